@@ -44,17 +44,14 @@ impl Models {
     pub fn train() -> Result<Self, String> {
         let mut setup = Command::new(place::xtask());
         // The environment is kept, because pip's own configuration may be in it.
-        let setup = run::finish_within(LIMIT, setup.args(["setup", "--convert"]), b"");
-        let found = setup
-            .stdout
-            .lines()
-            .find_map(|line| line.strip_prefix("ok       libraries for convert "));
-        let Some(libraries) = found else {
+        let setup = run::finish_within(LIMIT, setup.args(["part", "convert-libraries"]), b"");
+        let libraries = setup.stdout.trim_end();
+        if !setup.status.success() || libraries.is_empty() {
             return Err(format!(
                 "no libraries that convert: {}",
                 setup.stderr.trim()
             ));
-        };
+        }
         let folder = tempfile::tempdir().expect("a folder can be made");
         let mut python = Command::new("python3");
         python

@@ -37,10 +37,24 @@ pub fn engine_library() -> PathBuf {
     })
 }
 
-/// Returns the path of the program behind `cargo xtask`.
+/// Returns the path of the program behind `cargo xtask package` and the other commands about
+/// scorers and images.
 #[must_use]
 pub fn xtask() -> PathBuf {
-    existing("SCOREBOX_XTASK", || beside_tests("xtask"))
+    existing("SCOREBOX_XTASK", || beside_tests("scorebox-packager"))
+}
+
+/// Returns the path of the program behind `cargo xtask bench` and `cargo xtask soak`.
+#[must_use]
+pub fn trials() -> PathBuf {
+    existing("SCOREBOX_TRIALS", || beside_tests("scorebox-trials"))
+}
+
+/// Returns the path of the program behind `cargo xtask` itself, which runs the chores of the
+/// repository and builds the programs of all other commands.
+#[must_use]
+pub fn chores() -> PathBuf {
+    existing("SCOREBOX_CHORES", || beside_tests("xtask"))
 }
 
 /// Returns the path of a test program's component.

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::args::FuzzArgs;
-use crate::failure::Failure;
-use crate::workspace;
+use clap::Args;
+use scorebox_workspace::commands::SELECTION;
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::workspace;
 
 /// The only fuzz target. Its corpus begins with the files in `SEEDS`.
 const TARGET: &str = "envelope";
@@ -19,6 +20,14 @@ const SEEDS: [&str; 2] = ["tests/fuzz/corpus/envelope", "tests/data/envelopes"];
 /// `MEMORY_MIB`, is a finding.
 const INPUT_TIMEOUT: Duration = Duration::from_secs(5);
 const MEMORY_MIB: u32 = 2048;
+
+/// Flags of `fuzz`.
+#[derive(Debug, Args)]
+pub struct FuzzArgs {
+    /// Duration of the run, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub seconds: u64,
+}
 
 /// Runs `cargo xtask fuzz`.
 pub fn run(args: &FuzzArgs) -> Result<(), Failure> {
@@ -67,14 +76,11 @@ pub fn fuzz(time: Duration) -> Result<(), Failure> {
 
 /// Builds the fuzz target and returns the path of the program.
 ///
-/// The package xtask is built along with the target, so that the dependencies keep the features
-/// that they were compiled with already.
+/// The packages of every build for developers are selected along with the target, so that the
+/// dependencies keep the features that they were compiled with already.
 fn build() -> Result<PathBuf, Failure> {
     eprintln!("building the fuzz target {TARGET}");
-    let arguments = [
-        "--release",
-        "-p",
-        "xtask",
+    let target = [
         "-p",
         "scorebox-fuzz",
         "--features",
@@ -82,6 +88,7 @@ fn build() -> Result<PathBuf, Failure> {
         "--bin",
         TARGET,
     ];
+    let arguments = [&SELECTION[..], &target].concat();
     let built = workspace::build(&workspace::root(), &arguments)?;
     let program = built
         .into_iter()

@@ -1,156 +1,57 @@
 //! `cargo xtask setup`: checks that everything that building and packaging need is installed.
 //!
-//! Owns the checks of the toolchain and their report. Must not know how anything is built.
+//! Owns the flags and the report. Must not know how anything is checked, built or fetched.
 
-use std::path::Path;
-use std::process::Command;
+use std::ffi::OsString;
+use std::path::PathBuf;
 
-use crate::args::SetupArgs;
-use crate::failure::Failure;
-use crate::tools::{self, TEST_TOOLS, apt_line, find};
-use crate::workspace::{self, GUEST_TARGET};
-use crate::{convert, engine_library};
+use clap::Args;
+use scorebox_workspace::toolchain;
+use scorebox_workspace::tools::{self, TEST_TOOLS, apt_line, find};
+
+use crate::programs::{Packager, Stop};
+
+/// Flags of `setup`.
+#[derive(Debug, Args)]
+pub struct SetupArgs {
+    /// Also report which of the servers and tools that the tests use are installed.
+    #[arg(long)]
+    pub tests: bool,
+    /// Also fetch ONNX Runtime, the library that runs graphs, with pip, into target/engine. Other
+    /// commands that need the library fetch it themselves.
+    #[arg(long)]
+    pub graphs: bool,
+    /// With --graphs: check this ONNX Runtime library instead of fetching one.
+    #[arg(long, value_name = "FILE", requires = "graphs")]
+    pub engine_library: Option<PathBuf>,
+    /// Also install the Python libraries of `convert`, with pip, into target/convert-env. If they
+    /// are missing, `convert` installs them itself.
+    #[arg(long)]
+    pub convert: bool,
+}
 
 /// Runs `cargo xtask setup`.
-pub fn run(args: SetupArgs) -> Result<(), Failure> {
-    toolchain(|line| println!("{line}"))?;
-    if args.graphs {
-        let library = engine_library::locate(args.engine_library.as_deref())?;
-        println!("ok       library for graphs {}", library.file.display());
-    }
-    if args.convert {
-        println!(
-            "ok       libraries for convert {}",
-            convert::prepare()?.display()
-        );
+pub fn run(args: &SetupArgs) -> Result<(), Stop> {
+    toolchain::check(|line| println!("{line}"))?;
+    if args.graphs || args.convert {
+        let packager = Packager::build()?;
+        if args.graphs {
+            let given = args.engine_library.as_ref();
+            let given = given.map(|file| ["--engine-library".into(), file.clone().into()]);
+            let given: Vec<OsString> = given.into_iter().flatten().collect();
+            let library = packager.part("engine-library", &given)?;
+            println!("ok       library for graphs {}", library.display());
+        }
+        if args.convert {
+            let libraries = packager.part("convert-libraries", &[])?;
+            println!("ok       libraries for convert {}", libraries.display());
+        }
     }
     if args.tests {
         report_test_tools();
     }
     eprintln!("next: cargo xtask demo");
     Ok(())
-}
-
-/// Checks everything that building needs, passes a line for each item to `say`, and fails if an
-/// item is missing. If the compilation target of scorers is missing, it is added.
-pub fn toolchain(say: fn(&str)) -> Result<(), Failure> {
-    let mut problems = Vec::new();
-    for outcome in [
-        compiler("rustc"),
-        compiler("cargo"),
-        guest_target(),
-        linker(),
-        static_libc(),
-    ] {
-        match outcome {
-            Ok(line) => say(&format!("ok       {line}")),
-            Err((problem, fix)) => {
-                say(&format!("missing  {problem}\n         fix: {fix}"));
-                problems.push((problem, fix));
-            }
-        }
-    }
-    if problems.is_empty() {
-        return Ok(());
-    }
-    let (problems, mut fixes): (Vec<_>, Vec<_>) = problems.into_iter().unzip();
-    fixes.dedup();
-    Err(Failure::toolchain(
-        problems.join("; "),
-        format!("{}; then `cargo xtask setup` again", fixes.join("; ")),
-    ))
-}
-
-/// Result of one check: the description of an installed item, or a problem and its fix.
-type Finding = Result<String, (String, String)>;
-
-fn compiler(program: &str) -> Finding {
-    let wanted = channel().unwrap_or_default();
-    let fix = || {
-        format!(
-            "install rustup from https://rustup.rs; in this folder it takes Rust {wanted} from rust-toolchain.toml"
-        )
-    };
-    let Some(text) = tools::output(program, &["--version"]) else {
-        return Err((format!("{program} cannot be run"), fix()));
-    };
-    match (version(&text), version(&wanted)) {
-        (Some(found), Some(least)) if found < least => {
-            Err((format!("{text} is older than {wanted}"), fix()))
-        }
-        _ => Ok(text),
-    }
-}
-
-/// Returns the version of Rust in rust-toolchain.toml.
-fn channel() -> Option<String> {
-    let text = std::fs::read_to_string(workspace::root().join("rust-toolchain.toml")).ok()?;
-    let table: toml::Table = text.parse().ok()?;
-    Some(table.get("toolchain")?.get("channel")?.as_str()?.to_owned())
-}
-
-/// Returns the first three numbers in a text such as `rustc 1.95.0 (abc 2026-01-01)`.
-fn version(text: &str) -> Option<[u64; 3]> {
-    let word = text
-        .split(' ')
-        .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
-    let mut numbers = word
-        .split(['.', '-', '+'])
-        .map(|part| part.parse::<u64>().unwrap_or(0));
-    Some([
-        numbers.next()?,
-        numbers.next().unwrap_or(0),
-        numbers.next().unwrap_or(0),
-    ])
-}
-
-fn guest_target() -> Finding {
-    if has_guest_target() {
-        return Ok(format!("target {GUEST_TARGET}"));
-    }
-    let command = format!("rustup target add {GUEST_TARGET}");
-    eprintln!("adding   target {GUEST_TARGET}: {command}");
-    let added = Command::new("rustup")
-        .args(["target", "add", GUEST_TARGET])
-        .current_dir(workspace::root())
-        .status();
-    match added {
-        Ok(status) if status.success() && has_guest_target() => {
-            Ok(format!("target {GUEST_TARGET}, added"))
-        }
-        _ => Err((format!("target {GUEST_TARGET} cannot be added"), command)),
-    }
-}
-
-fn has_guest_target() -> bool {
-    tools::output(
-        "rustc",
-        &["--print", "target-libdir", "--target", GUEST_TARGET],
-    )
-    .is_some_and(|folder| Path::new(&folder).is_dir())
-}
-
-fn linker() -> Finding {
-    match find("cc") {
-        Some(path) => Ok(format!("C compiler and linker {}", path.display())),
-        None => Err((
-            "no C compiler and linker `cc`".to_owned(),
-            apt_line(&["gcc", "libc6-dev"]),
-        )),
-    }
-}
-
-/// Checks that the C library exists as a static archive, because the host is linked statically.
-fn static_libc() -> Finding {
-    let archive = tools::output("cc", &["-print-file-name=libc.a"]).unwrap_or_default();
-    // If the file is missing, the compiler prints its bare name.
-    if Path::new(&archive).is_absolute() {
-        return Ok(format!("static C library {archive}"));
-    }
-    Err((
-        "no static C library `libc.a`".to_owned(),
-        apt_line(&["gcc", "libc6-dev"]),
-    ))
 }
 
 /// Prints one line for each tool that the tests use. None of the tools is required.
@@ -167,20 +68,5 @@ fn report_test_tools() {
             "tests that need them are skipped; to get them, as root: {}",
             apt_line(&packages)
         );
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_compared_as_numbers() {
-        assert_eq!(version("rustc 1.95.0 (abc 2026-04-01)"), Some([1, 95, 0]));
-        assert_eq!(version("1.95"), Some([1, 95, 0]));
-        assert_eq!(version("cargo 1.100.1-nightly (x)"), Some([1, 100, 1]));
-        assert!(version("1.100.0") > version("1.95.0"));
-        assert_eq!(version("stable"), None);
-        assert_eq!(channel().as_deref().and_then(version), version("1.95.0"));
     }
 }

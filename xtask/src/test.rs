@@ -1,40 +1,23 @@
 //! `cargo xtask test`: runs every check and test, and prints one line with the sum at the end.
 //!
-//! Owns the order of the steps, the areas of the whole-system tests, the environment variables for
-//! the tests, and the sum. Must not know single tests: each starts its own servers.
+//! Owns the order of the steps, the areas of the whole-system tests, and the sum. Must not know
+//! single tests: each starts its own servers.
+
+mod places;
 
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use scorebox_host::deployment::ENGINE_VARIABLE;
-use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
-use scorebox_host::packaging::Times;
-use scorebox_host::precompiled::Cpu;
+use clap::Args;
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::{toolchain, tools, workspace};
 
-use crate::app::Trial;
-use crate::args::TestArgs;
-use crate::failure::Failure;
-use crate::host_program::{self, Kind};
-use crate::workspace::{self, GUEST_TARGET};
-use crate::{app, component, engine_library, fuzz, setup, tidy, tools};
+use self::places::{ImageHosts, Places};
+use crate::{fuzz, tidy};
 
-/// Environment variable that gives the tests the root folder of the workspace.
-const WORKSPACE_VARIABLE: &str = "SCOREBOX_WORKSPACE";
-/// Environment variable that gives the tests the path of the host program for developers.
-const HOST_VARIABLE: &str = "SCOREBOX_HOST_PROGRAM";
-/// Environment variable that gives the tests the path of the host program for images.
-const IMAGE_HOST_VARIABLE: &str = "SCOREBOX_IMAGE_HOST_PROGRAM";
-/// Environment variable that gives the tests the path of the host program for images with a graph.
-const GRAPHS_HOST_VARIABLE: &str = "SCOREBOX_GRAPHS_HOST_PROGRAM";
-/// Environment variable that gives the tests the path of the xtask program.
-const XTASK_VARIABLE: &str = "SCOREBOX_XTASK";
-/// Environment variable that gives the tests the folder of the compiled test guests.
-const PROGRAMS_VARIABLE: &str = "SCOREBOX_PROGRAMS";
-/// Environment variable that gives the tests the folder that has one app folder per example.
-const APPS_VARIABLE: &str = "SCOREBOX_APPS";
 /// Environment variable that gives the tests the path of a file. A test that cannot run appends its
 /// reason to the file, in one line.
 const SKIPPED_VARIABLE: &str = "SCOREBOX_SKIPPED_FILE";
@@ -46,6 +29,29 @@ const FUZZ_TIME: Duration = Duration::from_secs(30);
 /// Folder of the whole-system tests, relative to the workspace's root. It has one test program for
 /// each area.
 const AREAS: &str = "tests/tests";
+
+/// Flags of `test`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The tests read the paths of these things from the environment: \
+                  SCOREBOX_WORKSPACE, SCOREBOX_HOST_PROGRAM, SCOREBOX_XTASK, SCOREBOX_TRIALS, \
+                  SCOREBOX_CHORES, SCOREBOX_PROGRAMS, SCOREBOX_APPS. A test that cannot run \
+                  appends its reason, one line, to the file named by \
+                  SCOREBOX_SKIPPED_FILE.\n\nExamples:\n  cargo xtask test\n  \
+                  cargo xtask test redis\n  cargo xtask test redis serving --only faults:: stops::"
+)]
+pub struct TestArgs {
+    /// Areas of the whole-system tests to run, and no other check: functions, redis, packager,
+    /// serving, models, meta. Each is a folder of tests/tests with one test program. Without an
+    /// area, all tests and all other checks run.
+    #[arg(value_name = "AREA", value_parser = area)]
+    pub areas: Vec<String>,
+    /// Run only the tests whose path contains one of these texts, and no other check. The path of a
+    /// test is MODULE::NAME without the area, so `stores::` runs a whole module. Write the areas
+    /// before this flag, since it takes every word that follows.
+    #[arg(long, value_name = "FILTER", num_args = 1..)]
+    pub only: Vec<String>,
+}
 
 /// Runs `cargo xtask test`. The last line on standard output has the numbers of passed, failed and
 /// skipped tests.
@@ -66,7 +72,7 @@ pub fn run(args: &TestArgs) -> ExitCode {
         }
     };
     let mut sum = Sum::default();
-    let ready = step("setup", setup::toolchain(|line| eprintln!("{line}")));
+    let ready = step("setup", toolchain::check(|line| eprintln!("{line}")));
     if ready {
         install_tools();
         // Each host for images is linked on one core for minutes. Meanwhile the other steps check
@@ -91,7 +97,7 @@ pub fn run(args: &TestArgs) -> ExitCode {
             Err(failure) => {
                 step("build", Err(failure));
             }
-            Ok(places) => match tests(&places, &programs, &args.only) {
+            Ok((places, images)) => match tests(&places, &images, &programs, &args.only) {
                 Err(failure) => {
                     step("test", Err(failure));
                 }
@@ -198,86 +204,14 @@ fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result<(), Failure> 
     }
 }
 
-/// Paths of the programs and folders that were built for the tests.
-struct Places {
-    host: PathBuf,
-    images: ImageHosts,
-    engine_library: PathBuf,
-    programs: PathBuf,
-    apps: PathBuf,
-}
-
-/// Paths of the host programs for images, without graphs and with graphs.
-struct ImageHosts {
-    plain: PathBuf,
-    with_graphs: PathBuf,
-}
-
-impl ImageHosts {
-    fn build() -> Result<Self, Failure> {
-        let plain = host_program::build(Kind::Image)?;
-        host_program::check(&plain)?;
-        Ok(Self {
-            plain,
-            with_graphs: host_program::build(Kind::ImageWithGraphs)?,
-        })
-    }
-}
-
 /// Builds everything that the tests start, and the test programs. `areas` are the arguments of
 /// Cargo that select test programs. If there are none, all test programs are built. `images` is the
 /// thread that builds the host programs for images.
 fn prepare(
     images: JoinHandle<Result<ImageHosts, Failure>>,
     areas: &[&str],
-) -> Result<Places, Failure> {
-    let root = workspace::root();
-    let guests = [
-        "--release",
-        "--target",
-        GUEST_TARGET,
-        "-p",
-        "scorebox-test-programs",
-        "--examples",
-    ];
-    eprintln!("building the test guests");
-    let built = workspace::build(&root, &guests)?;
-    let module = built
-        .iter()
-        .flat_map(|artifact| &artifact.files)
-        .find(|file| file.extension() == Some("wasm".as_ref()));
-    let programs = module
-        .and_then(|module| module.parent())
-        .map(Path::to_path_buf);
-    let programs = programs.unwrap_or_else(|| {
-        workspace::target()
-            .join(GUEST_TARGET)
-            .join("release/examples")
-    });
-    let apps = workspace::target().join("apps");
-    let engine_library = engine_library::locate(None)?.file;
-    let host = host_program::build(Kind::Developer)?;
-    let trial = Trial {
-        host: Some(&host),
-        library: Some(&engine_library),
-    };
-    let manifests = [
-        examples(&root.join("guest/examples"))?,
-        examples(&root.join("host/examples"))?,
-    ]
-    .concat();
-    for manifest in manifests {
-        let manifest = Manifest::read(&manifest)?;
-        let component = component::locate(&manifest)?;
-        app::stage(
-            &manifest,
-            component.as_ref(),
-            &apps.join(&manifest.scorer.name),
-            Cpu::Baseline,
-            Times::AsWritten,
-            trial,
-        )?;
-    }
+) -> Result<(Places, ImageHosts), Failure> {
+    let places = Places::build()?;
     let build = [&["test", "--release", "--no-run"][..], areas].concat();
     cargo(&build, &[])?;
     let ended = |_| {
@@ -287,25 +221,15 @@ fn prepare(
         )
     };
     let images = images.join().map_err(ended)??;
-    Ok(Places {
-        host,
-        images,
-        engine_library,
-        programs,
-        apps,
-    })
+    Ok((places, images))
 }
 
-/// Returns the paths of the manifests of the examples in a folder, sorted by name.
-pub fn examples(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let entries = std::fs::read_dir(dir).map_err(|error| Failure::file(dir, "be listed", error))?;
-    let manifests = entries.filter_map(|entry| Some(entry.ok()?.path().join(MANIFEST_FILE)));
-    let mut manifests: Vec<_> = manifests.filter(|manifest| manifest.is_file()).collect();
-    manifests.sort();
-    Ok(manifests)
-}
-
-fn tests(places: &Places, programs: &[&str], only: &[String]) -> Result<(Sum, bool), Failure> {
+fn tests(
+    places: &Places,
+    images: &ImageHosts,
+    programs: &[&str],
+    only: &[String],
+) -> Result<(Sum, bool), Failure> {
     let skipped_file = workspace::target().join("skipped-tests.txt");
     std::fs::write(&skipped_file, "")
         .map_err(|error| Failure::file(&skipped_file, "be written", error))?;
@@ -315,14 +239,8 @@ fn tests(places: &Places, programs: &[&str], only: &[String]) -> Result<(Sum, bo
         .args(programs)
         .arg("--")
         .args(only)
-        .env(WORKSPACE_VARIABLE, workspace::root())
-        .env(HOST_VARIABLE, &places.host)
-        .env(IMAGE_HOST_VARIABLE, &places.images.plain)
-        .env(GRAPHS_HOST_VARIABLE, &places.images.with_graphs)
-        .env(ENGINE_VARIABLE, &places.engine_library)
-        .env(XTASK_VARIABLE, std::env::current_exe().unwrap_or_default())
-        .env(PROGRAMS_VARIABLE, &places.programs)
-        .env(APPS_VARIABLE, &places.apps)
+        .envs(places.variables())
+        .envs(images.variables())
         .env(SKIPPED_VARIABLE, &skipped_file)
         .stdin(Stdio::null())
         .stdout(Stdio::piped());

@@ -7,6 +7,7 @@ mod arrows;
 mod contract;
 mod layers;
 mod manifests;
+mod packager_arrows;
 mod pages;
 mod settings_page;
 mod source_text;
@@ -17,9 +18,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::args::TidyArgs;
-use crate::failure::Failure;
-use crate::workspace;
+use clap::Args;
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::workspace;
 
 /// A place where a file breaks a rule of the repository.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +60,15 @@ const CODE: &[&str] = &["guest", "host", "tests", "xtask"];
 /// Folders without code whose pages are checked, relative to the workspace's root.
 const PAGES: &[&str] = &["wit", ".github"];
 
+/// Flags of `tidy`.
+#[derive(Debug, Args)]
+pub struct TidyArgs {
+    /// Write the contract's hash to wit/CHANGES.md and the vendored files' hashes to
+    /// wit/deps/deps.lock.
+    #[arg(long)]
+    pub bless: bool,
+}
+
 /// Runs `cargo xtask tidy`.
 pub fn run(args: &TidyArgs) -> Result<(), Failure> {
     if args.bless {
@@ -86,6 +96,7 @@ pub fn check() -> Result<(), Failure> {
                 findings.extend(sources::check(&name, &text));
                 findings.extend(layers::check(&name, &text));
                 findings.extend(arrows::check(&name, &text));
+                findings.extend(packager_arrows::check(&name, &text));
                 findings.extend(words::check(&name, &text));
                 files += 1;
             } else if name.ends_with("Cargo.toml") {

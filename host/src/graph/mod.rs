@@ -116,8 +116,9 @@ pub enum GraphError {
 }
 
 /// Fix to show if this program has no engine for graphs.
-pub const NO_ENGINE: &str = "use the host of `cargo build --release -p xtask -p scorebox-host --bin scorebox`, or the one that \
-                             `cargo xtask package` puts into an image with a graph";
+pub const NO_ENGINE: &str = "use the host of `cargo build --release -p scorebox-packager \
+                             -p scorebox-host --bin scorebox`, or the one that `cargo xtask \
+                             package` puts into an image with a graph";
 
 /// True if this program is able to load the library of ONNX Runtime. See [`allow_loading`].
 static LOADS: AtomicBool = AtomicBool::new(false);

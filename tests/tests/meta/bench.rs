@@ -56,7 +56,7 @@ fn measured(row: &Value) {
 fn a_quick_run_has_every_figure() {
     require!("wrk");
     let _turn = turn();
-    let mut bench = Command::new(place::xtask());
+    let mut bench = Command::new(place::trials());
     bench
         .args(["bench", "--quick", "--output", "json", "--no-steps"])
         .current_dir(place::workspace());
@@ -124,7 +124,7 @@ fn a_quick_run_has_every_figure() {
 fn a_quick_run_with_redis_has_every_figure() {
     require!("wrk", "redis-server");
     let _turn = turn();
-    let mut bench = Command::new(place::xtask());
+    let mut bench = Command::new(place::trials());
     bench
         .args(["bench", "redis", "--quick", "--output", "json"])
         .current_dir(place::workspace());
@@ -174,7 +174,7 @@ fn a_quick_run_with_redis_has_every_figure() {
 fn a_quick_run_beside_attacks_has_every_figure() {
     require!("redis-server");
     let _turn = turn();
-    let mut bench = Command::new(place::xtask());
+    let mut bench = Command::new(place::trials());
     bench
         .args(["bench", "hostile", "--quick", "--output", "json", "--host"])
         .arg(place::image_host());
@@ -248,7 +248,7 @@ fn only_loopback_addresses_can_be_attacked() {
         "--address",
         "10.0.0.1:80",
     ];
-    run::finish(Command::new(place::xtask()).args(sender), b"")
+    run::finish(Command::new(place::trials()).args(sender), b"")
         .ended(2)
         .said(&["loopback"]);
 }
@@ -256,7 +256,7 @@ fn only_loopback_addresses_can_be_attacked() {
 #[test]
 fn a_missing_redis_server_is_named_before_anything_is_built() {
     let empty = tempfile::tempdir().expect("a folder can be made");
-    let mut bench = Command::new(place::xtask());
+    let mut bench = Command::new(place::trials());
     bench
         .args(["bench", "redis", "--quick"])
         .current_dir(place::workspace())
@@ -270,7 +270,7 @@ fn a_missing_redis_server_is_named_before_anything_is_built() {
 fn arguments_that_measure_nothing_are_refused() {
     let refuse = |arguments: &[&str], part: &str| {
         run::finish(
-            Command::new(place::xtask()).arg("bench").args(arguments),
+            Command::new(place::trials()).arg("bench").args(arguments),
             b"",
         )
         .ended(2)

@@ -15,7 +15,7 @@ use crate::TURN;
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
 fn soak(arguments: &[&str]) -> Command {
-    let mut soak = Command::new(place::xtask());
+    let mut soak = Command::new(place::trials());
     soak.arg("soak")
         .args(arguments)
         .current_dir(place::workspace());

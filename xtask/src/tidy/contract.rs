@@ -5,12 +5,12 @@
 
 use std::path::Path;
 
+use scorebox_workspace::digest::Digest;
+use scorebox_workspace::failure::Failure;
 use wit_component::WitPrinter;
 use wit_parser::Resolve;
 
 use super::{Finding, read, walk};
-use crate::digest::Digest;
-use crate::failure::Failure;
 
 const CHANGES: &str = "wit/CHANGES.md";
 const LOCK: &str = "wit/deps/deps.lock";

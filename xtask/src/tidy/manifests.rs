@@ -4,11 +4,18 @@
 
 use super::Finding;
 
-/// Folder of each crate, the crates that it must not depend on, and the reason.
+/// Folder or manifest of each crate, the crates that it must not depend on, and the reason.
 const BANNED: &[(&str, &[&str], &str)] = &[
     (
         "host/",
-        &["scorebox-guest", "xtask", "oci-client", "reqwest"],
+        &[
+            "scorebox-guest",
+            "scorebox-packager",
+            "scorebox-workspace",
+            "xtask",
+            "oci-client",
+            "reqwest",
+        ],
         "the host knows no guest crate and no registry",
     ),
     (
@@ -35,10 +42,39 @@ const BANNED: &[(&str, &[&str], &str)] = &[
     ),
     (
         "guest/",
-        &["scorebox-host", "xtask", "oci-client", "reqwest"],
+        &[
+            "scorebox-host",
+            "scorebox-packager",
+            "scorebox-workspace",
+            "xtask",
+            "oci-client",
+            "reqwest",
+        ],
         "a guest knows the contract alone",
     ),
+    ("xtask/Cargo.toml", HEAVY, CHORES),
+    ("xtask/workspace/", HEAVY, CHORES),
+    (
+        "xtask/packager/",
+        &["scorebox-trials", "xtask"],
+        "the packager knows neither the repository's chores nor measurements",
+    ),
 ];
+
+/// Crates that take long to compile, or need a C compiler.
+const HEAVY: &[&str] = &[
+    "scorebox-host",
+    "scorebox-packager",
+    "scorebox-trials",
+    "oci-client",
+    "reqwest",
+    "rustls",
+    "tokio",
+    "wasmtime",
+    "zstd",
+];
+const CHORES: &str =
+    "`cargo xtask tidy` is compiled from nothing in two minutes, without a C compiler";
 
 /// Checks the dependencies in one `Cargo.toml`. `file` is its path relative to the workspace's
 /// root.
@@ -148,6 +184,11 @@ mod tests {
         );
         check(
             "xtask/Cargo.toml",
+            "[dependencies]\nclap.workspace = true\nscorebox-packager.workspace = true\n",
+            &[3],
+        );
+        check(
+            "xtask/packager/Cargo.toml",
             "[dependencies]\nreqwest.workspace = true\n",
             &[],
         );

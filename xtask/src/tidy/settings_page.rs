@@ -4,10 +4,10 @@
 
 use std::path::Path;
 
-use scorebox_host::manifest::settings::{SETTINGS, Setting};
+use scorebox_manifest::settings::{SETTINGS, Setting};
+use scorebox_workspace::failure::Failure;
 
 use super::{Finding, read};
-use crate::failure::Failure;
 
 const PAGE: &str = "host/docs/settings.md";
 const START: &str = "<!-- generated: settings -->\n";

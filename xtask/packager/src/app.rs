@@ -1,0 +1,321 @@
+//! The app folder that `scorebox serve --app` serves, built from a project.
+//!
+//! Owns the folder's layout and its replacement as a whole. Must not know images or registries.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use scorebox_host::app::untried;
+use scorebox_host::graph;
+use scorebox_host::manifest::{MANIFEST_FILE, Manifest, Packaged, PackagedFile, Precompiled};
+use scorebox_host::packaging::{self, Code, Times, precompile};
+use scorebox_host::precompiled::Cpu;
+use scorebox_host::sample::Sample;
+use scorebox_host::{CheckReport, StartupError, deployment, telemetry};
+use scorebox_workspace::failure::Failure;
+
+use crate::component::Component;
+use crate::graph_trial::{self, Trial, named};
+use crate::manifest_file;
+use crate::model::{self, ModelFile};
+use crate::{folder, functions_app};
+
+/// File name of the component inside an app folder.
+pub const COMPONENT_FILE: &str = "component.wasm";
+/// File name of the component's machine code inside an app folder.
+pub const CODE_FILE: &str = "component.cwasm";
+/// Name of the model's folder inside an app folder.
+pub const MODEL_FOLDER: &str = "model";
+
+/// An app folder that is complete and checked.
+#[derive(Debug)]
+pub struct App {
+    /// Path of the app folder.
+    pub dir: PathBuf,
+    /// Paths on this machine of the app's files outside the model folder, keyed by their path
+    /// inside the app folder.
+    pub files: BTreeMap<String, PathBuf>,
+    /// Files of the scorer's model, with their paths inside the app folder. Empty if the scorer has
+    /// no model.
+    pub model: Vec<ModelFile>,
+    /// Report of the check of the app folder by the host library or a host program.
+    pub report: CheckReport,
+}
+
+/// Writes the app folder `dir` of a scorer, checks the folder with the host library, and compiles
+/// the component for `cpu`.
+///
+/// A scorer without a component is an ONNX graph, and nothing is compiled for it. A scorer that
+/// needs ONNX Runtime, the engine for graphs, is checked by a host program in a process of its own.
+pub fn stage(
+    manifest: &Manifest,
+    component: Option<&Component>,
+    dir: &Path,
+    cpu: Cpu,
+    times: Times,
+    trial: Trial<'_>,
+) -> Result<App, Failure> {
+    let model = manifest
+        .scorer
+        .model
+        .as_deref()
+        .map(model::list)
+        .transpose()?
+        .unwrap_or_default();
+    let resolved = resolved(manifest)?;
+    let mut texts = functions_app::files(manifest);
+    texts.insert(MANIFEST_FILE.to_owned(), written(&resolved)?);
+
+    let mut staging = folder::Replacement::begin(dir, MANIFEST_FILE)?;
+    for (name, text) in &texts {
+        staging.write(name, text.as_bytes())?;
+    }
+    for file in &model {
+        staging.copy(&format!("{MODEL_FOLDER}/{}", file.name), &file.path)?;
+    }
+    let (report, code_files) = match component {
+        Some(component) => {
+            staging.copy(COMPONENT_FILE, &component.file)?;
+            log();
+            let path = staging.path().to_path_buf();
+            let graphs = model
+                .iter()
+                .filter(|file| file.name.ends_with(graph::EXTENSION))
+                .count();
+            // Each graph is loaded twice, and then `init` runs.
+            let waits = u32::try_from(2 * graphs + 1).unwrap_or(u32::MAX);
+            let check = |trial| match component.calls_graphs {
+                true => graph_trial::check(manifest, &path, waits, trial),
+                false => check(manifest, &path),
+            };
+            let runs_here = cpu <= Cpu::native();
+            // The first check has no snapshot yet, so that a fault of the scorer itself is reported
+            // before a fault of its snapshot. It uses the developer's host: the given host may be
+            // one for images, which accepts only compiled components.
+            let as_it_came = match component.calls_graphs && runs_here {
+                true => None,
+                false => Some(check(Trial {
+                    host: None,
+                    ..trial
+                })?),
+            };
+            let code = precompile(staging.path(), CODE_FILE, cpu)
+                .map_err(|error| refused(manifest, &error))?;
+            staging.write(CODE_FILE, &code.bytes)?;
+            // The record is taken before the last check, so that a host has compared the files with
+            // it once.
+            let record = packaging::record(staging.path(), times)
+                .map_err(|error| refused(manifest, &error))?;
+            staging.write(
+                MANIFEST_FILE,
+                written(&with_record(with_code(resolved, &code), &record))?.as_bytes(),
+            )?;
+            let report = match as_it_came {
+                Some(report) if !runs_here => report,
+                _ => check(trial)?,
+            };
+            say(&report, &code);
+            (
+                report,
+                vec![COMPONENT_FILE.to_owned(), CODE_FILE.to_owned()],
+            )
+        }
+        None => {
+            let report = graph_trial::check(manifest, staging.path(), 2, trial)?;
+            graph_trial::say(&report);
+            let record = packaging::record(staging.path(), times)
+                .map_err(|error| refused(manifest, &error))?;
+            staging.write(
+                MANIFEST_FILE,
+                written(&with_record(resolved, &record))?.as_bytes(),
+            )?;
+            (report, Vec::new())
+        }
+    };
+    staging.finish()?;
+
+    let names = texts.into_keys().chain(code_files);
+    Ok(App {
+        dir: dir.to_path_buf(),
+        files: names.map(|name| (name.clone(), dir.join(name))).collect(),
+        model: model
+            .into_iter()
+            .map(|file| ModelFile {
+                path: dir.join(MODEL_FOLDER).join(&file.name),
+                name: file.name,
+            })
+            .collect(),
+        report,
+    })
+}
+
+/// Starts to show the log lines that the scorer itself writes while it is checked.
+fn log() {
+    static START: std::sync::Once = std::sync::Once::new();
+    START.call_once(|| {
+        // A variable that is not a valid filter is for the host to refuse. Here it only hides the
+        // scorer's log lines.
+        let _ = telemetry::start(telemetry::Output::Talk, &deployment::process);
+    });
+}
+
+fn check(manifest: &Manifest, dir: &Path) -> Result<CheckReport, Failure> {
+    let checked = match &manifest.package.sample {
+        Some(sample) => scorebox_host::check_by(
+            dir,
+            &Sample::read(sample).map_err(manifest_file::failure)?,
+            &untried,
+        ),
+        None => scorebox_host::check(dir, &untried),
+    };
+    checked.map_err(|error| refused(manifest, &error))
+}
+
+fn refused(manifest: &Manifest, error: &StartupError) -> Failure {
+    Failure::project(
+        format!(
+            "{}: the host would not start with this scorer: {error}",
+            manifest.path.display()
+        ),
+        "fix the component, the model or the manifest, and build again",
+    )
+}
+
+fn say(report: &CheckReport, code: &Code) {
+    let digest = report.component_digest.as_deref().unwrap_or_default();
+    eprintln!(
+        "checked: {} targets {} {}; component {digest}",
+        named(report),
+        report.world,
+        report.wit_version
+    );
+    eprintln!(
+        "compiled: {} KiB for {}{}",
+        code.bytes.len().div_ceil(1024),
+        code.section.cpu,
+        if code.section.snapshot {
+            ", init done"
+        } else {
+            ", init left to each start"
+        }
+    );
+}
+
+/// Returns the manifest for the app folder. The paths of the component and the model are replaced
+/// by their names in the app folder, and sections about packaging are removed.
+fn resolved(manifest: &Manifest) -> Result<toml::Table, Failure> {
+    let text = std::fs::read_to_string(&manifest.path)
+        .map_err(|error| Failure::file(&manifest.path, "be read", error))?;
+    // The file was read and checked as a manifest before. This can fail only if the file changed in
+    // between.
+    let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        Failure::project(
+            format!("{}: cannot be resolved: {error}", manifest.path.display()),
+            "run the command again",
+        )
+    })?;
+    table.remove("package");
+    // These sections exist if the project is itself an app folder, which is packaged again.
+    table.remove("precompiled");
+    table.remove("packaged");
+    if let Some(scorer) = table.get_mut("scorer").and_then(toml::Value::as_table_mut) {
+        if scorer.contains_key("component") {
+            scorer.insert("component".to_owned(), COMPONENT_FILE.into());
+        }
+        if scorer.contains_key("model") {
+            scorer.insert("model".to_owned(), MODEL_FOLDER.into());
+        }
+    }
+    Ok(table)
+}
+
+fn with_code(mut manifest: toml::Table, code: &Code) -> toml::Table {
+    let Precompiled {
+        file,
+        digest,
+        engine,
+        cpu,
+        component,
+        model,
+        snapshot,
+    } = code.section.clone();
+    let mut section = toml::Table::new();
+    section.insert("file".to_owned(), file.display().to_string().into());
+    for (key, value) in [
+        ("digest", digest),
+        ("engine", engine),
+        ("cpu", cpu),
+        ("component", component),
+    ] {
+        section.insert(key.to_owned(), value.into());
+    }
+    section.extend(model.map(|model| ("model".to_owned(), model.into())));
+    section.insert("snapshot".to_owned(), snapshot.into());
+    manifest.insert("precompiled".to_owned(), section.into());
+    manifest
+}
+
+/// Adds the section `packaged` with the record of the files to a manifest. A host uses the section
+/// to notice that a file has changed since it was packaged.
+fn with_record(mut manifest: toml::Table, record: &Packaged) -> toml::Table {
+    let file = |(name, file): (&PathBuf, &PackagedFile)| {
+        let mut table = toml::Table::new();
+        table.insert("name".to_owned(), name.display().to_string().into());
+        table.insert(
+            "size".to_owned(),
+            i64::try_from(file.size).unwrap_or(i64::MAX).into(),
+        );
+        table.insert("digest".to_owned(), file.digest.clone().into());
+        let times = [
+            ("modified_ns", file.modified_ns),
+            ("changed_ns", file.changed_ns),
+        ];
+        table.extend(
+            times
+                .into_iter()
+                .filter_map(|(key, time)| Some((key.to_owned(), time?.into()))),
+        );
+        toml::Value::from(table)
+    };
+    let mut section = toml::Table::new();
+    section.extend(
+        record
+            .model
+            .clone()
+            .map(|model| ("model".to_owned(), model.into())),
+    );
+    section.insert(
+        "file".to_owned(),
+        record.files.iter().map(file).collect::<Vec<_>>().into(),
+    );
+    manifest.insert("packaged".to_owned(), section.into());
+    manifest
+}
+
+fn written(manifest: &toml::Table) -> Result<String, Failure> {
+    let body = toml::to_string(manifest)
+        .map_err(|error| Failure::other(format!("{MANIFEST_FILE}: {error}"), "report it"))?;
+    Ok(format!(
+        "# Made by `cargo xtask build`; edit the scorer's own {MANIFEST_FILE} instead.\n{body}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn manifest_is_resolved_and_stays_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(MANIFEST_FILE);
+        let text = "[package]\nregistry = \"r.example\"\n[scorer]\nname = \"x\"\ncomponent = { cargo = \".\" }\nmodel = \"m/\"\n\
+                    [[trigger]]\nkind = \"http\"\nroute = \"a\"\n[[trigger]]\nkind = \"http\"\nroute = \"b\"\n";
+        std::fs::write(&path, text).unwrap();
+        let manifest = Manifest::read(&path).unwrap();
+        let resolved = written(&resolved(&manifest).unwrap()).unwrap();
+        assert!(!resolved.contains("r.example"), "{resolved}");
+        let again = Manifest::parse(Path::new("app/scorebox.toml"), &resolved).unwrap();
+        assert_eq!(again.triggers, manifest.triggers);
+        assert_eq!(again.scorer.model.as_deref(), Some(Path::new("app/model")));
+    }
+}

@@ -1,0 +1,75 @@
+//! `cargo xtask build`: builds a scorer into an app folder.
+//!
+//! Owns the flags, the default folder and the messages. Must not know how a folder is written.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use scorebox_host::manifest::Manifest;
+use scorebox_host::packaging::Times;
+use scorebox_host::precompiled::Cpu;
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::workspace::{self, shown};
+
+use crate::graph_trial::Trial;
+use crate::{app, component, functions_app, manifest_file, shell};
+
+/// Flags of `build`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  cargo xtask build --manifest guest/examples/digits/scorebox.toml"
+)]
+pub struct BuildArgs {
+    /// Path of the scorer's scorebox.toml.
+    #[arg(long, value_name = "FILE")]
+    pub manifest: PathBuf,
+    /// The app folder to write. An app that is already there is replaced [default:
+    /// target/apps/NAME].
+    #[arg(long, value_name = "DIR")]
+    pub app: Option<PathBuf>,
+    /// The CPU to compile the component for: x86-64 runs everywhere; x86-64-v2, -v3 and -v4 need
+    /// newer machines; native is the highest level of this machine. The host refuses to start on a
+    /// CPU below this level.
+    #[arg(long, value_name = "LEVEL", default_value = "x86-64")]
+    pub cpu: Cpu,
+    /// For a scorer with a graph: the ONNX Runtime library that runs the graph, instead of fetching
+    /// one with pip. LICENSE and ThirdPartyNotices.txt must be next to the library.
+    #[arg(long, value_name = "FILE")]
+    pub engine_library: Option<PathBuf>,
+}
+
+/// Runs `cargo xtask build`.
+pub fn run(args: BuildArgs) -> Result<(), Failure> {
+    let manifest = manifest_file::read(&args.manifest)?;
+    let dir = args.app.unwrap_or_else(|| default_dir(&manifest));
+    let trial = Trial {
+        host: None,
+        library: args.engine_library.as_deref(),
+    };
+    let component = component::locate(&manifest)?;
+    let app = app::stage(
+        &manifest,
+        component.as_ref(),
+        &dir,
+        args.cpu,
+        Times::AsWritten,
+        trial,
+    )?;
+    eprintln!(
+        "staged {} and {} model files",
+        app.files.len(),
+        app.model.len()
+    );
+    functions_app::say_settings(&manifest);
+    eprintln!(
+        "next: cargo xtask package --manifest {}",
+        shell::argument(&shown(&args.manifest))
+    );
+    println!("{}", app.dir.display());
+    Ok(())
+}
+
+/// Returns the default app folder of a scorer: `apps/NAME` in the target folder.
+fn default_dir(manifest: &Manifest) -> PathBuf {
+    workspace::target().join("apps").join(&manifest.scorer.name)
+}

@@ -1,0 +1,227 @@
+//! Converts a pickled estimator of scikit-learn, XGBoost or LightGBM to a graph.
+//!
+//! Owns the order of the steps and the folder that is written. Must not know Python beyond the
+//! request and the answer.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+
+use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
+use scorebox_workspace::digest::Digest;
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::workspace::{self, shown};
+use serde_json::json;
+
+use super::arguments::ConvertArgs;
+use super::report::{Answer, Converted, Described};
+use super::{environment, isolated};
+use crate::folder::Replacement;
+use crate::format::Format;
+
+/// Name of the file with the report of a conversion. The file marks a folder as one that this
+/// program wrote.
+const REPORT_FILE: &str = "report.json";
+/// Largest difference between two numbers that count as equal: absolute for numbers up to 1, and
+/// relative for larger ones.
+const TOLERANCE: f64 = 1e-4;
+/// Seconds beyond `--timeout` after which the process that converts ends itself.
+///
+/// The process does this in case this program cannot end it any more.
+const OWN_SECONDS: u64 = 10;
+/// Seed of the rows on which answers are compared if the user gives no sample.
+const SEED: u32 = 0;
+
+/// Runs `cargo xtask convert` for a pickled estimator.
+pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
+    let name = name(args)?;
+    let source = described(&args.model, args.model.display().to_string())?;
+    if args.output.join(REPORT_FILE).exists() && !args.force {
+        return Err(Failure::other(
+            format!("{}: holds an earlier conversion", args.output.display()),
+            "add --force to replace it as a whole, or name another folder with --output",
+        ));
+    }
+    let mut folder = Replacement::begin(&args.output, REPORT_FILE)?;
+    let environment = environment::locate(args.python.as_deref(), args.environment.as_deref())?;
+    let graph_name = format!("model/{name}.onnx");
+
+    // The process gets a folder of its own. Files that it leaves there, other than the graph, do
+    // not ship.
+    let target = workspace::target();
+    let scratch = std::fs::create_dir_all(&target)
+        .and_then(|()| {
+            tempfile::Builder::new()
+                .prefix(".convert-")
+                .tempdir_in(&target)
+        })
+        .map_err(|error| Failure::file(&target, "create a temporary folder", error))?;
+    let absolute = |path: &Path| {
+        std::path::absolute(path).map_err(|error| Failure::file(path, "be resolved", error))
+    };
+    let (graph, answer) = (
+        absolute(&scratch.path().join("graph.onnx"))?,
+        absolute(&scratch.path().join("answer.json"))?,
+    );
+    let request = json!({
+        "source": absolute(&args.model)?,
+        "graph": graph,
+        "outcome": answer,
+        "name": name,
+        "sample": args.sample.as_deref().map(absolute).transpose()?,
+        "inputs": args.inputs,
+        "rows": args.rows,
+        "seed": SEED,
+        "tolerance": TOLERANCE,
+        "other_version": args.other_version,
+        "memory_bytes": args.memory,
+        "parent": std::process::id(),
+        "seconds": args.timeout.as_secs().saturating_add(OWN_SECONDS).min(u64::from(u32::MAX >> 1)),
+    });
+    eprintln!("converting {} in a process of its own", shown(&args.model));
+    let ended = isolated::run(
+        &environment,
+        &request,
+        &answer,
+        scratch.path(),
+        args.timeout,
+    )?;
+    if args.verbose && !ended.said.is_empty() {
+        eprintln!("{}", ended.said);
+    }
+    let said = ended
+        .answer
+        .as_ref()
+        .and_then(|answer| serde_json::from_value::<Answer>(answer.clone()).ok());
+    let converted = match said {
+        None => return Err(ended.failure(&args.model, args.timeout)),
+        Some(Answer::Lacking { problem, fix }) => return Err(Failure::toolchain(problem, fix)),
+        Some(Answer::Refused {
+            problem,
+            fix,
+            estimator,
+        }) => {
+            let whose = estimator.map_or_else(String::new, |estimator| format!("{estimator}: "));
+            return Err(Failure::project(
+                format!("{}: {whose}{problem}", args.model.display()),
+                fix,
+            ));
+        }
+        Some(Answer::Converted(converted)) => converted,
+    };
+    if described(&args.model, String::new())?.digest != source.digest {
+        return Err(Failure::project(
+            format!("{}: changed while it was converted", args.model.display()),
+            "run the command again when no other program writes the file",
+        ));
+    }
+    let graph = Described {
+        file: graph_name,
+        ..described(&graph, String::new())?
+    };
+    let requirements = environment.requirements.as_ref().map(Digest::to_string);
+    let report = converted.report(&source, &graph, requirements.as_deref());
+    folder.write(REPORT_FILE, format!("{report:#}\n").as_bytes())?;
+    if converted.agrees() {
+        folder.copy(&graph.file, &scratch.path().join("graph.onnx"))?;
+        folder.write(MANIFEST_FILE, converted.manifest(&name, &source).as_bytes())?;
+    }
+    folder.finish()?;
+    eprint!("{}", converted.lines(&source));
+    let result = match args.output_format {
+        Format::Text => args.output.display().to_string(),
+        Format::Json => report.to_string(),
+    };
+    // If the reader of standard output is gone, the conversion has still succeeded.
+    let _ = writeln!(std::io::stdout(), "{result}");
+    finished(args, &converted, &graph)
+}
+
+fn finished(args: &ConvertArgs, converted: &Converted, graph: &Described) -> Result<(), Failure> {
+    if !converted.agrees() {
+        return Err(Failure::other(
+            format!(
+                "{}: the graph does not answer as the library does: {}; {} has the report, and no graph",
+                args.model.display(),
+                converted.differences(),
+                shown(&args.output)
+            ),
+            "compare on real rows with --sample; where single precision is not enough, use double: \
+             --inputs 'X=f64[COLUMNS]'",
+        ));
+    }
+    eprintln!(
+        "written    {}: {} {}, {MANIFEST_FILE}, {REPORT_FILE}",
+        shown(&args.output),
+        graph.file,
+        graph.digest
+    );
+    let manifest = shown(&args.output.join(MANIFEST_FILE));
+    eprintln!(
+        "next: cargo xtask package --manifest {}",
+        crate::shell::argument(&manifest)
+    );
+    Ok(())
+}
+
+/// Returns the name of the scorer: that of `--name`, or one made from the model's file name. Fails
+/// if the rules of the manifest do not allow the name.
+fn name(args: &ConvertArgs) -> Result<String, Failure> {
+    let name = args.name.clone().unwrap_or_else(|| name_of(&args.model));
+    let text = format!(
+        "[scorer]\nname = {}\nmodel = \"model\"\n",
+        toml::Value::from(name.as_str())
+    );
+    Manifest::parse(Path::new(MANIFEST_FILE), &text).map_err(|error| {
+        Failure::project(
+            format!("`{name}` cannot be a scorer's name: {}", error.problem),
+            format!("give a name with --name; {}", error.fix),
+        )
+    })?;
+    Ok(name)
+}
+
+/// Makes a scorer's name from a file's name: its letters in lower case and its digits, joined by
+/// `-`. If the name does not start with a letter, `model-` is put before it.
+fn name_of(file: &Path) -> String {
+    let file = file
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase();
+    let stem = file.split('.').next().unwrap_or_default();
+    let parts = stem
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|part| !part.is_empty());
+    let name = parts.collect::<Vec<_>>().join("-");
+    match name.starts_with(|c: char| c.is_ascii_lowercase()) {
+        true => name,
+        false => format!("model-{name}").trim_end_matches('-').to_owned(),
+    }
+}
+
+fn described(file: &Path, name: String) -> Result<Described, Failure> {
+    let unreadable = |error| Failure::file(file, "be read", error);
+    let (digest, bytes) =
+        Digest::of_reader(File::open(file).map_err(unreadable)?).map_err(unreadable)?;
+    Ok(Described {
+        file: name,
+        digest: digest.to_string(),
+        bytes,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_made_of_files() {
+        let check =
+            |file: &str, expected: &str| assert_eq!(name_of(Path::new(file)), expected, "{file}");
+        check("a/Churn_Model.v2.pkl", "churn-model");
+        check("7days.joblib", "model-7days");
+        check("Größe.pkl", "gr-e");
+        check("__.pkl", "model");
+    }
+}

@@ -1,0 +1,152 @@
+//! The process that loads the pickle.
+//!
+//! Owns what the process gets (only the environment that it needs, a folder, limited time) and the
+//! meaning of its end. Must not know what the process does: it takes and gives JSON.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use scorebox_workspace::failure::Failure;
+use serde_json::Value;
+
+use super::environment::{self, Environment};
+
+/// Maximum number of bytes that are read of the answer of the process that converts.
+const ANSWER_BYTES: u64 = 16 << 20;
+/// Maximum number of bytes that are read of the standard error of the process that converts.
+const TEXT_BYTES: u64 = 256 << 10;
+/// Pause between two checks whether the process that converts has ended.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Result of the process that converts, after its end.
+#[derive(Debug)]
+pub struct Ended {
+    /// Answer of the process. None if the process left no JSON.
+    pub answer: Option<Value>,
+    /// Text that the process wrote to its standard error.
+    pub said: String,
+    /// Exit status of the process. None if the process was ended because its time was over.
+    pub status: Option<ExitStatus>,
+}
+
+/// Runs the conversion in a process of its own, for the time `limit` at most.
+///
+/// `answer` is the file to which the request asks the process to write its answer. `scratch` is the
+/// folder in which the process works.
+pub fn run(
+    environment: &Environment,
+    request: &Value,
+    answer: &Path,
+    scratch: &Path,
+    limit: Duration,
+) -> Result<Ended, Failure> {
+    let log = scratch.join("stderr");
+    // Standard error is a file, not a pipe: a process that this one leaves behind may keep a pipe
+    // open for ever.
+    let stderr = File::create(&log).map_err(|error| Failure::file(&log, "be made", error))?;
+    let mut command = command(environment, scratch);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(stderr);
+    let failed = |error: std::io::Error| Failure::file(&environment.python, "be run", error);
+    let mut child = command.spawn().map_err(failed)?;
+    let group = Pid::from_child(&child);
+    if let Some(mut stdin) = child.stdin.take() {
+        // A process that ends before it has read the request reports the reason by itself.
+        let _ = stdin.write_all(request.to_string().as_bytes());
+    }
+    let status = wait(&mut child, limit).map_err(failed);
+    // Processes that it has started are ended with it.
+    let _ = kill_process_group(group, Signal::KILL);
+    if !matches!(status, Ok(Some(_))) {
+        child.wait().map_err(failed)?;
+    }
+    let said = read(&log, TEXT_BYTES).unwrap_or_default();
+    let answer = read(answer, ANSWER_BYTES).and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    Ok(Ended {
+        answer,
+        said: String::from_utf8_lossy(&said).trim().to_owned(),
+        status: status?,
+    })
+}
+
+fn command(environment: &Environment, scratch: &Path) -> Command {
+    let mut command = Command::new(&environment.python);
+    command.env_clear().process_group(0).current_dir(scratch);
+    // The process gets nothing of the caller's environment. It has one thread, and sets in the same
+    // order each time, so that the same file gives the same bytes.
+    command.envs([
+        ("PATH", "/usr/bin:/bin"),
+        ("LANG", "C.UTF-8"),
+        ("PYTHONHASHSEED", "0"),
+    ]);
+    command.envs([("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1")]);
+    command.env("HOME", scratch).env("TMPDIR", scratch);
+    // The process does not load libraries from the user's folder or from the current folder. It
+    // writes no compiled files next to the pinned libraries either.
+    command.args(["-s", "-P", "-B"]);
+    if let Some(libraries) = &environment.libraries {
+        command.env("PYTHONPATH", libraries).arg("-S");
+    }
+    command.arg(environment::sources());
+    command
+}
+
+fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
+    let start = Instant::now();
+    loop {
+        match child.try_wait()? {
+            Some(status) => return Ok(Some(status)),
+            None if start.elapsed() >= limit => return Ok(None),
+            None => std::thread::sleep(PAUSE),
+        }
+    }
+}
+
+fn read(file: &Path, most: u64) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(file)
+        .ok()?
+        .take(most)
+        .read_to_end(&mut bytes)
+        .ok()?;
+    Some(bytes)
+}
+
+impl Ended {
+    /// Returns a failure that says why the process left no answer.
+    pub fn failure(&self, model: &Path, limit: Duration) -> Failure {
+        let last = self.said.lines().last().unwrap_or("it printed nothing");
+        let trust = "check that the file is complete and that you trust it; --verbose shows \
+                     everything that Python prints";
+        match self.status {
+            None => Failure::project(
+                format!(
+                    "{}: loading, converting and comparing took longer than {limit:?}",
+                    model.display()
+                ),
+                "give it more time with --timeout, or fewer rows with --rows or --sample",
+            ),
+            Some(status) if status.signal().is_some() => Failure::project(
+                format!(
+                    "{}: ended the process that loaded it ({status}): {last}",
+                    model.display()
+                ),
+                trust,
+            ),
+            Some(status) => Failure::project(
+                format!(
+                    "{}: the process that loaded it left no answer ({status}): {last}",
+                    model.display()
+                ),
+                trust,
+            ),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Converts NumPy's `.npy` and `.npz` files to safetensors.
+//!
+//! Owns the order of the steps. All headers are read and checked, against each other and the limit,
+//! before any data are read. Then the data of each array pass through once. Must not know how a
+//! header or an archive is read.
+
+mod archive;
+mod elements;
+mod header;
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek as _, Write};
+use std::path::Path;
+
+use bytesize::ByteSize;
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::workspace::shown;
+use zip::ZipArchive;
+
+use self::elements::CopyError;
+use self::header::Header;
+use super::safetensors_file::{self, Planned, RESERVED};
+
+/// An array of the source file whose data were not read yet.
+struct Array {
+    planned: Planned,
+    header: Header,
+    /// Index of the array's member in an `.npz` archive. 0 for a single `.npy` file.
+    index: usize,
+}
+
+/// A single `.npy` file or an `.npz` archive, from which arrays are read.
+enum Source {
+    File(BufReader<File>),
+    Archive(ZipArchive<BufReader<File>>),
+}
+
+/// A NumPy file to convert to safetensors, and the settings of the conversion.
+#[derive(Debug)]
+pub struct Import<'a> {
+    /// Path of the `.npy` or `.npz` file.
+    pub file: &'a Path,
+    /// Folder in which the safetensors file is written.
+    pub folder: &'a Path,
+    /// Name of the written file without its extension, and of the tensor of an `.npy` file. None
+    /// means the name of the source file.
+    pub name: Option<&'a str>,
+    /// True if an existing file of the same name is replaced.
+    pub replace: bool,
+    /// Maximum size of all arrays together.
+    pub limit: ByteSize,
+}
+
+impl Import<'_> {
+    /// Writes the safetensors file, lists its tensors, and prints its path.
+    pub fn run(&self) -> Result<(), Failure> {
+        let name = self.written_name()?;
+        let file =
+            File::open(self.file).map_err(|error| Failure::file(self.file, "be read", error))?;
+        let is_archive = self
+            .file
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
+        let mut source = Source::new(file, is_archive).map_err(|problem| self.refused(&problem))?;
+        let mut arrays = source
+            .arrays(name)
+            .map_err(|problem| self.refused(&problem))?;
+        arrays.sort_by(|a, b| a.planned.order(&b.planned));
+        self.check_limit(&arrays)?;
+        let planned: Vec<&Planned> = arrays.iter().map(|array| &array.planned).collect();
+        let written = safetensors_file::write(self.folder, name, self.replace, &planned, |to| {
+            arrays
+                .iter()
+                .try_for_each(|array| self.copy(&mut source, array, to))
+        })?;
+        for Planned {
+            name,
+            dtype,
+            shape,
+            bytes,
+        } in planned
+        {
+            let dtype = format!("{dtype:?}").to_ascii_lowercase();
+            eprintln!(
+                "tensor   {} {dtype} {shape:?}, {bytes} bytes",
+                name.escape_debug()
+            );
+        }
+        eprintln!(
+            "written  {}, {} bytes, {}",
+            shown(&written.path),
+            written.bytes,
+            written.digest
+        );
+        println!("{}", written.path.display());
+        Ok(())
+    }
+
+    fn copy(&self, source: &mut Source, array: &Array, to: &mut dyn Write) -> Result<(), Failure> {
+        let copied = source.read(array.index, |from| {
+            if Header::read(from).map_err(CopyError::Array)? != array.header {
+                return Err(CopyError::Array("changed while it was read".to_owned()));
+            }
+            elements::copy(&array.header, from, to)
+        });
+        copied
+            .map_err(|problem| self.refused(&problem))?
+            .map_err(|error| match error {
+                CopyError::Array(problem) => self.refused(&format!(
+                    "`{}` {problem}",
+                    array.planned.name.escape_debug()
+                )),
+                CopyError::Target(error) => Failure::file(self.folder, "be written to", error),
+            })
+    }
+
+    fn check_limit(&self, arrays: &[Array]) -> Result<(), Failure> {
+        let bytes = arrays.iter().try_fold(0_u64, |sum, array| {
+            sum.checked_add(array.header.data_bytes as u64)
+        });
+        let bytes = match bytes {
+            Some(bytes) if bytes <= self.limit.as_u64() => return Ok(()),
+            Some(bytes) => format!("{bytes} bytes"),
+            None => "more bytes than can be counted".to_owned(),
+        };
+        Err(Failure::project(
+            format!(
+                "{}: its arrays have {bytes}, more than the limit of {}",
+                shown(self.file),
+                self.limit
+            ),
+            "raise --limit if they are meant to be that large; a damaged or hostile file can claim any size",
+        ))
+    }
+
+    fn refused(&self, problem: &str) -> Failure {
+        let fix =
+            "save it again where it was made, with np.save or np.savez and a plain numeric dtype";
+        Failure::project(format!("{}: {problem}", shown(self.file)), fix)
+    }
+
+    fn written_name(&self) -> Result<&str, Failure> {
+        let name = self
+            .name
+            .or_else(|| self.file.file_stem().and_then(|stem| stem.to_str()));
+        // The host would refuse a hidden file in a model's folder. A folder belongs to `--output`.
+        let fits = |name: &&str| {
+            !name.is_empty()
+                && !name.starts_with('.')
+                && !name.contains(['/', '\0'])
+                && *name != RESERVED
+        };
+        name.filter(fits).ok_or_else(|| {
+            Failure::other(
+                format!(
+                    "{}: `{}` cannot be the name of a file",
+                    shown(self.file),
+                    name.unwrap_or_default().escape_debug()
+                ),
+                "give a name with --name that has only letters, digits, `-` and `_`",
+            )
+        })
+    }
+}
+
+impl Source {
+    fn new(file: File, is_archive: bool) -> Result<Self, String> {
+        let file = BufReader::new(file);
+        if is_archive {
+            archive::open(file).map(Self::Archive)
+        } else {
+            Ok(Self::File(file))
+        }
+    }
+
+    /// Reads the header of every array. `name` is the name of the array if the source is a single
+    /// `.npy` file.
+    fn arrays(&mut self, name: &str) -> Result<Vec<Array>, String> {
+        let members = match self {
+            Self::File(_) => vec![archive::Member {
+                index: 0,
+                name: name.to_owned(),
+                bytes: None,
+            }],
+            Self::Archive(archive) => archive::members(archive)?,
+        };
+        let mut arrays = Vec::with_capacity(members.len());
+        for archive::Member { index, name, bytes } in members {
+            let named = |problem: String| format!("`{}` {problem}", name.escape_debug());
+            let header = self.read(index, Header::read)?.map_err(named)?;
+            let whole = header.header_bytes.checked_add(header.data_bytes as u64);
+            if bytes.is_some_and(|bytes| Some(bytes) != whole) {
+                let (said, data) = (bytes.unwrap_or_default(), header.data_bytes);
+                return Err(named(format!(
+                    "has {said} bytes according to the archive, and {data} bytes of data according \
+                     to its own header"
+                )));
+            }
+            let planned = Planned {
+                name,
+                dtype: header.dtype,
+                shape: header.shape.clone(),
+                bytes: header.data_bytes,
+            };
+            arrays.push(Array {
+                planned,
+                header,
+                index,
+            });
+        }
+        Ok(arrays)
+    }
+
+    /// Calls `act` with a reader at the beginning of the array with this index.
+    fn read<T>(&mut self, index: usize, act: impl FnOnce(&mut dyn Read) -> T) -> Result<T, String> {
+        match self {
+            Self::File(file) => {
+                file.rewind()
+                    .map_err(|error| format!("cannot be read: {error}"))?;
+                Ok(act(file))
+            }
+            Self::Archive(archive) => {
+                let mut member = archive
+                    .by_index(index)
+                    .map_err(|error| format!("cannot be read: {error}"))?;
+                Ok(act(&mut member))
+            }
+        }
+    }
+}

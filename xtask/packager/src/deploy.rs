@@ -1,0 +1,314 @@
+//! `cargo xtask deploy`: brings an image into Azure, or prints the commands that do.
+//!
+//! Owns the content of a deployment, and the rules that make one impossible. Must not know commands
+//! (`commands`) nor templates (`bicep`).
+
+mod arguments;
+mod bicep;
+mod commands;
+mod names;
+
+use std::io::Write as _;
+use std::ops::RangeInclusive;
+use std::process::{Command, Stdio};
+
+use scorebox_host::manifest::triggers::{BlobSource, Start};
+use scorebox_host::manifest::{Manifest, Trigger};
+use scorebox_host::text::{NAME_BYTES, REASON_BYTES, quoted};
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::tools;
+
+use crate::functions_app::{self, AppSetting};
+use crate::manifest_file;
+use crate::registry::BaseReference;
+use crate::shell::Variable;
+
+pub use self::arguments::DeployArgs;
+use self::arguments::{Pull, Target};
+use self::names::{ParameterNames, SecretNames};
+
+/// A function app that is to be deployed.
+#[derive(Debug)]
+pub struct Deployment {
+    manifest: Manifest,
+    target: Target,
+    pull: Pull,
+    name: String,
+    group: String,
+    location: String,
+    storage: String,
+    plan: String,
+    sku: String,
+    environment: String,
+    /// Image of the function app, named by its digest.
+    image: String,
+    registry: String,
+    /// Settings of the app with fixed values, except for the setting of the app's own storage.
+    fixed: Vec<(String, &'static str)>,
+    secrets: Vec<Secret>,
+    /// Name of the secret in which a container app keeps the connection string of its own storage.
+    own_secret: String,
+}
+
+/// A setting of the app whose value only the user has. The user gives the value in an environment
+/// variable with the name of the setting.
+#[derive(Debug)]
+pub struct Secret {
+    variable: Variable,
+    /// Description of the value for the user.
+    why: &'static str,
+    /// Name of the secret in which a container app keeps the setting.
+    kept_as: String,
+    /// Name of the parameter of a Bicep file that holds the setting.
+    parameter: String,
+}
+
+/// Name of the secret in which a container app keeps the password for pulling its image.
+const REGISTRY_PASSWORD: &str = "registry-password";
+
+/// Runs `cargo xtask deploy`.
+pub fn run(args: &DeployArgs) -> Result<(), Failure> {
+    let deployment = Deployment::new(args)?;
+    if let Some(path) = &args.bicep {
+        std::fs::write(path, bicep::file(&deployment))
+            .map_err(|error| Failure::file(path, "be written", error))?;
+        eprintln!("written {}", path.display());
+    }
+    let script = commands::script(&deployment);
+    if args.run {
+        return deployment.run(&script);
+    }
+    print!("{script}");
+    eprintln!("nothing was run: pipe this to `sh`, or add --run");
+    Ok(())
+}
+
+impl Deployment {
+    fn new(args: &DeployArgs) -> Result<Self, Failure> {
+        let manifest = manifest_file::read(&args.manifest)?;
+        let reference = BaseReference::of_image(&args.image)?;
+        if reference.digest.is_none() {
+            return Err(Failure::project(
+                format!(
+                    "{}: has no digest, so two instances could run two images",
+                    quoted(&args.image, REASON_BYTES)
+                ),
+                "name it as `cargo xtask package --push` printed it: REGISTRY/REPOSITORY@sha256:HEX",
+            ));
+        }
+        if args.base.as_ref().unwrap_or(&manifest.package.base) == "scratch" {
+            return Err(Failure::project(
+                "an image on `scratch` holds no Functions host",
+                "write `base = \"functions\"` into [package] and package again, or add --base here \
+                 too if you gave it to `package`; an image on `scratch` runs without Azure \
+                 Functions, wherever containers run",
+            ));
+        }
+        let longest = if args.target == Target::ContainerApps {
+            32
+        } else {
+            60
+        };
+        let name = plain("--name", &args.name, 2..=longest)?;
+        let short: String = name
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect::<String>()
+            .to_ascii_lowercase();
+        let storage = match &args.storage_account {
+            Some(storage) => storage.clone(),
+            None => format!("{short:.20}data"),
+        };
+        if !(3..=24).contains(&storage.len())
+            || !storage
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        {
+            return Err(Failure::project(
+                format!(
+                    "`{}` cannot be the name of a storage account",
+                    quoted(&storage, NAME_BYTES)
+                ),
+                "give --storage-account a name of 3 to 24 lower-case letters and digits",
+            ));
+        }
+        let sku = args.sku.clone().unwrap_or_else(|| match args.target {
+            Target::Dedicated => "B1".to_owned(),
+            Target::Premium | Target::ContainerApps => "EP1".to_owned(),
+        });
+        let or = |given: &Option<String>, flag: &str, default: String| match given {
+            Some(name) => plain(flag, name, 1..=60),
+            None => Ok(default),
+        };
+        let (fixed, secret_settings) = settings(&manifest, args);
+        let own_secret = names::secret(functions_app::OWN_STORAGE);
+        events_name_a_container(&manifest)?;
+        Ok(Self {
+            target: args.target,
+            pull: args.pull,
+            group: plain("--group", &args.group, 1..=90)?,
+            location: plain("--location", &args.location, 1..=40)?,
+            plan: or(&args.plan, "--plan", format!("{name}-plan"))?,
+            sku: plain("--sku", &sku, 1..=10)?,
+            environment: or(&args.environment, "--environment", format!("{name}-env"))?,
+            image: args.image.clone(),
+            registry: reference.registry,
+            fixed,
+            secrets: secrets(secret_settings, &own_secret)?,
+            own_secret,
+            name,
+            storage,
+            manifest,
+        })
+    }
+
+    fn run(&self, script: &str) -> Result<(), Failure> {
+        let variables = self.secrets.iter().map(|secret| secret.variable.name());
+        let missing: Vec<_> = variables
+            .filter(|name| std::env::var_os(name).is_none_or(|value| value.is_empty()))
+            .collect();
+        if !missing.is_empty() {
+            return Err(Failure::other(
+                format!("the environment lacks {}", missing.join(", ")),
+                "export each; the script, without --run, says what they are",
+            ));
+        }
+        if tools::find("az").is_none() {
+            return Err(Failure::toolchain(
+                "`az` is not on PATH",
+                "install the Azure CLI and log in with `az login`, or leave out --run and run the \
+                 script elsewhere",
+            ));
+        }
+        let failed = |error: std::io::Error| {
+            Failure::other(
+                format!("sh: {error}"),
+                "leave out --run, and run the script by hand",
+            )
+        };
+        let mut shell = Command::new("sh")
+            .arg("-s")
+            .stdin(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        if let Some(mut input) = shell.stdin.take() {
+            // A shell that ended early reports the reason by its status.
+            let _ = input.write_all(script.as_bytes());
+        }
+        let status = shell.wait().map_err(failed)?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(Failure::other(
+            format!("a command failed ({status}); the commands before it succeeded"),
+            "fix the error shown above, and run this command again: what exists already stays as \
+             it is",
+        ))
+    }
+}
+
+/// Returns the settings of the app, except for the setting of the app's own storage.
+///
+/// The first list has settings with fixed values. The second list has settings whose value only the
+/// user has.
+fn settings(
+    manifest: &Manifest,
+    args: &DeployArgs,
+) -> (Vec<(String, &'static str)>, Vec<AppSetting>) {
+    let (mut fixed, mut secret) = (Vec::new(), Vec::<AppSetting>::new());
+    for setting in functions_app::settings(manifest, args.connections) {
+        let is_elsewhere = setting.only_app_service && args.target == Target::ContainerApps;
+        match setting.value {
+            _ if setting.name == functions_app::OWN_STORAGE || is_elsewhere => {}
+            Some(value) => fixed.push((setting.name, value)),
+            // Two triggers of two kinds may share a name, but a setting has one value.
+            None if secret.iter().any(|known| known.name == setting.name) => {}
+            None => secret.push(setting),
+        }
+    }
+    (fixed, secret)
+}
+
+/// Gives each setting the names of its secret and its Bicep parameter. Fails if the name of a
+/// setting is one that the script or the platform uses.
+fn secrets(settings: Vec<AppSetting>, own_secret: &str) -> Result<Vec<Secret>, Failure> {
+    let mut kept_as = SecretNames::avoiding(&[own_secret, REGISTRY_PASSWORD]);
+    let mut parameters = ParameterNames::of_a_template();
+    let reserved = |name: &str| {
+        let platform = [
+            "FUNCTIONS_",
+            "WEBSITE_",
+            "WEBSITES_",
+            "DOCKER_REGISTRY_SERVER_",
+            "AzureWebJobsScriptRoot",
+            "AzureWebJobsFeatureFlags",
+        ];
+        commands::RESERVED.contains(&name) || platform.iter().any(|start| name.starts_with(start))
+    };
+    let secret = |setting: AppSetting| {
+        if reserved(&setting.name) {
+            return Err(Failure::project(
+                format!(
+                    "`{}` cannot be the name of your setting: the script or the platform uses it",
+                    setting.name
+                ),
+                "choose another name in `url = \"env:NAME\"` of the store or in `connection` of the trigger, e.g. \
+                 `SCORING_REDIS_URL`, and package again",
+            ));
+        }
+        Ok(Secret {
+            kept_as: kept_as.name(&setting.name),
+            parameter: parameters.name(&setting.name),
+            variable: Variable::new(&setting.name)?,
+            why: setting.why,
+        })
+    };
+    settings.into_iter().map(secret).collect()
+}
+
+/// Fails if a blob trigger is started by events and takes the name of its container from an app
+/// setting.
+///
+/// A subscription to events needs the container's name, but the value of an app setting is known
+/// only inside the app.
+fn events_name_a_container(manifest: &Manifest) -> Result<(), Failure> {
+    let is_setting = |trigger: &&Trigger| match &trigger.start {
+        Start::Blob(blob) => {
+            let container = blob.path.split('/').next().unwrap_or_default();
+            blob.source == BlobSource::EventGrid && container.contains('%')
+        }
+        _ => false,
+    };
+    match manifest.triggers.iter().find(is_setting) {
+        None => Ok(()),
+        Some(trigger) => Err(Failure::project(
+            format!(
+                "`trigger.path` of `{}`: its container is an app setting, but a subscription to \
+                 events needs its name",
+                trigger.function
+            ),
+            "write the container's name into `trigger.path`, or use `source = \"scan\"`",
+        )),
+    }
+}
+
+/// Checks the length and the characters of a name, so that the name needs no quotes in a script.
+/// The platform has further rules of its own.
+fn plain(flag: &str, text: &str, characters: RangeInclusive<usize>) -> Result<String, Failure> {
+    let fits = characters.contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if fits {
+        return Ok(text.to_owned());
+    }
+    Err(Failure::project(
+        format!("{flag}: `{}` is not a name", quoted(text, NAME_BYTES)),
+        format!(
+            "use {} to {} letters, digits, `-` and `_`, a letter or digit first",
+            characters.start(),
+            characters.end()
+        ),
+    ))
+}

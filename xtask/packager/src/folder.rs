@@ -1,0 +1,142 @@
+//! Folders that are replaced as a whole.
+//!
+//! Owns the steps after which a folder is either the old one or the new one, without stale files.
+//! Must not know the contents of the folders.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use scorebox_workspace::failure::Failure;
+
+/// Maximum number of attempts to replace a folder while other processes replace the same folder.
+const SWAPS: u32 = 5;
+
+/// A folder that is being built to replace another one. If it is dropped before
+/// [`Replacement::finish`], the new folder is removed.
+#[derive(Debug)]
+pub struct Replacement {
+    staging: tempfile::TempDir,
+    goal: PathBuf,
+}
+
+impl Replacement {
+    /// Creates an empty folder that will replace the folder `goal`. Fails if `goal` holds files,
+    /// but none with the name `mark`, which shows that this program wrote the folder.
+    pub fn begin(goal: &Path, mark: &str) -> Result<Self, Failure> {
+        if goal.exists() && !goal.join(mark).exists() {
+            let mut entries =
+                std::fs::read_dir(goal).map_err(|error| Failure::file(goal, "be listed", error))?;
+            if entries.next().is_some() {
+                return Err(Failure::other(
+                    format!(
+                        "{}: holds files, and no {mark}; it would be replaced as a whole",
+                        goal.display()
+                    ),
+                    "name another folder with --output, or empty this one",
+                ));
+            }
+        }
+        // The temporary folder is next to the goal, so that the last step is a rename within one
+        // file system.
+        let goal =
+            std::path::absolute(goal).map_err(|error| Failure::file(goal, "be resolved", error))?;
+        let parent = goal.parent().unwrap_or(&goal);
+        std::fs::create_dir_all(parent).map_err(|error| Failure::file(parent, "be made", error))?;
+        let staging = tempfile::Builder::new()
+            .prefix(".staging-")
+            .tempdir_in(parent)
+            .map_err(|error| Failure::file(parent, "create a temporary folder", error))?;
+        Ok(Self { staging, goal })
+    }
+
+    /// Returns the path of the new folder while it is being built.
+    pub fn path(&self) -> &Path {
+        self.staging.path()
+    }
+
+    /// Writes a file into the new folder, and creates the folders above the file. `name` is the
+    /// path of the file inside the new folder.
+    pub fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        let path = self.place(name)?;
+        std::fs::write(&path, bytes).map_err(|error| Failure::file(&path, "be written", error))
+    }
+
+    /// Copies a file's bytes into the new folder, and creates the folders above the copy. `name` is
+    /// the path of the copy inside the new folder.
+    pub fn copy(&mut self, name: &str, from: &Path) -> Result<(), Failure> {
+        let path = self.place(name)?;
+        let copied = std::fs::File::open(from)
+            .and_then(|mut from| std::io::copy(&mut from, &mut std::fs::File::create(&path)?));
+        copied.map(drop).map_err(|error| {
+            Failure::file(from, &format!("be copied to {}", path.display()), error)
+        })
+    }
+
+    fn place(&self, name: &str) -> Result<PathBuf, Failure> {
+        let path = self.path().join(name);
+        let parent = path.parent().unwrap_or(self.path());
+        std::fs::create_dir_all(parent).map_err(|error| Failure::file(parent, "be made", error))?;
+        Ok(path)
+    }
+
+    /// Moves the new folder to the path of the folder that it replaces, and removes the old folder.
+    pub fn finish(self) -> Result<(), Failure> {
+        use std::os::unix::fs::PermissionsExt as _;
+        // Temporary folders are private, but this one is a result that others read.
+        std::fs::set_permissions(self.path(), std::fs::Permissions::from_mode(0o755))
+            .map_err(|error| Failure::file(self.path(), "change its mode", error))?;
+        let mut attempt = 1;
+        while let Err(error) = self.swap() {
+            // Another process may have put its own folder there between the two renames.
+            if attempt == SWAPS {
+                return Err(Failure::file(&self.goal, "be put in place", error));
+            }
+            attempt += 1;
+        }
+        // The temporary folder's name no longer exists, so there is nothing left to remove.
+        let _ = self.staging.keep();
+        Ok(())
+    }
+
+    fn swap(&self) -> io::Result<()> {
+        let old = tempfile::Builder::new()
+            .prefix(".old-")
+            .tempdir_in(self.goal.parent().unwrap_or(&self.goal))?;
+        match std::fs::rename(&self.goal, old.path().join("old")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        std::fs::rename(self.path(), &self.goal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stale_files_go_and_strange_folders_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let goal = dir.path().join("deep/goal");
+        for name in ["mark", "mark"] {
+            let mut folder = Replacement::begin(&goal, "mark").unwrap();
+            folder.write(name, b"1").unwrap();
+            folder.write("sub/file", b"2").unwrap();
+            folder.finish().unwrap();
+            assert!(goal.join("sub/file").is_file());
+            assert!(!goal.join("stale").exists());
+            std::fs::write(goal.join("stale"), "3").unwrap();
+        }
+        std::fs::remove_file(goal.join("mark")).unwrap();
+        assert!(
+            Replacement::begin(&goal, "mark")
+                .unwrap_err()
+                .problem
+                .contains("no mark")
+        );
+        assert_eq!(
+            std::fs::read_dir(dir.path().join("deep")).unwrap().count(),
+            1
+        );
+    }
+}

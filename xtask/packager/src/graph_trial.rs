@@ -1,0 +1,256 @@
+//! The check of a scorer that is an ONNX graph or calls graphs, in a host process.
+//!
+//! Owns that process, its timeout, and the meaning of its exit code. This program is static and
+//! cannot load the library. And if a hostile file crashes the library, the packager must survive.
+//! Must not know images.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use scorebox_host::CheckReport;
+use scorebox_host::deployment::ENGINE_VARIABLE;
+use scorebox_host::manifest::Manifest;
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::workspace::shown;
+use serde_json::Value;
+
+use crate::engine_library;
+use crate::host_program::{self, Kind};
+use crate::leash::Leash;
+
+/// Exit code of a host program that cannot load ONNX Runtime.
+const NO_ENGINE: i32 = 11;
+/// Time that a host gets to start and to read a model, in addition to the time for loading the
+/// model. A host hashes a gigabyte in this time.
+const STARTING: Duration = Duration::from_secs(60);
+/// Pause between two checks whether the host process has ended.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Host program and library that are needed to check a scorer that is an ONNX graph or calls
+/// graphs. Other scorers need neither of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Trial<'a> {
+    /// Host program that runs graphs. If `None`, a host program for developers is built.
+    pub host: Option<&'a Path>,
+    /// Shared library of ONNX Runtime, which runs graphs. If `None`, the copy in the target folder
+    /// is used, and fetched if it is missing.
+    pub library: Option<&'a Path>,
+}
+
+/// Lets a host program check an app folder with graphs, and prints the lines that the scorer writes
+/// during the check.
+///
+/// The timeout is `waits` times the manifest's `limits.init_deadline`, plus the time to start. Each
+/// load of a graph counts as one wait. A graph is loaded twice, the first time in a process that
+/// the host itself stops.
+pub fn check(
+    manifest: &Manifest,
+    dir: &Path,
+    waits: u32,
+    trial: Trial<'_>,
+) -> Result<CheckReport, Failure> {
+    let library = engine_library::locate(trial.library)?;
+    let host = trial.host.map_or_else(
+        || host_program::build(Kind::Developer),
+        |host| Ok(host.to_path_buf()),
+    )?;
+    let library = std::path::absolute(&library.file)
+        .map_err(|error| Failure::file(&library.file, "be named", error))?;
+    let mut command = Command::new(&host);
+    // No other variable is passed on, so that a check is the same everywhere.
+    command
+        .env_clear()
+        .env(ENGINE_VARIABLE, library)
+        .stdin(Stdio::null());
+    command
+        .args(["check", "--output", "json", "--app"])
+        .arg(dir);
+    if let Some(sample) = &manifest.package.sample {
+        // The staged manifest does not contain the packaging settings.
+        command.arg("--sample").arg(sample);
+    }
+    let limit = manifest
+        .limits
+        .init_deadline
+        .saturating_mul(waits)
+        .saturating_add(STARTING);
+    let output =
+        finished(&mut command, limit).map_err(|error| Failure::file(&host, "be run", error))?;
+    let Some(output) = output else {
+        return Err(Failure::project(
+            format!(
+                "{}: the host was stopped after trying this scorer for {} s",
+                manifest.path.display(),
+                limit.as_secs()
+            ),
+            "convert the model again; or raise limits.init_deadline if it is that large",
+        ));
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    // The error comes after the scorer's lines.
+    let error = said
+        .find("\nerror: ")
+        .map(|end| end + 1)
+        .filter(|_| !output.status.success())
+        .unwrap_or(0);
+    let (lines, said) = said.split_at(if output.status.success() {
+        said.len()
+    } else {
+        error
+    });
+    eprint!("{lines}");
+    if !output.status.success() {
+        let said = said.trim().trim_start_matches("error: ");
+        let problem = |said: &str| {
+            format!(
+                "{}: the host would not start with this scorer: {said}",
+                manifest.path.display()
+            )
+        };
+        let (text, fix) = said
+            .split_once("\n  fix: ")
+            .unwrap_or((said, "fix the model or the manifest, and build again"));
+        return Err(match output.status.code() {
+            Some(NO_ENGINE) => Failure::toolchain(problem(text), fix),
+            Some(_) => Failure::project(problem(text), fix),
+            None => Failure::project(
+                problem(&format!("it ended with {}: {text}", output.status)),
+                fix,
+            ),
+        });
+    }
+    let report: CheckReport = serde_json::from_slice(&output.stdout).map_err(|error| {
+        Failure::toolchain(
+            format!(
+                "{}: the report of `check` is not understood: {error}",
+                shown(&host)
+            ),
+            "use the host and `cargo xtask` of one release",
+        )
+    })?;
+    if let Some(sample) = &manifest.package.sample {
+        eprintln!("sample: {} is answered as it should be", shown(sample));
+    }
+    Ok(report)
+}
+
+/// Prints the inputs and outputs of a scorer that is a graph, with its name and the digest of its
+/// model.
+pub fn say(report: &CheckReport) {
+    let digest = report.model_digest.as_deref().unwrap_or("none");
+    eprintln!(
+        "checked: {} serves {}; model {digest}",
+        named(report),
+        report.code
+    );
+    for (direction, key) in [("in", "inputs"), ("out", "outputs")] {
+        let ports = report.signature.get(key).and_then(Value::as_array);
+        ports
+            .into_iter()
+            .flatten()
+            .for_each(|port| eprintln!("port: {direction} {}", told(port)));
+    }
+}
+
+/// Returns the name of a scorer, followed by the scorer's version if it has one.
+pub fn named(report: &CheckReport) -> String {
+    if report.version.is_empty() {
+        report.name.clone()
+    } else {
+        format!("{} {}", report.name, report.version)
+    }
+}
+
+/// Formats an input or output of a graph as `X: f32 [N, 784]`.
+fn told(port: &Value) -> String {
+    let text = |key: &str| port.get(key).and_then(Value::as_str).unwrap_or_default();
+    let dimensions = port
+        .get("shape")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    let dimensions = dimensions.map(|size| {
+        size.as_u64()
+            .map_or("N".to_owned(), |size| size.to_string())
+    });
+    format!(
+        "{}: {} [{}]",
+        text("name").escape_debug(),
+        text("dtype"),
+        dimensions.collect::<Vec<_>>().join(", ")
+    )
+}
+
+/// Runs a process to its end and collects its output. Returns `None` if the process had to be
+/// killed after the time `limit`.
+fn finished(command: &mut Command, limit: Duration) -> std::io::Result<Option<Output>> {
+    fn whole(mut pipe: impl Read) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // If the pipe breaks, the bytes before that are used.
+        let _ = pipe.read_to_end(&mut bytes);
+        bytes
+    }
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let _leash = Leash::on(&child);
+    let stdout = child
+        .stdout
+        .take()
+        .map(|pipe| std::thread::spawn(move || whole(pipe)));
+    let stderr = child
+        .stderr
+        .take()
+        .map(|pipe| std::thread::spawn(move || whole(pipe)));
+    let late = Instant::now() + limit;
+    let status = loop {
+        match child.try_wait()? {
+            Some(status) => break status,
+            None if Instant::now() < late => std::thread::sleep(PAUSE),
+            None => {
+                // The processes that it started itself end with it.
+                child.kill()?;
+                child.wait()?;
+                return Ok(None);
+            }
+        }
+    };
+    let said = |listening: Option<std::thread::JoinHandle<Vec<u8>>>| {
+        listening
+            .and_then(|listening| listening.join().ok())
+            .unwrap_or_default()
+    };
+    Ok(Some(Output {
+        status,
+        stdout: said(stdout),
+        stderr: said(stderr),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_waited_for_so_long() {
+        let mut shell = Command::new("sh");
+        let ended = finished(
+            shell.args(["-c", "echo out; echo err >&2; exit 3"]),
+            Duration::from_secs(20),
+        )
+        .unwrap();
+        let ended = ended.unwrap();
+        assert_eq!(
+            (ended.status.code(), &*ended.stdout, &*ended.stderr),
+            (Some(3), &b"out\n"[..], &b"err\n"[..])
+        );
+        assert!(
+            finished(Command::new("sleep").arg("60"), Duration::from_millis(50))
+                .unwrap()
+                .is_none()
+        );
+    }
+}

@@ -1,0 +1,195 @@
+//! The host program: built, found, and checked to be static if the image needs that.
+//!
+//! Owns the call that builds it and the reading of its ELF header. Must not know images.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use scorebox_workspace::commands::SELECTION;
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::workspace::{self, shown};
+
+/// Kinds of build of the host program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A host for a developer: compiles components that were not compiled before, and runs graphs.
+    Developer,
+    /// A host for an image: it has no compiler, does not run graphs, and is linked statically.
+    Image,
+    /// A host for an image with a graph: it is linked dynamically, because it loads a shared
+    /// library.
+    ImageWithGraphs,
+}
+
+const DEVELOPER: [&str; SELECTION.len() + 2] = {
+    let [profile, a, packager, b, trials, c, host] = SELECTION;
+    [
+        profile, a, packager, b, trials, c, host, "--bin", "scorebox",
+    ]
+};
+
+const WITH_GRAPHS: [&str; 9] = [
+    "--profile",
+    "image",
+    "-p",
+    "scorebox-host",
+    "--bin",
+    "scorebox",
+    "--no-default-features",
+    "--features",
+    "graphs",
+];
+
+/// Builds the host program and returns the path of its file.
+pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
+    let (name, arguments): (_, &[_]) = match kind {
+        // The packages are those of every build for developers, so that no large crate is compiled
+        // twice.
+        Kind::Developer => ("developer", &DEVELOPER),
+        // It is built alone, since Cargo gives a program every feature that any other package of
+        // the build asks for.
+        Kind::Image => (
+            "image",
+            &[
+                "--profile",
+                "image",
+                "-p",
+                "scorebox-host",
+                "--bin",
+                "scorebox",
+                "--no-default-features",
+            ],
+        ),
+        Kind::ImageWithGraphs => ("image-with-graphs", &WITH_GRAPHS),
+    };
+    eprintln!("building the host ({name})");
+    let built = workspace::build(&workspace::root(), arguments)?;
+    let programs = built
+        .into_iter()
+        .filter(|artifact| artifact.name == "scorebox");
+    let Some(program) = programs
+        .filter_map(|artifact| artifact.executable)
+        .next_back()
+    else {
+        return Err(Failure::toolchain(
+            "cargo built no program `scorebox`",
+            "see that host/Cargo.toml has a [[bin]] with the name `scorebox`",
+        ));
+    };
+    // All builds have the same file name in Cargo's folder, so each is copied to a folder of its
+    // own.
+    let dir = workspace::target().join("hosts").join(name);
+    let place = dir.join("scorebox");
+    let fail = |error| Failure::file(&place, "be written", error);
+    std::fs::create_dir_all(&dir).map_err(fail)?;
+    let copy = tempfile::NamedTempFile::new_in(&dir).map_err(fail)?;
+    std::fs::copy(&program, copy.path()).map_err(fail)?;
+    copy.persist(&place).map_err(|error| fail(error.error))?;
+    starts(&place)?;
+    Ok(place)
+}
+
+/// Fails if a program would not start in an image without a C library.
+pub fn check(path: &Path) -> Result<(), Failure> {
+    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, "be read", error))?;
+    match problem(&bytes) {
+        None => Ok(()),
+        Some(problem) => Err(Failure::toolchain(
+            format!("{}: {problem}", shown(path)),
+            "build it for x86_64 Linux with `-C target-feature=+crt-static`, as .cargo/config.toml says; RUSTFLAGS in \
+             the environment overrides that file",
+        )),
+    }
+}
+
+/// Starts a program with `--version`, and fails if the program fails. A program that was linked
+/// with a C library too old for the form of its relocations ends at once.
+fn starts(path: &Path) -> Result<(), Failure> {
+    let ended = Command::new(path)
+        .arg("--version")
+        .env_clear()
+        .stdin(Stdio::null())
+        .output();
+    match ended {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(Failure::toolchain(
+            format!("{}: does not start here: {}", shown(path), output.status),
+            "build it with a static C library of glibc 2.36 or newer, as in Debian 12 and Ubuntu 24.04",
+        )),
+        Err(error) => Err(Failure::file(path, "be run", error)),
+    }
+}
+
+const ELF64_LITTLE_ENDIAN: &[u8] = b"\x7fELF\x02\x01";
+const MACHINE_X86_64: u64 = 62;
+const SEGMENT_INTERPRETER: u64 = 3;
+
+/// Returns the reason why a program cannot be the image's host. `None` if the program can.
+fn problem(elf: &[u8]) -> Option<&'static str> {
+    if !elf.starts_with(ELF64_LITTLE_ENDIAN) {
+        return Some("not a 64-bit ELF program");
+    }
+    if number(elf, 18, 2) != Some(MACHINE_X86_64) {
+        return Some("not a program for x86_64");
+    }
+    let (Some(table), Some(size), Some(count)) =
+        (number(elf, 32, 8), number(elf, 54, 2), number(elf, 56, 2))
+    else {
+        return Some("its ELF header is cut off");
+    };
+    for index in 0..count {
+        let offset = table
+            .checked_add(index * size)
+            .and_then(|offset| usize::try_from(offset).ok());
+        match offset.and_then(|offset| number(elf, offset, 4)) {
+            Some(SEGMENT_INTERPRETER) => {
+                return Some("linked dynamically: it asks for a loader that the image lacks");
+            }
+            Some(_) => {}
+            None => return Some("its ELF program headers are cut off"),
+        }
+    }
+    None
+}
+
+fn number(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
+    let field = bytes.get(at..at.checked_add(width)?)?;
+    Some(
+        field
+            .iter()
+            .rev()
+            .fold(0, |value, byte| value << 8 | u64::from(*byte)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn elf(machine: u8, segments: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0; 64];
+        bytes[..6].copy_from_slice(ELF64_LITTLE_ENDIAN);
+        (bytes[18], bytes[32], bytes[54], bytes[56]) = (machine, 64, 56, segments.len() as u8);
+        for segment in segments {
+            bytes.extend([*segment].into_iter().chain([0; 55]));
+        }
+        bytes
+    }
+
+    #[test]
+    fn only_static_programs_pass() {
+        let check = |bytes: &[u8], part: Option<&str>| match (problem(bytes), part) {
+            (None, None) => {}
+            (Some(problem), Some(part)) => assert!(problem.contains(part), "{problem}"),
+            other => panic!("{other:?}"),
+        };
+        check(&elf(62, &[1, 1, 2]), None);
+        check(&elf(62, &[6, 3, 1]), Some("dynamically"));
+        check(&elf(183, &[1]), Some("x86_64"));
+        check(b"#!/bin/sh", Some("not a 64-bit ELF"));
+        check(&elf(62, &[1])[..100], None);
+        check(&elf(62, &[1, 1])[..100], Some("cut off"));
+        let own = std::fs::read("/proc/self/exe").unwrap();
+        check(&own, None);
+    }
+}

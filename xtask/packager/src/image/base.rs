@@ -1,0 +1,241 @@
+//! Base image: the parts of it that are kept, and the parts that the scorer's image adds.
+//!
+//! Owns the merging of the two configurations. Must not know files or registries: it works on bytes
+//! that other modules fetched and hashed.
+
+use scorebox_workspace::digest::Digest;
+use serde_json::{Map, Value, json};
+
+use super::ContainerConfig;
+use super::manifest::{BaseLayer, BaseManifest};
+
+/// Script that starts the Functions host in the stock images of Azure Functions.
+///
+/// The script does not forward SIGTERM, so every stop ends in SIGKILL
+/// (Azure/azure-functions-docker, issues 404 and 677). It also installs certificates that an
+/// operator mounted.
+const FUNCTIONS_SCRIPT: &str = "/opt/startup/start_nonappservice.sh";
+/// Program that the start script of the Functions images runs.
+const FUNCTIONS_HOST: &str = "/azure-functions-host/Microsoft.Azure.WebJobs.Script.WebHost";
+/// Environment variables that a Functions image needs for a custom handler, in addition to the
+/// scorer's own.
+///
+/// The first variable turns console logging on (azure-functions-core-tools, Dockerfile.custom). The
+/// second variable turns off the search for .NET functions, which `dotnet-isolated` turns on.
+const FUNCTIONS_SETTINGS: &[&str] = &[
+    "AzureFunctionsJobHost__Logging__Console__IsEnabled=true",
+    "AzureWebJobsFeatureFlags=",
+];
+
+/// An image that the scorer's image is built on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base {
+    /// Name of the base image, e.g. `mcr.microsoft.com/azure-functions/node:4-node22`.
+    pub name: String,
+    /// Digest of the base image's manifest for linux/amd64.
+    pub digest: Digest,
+    /// Layers of the base image, from the bottom up.
+    pub layers: Vec<BaseLayer>,
+    /// Whole configuration of the base image.
+    document: Map<String, Value>,
+}
+
+impl Base {
+    /// Builds a base image from its fetched manifest and configuration. The error text says what is
+    /// wrong with the base image.
+    pub fn new(
+        name: String,
+        digest: Digest,
+        manifest: BaseManifest,
+        config: &[u8],
+    ) -> Result<Self, String> {
+        let document: Map<String, Value> = serde_json::from_slice(config)
+            .map_err(|error| format!("has no configuration of an image: {error}"))?;
+        let base = Self {
+            name,
+            digest,
+            layers: manifest.layers,
+            document,
+        };
+        let text = |key: &str| {
+            base.document
+                .get(key)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        match (text("os"), text("architecture")) {
+            ("linux", "amd64") => {}
+            (os, architecture) => {
+                return Err(format!(
+                    "is for {os}/{architecture}, and ours is for linux/amd64"
+                ));
+            }
+        }
+        match (base.diff_ids().len(), base.layers.len()) {
+            (ids, layers) if ids == layers => Ok(base),
+            (ids, layers) => Err(format!("has {layers} layers, and its configuration {ids}")),
+        }
+    }
+
+    /// Returns true if the base image contains the Functions host. That host must then remain the
+    /// main program, because it starts the scorer as `host.json` says.
+    pub fn is_functions(&self) -> bool {
+        let sets = |name: &str| self.env().iter().any(|entry| variable(entry) == name);
+        let command = [self.texts("Entrypoint"), self.texts("Cmd")].concat();
+        let starts_host = |word: &String| {
+            word.contains("azure-functions-host") || word.contains("Microsoft.Azure.WebJobs.Script")
+        };
+        sets("AzureWebJobsScriptRoot")
+            || sets("FUNCTIONS_WORKER_RUNTIME")
+            || command.iter().any(starts_host)
+    }
+
+    /// Returns the configuration of an image on this base, without the layers that the image adds:
+    /// platform, container settings, and the layers of the base. `ours` has the container settings
+    /// of the image.
+    pub fn document(&self, ours: &ContainerConfig) -> Map<String, Value> {
+        // Docker's own fields describe the container in which the base was built, so they are
+        // dropped.
+        let kept = [
+            "author",
+            "architecture",
+            "os",
+            "os.version",
+            "os.features",
+            "variant",
+        ];
+        let kept = kept
+            .iter()
+            .filter_map(|key| Some(((*key).to_owned(), self.document.get(*key)?.clone())));
+        let mut document: Map<_, _> = kept.collect();
+        document.insert("config".to_owned(), self.container(ours));
+        document.insert(
+            "rootfs".to_owned(),
+            json!({ "type": "layers", "diff_ids": self.diff_ids() }),
+        );
+        document.insert("history".to_owned(), self.history().into());
+        document
+    }
+
+    fn container(&self, ours: &ContainerConfig) -> Value {
+        let mut container = self.container_object().cloned().unwrap_or_default();
+        let mut labels = container
+            .get("Labels")
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_default();
+        // A base may itself be a Scorebox image. What it says about its own scorer is not true for
+        // this one.
+        labels.retain(|name, _| !name.starts_with("dev.scorebox."));
+        labels.extend(
+            ours.labels
+                .iter()
+                .map(|(name, value)| (name.clone(), json!(value))),
+        );
+        container.insert("Labels".to_owned(), labels.into());
+        container.insert("Env".to_owned(), json!(self.joined_env(ours)));
+        if self.is_functions() {
+            if self.texts("Entrypoint").is_empty() && self.texts("Cmd") == [FUNCTIONS_SCRIPT] {
+                container.remove("Cmd");
+                container.insert("Entrypoint".to_owned(), json!([FUNCTIONS_HOST]));
+            }
+        } else {
+            // These keys belong to the base's own program. If `Cmd` stayed, it would become the
+            // arguments of the host.
+            for key in ["Cmd", "Healthcheck", "StopSignal", "OnBuild", "ArgsEscaped"] {
+                container.remove(key);
+            }
+            container.insert("Entrypoint".to_owned(), json!(ours.entrypoint));
+            container.insert("User".to_owned(), json!(ours.user));
+            container.insert("WorkingDir".to_owned(), json!(ours.working_dir));
+            container.insert("ExposedPorts".to_owned(), json!(ours.exposed_ports));
+        }
+        container.into()
+    }
+
+    /// Returns the environment variables of the base image, updated with those of the scorer's
+    /// image. The `PATH` of the base is kept, because it points to the base's own programs.
+    fn joined_env(&self, ours: &ContainerConfig) -> Vec<String> {
+        let mut joined = self.env();
+        let settings = if self.is_functions() {
+            FUNCTIONS_SETTINGS
+        } else {
+            &[]
+        };
+        for entry in ours
+            .env
+            .iter()
+            .map(String::as_str)
+            .chain(settings.iter().copied())
+        {
+            let name = variable(entry);
+            match joined.iter_mut().find(|known| variable(known) == name) {
+                Some(_) if name == "PATH" => {}
+                Some(known) => entry.clone_into(known),
+                // An empty value only clears a variable that the base sets.
+                None if entry.ends_with('=') => {}
+                None => joined.push(entry.to_owned()),
+            }
+        }
+        joined
+    }
+
+    /// Returns one history entry for each layer of the base image, because readers of images
+    /// require that number. If the history of the base does not match its layers, entries are
+    /// generated.
+    fn history(&self) -> Vec<Value> {
+        let told = self
+            .document
+            .get("history")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        let is_layer =
+            |entry: &&Value| entry.get("empty_layer").and_then(Value::as_bool) != Some(true);
+        if told.iter().filter(is_layer).count() == self.layers.len() {
+            return told;
+        }
+        self.layers
+            .iter()
+            .map(|layer| json!({ "comment": format!("layer {} of the base", layer.digest) }))
+            .collect()
+    }
+
+    fn diff_ids(&self) -> Vec<Value> {
+        let rootfs = self.document.get("rootfs");
+        rootfs
+            .and_then(|rootfs| rootfs.get("diff_ids"))
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    fn env(&self) -> Vec<String> {
+        self.texts("Env")
+    }
+
+    fn texts(&self, key: &str) -> Vec<String> {
+        let values = self
+            .container_object()
+            .and_then(|config| config.get(key))
+            .and_then(Value::as_array);
+        values
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn container_object(&self) -> Option<&Map<String, Value>> {
+        self.document.get("config").and_then(Value::as_object)
+    }
+}
+
+/// Returns the name in an environment entry `NAME=value`.
+fn variable(entry: &str) -> &str {
+    entry.split_once('=').map_or(entry, |(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests;

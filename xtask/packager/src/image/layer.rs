@@ -1,0 +1,355 @@
+//! Writer of layers. Equal plans always give equal bytes.
+//!
+//! Owns tar, gzip and zstd, and hashes while writing. Must not know what a layer is for.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read, Write};
+use std::path::Path;
+
+use flate2::{Compression as Level, GzBuilder};
+use oci_client::manifest::{IMAGE_LAYER_GZIP_MEDIA_TYPE, IMAGE_LAYER_MEDIA_TYPE};
+use scorebox_host::text::{NAME_BYTES, quoted};
+use scorebox_workspace::digest::{Digest, Hashing};
+
+use super::{Compression, Content, Entry, IMAGE_LAYER_ZSTD_MEDIA_TYPE, LayerPlan};
+
+/// A layer that was written, with its size and digests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenLayer {
+    /// Name of the layer, as in its [`LayerPlan`].
+    pub name: &'static str,
+    /// OCI media type of the layer.
+    pub media_type: &'static str,
+    /// Digest of the layer's bytes as they are stored and sent, i.e. compressed.
+    pub digest: Digest,
+    /// Size of the layer as it is stored and sent, in bytes.
+    pub size: u64,
+    /// Digest of the layer's uncompressed tar.
+    pub diff_id: Digest,
+}
+
+/// Compression level of gzip, which is its default. Together with the version of the gzip crate in
+/// Cargo.lock, the level determines the bytes of a layer.
+const GZIP_LEVEL: u32 = 6;
+/// Compression level of zstd. Writing is slow at this level, but reading is as fast as at any
+/// other. Together with the version of the zstd crate in Cargo.lock, the level determines the bytes
+/// of a layer.
+const ZSTD_LEVEL: i32 = 19;
+
+/// Writes a planned layer to `out`. Every time in the layer is `epoch`, in seconds since 1970.
+pub fn write<W: Write>(plan: &LayerPlan, epoch: u64, out: W) -> io::Result<(W, WrittenLayer)> {
+    let stored = Hashing::new(out);
+    let (stored, diff_id, media_type) = match plan.compression {
+        Compression::Stored => (
+            write_tar(plan, epoch, stored)?,
+            None,
+            IMAGE_LAYER_MEDIA_TYPE,
+        ),
+        Compression::Gzip | Compression::Fast => {
+            let level = if plan.compression == Compression::Fast {
+                Level::fast()
+            } else {
+                Level::new(GZIP_LEVEL)
+            };
+            // The gzip header has no time, no name and no operating system, so it does not depend
+            // on this machine.
+            let gzip = GzBuilder::new()
+                .mtime(0)
+                .operating_system(255)
+                .write(stored, level);
+            let (gzip, diff_id, _) = write_tar(plan, epoch, Hashing::new(gzip))?.finish();
+            (gzip.finish()?, Some(diff_id), IMAGE_LAYER_GZIP_MEDIA_TYPE)
+        }
+        Compression::Zstd => {
+            // Only one thread is used. With more threads, the bytes could depend on the machine.
+            let zstd = zstd::stream::write::Encoder::new(stored, ZSTD_LEVEL)?;
+            let (zstd, diff_id, _) = write_tar(plan, epoch, Hashing::new(zstd))?.finish();
+            (zstd.finish()?, Some(diff_id), IMAGE_LAYER_ZSTD_MEDIA_TYPE)
+        }
+    };
+    let (out, digest, size) = stored.finish();
+    let diff_id = diff_id.unwrap_or_else(|| digest.clone());
+    Ok((
+        out,
+        WrittenLayer {
+            name: plan.name,
+            media_type,
+            digest,
+            size,
+            diff_id,
+        },
+    ))
+}
+
+fn write_tar<W: Write>(plan: &LayerPlan, epoch: u64, out: W) -> io::Result<W> {
+    let mut tar = tar::Builder::new(out);
+    for (path, entry) in &plan.entries {
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{path}: {error}"));
+        match entry {
+            Entry::Folder { mode } => {
+                let header = header(
+                    &format!("{path}/"),
+                    tar::EntryType::Directory,
+                    *mode,
+                    0,
+                    epoch,
+                )
+                .map_err(named)?;
+                tar.append(&header, io::empty())?;
+            }
+            Entry::File {
+                mode,
+                content: Content::Bytes(bytes),
+            } => {
+                let size = bytes.len() as u64;
+                let header =
+                    header(path, tar::EntryType::Regular, *mode, size, epoch).map_err(named)?;
+                tar.append(&header, bytes.as_slice())?;
+            }
+            Entry::File {
+                mode,
+                content: Content::File(source),
+            } => {
+                let file = File::open(source).map_err(named)?;
+                let size = file.metadata().map_err(named)?.len();
+                let header =
+                    header(path, tar::EntryType::Regular, *mode, size, epoch).map_err(named)?;
+                let mut exact = Exact {
+                    inner: file,
+                    left: size,
+                };
+                tar.append(&header, &mut exact).map_err(named)?;
+            }
+        }
+    }
+    tar.into_inner()
+}
+
+fn header(
+    path: &str,
+    kind: tar::EntryType,
+    mode: u32,
+    size: u64,
+    epoch: u64,
+) -> io::Result<tar::Header> {
+    let mut header = tar::Header::new_ustar();
+    header.set_entry_type(kind);
+    // The path is split at a slash into the two fields of 155 and 100 bytes. A path that is too
+    // long for them is an error.
+    header.set_path(path)?;
+    header.set_mode(mode);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_size(size);
+    header.set_mtime(epoch);
+    header.set_cksum();
+    Ok(header)
+}
+
+/// Reader of exactly as many bytes as the tar header of a file states. Without this reader, a file
+/// that changes while it is read would shift all entries after it.
+struct Exact<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Exact<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = (&mut self.inner).take(self.left).read(buffer)?;
+        if count == 0 && self.left > 0 && !buffer.is_empty() {
+            return Err(io::Error::other("became shorter while it was read"));
+        }
+        self.left -= count as u64;
+        Ok(count)
+    }
+}
+
+/// The tar archive inside a stored layer. It is hashed while it is read.
+pub struct Tar {
+    inner: Box<dyn Read>,
+    hash: Hashing<io::Sink>,
+}
+
+/// Opens a stored layer. Fails if the media type is unknown, or if the first bytes show another
+/// compression than the media type.
+pub fn open(path: &Path, media_type: &str) -> io::Result<Tar> {
+    let mut file = BufReader::new(File::open(path)?);
+    // Runtimes detect the compression from the first bytes and ignore the media type. A layer whose
+    // bytes do not match its media type would be another layer to them, so it is refused.
+    let found = form(file.fill_buf()?);
+    if matches!(
+        media_type,
+        IMAGE_LAYER_MEDIA_TYPE | IMAGE_LAYER_GZIP_MEDIA_TYPE | IMAGE_LAYER_ZSTD_MEDIA_TYPE
+    ) && found != media_type
+    {
+        return Err(io::Error::other(format!(
+            "its bytes are of the type {found}, but its manifest says another"
+        )));
+    }
+    let inner: Box<dyn Read> = match media_type {
+        IMAGE_LAYER_MEDIA_TYPE => Box::new(file),
+        IMAGE_LAYER_GZIP_MEDIA_TYPE => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
+        IMAGE_LAYER_ZSTD_MEDIA_TYPE => Box::new(zstd::stream::read::Decoder::with_buffer(file)?),
+        other => {
+            let shown = quoted(other, NAME_BYTES);
+            return Err(io::Error::other(format!(
+                "layers of type {shown} are not known"
+            )));
+        }
+    };
+    Ok(Tar {
+        inner,
+        hash: Hashing::new(io::sink()),
+    })
+}
+
+/// Returns the media type that container runtimes detect from the first bytes of a layer.
+fn form(start: &[u8]) -> &'static str {
+    match start {
+        [0x1f, 0x8b, 0x08, ..] => IMAGE_LAYER_GZIP_MEDIA_TYPE,
+        // Start of a zstd frame, or of a skippable frame.
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+            IMAGE_LAYER_ZSTD_MEDIA_TYPE
+        }
+        _ => IMAGE_LAYER_MEDIA_TYPE,
+    }
+}
+
+impl Tar {
+    /// Reads the remaining bytes, and returns the digest of the whole tar archive.
+    pub fn diff_id(mut self) -> io::Result<Digest> {
+        // Bytes after the end mark of the archive are part of the digest, too.
+        io::copy(&mut self, &mut io::sink())?;
+        Ok(self.hash.finish().1)
+    }
+}
+
+impl Read for Tar {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hash
+            .write_all(buffer.get(..count).unwrap_or_default())?;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn plan(compression: Compression, files: &[(String, Vec<u8>)]) -> LayerPlan {
+        let entries = files
+            .iter()
+            .map(|(path, bytes)| {
+                (
+                    path.clone(),
+                    Entry::File {
+                        mode: 0o644,
+                        content: Content::Bytes(bytes.clone()),
+                    },
+                )
+            })
+            .collect();
+        LayerPlan {
+            name: "app",
+            comment: String::new(),
+            compression,
+            entries,
+        }
+    }
+
+    fn bytes(plan: &LayerPlan) -> Vec<u8> {
+        write(plan, 7, Vec::new()).unwrap().0
+    }
+
+    proptest! {
+        // Every zstd encoder at this level needs about 80 MB.
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn order_of_files_does_not_matter(files in prop::collection::btree_map("[a-z]{1,8}(/[a-z]{1,8}){0,3}", prop::collection::vec(any::<u8>(), 0..2000), 0..8), compression in prop::sample::select(vec![Compression::Gzip, Compression::Fast, Compression::Zstd, Compression::Stored])) {
+            let forward: Vec<_> = files.clone().into_iter().collect();
+            let backward: Vec<_> = files.clone().into_iter().rev().collect();
+            let written = bytes(&plan(compression, &forward));
+            prop_assert_eq!(&written, &bytes(&plan(compression, &backward)));
+
+            let mut tar = Vec::new();
+            match compression {
+                Compression::Gzip | Compression::Fast => drop(flate2::read::GzDecoder::new(written.as_slice()).read_to_end(&mut tar).unwrap()),
+                Compression::Zstd => tar = zstd::decode_all(written.as_slice()).unwrap(),
+                Compression::Stored => tar = written,
+            }
+            let mut read = BTreeMap::new();
+            for entry in tar::Archive::new(tar.as_slice()).entries().unwrap() {
+                let mut entry = entry.unwrap();
+                prop_assert_eq!((entry.header().uid().unwrap(), entry.header().mtime().unwrap()), (0, 7));
+                let mut content = Vec::new();
+                entry.read_to_end(&mut content).unwrap();
+                read.insert(entry.path().unwrap().to_str().unwrap().to_owned(), content);
+            }
+            prop_assert_eq!(read, files);
+        }
+    }
+
+    #[test]
+    fn bytes_are_as_golden() {
+        // These digests change if tar, flate2 or the fields of the header change. Then every digest
+        // that users have pinned changes, too.
+        let files = [("a".to_owned(), b"hello".to_vec())];
+        let digest = |compression| write(&plan(compression, &files), 0, io::sink()).unwrap().1;
+        let stored = digest(Compression::Stored);
+        assert_eq!(stored.digest, stored.diff_id);
+        assert_eq!(stored.size, 2048);
+        assert_eq!(digest(Compression::Gzip).diff_id, stored.digest);
+        assert_eq!(digest(Compression::Gzip).digest.to_string(), GOLDEN_GZIP);
+        assert_eq!(digest(Compression::Zstd).diff_id, stored.digest);
+        assert_eq!(digest(Compression::Zstd).digest.to_string(), GOLDEN_ZSTD);
+    }
+
+    const GOLDEN_GZIP: &str =
+        "sha256:175863ee4cc8cf9ee9ab82d8f8e6d882b5c680770709f87e822ceb1fa6767776";
+    const GOLDEN_ZSTD: &str =
+        "sha256:9db4ad19671c203206ae1eaec6f25f40a2e088e30dd3388b83c99f5230cad480";
+
+    #[test]
+    fn source_of_a_file_does_not_matter_and_changes_are_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        std::fs::write(&path, "hello").unwrap();
+        let mut from_file = plan(Compression::Stored, &[]);
+        from_file.entries.insert(
+            "a".into(),
+            Entry::File {
+                mode: 0o644,
+                content: Content::File(path),
+            },
+        );
+        assert_eq!(
+            bytes(&from_file),
+            bytes(&plan(
+                Compression::Stored,
+                &[("a".into(), b"hello".to_vec())]
+            ))
+        );
+
+        let mut short = Exact {
+            inner: &b"abc"[..],
+            left: 5,
+        };
+        assert!(short.read_to_end(&mut Vec::new()).is_err());
+    }
+
+    #[test]
+    fn path_that_ustar_cannot_hold_is_an_error() {
+        let error = write(
+            &plan(Compression::Stored, &[("x".repeat(101), Vec::new())]),
+            0,
+            io::sink(),
+        )
+        .unwrap_err();
+        assert!(error.to_string().contains("xxx"), "{error}");
+    }
+}

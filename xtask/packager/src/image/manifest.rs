@@ -1,0 +1,279 @@
+//! Parser for manifests of images and lists of manifests, in the formats of OCI and Docker.
+//!
+//! Owns their parsing and the choice of the platform. Must not know files or registries: it works
+//! on bytes that other modules fetched and hashed.
+
+use std::collections::BTreeMap;
+
+use oci_client::manifest::{
+    IMAGE_DOCKER_LAYER_GZIP_MEDIA_TYPE, IMAGE_DOCKER_LAYER_TAR_MEDIA_TYPE,
+    IMAGE_LAYER_GZIP_MEDIA_TYPE, IMAGE_LAYER_MEDIA_TYPE,
+    IMAGE_LAYER_NONDISTRIBUTABLE_GZIP_MEDIA_TYPE, IMAGE_LAYER_NONDISTRIBUTABLE_MEDIA_TYPE,
+    IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE,
+    OCI_IMAGE_MEDIA_TYPE, OciDescriptor,
+};
+use scorebox_host::text::{NAME_BYTES, REASON_BYTES, quoted};
+use scorebox_workspace::digest::Digest;
+use serde::Deserialize;
+
+/// Media types of the manifests that this program can parse, for the `Accept` header.
+pub const ACCEPTED: [&str; 4] = [
+    OCI_IMAGE_INDEX_MEDIA_TYPE,
+    IMAGE_MANIFEST_LIST_MEDIA_TYPE,
+    OCI_IMAGE_MEDIA_TYPE,
+    IMAGE_MANIFEST_MEDIA_TYPE,
+];
+
+/// A layer of a base image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseLayer {
+    /// OCI media type of the layer, even if the base image uses Docker's media type.
+    pub media_type: String,
+    /// Digest of the layer's bytes as they are stored.
+    pub digest: Digest,
+    /// Size of the layer's bytes as they are stored, in bytes.
+    pub size: u64,
+    /// URLs from which a container runtime fetches a layer that no registry stores. Empty for all
+    /// other layers.
+    pub urls: Vec<String>,
+    /// Annotations of the layer in the manifest of the base image.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// A document that a registry returns for the name of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Document {
+    /// A list of manifests for several platforms. The digest is that of the manifest for
+    /// linux/amd64.
+    Index(Digest),
+    /// The manifest of one platform.
+    Manifest(BaseManifest),
+}
+
+/// The parts of an image manifest that this program uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseManifest {
+    /// Digest of the image's configuration.
+    pub config: Digest,
+    /// Layers of the image, from the bottom up.
+    pub layers: Vec<BaseLayer>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawDocument {
+    schema_version: Option<u32>,
+    media_type: Option<String>,
+    manifests: Option<Vec<RawEntry>>,
+    config: Option<OciDescriptor>,
+    layers: Option<Vec<OciDescriptor>>,
+}
+
+#[derive(Deserialize)]
+struct RawEntry {
+    digest: String,
+    platform: Option<RawPlatform>,
+}
+
+#[derive(Deserialize)]
+struct RawPlatform {
+    #[serde(default)]
+    os: String,
+    #[serde(default)]
+    architecture: String,
+}
+
+/// Parses a manifest or a list of manifests. The error text says what is wrong with the document.
+pub fn read(bytes: &[u8]) -> Result<Document, String> {
+    let raw: RawDocument = serde_json::from_slice(bytes)
+        .map_err(|error| quoted(&format!("is not a manifest: {error}"), REASON_BYTES))?;
+    if raw.schema_version != Some(2) {
+        return Err("is a manifest of another schema than version 2".to_owned());
+    }
+    // The content decides, not the media type in a header. A document that is both a list and a
+    // manifest is refused, because two readers could read it differently.
+    let (document, media_types) = match (raw.manifests, raw.config, raw.layers) {
+        (Some(entries), None, None) => (
+            Document::Index(choose(&entries)?),
+            [OCI_IMAGE_INDEX_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE],
+        ),
+        (None, Some(config), Some(layers)) => {
+            let layers = layers.into_iter().map(layer).collect::<Result<_, _>>()?;
+            let manifest = BaseManifest {
+                config: digest(&config.digest)?,
+                layers,
+            };
+            (
+                Document::Manifest(manifest),
+                [OCI_IMAGE_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE],
+            )
+        }
+        _ => return Err("is neither a manifest nor a list of manifests".to_owned()),
+    };
+    match raw.media_type {
+        Some(other) if !media_types.contains(&other.as_str()) => Err(format!(
+            "calls itself `{}`, but is not one",
+            quoted(&other, NAME_BYTES)
+        )),
+        _ => Ok(document),
+    }
+}
+
+fn choose(entries: &[RawEntry]) -> Result<Digest, String> {
+    let platforms = || {
+        entries
+            .iter()
+            .filter_map(|entry| Some((entry, entry.platform.as_ref()?)))
+    };
+    let fit = platforms()
+        .find(|(_, platform)| platform.os == "linux" && platform.architecture == "amd64");
+    let (entry, _) = fit.ok_or_else(|| {
+        let known: Vec<_> = platforms()
+            .map(|(_, found)| format!("{}/{}", found.os, found.architecture))
+            .collect();
+        let known = quoted(&known.join(", "), REASON_BYTES);
+        format!("has no image for linux/amd64, only for: {known}")
+    })?;
+    digest(&entry.digest)
+}
+
+fn layer(descriptor: OciDescriptor) -> Result<BaseLayer, String> {
+    Ok(BaseLayer {
+        media_type: oci_layer_type(&descriptor.media_type)?,
+        digest: digest(&descriptor.digest)?,
+        size: u64::try_from(descriptor.size)
+            .map_err(|_| format!("layer {}: no size", quoted(&descriptor.digest, NAME_BYTES)))?,
+        urls: descriptor.urls.unwrap_or_default(),
+        annotations: descriptor.annotations.unwrap_or_default(),
+    })
+}
+
+/// Returns the OCI media type for a layer's media type of Docker or OCI. The types are unified
+/// because a manifest must not mix those of Docker and OCI, and the layer's bytes do not depend on
+/// the type.
+fn oci_layer_type(media_type: &str) -> Result<String, String> {
+    let renamed = match media_type {
+        IMAGE_DOCKER_LAYER_TAR_MEDIA_TYPE => IMAGE_LAYER_MEDIA_TYPE,
+        IMAGE_DOCKER_LAYER_GZIP_MEDIA_TYPE => IMAGE_LAYER_GZIP_MEDIA_TYPE,
+        "application/vnd.docker.image.rootfs.diff.tar.zstd" => super::IMAGE_LAYER_ZSTD_MEDIA_TYPE,
+        "application/vnd.docker.image.rootfs.foreign.diff.tar" => {
+            IMAGE_LAYER_NONDISTRIBUTABLE_MEDIA_TYPE
+        }
+        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip" => {
+            IMAGE_LAYER_NONDISTRIBUTABLE_GZIP_MEDIA_TYPE
+        }
+        same if same.starts_with("application/vnd.oci.image.layer.") => same,
+        other => {
+            let shown = quoted(other, NAME_BYTES);
+            return Err(format!(
+                "has a layer of type `{shown}`, so it is not a container image"
+            ));
+        }
+    };
+    Ok(renamed.to_owned())
+}
+
+fn digest(text: &str) -> Result<Digest, String> {
+    Digest::parse(text).ok_or_else(|| {
+        format!(
+            "names `{}`, which is not a SHA-256 digest",
+            quoted(text, NAME_BYTES)
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn hash(text: &str) -> String {
+        Digest::of(text.as_bytes()).to_string()
+    }
+
+    fn schema2() -> Value {
+        json!({
+            "schemaVersion": 2,
+            "mediaType": IMAGE_MANIFEST_MEDIA_TYPE,
+            "config": { "mediaType": "application/vnd.docker.container.image.v1+json", "digest": hash("c"), "size": 1 },
+            "layers": [
+                { "mediaType": IMAGE_DOCKER_LAYER_GZIP_MEDIA_TYPE, "digest": hash("1"), "size": 10 },
+                { "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "digest": hash("2"),
+                  "size": 20, "urls": ["https://elsewhere.invalid/2"] },
+            ],
+        })
+    }
+
+    #[test]
+    fn docker_manifest_gets_the_names_of_oci_and_keeps_its_digests() {
+        let Ok(Document::Manifest(manifest)) = read(schema2().to_string().as_bytes()) else {
+            panic!()
+        };
+        let layers = manifest.layers;
+        assert_eq!(layers[0].media_type, IMAGE_LAYER_GZIP_MEDIA_TYPE);
+        assert_eq!(layers[0].digest.to_string(), hash("1"));
+        assert_eq!(
+            layers[1].media_type,
+            IMAGE_LAYER_NONDISTRIBUTABLE_GZIP_MEDIA_TYPE
+        );
+        assert_eq!(layers[1].urls, ["https://elsewhere.invalid/2"]);
+    }
+
+    #[test]
+    fn platform_is_chosen_from_a_list() {
+        let entry = |text: &str, os: &str, architecture: &str| {
+            json!({ "mediaType": IMAGE_MANIFEST_MEDIA_TYPE, "digest": hash(text), "size": 1,
+                "platform": { "os": os, "architecture": architecture } })
+        };
+        let list = |entries: Vec<Value>| {
+            let list = json!({ "schemaVersion": 2, "mediaType": IMAGE_MANIFEST_LIST_MEDIA_TYPE, "manifests": entries });
+            read(list.to_string().as_bytes())
+        };
+        let (arm, amd) = (
+            entry("arm", "linux", "arm64"),
+            entry("amd", "linux", "amd64"),
+        );
+        let windows = entry("w", "windows", "amd64");
+        assert_eq!(
+            list(vec![windows.clone(), arm.clone(), amd]),
+            Ok(Document::Index(Digest::of(b"amd")))
+        );
+        let problem = list(vec![windows, arm]).unwrap_err();
+        assert!(
+            problem.contains("linux/amd64") && problem.contains("windows/amd64, linux/arm64"),
+            "{problem}"
+        );
+    }
+
+    #[test]
+    fn what_is_no_image_is_refused() {
+        let refuse = |change: &dyn Fn(&mut Value), part: &str| {
+            let mut document = schema2();
+            change(&mut document);
+            let problem = read(document.to_string().as_bytes()).unwrap_err();
+            assert!(problem.contains(part), "{problem}");
+        };
+        refuse(
+            &|document| document["schemaVersion"] = json!(1),
+            "version 2",
+        );
+        refuse(&|document| document["manifests"] = json!([]), "neither");
+        refuse(
+            &|document| document["mediaType"] = json!(OCI_IMAGE_INDEX_MEDIA_TYPE),
+            "calls itself",
+        );
+        refuse(
+            &|document| document["layers"][0]["mediaType"] = json!("application/x-helm"),
+            "x-helm",
+        );
+        refuse(
+            &|document| document["layers"][0]["digest"] = json!("sha256:1"),
+            "not a SHA-256 digest",
+        );
+        refuse(
+            &|document| document["layers"][0]["size"] = json!(-1),
+            "no size",
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! Container images: plans, layers of entries, and configurations.
+//!
+//! Owns the image's types and paths. Must not know disks or registries: [`plan()`], [`base`] and
+//! [`manifest`] are pure. `layer` and `layout` write images to disk, `reading` and `unpack` read
+//! them back.
+
+pub(crate) mod attestation;
+pub(crate) mod base;
+pub(crate) mod entries;
+pub(crate) mod layer;
+pub mod layout;
+pub(crate) mod manifest;
+pub(crate) mod plan;
+pub(crate) mod reading;
+pub(crate) mod sample;
+pub(crate) mod system;
+pub mod unpack;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+pub use self::plan::plan;
+
+use self::base::Base;
+
+/// Path of the app folder in the image.
+pub const APP_ROOT: &str = "/home/site/wwwroot";
+/// Path of the host program in the image.
+pub const HOST_PROGRAM: &str = "/usr/bin/scorebox";
+/// Folder of ONNX Runtime, which runs graphs, and of its licences in the image. The host looks for
+/// the ONNX Runtime library in this folder.
+pub const ENGINE_FOLDER: &str = "/usr/lib/scorebox";
+/// User and group that a container of the image runs as, by number. They are those of `nonroot` in
+/// the usual static base images.
+pub const USER: &str = "65532:65532";
+/// Port that the host listens on if the Functions host does not set one.
+pub const PORT: u16 = 8080;
+
+/// OCI media type of a layer that is compressed with zstd.
+pub const IMAGE_LAYER_ZSTD_MEDIA_TYPE: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
+
+/// All inputs that determine an image.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// Name of the scorer.
+    pub name: String,
+    /// Version of the scorer. May be empty.
+    pub version: String,
+    /// Name of the WIT world that the component targets.
+    pub world: String,
+    /// Version of the WIT contract.
+    pub wit_version: String,
+    /// Digest of the component's bytes. `None` if the scorer is a graph.
+    pub component_digest: Option<String>,
+    /// Digest of the model. `None` if the scorer does not have a model.
+    pub model_digest: Option<String>,
+    /// Time that is used for every time in the image, in seconds since 1970.
+    pub epoch: u64,
+    /// Base image. `None` if the image has no base.
+    pub base: Option<Base>,
+    /// Compression of all layers except the model's layer.
+    pub compression: Compression,
+    /// Bytes of the host program.
+    pub host: Content,
+    /// ONNX Runtime library and its licences, by file name. Empty if the scorer has no graph.
+    pub engine: BTreeMap<String, Content>,
+    /// Shared libraries that a dynamically linked host needs in an image without a base, by path.
+    /// Empty if there is a base.
+    pub libraries: BTreeMap<String, Content>,
+    /// Files of the app folder other than the model's files, by path in the app folder.
+    pub app: BTreeMap<String, Content>,
+    /// Compression of the model's layer, which depends on how well the model compresses.
+    pub model_compression: Compression,
+    /// Files of the model, by path in the app folder.
+    pub model: BTreeMap<String, Content>,
+}
+
+/// Everything about an image that is known before its layers are hashed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImagePlan {
+    /// Base image. `None` if the image has no base.
+    pub base: Option<Base>,
+    /// Layers of the image, from the bottom up. Layers that change rarely come first, so that a
+    /// change re-sends little.
+    pub layers: Vec<LayerPlan>,
+    /// Configuration that says how a container starts.
+    pub config: ContainerConfig,
+    /// Annotations of the image's manifest.
+    pub annotations: BTreeMap<String, String>,
+    /// Time that is used for every time in the image, in seconds since 1970.
+    pub epoch: u64,
+}
+
+/// Plan of one layer, before the layer is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerPlan {
+    /// Name of the layer: `system`, `libraries`, `host`, `engine`, `model` or `app`.
+    pub name: &'static str,
+    /// Description of the layer's content for the image's history.
+    pub comment: String,
+    /// Compression of the layer's bytes.
+    pub compression: Compression,
+    /// Entries of the layer, by path without a leading slash. Every folder above an entry is an
+    /// entry, too.
+    pub entries: BTreeMap<String, Entry>,
+}
+
+/// Compression of a layer's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// The layer is compressed with gzip at a fixed level. Every container runtime can read it.
+    Gzip,
+    /// The layer is compressed with gzip at its fastest level. This is meant for large files that
+    /// compress well.
+    Fast,
+    /// The layer is compressed with zstd at a fixed level. It is smaller than with gzip and faster
+    /// to unpack, but not every container runtime supports zstd.
+    Zstd,
+    /// The layer is stored without compression. Float weights hardly compress, and without
+    /// compression the runtime maps them sooner.
+    Stored,
+}
+
+/// One file or folder of a layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// A folder of a layer.
+    Folder {
+        /// Permission bits of the folder.
+        mode: u32,
+    },
+    /// A file of a layer.
+    File {
+        /// Permission bits of the file.
+        mode: u32,
+        /// Content of the file.
+        content: Content,
+    },
+}
+
+/// Source of a file's bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Bytes that are held in memory.
+    Bytes(Vec<u8>),
+    /// Path of a file that holds the bytes.
+    File(PathBuf),
+}
+
+/// The `config` object of an image's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ContainerConfig {
+    /// User and group that the container runs as.
+    pub user: String,
+    /// Ports that the container listens on, e.g. `8080/tcp`. The value of each port is an empty
+    /// object, as OCI requires.
+    pub exposed_ports: BTreeMap<String, BTreeMap<String, String>>,
+    /// Environment variables of the container, each as `NAME=value`.
+    pub env: Vec<String>,
+    /// Program that the container starts, followed by its arguments.
+    pub entrypoint: Vec<String>,
+    /// Working directory of the program.
+    pub working_dir: String,
+    /// Labels of the image.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Adds the folders above a path to the entries of a layer. A layer contains its own folders, so
+/// that their modes do not depend on another layer.
+fn add_folders_above(entries: &mut BTreeMap<String, Entry>, path: &str) {
+    for (end, _) in path.match_indices('/') {
+        if let Some(folder) = path.get(..end) {
+            entries
+                .entry(folder.to_owned())
+                .or_insert(Entry::Folder { mode: 0o755 });
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Checks of the artifacts of an image: whether they exist, are unaltered, refer to this image, and
+//! are signed.
+//!
+//! Owns these checks. Must not know the format of the image itself.
+
+mod provenance;
+mod sbom;
+
+use scorebox_workspace::digest::Digest;
+use scorebox_workspace::failure::{Failure, Kind};
+use serde_json::Value;
+
+use super::contents::Contents;
+use super::documents;
+use super::report::{Report, Verdict};
+use super::store::{Store, digest_of};
+use crate::image::attestation::{self, ENVELOPE_MEDIA_TYPE, SIGNATURE_ANNOTATION, signature_tag};
+use crate::image::layout::LARGEST_DOCUMENT_BYTES;
+use crate::signing::{PublicKey, opened, signed_digest};
+
+/// One layer of an artifact.
+struct Part {
+    media_type: String,
+    digest: Digest,
+    bytes: Vec<u8>,
+    signature: Option<String>,
+}
+
+/// Checks all artifacts that are listed for an image, and adds the results to the report. Returns
+/// true if the image has a signature that was made with the key.
+pub fn examine(
+    store: &Store,
+    report: &mut Report,
+    contents: &Contents,
+    key: Option<&PublicKey>,
+) -> Result<bool, Failure> {
+    let image = report.digest.clone();
+    let mut sboms = Vec::new();
+    let mut statements = Vec::new();
+    for digest in store.referrers(&image)? {
+        let manifest = match manifest(store.manifest(&digest)) {
+            Ok(manifest) => manifest,
+            Err(Outcome::Wrong(problem)) => {
+                report.note(format!("artifact {digest}"), "", Verdict::Wrong(problem));
+                continue;
+            }
+            Err(Outcome::Failed(failure)) => return Err(failure),
+        };
+        let name = attestation::name(manifest.get("artifactType").and_then(Value::as_str));
+        let subject = manifest.get("subject").and_then(digest_of);
+        report.check(
+            format!("{name} refers to the image"),
+            subject.as_ref() == Some(&image),
+            || {
+                format!(
+                    "it refers to {}",
+                    subject.map_or("nothing".to_owned(), |subject| subject.to_string())
+                )
+            },
+        );
+        for part in parts(store, report, name, &manifest) {
+            match name {
+                "sbom" if sbom::is_ours(&part) => sboms.push(part),
+                "provenance" if provenance::is_ours(&part) => statements.push(part),
+                // Scanners and other build tools attach their own artifacts, which are not checked
+                // here.
+                _ => report.note(
+                    format!("{name} of another tool"),
+                    "",
+                    Verdict::Open("not looked into".to_owned()),
+                ),
+            }
+        }
+    }
+    for sbom in &sboms {
+        sbom::examine(report, contents, sbom);
+    }
+    // If there are statements with several keys, one with the given key is enough.
+    let is_vouched = statements.iter().any(|part| {
+        part.media_type == ENVELOPE_MEDIA_TYPE
+            && opened(&part.bytes, key).is_some_and(|(_, is_signed)| is_signed)
+    });
+    for statement in &statements {
+        provenance::examine(report, contents, statement, &sboms, key, is_vouched);
+    }
+    for (name, is_there) in [
+        ("sbom", !sboms.is_empty()),
+        ("provenance", !statements.is_empty()),
+    ] {
+        if !is_there {
+            report.note(name, "", absent(key));
+        }
+    }
+    signature(store, report, &image, key)
+}
+
+/// Returns the verdict for an artifact that does not exist. The absence is an error only if a key
+/// is given, because without a key no artifact is required.
+fn absent(key: Option<&PublicKey>) -> Verdict {
+    match key {
+        None => Verdict::Open(
+            "there is none, so nothing proves who built the image; ask for one, and check it with \
+             --key"
+                .to_owned(),
+        ),
+        Some(_) => Verdict::Wrong("there is none".to_owned()),
+    }
+}
+
+enum Outcome {
+    Wrong(String),
+    Failed(Failure),
+}
+
+/// Parses the manifest of an artifact. A wrong response of the registry becomes a finding of the
+/// report, but a missing response ends the inspection.
+fn manifest(bytes: Result<Vec<u8>, Failure>) -> Result<Value, Outcome> {
+    match bytes {
+        Ok(bytes) => documents::read(&bytes).map_err(Outcome::Wrong),
+        Err(failure) if failure.kind == Kind::Network => Err(Outcome::Failed(failure)),
+        Err(failure) => Err(Outcome::Wrong(failure.problem)),
+    }
+}
+
+/// Reads the configuration and the layers of an artifact. Returns the layers whose digest and size
+/// are correct.
+fn parts(store: &Store, report: &mut Report, name: &str, manifest: &Value) -> Vec<Part> {
+    let layers = manifest
+        .get("layers")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten();
+    let mut parts = Vec::new();
+    for (descriptor, is_layer) in layers
+        .map(|layer| (layer, true))
+        .chain(manifest.get("config").map(|one| (one, false)))
+    {
+        let size = descriptor
+            .get("size")
+            .and_then(Value::as_u64)
+            .unwrap_or_default();
+        let what = if is_layer {
+            name.to_owned()
+        } else {
+            format!("config of {name}")
+        };
+        let Some(digest) = digest_of(descriptor) else {
+            report.note(
+                what,
+                "",
+                Verdict::Wrong("its manifest names no digest".to_owned()),
+            );
+            continue;
+        };
+        if size > LARGEST_DOCUMENT_BYTES {
+            // Artifacts of `package` are small. The list of a scanner can have any size.
+            report.note(
+                what,
+                "",
+                Verdict::Open(format!("has {size} bytes, more than is looked into")),
+            );
+            continue;
+        }
+        match super::read(store, &what, &digest, size) {
+            Ok(Some(bytes)) => {
+                report.note(what, format!("{size} bytes, {digest}"), Verdict::Good);
+                if is_layer {
+                    let text =
+                        |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+                    let annotations = descriptor.get("annotations");
+                    let signature = text(annotations.and_then(|all| all.get(SIGNATURE_ANNOTATION)));
+                    let media_type = text(descriptor.get("mediaType")).unwrap_or_default();
+                    parts.push(Part {
+                        media_type,
+                        digest,
+                        bytes,
+                        signature,
+                    });
+                }
+            }
+            Ok(None) => report.note(what, "", Verdict::Wrong("is missing".to_owned())),
+            Err(failure) => report.note(what, "", Verdict::Wrong(failure.problem)),
+        }
+    }
+    parts
+}
+
+/// Checks cosign's signature of the image. Returns true if the image has a signature that was made
+/// with the key.
+fn signature(
+    store: &Store,
+    report: &mut Report,
+    image: &Digest,
+    key: Option<&PublicKey>,
+) -> Result<bool, Failure> {
+    let found = match store.find(&signature_tag(image)) {
+        Ok(found) => found,
+        Err(failure) if failure.kind == Kind::Network => return Err(failure),
+        Err(failure) => {
+            report.note("signature", "", Verdict::Wrong(failure.problem));
+            return Ok(false);
+        }
+    };
+    let Some(bytes) = found else {
+        report.note("signature", "", absent(key));
+        return Ok(false);
+    };
+    let manifest = match documents::read(&bytes) {
+        Ok(manifest) => manifest,
+        Err(problem) => {
+            report.note("signature", "", Verdict::Wrong(problem));
+            return Ok(false);
+        }
+    };
+    let parts = parts(store, report, "signature", &manifest);
+    let speaks = |part: &&Part| signed_digest(&part.bytes).as_ref() == Some(image);
+    report.check(
+        "signature is about the image",
+        parts.iter().any(|part| speaks(&part)),
+        || "it is about another one".to_owned(),
+    );
+    let verdict = match key {
+        None => Verdict::Open("signed; give --key to check it".to_owned()),
+        Some(key) => {
+            let is_good = |part: &Part| {
+                part.signature
+                    .as_deref()
+                    .is_some_and(|one| key.verify(&part.bytes, one))
+            };
+            if parts.iter().filter(speaks).any(is_good) {
+                Verdict::Good
+            } else {
+                Verdict::Wrong("was not made with this key".to_owned())
+            }
+        }
+    };
+    let is_signed = verdict == Verdict::Good;
+    report.note("signature of the image", "", verdict);
+    Ok(is_signed)
+}

@@ -1,0 +1,298 @@
+//! Files in the layers of an image.
+//!
+//! Owns the reading of the layers as a stream, once, into the file system that a runtime would
+//! build from them. Must not know what the files should be.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write as _};
+use std::path::Path;
+
+use scorebox_host::text::{NAME_BYTES, quoted};
+use scorebox_workspace::digest::{Digest, Hashing};
+
+use super::form::Form;
+use super::ours::{OURS, concerns_us};
+use super::rootfs::{Kind, RootFs};
+use crate::image::APP_ROOT;
+use crate::image::entries::{Entries, EntryKind, TarEntry};
+use crate::image::layer::{self, Tar};
+use crate::image::manifest::BaseLayer;
+
+/// Files of the app folder whose content is checked, each with the maximum size that is kept in
+/// memory, in bytes. A component has a few MB.
+pub const KEPT: [(&str, u64); 3] = [
+    ("scorebox.toml", 4 << 20),
+    ("component.wasm", 128 << 20),
+    ("host.json", 1 << 20),
+];
+/// Maximum number of bytes that a layer may unpack to per stored byte. Programs and weights reach
+/// 10.
+const MOST_TIMES: u64 = 100;
+/// Number of bytes that all layers together may unpack to beyond the limit of `MOST_TIMES`. It is
+/// for layers that consist mostly of zeros.
+const MOST_BEYOND: u64 = 1 << 30;
+
+/// Contents of an image, as far as the layers of the image could be read.
+#[derive(Debug)]
+pub struct Contents {
+    /// File system that all layers form together.
+    pub root: RootFs,
+    /// Index of the lowest layer that `package` wrote.
+    pub start: usize,
+    /// Digests of the files in the layers of `package`, by path without a leading slash. Files of
+    /// the layer `system` are left out.
+    pub files: BTreeMap<String, Digest>,
+    /// Digest of the model over the names and bytes of its files, as the host computes it. `None`
+    /// if no model was found.
+    pub model: Option<Digest>,
+    /// Bytes of the files in [`KEPT`], by name.
+    pub kept: BTreeMap<&'static str, Vec<u8>>,
+    /// Changes that layers of the base image make in paths that belong to `package`, as texts for
+    /// the report.
+    pub intrusions: Vec<String>,
+    /// True if a layer of `package` could not be read, so that its files are unknown.
+    pub is_damaged: bool,
+    /// True if a layer of the base image could not be read.
+    pub is_base_unknown: bool,
+    system: Option<usize>,
+    /// Number of bytes that remain of [`MOST_BEYOND`].
+    beyond: u64,
+}
+
+/// Result of reading one layer.
+pub struct LayerFound {
+    /// Digest of the layer's uncompressed tar.
+    pub diff_id: Digest,
+    /// Text that says how the layer differs from the layers that `package` writes. `None` if the
+    /// layer does not differ, and for layers of the base image.
+    pub problem: Option<String>,
+}
+
+impl Contents {
+    /// Creates empty contents. `start` is the index of the lowest layer that `package` wrote.
+    pub fn new(start: usize) -> Self {
+        Self {
+            root: RootFs::new(),
+            start,
+            files: BTreeMap::new(),
+            model: None,
+            kept: BTreeMap::new(),
+            intrusions: Vec::new(),
+            is_damaged: false,
+            is_base_unknown: false,
+            system: None,
+            beyond: MOST_BEYOND,
+        }
+    }
+
+    /// Reads one layer of the image. Layers are read from the bottom up. `name` is the name that
+    /// `package` gave the layer, or `None` for a layer of the base image.
+    pub fn add(
+        &mut self,
+        number: usize,
+        name: Option<&'static str>,
+        path: &Path,
+        layer: &BaseLayer,
+    ) -> io::Result<LayerFound> {
+        self.root.begin(number);
+        if name == Some("system") {
+            self.system = Some(number);
+        }
+        let mut form = name.map(Form::new);
+        let usual = layer.size.saturating_mul(MOST_TIMES);
+        // If reading this layer fails, nothing of the allowance remains for the layers after it.
+        let beyond = std::mem::take(&mut self.beyond);
+        let tar = layer::open(path, &layer.media_type)?;
+        let mut entries = Entries::new(Bounded {
+            inner: tar,
+            read: 0,
+            most: usual.saturating_add(beyond),
+        });
+        let mut model = Hashing::new(io::sink());
+        while let Some(entry) = entries.next()? {
+            let digest = match form {
+                Some(_) if entry.kind == EntryKind::File => {
+                    Some(self.read(&entry, &mut entries, &mut model)?)
+                }
+                _ => None,
+            };
+            let landed = self.root.apply(&entry, digest).map_err(io::Error::other)?;
+            match &mut form {
+                Some(form) => form.look(&entry, &landed),
+                None if landed.is_ambiguous && concerns_us(&landed.path) => {
+                    let shown = quoted(&landed.path, NAME_BYTES);
+                    self.intrude(format!("`{shown}` is read by runtimes in two ways"));
+                }
+                None => {}
+            }
+            if let Some(name) = overlay(&entry) {
+                let problem = format!("sets the attribute `{name}`, which hides the files below");
+                match &mut form {
+                    Some(form) => form.problem(problem),
+                    None => self.intrude(problem),
+                }
+            }
+        }
+        let (bounded, has_more) = entries.finish()?;
+        self.beyond = beyond.saturating_sub(bounded.read.saturating_sub(usual));
+        if let Some(form) = form.as_mut().filter(|_| has_more) {
+            form.problem("something follows the end of the archive".to_owned());
+        }
+        let (_, digest, size) = model.finish();
+        if size > 0 {
+            self.model = Some(digest);
+        }
+        Ok(LayerFound {
+            diff_id: bounded.inner.diff_id()?,
+            problem: form.and_then(Form::finish),
+        })
+    }
+
+    /// Completes the contents after every layer was read: collects the files, and searches for
+    /// entries of the base image at paths that belong to the files that `package` adds.
+    pub fn finish(&mut self) {
+        let is_listed = |layer: usize| layer >= self.start && Some(layer) != self.system;
+        for found in self.root.below("") {
+            if let Kind::File(Some(digest)) = found.kind
+                && is_listed(found.layer)
+            {
+                self.files.insert(found.path, digest);
+            }
+        }
+        for place in OURS.map(|place| place.trim_start_matches('/')) {
+            for (end, _) in place.match_indices('/') {
+                let above = place.get(..end).unwrap_or_default();
+                if self
+                    .root
+                    .at(above)
+                    .is_some_and(|found| found.kind != Kind::Folder)
+                {
+                    self.intrude(format!("`{above}` is not a folder"));
+                }
+            }
+            let below = self
+                .root
+                .below(place)
+                .into_iter()
+                .filter(|found| found.kind != Kind::Folder);
+            let itself = self
+                .root
+                .at(place)
+                .filter(|found| found.kind != Kind::Folder);
+            let foreign: Vec<_> = below
+                .chain(itself)
+                .filter(|found| found.layer < self.start)
+                .collect();
+            for found in foreign {
+                self.intrude(format!(
+                    "`{}` comes from the base",
+                    quoted(&found.path, NAME_BYTES)
+                ));
+            }
+        }
+    }
+
+    /// Returns the digest of a file in the app folder, or `None` if the folder does not have the
+    /// file.
+    pub fn of_app(&self, name: &str) -> Option<&Digest> {
+        self.files
+            .get(&format!("{}/{name}", APP_ROOT.trim_start_matches('/')))
+    }
+
+    fn intrude(&mut self, problem: String) {
+        const MOST_TOLD: usize = 5;
+        if self.intrusions.len() < MOST_TOLD {
+            self.intrusions.push(problem);
+        }
+    }
+
+    /// Reads and hashes a file of a layer that `package` wrote. The bytes are kept if the file is
+    /// one of [`KEPT`].
+    fn read(
+        &mut self,
+        entry: &TarEntry,
+        bytes: &mut impl Read,
+        model: &mut Hashing<io::Sink>,
+    ) -> io::Result<Digest> {
+        let path = std::str::from_utf8(&entry.name).unwrap_or_default();
+        let name = path
+            .strip_prefix(APP_ROOT.trim_start_matches('/'))
+            .and_then(|rest| rest.strip_prefix('/'));
+        let kept = KEPT
+            .into_iter()
+            .find(|(kept, most)| Some(*kept) == name && entry.size <= *most);
+        if let Some((kept, _)) = kept {
+            let mut whole = Vec::new();
+            bytes.read_to_end(&mut whole)?;
+            let digest = Digest::of(&whole);
+            self.kept.insert(kept, whole);
+            return Ok(digest);
+        }
+        let Some(name) = name.and_then(|name| name.strip_prefix("model/")) else {
+            return Ok(Digest::of_reader(bytes)?.0);
+        };
+        // The digest is computed as in the host: lengths first, files in byte order of their names,
+        // which is also the order in the layer.
+        model.write_all(&(name.len() as u64).to_le_bytes())?;
+        model.write_all(name.as_bytes())?;
+        model.write_all(&entry.size.to_le_bytes())?;
+        Ok(Digest::of_reader(Both {
+            inner: bytes,
+            hash: model,
+        })?
+        .0)
+    }
+}
+
+/// Returns the extended attribute of an entry with which a storage driver hides lower layers, or
+/// `None` if the entry has none.
+fn overlay(entry: &TarEntry) -> Option<String> {
+    let names = entry
+        .records
+        .keys()
+        .filter_map(|key| std::str::from_utf8(key).ok());
+    let mut names = names.filter_map(|key| key.strip_prefix("SCHILY.xattr."));
+    names
+        .find(|name| name.contains("overlay."))
+        .map(|name| quoted(name, NAME_BYTES))
+}
+
+/// Reader of an uncompressed layer that fails if more bytes are read than allowed. Without this
+/// limit, a small layer could unpack to any size.
+struct Bounded {
+    inner: Tar,
+    read: u64,
+    most: u64,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.read += count as u64;
+        if self.read > self.most {
+            return Err(io::Error::other(format!(
+                "it would unpack to more than {} bytes",
+                self.most
+            )));
+        }
+        Ok(count)
+    }
+}
+
+/// Reader that also feeds the bytes that it reads into a second hash.
+struct Both<'a, R> {
+    inner: R,
+    hash: &'a mut Hashing<io::Sink>,
+}
+
+impl<R: Read> Read for Both<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hash
+            .write_all(buffer.get(..count).unwrap_or_default())?;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests;

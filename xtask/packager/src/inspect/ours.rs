@@ -1,0 +1,26 @@
+//! The places in an image that only `package` writes to.
+//!
+//! Owns the list, and which paths concern it. Must not know layers.
+
+use crate::image::{APP_ROOT, ENGINE_FOLDER, HOST_PROGRAM};
+
+/// Paths that layers of the base image must not change: the app, the host, and the places where the
+/// host looks for ONNX Runtime.
+pub const OURS: [&str; 5] = [
+    APP_ROOT,
+    ENGINE_FOLDER,
+    HOST_PROGRAM,
+    "/usr/bin/lib/scorebox",
+    "/usr/bin/engine",
+];
+
+/// Returns true if a path is one of [`OURS`], or is below or above one of them.
+pub fn concerns_us(path: &str) -> bool {
+    let is_within = |path: &str, place: &str| {
+        path.strip_prefix(place)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    OURS.map(|place| place.trim_start_matches('/'))
+        .into_iter()
+        .any(|place| is_within(path, place) || is_within(place, path))
+}

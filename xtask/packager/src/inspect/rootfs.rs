@@ -1,0 +1,381 @@
+//! File system of an image, as a container runtime builds it from the layers.
+//!
+//! Owns the rules of containerd and runc: how a path is cleaned, how links are followed, what a
+//! whiteout removes, and what replaces what. Must not know what the files are for, nor where the
+//! layers come from. It holds names and digests, no bytes.
+
+mod path;
+mod whiteouts;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use scorebox_workspace::digest::Digest;
+
+use self::path::{Place, ROOT, check_length, cleaned, shown};
+use self::whiteouts::WHITEOUT;
+use crate::image::entries::{EntryKind, TarEntry};
+
+/// Maximum number of files, folders and links of an image. The largest public images have about
+/// 400,000.
+const MOST_NODES: usize = 1_000_000;
+/// Maximum size of all names and link targets of an image together, in bytes.
+const MOST_NAME_BYTES: usize = 128 << 20;
+/// Maximum number of symbolic links on the way to one file. Container runtimes have this limit,
+/// too.
+const MOST_LINKS: usize = 255;
+
+/// The file system of an image, as far as its layers have been applied.
+#[derive(Debug)]
+pub struct RootFs {
+    nodes: Vec<Node>,
+    name_bytes: usize,
+    layer: usize,
+    /// Number of nodes that all whiteouts together have visited.
+    looks: usize,
+}
+
+#[derive(Debug)]
+struct Node {
+    what: What,
+    /// Index of the layer that the node comes from.
+    layer: usize,
+    /// False for a folder that has no entry of its own and was created for an entry below it.
+    is_explicit: bool,
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    Folder(BTreeMap<Box<[u8]>, usize>),
+    File(Option<Digest>),
+    Link(Box<[u8]>),
+    Special,
+}
+
+/// Type of a file system object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A folder in the image.
+    Folder,
+    /// A file, with the digest of its content if the digest was given.
+    File(Option<Digest>),
+    /// A symbolic link.
+    Link,
+    /// A device or a pipe.
+    Special,
+}
+
+/// One object in the file system of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Path of the object, without a leading slash.
+    pub path: String,
+    /// Type of the object.
+    pub kind: Kind,
+    /// Index of the layer that the object comes from.
+    pub layer: usize,
+}
+
+/// Result of applying a tar entry to the file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// Path that the entry was written to, or that it removed. The path has no leading slash, and
+    /// the path of the root is empty.
+    pub path: String,
+    /// True if container runtimes interpret the entry in different ways.
+    pub is_ambiguous: bool,
+}
+
+impl RootFs {
+    /// Creates a file system that has only an empty root folder.
+    pub fn new() -> Self {
+        let root = Node {
+            what: What::Folder(BTreeMap::new()),
+            layer: 0,
+            is_explicit: true,
+        };
+        Self {
+            nodes: vec![root],
+            name_bytes: 0,
+            layer: 0,
+            looks: 0,
+        }
+    }
+
+    /// Starts the layer with this index, counted from the bottom up. Entries that are applied next
+    /// belong to the layer.
+    pub fn begin(&mut self, layer: usize) {
+        self.layer = layer;
+    }
+
+    /// Applies a tar entry to the file system. `digest` is the digest of a file's content. The
+    /// error text says why no runtime would accept the entry.
+    pub fn apply(&mut self, entry: &TarEntry, digest: Option<Digest>) -> Result<Applied, String> {
+        let parts = cleaned(&entry.name)?;
+        // The root exists already.
+        let Some((last, above)) = parts.split_last() else {
+            return Ok(Applied {
+                path: String::new(),
+                is_ambiguous: entry.kind != EntryKind::Folder,
+            });
+        };
+        let mut place = self.resolve(above)?;
+        let parent = self.make(&mut place)?;
+        let mut path = place.names;
+        if let Some(hidden) = last.strip_prefix(WHITEOUT) {
+            return self.remove_marked(parent, path, last, hidden);
+        }
+        path.push(last.clone());
+        check_length(&path)?;
+        let there = self.child(parent, last);
+        // If a layer has two entries for one path, the later one wins, unless the runtime refuses
+        // the layer.
+        let is_double = there.is_some_and(|node| self.is_of_layer(node));
+        let is_folder = entry.kind == EntryKind::Folder;
+        let stays = is_folder && there.is_some_and(|node| self.is_folder(node));
+        if !stays {
+            self.unlink(parent, last);
+        }
+        let what = match &entry.kind {
+            EntryKind::Folder => What::Folder(BTreeMap::new()),
+            EntryKind::File => What::File(digest),
+            EntryKind::SymbolicLink(target) => What::Link(target.as_slice().into()),
+            EntryKind::HardLink(target) => self.linked(target)?,
+            // Storage drivers interpret a device with these numbers as a whiteout.
+            EntryKind::Device(0, 0) => {
+                return Ok(Applied {
+                    path: shown(&path),
+                    is_ambiguous: true,
+                });
+            }
+            EntryKind::Device(..) | EntryKind::Pipe => What::Special,
+            // containerd removes the file that has the name of the header. Other runtimes ignore
+            // the header.
+            EntryKind::GlobalHeader => {
+                return Ok(Applied {
+                    path: shown(&path),
+                    is_ambiguous: true,
+                });
+            }
+        };
+        match there.filter(|_| stays) {
+            Some(node) => self.renew(node),
+            None => drop(self.add(parent, last, what, true)?),
+        }
+        Ok(Applied {
+            path: shown(&path),
+            is_ambiguous: is_double && !stays,
+        })
+    }
+
+    /// Returns the object at a path, without following links. Returns `None` if the path does not
+    /// exist.
+    pub fn at(&self, path: &str) -> Option<Found> {
+        let mut node = ROOT;
+        for name in path.split('/') {
+            node = self.child(node, name.as_bytes())?;
+        }
+        self.found(path.to_owned(), node)
+    }
+
+    /// Returns all objects below a path, ordered by path, without following links. An empty path
+    /// stands for the root.
+    pub fn below(&self, path: &str) -> Vec<Found> {
+        let mut found = Vec::new();
+        let mut node = Some(ROOT);
+        for name in path.split('/').filter(|name| !name.is_empty()) {
+            node = node.and_then(|node| self.child(node, name.as_bytes()));
+        }
+        let mut open: Vec<_> = node
+            .map(|node| (path.to_owned(), node))
+            .into_iter()
+            .collect();
+        while let Some((path, node)) = open.pop() {
+            if let Some(What::Folder(children)) = self.nodes.get(node).map(|node| &node.what) {
+                let slash = if path.is_empty() { "" } else { "/" };
+                let path = |name: &[u8]| format!("{path}{slash}{}", String::from_utf8_lossy(name));
+                open.extend(
+                    children
+                        .iter()
+                        .rev()
+                        .map(|(name, child)| (path(name), *child)),
+                );
+            }
+            found.extend(self.found(path, node));
+        }
+        // The path itself is not below the path.
+        found.into_iter().skip(1).collect()
+    }
+
+    fn found(&self, path: String, node: usize) -> Option<Found> {
+        let node = self.nodes.get(node)?;
+        let kind = match &node.what {
+            What::Folder(_) => Kind::Folder,
+            What::File(digest) => Kind::File(digest.clone()),
+            What::Link(_) => Kind::Link,
+            What::Special => Kind::Special,
+        };
+        Some(Found {
+            path,
+            kind,
+            layer: node.layer,
+        })
+    }
+
+    /// Finds the folder at a path and follows links on the way. The folder does not have to exist.
+    fn resolve(&self, parts: &[Vec<u8>]) -> Result<Place, String> {
+        let mut place = Place {
+            nodes: vec![ROOT],
+            names: Vec::new(),
+        };
+        let mut open: VecDeque<Vec<u8>> = parts.iter().cloned().collect();
+        let mut links = 0;
+        while let Some(name) = open.pop_front() {
+            match name.as_slice() {
+                b"" | b"." => continue,
+                b".." => {
+                    place.up();
+                    continue;
+                }
+                _ => {}
+            }
+            let parent = place.node();
+            match parent.and_then(|parent| self.child(parent, &name)) {
+                Some(child) => match self.nodes.get(child).map(|node| &node.what) {
+                    Some(What::Link(target)) => {
+                        links += 1;
+                        if links > MOST_LINKS {
+                            return Err(format!("`{}` leads through too many links", shown(parts)));
+                        }
+                        if target.first() == Some(&b'/') {
+                            place = Place {
+                                nodes: vec![ROOT],
+                                names: Vec::new(),
+                            };
+                        }
+                        for part in target.split(|byte| *byte == b'/').rev() {
+                            open.push_front(part.to_vec());
+                        }
+                    }
+                    Some(What::Folder(_)) => place.down(Some(child), name),
+                    _ => {
+                        return Err(format!(
+                            "`{}` leads through something that is not a folder",
+                            shown(parts)
+                        ));
+                    }
+                },
+                None => place.down(None, name),
+            }
+            check_length(&place.names)?;
+        }
+        Ok(place)
+    }
+
+    /// Creates those folders of a place that do not exist, and returns the node of the last folder.
+    fn make(&mut self, place: &mut Place) -> Result<usize, String> {
+        let mut node = place.nodes.last().copied().unwrap_or(ROOT);
+        let there = place.nodes.len().saturating_sub(1);
+        for name in place.names.get(there..).unwrap_or_default() {
+            node = self.add(node, name, What::Folder(BTreeMap::new()), false)?;
+            place.nodes.push(node);
+        }
+        Ok(node)
+    }
+
+    /// Returns the content that a hard link shares with its target. Symbolic links on the way to
+    /// the target are followed, but a target that is itself a symbolic link is not.
+    fn linked(&self, target: &[u8]) -> Result<What, String> {
+        let parts = cleaned(target)?;
+        let missing = || {
+            format!(
+                "holds a hard link to `{}`, which is not there",
+                shown(&parts)
+            )
+        };
+        let (last, above) = parts.split_last().ok_or_else(missing)?;
+        let parent = self.resolve(above)?.node().ok_or_else(missing)?;
+        let node = self
+            .child(parent, last)
+            .and_then(|node| self.nodes.get(node))
+            .ok_or_else(missing)?;
+        match &node.what {
+            What::Folder(_) => Err(format!(
+                "holds a hard link to the folder `{}`",
+                shown(&parts)
+            )),
+            what => Ok(what.clone()),
+        }
+    }
+
+    fn add(
+        &mut self,
+        parent: usize,
+        name: &[u8],
+        what: What,
+        is_explicit: bool,
+    ) -> Result<usize, String> {
+        let target = if let What::Link(target) = &what {
+            target.len()
+        } else {
+            0
+        };
+        self.name_bytes += name.len() + target;
+        if self.nodes.len() >= MOST_NODES || self.name_bytes > MOST_NAME_BYTES {
+            return Err(format!(
+                "brings the image to more than {MOST_NODES} files, or their names to too many bytes"
+            ));
+        }
+        let node = self.nodes.len();
+        self.nodes.push(Node {
+            what,
+            layer: self.layer,
+            is_explicit,
+        });
+        if let Some(What::Folder(children)) = self.nodes.get_mut(parent).map(|node| &mut node.what)
+        {
+            children.insert(name.into(), node);
+        }
+        Ok(node)
+    }
+
+    /// Removes a name from a folder. The node of the name and the nodes below it stay in the list
+    /// of nodes, but cannot be reached any more.
+    fn unlink(&mut self, parent: usize, name: &[u8]) {
+        if let Some(What::Folder(children)) = self.nodes.get_mut(parent).map(|node| &mut node.what)
+        {
+            children.remove(name);
+        }
+    }
+
+    fn renew(&mut self, node: usize) {
+        if let Some(node) = self.nodes.get_mut(node) {
+            node.layer = self.layer;
+            node.is_explicit = true;
+        }
+    }
+
+    fn child(&self, parent: usize, name: &[u8]) -> Option<usize> {
+        match &self.nodes.get(parent)?.what {
+            What::Folder(children) => children.get(name).copied(),
+            _ => None,
+        }
+    }
+
+    fn is_folder(&self, node: usize) -> bool {
+        matches!(
+            self.nodes.get(node).map(|node| &node.what),
+            Some(What::Folder(_))
+        )
+    }
+
+    fn is_of_layer(&self, node: usize) -> bool {
+        self.nodes
+            .get(node)
+            .is_some_and(|node| node.is_explicit && node.layer == self.layer)
+    }
+}
+
+#[cfg(test)]
+mod runtime_tests;
+#[cfg(test)]
+mod tests;

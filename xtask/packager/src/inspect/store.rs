@@ -1,0 +1,191 @@
+//! Source of an inspected image: a registry, or a layout on this machine.
+//!
+//! Owns the difference between the two. Must not know what the caller looks for. Everything that is
+//! returned has the digest that it was requested by.
+
+use std::path::{Path, PathBuf};
+
+use scorebox_host::text::{REASON_BYTES, quoted};
+use scorebox_workspace::digest::Digest;
+use scorebox_workspace::failure::{Failure, Kind};
+use serde_json::Value;
+
+use super::documents;
+use crate::image::attestation::signature_tag;
+use crate::image::layout::{INDEX_FILE, TAG_ANNOTATION, blob_name, document};
+use crate::registry::Reading;
+
+/// Source of an inspected image.
+pub enum Store {
+    /// Folder of an OCI layout, and the entries of the layout's index.
+    Layout(PathBuf, Vec<Value>),
+    /// A repository in a registry that is opened for reading.
+    Registry(Box<Reading>),
+}
+
+impl Store {
+    /// Opens an OCI layout on this machine.
+    pub fn layout(dir: &Path) -> Result<Self, Failure> {
+        let path = dir.join(INDEX_FILE);
+        let text = document(&path).map_err(|error| Failure::file(&path, "be read", error))?;
+        let index = documents::read(&text).map_err(|error| wrong(&path.display(), &error))?;
+        let entries = index
+            .get("manifests")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        Ok(Self::Layout(dir.to_path_buf(), entries))
+    }
+
+    /// Returns the manifest of the image. In a layout this is the first manifest, and in a
+    /// repository the one with the tag or digest `name`.
+    pub fn image(&self, name: &str) -> Result<Vec<u8>, Failure> {
+        match self {
+            Self::Registry(reading) => reading.manifest(name),
+            Self::Layout(dir, entries) => {
+                let digest = entries.first().and_then(digest_of);
+                let digest = digest.ok_or_else(|| {
+                    wrong(&dir.display(), &format!("{INDEX_FILE} names no image"))
+                })?;
+                self.manifest(&digest)
+            }
+        }
+    }
+
+    /// Returns the manifest with this digest.
+    pub fn manifest(&self, digest: &Digest) -> Result<Vec<u8>, Failure> {
+        match self {
+            Self::Registry(reading) => reading.manifest(&digest.to_string()),
+            Self::Layout(dir, _) => {
+                let path = dir.join(blob_name(digest));
+                let bytes =
+                    document(&path).map_err(|error| wrong(&path.display(), &error.to_string()))?;
+                match Digest::of(&bytes) {
+                    found if found == *digest => Ok(bytes),
+                    found => Err(wrong(&path.display(), &format!("has the digest {found}"))),
+                }
+            }
+        }
+    }
+
+    /// Returns the manifest that a tag points to, or `None` if the tag does not exist.
+    pub fn find(&self, tag: &str) -> Result<Option<Vec<u8>>, Failure> {
+        match self {
+            Self::Registry(reading) => reading.find(tag),
+            Self::Layout(_, entries) => {
+                let has_tag = |entry: &&Value| {
+                    let annotations = entry.get("annotations");
+                    annotations
+                        .and_then(|all| all.get(TAG_ANNOTATION))
+                        .and_then(Value::as_str)
+                        == Some(tag)
+                };
+                entries
+                    .iter()
+                    .find(has_tag)
+                    .and_then(digest_of)
+                    .map(|digest| self.manifest(&digest))
+                    .transpose()
+            }
+        }
+    }
+
+    /// Returns the path of a blob's file, after the digest and size of the blob were checked.
+    /// Returns `None` if a layout names the blob but does not contain it.
+    pub fn blob(&self, name: &str, digest: &Digest, size: u64) -> Result<Option<PathBuf>, Failure> {
+        match self {
+            Self::Registry(reading) => reading.blob(name, digest, size).map(Some),
+            Self::Layout(dir, _) => {
+                let path = dir.join(blob_name(digest));
+                let Ok(known) = std::fs::metadata(&path) else {
+                    return Ok(None);
+                };
+                // Reading from a pipe could wait forever, and a file with another size is wrong in
+                // any case.
+                if !known.is_file() || known.len() != size {
+                    return Err(wrong(
+                        &path.display(),
+                        &format!("is not a file of {size} bytes"),
+                    ));
+                }
+                let file = std::fs::File::open(&path)
+                    .map_err(|error| Failure::file(&path, "be read", error))?;
+                let found = Digest::of_reader(file)
+                    .map_err(|error| wrong(&path.display(), &error.to_string()))?;
+                match found {
+                    (found, _) if found != *digest => {
+                        Err(wrong(&path.display(), &format!("has the digest {found}")))
+                    }
+                    (_, found) if found != size => Err(wrong(
+                        &path.display(),
+                        &format!("has {found} bytes, not {size}"),
+                    )),
+                    _ => Ok(Some(path)),
+                }
+            }
+        }
+    }
+
+    /// Counts the other entries in the index of a layout. The first number counts entries with the
+    /// image's tag, which a reader could take for the image. The second number counts other images,
+    /// which are not inspected.
+    pub fn others(&self, image: &Digest) -> (usize, usize) {
+        let Self::Layout(_, entries) = self else {
+            return (0, 0);
+        };
+        let text = |entry: &Value, key: &str| {
+            let annotations = entry.get("annotations");
+            annotations
+                .and_then(|all| all.get(key))
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
+        let tag = entries
+            .first()
+            .and_then(|entry| text(entry, TAG_ANNOTATION));
+        let (mut doubles, mut images) = (0, 0);
+        for entry in entries.iter().skip(1) {
+            let own = text(entry, TAG_ANNOTATION);
+            if own.is_some() && own == tag {
+                doubles += 1;
+            } else if entry.get("artifactType").is_none() && own != Some(signature_tag(image)) {
+                images += 1;
+            }
+        }
+        (doubles, images)
+    }
+
+    /// Returns the digests of the artifacts that are listed for an image.
+    pub fn referrers(&self, image: &Digest) -> Result<Vec<Digest>, Failure> {
+        match self {
+            Self::Registry(reading) => Ok(reading
+                .referrers(image)?
+                .iter()
+                .filter_map(digest_of)
+                .collect()),
+            // Artifacts with a tag are found by their tag.
+            Self::Layout(_, entries) => {
+                let is_listed = |entry: &&Value| entry.get("artifactType").is_some();
+                Ok(entries
+                    .iter()
+                    .skip(1)
+                    .filter(is_listed)
+                    .filter_map(digest_of)
+                    .collect())
+            }
+        }
+    }
+}
+
+/// Returns the digest in a descriptor, or `None` if the descriptor has no valid digest.
+pub fn digest_of(descriptor: &Value) -> Option<Digest> {
+    Digest::parse(descriptor.get("digest")?.as_str()?)
+}
+
+fn wrong(what: &dyn std::fmt::Display, problem: &str) -> Failure {
+    Failure::new(
+        Kind::Verification,
+        format!("{what}: {}", quoted(problem, REASON_BYTES)),
+        "write the layout again with `cargo xtask package`",
+    )
+}

@@ -1,0 +1,43 @@
+//! Check of the layer `system`, which the SBOM does not list: users, names and root certificates.
+//!
+//! Owns its comparison with the layer that this version writes. Must not know how the layer is
+//! built.
+
+use scorebox_workspace::digest::Digest;
+
+use super::contents::Contents;
+use super::report::Report;
+use super::rootfs::Kind;
+use crate::image::{Compression, Content, Entry, system};
+
+/// Compares the files of the layer `system` with those that this version of Scorebox writes. Other
+/// versions write other root certificates, so a difference alone is not an error.
+pub fn examine(report: &mut Report, contents: &Contents) {
+    if contents.start > 0 || contents.is_damaged {
+        return;
+    }
+    let differs = |path: &str, content: &Content| {
+        let Content::Bytes(bytes) = content else {
+            return true;
+        };
+        let found = contents.root.at(path).map(|found| found.kind);
+        found != Some(Kind::File(Some(Digest::of(bytes))))
+    };
+    let entries = system::layer(Compression::Stored).entries;
+    let files = entries.iter().filter_map(|(path, entry)| match entry {
+        Entry::File { content, .. } => Some((path, content)),
+        Entry::Folder { .. } => None,
+    });
+    let differing: Vec<_> = files
+        .filter(|(path, content)| differs(path, content))
+        .map(|(path, _)| path.as_str())
+        .collect();
+    let what = "users, names and root certificates";
+    match differing.as_slice() {
+        [] => report.check(what, true, String::new),
+        some => report.needs_key(
+            what,
+            format!("{} are not those of this version", some.join(", ")),
+        ),
+    }
+}

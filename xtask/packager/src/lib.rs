@@ -1,0 +1,36 @@
+//! The packager: makes app folders and OCI images of scorers, and brings them to registries and
+//! into Azure.
+//!
+//! Owns the list of its modules. The modules that are public are those that the demo and the
+//! measurements use. Must not know the repository's own chores, nor how a host is measured.
+
+pub mod app;
+mod build;
+pub mod command_line;
+pub mod component;
+mod convert;
+mod deploy;
+pub mod engine_library;
+mod folder;
+pub mod format;
+mod functions_app;
+pub mod graph_trial;
+pub mod host_program;
+mod identity;
+pub mod image;
+mod inspect;
+pub mod leash;
+mod libraries;
+mod login;
+pub mod manifest_file;
+mod materials;
+mod model;
+mod outcome;
+pub mod package;
+mod part;
+mod push;
+mod registry;
+mod shell;
+mod signing;
+
+pub use self::registry::install_cryptography;

@@ -1,0 +1,361 @@
+//! The shared libraries that a dynamic program needs, and the check that a base image has them.
+//!
+//! Owns the reading of ELF's version tables, the search through layers, and the search on this
+//! machine if there is no base. Must not know why a program is dynamic.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use object::Endianness;
+use object::elf::FileHeader64;
+use object::read::elf::{Dyn as _, FileHeader as _, ProgramHeader as _};
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::workspace::shown;
+
+use crate::image::entries::{Entries, EntryKind};
+use crate::image::layer;
+
+/// Maximum size of a library that is read, in bytes. No C library is larger.
+const LARGEST_LIBRARY_BYTES: u64 = 64 << 20;
+
+/// The libraries and the loader that a dynamic program needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Needs {
+    /// File name of the program's loader.
+    loader: String,
+    /// Path of the loader, as the program states it.
+    loader_path: PathBuf,
+    libraries: Versions,
+}
+
+/// Names of symbol versions, such as `GLIBC_2.34`, by the file name of the library that defines
+/// them.
+type Versions = BTreeMap<String, BTreeSet<String>>;
+
+/// Reads from a program's ELF file which libraries it needs. Returns `None` if the program is
+/// static.
+pub fn needs(program: &Path) -> Result<Option<Needs>, Failure> {
+    let (loader_path, libraries) = read(program)?;
+    Ok(loader_path.map(|loader_path| Needs {
+        loader: file_name(&loader_path.to_string_lossy()),
+        loader_path,
+        libraries,
+    }))
+}
+
+impl Needs {
+    /// Adds the libraries that `library` needs, which the program loads at run time.
+    pub fn add(&mut self, library: &Path) -> Result<(), Failure> {
+        for (name, versions) in read(library)?.1 {
+            self.libraries.entry(name).or_default().extend(versions);
+        }
+        Ok(())
+    }
+}
+
+fn read(program: &Path) -> Result<(Option<PathBuf>, Versions), Failure> {
+    let bytes = std::fs::read(program).map_err(|error| Failure::file(program, "be read", error))?;
+    read_needs(&bytes).map_err(|error| {
+        Failure::toolchain(
+            format!("{}: {error}", shown(program)),
+            "give --host a program for x86_64 Linux",
+        )
+    })
+}
+
+/// Finds the files on this machine that programs and their libraries need, including the loader.
+/// The keys are the paths at which the loader looks for the files, and the values are the files
+/// without symbolic links.
+pub fn bundle(needs: &Needs, programs: &[&Path]) -> Result<BTreeMap<String, PathBuf>, Failure> {
+    let loader = &needs.loader_path;
+    let mut found = BTreeMap::from([(loader.display().to_string(), resolved(loader)?)]);
+    for program in programs {
+        let mut command = Command::new(loader);
+        command
+            .env_clear()
+            .arg("--list")
+            .arg(program)
+            .stdin(Stdio::null());
+        let output = command
+            .output()
+            .map_err(|error| Failure::file(loader, "be run", error))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let missing = text.lines().find(|line| line.contains("not found"));
+        if !output.status.success() || missing.is_some() {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            let problem = missing.map_or(said.trim(), str::trim);
+            return Err(Failure::toolchain(
+                format!(
+                    "{}: cannot be run on this machine: {problem}",
+                    shown(program)
+                ),
+                "install libstdc++ (apt-get install libstdc++6), or package on a base that brings it",
+            ));
+        }
+        for path in listed(&text) {
+            found.insert(path.to_owned(), resolved(Path::new(path))?);
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the paths in the list that a loader prints. A line is `NAME => PATH (ADDRESS)`, or `PATH
+/// (ADDRESS)` for the loader itself.
+fn listed(text: &str) -> impl Iterator<Item = &str> {
+    let places = text
+        .lines()
+        .filter_map(|line| line.trim().split_once(" ("))
+        .map(|(place, _)| place);
+    places
+        .map(|place| place.split_once(" => ").map_or(place, |(_, path)| path))
+        .filter(|path| path.starts_with('/'))
+}
+
+/// Resolves the symbolic links in a path, because links are not copied to the image.
+fn resolved(path: &Path) -> Result<PathBuf, Failure> {
+    path.canonicalize()
+        .map_err(|error| Failure::file(path, "be found", error))
+}
+
+/// Fails unless the layers of a base image contain the libraries that a program needs. `layers` has
+/// the path and the media type of each layer, from the bottom up.
+pub fn check(
+    program: &Path,
+    needs: &Needs,
+    base: &str,
+    layers: &[(PathBuf, String)],
+) -> Result<(), Failure> {
+    let mut found = Found::default();
+    for (path, media_type) in layers {
+        found
+            .add(path, media_type, needs)
+            .map_err(|error| Failure::file(path, "be read as a layer", error))?;
+    }
+    match found.problem(needs) {
+        None => Ok(()),
+        Some(problem) => Err(Failure::project(
+            format!("base `{base}` cannot run {}: {problem}", shown(program)),
+            "choose a base with a newer C library, e.g. one of Debian 12; the static host, without --host, needs none",
+        )),
+    }
+}
+
+fn read_needs(bytes: &[u8]) -> object::Result<(Option<PathBuf>, Versions)> {
+    let elf = FileHeader64::<Endianness>::parse(bytes)?;
+    let endian = elf.endian()?;
+    let mut loader = None;
+    for segment in elf.program_headers(endian, bytes)? {
+        if let Some(name) = segment.interpreter(endian, bytes)? {
+            loader = Some(PathBuf::from(
+                String::from_utf8_lossy(name)
+                    .trim_end_matches('\0')
+                    .to_owned(),
+            ));
+        }
+    }
+    let sections = elf.sections(endian, bytes)?;
+    let mut libraries = Versions::new();
+    if let Some((entries, index)) = sections.dynamic(endian, bytes)? {
+        let strings = sections.strings(endian, bytes, index)?;
+        for entry in entries
+            .iter()
+            .filter(|entry| entry.d_tag(endian) == object::elf::DT_NEEDED)
+        {
+            let name = entry.string(endian, strings)?;
+            libraries
+                .entry(String::from_utf8_lossy(name).into_owned())
+                .or_default();
+        }
+    }
+    if let Some((mut all, index)) = sections.gnu_verneed(endian, bytes)? {
+        let strings = sections.strings(endian, bytes, index)?;
+        while let Some((need, mut versions)) = all.next()? {
+            let name = String::from_utf8_lossy(need.file(endian, strings)?).into_owned();
+            let library = libraries.entry(name).or_default();
+            while let Some(version) = versions.next()? {
+                library
+                    .insert(String::from_utf8_lossy(version.name(endian, strings)?).into_owned());
+            }
+        }
+    }
+    Ok((loader, libraries))
+}
+
+/// Returns the names of the symbol versions that a library defines, such as `GLIBC_2.34`.
+fn defined(bytes: &[u8]) -> object::Result<BTreeSet<String>> {
+    let elf = FileHeader64::<Endianness>::parse(bytes)?;
+    let endian = elf.endian()?;
+    let sections = elf.sections(endian, bytes)?;
+    let mut defined = BTreeSet::new();
+    if let Some((mut all, index)) = sections.gnu_verdef(endian, bytes)? {
+        let strings = sections.strings(endian, bytes, index)?;
+        while let Some((_, mut names)) = all.next()? {
+            if let Some(name) = names.next()? {
+                defined.insert(String::from_utf8_lossy(name.name(endian, strings)?).into_owned());
+            }
+        }
+    }
+    Ok(defined)
+}
+
+/// The libraries in the layers of a base image by file name, with the symbol versions that each
+/// defines, and the links to libraries.
+#[derive(Debug, Default)]
+struct Found {
+    files: BTreeMap<String, BTreeSet<String>>,
+    links: BTreeMap<String, String>,
+}
+
+impl Found {
+    fn add(&mut self, path: &Path, media_type: &str, needs: &Needs) -> io::Result<()> {
+        // `libc.so.6` is a link to `libc-2.31.so` in older systems.
+        let stem = |name: &str| name.split(['.', '-']).next().unwrap_or_default().to_owned();
+        let stems: BTreeSet<_> = needs.libraries.keys().map(|name| stem(name)).collect();
+        let mut entries = Entries::new(layer::open(path, media_type)?);
+        // If the rest of a layer cannot be read, the libraries in it count as missing.
+        while let Ok(Some(entry)) = entries.next() {
+            let path = String::from_utf8_lossy(&entry.name).into_owned();
+            let name = file_name(&path);
+            let is_wanted =
+                name == needs.loader || (name.contains(".so") && stems.contains(&stem(&name)));
+            if !is_wanted || !path.split('/').any(|folder| folder.starts_with("lib")) {
+                continue;
+            }
+            match entry.kind {
+                EntryKind::SymbolicLink(target) | EntryKind::HardLink(target) => {
+                    self.links
+                        .insert(name, file_name(&String::from_utf8_lossy(&target)));
+                }
+                EntryKind::File if entry.size <= LARGEST_LIBRARY_BYTES => {
+                    let mut bytes = Vec::new();
+                    entries.read_to_end(&mut bytes)?;
+                    self.files.insert(name, defined(&bytes).unwrap_or_default());
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn versions(&self, name: &str) -> Option<&BTreeSet<String>> {
+        self.files
+            .get(name)
+            .or_else(|| self.files.get(self.links.get(name)?))
+    }
+
+    fn problem(&self, needs: &Needs) -> Option<String> {
+        if self.versions(&needs.loader).is_none() {
+            return Some(format!("it lacks the loader {}", needs.loader));
+        }
+        needs.libraries.iter().find_map(|(name, versions)| {
+            let Some(there) = self.versions(name) else {
+                return Some(format!("it lacks {name}"));
+            };
+            let missing: Vec<_> = versions.difference(there).map(String::as_str).collect();
+            (!missing.is_empty()).then(|| format!("its {name} lacks {}", missing.join(", ")))
+        })
+    }
+}
+
+fn file_name(path: &str) -> String {
+    path.trim_end_matches('\0')
+        .rsplit('/')
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needs_of(libraries: &[(&str, &[&str])]) -> Needs {
+        let set = |versions: &[&str]| {
+            versions
+                .iter()
+                .map(|version| (*version).to_owned())
+                .collect()
+        };
+        let libraries = libraries
+            .iter()
+            .map(|(name, versions)| ((*name).to_owned(), set(versions)))
+            .collect();
+        Needs {
+            loader: "ld-linux-x86-64.so.2".to_owned(),
+            loader_path: PathBuf::new(),
+            libraries,
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let mut found = Found::default();
+        let needs = needs_of(&[("libc.so.6", &["GLIBC_2.2.5", "GLIBC_2.34"])]);
+        assert!(
+            found
+                .problem(&needs)
+                .unwrap()
+                .contains("lacks the loader ld-linux-x86-64.so.2")
+        );
+        found.files.insert("ld-2.31.so".into(), BTreeSet::new());
+        found
+            .links
+            .insert("ld-linux-x86-64.so.2".into(), "ld-2.31.so".into());
+        assert!(found.problem(&needs).unwrap().contains("lacks libc.so.6"));
+        found
+            .links
+            .insert("libc.so.6".into(), "libc-2.31.so".into());
+        found
+            .files
+            .insert("libc-2.31.so".into(), ["GLIBC_2.2.5".to_owned()].into());
+        assert_eq!(
+            found.problem(&needs).unwrap(),
+            "its libc.so.6 lacks GLIBC_2.34"
+        );
+        found.files.insert(
+            "libc-2.31.so".into(),
+            ["GLIBC_2.2.5".to_owned(), "GLIBC_2.34".to_owned()].into(),
+        );
+        assert_eq!(found.problem(&needs), None);
+    }
+
+    #[test]
+    fn paths_are_read_from_the_loader_s_list() {
+        let text = "\tlinux-vdso.so.1 (0x00007ffe)\n\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f)\n\t\
+                    /lib64/ld-linux-x86-64.so.2 (0x00007f)\n";
+        assert_eq!(
+            listed(text).collect::<Vec<_>>(),
+            [
+                "/lib/x86_64-linux-gnu/libc.so.6",
+                "/lib64/ld-linux-x86-64.so.2"
+            ]
+        );
+    }
+
+    #[test]
+    fn static_program_needs_nothing_and_a_shell_its_c_library() {
+        assert_eq!(needs(Path::new("/proc/self/exe")), Ok(None));
+        assert!(needs(Path::new("/etc/passwd")).is_err());
+        // Every machine has a shell. If the shell is static, there is nothing to check.
+        if let Some(needs) = needs(Path::new("/bin/sh")).unwrap() {
+            let (name, versions) = needs.libraries.iter().next().unwrap();
+            assert!(
+                name.starts_with("libc.") && needs.loader.starts_with("ld-"),
+                "{needs:?} {versions:?}"
+            );
+            let bundled = bundle(&needs, &[Path::new("/bin/sh")]).unwrap();
+            assert!(
+                bundled.contains_key(&needs.loader_path.display().to_string()),
+                "{bundled:?}"
+            );
+            assert!(
+                bundled
+                    .iter()
+                    .any(|(path, file)| path.contains("/libc.") && file.is_file()),
+                "{bundled:?}"
+            );
+        }
+    }
+}

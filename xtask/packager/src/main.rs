@@ -1,0 +1,9 @@
+//! The program behind `cargo xtask package` and the other commands that build and bring scorers.
+//!
+//! Must not know any command: the library has them all.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    scorebox_packager::command_line::run()
+}

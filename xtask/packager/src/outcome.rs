@@ -1,0 +1,162 @@
+//! The result of packaging or pushing an image, as text for people and as JSON for scripts.
+//!
+//! Owns the table, the lines below it and the JSON object. Must not know how the image was made or
+//! sent.
+
+use std::io::Write as _;
+
+use serde_json::json;
+
+use crate::format::Format;
+use crate::image::layout::{Place, WrittenImage};
+use crate::registry::Sent;
+
+/// The result of packaging or pushing an image.
+#[derive(Debug)]
+pub struct Outcome<'a> {
+    /// The image that was written or pushed.
+    pub image: &'a WrittenImage,
+    /// Host and port of the registry. `None` if no registry is known.
+    pub registry: Option<&'a str>,
+    /// Repository name of the image.
+    pub repository: &'a str,
+    /// Tag of the image.
+    pub tag: &'a str,
+    /// Result of the push for each blob of the image, or the expected result in a dry run. `None`
+    /// if no registry was asked.
+    pub sent: Option<&'a [Sent]>,
+    /// True if nothing was sent because of `--dry-run`.
+    pub dry_run: bool,
+}
+
+impl Outcome<'_> {
+    /// Returns the reference of the image by its digest, `REGISTRY/REPOSITORY@DIGEST`. If no
+    /// registry is known, the registry is left out.
+    pub fn reference(&self) -> String {
+        match self.registry {
+            Some(registry) => format!("{registry}/{}@{}", self.repository, self.image.digest),
+            None => format!("{}@{}", self.repository, self.image.digest),
+        }
+    }
+
+    /// Returns the line that names the registry to which the image was sent, or would be sent
+    /// without `--dry-run`. `None` if no registry was asked.
+    pub fn place(&self) -> Option<String> {
+        let registry = self.registry?;
+        self.sent?;
+        Some(if self.dry_run {
+            format!("nothing was sent to {registry}; leave out --dry-run to send it")
+        } else {
+            format!("pushed: {registry}/{}:{}", self.repository, self.tag)
+        })
+    }
+
+    /// Returns the blobs and attachments of the image as aligned lines, with sums of their bytes if
+    /// a registry was asked.
+    pub fn table(&self) -> String {
+        let attached = self
+            .image
+            .attachments
+            .iter()
+            .map(|one| format!("{:<10} {} next to it\n", one.name, one.digest));
+        table(self.image, self.sent, self.dry_run) + &attached.collect::<String>()
+    }
+
+    /// Prints the result to standard output: the image's reference as text, or a JSON object.
+    pub fn print(&self, format: Format) {
+        let text = match format {
+            Format::Text => self.reference(),
+            Format::Json => self.json().to_string(),
+        };
+        // If the reader of standard output has gone, the push has still succeeded.
+        let _ = writeln!(std::io::stdout(), "{text}");
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let blobs = self.image.blobs.iter().enumerate().map(|(index, blob)| {
+            let sent = self.sent.and_then(|sent| sent.get(index)).copied();
+            json!({
+                "name": blob.name,
+                "mediaType": blob.media_type,
+                "digest": blob.digest.to_string(),
+                "size": blob.size,
+                "inLayout": blob.place == Place::Layout,
+                "outcome": sent.map(word),
+                "sent": sent.filter(|_| !self.dry_run).map(|sent| sent == Sent::Uploaded),
+            })
+        });
+        let attachments = self.image.attachments.iter();
+        let attachments = attachments.map(
+            |one| json!({ "name": one.name, "digest": one.digest.to_string(), "tag": one.tag }),
+        );
+        json!({
+            "reference": self.reference(),
+            "digest": self.image.digest.to_string(),
+            "tag": self.tag,
+            "layout": self.image.dir.display().to_string(),
+            "dryRun": self.dry_run,
+            "pushed": self.sent.is_some() && !self.dry_run,
+            "blobs": blobs.collect::<Vec<_>>(),
+            "attachments": attachments.collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// Returns the blobs of an image as aligned lines, with the result of the push for each if a
+/// registry was asked. In a dry run the lines say what would be sent.
+pub fn table(image: &WrittenImage, sent: Option<&[Sent]>, dry_run: bool) -> String {
+    let mut text = String::new();
+    for (index, blob) in image.blobs.iter().enumerate() {
+        let fate = sent
+            .and_then(|sent| sent.get(index))
+            .map_or_else(String::new, |sent| {
+                let would = if dry_run && *sent != Sent::Skipped && *sent != Sent::Elsewhere {
+                    "to be "
+                } else {
+                    ""
+                };
+                let more = match sent {
+                    Sent::Skipped => ": already there",
+                    Sent::Elsewhere => ": the image's runtime fetches it",
+                    _ => "",
+                };
+                format!("  {would}{}{more}", word(*sent))
+            });
+        text.push_str(&format!(
+            "{:<10} {} {:>12} bytes{fate}\n",
+            blob.name, blob.digest, blob.size
+        ));
+    }
+    if let Some(sent) = sent {
+        let sum = |wanted: Sent| -> u64 {
+            let blobs = image
+                .blobs
+                .iter()
+                .zip(sent)
+                .filter(|(_, sent)| **sent == wanted);
+            blobs.map(|(blob, _)| blob.size).sum()
+        };
+        let would = if dry_run { "to be " } else { "" };
+        text.push_str(&format!("{would}sent {} bytes", sum(Sent::Uploaded)));
+        if image.blobs.iter().any(|blob| blob.of_base) {
+            text.push_str(&format!(
+                ", copied {} bytes, mounted {} bytes",
+                sum(Sent::Copied),
+                sum(Sent::Mounted)
+            ));
+        }
+        text.push_str(&format!(", skipped {} bytes\n", sum(Sent::Skipped)));
+    }
+    text
+}
+
+/// Returns the word for the result of the push of a blob, as in the JSON object on standard output.
+fn word(sent: Sent) -> &'static str {
+    match sent {
+        Sent::Skipped => "skipped",
+        Sent::Mounted => "mounted",
+        Sent::Copied => "copied",
+        Sent::Uploaded => "sent",
+        Sent::Elsewhere => "elsewhere",
+    }
+}

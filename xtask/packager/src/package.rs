@@ -1,0 +1,227 @@
+//! `cargo xtask package`: from a manifest to an image, on disk and in a registry.
+//!
+//! Owns the order of the steps and their messages. Must not know how any step works.
+
+mod arguments;
+pub mod build;
+mod graph_parts;
+pub mod options;
+mod origin;
+
+use std::path::{Path, PathBuf};
+
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::workspace::{self, shown};
+
+pub use self::arguments::PackageArgs;
+
+use self::arguments::{Attest, Compressor};
+use self::build::image;
+use self::graph_parts::GraphParts;
+use self::options::Making;
+use crate::image::base::Base;
+use crate::image::{Compression, PORT};
+use crate::outcome::Outcome;
+use crate::registry::{self, BasePlace, Target};
+use crate::signing::Key;
+use crate::{component, functions_app, libraries, manifest_file, shell};
+
+/// Port that the Functions host listens on in its own images.
+const FUNCTIONS_PORT: u16 = 80;
+
+/// Runs `cargo xtask package`.
+pub fn run(args: PackageArgs) -> Result<(), Failure> {
+    let manifest = manifest_file::read(&args.manifest)?;
+    let registry = args
+        .registry
+        .as_deref()
+        .or(manifest.package.registry.as_deref());
+    let repository = args
+        .repository
+        .as_deref()
+        .unwrap_or(&manifest.package.repository);
+    let tag = args.tag.as_deref().unwrap_or(&manifest.package.tag);
+    // Names are checked before anything is built, because a build takes minutes.
+    let target = Target::parse(registry, repository, tag)?;
+    if args.push && target.is_none() {
+        return Err(Failure::project(
+            format!(
+                "{}: `package.registry` is not set, so there is nowhere to push to",
+                args.manifest.display()
+            ),
+            "add --registry HOST[:PORT], or `registry = \"HOST\"` under [package]",
+        ));
+    }
+    let key = args.sign_key.as_deref().map(Key::read).transpose()?;
+    if key.is_some() && args.attest == Attest::None {
+        return Err(Failure::other(
+            "--sign-key signs what --attest none leaves out",
+            "leave out one of the two",
+        ));
+    }
+    let identity = args.identity.read()?;
+    let place = match args.base.as_deref().unwrap_or(&manifest.package.base) {
+        "scratch" => None,
+        base => {
+            let registry = registry.unwrap_or_default();
+            Some(BasePlace::beside(
+                base,
+                args.base_plain_http,
+                &identity,
+                registry,
+                args.plain_http,
+            )?)
+        }
+    };
+    // The base is looked up before the build too: a wrong name should not be found after minutes.
+    let base = place.as_ref().map(BasePlace::find).transpose()?;
+    let base_blobs = match (&place, &base) {
+        (Some(place), Some(base)) => {
+            eprintln!(
+                "base: {}, {}, {} layers",
+                base.name,
+                base.digest,
+                base.layers.len()
+            );
+            base_blobs(&args, place, base)?
+        }
+        _ => None,
+    };
+    let beside = place.as_ref().zip(base.as_ref());
+    if let (Some(host), Some((place, base))) = (&args.host, beside) {
+        libraries_are_there(host, None, place, base)?;
+    }
+    let component = component::locate(&manifest)?;
+    let parts = match &component {
+        Some(component) if !component.calls_graphs => None,
+        _ => Some(GraphParts::new(
+            args.host.as_deref(),
+            args.engine_library.as_deref(),
+            base.is_none(),
+        )?),
+    };
+    if let (Some(parts), Some((place, base))) = (&parts, beside) {
+        libraries_are_there(&parts.host, Some(parts), place, base)?;
+    }
+    // On a base with the Functions host, that host listens on the port of its images.
+    let base_is_functions = base.as_ref().is_some_and(Base::is_functions);
+    let port = if base_is_functions {
+        FUNCTIONS_PORT
+    } else {
+        PORT
+    };
+    let making = Making {
+        cpu: args.cpu,
+        host: args.host.as_deref(),
+        parts: parts.as_ref(),
+        output: args.layout.as_deref(),
+        tag,
+        compression: match args.compression {
+            Compressor::Gzip => Compression::Gzip,
+            Compressor::Zstd => Compression::Zstd,
+        },
+        base,
+        base_blobs: base_blobs.as_deref(),
+        attestation: (args.attest == Attest::All).then_some(repository),
+        registry,
+        key: key.as_ref(),
+    };
+    let image = image(&manifest, component.as_ref(), &making)?;
+    let sent = match &target {
+        Some(target) if args.push => {
+            let access = identity.access(&target.registry, args.plain_http, true);
+            Some(registry::push(
+                &image,
+                target,
+                &access,
+                place.as_ref(),
+                args.dry_run,
+            )?)
+        }
+        _ => None,
+    };
+    let registry = target.as_ref().map(|target| target.registry.as_str());
+    let outcome = Outcome {
+        image: &image,
+        registry,
+        repository,
+        tag,
+        sent: sent.as_deref(),
+        dry_run: args.dry_run,
+    };
+    eprint!("{}", outcome.table());
+    eprintln!("layout: {}, tagged {tag}", shown(&image.dir));
+    if base_is_functions
+        || manifest
+            .triggers
+            .iter()
+            .any(|trigger| trigger.http().is_none())
+    {
+        functions_app::say_settings(&manifest);
+    }
+    match outcome.place() {
+        Some(place) => {
+            eprintln!("{place}");
+            if !args.dry_run {
+                let reference = shell::argument(&outcome.reference());
+                eprintln!("next: docker run --rm -p {PORT}:{port} {reference}");
+            }
+        }
+        None => {
+            let (layout, registry) = (
+                shell::argument(&shown(&image.dir)),
+                registry.map(shell::argument),
+            );
+            eprintln!(
+                "next: cargo xtask push {layout} --registry {}",
+                registry.as_deref().unwrap_or("HOST[:PORT]")
+            );
+        }
+    }
+    outcome.print(args.output);
+    Ok(())
+}
+
+/// Checks that a base image has the shared libraries that a dynamically linked host needs. The
+/// layers of the base are fetched for this check.
+fn libraries_are_there(
+    host: &Path,
+    parts: Option<&GraphParts>,
+    place: &BasePlace,
+    base: &Base,
+) -> Result<(), Failure> {
+    let Some(mut needs) = libraries::needs(host)? else {
+        return Ok(());
+    };
+    if let Some(parts) = parts {
+        needs.add(&parts.library.file)?;
+    }
+    let folder = base_folder();
+    place.fetch(base, &folder)?;
+    let layers = base.layers.iter().filter(|layer| layer.urls.is_empty());
+    let layers: Vec<_> = layers
+        .map(|layer| (folder.join(layer.digest.hex()), layer.media_type.clone()))
+        .collect();
+    libraries::check(host, &needs, &base.name, &layers)
+}
+
+/// Returns the folder for the layers of base images, in the target folder. Layers are kept there,
+/// because a base image is large and rarely changes.
+fn base_folder() -> PathBuf {
+    workspace::target().join("base-blobs")
+}
+
+/// Returns the folder with the layers of the base image, after fetching the layers. Returns `None`
+/// if the layout will not contain them.
+fn base_blobs(
+    args: &PackageArgs,
+    place: &BasePlace,
+    base: &Base,
+) -> Result<Option<PathBuf>, Failure> {
+    if args.push && !args.base_blobs {
+        return Ok(None);
+    }
+    let folder = base_folder();
+    place.fetch(base, &folder)?;
+    Ok(Some(folder))
+}

@@ -1,0 +1,74 @@
+//! Parts of an image that only a scorer with a graph needs.
+//!
+//! Owns which host, library and shared libraries belong together. Must not know manifests, or how
+//! an image is laid out.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::workspace::shown;
+
+use crate::engine_library::{self, EngineLibrary};
+use crate::host_program::{self, Kind};
+use crate::image::Content;
+use crate::libraries;
+
+/// Additional parts of an image whose scorer uses a graph: a host that runs graphs, the ONNX
+/// Runtime library, and the shared libraries that both need.
+pub struct GraphParts {
+    pub(super) host: PathBuf,
+    pub(super) library: EngineLibrary,
+    /// Shared libraries that the host and ONNX Runtime need, by their paths in the image. Empty if
+    /// there is a base image, because the base has them.
+    pub(super) libraries: BTreeMap<String, PathBuf>,
+}
+
+impl GraphParts {
+    /// Builds the host or checks the given one, and fetches the ONNX Runtime library or checks the
+    /// given one. `on_nothing` is true if the image has no base.
+    pub(super) fn new(
+        host: Option<&Path>,
+        library: Option<&Path>,
+        on_nothing: bool,
+    ) -> Result<Self, Failure> {
+        let library = engine_library::locate(library)?;
+        let host = host.map_or_else(
+            || host_program::build(Kind::ImageWithGraphs),
+            |host| Ok(host.to_path_buf()),
+        )?;
+        let Some(needs) = libraries::needs(&host)? else {
+            return Err(Failure::toolchain(
+                format!(
+                    "{}: is linked statically, and such a program cannot load the library that runs graphs",
+                    shown(&host)
+                ),
+                "leave --host out, or build one with `--features graphs`",
+            ));
+        };
+        let programs = [host.as_path(), library.file.as_path()];
+        let libraries = if on_nothing {
+            libraries::bundle(&needs, &programs)?
+        } else {
+            BTreeMap::new()
+        };
+        Ok(Self {
+            host,
+            library,
+            libraries,
+        })
+    }
+
+    /// Returns the files of the ONNX Runtime library and its licences, by file name.
+    pub(super) fn engine(&self) -> BTreeMap<String, Content> {
+        let files = std::iter::once(&self.library.file).chain(&self.library.texts);
+        files
+            .filter_map(|file| {
+                Some((
+                    file.file_name()?.to_str()?.to_owned(),
+                    Content::File(file.clone()),
+                ))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,149 @@
+//! Authentication scheme that a registry demands.
+//!
+//! Owns the parsing of `WWW-Authenticate`. Must not know any credential.
+
+use http_auth::parse_challenges;
+use reqwest::{Response, Url};
+use scorebox_host::text::{NAME_BYTES, quoted};
+use scorebox_workspace::failure::{Failure, Kind};
+
+/// Authentication scheme of a registry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Challenge {
+    /// The registry demands a user name and a password with every request.
+    Basic,
+    /// The registry demands a token, which a token service issues.
+    Bearer {
+        /// Address of the token service.
+        realm: Url,
+        /// Name of the registry at the token service. `None` if the registry does not state one.
+        service: Option<String>,
+    },
+}
+
+impl Challenge {
+    /// Parses the `WWW-Authenticate` headers of a response. Returns `None` if they name no
+    /// supported scheme.
+    pub fn of(response: &Response) -> Result<Option<Self>, Failure> {
+        let mut basic = None;
+        for value in response.headers().get_all("www-authenticate") {
+            for challenge in value
+                .to_str()
+                .ok()
+                .and_then(|value| parse_challenges(value).ok())
+                .unwrap_or_default()
+            {
+                let parameter = |name: &str| {
+                    let found = challenge
+                        .params
+                        .iter()
+                        .find(|(key, _)| key.eq_ignore_ascii_case(name));
+                    found.map(|(_, value)| value.to_unescaped())
+                };
+                if challenge.scheme.eq_ignore_ascii_case("bearer")
+                    && let Some(realm) = parameter("realm")
+                {
+                    return Ok(Some(Self::Bearer {
+                        realm: self::realm(response, &realm)?,
+                        service: parameter("service"),
+                    }));
+                }
+                if challenge.scheme.eq_ignore_ascii_case("basic") {
+                    basic = Some(Self::Basic);
+                }
+            }
+        }
+        Ok(basic)
+    }
+
+    /// Returns the name of the registry at its token service. Returns `None` if the scheme needs no
+    /// token service, or if the registry states no name.
+    pub fn service(&self) -> Option<&str> {
+        match self {
+            Self::Basic => None,
+            Self::Bearer { service, .. } => service.as_deref(),
+        }
+    }
+}
+
+fn realm(response: &Response, text: &str) -> Result<Url, Failure> {
+    let registry = response.url();
+    let host = registry.host_str().unwrap_or_default();
+    let realm = registry
+        .join(text)
+        .ok()
+        .filter(|realm| matches!(realm.scheme(), "http" | "https"));
+    let shown = quoted(text, NAME_BYTES);
+    match realm {
+        // The text before an `@` looks like a host, but would be sent as a user name.
+        Some(realm) if !realm.username().is_empty() || realm.password().is_some() => {
+            Err(Failure::new(
+                Kind::Registry,
+                format!("{host}: leads to `{shown}` for tokens, which holds a user name"),
+                "see the registry's settings for its token service: its address is a host, a port and a path",
+            ))
+        }
+        Some(realm) if realm.scheme() == "https" || registry.scheme() == "http" => Ok(realm),
+        _ => Err(Failure::new(
+            Kind::Registry,
+            format!("{host}: leads to `{shown}` for tokens, which is not an address with TLS"),
+            "see the registry's settings: passwords and tokens are not sent in the clear",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::fake;
+    use super::*;
+
+    fn read(headers: &str) -> Result<Option<Challenge>, Failure> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (registry, _requests) = fake::start(vec![format!("401{headers}")]);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("http://{registry}/v2/");
+        Challenge::of(&runtime.block_on(async { client.get(url).send().await.unwrap() }))
+    }
+
+    #[test]
+    fn headers_are_read() {
+        let bearer = |realm: &str, service: &str| {
+            let service = Some(service.to_owned()).filter(|service| !service.is_empty());
+            Ok(Some(Challenge::Bearer {
+                realm: Url::parse(realm).unwrap(),
+                service,
+            }))
+        };
+        assert_eq!(read(""), Ok(None));
+        assert_eq!(read("|www-authenticate: Negotiate"), Ok(None));
+        assert_eq!(
+            read("|www-authenticate: Basic realm=\"a, b\""),
+            Ok(Some(Challenge::Basic))
+        );
+        let azure = r#"|www-authenticate: Bearer realm="https://r.azurecr.io/oauth2/token",service="r.azurecr.io",scope="repository:n:pull,push""#;
+        assert_eq!(
+            read(azure),
+            bearer("https://r.azurecr.io/oauth2/token", "r.azurecr.io")
+        );
+        let both = r#"|www-authenticate: Basic realm="x"|www-authenticate: bearer REALM="http://t.io/token""#;
+        assert_eq!(read(both), bearer("http://t.io/token", ""));
+        for user in [
+            "https://r.azurecr.io@evil.example/token",
+            "https://u:p@t.io/token",
+            "//u@t.io/token",
+        ] {
+            let refused = read(&format!("|www-authenticate: Bearer realm=\"{user}\"")).unwrap_err();
+            assert!(refused.problem.contains("user name"), "{refused}");
+        }
+        assert!(
+            read(r#"|www-authenticate: Bearer realm="ftp://t.io/token""#)
+                .unwrap_err()
+                .problem
+                .contains("TLS")
+        );
+    }
+}

@@ -1,0 +1,286 @@
+//! Authentication: credentials, and the tokens that a registry issues for them.
+//!
+//! Owns the order in which credentials are looked for, and the error for each refused credential.
+//! Must not know what is requested from the registry.
+
+mod challenge;
+mod docker;
+mod entra;
+mod realm;
+mod surroundings;
+mod token;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use scorebox_workspace::failure::{Failure, Kind};
+use secrecy::{ExposeSecret as _, SecretString};
+
+pub use self::challenge::Challenge;
+pub use self::surroundings::Surroundings;
+pub use self::token::{Token, TokenService};
+
+use super::access::Access;
+
+/// Name of the environment variable that holds the user name for a registry.
+const USERNAME: &str = "SCOREBOX_REGISTRY_USERNAME";
+/// Name of the environment variable that holds the password for a registry.
+const PASSWORD: &str = "SCOREBOX_REGISTRY_PASSWORD";
+
+/// A credential for a registry or its token service.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// User name and password, or a token that is used like a password.
+    Password {
+        /// Name of the user, service principal or token.
+        username: String,
+        /// Password of the user, or the token that replaces it.
+        password: SecretString,
+    },
+    /// Refresh token that `docker login` or `az acr login` stored. The token service issues access
+    /// tokens for it.
+    Refresh(SecretString),
+    /// Access token of Microsoft Entra ID. Azure Container Registry exchanges it for a refresh
+    /// token.
+    Entra(SecretString),
+    /// Anonymous access without a credential.
+    Anonymous,
+}
+
+/// A credential, and the place where it was found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Credential that was found, or anonymous access.
+    pub credential: Credential,
+    /// Origin of the credential, as error messages name it, e.g. "--username and --password-stdin".
+    pub origin: String,
+}
+
+/// Looks for the credential for a registry: in the flags, in environment variables, in Docker's
+/// configuration and from Entra ID, in this order.
+///
+/// If no credential is found, the access is anonymous. `service` is the name that the registry
+/// reports for itself.
+pub async fn find(
+    access: &Access,
+    service: Option<&str>,
+    surroundings: &Surroundings,
+) -> Result<Found, Failure> {
+    if let Some((username, password)) = access.password.clone() {
+        let origin = "--username and --password-stdin".to_owned();
+        return Ok(Found {
+            credential: Credential::Password { username, password },
+            origin,
+        });
+    }
+    if access.meant
+        && let Some(found) = variables(surroundings)?
+    {
+        return Ok(found);
+    }
+    if let Some(found) = docker::find(&access.registry, surroundings).await? {
+        return Ok(found);
+    }
+    let mut origin = "none found".to_owned();
+    if entra::is_azure(&access.registry, service) {
+        match entra::find(surroundings).await {
+            Ok(Some(found)) => return Ok(found),
+            Ok(None) => {}
+            Err(why) => origin = format!("none found ({why})"),
+        }
+    }
+    Ok(Found {
+        credential: Credential::Anonymous,
+        origin,
+    })
+}
+
+fn variables(surroundings: &Surroundings) -> Result<Option<Found>, Failure> {
+    match (
+        surroundings.variable(USERNAME),
+        surroundings.variable(PASSWORD),
+    ) {
+        (None, None) => Ok(None),
+        (Some(username), Some(password)) => Ok(Some(Found {
+            credential: Credential::Password {
+                username,
+                password: password.into(),
+            },
+            origin: format!("{USERNAME} and {PASSWORD}"),
+        })),
+        (username, _) => {
+            let (set, unset) = if username.is_some() {
+                (USERNAME, PASSWORD)
+            } else {
+                (PASSWORD, USERNAME)
+            };
+            Err(Failure::other(
+                format!("{set} is set, and {unset} is not"),
+                "set both, or neither",
+            ))
+        }
+    }
+}
+
+/// Returns the value of the `Authorization` header for Basic authentication with this user name and
+/// password.
+pub fn basic(username: &str, password: &SecretString) -> SecretString {
+    format!(
+        "Basic {}",
+        BASE64_STANDARD.encode(format!("{username}:{}", password.expose_secret()))
+    )
+    .into()
+}
+
+/// Builds the failure for a credential that the registry or its token service does not accept.
+/// `said` is the text of the response.
+pub fn not_accepted(access: &Access, found: &Found, said: &str) -> Failure {
+    let (registry, origin) = (&access.registry, &found.origin);
+    let (problem, fix) = match &found.credential {
+        Credential::Password { username, .. } => (
+            format!("{registry}: wrong user name or password: `{username}` from {origin}: {said}"),
+            format!("check both; `cargo xtask login --registry {registry}` tries them"),
+        ),
+        Credential::Refresh(_) => (
+            format!(
+                "{registry}: the token from {origin} is not accepted, it may have expired: {said}"
+            ),
+            again(registry),
+        ),
+        Credential::Entra(_) => (
+            format!(
+                "{registry}: the Entra token from {origin} is not accepted, it may have expired: {said}"
+            ),
+            format!(
+                "run `az login`, or set {} to a new token for {}",
+                entra::VARIABLE,
+                entra::RESOURCE
+            ),
+        ),
+        Credential::Anonymous => (
+            format!("{registry}: wants a login, and the credentials are: {origin}: {said}"),
+            format!(
+                "add --username NAME --password-stdin, set {USERNAME} and {PASSWORD}, or {}",
+                again(registry).trim_start_matches("run ")
+            ),
+        ),
+    };
+    Failure::new(Kind::Registry, problem, fix)
+}
+
+/// Builds the failure for a credential that is accepted but does not have the rights in `scopes`.
+/// `said` is the text of the response.
+pub fn denied(access: &Access, found: &Found, scopes: &[String], said: &str) -> Failure {
+    let registry = &access.registry;
+    if matches!(found.credential, Credential::Anonymous) {
+        return not_accepted(access, found, said);
+    }
+    Failure::new(
+        Kind::Registry,
+        format!(
+            "{registry}: `{}` is denied to the credentials from {}: {said}",
+            scopes.join(" "),
+            found.origin
+        ),
+        "ask for the right to pull and push (AcrPush at Azure), or use other credentials; \
+         `cargo xtask login` shows what is granted",
+    )
+}
+
+fn again(registry: &str) -> String {
+    match registry.split_once('.') {
+        Some((name, rest)) if rest.starts_with("azurecr.") => {
+            format!("run `az acr login --name {name}` or `docker login {registry}`")
+        }
+        _ => format!("run `docker login {registry}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::access::Identity;
+    use super::*;
+
+    fn access(meant: bool) -> Access {
+        Identity::default().access("r.azurecr.io", false, meant)
+    }
+
+    fn found(access: &Access, variables: &[(&str, &str)]) -> Result<Found, Failure> {
+        let surroundings = Surroundings::of(variables);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(find(access, None, &surroundings))
+    }
+
+    #[test]
+    fn credentials_are_looked_for_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = r#"{"auths":{"r.azurecr.io":{"auth":"bWU6cA=="}}}"#;
+        std::fs::write(dir.path().join("config.json"), config).unwrap();
+        let docker = ("DOCKER_CONFIG", dir.path().to_str().unwrap());
+        let entra = ("SCOREBOX_ENTRA_TOKEN", "e");
+        let both = [(USERNAME, "u"), (PASSWORD, "p"), docker, entra];
+        let origin =
+            |access: &Access, variables: &[(&str, &str)]| found(access, variables).unwrap().origin;
+
+        let mut flags = access(true);
+        flags.password = Some(("u".to_owned(), "p".into()));
+        assert!(origin(&flags, &both).contains("--password-stdin"));
+        assert!(origin(&access(true), &both).contains(USERNAME));
+        // The variables are meant for another registry, so they are skipped.
+        assert!(origin(&access(false), &both).contains("config.json"));
+        assert!(origin(&access(true), &[docker, entra]).contains("config.json"));
+        assert!(origin(&access(true), &[entra]).contains("SCOREBOX_ENTRA_TOKEN"));
+        assert_eq!(origin(&access(true), &[]), "none found");
+        let mut other = access(true);
+        other.registry = "r.io".to_owned();
+        assert_eq!(origin(&other, &[entra]), "none found");
+        assert!(
+            found(&access(true), &[(USERNAME, "u")])
+                .unwrap_err()
+                .problem
+                .contains(PASSWORD)
+        );
+    }
+
+    #[test]
+    fn refusals_say_what_to_do_and_no_secret() {
+        let check = |credential: Credential, parts: &[&str]| {
+            let found = Found {
+                credential,
+                origin: "somewhere".to_owned(),
+            };
+            let failure = not_accepted(&access(true), &found, "UNAUTHORIZED");
+            let text = format!("{failure} {found:?}");
+            for part in parts {
+                assert!(text.contains(part), "{text}");
+            }
+            assert!(
+                !text.contains("s3cret") && failure.exit_code() == 5,
+                "{text}"
+            );
+        };
+        let password = Credential::Password {
+            username: "me".to_owned(),
+            password: "s3cret".into(),
+        };
+        check(
+            password,
+            &["wrong user name or password", "`me`", "somewhere"],
+        );
+        check(
+            Credential::Refresh("s3cret".into()),
+            &["expired", "az acr login --name r"],
+        );
+        check(Credential::Entra("s3cret".into()), &["Entra", "az login"]);
+        check(
+            Credential::Anonymous,
+            &[
+                "wants a login",
+                "--password-stdin",
+                "docker login r.azurecr.io",
+            ],
+        );
+    }
+}

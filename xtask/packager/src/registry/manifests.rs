@@ -1,0 +1,306 @@
+//! Manifests in a registry: checking for them, reading and writing them.
+//!
+//! Owns these requests, and the check of every digest. Must not know in which order an image needs
+//! them.
+
+use oci_client::manifest::OCI_IMAGE_INDEX_MEDIA_TYPE;
+use reqwest::{Response, Url};
+use scorebox_host::text::{NAME_BYTES, quoted};
+use scorebox_workspace::digest::Digest;
+use scorebox_workspace::failure::{Failure, Kind};
+use serde_json::Value;
+
+use super::repository::{Repository, header};
+use super::{answer, bounds};
+use crate::image::manifest::ACCEPTED;
+
+/// Result of writing a manifest that the registry accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Put {
+    /// True if the registry added the manifest to the referrers list of its subject by itself.
+    pub is_listed: bool,
+}
+
+/// Returns the digest of the manifest with this name, which is a tag or a digest. Returns `None` if
+/// the manifest does not exist.
+pub async fn stored(repository: &Repository, name: &str) -> Result<Option<String>, Failure> {
+    let action = format!("looking for the manifest `{name}`");
+    let url = repository.url(&format!("manifests/{name}"))?;
+    let ask = |client: &reqwest::Client| {
+        client
+            .head(url.clone())
+            .header("accept", ACCEPTED.join(", "))
+    };
+    let response = repository.send(&action, ask).await?;
+    match response.status().as_u16() {
+        // If the manifest was requested by digest, no header is needed to know its digest.
+        200 => Ok(Some(
+            header(&response, "docker-content-digest")
+                .unwrap_or(name)
+                .to_owned(),
+        )),
+        404 => Ok(None),
+        _ => Err(answer::unexpected(&action, response).await),
+    }
+}
+
+/// Reads the manifest with this name, which is a tag or a digest. Checks the digest of the bytes if
+/// `expected` is given. `action` describes the request in error messages.
+pub async fn get(
+    repository: &Repository,
+    action: &str,
+    name: &str,
+    expected: Option<&Digest>,
+) -> Result<Vec<u8>, Failure> {
+    match ask(repository, action, name).await? {
+        response if response.status() == 200 => read(action, response, expected).await,
+        response => Err(answer::unexpected(action, response).await),
+    }
+}
+
+/// Reads the manifest that a tag points to, or returns `None` if the tag does not exist.
+pub async fn find(repository: &Repository, tag: &str) -> Result<Option<Vec<u8>>, Failure> {
+    let action = format!("reading the manifest `{tag}`");
+    let response = ask(repository, &action, tag).await?;
+    match response.status().as_u16() {
+        200 => Ok(Some(read(&action, response, None).await?)),
+        404 => Ok(None),
+        _ => Err(answer::unexpected(&action, response).await),
+    }
+}
+
+async fn ask(repository: &Repository, action: &str, name: &str) -> Result<Response, Failure> {
+    repository.allowance.document(action)?;
+    let url = repository.url(&format!("manifests/{name}"))?;
+    repository
+        .send(action, |client| {
+            client
+                .get(url.clone())
+                .header("accept", ACCEPTED.join(", "))
+        })
+        .await
+}
+
+async fn read(
+    action: &str,
+    response: Response,
+    expected: Option<&Digest>,
+) -> Result<Vec<u8>, Failure> {
+    let named = header(&response, "docker-content-digest").and_then(Digest::parse);
+    let bytes = whole(action, response).await?;
+    check(action, &bytes, expected.or(named.as_ref()))?;
+    bounds::layers(action, &bytes)?;
+    Ok(bytes)
+}
+
+/// Returns the entries of the referrers list that the registry itself keeps for an image. Returns
+/// `None` if the registry does not keep such lists.
+pub async fn referrers(
+    repository: &Repository,
+    image: &Digest,
+) -> Result<Option<Vec<Value>>, Failure> {
+    let action = "reading what belongs to the image";
+    let mut url = repository.url(&format!("referrers/{image}"))?;
+    let mut listed = Vec::new();
+    let mut pages: Vec<Url> = Vec::new();
+    loop {
+        repository.allowance.document(action)?;
+        let ask = |client: &reqwest::Client| {
+            client
+                .get(url.clone())
+                .header("accept", OCI_IMAGE_INDEX_MEDIA_TYPE)
+        };
+        let response = repository.send(action, ask).await?;
+        match response.status().as_u16() {
+            200 => {}
+            // Registries without referrers lists do not know this address.
+            400 | 404 | 405 if pages.is_empty() => return Ok(None),
+            _ => return Err(answer::unexpected(action, response).await),
+        }
+        let next = next_page(&response);
+        listed.extend(entries_of(&whole(action, response).await?)?);
+        bounds::referrers(listed.len())?;
+        let Some(next) = next else {
+            return Ok(Some(listed));
+        };
+        pages.push(std::mem::replace(&mut url, next));
+        if pages.len() >= bounds::MOST_PAGES || pages.contains(&url) {
+            return Err(bounds::pages());
+        }
+    }
+}
+
+/// Returns the URL of the next page of a list, from the `Link` header of a response (RFC 8288). A
+/// URL at another host is ignored, because the page would not be from the registry.
+fn next_page(response: &Response) -> Option<Url> {
+    let links = response
+        .headers()
+        .get_all("link")
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let target = links.flat_map(|links| links.split(',')).find_map(|link| {
+        let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
+        let is_next = |parameter: &str| matches!(parameter.trim(), "rel=\"next\"" | "rel=next");
+        parameters.split(';').any(is_next).then_some(target)
+    })?;
+    response
+        .url()
+        .join(target)
+        .ok()
+        .filter(|next| next.origin() == response.url().origin())
+}
+
+/// Writes a manifest under a name, which is a digest or a tag.
+pub async fn put(
+    repository: &Repository,
+    name: &str,
+    media_type: &str,
+    manifest: &[u8],
+) -> Result<Put, Failure> {
+    let action = format!("upload of the manifest as `{name}`");
+    let url = repository.url(&format!("manifests/{name}"))?;
+    let request = |client: &reqwest::Client| {
+        client
+            .put(url.clone())
+            .header("content-type", media_type)
+            .body(manifest.to_vec())
+    };
+    let response = repository.send(&action, request).await?;
+    if response.status() != 201 {
+        return Err(answer::unexpected(&action, response).await);
+    }
+    let digest = Digest::of(manifest).to_string();
+    match header(&response, "docker-content-digest") {
+        Some(stored) if stored != digest => Err(Failure::new(
+            Kind::Registry,
+            format!(
+                "{action}: the registry stored {}, and {digest} was sent",
+                quoted(stored, NAME_BYTES)
+            ),
+            "something between here and the registry rewrites manifests; push past it",
+        )),
+        _ => Ok(Put {
+            is_listed: header(&response, "oci-subject").is_some(),
+        }),
+    }
+}
+
+/// Reads the whole body of a response. Fails if the body is larger than the maximum size of a
+/// document (8 MiB).
+pub async fn whole(action: &str, response: Response) -> Result<Vec<u8>, Failure> {
+    let most_bytes = bounds::LARGEST_DOCUMENT_BYTES;
+    bounds::body(response, most_bytes)
+        .await
+        .map_err(|unread| unread.failure(action, most_bytes))
+}
+
+/// Fails if the bytes do not have the expected digest. If `expected` is `None`, all bytes are
+/// accepted.
+pub fn check(action: &str, bytes: &[u8], expected: Option<&Digest>) -> Result<(), Failure> {
+    let found = Digest::of(bytes);
+    match expected {
+        Some(expected) if *expected != found => Err(strange(
+            action,
+            &format!("has the digest {found}, and was asked for as {expected}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn strange(action: &str, problem: &str) -> Failure {
+    Failure::new(
+        Kind::Registry,
+        format!("{action}: it {problem}"),
+        answer::NO_MANIFEST,
+    )
+}
+
+/// Parses the bytes of a list of referrers and returns the entries of the list.
+pub fn entries_of(bytes: &[u8]) -> Result<Vec<Value>, Failure> {
+    let list: Value = serde_json::from_slice(bytes).map_err(|error| {
+        Failure::new(
+            Kind::Registry,
+            format!("the list of what belongs to the image: {error}"),
+            answer::NO_MANIFEST,
+        )
+    })?;
+    Ok(list
+        .get("manifests")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake;
+    use super::*;
+
+    /// Reads the referrers list of an image from a fake registry with these responses. Returns the
+    /// number of entries, and the requests that the registry received.
+    fn listed(answers: Vec<String>) -> (Result<usize, Failure>, Vec<String>) {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (registry, requests) = fake::start(answers);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let listed = runtime.block_on(async {
+            let repository = Repository::new(&registry, "a", true).unwrap();
+            referrers(&repository, &Digest::of(b"image")).await
+        });
+        let count = listed.map(|listed| listed.unwrap_or_default().len());
+        (count, requests.iter().map(|request| request.line).collect())
+    }
+
+    fn page(next: &str, entries: usize) -> String {
+        let link = if next.is_empty() {
+            String::new()
+        } else {
+            format!("|link: <{next}>; rel=\"next\"")
+        };
+        format!(
+            "200{link}||{{\"manifests\":[{}]}}",
+            vec!["{}"; entries].join(",")
+        )
+    }
+
+    #[test]
+    fn a_list_is_read_page_by_page() {
+        let (count, lines) = listed(vec![page("/v2/a/referrers/x?n=2&last=1", 2), page("", 1)]);
+        assert_eq!((count, lines.len()), (Ok(3), 2));
+        assert_eq!(lines[1], "GET /v2/a/referrers/x?n=2&last=1");
+        assert_eq!(listed(vec!["404".to_owned()]).0, Ok(0));
+        // A link to another host is ignored.
+        assert_eq!(listed(vec![page("http://127.0.0.2:1/x", 1)]).0, Ok(1));
+    }
+
+    #[test]
+    fn a_list_ends() {
+        let circle = vec![page("?page=1", 1), page("?page=2", 1), page("?page=1", 1)];
+        let (count, lines) = listed(circle);
+        assert!(
+            count.unwrap_err().problem.contains("pages") && lines.len() == 3,
+            "{lines:?}"
+        );
+        let endless: Vec<_> = (0..bounds::MOST_PAGES)
+            .map(|number| page(&format!("?page={number}"), 1))
+            .collect();
+        assert!(listed(endless).0.unwrap_err().problem.contains("pages"));
+        let (count, lines) = listed(vec![
+            page("?page=1", bounds::MOST_REFERRERS),
+            page("?page=2", 1),
+        ]);
+        assert!(
+            count.unwrap_err().problem.contains("artifacts") && lines.len() == 2,
+            "{lines:?}"
+        );
+        assert!(
+            listed(vec![page("", 40_000)])
+                .0
+                .unwrap_err()
+                .fix
+                .contains("delete")
+        );
+    }
+}

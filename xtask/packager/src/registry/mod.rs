@@ -1,0 +1,245 @@
+//! Registry client: reads a base image, and pushes the built image into a repository.
+//!
+//! Owns every request to a registry. Must not know how an image was built: it sends the bytes of a
+//! layout unchanged.
+
+mod access;
+mod answer;
+mod attach;
+mod auth;
+mod bounds;
+mod broken;
+mod chunks;
+mod error_body;
+#[cfg(test)]
+mod fake;
+mod grants;
+mod manifests;
+mod progress;
+mod pull;
+mod push;
+mod reading;
+mod reference;
+mod repository;
+mod session;
+mod source;
+mod transport;
+mod trusted_realm;
+mod upload;
+
+use std::path::Path;
+
+use oci_client::Reference;
+use scorebox_host::text::{REASON_BYTES, quoted};
+use scorebox_workspace::failure::Failure;
+
+pub use self::access::{Access, Identity};
+pub use self::grants::Grants;
+pub use self::reading::Reading;
+pub use self::reference::BaseReference;
+pub use self::trusted_realm::TrustedRealm;
+
+use self::repository::{Purpose, Repository};
+use crate::image::base::Base;
+use crate::image::layout::WrittenImage;
+
+/// Chooses the implementation of TLS's cryptography for this process. No client for HTTP can be made
+/// before.
+pub fn install_cryptography() {
+    // Installing it fails only if another one is installed already, and that one works too.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Number of blobs that are transferred at a time. Each transfer may hold one chunk in memory.
+const PARALLEL_BLOBS: usize = 4;
+
+/// Registry, repository and tag that an image is pushed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Host and port of the registry, e.g. `localhost:5000`.
+    pub registry: String,
+    /// Name of the repository, e.g. `scoring/credit-risk`.
+    pub repository: String,
+    /// Tag that is written in addition to the digest.
+    pub tag: String,
+}
+
+/// Outcome of the push of one blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// The repository had the blob already, so nothing was sent.
+    Skipped,
+    /// The registry mounted the blob from another of its repositories.
+    Mounted,
+    /// The blob was read from the registry of the base image and sent on.
+    Copied,
+    /// The blob was sent from this machine.
+    Uploaded,
+    /// No registry stores the blob. The container runtime fetches the blob from the URLs in the
+    /// manifest.
+    Elsewhere,
+}
+
+/// Name of a base image, and the access to its registry.
+#[derive(Debug, Clone)]
+pub struct BasePlace {
+    /// Name of the base image: registry, repository, tag and digest.
+    pub reference: BaseReference,
+    /// Scheme, credentials and limits for requests to the registry of the base image.
+    pub access: Access,
+}
+
+impl BasePlace {
+    /// Parses the name of a base image and chooses the access to its registry.
+    ///
+    /// If the base is in the registry that the image is pushed to, the scheme and the user of the
+    /// push are also used to read the base.
+    pub fn beside(
+        name: &str,
+        plain_http: bool,
+        identity: &Identity,
+        registry: &str,
+        registry_plain_http: bool,
+    ) -> Result<Self, Failure> {
+        let reference = BaseReference::parse(name)?;
+        let shared = reference.registry == registry;
+        let access = identity.access(
+            &reference.registry,
+            plain_http || (registry_plain_http && shared),
+            shared,
+        );
+        Ok(Self { reference, access })
+    }
+
+    /// Looks up the base image for linux/amd64 and reads its manifest and configuration.
+    pub fn find(&self) -> Result<Base, Failure> {
+        block_on(pull::resolve(&self.repository()?, &self.reference))
+    }
+
+    /// Fetches the layers of the base image into a folder. Each file is named by the hex digits of
+    /// its layer's digest.
+    pub fn fetch(&self, base: &Base, folder: &Path) -> Result<(), Failure> {
+        block_on(pull::layers(&self.repository()?, base, folder))
+    }
+
+    fn repository(&self) -> Result<Repository, Failure> {
+        Repository::open(&self.access, &self.reference.repository, Purpose::Pull)
+    }
+}
+
+/// Pushes an image: sends the blobs that the registry does not have. Returns the outcome of each
+/// blob, in the order of the image's blobs.
+///
+/// If `dry_run` is true, nothing is sent, and the outcomes are those that a push would have.
+pub fn push(
+    image: &WrittenImage,
+    target: &Target,
+    access: &Access,
+    base: Option<&BasePlace>,
+    dry_run: bool,
+) -> Result<Vec<Sent>, Failure> {
+    let base = base.map(BasePlace::repository).transpose()?;
+    let repository = Repository::open(access, &target.repository, Purpose::Push)?;
+    if dry_run {
+        block_on(push::rehearse(image, &repository, base.as_ref()))
+    } else {
+        block_on(push::push(image, &repository, base.as_ref(), &target.tag))
+    }
+}
+
+/// Finds out which rights a registry grants with the given access. If a repository is given, the
+/// rights to read and write the repository are tried, too.
+pub fn grants(access: &Access, repository: Option<&str>) -> Result<Grants, Failure> {
+    block_on(grants::find(access, repository))
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    runtime()?.block_on(work)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::other(
+                format!("no runtime for sockets: {error}"),
+                "see the limits on open files and processes",
+            )
+        })
+}
+
+impl Target {
+    /// Checks that registry, repository and tag form an image reference. Without a registry, only
+    /// repository and tag are checked, and `None` is returned.
+    pub fn parse(
+        registry: Option<&str>,
+        repository: &str,
+        tag: &str,
+    ) -> Result<Option<Self>, Failure> {
+        let host = registry.unwrap_or("registry.invalid");
+        let whole = format!("{host}/{repository}:{tag}");
+        let shown = quoted(&whole, REASON_BYTES);
+        let reference: Reference = whole.parse().map_err(|error| {
+            Failure::project(
+                format!("`{shown}` is not an image reference: {error}"),
+                "check registry (HOST[:PORT]), repository (lower-case path) and tag, in [package] or in the flags",
+            )
+        })?;
+        // A first part without a dot or a port is read as a folder on Docker Hub, which the author
+        // did not mean.
+        if reference.registry() != host
+            || reference.repository() != repository
+            || reference.tag() != Some(tag)
+        {
+            return Err(Failure::project(
+                format!(
+                    "`{shown}` would be read as `{}`",
+                    quoted(&reference.whole(), REASON_BYTES)
+                ),
+                "write the registry as a host name with a dot or a port, e.g. contoso.azurecr.io or localhost:5000",
+            ));
+        }
+        Ok(registry.map(|registry| Self {
+            registry: registry.to_owned(),
+            repository: repository.to_owned(),
+            tag: tag.to_owned(),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_checked() {
+        let check = |registry: Option<&str>, repository: &str, tag: &str, fits: bool| {
+            assert_eq!(
+                Target::parse(registry, repository, tag).is_ok(),
+                fits,
+                "{registry:?} {repository} {tag}"
+            );
+        };
+        check(
+            Some("contoso.azurecr.io"),
+            "scoring/credit-risk",
+            "1.0",
+            true,
+        );
+        check(Some("127.0.0.1:5000"), "digits", "latest", true);
+        check(Some("localhost"), "digits", "latest", true);
+        check(Some("contoso"), "digits", "latest", false);
+        check(
+            Some("https://contoso.azurecr.io"),
+            "digits",
+            "latest",
+            false,
+        );
+        check(Some("contoso.azurecr.io"), "Digits", "latest", false);
+        check(None, "digits", "latest", true);
+        check(None, "digits", "a b", false);
+        check(None, "digits@sha256", "x", false);
+        check(None, "", "x", false);
+    }
+}

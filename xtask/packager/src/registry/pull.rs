@@ -1,0 +1,370 @@
+//! Reading of a base image: its manifest, its configuration, and its layers if they are needed on
+//! this machine.
+//!
+//! Owns the order of the requests and the check of every digest. Must not know how the base is
+//! used.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use scorebox_host::text::{REASON_BYTES, quoted};
+use scorebox_workspace::digest::Digest;
+use scorebox_workspace::failure::Failure;
+
+use super::progress::{Bar, Progress};
+use super::reference::BaseReference;
+use super::repository::Repository;
+use super::source::{Reader, Source};
+use super::transport::{ATTEMPTS, backoff};
+use super::{PARALLEL_BLOBS, bounds, broken::Broken, manifests};
+use crate::image::base::Base;
+use crate::image::manifest::{BaseManifest, Document, read};
+
+/// Maximum number of documents on the way to a manifest, including the manifest. An image index may
+/// point to another index.
+const MOST_LISTS: u32 = 3;
+
+/// Looks up a base image for linux/amd64 and reads its manifest and configuration.
+pub async fn resolve(repository: &Repository, reference: &BaseReference) -> Result<Base, Failure> {
+    let name = reference.name();
+    let unfit = |problem: String| {
+        Failure::project(
+            // The text may repeat what the registry sent, so it is quoted.
+            format!("base `{name}` {}", quoted(&problem, REASON_BYTES)),
+            "name a container image for linux/amd64 in package.base or after --base",
+        )
+    };
+    let mut version = reference.version();
+    let mut expected = reference.digest.clone();
+    for _ in 0..MOST_LISTS {
+        let action = format!("reading the manifest of base `{name}`");
+        let bytes = manifests::get(repository, &action, &version, expected.as_ref()).await?;
+        match read(&bytes).map_err(unfit)? {
+            Document::Index(platform) => {
+                version = platform.to_string();
+                expected = Some(platform);
+            }
+            Document::Manifest(manifest) => {
+                let config = config(repository, &name, &manifest).await?;
+                return Base::new(name.clone(), Digest::of(&bytes), manifest, &config)
+                    .map_err(unfit);
+            }
+        }
+    }
+    Err(unfit("is a list of lists".to_owned()))
+}
+
+async fn config(
+    repository: &Repository,
+    name: &str,
+    manifest: &BaseManifest,
+) -> Result<Vec<u8>, Failure> {
+    let action = format!("reading the configuration of base `{name}`");
+    repository.allowance.document(&action)?;
+    let bytes =
+        manifests::whole(&action, repository.blob(&action, &manifest.config).await?).await?;
+    manifests::check(&action, &bytes, Some(&manifest.config))?;
+    Ok(bytes)
+}
+
+/// Fetches the layers of a base image into a folder. Each file is named by the hex digits of its
+/// layer's digest. An existing file is kept if its content is correct. Layers that no registry
+/// stores are skipped.
+pub async fn layers(repository: &Repository, base: &Base, folder: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, "be made", error))?;
+    let progress = Progress::new();
+    let mut wanted: Vec<_> = base
+        .layers
+        .iter()
+        .enumerate()
+        .filter(|(_, layer)| layer.urls.is_empty())
+        .collect();
+    wanted.sort_by_key(|(_, layer)| &layer.digest);
+    wanted.dedup_by_key(|(_, layer)| &layer.digest);
+    // The sum is checked first, because each layer alone could still be within the limit.
+    let sizes = wanted.iter().map(|(_, layer)| layer.size);
+    repository
+        .allowance
+        .sum(&format!("layers of base `{}`", base.name), sizes)?;
+    let missing = wanted
+        .iter()
+        .filter(|(_, layer)| !folder.join(layer.digest.hex()).exists());
+    bounds::room(
+        folder,
+        "layers of the base",
+        missing
+            .map(|(_, layer)| layer.size)
+            .fold(0, u64::saturating_add),
+    )?;
+    let fetches = wanted.into_iter().map(|(index, layer)| {
+        let progress = &progress;
+        let name = format!("base-{}", index + 1);
+        async move {
+            fetch(
+                repository,
+                &name,
+                &layer.digest,
+                layer.size,
+                folder,
+                progress,
+            )
+            .await
+        }
+    });
+    futures_util::stream::iter(fetches)
+        .buffer_unordered(PARALLEL_BLOBS)
+        .try_collect()
+        .await
+}
+
+/// Fetches a blob into a folder. The file is named by the hex digits of the blob's digest. An
+/// existing file is kept if its content is correct.
+pub async fn fetch(
+    repository: &Repository,
+    name: &str,
+    digest: &Digest,
+    size: u64,
+    folder: &Path,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let path = folder.join(digest.hex());
+    let known = std::fs::File::open(&path)
+        .ok()
+        .and_then(|file| Digest::of_reader(file).ok());
+    if known == Some((digest.clone(), size)) {
+        return Ok(());
+    }
+    repository.allowance.blob(name, digest, size)?;
+    bounds::room(folder, name, size)?;
+    let unwritable = |error: std::io::Error| Failure::file(&path, "be written", error);
+    let bar = progress.begin("fetching", name, size);
+    let mut attempt = 1;
+    let file = loop {
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
+        let write = |piece: &[u8]| file.write_all(piece).map_err(unwritable);
+        match copy(
+            Reader::open(Source::Registry(repository), name, digest, size).await,
+            write,
+            &bar,
+        )
+        .await
+        {
+            Ok(()) => break file,
+            Err(broken) if broken.may_pass && attempt < ATTEMPTS => {
+                tokio::time::sleep(backoff(attempt)).await;
+                attempt += 1;
+            }
+            Err(broken) => return Err(broken.failure),
+        }
+    };
+    bar.finish();
+    // Only complete and checked files get the final name.
+    file.persist(&path)
+        .map_err(|error| unwritable(error.error))?;
+    Ok(())
+}
+
+async fn copy(
+    bytes: Result<Reader<'_>, Broken>,
+    mut write: impl FnMut(&[u8]) -> Result<(), Failure>,
+    bar: &Bar,
+) -> Result<(), Broken> {
+    let mut bytes = bytes?;
+    let mut done = 0;
+    while let Some(part) = bytes.part().await? {
+        write(&part)?;
+        done += part.len() as u64;
+        bar.set(done);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::fake;
+    use super::*;
+
+    const LAYER: &str = "the bytes of a layer";
+
+    /// Documents of a base image as its registry returns them: index, manifest and configuration.
+    struct Pieces {
+        list: String,
+        manifest: String,
+        config: String,
+    }
+
+    fn pieces() -> Pieces {
+        let hash = |text: &str| Digest::of(text.as_bytes()).to_string();
+        let rootfs = json!({ "type": "layers", "diff_ids": [hash("tar")] });
+        let config =
+            json!({ "os": "linux", "architecture": "amd64", "rootfs": rootfs }).to_string();
+        let media_type = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+        let manifest = json!({
+            "schemaVersion": 2,
+            "config": { "mediaType": "x", "digest": hash(&config), "size": config.len() },
+            "layers": [{ "mediaType": media_type, "digest": hash(LAYER), "size": LAYER.len() }],
+        });
+        let manifest = manifest.to_string();
+        let platform = json!({ "os": "linux", "architecture": "amd64" });
+        let entry =
+            json!({ "mediaType": "x", "digest": hash(&manifest), "size": 1, "platform": platform });
+        let list = json!({ "schemaVersion": 2, "manifests": [entry] }).to_string();
+        Pieces {
+            list,
+            manifest,
+            config,
+        }
+    }
+
+    fn answer(body: &str) -> String {
+        format!("200||{body}")
+    }
+
+    fn block_on<T>(work: impl Future<Output = T>) -> T {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(work)
+    }
+
+    /// Looks up a base image in a fake registry with these responses. Returns the base and the
+    /// first lines of the requests that the registry received.
+    fn find(version: &str, answers: Vec<String>) -> (Result<Base, Failure>, Vec<String>) {
+        let (registry, requests) = fake::start(answers);
+        let reference = BaseReference::parse(&format!("{registry}/b{version}")).unwrap();
+        let outcome = block_on(async {
+            let repository = Repository::new(&registry, "b", true).unwrap();
+            resolve(&repository, &reference).await
+        });
+        (
+            outcome,
+            requests.iter().map(|request| request.line).collect(),
+        )
+    }
+
+    #[test]
+    fn list_leads_to_our_platform_and_every_digest_is_checked() {
+        let Pieces {
+            list,
+            manifest,
+            config,
+        } = pieces();
+        let (base, lines) = find(
+            ":4",
+            vec![answer(&list), answer(&manifest), answer(&config)],
+        );
+        let base = base.unwrap();
+        let digest = Digest::of(manifest.as_bytes());
+        assert_eq!((&base.digest, base.layers.len()), (&digest, 1));
+        assert!(base.name.ends_with("/b:4"), "{}", base.name);
+        assert_eq!(lines[0], "GET /v2/b/manifests/4");
+        assert_eq!(lines[1], format!("GET /v2/b/manifests/{digest}"));
+        assert_eq!(
+            lines[2],
+            format!("GET /v2/b/blobs/{}", Digest::of(config.as_bytes()))
+        );
+
+        let refuse = |version: &str, answers: Vec<String>| {
+            let refused = find(version, answers).0.unwrap_err();
+            assert!(refused.problem.contains("has the digest"), "{refused}");
+            assert_eq!(refused.exit_code(), 5);
+        };
+        refuse(
+            ":4",
+            vec![answer(&list), answer(&manifest.replace("20", "21"))],
+        );
+        refuse(
+            ":4",
+            vec![
+                answer(&list),
+                answer(&manifest),
+                answer(&config.replace("amd64", "arm64")),
+            ],
+        );
+        refuse(&format!("@{}", Digest::of(b"other")), vec![answer(&list)]);
+        refuse(
+            ":4",
+            vec![format!(
+                "200|docker-content-digest: {}||{list}",
+                Digest::of(b"other")
+            )],
+        );
+        let (pinned, _) = find(
+            &format!(":4@{digest}"),
+            vec![answer(&manifest), answer(&config)],
+        );
+        assert_eq!(pinned.unwrap().digest, digest);
+    }
+
+    #[test]
+    fn refusals_are_passed_on() {
+        let unknown = r#"404||{"errors":[{"code":"MANIFEST_UNKNOWN","message":"no such tag"}]}"#;
+        let refused = find(":5", vec![unknown.to_owned()]).0.unwrap_err();
+        assert!(
+            refused.problem.contains("MANIFEST_UNKNOWN no such tag"),
+            "{refused}"
+        );
+        let refused = find(":5", vec![answer("<html>")]).0.unwrap_err();
+        assert_eq!(
+            (
+                refused.exit_code(),
+                refused.problem.contains("is not a manifest")
+            ),
+            (3, true)
+        );
+    }
+
+    #[test]
+    fn layers_are_fetched_once_and_never_half() {
+        let Pieces {
+            manifest, config, ..
+        } = pieces();
+        let base = find(":4", vec![answer(&manifest), answer(&config)])
+            .0
+            .unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(Digest::of(LAYER.as_bytes()).hex());
+        let fetch = |answers: Vec<String>| {
+            let (registry, requests) = fake::start(answers);
+            let repository = Repository::new(&registry, "b", true).unwrap();
+            (
+                block_on(layers(&repository, &base, dir.path())),
+                requests.iter().count(),
+            )
+        };
+        let altered = LAYER.replace("bytes", "bites");
+        let refused = fetch(vec![answer(&altered)]).0.unwrap_err();
+        assert!(
+            refused.problem.contains("base-1") && refused.problem.contains("has the digest"),
+            "{refused}"
+        );
+        assert!(
+            fetch(vec![answer("short")])
+                .0
+                .unwrap_err()
+                .problem
+                .contains("has 5 bytes")
+        );
+        assert_eq!(
+            std::fs::read_dir(dir.path()).unwrap().count(),
+            0,
+            "nothing is left of them"
+        );
+
+        // Redirects to the storage of a registry are followed. A response that is cut off is
+        // requested again.
+        let (storage, asked) = fake::start(vec![answer(LAYER)]);
+        let redirect = format!("307|location: http://{storage}/s?sig=key");
+        assert_eq!(fetch(vec!["hang up".to_owned(), redirect]), (Ok(()), 2));
+        assert_eq!(asked.iter().next().unwrap().line, "GET /s?sig=key");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), LAYER);
+        assert_eq!(fetch(Vec::new()), (Ok(()), 0));
+        std::fs::write(&path, "altered").unwrap();
+        assert_eq!(fetch(vec![answer(LAYER)]), (Ok(()), 1));
+    }
+}

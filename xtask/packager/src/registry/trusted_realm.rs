@@ -1,0 +1,67 @@
+//! A host that credentials may be sent to, as `--trust-realm` names it.
+//!
+//! Owns its form on the command line. Must not know credentials, nor which registry asks.
+
+use std::str::FromStr;
+
+use reqwest::Url;
+use scorebox_host::text::{NAME_BYTES, quoted};
+
+/// A host that credentials may be sent to, as `--trust-realm` names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedRealm {
+    host: String,
+    /// Port of the host that credentials may be sent to. `None` trusts every port.
+    port: Option<u16>,
+}
+
+impl FromStr for TrustedRealm {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let misfit = || {
+            format!(
+                "`{}` is not HOST[:PORT]; write e.g. `auth.example.com`",
+                quoted(text, NAME_BYTES)
+            )
+        };
+        let is_address = text.contains("://");
+        let read = |scheme: &str| {
+            let address = if is_address {
+                text.to_owned()
+            } else {
+                format!("{scheme}://{text}")
+            };
+            Url::parse(&address).ok()
+        };
+        let (http, https) = read("http").zip(read("https")).ok_or_else(misfit)?;
+        let is_plain = http.username().is_empty() && http.password().is_none();
+        // A bare host must not be followed by anything. An address that was copied from the header
+        // has a path.
+        let is_whole = is_address
+            || (https.path() == "/" && https.query().is_none() && https.fragment().is_none());
+        let host = https
+            .host_str()
+            .filter(|_| is_plain && is_whole && matches!(http.scheme(), "http" | "https"));
+        Ok(Self {
+            host: host.ok_or_else(misfit)?.to_owned(),
+            // The URL parser omits the default port of a scheme. No port is the default of both
+            // schemes, so one of the two parses keeps it.
+            port: if is_address {
+                https.port_or_known_default()
+            } else {
+                https.port().or(http.port())
+            },
+        })
+    }
+}
+
+impl TrustedRealm {
+    /// Returns true if credentials may be sent to the token service at `realm`.
+    pub fn covers(&self, realm: &Url) -> bool {
+        realm.host_str() == Some(self.host.as_str())
+            && self
+                .port
+                .is_none_or(|port| realm.port_or_known_default() == Some(port))
+    }
+}

@@ -1,0 +1,290 @@
+//! A script for `sh`, built of parts that the shell cannot misread.
+//!
+//! Owns quoting: text reaches a script as fixed text of this program (`&'static str`), as a
+//! [`Word`], as a comment, or not at all. Must not know which commands there are.
+
+use std::fmt::Write as _;
+
+use scorebox_host::manifest::names::is_variable;
+use scorebox_host::text::{NAME_BYTES, printable, quoted};
+use scorebox_workspace::failure::Failure;
+
+/// A checked name of an environment variable.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Variable(String);
+
+impl Variable {
+    /// Checks a variable name that comes from outside of this program.
+    pub fn new(name: &str) -> Result<Self, Failure> {
+        if is_variable(name) {
+            return Ok(Self(name.to_owned()));
+        }
+        Err(Failure::project(
+            format!(
+                "`{}` is not the name of an environment variable",
+                quoted(name, NAME_BYTES)
+            ),
+            "use letters, digits and `_`, not a digit first, e.g. `SCOREBOX_REDIS_URL`",
+        ))
+    }
+
+    /// Wraps a variable name that this program itself chose.
+    pub fn fixed(name: &'static str) -> Self {
+        debug_assert!(is_variable(name), "{name}");
+        Self(name.to_owned())
+    }
+
+    /// Returns the name of the variable.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One word of a shell command, quoted if that is necessary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    script: String,
+    /// True if a program could take the word for a flag.
+    looks_like_a_flag: bool,
+}
+
+impl Word {
+    /// Creates a word that the shell expands to exactly this text.
+    pub fn text(text: &str) -> Self {
+        Self {
+            script: literal(text),
+            looks_like_a_flag: text.starts_with('-'),
+        }
+    }
+
+    /// Creates a word that the shell expands to a variable's value.
+    pub fn value_of(variable: &Variable) -> Self {
+        Self {
+            script: format!("\"${}\"", variable.name()),
+            looks_like_a_flag: false,
+        }
+    }
+
+    /// Joins this word and another one to a single word.
+    pub fn and(mut self, other: &Self) -> Self {
+        self.script.push_str(&other.script);
+        self
+    }
+}
+
+/// A shell command that is being built.
+#[derive(Debug, Clone)]
+pub struct Command(String);
+
+impl Command {
+    /// Begins a command with fixed text, e.g. `az group create`.
+    pub fn new(words: &'static str) -> Self {
+        Self(words.to_owned())
+    }
+
+    /// Adds fixed text to the command, e.g. `--output none`.
+    pub fn fixed(mut self, words: &'static str) -> Self {
+        let _ = write!(self.0, " {words}");
+        self
+    }
+
+    /// Adds fixed text to the command, on a line of its own.
+    pub fn line(mut self, words: &'static str) -> Self {
+        let _ = write!(self.0, " \\\n    {words}");
+        self
+    }
+
+    /// Adds a flag and its value to the command.
+    pub fn flag(mut self, name: &'static str, value: &Word) -> Self {
+        // A value with a dash in front would be read as the next flag.
+        let between = if value.looks_like_a_flag { '=' } else { ' ' };
+        let _ = write!(self.0, " {name}{between}{}", value.script);
+        self
+    }
+
+    /// Adds a flag and its value to the command, on a line of their own.
+    pub fn flag_line(mut self, name: &'static str, value: &Word) -> Self {
+        self.0.push_str(" \\\n   ");
+        self.flag(name, value)
+    }
+
+    /// Adds the argument `NAME=VALUE` to the command, on a line of its own.
+    pub fn pair_line(mut self, name: &Word, value: &Word) -> Self {
+        let _ = write!(self.0, " \\\n      {}={}", name.script, value.script);
+        self
+    }
+}
+
+/// A shell script that is being built.
+#[derive(Debug, Default)]
+pub struct Script(String);
+
+impl Script {
+    /// Adds a line of fixed text to the script. An empty text adds an empty line.
+    pub fn line(&mut self, text: &'static str) {
+        self.0.push_str(text);
+        self.0.push('\n');
+    }
+
+    /// Adds a comment to the script. The comment stays one line for any text.
+    pub fn comment(&mut self, text: &str) {
+        let _ = writeln!(self.0, "# {}", printable(text));
+    }
+
+    /// Adds a command to the script.
+    pub fn run(&mut self, command: Command) {
+        self.0.push_str(&command.0);
+        self.0.push('\n');
+    }
+
+    /// Adds a command, and keeps the output of the command in a variable of the script.
+    pub fn keep(&mut self, variable: &Variable, command: Command) {
+        let _ = writeln!(self.0, "{}=$({})", variable.name(), command.0);
+    }
+
+    /// Adds a line that prints `https://` and the output of a command when the script runs.
+    pub fn print_address(&mut self, command: Command) {
+        let _ = writeln!(self.0, "echo \"https://$({})\"", command.0);
+    }
+
+    /// Adds a line that ends the running script unless a variable is set. `why` is the purpose of
+    /// the variable.
+    pub fn demand(&mut self, variable: &Variable, why: &'static str) {
+        // The shell expands inside the braces. Outside of them it joins quoted parts.
+        let _ = writeln!(self.0, ": \"${{{}:?{}}}\"", variable.name(), escaped(why));
+    }
+
+    /// Returns the whole text of the script.
+    pub fn into_text(self) -> String {
+        self.0
+    }
+}
+
+/// Quotes a text so that the shell reads exactly this text. Plain words are not quoted, so that the
+/// script is easy to read.
+pub fn literal(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@=+,%".contains(&b);
+    // Some shells would read a leading `=` as a path. A leading `-` needs no quotes, and they would
+    // not help.
+    if !text.is_empty() && text.bytes().all(plain) && !text.starts_with('=') {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// Quotes a path or name for a command that is shown to a person, e.g. after `next:`.
+pub fn argument(text: &str) -> String {
+    // A control character would reach the terminal. A name with one cannot be copied from there in
+    // any case.
+    literal(&printable(text))
+}
+
+/// Escapes a text for use in a script inside double quotes and `${…}`.
+fn escaped(text: &'static str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '"' | '$' | '`' | '\\' | '}') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command as Process;
+
+    use super::*;
+
+    const HOSTILE: [&str; 18] = [
+        "",
+        " ",
+        "plain",
+        "$(touch x)",
+        "`touch x`",
+        "a;touch x",
+        "a'b",
+        "'''",
+        "\"$HOME\"",
+        "a\nb",
+        "a\r\nb",
+        "${IFS}x",
+        "-rf",
+        "--x=$(id)",
+        "*?[a]~",
+        "\\",
+        "a\u{2028}b",
+        "#!&|<>(){}",
+    ];
+
+    /// Runs a script with `sh` and returns what it prints, to see which arguments a program gets.
+    fn read_back(script: &str) -> String {
+        let output = Process::new("sh")
+            .args(["-euc", script])
+            .env("A_VALUE", "$(id) '")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{script}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    #[test]
+    fn the_shell_reads_every_word_back() {
+        let value = Word::value_of(&Variable::fixed("A_VALUE"));
+        for text in HOSTILE {
+            let script = format!(
+                "printf '[%s]' {} {}",
+                literal(text),
+                Word::text(text).and(&value).script
+            );
+            assert_eq!(
+                read_back(&script),
+                format!("[{text}][{text}$(id) ']"),
+                "{script}"
+            );
+        }
+    }
+
+    #[test]
+    fn values_are_not_taken_for_flags() {
+        let command = Command::new("printf '[%s]'").flag("--name", &Word::text("-x $(id)"));
+        assert_eq!(read_back(&command.0), "[--name=-x $(id)]");
+    }
+
+    #[test]
+    fn comments_and_demands_hold_nothing_that_runs() {
+        for text in HOSTILE {
+            let mut script = Script::default();
+            script.comment(text);
+            script.demand(
+                &Variable::fixed("A_VALUE"),
+                "a `reason` with \"quotes\", $(id) and }",
+            );
+            script.run(Command::new("printf '%s' done"));
+            assert_eq!(read_back(&script.into_text()), "done");
+        }
+        let mut script = Script::default();
+        script.demand(
+            &Variable::fixed("MISSING"),
+            "a `reason` with \"quotes\", $(id) and }",
+        );
+        let output = Process::new("sh")
+            .arg("-c")
+            .arg(script.into_text())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            !output.status.success() && said.contains("a `reason` with \"quotes\", $(id) and }"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn variables_are_checked() {
+        for name in HOSTILE.into_iter().filter(|name| *name != "plain") {
+            assert!(Variable::new(name).is_err(), "{name:?}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The programs behind `cargo xtask`: run instead of this one, or asked for a part.
+//!
+//! Owns their start and the meaning of their end. Must not know what their commands do.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+
+use scorebox_workspace::commands::Program;
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::workspace::shown;
+
+/// The reason why a command ended without doing what the user asked for.
+#[derive(Debug)]
+pub enum Stop {
+    /// A failure that was not printed yet.
+    Failure(Failure),
+    /// A program that failed and printed its error itself.
+    Program {
+        /// Command line of the program, for an error message.
+        call: String,
+        /// Status that the program ended with.
+        status: ExitStatus,
+    },
+}
+
+impl Stop {
+    /// Prints the error, unless a program printed it, and returns the exit code.
+    pub fn report(&self) -> ExitCode {
+        match self {
+            Self::Failure(failure) => failure.report(),
+            Self::Program { status, .. } => {
+                let code = status.code().and_then(|code| u8::try_from(code).ok());
+                code.map_or(ExitCode::FAILURE, ExitCode::from)
+            }
+        }
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl From<Stop> for Failure {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Failure(failure) => failure,
+            Stop::Program { call, status } => Self::other(
+                format!("`{call}` ended with {status}"),
+                "fix the error shown above",
+            ),
+        }
+    }
+}
+
+/// Builds a program and runs it in place of this process. Returns only if that fails.
+pub fn run_instead(program: Program, arguments: &[OsString]) -> Failure {
+    match program.build() {
+        // Signals and the exit code need no forwarding, because the process is the same.
+        Ok(file) => {
+            let error = Command::new(&file).args(arguments).exec();
+            Failure::file(&file, "be run", error)
+        }
+        Err(failure) => failure,
+    }
+}
+
+/// The packager, built.
+#[derive(Debug)]
+pub struct Packager(PathBuf);
+
+impl Packager {
+    /// Builds the packager.
+    pub fn build() -> Result<Self, Failure> {
+        Program::Packager.build().map(Self)
+    }
+
+    /// Returns the path of the program.
+    pub fn file(&self) -> &Path {
+        &self.0
+    }
+
+    /// Builds or fetches a part by the command `part`, and returns its path.
+    pub fn part(&self, name: &str, more: &[OsString]) -> Result<PathBuf, Stop> {
+        let words = ["part", name].map(OsString::from);
+        let said = self.said(&[&words, more].concat())?;
+        Ok(PathBuf::from(said.trim_end_matches('\n')))
+    }
+
+    /// Runs the packager to its end and returns its standard output.
+    pub fn said(&self, arguments: &[OsString]) -> Result<String, Stop> {
+        let output = Command::new(&self.0)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit())
+            .output()
+            .map_err(|error| Failure::file(&self.0, "be run", error))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let words = arguments.iter().map(|word| word.to_string_lossy());
+        Err(Stop::Program {
+            call: format!("{} {}", shown(&self.0), words.collect::<Vec<_>>().join(" ")),
+            status: output.status,
+        })
+    }
+}

@@ -1,0 +1,163 @@
+//! The programs and folders that the whole-system tests use.
+//!
+//! Owns how they are built, and the environment variables that tell the tests their paths. Must not
+//! know single tests.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use scorebox_workspace::commands::Program;
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::workspace::{self, GUEST_TARGET};
+
+use crate::programs::{Packager, Stop};
+
+/// Environment variable that gives the tests the root folder of the workspace.
+const WORKSPACE_VARIABLE: &str = "SCOREBOX_WORKSPACE";
+/// Environment variable that gives the tests the path of the host program for developers.
+const HOST_VARIABLE: &str = "SCOREBOX_HOST_PROGRAM";
+/// Environment variable that gives the tests the path of the host program for images.
+const IMAGE_HOST_VARIABLE: &str = "SCOREBOX_IMAGE_HOST_PROGRAM";
+/// Environment variable that gives the tests the path of the host program for images with a graph.
+const GRAPHS_HOST_VARIABLE: &str = "SCOREBOX_GRAPHS_HOST_PROGRAM";
+/// Environment variable that gives the tests, and the host, the path of the library that runs
+/// graphs.
+const ENGINE_VARIABLE: &str = "SCOREBOX_ENGINE_LIBRARY";
+/// Environment variable that gives the tests the path of the packager, which runs the commands of
+/// `cargo xtask` that are about scorers and images.
+const XTASK_VARIABLE: &str = "SCOREBOX_XTASK";
+/// Environment variable that gives the tests the path of the program that runs `cargo xtask bench`
+/// and `cargo xtask soak`.
+const TRIALS_VARIABLE: &str = "SCOREBOX_TRIALS";
+/// Environment variable that gives the tests the path of this program, which runs the chores of the
+/// repository.
+const CHORES_VARIABLE: &str = "SCOREBOX_CHORES";
+/// Environment variable that gives the tests the folder of the compiled test guests.
+const PROGRAMS_VARIABLE: &str = "SCOREBOX_PROGRAMS";
+/// Environment variable that gives the tests the folder that has one app folder per example.
+const APPS_VARIABLE: &str = "SCOREBOX_APPS";
+
+/// File name of a scorer's manifest.
+const MANIFEST_FILE: &str = "scorebox.toml";
+
+/// Paths of the programs and folders that were built for the tests.
+pub struct Places {
+    host: PathBuf,
+    packager: Packager,
+    trials: PathBuf,
+    engine_library: PathBuf,
+    programs: PathBuf,
+    apps: PathBuf,
+}
+
+impl Places {
+    /// Builds everything that the tests start, except for the host programs for images.
+    pub fn build() -> Result<Self, Failure> {
+        let root = workspace::root();
+        let programs = guests(&root)?;
+        let packager = Packager::build()?;
+        let trials = Program::Trials.build()?;
+        let engine_library = packager.part("engine-library", &[])?;
+        let host = packager.part("host", &[])?;
+        let manifests = [
+            examples(&root.join("guest/examples"))?,
+            examples(&root.join("host/examples"))?,
+        ]
+        .concat();
+        for manifest in manifests {
+            let words: [OsString; 5] = [
+                "build".into(),
+                "--manifest".into(),
+                manifest.into(),
+                "--engine-library".into(),
+                engine_library.clone().into(),
+            ];
+            packager.said(&words)?;
+        }
+        Ok(Self {
+            host,
+            packager,
+            trials,
+            engine_library,
+            programs,
+            apps: workspace::target().join("apps"),
+        })
+    }
+
+    /// Returns the environment variables that tell the tests these paths.
+    pub fn variables(&self) -> [(&'static str, PathBuf); 8] {
+        [
+            (WORKSPACE_VARIABLE, workspace::root()),
+            (HOST_VARIABLE, self.host.clone()),
+            (ENGINE_VARIABLE, self.engine_library.clone()),
+            (XTASK_VARIABLE, self.packager.file().to_path_buf()),
+            (TRIALS_VARIABLE, self.trials.clone()),
+            (CHORES_VARIABLE, std::env::current_exe().unwrap_or_default()),
+            (PROGRAMS_VARIABLE, self.programs.clone()),
+            (APPS_VARIABLE, self.apps.clone()),
+        ]
+    }
+}
+
+/// Paths of the host programs for images, without graphs and with graphs.
+pub struct ImageHosts {
+    plain: PathBuf,
+    with_graphs: PathBuf,
+}
+
+impl ImageHosts {
+    /// Builds both programs. Each is linked on one core for minutes.
+    pub fn build() -> Result<Self, Failure> {
+        let build = || -> Result<Self, Stop> {
+            let packager = Packager::build()?;
+            Ok(Self {
+                plain: packager.part("image-host", &[])?,
+                with_graphs: packager.part("graphs-host", &[])?,
+            })
+        };
+        build().map_err(Failure::from)
+    }
+
+    /// Returns the environment variables that tell the tests these paths.
+    pub fn variables(&self) -> [(&'static str, PathBuf); 2] {
+        [
+            (IMAGE_HOST_VARIABLE, self.plain.clone()),
+            (GRAPHS_HOST_VARIABLE, self.with_graphs.clone()),
+        ]
+    }
+}
+
+/// Builds the test guests and returns their folder.
+fn guests(root: &Path) -> Result<PathBuf, Failure> {
+    let arguments = [
+        "--release",
+        "--target",
+        GUEST_TARGET,
+        "-p",
+        "scorebox-test-programs",
+        "--examples",
+    ];
+    eprintln!("building the test guests");
+    let built = workspace::build(root, &arguments)?;
+    let module = built
+        .iter()
+        .flat_map(|artifact| &artifact.files)
+        .find(|file| file.extension() == Some("wasm".as_ref()));
+    let folder = module
+        .and_then(|module| module.parent())
+        .map(Path::to_path_buf);
+    Ok(folder.unwrap_or_else(|| {
+        workspace::target()
+            .join(GUEST_TARGET)
+            .join("release/examples")
+    }))
+}
+
+/// Returns the paths of the manifests of the examples in a folder, sorted by name.
+fn examples(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let entries = std::fs::read_dir(dir).map_err(|error| Failure::file(dir, "be listed", error))?;
+    let manifests = entries.filter_map(|entry| Some(entry.ok()?.path().join(MANIFEST_FILE)));
+    let mut manifests: Vec<_> = manifests.filter(|manifest| manifest.is_file()).collect();
+    manifests.sort();
+    Ok(manifests)
+}

@@ -1,0 +1,187 @@
+//! The arrows between the modules of the packager: which module may use which.
+//!
+//! Owns the table, from the lowest module to the highest. Must not know how a use is found.
+
+use super::Finding;
+use super::layers::{before_tests, mentions};
+use super::source_text::views;
+
+/// Folder of the packager's modules, relative to the workspace's root.
+const ROOT: &str = "xtask/packager/src/";
+
+/// Each module of the packager with the modules that it may use. A module comes after every module
+/// that it may use, so no arrow runs upward and there are no circles.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("component", &[]),
+    ("engine_library", &[]),
+    ("folder", &[]),
+    ("format", &[]),
+    ("host_program", &[]),
+    ("leash", &[]),
+    ("manifest_file", &[]),
+    ("model", &[]),
+    ("shell", &[]),
+    ("signing", &[]),
+    ("convert", &["folder", "format", "shell"]),
+    ("graph_trial", &["engine_library", "host_program", "leash"]),
+    ("image", &["folder", "signing"]),
+    ("functions_app", &["image"]),
+    ("libraries", &["image"]),
+    ("materials", &["image"]),
+    ("part", &["convert", "engine_library", "host_program"]),
+    ("registry", &["image"]),
+    (
+        "app",
+        &[
+            "component",
+            "folder",
+            "functions_app",
+            "graph_trial",
+            "manifest_file",
+            "model",
+        ],
+    ),
+    (
+        "deploy",
+        &["functions_app", "manifest_file", "registry", "shell"],
+    ),
+    ("identity", &["registry"]),
+    ("outcome", &["format", "image", "registry"]),
+    (
+        "build",
+        &[
+            "app",
+            "component",
+            "functions_app",
+            "graph_trial",
+            "manifest_file",
+            "shell",
+        ],
+    ),
+    (
+        "inspect",
+        &[
+            "app",
+            "format",
+            "functions_app",
+            "identity",
+            "image",
+            "registry",
+            "signing",
+        ],
+    ),
+    (
+        "login",
+        &["format", "identity", "manifest_file", "registry"],
+    ),
+    (
+        "package",
+        &[
+            "app",
+            "component",
+            "engine_library",
+            "format",
+            "functions_app",
+            "graph_trial",
+            "host_program",
+            "identity",
+            "image",
+            "libraries",
+            "manifest_file",
+            "materials",
+            "outcome",
+            "registry",
+            "shell",
+            "signing",
+        ],
+    ),
+    (
+        "push",
+        &["format", "identity", "image", "outcome", "registry"],
+    ),
+];
+
+/// Finds the uses of other modules in one file of the packager that the table of allowed uses does
+/// not contain. `command_line` and the roots of the library and the program may use every module.
+pub fn check(file: &str, text: &str) -> Vec<Finding> {
+    let Some(path) = file.strip_prefix(ROOT) else {
+        return Vec::new();
+    };
+    let module = path
+        .split('/')
+        .next()
+        .unwrap_or(path)
+        .trim_end_matches(".rs");
+    if file.ends_with("/tests.rs") || matches!(module, "main" | "lib" | "command_line") {
+        return Vec::new();
+    }
+    let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == module) else {
+        let fix = "add the module, and what it may use, to the table in tidy/packager_arrows.rs";
+        return vec![Finding::new(
+            file,
+            1,
+            format!("the module `{module}` is unknown"),
+            fix,
+        )];
+    };
+    let banned: Vec<String> = ARROWS
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(["command_line"])
+        .filter(|name| *name != module && !allowed.contains(name))
+        .map(|name| format!("crate::{name}"))
+        .collect();
+    let banned: Vec<&str> = banned.iter().map(String::as_str).collect();
+    let code = views(text).code;
+    mentions(before_tests(&code), &banned, false)
+        .into_iter()
+        .map(|(line, used)| {
+            let what = format!("`{module}` uses `{used}`");
+            let fix =
+                "move what both need below them, or change the table in tidy/packager_arrows.rs";
+            Finding::new(file, line, what, fix)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ARROWS, check};
+
+    #[test]
+    fn no_arrow_runs_upward() {
+        for (index, (module, allowed)) in ARROWS.iter().enumerate() {
+            for used in *allowed {
+                let place = ARROWS.iter().position(|(name, _)| name == used);
+                assert!(
+                    place.is_some_and(|place| place < index),
+                    "{module} -> {used}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn uses_that_the_table_does_not_have_are_found() {
+        let lines = |file, text| -> Vec<usize> {
+            check(file, text)
+                .into_iter()
+                .map(|finding| finding.line)
+                .collect()
+        };
+        let push = "xtask/packager/src/push.rs";
+        assert_eq!(lines(push, "use crate::registry::Target;\n"), [0; 0]);
+        assert_eq!(lines(push, "use crate::package::PackageArgs;\n"), [1]);
+        assert_eq!(lines(push, "\nuse crate::{registry, deploy::Pull};\n"), [2]);
+        assert_eq!(lines(push, "use crate::command_line::run;\n"), [1]);
+        assert_eq!(
+            lines("xtask/packager/src/image/plan.rs", "use crate::app::App;\n"),
+            [1]
+        );
+        assert_eq!(lines("xtask/packager/src/novelty.rs", ""), [1]);
+        assert_eq!(
+            lines("xtask/packager/src/lib.rs", "use crate::app;\n"),
+            [0; 0]
+        );
+    }
+}

@@ -1,0 +1,76 @@
+//! The digits that servers are asked to score, and the check of the answers.
+//!
+//! Owns the digits. Must not know how figures are made: a server that answers wrongly has none.
+
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::workspace;
+
+use super::client::{self, Answer};
+use super::server::Server;
+use crate::demo::SAMPLE;
+use crate::demo::sample::{self, Agreement, Digit, Trained};
+
+/// An image of a digit from the sample file, ready to be sent as a request to score it.
+pub struct Question {
+    digit: Digit,
+    /// Body of the request, as JSON.
+    pub json: String,
+    /// Bytes of the whole HTTP request, with head and body.
+    pub bytes: Vec<u8>,
+}
+
+impl Question {
+    /// Reads the sample file and returns its first digit.
+    pub fn read() -> Result<Self, Failure> {
+        let first = Self::all()?.into_iter().next();
+        first.ok_or_else(|| {
+            Failure::file(
+                &workspace::root().join(SAMPLE),
+                "be used",
+                "it holds no digit",
+            )
+        })
+    }
+
+    /// Reads the sample file and returns all its digits.
+    pub fn all() -> Result<Vec<Self>, Failure> {
+        Ok(sample::read(&workspace::root().join(SAMPLE))?
+            .into_iter()
+            .map(Self::of)
+            .collect())
+    }
+
+    fn of(digit: Digit) -> Self {
+        let json = sample::request(std::slice::from_ref(&digit)).to_string();
+        let bytes = client::request(&json);
+        Self { digit, json, bytes }
+    }
+
+    /// Fails if the answer of a server is not the one that scikit-learn's logistic regression gives
+    /// for this digit.
+    pub fn check(&self, server: &Server, answer: &Answer) -> Result<(), Failure> {
+        self.check_as(Trained::Regression, server, answer)
+    }
+
+    /// Fails if the answer of a server is not the one that scikit-learn gives for this digit with
+    /// `model`.
+    pub fn check_as(
+        &self,
+        model: Trained,
+        server: &Server,
+        answer: &Answer,
+    ) -> Result<(), Failure> {
+        let mut agreement = Agreement::with(model);
+        if let Ok(body) = serde_json::from_slice(&answer.body) {
+            agreement.add(std::slice::from_ref(&self.digit), &body);
+        }
+        if answer.status == 200 && agreement.is_full() {
+            return Ok(());
+        }
+        let body = String::from_utf8_lossy(&answer.body);
+        Err(server.failure(&format!(
+            "its answer is not scikit-learn's: {} {body}",
+            answer.status
+        )))
+    }
+}

@@ -1,0 +1,190 @@
+//! Load, made by the load generator wrk.
+//!
+//! Owns the script that says what wrk sends and reports, and the call of wrk. Must not know which
+//! server is loaded.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::tools;
+use scorebox_workspace::workspace::shown;
+use serde::Deserialize;
+
+/// Seconds that wrk is asked to run beyond the end of a round.
+///
+/// wrk counts in whole seconds. It is therefore started for longer than a round, and stopped when
+/// the round is over.
+const SPARE_SECONDS: u64 = 5;
+
+/// Lua script that prints the results of wrk as JSON, because wrk's own report rounds to three
+/// digits.
+const REPORT: &str = r#"
+done = function(summary, latency, requests)
+  local errors = summary.errors
+  io.write(string.format('\n{"requests":%d,"duration_us":%d,"refused":%d,"broken":%d,"p50_us":%.1f,"p99_us":%.1f}\n',
+    summary.requests, summary.duration, errors.status, errors.connect + errors.read + errors.write + errors.timeout,
+    latency:percentile(50), latency:percentile(99)))
+end
+"#;
+
+/// The load generator wrk with a script that sends one kind of request.
+pub struct LoadGenerator {
+    wrk: PathBuf,
+    script: PathBuf,
+}
+
+/// Results of a load, as the Lua script in wrk reports them.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+pub struct Load {
+    /// Number of answers that wrk received.
+    pub requests: u64,
+    duration_us: u64,
+    /// Number of answers with a status code of 400 or more.
+    refused: u64,
+    /// Number of failed connections, reads and writes, and of timeouts.
+    broken: u64,
+    /// Median latency, in microseconds: half of the answers came within this time.
+    pub p50_us: f64,
+    /// 99th percentile of the latency, in microseconds: 99 of 100 answers came within this time.
+    pub p99_us: f64,
+}
+
+impl Load {
+    /// Returns the number of answers per second.
+    pub fn requests_per_second(&self) -> f64 {
+        self.requests as f64 * 1e6 / self.duration_us as f64
+    }
+}
+
+/// Finds the load generator wrk. If wrk is missing and this process is root on a Debian system,
+/// installs it.
+pub fn find_wrk() -> Result<PathBuf, Failure> {
+    if tools::find("wrk").is_none() {
+        tools::install(&["wrk"])?;
+    }
+    tools::find("wrk").ok_or_else(|| {
+        Failure::toolchain(
+            "the load generator wrk is missing",
+            tools::apt_line(&["wrk"]),
+        )
+    })
+}
+
+impl LoadGenerator {
+    /// Writes a Lua script to the path `script` that makes wrk send `json` in every request.
+    pub fn new(wrk: &Path, script: PathBuf, json: &str) -> Result<Self, Failure> {
+        Self::scripted(wrk, script, &format!("wrk.body = {}\n", lua_text(json)))
+    }
+
+    /// Writes a Lua script to the path `script` that makes wrk send requests to be scored. The
+    /// piece of Lua `lua` makes the JSON in them.
+    pub fn scripted(wrk: &Path, script: PathBuf, lua: &str) -> Result<Self, Failure> {
+        let text = format!(
+            "wrk.method = \"POST\"\nwrk.headers[\"content-type\"] = \"application/json\"\n{lua}{REPORT}"
+        );
+        std::fs::write(&script, text)
+            .map_err(|error| Failure::file(&script, "be written", error))?;
+        Ok(Self {
+            wrk: wrk.to_path_buf(),
+            script,
+        })
+    }
+
+    /// Keeps this number of connections to the server busy for this time. Fails unless every answer
+    /// is a success.
+    pub fn run(
+        &self,
+        address: SocketAddr,
+        connections: u16,
+        time: Duration,
+    ) -> Result<Load, Failure> {
+        let broken = |problem: String| {
+            Failure::other(
+                format!("wrk: {problem}"),
+                "run `wrk --version`, then the command again",
+            )
+        };
+        let child = Command::new(&self.wrk)
+            .args([
+                "-t1",
+                &format!("-c{connections}"),
+                &format!("-d{}s", time.as_secs() + SPARE_SECONDS),
+                "--latency",
+                "-s",
+            ])
+            .arg(&self.script)
+            .arg(format!("http://{address}/score"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| broken(format!("cannot be started: {error}")))?;
+        std::thread::sleep(time);
+        // At this signal wrk reports what it has, as at the end of its time. If wrk ended by
+        // itself, its output says why below.
+        let _ = kill_process(Pid::from_child(&child), Signal::INT);
+        let output = child
+            .wait_with_output()
+            .map_err(|error| broken(error.to_string()))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let Some(load) = report(&text) else {
+            return Err(broken(format!(
+                "no report in: {text}{}",
+                String::from_utf8_lossy(&output.stderr)
+            )));
+        };
+        if load.requests == 0 || load.refused > 0 || load.broken > 0 {
+            return Err(Failure::other(
+                format!(
+                    "{address} over {connections} connections: {} answers, {} of them failures, and {} broken connections",
+                    load.requests, load.refused, load.broken
+                ),
+                format!(
+                    "a figure counts only if every answer is a success and comes within 2 s; see \
+                     the server's log next to {}",
+                    shown(&self.script)
+                ),
+            ));
+        }
+        Ok(load)
+    }
+}
+
+/// Returns JSON as a Lua string in a long bracket.
+///
+/// A long bracket has no escapes, and JSON of numbers and words does not hold the end of a long
+/// bracket.
+pub fn lua_text(json: &str) -> String {
+    format!("[==[{json}]==]")
+}
+
+fn report(output: &str) -> Option<Load> {
+    output
+        .lines()
+        .find_map(|line| serde_json::from_str(line).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_is_found_in_wrks_text() {
+        let line = r#"{"requests":3,"duration_us":1500000,"refused":0,"broken":1,"p50_us":80.0,"p99_us":91.5}"#;
+        let load = report(&format!("Running 1h test\n  50%  80.00us\n\n{line}\n")).unwrap();
+        assert_eq!(
+            (
+                load.requests,
+                load.broken,
+                load.p99_us,
+                load.requests_per_second()
+            ),
+            (3, 1, 91.5, 2.0)
+        );
+        assert_eq!(report("unable to connect"), None);
+    }
+}

@@ -1,0 +1,201 @@
+//! Questions that were asked before, and questions that were never asked.
+//!
+//! Owns both kinds, as requests and as scripts of wrk. Known questions are the digits of the
+//! sample. Unknown questions are the same digits with other pixels in the first corner. The model
+//! gives those pixels no weight, so scikit-learn's answers hold for both kinds. Must not know what
+//! is measured.
+
+use std::cell::Cell;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use scorebox_host::scorer::CacheStatus;
+use scorebox_workspace::failure::Failure;
+
+use crate::bench::answer::Question;
+use crate::bench::client;
+use crate::bench::load::{LoadGenerator, lua_text};
+use crate::bench::server::Server;
+
+/// Beginning of the JSON of every digit in the sample. The pixels in this beginning are white in
+/// every digit, and are changed to make unknown questions.
+const CORNER: &str = r#"{"data":[[0.0,0.0,0.0,0.0,0.0,"#;
+
+/// Maximum number of times that the known questions are asked until a server has kept every answer.
+/// One time may not be enough, because answers are stored in the background.
+const TRIES: u32 = 20;
+
+/// Known and unknown questions for a server with a prediction cache, with the scripts of wrk that
+/// ask them.
+pub struct Questions {
+    known: Vec<Question>,
+    known_load: LoadGenerator,
+    wrk: PathBuf,
+    script: PathBuf,
+    /// Number of series of unknown questions so far. Each series has a number of its own, so no
+    /// question is ever repeated.
+    series: Cell<u32>,
+}
+
+impl Questions {
+    /// Reads the digits of the sample, and writes the scripts of wrk that ask questions to a
+    /// folder.
+    pub fn read(wrk: &Path, folder: &Path) -> Result<Self, Failure> {
+        let known = Question::all()?;
+        let bodies: Vec<&str> = known
+            .iter()
+            .map(|question| question.json.as_str())
+            .collect();
+        let known_load =
+            LoadGenerator::scripted(wrk, folder.join("known.lua"), &asking_in_turns(&bodies))?;
+        let script = folder.join("unknown.lua");
+        Ok(Self {
+            known,
+            known_load,
+            wrk: wrk.to_path_buf(),
+            script,
+            series: Cell::new(0),
+        })
+    }
+
+    /// Returns the number of known questions, which are the digits of the sample.
+    pub fn known(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Returns the load generator that asks all known questions, one after the other.
+    pub fn known_load(&self) -> &LoadGenerator {
+        &self.known_load
+    }
+
+    /// Asks a server all known questions until every answer comes from its cache. Fails if an
+    /// answer is wrong, or if the server does not keep all of them.
+    pub fn teach(&self, server: &Server) -> Result<(), Failure> {
+        let mut hits = 0;
+        for _ in 0..TRIES {
+            let stream = client::connect(server.address)
+                .map_err(|error| server.failure(&error.to_string()))?;
+            hits = 0;
+            for question in &self.known {
+                let answer = client::ask(&stream, &question.bytes)
+                    .map_err(|error| server.failure(&error.to_string()))?;
+                question.check(server, &answer)?;
+                hits += usize::from(answer.cache_status == CacheStatus::Hit.header());
+            }
+            if hits == self.known.len() {
+                return Ok(());
+            }
+        }
+        let of = self.known.len();
+        Err(server.failure(&format!(
+            "it keeps no answers: asked {of} digits for the {TRIES}th time, {hits} were hits"
+        )))
+    }
+
+    /// Asks a server a question that was never asked, and checks that the server computes the
+    /// answer.
+    ///
+    /// Returns a load generator that goes on with further unknown questions.
+    pub fn unknown_load(&self, server: &Server) -> Result<LoadGenerator, Failure> {
+        let series = self.series.get() + 1;
+        self.series.set(series);
+        let missing = || {
+            Failure::other(
+                "the sample's first digit has no white corner",
+                "see tests/data/README.md",
+            )
+        };
+        let question = self.known.first().ok_or_else(missing)?;
+        let rest = question.json.strip_prefix(CORNER).ok_or_else(missing)?;
+        let stream =
+            client::connect(server.address).map_err(|error| server.failure(&error.to_string()))?;
+        let request = client::request(&format!("{}{rest}", corner(series, "0.000,0.000,0.000")));
+        let answer =
+            client::ask(&stream, &request).map_err(|error| server.failure(&error.to_string()))?;
+        question.check(server, &answer)?;
+        if answer.cache_status != CacheStatus::Miss.header() {
+            let status = &answer.cache_status;
+            return Err(server.failure(&format!(
+                "a digit that was never asked was answered with `{status}`"
+            )));
+        }
+        LoadGenerator::scripted(&self.wrk, self.script.clone(), &asking_anew(series, rest))
+    }
+}
+
+/// Returns the beginning of the JSON of an unknown question. `series` is the number of its series,
+/// and `pixels` are three values that tell the questions of a series apart.
+fn corner(series: u32, pixels: &str) -> String {
+    format!(
+        r#"{{"data":[[0.{:03},0.{:03},{pixels},"#,
+        series / 1000 % 1000,
+        series % 1000
+    )
+}
+
+/// Returns a Lua script for wrk that builds a request for each body once, and then sends all of the
+/// requests again and again.
+fn asking_in_turns(bodies: &[&str]) -> String {
+    let mut lua = "local bodies = {\n".to_owned();
+    for body in bodies {
+        // Writing to a string cannot fail.
+        let _ = writeln!(lua, "{},", lua_text(body));
+    }
+    lua + "}
+local requests, last = {}, 0
+init = function()
+  for i, body in ipairs(bodies) do requests[i] = wrk.format(nil, nil, nil, body) end
+end
+request = function()
+  last = last % #requests + 1
+  return requests[last]
+end
+"
+}
+
+/// Returns a Lua script for wrk that sends a new question of a series in each request. The
+/// questions are made from a counter, and all requests have the same length.
+///
+/// Only the first request is made with wrk's own function, which is slow.
+fn asking_anew(series: u32, rest: &str) -> String {
+    let begin = lua_text(&corner(series, "0.000,0.000,0.000"));
+    format!(
+        "local begin, rest = {begin}, {}
+local pixels = '0.000,0.000,0.000,'
+local head, count = nil, 0
+init = function()
+  local request = wrk.format(nil, nil, nil, begin .. rest)
+  head = request:sub(1, #request - #rest - #pixels)
+end
+request = function()
+  count = count + 1
+  local a, b, c = math.floor(count / 1000000), math.floor(count / 1000) % 1000, count % 1000
+  return head .. string.format('0.%03d,0.%03d,0.%03d,', a, b, c) .. rest
+end
+",
+        lua_text(rest)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_of_different_series_differ_and_are_of_one_length() {
+        let of = |series| corner(series, "0.000,0.000,0.001");
+        assert_eq!(of(1), r#"{"data":[[0.000,0.001,0.000,0.000,0.001,"#);
+        assert_eq!(of(12_345), r#"{"data":[[0.012,0.345,0.000,0.000,0.001,"#);
+        assert_eq!(of(1).len(), of(999_999).len());
+    }
+
+    #[test]
+    fn a_script_holds_every_body() {
+        let lua = asking_in_turns(&["[1]", "[2]"]);
+        assert!(lua.contains("[==[[1]]==],\n[==[[2]]==],\n}"), "{lua}");
+        assert!(
+            asking_anew(7, "1]]}")
+                .contains(r#"[==[{"data":[[0.000,0.007,0.000,0.000,0.000,]==], [==[1]]}]==]"#)
+        );
+    }
+}

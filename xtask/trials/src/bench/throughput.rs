@@ -1,0 +1,79 @@
+//! Servers under load, one after the other, round by round.
+//!
+//! Owns the order in which they take turns, and what is read of each. Must not know how servers are
+//! made or results are summed up.
+
+use std::time::Duration;
+
+use scorebox_workspace::failure::Failure;
+
+use super::figures::{Kind, Measured, Sample};
+use super::load::LoadGenerator;
+use super::process::CpuTime;
+use super::progress::Progress;
+use super::server::Server;
+
+/// Time for which each server is loaded before anything is measured, so that memory is touched and
+/// branches are learnt.
+pub const WARM_UP: Duration = Duration::from_millis(300);
+
+/// Loads every server with every number of connections in every round, and returns the figures of
+/// each load.
+pub fn measure(
+    servers: &[(Kind, Server)],
+    load: &LoadGenerator,
+    connections: &[u16],
+    rounds: u32,
+    time: Duration,
+    progress: &mut Progress,
+) -> Result<Vec<Sample>, Failure> {
+    for (_, server) in servers {
+        let most = connections.iter().copied().max().unwrap_or(1);
+        load.run(server.address, most, WARM_UP)?;
+    }
+    let mut samples = Vec::new();
+    for round in 0..rounds {
+        for &connections in connections {
+            // The first server of a round meets what the others left, so each is first in turn.
+            let turns = servers
+                .iter()
+                .cycle()
+                .skip(round as usize % servers.len().max(1))
+                .take(servers.len());
+            for (kind, server) in turns {
+                progress.step(&format!(
+                    "round {}, {connections} connections, {}",
+                    round + 1,
+                    kind.name()
+                ));
+                let (measured, _) = under_load(server, load, connections, time)?;
+                samples.push(Sample {
+                    server: *kind,
+                    connections,
+                    round,
+                    measured,
+                });
+            }
+        }
+    }
+    Ok(samples)
+}
+
+/// Loads one server. Returns its figures and the number of its answers.
+pub fn under_load(
+    server: &Server,
+    load: &LoadGenerator,
+    connections: u16,
+    time: Duration,
+) -> Result<(Measured<f64>, u64), Failure> {
+    let before = CpuTime::of(server.pid())?;
+    let load = load.run(server.address, connections, time)?;
+    let cpu_ns = CpuTime::of(server.pid())?.since_ns(&before);
+    let measured = Measured {
+        requests_per_second: load.requests_per_second(),
+        p50_us: load.p50_us,
+        p99_us: load.p99_us,
+        cpu_us_per_request: cpu_ns as f64 / 1e3 / load.requests as f64,
+    };
+    Ok((measured, load.requests))
+}

@@ -1,0 +1,14 @@
+//! The program behind `cargo xtask demo`, `bench` and `soak`: runs scorers and measures hosts.
+//!
+//! Owns the list of its modules. Must not know any command.
+
+mod bench;
+mod command_line;
+mod demo;
+mod soak;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    command_line::run()
+}

@@ -1,0 +1,101 @@
+//! The errors that can stop a command, grouped by who can fix them.
+//!
+//! Owns the exit codes and the form of every message: what is wrong, then how to fix it. Must not
+//! know any command.
+
+use std::fmt::Display;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Kind of a [`Failure`], which says who can fix it and determines the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A fault of the project: its manifest, model or component.
+    Project,
+    /// A fault of the tools on this machine.
+    Toolchain,
+    /// A refusal by the registry, which answered the request.
+    Registry,
+    /// A missing answer from the registry or another server.
+    Network,
+    /// An image or a fetched file that is not what it says it is: someone may have altered it.
+    Verification,
+    /// A fault of any other kind: a full disk, a failed check, a bug.
+    Other,
+}
+
+/// The reason why a command ended without doing what the user asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}\n  fix: {fix}")]
+pub struct Failure {
+    /// Kind of the failure: who can fix it. It determines the exit code.
+    pub kind: Kind,
+    /// Description of the problem, with the file, key or address that it is about.
+    pub problem: String,
+    /// Instruction that fixes the problem.
+    pub fix: String,
+}
+
+/// Help text with the exit codes, as `cargo xtask --help` prints them.
+pub const EXIT_CODES: &str = "Exit codes:
+  0  done
+  1  anything that no other code names: a failed check or test, a full disk
+  2  usage: an argument is unknown, missing or malformed
+  3  project: the manifest, the model or the component must change
+  4  toolchain: a compiler, target or tool is missing or failed
+  5  registry: it answered, and refused
+  6  network: no answer
+  7  verification: an image is not what it says it is";
+
+impl Failure {
+    /// Creates a failure of the given kind. `fix` is the instruction that fixes the problem.
+    pub fn new(kind: Kind, problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            kind,
+            problem: problem.into(),
+            fix: fix.into(),
+        }
+    }
+
+    /// Creates a failure of the kind `Kind::Project`.
+    pub fn project(problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::new(Kind::Project, problem, fix)
+    }
+
+    /// Creates a failure of the kind `Kind::Toolchain`.
+    pub fn toolchain(problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::new(Kind::Toolchain, problem, fix)
+    }
+
+    /// Creates a failure of the kind `Kind::Other`.
+    pub fn other(problem: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self::new(Kind::Other, problem, fix)
+    }
+
+    /// Creates a failure for a file that could not be used. `action` is what could not be done,
+    /// e.g. `be read`.
+    pub fn file(path: &Path, action: &str, error: impl Display) -> Self {
+        Self::other(
+            format!("{}: cannot {action}: {error}", path.display()),
+            "see that the path exists, that you may use it, and that the disk has room",
+        )
+    }
+
+    /// Returns the exit code of this failure.
+    pub fn exit_code(&self) -> u8 {
+        match self.kind {
+            Kind::Other => 1,
+            Kind::Project => 3,
+            Kind::Toolchain => 4,
+            Kind::Registry => 5,
+            Kind::Network => 6,
+            Kind::Verification => 7,
+        }
+    }
+
+    /// Prints this failure to standard error and returns its exit code.
+    pub fn report(&self) -> ExitCode {
+        eprintln!("error: {self}");
+        ExitCode::from(self.exit_code())
+    }
+}

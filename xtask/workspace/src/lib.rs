@@ -1,0 +1,11 @@
+//! The pieces that `cargo xtask` and the programs behind it share.
+//!
+//! Owns the list of its modules. Must not know wasmtime, a registry, or anything that takes long to
+//! compile: `cargo xtask tidy` is built from this crate too.
+
+pub mod commands;
+pub mod digest;
+pub mod failure;
+pub mod toolchain;
+pub mod tools;
+pub mod workspace;

@@ -1,0 +1,147 @@
+//! The toolchain on this machine: compilers, the compilation target of scorers, and the C library.
+//!
+//! Owns the checks, their lines and their fixes. Must not know how anything is built.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::failure::Failure;
+use crate::tools::{self, apt_line, find};
+use crate::workspace::{self, GUEST_TARGET};
+
+/// Checks everything that building needs, passes a line for each item to `say`, and fails if an
+/// item is missing. If the compilation target of scorers is missing, it is added.
+pub fn check(say: fn(&str)) -> Result<(), Failure> {
+    let mut problems = Vec::new();
+    for outcome in [
+        compiler("rustc"),
+        compiler("cargo"),
+        guest_target(),
+        linker(),
+        static_libc(),
+    ] {
+        match outcome {
+            Ok(line) => say(&format!("ok       {line}")),
+            Err((problem, fix)) => {
+                say(&format!("missing  {problem}\n         fix: {fix}"));
+                problems.push((problem, fix));
+            }
+        }
+    }
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let (problems, mut fixes): (Vec<_>, Vec<_>) = problems.into_iter().unzip();
+    fixes.dedup();
+    Err(Failure::toolchain(
+        problems.join("; "),
+        format!("{}; then `cargo xtask setup` again", fixes.join("; ")),
+    ))
+}
+
+/// Result of one check: the description of an installed item, or a problem and its fix.
+type Finding = Result<String, (String, String)>;
+
+fn compiler(program: &str) -> Finding {
+    let wanted = channel().unwrap_or_default();
+    let fix = || {
+        format!(
+            "install rustup from https://rustup.rs; in this folder it takes Rust {wanted} from rust-toolchain.toml"
+        )
+    };
+    let Some(text) = tools::output(program, &["--version"]) else {
+        return Err((format!("{program} cannot be run"), fix()));
+    };
+    match (version(&text), version(&wanted)) {
+        (Some(found), Some(least)) if found < least => {
+            Err((format!("{text} is older than {wanted}"), fix()))
+        }
+        _ => Ok(text),
+    }
+}
+
+/// Returns the version of Rust in rust-toolchain.toml.
+fn channel() -> Option<String> {
+    let text = std::fs::read_to_string(workspace::root().join("rust-toolchain.toml")).ok()?;
+    let table: toml::Table = text.parse().ok()?;
+    Some(table.get("toolchain")?.get("channel")?.as_str()?.to_owned())
+}
+
+/// Returns the first three numbers in a text such as `rustc 1.95.0 (abc 2026-01-01)`.
+fn version(text: &str) -> Option<[u64; 3]> {
+    let word = text
+        .split(' ')
+        .find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    let mut numbers = word
+        .split(['.', '-', '+'])
+        .map(|part| part.parse::<u64>().unwrap_or(0));
+    Some([
+        numbers.next()?,
+        numbers.next().unwrap_or(0),
+        numbers.next().unwrap_or(0),
+    ])
+}
+
+fn guest_target() -> Finding {
+    if has_guest_target() {
+        return Ok(format!("target {GUEST_TARGET}"));
+    }
+    let command = format!("rustup target add {GUEST_TARGET}");
+    eprintln!("adding   target {GUEST_TARGET}: {command}");
+    let added = Command::new("rustup")
+        .args(["target", "add", GUEST_TARGET])
+        .current_dir(workspace::root())
+        .status();
+    match added {
+        Ok(status) if status.success() && has_guest_target() => {
+            Ok(format!("target {GUEST_TARGET}, added"))
+        }
+        _ => Err((format!("target {GUEST_TARGET} cannot be added"), command)),
+    }
+}
+
+fn has_guest_target() -> bool {
+    tools::output(
+        "rustc",
+        &["--print", "target-libdir", "--target", GUEST_TARGET],
+    )
+    .is_some_and(|folder| Path::new(&folder).is_dir())
+}
+
+fn linker() -> Finding {
+    match find("cc") {
+        Some(path) => Ok(format!("C compiler and linker {}", path.display())),
+        None => Err((
+            "no C compiler and linker `cc`".to_owned(),
+            apt_line(&["gcc", "libc6-dev"]),
+        )),
+    }
+}
+
+/// Checks that the C library exists as a static archive, because the host is linked statically.
+fn static_libc() -> Finding {
+    let archive = tools::output("cc", &["-print-file-name=libc.a"]).unwrap_or_default();
+    // If the file is missing, the compiler prints its bare name.
+    if Path::new(&archive).is_absolute() {
+        return Ok(format!("static C library {archive}"));
+    }
+    Err((
+        "no static C library `libc.a`".to_owned(),
+        apt_line(&["gcc", "libc6-dev"]),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert_eq!(version("rustc 1.95.0 (abc 2026-04-01)"), Some([1, 95, 0]));
+        assert_eq!(version("1.95"), Some([1, 95, 0]));
+        assert_eq!(version("cargo 1.100.1-nightly (x)"), Some([1, 100, 1]));
+        assert!(version("1.100.0") > version("1.95.0"));
+        assert_eq!(version("stable"), None);
+        assert_eq!(channel().as_deref().and_then(version), version("1.95.0"));
+    }
+}

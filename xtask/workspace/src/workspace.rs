@@ -1,0 +1,167 @@
+//! This workspace on this machine: its folders, and the calls of its Cargo.
+//!
+//! Owns paths below the root, calls of Cargo and the reading of its JSON messages. Must not know
+//! the purpose of a build.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// Compilation target of the components of scorers.
+pub const GUEST_TARGET: &str = "wasm32-wasip2";
+
+/// Returns the root folder of the Cargo workspace.
+pub fn root() -> PathBuf {
+    // `cargo xtask` sets the folder of the package xtask at run time too, also for the programs
+    // that it starts. The compiled-in folder, that of this package, is for a program that is
+    // started in another way.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map(PathBuf::from)
+        .filter(|dir| dir.ends_with("xtask"))
+        .or_else(|| {
+            Some(
+                Path::new(env!("CARGO_MANIFEST_DIR"))
+                    .parent()?
+                    .to_path_buf(),
+            )
+        })
+        .unwrap_or_default();
+    package.parent().map_or(package.clone(), Path::to_path_buf)
+}
+
+/// Returns the target folder of Cargo, which holds everything that is built.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), |dir| root().join(dir))
+}
+
+/// Formats a path as a reader would type it. A path below the current folder is shown relative to
+/// that folder.
+pub fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let short = here
+        .as_deref()
+        .and_then(|here| path.strip_prefix(here).ok())
+        .filter(|rest| !rest.as_os_str().is_empty());
+    // Collected from its parts, a path loses a trailing `.`.
+    short
+        .unwrap_or(path)
+        .components()
+        .collect::<PathBuf>()
+        .display()
+        .to_string()
+}
+
+/// Returns a command that runs Cargo in a folder: the Cargo that runs this program, or the one on
+/// PATH.
+pub fn cargo(dir: &Path) -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(program);
+    command.current_dir(dir);
+    // `cargo run` describes the package xtask in the environment. A build script of another package
+    // must not see it.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        }) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// One artifact that Cargo built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// Path of the Cargo.toml of the package that the artifact belongs to.
+    pub manifest: PathBuf,
+    /// Name of the library, program or example that the artifact is.
+    pub name: String,
+    /// Paths of the files of the artifact.
+    pub files: Vec<PathBuf>,
+    /// Path of the program. `None` if the artifact is not a program.
+    pub executable: Option<PathBuf>,
+}
+
+/// Runs `cargo build` in a folder with the given arguments, and returns the artifacts. Compiler
+/// messages go to standard error.
+pub fn build(dir: &Path, arguments: &[&str]) -> Result<Vec<Artifact>, Failure> {
+    let shown_call = format!("cargo build {}", arguments.join(" "));
+    let output = cargo(dir)
+        .arg("build")
+        .args(arguments)
+        .arg("--message-format=json-render-diagnostics")
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| {
+            Failure::toolchain(
+                format!("`{shown_call}` cannot be started: {error}"),
+                "run `cargo xtask setup`",
+            )
+        })?;
+    if !output.status.success() {
+        return Err(Failure::toolchain(
+            format!(
+                "`{shown_call}` in {} ended with {}",
+                shown(dir),
+                output.status
+            ),
+            "fix the errors of the compiler above; `cargo xtask setup` checks the toolchain",
+        ));
+    }
+    Ok(artifacts(&String::from_utf8_lossy(&output.stdout)))
+}
+
+fn artifacts(messages: &str) -> Vec<Artifact> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter_map(|message| artifact(&message))
+        .collect()
+}
+
+fn artifact(message: &Value) -> Option<Artifact> {
+    if message.get("reason")?.as_str()? != "compiler-artifact" {
+        return None;
+    }
+    let files = message.get("filenames")?.as_array()?;
+    Some(Artifact {
+        manifest: message.get("manifest_path")?.as_str()?.into(),
+        name: message.get("target")?.get("name")?.as_str()?.to_owned(),
+        files: files
+            .iter()
+            .filter_map(Value::as_str)
+            .map(PathBuf::from)
+            .collect(),
+        executable: message
+            .get("executable")
+            .and_then(Value::as_str)
+            .map(PathBuf::from),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn artifacts_are_read_among_other_messages() {
+        let messages = r#"not JSON
+{"reason":"build-script-executed","package_id":"x"}
+{"reason":"compiler-artifact","manifest_path":"/a/Cargo.toml","target":{"name":"digits"},"filenames":["/t/digits.wasm"],"executable":null}
+{"reason":"compiler-artifact","manifest_path":"/h/Cargo.toml","target":{"name":"scorebox"},"filenames":["/t/scorebox"],"executable":"/t/scorebox"}
+{"reason":"build-finished","success":true}"#;
+        let found = artifacts(messages);
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].files, [PathBuf::from("/t/digits.wasm")]);
+        assert_eq!(
+            (&found[0].executable, found[1].executable.as_deref()),
+            (&None, Some(Path::new("/t/scorebox")))
+        );
+    }
+}
