@@ -203,9 +203,9 @@ mod tests {
             [2]
         );
         let grouped = "use crate::{call, server::Service};\n";
-        assert_eq!(lines("host/src/scorer/mod.rs", grouped), [1]);
+        assert_eq!(lines("host/src/scorer.rs", grouped), [1]);
         let in_tests = "fn f() {}\n\n#[cfg(test)]\nmod tests {\n    use crate::server;\n}\n";
-        assert_eq!(lines("host/src/scorer/mod.rs", in_tests), [0; 0]);
+        assert_eq!(lines("host/src/scorer.rs", in_tests), [0; 0]);
         assert_eq!(lines("host/src/novelty.rs", ""), [1]);
         assert_eq!(lines("host/src/main.rs", "use crate::server;\n"), [0; 0]);
     }

@@ -274,9 +274,9 @@ mod tests {
         let check = |file: &str, text: &str, expected: &[usize]| {
             assert_eq!(lines(file, text), expected, "{text}")
         };
-        check("host/src/model/mod.rs", "use wasmtime::Engine;\n", &[1]);
+        check("host/src/model.rs", "use wasmtime::Engine;\n", &[1]);
         check(
-            "host/src/model/mod.rs",
+            "host/src/model.rs",
             "// wasmtime::Engine\nlet a = \"wasmtime::\";\n",
             &[],
         );
@@ -307,7 +307,7 @@ mod tests {
             &[],
         );
         check(
-            "host/src/server/mod.rs",
+            "host/src/server.rs",
             "use axum::Router;\nuse crate::trigger::http;\n",
             &[],
         );
@@ -319,7 +319,7 @@ mod tests {
             assert_eq!(lines(file, text).len(), count, "{file} {text}")
         };
         check(
-            "host/src/server/mod.rs",
+            "host/src/server.rs",
             "let a = \"x-ms-request-id\";\n",
             1,
         );
@@ -328,10 +328,10 @@ mod tests {
             "let a = \"x-ms-request-id\";\n",
             0,
         );
-        check("host/src/server/mod.rs", "StatusCode::GATEWAY_TIMEOUT\n", 1);
+        check("host/src/server.rs", "StatusCode::GATEWAY_TIMEOUT\n", 1);
         check("host/src/error.rs", "StatusCode::GATEWAY_TIMEOUT\n", 0);
         check("host/src/model/mapping.rs", "unsafe { map() }\n", 0);
-        check("host/src/model/mod.rs", "unsafe { map() }\n", 1);
+        check("host/src/model.rs", "unsafe { map() }\n", 1);
         check("host/src/lib.rs", "#![deny(unsafe_code)]\n", 0);
         check("guest/src/lib.rs", "use reqwest::Client;\n", 1);
         check("xtask/src/image/plan.rs", "std::fs::read(x)\n", 1);
