@@ -22,6 +22,7 @@
 //! | [`redis`] | stores: keys and values on a server or in memory, raw commands on a server |
 //! | [`capability`] | what a scorer may import |
 //! | [`call`] | the words for one call: payload, source, invocation, answer |
+//! | [`codec`] | wire formats: bodies as tensors, and tensors as bodies |
 //! | `offload` | the thread of a call: where it arrived, or a scoring thread |
 //! | [`scorer`] | a component and its instances; one call from payload to outcome |
 //! | [`trigger`] | HTTP requests as calls |
@@ -39,7 +40,7 @@
 //!
 //! # Invariants
 //!
-//! - Dependencies point one way: `main → server → trigger → scorer → capability → {model, graph,
+//! - Dependencies point one way: `main → server → scorer → codec → capability → {model, graph,
 //!   redis}`. `cargo xtask tidy` holds the table of all arrows (`xtask/src/tidy/arrows.rs`).
 //! - A guest holds a thread that serves sockets for at most one tick (`offload.rs`). A fault of
 //!   a guest does not end the process.
@@ -49,6 +50,7 @@
 pub mod app;
 pub mod call;
 pub mod capability;
+pub mod codec;
 pub mod component;
 mod container;
 pub mod deployment;

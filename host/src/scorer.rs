@@ -19,7 +19,6 @@ pub mod signature;
 #[cfg(feature = "compiler")]
 pub(crate) mod snapshot;
 mod store;
-pub mod tensor_body;
 mod turns;
 
 use std::path::Path;
@@ -42,19 +41,17 @@ use self::pool::Pool;
 use self::prediction_cache::PredictionCache;
 pub use self::prediction_cache::entry;
 use self::signature::Signature;
-use self::tensor_body::open_inference::ModelName;
 use self::turns::Turns;
 #[cfg(feature = "graphs")]
 pub(crate) use self::{graph_runner::answer_of, linking::imports::calls_graphs};
-pub use crate::call::{CacheStatus, Invocation, Payload, Scored, Source};
+use crate::call::{Invocation, Payload, Scored};
 use crate::capability::Capabilities;
-pub use crate::capability::{LOGS_BYTES, Lines};
+use crate::codec::open_inference::ModelName;
 use crate::component::{self, Compiled};
 use crate::error::{ScoreFailure, StartupError};
 use crate::manifest::{Instances, Limits, Manifest};
 use crate::offload;
 use crate::sizing;
-pub use crate::tensor;
 
 /// A loaded scorer: a linked component with its contract and instances, or a graph that is served
 /// without a component.

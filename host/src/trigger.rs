@@ -4,4 +4,3 @@
 //! into a response. Must not know instances or guests.
 
 pub mod http;
-pub mod open_inference;

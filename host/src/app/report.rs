@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use super::{App, Code};
 use crate::graph;
 use crate::manifest::Precompiled;
-use crate::scorer::signature::{Port, Signature};
+use crate::scorer::signature::Signature;
 use crate::scorer::{Scorer, WIT_VERSION};
+use crate::tensor::Port;
 
 /// Report about a loaded app, for people, pipelines and the labels of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use scorebox_host::app::App;
+use scorebox_host::call::{Invocation, Payload, Scored, Source};
 use scorebox_host::error::{ScoreFailure, invoke_exit_code};
 use scorebox_host::manifest::Manifest;
-use scorebox_host::scorer::{Invocation, Payload, Scored, Source};
 use scorebox_host::telemetry::{self, Output};
 use scorebox_host::text::{inset, printable_lines};
 use scorebox_host::{StartupError, deployment};

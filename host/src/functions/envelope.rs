@@ -23,7 +23,7 @@ use self::http_request::http_call;
 use self::value::{binary, bodies, decoded_in_place, not_base64, once_wrapped};
 use super::bindings::{DataType, Function, TriggerBinding};
 use super::metadata::{Metadata, text};
-use crate::scorer::{Payload, Source};
+use crate::call::{Payload, Source};
 use crate::text::{REASON_BYTES, displayed};
 
 /// Content of an invocation: calls, an HTTP request, or a warm-up.

@@ -11,12 +11,12 @@ use super::batcher::{Answer, Runner};
 use super::instance::{Failure, Input, Instance, Output};
 use super::linking::Linked;
 use super::signature::Signature;
-use super::tensor::Tensor;
 use super::turns::{Place, Turn};
 use super::{Code, Shared};
 use crate::call::Invocation;
 use crate::error::ScoreFailure;
 use crate::offload;
+use crate::tensor::Tensor;
 
 impl Shared {
     /// Adds a call to the calls that wait or execute.

@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 use super::signature::Signature;
-use super::tensor::Tensor;
 use super::turns::Turn;
 #[cfg(feature = "graphs")]
 use crate::call::Payload;
 use crate::error::{Problem, ScoreFailure, StartupError};
 use crate::graph::{Graph, GraphError, running};
 use crate::manifest::Limits;
+use crate::tensor::Tensor;
 
 /// A loaded graph that is served without a component.
 pub(super) struct GraphRunner {
@@ -128,7 +128,8 @@ fn failed(detail: String) -> ScoreFailure {
 /// Fails if the graph gives no answer.
 #[cfg(feature = "graphs")]
 pub(crate) fn answer_of(graph: &Graph, payload: &Payload) -> Result<Vec<u8>, ScoreFailure> {
-    use super::tensor_body::{self, open_inference::ModelName};
+    use crate::call::BodyFormat;
+    use crate::codec::{self, open_inference::ModelName};
     use crate::graph::Stop;
 
     let signature = match Signature::of_graph(graph.ports()) {
@@ -136,7 +137,7 @@ pub(crate) fn answer_of(graph: &Graph, payload: &Payload) -> Result<Vec<u8>, Sco
         Ok(Signature::Payload(_)) => return Err(failed("a graph takes tensors".to_owned())),
         Err(problem) => return Err(failed(problem)),
     };
-    let (inputs, reply) = tensor_body::read(&signature, payload, &[])?;
+    let (inputs, reply) = codec::read(signature.ports(), BodyFormat::Labelled, payload, &[])?;
     let outputs = graph
         .run(&inputs, &Stop::default())
         .map_err(|error| failed(error.to_string()))?;
@@ -144,6 +145,6 @@ pub(crate) fn answer_of(graph: &Graph, payload: &Payload) -> Result<Vec<u8>, Sco
         name: String::new(),
         version: String::new(),
     };
-    let written = tensor_body::write(&reply, &model, signature.in_order(outputs)?);
+    let written = codec::write(&reply, &model, signature.in_order(outputs)?);
     Ok(written.payload.body.to_vec())
 }

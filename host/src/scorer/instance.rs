@@ -10,13 +10,13 @@ use wasmtime::component::TypedFunc;
 use wasmtime::{Store, Trap};
 
 use super::store;
-use super::tensor::Tensor;
 use crate::call::{Invocation, Payload, Source};
 use crate::capability::bindings::capabilities::scorebox::scoring::types as wit;
 use crate::capability::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer::NamedTensor;
 use crate::capability::bounds::LIFTED_BYTES;
 use crate::capability::{InstanceState, Refusal};
 use crate::error::{Problem, ScoreFailure};
+use crate::tensor::Tensor;
 use crate::text::{bounded as bounded_text, cut, displayed};
 use crate::timer;
 

@@ -10,8 +10,8 @@ use super::instance::{Input, Output};
 use super::large::{Admitted, NoTurn, Slot};
 use super::prediction_cache::entry;
 use super::signature::Signature;
-use super::tensor_body::{self, Reply, Written};
 use crate::call::{Invocation, Payload, Scored};
+use crate::codec::{self, Reply, Written};
 use crate::error::ScoreFailure;
 use crate::offload;
 
@@ -127,9 +127,16 @@ impl Shared {
                 Ok((Input::Payload(payload), Reply::default()))
             }
             Signature::Tensor(signature) => {
-                let read = || tensor_body::read(signature, &payload, &invocation.attributes);
-                let (tensors, reply) = tensor_body::reading_until(deadline, read)
-                    .unwrap_or_else(|| Err(self.late()))?;
+                let read = || {
+                    codec::read(
+                        signature.ports(),
+                        invocation.format,
+                        &payload,
+                        &invocation.attributes,
+                    )
+                };
+                let (tensors, reply) =
+                    codec::reading_until(deadline, read).unwrap_or_else(|| Err(self.late()))?;
                 Ok((Input::Tensors(tensors), reply))
             }
         }
@@ -171,7 +178,7 @@ impl Shared {
                 );
             }
         }
-        Ok(tensor_body::write(reply, &self.model, tensors))
+        Ok(codec::write(reply, &self.model, tensors))
     }
 
     fn late(&self) -> ScoreFailure {

@@ -9,17 +9,11 @@ use serde_json::Value;
 use crate::call::Payload;
 use crate::capability::bindings::capabilities::scorebox::scoring::types as wit;
 use crate::capability::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer;
+use crate::codec::media_type::{JSON, OCTET_STREAM, is_json, same_type, says_nothing};
 use crate::error::ScoreFailure;
 use crate::graph::Ports;
-pub use crate::tensor::Port;
-use crate::tensor::{self, Tensor};
+use crate::tensor::{self, Port, PortLists, Tensor};
 use crate::text::{NAME_BYTES, REASON_BYTES, cut, displayed};
-
-/// Media type of JSON.
-pub const JSON: &str = "application/json";
-
-/// Media type of bytes without any known structure.
-pub const OCTET_STREAM: &str = "application/octet-stream";
 
 /// Contract of a scorer with its callers, with one variant for each world.
 #[derive(Debug)]
@@ -189,6 +183,15 @@ fn checked(direction: &str, ports: Vec<Port>) -> Result<Vec<Port>, String> {
 }
 
 impl TensorSignature {
+    /// Returns the input and output ports, which are what a wire format needs to know.
+    #[must_use]
+    pub fn ports(&self) -> PortLists<'_> {
+        PortLists {
+            inputs: &self.inputs,
+            outputs: &self.outputs,
+        }
+    }
+
     /// Returns the scorer's tensors in the order of its output ports. Each tensor is checked
     /// against its port.
     pub(super) fn in_order(&self, tensors: Vec<Tensor>) -> Result<Vec<Tensor>, ScoreFailure> {
@@ -313,35 +316,6 @@ fn examples(examples: Vec<wit::Example>) -> Vec<Example> {
         },
     };
     examples.into_iter().map(example).collect()
-}
-
-/// Returns true if two media types are equal, apart from their parameters and the case of letters.
-#[must_use]
-pub fn same_type(left: &str, right: &str) -> bool {
-    essence(left).eq_ignore_ascii_case(essence(right))
-}
-
-/// Returns true for `application/json` and for every media type that ends with `+json`.
-#[must_use]
-pub fn is_json(content_type: &str) -> bool {
-    let essence = essence(content_type);
-    essence.eq_ignore_ascii_case(JSON) || essence.to_ascii_lowercase().ends_with("+json")
-}
-
-/// Returns true if a media type says nothing about the body: the form type that curl sends for any
-/// `-d`, `text/plain`, and an empty media type.
-///
-/// Azure ML's former inference server gave its scoring script an empty string for a body with the
-/// form type.
-#[must_use]
-pub fn says_nothing(content_type: &str) -> bool {
-    ["application/x-www-form-urlencoded", "text/plain", ""]
-        .iter()
-        .any(|loose| same_type(loose, content_type))
-}
-
-fn essence(content_type: &str) -> &str {
-    content_type.split(';').next().unwrap_or_default().trim()
 }
 
 #[cfg(test)]

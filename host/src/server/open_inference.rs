@@ -1,7 +1,8 @@
 //! Routes of the Open Inference Protocol: `/v2/…`.
 //!
 //! Owns the paths of these routes, and the documents about the server and the model. Must not know
-//! how a body is read or how a call is made.
+//! how a call is made, nor how its body is read: `codec/open_inference` has the requests and answers
+//! of inference.
 
 use std::sync::Arc;
 
@@ -17,10 +18,11 @@ use super::dialect::{Dialect, ROOT};
 use super::failure::refuse;
 use super::response::{call, document};
 use super::{Ready, Service};
+use crate::codec::open_inference::datatype;
 use crate::error::RequestFailure;
 use crate::manifest::ScorerSection;
-use crate::scorer::signature::{Port, Signature};
-use crate::scorer::tensor_body::open_inference::datatype;
+use crate::scorer::signature::Signature;
+use crate::tensor::Port;
 use crate::trigger::http::Ids;
 
 /// The served model, with its name, version and paths in the Open Inference Protocol.

@@ -4,13 +4,13 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::codec::media_type::{JSON, OCTET_STREAM, is_json};
+use crate::codec::open_inference::datatype;
+use crate::codec::takes_bytes;
 use crate::manifest::{Manifest, Trigger};
 use crate::model::Dtype;
-use crate::scorer::signature::{
-    Example, JSON, OCTET_STREAM, Port, Shape, Signature, TensorSignature, is_json,
-};
-use crate::scorer::tensor_body::open_inference::datatype;
-use crate::scorer::tensor_body::takes_bytes;
+use crate::scorer::signature::{Example, Shape, Signature, TensorSignature};
+use crate::tensor::Port;
 
 /// Returns the OpenAPI document of a scorer.
 #[must_use]

@@ -14,9 +14,10 @@ use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo as _, ProtocolVersion};
+use scorebox_host::call::CacheStatus;
 use scorebox_host::error::ScoreFailure;
 use scorebox_host::scorer::entry::{self, Key};
-use scorebox_host::scorer::{CacheStatus, Input, Output};
+use scorebox_host::scorer::{Input, Output};
 use tokio::sync::Semaphore;
 
 use crate::scoring::Digits;

@@ -49,11 +49,13 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("call", &["capability"]),
+    ("codec", &["call", "error", "model", "tensor", "text"]),
     (
         "scorer",
         &[
             "call",
             "capability",
+            "codec",
             "component",
             "engine",
             "error",
@@ -68,12 +70,15 @@ const ARROWS: &[(&str, &[&str])] = &[
             "timer",
         ],
     ),
-    ("trigger", &["call", "error", "scorer", "text"]),
+    ("trigger", &["call", "error", "text"]),
     (
         "functions",
-        &["call", "error", "manifest", "scorer", "text", "trigger"],
+        &["call", "codec", "error", "manifest", "text", "trigger"],
     ),
-    ("sample", &["call", "error", "graph", "manifest", "scorer"]),
+    (
+        "sample",
+        &["call", "codec", "error", "graph", "manifest", "scorer"],
+    ),
     (
         "app",
         &[
@@ -93,6 +98,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "scorer",
             "sizing",
             "stores",
+            "tensor",
         ],
     ),
     (
@@ -115,6 +121,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "app",
             "call",
+            "codec",
             "error",
             "functions",
             "manifest",
@@ -122,6 +129,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "panics",
             "scorer",
             "sizing",
+            "tensor",
             "text",
             "timer",
             "trigger",

@@ -11,7 +11,7 @@ use super::parts::Parts;
 use crate::call::Payload;
 use crate::model::Dtype;
 use crate::scorer::instance::{Input, Output};
-use crate::scorer::tensor::Tensor;
+use crate::tensor::Tensor;
 
 /// SHA-256 digest of everything that an answer depends on.
 pub type Key = [u8; 32];

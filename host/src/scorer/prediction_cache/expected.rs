@@ -4,8 +4,9 @@
 //! anything. Must not know where answers are kept.
 
 use crate::call::Payload;
+use crate::codec::media_type::same_type;
 use crate::scorer::instance::Output;
-use crate::scorer::signature::{Signature, same_type};
+use crate::scorer::signature::Signature;
 use crate::tensor::{self, Port};
 
 /// Maximum length of the content type of an answer, in bytes.

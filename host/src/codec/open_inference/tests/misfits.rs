@@ -6,7 +6,7 @@ use super::*;
 fn a_misfit_is_named_by_its_pointer() {
     #[track_caller]
     fn check(body: &str, pointer: &str, expected: &str) {
-        match read(&signature(), body.as_bytes(), None) {
+        match read(both(&x_and_n()), body.as_bytes(), None) {
             Err(ScoreFailure::NotConforming {
                 message,
                 pointer: found,
@@ -213,5 +213,5 @@ fn a_misfit_is_named_by_its_pointer() {
         "where a boolean",
     );
     let deep = x(&format!(r#""name": "x", "data": {}"#, "[".repeat(100_000)));
-    assert!(read(&signature(), deep.as_bytes(), None).is_err());
+    assert!(read(both(&x_and_n()), deep.as_bytes(), None).is_err());
 }

@@ -5,8 +5,8 @@
 
 use half::{bf16, f16};
 
-use super::super::tensor::{Tensor, text_from};
 use crate::model::Dtype;
+use crate::tensor::{Tensor, text_from};
 
 /// Returns the capacity to reserve for the JSON text of a tensor, in bytes. Most tensors need less.
 pub(super) fn capacity(tensor: &Tensor) -> usize {

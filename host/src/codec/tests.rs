@@ -15,14 +15,8 @@ fn port(name: &str, dtype: Dtype, shape: &[Option<u64>]) -> Port {
     }
 }
 
-fn signature(inputs: &[Port], outputs: &[Port]) -> TensorSignature {
-    TensorSignature {
-        inputs: inputs.into(),
-        outputs: outputs.into(),
-        batchable: false,
-        deterministic: false,
-        examples: Vec::new(),
-    }
+fn signature<'a>(inputs: &'a [Port], outputs: &'a [Port]) -> PortLists<'a> {
+    PortLists { inputs, outputs }
 }
 
 fn model() -> ModelName {
@@ -53,9 +47,19 @@ fn echo(
     body: impl Into<Vec<u8>>,
     headers: &[(&str, &str)],
 ) -> Result<Written, ScoreFailure> {
+    echo_as(BodyFormat::Labelled, content_type, body, headers)
+}
+
+fn echo_as(
+    format: BodyFormat,
+    content_type: &str,
+    body: impl Into<Vec<u8>>,
+    headers: &[(&str, &str)],
+) -> Result<Written, ScoreFailure> {
     let ports = [port("x", Dtype::U8, &[None, Some(2)])];
     let (tensors, reply) = read(
-        &signature(&ports, &ports),
+        signature(&ports, &ports),
+        format,
         &payload(content_type, body),
         &attributes(headers),
     )?;
@@ -86,7 +90,9 @@ fn the_label_and_the_first_keys_choose_the_form() {
         check(label, open, "*/*", JSON, open_answer);
         check(label, open, OCTET_STREAM, JSON, open_answer);
     }
-    check(open_inference::MEDIA_TYPE, open, "*/*", JSON, open_answer);
+    let by_route = echo_as(BodyFormat::OpenInference, OCTET_STREAM, open, &[]).unwrap();
+    assert_eq!(by_route.payload.content_type, JSON);
+    assert_eq!(by_route.payload.body, open_answer);
     check(OCTET_STREAM, "12", "*/*", JSON, "[[49,50]]");
     check(OCTET_STREAM, "1212", OCTET_STREAM, OCTET_STREAM, "1212");
     check(OCTET_STREAM, "", OCTET_STREAM, OCTET_STREAM, "");
@@ -124,7 +130,8 @@ fn the_label_and_the_first_keys_choose_the_form() {
 fn a_port_called_inputs_is_a_port() {
     let ports = [port("inputs", Dtype::U8, &[None])];
     let (tensors, _) = read(
-        &signature(&ports, &ports),
+        signature(&ports, &ports),
+        BodyFormat::Labelled,
         &payload(JSON, r#"{"inputs": [1, 2]}"#),
         &[],
     )
@@ -133,8 +140,9 @@ fn a_port_called_inputs_is_a_port() {
     let by_route =
         r#"{"inputs": [{"name": "inputs", "shape": [1], "datatype": "UINT8", "data": [3]}]}"#;
     let (tensors, _) = read(
-        &signature(&ports, &ports),
-        &payload(open_inference::MEDIA_TYPE, by_route),
+        signature(&ports, &ports),
+        BodyFormat::OpenInference,
+        &payload(JSON, by_route),
         &[],
     )
     .unwrap();
@@ -145,9 +153,14 @@ fn a_port_called_inputs_is_a_port() {
     ];
     let body = r#"{"outputs": [1], "x": [2]}"#;
     assert_eq!(
-        read(&signature(&ports, &ports), &payload(JSON, body), &[])
-            .unwrap()
-            .0[1]
+        read(
+            signature(&ports, &ports),
+            BodyFormat::Labelled,
+            &payload(JSON, body),
+            &[]
+        )
+        .unwrap()
+        .0[1]
             .data,
         [2]
     );
@@ -157,7 +170,12 @@ fn a_port_called_inputs_is_a_port() {
 fn bytes_that_cannot_be_a_tensor_are_refused() {
     #[track_caller]
     fn check(ports: &[Port], body: &[u8], expected: &str) {
-        match read(&signature(ports, ports), &payload(OCTET_STREAM, body), &[]) {
+        match read(
+            signature(ports, ports),
+            BodyFormat::Labelled,
+            &payload(OCTET_STREAM, body),
+            &[],
+        ) {
             Err(ScoreFailure::NotConforming { message, pointer }) => {
                 assert!(
                     message.contains(expected) && pointer.is_empty(),
@@ -207,9 +225,12 @@ fn bytes_that_cannot_be_a_tensor_are_refused() {
         "application/json",
     );
     let one = [port("x", Dtype::F32, &[None])];
-    let Err(ScoreFailure::Unsupported { accepted, .. }) =
-        read(&signature(&one, &one), &payload("text/csv", "1"), &[])
-    else {
+    let Err(ScoreFailure::Unsupported { accepted, .. }) = read(
+        signature(&one, &one),
+        BodyFormat::Labelled,
+        &payload("text/csv", "1"),
+        &[],
+    ) else {
         panic!()
     };
     assert!(
@@ -226,7 +247,8 @@ fn texts_come_and_go_in_every_form_but_bare_bytes() {
     let signature = signature(&ports, &ports);
     let through = |content_type: &str, body: &[u8], headers: &[(&str, &str)]| {
         let (tensors, reply) = read(
-            &signature,
+            signature,
+            BodyFormat::Labelled,
             &payload(content_type, body),
             &attributes(headers),
         )?;

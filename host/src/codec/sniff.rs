@@ -8,8 +8,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::super::signature::Port;
 use super::reading::Key;
+use crate::tensor::Port;
 
 const INPUTS: &str = "inputs";
 

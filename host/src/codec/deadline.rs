@@ -14,10 +14,7 @@ thread_local! {
 
 /// Runs `read`, which reads a body and ends early when the deadline passes. Returns `None` if the
 /// deadline passed before the whole body was read.
-pub(in crate::scorer) fn reading_until<T>(
-    deadline: Instant,
-    read: impl FnOnce() -> T,
-) -> Option<T> {
+pub fn reading_until<T>(deadline: Instant, read: impl FnOnce() -> T) -> Option<T> {
     let _set = Set::new(deadline);
     let value = read();
     (!IS_PASSED.get()).then_some(value)
@@ -57,10 +54,10 @@ impl Drop for Set {
 mod tests {
     use std::time::Duration;
 
-    use super::super::super::signature::Port;
     use super::super::azure_ml;
     use super::*;
     use crate::model::Dtype;
+    use crate::tensor::Port;
 
     #[test]
     fn a_large_body_is_read_no_further_than_its_deadline() {

@@ -4,6 +4,8 @@ mod binary;
 mod misfits;
 
 use super::*;
+use crate::model::Dtype;
+use crate::tensor::Port;
 
 fn port(name: &str, dtype: Dtype, shape: &[Option<u64>]) -> Port {
     Port {
@@ -13,19 +15,19 @@ fn port(name: &str, dtype: Dtype, shape: &[Option<u64>]) -> Port {
     }
 }
 
-/// Returns a signature with the ports `x` of FP32 and shape `[-1, 2]`, and `n` of INT64 and shape
-/// `[-1]`. The outputs are equal to the inputs.
-fn signature() -> TensorSignature {
-    let ports = vec![
+/// Returns the port `x` of FP32 and shape `[-1, 2]`, and the port `n` of INT64 and shape `[-1]`.
+fn x_and_n() -> [Port; 2] {
+    [
         port("x", Dtype::F32, &[None, Some(2)]),
         port("n", Dtype::I64, &[None]),
-    ];
-    TensorSignature {
-        inputs: ports.clone(),
+    ]
+}
+
+/// Returns lists in which the outputs are equal to the inputs.
+fn both(ports: &[Port]) -> PortLists<'_> {
+    PortLists {
+        inputs: ports,
         outputs: ports,
-        batchable: false,
-        deterministic: false,
-        examples: Vec::new(),
     }
 }
 
@@ -48,7 +50,7 @@ fn floats(data: &[u8]) -> Vec<f32> {
 fn data_may_be_flat_or_nested_and_keys_in_any_order() {
     #[track_caller]
     fn check(fields: &str) {
-        let (tensors, asked) = read(&signature(), with_x(fields).as_bytes(), None).unwrap();
+        let (tensors, asked) = read(both(&x_and_n()), with_x(fields).as_bytes(), None).unwrap();
         assert_eq!(
             (tensors[0].name.as_str(), tensors[0].shape.as_slice()),
             ("x", [2, 2].as_slice()),
@@ -74,24 +76,19 @@ fn data_may_be_flat_or_nested_and_keys_in_any_order() {
 fn an_empty_batch_is_a_batch() {
     for data in ["[]", "[[]]"] {
         let fields = format!(r#""name": "x", "shape": [0, 2], "datatype": "FP32", "data": {data}"#);
-        let read = read(&signature(), with_x(&fields).as_bytes(), None);
+        let read = read(both(&x_and_n()), with_x(&fields).as_bytes(), None);
         assert_eq!(read.is_ok(), data == "[]", "{data}");
     }
 }
 
 #[test]
 fn nesting_must_be_the_shape_s_though_the_shape_comes_later() {
-    let ports = vec![port("x", Dtype::U8, &[None, None])];
-    let signature = TensorSignature {
-        inputs: ports.clone(),
-        outputs: ports,
-        ..signature()
-    };
+    let ports = [port("x", Dtype::U8, &[None, None])];
     let send = |data: &str, shape: &str| {
         let input =
             format!(r#"{{"name": "x", "datatype": "UINT8", "data": {data}, "shape": {shape}}}"#);
         read(
-            &signature,
+            both(&ports),
             format!(r#"{{"inputs": [{input}]}}"#).as_bytes(),
             None,
         )
@@ -109,7 +106,7 @@ fn nesting_must_be_the_shape_s_though_the_shape_comes_later() {
 fn inputs_come_in_any_order() {
     let x = r#"{"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}"#;
     let (tensors, _) = read(
-        &signature(),
+        both(&x_and_n()),
         format!(r#"{{"inputs": [{N}, {x}]}}"#).as_bytes(),
         None,
     )
@@ -141,7 +138,7 @@ fn the_answer_holds_what_was_asked_for() {
     let check = |asked: &str, version: &str, expected: &str, binary: &[u8]| {
         let fields = r#""name": "x", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]"#;
         let body = with_x(fields).replacen('{', &format!("{{{asked}"), 1);
-        let (_, asked) = read(&signature(), body.as_bytes(), None).unwrap();
+        let (_, asked) = read(both(&x_and_n()), body.as_bytes(), None).unwrap();
         let model = ModelName {
             name: "m".into(),
             version: version.into(),

@@ -2,10 +2,9 @@
 //!
 //! Owns how the number of bytes gives the size of the open dimension. Must not know media types.
 
-use super::super::signature::Port;
-use super::super::tensor::{Tensor, shape_text};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
+use crate::tensor::{Port, Tensor, shape_text};
 
 /// Returns true if bytes alone can define the input tensor. For this there must be one port, which
 /// holds numbers and has at most one open dimension: the number of bytes gives its size.

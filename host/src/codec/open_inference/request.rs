@@ -11,13 +11,13 @@ use std::borrow::Cow;
 
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess};
 
-use super::super::super::signature::{Port, TensorSignature};
 use super::super::elements::{Elements, Read};
 use super::super::reading::{self, Fields, Items, List, Object, Reader};
 use super::super::scalar::Scalar;
-use super::{DTYPES, datatype, expectation};
+use super::ports::{DTYPES, datatype, expectation};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
+use crate::tensor::{Port, PortLists};
 use crate::text::{NAME_BYTES, cut};
 
 /// Maximum length of the id of a request, in bytes. The answer repeats the id.
@@ -25,7 +25,7 @@ const ID_BYTES: usize = 1024;
 
 /// A request that was read from JSON. Whether its inputs fit their ports is not checked yet.
 pub(super) struct Request<'a> {
-    signature: &'a TensorSignature,
+    ports: PortLists<'a>,
     body_bytes: usize,
     /// Index of the port of each input, as a first reading of the body found it. Empty during the
     /// first reading.
@@ -78,11 +78,8 @@ pub(super) struct Parameters {
 /// # Errors
 /// Fails if the text is not JSON, if it does not follow the Open Inference Protocol, or if data
 /// does not fit the port of its input.
-pub(super) fn read<'a>(
-    signature: &'a TensorSignature,
-    json: &[u8],
-) -> Result<Request<'a>, ScoreFailure> {
-    let request = read_knowing(signature, json, &[])?;
+pub(super) fn read<'a>(ports: PortLists<'a>, json: &[u8]) -> Result<Request<'a>, ScoreFailure> {
+    let request = read_knowing(ports, json, &[])?;
     let is_skipped =
         |input: &Input| input.port.is_some() && matches!(input.data, Some(Data::Skipped));
     if !request.inputs.iter().any(is_skipped) {
@@ -95,9 +92,9 @@ pub(super) fn read<'a>(
         inputs,
         outputs,
         ..
-    } = read_knowing(signature, json, &known)?;
+    } = read_knowing(ports, json, &known)?;
     Ok(Request {
-        signature,
+        ports,
         body_bytes: json.len(),
         known: &[],
         id,
@@ -108,21 +105,21 @@ pub(super) fn read<'a>(
 }
 
 fn read_knowing<'a>(
-    signature: &'a TensorSignature,
+    ports: PortLists<'a>,
     json: &[u8],
     known: &'a [Option<usize>],
 ) -> Result<Request<'a>, ScoreFailure> {
     reading::json(
         json,
-        || expectation(&signature.inputs),
+        || expectation(ports.inputs),
         |json_text, reader| {
             let mut request = Request {
-                signature,
+                ports,
                 body_bytes: json.len(),
                 known,
                 id: None,
                 parameters: Parameters::default(),
-                inputs: Vec::with_capacity(signature.inputs.len()),
+                inputs: Vec::with_capacity(ports.inputs.len()),
                 outputs: Vec::new(),
             };
             Object(&mut request, reader).deserialize(json_text)?;
@@ -186,13 +183,13 @@ impl Items for Inputs<'_, '_> {
         reader: &mut Reader,
     ) -> Result<bool, A::Error> {
         let Request {
-            signature,
+            ports,
             body_bytes,
             known,
             inputs,
             ..
         } = &mut *self.0;
-        let ports = signature.inputs.as_slice();
+        let ports = ports.inputs;
         if index >= ports.len() {
             return match list.next_element::<IgnoredAny>()? {
                 None => Ok(false),
@@ -305,11 +302,9 @@ impl Items for Outputs<'_, '_> {
         list: &mut A,
         reader: &mut Reader,
     ) -> Result<bool, A::Error> {
-        let Request {
-            signature, outputs, ..
-        } = &mut *self.0;
+        let Request { ports, outputs, .. } = &mut *self.0;
         let mut asked = Asked {
-            ports: &signature.outputs,
+            ports: ports.outputs,
             taken: outputs,
             port: None,
             parameters: Parameters::default(),

@@ -1,13 +1,14 @@
-//! The bodies of tensor scorers: reads what callers send as tensors, and writes what scorers return
-//! as an answer in the format of the request.
+//! Wire formats: reads what callers send as tensors, and writes tensors as an answer in the format of
+//! the request.
 //!
 //! The entry points are [`read`] and [`write()`]. Owns which format a body has. Must not know
-//! routes, guests or instances. The formats are Azure ML's JSON (`azure_ml`), the Open Inference
-//! Protocol ([`open_inference`]), and bare bytes (`raw`).
+//! routes, signatures, guests or instances. The formats are Azure ML's JSON (`azure_ml`), the Open
+//! Inference Protocol ([`open_inference`]), and bare bytes (`raw`).
 
 mod azure_ml;
 mod deadline;
 mod elements;
+pub mod media_type;
 pub mod open_inference;
 mod raw;
 mod reading;
@@ -16,17 +17,14 @@ mod scalar;
 mod sniff;
 mod text;
 
-use super::signature::{
-    JSON, OCTET_STREAM, Port, TensorSignature, is_json, same_type, says_nothing,
-};
-use super::tensor::Tensor;
-use crate::call::Payload;
+pub use self::deadline::reading_until;
+use self::media_type::{JSON, OCTET_STREAM, is_json, same_type, says_nothing};
+use self::open_inference::{Asked, JSON_LENGTH, ModelName};
+use crate::call::{BodyFormat, Payload};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
+use crate::tensor::{Port, PortLists, Tensor};
 use crate::text::{NAME_BYTES, cut};
-
-pub(super) use self::deadline::reading_until;
-use self::open_inference::{Asked, JSON_LENGTH, ModelName};
 
 /// Format that the answer to a call must have. It follows from the request.
 #[derive(Debug, Default)]
@@ -55,15 +53,12 @@ pub struct Written {
 /// # Errors
 /// Fails if no format has the media type of the body, or if the body does not fit the ports.
 pub fn read(
-    signature: &TensorSignature,
+    ports: PortLists<'_>,
+    format: BodyFormat,
     payload: &Payload,
     attributes: &[(String, String)],
 ) -> Result<(Vec<Tensor>, Reply), ScoreFailure> {
-    let (label, body, ports) = (
-        payload.content_type.as_str(),
-        &payload.body,
-        signature.inputs.as_slice(),
-    );
+    let (label, body) = (payload.content_type.as_str(), &payload.body);
     let attribute = |wanted| {
         attributes
             .iter()
@@ -71,21 +66,20 @@ pub fn read(
             .map(|(_, value)| value.as_str())
     };
     let json_length = attribute(JSON_LENGTH);
-    let is_open_inference = json_length.is_some() || same_type(label, open_inference::MEDIA_TYPE);
+    let is_open_inference = json_length.is_some() || format == BodyFormat::OpenInference;
     let is_text = is_json(label) || says_nothing(label);
-    if is_open_inference || is_text && sniff::is_open_inference(ports, body) {
-        let (tensors, asked) = open_inference::read(signature, body, json_length)?;
+    if is_open_inference || is_text && sniff::is_open_inference(ports.inputs, body) {
+        let (tensors, asked) = open_inference::read(ports, body, json_length)?;
         return Ok((tensors, Reply(Form::OpenInference(asked))));
     }
-    let tensors = match ports {
-        ports if is_text => azure_ml::read(ports, body)?,
-        [port] if same_type(label, OCTET_STREAM) && raw::is_enough(ports) => {
+    let tensors = match ports.inputs {
+        inputs if is_text => azure_ml::read(inputs, body)?,
+        [port] if same_type(label, OCTET_STREAM) && raw::is_enough(ports.inputs) => {
             vec![raw::read(port, body)?]
         }
-        ports => return Err(unsupported(label, ports)),
+        inputs => return Err(unsupported(label, inputs)),
     };
-    let is_one_of_numbers =
-        matches!(signature.outputs.as_slice(), [port] if port.dtype != Dtype::Text);
+    let is_one_of_numbers = matches!(ports.outputs, [port] if port.dtype != Dtype::Text);
     let raw = is_one_of_numbers && prefers_bytes(attributes);
     Ok((tensors, Reply(if raw { Form::Raw } else { Form::AzureMl })))
 }

@@ -12,29 +12,30 @@ fn read_everywhere(dtype: Dtype, text: &str) -> Vec<Vec<u8>> {
     let element = dtype.bytes();
     let datatype = open_inference::datatype(dtype);
     let forms = [
-        (vec![None], JSON, format!("{{\"x\": [0, {text}]}}")),
+        (vec![None], BodyFormat::Labelled, format!("{{\"x\": [0, {text}]}}")),
         (
             vec![None, Some(2)],
-            JSON,
+            BodyFormat::Labelled,
             format!("{{\"x\": [[0, {text}]]}}"),
         ),
-        (vec![], JSON, format!("{{\"x\": {text}}}")),
+        (vec![], BodyFormat::Labelled, format!("{{\"x\": {text}}}")),
         (
             vec![None, Some(2)],
-            open_inference::MEDIA_TYPE,
+            BodyFormat::OpenInference,
             inference("[1, 2]", datatype, &format!("[{text}, {text}]")),
         ),
         (
             vec![None, Some(2)],
-            open_inference::MEDIA_TYPE,
+            BodyFormat::OpenInference,
             inference("[1, 2]", datatype, &format!("[[{text}, {text}]]")),
         ),
     ];
-    let read_one = |(shape, label, body): &(Vec<Option<u64>>, &str, String)| {
+    let read_one = |(shape, format, body): &(Vec<Option<u64>>, BodyFormat, String)| {
         let ports = [port("x", dtype, shape)];
         let (tensors, _) = read(
-            &signature(&ports, &ports),
-            &payload(label, body.as_str()),
+            signature(&ports, &ports),
+            *format,
+            &payload(JSON, body.as_str()),
             &[],
         )
         .unwrap();
@@ -79,7 +80,7 @@ fn a_decimal_next_to_a_tie_is_rounded_once_in_every_form() {
     let ports = [port("x", Dtype::F32, &[None])];
     let body = payload(JSON, "{\"x\": [16777217.0, null]}");
     let Err(ScoreFailure::NotConforming { pointer, .. }) =
-        read(&signature(&ports, &ports), &body, &[])
+        read(signature(&ports, &ports), BodyFormat::Labelled, &body, &[])
     else {
         panic!()
     };

@@ -3,12 +3,11 @@
 //! Owns the agreement of an input with its port, and where binary data belongs. Must not know how
 //! JSON is read, or anything of answers.
 
-use super::super::super::signature::Port;
-use super::super::super::tensor::{Tensor, count};
+use super::ports::{datatype, expectation, misfit, shape_text};
 use super::request::{Data, Input};
-use super::{datatype, expectation, misfit, shape_text};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
+use crate::tensor::{Port, Tensor, count};
 
 /// Binary data after the JSON of a request, as far as no input has taken it yet.
 pub(super) struct Binary<'a> {

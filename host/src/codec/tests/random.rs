@@ -127,11 +127,12 @@ fn open_inference_body(tensors: &[Tensor], binary: bool, sorted: bool) -> (Vec<u
 proptest! {
     #[test]
     fn no_form_changes_a_tensor((port_a, a) in any_tensor("a"), (port_b, b) in any_tensor("b"), sorted: bool) {
-        let signature = signature(&[port_a, port_b], &[]);
+        let inputs = [port_a, port_b];
+        let signature = signature(&inputs, &[]);
         let tensors = vec![a, b];
         let read = |content_type: &str, body: Vec<u8>, json: Option<&str>| {
             let attributes: Vec<_> = json.iter().map(|json| (JSON_LENGTH.to_owned(), (*json).to_owned())).collect();
-            read(&signature, &payload(content_type, body), &attributes).map(|(tensors, _)| tensors)
+            read(signature, BodyFormat::Labelled, &payload(content_type, body), &attributes).map(|(tensors, _)| tensors)
         };
         prop_assert_eq!(read(JSON, azure_ml::write(&tensors), None), Ok(tensors.clone()));
         let (body, _) = open_inference_body(&tensors, false, sorted);
@@ -149,7 +150,7 @@ proptest! {
             *first = None;
         }
         let body = tensor.data.clone();
-        let (tensors, _) = read(&signature(&[port], &[]), &payload(OCTET_STREAM, body), &[]).unwrap();
+        let (tensors, _) = read(signature(&[port], &[]), BodyFormat::Labelled, &payload(OCTET_STREAM, body), &[]).unwrap();
         prop_assert_eq!(tensors, vec![tensor]);
     }
 
@@ -161,10 +162,11 @@ proptest! {
     ) {
         let ports = [port("x", Dtype::F32, &[None, Some(2)]), port("b", Dtype::Bool, &[])];
         let signature = signature(&ports[..1 + json % 2], &ports);
-        let label = ["", OCTET_STREAM, JSON, open_inference::MEDIA_TYPE][form];
+        let label = ["", OCTET_STREAM, JSON, OCTET_STREAM][form];
+        let format = if form == 3 { BodyFormat::OpenInference } else { BodyFormat::Labelled };
         let header = attributes(&[(JSON_LENGTH, json.to_string().as_str())]);
-        let _ = read(&signature, &payload(label, body.clone()), &[]);
-        let _ = read(&signature, &payload(label, body), &header);
+        let _ = read(signature, format, &payload(label, body.clone()), &[]);
+        let _ = read(signature, format, &payload(label, body), &header);
     }
 
     #[test]
@@ -178,13 +180,13 @@ proptest! {
         let (mut body, json) = open_inference_body(&[a, b], binary, false);
         *at.get_mut(&mut body) = byte;
         let header = attributes(&[(JSON_LENGTH, &json)]);
-        let _ = read(&signature(&[port_a, port_b], &[]), &payload(JSON, body.clone()), &header[..usize::from(binary)]);
+        let _ = read(signature(&[port_a, port_b], &[]), BodyFormat::Labelled, &payload(JSON, body.clone()), &header[..usize::from(binary)]);
     }
 
     #[test]
     fn random_json_never_panics(body in "[\\[\\]{}:,\"a-e0-9.-]{0,60}") {
         let ports = [port("a", Dtype::I8, &[None, None]), port("b", Dtype::F64, &[Some(1)])];
-        let _ = read(&signature(&ports, &ports), &payload(JSON, body.clone()), &[]);
-        let _ = read(&signature(&ports, &ports), &payload(open_inference::MEDIA_TYPE, body), &[]);
+        let _ = read(signature(&ports, &ports), BodyFormat::Labelled, &payload(JSON, body.clone()), &[]);
+        let _ = read(signature(&ports, &ports), BodyFormat::OpenInference, &payload(JSON, body), &[]);
     }
 }

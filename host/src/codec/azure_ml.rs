@@ -7,12 +7,11 @@ use std::fmt;
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
 
-use super::super::signature::Port;
-use super::super::tensor::{Tensor, shape_text};
 use super::elements::Elements;
 use super::reading::{self, Key, Reader, Step, unexpected};
 use super::text;
 use crate::error::ScoreFailure;
+use crate::tensor::{Port, Tensor, shape_text};
 use crate::text::{NAME_BYTES, cut};
 
 /// Name that callers of Azure ML give the only input, whatever name the scorer gives the input.

@@ -9,12 +9,11 @@ use std::fmt;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::super::signature::Port;
-use super::super::tensor::{Tensor, put_text, shape_text};
 use super::deadline;
 use super::reading::{Reader, Step, unexpected};
 use super::rounding::{self, Rounded};
 use crate::model::Dtype;
+use crate::tensor::{Port, Tensor, put_text, shape_text};
 use crate::text::{NAME_BYTES, cut};
 
 /// Number of elements of one list after which the deadline is checked. Reading that many takes some

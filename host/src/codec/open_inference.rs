@@ -1,7 +1,8 @@
 //! The Open Inference Protocol, version 2, with its extension for binary tensor data.
 //!
-//! Owns the protocol's datatypes, the order in which a request is read, and the format of the
-//! answer. Must not know routes, or how JSON is read. The protocol is at
+//! Owns the order in which a request is read, and the format of the answer. Must not know how JSON
+//! is read, nor the routes and the documents about the model, which are in `server`. The protocol is
+//! at
 //! <https://github.com/kserve/open-inference-protocol>, and the extension is in Triton's
 //! `extension_binary_data.md`.
 //!
@@ -9,20 +10,16 @@
 //! as binary data. The protocol's BYTES are texts here: strings in JSON, and UTF-8 in binary data.
 
 mod inputs;
+mod ports;
 mod request;
 
-use super::super::signature::{Port, TensorSignature};
-use super::super::tensor::Tensor;
+use self::inputs::{Binary, tensors};
+pub use self::ports::datatype;
+use self::ports::misfit;
+use self::request::{Output, Request};
 use super::text;
 use crate::error::ScoreFailure;
-use crate::model::Dtype;
-
-use self::inputs::{Binary, tensors};
-use self::request::{Output, Request};
-
-/// Media type that the host gives a body that arrives on a route of the Open Inference Protocol,
-/// whatever media type the sender gave.
-pub const MEDIA_TYPE: &str = "application/vnd.open-inference+json";
+use crate::tensor::{PortLists, Tensor};
 
 /// Name of the attribute that says how many bytes of a body are JSON. Binary data follows the JSON.
 /// Answers with binary data have this attribute, too.
@@ -46,63 +43,13 @@ pub(super) struct Asked {
     outputs: Vec<(usize, bool)>,
 }
 
-/// All element types, in the order in which the Open Inference Protocol lists them.
-const DTYPES: [Dtype; 14] = [
-    Dtype::Bool,
-    Dtype::U8,
-    Dtype::U16,
-    Dtype::U32,
-    Dtype::U64,
-    Dtype::I8,
-    Dtype::I16,
-    Dtype::I32,
-    Dtype::I64,
-    Dtype::F16,
-    Dtype::Bf16,
-    Dtype::F32,
-    Dtype::F64,
-    Dtype::Text,
-];
-
-/// Returns the name of an element type in the Open Inference Protocol, e.g. `FP32`.
-#[must_use]
-pub const fn datatype(dtype: Dtype) -> &'static str {
-    match dtype {
-        Dtype::Bool => "BOOL",
-        Dtype::Bf16 => "BF16",
-        Dtype::F16 => "FP16",
-        Dtype::F32 => "FP32",
-        Dtype::F64 => "FP64",
-        Dtype::I16 => "INT16",
-        Dtype::I32 => "INT32",
-        Dtype::I64 => "INT64",
-        Dtype::I8 => "INT8",
-        Dtype::Text => "BYTES",
-        Dtype::U16 => "UINT16",
-        Dtype::U32 => "UINT32",
-        Dtype::U64 => "UINT64",
-        Dtype::U8 => "UINT8",
-    }
-}
-
-/// Returns a port's shape as the Open Inference Protocol writes it, e.g. `[-1, 784]`.
-#[must_use]
-pub fn shape_text(port: &Port) -> String {
-    let dimensions: Vec<_> = port
-        .shape
-        .iter()
-        .map(|dimension| dimension.map_or_else(|| "-1".to_owned(), |size| size.to_string()))
-        .collect();
-    format!("[{}]", dimensions.join(", "))
-}
-
 /// Reads a request of the Open Inference Protocol as one tensor for each port, in the order of the
 /// ports. `json_length` is the value of the attribute [`JSON_LENGTH`], if the request has it.
 ///
 /// # Errors
 /// Fails if the body does not follow the Open Inference Protocol, or does not fit the ports.
 pub(super) fn read(
-    signature: &TensorSignature,
+    ports: PortLists<'_>,
     body: &[u8],
     json_length: Option<&str>,
 ) -> Result<(Vec<Tensor>, Asked), ScoreFailure> {
@@ -123,9 +70,9 @@ pub(super) fn read(
         inputs,
         outputs,
         ..
-    } = request::read(signature, json)?;
+    } = request::read(ports, json)?;
     let tensors = tensors(
-        &signature.inputs,
+        ports.inputs,
         inputs,
         Binary {
             rest: binary,
@@ -134,7 +81,7 @@ pub(super) fn read(
     )?;
     let by_default = parameters.binary_data_output.unwrap_or(false);
     let outputs = if outputs.is_empty() {
-        (0..signature.outputs.len())
+        (0..ports.outputs.len())
             .map(|port| (port, by_default))
             .collect()
     } else {
@@ -217,26 +164,6 @@ pub(super) fn write(
         body.extend_from_slice(&tensor.data);
     }
     (body, json)
-}
-
-fn misfit(pointer: String, message: String) -> ScoreFailure {
-    ScoreFailure::NotConforming { message, pointer }
-}
-
-/// Returns the part of an error message that says what a caller should send.
-fn expectation(ports: &[Port]) -> String {
-    let ports: Vec<_> = ports
-        .iter()
-        .map(|port| {
-            format!(
-                "`{}` of {} and shape {}",
-                port.name,
-                datatype(port.dtype),
-                shape_text(port)
-            )
-        })
-        .collect();
-    ports.join(", ")
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ fn binary_data_must_add_up() {
         .collect();
     let send = |json: &str, bytes: &[u8], length: &str| {
         let body = [json.as_bytes(), bytes].concat();
-        read(&signature(), &body, Some(length)).map(|(tensors, _)| tensors)
+        read(both(&x_and_n()), &body, Some(length)).map(|(tensors, _)| tensors)
     };
     let json = x("8");
     let tensors = send(&json, &bytes, &json.len().to_string()).unwrap();
@@ -69,16 +69,11 @@ fn binary_data_must_add_up() {
 
 #[test]
 fn a_boolean_is_0_or_1_in_binary_data_too() {
-    let ports = vec![port("b", Dtype::Bool, &[None])];
-    let signature = TensorSignature {
-        inputs: ports.clone(),
-        outputs: ports,
-        ..signature()
-    };
+    let ports = [port("b", Dtype::Bool, &[None])];
     let json = r#"{"inputs": [{"name": "b", "shape": [1], "datatype": "BOOL", "parameters": {"binary_data_size": 1}}]}"#;
     let send = |byte: u8| {
         read(
-            &signature,
+            both(&ports),
             &[json.as_bytes(), &[byte]].concat(),
             Some(&json.len().to_string()),
         )
