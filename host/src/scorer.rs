@@ -7,9 +7,11 @@
 mod batcher;
 mod cached;
 mod callers;
-mod execution;
+mod component_runner;
+mod conversion;
 mod graph_runner;
 mod instance;
+mod kind;
 mod large;
 mod linking;
 mod pipeline;
@@ -33,14 +35,17 @@ pub use self::linking::world::{WIT_VERSION, World};
 
 use self::batcher::Batcher;
 use self::cached::Cached;
+use self::component_runner::ComponentRunner;
 use self::graph_runner::GraphRunner;
-pub use self::instance::{Input, Output};
+pub use self::instance::Output;
+use self::instance::Run;
+use self::kind::{Kind, PayloadComponent, TensorComponent};
 use self::large::Large;
 use self::linking::Linked;
+use self::pipeline::Pipeline;
 use self::pool::Pool;
-use self::prediction_cache::PredictionCache;
 pub use self::prediction_cache::entry;
-use self::signature::Signature;
+use self::signature::{Described, Signature};
 use self::turns::Turns;
 #[cfg(feature = "graphs")]
 pub(crate) use self::{graph_runner::answer_of, linking::imports::calls_graphs};
@@ -49,36 +54,18 @@ use crate::capability::Capabilities;
 use crate::codec::open_inference::ModelName;
 use crate::component::{self, Compiled};
 use crate::error::{ScoreFailure, StartupError};
-use crate::manifest::{Instances, Limits, Manifest};
+use crate::manifest::{Instances, Isolation, Manifest};
 use crate::offload;
 use crate::sizing;
 
 /// A loaded scorer: a linked component with its contract and instances, or a graph that is served
 /// without a component.
 pub struct Scorer {
-    shared: Arc<Shared>,
-    runtime: tokio::runtime::Handle,
-}
-
-/// The executable part of a scorer: a linked component or an ONNX graph.
-enum Code {
-    Component(Linked),
-    Graph(GraphRunner),
-}
-
-struct Shared {
-    code: Code,
-    pool: Pool,
-    turns: Turns,
-    large: Large,
-    /// Maximum number of calls that may execute at a time.
-    most: usize,
-    signature: Signature,
-    model: ModelName,
-    limits: Limits,
+    pipeline: Arc<Pipeline>,
     instances: Instances,
-    batcher: Option<Arc<Batcher>>,
-    cache: Option<PredictionCache>,
+    /// Maximum number of calls that may execute at a time.
+    max_concurrency: usize,
+    runtime: tokio::runtime::Handle,
 }
 
 impl Scorer {
@@ -100,20 +87,29 @@ impl Scorer {
         let cached = Cached::of_component(manifest, compiled, linked.world(), &capabilities);
         let deadline = Instant::now() + manifest.limits.init_deadline;
         let described = runtime.spawn(async move {
-            let signature = linked.describe(deadline).await?;
-            Ok::<_, StartupError>((linked, signature))
+            let described = linked.describe(deadline).await?;
+            Ok::<_, StartupError>((linked, described))
         });
         let described = described
             .await
             .map_err(|error| StartupError::Host(format!("describe: {error}")))?;
-        let (linked, signature) = described?;
-        Self::new(
-            Code::Component(linked),
-            signature,
-            cached,
-            manifest,
-            runtime,
-        )
+        let (linked, described) = described?;
+        let max_concurrency = sizing::most_instances(&manifest.limits);
+        let turns = Turns::new(max_concurrency, manifest.limits.queue);
+        let kind = match described {
+            Described::Payload(signature) => Kind::Payloads(PayloadComponent {
+                runner: runner(linked, manifest, max_concurrency, &turns),
+                signature,
+            }),
+            Described::Tensor(signature) => Kind::Tensors(TensorComponent {
+                runner: runner(linked, manifest, max_concurrency, &turns),
+                signature,
+                batcher: manifest
+                    .batching
+                    .map(|batching| Arc::new(Batcher::new(batching))),
+            }),
+        };
+        Self::new(kind, turns, max_concurrency, cached, manifest, runtime)
     }
 
     /// Loads an ONNX graph that is served without a component.
@@ -130,54 +126,43 @@ impl Scorer {
         capabilities: &Capabilities,
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, StartupError> {
-        let graph = GraphRunner::load(file, library, &manifest.limits, runtime.clone()).await?;
-        let signature = graph.signature().map_err(|problem| StartupError::Model {
-            path: file.to_path_buf(),
-            problem: format!("has ports that callers cannot use: {problem}"),
-            fix: "export it with other inputs or outputs, or call it from a component".to_owned(),
-        })?;
+        let max_concurrency = sizing::most_sessions(&manifest.limits);
+        let turns = Turns::new(max_concurrency, manifest.limits.queue);
+        let (on, limits) = (runtime.clone(), &manifest.limits);
+        let graph = GraphRunner::load(file, library, turns.clone(), limits, on).await?;
         let cached = Cached::of_graph(manifest, capabilities);
-        Self::new(Code::Graph(graph), signature, cached, manifest, runtime)
+        let kind = Kind::Graph(graph);
+        Self::new(kind, turns, max_concurrency, cached, manifest, runtime)
     }
 
     fn new(
-        code: Code,
-        signature: Signature,
+        kind: Kind,
+        turns: Turns,
+        max_concurrency: usize,
         cached: Option<Cached>,
         manifest: &Manifest,
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, StartupError> {
-        let batcher = batcher(manifest, &signature)?;
+        check_batching(manifest, kind.signature())?;
         let cache = cached
-            .map(|cached| cached.cache(manifest, &signature))
+            .map(|cached| cached.cache(manifest, kind.signature()))
             .transpose()?;
-        let (limits, instances) = (manifest.limits.clone(), manifest.instances.clone());
-        let most = match code {
-            Code::Component(_) => sizing::most_instances(&limits),
-            Code::Graph(_) => sizing::most_sessions(&limits),
-        };
-        let pool = Pool::new(most, &instances);
-        let turns = Turns::new(most, limits.queue);
-        let large = Large::new(sizing::cores(), most);
         let model = ModelName {
             name: manifest.scorer.name.clone(),
             version: manifest.scorer.version.clone(),
         };
-        let shared = Shared {
-            code,
-            pool,
+        let pipeline = Pipeline {
+            kind,
             turns,
-            large,
-            most,
-            signature,
+            large: Large::new(sizing::cores(), max_concurrency),
             model,
-            limits,
-            instances,
-            batcher,
+            limits: manifest.limits.clone(),
             cache,
         };
         Ok(Self {
-            shared: Arc::new(shared),
+            pipeline: Arc::new(pipeline),
+            instances: manifest.instances.clone(),
+            max_concurrency,
             runtime,
         })
     }
@@ -188,29 +173,15 @@ impl Scorer {
     /// # Errors
     /// Fails if `init` fails, traps or takes too long.
     pub async fn warm_up(&self) -> Result<(), StartupError> {
-        let shared = Arc::clone(&self.shared);
-        let started = self.runtime.spawn(async move {
-            // One instance proves that `init` works, even if no instance is kept.
-            let count = if shared.pool.is_warm() {
-                shared.instances.at_start.min(shared.most)
-            } else {
-                1
-            };
-            let linked = match &shared.code {
-                Code::Component(linked) => linked,
-                Code::Graph(graph) => {
-                    return graph.prepare(count).await.map_err(StartupError::Host);
-                }
-            };
-            for _ in 0..count {
-                let deadline = Instant::now() + shared.limits.init_deadline;
-                match linked.instance(deadline).await {
-                    Ok(instance) => shared.pool.put_back(instance),
-                    Err(failure) => return Err(linked.init_error(failure, &shared.limits)),
-                }
-            }
-            Ok(())
-        });
+        // One instance proves that `init` works, even if no instance is kept.
+        let count = match self.instances.isolation {
+            Isolation::Warm => self.instances.at_start.min(self.max_concurrency),
+            Isolation::Call => 1,
+        };
+        let pipeline = Arc::clone(&self.pipeline);
+        let started = self
+            .runtime
+            .spawn(async move { pipeline.kind.warm_up(count).await });
         started
             .await
             .map_err(|error| StartupError::Host(format!("init: {error}")))?
@@ -219,26 +190,23 @@ impl Scorer {
     /// Returns the world that the component exports. A graph counts as a scorer of tensors.
     #[must_use]
     pub fn world(&self) -> World {
-        match &self.shared.code {
-            Code::Component(linked) => linked.world(),
-            Code::Graph(_) => World::TensorScoring,
-        }
+        self.pipeline.kind.world()
     }
 
     /// Returns each output that has class names, as the output's name and the class names of its
     /// columns. Only graphs have class names.
     pub fn classes(&self) -> impl Iterator<Item = (&str, &[String])> {
-        let graph = match &self.shared.code {
-            Code::Component(_) => None,
-            Code::Graph(graph) => Some(graph.classes()),
+        let graph = match &self.pipeline.kind {
+            Kind::Payloads(_) | Kind::Tensors(_) => None,
+            Kind::Graph(graph) => Some(graph.classes()),
         };
         graph.into_iter().flatten()
     }
 
     /// Returns the contract of this scorer with its callers.
     #[must_use]
-    pub fn signature(&self) -> &Signature {
-        &self.shared.signature
+    pub fn signature(&self) -> Signature<'_> {
+        self.pipeline.kind.signature()
     }
 
     /// Runs `work` on a scoring thread, so that it does not block a thread that serves sockets.
@@ -262,9 +230,9 @@ impl Scorer {
     pub fn is_in_time(&self, bytes: u64, waiting_bytes: u64) -> bool {
         bytes <= offload::LONG_BYTES as u64
             || self
-                .shared
+                .pipeline
                 .large
-                .is_in_time(bytes, waiting_bytes, self.shared.limits.deadline)
+                .is_in_time(bytes, waiting_bytes, self.pipeline.limits.deadline)
     }
 
     /// Scores one payload. The deadline counts from the start of this function, so it includes the
@@ -277,29 +245,37 @@ impl Scorer {
         invocation: Invocation,
         payload: Payload,
     ) -> Result<Scored, ScoreFailure> {
-        let deadline = Instant::now() + self.shared.limits.deadline;
+        let deadline = Instant::now() + self.pipeline.limits.deadline;
         let deadline = invocation
             .latest
             .map_or(deadline, |latest| deadline.min(latest));
-        let shared = Arc::clone(&self.shared);
-        let call = Box::pin(async move { shared.score(invocation, payload, deadline).await });
+        let pipeline = Arc::clone(&self.pipeline);
+        let call = Box::pin(async move { pipeline.handle(invocation, payload, deadline).await });
         offload::run(&self.runtime, call)
             .await
             .unwrap_or_else(|problem| Err(ScoreFailure::HostFault(problem)))
     }
 }
 
-/// Returns the batcher that joins concurrent calls, if the manifest asks for batching. Fails if it
-/// does and the scorer is not batchable.
-fn batcher(
+/// Returns what runs the calls of a component, as its manifest says.
+fn runner<R: Run>(
+    linked: Linked,
     manifest: &Manifest,
-    signature: &Signature,
-) -> Result<Option<Arc<Batcher>>, StartupError> {
-    let Some(batching) = manifest.batching else {
-        return Ok(None);
-    };
+    max_concurrency: usize,
+    turns: &Turns,
+) -> Arc<ComponentRunner<R>> {
+    let pool = Pool::new(max_concurrency, &manifest.instances);
+    let limits = manifest.limits.clone();
+    Arc::new(ComponentRunner::new(linked, pool, turns.clone(), limits))
+}
+
+/// Checks that the scorer is batchable if the manifest asks for batching.
+fn check_batching(manifest: &Manifest, signature: Signature<'_>) -> Result<(), StartupError> {
+    if manifest.batching.is_none() {
+        return Ok(());
+    }
     match signature {
-        Signature::Tensor(signature) if signature.batchable => Ok(Some(Arc::new(Batcher::new(batching)))),
+        Signature::Tensor(signature) if signature.batchable => Ok(()),
         _ if manifest.scorer.component.is_none() => Err(StartupError::Model {
             path: manifest.scorer.model.clone().unwrap_or_default(),
             problem: "cannot be batched: the file of a graph does not say whether its rows are \

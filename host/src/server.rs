@@ -20,6 +20,7 @@ mod open_inference;
 mod openapi;
 mod response;
 mod routes;
+mod served_model;
 mod stream;
 mod table;
 
@@ -64,7 +65,7 @@ pub struct Service {
     /// True if the Functions host is the caller. Each function has a route of its own only in this
     /// case.
     is_custom_handler: bool,
-    open_inference: open_inference::Model,
+    open_inference: served_model::Model,
     /// Memory budget of the request bodies that are being read or scored.
     bodies: Budget,
     /// Memory budget of the responses that are being sent.
@@ -97,7 +98,7 @@ impl Service {
             .iter()
             .map(|(route, _)| route.template().to_owned());
         let routes = std::iter::once(SCORE_ROUTE.to_owned()).chain(api).collect();
-        let open_inference = open_inference::Model::new(&manifest.scorer);
+        let open_inference = served_model::Model::new(&manifest.scorer);
         let (limits, ready) = (manifest.limits.clone(), watch::Sender::new(None));
         let bodies_bytes = sizing::bodies_bytes(&limits);
         let (bodies, answers) = (Budget::new(bodies_bytes), Budget::new(bodies_bytes));

@@ -20,12 +20,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use self::claim::{Claim, Claimed};
+use self::claim::{Claim, Claimed, FIRST_LOOK, LAST_LOOK};
 use self::counts::Counts;
 pub use self::expected::Expected;
 pub use self::identity::Identity;
 
-use self::entry::Key;
+use self::entry::{ANSWER_COST_BYTES, Key};
 use self::writes::{Kept, Writes};
 use super::instance::Output;
 use crate::call::CacheStatus;
@@ -33,9 +33,6 @@ use crate::capability::Answers;
 use crate::error::ScoreFailure;
 use crate::manifest::PredictionCacheSection;
 use crate::timer;
-
-/// Approximate memory that an answer in the cache takes in addition to its own bytes, in bytes.
-const ANSWER_COST_BYTES: u64 = 256;
 
 /// Maximum number of characters that are logged of a problem with a cache entry. An entry can hold
 /// a text of any length.
@@ -130,16 +127,18 @@ impl PredictionCache {
     ///
     /// # Errors
     /// Fails with the failure of `compute`, also for a call that waited for the `compute` of
-    /// another call. Fails with `late` if the answer of another call did not come before
+    /// another call. Fails with `timed_out` if the answer of another call did not come before
     /// `deadline`.
     pub async fn answer<F: Future<Output = Result<Output, ScoreFailure>>>(
         &self,
         key: Key,
         deadline: Instant,
-        late: impl Fn() -> ScoreFailure,
+        timed_out: impl Fn() -> ScoreFailure,
         compute: impl FnOnce() -> F,
     ) -> Result<(Arc<Output>, CacheStatus), ScoreFailure> {
-        let answered = self.answer_uncounted(key, deadline, late, compute).await;
+        let answered = self
+            .answer_uncounted(key, deadline, timed_out, compute)
+            .await;
         if let Ok((_, status)) = &answered {
             self.counts.count(*status);
         }
@@ -150,7 +149,7 @@ impl PredictionCache {
         &self,
         key: Key,
         deadline: Instant,
-        late: impl Fn() -> ScoreFailure,
+        timed_out: impl Fn() -> ScoreFailure,
         compute: impl FnOnce() -> F,
     ) -> Result<(Arc<Output>, CacheStatus), ScoreFailure> {
         let lead = loop {
@@ -163,7 +162,7 @@ impl PredictionCache {
             };
             let answered = timer::until(deadline, flight.wait_for(Option::is_some))
                 .await
-                .ok_or_else(&late)?;
+                .ok_or_else(&timed_out)?;
             match answered.ok().and_then(|answered| answered.clone()) {
                 Some(Ok(output)) => return Ok((output, CacheStatus::Collapsed)),
                 // The call that led had less time, or no place. There may be some left for this
@@ -216,6 +215,50 @@ impl PredictionCache {
                     key,
                     answered: None,
                 })
+            }
+        }
+    }
+
+    /// Claims the computation of an answer among all host processes that share the store, or waits
+    /// for the process that has the claim. The wait ends after `time`, or at the deadline if that
+    /// is earlier.
+    async fn claim(
+        &self,
+        key: Key,
+        time: Duration,
+        deadline: Instant,
+        is_refused: &mut bool,
+    ) -> Claimed {
+        let name = hex::encode(key);
+        let patience = (Instant::now() + time).min(deadline);
+        let mut pause = FIRST_LOOK;
+        loop {
+            let asked = timer::until(
+                Instant::now() + self.section.timeout,
+                self.answers.claim(&name, time),
+            )
+            .await;
+            match asked.flatten() {
+                Some(true) => {
+                    let ours = Claim::new(self.answers.clone(), name);
+                    // The instance that had the claim may have written its entry after our last
+                    // look.
+                    return match self.stored(&key, deadline, is_refused).await {
+                        Some(output) => Claimed::Kept(output),
+                        None => Claimed::Ours(ours),
+                    };
+                }
+                Some(false) if Instant::now() < patience => {}
+                Some(false) | None => return Claimed::Nobodys,
+            }
+            timer::until(
+                (Instant::now() + pause).min(patience),
+                std::future::pending::<()>(),
+            )
+            .await;
+            pause = (pause * 2).min(LAST_LOOK);
+            if let Some(output) = self.stored(&key, deadline, is_refused).await {
+                return Claimed::Kept(output);
             }
         }
     }

@@ -16,11 +16,17 @@ use crate::tensor::{self, Port, PortLists, Tensor};
 use crate::text::{NAME_BYTES, REASON_BYTES, cut, displayed};
 
 /// Contract of a scorer with its callers, with one variant for each world.
-#[derive(Debug)]
-pub enum Signature {
+#[derive(Debug, Clone, Copy)]
+pub enum Signature<'a> {
     /// Contract of a scorer of the world `scoring`.
+    Payload(&'a PayloadSignature),
+    /// Contract of a scorer of the world `tensor-scoring`, or of a graph.
+    Tensor(&'a TensorSignature),
+}
+
+/// Result of `describe`, with one variant for each world.
+pub(super) enum Described {
     Payload(PayloadSignature),
-    /// Contract of a scorer of the world `tensor-scoring`.
     Tensor(TensorSignature),
 }
 
@@ -81,10 +87,10 @@ pub struct TensorSignature {
 /// Maximum number of dimensions of a port. JSON may be nested as deep, but real tensors are not.
 const DIMENSIONS: usize = 16;
 
-impl Signature {
+impl<'a> Signature<'a> {
     /// Returns true if equal inputs always give equal answers.
     #[must_use]
-    pub fn deterministic(&self) -> bool {
+    pub fn deterministic(self) -> bool {
         match self {
             Self::Payload(signature) => signature.deterministic,
             Self::Tensor(signature) => signature.deterministic,
@@ -93,64 +99,11 @@ impl Signature {
 
     /// Returns the example bodies that the scorer says it answers.
     #[must_use]
-    pub fn examples(&self) -> &[Example] {
+    pub fn examples(self) -> &'a [Example] {
         match self {
             Self::Payload(signature) => &signature.input.examples,
             Self::Tensor(signature) => &signature.examples,
         }
-    }
-
-    /// Converts the signature that `describe` of the world `scoring` returned. The error says which
-    /// part of the signature is invalid.
-    pub(super) fn from_payload(signature: wit::Signature) -> Result<Self, String> {
-        Ok(Self::Payload(PayloadSignature {
-            input: Shape::from_wit("input", signature.input)?,
-            output: Shape::from_wit("output", signature.output)?,
-            deterministic: signature.deterministic,
-        }))
-    }
-
-    /// Converts the signature that `describe` of the world `tensor-scoring` returned. The error
-    /// says which part of the signature is invalid.
-    pub(super) fn from_tensor(signature: tensor_scorer::TensorSignature) -> Result<Self, String> {
-        let ports =
-            |direction: &str, ports: Vec<tensor_scorer::Port>| -> Result<Vec<Port>, String> {
-                let port = |port: tensor_scorer::Port| Port {
-                    name: port.name,
-                    dtype: port.dtype.into(),
-                    shape: port.shape,
-                };
-                let ports = checked(direction, ports.into_iter().map(port).collect())?;
-                match ports
-                    .iter()
-                    .find(|port| signature.batchable && port.shape.first() != Some(&None))
-                {
-                    Some(port) => Err(format!(
-                        "it is batchable, and the first dimension of `{}` is not open",
-                        port.name
-                    )),
-                    None => Ok(ports),
-                }
-            };
-        Ok(Self::Tensor(TensorSignature {
-            inputs: ports("input", signature.inputs)?,
-            outputs: ports("output", signature.outputs)?,
-            batchable: signature.batchable,
-            deterministic: signature.deterministic,
-            examples: examples(signature.examples),
-        }))
-    }
-
-    /// Returns the contract of a graph that is served without a component. The contract is not
-    /// batchable, because a graph's file does not say whether the rows are independent.
-    pub(crate) fn of_graph(ports: &Ports) -> Result<Self, String> {
-        Ok(Self::Tensor(TensorSignature {
-            inputs: checked("input", ports.inputs.clone())?,
-            outputs: checked("output", ports.outputs.clone())?,
-            batchable: false,
-            deterministic: true,
-            examples: Vec::new(),
-        }))
     }
 }
 
@@ -183,6 +136,49 @@ fn checked(direction: &str, ports: Vec<Port>) -> Result<Vec<Port>, String> {
 }
 
 impl TensorSignature {
+    /// Converts the signature that `describe` of the world `tensor-scoring` returned. The error
+    /// says which part of the signature is invalid.
+    pub(super) fn from_wit(signature: tensor_scorer::TensorSignature) -> Result<Self, String> {
+        let ports =
+            |direction: &str, ports: Vec<tensor_scorer::Port>| -> Result<Vec<Port>, String> {
+                let port = |port: tensor_scorer::Port| Port {
+                    name: port.name,
+                    dtype: port.dtype.into(),
+                    shape: port.shape,
+                };
+                let ports = checked(direction, ports.into_iter().map(port).collect())?;
+                match ports
+                    .iter()
+                    .find(|port| signature.batchable && port.shape.first() != Some(&None))
+                {
+                    Some(port) => Err(format!(
+                        "it is batchable, and the first dimension of `{}` is not open",
+                        port.name
+                    )),
+                    None => Ok(ports),
+                }
+            };
+        Ok(Self {
+            inputs: ports("input", signature.inputs)?,
+            outputs: ports("output", signature.outputs)?,
+            batchable: signature.batchable,
+            deterministic: signature.deterministic,
+            examples: examples(signature.examples),
+        })
+    }
+
+    /// Returns the contract of a graph that is served without a component. The contract is not
+    /// batchable, because a graph's file does not say whether the rows are independent.
+    pub(super) fn of_graph(ports: &Ports) -> Result<Self, String> {
+        Ok(Self {
+            inputs: checked("input", ports.inputs.clone())?,
+            outputs: checked("output", ports.outputs.clone())?,
+            batchable: false,
+            deterministic: true,
+            examples: Vec::new(),
+        })
+    }
+
     /// Returns the input and output ports, which are what a wire format needs to know.
     #[must_use]
     pub fn ports(&self) -> PortLists<'_> {
@@ -200,6 +196,16 @@ impl TensorSignature {
 }
 
 impl PayloadSignature {
+    /// Converts the signature that `describe` of the world `scoring` returned. The error says which
+    /// part of the signature is invalid.
+    pub(super) fn from_wit(signature: wit::Signature) -> Result<Self, String> {
+        Ok(Self {
+            input: Shape::from_wit("input", signature.input)?,
+            output: Shape::from_wit("output", signature.output)?,
+            deterministic: signature.deterministic,
+        })
+    }
+
     /// Labels a payload as JSON if the payload's media type says nothing and the scorer takes JSON.
     ///
     /// A media type that the scorer accepts is kept. An empty media type and

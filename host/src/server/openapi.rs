@@ -14,7 +14,7 @@ use crate::tensor::Port;
 
 /// Returns the OpenAPI document of a scorer.
 #[must_use]
-pub(super) fn document(manifest: &Manifest, signature: &Signature) -> Value {
+pub(super) fn document(manifest: &Manifest, signature: Signature<'_>) -> Value {
     let scorer = &manifest.scorer;
     let version = if scorer.version.is_empty() {
         "unversioned"
@@ -84,7 +84,7 @@ pub(super) fn document(manifest: &Manifest, signature: &Signature) -> Value {
 }
 
 /// Returns the request and response bodies of `/score`, by media type.
-fn bodies(signature: &Signature) -> (Value, Value) {
+fn bodies(signature: Signature<'_>) -> (Value, Value) {
     let signature = match signature {
         Signature::Payload(signature) => {
             return (

@@ -12,7 +12,11 @@ fn read_everywhere(dtype: Dtype, text: &str) -> Vec<Vec<u8>> {
     let element = dtype.bytes();
     let datatype = open_inference::datatype(dtype);
     let forms = [
-        (vec![None], BodyFormat::Labelled, format!("{{\"x\": [0, {text}]}}")),
+        (
+            vec![None],
+            BodyFormat::Labelled,
+            format!("{{\"x\": [0, {text}]}}"),
+        ),
         (
             vec![None, Some(2)],
             BodyFormat::Labelled,

@@ -21,8 +21,8 @@ pub enum Expected {
     Tensors(Vec<Port>),
 }
 
-impl From<&Signature> for Expected {
-    fn from(signature: &Signature) -> Self {
+impl From<Signature<'_>> for Expected {
+    fn from(signature: Signature<'_>) -> Self {
         match signature {
             Signature::Payload(signature) => Self::Payload(signature.output.content_types.clone()),
             Signature::Tensor(signature) => Self::Tensors(signature.outputs.clone()),
