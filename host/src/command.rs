@@ -17,7 +17,7 @@ pub mod trial;
 use std::process::ExitCode;
 
 use rustix::process::nice;
-use scorebox_host::StartupError;
+use scorebox_host::error::{StartupError, exit_code};
 use tokio::runtime::{Builder, Runtime};
 
 /// Starts a runtime of `threads` threads that serve sockets and score short calls.
@@ -62,5 +62,5 @@ fn build(builder: &mut Builder, threads: usize) -> Result<Runtime, StartupError>
 /// Prints to standard error why the program cannot start, and returns the exit code of the error.
 fn exit(error: &StartupError) -> ExitCode {
     eprintln!("error: {error}");
-    ExitCode::from(error.exit_code())
+    ExitCode::from(exit_code::of_start(error))
 }
