@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use scorebox_sandbox::{Inhabitant, Sandbox};
+use scorebox_sandbox::{Sandbox, SandboxState};
 use wasmtime::ResourceLimiter;
 use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView};
@@ -192,7 +192,7 @@ impl InstanceState {
     }
 }
 
-impl Inhabitant for InstanceState {
+impl SandboxState for InstanceState {
     fn wasi(&mut self) -> WasiCtxView<'_> {
         let Self {
             wasi, log, table, ..

@@ -4,6 +4,7 @@
 //! of a run. The only engine is ONNX Runtime (`onnx`, with the feature `graphs`). Tests have a
 //! mock. Must not know WebAssembly, scorers, or how a call came in.
 
+mod latency;
 #[cfg(test)]
 pub(crate) mod mock;
 mod named;
@@ -11,7 +12,6 @@ mod named;
 mod onnx;
 #[cfg(feature = "graphs")]
 mod onnx_values;
-mod pace;
 mod probe;
 pub mod running;
 mod sessions;
@@ -92,7 +92,7 @@ pub trait Engine: Send + Sync {
     ///
     /// This holds if no operator in the file has a loop count or an output size that depends on the
     /// value of an input.
-    fn is_even(&self) -> bool;
+    fn is_predictable(&self) -> bool;
 }
 
 /// Reason why a session cannot be created, or why a run has no outputs.

@@ -14,36 +14,36 @@ use std::time::Duration;
 const SHORT: Duration = Duration::from_micros(250);
 
 /// Knowledge about how long the runs of one graph take.
-pub(super) struct Pace {
+pub(super) struct Latency {
     /// True if inputs of the same size always take about the same time.
-    even: bool,
+    predictable: bool,
     /// Size of the largest inputs, in bytes, whose run took at most [`SHORT`].
     ///
     /// If inputs of this size or less take longer, the value becomes half of their size.
     short_bytes: AtomicU64,
 }
 
-impl Pace {
+impl Latency {
     /// Creates the knowledge about a graph that has never run.
     ///
-    /// `even` is true if the duration of a run depends on the sizes of its inputs alone, and not on
+    /// `predictable` is true if the duration of a run depends on the sizes of its inputs alone, and not on
     /// their values.
-    pub(super) fn new(even: bool) -> Self {
+    pub(super) fn new(predictable: bool) -> Self {
         Self {
-            even,
+            predictable,
             short_bytes: AtomicU64::new(0),
         }
     }
 
     /// Returns true if a run on inputs of this size, in bytes, is expected to be short.
     pub(super) fn is_short(&self, bytes: u64) -> bool {
-        self.even && bytes <= self.short_bytes.load(Ordering::Relaxed)
+        self.predictable && bytes <= self.short_bytes.load(Ordering::Relaxed)
     }
 
     /// Records how long a run on inputs of this size, in bytes, took.
-    pub(super) fn note(&self, bytes: u64, took: Duration) {
+    pub(super) fn note(&self, bytes: u64, elapsed: Duration) {
         let known = self.short_bytes.load(Ordering::Relaxed);
-        let now = match took <= SHORT {
+        let now = match elapsed <= SHORT {
             true if bytes > known => bytes,
             // Perhaps only the thread was delayed. The next short run of that size, on another
             // thread, raises the size again.
@@ -61,26 +61,29 @@ mod tests {
 
     #[test]
     fn what_was_short_is_expected_to_be() {
-        let pace = Pace::new(true);
+        let latency = Latency::new(true);
         let (short, long) = (SHORT, SHORT * 2);
         let check = |expected: [bool; 3]| {
-            assert_eq!([100, 400, 1600].map(|bytes| pace.is_short(bytes)), expected)
+            assert_eq!(
+                [100, 400, 1600].map(|bytes| latency.is_short(bytes)),
+                expected
+            )
         };
         check([false, false, false]);
-        pace.note(400, short);
+        latency.note(400, short);
         check([true, true, false]);
-        pace.note(1600, long);
+        latency.note(1600, long);
         check([true, true, false]);
-        pace.note(100, short);
+        latency.note(100, short);
         check([true, true, false]);
-        pace.note(400, long);
+        latency.note(400, long);
         check([true, false, false]);
-        pace.note(1600, short);
+        latency.note(1600, short);
         check([true, true, true]);
-        pace.note(100, long);
+        latency.note(100, long);
         check([false, false, false]);
-        let uneven = Pace::new(false);
-        uneven.note(400, short);
-        assert!(!uneven.is_short(0));
+        let unpredictable = Latency::new(false);
+        unpredictable.note(400, short);
+        assert!(!unpredictable.is_short(0));
     }
 }
