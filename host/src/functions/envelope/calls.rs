@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::Call;
+use super::call::Call;
 use crate::call::{Payload, Source};
 use crate::functions::metadata::{self, Metadata, scalar};
 use crate::trigger::http::is_credential;
