@@ -1,8 +1,9 @@
-//! Capabilities: what the host provides to a scorer, and the state of one instance.
+//! Capabilities: what the host provides to a scorer.
 //!
-//! Owns [`Capabilities`] (shared by all instances), [`InstanceState`] (one for each instance), and
-//! [`link`], the function that adds all capabilities to a linker. Must not know which world a
-//! component exports, or HTTP. The files below adapt one interface each and hold no state.
+//! Owns [`link`], the function that adds all capabilities to a linker, and the conditions under which
+//! a scorer may import an interface. Must not know which world a component exports, or HTTP. The
+//! file `state` has the state of one instance; most others adapt one interface each and hold no
+//! state.
 
 mod answers;
 pub(crate) mod bindings;
@@ -25,199 +26,23 @@ mod output;
 mod redis;
 pub(crate) mod refusal;
 mod settings;
+mod state;
 mod telemetry;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use scorebox_sandbox::{Sandbox, SandboxState};
-use wasmtime::ResourceLimiter;
-use wasmtime::component::{HasSelf, Linker, ResourceTable};
-use wasmtime_wasi::{WasiCtx, WasiCtxView};
+use scorebox_sandbox::Sandbox;
+use wasmtime::component::{HasSelf, Linker};
 
 pub use self::answers::Answers;
-pub use self::inference::{ContextHandle, ErrorHandle, GraphHandle};
-pub use self::keyvalue::CasHandle;
+pub use self::bindings::{CasHandle, ContextHandle, ErrorHandle, GraphHandle, TensorHandle};
 pub(crate) use self::memory::Refusal;
 pub use self::memory::SharedMemory;
-pub use self::model::TensorHandle;
-pub(crate) use self::telemetry::LogSink;
+pub use self::state::{Capabilities, InstanceState};
 pub use self::telemetry::{LOGS_BYTES, Lines};
 pub use crate::redis::Store as BucketHandle;
 pub use crate::redis::raw::Connection as ConnectionHandle;
 pub use crate::tensor::Tensor as ValueHandle;
 
-use self::memory::MemoryLimit;
-use self::output::GuestOutput;
 use crate::capability::bindings::capabilities::{scorebox, wasi};
-use crate::graph::Graphs;
-use crate::model::Model;
-use crate::redis::Store;
-
-/// Everything that all instances of a scorer share.
-pub struct Capabilities {
-    /// Name of the scorer, which every line of its log has.
-    pub scorer: Arc<str>,
-    /// Version of the scorer in the manifest, which `model.info` returns.
-    pub model_version: String,
-    /// Labels of the scorer in the manifest, which `model.info` returns.
-    pub model_labels: BTreeMap<String, String>,
-    /// The scorer's model, mapped into memory.
-    pub model: Arc<Model>,
-    /// Loaded graphs of the model. `None` if the component imports no interface that needs graphs.
-    pub graphs: Option<Graphs>,
-    /// Stores of the manifest, by the name under which a scorer opens them.
-    pub stores: BTreeMap<String, Store>,
-    /// Settings of the manifest that `wasi:config` returns.
-    pub config: BTreeMap<String, String>,
-    /// Limit on the linear memory of all instances together.
-    pub memory: Arc<SharedMemory>,
-}
-
-/// Maximum number of resource handles that one instance may hold open. Because of this limit, a
-/// scorer that leaks handles gets an error and does not use up the host's memory.
-pub(crate) const HANDLE_LIMIT: usize = 10_000;
-
-/// State of one instance: its handles, its limits, and its current call.
-pub struct InstanceState {
-    pub(crate) shared: Arc<Capabilities>,
-    pub(crate) table: ResourceTable,
-    pub(crate) log: LogSink,
-    /// Time at which the current call of the instance is interrupted.
-    pub(crate) deadline: Instant,
-    /// Size of the keys and values that open `cas` handles hold in the host's memory, in bytes.
-    pub(crate) held_bytes: usize,
-    /// Size of the open tensors of `wasi:nn` in the host's memory, in bytes. It is limited to the
-    /// memory that the instance itself may have.
-    pub(crate) tensor_bytes: u64,
-    memory: MemoryLimit,
-    /// WASI context, which is created on first use. Most calls of a scorer need no WASI, and
-    /// seeding its random numbers takes longer than creating the rest of this state.
-    wasi: Option<Box<WasiCtx>>,
-}
-
-impl InstanceState {
-    /// Creates the state of a new instance, which may have `memory_bytes` bytes of linear memory.
-    #[must_use]
-    pub fn new(shared: Arc<Capabilities>, memory_bytes: u64) -> Self {
-        let log = LogSink::new(Arc::clone(&shared.scorer));
-        let mut table = ResourceTable::new();
-        table.set_max_capacity(HANDLE_LIMIT);
-        let memory = MemoryLimit::new(Arc::clone(&shared.memory), memory_bytes);
-        Self {
-            shared,
-            table,
-            log,
-            deadline: Instant::now(),
-            held_bytes: 0,
-            tensor_bytes: 0,
-            memory,
-            wasi: None,
-        }
-    }
-
-    /// Returns the state of the instance that a sandbox holds.
-    #[expect(
-        clippy::expect_used,
-        reason = "`scorer::store` makes every sandbox, with this type"
-    )]
-    pub(crate) fn of(sandbox: &Sandbox) -> &Self {
-        sandbox.get().expect("a sandbox holds an instance's state")
-    }
-
-    /// Returns the state of the instance that a sandbox holds, to change it.
-    #[expect(
-        clippy::expect_used,
-        reason = "`scorer::store` makes every sandbox, with this type"
-    )]
-    pub(crate) fn of_mut(sandbox: &mut Sandbox) -> &mut Self {
-        sandbox
-            .get_mut()
-            .expect("a sandbox holds an instance's state")
-    }
-
-    /// Begins a call of the guest: sets the deadline of the call, and the id and the collector of
-    /// its log lines.
-    pub(crate) fn begin(&mut self, invocation: &str, deadline: Instant, lines: Option<Lines>) {
-        self.deadline = deadline;
-        self.memory.forget_refusal();
-        self.log.begin(invocation, lines);
-    }
-
-    /// Ends a call of the guest. Writes a printed line that has no line end yet to the log.
-    pub(crate) fn end(&mut self) {
-        self.log.end();
-    }
-
-    /// Returns true if the instance asked for more memory than it may have.
-    #[cfg(feature = "compiler")]
-    pub(crate) fn memory_refused(&self) -> bool {
-        self.memory.refusal().is_some()
-    }
-
-    /// Returns why the instance was refused memory in the current call. Returns `None` if no memory
-    /// was refused.
-    pub(crate) fn memory_refusal(&self) -> Option<Refusal> {
-        self.memory.refusal()
-    }
-
-    /// Returns a description of each handle that the instance holds open, for an error message.
-    #[cfg(feature = "compiler")]
-    pub(crate) fn open_handles(&mut self) -> Vec<String> {
-        let name = |entry: &mut (dyn std::any::Any + Send)| {
-            if entry.is::<TensorHandle>() {
-                "a tensor of the model"
-            } else {
-                "a stream"
-            }
-            .to_owned()
-        };
-        self.table.iter_mut().map(name).collect()
-    }
-
-    /// Returns the size of the linear memory that the instance may have, in bytes.
-    pub(crate) fn memory_limit_bytes(&self) -> u64 {
-        self.memory.limit_bytes()
-    }
-
-    /// Returns the limiter that the wasmtime store asks before a memory or a table grows.
-    pub(crate) fn limiter(&mut self) -> &mut dyn ResourceLimiter {
-        &mut self.memory
-    }
-
-    /// Returns the time until the deadline of the current call.
-    pub(crate) fn remaining(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
-    }
-}
-
-impl SandboxState for InstanceState {
-    fn wasi(&mut self) -> WasiCtxView<'_> {
-        let Self {
-            wasi, log, table, ..
-        } = self;
-        WasiCtxView {
-            ctx: wasi.get_or_insert_with(|| Box::new(closed_wasi(log))),
-            table,
-        }
-    }
-}
-
-/// Creates a WASI context without files, sockets, environment or arguments. What the guest prints
-/// becomes log lines of the current call.
-fn closed_wasi(log: &LogSink) -> WasiCtx {
-    WasiCtx::builder()
-        .stdout(GuestOutput::new(log.clone(), "stdout"))
-        .stderr(GuestOutput::new(log.clone(), "stderr"))
-        // Nothing is preopened and no address is allowed by default. This only says so to the next
-        // reader.
-        .allow_tcp(false)
-        .allow_udp(false)
-        .allow_ip_name_lookup(false)
-        .max_random_size(const { bounds::of("wasi:random/random#get-random-bytes") }.bytes as u64)
-        .build()
-}
 
 /// Condition under which the host lets a scorer import an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
