@@ -13,7 +13,7 @@ use std::time::Duration;
 #[cfg(feature = "graphs")]
 use crate::capability::inference;
 use crate::capability::{Capabilities, SharedMemory};
-use crate::component::{self, Compiled};
+use crate::component;
 use crate::deployment::{self, ENGINE_VARIABLE, Environment};
 use crate::engine::{self, Allocation};
 use crate::error::StartupError;
@@ -33,6 +33,7 @@ use crate::sizing;
 use crate::stores;
 
 pub use self::report::CheckReport;
+use self::report::Code;
 
 /// App folder that is loaded. The scorer's `describe` has succeeded, and its `init` has not run
 /// yet.
@@ -43,17 +44,6 @@ pub struct App {
     pub scorer: Scorer,
     code: Code,
     model: Arc<Model>,
-}
-
-/// Executable part of a scorer: a linked component or an ONNX graph.
-enum Code {
-    Component {
-        compiled: Compiled,
-        /// Names of the model's ONNX graphs that the component may run. Empty if it runs none.
-        graphs: Vec<String>,
-    },
-    /// An ONNX graph that is served without a component, with the name of its file.
-    Graph(String),
 }
 
 /// Function that tries an ONNX file (loads and runs it in a process of its own) within a time
@@ -70,6 +60,12 @@ pub fn untried(_file: &Path, _limit: Duration) -> Result<(), StartupError> {
 }
 
 impl App {
+    /// Returns the report about the loaded app.
+    #[must_use]
+    pub fn report(&self) -> CheckReport {
+        report::of(&self.manifest, &self.scorer, &self.code, &self.model)
+    }
+
     /// Loads an app's component, model and stores. A store connects when it is first used.
     ///
     /// # Errors

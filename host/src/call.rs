@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::capability::Lines;
+pub use crate::capability::{LOGS_BYTES, Lines};
 
 /// Body of a call or of an answer, with its media type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,6 +32,17 @@ pub enum Source {
     ServiceBus,
 }
 
+/// Format of the body of a call, as far as the way on which the call arrived says it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BodyFormat {
+    /// The media type and the body itself say which format the body has.
+    #[default]
+    Labelled,
+    /// The body is a request of the Open Inference Protocol. Its media type does not count, because
+    /// clients label binary data as they like.
+    OpenInference,
+}
+
 /// One call of the scorer: its source, its limits and the facts that the scorer may read. The
 /// payload is passed separately.
 #[derive(Debug, Clone)]
@@ -45,6 +56,8 @@ pub struct Invocation {
     /// Attributes of the call, such as the headers of a request, as pairs of a lower-case name and
     /// a value. Credentials are left out.
     pub attributes: Vec<(String, String)>,
+    /// Format of the payload's body.
+    pub format: BodyFormat,
     /// IP address that the call came from. The host distinguishes callers by it, so that no single
     /// caller can occupy all instances. `None` if the address is unknown.
     pub caller: Option<IpAddr>,
@@ -64,6 +77,7 @@ impl Invocation {
             source,
             attempt: 1,
             attributes: Vec::new(),
+            format: BodyFormat::default(),
             caller: None,
             latest: None,
             lines: None,

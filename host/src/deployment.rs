@@ -31,6 +31,61 @@ pub const LOG_FORMAT_VARIABLE: &str = "SCOREBOX_LOG_FORMAT";
 /// host searches for the library near the program.
 pub const ENGINE_VARIABLE: &str = "SCOREBOX_ENGINE_LIBRARY";
 
+/// All environment variables that the program reads: their names, the commands that read them, and
+/// their meaning. A test writes them on the page `host/docs/settings.md`.
+pub const VARIABLES: &[(&str, &str, &str)] = &[
+    (
+        "`FUNCTIONS_CUSTOMHANDLER_PORT`",
+        "`scorebox serve`",
+        "the port if `--port` is not given; unset: 8080. If it is set, `/<function>` accepts \
+         invocations, and `limits.lame_duck` is 0 by default",
+    ),
+    (
+        "`FUNCTIONS_APP_ROOT_PATH`",
+        "`scorebox serve`, `invoke`, `check`",
+        "the app's folder if `--app` is not given; the Functions host sets it",
+    ),
+    (
+        "`FUNCTIONS_CUSTOMHANDLER_WORKER_ID`",
+        "`scorebox serve`",
+        "set by the Functions host; if it is set, a server that was asked to stop ends with exit \
+         code 200 instead of 0",
+    ),
+    (
+        "`SCOREBOX_REDIS_URL`, or what `stores.<name>.url` names",
+        "`scorebox serve`, `invoke`, `check`",
+        "the Redis URL; unset: in memory",
+    ),
+    (
+        "`IDENTITY_ENDPOINT`, `IDENTITY_HEADER`; `AZURE_FEDERATED_TOKEN_FILE`, `AZURE_TENANT_ID`, \
+         `AZURE_AUTHORITY_HOST`; `AZURE_CLIENT_ID`",
+        "`scorebox serve`, `invoke`, `check`, for `?auth=entra`",
+        "the source of tokens, as Azure's platforms set it",
+    ),
+    (
+        "`SSL_CERT_FILE`",
+        "`scorebox serve`, `invoke`, `check`, for `rediss://` without `?ca=`",
+        "certificates, in PEM, that are trusted in place of the machine's",
+    ),
+    (
+        "`SCOREBOX_ENGINE_LIBRARY`",
+        "`scorebox`",
+        "the library that runs graphs; unset: `lib/scorebox/` or `engine/` in one of the three \
+         folders around the program, in an image `/usr/lib/scorebox`",
+    ),
+    (
+        "`SCOREBOX_LOG`",
+        "`scorebox`",
+        "a level, or e.g. `info,scorer=debug`; unset: `info` for `serve`, otherwise `warn`, and \
+         the scorer's own lines from `info`",
+    ),
+    (
+        "`SCOREBOX_LOG_FORMAT`",
+        "`scorebox`",
+        "`text` or `json`; unset: JSON for `serve` unless it writes to a terminal, otherwise text",
+    ),
+];
+
 /// Function that returns the value of an environment variable by its name. `None` if the variable
 /// is not set. Tests pass a function of their own.
 pub type Environment<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
@@ -172,5 +227,15 @@ mod tests {
                 && !message.contains("hunter2"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn the_operators_page_has_the_environment_variables() {
+        let rows = VARIABLES
+            .iter()
+            .map(|(names, commands, meaning)| format!("| {names} | {commands} | {meaning} |\n"));
+        let head = "| variable | read by | meaning |\n|---|---|---|\n";
+        let table: String = [head.to_owned()].into_iter().chain(rows).collect();
+        crate::blessed::check_page("docs/settings.md", "environment variables", &table);
     }
 }

@@ -1,20 +1,19 @@
 //! Failures of calls, requests and starts, and the consequences of each.
 //!
 //! Owns [`ScoreFailure`] and the one table that turns it into a [`Disposition`] (status,
-//! settlement, log level, client text). [`StartupError`] with its exit codes is in `startup`, and
-//! the exit codes of `invoke` are in `invoke`. No other module chooses a status, a settlement or an
-//! exit code. Must not know who asked, or how a response is sent.
+//! settlement, log level, client text). [`StartupError`] is in `startup`, and the exit codes are in
+//! [`exit_code`]. No other module chooses a status, a settlement or an exit code. Must not know who
+//! asked, or how a response is sent. A test writes the table on the page `host/docs/http.md`.
 
 mod bounds;
-mod invoke;
+pub mod exit_code;
 mod startup;
 
 use std::time::Duration;
 
 use crate::text::{NAME_BYTES, cut};
 
-pub use self::invoke::{invocation_exit_code, invoke_exit_code};
-pub use self::startup::{StartupError, UNREACHED_EXIT_CODE, stopped_exit_code};
+pub use self::startup::StartupError;
 
 /// Problem that a scorer reported, with a text for the caller and a detail that only the log shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,120 +142,131 @@ impl Disposition {
     }
 }
 
+/// One line of the table of consequences: what follows from a failure, apart from its texts.
+struct Line {
+    status: u16,
+    /// Code of the failure. Empty if the scorer chooses the code.
+    code: &'static str,
+    settlement: Settlement,
+    severity: Severity,
+    /// True if the client may retry soon. An instance needs at most a second to be free again, and
+    /// so does a restarted cache to answer.
+    retry: bool,
+    scorer_at_fault: bool,
+}
+
+/// Creates a line of the table of consequences. The arguments are its columns.
+const fn line(
+    status: u16,
+    code: &'static str,
+    settlement: Settlement,
+    severity: Severity,
+    retry: bool,
+    scorer_at_fault: bool,
+) -> Line {
+    Line {
+        status,
+        code,
+        settlement,
+        severity,
+        retry,
+        scorer_at_fault,
+    }
+}
+
+impl Line {
+    /// Returns the consequences with a message, and without a pointer or a detail.
+    fn with(self, message: String) -> Disposition {
+        Disposition {
+            status: self.status,
+            settlement: self.settlement,
+            severity: self.severity,
+            code: self.code.to_owned(),
+            message,
+            pointer: None,
+            detail: None,
+            retry_after: self.retry.then_some(Duration::from_secs(1)),
+            scorer_at_fault: self.scorer_at_fault,
+        }
+    }
+}
+
 impl ScoreFailure {
+    /// Returns the line of the failure in the table of consequences.
+    ///
+    /// Azure ML's former inference server treated a timeout as a failure of the script, too.
+    #[rustfmt::skip]
+    fn line(&self) -> Line {
+        use Settlement::{Park, Redeliver};
+        use Severity::{Error, Info, Warn};
+        match self {
+            //                               status, code,                    settlement, severity, retry, scorer at fault
+            Self::Rejected(_)          => line(422, "",                       Park,      Info,  false, false),
+            Self::NotConforming { .. } => line(400, "not-conforming",         Park,      Info,  false, false),
+            Self::TooLarge { .. }      => line(413, "too-large",              Park,      Info,  false, false),
+            Self::Unsupported { .. }   => line(415, "unsupported-media-type", Park,      Info,  false, false),
+            Self::Unavailable(_)       => line(503, "",                       Redeliver, Warn,  true,  false),
+            Self::Saturated            => line(503, "saturated",              Redeliver, Warn,  true,  false),
+            Self::TimedOut { .. }      => line(504, "timed-out",              Redeliver, Warn,  false, true),
+            Self::Failed(_)            => line(500, "",                       Redeliver, Error, false, true),
+            Self::Trapped(_)           => line(500, "trapped",                Redeliver, Error, false, true),
+            Self::OutOfMemory { .. }   => line(500, "out-of-memory",          Redeliver, Error, false, true),
+            Self::InvalidOutput(_)     => line(500, "invalid-output",         Redeliver, Error, false, true),
+            Self::HostFault(_)         => line(500, "host-fault",             Redeliver, Error, false, false),
+        }
+    }
+
     /// Returns the consequences of the failure: status code, settlement, log level and texts.
     #[must_use]
     pub fn disposition(self) -> Disposition {
-        self.consequences().bounded()
-    }
-
-    fn consequences(self) -> Disposition {
-        use Settlement::{Park, Redeliver};
-        use Severity::{Error, Info, Warn};
-        let told = |status, settlement, severity, problem: Problem| Disposition {
-            detail: problem.detail,
-            ..row(status, settlement, severity, &problem.code, problem.message)
-        };
-        // An instance needs at most a second to be free again, and so does a restarted cache to
-        // answer.
-        let retry_after = Some(Duration::from_secs(1));
-        match self {
-            Self::Rejected(problem) => told(422, Park, Info, problem),
+        let line = self.line();
+        let told = |message: &str| message.to_owned();
+        let disposition = match self {
+            Self::Rejected(problem) | Self::Unavailable(problem) | Self::Failed(problem) => Disposition {
+                code: problem.code,
+                detail: problem.detail,
+                ..line.with(problem.message)
+            },
             Self::NotConforming { message, pointer } => {
-                Disposition { pointer: Some(pointer), ..row(400, Park, Info, "not-conforming", message) }
+                Disposition { pointer: Some(pointer), ..line.with(message) }
             }
-            Self::TooLarge { limit_bytes } => row(
-                413,
-                Park,
-                Info,
-                "too-large",
-                format!(
-                    "The body is larger than {limit_bytes} bytes. Send fewer rows at a time, or raise limits.body."
-                ),
-            ),
-            Self::Unsupported { content_type, accepted } => row(
-                415,
-                Park,
-                Info,
-                "unsupported-media-type",
-                format!(
-                    "The content type {} is not accepted. Send {}.",
-                    cut(&content_type, NAME_BYTES),
-                    accepted.join(" or ")
-                ),
-            ),
-            Self::Unavailable(problem) => Disposition { retry_after, ..told(503, Redeliver, Warn, problem) },
-            Self::Saturated => Disposition {
-                retry_after,
-                ..row(
-                    503,
-                    Redeliver,
-                    Warn,
-                    "saturated",
-                    "The host is busy: more calls wait than could be answered in time. Try again later.".to_owned(),
-                )
+            Self::TooLarge { limit_bytes } => line.with(format!(
+                "The body is larger than {limit_bytes} bytes. Send fewer rows at a time, or raise limits.body."
+            )),
+            Self::Unsupported { content_type, accepted } => line.with(format!(
+                "The content type {} is not accepted. Send {}.",
+                cut(&content_type, NAME_BYTES),
+                accepted.join(" or ")
+            )),
+            Self::Saturated => line.with(told(
+                "The host is busy: more calls wait than could be answered in time. Try again later.",
+            )),
+            Self::TimedOut { deadline } => line.with(format!(
+                "No answer within {} ms. Send less at a time, or raise limits.deadline.",
+                deadline.as_millis()
+            )),
+            Self::OutOfMemory { limit_bytes } => line.with(format!(
+                "The scorer needed more than {limit_bytes} bytes of memory. Send less at a time, or raise \
+                 limits.memory."
+            )),
+            Self::Trapped(detail) => Disposition {
+                detail: Some(detail),
+                ..line.with(told("The scorer stopped unexpectedly. The log has the reason under this id."))
             },
-            // Azure ML's former inference server treated a timeout as a failure of the script, too.
-            Self::TimedOut { deadline } => Disposition {
-                scorer_at_fault: true,
-                ..row(
-                    504,
-                    Redeliver,
-                    Warn,
-                    "timed-out",
-                    format!(
-                        "No answer within {} ms. Send less at a time, or raise limits.deadline.",
-                        deadline.as_millis()
-                    ),
-                )
+            Self::InvalidOutput(detail) => Disposition {
+                detail: Some(detail),
+                ..line.with(told(
+                    "The scorer's answer does not fit its signature. The log has the reason under this id.",
+                ))
             },
-            Self::Failed(problem) => Disposition { scorer_at_fault: true, ..told(500, Redeliver, Error, problem) },
-            Self::Trapped(backtrace) => Disposition {
-                detail: Some(backtrace),
-                scorer_at_fault: true,
-                ..row(
-                    500,
-                    Redeliver,
-                    Error,
-                    "trapped",
-                    "The scorer stopped unexpectedly. The log has the reason under this id.".to_owned(),
-                )
+            Self::HostFault(detail) => Disposition {
+                detail: Some(detail),
+                ..line.with(told(
+                    "An unexpected internal error occurred. The log has the reason under this id.",
+                ))
             },
-            Self::OutOfMemory { limit_bytes } => Disposition {
-                scorer_at_fault: true,
-                ..row(
-                    500,
-                    Redeliver,
-                    Error,
-                    "out-of-memory",
-                    format!(
-                        "The scorer needed more than {limit_bytes} bytes of memory. Send less at a time, or raise \
-                         limits.memory."
-                    ),
-                )
-            },
-            Self::InvalidOutput(reason) => Disposition {
-                detail: Some(reason),
-                scorer_at_fault: true,
-                ..row(
-                    500,
-                    Redeliver,
-                    Error,
-                    "invalid-output",
-                    "The scorer's answer does not fit its signature. The log has the reason under this id.".to_owned(),
-                )
-            },
-            Self::HostFault(reason) => Disposition {
-                detail: Some(reason),
-                ..row(
-                    500,
-                    Redeliver,
-                    Error,
-                    "host-fault",
-                    "An unexpected internal error occurred. The log has the reason under this id.".to_owned(),
-                )
-            },
-        }
+        };
+        disposition.bounded()
     }
 }
 
@@ -297,86 +307,62 @@ pub enum RequestFailure {
 }
 
 impl RequestFailure {
+    /// Returns the line of the failure in the table of consequences.
+    #[rustfmt::skip]
+    fn line(&self) -> Line {
+        use Settlement::Redeliver;
+        use Severity::{Error, Info, Warn};
+        match self {
+            //                              status, code,                  settlement, severity, retry, scorer at fault
+            Self::Malformed(_)        => line(400, "malformed-invocation", Redeliver, Error, false, false),
+            Self::BinaryAnswer        => line(500, "binary-answer",        Redeliver, Error, false, false),
+            Self::BodyLost            => line(400, "body-lost",            Redeliver, Info,  false, false),
+            Self::BodyTooSlow         => line(408, "body-too-slow",        Redeliver, Info,  false, false),
+            Self::IdTooLong { .. }    => line(431, "id-too-long",          Redeliver, Info,  false, false),
+            Self::MethodNotAllowed    => line(405, "method-not-allowed",   Redeliver, Info,  false, false),
+            Self::NotFound { .. }     => line(404, "not-found",            Redeliver, Info,  false, false),
+            Self::NoTensors           => line(404, "no-tensors",           Redeliver, Info,  false, false),
+            Self::NotReady            => line(503, "not-ready",            Redeliver, Warn,  true,  false),
+            Self::BodiesFull          => line(503, "bodies-full",          Redeliver, Warn,  true,  false),
+            Self::AnswersFull         => line(503, "answers-full",         Redeliver, Warn,  true,  false),
+        }
+    }
+
     /// Returns the consequences of the failure: status code, settlement, log level and texts. None
     /// of these failures involves the scorer.
     #[must_use]
     pub fn disposition(self) -> Disposition {
-        self.consequences().bounded()
-    }
-
-    fn consequences(self) -> Disposition {
-        let row = |status, code, message| {
-            row(status, Settlement::Redeliver, Severity::Info, code, message)
-        };
-        let full = |code, message: &str| Disposition {
-            severity: Severity::Warn,
-            retry_after: Some(Duration::from_secs(1)),
-            ..row(503, code, message.to_owned())
-        };
-        match self {
-            Self::AnswersFull => full(
-                "answers-full",
-                "Answers that their clients have not read take all memory that limits.bodies allows. Try again later.",
-            ),
-            Self::BodiesFull => full(
-                "bodies-full",
-                "The bodies of other requests take all memory that limits.bodies allows. Try again later.",
-            ),
-            Self::BinaryAnswer => Disposition {
-                severity: Severity::Error,
-                ..row(
-                    500,
-                    "binary-answer",
-                    "The answer is binary, which this function's output cannot carry. Forward requests, or name the \
-                     output $return."
-                        .to_owned(),
-                )
-            },
-            Self::Malformed(detail) => Disposition {
-                detail: Some(detail),
-                severity: Severity::Error,
-                ..row(400, "malformed-invocation", "The invocation does not fit the function's bindings.".to_owned())
-            },
-            Self::BodyLost => row(400, "body-lost", "The body broke off.".to_owned()),
-            Self::BodyTooSlow => row(408, "body-too-slow", "The body did not arrive in time.".to_owned()),
+        let line = self.line();
+        let message = match &self {
+            Self::AnswersFull => {
+                "Answers that their clients have not read take all memory that limits.bodies allows. Try again later."
+            }
+            Self::BodiesFull => {
+                "The bodies of other requests take all memory that limits.bodies allows. Try again later."
+            }
+            Self::BinaryAnswer => {
+                "The answer is binary, which this function's output cannot carry. Forward requests, or name the \
+                 output $return."
+            }
+            Self::Malformed(_) => "The invocation does not fit the function's bindings.",
+            Self::BodyLost => "The body broke off.",
+            Self::BodyTooSlow => "The body did not arrive in time.",
             Self::IdTooLong { name, limit } => {
-                row(431, "id-too-long", format!("{name} must not exceed {limit} characters"))
+                &format!("{name} must not exceed {limit} characters")
             }
-            Self::MethodNotAllowed => row(405, "method-not-allowed", "This path does not take this method.".to_owned()),
-            Self::NoTensors => {
-                row(404, "no-tensors", "This scorer takes payloads, not tensors. Send them to /score.".to_owned())
-            }
-            Self::NotFound { routes } => {
-                row(404, "not-found", format!("There is nothing here. Calls are answered at {}.", routes.join(", ")))
-            }
-            Self::NotReady => Disposition {
-                severity: Severity::Warn,
-                retry_after: Some(Duration::from_secs(1)),
-                ..row(503, "not-ready", "The scorer is still starting. Try again later.".to_owned())
-            },
+            Self::MethodNotAllowed => "This path does not take this method.",
+            Self::NoTensors => "This scorer takes payloads, not tensors. Send them to /score.",
+            Self::NotFound { routes } => &format!(
+                "There is nothing here. Calls are answered at {}.",
+                routes.join(", ")
+            ),
+            Self::NotReady => "The scorer is still starting. Try again later.",
+        };
+        let mut disposition = line.with(message.to_owned());
+        if let Self::Malformed(detail) = self {
+            disposition.detail = Some(detail);
         }
-    }
-}
-
-/// Creates a disposition from the values that every failure has. The other fields are `None` or
-/// false.
-fn row(
-    status: u16,
-    settlement: Settlement,
-    severity: Severity,
-    code: &str,
-    message: String,
-) -> Disposition {
-    Disposition {
-        status,
-        settlement,
-        severity,
-        code: code.to_owned(),
-        message,
-        pointer: None,
-        detail: None,
-        retry_after: None,
-        scorer_at_fault: false,
+        disposition.bounded()
     }
 }
 

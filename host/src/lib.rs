@@ -21,6 +21,7 @@
 //! | [`redis`] | stores: keys, values and raw commands (`host/store`) |
 //! | [`capability`] | what a scorer may import |
 //! | [`call`] | the words for one call: payload, source, invocation, answer |
+//! | [`codec`] | wire formats: bodies as tensors, and tensors as bodies |
 //! | `offload` | the thread of a call: where it arrived, or a scoring thread |
 //! | [`scorer`] | a component and its instances; one call from payload to outcome |
 //! | [`trigger`] | HTTP requests as calls |
@@ -40,7 +41,7 @@
 //!
 //! # Invariants
 //!
-//! - Dependencies point one way: `main → server → trigger → scorer → capability → {model, graph,
+//! - Dependencies point one way: `main → server → scorer → codec → capability → {model, graph,
 //!   redis}`. `cargo xtask tidy` holds the table of all arrows (`xtask/src/tidy/arrows.rs`).
 //! - A guest holds a thread that serves sockets for at most one tick (`offload.rs`). A fault of
 //!   a guest does not end the process.
@@ -48,8 +49,11 @@
 //! - `unsafe` is used in two files only: `model/mapping.rs` and `precompiled.rs`.
 
 pub mod app;
+#[cfg(test)]
+mod blessed;
 pub mod call;
 pub mod capability;
+pub mod codec;
 pub mod component;
 mod container;
 pub mod deployment;

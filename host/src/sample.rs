@@ -13,10 +13,10 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::call::{Invocation, Payload, Source};
+use crate::codec::media_type::JSON;
 use crate::error::ScoreFailure;
 use crate::manifest::ManifestError;
 use crate::scorer::Scorer;
-use crate::scorer::signature::JSON;
 
 /// Maximum size of a sample file, in bytes. A file of this size has room for some thousand rows of
 /// a wide table, and a scorer should be tried with no more.

@@ -31,6 +31,15 @@ pub struct Port {
     pub shape: Vec<Option<u64>>,
 }
 
+/// Input and output ports of a scorer of tensors.
+#[derive(Debug, Clone, Copy)]
+pub struct PortLists<'a> {
+    /// Input ports, with unique names.
+    pub inputs: &'a [Port],
+    /// Output ports, with unique names.
+    pub outputs: &'a [Port],
+}
+
 /// Maximum number of nested lists that an empty tensor may need when it is written as lists.
 const EMPTY_LISTS: u64 = 1 << 20;
 

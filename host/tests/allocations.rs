@@ -9,33 +9,30 @@
     reason = "a test that cannot go on has failed"
 )]
 
+use scorebox_host::call::{BodyFormat, Payload};
+use scorebox_host::codec::open_inference::ModelName;
+use scorebox_host::codec::{Written, read, write};
 use scorebox_host::model::Dtype;
-use scorebox_host::scorer::Payload;
-use scorebox_host::scorer::signature::{Port, TensorSignature};
-use scorebox_host::scorer::tensor_body::open_inference::ModelName;
-use scorebox_host::scorer::tensor_body::{Written, read, write};
+use scorebox_host::tensor::{Port, PortLists};
 
 const PIXELS: usize = 784;
 
-fn signature() -> TensorSignature {
-    let port = |name: &str| Port {
+fn port(name: &str) -> Port {
+    Port {
         name: name.into(),
         dtype: Dtype::F32,
         shape: vec![None, Some(PIXELS as u64)],
-    };
-    TensorSignature {
-        inputs: vec![port("data")],
-        outputs: vec![port("same")],
-        batchable: true,
-        deterministic: true,
-        examples: Vec::new(),
     }
 }
 
 /// Reads a body, writes the tensor back, and returns the number of allocations.
 #[track_caller]
 fn allocations(content_type: &str, body: Vec<u8>, expected: &[u8]) -> u64 {
-    let signature = signature();
+    let (inputs, outputs) = ([port("data")], [port("same")]);
+    let ports = PortLists {
+        inputs: &inputs,
+        outputs: &outputs,
+    };
     let model = ModelName {
         name: "digits".into(),
         version: "1.0.0".into(),
@@ -46,7 +43,7 @@ fn allocations(content_type: &str, body: Vec<u8>, expected: &[u8]) -> u64 {
     };
     let mut answer = None;
     let counted = allocation_counter::measure(|| {
-        let (mut tensors, reply) = read(&signature, &payload, &[]).unwrap();
+        let (mut tensors, reply) = read(ports, BodyFormat::Labelled, &payload, &[]).unwrap();
         // The tensor gets the name that a scorer would give it.
         tensors[0].name.clear();
         tensors[0].name.push_str("same");

@@ -16,32 +16,32 @@ use wasmtime_wasi::p2::bindings::io::poll;
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
 /// State of one instance, in the one type for which wasmtime's generic code is compiled.
-pub struct Sandbox(Box<dyn Inhabitant>);
+pub struct Sandbox(Box<dyn SandboxState>);
 
 /// State of one instance, as its owner defines it. A [`Sandbox`] holds it for wasmtime.
-pub trait Inhabitant: Any + Send {
+pub trait SandboxState: Any + Send {
     /// Returns the WASI state of the instance.
     fn wasi(&mut self) -> WasiCtxView<'_>;
 }
 
 impl Sandbox {
     /// Creates the sandbox that holds the state of one instance.
-    pub fn new(inhabitant: impl Inhabitant) -> Self {
-        Self(Box::new(inhabitant))
+    pub fn new(state: impl SandboxState) -> Self {
+        Self(Box::new(state))
     }
 
     /// Returns the state of the instance, or `None` if the sandbox holds a state of another type.
     #[must_use]
-    pub fn get<I: Inhabitant>(&self) -> Option<&I> {
-        let inhabitant: &dyn Any = &*self.0;
-        inhabitant.downcast_ref()
+    pub fn get<S: SandboxState>(&self) -> Option<&S> {
+        let state: &dyn Any = &*self.0;
+        state.downcast_ref()
     }
 
     /// Returns the state of the instance for changes, or `None` if the sandbox holds a state of
     /// another type.
-    pub fn get_mut<I: Inhabitant>(&mut self) -> Option<&mut I> {
-        let inhabitant: &mut dyn Any = &mut *self.0;
-        inhabitant.downcast_mut()
+    pub fn get_mut<S: SandboxState>(&mut self) -> Option<&mut S> {
+        let state: &mut dyn Any = &mut *self.0;
+        state.downcast_mut()
     }
 }
 

@@ -5,11 +5,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{App, Code};
+use crate::component::Compiled;
 use crate::graph;
-use crate::manifest::Precompiled;
-use crate::scorer::signature::{Port, Signature};
+use crate::manifest::{Manifest, Precompiled};
+use crate::model::Model;
+use crate::scorer::signature::Signature;
 use crate::scorer::{Scorer, WIT_VERSION};
+use crate::tensor::Port;
 
 /// Report about a loaded app, for people, pipelines and the labels of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,50 +37,57 @@ pub struct CheckReport {
     pub signature: Value,
 }
 
-impl App {
-    fn code_text(&self) -> String {
-        let (code, graphs) = match (&self.code, &self.manifest.precompiled) {
-            (Code::Graph(name), _) => return format!("{name}, run by {}", graph::ENGINE),
-            (Code::Component { graphs, .. }, None) => ("compiled at start".to_owned(), graphs),
-            (Code::Component { graphs, .. }, Some(Precompiled { cpu, snapshot, .. })) => (
-                format!(
-                    "precompiled for {cpu}{}",
-                    if *snapshot { ", init done" } else { "" }
-                ),
-                graphs,
-            ),
-        };
-        match graphs.as_slice() {
-            [] => code,
-            graphs => format!(
-                "{code}; graphs {}, run by {}",
-                graphs.join(", "),
-                graph::ENGINE
-            ),
-        }
-    }
+/// Source of the executable part of a scorer.
+pub(super) enum Code {
+    Component {
+        compiled: Compiled,
+        /// Names of the model's ONNX graphs that the component may run. Empty if it runs none.
+        graphs: Vec<String>,
+    },
+    /// An ONNX graph that is served without a component, with the name of its file.
+    Graph(String),
+}
 
-    /// Returns the report about the loaded app.
-    #[must_use]
-    pub fn report(&self) -> CheckReport {
-        CheckReport {
-            name: self.manifest.scorer.name.clone(),
-            version: self.manifest.scorer.version.clone(),
-            world: self.scorer.world().to_string(),
-            wit_version: WIT_VERSION.to_owned(),
-            component_digest: match &self.code {
-                Code::Component { compiled, .. } => Some(compiled.digest.clone()),
-                Code::Graph(_) => None,
-            },
-            model_digest: self
-                .manifest
-                .scorer
-                .model
-                .as_ref()
-                .map(|_| self.model.digest().to_owned()),
-            code: self.code_text(),
-            signature: signature_json(&self.scorer),
-        }
+/// Returns the report about an app that consists of these parts.
+pub(super) fn of(manifest: &Manifest, scorer: &Scorer, code: &Code, model: &Model) -> CheckReport {
+    CheckReport {
+        name: manifest.scorer.name.clone(),
+        version: manifest.scorer.version.clone(),
+        world: scorer.world().to_string(),
+        wit_version: WIT_VERSION.to_owned(),
+        component_digest: match code {
+            Code::Component { compiled, .. } => Some(compiled.digest.clone()),
+            Code::Graph(_) => None,
+        },
+        model_digest: manifest
+            .scorer
+            .model
+            .as_ref()
+            .map(|_| model.digest().to_owned()),
+        code: code_text(code, manifest),
+        signature: signature_json(scorer),
+    }
+}
+
+fn code_text(code: &Code, manifest: &Manifest) -> String {
+    let (text, graphs) = match (code, &manifest.precompiled) {
+        (Code::Graph(name), _) => return format!("{name}, run by {}", graph::ENGINE),
+        (Code::Component { graphs, .. }, None) => ("compiled at start".to_owned(), graphs),
+        (Code::Component { graphs, .. }, Some(Precompiled { cpu, snapshot, .. })) => (
+            format!(
+                "precompiled for {cpu}{}",
+                if *snapshot { ", init done" } else { "" }
+            ),
+            graphs,
+        ),
+    };
+    match graphs.as_slice() {
+        [] => text,
+        graphs => format!(
+            "{text}; graphs {}, run by {}",
+            graphs.join(", "),
+            graph::ENGINE
+        ),
     }
 }
 

@@ -1,11 +1,42 @@
 //! Generated host bindings of the WIT contract.
 //!
 //! Owns the three `bindgen!` calls: one for the capabilities, and one for each world, which reuses
-//! the capabilities. So a type of the contract is one Rust type. Must not know what any function
-//! does. Only `capability` and `scorer` see these types.
+//! the capabilities. So a type of the contract is one Rust type. Also owns the types of the handles,
+//! which the generated code names. Must not know what any function does. Only `capability` and
+//! `scorer` see these types.
 
 #![allow(missing_docs, reason = "generated; the WIT holds the documentation")]
 #![allow(clippy::all, clippy::pedantic, reason = "generated")]
+
+use std::sync::Arc;
+
+use self::capabilities::wasi::nn::errors::ErrorCode;
+use crate::graph::Graph;
+use crate::model::TensorInfo;
+use crate::redis::Store;
+
+/// A graph of the model that a scorer has opened through `wasi:nn`.
+pub struct GraphHandle(pub(super) Arc<Graph>);
+
+/// A `wasi:nn` context in which a scorer runs a graph. The context holds only the graph, because
+/// sessions of the engine belong to the host.
+pub struct ContextHandle(pub(super) Arc<Graph>);
+
+/// Error of `wasi:nn`, which tells the scorer why a call was refused.
+pub struct ErrorHandle {
+    pub(super) code: ErrorCode,
+    pub(super) data: String,
+}
+
+/// A `cas` handle of `wasi:keyvalue`: a key, with the value that it had when it was read.
+pub struct CasHandle {
+    pub(super) store: Store,
+    pub(super) key: String,
+    pub(super) current: Option<Vec<u8>>,
+}
+
+/// A tensor of the model that a scorer has opened.
+pub struct TensorHandle(pub(super) TensorInfo);
 
 /// Bindings of the interfaces that scorers import.
 pub mod capabilities {
@@ -14,14 +45,14 @@ pub mod capabilities {
         world: "scorebox:scoring/capabilities",
         imports: { default: async | trappable },
         with: {
-            "wasi:nn/tensor.tensor": crate::capability::ValueHandle,
-            "wasi:nn/errors.error": crate::capability::ErrorHandle,
-            "wasi:nn/graph.graph": crate::capability::GraphHandle,
-            "wasi:nn/inference.graph-execution-context": crate::capability::ContextHandle,
-            "wasi:keyvalue/store.bucket": crate::capability::BucketHandle,
-            "wasi:keyvalue/atomics.cas": crate::capability::CasHandle,
-            "scorebox:scoring/model.tensor": crate::capability::TensorHandle,
-            "scorebox:scoring/redis.connection": crate::capability::ConnectionHandle,
+            "wasi:nn/tensor.tensor": crate::tensor::Tensor,
+            "wasi:nn/errors.error": crate::capability::bindings::ErrorHandle,
+            "wasi:nn/graph.graph": crate::capability::bindings::GraphHandle,
+            "wasi:nn/inference.graph-execution-context": crate::capability::bindings::ContextHandle,
+            "wasi:keyvalue/store.bucket": crate::redis::Store,
+            "wasi:keyvalue/atomics.cas": crate::capability::bindings::CasHandle,
+            "scorebox:scoring/model.tensor": crate::capability::bindings::TensorHandle,
+            "scorebox:scoring/redis.connection": crate::redis::raw::Connection,
         },
     });
 }

@@ -8,11 +8,7 @@
 //! [`LIFTED_BYTES`] limits that copy for every function. Lists of small items take a multiple of
 //! their bytes, so `lists.rs` counts the items before the copy.
 
-use wasmtime::Trap;
-
-use super::InstanceState;
 use crate::model::READ_LIMIT_BYTES;
-use crate::offload;
 use crate::redis::raw::{ARGUMENT_BYTES, ARGUMENTS, REPLY_BYTES};
 use crate::redis::{BATCH_BYTES, BATCH_KEYS, KEY_LIMIT_BYTES, VALUE_LIMIT_BYTES};
 
@@ -24,6 +20,10 @@ pub(crate) const LIFTED_BYTES: usize = 128 << 20;
 
 /// Maximum length of a key of a store, in bytes.
 pub(crate) const KEY_BYTES: usize = KEY_LIMIT_BYTES;
+
+/// Maximum number of resource handles that one instance may hold open. Because of this limit, a
+/// scorer that leaks handles gets an error and does not use up the host's memory.
+pub(crate) const HANDLE_LIMIT: usize = 10_000;
 
 /// Maximum number of random bytes per call, which is that of the Web Crypto API. More would block a
 /// thread for longer than one tick of the epoch.
@@ -161,7 +161,7 @@ pub(crate) const BOUNDS: &[Bound] = &[
     row("wasi:clocks/monotonic-clock#subscribe-duration", 1, 0, Tick),
     row("wasi:io/poll#[method]pollable.ready", 1, 0, Tick),
     row("wasi:io/poll#[method]pollable.block", 1, 0, Waits),
-    row("wasi:io/poll#poll", super::HANDLE_LIMIT, 0, Waits),
+    row("wasi:io/poll#poll", HANDLE_LIMIT, 0, Waits),
     row("wasi:io/error#[method]error.to-debug-string", 1, 0, Tick),
     // Standard input is closed, and returns nothing.
     row("wasi:io/streams#[method]input-stream.read", 1, 0, Tick),
@@ -289,7 +289,7 @@ impl Bound {
         })
     }
 
-    fn exceeded(&self, size: Size) -> Option<String> {
+    pub(super) fn exceeded(&self, size: Size) -> Option<String> {
         if size.key > KEY_BYTES {
             return Some(format!(
                 "a key has at most {KEY_BYTES} bytes, and this one has {}",
@@ -305,30 +305,6 @@ impl Bound {
         };
         self.too_many(size.items)
             .or_else(|| (size.bytes > self.bytes).then(too_large))
-    }
-}
-
-impl InstanceState {
-    /// Checks a call at the start of a host function. Returns the text of an error if the arguments
-    /// exceed the function's limits. Traps if the function may take long and the call's deadline
-    /// has passed.
-    ///
-    /// A call with much to copy is moved off the threads that serve sockets.
-    pub(crate) async fn enter(
-        &mut self,
-        bound: &'static Bound,
-        size: Size,
-    ) -> wasmtime::Result<Result<(), String>> {
-        if let Some(text) = bound.exceeded(size) {
-            return Ok(Err(text));
-        }
-        if bound.time != Time::Tick && self.remaining().is_zero() {
-            return Err(Trap::Interrupt.into());
-        }
-        if size.bytes > offload::LONG_BYTES {
-            offload::offload().await;
-        }
-        Ok(Ok(()))
     }
 }
 

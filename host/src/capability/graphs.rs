@@ -9,7 +9,9 @@ use std::sync::Arc;
 use wasmtime::Trap;
 
 use super::bounds::{self, Size};
-use super::{InstanceState, inference};
+use super::inference;
+use super::inference::NAME_BYTES;
+use super::state::InstanceState;
 use crate::capability::bindings::capabilities::scorebox::scoring::graphs::{
     self as wit, ElementType, Elements, Error, Host,
 };
@@ -20,9 +22,6 @@ use crate::text::cut;
 
 /// Result of a host function. The outer error traps, and the inner error goes to the scorer.
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
-
-/// Maximum length of a name that is repeated in the text of an error, in bytes.
-pub(super) const NAME_BYTES: usize = 64;
 
 /// Maximum size of the engine's error text that a scorer gets, in bytes.
 const TEXT_BYTES: usize = 4 << 10;

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use wasmtime::component::Resource;
 
-use super::InstanceState;
+use super::bindings::{ContextHandle, ErrorHandle, GraphHandle};
 use super::bounds::{self, Size};
-use super::graphs::NAME_BYTES;
+use super::state::InstanceState;
 use crate::capability::bindings::capabilities::scorebox::scoring::graphs::Error as NoAnswer;
 use crate::capability::bindings::capabilities::wasi::nn::errors::{self, ErrorCode};
 use crate::capability::bindings::capabilities::wasi::nn::graph::{
@@ -18,27 +18,17 @@ use crate::capability::bindings::capabilities::wasi::nn::graph::{
 };
 use crate::capability::bindings::capabilities::wasi::nn::inference;
 use crate::capability::bindings::capabilities::wasi::nn::tensor::{self, TensorType};
-use crate::graph::{Graph, Graphs};
+use crate::graph::Graphs;
 use crate::model::Dtype;
 use crate::tensor::Tensor;
 use crate::text::cut;
 
-/// A graph of the model that a scorer has opened through `wasi:nn`.
-pub struct GraphHandle(Arc<Graph>);
-
-/// A `wasi:nn` context in which a scorer runs a graph. The context holds only the graph, because
-/// sessions of the engine belong to the host.
-pub struct ContextHandle(Arc<Graph>);
+/// Maximum length of a name that is repeated in the text of an error, in bytes.
+pub(super) const NAME_BYTES: usize = 64;
 
 /// Maximum size of an error's text, in bytes. The size is limited because a scorer may hold
 /// thousands of errors.
 const ERROR_BYTES: usize = 1024;
-
-/// Error of `wasi:nn`, which tells the scorer why a call was refused.
-pub struct ErrorHandle {
-    code: ErrorCode,
-    data: String,
-}
 
 /// Result of a host function. The outer error traps, and the inner error goes to the scorer.
 type Answer<T> = wasmtime::Result<Result<T, Resource<ErrorHandle>>>;

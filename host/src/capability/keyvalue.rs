@@ -7,19 +7,13 @@ use std::time::Duration;
 
 use wasmtime::component::Resource;
 
-use super::InstanceState;
+use super::bindings::CasHandle;
 use super::bounds::{self, Size};
+use super::state::InstanceState;
 use crate::capability::bindings::capabilities::scorebox::scoring::cache;
 use crate::capability::bindings::capabilities::wasi::keyvalue::store::{Error, KeyResponse};
 use crate::capability::bindings::capabilities::wasi::keyvalue::{atomics, batch, store};
 use crate::redis::{Condition, Lifetime, Store, StoreError};
-
-/// A `cas` handle of `wasi:keyvalue`: a key, with the value that it had when it was read.
-pub struct CasHandle {
-    store: Store,
-    key: String,
-    current: Option<Vec<u8>>,
-}
 
 impl CasHandle {
     /// Returns the host's memory that the handle takes, in bytes.

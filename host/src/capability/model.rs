@@ -6,16 +6,14 @@ use std::sync::Arc;
 
 use wasmtime::component::Resource;
 
-use super::InstanceState;
+use super::bindings::TensorHandle;
+use super::state::InstanceState;
 use crate::capability::bindings::capabilities::scorebox::scoring::model::{
     self as wit, Error, Host, HostTensor, ModelInfo,
 };
 use crate::model::{Dtype, Model, READ_LIMIT_BYTES, SliceError, TensorInfo, file_part};
 use crate::offload;
 use crate::text::cut;
-
-/// A tensor of the model that a scorer has opened.
-pub struct TensorHandle(TensorInfo);
 
 impl From<Dtype> for wit::Dtype {
     fn from(dtype: Dtype) -> Self {

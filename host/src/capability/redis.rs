@@ -6,7 +6,7 @@
 
 use wasmtime::component::Resource;
 
-use super::InstanceState;
+use super::state::InstanceState;
 use crate::capability::bindings::capabilities::scorebox::scoring::redis::{
     self as wit, Command, Error,
 };

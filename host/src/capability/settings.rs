@@ -2,7 +2,7 @@
 //!
 //! Must not know the environment: nothing of it is visible here.
 
-use super::InstanceState;
+use super::state::InstanceState;
 use crate::capability::bindings::capabilities::wasi::config::store::{Error, Host};
 
 impl Host for InstanceState {

@@ -1,230 +1,21 @@
 //! The interfaces `wasi:logging` and `metrics`: what a scorer writes becomes structured log events
 //! of its invocation.
 //!
-//! Owns the limits on what one call may write. Must not know where the log goes.
+//! Owns the two interfaces; `sink` has the limits on what one call may write. Must not know where the
+//! log goes.
 
 mod lines;
-
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod sink;
 
 use tracing::Level as LogLevel;
 
 pub use self::lines::{LOGS_BYTES, Lines};
+pub(super) use self::sink::LogSink;
 
-use super::InstanceState;
+use super::state::InstanceState;
 use crate::capability::bindings::capabilities::scorebox::scoring::metrics;
 use crate::capability::bindings::capabilities::wasi::logging::logging::{self, Level};
-use crate::text::{NAME_BYTES, cut, escaped_bytes};
-
-/// Maximum number of lines that one call may write to the log. A scorer that writes more has a loop
-/// in its logging, and a log costs money.
-const LINES_PER_CALL: usize = 1000;
-
-/// Maximum size of the lines that one call may write to the log, in bytes: escaped, and with what
-/// the host adds to each line.
-///
-/// This is a fourth of the queue for standard output, so that one call cannot displace the lines of
-/// all others.
-const BYTES_PER_CALL: usize = 1 << 20;
-
-/// Factor by which errors may exceed the limits for other lines. The error that ends a call is
-/// worth more than the lines of a loop.
-const ERRORS_FACTOR: usize = 2;
-
-/// Maximum length of a line, in bytes. The rest of the line is cut off.
-const LINE_BYTES: usize = 16 << 10;
-
-/// Number of bytes that the host adds to a line, apart from the names of scorer and invocation:
-/// time, level and names of fields.
-const FRAME_BYTES: usize = 224;
-
-/// Maximum length of the id of a call in a line, in bytes. One id has at most a hundred characters,
-/// but a batch of joined calls has several ids.
-const ID_BYTES: usize = 512;
-
-/// Maximum length of the name of a metric, in bytes.
-const METRIC_NAME_BYTES: usize = 64;
-
-/// Maximum number of attributes of a measurement that are kept.
-const METRIC_ATTRIBUTES: usize = 8;
-
-/// Log of the calls of one instance, with its limits per call. Clones write to the same log.
-#[derive(Clone)]
-pub(crate) struct LogSink(Arc<Mutex<Call>>);
-
-struct Call {
-    scorer: Arc<str>,
-    invocation: String,
-    /// Collector of the call's lines for the caller. `None` if only the log gets them.
-    collected: Option<Lines>,
-    lines: usize,
-    bytes: usize,
-    /// True if a line exceeded the limits of this call, which the log then says.
-    overflowed: bool,
-    /// Bytes that the scorer printed since the last line end, by stream.
-    partial: BTreeMap<&'static str, Vec<u8>>,
-    /// True if an invalid name of a metric was logged, which is done once for each instance.
-    bad_metric_said: bool,
-}
-
-impl LogSink {
-    pub(crate) fn new(scorer: Arc<str>) -> Self {
-        let call = Call {
-            scorer,
-            // Most ids have 36 characters.
-            invocation: String::with_capacity(40),
-            collected: None,
-            lines: 0,
-            bytes: 0,
-            overflowed: false,
-            partial: BTreeMap::new(),
-            bad_metric_said: false,
-        };
-        Self(Arc::new(Mutex::new(call)))
-    }
-
-    pub(crate) fn begin(&self, invocation: &str, collected: Option<Lines>) {
-        let mut call = self.lock();
-        call.collected = collected;
-        call.invocation.clear();
-        call.invocation.push_str(&cut(invocation, ID_BYTES));
-        call.lines = 0;
-        call.bytes = 0;
-        call.overflowed = false;
-    }
-
-    /// Ends a call: writes what the scorer printed without a line end.
-    pub(crate) fn end(&self) {
-        let mut call = self.lock();
-        for (stream, bytes) in std::mem::take(&mut call.partial) {
-            call.write(LogLevel::INFO, stream, &String::from_utf8_lossy(&bytes));
-        }
-        call.collected = None;
-    }
-
-    /// Takes bytes that a scorer prints to a stream. Whole lines are written to the log at once.
-    pub(crate) fn print(&self, stream: &'static str, bytes: &[u8]) {
-        let mut call = self.lock();
-        let mut pending = call.partial.remove(stream).unwrap_or_default();
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            pending.extend_from_slice(piece);
-            if piece.ends_with(b"\n") || pending.len() > LINE_BYTES {
-                let line = std::mem::take(&mut pending);
-                call.write(
-                    LogLevel::INFO,
-                    stream,
-                    String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']),
-                );
-            }
-        }
-        if !pending.is_empty() {
-            call.partial.insert(stream, pending);
-        }
-    }
-
-    /// Writes a warning of the host about the current call, e.g. that a store cannot be reached.
-    pub(super) fn warn(&self, context: &str, message: &str) {
-        self.line(LogLevel::WARN, context, message);
-    }
-
-    fn line(&self, level: LogLevel, context: &str, message: &str) {
-        self.lock().write(level, context, message);
-    }
-
-    /// Locks the state of the current call. The state is consistent after every line, so a poisoned
-    /// lock is used like any other.
-    fn lock(&self) -> MutexGuard<'_, Call> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Call {
-    /// Returns true if the call may write one more line of these texts, and counts the line.
-    fn admits(&mut self, level: LogLevel, texts: &[&str]) -> bool {
-        if self.overflowed && level != LogLevel::ERROR {
-            return false;
-        }
-        let names = [&*self.scorer, &self.invocation];
-        let texts = names.iter().copied().chain(texts.iter().copied());
-        let bytes = FRAME_BYTES + texts.map(escaped_bytes).sum::<usize>();
-        let factor = if level == LogLevel::ERROR {
-            ERRORS_FACTOR
-        } else {
-            1
-        };
-        let fits =
-            self.lines < factor * LINES_PER_CALL && self.bytes + bytes <= factor * BYTES_PER_CALL;
-        if fits {
-            self.lines += 1;
-            self.bytes += bytes;
-            return true;
-        }
-        if !std::mem::replace(&mut self.overflowed, true) {
-            let (scorer, invocation) = (&*self.scorer, self.invocation.as_str());
-            tracing::warn!(
-                target: "scorer",
-                scorer,
-                invocation,
-                "more than {LINES_PER_CALL} lines or {BYTES_PER_CALL} bytes: the rest of this call is dropped"
-            );
-        }
-        false
-    }
-
-    fn write(&mut self, level: LogLevel, context: &str, message: &str) {
-        let message = cut(message, LINE_BYTES);
-        if !self.admits(level, &[context, &message]) {
-            return;
-        }
-        let (scorer, invocation) = (&*self.scorer, self.invocation.as_str());
-        if let Some(collected) = self.collected.as_ref().filter(|_| level <= LogLevel::INFO) {
-            collected.add(level, context, &message);
-        }
-        // The level of an event is part of its static description, so there is one macro for each
-        // level.
-        match level {
-            LogLevel::TRACE => {
-                tracing::trace!(target: "scorer", scorer, invocation, context, "{message}")
-            }
-            LogLevel::DEBUG => {
-                tracing::debug!(target: "scorer", scorer, invocation, context, "{message}")
-            }
-            LogLevel::INFO => {
-                tracing::info!(target: "scorer", scorer, invocation, context, "{message}")
-            }
-            LogLevel::WARN => {
-                tracing::warn!(target: "scorer", scorer, invocation, context, "{message}")
-            }
-            LogLevel::ERROR => {
-                tracing::error!(target: "scorer", scorer, invocation, context, "{message}")
-            }
-        }
-    }
-
-    /// Returns the attributes of a measurement as text. Returns `None` if the name is invalid, or
-    /// if the call has used up its log.
-    fn measured(&mut self, name: &str, attributes: metrics::Attributes) -> Option<String> {
-        let good = (1..=METRIC_NAME_BYTES).contains(&name.len())
-            && name.starts_with(|c: char| c.is_ascii_lowercase())
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_'));
-        if !good {
-            if !std::mem::replace(&mut self.bad_metric_said, true) {
-                self.write(
-                    LogLevel::WARN,
-                    "metrics",
-                    "a measurement was dropped: its name is not lower-case letters, digits, `.` and `_`",
-                );
-            }
-            return None;
-        }
-        let attributes = text(attributes);
-        self.admits(LogLevel::INFO, &[name, &attributes])
-            .then_some(attributes)
-    }
-}
+use crate::text::{NAME_BYTES, cut};
 
 impl logging::Host for InstanceState {
     async fn log(
@@ -273,20 +64,4 @@ impl metrics::Host for InstanceState {
         }
         Ok(())
     }
-}
-
-/// Returns the attributes of a measurement as `name=value` pairs, in the scorer's order.
-fn text(attributes: metrics::Attributes) -> String {
-    let pairs: Vec<_> = attributes
-        .into_iter()
-        .take(METRIC_ATTRIBUTES)
-        .map(|(name, value)| {
-            format!(
-                "{}={}",
-                cut(&name, METRIC_NAME_BYTES),
-                cut(&value, NAME_BYTES)
-            )
-        })
-        .collect();
-    pairs.join(" ")
 }

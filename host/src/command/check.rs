@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 #[cfg(not(feature = "graphs"))]
 use scorebox_host::app::untried;
-use scorebox_host::error::UNREACHED_EXIT_CODE;
+use scorebox_host::error::exit_code;
 use scorebox_host::manifest::settings::SETTINGS;
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
 use scorebox_host::redis::Reached;
@@ -44,7 +44,7 @@ pub fn run(arguments: Check) -> ExitCode {
             let _ = writeln!(std::io::stdout(), "{text}");
             let unreached = stores.iter().any(|store| store.problem.is_some());
             if unreached {
-                ExitCode::from(UNREACHED_EXIT_CODE)
+                ExitCode::from(exit_code::UNREACHED)
             } else {
                 ExitCode::SUCCESS
             }

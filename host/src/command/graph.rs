@@ -13,6 +13,7 @@ use rustix::process::{
     set_parent_process_death_signal, setrlimit,
 };
 use scorebox_host::app::SAMPLE_FIX;
+use scorebox_host::error::exit_code;
 use scorebox_host::graph::{self, Graph, Limits, Stop};
 use scorebox_host::sample::Sample;
 use scorebox_host::telemetry::{self, Output};
@@ -33,7 +34,7 @@ const COPIES: u64 = 4;
 const OUTPUT_BYTES: u64 = 1 << 30;
 
 /// Exit code of a process whose parent has ended, so that no process reads the code.
-const ABANDONED: i32 = 1;
+const ABANDONED: i32 = exit_code::HOST as i32;
 
 /// The process that waits for this one, and the time limit of this process.
 #[derive(Debug, Clone, Copy)]

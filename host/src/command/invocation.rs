@@ -12,7 +12,7 @@ use axum::body::{Body, to_bytes};
 use http::Request;
 use http::header::CONTENT_TYPE;
 use scorebox_host::app::App;
-use scorebox_host::error::invocation_exit_code;
+use scorebox_host::error::exit_code;
 use scorebox_host::functions::FunctionApp;
 use scorebox_host::functions::bindings::{Function, TriggerBinding};
 use scorebox_host::functions::route::Route;
@@ -208,7 +208,7 @@ async fn answered(service: &Arc<Service>, sent: Sent) -> Result<u8, StartupError
         .await
         .map_err(|error| fault(error.to_string()))?;
     given(&body)?;
-    let code = invocation_exit_code(status.as_u16());
+    let code = exit_code::of_invocation(status.as_u16());
     if code != 0 {
         eprintln!("error: {status}: the platform would count this invocation as failed");
     }

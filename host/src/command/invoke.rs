@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use scorebox_host::app::App;
-use scorebox_host::error::{ScoreFailure, invoke_exit_code};
+use scorebox_host::call::{Invocation, Payload, Scored, Source};
+use scorebox_host::error::{ScoreFailure, exit_code};
 use scorebox_host::manifest::Manifest;
-use scorebox_host::scorer::{Invocation, Payload, Scored, Source};
 use scorebox_host::telemetry::{self, Output};
 use scorebox_host::text::{inset, printable_lines};
 use scorebox_host::{StartupError, deployment};
@@ -29,7 +29,7 @@ pub fn run(invoke: Invoke) -> ExitCode {
             ))),
         },
         Ok(Err(failure)) => {
-            let code = invoke_exit_code(&failure);
+            let code = exit_code::of_call(&failure);
             let row = failure.disposition();
             eprintln!("error: {}: {}", row.code, inset(&row.message));
             if let Some(pointer) = row.pointer.filter(|pointer| !pointer.is_empty()) {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scorebox_host::app::App;
-use scorebox_host::error::stopped_exit_code;
+use scorebox_host::error::exit_code;
 use scorebox_host::functions::FunctionApp;
 use scorebox_host::manifest::Manifest;
 use scorebox_host::server::{self, Service};
@@ -64,12 +64,12 @@ pub fn run(serve: Serve) -> ExitCode {
         outcome
     });
     match outcome {
-        Ok(()) => stopped_exit_code(deployment::is_started_by_functions_host(
+        Ok(()) => exit_code::of_stop(deployment::is_started_by_functions_host(
             &deployment::process,
         ))
         .into(),
         Err(error) => {
-            tracing::error!(exit_code = error.exit_code(), "{error}");
+            tracing::error!(exit_code = exit_code::of_start(&error), "{error}");
             exit(&error)
         }
     }

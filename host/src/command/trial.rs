@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use scorebox_host::error::exit_code;
 use scorebox_host::{StartupError, deployment};
 
 use super::graph::{is_out_of_memory, memory_bytes};
@@ -124,7 +125,7 @@ fn judged(
             .unwrap_or((text, again))
     });
     if let (Some(code), Some((problem, fix))) = (status.code(), own)
-        && code == i32::from(engine_error(String::new(), String::new()).exit_code())
+        && code == i32::from(exit_code::ENGINE)
     {
         let library = deployment::engine_library(&deployment::process);
         let named = format!("engine {}: ", library.display());

@@ -1,25 +1,11 @@
-//! Errors that keep the host from starting, and the exit codes of the program.
+//! Errors that keep the host from starting.
 //!
-//! Owns [`StartupError`] and each exit code of the program except those of `invoke`. Must not know
-//! calls.
+//! Owns [`StartupError`] and its texts. Must not know calls, or how the program ends.
 
 use std::path::PathBuf;
 
 use crate::manifest::ManifestError;
 use crate::text::inset;
-
-/// Returns the exit code of a server that stops because it was asked to: 200 if the Functions host
-/// started it, and 0 otherwise.
-///
-/// The Functions host never restarts a handler that ended with 0. It counts every other code except
-/// 200 as an error (`WorkerConstants.IntentionalRestartExitCode`).
-#[must_use]
-pub fn stopped_exit_code(is_started_by_functions_host: bool) -> u8 {
-    if is_started_by_functions_host { 200 } else { 0 }
-}
-
-/// Exit code of the command `check --connect` if a store does not answer.
-pub const UNREACHED_EXIT_CODE: u8 = 10;
 
 /// Error that keeps the host from starting.
 ///
@@ -121,27 +107,4 @@ pub enum StartupError {
         /// Instruction that fixes the problem.
         fix: String,
     },
-}
-
-impl StartupError {
-    /// Returns the exit code of the program for this error. Each kind of error has a code of its
-    /// own.
-    ///
-    /// The code is never 0, because the Functions host does not restart a handler that exits with
-    /// 0. It is never 2, which is the exit code of errors in the command line.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Host(_) => 1,
-            Self::Manifest(_) => 3,
-            Self::Component { .. } => 4,
-            Self::Model { .. } => 5,
-            Self::Init { .. } => 6,
-            Self::Listen { .. } => 7,
-            Self::Environment { .. } => 8,
-            Self::Functions { .. } => 9,
-            Self::Engine { .. } => 11,
-            Self::Input { .. } => 20,
-        }
-    }
 }

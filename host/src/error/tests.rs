@@ -1,6 +1,7 @@
-//! Tests of `error`.
+//! Tests of `error`, one of which writes its table on the operators' pages.
 
 use super::*;
+use crate::blessed;
 
 /// Checks the status, settlement, severity and code of each failure, as the table in the README
 /// lists them.
@@ -122,4 +123,138 @@ fn what_is_for_the_log_never_reaches_the_client() {
         assert!(!row.message.contains(secret));
         assert_eq!(row.detail.as_deref(), Some(secret));
     }
+}
+
+/// Returns what a failure of a call means, as the operators' page says it.
+fn meaning(failure: &ScoreFailure) -> &'static str {
+    match failure {
+        ScoreFailure::Rejected(_) => "the scorer rejects the input",
+        ScoreFailure::NotConforming { .. } => "the body does not fit the contract",
+        ScoreFailure::TooLarge { .. } => "the body is over limits.body",
+        ScoreFailure::Unsupported { .. } => "the content type is not accepted",
+        ScoreFailure::Unavailable(_) => "the scorer says that later may work",
+        ScoreFailure::Saturated => {
+            "as many calls wait as may, or as can be answered in time; every connection in a call; \
+             or other instances have the memory that this one needs"
+        }
+        ScoreFailure::TimedOut { .. } => "no answer within limits.deadline",
+        ScoreFailure::Failed(problem) if problem.code == "graph-failed" => {
+            "the engine refuses to run the graph on this input"
+        }
+        ScoreFailure::Failed(_) => "the scorer says that it failed",
+        ScoreFailure::Trapped(_) => "the scorer trapped or panicked",
+        ScoreFailure::OutOfMemory { .. } => {
+            "the scorer needed more than limits.memory, or a graph gave more"
+        }
+        ScoreFailure::InvalidOutput(_) => "the answer does not fit the scorer's signature",
+        ScoreFailure::HostFault(_) => "the host is at fault",
+    }
+}
+
+/// Returns what a failure of a request means, as the operators' page says it.
+fn meaning_of_request(failure: &RequestFailure) -> &'static str {
+    match failure {
+        RequestFailure::Malformed(_) => "an invocation that does not fit its function's bindings",
+        RequestFailure::BinaryAnswer => "a binary answer for an HTTP output with a name",
+        RequestFailure::BodyLost => "the body broke off",
+        RequestFailure::BodyTooSlow => {
+            "the body did not arrive in 60 s, or came slower than 32 KiB/s while others waited for \
+             its memory"
+        }
+        RequestFailure::IdTooLong { .. } => "an id is longer than 100 characters",
+        RequestFailure::MethodNotAllowed => "the path has another verb",
+        RequestFailure::NotFound { .. } => "nothing at this path",
+        RequestFailure::NoTensors => "tensors for a payload scorer, at `/v2/…/infer`",
+        RequestFailure::NotReady => "the scorer was not ready in time",
+        RequestFailure::BodiesFull => {
+            "other requests' bodies take all of limits.bodies until the deadline"
+        }
+        RequestFailure::AnswersFull => {
+            "answers that clients have not read take all of limits.bodies until the deadline, or \
+             too many answers wait for it"
+        }
+    }
+}
+
+#[test]
+fn the_operators_page_has_the_table_of_failures() {
+    let own = |code: &str| Problem {
+        code: code.into(),
+        message: String::new(),
+        detail: None,
+    };
+    let text = String::new;
+    let calls = [
+        ScoreFailure::Rejected(own("")),
+        ScoreFailure::NotConforming {
+            message: text(),
+            pointer: text(),
+        },
+        ScoreFailure::TooLarge { limit_bytes: 1 },
+        ScoreFailure::Unsupported {
+            content_type: text(),
+            accepted: Vec::new(),
+        },
+        ScoreFailure::Unavailable(own("")),
+        ScoreFailure::Saturated,
+        ScoreFailure::TimedOut {
+            deadline: Duration::ZERO,
+        },
+        ScoreFailure::Failed(own("")),
+        ScoreFailure::Failed(own("graph-failed")),
+        ScoreFailure::Trapped(text()),
+        ScoreFailure::OutOfMemory { limit_bytes: 1 },
+        ScoreFailure::InvalidOutput(text()),
+        ScoreFailure::HostFault(text()),
+    ];
+    let requests = [
+        RequestFailure::Malformed(text()),
+        RequestFailure::BinaryAnswer,
+        RequestFailure::BodyLost,
+        RequestFailure::BodyTooSlow,
+        RequestFailure::IdTooLong {
+            name: "",
+            limit: 100,
+        },
+        RequestFailure::MethodNotAllowed,
+        RequestFailure::NotFound { routes: Vec::new() },
+        RequestFailure::NoTensors,
+        RequestFailure::NotReady,
+        RequestFailure::BodiesFull,
+        RequestFailure::AnswersFull,
+    ];
+    let calls = calls.map(|failure| (meaning(&failure), failure.disposition()));
+    let requests = requests.map(|failure| (meaning_of_request(&failure), failure.disposition()));
+    let rows = calls.into_iter().chain(requests).map(|(meaning, row)| {
+        let code = match row.code.as_str() {
+            "" => "the scorer's".to_owned(),
+            code => format!("`{code}`"),
+        };
+        let settlement = match row.settlement {
+            Settlement::Park => "park",
+            Settlement::Redeliver => "redeliver",
+        };
+        let severity = match row.severity {
+            Severity::Error => "error",
+            Severity::Info => "info",
+            Severity::Warn => "warn",
+        };
+        let blame = if row.scorer_at_fault { "yes" } else { "no" };
+        let status = row.status;
+        format!("| {meaning} | {status} | {code} | {settlement} | {severity} | {blame} |\n")
+    });
+    let head = "| failure | status | code | message | log level | scorer to blame |\n\
+                |---|---|---|---|---|---|\n";
+    let table: String = [head.to_owned()].into_iter().chain(rows).collect();
+    blessed::check_page("docs/http.md", "failures", &table);
+}
+
+#[test]
+fn the_operators_page_has_the_exit_codes() {
+    let rows = exit_code::MEANINGS
+        .iter()
+        .map(|(code, meaning)| format!("| {code} | {meaning} |\n"));
+    let head = "| exit code | meaning |\n|---|---|\n";
+    let table: String = [head.to_owned()].into_iter().chain(rows).collect();
+    blessed::check_page("docs/settings.md", "exit codes", &table);
 }

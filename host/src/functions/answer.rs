@@ -15,9 +15,9 @@ use http::Response;
 use serde_json::{Map, Value, json};
 
 use super::bindings::{Function, OutputBinding, OutputKind, RETURN};
+use crate::call::{LOGS_BYTES, Payload};
+use crate::codec::media_type::is_json;
 use crate::error::Disposition;
-use crate::scorer::signature::is_json;
-use crate::scorer::{LOGS_BYTES, Payload};
 use crate::text::{NAME_BYTES, REASON_BYTES, cut, escaped_bytes};
 
 /// Answer to one invocation of the Functions host, to which results and log lines are added.

@@ -4,6 +4,7 @@
 //! type of a binding prescribes. The modules below own the forms and what becomes of them. Must not
 //! know how a call ends.
 
+mod call;
 mod calls;
 mod http_request;
 mod value;
@@ -12,10 +13,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bytes::Bytes;
-use http::header::HeaderMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+pub use self::call::{Call, HttpCall, Malformed};
 pub use self::http_request::route_attribute;
 
 use self::calls::{batch, blob, message};
@@ -23,7 +24,6 @@ use self::http_request::http_call;
 use self::value::{binary, bodies, decoded_in_place, not_base64, once_wrapped};
 use super::bindings::{DataType, Function, TriggerBinding};
 use super::metadata::{Metadata, text};
-use crate::scorer::{Payload, Source};
 use crate::text::{REASON_BYTES, displayed};
 
 /// Content of an invocation: calls, an HTTP request, or a warm-up.
@@ -37,35 +37,6 @@ pub enum Event {
     /// A call of the platform that warms up a new instance.
     WarmUp,
 }
-
-/// HTTP request that the Functions host wrapped in an envelope.
-#[derive(Debug)]
-pub struct HttpCall {
-    /// Headers of the request, as the client sent them to the Functions host.
-    pub headers: HeaderMap,
-    /// Body of the request, as far as the envelope keeps it. The Functions host writes
-    /// `application/octet-stream` and `multipart/*` as base64, and any other body as text.
-    pub body: Bytes,
-    /// Attributes of the call: the values of the route and of the input bindings.
-    pub attributes: Vec<(String, String)>,
-}
-
-/// Blob or message that is to be scored.
-#[derive(Debug)]
-pub struct Call {
-    /// Kind of the call: a blob or a Service Bus message.
-    pub source: Source,
-    /// Content of the blob or message, with its media type.
-    pub payload: Payload,
-    /// Attributes that the platform reported, with lower-case names.
-    pub attributes: Vec<(String, String)>,
-    /// Number of the delivery: 1 for the first one, and if the platform does not report a number.
-    pub attempt: u32,
-}
-
-/// Error for a body that is not an invocation. The text is the reason, for the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Malformed(pub String);
 
 /// Memory that holds an envelope. The base64 of a large blob is decoded in place, so that this
 /// memory becomes the payload.

@@ -117,7 +117,7 @@ impl Engine for Mock {
         Ok(Box::new(self.clone()))
     }
 
-    fn is_even(&self) -> bool {
+    fn is_predictable(&self) -> bool {
         true
     }
 }

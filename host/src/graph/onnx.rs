@@ -26,7 +26,7 @@ use crate::tensor::{Port, Tensor};
 struct Onnx {
     environment: &'static Environment,
     file: PathBuf,
-    is_even: bool,
+    is_predictable: bool,
     limit_bytes: u64,
 }
 
@@ -52,11 +52,11 @@ pub(super) fn engine(
         fix: "`cargo xtask setup --graphs` fetches the library; SCOREBOX_ENGINE_LIBRARY names another place".to_owned(),
     })?;
     // If the file cannot be read, loading it fails later and says why.
-    let is_even = has_none_of(file, &UNEVEN).unwrap_or(false);
+    let is_predictable = has_none_of(file, &UNEVEN).unwrap_or(false);
     Ok(Box::new(Onnx {
         environment,
         file: file.to_path_buf(),
-        is_even,
+        is_predictable,
         limit_bytes,
     }))
 }
@@ -102,8 +102,8 @@ fn log(level: LogLevel, _category: &str, _id: &str, place: &str, message: &str) 
 }
 
 impl Engine for Onnx {
-    fn is_even(&self) -> bool {
-        self.is_even
+    fn is_predictable(&self) -> bool {
+        self.is_predictable
     }
 
     fn session(&self) -> Result<Box<dyn Session>, GraphError> {

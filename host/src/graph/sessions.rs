@@ -8,7 +8,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::pace::Pace;
+use super::latency::Latency;
 use super::{Engine, GraphError, Ports, Session, Stop, probe};
 use crate::tensor::Tensor;
 
@@ -28,7 +28,7 @@ pub struct Graph {
     /// the CPU caches.
     idle: Mutex<Vec<Box<dyn Session>>>,
     limits: Limits,
-    pace: Pace,
+    latency: Latency,
 }
 
 impl Graph {
@@ -50,13 +50,13 @@ impl Graph {
             )
         })?;
         let ports = probe::ports(session.as_mut())?;
-        let pace = Pace::new(engine.is_even());
+        let latency = Latency::new(engine.is_predictable());
         Ok(Self {
             engine,
             ports,
             idle: Mutex::new(vec![session]),
             limits,
-            pace,
+            latency,
         })
     }
 
@@ -101,7 +101,7 @@ impl Graph {
     /// # Errors
     /// Fails as [`Graph::run`] does.
     pub fn run_if_short(&self, inputs: &[Tensor]) -> Option<Result<Vec<Tensor>, GraphError>> {
-        if !self.pace.is_short(bytes(inputs)) {
+        if !self.latency.is_short(bytes(inputs)) {
             return None;
         }
         let session = self.lock().pop()?;
@@ -116,7 +116,7 @@ impl Graph {
     ) -> Result<Vec<Tensor>, GraphError> {
         let started = Instant::now();
         let outputs = session.run(inputs, stop);
-        self.pace.note(bytes(inputs), started.elapsed());
+        self.latency.note(bytes(inputs), started.elapsed());
         {
             let mut idle = self.lock();
             if idle.len() < self.limits.sessions {

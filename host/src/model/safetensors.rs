@@ -5,7 +5,22 @@
 
 use safetensors::{Dtype as FileDtype, SafeTensors};
 
-use super::{Dtype, TensorInfo};
+use super::dtype::Dtype;
+
+/// Tensor of a model: its type, its shape and the position of its elements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// Name of the tensor, unique in the model.
+    pub name: String,
+    /// Type of the tensor's elements.
+    pub dtype: Dtype,
+    /// Dimensions of the tensor, row-major. A scalar has an empty shape.
+    pub shape: Vec<u64>,
+    /// Index of the file that holds the tensor, in the model's list of files.
+    pub(super) file: usize,
+    /// Range of the tensor's bytes in its file.
+    pub(super) range: std::ops::Range<usize>,
+}
 
 /// Lists the tensors of a mapped safetensors file. `file` is the index of the file in the model.
 ///

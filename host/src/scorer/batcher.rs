@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::tensor::Tensor;
 use crate::call::Invocation;
 use crate::error::ScoreFailure;
 use crate::manifest::Batching;
 use crate::panics::caught;
+use crate::tensor::Tensor;
 
 /// A scorer that can run the joined calls of a batch.
 pub(super) trait Runner: Send + Sync + 'static {

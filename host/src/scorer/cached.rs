@@ -100,7 +100,7 @@ impl Cached {
     pub(super) fn cache(
         self,
         manifest: &Manifest,
-        signature: &Signature,
+        signature: Signature<'_>,
     ) -> Result<PredictionCache, StartupError> {
         if !signature.deterministic() {
             return Err(StartupError::Component {

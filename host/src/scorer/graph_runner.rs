@@ -4,24 +4,27 @@
 //! Owns what the end of a run means to a caller. Must not know bodies, caches, where a graph runs,
 //! or how an engine computes.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
-use super::signature::Signature;
-use super::tensor::Tensor;
-use super::turns::Turn;
+use super::signature::TensorSignature;
+use super::turns::Turns;
 #[cfg(feature = "graphs")]
 use crate::call::Payload;
 use crate::error::{Problem, ScoreFailure, StartupError};
 use crate::graph::{Graph, GraphError, running};
 use crate::manifest::Limits;
+use crate::tensor::Tensor;
 
 /// A loaded graph that is served without a component.
 pub(super) struct GraphRunner {
     graph: Arc<Graph>,
+    signature: TensorSignature,
+    turns: Turns,
     limits: Limits,
     runtime: Handle,
 }
@@ -30,28 +33,35 @@ impl GraphRunner {
     /// Loads a graph from a file and runs it once on zeros, so that the first call finds it ready.
     ///
     /// # Errors
-    /// Fails if there is no engine, if the file is not a graph that the engine runs, or if loading
-    /// takes longer than `limits.init_deadline`.
+    /// Fails if there is no engine, if the file is not a graph that the engine runs or that callers
+    /// can use, or if loading takes longer than `limits.init_deadline`.
     pub(super) async fn load(
         file: &Path,
         library: &Path,
+        turns: Turns,
         limits: &Limits,
         runtime: Handle,
     ) -> Result<Self, StartupError> {
         let graph = running::load(file, library, limits, &runtime).await?;
+        let signature =
+            TensorSignature::of_graph(graph.ports()).map_err(|problem| StartupError::Model {
+                path: file.to_path_buf(),
+                problem: format!("has ports that callers cannot use: {problem}"),
+                fix: "export it with other inputs or outputs, or call it from a component"
+                    .to_owned(),
+            })?;
         Ok(Self {
             graph,
+            signature,
+            turns,
             limits: limits.clone(),
             runtime,
         })
     }
 
     /// Returns the contract that the graph's inputs and outputs define.
-    ///
-    /// # Errors
-    /// Fails if a caller cannot use an input or output of the graph. The text says why.
-    pub(super) fn signature(&self) -> Result<Signature, String> {
-        Signature::of_graph(self.graph.ports())
+    pub(super) fn signature(&self) -> &TensorSignature {
+        &self.signature
     }
 
     /// Returns each output that has class names, as the output's name and the class names of its
@@ -74,17 +84,23 @@ impl GraphRunner {
         running::prepare(&self.graph, count, &self.runtime).await
     }
 
-    /// Runs the graph on the inputs of one call. At the deadline the caller gets an error, but the
-    /// engine keeps the permission to execute (`turn`) until it has stopped.
+    /// Waits for permission to execute, then runs the graph on the inputs of one call. Also returns
+    /// the time that the graph ran.
+    ///
+    /// At the deadline the caller gets an error, but the engine keeps the permission to execute
+    /// until it has stopped.
     ///
     /// # Errors
     /// Fails if the graph gives no answer before the deadline.
     pub(super) async fn run(
         &self,
+        caller: Option<IpAddr>,
         inputs: Vec<Tensor>,
-        turn: Turn,
         deadline: Instant,
     ) -> Result<(Vec<Tensor>, Duration), ScoreFailure> {
+        let Some(turn) = self.turns.permission(caller, deadline).await else {
+            return Err(self.failure(GraphError::Stopped));
+        };
         let ran = running::run(
             Arc::clone(&self.graph),
             inputs,
@@ -128,15 +144,12 @@ fn failed(detail: String) -> ScoreFailure {
 /// Fails if the graph gives no answer.
 #[cfg(feature = "graphs")]
 pub(crate) fn answer_of(graph: &Graph, payload: &Payload) -> Result<Vec<u8>, ScoreFailure> {
-    use super::tensor_body::{self, open_inference::ModelName};
+    use crate::call::BodyFormat;
+    use crate::codec::{self, open_inference::ModelName};
     use crate::graph::Stop;
 
-    let signature = match Signature::of_graph(graph.ports()) {
-        Ok(Signature::Tensor(signature)) => signature,
-        Ok(Signature::Payload(_)) => return Err(failed("a graph takes tensors".to_owned())),
-        Err(problem) => return Err(failed(problem)),
-    };
-    let (inputs, reply) = tensor_body::read(&signature, payload, &[])?;
+    let signature = TensorSignature::of_graph(graph.ports()).map_err(failed)?;
+    let (inputs, reply) = codec::read(signature.ports(), BodyFormat::Labelled, payload, &[])?;
     let outputs = graph
         .run(&inputs, &Stop::default())
         .map_err(|error| failed(error.to_string()))?;
@@ -144,6 +157,6 @@ pub(crate) fn answer_of(graph: &Graph, payload: &Payload) -> Result<Vec<u8>, Sco
         name: String::new(),
         version: String::new(),
     };
-    let written = tensor_body::write(&reply, &model, signature.in_order(outputs)?);
+    let written = codec::write(&reply, &model, signature.in_order(outputs)?);
     Ok(written.payload.body.to_vec())
 }

@@ -1,23 +1,25 @@
-//! One instance of a component: a store, its `run`, and one call at a time.
+//! One instance of a component: a store, its exports, and one call at a time.
 //!
 //! Owns the call of the guest, and what the end of the call means. Must not know pools, JSON or
 //! HTTP.
 
+use std::slice;
 use std::time::{Duration, Instant};
 
 use scorebox_sandbox::Sandbox;
-use wasmtime::component::TypedFunc;
+use wasmtime::component::{self, ComponentExportIndex, ComponentNamedList, Lift, Lower, TypedFunc};
 use wasmtime::{Store, Trap};
 
+use super::conversion::{TEXT_BYTES, to_wit};
 use super::store;
-use super::tensor::Tensor;
-use crate::call::{Invocation, Payload, Source};
+use crate::call::{Invocation, Payload};
 use crate::capability::bindings::capabilities::scorebox::scoring::types as wit;
 use crate::capability::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer::NamedTensor;
 use crate::capability::bounds::LIFTED_BYTES;
 use crate::capability::{InstanceState, Refusal};
 use crate::error::{Problem, ScoreFailure};
-use crate::text::{bounded as bounded_text, cut, displayed};
+use crate::tensor::Tensor;
+use crate::text::displayed;
 use crate::timer;
 
 /// Time after the deadline of a call at which the call is cut off, even if it waits for the host.
@@ -29,25 +31,17 @@ const GRACE: Duration = Duration::from_millis(50);
 /// The export `init` of a component. It has the same type in both worlds.
 pub(super) type Init = TypedFunc<(), (Result<(), wit::Problem>,)>;
 
-/// The export `run` of a component, with one variant for each of the two worlds.
+/// The export `run` of a component of the world `scoring`.
 ///
 /// A call needs no other export of the generated bindings. Looking up all of them took a tenth of
 /// the time of creating an instance.
-pub(super) enum Run {
-    Scoring(TypedFunc<(wit::Invocation, wit::Payload), (PayloadScored,)>),
-    TensorScoring(TypedFunc<(Vec<wit::Invocation>, Vec<NamedTensor>), (TensorsScored,)>),
-}
+pub(super) type PayloadRun = TypedFunc<(wit::Invocation, wit::Payload), (PayloadScored,)>;
+
+/// The export `run` of a component of the world `tensor-scoring`.
+pub(super) type TensorRun = TypedFunc<(Vec<wit::Invocation>, Vec<NamedTensor>), (TensorsScored,)>;
 
 type PayloadScored = Result<wit::Payload, wit::ScoreError>;
 type TensorsScored = Result<Vec<NamedTensor>, wit::ScoreError>;
-
-/// Input of a scorer for one call, or for several calls that were joined to one.
-pub enum Input {
-    /// Payload that a payload scorer gets.
-    Payload(Payload),
-    /// Tensors for a tensor scorer, in the order of the input ports.
-    Tensors(Vec<Tensor>),
-}
 
 /// Output of a scorer for one call, or for several calls that were joined to one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,20 +90,50 @@ pub(super) enum Failure {
     Score(ScoreFailure),
 }
 
+/// Type of the export `run`, which differs between the worlds.
+pub(super) trait Run: Copy + Send + Sync + 'static {
+    /// Looks up the export in an instance.
+    fn look_up(
+        exports: component::Instance,
+        store: &mut Store<Sandbox>,
+        index: ComponentExportIndex,
+    ) -> wasmtime::Result<Self>;
+}
+
+impl<P, T> Run for TypedFunc<P, T>
+where
+    P: ComponentNamedList + Lower + Send + Sync + 'static,
+    T: ComponentNamedList + Lift + Send + Sync + 'static,
+{
+    fn look_up(
+        exports: component::Instance,
+        store: &mut Store<Sandbox>,
+        index: ComponentExportIndex,
+    ) -> wasmtime::Result<Self> {
+        exports.get_typed_func(store, index)
+    }
+}
+
 /// An instance of a component, with its wasmtime store.
 pub(super) struct Instance {
     store: Store<Sandbox>,
-    run: Run,
+    exports: component::Instance,
     reusable: bool,
     invocations: u64,
     made: Instant,
 }
 
+/// An instance with its export `run`, which can take a call.
+pub(super) struct Ready<R> {
+    pub(super) instance: Instance,
+    run: R,
+}
+
 impl Instance {
-    pub(super) fn new(store: Store<Sandbox>, run: Run) -> Self {
+    pub(super) fn new(store: Store<Sandbox>, exports: component::Instance) -> Self {
         Self {
             store,
-            run,
+            exports,
             reusable: true,
             invocations: 0,
             made: Instant::now(),
@@ -139,66 +163,37 @@ impl Instance {
             .map_err(|problem| Failure::Init(problem.into()))
     }
 
-    /// Scores one input. `calls` has one invocation for each call that was joined to this one. Only
-    /// a tensor scorer takes more than one.
-    pub(super) async fn run(
-        &mut self,
-        calls: Vec<Invocation>,
-        input: Input,
-        deadline: Instant,
-    ) -> Result<Output, Failure> {
+    /// Looks up the export `run`, without which the instance takes no call.
+    pub(super) fn ready<R: Run>(
+        mut self,
+        index: ComponentExportIndex,
+    ) -> Result<Ready<R>, Failure> {
+        match R::look_up(self.exports, &mut self.store, index) {
+            Ok(run) => Ok(Ready {
+                instance: self,
+                run,
+            }),
+            Err(error) => Err(Failure::of_guest(
+                error,
+                InstanceState::of(self.store.data()),
+            )),
+        }
+    }
+
+    /// Prepares the instance for a call of `run`. `calls` has one invocation for each call that was
+    /// joined to this one.
+    fn begin(&mut self, calls: &[Invocation], deadline: Instant) {
         self.invocations += 1;
-        let Self { store, run, .. } = self;
-        match calls.as_slice() {
-            [call] => InstanceState::of_mut(store.data_mut()).begin(
-                &call.id,
-                deadline,
-                call.lines.clone(),
-            ),
+        let state = InstanceState::of_mut(self.store.data_mut());
+        match calls {
+            [call] => state.begin(&call.id, deadline, call.lines.clone()),
             calls => {
                 let ids: Vec<&str> = calls.iter().map(|call| call.id.as_str()).collect();
                 // A line of joined calls does not belong to one of them alone.
-                InstanceState::of_mut(store.data_mut()).begin(&ids.join(","), deadline, None);
+                state.begin(&ids.join(","), deadline, None);
             }
         }
-        store::rearm(store);
-        let mut calls: Vec<_> = calls
-            .into_iter()
-            .map(|call| to_wit(call, deadline))
-            .collect();
-        let outcome = match (run, input) {
-            (Run::Scoring(run), Input::Payload(payload)) => {
-                let input = wit::Payload {
-                    content_type: payload.content_type,
-                    body: payload.body.into(),
-                };
-                let (Some(invocation), true) = (calls.pop(), calls.is_empty()) else {
-                    return Err(Failure::Score(ScoreFailure::HostFault(
-                        "joined payloads".to_owned(),
-                    )));
-                };
-                let called =
-                    bounded(deadline, run.call_async(&mut *store, (invocation, input))).await;
-                self.finish(called)?.map(|payload| {
-                    Output::Payload(Payload {
-                        content_type: payload.content_type,
-                        body: payload.body.into(),
-                    })
-                })
-            }
-            (Run::TensorScoring(run), Input::Tensors(tensors)) => {
-                let inputs = tensors.into_iter().map(NamedTensor::from).collect();
-                let called = bounded(deadline, run.call_async(&mut *store, (calls, inputs))).await;
-                self.finish(called)?
-                    .map(|tensors| Output::Tensors(tensors.into_iter().map(Tensor::from).collect()))
-            }
-            _ => {
-                return Err(Failure::Score(ScoreFailure::HostFault(
-                    "input of the other world".to_owned(),
-                )));
-            }
-        };
-        outcome.map_err(|error| Failure::Score(error.into()))
+        store::rearm(&mut self.store);
     }
 
     /// Returns the value or the failure of a call that has ended, and notes whether the instance
@@ -219,6 +214,53 @@ impl Instance {
         };
         self.reusable = false;
         Err(failure)
+    }
+}
+
+impl Ready<PayloadRun> {
+    /// Scores the payload of one call.
+    pub(super) async fn run_payload(
+        &mut self,
+        call: Invocation,
+        payload: Payload,
+        deadline: Instant,
+    ) -> Result<Payload, Failure> {
+        let Self { instance, run } = self;
+        instance.begin(slice::from_ref(&call), deadline);
+        let input = wit::Payload {
+            content_type: payload.content_type,
+            body: payload.body.into(),
+        };
+        let call = run.call_async(&mut instance.store, (to_wit(call, deadline), input));
+        let called = bounded(deadline, call).await;
+        match instance.finish(called)? {
+            Ok(payload) => Ok(Payload {
+                content_type: payload.content_type,
+                body: payload.body.into(),
+            }),
+            Err(error) => Err(Failure::Score(error.into())),
+        }
+    }
+}
+
+impl Ready<TensorRun> {
+    /// Scores the tensors of one call, or of several calls that were joined to one.
+    pub(super) async fn run_tensors(
+        &mut self,
+        calls: Vec<Invocation>,
+        tensors: Vec<Tensor>,
+        deadline: Instant,
+    ) -> Result<Vec<Tensor>, Failure> {
+        let Self { instance, run } = self;
+        instance.begin(&calls, deadline);
+        let calls = calls.into_iter().map(|call| to_wit(call, deadline));
+        let inputs = tensors.into_iter().map(NamedTensor::from);
+        let input = (calls.collect(), inputs.collect());
+        let called = bounded(deadline, run.call_async(&mut instance.store, input)).await;
+        match instance.finish(called)? {
+            Ok(tensors) => Ok(tensors.into_iter().map(Tensor::from).collect()),
+            Err(error) => Err(Failure::Score(error.into())),
+        }
     }
 }
 
@@ -251,7 +293,7 @@ impl Failure {
         })
     }
 
-    /// Returns a timeout with a deadline of zero, which is a placeholder. `scorer::execution`
+    /// Returns a timeout with a deadline of zero, which is a placeholder. `component_runner`
     /// replaces it with the deadline of the manifest.
     pub(super) fn timed_out() -> Self {
         Self::Score(ScoreFailure::TimedOut {
@@ -305,96 +347,6 @@ fn lifted_too_much(error: &wasmtime::Error) -> bool {
         .any(|cause| cause.to_string().contains("fuel allocated for hostcalls"))
 }
 
-/// Maximum size of a text of a scorer that goes to a client or the log, in bytes.
-const TEXT_BYTES: usize = 16 << 10;
-
-/// Maximum length of an error code of a scorer, in bytes.
-const CODE_BYTES: usize = 64;
-
 pub(super) async fn bounded<T>(deadline: Instant, call: impl Future<Output = T>) -> Option<T> {
     timer::until(deadline + GRACE, call).await
-}
-
-fn to_wit(invocation: Invocation, deadline: Instant) -> wit::Invocation {
-    let left = deadline
-        .saturating_duration_since(Instant::now())
-        .as_millis();
-    wit::Invocation {
-        id: invocation.id,
-        source: match invocation.source {
-            Source::Blob => wit::Source::Blob,
-            Source::Direct => wit::Source::Direct,
-            Source::Http => wit::Source::Http,
-            Source::ServiceBus => wit::Source::ServiceBus,
-        },
-        attempt: invocation.attempt,
-        deadline_ms: Some(u32::try_from(left).unwrap_or(u32::MAX)),
-        attributes: invocation.attributes,
-    }
-}
-
-impl From<wit::Problem> for Problem {
-    fn from(problem: wit::Problem) -> Self {
-        let kebab = |code: &str| {
-            (1..=CODE_BYTES).contains(&code.len())
-                && code
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        };
-        let detail = problem
-            .detail
-            .map(|detail| bounded_text(detail, TEXT_BYTES));
-        let message = bounded_text(problem.message, TEXT_BYTES);
-        if kebab(&problem.code) {
-            return Self {
-                code: problem.code,
-                message,
-                detail,
-            };
-        }
-        // A code is for machines. A text that is not a code goes to the log, where its author finds
-        // it.
-        let code = cut(&problem.code, CODE_BYTES).escape_debug().to_string();
-        let detail = format!(
-            "code `{code}` is not kebab-case; {}",
-            detail.unwrap_or_default()
-        );
-        Self {
-            code: "unnamed".to_owned(),
-            message,
-            detail: Some(detail),
-        }
-    }
-}
-
-impl From<wit::ScoreError> for ScoreFailure {
-    fn from(error: wit::ScoreError) -> Self {
-        match error {
-            wit::ScoreError::Rejected(problem) => Self::Rejected(problem.into()),
-            wit::ScoreError::Unavailable(problem) => Self::Unavailable(problem.into()),
-            wit::ScoreError::Failed(problem) => Self::Failed(problem.into()),
-        }
-    }
-}
-
-impl From<Tensor> for NamedTensor {
-    fn from(tensor: Tensor) -> Self {
-        Self {
-            name: tensor.name,
-            dtype: tensor.dtype.into(),
-            shape: tensor.shape,
-            data: tensor.data,
-        }
-    }
-}
-
-impl From<NamedTensor> for Tensor {
-    fn from(tensor: NamedTensor) -> Self {
-        Self {
-            name: tensor.name,
-            dtype: tensor.dtype.into(),
-            shape: tensor.shape,
-            data: tensor.data,
-        }
-    }
 }

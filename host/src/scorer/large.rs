@@ -81,10 +81,11 @@ struct Load {
 }
 
 impl Large {
-    /// Creates the limits for a machine with `cores` cores and a scorer with at most `most` calls
+    /// Creates the limits for a machine with `cores` cores and a scorer with at most
+    /// `max_concurrency` calls
     /// that execute at a time.
-    pub(super) fn new(cores: usize, most: usize) -> Self {
-        let executing = most.div_ceil(2).max(1);
+    pub(super) fn new(cores: usize, max_concurrency: usize) -> Self {
+        let executing = max_concurrency.div_ceil(2).max(1);
         let slots = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         Self {
             decoded: slots(executing.saturating_add(cores)),

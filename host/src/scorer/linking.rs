@@ -16,8 +16,8 @@ use wasmtime::{Engine, Store};
 
 use self::imports::check_imports;
 use self::world::{WIT_VERSION, World, world_of};
-use super::instance::{Failure, Init, Instance, Run, bounded};
-use super::signature::Signature;
+use super::instance::{Failure, Init, Instance, Ready, Run, bounded};
+use super::signature::{Described, PayloadSignature, TensorSignature};
 use super::store;
 use crate::capability::bindings::scoring::ScoringPre;
 use crate::capability::bindings::tensor_scoring::TensorScoringPre;
@@ -30,9 +30,6 @@ use crate::panics::caught;
 
 /// Text before the name of the import that ended `describe`, in the text of the guest's error.
 const REFUSED: &str = "not in describe: `";
-
-/// A problem of a component and the fix for it, as texts of an error.
-type Misfit = (String, String);
 
 /// A component that was checked and linked, so that instances of it can be created.
 pub(super) struct Linked {
@@ -124,36 +121,35 @@ impl Linked {
     async fn made(&self, deadline: Instant) -> Result<Instance, Failure> {
         let mut store = self.store(deadline, "init");
         let made = bounded(deadline, async {
-            let instance = self.pre.instantiate_async(&mut store).await?;
-            let run = match self.world {
-                World::Scoring => Run::Scoring(instance.get_typed_func(&mut store, self.run)?),
-                World::TensorScoring => {
-                    Run::TensorScoring(instance.get_typed_func(&mut store, self.run)?)
-                }
-            };
+            let exports = self.pre.instantiate_async(&mut store).await?;
             let init: Option<Init> = match self.snapshot {
                 true => None,
-                false => Some(instance.get_typed_func(&mut store, self.init)?),
+                false => Some(exports.get_typed_func(&mut store, self.init)?),
             };
-            Ok((run, init))
+            Ok((exports, init))
         });
         let Some(made) = made.await else {
             return Err(Failure::timed_out());
         };
-        let (run, init) =
+        let (exports, init) =
             made.map_err(|error| Failure::of_guest(error, InstanceState::of(store.data())))?;
-        let mut instance = Instance::new(store, run);
+        let mut instance = Instance::new(store, exports);
         if let Some(init) = init {
             instance.init(init, deadline).await?;
         }
         Ok(instance)
     }
 
+    /// Looks up the export `run` of an instance. `R` is its type in the world of this component.
+    pub(super) fn ready<R: Run>(&self, instance: Instance) -> Result<Ready<R>, Failure> {
+        instance.ready(self.run)
+    }
+
     /// Creates an instance without capabilities and asks it for its signature.
     ///
     /// The instance has closed WASI, which the interpreters of some languages need to start. It has
     /// no other capability.
-    pub(super) async fn describe(&self, deadline: Instant) -> Result<Signature, StartupError> {
+    pub(super) async fn describe(&self, deadline: Instant) -> Result<Described, StartupError> {
         let fail = |problem: String, fix: &str| StartupError::Component {
             path: self.path.clone(),
             problem,
@@ -181,7 +177,7 @@ impl Linked {
                         .scorebox_scoring_scorer()
                         .call_describe(&mut store)
                         .await?;
-                    Ok(Signature::from_payload(signature))
+                    Ok(PayloadSignature::from_wit(signature).map(Described::Payload))
                 }
                 World::TensorScoring => {
                     let exports = TensorScoringPre::new(pre)?
@@ -191,7 +187,7 @@ impl Linked {
                         .scorebox_scoring_tensor_scorer()
                         .call_describe(&mut store)
                         .await?;
-                    Ok(Signature::from_tensor(signature))
+                    Ok(TensorSignature::from_wit(signature).map(Described::Tensor))
                 }
             }
         };

@@ -5,92 +5,90 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Shared;
-use super::instance::{Input, Output};
-use super::large::{Admitted, NoTurn, Slot};
-use super::prediction_cache::entry;
-use super::signature::Signature;
-use super::tensor_body::{self, Reply, Written};
-use crate::call::{Invocation, Payload, Scored};
+use super::instance::Output;
+use super::kind::{Kind, Work};
+use super::large::{Admitted, Large, NoTurn, Slot};
+use super::prediction_cache::PredictionCache;
+use super::prediction_cache::entry::Key;
+use super::signature::TensorSignature;
+use super::turns::{Place, Turns};
+use crate::call::{CacheStatus, Invocation, Payload, Scored};
+use crate::codec::open_inference::ModelName;
+use crate::codec::{self, Reply, Written};
 use crate::error::ScoreFailure;
+use crate::manifest::Limits;
 use crate::offload;
 
-/// Permits that a large call holds while it is under way.
-struct Holding {
-    admitted: Admitted,
-    _decoded: Slot,
+/// Parts of a scorer that the steps of its calls use.
+pub(super) struct Pipeline {
+    pub(super) kind: Kind,
+    pub(super) turns: Turns,
+    pub(super) large: Large,
+    pub(super) model: ModelName,
+    pub(super) limits: Limits,
+    pub(super) cache: Option<PredictionCache>,
 }
 
-impl Shared {
-    /// Scores a payload before the deadline: admits it, decodes it, looks it up in the cache,
+/// Permits that a call holds while it is under way.
+struct Permits {
+    /// Entry among the calls that wait or execute. With a prediction cache, only calls that have to
+    /// be executed take one, and not before.
+    place: Option<Place>,
+    /// Permits of a large call, to be under way and to be decoded. `None` for a small call.
+    large: Option<(Admitted, Slot)>,
+}
+
+impl Pipeline {
+    /// Handles one call: admits it, decodes its payload, looks it up in the prediction cache,
     /// executes it, and encodes the answer.
-    pub(super) async fn score(
-        self: &Arc<Self>,
+    pub(super) async fn handle(
+        &self,
         invocation: Invocation,
         payload: Payload,
         deadline: Instant,
     ) -> Result<Scored, ScoreFailure> {
-        // The call takes its place before its body is decoded. With a cache, only calls that have
-        // to be executed take one.
-        let place = if self.cache.is_none() {
-            Some(self.enter(&invocation)?)
-        } else {
-            None
-        };
-        let holding = self.admit(payload.body.len(), deadline).await?;
-        let (input, reply) = self.decode(&invocation, payload, deadline)?;
-        let is_large = holding.is_some();
+        let Permits { place, large } = self
+            .admit(&invocation, payload.body.len(), deadline)
+            .await?;
+        let is_large = large.is_some();
+        let (work, reply) = self.decode(&invocation, payload, deadline)?;
         let mut run_time = Duration::ZERO;
-        let took = &mut run_time;
-        let execute = async move |input, place| {
-            let _slot = match is_large {
-                true => Some(
-                    self.large
-                        .execute(deadline)
-                        .await
-                        .ok_or_else(|| self.late())?,
-                ),
-                false => None,
-            };
-            self.compute(invocation, input, deadline, place, took).await
-        };
-        let (output, status) = match &self.cache {
-            None => (Box::pin(execute(input, place)).await?, None),
-            Some(cache) => {
-                let key = entry::key(cache.scorer(), &input);
-                // This future is boxed separately, because a cache hit does not need it and it
-                // holds most of a call's state.
-                let compute = move || Box::pin(execute(input, None));
-                let (output, status) = cache.answer(key, deadline, || self.late(), compute).await?;
-                (Arc::unwrap_or_clone(output), Some(status))
-            }
-        };
+        let elapsed = &mut run_time;
+        let cached = self.cache.as_ref();
+        let cached = cached.map(|cache| (cache, work.key(cache.scorer())));
+        // This future is boxed, because a hit does not need it and it holds most of a call's state.
+        let execute =
+            move || Box::pin(self.execute(invocation, work, place, is_large, deadline, elapsed));
+        let (output, cache) = self.look_up(cached, deadline, execute).await?;
         let Written {
             payload,
             attributes,
-        } = self
-            .encode(&reply, output, holding.is_some(), deadline)
-            .await?;
-        if let Some(Holding { admitted, .. }) = holding {
+        } = self.encode(&reply, output, is_large, deadline).await?;
+        if let Some((admitted, _)) = large {
             admitted.finish();
         }
         Ok(Scored {
             payload,
             attributes,
             run_time,
-            cache: status,
+            cache,
         })
     }
 
-    /// Moves a large call to the scoring threads, and waits for the permit to decode it. Returns
-    /// `None` for a small call.
+    /// Gives the call its permits. Moves a large call to the scoring threads, where it waits until
+    /// it may be decoded.
     async fn admit(
         &self,
+        invocation: &Invocation,
         bytes: usize,
         deadline: Instant,
-    ) -> Result<Option<Holding>, ScoreFailure> {
+    ) -> Result<Permits, ScoreFailure> {
+        let place = match self.cache {
+            None => Some(self.enter(invocation)?),
+            Some(_) => None,
+        };
         if bytes <= offload::LONG_BYTES {
-            return Ok(None);
+            return Ok(Permits { place, large: None });
         }
         offload::offload().await;
         let left = deadline.saturating_duration_since(Instant::now());
@@ -103,13 +101,13 @@ impl Shared {
                 .decode(&admitted, deadline)
                 .await
                 .map_err(|reason| match reason {
-                    NoTurn::Late => self.late(),
+                    NoTurn::Late => self.timed_out(),
                     NoTurn::Hopeless => ScoreFailure::Saturated,
                 })?;
-        Ok(Some(Holding {
-            admitted,
-            _decoded: decoded,
-        }))
+        Ok(Permits {
+            place,
+            large: Some((admitted, decoded)),
+        })
     }
 
     /// Decodes a payload into the scorer's input. Also returns the format that the answer must
@@ -119,20 +117,72 @@ impl Shared {
         invocation: &Invocation,
         payload: Payload,
         deadline: Instant,
-    ) -> Result<(Input, Reply), ScoreFailure> {
-        match &self.signature {
-            Signature::Payload(signature) => {
-                let payload = signature.labelled(payload);
-                signature.admit(&payload)?;
-                Ok((Input::Payload(payload), Reply::default()))
+    ) -> Result<(Work<'_>, Reply), ScoreFailure> {
+        let read = |signature: &TensorSignature| {
+            let (ports, format) = (signature.ports(), invocation.format);
+            let read = || codec::read(ports, format, &payload, &invocation.attributes);
+            codec::reading_until(deadline, read).unwrap_or_else(|| Err(self.timed_out()))
+        };
+        let (work, reply) = match &self.kind {
+            Kind::Payloads(component) => {
+                let payload = component.signature.labelled(payload);
+                component.signature.admit(&payload)?;
+                (Work::Payload(component, payload), Reply::default())
             }
-            Signature::Tensor(signature) => {
-                let read = || tensor_body::read(signature, &payload, &invocation.attributes);
-                let (tensors, reply) = tensor_body::reading_until(deadline, read)
-                    .unwrap_or_else(|| Err(self.late()))?;
-                Ok((Input::Tensors(tensors), reply))
+            Kind::Tensors(component) => {
+                let (tensors, reply) = read(&component.signature)?;
+                (Work::Tensors(component, tensors), reply)
+            }
+            Kind::Graph(graph) => {
+                let (tensors, reply) = read(graph.signature())?;
+                (Work::Graph(graph, tensors), reply)
+            }
+        };
+        Ok((work, reply))
+    }
+
+    /// Returns the output from the prediction cache, or from `execute` if it is not there. `cached`
+    /// is `None` if the scorer has no prediction cache.
+    async fn look_up<F: Future<Output = Result<Output, ScoreFailure>>>(
+        &self,
+        cached: Option<(&PredictionCache, Key)>,
+        deadline: Instant,
+        execute: impl FnOnce() -> F,
+    ) -> Result<(Output, Option<CacheStatus>), ScoreFailure> {
+        let Some((cache, key)) = cached else {
+            return Ok((execute().await?, None));
+        };
+        let (output, status) = cache
+            .answer(key, deadline, || self.timed_out(), execute)
+            .await?;
+        Ok((Arc::unwrap_or_clone(output), Some(status)))
+    }
+
+    /// Executes the call, alone or in a batch, and checks the output against the signature. Sets
+    /// `run_time` to the time that the component or graph ran.
+    async fn execute(
+        &self,
+        invocation: Invocation,
+        work: Work<'_>,
+        place: Option<Place>,
+        is_large: bool,
+        deadline: Instant,
+        run_time: &mut Duration,
+    ) -> Result<Output, ScoreFailure> {
+        let mut _slot = None;
+        if is_large {
+            _slot = self.large.execute(deadline).await;
+            if _slot.is_none() {
+                return Err(self.timed_out());
             }
         }
+        let _place = match place {
+            Some(place) => place,
+            None => self.enter(&invocation)?,
+        };
+        let (output, elapsed) = work.run(invocation, deadline).await?;
+        *run_time = elapsed;
+        Ok(output)
     }
 
     /// Encodes the scorer's output as an answer. `is_large` is true if the call already has the
@@ -144,37 +194,42 @@ impl Shared {
         is_large: bool,
         deadline: Instant,
     ) -> Result<Written, ScoreFailure> {
-        let tensors = match (output, &self.signature) {
-            (Output::Payload(payload), _) => {
+        let tensors = match output {
+            Output::Tensors(tensors) => tensors,
+            Output::Payload(payload) => {
                 return Ok(Written {
                     payload,
                     attributes: Vec::new(),
                 });
             }
-            (Output::Tensors(tensors), Signature::Tensor(_)) => tensors,
-            (Output::Tensors(_), Signature::Payload(_)) => {
-                return Err(ScoreFailure::HostFault(
-                    "tensors from a payload scorer".to_owned(),
-                ));
-            }
         };
         let bytes: usize = tensors.iter().map(|tensor| tensor.data.len()).sum();
-        let mut _turn = None;
+        let mut _slot = None;
         if bytes > offload::LONG_BYTES {
             offload::offload().await;
             if !is_large {
-                _turn = Some(
+                _slot = Some(
                     self.large
                         .encode(deadline)
                         .await
-                        .ok_or_else(|| self.late())?,
+                        .ok_or_else(|| self.timed_out())?,
                 );
             }
         }
-        Ok(tensor_body::write(reply, &self.model, tensors))
+        Ok(codec::write(reply, &self.model, tensors))
     }
 
-    fn late(&self) -> ScoreFailure {
+    /// Adds a call to the calls that wait or execute.
+    ///
+    /// # Errors
+    /// Fails if too many calls wait already.
+    fn enter(&self, invocation: &Invocation) -> Result<Place, ScoreFailure> {
+        self.turns
+            .enter(invocation.caller)
+            .ok_or(ScoreFailure::Saturated)
+    }
+
+    fn timed_out(&self) -> ScoreFailure {
         ScoreFailure::TimedOut {
             deadline: self.limits.deadline,
         }

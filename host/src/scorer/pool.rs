@@ -6,24 +6,25 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::instance::Instance;
+use super::instance::{Instance, Ready};
 use crate::manifest::{Instances, Isolation};
 
 /// Pool of the idle instances of one scorer.
-pub(super) struct Pool {
+pub(super) struct Pool<R> {
     /// Idle instances. The instance that was used last is taken first, because its memory is still
     /// in the CPU caches.
-    idle: Mutex<Vec<Instance>>,
+    idle: Mutex<Vec<Ready<R>>>,
     isolation: Isolation,
     max_invocations: u64,
     max_age: Duration,
 }
 
-impl Pool {
-    /// Creates the pool of a scorer that executes at most `most` calls at a time.
-    pub(super) fn new(most: usize, instances: &Instances) -> Self {
+impl<R> Pool<R> {
+    /// Creates the pool of a scorer that executes at most `max_concurrency` calls at
+    /// a time.
+    pub(super) fn new(max_concurrency: usize, instances: &Instances) -> Self {
         Self {
-            idle: Mutex::new(Vec::with_capacity(most)),
+            idle: Mutex::new(Vec::with_capacity(max_concurrency)),
             isolation: instances.isolation,
             max_invocations: instances.max_invocations.unwrap_or(u64::MAX),
             max_age: instances.max_age.unwrap_or(Duration::MAX),
@@ -37,21 +38,22 @@ impl Pool {
 
     /// Returns an idle instance, if there is one. Only a call with permission to execute calls this
     /// function, so there are never more instances than calls that may execute.
-    pub(super) fn take(&self) -> Option<Instance> {
+    pub(super) fn take(&self) -> Option<Ready<R>> {
         loop {
-            let instance = self.lock().pop()?;
+            let ready = self.lock().pop()?;
             // An instance that is too old is dropped here, outside of the lock, because that takes
             // microseconds.
-            if !self.is_due(&instance) {
-                return Some(instance);
+            if !self.is_due(&ready.instance) {
+                return Some(ready);
             }
         }
     }
 
     /// Keeps an instance for the next call. Drops the instance if it may not serve another call.
-    pub(super) fn put_back(&self, instance: Instance) {
-        if self.is_warm() && instance.is_reusable() && !self.is_due(&instance) {
-            self.lock().push(instance);
+    pub(super) fn put_back(&self, ready: Ready<R>) {
+        let instance = &ready.instance;
+        if self.is_warm() && instance.is_reusable() && !self.is_due(instance) {
+            self.lock().push(ready);
         }
     }
 
@@ -60,7 +62,7 @@ impl Pool {
             || (self.max_age < Duration::MAX && instance.age() >= self.max_age)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Instance>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Ready<R>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,24 +9,24 @@ use serde_json::Value;
 use crate::call::Payload;
 use crate::capability::bindings::capabilities::scorebox::scoring::types as wit;
 use crate::capability::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer;
+use crate::codec::media_type::{JSON, OCTET_STREAM, is_json, same_type, says_nothing};
 use crate::error::ScoreFailure;
 use crate::graph::Ports;
-pub use crate::tensor::Port;
-use crate::tensor::{self, Tensor};
+use crate::tensor::{self, Port, PortLists, Tensor};
 use crate::text::{NAME_BYTES, REASON_BYTES, cut, displayed};
 
-/// Media type of JSON.
-pub const JSON: &str = "application/json";
-
-/// Media type of bytes without any known structure.
-pub const OCTET_STREAM: &str = "application/octet-stream";
-
 /// Contract of a scorer with its callers, with one variant for each world.
-#[derive(Debug)]
-pub enum Signature {
+#[derive(Debug, Clone, Copy)]
+pub enum Signature<'a> {
     /// Contract of a scorer of the world `scoring`.
+    Payload(&'a PayloadSignature),
+    /// Contract of a scorer of the world `tensor-scoring`, or of a graph.
+    Tensor(&'a TensorSignature),
+}
+
+/// Result of `describe`, with one variant for each world.
+pub(super) enum Described {
     Payload(PayloadSignature),
-    /// Contract of a scorer of the world `tensor-scoring`.
     Tensor(TensorSignature),
 }
 
@@ -87,10 +87,10 @@ pub struct TensorSignature {
 /// Maximum number of dimensions of a port. JSON may be nested as deep, but real tensors are not.
 const DIMENSIONS: usize = 16;
 
-impl Signature {
+impl<'a> Signature<'a> {
     /// Returns true if equal inputs always give equal answers.
     #[must_use]
-    pub fn deterministic(&self) -> bool {
+    pub fn deterministic(self) -> bool {
         match self {
             Self::Payload(signature) => signature.deterministic,
             Self::Tensor(signature) => signature.deterministic,
@@ -99,64 +99,11 @@ impl Signature {
 
     /// Returns the example bodies that the scorer says it answers.
     #[must_use]
-    pub fn examples(&self) -> &[Example] {
+    pub fn examples(self) -> &'a [Example] {
         match self {
             Self::Payload(signature) => &signature.input.examples,
             Self::Tensor(signature) => &signature.examples,
         }
-    }
-
-    /// Converts the signature that `describe` of the world `scoring` returned. The error says which
-    /// part of the signature is invalid.
-    pub(super) fn from_payload(signature: wit::Signature) -> Result<Self, String> {
-        Ok(Self::Payload(PayloadSignature {
-            input: Shape::from_wit("input", signature.input)?,
-            output: Shape::from_wit("output", signature.output)?,
-            deterministic: signature.deterministic,
-        }))
-    }
-
-    /// Converts the signature that `describe` of the world `tensor-scoring` returned. The error
-    /// says which part of the signature is invalid.
-    pub(super) fn from_tensor(signature: tensor_scorer::TensorSignature) -> Result<Self, String> {
-        let ports =
-            |direction: &str, ports: Vec<tensor_scorer::Port>| -> Result<Vec<Port>, String> {
-                let port = |port: tensor_scorer::Port| Port {
-                    name: port.name,
-                    dtype: port.dtype.into(),
-                    shape: port.shape,
-                };
-                let ports = checked(direction, ports.into_iter().map(port).collect())?;
-                match ports
-                    .iter()
-                    .find(|port| signature.batchable && port.shape.first() != Some(&None))
-                {
-                    Some(port) => Err(format!(
-                        "it is batchable, and the first dimension of `{}` is not open",
-                        port.name
-                    )),
-                    None => Ok(ports),
-                }
-            };
-        Ok(Self::Tensor(TensorSignature {
-            inputs: ports("input", signature.inputs)?,
-            outputs: ports("output", signature.outputs)?,
-            batchable: signature.batchable,
-            deterministic: signature.deterministic,
-            examples: examples(signature.examples),
-        }))
-    }
-
-    /// Returns the contract of a graph that is served without a component. The contract is not
-    /// batchable, because a graph's file does not say whether the rows are independent.
-    pub(crate) fn of_graph(ports: &Ports) -> Result<Self, String> {
-        Ok(Self::Tensor(TensorSignature {
-            inputs: checked("input", ports.inputs.clone())?,
-            outputs: checked("output", ports.outputs.clone())?,
-            batchable: false,
-            deterministic: true,
-            examples: Vec::new(),
-        }))
     }
 }
 
@@ -189,6 +136,58 @@ fn checked(direction: &str, ports: Vec<Port>) -> Result<Vec<Port>, String> {
 }
 
 impl TensorSignature {
+    /// Converts the signature that `describe` of the world `tensor-scoring` returned. The error
+    /// says which part of the signature is invalid.
+    pub(super) fn from_wit(signature: tensor_scorer::TensorSignature) -> Result<Self, String> {
+        let ports =
+            |direction: &str, ports: Vec<tensor_scorer::Port>| -> Result<Vec<Port>, String> {
+                let port = |port: tensor_scorer::Port| Port {
+                    name: port.name,
+                    dtype: port.dtype.into(),
+                    shape: port.shape,
+                };
+                let ports = checked(direction, ports.into_iter().map(port).collect())?;
+                match ports
+                    .iter()
+                    .find(|port| signature.batchable && port.shape.first() != Some(&None))
+                {
+                    Some(port) => Err(format!(
+                        "it is batchable, and the first dimension of `{}` is not open",
+                        port.name
+                    )),
+                    None => Ok(ports),
+                }
+            };
+        Ok(Self {
+            inputs: ports("input", signature.inputs)?,
+            outputs: ports("output", signature.outputs)?,
+            batchable: signature.batchable,
+            deterministic: signature.deterministic,
+            examples: examples(signature.examples),
+        })
+    }
+
+    /// Returns the contract of a graph that is served without a component. The contract is not
+    /// batchable, because a graph's file does not say whether the rows are independent.
+    pub(super) fn of_graph(ports: &Ports) -> Result<Self, String> {
+        Ok(Self {
+            inputs: checked("input", ports.inputs.clone())?,
+            outputs: checked("output", ports.outputs.clone())?,
+            batchable: false,
+            deterministic: true,
+            examples: Vec::new(),
+        })
+    }
+
+    /// Returns the input and output ports, which are what a wire format needs to know.
+    #[must_use]
+    pub fn ports(&self) -> PortLists<'_> {
+        PortLists {
+            inputs: &self.inputs,
+            outputs: &self.outputs,
+        }
+    }
+
     /// Returns the scorer's tensors in the order of its output ports. Each tensor is checked
     /// against its port.
     pub(super) fn in_order(&self, tensors: Vec<Tensor>) -> Result<Vec<Tensor>, ScoreFailure> {
@@ -197,6 +196,16 @@ impl TensorSignature {
 }
 
 impl PayloadSignature {
+    /// Converts the signature that `describe` of the world `scoring` returned. The error says which
+    /// part of the signature is invalid.
+    pub(super) fn from_wit(signature: wit::Signature) -> Result<Self, String> {
+        Ok(Self {
+            input: Shape::from_wit("input", signature.input)?,
+            output: Shape::from_wit("output", signature.output)?,
+            deterministic: signature.deterministic,
+        })
+    }
+
     /// Labels a payload as JSON if the payload's media type says nothing and the scorer takes JSON.
     ///
     /// A media type that the scorer accepts is kept. An empty media type and
@@ -313,35 +322,6 @@ fn examples(examples: Vec<wit::Example>) -> Vec<Example> {
         },
     };
     examples.into_iter().map(example).collect()
-}
-
-/// Returns true if two media types are equal, apart from their parameters and the case of letters.
-#[must_use]
-pub fn same_type(left: &str, right: &str) -> bool {
-    essence(left).eq_ignore_ascii_case(essence(right))
-}
-
-/// Returns true for `application/json` and for every media type that ends with `+json`.
-#[must_use]
-pub fn is_json(content_type: &str) -> bool {
-    let essence = essence(content_type);
-    essence.eq_ignore_ascii_case(JSON) || essence.to_ascii_lowercase().ends_with("+json")
-}
-
-/// Returns true if a media type says nothing about the body: the form type that curl sends for any
-/// `-d`, `text/plain`, and an empty media type.
-///
-/// Azure ML's former inference server gave its scoring script an empty string for a body with the
-/// form type.
-#[must_use]
-pub fn says_nothing(content_type: &str) -> bool {
-    ["application/x-www-form-urlencoded", "text/plain", ""]
-        .iter()
-        .any(|loose| same_type(loose, content_type))
-}
-
-fn essence(content_type: &str) -> &str {
-    content_type.split(';').next().unwrap_or_default().trim()
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::callers::Callers;
-use crate::timer;
+use crate::{offload, timer};
 
 /// Time after the last call of a quick caller during which half of the instances and of the queue
 /// are kept free for quick callers. A caller is quick if its calls are short on average.
@@ -54,7 +54,7 @@ pub(super) struct Turn {
 
 struct State {
     /// Maximum number of calls that may execute at a time.
-    most: usize,
+    max_concurrency: usize,
     /// Maximum number of calls that may wait at a time.
     queue: usize,
     places: Count,
@@ -84,10 +84,10 @@ struct Waiter {
 }
 
 impl Turns {
-    /// Creates a limiter that lets `most` calls execute and `queue` more calls wait.
-    pub(super) fn new(most: usize, queue: usize) -> Self {
+    /// Creates a limiter that lets `max_concurrency` calls execute and `queue` more calls wait.
+    pub(super) fn new(max_concurrency: usize, queue: usize) -> Self {
         Self(Arc::new(Mutex::new(State {
-            most: most.max(1),
+            max_concurrency: max_concurrency.max(1),
             queue,
             places: Count::default(),
             turns: Count::default(),
@@ -107,7 +107,7 @@ impl Turns {
         let others = state
             .turns_of_others(now)
             .saturating_add(state.queue_of_others(now));
-        if state.places.all >= state.most.saturating_add(state.queue)
+        if state.places.all >= state.max_concurrency.saturating_add(state.queue)
             || !is_quick && state.places.others >= others
         {
             return None;
@@ -117,6 +117,20 @@ impl Turns {
             turns: self.clone(),
             is_quick,
         })
+    }
+
+    /// Waits until the call may execute, and moves it to a scoring thread if it must run apart from
+    /// quick calls. Returns `None` if the deadline passes first.
+    pub(super) async fn permission(
+        &self,
+        caller: Option<IpAddr>,
+        deadline: Instant,
+    ) -> Option<Turn> {
+        let turn = self.turn(caller, deadline).await?;
+        if turn.is_apart() {
+            offload::offload().await;
+        }
+        Some(turn)
     }
 
     /// Waits until the call may execute. Waiting calls of callers with short calls form one queue,
@@ -210,9 +224,9 @@ impl State {
     /// calls.
     fn turns_of_others(&self, now: Instant) -> usize {
         if self.keeps_room(now) {
-            self.most.div_ceil(2)
+            self.max_concurrency.div_ceil(2)
         } else {
-            self.most
+            self.max_concurrency
         }
     }
 
@@ -225,7 +239,8 @@ impl State {
     }
 
     fn has_turn(&self, is_quick: bool, now: Instant) -> bool {
-        self.turns.all < self.most && (is_quick || self.turns.others < self.turns_of_others(now))
+        self.turns.all < self.max_concurrency
+            && (is_quick || self.turns.others < self.turns_of_others(now))
     }
 
     fn waiting(&mut self, is_quick: bool) -> &mut VecDeque<Waiter> {
@@ -284,7 +299,7 @@ impl State {
         let other = !self.waiting_others.is_empty() && self.has_turn(false, now);
         let quick = !self.waiting_quick.is_empty() && self.has_turn(true, now);
         match (quick, other) {
-            (true, true) => Some(self.turns.others >= self.most.div_ceil(4)),
+            (true, true) => Some(self.turns.others >= self.max_concurrency.div_ceil(4)),
             (true, false) => Some(true),
             (false, true) => Some(false),
             (false, false) => None,

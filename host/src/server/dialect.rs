@@ -1,17 +1,14 @@
 //! Protocol of a request, which follows from its path.
 //!
-//! Owns how the protocols differ: in the payload of a request, and in the answer to a failure. Must
-//! not know routes or calls.
+//! Owns how the protocols differ: in the format of a body, and in the answer to a failure. Must not
+//! know routes, or how a body is read.
 
 use axum::body::Body;
-use bytes::Bytes;
 use http::Response;
-use http::header::HeaderMap;
 
-use crate::call::Payload;
+use crate::call::BodyFormat;
 use crate::error::Disposition;
 use crate::trigger::http::{self as http_trigger, Ids};
-use crate::trigger::open_inference as open_inference_trigger;
 
 /// Root of the paths of the Open Inference Protocol.
 pub(super) const ROOT: &str = "/v2";
@@ -34,18 +31,21 @@ impl Dialect {
         }
     }
 
-    pub(super) fn payload(self, headers: &HeaderMap, body: Bytes) -> Payload {
+    pub(super) fn format(self) -> BodyFormat {
         match self {
-            Self::AzureMl => http_trigger::payload(headers, body),
-            Self::OpenInference => open_inference_trigger::payload(body),
+            Self::AzureMl => BodyFormat::Labelled,
+            Self::OpenInference => BodyFormat::OpenInference,
         }
     }
 
+    /// Returns the response to a call that failed. Under `/v2` it has the `error` field that the
+    /// Open Inference Protocol requires, next to the usual fields.
     pub(super) fn failed(self, ids: &Ids, disposition: &Disposition) -> Response<Body> {
-        match self {
-            Self::AzureMl => http_trigger::failed(ids, disposition).map(Body::from),
-            Self::OpenInference => open_inference_trigger::failed(ids, disposition).map(Body::from),
-        }
+        let more: &[(&str, &str)] = match self {
+            Self::AzureMl => &[],
+            Self::OpenInference => &[("error", &disposition.message)],
+        };
+        http_trigger::failed_with(ids, disposition, more).map(Body::from)
     }
 }
 

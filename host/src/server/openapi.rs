@@ -4,17 +4,17 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::codec::media_type::{JSON, OCTET_STREAM, is_json};
+use crate::codec::open_inference::datatype;
+use crate::codec::takes_bytes;
 use crate::manifest::{Manifest, Trigger};
 use crate::model::Dtype;
-use crate::scorer::signature::{
-    Example, JSON, OCTET_STREAM, Port, Shape, Signature, TensorSignature, is_json,
-};
-use crate::scorer::tensor_body::open_inference::datatype;
-use crate::scorer::tensor_body::takes_bytes;
+use crate::scorer::signature::{Example, Shape, Signature, TensorSignature};
+use crate::tensor::Port;
 
 /// Returns the OpenAPI document of a scorer.
 #[must_use]
-pub(super) fn document(manifest: &Manifest, signature: &Signature) -> Value {
+pub(super) fn document(manifest: &Manifest, signature: Signature<'_>) -> Value {
     let scorer = &manifest.scorer;
     let version = if scorer.version.is_empty() {
         "unversioned"
@@ -84,7 +84,7 @@ pub(super) fn document(manifest: &Manifest, signature: &Signature) -> Value {
 }
 
 /// Returns the request and response bodies of `/score`, by media type.
-fn bodies(signature: &Signature) -> (Value, Value) {
+fn bodies(signature: Signature<'_>) -> (Value, Value) {
     let signature = match signature {
         Signature::Payload(signature) => {
             return (

@@ -84,7 +84,8 @@ pub(super) async fn call(
     invocation.attributes.extend(attributes);
     invocation.latest = latest;
     invocation.caller = activity.map(|activity| activity.peer);
-    let payload = dialect.payload(&head.headers, body);
+    invocation.format = dialect.format();
+    let payload = http_trigger::payload(&head.headers, body);
     let scored = ready.app.scorer.run(invocation, payload).await;
     let scored = scored
         .and_then(|scored| http_trigger::check_content_type(&scored.payload).map(|()| scored));

@@ -304,11 +304,8 @@ pub fn failed(ids: &Ids, disposition: &Disposition) -> Response<Bytes> {
 }
 
 /// Returns the response to a call that failed. `more` are further fields of the JSON body.
-pub(super) fn failed_with(
-    ids: &Ids,
-    disposition: &Disposition,
-    more: &[(&str, &str)],
-) -> Response<Bytes> {
+#[must_use]
+pub fn failed_with(ids: &Ids, disposition: &Disposition, more: &[(&str, &str)]) -> Response<Bytes> {
     let mut body =
         json!({"message": disposition.message, "code": disposition.code, "id": ids.request});
     let pointer = disposition

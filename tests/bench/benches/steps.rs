@@ -19,13 +19,12 @@ use scorebox_bench::logreg::{CLASSES, PIXELS};
 use scorebox_bench::scoring::{self, Digits};
 use scorebox_bench::serving::Scores as _;
 use scorebox_host::app::App;
+use scorebox_host::call::{Invocation, Payload, Source};
+use scorebox_host::codec::Reply;
+use scorebox_host::codec::open_inference::ModelName;
 use scorebox_host::manifest::{Isolation, Manifest};
 use scorebox_host::model::Dtype;
-use scorebox_host::scorer::signature::Port;
-use scorebox_host::scorer::tensor::Tensor;
-use scorebox_host::scorer::tensor_body::Reply;
-use scorebox_host::scorer::tensor_body::open_inference::ModelName;
-use scorebox_host::scorer::{Invocation, Payload, Source};
+use scorebox_host::tensor::{Port, Tensor};
 use tokio::runtime::{Builder, Runtime};
 
 /// Name of the environment variable that holds the path of the app folder.

@@ -14,11 +14,11 @@ use ort::environment::Environment;
 use ort::session::Session;
 use ort::session::builder::SessionBuilder;
 use ort::value::{DynValue, Tensor as OrtTensor, TensorElementType, ValueType};
+use scorebox_host::codec::open_inference::ModelName;
 use scorebox_host::error::ScoreFailure;
 use scorebox_host::model::Dtype;
-use scorebox_host::scorer::signature::{Port, TensorSignature};
-use scorebox_host::scorer::tensor::Tensor;
-use scorebox_host::scorer::tensor_body::open_inference::ModelName;
+use scorebox_host::scorer::signature::TensorSignature;
+use scorebox_host::tensor::{Port, Tensor};
 
 use crate::scoring;
 use crate::serving::Scores;

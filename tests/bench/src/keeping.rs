@@ -14,9 +14,10 @@ use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo as _, ProtocolVersion};
+use scorebox_host::call::CacheStatus;
 use scorebox_host::error::ScoreFailure;
+use scorebox_host::scorer::Output;
 use scorebox_host::scorer::entry::{self, Key};
-use scorebox_host::scorer::{CacheStatus, Input, Output};
 use tokio::sync::Semaphore;
 
 use crate::scoring::Digits;
@@ -77,17 +78,12 @@ impl Keeper {
     /// The body does not fit the ports.
     pub async fn score(&self, body: Bytes) -> Result<(Bytes, CacheStatus), ScoreFailure> {
         let (inputs, reply) = self.digits.parse(body)?;
-        let input = Input::Tensors(inputs);
-        let key = entry::key(&self.scorer, &input);
+        let key = entry::tensors_key(&self.scorer, &inputs);
         let name = format!("{PREFIX}{}", hex::encode(key));
         if let Some(Output::Tensors(tensors)) = self.stored(&key, &name).await {
             return Ok((self.digits.render(&reply, tensors), CacheStatus::Hit));
         }
-        let tensors = match &input {
-            Input::Tensors(inputs) => self.digits.predict(inputs),
-            Input::Payload(_) => Vec::new(),
-        };
-        let output = Output::Tensors(tensors);
+        let output = Output::Tensors(self.digits.predict(&inputs));
         self.store(name, entry::write(&key, &output));
         let tensors = match output {
             Output::Tensors(tensors) => tensors,

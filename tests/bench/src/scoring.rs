@@ -6,12 +6,13 @@
 use std::path::Path;
 
 use bytes::Bytes;
+use scorebox_host::call::{BodyFormat, Payload};
+use scorebox_host::codec::open_inference::ModelName;
+use scorebox_host::codec::{self, Reply};
 use scorebox_host::error::ScoreFailure;
 use scorebox_host::model::Dtype;
-use scorebox_host::scorer::Payload;
-use scorebox_host::scorer::signature::{Port, TensorSignature};
-use scorebox_host::scorer::tensor::Tensor;
-use scorebox_host::scorer::tensor_body::{self, Reply, open_inference::ModelName};
+use scorebox_host::scorer::signature::TensorSignature;
+use scorebox_host::tensor::{Port, Tensor};
 
 use crate::logreg::{CLASSES, LogisticRegression, PIXELS};
 use crate::serving::Scores;
@@ -126,8 +127,9 @@ pub fn parse(
     signature: &TensorSignature,
     body: Bytes,
 ) -> Result<(Vec<Tensor>, Reply), ScoreFailure> {
-    tensor_body::read(
-        signature,
+    codec::read(
+        signature.ports(),
+        BodyFormat::Labelled,
         &Payload {
             content_type: "application/json".to_owned(),
             body,
@@ -139,5 +141,5 @@ pub fn parse(
 /// Writes an answer with the host's own writer.
 #[must_use]
 pub fn render(reply: &Reply, name: &ModelName, tensors: Vec<Tensor>) -> Bytes {
-    tensor_body::write(reply, name, tensors).payload.body
+    codec::write(reply, name, tensors).payload.body
 }

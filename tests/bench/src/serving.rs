@@ -1,6 +1,6 @@
 //! A minimal HTTP server: one route, and the host's own settings of the HTTP stack.
 //!
-//! Owns the connections and the bounds on a body, as `host/src/server/mod.rs` sets them. Both
+//! Owns the connections and the bounds on a body, as `host/src/server.rs` sets them. Both
 //! servers must do the same work for a request, except for ids, admission and the sandbox. Must not
 //! know what is scored.
 

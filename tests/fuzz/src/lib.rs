@@ -10,12 +10,12 @@ use std::fmt;
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use scorebox_host::call::Payload;
 use scorebox_host::functions::answer::Answer;
 use scorebox_host::functions::bindings::{
     DataType, Function, InputBinding, OutputBinding, OutputKind, TriggerBinding,
 };
 use scorebox_host::functions::envelope::{Event, decode};
-use scorebox_host::scorer::Payload;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 

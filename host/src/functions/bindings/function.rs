@@ -3,10 +3,10 @@
 //! Owns which bindings Scorebox serves, and what each of them means. Must not know where the file
 //! lies, or which other functions there are.
 
-use super::files::{FunctionFile, RawBinding};
-use super::{
+use super::binding::{
     ALL_METHODS, DataType, Function, InputBinding, OutputBinding, OutputKind, PARK, TriggerBinding,
 };
+use super::files::{FunctionFile, RawBinding};
 use crate::functions::route::Route;
 use crate::manifest::Manifest;
 use crate::manifest::triggers::{DEFAULT_MAX_DELIVERY_COUNT, Start};

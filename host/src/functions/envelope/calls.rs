@@ -6,9 +6,9 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::Call;
+use super::call::Call;
+use crate::call::{Payload, Source};
 use crate::functions::metadata::{self, Metadata, scalar};
-use crate::scorer::{Payload, Source};
 use crate::trigger::http::is_credential;
 
 /// Metadata fields of a Service Bus message that a scorer sees, each with the name of its

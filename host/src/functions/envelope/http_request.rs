@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::call::{HttpCall, Malformed};
 use super::value::BASE64;
-use super::{HttpCall, Malformed};
 use crate::functions::metadata::scalar;
 use crate::text::{REASON_BYTES, displayed};
 

@@ -12,7 +12,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::Malformed;
+use super::call::Malformed;
 use crate::functions::bindings::{DataType, Function};
 
 /// Base64 decoder that accepts text with or without padding.

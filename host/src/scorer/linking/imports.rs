@@ -7,7 +7,7 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
-use super::Misfit;
+use super::world::Misfit;
 use crate::capability::{Capabilities, Grant, grant};
 use crate::graph::NO_ENGINE;
 use crate::manifest::Manifest;

@@ -8,9 +8,11 @@ use std::fmt;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use super::Misfit;
 #[cfg(feature = "compiler")]
 use crate::error::StartupError;
+
+/// A problem of a component and the fix for it, as texts of an error.
+pub(super) type Misfit = (String, String);
 
 /// Version of the WIT contract `scorebox:scoring` that this host serves.
 pub const WIT_VERSION: &str = "0.1.0";

@@ -1,20 +1,17 @@
 //! Claims: which of several instances computes an answer that all of them are asked for.
 //!
-//! Owns the claim, and the wait for an answer that another instance computes. Must not know how an
-//! answer is computed.
+//! Owns the claim, its release, and the pauses between two looks at an entry that another instance
+//! computes. Must not know how an answer is computed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::PredictionCache;
-use super::entry::Key;
 use crate::capability::Answers;
 use crate::scorer::instance::Output;
-use crate::timer;
 
 /// First pause before the store is checked again for an entry that another process computes. The
 /// pause doubles after each check, up to `LAST_LOOK`.
-const FIRST_LOOK: Duration = Duration::from_millis(2);
-const LAST_LOOK: Duration = Duration::from_millis(50);
+pub(super) const FIRST_LOOK: Duration = Duration::from_millis(2);
+pub(super) const LAST_LOOK: Duration = Duration::from_millis(50);
 
 /// Result of a claim: which of several host processes computes the answer.
 pub enum Claimed {
@@ -33,61 +30,19 @@ pub struct Claim {
     name: String,
 }
 
+impl Claim {
+    /// Returns the claim on the entry `name`, which the store has given to this process.
+    pub(super) fn new(answers: Answers, name: String) -> Self {
+        Self { answers, name }
+    }
+}
+
 impl Drop for Claim {
     fn drop(&mut self) {
         let (answers, name) = (self.answers.clone(), std::mem::take(&mut self.name));
         // If the runtime has ended, the claim expires by itself.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move { answers.release(&name).await });
-        }
-    }
-}
-
-impl PredictionCache {
-    /// Claims the computation of an answer among all host processes that share the store, or waits
-    /// for the process that has the claim. The wait ends after `time`, or at the deadline if that
-    /// is earlier.
-    pub(super) async fn claim(
-        &self,
-        key: Key,
-        time: Duration,
-        deadline: Instant,
-        is_refused: &mut bool,
-    ) -> Claimed {
-        let name = hex::encode(key);
-        let patience = (Instant::now() + time).min(deadline);
-        let mut pause = FIRST_LOOK;
-        loop {
-            let asked = timer::until(
-                Instant::now() + self.section.timeout,
-                self.answers.claim(&name, time),
-            )
-            .await;
-            match asked.flatten() {
-                Some(true) => {
-                    let ours = Claim {
-                        answers: self.answers.clone(),
-                        name,
-                    };
-                    // The instance that had the claim may have written its entry after our last
-                    // look.
-                    return match self.stored(&key, deadline, is_refused).await {
-                        Some(output) => Claimed::Kept(output),
-                        None => Claimed::Ours(ours),
-                    };
-                }
-                Some(false) if Instant::now() < patience => {}
-                Some(false) | None => return Claimed::Nobodys,
-            }
-            timer::until(
-                (Instant::now() + pause).min(patience),
-                std::future::pending::<()>(),
-            )
-            .await;
-            pause = (pause * 2).min(LAST_LOOK);
-            if let Some(output) = self.stored(&key, deadline, is_refused).await {
-                return Claimed::Kept(output);
-            }
         }
     }
 }

@@ -7,14 +7,12 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::parts::Key;
 use super::parts::Parts;
 use crate::call::Payload;
 use crate::model::Dtype;
-use crate::scorer::instance::{Input, Output};
-use crate::scorer::tensor::Tensor;
-
-/// SHA-256 digest of everything that an answer depends on.
-pub type Key = [u8; 32];
+use crate::scorer::instance::Output;
+use crate::tensor::Tensor;
 
 /// Size of the digest at the start of an entry, in bytes. The digest covers the entry's key and the
 /// rest of the entry.
@@ -23,6 +21,9 @@ const DIGEST_BYTES: usize = 32;
 /// Maximum size of an answer that is kept, in bytes. Reading a larger answer costs about as much as
 /// running most models, and delays the round trips of all other calls.
 pub const ANSWER_BYTES: usize = 1 << 20;
+
+/// Approximate memory that an answer in the cache takes in addition to its own bytes, in bytes.
+pub(super) const ANSWER_COST_BYTES: u64 = 256;
 
 /// Maximum size of the description that precedes the answer in an entry, in bytes.
 const HEAD_BYTES: usize = 64 << 10;
@@ -40,38 +41,42 @@ enum Head {
     Tensors(Vec<(String, String, Vec<u64>, usize)>),
 }
 
-/// Returns the cache key of an input for a scorer. `scorer` is the digest of the scorer's code,
+/// Returns the cache key of a payload for a scorer. `scorer` is the digest of the scorer's code,
 /// model and settings.
-///
-/// The key of tensors does not depend on the format in which they were sent. The key of any other
-/// body depends on its bytes, because the scorer sees those.
 #[must_use]
-pub fn key(scorer: &Key, input: &Input) -> Key {
-    let mut parts = Parts::new("input");
-    parts.bytes("scorer", scorer);
-    match input {
-        Input::Payload(payload) => {
-            parts.text("payload", &payload.content_type);
-            parts.bytes("body", &payload.body);
-        }
-        Input::Tensors(tensors) => {
-            parts.number("tensors", tensors.len() as u64);
-            for Tensor {
-                name,
-                dtype,
-                shape,
-                data,
-            } in tensors
-            {
-                parts.text("name", name);
-                parts.text("dtype", dtype.name());
-                parts.number("shape", shape.len() as u64);
-                shape.iter().for_each(|size| parts.number("size", *size));
-                parts.bytes("data", data);
-            }
-        }
+pub fn payload_key(scorer: &Key, payload: &Payload) -> Key {
+    let mut parts = parts_of_input(scorer);
+    parts.text("payload", &payload.content_type);
+    parts.bytes("body", &payload.body);
+    parts.finish()
+}
+
+/// Returns the cache key of input tensors for a scorer. `scorer` is the digest of the scorer's
+/// code, model and settings. The key does not depend on the format in which the tensors were sent.
+#[must_use]
+pub fn tensors_key(scorer: &Key, tensors: &[Tensor]) -> Key {
+    let mut parts = parts_of_input(scorer);
+    parts.number("tensors", tensors.len() as u64);
+    for Tensor {
+        name,
+        dtype,
+        shape,
+        data,
+    } in tensors
+    {
+        parts.text("name", name);
+        parts.text("dtype", dtype.name());
+        parts.number("shape", shape.len() as u64);
+        shape.iter().for_each(|size| parts.number("size", *size));
+        parts.bytes("data", data);
     }
     parts.finish()
+}
+
+fn parts_of_input(scorer: &Key) -> Parts {
+    let mut parts = Parts::new("input");
+    parts.bytes("scorer", scorer);
+    parts
 }
 
 /// Returns a scorer's digest that is computed from texts alone.
@@ -184,40 +189,42 @@ mod tests {
 
     #[test]
     fn what_differs_has_another_key() {
-        let payload = |content_type: &str, body: &'static str| {
-            Input::Payload(Payload {
-                content_type: content_type.into(),
-                body: body.into(),
-            })
+        let payload = |content_type: &str, body: &'static str| Payload {
+            content_type: content_type.into(),
+            body: body.into(),
         };
-        let inputs = [
+        let payloads = [
             payload("a/b", "1"),
             payload("a/b", "2"),
             payload("a/b1", ""),
             payload("a/", "b1"),
-            Input::Tensors(vec![tensor("x", &[2], &[1, 2])]),
-            Input::Tensors(vec![tensor("x", &[2, 1], &[1, 2])]),
-            Input::Tensors(vec![tensor("y", &[2], &[1, 2])]),
-            Input::Tensors(vec![tensor("x", &[1], &[1]), tensor("x", &[1], &[2])]),
-            // These move a byte, a size or a character from one part to the next.
-            Input::Tensors(vec![tensor("x", &[1], &[1, 2]), tensor("x", &[1], &[])]),
-            Input::Tensors(vec![tensor("x", &[1, 1], &[1]), tensor("x", &[], &[2])]),
-            Input::Tensors(vec![tensor("xx", &[1], &[1]), tensor("", &[1], &[2])]),
-            Input::Tensors(vec![Tensor {
-                dtype: Dtype::I8,
-                ..tensor("x", &[2], &[1, 2])
-            }]),
-            Input::Tensors(vec![]),
             payload("", ""),
         ];
+        let tensors = [
+            vec![tensor("x", &[2], &[1, 2])],
+            vec![tensor("x", &[2, 1], &[1, 2])],
+            vec![tensor("y", &[2], &[1, 2])],
+            vec![tensor("x", &[1], &[1]), tensor("x", &[1], &[2])],
+            // These move a byte, a size or a character from one part to the next.
+            vec![tensor("x", &[1], &[1, 2]), tensor("x", &[1], &[])],
+            vec![tensor("x", &[1, 1], &[1]), tensor("x", &[], &[2])],
+            vec![tensor("xx", &[1], &[1]), tensor("", &[1], &[2])],
+            vec![Tensor {
+                dtype: Dtype::I8,
+                ..tensor("x", &[2], &[1, 2])
+            }],
+            vec![],
+        ];
         let scorers = [scorer(["a", "b"]), scorer(["ab"]), scorer(["a", "b", ""])];
-        let mut keys: Vec<Key> = scorers
-            .iter()
-            .flat_map(|scorer| inputs.iter().map(|input| key(scorer, input)))
-            .collect();
+        let keys_of = |scorer| {
+            let payloads = payloads.iter().map(|payload| payload_key(scorer, payload));
+            let tensors = tensors.iter().map(|tensors| tensors_key(scorer, tensors));
+            payloads.chain(tensors).collect::<Vec<Key>>()
+        };
+        let mut keys: Vec<Key> = scorers.iter().flat_map(keys_of).collect();
         keys.sort_unstable();
         keys.dedup();
-        assert_eq!(keys.len(), scorers.len() * inputs.len());
+        assert_eq!(keys.len(), scorers.len() * (payloads.len() + tensors.len()));
     }
 
     #[test]

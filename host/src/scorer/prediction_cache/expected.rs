@@ -4,8 +4,9 @@
 //! anything. Must not know where answers are kept.
 
 use crate::call::Payload;
+use crate::codec::media_type::same_type;
 use crate::scorer::instance::Output;
-use crate::scorer::signature::{Signature, same_type};
+use crate::scorer::signature::Signature;
 use crate::tensor::{self, Port};
 
 /// Maximum length of the content type of an answer, in bytes.
@@ -20,8 +21,8 @@ pub enum Expected {
     Tensors(Vec<Port>),
 }
 
-impl From<&Signature> for Expected {
-    fn from(signature: &Signature) -> Self {
+impl From<Signature<'_>> for Expected {
+    fn from(signature: Signature<'_>) -> Self {
         match signature {
             Signature::Payload(signature) => Self::Payload(signature.output.content_types.clone()),
             Signature::Tensor(signature) => Self::Tensors(signature.outputs.clone()),

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
-use super::entry::Key;
+/// SHA-256 digest of everything that an answer depends on.
+pub type Key = [u8; 32];
 
 /// Version of the format of keys and entries. If it changes, old entries are no longer read and
 /// expire.

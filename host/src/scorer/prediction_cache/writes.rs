@@ -5,9 +5,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::ANSWER_COST_BYTES;
 use super::claim::Claim;
-use super::entry::{ANSWER_BYTES, Key};
+use super::entry::{ANSWER_BYTES, ANSWER_COST_BYTES, Key};
 use crate::scorer::instance::Output;
 
 /// Maximum total size of the answers that wait to be written to the store, in bytes. Further

@@ -20,7 +20,7 @@ fn the_door_checks_media_type_and_schema() {
         output: shape(&[], None),
         deterministic: true,
     };
-    let Ok(Signature::Payload(signature)) = Signature::from_payload(described) else {
+    let Ok(signature) = PayloadSignature::from_wit(described) else {
         panic!()
     };
     let admit = |content_type: &str, body: &'static str| {
@@ -65,7 +65,7 @@ fn a_contract_that_cannot_be_is_refused() {
             output: shape(&[], None),
             deterministic: true,
         };
-        let message = Signature::from_payload(described).unwrap_err();
+        let message = PayloadSignature::from_wit(described).unwrap_err();
         assert!(message.contains(expected), "{message}");
     }
     check(shape(&["json"], None), "not a media type");

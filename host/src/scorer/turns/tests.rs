@@ -13,8 +13,8 @@ fn soon() -> Instant {
 }
 
 /// Returns a limiter that already knows the caller `QUICK` as quick.
-async fn with_quick_caller(most: usize, queue: usize) -> Turns {
-    let turns = Turns::new(most, queue);
+async fn with_quick_caller(max_concurrency: usize, queue: usize) -> Turns {
+    let turns = Turns::new(max_concurrency, queue);
     drop(turns.turn(QUICK, soon()).await.unwrap());
     drop(turns.turn(QUICK, soon()).await.unwrap());
     turns

@@ -5,9 +5,10 @@
 
 use std::time::{Duration, Instant};
 
+use scorebox_host::call::Payload;
 use scorebox_host::model::Dtype;
-use scorebox_host::scorer::tensor::Tensor;
-use scorebox_host::scorer::{Output, Payload, entry};
+use scorebox_host::scorer::{Output, entry};
+use scorebox_host::tensor::Tensor;
 use scorebox_tests::app::App;
 use scorebox_tests::digits::sample;
 use scorebox_tests::host::Host;

@@ -1,0 +1,204 @@
+//! Capabilities: what the host provides to a scorer.
+//!
+//! Owns [`link`], the function that adds all capabilities to a linker, and the conditions under which
+//! a scorer may import an interface. Must not know which world a component exports, or HTTP. The
+//! file `state` has the state of one instance; most others adapt one interface each and hold no
+//! state.
+
+mod answers;
+pub(crate) mod bindings;
+pub(crate) mod bounds;
+#[cfg_attr(
+    not(feature = "graphs"),
+    allow(dead_code, reason = "the bindings name it, and nothing links it")
+)]
+mod graphs;
+#[cfg_attr(
+    not(feature = "graphs"),
+    allow(dead_code, reason = "the bindings name it, and nothing links it")
+)]
+pub(crate) mod inference;
+mod keyvalue;
+mod lists;
+mod memory;
+mod model;
+mod output;
+mod redis;
+pub(crate) mod refusal;
+mod settings;
+mod state;
+mod telemetry;
+
+use scorebox_sandbox::Sandbox;
+use wasmtime::component::{HasSelf, Linker};
+
+pub use self::answers::Answers;
+pub use self::bindings::{CasHandle, ContextHandle, ErrorHandle, GraphHandle, TensorHandle};
+pub(crate) use self::memory::Refusal;
+pub use self::memory::SharedMemory;
+pub use self::state::{Capabilities, InstanceState};
+pub use self::telemetry::{LOGS_BYTES, Lines};
+pub use crate::redis::Store as BucketHandle;
+pub use crate::redis::raw::Connection as ConnectionHandle;
+pub use crate::tensor::Tensor as ValueHandle;
+
+use crate::capability::bindings::capabilities::{scorebox, wasi};
+
+/// Condition under which the host lets a scorer import an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grant {
+    /// No condition: every scorer may import the interface.
+    Always,
+    /// The model holds a graph, and this host has an engine for graphs.
+    Graphs,
+    /// The manifest has at least one `[stores.<name>]`.
+    Stores,
+    /// The manifest has at least one `[stores.<name>]` with `commands`.
+    Commands,
+}
+
+/// Returns the condition under which a scorer may import an interface. Returns `None` if the host
+/// has no such interface.
+#[must_use]
+pub fn grant(interface: &str) -> Option<Grant> {
+    let (name, version) = interface.split_once('@')?;
+    match (name, version) {
+        (
+            "scorebox:scoring/types" | "scorebox:scoring/model" | "scorebox:scoring/metrics",
+            "0.1.0",
+        )
+        | ("wasi:logging/logging", "0.1.0-draft")
+        | ("wasi:config/store", "0.2.0-draft") => Some(Grant::Always),
+        ("scorebox:scoring/graphs", "0.1.0")
+        | (
+            "wasi:nn/errors" | "wasi:nn/graph" | "wasi:nn/inference" | "wasi:nn/tensor",
+            "0.2.0-rc-2024-10-28",
+        ) => Some(Grant::Graphs),
+        ("scorebox:scoring/cache", "0.1.0")
+        | (
+            "wasi:keyvalue/store" | "wasi:keyvalue/atomics" | "wasi:keyvalue/batch",
+            "0.2.0-draft2",
+        ) => Some(Grant::Stores),
+        ("scorebox:scoring/redis", "0.1.0") => Some(Grant::Commands),
+        _ if is_closed_wasi(interface) => Some(Grant::Always),
+        _ => None,
+    }
+}
+
+/// Returns true for an interface that the standard libraries of toolchains import on their own. The
+/// host provides all of these interfaces, but without files, network or environment.
+#[must_use]
+pub(crate) fn is_closed_wasi(interface: &str) -> bool {
+    let Some((name, version)) = interface.split_once('@') else {
+        return false;
+    };
+    version.starts_with("0.2.")
+        && [
+            "wasi:cli/",
+            "wasi:clocks/",
+            "wasi:filesystem/",
+            "wasi:io/",
+            "wasi:random/",
+            "wasi:sockets/",
+        ]
+        .iter()
+        .any(|package| name.starts_with(package))
+}
+
+/// Adds every capability to a linker. Capabilities that need graphs are added only if this host is
+/// built to run graphs.
+///
+/// # Errors
+/// Fails if two capabilities have the same name, which would be a mistake in this file.
+pub fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
+    type State = HasSelf<InstanceState>;
+    link_closed_wasi(linker)?;
+    scorebox::scoring::types::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    scorebox::scoring::model::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    scorebox::scoring::cache::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    scorebox::scoring::redis::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    scorebox::scoring::metrics::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    wasi::keyvalue::store::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    wasi::keyvalue::atomics::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    wasi::logging::logging::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    lists::link(linker)?;
+    #[cfg(feature = "graphs")]
+    {
+        scorebox::scoring::graphs::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+        wasi::nn::tensor::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+        wasi::nn::errors::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+        wasi::nn::graph::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+        wasi::nn::inference::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+        lists::link_graphs(linker)?;
+    }
+    wasi::config::store::add_to_linker::<_, State>(linker, InstanceState::of_mut)
+}
+
+/// Adds what `init` may use when an image is built to a linker: the model, the log, and closed
+/// WASI. The caller must then redefine the interfaces of closed WASI for which [`lends_at_build`]
+/// returns false.
+///
+/// # Errors
+/// Fails if two capabilities have the same name, which would be a mistake in this file.
+#[cfg(feature = "compiler")]
+pub(crate) fn link_for_snapshot(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
+    type State = HasSelf<InstanceState>;
+    link_closed_wasi(linker)?;
+    scorebox::scoring::types::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    scorebox::scoring::model::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    linker.allow_shadowing(true);
+    lists::link_model(linker)?;
+    linker.allow_shadowing(false);
+    wasi::logging::logging::add_to_linker::<_, State>(linker, InstanceState::of_mut)
+}
+
+/// Returns true if `init` may use an interface when an image is built, because nothing in the
+/// interface depends on the time or place of the build.
+#[cfg(feature = "compiler")]
+pub(crate) fn lends_at_build(interface: &str) -> bool {
+    let name = interface
+        .split_once('@')
+        .map_or(interface, |(name, _)| name);
+    match name {
+        "scorebox:scoring/types" | "scorebox:scoring/model" | "wasi:logging/logging" => true,
+        _ => ["wasi:cli/", "wasi:filesystem/", "wasi:io/", "wasi:sockets/"]
+            .iter()
+            .any(|package| name.starts_with(package)),
+    }
+}
+
+/// Adds only closed WASI to a linker, which a standard library needs to start. `describe` runs with
+/// this linker.
+///
+/// # Errors
+/// Fails if two capabilities have the same name, which would be a mistake in this file.
+pub fn link_closed_wasi(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
+    scorebox_sandbox::link(linker, const { bounds::of("wasi:io/poll#poll") }.items)
+}
+
+impl scorebox::scoring::types::Host for InstanceState {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_contract_and_closed_wasi_are_granted() {
+        #[track_caller]
+        fn check(interface: &str, expected: Option<Grant>) {
+            assert_eq!(grant(interface), expected, "{interface}");
+        }
+        check("scorebox:scoring/model@0.1.0", Some(Grant::Always));
+        check("scorebox:scoring/model@0.2.0", None);
+        check("wasi:keyvalue/store@0.2.0-draft2", Some(Grant::Stores));
+        check("wasi:keyvalue/store@0.2.0-draft", None);
+        check("scorebox:scoring/redis@0.1.0", Some(Grant::Commands));
+        check("scorebox:scoring/graphs@0.1.0", Some(Grant::Graphs));
+        check("wasi:nn/inference@0.2.0-rc-2024-10-28", Some(Grant::Graphs));
+        check("wasi:nn/inference@0.2.0-rc-2024-06-25", None);
+        check("wasi:cli/environment@0.2.6", Some(Grant::Always));
+        check("wasi:cli/environment@0.3.0", None);
+        check("wasi:http/outgoing-handler@0.2.0", None);
+        check("intruder:host/secrets@0.1.0", None);
+    }
+}

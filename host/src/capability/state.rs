@@ -1,0 +1,207 @@
+//! State of one instance, and what all instances of a scorer share.
+//!
+//! Owns [`Capabilities`] and [`InstanceState`]. Must not know the interfaces that a scorer imports.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use scorebox_sandbox::{Sandbox, SandboxState};
+use wasmtime::component::ResourceTable;
+use wasmtime::{ResourceLimiter, Trap};
+use wasmtime_wasi::{WasiCtx, WasiCtxView};
+
+#[cfg(feature = "compiler")]
+use super::bindings::TensorHandle;
+use super::bounds::{self, Bound, HANDLE_LIMIT, Size, Time};
+use super::memory::{MemoryLimit, Refusal, SharedMemory};
+use super::output::GuestOutput;
+use super::telemetry::{Lines, LogSink};
+use crate::graph::Graphs;
+use crate::model::Model;
+use crate::offload;
+use crate::redis::Store;
+
+/// Everything that all instances of a scorer share.
+pub struct Capabilities {
+    /// Name of the scorer, which every line of its log has.
+    pub scorer: Arc<str>,
+    /// Version of the scorer in the manifest, which `model.info` returns.
+    pub model_version: String,
+    /// Labels of the scorer in the manifest, which `model.info` returns.
+    pub model_labels: BTreeMap<String, String>,
+    /// The scorer's model, mapped into memory.
+    pub model: Arc<Model>,
+    /// Loaded graphs of the model. `None` if the component imports no interface that needs graphs.
+    pub graphs: Option<Graphs>,
+    /// Stores of the manifest, by the name under which a scorer opens them.
+    pub stores: BTreeMap<String, Store>,
+    /// Settings of the manifest that `wasi:config` returns.
+    pub config: BTreeMap<String, String>,
+    /// Limit on the linear memory of all instances together.
+    pub memory: Arc<SharedMemory>,
+}
+
+/// State of one instance: its handles, its limits, and its current call.
+pub struct InstanceState {
+    pub(crate) shared: Arc<Capabilities>,
+    pub(crate) table: ResourceTable,
+    pub(crate) log: LogSink,
+    /// Time at which the current call of the instance is interrupted.
+    pub(crate) deadline: Instant,
+    /// Size of the keys and values that open `cas` handles hold in the host's memory, in bytes.
+    pub(crate) held_bytes: usize,
+    /// Size of the open tensors of `wasi:nn` in the host's memory, in bytes. It is limited to the
+    /// memory that the instance itself may have.
+    pub(crate) tensor_bytes: u64,
+    pub(super) memory: MemoryLimit,
+    /// WASI context, which is created on first use. Most calls of a scorer need no WASI, and
+    /// seeding its random numbers takes longer than creating the rest of this state.
+    wasi: Option<Box<WasiCtx>>,
+}
+
+impl InstanceState {
+    /// Creates the state of a new instance, which may have `memory_bytes` bytes of linear memory.
+    #[must_use]
+    pub fn new(shared: Arc<Capabilities>, memory_bytes: u64) -> Self {
+        let log = LogSink::new(Arc::clone(&shared.scorer));
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLE_LIMIT);
+        let memory = MemoryLimit::new(Arc::clone(&shared.memory), memory_bytes);
+        Self {
+            shared,
+            table,
+            log,
+            deadline: Instant::now(),
+            held_bytes: 0,
+            tensor_bytes: 0,
+            memory,
+            wasi: None,
+        }
+    }
+
+    /// Returns the state of the instance that a sandbox holds.
+    #[expect(
+        clippy::expect_used,
+        reason = "`scorer::store` makes every sandbox, with this type"
+    )]
+    pub(crate) fn of(sandbox: &Sandbox) -> &Self {
+        sandbox.get().expect("a sandbox holds an instance's state")
+    }
+
+    /// Returns the state of the instance that a sandbox holds, to change it.
+    #[expect(
+        clippy::expect_used,
+        reason = "`scorer::store` makes every sandbox, with this type"
+    )]
+    pub(crate) fn of_mut(sandbox: &mut Sandbox) -> &mut Self {
+        sandbox
+            .get_mut()
+            .expect("a sandbox holds an instance's state")
+    }
+
+    /// Begins a call of the guest: sets the deadline of the call, and the id and the collector of
+    /// its log lines.
+    pub(crate) fn begin(&mut self, invocation: &str, deadline: Instant, lines: Option<Lines>) {
+        self.deadline = deadline;
+        self.memory.forget_refusal();
+        self.log.begin(invocation, lines);
+    }
+
+    /// Ends a call of the guest. Writes a printed line that has no line end yet to the log.
+    pub(crate) fn end(&mut self) {
+        self.log.end();
+    }
+
+    /// Returns true if the instance asked for more memory than it may have.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn memory_refused(&self) -> bool {
+        self.memory.refusal().is_some()
+    }
+
+    /// Returns why the instance was refused memory in the current call. Returns `None` if no memory
+    /// was refused.
+    pub(crate) fn memory_refusal(&self) -> Option<Refusal> {
+        self.memory.refusal()
+    }
+
+    /// Returns a description of each handle that the instance holds open, for an error message.
+    #[cfg(feature = "compiler")]
+    pub(crate) fn open_handles(&mut self) -> Vec<String> {
+        let name = |entry: &mut (dyn std::any::Any + Send)| {
+            if entry.is::<TensorHandle>() {
+                "a tensor of the model"
+            } else {
+                "a stream"
+            }
+            .to_owned()
+        };
+        self.table.iter_mut().map(name).collect()
+    }
+
+    /// Returns the size of the linear memory that the instance may have, in bytes.
+    pub(crate) fn memory_limit_bytes(&self) -> u64 {
+        self.memory.limit_bytes()
+    }
+
+    /// Returns the limiter that the wasmtime store asks before a memory or a table grows.
+    pub(crate) fn limiter(&mut self) -> &mut dyn ResourceLimiter {
+        &mut self.memory
+    }
+
+    /// Returns the time until the deadline of the current call.
+    pub(crate) fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+impl InstanceState {
+    /// Checks a call at the start of a host function. Returns the text of an error if the arguments
+    /// exceed the function's limits. Traps if the function may take long and the call's deadline
+    /// has passed.
+    ///
+    /// A call with much to copy is moved off the threads that serve sockets.
+    pub(crate) async fn enter(
+        &mut self,
+        bound: &'static Bound,
+        size: Size,
+    ) -> wasmtime::Result<Result<(), String>> {
+        if let Some(text) = bound.exceeded(size) {
+            return Ok(Err(text));
+        }
+        if bound.time != Time::Tick && self.remaining().is_zero() {
+            return Err(Trap::Interrupt.into());
+        }
+        if size.bytes > offload::LONG_BYTES {
+            offload::offload().await;
+        }
+        Ok(Ok(()))
+    }
+}
+
+impl SandboxState for InstanceState {
+    fn wasi(&mut self) -> WasiCtxView<'_> {
+        let Self {
+            wasi, log, table, ..
+        } = self;
+        WasiCtxView {
+            ctx: wasi.get_or_insert_with(|| Box::new(closed_wasi(log))),
+            table,
+        }
+    }
+}
+
+/// Creates a WASI context without files, sockets, environment or arguments. What the guest prints
+/// becomes log lines of the current call.
+fn closed_wasi(log: &LogSink) -> WasiCtx {
+    WasiCtx::builder()
+        .stdout(GuestOutput::new(log.clone(), "stdout"))
+        .stderr(GuestOutput::new(log.clone(), "stderr"))
+        // Nothing is preopened and no address is allowed by default. This only says so to the next
+        // reader.
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .max_random_size(const { bounds::of("wasi:random/random#get-random-bytes") }.bytes as u64)
+        .build()
+}

@@ -1,0 +1,157 @@
+//! Wire formats: reads what callers send as tensors, and writes tensors as an answer in the format of
+//! the request.
+//!
+//! The entry points are [`read`] and [`write()`]. Owns which format a body has. Must not know
+//! routes, signatures, guests or instances. The formats are Azure ML's JSON (`azure_ml`), the Open
+//! Inference Protocol ([`open_inference`]), and bare bytes (`raw`).
+
+mod azure_ml;
+mod deadline;
+mod elements;
+pub mod media_type;
+pub mod open_inference;
+mod raw;
+mod reading;
+mod rounding;
+mod scalar;
+mod sniff;
+mod text;
+
+pub use self::deadline::reading_until;
+use self::media_type::{JSON, OCTET_STREAM, is_json, same_type, says_nothing};
+use self::open_inference::{Asked, JSON_LENGTH, ModelName};
+use crate::call::{BodyFormat, Payload};
+use crate::error::ScoreFailure;
+use crate::model::Dtype;
+use crate::tensor::{Port, PortLists, Tensor};
+use crate::text::{NAME_BYTES, cut};
+
+/// Format that the answer to a call must have. It follows from the request.
+#[derive(Debug, Default)]
+pub struct Reply(Form);
+
+#[derive(Debug, Default)]
+enum Form {
+    #[default]
+    AzureMl,
+    OpenInference(Asked),
+    Raw,
+}
+
+/// Body of an answer, with the attributes that accompany the body.
+#[derive(Debug)]
+pub struct Written {
+    /// Body of the answer, with its media type.
+    pub payload: Payload,
+    /// Attributes that accompany the body, as lower-case names and values.
+    pub attributes: Vec<(&'static str, String)>,
+}
+
+/// Reads a body as one tensor for each input port, in the order of the ports. Also returns the
+/// format that the answer must have.
+///
+/// # Errors
+/// Fails if no format has the media type of the body, or if the body does not fit the ports.
+pub fn read(
+    ports: PortLists<'_>,
+    format: BodyFormat,
+    payload: &Payload,
+    attributes: &[(String, String)],
+) -> Result<(Vec<Tensor>, Reply), ScoreFailure> {
+    let (label, body) = (payload.content_type.as_str(), &payload.body);
+    let attribute = |wanted| {
+        attributes
+            .iter()
+            .find(|(name, _)| name == wanted)
+            .map(|(_, value)| value.as_str())
+    };
+    let json_length = attribute(JSON_LENGTH);
+    let is_open_inference = json_length.is_some() || format == BodyFormat::OpenInference;
+    let is_text = is_json(label) || says_nothing(label);
+    if is_open_inference || is_text && sniff::is_open_inference(ports.inputs, body) {
+        let (tensors, asked) = open_inference::read(ports, body, json_length)?;
+        return Ok((tensors, Reply(Form::OpenInference(asked))));
+    }
+    let tensors = match ports.inputs {
+        inputs if is_text => azure_ml::read(inputs, body)?,
+        [port] if same_type(label, OCTET_STREAM) && raw::is_enough(ports.inputs) => {
+            vec![raw::read(port, body)?]
+        }
+        inputs => return Err(unsupported(label, inputs)),
+    };
+    let is_one_of_numbers = matches!(ports.outputs, [port] if port.dtype != Dtype::Text);
+    let raw = is_one_of_numbers && prefers_bytes(attributes);
+    Ok((tensors, Reply(if raw { Form::Raw } else { Form::AzureMl })))
+}
+
+/// Writes the tensors of the output ports as an answer. The tensors must be in the order of the
+/// ports.
+#[must_use]
+pub fn write(reply: &Reply, model: &ModelName, mut tensors: Vec<Tensor>) -> Written {
+    let written = |content_type: &str, body: Vec<u8>| Written {
+        payload: Payload {
+            content_type: content_type.to_owned(),
+            body: body.into(),
+        },
+        attributes: Vec::new(),
+    };
+    match &reply.0 {
+        Form::AzureMl => written(JSON, azure_ml::write(&tensors)),
+        Form::Raw => written(
+            OCTET_STREAM,
+            tensors.pop().map(|tensor| tensor.data).unwrap_or_default(),
+        ),
+        Form::OpenInference(asked) => match open_inference::write(asked, model, &tensors) {
+            (body, None) => written(JSON, body),
+            (body, Some(json)) => Written {
+                attributes: vec![(JSON_LENGTH, json.to_string())],
+                ..written(OCTET_STREAM, body)
+            },
+        },
+    }
+}
+
+/// Returns true if a body may consist of the bare bytes of a tensor, because there is one input
+/// port that allows it.
+#[must_use]
+pub fn takes_bytes(ports: &[Port]) -> bool {
+    raw::is_enough(ports)
+}
+
+fn unsupported(label: &str, ports: &[Port]) -> ScoreFailure {
+    let bytes = if raw::is_enough(ports) {
+        format!("{OCTET_STREAM} with the little-endian elements of the one input")
+    } else {
+        format!("{OCTET_STREAM} with {JSON_LENGTH} (the Open Inference Protocol's binary data)")
+    };
+    ScoreFailure::Unsupported {
+        content_type: cut(label, NAME_BYTES).into_owned(),
+        accepted: vec![JSON.to_owned(), bytes],
+    }
+}
+
+/// Returns true if the caller's `accept` attribute prefers `application/octet-stream` to JSON.
+/// Only these two media types count. `*/*` does not count, because every client sends it.
+fn prefers_bytes(attributes: &[(String, String)]) -> bool {
+    let weight = |wanted| {
+        let ranges = attributes
+            .iter()
+            .filter(|(name, _)| name == "accept")
+            .flat_map(|(_, value)| value.split(','));
+        let weights = ranges
+            .filter(|range| same_type(range, wanted))
+            .map(|range| {
+                let mut parameters = range
+                    .split(';')
+                    .skip(1)
+                    .filter_map(|parameter| parameter.split_once('='));
+                let quality = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
+                quality.map_or(1.0, |(_, value)| value.trim().parse::<f32>().unwrap_or(0.0))
+            });
+        weights.fold(0.0, f32::max)
+    };
+    weight(OCTET_STREAM) > weight(JSON)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! The deadline for reading a body.
+//!
+//! Owns the deadline of the body that this thread reads. Reading is one piece of work without an
+//! await, and its visitors have no other place for the deadline. Must not know what is read.
+
+use std::cell::Cell;
+use std::time::Instant;
+
+thread_local! {
+    static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// True if a check of the clock has found that the deadline has passed.
+    static IS_PASSED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `read`, which reads a body and ends early when the deadline passes. Returns `None` if the
+/// deadline passed before the whole body was read.
+pub fn reading_until<T>(deadline: Instant, read: impl FnOnce() -> T) -> Option<T> {
+    let _set = Set::new(deadline);
+    let value = read();
+    (!IS_PASSED.get()).then_some(value)
+}
+
+/// Returns true if the deadline of the body that this thread reads has passed. Each call reads the
+/// clock, so the body reader calls it only every few thousand elements.
+pub(super) fn is_passed() -> bool {
+    let is_passed = DEADLINE
+        .get()
+        .is_some_and(|deadline| Instant::now() >= deadline);
+    if is_passed {
+        IS_PASSED.set(true);
+    }
+    is_passed
+}
+
+/// Guard that sets the deadline of this thread while a body is read. Dropping the guard clears the
+/// deadline, also if reading panics.
+struct Set;
+
+impl Set {
+    fn new(deadline: Instant) -> Self {
+        DEADLINE.set(Some(deadline));
+        IS_PASSED.set(false);
+        Self
+    }
+}
+
+impl Drop for Set {
+    fn drop(&mut self) {
+        DEADLINE.set(None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::azure_ml;
+    use super::*;
+    use crate::model::Dtype;
+    use crate::tensor::Port;
+
+    #[test]
+    fn a_large_body_is_read_no_further_than_its_deadline() {
+        let ports = [Port {
+            name: "x".into(),
+            dtype: Dtype::F32,
+            shape: vec![None, None],
+        }];
+        let flat = format!("{{\"data\": [[{}0]]}}", "0,".repeat(500_000));
+        let rows = format!("{{\"data\": [{}[0, 0]]}}", "[0, 0],".repeat(500_000));
+        for body in [flat, rows] {
+            let read = || azure_ml::read(&ports, body.as_bytes());
+            assert!(
+                reading_until(Instant::now() + Duration::from_secs(60), read)
+                    .is_some_and(|read| read.is_ok())
+            );
+            assert!(reading_until(Instant::now(), read).is_none());
+            // Without a deadline nothing ends the reading, e.g. when a sample is tried.
+            assert!(read().is_ok());
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! A list of numbers or texts in JSON, read directly into the bytes of a tensor.
+//!
+//! Owns the limits of the element types, and the agreement of nested lists with a shape. Must not
+//! know what is around the list. Nothing is built in between: an element becomes bytes as it is
+//! read.
+
+use std::fmt;
+
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::deadline;
+use super::reading::{Reader, Step, unexpected};
+use super::rounding::{self, Rounded};
+use crate::model::Dtype;
+use crate::tensor::{Port, Tensor, put_text, shape_text};
+use crate::text::{NAME_BYTES, cut};
+
+/// Number of elements of one list after which the deadline is checked. Reading that many takes some
+/// 50 us.
+const LOOK_ELEMENTS: usize = 4096;
+
+/// Number of bytes of the tensor after which the deadline is checked at the end of a list. This
+/// covers bodies of many short lists.
+const LOOK_BYTES: usize = 16 << 10;
+
+/// A tensor that is being read from JSON lists. The first list of a dimension sets the dimension's
+/// length, and every other list of the dimension must have the same length.
+pub(super) struct Elements<'a> {
+    port: &'a Port,
+    /// Shape that the caller states in addition to the data. `None` if the caller states no shape.
+    declared: Option<&'a [u64]>,
+    shape: Vec<Option<u64>>,
+    /// Depth of the lists that hold the elements. `None` if nested and flat lists are both
+    /// accepted, and no value has decided between them yet.
+    leaf: Option<usize>,
+    data: Vec<u8>,
+    /// Length of `data`, in bytes, from which the deadline is checked at the end of the next list.
+    next_look_bytes: usize,
+}
+
+/// Elements that were read from either nested lists or one flat list.
+pub(super) struct Read {
+    /// Shape of the nested lists, with `None` for a dimension that no list showed. `None` as a
+    /// whole if the elements were one flat list.
+    pub(super) nested: Option<Vec<Option<u64>>>,
+    /// Elements as little-endian bytes, in row-major order.
+    pub(super) data: Vec<u8>,
+}
+
+impl<'a> Elements<'a> {
+    /// Starts reading a tensor from lists that are nested like the port's shape, in a body of
+    /// `body_bytes` bytes.
+    pub(super) fn nested(port: &'a Port, body_bytes: usize) -> Self {
+        Self::new(port, None, Some(port.shape.len()), body_bytes)
+    }
+
+    /// Starts reading a tensor from either lists that are nested like the port's shape, or one flat
+    /// list in row-major order. `declared` is the shape that the caller states, if any.
+    pub(super) fn nested_or_flat(
+        port: &'a Port,
+        declared: Option<&'a [u64]>,
+        body_bytes: usize,
+    ) -> Self {
+        // If the shape has one dimension, the list is flat. If it has none, there is still a list
+        // around the element.
+        Self::new(
+            port,
+            declared,
+            (port.shape.len() < 2).then_some(1),
+            body_bytes,
+        )
+    }
+
+    fn new(
+        port: &'a Port,
+        declared: Option<&'a [u64]>,
+        leaf: Option<usize>,
+        body_bytes: usize,
+    ) -> Self {
+        let shape = match declared.filter(|declared| declared.len() == port.shape.len()) {
+            Some(declared) => declared.iter().copied().map(Some).collect(),
+            None => port.shape.clone(),
+        };
+        // If the number of rows is open, one row is reserved. An element takes at least two bytes
+        // of the body, so a shape cannot reserve more than its caller sent.
+        let elements = shape.iter().flatten().fold(1u64, |product, dimension| {
+            product.saturating_mul(*dimension)
+        });
+        let elements = usize::try_from(elements)
+            .unwrap_or(usize::MAX)
+            .min(body_bytes / 2 + 1);
+        let data = Vec::with_capacity(elements.saturating_mul(port.dtype.bytes()));
+        Self {
+            port,
+            declared,
+            shape,
+            leaf,
+            data,
+            next_look_bytes: LOOK_BYTES,
+        }
+    }
+
+    /// Returns the seed that reads the elements, starting with the outermost list.
+    pub(super) fn seed<'s>(&'s mut self, reader: &'s mut Reader) -> Nested<'s, 'a> {
+        Nested {
+            depth: 0,
+            elements: self,
+            reader,
+        }
+    }
+
+    /// Returns the tensor that was read, for a reader that was created with [`Elements::nested`].
+    pub(super) fn into_tensor(self) -> Tensor {
+        // A dimension inside an empty batch was never seen, and no element contradicts a 0.
+        let shape = self
+            .shape
+            .into_iter()
+            .map(Option::unwrap_or_default)
+            .collect();
+        Tensor {
+            name: self.port.name.clone(),
+            dtype: self.port.dtype,
+            shape,
+            data: self.data,
+        }
+    }
+
+    /// Returns the elements that were read, for a reader that was created with
+    /// [`Elements::nested_or_flat`].
+    pub(super) fn into_read(self) -> Read {
+        let nested = if self.is_flat() {
+            None
+        } else {
+            Some(self.shape)
+        };
+        Read {
+            nested,
+            data: self.data,
+        }
+    }
+
+    fn is_flat(&self) -> bool {
+        self.port.shape.len() != 1 && self.leaf.is_none_or(|leaf| leaf == 1)
+    }
+
+    /// Returns the length that the list at this depth must have. Returns `None` if any length is
+    /// allowed.
+    fn wanted(&self, depth: usize) -> Option<u64> {
+        if depth == 0 && self.is_flat() {
+            return self
+                .declared?
+                .iter()
+                .try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
+        }
+        self.shape.get(depth).copied().flatten()
+    }
+
+    fn shape_text(&self) -> String {
+        self.declared
+            .map_or_else(|| shape_text(self.port), |declared| format!("{declared:?}"))
+    }
+}
+
+/// Seed that reads the value at one depth of the nested lists: a list or an element.
+pub(super) struct Nested<'s, 'a> {
+    depth: usize,
+    elements: &'s mut Elements<'a>,
+    reader: &'s mut Reader,
+}
+
+impl<'de> DeserializeSeed<'de> for Nested<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        // The number is read by its digits. If the first value decides between flat and nested, it
+        // may also be a list.
+        let dtype = self.elements.port.dtype;
+        let by_digits = dtype == Dtype::F64 || self.reader.is_exact && rounding::narrows(dtype);
+        if by_digits && self.elements.leaf.unwrap_or(1) == self.depth {
+            let text = <&RawValue>::deserialize(deserializer)?.get();
+            if text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
+                return self.digits(text);
+            }
+            return serde_json::Deserializer::from_str(text)
+                .deserialize_any(self)
+                .map_err(de::Error::custom);
+        }
+        // `deserialize_any` lets a value that is not a list reach the visitor, which refuses it in
+        // our words.
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Nested<'_, '_> {
+    /// Returns true if an element is expected at this depth. If flat and nested lists are both
+    /// accepted, the first value inside the outermost list decides which they are: `found` is the
+    /// depth of the elements if this value is the first.
+    fn is_leaf(&mut self, found: usize) -> bool {
+        let leaf = if self.depth == 1 {
+            *self.elements.leaf.get_or_insert(found)
+        } else {
+            self.leaf()
+        };
+        leaf == self.depth
+    }
+
+    fn leaf(&self) -> usize {
+        self.elements.leaf.unwrap_or(usize::MAX)
+    }
+
+    fn unexpected<E: de::Error>(mut self, found: &str) -> E {
+        let wanted = if self.is_leaf(1) {
+            format!("a {} element", self.elements.port.dtype.name())
+        } else {
+            format!(
+                "a list, dimension {} of {}",
+                self.depth,
+                self.elements.shape_text()
+            )
+        };
+        self.reader
+            .misfit(format!("Here is {found}, where {wanted} belongs."))
+    }
+
+    fn out_of_range<E: de::Error>(self, value: impl fmt::Display) -> E {
+        let dtype = self.elements.port.dtype.name();
+        self.reader
+            .misfit(format!("{value} is not a value of {dtype}."))
+    }
+
+    fn put<const N: usize>(self, bytes: [u8; N]) {
+        self.elements.data.extend_from_slice(&bytes);
+    }
+
+    fn integer<E: de::Error>(mut self, value: i128) -> Result<(), E> {
+        if !self.is_leaf(1) {
+            return Err(self.unexpected("a number"));
+        }
+        macro_rules! narrow {
+            ($type:ty) => {
+                match <$type>::try_from(value) {
+                    Ok(value) => self.put(value.to_le_bytes()),
+                    Err(_) => return Err(self.out_of_range(value)),
+                }
+            };
+        }
+        match self.elements.port.dtype {
+            Dtype::I8 => narrow!(i8),
+            Dtype::I16 => narrow!(i16),
+            Dtype::I32 => narrow!(i32),
+            Dtype::I64 => narrow!(i64),
+            Dtype::U8 => narrow!(u8),
+            Dtype::U16 => narrow!(u16),
+            Dtype::U32 => narrow!(u32),
+            Dtype::U64 => narrow!(u64),
+            Dtype::Bool | Dtype::Text => return Err(self.unexpected("a number")),
+            Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64 => {
+                let rounded = rounding::whole(self.elements.port.dtype, value);
+                return self.rounded(rounded, value);
+            }
+        }
+        Ok(())
+    }
+
+    fn float<E: de::Error>(mut self, value: f64) -> Result<(), E> {
+        if !self.is_leaf(1) || self.elements.port.dtype == Dtype::Text {
+            return Err(self.unexpected("a number"));
+        }
+        let rounded = rounding::float(self.elements.port.dtype, value);
+        self.rounded(rounded, value)
+    }
+
+    /// Adds an element that is given by its decimal digits in the body.
+    fn digits<E: de::Error>(mut self, text: &str) -> Result<(), E> {
+        if !self.is_leaf(1) {
+            return Err(self.unexpected("a number"));
+        }
+        let rounded = rounding::decimal(self.elements.port.dtype, text);
+        self.rounded(rounded, cut(text, NAME_BYTES))
+    }
+
+    fn rounded<E: de::Error>(self, rounded: Rounded, value: impl fmt::Display) -> Result<(), E> {
+        match rounded {
+            Rounded::F16(bytes) => self.put(bytes),
+            Rounded::F32(bytes) => self.put(bytes),
+            Rounded::F64(bytes) => self.put(bytes),
+            // Only the digits say which of two numbers is nearer, and they are gone, so the body is
+            // read again.
+            Rounded::InDoubt => self.reader.is_in_doubt = true,
+            Rounded::OutOfRange => return Err(self.out_of_range(value)),
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Visitor<'de> for Nested<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        let rank = self.elements.port.shape.len();
+        if self.is_leaf(rank) {
+            return Err(self.unexpected("a list"));
+        }
+        let Self {
+            depth,
+            elements,
+            reader,
+        } = self;
+        let mut length: usize = 0;
+        loop {
+            let element = list.next_element_seed(Nested {
+                depth: depth + 1,
+                elements,
+                reader,
+            });
+            if reader.at(|| Step::Index(length), element)?.is_none() {
+                break;
+            }
+            length += 1;
+            if length.is_multiple_of(LOOK_ELEMENTS) && deadline::is_passed() {
+                return Err(reader.misfit("The deadline has passed.".to_owned()));
+            }
+        }
+        if elements.data.len() >= elements.next_look_bytes {
+            elements.next_look_bytes = elements.data.len().saturating_add(LOOK_BYTES);
+            if deadline::is_passed() {
+                return Err(reader.misfit("The deadline has passed.".to_owned()));
+            }
+        }
+        let (length, is_flat) = (length as u64, elements.is_flat());
+        match elements.wanted(depth) {
+            Some(wanted) if wanted != length => {
+                let shape = elements.shape_text();
+                Err(reader.misfit(format!(
+                    "This list has {length} elements, where {wanted} belong; the input is {shape}."
+                )))
+            }
+            _ => {
+                if let Some(dimension) = elements.shape.get_mut(depth).filter(|_| !is_flat) {
+                    *dimension = Some(length);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {
+        self.integer(value.into())
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<(), E> {
+        self.integer(value.into())
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
+        self.float(value)
+    }
+
+    fn visit_bool<E: de::Error>(mut self, value: bool) -> Result<(), E> {
+        if !self.is_leaf(1) || self.elements.port.dtype != Dtype::Bool {
+            return Err(self.unexpected("a boolean"));
+        }
+        self.put([u8::from(value)]);
+        Ok(())
+    }
+
+    fn visit_str<E: de::Error>(mut self, value: &str) -> Result<(), E> {
+        if !self.is_leaf(1) || self.elements.port.dtype != Dtype::Text {
+            return Err(self.unexpected("a string"));
+        }
+        if value.contains('\0') {
+            return Err(self.reader.misfit("A text must not hold a NUL.".to_owned()));
+        }
+        put_text(value, &mut self.elements.data);
+        Ok(())
+    }
+
+    unexpected! { null object }
+}

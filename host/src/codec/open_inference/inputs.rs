@@ -1,0 +1,192 @@
+//! The inputs of a request as tensors of the ports.
+//!
+//! Owns the agreement of an input with its port, and where binary data belongs. Must not know how
+//! JSON is read, or anything of answers.
+
+use super::ports::{datatype, expectation, misfit, shape_text};
+use super::request::{Data, Input};
+use crate::error::ScoreFailure;
+use crate::model::Dtype;
+use crate::tensor::{Port, Tensor, count};
+
+/// Binary data after the JSON of a request, as far as no input has taken it yet.
+pub(super) struct Binary<'a> {
+    pub(super) rest: &'a [u8],
+    pub(super) is_announced: bool,
+}
+
+/// Returns the inputs of a request as one tensor for each port, in the order of the ports.
+pub(super) fn tensors(
+    ports: &[Port],
+    inputs: Vec<Input>,
+    mut binary: Binary<'_>,
+) -> Result<Vec<Tensor>, ScoreFailure> {
+    let mut found: Vec<Option<Tensor>> = ports.iter().map(|_| None).collect();
+    for (index, input) in inputs.into_iter().enumerate() {
+        let wrong =
+            |place: &str, message: String| misfit(format!("/inputs/{index}{place}"), message);
+        let slot = input
+            .port
+            .and_then(|port| Some((ports.get(port)?, found.get_mut(port)?)));
+        let Some((port, slot)) = slot else {
+            return Err(wrong(
+                "",
+                format!(
+                    "This input has no name. The inputs are {}.",
+                    expectation(ports)
+                ),
+            ));
+        };
+        if slot.is_some() {
+            return Err(wrong("/name", "This input is given twice.".to_owned()));
+        }
+        *slot = Some(
+            tensor(port, input, &mut binary).map_err(|(place, message)| wrong(&place, message))?,
+        );
+    }
+    if !binary.rest.is_empty() {
+        let message = format!(
+            "{} bytes at the end of the body belong to no input.",
+            binary.rest.len()
+        );
+        return Err(misfit(String::new(), message));
+    }
+    let missing = |port: &Port| {
+        misfit(
+            "/inputs".to_owned(),
+            format!(
+                "The input {} is missing.",
+                expectation(std::slice::from_ref(port))
+            ),
+        )
+    };
+    ports
+        .iter()
+        .zip(found)
+        .map(|(port, tensor)| tensor.ok_or_else(|| missing(port)))
+        .collect()
+}
+
+/// Returns the tensor of an input. The error holds a JSON pointer inside the input, and the
+/// message.
+fn tensor(port: &Port, input: Input, binary: &mut Binary<'_>) -> Result<Tensor, (String, String)> {
+    let wrong = |place: &str, message: String| (place.to_owned(), message);
+    let wanted = datatype(port.dtype);
+    match input.dtype {
+        Some(dtype) if dtype == port.dtype => {}
+        Some(_) => {
+            return Err(wrong(
+                "/datatype",
+                format!("The datatype of this input is {wanted}."),
+            ));
+        }
+        None => {
+            return Err(wrong(
+                "",
+                format!("This input has no datatype, which is {wanted}."),
+            ));
+        }
+    }
+    let Some(shape) = input.shape else {
+        return Err(wrong(
+            "",
+            format!("This input has no shape, which is {}.", shape_text(port)),
+        ));
+    };
+    if shape.len() != port.shape.len() {
+        let message = format!(
+            "Here are {} dimensions; the input is {}.",
+            shape.len(),
+            shape_text(port)
+        );
+        return Err(wrong("/shape", message));
+    }
+    for (index, (have, want)) in shape.iter().zip(&port.shape).enumerate() {
+        if let Some(want) = want.filter(|want| want != have) {
+            let message = format!(
+                "This dimension is {have}, where {want} belongs; the input is {}.",
+                shape_text(port)
+            );
+            return Err((format!("/shape/{index}"), message));
+        }
+    }
+    let elements = shape
+        .iter()
+        .try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
+    let bytes = elements.and_then(|elements| elements.checked_mul(port.dtype.bytes() as u64));
+    let Some(bytes) = bytes else {
+        return Err(wrong(
+            "/shape",
+            "No body holds a tensor of this shape.".to_owned(),
+        ));
+    };
+    let data = match (input.data, input.parameters.binary_data_size) {
+        (Some(_), Some(_)) => {
+            return Err(wrong(
+                "/data",
+                "This input is binary by its parameters, and has data here too.".to_owned(),
+            ));
+        }
+        (None | Some(Data::Skipped), None) => {
+            return Err(wrong("", "This input has no data.".to_owned()));
+        }
+        (None, Some(size)) => {
+            let wrong = |message| Err(wrong("/parameters/binary_data_size", message));
+            if !binary.is_announced {
+                return wrong(
+                    "Binary data requires the header Inference-Header-Content-Length.".to_owned(),
+                );
+            }
+            // Only the texts themselves say how long they are. Whether they fit is checked below.
+            if size != bytes && port.dtype != Dtype::Text {
+                return wrong(format!(
+                    "Here are {size} bytes; {shape:?} of {wanted} takes {bytes}."
+                ));
+            }
+            let data = usize::try_from(size)
+                .ok()
+                .and_then(|size| binary.rest.split_off(..size));
+            match data {
+                Some(data) => data.to_vec(),
+                None => {
+                    return wrong(format!(
+                        "{} bytes of the body are left for this input.",
+                        binary.rest.len()
+                    ));
+                }
+            }
+        }
+        (Some(Data::Read(read)), None) => {
+            let have = count(port.dtype, &read.data).unwrap_or_default();
+            let takes = bytes / port.dtype.bytes() as u64;
+            if have != takes {
+                return Err(wrong(
+                    "/data",
+                    format!("Here are {have} elements, and the shape {shape:?} takes {takes}."),
+                ));
+            }
+            let nested = read.nested.unwrap_or_default();
+            if nested
+                .iter()
+                .zip(&shape)
+                .any(|(have, want)| have.is_some_and(|have| have != *want))
+            {
+                return Err(wrong(
+                    "/data",
+                    format!("The lists are nested differently from the shape {shape:?}."),
+                ));
+            }
+            read.data
+        }
+    };
+    let tensor = Tensor {
+        name: port.name.clone(),
+        dtype: port.dtype,
+        shape,
+        data,
+    };
+    tensor
+        .fits(port)
+        .map_err(|reason| wrong("", format!("This input does not fit: {reason}.")))?;
+    Ok(tensor)
+}

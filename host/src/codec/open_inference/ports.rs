@@ -1,0 +1,78 @@
+//! Ports in the words of the Open Inference Protocol: datatypes and shapes.
+//!
+//! Owns the protocol's names, and the texts that say what a port takes. Must not know requests or
+//! answers.
+
+use crate::error::ScoreFailure;
+use crate::model::Dtype;
+use crate::tensor::Port;
+
+/// All element types, in the order in which the Open Inference Protocol lists them.
+pub(super) const DTYPES: [Dtype; 14] = [
+    Dtype::Bool,
+    Dtype::U8,
+    Dtype::U16,
+    Dtype::U32,
+    Dtype::U64,
+    Dtype::I8,
+    Dtype::I16,
+    Dtype::I32,
+    Dtype::I64,
+    Dtype::F16,
+    Dtype::Bf16,
+    Dtype::F32,
+    Dtype::F64,
+    Dtype::Text,
+];
+
+/// Returns the name of an element type in the Open Inference Protocol, e.g. `FP32`.
+#[must_use]
+pub const fn datatype(dtype: Dtype) -> &'static str {
+    match dtype {
+        Dtype::Bool => "BOOL",
+        Dtype::Bf16 => "BF16",
+        Dtype::F16 => "FP16",
+        Dtype::F32 => "FP32",
+        Dtype::F64 => "FP64",
+        Dtype::I16 => "INT16",
+        Dtype::I32 => "INT32",
+        Dtype::I64 => "INT64",
+        Dtype::I8 => "INT8",
+        Dtype::Text => "BYTES",
+        Dtype::U16 => "UINT16",
+        Dtype::U32 => "UINT32",
+        Dtype::U64 => "UINT64",
+        Dtype::U8 => "UINT8",
+    }
+}
+
+/// Returns a port's shape as the Open Inference Protocol writes it, e.g. `[-1, 784]`.
+#[must_use]
+pub(super) fn shape_text(port: &Port) -> String {
+    let dimensions: Vec<_> = port
+        .shape
+        .iter()
+        .map(|dimension| dimension.map_or_else(|| "-1".to_owned(), |size| size.to_string()))
+        .collect();
+    format!("[{}]", dimensions.join(", "))
+}
+
+pub(super) fn misfit(pointer: String, message: String) -> ScoreFailure {
+    ScoreFailure::NotConforming { message, pointer }
+}
+
+/// Returns the part of an error message that says what a caller should send.
+pub(super) fn expectation(ports: &[Port]) -> String {
+    let ports: Vec<_> = ports
+        .iter()
+        .map(|port| {
+            format!(
+                "`{}` of {} and shape {}",
+                port.name,
+                datatype(port.dtype),
+                shape_text(port)
+            )
+        })
+        .collect();
+    ports.join(", ")
+}

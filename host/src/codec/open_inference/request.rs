@@ -1,0 +1,393 @@
+//! The JSON of an inference request, read in the order in which it comes.
+//!
+//! Owns the request's fields, and the positions of errors in them. Must not know binary data, or
+//! whether an input fits its port: that is checked when the whole input is known.
+//!
+//! Data is read into elements at its place in the body, which requires the input's name. If there
+//! are several ports and the data precedes the name, the data is skipped. Then the body is read a
+//! second time, with the names known.
+
+use std::borrow::Cow;
+
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess};
+
+use super::super::elements::{Elements, Read};
+use super::super::reading::{self, Fields, Items, List, Object, Reader};
+use super::super::scalar::Scalar;
+use super::ports::{DTYPES, datatype, expectation};
+use crate::error::ScoreFailure;
+use crate::model::Dtype;
+use crate::tensor::{Port, PortLists};
+use crate::text::{NAME_BYTES, cut};
+
+/// Maximum length of the id of a request, in bytes. The answer repeats the id.
+const ID_BYTES: usize = 1024;
+
+/// A request that was read from JSON. Whether its inputs fit their ports is not checked yet.
+pub(super) struct Request<'a> {
+    ports: PortLists<'a>,
+    body_bytes: usize,
+    /// Index of the port of each input, as a first reading of the body found it. Empty during the
+    /// first reading.
+    known: &'a [Option<usize>],
+    pub(super) id: Option<String>,
+    pub(super) parameters: Parameters,
+    pub(super) inputs: Vec<Input>,
+    pub(super) outputs: Vec<Output>,
+}
+
+/// One item of `inputs` of a request. Whether it fits its port is not checked yet.
+#[derive(Default)]
+pub(super) struct Input {
+    /// Index of the port that has the input's name. `None` if the input has no name.
+    pub(super) port: Option<usize>,
+    pub(super) shape: Option<Vec<u64>>,
+    pub(super) dtype: Option<Dtype>,
+    pub(super) parameters: Parameters,
+    pub(super) data: Option<Data>,
+}
+
+/// Value of the field `data` of an input of a request.
+pub(super) enum Data {
+    Read(Read),
+    /// Data that was skipped, because the input's port was not known yet. The body is read a second
+    /// time for it.
+    Skipped,
+}
+
+/// One item of `outputs` of a request: an output that the answer must hold.
+pub(super) struct Output {
+    pub(super) port: usize,
+    pub(super) parameters: Parameters,
+}
+
+/// Parameters of requests, inputs and outputs that the host uses. Other parameters are ignored.
+#[derive(Default)]
+pub(super) struct Parameters {
+    /// Size of the binary data of an input, in bytes. `None` if the data is in the JSON.
+    pub(super) binary_data_size: Option<u64>,
+    /// True if the elements of an output must be binary. `None` if the request's default applies.
+    pub(super) binary_data: Option<bool>,
+    /// True if the elements of all outputs of a request must be binary, except where an output has
+    /// its own `binary_data`. `None` means false.
+    pub(super) binary_data_output: Option<bool>,
+}
+
+/// Reads a request of the Open Inference Protocol from its JSON.
+///
+/// # Errors
+/// Fails if the text is not JSON, if it does not follow the Open Inference Protocol, or if data
+/// does not fit the port of its input.
+pub(super) fn read<'a>(ports: PortLists<'a>, json: &[u8]) -> Result<Request<'a>, ScoreFailure> {
+    let request = read_knowing(ports, json, &[])?;
+    let is_skipped =
+        |input: &Input| input.port.is_some() && matches!(input.data, Some(Data::Skipped));
+    if !request.inputs.iter().any(is_skipped) {
+        return Ok(request);
+    }
+    let known: Vec<_> = request.inputs.iter().map(|input| input.port).collect();
+    let Request {
+        id,
+        parameters,
+        inputs,
+        outputs,
+        ..
+    } = read_knowing(ports, json, &known)?;
+    Ok(Request {
+        ports,
+        body_bytes: json.len(),
+        known: &[],
+        id,
+        parameters,
+        inputs,
+        outputs,
+    })
+}
+
+fn read_knowing<'a>(
+    ports: PortLists<'a>,
+    json: &[u8],
+    known: &'a [Option<usize>],
+) -> Result<Request<'a>, ScoreFailure> {
+    reading::json(
+        json,
+        || expectation(ports.inputs),
+        |json_text, reader| {
+            let mut request = Request {
+                ports,
+                body_bytes: json.len(),
+                known,
+                id: None,
+                parameters: Parameters::default(),
+                inputs: Vec::with_capacity(ports.inputs.len()),
+                outputs: Vec::new(),
+            };
+            Object(&mut request, reader).deserialize(json_text)?;
+            Ok(request)
+        },
+    )
+}
+
+impl Fields for Request<'_> {
+    const KEYS: &'static [&'static str] = &["id", "parameters", "inputs", "outputs"];
+
+    fn field<'de, A: MapAccess<'de>>(
+        &mut self,
+        key: &'static str,
+        map: &mut A,
+        reader: &mut Reader,
+    ) -> Result<(), A::Error> {
+        match key {
+            "id" => {
+                let id = map.next_value::<Scalar>()?.text(reader)?;
+                if id.as_ref().is_some_and(|id| id.len() > ID_BYTES) {
+                    return Err(reader.misfit(format!("An id must not exceed {ID_BYTES} bytes.")));
+                }
+                self.id = id.map(Cow::into_owned);
+                Ok(())
+            }
+            "parameters" => map.next_value_seed(Object(&mut self.parameters, reader)),
+            "inputs" => map.next_value_seed(List(&mut Inputs(self), reader)),
+            _ => map.next_value_seed(List(&mut Outputs(self), reader)),
+        }
+    }
+}
+
+impl Fields for Parameters {
+    const KEYS: &'static [&'static str] =
+        &["binary_data_size", "binary_data", "binary_data_output"];
+
+    fn field<'de, A: MapAccess<'de>>(
+        &mut self,
+        key: &'static str,
+        map: &mut A,
+        reader: &mut Reader,
+    ) -> Result<(), A::Error> {
+        let value = map.next_value::<Scalar>()?;
+        match key {
+            "binary_data_size" => self.binary_data_size = value.count(reader)?,
+            "binary_data" => self.binary_data = value.boolean(reader)?,
+            _ => self.binary_data_output = value.boolean(reader)?,
+        }
+        Ok(())
+    }
+}
+
+struct Inputs<'r, 'a>(&'r mut Request<'a>);
+
+impl Items for Inputs<'_, '_> {
+    fn item<'de, A: SeqAccess<'de>>(
+        &mut self,
+        index: usize,
+        list: &mut A,
+        reader: &mut Reader,
+    ) -> Result<bool, A::Error> {
+        let Request {
+            ports,
+            body_bytes,
+            known,
+            inputs,
+            ..
+        } = &mut *self.0;
+        let ports = ports.inputs;
+        if index >= ports.len() {
+            return match list.next_element::<IgnoredAny>()? {
+                None => Ok(false),
+                Some(_) => {
+                    let message = format!("The scorer has no more inputs than {}.", ports.len());
+                    Err(reader.misfit(message))
+                }
+            };
+        }
+        // If there is only one port, it is clear which one is meant. A wrong name is refused when
+        // it is read.
+        let sole = (ports.len() == 1).then_some(0);
+        let known = known.get(index).copied().flatten().or(sole);
+        let mut reading = Reading {
+            ports,
+            body_bytes: *body_bytes,
+            known,
+            input: Input::default(),
+        };
+        let more = list
+            .next_element_seed(Object(&mut reading, reader))?
+            .is_some();
+        if more {
+            inputs.push(reading.input);
+        }
+        Ok(more)
+    }
+}
+
+/// An input of a request that is being read.
+struct Reading<'a> {
+    ports: &'a [Port],
+    body_bytes: usize,
+    known: Option<usize>,
+    input: Input,
+}
+
+impl Fields for Reading<'_> {
+    const KEYS: &'static [&'static str] = &["name", "shape", "datatype", "parameters", "data"];
+
+    fn field<'de, A: MapAccess<'de>>(
+        &mut self,
+        key: &'static str,
+        map: &mut A,
+        reader: &mut Reader,
+    ) -> Result<(), A::Error> {
+        match key {
+            "name" => self.input.port = port(self.ports, "input", map.next_value()?, reader)?,
+            "shape" => {
+                let mut shape = Shape(Vec::with_capacity(4));
+                map.next_value_seed(List(&mut shape, reader))?;
+                self.input.shape = Some(shape.0);
+            }
+            "datatype" => self.input.dtype = dtype(map.next_value()?, reader)?,
+            "parameters" => return map.next_value_seed(Object(&mut self.input.parameters, reader)),
+            _ => {
+                let Some(port) = self
+                    .input
+                    .port
+                    .or(self.known)
+                    .and_then(|port| self.ports.get(port))
+                else {
+                    map.next_value::<IgnoredAny>()?;
+                    self.input.data = Some(Data::Skipped);
+                    return Ok(());
+                };
+                let mut elements =
+                    Elements::nested_or_flat(port, self.input.shape.as_deref(), self.body_bytes);
+                map.next_value_seed(elements.seed(reader))?;
+                self.input.data = Some(Data::Read(elements.into_read()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Dimensions of a tensor that a request states.
+struct Shape(Vec<u64>);
+
+impl Items for Shape {
+    fn item<'de, A: SeqAccess<'de>>(
+        &mut self,
+        index: usize,
+        list: &mut A,
+        reader: &mut Reader,
+    ) -> Result<bool, A::Error> {
+        // No port has this many dimensions. A longer list is refused before it is kept.
+        const DIMENSIONS: usize = 64;
+        let Some(value) = list.next_element::<Scalar>()? else {
+            return Ok(false);
+        };
+        match value.count(reader)? {
+            Some(dimension) if index < DIMENSIONS => self.0.push(dimension),
+            _ => {
+                return Err(
+                    reader.misfit("This is not a dimension that a port can have.".to_owned())
+                );
+            }
+        }
+        Ok(true)
+    }
+}
+
+struct Outputs<'r, 'a>(&'r mut Request<'a>);
+
+impl Items for Outputs<'_, '_> {
+    fn item<'de, A: SeqAccess<'de>>(
+        &mut self,
+        _index: usize,
+        list: &mut A,
+        reader: &mut Reader,
+    ) -> Result<bool, A::Error> {
+        let Request { ports, outputs, .. } = &mut *self.0;
+        let mut asked = Asked {
+            ports: ports.outputs,
+            taken: outputs,
+            port: None,
+            parameters: Parameters::default(),
+        };
+        if list
+            .next_element_seed(Object(&mut asked, reader))?
+            .is_none()
+        {
+            return Ok(false);
+        }
+        let (port, parameters) = (asked.port, asked.parameters);
+        let Some(port) = port else {
+            return Err(reader.misfit("This output has no name.".to_owned()));
+        };
+        outputs.push(Output { port, parameters });
+        Ok(true)
+    }
+}
+
+/// An output of a request that is being read.
+struct Asked<'a> {
+    ports: &'a [Port],
+    taken: &'a [Output],
+    port: Option<usize>,
+    parameters: Parameters,
+}
+
+impl Fields for Asked<'_> {
+    const KEYS: &'static [&'static str] = &["name", "parameters"];
+
+    fn field<'de, A: MapAccess<'de>>(
+        &mut self,
+        key: &'static str,
+        map: &mut A,
+        reader: &mut Reader,
+    ) -> Result<(), A::Error> {
+        if key == "parameters" {
+            return map.next_value_seed(Object(&mut self.parameters, reader));
+        }
+        self.port = port(self.ports, "output", map.next_value()?, reader)?;
+        if self.taken.iter().any(|taken| Some(taken.port) == self.port) {
+            return Err(reader.misfit("This output is asked for twice.".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+/// Returns the index of the port with a name of the request. Returns `None` if the name is `null`.
+fn port<E: serde::de::Error>(
+    ports: &[Port],
+    direction: &str,
+    name: Scalar<'_>,
+    reader: &mut Reader,
+) -> Result<Option<usize>, E> {
+    let Some(name) = name.text(reader)? else {
+        return Ok(None);
+    };
+    match ports.iter().position(|port| port.name == name) {
+        Some(port) => Ok(Some(port)),
+        None => {
+            let expected = expectation(ports);
+            Err(reader.misfit(format!(
+                "There is no {direction} of this name. The {direction}s are {expected}."
+            )))
+        }
+    }
+}
+
+/// Returns the element type of a datatype of the Open Inference Protocol. Returns `None` if the
+/// datatype is `null`.
+fn dtype<E: serde::de::Error>(name: Scalar<'_>, reader: &mut Reader) -> Result<Option<Dtype>, E> {
+    let Some(name) = name.text(reader)? else {
+        return Ok(None);
+    };
+    match DTYPES.iter().find(|dtype| datatype(**dtype) == name) {
+        Some(dtype) => Ok(Some(*dtype)),
+        None => {
+            let known: Vec<_> = DTYPES.iter().map(|dtype| datatype(*dtype)).collect();
+            let name = cut(&name, NAME_BYTES);
+            Err(reader.misfit(format!(
+                "{name} is not accepted. Tensors are of {}.",
+                known.join(", ")
+            )))
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Tests of the positions at which errors in a request are reported.
+
+use super::*;
+
+#[test]
+fn a_misfit_is_named_by_its_pointer() {
+    #[track_caller]
+    fn check(body: &str, pointer: &str, expected: &str) {
+        match read(both(&x_and_n()), body.as_bytes(), None) {
+            Err(ScoreFailure::NotConforming {
+                message,
+                pointer: found,
+            }) => {
+                assert_eq!(found, pointer, "{body}: {message}");
+                assert!(message.contains(expected), "{body}: {message}");
+            }
+            other => panic!("{body}: {other:?}"),
+        }
+    }
+    let x = |fields: &str| with_x(fields);
+    check("", "", "not JSON");
+    check("[]", "", "a list, where an object");
+    check("{}", "/inputs", "`x` of FP32 and shape [-1, 2] is missing");
+    check(r#"{"inputs": null}"#, "/inputs", "missing");
+    check(r#"{"inputs": 3}"#, "/inputs", "a number, where a list");
+    check(
+        r#"{"inputs": [3]}"#,
+        "/inputs/0",
+        "a number, where an object",
+    );
+    check(r#"{"inputs": [null]}"#, "/inputs/0", "no name");
+    check(r#"{"id": 3}"#, "/id", "where a string");
+    check(
+        &format!(r#"{{"id": "{}"}}"#, "a".repeat(2000)),
+        "/id",
+        "1024 bytes",
+    );
+    check(
+        &format!(r#"{{"inputs": [{N}], "inputs": []}}"#),
+        "/inputs",
+        "twice",
+    );
+    check(
+        &format!(r#"{{"inputs": [{N}, {N}]}}"#),
+        "/inputs/1/name",
+        "twice",
+    );
+    check(
+        &format!(r#"{{"inputs": [{N}, {N}, {N}]}}"#),
+        "/inputs/2",
+        "no more inputs than 2",
+    );
+    check(&format!(r#"{{"inputs": [{N}]}}"#), "/inputs", "`x`");
+    check(
+        &x(r#""name": "y""#),
+        "/inputs/0/name",
+        "no input of this name",
+    );
+    check(&x(r#""name": 3"#), "/inputs/0/name", "where a string");
+    check(
+        &x(r#""shape": [1, 2], "datatype": "FP32", "data": [1, 2]"#),
+        "/inputs/0",
+        "no name",
+    );
+    check(&x(r#""name": "x", "name": "x""#), "/inputs/0/name", "twice");
+    check(
+        &x(r#""name": "x", "shape": [1, 2], "data": [1, 2]"#),
+        "/inputs/0",
+        "no datatype",
+    );
+    let datatype =
+        |name: &str| format!(r#""name": "x", "shape": [1, 2], "datatype": {name}, "data": [1, 2]"#);
+    check(&x(&datatype(r#""FP64""#)), "/inputs/0/datatype", "is FP32");
+    check(
+        &x(&datatype(r#""fp32""#)),
+        "/inputs/0/datatype",
+        "fp32 is not accepted. Tensors are of BOOL, UINT8",
+    );
+    check(&x(&datatype(r#""BYTES""#)), "/inputs/0/datatype", "is FP32");
+    check(&x(&datatype("7")), "/inputs/0/datatype", "where a string");
+    let shape = |shape: &str, data: &str| {
+        with_x(&format!(
+            r#""name": "x", "datatype": "FP32", "shape": {shape}, "data": {data}"#
+        ))
+    };
+    check(
+        &x(r#""name": "x", "datatype": "FP32", "data": [1, 2]"#),
+        "/inputs/0",
+        "no shape",
+    );
+    check(
+        &shape("[2]", "[1, 2]"),
+        "/inputs/0/shape",
+        "1 dimensions; the input is [-1, 2]",
+    );
+    check(
+        &shape("[1, 3]", "[1, 2, 3]"),
+        "/inputs/0/shape/1",
+        "3, where 2 belongs",
+    );
+    check(
+        &shape("[-1, 2]", "[1, 2]"),
+        "/inputs/0/shape/0",
+        "a negative number",
+    );
+    check(
+        &shape("[1.5, 2]", "[1, 2]"),
+        "/inputs/0/shape/0",
+        "where a whole number",
+    );
+    check(
+        &shape("[null, 2]", "[1, 2]"),
+        "/inputs/0/shape/0",
+        "not a dimension",
+    );
+    check(&shape("3", "[1, 2]"), "/inputs/0/shape", "where a list");
+    check(
+        &shape("[18446744073709551615, 2]", "[]"),
+        "/inputs/0/shape",
+        "No body",
+    );
+    check(
+        &shape("[2, 2]", "[1, 2, 3]"),
+        "/inputs/0/data",
+        "3 elements, where 4 belong; the input is [2, 2]",
+    );
+    check(
+        &shape("[2, 2]", "[[1, 2]]"),
+        "/inputs/0/data",
+        "1 elements, where 2 belong",
+    );
+    check(
+        &shape("[2, 2]", "[[1, 2], [3]]"),
+        "/inputs/0/data/1",
+        "1 elements, where 2 belong",
+    );
+    check(
+        &shape("[2, 2]", "[[1, 2], 3]"),
+        "/inputs/0/data/1",
+        "a number, where a list, dimension 1 of [2, 2]",
+    );
+    check(
+        &shape("[2, 2]", "[1, [2, 3]]"),
+        "/inputs/0/data/1",
+        "a list, where a f32 element",
+    );
+    check(
+        &shape("[1, 2]", r#"[1, "2"]"#),
+        "/inputs/0/data/1",
+        "a string",
+    );
+    check(
+        &shape("[1, 2]", "[1, 1e39]"),
+        "/inputs/0/data/1",
+        "not a value of f32",
+    );
+    check(
+        &shape("[1, 2]", "7"),
+        "/inputs/0/data",
+        "a number, where a list",
+    );
+    check(
+        &x(r#""name": "x", "datatype": "FP32", "data": [1, 2], "shape": [2, 2]"#),
+        "/inputs/0/data",
+        "2 elements",
+    );
+    check(
+        &x(r#""name": "x", "datatype": "FP32", "data": [[]], "shape": [0, 2]"#),
+        "/inputs/0/data/0",
+        "0 elements",
+    );
+    check(
+        &x(r#""name": "x", "datatype": "FP32", "shape": [1, 2]"#),
+        "/inputs/0",
+        "no data",
+    );
+    let late = r#""data": [1, true], "name": "x", "datatype": "FP32", "shape": [1, 2]"#;
+    check(&x(late), "/inputs/0/data/1", "a boolean");
+    let binary = r#""name": "x", "datatype": "FP32", "shape": [1, 2], "parameters": {"binary_data_size": 8}"#;
+    check(
+        &x(binary),
+        "/inputs/0/parameters/binary_data_size",
+        "the header Inference-Header-Content-Length",
+    );
+    check(
+        &x(&format!(r#"{binary}, "data": [1, 2]"#)),
+        "/inputs/0/data",
+        "has data here too",
+    );
+    let asked = |outputs: &str| {
+        with_x(r#""name": "x", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]"#).replacen(
+            '{',
+            &format!(r#"{{"outputs": {outputs}, "#),
+            1,
+        )
+    };
+    check(&asked("{}"), "/outputs", "an object, where a list");
+    check(&asked("[{}]"), "/outputs/0", "no name");
+    check(
+        &asked(r#"[{"name": "z"}]"#),
+        "/outputs/0/name",
+        "no output of this name",
+    );
+    check(
+        &asked(r#"[{"name": "x"}, {"name": "x"}]"#),
+        "/outputs/1/name",
+        "twice",
+    );
+    let wrong = r#"[{"name": "x", "parameters": {"binary_data": 1}}]"#;
+    check(
+        &asked(wrong),
+        "/outputs/0/parameters/binary_data",
+        "where a boolean",
+    );
+    let deep = x(&format!(r#""name": "x", "data": {}"#, "[".repeat(100_000)));
+    assert!(read(both(&x_and_n()), deep.as_bytes(), None).is_err());
+}

@@ -1,0 +1,76 @@
+//! One tensor of numbers as its bare bytes, which are row-major and little-endian.
+//!
+//! Owns how the number of bytes gives the size of the open dimension. Must not know media types.
+
+use crate::error::ScoreFailure;
+use crate::model::Dtype;
+use crate::tensor::{Port, Tensor, shape_text};
+
+/// Returns true if bytes alone can define the input tensor. For this there must be one port, which
+/// holds numbers and has at most one open dimension: the number of bytes gives its size.
+pub(super) fn is_enough(ports: &[Port]) -> bool {
+    let [port] = ports else { return false };
+    port.dtype != Dtype::Text
+        && port
+            .shape
+            .iter()
+            .filter(|dimension| dimension.is_none())
+            .count()
+            <= 1
+}
+
+/// Reads a body of bare bytes as the tensor of the only port.
+///
+/// # Errors
+/// Fails if no shape that the port accepts has this number of bytes, or if a boolean is neither 0
+/// nor 1.
+pub(super) fn read(port: &Port, body: &[u8]) -> Result<Tensor, ScoreFailure> {
+    let misfit = |message| ScoreFailure::NotConforming {
+        message,
+        pointer: String::new(),
+    };
+    let shape = shape(port, body.len()).map_err(misfit)?;
+    let tensor = Tensor {
+        name: port.name.clone(),
+        dtype: port.dtype,
+        shape,
+        data: body.to_vec(),
+    };
+    tensor
+        .fits(port)
+        .map_err(|reason| misfit(format!("The body does not fit: {reason}.")))?;
+    Ok(tensor)
+}
+
+fn shape(port: &Port, bytes: usize) -> Result<Vec<u64>, String> {
+    let known = port
+        .shape
+        .iter()
+        .flatten()
+        .try_fold(port.dtype.bytes() as u64, |product, size| {
+            product.checked_mul(*size)
+        });
+    let bytes = bytes as u64;
+    let is_open = port.shape.contains(&None);
+    let open = match known {
+        Some(known) if is_open && known > 0 && bytes.is_multiple_of(known) => bytes / known,
+        Some(0) if is_open && bytes == 0 => 0,
+        Some(known) if !is_open && known == bytes => 0,
+        _ => {
+            let wanted = match known {
+                Some(known) if is_open => format!("a multiple of {known}"),
+                Some(known) => known.to_string(),
+                None => "more than there are".to_owned(),
+            };
+            let (shape, dtype) = (shape_text(port), port.dtype.name());
+            return Err(format!(
+                "The body has {bytes} bytes, and {shape} of {dtype} takes {wanted}."
+            ));
+        }
+    };
+    Ok(port
+        .shape
+        .iter()
+        .map(|dimension| dimension.unwrap_or(open))
+        .collect())
+}

@@ -1,0 +1,120 @@
+//! Detection of JSON bodies of the Open Inference Protocol.
+//!
+//! Owns the sign by which such a body is recognized: `inputs` holds a list of objects, and no port
+//! has the name `inputs`. Must not read further than it has to: the first key that decides ends the
+//! search.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::reading::Key;
+use crate::tensor::Port;
+
+const INPUTS: &str = "inputs";
+
+/// Keys that may precede `inputs` in a body of the Open Inference Protocol.
+const COMPANIONS: [&str; 3] = ["id", "parameters", "outputs"];
+
+/// Returns true if a body is JSON of the Open Inference Protocol. Returns false for a body that is
+/// not JSON.
+pub(super) fn is_open_inference(ports: &[Port], body: &[u8]) -> bool {
+    let is_port = |name: &str| ports.iter().any(|port| port.name == name);
+    if is_port(INPUTS) {
+        return false;
+    }
+    let mut found = false;
+    let beside = |name: &str| COMPANIONS.contains(&name) && !is_port(name);
+    // The result is in `found`. The search ends early, which the parser reports as an error.
+    let _ = Look {
+        beside,
+        found: &mut found,
+    }
+    .deserialize(&mut serde_json::Deserializer::from_slice(body));
+    found
+}
+
+struct Look<'a, F> {
+    beside: F,
+    found: &'a mut bool,
+}
+
+impl<'de, F: Fn(&str) -> bool> DeserializeSeed<'de> for Look<'_, F> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Look<'_, F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let look = |name: &str| (name == INPUTS, (self.beside)(name));
+        while let Some((is_inputs, is_beside)) = map.next_key_seed(Key(&look))? {
+            if is_inputs {
+                return map.next_value_seed(First(self.found));
+            }
+            if !is_beside {
+                break;
+            }
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
+}
+
+/// Seed that sets its flag if a list is empty, or if the first item of the list is an object.
+struct First<'a>(&'a mut bool);
+
+impl<'de> DeserializeSeed<'de> for First<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for First<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        match list.next_element_seed(IsObject(self.0))? {
+            Some(()) => {}
+            None => *self.0 = true,
+        }
+        Ok(())
+    }
+}
+
+struct IsObject<'a>(&'a mut bool);
+
+impl<'de> DeserializeSeed<'de> for IsObject<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for IsObject<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<(), A::Error> {
+        *self.0 = true;
+        Ok(())
+    }
+}

@@ -1,0 +1,304 @@
+//! Tests of all formats of a body, through the entry points: which format a body is taken for, and
+//! what is refused.
+
+mod decimals;
+mod random;
+
+use super::*;
+use crate::model::Dtype;
+
+fn port(name: &str, dtype: Dtype, shape: &[Option<u64>]) -> Port {
+    Port {
+        name: name.into(),
+        dtype,
+        shape: shape.into(),
+    }
+}
+
+fn signature<'a>(inputs: &'a [Port], outputs: &'a [Port]) -> PortLists<'a> {
+    PortLists { inputs, outputs }
+}
+
+fn model() -> ModelName {
+    ModelName {
+        name: "m".into(),
+        version: String::new(),
+    }
+}
+
+fn payload(content_type: &str, body: impl Into<Vec<u8>>) -> Payload {
+    Payload {
+        content_type: content_type.into(),
+        body: body.into().into(),
+    }
+}
+
+fn attributes(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+/// Reads a body for a scorer with one port `x` of u8 and shape `[N, 2]`, and writes the tensor that
+/// was read as the answer.
+fn echo(
+    content_type: &str,
+    body: impl Into<Vec<u8>>,
+    headers: &[(&str, &str)],
+) -> Result<Written, ScoreFailure> {
+    echo_as(BodyFormat::Labelled, content_type, body, headers)
+}
+
+fn echo_as(
+    format: BodyFormat,
+    content_type: &str,
+    body: impl Into<Vec<u8>>,
+    headers: &[(&str, &str)],
+) -> Result<Written, ScoreFailure> {
+    let ports = [port("x", Dtype::U8, &[None, Some(2)])];
+    let (tensors, reply) = read(
+        signature(&ports, &ports),
+        format,
+        &payload(content_type, body),
+        &attributes(headers),
+    )?;
+    Ok(write(&reply, &model(), tensors))
+}
+
+#[test]
+fn the_label_and_the_first_keys_choose_the_form() {
+    #[track_caller]
+    fn check(content_type: &str, body: &str, accept: &str, expected_type: &str, expected: &str) {
+        let written = echo(content_type, body, &[("accept", accept)]).unwrap();
+        assert_eq!(written.payload.content_type, expected_type);
+        assert_eq!(str::from_utf8(&written.payload.body).unwrap(), expected);
+        assert_eq!(written.attributes, []);
+    }
+    let azure = r#"{"x": [[49, 50]]}"#;
+    let open = r#"{"id": "a", "inputs": [{"name": "x", "shape": [1, 2], "datatype": "UINT8", "data": [49, 50]}]}"#;
+    let open_answer = r#"{"model_name":"m","id":"a","outputs":[{"name":"x","datatype":"UINT8","shape":[1,2],"data":[49,50]}]}"#;
+    for label in [
+        "",
+        JSON,
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/a+json; charset=utf-8",
+    ] {
+        check(label, azure, "*/*", JSON, "[[49,50]]");
+        check(label, azure, OCTET_STREAM, OCTET_STREAM, "12");
+        check(label, open, "*/*", JSON, open_answer);
+        check(label, open, OCTET_STREAM, JSON, open_answer);
+    }
+    let by_route = echo_as(BodyFormat::OpenInference, OCTET_STREAM, open, &[]).unwrap();
+    assert_eq!(by_route.payload.content_type, JSON);
+    assert_eq!(by_route.payload.body, open_answer);
+    check(OCTET_STREAM, "12", "*/*", JSON, "[[49,50]]");
+    check(OCTET_STREAM, "1212", OCTET_STREAM, OCTET_STREAM, "1212");
+    check(OCTET_STREAM, "", OCTET_STREAM, OCTET_STREAM, "");
+    check(
+        OCTET_STREAM,
+        "12",
+        "application/octet-stream, application/json",
+        JSON,
+        "[[49,50]]",
+    );
+    check(
+        OCTET_STREAM,
+        "12",
+        "application/octet-stream, */*; q=0.8",
+        OCTET_STREAM,
+        "12",
+    );
+    check(
+        OCTET_STREAM,
+        "12",
+        "Application/JSON; q=0.5, application/octet-stream;q=0.9",
+        OCTET_STREAM,
+        "12",
+    );
+    check(
+        OCTET_STREAM,
+        "12",
+        "application/octet-stream;q=0",
+        JSON,
+        "[[49,50]]",
+    );
+}
+
+#[test]
+fn a_port_called_inputs_is_a_port() {
+    let ports = [port("inputs", Dtype::U8, &[None])];
+    let (tensors, _) = read(
+        signature(&ports, &ports),
+        BodyFormat::Labelled,
+        &payload(JSON, r#"{"inputs": [1, 2]}"#),
+        &[],
+    )
+    .unwrap();
+    assert_eq!(tensors[0].data, [1, 2]);
+    let by_route =
+        r#"{"inputs": [{"name": "inputs", "shape": [1], "datatype": "UINT8", "data": [3]}]}"#;
+    let (tensors, _) = read(
+        signature(&ports, &ports),
+        BodyFormat::OpenInference,
+        &payload(JSON, by_route),
+        &[],
+    )
+    .unwrap();
+    assert_eq!(tensors[0].data, [3]);
+    let ports = [
+        port("outputs", Dtype::U8, &[None]),
+        port("x", Dtype::U8, &[None]),
+    ];
+    let body = r#"{"outputs": [1], "x": [2]}"#;
+    assert_eq!(
+        read(
+            signature(&ports, &ports),
+            BodyFormat::Labelled,
+            &payload(JSON, body),
+            &[]
+        )
+        .unwrap()
+        .0[1]
+            .data,
+        [2]
+    );
+}
+
+#[test]
+fn bytes_that_cannot_be_a_tensor_are_refused() {
+    #[track_caller]
+    fn check(ports: &[Port], body: &[u8], expected: &str) {
+        match read(
+            signature(ports, ports),
+            BodyFormat::Labelled,
+            &payload(OCTET_STREAM, body),
+            &[],
+        ) {
+            Err(ScoreFailure::NotConforming { message, pointer }) => {
+                assert!(
+                    message.contains(expected) && pointer.is_empty(),
+                    "{message}"
+                );
+            }
+            Err(ScoreFailure::Unsupported { accepted, .. }) => {
+                assert!(accepted.join(" or ").contains(expected), "{accepted:?}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    check(
+        &[port("x", Dtype::F32, &[None, Some(2)])],
+        &[0; 12],
+        "12 bytes, and [N, 2] of f32 takes a multiple of 8",
+    );
+    check(
+        &[port("x", Dtype::F32, &[Some(3)])],
+        &[0; 8],
+        "[3] of f32 takes 12",
+    );
+    check(
+        &[port("x", Dtype::F32, &[None, Some(0)])],
+        &[0; 4],
+        "a multiple of 0",
+    );
+    check(
+        &[port("x", Dtype::F32, &[None, Some(u64::MAX)])],
+        &[0; 4],
+        "more than there are",
+    );
+    check(
+        &[port("x", Dtype::Bool, &[None])],
+        &[0, 2],
+        "neither 0 nor 1",
+    );
+    let open = [None, None];
+    check(
+        &[port("x", Dtype::F32, &open)],
+        &[0; 4],
+        "application/json or application/octet-stream with inference",
+    );
+    check(
+        &[port("x", Dtype::F32, &[]), port("y", Dtype::F32, &[])],
+        &[0; 8],
+        "application/json",
+    );
+    let one = [port("x", Dtype::F32, &[None])];
+    let Err(ScoreFailure::Unsupported { accepted, .. }) = read(
+        signature(&one, &one),
+        BodyFormat::Labelled,
+        &payload("text/csv", "1"),
+        &[],
+    ) else {
+        panic!()
+    };
+    assert!(
+        accepted
+            .join(" ")
+            .contains("application/octet-stream with the little-endian elements"),
+        "{accepted:?}"
+    );
+}
+
+#[test]
+fn texts_come_and_go_in_every_form_but_bare_bytes() {
+    let ports = [port("t", Dtype::Text, &[None, Some(2)])];
+    let signature = signature(&ports, &ports);
+    let through = |content_type: &str, body: &[u8], headers: &[(&str, &str)]| {
+        let (tensors, reply) = read(
+            signature,
+            BodyFormat::Labelled,
+            &payload(content_type, body),
+            &attributes(headers),
+        )?;
+        Ok::<_, ScoreFailure>(write(&reply, &model(), tensors))
+    };
+    let nested = r#"[["a",""],["\"Zürich\"\n","\u0001"]]"#;
+    let answer = through(
+        JSON,
+        format!("{{\"t\": {nested}}}").as_bytes(),
+        &[("accept", OCTET_STREAM)],
+    )
+    .unwrap();
+    assert_eq!(
+        (answer.payload.content_type.as_str(), answer.payload.body),
+        (JSON, nested.into())
+    );
+
+    let request = r#"{"inputs":[{"name":"t","shape":[1,2],"datatype":"BYTES","data":["a","b"]}]}"#;
+    let answer = through(JSON, request.as_bytes(), &[]).unwrap().payload.body;
+    let outputs = r#""outputs":[{"name":"t","datatype":"BYTES","shape":[1,2],"data":["a","b"]}]}"#;
+    assert!(
+        String::from_utf8_lossy(&answer).ends_with(outputs),
+        "{answer:?}"
+    );
+
+    let json = r#"{"inputs":[{"name":"t","shape":[1,2],"datatype":"BYTES","parameters":{"binary_data_size":11}}]}"#;
+    let binary = [json.as_bytes(), b"\x01\0\0\0a\x02\0\0\0bc"].concat();
+    let length = json.len().to_string();
+    let headers = [("inference-header-content-length", length.as_str())];
+    let answer = through(OCTET_STREAM, &binary, &headers)
+        .unwrap()
+        .payload
+        .body;
+    assert!(
+        String::from_utf8_lossy(&answer).contains(r#""data":["a","bc"]"#),
+        "{answer:?}"
+    );
+    for cut in ["\x01\0\0\0a\x03\0\0\0bc", "\x01\0\0\0\0\x02\0\0\0bc"] {
+        assert!(through(OCTET_STREAM, &[json, cut].concat().into_bytes(), &headers).is_err());
+    }
+
+    assert!(matches!(
+        through(OCTET_STREAM, b"abcd", &[]),
+        Err(ScoreFailure::Unsupported { .. })
+    ));
+    let pointer = |body: &str| match through(JSON, body.as_bytes(), &[]) {
+        Err(ScoreFailure::NotConforming { pointer, .. }) => pointer,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(pointer(r#"{"t": [["a", 1]]}"#), "/t/0/1");
+    assert_eq!(pointer(r#"{"t": [["a", "\u0000"]]}"#), "/t/0/1");
+    assert_eq!(pointer(r#"{"t": ["a", "b"]}"#), "/t/0");
+}

@@ -1,0 +1,66 @@
+//! Commands of the program, one file each, and their shared parts: threads, and the exit after an
+//! error.
+//!
+//! Must not know how calls are made or answered.
+
+pub mod check;
+#[cfg(feature = "graphs")]
+pub mod graph;
+#[cfg(feature = "compiler")]
+pub mod invocation;
+#[cfg(feature = "compiler")]
+pub mod invoke;
+pub mod serve;
+#[cfg(feature = "graphs")]
+pub mod trial;
+
+use std::process::ExitCode;
+
+use rustix::process::nice;
+use scorebox_host::error::{StartupError, exit_code};
+use tokio::runtime::{Builder, Runtime};
+
+/// Starts a runtime of `threads` threads that serve sockets and score short calls.
+fn serving_threads(threads: usize) -> Result<Runtime, StartupError> {
+    build(Builder::new_multi_thread().thread_name("serving"), threads)
+}
+
+/// Starts a runtime of `threads` threads for long calls and for `init`. They have a lower priority
+/// than the serving threads.
+fn scoring_threads(threads: usize) -> Result<Runtime, StartupError> {
+    // A lower priority needs no permission. If it fails nevertheless, long calls only compete more
+    // with the other threads.
+    let yielding = || {
+        let _ = nice(SCORING_NICE);
+    };
+    let mut builder = Builder::new_multi_thread();
+    // A call that has just arrived is taken before the next slice of a call that has run for a
+    // while.
+    build(
+        builder
+            .thread_name("scoring")
+            .on_thread_start(yielding)
+            .global_queue_interval(1)
+            // A slice of a call lasts for milliseconds. Timers and sockets are looked at after each.
+            .event_interval(1),
+        threads,
+    )
+}
+
+/// Niceness of the scoring threads. At 10, a thread gets about a tenth of a core that other threads
+/// want, and all of a core that is free.
+const SCORING_NICE: i32 = 10;
+
+fn build(builder: &mut Builder, threads: usize) -> Result<Runtime, StartupError> {
+    builder
+        .worker_threads(threads)
+        .enable_all()
+        .build()
+        .map_err(|error| StartupError::Host(format!("cannot start threads: {error}")))
+}
+
+/// Prints to standard error why the program cannot start, and returns the exit code of the error.
+fn exit(error: &StartupError) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::from(exit_code::of_start(error))
+}

@@ -1,0 +1,89 @@
+//! Prediction of a run's duration from the runs before it.
+//!
+//! Owns the decision whether a run may happen on the thread that asks for it. Handing a run to
+//! another thread and back costs several times what a small network or a linear model computes.
+//! Therefore a run stays on its thread if runs of its size were short before. A long run would
+//! delay all requests that the thread serves, and nothing can interrupt it. Must not know what
+//! computes.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Maximum duration of a run that does not delay other requests: a fortieth of the time that a
+/// component may take before it is moved to another thread.
+const SHORT: Duration = Duration::from_micros(250);
+
+/// Knowledge about how long the runs of one graph take.
+pub(super) struct Latency {
+    /// True if inputs of the same size always take about the same time.
+    predictable: bool,
+    /// Size of the largest inputs, in bytes, whose run took at most [`SHORT`].
+    ///
+    /// If inputs of this size or less take longer, the value becomes half of their size.
+    short_bytes: AtomicU64,
+}
+
+impl Latency {
+    /// Creates the knowledge about a graph that has never run.
+    ///
+    /// `predictable` is true if the duration of a run depends on the sizes of its inputs alone, and not on
+    /// their values.
+    pub(super) fn new(predictable: bool) -> Self {
+        Self {
+            predictable,
+            short_bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns true if a run on inputs of this size, in bytes, is expected to be short.
+    pub(super) fn is_short(&self, bytes: u64) -> bool {
+        self.predictable && bytes <= self.short_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Records how long a run on inputs of this size, in bytes, took.
+    pub(super) fn note(&self, bytes: u64, elapsed: Duration) {
+        let known = self.short_bytes.load(Ordering::Relaxed);
+        let now = match elapsed <= SHORT {
+            true if bytes > known => bytes,
+            // Perhaps only the thread was delayed. The next short run of that size, on another
+            // thread, raises the size again.
+            false if bytes <= known => bytes / 2,
+            _ => return,
+        };
+        // If two threads store a size at once, either one is right.
+        self.short_bytes.store(now, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_short_is_expected_to_be() {
+        let latency = Latency::new(true);
+        let (short, long) = (SHORT, SHORT * 2);
+        let check = |expected: [bool; 3]| {
+            assert_eq!(
+                [100, 400, 1600].map(|bytes| latency.is_short(bytes)),
+                expected
+            )
+        };
+        check([false, false, false]);
+        latency.note(400, short);
+        check([true, true, false]);
+        latency.note(1600, long);
+        check([true, true, false]);
+        latency.note(100, short);
+        check([true, true, false]);
+        latency.note(400, long);
+        check([true, false, false]);
+        latency.note(1600, short);
+        check([true, true, true]);
+        latency.note(100, long);
+        check([false, false, false]);
+        let unpredictable = Latency::new(false);
+        unpredictable.note(400, short);
+        assert!(!unpredictable.is_short(0));
+    }
+}

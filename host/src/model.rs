@@ -1,0 +1,200 @@
+//! The model: named tensors and files, mapped once per process.
+//!
+//! Owns finding, mapping, describing and slicing these tensors and files. Must not know
+//! WebAssembly, or who reads.
+
+mod dtype;
+mod facts;
+mod mapping;
+mod safetensors;
+mod slice;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use sha2::{Digest as _, Sha256};
+
+pub use self::dtype::Dtype;
+pub use self::facts::FileFacts;
+pub use self::safetensors::TensorInfo;
+pub use self::slice::{READ_LIMIT_BYTES, SliceError, file_part};
+
+use self::mapping::Mapping;
+use crate::error::StartupError;
+
+/// Model whose files are mapped into memory.
+pub struct Model {
+    root: PathBuf,
+    files: Vec<ModelFile>,
+    /// Tensors by name, in byte order of the names.
+    tensors: BTreeMap<String, TensorInfo>,
+    digest: OnceLock<String>,
+}
+
+struct ModelFile {
+    /// Name of the file, relative to the model's folder, with `/` between folders.
+    name: String,
+    mapping: Mapping,
+}
+
+impl Model {
+    /// Returns an empty model, without tensors and files, for a scorer that has no model.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            root: PathBuf::new(),
+            files: Vec::new(),
+            tensors: BTreeMap::new(),
+            digest: OnceLock::new(),
+        }
+    }
+
+    /// Maps the files of a model's folder, or its single file, and reads the headers of its
+    /// safetensors files.
+    ///
+    /// # Errors
+    /// Fails if the path is missing or empty, if an entry below it is neither a file nor a folder,
+    /// if a safetensors file is damaged, or if two tensors have the same name.
+    pub fn open(path: &Path) -> Result<Self, StartupError> {
+        let fail = |path: &Path, problem: String, fix: &str| StartupError::Model {
+            path: path.to_path_buf(),
+            problem,
+            fix: fix.to_owned(),
+        };
+        let unreadable = |path: &Path, error: &std::io::Error| {
+            fail(
+                path,
+                format!("cannot be read: {error}"),
+                "check scorer.model in the manifest, and the file's mode",
+            )
+        };
+        let mut names = Vec::new();
+        let root = if path.is_file() {
+            let name = path.file_name().and_then(|name| name.to_str());
+            names.extend(name.map(str::to_owned));
+            path.parent().unwrap_or(Path::new("")).to_path_buf()
+        } else {
+            find_files(path, "", &mut names).map_err(|error| unreadable(path, &error))?;
+            path.to_path_buf()
+        };
+        if names.is_empty() {
+            return Err(fail(
+                path,
+                "holds no file".to_owned(),
+                "put the model's files there",
+            ));
+        }
+        names.sort_unstable();
+        let mut model = Self {
+            root,
+            ..Self::empty()
+        };
+        for name in names {
+            let file = model.root.join(&name);
+            let mapping = Mapping::open(&file).map_err(|error| unreadable(&file, &error))?;
+            if name.ends_with(".safetensors") {
+                let index = model.files.len();
+                let tensors = safetensors::tensors(mapping.bytes(), index).map_err(|problem| {
+                    fail(
+                        &file,
+                        problem,
+                        "save it again with safetensors; a truncated download fails in the same \
+                         way",
+                    )
+                })?;
+                for tensor in tensors {
+                    if let Some(other) = model.tensors.insert(tensor.name.clone(), tensor) {
+                        return Err(fail(
+                            &file,
+                            format!("holds a second tensor with the name `{}`", other.name),
+                            "rename one of them: a scorer finds tensors by name, in whichever file \
+                             they are",
+                        ));
+                    }
+                }
+            }
+            model.files.push(ModelFile { name, mapping });
+        }
+        Ok(model)
+    }
+
+    /// Returns the digest of the model: `sha256:` and 64 hex digits.
+    ///
+    /// The digest covers the names, sizes and bytes of all files, in byte order of their names. The
+    /// first call reads every byte.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        self.digest.get_or_init(|| {
+            let mut hash = Sha256::new();
+            for file in &self.files {
+                // The name and the lengths come first, so that no two lists of files become the
+                // same bytes.
+                hash.update((file.name.len() as u64).to_le_bytes());
+                hash.update(&file.name);
+                hash.update((file.mapping.bytes().len() as u64).to_le_bytes());
+                file.mapping.pieces(|piece| hash.update(piece));
+            }
+            format!("sha256:{}", hex::encode(hash.finalize()))
+        })
+    }
+
+    /// Returns all tensors of the model, in byte order of their names.
+    pub fn tensors(&self) -> impl Iterator<Item = &TensorInfo> {
+        self.tensors.values()
+    }
+
+    /// Returns the tensor with this name, or `None` if the model does not have such a tensor.
+    #[must_use]
+    pub fn tensor(&self, name: &str) -> Option<&TensorInfo> {
+        self.tensors.get(name)
+    }
+
+    /// Returns the bytes of a tensor of this model.
+    #[must_use]
+    pub fn tensor_bytes(&self, tensor: &TensorInfo) -> &[u8] {
+        self.files
+            .get(tensor.file)
+            .and_then(|file| file.mapping.bytes().get(tensor.range.clone()))
+            .unwrap_or_default()
+    }
+
+    /// Returns the names of all files of the model, in byte order.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|file| file.name.as_str())
+    }
+
+    /// Returns the bytes of the file with this name, or `None` if the model does not have such a
+    /// file.
+    #[must_use]
+    pub fn file(&self, name: &str) -> Option<&[u8]> {
+        self.files
+            .iter()
+            .find(|file| file.name == name)
+            .map(|file| file.mapping.bytes())
+    }
+}
+
+/// Collects the names of the files below `root`, with `/` between folders.
+///
+/// `prefix` is the folder below `root` to start from. It is empty or ends in `/`.
+fn find_files(root: &Path, prefix: &str, names: &mut Vec<String>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(root.join(prefix))? {
+        let entry = entry?;
+        let name = entry.file_name().into_string().map_err(|name| {
+            std::io::Error::other(format!("{} is not UTF-8", name.to_string_lossy()))
+        })?;
+        // Links are followed, because a mounted ConfigMap of Kubernetes consists of them.
+        let kind = std::fs::metadata(entry.path())?.file_type();
+        if kind.is_dir() {
+            find_files(root, &format!("{prefix}{name}/"), names)?;
+        } else if kind.is_file() {
+            names.push(format!("{prefix}{name}"));
+        } else {
+            return Err(std::io::Error::other(format!(
+                "{prefix}{name} is neither a file nor a folder"
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,292 @@
+//! The scorer: one component or graph that is ready to answer calls, with its model and settings.
+//!
+//! The entry points of scoring are [`Scorer::load`], [`Scorer::warm_up`] and [`Scorer::run`]. Owns
+//! the steps of a call from its payload to its outcome, for every source of calls. Must not know
+//! HTTP, the Functions envelope or Redis.
+
+mod batcher;
+mod cached;
+mod callers;
+mod component_runner;
+mod conversion;
+mod graph_runner;
+mod instance;
+mod kind;
+mod large;
+mod linking;
+mod pipeline;
+mod pool;
+mod prediction_cache;
+pub mod signature;
+#[cfg(feature = "compiler")]
+pub(crate) mod snapshot;
+mod store;
+mod turns;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use wasmtime::Engine;
+
+#[cfg(feature = "compiler")]
+pub(crate) use self::linking::world::world_at as world_of;
+pub use self::linking::world::{WIT_VERSION, World};
+
+use self::batcher::Batcher;
+use self::cached::Cached;
+use self::component_runner::ComponentRunner;
+use self::graph_runner::GraphRunner;
+pub use self::instance::Output;
+use self::instance::Run;
+use self::kind::{Kind, PayloadComponent, TensorComponent};
+use self::large::Large;
+use self::linking::Linked;
+use self::pipeline::Pipeline;
+use self::pool::Pool;
+pub use self::prediction_cache::entry;
+use self::signature::{Described, Signature};
+use self::turns::Turns;
+#[cfg(feature = "graphs")]
+pub(crate) use self::{graph_runner::answer_of, linking::imports::calls_graphs};
+use crate::call::{Invocation, Payload, Scored};
+use crate::capability::Capabilities;
+use crate::codec::open_inference::ModelName;
+use crate::component::{self, Compiled};
+use crate::error::{ScoreFailure, StartupError};
+use crate::manifest::{Instances, Isolation, Manifest};
+use crate::offload;
+use crate::sizing;
+
+/// A loaded scorer: a linked component with its contract and instances, or a graph that is served
+/// without a component.
+pub struct Scorer {
+    pipeline: Arc<Pipeline>,
+    instances: Instances,
+    /// Maximum number of calls that may execute at a time.
+    max_concurrency: usize,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Scorer {
+    /// Checks a component against the contract, links it and asks it for its signature.
+    ///
+    /// `runtime` has the scoring threads, which run `init` and calls that take long (`offload.rs`).
+    ///
+    /// # Errors
+    /// Fails if the component is not a scorer of a known world, if it imports an interface that is
+    /// not granted, or if `describe` fails.
+    pub async fn load(
+        engine: &Engine,
+        compiled: &Compiled,
+        manifest: &Manifest,
+        capabilities: Arc<Capabilities>,
+        runtime: tokio::runtime::Handle,
+    ) -> Result<Self, StartupError> {
+        let linked = Linked::new(engine, compiled, manifest, Arc::clone(&capabilities))?;
+        let cached = Cached::of_component(manifest, compiled, linked.world(), &capabilities);
+        let deadline = Instant::now() + manifest.limits.init_deadline;
+        let described = runtime.spawn(async move {
+            let described = linked.describe(deadline).await?;
+            Ok::<_, StartupError>((linked, described))
+        });
+        let described = described
+            .await
+            .map_err(|error| StartupError::Host(format!("describe: {error}")))?;
+        let (linked, described) = described?;
+        let max_concurrency = sizing::most_instances(&manifest.limits);
+        let turns = Turns::new(max_concurrency, manifest.limits.queue);
+        let kind = match described {
+            Described::Payload(signature) => Kind::Payloads(PayloadComponent {
+                runner: runner(linked, manifest, max_concurrency, &turns),
+                signature,
+            }),
+            Described::Tensor(signature) => Kind::Tensors(TensorComponent {
+                runner: runner(linked, manifest, max_concurrency, &turns),
+                signature,
+                batcher: manifest
+                    .batching
+                    .map(|batching| Arc::new(Batcher::new(batching))),
+            }),
+        };
+        Self::new(kind, turns, max_concurrency, cached, manifest, runtime)
+    }
+
+    /// Loads an ONNX graph that is served without a component.
+    ///
+    /// `file` is the graph's file in the model folder. `library` is the shared library of the
+    /// engine that runs graphs.
+    ///
+    /// # Errors
+    /// Fails if there is no engine, or if the file is not a graph that callers can use.
+    pub async fn of_graph(
+        file: &Path,
+        library: &Path,
+        manifest: &Manifest,
+        capabilities: &Capabilities,
+        runtime: tokio::runtime::Handle,
+    ) -> Result<Self, StartupError> {
+        let max_concurrency = sizing::most_sessions(&manifest.limits);
+        let turns = Turns::new(max_concurrency, manifest.limits.queue);
+        let (on, limits) = (runtime.clone(), &manifest.limits);
+        let graph = GraphRunner::load(file, library, turns.clone(), limits, on).await?;
+        let cached = Cached::of_graph(manifest, capabilities);
+        let kind = Kind::Graph(graph);
+        Self::new(kind, turns, max_concurrency, cached, manifest, runtime)
+    }
+
+    fn new(
+        kind: Kind,
+        turns: Turns,
+        max_concurrency: usize,
+        cached: Option<Cached>,
+        manifest: &Manifest,
+        runtime: tokio::runtime::Handle,
+    ) -> Result<Self, StartupError> {
+        check_batching(manifest, kind.signature())?;
+        let cache = cached
+            .map(|cached| cached.cache(manifest, kind.signature()))
+            .transpose()?;
+        let model = ModelName {
+            name: manifest.scorer.name.clone(),
+            version: manifest.scorer.version.clone(),
+        };
+        let pipeline = Pipeline {
+            kind,
+            turns,
+            large: Large::new(sizing::cores(), max_concurrency),
+            model,
+            limits: manifest.limits.clone(),
+            cache,
+        };
+        Ok(Self {
+            pipeline: Arc::new(pipeline),
+            instances: manifest.instances.clone(),
+            max_concurrency,
+            runtime,
+        })
+    }
+
+    /// Creates the instances that must exist when the host starts, so that no caller waits for
+    /// `init`.
+    ///
+    /// # Errors
+    /// Fails if `init` fails, traps or takes too long.
+    pub async fn warm_up(&self) -> Result<(), StartupError> {
+        // One instance proves that `init` works, even if no instance is kept.
+        let count = match self.instances.isolation {
+            Isolation::Warm => self.instances.at_start.min(self.max_concurrency),
+            Isolation::Call => 1,
+        };
+        let pipeline = Arc::clone(&self.pipeline);
+        let started = self
+            .runtime
+            .spawn(async move { pipeline.kind.warm_up(count).await });
+        started
+            .await
+            .map_err(|error| StartupError::Host(format!("init: {error}")))?
+    }
+
+    /// Returns the world that the component exports. A graph counts as a scorer of tensors.
+    #[must_use]
+    pub fn world(&self) -> World {
+        self.pipeline.kind.world()
+    }
+
+    /// Returns each output that has class names, as the output's name and the class names of its
+    /// columns. Only graphs have class names.
+    pub fn classes(&self) -> impl Iterator<Item = (&str, &[String])> {
+        let graph = match &self.pipeline.kind {
+            Kind::Payloads(_) | Kind::Tensors(_) => None,
+            Kind::Graph(graph) => Some(graph.classes()),
+        };
+        graph.into_iter().flatten()
+    }
+
+    /// Returns the contract of this scorer with its callers.
+    #[must_use]
+    pub fn signature(&self) -> Signature<'_> {
+        self.pipeline.kind.signature()
+    }
+
+    /// Runs `work` on a scoring thread, so that it does not block a thread that serves sockets.
+    ///
+    /// # Errors
+    /// Fails if `work` panics.
+    pub async fn offload<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ScoreFailure> {
+        let done = self.runtime.spawn(async move { work() }).await;
+        done.map_err(|error| ScoreFailure::HostFault(error.to_string()))
+    }
+
+    /// Returns true if a body can be answered before its deadline. If false, reading the body is
+    /// useless.
+    ///
+    /// `bytes` is the size of the body, and `waiting_bytes` is the total size of the bodies that
+    /// are answered first. For a body of at most 64 KiB the function always returns true.
+    #[must_use]
+    pub fn is_in_time(&self, bytes: u64, waiting_bytes: u64) -> bool {
+        bytes <= offload::LONG_BYTES as u64
+            || self
+                .pipeline
+                .large
+                .is_in_time(bytes, waiting_bytes, self.pipeline.limits.deadline)
+    }
+
+    /// Scores one payload. The deadline counts from the start of this function, so it includes the
+    /// wait for an instance.
+    ///
+    /// # Errors
+    /// Fails if the scorer gives no answer. The failure says why.
+    pub async fn run(
+        &self,
+        invocation: Invocation,
+        payload: Payload,
+    ) -> Result<Scored, ScoreFailure> {
+        let deadline = Instant::now() + self.pipeline.limits.deadline;
+        let deadline = invocation
+            .latest
+            .map_or(deadline, |latest| deadline.min(latest));
+        let pipeline = Arc::clone(&self.pipeline);
+        let call = Box::pin(async move { pipeline.handle(invocation, payload, deadline).await });
+        offload::run(&self.runtime, call)
+            .await
+            .unwrap_or_else(|problem| Err(ScoreFailure::HostFault(problem)))
+    }
+}
+
+/// Returns what runs the calls of a component, as its manifest says.
+fn runner<R: Run>(
+    linked: Linked,
+    manifest: &Manifest,
+    max_concurrency: usize,
+    turns: &Turns,
+) -> Arc<ComponentRunner<R>> {
+    let pool = Pool::new(max_concurrency, &manifest.instances);
+    let limits = manifest.limits.clone();
+    Arc::new(ComponentRunner::new(linked, pool, turns.clone(), limits))
+}
+
+/// Checks that the scorer is batchable if the manifest asks for batching.
+fn check_batching(manifest: &Manifest, signature: Signature<'_>) -> Result<(), StartupError> {
+    if manifest.batching.is_none() {
+        return Ok(());
+    }
+    match signature {
+        Signature::Tensor(signature) if signature.batchable => Ok(()),
+        _ if manifest.scorer.component.is_none() => Err(StartupError::Model {
+            path: manifest.scorer.model.clone().unwrap_or_default(),
+            problem: "cannot be batched: the file of a graph does not say whether its rows are \
+                      independent".to_owned(),
+            fix: "remove [batching]; callers may send many rows in one call".to_owned(),
+        }),
+        _ => Err(StartupError::Component {
+            path: component::file(manifest)?,
+            problem: "cannot be batched: describe does not state tensors whose axis 0 is a batch of independent rows"
+                .to_owned(),
+            fix: "remove [batching], or state `batchable` if each row's answer depends on that row alone".to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,200 @@
+//! A component as a scorer: permission to execute, an instance that computes the output, and its
+//! return to the pool.
+//!
+//! Owns the order of these steps, and what becomes of an instance whose call cannot wait for it.
+//! Must not know bodies, or the prediction cache.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::batcher::{Answer, Runner};
+use super::instance::{Failure, Instance, PayloadRun, Ready, Run, TensorRun};
+use super::linking::Linked;
+use super::pool::Pool;
+use super::turns::{Turn, Turns};
+use crate::call::{Invocation, Payload};
+use crate::error::{ScoreFailure, StartupError};
+use crate::manifest::Limits;
+use crate::tensor::Tensor;
+
+/// A linked component with its instances. `R` is the type of its export `run`, which follows from
+/// its world.
+pub(super) struct ComponentRunner<R> {
+    linked: Arc<Linked>,
+    pool: Pool<R>,
+    turns: Turns,
+    limits: Limits,
+}
+
+impl<R: Run> ComponentRunner<R> {
+    pub(super) fn new(linked: Linked, pool: Pool<R>, turns: Turns, limits: Limits) -> Self {
+        Self {
+            linked: Arc::new(linked),
+            pool,
+            turns,
+            limits,
+        }
+    }
+
+    /// Creates `count` instances, and keeps them for the first calls.
+    ///
+    /// # Errors
+    /// Fails if `init` fails, traps or takes too long.
+    pub(super) async fn warm_up(&self, count: usize) -> Result<(), StartupError> {
+        for _ in 0..count {
+            let made = self.linked.instance(self.init_deadline()).await;
+            match made.and_then(|instance| self.linked.ready(instance)) {
+                Ok(ready) => self.pool.put_back(ready),
+                Err(failure) => return Err(self.linked.init_error(failure, &self.limits)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for permission to execute, and returns it with an instance that serves no other call
+    /// meanwhile.
+    async fn acquire(
+        self: &Arc<Self>,
+        caller: Option<IpAddr>,
+        deadline: Instant,
+    ) -> Result<(Ready<R>, Turn), ScoreFailure> {
+        let Some(turn) = self.turns.permission(caller, deadline).await else {
+            return Err(self.timed_out());
+        };
+        if let Some(ready) = self.pool.take() {
+            return Ok((ready, turn));
+        }
+        // An instance that comes from a snapshot, or is for this call alone, leaves nothing to save
+        // for other calls.
+        let made = if self.linked.is_snapshot() || !self.pool.is_warm() {
+            let made = self.linked.instance(deadline).await;
+            made.map(|instance| (instance, turn))
+        } else {
+            self.fresh_instance(deadline, turn).await
+        };
+        made.and_then(|(instance, turn)| Ok((self.linked.ready(instance)?, turn)))
+            .map_err(|failure| self.score_failure(failure))
+    }
+
+    /// Returns a new instance. Its `init` has a deadline of its own, which is longer than the
+    /// deadline of a call.
+    ///
+    /// If the call cannot wait for `init`, the instance is kept for the next call. The permission
+    /// to execute lasts until `init` has ended, so that no more instances are created than may run.
+    async fn fresh_instance(
+        self: &Arc<Self>,
+        deadline: Instant,
+        turn: Turn,
+    ) -> Result<(Instance, Turn), Failure> {
+        let runner = Arc::clone(self);
+        // The box keeps the task free of `R`, so that its code is compiled once.
+        let keep = Box::new(move |instance| {
+            if let Ok(ready) = runner.linked.ready(instance) {
+                runner.pool.put_back(ready);
+            }
+        });
+        let linked = Arc::clone(&self.linked);
+        let made = initialise(linked, self.init_deadline(), turn, keep);
+        match tokio::time::timeout_at(deadline.into(), made).await {
+            Ok(Ok((instance, turn))) => Ok((instance?, turn)),
+            Ok(Err(_)) => Err(Failure::Score(ScoreFailure::HostFault(
+                "making an instance ended".to_owned(),
+            ))),
+            Err(_) => Err(Failure::timed_out()),
+        }
+    }
+
+    /// Returns an instance to the pool after a call, and adds the time that the call ran.
+    fn release<T>(
+        &self,
+        ready: Ready<R>,
+        started: Instant,
+        outcome: Result<T, Failure>,
+    ) -> Result<(T, Duration), ScoreFailure> {
+        let elapsed = started.elapsed();
+        self.pool.put_back(ready);
+        match outcome {
+            Ok(value) => Ok((value, elapsed)),
+            Err(failure) => Err(self.score_failure(failure)),
+        }
+    }
+
+    fn score_failure(&self, failure: Failure) -> ScoreFailure {
+        match failure {
+            Failure::Score(ScoreFailure::TimedOut { .. }) => self.timed_out(),
+            other => other.into_score_failure(),
+        }
+    }
+
+    fn timed_out(&self) -> ScoreFailure {
+        ScoreFailure::TimedOut {
+            deadline: self.limits.deadline,
+        }
+    }
+
+    fn init_deadline(&self) -> Instant {
+        Instant::now() + self.limits.init_deadline
+    }
+}
+
+impl ComponentRunner<PayloadRun> {
+    /// Runs one call on an instance. Also returns the time that the component ran.
+    pub(super) async fn run(
+        self: &Arc<Self>,
+        call: Invocation,
+        payload: Payload,
+        deadline: Instant,
+    ) -> Result<(Payload, Duration), ScoreFailure> {
+        let (mut ready, _turn) = self.acquire(call.caller, deadline).await?;
+        let started = Instant::now();
+        let outcome = ready.run_payload(call, payload, deadline).await;
+        self.release(ready, started, outcome)
+    }
+}
+
+impl ComponentRunner<TensorRun> {
+    /// Runs one call, or several joined calls as one, on an instance. `calls` has one invocation
+    /// for each call. Also returns the time that the component ran.
+    pub(super) async fn run_batch(
+        self: &Arc<Self>,
+        calls: Vec<Invocation>,
+        tensors: Vec<Tensor>,
+        deadline: Instant,
+    ) -> Result<Answer, ScoreFailure> {
+        let caller = calls.first().and_then(|call| call.caller);
+        let (mut ready, _turn) = self.acquire(caller, deadline).await?;
+        let started = Instant::now();
+        let outcome = ready.run_tensors(calls, tensors, deadline).await;
+        self.release(ready, started, outcome)
+    }
+}
+
+impl Runner for ComponentRunner<TensorRun> {
+    async fn run(
+        self: Arc<Self>,
+        calls: Vec<Invocation>,
+        inputs: Vec<Tensor>,
+        deadline: Instant,
+    ) -> Result<Answer, ScoreFailure> {
+        self.run_batch(calls, inputs, deadline).await
+    }
+}
+
+/// Creates an instance in a task of its own, together with the permission to execute. If no caller
+/// waits for the instance any more, it goes to `keep`.
+fn initialise(
+    linked: Arc<Linked>,
+    deadline: Instant,
+    turn: Turn,
+    keep: Box<dyn FnOnce(Instance) + Send>,
+) -> tokio::sync::oneshot::Receiver<(Result<Instance, Failure>, Turn)> {
+    let (hand_over, made) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let instance = linked.instance(deadline).await;
+        if let Err((Ok(instance), _turn)) = hand_over.send((instance, turn)) {
+            keep(instance);
+        }
+    });
+    made
+}

@@ -1,0 +1,120 @@
+//! What a scorer is: a component of payloads, a component of tensors, or a graph.
+//!
+//! Owns the choice, which is made once, at load, and the pairing of a call's input with what runs
+//! it. Must not know bodies, the order of a call's steps, or the prediction cache.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::batcher::Batcher;
+use super::component_runner::ComponentRunner;
+use super::graph_runner::GraphRunner;
+use super::instance::{Output, PayloadRun, TensorRun};
+use super::linking::world::World;
+use super::prediction_cache::entry::{self, Key};
+use super::signature::{PayloadSignature, Signature, TensorSignature};
+use crate::call::{Invocation, Payload};
+use crate::error::{ScoreFailure, StartupError};
+use crate::tensor::Tensor;
+
+/// A loaded scorer, by what it takes and by what runs it.
+pub(super) enum Kind {
+    /// A component that takes and returns payloads.
+    Payloads(PayloadComponent),
+    /// A component that takes and returns tensors.
+    Tensors(TensorComponent),
+    /// An ONNX graph that is served without a component.
+    Graph(GraphRunner),
+}
+
+/// A component of the world `scoring`, with its contract.
+pub(super) struct PayloadComponent {
+    pub(super) runner: Arc<ComponentRunner<PayloadRun>>,
+    pub(super) signature: PayloadSignature,
+}
+
+/// A component of the world `tensor-scoring`, with its contract.
+pub(super) struct TensorComponent {
+    pub(super) runner: Arc<ComponentRunner<TensorRun>>,
+    pub(super) signature: TensorSignature,
+    /// Batcher that joins concurrent calls, if the manifest asks for batching.
+    pub(super) batcher: Option<Arc<Batcher>>,
+}
+
+/// Input of one call, together with what runs it.
+pub(super) enum Work<'a> {
+    Payload(&'a PayloadComponent, Payload),
+    Tensors(&'a TensorComponent, Vec<Tensor>),
+    Graph(&'a GraphRunner, Vec<Tensor>),
+}
+
+impl Kind {
+    /// Returns the world of the scorer. A graph counts as a scorer of tensors.
+    pub(super) fn world(&self) -> World {
+        match self {
+            Self::Payloads(_) => World::Scoring,
+            Self::Tensors(_) | Self::Graph(_) => World::TensorScoring,
+        }
+    }
+
+    pub(super) fn signature(&self) -> Signature<'_> {
+        match self {
+            Self::Payloads(component) => Signature::Payload(&component.signature),
+            Self::Tensors(component) => Signature::Tensor(&component.signature),
+            Self::Graph(graph) => Signature::Tensor(graph.signature()),
+        }
+    }
+
+    /// Creates `count` instances or sessions, so that no caller waits for them.
+    pub(super) async fn warm_up(&self, count: usize) -> Result<(), StartupError> {
+        match self {
+            Self::Payloads(component) => component.runner.warm_up(count).await,
+            Self::Tensors(component) => component.runner.warm_up(count).await,
+            Self::Graph(graph) => graph.prepare(count).await.map_err(StartupError::Host),
+        }
+    }
+}
+
+impl Work<'_> {
+    /// Returns the key of the input in the prediction cache of a scorer.
+    pub(super) fn key(&self, scorer: &Key) -> Key {
+        match self {
+            Self::Payload(_, payload) => entry::payload_key(scorer, payload),
+            Self::Tensors(_, tensors) | Self::Graph(_, tensors) => {
+                entry::tensors_key(scorer, tensors)
+            }
+        }
+    }
+
+    /// Runs the input, alone or in a batch, and checks the output against the signature. Also
+    /// returns the time that the component or graph ran.
+    pub(super) async fn run(
+        self,
+        invocation: Invocation,
+        deadline: Instant,
+    ) -> Result<(Output, Duration), ScoreFailure> {
+        let ((tensors, elapsed), signature) = match self {
+            Self::Payload(component, payload) => {
+                let ran = component.runner.run(invocation, payload, deadline).await?;
+                return Ok((Output::Payload(ran.0), ran.1));
+            }
+            Self::Tensors(component, tensors) => {
+                let runner = &component.runner;
+                let ran = match &component.batcher {
+                    Some(batcher) => batcher.score(runner, invocation, tensors, deadline).await?,
+                    None => {
+                        runner
+                            .run_batch(vec![invocation], tensors, deadline)
+                            .await?
+                    }
+                };
+                (ran, &component.signature)
+            }
+            Self::Graph(graph, tensors) => {
+                let ran = graph.run(invocation.caller, tensors, deadline).await?;
+                (ran, graph.signature())
+            }
+        };
+        Ok((Output::Tensors(signature.in_order(tensors)?), elapsed))
+    }
+}

@@ -1,0 +1,227 @@
+//! Scoring server: its routes, and the path of a request to a trigger and back.
+//!
+//! Owns the service behind the routes. Routes belong to `routes`, sockets to `listener`, and bodies
+//! to `body`. Must not know how a call is made into a guest, nor choose a status: statuses come
+//! from `error`.
+
+mod activity;
+mod body;
+mod budget;
+mod connection;
+mod descriptors;
+mod dialect;
+mod discard;
+mod failure;
+mod functions;
+mod guard;
+mod health;
+mod listener;
+mod open_inference;
+mod openapi;
+mod response;
+mod routes;
+mod served_model;
+mod stream;
+mod table;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::extract::Request;
+use bytes::Bytes;
+use http::header::HeaderMap;
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::error::RequestFailure;
+use crate::functions::FunctionApp;
+use crate::functions::bindings::Function;
+use crate::manifest::{Limits, Manifest};
+use crate::sizing;
+use crate::timer;
+use crate::trigger::http as http_trigger;
+
+use self::body::{Bounds, announced_bytes};
+use self::budget::Budget;
+use self::dialect::Dialect;
+pub use self::listener::serve;
+pub use self::routes::answer;
+
+/// Route of Azure ML's scoring requests.
+const SCORE_ROUTE: &str = "/score";
+
+/// Maximum time that is kept free for the response at the end of `functionTimeout`, which is the
+/// Functions host's limit for an invocation.
+const FUNCTION_TIMEOUT_MARGIN: Duration = Duration::from_secs(5);
+
+/// The service behind all routes. It gets the scorer and the OpenAPI document of the scorer when
+/// the scorer is ready.
+pub struct Service {
+    limits: Limits,
+    /// Routes that answer requests in Azure ML's form. Error messages list them.
+    routes: Vec<String>,
+    functions: FunctionApp,
+    /// True if the Functions host is the caller. Each function has a route of its own only in this
+    /// case.
+    is_custom_handler: bool,
+    open_inference: served_model::Model,
+    /// Memory budget of the request bodies that are being read or scored.
+    bodies: Budget,
+    /// Memory budget of the responses that are being sent.
+    answers: Budget,
+    ready: watch::Sender<Option<Arc<Ready>>>,
+    /// True if a shutdown has started.
+    stopping: AtomicBool,
+}
+
+struct Ready {
+    app: App,
+    openapi: Bytes,
+}
+
+/// Route of a function that matches the path of a request.
+struct Matched<'a> {
+    /// HTTP methods that start a call on this route.
+    methods: &'a [String],
+    /// Values of the route's parameters, by lower-case name.
+    values: Vec<(String, String)>,
+}
+
+impl Service {
+    /// Creates a service that is not ready yet. If `is_custom_handler` is true, the Functions host
+    /// is the only caller of the service.
+    #[must_use]
+    pub fn new(manifest: &Manifest, functions: FunctionApp, is_custom_handler: bool) -> Arc<Self> {
+        let api = functions
+            .routes
+            .iter()
+            .map(|(route, _)| route.template().to_owned());
+        let routes = std::iter::once(SCORE_ROUTE.to_owned()).chain(api).collect();
+        let open_inference = served_model::Model::new(&manifest.scorer);
+        let (limits, ready) = (manifest.limits.clone(), watch::Sender::new(None));
+        let bodies_bytes = sizing::bodies_bytes(&limits);
+        let (bodies, answers) = (Budget::new(bodies_bytes), Budget::new(bodies_bytes));
+        let stopping = AtomicBool::new(false);
+        Arc::new(Self {
+            limits,
+            routes,
+            functions,
+            is_custom_handler,
+            open_inference,
+            bodies,
+            answers,
+            ready,
+            stopping,
+        })
+    }
+
+    /// Returns the function that a request invokes with an envelope, or `None` if the request is
+    /// not an invocation.
+    fn function(&self, request: &Request) -> Option<&Function> {
+        let path = request.uri().path();
+        if !self.is_custom_handler || request.method() != http::Method::POST {
+            return None;
+        }
+        let function = self.functions.function(path.strip_prefix('/')?)?;
+        // Without a prefix, the route of a function may be equal to the function's own path.
+        let is_forwarded = function.route.is_some() && self.route(path).is_some();
+        // A platform may give the container its port in the variable that the Functions host uses.
+        // So a request to `/score` without the header of an invocation is a payload.
+        let is_payload = path == SCORE_ROUTE && !http_trigger::is_invocation(request.headers());
+        (!is_forwarded && !is_payload).then_some(function)
+    }
+
+    /// Returns the route of a function that a path belongs to, or `None` if there is no such route.
+    fn route(&self, path: &str) -> Option<Matched<'_>> {
+        let mut routes = self.functions.routes.iter();
+        routes.find_map(|(route, methods)| {
+            Some(Matched {
+                methods,
+                values: route.values(path)?,
+            })
+        })
+    }
+
+    /// Returns the bounds of one body of at most `limit_bytes` bytes whose reading starts now.
+    fn bounds(&self, limit_bytes: u64) -> Bounds<'_> {
+        Bounds {
+            limit_bytes,
+            budget: &self.bodies,
+            deadline: Instant::now() + self.limits.deadline,
+        }
+    }
+
+    /// Returns true if a request announces a large body that could not be answered before its
+    /// deadline.
+    fn is_hopeless(&self, headers: &HeaderMap) -> bool {
+        let Some(bytes) = announced_bytes(headers).filter(|bytes| *bytes <= self.limits.body_bytes)
+        else {
+            return false;
+        };
+        let ready = self.ready.borrow();
+        ready.as_ref().is_some_and(|ready| {
+            !ready
+                .app
+                .scorer
+                .is_in_time(bytes, self.bodies.waiting_bytes())
+        })
+    }
+
+    /// Returns the time by which a call that starts now must end, shortly before the Functions host
+    /// would kill this process. Returns `None` if there is no such limit.
+    fn latest(&self) -> Option<Instant> {
+        let timeout = self.functions.timeout.filter(|_| self.is_custom_handler)?;
+        Instant::now()
+            .checked_add(timeout.saturating_sub(FUNCTION_TIMEOUT_MARGIN.min(timeout / 10)))
+    }
+
+    /// Makes the service ready. It answers the calls that wait for the scorer, and all later calls.
+    pub fn set_ready(&self, app: App) {
+        let document = openapi::document(&app.manifest, app.scorer.signature());
+        let openapi = Bytes::from(document.to_string());
+        self.ready
+            .send_replace(Some(Arc::new(Ready { app, openapi })));
+    }
+
+    /// Returns true if readiness probes succeed: the scorer is ready, and no shutdown has started.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.ready.borrow().is_some() && !self.is_stopping()
+    }
+
+    /// Starts the shutdown. Readiness probes fail from now on, and responses announce that their
+    /// connections close.
+    fn set_stopping(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Returns the routes that answer the scoring requests of a protocol.
+    fn scoring_routes(&self, dialect: Dialect) -> &[String] {
+        match dialect {
+            Dialect::AzureMl => &self.routes,
+            Dialect::OpenInference => self.open_inference.scoring_routes(),
+        }
+    }
+
+    /// Waits until the scorer is ready, for at most `limits.init_deadline`, and returns the scorer.
+    /// A platform sends calls as soon as `GET /` succeeds, so early calls wait here.
+    async fn ready(&self) -> Result<Arc<Ready>, RequestFailure> {
+        let ready = self.ready.borrow().as_ref().map(Arc::clone);
+        if let Some(ready) = ready {
+            return Ok(ready);
+        }
+        let mut ready = self.ready.subscribe();
+        match timer::within(self.limits.init_deadline, ready.wait_for(Option::is_some)).await {
+            Some(Ok(ready)) => ready
+                .as_ref()
+                .map(Arc::clone)
+                .ok_or(RequestFailure::NotReady),
+            _ => Err(RequestFailure::NotReady),
+        }
+    }
+}
