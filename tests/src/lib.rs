@@ -25,6 +25,7 @@ pub mod onnx;
 pub mod onnx_hostile;
 pub mod packaging;
 pub mod place;
+pub mod programs;
 pub mod redis;
 pub mod redis_cluster;
 pub mod redis_sentinel;

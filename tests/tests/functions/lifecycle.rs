@@ -13,6 +13,7 @@ use scorebox_tests::functions::outputs::Failed;
 use scorebox_tests::functions::values::{base64, blob, envelope, message_metadata};
 use scorebox_tests::functions::{AfterExit, FunctionsHost, documented_environment, wire};
 use scorebox_tests::host::scorebox_alone;
+use scorebox_tests::programs;
 use scorebox_tests::redis::free_port;
 use scorebox_tests::run;
 use scorebox_tests::wait;
@@ -24,7 +25,7 @@ fn message(deed: &Value) -> Vec<u8> {
 
 fn app(manifest: &str, host: Value) -> App {
     function_app(
-        "wayward",
+        programs::WAYWARD,
         manifest,
         host,
         &[("one", messages("msg", "one", Some("binary"), &[]))],
@@ -242,7 +243,7 @@ fn a_large_blob_is_not_held_twice() {
     const BODY_BYTES: usize = 75 << 20;
     let manifest = "[limits]\nbody = \"80MiB\"\nmemory = \"512MiB\"\ndeadline = \"30s\"\n";
     let app = function_app(
-        "wayward",
+        programs::WAYWARD,
         manifest,
         json!({}),
         &[("blob", blobs(None, &[]))],
@@ -279,7 +280,7 @@ fn bodies_over_the_limit_are_settled_not_lost() {
         ("request", requests("res", &[])),
     ];
     let app = function_app(
-        "wayward",
+        programs::WAYWARD,
         "[limits]\nbody = \"1KiB\"\n",
         json!({}),
         &functions,

@@ -11,6 +11,7 @@ use scorebox_host::redis::{Condition, Store, StoreError};
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
 use scorebox_tests::http::{block_on, install_crypto};
+use scorebox_tests::programs;
 use scorebox_tests::redis_cluster::{Cluster, SLOTS};
 use scorebox_tests::require;
 use scorebox_tests::store_cases::check_all;
@@ -257,7 +258,7 @@ fn a_scorer_is_served_by_a_cluster() {
     require!("redis-server");
     let cluster = Cluster::start();
     let app = App::with(
-        "keys",
+        programs::KEYS,
         "[stores.default]\nprefix = \"scorer\"\n[limits]\ndeadline = \"30s\"\n",
     );
     let host = Host::start_with(&app, &[("SCOREBOX_REDIS_URL", &cluster.url())]);

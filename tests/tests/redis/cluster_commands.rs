@@ -15,7 +15,7 @@ use scorebox_tests::http::{block_on, install_crypto};
 use scorebox_tests::redis::{Kind, Redis};
 use scorebox_tests::redis_cluster::Cluster;
 use scorebox_tests::store_ops::server;
-use scorebox_tests::{require, wait};
+use scorebox_tests::{programs, require, wait};
 use serde_json::json;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -55,7 +55,7 @@ fn keys_of_one_command_or_transaction_share_a_slot() {
     let manifest =
         "[stores.default]\nprefix = \"p\"\ncommands = [\"@all\"]\n[limits]\ndeadline = \"30s\"\n";
     let host = Host::start_with(
-        &App::with("commands", manifest),
+        &App::with(programs::COMMANDS, manifest),
         &[("SCOREBOX_REDIS_URL", &cluster.url())],
     );
     let ask =

@@ -12,7 +12,7 @@ use scorebox_tests::cable::Cable;
 use scorebox_tests::host::Host;
 use scorebox_tests::redis::{Kind, PASSWORD, Redis, free_port};
 use scorebox_tests::wait::AtEnd;
-use scorebox_tests::{require, wait};
+use scorebox_tests::{programs, require, wait};
 use serde_json::{Value, json};
 
 /// Timeout of a store operation. The manifest below has the same value.
@@ -52,7 +52,7 @@ impl Setup {
         let redis = Redis::start(Kind::Password);
         let cable = Cable::to(redis.port());
         let app = App::with(
-            "keys",
+            programs::KEYS,
             "[stores.default]\nprefix = \"p\"\ntimeout = \"400ms\"\n",
         );
         let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/3", cable.port());

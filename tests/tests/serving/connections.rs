@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use scorebox_tests::app::App;
 use scorebox_tests::connection::{Connection, allow_many, scoring};
 use scorebox_tests::host::{Host, scorebox};
+use scorebox_tests::programs;
 use scorebox_tests::wait;
 use serde_json::{Value, json};
 
@@ -24,7 +25,10 @@ fn count() -> Value {
 }
 
 fn host(limits: &str) -> Host {
-    Host::start(&App::with("wayward", &format!("[limits]\n{limits}")))
+    Host::start(&App::with(
+        programs::WAYWARD,
+        &format!("[limits]\n{limits}"),
+    ))
 }
 
 /// Asserts that a caller on a new connection gets an answer soon.
@@ -308,7 +312,7 @@ fn a_peer_with_too_many_connections_loses_its_own() {
 
 #[test]
 fn a_host_with_few_file_descriptors_goes_on_accepting() {
-    let app = App::of("wayward");
+    let app = App::of(programs::WAYWARD);
     let mut serve = scorebox("serve", &app);
     serve.args(["--port", "0"]);
     // The soft and the hard limit are set, so that the host cannot raise them.
