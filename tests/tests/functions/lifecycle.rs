@@ -78,19 +78,15 @@ fn invocations_that_come_early_wait() {
 fn a_killed_handler_is_replaced_on_its_port() {
     let app = app("", json!({}));
     let host = FunctionsHost::start(&app);
+    let deed = json!({"do": "sleep", "ms": 20_000, "idle": true, "print": "now asleep"});
     for _ in 0..2 {
         host.invoke("one", &message(&json!({"do": "count"})))
             .expect("it is answered");
         // The handler is killed during an invocation, without a warning, so it cannot flush
         // anything.
         thread::scope(|scope| {
-            let call = scope.spawn(|| {
-                host.invoke(
-                    "one",
-                    &message(&json!({"do": "sleep", "ms": 20_000, "idle": true})),
-                )
-            });
-            thread::sleep(Duration::from_secs(1));
+            let call = scope.spawn(|| host.invoke("one", &message(&deed)));
+            host.wait_for_log("now asleep");
             host.kill_and_restart();
             assert!(matches!(
                 call.join().expect("it returns"),

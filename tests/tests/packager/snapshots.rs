@@ -194,6 +194,7 @@ fn an_instance_is_retired_by_its_calls_and_by_its_age() {
         let manifest = format!("[limits]\ninstances = 1\n[instances]\n{setting}\n");
         let host = Host::start(&App::with(programs::WAYWARD, &manifest));
         let count = || {
+            // An age is a time, so it has to pass.
             thread::sleep(pause);
             host.score(&json!({"do": "count"})).expect(200).json()["count"]
                 .as_u64()

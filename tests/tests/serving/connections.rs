@@ -127,6 +127,7 @@ fn requests_are_answered_on_connections_that_waited_for_longer_than_ten_seconds(
             .map(|(number, mut connection)| {
                 scope.spawn(move || {
                     let at = Duration::from_millis(9_900 + 70 * number as u64);
+                    // The subject is the time for which a connection waits.
                     thread::sleep(at.saturating_sub(start.elapsed()));
                     connection.score(&count()).map(|answer| answer.status)
                 })
@@ -149,7 +150,7 @@ fn the_time_between_two_requests_is_not_the_time_of_a_head() {
     connection.score(&count()).unwrap().expect(200);
     let request = scoring(&count());
     let (start, rest) = request.split_at(20);
-    // The head begins in time, but takes longer than `keep_alive`.
+    // The head begins in time, but takes longer than `keep_alive`. The subject is these two times.
     thread::sleep(Duration::from_millis(500));
     connection.write(start).unwrap();
     thread::sleep(Duration::from_millis(1_500));
