@@ -34,6 +34,7 @@ pub mod run;
 pub mod safetensors;
 pub mod shared;
 pub mod skip;
+pub mod snapshot;
 pub mod stand_in;
 pub mod store_cases;
 pub mod store_ops;
