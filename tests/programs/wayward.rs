@@ -70,6 +70,9 @@ enum Deed {
         ms: u64,
         #[serde(default)]
         idle: bool,
+        /// A line for the log, before the sleep.
+        #[serde(default)]
+        print: Option<String>,
     },
     Config {
         name: String,
@@ -153,7 +156,8 @@ impl Scorer for Wayward {
             Deed::Sockets { port } => sockets(port),
             Deed::Attributes => invocation(call),
             Deed::WrongType { content_type, body } => return Ok(Payload::new(content_type, body)),
-            Deed::Sleep { ms, idle } => {
+            Deed::Sleep { ms, idle, print } => {
+                print.iter().for_each(|line| println!("{line}"));
                 sleep(Duration::from_millis(ms), idle);
                 json!({ "ms": ms })
             }

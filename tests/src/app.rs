@@ -7,6 +7,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::place;
+use crate::programs::Program;
 
 /// An app folder that is removed when this value is dropped.
 pub struct App(TempDir);
@@ -14,16 +15,16 @@ pub struct App(TempDir);
 impl App {
     /// Creates an app of a test program's component, whose manifest has only a name.
     #[must_use]
-    pub fn of(program: &str) -> Self {
+    pub fn of(program: Program) -> Self {
         Self::with(program, "")
     }
 
     /// Creates an app of a test program's component, with more lines of a manifest. Lines before
     /// the first table belong to `[scorer]`.
     #[must_use]
-    pub fn with(program: &str, manifest: &str) -> Self {
+    pub fn with(program: Program, manifest: &str) -> Self {
         let component = std::fs::read(place::program(program)).expect("the component can be read");
-        Self::made(program, &component, manifest)
+        Self::made(program.name(), &component, manifest)
     }
 
     /// Creates an app with any bytes as its component.

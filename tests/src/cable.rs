@@ -4,7 +4,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// A TCP proxy that forwards to one port until it is dropped.
@@ -18,6 +18,8 @@ struct Shared {
     allowance: AtomicI64,
     /// True if new connections are closed at once.
     is_cut: AtomicBool,
+    /// Number of connections that were cut because a response reached its limit.
+    reached: AtomicUsize,
     open: Mutex<Vec<TcpStream>>,
 }
 
@@ -33,6 +35,7 @@ impl Cable {
         let shared = Arc::new(Shared {
             allowance: AtomicI64::new(-1),
             is_cut: AtomicBool::new(false),
+            reached: AtomicUsize::new(0),
             open: Mutex::default(),
         });
         let for_thread = Arc::clone(&shared);
@@ -60,6 +63,12 @@ impl Cable {
     /// them.
     pub fn cut_after(&self, bytes: i64) {
         self.shared.allowance.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Returns the number of connections that were cut because of [`Cable::cut_after`].
+    #[must_use]
+    pub fn cuts(&self) -> usize {
+        self.shared.reached.load(Ordering::SeqCst)
     }
 
     /// Cuts all connections. New ones are closed until [`Cable::restore`].
@@ -102,7 +111,11 @@ fn forward(shared: &Arc<Shared>, near: &TcpStream, far: &TcpStream) {
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             let left = shared.allowance.load(Ordering::SeqCst);
             let through = usize::try_from(left).map_or(count, |left| left.min(count));
-            if to.write_all(&buffer[..through]).is_err() || through < count {
+            if to.write_all(&buffer[..through]).is_err() {
+                break;
+            }
+            if through < count {
+                shared.reached.fetch_add(1, Ordering::SeqCst);
                 break;
             }
             if left >= 0 {

@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::programs::Program;
+
 /// Returns the path of the host program.
 #[must_use]
 pub fn host() -> PathBuf {
@@ -59,11 +61,11 @@ pub fn chores() -> PathBuf {
 
 /// Returns the path of a test program's component.
 #[must_use]
-pub fn program(name: &str) -> PathBuf {
+pub fn program(program: Program) -> PathBuf {
     let folder = existing("SCOREBOX_PROGRAMS", || {
         workspace().join("target/wasm32-wasip2/release/examples")
     });
-    let file = folder.join(format!("{name}.wasm"));
+    let file = folder.join(format!("{}.wasm", program.name()));
     assert!(
         file.is_file(),
         "{} is missing: run `cargo xtask test`",

@@ -3,12 +3,18 @@
 //! Owns how a missing program is reported: a line in the file that `cargo xtask test` names, or a
 //! failure in continuous integration, which must have every program. Must not know the tests.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::sync::{Mutex, PoisonError};
 
 /// Variable with the path of the file to which a test that cannot run appends its reason.
 const SKIPPED_VARIABLE: &str = "SCOREBOX_SKIPPED_FILE";
 
-/// Returns from the test with a reason, unless every program is installed.
+/// Tests of this process that have been reported.
+static REPORTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Returns from the test, or from a function that is a part of the test, unless every program is
+/// installed. The reason is reported.
 #[macro_export]
 macro_rules! require {
     ($($program:expr),+ $(,)?) => {
@@ -20,7 +26,8 @@ macro_rules! require {
     };
 }
 
-/// Reports that a test does not run.
+/// Reports that a test does not run, or that a part of it does not run. A test counts once as
+/// skipped, with the first reason.
 ///
 /// # Panics
 /// In continuous integration, where no test may be skipped.
@@ -32,6 +39,10 @@ pub fn skip(reason: &str) {
         "may not be skipped here: {line}"
     );
     eprintln!("skipped: {line}");
+    let mut reported = REPORTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if !reported.insert(test) {
+        return;
+    }
     if let Some(file) = std::env::var_os(SKIPPED_VARIABLE) {
         let file = std::fs::OpenOptions::new()
             .append(true)

@@ -41,6 +41,7 @@ async fn perform(store: &Store, op: &Value) -> Result<Value, StoreError> {
     let delta = op["delta"].as_i64().unwrap_or_default();
     let done = |()| Value::Null;
     Ok(match op["op"].as_str().expect("an operation") {
+        // The cases with this operation are about lifetimes, so the time itself has to pass.
         "wait" => {
             tokio::time::sleep(Duration::from_millis(op["ms"].as_u64().unwrap_or_default())).await;
             Value::Null

@@ -34,6 +34,21 @@ pub fn within<T>(limit: Duration, mut probe: impl FnMut() -> Option<T>) -> Optio
     }
 }
 
+/// Returns the result of the probe, as soon as it finds something. Other tasks go on meanwhile.
+///
+/// # Panics
+/// If the probe finds nothing within [`LIMIT`].
+pub async fn until_async<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
+    let end = Instant::now() + LIMIT;
+    loop {
+        if let Some(found) = probe().await {
+            return found;
+        }
+        assert!(Instant::now() < end, "waited {LIMIT:?} in vain for {what}");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
 /// A guard that sets a flag when it is dropped, so that threads end even if a test fails.
 pub struct AtEnd<'a>(pub &'a AtomicBool);
 

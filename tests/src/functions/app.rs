@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::place;
+use crate::programs::Program;
 
 /// Creates an app of a test program with functions. The members of `host` are added to the smallest
 /// valid `host.json`.
 #[must_use]
 pub fn function_app(
-    program: &str,
+    program: Program,
     manifest: &str,
     host: Value,
     functions: &[(&str, Value)],

@@ -14,7 +14,7 @@ use scorebox_tests::functions::values::{base64, blob, envelope, message_metadata
 use scorebox_tests::functions::{documented_environment, wire};
 use scorebox_tests::packaging::{file, json};
 use scorebox_tests::registry::Registry;
-use scorebox_tests::{place, require, run, skip};
+use scorebox_tests::{place, programs, require, run, skip};
 use serde_json::{Value, json};
 
 const TRIGGERS: &str = r#"
@@ -73,8 +73,11 @@ impl Image {
 }
 
 fn packaged(registry: &Registry, project: &Path, layout: &Path) -> String {
-    std::fs::copy(place::program("wayward"), project.join("wayward.wasm"))
-        .expect("a file can be copied");
+    std::fs::copy(
+        place::program(programs::WAYWARD),
+        project.join("wayward.wasm"),
+    )
+    .expect("a file can be copied");
     let manifest = format!(
         "[scorer]\nname = \"wayward\"\ncomponent = \"wayward.wasm\"\nsnapshot = false\n{TRIGGERS}"
     );

@@ -9,6 +9,7 @@ use scorebox_tests::functions::outputs::Response;
 use scorebox_tests::functions::values::{envelope, request};
 use scorebox_tests::functions::{FunctionsHost, wire};
 use scorebox_tests::host::Host;
+use scorebox_tests::programs;
 use serde_json::{Value, json};
 
 const OCTETS: &str = "application/octet-stream";
@@ -146,7 +147,7 @@ fn binary_answers_need_the_return_value() {
 #[test]
 fn errors_come_through_the_return_value_too() {
     let app = function_app(
-        "wayward",
+        programs::WAYWARD,
         "",
         json!({}),
         &[("returned", requests("$return", &[queue("audit")]))],
@@ -180,7 +181,7 @@ fn forwarded_requests_are_scored_by_their_own_path() {
         ("files", routed("files/{*rest}", json!(["post"]))),
         ("wrapped", requests("res", &[queue("audit")])),
     ];
-    let app = function_app("mirror", "", forwarding(), &functions);
+    let app = function_app(programs::MIRROR, "", forwarding(), &functions);
     let host = FunctionsHost::start(&app);
     let send = |path: &str, headers: &[(&str, &str)], body: &[u8]| {
         wire::forward(

@@ -10,6 +10,7 @@ use scorebox_tests::app::App;
 use scorebox_tests::functions::FunctionsHost;
 use scorebox_tests::functions::app::{blobs, function_app, messages, park, requests};
 use scorebox_tests::host::scorebox;
+use scorebox_tests::programs::{self, Program};
 use scorebox_tests::run::{self, Finished};
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ fn forwarding() -> Value {
     json!({"customHandler": {"description": {"defaultExecutablePath": "scorebox"}, "enableForwardingHttpRequest": true}})
 }
 
-fn app(program: &str, host: Value) -> App {
+fn app(program: Program, host: Value) -> App {
     let queue = json!({"type": "queue", "direction": "out", "name": "audit", "queueName": "q"});
     let functions = [
         ("blobs", blobs(None, &[])),
@@ -52,7 +53,7 @@ fn invoke(app: &Path, arguments: &[&str]) -> Finished {
 
 #[test]
 fn blobs_messages_and_requests_are_tried() {
-    let app = app("wayward", forwarding());
+    let app = app(programs::WAYWARD, forwarding());
     let answer = invoke(&app, &["--trigger", "blob", "in/a.json"])
         .ended(0)
         .json();
@@ -134,7 +135,7 @@ fn blobs_messages_and_requests_are_tried() {
 
 #[test]
 fn a_printed_envelope_is_one_that_the_handler_takes() {
-    let app = app("wayward", json!({}));
+    let app = app(programs::WAYWARD, json!({}));
     let host = FunctionsHost::start(&app);
     for (function, trigger) in [
         ("blobs", "blob"),
@@ -182,7 +183,7 @@ fn a_printed_envelope_is_one_that_the_handler_takes() {
 
 #[test]
 fn what_the_host_would_not_send_is_refused() {
-    let app = app("wayward", json!({}));
+    let app = app(programs::WAYWARD, json!({}));
     app.write("in/note.txt", b"not JSON");
     invoke(&app, &["--trigger", "blob", "in/note.txt"])
         .ended(20)

@@ -13,6 +13,7 @@ use scorebox_tests::functions::outputs::Failed;
 use scorebox_tests::functions::values::{base64, blob, envelope, message_metadata};
 use scorebox_tests::functions::{AfterExit, FunctionsHost, documented_environment, wire};
 use scorebox_tests::host::scorebox_alone;
+use scorebox_tests::programs;
 use scorebox_tests::redis::free_port;
 use scorebox_tests::run;
 use scorebox_tests::wait;
@@ -24,7 +25,7 @@ fn message(deed: &Value) -> Vec<u8> {
 
 fn app(manifest: &str, host: Value) -> App {
     function_app(
-        "wayward",
+        programs::WAYWARD,
         manifest,
         host,
         &[("one", messages("msg", "one", Some("binary"), &[]))],
@@ -77,19 +78,15 @@ fn invocations_that_come_early_wait() {
 fn a_killed_handler_is_replaced_on_its_port() {
     let app = app("", json!({}));
     let host = FunctionsHost::start(&app);
+    let deed = json!({"do": "sleep", "ms": 20_000, "idle": true, "print": "now asleep"});
     for _ in 0..2 {
         host.invoke("one", &message(&json!({"do": "count"})))
             .expect("it is answered");
         // The handler is killed during an invocation, without a warning, so it cannot flush
         // anything.
         thread::scope(|scope| {
-            let call = scope.spawn(|| {
-                host.invoke(
-                    "one",
-                    &message(&json!({"do": "sleep", "ms": 20_000, "idle": true})),
-                )
-            });
-            thread::sleep(Duration::from_secs(1));
+            let call = scope.spawn(|| host.invoke("one", &message(&deed)));
+            host.wait_for_log("now asleep");
             host.kill_and_restart();
             assert!(matches!(
                 call.join().expect("it returns"),
@@ -242,7 +239,7 @@ fn a_large_blob_is_not_held_twice() {
     const BODY_BYTES: usize = 75 << 20;
     let manifest = "[limits]\nbody = \"80MiB\"\nmemory = \"512MiB\"\ndeadline = \"30s\"\n";
     let app = function_app(
-        "wayward",
+        programs::WAYWARD,
         manifest,
         json!({}),
         &[("blob", blobs(None, &[]))],
@@ -279,7 +276,7 @@ fn bodies_over_the_limit_are_settled_not_lost() {
         ("request", requests("res", &[])),
     ];
     let app = function_app(
-        "wayward",
+        programs::WAYWARD,
         "[limits]\nbody = \"1KiB\"\n",
         json!({}),
         &functions,

@@ -13,6 +13,7 @@ use scorebox_tests::functions::outputs::{Bound, Failed};
 use scorebox_tests::functions::values::{
     base64, blob, envelope, message_metadata, request, wrapped,
 };
+use scorebox_tests::programs;
 use serde_json::{Value, json};
 
 const INVOCATIONS: usize = 10_000;
@@ -236,7 +237,7 @@ fn ten_thousand_invocations_have_their_own_answers_and_lines() {
         ("requests", requests("res", &[])),
     ];
     let app = function_app(
-        "wayward",
+        programs::WAYWARD,
         "[limits]\ndeadline = \"1s\"\n",
         json!({}),
         &functions,

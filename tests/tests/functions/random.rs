@@ -17,6 +17,7 @@ use scorebox_tests::functions::values::{
     base64, blob, envelope, message_metadata, request, text_message, wrapped,
 };
 use scorebox_tests::place;
+use scorebox_tests::programs;
 use scorebox_tests::shared::Shared;
 use serde_json::{Value, json};
 
@@ -38,7 +39,7 @@ fn mirror() -> (App, FunctionsHost) {
         };
         (name, bindings)
     });
-    let app = function_app("mirror", "", json!({}), &functions);
+    let app = function_app(programs::MIRROR, "", json!({}), &functions);
     let host = FunctionsHost::start(&app);
     (app, host)
 }

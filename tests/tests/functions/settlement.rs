@@ -14,6 +14,7 @@ use scorebox_tests::functions::FunctionsHost;
 use scorebox_tests::functions::app::{blobs, function_app, messages, park, requests};
 use scorebox_tests::functions::outputs::{Bound, Failed};
 use scorebox_tests::functions::values::{base64, envelope, message_metadata, wrapped};
+use scorebox_tests::programs;
 use scorebox_tests::shared::Shared;
 use serde_json::{Value, json};
 
@@ -45,7 +46,7 @@ fn wayward() -> (App, FunctionsHost) {
         ("bare-blobs", blobs(None, &[])),
         ("request", requests("res", &[])),
     ];
-    let app = function_app("wayward", MANIFEST, json!({}), &functions);
+    let app = function_app(programs::WAYWARD, MANIFEST, json!({}), &functions);
     let host = FunctionsHost::start(&app);
     (app, host)
 }

@@ -13,6 +13,7 @@ use scorebox_tests::functions::FunctionsHost;
 use scorebox_tests::functions::app::{blobs, function_app, messages, requests};
 use scorebox_tests::functions::outputs::{Bound, Failed};
 use scorebox_tests::place;
+use scorebox_tests::programs;
 use scorebox_tests::shared::Shared;
 use serde_json::{Value, json};
 
@@ -40,7 +41,7 @@ fn mirror() -> (App, FunctionsHost) {
         ("inputs", requests("res", &names.map(input))),
         ("warm-up", warm_up),
     ];
-    let app = function_app("mirror", "", json!({}), &functions);
+    let app = function_app(programs::MIRROR, "", json!({}), &functions);
     let host = FunctionsHost::start(&app);
     (app, host)
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::{PoisonError, RwLockReadGuard};
 use std::time::Duration;
 
-use scorebox_tests::{place, require, run};
+use scorebox_tests::{place, programs, require, run};
 use serde_json::Value;
 
 use crate::TURN;
@@ -175,6 +175,8 @@ fn a_quick_run_beside_attacks_has_every_figure() {
     require!("redis-server");
     let _turn = turn();
     let mut bench = Command::new(place::trials());
+    // The attacked hosts serve this program. The benchmark builds it itself.
+    assert!(place::program(programs::HOSTILE).is_file());
     bench
         .args(["bench", "hostile", "--quick", "--output", "json", "--host"])
         .arg(place::image_host());

@@ -5,6 +5,7 @@
 
 mod bench;
 mod orphans;
+mod programs;
 mod soak;
 
 use std::sync::RwLock;

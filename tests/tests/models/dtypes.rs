@@ -9,6 +9,7 @@ use half::{bf16, f16};
 use scorebox_tests::app::App;
 use scorebox_tests::bytes;
 use scorebox_tests::host::Host;
+use scorebox_tests::programs;
 use scorebox_tests::safetensors::{self, Dtype};
 use scorebox_tests::shared::Shared;
 use serde_json::{Value, json};
@@ -111,7 +112,7 @@ fn every() -> [(&'static str, Dtype, Vec<u8>, [f32; 6]); 13] {
 
 fn app() -> App {
     let app = App::with(
-        "weights",
+        programs::WEIGHTS,
         "model = \"model\"\n[limits]\nmemory = \"512MiB\"\n",
     );
     let every = every();

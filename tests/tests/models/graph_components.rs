@@ -12,10 +12,11 @@ use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
 use scorebox_tests::http::Answer;
 use scorebox_tests::onnx;
+use scorebox_tests::programs::{self, Program};
 use serde_json::{Value, json};
 
 /// Returns an app of a program whose model is these graphs.
-fn app(program: &str, graphs: &[(&str, Vec<u8>)], manifest: &str) -> App {
+fn app(program: Program, graphs: &[(&str, Vec<u8>)], manifest: &str) -> App {
     let app = App::with(program, &format!("model = \"model\"\n{manifest}"));
     for (name, bytes) in graphs {
         app.write(&format!("model/{name}.onnx"), bytes);
@@ -36,7 +37,7 @@ fn grapher(manifest: &str) -> (Host, App) {
         ("zeros", onnx::zeros()),
         ("zipmap", onnx::trained("logreg-zipmap")),
     ];
-    let app = app("grapher", &graphs, manifest);
+    let app = app(programs::GRAPHER, &graphs, manifest);
     (Host::start(&app), app)
 }
 

@@ -8,7 +8,7 @@
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
 use scorebox_tests::wheel::Wheel;
-use scorebox_tests::{onnx, place, require, skip};
+use scorebox_tests::{onnx, place, programs, require, skip};
 use serde_json::{Value, json};
 
 const MAGIKA: Wheel = Wheel {
@@ -84,7 +84,7 @@ fn kinds_of_files_are_told() {
         ("toml", own("Cargo.toml")),
         (
             "wasm",
-            std::fs::read(place::program("wayward")).expect("the component is there"),
+            std::fs::read(place::program(programs::WAYWARD)).expect("the component is there"),
         ),
     ];
     let files: Vec<_> = cases.iter().map(|(_, file)| features(file)).collect();

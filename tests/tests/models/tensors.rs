@@ -6,6 +6,7 @@
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
 use scorebox_tests::http::Answer;
+use scorebox_tests::programs;
 use scorebox_tests::shared::Shared;
 use serde_json::{Map, Value, json};
 
@@ -18,7 +19,7 @@ const PORTS: [&str; 13] = [
 /// Sends these elements to one port in their written form, and empty lists to all other ports.
 #[track_caller]
 fn send(port: &str, elements: &str) -> Answer {
-    let host = HOST.get(|| Host::start(&App::of("dtypes")));
+    let host = HOST.get(|| Host::start(&App::of(programs::DTYPES)));
     let list = |name: &&str| {
         format!(
             "\"{name}\": {}",
@@ -148,7 +149,7 @@ fn other_kinds_of_values_are_refused() {
 #[test]
 fn an_empty_batch_is_a_batch() {
     gives_back("f32", "[]");
-    let host = Host::start(&App::of("misfit"));
+    let host = Host::start(&App::of(programs::MISFIT));
     assert_eq!(host.score(&json!({"x": []})).expect(200).json(), json!([]));
     // `data` is Azure ML's name for a single input, whatever the scorer calls it. A single output
     // is its list alone.
@@ -167,7 +168,7 @@ fn an_empty_batch_is_a_batch() {
 
 #[test]
 fn names_are_checked_and_escaped_in_pointers() {
-    let host = HOST.get(|| Host::start(&App::of("dtypes")));
+    let host = HOST.get(|| Host::start(&App::of(programs::DTYPES)));
     let mut body: Map<String, Value> = PORTS
         .iter()
         .map(|name| ((*name).to_owned(), json!([])))

@@ -7,6 +7,7 @@ use half::{bf16, f16};
 use scorebox_tests::app::App;
 use scorebox_tests::bytes;
 use scorebox_tests::host::Host;
+use scorebox_tests::programs;
 use scorebox_tests::safetensors::{self, Dtype};
 use scorebox_tests::shared::Shared;
 use serde_json::{Value, json};
@@ -19,7 +20,7 @@ const MANIFEST: &str = "version = \"2.1\"\nmodel = \"model\"\n[scorer.labels]\nr
 const MANY: usize = (64 << 20) / 4 + 1;
 
 fn app() -> App {
-    let app = App::with("weights", MANIFEST);
+    let app = App::with(programs::WEIGHTS, MANIFEST);
     let numbers = safetensors::file(&[
         (
             "matrix",
@@ -240,7 +241,7 @@ fn the_sdk_reads_whatever_the_size() {
 
 #[test]
 fn without_a_model_there_is_nothing() {
-    let host = Host::start(&App::of("weights"));
+    let host = Host::start(&App::of(programs::WEIGHTS));
     let reads = json!([{"read": "tensors"}, {"read": "files"}, {"read": "floats", "name": "w", "start": 0, "count": 1}]);
     let answer = host.score(&reads).expect(200).json();
     assert_eq!(

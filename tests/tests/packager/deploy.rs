@@ -10,7 +10,8 @@ use tempfile::TempDir;
 
 const IMAGE: &str = "contoso.azurecr.io/scoring/risk@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-const TRIGGERS: &str = r#"
+/// Triggers of every kind, and a store.
+pub const TRIGGERS: &str = r#"
 [[trigger]]
 kind = "http"
 
@@ -39,14 +40,16 @@ const SECRETS: [(&str, &str); 6] = [
     ("SCOREBOX_REGISTRY_PASSWORD", "s3cret-registry"),
 ];
 
-fn project(rest: &str) -> TempDir {
+/// Creates a project whose manifest has these lines after `[scorer]`.
+pub fn project(rest: &str) -> TempDir {
     let dir = tempfile::tempdir().expect("a folder can be made");
     let text = format!("[scorer]\nname = \"risk\"\ncomponent = \"risk.wasm\"\n{rest}");
     std::fs::write(dir.path().join("scorebox.toml"), text).expect("a file can be written");
     dir
 }
 
-fn deploy(project: &Path, target: &str, more: &[&str]) -> Command {
+/// Returns a call of `deploy` for the image, with nothing in the environment.
+pub fn deploy(project: &Path, target: &str, more: &[&str]) -> Command {
     let mut deploy = Command::new(place::xtask());
     deploy
         .env_clear()

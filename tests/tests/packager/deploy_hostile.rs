@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::Command;
 
 use scorebox_tests::run::Finished;
-use scorebox_tests::{place, run};
+use scorebox_tests::{place, require, run};
 use tempfile::TempDir;
 
 const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -213,12 +213,10 @@ fn escaped(text: &str) -> String {
         .collect()
 }
 
-/// Checks a script with ShellCheck, if it is installed.
+/// Checks a script with ShellCheck. Reports the part of the test as skipped if it is not installed.
 #[track_caller]
 fn checked(script: &str, what: &str) {
-    if place::tool("shellcheck").is_none() {
-        return;
-    }
+    require!("shellcheck");
     let said = run::finish(
         run::tool("shellcheck").args(["--shell=sh", "--severity=style", "-"]),
         script.as_bytes(),

@@ -20,5 +20,6 @@ mod push_faults;
 mod registry_bounds;
 mod sample;
 mod snapshots;
+mod texts;
 mod tls_registry;
 mod trusted_realm;

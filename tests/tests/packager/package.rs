@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use scorebox_tests::app::App;
 use scorebox_tests::packaging::{blob, json, package, packaged, project};
-use scorebox_tests::{place, require, run};
+use scorebox_tests::{place, programs, require, run};
 
 const SECRET: &str = "s3cr3t-of-the-builder";
 
@@ -132,19 +132,25 @@ fn what_the_host_would_not_serve_is_not_packaged() {
             .said(parts);
         assert!(!output.exists());
     };
-    refuse(&App::of("importer"), &["intruder:host/secrets", "fix:"]);
-    refuse(&App::of("stranger"), &["scorebox:scoring/scorer", "fix:"]);
     refuse(
-        &App::with("weights", "model = \"none\"\n"),
+        &App::of(programs::IMPORTER),
+        &["intruder:host/secrets", "fix:"],
+    );
+    refuse(
+        &App::of(programs::STRANGER),
+        &["scorebox:scoring/scorer", "fix:"],
+    );
+    refuse(
+        &App::with(programs::WEIGHTS, "model = \"none\"\n"),
         &["none", "scorer.model"],
     );
     refuse(
-        &App::with("wayward", "[limits]\nqueues = 1\n"),
+        &App::with(programs::WAYWARD, "[limits]\nqueues = 1\n"),
         &["limits.queue"],
     );
     refuse(
         &App::with(
-            "wayward",
+            programs::WAYWARD,
             "[limits]\ninit_deadline = \"1s\"\n[config]\ninit = \"fail\"\n",
         ),
         &["told-to-fail"],

@@ -10,7 +10,7 @@ use std::process::Command;
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
 use scorebox_tests::run::{self, Finished};
-use scorebox_tests::{digits, place, require};
+use scorebox_tests::{digits, place, programs, require};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use wasmtime::{Config, Engine};
@@ -98,7 +98,7 @@ fn the_images_host_has_no_compiler() {
     assert!(!names_the_compiler(&place::image_host()));
     let size = std::fs::metadata(place::image_host()).unwrap().len();
     assert!(size < 12_000_000, "{size} bytes");
-    let refused = check(&App::of("wayward")).ended(4);
+    let refused = check(&App::of(programs::WAYWARD)).ended(4);
     refused.said(&[
         "component.wasm: is not compiled, and this host has no compiler",
         "cargo xtask build",
@@ -254,7 +254,7 @@ fn check_finds_what_was_changed_beside_the_code() {
     let component = App::example("digits", "");
     component.write(
         "component.wasm",
-        &std::fs::read(place::program("wayward")).unwrap(),
+        &std::fs::read(place::program(programs::WAYWARD)).unwrap(),
     );
     check(&component)
         .ended(4)

@@ -10,7 +10,7 @@ use scorebox_tests::app::App;
 use scorebox_tests::digits::{request, sample};
 use scorebox_tests::host::{invoke, scorebox};
 use scorebox_tests::run::{self, Finished};
-use scorebox_tests::{onnx, place};
+use scorebox_tests::{onnx, place, programs};
 use serde_json::{Value, json};
 
 const MANIFEST: &str = "[package]\nsample = \"sample.json\"\n";
@@ -69,7 +69,7 @@ fn a_component_of_tensors_is_tried_by_the_packager() {
 
 #[test]
 fn a_component_of_json_is_tried_by_the_packager() {
-    let app = App::with("weights", &format!("model = \"model\"\n{MANIFEST}"));
+    let app = App::with(programs::WEIGHTS, &format!("model = \"model\"\n{MANIFEST}"));
     app.write("model/labels.txt", b"cat\ndog\n");
     let body = json!([{"read": "whole-file", "name": "labels.txt"}, {"read": "files"}]);
     write(&app, &body, |_| {});

@@ -12,6 +12,7 @@ use std::time::Duration;
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
 use scorebox_tests::place;
+use scorebox_tests::programs;
 use scorebox_tests::run::{self, Finished};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -20,7 +21,7 @@ use tempfile::TempDir;
 /// table in `manifest` belong to `[scorer]`.
 fn project(deed: &str, manifest: &str) -> App {
     let app = App::with(
-        "keeper",
+        programs::KEEPER,
         &format!("model = \"model\"\n{manifest}\n[stores.default]\n"),
     );
     app.write_digits_model();
@@ -191,8 +192,9 @@ fn globals_are_seen_by_the_next_call_under_warm_and_never_under_call() {
 fn an_instance_is_retired_by_its_calls_and_by_its_age() {
     let calls = |setting: &str, pause: Duration| {
         let manifest = format!("[limits]\ninstances = 1\n[instances]\n{setting}\n");
-        let host = Host::start(&App::with("wayward", &manifest));
+        let host = Host::start(&App::with(programs::WAYWARD, &manifest));
         let count = || {
+            // An age is a time, so it has to pass.
             thread::sleep(pause);
             host.score(&json!({"do": "count"})).expect(200).json()["count"]
                 .as_u64()

@@ -7,7 +7,7 @@
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
 use scorebox_tests::redis::{Kind, Redis};
-use scorebox_tests::{require, wait};
+use scorebox_tests::{programs, require, wait};
 use serde_json::{Value, json};
 
 const ALL: &str =
@@ -18,7 +18,7 @@ fn arguments_that_make_long_work_are_denied_and_not_sent() {
     require!("redis-server");
     let redis = Redis::start(Kind::Plain);
     let host = Host::start_with(
-        &App::with("commands", ALL),
+        &App::with(programs::COMMANDS, ALL),
         &[("SCOREBOX_REDIS_URL", &redis.url())],
     );
     let ask = |ask: Value| host.score(&json!({ "ask": ask })).expect(200).json();
@@ -81,7 +81,7 @@ fn a_value_that_is_asked_for_many_times_in_a_batch_is_sent_once() {
     let redis = Redis::start(Kind::Plain);
     let manifest = "[stores.default]\nprefix = \"p\"\n[limits]\ndeadline = \"30s\"\n";
     let host = Host::start_with(
-        &App::with("keys", manifest),
+        &App::with(programs::KEYS, manifest),
         &[("SCOREBOX_REDIS_URL", &redis.url())],
     );
     redis.command::<()>(&["SETRANGE", "p:large", "30000000", "x"]);
@@ -123,7 +123,7 @@ fn replies_that_are_too_large_together_are_not_kept_until_the_last_one() {
     let redis = Redis::start(Kind::Plain);
     let manifest = ALL.replace("prefix", "timeout = \"10s\"\nprefix");
     let host = Host::start_with(
-        &App::with("commands", &manifest),
+        &App::with(programs::COMMANDS, &manifest),
         &[("SCOREBOX_REDIS_URL", &redis.url())],
     );
     redis.command::<()>(&["SETRANGE", "p:large", "30000000", "x"]);

@@ -11,10 +11,11 @@ use scorebox_host::redis::{Condition, Store, StoreError};
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
 use scorebox_tests::http::{block_on, install_crypto};
+use scorebox_tests::programs;
 use scorebox_tests::redis_cluster::{Cluster, SLOTS};
-use scorebox_tests::require;
 use scorebox_tests::store_cases::check_all;
 use scorebox_tests::store_ops::{perform_all, server};
+use scorebox_tests::{require, wait};
 use serde_json::json;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -134,7 +135,12 @@ fn a_node_that_is_gone_costs_its_keys_alone_and_its_replica_takes_over() {
     });
     // Data that a replica does not have yet would be lost with its master.
     cluster.wait_until_whole();
-    std::thread::sleep(Duration::from_millis(200));
+    wait::until("the replicas to have every write", || {
+        type Replica = (String, u16, u64);
+        let (_, written, replicas): (String, u64, Vec<Replica>) = cluster.command(0, &["ROLE"]);
+        let have_all = replicas.iter().all(|(_, _, offset)| *offset >= written);
+        (!replicas.is_empty() && have_all).then_some(())
+    });
     cluster.kill(0);
     block_on(async {
         let (mut answered, mut failed) = (0, 0);
@@ -158,24 +164,16 @@ fn a_node_that_is_gone_costs_its_keys_alone_and_its_replica_takes_over() {
             started.elapsed()
         );
         // The replica's election takes a little longer than the nodes' timeout.
-        let end = Instant::now() + Duration::from_secs(60);
-        loop {
-            let read = store.get_many(&keys).await;
-            if let Ok(values) = read {
-                assert!(
-                    values
-                        .iter()
-                        .zip(&keys)
-                        .all(|(value, key)| value.as_deref() == Some(key.as_bytes()))
-                );
-                break;
-            }
-            assert!(
-                Instant::now() < end,
-                "the replica's keys are not served: {read:?}"
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let values = wait::until_async("the replica to serve its keys", async || {
+            store.get_many(&keys).await.ok()
+        })
+        .await;
+        assert!(
+            values
+                .iter()
+                .zip(&keys)
+                .all(|(value, key)| value.as_deref() == Some(key.as_bytes()))
+        );
     });
     cluster.restart(0);
     cluster.wait_until_whole();
@@ -257,7 +255,7 @@ fn a_scorer_is_served_by_a_cluster() {
     require!("redis-server");
     let cluster = Cluster::start();
     let app = App::with(
-        "keys",
+        programs::KEYS,
         "[stores.default]\nprefix = \"scorer\"\n[limits]\ndeadline = \"30s\"\n",
     );
     let host = Host::start_with(&app, &[("SCOREBOX_REDIS_URL", &cluster.url())]);

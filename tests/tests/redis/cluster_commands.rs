@@ -15,7 +15,7 @@ use scorebox_tests::http::{block_on, install_crypto};
 use scorebox_tests::redis::{Kind, Redis};
 use scorebox_tests::redis_cluster::Cluster;
 use scorebox_tests::store_ops::server;
-use scorebox_tests::{require, wait};
+use scorebox_tests::{programs, require, wait};
 use serde_json::json;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -55,7 +55,7 @@ fn keys_of_one_command_or_transaction_share_a_slot() {
     let manifest =
         "[stores.default]\nprefix = \"p\"\ncommands = [\"@all\"]\n[limits]\ndeadline = \"30s\"\n";
     let host = Host::start_with(
-        &App::with("commands", manifest),
+        &App::with(programs::COMMANDS, manifest),
         &[("SCOREBOX_REDIS_URL", &cluster.url())],
     );
     let ask =
@@ -252,7 +252,13 @@ fn a_transaction_waits_for_keys_that_are_on_their_way() {
         // One key exists on the first node, and the other would be created on the second. So
         // neither node can execute both.
         let waiting = scope.spawn(|| block_on(connection.transaction(both())).map(counted));
-        std::thread::sleep(Duration::from_millis(300));
+        wait::until("a node to refuse the transaction", || {
+            let refused = (0..2).any(|node| {
+                let errors: String = cluster.command(node, &["INFO", "errorstats"]);
+                errors.contains("errorstat_TRYAGAIN")
+            });
+            refused.then_some(())
+        });
         assert!(!waiting.is_finished());
         cluster.finish_moving([slot], 0, 1);
         assert_eq!(waiting.join().expect("no panic"), Ok(vec![2, 1]));
@@ -298,11 +304,10 @@ fn a_break_in_the_middle_never_executes_twice() {
                 Err(other) => panic!("{other}"),
             }
             cable.restore();
-            let end = Instant::now() + wait::LIMIT;
-            while connection.execute(command("GET {t}a")).await.is_err() {
-                assert!(Instant::now() < end, "the server is not back");
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            wait::until_async("the server to be back", async || {
+                connection.execute(command("GET {t}a")).await.ok()
+            })
+            .await;
         }
     });
     let [a, b]: [i64; 2] = ["p:{t}a", "p:{t}b"].map(|key| redis.command(&["GET", key]));

@@ -11,6 +11,7 @@ mod replies;
 
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
+use scorebox_tests::programs;
 use scorebox_tests::redis::Redis;
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ const ALL: &str =
 
 fn host(redis: &Redis, manifest: &str) -> Host {
     Host::start_with(
-        &App::with("commands", manifest),
+        &App::with(programs::COMMANDS, manifest),
         &[("SCOREBOX_REDIS_URL", &redis.url())],
     )
 }

@@ -12,7 +12,7 @@ use scorebox_tests::cable::Cable;
 use scorebox_tests::host::Host;
 use scorebox_tests::redis::{Kind, PASSWORD, Redis, free_port};
 use scorebox_tests::wait::AtEnd;
-use scorebox_tests::{require, wait};
+use scorebox_tests::{programs, require, wait};
 use serde_json::{Value, json};
 
 /// Timeout of a store operation. The manifest below has the same value.
@@ -52,7 +52,7 @@ impl Setup {
         let redis = Redis::start(Kind::Password);
         let cable = Cable::to(redis.port());
         let app = App::with(
-            "keys",
+            programs::KEYS,
             "[stores.default]\nprefix = \"p\"\ntimeout = \"400ms\"\n",
         );
         let url = format!("redis://:{PASSWORD}@127.0.0.1:{}/3", cable.port());
@@ -88,8 +88,15 @@ impl Setup {
         self.ops(&json!([{"op": "set", "key": "written", "value": "1"}]))
     }
 
-    /// Lets four clients send requests with and without the store until the work is done.
-    fn load(&self, work: impl FnOnce()) -> Load {
+    /// Lets four clients send requests with and without the store for a time. The tests with this
+    /// method need a fault of some length, because they compare how long requests take.
+    fn load_for(&self, time: Duration) -> Load {
+        self.load(|_| std::thread::sleep(time))
+    }
+
+    /// Lets four clients send requests with and without the store until the work is done. The work
+    /// gets the number of requests that have found the value so far.
+    fn load(&self, work: impl FnOnce(&AtomicUsize)) -> Load {
         let done = AtomicBool::new(false);
         let [plain, found, away] = [0; 3].map(AtomicUsize::new);
         let mut times: Vec<(Instant, Duration, Duration)> = std::thread::scope(|scope| {
@@ -125,7 +132,7 @@ impl Setup {
                 })
                 .collect();
             let end = AtEnd(&done);
-            work();
+            work(&found);
             drop(end);
             clients
                 .into_iter()
@@ -182,6 +189,15 @@ impl Setup {
     }
 }
 
+/// Waits until clients found the value some more times.
+#[track_caller]
+fn some_are_found(found: &AtomicUsize) {
+    let enough = found.load(Ordering::Relaxed) + 20;
+    wait::until("the value to be found", || {
+        (found.load(Ordering::Relaxed) >= enough).then_some(())
+    });
+}
+
 impl Load {
     /// Asserts that a store that is away costs a request its timeout only a few times, and then
     /// almost nothing.
@@ -218,7 +234,7 @@ fn killed_and_restarted_empty() {
     let mut setup = Setup::new();
     setup.redis.stop();
     let lasted = Duration::from_secs(2);
-    setup.load(|| std::thread::sleep(lasted)).is_quick(lasted);
+    setup.load_for(lasted).is_quick(lasted);
     setup.redis.restart();
     let since = Instant::now();
     // The server has lost all data, which is not an error.
@@ -236,7 +252,7 @@ fn paused() {
     let setup = Setup::new();
     setup.redis.pause(true);
     let lasted = Duration::from_secs(3);
-    setup.load(|| std::thread::sleep(lasted)).is_quick(lasted);
+    setup.load_for(lasted).is_quick(lasted);
     setup.redis.pause(false);
     setup.recovers(Instant::now());
 }
@@ -246,8 +262,9 @@ fn unplugged() {
     require!("redis-server");
     let setup = Setup::new();
     let lasted = Duration::from_secs(2);
-    let load = setup.load(|| {
+    let load = setup.load(|_| {
         setup.cable.cut();
+        // The fault has a length, see `load_for`.
         std::thread::sleep(lasted);
         setup.cable.restore();
     });
@@ -259,15 +276,18 @@ fn unplugged() {
 fn cut_in_the_middle_of_an_answer() {
     require!("redis-server");
     let setup = Setup::new();
-    let load = setup.load(|| {
+    let load = setup.load(|found| {
         for bytes in 0..40 {
+            let cuts = setup.cable.cuts();
             setup.cable.cut_after(bytes);
-            std::thread::sleep(Duration::from_millis(20));
+            wait::until("an answer to be cut", || {
+                (setup.cable.cuts() > cuts).then_some(())
+            });
             setup.cable.restore();
             wait::until("the store to be back", || {
                 (setup.get() == json!([{ "ok": VALUE }])).then_some(())
             });
-            std::thread::sleep(Duration::from_millis(30));
+            some_are_found(found);
         }
     });
     println!("{} found, {} away", load.found, load.away);
@@ -312,7 +332,7 @@ fn a_replica_refuses_writes_until_it_is_promoted() {
     let refused = setup.set();
     let text = refused[0]["error"]["other"].as_str().unwrap_or_default();
     assert!(text.contains("cannot be reached now"), "{refused}");
-    let load = setup.load(|| std::thread::sleep(Duration::from_millis(300)));
+    let load = setup.load(some_are_found);
     assert_eq!(load.away, 0, "reading needs no master");
     setup.redis.command::<()>(&["REPLICAOF", "NO", "ONE"]);
     setup.recovers(Instant::now());
@@ -334,7 +354,7 @@ fn full() {
         let text = answer["error"]["other"].as_str().unwrap_or_default();
         assert!(text.contains("OOM"), "{answer}");
     }
-    let load = setup.load(|| std::thread::sleep(Duration::from_millis(300)));
+    let load = setup.load(some_are_found);
     assert_eq!(load.away, 0, "reading needs no room");
     setup
         .redis
@@ -357,7 +377,7 @@ fn a_password_that_is_refused_for_a_while() {
     setup.cable.cut();
     setup.cable.restore();
     let lasted = Duration::from_secs(1);
-    setup.load(|| std::thread::sleep(lasted)).is_quick(lasted);
+    setup.load_for(lasted).is_quick(lasted);
     let refused = setup.get();
     assert!(
         refused[0]["error"]["other"]

@@ -20,7 +20,7 @@ use scorebox_tests::http::{block_on, install_crypto};
 use scorebox_tests::identity::{ASSERTION, HEADER, Identity, Kind as Service, OBJECT_ID};
 use scorebox_tests::redis::{Kind, PASSWORD, Redis};
 use scorebox_tests::wait::AtEnd;
-use scorebox_tests::{require, wait};
+use scorebox_tests::{programs, require, wait};
 use serde_json::json;
 
 const MANIFEST: &str = "[stores.default]\nprefix = \"p\"\n";
@@ -93,7 +93,7 @@ fn a_password_in_a_file_is_replaced_without_a_failure() {
         cable.port(),
         file.display()
     );
-    let app = App::with("keys", MANIFEST);
+    let app = App::with(programs::KEYS, MANIFEST);
     let host = Host::start_with(
         &app,
         &[
@@ -163,7 +163,7 @@ fn tokens_are_renewed(service: Service) {
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    let host = Host::start_with(&App::with("keys", MANIFEST), &variables);
+    let host = Host::start_with(&App::with(programs::KEYS, MANIFEST), &variables);
     // The first request opens the connection. The server does not know the token yet.
     let first = get(&host);
     assert!(
@@ -215,7 +215,7 @@ fn tokens_are_renewed(service: Service) {
 
 #[test]
 fn a_token_is_never_sent_without_tls() {
-    let app = App::with("keys", MANIFEST);
+    let app = App::with(programs::KEYS, MANIFEST);
     refused(
         &app,
         &[("SCOREBOX_REDIS_URL", "redis://127.0.0.1:1?auth=entra")],

@@ -12,6 +12,7 @@ mod sharing;
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
 use scorebox_tests::http::Answer;
+use scorebox_tests::programs;
 use scorebox_tests::redis::Redis;
 use scorebox_tests::wait;
 use serde_json::json;
@@ -24,7 +25,7 @@ const STORE: &str = "[stores.default]\nprefix = \"p\"\n";
 const FAR: &str = "[stores.default]\nprefix = \"p\"\n[prediction_cache]\nmemory = \"0\"\nttl = \"1h\"\ntimeout = \"5s\"\n";
 
 fn app(manifest: &str) -> App {
-    App::with("repeater", manifest)
+    App::with(programs::REPEATER, manifest)
 }
 
 /// Returns how often the scorer has run.

@@ -11,7 +11,7 @@ use scorebox_tests::host::Host;
 use scorebox_tests::redis::PASSWORD;
 use scorebox_tests::redis_sentinel::Watched;
 use scorebox_tests::store_cases::check_all;
-use scorebox_tests::{require, wait};
+use scorebox_tests::{programs, require, wait};
 use serde_json::{Value, json};
 
 const MANIFEST: &str =
@@ -27,7 +27,7 @@ fn the_master_is_found_and_followed() {
     let mut watched = Watched::start();
     let url = watched.url();
     let host = Host::start_with(
-        &App::with("keys", MANIFEST),
+        &App::with(programs::KEYS, MANIFEST),
         &[
             ("SCOREBOX_REDIS_URL", url.as_str()),
             ("SCOREBOX_LOG", "trace"),
@@ -76,7 +76,7 @@ fn an_orderly_change_loses_no_write() {
     let watched = Watched::start();
     let url = watched.url();
     let host = Host::start_with(
-        &App::with("keys", MANIFEST),
+        &App::with(programs::KEYS, MANIFEST),
         &[("SCOREBOX_REDIS_URL", url.as_str())],
     );
     let count =

@@ -13,7 +13,7 @@ use scorebox_tests::http::{block_on, install_crypto};
 use scorebox_tests::redis::{Kind, PASSWORD, Redis, USER};
 use scorebox_tests::store_cases::check_all;
 use scorebox_tests::store_ops::{perform_all, server};
-use scorebox_tests::{require, run, wait};
+use scorebox_tests::{programs, require, run, wait};
 use serde_json::{Value, json};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -88,7 +88,7 @@ fn through_a_scorer(backend: &str, variables: &[(String, String)]) {
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    let host = Host::start_with(&App::with("keys", STORES), &variables);
+    let host = Host::start_with(&App::with(programs::KEYS, STORES), &variables);
     let ops = |store: &str, ops: Value| {
         host.score(&json!({"store": store, "ops": ops}))
             .expect(200)
@@ -131,7 +131,7 @@ fn keep_apart(backend: &str, variables: &[(String, String)]) {
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
         .collect();
-    let host = Host::start_with(&App::with("keys", STORES), &variables);
+    let host = Host::start_with(&App::with(programs::KEYS, STORES), &variables);
     let ops = |store: &str, ops: Value| {
         host.score(&json!({"store": store, "ops": ops}))
             .expect(200)
@@ -224,7 +224,7 @@ fn a_server_that_is_gone_is_an_error_and_its_return_is_noticed() {
     redis.stop();
     // The host starts without the server: a cache must not keep a scorer from starting.
     let host = Host::start_with(
-        &App::with("keys", "[stores.default]\n"),
+        &App::with(programs::KEYS, "[stores.default]\n"),
         &[("SCOREBOX_REDIS_URL", &url)],
     );
     let set = || {
@@ -306,7 +306,7 @@ fn check_says_what_it_would_connect_to_and_tries_it_when_asked() {
     require!("redis-server", "openssl");
     let redis = Redis::start(Kind::Tls);
     let app = App::with(
-        "keys",
+        programs::KEYS,
         "[stores.default]\nprefix = \"p\"\ntimeout = \"400ms\"\n",
     );
     let url = format!("{}/2?ca={}", redis.url(), redis.authority().display());

@@ -9,7 +9,7 @@ use std::process::Command;
 use scorebox_tests::app::{self, App};
 use scorebox_tests::digits::{self, sample};
 use scorebox_tests::host::Host;
-use scorebox_tests::{place, require, run, skip};
+use scorebox_tests::{place, programs, require, run, skip};
 
 /// Id of a user without a name and without other processes.
 const NOBODY: &str = "61234";
@@ -74,7 +74,7 @@ fn a_machine_without_threads_to_spare_is_named_before_the_host_listens() {
     if !is_root() {
         return skip::skip("being another user takes root");
     }
-    let app = App::of("mirror");
+    let app = App::of(programs::MIRROR);
     let mut command = Command::new(place::tool("setpriv").unwrap());
     command
         .env_clear()

@@ -12,6 +12,7 @@ use scorebox_tests::app::App;
 use scorebox_tests::digits;
 use scorebox_tests::host::{Host, refused};
 use scorebox_tests::http::Answer;
+use scorebox_tests::programs;
 use serde_json::{Value, json};
 
 /// Settings whose wait is long enough to join concurrent requests on the slowest machine.
@@ -43,7 +44,7 @@ fn rows(values: &[f32]) -> Value {
 
 #[test]
 fn calls_that_come_together_run_together_and_part_again() {
-    let host = Host::start(&App::with("rows", BATCHING));
+    let host = Host::start(&App::with(programs::ROWS, BATCHING));
     let bodies = [rows(&[1.0, 2.0]), rows(&[3.0]), rows(&[4.0, 5.0, 6.0])];
     let answers = together(&host, &bodies);
     for (answer, doubled) in
@@ -81,7 +82,7 @@ fn calls_that_come_together_run_together_and_part_again() {
 
 #[test]
 fn a_batch_is_no_larger_than_allowed_and_of_one_shape() {
-    let host = Host::start(&App::with("rows", BATCHING));
+    let host = Host::start(&App::with(programs::ROWS, BATCHING));
     for answer in together(&host, &vec![rows(&[1.0; 5]); 4]) {
         let answer = answer.expect(200).json();
         assert!(
@@ -102,7 +103,7 @@ fn a_batch_is_no_larger_than_allowed_and_of_one_shape() {
 
 #[test]
 fn a_bad_call_harms_no_other() {
-    let host = Host::start(&App::with("rows", BATCHING));
+    let host = Host::start(&App::with(programs::ROWS, BATCHING));
     for (bad, status, code) in [
         (-1.0, 500, "trapped"),
         (-2.0, 504, "timed-out"),
@@ -160,20 +161,26 @@ fn digits_in_batches_are_the_digits_alone() {
 #[test]
 fn what_cannot_be_batched_is_refused() {
     let batching = "[batching]\nmax_rows = 8\n";
-    refused(&App::with("dtypes", batching), &[])
+    refused(&App::with(programs::DTYPES, batching), &[])
         .ended(4)
         .said(&["cannot be batched", "remove [batching]"]);
-    refused(&App::with("wayward", batching), &[])
+    refused(&App::with(programs::WAYWARD, batching), &[])
         .ended(4)
         .said(&["cannot be batched"]);
-    refused(&App::with("rows", "[batching]\n"), &[])
+    refused(&App::with(programs::ROWS, "[batching]\n"), &[])
         .ended(3)
         .said(&["batching.max_rows", "2 to 1048576"]);
-    refused(&App::with("rows", "[batching]\nmax_rows = 1\n"), &[])
-        .ended(3)
-        .said(&["batching.max_rows"]);
     refused(
-        &App::with("rows", "[batching]\nmax_rows = 9\nmax_wait = \"2s\"\n"),
+        &App::with(programs::ROWS, "[batching]\nmax_rows = 1\n"),
+        &[],
+    )
+    .ended(3)
+    .said(&["batching.max_rows"]);
+    refused(
+        &App::with(
+            programs::ROWS,
+            "[batching]\nmax_rows = 9\nmax_wait = \"2s\"\n",
+        ),
         &[],
     )
     .ended(3)

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use scorebox_tests::app::App;
 use scorebox_tests::connection::{Connection, allow_many, scoring};
 use scorebox_tests::host::{Host, scorebox};
+use scorebox_tests::programs;
 use scorebox_tests::wait;
 use serde_json::{Value, json};
 
@@ -24,7 +25,10 @@ fn count() -> Value {
 }
 
 fn host(limits: &str) -> Host {
-    Host::start(&App::with("wayward", &format!("[limits]\n{limits}")))
+    Host::start(&App::with(
+        programs::WAYWARD,
+        &format!("[limits]\n{limits}"),
+    ))
 }
 
 /// Asserts that a caller on a new connection gets an answer soon.
@@ -123,6 +127,7 @@ fn requests_are_answered_on_connections_that_waited_for_longer_than_ten_seconds(
             .map(|(number, mut connection)| {
                 scope.spawn(move || {
                     let at = Duration::from_millis(9_900 + 70 * number as u64);
+                    // The subject is the time for which a connection waits.
                     thread::sleep(at.saturating_sub(start.elapsed()));
                     connection.score(&count()).map(|answer| answer.status)
                 })
@@ -145,7 +150,7 @@ fn the_time_between_two_requests_is_not_the_time_of_a_head() {
     connection.score(&count()).unwrap().expect(200);
     let request = scoring(&count());
     let (start, rest) = request.split_at(20);
-    // The head begins in time, but takes longer than `keep_alive`.
+    // The head begins in time, but takes longer than `keep_alive`. The subject is these two times.
     thread::sleep(Duration::from_millis(500));
     connection.write(start).unwrap();
     thread::sleep(Duration::from_millis(1_500));
@@ -308,7 +313,7 @@ fn a_peer_with_too_many_connections_loses_its_own() {
 
 #[test]
 fn a_host_with_few_file_descriptors_goes_on_accepting() {
-    let app = App::of("wayward");
+    let app = App::of(programs::WAYWARD);
     let mut serve = scorebox("serve", &app);
     serve.args(["--port", "0"]);
     // The soft and the hard limit are set, so that the host cannot raise them.

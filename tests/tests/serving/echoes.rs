@@ -10,6 +10,7 @@ use scorebox_tests::functions::app::{function_app, messages, park, requests};
 use scorebox_tests::functions::values::{base64, envelope, message_metadata, request, wrapped};
 use scorebox_tests::host::{Host, invoke};
 use scorebox_tests::place;
+use scorebox_tests::programs;
 use scorebox_tests::shared::Shared;
 use serde_json::{Value, json};
 
@@ -121,7 +122,7 @@ fn names_of_the_open_inference_protocol_come_back_small() {
 
 #[test]
 fn what_a_schema_does_not_allow_comes_back_small() {
-    let host = TALKER.get(|| Host::start(&App::of("talker")));
+    let host = TALKER.get(|| Host::start(&App::of(programs::TALKER)));
     let score = |body: Value| is_small(&host, "/score", "application/json", body.to_string(), 400);
     is_marked(&score(json!({ long(): 1 })));
     score(json!({ "way": long() }));
@@ -168,7 +169,7 @@ fn paths_queries_and_headers_come_back_small() {
 
 #[test]
 fn what_a_scorer_says_of_a_failure_comes_back_small() {
-    let host = WAYWARD.get(|| Host::start(&App::with("wayward", ROOM)));
+    let host = WAYWARD.get(|| Host::start(&App::with(programs::WAYWARD, ROOM)));
     let score = |deed: Value, status| {
         is_small(
             &host,
@@ -202,7 +203,7 @@ fn what_a_scorer_says_of_a_failure_comes_back_small() {
     // The SDK's parser repeats a value that it does not know.
     score(json!({ "do": long() }), 422);
     let said = invoke(
-        &App::with("wayward", ROOM),
+        &App::with(programs::WAYWARD, ROOM),
         "application/json",
         json!({"do": "fail", "code": "c", "message": long(), "detail": long()})
             .to_string()
@@ -219,7 +220,7 @@ fn functions() -> (App, FunctionsHost) {
         ("bytes", one(Some("binary"))),
         ("kept", messages("msg", "one", Some("binary"), &[])),
     ];
-    let app = function_app("wayward", "", json!({}), &functions);
+    let app = function_app(programs::WAYWARD, "", json!({}), &functions);
     let host = FunctionsHost::start(&app);
     (app, host)
 }

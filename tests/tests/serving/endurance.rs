@@ -10,6 +10,7 @@ use reqwest::Client;
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
 use scorebox_tests::http;
+use scorebox_tests::programs;
 use serde_json::Value;
 
 const CALLS: u64 = 100_000;
@@ -93,7 +94,7 @@ async fn call_many(url: &str, calls: u64, right: fn(&Value) -> bool) -> u64 {
 #[track_caller]
 fn endures(isolation: &str, right: fn(&Value) -> bool) {
     let app = App::with(
-        "wayward",
+        programs::WAYWARD,
         &format!(
             "[limits]\ninstances = 4\ndeadline = \"1s\"\n[instances]\nisolation = \"{isolation}\"\n"
         ),

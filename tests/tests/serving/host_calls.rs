@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
+use scorebox_tests::programs;
 use scorebox_tests::shared::Shared;
 use serde_json::json;
 
@@ -18,7 +19,7 @@ const MANIFEST: &str = "[stores.default]\ncommands = [\"@all\"]\n[limits]\ndeadl
                         instances = 1\n";
 
 fn flooder() -> Host {
-    Host::start(&App::with("flooder", MANIFEST))
+    Host::start(&App::with(programs::FLOODER, MANIFEST))
 }
 
 /// Returns the error text of a deed, or an empty text.

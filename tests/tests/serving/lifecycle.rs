@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
 use scorebox_tests::http::Answer;
+use scorebox_tests::programs;
 use scorebox_tests::redis::free_port;
 use scorebox_tests::wait;
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 /// Starts a host that runs one request at a time, without a queue.
 fn single() -> Host {
     Host::start(&App::with(
-        "wayward",
+        programs::WAYWARD,
         "[limits]\ninstances = 1\nqueue = 0\ndeadline = \"20s\"\nlame_duck = \"0\"\n",
     ))
 }
@@ -48,7 +49,7 @@ fn during<T>(host: &Host, ms: u64, other: impl FnOnce() -> T) -> (Answer, T) {
 #[test]
 fn it_answers_while_the_scorer_loads() {
     let app = App::with(
-        "wayward",
+        programs::WAYWARD,
         "[limits]\ninit_deadline = \"60s\"\n[config]\ninit = \"loop\"\n",
     );
     let host = Host::launch(&app, &["--port", "0"], &[]);
@@ -71,7 +72,7 @@ fn it_answers_while_the_scorer_loads() {
 #[test]
 fn it_becomes_ready_and_early_calls_wait_for_that() {
     // The host listens before it reads the folder, so the folder must exist until it is ready.
-    let app = App::of("wayward");
+    let app = App::of(programs::WAYWARD);
     let host = Host::launch(&app, &["--port", "0"], &[]);
     host.score(&json!({"do": "count"})).expect(200);
     wait::until("readiness", || {
@@ -99,7 +100,7 @@ fn a_stop_finishes_the_call_in_flight() {
 #[test]
 fn a_stop_does_not_wait_for_ever() {
     let app = App::with(
-        "wayward",
+        programs::WAYWARD,
         "[limits]\ndeadline = \"60s\"\ndrain = \"300ms\"\nlame_duck = \"0\"\n",
     );
     let host = Host::start(&app);
@@ -126,7 +127,7 @@ fn a_stop_does_not_wait_for_ever() {
 #[test]
 fn the_functions_host_chooses_the_port() {
     let port = free_port().to_string();
-    let app = App::of("wayward");
+    let app = App::of(programs::WAYWARD);
     let host = Host::launch(&app, &[], &[("FUNCTIONS_CUSTOMHANDLER_PORT", &port)]);
     assert_eq!(host.address, format!("127.0.0.1:{port}"));
     host.get("/").expect(200);
@@ -159,7 +160,7 @@ fn one_call_too_many_is_told_to_come_back() {
 #[test]
 fn calls_that_may_wait_do_and_the_deadline_counts_that() {
     let host = Host::start(&App::with(
-        "wayward",
+        programs::WAYWARD,
         "[limits]\ninstances = 1\nqueue = 2\ndeadline = \"4s\"\n",
     ));
     let sleep = json!({"do": "sleep", "ms": 3000});
@@ -181,7 +182,7 @@ fn calls_that_may_wait_do_and_the_deadline_counts_that() {
 #[test]
 fn a_trap_does_not_hurt_the_call_beside_it() {
     let host = Host::start(&App::with(
-        "wayward",
+        programs::WAYWARD,
         "[limits]\ninstances = 2\ndeadline = \"20s\"\n",
     ));
     let traps = || {
@@ -199,7 +200,7 @@ fn a_trap_does_not_hurt_the_call_beside_it() {
 #[test]
 fn state_survives_on_a_warm_instance_and_ends_with_it() {
     let host = Host::start(&App::with(
-        "wayward",
+        programs::WAYWARD,
         "[limits]\ninstances = 1\ndeadline = \"1s\"\nmemory = \"32MiB\"\n",
     ));
     let count = || {
@@ -230,7 +231,7 @@ fn state_survives_on_a_warm_instance_and_ends_with_it() {
 
 #[test]
 fn ids_are_handed_back_as_azure_ml_did() {
-    let host = Host::start(&App::of("wayward"));
+    let host = Host::start(&App::of(programs::WAYWARD));
     let ids = |sent: &[(&str, &str)]| {
         let mut headers = vec![("content-type", "application/json")];
         headers.extend(sent);

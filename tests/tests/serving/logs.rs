@@ -15,6 +15,7 @@ use scorebox_tests::functions::app::{function_app, messages, park, requests};
 use scorebox_tests::functions::values::{base64, envelope, request, wrapped};
 use scorebox_tests::host::scorebox;
 use scorebox_tests::http::{self, Body};
+use scorebox_tests::programs;
 use serde_json::{Value, json};
 
 /// Largest size of the lines of one request, in bytes: the limit, and the lines that the host adds.
@@ -26,7 +27,7 @@ fn talk(way: &str, times: u32, text: &str, length: usize) -> Value {
 
 /// Returns the log of a host after these requests, in this format. Each request is waited for.
 fn logged(format: &str, calls: &[Value]) -> String {
-    let app = App::of("talker");
+    let app = App::of(programs::TALKER);
     let mut command = scorebox("serve", &app);
     command
         .args(["--port", "0"])
@@ -127,7 +128,7 @@ fn the_lines_that_an_invocation_brings_back_are_bounded_and_each_is_one_line() {
         ("request", requests("res", &[])),
         ("many", messages("msgs", "many", Some("binary"), &[park()])),
     ];
-    let app = function_app("talker", "", json!({}), &functions);
+    let app = function_app(programs::TALKER, "", json!({}), &functions);
     let host = FunctionsHost::start(&app);
     let one = |call: &Value| {
         let body = call.to_string();

@@ -20,4 +20,5 @@ mod packaged_files;
 mod sandbox;
 mod startup;
 mod stops;
+mod texts;
 mod wasi_imports;

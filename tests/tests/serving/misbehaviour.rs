@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use scorebox_tests::app::App;
 use scorebox_tests::host::{Host, invoke};
+use scorebox_tests::programs;
 use scorebox_tests::shared::Shared;
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ static MISFIT: Shared<Host> = Shared::new();
 const LIMITS: &str = "[limits]\ndeadline = \"3s\"\nmemory = \"32MiB\"\ninstances = 2\n";
 
 fn wayward() -> Host {
-    Host::start(&App::with("wayward", LIMITS))
+    Host::start(&App::with(programs::WAYWARD, LIMITS))
 }
 
 /// Asserts that a deed fails, and returns its line in the log.
@@ -212,7 +213,7 @@ fn an_answer_goes_out_with_the_type_that_the_scorer_gave() {
 
 #[test]
 fn tensors_that_do_not_fit_the_ports_are_an_invalid_output() {
-    let host = MISFIT.get(|| Host::start(&App::of("misfit")));
+    let host = MISFIT.get(|| Host::start(&App::of(programs::MISFIT)));
     let score = |way: f64| host.score(&json!({"x": [[way, 2.0], [0.5, 0.25]]}));
     for (way, part) in [
         (1.0, "f64"),
@@ -241,7 +242,7 @@ fn tensors_that_do_not_fit_the_ports_are_an_invalid_output() {
 #[test]
 fn invoke_ends_with_a_code_for_each_kind_of_failure() {
     let app = App::with(
-        "wayward",
+        programs::WAYWARD,
         "[limits]\ndeadline = \"1s\"\nmemory = \"32MiB\"\n",
     );
     let run = |deed: Value| invoke(&app, "application/json", deed.to_string().as_bytes());

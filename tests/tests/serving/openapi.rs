@@ -11,7 +11,7 @@ use scorebox_tests::app::App;
 use scorebox_tests::digits::sample;
 use scorebox_tests::host::Host;
 use scorebox_tests::redis::{Kind, Redis};
-use scorebox_tests::{place, require, run, skip};
+use scorebox_tests::{place, programs, require, run, skip};
 use serde_json::Value;
 
 /// PyPI package of the validator, with its version, because another version may decide otherwise.
@@ -155,8 +155,8 @@ fn of_the_features() {
 fn of_scorers_with_anything_and_with_many_ports() {
     let python = python!();
     assert_eq!(check(&Host::start(&place::example("echo")), python), 0);
-    assert_eq!(check(&Host::start(&App::of("dtypes")), python), 0);
-    assert_eq!(check(&Host::start(&App::of("misfit")), python), 2);
+    assert_eq!(check(&Host::start(&App::of(programs::DTYPES)), python), 0);
+    assert_eq!(check(&Host::start(&App::of(programs::MISFIT)), python), 2);
 }
 
 #[test]
@@ -164,6 +164,6 @@ fn of_routes_of_one_s_own() {
     let python = python!();
     let routes = ["v1/score", "v1-score"]
         .map(|route| format!("[[trigger]]\nkind = \"http\"\nroute = \"{route}\"\n"));
-    let host = Host::start(&App::with("wayward", &routes.concat()));
+    let host = Host::start(&App::with(programs::WAYWARD, &routes.concat()));
     assert_eq!(check(&host, python), 3);
 }

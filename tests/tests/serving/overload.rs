@@ -12,6 +12,7 @@ use scorebox_tests::app::App;
 use scorebox_tests::digits;
 use scorebox_tests::host::Host;
 use scorebox_tests::http::{self, Answer};
+use scorebox_tests::programs;
 use scorebox_tests::wait;
 use serde_json::{Value, json};
 
@@ -255,7 +256,7 @@ fn small_calls_are_answered_while_large_ones_are_scored() {
 fn a_kept_answer_waits_for_no_instance() {
     let limits = "[limits]\ninstances = 1\nqueue = 0\ndeadline = \"20s\"\n";
     let host = Host::start(&App::with(
-        "repeater",
+        programs::REPEATER,
         &format!("{limits}[prediction_cache]\n[stores.default]\n"),
     ));
     let call = |number: i64, ms: u64| host.score(&json!({"number": number, "ms": ms}));
@@ -278,7 +279,7 @@ fn a_kept_answer_waits_for_no_instance() {
 #[test]
 fn a_scorer_that_takes_all_memory_leaves_the_others_theirs() {
     let limits = "[limits]\nmemory = \"256MiB\"\ntotal_memory = \"256MiB\"\ninstances = 4\n";
-    let host = Host::start(&App::with("wayward", limits));
+    let host = Host::start(&App::with(programs::WAYWARD, limits));
     let grown = |answer: Answer| answer.json()["granted_bytes"].as_u64().expect("a number");
     // Half of the memory is divided equally, and half is for instances that need more: 32 MiB and
     // 128 MiB.

@@ -11,7 +11,7 @@ use scorebox_tests::app::{App, copy};
 use scorebox_tests::host::{Host, refused, scorebox};
 use scorebox_tests::packaging::{self, package, package_with_engine, packaged};
 use scorebox_tests::run::{self, Finished};
-use scorebox_tests::{onnx, place};
+use scorebox_tests::{onnx, place, programs};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -27,7 +27,7 @@ const PAD_BYTES: usize = 32 << 20;
 /// Returns a project whose `init` keeps the sum of the weights.
 fn project(manifest: &str) -> App {
     let app = App::with(
-        "keeper",
+        programs::KEEPER,
         &format!("model = \"model\"\n{manifest}\n[stores.default]\n"),
     );
     app.write_digits_model();
@@ -242,7 +242,7 @@ fn a_component_of_the_same_kind_is_refused() {
     // A custom section changes only the digest.
     let with = |letter: u8| {
         let app = project("");
-        let component = std::fs::read(place::program("keeper")).unwrap();
+        let component = std::fs::read(place::program(programs::KEEPER)).unwrap();
         app.write(
             "component.wasm",
             &[component.as_slice(), &[0, 2, 1, letter]].concat(),

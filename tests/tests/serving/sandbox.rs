@@ -6,7 +6,7 @@
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
 use scorebox_tests::redis::{Kind, PASSWORD, Redis};
-use scorebox_tests::{place, require, run};
+use scorebox_tests::{place, programs, require, run};
 use serde_json::{Value, json};
 
 const SECRET: &str = "s3cr3t-of-the-host";
@@ -31,7 +31,7 @@ fn a_scorer_has_no_environment_no_arguments_no_files_and_no_sockets() {
         ("SCOREBOX_LOG", "trace"),
         ("WEBSITE_AUTH_KEY", SECRET),
     ];
-    let host = Host::start_with(&App::of("wayward"), &variables);
+    let host = Host::start_with(&App::of(programs::WAYWARD), &variables);
 
     let environment = host.score(&json!({"do": "environment"})).expect(200).json();
     assert_eq!(environment["variables"], json!([]));
@@ -69,7 +69,7 @@ fn a_scorer_has_no_environment_no_arguments_no_files_and_no_sockets() {
 
 #[test]
 fn invoke_is_as_closed_as_serve() {
-    let app = App::of("wayward");
+    let app = App::of(programs::WAYWARD);
     let mut command = scorebox_tests::host::scorebox("invoke", &app);
     let answer = run::finish(command.env("SECRET", SECRET), br#"{"do": "environment"}"#).ended(0);
     assert_eq!(answer.json()["variables"], json!([]));
@@ -79,7 +79,7 @@ fn invoke_is_as_closed_as_serve() {
 #[test]
 fn a_scorer_reads_its_settings_and_no_others() {
     let host = Host::start(&App::with(
-        "wayward",
+        programs::WAYWARD,
         "[config]\nthreshold = \"0.5\"\nempty = \"\"\n",
     ));
     let answer = host
@@ -99,7 +99,7 @@ fn a_scorer_reads_its_settings_and_no_others() {
 
 #[test]
 fn attributes_come_without_credentials() {
-    let host = Host::start_with(&App::of("wayward"), &[("SCOREBOX_LOG", "trace")]);
+    let host = Host::start_with(&App::of(programs::WAYWARD), &[("SCOREBOX_LOG", "trace")]);
     let removed = [
         "authorization",
         "cookie",
@@ -148,7 +148,7 @@ fn attributes_come_without_credentials() {
 
 #[test]
 fn a_key_in_the_query_is_neither_handed_on_nor_logged() {
-    let host = Host::start_with(&App::of("wayward"), &[("SCOREBOX_LOG", "trace")]);
+    let host = Host::start_with(&App::of(programs::WAYWARD), &[("SCOREBOX_LOG", "trace")]);
     let headers = [("content-type", "application/json")];
     let answer = host
         .send(
@@ -164,7 +164,7 @@ fn a_key_in_the_query_is_neither_handed_on_nor_logged() {
 
 #[test]
 fn what_a_scorer_writes_becomes_lines_of_the_call() {
-    let host = Host::start_with(&App::of("wayward"), &[("SCOREBOX_LOG", "trace")]);
+    let host = Host::start_with(&App::of(programs::WAYWARD), &[("SCOREBOX_LOG", "trace")]);
     let print = json!({"do": "print", "stdout": ["one", "two"], "stderr": ["three"]});
     let answer = host.score(&print).expect(200);
     let id = answer.header("x-request-id").expect("an id").to_owned();
@@ -209,7 +209,7 @@ fn what_a_scorer_writes_becomes_lines_of_the_call() {
 
 #[test]
 fn the_log_has_a_threshold_and_a_form() {
-    let host = Host::start(&App::of("wayward"));
+    let host = Host::start(&App::of(programs::WAYWARD));
     let write = |level: &str| {
         host.score(
             &json!({"do": "log", "level": level, "message": format!("a line of level {level}")}),
@@ -236,7 +236,7 @@ fn the_password_of_a_store_is_in_no_line() {
     require!("redis-server");
     let redis = Redis::start(Kind::Password);
     let url = redis.url();
-    let app = App::with("keys", "[stores.default]\n");
+    let app = App::with(programs::KEYS, "[stores.default]\n");
     let host = Host::start_with(
         &app,
         &[("SCOREBOX_REDIS_URL", &url), ("SCOREBOX_LOG", "trace")],

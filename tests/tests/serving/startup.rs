@@ -8,6 +8,7 @@ use std::path::Path;
 use scorebox_tests::app::App;
 use scorebox_tests::host::{refused, scorebox};
 use scorebox_tests::place;
+use scorebox_tests::programs;
 use scorebox_tests::run::{self, Finished};
 use scorebox_tests::safetensors::{self, Dtype};
 
@@ -66,7 +67,7 @@ fn check(app: &Path) -> Finished {
 #[test]
 fn an_import_that_no_host_lends_is_named() {
     refuses(
-        &App::of("importer"),
+        &App::of(programs::IMPORTER),
         COMPONENT,
         &["intruder:host/secrets", "fix:"],
     );
@@ -79,12 +80,12 @@ fn a_component_of_another_world_is_told_which_worlds_there_are() {
         "scorebox:scoring/tensor-scorer@0.1.0",
         "fix:",
     ];
-    refuses(&App::of("stranger"), COMPONENT, &parts);
+    refuses(&App::of(programs::STRANGER), COMPONENT, &parts);
 }
 
 #[test]
 fn describe_may_not_use_a_capability() {
-    let app = App::with("impure", "model = \"model\"\n");
+    let app = App::with(programs::IMPURE, "model = \"model\"\n");
     app.write_digits_model();
     refuses(&app, COMPONENT, &["describe", "model", "fix:"]);
 }
@@ -107,21 +108,21 @@ fn what_is_no_component_is_told_apart() {
         COMPONENT,
         &["component.wasm", "fix:"],
     );
-    let mut cut_off = std::fs::read(place::program("wayward")).unwrap();
+    let mut cut_off = std::fs::read(place::program(programs::WAYWARD)).unwrap();
     cut_off.truncate(cut_off.len() / 2);
     refuses(
         &App::made("cut-off", &cut_off, ""),
         COMPONENT,
         &["component.wasm", "fix:"],
     );
-    let app = App::of("wayward");
+    let app = App::of(programs::WAYWARD);
     app.remove("component.wasm");
     refuses(&app, COMPONENT, &["component.wasm", "cargo xtask build"]);
 }
 
 #[test]
 fn a_source_must_be_built_first() {
-    let app = App::of("wayward");
+    let app = App::of(programs::WAYWARD);
     app.write(
         "scorebox.toml",
         b"[scorer]\nname = \"x\"\ncomponent = { cargo = \".\" }\n",
@@ -131,7 +132,7 @@ fn a_source_must_be_built_first() {
 
 #[test]
 fn a_model_that_is_missing_or_damaged_is_named() {
-    let app = App::with("weights", "model = \"model\"\n");
+    let app = App::with(programs::WEIGHTS, "model = \"model\"\n");
     refuses(&app, MODEL, &["model", "fix:"]);
 
     let whole =
@@ -158,7 +159,7 @@ fn a_manifest_that_is_missing_or_wrong_is_explained() {
         &["scorebox.toml", "cargo xtask build"],
     );
     refuses(&empty.path().join("none"), MANIFEST, &["none", "fix:"]);
-    let with = |manifest: &str| App::with("wayward", manifest);
+    let with = |manifest: &str| App::with(programs::WAYWARD, manifest);
     refuses(
         &with("[limits]\ndeadlin = \"1s\"\n"),
         MANIFEST,
@@ -170,21 +171,25 @@ fn a_manifest_that_is_missing_or_wrong_is_explained() {
         &["limits.deadline", "soon", "5s"],
     );
     refuses(&with("[limits\n"), MANIFEST, &["invalid TOML"]);
-    let app = App::of("wayward");
+    let app = App::of(programs::WAYWARD);
     app.write("scorebox.toml", b"[scorer]\nname = \"x\"\n");
     refuses(&app, MANIFEST, &["component"]);
 }
 
 #[test]
 fn an_unknown_section_is_refused_even_if_it_is_empty() {
-    refuses(&App::with("wayward", "[limit]\n"), MANIFEST, &["`limit`"]);
+    refuses(
+        &App::with(programs::WAYWARD, "[limit]\n"),
+        MANIFEST,
+        &["`limit`"],
+    );
 }
 
 #[test]
 fn init_that_fails_panics_or_never_ends_is_explained() {
     let with = |how: &str| {
         App::with(
-            "wayward",
+            programs::WAYWARD,
             &format!("[limits]\ninit_deadline = \"1s\"\n[config]\ninit = \"{how}\"\n"),
         )
     };
@@ -209,7 +214,7 @@ fn init_that_fails_panics_or_never_ends_is_explained() {
 
 #[test]
 fn a_bad_redis_url_is_named_and_not_shown() {
-    let app = App::with("keys", "[stores.default]\n");
+    let app = App::with(programs::KEYS, "[stores.default]\n");
     for url in [
         "hunter2@cache.example:6380",
         "http://:hunter2@cache.example",
@@ -229,7 +234,7 @@ fn a_bad_redis_url_is_named_and_not_shown() {
 #[test]
 fn stores_that_the_manifest_does_not_name_are_asked_for() {
     refuses(
-        &App::of("keys"),
+        &App::of(programs::KEYS),
         COMPONENT,
         &["wasi:keyvalue", "[stores.", "fix:"],
     );
@@ -239,7 +244,7 @@ fn stores_that_the_manifest_does_not_name_are_asked_for() {
 fn a_port_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let app = App::of("wayward");
+    let app = App::of(programs::WAYWARD);
     let serve = |command: &mut std::process::Command| run::finish(command, b"");
     let served = serve(scorebox("serve", &app).args(["--port", &port])).ended(LISTEN);
     is_logged(&served.said(&[&port, "--port"]));
@@ -250,7 +255,7 @@ fn a_port_in_use_is_named() {
 
 #[test]
 fn a_port_variable_that_is_no_number_is_named() {
-    let app = App::of("wayward");
+    let app = App::of(programs::WAYWARD);
     let mut serve = scorebox("serve", &app);
     let served =
         run::finish(serve.env("FUNCTIONS_CUSTOMHANDLER_PORT", "many"), b"").ended(ENVIRONMENT);

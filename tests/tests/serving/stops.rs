@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use scorebox_tests::app::App;
 use scorebox_tests::connection::{Connection, scoring};
 use scorebox_tests::host::Host;
+use scorebox_tests::programs;
 use scorebox_tests::{redis::free_port, wait};
 use serde_json::json;
 
@@ -62,7 +63,7 @@ fn call_until_the_end(host: &Host, number: u64, tally: &Tally) {
 }
 
 fn stop_under_load(manifest: &str, variables: &[(&str, &str)]) -> Tally {
-    let app = App::with("wayward", manifest);
+    let app = App::with(programs::WAYWARD, manifest);
     let host = Host::start_with(&app, variables);
     let tally = Tally::default();
     thread::scope(|scope| {
@@ -123,7 +124,7 @@ fn a_stop_under_the_functions_host_loses_no_request() {
 
 #[test]
 fn load_balancers_are_told_first_and_calls_are_answered_meanwhile() {
-    let app = App::with("wayward", "[limits]\nlame_duck = \"5s\"\n");
+    let app = App::with(programs::WAYWARD, "[limits]\nlame_duck = \"5s\"\n");
     let host = Host::start(&app);
     let mut kept = Connection::open(&host.address).unwrap();
     kept.score(&json!({"do": "count"})).unwrap().expect(200);
@@ -163,7 +164,7 @@ fn load_balancers_are_told_first_and_calls_are_answered_meanwhile() {
 #[test]
 fn a_second_signal_ends_the_host_at_once() {
     let app = App::with(
-        "wayward",
+        programs::WAYWARD,
         "[limits]\nlame_duck = \"50s\"\ndrain = \"50s\"\ndeadline = \"55s\"\n",
     );
     for (first, second) in [

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
 use scorebox_tests::place;
+use scorebox_tests::programs;
 use scorebox_tests::run::{self, Finished};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -64,15 +65,18 @@ fn build(project: &Path, output: &Path) -> Finished {
 #[track_caller]
 fn built(manifest: &str) -> TempDir {
     let output = tempfile::tempdir().unwrap();
-    build(&App::with("tourist", manifest), &output.path().join("app"))
-        .ended(0)
-        .said(&["init done"]);
+    build(
+        &App::with(programs::TOURIST, manifest),
+        &output.path().join("app"),
+    )
+    .ended(0)
+    .said(&["init done"]);
     output
 }
 
 #[test]
 fn a_snapshot_may_import_every_interface_of_wasi() {
-    let component = std::fs::read(place::program("tourist")).unwrap();
+    let component = std::fs::read(place::program(programs::TOURIST)).unwrap();
     let component = String::from_utf8_lossy(&component);
     for interface in INTERFACES {
         assert!(
@@ -149,7 +153,7 @@ fn a_sleep_in_run_lasts_as_long_as_it_says_and_ends_with_the_deadline() {
 fn an_interface_that_init_uses_is_closed_or_named() {
     let project = |deed: &str, snapshot: bool| {
         let app = App::with(
-            "tourist",
+            programs::TOURIST,
             &format!("model = \"model\"\nsnapshot = {snapshot}\n"),
         );
         app.write("model/deed", deed.as_bytes());
@@ -264,11 +268,14 @@ fn an_interface_that_init_uses_is_closed_or_named() {
 fn programs_of_the_standard_library_alone_are_built_with_a_snapshot() {
     // Both programs sleep in `run`, and the second also has stores.
     let output = tempfile::tempdir().unwrap();
-    build(&App::of("repeater"), &output.path().join("repeater"))
-        .ended(0)
-        .said(&["init done"]);
     build(
-        &App::with("keys", "[stores.default]\n"),
+        &App::of(programs::REPEATER),
+        &output.path().join("repeater"),
+    )
+    .ended(0)
+    .said(&["init done"]);
+    build(
+        &App::with(programs::KEYS, "[stores.default]\n"),
         &output.path().join("keys"),
     )
     .ended(0)

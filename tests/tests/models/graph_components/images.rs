@@ -8,7 +8,7 @@ use std::process::Command;
 use scorebox_tests::app::{App, copy};
 use scorebox_tests::host::{Host, refused, scorebox};
 use scorebox_tests::packaging::{documents, package, package_with_engine, packaged};
-use scorebox_tests::{onnx, place, run};
+use scorebox_tests::{onnx, place, programs, run};
 use serde_json::json;
 
 use super::{app, op};
@@ -35,7 +35,7 @@ fn init_calls_no_graph_where_an_image_is_built_and_may_at_each_start() {
     ] {
         let project = |manifest: &str| {
             let app = app(
-                "grapher",
+                programs::GRAPHER,
                 &[("floats", onnx::identity(onnx::element::FLOAT))],
                 manifest,
             );
@@ -67,7 +67,7 @@ fn graphs_are_loaded_for_who_calls_them_and_refused_where_nothing_runs_them() {
     let output = tempfile::tempdir().unwrap();
     let place = output.path().join("app");
     build(
-        app("weights", &[("broken", b"no graph".to_vec())], "").path(),
+        app(programs::WEIGHTS, &[("broken", b"no graph".to_vec())], "").path(),
         &place,
     )
     .ended(0);
@@ -93,7 +93,7 @@ fn graphs_are_loaded_for_who_calls_them_and_refused_where_nothing_runs_them() {
 
     let logreg = onnx::trained("logreg");
     let cut = app(
-        "classifier",
+        programs::CLASSIFIER,
         &[
             ("good", logreg.clone()),
             ("text/cut", logreg[..3000].to_vec()),
@@ -106,17 +106,22 @@ fn graphs_are_loaded_for_who_calls_them_and_refused_where_nothing_runs_them() {
     run::finish(&mut scorebox("check", &cut), b"")
         .ended(5)
         .said(&["text/cut.onnx: cannot be loaded", "fix:"]);
-    refused(&App::of("classifier"), &[]).ended(4).said(&[
-        "the model holds no graph",
-        "scorer.model",
-        "fix:",
-    ]);
+    refused(&App::of(programs::CLASSIFIER), &[])
+        .ended(4)
+        .said(&["the model holds no graph", "scorer.model", "fix:"]);
     let elsewhere = [("SCOREBOX_ENGINE_LIBRARY", "/nowhere/lib.so")];
-    refused(&app("classifier", &[("m", logreg.clone())], ""), &elsewhere)
-        .ended(11)
-        .said(&["/nowhere/lib.so"]);
+    refused(
+        &app(programs::CLASSIFIER, &[("m", logreg.clone())], ""),
+        &elsewhere,
+    )
+    .ended(11)
+    .said(&["/nowhere/lib.so"]);
 
-    let app = app("classifier", &[("b", logreg.clone()), ("a", logreg)], "");
+    let app = app(
+        programs::CLASSIFIER,
+        &[("b", logreg.clone()), ("a", logreg)],
+        "",
+    );
     let report = run::finish(scorebox("check", &app).args(["--output", "json"]), b"")
         .ended(0)
         .json();

@@ -5,7 +5,7 @@
 use scorebox_tests::app::App;
 use scorebox_tests::digits::{Digit, sample};
 use scorebox_tests::host::Host;
-use scorebox_tests::{onnx, place};
+use scorebox_tests::{onnx, place, programs};
 use serde_json::{Value, json};
 
 use super::app;
@@ -29,7 +29,7 @@ fn a_component_of_wasi_nn_alone_scores_all_models_as_scikit_learn() {
         .iter()
         .map(|(_, file, _)| (*file, onnx::trained(file)))
         .collect();
-    let app = app("classifier", &graphs, "");
+    let app = app(programs::CLASSIFIER, &graphs, "");
     let host = Host::start(&app);
     let classify = |graph: &str, digits: &[Digit]| {
         let rows: Vec<_> = digits.iter().map(Digit::row).collect();

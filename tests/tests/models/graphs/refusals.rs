@@ -7,7 +7,7 @@ use std::process::Command;
 
 use scorebox_tests::app::App;
 use scorebox_tests::host::{invoke, refused, scorebox};
-use scorebox_tests::{onnx, place, run};
+use scorebox_tests::{onnx, place, programs, run};
 
 #[test]
 fn what_cannot_be_served_is_refused_with_its_fix() {
@@ -61,7 +61,7 @@ fn what_cannot_be_served_is_refused_with_its_fix() {
         .ended(11)
         .said(&["cannot be loaded"])
         .said(&fix);
-    let component = App::with("mirror", "model = \"model\"\ngraph = \"a\"\n");
+    let component = App::with(programs::MIRROR, "model = \"model\"\ngraph = \"a\"\n");
     check(&component, 3, &["`scorer.graph`", "`scorer.component`"]);
     let neither = served("");
     neither.write("scorebox.toml", b"[scorer]\nname = \"x\"\n");

@@ -12,7 +12,7 @@ use scorebox_tests::host::invoke;
 use scorebox_tests::mutation::{Chance, mutated};
 use scorebox_tests::run::{self, Finished};
 use scorebox_tests::zip_file::{self, Member};
-use scorebox_tests::{bytes, numpy, place, safetensors};
+use scorebox_tests::{bytes, numpy, place, programs, safetensors};
 use serde_json::{Value, json};
 
 use super::{STARTING, check, each, refusal};
@@ -21,7 +21,7 @@ use super::{STARTING, check, each, refusal};
 /// all of it.
 fn reading(model: &str, bytes: &[u8]) -> App {
     let app = App::with(
-        "weights",
+        programs::WEIGHTS,
         "model = \"model\"\nsnapshot = false\n[package]\nsample = \"sample.json\"\n",
     );
     app.write(model, bytes);

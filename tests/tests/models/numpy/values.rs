@@ -8,6 +8,7 @@ use safetensors::SafeTensors;
 use scorebox_tests::app::App;
 use scorebox_tests::host::invoke;
 use scorebox_tests::numpy;
+use scorebox_tests::programs;
 use scorebox_tests::zip_file::{self, Member};
 use serde_json::{Value, json};
 
@@ -110,7 +111,7 @@ fn single_arrays_of_every_version_are_named_by_their_file() {
 
 #[test]
 fn a_scorer_reads_what_was_converted() {
-    let app = App::with("weights", "model = \"model\"\n");
+    let app = App::with(programs::WEIGHTS, "model = \"model\"\n");
     let converted = convert(&numpy::made("deflated.npz"), &app.path().join("model"), &[]).ended(0);
     converted.said(&[
         "tensor   cube i32 [2, 3, 4], 96 bytes",

@@ -4,6 +4,7 @@
 
 use scorebox_tests::app::App;
 use scorebox_tests::host::refused;
+use scorebox_tests::programs;
 use scorebox_tests::redis::{Kind, Redis};
 use scorebox_tests::require;
 use serde_json::json;
@@ -140,7 +141,7 @@ fn a_scorer_without_commands_is_refused() {
         "[stores.default]\n",
         "[stores.default]\ncommands = []\n",
     ] {
-        let app = App::with("commands", manifest);
+        let app = App::with(programs::COMMANDS, manifest);
         let ended = refused(&app, &[]).ended(COMPONENT);
         ended.said(&[
             "scorebox:scoring/redis@0.1.0",
@@ -149,7 +150,10 @@ fn a_scorer_without_commands_is_refused() {
             "fix:",
         ]);
     }
-    let app = App::with("commands", "[stores.default]\ncommands = [\"BLPOP\"]\n");
+    let app = App::with(
+        programs::COMMANDS,
+        "[stores.default]\ncommands = [\"BLPOP\"]\n",
+    );
     refused(&app, &[]).ended(3).said(&[
         "stores.default.commands",
         "`BLPOP` is never allowed",

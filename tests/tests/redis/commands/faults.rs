@@ -5,7 +5,7 @@
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
 use scorebox_tests::redis::{Kind, Redis};
-use scorebox_tests::{require, wait};
+use scorebox_tests::{programs, require, wait};
 use serde_json::json;
 
 use super::{ALL, ask, execute, host};
@@ -54,7 +54,7 @@ fn a_server_that_is_gone_is_unavailable_and_in_the_log() {
 
 #[test]
 fn a_store_in_memory_has_no_raw_commands_and_says_which_variable_is_missing() {
-    let host = Host::start(&App::with("commands", ALL));
+    let host = Host::start(&App::with(programs::COMMANDS, ALL));
     assert_eq!(ask(&host, json!(["open"])), json!([{"ok": null}]));
     assert_eq!(execute(&host, "GET n"), json!({"error": "disconnected"}));
     assert_eq!(

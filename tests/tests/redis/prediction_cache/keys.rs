@@ -6,7 +6,7 @@ use scorebox_tests::app::App;
 use scorebox_tests::digits::sample;
 use scorebox_tests::host::{Host, refused};
 use scorebox_tests::redis::{Kind, Redis};
-use scorebox_tests::{require, wait};
+use scorebox_tests::{programs, require, wait};
 use serde_json::{Value, json};
 
 use super::{FAR, HIT, MISS, STORE, app, check, entries, have_run};
@@ -122,6 +122,6 @@ fn tensors_are_the_same_question_in_whatever_form() {
 
 #[test]
 fn a_scorer_that_may_answer_otherwise_has_no_cache() {
-    let app = App::with("keys", &format!("{STORE}[prediction_cache]\n"));
+    let app = App::with(programs::KEYS, &format!("{STORE}[prediction_cache]\n"));
     refused(&app, &[]).said(&["deterministic", "[prediction_cache]"]);
 }

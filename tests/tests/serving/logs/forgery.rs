@@ -4,6 +4,7 @@
 
 use scorebox_tests::app::App;
 use scorebox_tests::host::{invoke, scorebox};
+use scorebox_tests::programs;
 use scorebox_tests::run;
 use serde_json::{Value, json};
 
@@ -39,7 +40,7 @@ fn a_text_of_a_scorer_forges_no_line_and_moves_no_cursor() {
 
 #[test]
 fn what_the_host_prints_to_people_holds_no_control_characters() {
-    let app = App::of("wayward");
+    let app = App::of(programs::WAYWARD);
     let deed = json!({"do": "reject", "code": "no", "message": EVIL, "detail": EVIL});
     let refused = invoke(&app, "application/json", deed.to_string().as_bytes()).ended(20);
     is_plain(&refused.stderr);
@@ -48,7 +49,7 @@ fn what_the_host_prints_to_people_holds_no_control_characters() {
     let said = invoke(&app, "application/json", deed.to_string().as_bytes()).ended(0);
     is_plain(&said.stderr);
     // This manifest comes from an attacker.
-    let key = App::of("wayward");
+    let key = App::of(programs::WAYWARD);
     key.write(
         "scorebox.toml",
         b"[scorer]\nname = \"a\"\n\"a\\n  fix: run this\\u001b[2J\" = 1\n",
@@ -62,7 +63,10 @@ fn what_the_host_prints_to_people_holds_no_control_characters() {
         refused.stderr
     );
     // A version is one line.
-    let version = App::with("wayward", "version = \"1\\u001b[2J\\nscorer ok\\u202e\"\n");
+    let version = App::with(
+        programs::WAYWARD,
+        "version = \"1\\u001b[2J\\nscorer ok\\u202e\"\n",
+    );
     is_plain(
         &run::finish(&mut scorebox("check", &version), b"")
             .ended(3)
@@ -70,7 +74,7 @@ fn what_the_host_prints_to_people_holds_no_control_characters() {
     );
     // A scorer's configuration may be any text.
     let version = App::with(
-        "wayward",
+        programs::WAYWARD,
         "[config]\nevil = \"1\\u001b[2J\\nscorer ok\\u202e\"\n",
     );
     for output in ["text", "json"] {

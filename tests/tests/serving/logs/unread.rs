@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use scorebox_tests::app::App;
 use scorebox_tests::host::scorebox;
 use scorebox_tests::http::{self, Body};
+use scorebox_tests::programs;
 use scorebox_tests::wait;
 use serde_json::{Value, json};
 
@@ -101,7 +102,7 @@ impl Drop for Unread {
 
 #[test]
 fn a_host_whose_log_nobody_reads_answers_every_call_and_ends_when_told() {
-    let mut host = Unread::start(&App::of("wayward"), "debug");
+    let mut host = Unread::start(&App::of(programs::WAYWARD), "debug");
     // This is ten times as many lines as a pipe holds.
     for _ in 0..3000 {
         host.score(&json!({"do": "count"}));
@@ -124,7 +125,7 @@ fn a_host_whose_log_nobody_reads_answers_every_call_and_ends_when_told() {
 
 #[test]
 fn lines_that_nobody_takes_are_dropped_and_counted_and_the_count_is_said() {
-    let mut host = Unread::start(&App::of("talker"), "info");
+    let mut host = Unread::start(&App::of(programs::TALKER), "info");
     let (calls, lines) = (12, 900);
     for _ in 0..calls {
         host.score(&talk("log", lines, "x", 800));
@@ -156,7 +157,7 @@ fn lines_that_nobody_takes_are_dropped_and_counted_and_the_count_is_said() {
 
 #[test]
 fn a_reader_of_the_log_that_goes_away_ends_nothing() {
-    let mut host = Unread::start(&App::of("wayward"), "debug");
+    let mut host = Unread::start(&App::of(programs::WAYWARD), "debug");
     // Every write fails from here on.
     host.stdout = None;
     for _ in 0..100 {

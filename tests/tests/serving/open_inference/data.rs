@@ -5,6 +5,7 @@
 use scorebox_tests::app::App;
 use scorebox_tests::digits::{self, Digit, sample};
 use scorebox_tests::host::Host;
+use scorebox_tests::programs;
 use scorebox_tests::shared::Shared;
 use serde_json::{Value, json};
 
@@ -31,7 +32,7 @@ const PORTS: [(&str, &str, &[u8]); 13] = [
 ];
 
 fn dtypes_host() -> Host {
-    Host::start(&App::of("dtypes"))
+    Host::start(&App::of(programs::DTYPES))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the model takes f32")]
@@ -144,7 +145,7 @@ fn bare_bytes_are_a_tensor_where_they_can_be_only_one() {
         &host.send("POST", "/score", &[], json).expect(200).json(),
     );
 
-    let host = Host::start(&App::of("misfit"));
+    let host = Host::start(&App::of(programs::MISFIT));
     let sent: Vec<u8> = [0f32, 1.5, 2.0, 0.25]
         .iter()
         .flat_map(|x| x.to_le_bytes())
