@@ -216,9 +216,34 @@ pub fn check_help(snapshots: &mut Snapshots, program: &Path, name: &str, words: 
     let help = run::finish(command.env_clear().args(words).arg("--help"), b"").ended(0);
     assert_eq!(help.stderr, "", "help goes to standard output");
     snapshots.check(name, &help.stdout);
-    for inner in commands(&help.stdout) {
-        let words = [words, &[inner]].concat();
-        check_help(snapshots, program, &format!("{name}-{inner}"), &words);
+    check_help_of(snapshots, program, name, words, commands(&help.stdout));
+}
+
+/// Adds the help of each command that a program's help lists to the snapshots, but not the
+/// program's own help.
+///
+/// # Panics
+/// If a help cannot be printed.
+pub fn check_help_of_commands(snapshots: &mut Snapshots, program: &Path, name: &str) {
+    let mut command = Command::new(program);
+    let help = run::finish(command.env_clear().arg("--help"), b"").ended(0);
+    check_help_of(snapshots, program, name, &[], commands(&help.stdout));
+}
+
+/// Adds the help of some commands, and of each of their commands, to the snapshots.
+///
+/// # Panics
+/// If a help cannot be printed.
+pub fn check_help_of<'a>(
+    snapshots: &mut Snapshots,
+    program: &Path,
+    name: &str,
+    words: &[&str],
+    commands: impl IntoIterator<Item = &'a str>,
+) {
+    for command in commands {
+        let words = [words, &[command]].concat();
+        check_help(snapshots, program, &format!("{name}-{command}"), &words);
     }
 }
 
