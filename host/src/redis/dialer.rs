@@ -21,7 +21,7 @@ use tokio_rustls::TlsConnector;
 
 use super::endpoint::{Address, Endpoint};
 use super::identity::{Credentials, Login, Logins};
-use super::reply_limit::Bounded;
+use super::reply_limit::{Bounded, NOT_RESP, io_kind};
 use super::tls::{self, Stream};
 use super::watching::Watch;
 use crate::text::{NAME_BYTES, cut};
@@ -348,6 +348,9 @@ fn refusal(error: &RedisError) -> Refusal {
             why: "the server refused the credentials".to_owned(),
             is_login: true,
         },
+        (ErrorKind::Io, _) if io_kind(error) == Some(NOT_RESP) => {
+            "the server refused: parse error".to_owned().into()
+        }
         (ErrorKind::Io, _) => format!("no connection: {}", error.category()).into(),
         (_, Some(code)) => format!("the server refused: {}", cut(code, NAME_BYTES)).into(),
         (_, None) => format!("the server refused: {}", error.category()).into(),

@@ -30,6 +30,7 @@ pub use self::entra::Platform;
 pub use self::identity::{Clock, Credentials, Granted, Login, TokenSource};
 pub use self::memory::Memory;
 pub use self::reach::Reached;
+pub use self::reply_limit::reply_bytes;
 pub use self::server::Server;
 pub use self::store::Store;
 pub use self::watching::Told;
