@@ -19,7 +19,7 @@ pub use self::commands::{Again, COMMANDS, Keys, Row};
 pub use self::connection::Connection;
 pub use self::keys::positions;
 pub use self::refused::{REFUSED, Refused};
-pub use self::reply::{NODE_BYTES, Node, REPLY_BYTES, Reply};
+pub use self::reply::{Budget, NODE_BYTES, Node, REPLY_BYTES, Reply, reply};
 
 /// Redis command: its name, followed by its arguments.
 pub type Command = Vec<Vec<u8>>;

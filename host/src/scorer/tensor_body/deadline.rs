@@ -14,10 +14,7 @@ thread_local! {
 
 /// Runs `read`, which reads a body and ends early when the deadline passes. Returns `None` if the
 /// deadline passed before the whole body was read.
-pub(in crate::scorer) fn reading_until<T>(
-    deadline: Instant,
-    read: impl FnOnce() -> T,
-) -> Option<T> {
+pub fn reading_until<T>(deadline: Instant, read: impl FnOnce() -> T) -> Option<T> {
     let _set = Set::new(deadline);
     let value = read();
     (!IS_PASSED.get()).then_some(value)

@@ -25,7 +25,7 @@ use crate::error::ScoreFailure;
 use crate::model::Dtype;
 use crate::text::{NAME_BYTES, cut};
 
-pub(super) use self::deadline::reading_until;
+pub use self::deadline::reading_until;
 use self::open_inference::{Asked, JSON_LENGTH, ModelName};
 
 /// Format that the answer to a call must have. It follows from the request.
