@@ -14,6 +14,7 @@ use scorebox_host::precompiled::Cpu;
 use crate::bench::BenchArgs;
 use crate::convert::ConvertArgs;
 use crate::failure::EXIT_CODES;
+use crate::fuzz::FuzzArgs;
 use crate::soak::SoakArgs;
 
 pub use self::deploy::DeployArgs;
@@ -79,10 +80,10 @@ pub enum Command {
     Deploy(DeployArgs),
     /// Run every check and test. The last line is `N passed, N failed, N skipped`.
     Test(TestArgs),
-    /// Fuzz the decoder of Azure Functions envelopes.
+    /// Fuzz the readers of bytes that come from outside.
     ///
-    /// libFuzzer starts from the envelopes of the tests and is guided by code coverage. The corpus
-    /// is kept in target/fuzz. Needs a C++ compiler.
+    /// libFuzzer starts from the corpus of each target and is guided by code coverage. What it
+    /// learns is kept in target/fuzz. Prints one line for each target. Needs a C++ compiler.
     Fuzz(FuzzArgs),
     /// Compare the speed of the packaged host with native code that does the same work.
     ///
@@ -275,14 +276,6 @@ pub struct TestArgs {
     /// before this flag, since it takes every word that follows.
     #[arg(long, value_name = "FILTER", num_args = 1..)]
     pub only: Vec<String>,
-}
-
-/// Flags of `fuzz`.
-#[derive(Debug, Args)]
-pub struct FuzzArgs {
-    /// Duration of the run, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
-    pub seconds: u64,
 }
 
 /// Flags of `tidy`.
