@@ -175,6 +175,24 @@ impl Model {
     }
 }
 
+/// Lists the tensors in the bytes of a safetensors file, each with the range of its bytes in the
+/// file.
+///
+/// [`Model::open`] does the same for the files of a model.
+///
+/// # Errors
+/// Fails with a text that says what is wrong with the file.
+pub fn safetensors_tensors(
+    bytes: &[u8],
+) -> Result<Vec<(TensorInfo, std::ops::Range<usize>)>, String> {
+    let tensors = safetensors::tensors(bytes, 0)?;
+    let with_range = |tensor: TensorInfo| {
+        let range = tensor.range.clone();
+        (tensor, range)
+    };
+    Ok(tensors.into_iter().map(with_range).collect())
+}
+
 /// Collects the names of the files below `root`, with `/` between folders.
 ///
 /// `prefix` is the folder below `root` to start from. It is empty or ends in `/`.

@@ -3,8 +3,10 @@
 //! Owns the build with counters, the corpus and the bounds of a run. Must not know what a target
 //! checks.
 
-use std::path::PathBuf;
-use std::process::Command;
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use clap::Args;
@@ -12,92 +14,207 @@ use scorebox_workspace::commands::SELECTION;
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace;
 
-/// The only fuzz target. Its corpus begins with the files in `SEEDS`.
-const TARGET: &str = "envelope";
-const SEEDS: [&str; 2] = ["tests/fuzz/corpus/envelope", "tests/data/envelopes"];
+/// Folder of the fuzz targets, relative to the workspace's root. Each file is a target.
+const TARGETS: &str = "tests/fuzz/src/bin";
+
+/// Folder of the corpora, relative to the workspace's root. Each target has a folder of its name,
+/// with the files that its run begins with.
+const CORPORA: &str = "tests/fuzz/corpus";
+
+/// Folders with more files to begin with, each with the name of its target.
+const MORE_SEEDS: [(&str, &str); 2] = [
+    ("envelope", "tests/data/envelopes"),
+    ("numpy", "tests/data/numpy"),
+];
 
 /// Maximum time for a single input. An input that takes longer, or needs more memory than
 /// `MEMORY_MIB`, is a finding.
 const INPUT_TIMEOUT: Duration = Duration::from_secs(5);
 const MEMORY_MIB: u32 = 2048;
 
+/// Minimum time for a target. In less time libFuzzer only reads the corpus.
+const LEAST_TIME: Duration = Duration::from_secs(1);
+
+/// Line of libFuzzer's statistics that has the number of inputs.
+const INPUTS: &str = "stat::number_of_executed_units:";
+
 /// Flags of `fuzz`.
 #[derive(Debug, Args)]
 pub struct FuzzArgs {
-    /// Duration of the run, in seconds.
+    /// Targets to run: azure_ml, challenge, envelope, function_json, manifest, numpy,
+    /// open_inference, open_inference_binary, redis_replies, safetensors. Each is a program in tests/fuzz/src/bin.
+    /// Without a target, all run.
+    #[arg(value_name = "TARGET", value_parser = target)]
+    pub targets: Vec<String>,
+    /// Duration of the run, in seconds. All targets together take this time, in equal parts of at
+    /// least a second.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub seconds: u64,
 }
 
 /// Runs `cargo xtask fuzz`.
 pub fn run(args: &FuzzArgs) -> Result<(), Failure> {
-    fuzz(Duration::from_secs(args.seconds))
+    fuzz(&args.targets, Duration::from_secs(args.seconds))
 }
 
-/// Builds the fuzz target and runs it for the given time. Fails if an input breaks a rule.
-pub fn fuzz(time: Duration) -> Result<(), Failure> {
-    let root = workspace::root();
-    let program = build()?;
-    let dir = workspace::target().join("fuzz").join(TARGET);
+/// Builds the named fuzz targets and runs them one after another. `time` is the time for all of
+/// them together. Without a name, all targets run.
+///
+/// Prints one line for each target. Fails if an input breaks a rule.
+pub fn fuzz(names: &[String], time: Duration) -> Result<(), Failure> {
+    let names = if names.is_empty() {
+        targets(&workspace::root().join(TARGETS))?
+    } else {
+        names.to_vec()
+    };
+    let programs = build(&names)?;
+    let each = time / u32::try_from(names.len()).unwrap_or(u32::MAX);
+    let mut broken = Vec::new();
+    for name in &names {
+        let program = programs.get(name).ok_or_else(|| {
+            Failure::toolchain(
+                format!("cargo built no program `{name}`"),
+                "see tests/fuzz/Cargo.toml",
+            )
+        })?;
+        if !run_target(name, program, each.max(LEAST_TIME))? {
+            broken.push(name.as_str());
+        }
+    }
+    if broken.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::other(
+        format!("an input breaks a rule of {}", broken.join(", ")),
+        format!(
+            "the input is in the folder that the target's line names; fix what it breaks, and put \
+             it into {CORPORA}/TARGET under a name that says what it is"
+        ),
+    ))
+}
+
+/// Parses the name of a fuzz target on the command line. Fails if there is no such target.
+pub fn target(name: &str) -> Result<String, String> {
+    let known = targets(&workspace::root().join(TARGETS)).map_err(|failure| failure.to_string())?;
+    if known.iter().any(|target| target == name) {
+        Ok(name.to_owned())
+    } else {
+        Err(format!(
+            "there is no such target; name some of these: {}",
+            known.join(", ")
+        ))
+    }
+}
+
+/// Returns the names of the fuzz targets in a folder, sorted.
+fn targets(dir: &Path) -> Result<Vec<String>, Failure> {
+    let entries = std::fs::read_dir(dir).map_err(|error| Failure::file(dir, "be listed", error))?;
+    let name = |path: PathBuf| {
+        (path.extension() == Some("rs".as_ref()))
+            .then(|| Some(path.file_stem()?.to_str()?.to_owned()))
+            .flatten()
+    };
+    let mut names: Vec<_> = entries
+        .filter_map(|entry| name(entry.ok()?.path()))
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Runs a target for the given time and prints its line. Returns false if an input breaks a rule.
+fn run_target(name: &str, program: &Path, time: Duration) -> Result<bool, Failure> {
+    let dir = workspace::target().join("fuzz").join(name);
     let (corpus, findings) = (dir.join("corpus"), dir.join("findings"));
     for folder in [&corpus, &findings] {
         std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, "be made", error))?;
     }
-    eprintln!("running {TARGET} for {} s", time.as_secs());
-    let status = Command::new(&program)
-        .current_dir(&root)
+    let more = MORE_SEEDS
+        .iter()
+        .filter(|(target, _)| *target == name)
+        .map(|(_, folder)| (*folder).to_owned());
+    let failed = |error: std::io::Error| {
+        Failure::other(
+            format!("{}: {error}", program.display()),
+            "see that it can be run",
+        )
+    };
+    eprintln!("running {name} for {} s", time.as_secs());
+    let mut child = Command::new(program)
+        .current_dir(workspace::root())
         .arg(format!("-max_total_time={}", time.as_secs()))
         .arg(format!("-timeout={}", INPUT_TIMEOUT.as_secs()))
         .arg(format!("-rss_limit_mb={MEMORY_MIB}"))
         .arg(format!("-artifact_prefix={}/", findings.display()))
         .args(["-print_final_stats=1", "-verbosity=0"])
         .arg(&corpus)
-        .args(SEEDS)
-        .status()
-        .map_err(|error| {
-            Failure::other(
-                format!("{}: {error}", program.display()),
-                "see that it can be run",
-            )
-        })?;
-    if status.success() {
-        return Ok(());
+        .arg(format!("{CORPORA}/{name}"))
+        .args(more)
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let mut inputs = None;
+    for line in child
+        .stderr
+        .take()
+        .into_iter()
+        .flat_map(|from| BufReader::new(from).split(b'\n'))
+    {
+        let line = line.map_err(failed)?;
+        let line = String::from_utf8_lossy(&line);
+        eprintln!("{line}");
+        if let Some(count) = line.strip_prefix(INPUTS) {
+            inputs = Some(count.trim().to_owned());
+        }
     }
-    Err(Failure::other(
-        format!("the target {TARGET} found an input that breaks a rule ({status})"),
-        format!(
-            "the input is in {}; fix what it breaks, and put it into {} under a name that says \
-             what it is",
-            findings.display(),
-            SEEDS.first().copied().unwrap_or_default()
-        ),
-    ))
+    let status = child.wait().map_err(failed)?;
+    let inputs = inputs.map_or_else(String::new, |inputs| format!("{inputs} inputs, "));
+    if status.success() {
+        println!("{name}: {} s, {inputs}no finding", time.as_secs());
+    } else {
+        println!(
+            "{name}: {inputs}a finding in {} ({status})",
+            findings.display()
+        );
+    }
+    Ok(status.success())
 }
 
-/// Builds the fuzz target and returns the path of the program.
+/// Builds fuzz targets and returns the paths of the programs by the names of the targets.
 ///
-/// The packages of every build for developers are selected along with the target, so that the
+/// The packages of every build for developers are selected along with the targets, so that the
 /// dependencies keep the features that they were compiled with already.
-fn build() -> Result<PathBuf, Failure> {
-    eprintln!("building the fuzz target {TARGET}");
-    let target = [
+fn build(names: &[String]) -> Result<BTreeMap<String, PathBuf>, Failure> {
+    eprintln!("building the fuzz targets {}", names.join(", "));
+    let mut arguments = SELECTION.to_vec();
+    arguments.extend([
         "-p",
         "scorebox-fuzz",
         "--features",
         "scorebox-fuzz/libfuzzer",
-        "--bin",
-        TARGET,
-    ];
-    let arguments = [&SELECTION[..], &target].concat();
+    ]);
+    arguments.extend(names.iter().flat_map(|name| ["--bin", name.as_str()]));
     let built = workspace::build(&workspace::root(), &arguments)?;
-    let program = built
+    Ok(built
         .into_iter()
-        .filter(|artifact| artifact.name == TARGET)
-        .find_map(|artifact| artifact.executable);
-    program.ok_or_else(|| {
-        Failure::toolchain(
-            format!("cargo built no program `{TARGET}`"),
-            "see tests/fuzz/Cargo.toml",
-        )
-    })
+        .filter_map(|artifact| Some((artifact.name, artifact.executable?)))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_help_names_every_target() {
+        let mut command = crate::command_line::command();
+        let fuzz = command.find_subcommand_mut("fuzz").unwrap();
+        let help = fuzz.render_long_help().to_string();
+        let targets = targets(&workspace::root().join(TARGETS)).unwrap();
+        assert!(targets.len() >= 10, "{targets:?}");
+        for target in targets {
+            assert!(help.contains(&target), "{target}: {help}");
+        }
+    }
 }

@@ -16,7 +16,7 @@ use self::binding::ALL_METHODS;
 pub use self::binding::{
     DataType, Function, InputBinding, OutputBinding, OutputKind, PARK, RETURN, TriggerBinding,
 };
-use self::files::{FunctionFile, HostFile, read, time_span};
+use self::files::{FunctionFile, HostFile, parse, text, time_span};
 use self::function::function;
 use super::route::Route;
 use crate::error::StartupError;
@@ -51,7 +51,7 @@ impl FunctionApp {
         let mut app = Self::default();
         let path = root.join("host.json");
         if path.is_file() {
-            let host: HostFile = read(&path)?;
+            let host: HostFile = parse(&path, &text(&path)?)?;
             app.timeout = host.function_timeout.as_deref().and_then(time_span);
             app.read_functions(root, &host, manifest)?;
         }
@@ -122,20 +122,40 @@ impl FunctionApp {
         }
         folders.sort();
         for (name, path) in folders {
-            let file: FunctionFile = read(&path)?;
+            let prefix = Some(prefix).filter(|_| forwards);
             let (function, methods) =
-                function(name, file, Some(prefix).filter(|_| forwards), manifest).map_err(
-                    |(problem, fix)| StartupError::Functions {
-                        path: path.clone(),
-                        problem,
-                        fix,
-                    },
-                )?;
+                Function::parse(name, &path, &text(&path)?, prefix, manifest)?;
             if let Some(route) = &function.route {
                 self.routes.push((route.clone(), methods));
             }
             self.functions.push(function);
         }
         Ok(())
+    }
+}
+
+impl Function {
+    /// Parses the text of a `function.json`. Returns the function with the HTTP methods of its
+    /// trigger.
+    ///
+    /// `name` is the name of the function's folder, and `path` is for the error. `prefix` is the
+    /// prefix of HTTP routes. It is `None` if the Functions host forwards no requests.
+    ///
+    /// # Errors
+    /// Fails if the Functions host would not accept the file, or if the file asks for a binding
+    /// that Scorebox does not serve.
+    pub fn parse(
+        name: String,
+        path: &Path,
+        text: &str,
+        prefix: Option<&str>,
+        manifest: &Manifest,
+    ) -> Result<(Self, Vec<String>), StartupError> {
+        let file: FunctionFile = parse(path, text)?;
+        function(name, file, prefix, manifest).map_err(|(problem, fix)| StartupError::Functions {
+            path: path.to_path_buf(),
+            problem,
+            fix,
+        })
     }
 }

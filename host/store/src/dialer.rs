@@ -22,7 +22,7 @@ use tokio_rustls::TlsConnector;
 
 use super::endpoint::{Address, Endpoint};
 use super::identity::{Credentials, Login, LoginError, Logins};
-use super::reply_limit::Bounded;
+use super::reply_limit::{Bounded, NOT_RESP, io_kind};
 use super::tls::{self, Stream, TlsError};
 use super::watching::Watch;
 
@@ -363,6 +363,9 @@ fn refusal(error: &RedisError) -> DialError {
     match (error.kind(), error.code()) {
         (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH")) => {
             DialError::Credentials
+        }
+        (ErrorKind::Io, _) if io_kind(error) == Some(NOT_RESP) => {
+            DialError::Refused("parse error".to_owned())
         }
         (ErrorKind::Io, _) => DialError::Connection(error.category().to_owned()),
         (_, Some(code)) => DialError::Refused(cut(code, NAME_BYTES).into_owned()),

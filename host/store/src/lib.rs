@@ -78,6 +78,8 @@ pub use self::operations::{
 #[cfg(feature = "client")]
 pub use self::reach::Reached;
 #[cfg(feature = "client")]
+pub use self::reply_limit::reply_bytes;
+#[cfg(feature = "client")]
 pub use self::server::Server;
 #[cfg(feature = "client")]
 pub use self::store::Store;

@@ -219,7 +219,7 @@ impl Node {
             }
             Ok(Err(error)) if error.is_io_error() || error.is_unrecoverable_error() => {
                 self.suspect(number);
-                let is_large = io_kind(&error) == Some(reply_limit::TOO_LARGE);
+                let is_large = reply_limit::io_kind(&error) == Some(reply_limit::TOO_LARGE);
                 Err(if is_large {
                     Fault::TooLarge(REPLY_LIMIT_BYTES)
                 } else {
@@ -289,14 +289,4 @@ fn top_level(answer: Value) -> Result<Value, RedisError> {
         Value::ServerError(error) => Err(error.into()),
         answer => Ok(answer),
     }
-}
-
-/// Returns the kind of the I/O error that caused a Redis error. Returns `None` if something else
-/// caused it.
-fn io_kind(error: &RedisError) -> Option<std::io::ErrorKind> {
-    let source = std::error::Error::source(error)?
-        .downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>()?;
-    source
-        .downcast_ref::<std::io::Error>()
-        .map(std::io::Error::kind)
 }

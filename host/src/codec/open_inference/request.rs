@@ -18,7 +18,7 @@ use super::ports::{DTYPES, datatype, expectation};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
 use crate::tensor::{Port, PortLists};
-use crate::text::{NAME_BYTES, cut};
+use crate::text::{NAME_BYTES, quoted};
 
 /// Maximum length of the id of a request, in bytes. The answer repeats the id.
 const ID_BYTES: usize = 1024;
@@ -383,7 +383,7 @@ fn dtype<E: serde::de::Error>(name: Scalar<'_>, reader: &mut Reader) -> Result<O
         Some(dtype) => Ok(Some(*dtype)),
         None => {
             let known: Vec<_> = DTYPES.iter().map(|dtype| datatype(*dtype)).collect();
-            let name = cut(&name, NAME_BYTES);
+            let name = quoted(&name, NAME_BYTES);
             Err(reader.misfit(format!(
                 "{name} is not accepted. Tensors are of {}.",
                 known.join(", ")

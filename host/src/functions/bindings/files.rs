@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::StartupError;
 
@@ -70,16 +71,29 @@ pub(super) struct RawBinding {
     pub(super) methods: Option<Vec<String>>,
 }
 
-pub(super) fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StartupError> {
-    let failed = |problem: String| StartupError::Functions {
+/// Reads the text of a file.
+///
+/// # Errors
+/// Fails if the file cannot be read or is not UTF-8.
+pub(super) fn text(path: &Path) -> Result<String, StartupError> {
+    std::fs::read_to_string(path).map_err(|error| failed(path, format!("cannot be read: {error}")))
+}
+
+/// Parses the text of a file. `path` is for the error.
+///
+/// # Errors
+/// Fails if the text is not JSON, or lacks a key.
+pub(super) fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, StartupError> {
+    serde_json::from_str(text.trim_start_matches('\u{feff}'))
+        .map_err(|error| failed(path, error.to_string()))
+}
+
+fn failed(path: &Path, problem: String) -> StartupError {
+    StartupError::Functions {
         path: path.to_path_buf(),
         problem,
         fix: "correct the file; `cargo xtask build` writes it from scorebox.toml".to_owned(),
-    };
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| failed(format!("cannot be read: {error}")))?;
-    serde_json::from_str(text.trim_start_matches('\u{feff}'))
-        .map_err(|error| failed(format!("{error}")))
+    }
 }
 
 /// Parses a .NET time span, `[d.]hh:mm:ss[.fraction]`. Returns `None` for an infinite time span,

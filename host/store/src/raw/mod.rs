@@ -26,7 +26,7 @@ pub use self::connection::Connection;
 pub use self::keys::positions;
 pub use self::refused::{REFUSED, Refused};
 #[cfg(feature = "client")]
-pub use self::reply::{NODE_BYTES, Node, REPLY_BYTES, Reply};
+pub use self::reply::{Budget, NODE_BYTES, Node, REPLY_BYTES, Reply, reply};
 
 /// Redis command: its name, followed by its arguments.
 pub type Command = Vec<Vec<u8>>;

@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|body: &[u8]| scorebox_fuzz::check(body));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| scorebox_fuzz::envelope::check(bytes));

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace::shown;
 
+pub use self::numpy::Source as ArraySource;
 pub use arguments::ConvertArgs;
 
 /// File extensions of pickled estimators.

@@ -9,30 +9,35 @@ mod elements;
 mod header;
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek as _, Write};
+use std::io::{BufReader, Read, Seek, Write};
 use std::path::Path;
 
 use bytesize::ByteSize;
+use scorebox_host::text::{NAME_BYTES, quoted};
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace::shown;
 use zip::ZipArchive;
 
 use self::elements::CopyError;
-use self::header::Header;
+pub use self::header::Header;
 use super::safetensors_file::{self, Planned, RESERVED};
 
 /// An array of the source file whose data were not read yet.
-struct Array {
-    planned: Planned,
-    header: Header,
+pub struct Array {
+    /// Tensor that the array becomes.
+    pub planned: Planned,
+    /// Header of the array.
+    pub header: Header,
     /// Index of the array's member in an `.npz` archive. 0 for a single `.npy` file.
     index: usize,
 }
 
 /// A single `.npy` file or an `.npz` archive, from which arrays are read.
-enum Source {
-    File(BufReader<File>),
-    Archive(ZipArchive<BufReader<File>>),
+pub enum Source<R> {
+    /// A single `.npy` file.
+    File(R),
+    /// An `.npz` archive.
+    Archive(ZipArchive<R>),
 }
 
 /// A NumPy file to convert to safetensors, and the settings of the conversion.
@@ -61,7 +66,8 @@ impl Import<'_> {
             .file
             .extension()
             .is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
-        let mut source = Source::new(file, is_archive).map_err(|problem| self.refused(&problem))?;
+        let mut source = Source::new(BufReader::new(file), is_archive)
+            .map_err(|problem| self.refused(&problem))?;
         let mut arrays = source
             .arrays(name)
             .map_err(|problem| self.refused(&problem))?;
@@ -96,7 +102,12 @@ impl Import<'_> {
         Ok(())
     }
 
-    fn copy(&self, source: &mut Source, array: &Array, to: &mut dyn Write) -> Result<(), Failure> {
+    fn copy(
+        &self,
+        source: &mut Source<BufReader<File>>,
+        array: &Array,
+        to: &mut dyn Write,
+    ) -> Result<(), Failure> {
         let copied = source.read(array.index, |from| {
             if Header::read(from).map_err(CopyError::Array)? != array.header {
                 return Err(CopyError::Array("changed while it was read".to_owned()));
@@ -163,9 +174,9 @@ impl Import<'_> {
     }
 }
 
-impl Source {
-    fn new(file: File, is_archive: bool) -> Result<Self, String> {
-        let file = BufReader::new(file);
+impl<R: Read + Seek> Source<R> {
+    /// Opens a file. The error says what is wrong with the file.
+    pub fn new(file: R, is_archive: bool) -> Result<Self, String> {
         if is_archive {
             archive::open(file).map(Self::Archive)
         } else {
@@ -175,7 +186,7 @@ impl Source {
 
     /// Reads the header of every array. `name` is the name of the array if the source is a single
     /// `.npy` file.
-    fn arrays(&mut self, name: &str) -> Result<Vec<Array>, String> {
+    pub fn arrays(&mut self, name: &str) -> Result<Vec<Array>, String> {
         let members = match self {
             Self::File(_) => vec![archive::Member {
                 index: 0,
@@ -186,7 +197,7 @@ impl Source {
         };
         let mut arrays = Vec::with_capacity(members.len());
         for archive::Member { index, name, bytes } in members {
-            let named = |problem: String| format!("`{}` {problem}", name.escape_debug());
+            let named = |problem: String| format!("`{}` {problem}", quoted(&name, NAME_BYTES));
             let header = self.read(index, Header::read)?.map_err(named)?;
             let whole = header.header_bytes.checked_add(header.data_bytes as u64);
             if bytes.is_some_and(|bytes| Some(bytes) != whole) {

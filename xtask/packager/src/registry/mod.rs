@@ -34,6 +34,7 @@ use scorebox_host::text::{REASON_BYTES, quoted};
 use scorebox_workspace::failure::Failure;
 
 pub use self::access::{Access, Identity};
+pub use self::auth::Challenge;
 pub use self::grants::Grants;
 pub use self::reading::Reading;
 pub use self::reference::BaseReference;

@@ -77,6 +77,11 @@ fn a_misfit_is_named_by_its_pointer() {
         "fp32 is not accepted. Tensors are of BOOL, UINT8",
     );
     check(&x(&datatype(r#""BYTES""#)), "/inputs/0/datatype", "is FP32");
+    check(
+        &x(&datatype(r#""\u001b[2J\u202e""#)),
+        "/inputs/0/datatype",
+        "\\u{1b}[2J\\u{202e} is not accepted",
+    );
     check(&x(&datatype("7")), "/inputs/0/datatype", "where a string");
     let shape = |shape: &str, data: &str| {
         with_x(&format!(

@@ -3,9 +3,9 @@
 //! Owns the rules for archives that are read, and the names of their arrays. No member is ever
 //! unpacked to a file of its name. Must not know arrays.
 
-use std::fs::File;
-use std::io::BufReader;
+use std::io::{Read, Seek};
 
+use scorebox_host::text::{NAME_BYTES, quoted};
 use zip::read::ZipArchive;
 use zip::result::ZipError;
 use zip::{CompressionMethod, read::ZipFile};
@@ -30,7 +30,7 @@ pub struct Member {
 }
 
 /// Opens an `.npz` archive. The error says what is wrong with the file.
-pub fn open(file: BufReader<File>) -> Result<ZipArchive<BufReader<File>>, String> {
+pub fn open<R: Read + Seek>(file: R) -> Result<ZipArchive<R>, String> {
     ZipArchive::new(file).map_err(|error| format!("is not an .npz file: {error}"))
 }
 
@@ -38,7 +38,7 @@ pub fn open(file: BufReader<File>) -> Result<ZipArchive<BufReader<File>>, String
 ///
 /// Fails for an archive that NumPy did not write. The headers of its members differ from its
 /// directory, its members share bytes or a name, or it needs a password.
-pub fn members(archive: &mut ZipArchive<BufReader<File>>) -> Result<Vec<Member>, String> {
+pub fn members<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Vec<Member>, String> {
     let damaged = |error: ZipError| format!("is a damaged archive: {error}");
     if archive.is_empty() {
         return Err("holds no array".to_owned());
@@ -62,7 +62,8 @@ pub fn members(archive: &mut ZipArchive<BufReader<File>>) -> Result<Vec<Member>,
         let name = member.name().map_err(damaged)?.into_owned();
         let problem = refusal(&member).or_else(|| wrong_name(&name));
         if let Some(problem) = problem {
-            return Err(format!("its member `{}` {problem}", name.escape_debug()));
+            let name = quoted(&name, NAME_BYTES);
+            return Err(format!("its member `{name}` {problem}"));
         }
         let name = name.strip_suffix(".npy").unwrap_or(&name).to_owned();
         members.push(Member {
@@ -74,7 +75,7 @@ pub fn members(archive: &mut ZipArchive<BufReader<File>>) -> Result<Vec<Member>,
     Ok(members)
 }
 
-fn refusal<R: std::io::Read>(member: &ZipFile<'_, R>) -> Option<String> {
+fn refusal<R: Read>(member: &ZipFile<'_, R>) -> Option<String> {
     if member.encrypted() {
         return Some("is encrypted".to_owned());
     }

@@ -7,6 +7,7 @@
 use std::io::{self, Read};
 
 use safetensors::Dtype;
+use scorebox_host::text::{NAME_BYTES, quoted};
 
 /// Maximum size of the header of an `.npy` file, in bytes.
 ///
@@ -146,6 +147,7 @@ fn refusal(descr: &str, kind: &str) -> String {
         Some('f' | 'g') => "numbers wider than f64",
         _ => "elements of a type that is not known here",
     };
+    let descr = quoted(descr, NAME_BYTES);
     format!("holds {what} (`{descr}`), which tensors cannot hold")
 }
 
@@ -246,9 +248,10 @@ impl<'a> Rest<'a> {
             if digits.is_empty() {
                 return Err(malformed());
             }
-            let dimension = digits
-                .parse()
-                .map_err(|_| format!("has a dimension of {digits}, which no memory has"))?;
+            let dimension = digits.parse().map_err(|_| {
+                let digits = quoted(digits, NAME_BYTES);
+                format!("has a dimension of {digits}, which no memory has")
+            })?;
             shape.push(dimension);
             if shape.len() > MOST_DIMENSIONS {
                 return Err(format!("has more than {MOST_DIMENSIONS} dimensions"));

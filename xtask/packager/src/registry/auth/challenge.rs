@@ -25,14 +25,22 @@ impl Challenge {
     /// Parses the `WWW-Authenticate` headers of a response. Returns `None` if they name no
     /// supported scheme.
     pub fn of(response: &Response) -> Result<Option<Self>, Failure> {
+        let values = response.headers().get_all("www-authenticate");
+        Self::parse(
+            response.url(),
+            values.iter().filter_map(|value| value.to_str().ok()),
+        )
+    }
+
+    /// Parses the values of the `WWW-Authenticate` headers of a response from `registry`. Returns
+    /// `None` if they name no supported scheme.
+    pub fn parse<'a>(
+        registry: &Url,
+        values: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Option<Self>, Failure> {
         let mut basic = None;
-        for value in response.headers().get_all("www-authenticate") {
-            for challenge in value
-                .to_str()
-                .ok()
-                .and_then(|value| parse_challenges(value).ok())
-                .unwrap_or_default()
-            {
+        for value in values {
+            for challenge in parse_challenges(value).unwrap_or_default() {
                 let parameter = |name: &str| {
                     let found = challenge
                         .params
@@ -44,7 +52,7 @@ impl Challenge {
                     && let Some(realm) = parameter("realm")
                 {
                     return Ok(Some(Self::Bearer {
-                        realm: self::realm(response, &realm)?,
+                        realm: self::realm(registry, &realm)?,
                         service: parameter("service"),
                     }));
                 }
@@ -66,8 +74,7 @@ impl Challenge {
     }
 }
 
-fn realm(response: &Response, text: &str) -> Result<Url, Failure> {
-    let registry = response.url();
+fn realm(registry: &Url, text: &str) -> Result<Url, Failure> {
     let host = registry.host_str().unwrap_or_default();
     let realm = registry
         .join(text)
@@ -94,6 +101,9 @@ fn realm(response: &Response, text: &str) -> Result<Url, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use scorebox_host::text::is_deceptive;
+
     use super::super::super::fake;
     use super::*;
 
@@ -145,5 +155,28 @@ mod tests {
                 .problem
                 .contains("TLS")
         );
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_leads_to_an_address_without_tls(
+            start in proptest::sample::select(&["", "Bearer ", "Basic, Bearer ", "bearer realm="]),
+            rest in r#"[a-z]{0,3}( |realm=|service=|Bearer |["',=:/@\\\\?#\t]|https?://|//|[\x20-\x7e]|[\u{80}-\u{2070}]){0,20}"#,
+        ) {
+            let registry = Url::parse("https://r.azurecr.io/v2/").unwrap();
+            let header = format!("{start}{rest}");
+            match Challenge::parse(&registry, [header.as_str()]) {
+                Ok(Some(Challenge::Bearer { realm, .. })) => {
+                    prop_assert_eq!(realm.scheme(), "https");
+                    prop_assert!(realm.username().is_empty() && realm.password().is_none());
+                }
+                Ok(_) => {}
+                Err(failure) => {
+                    let text = failure.to_string();
+                    prop_assert!(text.len() < 1024, "{}", text);
+                    prop_assert!(!text.replace("\n  fix: ", "").contains(is_deceptive), "{:?}", text);
+                }
+            }
+        }
     }
 }

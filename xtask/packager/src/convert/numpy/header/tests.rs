@@ -1,5 +1,8 @@
 //! Tests of `header`.
 
+use proptest::prelude::*;
+use scorebox_host::text::is_deceptive;
+
 use super::*;
 
 fn file(version: [u8; 2], text: &str) -> Vec<u8> {
@@ -138,4 +141,48 @@ fn what_is_no_array_of_numbers_is_refused() {
         "more than 64",
     );
     check(&file([2, 0], &"(".repeat(9000)), "has a header that is not");
+}
+
+/// Checks that the bytes are read as a header that is within its bounds, or refused in a short line.
+fn keeps_the_rules(bytes: &[u8]) {
+    let mut rest = bytes;
+    match Header::read(&mut rest) {
+        Ok(header) => {
+            assert_eq!((bytes.len() - rest.len()) as u64, header.header_bytes);
+            assert!(header.header_bytes <= MOST_HEADER_BYTES + 12);
+            let elements: usize = header.shape.iter().product();
+            assert!(header.shape.len() <= MOST_DIMENSIONS);
+            assert_eq!(header.data_bytes, elements * header.width);
+        }
+        Err(problem) => {
+            // A shape of 64 long dimensions is shown whole.
+            assert!(problem.len() < 2048, "{problem}");
+            assert!(!problem.contains(is_deceptive), "{problem:?}");
+        }
+    }
+}
+
+#[test]
+fn a_refusal_is_short_and_controls_no_terminal() {
+    keeps_the_rules(&file([1, 0], &literal("<f4\u{1b}[2J\n\u{202e}", "(1,)")));
+    keeps_the_rules(&file([1, 0], &literal(&"S".repeat(5000), "(1,)")));
+    let digits = format!("({},)", "9".repeat(5000));
+    keeps_the_rules(&file([1, 0], &literal("<f4", &digits)));
+    let long = format!("({})", "18446744073709551615, ".repeat(64));
+    keeps_the_rules(&file([1, 0], &literal("<f4", &long)));
+}
+
+proptest! {
+    #[test]
+    fn a_changed_header_is_read_or_refused(
+        shape in "[0-9]{1,3}(, [0-9]{0,19}){0,3}",
+        changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 0..4),
+        version in 1u8..4,
+    ) {
+        let mut bytes = file([version, 0], &literal("<f4", &format!("({shape})")));
+        for (at, byte) in changes {
+            *at.get_mut(&mut bytes) = byte;
+        }
+        keeps_the_rules(&bytes);
+    }
 }

@@ -1,0 +1,77 @@
+//! Rules for bodies in Azure ML's format.
+//!
+//! Owns what a body without a media type must come to. Must not know how tensors are compared.
+
+use serde_json::Value;
+
+use crate::readers::{BodyFormat, Dtype, JSON, Tensor, count};
+use crate::tensors::{self, Request};
+
+/// Checks the bytes as the body of a request.
+///
+/// # Panics
+/// The reader breaks a rule.
+pub fn check(body: &[u8]) {
+    let request = Request {
+        format: BodyFormat::Labelled,
+        content_type: JSON,
+        json_length: None,
+        body: body.to_vec(),
+    };
+    for (signature, tensors) in tensors::check(&request) {
+        let Ok(Value::Object(document)) = serde_json::from_slice(body) else {
+            panic!("no JSON was read as {tensors:?}");
+        };
+        // Requests of the Open Inference Protocol come in JSON, too.
+        if document.contains_key("inputs") {
+            continue;
+        }
+        assert!(document.len() <= signature.len());
+        for tensor in &tensors {
+            let value = document.get(&tensor.name).or(document.get("data"));
+            same_elements(value.expect("the tensor has a list"), tensor);
+        }
+    }
+}
+
+/// Checks that a tensor has the elements of a nested list, in their order.
+fn same_elements(list: &Value, tensor: &Tensor) {
+    let mut leaves = Vec::new();
+    flatten(list, &mut leaves);
+    let elements = count(tensor.dtype, &tensor.data);
+    assert_eq!(elements, Some(leaves.len() as u64), "{tensor:?}");
+    match tensor.dtype {
+        Dtype::I64 => {
+            let (numbers, _) = tensor.data.as_chunks();
+            for (leaf, number) in leaves.iter().zip(numbers) {
+                let number = i64::from_le_bytes(*number);
+                match leaf.as_i64() {
+                    Some(expected) => assert_eq!(number, expected),
+                    // A whole number may have an exponent.
+                    None => assert_eq!(leaf.as_f64().map(|float| float as i64), Some(number)),
+                }
+            }
+        }
+        Dtype::F64 => {
+            let (numbers, _) = tensor.data.as_chunks();
+            for (leaf, number) in leaves.iter().zip(numbers) {
+                let (number, expected) = (f64::from_le_bytes(*number), leaf.as_f64());
+                // The second reader rounds less exactly.
+                let expected = expected.expect("the element is a number");
+                let error = (number - expected).abs();
+                assert!(
+                    error <= expected.abs() * 1e-15 + 1e-300,
+                    "{number} for {leaf}"
+                );
+            }
+        }
+        _ => {}
+    }
+}
+
+fn flatten<'a>(value: &'a Value, leaves: &mut Vec<&'a Value>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| flatten(item, leaves)),
+        leaf => leaves.push(leaf),
+    }
+}
