@@ -95,7 +95,7 @@ fn bindings(document: &Value, function: &Function) {
     };
     let inputs = function.inputs.iter().map(|input| input.name.as_str());
     assert!(names(false, false).eq(inputs));
-    assert_eq!(names(true, true).last(), function.http.as_deref());
+    assert_eq!(names(true, true).next_back(), function.http.as_deref());
     let outputs = function.outputs.iter().map(|output| output.name.as_str());
     assert!(
         names(true, false)
