@@ -82,7 +82,7 @@ fn program(arguments: &[OsString]) -> Option<Program> {
 
 /// Returns the definition of the command line. It has the commands of other programs for the help
 /// and for suggestions.
-fn command() -> clap::Command {
+pub fn command() -> clap::Command {
     let others = FORWARDED
         .iter()
         .map(|command| clap::Command::new(command.name).about(command.about));

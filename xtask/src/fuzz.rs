@@ -202,8 +202,6 @@ fn build(names: &[String]) -> Result<BTreeMap<String, PathBuf>, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
