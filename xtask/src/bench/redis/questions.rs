@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use scorebox_host::scorer::CacheStatus;
+use scorebox_host::call::CacheStatus;
 
 use crate::bench::answer::Question;
 use crate::bench::client;
