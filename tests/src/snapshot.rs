@@ -195,7 +195,8 @@ fn ended_line(text: &str) -> String {
 fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name();
     let program = program.and_then(OsStr::to_str).unwrap_or_default();
-    let mut shown = if program == "xtask" {
+    let is_ours = matches!(program, "scorebox-packager" | "scorebox-trials" | "xtask");
+    let mut shown = if is_ours {
         "cargo xtask"
     } else {
         program
