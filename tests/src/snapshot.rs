@@ -196,12 +196,7 @@ fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name();
     let program = program.and_then(OsStr::to_str).unwrap_or_default();
     let is_ours = matches!(program, "scorebox-packager" | "scorebox-trials" | "xtask");
-    let mut shown = if is_ours {
-        "cargo xtask"
-    } else {
-        program
-    }
-    .to_owned();
+    let mut shown = if is_ours { "cargo xtask" } else { program }.to_owned();
     for argument in command.get_args() {
         write!(shown, " {}", argument.display()).expect("a string takes any text");
     }

@@ -270,7 +270,10 @@ fn check(name: &str, cases: &Transcript, folder: &Path) {
         .replace(&folder.display().to_string(), "[FOLDER]")
         .replace(&place::image_host().display().to_string(), "[HOST]")
         .replace(&place::workspace().display().to_string(), "[WORKSPACE]")
-        .filter(r"(\[WORKSPACE\])?/[^ `']*/\.staging-[A-Za-z0-9]{6}", "[STAGED]")
+        .filter(
+            r"(\[WORKSPACE\])?/[^ `']*/\.staging-[A-Za-z0-9]{6}",
+            "[STAGED]",
+        )
         .filter(r"/[^ `']*/\.tmp[A-Za-z0-9]{6}", "[PROJECT]");
     snapshots.check(name, cases.text());
     snapshots.finish();
