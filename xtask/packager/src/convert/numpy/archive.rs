@@ -39,7 +39,9 @@ pub fn open<R: Read + Seek>(file: R) -> Result<ZipArchive<R>, String> {
 /// Fails for an archive that NumPy did not write. The headers of its members differ from its
 /// directory, its members share bytes or a name, or it needs a password.
 pub fn members<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Vec<Member>, String> {
-    let damaged = |error: ZipError| format!("is a damaged archive: {error}");
+    // The library's text may name a member.
+    let damaged =
+        |error: ZipError| format!("is a damaged archive: {}", quoted(&error.to_string(), 1024));
     if archive.is_empty() {
         return Err("holds no array".to_owned());
     }
