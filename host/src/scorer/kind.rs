@@ -1,4 +1,4 @@
-//! What a scorer is: a component of payloads, a component of tensors, or a graph.
+//! The kinds of scorers: a component of payloads, a component of tensors, and a graph.
 //!
 //! Owns the choice, which is made once, at load, and the pairing of a call's input with what runs
 //! it. Must not know bodies, the order of a call's steps, or the prediction cache.
