@@ -105,6 +105,27 @@ fn the_images_host_has_no_compiler() {
     ]);
 }
 
+/// Checks that the JSON reader of the image's host is the fast one.
+///
+/// A dependency that turns on `float_roundtrip` turns it on for the whole program, and reading a
+/// body of numbers then takes a tenth of a call more. The codec rounds numbers itself.
+#[test]
+fn the_images_host_reads_numbers_by_the_fast_way() {
+    let mut tree = Command::new(env!("CARGO"));
+    tree.current_dir(place::workspace()).args([
+        "tree",
+        "--offline",
+        "--locked",
+        "--package=scorebox-host",
+        "--no-default-features",
+        "--edges=features,normal",
+        "--invert=serde_json",
+    ]);
+    let tree = run::finish(&mut tree, b"").ended(0).stdout;
+    assert!(tree.contains("serde_json feature \"raw_value\""), "{tree}");
+    assert!(!tree.contains("float_roundtrip"), "{tree}");
+}
+
 /// Checks that the host does not contain a compilation date, which would change its digest each
 /// day.
 ///
