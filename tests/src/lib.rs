@@ -12,6 +12,7 @@ pub mod connection;
 pub mod container;
 pub mod digits;
 pub mod double;
+pub mod extent;
 pub mod forgery;
 pub mod functions;
 pub mod host;

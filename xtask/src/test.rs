@@ -22,6 +22,12 @@ use crate::{fuzz, tidy};
 /// reason to the file, in one line.
 const SKIPPED_VARIABLE: &str = "SCOREBOX_SKIPPED_FILE";
 
+/// Environment variable that lets each test that is long by nature try everything, if it is 1.
+const LONG_VARIABLE: &str = "SCOREBOX_LONG";
+
+/// Duration of the fuzzing step of `test --long`, for all targets together.
+const LONG_FUZZ_TIME: Duration = Duration::from_secs(600);
+
 /// Duration of the fuzzing step, for all targets together. It is enough to try the code behind the
 /// seeds. `cargo xtask fuzz` runs longer.
 const FUZZ_TIME: Duration = Duration::from_secs(30);
@@ -38,7 +44,8 @@ const AREAS: &str = "tests/tests";
                   SCOREBOX_CHORES, SCOREBOX_PROGRAMS, SCOREBOX_APPS. A test that cannot run \
                   appends its reason, one line, to the file named by \
                   SCOREBOX_SKIPPED_FILE.\n\nExamples:\n  cargo xtask test\n  \
-                  cargo xtask test redis\n  cargo xtask test redis serving --only faults:: stops::"
+                  cargo xtask test redis\n  cargo xtask test redis serving --only faults:: stops::\n  \
+                  cargo xtask test --long"
 )]
 pub struct TestArgs {
     /// Areas of the whole-system tests to run, and no other check: functions, redis, packager,
@@ -51,6 +58,10 @@ pub struct TestArgs {
     /// before this flag, since it takes every word that follows.
     #[arg(long, value_name = "FILTER", num_args = 1..)]
     pub only: Vec<String>,
+    /// Run the whole of each test that is long by nature: every damaged model, a hundred thousand
+    /// requests, twenty stops, ten minutes of fuzzing. Without this flag, such a test tries a part.
+    #[arg(long)]
+    pub long: bool,
 }
 
 /// Runs `cargo xtask test`. The last line on standard output has the numbers of passed, failed and
@@ -97,7 +108,7 @@ pub fn run(args: &TestArgs) -> ExitCode {
             Err(failure) => {
                 step("build", Err(failure));
             }
-            Ok((places, images)) => match tests(&places, &images, &programs, &args.only) {
+            Ok((places, images)) => match tests(&places, &images, &programs, args) {
                 Err(failure) => {
                     step("test", Err(failure));
                 }
@@ -119,7 +130,8 @@ pub fn run(args: &TestArgs) -> ExitCode {
     }
     if ready && everything {
         if tools::find("c++").is_some() || std::env::var_os("CI").is_some() {
-            step("fuzz", fuzz::fuzz(&[], FUZZ_TIME));
+            let time = if args.long { LONG_FUZZ_TIME } else { FUZZ_TIME };
+            step("fuzz", fuzz::fuzz(&[], time));
         } else {
             println!("skipped: fuzz: no c++ on PATH");
             sum.skipped += 1;
@@ -228,7 +240,7 @@ fn tests(
     places: &Places,
     images: &ImageHosts,
     programs: &[&str],
-    only: &[String],
+    args: &TestArgs,
 ) -> Result<(Sum, bool), Failure> {
     let skipped_file = workspace::target().join("skipped-tests.txt");
     std::fs::write(&skipped_file, "")
@@ -238,10 +250,11 @@ fn tests(
         .args(["test", "--release", "--no-fail-fast"])
         .args(programs)
         .arg("--")
-        .args(only)
+        .args(&args.only)
         .envs(places.variables())
         .envs(images.variables())
         .env(SKIPPED_VARIABLE, &skipped_file)
+        .env(LONG_VARIABLE, if args.long { "1" } else { "0" })
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
     eprintln!("running cargo test");

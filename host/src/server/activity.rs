@@ -154,12 +154,15 @@ impl Activity {
     }
 
     /// Returns the phase of the connection, and the idle time of the peer: how long it has been
-    /// silent in this phase.
-    pub(super) fn silence(&self) -> (Phase, Duration) {
+    /// silent in this phase at the time `at` of the clock [`now`].
+    ///
+    /// Connections that are compared need the same `at`, because a thread can be interrupted
+    /// between two of them.
+    pub(super) fn silence(&self, at: u64) -> (Phase, Duration) {
         let state = self.state.load(Ordering::Relaxed);
         (
             Phase::of(state),
-            Duration::from_micros(now().saturating_sub(state >> PHASE_BITS)),
+            Duration::from_micros(at.saturating_sub(state >> PHASE_BITS)),
         )
     }
 
@@ -231,7 +234,10 @@ mod tests {
         for phase in phases {
             activity.enter(phase);
             assert_eq!(activity.phase(), phase);
-            assert!(activity.silence().1 < Duration::from_secs(5), "{phase:?}");
+            assert!(
+                activity.silence(now()).1 < Duration::from_secs(5),
+                "{phase:?}"
+            );
         }
     }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::{Id, JoinSet};
 
-use super::activity::{Activity, Phase};
+use super::activity::{Activity, Phase, now};
 
 /// Number of connections that may be open in addition to those of the table. While every connection
 /// of the table is in a call, probes are answered on these additional connections, and any other
@@ -183,12 +183,13 @@ impl Table {
     /// Closes each connection whose peer has been silent for too long, and logs connections that
     /// were closed because the table was full.
     pub(super) fn sweep(&mut self, patience: &Patience) {
+        let at = now();
         for activity in self
             .activities
             .values()
             .filter(|activity| !activity.is_leaving())
         {
-            let (phase, silence) = activity.silence();
+            let (phase, silence) = activity.silence(at);
             if patience.of(phase).is_some_and(|most| silence > most) {
                 activity.condemn();
             }
@@ -222,7 +223,8 @@ impl Table {
             .activities
             .values()
             .filter(|activity| is_considered(activity) && !activity.is_leaving());
-        let ranked = considered.filter_map(|activity| Some((rank(activity)?, activity)));
+        let at = now();
+        let ranked = considered.filter_map(|activity| Some((rank(activity, at)?, activity)));
         let Some((_, activity)) = ranked.max_by_key(|(rank, _)| *rank) else {
             return false;
         };
@@ -236,9 +238,9 @@ impl Table {
 /// first. Returns `None` if the connection must not be closed.
 ///
 /// Connections that are closing have the highest rank, then idle ones, then those in a request.
-/// Among equal connections, the rank grows with the idle time of the peer.
-fn rank(activity: &Activity) -> Option<(u8, Duration)> {
-    let (phase, silence) = activity.silence();
+/// Among equal connections, the rank grows with the idle time of the peer at the time `at`.
+fn rank(activity: &Activity, at: u64) -> Option<(u8, Duration)> {
+    let (phase, silence) = activity.silence(at);
     let group = match phase {
         Phase::Closing => 2,
         Phase::New | Phase::Idle if silence > ON_ITS_WAY => 1,
@@ -259,7 +261,6 @@ fn network_of(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::super::activity::now;
     use super::*;
 
     const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);

@@ -21,6 +21,13 @@ const TIMEOUT: Duration = Duration::from_millis(400);
 /// Time within which the store must work after the server's return.
 const RECOVERY: Duration = Duration::from_secs(10);
 
+/// Maximum median time of requests without the store during a fault, relative to the same requests
+/// to a host without Redis.
+const MOST: f64 = 1.5;
+
+/// Number of measurements of which one must be within [`MOST`].
+const ATTEMPTS: usize = 3;
+
 const VALUE: &str = "the only right answer";
 
 /// Results of requests by four clients.
@@ -92,6 +99,20 @@ impl Setup {
     /// method need a fault of some length, because they compare how long requests take.
     fn load_for(&self, time: Duration) -> Load {
         self.load(|_| std::thread::sleep(time))
+    }
+
+    /// Asserts that clients are quick during a fault that lasts at least `lasted`. A busy machine
+    /// can slow one of the two hosts for one measurement, but not for [`ATTEMPTS`] in a row.
+    #[track_caller]
+    fn stays_quick_for(&self, lasted: Duration) {
+        for _ in 1..ATTEMPTS {
+            let load = self.load_for(lasted);
+            if load.ratio() <= MOST {
+                return load.is_quick(lasted);
+            }
+            println!("measured again, because the ratio is {:.2}", load.ratio());
+        }
+        self.load_for(lasted).is_quick(lasted);
     }
 
     /// Lets four clients send requests with and without the store until the work is done. The work
@@ -199,16 +220,20 @@ fn some_are_found(found: &AtomicUsize) {
 }
 
 impl Load {
+    /// Returns the median time of requests without the store, relative to the host without Redis.
+    fn ratio(&self) -> f64 {
+        self.p50_plain.as_secs_f64() / self.p50_control.as_secs_f64()
+    }
+
     /// Asserts that a store that is away costs a request its timeout only a few times, and then
     /// almost nothing.
     #[track_caller]
     fn is_quick(&self, lasted: Duration) {
-        let (fault, normal) = (self.p50_plain, self.p50_control);
-        let ratio = fault.as_secs_f64() / normal.as_secs_f64();
+        let (fault, normal, ratio) = (self.p50_plain, self.p50_control, self.ratio());
         println!(
             "p50 without the store: {fault:?} with the fault, {normal:?} without, ratio {ratio:.2}"
         );
-        assert!(ratio <= 1.5, "{fault:?} instead of {normal:?}");
+        assert!(ratio <= MOST, "{fault:?} instead of {normal:?}");
         let each = lasted.as_secs_f64() * 4.0
             / f64::from(u32::try_from(self.away.max(1)).expect("a number"));
         println!(
@@ -234,7 +259,7 @@ fn killed_and_restarted_empty() {
     let mut setup = Setup::new();
     setup.redis.stop();
     let lasted = Duration::from_secs(2);
-    setup.load_for(lasted).is_quick(lasted);
+    setup.stays_quick_for(lasted);
     setup.redis.restart();
     let since = Instant::now();
     // The server has lost all data, which is not an error.
@@ -252,7 +277,7 @@ fn paused() {
     let setup = Setup::new();
     setup.redis.pause(true);
     let lasted = Duration::from_secs(3);
-    setup.load_for(lasted).is_quick(lasted);
+    setup.stays_quick_for(lasted);
     setup.redis.pause(false);
     setup.recovers(Instant::now());
 }
@@ -377,7 +402,7 @@ fn a_password_that_is_refused_for_a_while() {
     setup.cable.cut();
     setup.cable.restore();
     let lasted = Duration::from_secs(1);
-    setup.load_for(lasted).is_quick(lasted);
+    setup.stays_quick_for(lasted);
     let refused = setup.get();
     assert!(
         refused[0]["error"]["other"]

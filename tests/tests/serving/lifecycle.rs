@@ -201,7 +201,7 @@ fn a_trap_does_not_hurt_the_call_beside_it() {
 fn state_survives_on_a_warm_instance_and_ends_with_it() {
     let host = Host::start(&App::with(
         programs::WAYWARD,
-        "[limits]\ninstances = 1\ndeadline = \"1s\"\nmemory = \"32MiB\"\n",
+        "[limits]\ninstances = 1\ndeadline = \"4s\"\nmemory = \"32MiB\"\n",
     ));
     let count = || {
         host.score(&json!({"do": "count"})).expect(200).json()["count"]

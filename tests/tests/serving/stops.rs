@@ -11,13 +11,17 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use scorebox_tests::app::App;
 use scorebox_tests::connection::{Connection, scoring};
+use scorebox_tests::extent;
 use scorebox_tests::host::Host;
 use scorebox_tests::programs;
 use scorebox_tests::{redis::free_port, wait};
 use serde_json::json;
 
 const CLIENTS: u64 = 50;
-const STOPS: usize = 20;
+/// Number of stops of the short form.
+const STOPS: usize = 5;
+/// Number of stops of the whole test.
+const STOPS_IN_ALL: usize = 20;
 
 /// Numbers of results for the requests of all clients.
 #[derive(Default)]
@@ -86,8 +90,8 @@ fn stop_under_load(manifest: &str, variables: &[(&str, &str)]) -> Tally {
 }
 
 #[test]
-fn twenty_stops_lose_no_request_of_fifty_clients() {
-    for _ in 0..STOPS {
+fn stops_lose_no_request_of_fifty_clients() {
+    for _ in 0..extent::of(STOPS, STOPS_IN_ALL) {
         let tally = stop_under_load("[limits]\nlame_duck = \"300ms\"\n", &[]);
         assert_eq!(
             tally.lost.into_inner(),
