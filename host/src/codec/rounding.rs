@@ -41,18 +41,15 @@ pub(super) fn narrows(dtype: Dtype) -> bool {
 #[inline]
 pub(super) fn float(dtype: Dtype, value: f64) -> Rounded {
     let is_in_doubt = match dtype {
-        Dtype::F32 if is_near_tie::<{ f32::MANTISSA_DIGITS }>(value, f32::MIN_POSITIVE.into()) => {
-            true
-        }
-        Dtype::F32 => return finite_f32(nearest_f32(value)),
+        Dtype::F32 => is_near_tie::<{ f32::MANTISSA_DIGITS }>(value, f32::MIN_POSITIVE.into()),
         Dtype::F16 => is_near_tie::<{ f16::MANTISSA_DIGITS }>(value, f16::MIN_POSITIVE.to_f64()),
         Dtype::Bf16 => is_near_tie::<{ bf16::MANTISSA_DIGITS }>(value, bf16::MIN_POSITIVE.to_f64()),
         _ => false,
     };
-    if is_in_doubt {
-        Rounded::InDoubt
-    } else {
-        nearest(dtype, value, Ordering::Equal)
+    match dtype {
+        _ if is_in_doubt => Rounded::InDoubt,
+        Dtype::F32 => finite_f32(nearest_f32(value)),
+        _ => nearest(dtype, value, Ordering::Equal),
     }
 }
 

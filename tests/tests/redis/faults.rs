@@ -4,6 +4,8 @@
 //! Once the store is known to be away, no request waits for it. Owns the faults. Must not know how
 //! the host finds them. Each fault happens under load, with requests of both kinds, and ends again.
 
+mod load;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -15,36 +17,18 @@ use scorebox_tests::wait::AtEnd;
 use scorebox_tests::{programs, require, wait};
 use serde_json::{Value, json};
 
+use self::load::{Load, MOST};
+
 /// Timeout of a store operation. The manifest below has the same value.
 const TIMEOUT: Duration = Duration::from_millis(400);
 
 /// Time within which the store must work after the server's return.
 const RECOVERY: Duration = Duration::from_secs(10);
 
-/// Maximum median time of requests without the store during a fault, relative to the same requests
-/// to a host without Redis.
-const MOST: f64 = 1.5;
-
 /// Number of measurements of which one must be within [`MOST`].
 const ATTEMPTS: usize = 3;
 
 const VALUE: &str = "the only right answer";
-
-/// Results of requests by four clients.
-struct Load {
-    /// Number of requests that needed no store.
-    plain: usize,
-    /// Number of requests that got the value.
-    found: usize,
-    /// Number of requests that got the error that the store is away.
-    away: usize,
-    longest_plain: Duration,
-    /// Median time of requests without the store in the second half, when the fault is known.
-    p50_plain: Duration,
-    /// Median time of requests to a host without Redis, sent in turn. The machine's other work
-    /// slows both hosts.
-    p50_control: Duration,
-}
 
 struct Setup {
     host: Host,
@@ -218,40 +202,6 @@ fn some_are_found(found: &AtomicUsize) {
     wait::until("the value to be found", || {
         (found.load(Ordering::Relaxed) >= enough).then_some(())
     });
-}
-
-impl Load {
-    /// Returns the median time of requests without the store, relative to the host without Redis.
-    fn ratio(&self) -> f64 {
-        self.p50_plain.as_secs_f64() / self.p50_control.as_secs_f64()
-    }
-
-    /// Asserts that a store that is away costs a request its timeout only a few times, and then
-    /// almost nothing.
-    #[track_caller]
-    fn is_quick(&self, lasted: Duration) {
-        let (fault, normal, ratio) = (self.p50_plain, self.p50_control, self.ratio());
-        println!(
-            "p50 without the store: {fault:?} with the fault, {normal:?} without, ratio {ratio:.2}"
-        );
-        assert!(ratio <= MOST, "{fault:?} instead of {normal:?}");
-        let each = lasted.as_secs_f64() * 4.0
-            / f64::from(u32::try_from(self.away.max(1)).expect("a number"));
-        println!(
-            "{} plain, {} found, {} away, longest plain {:?}",
-            self.plain, self.found, self.away, self.longest_plain
-        );
-        assert!(
-            self.away > 20,
-            "{} calls were told, {each} s each",
-            self.away
-        );
-        assert!(
-            self.longest_plain < TIMEOUT * 5,
-            "a call without the store took {:?}",
-            self.longest_plain
-        );
-    }
 }
 
 #[test]
