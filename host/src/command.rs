@@ -1,5 +1,5 @@
-//! Commands of the program, one file each, and their shared parts: threads, standard output, and the
-//! exit after an error.
+//! Commands of the program, one file each, and their shared parts: threads, standard output, and
+//! the exit after an error.
 //!
 //! Must not know how calls are made or answered.
 

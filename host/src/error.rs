@@ -2,9 +2,9 @@
 //!
 //! Owns [`ScoreFailure`] and the one table that turns it into a [`Disposition`] (status,
 //! settlement, log level, client text). [`StartupError`] is in `startup`, its JSON object in
-//! `answer`, and the exit codes are in [`exit_code`]. No other module chooses a status, a settlement
-//! or an exit code. Must not know who asked, or how a response is sent. A test writes the table on
-//! the page `host/docs/http.md`.
+//! `answer`, and the exit codes are in [`exit_code`]. No other module chooses a status, a
+//! settlement or an exit code. Must not know who asked, or how a response is sent. A test writes
+//! the table on the page `host/docs/http.md`.
 
 mod answer;
 mod bounds;

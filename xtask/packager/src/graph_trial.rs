@@ -1,9 +1,9 @@
 //! The check of a scorer that is an ONNX graph or calls graphs, in a host process.
 //!
 //! Owns that process, its timeout, and the meaning of its answer and its exit code. The answer is
-//! JSON on standard output. Standard error is only shown, because a scorer may write anything there.
-//! This program is static and cannot load the library. And if a hostile file crashes the library,
-//! the packager must survive. Must not know images.
+//! JSON on standard output. Standard error is only shown, because a scorer may write anything
+//! there. This program is static and cannot load the library. And if a hostile file crashes the
+//! library, the packager must survive. Must not know images.
 
 use std::io::Read;
 use std::path::Path;
