@@ -1,10 +1,12 @@
 //! Failures of calls, requests and starts, and the consequences of each.
 //!
 //! Owns [`ScoreFailure`] and the one table that turns it into a [`Disposition`] (status,
-//! settlement, log level, client text). [`StartupError`] is in `startup`, and the exit codes are in
-//! [`exit_code`]. No other module chooses a status, a settlement or an exit code. Must not know who
-//! asked, or how a response is sent. A test writes the table on the page `host/docs/http.md`.
+//! settlement, log level, client text). [`StartupError`] is in `startup`, its JSON object in
+//! `answer`, and the exit codes are in [`exit_code`]. No other module chooses a status, a
+//! settlement or an exit code. Must not know who asked, or how a response is sent. A test writes
+//! the table on the page `host/docs/http.md`.
 
+mod answer;
 mod bounds;
 pub mod exit_code;
 mod startup;
@@ -13,6 +15,7 @@ use std::time::Duration;
 
 use crate::text::{NAME_BYTES, cut};
 
+pub use self::answer::{ErrorAnswer, ErrorReport};
 pub use self::startup::StartupError;
 
 /// Problem that a scorer reported, with a text for the caller and a detail that only the log shows.

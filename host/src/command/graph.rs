@@ -3,7 +3,6 @@
 //! Owns the limits of that process, and its report about the file. Must not know how a file is
 //! loaded, nor what the end of the process means to the process that started it (that is `trial`).
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,7 +21,7 @@ use scorebox_host::text::printable_json;
 use scorebox_host::{StartupError, deployment};
 use serde_json::{Value, json};
 
-use super::exit;
+use super::{error_json, exit, print};
 
 /// Address space that this process may use in addition to copies of the file, in bytes. It is for
 /// the library, its arenas and a first run.
@@ -56,11 +55,13 @@ pub fn run(file: &Path, sample: Option<&Path>, waiting: Waiting) -> ExitCode {
         .and_then(|()| load(file, sample));
     match loaded {
         Ok(report) => {
-            // A reader that stops early is not an error.
-            let _ = writeln!(std::io::stdout(), "{}", printable_json(&report.to_string()));
+            print(&printable_json(&report.to_string()));
             ExitCode::SUCCESS
         }
-        Err(error) => exit(&error),
+        Err(error) => {
+            print(&error_json(&error));
+            exit(&error)
+        }
     }
 }
 
