@@ -34,6 +34,7 @@ use crate::identity::{CREDENTIALS, IdentityArgs};
 use crate::image::layout::LARGEST_DOCUMENT_BYTES;
 use crate::image::manifest::{self, BaseManifest, Document};
 use crate::image::reading;
+use crate::image::unfit::UnfitImage;
 use crate::registry::{BaseReference, Reading};
 use crate::signing::PublicKey;
 
@@ -189,8 +190,8 @@ struct FoundManifest {
 /// Finds the manifest of an image for linux/amd64. `place` is the name of the image in messages,
 /// and `version` is its tag or digest.
 fn find(store: &Store, place: &str, version: &str) -> Result<FoundManifest, Failure> {
-    let unfit = |problem: String| {
-        let problem = format!("{place} {}", quoted(&problem, REASON_BYTES));
+    let unfit = |reason: UnfitImage| {
+        let problem = format!("{place} {}", quoted(&reason.to_string(), REASON_BYTES));
         Failure::new(
             Kind::Verification,
             problem,
@@ -202,10 +203,10 @@ fn find(store: &Store, place: &str, version: &str) -> Result<FoundManifest, Fail
     for _ in 0..MOST_LISTS {
         match manifest::read(&bytes).map_err(unfit)? {
             Document::Manifest(manifest) if manifest.layers.len() > MOST_LAYERS => {
-                return Err(unfit(format!(
-                    "has {} layers, and no runtime takes more than {MOST_LAYERS}",
-                    manifest.layers.len()
-                )));
+                return Err(unfit(UnfitImage::TooManyLayers {
+                    layers: manifest.layers.len(),
+                    most: MOST_LAYERS,
+                }));
             }
             Document::Manifest(manifest) => {
                 return Ok(FoundManifest {
@@ -220,7 +221,7 @@ fn find(store: &Store, place: &str, version: &str) -> Result<FoundManifest, Fail
             }
         }
     }
-    Err(unfit("is a list of lists".to_owned()))
+    Err(unfit(UnfitImage::TooManyLists))
 }
 
 /// Checks that every reader of the image indexes selects this image and no other.
