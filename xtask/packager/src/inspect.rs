@@ -145,8 +145,8 @@ fn examine(
             );
             raw
         }
-        Err(problem) => {
-            report.note("manifest", "", Verdict::Wrong(problem));
+        Err(reason) => {
+            report.note("manifest", "", Verdict::Wrong(reason.to_string()));
             Value::Null
         }
     };
@@ -233,7 +233,7 @@ fn selection(store: &Store, report: &mut Report, found: &FoundManifest) {
             Ok(count) => Verdict::Wrong(format!(
                 "a runtime on linux/amd64 may choose any of {count} images"
             )),
-            Err(problem) => Verdict::Wrong(problem),
+            Err(reason) => Verdict::Wrong(reason.to_string()),
         };
         report.note("list of images names one for linux/amd64", "", verdict);
     }
@@ -277,7 +277,7 @@ fn config(
                 Verdict::Wrong(format!("is of the type `{media_type}`, which no image has")),
                 config,
             ),
-            Err(error) => (Verdict::Wrong(error), Value::Null),
+            Err(reason) => (Verdict::Wrong(reason.to_string()), Value::Null),
         },
         Ok(None) => (Verdict::Wrong("is missing".to_owned()), Value::Null),
         Err(failure) if failure.kind == Kind::Network => return Err(failure),
