@@ -5,6 +5,7 @@
 
 mod arrows;
 mod contract;
+mod errors;
 mod layers;
 mod manifests;
 mod packager_arrows;
@@ -94,6 +95,7 @@ pub fn check() -> Result<(), Failure> {
             if is("rs") {
                 let text = read(&path)?;
                 findings.extend(sources::check(&name, &text));
+                findings.extend(errors::check(&name, &text));
                 findings.extend(layers::check(&name, &text));
                 findings.extend(arrows::check(&name, &text));
                 findings.extend(packager_arrows::check(&name, &text));

@@ -28,7 +28,8 @@ impl Store {
     pub fn layout(dir: &Path) -> Result<Self, Failure> {
         let path = dir.join(INDEX_FILE);
         let text = document(&path).map_err(|error| Failure::file(&path, "be read", error))?;
-        let index = documents::read(&text).map_err(|error| wrong(&path.display(), &error))?;
+        let index =
+            documents::read(&text).map_err(|error| wrong(&path.display(), &error.to_string()))?;
         let entries = index
             .get("manifests")
             .and_then(Value::as_array)

@@ -50,7 +50,7 @@ fn tar(members: &[Member]) -> Vec<u8> {
 
 /// Returns a listing of the files that `RootFs` builds from the layers, and true if runtimes differ
 /// in these files.
-fn ours(layers: &[Vec<Member>]) -> Result<(Vec<String>, bool), String> {
+fn ours(layers: &[Vec<Member>]) -> Result<(Vec<String>, bool), RefusedEntry> {
     let mut root = RootFs::new();
     let mut is_ambiguous = false;
     for (number, layer) in layers.iter().enumerate() {

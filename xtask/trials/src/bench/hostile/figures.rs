@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::CONTAINER_MIB;
 use super::attacker::Deeds;
 use super::attacks::Attack;
+use super::cage::CageError;
 use super::guarded::{Container, Memory};
 use super::steady::{RATE, Steady};
 use crate::bench::figures::Spread;
@@ -183,12 +184,12 @@ impl AttackFigures {
 }
 
 impl Figures {
-    /// Summarises all attacks, and picks the worst figures. `uncontained` is the reason why the
-    /// host ran without a container, if it did.
+    /// Summarises all attacks, and picks the worst figures. `uncontained` is the error with which
+    /// the host ran without a container, if it did.
     pub fn of(
         rounds: u32,
         round_seconds: f64,
-        uncontained: Option<String>,
+        uncontained: Option<CageError>,
         attacks: Vec<AttackFigures>,
     ) -> Self {
         let worst = |of: fn(&AttackFigures) -> f64| attacks.iter().map(of).fold(0.0, f64::max);
