@@ -5,6 +5,7 @@
 
 mod arrows;
 mod contract;
+mod generated_part;
 mod layers;
 mod manifests;
 mod packager_arrows;
