@@ -11,7 +11,7 @@ use std::path::Path;
 use scorebox_workspace::failure::Failure;
 use wit_parser::{
     Docs, Function, Interface, InterfaceId, PackageId, Resolve, Stability, Type, TypeDef,
-    TypeDefKind, TypeId, TypeOwner,
+    TypeDefKind, TypeOwner,
 };
 
 use super::generated_part::GeneratedPart;
