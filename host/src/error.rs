@@ -328,8 +328,8 @@ impl RequestFailure {
         }
     }
 
-    /// Returns the consequences of the failure: status code, settlement, log level and texts. None
-    /// of these failures involves the scorer.
+    /// Returns the consequences of the failure: status code, settlement, log level and texts. A
+    /// failure of a request never involves the scorer.
     #[must_use]
     pub fn disposition(self) -> Disposition {
         let line = self.line();

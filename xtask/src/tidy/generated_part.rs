@@ -20,13 +20,13 @@ pub struct GeneratedPart {
 }
 
 impl GeneratedPart {
-    /// Compares the part with the text that the code gives.
+    /// Compares the part of the page with the text that the code gives.
     pub fn check(&self, root: &Path, text: &str) -> Option<Finding> {
         let page = std::fs::read_to_string(root.join(self.page)).unwrap_or_default();
         self.compare(&page, text)
     }
 
-    /// Writes the text that the code gives into the page.
+    /// Writes the text that the code gives into the part of the page.
     pub fn bless(&self, root: &Path, text: &str) -> Result<(), Failure> {
         let Self { page, part, .. } = self;
         let file = root.join(page);

@@ -44,7 +44,7 @@ fn types_and_functions_are_listed_in_the_order_of_the_file() {
             record call { level: level, inputs: list<tuple<string, f32>> }
             enum level { low, high }
             type inputs = list<call>;
-            /// Score calls.
+            /// Score all the calls.
             run: func(bucket: borrow<bucket>, calls: inputs) -> result<_, error>;
             @unstable(feature = stop)
             stop: func() -> result;
@@ -64,7 +64,7 @@ fn types_and_functions_are_listed_in_the_order_of_the_file() {
         #### Type `scorer.inputs`\n\n```wit\ntype inputs = list<call>\n```\n\n\
         #### Function `scorer.run`\n\n\
         ```wit\nrun: func(bucket: borrow<bucket>, calls: inputs) -> result<_, error>\n```\n\n\
-        Score calls.\n\n\
+        Score all the calls.\n\n\
         #### Function `scorer.stop`\n\n```wit\nstop: func() -> result\n```\n\n\
         Unstable, behind the feature `stop`.\n";
     assert_eq!(contract, expected);

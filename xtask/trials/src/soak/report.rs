@@ -53,7 +53,7 @@ pub struct PathFigures {
     pub p99_ms: f64,
     /// Latency of the slowest answer, in milliseconds.
     pub most_ms: f64,
-    /// Problem of the first call that went wrong. None if no call did.
+    /// Problem of the first call that went wrong. `None` if no call did.
     pub first: Option<String>,
 }
 
