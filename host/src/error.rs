@@ -70,7 +70,7 @@ pub enum ScoreFailure {
     Unavailable(Problem),
     /// The scorer's signature does not accept the media type of the body.
     Unsupported {
-        /// Media type of the body.
+        /// Media type of the request's body.
         content_type: String,
         /// Media types that the scorer's signature accepts.
         accepted: Vec<String>,

@@ -37,7 +37,7 @@ pub struct Figures {
 /// Figures of one path, which is one kind of call to one host.
 #[derive(Debug, Serialize)]
 pub struct PathFigures {
-    /// Name of the path.
+    /// Name of the kind of call in the report.
     pub path: &'static str,
     /// Name of the host that the path calls.
     pub host: &'static str,
