@@ -4,7 +4,8 @@
 
 use wit_parser::{Function, FunctionKind, Handle, Resolve, Result_, Type, TypeDefKind, TypeId};
 
-/// Returns a type as WIT writes it where it is used: the name of a defined type, otherwise its form.
+/// Returns a type as WIT writes it where it is used: the name of a defined type, otherwise its
+/// form.
 pub fn name(resolve: &Resolve, ty: Type) -> String {
     let name = match ty {
         Type::Bool => "bool",
