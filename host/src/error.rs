@@ -73,7 +73,7 @@ pub enum ScoreFailure {
     Unavailable(Problem),
     /// The scorer's signature does not accept the media type of the body.
     Unsupported {
-        /// Media type of the body.
+        /// Media type of the request's body.
         content_type: String,
         /// Media types that the scorer's signature accepts.
         accepted: Vec<String>,
@@ -331,8 +331,8 @@ impl RequestFailure {
         }
     }
 
-    /// Returns the consequences of the failure: status code, settlement, log level and texts. None
-    /// of these failures involves the scorer.
+    /// Returns the consequences of the failure: status code, settlement, log level and texts. A
+    /// failure of a request never involves the scorer.
     #[must_use]
     pub fn disposition(self) -> Disposition {
         let line = self.line();

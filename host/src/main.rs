@@ -223,3 +223,21 @@ fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(all(test, feature = "compiler", feature = "graphs"))]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_operators_page_has_the_commands() {
+        let commands = scorebox_pages::commands(Arguments::command());
+        scorebox_pages::check_part("host/docs/commands.md", "commands", &commands);
+    }
+}

@@ -144,7 +144,7 @@ impl Model {
         self.tensors.values()
     }
 
-    /// Returns the tensor with this name, or `None` if the model does not have such a tensor.
+    /// Returns the tensor with the given name, or `None` if the model does not have such a tensor.
     #[must_use]
     pub fn tensor(&self, name: &str) -> Option<&TensorInfo> {
         self.tensors.get(name)
@@ -164,8 +164,8 @@ impl Model {
         self.files.iter().map(|file| file.name.as_str())
     }
 
-    /// Returns the bytes of the file with this name, or `None` if the model does not have such a
-    /// file.
+    /// Returns the bytes of the file with the given name, or `None` if the model does not have such
+    /// a file.
     #[must_use]
     pub fn file(&self, name: &str) -> Option<&[u8]> {
         self.files

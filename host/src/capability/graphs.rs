@@ -27,7 +27,8 @@ type Answer<T> = wasmtime::Result<Result<T, Error>>;
 const TEXT_BYTES: usize = 4 << 10;
 
 impl InstanceState {
-    /// Returns the model's graph with this name. Returns `None` if the model has no such graph.
+    /// Returns the model's graph with the given name. Returns `None` if the model has no such
+    /// graph.
     pub(super) fn graph(&self, name: &str) -> Option<Arc<Graph>> {
         self.shared.graphs.as_ref()?.get(name)
     }

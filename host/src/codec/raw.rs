@@ -22,8 +22,8 @@ pub(super) fn is_enough(ports: &[Port]) -> bool {
 /// Reads a body of bare bytes as the tensor of the only port.
 ///
 /// # Errors
-/// Fails if no shape that the port accepts has this number of bytes, or if a boolean is neither 0
-/// nor 1.
+/// Fails if no shape that the port accepts has as many bytes as the body, or if a boolean is
+/// neither 0 nor 1.
 pub(super) fn read(port: &Port, body: &[u8]) -> Result<Tensor, ScoreFailure> {
     let misfit = |message| ScoreFailure::NotConforming {
         message,

@@ -72,7 +72,7 @@ impl Graphs {
             .map(|(name, graph)| (name.as_str(), graph.as_ref()))
     }
 
-    /// Returns the graph with this name, or `None` if the model does not have such a graph.
+    /// Returns the graph with the given name, or `None` if the model does not have such a graph.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Arc<Graph>> {
         self.graphs.get(name).cloned()

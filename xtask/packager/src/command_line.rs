@@ -107,6 +107,13 @@ mod tests {
     }
 
     #[test]
+    fn the_page_has_the_commands_of_the_packager() {
+        let commands = scorebox_pages::commands(Cli::command());
+        let page = "xtask/docs/commands.md";
+        scorebox_pages::check_part(page, "commands of the packager", &commands);
+    }
+
+    #[test]
     fn help_of_xtask_lists_these_commands() {
         assert_eq!(Program::Packager.differences(&Cli::command()), [""; 0]);
     }

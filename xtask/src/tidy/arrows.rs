@@ -20,7 +20,6 @@ const CRATES: &[(&str, &str)] = &[
 /// Each module of the host with the modules that it may use. A module comes after every module that
 /// it may use, so no arrow runs upward and there are no circles.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("blessed", &[]),
     ("container", &[]),
     ("text", &[]),
     ("timer", &[]),

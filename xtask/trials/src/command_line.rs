@@ -74,6 +74,12 @@ mod tests {
     }
 
     #[test]
+    fn the_page_has_the_commands_of_the_trials() {
+        let commands = scorebox_pages::commands(Cli::command());
+        scorebox_pages::check_part("xtask/docs/trials.md", "commands of the trials", &commands);
+    }
+
+    #[test]
     fn help_of_xtask_lists_these_commands() {
         assert_eq!(Program::Trials.differences(&Cli::command()), [""; 0]);
     }

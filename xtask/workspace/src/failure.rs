@@ -99,3 +99,19 @@ impl Failure {
         ExitCode::from(self.exit_code())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_the_exit_codes() {
+        let rows = EXIT_CODES.lines().skip(1).map(|line| {
+            let (code, meaning) = line.trim().split_once("  ").unwrap();
+            format!("| {code} | {meaning} |\n")
+        });
+        let head = "| exit code | meaning |\n|---|---|\n";
+        let table: String = [head.to_owned()].into_iter().chain(rows).collect();
+        scorebox_pages::check_part("xtask/README.md", "exit codes", &table);
+    }
+}

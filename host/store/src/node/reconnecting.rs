@@ -111,8 +111,8 @@ impl Shared {
         }
     }
 
-    /// Replaces the connection with this number, unless it was already replaced. Calls that wait
-    /// for an answer on the old connection go on waiting.
+    /// Replaces the connection with the given number, unless it was already replaced. Calls that
+    /// wait for an answer on the old connection go on waiting.
     pub(super) fn suspect(&self, number: u64) {
         let changed = self.state.send_if_modified(|state| {
             let is_it = matches!(state, State::Connected(_, now, _) if *now == number);

@@ -50,11 +50,11 @@ impl Planned {
 /// A safetensors file that was written.
 #[derive(Debug)]
 pub struct Written {
-    /// Path of the file.
+    /// Path of the safetensors file.
     pub path: PathBuf,
-    /// Size of the file, in bytes.
+    /// Size of the safetensors file, in bytes.
     pub bytes: u64,
-    /// Digest of the file.
+    /// Digest of the safetensors file.
     pub digest: Digest,
 }
 

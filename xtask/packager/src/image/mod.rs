@@ -47,7 +47,7 @@ pub const IMAGE_LAYER_ZSTD_MEDIA_TYPE: &str = "application/vnd.oci.image.layer.v
 pub struct Inputs {
     /// Name of the scorer.
     pub name: String,
-    /// Version of the scorer. May be empty.
+    /// Version of the scorer. Empty if the manifest does not set it.
     pub version: String,
     /// Name of the WIT world that the component targets.
     pub world: String,

@@ -69,11 +69,11 @@ pub enum Kind {
 /// One object in the file system of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Path of the object, without a leading slash.
+    /// Path of the file system object, without a leading slash.
     pub path: String,
-    /// Type of the object.
+    /// Type of the file system object.
     pub kind: Kind,
-    /// Index of the layer that the object comes from.
+    /// Index of the layer that the file system object comes from.
     pub layer: usize,
 }
 

@@ -44,8 +44,8 @@ use self::repository::{Purpose, Repository};
 use crate::image::base::Base;
 use crate::image::layout::WrittenImage;
 
-/// Chooses the implementation of TLS's cryptography for this process. No client for HTTP can be made
-/// before.
+/// Chooses the implementation of TLS's cryptography for this process. An HTTP client can be made
+/// only after a call of this function.
 pub fn install_cryptography() {
     // Installing it fails only if another one is installed already, and that one works too.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -236,7 +236,7 @@ mod tests {
             .block_on(work)
     }
 
-    /// Looks up a base image in a fake registry with these responses. Returns the base and the
+    /// Looks up a base image in a fake registry with the given responses. Returns the base and the
     /// first lines of the requests that the registry received.
     fn find(version: &str, answers: Vec<String>) -> (Result<Base, Failure>, Vec<String>) {
         let (registry, requests) = fake::start(answers);

@@ -36,8 +36,8 @@ pub fn open<R: Read + Seek>(file: R) -> Result<ZipArchive<R>, FileError> {
 
 /// Lists the arrays of an `.npz` archive.
 ///
-/// Fails for an archive that NumPy did not write. The headers of its members differ from its
-/// directory, its members share bytes or a name, or it needs a password.
+/// Fails if NumPy cannot have written the archive: the headers of its members differ from its
+/// directory, two members share bytes or a name, or it needs a password.
 pub fn members<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Vec<Member>, FileError> {
     let damaged = |source: ZipError| FileError::DamagedArchive { source };
     if archive.is_empty() {

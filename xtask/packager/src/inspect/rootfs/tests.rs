@@ -23,7 +23,7 @@ fn to(target: &str) -> EntryKind {
     SymbolicLink(target.as_bytes().to_vec())
 }
 
-/// Returns every path of an image with these layers. A folder ends with a slash, a link with an
+/// Returns every path of an image with the given layers. A folder ends with a slash, a link with an
 /// arrow.
 fn built(layers: &[&[(&str, EntryKind)]]) -> Result<Vec<String>, String> {
     let mut root = RootFs::new();
