@@ -20,6 +20,7 @@ const MANIFESTS: &[(&str, &str)] = &[
     ("A size is a word.", "[limits]\nmemory = \"much\"\n"),
     ("A size is too large.", "[limits]\nmemory = \"64GiB\"\n"),
     ("A count is zero.", "[limits]\ninstances = 0\n"),
+    ("A count is a text.", "[limits]\nqueue = \"x\"\n"),
     (
         "A choice is not known.",
         "[instances]\nisolation = \"none\"\n",
@@ -28,6 +29,7 @@ const MANIFESTS: &[(&str, &str)] = &[
         "A key is given twice.",
         "version = \"1\"\nversion = \"2\"\n",
     ),
+    ("A trigger has one bracket.", "[trigger]\nkind = \"http\"\n"),
     ("A trigger has no kind.", "[[trigger]]\nroute = \"score\"\n"),
     ("A trigger is not known.", "[[trigger]]\nkind = \"timer\"\n"),
     (
