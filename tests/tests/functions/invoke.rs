@@ -20,6 +20,8 @@ fn forwarding() -> Value {
 
 fn app(program: Program, host: Value) -> App {
     let queue = json!({"type": "queue", "direction": "out", "name": "audit", "queueName": "q"});
+    let mut put = requests("res", &[]);
+    put[0]["methods"] = json!(["put"]);
     let functions = [
         ("blobs", blobs(None, &[])),
         ("one", messages("msg", "one", Some("binary"), &[park()])),
@@ -28,6 +30,7 @@ fn app(program: Program, host: Value) -> App {
         ("parsed", messages("msgs", "many", None, &[])),
         ("wrapped", requests("res", &[queue])),
         ("plain", requests("res", &[])),
+        ("put", put),
     ];
     let app = function_app(program, "", host, &functions);
     app.write("in/a.json", br#"{"do": "attributes"}"#);
@@ -126,6 +129,11 @@ fn blobs_messages_and_requests_are_tried() {
     .ended(0)
     .json();
     assert_eq!(plain["source"], "http", "{plain}");
+    invoke(
+        &app,
+        &["--trigger", "http", "--function", "put", "in/a.json"],
+    )
+    .ended(0);
     invoke(
         &app,
         &["--trigger", "http", "--function", "plain", "in/bad.json"],
