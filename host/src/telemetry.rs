@@ -4,6 +4,8 @@
 //! Must not know what is logged. A server writes nothing to standard error, because the Functions
 //! host takes every line there for an error.
 
+#[cfg(test)]
+pub(crate) mod kept_lines;
 mod line;
 mod queue;
 
