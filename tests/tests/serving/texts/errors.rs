@@ -180,6 +180,8 @@ fn errors_of_serve() {
     );
     let variable = [("SCOREBOX_LOG_FORMAT", "xml")];
     serve("The log format is not known.", &["--port", "0"], &variable);
+    let variable = [("SCOREBOX_LOG", "loud")];
+    serve("The log level is not known.", &["--port", "0"], &variable);
     let stores = App::with(programs::KEYS, "[stores.default]\n");
     for (subject, url) in [
         (
