@@ -218,5 +218,7 @@ fn what_the_host_would_not_send_is_refused() {
     )
     .ended(9)
     .said(&["no function", "blobs"]);
-    invoke(&app, &["in/a.json"]).ended(2).said(&["--trigger"]);
+    invoke(&app, &["in/a.json"])
+        .ended(2)
+        .said(&["write `--input in/a.json`", "add --trigger"]);
 }

@@ -240,6 +240,12 @@ fn errors_of_invoke() {
     invoke(
         "The file is missing.",
         &digits,
+        &["--input", "/nowhere/input.json"],
+        "",
+    );
+    invoke(
+        "The file has no flag.",
+        &digits,
         &["/nowhere/input.json"],
         "",
     );
