@@ -11,7 +11,7 @@ mod startup;
 
 use std::time::Duration;
 
-use crate::text::{NAME_BYTES, cut};
+use crate::text::{NAME_BYTES, quoted};
 
 pub use self::startup::StartupError;
 
@@ -235,7 +235,7 @@ impl ScoreFailure {
             )),
             Self::Unsupported { content_type, accepted } => line.with(format!(
                 "The content type {} is not accepted. Send {}.",
-                cut(&content_type, NAME_BYTES),
+                quoted(&content_type, NAME_BYTES),
                 accepted.join(" or ")
             )),
             Self::Saturated => line.with(told(
