@@ -32,6 +32,8 @@ mod push;
 mod registry;
 mod shell;
 mod signing;
+#[cfg(test)]
+mod skipped;
 
 pub use self::convert::ArraySource;
 pub use self::registry::{Challenge, install_cryptography};

@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("shell", &[]),
     ("signing", &[]),
+    ("skipped", &[]),
     ("convert", &["folder", "format", "shell"]),
     ("graph_trial", &["engine_library", "host_program", "leash"]),
     ("image", &["folder", "signing"]),
@@ -68,6 +69,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "image",
             "registry",
             "signing",
+            "skipped",
         ],
     ),
     (
