@@ -34,6 +34,7 @@ mod shell;
 mod signing;
 #[cfg(test)]
 mod skipped;
+mod staged;
 
 pub use self::convert::ArraySource;
 pub use self::registry::{Challenge, install_cryptography};

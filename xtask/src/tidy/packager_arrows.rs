@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shell", &[]),
     ("signing", &[]),
     ("skipped", &[]),
+    ("staged", &[]),
     ("convert", &["folder", "format", "shell"]),
     ("graph_trial", &["engine_library", "host_program", "leash"]),
     ("image", &["folder", "signing"]),
@@ -40,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "graph_trial",
             "manifest_file",
             "model",
+            "staged",
         ],
     ),
     (
