@@ -63,8 +63,9 @@ const PAGES: &[&str] = &["wit", ".github"];
 /// Flags of `tidy`.
 #[derive(Debug, Args)]
 pub struct TidyArgs {
-    /// Write the contract's hash to wit/CHANGES.md and the vendored files' hashes to
-    /// wit/deps/deps.lock.
+    /// Before the check, write what is made from the code: the contract's hash in wit/CHANGES.md,
+    /// the vendored files' hashes in wit/deps/deps.lock, and the table of settings in
+    /// host/docs/settings.md.
     #[arg(long)]
     pub bless: bool,
 }
