@@ -56,7 +56,12 @@ impl Needs {
 }
 
 fn read(program: &Path) -> Result<(Option<PathBuf>, Versions), Failure> {
-    let bytes = std::fs::read(program).map_err(|error| Failure::file(program, "be read", error))?;
+    let bytes = std::fs::read(program).map_err(|error| {
+        Failure::toolchain(
+            format!("{}: cannot be read: {error}", shown(program)),
+            "give --host a program for x86_64 Linux",
+        )
+    })?;
     read_needs(&bytes).map_err(|error| {
         Failure::toolchain(
             format!("{}: {error}", shown(program)),
