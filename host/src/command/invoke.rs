@@ -52,8 +52,9 @@ pub fn run(invoke: Invoke) -> ExitCode {
 fn without_trigger(file: &Path) -> ExitCode {
     let file = inset(&file.display());
     eprintln!(
-        "error: {file}: a file without a flag needs --trigger\n  fix: write `--input {file}`; or, to send \
-         the file as the event of a function, add --trigger"
+        "error: {file}: a file without a flag needs --trigger\n  \
+         fix: write `--input {file}`; or, to send the file as the event of a function, add \
+         --trigger"
     );
     ExitCode::from(exit_code::COMMAND_LINE)
 }
@@ -123,7 +124,7 @@ pub(super) fn read(input: Option<&Path>, limit_bytes: u64) -> Result<Vec<u8>, St
 }
 
 /// Guesses the media type of an input. An empty input is JSON, as a request without a media type is
-/// to the server. As bytes it would be a tensor without rows, and its answer would hide the mistake.
+/// to the server. As bytes it would be a tensor without rows, whose answer would hide the mistake.
 pub(super) fn guess(input: Option<&Path>, body: &[u8]) -> &'static str {
     let named = input
         .and_then(Path::extension)

@@ -1,7 +1,7 @@
 //! Log lines that are kept in memory, for tests.
 //!
-//! Owns the choice of the lines: JSON, from the level `info`. Must not know which lines a test waits
-//! for.
+//! Owns the choice of the lines: JSON, from the level `info`. Must not know which lines a test
+//! waits for.
 
 use std::sync::{Arc, Mutex};
 

@@ -271,7 +271,10 @@ impl Shared {
                     failures += 1;
                     // An outage is logged once, not once per attempt.
                     if failures == 1 {
-                        tracing::warn!(target: LOG_TARGET, "there is no new login for Redis: {why}");
+                        tracing::warn!(
+                            target: LOG_TARGET,
+                            "there is no new login for Redis: {why}"
+                        );
                     }
                     self.fail(why);
                     Some(

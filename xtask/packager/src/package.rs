@@ -174,7 +174,8 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
             let repository = shell::argument(repository);
             let scheme = if args.plain_http { " --plain-http" } else { "" };
             eprintln!(
-                "next: cargo xtask push {layout} --registry {registry} --repository {repository}{scheme}"
+                "next: cargo xtask push {layout} --registry {registry} \
+                 --repository {repository}{scheme}"
             );
         }
     }

@@ -10,8 +10,8 @@ use std::sync::{Mutex, PoisonError};
 /// Tests of this process that have been reported.
 static REPORTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Reports that a test, or a part of it, does not run. A test counts once as skipped, with the first
-/// reason.
+/// Reports that a test, or a part of it, does not run. A test counts once as skipped, with the
+/// first reason.
 ///
 /// # Panics
 /// In continuous integration, where no test may be skipped.

@@ -1,7 +1,7 @@
 //! Paths of files that are being staged, in messages: those of the project replace them.
 //!
-//! Owns the replacement. Must not know which files an app folder has. The folder of the staged files
-//! is removed before anyone could look into it.
+//! Owns the replacement. Must not know which files an app folder has. The folder of the staged
+//! files is removed before anyone could look into it.
 
 use std::path::PathBuf;
 

@@ -81,8 +81,8 @@ impl Failure {
         )
     }
 
-    /// Creates a failure for a file that an argument names and that cannot be read. `fix` says which
-    /// file the argument needs.
+    /// Creates a failure for a file that an argument names and that cannot be read. `fix` says
+    /// which file the argument needs.
     pub fn unreadable(path: &Path, error: impl Display, fix: impl Into<String>) -> Self {
         Self::project(format!("{}: cannot be read: {error}", path.display()), fix)
     }

@@ -359,30 +359,22 @@ fn port<E: serde::de::Error>(
     name: Scalar<'_>,
     reader: &mut Reader,
 ) -> Result<Option<usize>, E> {
-    named(
-        name,
-        reader,
-        |name| ports.iter().position(|port| port.name == name),
-        |_| {
-            let expected = expectation(ports);
-            format!("There is no {direction} of this name. The {direction}s are {expected}.")
-        },
-    )
+    let find = |name: &str| ports.iter().position(|port| port.name == name);
+    named(name, reader, find, |_| {
+        let expected = expectation(ports);
+        format!("There is no {direction} of this name. The {direction}s are {expected}.")
+    })
 }
 
 /// Returns the element type of a datatype of the Open Inference Protocol. Returns `None` if the
 /// datatype is `null`.
 fn dtype<E: serde::de::Error>(name: Scalar<'_>, reader: &mut Reader) -> Result<Option<Dtype>, E> {
-    named(
-        name,
-        reader,
-        |name| DTYPES.into_iter().find(|dtype| datatype(*dtype) == name),
-        |name| {
-            let known = DTYPES.map(datatype).join(", ");
-            let name = quoted(name, NAME_BYTES);
-            format!("{name} is not accepted. Tensors are of {known}.")
-        },
-    )
+    let find = |name: &str| DTYPES.into_iter().find(|dtype| datatype(*dtype) == name);
+    named(name, reader, find, |name| {
+        let known = DTYPES.map(datatype).join(", ");
+        let name = quoted(name, NAME_BYTES);
+        format!("{name} is not accepted. Tensors are of {known}.")
+    })
 }
 
 /// Returns what `find` finds by a name of the request, or `None` if the name is `null`. If nothing

@@ -199,8 +199,8 @@ impl Target {
                 "repository",
                 repository,
                 "the name of a repository",
-                "use lower-case letters, digits, `.`, `_` and `-`, in parts with `/` between them, e.g. \
-                 scoring/digits, in `package.repository` or after --repository",
+                "use lower-case letters, digits, `.`, `_` and `-`, in parts with `/` between \
+                 them, e.g. scoring/digits, in `package.repository` or after --repository",
             ));
         }
         if !is_reference(host, repository, tag) {
