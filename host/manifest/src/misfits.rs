@@ -13,15 +13,21 @@ const REPEATED: [&str; 2] = ["trigger", "packaged.file"];
 /// Finds the first key of the file that is not a setting. Returns the problem and its fix, or
 /// `None` if all keys are settings.
 pub(super) fn unknown_key(table: &toml::Table) -> Option<Problem> {
-    let unknown = find_unknown(table, &mut Vec::new())?;
-    let nearest = if unknown.is_section {
-        header(nearest(&unknown.key, sections()))
-    } else {
-        let keys = SETTINGS.iter().map(|setting| setting.key);
-        nearest(&unknown.key, keys).to_owned()
+    let Unknown { key, kind } = find_unknown(table, &mut Vec::new())?;
+    let shown = quoted(&key, NAME_BYTES);
+    let nearest = match kind {
+        Kind::Setting => {
+            let keys = SETTINGS.iter().map(|setting| setting.key);
+            nearest(&key, keys).to_owned()
+        }
+        Kind::Section => header(nearest(&key, sections())),
+        Kind::SectionAsValue => {
+            let problem = format!("`{shown}` is a section, and not a setting");
+            return Some(Problem::new(problem, section_fix(&shown)));
+        }
     };
     Some(Problem::new(
-        format!("`{}` is not a setting", quoted(&unknown.key, NAME_BYTES)),
+        format!("`{shown}` is not a setting"),
         format!("the nearest is `{nearest}`; `scorebox check --explain` lists them all"),
     ))
 }
@@ -55,12 +61,7 @@ pub(super) fn wrong_type(mut error: toml::de::Error) -> Problem {
             setting.form,
             example(setting)
         ),
-        None if is_section(&path) => {
-            format!(
-                "write a line `{}`, and the keys of the section below that line",
-                header(&quoted(&key, NAME_BYTES))
-            )
-        }
+        None if is_section(&path) => section_fix(&quoted(&key, NAME_BYTES)),
         None => "see `scorebox check --explain` for every key, its form and its default".to_owned(),
     };
     let problem = format!("{place}{}", plain(&message));
@@ -107,39 +108,51 @@ fn example(setting: &Setting) -> String {
     }
 }
 
-/// Key or section of the file that no setting has.
+/// Name in the file that is not the name of a setting.
 struct Unknown {
     /// Full name of the key or section, such as `limits.memroy`.
     key: String,
-    /// True if it is a section without keys.
-    is_section: bool,
+    kind: Kind,
+}
+
+/// Kind of an unknown name, which says what it may have been meant for.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// A key with a value.
+    Setting,
+    /// A section without keys.
+    Section,
+    /// A section that exists, but stands as a key with a value. The reader would take a date for an
+    /// empty section.
+    SectionAsValue,
 }
 
 fn find_unknown(table: &toml::Table, path: &mut Vec<String>) -> Option<Unknown> {
     for (name, value) in table {
         path.push(name.clone());
-        let is_there = is_section(path) || find(path).is_some();
-        let unknown = |is_section: bool, path: &[String]| {
-            (!is_there).then(|| Unknown {
-                key: path.join("."),
-                is_section,
-            })
+        let (is_section, is_setting) = (is_section(path), find(path).is_some());
+        let unknown = |kind: Kind, path: &[String]| {
+            let key = path.join(".");
+            Some(Unknown { key, kind })
         };
         let found = match value {
             // The source of a component is a value of its own form, which the reader checks.
             _ if path.join(".") == "scorer.component" => None,
-            toml::Value::Table(inner) if inner.is_empty() => unknown(true, path),
-            toml::Value::Table(inner) => find_unknown(inner, path),
+            toml::Value::Table(inner) if !inner.is_empty() => find_unknown(inner, path),
+            toml::Value::Table(_) if is_section || is_setting => None,
+            toml::Value::Table(_) => unknown(Kind::Section, path),
             toml::Value::Array(items)
                 if items.iter().all(toml::Value::is_table) && !items.is_empty() =>
             {
                 let mut tables = items.iter().filter_map(toml::Value::as_table);
-                tables
-                    .find_map(|inner| find_unknown(inner, path))
-                    .or_else(|| unknown(true, path))
+                match tables.find_map(|inner| find_unknown(inner, path)) {
+                    None if !is_section && !is_setting => unknown(Kind::Section, path),
+                    found => found,
+                }
             }
-            // The reader reports a value that stands where a section belongs.
-            _ => unknown(false, path),
+            _ if is_setting => None,
+            _ if is_section => unknown(Kind::SectionAsValue, path),
+            _ => unknown(Kind::Setting, path),
         };
         if found.is_some() {
             return found;
@@ -162,6 +175,14 @@ fn nearest(wanted: &str, names: impl Iterator<Item = &'static str>) -> &'static 
     names
         .max_by(|a, b| strsim::jaro_winkler(a, wanted).total_cmp(&strsim::jaro_winkler(b, wanted)))
         .unwrap_or_default()
+}
+
+/// Returns the fix for a section that is not written as one.
+fn section_fix(section: &str) -> String {
+    format!(
+        "write a line `{}`, and the keys of the section below that line",
+        header(section)
+    )
 }
 
 /// Returns the line with which a section begins in the file.

@@ -215,15 +215,9 @@ fn a_value_of_a_wrong_type_is_answered_with_its_setting_its_form_and_its_line() 
         "give it this form: number",
     );
     check(
-        &minimal("[stores]\ndefault = \"redis\""),
-        "`stores.default`",
-        "invalid type: string \"redis\", expected a table",
-        "write a line `[stores.default]`",
-    );
-    check(
-        "limits = 3\n[scorer]\nname = \"x\"\ncomponent = \"x.wasm\"",
+        &minimal("[[limits]]\nqueue = 1"),
         "`limits`",
-        "invalid type: integer `3`, expected a table",
+        "invalid type: map, expected a string",
         "write a line `[limits]`",
     );
     check(
@@ -247,6 +241,23 @@ fn an_unknown_section_is_answered_with_the_nearest_section() {
     check("[[triggers]]", "triggers", "[[trigger]]");
     check("[store]", "store", "[stores]");
     check("[limit]\nqueue = 1", "limit.queue", "limits.queue");
+}
+
+#[test]
+fn a_section_that_stands_as_a_value_is_refused() {
+    #[track_caller]
+    fn check(text: &str, section: &str, header: &str) {
+        let message = parse(text).unwrap_err();
+        let expected = format!(
+            "`{section}` is a section, and not a setting\n  fix: write a line `{header}`, "
+        );
+        assert!(message.contains(&expected), "{message}");
+    }
+    check("limits = 3", "limits", "[limits]");
+    check("limits = 1979-05-27", "limits", "[limits]");
+    check("trigger = []", "trigger", "[[trigger]]");
+    let store = minimal("[stores]\ndefault = \"redis\"");
+    check(&store, "stores.default", "[stores.default]");
 }
 
 #[test]
