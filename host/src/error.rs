@@ -13,7 +13,7 @@ mod startup;
 
 use std::time::Duration;
 
-use crate::text::{NAME_BYTES, cut};
+use crate::text::{NAME_BYTES, quoted};
 
 pub use self::answer::{ErrorAnswer, ErrorReport};
 pub use self::startup::StartupError;
@@ -238,7 +238,7 @@ impl ScoreFailure {
             )),
             Self::Unsupported { content_type, accepted } => line.with(format!(
                 "The content type {} is not accepted. Send {}.",
-                cut(&content_type, NAME_BYTES),
+                quoted(&content_type, NAME_BYTES),
                 accepted.join(" or ")
             )),
             Self::Saturated => line.with(told(

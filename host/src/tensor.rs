@@ -4,7 +4,7 @@
 //! generated types, nor the code that computes.
 
 use crate::model::Dtype;
-use crate::text::{NAME_BYTES, cut};
+use crate::text::{NAME_BYTES, quoted};
 
 /// Dense tensor. Its elements are row-major and little-endian.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub fn in_order(ports: &[Port], mut tensors: Vec<Tensor>) -> Result<Vec<Tensor>,
         None => Ok(ordered),
         Some(extra) => Err(format!(
             "`{}` is not a port, or is given twice",
-            cut(&extra.name, NAME_BYTES)
+            quoted(&extra.name, NAME_BYTES)
         )),
     }
 }
@@ -246,6 +246,10 @@ mod tests {
         check(
             &[&a, &b, &tensor(&"c".repeat(1000), &[1], 1)],
             "is not a port, or is given twice",
+        );
+        check(
+            &[&a, &b, &tensor("c\u{1b}", &[1], 1)],
+            "`c\\u{1b}` is not a port",
         );
         check(
             &[

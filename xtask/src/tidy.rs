@@ -66,9 +66,9 @@ const PAGES: &[&str] = &["wit", ".github"];
 /// Flags of `tidy`.
 #[derive(Debug, Args)]
 pub struct TidyArgs {
-    /// Write the contract's hash to wit/CHANGES.md, the vendored files' hashes to
-    /// wit/deps/deps.lock, and the generated parts of host/docs/settings.md, wit/README.md and
-    /// wit/standards.md.
+    /// Before the check, write what is made from the code: the contract's hash in wit/CHANGES.md,
+    /// the vendored files' hashes in wit/deps/deps.lock, and the generated parts of
+    /// host/docs/settings.md, wit/README.md and wit/standards.md.
     #[arg(long)]
     pub bless: bool,
 }

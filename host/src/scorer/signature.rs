@@ -13,7 +13,7 @@ use crate::codec::media_type::{JSON, OCTET_STREAM, is_json, same_type, says_noth
 use crate::error::ScoreFailure;
 use crate::graph::Ports;
 use crate::tensor::{self, Port, PortLists, Tensor};
-use crate::text::{NAME_BYTES, REASON_BYTES, cut, displayed};
+use crate::text::{NAME_BYTES, REASON_BYTES, displayed, quoted};
 
 /// Contract of a scorer with its callers, with one variant for each world.
 #[derive(Debug, Clone, Copy)]
@@ -245,7 +245,7 @@ impl PayloadSignature {
                 .any(|accepted| same_type(accepted, &payload.content_type))
         {
             return Err(ScoreFailure::Unsupported {
-                content_type: cut(&payload.content_type, NAME_BYTES).into_owned(),
+                content_type: quoted(&payload.content_type, NAME_BYTES),
                 accepted: accepted.clone(),
             });
         }

@@ -91,7 +91,12 @@ pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
 
 /// Fails if a program would not start in an image without a C library.
 pub fn check(path: &Path) -> Result<(), Failure> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, "be read", error))?;
+    let bytes = std::fs::read(path).map_err(|error| {
+        Failure::toolchain(
+            format!("{}: cannot be read: {error}", shown(path)),
+            "give --host a program for x86_64 Linux",
+        )
+    })?;
     examine(&bytes).map_err(|error| {
         Failure::toolchain(
             format!("{}: {error}", shown(path)),

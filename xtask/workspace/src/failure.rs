@@ -10,7 +10,7 @@ use std::process::ExitCode;
 /// Kind of a [`Failure`], which says who can fix it and determines the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A fault of the project: its manifest, model or component.
+    /// A fault of the project: its manifest, model or component, or a file that an argument names.
     Project,
     /// A fault of the tools on this machine.
     Toolchain,
@@ -41,7 +41,7 @@ pub const EXIT_CODES: &str = "Exit codes:
   0  done
   1  anything that no other code names: a failed check or test, a full disk
   2  usage: an argument is unknown, missing or malformed
-  3  project: the manifest, the model or the component must change
+  3  project: the manifest, the model, the component or a file that an argument names must change
   4  toolchain: a compiler, target or tool is missing or failed
   5  registry: it answered, and refused
   6  network: no answer
@@ -79,6 +79,12 @@ impl Failure {
             format!("{}: cannot {action}: {error}", path.display()),
             "see that the path exists, that you may use it, and that the disk has room",
         )
+    }
+
+    /// Creates a failure for a file that an argument names and that cannot be read. `fix` says
+    /// which file the argument needs.
+    pub fn unreadable(path: &Path, error: impl Display, fix: impl Into<String>) -> Self {
+        Self::project(format!("{}: cannot be read: {error}", path.display()), fix)
     }
 
     /// Returns the exit code of this failure.

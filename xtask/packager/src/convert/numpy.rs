@@ -22,6 +22,7 @@ use zip::ZipArchive;
 use self::elements::CopyError;
 use self::error::{ArrayError, FileError};
 pub use self::header::Header;
+use super::UNREADABLE;
 use super::safetensors_file::{self, Planned, RESERVED};
 
 /// An array of the source file whose data were not read yet.
@@ -62,8 +63,8 @@ impl Import<'_> {
     /// Writes the safetensors file, lists its tensors, and prints its path.
     pub fn run(&self) -> Result<(), Failure> {
         let name = self.written_name()?;
-        let file =
-            File::open(self.file).map_err(|error| Failure::file(self.file, "be read", error))?;
+        let file = File::open(self.file)
+            .map_err(|error| Failure::unreadable(self.file, error, UNREADABLE))?;
         let is_archive = self
             .file
             .extension()
