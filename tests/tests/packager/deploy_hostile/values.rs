@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::process::Command;
 
 use scorebox_tests::run::Finished;
-use scorebox_tests::{place, require, run};
+use scorebox_tests::{extent, place, require, run};
 
 use super::{FIELDS, FLAGS, Rig, checked};
 
@@ -52,6 +52,15 @@ const TARGETS: [(&str, &str); 6] = [
     ("container-apps", "credentials"),
 ];
 
+/// Number of parts that the values are divided into in the short form. It tries one part on each
+/// field and flag, another one on the next, so that every value is tried somewhere.
+const PARTS: usize = 4;
+
+/// Returns true if the value with this number is tried on the field or flag with this number.
+fn is_tried(value: usize, turn: usize) -> bool {
+    extent::is_whole() || value % PARTS == turn % PARTS
+}
+
 /// Asserts that the outcome is a refusal of the project or the command line: few lines, with a fix,
 /// and nothing unescaped.
 #[track_caller]
@@ -90,8 +99,9 @@ fn shellcheck_finds_nothing_in_any_script() {
 fn no_value_of_the_manifest_runs_anything() {
     let rig = Rig::new();
     let marker = rig.file().display().to_string();
-    for (field, _) in FIELDS {
-        for value in HOSTILE.into_iter().chain(["a\0b"]) {
+    for (turn, (field, _)) in FIELDS.into_iter().enumerate() {
+        let values = HOSTILE.into_iter().chain(["a\0b"]).enumerate();
+        for (_, value) in values.filter(|(number, _)| is_tried(*number, turn)) {
             let what = format!("{field} = {value:?}");
             let manifest = rig.manifest(field, &value.replace("FILE", &marker));
             let said = rig.deploy(&manifest, "premium", "identity", "", "");
@@ -114,8 +124,9 @@ fn no_flag_runs_anything() {
     let rig = Rig::new();
     let marker = rig.file().display().to_string();
     let manifest = rig.manifest("", "");
-    for (flag, _) in FLAGS {
-        for value in HOSTILE {
+    for (turn, (flag, _)) in FLAGS.into_iter().enumerate() {
+        let values = HOSTILE.into_iter().enumerate();
+        for (_, value) in values.filter(|(number, _)| is_tried(*number, turn)) {
             let what = format!("{flag} {value:?}");
             let value = value.replace("FILE", &marker);
             for target in ["premium", "container-apps"] {
