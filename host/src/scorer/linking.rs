@@ -115,7 +115,7 @@ impl Linked {
     pub(super) async fn instance(&self, deadline: Instant) -> Result<Instance, Failure> {
         // A separate task may run this, and there a panic would not reach the call that waits.
         let made = caught(self.made(deadline)).await;
-        made.unwrap_or_else(|panic| Err(Failure::Score(ScoreFailure::HostFault(panic))))
+        made.unwrap_or_else(|panic| Err(Failure::Score(ScoreFailure::HostFault(panic.to_string()))))
     }
 
     async fn made(&self, deadline: Instant) -> Result<Instance, Failure> {

@@ -71,7 +71,7 @@ pub(crate) async fn take(
         ));
     };
     InstanceState::of_mut(store.data_mut()).end();
-    let snapshot = snapshot.unwrap_or_else(|panic| Err(wasmtime::Error::msg(panic)));
+    let snapshot = snapshot.unwrap_or_else(|panic| Err(panic.into()));
     let (bytes, results) = snapshot.map_err(|error| {
         let (problem, fix) = explain(&error, InstanceState::of(store.data()));
         fail(problem, fix)
