@@ -55,7 +55,7 @@ impl InstanceState {
         }
         let inputs = match in_order(&graph.ports().inputs, inputs) {
             Ok(inputs) => inputs,
-            Err(misfit) => return Ok(Err(Error::InvalidArgument(misfit))),
+            Err(misfit) => return Ok(Err(Error::InvalidArgument(misfit.to_string()))),
         };
         let shared = Arc::clone(&self.shared);
         let Some(graphs) = &shared.graphs else {
@@ -91,7 +91,7 @@ impl Host for InstanceState {
         let inputs = inputs.into_iter().map(read).collect::<Result<_, _>>();
         let outputs = match inputs {
             Ok(inputs) => self.run_graph(graph, inputs).await?,
-            Err(misfit) => Err(Error::InvalidArgument(misfit)),
+            Err(error) => Err(error),
         };
         match outputs {
             Ok(outputs) => outputs
@@ -129,8 +129,8 @@ fn described(name: &str, graph: &Graph) -> wit::GraphInfo {
 }
 
 /// Converts a scorer's tensor to the host's type. Whether the tensor fits a port is not checked
-/// here.
-fn read(tensor: wit::Tensor) -> Result<Tensor, String> {
+/// here. The error is for the scorer.
+fn read(tensor: wit::Tensor) -> Result<Tensor, Error> {
     let (dtype, data) = match tensor.elements {
         Elements::Plain((dtype, data)) => (dtype.into(), data),
         Elements::Texts(texts) => {
@@ -138,9 +138,9 @@ fn read(tensor: wit::Tensor) -> Result<Tensor, String> {
             for text in &texts {
                 if text.contains('\0') {
                     let name = cut(&tensor.name, NAME_BYTES);
-                    return Err(format!(
+                    return Err(Error::InvalidArgument(format!(
                         "`{name}` holds a text with a NUL, which no engine takes"
-                    ));
+                    )));
                 }
                 put_text(text, &mut data);
             }

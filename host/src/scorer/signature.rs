@@ -191,7 +191,8 @@ impl TensorSignature {
     /// Returns the scorer's tensors in the order of its output ports. Each tensor is checked
     /// against its port.
     pub(super) fn in_order(&self, tensors: Vec<Tensor>) -> Result<Vec<Tensor>, ScoreFailure> {
-        tensor::in_order(&self.outputs, tensors).map_err(ScoreFailure::InvalidOutput)
+        tensor::in_order(&self.outputs, tensors)
+            .map_err(|misfit| ScoreFailure::InvalidOutput(misfit.to_string()))
     }
 }
 
