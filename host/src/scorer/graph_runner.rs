@@ -16,7 +16,8 @@ use super::turns::Turns;
 #[cfg(feature = "graphs")]
 use crate::call::Payload;
 use crate::error::{Problem, ScoreFailure, StartupError};
-use crate::graph::{Graph, GraphError, running};
+use crate::graph::running::{self, PrepareError};
+use crate::graph::{Graph, GraphError};
 use crate::manifest::Limits;
 use crate::tensor::Tensor;
 
@@ -80,7 +81,7 @@ impl GraphRunner {
     ///
     /// # Errors
     /// Fails if a session cannot be created.
-    pub(super) async fn prepare(&self, count: usize) -> Result<(), String> {
+    pub(super) async fn prepare(&self, count: usize) -> Result<(), PrepareError> {
         running::prepare(&self.graph, count, &self.runtime).await
     }
 
