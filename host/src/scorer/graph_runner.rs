@@ -45,9 +45,9 @@ impl GraphRunner {
     ) -> Result<Self, StartupError> {
         let graph = running::load(file, library, limits, &runtime).await?;
         let signature =
-            TensorSignature::of_graph(graph.ports()).map_err(|problem| StartupError::Model {
+            TensorSignature::of_graph(graph.ports()).map_err(|error| StartupError::Model {
                 path: file.to_path_buf(),
-                problem: format!("has ports that callers cannot use: {problem}"),
+                problem: format!("has ports that callers cannot use: {error}"),
                 fix: "export it with other inputs or outputs, or call it from a component"
                     .to_owned(),
             })?;
@@ -149,7 +149,8 @@ pub(crate) fn answer_of(graph: &Graph, payload: &Payload) -> Result<Vec<u8>, Sco
     use crate::codec::{self, open_inference::ModelName};
     use crate::graph::Stop;
 
-    let signature = TensorSignature::of_graph(graph.ports()).map_err(failed)?;
+    let signature =
+        TensorSignature::of_graph(graph.ports()).map_err(|error| failed(error.to_string()))?;
     let (inputs, reply) = codec::read(signature.ports(), BodyFormat::Labelled, payload, &[])?;
     let outputs = graph
         .run(&inputs, &Stop::default())
