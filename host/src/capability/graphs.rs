@@ -44,14 +44,14 @@ impl InstanceState {
             bytes: inputs.iter().map(|input| input.data.len()).sum(),
             key: 0,
         };
-        if let Err(text) = self
+        if let Err(exceeded) = self
             .enter(
                 const { bounds::of("scorebox:scoring/graphs#compute") },
                 size,
             )
             .await?
         {
-            return Ok(Err(Error::InvalidArgument(text)));
+            return Ok(Err(Error::InvalidArgument(exceeded.to_string())));
         }
         let inputs = match in_order(&graph.ports().inputs, inputs) {
             Ok(inputs) => inputs,
