@@ -263,10 +263,10 @@ pub fn check_by(
     runtime.block_on(async {
         let app = started(app, trial, runtime.handle()).await?;
         let answered = sample.try_scorer(&app.scorer).await;
-        answered.map_err(|problem| StartupError::Component {
+        answered.map_err(|error| StartupError::Component {
             path: component::file(&app.manifest).unwrap_or_default(),
             problem: format!(
-                "does not answer {} as it should: {problem}",
+                "does not answer {} as it should: {error}",
                 sample.path.display()
             ),
             fix: SAMPLE_FIX.to_owned(),

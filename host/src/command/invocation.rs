@@ -16,7 +16,7 @@ use scorebox_host::error::exit_code;
 use scorebox_host::functions::FunctionApp;
 use scorebox_host::functions::bindings::{Function, TriggerBinding};
 use scorebox_host::functions::route::Route;
-use scorebox_host::functions::sample::{Sample, envelopes};
+use scorebox_host::functions::sample::{Sample, SampleError, envelopes};
 use scorebox_host::manifest::Manifest;
 use scorebox_host::server::{self, Service};
 use scorebox_host::telemetry::{self, Output};
@@ -150,9 +150,9 @@ fn enveloped(
     attempt: u32,
 ) -> Result<Vec<Sent>, StartupError> {
     let fix = "change the input to what the Functions host would send".to_owned();
-    let input = |problem| StartupError::Input {
+    let input = |error: SampleError| StartupError::Input {
         name: function.name.clone(),
-        problem,
+        problem: error.to_string(),
         fix,
     };
     let sent = |envelope: String| Sent {
