@@ -55,7 +55,7 @@ fn sent(invoke: &Invoke, trigger: Trigger) -> Result<u8, StartupError> {
         for request in &requests {
             given(&request.body)?;
         }
-        return Ok(0);
+        return Ok(exit_code::DONE);
     }
     let runtime = serving_threads(1)?;
     let handle = runtime.handle().clone();
@@ -64,11 +64,11 @@ fn sent(invoke: &Invoke, trigger: Trigger) -> Result<u8, StartupError> {
         let app = App::load(manifest, &deployment::process, handle).await?;
         app.scorer.warm_up().await?;
         service.set_ready(app);
-        let mut code = 0;
+        let mut code = exit_code::DONE;
         for request in requests {
             // The first failure determines the exit code. The requests after it are still answered.
             let ended = answered(&service, request).await?;
-            code = if code == 0 { ended } else { code };
+            code = if code == exit_code::DONE { ended } else { code };
         }
         Ok(code)
     })
@@ -209,7 +209,7 @@ async fn answered(service: &Arc<Service>, sent: Sent) -> Result<u8, StartupError
         .map_err(|error| fault(error.to_string()))?;
     given(&body)?;
     let code = exit_code::of_invocation(status.as_u16());
-    if code != 0 {
+    if code != exit_code::DONE {
         eprintln!("error: {status}: the platform would count this invocation as failed");
     }
     Ok(code)
