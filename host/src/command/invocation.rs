@@ -16,7 +16,7 @@ use scorebox_host::error::exit_code;
 use scorebox_host::functions::FunctionApp;
 use scorebox_host::functions::bindings::{Function, TriggerBinding};
 use scorebox_host::functions::route::Route;
-use scorebox_host::functions::sample::{Sample, envelopes};
+use scorebox_host::functions::sample::{Sample, SampleError, envelopes};
 use scorebox_host::manifest::Manifest;
 use scorebox_host::server::{self, Service};
 use scorebox_host::telemetry::{self, Output};
@@ -59,7 +59,7 @@ fn sent(invoke: &Invoke, trigger: Trigger) -> Result<u8, StartupError> {
         for request in &requests {
             given(&request.body)?;
         }
-        return Ok(0);
+        return Ok(exit_code::DONE);
     }
     let runtime = serving_threads(1)?;
     let handle = runtime.handle().clone();
@@ -68,11 +68,11 @@ fn sent(invoke: &Invoke, trigger: Trigger) -> Result<u8, StartupError> {
         let app = App::load(manifest, &deployment::process, handle).await?;
         app.scorer.warm_up().await?;
         service.set_ready(app);
-        let mut code = 0;
+        let mut code = exit_code::DONE;
         for request in requests {
             // The first failure determines the exit code. The requests after it are still answered.
             let ended = answered(&service, request).await?;
-            code = if code == 0 { ended } else { code };
+            code = if code == exit_code::DONE { ended } else { code };
         }
         Ok(code)
     })
@@ -154,9 +154,9 @@ fn enveloped(
     attempt: u32,
 ) -> Result<Vec<Sent>, StartupError> {
     let fix = "change the input to what the Functions host would send".to_owned();
-    let input = |problem| StartupError::Input {
+    let input = |error: SampleError| StartupError::Input {
         name: function.name.clone(),
-        problem,
+        problem: error.to_string(),
         fix,
     };
     let sent = |envelope: String| Sent {
@@ -227,7 +227,7 @@ async fn answered(service: &Arc<Service>, sent: Sent) -> Result<u8, StartupError
         .map_err(|error| fault(error.to_string()))?;
     given(&body)?;
     let code = exit_code::of_invocation(status.as_u16());
-    if code != 0 {
+    if code != exit_code::DONE {
         eprintln!("error: {status}: the platform would count this invocation as failed");
     }
     Ok(code)

@@ -46,9 +46,7 @@ impl Graphs {
         let mut graphs = BTreeMap::new();
         for (name, file) in files {
             let graph = running::load(&file, library, limits, &runtime).await?;
-            running::prepare(&graph, prepared, &runtime)
-                .await
-                .map_err(StartupError::Host)?;
+            running::prepare(&graph, prepared, &runtime).await?;
             graphs.insert(
                 name.strip_suffix(EXTENSION).unwrap_or(&name).to_owned(),
                 graph,

@@ -40,7 +40,7 @@ async fn guard(
     };
     match caught(next.run(request)).await {
         Ok(response) => response,
-        Err(panic) => kept.answer(&service, panic),
+        Err(panic) => kept.answer(&service, panic.to_string()),
     }
 }
 

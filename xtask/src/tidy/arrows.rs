@@ -35,7 +35,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tensor", &["model", "text"]),
     (
         "graph",
-        &["error", "manifest", "model", "sizing", "tensor", "timer"],
+        &[
+            "error", "manifest", "model", "sizing", "tensor", "text", "timer",
+        ],
     ),
     ("deployment", &["error", "graph", "manifest", "redis"]),
     ("telemetry", &["deployment", "error", "text"]),
@@ -103,6 +105,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "sizing",
             "stores",
             "tensor",
+            "text",
         ],
     ),
     (

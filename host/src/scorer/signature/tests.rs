@@ -69,7 +69,9 @@ fn a_contract_that_cannot_be_is_refused() {
             output: shape(&[], None),
             deterministic: true,
         };
-        let message = PayloadSignature::from_wit(described).unwrap_err();
+        let message = PayloadSignature::from_wit(described)
+            .unwrap_err()
+            .to_string();
         assert!(message.contains(expected), "{message}");
     }
     check(shape(&["json"], None), "not a media type");
