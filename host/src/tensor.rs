@@ -65,7 +65,7 @@ pub fn in_order(ports: &[Port], mut tensors: Vec<Tensor>) -> Result<Vec<Tensor>,
     }
     match tensors.first() {
         None => Ok(ordered),
-        Some(extra) => Err(Misfit::NoPort(quoted(&extra.name, NAME_BYTES).to_string())),
+        Some(extra) => Err(Misfit::NoPort(quoted(&extra.name, NAME_BYTES))),
     }
 }
 
