@@ -167,7 +167,7 @@ pub type TensorRun = fn(Vec<Invocation>, Vec<NamedTensor>) -> Result<Vec<NamedTe
 pub struct Slot<S>(RefCell<Option<S>>);
 
 impl<S> Slot<S> {
-    /// Returns a slot without a scorer.
+    /// Returns an empty slot, which does not hold a scorer yet.
     #[must_use]
     pub const fn empty() -> Self {
         Self(RefCell::new(None))

@@ -103,9 +103,13 @@
 //!
 //! | case | means | HTTP | a message is |
 //! |---|---|---|---|
-//! | [`Error::Rejected`] | this input can never be scored | 422 | parked, not redelivered |
+//! | [`Error::Rejected`] | this input can never be scored | 422 | parked |
 //! | [`Error::Unavailable`] | later may work | 503 with `Retry-After` | redelivered |
-//! | [`Error::Failed`] | the scorer is at fault | 500 | redelivered until the queue gives up |
+//! | [`Error::Failed`] | the scorer is at fault | 500 | redelivered |
+//!
+//! A message is parked only if its trigger has the setting `park`. With the setting, a message
+//! whose last delivery fails is parked, whatever the case. Without it, every failed message is
+//! redelivered until the platform keeps it, for example in a dead-letter queue.
 //!
 //! The caller sees the code and the message. The detail goes only to the log. The operator `?`
 //! converts these errors:

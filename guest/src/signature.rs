@@ -62,7 +62,7 @@ impl Signature {
     /// Adds an example of an input that `run` answers.
     ///
     /// The example has the first media type that the scorer accepts, so call
-    /// [`accepts`](Self::accepts) before.
+    /// [`accepts`](Self::accepts) first.
     #[must_use]
     pub fn input_example(mut self, name: &str, body: impl Into<Vec<u8>>) -> Self {
         self.input.add_example(name, body.into());
@@ -72,7 +72,7 @@ impl Signature {
     /// Adds an example of an answer of `run`.
     ///
     /// The example has the first media type that the scorer produces, so call
-    /// [`produces`](Self::produces) before.
+    /// [`produces`](Self::produces) first.
     #[must_use]
     pub fn output_example(mut self, name: &str, body: impl Into<Vec<u8>>) -> Self {
         self.output.add_example(name, body.into());

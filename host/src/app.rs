@@ -31,6 +31,7 @@ use crate::scorer::Scorer;
 use crate::scorer::calls_graphs;
 use crate::sizing;
 use crate::stores;
+use crate::text::Problem;
 
 pub use self::report::CheckReport;
 use self::report::Code;
@@ -154,7 +155,7 @@ impl App {
 fn served_graph(manifest: &Manifest, model: &Model) -> Result<(String, PathBuf), StartupError> {
     let path = manifest.scorer.model.clone().unwrap_or_default();
     let chosen = graph::choose(model.files(), manifest.scorer.graph.as_deref());
-    let name = chosen.map_err(|(problem, fix)| StartupError::Model {
+    let name = chosen.map_err(|Problem { problem, fix }| StartupError::Model {
         path: path.clone(),
         problem,
         fix,
@@ -262,10 +263,10 @@ pub fn check_by(
     runtime.block_on(async {
         let app = started(app, trial, runtime.handle()).await?;
         let answered = sample.try_scorer(&app.scorer).await;
-        answered.map_err(|problem| StartupError::Component {
+        answered.map_err(|error| StartupError::Component {
             path: component::file(&app.manifest).unwrap_or_default(),
             problem: format!(
-                "does not answer {} as it should: {problem}",
+                "does not answer {} as it should: {error}",
                 sample.path.display()
             ),
             fix: SAMPLE_FIX.to_owned(),

@@ -15,7 +15,7 @@ pub use crate::capability::{LOGS_BYTES, Lines};
 pub struct Payload {
     /// Media type of the body; empty if the sender gave none.
     pub content_type: String,
-    /// Bytes of the body.
+    /// Bytes of the payload's body.
     pub body: Bytes,
 }
 

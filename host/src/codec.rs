@@ -24,7 +24,7 @@ use crate::call::{BodyFormat, Payload};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
 use crate::tensor::{Port, PortLists, Tensor};
-use crate::text::{NAME_BYTES, cut};
+use crate::text::{NAME_BYTES, quoted};
 
 /// Format that the answer to a call must have. It follows from the request.
 #[derive(Debug, Default)]
@@ -125,7 +125,7 @@ fn unsupported(label: &str, ports: &[Port]) -> ScoreFailure {
         format!("{OCTET_STREAM} with {JSON_LENGTH} (the Open Inference Protocol's binary data)")
     };
     ScoreFailure::Unsupported {
-        content_type: cut(label, NAME_BYTES).into_owned(),
+        content_type: quoted(label, NAME_BYTES),
         accepted: vec![JSON.to_owned(), bytes],
     }
 }

@@ -1,5 +1,5 @@
-//! Commands of the program, one file each, and their shared parts: threads, and the exit after an
-//! error.
+//! Commands of the program, one file each, and their shared parts: threads, standard output, and
+//! the exit after an error.
 //!
 //! Must not know how calls are made or answered.
 
@@ -14,10 +14,12 @@ pub mod serve;
 #[cfg(feature = "graphs")]
 pub mod trial;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use rustix::process::nice;
-use scorebox_host::error::{StartupError, exit_code};
+use scorebox_host::error::{ErrorAnswer, StartupError, exit_code};
+use scorebox_host::text::printable_json;
 use tokio::runtime::{Builder, Runtime};
 
 /// Starts a runtime of `threads` threads that serve sockets and score short calls.
@@ -57,6 +59,18 @@ fn build(builder: &mut Builder, threads: usize) -> Result<Runtime, StartupError>
         .enable_all()
         .build()
         .map_err(|error| StartupError::Host(format!("cannot start threads: {error}")))
+}
+
+/// Prints the result of a command to standard output.
+fn print(text: &str) {
+    // A reader that stops early, such as `head`, is not an error.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Returns the JSON object for an error, as [`ErrorAnswer`] describes it.
+fn error_json(error: &StartupError) -> String {
+    let answer = serde_json::to_string(&ErrorAnswer::of(error)).unwrap_or_default();
+    printable_json(&answer).into_owned()
 }
 
 /// Prints to standard error why the program cannot start, and returns the exit code of the error.

@@ -236,6 +236,6 @@ mod tests {
             .map(|(names, commands, meaning)| format!("| {names} | {commands} | {meaning} |\n"));
         let head = "| variable | read by | meaning |\n|---|---|---|\n";
         let table: String = [head.to_owned()].into_iter().chain(rows).collect();
-        crate::blessed::check_page("docs/settings.md", "environment variables", &table);
+        scorebox_pages::check_part("host/docs/settings.md", "environment variables", &table);
     }
 }

@@ -1,18 +1,21 @@
 //! Failures of calls, requests and starts, and the consequences of each.
 //!
 //! Owns [`ScoreFailure`] and the one table that turns it into a [`Disposition`] (status,
-//! settlement, log level, client text). [`StartupError`] is in `startup`, and the exit codes are in
-//! [`exit_code`]. No other module chooses a status, a settlement or an exit code. Must not know who
-//! asked, or how a response is sent. A test writes the table on the page `host/docs/http.md`.
+//! settlement, log level, client text). [`StartupError`] is in `startup`, its JSON object in
+//! `answer`, and the exit codes are in [`exit_code`]. No other module chooses a status, a
+//! settlement or an exit code. Must not know who asked, or how a response is sent. A test writes
+//! the table on the page `host/docs/http.md`.
 
+mod answer;
 mod bounds;
 pub mod exit_code;
 mod startup;
 
 use std::time::Duration;
 
-use crate::text::{NAME_BYTES, cut};
+use crate::text::{NAME_BYTES, quoted};
 
+pub use self::answer::{ErrorAnswer, ErrorReport};
 pub use self::startup::StartupError;
 
 /// Problem that a scorer reported, with a text for the caller and a detail that only the log shows.
@@ -70,7 +73,7 @@ pub enum ScoreFailure {
     Unavailable(Problem),
     /// The scorer's signature does not accept the media type of the body.
     Unsupported {
-        /// Media type of the body.
+        /// Media type of the request's body.
         content_type: String,
         /// Media types that the scorer's signature accepts.
         accepted: Vec<String>,
@@ -235,7 +238,7 @@ impl ScoreFailure {
             )),
             Self::Unsupported { content_type, accepted } => line.with(format!(
                 "The content type {} is not accepted. Send {}.",
-                cut(&content_type, NAME_BYTES),
+                quoted(&content_type, NAME_BYTES),
                 accepted.join(" or ")
             )),
             Self::Saturated => line.with(told(
@@ -328,8 +331,8 @@ impl RequestFailure {
         }
     }
 
-    /// Returns the consequences of the failure: status code, settlement, log level and texts. None
-    /// of these failures involves the scorer.
+    /// Returns the consequences of the failure: status code, settlement, log level and texts. A
+    /// failure of a request never involves the scorer.
     #[must_use]
     pub fn disposition(self) -> Disposition {
         let line = self.line();

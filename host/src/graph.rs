@@ -27,6 +27,7 @@ pub use self::stop::Stop;
 
 use crate::error::StartupError;
 use crate::tensor::{Port, Tensor};
+use crate::text::Problem;
 
 /// Extension of the name of an ONNX file.
 pub const EXTENSION: &str = ".onnx";
@@ -160,12 +161,11 @@ pub fn engine(
 /// `None`, the model must have only one ONNX file.
 ///
 /// # Errors
-/// Fails with a problem and its fix if the model does not have the file, or if several files could
-/// be meant.
+/// Fails if the model does not have the file, or if several files could be meant.
 pub fn choose<'a>(
     files: impl Iterator<Item = &'a str>,
     named: Option<&str>,
-) -> Result<&'a str, (String, String)> {
+) -> Result<&'a str, Problem> {
     let graphs: Vec<&str> = files.filter(|name| name.ends_with(EXTENSION)).collect();
     let listed = || {
         graphs
@@ -179,25 +179,27 @@ pub fn choose<'a>(
             let is_named =
                 |graph: &&&str| **graph == named || graph.strip_suffix(EXTENSION) == Some(named);
             graphs.iter().find(is_named).copied().ok_or_else(|| {
-                (
-                    format!(
-                        "holds no graph `{named}`; it holds {}",
-                        if graphs.is_empty() { "none".to_owned() } else { listed() }
-                    ),
-                    "name a file that ends in .onnx, with its folders below the model's, in scorer.graph".to_owned(),
+                let found = if graphs.is_empty() {
+                    "none".to_owned()
+                } else {
+                    listed()
+                };
+                Problem::new(
+                    format!("holds no graph `{named}`; it holds {found}"),
+                    "name a file that ends in .onnx, with its folders below the model's, in \
+                     scorer.graph",
                 )
             })
         }
         (None, [graph]) => Ok(graph),
-        (None, []) => Err((
-            "holds no graph, and the manifest names no component".to_owned(),
+        (None, []) => Err(Problem::new(
+            "holds no graph, and the manifest names no component",
             "put one .onnx file there, which the host then serves; or name a component in \
-             scorer.component"
-                .to_owned(),
+             scorer.component",
         )),
-        (None, _) => Err((
+        (None, _) => Err(Problem::new(
             format!("holds several graphs: {}", listed()),
-            "say which one is served: `graph = \"NAME\"` under [scorer]".to_owned(),
+            "say which one is served: `graph = \"NAME\"` under [scorer]",
         )),
     }
 }
@@ -212,7 +214,9 @@ mod tests {
         fn check(files: &[&str], named: Option<&str>, expected: Result<&str, &str>) {
             match (choose(files.iter().copied(), named), expected) {
                 (Ok(found), Ok(expected)) => assert_eq!(found, expected),
-                (Err((problem, _)), Err(part)) => assert!(problem.contains(part), "{problem}"),
+                (Err(Problem { problem, .. }), Err(part)) => {
+                    assert!(problem.contains(part), "{problem}");
+                }
                 other => panic!("{other:?}"),
             }
         }

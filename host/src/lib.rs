@@ -49,8 +49,6 @@
 //! - `unsafe` is used in two files only: `model/mapping.rs` and `precompiled.rs`.
 
 pub mod app;
-#[cfg(test)]
-mod blessed;
 pub mod call;
 pub mod capability;
 pub mod codec;

@@ -2,6 +2,7 @@
 //!
 //! Owns the checks, and the fix if one fails. Must not know an app, nor which part needs what.
 
+use std::fmt::Display;
 use std::sync::mpsc;
 use std::time::{Instant, SystemTime};
 
@@ -20,71 +21,108 @@ const MAPPED_BYTES: usize = 1 << 20;
 /// # Errors
 /// Fails if the machine does not have one of these. The error names it and gives the fix.
 pub fn check(threads: usize) -> Result<(), StartupError> {
-    let missing = |(what, problem, fix): (&str, String, &str)| {
-        StartupError::Host(format!(
-            "this machine has no {what}: {problem}\n  fix: {fix}"
-        ))
-    };
-    let random = randomness().map_err(|problem| {
-        let fix =
-            "allow the system call getrandom: remove the seccomp rule that forbids it, or run on Linux 3.17 or later";
-        missing(("random numbers", problem, fix))
-    });
-    random?;
+    randomness().map_err(|error| {
+        missing(
+            "random numbers",
+            &error,
+            "allow the system call getrandom: remove the seccomp rule that forbids it, or run on Linux 3.17 or later",
+        )
+    })?;
     let clocks = panics::attempt(|| (Instant::now(), SystemTime::now()));
-    clocks.map_err(|problem| {
-        missing((
+    clocks.map_err(|panic| {
+        missing(
             "clock",
-            problem,
+            &panic,
             "allow the system call clock_gettime, e.g. in the seccomp rules",
-        ))
+        )
     })?;
     memmap2::MmapMut::map_anon(MAPPED_BYTES)
         .map(drop)
         .map_err(|error| {
-            missing((
+            missing(
                 "memory to map",
-                error.to_string(),
+                &error,
                 "raise the limits on memory and on addresses (ulimit -v)",
-            ))
+            )
         })?;
-    start_threads(threads).map_err(|problem| {
-        missing((
+    start_threads(threads).map_err(|error| {
+        missing(
             "threads",
-            problem,
+            &error,
             "raise the limit on processes of the container (pids) or of the user (ulimit -u)",
-        ))
+        )
     })
 }
 
+/// Returns the error about a part that the machine does not have. `problem` is what went wrong when
+/// the part was tried.
+fn missing(part: &str, problem: &dyn Display, fix: &str) -> StartupError {
+    StartupError::Host(format!(
+        "this machine has no {part}: {problem}\n  fix: {fix}"
+    ))
+}
+
+/// Reason why the machine does not have random numbers or enough threads.
+#[derive(Debug, thiserror::Error)]
+enum MachineError {
+    /// The source of everything but hash maps and TLS gave no random numbers.
+    #[error(transparent)]
+    Randomness(#[from] getrandom::Error),
+    /// The source for the seeds of hash maps gave no random numbers.
+    #[error(transparent)]
+    MapSeeds(#[from] getrandom_of_maps::Error),
+    /// The source of the TLS library gave no random numbers. The library does not say why.
+    #[error("none for TLS")]
+    TlsRandomness,
+    /// A thread could not be started next to those that were started before.
+    #[error("{started} of {count} could be started: {source}")]
+    ThreadNotStarted {
+        /// Number of threads that were started before.
+        started: usize,
+        /// Number of threads that should exist at the same time.
+        count: usize,
+        /// Error of the operating system.
+        source: std::io::Error,
+    },
+    /// A thread ended before it was asked to.
+    #[error("one ended early")]
+    ThreadEnded,
+}
+
 /// Gets random numbers from each source that a library of this program uses.
-fn randomness() -> Result<(), String> {
+fn randomness() -> Result<(), MachineError> {
     let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
-    getrandom_of_maps::fill(&mut bytes).map_err(|error| error.to_string())?;
+    getrandom::fill(&mut bytes)?;
+    getrandom_of_maps::fill(&mut bytes)?;
     let tls = rustls::crypto::ring::default_provider();
     tls.secure_random
         .fill(&mut bytes)
-        .map_err(|_| "none for TLS".to_owned())
+        .map_err(|_| MachineError::TlsRandomness)
 }
 
 /// Starts `count` threads that all exist at the same time, and then ends them.
-fn start_threads(count: usize) -> Result<(), String> {
-    let mut started = Vec::with_capacity(count);
-    for number in 0..count {
+fn start_threads(count: usize) -> Result<(), MachineError> {
+    let mut threads = Vec::with_capacity(count);
+    for started in 0..count {
         let (end, ends) = mpsc::channel::<()>();
         // The thread ends when the sender is dropped.
         let thread = std::thread::Builder::new()
             .name("attempt".to_owned())
             .spawn(move || ends.recv().is_ok());
         match thread {
-            Ok(thread) => started.push((end, thread)),
-            Err(error) => return Err(format!("{number} of {count} could be started: {error}")),
+            Ok(thread) => threads.push((end, thread)),
+            Err(source) => {
+                return Err(MachineError::ThreadNotStarted {
+                    started,
+                    count,
+                    source,
+                });
+            }
         }
     }
-    for (end, thread) in started {
+    for (end, thread) in threads {
         drop(end);
-        thread.join().map_err(|_| "one ended early".to_owned())?;
+        thread.join().map_err(|_| MachineError::ThreadEnded)?;
     }
     Ok(())
 }

@@ -115,8 +115,9 @@ struct Invoke {
     /// File with the input, e.g. request.json; standard input if not given, or if it is `-`.
     #[arg(long, value_name = "FILE", conflicts_with = "trigger")]
     input: Option<PathBuf>,
-    /// Media type of the input, e.g. application/json. If not given: application/json for text that
-    /// starts like JSON or a file that ends in .json, or else application/octet-stream.
+    /// Media type of the input, e.g. application/json. If not given: application/json for an empty
+    /// input, text that starts like JSON or a file that ends in .json, or else
+    /// application/octet-stream.
     #[arg(long, value_name = "TYPE")]
     content_type: Option<String>,
     /// Create an invocation of the function with this trigger.
@@ -133,7 +134,7 @@ struct Invoke {
     print_envelope: bool,
     /// With --trigger: one blob, message or request per file; all messages are one batch if the
     /// function takes batches. Standard input if no file is given.
-    #[arg(value_name = "FILE", requires = "trigger")]
+    #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 }
 
@@ -221,5 +222,23 @@ fn main() -> ExitCode {
                 command::graph::Waiting { parent, limit },
             )
         }
+    }
+}
+
+#[cfg(all(test, feature = "compiler", feature = "graphs"))]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_operators_page_has_the_commands() {
+        let commands = scorebox_pages::commands(Arguments::command());
+        scorebox_pages::check_part("host/docs/commands.md", "commands", &commands);
     }
 }

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use self::dtype::Dtype;
 pub use self::facts::FileFacts;
-pub use self::safetensors::TensorInfo;
+pub use self::safetensors::{SafetensorsError, TensorInfo};
 pub use self::slice::{READ_LIMIT_BYTES, SliceError, file_part};
 
 use self::mapping::Mapping;
@@ -95,10 +95,10 @@ impl Model {
             let mapping = Mapping::open(&file).map_err(|error| unreadable(&file, &error))?;
             if name.ends_with(".safetensors") {
                 let index = model.files.len();
-                let tensors = safetensors::tensors(mapping.bytes(), index).map_err(|problem| {
+                let tensors = safetensors::tensors(mapping.bytes(), index).map_err(|error| {
                     fail(
                         &file,
-                        problem,
+                        error.to_string(),
                         "save it again with safetensors; a truncated download fails in the same \
                          way",
                     )
@@ -144,7 +144,7 @@ impl Model {
         self.tensors.values()
     }
 
-    /// Returns the tensor with this name, or `None` if the model does not have such a tensor.
+    /// Returns the tensor with the given name, or `None` if the model does not have such a tensor.
     #[must_use]
     pub fn tensor(&self, name: &str) -> Option<&TensorInfo> {
         self.tensors.get(name)
@@ -164,8 +164,8 @@ impl Model {
         self.files.iter().map(|file| file.name.as_str())
     }
 
-    /// Returns the bytes of the file with this name, or `None` if the model does not have such a
-    /// file.
+    /// Returns the bytes of the file with the given name, or `None` if the model does not have such
+    /// a file.
     #[must_use]
     pub fn file(&self, name: &str) -> Option<&[u8]> {
         self.files
@@ -181,10 +181,10 @@ impl Model {
 /// [`Model::open`] does the same for the files of a model.
 ///
 /// # Errors
-/// Fails with a text that says what is wrong with the file.
+/// Fails if the file is damaged, or if a tensor has elements of a type that the host does not have.
 pub fn safetensors_tensors(
     bytes: &[u8],
-) -> Result<Vec<(TensorInfo, std::ops::Range<usize>)>, String> {
+) -> Result<Vec<(TensorInfo, std::ops::Range<usize>)>, SafetensorsError> {
     let tensors = safetensors::tensors(bytes, 0)?;
     let with_range = |tensor: TensorInfo| {
         let range = tensor.range.clone();

@@ -13,8 +13,9 @@ use std::task::Poll;
 
 use futures_util::FutureExt as _;
 use tokio::runtime::Handle;
+use tokio::task::JoinError;
 
-use crate::panics::Caught;
+use crate::panics::{Caught, Panic};
 
 /// Size above which a body or an answer counts as long to read or write, in bytes. For JSON,
 /// reading or writing this much takes about half a tick of the engine's epoch.
@@ -47,8 +48,19 @@ pub(crate) async fn offload() {
     .await;
 }
 
-/// Outcome of a call: its output, or the text of a panic.
-type Ended<T> = Result<T, String>;
+/// Reason why a call has no outcome.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallLost {
+    /// The call panicked.
+    #[error(transparent)]
+    Panicked(#[from] Panic),
+    /// The task of the call ended before the call did, because its runtime was shut down.
+    #[error(transparent)]
+    TaskEnded(#[from] JoinError),
+}
+
+/// Outcome of a call: its output, or the panic that ended it.
+type Ended<T> = Result<T, Panic>;
 
 /// A call before it runs. The future is boxed from the start, because its state has some 5 KB.
 /// Everything that takes the future by value, such as the argument of an async function, would copy
@@ -65,12 +77,15 @@ type Call<T> = Caught<Boxed<T>>;
 /// not be left in the middle of a call because a client disconnected.
 ///
 /// # Errors
-/// Fails if the call panicked. The text says where.
-pub(crate) async fn run<T: Send + 'static>(scoring: &Handle, call: Boxed<T>) -> Result<T, String> {
+/// Fails if the call panicked, or if its runtime was shut down.
+pub(crate) async fn run<T: Send + 'static>(
+    scoring: &Handle,
+    call: Boxed<T>,
+) -> Result<T, CallLost> {
     let mut call: Call<T> = Caught(call);
     LONG.set(false);
     if let Some(ended) = (&mut call).now_or_never() {
-        return ended;
+        return Ok(ended?);
     }
     let joined = if LONG.get() {
         scoring.spawn(call).await
@@ -89,7 +104,7 @@ pub(crate) async fn run<T: Send + 'static>(scoring: &Handle, call: Boxed<T>) -> 
         .await
         .flatten()
     };
-    joined.map_err(|error| error.to_string())?
+    Ok(joined??)
 }
 
 /// Polls a call until the call ends. Returns `None` as soon as the call turns out to be long.
@@ -154,7 +169,7 @@ mod tests {
         let found = serving
             .block_on(found)
             .unwrap()
-            .map(|found| found.unwrap_or_else(|error| error));
+            .map(|found| found.unwrap_or_else(|error| error.to_string()));
         assert_eq!(found[..4], ["serving", "serving", "scoring", "scoring"]);
         assert!(
             found[4].starts_with("panicked") && found[4].ends_with(": a test's"),

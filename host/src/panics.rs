@@ -1,11 +1,13 @@
 //! Panics, whose messages are kept for the log line of the affected request.
 //!
-//! Owns the process's panic hook, the future that survives a panic, and the text that describes a
-//! panic. Must not know calls, requests or answers.
+//! Owns the process's panic hook, the future that survives a panic, and [`Panic`], the error that
+//! describes a panic. Must not know calls, requests or answers.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::error::Error;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
@@ -31,29 +33,60 @@ pub fn log() {
         }
         let thread = std::thread::current();
         let thread = quoted(thread.name().unwrap_or("unnamed"), REASON_BYTES);
-        tracing::error!(thread, "{}", said(message(info), place.as_deref()));
+        let panic = Panic::new(text(info.payload()), place.as_deref());
+        tracing::error!(thread, "{panic}");
     }));
 }
+
+/// Panic that was caught, with its message and its source location.
+///
+/// Its text is limited in length and on one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Panic {
+    /// Message of the panic, printable and limited in length.
+    message: String,
+    /// Source location of the panic, printable and limited in length. `None` if it is unknown.
+    place: Option<String>,
+}
+
+impl Panic {
+    fn new(message: &str, place: Option<&str>) -> Self {
+        Self {
+            message: quoted(message, REASON_BYTES),
+            place: place.map(|place| quoted(place, REASON_BYTES)),
+        }
+    }
+}
+
+impl fmt::Display for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { message, place } = self;
+        match place {
+            Some(place) => write!(f, "panicked at {place}: {message}"),
+            None => write!(f, "panicked: {message}"),
+        }
+    }
+}
+
+impl Error for Panic {}
 
 /// Runs a function, and catches a panic in it.
 ///
 /// # Errors
-/// Fails if the function panicked. The text is the panic's message and source location, limited in
-/// length and on one line.
-pub(crate) fn attempt<T>(what: impl FnOnce() -> T) -> Result<T, String> {
+/// Fails if the function panicked.
+pub(crate) fn attempt<T>(what: impl FnOnce() -> T) -> Result<T, Panic> {
     let was_caught = IS_CAUGHT.replace(true);
     // State that the function shares is behind locks and channels, which stay usable after a panic.
     let ended = catch_unwind(AssertUnwindSafe(what));
     IS_CAUGHT.set(was_caught);
-    ended.map_err(|payload| said(text(&*payload), PLACE.take().as_deref()))
+    ended.map_err(|payload| Panic::new(text(&*payload), PLACE.take().as_deref()))
 }
 
 /// Runs a future to its end, and catches a panic in it.
 ///
 /// # Errors
-/// Fails if the future panicked. The text is the panic's message and source location, limited in
-/// length and on one line.
-pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, String> {
+/// Fails if the future panicked.
+pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, Panic> {
     Caught(pin!(future)).await
 }
 
@@ -62,7 +95,7 @@ pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, String> {
 pub(crate) struct Caught<F>(pub(crate) F);
 
 impl<F: Future + Unpin> Future for Caught<F> {
-    type Output = Result<F::Output, String>;
+    type Output = Result<F::Output, Panic>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match attempt(|| Pin::new(&mut self.0).poll(context)) {
@@ -72,10 +105,6 @@ impl<F: Future + Unpin> Future for Caught<F> {
     }
 }
 
-fn message<'info>(info: &'info PanicHookInfo<'_>) -> &'info str {
-    text(info.payload())
-}
-
 /// Returns the message of a panic, or a fixed text if the panic's payload is not text.
 fn text(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
@@ -83,45 +112,36 @@ fn text(payload: &(dyn Any + Send)) -> &str {
         .unwrap_or("a panic without a message")
 }
 
-fn said(message: &str, place: Option<&str>) -> String {
-    let message = quoted(message, REASON_BYTES);
-    match place {
-        Some(place) => format!("panicked at {}: {message}", quoted(place, REASON_BYTES)),
-        None => format!("panicked: {message}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Returns the text of the panic that ended a future.
+    fn said<T>(ended: Result<T, Panic>) -> String {
+        ended
+            .err()
+            .map(|panic| panic.to_string())
+            .unwrap_or_default()
+    }
 
     #[tokio::test]
     async fn a_panic_becomes_one_bounded_line_with_its_place() {
         log();
         assert_eq!(caught(async { 7 }).await, Ok(7));
         let line = line!() + 1;
-        let said = caught(async { panic!("planted\nhere") })
-            .await
-            .err()
-            .unwrap_or_default();
+        let planted = said(caught(async { panic!("planted\nhere") }).await);
         assert!(
-            said.starts_with("panicked at ") && said.ends_with(": planted\\nhere"),
-            "{said}"
+            planted.starts_with("panicked at ") && planted.ends_with(": planted\\nhere"),
+            "{planted}"
         );
-        assert!(said.contains(&format!("panics.rs:{line}:")), "{said}");
-        let long = caught(async { panic!("{}", "x".repeat(5 << 20)) })
-            .await
-            .err()
-            .unwrap_or_default();
+        assert!(planted.contains(&format!("panics.rs:{line}:")), "{planted}");
+        let long = said(caught(async { panic!("{}", "x".repeat(5 << 20)) }).await);
         assert!(
             long.len() < 2 * REASON_BYTES && long.ends_with('…'),
             "{}",
             long.len()
         );
-        let none = caught(async { std::panic::panic_any(7) })
-            .await
-            .err()
-            .unwrap_or_default();
+        let none = said(caught(async { std::panic::panic_any(7) }).await);
         assert!(none.ends_with("a panic without a message"), "{none}");
     }
 
@@ -131,12 +151,6 @@ mod tests {
             tokio::task::yield_now().await;
             panic!("late");
         };
-        assert!(
-            caught(waits)
-                .await
-                .err()
-                .unwrap_or_default()
-                .ends_with(": late")
-        );
+        assert!(said(caught(waits).await).ends_with(": late"));
     }
 }

@@ -106,22 +106,28 @@ impl fmt::Display for Cpu {
     }
 }
 
-impl FromStr for Cpu {
-    type Err = String;
+/// Error for a text that is not the name of a CPU level.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{text}` is not a CPU level; choose {} or native",
+    Cpu::ALL.map(|cpu| cpu.to_string()).join(", ")
+)]
+pub struct UnknownCpu {
+    text: String,
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Cpu {
+    type Err = UnknownCpu;
+
+    fn from_str(text: &str) -> Result<Self, UnknownCpu> {
         if text == "native" {
             return Ok(Self::native());
         }
         Self::ALL
             .into_iter()
             .find(|cpu| cpu.to_string() == text)
-            .ok_or_else(|| {
-                let levels: Vec<_> = Self::ALL.iter().map(Self::to_string).collect();
-                format!(
-                    "`{text}` is not a CPU level; choose {} or native",
-                    levels.join(", ")
-                )
+            .ok_or_else(|| UnknownCpu {
+                text: text.to_owned(),
             })
     }
 }
@@ -150,7 +156,7 @@ pub fn load(engine: &Engine, precompiled: &Precompiled) -> Result<Component, Sta
     let cpu = precompiled
         .cpu
         .parse::<Cpu>()
-        .map_err(|problem| fail(problem, again))?;
+        .map_err(|unknown| fail(unknown.to_string(), again))?;
     if let Some(feature) = cpu.missing(detected) {
         return Err(fail(
             format!("was compiled for another CPU: for {cpu}, and this machine lacks {feature}"),
@@ -258,6 +264,7 @@ mod tests {
             "x86-64-v5"
                 .parse::<Cpu>()
                 .unwrap_err()
+                .to_string()
                 .contains("x86-64-v3")
         );
     }

@@ -46,6 +46,27 @@ struct Raw {
     tolerance: Option<f64>,
 }
 
+/// Reason why a scorer does not pass a sample.
+#[derive(Debug, thiserror::Error)]
+pub enum SampleError {
+    /// The scorer gives no answer.
+    #[error("{}", told(.0))]
+    NoAnswer(ScoreFailure),
+    /// The answer is not JSON, so it cannot be compared.
+    #[error("the answer is not JSON: {0}")]
+    NotJson(#[from] serde_json::Error),
+    /// A value of the answer is not the expected one. Long values are cut.
+    #[error("{place} is {found}, and the sample says {expected}")]
+    Different {
+        /// JSON pointer to the first value that differs, or a text for the whole answer.
+        place: String,
+        /// Value in the answer.
+        found: String,
+        /// Value in the sample.
+        expected: String,
+    },
+}
+
 impl Sample {
     /// Reads a sample from its file.
     ///
@@ -86,21 +107,22 @@ impl Sample {
     /// Checks that a scorer gives the expected answer to the sample.
     ///
     /// # Errors
-    /// Fails if the scorer gives no answer or a different one. The text names the first difference.
-    pub async fn try_scorer(&self, scorer: &Scorer) -> Result<(), String> {
+    /// Fails if the scorer gives no answer or a different one. The error has the first difference.
+    pub async fn try_scorer(&self, scorer: &Scorer) -> Result<(), SampleError> {
         let scored = scorer
             .run(Invocation::new("sample", Source::Direct), self.payload())
             .await;
-        self.compare(&scored.map_err(told)?.payload.body)
+        self.compare(&scored.map_err(SampleError::NoAnswer)?.payload.body)
     }
 
     /// Checks that an ONNX graph gives the expected answer to the sample.
     ///
     /// # Errors
-    /// Fails if the graph gives no answer or a different one. The text names the first difference.
+    /// Fails if the graph gives no answer or a different one. The error has the first difference.
     #[cfg(feature = "graphs")]
-    pub fn try_graph(&self, graph: &crate::graph::Graph) -> Result<(), String> {
-        let answer = crate::scorer::answer_of(graph, &self.payload()).map_err(told)?;
+    pub fn try_graph(&self, graph: &crate::graph::Graph) -> Result<(), SampleError> {
+        let answer = crate::scorer::answer_of(graph, &self.payload());
+        let answer = answer.map_err(SampleError::NoAnswer)?;
         self.compare(&answer)
     }
 
@@ -112,35 +134,35 @@ impl Sample {
         }
     }
 
-    fn compare(&self, answer: &[u8]) -> Result<(), String> {
+    fn compare(&self, answer: &[u8]) -> Result<(), SampleError> {
         let Some(expected) = &self.outputs else {
             return Ok(());
         };
-        let found: Value = serde_json::from_slice(answer)
-            .map_err(|error| format!("the answer is not JSON: {error}"))?;
+        let found: Value = serde_json::from_slice(answer)?;
         match difference(&found, expected, self.tolerance, &mut String::new()) {
             None => Ok(()),
-            Some(text) => Err(text),
+            Some(difference) => Err(difference),
         }
     }
 }
 
-fn told(failure: ScoreFailure) -> String {
-    let row = failure.disposition();
+/// Returns the message of a failure for its caller, with the detail for the operator if there is
+/// one.
+fn told(failure: &ScoreFailure) -> String {
+    let row = failure.clone().disposition();
     row.detail.map_or(row.message.clone(), |detail| {
         format!("{} {detail}", row.message)
     })
 }
 
-/// Returns a text about the first difference between an answer and the expected answer. Returns
-/// `None` if they are equal within the tolerance. `place` is the JSON pointer to the values that
-/// are compared.
+/// Returns the first difference between an answer and the expected answer. Returns `None` if they
+/// are equal within the tolerance. `place` is the JSON pointer to the values that are compared.
 fn difference(
     found: &Value,
     expected: &Value,
     tolerance: f64,
     place: &mut String,
-) -> Option<String> {
+) -> Option<SampleError> {
     let length = place.len();
     let mut within = |name: &dyn std::fmt::Display, found: &Value, expected: &Value| {
         // Writing to a string cannot fail.
@@ -166,11 +188,11 @@ fn difference(
             } else {
                 place.as_str()
             };
-            Some(format!(
-                "{place} is {}, and the sample says {}",
-                shown(found),
-                shown(expected)
-            ))
+            Some(SampleError::Different {
+                place: place.to_owned(),
+                found: shown(found),
+                expected: shown(expected),
+            })
         }
     }
 }
@@ -248,7 +270,8 @@ mod tests {
         #[track_caller]
         fn check(outputs: &str, answer: &str, expected: Result<(), &str>) {
             let sample = read(&format!("{{\"inputs\": [], \"outputs\": {outputs}}}")).unwrap();
-            match (sample.compare(answer.as_bytes()), expected) {
+            let compared = sample.compare(answer.as_bytes());
+            match (compared.map_err(|error| error.to_string()), expected) {
                 (Ok(()), Ok(())) => {}
                 (Err(text), Err(part)) => assert!(text.contains(part), "{text}"),
                 (found, _) => panic!("{answer}: {found:?}"),
@@ -288,10 +311,8 @@ mod tests {
         other("[0.5]", "[null]", "/0 is null");
         other("[0.5]", "nothing", "is not JSON");
         other(&format!("\"{}\"", "a".repeat(999)), "1", "aaa…");
-        assert_eq!(
-            read("{\"inputs\": {}}").unwrap().compare(b"anything"),
-            Ok(())
-        );
+        let any = read("{\"inputs\": {}}").unwrap();
+        assert!(any.compare(b"anything").is_ok());
     }
 
     #[test]

@@ -253,7 +253,7 @@ impl Scorer {
         let call = Box::pin(async move { pipeline.handle(invocation, payload, deadline).await });
         offload::run(&self.runtime, call)
             .await
-            .unwrap_or_else(|problem| Err(ScoreFailure::HostFault(problem)))
+            .unwrap_or_else(|lost| Err(ScoreFailure::HostFault(lost.to_string())))
     }
 }
 

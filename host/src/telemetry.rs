@@ -4,6 +4,8 @@
 //! Must not know what is logged. A server writes nothing to standard error, because the Functions
 //! host takes every line there for an error.
 
+#[cfg(test)]
+pub(crate) mod kept_lines;
 mod line;
 mod queue;
 
@@ -124,8 +126,13 @@ impl Drop for LastLines {
     }
 }
 
+/// Parses a log filter: a level, `TARGET=LEVEL`, or several of both with commas between them. A
+/// target stands for every target that begins with it.
+///
+/// The parser of [`Targets`] is not used, because it takes a word that is not a level for a target.
+/// A misspelled level would then silence the log.
 fn filter(text: &str, output: Output) -> Result<Targets, StartupError> {
-    if text.is_empty() {
+    if text.trim().is_empty() {
         let level = if output == Output::Talk {
             LevelFilter::WARN
         } else {
@@ -135,10 +142,88 @@ fn filter(text: &str, output: Output) -> Result<Targets, StartupError> {
             .with_default(level)
             .with_target("scorer", LevelFilter::INFO));
     }
-    text.parse().map_err(|_| StartupError::Environment {
+    let parts = text.split(',').map(str::trim);
+    let parsed = parts
+        .filter(|part| !part.is_empty())
+        .try_fold(Targets::new(), |targets, part| {
+            Some(match part.split_once('=') {
+                Some((target, word)) => {
+                    let is_target = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':');
+                    let target = target.trim();
+                    if target.is_empty() || !target.chars().all(is_target) {
+                        return None;
+                    }
+                    targets.with_target(target, level(word.trim())?)
+                }
+                None => targets.with_default(level(part)?),
+            })
+        });
+    parsed.ok_or_else(|| StartupError::Environment {
         variable: LOG_VARIABLE.to_owned(),
-        problem: "is not a filter".to_owned(),
-        fix: "write a level (error, warn, info, debug, trace), or e.g. `info,scorer=debug`"
+        problem: "is not a log filter".to_owned(),
+        fix: "write a level (off, error, warn, info, debug or trace), or e.g. `info,scorer=debug`"
             .to_owned(),
     })
+}
+
+/// Returns the level with this name, or `None` if there is no such level.
+fn level(name: &str) -> Option<LevelFilter> {
+    // The parser takes an empty text for the level `error`.
+    Some(name).filter(|name| !name.is_empty())?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn a_filter_has_levels_and_targets_with_levels() {
+        #[track_caller]
+        fn check(text: &str, target: &str, highest: Option<Level>) {
+            let filter = filter(text, Output::Server).unwrap();
+            let levels = [
+                Level::TRACE,
+                Level::DEBUG,
+                Level::INFO,
+                Level::WARN,
+                Level::ERROR,
+            ];
+            let mut enabled = levels
+                .into_iter()
+                .filter(|level| filter.would_enable(target, level));
+            assert_eq!(enabled.next(), highest, "{text} {target}");
+        }
+        check("", "scorer", Some(Level::INFO));
+        check("warn", "scorer", Some(Level::WARN));
+        check("OFF", "scorer", None);
+        check("5", "scorer", Some(Level::TRACE));
+        check("info,scorer=debug", "scorer", Some(Level::DEBUG));
+        check("info, scorer = debug,", "scorer", Some(Level::DEBUG));
+        check("info,scorer=debug", "scorebox_host::app", Some(Level::INFO));
+        check("scorer=debug", "scorebox_host::app", None);
+        let stores = "info,scorebox_host=warn";
+        check(stores, "scorebox_host::redis", Some(Level::WARN));
+    }
+
+    #[test]
+    fn a_word_that_is_not_a_level_is_refused() {
+        for text in [
+            "loud",
+            "6",
+            "info,scorer=loud",
+            "info,scorer",
+            "scorer=",
+            "=info",
+            "scorer[{id}]=info",
+            "scorer=info=debug",
+        ] {
+            let error = filter(text, Output::Talk).unwrap_err().to_string();
+            assert!(
+                error.contains("SCOREBOX_LOG: is not a log filter\n  fix: write a level (off, "),
+                "{text}: {error}"
+            );
+        }
+    }
 }

@@ -3,8 +3,11 @@
 //! Owns the form of a tensor's bytes, and their agreement with the port. Must not know JSON, the
 //! generated types, nor the code that computes.
 
+mod misfit;
+
+pub use self::misfit::Misfit;
 use crate::model::Dtype;
-use crate::text::{NAME_BYTES, cut};
+use crate::text::{NAME_BYTES, quoted};
 
 /// Dense tensor. Its elements are row-major and little-endian.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,23 +53,19 @@ const DIMENSIONS: usize = 64;
 /// Puts tensors into the order of their ports, and checks that each tensor fits its port.
 ///
 /// # Errors
-/// Fails with the reason if a tensor is missing, is given twice, belongs to no port, or does not
-/// fit its port.
-pub fn in_order(ports: &[Port], mut tensors: Vec<Tensor>) -> Result<Vec<Tensor>, String> {
+/// Fails if a tensor is missing, is given twice, belongs to no port, or does not fit its port.
+pub fn in_order(ports: &[Port], mut tensors: Vec<Tensor>) -> Result<Vec<Tensor>, Misfit> {
     let mut ordered = Vec::with_capacity(ports.len());
     for port in ports {
         let index = tensors.iter().position(|tensor| tensor.name == port.name);
-        let tensor =
-            tensors.swap_remove(index.ok_or_else(|| format!("there is no `{}`", port.name))?);
+        let index = index.ok_or_else(|| Misfit::Missing(port.name.clone()))?;
+        let tensor = tensors.swap_remove(index);
         tensor.fits(port)?;
         ordered.push(tensor);
     }
     match tensors.first() {
         None => Ok(ordered),
-        Some(extra) => Err(format!(
-            "`{}` is not a port, or is given twice",
-            cut(&extra.name, NAME_BYTES)
-        )),
+        Some(extra) => Err(Misfit::NoPort(quoted(&extra.name, NAME_BYTES))),
     }
 }
 
@@ -74,23 +73,22 @@ impl Tensor {
     /// Checks that a tensor fits its port.
     ///
     /// # Errors
-    /// Fails with the reason if the type, the shape, the number of bytes or a value does not fit
-    /// the port.
-    pub fn fits(&self, port: &Port) -> Result<(), String> {
+    /// Fails if the type, the shape, the number of bytes or a value does not fit the port.
+    pub fn fits(&self, port: &Port) -> Result<(), Misfit> {
+        let (name, shape) = (|| self.name.clone(), || self.shape.clone());
         if self.dtype != port.dtype {
-            return Err(format!(
-                "`{}` is {}, and its port is {}",
-                self.name,
-                self.dtype.name(),
-                port.dtype.name()
-            ));
+            return Err(Misfit::Dtype {
+                name: name(),
+                found: self.dtype,
+                expected: port.dtype,
+            });
         }
         if self.shape.len() > DIMENSIONS {
-            let (name, dimensions) = (&self.name, self.shape.len());
-            return Err(format!(
-                "`{name}` has {dimensions} dimensions, and its port has the shape {}",
-                shape_text(port)
-            ));
+            return Err(Misfit::ManyDimensions {
+                name: name(),
+                dimensions: self.shape.len(),
+                port: port.clone(),
+            });
         }
         let fits = self.shape.len() == port.shape.len()
             && self
@@ -99,12 +97,11 @@ impl Tensor {
                 .zip(&port.shape)
                 .all(|(have, want)| want.is_none_or(|want| want == *have));
         if !fits {
-            return Err(format!(
-                "`{}` has the shape {:?}, and its port has {}",
-                self.name,
-                self.shape,
-                shape_text(port)
-            ));
+            return Err(Misfit::Shape {
+                name: name(),
+                shape: shape(),
+                port: port.clone(),
+            });
         }
         let elements = self
             .shape
@@ -113,20 +110,21 @@ impl Tensor {
         match self.dtype {
             Dtype::Text => {
                 if count(self.dtype, &self.data).is_none_or(|have| Some(have) != elements) {
-                    return Err(format!(
-                        "`{}` holds other texts than {:?} takes",
-                        self.name, self.shape
-                    ));
+                    return Err(Misfit::Texts {
+                        name: name(),
+                        shape: shape(),
+                    });
                 }
             }
             _ => {
                 let bytes =
                     elements.and_then(|elements| elements.checked_mul(self.dtype.bytes() as u64));
                 if bytes != Some(self.data.len() as u64) {
-                    let (name, bytes, shape) = (&self.name, self.data.len(), &self.shape);
-                    return Err(format!(
-                        "`{name}` has {bytes} bytes, and its shape is {shape:?}"
-                    ));
+                    return Err(Misfit::Bytes {
+                        name: name(),
+                        bytes: self.data.len(),
+                        shape: shape(),
+                    });
                 }
             }
         }
@@ -144,16 +142,13 @@ impl Tensor {
                     .filter(|product| self.shape.iter().all(|d| *d > 0) || *product <= EMPTY_LISTS)
             });
         if lists.is_none() || others.is_none_or(|product| i64::try_from(product).is_err()) {
-            return Err(format!(
-                "`{}` is empty, and its shape is {:?}",
-                self.name, self.shape
-            ));
+            return Err(Misfit::Empty {
+                name: name(),
+                shape: shape(),
+            });
         }
         if self.dtype == Dtype::Bool && self.data.iter().any(|byte| *byte > 1) {
-            return Err(format!(
-                "`{}` is bool and holds a byte that is neither 0 nor 1",
-                self.name
-            ));
+            return Err(Misfit::NotBool(name()));
         }
         Ok(())
     }
@@ -238,7 +233,8 @@ mod tests {
                 &ports,
                 tensors.iter().map(|tensor| (*tensor).clone()).collect(),
             )
-            .unwrap_err();
+            .unwrap_err()
+            .to_string();
             assert!(refused.contains(part) && refused.len() < 500, "{refused}");
         };
         check(&[&a], "there is no `b`");
@@ -246,6 +242,10 @@ mod tests {
         check(
             &[&a, &b, &tensor(&"c".repeat(1000), &[1], 1)],
             "is not a port, or is given twice",
+        );
+        check(
+            &[&a, &b, &tensor("c\u{1b}", &[1], 1)],
+            "`c\\u{1b}` is not a port",
         );
         check(
             &[

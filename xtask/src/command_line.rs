@@ -20,7 +20,7 @@ use crate::tidy::TidyArgs;
 /// it builds an example scorer, packages it as an OCI image without Docker, runs that image's own
 /// files and scores 200 digits.
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXIT_CODES, max_term_width = 110)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXIT_CODES)]
 struct Cli {
     /// The command to run.
     #[command(subcommand)]

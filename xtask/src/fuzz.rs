@@ -14,6 +14,8 @@ use scorebox_workspace::commands::SELECTION;
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace;
 
+use crate::known_name::{self, NameError};
+
 /// Folder of the fuzz targets, relative to the workspace's root. Each file is a target.
 const TARGETS: &str = "tests/fuzz/src/bin";
 
@@ -94,16 +96,8 @@ pub fn fuzz(names: &[String], time: Duration) -> Result<(), Failure> {
 }
 
 /// Parses the name of a fuzz target on the command line. Fails if there is no such target.
-pub fn target(name: &str) -> Result<String, String> {
-    let known = targets(&workspace::root().join(TARGETS)).map_err(|failure| failure.to_string())?;
-    if known.iter().any(|target| target == name) {
-        Ok(name.to_owned())
-    } else {
-        Err(format!(
-            "there is no such target; name some of these: {}",
-            known.join(", ")
-        ))
-    }
+pub fn target(name: &str) -> Result<String, NameError> {
+    known_name::check(name, "target", targets(&workspace::root().join(TARGETS))?)
 }
 
 /// Returns the names of the fuzz targets in a folder, sorted.

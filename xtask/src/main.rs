@@ -6,6 +6,7 @@
 
 mod command_line;
 mod fuzz;
+mod known_name;
 mod programs;
 mod setup;
 mod test;

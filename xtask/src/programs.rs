@@ -68,7 +68,7 @@ pub fn run_instead(program: Program, arguments: &[OsString]) -> Failure {
     }
 }
 
-/// The packager, built.
+/// The packager as a program that Cargo has built.
 #[derive(Debug)]
 pub struct Packager(PathBuf);
 

@@ -16,6 +16,7 @@ use scorebox_workspace::failure::Failure;
 use scorebox_workspace::{toolchain, tools, workspace};
 
 use self::places::{ImageHosts, Places};
+use crate::known_name::{self, NameError};
 use crate::{fuzz, tidy};
 
 /// Environment variable that gives the tests the path of a file. A test that cannot run appends its
@@ -157,16 +158,8 @@ pub fn run(args: &TestArgs) -> ExitCode {
 
 /// Parses the name of an area of the whole-system tests on the command line. Fails if there is no
 /// such area.
-pub fn area(name: &str) -> Result<String, String> {
-    let known = areas(&workspace::root().join(AREAS)).map_err(|failure| failure.to_string())?;
-    if known.iter().any(|area| area == name) {
-        Ok(name.to_owned())
-    } else {
-        Err(format!(
-            "there is no such area; name some of these: {}",
-            known.join(", ")
-        ))
-    }
+pub fn area(name: &str) -> Result<String, NameError> {
+    known_name::check(name, "area", areas(&workspace::root().join(AREAS))?)
 }
 
 /// Returns the names of the areas of the whole-system tests, sorted. An area is a folder with a

@@ -5,6 +5,9 @@
 
 mod arrows;
 mod contract;
+mod errors;
+mod contract_page;
+mod generated_part;
 mod layers;
 mod manifests;
 mod packager_arrows;
@@ -63,8 +66,9 @@ const PAGES: &[&str] = &["wit", ".github"];
 /// Flags of `tidy`.
 #[derive(Debug, Args)]
 pub struct TidyArgs {
-    /// Write the contract's hash to wit/CHANGES.md and the vendored files' hashes to
-    /// wit/deps/deps.lock.
+    /// Before the check, write what is made from the code: the contract's hash in wit/CHANGES.md,
+    /// the vendored files' hashes in wit/deps/deps.lock, and the generated parts of
+    /// host/docs/settings.md, wit/README.md and wit/standards.md.
     #[arg(long)]
     pub bless: bool,
 }
@@ -72,8 +76,10 @@ pub struct TidyArgs {
 /// Runs `cargo xtask tidy`.
 pub fn run(args: &TidyArgs) -> Result<(), Failure> {
     if args.bless {
-        contract::bless(&workspace::root())?;
-        settings_page::bless(&workspace::root())?;
+        let root = workspace::root();
+        contract::bless(&root)?;
+        contract_page::bless(&root)?;
+        settings_page::bless(&root)?;
     }
     check()
 }
@@ -94,6 +100,7 @@ pub fn check() -> Result<(), Failure> {
             if is("rs") {
                 let text = read(&path)?;
                 findings.extend(sources::check(&name, &text));
+                findings.extend(errors::check(&name, &text));
                 findings.extend(layers::check(&name, &text));
                 findings.extend(arrows::check(&name, &text));
                 findings.extend(packager_arrows::check(&name, &text));
@@ -112,6 +119,7 @@ pub fn check() -> Result<(), Failure> {
     findings.extend(settings_page::check(&root));
     findings.extend(pages::check(&root, &pages(&root)?));
     findings.extend(contract::check(&root)?);
+    findings.extend(contract_page::check(&root)?);
     findings.sort();
     for finding in &findings {
         println!("{finding}");

@@ -11,6 +11,7 @@
 //! | module | owns |
 //! |---|---|
 //! | [`settings`] | the table of every setting, its default and the reason for it |
+//! | `misfits` | errors about unknown keys and values of a wrong type |
 //! | `scorer` | `[scorer]`: the name, the code and the model |
 //! | [`triggers`] | `[[trigger]]`: what starts a call |
 //! | `stores` | `[stores.<name>]`: key-value stores |
@@ -24,6 +25,7 @@
 pub mod digest;
 mod instances;
 mod limits;
+mod misfits;
 pub mod names;
 mod package;
 mod packaged;
@@ -51,11 +53,11 @@ pub use self::triggers::{AuthLevel, Start, Trigger};
 
 use self::instances::{RawBatching, RawInstances, RawPrecompiled};
 use self::limits::RawLimits;
+use self::misfits::{unknown_key, wrong_type};
 use self::package::RawPackage;
 use self::packaged::RawPackaged;
 use self::prediction_cache::RawPredictionCache;
 use self::scorer::RawScorer;
-use self::settings::unknown_key;
 use self::stores::RawStore;
 use self::triggers::RawTrigger;
 
@@ -150,12 +152,7 @@ impl Manifest {
         if let Some(unknown) = unknown_key(&table) {
             return Err(fail(unknown));
         }
-        let raw: Raw = toml::from_str(text).map_err(|error: toml::de::Error| {
-            fail(Problem::new(
-                error.to_string().trim_end(),
-                "see `scorebox check --explain` for every key, its form and its default",
-            ))
-        })?;
+        let raw: Raw = toml::from_str(text).map_err(|error| fail(wrong_type(error)))?;
         raw.into_manifest(path).map_err(fail)
     }
 

@@ -3,8 +3,6 @@
 //! Owns the one table that the reader, `scorebox check --explain` and the README follow. Long
 //! because it is a table. Must not know the types that the values become.
 
-use scorebox_text::{NAME_BYTES, Problem, quoted};
-
 /// One key of `scorebox.toml`, with the form of its value, its default and its effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setting {
@@ -549,74 +547,4 @@ pub fn default_of(key: &str) -> &'static str {
         .iter()
         .find(|setting| setting.key == key)
         .map_or("", |setting| setting.default)
-}
-
-/// Finds the first key of the file that is not a setting. Returns the problem and its fix, or
-/// `None` if all keys are settings.
-pub(super) fn unknown_key(table: &toml::Table) -> Option<Problem> {
-    let mut path = Vec::new();
-    let unknown = find_unknown(table, &mut path)?;
-    let nearest = SETTINGS
-        .iter()
-        .map(|setting| setting.key)
-        .max_by(|a, b| {
-            strsim::jaro_winkler(a, &unknown).total_cmp(&strsim::jaro_winkler(b, &unknown))
-        })
-        .unwrap_or_default();
-    Some(Problem::new(
-        format!("`{}` is not a setting", quoted(&unknown, NAME_BYTES)),
-        format!("the nearest is `{nearest}`; `scorebox check --explain` lists them all"),
-    ))
-}
-
-fn find_unknown(table: &toml::Table, path: &mut Vec<String>) -> Option<String> {
-    for (name, value) in table {
-        path.push(name.clone());
-        let unknown = match value {
-            // The source of a component is a value of its own form, which the reader checks.
-            _ if path.join(".") == "scorer.component" => None,
-            toml::Value::Table(inner) if inner.is_empty() && !is_section(path) => {
-                Some(path.join("."))
-            }
-            toml::Value::Table(inner) => find_unknown(inner, path),
-            toml::Value::Array(items)
-                if items.iter().all(toml::Value::is_table) && !items.is_empty() =>
-            {
-                items
-                    .iter()
-                    .filter_map(toml::Value::as_table)
-                    .find_map(|inner| find_unknown(inner, path))
-            }
-            _ if is_known(path) => None,
-            _ => Some(path.join(".")),
-        };
-        if unknown.is_some() {
-            return unknown;
-        }
-        path.pop();
-    }
-    None
-}
-
-/// Returns true if the path is a section: some key of `scorebox.toml` begins with it and goes on.
-fn is_section(path: &[String]) -> bool {
-    SETTINGS.iter().any(|setting| {
-        let mut parts = setting.key.split('.');
-        path.iter().all(|name| {
-            parts
-                .next()
-                .is_some_and(|part| part == "<name>" || part == name)
-        }) && parts.next().is_some()
-    })
-}
-
-fn is_known(path: &[String]) -> bool {
-    SETTINGS.iter().any(|setting| {
-        let mut parts = setting.key.split('.');
-        path.iter().all(|name| {
-            parts
-                .next()
-                .is_some_and(|part| part == "<name>" || part == name)
-        }) && parts.next().is_none()
-    })
 }

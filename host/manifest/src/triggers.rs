@@ -88,13 +88,13 @@ pub struct ServiceBusTrigger {
 /// Queue or subscription that a Service Bus trigger listens to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entity {
-    /// A queue, by its name.
+    /// A Service Bus queue, by its name.
     Queue(String),
-    /// A subscription of a topic.
+    /// A subscription of a Service Bus topic.
     Subscription {
-        /// Name of the topic.
+        /// Name of the Service Bus topic.
         topic: String,
-        /// Name of the subscription.
+        /// Name of the topic's subscription.
         subscription: String,
     },
 }
@@ -102,9 +102,9 @@ pub enum Entity {
 /// Queue or topic that messages are sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// A queue, by its name.
+    /// A Service Bus queue, by its name.
     Queue(String),
-    /// A topic, by its name.
+    /// A Service Bus topic, by its name.
     Topic(String),
 }
 
@@ -123,11 +123,11 @@ pub enum BlobSource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AuthLevel {
-    /// The app's master key is required.
+    /// Callers need the master key of the function app.
     Admin,
-    /// No key is required.
+    /// Callers need no key.
     Anonymous,
-    /// A function key is required.
+    /// Callers need a function key.
     Function,
 }
 

@@ -48,7 +48,7 @@ pub(super) enum Code {
     Graph(String),
 }
 
-/// Returns the report about an app that consists of these parts.
+/// Returns the report about an app that consists of a manifest, a scorer, its code and its model.
 pub(super) fn of(manifest: &Manifest, scorer: &Scorer, code: &Code, model: &Model) -> CheckReport {
     CheckReport {
         name: manifest.scorer.name.clone(),

@@ -9,7 +9,7 @@
 //! their bytes, so `lists.rs` counts the items before the copy.
 
 use crate::model::READ_LIMIT_BYTES;
-use crate::redis::raw::{ARGUMENT_BYTES, ARGUMENTS, REPLY_BYTES};
+use crate::redis::raw::{ARGUMENT_BYTES, ARGUMENTS, COMMANDS_AT_ONCE, REPLY_BYTES};
 use crate::redis::{BATCH_BYTES, BATCH_KEYS, KEY_LIMIT_BYTES, VALUE_LIMIT_BYTES};
 
 /// Maximum size of the arguments of one call of a host function in the host's memory, in bytes.
@@ -277,34 +277,68 @@ impl Size {
     }
 }
 
+/// Limit of a host function that a call exceeds. The text is for the scorer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Exceeded {
+    /// The call has more items than the function accepts.
+    #[error("{function} takes at most {limit} items in one call, and this call has {found}")]
+    Items {
+        /// Name of the function, as in [`BOUNDS`].
+        function: &'static str,
+        /// Maximum number of items.
+        limit: usize,
+        /// Number of items of the call.
+        found: usize,
+    },
+    /// The arguments have more bytes than the function accepts.
+    #[error("{function} takes at most {limit} bytes in one call, and this call has {found}")]
+    Bytes {
+        /// Name of the function, as in [`BOUNDS`].
+        function: &'static str,
+        /// Maximum size of the arguments, in bytes.
+        limit: usize,
+        /// Size of the arguments of the call, in bytes.
+        found: usize,
+    },
+    /// A key has more bytes than a store accepts. The number is the length of the key.
+    #[error("a key has at most {KEY_BYTES} bytes, and this one has {0}")]
+    Key(usize),
+    /// The call has more Redis commands than a store accepts at a time.
+    #[error("a call sends {COMMANDS_AT_ONCE} commands at most")]
+    Commands,
+    /// The Redis commands have more arguments than this number, which is the limit.
+    #[error("a call sends {0} arguments at most")]
+    Arguments(usize),
+    /// An argument of a Redis command has more bytes than a value may have.
+    #[error("an argument has {VALUE_LIMIT_BYTES} bytes at most")]
+    Argument,
+    /// The arguments of all Redis commands together have too many bytes.
+    #[error("a call sends {ARGUMENT_BYTES} bytes at most")]
+    ArgumentBytes,
+}
+
 impl Bound {
-    /// Returns the text of the error for the scorer if a call has more items than the function
-    /// accepts.
-    pub(crate) fn too_many(&self, items: usize) -> Option<String> {
-        (items > self.items).then(|| {
-            format!(
-                "{} takes at most {} items in one call, and this call has {items}",
-                self.function, self.items
-            )
+    /// Returns the limit that a call exceeds if it has more items than the function accepts.
+    pub(crate) fn too_many(&self, items: usize) -> Option<Exceeded> {
+        (items > self.items).then_some(Exceeded::Items {
+            function: self.function,
+            limit: self.items,
+            found: items,
         })
     }
 
-    pub(super) fn exceeded(&self, size: Size) -> Option<String> {
+    /// Returns the limit that arguments of this size exceed. Returns `None` if they exceed none.
+    pub(super) fn exceeded(&self, size: Size) -> Option<Exceeded> {
         if size.key > KEY_BYTES {
-            return Some(format!(
-                "a key has at most {KEY_BYTES} bytes, and this one has {}",
-                size.key
-            ));
+            return Some(Exceeded::Key(size.key));
         }
-        let too_large = || {
-            let (function, bytes) = (self.function, self.bytes);
-            format!(
-                "{function} takes at most {bytes} bytes in one call, and this call has {}",
-                size.bytes
-            )
+        let too_large = Exceeded::Bytes {
+            function: self.function,
+            limit: self.bytes,
+            found: size.bytes,
         };
         self.too_many(size.items)
-            .or_else(|| (size.bytes > self.bytes).then(too_large))
+            .or_else(|| (size.bytes > self.bytes).then_some(too_large))
     }
 }
 

@@ -27,7 +27,8 @@ type Answer<T> = wasmtime::Result<Result<T, Error>>;
 const TEXT_BYTES: usize = 4 << 10;
 
 impl InstanceState {
-    /// Returns the model's graph with this name. Returns `None` if the model has no such graph.
+    /// Returns the model's graph with the given name. Returns `None` if the model has no such
+    /// graph.
     pub(super) fn graph(&self, name: &str) -> Option<Arc<Graph>> {
         self.shared.graphs.as_ref()?.get(name)
     }
@@ -44,18 +45,18 @@ impl InstanceState {
             bytes: inputs.iter().map(|input| input.data.len()).sum(),
             key: 0,
         };
-        if let Err(text) = self
+        if let Err(exceeded) = self
             .enter(
                 const { bounds::of("scorebox:scoring/graphs#compute") },
                 size,
             )
             .await?
         {
-            return Ok(Err(Error::InvalidArgument(text)));
+            return Ok(Err(Error::InvalidArgument(exceeded.to_string())));
         }
         let inputs = match in_order(&graph.ports().inputs, inputs) {
             Ok(inputs) => inputs,
-            Err(misfit) => return Ok(Err(Error::InvalidArgument(misfit))),
+            Err(misfit) => return Ok(Err(Error::InvalidArgument(misfit.to_string()))),
         };
         let shared = Arc::clone(&self.shared);
         let Some(graphs) = &shared.graphs else {
@@ -91,7 +92,7 @@ impl Host for InstanceState {
         let inputs = inputs.into_iter().map(read).collect::<Result<_, _>>();
         let outputs = match inputs {
             Ok(inputs) => self.run_graph(graph, inputs).await?,
-            Err(misfit) => Err(Error::InvalidArgument(misfit)),
+            Err(error) => Err(error),
         };
         match outputs {
             Ok(outputs) => outputs
@@ -129,8 +130,8 @@ fn described(name: &str, graph: &Graph) -> wit::GraphInfo {
 }
 
 /// Converts a scorer's tensor to the host's type. Whether the tensor fits a port is not checked
-/// here.
-fn read(tensor: wit::Tensor) -> Result<Tensor, String> {
+/// here. The error is for the scorer.
+fn read(tensor: wit::Tensor) -> Result<Tensor, Error> {
     let (dtype, data) = match tensor.elements {
         Elements::Plain((dtype, data)) => (dtype.into(), data),
         Elements::Texts(texts) => {
@@ -138,9 +139,9 @@ fn read(tensor: wit::Tensor) -> Result<Tensor, String> {
             for text in &texts {
                 if text.contains('\0') {
                     let name = cut(&tensor.name, NAME_BYTES);
-                    return Err(format!(
+                    return Err(Error::InvalidArgument(format!(
                         "`{name}` holds a text with a NUL, which no engine takes"
-                    ));
+                    )));
                 }
                 put_text(text, &mut data);
             }

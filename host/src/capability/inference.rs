@@ -140,15 +140,11 @@ impl tensor::HostTensor for InstanceState {
         ty: TensorType,
         data: Vec<u8>,
     ) -> wasmtime::Result<Resource<Tensor>> {
-        if let Err(text) = self
-            .enter(
-                const { bounds::of("wasi:nn/tensor#[constructor]tensor") },
-                size(&dimensions, &data),
-            )
-            .await?
-        {
-            return Err(wasmtime::Error::msg(text));
-        }
+        self.enter(
+            const { bounds::of("wasi:nn/tensor#[constructor]tensor") },
+            size(&dimensions, &data),
+        )
+        .await??;
         let shape = dimensions.into_iter().map(u64::from).collect();
         let tensor = Tensor {
             name: String::new(),

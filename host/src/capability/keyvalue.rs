@@ -34,8 +34,8 @@ type Answer<T> = wasmtime::Result<Result<T, Error>>;
 macro_rules! enter {
     ($state:expr, $function:literal, $size:expr) => {
         let size = $size;
-        if let Err(text) = $state.enter(const { bounds::of($function) }, size).await? {
-            return Ok(Err(Error::Other(text)));
+        if let Err(exceeded) = $state.enter(const { bounds::of($function) }, size).await? {
+            return Ok(Err(Error::Other(exceeded.to_string())));
         }
     };
 }
@@ -210,11 +210,12 @@ impl atomics::Host for InstanceState {
             current,
         } = self.release(handle)?;
         let size = Size::of_pair(&key, value.len());
-        if let Err(text) = self
+        if let Err(exceeded) = self
             .enter(const { bounds::of("wasi:keyvalue/atomics#swap") }, size)
             .await?
         {
-            return Ok(Err(atomics::CasError::StoreError(Error::Other(text))));
+            let error = Error::Other(exceeded.to_string());
+            return Ok(Err(atomics::CasError::StoreError(error)));
         }
         let swapped = store.swap(&key, current.as_deref(), &value).await;
         let failed = match self.answer(swapped)? {

@@ -11,7 +11,7 @@ use wasmtime::component::{Lift, Linker, Resource, WasmList};
 
 use scorebox_sandbox::Sandbox;
 
-use super::bounds::{self, Bound};
+use super::bounds::{self, Bound, Exceeded};
 use super::{BucketHandle, ConnectionHandle, InstanceState, TensorHandle};
 use crate::capability::bindings::capabilities::scorebox::scoring::{cache, metrics, model, redis};
 use crate::capability::bindings::capabilities::wasi::keyvalue::{batch, store};
@@ -58,7 +58,7 @@ fn link_batch(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
                     const { bounds::of("wasi:keyvalue/batch#get-many") },
                 )? {
                     Ok(keys) => keys.into_iter().map(String::from).collect(),
-                    Err(text) => return refused(text),
+                    Err(exceeded) => return refused(&exceeded),
                 };
                 Ok((batch::Host::get_many(state(&mut store), bucket, keys).await?,))
             })
@@ -74,7 +74,7 @@ fn link_batch(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
                     const { bounds::of("wasi:keyvalue/batch#set-many") },
                 )? {
                     Ok(entries) => pairs(entries),
-                    Err(text) => return refused(text),
+                    Err(exceeded) => return refused(&exceeded),
                 };
                 Ok((batch::Host::set_many(state(&mut store), bucket, entries).await?,))
             })
@@ -90,7 +90,7 @@ fn link_batch(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
                     const { bounds::of("wasi:keyvalue/batch#delete-many") },
                 )? {
                     Ok(keys) => keys.into_iter().map(String::from).collect(),
-                    Err(text) => return refused(text),
+                    Err(exceeded) => return refused(&exceeded),
                 };
                 Ok((batch::Host::delete_many(state(&mut store), bucket, keys).await?,))
             })
@@ -113,7 +113,7 @@ fn link_cache(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
                     let bound = const { bounds::of("scorebox:scoring/cache#set-many") };
                     let entries = match items(&mut store, &entries, bound)? {
                         Ok(entries) => pairs(entries),
-                        Err(text) => return refused(text),
+                        Err(exceeded) => return refused(&exceeded),
                     };
                     Ok(
                         (
@@ -137,7 +137,7 @@ fn link_redis(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
                     const { bounds::of("scorebox:scoring/redis#[method]connection.execute") };
                 let mut commands = match commands(&mut store, vec![command], bound)? {
                     Ok(commands) => commands,
-                    Err(text) => return Ok((Err(redis::Error::Denied(text)),)),
+                    Err(exceeded) => return denied(&exceeded),
                 };
                 let command = commands.pop().unwrap_or_default();
                 Ok(
@@ -157,7 +157,7 @@ fn link_redis(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
                     const { bounds::of("scorebox:scoring/redis#[method]connection.pipeline") };
                 let commands = match several(&mut store, &list, bound)? {
                     Ok(commands) => commands,
-                    Err(text) => return Ok((Err(redis::Error::Denied(text)),)),
+                    Err(exceeded) => return denied(&exceeded),
                 };
                 Ok((
                     redis::HostConnection::pipeline(state(&mut store), connection, commands)
@@ -174,7 +174,7 @@ fn link_redis(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
                     const { bounds::of("scorebox:scoring/redis#[method]connection.transaction") };
                 let commands = match several(&mut store, &list, bound)? {
                     Ok(commands) => commands,
-                    Err(text) => return Ok((Err(redis::Error::Denied(text)),)),
+                    Err(exceeded) => return denied(&exceeded),
                 };
                 Ok((
                     redis::HostConnection::transaction(state(&mut store), connection, commands)
@@ -241,7 +241,10 @@ pub(super) fn link_graphs(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> 
                     let bound = const { bounds::of("scorebox:scoring/graphs#compute") };
                     let inputs = match items(&mut store, &inputs, bound)? {
                         Ok(inputs) => inputs,
-                        Err(text) => return Ok((Err(graphs::Error::InvalidArgument(text)),)),
+                        Err(exceeded) => {
+                            let error = graphs::Error::InvalidArgument(exceeded.to_string());
+                            return Ok((Err(error),));
+                        }
                     };
                     Ok((graphs::Host::compute(state(&mut store), graph, inputs).await?,))
                 })
@@ -256,8 +259,7 @@ pub(super) fn link_graphs(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> 
                     let bound = const {
                         bounds::of("wasi:nn/inference#[method]graph-execution-context.compute")
                     };
-                    let inputs =
-                        items(&mut store, &inputs, bound)?.map_err(wasmtime::Error::msg)?;
+                    let inputs = items(&mut store, &inputs, bound)??;
                     let inputs = inputs
                         .into_iter()
                         .map(|(name, tensor)| (name.into(), tensor))
@@ -317,19 +319,23 @@ fn state<'a>(store: &'a mut Store<'_>) -> &'a mut InstanceState {
     InstanceState::of_mut(store.data_mut())
 }
 
-fn refused<T>(text: String) -> Answer<T, store::Error> {
-    Ok((Err(store::Error::Other(text)),))
+fn refused<T>(exceeded: &Exceeded) -> Answer<T, store::Error> {
+    Ok((Err(store::Error::Other(exceeded.to_string())),))
 }
 
-/// Returns the items of a list. The inner error is the text for the scorer if the list has more
-/// items than `bound` allows.
+fn denied<T>(exceeded: &Exceeded) -> Answer<T, redis::Error> {
+    Ok((Err(redis::Error::Denied(exceeded.to_string())),))
+}
+
+/// Returns the items of a list. The inner error is for the scorer if the list has more items than
+/// `bound` allows.
 fn items<T: Lift>(
     store: &mut Store<'_>,
     list: &WasmList<T>,
     bound: &Bound,
-) -> wasmtime::Result<Result<Vec<T>, String>> {
+) -> wasmtime::Result<Result<Vec<T>, Exceeded>> {
     match bound.too_many(list.len()) {
-        Some(text) => Ok(Err(text)),
+        Some(exceeded) => Ok(Err(exceeded)),
         None => list.iter(store)?.collect::<wasmtime::Result<_>>().map(Ok),
     }
 }
@@ -347,11 +353,9 @@ fn several(
     store: &mut Store<'_>,
     list: &WasmList<WasmList<WasmList<u8>>>,
     bound: &Bound,
-) -> wasmtime::Result<Result<Vec<Command>, String>> {
+) -> wasmtime::Result<Result<Vec<Command>, Exceeded>> {
     if list.len() > COMMANDS_AT_ONCE {
-        return Ok(Err(format!(
-            "a call sends {COMMANDS_AT_ONCE} commands at most"
-        )));
+        return Ok(Err(Exceeded::Commands));
     }
     let lists = list.iter(&mut *store)?.collect::<wasmtime::Result<_>>()?;
     commands(store, lists, bound)
@@ -363,12 +367,9 @@ fn commands(
     store: &mut Store<'_>,
     lists: Vec<WasmList<WasmList<u8>>>,
     bound: &Bound,
-) -> wasmtime::Result<Result<Vec<Command>, String>> {
+) -> wasmtime::Result<Result<Vec<Command>, Exceeded>> {
     if lists.iter().map(WasmList::len).sum::<usize>() > bound.items {
-        return Ok(Err(format!(
-            "a call sends {} arguments at most",
-            bound.items
-        )));
+        return Ok(Err(Exceeded::Arguments(bound.items)));
     }
     let mut commands = Vec::with_capacity(lists.len());
     let mut bytes = 0usize;
@@ -379,15 +380,13 @@ fn commands(
             .iter()
             .any(|argument| argument.len() > VALUE_LIMIT_BYTES)
         {
-            return Ok(Err(format!(
-                "an argument has {VALUE_LIMIT_BYTES} bytes at most"
-            )));
+            return Ok(Err(Exceeded::Argument));
         }
         bytes = arguments.iter().fold(bytes, |bytes, argument| {
             bytes.saturating_add(argument.len())
         });
         if bytes > ARGUMENT_BYTES {
-            return Ok(Err(format!("a call sends {ARGUMENT_BYTES} bytes at most")));
+            return Ok(Err(Exceeded::ArgumentBytes));
         }
         commands.push(
             arguments

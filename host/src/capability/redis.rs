@@ -22,7 +22,7 @@ impl InstanceState {
         Ok(self.table.get(connection)?.clone())
     }
 
-    /// Logs the first of these errors that says that the server cannot be reached. This is done
+    /// Logs the first of the given errors that says that the server cannot be reached. This is done
     /// once per call of the scorer.
     fn note<'a>(&self, errors: impl IntoIterator<Item = &'a CommandError>) {
         let is_away = |error: &&CommandError| {

@@ -13,7 +13,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView};
 
 #[cfg(feature = "compiler")]
 use super::bindings::TensorHandle;
-use super::bounds::{self, Bound, HANDLE_LIMIT, Size, Time};
+use super::bounds::{self, Bound, Exceeded, HANDLE_LIMIT, Size, Time};
 use super::memory::{MemoryLimit, Refusal, SharedMemory};
 use super::output::GuestOutput;
 use super::telemetry::{Lines, LogSink};
@@ -156,18 +156,18 @@ impl InstanceState {
 }
 
 impl InstanceState {
-    /// Checks a call at the start of a host function. Returns the text of an error if the arguments
-    /// exceed the function's limits. Traps if the function may take long and the call's deadline
-    /// has passed.
+    /// Checks a call at the start of a host function. The inner error is for the scorer, if the
+    /// arguments exceed the function's limits. Traps if the function may take long and the call's
+    /// deadline has passed.
     ///
     /// A call with much to copy is moved off the threads that serve sockets.
     pub(crate) async fn enter(
         &mut self,
         bound: &'static Bound,
         size: Size,
-    ) -> wasmtime::Result<Result<(), String>> {
-        if let Some(text) = bound.exceeded(size) {
-            return Ok(Err(text));
+    ) -> wasmtime::Result<Result<(), Exceeded>> {
+        if let Some(exceeded) = bound.exceeded(size) {
+            return Ok(Err(exceeded));
         }
         if bound.time != Time::Tick && self.remaining().is_zero() {
             return Err(Trap::Interrupt.into());

@@ -88,6 +88,9 @@ impl<'de> DeserializeSeed<'de> for Object<'_> {
     }
 }
 
+/// Name in a body that no port has, limited in length.
+struct UnknownName(String);
+
 impl<'a> Object<'a> {
     fn unexpected<E: de::Error>(self, _found: &str) -> E {
         let message = format!(
@@ -97,14 +100,13 @@ impl<'a> Object<'a> {
         self.reader.misfit(message)
     }
 
-    /// Returns the port that a name of the body stands for, with the port's index and the name. If
-    /// no port has the name, the name is the error.
-    fn port(ports: &'a [Port], name: &str) -> Result<(usize, &'a Port, &'a str), String> {
+    /// Returns the port that a name of the body stands for, with the port's index and the name.
+    fn port(ports: &'a [Port], name: &str) -> Result<(usize, &'a Port, &'a str), UnknownName> {
         let by_name = ports.iter().enumerate().find(|(_, port)| port.name == name);
         match (by_name, ports) {
             (Some((index, port)), _) => Ok((index, port, &port.name)),
             (None, [port]) if name == ONE_INPUT => Ok((0, port, ONE_INPUT)),
-            (None, _) => Err(cut(name, NAME_BYTES).into_owned()),
+            (None, _) => Err(UnknownName(cut(name, NAME_BYTES).into_owned())),
         }
     }
 }
@@ -126,7 +128,7 @@ impl<'de> Visitor<'de> for Object<'_> {
         while let Some(named) = map.next_key_seed(Key(|name: &str| Object::port(ports, name)))? {
             let (index, port, name) = match named {
                 Ok(named) => named,
-                Err(name) => {
+                Err(UnknownName(name)) => {
                     let message = format!(
                         "There is no input of this name. Send {}.",
                         expectation(ports)

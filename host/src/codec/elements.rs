@@ -211,7 +211,7 @@ impl Nested<'_, '_> {
 
     fn unexpected<E: de::Error>(mut self, found: &str) -> E {
         let wanted = if self.is_leaf(1) {
-            format!("a {} element", self.elements.port.dtype.name())
+            format!("{} element", self.elements.port.dtype.with_article())
         } else {
             format!(
                 "a list, dimension {} of {}",

@@ -22,14 +22,10 @@ pub(super) fn is_enough(ports: &[Port]) -> bool {
 /// Reads a body of bare bytes as the tensor of the only port.
 ///
 /// # Errors
-/// Fails if no shape that the port accepts has this number of bytes, or if a boolean is neither 0
-/// nor 1.
+/// Fails if no shape that the port accepts has as many bytes as the body, or if a boolean is
+/// neither 0 nor 1.
 pub(super) fn read(port: &Port, body: &[u8]) -> Result<Tensor, ScoreFailure> {
-    let misfit = |message| ScoreFailure::NotConforming {
-        message,
-        pointer: String::new(),
-    };
-    let shape = shape(port, body.len()).map_err(misfit)?;
+    let shape = shape(port, body.len())?;
     let tensor = Tensor {
         name: port.name.clone(),
         dtype: port.dtype,
@@ -42,7 +38,15 @@ pub(super) fn read(port: &Port, body: &[u8]) -> Result<Tensor, ScoreFailure> {
     Ok(tensor)
 }
 
-fn shape(port: &Port, bytes: usize) -> Result<Vec<u64>, String> {
+/// Returns the failure of a body that does not fit the port. The message is for the caller.
+fn misfit(message: String) -> ScoreFailure {
+    ScoreFailure::NotConforming {
+        message,
+        pointer: String::new(),
+    }
+}
+
+fn shape(port: &Port, bytes: usize) -> Result<Vec<u64>, ScoreFailure> {
     let known = port
         .shape
         .iter()
@@ -63,9 +67,9 @@ fn shape(port: &Port, bytes: usize) -> Result<Vec<u64>, String> {
                 None => "more than there are".to_owned(),
             };
             let (shape, dtype) = (shape_text(port), port.dtype.name());
-            return Err(format!(
+            return Err(misfit(format!(
                 "The body has {bytes} bytes, and {shape} of {dtype} takes {wanted}."
-            ));
+            )));
         }
     };
     Ok(port

@@ -239,6 +239,12 @@ fn bytes_that_cannot_be_a_tensor_are_refused() {
             .contains("application/octet-stream with the little-endian elements"),
         "{accepted:?}"
     );
+    let deceptive = payload("text/\u{202e}vsc", "1");
+    let refused = read(signature(&one, &one), BodyFormat::Labelled, &deceptive, &[]);
+    let Err(ScoreFailure::Unsupported { content_type, .. }) = refused else {
+        panic!()
+    };
+    assert_eq!(content_type, "text/\\u{202e}vsc");
 }
 
 #[test]

@@ -1,8 +1,7 @@
-//! `scorebox check`: prints a report about an app and its settings.
+//! `scorebox check`: prints a report about an app and its settings, or why there is no report.
 //!
-//! Owns how the report and the settings are printed. Must not know how an app is loaded.
+//! Owns how the report, the settings and the error are printed. Must not know how an app is loaded.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 #[cfg(not(feature = "graphs"))]
@@ -17,7 +16,7 @@ use scorebox_host::text::{printable, printable_json};
 use scorebox_host::{CheckReport, StartupError, check, deployment};
 use serde_json::{Value, json};
 
-use super::exit;
+use super::{error_json, exit, print};
 use crate::{Check, Format};
 
 pub fn run(arguments: Check) -> ExitCode {
@@ -40,8 +39,7 @@ pub fn run(arguments: Check) -> ExitCode {
                 Format::Json => printable_json(&as_json(&report, &stores, written)).into_owned(),
                 Format::Text => as_text(&report, &stores, written),
             };
-            // A reader that stops early, such as `head`, is not an error.
-            let _ = writeln!(std::io::stdout(), "{text}");
+            print(&text);
             let unreached = stores.iter().any(|store| store.problem.is_some());
             if unreached {
                 ExitCode::from(exit_code::UNREACHED)
@@ -49,7 +47,12 @@ pub fn run(arguments: Check) -> ExitCode {
                 ExitCode::SUCCESS
             }
         }
-        Err(error) => exit(&error),
+        Err(error) => {
+            if arguments.output == Format::Json {
+                print(&error_json(&error));
+            }
+            exit(&error)
+        }
     }
 }
 

@@ -3,7 +3,6 @@
 //! Owns the limits of that process, and its report about the file. Must not know how a file is
 //! loaded, nor what the end of the process means to the process that started it (that is `trial`).
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -18,11 +17,11 @@ use scorebox_host::graph::{self, Graph, Limits, Stop};
 use scorebox_host::sample::Sample;
 use scorebox_host::telemetry::{self, Output};
 use scorebox_host::tensor::Port;
-use scorebox_host::text::printable_json;
+use scorebox_host::text::{Problem, printable_json};
 use scorebox_host::{StartupError, deployment};
 use serde_json::{Value, json};
 
-use super::exit;
+use super::{error_json, exit, print};
 
 /// Address space that this process may use in addition to copies of the file, in bytes. It is for
 /// the library, its arenas and a first run.
@@ -56,11 +55,13 @@ pub fn run(file: &Path, sample: Option<&Path>, waiting: Waiting) -> ExitCode {
         .and_then(|()| load(file, sample));
     match loaded {
         Ok(report) => {
-            // A reader that stops early is not an error.
-            let _ = writeln!(std::io::stdout(), "{}", printable_json(&report.to_string()));
+            print(&printable_json(&report.to_string()));
             ExitCode::SUCCESS
         }
-        Err(error) => exit(&error),
+        Err(error) => {
+            print(&error_json(&error));
+            exit(&error)
+        }
     }
 }
 
@@ -68,12 +69,12 @@ pub fn run(file: &Path, sample: Option<&Path>, waiting: Waiting) -> ExitCode {
 ///
 /// Not every graph accepts zeros as input, so other errors are ignored. But no graph should need
 /// more memory than there is.
-fn runs_on_zeros(graph: &Graph) -> Result<(), (String, String)> {
+fn runs_on_zeros(graph: &Graph) -> Result<(), Problem> {
     let inputs: Option<Vec<_>> = graph.ports().inputs.iter().map(graph::zeros).collect();
     match inputs.map(|inputs| graph.run(&inputs, &Stop::default())) {
-        Some(Err(error)) if is_out_of_memory(&error.to_string()) => Err((
+        Some(Err(error)) if is_out_of_memory(&error.to_string()) => Err(Problem::new(
             format!("cannot be run on zeros: {error}"),
-            "use a model that needs less memory".to_owned(),
+            "use a model that needs less memory",
         )),
         _ => Ok(()),
     }
@@ -106,15 +107,15 @@ pub fn memory_bytes(file_bytes: u64) -> u64 {
 }
 
 fn load(file: &Path, sample: Option<&Path>) -> Result<Value, StartupError> {
-    let fail = |(problem, fix)| StartupError::Model {
+    let fail = |Problem { problem, fix }| StartupError::Model {
         path: file.to_path_buf(),
         problem,
         fix,
     };
     let size = std::fs::metadata(file).map_err(|error| {
-        fail((
+        fail(Problem::new(
             format!("cannot be read: {error}"),
-            "name an ONNX file that exists".to_owned(),
+            "name an ONNX file that exists",
         ))
     })?;
     bound(memory_bytes(size.len())).map_err(|error| {
@@ -128,13 +129,13 @@ fn load(file: &Path, sample: Option<&Path>) -> Result<Value, StartupError> {
     )?;
     let graph = Graph::load(engine, Limits { sessions: 1 }).map_err(fail)?;
     let tried = match &sample {
-        Some(sample) => sample.try_graph(&graph).map_err(|problem| {
-            (
+        Some(sample) => sample.try_graph(&graph).map_err(|error| {
+            Problem::new(
                 format!(
-                    "does not answer {} as it should: {problem}",
+                    "does not answer {} as it should: {error}",
                     sample.path.display()
                 ),
-                SAMPLE_FIX.to_owned(),
+                SAMPLE_FIX,
             )
         }),
         None => runs_on_zeros(&graph),

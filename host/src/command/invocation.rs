@@ -16,7 +16,7 @@ use scorebox_host::error::exit_code;
 use scorebox_host::functions::FunctionApp;
 use scorebox_host::functions::bindings::{Function, TriggerBinding};
 use scorebox_host::functions::route::Route;
-use scorebox_host::functions::sample::{Sample, envelopes};
+use scorebox_host::functions::sample::{Sample, SampleError, envelopes};
 use scorebox_host::manifest::Manifest;
 use scorebox_host::server::{self, Service};
 use scorebox_host::telemetry::{self, Output};
@@ -25,6 +25,9 @@ use scorebox_host::{StartupError, deployment};
 use super::invoke::{give, guess, read};
 use super::{exit, serving_threads};
 use crate::{Invoke, Trigger};
+
+/// HTTP method of an invocation, and of a request whose trigger accepts it.
+const POST: &str = "POST";
 
 pub fn run(invoke: &Invoke, trigger: Trigger) -> ExitCode {
     match sent(invoke, trigger) {
@@ -36,6 +39,7 @@ pub fn run(invoke: &Invoke, trigger: Trigger) -> ExitCode {
 /// A request to the service: an envelope of the Functions host, or a request that the Functions
 /// host forwards unchanged.
 struct Sent {
+    method: String,
     path: String,
     content_type: String,
     body: Vec<u8>,
@@ -48,14 +52,14 @@ fn sent(invoke: &Invoke, trigger: Trigger) -> Result<u8, StartupError> {
     let function = chosen(&functions, invoke, trigger)?;
     let samples = samples(invoke, manifest.limits.body_bytes)?;
     let requests = match &function.route {
-        Some(route) => forwarded(route, samples)?,
+        Some(route) => forwarded(&functions, route, samples)?,
         None => enveloped(function, &samples, invoke.attempt)?,
     };
     if invoke.print_envelope {
         for request in &requests {
             given(&request.body)?;
         }
-        return Ok(0);
+        return Ok(exit_code::DONE);
     }
     let runtime = serving_threads(1)?;
     let handle = runtime.handle().clone();
@@ -64,11 +68,11 @@ fn sent(invoke: &Invoke, trigger: Trigger) -> Result<u8, StartupError> {
         let app = App::load(manifest, &deployment::process, handle).await?;
         app.scorer.warm_up().await?;
         service.set_ready(app);
-        let mut code = 0;
+        let mut code = exit_code::DONE;
         for request in requests {
             // The first failure determines the exit code. The requests after it are still answered.
             let ended = answered(&service, request).await?;
-            code = if code == 0 { ended } else { code };
+            code = if code == exit_code::DONE { ended } else { code };
         }
         Ok(code)
     })
@@ -150,12 +154,13 @@ fn enveloped(
     attempt: u32,
 ) -> Result<Vec<Sent>, StartupError> {
     let fix = "change the input to what the Functions host would send".to_owned();
-    let input = |problem| StartupError::Input {
+    let input = |error: SampleError| StartupError::Input {
         name: function.name.clone(),
-        problem,
+        problem: error.to_string(),
         fix,
     };
     let sent = |envelope: String| Sent {
+        method: POST.to_owned(),
         path: format!("/{}", function.name),
         content_type: "application/json; charset=utf-8".to_owned(),
         body: envelope.into_bytes(),
@@ -169,7 +174,11 @@ fn enveloped(
 
 /// Returns the requests for a function with an HTTP route. The Functions host forwards such
 /// requests without an envelope.
-fn forwarded(route: &Route, samples: Vec<Sample>) -> Result<Vec<Sent>, StartupError> {
+fn forwarded(
+    app: &FunctionApp,
+    route: &Route,
+    samples: Vec<Sample>,
+) -> Result<Vec<Sent>, StartupError> {
     let path = route.template();
     if path.contains('{') {
         return Err(StartupError::Input {
@@ -178,7 +187,14 @@ fn forwarded(route: &Route, samples: Vec<Sample>) -> Result<Vec<Sent>, StartupEr
             fix: "start `scorebox serve`, and send the request with curl".to_owned(),
         });
     }
+    let methods = app.routes.iter().find(|(other, _)| other == route);
+    let methods = methods.map(|(_, methods)| methods.as_slice());
+    let methods = methods.unwrap_or_default();
+    let is_post = |method: &&String| method.as_str() == POST;
+    let method = methods.iter().find(is_post).or(methods.first());
+    let method = method.map_or(POST, String::as_str);
     let sent = |sample: Sample| Sent {
+        method: method.to_owned(),
         path: path.to_owned(),
         content_type: sample.content_type,
         body: sample.body,
@@ -194,7 +210,9 @@ fn given(result: &[u8]) -> Result<(), StartupError> {
 
 async fn answered(service: &Arc<Service>, sent: Sent) -> Result<u8, StartupError> {
     let fault = |problem: String| StartupError::Host(problem);
-    let request = Request::post(&sent.path)
+    let request = Request::builder()
+        .method(sent.method.as_str())
+        .uri(&sent.path)
         .header(
             "x-azure-functions-invocationid",
             uuid::Uuid::new_v4().to_string(),
@@ -209,7 +227,7 @@ async fn answered(service: &Arc<Service>, sent: Sent) -> Result<u8, StartupError
         .map_err(|error| fault(error.to_string()))?;
     given(&body)?;
     let code = exit_code::of_invocation(status.as_u16());
-    if code != 0 {
+    if code != exit_code::DONE {
         eprintln!("error: {status}: the platform would count this invocation as failed");
     }
     Ok(code)

@@ -21,6 +21,9 @@ pub fn run(invoke: Invoke) -> ExitCode {
     if let Some(trigger) = invoke.trigger {
         return super::invocation::run(&invoke, trigger);
     }
+    if let Some(file) = invoke.files.first() {
+        return without_trigger(file);
+    }
     match score(&invoke) {
         Ok(Ok(scored)) => match give(&scored.payload.body) {
             Ok(()) => ExitCode::SUCCESS,
@@ -42,6 +45,18 @@ pub fn run(invoke: Invoke) -> ExitCode {
         }
         Err(error) => exit(&error),
     }
+}
+
+/// Refuses a file that no flag names, because only `--trigger` takes such files. The reader of the
+/// command line would advise `--trigger` to someone who wants to score the file.
+fn without_trigger(file: &Path) -> ExitCode {
+    let file = inset(&file.display());
+    eprintln!(
+        "error: {file}: a file without a flag needs --trigger\n  \
+         fix: write `--input {file}`; or, to send the file as the event of a function, add \
+         --trigger"
+    );
+    ExitCode::from(exit_code::COMMAND_LINE)
 }
 
 fn score(invoke: &Invoke) -> Result<Result<Scored, ScoreFailure>, StartupError> {
@@ -108,6 +123,8 @@ pub(super) fn read(input: Option<&Path>, limit_bytes: u64) -> Result<Vec<u8>, St
     Ok(body)
 }
 
+/// Guesses the media type of an input. An empty input is JSON, as a request without a media type is
+/// to the server. As bytes it would be a tensor without rows, whose answer would hide the mistake.
 pub(super) fn guess(input: Option<&Path>, body: &[u8]) -> &'static str {
     let named = input
         .and_then(Path::extension)
@@ -115,10 +132,28 @@ pub(super) fn guess(input: Option<&Path>, body: &[u8]) -> &'static str {
     let looks = body
         .trim_ascii_start()
         .first()
-        .is_some_and(|first| matches!(first, b'{' | b'['));
+        .is_none_or(|first| matches!(first, b'{' | b'['));
     if named || looks {
         "application/json"
     } else {
         "application/octet-stream"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_without_a_media_type_is_json_unless_it_looks_like_bytes() {
+        let check = |name: Option<&str>, body: &[u8], expected: &str| {
+            let guessed = guess(name.map(Path::new), body);
+            assert_eq!(guessed, expected, "{name:?} {body:?}");
+        };
+        check(None, b" {\"data\": []}", "application/json");
+        check(None, b"", "application/json");
+        check(Some("a.txt"), b" \n", "application/json");
+        check(Some("a.JSON"), b"\0\0", "application/json");
+        check(Some("a.bin"), b"\0\0", "application/octet-stream");
     }
 }

@@ -1,15 +1,17 @@
 //! Trial of a graph file by the command `scorebox graph`, before this process loads the file.
 //!
 //! Owns the time limit of the trial, and what the end of its process means: the file was refused,
-//! took too long or too much memory, or crashed the process. Must not know what the trial does with
-//! the file (that is `graph`).
+//! took too long or too much memory, or crashed the process. A refusal is a JSON object on standard
+//! output. Standard error has the last words of a process that crashed. Must not know what the
+//! trial does with the file (that is `graph`).
 
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use scorebox_host::error::exit_code;
+use scorebox_host::error::{ErrorAnswer, ErrorReport, exit_code};
 use scorebox_host::{StartupError, deployment};
 
 use super::graph::{is_out_of_memory, memory_bytes};
@@ -22,6 +24,9 @@ const OWN_TIME: Duration = Duration::from_secs(5);
 /// Maximum size of the messages that are kept of the process that tries the file, in bytes. The
 /// last messages are kept, because they give the reason of its end.
 const TEXT_BYTES: usize = 16 << 10;
+/// Maximum size of the answer that is kept of the process that tries the file, in bytes. An error
+/// has a few parts of at most 16 KiB, and JSON can make a text six times as long.
+const ANSWER_BYTES: usize = 1 << 20;
 /// Maximum number of characters of the messages that are shown, if the process that tries the file
 /// does not report a problem itself.
 const SHOWN_CHARS: usize = 400;
@@ -41,7 +46,7 @@ pub fn examine(file: &Path, limit: Duration, sample: Option<&Path>) -> Result<()
         .arg("graph")
         .arg(file)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     if let Some(sample) = sample {
         command.arg("--sample").arg(sample);
@@ -51,11 +56,15 @@ pub fn examine(file: &Path, limit: Duration, sample: Option<&Path>) -> Result<()
         .arg("--limit-ms")
         .arg((limit + OWN_TIME).as_millis().to_string());
     let mut child = command.spawn().map_err(host)?;
-    // The messages are read while the process runs, because a process blocks if its pipe is full.
+    // Both pipes are read while the process runs, because a process blocks if a pipe is full.
+    let answering = child
+        .stdout
+        .take()
+        .map(|stdout| std::thread::spawn(move || heard(stdout, ANSWER_BYTES)));
     let listening = child
         .stderr
         .take()
-        .map(|stderr| std::thread::spawn(move || heard(stderr)));
+        .map(|stderr| std::thread::spawn(move || heard(stderr, TEXT_BYTES)));
     let late = Instant::now() + limit;
     let ended = loop {
         match child.try_wait().map_err(host)? {
@@ -68,28 +77,47 @@ pub fn examine(file: &Path, limit: Duration, sample: Option<&Path>) -> Result<()
         child.kill().map_err(host)?;
         child.wait().map_err(host)?;
     }
-    let said = listening
-        .and_then(|listening| listening.join().ok())
-        .unwrap_or_default();
-    judged(file, ended, limit, String::from_utf8_lossy(&said).trim())
+    let all = |reading: Option<JoinHandle<Vec<u8>>>| {
+        reading
+            .and_then(|reading| reading.join().ok())
+            .unwrap_or_default()
+    };
+    let (answer, said) = (all(answering), all(listening));
+    let said = String::from_utf8_lossy(&said);
+    judged(file, ended, limit, own_error(&answer), said.trim())
 }
 
-/// Reads all messages of the process that tries the file, and returns the last ones.
-fn heard(mut stderr: impl Read) -> Vec<u8> {
+/// Reads all that the process that tries the file writes to a pipe, and returns the last
+/// `limit_bytes` bytes.
+fn heard(mut pipe: impl Read, limit_bytes: usize) -> Vec<u8> {
     let (mut said, mut piece) = (Vec::new(), [0; 4096]);
     loop {
-        match stderr.read(&mut piece) {
+        match pipe.read(&mut piece) {
             Ok(0) | Err(_) => return said,
             Ok(count) => said.extend_from_slice(piece.get(..count).unwrap_or_default()),
         }
-        said.drain(..said.len().saturating_sub(TEXT_BYTES));
+        said.drain(..said.len().saturating_sub(limit_bytes));
     }
 }
 
+/// Returns the error that the process that tries the file reported itself. `None` if its last line
+/// on standard output is not an error. Lines before the last one may come from native code.
+fn own_error(stdout: &[u8]) -> Option<ErrorReport> {
+    let last = stdout
+        .trim_ascii_end()
+        .rsplit(|byte| *byte == b'\n')
+        .next()?;
+    let answer: ErrorAnswer = serde_json::from_slice(last).ok()?;
+    Some(answer.error)
+}
+
+/// Returns the error that the end of the process means. `own` is the error that it reported itself,
+/// and `said` is the end of its standard error.
 fn judged(
     file: &Path,
     ended: Option<ExitStatus>,
     limit: Duration,
+    own: Option<ErrorReport>,
     said: &str,
 ) -> Result<(), StartupError> {
     let fail = |problem: String, fix: &str| {
@@ -113,16 +141,12 @@ fn judged(
     if status.success() {
         return Ok(());
     }
-    // The last line of this kind counts, because those before it may come from the log.
-    let own = said
-        .strip_prefix("error: ")
-        .or_else(|| said.rsplit_once("\nerror: ").map(|(_, text)| text));
     let named = format!("model {}: ", file.display());
-    let own = own.map(|text| {
-        text.strip_prefix(&named)
-            .unwrap_or(text)
-            .split_once("\n  fix: ")
-            .unwrap_or((text, again))
+    let own = own.as_ref().map(|ErrorReport { problem, fix, .. }| {
+        (
+            problem.strip_prefix(&named).unwrap_or(problem),
+            fix.as_deref().unwrap_or(again),
+        )
     });
     if let (Some(code), Some((problem, fix))) = (status.code(), own)
         && code == i32::from(exit_code::ENGINE)
@@ -182,41 +206,69 @@ mod tests {
 
     use super::*;
 
+    /// Returns the end of a process that reports an error: its exit code, its answer on standard
+    /// output, and its standard error.
+    fn refused(error: &StartupError) -> (i32, String, String) {
+        let answer = ErrorAnswer::of(error);
+        // Native code wrote a line of its own.
+        let stdout = format!("loading\n{}\n", serde_json::to_string(&answer).unwrap());
+        let code = i32::from(exit_code::of_start(error)) << 8;
+        (code, stdout, format!("error: {error}"))
+    }
+
+    fn model(problem: &str) -> StartupError {
+        StartupError::Model {
+            path: "m.onnx".into(),
+            problem: problem.to_owned(),
+            fix: "y".to_owned(),
+        }
+    }
+
     #[test]
     fn each_end_has_its_text() {
-        let check = |ended: Option<i32>, said: &str, parts: &[&str]| {
+        let check_all = |ended: Option<i32>, stdout: &str, said: &str, parts: &[&str]| {
             let ended = ended.map(ExitStatus::from_raw);
-            let text = judged(Path::new("m.onnx"), ended, Duration::from_secs(1), said)
-                .unwrap_err()
-                .to_string();
+            let own = own_error(stdout.as_bytes());
+            let text = judged(
+                Path::new("m.onnx"),
+                ended,
+                Duration::from_secs(1),
+                own,
+                said,
+            )
+            .unwrap_err()
+            .to_string();
             assert!(parts.iter().all(|part| text.contains(part)), "{text}");
             assert_eq!(text.matches("fix:").count(), 1, "{text}");
             assert_eq!(text.matches("model m.onnx").count(), 1, "{text}");
+        };
+        let check = |ended, said: &str, parts: &[&str]| check_all(ended, "", said, parts);
+        let check_own = |error: &StartupError, log: &str, parts: &[&str]| {
+            let (code, stdout, said) = refused(error);
+            check_all(Some(code), &stdout, &format!("{log}{said}"), parts);
         };
         assert!(
             judged(
                 Path::new("m.onnx"),
                 Some(ExitStatus::from_raw(0)),
                 Duration::ZERO,
+                None,
                 ""
             )
             .is_ok()
         );
-        check(
-            Some(5 << 8),
-            "error: model m.onnx: cannot be loaded: x\n  fix: y",
+        check_own(
+            &model("cannot be loaded: x"),
+            "",
             &["cannot be loaded: x", "fix: y"],
         );
-        check(
-            Some(5 << 8),
-            "WARN error: a\nerror: model m.onnx: b\n  fix: y",
-            &["m.onnx: b", "fix: y"],
-        );
-        check(
-            Some(3 << 8),
-            "error: s.json: is not a sample: x\n  fix: y",
-            &["s.json: is not a sample: x", "fix: y"],
-        );
+        check_own(&model("b"), "WARN error: a\n", &["m.onnx: b", "fix: y"]);
+        let sample = StartupError::Functions {
+            path: "s.json".into(),
+            problem: "is not a sample: x".to_owned(),
+            fix: "y".to_owned(),
+        };
+        check_own(&sample, "", &["s.json: is not a sample: x", "fix: y"]);
         check(Some(11), "", &["crashed", "signal: 11", "fix: convert"]);
         check(
             Some(6),
@@ -238,9 +290,9 @@ mod tests {
             "memory allocation of 9 bytes failed",
             &["more memory", "of 9 bytes"],
         );
-        check(
-            Some(5 << 8),
-            "error: model m.onnx: bad allocation\n  fix: y",
+        check_own(
+            &model("bad allocation"),
+            "",
             &["more memory", "fix: convert"],
         );
         check(
@@ -253,9 +305,11 @@ mod tests {
 
     #[test]
     fn a_missing_library_is_not_the_files_fault() {
-        let said = "error: engine lib.so: there is no such file\n  fix: y";
-        let ended = Some(ExitStatus::from_raw(11 << 8));
-        let error = judged(Path::new("m.onnx"), ended, Duration::ZERO, said).unwrap_err();
+        let missing = engine_error("there is no such file".to_owned(), "y".to_owned());
+        let (code, stdout, said) = refused(&missing);
+        let ended = Some(ExitStatus::from_raw(code));
+        let own = own_error(stdout.as_bytes());
+        let error = judged(Path::new("m.onnx"), ended, Duration::ZERO, own, &said).unwrap_err();
         assert!(
             matches!(&error, StartupError::Engine { fix, .. } if fix == "y"),
             "{error}"
@@ -264,9 +318,8 @@ mod tests {
 
     #[test]
     fn all_is_taken_in_and_the_end_is_kept() {
-        let said = heard(std::io::Cursor::new(
-            [vec![b'a'; 100_000], b"end".to_vec()].concat(),
-        ));
+        let pipe = std::io::Cursor::new([vec![b'a'; 100_000], b"end".to_vec()].concat());
+        let said = heard(pipe, TEXT_BYTES);
         assert!(said.len() == TEXT_BYTES && said.ends_with(b"aend"));
     }
 }

@@ -1,7 +1,6 @@
 //! Tests of `error`, one of which writes its table on the operators' pages.
 
 use super::*;
-use crate::blessed;
 
 /// Checks the status, settlement, severity and code of each failure, as the table in the README
 /// lists them.
@@ -246,7 +245,7 @@ fn the_operators_page_has_the_table_of_failures() {
     let head = "| failure | status | code | message | log level | scorer to blame |\n\
                 |---|---|---|---|---|---|\n";
     let table: String = [head.to_owned()].into_iter().chain(rows).collect();
-    blessed::check_page("docs/http.md", "failures", &table);
+    scorebox_pages::check_part("host/docs/http.md", "failures", &table);
 }
 
 #[test]
@@ -256,5 +255,5 @@ fn the_operators_page_has_the_exit_codes() {
         .map(|(code, meaning)| format!("| {code} | {meaning} |\n"));
     let head = "| exit code | meaning |\n|---|---|\n";
     let table: String = [head.to_owned()].into_iter().chain(rows).collect();
-    blessed::check_page("docs/settings.md", "exit codes", &table);
+    scorebox_pages::check_part("host/docs/settings.md", "exit codes", &table);
 }

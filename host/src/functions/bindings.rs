@@ -22,6 +22,7 @@ use super::route::Route;
 use crate::error::StartupError;
 use crate::manifest::triggers::DEFAULT_MAX_DELIVERY_COUNT;
 use crate::manifest::{Manifest, Trigger};
+use crate::text::Problem;
 
 /// Function app: its functions, its HTTP routes and its timeout.
 #[derive(Debug, Clone, Default)]
@@ -152,10 +153,11 @@ impl Function {
         manifest: &Manifest,
     ) -> Result<(Self, Vec<String>), StartupError> {
         let file: FunctionFile = parse(path, text)?;
-        function(name, file, prefix, manifest).map_err(|(problem, fix)| StartupError::Functions {
+        let fail = |Problem { problem, fix }| StartupError::Functions {
             path: path.to_path_buf(),
             problem,
             fix,
-        })
+        };
+        function(name, file, prefix, manifest).map_err(fail)
     }
 }

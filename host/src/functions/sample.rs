@@ -21,15 +21,39 @@ pub struct Sample {
     pub body: Vec<u8>,
 }
 
+/// Reason why the Functions host would not send an envelope for a sample.
+#[derive(Debug, thiserror::Error)]
+pub enum SampleError {
+    /// The sample is not a blob that the trigger watches.
+    #[error("{name}: the name does not match the trigger's path `{path}`")]
+    OtherPath {
+        /// Name of the sample.
+        name: String,
+        /// Path of the trigger, with its placeholders.
+        path: String,
+    },
+    /// The sample is one message of a batch whose messages must be JSON.
+    #[error(
+        "{name}: the message is not JSON ({source}); for a batch without a `dataType`, the \
+         Functions host fails before it calls the scorer"
+    )]
+    NotJson {
+        /// Name of the sample.
+        name: String,
+        /// Error of the JSON reader.
+        source: serde_json::Error,
+    },
+}
+
 /// Returns the envelopes for samples: one per sample, or one for all if the function takes batches.
 ///
 /// # Errors
-/// Fails with the reason if the Functions host would not send an envelope for a sample.
+/// Fails if the Functions host would not send an envelope for a sample.
 pub fn envelopes(
     function: &Function,
     samples: &[Sample],
     attempt: u32,
-) -> Result<Vec<String>, String> {
+) -> Result<Vec<String>, SampleError> {
     if let TriggerBinding::ServiceBus {
         many: true,
         data_type,
@@ -55,12 +79,10 @@ fn envelope(function: &Function, value: Value, mut metadata: Map<String, Value>)
     json!({"Data": {&function.trigger_name: value}, "Metadata": metadata}).to_string()
 }
 
-fn blob(path: &str, sample: &Sample) -> Result<(Value, Map<String, Value>), String> {
-    let names = names(path, &sample.name).ok_or_else(|| {
-        format!(
-            "{}: the name does not match the trigger's path `{path}`",
-            sample.name
-        )
+fn blob(path: &str, sample: &Sample) -> Result<(Value, Map<String, Value>), SampleError> {
+    let names = names(path, &sample.name).ok_or_else(|| SampleError::OtherPath {
+        name: sample.name.clone(),
+        path: path.to_owned(),
     })?;
     let mut metadata: Map<_, _> = names
         .into_iter()
@@ -185,17 +207,16 @@ fn batch(
     samples: &[Sample],
     data_type: DataType,
     attempt: u32,
-) -> Result<String, String> {
+) -> Result<String, SampleError> {
     let value = |sample: &Sample| match data_type {
         DataType::Binary => Ok(Value::from(BASE64.encode(&sample.body))),
         DataType::Text => Ok(String::from_utf8_lossy(&sample.body).into()),
-        DataType::Unspecified => serde_json::from_slice(&sample.body).map_err(|error| {
-            format!(
-                "{}: the message is not JSON ({error}); for a batch without a `dataType`, the \
-                 Functions host fails before it calls the scorer",
-                sample.name
-            )
-        }),
+        DataType::Unspecified => {
+            serde_json::from_slice(&sample.body).map_err(|source| SampleError::NotJson {
+                name: sample.name.clone(),
+                source,
+            })
+        }
     };
     let values: Vec<Value> = samples.iter().map(value).collect::<Result<_, _>>()?;
     let ids: Vec<_> = samples

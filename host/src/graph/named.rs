@@ -46,9 +46,7 @@ impl Graphs {
         let mut graphs = BTreeMap::new();
         for (name, file) in files {
             let graph = running::load(&file, library, limits, &runtime).await?;
-            running::prepare(&graph, prepared, &runtime)
-                .await
-                .map_err(StartupError::Host)?;
+            running::prepare(&graph, prepared, &runtime).await?;
             graphs.insert(
                 name.strip_suffix(EXTENSION).unwrap_or(&name).to_owned(),
                 graph,
@@ -72,7 +70,7 @@ impl Graphs {
             .map(|(name, graph)| (name.as_str(), graph.as_ref()))
     }
 
-    /// Returns the graph with this name, or `None` if the model does not have such a graph.
+    /// Returns the graph with the given name, or `None` if the model does not have such a graph.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Arc<Graph>> {
         self.graphs.get(name).cloned()

@@ -5,6 +5,8 @@
 //! file that someone manipulated can end the process. Therefore files are tried in a process of
 //! their own before they are packaged.
 
+mod error;
+
 use std::fs::File;
 use std::io::Read as _;
 use std::panic::AssertUnwindSafe;
@@ -17,6 +19,7 @@ use ort::session::builder::SessionBuilder;
 use ort::session::{RunOptions, Session as OrtSession};
 use ort::value::{Outlet, ValueType};
 
+use self::error::{LibraryError, PortError};
 use super::{Engine, GraphError, Outputs, Ports, Session, Stop, onnx_values};
 use crate::error::StartupError;
 use crate::model::Dtype;
@@ -39,16 +42,16 @@ struct Loaded {
 
 /// ONNX Runtime, or the reason why it cannot be loaded. It is loaded once per process, because it
 /// cannot be unloaded.
-static LIBRARY: OnceLock<Result<Environment, String>> = OnceLock::new();
+static LIBRARY: OnceLock<Result<Environment, LibraryError>> = OnceLock::new();
 
 pub(super) fn engine(
     file: &Path,
     library: &Path,
     limit_bytes: u64,
 ) -> Result<Box<dyn Engine>, StartupError> {
-    let environment = LIBRARY.get_or_init(|| load(library)).as_ref().map_err(|problem| StartupError::Engine {
+    let environment = LIBRARY.get_or_init(|| load(library)).as_ref().map_err(|error| StartupError::Engine {
         library: library.to_path_buf(),
-        problem: problem.clone(),
+        problem: error.to_string(),
         fix: "`cargo xtask setup --graphs` fetches the library; SCOREBOX_ENGINE_LIBRARY names another place".to_owned(),
     })?;
     // If the file cannot be read, loading it fails later and says why.
@@ -61,24 +64,23 @@ pub(super) fn engine(
     }))
 }
 
-fn load(library: &Path) -> Result<Environment, String> {
+fn load(library: &Path) -> Result<Environment, LibraryError> {
     // If the path is not absolute, the crate looks next to the program, and accepts any library
     // that the loader finds.
-    let library = std::path::absolute(library).map_err(|error| error.to_string())?;
+    let library = std::path::absolute(library)?;
     if !library.is_file() {
-        return Err("there is no such file".to_owned());
+        return Err(LibraryError::NoFile);
     }
     let loaded = std::panic::catch_unwind(|| {
-        let builder =
-            ort::init_from(&library).map_err(|error| format!("cannot be loaded: {error}"))?;
+        let builder = ort::init_from(&library).map_err(LibraryError::NotLoaded)?;
         let environment = builder
             .with_name("scorebox")
             .with_telemetry(false)
             .with_logger(Arc::new(log))
             .build();
-        environment.map_err(|error| format!("does not start: {error}"))
+        environment.map_err(LibraryError::NotStarted)
     });
-    let environment = loaded.unwrap_or_else(|_| Err("is not ONNX Runtime 1.31".to_owned()))?;
+    let environment = loaded.unwrap_or(Err(LibraryError::Other))?;
     environment.set_log_level(LogLevel::Warning);
     Ok(environment)
 }
@@ -108,11 +110,10 @@ impl Engine for Onnx {
 
     fn session(&self) -> Result<Box<dyn Session>, GraphError> {
         guarded(|| {
-            let session = configured(self.environment)
-                .map_err(GraphError::Failed)?
+            let session = configured(self.environment)?
                 .commit_from_file(&self.file)
-                .map_err(|error| GraphError::Failed(error.to_string()))?;
-            let ports = ports(&session).map_err(GraphError::Failed)?;
+                .map_err(failed)?;
+            let ports = ports(&session)?;
             Ok(Box::new(Loaded {
                 session,
                 ports,
@@ -185,28 +186,32 @@ const NODE_OPERATOR: u8 = 4 << 3 | 2;
 /// Returns a builder of sessions that use only the thread of their caller.
 ///
 /// Calls run in parallel instead, and a waiting thread does not spin.
-fn configured(environment: &Environment) -> Result<SessionBuilder, String> {
-    let text = |error: ort::Error<SessionBuilder>| error.to_string();
-    OrtSession::builder(environment)
-        .map_err(|error| error.to_string())?
+fn configured(environment: &Environment) -> Result<SessionBuilder, GraphError> {
+    let builder = OrtSession::builder(environment).map_err(failed)?;
+    builder
         .with_intra_threads(1)
-        .map_err(text)?
+        .map_err(failed)?
         .with_inter_threads(1)
-        .map_err(text)?
+        .map_err(failed)?
         .with_parallel_execution(false)
-        .map_err(text)?
+        .map_err(failed)?
         .with_intra_op_spinning(false)
-        .map_err(text)?
+        .map_err(failed)?
         .with_inter_op_spinning(false)
-        .map_err(text)?
+        .map_err(failed)?
         // With memory patterns the engine would keep a plan for every number of rows that a caller
         // ever sent.
         .with_memory_pattern(false)
-        .map_err(text)?
+        .map_err(failed)?
         .with_deterministic_compute(true)
-        .map_err(text)?
+        .map_err(failed)?
         .with_log_level(LogLevel::Warning)
-        .map_err(text)
+        .map_err(failed)
+}
+
+/// Returns the failure for an error of ONNX Runtime. `R` is what the failed function gives back.
+fn failed<R>(error: ort::Error<R>) -> GraphError {
+    GraphError::Failed(error.to_string())
 }
 
 impl Session for Loaded {
@@ -221,7 +226,6 @@ impl Session for Loaded {
             limit_bytes,
         } = self;
         guarded(|| {
-            let failed = |error: ort::Error| GraphError::Failed(error.to_string());
             let mut options = RunOptions::new().map_err(failed)?;
             options.set_log_level(LogLevel::Warning).map_err(failed)?;
             let options = Arc::new(options);
@@ -257,7 +261,7 @@ fn guarded<T>(run: impl FnOnce() -> Result<T, GraphError>) -> Result<T, GraphErr
     })
 }
 
-fn ports(session: &OrtSession) -> Result<Ports, String> {
+fn ports(session: &OrtSession) -> Result<Ports, PortError> {
     let mut ports = Ports {
         inputs: Vec::new(),
         outputs: Vec::new(),
@@ -266,11 +270,7 @@ fn ports(session: &OrtSession) -> Result<Ports, String> {
     };
     for outlet in session.inputs() {
         let ValueType::Tensor { ty, shape, .. } = outlet.dtype() else {
-            return Err(format!(
-                "input `{}` is {}, and only tensors can be sent",
-                outlet.name(),
-                outlet.dtype()
-            ));
+            return Err(PortError::input(outlet));
         };
         ports
             .inputs
@@ -286,12 +286,7 @@ fn ports(session: &OrtSession) -> Result<Ports, String> {
             ValueType::Sequence(map) if onnx_values::is_class_map(map) => {
                 (port(outlet, Some(Dtype::F32), &[-1, -1])?, false)
             }
-            other => {
-                return Err(format!(
-                    "output `{}` is {other}, which is neither a tensor nor a list of maps to f32",
-                    outlet.name()
-                ));
-            }
+            _ => return Err(PortError::output(outlet)),
         };
         ports.outputs.push(port);
         ports.unranked.push(unranked);
@@ -300,14 +295,9 @@ fn ports(session: &OrtSession) -> Result<Ports, String> {
     Ok(ports)
 }
 
-fn port(outlet: &Outlet, dtype: Option<Dtype>, shape: &[i64]) -> Result<Port, String> {
+fn port(outlet: &Outlet, dtype: Option<Dtype>, shape: &[i64]) -> Result<Port, PortError> {
     let name = outlet.name().to_owned();
-    let Some(dtype) = dtype else {
-        return Err(format!(
-            "`{name}` is {}, whose element type this host does not support",
-            outlet.dtype()
-        ));
-    };
+    let dtype = dtype.ok_or_else(|| PortError::element(outlet))?;
     // A negative dimension is open. Its name in the file does not matter.
     let shape = shape
         .iter()

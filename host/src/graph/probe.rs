@@ -2,27 +2,38 @@
 //!
 //! Owns the inputs of that run and what is learnt from it. Must not know engines or calls.
 
-use super::{Ports, Session, Stop};
+use super::{GraphError, Ports, Session, Stop};
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, put_text};
+use crate::text::Problem;
 
 /// Maximum number of elements of an input of zeros. A graph may state any shape, and the run on
 /// zeros must not fill the memory.
 const MOST_ELEMENTS: u64 = 1 << 26;
 
+/// Reason why a run on zeros shows nothing about the outputs.
+#[derive(Debug, thiserror::Error)]
+enum Unknown {
+    /// The run failed.
+    #[error(transparent)]
+    Failed(#[from] GraphError),
+    /// An input of zeros would take too much memory.
+    #[error("its inputs are too large to be tried")]
+    TooLarge,
+}
+
 /// Runs a graph on zeros, and returns its ports with the facts about outputs that the run shows.
 ///
 /// # Errors
-/// Fails with a problem and its fix if the run fails and the file does not say how many dimensions
-/// an output has.
-pub(super) fn ports(session: &mut dyn Session) -> Result<Ports, (String, String)> {
+/// Fails if the run fails and the file does not say how many dimensions an output has.
+pub(super) fn ports(session: &mut dyn Session) -> Result<Ports, Problem> {
     let mut ports = session.ports().clone();
     let inputs: Option<Vec<_>> = ports.inputs.iter().map(zeros).collect();
     let ran = match inputs {
         Some(inputs) => session
             .run(&inputs, &Stop::default())
-            .map_err(|error| error.to_string()),
-        None => Err("its inputs are too large to be tried".to_owned()),
+            .map_err(Unknown::Failed),
+        None => Err(Unknown::TooLarge),
     };
     match ran {
         Ok(outputs) => {
@@ -33,18 +44,17 @@ pub(super) fn ports(session: &mut dyn Session) -> Result<Ports, (String, String)
             ports.unranked.fill(false);
         }
         // Not every graph accepts zeros as input. Then the shapes in the file must suffice.
-        Err(problem) if ports.unranked.iter().any(|unranked| *unranked) => {
-            return Err((
+        Err(unknown) if ports.unranked.iter().any(|unranked| *unranked) => {
+            return Err(Problem::new(
                 format!(
-                    "does not say what shape its outputs have, and cannot be run on zeros: {problem}"
+                    "does not say what shape its outputs have, and cannot be run on zeros: {unknown}"
                 ),
-                "export it with the shapes of its outputs; for scikit-learn with `zipmap=False`"
-                    .to_owned(),
+                "export it with the shapes of its outputs; for scikit-learn with `zipmap=False`",
             ));
         }
-        Err(problem) => {
+        Err(unknown) => {
             tracing::info!(
-                problem,
+                problem = unknown.to_string(),
                 "the graph cannot be run on zeros; it is served as its file describes it"
             )
         }
@@ -120,7 +130,7 @@ mod tests {
         assert_eq!(shapes(Mock::failing()), Ok(vec![None]), "the file must do");
         let refused = found(Mock::failing().unranked()).unwrap_err();
         assert!(
-            refused.0.contains("zeros") && refused.1.contains("zipmap"),
+            refused.problem.contains("zeros") && refused.fix.contains("zipmap"),
             "{refused:?}"
         );
         assert_eq!(

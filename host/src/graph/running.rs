@@ -10,10 +10,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
+use tokio::task::JoinError;
 
 use super::{Graph, GraphError, Limits, Stop, engine};
 use crate::error::StartupError;
 use crate::tensor::Tensor;
+use crate::text::Problem;
 use crate::{manifest, sizing, timer};
 
 /// Loads an ONNX graph from its file, and runs the graph once on zeros.
@@ -27,7 +29,7 @@ pub async fn load(
     limits: &manifest::Limits,
     runtime: &Handle,
 ) -> Result<Arc<Graph>, StartupError> {
-    let fail = |(problem, fix)| StartupError::Model {
+    let fail = |Problem { problem, fix }| StartupError::Model {
         path: file.to_path_buf(),
         problem,
         fix,
@@ -47,11 +49,28 @@ pub async fn load(
                 "was not loaded within {} ms",
                 limits.init_deadline.as_millis()
             );
-            Err(fail((
+            Err(fail(Problem::new(
                 problem,
-                "raise limits.init_deadline, or use a smaller model".to_owned(),
+                "raise limits.init_deadline, or use a smaller model",
             )))
         }
+    }
+}
+
+/// Reason why sessions of a graph could not be created before calls need them.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// The engine created no session.
+    #[error(transparent)]
+    Session(#[from] GraphError),
+    /// The thread that creates the sessions ended before they were created.
+    #[error(transparent)]
+    ThreadEnded(#[from] JoinError),
+}
+
+impl From<PrepareError> for StartupError {
+    fn from(error: PrepareError) -> Self {
+        Self::Host(error.to_string())
     }
 }
 
@@ -59,12 +78,15 @@ pub async fn load(
 ///
 /// # Errors
 /// Fails if a session cannot be created.
-pub async fn prepare(graph: &Arc<Graph>, count: usize, runtime: &Handle) -> Result<(), String> {
+pub async fn prepare(
+    graph: &Arc<Graph>,
+    count: usize,
+    runtime: &Handle,
+) -> Result<(), PrepareError> {
     let graph = Arc::clone(graph);
-    let prepared = runtime.spawn_blocking(move || graph.prepare(count)).await;
-    prepared
-        .map_err(|error| error.to_string())?
-        .map_err(|error| error.to_string())
+    Ok(runtime
+        .spawn_blocking(move || graph.prepare(count))
+        .await??)
 }
 
 /// Runs a graph until the deadline. Returns its outputs and the time that the run took.

@@ -11,6 +11,7 @@ use std::time::Instant;
 use super::latency::Latency;
 use super::{Engine, GraphError, Ports, Session, Stop, probe};
 use crate::tensor::Tensor;
+use crate::text::Problem;
 
 /// Limits of one loaded graph.
 #[derive(Debug, Clone, Copy)]
@@ -38,15 +39,13 @@ impl Graph {
     /// does not state.
     ///
     /// # Errors
-    /// Fails with a problem and its fix if the engine cannot load the graph, or if its ports stay
-    /// unknown.
-    pub fn load(engine: Box<dyn Engine>, limits: Limits) -> Result<Self, (String, String)> {
+    /// Fails if the engine cannot load the graph, or if its ports stay unknown.
+    pub fn load(engine: Box<dyn Engine>, limits: Limits) -> Result<Self, Problem> {
         let mut session = engine.session().map_err(|error| {
-            (
+            Problem::new(
                 format!("cannot be loaded: {error}"),
                 "convert it again where it was trained; a file that was truncated or changed in \
-                 transit fails in the same way"
-                    .to_owned(),
+                 transit fails in the same way",
             )
         })?;
         let ports = probe::ports(session.as_mut())?;

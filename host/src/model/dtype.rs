@@ -87,4 +87,33 @@ impl Dtype {
             Self::U8 => "u8",
         }
     }
+
+    /// Returns the name of the type after the article that its sound needs: `an f32`, but `a u8`.
+    #[must_use]
+    pub fn with_article(self) -> String {
+        let article = match self {
+            Self::Bool | Self::Bf16 | Self::Text | Self::U8 | Self::U16 | Self::U32 | Self::U64 => {
+                "a"
+            }
+            Self::F16 | Self::F32 | Self::F64 | Self::I8 | Self::I16 | Self::I32 | Self::I64 => {
+                "an"
+            }
+        };
+        format!("{article} {}", self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_article_of_a_type_is_the_one_of_its_sound() {
+        let names = Dtype::ALL.map(Dtype::with_article);
+        assert_eq!(
+            names.join(", "),
+            "a bool, a bf16, an f16, an f32, an f64, an i16, an i32, an i64, an i8, a text, \
+             a u16, a u32, a u64, a u8"
+        );
+    }
 }

@@ -3,7 +3,7 @@
 //! Owns the conversion from the types of the crate `safetensors` to the host's types. Must not know
 //! how the bytes were mapped.
 
-use safetensors::{Dtype as FileDtype, SafeTensors};
+use safetensors::{Dtype as FileDtype, SafeTensorError, SafeTensors};
 
 use super::dtype::Dtype;
 
@@ -22,13 +22,29 @@ pub struct TensorInfo {
     pub(super) range: std::ops::Range<usize>,
 }
 
+/// Reason why the tensors of a safetensors file cannot be used. The texts continue a sentence about
+/// the file.
+#[derive(Debug, thiserror::Error)]
+pub enum SafetensorsError {
+    /// The header is damaged, or does not describe the bytes after it.
+    #[error("is not a safetensors file: {0}")]
+    Damaged(#[from] SafeTensorError),
+    /// The elements of a tensor have a type that the host does not have.
+    #[error("tensor `{tensor}` has elements of type {dtype:?}, which no scorer can read")]
+    UnknownDtype {
+        /// Name of the tensor.
+        tensor: String,
+        /// Type of the tensor's elements in the file.
+        dtype: FileDtype,
+    },
+}
+
 /// Lists the tensors of a mapped safetensors file. `file` is the index of the file in the model.
 ///
 /// # Errors
-/// Fails with a text that says what is wrong with the file.
-pub(super) fn tensors(bytes: &[u8], file: usize) -> Result<Vec<TensorInfo>, String> {
-    let (header_bytes, metadata) = SafeTensors::read_metadata(bytes)
-        .map_err(|error| format!("is not a safetensors file: {error}"))?;
+/// Fails if the file is damaged, or if a tensor has elements of a type that the host does not have.
+pub(super) fn tensors(bytes: &[u8], file: usize) -> Result<Vec<TensorInfo>, SafetensorsError> {
+    let (header_bytes, metadata) = SafeTensors::read_metadata(bytes)?;
     // `read_metadata` has checked that offsets are in order and within the file; the elements start
     // after an 8-byte length and the header.
     let start = header_bytes + 8;
@@ -36,11 +52,9 @@ pub(super) fn tensors(bytes: &[u8], file: usize) -> Result<Vec<TensorInfo>, Stri
         .tensors()
         .into_iter()
         .map(|(name, info)| {
-            let dtype = dtype(info.dtype).ok_or_else(|| {
-                format!(
-                    "tensor `{name}` has elements of type {:?}, which no scorer can read",
-                    info.dtype
-                )
+            let dtype = dtype(info.dtype).ok_or_else(|| SafetensorsError::UnknownDtype {
+                tensor: name.clone(),
+                dtype: info.dtype,
             })?;
             let (from, to) = info.data_offsets;
             let shape = info

@@ -53,8 +53,8 @@ impl Model {
         Ok(floats)
     }
 
-    /// Returns the rows of a tensor with these indices along axis 0, concatenated and converted to
-    /// `f32`.
+    /// Returns the rows of a tensor with the given indices along axis 0, concatenated and converted
+    /// to `f32`.
     ///
     /// # Errors
     /// Fails if an index is not within the tensor, if the rows are larger than
@@ -117,7 +117,7 @@ fn check_float(dtype: Dtype) -> Result<(), SliceError> {
     }
 }
 
-/// Checks that this number of `f32` values is not larger than [`READ_LIMIT_BYTES`].
+/// Checks that the given number of `f32` values is not larger than [`READ_LIMIT_BYTES`].
 ///
 /// The limit applies to the values that are returned. For half precision, they take twice the bytes
 /// that are read.

@@ -160,7 +160,7 @@ async fn finish<R: Runner>(runner: Arc<R>, members: Vec<Member>) {
             };
             let outcome = caught(together)
                 .await
-                .unwrap_or_else(|panic| Err(ScoreFailure::HostFault(panic)));
+                .unwrap_or_else(|panic| Err(ScoreFailure::HostFault(panic.to_string())));
             match outcome {
                 Ok((Some(parts), run_time)) => {
                     for (member, part) in members.into_iter().zip(parts) {
@@ -190,7 +190,9 @@ async fn finish<R: Runner>(runner: Arc<R>, members: Vec<Member>) {
         let runner = Arc::clone(&runner);
         tokio::spawn(async move {
             let scored = caught(runner.run(vec![invocation], inputs, deadline)).await;
-            let _ = answer.send(scored.unwrap_or_else(|panic| Err(ScoreFailure::HostFault(panic))));
+            let scored =
+                scored.unwrap_or_else(|panic| Err(ScoreFailure::HostFault(panic.to_string())));
+            let _ = answer.send(scored);
         });
     }
 }

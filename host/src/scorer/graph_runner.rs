@@ -16,7 +16,8 @@ use super::turns::Turns;
 #[cfg(feature = "graphs")]
 use crate::call::Payload;
 use crate::error::{Problem, ScoreFailure, StartupError};
-use crate::graph::{Graph, GraphError, running};
+use crate::graph::running::{self, PrepareError};
+use crate::graph::{Graph, GraphError};
 use crate::manifest::Limits;
 use crate::tensor::Tensor;
 
@@ -44,9 +45,9 @@ impl GraphRunner {
     ) -> Result<Self, StartupError> {
         let graph = running::load(file, library, limits, &runtime).await?;
         let signature =
-            TensorSignature::of_graph(graph.ports()).map_err(|problem| StartupError::Model {
+            TensorSignature::of_graph(graph.ports()).map_err(|error| StartupError::Model {
                 path: file.to_path_buf(),
-                problem: format!("has ports that callers cannot use: {problem}"),
+                problem: format!("has ports that callers cannot use: {error}"),
                 fix: "export it with other inputs or outputs, or call it from a component"
                     .to_owned(),
             })?;
@@ -80,7 +81,7 @@ impl GraphRunner {
     ///
     /// # Errors
     /// Fails if a session cannot be created.
-    pub(super) async fn prepare(&self, count: usize) -> Result<(), String> {
+    pub(super) async fn prepare(&self, count: usize) -> Result<(), PrepareError> {
         running::prepare(&self.graph, count, &self.runtime).await
     }
 
@@ -148,7 +149,8 @@ pub(crate) fn answer_of(graph: &Graph, payload: &Payload) -> Result<Vec<u8>, Sco
     use crate::codec::{self, open_inference::ModelName};
     use crate::graph::Stop;
 
-    let signature = TensorSignature::of_graph(graph.ports()).map_err(failed)?;
+    let signature =
+        TensorSignature::of_graph(graph.ports()).map_err(|error| failed(error.to_string()))?;
     let (inputs, reply) = codec::read(signature.ports(), BodyFormat::Labelled, payload, &[])?;
     let outputs = graph
         .run(&inputs, &Stop::default())

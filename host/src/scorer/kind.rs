@@ -70,7 +70,7 @@ impl Kind {
         match self {
             Self::Payloads(component) => component.runner.warm_up(count).await,
             Self::Tensors(component) => component.runner.warm_up(count).await,
-            Self::Graph(graph) => graph.prepare(count).await.map_err(StartupError::Host),
+            Self::Graph(graph) => Ok(graph.prepare(count).await?),
         }
     }
 }

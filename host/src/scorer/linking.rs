@@ -27,6 +27,7 @@ use crate::component::{self, Compiled};
 use crate::error::{ScoreFailure, StartupError};
 use crate::manifest::{Limits, Manifest};
 use crate::panics::caught;
+use crate::text::Problem;
 
 /// Text before the name of the import that ended `describe`, in the text of the guest's error.
 const REFUSED: &str = "not in describe: `";
@@ -55,7 +56,7 @@ impl Linked {
         capabilities: Arc<Capabilities>,
     ) -> Result<Self, StartupError> {
         let path = component::file(manifest)?;
-        let fail = |(problem, fix): (String, String)| StartupError::Component {
+        let fail = |Problem { problem, fix }| StartupError::Component {
             path: path.clone(),
             problem,
             fix,
@@ -67,11 +68,11 @@ impl Linked {
         capability::link(&mut linker)
             .map_err(|error| StartupError::Host(format!("linking failed: {error:#}")))?;
         let misfit = |error: wasmtime::Error| {
-            fail((
+            fail(Problem::new(
                 format!(
                     "does not fit the world {world} of scorebox:scoring@{WIT_VERSION}: {error:#}"
                 ),
-                "build it against the WIT of this host".to_owned(),
+                "build it against the WIT of this host",
             ))
         };
         let pre = linker.instantiate_pre(&component).map_err(misfit)?;
@@ -115,7 +116,7 @@ impl Linked {
     pub(super) async fn instance(&self, deadline: Instant) -> Result<Instance, Failure> {
         // A separate task may run this, and there a panic would not reach the call that waits.
         let made = caught(self.made(deadline)).await;
-        made.unwrap_or_else(|panic| Err(Failure::Score(ScoreFailure::HostFault(panic))))
+        made.unwrap_or_else(|panic| Err(Failure::Score(ScoreFailure::HostFault(panic.to_string()))))
     }
 
     async fn made(&self, deadline: Instant) -> Result<Instance, Failure> {
@@ -212,9 +213,9 @@ impl Linked {
             };
             fail(format!("describe failed: {problem}"), "make describe return the signature and nothing else")
         })?;
-        signature.map_err(|problem| {
+        signature.map_err(|error| {
             fail(
-                format!("describe states an invalid contract: {problem}"),
+                format!("describe states an invalid contract: {error}"),
                 "correct the contract that describe returns",
             )
         })
@@ -222,29 +223,35 @@ impl Linked {
 
     /// Returns the start-up error for an `init` that did not succeed.
     pub(super) fn init_error(&self, failure: Failure, limits: &Limits) -> StartupError {
-        let (problem, fix) = match failure {
+        let Problem { problem, fix } = match failure {
             Failure::Init(problem) => {
-                let detail = problem.detail.map(|detail| format!(" ({detail})")).unwrap_or_default();
-                (
+                let detail = problem
+                    .detail
+                    .map(|detail| format!(" ({detail})"))
+                    .unwrap_or_default();
+                Problem::new(
                     format!("{}: {}{detail}", problem.code, problem.message),
-                    "fix the problem that init reports".to_owned(),
+                    "fix the problem that init reports",
                 )
             }
-            Failure::Score(ScoreFailure::TimedOut { .. }) => (
+            Failure::Score(ScoreFailure::TimedOut { .. }) => Problem::new(
                 format!("did not end within {} ms", limits.init_deadline.as_millis()),
-                "do less in init, or raise limits.init_deadline".to_owned(),
+                "do less in init, or raise limits.init_deadline",
             ),
-            Failure::Score(ScoreFailure::OutOfMemory { .. }) => (
+            Failure::Score(ScoreFailure::OutOfMemory { .. }) => Problem::new(
                 format!("needs more than {} bytes of memory", limits.memory_bytes),
-                "read less of the model into the scorer, or raise limits.memory".to_owned(),
+                "read less of the model into the scorer, or raise limits.memory",
             ),
-            Failure::Score(ScoreFailure::Saturated) => (
-                "needs more memory than limits.total_memory leaves for one instance".to_owned(),
-                "give the container more memory, or set limits.total_memory, or lower limits.instances".to_owned(),
+            Failure::Score(ScoreFailure::Saturated) => Problem::new(
+                "needs more memory than limits.total_memory leaves for one instance",
+                "give the container more memory, or set limits.total_memory, or lower limits.instances",
             ),
             Failure::Score(failure) => {
                 let row = failure.disposition();
-                (row.detail.unwrap_or(row.message), "see the lines above that the scorer wrote".to_owned())
+                Problem::new(
+                    row.detail.unwrap_or(row.message),
+                    "see the lines above that the scorer wrote",
+                )
             }
         };
         StartupError::Init {

@@ -31,8 +31,8 @@ pub(super) struct Pipeline {
 
 /// Permits that a call holds while it is under way.
 struct Permits {
-    /// Entry among the calls that wait or execute. With a prediction cache, only calls that have to
-    /// be executed take one, and not before.
+    /// Entry among the calls that wait or execute. With a prediction cache, a call takes an entry
+    /// only when it has to be executed.
     place: Option<Place>,
     /// Permits of a large call, to be under way and to be decoded. `None` for a small call.
     large: Option<(Admitted, Slot)>,

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use self::claim::{Claim, Claimed, FIRST_LOOK, LAST_LOOK};
 use self::counts::Counts;
-pub use self::expected::Expected;
+pub use self::expected::{Expected, RefusedEntry};
 pub use self::identity::Identity;
 
 use self::entry::{ANSWER_COST_BYTES, Key};
@@ -273,12 +273,12 @@ impl PredictionCache {
         let name = hex::encode(key);
         let found = self.answers.get(&name, entry::ENTRY_BYTES + 1);
         let found = timer::until(patience.min(deadline), found).await??;
-        let output = entry::read(key, found)
-            .ok_or_else(|| "it is damaged, or written for another key".to_owned());
+        let output = entry::read(key, found).ok_or(RefusedEntry::Damaged);
         match output.and_then(|output| self.expected.checked(output)) {
             Ok(output) => Some(output),
-            Err(problem) => {
+            Err(refusal) => {
                 if !std::mem::replace(is_refused, true) {
+                    let problem = refusal.to_string();
                     let problem: String = problem.chars().take(PROBLEM_CHARACTERS).collect();
                     tracing::warn!(
                         problem,

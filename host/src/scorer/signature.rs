@@ -4,8 +4,11 @@
 //! the checks of each payload: media type and JSON Schema. Must not know HTTP, and must not run a
 //! guest.
 
+mod error;
+
 use serde_json::Value;
 
+use self::error::{Direction, SignatureError};
 use crate::call::Payload;
 use crate::capability::bindings::capabilities::scorebox::scoring::types as wit;
 use crate::capability::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer;
@@ -13,7 +16,7 @@ use crate::codec::media_type::{JSON, OCTET_STREAM, is_json, same_type, says_noth
 use crate::error::ScoreFailure;
 use crate::graph::Ports;
 use crate::tensor::{self, Port, PortLists, Tensor};
-use crate::text::{NAME_BYTES, REASON_BYTES, cut, displayed};
+use crate::text::{NAME_BYTES, REASON_BYTES, displayed, quoted};
 
 /// Contract of a scorer with its callers, with one variant for each world.
 #[derive(Debug, Clone, Copy)]
@@ -107,11 +110,10 @@ impl<'a> Signature<'a> {
     }
 }
 
-/// Returns the ports if a caller can name and send all of them. The error says which port cannot be
-/// used.
-fn checked(direction: &str, ports: Vec<Port>) -> Result<Vec<Port>, String> {
+/// Returns the ports if a caller can name and send all of them.
+fn checked(direction: Direction, ports: Vec<Port>) -> Result<Vec<Port>, SignatureError> {
     if ports.is_empty() {
-        return Err(format!("it has no {direction} port"));
+        return Err(SignatureError::NoPort(direction));
     }
     for (index, port) in ports.iter().enumerate() {
         if port.name.is_empty()
@@ -120,47 +122,44 @@ fn checked(direction: &str, ports: Vec<Port>) -> Result<Vec<Port>, String> {
                 .take(index)
                 .any(|other| other.name == port.name)
         {
-            return Err(format!(
-                "the {direction} port name `{}` is empty or used twice",
-                port.name
-            ));
+            return Err(SignatureError::PortName {
+                direction,
+                name: port.name.clone(),
+            });
         }
         if port.shape.len() > DIMENSIONS {
-            return Err(format!(
-                "the {direction} port `{}` has more than {DIMENSIONS} dimensions",
-                port.name
-            ));
+            return Err(SignatureError::ManyDimensions {
+                direction,
+                name: port.name.clone(),
+            });
         }
     }
     Ok(ports)
 }
 
 impl TensorSignature {
-    /// Converts the signature that `describe` of the world `tensor-scoring` returned. The error
-    /// says which part of the signature is invalid.
-    pub(super) fn from_wit(signature: tensor_scorer::TensorSignature) -> Result<Self, String> {
-        let ports =
-            |direction: &str, ports: Vec<tensor_scorer::Port>| -> Result<Vec<Port>, String> {
-                let port = |port: tensor_scorer::Port| Port {
-                    name: port.name,
-                    dtype: port.dtype.into(),
-                    shape: port.shape,
-                };
-                let ports = checked(direction, ports.into_iter().map(port).collect())?;
-                match ports
-                    .iter()
-                    .find(|port| signature.batchable && port.shape.first() != Some(&None))
-                {
-                    Some(port) => Err(format!(
-                        "it is batchable, and the first dimension of `{}` is not open",
-                        port.name
-                    )),
-                    None => Ok(ports),
-                }
+    /// Converts the signature that `describe` of the world `tensor-scoring` returned.
+    pub(super) fn from_wit(
+        signature: tensor_scorer::TensorSignature,
+    ) -> Result<Self, SignatureError> {
+        let ports = |direction: Direction, ports: Vec<tensor_scorer::Port>| {
+            let port = |port: tensor_scorer::Port| Port {
+                name: port.name,
+                dtype: port.dtype.into(),
+                shape: port.shape,
             };
+            let ports = checked(direction, ports.into_iter().map(port).collect())?;
+            match ports
+                .iter()
+                .find(|port| signature.batchable && port.shape.first() != Some(&None))
+            {
+                Some(port) => Err(SignatureError::NotBatchable(port.name.clone())),
+                None => Ok(ports),
+            }
+        };
         Ok(Self {
-            inputs: ports("input", signature.inputs)?,
-            outputs: ports("output", signature.outputs)?,
+            inputs: ports(Direction::Input, signature.inputs)?,
+            outputs: ports(Direction::Output, signature.outputs)?,
             batchable: signature.batchable,
             deterministic: signature.deterministic,
             examples: examples(signature.examples),
@@ -169,10 +168,10 @@ impl TensorSignature {
 
     /// Returns the contract of a graph that is served without a component. The contract is not
     /// batchable, because a graph's file does not say whether the rows are independent.
-    pub(super) fn of_graph(ports: &Ports) -> Result<Self, String> {
+    pub(super) fn of_graph(ports: &Ports) -> Result<Self, SignatureError> {
         Ok(Self {
-            inputs: checked("input", ports.inputs.clone())?,
-            outputs: checked("output", ports.outputs.clone())?,
+            inputs: checked(Direction::Input, ports.inputs.clone())?,
+            outputs: checked(Direction::Output, ports.outputs.clone())?,
             batchable: false,
             deterministic: true,
             examples: Vec::new(),
@@ -191,17 +190,17 @@ impl TensorSignature {
     /// Returns the scorer's tensors in the order of its output ports. Each tensor is checked
     /// against its port.
     pub(super) fn in_order(&self, tensors: Vec<Tensor>) -> Result<Vec<Tensor>, ScoreFailure> {
-        tensor::in_order(&self.outputs, tensors).map_err(ScoreFailure::InvalidOutput)
+        tensor::in_order(&self.outputs, tensors)
+            .map_err(|misfit| ScoreFailure::InvalidOutput(misfit.to_string()))
     }
 }
 
 impl PayloadSignature {
-    /// Converts the signature that `describe` of the world `scoring` returned. The error says which
-    /// part of the signature is invalid.
-    pub(super) fn from_wit(signature: wit::Signature) -> Result<Self, String> {
+    /// Converts the signature that `describe` of the world `scoring` returned.
+    pub(super) fn from_wit(signature: wit::Signature) -> Result<Self, SignatureError> {
         Ok(Self {
-            input: Shape::from_wit("input", signature.input)?,
-            output: Shape::from_wit("output", signature.output)?,
+            input: Shape::from_wit(Direction::Input, signature.input)?,
+            output: Shape::from_wit(Direction::Output, signature.output)?,
             deterministic: signature.deterministic,
         })
     }
@@ -245,7 +244,7 @@ impl PayloadSignature {
                 .any(|accepted| same_type(accepted, &payload.content_type))
         {
             return Err(ScoreFailure::Unsupported {
-                content_type: cut(&payload.content_type, NAME_BYTES).into_owned(),
+                content_type: quoted(&payload.content_type, NAME_BYTES),
                 accepted: accepted.clone(),
             });
         }
@@ -280,12 +279,13 @@ impl PayloadSignature {
 }
 
 impl Shape {
-    fn from_wit(direction: &str, shape: wit::Shape) -> Result<Self, String> {
+    fn from_wit(direction: Direction, shape: wit::Shape) -> Result<Self, SignatureError> {
         for content_type in &shape.content_types {
             if content_type.parse::<mime::Mime>().is_err() || content_type.contains('*') {
-                return Err(format!(
-                    "the {direction} content type `{content_type}` is not a media type (none: any)"
-                ));
+                return Err(SignatureError::NotMediaType {
+                    direction,
+                    content_type: content_type.clone(),
+                });
             }
         }
         Ok(Self {
@@ -300,12 +300,11 @@ impl Shape {
 }
 
 impl Schema {
-    fn parse(direction: &str, text: &str) -> Result<Self, String> {
+    fn parse(direction: Direction, text: &str) -> Result<Self, SignatureError> {
         let document: Value = serde_json::from_str(text)
-            .map_err(|error| format!("the {direction} json-schema is not JSON: {error}"))?;
-        let validator = jsonschema::draft202012::new(&document).map_err(|error| {
-            format!("the {direction} json-schema is not a JSON Schema: {error}")
-        })?;
+            .map_err(|source| SignatureError::NotJson { direction, source })?;
+        let validator = jsonschema::draft202012::new(&document)
+            .map_err(|source| SignatureError::NotSchema { direction, source })?;
         Ok(Self {
             document,
             validator: Box::new(validator),

@@ -22,6 +22,7 @@ use crate::engine::{self, Allocation};
 use crate::error::StartupError;
 use crate::manifest::Manifest;
 use crate::panics::caught;
+use crate::text::Problem;
 
 /// Advice on how to disable snapshots, which ends the fix of an error.
 const OPT_OUT: &str = "or write `snapshot = false` under [scorer], which runs init at each start";
@@ -37,7 +38,7 @@ pub(crate) async fn take(
     world: World,
     component: &[u8],
 ) -> Result<Vec<u8>, StartupError> {
-    let fail = |problem: String, fix: String| StartupError::Init {
+    let fail = |Problem { problem, fix }| StartupError::Init {
         scorer: manifest.scorer.name.clone(),
         problem: format!("{problem} (scorer.snapshot)"),
         fix,
@@ -65,26 +66,24 @@ pub(crate) async fn take(
             "did not end within {} ms",
             manifest.limits.init_deadline.as_millis()
         );
-        return Err(fail(
+        return Err(fail(Problem::new(
             problem,
-            "do less in init, or raise limits.init_deadline".to_owned(),
-        ));
+            "do less in init, or raise limits.init_deadline",
+        )));
     };
     InstanceState::of_mut(store.data_mut()).end();
-    let snapshot = snapshot.unwrap_or_else(|panic| Err(wasmtime::Error::msg(panic)));
-    let (bytes, results) = snapshot.map_err(|error| {
-        let (problem, fix) = explain(&error, InstanceState::of(store.data()));
-        fail(problem, fix)
-    })?;
+    let snapshot = snapshot.unwrap_or_else(|panic| Err(panic.into()));
+    let (bytes, results) =
+        snapshot.map_err(|error| fail(explain(&error, InstanceState::of(store.data()))))?;
     if let [Val::Result(Err(problem))] = results.as_slice() {
-        return Err(fail(
+        return Err(fail(Problem::new(
             problem_text(problem.as_deref()),
-            "fix the problem that init reports".to_owned(),
-        ));
+            "fix the problem that init reports",
+        )));
     }
     let handles = InstanceState::of_mut(store.data_mut()).open_handles();
     if !handles.is_empty() {
-        return Err(fail(
+        return Err(fail(Problem::new(
             format!(
                 "init left open: {}; a handle means nothing in another instance",
                 handles.join(", ")
@@ -93,7 +92,7 @@ pub(crate) async fn take(
                 "read what is needed and drop the handle; a store is opened in run (`Bucket::lazy`), output of print! is \
                      a log line by `log::info!`; {OPT_OUT}"
             ),
-        ));
+        )));
     }
     Ok(bytes)
 }
@@ -118,7 +117,7 @@ fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<San
 }
 
 /// Returns the problem and the fix for the author of an `init` that was aborted.
-fn explain(error: &wasmtime::Error, state: &InstanceState) -> (String, String) {
+fn explain(error: &wasmtime::Error, state: &InstanceState) -> Problem {
     let text = format!("{error:#}");
     if let Some(import) = refused(&text, REFUSED) {
         let (what, instead) = if import.contains("wasi:random/") {
@@ -155,7 +154,7 @@ fn explain(error: &wasmtime::Error, state: &InstanceState) -> (String, String) {
                 "use it in run",
             )
         };
-        return (
+        return Problem::new(
             format!("init {what}: {import}"),
             format!("{instead}; {OPT_OUT}"),
         );
@@ -171,14 +170,11 @@ fn explain(error: &wasmtime::Error, state: &InstanceState) -> (String, String) {
             ),
             false => format!("init trapped: {text}"),
         };
-        return (
-            failure,
-            "see the lines above that the scorer wrote".to_owned(),
-        );
+        return Problem::new(failure, "see the lines above that the scorer wrote");
     }
-    (
+    Problem::new(
         format!("the component cannot be stored: {text}"),
-        OPT_OUT.trim_start_matches("or ").to_owned(),
+        OPT_OUT.trim_start_matches("or "),
     )
 }
 

@@ -40,7 +40,7 @@ async fn guard(
     };
     match caught(next.run(request)).await {
         Ok(response) => response,
-        Err(panic) => kept.answer(&service, panic),
+        Err(panic) => kept.answer(&service, panic.to_string()),
     }
 }
 
@@ -73,32 +73,24 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
     use std::path::Path;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
     use axum::routing::post;
-    use serde_json::Value;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{TcpListener, TcpStream};
-    use tracing_subscriber::fmt::MakeWriter;
 
     use super::*;
     use crate::functions::FunctionApp;
     use crate::manifest::Manifest;
     use crate::panics;
+    use crate::telemetry::kept_lines::KeptLines;
 
     #[tokio::test]
     async fn a_planted_panic_is_a_host_fault_to_its_caller_alone() {
-        let log = Lines::default();
-        let _log = tracing::subscriber::set_default(
-            tracing_subscriber::fmt()
-                .json()
-                .flatten_event(true)
-                .with_writer(log.clone())
-                .finish(),
-        );
+        let log = KeptLines::default();
+        let _log = tracing::subscriber::set_default(log.subscriber());
         panics::log();
         let address = serve().await;
         // This request waits while the others panic, and is answered after them.
@@ -122,7 +114,7 @@ mod tests {
                 body.contains("An unexpected internal error occurred") && !body.contains("seed"),
                 "{body}"
             );
-            let line = log.line(id);
+            let line = log.line("invocation", id);
             assert_eq!(
                 (line["level"].as_str(), line["code"].as_str()),
                 (Some("ERROR"), Some("host-fault")),
@@ -146,14 +138,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_planted_panic_in_an_invocation_fails_the_invocation_under_its_id() {
-        let log = Lines::default();
-        let _log = tracing::subscriber::set_default(
-            tracing_subscriber::fmt()
-                .json()
-                .flatten_event(true)
-                .with_writer(log.clone())
-                .finish(),
-        );
+        let log = KeptLines::default();
+        let _log = tracing::subscriber::set_default(log.subscriber());
         let folder = tempfile::tempdir().unwrap();
         let service = service(folder.path(), true);
         let id = "0b1d1f0e-0000-4000-8000-000000000000";
@@ -166,7 +152,7 @@ mod tests {
         };
         let response = kept.answer(&service, "panicked at x.rs:1:1: seed".to_owned());
         assert_eq!(response.status(), 500);
-        assert_eq!(log.line(id)["code"], "host-fault");
+        assert_eq!(log.line("invocation", id)["code"], "host-fault");
     }
 
     /// Starts a server with the guard of the real server, and with routes that panic.
@@ -238,40 +224,5 @@ mod tests {
         let mut body = vec![0; length.unwrap_or(0)];
         stream.read_exact(&mut body).await.unwrap();
         (head, String::from_utf8(body).unwrap())
-    }
-
-    /// Log writer that keeps all lines in memory.
-    #[derive(Clone, Default)]
-    struct Lines(Arc<std::sync::Mutex<Vec<u8>>>);
-
-    impl Lines {
-        fn line(&self, id: &str) -> Value {
-            let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-            let mut lines = text
-                .lines()
-                .map(|line| serde_json::from_str::<Value>(line).unwrap());
-            lines
-                .rfind(|line| line["invocation"] == id)
-                .unwrap_or_else(|| panic!("no {id}: {text}"))
-        }
-    }
-
-    impl io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl<'writer> MakeWriter<'writer> for Lines {
-        type Writer = Self;
-
-        fn make_writer(&'writer self) -> Self {
-            self.clone()
-        }
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn document(manifest: &Manifest, signature: Signature<'_>) -> Value {
     let (input, output) = bodies(signature);
     paths.insert(
         "/score".to_owned(),
-        operation("RunMLService", &input, &output),
+        json!({"post": operation("RunMLService", &input, &output)}),
     );
     for (index, http) in manifest
         .triggers
@@ -44,13 +44,16 @@ pub(super) fn document(manifest: &Manifest, signature: Signature<'_>) -> Value {
         let id = format!("RunMLService{}", index + 1);
         paths.insert(
             format!("/api/{}", http.route),
-            operation(&id, &input, &output),
+            operations(&id, &http.methods, &input, &output),
         );
     }
     if let Signature::Tensor(signature) = signature {
         let path = format!("/v2/models/{}/infer", scorer.name);
         let (input, output) = open_inference(signature);
-        paths.insert(path, operation("ModelInfer", &input, &output));
+        paths.insert(
+            path,
+            json!({"post": operation("ModelInfer", &input, &output)}),
+        );
     }
     json!({
         "openapi": "3.1.0",
@@ -161,6 +164,22 @@ fn open_inference(signature: &TensorSignature) -> (Value, Value) {
     (content(request), content(answer))
 }
 
+/// Returns one operation for each HTTP method of a route. An id must be unique in the document, so
+/// the id of every operation but POST ends with the name of its method.
+fn operations(id: &str, methods: &[String], input: &Value, output: &Value) -> Value {
+    let operations = methods.iter().map(|method| {
+        let name = method.to_ascii_lowercase();
+        let id = match method.split_at_checked(1) {
+            Some((first, rest)) if name != "post" => {
+                format!("{id}{first}{}", rest.to_ascii_lowercase())
+            }
+            _ => id.to_owned(),
+        };
+        (name, operation(&id, input, output))
+    });
+    Value::Object(operations.collect())
+}
+
 fn operation(id: &str, input: &Value, output: &Value) -> Value {
     let mut responses = Map::new();
     responses.insert(
@@ -185,12 +204,12 @@ fn operation(id: &str, input: &Value, output: &Value) -> Value {
             json!({"description": description, "content": {JSON: schema}}),
         );
     }
-    json!({"post": {
+    json!({
         "operationId": id,
         "summary": "Score one request",
         "requestBody": {"required": true, "content": input},
         "responses": responses,
-    }})
+    })
 }
 
 /// Returns the media types of the input or output of a payload scorer, each with its schema and
@@ -288,4 +307,21 @@ fn element(dtype: Dtype) -> Value {
 /// `uint8`.
 fn integer(family: &str, dtype: Dtype) -> Value {
     json!({"type": "integer", "format": format!("{family}{}", dtype.bytes() * 8)})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_has_an_operation_for_each_of_its_methods() {
+        let methods = ["GET", "POST", "PUT"].map(str::to_owned);
+        let operations = operations("Run", &methods, &json!({}), &json!({}));
+        let ids: Vec<_> = ["get", "post", "put"]
+            .iter()
+            .map(|method| operations[method]["operationId"].as_str())
+            .collect();
+        assert_eq!(ids, [Some("RunGet"), Some("Run"), Some("RunPut")]);
+        assert_eq!(operations.as_object().map(Map::len), Some(3));
+    }
 }

@@ -67,7 +67,7 @@ impl Patience {
     }
 
     /// Returns the limits of a shutdown, after the last connection was accepted. A request that a
-    /// peer sent earlier is in transit for less than these times.
+    /// peer sent earlier is in transit for less than the shortest of these limits.
     pub(super) const fn ending() -> Self {
         let (idle, second) = (Duration::from_millis(500), Duration::from_secs(1));
         Self {

@@ -36,7 +36,7 @@ struct Shared {
     state: Mutex<State>,
     /// Signals the thread that there is something to write.
     filled: Condvar,
-    /// Signals those who flush that everything is written.
+    /// Signal that every line of the queue is written, for those who wait for a flush.
     emptied: Condvar,
 }
 

@@ -16,6 +16,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::LOG_TARGET;
+
 /// Pause between two reads of a password file. It is short, so that a new password is noticed
 /// before the operator disables the old one.
 const FILE_PAUSE: Duration = Duration::from_secs(1);
@@ -256,6 +258,7 @@ impl Shared {
                 Ok(Granted { login, ask_again }) => {
                     if failures > 0 {
                         tracing::info!(
+                            target: LOG_TARGET,
                             after_attempts = failures + 1,
                             "a login for Redis is available again"
                         );
@@ -268,7 +271,10 @@ impl Shared {
                     failures += 1;
                     // An outage is logged once, not once per attempt.
                     if failures == 1 {
-                        tracing::warn!("there is no new login for Redis: {why}");
+                        tracing::warn!(
+                            target: LOG_TARGET,
+                            "there is no new login for Redis: {why}"
+                        );
                     }
                     self.fail(why);
                     Some(

@@ -62,6 +62,11 @@ mod tls;
 #[cfg(feature = "client")]
 mod watching;
 
+/// Target of every log line of this crate. A log filter for the program's library, such as
+/// `scorebox_host=debug`, covers the lines of its stores, too.
+#[cfg(feature = "client")]
+const LOG_TARGET: &str = "scorebox_host::redis";
+
 #[cfg(feature = "client")]
 pub use self::endpoint::{Endpoint, FORM as URL_FORM, UrlError};
 #[cfg(feature = "client")]

@@ -11,8 +11,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::operations::{
-    BATCH_BYTES, Condition, Lifetime, NOT_A_CURSOR, NOT_AN_INTEGER, OVERFLOW, Page, Redis,
-    StoreError,
+    BATCH_BYTES, Condition, Lifetime, NOT_AN_INTEGER, OVERFLOW, Page, Redis, StoreError,
 };
 
 /// Maximum size of all entries of a store in memory, in bytes. Such a store is for development and
@@ -68,24 +67,21 @@ impl Entries {
         value: &[u8],
         expires: Option<Instant>,
     ) -> Result<(), StoreError> {
-        let added = cost(key, value);
-        let freed = self
-            .by_key
-            .get(key)
-            .map_or(0, |entry| cost(key, &entry.value));
-        if self.bytes - freed + added > CAPACITY_BYTES {
+        let bytes_after = |entries: &Self| {
+            let replaced = entries.by_key.get(key);
+            let freed = replaced.map_or(0, |entry| cost(key, &entry.value));
+            entries.bytes - freed + cost(key, value)
+        };
+        if bytes_after(self) > CAPACITY_BYTES {
             self.sweep();
         }
-        let freed = self
-            .by_key
-            .get(key)
-            .map_or(0, |entry| cost(key, &entry.value));
-        if self.bytes - freed + added > CAPACITY_BYTES {
+        let bytes = bytes_after(self);
+        if bytes > CAPACITY_BYTES {
             return Err(StoreError::Refused(format!(
                 "OOM the store in memory holds at most {CAPACITY_BYTES} bytes; configure a Redis URL"
             )));
         }
-        self.bytes = self.bytes - freed + added;
+        self.bytes = bytes;
         self.by_key.insert(
             key.to_owned(),
             Entry {
@@ -157,9 +153,7 @@ impl Redis for Memory {
             .sum::<usize>()
             > BATCH_BYTES
         {
-            return Err(StoreError::Invalid(format!(
-                "a batch gives at most {BATCH_BYTES} bytes; ask for fewer keys"
-            )));
+            return Err(StoreError::large_batch());
         }
         Ok(found
             .into_iter()
@@ -216,7 +210,7 @@ impl Redis for Memory {
         let entries = self.lock();
         let now = Instant::now();
         if cursor.is_some_and(|cursor| !cursor.starts_with(prefix)) {
-            return Err(StoreError::Invalid(NOT_A_CURSOR.to_owned()));
+            return Err(StoreError::not_a_cursor());
         }
         // The cursor is the last key that was returned, so keys that are added or removed between
         // pages do no harm.

@@ -33,6 +33,20 @@ pub enum StoreError {
     Refused(String),
 }
 
+impl StoreError {
+    /// Returns the error of all back ends for a cursor that no listing returned.
+    pub(crate) fn not_a_cursor() -> Self {
+        Self::Invalid("the cursor is not one that list-keys gave".to_owned())
+    }
+
+    /// Returns the error of a batch whose values are larger than [`BATCH_BYTES`].
+    pub(crate) fn large_batch() -> Self {
+        Self::Invalid(format!(
+            "a batch gives at most {BATCH_BYTES} bytes; ask for fewer keys"
+        ))
+    }
+}
+
 /// Condition under which a value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
@@ -136,9 +150,6 @@ pub(crate) const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of r
 
 /// Error text of all back ends for a counter that would overflow. The words are those of Redis.
 pub(crate) const OVERFLOW: &str = "ERR increment or decrement would overflow";
-
-/// Error text of all back ends for a cursor that no listing returned.
-pub(crate) const NOT_A_CURSOR: &str = "the cursor is not one that list-keys gave";
 
 /// Maximum number of keys in one batch. The host first holds everything that a scorer asks for in
 /// memory.

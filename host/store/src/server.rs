@@ -231,12 +231,11 @@ impl Redis for Server {
         cursor: Option<&str>,
         page_keys: usize,
     ) -> Result<Page, StoreError> {
-        let invalid = || StoreError::Invalid(crate::operations::NOT_A_CURSOR.to_owned());
         let masters = self.0.masters().await.map_err(translate)?;
         let (cursor, id) = cursor.map_or(("0", ""), |cursor| {
             cursor.split_once('@').unwrap_or((cursor, ""))
         });
-        let cursor: u64 = cursor.parse().map_err(|_| invalid())?;
+        let cursor: u64 = cursor.parse().map_err(|_| StoreError::not_a_cursor())?;
         // A node that is gone has been replaced by others, whose IDs may sort anywhere. The listing
         // goes on with the nodes that follow.
         let Some(at) = masters.iter().position(|master| master.as_str() >= id) else {
@@ -246,7 +245,7 @@ impl Redis for Server {
             });
         };
         let Some(master) = masters.get(at) else {
-            return Err(invalid());
+            return Err(StoreError::not_a_cursor());
         };
         let cursor = if master == id || id.is_empty() {
             cursor

@@ -129,9 +129,7 @@ impl Store {
                 .and_then(Option::as_ref)
         };
         if keys.iter().filter_map(value).map(Vec::len).sum::<usize>() > BATCH_BYTES {
-            return Err(StoreError::Invalid(format!(
-                "a batch gives at most {BATCH_BYTES} bytes; ask for fewer keys"
-            )));
+            return Err(StoreError::large_batch());
         }
         Ok(keys.iter().map(|key| value(key).cloned()).collect())
     }

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, PushInfo, PushKind, Value};
 
+use crate::LOG_TARGET;
+
 /// Callback that receives each key that another client changed, or `None` if all keys may have
 /// changed.
 pub type Told = Arc<dyn Fn(Option<&str>) + Send + Sync>;
@@ -63,7 +65,8 @@ impl Watch {
             .await
             .and_then(Value::extract_error);
         if let Err(error) = answer {
-            tracing::debug!("Redis does not report changed keys: {}", error.category());
+            let category = error.category();
+            tracing::debug!(target: LOG_TARGET, "Redis does not report changed keys: {category}");
         }
     }
 }

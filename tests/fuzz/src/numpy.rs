@@ -31,7 +31,7 @@ pub fn check(bytes: &[u8]) {
         .and_then(|mut source| source.arrays("weights"));
     let arrays = match arrays {
         Ok(arrays) => arrays,
-        Err(problem) => return errors::one_line(&problem, PROBLEM_BYTES),
+        Err(error) => return errors::one_line(&error.to_string(), PROBLEM_BYTES),
     };
     assert!(is_archive || arrays.len() == 1);
     let mut names = BTreeSet::new();

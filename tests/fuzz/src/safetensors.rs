@@ -19,10 +19,10 @@ const LENGTH_BYTES: usize = 8;
 pub fn check(bytes: &[u8]) {
     let tensors = match safetensors_tensors(bytes) {
         Ok(tensors) => tensors,
-        Err(problem) => {
+        Err(error) => {
             let error = StartupError::Model {
                 path: "model/weights.safetensors".into(),
-                problem,
+                problem: error.to_string(),
                 fix: "save it again".to_owned(),
             };
             return errors::several_lines(&error.to_string());

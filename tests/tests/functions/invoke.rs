@@ -20,6 +20,8 @@ fn forwarding() -> Value {
 
 fn app(program: Program, host: Value) -> App {
     let queue = json!({"type": "queue", "direction": "out", "name": "audit", "queueName": "q"});
+    let mut put = requests("res", &[]);
+    put[0]["methods"] = json!(["put"]);
     let functions = [
         ("blobs", blobs(None, &[])),
         ("one", messages("msg", "one", Some("binary"), &[park()])),
@@ -28,6 +30,7 @@ fn app(program: Program, host: Value) -> App {
         ("parsed", messages("msgs", "many", None, &[])),
         ("wrapped", requests("res", &[queue])),
         ("plain", requests("res", &[])),
+        ("put", put),
     ];
     let app = function_app(program, "", host, &functions);
     app.write("in/a.json", br#"{"do": "attributes"}"#);
@@ -128,6 +131,11 @@ fn blobs_messages_and_requests_are_tried() {
     assert_eq!(plain["source"], "http", "{plain}");
     invoke(
         &app,
+        &["--trigger", "http", "--function", "put", "in/a.json"],
+    )
+    .ended(0);
+    invoke(
+        &app,
         &["--trigger", "http", "--function", "plain", "in/bad.json"],
     )
     .ended(20);
@@ -210,5 +218,7 @@ fn what_the_host_would_not_send_is_refused() {
     )
     .ended(9)
     .said(&["no function", "blobs"]);
-    invoke(&app, &["in/a.json"]).ended(2).said(&["--trigger"]);
+    invoke(&app, &["in/a.json"])
+        .ended(2)
+        .said(&["write `--input in/a.json`", "add --trigger"]);
 }

@@ -58,6 +58,6 @@ fn a_file_is_replaced_only_when_asked() {
         .ended(3)
         .said(&["model.onnx", ".npy, .npz", "fix:"]);
     convert(Path::new("none.npy"), output.path(), &[])
-        .ended(1)
-        .said(&["none.npy", "No such file"]);
+        .ended(3)
+        .said(&["none.npy", "No such file", "name a file that exists"]);
 }

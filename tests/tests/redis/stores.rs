@@ -251,6 +251,23 @@ fn a_server_that_is_gone_is_an_error_and_its_return_is_noticed() {
 }
 
 #[test]
+fn a_log_filter_for_the_host_covers_the_lines_of_its_stores() {
+    let app = App::with(programs::KEYS, "[stores.default]\n");
+    // Nothing listens on this port. The line with the host's own port is written by the program.
+    let url = ("SCOREBOX_REDIS_URL", "redis://127.0.0.1:1");
+    let filter = "off,scorebox::=info,scorebox_host=warn";
+    let host = Host::start_with(&app, &[url, ("SCOREBOX_LOG", filter)]);
+    host.score(&json!({"ops": [{"op": "get", "key": "a"}]}))
+        .expect(200);
+    let line = host.log.wait_for("the outage of Redis", |line| {
+        line["message"]
+            .as_str()
+            .is_some_and(|message| message.starts_with("Redis cannot be reached"))
+    });
+    assert_eq!(line["target"], "scorebox_host::redis", "{line}");
+}
+
+#[test]
 fn values_beyond_the_limit_are_refused() {
     let store = Store::new(Arc::new(Memory::default()), "p", None);
     let large = vec![0; scorebox_host::redis::VALUE_LIMIT_BYTES + 1];

@@ -6,6 +6,7 @@
 mod bad_input;
 mod bare_machine;
 mod batching;
+mod check_json;
 mod connections;
 mod echoes;
 mod endurance;

@@ -164,6 +164,16 @@ fn of_routes_of_one_s_own() {
     let python = python!();
     let routes = ["v1/score", "v1-score"]
         .map(|route| format!("[[trigger]]\nkind = \"http\"\nroute = \"{route}\"\n"));
-    let host = Host::start(&App::with(programs::WAYWARD, &routes.concat()));
+    let other = "[[trigger]]\nkind = \"http\"\nroute = \"other\"\nmethods = [\"put\", \"patch\"]\n";
+    let routes = routes.concat() + other;
+    let host = Host::start(&App::with(programs::WAYWARD, &routes));
     assert_eq!(check(&host, python), 3);
+    let document = host.get("/swagger.json").json();
+    let methods = document["paths"]["/api/other"].as_object().expect("a path");
+    assert_eq!(methods.keys().collect::<Vec<_>>(), ["patch", "put"]);
+    let headers = [("content-type", "application/json")];
+    for (method, status) in [("PUT", 200), ("PATCH", 200), ("POST", 405)] {
+        host.send(method, "/api/other", &headers, r#"{"do": "count"}"#)
+            .expect(status);
+    }
 }

@@ -18,6 +18,7 @@ use crate::component::Component;
 use crate::graph_trial::{self, Trial, named};
 use crate::manifest_file;
 use crate::model::{self, ModelFile};
+use crate::staged::StagedPaths;
 use crate::{folder, functions_app};
 
 /// File name of the component inside an app folder.
@@ -73,6 +74,9 @@ pub fn stage(
     for file in &model {
         staging.copy(&format!("{MODEL_FOLDER}/{}", file.name), &file.path)?;
     }
+    let staged = staged_paths(manifest, component, &model, staging.path());
+    let renamed = |failure| staged.renamed(failure);
+    let refused = |error: StartupError| renamed(refused(manifest, &error));
     let (report, code_files) = match component {
         Some(component) => {
             staging.copy(COMPONENT_FILE, &component.file)?;
@@ -84,9 +88,12 @@ pub fn stage(
                 .count();
             // Each graph is loaded twice, and then `init` runs.
             let waits = u32::try_from(2 * graphs + 1).unwrap_or(u32::MAX);
-            let check = |trial| match component.calls_graphs {
-                true => graph_trial::check(manifest, &path, waits, trial),
-                false => check(manifest, &path),
+            let check = |trial| {
+                let checked = match component.calls_graphs {
+                    true => graph_trial::check(manifest, &path, waits, trial),
+                    false => check(manifest, &path),
+                };
+                checked.map_err(renamed)
             };
             let runs_here = cpu <= Cpu::native();
             // The first check has no snapshot yet, so that a fault of the scorer itself is reported
@@ -99,13 +106,11 @@ pub fn stage(
                     ..trial
                 })?),
             };
-            let code = precompile(staging.path(), CODE_FILE, cpu)
-                .map_err(|error| refused(manifest, &error))?;
+            let code = precompile(staging.path(), CODE_FILE, cpu).map_err(refused)?;
             staging.write(CODE_FILE, &code.bytes)?;
             // The record is taken before the last check, so that a host has compared the files with
             // it once.
-            let record = packaging::record(staging.path(), times)
-                .map_err(|error| refused(manifest, &error))?;
+            let record = packaging::record(staging.path(), times).map_err(refused)?;
             staging.write(
                 MANIFEST_FILE,
                 written(&with_record(with_code(resolved, &code), &record))?.as_bytes(),
@@ -121,10 +126,10 @@ pub fn stage(
             )
         }
         None => {
-            let report = graph_trial::check(manifest, staging.path(), 2, trial)?;
+            let checked = graph_trial::check(manifest, staging.path(), 2, trial);
+            let report = checked.map_err(renamed)?;
             graph_trial::say(&report);
-            let record = packaging::record(staging.path(), times)
-                .map_err(|error| refused(manifest, &error))?;
+            let record = packaging::record(staging.path(), times).map_err(refused)?;
             staging.write(
                 MANIFEST_FILE,
                 written(&with_record(resolved, &record))?.as_bytes(),
@@ -147,6 +152,29 @@ pub fn stage(
             .collect(),
         report,
     })
+}
+
+/// Returns the paths of the files in the folder `dir` of an app that is being staged, with those of
+/// the project's files that they were copied from.
+fn staged_paths(
+    manifest: &Manifest,
+    component: Option<&Component>,
+    model: &[ModelFile],
+    dir: &Path,
+) -> StagedPaths {
+    let (file, folder) = (dir.join(MANIFEST_FILE), dir.join(MODEL_FOLDER));
+    let mut paths = vec![
+        (dir.to_path_buf(), manifest.dir().to_path_buf()),
+        (file, manifest.path.clone()),
+    ];
+    paths.extend(component.map(|component| (dir.join(COMPONENT_FILE), component.file.clone())));
+    if let Some(source) = &manifest.scorer.model {
+        // A model of one file is in a folder of its own after it was staged.
+        let single = model.iter().filter(|_| !source.is_dir());
+        paths.extend(single.map(|file| (folder.join(&file.name), source.clone())));
+        paths.push((folder, source.clone()));
+    }
+    StagedPaths::new(paths)
 }
 
 /// Starts to show the log lines that the scorer itself writes while it is checked.
@@ -172,12 +200,18 @@ fn check(manifest: &Manifest, dir: &Path) -> Result<CheckReport, Failure> {
 }
 
 fn refused(manifest: &Manifest, error: &StartupError) -> Failure {
+    let text = error.to_string();
+    // The lines of an error's parts are indented further, so the first such line is its fix.
+    let (problem, fix) = text.split_once("\n  fix: ").unwrap_or((
+        text.as_str(),
+        "fix the component, the model or the manifest, and build again",
+    ));
     Failure::project(
         format!(
-            "{}: the host would not start with this scorer: {error}",
+            "{}: the host would not start with this scorer: {problem}",
             manifest.path.display()
         ),
-        "fix the component, the model or the manifest, and build again",
+        fix,
     )
 }
 

@@ -22,7 +22,7 @@ use crate::registry;
 ///
 /// Results go to standard output, everything else to standard error.
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXIT_CODES, max_term_width = 110)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXIT_CODES)]
 struct Cli {
     /// The command to run.
     #[command(subcommand)]
@@ -104,6 +104,13 @@ mod tests {
     #[test]
     fn command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_page_has_the_commands_of_the_packager() {
+        let commands = scorebox_pages::commands(Cli::command());
+        let page = "xtask/docs/commands.md";
+        scorebox_pages::check_part(page, "commands of the packager", &commands);
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub struct Deployment {
 #[derive(Debug)]
 pub struct Secret {
     variable: Variable,
-    /// Description of the value for the user.
+    /// Description of the value that the user has to give.
     why: &'static str,
     /// Name of the secret in which a container app keeps the setting.
     kept_as: String,

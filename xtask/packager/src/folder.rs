@@ -32,7 +32,7 @@ impl Replacement {
                         "{}: holds files, and no {mark}; it would be replaced as a whole",
                         goal.display()
                     ),
-                    "name another folder with --output, or empty this one",
+                    "name another folder, or empty this one",
                 ));
             }
         }

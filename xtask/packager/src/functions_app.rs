@@ -33,13 +33,13 @@ pub const OWN_STORAGE: &str = "AzureWebJobsStorage";
 /// An app setting that a function app must have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppSetting {
-    /// Name of the setting.
+    /// Name of the app setting.
     pub name: String,
-    /// Value of the setting if it is the same for every app. `None` if only the user knows it.
+    /// Value of the app setting if it is the same for every app. `None` if only the user knows it.
     pub value: Option<&'static str>,
-    /// Purpose of the setting.
+    /// Purpose of the app setting, in words for people.
     pub why: &'static str,
-    /// True if the setting has no effect outside App Service.
+    /// True if the app setting has no effect outside App Service.
     pub only_app_service: bool,
 }
 

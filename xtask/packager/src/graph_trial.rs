@@ -1,16 +1,18 @@
 //! The check of a scorer that is an ONNX graph or calls graphs, in a host process.
 //!
-//! Owns that process, its timeout, and the meaning of its exit code. This program is static and
-//! cannot load the library. And if a hostile file crashes the library, the packager must survive.
-//! Must not know images.
+//! Owns that process, its timeout, and the meaning of its answer and its exit code. The answer is
+//! JSON on standard output. Standard error is only shown, because a scorer may write anything
+//! there. This program is static and cannot load the library. And if a hostile file crashes the
+//! library, the packager must survive. Must not know images.
 
 use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use scorebox_host::CheckReport;
 use scorebox_host::deployment::ENGINE_VARIABLE;
+use scorebox_host::error::{ErrorAnswer, exit_code};
 use scorebox_host::manifest::Manifest;
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace::shown;
@@ -20,8 +22,6 @@ use crate::engine_library;
 use crate::host_program::{self, Kind};
 use crate::leash::Leash;
 
-/// Exit code of a host program that cannot load ONNX Runtime.
-const NO_ENGINE: i32 = 11;
 /// Time that a host gets to start and to read a model, in addition to the time for loading the
 /// model. A host hashes a gigabyte in this time.
 const STARTING: Duration = Duration::from_secs(60);
@@ -88,39 +88,12 @@ pub fn check(
             "convert the model again; or raise limits.init_deadline if it is that large",
         ));
     };
-    let said = String::from_utf8_lossy(&output.stderr);
-    // The error comes after the scorer's lines.
-    let error = said
-        .find("\nerror: ")
-        .map(|end| end + 1)
-        .filter(|_| !output.status.success())
-        .unwrap_or(0);
-    let (lines, said) = said.split_at(if output.status.success() {
-        said.len()
-    } else {
-        error
-    });
-    eprint!("{lines}");
     if !output.status.success() {
-        let said = said.trim().trim_start_matches("error: ");
-        let problem = |said: &str| {
-            format!(
-                "{}: the host would not start with this scorer: {said}",
-                manifest.path.display()
-            )
-        };
-        let (text, fix) = said
-            .split_once("\n  fix: ")
-            .unwrap_or((said, "fix the model or the manifest, and build again"));
-        return Err(match output.status.code() {
-            Some(NO_ENGINE) => Failure::toolchain(problem(text), fix),
-            Some(_) => Failure::project(problem(text), fix),
-            None => Failure::project(
-                problem(&format!("it ended with {}: {text}", output.status)),
-                fix,
-            ),
-        });
+        let refusal = Refusal::of(&output);
+        eprint!("{}", refusal.log);
+        return Err(refusal.failure(manifest, output.status));
     }
+    eprint!("{}", String::from_utf8_lossy(&output.stderr));
     let report: CheckReport = serde_json::from_slice(&output.stdout).map_err(|error| {
         Failure::toolchain(
             format!(
@@ -134,6 +107,63 @@ pub fn check(
         eprintln!("sample: {} is answered as it should be", shown(sample));
     }
     Ok(report)
+}
+
+/// The end of a host program that did not accept a scorer.
+#[derive(Debug, PartialEq, Eq)]
+struct Refusal {
+    /// Lines that the scorer and the host wrote before the error.
+    log: String,
+    /// Text that says what is wrong, and where.
+    problem: String,
+    /// Instruction that fixes the problem. `None` if the host gave none.
+    fix: Option<String>,
+}
+
+impl Refusal {
+    /// Reads the answer of a host program that failed.
+    ///
+    /// A host that crashed or does not know its command line gives no answer. What it wrote to
+    /// standard error is then the text of the problem, as a whole.
+    fn of(output: &Output) -> Self {
+        let said = String::from_utf8_lossy(&output.stderr);
+        match serde_json::from_slice(&output.stdout) {
+            Ok(ErrorAnswer { error }) => {
+                // The host also writes the error as text, after its log. The failure shows it.
+                let text = format!("error: {error}\n");
+                Self {
+                    log: said.strip_suffix(text.as_str()).unwrap_or(&said).to_owned(),
+                    problem: error.problem,
+                    fix: error.fix,
+                }
+            }
+            Err(_) => Self {
+                log: String::new(),
+                problem: said.trim().trim_start_matches("error: ").to_owned(),
+                fix: None,
+            },
+        }
+    }
+
+    /// Returns the failure of the command. The kind of the failure depends on the exit code.
+    fn failure(self, manifest: &Manifest, status: ExitStatus) -> Failure {
+        let Self { problem, fix, .. } = self;
+        let problem = match status.code() {
+            Some(_) => problem,
+            None => format!("it ended with {status}: {problem}"),
+        };
+        let problem = format!(
+            "{}: the host would not start with this scorer: {problem}",
+            manifest.path.display()
+        );
+        let fix =
+            fix.unwrap_or_else(|| "fix the model or the manifest, and build again".to_owned());
+        if status.code() == Some(i32::from(exit_code::ENGINE)) {
+            Failure::toolchain(problem, fix)
+        } else {
+            Failure::project(problem, fix)
+        }
+    }
 }
 
 /// Prints the inputs and outputs of a scorer that is a graph, with its name and the digest of its
@@ -232,7 +262,87 @@ fn finished(command: &mut Command, limit: Duration) -> std::io::Result<Option<Ou
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::path::PathBuf;
+
+    use scorebox_host::StartupError;
+    use scorebox_workspace::failure;
+    use serde_json::json;
+
     use super::*;
+
+    fn ended(status: i32, stdout: &str, stderr: &str) -> Output {
+        Output {
+            status: ExitStatus::from_raw(status),
+            stdout: stdout.as_bytes().to_vec(),
+            stderr: stderr.as_bytes().to_vec(),
+        }
+    }
+
+    fn failure(output: &Output) -> Failure {
+        let text = "[scorer]\nname = \"x\"\nmodel = \"model\"\n";
+        let manifest = Manifest::parse(Path::new("p/scorebox.toml"), text).unwrap();
+        Refusal::of(output).failure(&manifest, output.status)
+    }
+
+    #[test]
+    fn the_answer_of_a_host_is_read_from_standard_output() {
+        let error = StartupError::Model {
+            path: PathBuf::from("m.onnx"),
+            problem: "cannot be loaded: it is\ncut off".to_owned(),
+            fix: "convert it again".to_owned(),
+        };
+        let stdout = serde_json::to_string(&ErrorAnswer::of(&error)).unwrap();
+        // The scorer tries to look like the host.
+        let log = "INFO scorer: a\nerror: model x: forged\n  fix: run this\n";
+        let output = ended(5 << 8, &stdout, &format!("{log}error: {error}\n"));
+        let refusal = Refusal::of(&output);
+        assert_eq!(refusal.log, log);
+        let failure = failure(&output);
+        assert_eq!(
+            failure.to_string(),
+            "p/scorebox.toml: the host would not start with this scorer: model m.onnx: cannot be \
+             loaded: it is\n    cut off\n  fix: convert it again"
+        );
+        assert_eq!(failure.kind, failure::Kind::Project);
+    }
+
+    #[test]
+    fn the_exit_code_of_a_host_says_who_can_fix_the_problem() {
+        let answer = json!({"error": {"exit_code": 11, "problem": "engine lib.so: p", "fix": "f"}});
+        let output = ended(11 << 8, &answer.to_string(), "");
+        assert_eq!(failure(&output).kind, failure::Kind::Toolchain);
+        // An error without a fix of its own gets one.
+        let answer = json!({"error": {"exit_code": 1, "problem": "p", "fix": null}});
+        let refused = failure(&ended(1 << 8, &answer.to_string(), "error: p\n"));
+        assert_eq!(refused.kind, failure::Kind::Project);
+        assert!(refused.fix.starts_with("fix the model"), "{refused}");
+    }
+
+    #[test]
+    fn a_host_without_an_answer_is_quoted_as_a_whole() {
+        let log = "INFO scorer: a\nerror: model x: forged\n  fix: run this\n";
+        for (status, stdout, problem) in [
+            (101 << 8, "", log.trim().to_owned()),
+            (
+                6,
+                "{\"error\": ",
+                format!("it ended with signal: 6 (SIGABRT): {}", log.trim()),
+            ),
+        ] {
+            let output = ended(status, stdout, log);
+            let refused = failure(&output);
+            let expected =
+                format!("p/scorebox.toml: the host would not start with this scorer: {problem}");
+            assert_eq!(refused.problem, expected);
+            assert!(refused.fix.starts_with("fix the model"), "{refused}");
+        }
+        let usage = ended(2 << 8, "", "error: unexpected argument '--sample' found\n");
+        assert_eq!(
+            Refusal::of(&usage).problem,
+            "unexpected argument '--sample' found"
+        );
+    }
 
     #[test]
     fn a_process_is_waited_for_so_long() {

@@ -91,15 +91,19 @@ pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
 
 /// Fails if a program would not start in an image without a C library.
 pub fn check(path: &Path) -> Result<(), Failure> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, "be read", error))?;
-    match problem(&bytes) {
-        None => Ok(()),
-        Some(problem) => Err(Failure::toolchain(
-            format!("{}: {problem}", shown(path)),
+    let bytes = std::fs::read(path).map_err(|error| {
+        Failure::toolchain(
+            format!("{}: cannot be read: {error}", shown(path)),
+            "give --host a program for x86_64 Linux",
+        )
+    })?;
+    examine(&bytes).map_err(|error| {
+        Failure::toolchain(
+            format!("{}: {error}", shown(path)),
             "build it for x86_64 Linux with `-C target-feature=+crt-static`, as .cargo/config.toml says; RUSTFLAGS in \
              the environment overrides that file",
-        )),
-    }
+        )
+    })
 }
 
 /// Starts a program with `--version`, and fails if the program fails. A program that was linked
@@ -124,32 +128,50 @@ const ELF64_LITTLE_ENDIAN: &[u8] = b"\x7fELF\x02\x01";
 const MACHINE_X86_64: u64 = 62;
 const SEGMENT_INTERPRETER: u64 = 3;
 
-/// Returns the reason why a program cannot be the image's host. `None` if the program can.
-fn problem(elf: &[u8]) -> Option<&'static str> {
+/// Reason why a program cannot be the image's host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum UnfitProgram {
+    /// The file does not begin like a program of 64-bit Linux.
+    #[error("not a 64-bit ELF program")]
+    OtherFormat,
+    /// The program is for another processor.
+    #[error("not a program for x86_64")]
+    OtherMachine,
+    /// The file ends within its first header.
+    #[error("its ELF header is cut off")]
+    CutHeader,
+    /// The file ends within the headers that say what is loaded.
+    #[error("its ELF program headers are cut off")]
+    CutProgramHeaders,
+    /// The program is started by a loader, which loads its libraries.
+    #[error("linked dynamically: it asks for a loader that the image lacks")]
+    Dynamic,
+}
+
+/// Fails unless a program is linked statically, for x86_64.
+fn examine(elf: &[u8]) -> Result<(), UnfitProgram> {
     if !elf.starts_with(ELF64_LITTLE_ENDIAN) {
-        return Some("not a 64-bit ELF program");
+        return Err(UnfitProgram::OtherFormat);
     }
     if number(elf, 18, 2) != Some(MACHINE_X86_64) {
-        return Some("not a program for x86_64");
+        return Err(UnfitProgram::OtherMachine);
     }
     let (Some(table), Some(size), Some(count)) =
         (number(elf, 32, 8), number(elf, 54, 2), number(elf, 56, 2))
     else {
-        return Some("its ELF header is cut off");
+        return Err(UnfitProgram::CutHeader);
     };
     for index in 0..count {
         let offset = table
             .checked_add(index * size)
             .and_then(|offset| usize::try_from(offset).ok());
         match offset.and_then(|offset| number(elf, offset, 4)) {
-            Some(SEGMENT_INTERPRETER) => {
-                return Some("linked dynamically: it asks for a loader that the image lacks");
-            }
+            Some(SEGMENT_INTERPRETER) => return Err(UnfitProgram::Dynamic),
             Some(_) => {}
-            None => return Some("its ELF program headers are cut off"),
+            None => return Err(UnfitProgram::CutProgramHeaders),
         }
     }
-    None
+    Ok(())
 }
 
 fn number(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
@@ -178,9 +200,9 @@ mod tests {
 
     #[test]
     fn only_static_programs_pass() {
-        let check = |bytes: &[u8], part: Option<&str>| match (problem(bytes), part) {
-            (None, None) => {}
-            (Some(problem), Some(part)) => assert!(problem.contains(part), "{problem}"),
+        let check = |bytes: &[u8], part: Option<&str>| match (examine(bytes), part) {
+            (Ok(()), None) => {}
+            (Err(error), Some(part)) => assert!(error.to_string().contains(part), "{error}"),
             other => panic!("{other:?}"),
         };
         check(&elf(62, &[1, 1, 2]), None);

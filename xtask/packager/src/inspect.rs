@@ -34,6 +34,7 @@ use crate::identity::{CREDENTIALS, IdentityArgs};
 use crate::image::layout::LARGEST_DOCUMENT_BYTES;
 use crate::image::manifest::{self, BaseManifest, Document};
 use crate::image::reading;
+use crate::image::unfit::UnfitImage;
 use crate::registry::{BaseReference, Reading};
 use crate::signing::PublicKey;
 
@@ -144,8 +145,8 @@ fn examine(
             );
             raw
         }
-        Err(problem) => {
-            report.note("manifest", "", Verdict::Wrong(problem));
+        Err(reason) => {
+            report.note("manifest", "", Verdict::Wrong(reason.to_string()));
             Value::Null
         }
     };
@@ -189,8 +190,8 @@ struct FoundManifest {
 /// Finds the manifest of an image for linux/amd64. `place` is the name of the image in messages,
 /// and `version` is its tag or digest.
 fn find(store: &Store, place: &str, version: &str) -> Result<FoundManifest, Failure> {
-    let unfit = |problem: String| {
-        let problem = format!("{place} {}", quoted(&problem, REASON_BYTES));
+    let unfit = |reason: UnfitImage| {
+        let problem = format!("{place} {}", quoted(&reason.to_string(), REASON_BYTES));
         Failure::new(
             Kind::Verification,
             problem,
@@ -202,10 +203,10 @@ fn find(store: &Store, place: &str, version: &str) -> Result<FoundManifest, Fail
     for _ in 0..MOST_LISTS {
         match manifest::read(&bytes).map_err(unfit)? {
             Document::Manifest(manifest) if manifest.layers.len() > MOST_LAYERS => {
-                return Err(unfit(format!(
-                    "has {} layers, and no runtime takes more than {MOST_LAYERS}",
-                    manifest.layers.len()
-                )));
+                return Err(unfit(UnfitImage::TooManyLayers {
+                    layers: manifest.layers.len(),
+                    most: MOST_LAYERS,
+                }));
             }
             Document::Manifest(manifest) => {
                 return Ok(FoundManifest {
@@ -220,7 +221,7 @@ fn find(store: &Store, place: &str, version: &str) -> Result<FoundManifest, Fail
             }
         }
     }
-    Err(unfit("is a list of lists".to_owned()))
+    Err(unfit(UnfitImage::TooManyLists))
 }
 
 /// Checks that every reader of the image indexes selects this image and no other.
@@ -232,7 +233,7 @@ fn selection(store: &Store, report: &mut Report, found: &FoundManifest) {
             Ok(count) => Verdict::Wrong(format!(
                 "a runtime on linux/amd64 may choose any of {count} images"
             )),
-            Err(problem) => Verdict::Wrong(problem),
+            Err(reason) => Verdict::Wrong(reason.to_string()),
         };
         report.note("list of images names one for linux/amd64", "", verdict);
     }
@@ -276,7 +277,7 @@ fn config(
                 Verdict::Wrong(format!("is of the type `{media_type}`, which no image has")),
                 config,
             ),
-            Err(error) => (Verdict::Wrong(error), Value::Null),
+            Err(reason) => (Verdict::Wrong(reason.to_string()), Value::Null),
         },
         Ok(None) => (Verdict::Wrong("is missing".to_owned()), Value::Null),
         Err(failure) if failure.kind == Kind::Network => return Err(failure),

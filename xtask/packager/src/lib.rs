@@ -32,6 +32,9 @@ mod push;
 mod registry;
 mod shell;
 mod signing;
+#[cfg(test)]
+mod skipped;
+mod staged;
 
 pub use self::convert::ArraySource;
 pub use self::registry::{Challenge, install_cryptography};

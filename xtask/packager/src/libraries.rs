@@ -56,7 +56,12 @@ impl Needs {
 }
 
 fn read(program: &Path) -> Result<(Option<PathBuf>, Versions), Failure> {
-    let bytes = std::fs::read(program).map_err(|error| Failure::file(program, "be read", error))?;
+    let bytes = std::fs::read(program).map_err(|error| {
+        Failure::toolchain(
+            format!("{}: cannot be read: {error}", shown(program)),
+            "give --host a program for x86_64 Linux",
+        )
+    })?;
     read_needs(&bytes).map_err(|error| {
         Failure::toolchain(
             format!("{}: {error}", shown(program)),
@@ -133,13 +138,32 @@ pub fn check(
             .add(path, media_type, needs)
             .map_err(|error| Failure::file(path, "be read as a layer", error))?;
     }
-    match found.problem(needs) {
-        None => Ok(()),
-        Some(problem) => Err(Failure::project(
-            format!("base `{base}` cannot run {}: {problem}", shown(program)),
+    found.meets(needs).map_err(|lack| {
+        Failure::project(
+            format!("base `{base}` cannot run {}: {lack}", shown(program)),
             "choose a base with a newer C library, e.g. one of Debian 12; the static host, without --host, needs none",
-        )),
-    }
+        )
+    })
+}
+
+/// A part of the system that a program needs and a base image does not have. The texts continue a
+/// sentence about the base image.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum Lack {
+    /// There is no loader of this file name.
+    #[error("it lacks the loader {0}")]
+    Loader(String),
+    /// There is no library of this file name.
+    #[error("it lacks {0}")]
+    Library(String),
+    /// The library does not define some of the symbol versions that the program needs.
+    #[error("its {library} lacks {}", versions.join(", "))]
+    Versions {
+        /// File name of the library.
+        library: String,
+        /// Symbol versions that the library does not define.
+        versions: Vec<String>,
+    },
 }
 
 fn read_needs(bytes: &[u8]) -> object::Result<(Option<PathBuf>, Versions)> {
@@ -245,17 +269,24 @@ impl Found {
             .or_else(|| self.files.get(self.links.get(name)?))
     }
 
-    fn problem(&self, needs: &Needs) -> Option<String> {
+    /// Fails unless the layers contain everything that a program needs.
+    fn meets(&self, needs: &Needs) -> Result<(), Lack> {
         if self.versions(&needs.loader).is_none() {
-            return Some(format!("it lacks the loader {}", needs.loader));
+            return Err(Lack::Loader(needs.loader.clone()));
         }
-        needs.libraries.iter().find_map(|(name, versions)| {
-            let Some(there) = self.versions(name) else {
-                return Some(format!("it lacks {name}"));
+        for (library, wanted) in &needs.libraries {
+            let Some(there) = self.versions(library) else {
+                return Err(Lack::Library(library.clone()));
             };
-            let missing: Vec<_> = versions.difference(there).map(String::as_str).collect();
-            (!missing.is_empty()).then(|| format!("its {name} lacks {}", missing.join(", ")))
-        })
+            let versions: Vec<_> = wanted.difference(there).cloned().collect();
+            if !versions.is_empty() {
+                return Err(Lack::Versions {
+                    library: library.clone(),
+                    versions,
+                });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -270,6 +301,7 @@ fn file_name(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::skipped::skip;
 
     fn needs_of(libraries: &[(&str, &[&str])]) -> Needs {
         let set = |versions: &[&str]| {
@@ -295,15 +327,17 @@ mod tests {
         let needs = needs_of(&[("libc.so.6", &["GLIBC_2.2.5", "GLIBC_2.34"])]);
         assert!(
             found
-                .problem(&needs)
-                .unwrap()
+                .meets(&needs)
+                .unwrap_err()
+                .to_string()
                 .contains("lacks the loader ld-linux-x86-64.so.2")
         );
         found.files.insert("ld-2.31.so".into(), BTreeSet::new());
         found
             .links
             .insert("ld-linux-x86-64.so.2".into(), "ld-2.31.so".into());
-        assert!(found.problem(&needs).unwrap().contains("lacks libc.so.6"));
+        let lack = found.meets(&needs).unwrap_err().to_string();
+        assert!(lack.contains("lacks libc.so.6"), "{lack}");
         found
             .links
             .insert("libc.so.6".into(), "libc-2.31.so".into());
@@ -311,14 +345,14 @@ mod tests {
             .files
             .insert("libc-2.31.so".into(), ["GLIBC_2.2.5".to_owned()].into());
         assert_eq!(
-            found.problem(&needs).unwrap(),
+            found.meets(&needs).unwrap_err().to_string(),
             "its libc.so.6 lacks GLIBC_2.34"
         );
         found.files.insert(
             "libc-2.31.so".into(),
             ["GLIBC_2.2.5".to_owned(), "GLIBC_2.34".to_owned()].into(),
         );
-        assert_eq!(found.problem(&needs), None);
+        assert_eq!(found.meets(&needs), Ok(()));
     }
 
     #[test]
@@ -338,24 +372,24 @@ mod tests {
     fn static_program_needs_nothing_and_a_shell_its_c_library() {
         assert_eq!(needs(Path::new("/proc/self/exe")), Ok(None));
         assert!(needs(Path::new("/etc/passwd")).is_err());
-        // Every machine has a shell. If the shell is static, there is nothing to check.
-        if let Some(needs) = needs(Path::new("/bin/sh")).unwrap() {
-            let (name, versions) = needs.libraries.iter().next().unwrap();
-            assert!(
-                name.starts_with("libc.") && needs.loader.starts_with("ld-"),
-                "{needs:?} {versions:?}"
-            );
-            let bundled = bundle(&needs, &[Path::new("/bin/sh")]).unwrap();
-            assert!(
-                bundled.contains_key(&needs.loader_path.display().to_string()),
-                "{bundled:?}"
-            );
-            assert!(
-                bundled
-                    .iter()
-                    .any(|(path, file)| path.contains("/libc.") && file.is_file()),
-                "{bundled:?}"
-            );
-        }
+        let Some(needs) = needs(Path::new("/bin/sh")).unwrap() else {
+            return skip("/bin/sh is linked statically here, so it needs no library");
+        };
+        let (name, versions) = needs.libraries.iter().next().unwrap();
+        assert!(
+            name.starts_with("libc.") && needs.loader.starts_with("ld-"),
+            "{needs:?} {versions:?}"
+        );
+        let bundled = bundle(&needs, &[Path::new("/bin/sh")]).unwrap();
+        assert!(
+            bundled.contains_key(&needs.loader_path.display().to_string()),
+            "{bundled:?}"
+        );
+        assert!(
+            bundled
+                .iter()
+                .any(|(path, file)| path.contains("/libc.") && file.is_file()),
+            "{bundled:?}"
+        );
     }
 }

@@ -65,7 +65,7 @@ pub fn run(args: &LoginArgs) -> Result<(), Failure> {
         ));
     };
     // A wrong name is reported before a password is read.
-    Target::parse(Some(registry), repository.unwrap_or("any"), "latest")?;
+    Target::parse(Some(registry), repository.unwrap_or("any/any"), "latest")?;
     let access = args
         .identity
         .read()?

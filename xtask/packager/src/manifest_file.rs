@@ -10,7 +10,19 @@ use scorebox_workspace::failure::Failure;
 
 /// Reads and checks a manifest. A manifest that is missing or wrong is a fault of the project.
 pub fn read(path: &Path) -> Result<Manifest, Failure> {
-    Manifest::read(path).map_err(failure)
+    Manifest::read(path).map_err(|error| {
+        let is_readable = std::fs::read_to_string(&error.path).is_ok();
+        let failure = failure(error);
+        if is_readable {
+            return failure;
+        }
+        // The fix of the host is for someone who has no app folder yet.
+        Failure {
+            fix: "give --manifest the scorebox.toml of a project, or the folder that holds it"
+                .to_owned(),
+            ..failure
+        }
+    })
 }
 
 /// Returns the failure of a command that cannot go on because of a manifest.

@@ -168,13 +168,14 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
             }
         }
         None => {
-            let (layout, registry) = (
-                shell::argument(&shown(&image.dir)),
-                registry.map(shell::argument),
-            );
+            let layout = shell::argument(&shown(&image.dir));
+            let registry = registry.map(shell::argument);
+            let registry = registry.as_deref().unwrap_or("HOST[:PORT]");
+            let repository = shell::argument(repository);
+            let scheme = if args.plain_http { " --plain-http" } else { "" };
             eprintln!(
-                "next: cargo xtask push {layout} --registry {}",
-                registry.as_deref().unwrap_or("HOST[:PORT]")
+                "next: cargo xtask push {layout} --registry {registry} \
+                 --repository {repository}{scheme}"
             );
         }
     }

@@ -22,6 +22,12 @@ use serde_json::json;
 pub const STATEMENT_MEDIA_TYPE: &str = "application/vnd.in-toto+json";
 /// Maximum size of a key file, in bytes. No PEM file of a key is larger.
 const LARGEST_KEY_BYTES: u64 = 64 << 10;
+/// Fix for a file that holds no private key.
+const PRIVATE_KEY: &str = "make a key with `openssl genpkey -algorithm EC -pkeyopt \
+                           ec_paramgen_curve:P-256 -out scorebox.key`; `cosign import-key-pair \
+                           --key scorebox.key` gives cosign the same one";
+/// Fix for a file that holds no public key.
+const PUBLIC_KEY: &str = "get it from the private key with `openssl pkey -in scorebox.key -pubout`";
 
 /// A private key of the curve P-256. Its `Debug` output does not show the key.
 pub struct Key(SigningKey);
@@ -50,15 +56,10 @@ impl Key {
     /// Reads a private key of the curve P-256 from a PEM file. The format is PKCS #8 or SEC 1,
     /// without a password.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let text = SecretString::from(read(path)?);
+        let text = SecretString::from(read(path, PRIVATE_KEY)?);
         let text = text.expose_secret();
-        let refused = |problem: &str| {
-            Failure::other(
-                format!("{}: {problem}", path.display()),
-                "make a key with `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out scorebox.key`; \
-                 `cosign import-key-pair --key scorebox.key` gives cosign the same one",
-            )
-        };
+        let refused =
+            |problem: &str| Failure::project(format!("{}: {problem}", path.display()), PRIVATE_KEY);
         if text.contains("BEGIN ENCRYPTED") {
             return Err(refused(
                 "is encrypted, and only keys without a password can be read",
@@ -125,16 +126,16 @@ impl PublicKey {
     /// Reads a public key of the curve P-256 from a PEM file, as `cosign generate-key-pair` and
     /// `openssl pkey -pubout` write it.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let text = read(path)?;
+        let text = read(path, PUBLIC_KEY)?;
         VerifyingKey::from_public_key_pem(&text)
             .map(Self)
             .map_err(|_| {
-                Failure::other(
+                Failure::project(
                     format!(
                         "{}: holds no public key of the curve P-256 in PEM",
                         path.display()
                     ),
-                    "get it from the private key with `openssl pkey -in scorebox.key -pubout`",
+                    PUBLIC_KEY,
                 )
             })
     }
@@ -185,8 +186,9 @@ fn encoded(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     [head.as_bytes(), payload].concat()
 }
 
-fn read(path: &Path) -> Result<String, Failure> {
-    let unreadable = |error: std::io::Error| Failure::file(path, "be read", error);
+/// Reads the file of a key. `fix` says how to make such a file.
+fn read(path: &Path, fix: &str) -> Result<String, Failure> {
+    let unreadable = |error: std::io::Error| Failure::unreadable(path, error, fix);
     let size = std::fs::metadata(path).map_err(unreadable)?.len();
     if size > LARGEST_KEY_BYTES {
         return Err(unreadable(std::io::Error::other(format!(
@@ -277,6 +279,7 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             let refused = Key::read(&path).unwrap_err();
             assert!(refused.problem.contains(part), "{refused}");
+            assert_eq!(refused.exit_code(), 3);
         };
         refuse(
             "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n",
@@ -292,5 +295,8 @@ mod tests {
                 .contains("no public key")
         );
         refuse(&"x".repeat(1 << 17), "which no key has");
+        let missing = PublicKey::read(&dir.path().join("none")).unwrap_err();
+        assert!(missing.fix.contains("openssl pkey"), "{missing}");
+        assert_eq!(missing.exit_code(), 3);
     }
 }

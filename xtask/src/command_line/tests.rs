@@ -8,6 +8,12 @@ fn command_line_is_consistent() {
 }
 
 #[test]
+fn the_page_has_the_commands_of_xtask() {
+    let commands = scorebox_pages::commands(Cli::command());
+    scorebox_pages::check_part("xtask/docs/commands.md", "commands of xtask", &commands);
+}
+
+#[test]
 fn help_lists_every_command_in_order() {
     let help = command().render_help().to_string();
     let (_, list) = help.split_once("Commands:\n").unwrap();

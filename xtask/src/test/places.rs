@@ -84,7 +84,7 @@ impl Places {
         })
     }
 
-    /// Returns the environment variables that tell the tests these paths.
+    /// Returns the environment variables that tell the tests the paths of programs and folders.
     pub fn variables(&self) -> [(&'static str, PathBuf); 8] {
         [
             (WORKSPACE_VARIABLE, workspace::root()),
@@ -118,7 +118,8 @@ impl ImageHosts {
         build().map_err(Failure::from)
     }
 
-    /// Returns the environment variables that tell the tests these paths.
+    /// Returns the environment variables that tell the tests the paths of the host programs for
+    /// images.
     pub fn variables(&self) -> [(&'static str, PathBuf); 2] {
         [
             (IMAGE_HOST_VARIABLE, self.plain.clone()),

@@ -8,7 +8,7 @@ use super::*;
 fn an_unknown_area_is_an_error_that_lists_the_areas() {
     assert_eq!(area("redis"), Ok("redis".to_owned()));
     for unknown in ["reddis", "", "redis/stores", "main"] {
-        let error = area(unknown).unwrap_err();
+        let error = area(unknown).unwrap_err().to_string();
         assert!(error.contains("packager, redis, serving"), "{error}");
     }
 }

@@ -20,7 +20,6 @@ const CRATES: &[(&str, &str)] = &[
 /// Each module of the host with the modules that it may use. A module comes after every module that
 /// it may use, so no arrow runs upward and there are no circles.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("blessed", &[]),
     ("container", &[]),
     ("text", &[]),
     ("timer", &[]),
@@ -36,7 +35,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tensor", &["model", "text"]),
     (
         "graph",
-        &["error", "manifest", "model", "sizing", "tensor", "timer"],
+        &[
+            "error", "manifest", "model", "sizing", "tensor", "text", "timer",
+        ],
     ),
     ("deployment", &["error", "graph", "manifest", "redis"]),
     ("telemetry", &["deployment", "error", "text"]),
@@ -104,6 +105,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "sizing",
             "stores",
             "tensor",
+            "text",
         ],
     ),
     (

@@ -8,7 +8,7 @@ use std::path::Path;
 use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::Failure;
 use wit_component::WitPrinter;
-use wit_parser::Resolve;
+use wit_parser::{PackageId, Resolve};
 
 use super::{Finding, read, walk};
 
@@ -46,18 +46,25 @@ pub fn bless(root: &Path) -> Result<(), Failure> {
 /// Returns the hash of the contract as the reference printer prints it. Blank lines and the order
 /// of files do not count. Comments do, because they are the contract's documentation.
 fn contract_hash(root: &Path) -> Result<Digest, Failure> {
-    let failed = |error: &dyn std::fmt::Display| {
-        Failure::project(format!("wit/: {error}"), "correct the WIT")
-    };
-    let mut resolve = Resolve::default();
-    let (package, _) = resolve
-        .push_dir(root.join("wit"))
-        .map_err(|error| failed(&format!("{error:#}")))?;
+    let (resolve, package) = parse(root, Resolve::default())?;
     let mut printer = WitPrinter::default();
     printer
         .print(&resolve, package, &[])
-        .map_err(|error| failed(&format!("{error:#}")))?;
+        .map_err(|error| unusable(&format!("{error:#}")))?;
     Ok(Digest::of(printer.output.to_string().as_bytes()))
+}
+
+/// Reads the contract and the packages in `wit/deps` into `resolve`, which says whether unstable
+/// items are read. Also returns the package of the contract.
+pub fn parse(root: &Path, mut resolve: Resolve) -> Result<(Resolve, PackageId), Failure> {
+    let (package, _) = resolve
+        .push_dir(root.join("wit"))
+        .map_err(|error| unusable(&format!("{error:#}")))?;
+    Ok((resolve, package))
+}
+
+fn unusable(error: &str) -> Failure {
+    Failure::project(format!("wit/: {error}"), "correct the WIT")
 }
 
 fn compare_hash(changes: &str, hash: &Digest) -> Option<Finding> {

@@ -52,6 +52,7 @@ const BANNED: &[(&str, &[&str], &str)] = &[
         ],
         "a guest knows the contract alone",
     ),
+    ("host/pages/", HEAVY, CHORES),
     ("xtask/Cargo.toml", HEAVY, CHORES),
     ("xtask/workspace/", HEAVY, CHORES),
     (

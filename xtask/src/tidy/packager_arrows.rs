@@ -22,6 +22,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("shell", &[]),
     ("signing", &[]),
+    ("skipped", &[]),
+    ("staged", &[]),
     ("convert", &["folder", "format", "shell"]),
     ("graph_trial", &["engine_library", "host_program", "leash"]),
     ("image", &["folder", "signing"]),
@@ -39,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "graph_trial",
             "manifest_file",
             "model",
+            "staged",
         ],
     ),
     (
@@ -68,6 +71,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "image",
             "registry",
             "signing",
+            "skipped",
         ],
     ),
     (

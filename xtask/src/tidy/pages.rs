@@ -158,7 +158,7 @@ fn outside_of_blocks(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// Returns the lines of code blocks in one of these languages, each with its number.
+/// Returns the lines of code blocks in one of the given languages, each with its number.
 fn blocks<'a>(text: &'a str, languages: &'a [&str]) -> impl Iterator<Item = (usize, &'a str)> {
     let mut language = None;
     text.lines().enumerate().filter_map(move |(index, line)| {

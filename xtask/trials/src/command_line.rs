@@ -16,7 +16,7 @@ use crate::soak::{self, SoakArgs};
 ///
 /// Results go to standard output, everything else to standard error.
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXIT_CODES, max_term_width = 110)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXIT_CODES)]
 struct Cli {
     /// The command to run.
     #[command(subcommand)]
@@ -71,6 +71,12 @@ mod tests {
     #[test]
     fn command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_page_has_the_commands_of_the_trials() {
+        let commands = scorebox_pages::commands(Cli::command());
+        scorebox_pages::check_part("xtask/docs/trials.md", "commands of the trials", &commands);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod bench;
 mod command_line;
 mod demo;
+mod length;
 mod soak;
 
 use std::process::ExitCode;

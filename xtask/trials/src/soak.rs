@@ -115,7 +115,7 @@ pub struct Tally {
     lost: AtomicU64,
     /// Latency of each answer, in microseconds.
     latencies_us: Mutex<Vec<u32>>,
-    /// Problem of the first call that went wrong. None if no call did.
+    /// Problem of the first call that went wrong. `None` if no call did.
     first: Mutex<Option<String>>,
 }
 

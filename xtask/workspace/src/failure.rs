@@ -10,7 +10,7 @@ use std::process::ExitCode;
 /// Kind of a [`Failure`], which says who can fix it and determines the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A fault of the project: its manifest, model or component.
+    /// A fault of the project: its manifest, model or component, or a file that an argument names.
     Project,
     /// A fault of the tools on this machine.
     Toolchain,
@@ -41,7 +41,7 @@ pub const EXIT_CODES: &str = "Exit codes:
   0  done
   1  anything that no other code names: a failed check or test, a full disk
   2  usage: an argument is unknown, missing or malformed
-  3  project: the manifest, the model or the component must change
+  3  project: the manifest, the model, the component or a file that an argument names must change
   4  toolchain: a compiler, target or tool is missing or failed
   5  registry: it answered, and refused
   6  network: no answer
@@ -81,6 +81,12 @@ impl Failure {
         )
     }
 
+    /// Creates a failure for a file that an argument names and that cannot be read. `fix` says
+    /// which file the argument needs.
+    pub fn unreadable(path: &Path, error: impl Display, fix: impl Into<String>) -> Self {
+        Self::project(format!("{}: cannot be read: {error}", path.display()), fix)
+    }
+
     /// Returns the exit code of this failure.
     pub fn exit_code(&self) -> u8 {
         match self.kind {
@@ -97,5 +103,21 @@ impl Failure {
     pub fn report(&self) -> ExitCode {
         eprintln!("error: {self}");
         ExitCode::from(self.exit_code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_the_exit_codes() {
+        let rows = EXIT_CODES.lines().skip(1).map(|line| {
+            let (code, meaning) = line.trim().split_once("  ").unwrap();
+            format!("| {code} | {meaning} |\n")
+        });
+        let head = "| exit code | meaning |\n|---|---|\n";
+        let table: String = [head.to_owned()].into_iter().chain(rows).collect();
+        scorebox_pages::check_part("xtask/README.md", "exit codes", &table);
     }
 }

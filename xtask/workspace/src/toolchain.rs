@@ -5,6 +5,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use scorebox_text::Problem;
+
 use crate::failure::Failure;
 use crate::tools::{self, apt_line, find};
 use crate::workspace::{self, GUEST_TARGET};
@@ -12,7 +14,7 @@ use crate::workspace::{self, GUEST_TARGET};
 /// Checks everything that building needs, passes a line for each item to `say`, and fails if an
 /// item is missing. If the compilation target of scorers is missing, it is added.
 pub fn check(say: fn(&str)) -> Result<(), Failure> {
-    let mut problems = Vec::new();
+    let (mut problems, mut fixes) = (Vec::new(), Vec::new());
     for outcome in [
         compiler("rustc"),
         compiler("cargo"),
@@ -22,16 +24,16 @@ pub fn check(say: fn(&str)) -> Result<(), Failure> {
     ] {
         match outcome {
             Ok(line) => say(&format!("ok       {line}")),
-            Err((problem, fix)) => {
+            Err(Problem { problem, fix }) => {
                 say(&format!("missing  {problem}\n         fix: {fix}"));
-                problems.push((problem, fix));
+                problems.push(problem);
+                fixes.push(fix);
             }
         }
     }
     if problems.is_empty() {
         return Ok(());
     }
-    let (problems, mut fixes): (Vec<_>, Vec<_>) = problems.into_iter().unzip();
     fixes.dedup();
     Err(Failure::toolchain(
         problems.join("; "),
@@ -39,8 +41,8 @@ pub fn check(say: fn(&str)) -> Result<(), Failure> {
     ))
 }
 
-/// Result of one check: the description of an installed item, or a problem and its fix.
-type Finding = Result<String, (String, String)>;
+/// Result of one check: the description of an installed item, or the problem with the item.
+type Finding = Result<String, Problem>;
 
 fn compiler(program: &str) -> Finding {
     let wanted = channel().unwrap_or_default();
@@ -50,12 +52,13 @@ fn compiler(program: &str) -> Finding {
         )
     };
     let Some(text) = tools::output(program, &["--version"]) else {
-        return Err((format!("{program} cannot be run"), fix()));
+        return Err(Problem::new(format!("{program} cannot be run"), fix()));
     };
     match (version(&text), version(&wanted)) {
-        (Some(found), Some(least)) if found < least => {
-            Err((format!("{text} is older than {wanted}"), fix()))
-        }
+        (Some(found), Some(least)) if found < least => Err(Problem::new(
+            format!("{text} is older than {wanted}"),
+            fix(),
+        )),
         _ => Ok(text),
     }
 }
@@ -96,7 +99,10 @@ fn guest_target() -> Finding {
         Ok(status) if status.success() && has_guest_target() => {
             Ok(format!("target {GUEST_TARGET}, added"))
         }
-        _ => Err((format!("target {GUEST_TARGET} cannot be added"), command)),
+        _ => Err(Problem::new(
+            format!("target {GUEST_TARGET} cannot be added"),
+            command,
+        )),
     }
 }
 
@@ -111,8 +117,8 @@ fn has_guest_target() -> bool {
 fn linker() -> Finding {
     match find("cc") {
         Some(path) => Ok(format!("C compiler and linker {}", path.display())),
-        None => Err((
-            "no C compiler and linker `cc`".to_owned(),
+        None => Err(Problem::new(
+            "no C compiler and linker `cc`",
             apt_line(&["gcc", "libc6-dev"]),
         )),
     }
@@ -125,8 +131,8 @@ fn static_libc() -> Finding {
     if Path::new(&archive).is_absolute() {
         return Ok(format!("static C library {archive}"));
     }
-    Err((
-        "no static C library `libc.a`".to_owned(),
+    Err(Problem::new(
+        "no static C library `libc.a`",
         apt_line(&["gcc", "libc6-dev"]),
     ))
 }

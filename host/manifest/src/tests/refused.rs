@@ -169,6 +169,98 @@ fn a_bad_value_is_answered_with_its_key_and_a_fix() {
 }
 
 #[test]
+fn a_value_of_a_wrong_type_is_answered_with_its_setting_its_form_and_its_line() {
+    #[track_caller]
+    fn check(text: &str, problem: &str, message: &str, fix: &str) {
+        let error = parse(text).unwrap_err();
+        let begin = format!("app/scorebox.toml: {problem}: TOML parse error at line ");
+        assert!(error.starts_with(&begin), "{error}");
+        let end = format!("\n    {message}\n  fix: {fix}");
+        assert!(error.contains(&end), "{end:?} is not in {error:?}");
+    }
+    check(
+        &minimal("[limits]\nqueue = \"x\""),
+        "`limits.queue`",
+        "invalid type: string \"x\", expected a whole number from 0",
+        "give it this form: number, e.g. `queue = 64`",
+    );
+    check(
+        &minimal("[stores.default]\ntimeout = 1"),
+        "`stores.default.timeout`",
+        "invalid type: integer `1`, expected a string",
+        "give it this form: time, e.g. `timeout = \"1s\"`",
+    );
+    check(
+        &minimal("[config]\nthreshold = 0.5"),
+        "`config.threshold`",
+        "invalid type: floating point `0.5`, expected a string",
+        "give it this form: text; ",
+    );
+    check(
+        &minimal("[[trigger]]\nkind = \"http\"\n[[trigger]]\nkind = \"http\"\nmethods = \"put\""),
+        "`trigger.methods`",
+        "invalid type: string \"put\", expected a sequence",
+        "give it this form: list of verbs, e.g. `methods = [\"post\"]`",
+    );
+    check(
+        &minimal("[[packaged.file]]\nname = \"a\"\nsize = 1"),
+        "`packaged.file.digest`",
+        "missing field `digest`",
+        "give it this form: sha256:HEX; ",
+    );
+    check(
+        &minimal("[limits.queue]"),
+        "`limits.queue`",
+        "invalid type: map, expected a whole number from 0",
+        "give it this form: number",
+    );
+    check(
+        &minimal("[[limits]]\nqueue = 1"),
+        "`limits`",
+        "invalid type: map, expected a string",
+        "write a line `[limits]`",
+    );
+    check(
+        &minimal("[trigger]\nkind = \"http\""),
+        "`trigger`",
+        "invalid type: map, expected a sequence",
+        "write a line `[[trigger]]`",
+    );
+}
+
+#[test]
+fn an_unknown_section_is_answered_with_the_nearest_section() {
+    #[track_caller]
+    fn check(text: &str, unknown: &str, nearest: &str) {
+        let message = parse(&minimal(text)).unwrap_err();
+        let expected = format!("`{unknown}` is not a setting\n  fix: the nearest is `{nearest}`;");
+        assert!(message.contains(&expected), "{message}");
+    }
+    check("[limit]", "limit", "[limits]");
+    check("[[limit]]", "limit", "[limits]");
+    check("[[triggers]]", "triggers", "[[trigger]]");
+    check("[store]", "store", "[stores]");
+    check("[limit]\nqueue = 1", "limit.queue", "limits.queue");
+}
+
+#[test]
+fn a_section_that_stands_as_a_value_is_refused() {
+    #[track_caller]
+    fn check(text: &str, section: &str, header: &str) {
+        let message = parse(text).unwrap_err();
+        let expected = format!(
+            "`{section}` is a section, and not a setting\n  fix: write a line `{header}`, "
+        );
+        assert!(message.contains(&expected), "{message}");
+    }
+    check("limits = 3", "limits", "[limits]");
+    check("limits = 1979-05-27", "limits", "[limits]");
+    check("trigger = []", "trigger", "[[trigger]]");
+    let store = minimal("[stores]\ndefault = \"redis\"");
+    check(&store, "stores.default", "[stores.default]");
+}
+
+#[test]
 fn an_address_in_the_manifest_is_refused_and_not_repeated() {
     let message = parse(&minimal(
         "[stores.default]\nurl = \"redis://:hunter2@cache:6379\"",

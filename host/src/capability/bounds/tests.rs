@@ -121,8 +121,10 @@ fn what_exceeds_a_row_is_refused_with_the_bound() {
         set_many.exceeded(size)
     };
     assert_eq!(pairs(4096, 10, 10), None);
-    let text = |found: Option<String>, part: &str| {
-        let found = found.unwrap_or_default();
+    let text = |found: Option<Exceeded>, part: &str| {
+        let found = found
+            .map(|exceeded| exceeded.to_string())
+            .unwrap_or_default();
         assert!(found.contains(part), "{found}");
     };
     text(

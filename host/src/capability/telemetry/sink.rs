@@ -134,7 +134,8 @@ impl LogSink {
 }
 
 impl Call {
-    /// Returns true if the call may write one more line of these texts, and counts the line.
+    /// Returns true if the call may write one more line, which consists of the given texts, and
+    /// counts the line.
     fn admits(&mut self, level: LogLevel, texts: &[&str]) -> bool {
         if self.overflowed && level != LogLevel::ERROR {
             return false;

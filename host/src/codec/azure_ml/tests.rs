@@ -72,7 +72,7 @@ fn a_misfit_is_named_by_its_pointer() {
     check(
         r#"{"x": [[1, [2]]]}"#,
         "/x/0/1",
-        "a list, where a f32 element",
+        "a list, where an f32 element",
     );
     check(r#"{"x": [[1, "2"]]}"#, "/x/0/1", "a string");
     check(r#"{"x": [[null, 2]]}"#, "/x/0/0", "null");

@@ -23,13 +23,12 @@ pub(super) fn tensors(
 ) -> Result<Vec<Tensor>, ScoreFailure> {
     let mut found: Vec<Option<Tensor>> = ports.iter().map(|_| None).collect();
     for (index, input) in inputs.into_iter().enumerate() {
-        let wrong =
-            |place: &str, message: String| misfit(format!("/inputs/{index}{place}"), message);
+        let place = Place(index);
         let slot = input
             .port
             .and_then(|port| Some((ports.get(port)?, found.get_mut(port)?)));
         let Some((port, slot)) = slot else {
-            return Err(wrong(
+            return Err(place.misfit(
                 "",
                 format!(
                     "This input has no name. The inputs are {}.",
@@ -38,11 +37,9 @@ pub(super) fn tensors(
             ));
         };
         if slot.is_some() {
-            return Err(wrong("/name", "This input is given twice.".to_owned()));
+            return Err(place.misfit("/name", "This input is given twice.".to_owned()));
         }
-        *slot = Some(
-            tensor(port, input, &mut binary).map_err(|(place, message)| wrong(&place, message))?,
-        );
+        *slot = Some(tensor(port, place, input, &mut binary)?);
     }
     if !binary.rest.is_empty() {
         let message = format!(
@@ -67,10 +64,26 @@ pub(super) fn tensors(
         .collect()
 }
 
-/// Returns the tensor of an input. The error holds a JSON pointer inside the input, and the
-/// message.
-fn tensor(port: &Port, input: Input, binary: &mut Binary<'_>) -> Result<Tensor, (String, String)> {
-    let wrong = |place: &str, message: String| (place.to_owned(), message);
+/// Place of an input in a request: its index in the list of inputs.
+#[derive(Clone, Copy)]
+struct Place(usize);
+
+impl Place {
+    /// Returns the failure of a part of the input. `part` is the JSON pointer to it inside the
+    /// input, which is empty for the input itself.
+    fn misfit(self, part: &str, message: String) -> ScoreFailure {
+        misfit(format!("/inputs/{}{part}", self.0), message)
+    }
+}
+
+/// Returns the tensor of an input.
+fn tensor(
+    port: &Port,
+    place: Place,
+    input: Input,
+    binary: &mut Binary<'_>,
+) -> Result<Tensor, ScoreFailure> {
+    let wrong = |part: &str, message: String| place.misfit(part, message);
     let wanted = datatype(port.dtype);
     match input.dtype {
         Some(dtype) if dtype == port.dtype => {}
@@ -107,7 +120,7 @@ fn tensor(port: &Port, input: Input, binary: &mut Binary<'_>) -> Result<Tensor, 
                 "This dimension is {have}, where {want} belongs; the input is {}.",
                 shape_text(port)
             );
-            return Err((format!("/shape/{index}"), message));
+            return Err(wrong(&format!("/shape/{index}"), message));
         }
     }
     let elements = shape

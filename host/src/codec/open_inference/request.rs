@@ -359,35 +359,37 @@ fn port<E: serde::de::Error>(
     name: Scalar<'_>,
     reader: &mut Reader,
 ) -> Result<Option<usize>, E> {
-    let Some(name) = name.text(reader)? else {
-        return Ok(None);
-    };
-    match ports.iter().position(|port| port.name == name) {
-        Some(port) => Ok(Some(port)),
-        None => {
-            let expected = expectation(ports);
-            Err(reader.misfit(format!(
-                "There is no {direction} of this name. The {direction}s are {expected}."
-            )))
-        }
-    }
+    let find = |name: &str| ports.iter().position(|port| port.name == name);
+    named(name, reader, find, |_| {
+        let expected = expectation(ports);
+        format!("There is no {direction} of this name. The {direction}s are {expected}.")
+    })
 }
 
 /// Returns the element type of a datatype of the Open Inference Protocol. Returns `None` if the
 /// datatype is `null`.
 fn dtype<E: serde::de::Error>(name: Scalar<'_>, reader: &mut Reader) -> Result<Option<Dtype>, E> {
+    let find = |name: &str| DTYPES.into_iter().find(|dtype| datatype(*dtype) == name);
+    named(name, reader, find, |name| {
+        let known = DTYPES.map(datatype).join(", ");
+        let name = quoted(name, NAME_BYTES);
+        format!("{name} is not accepted. Tensors are of {known}.")
+    })
+}
+
+/// Returns what `find` finds by a name of the request, or `None` if the name is `null`. If nothing
+/// has the name, the error is the text that `unknown` returns.
+fn named<T, E: serde::de::Error>(
+    name: Scalar<'_>,
+    reader: &mut Reader,
+    find: impl FnOnce(&str) -> Option<T>,
+    unknown: impl FnOnce(&str) -> String,
+) -> Result<Option<T>, E> {
     let Some(name) = name.text(reader)? else {
         return Ok(None);
     };
-    match DTYPES.iter().find(|dtype| datatype(**dtype) == name) {
-        Some(dtype) => Ok(Some(*dtype)),
-        None => {
-            let known: Vec<_> = DTYPES.iter().map(|dtype| datatype(*dtype)).collect();
-            let name = quoted(&name, NAME_BYTES);
-            Err(reader.misfit(format!(
-                "{name} is not accepted. Tensors are of {}.",
-                known.join(", ")
-            )))
-        }
+    match find(&name) {
+        Some(found) => Ok(Some(found)),
+        None => Err(reader.misfit(unknown(&name))),
     }
 }

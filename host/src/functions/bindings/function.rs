@@ -10,17 +10,17 @@ use super::files::{FunctionFile, RawBinding};
 use crate::functions::route::Route;
 use crate::manifest::Manifest;
 use crate::manifest::triggers::{DEFAULT_MAX_DELIVERY_COUNT, Start};
+use crate::text::Problem;
 
 /// Converts a `function.json` to a function, and returns it with the HTTP methods of its trigger.
 ///
 /// `prefix` is the prefix of HTTP routes. It is `None` if the Functions host forwards no requests.
-/// An error is a pair of a problem and its fix.
 pub(super) fn function(
     name: String,
     file: FunctionFile,
     prefix: Option<&str>,
     manifest: &Manifest,
-) -> Result<(Function, Vec<String>), (String, String)> {
+) -> Result<(Function, Vec<String>), Problem> {
     let is_trigger = |binding: &RawBinding| binding.kind.to_ascii_lowercase().ends_with("trigger");
     let is_out = |binding: &RawBinding| {
         binding
@@ -34,17 +34,17 @@ pub(super) fn function(
             .clone()
             .filter(|name| !name.is_empty())
             .ok_or_else(|| {
-                (
+                Problem::new(
                     format!("the {what} of type {} has no name", binding.kind),
-                    "add `\"name\"` to the binding".to_owned(),
+                    "add `\"name\"` to the binding",
                 )
             })
     };
     let mut triggers = file.bindings.iter().filter(|binding| is_trigger(binding));
     let (Some(trigger), None) = (triggers.next(), triggers.next()) else {
-        return Err((
-            "it does not have exactly one trigger".to_owned(),
-            "give it one binding whose type ends in Trigger".to_owned(),
+        return Err(Problem::new(
+            "it does not have exactly one trigger",
+            "give it one binding whose type ends in Trigger",
         ));
     };
     let binding = match trigger.kind.to_ascii_lowercase().as_str() {
@@ -61,9 +61,9 @@ pub(super) fn function(
             data_type: data_type(trigger),
         },
         _ => {
-            return Err((
+            return Err(Problem::new(
                 format!("a trigger of type {} is not served", trigger.kind),
-                "use httpTrigger, blobTrigger, serviceBusTrigger or warmupTrigger".to_owned(),
+                "use httpTrigger, blobTrigger, serviceBusTrigger or warmupTrigger",
             ));
         }
     };
@@ -77,12 +77,12 @@ pub(super) fn function(
             http = Some(name);
         } else if data_type(other) == DataType::Binary {
             // The source code of the Functions host and its maintainers contradict each other here.
-            return Err((
+            return Err(Problem::new(
                 format!(
                     "the output {name} has a `dataType`, so it is uncertain what the Functions \
                      host writes"
                 ),
-                "remove `dataType` from the output: bytes arrive as bytes without it".to_owned(),
+                "remove `dataType` from the output: bytes arrive as bytes without it",
             ));
         } else {
             let output = OutputBinding {
@@ -100,9 +100,9 @@ pub(super) fn function(
         }
     }
     if binding == TriggerBinding::Http && http.is_none() {
-        return Err((
-            "an HTTP trigger without an HTTP output cannot answer".to_owned(),
-            "add {\"type\": \"http\", \"direction\": \"out\", \"name\": \"res\"}".to_owned(),
+        return Err(Problem::new(
+            "an HTTP trigger without an HTTP output cannot answer",
+            "add {\"type\": \"http\", \"direction\": \"out\", \"name\": \"res\"}",
         ));
     }
     // With any further binding, the Functions host wraps the request in an envelope even if

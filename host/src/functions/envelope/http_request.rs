@@ -84,8 +84,8 @@ pub fn route_attribute(name: &str) -> String {
     format!("route.{}", name.to_ascii_lowercase())
 }
 
-/// Returns true if the Functions host writes the body of a request with these headers as base64,
-/// which depends on the content type.
+/// Returns true if the Functions host writes the body of a request with the given headers as
+/// base64, which depends on the content type.
 fn is_encoded(headers: &HeaderMap) -> bool {
     let content_type = headers
         .get(CONTENT_TYPE)

@@ -7,10 +7,10 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 use wasmtime::component::types::ComponentItem;
 
-use super::world::Misfit;
 use crate::capability::{Capabilities, Grant, grant};
 use crate::graph::NO_ENGINE;
 use crate::manifest::Manifest;
+use crate::text::Problem;
 
 /// Returns true if a component calls graphs, and so needs the graphs of its model.
 #[cfg(feature = "graphs")]
@@ -26,7 +26,7 @@ pub(super) fn check_imports(
     component: &Component,
     manifest: &Manifest,
     capabilities: &Capabilities,
-) -> Result<(), Misfit> {
+) -> Result<(), Problem> {
     let mut strange = Vec::new();
     let mut missing = None;
     let has_commands = manifest
@@ -39,7 +39,7 @@ pub(super) fn check_imports(
             Some(Grant::Always) => {}
             Some(Grant::Graphs) if !lends => {}
             Some(Grant::Graphs) if cfg!(not(feature = "graphs")) => {
-                missing = Some((
+                missing = Some(Problem::new(
                     format!("imports {name}, and this program has no engine for graphs"),
                     NO_ENGINE,
                 ));
@@ -50,19 +50,19 @@ pub(super) fn check_imports(
                     .iter()
                     .all(|graphs| graphs.iter().next().is_none()) =>
             {
-                missing = Some((
+                missing = Some(Problem::new(
                     format!("imports {name}, and the model holds no graph"),
                     "put an .onnx file into the folder that scorer.model names",
                 ));
             }
             Some(Grant::Stores) if manifest.stores.is_empty() => {
-                missing = Some((
+                missing = Some(Problem::new(
                     format!("imports {name}, and the manifest grants no store"),
                     "add `[stores.default]` to scorebox.toml; without a Redis URL it is kept in memory",
                 ));
             }
             Some(Grant::Commands) if !has_commands => {
-                missing = Some((
+                missing = Some(Problem::new(
                     format!("imports {name}, and the manifest grants no commands"),
                     "write `commands` under a `[stores.<name>]` of scorebox.toml, with the \
                      commands that the scorer sends, e.g. `commands = [\"@hash\"]`",
@@ -81,16 +81,15 @@ pub(super) fn check_imports(
         // The tools for JavaScript import these interfaces by default.
         if strange.iter().all(|name| name.starts_with("wasi:http/")) {
             let fix = "build the scorer without HTTP (componentize-js: `-d http -d fetch-event`); it has no network";
-            return Err((problem, fix.to_owned()));
+            return Err(Problem::new(problem, fix));
         }
-        return Err((
+        return Err(Problem::new(
             problem,
             "remove the dependency that needs it; a scorer has model, graphs, cache, redis, metrics, wasi:nn, wasi:keyvalue, \
-             wasi:logging and wasi:config, and no network, files or host of its own"
-                .to_owned(),
+             wasi:logging and wasi:config, and no network, files or host of its own",
         ));
     }
-    missing.map_or(Ok(()), |(problem, fix)| Err((problem, fix.to_owned())))
+    missing.map_or(Ok(()), Err)
 }
 
 /// Returns true if an imported item is more than a collection of types, so that the host has to

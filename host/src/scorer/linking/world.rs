@@ -10,9 +10,7 @@ use wasmtime::component::Component;
 
 #[cfg(feature = "compiler")]
 use crate::error::StartupError;
-
-/// A problem of a component and the fix for it, as texts of an error.
-pub(super) type Misfit = (String, String);
+use crate::text::Problem;
 
 /// Version of the WIT contract `scorebox:scoring` that this host serves.
 pub const WIT_VERSION: &str = "0.1.0";
@@ -54,7 +52,7 @@ pub(crate) fn world_at(
     component: &Component,
     path: &std::path::Path,
 ) -> Result<World, StartupError> {
-    let fail = |(problem, fix)| StartupError::Component {
+    let fail = |Problem { problem, fix }| StartupError::Component {
         path: path.to_path_buf(),
         problem,
         fix,
@@ -62,8 +60,8 @@ pub(crate) fn world_at(
     world_of(engine, component).map_err(fail)
 }
 
-/// Returns the world that a component exports. The error is the problem and the fix for it.
-pub(super) fn world_of(engine: &Engine, component: &Component) -> Result<World, Misfit> {
+/// Returns the world that a component exports.
+pub(super) fn world_of(engine: &Engine, component: &Component) -> Result<World, Problem> {
     let exports: Vec<String> = component
         .component_type()
         .exports(engine)
@@ -83,7 +81,7 @@ pub(super) fn world_of(engine: &Engine, component: &Component) -> Result<World, 
         .map(String::as_str)
         .collect();
     Err(match (found.len(), ours.as_slice()) {
-        (0, []) => (
+        (0, []) => Problem::new(
             format!(
                 "exports no scorer: it exports {}",
                 if exports.is_empty() {
@@ -98,7 +96,7 @@ pub(super) fn world_of(engine: &Engine, component: &Component) -> Result<World, 
                 worlds[1].export()
             ),
         ),
-        (0, ours) => (
+        (0, ours) => Problem::new(
             format!(
                 "is a scorer of another version of the contract: it exports {}",
                 ours.join(", ")
@@ -107,9 +105,9 @@ pub(super) fn world_of(engine: &Engine, component: &Component) -> Result<World, 
                 "build it against scorebox:scoring@{WIT_VERSION}, or run it with the host of its version"
             ),
         ),
-        _ => (
-            "exports both worlds".to_owned(),
-            "export one of them: the host would not know which to call".to_owned(),
+        _ => Problem::new(
+            "exports both worlds",
+            "export one of them: the host would not know which to call",
         ),
     })
 }

@@ -17,7 +17,7 @@ pub(super) const LAST_LOOK: Duration = Duration::from_millis(50);
 pub enum Claimed {
     /// This process has the claim and computes the answer.
     Ours(Claim),
-    /// Another process has computed the answer meanwhile.
+    /// Another process has computed this answer and written it to the store.
     Kept(Output),
     /// Each process computes the answer for itself: the store did not respond, or the process with
     /// the claim takes too long.

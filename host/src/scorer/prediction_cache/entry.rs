@@ -14,8 +14,8 @@ use crate::model::Dtype;
 use crate::scorer::instance::Output;
 use crate::tensor::Tensor;
 
-/// Size of the digest at the start of an entry, in bytes. The digest covers the entry's key and the
-/// rest of the entry.
+/// Size of the digest at the start of an entry of the prediction cache, in bytes. The digest covers
+/// the entry's key and the rest of the entry.
 const DIGEST_BYTES: usize = 32;
 
 /// Maximum size of an answer that is kept, in bytes. Reading a larger answer costs about as much as
@@ -25,10 +25,12 @@ pub const ANSWER_BYTES: usize = 1 << 20;
 /// Approximate memory that an answer in the cache takes in addition to its own bytes, in bytes.
 pub(super) const ANSWER_COST_BYTES: u64 = 256;
 
-/// Maximum size of the description that precedes the answer in an entry, in bytes.
+/// Maximum size of the description that precedes the answer in an entry of the prediction cache, in
+/// bytes.
 const HEAD_BYTES: usize = 64 << 10;
 
-/// Maximum size of an entry, in bytes. A longer entry is not read to its end.
+/// Maximum size of an entry of the prediction cache, in bytes. A longer entry is not read to its
+/// end.
 pub const ENTRY_BYTES: usize = DIGEST_BYTES + 4 + HEAD_BYTES + ANSWER_BYTES;
 
 /// Description of an answer, which precedes the answer's bytes in an entry.

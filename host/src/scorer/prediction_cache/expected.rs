@@ -7,10 +7,44 @@ use crate::call::Payload;
 use crate::codec::media_type::same_type;
 use crate::scorer::instance::Output;
 use crate::scorer::signature::Signature;
-use crate::tensor::{self, Port};
+use crate::tensor::{self, Misfit, Port};
 
 /// Maximum length of the content type of an answer, in bytes.
 const CONTENT_TYPE_BYTES: usize = 1 << 10;
+
+/// Reason why an entry of the store is not an answer that the scorer could have given.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RefusedEntry {
+    /// The bytes are not an entry for the key.
+    #[error("it is damaged, or written for another key")]
+    Damaged,
+    /// The answer has another number of tensors than the scorer has outputs.
+    #[error("it has {found} tensors, and the scorer has {expected} outputs")]
+    Count {
+        /// Number of tensors of the answer.
+        found: usize,
+        /// Number of outputs of the scorer.
+        expected: usize,
+    },
+    /// A tensor does not fit its output port.
+    #[error(transparent)]
+    Tensors(#[from] Misfit),
+    /// The answer is a payload of a scorer of tensors.
+    #[error("it is a payload, and the scorer answers tensors")]
+    NoTensors,
+    /// The answer consists of tensors of a scorer of payloads.
+    #[error("it consists of tensors, and the scorer answers payloads")]
+    NoPayload,
+    /// The content type is too long. The number is its length in bytes.
+    #[error("its content type has {0} bytes")]
+    LongContentType(usize),
+    /// The content type is not a media type.
+    #[error("its content type `{}` is not a media type", .0.escape_debug())]
+    NotMediaType(String),
+    /// The content type is a media type that the signature does not state.
+    #[error("its content type `{0}` is not one that the scorer states")]
+    Unstated(String),
+}
 
 /// Outputs that the scorer's signature states. Answers from the store are checked against them.
 #[derive(Debug, Clone)]
@@ -35,29 +69,24 @@ impl Expected {
     /// output ports.
     ///
     /// # Errors
-    /// Fails if the answer does not fit the outputs. The text says why.
-    pub fn checked(&self, output: Output) -> Result<Output, String> {
+    /// Fails if the answer does not fit the outputs.
+    pub fn checked(&self, output: Output) -> Result<Output, RefusedEntry> {
         match (self, output) {
             (Self::Tensors(ports), Output::Tensors(tensors)) => {
                 if tensors.len() != ports.len() {
-                    return Err(format!(
-                        "it has {} tensors, and the scorer has {} outputs",
-                        tensors.len(),
-                        ports.len()
-                    ));
+                    return Err(RefusedEntry::Count {
+                        found: tensors.len(),
+                        expected: ports.len(),
+                    });
                 }
-                tensor::in_order(ports, tensors).map(Output::Tensors)
+                Ok(Output::Tensors(tensor::in_order(ports, tensors)?))
             }
             (Self::Payload(content_types), Output::Payload(payload)) => {
                 fits(content_types, &payload)?;
                 Ok(Output::Payload(payload))
             }
-            (Self::Tensors(_), Output::Payload(_)) => {
-                Err("it is a payload, and the scorer answers tensors".to_owned())
-            }
-            (Self::Payload(_), Output::Tensors(_)) => {
-                Err("it consists of tensors, and the scorer answers payloads".to_owned())
-            }
+            (Self::Tensors(_), Output::Payload(_)) => Err(RefusedEntry::NoTensors),
+            (Self::Payload(_), Output::Tensors(_)) => Err(RefusedEntry::NoPayload),
         }
     }
 
@@ -77,25 +106,20 @@ impl Expected {
 
 /// Checks the content type of a payload. The content type becomes a header, and callers decode the
 /// body by it.
-fn fits(content_types: &[String], payload: &Payload) -> Result<(), String> {
+fn fits(content_types: &[String], payload: &Payload) -> Result<(), RefusedEntry> {
     let label = payload.content_type.as_str();
     if label.len() > CONTENT_TYPE_BYTES {
-        return Err(format!("its content type has {} bytes", label.len()));
+        return Err(RefusedEntry::LongContentType(label.len()));
     }
     if content_types.is_empty() && label.is_empty() {
         return Ok(());
     }
     let is_printable = label.bytes().all(|byte| (0x20..0x7f).contains(&byte));
     if !is_printable || label.parse::<mime::Mime>().is_err() {
-        return Err(format!(
-            "its content type `{}` is not a media type",
-            label.escape_debug()
-        ));
+        return Err(RefusedEntry::NotMediaType(label.to_owned()));
     }
     if !content_types.is_empty() && !content_types.iter().any(|stated| same_type(stated, label)) {
-        return Err(format!(
-            "its content type `{label}` is not one that the scorer states"
-        ));
+        return Err(RefusedEntry::Unstated(label.to_owned()));
     }
     Ok(())
 }
@@ -152,7 +176,7 @@ mod tests {
             vec![label(), tensor("scores", Dtype::F32, &[0, u64::MAX], 0)],
         ];
         for list in refused {
-            let problem = checked(list).unwrap_err();
+            let problem = checked(list).unwrap_err().to_string();
             assert!(problem.len() < 300, "{problem}");
         }
         assert!(tensors.checked(payload("application/json")).is_err());

@@ -37,6 +37,10 @@ fn the_door_checks_media_type_and_schema() {
         admit("text/plain", "a"),
         Err(ScoreFailure::Unsupported { .. })
     ));
+    let Err(ScoreFailure::Unsupported { content_type, .. }) = admit("text/\u{1b}[2J", "a") else {
+        panic!()
+    };
+    assert_eq!(content_type, "text/\\u{1b}[2J");
     let label = |content_type: &str| {
         signature
             .labelled(Payload {
@@ -65,7 +69,9 @@ fn a_contract_that_cannot_be_is_refused() {
             output: shape(&[], None),
             deterministic: true,
         };
-        let message = PayloadSignature::from_wit(described).unwrap_err();
+        let message = PayloadSignature::from_wit(described)
+            .unwrap_err()
+            .to_string();
         assert!(message.contains(expected), "{message}");
     }
     check(shape(&["json"], None), "not a media type");

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Shared, State};
+use crate::LOG_TARGET;
 use crate::dialer::Dialed;
 
 /// Pause after the first failed attempt to connect. The pause doubles with each further failure, up
@@ -40,7 +41,11 @@ impl Shared {
             match self.dialer.dial(&self.address).await {
                 Ok(dialed) => {
                     if failures > 0 {
-                        tracing::info!(after_attempts = failures + 1, "Redis is connected again");
+                        tracing::info!(
+                            target: LOG_TARGET,
+                            after_attempts = failures + 1,
+                            "Redis is connected again"
+                        );
                     }
                     failures = 0;
                     number += 1;
@@ -50,7 +55,7 @@ impl Shared {
                     failures += 1;
                     // An outage is logged once, not once per attempt.
                     if failures == 1 {
-                        tracing::warn!("Redis cannot be reached: {why}");
+                        tracing::warn!(target: LOG_TARGET, "Redis cannot be reached: {why}");
                     }
                     self.state.send_replace(State::Away(why.to_string().into()));
                     if self.is_forgotten() {
@@ -86,13 +91,16 @@ impl Shared {
             loop {
                 match self.dialer.log_in_again(&connection, &login).await {
                     Ok(()) => {
-                        tracing::debug!("Redis accepted the new login");
+                        tracing::debug!(target: LOG_TARGET, "Redis accepted the new login");
                         login = logins.next().await;
                     }
                     Err(why) => {
                         // The old login stays valid: the server may learn of the new one later than
                         // this host.
-                        tracing::warn!("Redis does not accept the new login yet: {why}");
+                        tracing::warn!(
+                            target: LOG_TARGET,
+                            "Redis does not accept the new login yet: {why}"
+                        );
                         tokio::select! {
                             next = logins.next() => login = next,
                             () = tokio::time::sleep(LOGIN_PAUSE) => {}
@@ -111,8 +119,8 @@ impl Shared {
         }
     }
 
-    /// Replaces the connection with this number, unless it was already replaced. Calls that wait
-    /// for an answer on the old connection go on waiting.
+    /// Replaces the connection with the given number, unless it was already replaced. Calls that
+    /// wait for an answer on the old connection go on waiting.
     pub(super) fn suspect(&self, number: u64) {
         let changed = self.state.send_if_modified(|state| {
             let is_it = matches!(state, State::Connected(_, now, _) if *now == number);

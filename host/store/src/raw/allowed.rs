@@ -87,8 +87,8 @@ impl Allowed {
 /// Maximum length of a command's name in an error message, in bytes.
 const NAME_SHOWN: usize = 40;
 
-/// Returns true if an entry of the list means the command in this row. A name such as `XGROUP`
-/// means all of its subcommands.
+/// Returns true if an entry of the list of allowed commands means the command in a row of the
+/// table. A name such as `XGROUP` means all of its subcommands.
 fn is_meant(entry: &str, row: &Row) -> bool {
     let container = row
         .name

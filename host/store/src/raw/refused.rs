@@ -9,7 +9,7 @@ pub struct Refused {
     pub names: &'static [&'static str],
     /// Reason for the refusal, as the end of a sentence that begins with "… is never allowed: ".
     pub why: &'static str,
-    /// Instruction that says what to use in place of these commands.
+    /// Instruction that says what to use in place of the refused commands.
     pub instead: &'static str,
 }
 

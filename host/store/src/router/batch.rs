@@ -137,7 +137,7 @@ async fn dispatch(shares: Vec<Share>, commands: &[Routed], deadline: Instant) ->
     join_all(sent).await
 }
 
-/// Returns the commands of a batch that are at these positions.
+/// Returns the commands of a batch that are at the given positions.
 fn of_share<'a>(commands: &'a [Routed], indices: &'a [usize]) -> impl Iterator<Item = &'a Routed> {
     indices.iter().filter_map(move |index| commands.get(*index))
 }

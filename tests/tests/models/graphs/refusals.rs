@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use scorebox_tests::app::App;
-use scorebox_tests::host::{invoke, refused, scorebox};
+use scorebox_tests::host::{invoke, refused, scorebox, scorebox_alone};
 use scorebox_tests::{onnx, place, programs, run};
 
 #[test]
@@ -76,6 +76,25 @@ fn what_cannot_be_served_is_refused_with_its_fix() {
     run::finish(&mut command, b"")
         .ended(5)
         .said(&["no engine for graphs", "fix:"]);
+}
+
+#[test]
+fn the_command_graph_answers_a_damaged_file_with_json() {
+    let app = App::graph("m.onnx", b"not a graph at all", "");
+    let mut graph = scorebox_alone("graph");
+    graph
+        .arg(app.path().join("model/m.onnx"))
+        .env("SCOREBOX_ENGINE_LIBRARY", place::engine_library());
+    let refused = run::finish(&mut graph, b"")
+        .ended(5)
+        .said(&["m.onnx: cannot be loaded", "fix:"]);
+    let answer = refused.json();
+    let error = &answer["error"];
+    assert_eq!(error["exit_code"], 5, "{error}");
+    for (key, part) in [("problem", "m.onnx: cannot be loaded"), ("fix", "convert")] {
+        let text = error[key].as_str().unwrap_or_default();
+        assert!(text.contains(part), "{error}");
+    }
 }
 
 #[test]

@@ -137,6 +137,6 @@ fn only_the_right_key_and_a_whole_signature_will_do() {
             .arg(&public),
         b"",
     )
-    .ended(1);
+    .ended(3);
     refused.said(&["mine.pub", "no private key", "openssl genpkey"]);
 }

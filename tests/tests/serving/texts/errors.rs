@@ -20,6 +20,7 @@ const MANIFESTS: &[(&str, &str)] = &[
     ("A size is a word.", "[limits]\nmemory = \"much\"\n"),
     ("A size is too large.", "[limits]\nmemory = \"64GiB\"\n"),
     ("A count is zero.", "[limits]\ninstances = 0\n"),
+    ("A count is a text.", "[limits]\nqueue = \"x\"\n"),
     (
         "A choice is not known.",
         "[instances]\nisolation = \"none\"\n",
@@ -28,6 +29,7 @@ const MANIFESTS: &[(&str, &str)] = &[
         "A key is given twice.",
         "version = \"1\"\nversion = \"2\"\n",
     ),
+    ("A trigger has one bracket.", "[trigger]\nkind = \"http\"\n"),
     ("A trigger has no kind.", "[[trigger]]\nroute = \"score\"\n"),
     ("A trigger is not known.", "[[trigger]]\nkind = \"timer\"\n"),
     (
@@ -178,6 +180,8 @@ fn errors_of_serve() {
     );
     let variable = [("SCOREBOX_LOG_FORMAT", "xml")];
     serve("The log format is not known.", &["--port", "0"], &variable);
+    let variable = [("SCOREBOX_LOG", "loud")];
+    serve("The log level is not known.", &["--port", "0"], &variable);
     let stores = App::with(programs::KEYS, "[stores.default]\n");
     for (subject, url) in [
         (
@@ -235,6 +239,12 @@ fn errors_of_invoke() {
     );
     invoke(
         "The file is missing.",
+        &digits,
+        &["--input", "/nowhere/input.json"],
+        "",
+    );
+    invoke(
+        "The file has no flag.",
         &digits,
         &["/nowhere/input.json"],
         "",

@@ -97,12 +97,26 @@ pub struct Input {
 
 const KINDS: [&str; 5] = ["f32", "f64", "i64", "bool", "text"];
 
-fn input(text: &str) -> Result<Input, String> {
-    let form = || {
-        format!(
-            "`{text}` is not NAME=TYPE or NAME=TYPE[COLUMNS], with a type of {}",
-            KINDS.join(", ")
-        )
+/// Reason why the value of a flag is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum ValueError {
+    /// The value of `--inputs` is not the description of an input.
+    #[error(
+        "`{text}` is not NAME=TYPE or NAME=TYPE[COLUMNS], with a type of {}",
+        KINDS.join(", ")
+    )]
+    Input {
+        /// Description of the input, as the user gave it.
+        text: String,
+    },
+    /// The value of `--memory` is not a size, or too small.
+    #[error("not a size of at least 1GiB, e.g. 8GiB or 6000MiB")]
+    Memory,
+}
+
+fn input(text: &str) -> Result<Input, ValueError> {
+    let form = || ValueError::Input {
+        text: text.to_owned(),
     };
     let (name, kind) = text
         .rsplit_once('=')
@@ -128,7 +142,7 @@ fn input(text: &str) -> Result<Input, String> {
     })
 }
 
-fn size(text: &str) -> Result<u64, String> {
+fn size(text: &str) -> Result<u64, ValueError> {
     let number = |text: &str, unit: u64| {
         text.parse::<u64>()
             .ok()
@@ -141,7 +155,7 @@ fn size(text: &str) -> Result<u64, String> {
     };
     bytes
         .filter(|bytes| *bytes >= 1 << 30)
-        .ok_or_else(|| "not a size of at least 1GiB, e.g. 8GiB or 6000MiB".to_owned())
+        .ok_or(ValueError::Memory)
 }
 
 #[cfg(test)]

@@ -25,9 +25,9 @@ const WHO: &str = "import sys; print('%d.%d' % sys.version_info[:2]); print(sys.
 pub struct Environment {
     /// Path of the interpreter.
     pub python: PathBuf,
-    /// Folder with the pinned libraries. None if the interpreter's own libraries are used.
+    /// Folder with the pinned libraries. `None` if the interpreter's own libraries are used.
     pub libraries: Option<PathBuf>,
-    /// Digest of the file that pins the libraries. None if the caller chose the interpreter.
+    /// Digest of the file that pins the libraries. `None` if the caller chose the interpreter.
     pub requirements: Option<Digest>,
 }
 

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::arguments::ConvertArgs;
 use super::report::{Answer, Converted, Described};
-use super::{environment, isolated};
+use super::{UNREADABLE, environment, isolated};
 use crate::folder::Replacement;
 use crate::format::Format;
 
@@ -201,7 +201,7 @@ fn name_of(file: &Path) -> String {
 }
 
 fn described(file: &Path, name: String) -> Result<Described, Failure> {
-    let unreadable = |error| Failure::file(file, "be read", error);
+    let unreadable = |error| Failure::unreadable(file, error, UNREADABLE);
     let (digest, bytes) =
         Digest::of_reader(File::open(file).map_err(unreadable)?).map_err(unreadable)?;
     Ok(Described {

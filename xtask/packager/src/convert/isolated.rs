@@ -18,7 +18,7 @@ use super::environment::{self, Environment};
 
 /// Maximum number of bytes that are read of the answer of the process that converts.
 const ANSWER_BYTES: u64 = 16 << 20;
-/// Maximum number of bytes that are read of the standard error of the process that converts.
+/// Maximum number of bytes that are read from the standard error of the process that converts.
 const TEXT_BYTES: u64 = 256 << 10;
 /// Pause between two checks whether the process that converts has ended.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -26,11 +26,11 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Result of the process that converts, after its end.
 #[derive(Debug)]
 pub struct Ended {
-    /// Answer of the process. None if the process left no JSON.
+    /// Answer of the process. `None` if the process left no JSON.
     pub answer: Option<Value>,
     /// Text that the process wrote to its standard error.
     pub said: String,
-    /// Exit status of the process. None if the process was ended because its time was over.
+    /// Exit status of the process. `None` if the process was ended because its time was over.
     pub status: Option<ExitStatus>,
 }
 

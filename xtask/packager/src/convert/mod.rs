@@ -24,6 +24,9 @@ const PICKLED: [&str; 4] = ["joblib", "pickle", "pkl", "sav"];
 /// File extensions of the compressions that joblib uses.
 const COMPRESSED: [&str; 5] = ["bz2", "gz", "lzma", "xz", "z"];
 
+/// Fix for a source file that cannot be read.
+const UNREADABLE: &str = "name a file that exists and that you may read";
+
 /// Runs `cargo xtask convert`.
 pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let name = args

@@ -6,20 +6,23 @@
 
 mod archive;
 mod elements;
+mod error;
 mod header;
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, Write};
 use std::path::Path;
 
 use bytesize::ByteSize;
-use scorebox_host::text::{NAME_BYTES, quoted};
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace::shown;
 use zip::ZipArchive;
 
 use self::elements::CopyError;
+use self::error::{ArrayError, FileError};
 pub use self::header::Header;
+use super::UNREADABLE;
 use super::safetensors_file::{self, Planned, RESERVED};
 
 /// An array of the source file whose data were not read yet.
@@ -60,17 +63,15 @@ impl Import<'_> {
     /// Writes the safetensors file, lists its tensors, and prints its path.
     pub fn run(&self) -> Result<(), Failure> {
         let name = self.written_name()?;
-        let file =
-            File::open(self.file).map_err(|error| Failure::file(self.file, "be read", error))?;
+        let file = File::open(self.file)
+            .map_err(|error| Failure::unreadable(self.file, error, UNREADABLE))?;
         let is_archive = self
             .file
             .extension()
             .is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
-        let mut source = Source::new(BufReader::new(file), is_archive)
-            .map_err(|problem| self.refused(&problem))?;
-        let mut arrays = source
-            .arrays(name)
-            .map_err(|problem| self.refused(&problem))?;
+        let mut source =
+            Source::new(BufReader::new(file), is_archive).map_err(|error| self.refused(&error))?;
+        let mut arrays = source.arrays(name).map_err(|error| self.refused(&error))?;
         arrays.sort_by(|a, b| a.planned.order(&b.planned));
         self.check_limit(&arrays)?;
         let planned: Vec<&Planned> = arrays.iter().map(|array| &array.planned).collect();
@@ -109,18 +110,17 @@ impl Import<'_> {
         to: &mut dyn Write,
     ) -> Result<(), Failure> {
         let copied = source.read(array.index, |from| {
-            if Header::read(from).map_err(CopyError::Array)? != array.header {
-                return Err(CopyError::Array("changed while it was read".to_owned()));
+            if Header::read(from).map_err(ArrayError::from)? != array.header {
+                return Err(CopyError::Array(ArrayError::Changed));
             }
             elements::copy(&array.header, from, to)
         });
         copied
-            .map_err(|problem| self.refused(&problem))?
+            .map_err(|error| self.refused(&error))?
             .map_err(|error| match error {
-                CopyError::Array(problem) => self.refused(&format!(
-                    "`{}` {problem}",
-                    array.planned.name.escape_debug()
-                )),
+                CopyError::Array(error) => {
+                    self.refused(&format!("`{}` {error}", array.planned.name.escape_debug()))
+                }
                 CopyError::Target(error) => Failure::file(self.folder, "be written to", error),
             })
     }
@@ -144,7 +144,7 @@ impl Import<'_> {
         ))
     }
 
-    fn refused(&self, problem: &str) -> Failure {
+    fn refused(&self, problem: &dyn Display) -> Failure {
         let fix =
             "save it again where it was made, with np.save or np.savez and a plain numeric dtype";
         Failure::project(format!("{}: {problem}", shown(self.file)), fix)
@@ -175,8 +175,8 @@ impl Import<'_> {
 }
 
 impl<R: Read + Seek> Source<R> {
-    /// Opens a file. The error says what is wrong with the file.
-    pub fn new(file: R, is_archive: bool) -> Result<Self, String> {
+    /// Opens a file.
+    pub fn new(file: R, is_archive: bool) -> Result<Self, FileError> {
         if is_archive {
             archive::open(file).map(Self::Archive)
         } else {
@@ -186,7 +186,7 @@ impl<R: Read + Seek> Source<R> {
 
     /// Reads the header of every array. `name` is the name of the array if the source is a single
     /// `.npy` file.
-    pub fn arrays(&mut self, name: &str) -> Result<Vec<Array>, String> {
+    pub fn arrays(&mut self, name: &str) -> Result<Vec<Array>, FileError> {
         let members = match self {
             Self::File(_) => vec![archive::Member {
                 index: 0,
@@ -197,15 +197,19 @@ impl<R: Read + Seek> Source<R> {
         };
         let mut arrays = Vec::with_capacity(members.len());
         for archive::Member { index, name, bytes } in members {
-            let named = |problem: String| format!("`{}` {problem}", quoted(&name, NAME_BYTES));
-            let header = self.read(index, Header::read)?.map_err(named)?;
+            let refused = |source: ArrayError| FileError::Array {
+                array: name.clone(),
+                source,
+            };
+            let header = self
+                .read(index, Header::read)?
+                .map_err(|error| refused(error.into()))?;
             let whole = header.header_bytes.checked_add(header.data_bytes as u64);
-            if bytes.is_some_and(|bytes| Some(bytes) != whole) {
-                let (said, data) = (bytes.unwrap_or_default(), header.data_bytes);
-                return Err(named(format!(
-                    "has {said} bytes according to the archive, and {data} bytes of data according \
-                     to its own header"
-                )));
+            if let Some(archive_bytes) = bytes.filter(|bytes| Some(*bytes) != whole) {
+                return Err(refused(ArrayError::Size {
+                    archive_bytes,
+                    data_bytes: header.data_bytes,
+                }));
             }
             let planned = Planned {
                 name,
@@ -223,17 +227,20 @@ impl<R: Read + Seek> Source<R> {
     }
 
     /// Calls `act` with a reader at the beginning of the array with this index.
-    fn read<T>(&mut self, index: usize, act: impl FnOnce(&mut dyn Read) -> T) -> Result<T, String> {
+    fn read<T>(
+        &mut self,
+        index: usize,
+        act: impl FnOnce(&mut dyn Read) -> T,
+    ) -> Result<T, FileError> {
         match self {
             Self::File(file) => {
-                file.rewind()
-                    .map_err(|error| format!("cannot be read: {error}"))?;
+                file.rewind().map_err(FileError::Unreadable)?;
                 Ok(act(file))
             }
             Self::Archive(archive) => {
                 let mut member = archive
                     .by_index(index)
-                    .map_err(|error| format!("cannot be read: {error}"))?;
+                    .map_err(FileError::UnreadableMember)?;
                 Ok(act(&mut member))
             }
         }

@@ -32,7 +32,7 @@ pub enum Answer {
         problem: String,
         /// Instruction that fixes the problem.
         fix: String,
-        /// Class that the refusal is about. None if it is not about a class.
+        /// Class that the refusal is about. `None` if it is not about a class.
         estimator: Option<String>,
     },
 }
@@ -82,7 +82,7 @@ struct Compared {
     /// time.
     one_by_one: bool,
     agrees: bool,
-    /// First row that differs, with the answers of the library and of the graph. None if no row
+    /// First row that differs, with the answers of the library and of the graph. `None` if no row
     /// differs.
     first: Option<Value>,
 }

@@ -9,8 +9,8 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
+use safetensors::{Dtype, SafeTensorError};
 use scorebox_workspace::digest::{Digest, Hashing};
 use scorebox_workspace::failure::Failure;
 use tempfile::NamedTempFile;
@@ -50,11 +50,11 @@ impl Planned {
 /// A safetensors file that was written.
 #[derive(Debug)]
 pub struct Written {
-    /// Path of the file.
+    /// Path of the safetensors file.
     pub path: PathBuf,
-    /// Size of the file, in bytes.
+    /// Size of the safetensors file, in bytes.
     pub bytes: u64,
-    /// Digest of the file.
+    /// Digest of the safetensors file.
     pub digest: Digest,
 }
 
@@ -75,9 +75,9 @@ pub fn write(
     if path.exists() && !replace {
         return Err(there_already(&path));
     }
-    let header = header(tensors).map_err(|problem| {
+    let header = header(tensors).map_err(|error| {
         Failure::project(
-            format!("{}: {problem}", path.display()),
+            format!("{}: {error}", path.display()),
             "give the arrays fewer, shorter names",
         )
     })?;
@@ -126,16 +126,39 @@ fn there_already(path: &Path) -> Failure {
     )
 }
 
+/// Reason why a file of these tensors cannot have a header. The texts continue a sentence about the
+/// file.
+#[derive(Debug, thiserror::Error)]
+enum HeaderError {
+    /// The sizes of the tensors have a sum that no file can have.
+    #[error("the arrays are larger than any file")]
+    TooMuchData,
+    /// The safetensors format cannot describe the tensors.
+    #[error("cannot be described: {0}")]
+    Metadata(#[from] SafeTensorError),
+    /// The description of the tensors cannot be written.
+    #[error("cannot be described: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The header would be longer than readers accept.
+    #[error("its header would have {bytes} bytes, more than {most}")]
+    TooLong {
+        /// Length that the header would have, in bytes.
+        bytes: usize,
+        /// Maximum length that readers accept, in bytes.
+        most: usize,
+    },
+}
+
 /// Returns all bytes of a safetensors file before the data: the length of the header, and the
 /// header.
-fn header(tensors: &[&Planned]) -> Result<Vec<u8>, String> {
+fn header(tensors: &[&Planned]) -> Result<Vec<u8>, HeaderError> {
     let mut end = 0_usize;
     let mut infos = Vec::with_capacity(tensors.len());
     for tensor in tensors {
         let start = end;
         end = start
             .checked_add(tensor.bytes)
-            .ok_or("the arrays are larger than any file")?;
+            .ok_or(HeaderError::TooMuchData)?;
         let info = TensorInfo {
             dtype: tensor.dtype,
             shape: tensor.shape.clone(),
@@ -143,16 +166,14 @@ fn header(tensors: &[&Planned]) -> Result<Vec<u8>, String> {
         };
         infos.push((tensor.name.clone(), info));
     }
-    let metadata =
-        Metadata::new(None, infos).map_err(|error| format!("cannot be described: {error}"))?;
-    let mut text =
-        serde_json::to_vec(&metadata).map_err(|error| format!("cannot be described: {error}"))?;
+    let metadata = Metadata::new(None, infos)?;
+    let mut text = serde_json::to_vec(&metadata)?;
     text.resize(text.len().next_multiple_of(ALIGNMENT), b' ');
     if text.len() > MOST_HEADER_BYTES {
-        return Err(format!(
-            "its header would have {} bytes, more than {MOST_HEADER_BYTES}",
-            text.len()
-        ));
+        return Err(HeaderError::TooLong {
+            bytes: text.len(),
+            most: MOST_HEADER_BYTES,
+        });
     }
     Ok([(text.len() as u64).to_le_bytes().as_slice(), &text].concat())
 }

@@ -58,7 +58,7 @@ const OF_THE_TEMPLATE: &[&str] = &[
 pub struct SecretNames(BTreeSet<String>);
 
 impl SecretNames {
-    /// Creates a set of names in which these names are already taken.
+    /// Creates a set of names in which the given names are already taken.
     pub fn avoiding(taken: &[&str]) -> Self {
         Self(taken.iter().map(|name| (*name).to_owned()).collect())
     }

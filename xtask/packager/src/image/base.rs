@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::ContainerConfig;
 use super::manifest::{BaseLayer, BaseManifest};
+use super::unfit::UnfitImage;
 
 /// Script that starts the Functions host in the stock images of Azure Functions.
 ///
@@ -41,16 +42,16 @@ pub struct Base {
 }
 
 impl Base {
-    /// Builds a base image from its fetched manifest and configuration. The error text says what is
-    /// wrong with the base image.
+    /// Builds a base image from its fetched manifest and configuration. Fails if the image is not
+    /// for linux/amd64, or if the two documents do not fit together.
     pub fn new(
         name: String,
         digest: Digest,
         manifest: BaseManifest,
         config: &[u8],
-    ) -> Result<Self, String> {
-        let document: Map<String, Value> = serde_json::from_slice(config)
-            .map_err(|error| format!("has no configuration of an image: {error}"))?;
+    ) -> Result<Self, UnfitImage> {
+        let document: Map<String, Value> =
+            serde_json::from_slice(config).map_err(UnfitImage::NoConfiguration)?;
         let base = Self {
             name,
             digest,
@@ -66,14 +67,18 @@ impl Base {
         match (text("os"), text("architecture")) {
             ("linux", "amd64") => {}
             (os, architecture) => {
-                return Err(format!(
-                    "is for {os}/{architecture}, and ours is for linux/amd64"
-                ));
+                return Err(UnfitImage::OtherPlatform {
+                    os: os.to_owned(),
+                    architecture: architecture.to_owned(),
+                });
             }
         }
         match (base.diff_ids().len(), base.layers.len()) {
             (ids, layers) if ids == layers => Ok(base),
-            (ids, layers) => Err(format!("has {layers} layers, and its configuration {ids}")),
+            (ids, layers) => Err(UnfitImage::LayersDiffer {
+                layers,
+                in_configuration: ids,
+            }),
         }
     }
 

@@ -42,12 +42,12 @@ pub enum EntryKind {
 pub struct TarEntry {
     /// Path of the entry as it is written in the archive, without any cleaning.
     pub name: Vec<u8>,
-    /// Type of the entry.
+    /// Type of the tar entry.
     pub kind: EntryKind,
     /// Number of content bytes that follow the header in the archive. It is 0 for entries that are
     /// not files.
     pub size: u64,
-    /// Permission bits of the entry.
+    /// Permission bits of the tar entry.
     pub mode: u64,
     /// User number and group number of the owner.
     pub owner: (u64, u64),

@@ -97,6 +97,19 @@ impl WrittenImage {
     }
 }
 
+/// Reads the list of the images in a layout. Fails if the folder is not a layout.
+pub fn index(dir: &Path) -> Result<Vec<u8>, Failure> {
+    document(&dir.join(INDEX_FILE)).map_err(|error| {
+        Failure::project(
+            format!(
+                "{}: is not an OCI layout: {INDEX_FILE}: {error}",
+                dir.display()
+            ),
+            "name the folder that `cargo xtask package` wrote; its last lines show it",
+        )
+    })
+}
+
 /// Reads a document of a layout: a list, a manifest or a configuration. A document that is too
 /// large, or not a regular file, is refused before it is read.
 pub fn document(path: &Path) -> io::Result<Vec<u8>> {

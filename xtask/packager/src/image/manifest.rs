@@ -12,9 +12,10 @@ use oci_client::manifest::{
     IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE,
     OCI_IMAGE_MEDIA_TYPE, OciDescriptor,
 };
-use scorebox_host::text::{NAME_BYTES, REASON_BYTES, quoted};
 use scorebox_workspace::digest::Digest;
 use serde::Deserialize;
+
+use super::unfit::UnfitImage;
 
 /// Media types of the manifests that this program can parse, for the `Accept` header.
 pub const ACCEPTED: [&str; 4] = [
@@ -83,12 +84,13 @@ struct RawPlatform {
     architecture: String,
 }
 
-/// Parses a manifest or a list of manifests. The error text says what is wrong with the document.
-pub fn read(bytes: &[u8]) -> Result<Document, String> {
-    let raw: RawDocument = serde_json::from_slice(bytes)
-        .map_err(|error| quoted(&format!("is not a manifest: {error}"), REASON_BYTES))?;
+/// Parses a manifest or a list of manifests. Fails if the document is neither, or if it has no
+/// image for linux/amd64.
+pub fn read(bytes: &[u8]) -> Result<Document, UnfitImage> {
+    let raw: RawDocument =
+        serde_json::from_slice(bytes).map_err(|source| UnfitImage::NotAManifest { source })?;
     if raw.schema_version != Some(2) {
-        return Err("is a manifest of another schema than version 2".to_owned());
+        return Err(UnfitImage::OtherSchema);
     }
     // The content decides, not the media type in a header. A document that is both a list and a
     // manifest is refused, because two readers could read it differently.
@@ -108,18 +110,17 @@ pub fn read(bytes: &[u8]) -> Result<Document, String> {
                 [OCI_IMAGE_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE],
             )
         }
-        _ => return Err("is neither a manifest nor a list of manifests".to_owned()),
+        _ => return Err(UnfitImage::NoKnownForm),
     };
     match raw.media_type {
-        Some(other) if !media_types.contains(&other.as_str()) => Err(format!(
-            "calls itself `{}`, but is not one",
-            quoted(&other, NAME_BYTES)
-        )),
+        Some(other) if !media_types.contains(&other.as_str()) => {
+            Err(UnfitImage::OtherMediaType(other))
+        }
         _ => Ok(document),
     }
 }
 
-fn choose(entries: &[RawEntry]) -> Result<Digest, String> {
+fn choose(entries: &[RawEntry]) -> Result<Digest, UnfitImage> {
     let platforms = || {
         entries
             .iter()
@@ -128,21 +129,18 @@ fn choose(entries: &[RawEntry]) -> Result<Digest, String> {
     let fit = platforms()
         .find(|(_, platform)| platform.os == "linux" && platform.architecture == "amd64");
     let (entry, _) = fit.ok_or_else(|| {
-        let known: Vec<_> = platforms()
-            .map(|(_, found)| format!("{}/{}", found.os, found.architecture))
-            .collect();
-        let known = quoted(&known.join(", "), REASON_BYTES);
-        format!("has no image for linux/amd64, only for: {known}")
+        let known = platforms().map(|(_, found)| format!("{}/{}", found.os, found.architecture));
+        UnfitImage::NotInList(known.collect())
     })?;
     digest(&entry.digest)
 }
 
-fn layer(descriptor: OciDescriptor) -> Result<BaseLayer, String> {
+fn layer(descriptor: OciDescriptor) -> Result<BaseLayer, UnfitImage> {
     Ok(BaseLayer {
         media_type: oci_layer_type(&descriptor.media_type)?,
         digest: digest(&descriptor.digest)?,
         size: u64::try_from(descriptor.size)
-            .map_err(|_| format!("layer {}: no size", quoted(&descriptor.digest, NAME_BYTES)))?,
+            .map_err(|_| UnfitImage::LayerWithoutSize(descriptor.digest.clone()))?,
         urls: descriptor.urls.unwrap_or_default(),
         annotations: descriptor.annotations.unwrap_or_default(),
     })
@@ -151,7 +149,7 @@ fn layer(descriptor: OciDescriptor) -> Result<BaseLayer, String> {
 /// Returns the OCI media type for a layer's media type of Docker or OCI. The types are unified
 /// because a manifest must not mix those of Docker and OCI, and the layer's bytes do not depend on
 /// the type.
-fn oci_layer_type(media_type: &str) -> Result<String, String> {
+fn oci_layer_type(media_type: &str) -> Result<String, UnfitImage> {
     let renamed = match media_type {
         IMAGE_DOCKER_LAYER_TAR_MEDIA_TYPE => IMAGE_LAYER_MEDIA_TYPE,
         IMAGE_DOCKER_LAYER_GZIP_MEDIA_TYPE => IMAGE_LAYER_GZIP_MEDIA_TYPE,
@@ -163,23 +161,13 @@ fn oci_layer_type(media_type: &str) -> Result<String, String> {
             IMAGE_LAYER_NONDISTRIBUTABLE_GZIP_MEDIA_TYPE
         }
         same if same.starts_with("application/vnd.oci.image.layer.") => same,
-        other => {
-            let shown = quoted(other, NAME_BYTES);
-            return Err(format!(
-                "has a layer of type `{shown}`, so it is not a container image"
-            ));
-        }
+        other => return Err(UnfitImage::OtherLayer(other.to_owned())),
     };
     Ok(renamed.to_owned())
 }
 
-fn digest(text: &str) -> Result<Digest, String> {
-    Digest::parse(text).ok_or_else(|| {
-        format!(
-            "names `{}`, which is not a SHA-256 digest",
-            quoted(text, NAME_BYTES)
-        )
-    })
+fn digest(text: &str) -> Result<Digest, UnfitImage> {
+    Digest::parse(text).ok_or_else(|| UnfitImage::NotADigest(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -236,10 +224,10 @@ mod tests {
         );
         let windows = entry("w", "windows", "amd64");
         assert_eq!(
-            list(vec![windows.clone(), arm.clone(), amd]),
-            Ok(Document::Index(Digest::of(b"amd")))
+            list(vec![windows.clone(), arm.clone(), amd]).unwrap(),
+            Document::Index(Digest::of(b"amd"))
         );
-        let problem = list(vec![windows, arm]).unwrap_err();
+        let problem = list(vec![windows, arm]).unwrap_err().to_string();
         assert!(
             problem.contains("linux/amd64") && problem.contains("windows/amd64, linux/arm64"),
             "{problem}"
@@ -251,7 +239,9 @@ mod tests {
         let refuse = |change: &dyn Fn(&mut Value), part: &str| {
             let mut document = schema2();
             change(&mut document);
-            let problem = read(document.to_string().as_bytes()).unwrap_err();
+            let problem = read(document.to_string().as_bytes())
+                .unwrap_err()
+                .to_string();
             assert!(problem.contains(part), "{problem}");
         };
         refuse(

@@ -1,7 +1,7 @@
 //! Container images: plans, layers of entries, and configurations.
 //!
-//! Owns the image's types and paths. Must not know disks or registries: `plan`, `base` and
-//! `manifest` are pure. `layer` and `layout` write images to disk, `reading` and `unpack` read
+//! Owns the image's types and paths. Must not know disks or registries: `plan`, `base`, `manifest`
+//! and `unfit` are pure. `layer` and `layout` write images to disk, `reading` and `unpack` read
 //! them back.
 
 pub(crate) mod attestation;
@@ -14,6 +14,7 @@ pub(crate) mod plan;
 pub(crate) mod reading;
 pub(crate) mod sample;
 pub(crate) mod system;
+pub(crate) mod unfit;
 pub mod unpack;
 
 use std::collections::BTreeMap;
@@ -46,7 +47,7 @@ pub const IMAGE_LAYER_ZSTD_MEDIA_TYPE: &str = "application/vnd.oci.image.layer.v
 pub struct Inputs {
     /// Name of the scorer.
     pub name: String,
-    /// Version of the scorer. May be empty.
+    /// Version of the scorer. Empty if the manifest does not set it.
     pub version: String,
     /// Name of the WIT world that the component targets.
     pub world: String,

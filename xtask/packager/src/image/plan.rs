@@ -226,7 +226,7 @@ pub(super) fn rfc3339(epoch: u64) -> String {
 }
 
 impl ImagePlan {
-    /// Returns the bytes of the image's configuration, which names the digests of these written
+    /// Returns the bytes of the image's configuration, which names the digests of the given written
     /// layers.
     pub fn config_bytes(&self, layers: &[WrittenLayer]) -> Vec<u8> {
         let created = rfc3339(self.epoch);
@@ -257,8 +257,8 @@ impl ImagePlan {
         bytes(&document)
     }
 
-    /// Returns the bytes of the image's manifest, which names the digests of this configuration and
-    /// of these written layers.
+    /// Returns the bytes of the image's manifest, which names the digests of the given
+    /// configuration and of the given written layers.
     pub fn manifest_bytes(&self, config: &[u8], layers: &[WrittenLayer]) -> Vec<u8> {
         let descriptor = |media_type: &str, digest: &Digest, size: u64| OciDescriptor {
             media_type: media_type.to_owned(),

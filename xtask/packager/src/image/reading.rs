@@ -30,17 +30,7 @@ pub struct FoundImage {
 
 /// Finds the image of a layout, which is the first one in the layout's index.
 pub fn read(dir: &Path) -> Result<FoundImage, Failure> {
-    let path = dir.join(INDEX_FILE);
-    let text = layout::document(&path).map_err(|error| {
-        Failure::project(
-            format!(
-                "{}: is not an OCI layout: {INDEX_FILE}: {error}",
-                dir.display()
-            ),
-            "name the folder that `cargo xtask package` wrote; its last lines show it",
-        )
-    })?;
-    let index = json(dir, INDEX_FILE, &text)?;
+    let index = json(dir, INDEX_FILE, &layout::index(dir)?)?;
     let entry = index
         .pointer("/manifests/0")
         .ok_or_else(|| bad(dir, &format!("{INDEX_FILE} names no image")))?;

@@ -14,14 +14,12 @@ use scorebox_workspace::failure::Failure;
 use serde_json::Value;
 
 use super::layer;
-use super::layout::{self, INDEX_FILE, blob_name};
+use super::layout::{self, blob_name};
 
 /// Unpacks the only image of a layout into a new folder `root`, and returns the digest of the
 /// image. The folder must not exist.
 pub fn unpack(layout: &Path, root: &Path) -> Result<Digest, Failure> {
-    let index = layout.join(INDEX_FILE);
-    let text = layout::document(&index).map_err(|error| Failure::file(&index, "be read", error))?;
-    let index: Value = serde_json::from_slice(&text)
+    let index: Value = serde_json::from_slice(&layout::index(layout)?)
         .map_err(|error| bad(layout, &format!("index.json: {error}")))?;
     let digest = index
         .pointer("/manifests/0/digest")

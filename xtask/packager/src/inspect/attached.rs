@@ -116,7 +116,7 @@ enum Outcome {
 /// report, but a missing response ends the inspection.
 fn manifest(bytes: Result<Vec<u8>, Failure>) -> Result<Value, Outcome> {
     match bytes {
-        Ok(bytes) => documents::read(&bytes).map_err(Outcome::Wrong),
+        Ok(bytes) => documents::read(&bytes).map_err(|reason| Outcome::Wrong(reason.to_string())),
         Err(failure) if failure.kind == Kind::Network => Err(Outcome::Failed(failure)),
         Err(failure) => Err(Outcome::Wrong(failure.problem)),
     }
@@ -207,8 +207,8 @@ fn signature(
     };
     let manifest = match documents::read(&bytes) {
         Ok(manifest) => manifest,
-        Err(problem) => {
-            report.note("signature", "", Verdict::Wrong(problem));
+        Err(reason) => {
+            report.note("signature", "", Verdict::Wrong(reason.to_string()));
             return Ok(false);
         }
     };

@@ -17,35 +17,40 @@ use serde_json::{Map, Value};
 /// compared exactly as written, so two keys may differ in case alone.
 const FREE: [&str; 5] = ["Labels", "annotations", "ExposedPorts", "Volumes", "data"];
 
-/// Parses a manifest, a list of manifests or a configuration. The error text says why readers could
-/// disagree on the content.
-pub fn read(bytes: &[u8]) -> Result<Value, String> {
-    let Strict(document) = serde_json::from_slice(bytes)
-        .map_err(|error| format!("is not what readers agree on: {error}"))?;
+/// Reason why readers of a document could disagree on its content.
+#[derive(Debug, thiserror::Error)]
+pub enum DisputedDocument {
+    /// The document is not JSON, or a key occurs twice in one object.
+    #[error("is not what readers agree on: {0}")]
+    Json(#[source] serde_json::Error),
+    /// A key has letters beyond ASCII, some of which are case variants of ASCII letters.
+    #[error("holds the key `{}` with letters beyond ASCII", quoted(.0, NAME_BYTES))]
+    BeyondAscii(String),
+    /// Two keys of one object differ only in case.
+    #[error("holds the key `{}` twice, in different cases", quoted(.0, NAME_BYTES))]
+    TwoCases(String),
+}
+
+/// Parses a manifest, a list of manifests or a configuration. Fails if readers could disagree on
+/// the content.
+pub fn read(bytes: &[u8]) -> Result<Value, DisputedDocument> {
+    let Strict(document) = serde_json::from_slice(bytes).map_err(DisputedDocument::Json)?;
     check(&document)?;
     Ok(document)
 }
 
 /// Fails if an object has keys that some readers take for each other: keys that differ only in
 /// case, or that have letters beyond ASCII.
-fn check(value: &Value) -> Result<(), String> {
+fn check(value: &Value) -> Result<(), DisputedDocument> {
     match value {
         Value::Object(object) => {
             let mut seen = BTreeSet::new();
             for (key, value) in object {
-                let shown = || quoted(key, NAME_BYTES);
                 if !key.is_ascii() {
-                    // Some non-ASCII letters are case variants of ASCII letters.
-                    return Err(format!(
-                        "holds the key `{}` with letters beyond ASCII",
-                        shown()
-                    ));
+                    return Err(DisputedDocument::BeyondAscii(key.clone()));
                 }
                 if !seen.insert(key.to_ascii_lowercase()) {
-                    return Err(format!(
-                        "holds the key `{}` twice, in different cases",
-                        shown()
-                    ));
+                    return Err(DisputedDocument::TwoCases(key.clone()));
                 }
                 if !FREE.contains(&key.as_str()) {
                     check(value)?;
@@ -158,8 +163,8 @@ mod tests {
     fn keys_that_another_reader_takes_for_one_are_refused() {
         let text = r#"{"a":1,"b":[{"c":null,"d":-1.5,"e":true}]}"#;
         assert_eq!(
-            read(text.as_bytes()),
-            Ok(json!({ "a": 1, "b": [{ "c": null, "d": -1.5, "e": true }] }))
+            read(text.as_bytes()).unwrap(),
+            json!({ "a": 1, "b": [{ "c": null, "d": -1.5, "e": true }] })
         );
         for text in [
             r#"{"a":1,"a":1}"#,

@@ -5,6 +5,7 @@
 //! layers come from. It holds names and digests, no bytes.
 
 mod path;
+mod refused;
 mod whiteouts;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use scorebox_workspace::digest::Digest;
 
 use self::path::{Place, ROOT, check_length, cleaned, shown};
+use self::refused::RefusedEntry;
 use self::whiteouts::WHITEOUT;
 use crate::image::entries::{EntryKind, TarEntry};
 
@@ -67,11 +69,11 @@ pub enum Kind {
 /// One object in the file system of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Path of the object, without a leading slash.
+    /// Path of the file system object, without a leading slash.
     pub path: String,
-    /// Type of the object.
+    /// Type of the file system object.
     pub kind: Kind,
-    /// Index of the layer that the object comes from.
+    /// Index of the layer that the file system object comes from.
     pub layer: usize,
 }
 
@@ -107,9 +109,13 @@ impl RootFs {
         self.layer = layer;
     }
 
-    /// Applies a tar entry to the file system. `digest` is the digest of a file's content. The
-    /// error text says why no runtime would accept the entry.
-    pub fn apply(&mut self, entry: &TarEntry, digest: Option<Digest>) -> Result<Applied, String> {
+    /// Applies a tar entry to the file system. `digest` is the digest of a file's content. Fails if
+    /// no runtime would accept the entry.
+    pub fn apply(
+        &mut self,
+        entry: &TarEntry,
+        digest: Option<Digest>,
+    ) -> Result<Applied, RefusedEntry> {
         let parts = cleaned(&entry.name)?;
         // The root exists already.
         let Some((last, above)) = parts.split_last() else {
@@ -222,7 +228,7 @@ impl RootFs {
     }
 
     /// Finds the folder at a path and follows links on the way. The folder does not have to exist.
-    fn resolve(&self, parts: &[Vec<u8>]) -> Result<Place, String> {
+    fn resolve(&self, parts: &[Vec<u8>]) -> Result<Place, RefusedEntry> {
         let mut place = Place {
             nodes: vec![ROOT],
             names: Vec::new(),
@@ -244,7 +250,7 @@ impl RootFs {
                     Some(What::Link(target)) => {
                         links += 1;
                         if links > MOST_LINKS {
-                            return Err(format!("`{}` leads through too many links", shown(parts)));
+                            return Err(RefusedEntry::TooManyLinks(shown(parts)));
                         }
                         if target.first() == Some(&b'/') {
                             place = Place {
@@ -257,12 +263,7 @@ impl RootFs {
                         }
                     }
                     Some(What::Folder(_)) => place.down(Some(child), name),
-                    _ => {
-                        return Err(format!(
-                            "`{}` leads through something that is not a folder",
-                            shown(parts)
-                        ));
-                    }
+                    _ => return Err(RefusedEntry::NotAFolder(shown(parts))),
                 },
                 None => place.down(None, name),
             }
@@ -272,7 +273,7 @@ impl RootFs {
     }
 
     /// Creates those folders of a place that do not exist, and returns the node of the last folder.
-    fn make(&mut self, place: &mut Place) -> Result<usize, String> {
+    fn make(&mut self, place: &mut Place) -> Result<usize, RefusedEntry> {
         let mut node = place.nodes.last().copied().unwrap_or(ROOT);
         let there = place.nodes.len().saturating_sub(1);
         for name in place.names.get(there..).unwrap_or_default() {
@@ -284,14 +285,9 @@ impl RootFs {
 
     /// Returns the content that a hard link shares with its target. Symbolic links on the way to
     /// the target are followed, but a target that is itself a symbolic link is not.
-    fn linked(&self, target: &[u8]) -> Result<What, String> {
+    fn linked(&self, target: &[u8]) -> Result<What, RefusedEntry> {
         let parts = cleaned(target)?;
-        let missing = || {
-            format!(
-                "holds a hard link to `{}`, which is not there",
-                shown(&parts)
-            )
-        };
+        let missing = || RefusedEntry::NoTarget(shown(&parts));
         let (last, above) = parts.split_last().ok_or_else(missing)?;
         let parent = self.resolve(above)?.node().ok_or_else(missing)?;
         let node = self
@@ -299,10 +295,7 @@ impl RootFs {
             .and_then(|node| self.nodes.get(node))
             .ok_or_else(missing)?;
         match &node.what {
-            What::Folder(_) => Err(format!(
-                "holds a hard link to the folder `{}`",
-                shown(&parts)
-            )),
+            What::Folder(_) => Err(RefusedEntry::FolderAsTarget(shown(&parts))),
             what => Ok(what.clone()),
         }
     }
@@ -313,7 +306,7 @@ impl RootFs {
         name: &[u8],
         what: What,
         is_explicit: bool,
-    ) -> Result<usize, String> {
+    ) -> Result<usize, RefusedEntry> {
         let target = if let What::Link(target) = &what {
             target.len()
         } else {
@@ -321,9 +314,7 @@ impl RootFs {
         };
         self.name_bytes += name.len() + target;
         if self.nodes.len() >= MOST_NODES || self.name_bytes > MOST_NAME_BYTES {
-            return Err(format!(
-                "brings the image to more than {MOST_NODES} files, or their names to too many bytes"
-            ));
+            return Err(RefusedEntry::TooManyFiles { most: MOST_NODES });
         }
         let node = self.nodes.len();
         self.nodes.push(Node {

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::documents;
 use crate::image::attestation::signature_tag;
-use crate::image::layout::{INDEX_FILE, TAG_ANNOTATION, blob_name, document};
+use crate::image::layout::{self, INDEX_FILE, TAG_ANNOTATION, blob_name, document};
 use crate::registry::Reading;
 
 /// Source of an inspected image.
@@ -27,8 +27,9 @@ impl Store {
     /// Opens an OCI layout on this machine.
     pub fn layout(dir: &Path) -> Result<Self, Failure> {
         let path = dir.join(INDEX_FILE);
-        let text = document(&path).map_err(|error| Failure::file(&path, "be read", error))?;
-        let index = documents::read(&text).map_err(|error| wrong(&path.display(), &error))?;
+        let text = layout::index(dir)?;
+        let index =
+            documents::read(&text).map_err(|error| wrong(&path.display(), &error.to_string()))?;
         let entries = index
             .get("manifests")
             .and_then(Value::as_array)

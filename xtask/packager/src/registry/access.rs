@@ -135,12 +135,14 @@ fn password(input: impl std::io::Read) -> Result<SecretString, Failure> {
 }
 
 fn certificates(path: &Path) -> Result<Vec<Certificate>, Failure> {
-    let bytes = std::fs::read(path).map_err(|error| Failure::file(path, "be read", error))?;
+    let fix =
+        "give --ca-file the root certificate as text that begins with -----BEGIN CERTIFICATE-----";
+    let bytes = std::fs::read(path).map_err(|error| Failure::unreadable(path, error, fix))?;
     let certificates = Certificate::from_pem_bundle(&bytes).unwrap_or_default();
     if certificates.is_empty() {
-        return Err(Failure::other(
+        return Err(Failure::project(
             format!("{}: holds no certificate in PEM", path.display()),
-            "give --ca-file the root certificate as text that begins with -----BEGIN CERTIFICATE-----",
+            fix,
         ));
     }
     Ok(certificates)
@@ -180,13 +182,12 @@ mod tests {
     fn file_without_certificate_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("ca.pem");
-        assert_eq!(certificates(&path).unwrap_err().exit_code(), 1);
+        let missing = certificates(&path).unwrap_err();
+        assert!(missing.fix.contains("--ca-file"), "{missing}");
+        assert_eq!(missing.exit_code(), 3);
         std::fs::write(&path, "no certificate").unwrap();
-        assert!(
-            certificates(&path)
-                .unwrap_err()
-                .problem
-                .contains("no certificate in PEM")
-        );
+        let refused = certificates(&path).unwrap_err();
+        assert!(refused.problem.contains("no certificate in PEM"));
+        assert_eq!(refused.exit_code(), 3);
     }
 }

@@ -70,43 +70,54 @@ pub fn unanswered(action: &str, error: &reqwest::Error) -> Failure {
         .url()
         .and_then(reqwest::Url::host_str)
         .unwrap_or("the registry");
-    let (what, fix) = cause(&text, host);
-    Failure::new(Kind::Network, format!("{action}: {what}{text}"), fix)
+    let Cause { beginning, fix } = Cause::of(&text, host);
+    Failure::new(Kind::Network, format!("{action}: {beginning}{text}"), fix)
 }
 
-/// Explains an error text of the HTTP client. Returns a beginning for the error message, which
-/// names the cause and may be empty, and the fix.
-fn cause(text: &str, host: &str) -> (String, String) {
-    if text.contains("dns error") {
-        let fix = "check the registry's name, in --registry or package.registry, and this machine's name server";
-        return (format!("unknown host `{host}`: "), fix.to_owned());
+/// Explanation of an error text of the HTTP client.
+struct Cause {
+    /// Beginning of the error message, which names the cause. Empty if the cause is unknown.
+    beginning: String,
+    /// Instruction that removes the cause.
+    fix: &'static str,
+}
+
+impl Cause {
+    /// Finds the cause in an error text. `host` is the host that did not answer.
+    fn of(text: &str, host: &str) -> Self {
+        let has = |part: &str| text.contains(part);
+        let (beginning, fix) = if has("dns error") {
+            (
+                format!("unknown host `{host}`: "),
+                "check the registry's name, in --registry or package.registry, and this machine's \
+                 name server",
+            )
+        } else if has("UnknownIssuer") {
+            (
+                format!("the certificate of `{host}` is not trusted: "),
+                "give the root certificate of the registry with --ca-file FILE, or of a whole \
+                 machine in SSL_CERT_FILE",
+            )
+        } else if has("invalid peer certificate") {
+            (
+                format!("the certificate of `{host}` is not valid: "),
+                "use the name that is in the certificate, or have the registry's certificate \
+                 renewed",
+            )
+        } else if has("InvalidContentType") || has("corrupt message") || has("tls handshake eof") {
+            (
+                format!("`{host}` does not speak TLS: "),
+                "check the port; a registry without HTTPS needs --plain-http",
+            )
+        } else {
+            (
+                String::new(),
+                "check the registry's name and port, proxy and certificates; a registry without \
+                 HTTPS needs --plain-http",
+            )
+        };
+        Self { beginning, fix }
     }
-    if text.contains("UnknownIssuer") {
-        let fix = "give the root certificate of the registry with --ca-file FILE, or of a whole machine in SSL_CERT_FILE";
-        return (
-            format!("the certificate of `{host}` is not trusted: "),
-            fix.to_owned(),
-        );
-    }
-    if text.contains("invalid peer certificate") {
-        let fix =
-            "use the name that is in the certificate, or have the registry's certificate renewed";
-        return (
-            format!("the certificate of `{host}` is not valid: "),
-            fix.to_owned(),
-        );
-    }
-    if text.contains("InvalidContentType")
-        || text.contains("corrupt message")
-        || text.contains("tls handshake eof")
-    {
-        return (
-            format!("`{host}` does not speak TLS: "),
-            "check the port; a registry without HTTPS needs --plain-http".to_owned(),
-        );
-    }
-    let fix = "check the registry's name and port, proxy and certificates; a registry without HTTPS needs --plain-http";
-    (String::new(), fix.to_owned())
 }
 
 fn explain(action: &str, url: &str, status: StatusCode, body: &[u8]) -> Failure {

@@ -166,8 +166,8 @@ fn beside(there: &[u8], ours: &[u8]) -> Beside {
     }
 }
 
-/// Makes sure that the list of referrers of an image contains all of these entries. `is_listed` is
-/// false if the registry does not keep such lists by itself, and `None` if that is not known.
+/// Makes sure that the list of referrers of an image contains all of the given entries. `is_listed`
+/// is false if the registry does not keep such lists by itself, and `None` if that is not known.
 async fn list(
     target: &Repository,
     image: &Digest,

@@ -224,8 +224,8 @@ impl Allowance {
         Ok(())
     }
 
-    /// Fails if blobs of these sizes together exceed the allowed number of bytes. Nothing is
-    /// counted.
+    /// Fails if blobs of the given sizes together exceed the allowed number of bytes. The sizes do
+    /// not count as read.
     pub fn sum(&self, what: &str, sizes: impl IntoIterator<Item = u64>) -> Result<(), Failure> {
         let sum = sizes.into_iter().fold(0_u64, u64::saturating_add);
         if sum > self.most_bytes {

@@ -23,8 +23,8 @@ pub struct Request {
     pub body_bytes: Option<u64>,
 }
 
-/// Starts a fake registry that gives these responses, one per connection. Returns the host and port
-/// of the registry, and the requests that it receives.
+/// Starts a fake registry that gives the given responses, one per connection. Returns the host and
+/// port of the registry, and the requests that it receives.
 ///
 /// A response is a status, optionally `|` and headers, optionally `||` and a body. The text `hang
 /// up` closes the connection without a response. `{registry}` is replaced by the host and port of

@@ -236,8 +236,8 @@ mod tests {
     use super::super::fake;
     use super::*;
 
-    /// Reads the referrers list of an image from a fake registry with these responses. Returns the
-    /// number of entries, and the requests that the registry received.
+    /// Reads the referrers list of an image from a fake registry with the given responses. Returns
+    /// the number of entries, and the requests that the registry received.
     fn listed(answers: Vec<String>) -> (Result<usize, Failure>, Vec<String>) {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (registry, requests) = fake::start(answers);

@@ -44,8 +44,8 @@ use self::repository::{Purpose, Repository};
 use crate::image::base::Base;
 use crate::image::layout::WrittenImage;
 
-/// Chooses the implementation of TLS's cryptography for this process. No client for HTTP can be made
-/// before.
+/// Chooses the implementation of TLS's cryptography for this process. An HTTP client can be made
+/// only after a call of this function.
 pub fn install_cryptography() {
     // Installing it fails only if another one is installed already, and that one works too.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -172,33 +172,44 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 impl Target {
     /// Checks that registry, repository and tag form an image reference. Without a registry, only
-    /// repository and tag are checked, and `None` is returned.
+    /// repository and tag are checked, and `None` is returned. An error shows only the part that is
+    /// wrong, because the caller may not have given the others.
     pub fn parse(
         registry: Option<&str>,
         repository: &str,
         tag: &str,
     ) -> Result<Option<Self>, Failure> {
+        let refused = |what: &str, text: &str, is_not: &str, fix: &str| {
+            let text = quoted(text, REASON_BYTES);
+            Failure::project(format!("{what} `{text}` is not {is_not}"), fix)
+        };
         let host = registry.unwrap_or("registry.invalid");
-        let whole = format!("{host}/{repository}:{tag}");
-        let shown = quoted(&whole, REASON_BYTES);
-        let reference: Reference = whole.parse().map_err(|error| {
-            Failure::project(
-                format!("`{shown}` is not an image reference: {error}"),
-                "check registry (HOST[:PORT]), repository (lower-case path) and tag, in [package] or in the flags",
-            )
-        })?;
-        // A first part without a dot or a port is read as a folder on Docker Hub, which the author
-        // did not mean.
-        if reference.registry() != host
-            || reference.repository() != repository
-            || reference.tag() != Some(tag)
-        {
-            return Err(Failure::project(
-                format!(
-                    "`{shown}` would be read as `{}`",
-                    quoted(&reference.whole(), REASON_BYTES)
-                ),
-                "write the registry as a host name with a dot or a port, e.g. contoso.azurecr.io or localhost:5000",
+        // Docker Hub adds a folder to a repository of one part.
+        if !is_reference(host, "any/any", "latest") {
+            return Err(refused(
+                "registry",
+                host,
+                "HOST[:PORT]",
+                "write a host name with a dot or a port, without https:// and without a path, e.g. \
+                 contoso.azurecr.io or localhost:5000",
+            ));
+        }
+        if !is_reference(host, repository, "latest") {
+            return Err(refused(
+                "repository",
+                repository,
+                "the name of a repository",
+                "use lower-case letters, digits, `.`, `_` and `-`, in parts with `/` between \
+                 them, e.g. scoring/digits, in `package.repository` or after --repository",
+            ));
+        }
+        if !is_reference(host, repository, tag) {
+            return Err(refused(
+                "tag",
+                tag,
+                "a tag",
+                "use at most 128 letters, digits, `.`, `_` and `-`, the first not `.` or `-`, in \
+                 `package.tag` or after --tag",
             ));
         }
         Ok(registry.map(|registry| Self {
@@ -207,6 +218,17 @@ impl Target {
             tag: tag.to_owned(),
         }))
     }
+}
+
+/// Returns true if the three parts form an image reference, and if the reference is read as these
+/// parts. A host without a dot or a port, for example, is read as a folder on Docker Hub.
+fn is_reference(host: &str, repository: &str, tag: &str) -> bool {
+    let reference = format!("{host}/{repository}:{tag}").parse::<Reference>();
+    reference.is_ok_and(|reference| {
+        reference.registry() == host
+            && reference.repository() == repository
+            && reference.tag() == Some(tag)
+    })
 }
 
 #[cfg(test)]
@@ -242,5 +264,21 @@ mod tests {
         check(None, "digits", "a b", false);
         check(None, "digits@sha256", "x", false);
         check(None, "", "x", false);
+        check(Some("docker.io"), "contoso/digits", "latest", true);
+    }
+
+    #[test]
+    fn an_error_shows_the_part_that_is_wrong_and_no_other() {
+        let check = |registry: Option<&str>, repository: &str, tag: &str, expected: &str| {
+            let failure = Target::parse(registry, repository, tag).unwrap_err();
+            assert_eq!(failure.problem, expected);
+        };
+        let url = "https://contoso.azurecr.io";
+        let problem = "registry `https://contoso.azurecr.io` is not HOST[:PORT]";
+        check(Some(url), "any", "latest", problem);
+        let problem = "repository `Digits` is not the name of a repository";
+        check(Some("contoso.azurecr.io"), "Digits", "1.0", problem);
+        check(None, "Digits", "1.0", problem);
+        check(None, "digits", "a b", "tag `a b` is not a tag");
     }
 }

@@ -20,6 +20,7 @@ use super::transport::{ATTEMPTS, backoff};
 use super::{PARALLEL_BLOBS, bounds, broken::Broken, manifests};
 use crate::image::base::Base;
 use crate::image::manifest::{BaseManifest, Document, read};
+use crate::image::unfit::UnfitImage;
 
 /// Maximum number of documents on the way to a manifest, including the manifest. An image index may
 /// point to another index.
@@ -28,10 +29,13 @@ const MOST_LISTS: u32 = 3;
 /// Looks up a base image for linux/amd64 and reads its manifest and configuration.
 pub async fn resolve(repository: &Repository, reference: &BaseReference) -> Result<Base, Failure> {
     let name = reference.name();
-    let unfit = |problem: String| {
+    let unfit = |reason: UnfitImage| {
         Failure::project(
             // The text may repeat what the registry sent, so it is quoted.
-            format!("base `{name}` {}", quoted(&problem, REASON_BYTES)),
+            format!(
+                "base `{name}` {}",
+                quoted(&reason.to_string(), REASON_BYTES)
+            ),
             "name a container image for linux/amd64 in package.base or after --base",
         )
     };
@@ -52,7 +56,7 @@ pub async fn resolve(repository: &Repository, reference: &BaseReference) -> Resu
             }
         }
     }
-    Err(unfit("is a list of lists".to_owned()))
+    Err(unfit(UnfitImage::TooManyLists))
 }
 
 async fn config(
@@ -232,7 +236,7 @@ mod tests {
             .block_on(work)
     }
 
-    /// Looks up a base image in a fake registry with these responses. Returns the base and the
+    /// Looks up a base image in a fake registry with the given responses. Returns the base and the
     /// first lines of the requests that the registry received.
     fn find(version: &str, answers: Vec<String>) -> (Result<Base, Failure>, Vec<String>) {
         let (registry, requests) = fake::start(answers);

@@ -77,7 +77,7 @@ impl Session {
         &self.root
     }
 
-    /// Sends a request that needs these scopes.
+    /// Sends a request that needs the given scopes.
     ///
     /// The request is sent again while the registry is busy or demands a new token, as long as
     /// `request` returns another one. If the request goes to another host than the registry's, no

@@ -15,15 +15,22 @@ pub struct TrustedRealm {
     port: Option<u16>,
 }
 
-impl FromStr for TrustedRealm {
-    type Err = String;
+/// Error for a text that does not name a host as `--trust-realm` expects it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`{}` is not HOST[:PORT]; write e.g. `auth.example.com`",
+    quoted(text, NAME_BYTES)
+)]
+pub struct NotAHost {
+    text: String,
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let misfit = || {
-            format!(
-                "`{}` is not HOST[:PORT]; write e.g. `auth.example.com`",
-                quoted(text, NAME_BYTES)
-            )
+impl FromStr for TrustedRealm {
+    type Err = NotAHost;
+
+    fn from_str(text: &str) -> Result<Self, NotAHost> {
+        let misfit = || NotAHost {
+            text: text.to_owned(),
         };
         let is_address = text.contains("://");
         let read = |scheme: &str| {

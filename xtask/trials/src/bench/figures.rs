@@ -179,7 +179,7 @@ pub fn summed(own: &[Round], ceiling: &[Round]) -> Option<(Measured<Spread>, Ove
     Some((measured, over_ceiling))
 }
 
-/// Returns the smallest ratio of p99 to p50 among the rounds of a server at this number of
+/// Returns the smallest ratio of p99 to p50 among the rounds of a server with the given number of
 /// connections. It is the ratio of the round that was disturbed least. `None` if there is no such
 /// round.
 pub fn quietest_tail(samples: &[Sample], server: Kind, connections: u16) -> Option<f64> {

@@ -304,7 +304,7 @@ fn cpu(rows: &[Row]) -> Option<f64> {
     row.map(|row| row.over_ceiling.cpu)
 }
 
-/// Returns the host's requests per second in each round with this number of clients, with the
+/// Returns the host's requests per second in each round with the given number of clients, with the
 /// number of the round.
 fn rates(samples: &[Sample], clients: u16) -> impl Iterator<Item = (u32, f64)> {
     let of = samples

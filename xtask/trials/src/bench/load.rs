@@ -94,8 +94,8 @@ impl LoadGenerator {
         })
     }
 
-    /// Keeps this number of connections to the server busy for this time. Fails unless every answer
-    /// is a success.
+    /// Keeps the given number of connections to a server busy for the given time. Fails unless
+    /// every answer is a success.
     pub fn run(
         &self,
         address: SocketAddr,

@@ -13,7 +13,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Starts to show the progress of a benchmark with this number of steps.
+    /// Starts to show the progress of a benchmark with the given number of steps.
     pub fn new(steps: u32) -> Self {
         Self {
             terminal: stderr().is_terminal(),

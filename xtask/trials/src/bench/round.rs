@@ -2,17 +2,12 @@
 //!
 //! Owns its bounds. Must not know what happens in a round.
 
+use crate::length::{self, LengthError};
+
 /// Parses the length of a round in seconds, from 0.2 to 600.
 ///
 /// The load generator wrk reports nothing for a load of less than 0.2 s, and no one waits longer
 /// than 600 s.
-pub fn seconds(text: &str) -> Result<f64, String> {
-    let seconds: f64 = text
-        .parse()
-        .map_err(|_| "not a number of seconds, e.g. 2 or 0.5".to_owned())?;
-    if (0.2..=600.0).contains(&seconds) {
-        Ok(seconds)
-    } else {
-        Err("not between 0.2 and 600".to_owned())
-    }
+pub fn seconds(text: &str) -> Result<f64, LengthError> {
+    length::parse(text, "seconds", 2, 0.2..=600.0)
 }

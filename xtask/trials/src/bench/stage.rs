@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
+use scorebox_host::manifest::{MANIFEST_FILE, Manifest, ManifestError};
 use scorebox_host::packaging::Times;
 use scorebox_host::precompiled::Cpu;
 use scorebox_packager::graph_trial::Trial;
@@ -40,14 +40,15 @@ pub struct Stage {
     pub app: PathBuf,
     /// The image's host with the settings that the image ships with.
     pub warm: Program,
-    /// The image's host with `isolation = "call"`, or the reason why this host is not measured.
-    pub call: Result<Program, String>,
+    /// The image's host with `isolation = "call"`, or the error with which this host is not
+    /// measured.
+    pub call: Result<Program, ManifestError>,
     /// The native reference program, which gives the same answers without the host and without a
     /// sandbox.
     pub ceiling: Program,
-    /// For each number of instances, the host that has this number from the start, or the reason
-    /// why this host is not measured.
-    pub instances: Vec<(usize, Result<Program, String>)>,
+    /// For each number of instances, the host that has this number from the start, or the error
+    /// with which this host is not measured.
+    pub instances: Vec<(usize, Result<Program, ManifestError>)>,
     /// The host with a test scorer that loops if a request asks for it.
     pub wayward: Program,
 }
@@ -55,10 +56,11 @@ pub struct Stage {
 impl Stage {
     /// Returns the servers that are not measured, each with its reason.
     pub fn skipped(&self) -> Vec<String> {
-        let call = self.call.as_ref().err().map(|why| format!("call: {why}"));
+        let call = self.call.as_ref().err();
+        let call = call.map(|error| format!("call: {}", error.problem));
         let instances = self.instances.iter().filter_map(|(count, program)| {
-            let why = program.as_ref().err()?;
-            Some(format!("{count} instances: {why}"))
+            let error = program.as_ref().err()?;
+            Some(format!("{count} instances: {}", error.problem))
         });
         call.into_iter().chain(instances).collect()
     }
@@ -88,8 +90,9 @@ pub fn prepare_with_redis(folder: &Path, url: &str) -> Result<RedisStage, Failur
             ("prediction_cache", key, value.into()),
         ];
         let copy = altered(&app, &apps.join(name), &settings)?;
-        let copy = copy.map_err(|problem| {
-            Failure::other(format!("the host refuses {name}: {problem}"), "report it")
+        let copy = copy.map_err(|error| {
+            let problem = format!("the host refuses {name}: {}", error.problem);
+            Failure::other(problem, "report it")
         })?;
         Ok(Program::host(name, &host, &copy, folder).with_variable(REDIS_VARIABLE, url))
     };
@@ -141,7 +144,7 @@ pub fn prepare() -> Result<Stage, Failure> {
         &folder,
     );
     let altered =
-        |name: &str, settings: &[Setting<'_>]| -> Result<Result<Program, String>, Failure> {
+        |name: &str, settings: &[Setting<'_>]| -> Result<Result<Program, ManifestError>, Failure> {
             let copy = altered(&app, &apps.join(name), settings)?;
             Ok(copy.map(|copy| Program::host(name, &host, &copy, &folder)))
         };
@@ -269,7 +272,7 @@ fn altered(
     app: &Path,
     copy: &Path,
     settings: &[Setting<'_>],
-) -> Result<Result<PathBuf, String>, Failure> {
+) -> Result<Result<PathBuf, ManifestError>, Failure> {
     copy_folder(app, copy)?;
     let file = copy.join(MANIFEST_FILE);
     let text =
@@ -286,9 +289,7 @@ fn altered(
         }
     }
     write(&file, &manifest)?;
-    Ok(Manifest::read(&file)
-        .map(|_| copy.to_path_buf())
-        .map_err(|error| error.problem))
+    Ok(Manifest::read(&file).map(|_| copy.to_path_buf()))
 }
 
 fn write(file: &Path, manifest: &toml::Table) -> Result<(), Failure> {
@@ -345,6 +346,6 @@ mod tests {
         )
         .unwrap()
         .unwrap_err();
-        assert!(refused.contains("unheard-of"), "{refused}");
+        assert!(refused.problem.contains("unheard-of"), "{refused}");
     }
 }

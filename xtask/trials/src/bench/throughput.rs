@@ -59,7 +59,7 @@ pub fn measure(
     Ok(samples)
 }
 
-/// Loads one server. Returns its figures and the number of its answers.
+/// Puts one server under load. Returns the server's figures and the number of its answers.
 pub fn under_load(
     server: &Server,
     load: &LoadGenerator,

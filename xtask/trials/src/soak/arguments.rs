@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use clap::Args;
 use scorebox_packager::format::Format;
 
+use crate::length::{self, LengthError};
+
 /// Flags of `cargo xtask soak`.
 #[derive(Debug, Args)]
 #[command(
@@ -47,13 +49,6 @@ pub struct SoakArgs {
 /// Parses the length of a run in minutes, from 0.05 to 1440.
 ///
 /// A run below three seconds has no samples to compare, and no one waits longer than a day.
-fn minutes(text: &str) -> Result<f64, String> {
-    let minutes: f64 = text
-        .parse()
-        .map_err(|_| "not a number of minutes, e.g. 20 or 0.5".to_owned())?;
-    if (0.05..=1440.0).contains(&minutes) {
-        Ok(minutes)
-    } else {
-        Err("not between 0.05 and 1440".to_owned())
-    }
+fn minutes(text: &str) -> Result<f64, LengthError> {
+    length::parse(text, "minutes", 20, 0.05..=1440.0)
 }

@@ -203,8 +203,8 @@ fn built(given: Option<&Path>, kind: HostKind) -> Result<PathBuf, Failure> {
 struct Stage {
     folder: PathBuf,
     host: PathBuf,
-    /// Host program that runs graphs, and the library that it loads. None if the host with a graph
-    /// is left out.
+    /// Host program that runs graphs, and the library that it loads. `None` if the host with a
+    /// graph is left out.
     graphs: Option<(PathBuf, PathBuf)>,
     url: String,
 }

@@ -37,7 +37,7 @@ pub struct Figures {
 /// Figures of one path, which is one kind of call to one host.
 #[derive(Debug, Serialize)]
 pub struct PathFigures {
-    /// Name of the path.
+    /// Name of the kind of call in the report.
     pub path: &'static str,
     /// Name of the host that the path calls.
     pub host: &'static str,
@@ -53,7 +53,7 @@ pub struct PathFigures {
     pub p99_ms: f64,
     /// Latency of the slowest answer, in milliseconds.
     pub most_ms: f64,
-    /// Problem of the first call that went wrong. None if no call did.
+    /// Problem of the first call that went wrong. `None` if no call did.
     pub first: Option<String>,
 }
 

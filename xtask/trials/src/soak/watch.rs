@@ -53,7 +53,7 @@ pub struct Change {
 /// Changes of the memory, file descriptors and threads of one host during a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Drift {
-    /// Name of the host.
+    /// Name of the host in the report.
     pub host: &'static str,
     /// Change of the host's resident memory, in MiB.
     pub rss_mib: Change,

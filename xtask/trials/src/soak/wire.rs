@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Answer {
     /// Status code of the answer.
     pub status: u16,
-    /// Length of the JSON in front of binary tensors, in bytes. None if the answer does not have
+    /// Length of the JSON in front of binary tensors, in bytes. `None` if the answer does not have
     /// the header that says it.
     pub json_length: Option<usize>,
     /// Body of the answer.

@@ -147,7 +147,7 @@ fn a_misfit_is_named_by_its_pointer() {
     check(
         &shape("[2, 2]", "[1, [2, 3]]"),
         "/inputs/0/data/1",
-        "a list, where a f32 element",
+        "a list, where an f32 element",
     );
     check(
         &shape("[1, 2]", r#"[1, "2"]"#),

@@ -5,12 +5,12 @@
 
 use std::io::{Read, Seek};
 
-use scorebox_host::text::{NAME_BYTES, quoted};
 use zip::read::ZipArchive;
 use zip::result::ZipError;
 use zip::{CompressionMethod, read::ZipFile};
 
 use super::super::safetensors_file::RESERVED;
+use super::error::{FileError, MemberError};
 
 /// Maximum number of arrays in an archive.
 ///
@@ -29,43 +29,43 @@ pub struct Member {
     pub bytes: Option<u64>,
 }
 
-/// Opens an `.npz` archive. The error says what is wrong with the file.
-pub fn open<R: Read + Seek>(file: R) -> Result<ZipArchive<R>, String> {
-    ZipArchive::new(file).map_err(|error| format!("is not an .npz file: {error}"))
+/// Opens an `.npz` archive.
+pub fn open<R: Read + Seek>(file: R) -> Result<ZipArchive<R>, FileError> {
+    ZipArchive::new(file).map_err(FileError::NotArchive)
 }
 
 /// Lists the arrays of an `.npz` archive.
 ///
-/// Fails for an archive that NumPy did not write. The headers of its members differ from its
-/// directory, its members share bytes or a name, or it needs a password.
-pub fn members<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Vec<Member>, String> {
-    // The library's text may name a member.
-    let damaged =
-        |error: ZipError| format!("is a damaged archive: {}", quoted(&error.to_string(), 1024));
+/// Fails if NumPy cannot have written the archive: the headers of its members differ from its
+/// directory, two members share bytes or a name, or it needs a password.
+pub fn members<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Vec<Member>, FileError> {
+    let damaged = |source: ZipError| FileError::DamagedArchive { source };
     if archive.is_empty() {
-        return Err("holds no array".to_owned());
+        return Err(FileError::NoArray);
     }
     if archive.len() > MOST_ARRAYS {
-        return Err(format!(
-            "holds {} members; at most {MOST_ARRAYS} are read",
-            archive.len()
-        ));
+        return Err(FileError::TooManyMembers {
+            count: archive.len(),
+            most: MOST_ARRAYS,
+        });
     }
     if archive.has_duplicate_names() {
-        return Err("holds two members with one name".to_owned());
+        return Err(FileError::DuplicateName);
     }
     if archive.has_overlapping_entries().map_err(damaged)? {
-        return Err("is a damaged archive: its members share bytes".to_owned());
+        return Err(FileError::OverlappingMembers);
     }
     archive.validate_header_consistency().map_err(damaged)?;
     let mut members = Vec::with_capacity(archive.len());
     for index in 0..archive.len() {
         let member = archive.by_index_raw(index).map_err(damaged)?;
         let name = member.name().map_err(damaged)?.into_owned();
-        let problem = refusal(&member).or_else(|| wrong_name(&name));
-        if let Some(problem) = problem {
-            let name = quoted(&name, NAME_BYTES);
-            return Err(format!("its member `{name}` {problem}"));
+        let refusal = refusal(&member).or_else(|| wrong_name(&name));
+        if let Some(source) = refusal {
+            return Err(FileError::Member {
+                member: name,
+                source,
+            });
         }
         let name = name.strip_suffix(".npy").unwrap_or(&name).to_owned();
         members.push(Member {
@@ -77,32 +77,30 @@ pub fn members<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Vec<Member
     Ok(members)
 }
 
-fn refusal<R: Read>(member: &ZipFile<'_, R>) -> Option<String> {
+fn refusal<R: Read>(member: &ZipFile<'_, R>) -> Option<MemberError> {
     if member.encrypted() {
-        return Some("is encrypted".to_owned());
+        return Some(MemberError::Encrypted);
     }
     if !member.is_file() {
-        return Some("is a folder or a link".to_owned());
+        return Some(MemberError::NotFile);
     }
     match member.compression() {
         CompressionMethod::Stored | CompressionMethod::Deflated => None,
-        other => Some(format!(
-            "is compressed by {other}; NumPy stores or deflates"
-        )),
+        other => Some(MemberError::Compression(other)),
     }
 }
 
-fn wrong_name(name: &str) -> Option<String> {
+fn wrong_name(name: &str) -> Option<MemberError> {
     let Some(array) = name.strip_suffix(".npy") else {
-        return Some("is not an array: its name does not end in .npy".to_owned());
+        return Some(MemberError::NotArray);
     };
     // A name with folders is a valid name of a tensor. A name that leads outside the archive is an
     // attack.
     if array.contains(['\\', '\0']) || array.split('/').any(|part| matches!(part, "" | "." | ".."))
     {
-        return Some("has a name that leads out of the archive, or nowhere".to_owned());
+        return Some(MemberError::OutsideName);
     }
-    (array == RESERVED).then(|| "has the name that safetensors keeps for itself".to_owned())
+    (array == RESERVED).then_some(MemberError::ReservedName)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 
 use safetensors::Dtype;
 
+use super::error::ArrayError;
 use super::header::Header;
 
 /// Number of bytes of an array that are in memory at a time, if the array needs no transposing. It
@@ -15,12 +16,14 @@ use super::header::Header;
 const PIECE_BYTES: usize = 64 << 10;
 
 /// Reason why the elements of an array were not copied.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// A problem of the array. The text says what is wrong with it.
-    Array(String),
-    /// A problem of the file to which the elements are written.
-    Target(io::Error),
+    /// The array is at fault, or the file that it is read from.
+    #[error(transparent)]
+    Array(#[from] ArrayError),
+    /// The file to which the elements are written is at fault.
+    #[error("cannot be written to: {0}")]
+    Target(#[source] io::Error),
 }
 
 /// Copies the data of an array to `to`, in little-endian and row-major order. Fails if `from` does
@@ -31,9 +34,9 @@ pub fn copy(header: &Header, from: &mut dyn Read, to: &mut dyn Write) -> Result<
         let mut data = Vec::new();
         from.take(header.data_bytes as u64)
             .read_to_end(&mut data)
-            .map_err(|error| unreadable(&error))?;
+            .map_err(ArrayError::Unreadable)?;
         if data.len() != header.data_bytes {
-            return Err(cut(header, data.len()));
+            return Err(cut(header, data.len()).into());
         }
         adapt(header, &mut data)?;
         transpose(header, &data, to).map_err(CopyError::Target)?;
@@ -43,9 +46,9 @@ pub fn copy(header: &Header, from: &mut dyn Read, to: &mut dyn Write) -> Result<
         while done < header.data_bytes {
             let wanted = PIECE_BYTES.min(header.data_bytes - done);
             let piece = piece.get_mut(..wanted).unwrap_or_default();
-            let count = fill(from, piece).map_err(|error| unreadable(&error))?;
+            let count = fill(from, piece).map_err(ArrayError::Unreadable)?;
             if count < wanted {
-                return Err(cut(header, done + count));
+                return Err(cut(header, done + count).into());
             }
             adapt(header, piece)?;
             to.write_all(piece).map_err(CopyError::Target)?;
@@ -53,24 +56,19 @@ pub fn copy(header: &Header, from: &mut dyn Read, to: &mut dyn Write) -> Result<
         }
     }
     // At the end of a zip's member this read also compares the member's checksum.
-    match fill(from, &mut [0]).map_err(|error| unreadable(&error))? {
+    match fill(from, &mut [0]).map_err(ArrayError::Unreadable)? {
         0 => Ok(()),
-        _ => Err(CopyError::Array(format!(
-            "holds more than the {} bytes that its header says",
-            header.data_bytes
-        ))),
+        _ => Err(CopyError::Array(ArrayError::TooLong {
+            data_bytes: header.data_bytes,
+        })),
     }
 }
 
-fn unreadable(error: &io::Error) -> CopyError {
-    CopyError::Array(format!("cannot be read: {error}"))
-}
-
-fn cut(header: &Header, count: usize) -> CopyError {
-    CopyError::Array(format!(
-        "holds {count} bytes of data, and its header says {}",
-        header.data_bytes
-    ))
+fn cut(header: &Header, found_bytes: usize) -> ArrayError {
+    ArrayError::Cut {
+        found_bytes,
+        data_bytes: header.data_bytes,
+    }
 }
 
 /// Reads bytes until the buffer is full or there are no more. Returns the number of bytes that were
@@ -90,16 +88,14 @@ fn fill(from: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
 
 /// Converts the elements of an array to little-endian in place. Fails if a boolean is neither 0 nor
 /// 1.
-fn adapt(header: &Header, elements: &mut [u8]) -> Result<(), CopyError> {
+fn adapt(header: &Header, elements: &mut [u8]) -> Result<(), ArrayError> {
     if header.is_big_endian {
         elements
             .chunks_exact_mut(header.width)
             .for_each(<[u8]>::reverse);
     }
     if header.dtype == Dtype::BOOL && elements.iter().any(|byte| *byte > 1) {
-        return Err(CopyError::Array(
-            "holds a bool that is neither 0 nor 1".to_owned(),
-        ));
+        return Err(ArrayError::NotBool);
     }
     Ok(())
 }
@@ -172,7 +168,7 @@ mod tests {
         let mut to = Vec::new();
         match copy(header, &mut &*data, &mut to) {
             Ok(()) => Ok(to),
-            Err(CopyError::Array(problem)) => Err(problem),
+            Err(CopyError::Array(problem)) => Err(problem.to_string()),
             Err(CopyError::Target(error)) => panic!("{error}"),
         }
     }

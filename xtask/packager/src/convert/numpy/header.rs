@@ -7,7 +7,8 @@
 use std::io::{self, Read};
 
 use safetensors::Dtype;
-use scorebox_host::text::{NAME_BYTES, quoted};
+
+use super::error::HeaderError;
 
 /// Maximum size of the header of an `.npy` file, in bytes.
 ///
@@ -38,36 +39,37 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads the header of an `.npy` file, and nothing behind it. The error says what is wrong with
-    /// the header.
-    pub fn read(from: &mut dyn Read) -> Result<Self, String> {
+    /// Reads the header of an `.npy` file, and nothing behind it.
+    pub fn read(from: &mut dyn Read) -> Result<Self, HeaderError> {
         let start: [u8; 8] = exactly(from)?;
         let Some([major, minor]) = start.strip_prefix(MAGIC) else {
-            return Err("is not an .npy file: it does not begin like one".to_owned());
+            return Err(HeaderError::NotArray);
         };
         let (length, length_bytes) = match (major, minor) {
             (1, 0) => (u64::from(u16::from_le_bytes(exactly(from)?)), 2),
             (2 | 3, 0) => (u64::from(u32::from_le_bytes(exactly(from)?)), 4),
             _ => {
-                return Err(format!(
-                    "is of version {major}.{minor} of the format; 1.0, 2.0 and 3.0 are read"
-                ));
+                return Err(HeaderError::Version {
+                    major: *major,
+                    minor: *minor,
+                });
             }
         };
         if length > MOST_HEADER_BYTES {
-            return Err(format!(
-                "has a header of {length} bytes; at most {MOST_HEADER_BYTES} are read"
-            ));
+            return Err(HeaderError::TooLong {
+                header_bytes: length,
+                most_bytes: MOST_HEADER_BYTES,
+            });
         }
         let mut text = Vec::new();
         from.take(length)
             .read_to_end(&mut text)
-            .map_err(|error| unreadable(&error))?;
+            .map_err(HeaderError::Unreadable)?;
         if text.len() as u64 != length {
-            return Err(CUT.to_owned());
+            return Err(HeaderError::Cut);
         }
         // Only names of fields may be other than ASCII, and arrays with fields are refused.
-        let text = std::str::from_utf8(&text).map_err(|_| MALFORMED.to_owned())?;
+        let text = std::str::from_utf8(&text).map_err(|_| HeaderError::Malformed)?;
         let Literal {
             descr,
             is_fortran,
@@ -78,8 +80,9 @@ impl Header {
             product.checked_mul(*dimension)
         });
         let data_bytes = elements.and_then(|elements| elements.checked_mul(width));
-        let data_bytes = data_bytes
-            .ok_or_else(|| format!("has the shape {shape:?}, which is larger than any memory"))?;
+        let Some(data_bytes) = data_bytes else {
+            return Err(HeaderError::TooLarge { shape });
+        };
         let header_bytes = 8 + length_bytes + length;
         Ok(Self {
             dtype,
@@ -93,25 +96,18 @@ impl Header {
     }
 }
 
-const CUT: &str = "ends within its header";
-const MALFORMED: &str = "has a header that is not `{'descr': …, 'fortran_order': …, 'shape': …}`";
-
-fn exactly<const N: usize>(from: &mut dyn Read) -> Result<[u8; N], String> {
+fn exactly<const N: usize>(from: &mut dyn Read) -> Result<[u8; N], HeaderError> {
     let mut bytes = [0; N];
     match from.read_exact(&mut bytes) {
         Ok(()) => Ok(bytes),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(CUT.to_owned()),
-        Err(error) => Err(unreadable(&error)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(HeaderError::Cut),
+        Err(error) => Err(HeaderError::Unreadable(error)),
     }
-}
-
-fn unreadable(error: &io::Error) -> String {
-    format!("cannot be read: {error}")
 }
 
 /// Returns the type that NumPy's `descr` names, the size of an element in bytes, and true if
 /// elements are big-endian.
-fn element(descr: &str) -> Result<(Dtype, usize, bool), String> {
+fn element(descr: &str) -> Result<(Dtype, usize, bool), HeaderError> {
     let (is_big_endian, kind) = match descr.strip_prefix('>') {
         Some(kind) => (true, kind),
         None => (false, descr.strip_prefix(['<', '|']).unwrap_or(descr)),
@@ -134,12 +130,9 @@ fn element(descr: &str) -> Result<(Dtype, usize, bool), String> {
     Ok((dtype, width, is_big_endian))
 }
 
-fn refusal(descr: &str, kind: &str) -> String {
-    let what = match kind.chars().next() {
-        Some('O') => {
-            return "holds Python objects, so it is a pickle, a program that nothing here runs"
-                .to_owned();
-        }
+fn refusal(descr: &str, kind: &str) -> HeaderError {
+    let kind = match kind.chars().next() {
+        Some('O') => return HeaderError::Objects,
         Some('S' | 'a' | 'U' | 'T') => "texts",
         Some('c') => "complex numbers",
         Some('m' | 'M') => "times",
@@ -147,8 +140,10 @@ fn refusal(descr: &str, kind: &str) -> String {
         Some('f' | 'g') => "numbers wider than f64",
         _ => "elements of a type that is not known here",
     };
-    let descr = quoted(descr, NAME_BYTES);
-    format!("holds {what} (`{descr}`), which tensors cannot hold")
+    HeaderError::ElementType {
+        kind,
+        descr: descr.to_owned(),
+    }
 }
 
 /// The dictionary in the header of an `.npy` file, which is a Python literal. Only the syntax that
@@ -161,8 +156,8 @@ struct Literal {
 }
 
 impl Literal {
-    fn parse(text: &str) -> Result<Self, String> {
-        let malformed = || MALFORMED.to_owned();
+    fn parse(text: &str) -> Result<Self, HeaderError> {
+        let malformed = || HeaderError::Malformed;
         let (mut descr, mut order, mut shape) = (None, None, None);
         let mut rest = Rest(text);
         rest.expect('{').ok_or_else(malformed)?;
@@ -173,9 +168,7 @@ impl Literal {
                 "descr"
                     if rest.clone().expect('[').is_some() || rest.clone().expect('(').is_some() =>
                 {
-                    return Err(
-                        "holds records, which tensors cannot hold: save each of their fields by itself".to_owned()
-                    );
+                    return Err(HeaderError::Records);
                 }
                 "descr" => descr
                     .replace(rest.quoted().ok_or_else(malformed)?)
@@ -235,8 +228,8 @@ impl<'a> Rest<'a> {
         Some(value)
     }
 
-    fn shape(&mut self) -> Result<Vec<usize>, String> {
-        let malformed = || MALFORMED.to_owned();
+    fn shape(&mut self) -> Result<Vec<usize>, HeaderError> {
+        let malformed = || HeaderError::Malformed;
         self.expect('(').ok_or_else(malformed)?;
         let mut shape = Vec::new();
         while self.expect(')').is_none() {
@@ -248,13 +241,14 @@ impl<'a> Rest<'a> {
             if digits.is_empty() {
                 return Err(malformed());
             }
-            let dimension = digits.parse().map_err(|_| {
-                let digits = quoted(digits, NAME_BYTES);
-                format!("has a dimension of {digits}, which no memory has")
+            let dimension = digits.parse().map_err(|_| HeaderError::Dimension {
+                digits: digits.to_owned(),
             })?;
             shape.push(dimension);
             if shape.len() > MOST_DIMENSIONS {
-                return Err(format!("has more than {MOST_DIMENSIONS} dimensions"));
+                return Err(HeaderError::TooManyDimensions {
+                    most: MOST_DIMENSIONS,
+                });
             }
             // Python 2 wrote long integers with an `L` at the end.
             self.0 = rest.strip_prefix('L').unwrap_or(rest);

@@ -34,7 +34,7 @@ pub struct Origin {
     pub reference: String,
     /// Name of the scorer.
     pub name: String,
-    /// Version of the scorer. May be empty.
+    /// Version of the scorer. Empty if the manifest does not set it.
     pub version: String,
     /// Licence of the scorer, as an SPDX expression. `None` if the scorer states none.
     pub license: Option<String>,

@@ -62,6 +62,7 @@ fn configuration_must_fit_platform_and_layers() {
             document.to_string().as_bytes(),
         )
         .unwrap_err()
+        .to_string()
     };
     assert!(config(json!({ "os": "linux", "architecture": "arm64" })).contains("linux/arm64"));
     assert!(config(json!({ "os": "linux", "architecture": "amd64" })).contains("2 layers"));

@@ -23,11 +23,11 @@ pub struct Header {
     pub name: Vec<u8>,
     /// Target of the link, if the entry is a link.
     pub link: Vec<u8>,
-    /// Letter that gives the type of the entry.
+    /// Letter that gives the type of the tar entry.
     pub kind: u8,
-    /// Size of the entry's content, in bytes.
+    /// Size of the tar entry's content, in bytes.
     pub size: u64,
-    /// Permission bits of the entry.
+    /// Permission bits of the tar entry.
     pub mode: u64,
     /// User number and group number of the owner.
     pub owner: (u64, u64),

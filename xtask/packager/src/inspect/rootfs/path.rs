@@ -2,6 +2,8 @@
 //!
 //! Owns how a path is cleaned and how long it may be. Must not know which file is at a path.
 
+use super::refused::RefusedEntry;
+
 /// Maximum length of a path, in bytes: `PATH_MAX` of Linux.
 const LONGEST_PATH_BYTES: usize = 4096;
 /// Maximum length of a name in a path, in bytes: `NAME_MAX` of Linux.
@@ -44,17 +46,14 @@ impl Place {
 
 /// Returns the names in a path, cleaned like Go's `filepath.Clean` does, which is before any link
 /// is followed.
-pub fn cleaned(path: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+pub fn cleaned(path: &[u8]) -> Result<Vec<Vec<u8>>, RefusedEntry> {
     let mut names: Vec<Vec<u8>> = Vec::new();
     for name in path.split(|byte| *byte == b'/') {
         match name {
             b"" | b"." => {}
             // Some runtimes stop at the root, others refuse the layer.
             b".." if names.pop().is_none() => {
-                return Err(format!(
-                    "`{}` leads out of the root",
-                    String::from_utf8_lossy(path)
-                ));
+                return Err(RefusedEntry::OutOfRoot(path.to_vec()));
             }
             b".." => {}
             name => names.push(name.to_vec()),
@@ -65,13 +64,11 @@ pub fn cleaned(path: &[u8]) -> Result<Vec<Vec<u8>>, String> {
 }
 
 /// Fails if a path or a name in it is too long for Linux.
-pub fn check_length(names: &[Vec<u8>]) -> Result<(), String> {
+pub fn check_length(names: &[Vec<u8>]) -> Result<(), RefusedEntry> {
     let total: usize = names.iter().map(|name| name.len() + 1).sum();
     let longest = names.iter().map(Vec::len).max().unwrap_or_default();
     if total > LONGEST_PATH_BYTES || longest > LONGEST_NAME_BYTES {
-        return Err(format!(
-            "holds a path of {total} bytes with a name of {longest}, which is too long for Linux"
-        ));
+        return Err(RefusedEntry::TooLong { total, longest });
     }
     Ok(())
 }

@@ -4,17 +4,15 @@
 //! Owns the layouts and the listing of a folder. Must not know the rules. If an unpacker is not
 //! installed, the comparison with it is skipped and reported.
 
-use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::{Mutex, PoisonError};
 
 use serde_json::json;
 
 use super::*;
 use crate::image::entries::Entries;
+use crate::skipped::skip;
 
 /// A member of a tar archive: its name, its type, and its content or link target.
 type Member = (String, u8, String);
@@ -50,7 +48,7 @@ fn tar(members: &[Member]) -> Vec<u8> {
 
 /// Returns a listing of the files that `RootFs` builds from the layers, and true if runtimes differ
 /// in these files.
-fn ours(layers: &[Vec<Member>]) -> Result<(Vec<String>, bool), String> {
+fn ours(layers: &[Vec<Member>]) -> Result<(Vec<String>, bool), RefusedEntry> {
     let mut root = RootFs::new();
     let mut is_ambiguous = false;
     for (number, layer) in layers.iter().enumerate() {
@@ -196,24 +194,6 @@ fn by_podman(layers: &[Vec<Member>]) -> Option<Result<Vec<String>, String>> {
     Some(Ok(found))
 }
 
-/// Reports that the comparison with an unpacker does not run: in the file that `cargo xtask test`
-/// names, or by a failure in continuous integration. A test counts once as skipped.
-fn skipped(unpacker: &str) {
-    static REPORTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-    let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    let line = format!("{test}: {unpacker} cannot be used here");
-    let is_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
-    assert!(!is_ci, "may not be skipped here: {line}");
-    let mut reported = REPORTED.lock().unwrap_or_else(PoisonError::into_inner);
-    if reported.insert(test)
-        && let Some(file) = std::env::var_os("SCOREBOX_SKIPPED_FILE")
-    {
-        let file = fs::OpenOptions::new().append(true).create(true).open(file);
-        file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()))
-            .expect("SCOREBOX_SKIPPED_FILE can be written");
-    }
-}
-
 /// Returns images that are unusual but that runtimes accept. Each image is a list of layers.
 fn odd() -> Vec<Vec<Vec<Member>>> {
     let base = vec![
@@ -286,7 +266,7 @@ fn odd_images_are_what_umoci_and_podman_make_of_them() {
         assert!(!is_ambiguous, "{number}");
         for (who, found) in [("umoci", by_umoci(layers)), ("podman", by_podman(layers))] {
             let Some(found) = found else {
-                skipped(who);
+                skip(&format!("{who} cannot be used here"));
                 continue;
             };
             assert_eq!(
@@ -350,7 +330,7 @@ fn random_layers_are_what_umoci_makes_of_them() {
             layers.push(layer);
         }
         let Some(theirs) = by_umoci(&layers) else {
-            return skipped("umoci");
+            return skip("umoci cannot be used here");
         };
         // Ambiguous entries are not compared, because an image with them is never reported as good.
         match (ours(&layers), theirs) {
@@ -387,7 +367,7 @@ fn what_no_runtime_takes_is_refused() {
         assert!(ours(&layers).is_err(), "{layer:?}");
         match by_podman(&layers) {
             Some(found) => assert!(found.is_err(), "{layer:?} {found:?}"),
-            None => skipped("podman"),
+            None => skip("podman cannot be used here"),
         }
     }
 }

@@ -23,14 +23,15 @@ fn to(target: &str) -> EntryKind {
     SymbolicLink(target.as_bytes().to_vec())
 }
 
-/// Returns every path of an image with these layers. A folder ends with a slash, a link with an
+/// Returns every path of an image with the given layers. A folder ends with a slash, a link with an
 /// arrow.
 fn built(layers: &[&[(&str, EntryKind)]]) -> Result<Vec<String>, String> {
     let mut root = RootFs::new();
     for (number, layer) in layers.iter().enumerate() {
         root.begin(number);
         for (name, kind) in *layer {
-            root.apply(&entry(name, kind.clone()), None)?;
+            root.apply(&entry(name, kind.clone()), None)
+                .map_err(|refused| refused.to_string())?;
         }
     }
     let shown = |found: Found| match found.kind {
@@ -212,5 +213,10 @@ fn names_depths_and_numbers_are_bounded() {
     let mut root = RootFs::new();
     let refused = (0..=MOST_NODES)
         .find_map(|number| root.apply(&entry(&format!("{number:x}"), File), None).err());
-    assert!(refused.unwrap().contains("more than 1000000 files"));
+    assert!(
+        refused
+            .unwrap()
+            .to_string()
+            .contains("more than 1000000 files")
+    );
 }

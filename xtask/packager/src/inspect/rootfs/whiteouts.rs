@@ -4,6 +4,7 @@
 //! leads to a folder.
 
 use super::path::shown;
+use super::refused::RefusedEntry;
 use super::{Applied, RootFs, What};
 
 /// Name of an opaque whiteout, which hides the content that lower layers have in its folder.
@@ -24,7 +25,7 @@ impl RootFs {
         mut path: Vec<Vec<u8>>,
         mark: &[u8],
         hidden: &[u8],
-    ) -> Result<Applied, String> {
+    ) -> Result<Applied, RefusedEntry> {
         if mark == OPAQUE {
             self.hide_lower(parent)?;
             return Ok(Applied {
@@ -33,10 +34,7 @@ impl RootFs {
             });
         }
         if matches!(hidden, b"" | b"." | b"..") {
-            return Err(format!(
-                "holds `{}`, which removes no file",
-                String::from_utf8_lossy(mark)
-            ));
+            return Err(RefusedEntry::EmptyWhiteout(mark.to_vec()));
         }
         path.push(hidden.to_vec());
         let Some(node) = self.child(parent, hidden) else {
@@ -59,7 +57,7 @@ impl RootFs {
 
     /// Removes the content that lower layers have in a folder. Returns true if something in the
     /// folder remains, because the current layer wrote it.
-    fn hide_lower(&mut self, folder: usize) -> Result<bool, String> {
+    fn hide_lower(&mut self, folder: usize) -> Result<bool, RefusedEntry> {
         let mut order = Vec::new();
         let mut open = vec![folder];
         while let Some(node) = open.pop() {
@@ -73,7 +71,7 @@ impl RootFs {
         }
         self.looks += order.len();
         if self.looks > MOST_LOOKS {
-            return Err("holds too many whiteouts".to_owned());
+            return Err(RefusedEntry::TooManyWhiteouts);
         }
         let mut stays = false;
         // Deeper nodes come later in the list. From its end, a folder is visited after everything

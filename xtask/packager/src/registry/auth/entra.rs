@@ -3,6 +3,8 @@
 //! Owns where a token comes from, and which registries may receive one. Must not know what the
 //! registry returns for it.
 
+use std::io;
+
 use super::{Credential, Found, Surroundings};
 
 /// Name of the environment variable that holds an Entra access token.
@@ -29,12 +31,26 @@ pub fn is_azure(registry: &str, service: Option<&str>) -> bool {
     AZURE.iter().any(|suffix| name.ends_with(suffix))
 }
 
+/// Reason why `az` gave no access token.
+#[derive(Debug, thiserror::Error)]
+pub enum AzError {
+    /// The program could not be run, or did not end in time.
+    #[error("az failed: {0}")]
+    NotRun(#[source] io::Error),
+    /// The program failed. The text is the first line of its standard error.
+    #[error("az: {0}")]
+    Refused(String),
+    /// The program succeeded and wrote no token.
+    #[error("az gave no token")]
+    NoToken,
+}
+
 /// Looks for an Entra access token in the environment variable SCOREBOX_ENTRA_TOKEN, and then asks
 /// `az`. Returns `None` if the variable is not set and `az` is not installed.
 ///
 /// # Errors
-/// Fails if `az` returns no token. The error text says why.
-pub async fn find(surroundings: &Surroundings) -> Result<Option<Found>, String> {
+/// Fails if `az` returns no token.
+pub async fn find(surroundings: &Surroundings) -> Result<Option<Found>, AzError> {
     if let Some(token) = surroundings.variable(VARIABLE) {
         return Ok(Some(Found {
             credential: Credential::Entra(token.into()),
@@ -57,16 +73,14 @@ pub async fn find(surroundings: &Surroundings) -> Result<Option<Found>, String> 
     let output = surroundings
         .ask(&az, &arguments, "")
         .await
-        .map_err(|error| format!("az failed: {error}"))?;
+        .map_err(AzError::NotRun)?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        return Err(format!(
-            "az: {}",
-            said.lines().next().unwrap_or("failed").trim()
-        ));
+        let first = said.lines().next().unwrap_or("failed").trim();
+        return Err(AzError::Refused(first.to_owned()));
     }
     match String::from_utf8_lossy(&output.stdout).trim() {
-        "" => Err("az gave no token".to_owned()),
+        "" => Err(AzError::NoToken),
         token => {
             let origin = "az account get-access-token".to_owned();
             Ok(Some(Found {
@@ -108,7 +122,9 @@ mod tests {
                 .enable_all()
                 .build()
                 .unwrap();
-            let found = runtime.block_on(find(&surroundings))?;
+            let found = runtime
+                .block_on(find(&surroundings))
+                .map_err(|error| error.to_string())?;
             Ok(found.map(|found| match found.credential {
                 Credential::Entra(token) => token.expose_secret().to_owned(),
                 other => panic!("{other:?}"),

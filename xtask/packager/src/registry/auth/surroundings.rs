@@ -35,7 +35,7 @@ impl Surroundings {
         Self(std::env::vars_os().filter_map(text).collect())
     }
 
-    /// Creates an environment that consists of these variables only.
+    /// Creates an environment that consists of the given variables only.
     #[cfg(test)]
     pub fn of(variables: &[(&str, &str)]) -> Self {
         Self(

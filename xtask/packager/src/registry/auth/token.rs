@@ -74,8 +74,8 @@ struct Claims {
 }
 
 impl TokenService<'_> {
-    /// Fetches an access token for these scopes. `refresh` keeps the refresh token that an Entra
-    /// token was exchanged for, so that later calls do not exchange the Entra token again.
+    /// Fetches an access token for the given scopes. `refresh` keeps the refresh token that an
+    /// Entra token was exchanged for, so that later calls do not exchange the Entra token again.
     pub async fn fetch(
         &self,
         found: &Found,

@@ -3,7 +3,7 @@
 //!
 //! Owns the flags and their help. It must not know how anything is measured.
 
-use std::net::SocketAddr;
+use std::net::{AddrParseError, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -73,14 +73,21 @@ pub struct AttackerArgs {
     pub seconds: f64,
 }
 
-fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr = text
-        .parse()
-        .map_err(|_| "not an address with a port, e.g. 127.0.0.1:8080".to_owned())?;
+/// Reason why a text is not the address of a host that may be attacked.
+#[derive(Debug, thiserror::Error)]
+enum AddressError {
+    #[error("not an address with a port, e.g. 127.0.0.1:8080")]
+    NotAnAddress(#[source] AddrParseError),
+    #[error("not a loopback address")]
+    NotLoopback,
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, AddressError> {
+    let address: SocketAddr = text.parse().map_err(AddressError::NotAnAddress)?;
     if address.ip().is_loopback() {
         Ok(address)
     } else {
-        Err("not a loopback address".to_owned())
+        Err(AddressError::NotLoopback)
     }
 }
 

@@ -35,8 +35,8 @@ pub enum Deed {
     SlowHeaders,
     /// Opens a connection and sends nothing.
     Silent,
-    /// Sends requests with these bodies one after the other, reads the answers, and pauses after
-    /// each answer.
+    /// Sends requests with bodies of this kind one after the other, reads the answers, and pauses
+    /// after each answer.
     Repeat(Body, Duration),
     /// Sends the same new request on all connections at the same moment, again and again.
     Stampede,
@@ -179,7 +179,7 @@ pub const ATTACKS: &[Attack] = &[
     },
 ];
 
-/// Returns the attacks with these names, or all attacks if `names` is empty.
+/// Returns the attacks with the given names, or all attacks if `names` is empty.
 pub fn chosen(names: &[String]) -> Result<Vec<&'static Attack>, Failure> {
     if names.is_empty() {
         return Ok(ATTACKS.iter().collect());

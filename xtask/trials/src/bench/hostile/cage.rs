@@ -6,6 +6,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -44,10 +45,36 @@ pub struct Cage {
     version: &'static Version,
 }
 
+/// Reason why this machine cannot have a control group with a memory limit.
+#[derive(Debug, thiserror::Error)]
+pub enum CageError {
+    /// The folder of the group cannot be created.
+    #[error("{}: cannot be made: {source}", folder.display())]
+    NoFolder {
+        /// Path of the folder.
+        folder: PathBuf,
+        /// Error of the system.
+        source: io::Error,
+    },
+    /// The memory limit of the group cannot be set.
+    #[error("{}: cannot be written: {source}", file.display())]
+    NoLimit {
+        /// Path of the file that holds the limit.
+        file: PathBuf,
+        /// Error of the system.
+        source: io::Error,
+    },
+    /// The shell that enters the group cannot be started.
+    #[error("sh cannot be started: {0}")]
+    NoShell(#[source] io::Error),
+    /// A process cannot enter the group. The text is what the shell wrote to standard error.
+    #[error("no process can enter a group: {0}")]
+    NoEntry(String),
+}
+
 impl Cage {
-    /// Creates a control group with this memory limit. The error says why this machine cannot have
-    /// one.
-    pub fn make(limit_bytes: u64) -> Result<Self, String> {
+    /// Creates a control group with this memory limit.
+    pub fn make(limit_bytes: u64) -> Result<Self, CageError> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let version = if Path::new(V2.root).join("cgroup.controllers").exists() {
             &V2
@@ -62,24 +89,26 @@ impl Cage {
         }
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = root.join(format!("scorebox-bench-{}-{number}", std::process::id()));
-        fs::create_dir(&folder)
-            .map_err(|error| format!("{}: cannot be made: {error}", folder.display()))?;
+        if let Err(source) = fs::create_dir(&folder) {
+            return Err(CageError::NoFolder { folder, source });
+        }
         let cage = Self { folder, version };
         let file = cage.folder.join(version.limit);
-        fs::write(&file, limit_bytes.to_string())
-            .map_err(|error| format!("{}: cannot be written: {error}", file.display()))?;
+        if let Err(source) = fs::write(&file, limit_bytes.to_string()) {
+            return Err(CageError::NoLimit { file, source });
+        }
         cage.try_to_enter()?;
         Ok(cage)
     }
 
-    fn try_to_enter(&self) -> Result<(), String> {
+    fn try_to_enter(&self) -> Result<(), CageError> {
         let output = self.command("true").stdin(Stdio::null()).output();
-        let output = output.map_err(|error| format!("sh cannot be started: {error}"))?;
+        let output = output.map_err(CageError::NoShell)?;
         let said = String::from_utf8_lossy(&output.stderr);
         if output.status.success() {
             Ok(())
         } else {
-            Err(format!("no process can enter a group: {}", said.trim()))
+            Err(CageError::NoEntry(said.trim().to_owned()))
         }
     }
 

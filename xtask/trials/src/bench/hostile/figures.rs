@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::CONTAINER_MIB;
 use super::attacker::Deeds;
 use super::attacks::Attack;
+use super::cage::CageError;
 use super::guarded::{Container, Memory};
 use super::steady::{RATE, Steady};
 use crate::bench::figures::Spread;
@@ -17,7 +18,7 @@ pub struct Turn {
     /// Calls of the well-behaved client during the attack.
     pub attacked: Steady,
     /// Calls of the well-behaved client while a process burns as much CPU time as the attacker.
-    /// None if the host had ended before.
+    /// `None` if the host ended before the control began.
     pub control: Option<Steady>,
     /// Counters of the attacker in this turn.
     pub deeds: Deeds,
@@ -36,7 +37,7 @@ pub struct Figures {
     pub round_seconds: f64,
     /// Number of calls that the well-behaved client makes per second.
     pub calls_per_second: u32,
-    /// Memory limit around the host, in MiB. None if there was no limit.
+    /// Memory limit around the host, in MiB. `None` if there was no limit.
     pub container_mib: Option<u64>,
     /// Parts of the run that were left out, each with its reason.
     pub skipped: Vec<String>,
@@ -79,11 +80,11 @@ pub struct AttackFigures {
     /// 99th percentile of the client's latency (p99) during the attack in each turn, in
     /// milliseconds.
     pub p99_ms: Spread,
-    /// Median latency (p50) of the client during the control in each turn, in milliseconds. None if
-    /// the host ended before any control.
+    /// Median latency (p50) of the client during the control in each turn, in milliseconds. `None`
+    /// if the host ended before any control.
     pub control_p50_ms: Option<Spread>,
     /// 99th percentile of the client's latency (p99) during the control in each turn, in
-    /// milliseconds. None if the host ended before any control.
+    /// milliseconds. `None` if the host ended before any control.
     pub control_p99_ms: Option<Spread>,
     /// Number of the client's calls during the attack.
     pub calls: usize,
@@ -91,7 +92,7 @@ pub struct AttackFigures {
     pub lost: u32,
     /// Number of the client's calls without a right answer during the control.
     pub control_lost: u32,
-    /// Problem of the client's first call without a right answer during the attack. None if every
+    /// Problem of the client's first call without a right answer during the attack. `None` if every
     /// call got the right answer.
     pub first_loss: Option<String>,
     /// Resident memory of the host before the attack, in MiB.
@@ -102,7 +103,7 @@ pub struct AttackFigures {
     pub peak_over_idle: f64,
     /// Resident memory of the host after the last turn, in MiB.
     pub after_mib: f64,
-    /// Counters of the kernel for the container of the host. None if there was no container.
+    /// Counters of the kernel for the container of the host. `None` if there was no container.
     pub container: Option<Container>,
     /// True if the host ended, or the kernel killed a process of the container.
     pub killed: bool,
@@ -183,12 +184,12 @@ impl AttackFigures {
 }
 
 impl Figures {
-    /// Summarises all attacks, and picks the worst figures. `uncontained` is the reason why the
-    /// host ran without a container, if it did.
+    /// Summarises all attacks, and picks the worst figures. `uncontained` is the error with which
+    /// the host ran without a container, if it did.
     pub fn of(
         rounds: u32,
         round_seconds: f64,
-        uncontained: Option<String>,
+        uncontained: Option<CageError>,
         attacks: Vec<AttackFigures>,
     ) -> Self {
         let worst = |of: fn(&AttackFigures) -> f64| attacks.iter().map(of).fold(0.0, f64::max);

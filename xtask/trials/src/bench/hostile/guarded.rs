@@ -44,10 +44,10 @@ pub struct Memory {
 /// Counters of the kernel for the container in which the host runs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Container {
-    /// Largest memory of the container so far, in MiB: processes, sockets and file pages. None if
+    /// Largest memory of the container so far, in MiB: processes, sockets and file pages. `None` if
     /// the kernel does not report it.
     pub peak_mib: Option<f64>,
-    /// Number of processes that the kernel killed because the container was full. None if the
+    /// Number of processes that the kernel killed because the container was full. `None` if the
     /// kernel does not report it.
     pub killed: Option<u64>,
 }
@@ -56,7 +56,7 @@ pub struct Container {
 pub struct Guarded {
     child: Child,
     cage: Option<Cage>,
-    /// Standard output of the host, kept open and never read. None if the output is thrown away.
+    /// Standard output of the host, kept open and never read. `None` if the output is thrown away.
     _unread: Option<ChildStdout>,
     /// Address on which the host listens.
     pub address: SocketAddr,

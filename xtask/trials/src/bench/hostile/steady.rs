@@ -37,7 +37,7 @@ pub struct Steady {
     pub latencies_ms: Vec<f64>,
     /// Number of calls that did not get the right answer.
     pub lost: u32,
-    /// Problem of the first call that did not get the right answer. None if every call got the
+    /// Problem of the first call that did not get the right answer. `None` if every call got the
     /// right answer.
     pub first_loss: Option<String>,
 }
@@ -55,7 +55,7 @@ impl Steady {
     }
 }
 
-/// Sends [`RATE`] calls per second to the host for this time, and waits for all answers.
+/// Sends [`RATE`] calls per second to the host for the given time, and waits for all answers.
 pub fn measure(address: SocketAddr, time: Duration) -> Steady {
     let calls = (time.as_secs_f64() * f64::from(RATE)).ceil().max(1.0) as u32;
     let turn = Schedule {

@@ -1,0 +1,241 @@
+//! Errors of a file that is TOML and not a manifest: unknown keys, and values of a wrong type.
+//!
+//! Owns the search for a key in the table of settings, and the name of the setting in each of these
+//! errors. Must not know which values a setting accepts.
+
+use scorebox_text::{NAME_BYTES, Problem, quoted};
+
+use super::settings::{SETTINGS, Setting};
+
+/// Sections that a file may hold several times, so that their headers have two brackets.
+const REPEATED: [&str; 2] = ["trigger", "packaged.file"];
+
+/// Finds the first key of the file that is not a setting. Returns the problem and its fix, or
+/// `None` if all keys are settings.
+pub(super) fn unknown_key(table: &toml::Table) -> Option<Problem> {
+    let Unknown { key, kind } = find_unknown(table, &mut Vec::new())?;
+    let shown = quoted(&key, NAME_BYTES);
+    let nearest = match kind {
+        Kind::Setting => {
+            let keys = SETTINGS.iter().map(|setting| setting.key);
+            nearest(&key, keys).to_owned()
+        }
+        Kind::Section => header(nearest(&key, sections())),
+        Kind::SectionAsValue => {
+            let problem = format!("`{shown}` is a section, and not a setting");
+            return Some(Problem::new(problem, section_fix(&shown)));
+        }
+    };
+    Some(Problem::new(
+        format!("`{shown}` is not a setting"),
+        format!("the nearest is `{nearest}`; `scorebox check --explain` lists them all"),
+    ))
+}
+
+/// Returns the problem of a file whose keys are all settings, but in which a value has a wrong type
+/// or a key is missing. The problem names the setting, the line and the form of the value.
+pub(super) fn wrong_type(mut error: toml::de::Error) -> Problem {
+    let message = error.message().to_owned();
+    let shown = error.to_string();
+    let shown = shown.trim_end();
+    let place = shown.strip_suffix(&message).unwrap_or_default();
+    // Without the text of the file, the error ends with its key.
+    error.set_input(None);
+    let with_key = error.to_string();
+    let key = with_key
+        .trim_end()
+        .rsplit_once("\nin `")
+        .and_then(|(_, key)| key.strip_suffix('`'));
+    let missing = message
+        .strip_prefix("missing field `")
+        .and_then(|field| field.strip_suffix('`'));
+    let path: Vec<_> = key
+        .into_iter()
+        .flat_map(|key| key.split('.'))
+        .chain(missing)
+        .collect();
+    let key = path.join(".");
+    let fix = match find(&path) {
+        Some(setting) => format!(
+            "give it this form: {}{}; `scorebox check --explain` lists every key",
+            setting.form,
+            example(setting)
+        ),
+        None if is_section(&path) => section_fix(&quoted(&key, NAME_BYTES)),
+        None => "see `scorebox check --explain` for every key, its form and its default".to_owned(),
+    };
+    let problem = format!("{place}{}", plain(&message));
+    if key.is_empty() {
+        return Problem::new(problem, fix);
+    }
+    let key = quoted(&key, NAME_BYTES);
+    Problem::new(format!("`{key}`: {problem}"), fix)
+}
+
+/// Returns a message of the reader without the names that types have in this program.
+fn plain(message: &str) -> String {
+    let Some((found, expected)) = message.rsplit_once(", expected ") else {
+        return message.to_owned();
+    };
+    let expected = match expected {
+        "i64" => "a whole number",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number from 0",
+        "a map" => "a table",
+        name if name.starts_with("struct ") => "a table",
+        other => other,
+    };
+    format!("{found}, expected {expected}")
+}
+
+/// Returns an example of a setting: its default, as it is written in the file. Returns an empty
+/// text if the setting has no default.
+fn example(setting: &Setting) -> String {
+    let Setting {
+        key, form, default, ..
+    } = setting;
+    if default.is_empty() {
+        return String::new();
+    }
+    let name = key.rsplit('.').next().unwrap_or(key);
+    // A time or a size is a text, even if it is 0.
+    let is_text = ["time", "size"].iter().any(|word| form.starts_with(word));
+    let line = format!("{name} = {default}");
+    if is_text || line.parse::<toml::Table>().is_err() {
+        format!(", e.g. `{name} = \"{default}\"`")
+    } else {
+        format!(", e.g. `{line}`")
+    }
+}
+
+/// Name in the file that is not the name of a setting.
+struct Unknown {
+    /// Full name of the key or section, such as `limits.memroy`.
+    key: String,
+    kind: Kind,
+}
+
+/// Kind of an unknown name, which says what it may have been meant for.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// A key with a value.
+    Setting,
+    /// A section without keys.
+    Section,
+    /// A section that exists, but stands as a key with a value. The reader would take a date for an
+    /// empty section.
+    SectionAsValue,
+}
+
+fn find_unknown(table: &toml::Table, path: &mut Vec<String>) -> Option<Unknown> {
+    for (name, value) in table {
+        path.push(name.clone());
+        let (is_section, is_setting) = (is_section(path), find(path).is_some());
+        let unknown = |kind: Kind, path: &[String]| {
+            let key = path.join(".");
+            Some(Unknown { key, kind })
+        };
+        let found = match value {
+            // The source of a component is a value of its own form, which the reader checks.
+            _ if path.join(".") == "scorer.component" => None,
+            toml::Value::Table(inner) if !inner.is_empty() => find_unknown(inner, path),
+            toml::Value::Table(_) if is_section || is_setting => None,
+            toml::Value::Table(_) => unknown(Kind::Section, path),
+            toml::Value::Array(items)
+                if items.iter().all(toml::Value::is_table) && !items.is_empty() =>
+            {
+                let mut tables = items.iter().filter_map(toml::Value::as_table);
+                match tables.find_map(|inner| find_unknown(inner, path)) {
+                    None if !is_section && !is_setting => unknown(Kind::Section, path),
+                    found => found,
+                }
+            }
+            _ if is_setting => None,
+            _ if is_section => unknown(Kind::SectionAsValue, path),
+            _ => unknown(Kind::Setting, path),
+        };
+        if found.is_some() {
+            return found;
+        }
+        path.pop();
+    }
+    None
+}
+
+/// Returns the names of all sections: each part of a setting's key that ends before a dot.
+fn sections() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().flat_map(|setting| {
+        let dots = setting.key.match_indices('.');
+        dots.filter_map(|(dot, _)| setting.key.get(..dot))
+    })
+}
+
+/// Returns the name that resembles `wanted` most.
+fn nearest(wanted: &str, names: impl Iterator<Item = &'static str>) -> &'static str {
+    names
+        .max_by(|a, b| strsim::jaro_winkler(a, wanted).total_cmp(&strsim::jaro_winkler(b, wanted)))
+        .unwrap_or_default()
+}
+
+/// Returns the fix for a section that is not written as one.
+fn section_fix(section: &str) -> String {
+    format!(
+        "write a line `{}`, and the keys of the section below that line",
+        header(section)
+    )
+}
+
+/// Returns the line with which a section begins in the file.
+fn header(section: &str) -> String {
+    if REPEATED.contains(&section) {
+        format!("[[{section}]]")
+    } else {
+        format!("[{section}]")
+    }
+}
+
+/// Returns true if the path is a section: some key of `scorebox.toml` begins with it and goes on.
+fn is_section(path: &[impl AsRef<str>]) -> bool {
+    SETTINGS
+        .iter()
+        .any(|setting| rest(setting, path).is_some_and(|rest| rest > 0))
+}
+
+/// Returns the setting whose key is the path.
+fn find(path: &[impl AsRef<str>]) -> Option<&'static Setting> {
+    SETTINGS
+        .iter()
+        .find(|setting| rest(setting, path) == Some(0))
+}
+
+/// Returns the number of parts of a setting's key that follow the path. Returns `None` if the key
+/// does not begin with the path.
+fn rest(setting: &Setting, path: &[impl AsRef<str>]) -> Option<usize> {
+    let mut parts = setting.key.split('.');
+    let begins = path.iter().all(|name| {
+        parts
+            .next()
+            .is_some_and(|part| part == "<name>" || part == name.as_ref())
+    });
+    begins.then(|| parts.count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_example_is_toml() {
+        for setting in SETTINGS {
+            let example = example(setting);
+            let Some(line) = example.strip_prefix(", e.g. `") else {
+                assert_eq!((example.as_str(), setting.default), ("", ""));
+                continue;
+            };
+            let line = line.strip_suffix('`').unwrap();
+            assert!(line.parse::<toml::Table>().is_ok(), "{line}");
+        }
+        let claim = find(&["prediction_cache", "claim"]).unwrap();
+        assert_eq!(example(claim), ", e.g. `claim = \"0\"`");
+    }
+}

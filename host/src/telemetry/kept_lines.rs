@@ -1,0 +1,42 @@
+//! Log lines that are kept in memory, for tests.
+//!
+//! Owns the choice of the lines: JSON, from the level `info`. Must not know which lines a test
+//! waits for.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use super::line::{Form, Lines};
+
+/// Log lines that are kept in memory, in the order in which they were written.
+#[derive(Clone, Default)]
+pub(crate) struct KeptLines(Arc<Mutex<Vec<String>>>);
+
+impl KeptLines {
+    /// Returns a subscriber that keeps every event as a line.
+    pub(crate) fn subscriber(&self) -> impl Subscriber + Send + Sync + 'static + use<> {
+        let kept = Arc::clone(&self.0);
+        let write = move |line: &str, _: bool| kept.lock().unwrap().push(line.to_owned());
+        let form = Form::Json;
+        tracing_subscriber::registry().with(Lines { form, write }.with_filter(LevelFilter::INFO))
+    }
+
+    /// Returns the last line whose field `name` has this value.
+    ///
+    /// # Panics
+    /// If there is no such line, or if a line is not JSON.
+    pub(crate) fn line(&self, name: &str, value: &str) -> Value {
+        let lines = self.0.lock().unwrap();
+        let mut parsed = lines
+            .iter()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        parsed
+            .rfind(|line| line[name] == value)
+            .unwrap_or_else(|| panic!("no {value}: {lines:?}"))
+    }
+}

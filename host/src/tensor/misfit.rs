@@ -1,0 +1,82 @@
+//! Misfits: the reasons why tensors do not fit their ports.
+//!
+//! Owns their texts. Must not know how a tensor is checked.
+
+use super::{Port, shape_text};
+use crate::model::Dtype;
+
+/// Reason why a tensor does not fit its port, or why tensors do not fit a list of ports.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Misfit {
+    /// No tensor belongs to the port with this name.
+    #[error("there is no `{0}`")]
+    Missing(String),
+    /// No port is left for the tensor with this name, which is limited in length.
+    #[error("`{0}` is not a port, or is given twice")]
+    NoPort(String),
+    /// The elements have another type than the port's.
+    #[error("`{name}` is {}, and its port is {}", found.name(), expected.name())]
+    Dtype {
+        /// Name of the tensor.
+        name: String,
+        /// Type of the tensor's elements.
+        found: Dtype,
+        /// Type of the port's elements.
+        expected: Dtype,
+    },
+    /// The tensor has more dimensions than an error lists.
+    #[error(
+        "`{name}` has {dimensions} dimensions, and its port has the shape {}",
+        shape_text(port)
+    )]
+    ManyDimensions {
+        /// Name of the tensor.
+        name: String,
+        /// Number of the tensor's dimensions.
+        dimensions: usize,
+        /// Port of the tensor.
+        port: Port,
+    },
+    /// The tensor has another shape than the port's.
+    #[error(
+        "`{name}` has the shape {shape:?}, and its port has {}",
+        shape_text(port)
+    )]
+    Shape {
+        /// Name of the tensor.
+        name: String,
+        /// Dimensions of the tensor.
+        shape: Vec<u64>,
+        /// Port of the tensor.
+        port: Port,
+    },
+    /// The data do not hold as many valid texts as the shape has elements.
+    #[error("`{name}` holds other texts than {shape:?} takes")]
+    Texts {
+        /// Name of the tensor.
+        name: String,
+        /// Dimensions of the tensor.
+        shape: Vec<u64>,
+    },
+    /// The data do not have as many bytes as the elements of the shape take.
+    #[error("`{name}` has {bytes} bytes, and its shape is {shape:?}")]
+    Bytes {
+        /// Name of the tensor.
+        name: String,
+        /// Size of the tensor's data, in bytes.
+        bytes: usize,
+        /// Dimensions of the tensor.
+        shape: Vec<u64>,
+    },
+    /// The tensor has no elements, and its other dimensions are too large to calculate with.
+    #[error("`{name}` is empty, and its shape is {shape:?}")]
+    Empty {
+        /// Name of the tensor.
+        name: String,
+        /// Dimensions of the tensor.
+        shape: Vec<u64>,
+    },
+    /// An element of a tensor with this name is neither true nor false.
+    #[error("`{0}` is bool and holds a byte that is neither 0 nor 1")]
+    NotBool(String),
+}

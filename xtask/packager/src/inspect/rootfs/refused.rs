@@ -1,0 +1,43 @@
+//! Reasons why no container runtime would accept an entry of a layer.
+//!
+//! Owns the reasons and their texts. Must not know how a path leads to a folder.
+
+/// Reason why no container runtime would accept an entry of a layer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RefusedEntry {
+    /// The path of the entry, as it was given, leads above the root.
+    #[error("`{}` leads out of the root", String::from_utf8_lossy(.0))]
+    OutOfRoot(Vec<u8>),
+    /// The path is longer than Linux allows, or has a name that is.
+    #[error("holds a path of {total} bytes with a name of {longest}, which is too long for Linux")]
+    TooLong {
+        /// Length of the path, in bytes.
+        total: usize,
+        /// Length of the longest name in the path, in bytes.
+        longest: usize,
+    },
+    /// The path has too many symbolic links, or links that lead in a circle.
+    #[error("`{0}` leads through too many links")]
+    TooManyLinks(String),
+    /// The path goes on below something that has no entries.
+    #[error("`{0}` leads through something that is not a folder")]
+    NotAFolder(String),
+    /// The target of a hard link does not exist. The text is the path of the target.
+    #[error("holds a hard link to `{0}`, which is not there")]
+    NoTarget(String),
+    /// The target of a hard link is a folder. The text is the path of the target.
+    #[error("holds a hard link to the folder `{0}`")]
+    FolderAsTarget(String),
+    /// The whiteout with this name names no file.
+    #[error("holds `{}`, which removes no file", String::from_utf8_lossy(.0))]
+    EmptyWhiteout(Vec<u8>),
+    /// The whiteouts of the image visit too many files together.
+    #[error("holds too many whiteouts")]
+    TooManyWhiteouts,
+    /// The image has too many files, or their names are too long together.
+    #[error("brings the image to more than {most} files, or their names to too many bytes")]
+    TooManyFiles {
+        /// Maximum number of files, folders and links.
+        most: usize,
+    },
+}

@@ -1,0 +1,45 @@
+//! Names on the command line that the repository has to know, such as those of fuzz targets.
+//!
+//! Owns the check and its errors. Must not know where the known names come from.
+
+use scorebox_workspace::failure::Failure;
+
+/// Reason why a name on the command line cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// The known names cannot be listed.
+    #[error(transparent)]
+    Unlisted(#[from] Failure),
+    /// The name is not one of the known names.
+    #[error("there is no such {thing}; name some of these: {}", known.join(", "))]
+    Unknown {
+        /// Word for a thing that has such a name.
+        thing: &'static str,
+        /// Names that are known.
+        known: Vec<String>,
+    },
+}
+
+/// Returns a name if it is one of the known names. `thing` is the word for what has the name.
+pub fn check(name: &str, thing: &'static str, known: Vec<String>) -> Result<String, NameError> {
+    if known.iter().any(|one| one == name) {
+        Ok(name.to_owned())
+    } else {
+        Err(NameError::Unknown { thing, known })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_known_ones() {
+        let known = || vec!["redis".to_owned(), "serving".to_owned()];
+        assert_eq!(check("redis", "area", known()), Ok("redis".to_owned()));
+        assert_eq!(
+            check("reddis", "area", known()).unwrap_err().to_string(),
+            "there is no such area; name some of these: redis, serving"
+        );
+    }
+}

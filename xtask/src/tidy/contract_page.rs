@@ -1,0 +1,242 @@
+//! The reference of the contract on the pages of `wit/`, written from the WIT files.
+//!
+//! Owns the layout of interfaces, types and functions on a page. Must not know what the contract
+//! says, nor how a type is spelled: that is `contract_page/wit_type.rs`.
+
+mod wit_type;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use scorebox_workspace::failure::Failure;
+use wit_parser::{
+    Docs, Function, Interface, InterfaceId, PackageId, Resolve, Stability, Type, TypeDef,
+    TypeDefKind, TypeOwner,
+};
+
+use super::generated_part::GeneratedPart;
+use super::{Finding, contract};
+
+const CONTRACT: GeneratedPart = GeneratedPart {
+    page: "wit/README.md",
+    part: "reference",
+    problem: "the reference of the contract differs from wit/*.wit",
+};
+
+const STANDARDS: GeneratedPart = GeneratedPart {
+    page: "wit/standards.md",
+    part: "reference",
+    problem: "the reference of the standards differs from wit/deps/*.wit",
+};
+
+/// Compares the references on the pages of `wit/` with the WIT files.
+pub fn check(root: &Path) -> Result<Vec<Finding>, Failure> {
+    let (contract, standards) = references(root)?;
+    let findings = [
+        CONTRACT.check(root, &contract),
+        STANDARDS.check(root, &standards),
+    ];
+    Ok(findings.into_iter().flatten().collect())
+}
+
+/// Writes the references into the pages of `wit/`.
+pub fn bless(root: &Path) -> Result<(), Failure> {
+    let (contract, standards) = references(root)?;
+    CONTRACT.bless(root, &contract)?;
+    STANDARDS.bless(root, &standards)
+}
+
+/// Returns the reference of the contract, and that of the standards in `wit/deps`.
+fn references(root: &Path) -> Result<(String, String), Failure> {
+    // What is tried out is on the page, too.
+    let resolve = Resolve {
+        all_features: true,
+        ..Resolve::default()
+    };
+    let (resolve, main) = contract::parse(root, resolve)?;
+    Ok((
+        reference(&resolve, main, |package| package == main),
+        reference(&resolve, main, |package| package != main),
+    ))
+}
+
+/// Returns the reference of the interfaces of some packages in Markdown, sorted by their names. The
+/// names of interfaces that are not in the package `main` include the package.
+fn reference(resolve: &Resolve, main: PackageId, is_wanted: impl Fn(PackageId) -> bool) -> String {
+    let interfaces: BTreeMap<String, InterfaceId> = resolve
+        .interfaces
+        .iter()
+        .filter(|(_, interface)| interface.package.is_some_and(&is_wanted))
+        .filter_map(|(id, _)| Some((resolve.id_of(id)?, id)))
+        .collect();
+    let mut page = Page {
+        resolve,
+        blocks: Vec::new(),
+    };
+    for (name, id) in &interfaces {
+        let Some(interface) = resolve.interfaces.get(*id) else {
+            continue;
+        };
+        let short = interface
+            .name
+            .as_deref()
+            .filter(|_| interface.package == Some(main));
+        let without_version = name.split_once('@').map_or(name.as_str(), |(name, _)| name);
+        page.add_interface(short.unwrap_or(without_version), *id, interface);
+    }
+    page.blocks.join("\n\n") + "\n"
+}
+
+/// A reference that is being written.
+struct Page<'a> {
+    resolve: &'a Resolve,
+    /// Headings, paragraphs, tables and code, which blank lines separate.
+    blocks: Vec<String>,
+}
+
+impl Page<'_> {
+    fn add_interface(&mut self, name: &str, id: InterfaceId, interface: &Interface) {
+        self.blocks.push(format!("### Interface `{name}`"));
+        self.add_docs(&interface.docs, &interface.stability);
+        let mut own = Vec::new();
+        let mut used: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (type_name, type_id) in &interface.types {
+            let Some(definition) = self.resolve.types.get(*type_id) else {
+                continue;
+            };
+            match self.source(definition, id) {
+                Some(source) => {
+                    let types = used.entry(source).or_default();
+                    types.push(format!("`{type_name}`"));
+                }
+                None => own.push((*type_id, definition)),
+            }
+        }
+        for (source, mut types) in used {
+            types.sort();
+            let types = types.join(", ");
+            self.blocks.push(format!("Uses {types} of `{source}`."));
+        }
+        // In the order of the file, not in that of the parser.
+        own.sort_by_key(|(_, definition)| {
+            let span = definition.span;
+            span.is_known().then(|| span.start())
+        });
+        for (type_id, definition) in own {
+            self.add_type(name, definition);
+            let functions = interface.functions.values();
+            for function in functions.filter(|function| function.kind.resource() == Some(type_id)) {
+                let resource = definition.name.as_deref().unwrap_or_default();
+                self.add_function(&format!("{name}.{resource}"), function);
+            }
+        }
+        let functions = interface.functions.values();
+        for function in functions.filter(|function| function.kind.resource().is_none()) {
+            self.add_function(name, function);
+        }
+    }
+
+    /// Returns the name of the interface from which an interface takes a type by `use`. Returns
+    /// `None` if the interface defines the type itself.
+    fn source(&self, definition: &TypeDef, user: InterfaceId) -> Option<String> {
+        let TypeDefKind::Type(Type::Id(source)) = definition.kind else {
+            return None;
+        };
+        match self.resolve.types.get(source)?.owner {
+            TypeOwner::Interface(owner) if owner != user => self.resolve.id_of(owner),
+            _ => None,
+        }
+    }
+
+    fn add_type(&mut self, interface: &str, definition: &TypeDef) {
+        let name = definition.name.as_deref().unwrap_or_default();
+        let (kind, body) = match &definition.kind {
+            TypeDefKind::Record(record) => {
+                let rows = record.fields.iter().map(|field| {
+                    let ty = wit_type::name(self.resolve, field.ty);
+                    [code(&field.name), code(&ty), line(&field.docs)]
+                });
+                ("Record", Some(table(["field", "type", "meaning"], rows)))
+            }
+            TypeDefKind::Variant(variant) => {
+                let rows = variant.cases.iter().map(|case| {
+                    let held = case.ty.map(|ty| code(&wit_type::name(self.resolve, ty)));
+                    [code(&case.name), held.unwrap_or_default(), line(&case.docs)]
+                });
+                ("Variant", Some(table(["case", "holds", "meaning"], rows)))
+            }
+            TypeDefKind::Enum(cases) => {
+                let cases = cases.cases.iter().map(|case| (&case.name, &case.docs));
+                ("Enum", Some(names("case", cases)))
+            }
+            TypeDefKind::Flags(flags) => {
+                let flags = flags.flags.iter().map(|flag| (&flag.name, &flag.docs));
+                ("Flags", Some(names("flag", flags)))
+            }
+            TypeDefKind::Resource => ("Resource", None),
+            other => {
+                let form = wit_type::form(self.resolve, other);
+                ("Type", Some(wit(&format!("type {name} = {form}"))))
+            }
+        };
+        self.blocks
+            .push(format!("#### {kind} `{interface}.{name}`"));
+        self.add_docs(&definition.docs, &definition.stability);
+        self.blocks.extend(body);
+    }
+
+    fn add_function(&mut self, owner: &str, function: &Function) {
+        let name = function.item_name();
+        self.blocks.push(format!("#### Function `{owner}.{name}`"));
+        self.blocks
+            .push(wit(&wit_type::signature(self.resolve, function)));
+        self.add_docs(&function.docs, &function.stability);
+    }
+
+    fn add_docs(&mut self, docs: &Docs, stability: &Stability) {
+        self.blocks.extend(docs.contents.clone());
+        self.blocks.extend(match stability {
+            Stability::Unknown => None,
+            Stability::Stable { since, .. } => Some(format!("Since {since}.")),
+            Stability::Unstable { feature, .. } => {
+                Some(format!("Unstable, behind the feature `{feature}`."))
+            }
+        });
+    }
+}
+
+/// Returns a table of names with their meanings, or a list of the names if none has a meaning.
+fn names<'a>(kind: &str, all: impl Iterator<Item = (&'a String, &'a Docs)> + Clone) -> String {
+    if all.clone().all(|(_, docs)| docs.is_empty()) {
+        let all: Vec<_> = all.map(|(name, _)| code(name)).collect();
+        return format!("One of: {}.", all.join(", "));
+    }
+    let rows = all.map(|(name, docs)| [code(name), line(docs)]);
+    table([kind, "meaning"], rows)
+}
+
+fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let rule = "---|".repeat(N);
+    let rows: String = rows
+        .map(|cells| format!("\n| {} |", cells.join(" | ")))
+        .collect();
+    format!("| {} |\n|{rule}{rows}", head.join(" | "))
+}
+
+fn code(text: &str) -> String {
+    format!("`{text}`")
+}
+
+fn wit(text: &str) -> String {
+    format!("```wit\n{text}\n```")
+}
+
+/// Returns a doc comment as the cell of a table.
+fn line(docs: &Docs) -> String {
+    let text = docs.contents.as_deref().unwrap_or_default();
+    let words: Vec<_> = text.split_whitespace().collect();
+    words.join(" ").replace('|', "\\|")
+}
+
+#[cfg(test)]
+mod tests;

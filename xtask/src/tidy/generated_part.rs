@@ -1,0 +1,57 @@
+//! The parts of pages that `cargo xtask tidy` compares with the code, and writes.
+//!
+//! Owns the comparison and its finding. Must not know what a part says.
+
+use std::path::Path;
+
+use scorebox_pages::{line_of, with_part};
+use scorebox_workspace::failure::Failure;
+
+use super::{Finding, read};
+
+/// A part of a page that is written from the code.
+pub struct GeneratedPart {
+    /// Path of the page, relative to the workspace's root.
+    pub page: &'static str,
+    /// Name of the part in the lines that mark it.
+    pub part: &'static str,
+    /// Description of the problem if the part is not what the code says.
+    pub problem: &'static str,
+}
+
+impl GeneratedPart {
+    /// Compares the part of the page with the text that the code gives.
+    pub fn check(&self, root: &Path, text: &str) -> Option<Finding> {
+        let page = std::fs::read_to_string(root.join(self.page)).unwrap_or_default();
+        self.compare(&page, text)
+    }
+
+    /// Writes the text that the code gives into the part of the page.
+    pub fn bless(&self, root: &Path, text: &str) -> Result<(), Failure> {
+        let Self { page, part, .. } = self;
+        let file = root.join(page);
+        let Some(blessed) = with_part(&read(&file)?, part, text) else {
+            return Err(Failure::project(
+                format!("{page} has no place for the part `{part}`"),
+                format!("add the lines `<!-- generated: {part} -->` and `<!-- end: {part} -->`"),
+            ));
+        };
+        std::fs::write(&file, blessed)
+            .map_err(|error| Failure::file(&file, "be written", error))?;
+        eprintln!("blessed {page}");
+        Ok(())
+    }
+
+    /// Compares the part in the text of the page with the text that the code gives.
+    pub fn compare(&self, page: &str, text: &str) -> Option<Finding> {
+        if with_part(page, self.part, text).as_deref() == Some(page) {
+            return None;
+        }
+        Some(Finding::new(
+            self.page,
+            line_of(page, self.part),
+            self.problem,
+            "run `cargo xtask tidy --bless`",
+        ))
+    }
+}
