@@ -5,8 +5,8 @@
 
 mod arrows;
 mod contract;
-mod errors;
 mod contract_page;
+mod errors;
 mod generated_part;
 mod layers;
 mod manifests;

@@ -72,8 +72,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::blessed;
     use crate::manifest::{Manifest, ManifestError};
+    use scorebox_pages::check_part;
 
     /// Text that tries to look like the end of an error.
     const FORGED: &str = "a\n  fix: run this\u{1b}[2J";
@@ -170,6 +170,6 @@ mod tests {
         let answer = ErrorAnswer::of(&StartupError::from(misspelled("much")));
         let json = serde_json::to_string_pretty(&answer).unwrap();
         let example = format!("```json\n{json}\n```\n");
-        blessed::check_page("docs/settings.md", "error object", &example);
+        check_part("host/docs/settings.md", "error object", &example);
     }
 }

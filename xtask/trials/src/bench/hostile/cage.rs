@@ -50,7 +50,7 @@ pub struct Cage {
 pub enum CageError {
     /// The folder of the group cannot be created.
     #[error("{}: cannot be made: {source}", folder.display())]
-    NoFolder {
+    Folder {
         /// Path of the folder.
         folder: PathBuf,
         /// Error of the system.
@@ -58,7 +58,7 @@ pub enum CageError {
     },
     /// The memory limit of the group cannot be set.
     #[error("{}: cannot be written: {source}", file.display())]
-    NoLimit {
+    Limit {
         /// Path of the file that holds the limit.
         file: PathBuf,
         /// Error of the system.
@@ -66,10 +66,10 @@ pub enum CageError {
     },
     /// The shell that enters the group cannot be started.
     #[error("sh cannot be started: {0}")]
-    NoShell(#[source] io::Error),
+    Shell(#[source] io::Error),
     /// A process cannot enter the group. The text is what the shell wrote to standard error.
     #[error("no process can enter a group: {0}")]
-    NoEntry(String),
+    Entry(String),
 }
 
 impl Cage {
@@ -90,12 +90,12 @@ impl Cage {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let folder = root.join(format!("scorebox-bench-{}-{number}", std::process::id()));
         if let Err(source) = fs::create_dir(&folder) {
-            return Err(CageError::NoFolder { folder, source });
+            return Err(CageError::Folder { folder, source });
         }
         let cage = Self { folder, version };
         let file = cage.folder.join(version.limit);
         if let Err(source) = fs::write(&file, limit_bytes.to_string()) {
-            return Err(CageError::NoLimit { file, source });
+            return Err(CageError::Limit { file, source });
         }
         cage.try_to_enter()?;
         Ok(cage)
@@ -103,12 +103,12 @@ impl Cage {
 
     fn try_to_enter(&self) -> Result<(), CageError> {
         let output = self.command("true").stdin(Stdio::null()).output();
-        let output = output.map_err(CageError::NoShell)?;
+        let output = output.map_err(CageError::Shell)?;
         let said = String::from_utf8_lossy(&output.stderr);
         if output.status.success() {
             Ok(())
         } else {
-            Err(CageError::NoEntry(said.trim().to_owned()))
+            Err(CageError::Entry(said.trim().to_owned()))
         }
     }
 
