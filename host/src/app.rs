@@ -116,7 +116,7 @@ impl App {
         let engine = engine::engine(Allocation::Pool {
             instances: sizing::most_instances(&manifest.limits),
         })?;
-        let compiled = component::load(&engine, &manifest)?;
+        let compiled = component::load(&engine, &manifest, environment)?;
         #[cfg(feature = "graphs")]
         let capabilities = match calls_graphs(&engine, &compiled.component) {
             true => {

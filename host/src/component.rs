@@ -1,5 +1,5 @@
 //! Loader of an app's component: it takes precompiled code if there is some, or else compiles the
-//! component.
+//! component. What was compiled before is in the user's cache.
 //!
 //! Owns the choice between the two, and the texts about a component's file. Must not know worlds or
 //! capabilities. `precompiled` knows what precompiled code is.
@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+#[cfg(feature = "compiler")]
+use crate::compiled_cache::CompiledCache;
+use crate::deployment::Environment;
 use crate::error::StartupError;
 use crate::manifest::digest::digest;
 use crate::manifest::{ComponentSource, Manifest};
@@ -27,13 +30,18 @@ pub struct Compiled {
 }
 
 /// Loads the component that the manifest names. Uses its precompiled code if the manifest has it,
-/// and compiles the component otherwise.
+/// and compiles the component otherwise, or takes its code from the cache that the environment
+/// names.
 ///
 /// # Errors
 /// Fails if the manifest names a Cargo package in place of a file, or if the component is unusable.
 /// Also fails if the precompiled code does not fit this host, or if there is no precompiled code
 /// and this host has no compiler.
-pub fn load(engine: &Engine, manifest: &Manifest) -> Result<Compiled, StartupError> {
+pub fn load(
+    engine: &Engine,
+    manifest: &Manifest,
+    environment: Environment<'_>,
+) -> Result<Compiled, StartupError> {
     let path = file(manifest)?;
     match &manifest.precompiled {
         Some(precompiled) => Ok(Compiled {
@@ -43,7 +51,7 @@ pub fn load(engine: &Engine, manifest: &Manifest) -> Result<Compiled, StartupErr
         }),
         None => {
             let bytes = read(&path)?;
-            let component = compile(engine, &path, &bytes)?;
+            let component = compile(engine, &path, &bytes, environment)?;
             Ok(Compiled {
                 component,
                 digest: digest(&bytes),
@@ -108,12 +116,23 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, StartupError> {
 }
 
 #[cfg(feature = "compiler")]
-fn compile(engine: &Engine, path: &Path, bytes: &[u8]) -> Result<Component, StartupError> {
-    Component::from_binary(engine, bytes).map_err(|error| invalid(path, &error))
+fn compile(
+    engine: &Engine,
+    path: &Path,
+    bytes: &[u8],
+    environment: Environment<'_>,
+) -> Result<Component, StartupError> {
+    let compiled = CompiledCache::of(environment).component(engine, bytes);
+    compiled.map_err(|error| invalid(path, &error))
 }
 
 #[cfg(not(feature = "compiler"))]
-fn compile(_: &Engine, path: &Path, _: &[u8]) -> Result<Component, StartupError> {
+fn compile(
+    _: &Engine,
+    path: &Path,
+    _: &[u8],
+    _: Environment<'_>,
+) -> Result<Component, StartupError> {
     Err(StartupError::Component {
         path: path.to_path_buf(),
         problem: "is not compiled, and this host has no compiler".to_owned(),

@@ -74,6 +74,13 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
          folders around the program, in an image `/usr/lib/scorebox`",
     ),
     (
+        "`SCOREBOX_CACHE`",
+        "`scorebox serve`, `invoke`, `check` of a host that compiles components",
+        "the folder of compiled components, of at most 1 GiB, which only this user may write to; \
+         empty: each start compiles; unset: `scorebox` in `$XDG_CACHE_HOME`, or else in \
+         `~/.cache`. An image's host has no compiler and no cache",
+    ),
+    (
         "`SCOREBOX_LOG`",
         "`scorebox`",
         "a level, or e.g. `info,scorer=debug`; unset: `info` for `serve`, otherwise `warn`, and \

@@ -52,6 +52,8 @@ pub mod app;
 pub mod call;
 pub mod capability;
 pub mod codec;
+#[cfg(feature = "compiler")]
+mod compiled_cache;
 pub mod component;
 mod container;
 pub mod deployment;

@@ -199,12 +199,15 @@ pub fn scorebox(command: &str, app: &Path) -> Command {
     scorebox
 }
 
-/// Returns a command of `scorebox` without `--app`, with an empty environment. The app can be set
-/// by a variable.
+/// Returns a command of `scorebox` without `--app`, whose environment has only the cache of
+/// compiled components. The app can be set by a variable.
 #[must_use]
 pub fn scorebox_alone(command: &str) -> Command {
     let mut scorebox = Command::new(place::host());
-    scorebox.env_clear().arg(command);
+    scorebox
+        .env_clear()
+        .env("SCOREBOX_CACHE", place::compiled())
+        .arg(command);
     scorebox
 }
 

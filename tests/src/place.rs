@@ -94,6 +94,13 @@ pub fn workspace() -> PathBuf {
     })
 }
 
+/// Returns the path of the folder in which hosts keep the machine code of components, so that a
+/// component is compiled once for all tests.
+#[must_use]
+pub fn compiled() -> PathBuf {
+    workspace().join("target/compiled")
+}
+
 /// Finds a program in `PATH`, as a shell would, and in the folders for the administrator's
 /// programs.
 #[must_use]

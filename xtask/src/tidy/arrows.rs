@@ -46,7 +46,17 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["deployment", "error", "machine", "manifest", "redis"],
     ),
     ("precompiled", &["engine", "error", "manifest"]),
-    ("component", &["error", "manifest", "precompiled"]),
+    ("compiled_cache", &["deployment"]),
+    (
+        "component",
+        &[
+            "compiled_cache",
+            "deployment",
+            "error",
+            "manifest",
+            "precompiled",
+        ],
+    ),
     ("packaged", &["component", "error", "manifest", "model"]),
     (
         "capability",

@@ -1,0 +1,315 @@
+//! Cache of compiled components in a folder of the user, so that a component is compiled once and
+//! not at each start.
+//!
+//! Owns the folder, the names and the form of its files, the checks before machine code is loaded
+//! from it, and the limit on its size. Must not know apps. The host in an image has no compiler, so
+//! it has no cache: it runs only what its manifest names by digest.
+
+#![allow(
+    unsafe_code,
+    reason = "loading machine code; the proof is at the block"
+)]
+
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::hash::{Hash, Hasher};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rustix::fs::OFlags;
+use rustix::process::geteuid;
+use sha2::{Digest, Sha256};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use crate::deployment::Environment;
+
+/// Name of the environment variable that holds the path of the cache's folder. If it is empty,
+/// nothing is cached.
+pub const CACHE_VARIABLE: &str = "SCOREBOX_CACHE";
+
+/// Maximum size of all files of the cache together, in bytes. The files that were used least
+/// recently are removed.
+const MAX_CACHE_BYTES: u64 = 1 << 30;
+
+/// Length of the SHA-256 digest at the start of a file of the cache, in bytes.
+const DIGEST_BYTES: usize = 32;
+
+/// Cache of compiled components. Each file holds the machine code of one component for one
+/// configuration of the engine, after the SHA-256 digest of this code.
+///
+/// The digest finds damage. It does not protect against a person who can write to the folder, as
+/// the programs of a user are not protected against this either. For this reason a file is used
+/// only if nobody but the user can write to it and to the folder.
+pub(crate) struct CompiledCache {
+    /// Path of the folder. `None` if nothing is cached.
+    folder: Option<PathBuf>,
+}
+
+impl CompiledCache {
+    /// Returns the cache that the environment names: in the folder `SCOREBOX_CACHE`, or else in
+    /// `scorebox` in the user's cache folder.
+    pub(crate) fn of(environment: Environment<'_>) -> Self {
+        let of_user = || {
+            let home = || Some(Path::new(&environment("HOME")?).join(".cache"));
+            let caches = environment("XDG_CACHE_HOME").map(PathBuf::from);
+            // A relative path is invalid (XDG Base Directory Specification).
+            let caches = caches.filter(|path| path.is_absolute()).or_else(home)?;
+            Some(caches.join("scorebox"))
+        };
+        let folder = match environment(CACHE_VARIABLE) {
+            Some(named) => Some(PathBuf::from(named)).filter(|path| path.is_absolute()),
+            None => of_user(),
+        };
+        Self { folder }
+    }
+
+    /// Returns a component with its machine code, which is taken from the cache, or compiled and
+    /// put into the cache. A cache that cannot be used is a reason to compile, and no error.
+    ///
+    /// # Errors
+    /// Fails if the compiler refuses the component.
+    pub(crate) fn component(&self, engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Component> {
+        let usable = self.folder.as_deref().map(|folder| (folder, open(folder)));
+        let folder = match usable {
+            Some((folder, Ok(()))) => folder,
+            Some((folder, Err(error))) => {
+                tracing::debug!(folder = %folder.display(), %error, "nothing is cached");
+                return Component::from_binary(engine, bytes);
+            }
+            None => return Component::from_binary(engine, bytes),
+        };
+        let file = folder.join(key(engine, bytes));
+        if let Ok(code) = read(&file) {
+            // SAFETY: the code must be the unchanged result of `Engine::precompile_component`. Its
+            // digest shows that it is what was written as a whole, and only this user can have
+            // written it, because of the owners and modes that `open` and `read` checked. wasmtime
+            // checks version, settings and CPU features once more.
+            let loaded = unsafe { Component::deserialize(engine, &code) };
+            match loaded {
+                Ok(component) => return Ok(component),
+                Err(error) => tracing::debug!(%error, "the compiled component is not used"),
+            }
+        }
+        let code = engine.precompile_component(bytes)?;
+        if let Err(error) = write(folder, &file, &code) {
+            tracing::debug!(folder = %folder.display(), %error, "nothing is cached");
+        }
+        // SAFETY: the code is the unchanged result of `Engine::precompile_component`, in memory.
+        unsafe { Component::deserialize(engine, &code) }
+    }
+}
+
+/// Returns the name of the file for a component: the SHA-256 digest, in hex, of all that determines
+/// its machine code.
+fn key(engine: &Engine, bytes: &[u8]) -> String {
+    /// Hasher that passes everything on to SHA-256.
+    struct Through(Sha256);
+    impl Hasher for Through {
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+        fn finish(&self) -> u64 {
+            0
+        }
+    }
+    let mut state = Through(Sha256::new());
+    // The version of wasmtime, the settings, and the features of this machine's CPU.
+    engine.precompile_compatibility_hash().hash(&mut state);
+    state.0.update(Sha256::digest(bytes));
+    hex::encode(state.0.finalize())
+}
+
+/// Creates the folder of the cache if it does not exist, and checks that only this user can write
+/// to it.
+fn open(folder: &Path) -> io::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    check(&std::fs::symlink_metadata(folder)?)
+}
+
+/// Fails if a file or folder is owned by another user, or if another user can write to it.
+fn check(metadata: &Metadata) -> io::Result<()> {
+    let is_private = metadata.uid() == geteuid().as_raw() && metadata.mode() & 0o022 == 0;
+    let refused = || io::Error::new(io::ErrorKind::PermissionDenied, "others can write to it");
+    is_private.then_some(()).ok_or_else(refused)
+}
+
+/// Returns the machine code in a file of the cache, and marks the file as used.
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    let no_link = OFlags::NOFOLLOW.bits().cast_signed();
+    let mut file = OpenOptions::new()
+        .read(true)
+        .custom_flags(no_link)
+        .open(file)?;
+    check(&file.metadata()?)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let found = bytes.split_at_checked(DIGEST_BYTES);
+    let is_whole = found.is_some_and(|(digest, code)| Sha256::digest(code)[..] == *digest);
+    if !is_whole {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    // If this fails, the file is removed earlier than others, and that is all.
+    let _ = file.set_modified(SystemTime::now());
+    bytes.drain(..DIGEST_BYTES);
+    Ok(bytes)
+}
+
+/// Writes machine code into a file of the cache, so that no other process sees a part of it.
+fn write(folder: &Path, file: &Path, code: &[u8]) -> io::Result<()> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let part = folder.join(format!("{name}.{}", std::process::id()));
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&part)
+        .and_then(|mut part: File| {
+            part.write_all(&Sha256::digest(code))?;
+            part.write_all(code)
+        })
+        .and_then(|()| std::fs::rename(&part, file));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&part);
+    }
+    written?;
+    make_room(folder, MAX_CACHE_BYTES)
+}
+
+/// Removes the files that were used least recently until all files of a folder together have at
+/// most `most` bytes.
+fn make_room(folder: &Path, most: u64) -> io::Result<()> {
+    let mut files: Vec<_> = std::fs::read_dir(folder)?
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let metadata = entry.metadata().ok().filter(Metadata::is_file)?;
+            Some((metadata.modified().ok()?, metadata.len(), entry.path()))
+        })
+        .collect();
+    files.sort();
+    let mut size: u64 = files.iter().map(|(_, size, _)| size).sum();
+    for (_, of_file, path) in files {
+        if size <= most {
+            break;
+        }
+        std::fs::remove_file(path)?;
+        size = size.saturating_sub(of_file);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
+
+    use super::*;
+
+    const EMPTY_COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    fn cache(folder: &Path) -> CompiledCache {
+        let folder = Some(folder.to_owned());
+        CompiledCache { folder }
+    }
+
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+
+    #[test]
+    fn a_component_is_written_once_and_damage_is_replaced() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("a/b");
+        let (engine, cache) = (Engine::default(), cache(&folder));
+        cache.component(&engine, EMPTY_COMPONENT).unwrap();
+        let [file] = &files(&folder)[..] else {
+            panic!("{:?}", files(&folder));
+        };
+        let whole = std::fs::read(file).unwrap();
+        assert_eq!(read(file).unwrap(), whole[DIGEST_BYTES..]);
+        for damaged in [&whole[..whole.len() - 1], &whole[..5], b""] {
+            std::fs::write(file, damaged).unwrap();
+            assert!(read(file).is_err());
+            cache.component(&engine, EMPTY_COMPONENT).unwrap();
+            assert_eq!(std::fs::read(file).unwrap(), whole);
+        }
+        assert!(cache.component(&engine, b"no component").is_err());
+        assert_eq!(files(&folder).len(), 1);
+    }
+
+    #[test]
+    fn what_another_user_could_have_written_is_not_loaded() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("cache");
+        let (engine, cache) = (Engine::default(), cache(&folder));
+        cache.component(&engine, EMPTY_COMPONENT).unwrap();
+        let file = files(&folder).remove(0);
+        let set = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        set(&file, 0o620);
+        assert!(read(&file).is_err());
+        set(&file, 0o600);
+        assert!(read(&file).is_ok());
+        let link = folder.join("link");
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(read(&link).is_err());
+        set(&folder, 0o777);
+        assert!(open(&folder).is_err());
+        cache.component(&engine, EMPTY_COMPONENT).unwrap();
+    }
+
+    #[test]
+    fn each_configuration_of_the_engine_has_its_own_code() {
+        let mut config = wasmtime::Config::new();
+        config.epoch_interruption(true);
+        let keys = [Engine::default(), Engine::new(&config).unwrap()]
+            .map(|engine| key(&engine, EMPTY_COMPONENT));
+        assert_ne!(keys[0], keys[1]);
+        assert_eq!(keys[0], key(&Engine::default(), EMPTY_COMPONENT));
+        assert_ne!(keys[0], key(&Engine::default(), b"another"));
+    }
+
+    #[test]
+    fn files_that_were_used_least_recently_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        for (name, age) in [("old", 3), ("new", 1), ("middle", 2)] {
+            let file = File::create(folder.path().join(name)).unwrap();
+            file.set_len(10).unwrap();
+            file.set_modified(now - Duration::from_secs(age)).unwrap();
+        }
+        make_room(folder.path(), 30).unwrap();
+        assert_eq!(files(folder.path()).len(), 3);
+        make_room(folder.path(), 29).unwrap();
+        assert!(!folder.path().join("old").exists());
+        make_room(folder.path(), 15).unwrap();
+        assert_eq!(files(folder.path()), [folder.path().join("new")]);
+    }
+
+    #[test]
+    fn the_environment_names_the_folder() {
+        let folder = |variables: &'static [(&str, &str)]| {
+            let value = move |name: &str| {
+                let found = variables.iter().find(|(known, _)| *known == name)?;
+                Some(found.1.to_owned())
+            };
+            CompiledCache::of(&value).folder
+        };
+        let all = &[
+            ("HOME", "/home/a"),
+            ("XDG_CACHE_HOME", "/c"),
+            (CACHE_VARIABLE, "/d"),
+        ];
+        assert_eq!(folder(all), Some("/d".into()));
+        assert_eq!(folder(&all[..2]), Some("/c/scorebox".into()));
+        assert_eq!(folder(&all[..1]), Some("/home/a/.cache/scorebox".into()));
+        assert_eq!(folder(&[("HOME", "/h"), (CACHE_VARIABLE, "")]), None);
+        assert_eq!(folder(&[]), None);
+    }
+}
