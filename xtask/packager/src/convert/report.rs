@@ -81,8 +81,8 @@ struct Compared {
     kind: String,
     mismatches: Option<u64>,
     largest_difference: Option<f64>,
-    /// True if the graph also gives the library's answers for the first rows when it gets one row at a
-    /// time.
+    /// True if the graph also gives the library's answers for the first rows when it gets one row
+    /// at a time.
     one_by_one: bool,
     agrees: bool,
     /// First row in which the graph differs, with the answers of the library and of the graph.
