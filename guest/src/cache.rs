@@ -38,7 +38,7 @@ impl Bucket {
         Ok(bucket)
     }
 
-    /// Returns a store that is opened when it is first used.
+    /// Returns the store `name` of `scorebox.toml`. The store is opened when it is first used.
     ///
     /// Use this function in `init`, which runs where the image is built and no store can be
     /// reached. If `scorebox.toml` has no store of this name, the first use fails.
@@ -157,8 +157,8 @@ impl Bucket {
 
     /// Returns one page of the store's keys, in no particular order.
     ///
-    /// If `cursor` is `None`, this is the first page. To get the next page, pass the cursor that
-    /// this page contains.
+    /// If `cursor` is `None`, the first page is returned. To get the next page, pass the cursor
+    /// that this page contains.
     ///
     /// # Errors
     /// Fails if the store does not answer, or if the store never returned this cursor.
@@ -228,8 +228,8 @@ impl Bucket {
         atomics::increment(self.handle()?, key, delta)
     }
 
-    /// Adds `delta` to the counter of a key, and returns the sum. The counter expires at the time
-    /// `ttl` after its first increment.
+    /// Adds `delta` to the counter of a key, and returns the sum. The counter expires when the time
+    /// `ttl` has passed since its first increment.
     ///
     /// The operation is atomic.
     ///
@@ -247,8 +247,8 @@ impl Bucket {
         wit::lifetime_of(self.handle()?, key)
     }
 
-    /// Makes a key expire after the time `ttl` from now. If `ttl` is `None`, the key no longer
-    /// expires.
+    /// Makes a key expire when the time `ttl` has passed from now. If `ttl` is `None`, the key no
+    /// longer expires.
     ///
     /// Returns true if the key exists, and false if it does not.
     ///
@@ -329,7 +329,7 @@ impl Snapshot {
     }
 }
 
-/// Converts a length of time to milliseconds, rounded up.
+/// Converts the time `ttl` to milliseconds, rounded up.
 ///
 /// Without rounding up, a time below one millisecond would become 0, which the host refuses.
 fn milliseconds(ttl: Duration) -> u64 {

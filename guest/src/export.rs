@@ -205,8 +205,8 @@ impl<S> Slot<S> {
     }
 }
 
-/// Runs the author's `describe`, and returns its signature. The panic hook does not write to the
-/// log meanwhile, because `describe` has no access to it.
+/// Runs the author's `describe`, and returns the signature. `describe` cannot call the host, so the
+/// panic hook does not write to the log while `describe` runs.
 pub fn describe<T>(describe: fn() -> T) -> T {
     panic::install(false);
     describe()

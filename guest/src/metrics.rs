@@ -11,7 +11,7 @@ pub fn count(name: &str, delta: u64, attributes: &[(&str, &str)]) {
     wit::count(name, delta, &owned(attributes));
 }
 
-/// Records one value of the distribution `name`, e.g. `record("score", 0.93, &[])`. The attributes
+/// Records `value` in the distribution `name`, e.g. `record("score", 0.93, &[])`. The attributes
 /// are pairs of a name and a value.
 pub fn record(name: &str, value: f64, attributes: &[(&str, &str)]) {
     wit::record_value(name, value, &owned(attributes));

@@ -207,8 +207,8 @@ impl Tensor {
     }
 }
 
-/// Returns the `f32` that is nearest to an integer, ties to even. Rust's own conversion follows
-/// IEEE 754 in this.
+/// Returns the `f32` that is nearest to an integer, ties to even. Rust's own conversion rounds in
+/// this way, as IEEE 754 defines it.
 fn nearest(integer: i64) -> f32 {
     integer as f32
 }

@@ -90,8 +90,9 @@ impl Payload {
 }
 
 impl Invocation {
-    /// Returns the value of the first attribute `name` of the call, e.g. of an HTTP header. `name`
-    /// must be in lower case, as all names of attributes are.
+    /// Returns the value of the first attribute `name` of the call, e.g. of an HTTP header, or
+    /// `None` if there is no such attribute. `name` must be in lower case, as all names of
+    /// attributes are.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes

@@ -254,8 +254,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the text of the error that the value is. Returns `None` if the value is not an
-    /// error.
+    /// If the value is an error, returns the text of the error. Otherwise, returns `None`.
     #[must_use]
     pub fn fault(self) -> Option<&'a str> {
         match self.node() {

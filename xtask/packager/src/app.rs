@@ -45,7 +45,7 @@ pub struct App {
 /// Writes the app folder `dir` of a scorer, checks the folder with the host library, and compiles
 /// the component for `cpu`.
 ///
-/// A scorer without a component is an ONNX graph, and nothing is compiled for it. A scorer that
+/// If `component` is `None`, the scorer is an ONNX graph, and nothing is compiled. A scorer that
 /// needs ONNX Runtime, the engine for graphs, is checked by a host program in a process of its own.
 pub fn stage(
     manifest: &Manifest,
@@ -154,7 +154,7 @@ pub fn stage(
 }
 
 /// Maps the paths of an app that is being staged in the folder `dir` to the paths of the project's
-/// files that they were copied from.
+/// files that were copied. `component` is `None` if the scorer is an ONNX graph.
 fn staged_paths(
     manifest: &Manifest,
     component: Option<&Component>,

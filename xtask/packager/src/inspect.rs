@@ -298,8 +298,9 @@ fn config(
     Ok(config)
 }
 
-/// Reads a small blob, such as a config, into memory. Fails if the blob is larger than
-/// [`LARGEST_DOCUMENT_BYTES`]. Returns `None` if a layout names the blob but does not contain it.
+/// Reads a small blob, such as a config, into memory. `name` is the name of the blob in messages.
+/// Fails if `size`, the blob's size in bytes, is more than [`LARGEST_DOCUMENT_BYTES`]. Returns
+/// `None` if a layout names the blob but does not contain it.
 fn read(store: &Store, name: &str, digest: &Digest, size: u64) -> Result<Option<Vec<u8>>, Failure> {
     if size > LARGEST_DOCUMENT_BYTES {
         return Err(Failure::other(

@@ -50,8 +50,9 @@ pub fn host_build(with_graphs: bool) -> Result<HostBuild, Failure> {
     })
 }
 
-/// Returns the output of `cargo tree` for the image's host. Each line describes a package as `NAME
-/// vVERSION|LICENCE`. A path may follow the version, and the mark `(*)` may follow the licence.
+/// Returns the output of `cargo tree` for the image's host, with graphs if `with_graphs` is true.
+/// Each line describes a package as `NAME vVERSION|LICENCE`. A path may follow the version, and the
+/// mark `(*)` may follow the licence.
 fn tree(root: &Path, with_graphs: bool) -> Result<String, Failure> {
     // The package and features are those of the image's build in `host_program`.
     let arguments = [

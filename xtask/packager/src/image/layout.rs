@@ -209,7 +209,8 @@ pub fn write(
     })
 }
 
-/// Returns a [`Blob`] that the layout contains and that is not a layer of the base image.
+/// Returns a [`Blob`] with these properties that the layout contains and that is not a layer of the
+/// base image.
 fn own(name: &str, media_type: &str, digest: Digest, size: u64) -> Blob {
     Blob {
         name: name.to_owned(),

@@ -117,8 +117,8 @@ pub enum Compression {
     /// The layer is compressed with gzip at the fastest level. This is meant for large files that
     /// compress well.
     Fast,
-    /// The layer is compressed with zstd at a fixed level. It is smaller than with gzip and faster
-    /// to unpack, but not every container runtime supports zstd.
+    /// The layer is compressed with zstd at a fixed level. Such a layer is smaller and unpacks
+    /// faster than with gzip, but not every container runtime supports zstd.
     Zstd,
     /// The layer is stored without compression. Float weights hardly compress, and without
     /// compression the runtime maps them sooner.
@@ -164,7 +164,7 @@ pub struct ContainerConfig {
     pub env: Vec<String>,
     /// Program that the container starts, followed by its arguments.
     pub entrypoint: Vec<String>,
-    /// Working directory of the program.
+    /// Working directory of the program that the container starts.
     pub working_dir: String,
     /// Labels of the image.
     pub labels: BTreeMap<String, String>,

@@ -27,7 +27,7 @@ struct Part {
 }
 
 /// Checks all artifacts that are listed as referrers of an image, and adds the results to the
-/// report. Returns true if the image has a signature that was made with the key.
+/// report. Returns true if the image has a signature that was made with the private key of `key`.
 pub fn examine(
     store: &Store,
     report: &mut Report,
@@ -94,7 +94,7 @@ pub fn examine(
     signature(store, report, &image, key)
 }
 
-/// Returns the verdict for an artifact that does not exist. Its absence is an error only if a key
+/// Returns the verdict for an artifact that does not exist. Its absence is an error only if `key`
 /// is given, because without a key no artifact is required.
 fn absent(key: Option<&PublicKey>) -> Verdict {
     match key {
@@ -186,7 +186,7 @@ fn parts(store: &Store, report: &mut Report, name: &str, manifest: &Value) -> Ve
 }
 
 /// Checks the signature of the image that cosign made, and adds the result to the report. Returns
-/// true if the image has a signature that was made with the key.
+/// true if the image has a signature that was made with the private key of `key`.
 fn signature(
     store: &Store,
     report: &mut Report,

@@ -17,7 +17,7 @@ use crate::image::{APP_ROOT, Compression, ENGINE_FOLDER, Entry, HOST_PROGRAM, sy
 /// Maximum number of problems that are listed for one layer.
 const MOST_TOLD: usize = 5;
 
-/// Division of the layers of an image into those of the base image and those that `package` wrote.
+/// The layers of an image, divided into those of the base image and those that `package` wrote.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Division {
     /// Index of the lowest layer that `package` wrote. The layers below it belong to the base.
@@ -168,8 +168,8 @@ impl Form {
         parent.is_none_or(|parent| self.folders.contains(parent))
     }
 
-    /// Returns a problem if the layer must not have an entry with this path and mode, or `None` if
-    /// the entry is allowed.
+    /// Returns a problem if the layer must not have an entry with this path, this type and these
+    /// permission bits (`mode`). Returns `None` if the entry is allowed.
     fn misplaced(&self, path: &str, is_folder: bool, mode: u64) -> Option<&'static str> {
         let relative = |root: &'static str| root.trim_start_matches('/');
         let app = path

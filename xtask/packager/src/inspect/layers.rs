@@ -76,9 +76,10 @@ pub fn examine(
     Ok(contents)
 }
 
-/// Reads one layer into the contents, and returns the verdict on its digests. The second value says
-/// how a layer of `package` differs from the layers that `package` writes, or is `None` if it does
-/// not differ.
+/// Reads one layer into the contents, and returns the verdict on its digests. `index` is the
+/// position of the layer from the bottom up, `own` is the name that `package` gave it, and
+/// `diff_id` is the digest of its tar archive in the config. The second value says how a layer of
+/// `package` differs from the layers that `package` writes, or is `None` if it does not differ.
 fn layer_verdict(
     store: &Store,
     contents: &mut Contents,

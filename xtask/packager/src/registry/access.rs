@@ -61,9 +61,9 @@ impl Identity {
         }
     }
 
-    /// Returns the access to the registry with this host and port. The flags and environment
-    /// variables hold one password only. `meant` is true if that password is for this registry.
-    /// Otherwise, this registry does not receive the password.
+    /// Returns the access to the registry with this host and port, over HTTP if `plain_http` is
+    /// true. The flags and environment variables have one password only. `meant` is true if that
+    /// password is for this registry. Otherwise, this registry does not receive the password.
     pub fn access(&self, registry: &str, plain_http: bool, meant: bool) -> Access {
         Access {
             registry: registry.to_owned(),

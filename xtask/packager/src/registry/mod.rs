@@ -91,11 +91,12 @@ pub struct BasePlace {
 }
 
 impl BasePlace {
-    /// Parses the name of a base image and chooses the access to its registry.
+    /// Parses the reference of a base image and chooses the access to its registry, over HTTP if
+    /// `plain_http` is true.
     ///
     /// If the base is in the registry to which the image is pushed, the scheme and the user of the
     /// push are also used to read the base. `registry` is the registry of the push, and
-    /// `registry_plain_http` is true if it is used over HTTP.
+    /// `registry_plain_http` is true if the push is over HTTP.
     pub fn beside(
         name: &str,
         plain_http: bool,
@@ -132,7 +133,8 @@ impl BasePlace {
 /// Pushes an image: sends the blobs that the registry does not have. Returns the result for each
 /// blob, in the order of the image's blobs.
 ///
-/// If `dry_run` is true, nothing is sent, and the results are those that a push would have.
+/// `base` is the place of the base image, whose layers are copied from its registry. If `dry_run`
+/// is true, nothing is sent, and the results are those that a push would have.
 pub fn push(
     image: &WrittenImage,
     target: &Target,

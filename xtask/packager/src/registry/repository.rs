@@ -51,7 +51,8 @@ impl Repository {
         Self::of(Session::new(access)?, access, name, purpose)
     }
 
-    /// Opens the repository `name` without credentials, for tests.
+    /// Opens the repository `name` without credentials, over HTTP if `plain_http` is true. This
+    /// function is for tests.
     #[cfg(test)]
     pub fn new(registry: &str, name: &str, plain_http: bool) -> Result<Self, Failure> {
         let access = super::access::Identity::default().access(registry, plain_http, false);

@@ -32,9 +32,9 @@ const CONNECTIONS: u16 = 8;
 /// time, an endless call is in its loop.
 const SETTLED: Duration = Duration::from_millis(100);
 
-/// Measures how much one caller with endless calls slows down the short calls of other callers.
-/// Each round loads the host with short calls twice, without and with endless calls. The order
-/// alternates from round to round.
+/// Measures how much one caller with endless calls slows down the short calls of other callers. In
+/// each of `rounds` rounds, the host is loaded with short calls twice, without and with endless
+/// calls, each time for the time `time`. The order alternates from round to round.
 pub fn measure(
     stage: &Stage,
     wrk: &Path,
@@ -79,8 +79,8 @@ pub fn measure(
     }
 }
 
-/// Returns the median latency (p50) of short calls, in microseconds, while another client sends
-/// endless calls one after the other.
+/// Returns the median latency (p50) of short calls in microseconds, under a load for the time
+/// `time`, while another client sends endless calls one after the other.
 fn disturbed(server: &Server, load: &LoadGenerator, time: Duration) -> Result<f64, Failure> {
     let stop = AtomicBool::new(false);
     let address = server.address;

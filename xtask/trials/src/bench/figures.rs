@@ -310,7 +310,7 @@ pub struct Figures {
 }
 
 impl CpuRatios {
-    /// Takes the ratios of CPU time with [`CPU_CONNECTIONS`] connections from the rows.
+    /// Returns the ratios of CPU time in the rows with [`CPU_CONNECTIONS`] connections.
     pub fn of(rows: &[Row]) -> Self {
         let cpu = |server: Kind| {
             let row = rows
@@ -326,7 +326,7 @@ impl CpuRatios {
 }
 
 impl Ratios {
-    /// Takes the ratios that decide about a release from the results of all measurements.
+    /// Returns the ratios that decide about a release, from the results of all measurements.
     pub fn of(rows: &[Row], samples: &[Sample], cold: &ColdStart) -> Self {
         Self {
             cpu: CpuRatios::of(rows),

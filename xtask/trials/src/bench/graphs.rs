@@ -209,7 +209,7 @@ impl Place {
     }
 
     /// Measures the throughput of the graph in the file `file` with one client and with two
-    /// clients. Each request sends zeros.
+    /// clients, in `rounds` rounds of the length `time`. Each request sends zeros.
     fn other(
         &self,
         file: &Path,
@@ -304,8 +304,8 @@ fn cpu(rows: &[Row]) -> Option<f64> {
     row.map(|row| row.over_ceiling.cpu)
 }
 
-/// Returns the host's number of requests per second in each round with the given number of clients.
-/// Each is a pair of the number of the round and the rate.
+/// Returns the host's number of requests per second in each round with `clients` clients. Each is a
+/// pair of the number of the round and the rate.
 fn rates(samples: &[Sample], clients: u16) -> impl Iterator<Item = (u32, f64)> {
     let of = samples
         .iter()

@@ -81,7 +81,8 @@ fn unknown(path: &Path) -> Failure {
 }
 
 /// Returns the CPU time of a process in ticks. `stat` is the text of /proc/PID/stat. The CPU time
-/// is the sum of utime and stime, which are the fields 14 and 15.
+/// is the sum of utime and stime, which are the fields 14 and 15. Returns `None` if the text does
+/// not have these fields.
 ///
 /// The second field is the program's name in brackets and may contain anything, so the later fields
 /// are counted from the end of the name.

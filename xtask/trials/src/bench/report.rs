@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use super::figures::{Figures, Measured, OverCeiling, Pss, Row, Spread};
 
-/// Writes the figures of `cargo xtask bench` to standard output, as JSON or as a table.
+/// Writes the figures of `cargo xtask bench` to standard output, as JSON if `json` is true, or else
+/// as a table.
 pub fn print(figures: &Figures, json: bool) -> Result<(), Failure> {
     write(figures, (!json).then(|| table(figures)))
 }

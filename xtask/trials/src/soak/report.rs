@@ -88,7 +88,8 @@ impl PathFigures {
 }
 
 impl Figures {
-    /// Summarises the figures of the paths and hosts of a run.
+    /// Summarises the figures of the paths and hosts of a run. `minutes` is the length of the run,
+    /// and `redis_restarts` is the number of times that Redis was restarted.
     pub fn of(
         minutes: f64,
         redis_restarts: u32,

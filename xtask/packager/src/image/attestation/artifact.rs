@@ -73,9 +73,11 @@ impl Content {
 }
 
 impl Artifact {
-    /// Builds an artifact and its manifest. `subject` has the digest and the size in bytes of the
-    /// manifest of the image that the artifact is attached to. `None` makes an artifact that is
-    /// found by `tag`. `epoch` is the time of creation, in seconds since 1970.
+    /// Builds an artifact and its manifest. If `artifact_type` is `None`, the manifest is that of
+    /// an image with one layer, as readers without support for artifacts expect it. `subject` has
+    /// the digest and the size in bytes of the manifest of the image to which the artifact is
+    /// attached. If `subject` is `None`, the artifact is found by `tag`. `epoch` is the time of
+    /// creation, in seconds since 1970.
     pub fn new(
         name: &'static str,
         artifact_type: Option<&str>,

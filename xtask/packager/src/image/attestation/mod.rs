@@ -133,7 +133,7 @@ pub struct Revision {
 }
 
 /// Returns the artifacts that are attached to an image: its SBOM, its provenance statement and, if
-/// a key is given, a signature.
+/// `key` is given, a signature.
 ///
 /// `image` is the digest of the image's manifest, and `manifest_bytes` is the size of the manifest
 /// in bytes.

@@ -35,7 +35,8 @@ pub(super) fn is_ours(part: &Part) -> bool {
 }
 
 /// Compares a provenance statement with the image, its files and its SBOMs, and adds the results to
-/// the report. `is_vouched` is true if at least one statement of the image is signed with the key.
+/// the report. `is_vouched` is true if at least one statement of the image is signed with the
+/// private key of `key`.
 pub(super) fn examine(
     report: &mut Report,
     contents: &Contents,

@@ -128,8 +128,8 @@ fn measured(work: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> 
     Ok(used as f64 / 1e9 / started.elapsed().as_secs_f64())
 }
 
-/// Attacks a host until `time` is over. One thread drives all connections, so an attack uses at
-/// most one core.
+/// Attacks a host over this number of connections until `time` is over. One thread drives all
+/// connections, so an attack uses at most one core.
 fn attack(
     script: &Script,
     target: &Target,

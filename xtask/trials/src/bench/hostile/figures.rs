@@ -50,13 +50,14 @@ pub struct Figures {
 /// The worst figures over all attacks.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Ratios {
-    /// Largest ratio of the client's median latency (p50) during an attack to its p50 during the
-    /// control.
+    /// Largest ratio of the well-behaved client's median latency (p50) during an attack to its p50
+    /// during the control.
     pub worst_p50: f64,
-    /// Largest ratio of the 99th percentile of the client's latency (p99) during an attack to its
-    /// p99 during the control.
+    /// Largest ratio of the 99th percentile of the well-behaved client's latency (p99) during an
+    /// attack to its p99 during the control.
     pub worst_p99: f64,
-    /// Number of the client's calls during all attacks that did not get the right answer.
+    /// Number of the well-behaved client's calls during all attacks that did not get the right
+    /// answer.
     pub lost: u32,
     /// Peak resident memory of the host over all attacks, in MiB.
     pub peak_mib: f64,
@@ -69,31 +70,34 @@ pub struct AttackFigures {
     pub name: &'static str,
     /// Description of the attack in one line.
     pub about: &'static str,
-    /// Median latency (p50) of the client during the attack divided by its p50 during the control:
-    /// the median over all turns.
-    pub p50: f64,
-    /// 99th percentile of the client's latency (p99) during the attack divided by its p99 during
+    /// Median latency (p50) of the well-behaved client during the attack divided by its p50 during
     /// the control: the median over all turns.
+    pub p50: f64,
+    /// 99th percentile of the well-behaved client's latency (p99) during the attack divided by its
+    /// p99 during the control: the median over all turns.
     pub p99: f64,
-    /// Median latency (p50) of the client during the attack in each turn, in milliseconds.
-    pub p50_ms: Spread,
-    /// 99th percentile of the client's latency (p99) during the attack in each turn, in
+    /// Median latency (p50) of the well-behaved client during the attack in each turn, in
     /// milliseconds.
+    pub p50_ms: Spread,
+    /// 99th percentile of the well-behaved client's latency (p99) during the attack in each turn,
+    /// in milliseconds.
     pub p99_ms: Spread,
-    /// Median latency (p50) of the client during the control in each turn, in milliseconds. `None`
-    /// if the host ended before any control.
-    pub control_p50_ms: Option<Spread>,
-    /// 99th percentile of the client's latency (p99) during the control in each turn, in
+    /// Median latency (p50) of the well-behaved client during the control in each turn, in
     /// milliseconds. `None` if the host ended before any control.
+    pub control_p50_ms: Option<Spread>,
+    /// 99th percentile of the well-behaved client's latency (p99) during the control in each turn,
+    /// in milliseconds. `None` if the host ended before any control.
     pub control_p99_ms: Option<Spread>,
-    /// Number of the client's calls during the attack.
+    /// Number of the well-behaved client's calls during the attack.
     pub calls: usize,
-    /// Number of the client's calls during the attack that did not get the right answer.
+    /// Number of the well-behaved client's calls during the attack that did not get the right
+    /// answer.
     pub lost: u32,
-    /// Number of the client's calls during the control that did not get the right answer.
+    /// Number of the well-behaved client's calls during the control that did not get the right
+    /// answer.
     pub control_lost: u32,
-    /// Problem of the client's first call during the attack that did not get the right answer.
-    /// `None` if every call got the right answer.
+    /// Problem of the well-behaved client's first call during the attack that did not get the right
+    /// answer. `None` if every call got the right answer.
     pub first_loss: Option<String>,
     /// Resident memory of the host before the attack, in MiB.
     pub idle_mib: f64,
@@ -112,8 +116,9 @@ pub struct AttackFigures {
 }
 
 impl AttackFigures {
-    /// Summarises the turns of an attack. `idle` is the memory of the host before the attack,
-    /// `after` is its memory after the last turn, and `has_ended` is true if the host has ended.
+    /// Summarises the turns of an attack. `idle` is the memory of the host before the attack, and
+    /// `after` is its memory after the last turn. `container` has the counters of the host's
+    /// container, if there was one. `has_ended` is true if the host has ended.
     pub fn of(
         attack: &Attack,
         turns: &[Turn],
@@ -184,8 +189,8 @@ impl AttackFigures {
 }
 
 impl Figures {
-    /// Summarises all attacks, and finds the worst figures. `uncontained` is the reason why the
-    /// host ran without a container, or `None` if it ran in one.
+    /// Summarises the figures of all attacks, and finds the worst figures. `uncontained` is the
+    /// reason why the host ran without a container, or `None` if it ran in one.
     pub fn of(
         rounds: u32,
         round_seconds: f64,

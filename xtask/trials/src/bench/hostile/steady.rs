@@ -132,8 +132,8 @@ impl Schedule {
     }
 }
 
-/// Asks one question on the open connection, or on a new one, and checks the answer. If the
-/// connection fails or the host closes it, `connection` is `None` afterwards.
+/// Asks the question with the number `question` on the open connection, or on a new one, and checks
+/// the answer. If the connection fails or the host closes it, `connection` is `None` afterwards.
 fn call(address: SocketAddr, connection: &mut Option<TcpStream>, question: u64) -> io::Result<()> {
     let stream = match connection.take() {
         Some(stream) => stream,
@@ -153,8 +153,8 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends a question on a connection and checks the answer. Returns true if the connection can be
-/// used for another question, and false if the host closes it.
+/// Sends the question with the number `question` on a connection and checks the answer. Returns
+/// true if the connection can be used for another question, and false if the host closes it.
 fn exchange(mut stream: &TcpStream, question: u64) -> io::Result<bool> {
     stream.write_all(&client::request(&format!(
         r#"{{"do":"score","x":{question}}}"#

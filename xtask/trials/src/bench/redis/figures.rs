@@ -138,7 +138,7 @@ pub struct CpuRatios {
 }
 
 impl CpuRatios {
-    /// Takes the ratios of CPU time from the rows.
+    /// Returns the ratios of CPU time in the rows.
     pub fn of(rows: &[Row]) -> Self {
         let cpu = |path| over_ceiling(rows, path).map(|over| over.cpu);
         Self {
@@ -163,7 +163,7 @@ pub struct P50Ratios {
 }
 
 impl P50Ratios {
-    /// Takes the ratios of the median latency (p50) from the rows.
+    /// Returns the ratios of the median latency (p50) in the rows.
     pub fn of(rows: &[Row]) -> Self {
         let p50 = |path| over_ceiling(rows, path).map(|over| over.p50);
         Self {
