@@ -239,7 +239,8 @@ impl Bucket {
         wit::increment(self.handle()?, key, delta, milliseconds(ttl))
     }
 
-    /// Returns the time until a key expires.
+    /// Returns the remaining lifetime of a key. The result also says if the key never expires or
+    /// does not exist.
     ///
     /// # Errors
     /// Fails if the store does not answer.

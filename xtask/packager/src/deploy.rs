@@ -297,9 +297,9 @@ fn events_name_a_container(manifest: &Manifest) -> Result<(), Failure> {
     }
 }
 
-/// Returns the name `text` if its length and its characters are allowed, so that it needs no quotes
-/// in a script. `flag` is the command-line flag that gave the name, for the error. The platform may
-/// have further rules for the name.
+/// Returns the name `text` if its length is in `characters` and its characters are allowed, so that
+/// it needs no quotes in a script. `flag` is the command-line flag that gave the name, for the
+/// error. The platform may have further rules for the name.
 fn plain(flag: &str, text: &str, characters: RangeInclusive<usize>) -> Result<String, Failure> {
     let fits = characters.contains(&text.len())
         && text

@@ -9,7 +9,7 @@ use scorebox_host::manifest::names::is_variable;
 use scorebox_host::text::{NAME_BYTES, printable, quoted};
 use scorebox_workspace::failure::Failure;
 
-/// The name of an environment variable, which has been checked.
+/// A valid name of an environment variable.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Variable(String);
 

@@ -43,9 +43,9 @@ pub fn bless(root: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the hash of the contract in the form in which the reference printer prints it. Blank
-/// lines and the order of files do not change the hash. Comments do, because they are the
-/// contract's documentation.
+/// Returns the hash of the contract as the WIT printer `WitPrinter` prints it. Blank lines and the
+/// order of files do not change the hash. Comments do, because they are the contract's
+/// documentation.
 fn contract_hash(root: &Path) -> Result<Digest, Failure> {
     let (resolve, package) = parse(root, Resolve::default())?;
     let mut printer = WitPrinter::default();

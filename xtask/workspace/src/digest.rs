@@ -17,7 +17,8 @@ impl Digest {
         Self::finish(&Sha256::digest(bytes))
     }
 
-    /// Reads a reader to its end, and returns the digest and the number of the bytes.
+    /// Reads `reader` to its end, and returns the digest and the number of the bytes that were
+    /// read.
     pub fn of_reader(mut reader: impl Read) -> io::Result<(Self, u64)> {
         let mut hashing = Hashing::new(io::sink());
         io::copy(&mut reader, &mut hashing)?;

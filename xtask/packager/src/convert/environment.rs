@@ -82,8 +82,7 @@ pub fn locate(python: Option<&Path>, folder: Option<&Path>) -> Result<Environmen
     })
 }
 
-/// Runs the Python interpreter `python`, and returns the version and the path that it prints of
-/// itself.
+/// Runs the Python interpreter `python`, and returns the interpreter's version and path.
 fn identity(python: &Path) -> Result<(String, PathBuf), Failure> {
     let fix = "install Python (apt-get install python3 python3-pip), or name one with --python";
     let output = Command::new(python)

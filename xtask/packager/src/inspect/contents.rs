@@ -63,8 +63,8 @@ pub struct Contents {
 pub struct LayerFound {
     /// Digest of the layer's uncompressed tar archive.
     pub diff_id: Digest,
-    /// Text that says how the layer differs from the layers that `package` writes. `None` if it
-    /// does not differ, or if it is a layer of the base image.
+    /// Text that says how the layer differs from the layers that `package` writes. `None` if the
+    /// layer does not differ, or if the layer belongs to the base image.
     pub problem: Option<String>,
 }
 

@@ -35,7 +35,7 @@ pub struct Session {
     state: Mutex<State>,
 }
 
-/// Challenge, credential and tokens of a session, as far as they are known yet.
+/// Challenge, credential and tokens of a session, as far as they are known so far.
 #[derive(Debug, Default)]
 struct State {
     challenge: Option<Challenge>,

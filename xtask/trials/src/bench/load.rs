@@ -75,8 +75,8 @@ pub fn find_wrk() -> Result<PathBuf, Failure> {
 }
 
 impl LoadGenerator {
-    /// Returns a load generator that sends the JSON body `json` in every request. The Lua script of
-    /// wrk is written to the path `script`.
+    /// Returns a load generator that sends the JSON body `json` in every request. `wrk` is the path
+    /// of wrk. The Lua script of wrk is written to the path `script`.
     pub fn new(wrk: &Path, script: PathBuf, json: &str) -> Result<Self, Failure> {
         Self::scripted(wrk, script, &format!("wrk.body = {}\n", lua_text(json)))
     }

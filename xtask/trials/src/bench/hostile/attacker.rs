@@ -30,7 +30,8 @@ const SLICE: Duration = Duration::from_millis(1);
 /// JSON when it ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Deeds {
-    /// Number of cores that the process kept busy on average: its CPU time divided by its time.
+    /// Average number of cores that the process kept busy: its CPU time divided by the elapsed
+    /// time.
     pub cores: f64,
     /// Number of connections that the attack opened.
     pub opened: u64,
