@@ -29,8 +29,8 @@ const LONG_VARIABLE: &str = "SCOREBOX_LONG";
 /// Duration of the fuzzing step of `test --long`, for all targets together.
 const LONG_FUZZ_TIME: Duration = Duration::from_secs(600);
 
-/// Duration of the fuzzing step, for all targets together. It is enough to fuzz the code that the
-/// first inputs reach. `cargo xtask fuzz` runs longer.
+/// Duration of the fuzzing step, for all targets together. This time is enough to fuzz the code
+/// that the first inputs reach. `cargo xtask fuzz` runs longer.
 const FUZZ_TIME: Duration = Duration::from_secs(30);
 
 /// Folder of the whole-system tests, relative to the workspace's root. It contains one test program
@@ -210,7 +210,7 @@ fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result<(), Failure> 
 }
 
 /// Builds everything that the tests start, and the test programs themselves. `areas` are the
-/// arguments of Cargo that select test programs. If it is empty, all test programs are built.
+/// arguments of Cargo that select test programs. If `areas` is empty, all test programs are built.
 /// `images` is the thread that builds the host programs for images.
 fn prepare(
     images: JoinHandle<Result<ImageHosts, Failure>>,

@@ -184,7 +184,7 @@ fn examine(
 struct FoundManifest {
     bytes: Vec<u8>,
     manifest: BaseManifest,
-    /// Image indexes through which the manifest was found, the first one first.
+    /// Image indexes through which the manifest was found, in the order in which they were read.
     lists: Vec<Vec<u8>>,
 }
 

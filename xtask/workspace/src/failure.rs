@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Kind of a [`Failure`], which states who can fix it and determines the exit code.
+/// Kind of a [`Failure`]. The kind states who can fix the failure, and determines the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A fault of the project: its manifest, model or component, or a file that an argument names.
@@ -29,7 +29,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}\n  fix: {fix}")]
 pub struct Failure {
-    /// Kind of the failure, which states who can fix it and determines the exit code.
+    /// Kind of the failure. The kind states who can fix the failure, and determines the exit code.
     pub kind: Kind,
     /// Description of the problem, with the file, key or address that has the problem.
     pub problem: String,

@@ -80,8 +80,8 @@ const fn tool(program: &'static str, package: &'static str, purpose: &'static st
     }
 }
 
-/// Returns the path of the program with the name `program`. It is looked for on `PATH`, and in the
-/// folders for the administrator's programs. Returns `None` if it is not found.
+/// Returns the path of the program with the name `program`. The program is looked for on `PATH`,
+/// and in the folders for the administrator's programs. Returns `None` if the program is not found.
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));

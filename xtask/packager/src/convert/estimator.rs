@@ -33,8 +33,8 @@ const OWN_SECONDS: u64 = 10;
 /// Seed for generating the rows on which answers are compared if the user gives no sample.
 const SEED: u32 = 0;
 
-/// Runs `cargo xtask convert` for a pickled estimator, and writes the project folder that serves
-/// it.
+/// Runs `cargo xtask convert` for a pickled estimator: converts the estimator to a graph, and
+/// writes a project folder that serves the graph.
 pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let name = name(args)?;
     let source = described(&args.model, args.model.display().to_string())?;

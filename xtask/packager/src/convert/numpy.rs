@@ -25,7 +25,7 @@ pub use self::header::Header;
 use super::UNREADABLE;
 use super::safetensors_file::{self, Planned, RESERVED};
 
-/// An array of the source file whose header was read, but not its elements.
+/// An array of the source file, of which only the header was read so far.
 pub struct Array {
     /// Tensor that the array becomes in the safetensors file.
     pub planned: Planned,
@@ -50,8 +50,8 @@ pub struct Import<'a> {
     pub file: &'a Path,
     /// Folder in which the safetensors file is written.
     pub folder: &'a Path,
-    /// Name of the safetensors file without its extension. It also becomes the name of the tensor
-    /// if the source is an `.npy` file. `None` means the name of the source file.
+    /// Name of the safetensors file without its extension. This name also becomes the name of the
+    /// tensor if the source is an `.npy` file. `None` means the name of the source file.
     pub name: Option<&'a str>,
     /// True if an existing safetensors file of the same name may be replaced.
     pub replace: bool,
@@ -227,7 +227,8 @@ impl<R: Read + Seek> Source<R> {
     }
 
     /// Calls `act` with a reader at the start of the array in the archive member with the index
-    /// `index`, and returns its result. `index` is ignored if the source is a single `.npy` file.
+    /// `index`, and returns the result of `act`. `index` is ignored if the source is a single
+    /// `.npy` file.
     fn read<T>(
         &mut self,
         index: usize,

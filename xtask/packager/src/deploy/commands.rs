@@ -12,11 +12,11 @@ use super::{Deployment, Pull, Target};
 use crate::functions_app::OWN_STORAGE;
 use crate::shell::{Command, Script, Variable, Word};
 
-/// Name of the environment variable with the user name for pulling the image. The script reads it
-/// if `--pull credentials` is given.
+/// Name of the environment variable with the user name for pulling the image. The script reads the
+/// variable if `--pull credentials` is given.
 const USERNAME: &str = "SCOREBOX_REGISTRY_USERNAME";
-/// Name of the environment variable with the password for pulling the image. The script reads it if
-/// `--pull credentials` is given.
+/// Name of the environment variable with the password for pulling the image. The script reads the
+/// variable if `--pull credentials` is given.
 const PASSWORD: &str = "SCOREBOX_REGISTRY_PASSWORD";
 /// Name of the environment variable with the resource id of the storage account whose events
 /// trigger functions.

@@ -147,8 +147,8 @@ fn header(
     Ok(header)
 }
 
-/// Reader that returns exactly as many bytes as the tar header of a file states. Otherwise, a file
-/// that changes while it is read would shift all entries after it.
+/// Reader that returns exactly as many bytes as the tar header of a file states. Without this
+/// reader, a file that changes while it is read would shift all entries after the file.
 struct Exact<R> {
     inner: R,
     left: u64,

@@ -217,7 +217,7 @@ fn annotations(inputs: &Inputs) -> BTreeMap<String, String> {
 }
 
 /// Formats a time in seconds since 1970 as an RFC 3339 time. A time after the year 9999 is
-/// formatted as a time of 1970-01-01.
+/// formatted as 1970-01-01T00:00:00Z.
 pub(super) fn rfc3339(epoch: u64) -> String {
     // The formatter supports years up to 9999.
     let seconds = if epoch < 253_402_300_800 { epoch } else { 0 };

@@ -48,7 +48,7 @@ pub enum UnfitImage {
     /// The config of the image is not a JSON object.
     #[error("has no configuration of an image: {0}")]
     NoConfiguration(#[source] serde_json::Error),
-    /// The config states another platform than linux/amd64.
+    /// The config states a platform other than linux/amd64.
     #[error("is for {os}/{architecture}, and ours is for linux/amd64")]
     OtherPlatform {
         /// Operating system that the config states.

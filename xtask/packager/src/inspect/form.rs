@@ -148,8 +148,8 @@ impl Form {
         }
     }
 
-    /// Returns the problems of the layer as one text, or `None` if it does not differ from the
-    /// layers that `package` writes.
+    /// Returns the problems of the layer as one text, or `None` if the layer does not differ from
+    /// the layers that `package` writes.
     pub fn finish(self) -> Option<String> {
         let more = self.count.saturating_sub(self.problems.len());
         let more = if more > 0 {

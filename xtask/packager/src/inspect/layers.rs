@@ -77,9 +77,10 @@ pub fn examine(
 }
 
 /// Reads one layer into the contents, and returns the verdict on its digests. `index` is the
-/// position of the layer from the bottom up, `own` is the name that `package` gave it, and
-/// `diff_id` is the digest of its tar archive in the config. The second value says how a layer of
-/// `package` differs from the layers that `package` writes, or is `None` if it does not differ.
+/// position of the layer from the bottom up, `own` is the name that `package` gave the layer, and
+/// `diff_id` is the digest of the layer's tar archive in the config. The second value says how a
+/// layer of `package` differs from the layers that `package` writes, or is `None` if the layer does
+/// not differ.
 fn layer_verdict(
     store: &Store,
     contents: &mut Contents,

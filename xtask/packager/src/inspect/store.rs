@@ -91,9 +91,9 @@ impl Store {
         }
     }
 
-    /// Returns the path of a blob's file, after checking that the blob has the digest and the size
-    /// in bytes. `name` is the name of the blob in messages. Returns `None` if a layout names the
-    /// blob but does not contain it.
+    /// Returns the path of a blob's file, after checking that the blob has the given digest and
+    /// size. `name` is the name of the blob in messages. Returns `None` if a layout names the blob
+    /// but does not contain it.
     pub fn blob(&self, name: &str, digest: &Digest, size: u64) -> Result<Option<PathBuf>, Failure> {
         match self {
             Self::Registry(reading) => reading.blob(name, digest, size).map(Some),

@@ -167,8 +167,8 @@ fn beside(there: &[u8], ours: &[u8]) -> Beside {
 }
 
 /// Makes sure that the referrers list of an image contains all entries in `entries`. `is_listed` is
-/// true if the registry has listed them by itself, false if it does not keep referrers lists, and
-/// `None` if this is not known.
+/// true if the registry has listed the entries by itself, false if the registry does not keep
+/// referrers lists, and `None` if this is not known.
 async fn list(
     target: &Repository,
     image: &Digest,

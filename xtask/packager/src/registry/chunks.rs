@@ -88,7 +88,8 @@ impl<'a> Chunks<'a> {
     }
 
     /// Sends the next chunk of a blob with `size` bytes. If the connection breaks, the registry is
-    /// asked how many bytes it has received, and the chunk is sent again if it did not arrive.
+    /// asked for the number of received bytes, and the chunk is sent again if the chunk did not
+    /// arrive.
     pub async fn send(
         &mut self,
         bytes: &mut Reader<'_>,

@@ -35,7 +35,7 @@ pub struct Session {
     state: Mutex<State>,
 }
 
-/// Challenge, credential and tokens of a session, as far as they are known so far.
+/// Challenge, credential and tokens of a session, as far as they are known.
 #[derive(Debug, Default)]
 struct State {
     challenge: Option<Challenge>,
@@ -262,8 +262,8 @@ impl Session {
     }
 }
 
-/// Returns true if the registry refused a token because it has expired or was revoked, and not
-/// because it lacks rights (RFC 6750, section 3.1).
+/// Returns true if the registry refused a token because the token has expired or was revoked, and
+/// not because rights are missing (RFC 6750, section 3.1).
 fn is_over(response: &Response) -> bool {
     let challenges = response.headers().get_all("www-authenticate").iter();
     challenges

@@ -19,7 +19,7 @@ pub const ATTEMPTS: u32 = 4;
 /// this maximum.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Value of an `Authorization` header, and the registry that may receive it.
+/// Value of an `Authorization` header, and the registry that may receive this value.
 #[derive(Debug)]
 pub struct Pass {
     /// Root URL of the registry. No other scheme, host or port receives the credential.

@@ -152,8 +152,9 @@ fn row(samples: &[Sample], connections: u16, server: Kind) -> Option<Row> {
 /// Number of a round, and the figures of one server in this round.
 pub type Round = (u32, Measured<f64>);
 
-/// Summarises the rounds `own` of a server. Each is compared with the round of the native reference
-/// program (`ceiling`) that has the same number. Returns `None` if no round can be compared.
+/// Summarises the rounds `own` of a server. Each round is compared with the round of the native
+/// reference program (`ceiling`) that has the same number. Returns `None` if no round can be
+/// compared.
 pub fn summed(own: &[Round], ceiling: &[Round]) -> Option<(Measured<Spread>, OverCeiling)> {
     let spread = |figure: fn(&Measured<f64>) -> f64| {
         Spread::of(own.iter().map(|(_, measured)| figure(measured)))

@@ -194,8 +194,8 @@ impl Place {
         Ok(servers)
     }
 
-    /// Writes the app folder of a project without code, and returns a program that serves it with
-    /// the host. `name` is the name of the app folder and of the program.
+    /// Writes the app folder of a project without code, and returns a program that serves the app
+    /// with the host. `name` is the name of the app folder and of the program.
     fn program(&self, name: &str, manifest: &Manifest) -> Result<Program, Failure> {
         let app = self.folder.join(name);
         let trial = Trial {

@@ -81,8 +81,9 @@ impl LoadGenerator {
         Self::scripted(wrk, script, &format!("wrk.body = {}\n", lua_text(json)))
     }
 
-    /// Returns a load generator that sends requests to be scored. `lua` is Lua code that makes
-    /// their JSON bodies. The Lua script of wrk is written to the path `script`.
+    /// Returns a load generator that sends requests to be scored. `wrk` is the path of wrk, and
+    /// `lua` is Lua code that makes the JSON bodies. The Lua script of wrk is written to the path
+    /// `script`.
     pub fn scripted(wrk: &Path, script: PathBuf, lua: &str) -> Result<Self, Failure> {
         let text = format!(
             "wrk.method = \"POST\"\nwrk.headers[\"content-type\"] = \"application/json\"\n{lua}{REPORT}"

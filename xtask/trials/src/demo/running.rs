@@ -176,7 +176,8 @@ impl Drop for RunningHost {
 /// Returns a port that is free now: the port `port`, or any free port if `port` is 0. Fails if
 /// `port` is taken.
 ///
-/// If another server listened on the port, it would receive the requests instead of the host.
+/// If another server listened on the port, that server would receive the requests instead of the
+/// host.
 fn free_port(port: u16) -> Result<u16, Failure> {
     std::net::TcpListener::bind(("127.0.0.1", port))
         .and_then(|listener| listener.local_addr())

@@ -9,17 +9,17 @@ use std::time::Duration;
 use scorebox_workspace::failure::Failure;
 use serde::Serialize;
 
-/// Time after its start in which a host fills its buffers and creates its instances. Samples of
-/// this time are not compared.
+/// Time after the start of a host in which the host fills its buffers and creates its instances.
+/// Samples of this time are not compared.
 ///
-/// If a run is shorter than twice this time, the samples of its first half are not compared
-/// instead.
+/// If a run is shorter than twice this time, the samples of the first half of the run are not
+/// compared instead.
 const WARM_UP: Duration = Duration::from_secs(120);
 
 /// Maximum change of resident memory that does not count as drift, in percent.
 const MEMORY_PERCENT: f64 = 10.0;
 /// Additional change of resident memory in MiB that does not count as drift in a short run, because
-/// its first half is not a whole warm-up.
+/// the first half of the run is not a whole warm-up.
 const SHORT_RUN_MIB: f64 = 8.0;
 /// Maximum change of the number of file descriptors or threads that does not count as drift.
 const LOOSE: f64 = 3.0;

@@ -132,7 +132,7 @@ pub fn basic(username: &str, password: &SecretString) -> SecretString {
 }
 
 /// Builds the failure for a credential that the registry or its token service does not accept.
-/// `said` is the text of their response.
+/// `said` is the text of the refusal.
 pub fn not_accepted(access: &Access, found: &Found, said: &str) -> Failure {
     let (registry, origin) = (&access.registry, &found.origin);
     let (problem, fix) = match &found.credential {

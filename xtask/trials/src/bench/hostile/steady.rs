@@ -33,7 +33,7 @@ static NEXT_QUESTION: AtomicU64 = AtomicU64::new(1);
 #[derive(Debug, Clone, Default)]
 pub struct Steady {
     /// Latencies of all calls in milliseconds, sorted. A lost call counts with `PATIENCE`, or with
-    /// its own time if it is longer.
+    /// its own latency if this is longer.
     pub latencies_ms: Vec<f64>,
     /// Number of calls that did not get the right answer.
     pub lost: u32,
@@ -89,7 +89,7 @@ struct Schedule {
 
 impl Schedule {
     /// Makes calls on one connection, each at its scheduled time, until all calls of the schedule
-    /// are made. Adds their results to `seen`.
+    /// are made. Adds the results of the calls to `seen`.
     fn run(&self, seen: &Mutex<Steady>) {
         let mut connection = connect(self.address).ok();
         loop {

@@ -36,8 +36,8 @@ pub enum Path {
     Hit,
     /// The answer comes from the memory of the server's own process.
     ///
-    /// The native reference program does not keep answers in memory. It is compared by its answers
-    /// from Redis.
+    /// The native reference program does not keep answers in memory. For the comparison, its
+    /// answers from Redis are used.
     HitInMemory,
     /// The answer is computed, and then stored in Redis in the background.
     Miss,

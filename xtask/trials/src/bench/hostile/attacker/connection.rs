@@ -56,7 +56,7 @@ pub struct Answer {
 impl Target {
     /// Opens a connection to the host. `index` is the number of the connection, which determines
     /// its source address. `receive_buffer` is the size of the socket's receive buffer in bytes. If
-    /// it is `None`, the kernel chooses the size.
+    /// `receive_buffer` is `None`, the kernel chooses the size.
     pub async fn connect(&self, index: u16, receive_buffer: Option<u32>) -> io::Result<Connection> {
         let socket = TcpSocket::new_v4()?;
         if let Some(bytes) = receive_buffer {
