@@ -161,8 +161,8 @@ pub fn signed_digest(payload: &[u8]) -> Option<Digest> {
     )
 }
 
-/// Returns the statement in a DSSE envelope, and true if the envelope is signed with `key`. Returns
-/// `None` if the envelope cannot be parsed.
+/// Returns the statement in a DSSE envelope, and true if the private key of `key` signed the
+/// envelope. Returns `None` if the envelope cannot be parsed.
 pub fn opened(envelope: &[u8], key: Option<&PublicKey>) -> Option<(Vec<u8>, bool)> {
     let envelope: Envelope = serde_json::from_slice(envelope).ok()?;
     let statement = STANDARD.decode(&envelope.payload).ok()?;

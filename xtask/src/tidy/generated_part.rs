@@ -11,7 +11,7 @@ use super::{Finding, read};
 
 /// A part of a page that is generated from the code.
 pub struct GeneratedPart {
-    /// Path of the page, relative to the workspace's root.
+    /// Path of the page that contains the part, relative to the workspace's root.
     pub page: &'static str,
     /// Name of the part in the lines of the page that mark it.
     pub part: &'static str,

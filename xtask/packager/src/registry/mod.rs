@@ -81,10 +81,10 @@ pub enum Sent {
     Elsewhere,
 }
 
-/// Name of a base image, and the access to the registry that has it.
+/// Reference of a base image, and the access to the registry that has it.
 #[derive(Debug, Clone)]
 pub struct BasePlace {
-    /// Name of the base image: registry, repository, tag and digest.
+    /// Reference of the base image: registry, repository, tag and digest.
     pub reference: BaseReference,
     /// Scheme, credentials and limits for requests to the registry of the base image.
     pub access: Access,

@@ -24,8 +24,8 @@ const LOADED: Duration = Duration::from_millis(500);
 /// Number of steps of this measurement in the progress: one for each server that is started.
 pub const STEPS: u32 = 6;
 
-/// Measures the memory of each server, which runs alone. A server whose settings the host refuses
-/// has no figure.
+/// Measures the memory of each server while no other server runs. A server whose settings the host
+/// refuses has no figure.
 pub fn measure(
     stage: &Stage,
     question: &Question,
