@@ -17,7 +17,7 @@ use super::layer;
 use super::layout::{self, blob_name};
 
 /// Unpacks the only image of the layout in the folder `layout` into a new folder `root`, and
-/// returns the digest of the image. Fails if `root` exists.
+/// returns the digest of the image. `root` must not exist yet.
 pub fn unpack(layout: &Path, root: &Path) -> Result<Digest, Failure> {
     let index: Value = serde_json::from_slice(&layout::index(layout)?)
         .map_err(|error| bad(layout, &format!("index.json: {error}")))?;

@@ -328,8 +328,8 @@ fn shown(value: Option<String>) -> String {
     value.map_or_else(|| "nothing".to_owned(), |value| quoted(&value, NAME_BYTES))
 }
 
-/// Returns the names of the WIT world and of the contract version that the exports of a component
-/// state. Both are `None` if the component cannot be parsed or exports no scorer.
+/// Returns the name of the WIT world and the version of the contract that the exports of a
+/// component state. Both are `None` if the component cannot be parsed or exports no scorer.
 fn contract(component: &[u8]) -> (Option<String>, Option<String>) {
     let Ok(wit_component::DecodedWasm::Component(resolve, world)) =
         wit_component::decode(component)

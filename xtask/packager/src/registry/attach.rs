@@ -112,7 +112,7 @@ async fn sign(
 
 /// Content that the registry already has under the tag for the signatures of an image.
 enum Beside {
-    /// The tag does not exist, or holds nothing that must be kept.
+    /// The tag does not exist, or holds nothing that can be kept.
     Nobody,
     /// The tag already holds the new signature, so nothing has to be written.
     Ours,

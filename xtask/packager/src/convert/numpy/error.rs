@@ -198,7 +198,7 @@ pub enum HeaderError {
         /// Maximum number of dimensions that are accepted.
         most: usize,
     },
-    /// The size of all elements in bytes does not fit into memory.
+    /// The elements of the array are larger than any memory.
     #[error("has the shape {shape:?}, which is larger than any memory")]
     TooLarge {
         /// Dimensions of the array, as the header states them.

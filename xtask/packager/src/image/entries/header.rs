@@ -21,7 +21,7 @@ pub struct Block(pub Vec<u8>);
 pub struct Header {
     /// Path of the entry, which starts with the prefix field of the header.
     pub name: Vec<u8>,
-    /// Target of the link. Empty if the entry is not a link.
+    /// Target of the link. It has no meaning if the entry is not a link.
     pub link: Vec<u8>,
     /// Letter that states the type of the tar entry.
     pub kind: u8,
@@ -31,7 +31,7 @@ pub struct Header {
     pub mode: u64,
     /// User id and group id of the owner.
     pub owner: (u64, u64),
-    /// Major and minor number of the device. Both are 0 if the entry is not a device.
+    /// Major and minor number of the device. They have no meaning if the entry is not a device.
     pub device: (u64, u64),
     /// True if the header is a ustar header of POSIX whose numbers are all octal.
     pub is_plain: bool,

@@ -19,7 +19,7 @@ pub enum RefusedEntry {
     /// The path has too many symbolic links, or links that lead in a circle. The text is the path.
     #[error("`{0}` leads through too many links")]
     TooManyLinks(String),
-    /// The path leads through an object that is not a folder. The text is the path of this object.
+    /// The path leads through an object that is not a folder. The text is the whole path.
     #[error("`{0}` leads through something that is not a folder")]
     NotAFolder(String),
     /// The target of a hard link does not exist. The text is the path of the target.
