@@ -23,7 +23,7 @@ pub struct Outcome<'a> {
     /// Tag of the image in its repository.
     pub tag: &'a str,
     /// Result of the push for each blob of the image, or the expected result in a dry run. `None`
-    /// if the image was not pushed.
+    /// if no push was requested.
     pub sent: Option<&'a [Sent]>,
     /// True if nothing was sent because of `--dry-run`.
     pub dry_run: bool,
@@ -40,7 +40,7 @@ impl Outcome<'_> {
     }
 
     /// Returns a line that names the registry to which the image was pushed, or would be pushed
-    /// without `--dry-run`. Returns `None` if the image was not pushed.
+    /// without `--dry-run`. Returns `None` if no push was requested.
     pub fn place(&self) -> Option<String> {
         let registry = self.registry?;
         self.sent?;
@@ -51,8 +51,8 @@ impl Outcome<'_> {
         })
     }
 
-    /// Returns a text table with a line for each blob and attached artifact of the image. If the
-    /// image was pushed, the table has the sums of their bytes.
+    /// Returns a text table with a line for each blob and attached artifact of the image. If a push
+    /// was requested, the table has the sums of their bytes.
     pub fn table(&self) -> String {
         let attached = self
             .image
@@ -104,8 +104,8 @@ impl Outcome<'_> {
 }
 
 /// Returns a text table with a line for each blob of an image. `sent` has the result of the push
-/// for each blob, or is `None` if the image was not pushed. If `dry_run` is true, the lines say
-/// what would be sent.
+/// for each blob, or is `None` if no push was requested. If `dry_run` is true, the lines say what
+/// would be sent.
 pub fn table(image: &WrittenImage, sent: Option<&[Sent]>, dry_run: bool) -> String {
     let mut text = String::new();
     for (index, blob) in image.blobs.iter().enumerate() {

@@ -20,9 +20,9 @@ pub struct WrittenLayer {
     pub name: &'static str,
     /// OCI media type of the layer.
     pub media_type: &'static str,
-    /// Digest of the layer's blob, i.e. of the compressed bytes.
+    /// Digest of the layer's blob, i.e. of the bytes that are stored and sent.
     pub digest: Digest,
-    /// Size of the layer's blob, i.e. of the compressed bytes, in bytes.
+    /// Size of the layer's blob as it is stored and sent, in bytes.
     pub size: u64,
     /// Digest of the layer's uncompressed tar archive.
     pub diff_id: Digest,
