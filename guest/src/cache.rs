@@ -17,7 +17,7 @@ use crate::bindings::capabilities::wasi::keyvalue::{atomics, batch, store};
 pub use store::{Error, KeyResponse};
 pub use wit::{Condition, Lifetime};
 
-/// A key of a store, with the value of the key.
+/// A key of a store and the value of this key.
 pub type Entry = (String, Vec<u8>);
 
 /// A store of keys and values in Redis: one `[stores.<name>]` of `scorebox.toml`.
@@ -28,7 +28,7 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// Opens a store by its name in `scorebox.toml`.
+    /// Opens the store `name` of `scorebox.toml`.
     ///
     /// # Errors
     /// Fails if `scorebox.toml` has no store of this name.
@@ -38,7 +38,7 @@ impl Bucket {
         Ok(bucket)
     }
 
-    /// Returns a store that is opened when it is first used.
+    /// Returns the store `name` of `scorebox.toml`. The store is opened when it is first used.
     ///
     /// Use this function in `init`, which runs where the image is built and no store can be
     /// reached. If `scorebox.toml` has no store of this name, the first use fails.
@@ -66,7 +66,8 @@ impl Bucket {
         self.handle()?.get(key)
     }
 
-    /// Writes the value of a key.
+    /// Writes the value of a key. The value expires after the store's `default_ttl`, or never if
+    /// `default_ttl` is not set.
     ///
     /// # Errors
     /// Fails if the store does not answer.
@@ -74,7 +75,7 @@ impl Bucket {
         self.handle()?.set(key, value.as_ref())
     }
 
-    /// Writes the value of a key, which expires after `ttl`.
+    /// Writes the value of a key. The value expires after the time `ttl`.
     ///
     /// # Errors
     /// Fails if the store does not answer.
@@ -83,10 +84,11 @@ impl Bucket {
             .map(|_| ())
     }
 
-    /// Writes the value of a key if `condition` holds. Returns false if `condition` does not hold,
-    /// so that nothing was written.
+    /// Writes the value of a key if `condition` holds. Returns true if the value was written, and
+    /// false if `condition` does not hold.
     ///
-    /// Without a `ttl`, the store's `default_ttl` applies.
+    /// The value expires after the time `ttl`. If `ttl` is `None`, the store's `default_ttl`
+    /// applies.
     ///
     /// # Errors
     /// Fails if the store does not answer.
@@ -108,7 +110,7 @@ impl Bucket {
         )
     }
 
-    /// Returns the JSON value of a key, or `None` if the key does not exist.
+    /// Returns the value of a key, parsed from JSON as `T`, or `None` if the key does not exist.
     ///
     /// # Errors
     /// Fails if the store does not answer, or if the stored value is not JSON of type `T` (code
@@ -122,7 +124,8 @@ impl Bucket {
             .or_fail("stored-json", "a stored value is not the JSON expected")
     }
 
-    /// Writes the value of a key as JSON. Without a `ttl`, the store's `default_ttl` applies.
+    /// Writes the value of a key as JSON. The value expires after the time `ttl`. If `ttl` is
+    /// `None`, the store's `default_ttl` applies.
     ///
     /// # Errors
     /// Fails if the store does not answer, or if the value cannot be written as JSON.
@@ -136,7 +139,7 @@ impl Bucket {
         Ok(())
     }
 
-    /// Removes a key. A key that does not exist is not an error.
+    /// Removes a key from the store. A key that does not exist is not an error.
     ///
     /// # Errors
     /// Fails if the store does not answer.
@@ -144,7 +147,7 @@ impl Bucket {
         self.handle()?.delete(key)
     }
 
-    /// Returns true if a key exists.
+    /// Returns true if the store has the key `key`.
     ///
     /// # Errors
     /// Fails if the store does not answer.
@@ -154,10 +157,11 @@ impl Bucket {
 
     /// Returns one page of the store's keys, in no particular order.
     ///
-    /// Without a `cursor`, this is the first page. The cursor of a page gives the page after it.
+    /// If `cursor` is `None`, the first page is returned. To get the next page, pass the cursor
+    /// that this page contains.
     ///
     /// # Errors
-    /// Fails if the store does not answer, or if the store never gave this cursor.
+    /// Fails if the store does not answer, or if the store never returned this cursor.
     pub fn page(&self, cursor: Option<&str>) -> Result<KeyResponse, Error> {
         self.handle()?.list_keys(cursor)
     }
@@ -179,8 +183,8 @@ impl Bucket {
         }
     }
 
-    /// Returns an entry for each of `keys`, in their order: the key with its value, or `None` if
-    /// the key does not exist.
+    /// Returns an entry for each of `keys`, in the order of `keys`: the key with its value, or
+    /// `None` if the key does not exist.
     ///
     /// # Errors
     /// Fails if the store does not answer.
@@ -188,34 +192,35 @@ impl Bucket {
         batch::get_many(self.handle()?, keys)
     }
 
-    /// Writes all entries in one round trip, but not atomically.
+    /// Writes the values of several keys in one round trip, but not atomically.
     ///
     /// # Errors
-    /// Fails if the store does not answer. Some entries may have been written then.
+    /// Fails if the store does not answer. In this case, some of the values may have been written.
     pub fn set_many(&self, entries: &[Entry]) -> Result<(), Error> {
         batch::set_many(self.handle()?, entries)
     }
 
-    /// Writes all entries in one round trip, but not atomically. The entries expire after `ttl`.
+    /// Writes the values of several keys in one round trip, but not atomically. The values expire
+    /// after the time `ttl`.
     ///
-    /// Without a `ttl`, the store's `default_ttl` applies.
+    /// If `ttl` is `None`, the store's `default_ttl` applies.
     ///
     /// # Errors
-    /// Fails if the store does not answer. Some entries may have been written then.
+    /// Fails if the store does not answer. In this case, some of the values may have been written.
     pub fn set_many_for(&self, entries: &[Entry], ttl: Option<Duration>) -> Result<(), Error> {
         wit::set_many(self.handle()?, entries, ttl.map(milliseconds))
     }
 
-    /// Removes each of `keys` in one round trip, but not atomically.
+    /// Removes several keys in one round trip, but not atomically.
     ///
     /// # Errors
-    /// Fails if the store does not answer. Some keys may have been removed then.
+    /// Fails if the store does not answer. In this case, some of the keys may have been removed.
     pub fn delete_many(&self, keys: &[String]) -> Result<(), Error> {
         batch::delete_many(self.handle()?, keys)
     }
 
-    /// Adds `delta` to the counter at a key, and returns the sum. A key that does not exist counts
-    /// from 0. The operation is atomic.
+    /// Adds `delta` to the counter of a key, and returns the sum. The counter of a key that does
+    /// not exist starts at 0. The operation is atomic.
     ///
     /// # Errors
     /// Fails if the store does not answer, or if the value of the key is not a decimal integer.
@@ -223,18 +228,19 @@ impl Bucket {
         atomics::increment(self.handle()?, key, delta)
     }
 
-    /// Adds `delta` to the counter at a key, and returns the sum. The counter expires `ttl` after
-    /// its first increment.
+    /// Adds `delta` to the counter of a key, and returns the sum. The counter expires when the time
+    /// `ttl` has passed since its first increment.
     ///
     /// The operation is atomic.
     ///
     /// # Errors
-    /// Fails if [`Bucket::increment`] would fail.
+    /// Fails if the store does not answer, or if the value of the key is not a decimal integer.
     pub fn increment_for(&self, key: &str, delta: i64, ttl: Duration) -> Result<i64, Error> {
         wit::increment(self.handle()?, key, delta, milliseconds(ttl))
     }
 
-    /// Returns the remaining lifetime of a key.
+    /// Returns the remaining lifetime of a key. The result also says if the key never expires or
+    /// does not exist.
     ///
     /// # Errors
     /// Fails if the store does not answer.
@@ -242,9 +248,10 @@ impl Bucket {
         wit::lifetime_of(self.handle()?, key)
     }
 
-    /// Makes a key expire `ttl` from now. `None` removes the expiry of the key.
+    /// Makes a key expire when the time `ttl` has passed from now. If `ttl` is `None`, the key no
+    /// longer expires.
     ///
-    /// Returns false if the key does not exist.
+    /// Returns true if the key exists, and false if it does not.
     ///
     /// # Errors
     /// Fails if the store does not answer.
@@ -252,8 +259,8 @@ impl Bucket {
         wit::touch(self.handle()?, key, ttl.map(milliseconds))
     }
 
-    /// Reads a key for a compare-and-swap: [`swap`](Snapshot::swap) then writes a new value only if
-    /// the value of the key has not changed.
+    /// Reads the value of a key for a compare-and-swap: [`swap`](Snapshot::swap) then writes a new
+    /// value only if the value of the key has not changed.
     ///
     /// # Errors
     /// Fails if the store does not answer.
@@ -284,7 +291,7 @@ impl Bucket {
     }
 }
 
-/// A key and the value that the key had when it was read, for a compare-and-swap.
+/// A key with the value that the key had when it was read, for a compare-and-swap.
 #[derive(Debug)]
 pub struct Snapshot(atomics::Cas);
 
@@ -295,7 +302,7 @@ pub enum Swap {
     Done,
     /// Nothing was written, because another caller changed the value after the snapshot was read.
     ///
-    /// The new snapshot has the newer value.
+    /// The new snapshot contains the changed value.
     Changed(Snapshot),
 }
 
@@ -308,10 +315,12 @@ impl Snapshot {
         self.0.current()
     }
 
-    /// Writes `value` if the key still has the value that the snapshot read.
+    /// Writes `value` to the key of the snapshot if the key still has the value that the snapshot
+    /// read.
     ///
     /// # Errors
-    /// Fails if the store does not answer.
+    /// Fails if the store does not answer. A changed value is not an error, but the result
+    /// [`Swap::Changed`].
     pub fn swap(self, value: impl AsRef<[u8]>) -> Result<Swap, Error> {
         match atomics::swap(self.0, value.as_ref()) {
             Ok(()) => Ok(Swap::Done),
@@ -321,7 +330,7 @@ impl Snapshot {
     }
 }
 
-/// Converts a time to milliseconds, rounded up.
+/// Converts the time `ttl` to milliseconds, rounded up.
 ///
 /// Without rounding up, a time below one millisecond would become 0, which the host refuses.
 fn milliseconds(ttl: Duration) -> u64 {

@@ -11,7 +11,7 @@ use crate::bindings::capabilities::wasi::config::store as wit;
 
 pub use wit::Error;
 
-/// Returns the text of a setting, or `None` if the setting is not set.
+/// Returns the value of the setting `name` as text, or `None` if the setting is not set.
 ///
 /// # Errors
 /// Fails if the host cannot read the setting.
@@ -19,7 +19,7 @@ pub fn text(name: &str) -> Result<Option<String>, Error> {
     wit::get(name)
 }
 
-/// Returns the names and texts of all settings, sorted by name in byte order.
+/// Returns the name and the value of each setting, sorted by name in byte order.
 ///
 /// # Errors
 /// Fails if the host cannot read the settings.
@@ -27,12 +27,12 @@ pub fn all() -> Result<Vec<(String, String)>, Error> {
     wit::get_all()
 }
 
-/// Parses a setting as a number, or as another type that can be parsed from text. Returns `None` if
-/// the setting is not set.
+/// Parses the value of the setting `name` as a number, or as another type that can be parsed from
+/// text. Returns `None` if the setting is not set.
 ///
 /// # Errors
-/// Fails if the host cannot read the setting, or if the text of the setting is not a value of type
-/// `T` (code `bad-setting`).
+/// Fails if the host cannot read the setting, or if its value cannot be parsed as `T` (code
+/// `bad-setting`).
 pub fn parsed<T: FromStr<Err: Display>>(name: &str) -> crate::Result<Option<T>> {
     let Some(text) = text(name)? else {
         return Ok(None);
@@ -42,13 +42,14 @@ pub fn parsed<T: FromStr<Err: Display>>(name: &str) -> crate::Result<Option<T>> 
         .map_err(|error| bad_setting(name, &text, &error))
 }
 
-/// Parses a setting as a length of time. Returns `None` if the setting is not set.
+/// Parses the value of the setting `name` as a length of time. Returns `None` if the setting is not
+/// set.
 ///
-/// The text of the setting is a whole number and a unit: `ms`, `s`, `m`, `h` or `d`, e.g. `90s`.
+/// The value is a whole number and a unit: `ms`, `s`, `m`, `h` or `d`, e.g. `90s`.
 ///
 /// # Errors
-/// Fails if the host cannot read the setting, or if the text of the setting is not a length of time
-/// (code `bad-setting`).
+/// Fails if the host cannot read the setting, or if its value is not a length of time (code
+/// `bad-setting`).
 pub fn duration(name: &str) -> crate::Result<Option<Duration>> {
     let Some(text) = text(name)? else {
         return Ok(None);

@@ -7,29 +7,36 @@ use std::fmt::Display;
 
 use crate::{Error, Problem, cache, config, graphs, model, nn, redis};
 
-/// Result of a scorer's functions, which fail with an [`Error`].
+/// Result of a function of a scorer, which fails with an [`Error`] by default.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// Returns the error for an input that can never be scored.
     ///
-    /// `code` is in kebab-case, and `message` is sent to the caller.
+    /// `code` is in kebab-case. `message` is sent to the caller, so put internal facts into
+    /// [`Error::with_detail`].
     pub fn rejected(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Rejected(Problem::new(code, message))
     }
 
-    /// Returns the error for a call that may succeed later.
+    /// Returns the error for a call that may succeed later, when the caller tries again.
+    ///
+    /// `code` is in kebab-case. `message` is sent to the caller, so put internal facts into
+    /// [`Error::with_detail`].
     pub fn unavailable(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Unavailable(Problem::new(code, message))
     }
 
     /// Returns the error for a fault of the scorer itself.
+    ///
+    /// `code` is in kebab-case. `message` is sent to the caller, so put internal facts into
+    /// [`Error::with_detail`].
     pub fn failed(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Failed(Problem::new(code, message))
     }
 
-    /// Adds a detail to the error. The host writes the detail to its log, and never sends it to the
-    /// caller.
+    /// Adds a detail to the error. The host writes the detail to its log, and never sends the
+    /// detail to the caller.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Display) -> Self {
         let (Self::Rejected(problem) | Self::Unavailable(problem) | Self::Failed(problem)) =
@@ -47,7 +54,8 @@ impl Error {
 }
 
 impl Problem {
-    /// Returns a problem with a code and a message, but without a detail.
+    /// Returns a problem with a code in kebab-case and a message for the caller, but without a
+    /// detail for the log.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             code: code.into(),
@@ -82,7 +90,7 @@ impl From<model::Error> for Error {
     }
 }
 
-/// Returns the error for a graph that gives no answer.
+/// Returns the error for a graph whose run fails. `detail` is the reason, for the host's log.
 ///
 /// The variant is [`Error::Failed`], because a scorer should check what a caller sends before it
 /// runs a graph.
@@ -187,13 +195,15 @@ impl From<serde_json::Error> for Error {
 /// assert!(matches!(age, Err(Error::Rejected(problem)) if problem.code == "bad-age"));
 /// ```
 pub trait OrProblem<T>: Sized {
-    /// Returns the value, or the error that `make` builds if there is no value.
+    /// Returns the value of the `Option` or `Result`, or the error that `make` returns if there is
+    /// no value.
     ///
     /// # Errors
     /// Fails if there is no value: the `Option` is `None`, or the `Result` is an error.
     fn or_problem(self, make: impl FnOnce() -> Error) -> Result<T>;
 
-    /// Returns the value, or [`Error::Rejected`] if there is no value.
+    /// Returns the value of the `Option` or `Result`. If there is no value, returns
+    /// [`Error::Rejected`] with this code and message.
     ///
     /// # Errors
     /// Fails if there is no value: the `Option` is `None`, or the `Result` is an error.
@@ -201,7 +211,8 @@ pub trait OrProblem<T>: Sized {
         self.or_problem(|| Error::rejected(code, message))
     }
 
-    /// Returns the value, or [`Error::Unavailable`] if there is no value.
+    /// Returns the value of the `Option` or `Result`. If there is no value, returns
+    /// [`Error::Unavailable`] with this code and message.
     ///
     /// # Errors
     /// Fails if there is no value: the `Option` is `None`, or the `Result` is an error.
@@ -209,7 +220,8 @@ pub trait OrProblem<T>: Sized {
         self.or_problem(|| Error::unavailable(code, message))
     }
 
-    /// Returns the value, or [`Error::Failed`] if there is no value.
+    /// Returns the value of the `Option` or `Result`. If there is no value, returns
+    /// [`Error::Failed`] with this code and message.
     ///
     /// # Errors
     /// Fails if there is no value: the `Option` is `None`, or the `Result` is an error.

@@ -18,61 +18,65 @@ pub use crate::bindings::{scoring::export_scoring, tensor_scoring::export_tensor
 /// A scorer of payloads: it takes one request and returns one answer. Export it with
 /// [`export_scorer!`](crate::export_scorer).
 ///
-/// A value of the implementing type is one instance, and serves one call at a time. The value keeps
-/// its state between calls until the host retires the instance. Do not rely on this state, because
-/// the next call may get another instance. Keep shared state in a [`Bucket`](crate::cache::Bucket).
+/// A value of the implementing type is one instance of the scorer, and serves one call at a time.
+/// The value keeps its state between calls until the host retires the instance. Do not rely on this
+/// state, because the next call may get another instance. Keep shared state in a
+/// [`Bucket`](crate::cache::Bucket).
 pub trait Scorer: Sized + 'static {
-    /// Type of the input of `run`: [`Json`](crate::Json) of a type, or [`Payload`] itself.
+    /// Type of the input of [`run`](Scorer::run): [`Json`](crate::Json) of a type, or [`Payload`]
+    /// itself.
     type Input: FromPayload;
-    /// Type of the answer of `run`: [`Json`](crate::Json) of a type, or [`Payload`] itself.
+    /// Type of the answer of [`run`](Scorer::run): [`Json`](crate::Json) of a type, or [`Payload`]
+    /// itself.
     type Output: IntoPayload;
 
-    /// Returns the contract of the scorer: its media types, schemas and examples.
+    /// Returns the signature of the scorer: its media types, schemas and examples.
     ///
-    /// This function runs at build time and at start, without access to the host's capabilities: a
-    /// call of a capability traps.
+    /// This function runs when the image is built and when the host starts. It has no access to the
+    /// host's capabilities: a call of a capability traps.
     fn describe() -> Signature;
 
-    /// Prepares an instance, e.g. reads weights and builds tables.
+    /// Prepares an instance of the scorer, e.g. reads weights and builds tables.
     ///
     /// # Errors
     /// Fails if the instance cannot be prepared. Whatever the variant of [`Error`], the host logs
-    /// it and stays not ready.
+    /// the error and does not become ready.
     fn init() -> Result<Self>;
 
-    /// Scores one payload.
+    /// Scores one payload. `call` describes the call, e.g. its deadline and attributes.
     ///
     /// # Errors
-    /// Fails if the scorer has no answer. The variant of [`Error`] decides what the platform does
-    /// next.
+    /// Fails if the scorer has no answer. The variant of [`Error`] determines how the host reports
+    /// the failure, and whether the call is retried.
     fn run(&mut self, call: &Invocation, input: Self::Input) -> Result<Self::Output>;
 }
 
 /// A scorer of tensors: it takes and returns named tensors. Export it with
 /// [`export_tensor_scorer!`](crate::export_tensor_scorer).
 ///
-/// Instances of a tensor scorer live and keep state like those of a [`Scorer`].
+/// Instances of a tensor scorer live and keep their state like the instances of a [`Scorer`].
 pub trait TensorScorer: Sized + 'static {
-    /// Returns the contract of the scorer: its input and output ports, and examples.
+    /// Returns the signature of the scorer: its input and output ports, and examples.
     ///
-    /// Like [`Scorer::describe`], this function runs without access to the host's capabilities.
+    /// Like [`Scorer::describe`], this function has no access to the host's capabilities.
     fn describe() -> TensorSignature;
 
-    /// Prepares an instance, e.g. reads weights and builds tables.
+    /// Prepares an instance of the scorer, e.g. reads weights and builds tables.
     ///
     /// # Errors
     /// Fails if the instance cannot be prepared. Whatever the variant of [`Error`], the host logs
-    /// it and stays not ready.
+    /// the error and does not become ready.
     fn init() -> Result<Self>;
 
-    /// Scores the tensors of one call, or the joined rows of several calls.
+    /// Scores the tensors of one call, or the joined rows of several calls. `inputs` has one tensor
+    /// for each input port, and the result has one for each output port.
     ///
-    /// If the signature is batchable, the host may join rows of several calls along axis 0. In this
-    /// case, `calls` has one entry for each joined call.
+    /// If the signature is batchable, the host may join the rows of several calls along axis 0. In
+    /// this case, `calls` has one entry for each joined call.
     ///
     /// # Errors
-    /// Fails if the scorer has no answer. The variant of [`Error`] decides what the platform does
-    /// next.
+    /// Fails if the scorer has no answer. The variant of [`Error`] determines how the host reports
+    /// the failure, and whether the call is retried.
     fn run(&mut self, calls: &[Invocation], inputs: Inputs) -> Result<Vec<NamedTensor>>;
 }
 
@@ -155,14 +159,15 @@ macro_rules! export_tensor_scorer {
     };
 }
 
-/// Functions that a component exports: `describe`, `init` and `run`.
+/// Functions that a component exports: `describe`, `init` and `run`. `S` is the type of the
+/// signature, and `R` is the type of `run`.
 pub type Exports<S, R> = (fn() -> S, fn() -> Result<(), Problem>, R);
-/// Type of the function `run` of a scorer of payloads.
+/// Type of the exported function `run` of a scorer of payloads.
 pub type Run = fn(Invocation, Payload) -> Result<Payload>;
-/// Type of the function `run` of a scorer of tensors.
+/// Type of the exported function `run` of a scorer of tensors.
 pub type TensorRun = fn(Vec<Invocation>, Vec<NamedTensor>) -> Result<Vec<NamedTensor>>;
 
-/// A slot for the one scorer of an instance. It is empty until `init` has succeeded.
+/// A slot for the scorer of an instance. The slot is empty until `init` has succeeded.
 #[derive(Debug)]
 pub struct Slot<S>(RefCell<Option<S>>);
 
@@ -173,7 +178,7 @@ impl<S> Slot<S> {
         Self(RefCell::new(None))
     }
 
-    /// Runs the author's `init` and keeps the scorer that it returns.
+    /// Runs the author's `init`, and puts the scorer that it returns into the slot.
     ///
     /// # Errors
     /// Fails if the author's `init` fails.
@@ -183,10 +188,10 @@ impl<S> Slot<S> {
         Ok(())
     }
 
-    /// Runs one call on the scorer in the slot.
+    /// Runs `call` on the scorer in the slot, and returns the result of `call`.
     ///
     /// # Errors
-    /// Fails if the call fails, or if the slot is empty.
+    /// Fails if `call` fails, or if the slot is empty.
     pub fn run<T>(&self, call: impl FnOnce(&mut S) -> Result<T>) -> Result<T> {
         panic::install(true);
         let mut slot = self.0.borrow_mut();
@@ -200,16 +205,18 @@ impl<S> Slot<S> {
     }
 }
 
-/// Runs the author's `describe`, with a panic hook that does not use the log.
+/// Runs the author's `describe`, and returns the signature. `describe` cannot call the host, so the
+/// panic hook does not write to the log while `describe` runs.
 pub fn describe<T>(describe: fn() -> T) -> T {
     panic::install(false);
     describe()
 }
 
-/// Converts a payload to the scorer's input, runs the call, and converts the answer to a payload.
+/// Converts a payload to the input of a scorer, runs the call, and converts the answer to a
+/// payload.
 ///
 /// # Errors
-/// Fails if the payload does not hold the scorer's input, if the call fails, or if the answer
+/// Fails if the payload does not hold an input of the scorer, if the call fails, or if the answer
 /// cannot be converted to a payload.
 pub fn score<S: Scorer>(scorer: &mut S, call: &Invocation, input: Payload) -> Result<Payload> {
     scorer

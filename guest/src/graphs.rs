@@ -25,7 +25,7 @@ use crate::{Element, Error as Failure, OrProblem};
 
 pub use wit::{ElementType, Error, GraphInfo, Port};
 
-/// Returns the descriptions of the model's graphs, sorted by name in byte order.
+/// Returns a description of each graph of the model, sorted by name in byte order.
 #[must_use]
 pub fn list() -> Vec<GraphInfo> {
     wit::list()
@@ -38,7 +38,8 @@ pub struct Graph {
 }
 
 impl Graph {
-    /// Opens a graph by its name: the path of its file in the model, without `.onnx`.
+    /// Opens the graph `name`. A graph's name is the path of its file in the model, without
+    /// `.onnx`.
     ///
     /// # Errors
     /// Fails if the model has no graph of this name.
@@ -48,7 +49,8 @@ impl Graph {
         Ok(graph)
     }
 
-    /// Returns a graph that is looked up when it is first run.
+    /// Returns a handle to a graph that is looked up when it is first run. The name of a graph is
+    /// the path of its file in the model, without `.onnx`.
     ///
     /// Use this function in `init`, which runs where the image is built and no engine is present.
     /// If the model has no graph of this name, the first run fails.
@@ -68,11 +70,12 @@ impl Graph {
         found.ok_or_else(|| Error::NotFound(self.name.clone()))
     }
 
-    /// Runs the graph. `inputs` has one tensor for each input port, in any order.
+    /// Runs the graph, and returns its outputs. `inputs` has one tensor for each input port, in any
+    /// order.
     ///
     /// # Errors
     /// Fails if the model does not have the graph, if the inputs do not fit the graph's ports, or
-    /// if the engine gives no answer to the inputs.
+    /// if the engine fails on the inputs.
     pub fn run(&self, inputs: impl IntoIterator<Item = Input>) -> Result<Outputs, Error> {
         let inputs: Vec<_> = inputs.into_iter().map(|input| input.0).collect();
         wit::compute(&self.name, &inputs).map(Outputs)
@@ -84,9 +87,10 @@ impl Graph {
 pub struct Input(wit::Tensor);
 
 impl Input {
-    /// Returns a tensor of numbers or booleans for the input port `name`. The values are row-major.
+    /// Returns a tensor of numbers or booleans for the input port `name`. `values` are in row-major
+    /// order.
     ///
-    /// If the values do not fill the shape, the run of the graph fails.
+    /// If the number of values does not fit the shape, the run of the graph fails.
     pub fn new<T: Element, const RANK: usize>(
         name: &str,
         shape: [usize; RANK],
@@ -99,7 +103,9 @@ impl Input {
         )
     }
 
-    /// Returns a tensor of texts for the input port `name`. The texts are row-major.
+    /// Returns a tensor of texts for the input port `name`. `texts` are in row-major order.
+    ///
+    /// If the number of texts does not fit the shape, the run of the graph fails.
     pub fn texts<S: Into<String>, const RANK: usize>(
         name: &str,
         shape: [usize; RANK],
@@ -123,7 +129,8 @@ impl Input {
 }
 
 impl From<crate::NamedTensor> for Input {
-    /// Converts an input of a tensor scorer to a graph's input with the same name.
+    /// Converts an input of a tensor scorer to an input of a graph with the same name, type, shape
+    /// and elements.
     fn from(tensor: crate::NamedTensor) -> Self {
         let crate::NamedTensor {
             name,
@@ -139,12 +146,12 @@ impl From<crate::NamedTensor> for Input {
     }
 }
 
-/// Outputs of one run of a graph: a tensor for each output port, in the order of the ONNX file.
+/// Outputs of one run of a graph: one tensor for each output port, in the order of the ONNX file.
 #[derive(Debug, Clone)]
 pub struct Outputs(Vec<wit::Tensor>);
 
 impl Outputs {
-    /// Returns the tensor of an output port.
+    /// Returns the tensor of the output port `name`.
     ///
     /// # Errors
     /// Fails if the graph has no output port of this name.
@@ -161,18 +168,19 @@ impl Outputs {
     }
 }
 
-/// A tensor of an output port of a graph.
+/// A tensor that a run of a graph returned at an output port.
 #[derive(Debug, Clone, Copy)]
 pub struct Output<'a>(&'a wit::Tensor);
 
 impl<'a> Output<'a> {
-    /// Returns the name of the output port.
+    /// Returns the name of the output port of this tensor.
     #[must_use]
     pub fn name(self) -> &'a str {
         &self.0.name
     }
 
-    /// Returns the dimensions of the tensor, which is row-major. The result is empty for a scalar.
+    /// Returns the dimensions of the tensor, whose elements are in row-major order. The result is
+    /// empty for a scalar.
     #[must_use]
     pub fn shape(self) -> &'a [u64] {
         &self.0.shape
@@ -187,12 +195,11 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Returns the numbers or booleans of the tensor, row-major. Numbers are usually borrowed. They
-    /// are copied if their bytes are not aligned.
+    /// Returns the numbers or booleans of the tensor in row-major order. The elements are borrowed
+    /// from the output, or copied if their bytes are not aligned for `T`.
     ///
     /// # Errors
-    /// Fails if the elements are not of type `T`: the scorer reads another type than the graph
-    /// gives.
+    /// Fails if the elements of the tensor are not of type `T`.
     pub fn values<T: Element>(self) -> crate::Result<Cow<'a, [T]>> {
         match &self.0.elements {
             wit::Elements::Plain((dtype, data)) if *dtype == T::DTYPE => Ok(T::read(data)),
@@ -200,7 +207,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Returns the texts of the tensor, row-major.
+    /// Returns the texts of the tensor in row-major order.
     ///
     /// # Errors
     /// Fails if the elements of the tensor are not texts.

@@ -39,42 +39,43 @@ macro_rules! __log {
     };
 }
 
-/// Logs a line about a step of a computation. Lines of this level, `trace`, are off by default.
+/// Logs a line about a step of a computation, at the level `trace`, which is off by default.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_trace {
     ($($message:tt)+) => { $crate::__log!(Trace, $($message)+) };
 }
 
-/// Logs a line for the author during development.
+/// Logs a line that helps the author during development, at the level `debug`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_debug {
     ($($message:tt)+) => { $crate::__log!(Debug, $($message)+) };
 }
 
-/// Logs a line about a normal run.
+/// Logs a line about normal operation, at the level `info`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_info {
     ($($message:tt)+) => { $crate::__log!(Info, $($message)+) };
 }
 
-/// Logs a problem that should be looked at, but does not end the call.
+/// Logs a problem that should be looked at but does not end the call, at the level `warn`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_warn {
     ($($message:tt)+) => { $crate::__log!(Warn, $($message)+) };
 }
 
-/// Logs the reason why a call failed.
+/// Logs the reason why a call failed, at the level `error`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_error {
     ($($message:tt)+) => { $crate::__log!(Error, $($message)+) };
 }
 
-/// Logs a problem that affects the scorer as a whole, and not only one call.
+/// Logs a problem that affects the scorer as a whole and not only one call, at the level
+/// `critical`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_critical {

@@ -5,12 +5,14 @@
 
 use crate::bindings::capabilities::scorebox::scoring::metrics as wit;
 
-/// Adds `delta` to the counter `name`, e.g. `count("predictions", 1, &[("label", "7")])`.
+/// Adds `delta` to the counter `name`, e.g. `count("predictions", 1, &[("label", "7")])`. The
+/// attributes are pairs of a name and a value.
 pub fn count(name: &str, delta: u64, attributes: &[(&str, &str)]) {
     wit::count(name, delta, &owned(attributes));
 }
 
-/// Records one value of the distribution `name`, e.g. `record("score", 0.93, &[])`.
+/// Records `value` in the distribution `name`, e.g. `record("score", 0.93, &[])`. The attributes
+/// are pairs of a name and a value.
 pub fn record(name: &str, value: f64, attributes: &[(&str, &str)]) {
     wit::record_value(name, value, &owned(attributes));
 }

@@ -11,31 +11,33 @@ use crate::{Dtype, Element};
 
 pub use wit::{Error, ModelInfo, TensorInfo};
 
-/// Maximum size of one read from the host, in bytes: a quarter of the 64 MiB that the host allows.
+/// Maximum number of bytes that are read from the host at a time: a quarter of the 64 MiB that the
+/// host allows.
 ///
 /// The copy that a read makes stays small compared with an instance's memory, and four million
 /// `f32` weights need only one read.
 const READ_BYTES: u64 = 16 << 20;
 
-/// Returns the name, version, digest and labels of the loaded model.
+/// Returns the name, version, digest and labels of the model.
 #[must_use]
 pub fn info() -> ModelInfo {
     wit::info()
 }
 
-/// Returns the descriptions of the model's tensors, sorted by name in byte order.
+/// Returns a description of each tensor of the model, sorted by name in byte order.
 #[must_use]
 pub fn tensors() -> Vec<TensorInfo> {
     wit::tensors()
 }
 
-/// Returns the names of the model's files in byte order, with `/` between folders.
+/// Returns the name of each file of the model, in byte order. A name is a path with `/` between its
+/// parts.
 #[must_use]
 pub fn files() -> Vec<String> {
     wit::files()
 }
 
-/// Reads a whole file of the model.
+/// Reads the whole file `name` of the model.
 ///
 /// # Errors
 /// Fails if the model has no file of this name.
@@ -51,8 +53,8 @@ pub fn read_file(name: &str) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// Reads `count` bytes of a file of the model from the offset `start`, or fewer at the end of the
-/// file.
+/// Reads at most `count` bytes of the file `name` of the model, from the byte offset `start`.
+/// Returns fewer bytes only at the end of the file.
 ///
 /// # Errors
 /// Fails if the model has no file of this name, if the file ends before `start`, or if `count`
@@ -61,7 +63,8 @@ pub fn read_file_part(name: &str, start: u64, count: u64) -> Result<Vec<u8>, Err
     wit::read_file(name, start, count)
 }
 
-/// A tensor of the model. The host holds its elements, and the scorer reads copies of them.
+/// A tensor of the model. The host holds the elements of the tensor, and the scorer reads copies of
+/// them.
 #[derive(Debug)]
 pub struct Tensor {
     inner: wit::Tensor,
@@ -69,7 +72,7 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// Opens a tensor of the model by its name.
+    /// Opens the tensor `name` of the model.
     ///
     /// # Errors
     /// Fails if the model has no tensor of this name.
@@ -85,19 +88,20 @@ impl Tensor {
         self.info.dtype
     }
 
-    /// Returns the dimensions of the tensor, which is row-major. The result is empty for a scalar.
+    /// Returns the dimensions of the tensor, whose elements are in row-major order. The result is
+    /// empty for a scalar.
     #[must_use]
     pub fn shape(&self) -> &[u64] {
         &self.info.shape
     }
 
-    /// Returns the number of the tensor's elements.
+    /// Returns the number of elements of the tensor.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.info.shape.iter().product()
     }
 
-    /// Reads all elements of a tensor of f16, bf16, f32 or f64 as `f32`.
+    /// Reads all elements of the tensor as `f32`. The element type must be f16, bf16, f32 or f64.
     ///
     /// # Errors
     /// Fails if the elements are integers or booleans. Use [`Tensor::values`] or
@@ -106,17 +110,17 @@ impl Tensor {
         self.floats_in(0..self.count())
     }
 
-    /// Reads the elements in a range of flat, row-major indices as `f32`.
+    /// Reads the elements in `range` as `f32`. The range is over flat, row-major indices.
     ///
     /// # Errors
-    /// Fails if [`Tensor::floats`] would fail, or if the range is not within the tensor.
+    /// Fails if the elements are integers or booleans, or if the range is not within the tensor.
     pub fn floats_in(&self, range: Range<u64>) -> Result<Vec<f32>, Error> {
         in_pieces(range, READ_BYTES / 4, |start, count| {
             self.inner.floats(start, count)
         })
     }
 
-    /// Reads all elements of the tensor as `T`, without a conversion.
+    /// Reads all elements of the tensor as `T`, which must be the tensor's own element type.
     ///
     /// # Errors
     /// Fails if the elements of the tensor are not of type `T`.
@@ -158,7 +162,7 @@ impl Tensor {
         })
     }
 
-    /// Reads all elements of a tensor of any type as `f32`.
+    /// Reads all elements of the tensor as `f32`, whatever their type.
     ///
     /// A number that `f32` cannot represent becomes the nearest `f32`, ties to even. Booleans
     /// become 0 and 1. Read class labels, and counts that are only compared, with
@@ -178,8 +182,8 @@ impl Tensor {
         })
     }
 
-    /// Reads the elements in a range of flat, row-major indices as little-endian bytes, in the
-    /// tensor's own type.
+    /// Reads the elements in `range` as little-endian bytes, in the tensor's own element type. The
+    /// range is over flat, row-major indices.
     ///
     /// # Errors
     /// Fails if the range is not within the tensor.
@@ -190,20 +194,21 @@ impl Tensor {
         })
     }
 
-    /// Reads rows of axis 0 by their indices, and returns the rows concatenated as `f32`.
+    /// Reads the rows of axis 0 that have these indices, and returns the rows concatenated as
+    /// `f32`.
     ///
-    /// This is for an embedding lookup, which copies only the rows that it needs.
+    /// An embedding lookup uses this function to copy only the rows that it needs.
     ///
     /// # Errors
-    /// Fails if [`Tensor::floats`] would fail, if an index is outside axis 0, or if the rows
-    /// together exceed the host's limit.
+    /// Fails if the elements are integers or booleans, if an index is outside axis 0, or if the
+    /// rows together exceed the host's limit.
     pub fn rows(&self, indices: &[u64]) -> Result<Vec<f32>, Error> {
         self.inner.rows(indices)
     }
 }
 
-/// Returns the `f32` that is nearest to an integer, ties to even. This is Rust's own conversion, as
-/// IEEE 754 defines it.
+/// Returns the `f32` that is nearest to an integer, ties to even. Rust's own conversion rounds in
+/// this way, as IEEE 754 defines it.
 fn nearest(integer: i64) -> f32 {
     integer as f32
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::log::{self, Level};
 
-/// True if the running export may call the host's capabilities, such as the log.
+/// True if the export that is running may call the host's capabilities, such as the log.
 ///
 /// The panic hook reads this value. `describe` runs without capabilities: if the hook called the
 /// log during `describe`, the call would trap and hide the panic.

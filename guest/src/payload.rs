@@ -14,23 +14,23 @@ use crate::{Error, Invocation, Payload, Result, Source};
 /// The media type of JSON.
 const JSON: &str = "application/json";
 
-/// A value that a scorer takes as its input.
+/// A type that a scorer can take as its input.
 pub trait FromPayload: Sized {
-    /// Reads the value from a payload.
+    /// Reads a value of this type from a payload.
     ///
     /// # Errors
-    /// Fails with [`Error::Rejected`] if the payload does not hold a value of this type, because
-    /// the caller sent the payload.
+    /// Fails if the payload does not hold a value of this type. The error is [`Error::Rejected`],
+    /// because the caller chose the payload.
     fn from_payload(payload: Payload) -> Result<Self>;
 }
 
-/// A value that a scorer returns as its answer.
+/// A type that a scorer can return as its answer.
 pub trait IntoPayload {
     /// Writes the value to a payload.
     ///
     /// # Errors
-    /// Fails with [`Error::Failed`] if the value cannot be written, because the scorer made the
-    /// value.
+    /// Fails if the value cannot be written. The error is [`Error::Failed`], because the scorer
+    /// made the value.
     fn into_payload(self) -> Result<Payload>;
 }
 
@@ -43,7 +43,7 @@ pub trait IntoPayload {
 /// enum is an `f64` first, so declare the field as `f64` if its last bit matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Json<T>(
-    /// The value that the JSON text stands for.
+    /// The value that is read from JSON text or written as JSON text.
     pub T,
 );
 
@@ -90,8 +90,9 @@ impl Payload {
 }
 
 impl Invocation {
-    /// Returns the value of the first attribute called `name`, e.g. of an HTTP header. The names of
-    /// attributes are lower-case.
+    /// Returns the value of the first attribute `name` of the call, e.g. of an HTTP header, or
+    /// `None` if there is no such attribute. `name` must be in lower case, as all names of
+    /// attributes are.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes
@@ -100,15 +101,15 @@ impl Invocation {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Returns the time that the host granted for the call when the call began. Returns `None` if
-    /// the host set no limit.
+    /// Returns the time that the host granted for the call, counted from the start of the call.
+    /// Returns `None` if the host set no limit.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         self.deadline_ms.map(|ms| Duration::from_millis(ms.into()))
     }
 }
 
-/// Writes the name of the source as in the WIT, e.g. `service-bus`.
+/// Writes the name of the source of a call as in the WIT, e.g. `service-bus`.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

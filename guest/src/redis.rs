@@ -37,18 +37,19 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Opens a store by its name in `scorebox.toml`, without connecting to the store yet.
+    /// Opens the store `name` of `scorebox.toml`, without connecting to the store yet.
     ///
     /// # Errors
-    /// Fails if `scorebox.toml` has no store of this name, or if it allows no command for the
-    /// store.
+    /// Fails if `scorebox.toml` has no store of this name, or if `scorebox.toml` allows no command
+    /// for the store.
     pub fn open(name: &str) -> Result<Self, Error> {
         let connection = Self::lazy(name);
         connection.handle()?;
         Ok(connection)
     }
 
-    /// Returns a connection to a store that is opened when it is first used.
+    /// Returns a connection to the store `name` of `scorebox.toml`. The store is opened when the
+    /// connection is first used.
     ///
     /// Use this function in `init`, which runs where the image is built and no store can be
     /// reached. If `scorebox.toml` has no store of this name, the first use fails.
@@ -68,18 +69,21 @@ impl Connection {
         Ok(self.handle.get_or_init(|| opened))
     }
 
-    /// Sends a command and returns its reply.
+    /// Sends a command, and returns the reply to the command.
     ///
     /// # Errors
-    /// Fails if the command is denied or refused, or if the store does not answer.
+    /// Fails if the host denies the command, if the store refuses the command, or if the store does
+    /// not answer.
     pub fn execute(&self, command: impl Into<Command>) -> Result<Reply, Error> {
         self.handle()?.execute(&command.into().0).map(Reply)
     }
 
-    /// Sends all commands in one round trip, and returns the reply to each command or its error.
+    /// Sends all commands in one round trip. Returns one result for each command: the reply or the
+    /// error of the command.
     ///
     /// # Errors
-    /// Fails if nothing was sent to the store. The error of a single command is in the result.
+    /// Fails if nothing was sent to the store. The error of a single command is in the returned
+    /// list.
     pub fn pipeline<C: Into<Command>>(
         &self,
         commands: impl IntoIterator<Item = C>,
@@ -88,15 +92,16 @@ impl Connection {
         Ok(replies.into_iter().map(|reply| reply.map(Reply)).collect())
     }
 
-    /// Executes all commands in one transaction, or none of them, and returns the reply to each
+    /// Executes all commands in one transaction, or none of them. Returns one reply for each
     /// command.
     ///
-    /// If a command fails while it is executed, its reply is a [fault](Value::fault).
+    /// If a command fails while it is executed, the reply to the command is a
+    /// [fault](Value::fault).
     ///
     /// # Errors
     /// Fails if the host or the store refuses the transaction, so that nothing was executed. Also
-    /// fails if the connection breaks or no reply arrives in time. It is then unknown whether the
-    /// commands were executed.
+    /// fails if the connection breaks or no reply arrives in time. In this case, it is unknown
+    /// whether the commands were executed.
     pub fn transaction<C: Into<Command>>(
         &self,
         commands: impl IntoIterator<Item = C>,
@@ -113,18 +118,18 @@ fn all<C: Into<Command>>(commands: impl IntoIterator<Item = C>) -> Vec<Vec<Vec<u
         .collect()
 }
 
-/// A command: its name, then its arguments.
+/// A Redis command: its name, followed by its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command(Vec<Vec<u8>>);
 
 impl Command {
-    /// Returns a command without arguments.
+    /// Returns the command `name` without arguments.
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self(vec![name.into()])
     }
 
-    /// Adds an argument to the command.
+    /// Adds an argument after the other arguments of the command.
     #[must_use]
     pub fn arg(mut self, argument: impl AsRef<[u8]>) -> Self {
         self.0.push(argument.as_ref().to_vec());
@@ -161,7 +166,7 @@ impl<A: AsRef<[u8]>> From<Vec<A>> for Command {
     }
 }
 
-/// A reply to a command.
+/// A reply of the store to a command.
 #[derive(Debug, Clone)]
 pub struct Reply(wit::Reply);
 
@@ -184,19 +189,21 @@ pub struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// Returns the value as a node of the reply, to match on its type.
+    /// Returns the value as a node of the reply, for a `match` on its type.
     #[must_use]
     pub fn node(self) -> &'a Node {
         self.nodes.get(self.index as usize).unwrap_or(&Node::Nil)
     }
 
-    /// Returns true if the value is nil, which means that the key, field or member does not exist.
+    /// Returns true if the value is nil. Redis replies with nil if a key, field or member does not
+    /// exist.
     #[must_use]
     pub fn is_nil(self) -> bool {
         matches!(self.node(), Node::Nil)
     }
 
-    /// Returns the value if it is a whole number, or a string that holds a whole number.
+    /// Returns the value as an integer. Returns `None` if the value is neither an integer nor a
+    /// string that holds an integer.
     #[must_use]
     pub fn as_i64(self) -> Option<i64> {
         match self.node() {
@@ -205,7 +212,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the value if it is a number, or a string that holds a number.
+    /// Returns the value as a floating-point number. Returns `None` if the value is neither a
+    /// number nor a string that holds a number.
     #[must_use]
     #[expect(
         clippy::cast_precision_loss,
@@ -219,7 +227,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the value if it is a boolean, or the integer 1 (true) or 0 (false).
+    /// Returns the value as a boolean, where the integers 1 and 0 are true and false. Returns
+    /// `None` if the value is anything else.
     #[must_use]
     pub fn as_bool(self) -> Option<bool> {
         match self.node() {
@@ -229,13 +238,13 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the value if it is a string in UTF-8.
+    /// Returns the value as text. Returns `None` if the value is not a string in UTF-8.
     #[must_use]
     pub fn as_str(self) -> Option<&'a str> {
         std::str::from_utf8(self.as_bytes()?).ok()
     }
 
-    /// Returns the bytes of the value if it is a string.
+    /// Returns the bytes of the value. Returns `None` if the value is not a string.
     #[must_use]
     pub fn as_bytes(self) -> Option<&'a [u8]> {
         match self.node() {
@@ -245,7 +254,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the text of the error if the value is an error.
+    /// If the value is an error, returns the text of the error. Otherwise, returns `None`.
     #[must_use]
     pub fn fault(self) -> Option<&'a str> {
         match self.node() {
@@ -254,7 +263,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the items of a list or set. Other values have no items.
+    /// Returns the items of the value if it is a list or a set. Any other value has no items.
     pub fn items(self) -> impl Iterator<Item = Self> {
         let items = if let Node::Array(items) = self.node() {
             items.as_slice()
@@ -264,8 +273,8 @@ impl<'a> Value<'a> {
         items.iter().map(move |index| self.at(*index))
     }
 
-    /// Returns the pairs of a map, of a list of pairs, or of a list in which keys and values
-    /// alternate.
+    /// Returns the value as pairs of a key and a value. The value is a map, a list of pairs, or a
+    /// list in which keys and values alternate.
     ///
     /// Redis sends members with their scores, and ids with their entries, as lists of pairs. In the
     /// entry of a stream, fields and values alternate. A value that is not a map or a list has no
@@ -292,7 +301,8 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// Returns the value of a key among the [pairs](Self::pairs), or `None` if no pair has the key.
+    /// Returns the value of the key `key` among the [pairs](Self::pairs) of this value, or `None`
+    /// if no pair has the key.
     #[must_use]
     pub fn field(self, key: &str) -> Option<Self> {
         self.pairs()
@@ -304,7 +314,7 @@ impl<'a> Value<'a> {
     /// Returns the value as JSON.
     ///
     /// A string that is not UTF-8 becomes a list of its bytes, and a map becomes an object. Nil,
-    /// NaN, infinity and a fault become null.
+    /// NaN, infinity and faults become null.
     #[must_use]
     pub fn to_json(self) -> Json {
         match self.node() {
@@ -330,10 +340,10 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the child of this value at an index of the reply's nodes.
+    /// Returns the child of this value whose index among the nodes of the reply is `index`.
     ///
-    /// In a reply, children come before their parents, so following them always ends. An index that
-    /// does not come before this value gives nil.
+    /// In a reply, children come before their parents, so following the children always ends. An
+    /// index that does not come before the index of this value gives nil.
     fn at(self, index: u32) -> Self {
         let index = if index < self.index { index } else { u32::MAX };
         Self {

@@ -6,7 +6,7 @@
 use crate::{Dtype, Example, Payload, Port, Shape, Signature, TensorSignature};
 
 impl Signature {
-    /// Returns the signature of a scorer that takes and returns payloads of any media type.
+    /// Returns a signature for a scorer that takes and returns payloads of any media type.
     #[must_use]
     pub fn any() -> Self {
         let shape = Shape {
@@ -21,7 +21,7 @@ impl Signature {
         }
     }
 
-    /// Returns the signature of a scorer that takes and returns JSON.
+    /// Returns a signature for a scorer that takes and returns JSON.
     #[must_use]
     pub fn json() -> Self {
         Self::any()
@@ -29,21 +29,21 @@ impl Signature {
             .produces(["application/json"])
     }
 
-    /// Sets the media types that the scorer accepts, the preferred one first.
+    /// Sets the media types that the scorer accepts. The first one is the preferred one.
     #[must_use]
     pub fn accepts<const N: usize>(mut self, content_types: [&str; N]) -> Self {
         self.input.content_types = content_types.map(str::to_owned).to_vec();
         self
     }
 
-    /// Sets the media types that the scorer produces, the preferred one first.
+    /// Sets the media types that the scorer returns. The first one is the preferred one.
     #[must_use]
     pub fn produces<const N: usize>(mut self, content_types: [&str; N]) -> Self {
         self.output.content_types = content_types.map(str::to_owned).to_vec();
         self
     }
 
-    /// Sets the JSON Schema (2020-12) of the input, as text.
+    /// Sets the JSON Schema (2020-12) of the input. `schema` is JSON text.
     ///
     /// The host refuses a request that does not conform to the schema.
     #[must_use]
@@ -52,14 +52,15 @@ impl Signature {
         self
     }
 
-    /// Sets the JSON Schema (2020-12) of the output, as text.
+    /// Sets the JSON Schema (2020-12) of the output. `schema` is JSON text.
     #[must_use]
     pub fn output_schema(mut self, schema: impl Into<String>) -> Self {
         self.output.json_schema = Some(schema.into());
         self
     }
 
-    /// Adds an example of an input that `run` answers.
+    /// Adds an example of an input that [`run`](crate::Scorer::run) can score. `name` is the name
+    /// of the example.
     ///
     /// The example has the first media type that the scorer accepts, so call
     /// [`accepts`](Self::accepts) first.
@@ -69,9 +70,10 @@ impl Signature {
         self
     }
 
-    /// Adds an example of an answer of `run`.
+    /// Adds an example of an answer that [`run`](crate::Scorer::run) returns. `name` is the name of
+    /// the example.
     ///
-    /// The example has the first media type that the scorer produces, so call
+    /// The example has the first media type that the scorer returns, so call
     /// [`produces`](Self::produces) first.
     #[must_use]
     pub fn output_example(mut self, name: &str, body: impl Into<Vec<u8>>) -> Self {
@@ -102,8 +104,8 @@ impl Shape {
 }
 
 impl TensorSignature {
-    /// Returns the signature of a tensor scorer with input and output ports. The scorer is neither
-    /// batchable nor deterministic.
+    /// Returns a signature for a tensor scorer with these input and output ports. The scorer is
+    /// neither batchable nor deterministic.
     pub fn new(inputs: impl Into<Vec<Port>>, outputs: impl Into<Vec<Port>>) -> Self {
         Self {
             inputs: inputs.into(),
@@ -114,8 +116,8 @@ impl TensorSignature {
         }
     }
 
-    /// Declares that axis 0 of every port is a batch of independent rows, so that the host may join
-    /// the rows of several calls.
+    /// Declares that the rows along axis 0 of every port are independent, so that the host may join
+    /// the rows of several calls into one batch.
     #[must_use]
     pub fn batchable(mut self) -> Self {
         self.batchable = true;
@@ -130,7 +132,8 @@ impl TensorSignature {
         self
     }
 
-    /// Adds an example of an input, as the JSON that a caller would post.
+    /// Adds an example of the inputs, as the JSON body that a caller would send. `name` is the name
+    /// of the example.
     #[must_use]
     pub fn example(mut self, name: &str, json: impl Into<Vec<u8>>) -> Self {
         self.examples.push(Example {
@@ -142,8 +145,8 @@ impl TensorSignature {
 }
 
 impl Port {
-    /// Returns an input or output port of a tensor scorer. `None` in `shape` is an open dimension,
-    /// e.g. the batch.
+    /// Returns an input or output port of a tensor scorer. `None` in `shape` stands for a dimension
+    /// of any size, e.g. the batch.
     pub fn new(name: impl Into<String>, dtype: Dtype, shape: impl Into<Vec<Option<u64>>>) -> Self {
         Self {
             name: name.into(),

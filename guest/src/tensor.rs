@@ -8,11 +8,11 @@ use std::fmt;
 
 use crate::{Dtype, Error, NamedTensor, OrProblem, Result};
 
-/// A Rust number or boolean that a tensor can hold.
+/// A Rust number or boolean that can be an element of a tensor.
 ///
 /// Rust does not have `f16` and `bf16`. For these, use the bytes in [`NamedTensor::data`].
 pub trait Element: Copy + sealed::Sealed {
-    /// Element type of a tensor that holds values of this Rust type.
+    /// Element type of a tensor whose elements are values of this Rust type.
     const DTYPE: Dtype;
 
     #[doc(hidden)]
@@ -23,7 +23,8 @@ pub trait Element: Copy + sealed::Sealed {
 }
 
 mod sealed {
-    /// Limits [`Element`](super::Element) to the element types of the WIT.
+    /// Prevents other crates from implementing [`Element`](super::Element), whose types are the
+    /// element types of the WIT.
     pub trait Sealed {}
 }
 
@@ -67,7 +68,7 @@ impl Element for bool {
     }
 }
 
-/// Writes the name of the element type as in the WIT, e.g. `f32`.
+/// Writes the name of an element type as in the WIT, e.g. `f32`.
 impl fmt::Display for Dtype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -89,9 +90,9 @@ impl fmt::Display for Dtype {
 }
 
 impl NamedTensor {
-    /// Returns a tensor of values, which are row-major.
+    /// Returns the tensor `name`. `values` are its elements in row-major order.
     ///
-    /// If the values do not fill the shape, the host refuses the answer.
+    /// If the number of values does not fit the shape, the host refuses the answer.
     pub fn new<T: Element, const RANK: usize>(
         name: impl Into<String>,
         shape: [usize; RANK],
@@ -106,14 +107,14 @@ impl NamedTensor {
         }
     }
 
-    /// Returns the values of the tensor, row-major.
+    /// Returns the elements of the tensor in row-major order.
     ///
-    /// Numbers are borrowed if the tensor's bytes are aligned, as the bytes of a scorer's inputs
-    /// are.
+    /// The elements are borrowed if the tensor's bytes are aligned, as the bytes of a scorer's
+    /// inputs are, and copied otherwise.
     ///
     /// # Errors
-    /// Fails if the elements are not of type `T`: the scorer reads another type than the port
-    /// declares.
+    /// Fails if the elements of the tensor are not of type `T`, e.g. because the port declares
+    /// another type.
     pub fn values<T: Element>(&self) -> Result<Cow<'_, [T]>> {
         if self.dtype == T::DTYPE {
             return Ok(T::read(&self.data));
@@ -129,15 +130,16 @@ impl NamedTensor {
     }
 }
 
-/// Inputs of one run of a scorer: a tensor for each input port, in the order of the signature.
+/// Inputs of one run of a tensor scorer: one tensor for each input port, in the order of the
+/// signature.
 #[derive(Debug, Clone)]
 pub struct Inputs(
-    /// Tensors of the input ports, in the order of the signature.
+    /// One tensor for each input port, in the order of the signature.
     pub Vec<NamedTensor>,
 );
 
 impl Inputs {
-    /// Returns the tensor of an input port.
+    /// Returns the tensor of the input port `name`.
     ///
     /// # Errors
     /// Fails if the signature has no input port of this name.

@@ -44,22 +44,23 @@ pub enum Command {
     Tidy(TidyArgs),
 }
 
-/// Names of all commands, in the order in which a newcomer meets them.
+/// Names of all commands of `cargo xtask`, in the order in which a newcomer needs them.
 const ORDER: [&str; 14] = [
     "setup", "demo", "convert", "build", "package", "push", "inspect", "login", "deploy", "test",
     "fuzz", "bench", "soak", "tidy",
 ];
 
-/// A parsed command line.
+/// A parsed command line of `cargo xtask`.
 #[derive(Debug)]
 pub enum Request {
     /// A command that this program runs.
     Own(Command),
-    /// A command that another program runs, which gets the same arguments.
+    /// A command that another program runs. The arguments are passed to that program unchanged.
     Forwarded(Program, Vec<OsString>),
 }
 
-/// Parses the arguments of this process. If they are wrong, or ask for help, the process ends.
+/// Parses the arguments of this process. If the arguments are invalid or ask for help, this
+/// function ends the process.
 pub fn parse() -> Request {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     if let Some(program) = program(&arguments) {
@@ -72,16 +73,16 @@ pub fn parse() -> Request {
     }
 }
 
-/// Returns the program that runs the command named by the arguments, or prints its help. Returns
-/// `None` if it is this program.
+/// Returns the other program that handles the command in `arguments`: it runs the command or prints
+/// the command's help. Returns `None` if this program handles the command itself.
 fn program(arguments: &[OsString]) -> Option<Program> {
     let name = arguments.iter().find(|word| *word != "help")?;
     let command = FORWARDED.iter().find(|command| *name == *command.name)?;
     Some(command.program)
 }
 
-/// Returns the definition of the command line. It has the commands of other programs for the help
-/// and for suggestions.
+/// Returns the definition of the command line. It includes the commands that other programs run,
+/// for the help and for suggestions.
 pub fn command() -> clap::Command {
     let others = FORWARDED
         .iter()

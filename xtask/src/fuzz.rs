@@ -16,28 +16,29 @@ use scorebox_workspace::workspace;
 
 use crate::known_name::{self, NameError};
 
-/// Folder of the fuzz targets, relative to the workspace's root. Each file is a target.
+/// Folder of the fuzz targets, relative to the workspace's root. Each file in it is one target.
 const TARGETS: &str = "tests/fuzz/src/bin";
 
-/// Folder of the corpora, relative to the workspace's root. Each target has a folder of its name,
-/// with the files that its run begins with.
+/// Folder of the corpora, relative to the workspace's root. Each target has a folder with its name,
+/// which contains the first inputs of a run.
 const CORPORA: &str = "tests/fuzz/corpus";
 
-/// Folders with more files to begin with, each with the name of its target.
+/// Names of targets, each with a folder of additional first inputs, relative to the workspace's
+/// root.
 const MORE_SEEDS: [(&str, &str); 2] = [
     ("envelope", "tests/data/envelopes"),
     ("numpy", "tests/data/numpy"),
 ];
 
-/// Maximum time for a single input. An input that takes longer, or needs more memory than
+/// Maximum time for a single input. An input that takes longer, or that needs more memory than
 /// `MEMORY_MIB`, is a finding.
 const INPUT_TIMEOUT: Duration = Duration::from_secs(5);
 const MEMORY_MIB: u32 = 2048;
 
-/// Minimum time for a target. In less time libFuzzer only reads the corpus.
+/// Minimum time for which a fuzz target runs. In less time, libFuzzer only reads the corpus.
 const LEAST_TIME: Duration = Duration::from_secs(1);
 
-/// Line of libFuzzer's statistics that has the number of inputs.
+/// Start of the line in libFuzzer's statistics that states the number of inputs.
 const INPUTS: &str = "stat::number_of_executed_units:";
 
 /// Flags of `fuzz`.
@@ -54,15 +55,15 @@ pub struct FuzzArgs {
     pub seconds: u64,
 }
 
-/// Runs `cargo xtask fuzz`.
+/// Runs `cargo xtask fuzz`: fuzzes the targets that the arguments name.
 pub fn run(args: &FuzzArgs) -> Result<(), Failure> {
     fuzz(&args.targets, Duration::from_secs(args.seconds))
 }
 
-/// Builds the named fuzz targets and runs them one after another. `time` is the time for all of
-/// them together. Without a name, all targets run.
+/// Builds the fuzz targets with the given names, or all targets if there are no names, and runs
+/// them one after the other. `time` is the time for all of them together.
 ///
-/// Prints one line for each target. Fails if an input breaks a rule.
+/// Prints one line for each target. Fails if an input breaks a rule of a target.
 pub fn fuzz(names: &[String], time: Duration) -> Result<(), Failure> {
     let names = if names.is_empty() {
         targets(&workspace::root().join(TARGETS))?
@@ -95,12 +96,13 @@ pub fn fuzz(names: &[String], time: Duration) -> Result<(), Failure> {
     ))
 }
 
-/// Parses the name of a fuzz target on the command line. Fails if there is no such target.
+/// Parses the name of a fuzz target on the command line. Fails if there is no target with this
+/// name.
 pub fn target(name: &str) -> Result<String, NameError> {
     known_name::check(name, "target", targets(&workspace::root().join(TARGETS))?)
 }
 
-/// Returns the names of the fuzz targets in a folder, sorted.
+/// Returns the names of the fuzz targets in the folder `dir`, sorted.
 fn targets(dir: &Path) -> Result<Vec<String>, Failure> {
     let entries = std::fs::read_dir(dir).map_err(|error| Failure::file(dir, "be listed", error))?;
     let name = |path: PathBuf| {
@@ -115,7 +117,8 @@ fn targets(dir: &Path) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-/// Runs a target for the given time and prints its line. Returns false if an input breaks a rule.
+/// Runs a fuzz target for the given time and prints its line. `program` is the path of the target's
+/// program. Returns false if an input breaks a rule of the target.
 fn run_target(name: &str, program: &Path, time: Duration) -> Result<bool, Failure> {
     let dir = workspace::target().join("fuzz").join(name);
     let (corpus, findings) = (dir.join("corpus"), dir.join("findings"));
@@ -173,10 +176,11 @@ fn run_target(name: &str, program: &Path, time: Duration) -> Result<bool, Failur
     Ok(status.success())
 }
 
-/// Builds fuzz targets and returns the paths of the programs by the names of the targets.
+/// Builds fuzz targets and returns the paths of their programs. The keys are the names of the
+/// targets.
 ///
 /// The packages of every build for developers are selected along with the targets, so that the
-/// dependencies keep the features that they were compiled with already.
+/// dependencies keep the features with which they are compiled already.
 fn build(names: &[String]) -> Result<BTreeMap<String, PathBuf>, Failure> {
     eprintln!("building the fuzz targets {}", names.join(", "));
     let mut arguments = SELECTION.to_vec();

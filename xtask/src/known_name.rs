@@ -7,20 +7,21 @@ use scorebox_workspace::failure::Failure;
 /// Reason why a name on the command line cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// The known names cannot be listed.
+    /// The known names could not be listed.
     #[error(transparent)]
     Unlisted(#[from] Failure),
     /// The name is not one of the known names.
     #[error("there is no such {thing}; name some of these: {}", known.join(", "))]
     Unknown {
-        /// Word for a thing that has such a name.
+        /// Word for the kind of thing that has the name, e.g. `target`.
         thing: &'static str,
-        /// Names that are known.
+        /// All names that are known.
         known: Vec<String>,
     },
 }
 
-/// Returns a name if it is one of the known names. `thing` is the word for what has the name.
+/// Returns `name` if it is one of the known names. `thing` is the word for the kind of thing that
+/// has the name, for the error message.
 pub fn check(name: &str, thing: &'static str, known: Vec<String>) -> Result<String, NameError> {
     if known.iter().any(|one| one == name) {
         Ok(name.to_owned())

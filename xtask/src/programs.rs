@@ -11,22 +11,22 @@ use scorebox_workspace::commands::Program;
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace::shown;
 
-/// The reason why a command ended without doing what the user asked for.
+/// Reason why a command ended without doing what the user asked for.
 #[derive(Debug)]
 pub enum Stop {
     /// A failure that was not printed yet.
     Failure(Failure),
     /// A program that failed and printed its error itself.
     Program {
-        /// Command line of the program, for an error message.
+        /// Command line of the program, for error messages.
         call: String,
-        /// Status that the program ended with.
+        /// Exit status of the program.
         status: ExitStatus,
     },
 }
 
 impl Stop {
-    /// Prints the error, unless a program printed it, and returns the exit code.
+    /// Prints the error, unless a program has already printed it, and returns the exit code.
     pub fn report(&self) -> ExitCode {
         match self {
             Self::Failure(failure) => failure.report(),
@@ -56,7 +56,7 @@ impl From<Stop> for Failure {
     }
 }
 
-/// Builds a program and runs it in place of this process. Returns only if that fails.
+/// Builds a program and runs it in place of this process. Returns only if this fails.
 pub fn run_instead(program: Program, arguments: &[OsString]) -> Failure {
     match program.build() {
         // Signals and the exit code need no forwarding, because the process is the same.
@@ -68,29 +68,30 @@ pub fn run_instead(program: Program, arguments: &[OsString]) -> Failure {
     }
 }
 
-/// The packager as a program that Cargo has built.
+/// The built packager. The field is the path of its program.
 #[derive(Debug)]
 pub struct Packager(PathBuf);
 
 impl Packager {
-    /// Builds the packager.
+    /// Builds the packager with Cargo.
     pub fn build() -> Result<Self, Failure> {
         Program::Packager.build().map(Self)
     }
 
-    /// Returns the path of the program.
+    /// Returns the path of the packager's program.
     pub fn file(&self) -> &Path {
         &self.0
     }
 
-    /// Builds or fetches a part by the command `part`, and returns its path.
+    /// Builds or fetches a part with the packager's command `part`, and returns the path of the
+    /// part. `name` is the name of the part, and `more` are further arguments of the command.
     pub fn part(&self, name: &str, more: &[OsString]) -> Result<PathBuf, Stop> {
         let words = ["part", name].map(OsString::from);
         let said = self.said(&[&words, more].concat())?;
         Ok(PathBuf::from(said.trim_end_matches('\n')))
     }
 
-    /// Runs the packager to its end and returns its standard output.
+    /// Runs the packager with the given arguments to its end, and returns its standard output.
     pub fn said(&self, arguments: &[OsString]) -> Result<String, Stop> {
         let output = Command::new(&self.0)
             .args(arguments)

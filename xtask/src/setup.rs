@@ -30,7 +30,7 @@ pub struct SetupArgs {
     pub convert: bool,
 }
 
-/// Runs `cargo xtask setup`.
+/// Runs `cargo xtask setup`: checks the toolchain, and installs what the flags ask for.
 pub fn run(args: &SetupArgs) -> Result<(), Stop> {
     toolchain::check(|line| println!("{line}"))?;
     if args.graphs || args.convert {

@@ -19,22 +19,22 @@ use self::places::{ImageHosts, Places};
 use crate::known_name::{self, NameError};
 use crate::{fuzz, tidy};
 
-/// Environment variable that gives the tests the path of a file. A test that cannot run appends its
-/// reason to the file, in one line.
+/// Name of the environment variable with the path of a file for skipped tests. A test that cannot
+/// run appends a line with its reason to the file.
 const SKIPPED_VARIABLE: &str = "SCOREBOX_SKIPPED_FILE";
 
-/// Environment variable that lets each test that is long by nature try everything, if it is 1.
+/// Name of the environment variable that makes long tests run as a whole if its value is 1.
 const LONG_VARIABLE: &str = "SCOREBOX_LONG";
 
 /// Duration of the fuzzing step of `test --long`, for all targets together.
 const LONG_FUZZ_TIME: Duration = Duration::from_secs(600);
 
-/// Duration of the fuzzing step, for all targets together. It is enough to try the code behind the
-/// seeds. `cargo xtask fuzz` runs longer.
+/// Duration of the fuzzing step, for all targets together. This time is enough to fuzz the code
+/// that the first inputs reach. `cargo xtask fuzz` runs longer.
 const FUZZ_TIME: Duration = Duration::from_secs(30);
 
-/// Folder of the whole-system tests, relative to the workspace's root. It has one test program for
-/// each area.
+/// Folder of the whole-system tests, relative to the workspace's root. It contains one test program
+/// for each area.
 const AREAS: &str = "tests/tests";
 
 /// Flags of `test`.
@@ -65,8 +65,8 @@ pub struct TestArgs {
     pub long: bool,
 }
 
-/// Runs `cargo xtask test`. The last line on standard output has the numbers of passed, failed and
-/// skipped tests.
+/// Runs `cargo xtask test`, and returns its exit code. The last line on standard output has the
+/// numbers of passed, failed and skipped tests.
 pub fn run(args: &TestArgs) -> ExitCode {
     let everything = args.areas.is_empty() && args.only.is_empty();
     let programs: Vec<&str> = args
@@ -157,13 +157,13 @@ pub fn run(args: &TestArgs) -> ExitCode {
 }
 
 /// Parses the name of an area of the whole-system tests on the command line. Fails if there is no
-/// such area.
+/// area with this name.
 pub fn area(name: &str) -> Result<String, NameError> {
     known_name::check(name, "area", areas(&workspace::root().join(AREAS))?)
 }
 
-/// Returns the names of the areas of the whole-system tests, sorted. An area is a folder with a
-/// `main.rs`, or a file of its own.
+/// Returns the names of the areas of the whole-system tests in the folder `dir`, sorted. An area is
+/// a folder with a `main.rs`, or a single file.
 fn areas(dir: &Path) -> Result<Vec<String>, Failure> {
     let entries = std::fs::read_dir(dir).map_err(|error| Failure::file(dir, "be listed", error))?;
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
@@ -176,8 +176,8 @@ fn areas(dir: &Path) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-/// Installs the programs that the tests use, if that is possible. A test without its program
-/// reports that it was skipped.
+/// Installs the missing programs that the tests use, if this is possible. Otherwise, a test that
+/// needs a missing program reports that it is skipped.
 fn install_tools() {
     let packages: Vec<_> = tools::missing().iter().map(|tool| tool.package).collect();
     if !packages.is_empty()
@@ -209,9 +209,9 @@ fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result<(), Failure> 
     }
 }
 
-/// Builds everything that the tests start, and the test programs. `areas` are the arguments of
-/// Cargo that select test programs. If there are none, all test programs are built. `images` is the
-/// thread that builds the host programs for images.
+/// Builds everything that the tests start, and the test programs themselves. `areas` are the
+/// arguments of Cargo that select test programs. If `areas` is empty, all test programs are built.
+/// `images` is the thread that builds the host programs for images.
 fn prepare(
     images: JoinHandle<Result<ImageHosts, Failure>>,
     areas: &[&str],
@@ -262,8 +262,8 @@ fn tests(
     Ok((sum, success))
 }
 
-/// Runs a command of `cargo test`, prints its output while it arrives, and adds up the results in
-/// the output. Also returns true if the command succeeded.
+/// Runs a command of `cargo test`, and prints its output while it arrives. Returns the sum of the
+/// results in the output, and true if the command succeeded.
 fn stream(mut command: Command) -> Result<(Sum, bool), Failure> {
     let broken = |error: std::io::Error| {
         Failure::other(format!("cargo test: {error}"), "run the command again")
@@ -282,7 +282,7 @@ fn stream(mut command: Command) -> Result<(Sum, bool), Failure> {
     Ok((sum, status.success()))
 }
 
-/// Numbers of passed, failed and skipped tests.
+/// Sums of passed, failed and skipped tests.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Sum {
     passed: u64,
@@ -291,8 +291,8 @@ struct Sum {
 }
 
 impl Sum {
-    /// Adds the numbers of a line like `test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured;
-    /// 3 filtered out; finished in 0.01s`. Other lines are ignored.
+    /// Adds the numbers in a line like `test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured;
+    /// 3 filtered out; finished in 0.01s`. Any other line is ignored.
     fn add(&mut self, line: &str) {
         let Some(numbers) = line.trim().strip_prefix("test result: ") else {
             return;

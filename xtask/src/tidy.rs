@@ -30,7 +30,7 @@ use scorebox_workspace::workspace;
 struct Finding {
     /// Path of the file, relative to the workspace's root.
     file: String,
-    /// Number of the line, counted from 1.
+    /// Number of the line in the file, counted from 1.
     line: usize,
     what: String,
     fix: String,
@@ -73,7 +73,8 @@ pub struct TidyArgs {
     pub bless: bool,
 }
 
-/// Runs `cargo xtask tidy`.
+/// Runs `cargo xtask tidy`: checks the rules of the repository, and updates generated parts if
+/// `--bless` is given.
 pub fn run(args: &TidyArgs) -> Result<(), Failure> {
     if args.bless {
         let root = workspace::root();
@@ -84,7 +85,8 @@ pub fn run(args: &TidyArgs) -> Result<(), Failure> {
     check()
 }
 
-/// Checks all files of the repository and prints one line for each finding. Fails if there is one.
+/// Checks all files of the repository, and prints one line for each finding. Fails if there is a
+/// finding.
 pub fn check() -> Result<(), Failure> {
     let root = workspace::root();
     let mut findings = Vec::new();
@@ -135,7 +137,7 @@ pub fn check() -> Result<(), Failure> {
 }
 
 /// Reads every Markdown page of the repository. The keys are the paths of the pages relative to
-/// `root`.
+/// `root`, and the values are the texts.
 fn pages(root: &Path) -> Result<BTreeMap<String, String>, Failure> {
     let folders = CODE
         .iter()
@@ -165,8 +167,8 @@ fn read(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| Failure::file(path, "be read", error))
 }
 
-/// Returns all files below a folder, sorted by name, without hidden files and folders and without
-/// those that are built (`target`). Returns no files if the folder does not exist.
+/// Returns the paths of all files below a folder, sorted by name. Hidden files and folders are left
+/// out, and so are folders named `target`. Returns no files if the folder does not exist.
 fn walk(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     if !dir.is_dir() {

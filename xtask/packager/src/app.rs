@@ -21,32 +21,31 @@ use crate::model::{self, ModelFile};
 use crate::staged::StagedPaths;
 use crate::{folder, functions_app};
 
-/// File name of the component inside an app folder.
+/// File name of the component in an app folder.
 pub const COMPONENT_FILE: &str = "component.wasm";
-/// File name of the component's machine code inside an app folder.
+/// File name of the component's machine code in an app folder.
 pub const CODE_FILE: &str = "component.cwasm";
-/// Name of the model's folder inside an app folder.
+/// Name of the model's folder in an app folder.
 pub const MODEL_FOLDER: &str = "model";
 
-/// An app folder that is complete and checked.
+/// An app folder that was written and checked.
 #[derive(Debug)]
 pub struct App {
     /// Path of the app folder.
     pub dir: PathBuf,
-    /// Paths on this machine of the app's files outside the model folder, keyed by their path
-    /// inside the app folder.
+    /// Files of the app outside the model folder. The keys are the paths in the app folder, and the
+    /// values are the paths on this machine.
     pub files: BTreeMap<String, PathBuf>,
-    /// Files of the scorer's model, with their paths inside the app folder. Empty if the scorer has
-    /// no model.
+    /// Files of the scorer's model. Empty if the scorer has no model.
     pub model: Vec<ModelFile>,
-    /// Report of the check of the app folder by the host library or a host program.
+    /// Report of the host library or a host program, which checked the app folder.
     pub report: CheckReport,
 }
 
 /// Writes the app folder `dir` of a scorer, checks the folder with the host library, and compiles
 /// the component for `cpu`.
 ///
-/// A scorer without a component is an ONNX graph, and nothing is compiled for it. A scorer that
+/// If `component` is `None`, the scorer is an ONNX graph, and nothing is compiled. A scorer that
 /// needs ONNX Runtime, the engine for graphs, is checked by a host program in a process of its own.
 pub fn stage(
     manifest: &Manifest,
@@ -154,8 +153,8 @@ pub fn stage(
     })
 }
 
-/// Returns the paths of the files in the folder `dir` of an app that is being staged, with those of
-/// the project's files that they were copied from.
+/// Maps the paths of an app that is being staged in the folder `dir` to the paths of the project's
+/// files that were copied. `component` is `None` if the scorer is an ONNX graph.
 fn staged_paths(
     manifest: &Manifest,
     component: Option<&Component>,
@@ -177,7 +176,7 @@ fn staged_paths(
     StagedPaths::new(paths)
 }
 
-/// Starts to show the log lines that the scorer itself writes while it is checked.
+/// Starts to print the log lines that the scorer writes while it is checked.
 fn log() {
     static START: std::sync::Once = std::sync::Once::new();
     START.call_once(|| {
@@ -235,8 +234,9 @@ fn say(report: &CheckReport, code: &Code) {
     );
 }
 
-/// Returns the manifest for the app folder. The paths of the component and the model are replaced
-/// by their names in the app folder, and sections about packaging are removed.
+/// Returns the manifest for the app folder: the project's manifest, but with the paths of the
+/// component and the model replaced by their names in the app folder, and without the sections
+/// about packaging.
 fn resolved(manifest: &Manifest) -> Result<toml::Table, Failure> {
     let text = std::fs::read_to_string(&manifest.path)
         .map_err(|error| Failure::file(&manifest.path, "be read", error))?;
@@ -289,8 +289,8 @@ fn with_code(mut manifest: toml::Table, code: &Code) -> toml::Table {
     manifest
 }
 
-/// Adds the section `packaged` with the record of the files to a manifest. A host uses the section
-/// to notice that a file has changed since it was packaged.
+/// Adds the section `packaged` with a record of the packaged files to a manifest. A host uses the
+/// section to notice that a file has changed since it was packaged.
 fn with_record(mut manifest: toml::Table, record: &Packaged) -> toml::Table {
     let file = |(name, file): (&PathBuf, &PackagedFile)| {
         let mut table = toml::Table::new();

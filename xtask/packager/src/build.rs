@@ -38,7 +38,7 @@ pub struct BuildArgs {
     pub engine_library: Option<PathBuf>,
 }
 
-/// Runs `cargo xtask build`.
+/// Runs `cargo xtask build`: builds a scorer into an app folder.
 pub fn run(args: BuildArgs) -> Result<(), Failure> {
     let manifest = manifest_file::read(&args.manifest)?;
     let dir = args.app.unwrap_or_else(|| default_dir(&manifest));

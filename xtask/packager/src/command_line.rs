@@ -75,7 +75,8 @@ enum Command {
     Part(PartArgs),
 }
 
-/// Parses the arguments of this process and runs the command that they name. A failure is printed.
+/// Parses the arguments of this process and runs the command that they name. Prints the failure of
+/// the command, and returns the exit code.
 pub fn run() -> ExitCode {
     registry::install_cryptography();
     let outcome = match Cli::parse().command {

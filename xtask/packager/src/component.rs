@@ -13,10 +13,10 @@ use scorebox_workspace::workspace::{self, Artifact, GUEST_TARGET, shown};
 use wit_component::DecodedWasm;
 use wit_parser::WorldKey;
 
-/// Component of a scorer, whose file exists.
+/// The component of a scorer, which exists as a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Component {
-    /// Path of the `.wasm` file.
+    /// Path of the component's `.wasm` file.
     pub file: PathBuf,
     /// True if the component imports functions that need ONNX Runtime, the engine for graphs.
     pub calls_graphs: bool,
@@ -45,7 +45,8 @@ pub fn locate(manifest: &Manifest) -> Result<Option<Component>, Failure> {
     Ok(Some(Component { file, calls_graphs }))
 }
 
-/// Returns true if a component imports functions that need ONNX Runtime, the engine for graphs.
+/// Returns true if `bytes` are a component that imports functions that need ONNX Runtime, the
+/// engine for graphs.
 ///
 /// Returns false for bytes that are not a component. The host library reports them later.
 fn calls_graphs(bytes: &[u8]) -> bool {
@@ -111,8 +112,8 @@ fn build(manifest: &Manifest, dir: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// Returns the `.wasm` files that Cargo built for a package itself, without those of its
-/// dependencies. `package` is the path of the package's Cargo.toml.
+/// Returns the `.wasm` files that Cargo built for the package itself, and not for its dependencies.
+/// `package` is the path of the package's Cargo.toml.
 fn modules(built: &[Artifact], package: &Path) -> Vec<PathBuf> {
     let own = built.iter().filter(|artifact| artifact.manifest == package);
     own.flat_map(|artifact| &artifact.files)

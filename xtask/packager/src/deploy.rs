@@ -27,7 +27,7 @@ pub use self::arguments::DeployArgs;
 use self::arguments::{Pull, Target};
 use self::names::{ParameterNames, SecretNames};
 
-/// A function app that is to be deployed.
+/// A function app to deploy, with everything that its commands and its Bicep file need.
 #[derive(Debug)]
 pub struct Deployment {
     manifest: Manifest,
@@ -40,33 +40,37 @@ pub struct Deployment {
     plan: String,
     sku: String,
     environment: String,
-    /// Image of the function app, named by its digest.
+    /// Reference of the app's image: registry, repository and digest.
     image: String,
     registry: String,
-    /// Settings of the app with fixed values, except for the setting of the app's own storage.
+    /// Names and values of the app settings with fixed values, except for the setting of the app's
+    /// own storage account.
     fixed: Vec<(String, &'static str)>,
     secrets: Vec<Secret>,
-    /// Name of the secret in which a container app keeps the connection string of its own storage.
+    /// Name of the secret in which a container app keeps the connection string of its own storage
+    /// account.
     own_secret: String,
 }
 
-/// A setting of the app whose value only the user has. The user gives the value in an environment
+/// An app setting whose value only the user knows. The user passes the value in an environment
 /// variable with the name of the setting.
 #[derive(Debug)]
 pub struct Secret {
     variable: Variable,
-    /// Description of the value that the user has to give.
+    /// Purpose of the value that the user has to pass.
     why: &'static str,
-    /// Name of the secret in which a container app keeps the setting.
+    /// Name of the secret in which a container app keeps the value.
     kept_as: String,
-    /// Name of the parameter of a Bicep file that holds the setting.
+    /// Name of the parameter in a Bicep file that receives the value.
     parameter: String,
 }
 
-/// Name of the secret in which a container app keeps the password for pulling its image.
+/// Name of the secret in which a container app keeps the password for pulling its image from the
+/// registry.
 const REGISTRY_PASSWORD: &str = "registry-password";
 
-/// Runs `cargo xtask deploy`.
+/// Runs `cargo xtask deploy`: prints or runs the commands of the deployment, and writes the Bicep
+/// file if one is wanted.
 pub fn run(args: &DeployArgs) -> Result<(), Failure> {
     let deployment = Deployment::new(args)?;
     if let Some(path) = &args.bicep {
@@ -207,10 +211,11 @@ impl Deployment {
     }
 }
 
-/// Returns the settings of the app, except for the setting of the app's own storage.
+/// Returns the app settings of the function app, except for the setting of the app's own storage
+/// account.
 ///
-/// The first list has settings with fixed values. The second list has settings whose value only the
-/// user has.
+/// The first list has the names and values of settings with fixed values. The second list has the
+/// settings whose value only the user knows.
 fn settings(
     manifest: &Manifest,
     args: &DeployArgs,
@@ -229,8 +234,8 @@ fn settings(
     (fixed, secret)
 }
 
-/// Gives each setting the names of its secret and its Bicep parameter. Fails if the name of a
-/// setting is one that the script or the platform uses.
+/// Chooses the name of the secret and of the Bicep parameter for each app setting. Fails if the
+/// name of an app setting is one that the script or the platform uses itself.
 fn secrets(settings: Vec<AppSetting>, own_secret: &str) -> Result<Vec<Secret>, Failure> {
     let mut kept_as = SecretNames::avoiding(&[own_secret, REGISTRY_PASSWORD]);
     let mut parameters = ParameterNames::of_a_template();
@@ -266,7 +271,7 @@ fn secrets(settings: Vec<AppSetting>, own_secret: &str) -> Result<Vec<Secret>, F
     settings.into_iter().map(secret).collect()
 }
 
-/// Fails if a blob trigger is started by events and takes the name of its container from an app
+/// Fails if a blob trigger starts on events and takes the name of its container from an app
 /// setting.
 ///
 /// A subscription to events needs the container's name, but the value of an app setting is known
@@ -292,8 +297,9 @@ fn events_name_a_container(manifest: &Manifest) -> Result<(), Failure> {
     }
 }
 
-/// Checks the length and the characters of a name, so that the name needs no quotes in a script.
-/// The platform has further rules of its own.
+/// Returns the name `text` if its length is in `characters` and its characters are allowed, so that
+/// it needs no quotes in a script. `flag` is the command-line flag that gave the name, for the
+/// error. The platform may have further rules for the name.
 fn plain(flag: &str, text: &str, characters: RangeInclusive<usize>) -> Result<String, Failure> {
     let fits = characters.contains(&text.len())
         && text

@@ -13,7 +13,7 @@ use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::{Failure, Kind};
 use scorebox_workspace::workspace::{self, shown};
 
-/// Name of ONNX Runtime with the pinned version, as pip takes it.
+/// Requirement of pip for ONNX Runtime, with the pinned version.
 const REQUIREMENT: &str = "onnxruntime==1.31.1";
 /// File name of the wheel of ONNX Runtime for the target of this build. The library in the wheel
 /// does not depend on the version of the Python interpreter.
@@ -23,21 +23,21 @@ const WHEEL_DIGEST: &str =
 const LIBRARY_DIGEST: &str =
     "sha256:fc44112fbe06d7d689c57e11d3862031f64711007e4ee020f8eed5185fd2c1d3";
 
-/// File names of ONNX Runtime's licence and of the licences of its parts. Both files are always
-/// copied with the library.
+/// File names of the licence of ONNX Runtime and of the licences of its dependencies. Both files
+/// are always copied with the library.
 const TEXTS: [&str; 2] = ["LICENSE", "ThirdPartyNotices.txt"];
 
-/// The shared library of ONNX Runtime, which runs graphs, after its digest was checked.
+/// The shared library of ONNX Runtime, which runs graphs, with a verified digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineLibrary {
     /// Path of the shared library.
     pub file: PathBuf,
-    /// Paths of the licence and the notices, which are in the folder of the library.
+    /// Paths of the licence and the third-party notices, which are in the folder of the library.
     pub texts: Vec<PathBuf>,
 }
 
-/// Returns the library at the path `given`, or else the one in the target folder, which is fetched
-/// if it is missing. Fails if the library is not the pinned version.
+/// Returns the library at the path `given`. If `given` is `None`, returns the library in the target
+/// folder, which is fetched if it is missing. Fails if the library is not the pinned version.
 pub fn locate(given: Option<&Path>) -> Result<EngineLibrary, Failure> {
     if let Some(file) = given {
         return kept(file)?.ok_or_else(|| {
@@ -69,8 +69,8 @@ pub fn locate(given: Option<&Path>) -> Result<EngineLibrary, Failure> {
     }
 }
 
-/// Checks the library of ONNX Runtime in a file and returns it. Returns `None` if there is no file,
-/// and fails if the file is another version.
+/// Checks the ONNX Runtime library at the path `file`, and returns it with its licences. Returns
+/// `None` if there is no such file, and fails if the file is not the pinned version.
 fn kept(file: &Path) -> Result<Option<EngineLibrary>, Failure> {
     if !file.is_file() {
         return Ok(None);

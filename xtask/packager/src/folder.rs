@@ -11,7 +11,7 @@ use scorebox_workspace::failure::Failure;
 /// Maximum number of attempts to replace a folder while other processes replace the same folder.
 const SWAPS: u32 = 5;
 
-/// A folder that is being built to replace another one. If it is dropped before
+/// A folder that is being built to replace another folder. If the value is dropped before
 /// [`Replacement::finish`], the new folder is removed.
 #[derive(Debug)]
 pub struct Replacement {
@@ -20,8 +20,8 @@ pub struct Replacement {
 }
 
 impl Replacement {
-    /// Creates an empty folder that will replace the folder `goal`. Fails if `goal` holds files,
-    /// but none with the name `mark`, which shows that this program wrote the folder.
+    /// Creates an empty folder that will replace the folder `goal`. Fails if `goal` contains files,
+    /// but no file `mark`, because only this program writes folders with this file.
     pub fn begin(goal: &Path, mark: &str) -> Result<Self, Failure> {
         if goal.exists() && !goal.join(mark).exists() {
             let mut entries =
@@ -54,15 +54,15 @@ impl Replacement {
         self.staging.path()
     }
 
-    /// Writes a file into the new folder, and creates the folders above the file. `name` is the
-    /// path of the file inside the new folder.
+    /// Writes a file into the new folder, and creates the folders that contain the file. `name` is
+    /// the path of the file relative to the new folder.
     pub fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         let path = self.place(name)?;
         std::fs::write(&path, bytes).map_err(|error| Failure::file(&path, "be written", error))
     }
 
-    /// Copies a file's bytes into the new folder, and creates the folders above the copy. `name` is
-    /// the path of the copy inside the new folder.
+    /// Copies the bytes of the file `from` into the new folder, and creates the folders that
+    /// contain the copy. `name` is the path of the copy relative to the new folder.
     pub fn copy(&mut self, name: &str, from: &Path) -> Result<(), Failure> {
         let path = self.place(name)?;
         let copied = std::fs::File::open(from)
@@ -79,7 +79,8 @@ impl Replacement {
         Ok(path)
     }
 
-    /// Moves the new folder to the path of the folder that it replaces, and removes the old folder.
+    /// Moves the new folder to the path of the folder that it replaces, and removes the replaced
+    /// folder.
     pub fn finish(self) -> Result<(), Failure> {
         use std::os::unix::fs::PermissionsExt as _;
         // Temporary folders are private, but this one is a result that others read.

@@ -16,35 +16,36 @@ use serde_json::{Value, json};
 
 use crate::image::{APP_ROOT, HOST_PROGRAM};
 
-/// Name of the output binding for the scorer's answers.
+/// Name of the output binding that returns the scorer's answers.
 const OUTPUT: &str = "output";
 
-/// Minimum of `functionTimeout`, the time after which the Functions host kills its custom handler.
-/// 5 min is the Functions host's own default on its oldest plan.
+/// Smallest value of `functionTimeout`, the time after which the Functions host kills its custom
+/// handler. 5 min is the Functions host's own default on its oldest plan.
 const FUNCTION_TIMEOUT_LEAST: Duration = Duration::from_secs(5 * 60);
 
-/// Name of the extension bundle with the triggers, and the range of its versions. The major
-/// versions before 4 are deprecated.
+/// Name of the extension bundle that contains the triggers, and the range of its versions. Versions
+/// before 4 are deprecated.
 const BUNDLE: (&str, &str) = ("Microsoft.Azure.Functions.ExtensionBundle", "[4.*, 5.0.0)");
 
-/// Name of the app setting with the storage account of the function app itself.
+/// Name of the app setting that holds the connection to the function app's own storage account.
 pub const OWN_STORAGE: &str = "AzureWebJobsStorage";
 
-/// An app setting that a function app must have.
+/// An app setting that a function app needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppSetting {
     /// Name of the app setting.
     pub name: String,
-    /// Value of the app setting if it is the same for every app. `None` if only the user knows it.
+    /// Value of the app setting if every app has the same value. `None` if only the user knows the
+    /// value.
     pub value: Option<&'static str>,
-    /// Purpose of the app setting, in words for people.
+    /// Purpose of the app setting, as text for people.
     pub why: &'static str,
     /// True if the app setting has no effect outside App Service.
     pub only_app_service: bool,
 }
 
-/// Returns the contents of the files that the Functions host reads, by their path inside the app
-/// folder.
+/// Returns the files that the Functions host reads. The keys are the paths in the app folder, and
+/// the values are the contents.
 pub fn files(manifest: &Manifest) -> BTreeMap<String, String> {
     let functions = manifest.triggers.iter().map(|trigger| {
         let bindings = match &trigger.start {
@@ -126,7 +127,7 @@ pub fn settings(manifest: &Manifest, connections: Connections) -> Vec<AppSetting
     settings
 }
 
-/// Prints to standard error the app settings that a function app with this scorer must have.
+/// Prints the app settings that a function app with this scorer needs to standard error.
 pub fn say_settings(manifest: &Manifest) {
     let settings: Vec<_> = settings(manifest, Connections::Strings)
         .into_iter()
@@ -300,7 +301,7 @@ fn host_json(manifest: &Manifest) -> String {
     text(&host)
 }
 
-/// Formats a duration as .NET's TimeSpan, in whole seconds, rounded up, e.g. `00:05:00`.
+/// Formats a duration as a TimeSpan of .NET, rounded up to whole seconds, e.g. `00:05:00`.
 fn time_span(time: Duration) -> String {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
     let (days, seconds) = (seconds / 86_400, seconds % 86_400);

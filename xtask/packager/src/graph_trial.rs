@@ -23,28 +23,28 @@ use crate::host_program::{self, Kind};
 use crate::leash::Leash;
 
 /// Time that a host gets to start and to read a model, in addition to the time for loading the
-/// model. A host hashes a gigabyte in this time.
+/// model's graphs. A host hashes a gigabyte in this time.
 const STARTING: Duration = Duration::from_secs(60);
 /// Pause between two checks whether the host process has ended.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Host program and library that are needed to check a scorer that is an ONNX graph or calls
+/// Host program and ONNX Runtime library for checking a scorer that is an ONNX graph or calls
 /// graphs. Other scorers need neither of them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Trial<'a> {
-    /// Host program that runs graphs. If `None`, a host program for developers is built.
+    /// Host program that runs graphs. If `None`, the host program for developers is built.
     pub host: Option<&'a Path>,
     /// Shared library of ONNX Runtime, which runs graphs. If `None`, the copy in the target folder
-    /// is used, and fetched if it is missing.
+    /// is used, and is fetched if it is missing.
     pub library: Option<&'a Path>,
 }
 
-/// Lets a host program check an app folder with graphs, and prints the lines that the scorer writes
-/// during the check.
+/// Checks an app folder with graphs by running a host program, prints the lines that the scorer
+/// writes during the check, and returns the host's report.
 ///
-/// The timeout is `waits` times the manifest's `limits.init_deadline`, plus the time to start. Each
-/// load of a graph counts as one wait. A graph is loaded twice, the first time in a process that
-/// the host itself stops.
+/// The timeout of the check is `waits` times the manifest's `limits.init_deadline`, plus the time
+/// to start. Each load of a graph counts as one wait. A graph is loaded twice, the first time in a
+/// process that the host itself stops.
 pub fn check(
     manifest: &Manifest,
     dir: &Path,
@@ -109,22 +109,22 @@ pub fn check(
     Ok(report)
 }
 
-/// The end of a host program that did not accept a scorer.
+/// Reasons that a host program gave when it did not accept a scorer.
 #[derive(Debug, PartialEq, Eq)]
 struct Refusal {
     /// Lines that the scorer and the host wrote before the error.
     log: String,
     /// Text that says what is wrong, and where.
     problem: String,
-    /// Instruction that fixes the problem. `None` if the host gave none.
+    /// Instruction that fixes the problem. `None` if the host program gave no instruction.
     fix: Option<String>,
 }
 
 impl Refusal {
-    /// Reads the answer of a host program that failed.
+    /// Reads the reasons from the output of a host program that failed.
     ///
-    /// A host that crashed or does not know its command line gives no answer. What it wrote to
-    /// standard error is then the text of the problem, as a whole.
+    /// A host that crashed or does not know its command line writes no error as JSON. In this case
+    /// the text of the problem is the whole text on standard error.
     fn of(output: &Output) -> Self {
         let said = String::from_utf8_lossy(&output.stderr);
         match serde_json::from_slice(&output.stdout) {
@@ -145,7 +145,8 @@ impl Refusal {
         }
     }
 
-    /// Returns the failure of the command. The kind of the failure depends on the exit code.
+    /// Converts the refusal to the failure of the command. The kind of the failure depends on the
+    /// exit code in `status`.
     fn failure(self, manifest: &Manifest, status: ExitStatus) -> Failure {
         let Self { problem, fix, .. } = self;
         let problem = match status.code() {
@@ -166,8 +167,8 @@ impl Refusal {
     }
 }
 
-/// Prints the inputs and outputs of a scorer that is a graph, with its name and the digest of its
-/// model.
+/// Prints the name of a scorer that is a graph, the digest of its model, and its inputs and
+/// outputs.
 pub fn say(report: &CheckReport) {
     let digest = report.model_digest.as_deref().unwrap_or("none");
     eprintln!(
@@ -193,7 +194,7 @@ pub fn named(report: &CheckReport) -> String {
     }
 }
 
-/// Formats an input or output of a graph as `X: f32 [N, 784]`.
+/// Formats an input or output of a graph, e.g. as `X: f32 [N, 784]`.
 fn told(port: &Value) -> String {
     let text = |key: &str| port.get(key).and_then(Value::as_str).unwrap_or_default();
     let dimensions = port
@@ -213,8 +214,8 @@ fn told(port: &Value) -> String {
     )
 }
 
-/// Runs a process to its end and collects its output. Returns `None` if the process had to be
-/// killed after the time `limit`.
+/// Runs a process to its end, and returns its status and output. If the process does not end within
+/// the time `limit`, it is killed and `None` is returned.
 fn finished(command: &mut Command, limit: Duration) -> std::io::Result<Option<Output>> {
     fn whole(mut pipe: impl Read) -> Vec<u8> {
         let mut bytes = Vec::new();

@@ -9,10 +9,10 @@ use scorebox_workspace::commands::SELECTION;
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace::{self, shown};
 
-/// Kinds of build of the host program.
+/// Kind of build of the host program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A host for a developer: compiles components that were not compiled before, and runs graphs.
+    /// A host for developers: it compiles components to machine code itself, and runs graphs.
     Developer,
     /// A host for an image: it has no compiler, does not run graphs, and is linked statically.
     Image,
@@ -40,7 +40,7 @@ const WITH_GRAPHS: [&str; 9] = [
     "graphs",
 ];
 
-/// Builds the host program and returns the path of its file.
+/// Builds the host program of the given kind, and returns the path of its file.
 pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
     let (name, arguments): (_, &[_]) = match kind {
         // The packages are those of every build for developers, so that no large crate is compiled
@@ -89,7 +89,7 @@ pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
     Ok(place)
 }
 
-/// Fails if a program would not start in an image without a C library.
+/// Fails if the program at this path cannot start in an image without a C library.
 pub fn check(path: &Path) -> Result<(), Failure> {
     let bytes = std::fs::read(path).map_err(|error| {
         Failure::toolchain(
@@ -106,8 +106,8 @@ pub fn check(path: &Path) -> Result<(), Failure> {
     })
 }
 
-/// Starts a program with `--version`, and fails if the program fails. A program that was linked
-/// with a C library too old for the form of its relocations ends at once.
+/// Starts the program at this path with `--version`, and fails if the program fails. A program ends
+/// at once if it was linked with a C library too old for the form of its relocations.
 fn starts(path: &Path) -> Result<(), Failure> {
     let ended = Command::new(path)
         .arg("--version")
@@ -128,27 +128,28 @@ const ELF64_LITTLE_ENDIAN: &[u8] = b"\x7fELF\x02\x01";
 const MACHINE_X86_64: u64 = 62;
 const SEGMENT_INTERPRETER: u64 = 3;
 
-/// Reason why a program cannot be the image's host.
+/// Reason why a program cannot be the host program of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum UnfitProgram {
-    /// The file does not begin like a program of 64-bit Linux.
+    /// The file does not start like a 64-bit ELF program.
     #[error("not a 64-bit ELF program")]
     OtherFormat,
-    /// The program is for another processor.
+    /// The program is for a processor other than x86-64.
     #[error("not a program for x86_64")]
     OtherMachine,
-    /// The file ends within its first header.
+    /// The file ends within its ELF header.
     #[error("its ELF header is cut off")]
     CutHeader,
-    /// The file ends within the headers that say what is loaded.
+    /// The file ends within its program headers, which state the parts of the file to load into
+    /// memory.
     #[error("its ELF program headers are cut off")]
     CutProgramHeaders,
-    /// The program is started by a loader, which loads its libraries.
+    /// The program is linked dynamically: a loader starts it and loads its libraries.
     #[error("linked dynamically: it asks for a loader that the image lacks")]
     Dynamic,
 }
 
-/// Fails unless a program is linked statically, for x86_64.
+/// Fails unless the bytes `elf` are a statically linked program for x86-64.
 fn examine(elf: &[u8]) -> Result<(), UnfitProgram> {
     if !elf.starts_with(ELF64_LITTLE_ENDIAN) {
         return Err(UnfitProgram::OtherFormat);

@@ -11,7 +11,7 @@ use scorebox_workspace::failure::Failure;
 
 use crate::registry::{Identity, TrustedRealm};
 
-/// Help text that lists the places where credentials are looked for, in the order of the search.
+/// Help text that lists the places in which credentials are looked for, in the order of the search.
 pub const CREDENTIALS: &str = "\
 If the registry asks for credentials, they are looked for in this order:
   1. --username with --password-stdin
@@ -52,8 +52,8 @@ pub struct IdentityArgs {
 }
 
 impl IdentityArgs {
-    /// Reads the password from standard input and the certificates from their file, as the flags
-    /// say.
+    /// Reads the password from standard input and the certificates from their file, if the flags
+    /// ask for them.
     pub fn read(&self) -> Result<Identity, Failure> {
         let identity = Identity::read(
             self.username.as_deref(),

@@ -38,13 +38,13 @@ use crate::image::unfit::UnfitImage;
 use crate::registry::{BaseReference, Reading};
 use crate::signing::PublicKey;
 
-/// Maximum number of documents on the way to a manifest, including the manifest. An image index may
-/// point to another index.
+/// Maximum number of documents that are read to find a manifest, including the manifest. An image
+/// index may point to another index.
 const MOST_LISTS: u32 = 3;
-/// Maximum number of layers of an inspected image. Docker's storage driver overlay2 accepts no
-/// more.
+/// Maximum number of layers of an image that is inspected. Docker's storage driver overlay2 accepts
+/// no more.
 const MOST_LAYERS: usize = 128;
-/// Maximum number of problems that the final error message repeats.
+/// Maximum number of problems that the final error message lists.
 const MOST_REPEATED: usize = 20;
 
 /// Flags of `inspect`.
@@ -70,7 +70,8 @@ pub struct InspectArgs {
     pub output: Format,
 }
 
-/// Runs the command `cargo xtask inspect`.
+/// Runs `cargo xtask inspect`: prints the report on an image, and fails if a check of the image
+/// fails.
 pub fn run(args: &InspectArgs) -> Result<(), Failure> {
     let key = args.key.as_deref().map(PublicKey::read).transpose()?;
     let target = workspace::target();
@@ -179,16 +180,16 @@ fn examine(
     Ok(report)
 }
 
-/// Manifest of an image, and the image indexes that led to it.
+/// Manifest of an image, and the image indexes through which it was found.
 struct FoundManifest {
     bytes: Vec<u8>,
     manifest: BaseManifest,
-    /// Image indexes that led to the manifest, from the first one that was read to the last one.
+    /// Image indexes through which the manifest was found, in the order in which they were read.
     lists: Vec<Vec<u8>>,
 }
 
 /// Finds the manifest of an image for linux/amd64. `place` is the name of the image in messages,
-/// and `version` is its tag or digest.
+/// and `version` is the tag or digest of the image.
 fn find(store: &Store, place: &str, version: &str) -> Result<FoundManifest, Failure> {
     let unfit = |reason: UnfitImage| {
         let problem = format!("{place} {}", quoted(&reason.to_string(), REASON_BYTES));
@@ -224,7 +225,8 @@ fn find(store: &Store, place: &str, version: &str) -> Result<FoundManifest, Fail
     Err(unfit(UnfitImage::TooManyLists))
 }
 
-/// Checks that every reader of the image indexes selects this image and no other.
+/// Checks that every reader of the image indexes selects the same image, and adds the results to
+/// the report.
 fn selection(store: &Store, report: &mut Report, found: &FoundManifest) {
     for list in &found.lists {
         let candidates = documents::read(list).map(|list| documents::candidates(&list));
@@ -296,7 +298,8 @@ fn config(
     Ok(config)
 }
 
-/// Reads a small blob into memory. Fails if the blob is larger than a document may be. Returns
+/// Reads a small blob, such as a config, into memory. `name` is the name of the blob in messages.
+/// Fails if `size`, the blob's size in bytes, is more than [`LARGEST_DOCUMENT_BYTES`]. Returns
 /// `None` if a layout names the blob but does not contain it.
 fn read(store: &Store, name: &str, digest: &Digest, size: u64) -> Result<Option<Vec<u8>>, Failure> {
     if size > LARGEST_DOCUMENT_BYTES {

@@ -6,21 +6,21 @@
 use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 
-/// Shell script that kills the process whose id is its argument, if the script's standard input
-/// closes before a line arrives.
+/// Shell script that kills a process if the script's standard input closes before a line arrives.
+/// The argument of the script is the id of the process.
 ///
 /// An interrupt reaches the whole process group of this program, so the script ignores interrupts
 /// to outlive the program.
 const WATCH: &str = "trap '' HUP INT TERM; read -r word || kill -KILL \"$1\" 2>/dev/null";
 
-/// A watcher that kills a child process if this program ends first. It watches until this value is
-/// dropped.
+/// A watcher process that kills a child process if this program ends first. It watches until this
+/// value is dropped.
 #[derive(Debug)]
 pub struct Leash(Option<Child>);
 
 impl Leash {
-    /// Starts to watch a child process. If there is no shell, the child is not watched, and ends
-    /// only if this program ends it.
+    /// Starts to watch a child process. If no shell can be started, the child is not watched, and
+    /// ends only if this program ends it.
     pub fn on(child: &Child) -> Self {
         let mut watcher = Command::new("sh");
         watcher

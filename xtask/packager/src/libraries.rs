@@ -17,25 +17,25 @@ use scorebox_workspace::workspace::shown;
 use crate::image::entries::{Entries, EntryKind};
 use crate::image::layer;
 
-/// Maximum size of a library that is read, in bytes. No C library is larger.
+/// Maximum size of a library whose bytes are read, in bytes. No C library is larger.
 const LARGEST_LIBRARY_BYTES: u64 = 64 << 20;
 
-/// The libraries and the loader that a dynamic program needs.
+/// The loader and the libraries that a dynamically linked program needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Needs {
     /// File name of the program's loader.
     loader: String,
-    /// Path of the loader, as the program states it.
+    /// Path of the program's loader, as the program states it.
     loader_path: PathBuf,
     libraries: Versions,
 }
 
-/// Names of symbol versions, such as `GLIBC_2.34`, by the file name of the library that defines
-/// them.
+/// Names of symbol versions, such as `GLIBC_2.34`. The keys are the file names of the libraries
+/// that define them.
 type Versions = BTreeMap<String, BTreeSet<String>>;
 
-/// Reads from a program's ELF file which libraries it needs. Returns `None` if the program is
-/// static.
+/// Reads from a program's ELF file which loader and libraries it needs. Returns `None` if the
+/// program is statically linked.
 pub fn needs(program: &Path) -> Result<Option<Needs>, Failure> {
     let (loader_path, libraries) = read(program)?;
     Ok(loader_path.map(|loader_path| Needs {
@@ -46,7 +46,7 @@ pub fn needs(program: &Path) -> Result<Option<Needs>, Failure> {
 }
 
 impl Needs {
-    /// Adds the libraries that `library` needs, which the program loads at run time.
+    /// Adds the libraries that the library `library` needs, which the program loads at run time.
     pub fn add(&mut self, library: &Path) -> Result<(), Failure> {
         for (name, versions) in read(library)?.1 {
             self.libraries.entry(name).or_default().extend(versions);
@@ -70,9 +70,9 @@ fn read(program: &Path) -> Result<(Option<PathBuf>, Versions), Failure> {
     })
 }
 
-/// Finds the files on this machine that programs and their libraries need, including the loader.
-/// The keys are the paths at which the loader looks for the files, and the values are the files
-/// without symbolic links.
+/// Finds the loader and the libraries that programs need on this machine. The keys are the paths at
+/// which the loader looks for the files, and the values are the paths of the files without symbolic
+/// links.
 pub fn bundle(needs: &Needs, programs: &[&Path]) -> Result<BTreeMap<String, PathBuf>, Failure> {
     let loader = &needs.loader_path;
     let mut found = BTreeMap::from([(loader.display().to_string(), resolved(loader)?)]);
@@ -106,8 +106,8 @@ pub fn bundle(needs: &Needs, programs: &[&Path]) -> Result<BTreeMap<String, Path
     Ok(found)
 }
 
-/// Returns the paths in the list that a loader prints. A line is `NAME => PATH (ADDRESS)`, or `PATH
-/// (ADDRESS)` for the loader itself.
+/// Returns the paths in the list of libraries that a loader prints. A line of the list is `NAME =>
+/// PATH (ADDRESS)`, or `PATH (ADDRESS)` for the loader itself.
 fn listed(text: &str) -> impl Iterator<Item = &str> {
     let places = text
         .lines()
@@ -118,14 +118,15 @@ fn listed(text: &str) -> impl Iterator<Item = &str> {
         .filter(|path| path.starts_with('/'))
 }
 
-/// Resolves the symbolic links in a path, because links are not copied to the image.
+/// Resolves the symbolic links in a path, because symbolic links are not copied to the image.
 fn resolved(path: &Path) -> Result<PathBuf, Failure> {
     path.canonicalize()
         .map_err(|error| Failure::file(path, "be found", error))
 }
 
-/// Fails unless the layers of a base image contain the libraries that a program needs. `layers` has
-/// the path and the media type of each layer, from the bottom up.
+/// Fails unless the layers of a base image contain the loader and the libraries that a program
+/// needs. `base` is the name of the base image in messages. `layers` has the path and the media
+/// type of each layer, from the bottom up.
 pub fn check(
     program: &Path,
     needs: &Needs,
@@ -146,17 +147,17 @@ pub fn check(
     })
 }
 
-/// A part of the system that a program needs and a base image does not have. The texts continue a
-/// sentence about the base image.
+/// A loader, library or symbol version that a program needs and a base image does not have. The
+/// texts continue a sentence about the base image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum Lack {
-    /// There is no loader of this file name.
+    /// The base image has no loader with this file name.
     #[error("it lacks the loader {0}")]
     Loader(String),
-    /// There is no library of this file name.
+    /// The base image has no library with this file name.
     #[error("it lacks {0}")]
     Library(String),
-    /// The library does not define some of the symbol versions that the program needs.
+    /// A library of the base image does not define all symbol versions that the program needs.
     #[error("its {library} lacks {}", versions.join(", "))]
     Versions {
         /// File name of the library.
@@ -225,7 +226,7 @@ fn defined(bytes: &[u8]) -> object::Result<BTreeSet<String>> {
 }
 
 /// The libraries in the layers of a base image by file name, with the symbol versions that each
-/// defines, and the links to libraries.
+/// library defines, and the symbolic links to libraries.
 #[derive(Debug, Default)]
 struct Found {
     files: BTreeMap<String, BTreeSet<String>>,
@@ -269,7 +270,7 @@ impl Found {
             .or_else(|| self.files.get(self.links.get(name)?))
     }
 
-    /// Fails unless the layers contain everything that a program needs.
+    /// Fails unless the layers contain the loader and the libraries that a program needs.
     fn meets(&self, needs: &Needs) -> Result<(), Lack> {
         if self.versions(&needs.loader).is_none() {
             return Err(Lack::Loader(needs.loader.clone()));

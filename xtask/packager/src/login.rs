@@ -42,7 +42,8 @@ pub struct LoginArgs {
     pub output: Format,
 }
 
-/// Runs `cargo xtask login`.
+/// Runs `cargo xtask login`: shows if a registry accepts the credentials, and which rights it
+/// grants.
 pub fn run(args: &LoginArgs) -> Result<(), Failure> {
     let manifest = args
         .manifest

@@ -16,8 +16,8 @@ use serde::Deserialize;
 use crate::image::Content;
 use crate::image::attestation::{Crate, HostBuild, Revision};
 
-/// Collects the crates that Cargo compiles for the image's host, and the tools that compile them.
-/// `with_graphs` is true for the host that runs graphs.
+/// Returns facts about the build of the image's host: the crates that Cargo compiles for it, and
+/// the tools that compile them. `with_graphs` is true for the host that runs graphs.
 pub fn host_build(with_graphs: bool) -> Result<HostBuild, Failure> {
     let root = workspace::root();
     let path = root.join("Cargo.lock");
@@ -50,8 +50,9 @@ pub fn host_build(with_graphs: bool) -> Result<HostBuild, Failure> {
     })
 }
 
-/// Returns the output of `cargo tree` for the image's host, one package per line: `NAME
-/// vVERSION|LICENCE`. A path may follow the version, and the mark `(*)` may follow the licence.
+/// Returns the output of `cargo tree` for the image's host, with graphs if `with_graphs` is true.
+/// Each line describes a package as `NAME vVERSION|LICENCE`. A path may follow the version, and the
+/// mark `(*)` may follow the licence.
 fn tree(root: &Path, with_graphs: bool) -> Result<String, Failure> {
     // The package and features are those of the image's build in `host_program`.
     let arguments = [
@@ -144,8 +145,8 @@ fn crates(tree: &str, lock: &Lock) -> Vec<Crate> {
     crates
 }
 
-/// Returns the git commit of the repository that holds a folder. `None` if the folder is not in a
-/// repository.
+/// Returns the Git commit of the repository that contains a folder. Returns `None` if the folder is
+/// not in a repository.
 pub fn revision(dir: &Path) -> Option<Revision> {
     let git = |arguments: &[&str]| {
         let output = Command::new("git")
@@ -167,7 +168,7 @@ pub fn revision(dir: &Path) -> Option<Revision> {
     Some(Revision { commit, is_changed })
 }
 
-/// Returns the digest of the content of a file in an image.
+/// Returns the digest of a file's content.
 pub fn digest(content: &Content) -> Result<Digest, Failure> {
     match content {
         Content::Bytes(bytes) => Ok(Digest::of(bytes)),
@@ -179,7 +180,8 @@ pub fn digest(content: &Content) -> Result<Digest, Failure> {
     }
 }
 
-/// Returns the first line of a program's output. `None` if there is no output or the program fails.
+/// Runs a command and returns the first line of its output. Returns `None` if there is no output or
+/// the command fails.
 fn said(command: &mut Command) -> Option<String> {
     let output = command
         .stdin(Stdio::null())

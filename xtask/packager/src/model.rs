@@ -15,14 +15,14 @@ use zip::ZipArchive;
 /// One file of a model.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ModelFile {
-    /// Name of the file inside the model, with `/` between folders.
+    /// Path of the file in the model, with `/` between its parts.
     pub name: String,
     /// Path of the file on this machine.
     pub path: PathBuf,
 }
 
-/// Lists the files of a model, sorted by name. Fails if a file is one that a scorer must not ship,
-/// such as a pickle.
+/// Returns the files of the model at a path, sorted by name. Fails if a scorer must not contain one
+/// of the files, e.g. a pickle.
 pub fn list(model: &Path) -> Result<Vec<ModelFile>, Failure> {
     let root = model.canonicalize().map_err(|error| {
         Failure::project(
@@ -154,8 +154,8 @@ const PICKLED: &[&str] = &[
 ];
 const COMPRESSED: &[&str] = &["gz", "bz2", "xz", "lzma", "lz4", "zst", "z"];
 
-/// Returns a description of the kind of program that a file holds, such as a pickle. `None` if the
-/// file is data.
+/// Returns a description of the program that a file contains, e.g. of a pickle. Returns `None` if
+/// the file contains only data.
 fn program(file: &ModelFile) -> Result<Option<&'static str>, Failure> {
     if let Some(what) = by_name(&file.name) {
         return Ok(Some(what));
@@ -171,13 +171,14 @@ fn program(file: &ModelFile) -> Result<Option<&'static str>, Failure> {
     }))
 }
 
-/// First bytes of a zip file.
+/// Magic bytes at the start of a zip archive.
 const ARCHIVE: &[u8] = b"PK\x03\x04";
 
-/// Returns a description of the program in a zip archive if a member is a NumPy array of Python
-/// objects. NumPy stores several arrays in one archive.
+/// Returns a description of the program in a zip archive: a NumPy array of Python objects, which is
+/// a pickle. NumPy stores several arrays in one archive. Returns `None` if no member of the archive
+/// is such an array.
 ///
-/// Returns `None` for an archive that cannot be read, because no library can load the archive
+/// Also returns `None` for an archive that cannot be read, because no library can load the archive
 /// either.
 fn in_archive(path: &Path) -> Option<&'static str> {
     let mut archive = ZipArchive::new(BufReader::new(File::open(path).ok()?)).ok()?;
@@ -191,12 +192,12 @@ fn in_archive(path: &Path) -> Option<&'static str> {
     holds_objects.then_some("an archive with a NumPy array of Python objects, which is a pickle")
 }
 
-/// Number of bytes at the beginning of a NumPy array in which its type is found. Only an array with
+/// Number of bytes at the start of a NumPy array that contain its element type. Only an array with
 /// an extreme number of fields needs more.
 const NUMPY_HEADER: u64 = 4096;
 
-/// Returns true if a file begins like a NumPy array of Python objects, which NumPy writes as a
-/// pickle. The type of the array is in the header of the file.
+/// Returns true if a file starts like a NumPy array of Python objects, which NumPy writes as a
+/// pickle. `head` are the first bytes of the file, with its header.
 fn is_of_objects(head: &[u8]) -> bool {
     // The header follows the version and the length, and ends at the end of the line.
     let header = head
@@ -229,7 +230,7 @@ fn by_name(name: &str) -> Option<&'static str> {
         .then_some("by its name, a pickle")
 }
 
-/// Returns the first and the last 64 KiB of a file.
+/// Returns the first 64 KiB and the last 64 KiB of a file.
 fn ends(path: &Path) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
     const PART: u64 = 64 << 10;
     let mut file = File::open(path)?;
@@ -291,10 +292,10 @@ fn by_bytes(head: &[u8], tail: &[u8]) -> Option<&'static str> {
         .then_some("a compressed joblib file, which is a pickle")
 }
 
-/// Returns true if the bytes begin like a pickle of the protocols 2 to 5: with the protocol's
-/// number, and then with an opcode that pickles begin with.
+/// Returns true if the bytes start like a pickle of the protocols 2 to 5: with the protocol's
+/// number, followed by an opcode that pickles start with.
 ///
-/// The opcode is checked because some files with weights begin with the same two bytes.
+/// The opcode is checked because some files with weights start with the same two bytes.
 fn pickle_header(bytes: &[u8]) -> bool {
     match bytes {
         [0x80, 4 | 5, next, ..] => *next == 0x95,
@@ -303,8 +304,8 @@ fn pickle_header(bytes: &[u8]) -> bool {
     }
 }
 
-/// Returns true if the bytes begin like a pickle of the protocols 0 and 1, which are text: with an
-/// import of a module and a name, or with a container that Python begins with.
+/// Returns true if the bytes start like a pickle of the protocols 0 and 1, which are text: with the
+/// import of a name from a module, or with a container that Python starts with.
 fn text_pickle(bytes: &[u8]) -> bool {
     // A list of labels may begin like an import. But the module of a library has a dot, and an
     // opcode follows the name.

@@ -18,20 +18,20 @@ pub struct Outcome<'a> {
     pub image: &'a WrittenImage,
     /// Host and port of the registry. `None` if no registry is known.
     pub registry: Option<&'a str>,
-    /// Repository name of the image.
+    /// Name of the image's repository.
     pub repository: &'a str,
-    /// Tag of the image.
+    /// Tag of the image in its repository.
     pub tag: &'a str,
     /// Result of the push for each blob of the image, or the expected result in a dry run. `None`
-    /// if no registry was asked.
+    /// if no push was requested.
     pub sent: Option<&'a [Sent]>,
     /// True if nothing was sent because of `--dry-run`.
     pub dry_run: bool,
 }
 
 impl Outcome<'_> {
-    /// Returns the reference of the image by its digest, `REGISTRY/REPOSITORY@DIGEST`. If no
-    /// registry is known, the registry is left out.
+    /// Returns the reference of the image: `REGISTRY/REPOSITORY@DIGEST`. If no registry is known,
+    /// the reference is `REPOSITORY@DIGEST`.
     pub fn reference(&self) -> String {
         match self.registry {
             Some(registry) => format!("{registry}/{}@{}", self.repository, self.image.digest),
@@ -39,8 +39,8 @@ impl Outcome<'_> {
         }
     }
 
-    /// Returns the line that names the registry to which the image was sent, or would be sent
-    /// without `--dry-run`. `None` if no registry was asked.
+    /// Returns a line that names the registry to which the image was pushed, or would be pushed
+    /// without `--dry-run`. Returns `None` if no push was requested.
     pub fn place(&self) -> Option<String> {
         let registry = self.registry?;
         self.sent?;
@@ -51,8 +51,8 @@ impl Outcome<'_> {
         })
     }
 
-    /// Returns the blobs and attachments of the image as aligned lines, with sums of their bytes if
-    /// a registry was asked.
+    /// Returns a text table with a line for each blob and attached artifact of the image. If a push
+    /// was requested, the table has the sums of their bytes.
     pub fn table(&self) -> String {
         let attached = self
             .image
@@ -62,7 +62,8 @@ impl Outcome<'_> {
         table(self.image, self.sent, self.dry_run) + &attached.collect::<String>()
     }
 
-    /// Prints the result to standard output: the image's reference as text, or a JSON object.
+    /// Prints the result to standard output: the image's reference as text, or everything as a JSON
+    /// object.
     pub fn print(&self, format: Format) {
         let text = match format {
             Format::Text => self.reference(),
@@ -102,8 +103,9 @@ impl Outcome<'_> {
     }
 }
 
-/// Returns the blobs of an image as aligned lines, with the result of the push for each if a
-/// registry was asked. In a dry run the lines say what would be sent.
+/// Returns a text table with a line for each blob of an image. `sent` has the result of the push
+/// for each blob, or is `None` if no push was requested. If `dry_run` is true, the lines say what
+/// would be sent.
 pub fn table(image: &WrittenImage, sent: Option<&[Sent]>, dry_run: bool) -> String {
     let mut text = String::new();
     for (index, blob) in image.blobs.iter().enumerate() {
@@ -150,7 +152,8 @@ pub fn table(image: &WrittenImage, sent: Option<&[Sent]>, dry_run: bool) -> Stri
     text
 }
 
-/// Returns the word for the result of the push of a blob, as in the JSON object on standard output.
+/// Returns the word for the result of the push of a blob, which the JSON object on standard output
+/// has.
 fn word(sent: Sent) -> &'static str {
     match sent {
         Sent::Skipped => "skipped",

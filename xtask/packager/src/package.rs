@@ -29,7 +29,8 @@ use crate::{component, functions_app, libraries, manifest_file, shell};
 /// Port that the Functions host listens on in its own images.
 const FUNCTIONS_PORT: u16 = 80;
 
-/// Runs `cargo xtask package`.
+/// Runs `cargo xtask package`: builds an image from a scorer's manifest, and pushes the image if a
+/// push is wanted.
 pub fn run(args: PackageArgs) -> Result<(), Failure> {
     let manifest = manifest_file::read(&args.manifest)?;
     let registry = args
@@ -183,8 +184,9 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Checks that a base image has the shared libraries that a dynamically linked host needs. The
-/// layers of the base are fetched for this check.
+/// Checks that a base image has the shared libraries that a dynamically linked host needs. `parts`
+/// has the ONNX Runtime library, which needs libraries as well. The layers of the base are fetched
+/// for this check.
 fn libraries_are_there(
     host: &Path,
     parts: Option<&GraphParts>,
@@ -206,14 +208,14 @@ fn libraries_are_there(
     libraries::check(host, &needs, &base.name, &layers)
 }
 
-/// Returns the folder for the layers of base images, in the target folder. Layers are kept there,
-/// because a base image is large and rarely changes.
+/// Returns the path of the folder in the target folder that keeps the layers of base images. They
+/// are kept because a base image is large and rarely changes.
 fn base_folder() -> PathBuf {
     workspace::target().join("base-blobs")
 }
 
-/// Returns the folder with the layers of the base image, after fetching the layers. Returns `None`
-/// if the layout will not contain them.
+/// Fetches the layers of the base image, and returns the path of the folder with the layers.
+/// Returns `None` if the layout will not contain them.
 fn base_blobs(
     args: &PackageArgs,
     place: &BasePlace,

@@ -36,7 +36,8 @@ pub enum Part {
     ConvertLibraries,
 }
 
-/// Runs the command `part`: prints the path of the part to standard output.
+/// Runs the command `part`: builds or fetches a part, and prints the path of the part to standard
+/// output.
 pub fn run(args: &PartArgs) -> Result<(), Failure> {
     let path = match args.part {
         Part::Host => host_program::build(Kind::Developer)?,

@@ -50,7 +50,7 @@ pub struct PushArgs {
     pub output: Format,
 }
 
-/// Runs `cargo xtask push`.
+/// Runs `cargo xtask push`: pushes the image of an OCI image layout to a registry.
 pub fn run(args: &PushArgs) -> Result<(), Failure> {
     let found = reading::read(&args.layout)?;
     let tag = args
@@ -81,8 +81,8 @@ pub fn run(args: &PushArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Finds the registry with the base layers that a layout names but does not hold. Returns `None` if
-/// the layout holds every blob.
+/// Returns the place of the base image whose layers a layout names but does not contain. Returns
+/// `None` if the layout contains every blob.
 fn base_place(
     args: &PushArgs,
     identity: &Identity,

@@ -9,12 +9,13 @@ use scorebox_host::manifest::names::is_variable;
 use scorebox_host::text::{NAME_BYTES, printable, quoted};
 use scorebox_workspace::failure::Failure;
 
-/// A checked name of an environment variable.
+/// A valid name of an environment variable.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Variable(String);
 
 impl Variable {
-    /// Checks a variable name that comes from outside of this program.
+    /// Checks the name of an environment variable that comes from outside of this program. Fails if
+    /// the name is invalid.
     pub fn new(name: &str) -> Result<Self, Failure> {
         if is_variable(name) {
             return Ok(Self(name.to_owned()));
@@ -28,13 +29,13 @@ impl Variable {
         ))
     }
 
-    /// Wraps a variable name that this program itself chose.
+    /// Wraps the name of an environment variable that this program itself chose.
     pub fn fixed(name: &'static str) -> Self {
         debug_assert!(is_variable(name), "{name}");
         Self(name.to_owned())
     }
 
-    /// Returns the name of the variable.
+    /// Returns the name of the environment variable.
     pub fn name(&self) -> &str {
         &self.0
     }
@@ -44,7 +45,7 @@ impl Variable {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
     script: String,
-    /// True if a program could take the word for a flag.
+    /// True if a program could mistake the word for a flag.
     looks_like_a_flag: bool,
 }
 
@@ -57,7 +58,7 @@ impl Word {
         }
     }
 
-    /// Creates a word that the shell expands to a variable's value.
+    /// Creates a word that the shell expands to the value of a variable.
     pub fn value_of(variable: &Variable) -> Self {
         Self {
             script: format!("\"${}\"", variable.name()),
@@ -65,7 +66,7 @@ impl Word {
         }
     }
 
-    /// Joins this word and another one to a single word.
+    /// Joins this word and another word into a single word.
     pub fn and(mut self, other: &Self) -> Self {
         self.script.push_str(&other.script);
         self
@@ -77,7 +78,7 @@ impl Word {
 pub struct Command(String);
 
 impl Command {
-    /// Begins a command with fixed text, e.g. `az group create`.
+    /// Starts a command with fixed text, e.g. `az group create`.
     pub fn new(words: &'static str) -> Self {
         Self(words.to_owned())
     }
@@ -126,29 +127,30 @@ impl Script {
         self.0.push('\n');
     }
 
-    /// Adds a comment to the script. The comment stays one line for any text.
+    /// Adds a comment of one line to the script. Characters of the text that could end the line are
+    /// escaped.
     pub fn comment(&mut self, text: &str) {
         let _ = writeln!(self.0, "# {}", printable(text));
     }
 
-    /// Adds a command to the script.
+    /// Adds a command that the script runs.
     pub fn run(&mut self, command: Command) {
         self.0.push_str(&command.0);
         self.0.push('\n');
     }
 
-    /// Adds a command, and keeps the output of the command in a variable of the script.
+    /// Adds a command whose output the script stores in a variable.
     pub fn keep(&mut self, variable: &Variable, command: Command) {
         let _ = writeln!(self.0, "{}=$({})", variable.name(), command.0);
     }
 
-    /// Adds a line that prints `https://` and the output of a command when the script runs.
+    /// Adds a line that prints `https://`, followed by the output of a command.
     pub fn print_address(&mut self, command: Command) {
         let _ = writeln!(self.0, "echo \"https://$({})\"", command.0);
     }
 
-    /// Adds a line that ends the running script unless a variable is set. `why` is the purpose of
-    /// the variable.
+    /// Adds a line that ends the script with an error if a variable is not set. `why` is the
+    /// purpose of the variable.
     pub fn demand(&mut self, variable: &Variable, why: &'static str) {
         // The shell expands inside the braces. Outside of them it joins quoted parts.
         let _ = writeln!(self.0, ": \"${{{}:?{}}}\"", variable.name(), escaped(why));
@@ -160,8 +162,8 @@ impl Script {
     }
 }
 
-/// Quotes a text so that the shell reads exactly this text. Plain words are not quoted, so that the
-/// script is easy to read.
+/// Quotes a text so that the shell reads it as a word with exactly this text. Plain words are not
+/// quoted, so that the script is easy to read.
 pub fn literal(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@=+,%".contains(&b);
     // Some shells would read a leading `=` as a path. A leading `-` needs no quotes, and they would
@@ -172,14 +174,14 @@ pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// Quotes a path or name for a command that is shown to a person, e.g. after `next:`.
+/// Quotes a path or name in a command that is shown to a person, e.g. after `next:`.
 pub fn argument(text: &str) -> String {
     // A control character would reach the terminal. A name with one cannot be copied from there in
     // any case.
     literal(&printable(text))
 }
 
-/// Escapes a text for use in a script inside double quotes and `${…}`.
+/// Escapes a text for a script, for use within double quotes and `${…}`.
 fn escaped(text: &'static str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -218,7 +220,8 @@ mod tests {
         "#!&|<>(){}",
     ];
 
-    /// Runs a script with `sh` and returns what it prints, to see which arguments a program gets.
+    /// Runs a script with `sh` and returns its output, which shows the arguments that a program
+    /// gets.
     fn read_back(script: &str) -> String {
         let output = Process::new("sh")
             .args(["-euc", script])

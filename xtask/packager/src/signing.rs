@@ -22,17 +22,18 @@ use serde_json::json;
 pub const STATEMENT_MEDIA_TYPE: &str = "application/vnd.in-toto+json";
 /// Maximum size of a key file, in bytes. No PEM file of a key is larger.
 const LARGEST_KEY_BYTES: u64 = 64 << 10;
-/// Fix for a file that holds no private key.
+/// Fix in the error for a file that contains no private key.
 const PRIVATE_KEY: &str = "make a key with `openssl genpkey -algorithm EC -pkeyopt \
                            ec_paramgen_curve:P-256 -out scorebox.key`; `cosign import-key-pair \
                            --key scorebox.key` gives cosign the same one";
-/// Fix for a file that holds no public key.
+/// Fix in the error for a file that contains no public key.
 const PUBLIC_KEY: &str = "get it from the private key with `openssl pkey -in scorebox.key -pubout`";
 
-/// A private key of the curve P-256. Its `Debug` output does not show the key.
+/// A private key of the curve P-256, which makes signatures. Its `Debug` output does not show the
+/// key.
 pub struct Key(SigningKey);
 
-/// A public key of the curve P-256.
+/// A public key of the curve P-256, which verifies signatures.
 #[derive(Debug, Clone)]
 pub struct PublicKey(VerifyingKey);
 
@@ -53,8 +54,8 @@ struct EnvelopeSignature {
 }
 
 impl Key {
-    /// Reads a private key of the curve P-256 from a PEM file. The format is PKCS #8 or SEC 1,
-    /// without a password.
+    /// Reads a private key of the curve P-256 from a PEM file. The key must be in the format PKCS
+    /// #8 or SEC 1, and without a password.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let text = SecretString::from(read(path, PRIVATE_KEY)?);
         let text = text.expose_secret();
@@ -76,15 +77,15 @@ impl Key {
             .ok_or_else(|| refused("holds no private key of the curve P-256 in PEM"))
     }
 
-    /// Signs bytes, and returns the signature as ASN.1 DER. Equal keys and bytes give equal
-    /// signatures (RFC 6979).
+    /// Signs bytes, and returns the signature as ASN.1 DER. The same key and bytes always give the
+    /// same signature (RFC 6979).
     fn sign(&self, bytes: &[u8]) -> Vec<u8> {
         let signature: Signature = self.0.sign(bytes);
         signature.to_der().as_bytes().to_vec()
     }
 
-    /// Signs an image as cosign does. Returns the payload, and its signature in base64 for cosign's
-    /// annotation.
+    /// Signs the image with this reference and digest as cosign does. Returns the payload, and the
+    /// signature of the payload in base64 for cosign's annotation.
     pub fn sign_image(&self, reference: &str, digest: &Digest) -> (Vec<u8>, String) {
         let payload = json!({
             "critical": {
@@ -99,8 +100,8 @@ impl Key {
         (payload, signature)
     }
 
-    /// Signs an in-toto statement, and returns a DSSE envelope with the statement and its
-    /// signature.
+    /// Signs an in-toto statement, and returns a DSSE envelope with the statement and its signature
+    /// as JSON.
     pub fn sign_statement(&self, statement: &[u8]) -> Vec<u8> {
         let sig = STANDARD.encode(self.sign(&encoded(STATEMENT_MEDIA_TYPE, statement)));
         let envelope = Envelope {
@@ -140,8 +141,8 @@ impl PublicKey {
             })
     }
 
-    /// Returns true if `signature`, which is DER in base64, was made over `bytes` with the private
-    /// key of this public key.
+    /// Returns true if `signature` is a signature over `bytes` that was made with the private key
+    /// of this public key. `signature` is DER in base64.
     pub fn verify(&self, bytes: &[u8], signature: &str) -> bool {
         let der = STANDARD.decode(signature).ok();
         let signature = der.and_then(|der| DerSignature::try_from(der.as_slice()).ok());
@@ -149,8 +150,8 @@ impl PublicKey {
     }
 }
 
-/// Returns the digest of the image that a cosign payload names. `None` if the payload does not name
-/// one.
+/// Returns the digest of the image that is named in the payload of a cosign signature. Returns
+/// `None` if the payload does not name a digest.
 pub fn signed_digest(payload: &[u8]) -> Option<Digest> {
     let payload: serde_json::Value = serde_json::from_slice(payload).ok()?;
     Digest::parse(
@@ -160,8 +161,8 @@ pub fn signed_digest(payload: &[u8]) -> Option<Digest> {
     )
 }
 
-/// Returns the statement in a DSSE envelope, and true if the envelope is signed with `key`. Returns
-/// `None` if the envelope cannot be read.
+/// Returns the statement in a DSSE envelope, and true if the private key of `key` signed the
+/// envelope. Returns `None` if the envelope cannot be parsed.
 pub fn opened(envelope: &[u8], key: Option<&PublicKey>) -> Option<(Vec<u8>, bool)> {
     let envelope: Envelope = serde_json::from_slice(envelope).ok()?;
     let statement = STANDARD.decode(&envelope.payload).ok()?;
@@ -176,7 +177,7 @@ pub fn opened(envelope: &[u8], key: Option<&PublicKey>) -> Option<(Vec<u8>, bool
 }
 
 /// Returns the bytes that the signature of a DSSE envelope covers. They include the type of the
-/// payload, so that a statement cannot pass for another type of payload.
+/// payload, so that a statement cannot be mistaken for a payload of another type.
 fn encoded(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     let head = format!(
         "DSSEv1 {} {payload_type} {} ",
@@ -186,7 +187,8 @@ fn encoded(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     [head.as_bytes(), payload].concat()
 }
 
-/// Reads the file of a key. `fix` says how to make such a file.
+/// Reads a file that contains a key. `fix` is the instruction in the error if the file cannot be
+/// read.
 fn read(path: &Path, fix: &str) -> Result<String, Failure> {
     let unreadable = |error: std::io::Error| Failure::unreadable(path, error, fix);
     let size = std::fs::metadata(path).map_err(unreadable)?.len();

@@ -7,14 +7,14 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
-/// Tests of this process that have been reported.
+/// Names of the tests of this process that were reported as skipped.
 static REPORTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Reports that a test, or a part of it, does not run. A test counts once as skipped, with the
-/// first reason.
+/// Reports that the running test, or a part of it, is skipped for this reason. A test is counted
+/// once, with its first reason.
 ///
 /// # Panics
-/// In continuous integration, where no test may be skipped.
+/// Panics in continuous integration, where no test may be skipped.
 pub fn skip(reason: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     let line = format!("{test}: {reason}");

@@ -7,12 +7,13 @@ use std::path::PathBuf;
 
 use scorebox_workspace::failure::Failure;
 
-/// Paths of staged files and folders, each with the path in the project that it stands for.
+/// Pairs of the path of a staged file or folder and the path in the project that replaces it in
+/// messages.
 #[derive(Debug)]
 pub struct StagedPaths(Vec<(String, String)>);
 
 impl StagedPaths {
-    /// Creates the list from pairs of a staged path and the path in the project.
+    /// Creates the list from pairs of a staged path and a path in the project.
     pub fn new(pairs: impl IntoIterator<Item = (PathBuf, PathBuf)>) -> Self {
         // Collected from its parts, a path loses the slash at its end.
         let shown = |path: PathBuf| path.components().collect::<PathBuf>().display().to_string();
@@ -25,7 +26,7 @@ impl StagedPaths {
         Self(paths)
     }
 
-    /// Replaces every staged path in the texts of a failure.
+    /// Replaces every staged path in the texts of a failure by the path in the project.
     pub fn renamed(&self, failure: Failure) -> Failure {
         let replaced = |text: String| {
             self.0.iter().fold(text, |text, (staged, original)| {

@@ -12,35 +12,38 @@ use scorebox_workspace::workspace::{self, GUEST_TARGET};
 
 use crate::programs::{Packager, Stop};
 
-/// Environment variable that gives the tests the root folder of the workspace.
+/// Name of the environment variable with the root folder of the workspace, for the tests.
 const WORKSPACE_VARIABLE: &str = "SCOREBOX_WORKSPACE";
-/// Environment variable that gives the tests the path of the host program for developers.
+/// Name of the environment variable with the path of the host program for developers, for the
+/// tests.
 const HOST_VARIABLE: &str = "SCOREBOX_HOST_PROGRAM";
-/// Environment variable that gives the tests the path of the host program for images.
+/// Name of the environment variable with the path of the host program for images, for the tests.
 const IMAGE_HOST_VARIABLE: &str = "SCOREBOX_IMAGE_HOST_PROGRAM";
-/// Environment variable that gives the tests the path of the host program for images with a graph.
+/// Name of the environment variable with the path of the host program for images with a graph, for
+/// the tests.
 const GRAPHS_HOST_VARIABLE: &str = "SCOREBOX_GRAPHS_HOST_PROGRAM";
-/// Environment variable that gives the tests, and the host, the path of the library that runs
-/// graphs.
+/// Name of the environment variable with the path of the ONNX Runtime library, which runs graphs,
+/// for the tests and the host.
 const ENGINE_VARIABLE: &str = "SCOREBOX_ENGINE_LIBRARY";
-/// Environment variable that gives the tests the path of the packager, which runs the commands of
-/// `cargo xtask` that are about scorers and images.
+/// Name of the environment variable with the path of the packager, for the tests. The packager runs
+/// the commands of `cargo xtask` that are about scorers and images.
 const XTASK_VARIABLE: &str = "SCOREBOX_XTASK";
-/// Environment variable that gives the tests the path of the program that runs `cargo xtask bench`
-/// and `cargo xtask soak`.
+/// Name of the environment variable with the path of the program that runs `cargo xtask bench` and
+/// `cargo xtask soak`, for the tests.
 const TRIALS_VARIABLE: &str = "SCOREBOX_TRIALS";
-/// Environment variable that gives the tests the path of this program, which runs the chores of the
-/// repository.
+/// Name of the environment variable with the path of this program, for the tests. This program runs
+/// the chores of the repository.
 const CHORES_VARIABLE: &str = "SCOREBOX_CHORES";
-/// Environment variable that gives the tests the folder of the compiled test guests.
+/// Name of the environment variable with the folder of the compiled test guests, for the tests.
 const PROGRAMS_VARIABLE: &str = "SCOREBOX_PROGRAMS";
-/// Environment variable that gives the tests the folder that has one app folder per example.
+/// Name of the environment variable with the folder that contains one app folder for each example,
+/// for the tests.
 const APPS_VARIABLE: &str = "SCOREBOX_APPS";
 
 /// File name of a scorer's manifest.
 const MANIFEST_FILE: &str = "scorebox.toml";
 
-/// Paths of the programs and folders that were built for the tests.
+/// Paths of the programs and folders that are built for the tests.
 pub struct Places {
     host: PathBuf,
     packager: Packager,
@@ -84,7 +87,8 @@ impl Places {
         })
     }
 
-    /// Returns the environment variables that tell the tests the paths of programs and folders.
+    /// Returns the environment variables with the paths of programs and folders for the tests. Each
+    /// is a pair of a name and a value.
     pub fn variables(&self) -> [(&'static str, PathBuf); 8] {
         [
             (WORKSPACE_VARIABLE, workspace::root()),
@@ -106,7 +110,8 @@ pub struct ImageHosts {
 }
 
 impl ImageHosts {
-    /// Builds both programs. Each is linked on one core for minutes.
+    /// Builds the host program without graphs and the host program with graphs. Linking each takes
+    /// minutes on one core.
     pub fn build() -> Result<Self, Failure> {
         let build = || -> Result<Self, Stop> {
             let packager = Packager::build()?;
@@ -118,8 +123,8 @@ impl ImageHosts {
         build().map_err(Failure::from)
     }
 
-    /// Returns the environment variables that tell the tests the paths of the host programs for
-    /// images.
+    /// Returns the environment variables with the paths of the host programs for images. Each is a
+    /// pair of a name and a value.
     pub fn variables(&self) -> [(&'static str, PathBuf); 2] {
         [
             (IMAGE_HOST_VARIABLE, self.plain.clone()),
@@ -128,7 +133,8 @@ impl ImageHosts {
     }
 }
 
-/// Builds the test guests and returns their folder.
+/// Builds the test guests and returns the path of their folder. `root` is the root folder of the
+/// workspace.
 fn guests(root: &Path) -> Result<PathBuf, Failure> {
     let arguments = [
         "--release",
@@ -154,7 +160,7 @@ fn guests(root: &Path) -> Result<PathBuf, Failure> {
     }))
 }
 
-/// Returns the paths of the manifests of the examples in a folder, sorted by name.
+/// Returns the paths of the manifests of all examples in the folder `dir`, sorted by name.
 fn examples(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     let entries = std::fs::read_dir(dir).map_err(|error| Failure::file(dir, "be listed", error))?;
     let manifests = entries.filter_map(|entry| Some(entry.ok()?.path().join(MANIFEST_FILE)));

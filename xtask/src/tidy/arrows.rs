@@ -9,8 +9,8 @@ use super::source_text::views;
 /// Folder of the host's modules, relative to the workspace's root.
 const ROOT: &str = "host/src/";
 
-/// Names of the host's modules that are crates of their own, with the names of these crates. Their
-/// `Cargo.toml` says what they may use.
+/// Names of the host's modules that are separate crates, each with the name of its crate. The
+/// `Cargo.toml` of each crate states what it may use.
 const CRATES: &[(&str, &str)] = &[
     ("manifest", "scorebox_manifest"),
     ("redis", "scorebox_store"),
@@ -18,7 +18,7 @@ const CRATES: &[(&str, &str)] = &[
 ];
 
 /// Each module of the host with the modules that it may use. A module comes after every module that
-/// it may use, so no arrow runs upward and there are no circles.
+/// it may use, so there are no circular uses.
 const ARROWS: &[(&str, &[&str])] = &[
     ("container", &[]),
     ("text", &[]),
@@ -153,8 +153,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Finds the uses of other modules in one file of the host that the table of allowed uses does not
-/// contain. The files of the program and `lib.rs` may use every module.
+/// Finds uses of other modules in one file of the host that the table of allowed uses does not
+/// contain. `main.rs`, `lib.rs` and the commands may use every module. `file` is the path relative
+/// to the workspace's root, and `text` is the content.
 pub fn check(file: &str, text: &str) -> Vec<Finding> {
     let Some(path) = file.strip_prefix(ROOT) else {
         return Vec::new();

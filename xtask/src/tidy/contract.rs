@@ -14,12 +14,12 @@ use super::{Finding, read, walk};
 
 const CHANGES: &str = "wit/CHANGES.md";
 const LOCK: &str = "wit/deps/deps.lock";
-/// Beginning of the line of `wit/CHANGES.md` that holds the hash of the contract.
+/// Start of the line of `wit/CHANGES.md` that contains the hash of the contract.
 const HASH_LINE: &str = "Hash of the printed contract: ";
 const BLESS: &str = "`cargo xtask tidy --bless`";
 
 /// Compares the hash in `wit/CHANGES.md` with the contract, and the hashes in `wit/deps/deps.lock`
-/// with the vendored packages.
+/// with the vendored packages. Returns a finding for each difference.
 pub fn check(root: &Path) -> Result<Vec<Finding>, Failure> {
     let changes = std::fs::read_to_string(root.join(CHANGES)).unwrap_or_default();
     let lock = std::fs::read_to_string(root.join(LOCK)).unwrap_or_default();
@@ -43,8 +43,9 @@ pub fn bless(root: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the hash of the contract as the reference printer prints it. Blank lines and the order
-/// of files do not count. Comments do, because they are the contract's documentation.
+/// Returns the hash of the contract as the WIT printer `WitPrinter` prints it. Blank lines and the
+/// order of files do not change the hash. Comments do, because they are the contract's
+/// documentation.
 fn contract_hash(root: &Path) -> Result<Digest, Failure> {
     let (resolve, package) = parse(root, Resolve::default())?;
     let mut printer = WitPrinter::default();
@@ -54,8 +55,8 @@ fn contract_hash(root: &Path) -> Result<Digest, Failure> {
     Ok(Digest::of(printer.output.to_string().as_bytes()))
 }
 
-/// Reads the contract and the packages in `wit/deps` into `resolve`, which says whether unstable
-/// items are read. Also returns the package of the contract.
+/// Reads the contract and the packages in `wit/deps` into `resolve`, and returns `resolve` and the
+/// package of the contract. The settings of `resolve` determine whether unstable items are read.
 pub fn parse(root: &Path, mut resolve: Resolve) -> Result<(Resolve, PackageId), Failure> {
     let (package, _) = resolve
         .push_dir(root.join("wit"))
@@ -111,8 +112,8 @@ fn with_hash(changes: &str, hash: &Digest) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Returns the text of `wit/deps/deps.lock`: one line with the hash of each vendored file, sorted
-/// by name.
+/// Returns the text of `wit/deps/deps.lock`: a comment, and a line with the hash of each vendored
+/// file, sorted by name.
 fn lock_text(root: &Path) -> Result<String, Failure> {
     let deps = root.join("wit/deps");
     let mut text = format!("# Vendored WIT packages; written by {BLESS}.\n");

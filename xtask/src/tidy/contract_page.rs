@@ -29,7 +29,8 @@ const STANDARDS: GeneratedPart = GeneratedPart {
     problem: "the reference of the standards differs from wit/deps/*.wit",
 };
 
-/// Compares the references on the pages of `wit/` with the WIT files.
+/// Compares the generated references on the pages of `wit/` with the WIT files. Returns a finding
+/// for each difference.
 pub fn check(root: &Path) -> Result<Vec<Finding>, Failure> {
     let (contract, standards) = references(root)?;
     let findings = [
@@ -39,14 +40,16 @@ pub fn check(root: &Path) -> Result<Vec<Finding>, Failure> {
     Ok(findings.into_iter().flatten().collect())
 }
 
-/// Writes the references into the pages of `wit/`.
+/// Generates the reference of the contract and that of the standards from the WIT files, and writes
+/// them into the pages of `wit/`.
 pub fn bless(root: &Path) -> Result<(), Failure> {
     let (contract, standards) = references(root)?;
     CONTRACT.bless(root, &contract)?;
     STANDARDS.bless(root, &standards)
 }
 
-/// Returns the reference of the contract, and that of the standards in `wit/deps`.
+/// Returns the reference of the contract, and the reference of the standards in `wit/deps`. Both
+/// are Markdown.
 fn references(root: &Path) -> Result<(String, String), Failure> {
     // What is tried out is on the page, too.
     let resolve = Resolve {
@@ -60,8 +63,9 @@ fn references(root: &Path) -> Result<(String, String), Failure> {
     ))
 }
 
-/// Returns the reference of the interfaces of some packages in Markdown, sorted by their names. The
-/// names of interfaces that are not in the package `main` include the package.
+/// Returns a reference in Markdown of the interfaces in the packages for which `is_wanted` returns
+/// true, sorted by their names. The names of interfaces that are not in the package `main` include
+/// the package.
 fn reference(resolve: &Resolve, main: PackageId, is_wanted: impl Fn(PackageId) -> bool) -> String {
     let interfaces: BTreeMap<String, InterfaceId> = resolve
         .interfaces
@@ -87,10 +91,10 @@ fn reference(resolve: &Resolve, main: PackageId, is_wanted: impl Fn(PackageId) -
     page.blocks.join("\n\n") + "\n"
 }
 
-/// A reference that is being written.
+/// A page with a reference of interfaces that is being written.
 struct Page<'a> {
     resolve: &'a Resolve,
-    /// Headings, paragraphs, tables and code, which blank lines separate.
+    /// Headings, paragraphs, tables and code blocks of the page. Blank lines separate them.
     blocks: Vec<String>,
 }
 
@@ -136,8 +140,8 @@ impl Page<'_> {
         }
     }
 
-    /// Returns the name of the interface from which an interface takes a type by `use`. Returns
-    /// `None` if the interface defines the type itself.
+    /// Returns the name of the interface from which the interface `user` takes a type with `use`.
+    /// Returns `None` if `user` defines the type itself.
     fn source(&self, definition: &TypeDef, user: InterfaceId) -> Option<String> {
         let TypeDefKind::Type(Type::Id(source)) = definition.kind else {
             return None;
@@ -205,7 +209,8 @@ impl Page<'_> {
     }
 }
 
-/// Returns a table of names with their meanings, or a list of the names if none has a meaning.
+/// Returns a Markdown table of names and their meanings, or a list of the names if none of them has
+/// a meaning. `kind` is the heading of the names.
 fn names<'a>(kind: &str, all: impl Iterator<Item = (&'a String, &'a Docs)> + Clone) -> String {
     if all.clone().all(|(_, docs)| docs.is_empty()) {
         let all: Vec<_> = all.map(|(name, _)| code(name)).collect();
@@ -231,7 +236,7 @@ fn wit(text: &str) -> String {
     format!("```wit\n{text}\n```")
 }
 
-/// Returns a doc comment as the cell of a table.
+/// Formats a doc comment as one line for a cell of a Markdown table.
 fn line(docs: &Docs) -> String {
     let text = docs.contents.as_deref().unwrap_or_default();
     let words: Vec<_> = text.split_whitespace().collect();

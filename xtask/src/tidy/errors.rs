@@ -7,17 +7,17 @@ use super::Finding;
 use super::layers::before_tests;
 use super::source_text::views;
 
-/// Folders of the code whose errors have types.
+/// Folders in which the errors of results must have types of their own.
 const TYPED: &[&str] = &["host/", "xtask/"];
 
-/// Types that say nothing about an error but its text, without white space.
+/// Types, without white space, that are only the text of an error.
 const TEXTS: &[&str] = &["String", "(String,String)"];
 
-/// Beginnings of the type aliases with which a trait asks for an error.
+/// Starts of the associated types that a trait requires for an error.
 const ALIASES: &[&str] = &["type Err =", "type Error ="];
 
-/// Finds the results in one file whose error is a text or a pair of texts. Tests may use such
-/// results.
+/// Finds results in one file whose error is a text or a pair of texts. Tests may use such results.
+/// `file` is the path relative to the workspace's root, and `text` is the content.
 pub fn check(file: &str, text: &str) -> Vec<Finding> {
     if !TYPED.iter().any(|folder| file.starts_with(folder)) || is_test(file) {
         return Vec::new();
@@ -47,13 +47,13 @@ pub fn check(file: &str, text: &str) -> Vec<Finding> {
         .collect()
 }
 
-/// Returns true for a file of unit tests.
+/// Returns true if a path is that of a file with unit tests.
 fn is_test(file: &str) -> bool {
     file.contains("/tests/") || file.ends_with("/tests.rs") || file.ends_with("_tests.rs")
 }
 
-/// Returns the generic arguments at the beginning of a text, up to the bracket that closes them,
-/// without white space.
+/// Returns the generic arguments at the start of a text, up to the bracket that closes them. `text`
+/// starts after the opening bracket. The arguments are returned without white space.
 fn arguments(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut argument = String::new();

@@ -9,24 +9,25 @@ use scorebox_workspace::failure::Failure;
 
 use super::{Finding, read};
 
-/// A part of a page that is written from the code.
+/// A part of a page that is generated from the code.
 pub struct GeneratedPart {
-    /// Path of the page, relative to the workspace's root.
+    /// Path of the page that contains the part, relative to the workspace's root.
     pub page: &'static str,
-    /// Name of the part in the lines that mark it.
+    /// Name of the part in the lines of the page that mark it.
     pub part: &'static str,
-    /// Description of the problem if the part is not what the code says.
+    /// Description of the problem if the part differs from the text that the code generates.
     pub problem: &'static str,
 }
 
 impl GeneratedPart {
-    /// Compares the part of the page with the text that the code gives.
+    /// Compares the part of the page with `text`, which the code generates. Returns a finding if
+    /// they differ.
     pub fn check(&self, root: &Path, text: &str) -> Option<Finding> {
         let page = std::fs::read_to_string(root.join(self.page)).unwrap_or_default();
         self.compare(&page, text)
     }
 
-    /// Writes the text that the code gives into the part of the page.
+    /// Writes `text`, which the code generates, into the part of the page.
     pub fn bless(&self, root: &Path, text: &str) -> Result<(), Failure> {
         let Self { page, part, .. } = self;
         let file = root.join(page);
@@ -42,7 +43,8 @@ impl GeneratedPart {
         Ok(())
     }
 
-    /// Compares the part in the text of the page with the text that the code gives.
+    /// Compares the part in the page's text `page` with `text`, which the code generates. Returns a
+    /// finding if they differ.
     pub fn compare(&self, page: &str, text: &str) -> Option<Finding> {
         if with_part(page, self.part, text).as_deref() == Some(page) {
             return None;

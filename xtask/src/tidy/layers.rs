@@ -6,16 +6,15 @@
 use super::Finding;
 use super::source_text::views;
 
-/// A rule that some files must not mention some names.
+/// A rule that forbids some files to mention some names.
 struct Rule {
-    /// Beginnings of the paths of the files that the rule holds for. An empty text means every
-    /// file.
+    /// Starts of the paths of the files to which the rule applies. An empty text means every file.
     within: &'static [&'static str],
-    /// Paths of the files that the rule does not hold for.
+    /// Paths of the files to which the rule does not apply.
     except: &'static [&'static str],
-    /// Paths and words that the files must not mention.
+    /// Names, which are paths or words, that the files must not mention.
     banned: &'static [&'static str],
-    /// True if the text of strings is searched as well.
+    /// True if the contents of strings are searched as well.
     strings: bool,
     why: &'static str,
 }
@@ -167,8 +166,8 @@ const RULES: &[Rule] = &[
     },
 ];
 
-/// Finds the names in one file that a rule bans there. The tests in the file may mention what they
-/// need.
+/// Finds names in one file that a rule does not allow there. The unit tests in the file may mention
+/// any names. `file` is the path relative to the workspace's root, and `text` is the content.
 pub fn check(file: &str, text: &str) -> Vec<Finding> {
     let rules = RULES.iter().filter(|rule| {
         rule.within.iter().any(|prefix| file.starts_with(prefix)) && !rule.except.contains(&file)
@@ -196,8 +195,8 @@ pub fn check(file: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// Returns the text before the module of unit tests, which is the last one in a file. The
-/// declaration of a test module that has its own file does not count.
+/// Returns the part of a file's text before the module of unit tests, which is the last module in a
+/// file. The declaration of a test module that has its own file does not count.
 pub(super) fn before_tests(view: &str) -> &str {
     const ATTRIBUTE: &str = "\n#[cfg(test)]\nmod ";
     let has_body = |at: &usize| {
@@ -211,8 +210,8 @@ pub(super) fn before_tests(view: &str) -> &str {
         .unwrap_or(view)
 }
 
-/// Returns each banned path or word that the text mentions, with the number of its line. If
-/// `anywhere` is false, only whole names are found.
+/// Returns each name of `banned` that the text mentions, with the number of the line. If `anywhere`
+/// is false, only whole names are found.
 pub(super) fn mentions<'a>(
     view: &str,
     banned: &[&'a str],
@@ -234,8 +233,8 @@ pub(super) fn mentions<'a>(
     found
 }
 
-/// Returns true if a match is a whole name, and the first one of its path. A crate's name counts
-/// only where a path begins.
+/// Returns true if the match of `name` at the offset `at` is a whole name, and the first name in
+/// its path. The name of a crate counts only at the start of a path.
 fn is_whole(view: &str, at: usize, name: &str) -> bool {
     let in_name = |c: char| c.is_alphanumeric() || c == '_';
     let before = view.get(..at).unwrap_or_default();
@@ -249,12 +248,13 @@ fn is_whole(view: &str, at: usize, name: &str) -> bool {
         || is_import(before, after)
 }
 
-/// Returns true if the text around a name is an import of the name alone, as in `use http;`.
+/// Returns true if the text before and after a name is that of an import of only this name, as in
+/// `use http;`.
 fn is_import(before: &str, after: &str) -> bool {
     before.ends_with("use ") && after.starts_with(';')
 }
 
-/// Returns the offsets at which a module is at the top of a `crate::{…}` group.
+/// Returns the byte offsets at which a module is named at the top of a `crate::{…}` group.
 fn grouped(view: &str, module: &str) -> Vec<usize> {
     const OPEN: &str = "crate::{";
     let mut found = Vec::new();

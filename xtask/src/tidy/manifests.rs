@@ -4,7 +4,7 @@
 
 use super::Finding;
 
-/// Folder or manifest of each crate, the crates that it must not depend on, and the reason.
+/// Folder or manifest of each crate, with the crates on which it must not depend and the reason.
 const BANNED: &[(&str, &[&str], &str)] = &[
     (
         "host/",
@@ -62,7 +62,7 @@ const BANNED: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
-/// Crates that take long to compile, or need a C compiler.
+/// Crates that take long to compile or need a C compiler.
 const HEAVY: &[&str] = &[
     "scorebox-host",
     "scorebox-packager",
@@ -77,8 +77,8 @@ const HEAVY: &[&str] = &[
 const CHORES: &str =
     "`cargo xtask tidy` is compiled from nothing in two minutes, without a C compiler";
 
-/// Checks the dependencies in one `Cargo.toml`. `file` is its path relative to the workspace's
-/// root.
+/// Checks the dependencies in one `Cargo.toml`. `file` is the path relative to the workspace's
+/// root, and `text` is the content.
 pub fn check(file: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut section = "";
@@ -114,8 +114,8 @@ pub fn check(file: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// Returns the name of the crate that a line of a `Cargo.toml` adds as a dependency. `None` if the
-/// line does not add one.
+/// Returns the name of the dependency that a line of a `Cargo.toml` declares. Returns `None` if the
+/// line does not declare a dependency. `section` is the name of the line's section.
 fn dependency<'a>(section: &str, line: &'a str) -> Option<&'a str> {
     if !section.ends_with("dependencies") || line.starts_with(['#', '"', ']', '}']) {
         return None;
@@ -124,8 +124,8 @@ fn dependency<'a>(section: &str, line: &'a str) -> Option<&'a str> {
     name.trim().split('.').next()
 }
 
-/// Returns the part of a line of a `Cargo.toml` that can hold a comment: the text from the last
-/// quote or bracket of its value on.
+/// Returns the part of a line of a `Cargo.toml` that can contain a comment: the text from the last
+/// quote or bracket of the value to the end.
 fn after_value(line: &str) -> &str {
     line.rfind(['"', '}', ']'])
         .and_then(|end| line.get(end..))

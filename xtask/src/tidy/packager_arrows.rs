@@ -10,7 +10,7 @@ use super::source_text::views;
 const ROOT: &str = "xtask/packager/src/";
 
 /// Each module of the packager with the modules that it may use. A module comes after every module
-/// that it may use, so no arrow runs upward and there are no circles.
+/// that it may use, so there are no circular uses.
 const ARROWS: &[(&str, &[&str])] = &[
     ("component", &[]),
     ("engine_library", &[]),
@@ -105,8 +105,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Finds the uses of other modules in one file of the packager that the table of allowed uses does
-/// not contain. `command_line` and the roots of the library and the program may use every module.
+/// Finds uses of other modules in one file of the packager that the table of allowed uses does not
+/// contain. `main.rs`, `lib.rs` and `command_line.rs` may use every module. `file` is the path
+/// relative to the workspace's root, and `text` is the content.
 pub fn check(file: &str, text: &str) -> Vec<Finding> {
     let Some(path) = file.strip_prefix(ROOT) else {
         return Vec::new();

@@ -7,19 +7,21 @@ use std::path::{Component, Path, PathBuf};
 
 use super::Finding;
 
-/// Maximum number of lines of README.md, because the front page is read on one screen or two.
+/// Maximum number of lines of README.md, because the front page should fit on one or two screens.
 const README_LINES: usize = 200;
 const README_BYTES: usize = 10_000;
 
 /// Maximum size of a page, in bytes. A longer page should be two pages.
 const PAGE_BYTES: usize = 30_000;
 
-/// Folders of the repository. A word in a command that begins with one of them names a file.
+/// Folders of the repository. A word in a command that starts with one of them is the path of a
+/// file.
 const FOLDERS: &[&str] = &[
     "guest/", "host/", "tests/", "wit/", "xtask/", ".ci/", ".github/",
 ];
 
-/// Checks all Markdown pages. The keys of `pages` are the paths of the pages below `root`.
+/// Checks all Markdown pages. The keys of `pages` are the paths of the pages relative to `root`,
+/// and the values are the texts.
 pub fn check(root: &Path, pages: &BTreeMap<String, String>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (name, text) in pages {
@@ -89,8 +91,9 @@ fn broken_links(
     findings
 }
 
-/// Finds files of this repository that a command block names and that do not exist. Files in a
-/// folder that the page itself makes with `mkdir` need not exist.
+/// Finds paths of missing files of this repository in the command blocks of a page. `name` is the
+/// path of the page, and `text` is its content. Files in a folder that the page itself creates with
+/// `mkdir` need not exist.
 fn missing_files(root: &Path, name: &str, text: &str) -> Vec<Finding> {
     let (mut findings, mut made) = (Vec::new(), Vec::new());
     for (line, text) in blocks(text, &["sh", "bash", "console"]) {
@@ -113,7 +116,7 @@ fn missing_files(root: &Path, name: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// Returns the targets of the links outside of code blocks, each with the number of its line.
+/// Returns the target of each link outside of code blocks, with the number of its line.
 fn links(text: &str) -> Vec<(usize, &str)> {
     let mut found = Vec::new();
     for (line, text) in outside_of_blocks(text) {
@@ -129,7 +132,7 @@ fn links(text: &str) -> Vec<(usize, &str)> {
     found
 }
 
-/// Returns the anchors of a page's headings, as GitHub makes them.
+/// Returns the anchors of a page's headings, in the form that GitHub gives them.
 fn anchors(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (_, line) in outside_of_blocks(text) {
@@ -158,7 +161,7 @@ fn outside_of_blocks(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// Returns the lines of code blocks in one of the given languages, each with its number.
+/// Returns the lines in code blocks of the given languages, each with its line number.
 fn blocks<'a>(text: &'a str, languages: &'a [&str]) -> impl Iterator<Item = (usize, &'a str)> {
     let mut language = None;
     text.lines().enumerate().filter_map(move |(index, line)| {
@@ -176,7 +179,7 @@ fn blocks<'a>(text: &'a str, languages: &'a [&str]) -> impl Iterator<Item = (usi
     })
 }
 
-/// Resolves `.` and `..` in a path without looking at the disk.
+/// Resolves `.` and `..` in a path without accessing the disk.
 fn resolved(path: &Path) -> PathBuf {
     let mut found = PathBuf::new();
     for component in path.components() {

@@ -16,12 +16,13 @@ const TABLE: GeneratedPart = GeneratedPart {
     problem: "the table of settings differs from the program's",
 };
 
-/// Compares the table of settings in `host/docs/settings.md` with the settings that the host knows.
+/// Compares the table of settings in `host/docs/settings.md` with the settings of the host. Returns
+/// a finding if they differ.
 pub fn check(root: &Path) -> Option<Finding> {
     TABLE.check(root, &table(SETTINGS))
 }
 
-/// Writes the table of settings into `host/docs/settings.md`.
+/// Writes the table of the host's settings into `host/docs/settings.md`.
 pub fn bless(root: &Path) -> Result<(), Failure> {
     TABLE.bless(root, &table(SETTINGS))
 }

@@ -3,16 +3,16 @@
 //! Owns a lexer that is just good enough to tell code from comments and strings. Must not know any
 //! rule.
 
-/// The text of a Rust file in two views. What a view leaves out is blank, so that lines and columns
-/// stay the same.
+/// The text of a Rust file in two views. A view replaces the parts that it leaves out by spaces, so
+/// that lines and columns stay the same.
 pub struct SourceText {
-    /// Text without comments and without the contents of strings.
+    /// Text in which comments and the contents of strings are blank.
     pub code: String,
-    /// Text without comments, but with the contents of strings.
+    /// Text in which comments are blank.
     pub with_strings: String,
 }
 
-/// Kind of text that the lexer is in: code, a comment or a string.
+/// Kind of text at the position of the lexer: code, a comment or a string.
 enum Part {
     Code,
     Line,
@@ -21,7 +21,8 @@ enum Part {
     Raw(usize),
 }
 
-/// Returns the two views of the text of a Rust file.
+/// Returns two views of the text of a Rust file: without comments and strings, and without
+/// comments.
 pub fn views(text: &str) -> SourceText {
     let characters: Vec<char> = text.chars().collect();
     let at = |index: usize| characters.get(index).copied().unwrap_or('\0');
@@ -76,8 +77,8 @@ pub fn views(text: &str) -> SourceText {
     SourceText { code, with_strings }
 }
 
-/// Returns the number of `#` between an `r` and the quote at this index. `None` if the string that
-/// begins at the quote is not raw.
+/// Returns the number of `#` between an `r` and the quote at the index `quote`. Returns `None` if
+/// the string that starts at the quote is not raw.
 fn hashes_before(characters: &[char], quote: usize) -> Option<usize> {
     let before = characters.get(..quote)?;
     let hashes = before
@@ -88,8 +89,8 @@ fn hashes_before(characters: &[char], quote: usize) -> Option<usize> {
     (before.iter().rev().nth(hashes) == Some(&'r')).then_some(hashes)
 }
 
-/// Returns the width of the character literal that begins at a quote, in characters. Returns 1 if
-/// the quote belongs to a lifetime.
+/// Returns the width in characters of the character literal that starts at the index `quote`.
+/// Returns 1 if the quote belongs to a lifetime.
 fn character_width(characters: &[char], quote: usize) -> usize {
     let at = |offset: usize| characters.get(quote + offset).copied();
     match (at(1), at(2)) {

@@ -18,8 +18,8 @@ const LEFT_OVER: &[(&str, &str)] = &[
     ),
 ];
 
-/// Checks the rules that hold for each Rust file by itself. `file` is the path relative to the
-/// workspace's root.
+/// Checks the rules that apply to each Rust file by itself. `file` is the path relative to the
+/// workspace's root, and `text` is the content.
 pub fn check(file: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     let doc = module_doc(text);
@@ -93,8 +93,8 @@ fn left_over(file: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// Returns the module doc in lower case and in one line, so that a phrase may break over two lines
-/// anywhere.
+/// Returns the module doc of a Rust file in lower case and in one line, so that a phrase may break
+/// over two lines anywhere.
 fn module_doc(text: &str) -> String {
     let lines = text
         .lines()
@@ -103,8 +103,8 @@ fn module_doc(text: &str) -> String {
     lines.collect::<Vec<_>>().join(" ").to_ascii_lowercase()
 }
 
-/// Returns true for tests, benches and examples. Their module docs do not have to say what the file
-/// must not know.
+/// Returns true if a path is that of a test, a bench or an example. The module docs of these files
+/// do not have to say what the file must not know.
 fn is_test(file: &str) -> bool {
     file.ends_with("/tests.rs")
         || ["tests/", "benches/", "examples/"]

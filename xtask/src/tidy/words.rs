@@ -6,10 +6,10 @@
 use super::Finding;
 use super::source_text::views;
 
-/// Beginnings of a doc comment that show a clause without a subject.
+/// Starts of a doc comment that show a clause without a subject.
 const CLAUSES: &[&str] = &["What", "Who", "Whether", "Of", "The same"];
 
-/// Minimum number of words of a doc comment of one line.
+/// Minimum number of words of a doc comment that has one line.
 const FEWEST_WORDS: usize = 3;
 
 /// Words that the project does not use, each with the word that it uses instead.
@@ -21,11 +21,12 @@ const WORDS: &[(&str, &str)] = &[
     ("whoever", "anyone who"),
 ];
 
-/// Phrases that the project does not use, each with the phrase that it uses instead. They are fine
-/// before a participle or after `there`.
+/// Phrases that the project does not use, each with the phrase that it uses instead. They are
+/// allowed before a participle and after `there`.
 const PHRASES: &[(&str, &str)] = &[("has not", "does not have"), ("is no", "is not a")];
 
-/// Checks the comments and strings of one Rust file. The strings of tests may quote what they want.
+/// Checks the English of the comments and strings in one Rust file. The strings of tests may quote
+/// anything. `file` is the path relative to the workspace's root, and `text` is the content.
 pub fn check(file: &str, text: &str) -> Vec<Finding> {
     // This file has to name the words.
     if file == "xtask/src/tidy/words.rs" {
@@ -75,7 +76,7 @@ fn doc_comments(file: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// Returns the text of a line of a doc comment (`///`). `None` if the line is not part of one.
+/// Returns the text after `///` in a line. Returns `None` if the line is not part of a doc comment.
 fn doc(line: &str) -> Option<&str> {
     let text = line.trim_start().strip_prefix("///")?;
     (!text.starts_with('/')).then_some(text.trim())
@@ -86,7 +87,7 @@ fn begins_with(text: &str, word: &str) -> bool {
     rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric()))
 }
 
-/// Returns the words of a line that the project does not use, each with the word or phrase that it
+/// Returns the words and phrases in a line that the project does not use, each with the one that it
 /// uses instead.
 fn odd_words(line: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
     let words: Vec<String> = line
@@ -109,7 +110,7 @@ fn odd_words(line: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// Returns true if the line contains the phrase where it means `does not have` or `is not a`.
-/// `lower` is the line in lower case.
+/// `lower` is the line in lower case, and `phrase` is one of `PHRASES`.
 fn is_odd(lower: &str, phrase: &str) -> bool {
     let mut rest = lower;
     let mut before = String::new();

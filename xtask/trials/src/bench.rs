@@ -49,7 +49,7 @@ const QUICK_SPAWNS: u32 = 3;
 /// Length of a round of measurements in a run with `--quick`, in seconds.
 const QUICK_SECONDS: f64 = 0.5;
 
-/// Runs `cargo xtask bench`, or the benchmark that its subcommand names.
+/// Runs `cargo xtask bench`, or the benchmark that the subcommand names.
 pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     match &args.command {
         Some(BenchCommand::Redis(args)) => return redis::run(args),
@@ -141,7 +141,8 @@ fn programs(stage: &Stage) -> Vec<(Kind, &Program)> {
     .collect()
 }
 
-/// Starts every server that is measured, and checks one answer of each against scikit-learn's.
+/// Starts every server that is measured, and checks one answer of each server against
+/// scikit-learn's answer.
 fn start(stage: &Stage, question: &Question) -> Result<Vec<(Kind, Server)>, Failure> {
     let mut servers = Vec::new();
     for (kind, program) in programs(stage) {

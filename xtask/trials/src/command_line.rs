@@ -47,7 +47,8 @@ enum Command {
     Soak(SoakArgs),
 }
 
-/// Parses the arguments of this process and runs the command that they name. A failure is printed.
+/// Parses the arguments of this process and runs the command that they name. Prints the failure of
+/// the command, and returns the exit code.
 pub fn run() -> ExitCode {
     scorebox_packager::install_cryptography();
     let outcome = match Cli::parse().command {

@@ -26,7 +26,8 @@ use self::sample::{Agreement, Digit};
 
 /// Folder of the example that the demo packages, relative to the workspace's root.
 const EXAMPLE: &str = "guest/examples/digits";
-/// File with the digits and the answers of scikit-learn, relative to the workspace's root.
+/// Path of the file with the digits and the answers of scikit-learn, relative to the workspace's
+/// root.
 pub const SAMPLE: &str = "tests/data/digits-sample.json";
 
 /// Flags of `demo`.
@@ -40,7 +41,7 @@ pub struct DemoArgs {
     pub port: Option<u16>,
 }
 
-/// Runs `cargo xtask demo`.
+/// Runs `cargo xtask demo`: packages an example, runs its image and scores digits.
 pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     eprintln!("Scorebox demo: package the example in {EXAMPLE}, run its image, score {SAMPLE}");
     toolchain::check(|line| eprintln!("{line}"))?;
@@ -63,17 +64,17 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     runtime.block_on(score(args, &folder, &root, &manifest, &image, &digits))
 }
 
-/// The example `digits` as an image, and the folder with the unpacked content of the image.
+/// The example `digits` as an image, with the folder to which the image was unpacked.
 pub struct Unpacked {
-    /// Manifest of the example.
+    /// Manifest of the example `digits`.
     pub manifest: Manifest,
-    /// Image of the example.
+    /// Image that was built from the example.
     pub image: WrittenImage,
-    /// Folder to which the image was unpacked.
+    /// Path of the folder to which the image was unpacked.
     pub root: PathBuf,
 }
 
-/// Packages the example `digits` into the folder `image` below `folder`, and unpacks the image to
+/// Packages the example `digits` in the folder `image` below `folder`, and unpacks the image into
 /// the folder `root` below `folder`.
 pub fn unpacked(folder: &Path) -> Result<Unpacked, Failure> {
     let manifest = manifest_file::read(&workspace::root().join(EXAMPLE).join(MANIFEST_FILE))?;
@@ -181,7 +182,8 @@ async fn score(
     ))
 }
 
-/// Leaves the host running until Ctrl-C or SIGTERM, and prints a request that a user can try.
+/// Keeps the host running until Ctrl-C or SIGTERM, and prints a request that a user can try. The
+/// body of the request is written to a file in `folder`.
 async fn serve(host: &RunningHost, folder: &Path, digits: &[Digit]) -> Result<(), Failure> {
     let seven: PathBuf = folder.join("seven.json");
     let digit = sample::clearest(digits, 7).or(digits.first());

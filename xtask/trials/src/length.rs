@@ -5,30 +5,31 @@
 use std::num::ParseFloatError;
 use std::ops::RangeInclusive;
 
-/// Reason why a text on the command line is not a length of time.
+/// Reason why a text on the command line is not a valid length of time.
 #[derive(Debug, thiserror::Error)]
 pub enum LengthError {
     /// The text is not a number.
     #[error("not a number of {unit}, e.g. {example} or 0.5")]
     NotANumber {
-        /// Unit in which the length is given, e.g. `seconds`.
+        /// Unit of the length, e.g. `seconds`.
         unit: &'static str,
-        /// Whole number that is shown as an example.
+        /// Whole number that the message shows as an example.
         example: u32,
-        /// Error of the parser.
+        /// Error of the parser for numbers.
         source: ParseFloatError,
     },
-    /// The length is too short or too long, or is not finite.
+    /// The length is out of bounds or not finite.
     #[error("not between {least} and {most}")]
     OutOfBounds {
-        /// Minimum of the length.
+        /// Minimum of the length, in the unit of the command-line argument.
         least: f64,
-        /// Maximum of the length.
+        /// Maximum of the length, in the unit of the command-line argument.
         most: f64,
     },
 }
 
-/// Parses a length of time within bounds. `unit` and `example` are for the error message.
+/// Parses a length of time that must be within `bounds`. `unit` is the unit of the length, and
+/// `example` is an example. Both are for the error message.
 pub fn parse(
     text: &str,
     unit: &'static str,

@@ -31,17 +31,17 @@ use crate::bench::{redis, write};
 use crate::demo::SAMPLE;
 use crate::demo::sample::{self, Digit};
 
-/// Time between two samples of a host's memory, file descriptors and threads. It is shorter in a
-/// short run.
+/// Time between two samples of a host's memory, file descriptors and threads. In a short run, the
+/// time is shorter.
 const SAMPLE_PERIOD: Duration = Duration::from_secs(2);
-/// Time between two restarts of Redis. It is shorter in a short run.
+/// Time between two restarts of Redis. In a short run, the time is shorter.
 const RESTART_PERIOD: Duration = Duration::from_secs(20);
 /// Pause of each client between two calls, so that the machine is busy but not full.
 const PAUSE: Duration = Duration::from_millis(2);
-/// Pause of the main thread before it checks again if a sample or a restart is due.
+/// Pause of the main thread between two checks whether a sample or a restart is due.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Runs `cargo xtask soak`.
+/// Runs `cargo xtask soak`, and prints its figures.
 pub fn run(args: &SoakArgs) -> Result<(), Failure> {
     let program = redis::find_server()?;
     toolchain::check(|line| eprintln!("{line}"))?;
@@ -85,7 +85,8 @@ pub fn run(args: &SoakArgs) -> Result<(), Failure> {
     figures.verdict()
 }
 
-/// Samples the hosts and restarts Redis until the time is over. Returns the number of restarts.
+/// Samples the hosts and restarts Redis until the time is over. Returns the number of restarts of
+/// Redis.
 fn supervise(hosts: &mut Hosts, watch: &mut Watch, time: Duration) -> Result<u32, Failure> {
     let started = Instant::now();
     let sample_period = SAMPLE_PERIOD.min(time / 20);
@@ -107,15 +108,16 @@ fn supervise(hosts: &mut Hosts, watch: &mut Watch, time: Duration) -> Result<u32
     Ok(restarts)
 }
 
-/// Counters and latencies of all calls on one path, which is one kind of call to one host.
+/// Counters and latencies of all calls on one path of the soak. A path is one kind of call to one
+/// host.
 #[derive(Debug, Default)]
 pub struct Tally {
     calls: AtomicU64,
     wrong: AtomicU64,
     lost: AtomicU64,
-    /// Latency of each answer, in microseconds.
+    /// Latency of each answer on the path, in microseconds.
     latencies_us: Mutex<Vec<u32>>,
-    /// Problem of the first call that went wrong. `None` if no call did.
+    /// Problem of the first call on the path that failed. `None` if no call failed.
     first: Mutex<Option<String>>,
 }
 
@@ -132,7 +134,8 @@ impl Tally {
     }
 }
 
-/// Calls one path again and again until `stop` is set. Checks each answer and counts it in `tally`.
+/// Makes the calls of one path again and again until `stop` is true. Checks each answer and counts
+/// it in `tally`. `address` is the address of the host.
 fn call(
     path: &Path,
     address: std::net::SocketAddr,

@@ -12,8 +12,8 @@ use crate::workspace;
 
 /// Arguments of Cargo that select the packages of every build for developers.
 ///
-/// Cargo chooses the features of a dependency by the selected packages. With one selection for all
-/// programs, no large crate is compiled twice.
+/// Cargo chooses the features of a dependency by the selected packages. Because all programs are
+/// built with the same selection, no large crate is compiled twice.
 pub const SELECTION: [&str; 7] = [
     "--release",
     "-p",
@@ -24,27 +24,27 @@ pub const SELECTION: [&str; 7] = [
     "scorebox-host",
 ];
 
-/// A program that runs some of the commands of `cargo xtask`.
+/// A program that runs some commands of `cargo xtask`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Program {
-    /// The product: builds, packages and deploys scorers.
+    /// The packager, which builds, packages and deploys scorers.
     Packager,
-    /// The demo and the measurements of running hosts.
+    /// The trials: the demo and the measurements of running hosts.
     Trials,
 }
 
-/// A command of `cargo xtask` that another program runs.
+/// A command of `cargo xtask` that is forwarded to another program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forwarded {
     /// Name of the command.
     pub name: &'static str,
-    /// Line that `cargo xtask --help` prints about the command.
+    /// Description of the command in one line, which `cargo xtask --help` prints.
     pub about: &'static str,
     /// Program that runs the command.
     pub program: Program,
 }
 
-/// The commands that other programs run, in the order of `cargo xtask --help`.
+/// The commands of `cargo xtask` that other programs run, in the order of `cargo xtask --help`.
 ///
 /// The programs parse the flags of these commands themselves. A unit test of each program compares
 /// its own commands with this table.
@@ -110,7 +110,7 @@ const fn forwarded(name: &'static str, about: &'static str, program: Program) ->
 }
 
 impl Program {
-    /// Returns the name of the program, which is also the name of its package.
+    /// Returns the name of the program, which is also the name of its Cargo package.
     pub fn name(self) -> &'static str {
         match self {
             Self::Packager => "scorebox-packager",
@@ -118,7 +118,7 @@ impl Program {
         }
     }
 
-    /// Builds the program and returns the path of its file.
+    /// Builds the program with Cargo and returns its path.
     pub fn build(self) -> Result<PathBuf, Failure> {
         let arguments = [&SELECTION[..], &["--bin", self.name()]].concat();
         let built = workspace::build(&workspace::root(), &arguments)?;
@@ -134,8 +134,8 @@ impl Program {
         })
     }
 
-    /// Returns the differences between the table and the commands that the program itself defines.
-    /// Hidden commands are left out.
+    /// Returns the differences between the table [`FORWARDED`] and `own`, the commands that the
+    /// program itself defines. Each text describes a command. Hidden commands are left out.
     pub fn differences(self, own: &Command) -> Vec<String> {
         let listed = FORWARDED.iter().filter(|command| command.program == self);
         let listed: Vec<_> = listed

@@ -7,17 +7,18 @@ use std::io::{self, Read, Write};
 
 use sha2::{Digest as _, Sha256};
 
-/// A SHA-256 digest: `sha256:` and 64 lower-case hex digits.
+/// A SHA-256 digest, whose text is `sha256:` and 64 lower-case hex digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(String);
 
 impl Digest {
-    /// Returns the digest of some bytes.
+    /// Returns the digest of the bytes `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self::finish(&Sha256::digest(bytes))
     }
 
-    /// Returns the digest and the number of all bytes that a reader gives.
+    /// Reads `reader` to its end, and returns the digest and the number of the bytes that were
+    /// read.
     pub fn of_reader(mut reader: impl Read) -> io::Result<(Self, u64)> {
         let mut hashing = Hashing::new(io::sink());
         io::copy(&mut reader, &mut hashing)?;
@@ -32,8 +33,8 @@ impl Digest {
         (hex.len() == 64 && hex.bytes().all(lower_hex)).then(|| Self(text.to_owned()))
     }
 
-    /// Returns the 64 hex digits of the digest alone, which are the file name of a blob in an OCI
-    /// layout.
+    /// Returns the 64 hex digits of the digest without `sha256:`. They are the file name of a blob
+    /// in an OCI layout.
     pub fn hex(&self) -> &str {
         self.0.strip_prefix("sha256:").unwrap_or(&self.0)
     }
@@ -55,7 +56,7 @@ impl fmt::Display for Digest {
     }
 }
 
-/// A writer that hashes and counts bytes while it passes them on to another writer.
+/// A writer that hashes and counts bytes, and passes them on to another writer.
 pub struct Hashing<W> {
     inner: W,
     hash: Sha256,
@@ -63,7 +64,7 @@ pub struct Hashing<W> {
 }
 
 impl<W: Write> Hashing<W> {
-    /// Wraps a writer. The count of bytes starts at 0.
+    /// Wraps the writer `inner`. No bytes are counted yet.
     pub fn new(inner: W) -> Self {
         Self {
             inner,
@@ -72,7 +73,7 @@ impl<W: Write> Hashing<W> {
         }
     }
 
-    /// Returns the wrapped writer, and the digest and the number of the bytes that passed.
+    /// Returns the wrapped writer, and the digest and the number of all bytes that were written.
     pub fn finish(self) -> (W, Digest, u64) {
         (self.inner, Digest::finish(&self.hash.finalize()), self.size)
     }

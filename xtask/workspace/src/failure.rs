@@ -7,30 +7,31 @@ use std::fmt::Display;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Kind of a [`Failure`], which says who can fix it and determines the exit code.
+/// Kind of a [`Failure`]. The kind states who can fix the failure, and determines the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A fault of the project: its manifest, model or component, or a file that an argument names.
     Project,
     /// A fault of the tools on this machine.
     Toolchain,
-    /// A refusal by the registry, which answered the request.
+    /// A refusal by the registry, which did answer the request.
     Registry,
     /// A missing answer from the registry or another server.
     Network,
-    /// An image or a fetched file that is not what it says it is: someone may have altered it.
+    /// An image or a fetched file that is not what it claims to be, because someone may have
+    /// altered it.
     Verification,
-    /// A fault of any other kind: a full disk, a failed check, a bug.
+    /// A fault of any other kind, e.g. a full disk, a failed check or a bug.
     Other,
 }
 
-/// The reason why a command ended without doing what the user asked for.
+/// Reason why a command ended without doing what the user asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}\n  fix: {fix}")]
 pub struct Failure {
-    /// Kind of the failure: who can fix it. It determines the exit code.
+    /// Kind of the failure. The kind states who can fix the failure, and determines the exit code.
     pub kind: Kind,
-    /// Description of the problem, with the file, key or address that it is about.
+    /// Description of the problem, with the file, key or address that has the problem.
     pub problem: String,
     /// Instruction that fixes the problem.
     pub fix: String,
@@ -48,7 +49,8 @@ pub const EXIT_CODES: &str = "Exit codes:
   7  verification: an image is not what it says it is";
 
 impl Failure {
-    /// Creates a failure of the given kind. `fix` is the instruction that fixes the problem.
+    /// Creates a failure of the kind `kind`. `problem` describes the problem, and `fix` is the
+    /// instruction that fixes it.
     pub fn new(kind: Kind, problem: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
             kind,
@@ -57,23 +59,23 @@ impl Failure {
         }
     }
 
-    /// Creates a failure of the kind `Kind::Project`.
+    /// Creates a failure of the kind [`Kind::Project`].
     pub fn project(problem: impl Into<String>, fix: impl Into<String>) -> Self {
         Self::new(Kind::Project, problem, fix)
     }
 
-    /// Creates a failure of the kind `Kind::Toolchain`.
+    /// Creates a failure of the kind [`Kind::Toolchain`].
     pub fn toolchain(problem: impl Into<String>, fix: impl Into<String>) -> Self {
         Self::new(Kind::Toolchain, problem, fix)
     }
 
-    /// Creates a failure of the kind `Kind::Other`.
+    /// Creates a failure of the kind [`Kind::Other`].
     pub fn other(problem: impl Into<String>, fix: impl Into<String>) -> Self {
         Self::new(Kind::Other, problem, fix)
     }
 
-    /// Creates a failure for a file that could not be used. `action` is what could not be done,
-    /// e.g. `be read`.
+    /// Creates a failure for a file that could not be used. `action` completes the sentence "the
+    /// file cannot …", e.g. `be read`.
     pub fn file(path: &Path, action: &str, error: impl Display) -> Self {
         Self::other(
             format!("{}: cannot {action}: {error}", path.display()),
@@ -81,8 +83,8 @@ impl Failure {
         )
     }
 
-    /// Creates a failure for a file that an argument names and that cannot be read. `fix` says
-    /// which file the argument needs.
+    /// Creates a failure for a file that a command-line argument names and that cannot be read.
+    /// `fix` states which file the argument needs.
     pub fn unreadable(path: &Path, error: impl Display, fix: impl Into<String>) -> Self {
         Self::project(format!("{}: cannot be read: {error}", path.display()), fix)
     }

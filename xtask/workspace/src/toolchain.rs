@@ -11,8 +11,9 @@ use crate::failure::Failure;
 use crate::tools::{self, apt_line, find};
 use crate::workspace::{self, GUEST_TARGET};
 
-/// Checks everything that building needs, passes a line for each item to `say`, and fails if an
-/// item is missing. If the compilation target of scorers is missing, it is added.
+/// Checks everything that is needed to build scorers, and calls `say` with a line for each item,
+/// installed or missing. Fails if an item is missing. If the compilation target of scorers is
+/// missing, the target is added.
 pub fn check(say: fn(&str)) -> Result<(), Failure> {
     let (mut problems, mut fixes) = (Vec::new(), Vec::new());
     for outcome in [
@@ -41,7 +42,7 @@ pub fn check(say: fn(&str)) -> Result<(), Failure> {
     ))
 }
 
-/// Result of one check: the description of an installed item, or the problem with the item.
+/// Result of one check: the description of an installed item, or the problem with a missing item.
 type Finding = Result<String, Problem>;
 
 fn compiler(program: &str) -> Finding {
@@ -63,14 +64,15 @@ fn compiler(program: &str) -> Finding {
     }
 }
 
-/// Returns the version of Rust in rust-toolchain.toml.
+/// Returns the version of Rust in rust-toolchain.toml, or `None` if the file does not state it.
 fn channel() -> Option<String> {
     let text = std::fs::read_to_string(workspace::root().join("rust-toolchain.toml")).ok()?;
     let table: toml::Table = text.parse().ok()?;
     Some(table.get("toolchain")?.get("channel")?.as_str()?.to_owned())
 }
 
-/// Returns the first three numbers in a text such as `rustc 1.95.0 (abc 2026-01-01)`.
+/// Returns the three numbers of the version in a text such as `rustc 1.95.0 (abc 2026-01-01)`.
+/// Returns `None` if the text contains no version.
 fn version(text: &str) -> Option<[u64; 3]> {
     let word = text
         .split(' ')
@@ -124,7 +126,8 @@ fn linker() -> Finding {
     }
 }
 
-/// Checks that the C library exists as a static archive, because the host is linked statically.
+/// Checks that the C library is installed as a static archive, because the host is linked
+/// statically.
 fn static_libc() -> Finding {
     let archive = tools::output("cc", &["-print-file-name=libc.a"]).unwrap_or_default();
     // If the file is missing, the compiler prints its bare name.

@@ -8,18 +8,18 @@ use std::process::{Command, Stdio};
 
 use crate::failure::Failure;
 
-/// One tool that the tests use.
+/// A tool that the tests use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tool {
-    /// Name of the tool's program.
+    /// File name of the tool's program.
     pub program: &'static str,
-    /// Debian package that contains the program.
+    /// Name of the Debian package that contains the program.
     pub package: &'static str,
-    /// Purpose of the program in the tests.
+    /// Purpose of the program in the tests, as text for people.
     pub purpose: &'static str,
 }
 
-/// Tools that the tests start or call.
+/// All tools that the tests start or call.
 pub const TEST_TOOLS: &[Tool] = &[
     tool(
         "redis-server",
@@ -80,8 +80,8 @@ const fn tool(program: &'static str, package: &'static str, purpose: &'static st
     }
 }
 
-/// Finds a program in `PATH`, as a shell would, and in the folders for the administrator's
-/// programs.
+/// Returns the path of the program with the name `program`. The program is looked for on `PATH`,
+/// and in the folders for the administrator's programs. Returns `None` if the program is not found.
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));
@@ -99,7 +99,7 @@ pub fn missing() -> Vec<Tool> {
         .collect()
 }
 
-/// Returns the command line that installs Debian packages.
+/// Returns the command line that installs the given Debian packages.
 pub fn apt_line(packages: &[&str]) -> String {
     format!(
         "apt-get install --yes --no-install-recommends {}",
@@ -107,8 +107,8 @@ pub fn apt_line(packages: &[&str]) -> String {
     )
 }
 
-/// Installs Debian packages with apt-get. Fails, with the command that installs them, if this
-/// process is not root on a Debian system or if apt-get fails.
+/// Installs Debian packages with apt-get. Fails if this process is not root on a Debian system, or
+/// if apt-get fails. The failure states the command that installs the packages.
 pub fn install(packages: &[&str]) -> Result<(), Failure> {
     let line = apt_line(packages);
     let by_hand = || {
@@ -133,8 +133,8 @@ pub fn install(packages: &[&str]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs a program and returns its standard output, without white space at the ends. `None` if the
-/// program cannot be run or fails.
+/// Runs a program and returns its standard output, without white space at the ends. Returns `None`
+/// if the program cannot be run or fails.
 pub fn output(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program)
         .args(arguments)

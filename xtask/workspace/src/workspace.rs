@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 
-/// Compilation target of the components of scorers.
+/// Compilation target of the components of scorers, as Rust names it.
 pub const GUEST_TARGET: &str = "wasm32-wasip2";
 
 /// Returns the root folder of the Cargo workspace.
@@ -33,14 +33,14 @@ pub fn root() -> PathBuf {
     package.parent().map_or(package.clone(), Path::to_path_buf)
 }
 
-/// Returns the target folder of Cargo, which holds everything that is built.
+/// Returns the target folder of Cargo, which contains everything that is built.
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| root().join("target"), |dir| root().join(dir))
 }
 
-/// Formats a path as a reader would type it. A path below the current folder is shown relative to
-/// that folder.
+/// Formats a path as a user would type it. A path below the current folder is shown relative to the
+/// current folder.
 pub fn shown(path: &Path) -> String {
     let here = std::env::current_dir().ok();
     let short = here
@@ -56,8 +56,8 @@ pub fn shown(path: &Path) -> String {
         .to_string()
 }
 
-/// Returns a command that runs Cargo in a folder: the Cargo that runs this program, or the one on
-/// PATH.
+/// Returns a command that runs Cargo in the folder `dir`. It is the Cargo that runs this program,
+/// or else the one on PATH.
 pub fn cargo(dir: &Path) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(program);
@@ -74,21 +74,21 @@ pub fn cargo(dir: &Path) -> Command {
     command
 }
 
-/// One artifact that Cargo built.
+/// An artifact that Cargo built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
-    /// Path of the Cargo.toml of the package that the artifact belongs to.
+    /// Path of the Cargo.toml of the artifact's package.
     pub manifest: PathBuf,
-    /// Name of the library, program or example that the artifact is.
+    /// Name of the artifact, which is a library, a program or an example.
     pub name: String,
-    /// Paths of the files of the artifact.
+    /// Paths of the files of the artifact, e.g. of a library.
     pub files: Vec<PathBuf>,
     /// Path of the program. `None` if the artifact is not a program.
     pub executable: Option<PathBuf>,
 }
 
-/// Runs `cargo build` in a folder with the given arguments, and returns the artifacts. Compiler
-/// messages go to standard error.
+/// Runs `cargo build` in the folder `dir` with the given arguments, and returns the artifacts that
+/// Cargo built. Compiler messages are printed to standard error.
 pub fn build(dir: &Path, arguments: &[&str]) -> Result<Vec<Artifact>, Failure> {
     let shown_call = format!("cargo build {}", arguments.join(" "));
     let output = cargo(dir)

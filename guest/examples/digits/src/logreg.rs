@@ -6,14 +6,14 @@
 
 use scorebox_guest::{Error, OrProblem, Result, model};
 
-/// Number of pixels of a digit. A digit lists its pixels row by row, each from 0.0 (background) to
-/// 1.0 (ink).
+/// Number of pixels of a digit. The pixels of a digit are listed row by row, each from 0.0
+/// (background) to 1.0 (ink).
 pub const PIXELS: usize = 784;
 
 /// Number of classes of the model: the digits 0 to 9.
 pub const CLASSES: usize = 10;
 
-/// Number of partial sums that a dot product keeps.
+/// Number of partial sums that a dot product accumulates.
 ///
 /// Floating-point sums may not be reordered, so a single sum would leave the SIMD lanes idle. Four
 /// vectors of four hide the latency of an addition.
@@ -30,13 +30,14 @@ pub struct LogisticRegression {
 pub struct Prediction {
     /// Label of the most probable class.
     pub label: i64,
-    /// Probability of each class, in the order of the model's tensor `classes`. The probabilities
-    /// add up to 1.
+    /// Probability of each class, in the order of the model's tensor `classes`. The sum of the
+    /// probabilities is 1.
     pub probabilities: [f32; CLASSES],
 }
 
 impl LogisticRegression {
-    /// Reads the model from its tensors `coef`, `intercept` and `classes`.
+    /// Reads the model from its tensors `coef`, `intercept` and `classes`. Fails if their shapes do
+    /// not fit a logistic regression of the digits.
     pub fn load() -> Result<Self> {
         let misfit = || {
             Error::failed(
@@ -66,7 +67,8 @@ impl LogisticRegression {
         })
     }
 
-    /// Returns the most probable label of a digit, and the probability of each class.
+    /// Returns the most probable label of a digit, and the probability of each class. `pixels`
+    /// lists the pixels of the digit row by row.
     pub fn predict(&self, pixels: &[f32; PIXELS]) -> Prediction {
         let mut scores = self.intercepts;
         for (score, weights) in scores.iter_mut().zip(&self.weights) {
@@ -100,7 +102,7 @@ fn dot(a: &[f32; PIXELS], b: &[f32; PIXELS]) -> f32 {
     sums.iter().sum()
 }
 
-/// Converts the scores of the classes to probabilities that add up to 1.
+/// Converts the scores of the classes to probabilities whose sum is 1.
 ///
 /// `largest` is the largest score. It is subtracted from every score first, so that no exponential
 /// overflows.

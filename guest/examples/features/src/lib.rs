@@ -22,8 +22,7 @@ use crate::logreg::{LogisticRegression, PIXELS};
 
 /// Time for which an answer is kept in the store if the setting `answer_ttl` is not set.
 ///
-/// The features of a digit rarely change, and an hour bounds how long an answer can outlive its
-/// features.
+/// The features of a digit rarely change. An answer can outlive the features by an hour at most.
 const ANSWER_TTL: Duration = Duration::from_secs(3600);
 
 #[derive(Deserialize)]
@@ -39,7 +38,7 @@ struct Answer {
     cached: bool,
 }
 
-/// Answer as it is kept in the store, under `<key>:score`.
+/// Answer in the form in which it is kept in the store, under `<key>:score`.
 #[derive(Deserialize, Serialize)]
 struct StoredAnswer {
     label: i64,

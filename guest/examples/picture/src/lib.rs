@@ -17,7 +17,7 @@ use serde::Serialize;
 /// Width and height of a picture in pixels, as in the network's training data.
 const SIDE: usize = 28;
 
-/// Number of digits in an answer if the setting `best` is not set.
+/// Number of guesses in an answer if the setting `best` is not set.
 const BEST: usize = 3;
 
 #[derive(Serialize)]
@@ -33,7 +33,7 @@ struct Guess {
     probability: f32,
 }
 
-/// A scorer with the execution context of its graph, which the first call opens.
+/// A scorer with the execution context of its graph. `None` until the first call opens the context.
 ///
 /// `init` cannot open the context, because `init` runs where the image is built and no engine is
 /// present.
@@ -74,6 +74,7 @@ impl Scorer for Picture {
 
 impl Picture {
     /// Runs the graph on one picture, and returns the probability of each digit from 0 to 9.
+    /// `pixels` lists the pixels of the picture row by row.
     fn infer(&mut self, pixels: &[f32]) -> Result<Vec<f32>> {
         let context = match self.0.take() {
             Some(context) => context,

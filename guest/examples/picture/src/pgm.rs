@@ -31,8 +31,8 @@ pub fn pixels(file: &[u8], side: usize) -> Result<Vec<f32>> {
         .collect())
 }
 
-/// Returns the width, the height and the value of white from the header of a PGM file, and the
-/// bytes after the header.
+/// Returns the width, the height and the value that stands for white from the header of a PGM file,
+/// and the bytes after the header.
 ///
 /// Returns `None` if the file is not a binary PGM file.
 fn header(file: &[u8]) -> Option<([usize; 3], &[u8])> {
@@ -51,8 +51,8 @@ fn header(file: &[u8]) -> Option<([usize; 3], &[u8])> {
         .map(|(_, pixels)| (numbers, pixels))
 }
 
-/// Skips white space and comments, and returns the bytes after them. Returns `None` if the bytes do
-/// not begin with white space, or if a comment does not end.
+/// Skips white space and comments at the start of `rest`, and returns the bytes after them. Returns
+/// `None` if `rest` does not start with white space, or if a comment does not end.
 fn after_space(mut rest: &[u8]) -> Option<&[u8]> {
     rest.first().filter(|byte| byte.is_ascii_whitespace())?;
     loop {

@@ -85,31 +85,32 @@ pub struct ConvertArgs {
     pub output_format: Format,
 }
 
-/// One input of the graph, as `--inputs` describes it.
+/// One input of an ONNX graph: its name, its element type and its number of columns, parsed from
+/// the value of `--inputs`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Input {
     name: String,
     kind: String,
-    /// Number of columns of the input. None means one column or, if this is the only input and
-    /// holds texts, a list of texts.
+    /// Number of columns of the input. `None` means one column. If the input is the only one and
+    /// holds texts, `None` means a list of texts.
     width: Option<u32>,
 }
 
 const KINDS: [&str; 5] = ["f32", "f64", "i64", "bool", "text"];
 
-/// Reason why the value of a flag is refused.
+/// Reason why the value of a command-line flag is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum ValueError {
-    /// The value of `--inputs` is not the description of an input.
+    /// The value of `--inputs` does not describe an input.
     #[error(
         "`{text}` is not NAME=TYPE or NAME=TYPE[COLUMNS], with a type of {}",
         KINDS.join(", ")
     )]
     Input {
-        /// Description of the input, as the user gave it.
+        /// The refused text, as the user gave it.
         text: String,
     },
-    /// The value of `--memory` is not a size, or too small.
+    /// The value of `--memory` is not a size, or is too small.
     #[error("not a size of at least 1GiB, e.g. 8GiB or 6000MiB")]
     Memory,
 }

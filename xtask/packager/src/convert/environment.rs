@@ -23,11 +23,12 @@ const WHO: &str = "import sys; print('%d.%d' % sys.version_info[:2]); print(sys.
 /// A Python interpreter that converts models, and its libraries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
-    /// Path of the interpreter.
+    /// Path of the Python interpreter.
     pub python: PathBuf,
-    /// Folder with the pinned libraries. `None` if the interpreter's own libraries are used.
+    /// Folder with the pinned Python libraries. `None` if the interpreter's own libraries are used.
     pub libraries: Option<PathBuf>,
-    /// Digest of the file that pins the libraries. `None` if the caller chose the interpreter.
+    /// Digest of the file that pins the Python libraries. `None` if the caller chose the
+    /// interpreter.
     pub requirements: Option<Digest>,
 }
 
@@ -36,8 +37,10 @@ pub fn sources() -> PathBuf {
     workspace::root().join("xtask/python/convert")
 }
 
-/// Returns the environment of the given Python. If `python` is `None`, returns the pinned
-/// environment in `folder`, and installs it if it does not exist.
+/// Returns the environment that converts models. If `python` names an interpreter, this is the
+/// interpreter with its own libraries. If `python` is `None`, it is `python3` with the pinned
+/// libraries in `folder`, which are installed if they are missing. The default of `folder` is
+/// `convert-env` in the target folder.
 pub fn locate(python: Option<&Path>, folder: Option<&Path>) -> Result<Environment, Failure> {
     if let Some(python) = python {
         // The interpreter prints its own path, so a name that PATH finds is enough.
@@ -79,7 +82,7 @@ pub fn locate(python: Option<&Path>, folder: Option<&Path>) -> Result<Environmen
     })
 }
 
-/// Returns the version and the path of a Python interpreter, as the interpreter prints them.
+/// Runs the Python interpreter `python`, and returns the interpreter's version and path.
 fn identity(python: &Path) -> Result<(String, PathBuf), Failure> {
     let fix = "install Python (apt-get install python3 python3-pip), or name one with --python";
     let output = Command::new(python)
@@ -102,8 +105,8 @@ fn identity(python: &Path) -> Result<(String, PathBuf), Failure> {
     }
 }
 
-/// Installs the pinned libraries in a temporary folder below `root`, and renames the folder to
-/// `goal` when it is complete.
+/// Installs the Python libraries that the file `requirements` pins in a temporary folder below
+/// `root`, and renames the folder to `goal` when it is complete.
 fn install(python: &Path, requirements: &Path, root: &Path, goal: &Path) -> Result<(), Failure> {
     let taken = std::fs::create_dir_all(root).and_then(|()| {
         tempfile::Builder::new()

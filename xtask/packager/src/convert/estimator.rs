@@ -19,20 +19,22 @@ use super::{UNREADABLE, environment, isolated};
 use crate::folder::Replacement;
 use crate::format::Format;
 
-/// Name of the file with the report of a conversion. The file marks a folder as one that this
-/// program wrote.
+/// Name of the file with the report of a conversion. A folder that contains the file was written by
+/// this program.
 const REPORT_FILE: &str = "report.json";
-/// Largest difference between two numbers that count as equal: absolute for numbers up to 1, and
-/// relative for larger ones.
+/// Maximum difference between two numbers that still count as equal: an absolute difference for
+/// numbers up to 1, and a relative difference for larger numbers.
 const TOLERANCE: f64 = 1e-4;
-/// Seconds beyond `--timeout` after which the process that converts ends itself.
+/// Number of seconds after the time limit `--timeout` at which the Python process that converts a
+/// model ends itself.
 ///
-/// The process does this in case this program cannot end it any more.
+/// The process does this in case this program can no longer end it.
 const OWN_SECONDS: u64 = 10;
-/// Seed of the rows on which answers are compared if the user gives no sample.
+/// Seed for generating the rows on which answers are compared if the user gives no sample.
 const SEED: u32 = 0;
 
-/// Runs `cargo xtask convert` for a pickled estimator.
+/// Runs `cargo xtask convert` for a pickled estimator: converts the estimator to a graph, and
+/// writes a project folder that serves the graph.
 pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let name = name(args)?;
     let source = described(&args.model, args.model.display().to_string())?;
@@ -164,8 +166,8 @@ fn finished(args: &ConvertArgs, converted: &Converted, graph: &Described) -> Res
     Ok(())
 }
 
-/// Returns the name of the scorer: that of `--name`, or one made from the model's file name. Fails
-/// if the rules of the manifest do not allow the name.
+/// Returns the name of the scorer: the value of `--name`, or a name made from the name of the
+/// model's file. Fails if a manifest does not allow the name.
 fn name(args: &ConvertArgs) -> Result<String, Failure> {
     let name = args.name.clone().unwrap_or_else(|| name_of(&args.model));
     let text = format!(
@@ -181,8 +183,9 @@ fn name(args: &ConvertArgs) -> Result<String, Failure> {
     Ok(name)
 }
 
-/// Makes a scorer's name from a file's name: its letters in lower case and its digits, joined by
-/// `-`. If the name does not start with a letter, `model-` is put before it.
+/// Makes a scorer's name from the part of a file's name before the first dot. The words in it,
+/// which are runs of ASCII letters and digits, are put in lower case and joined by `-`. If the
+/// result does not start with a letter, `model-` is put before it.
 fn name_of(file: &Path) -> String {
     let file = file
         .file_name()

@@ -16,28 +16,31 @@ use serde_json::Value;
 
 use super::environment::{self, Environment};
 
-/// Maximum number of bytes that are read of the answer of the process that converts.
+/// Maximum number of bytes that are read from the answer of the Python process that converts a
+/// model.
 const ANSWER_BYTES: u64 = 16 << 20;
-/// Maximum number of bytes that are read from the standard error of the process that converts.
+/// Maximum number of bytes that are read from the standard error of the Python process that
+/// converts a model.
 const TEXT_BYTES: u64 = 256 << 10;
-/// Pause between two checks whether the process that converts has ended.
+/// Pause between two checks whether the Python process that converts a model has ended.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Result of the process that converts, after its end.
+/// Result of the Python process that converts a model, after the process has ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// Answer of the process. `None` if the process left no JSON.
+    /// Answer of the process. `None` if the process wrote no JSON.
     pub answer: Option<Value>,
     /// Text that the process wrote to its standard error.
     pub said: String,
-    /// Exit status of the process. `None` if the process was ended because its time was over.
+    /// Exit status of the process. `None` if the process was killed at its time limit.
     pub status: Option<ExitStatus>,
 }
 
-/// Runs the conversion in a process of its own, for the time `limit` at most.
+/// Runs the conversion that `request` describes in a Python process of its own, and kills the
+/// process after the time `limit`.
 ///
-/// `answer` is the file to which the request asks the process to write its answer. `scratch` is the
-/// folder in which the process works.
+/// `answer` is the path of the file to which `request` tells the process to write its answer.
+/// `scratch` is the folder in which the process works.
 pub fn run(
     environment: &Environment,
     request: &Value,
@@ -120,7 +123,8 @@ fn read(file: &Path, most: u64) -> Option<Vec<u8>> {
 }
 
 impl Ended {
-    /// Returns a failure that says why the process left no answer.
+    /// Returns the failure of the command for a process that left no usable answer. `limit` is the
+    /// time limit of the process.
     pub fn failure(&self, model: &Path, limit: Duration) -> Failure {
         let last = self.said.lines().last().unwrap_or("it printed nothing");
         let trust = "check that the file is complete and that you trust it; --verbose shows \

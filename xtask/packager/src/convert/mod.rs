@@ -19,15 +19,16 @@ use scorebox_workspace::workspace::shown;
 pub use self::numpy::Source as ArraySource;
 pub use arguments::ConvertArgs;
 
-/// File extensions of pickled estimators.
+/// File extensions of the pickled estimators that can be converted.
 const PICKLED: [&str; 4] = ["joblib", "pickle", "pkl", "sav"];
-/// File extensions of the compressions that joblib uses.
+/// File extensions that joblib gives to compressed files.
 const COMPRESSED: [&str; 5] = ["bz2", "gz", "lzma", "xz", "z"];
 
-/// Fix for a source file that cannot be read.
+/// Fix in the error for a source file that cannot be read.
 const UNREADABLE: &str = "name a file that exists and that you may read";
 
-/// Runs `cargo xtask convert`.
+/// Runs `cargo xtask convert`: converts NumPy arrays or a pickled estimator, by the extension of
+/// the source file.
 pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let name = args
         .model
@@ -65,8 +66,8 @@ pub fn prepare() -> Result<PathBuf, Failure> {
         .unwrap_or_default())
 }
 
-/// Returns the last extension of a file name. An extension of a compression, such as `gz`, is left
-/// out. `None` if no extension remains.
+/// Returns the last extension of a file name, skipping the extension of a compression, such as
+/// `gz`. Returns `None` if no extension remains.
 fn extension(name: &str) -> Option<&str> {
     let mut parts = name.rsplit('.');
     let last = parts.next().filter(|last| last.len() < name.len())?;

@@ -25,17 +25,17 @@ pub use self::header::Header;
 use super::UNREADABLE;
 use super::safetensors_file::{self, Planned, RESERVED};
 
-/// An array of the source file whose data were not read yet.
+/// An array of the source file, of which only the header was read so far.
 pub struct Array {
-    /// Tensor that the array becomes.
+    /// Tensor that the array becomes in the safetensors file.
     pub planned: Planned,
     /// Header of the array.
     pub header: Header,
-    /// Index of the array's member in an `.npz` archive. 0 for a single `.npy` file.
+    /// Index of the archive member that holds the array. 0 if the source is a single `.npy` file.
     index: usize,
 }
 
-/// A single `.npy` file or an `.npz` archive, from which arrays are read.
+/// An opened `.npy` file or `.npz` archive, from which arrays are read.
 pub enum Source<R> {
     /// A single `.npy` file.
     File(R),
@@ -50,17 +50,17 @@ pub struct Import<'a> {
     pub file: &'a Path,
     /// Folder in which the safetensors file is written.
     pub folder: &'a Path,
-    /// Name of the written file without its extension, and of the tensor of an `.npy` file. None
-    /// means the name of the source file.
+    /// Name of the safetensors file without its extension. This name also becomes the name of the
+    /// tensor if the source is an `.npy` file. `None` means the name of the source file.
     pub name: Option<&'a str>,
-    /// True if an existing file of the same name is replaced.
+    /// True if an existing safetensors file of the same name may be replaced.
     pub replace: bool,
-    /// Maximum size of all arrays together.
+    /// Maximum size of all arrays of the source together.
     pub limit: ByteSize,
 }
 
 impl Import<'_> {
-    /// Writes the safetensors file, lists its tensors, and prints its path.
+    /// Writes the safetensors file, lists its tensors on standard error, and prints its path.
     pub fn run(&self) -> Result<(), Failure> {
         let name = self.written_name()?;
         let file = File::open(self.file)
@@ -175,7 +175,7 @@ impl Import<'_> {
 }
 
 impl<R: Read + Seek> Source<R> {
-    /// Opens a file.
+    /// Opens an `.npz` archive if `is_archive` is true, or else an `.npy` file.
     pub fn new(file: R, is_archive: bool) -> Result<Self, FileError> {
         if is_archive {
             archive::open(file).map(Self::Archive)
@@ -184,8 +184,8 @@ impl<R: Read + Seek> Source<R> {
         }
     }
 
-    /// Reads the header of every array. `name` is the name of the array if the source is a single
-    /// `.npy` file.
+    /// Reads the header of every array, and returns the arrays in the order of the source. `name`
+    /// becomes the name of the array if the source is a single `.npy` file.
     pub fn arrays(&mut self, name: &str) -> Result<Vec<Array>, FileError> {
         let members = match self {
             Self::File(_) => vec![archive::Member {
@@ -226,7 +226,9 @@ impl<R: Read + Seek> Source<R> {
         Ok(arrays)
     }
 
-    /// Calls `act` with a reader at the beginning of the array with this index.
+    /// Calls `act` with a reader at the start of the array in the archive member with the index
+    /// `index`, and returns the result of `act`. `index` is ignored if the source is a single
+    /// `.npy` file.
     fn read<T>(
         &mut self,
         index: usize,

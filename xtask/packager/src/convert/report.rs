@@ -10,34 +10,36 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Version of the format of the report.
+/// Version of the format of `report.json`.
 const VERSION: u32 = 1;
 
-/// Answer of the process that converts a model.
+/// Answer of the Python process that converts a model.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Answer {
-    /// A graph was made, and its answers were compared with those of the library.
+    /// The model was converted to a graph, and the graph's answers were compared with those of the
+    /// library.
     Converted(Box<Converted>),
-    /// A Python library is missing in the environment.
+    /// A Python library that the conversion needs is missing.
     Lacking {
-        /// Name of the library, and the problem with it.
+        /// Text that names the missing Python library.
         problem: String,
-        /// Instruction that installs the library.
+        /// Instruction that installs the missing Python library.
         fix: String,
     },
-    /// The estimator was refused, so no graph was made.
+    /// The estimator was refused, so it was not converted.
     Refused {
         /// Reason why the estimator was refused.
         problem: String,
-        /// Instruction that fixes the problem.
+        /// Instruction that fixes the reason for the refusal.
         fix: String,
-        /// Class that the refusal is about. `None` if it is not about a class.
+        /// Class of the estimator that caused the refusal. `None` if no class caused it.
         estimator: Option<String>,
     },
 }
 
-/// Facts about a conversion that made a graph.
+/// Facts about a successful conversion of an estimator to a graph, as the Python process reports
+/// them.
 #[derive(Debug, Deserialize)]
 pub struct Converted {
     estimator: Value,
@@ -71,28 +73,30 @@ struct Comparison {
 #[derive(Debug, Serialize, Deserialize)]
 struct Compared {
     output: String,
-    /// Method of the estimator whose answers are compared with this output, e.g. `predict`.
+    /// Method of the estimator whose answers are compared with this output of the graph, e.g.
+    /// `predict`.
     method: String,
-    /// Kind of the comparison of this output: `labels`, `numbers`, or `shape` if not even the shape
-    /// agrees.
+    /// Kind of the comparison for this output: `labels`, `numbers`, or `shape` if the shapes
+    /// differ.
     kind: String,
     mismatches: Option<u64>,
     largest_difference: Option<f64>,
-    /// True if the graph gave the first rows the same answers when it was asked for one row at a
-    /// time.
+    /// True if the graph also gives the library's answers for the first rows when it gets one row
+    /// at a time.
     one_by_one: bool,
     agrees: bool,
-    /// First row that differs, with the answers of the library and of the graph. `None` if no row
-    /// differs.
+    /// First row in which the graph differs, with the answers of the library and of the graph.
+    /// `None` if no row differs.
     first: Option<Value>,
 }
 
-/// A file that the report describes.
+/// A file that the report names: the source or the graph.
 #[derive(Debug, Serialize)]
 pub struct Described {
-    /// Path of the file: relative to the output folder, or as the user gave it.
+    /// Path of the file: relative to the output folder for the graph, or as the user gave it for
+    /// the source.
     pub file: String,
-    /// SHA-256 digest of the file, as `sha256:` and hex digits.
+    /// SHA-256 digest of the file, in the form `sha256:HEX`.
     pub digest: String,
     /// Size of the file, in bytes.
     pub bytes: u64,
@@ -105,7 +109,7 @@ impl Converted {
     }
 
     /// Returns the report of the conversion as JSON. `requirements` is the digest of the file that
-    /// pins the libraries.
+    /// pins the Python libraries, or `None` if the user chose the interpreter.
     pub fn report(
         &self,
         source: &Described,
@@ -131,7 +135,8 @@ impl Converted {
         })
     }
 
-    /// Returns the text of the `scorebox.toml` of a project that serves the graph.
+    /// Returns the text of the `scorebox.toml` of a project that serves the graph. `name` is the
+    /// name of the scorer.
     pub fn manifest(&self, name: &str, source: &Described) -> String {
         let mut labels = toml::Table::new();
         labels.insert("estimator".to_owned(), self.summary.clone().into());
@@ -150,7 +155,8 @@ impl Converted {
         )
     }
 
-    /// Returns a summary of the conversion for people, in several lines.
+    /// Returns a summary of the conversion for people, in several lines. `source` is the pickled
+    /// file.
     pub fn lines(&self, source: &Described) -> String {
         let mut text = format!("model      {}, by scikit-learn", self.summary);
         text.push_str(&format!(
@@ -182,8 +188,8 @@ impl Converted {
         text
     }
 
-    /// Describes in one line the outputs of the graph that differ from the library's answers.
-    /// Returns an empty text if none differs.
+    /// Returns one line that describes the outputs of the graph that differ from the library's
+    /// answers. The line is empty if no output differs.
     pub fn differences(&self) -> String {
         let differing = self
             .comparison

@@ -15,18 +15,18 @@ use scorebox_workspace::digest::{Digest, Hashing};
 use scorebox_workspace::failure::Failure;
 use tempfile::NamedTempFile;
 
-/// Name that no tensor can have, because the safetensors format uses it itself.
+/// Name that no tensor can have, because the safetensors format reserves it for metadata.
 pub const RESERVED: &str = "__metadata__";
-/// Maximum size of a header that readers of the safetensors format accept, in bytes.
+/// Maximum size of the header of a safetensors file that readers accept, in bytes.
 const MOST_HEADER_BYTES: usize = 100_000_000;
-/// Alignment of the data in the file, in bytes. It keeps elements of every type aligned when the
-/// file is mapped into memory.
+/// Alignment of the elements in a safetensors file, in bytes. It keeps elements of every type
+/// aligned when the file is mapped into memory.
 const ALIGNMENT: usize = 8;
 
-/// A tensor that is to be written to a safetensors file.
+/// A tensor that will be written to a safetensors file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
-    /// Name of the tensor, unique in the file.
+    /// Name of the tensor, which is unique in the file.
     pub name: String,
     /// Type of the tensor's elements.
     pub dtype: Dtype,
@@ -47,7 +47,7 @@ impl Planned {
     }
 }
 
-/// A safetensors file that was written.
+/// A safetensors file that has been written.
 #[derive(Debug)]
 pub struct Written {
     /// Path of the safetensors file.
@@ -58,12 +58,14 @@ pub struct Written {
     pub digest: Digest,
 }
 
-/// Writer that takes the bytes of the tensors, one after the other.
+/// Writer for the elements of all tensors, one tensor after the other.
 pub type Data<'a> = &'a mut dyn Write;
 
-/// Writes `NAME.safetensors` into a folder. Fails if the file exists, unless `replace` is true.
+/// Writes the tensors `tensors` to `NAME.safetensors` in a folder. Fails if the file exists, unless
+/// `replace` is true.
 ///
-/// `data` writes the bytes of all tensors, in the order of `tensors`, or returns why it cannot.
+/// `data` writes the elements of all tensors in the order of `tensors`. If `data` fails, its
+/// failure is returned.
 pub fn write(
     folder: &Path,
     name: &str,
@@ -126,17 +128,17 @@ fn there_already(path: &Path) -> Failure {
     )
 }
 
-/// Reason why a file of these tensors cannot have a header. The texts continue a sentence about the
-/// file.
+/// Reason why no safetensors header can be written for a list of tensors. The texts continue a
+/// sentence about the file.
 #[derive(Debug, thiserror::Error)]
 enum HeaderError {
-    /// The sizes of the tensors have a sum that no file can have.
+    /// The sum of the tensors' sizes is too large for a file.
     #[error("the arrays are larger than any file")]
     TooMuchData,
-    /// The safetensors format cannot describe the tensors.
+    /// The tensors cannot be described in the safetensors format.
     #[error("cannot be described: {0}")]
     Metadata(#[from] SafeTensorError),
-    /// The description of the tensors cannot be written.
+    /// The header cannot be written as JSON.
     #[error("cannot be described: {0}")]
     Json(#[from] serde_json::Error),
     /// The header would be longer than readers accept.
@@ -144,13 +146,13 @@ enum HeaderError {
     TooLong {
         /// Length that the header would have, in bytes.
         bytes: usize,
-        /// Maximum length that readers accept, in bytes.
+        /// Maximum length of a header that readers accept, in bytes.
         most: usize,
     },
 }
 
-/// Returns all bytes of a safetensors file before the data: the length of the header, and the
-/// header.
+/// Returns all bytes of a safetensors file before the elements: the length of the header, and the
+/// header itself.
 fn header(tensors: &[&Planned]) -> Result<Vec<u8>, HeaderError> {
     let mut end = 0_usize;
     let mut infos = Vec::with_capacity(tensors.len());

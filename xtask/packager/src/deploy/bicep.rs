@@ -81,7 +81,8 @@ fn head(deployment: &Deployment) -> String {
     text
 }
 
-/// Bicep text that creates the identity of a container app and gives it the role for pulling.
+/// Bicep text that creates the identity of a container app and gives it the role AcrPull on the
+/// registry, so that the app can pull its image.
 ///
 /// A container app is created only after its image was pulled, so the identity and its role must
 /// exist before the app.
@@ -106,10 +107,11 @@ resource pull 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 ";
 
-/// Bicep text that gives the identity of a function app the role for pulling.
+/// Bicep text that gives the identity of a function app the role AcrPull on the registry, so that
+/// the app can pull its image.
 ///
-/// The long name in the text is that of the role AcrPull. App Service tries to pull the image until
-/// the role allows it.
+/// The GUID in the text is the id of that role. App Service retries the pull until the role is in
+/// effect.
 const REGISTRY: &str = "
 resource registry 'Microsoft.ContainerRegistry/registries@2023-07-01' existing = {
   name: registryName

@@ -12,21 +12,21 @@ use super::{Deployment, Pull, Target};
 use crate::functions_app::OWN_STORAGE;
 use crate::shell::{Command, Script, Variable, Word};
 
-/// Name of the environment variable with the user name for pulling the image. The script reads it
-/// if `--pull credentials` is given.
+/// Name of the environment variable with the user name for pulling the image. The script reads the
+/// variable if `--pull credentials` is given.
 const USERNAME: &str = "SCOREBOX_REGISTRY_USERNAME";
-/// Name of the environment variable with the password for pulling the image. The script reads it if
-/// `--pull credentials` is given.
+/// Name of the environment variable with the password for pulling the image. The script reads the
+/// variable if `--pull credentials` is given.
 const PASSWORD: &str = "SCOREBOX_REGISTRY_PASSWORD";
-/// Name of the environment variable with the resource id of the storage account whose events start
-/// functions.
+/// Name of the environment variable with the resource id of the storage account whose events
+/// trigger functions.
 const EVENT_STORAGE: &str = "EVENT_STORAGE_ID";
-/// Name of the environment variable with the app's key that an event subscription needs to deliver
-/// events.
+/// Name of the environment variable with the system key of the app, which an event subscription
+/// needs to deliver events.
 const BLOBS_KEY: &str = "BLOBS_KEY";
 
-/// Variables that the script uses itself, or that the programs in the script depend on. A setting
-/// of an app cannot have one of these names.
+/// Names of the environment variables that the script uses itself, or that the programs in the
+/// script depend on. An app setting cannot have one of these names.
 pub const RESERVED: &[&str] = &[
     USERNAME,
     PASSWORD,
@@ -129,20 +129,23 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Adds one command to the script, with a comment line that says what the command is for.
+    /// Adds a command to the script, preceded by a comment line. `what` is the text of the comment,
+    /// which says what the command is for.
     fn az(&mut self, what: &str, command: Command) {
         self.script.line("");
         self.script.comment(what);
         self.script.run(command);
     }
 
-    /// Adds a command whose output the script keeps in a variable, for the commands that follow.
+    /// Adds a command to the script that stores the command's output in the variable `variable`,
+    /// for the commands that follow.
     fn asked(&mut self, variable: &'static str, command: Command) {
         self.script
             .keep(&Variable::fixed(variable), command.fixed("--output tsv"));
     }
 
     /// Returns a command about the app itself, with the app's name and resource group as flags.
+    /// `words` are the words of the command before the flags.
     fn of_app(&self, words: &'static str) -> Command {
         Command::new(words)
             .flag("--name", &self.name)
@@ -186,7 +189,8 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Adds the flags with the user name and the password for pulling the image to a command.
+/// Adds the flags with the user name and the password for pulling the image to a command, and
+/// returns the command.
 fn credentials(command: Command) -> Command {
     let value = |variable| Word::value_of(&Variable::fixed(variable));
     command

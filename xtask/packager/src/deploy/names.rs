@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 /// characters.
 const LONGEST_SECRET: usize = 20;
 
-/// Names that a parameter of a Bicep file cannot have: those that the generated file uses for
-/// itself, and the keywords of the language.
+/// Names that a parameter of the generated Bicep file cannot have: the names that the file uses for
+/// itself, and the keywords of Bicep.
 const OF_THE_TEMPLATE: &[&str] = &[
     "address",
     "app",
@@ -52,19 +52,19 @@ const OF_THE_TEMPLATE: &[&str] = &[
     "with",
 ];
 
-/// Names of the secrets in a container app. A name has lower-case letters, digits and `-`, and at
-/// most 20 characters.
+/// Names of the secrets of a container app. A name consists of lower-case letters, digits and `-`,
+/// and has at most 20 characters.
 #[derive(Debug)]
 pub struct SecretNames(BTreeSet<String>);
 
 impl SecretNames {
-    /// Creates a set of names in which the given names are already taken.
+    /// Creates a set of secret names that contains the names in `taken`.
     pub fn avoiding(taken: &[&str]) -> Self {
         Self(taken.iter().map(|name| (*name).to_owned()).collect())
     }
 
-    /// Returns a name for the secret of a setting. The name resembles that of the setting, and no
-    /// other secret has it.
+    /// Returns a name for the secret that holds an app setting, and adds it to the set. The name
+    /// resembles that of the setting, and no other secret has the name.
     pub fn name(&mut self, setting: &str) -> String {
         let name = secret(setting);
         let name = if name.is_empty() {
@@ -83,14 +83,14 @@ impl SecretNames {
     }
 }
 
-/// Names of the parameters in a Bicep file. A name has letters and digits, and starts with a
-/// lower-case letter.
+/// Names of the parameters of the generated Bicep file. A name consists of letters and digits, and
+/// starts with a lower-case letter.
 #[derive(Debug)]
 pub struct ParameterNames(BTreeSet<String>);
 
 impl ParameterNames {
-    /// Creates a set of names in which those that the generated file uses for itself are already
-    /// taken.
+    /// Creates a set of parameter names that contains the names that the generated Bicep file uses
+    /// for itself.
     pub fn of_a_template() -> Self {
         Self(
             OF_THE_TEMPLATE
@@ -100,8 +100,8 @@ impl ParameterNames {
         )
     }
 
-    /// Returns a name for the parameter of a setting. The name resembles that of the setting, and
-    /// nothing else in the file has it.
+    /// Returns a name for the Bicep parameter that holds an app setting, and adds it to the set.
+    /// The name resembles that of the setting, and nothing else in the file has the name.
     pub fn name(&mut self, setting: &str) -> String {
         let name = parameter(setting);
         let name = if name.starts_with(|c: char| c.is_ascii_lowercase()) {
@@ -123,8 +123,8 @@ fn unused(taken: &mut BTreeSet<String>, name: &str, numbered: impl Fn(u32) -> St
     name
 }
 
-/// Returns the name of a setting in the form of a secret's name: lower-case letters, digits and
-/// `-`, at most 20 characters.
+/// Converts the name of an app setting to the form of a secret's name: lower-case letters, digits
+/// and `-`, at most 20 characters.
 pub fn secret(setting: &str) -> String {
     let plain = |c: char| {
         if c.is_ascii_alphanumeric() {

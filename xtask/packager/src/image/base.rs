@@ -10,16 +10,16 @@ use super::ContainerConfig;
 use super::manifest::{BaseLayer, BaseManifest};
 use super::unfit::UnfitImage;
 
-/// Script that starts the Functions host in the stock images of Azure Functions.
+/// Path of the script that starts the Functions host in the stock images of Azure Functions.
 ///
 /// The script does not forward SIGTERM, so every stop ends in SIGKILL
 /// (Azure/azure-functions-docker, issues 404 and 677). It also installs certificates that an
 /// operator mounted.
 const FUNCTIONS_SCRIPT: &str = "/opt/startup/start_nonappservice.sh";
-/// Program that the start script of the Functions images runs.
+/// Path of the Functions host, which the start script of the Functions images runs.
 const FUNCTIONS_HOST: &str = "/azure-functions-host/Microsoft.Azure.WebJobs.Script.WebHost";
-/// Environment variables that a Functions image needs for a custom handler, in addition to the
-/// scorer's own.
+/// Environment variables that an image on a Functions base needs for a custom handler, in addition
+/// to the scorer's own variables.
 ///
 /// The first variable turns console logging on (azure-functions-core-tools, Dockerfile.custom). The
 /// second variable turns off the search for .NET functions, which `dotnet-isolated` turns on.
@@ -28,7 +28,7 @@ const FUNCTIONS_SETTINGS: &[&str] = &[
     "AzureWebJobsFeatureFlags=",
 ];
 
-/// An image that the scorer's image is built on.
+/// A base image, on which the scorer's image is built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Base {
     /// Name of the base image, e.g. `mcr.microsoft.com/azure-functions/node:4-node22`.
@@ -37,13 +37,13 @@ pub struct Base {
     pub digest: Digest,
     /// Layers of the base image, from the bottom up.
     pub layers: Vec<BaseLayer>,
-    /// Whole configuration of the base image.
+    /// Config of the base image, as a JSON object.
     document: Map<String, Value>,
 }
 
 impl Base {
-    /// Builds a base image from its fetched manifest and configuration. Fails if the image is not
-    /// for linux/amd64, or if the two documents do not fit together.
+    /// Builds a base image from its fetched manifest and config. Fails if the image is not for
+    /// linux/amd64, or if the manifest and the config contradict each other.
     pub fn new(
         name: String,
         digest: Digest,
@@ -82,8 +82,8 @@ impl Base {
         }
     }
 
-    /// Returns true if the base image contains the Functions host. That host must then remain the
-    /// main program, because it starts the scorer as `host.json` says.
+    /// Returns true if the base image contains the Functions host. In this case the Functions host
+    /// must remain the main program, because it starts the scorer as `host.json` says.
     pub fn is_functions(&self) -> bool {
         let sets = |name: &str| self.env().iter().any(|entry| variable(entry) == name);
         let command = [self.texts("Entrypoint"), self.texts("Cmd")].concat();
@@ -95,7 +95,7 @@ impl Base {
             || command.iter().any(starts_host)
     }
 
-    /// Returns the configuration of an image on this base, without the layers that the image adds:
+    /// Returns the config of an image on this base, without the layers that the image adds:
     /// platform, container settings, and the layers of the base. `ours` has the container settings
     /// of the image.
     pub fn document(&self, ours: &ContainerConfig) -> Map<String, Value> {
@@ -158,8 +158,9 @@ impl Base {
         container.into()
     }
 
-    /// Returns the environment variables of the base image, updated with those of the scorer's
-    /// image. The `PATH` of the base is kept, because it points to the base's own programs.
+    /// Returns the environment variables of the base image, overridden by those in `ours`, the
+    /// container settings of the scorer's image. The `PATH` of the base is kept, because it points
+    /// to the base's own programs.
     fn joined_env(&self, ours: &ContainerConfig) -> Vec<String> {
         let mut joined = self.env();
         let settings = if self.is_functions() {
@@ -186,8 +187,8 @@ impl Base {
     }
 
     /// Returns one history entry for each layer of the base image, because readers of images
-    /// require that number. If the history of the base does not match its layers, entries are
-    /// generated.
+    /// require this number of entries. If the history of the base does not match its layers,
+    /// entries are generated.
     fn history(&self) -> Vec<Value> {
         let told = self
             .document
@@ -237,7 +238,7 @@ impl Base {
     }
 }
 
-/// Returns the name in an environment entry `NAME=value`.
+/// Returns the name of the variable in an environment entry `NAME=value`.
 fn variable(entry: &str) -> &str {
     entry.split_once('=').map_or(entry, |(name, _)| name)
 }

@@ -12,10 +12,10 @@ use std::io::{self, Read};
 
 use self::header::{BLOCK_BYTES, Block, Header};
 
-/// Maximum size of an extension header (a PAX header, a long name of GNU), in bytes. Go's reader
-/// has this limit, too, so no runtime unpacks a layer with a larger header.
+/// Maximum size of an extension header (a PAX header or a long name of GNU) in a tar archive, in
+/// bytes. Go's reader has this limit, too, so no runtime unpacks a layer with a larger header.
 pub const LARGEST_EXTENSION_BYTES: u64 = 1 << 20;
-/// Maximum length of a name or a link target, in bytes: `PATH_MAX` of Linux.
+/// Maximum length of a name or a link target in a tar archive, in bytes: `PATH_MAX` of Linux.
 const LONGEST_PATH_BYTES: usize = 4096;
 
 /// Type of a tar entry.
@@ -23,53 +23,53 @@ const LONGEST_PATH_BYTES: usize = 4096;
 pub enum EntryKind {
     /// A file, whose bytes follow the header.
     File,
-    /// A folder in the archive.
+    /// A folder, which has no content.
     Folder,
-    /// A symbolic link to this path.
+    /// A symbolic link. The bytes are the path that it points to.
     SymbolicLink(Vec<u8>),
-    /// A hard link: a second name of the file at this path.
+    /// A hard link, which is a second name of a file. The bytes are the path of the file.
     HardLink(Vec<u8>),
-    /// A device, with its major and minor number.
+    /// A device. The numbers are its major and its minor number.
     Device(u64, u64),
     /// A named pipe.
     Pipe,
-    /// A PAX header that applies to all entries after it.
+    /// A global PAX header, which applies to all entries after it.
     GlobalHeader,
 }
 
-/// One entry of a tar.
+/// One entry of a tar archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TarEntry {
-    /// Path of the entry as it is written in the archive, without any cleaning.
+    /// Path of the entry exactly as it is written in the archive.
     pub name: Vec<u8>,
-    /// Type of the tar entry.
+    /// Type of the tar entry, with the data that depends on the type.
     pub kind: EntryKind,
-    /// Number of content bytes that follow the header in the archive. It is 0 for entries that are
-    /// not files.
+    /// Number of content bytes that follow the header in the archive. The number is 0 for entries
+    /// that are not files.
     pub size: u64,
-    /// Permission bits of the tar entry.
+    /// Permission bits of the tar entry, as in `chmod`.
     pub mode: u64,
-    /// User number and group number of the owner.
+    /// User id and group id of the owner.
     pub owner: (u64, u64),
-    /// True if POSIX's ustar header alone describes the entry, without extension headers and
-    /// without numbers in base 256.
+    /// True if the entry is described by a ustar header of POSIX alone: without extension headers,
+    /// and without numbers in base 256.
     pub is_plain: bool,
     /// Records of the PAX headers that apply to the entry, by key.
     pub records: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
-/// Reader of the entries of a tar archive. Its `Read` implementation returns the content of the
-/// latest entry.
+/// Reader of the entries of a tar archive. As a `Read`, it returns the content of the entry that
+/// was returned last.
 pub struct Entries<R> {
     inner: R,
-    /// Number of content bytes of the latest entry that were not read yet.
+    /// Number of content bytes of the current entry that have not been read yet.
     left: u64,
-    /// Number of padding bytes after the content of the latest entry.
+    /// Number of padding bytes after the content of the current entry.
     padding: u64,
     is_ended: bool,
 }
 
-/// Extension headers that precede the header of an entry.
+/// Extension headers that apply to the next entry of a tar archive.
 #[derive(Default)]
 struct Extensions {
     records: Option<BTreeMap<Vec<u8>, Vec<u8>>>,
@@ -78,7 +78,7 @@ struct Extensions {
 }
 
 impl<R: Read> Entries<R> {
-    /// Creates a reader at the start of a tar archive.
+    /// Creates a reader that starts at the beginning of a tar archive.
     pub fn new(inner: R) -> Self {
         Self {
             inner,
@@ -88,7 +88,8 @@ impl<R: Read> Entries<R> {
         }
     }
 
-    /// Moves to the next entry and returns it. Returns `None` at the end of the archive.
+    /// Moves to the next entry of the archive and returns it. Returns `None` at the end of the
+    /// archive.
     pub fn next(&mut self) -> io::Result<Option<TarEntry>> {
         let mut extensions = Extensions::default();
         loop {
@@ -120,7 +121,7 @@ impl<R: Read> Entries<R> {
         }
     }
 
-    /// Reads the remaining bytes, and returns the inner reader. The flag is true if anything but
+    /// Reads the remaining bytes of the archive. Returns the inner reader, and true if anything but
     /// zeros follows the end of the archive.
     pub fn finish(mut self) -> io::Result<(R, bool)> {
         let mut buffer = vec![0; 1 << 16];
@@ -135,7 +136,7 @@ impl<R: Read> Entries<R> {
         }
     }
 
-    /// Applies extension headers to the header that follows them.
+    /// Builds a tar entry from its header and the extension headers before it.
     fn merged(&mut self, mut header: Header, extensions: Extensions) -> io::Result<TarEntry> {
         let Extensions {
             records,
@@ -216,8 +217,8 @@ impl<R: Read> Entries<R> {
             .saturating_sub(size);
     }
 
-    /// Returns the content of an extension header. The size of the content is checked before
-    /// anything is read.
+    /// Returns the content of an extension header. Fails before anything is read if the content is
+    /// larger than [`LARGEST_EXTENSION_BYTES`].
     fn extension(&mut self, header: &Header) -> io::Result<Vec<u8>> {
         if header.size > LARGEST_EXTENSION_BYTES {
             let problem = format!(

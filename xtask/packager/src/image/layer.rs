@@ -13,30 +13,31 @@ use scorebox_workspace::digest::{Digest, Hashing};
 
 use super::{Compression, Content, Entry, IMAGE_LAYER_ZSTD_MEDIA_TYPE, LayerPlan};
 
-/// A layer that was written, with its size and digests.
+/// A written layer, with its sizes and digests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenLayer {
     /// Name of the layer, as in its [`LayerPlan`].
     pub name: &'static str,
     /// OCI media type of the layer.
     pub media_type: &'static str,
-    /// Digest of the layer's bytes as they are stored and sent, i.e. compressed.
+    /// Digest of the layer's blob, i.e. of the bytes that are stored and sent.
     pub digest: Digest,
-    /// Size of the layer as it is stored and sent, in bytes.
+    /// Size of the layer's blob as it is stored and sent, in bytes.
     pub size: u64,
-    /// Digest of the layer's uncompressed tar.
+    /// Digest of the layer's uncompressed tar archive.
     pub diff_id: Digest,
 }
 
-/// Compression level of gzip, which is its default. Together with the version of the gzip crate in
-/// Cargo.lock, the level determines the bytes of a layer.
+/// Compression level of gzip, which is gzip's default. Together with the version of the gzip crate
+/// in Cargo.lock, the level determines the bytes of a layer.
 const GZIP_LEVEL: u32 = 6;
-/// Compression level of zstd. Writing is slow at this level, but reading is as fast as at any
-/// other. Together with the version of the zstd crate in Cargo.lock, the level determines the bytes
-/// of a layer.
+/// Compression level of zstd. Compressing is slow at this level, but decompressing is as fast as at
+/// any other level. Together with the version of the zstd crate in Cargo.lock, the level determines
+/// the bytes of a layer.
 const ZSTD_LEVEL: i32 = 19;
 
-/// Writes a planned layer to `out`. Every time in the layer is `epoch`, in seconds since 1970.
+/// Writes a planned layer to `out`, and returns `out` and the facts about the layer. Every time in
+/// the layer is `epoch`, in seconds since 1970.
 pub fn write<W: Write>(plan: &LayerPlan, epoch: u64, out: W) -> io::Result<(W, WrittenLayer)> {
     let stored = Hashing::new(out);
     let (stored, diff_id, media_type) = match plan.compression {
@@ -146,8 +147,8 @@ fn header(
     Ok(header)
 }
 
-/// Reader of exactly as many bytes as the tar header of a file states. Without this reader, a file
-/// that changes while it is read would shift all entries after it.
+/// Reader that returns exactly as many bytes as the tar header of a file states. Without this
+/// reader, a file that changes while it is read would shift all entries after the file.
 struct Exact<R> {
     inner: R,
     left: u64,
@@ -164,14 +165,15 @@ impl<R: Read> Read for Exact<R> {
     }
 }
 
-/// The tar archive inside a stored layer. It is hashed while it is read.
+/// Reader of the uncompressed tar archive in the blob of a layer. It hashes the archive while it is
+/// read.
 pub struct Tar {
     inner: Box<dyn Read>,
     hash: Hashing<io::Sink>,
 }
 
-/// Opens a stored layer. Fails if the media type is unknown, or if the first bytes show another
-/// compression than the media type.
+/// Opens the blob of a layer to read its tar archive. Fails if the media type is unknown, or if the
+/// first bytes show a compression that differs from the media type.
 pub fn open(path: &Path, media_type: &str) -> io::Result<Tar> {
     let mut file = BufReader::new(File::open(path)?);
     // Runtimes detect the compression from the first bytes and ignore the media type. A layer whose
@@ -203,7 +205,7 @@ pub fn open(path: &Path, media_type: &str) -> io::Result<Tar> {
     })
 }
 
-/// Returns the media type that container runtimes detect from the first bytes of a layer.
+/// Returns the media type that container runtimes derive from the first bytes of a layer.
 fn form(start: &[u8]) -> &'static str {
     match start {
         [0x1f, 0x8b, 0x08, ..] => IMAGE_LAYER_GZIP_MEDIA_TYPE,
@@ -216,7 +218,7 @@ fn form(start: &[u8]) -> &'static str {
 }
 
 impl Tar {
-    /// Reads the remaining bytes, and returns the digest of the whole tar archive.
+    /// Reads the remaining bytes of the tar archive, and returns the digest of the whole archive.
     pub fn diff_id(mut self) -> io::Result<Digest> {
         // Bytes after the end mark of the archive are part of the digest, too.
         io::copy(&mut self, &mut io::sink())?;

@@ -18,33 +18,33 @@ use super::layer::{self, WrittenLayer};
 use super::manifest::BaseLayer;
 use crate::folder::Replacement;
 
-/// Name of the file that marks a folder as an OCI layout.
+/// Name of the file that marks a folder as an OCI image layout.
 pub const LAYOUT_FILE: &str = "oci-layout";
-/// Name of the file that lists the images of a layout.
+/// Name of the file with the image index of an OCI image layout.
 pub const INDEX_FILE: &str = "index.json";
-/// Maximum size of a list of images, a manifest or a configuration, in bytes. Registries accept
+/// Maximum size of an image index, a manifest or a config that is read, in bytes. Registries accept
 /// manifests of up to 4 MiB.
 pub const LARGEST_DOCUMENT_BYTES: u64 = 8 << 20;
-/// Annotation that holds the tag of an image.
+/// Annotation that holds the tag of an image in the index of a layout.
 pub const TAG_ANNOTATION: &str = "org.opencontainers.image.ref.name";
 
-/// An image that was written to a layout.
+/// An image that was written to an OCI image layout.
 #[derive(Debug, Clone)]
 pub struct WrittenImage {
-    /// Folder of the layout.
+    /// Path of the layout's folder.
     pub dir: PathBuf,
     /// Digest of the image, which is the digest of its manifest.
     pub digest: Digest,
     /// Bytes of the image's manifest.
     pub manifest: Vec<u8>,
-    /// Blobs that the image's manifest names, in the order in which they are sent: layers, then the
-    /// configuration.
+    /// Blobs that the image's manifest names, in the order in which they are pushed: layers, then
+    /// the config.
     pub blobs: Vec<Blob>,
-    /// Artifacts that are attached to the image.
+    /// Artifacts in the layout that are attached to the image.
     pub attachments: Vec<Attachment>,
 }
 
-/// An artifact that was written into a layout next to its image.
+/// An artifact that is attached to an image, in the layout of the image.
 #[derive(Debug, Clone)]
 pub struct Attachment {
     /// Name of the artifact: `sbom`, `provenance` or `signature`.
@@ -53,9 +53,9 @@ pub struct Attachment {
     pub digest: Digest,
     /// Bytes of the artifact's manifest.
     pub manifest: Vec<u8>,
-    /// Blobs that the artifact's manifest names.
+    /// Blobs that the artifact's manifest names: its config and its layer.
     pub blobs: Vec<Blob>,
-    /// Tag under which the artifact is found. `None` if the artifact is found by its subject, the
+    /// Tag that points to the artifact's manifest. `None` if the artifact is a referrer of the
     /// image.
     pub tag: Option<String>,
 }
@@ -63,10 +63,10 @@ pub struct Attachment {
 /// A blob that a manifest names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blob {
-    /// Name of the blob: the name of a layer, `base-` and a number for a layer of the base image,
-    /// `config`, or the name of an artifact.
+    /// Name of the blob in messages: the name of a layer, `base-` and a number for a layer of the
+    /// base image, `config`, or the name of an artifact.
     pub name: String,
-    /// Media type of the blob.
+    /// Media type of the blob, as the manifest states it.
     pub media_type: String,
     /// Digest of the blob's bytes.
     pub digest: Digest,
@@ -74,14 +74,14 @@ pub struct Blob {
     pub size: u64,
     /// True if the blob is a layer of the base image.
     pub of_base: bool,
-    /// Place where the blob is stored.
+    /// Place from which the blob can be read.
     pub place: Place,
 }
 
-/// Place where a blob is stored.
+/// Place from which a blob can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// The layout contains the blob.
+    /// The layout contains the blob as a file.
     Layout,
     /// Only the registry of the base image stores the blob.
     Base,
@@ -91,13 +91,13 @@ pub enum Place {
 }
 
 impl WrittenImage {
-    /// Returns the path of a blob's file in the folder of the layout.
+    /// Returns the path of the file in the layout that has the blob with this digest.
     pub fn blob_path(&self, digest: &Digest) -> PathBuf {
         self.dir.join(blob_name(digest))
     }
 }
 
-/// Reads the list of the images in a layout. Fails if the folder is not a layout.
+/// Reads the image index of a layout. Fails if the folder is not a layout.
 pub fn index(dir: &Path) -> Result<Vec<u8>, Failure> {
     document(&dir.join(INDEX_FILE)).map_err(|error| {
         Failure::project(
@@ -110,8 +110,8 @@ pub fn index(dir: &Path) -> Result<Vec<u8>, Failure> {
     })
 }
 
-/// Reads a document of a layout: a list, a manifest or a configuration. A document that is too
-/// large, or not a regular file, is refused before it is read.
+/// Reads an image index, a manifest or a config of a layout. Fails before reading if the file is
+/// too large or not a regular file.
 pub fn document(path: &Path) -> io::Result<Vec<u8>> {
     // Reading from a pipe could wait forever.
     let found = std::fs::metadata(path)?;
@@ -128,16 +128,18 @@ pub fn document(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Returns the path of a blob, relative to the folder of its layout.
+/// Returns the path of the blob with this digest, relative to the folder of a layout.
 pub fn blob_name(digest: &Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
 }
 
-/// Writes the planned image as a new layout. An existing layout in the folder is replaced.
+/// Writes the planned image as a new OCI image layout in the folder `dir`. An existing layout in
+/// the folder is replaced.
 ///
 /// `base_blobs` is a folder with the layers of the base image, each named by the hex digits of its
 /// digest. If `base_blobs` is `None`, the layout refers to these layers but does not contain them.
-/// `attach` returns the artifacts for an image with the given digest and manifest size.
+/// `attach` receives the digest of the image and the size of its manifest, and returns the
+/// artifacts to attach.
 pub fn write(
     plan: &ImagePlan,
     dir: &Path,
@@ -207,7 +209,8 @@ pub fn write(
     })
 }
 
-/// Returns the description of a blob that the layout contains and that is not from the base image.
+/// Returns a [`Blob`] with these properties that the layout contains and that is not a layer of the
+/// base image.
 fn own(name: &str, media_type: &str, digest: Digest, size: u64) -> Blob {
     Blob {
         name: name.to_owned(),
@@ -246,8 +249,8 @@ fn write_artifact(artifact: Artifact, folder: &mut Replacement) -> Result<Attach
 }
 
 impl Attachment {
-    /// Returns the entry of the artifact for a list of manifests, with the artifact's type and
-    /// annotations, as OCI requires for artifacts with a subject.
+    /// Returns the descriptor of the artifact's manifest for an image index, with the artifact type
+    /// and the annotations of the manifest, as OCI requires for referrers.
     pub fn entry(&self) -> Value {
         let manifest: Map<String, Value> =
             serde_json::from_slice(&self.manifest).unwrap_or_default();
@@ -290,8 +293,8 @@ fn base_layers(plan: &ImagePlan, held: bool) -> Vec<Blob> {
     layers.map(blob).collect()
 }
 
-/// Puts a layer of the base image into the layout. The file is hard-linked if the file system
-/// supports links, because a base may be large, and copied if it does not.
+/// Puts the file of a base layer into the layout, as a hard link if the file system supports links,
+/// because base layers can be large, and as a copy otherwise.
 fn put(from: &Path, to: &Path) -> Result<(), Failure> {
     // A base may name a layer twice.
     if to.exists() {

@@ -17,7 +17,8 @@ use serde::Deserialize;
 
 use super::unfit::UnfitImage;
 
-/// Media types of the manifests that this program can parse, for the `Accept` header.
+/// Media types of the manifests and image indexes that this program can parse, for the `Accept`
+/// header.
 pub const ACCEPTED: [&str; 4] = [
     OCI_IMAGE_INDEX_MEDIA_TYPE,
     IMAGE_MANIFEST_LIST_MEDIA_TYPE,
@@ -28,33 +29,32 @@ pub const ACCEPTED: [&str; 4] = [
 /// A layer of a base image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseLayer {
-    /// OCI media type of the layer, even if the base image uses Docker's media type.
+    /// OCI media type of the layer, which replaces Docker's media type if the base image uses it.
     pub media_type: String,
-    /// Digest of the layer's bytes as they are stored.
+    /// Digest of the layer's blob.
     pub digest: Digest,
-    /// Size of the layer's bytes as they are stored, in bytes.
+    /// Size of the layer's blob, in bytes.
     pub size: u64,
-    /// URLs from which a container runtime fetches a layer that no registry stores. Empty for all
-    /// other layers.
+    /// URLs from which a container runtime fetches the layer. Empty unless the layer is one that no
+    /// registry stores.
     pub urls: Vec<String>,
-    /// Annotations of the layer in the manifest of the base image.
+    /// Annotations of the layer's descriptor in the manifest of the base image.
     pub annotations: BTreeMap<String, String>,
 }
 
-/// A document that a registry returns for the name of an image.
+/// A document that a registry returns for the tag or digest of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Document {
-    /// A list of manifests for several platforms. The digest is that of the manifest for
-    /// linux/amd64.
+    /// An image index for several platforms. The digest is that of the manifest for linux/amd64.
     Index(Digest),
-    /// The manifest of one platform.
+    /// An image manifest, which is for one platform.
     Manifest(BaseManifest),
 }
 
 /// The parts of an image manifest that this program uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseManifest {
-    /// Digest of the image's configuration.
+    /// Digest of the image's config.
     pub config: Digest,
     /// Layers of the image, from the bottom up.
     pub layers: Vec<BaseLayer>,
@@ -84,8 +84,8 @@ struct RawPlatform {
     architecture: String,
 }
 
-/// Parses a manifest or a list of manifests. Fails if the document is neither, or if it has no
-/// image for linux/amd64.
+/// Parses an image manifest or an image index. Fails if the document is neither, or if an index has
+/// no manifest for linux/amd64.
 pub fn read(bytes: &[u8]) -> Result<Document, UnfitImage> {
     let raw: RawDocument =
         serde_json::from_slice(bytes).map_err(|source| UnfitImage::NotAManifest { source })?;
@@ -146,9 +146,8 @@ fn layer(descriptor: OciDescriptor) -> Result<BaseLayer, UnfitImage> {
     })
 }
 
-/// Returns the OCI media type for a layer's media type of Docker or OCI. The types are unified
-/// because a manifest must not mix those of Docker and OCI, and the layer's bytes do not depend on
-/// the type.
+/// Returns the OCI media type of a layer, for a media type of Docker or OCI. A manifest must not
+/// mix the media types of Docker and OCI, and the layer's bytes do not depend on the media type.
 fn oci_layer_type(media_type: &str) -> Result<String, UnfitImage> {
     let renamed = match media_type {
         IMAGE_DOCKER_LAYER_TAR_MEDIA_TYPE => IMAGE_LAYER_MEDIA_TYPE,

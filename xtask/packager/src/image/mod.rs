@@ -30,13 +30,13 @@ use self::base::Base;
 pub const APP_ROOT: &str = "/home/site/wwwroot";
 /// Path of the host program in the image.
 pub const HOST_PROGRAM: &str = "/usr/bin/scorebox";
-/// Folder of ONNX Runtime, which runs graphs, and of its licences in the image. The host looks for
-/// the ONNX Runtime library in this folder.
+/// Folder in the image that contains ONNX Runtime, the library that runs graphs, and its licences.
+/// The host looks for the library in this folder.
 pub const ENGINE_FOLDER: &str = "/usr/lib/scorebox";
-/// User and group that a container of the image runs as, by number. They are those of `nonroot` in
-/// the usual static base images.
+/// User id and group id that a container of the image runs as. They are those of `nonroot` in
+/// common static base images.
 pub const USER: &str = "65532:65532";
-/// Port that the host listens on if the Functions host does not set one.
+/// Port that the host listens on in a container, unless the Functions host sets another port.
 pub const PORT: u16 = 8080;
 
 /// OCI media type of a layer that is compressed with zstd.
@@ -51,11 +51,11 @@ pub struct Inputs {
     pub version: String,
     /// Name of the WIT world that the component targets.
     pub world: String,
-    /// Version of the WIT contract.
+    /// Version of the WIT contract that the component uses.
     pub wit_version: String,
     /// Digest of the component's bytes. `None` if the scorer is a graph.
     pub component_digest: Option<String>,
-    /// Digest of the model. `None` if the scorer does not have a model.
+    /// Digest of the scorer's model. `None` if the scorer does not have a model.
     pub model_digest: Option<String>,
     /// Time that is used for every time in the image, in seconds since 1970.
     pub epoch: u64,
@@ -65,28 +65,29 @@ pub struct Inputs {
     pub compression: Compression,
     /// Bytes of the host program.
     pub host: Content,
-    /// ONNX Runtime library and its licences, by file name. Empty if the scorer has no graph.
+    /// ONNX Runtime library and its licences. The keys are the file names. Empty if the scorer has
+    /// no graph.
     pub engine: BTreeMap<String, Content>,
-    /// Shared libraries that a dynamically linked host needs in an image without a base, by path.
-    /// Empty if there is a base.
+    /// Shared libraries that a dynamically linked host needs in an image without a base. The keys
+    /// are the paths in the image. Empty if there is a base.
     pub libraries: BTreeMap<String, Content>,
-    /// Files of the app folder other than the model's files, by path in the app folder.
+    /// Files of the app folder except the model's files. The keys are the paths in the app folder.
     pub app: BTreeMap<String, Content>,
     /// Compression of the model's layer, which depends on how well the model compresses.
     pub model_compression: Compression,
-    /// Files of the model, by path in the app folder.
+    /// Files of the model. The keys are the paths in the app folder.
     pub model: BTreeMap<String, Content>,
 }
 
-/// Everything about an image that is known before its layers are hashed.
+/// Plan of an image: everything about the image that is known before its layers are hashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImagePlan {
     /// Base image. `None` if the image has no base.
     pub base: Option<Base>,
-    /// Layers of the image, from the bottom up. Layers that change rarely come first, so that a
-    /// change re-sends little.
+    /// Plans of the layers that the image adds, from the bottom up. Layers that change rarely come
+    /// first, so that a change re-sends little.
     pub layers: Vec<LayerPlan>,
-    /// Configuration that says how a container starts.
+    /// Settings with which a container of the image starts.
     pub config: ContainerConfig,
     /// Annotations of the image's manifest.
     pub annotations: BTreeMap<String, String>,
@@ -103,8 +104,8 @@ pub struct LayerPlan {
     pub comment: String,
     /// Compression of the layer's bytes.
     pub compression: Compression,
-    /// Entries of the layer, by path without a leading slash. Every folder above an entry is an
-    /// entry, too.
+    /// Entries of the layer. The keys are the paths without a leading slash. Every folder that
+    /// contains an entry is an entry, too.
     pub entries: BTreeMap<String, Entry>,
 }
 
@@ -113,26 +114,26 @@ pub struct LayerPlan {
 pub enum Compression {
     /// The layer is compressed with gzip at a fixed level. Every container runtime can read it.
     Gzip,
-    /// The layer is compressed with gzip at its fastest level. This is meant for large files that
+    /// The layer is compressed with gzip at the fastest level. This is meant for large files that
     /// compress well.
     Fast,
-    /// The layer is compressed with zstd at a fixed level. It is smaller than with gzip and faster
-    /// to unpack, but not every container runtime supports zstd.
+    /// The layer is compressed with zstd at a fixed level. Such a layer is smaller and unpacks
+    /// faster than with gzip, but not every container runtime supports zstd.
     Zstd,
     /// The layer is stored without compression. Float weights hardly compress, and without
     /// compression the runtime maps them sooner.
     Stored,
 }
 
-/// One file or folder of a layer.
+/// A file or folder in a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    /// A folder of a layer.
+    /// A folder in a layer.
     Folder {
         /// Permission bits of the folder.
         mode: u32,
     },
-    /// A file of a layer.
+    /// A file in a layer.
     File {
         /// Permission bits of the file.
         mode: u32,
@@ -144,17 +145,17 @@ pub enum Entry {
 /// Source of a file's bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
-    /// Bytes that are held in memory.
+    /// The bytes of the file, held in memory.
     Bytes(Vec<u8>),
-    /// Path of a file that holds the bytes.
+    /// Path of a file on this machine that has the bytes.
     File(PathBuf),
 }
 
-/// The `config` object of an image's configuration.
+/// The object `config` in an image's config, which says how a container starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ContainerConfig {
-    /// User and group that the container runs as.
+    /// User id and group id that the container runs as.
     pub user: String,
     /// Ports that the container listens on, e.g. `8080/tcp`. The value of each port is an empty
     /// object, as OCI requires.
@@ -163,14 +164,14 @@ pub struct ContainerConfig {
     pub env: Vec<String>,
     /// Program that the container starts, followed by its arguments.
     pub entrypoint: Vec<String>,
-    /// Working directory of the program.
+    /// Working directory of the program that the container starts.
     pub working_dir: String,
     /// Labels of the image.
     pub labels: BTreeMap<String, String>,
 }
 
-/// Adds the folders above a path to the entries of a layer. A layer contains its own folders, so
-/// that their modes do not depend on another layer.
+/// Adds the folders that contain the path `path` to the entries of a layer. A layer has entries for
+/// its own folders, so that their modes do not depend on another layer.
 fn add_folders_above(entries: &mut BTreeMap<String, Entry>, path: &str) {
     for (end, _) in path.match_indices('/') {
         if let Some(folder) = path.get(..end) {

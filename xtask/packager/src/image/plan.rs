@@ -21,12 +21,12 @@ use super::{
     Inputs, LayerPlan, PORT, USER, add_folders_above,
 };
 
-/// Author that the image's history gives for each layer that `package` writes.
+/// Value of `created_by` in the image's history for each layer that `package` writes.
 pub const CREATED_BY: &str = "cargo xtask package";
 /// Names of all layers that an image can have, from the bottom up.
 pub const LAYERS: [&str; 6] = ["system", "libraries", "host", "engine", "model", "app"];
 
-/// Plans an image: layers, configuration and annotations.
+/// Plans an image from its inputs: layers, container settings and annotations.
 pub fn plan(inputs: &Inputs) -> ImagePlan {
     let host = BTreeMap::from([(HOST_PROGRAM.to_owned(), inputs.host.clone())]);
     let mut layers = Vec::new();
@@ -158,8 +158,7 @@ fn container_config(inputs: &Inputs) -> ContainerConfig {
     ContainerConfig { labels, ..start() }
 }
 
-/// Returns the configuration with which a container starts if the image has no base. The labels are
-/// empty.
+/// Returns the container settings for an image without a base. The labels are empty.
 pub fn start() -> ContainerConfig {
     ContainerConfig {
         user: USER.to_owned(),
@@ -217,8 +216,8 @@ fn annotations(inputs: &Inputs) -> BTreeMap<String, String> {
     annotations
 }
 
-/// Formats a time in seconds since 1970 as a date of RFC 3339. A time after the year 9999 is
-/// formatted as 1970-01-01.
+/// Formats a time in seconds since 1970 as an RFC 3339 time. A time after the year 9999 is
+/// formatted as 1970-01-01T00:00:00Z.
 pub(super) fn rfc3339(epoch: u64) -> String {
     // The formatter supports years up to 9999.
     let seconds = if epoch < 253_402_300_800 { epoch } else { 0 };
@@ -226,8 +225,8 @@ pub(super) fn rfc3339(epoch: u64) -> String {
 }
 
 impl ImagePlan {
-    /// Returns the bytes of the image's configuration, which names the digests of the given written
-    /// layers.
+    /// Returns the bytes of the image's config. `layers` are the written layers, whose digests the
+    /// config names.
     pub fn config_bytes(&self, layers: &[WrittenLayer]) -> Vec<u8> {
         let created = rfc3339(self.epoch);
         let history: Vec<_> = self
@@ -257,8 +256,8 @@ impl ImagePlan {
         bytes(&document)
     }
 
-    /// Returns the bytes of the image's manifest, which names the digests of the given
-    /// configuration and of the given written layers.
+    /// Returns the bytes of the image's manifest. `config` are the bytes of the image's config, and
+    /// `layers` are the written layers. The manifest names the digests of both.
     pub fn manifest_bytes(&self, config: &[u8], layers: &[WrittenLayer]) -> Vec<u8> {
         let descriptor = |media_type: &str, digest: &Digest, size: u64| OciDescriptor {
             media_type: media_type.to_owned(),
@@ -293,7 +292,7 @@ impl ImagePlan {
     }
 }
 
-/// Appends values to a JSON list. Does nothing if `list` is not a list.
+/// Appends values to a JSON list. Does nothing if `list` is `None` or not a list.
 fn append<T: Into<Value>>(list: Option<&mut Value>, values: Vec<T>) {
     if let Some(list) = list.and_then(Value::as_array_mut) {
         list.extend(values.into_iter().map(Into::into));

@@ -17,18 +17,19 @@ use super::layout::{
     self, Attachment, Blob, INDEX_FILE, Place, TAG_ANNOTATION, WrittenImage, blob_name,
 };
 
-/// The image of a layout, and the tag and the base that the layout states for the image.
+/// An image that was found in a layout, with the tag and the base image that the layout states.
 #[derive(Debug, Clone)]
 pub struct FoundImage {
-    /// The image, with its manifest and blobs.
+    /// The found image, with its manifest and blobs.
     pub image: WrittenImage,
     /// Tag of the image in the layout. `None` if the image has no tag.
     pub tag: Option<String>,
-    /// Name and digest of the base image. `None` unless the annotations of the manifest state both.
+    /// Name and digest of the base image. `None` unless the annotations of the image's manifest
+    /// state both.
     pub base: Option<(String, String)>,
 }
 
-/// Finds the image of a layout, which is the first one in the layout's index.
+/// Reads the image of the layout in the folder `dir`: the first image in the layout's index.
 pub fn read(dir: &Path) -> Result<FoundImage, Failure> {
     let index = json(dir, INDEX_FILE, &layout::index(dir)?)?;
     let entry = index
@@ -62,8 +63,9 @@ pub fn read(dir: &Path) -> Result<FoundImage, Failure> {
     })
 }
 
-/// Returns the artifacts in the layout that belong to the image. An artifact belongs to the image
-/// if its subject is the image, or if it has cosign's tag for signatures of the image.
+/// Returns the artifacts in the layout that are attached to the image. An artifact is attached if
+/// its subject is the image, or if it has the tag under which cosign stores signatures of the
+/// image.
 fn attachments(dir: &Path, index: &Value, image: &Digest) -> Result<Vec<Attachment>, Failure> {
     let entries = index
         .get("manifests")
@@ -168,8 +170,8 @@ fn blob(dir: &Path, descriptor: &Value, name: String, of_base: bool) -> Result<B
     })
 }
 
-/// Returns the name that `package` gave each layer, from the history in the image's configuration.
-/// A layer that `package` did not write has `None`.
+/// Returns the name of each layer, from the history in the image's config. A layer that `package`
+/// did not write has the name `None`.
 pub fn names(config: &Value) -> Vec<Option<&'static str>> {
     comments(config)
         .into_iter()
@@ -177,10 +179,11 @@ pub fn names(config: &Value) -> Vec<Option<&'static str>> {
         .collect()
 }
 
-/// Returns the name and the comment that `package` gave each layer, from the history in the image's
-/// configuration. A layer that `package` did not write has `None`.
+/// Returns the name and the comment of each layer, from the history in the image's config. The
+/// entry of a layer that `package` did not write is `None`.
 ///
-/// A history can say anything, so a layer whose name `package` does not use has `None`, too.
+/// A history can state anything, so the entry is also `None` if the name is not one that `package`
+/// uses.
 pub fn comments(config: &Value) -> Vec<Option<(&'static str, String)>> {
     let history = config
         .get("history")
@@ -248,8 +251,9 @@ mod tests {
 
     use super::*;
 
-    /// Writes a layout of an image with one layer of a base image, whose blob is missing, and one
-    /// layer of `package` with the content `own_layer`. Returns the digest of the image.
+    /// Writes the layout of an image with two layers: a layer of a base image, whose blob is
+    /// missing, and a layer of `package` with the content `own_layer`. Returns the digest of the
+    /// image.
     fn layout(dir: &Path, own_layer: &str) -> Digest {
         let put = |bytes: &str| {
             let digest = Digest::of(bytes.as_bytes());

@@ -13,11 +13,12 @@ use flate2::Compression;
 use flate2::write::DeflateEncoder;
 
 const SAMPLE_BYTES: u64 = 64 << 10;
-/// Number of samples that are read from each file, evenly spread. The positions are fixed, so a
-/// file always gives equal samples.
+/// Number of samples that are read from each file, evenly distributed. The positions are fixed, so
+/// a file always gives the same samples.
 const SAMPLES: u64 = 8;
 
-/// Returns true if samples of the files shrink to half or less at the fastest compression level.
+/// Returns true if samples of the files shrink to half of their size or less at the fastest level
+/// of gzip.
 pub fn shrinks<'a>(files: impl Iterator<Item = &'a Path>) -> io::Result<bool> {
     let mut read = 0;
     let mut out = DeflateEncoder::new(Counter(0), Compression::fast());
@@ -41,7 +42,7 @@ pub fn shrinks<'a>(files: impl Iterator<Item = &'a Path>) -> io::Result<bool> {
     Ok(out.finish()?.0 * 2 <= read && read > 0)
 }
 
-/// Writer that counts bytes and drops them, to measure the size of compressed data.
+/// Writer that counts bytes and drops them. It measures the size of compressed data.
 struct Counter(u64);
 
 impl io::Write for Counter {

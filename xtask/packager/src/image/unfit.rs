@@ -5,60 +5,63 @@
 
 use scorebox_host::text::{NAME_BYTES, REASON_BYTES, quoted};
 
-/// Reason why an image cannot be used. The text goes on after the name of the image, and quotes
-/// what the image says about itself.
+/// Reason why an image cannot be used. The text continues a sentence that starts with the name of
+/// the image, and quotes what the image says about itself.
 #[derive(Debug, thiserror::Error)]
 pub enum UnfitImage {
-    /// The document is not JSON, or lacks what every manifest has.
+    /// The document is not JSON, or lacks a part that every manifest and image index has.
     #[error("{}", quoted(&format!("is not a manifest: {source}"), REASON_BYTES))]
     NotAManifest {
-        /// Error of the parser, which may quote the document.
+        /// Error of the JSON parser, which may quote the document.
         source: serde_json::Error,
     },
-    /// The document has the schema of another version.
+    /// The manifest has a schema version other than 2.
     #[error("is a manifest of another schema than version 2")]
     OtherSchema,
-    /// The document has the parts of both forms, or of none.
+    /// The document is not clearly a manifest or an image index: it has the parts of both, or of
+    /// neither.
     #[error("is neither a manifest nor a list of manifests")]
     NoKnownForm,
-    /// The media type that the document states is that of another form.
+    /// The document states the media type of another kind of document. The text is this media type.
     #[error("calls itself `{}`, but is not one", quoted(.0, NAME_BYTES))]
     OtherMediaType(String),
-    /// The list has no image for linux/amd64. The texts are the platforms that it has.
+    /// The image index has no image for linux/amd64. The texts are the platforms for which it has
+    /// images.
     #[error(
         "has no image for linux/amd64, only for: {}",
         quoted(&.0.join(", "), REASON_BYTES)
     )]
     NotInList(Vec<String>),
-    /// The manifest gives a layer no valid size. The text is the digest of the layer.
+    /// The manifest states no valid size for a layer. The text is the digest of the layer.
     #[error("layer {}: no size", quoted(.0, NAME_BYTES))]
     LayerWithoutSize(String),
-    /// The manifest has a layer that is not one of a container image. The text is its media type.
+    /// The manifest has a layer that cannot be part of a container image. The text is the media
+    /// type of the layer.
     #[error(
         "has a layer of type `{}`, so it is not a container image",
         quoted(.0, NAME_BYTES)
     )]
     OtherLayer(String),
-    /// The document has this text where a digest is expected.
+    /// The document has a text that is not a digest where a digest is expected. This is the text.
     #[error("names `{}`, which is not a SHA-256 digest", quoted(.0, NAME_BYTES))]
     NotADigest(String),
-    /// The configuration of the image is not a JSON object.
+    /// The config of the image is not a JSON object.
     #[error("has no configuration of an image: {0}")]
     NoConfiguration(#[source] serde_json::Error),
-    /// The configuration is that of an image for another platform.
+    /// The config states a platform other than linux/amd64.
     #[error("is for {os}/{architecture}, and ours is for linux/amd64")]
     OtherPlatform {
-        /// Operating system of the image.
+        /// Operating system that the config states.
         os: String,
-        /// Architecture of the image's programs.
+        /// Processor architecture that the config states.
         architecture: String,
     },
-    /// The manifest and the configuration have different numbers of layers.
+    /// The manifest and the config have different numbers of layers.
     #[error("has {layers} layers, and its configuration {in_configuration}")]
     LayersDiffer {
         /// Number of layers in the manifest.
         layers: usize,
-        /// Number of layers in the configuration.
+        /// Number of layers in the config.
         in_configuration: usize,
     },
     /// The manifest has more layers than a container runtime accepts.
@@ -66,10 +69,10 @@ pub enum UnfitImage {
     TooManyLayers {
         /// Number of layers in the manifest.
         layers: usize,
-        /// Maximum number of layers.
+        /// Maximum number of layers that a container runtime accepts.
         most: usize,
     },
-    /// The list points to a list, and so on, too many times.
+    /// The image index points to another index, and so on, too many times.
     #[error("is a list of lists")]
     TooManyLists,
 }

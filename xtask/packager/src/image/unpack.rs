@@ -16,8 +16,8 @@ use serde_json::Value;
 use super::layer;
 use super::layout::{self, blob_name};
 
-/// Unpacks the only image of a layout into a new folder `root`, and returns the digest of the
-/// image. The folder must not exist.
+/// Unpacks the only image of the layout in the folder `layout` into a new folder `root`, and
+/// returns the digest of the image. `root` must not exist yet.
 pub fn unpack(layout: &Path, root: &Path) -> Result<Digest, Failure> {
     let index: Value = serde_json::from_slice(&layout::index(layout)?)
         .map_err(|error| bad(layout, &format!("index.json: {error}")))?;
@@ -73,7 +73,8 @@ fn parse(layout: &Path, descriptor: &OciDescriptor) -> Result<Digest, Failure> {
         .ok_or_else(|| bad(layout, &format!("`{}` is not a digest", descriptor.digest)))
 }
 
-/// Unpacks one layer into the folder `root` and returns the digest of the layer's tar.
+/// Unpacks one layer of a layout into the folder `root`, and returns the digest of the layer's tar
+/// archive.
 fn unpack_layer(layout: &Path, descriptor: &OciDescriptor, root: &Path) -> Result<Digest, Failure> {
     let digest = parse(layout, descriptor)?;
     let path = layout.join(blob_name(&digest));

@@ -18,7 +18,7 @@ use crate::image::attestation::{self, ENVELOPE_MEDIA_TYPE, SIGNATURE_ANNOTATION,
 use crate::image::layout::LARGEST_DOCUMENT_BYTES;
 use crate::signing::{PublicKey, opened, signed_digest};
 
-/// One layer of an artifact.
+/// One layer of an artifact, after its digest and size were checked.
 struct Part {
     media_type: String,
     digest: Digest,
@@ -26,8 +26,8 @@ struct Part {
     signature: Option<String>,
 }
 
-/// Checks all artifacts that are listed for an image, and adds the results to the report. Returns
-/// true if the image has a signature that was made with the key.
+/// Checks all artifacts that are listed as referrers of an image, and adds the results to the
+/// report. Returns true if the image has a signature that was made with the private key of `key`.
 pub fn examine(
     store: &Store,
     report: &mut Report,
@@ -94,7 +94,7 @@ pub fn examine(
     signature(store, report, &image, key)
 }
 
-/// Returns the verdict for an artifact that does not exist. The absence is an error only if a key
+/// Returns the verdict for an artifact that does not exist. Its absence is an error only if `key`
 /// is given, because without a key no artifact is required.
 fn absent(key: Option<&PublicKey>) -> Verdict {
     match key {
@@ -112,8 +112,8 @@ enum Outcome {
     Failed(Failure),
 }
 
-/// Parses the manifest of an artifact. A wrong response of the registry becomes a finding of the
-/// report, but a missing response ends the inspection.
+/// Parses the manifest of an artifact. A wrong response of the registry becomes a wrong check in
+/// the report, but a missing response ends the inspection.
 fn manifest(bytes: Result<Vec<u8>, Failure>) -> Result<Value, Outcome> {
     match bytes {
         Ok(bytes) => documents::read(&bytes).map_err(|reason| Outcome::Wrong(reason.to_string())),
@@ -122,8 +122,8 @@ fn manifest(bytes: Result<Vec<u8>, Failure>) -> Result<Value, Outcome> {
     }
 }
 
-/// Reads the configuration and the layers of an artifact. Returns the layers whose digest and size
-/// are correct.
+/// Reads the config and the layers of an artifact, and adds the results to the report. Returns the
+/// layers whose digest and size are correct.
 fn parts(store: &Store, report: &mut Report, name: &str, manifest: &Value) -> Vec<Part> {
     let layers = manifest
         .get("layers")
@@ -185,8 +185,8 @@ fn parts(store: &Store, report: &mut Report, name: &str, manifest: &Value) -> Ve
     parts
 }
 
-/// Checks cosign's signature of the image. Returns true if the image has a signature that was made
-/// with the key.
+/// Checks the signature of the image that cosign made, and adds the result to the report. Returns
+/// true if the image has a signature that was made with the private key of `key`.
 fn signature(
     store: &Store,
     report: &mut Report,

@@ -13,7 +13,7 @@ use super::ours::OURS;
 use super::report::Report;
 use crate::image::plan;
 
-/// Keys of the container configuration that `package` leaves as the base image has them.
+/// Keys of the container settings whose values `package` copies from the base image.
 const KEPT_OF_BASE: [&str; 11] = [
     "Domainname",
     "Hostname",
@@ -27,16 +27,17 @@ const KEPT_OF_BASE: [&str; 11] = [
     "Volumes",
     "AttachStderr",
 ];
-/// Keys for attached streams in the container configuration. `package` leaves them as the base
-/// image has them.
+/// Keys of the container settings for attached streams. `package` copies their values from the base
+/// image.
 const ATTACHED: [&str; 2] = ["AttachStdin", "AttachStdout"];
-/// Keys of the container configuration that `package` keeps if the base image starts the Functions
-/// host.
+/// Keys of the container settings whose values `package` copies if the base image starts the
+/// Functions host.
 const KEPT_OF_FUNCTIONS: [&str; 5] = ["Cmd", "Healthcheck", "StopSignal", "OnBuild", "ArgsEscaped"];
-/// Environment variables of the Scorebox host that change only what is logged.
+/// Environment variables of the Scorebox host that only change what is logged.
 const LOGGING: [&str; 2] = ["SCOREBOX_LOG", "SCOREBOX_LOG_FORMAT"];
 
-/// Compares the container configuration of an image with the one that `package` writes.
+/// Compares the container settings in an image's config with those that `package` writes, and adds
+/// the results to the report. `has_base` is true if the image has a base image.
 pub fn examine(report: &mut Report, config: &Value, has_base: bool) {
     let text = |key: &str| config.get(key).and_then(Value::as_str).unwrap_or_default();
     let platform = format!("{}/{}", text("os"), text("architecture"));
@@ -113,7 +114,7 @@ pub fn examine(report: &mut Report, config: &Value, has_base: bool) {
     variables(report, container, &written, has_base);
 }
 
-/// Returns true if a value of the container configuration is null, false or empty, and so has no
+/// Returns true if a value in the container settings is null, false or empty, so that it has no
 /// effect.
 fn is_nothing(value: &Value) -> bool {
     match value {
@@ -125,8 +126,8 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// Returns a problem for each volume that covers a path of the host or the app. In a container the
-/// volume would replace the files at that path.
+/// Returns a problem for each volume that covers a path of the host or the app. In a container, the
+/// volume would replace the files at this path.
 fn mounted(container: &Map<String, Value>) -> Vec<String> {
     let volumes = container
         .get("Volumes")

@@ -18,53 +18,53 @@ use crate::image::entries::{Entries, EntryKind, TarEntry};
 use crate::image::layer::{self, Tar};
 use crate::image::manifest::BaseLayer;
 
-/// Files of the app folder whose content is checked, each with the maximum size that is kept in
-/// memory, in bytes. A component has a few MB.
+/// Files of the app folder whose content is checked, each with the maximum size in bytes that is
+/// kept in memory. A component has a few MB.
 pub const KEPT: [(&str, u64); 3] = [
     ("scorebox.toml", 4 << 20),
     ("component.wasm", 128 << 20),
     ("host.json", 1 << 20),
 ];
-/// Maximum number of bytes that a layer may unpack to per stored byte. Programs and weights reach
-/// 10.
+/// Maximum number of bytes that one compressed byte of a layer may unpack to. For programs and
+/// weights the number is at most 10.
 const MOST_TIMES: u64 = 100;
-/// Number of bytes that all layers together may unpack to beyond the limit of `MOST_TIMES`. It is
+/// Number of bytes that all layers together may unpack to beyond the limit of `MOST_TIMES`. This is
 /// for layers that consist mostly of zeros.
 const MOST_BEYOND: u64 = 1 << 30;
 
-/// Contents of an image, as far as the layers of the image could be read.
+/// Contents of an image, as far as its layers could be read.
 #[derive(Debug)]
 pub struct Contents {
-    /// File system that all layers form together.
+    /// File system that all layers of the image form together.
     pub root: RootFs,
     /// Index of the lowest layer that `package` wrote.
     pub start: usize,
-    /// Digests of the files in the layers of `package`, by path without a leading slash. Files of
-    /// the layer `system` are left out.
+    /// Digests of the files in the layers that `package` wrote. The keys are the paths without a
+    /// leading slash. Files of the layer `system` are left out.
     pub files: BTreeMap<String, Digest>,
-    /// Digest of the model over the names and bytes of its files, as the host computes it. `None`
+    /// Digest of the model, over the names and bytes of its files, as the host computes it. `None`
     /// if no model was found.
     pub model: Option<Digest>,
-    /// Bytes of the files in [`KEPT`], by name.
+    /// Bytes of the files in [`KEPT`] that were found. The keys are the names.
     pub kept: BTreeMap<&'static str, Vec<u8>>,
-    /// Changes that layers of the base image make in paths that belong to `package`, as texts for
-    /// the report.
+    /// Problems for the report: layers of the base image that change paths that only `package`
+    /// should write.
     pub intrusions: Vec<String>,
-    /// True if a layer of `package` could not be read, so that its files are unknown.
+    /// True if a layer that `package` wrote could not be read, so that its files are unknown.
     pub is_damaged: bool,
     /// True if a layer of the base image could not be read.
     pub is_base_unknown: bool,
     system: Option<usize>,
-    /// Number of bytes that remain of [`MOST_BEYOND`].
+    /// Number of bytes that are left of [`MOST_BEYOND`].
     beyond: u64,
 }
 
-/// Result of reading one layer.
+/// Facts about one layer that was read.
 pub struct LayerFound {
-    /// Digest of the layer's uncompressed tar.
+    /// Digest of the layer's uncompressed tar archive.
     pub diff_id: Digest,
     /// Text that says how the layer differs from the layers that `package` writes. `None` if the
-    /// layer does not differ, and for layers of the base image.
+    /// layer does not differ, or if the layer belongs to the base image.
     pub problem: Option<String>,
 }
 
@@ -85,8 +85,8 @@ impl Contents {
         }
     }
 
-    /// Reads one layer of the image. Layers are read from the bottom up. `name` is the name that
-    /// `package` gave the layer, or `None` for a layer of the base image.
+    /// Reads the next layer of the image, from the bottom up. `number` is the index of the layer.
+    /// `name` is the name that `package` gave the layer, or `None` for a layer of the base image.
     pub fn add(
         &mut self,
         number: usize,
@@ -149,7 +149,7 @@ impl Contents {
     }
 
     /// Completes the contents after every layer was read: collects the files, and searches for
-    /// entries of the base image at paths that belong to the files that `package` adds.
+    /// entries of the base image at paths that only `package` should write.
     pub fn finish(&mut self) {
         let is_listed = |layer: usize| layer >= self.start && Some(layer) != self.system;
         for found in self.root.below("") {
@@ -192,8 +192,8 @@ impl Contents {
         }
     }
 
-    /// Returns the digest of a file in the app folder, or `None` if the folder does not have the
-    /// file.
+    /// Returns the digest of a file in the app folder, or `None` if there is no such file. `name`
+    /// is the path of the file in the app folder.
     pub fn of_app(&self, name: &str) -> Option<&Digest> {
         self.files
             .get(&format!("{}/{name}", APP_ROOT.trim_start_matches('/')))
@@ -206,8 +206,8 @@ impl Contents {
         }
     }
 
-    /// Reads and hashes a file of a layer that `package` wrote. The bytes are kept if the file is
-    /// one of [`KEPT`].
+    /// Reads a file in a layer that `package` wrote, and returns the digest of its bytes. The bytes
+    /// are kept if the file is one of [`KEPT`].
     fn read(
         &mut self,
         entry: &TarEntry,
@@ -244,8 +244,8 @@ impl Contents {
     }
 }
 
-/// Returns the extended attribute of an entry with which a storage driver hides lower layers, or
-/// `None` if the entry has none.
+/// Returns the name of the entry's extended attribute with which the storage driver overlay hides
+/// lower layers, or `None` if the entry has no such attribute.
 fn overlay(entry: &TarEntry) -> Option<String> {
     let names = entry
         .records
@@ -257,7 +257,7 @@ fn overlay(entry: &TarEntry) -> Option<String> {
         .map(|name| quoted(name, NAME_BYTES))
 }
 
-/// Reader of an uncompressed layer that fails if more bytes are read than allowed. Without this
+/// Reader of an uncompressed layer that fails if more bytes are read than are allowed. Without this
 /// limit, a small layer could unpack to any size.
 struct Bounded {
     inner: Tar,
@@ -279,7 +279,7 @@ impl Read for Bounded {
     }
 }
 
-/// Reader that also feeds the bytes that it reads into a second hash.
+/// Reader that also adds the bytes that it reads to a second hash.
 struct Both<'a, R> {
     inner: R,
     hash: &'a mut Hashing<io::Sink>,

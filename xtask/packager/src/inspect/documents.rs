@@ -13,34 +13,35 @@ use scorebox_host::text::{NAME_BYTES, quoted};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Objects in which the author of a document may choose any keys. The keys in these objects are
-/// compared exactly as written, so two keys may differ in case alone.
+/// Names of objects in which the author of a document may choose any keys. The keys in these
+/// objects are compared exactly as written, so two keys may differ in case alone.
 const FREE: [&str; 5] = ["Labels", "annotations", "ExposedPorts", "Volumes", "data"];
 
-/// Reason why readers of a document could disagree on its content.
+/// Reason why two readers of a document could disagree on its content.
 #[derive(Debug, thiserror::Error)]
 pub enum DisputedDocument {
     /// The document is not JSON, or a key occurs twice in one object.
     #[error("is not what readers agree on: {0}")]
     Json(#[source] serde_json::Error),
-    /// A key has letters beyond ASCII, some of which are case variants of ASCII letters.
+    /// A key has letters beyond ASCII, some of which are case variants of ASCII letters. The text
+    /// is the key.
     #[error("holds the key `{}` with letters beyond ASCII", quoted(.0, NAME_BYTES))]
     BeyondAscii(String),
-    /// Two keys of one object differ only in case.
+    /// Two keys of one object differ only in case. The text is the second key.
     #[error("holds the key `{}` twice, in different cases", quoted(.0, NAME_BYTES))]
     TwoCases(String),
 }
 
-/// Parses a manifest, a list of manifests or a configuration. Fails if readers could disagree on
-/// the content.
+/// Parses a manifest, an image index or a config. Fails if two readers could disagree on the
+/// content.
 pub fn read(bytes: &[u8]) -> Result<Value, DisputedDocument> {
     let Strict(document) = serde_json::from_slice(bytes).map_err(DisputedDocument::Json)?;
     check(&document)?;
     Ok(document)
 }
 
-/// Fails if an object has keys that some readers take for each other: keys that differ only in
-/// case, or that have letters beyond ASCII.
+/// Fails if an object in the value has keys that some readers mistake for each other: keys that
+/// differ only in case, or that have letters beyond ASCII.
 fn check(value: &Value) -> Result<(), DisputedDocument> {
     match value {
         Value::Object(object) => {
@@ -128,8 +129,8 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 }
 
-/// Returns the number of images in a list that a runtime on linux/amd64 may choose. An entry
-/// without a platform counts, because containerd opens it.
+/// Returns the number of images in an image index that a runtime on linux/amd64 may choose. An
+/// entry without a platform counts, because containerd opens it.
 pub fn candidates(list: &Value) -> usize {
     let entries = list
         .get("manifests")

@@ -17,20 +17,20 @@ use crate::image::{APP_ROOT, Compression, ENGINE_FOLDER, Entry, HOST_PROGRAM, sy
 /// Maximum number of problems that are listed for one layer.
 const MOST_TOLD: usize = 5;
 
-/// Range of the layers of an image that `package` wrote.
+/// The layers of an image, divided into those of the base image and those that `package` wrote.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Division {
     /// Index of the lowest layer that `package` wrote. The layers below it belong to the base.
     pub start: usize,
-    /// Index of the first layer above those that `package` wrote.
+    /// Index of the first layer above the layers that `package` wrote.
     pub end: usize,
-    /// Problems with the order of the layers.
+    /// Problems with the order of the layers, as texts for the report.
     pub problems: Vec<String>,
 }
 
-/// Splits the layers of an image into those of the base image and those of `package`, by the names
-/// in the history. A base image may itself be a Scorebox image, so the topmost group of named
-/// layers is used.
+/// Splits the layers of an image into those of the base image and those of `package`. `names` has
+/// the name of each layer in the history, or `None`. A base image may itself be a Scorebox image,
+/// so the topmost group of named layers is used.
 pub fn divide(names: &[Option<&'static str>]) -> Division {
     let rank = |index: usize| {
         names
@@ -80,7 +80,7 @@ pub fn divide(names: &[Option<&'static str>]) -> Division {
     }
 }
 
-/// Check of one layer that `package` wrote, header by header.
+/// Check of the tar headers of one layer that `package` wrote.
 #[derive(Debug)]
 pub struct Form {
     layer: &'static str,
@@ -91,7 +91,7 @@ pub struct Form {
 }
 
 impl Form {
-    /// Starts the check of the layer with this name.
+    /// Starts the check of the layer with the name `layer`.
     pub fn new(layer: &'static str) -> Self {
         Self {
             layer,
@@ -102,7 +102,7 @@ impl Form {
         }
     }
 
-    /// Checks a tar entry and the path that the entry was written to.
+    /// Checks a tar entry. `landed` has the path that the entry was written to.
     pub fn look(&mut self, entry: &TarEntry, landed: &Applied) {
         let shown = quoted(&String::from_utf8_lossy(&entry.name), NAME_BYTES);
         let is_folder = entry.kind == EntryKind::Folder;
@@ -140,7 +140,7 @@ impl Form {
         }
     }
 
-    /// Adds a problem of the layer that no single entry shows.
+    /// Adds a problem of the layer that is not a problem of a single entry.
     pub fn problem(&mut self, problem: String) {
         self.count += 1;
         if self.problems.len() < MOST_TOLD {
@@ -148,8 +148,8 @@ impl Form {
         }
     }
 
-    /// Returns the differences from the layers that `package` writes, as one text, or `None` if
-    /// there are none.
+    /// Returns the problems of the layer as one text, or `None` if the layer does not differ from
+    /// the layers that `package` writes.
     pub fn finish(self) -> Option<String> {
         let more = self.count.saturating_sub(self.problems.len());
         let more = if more > 0 {
@@ -168,8 +168,8 @@ impl Form {
         parent.is_none_or(|parent| self.folders.contains(parent))
     }
 
-    /// Returns a problem if the layer must not have an entry with this path and mode, or `None` if
-    /// it may.
+    /// Returns a problem if the layer must not have an entry with this path, this type and these
+    /// permission bits (`mode`). Returns `None` if the entry is allowed.
     fn misplaced(&self, path: &str, is_folder: bool, mode: u64) -> Option<&'static str> {
         let relative = |root: &'static str| root.trim_start_matches('/');
         let app = path

@@ -17,7 +17,7 @@ use crate::image::{APP_ROOT, HOST_PROGRAM, plan};
 
 /// Prefix of all labels that Scorebox defines.
 const PREFIX: &str = "dev.scorebox.";
-/// Labels that are compared with the files of the image, without the prefix `dev.scorebox.`.
+/// Labels that are compared with the files of the image. The prefix `dev.scorebox.` is left out.
 const COMPARED: [&str; 6] = [
     "component.digest",
     "model.digest",
@@ -27,12 +27,13 @@ const COMPARED: [&str; 6] = [
     "wit-version",
 ];
 
-/// Returns the verdict for files that are in a layer that could not be read.
+/// Returns the verdict for a check that needs files of a layer that could not be read.
 pub fn unknown() -> Verdict {
     Verdict::Open("a layer could not be read".to_owned())
 }
 
-/// Compares the labels, annotations and history of the image with its files.
+/// Compares the labels, annotations and history of the image with its files, and adds the results
+/// to the report. `comments` has the name and the history comment of each layer of `package`.
 pub fn examine(
     report: &mut Report,
     contents: &Contents,
@@ -185,7 +186,8 @@ fn history(
     }
 }
 
-/// Checks the files of the app folder that determine which code runs.
+/// Checks the files of the app folder that determine which code runs, and adds the results to the
+/// report.
 fn app(report: &mut Report, contents: &Contents, settings: &Settings) {
     if contents.is_damaged {
         return;
@@ -253,8 +255,8 @@ fn app(report: &mut Report, contents: &Contents, settings: &Settings) {
     }
 }
 
-/// Compares the digests in scorebox.toml with the files. The host relies on some of these digests
-/// without reading the files.
+/// Compares the digests in scorebox.toml with the files, and adds the results to the report. The
+/// host relies on some of these digests without reading the files.
 fn records(report: &mut Report, contents: &Contents, settings: &Settings) {
     let component = contents.of_app(COMPONENT_FILE);
     let whole = [("component", component), ("model", contents.model.as_ref())];
@@ -306,7 +308,7 @@ fn records(report: &mut Report, contents: &Contents, settings: &Settings) {
     );
 }
 
-/// Returns names as text for a message: at most ten, each shortened.
+/// Returns the names as one text for a message: at most ten names, each shortened.
 pub fn listed(names: &[impl AsRef<str>]) -> String {
     const MOST: usize = 10;
     let few: Vec<_> = names
@@ -326,8 +328,8 @@ fn shown(value: Option<String>) -> String {
     value.map_or_else(|| "nothing".to_owned(), |value| quoted(&value, NAME_BYTES))
 }
 
-/// Returns the WIT world and the contract version that the exports of a component name. Both are
-/// `None` if the component cannot be parsed or exports no scorer.
+/// Returns the name of the WIT world and the version of the contract that the exports of a
+/// component state. Both are `None` if the component cannot be parsed or exports no scorer.
 fn contract(component: &[u8]) -> (Option<String>, Option<String>) {
     let Ok(wit_component::DecodedWasm::Component(resolve, world)) =
         wit_component::decode(component)

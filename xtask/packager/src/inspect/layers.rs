@@ -12,8 +12,9 @@ use super::report::{Report, Verdict};
 use super::store::Store;
 use crate::image::manifest::{BaseLayer, BaseManifest};
 
-/// Checks the layers of an image from the bottom up, in the order in which a runtime unpacks them.
-/// Returns the contents of the layers.
+/// Checks the layers of an image from the bottom up, in the order in which a runtime unpacks them,
+/// and adds the results to the report. Returns the contents of the layers. `names` has the name
+/// that `package` gave each layer, or `None`.
 pub fn examine(
     store: &Store,
     report: &mut Report,
@@ -75,8 +76,11 @@ pub fn examine(
     Ok(contents)
 }
 
-/// Reads one layer into the contents and returns the verdict. The second value says how a layer of
-/// `package` differs from the layers that `package` writes.
+/// Reads one layer into the contents, and returns the verdict on its digests. `index` is the
+/// position of the layer from the bottom up, `own` is the name that `package` gave the layer, and
+/// `diff_id` is the digest of the layer's tar archive in the config. The second value says how a
+/// layer of `package` differs from the layers that `package` writes, or is `None` if the layer does
+/// not differ.
 fn layer_verdict(
     store: &Store,
     contents: &mut Contents,
@@ -123,7 +127,7 @@ fn layer_verdict(
 }
 
 /// Checks that the layers of `package` are on top, and that a container sees the files in these
-/// layers.
+/// layers. `count` is the number of layers of the image.
 fn order(report: &mut Report, contents: &Contents, division: &Division, count: usize) {
     let mut problems = division.problems.clone();
     if division.end < count {

@@ -4,8 +4,8 @@
 
 use crate::image::{APP_ROOT, ENGINE_FOLDER, HOST_PROGRAM};
 
-/// Paths that layers of the base image must not change: the app, the host, and the places where the
-/// host looks for ONNX Runtime.
+/// Paths in an image that only layers of `package` may change: the app, the host, and the places
+/// where the host looks for ONNX Runtime.
 pub const OURS: [&str; 5] = [
     APP_ROOT,
     ENGINE_FOLDER,
@@ -14,7 +14,8 @@ pub const OURS: [&str; 5] = [
     "/usr/bin/engine",
 ];
 
-/// Returns true if a path is one of [`OURS`], or is below or above one of them.
+/// Returns true if the path is one of [`OURS`], or is below or above one of these paths. `path` has
+/// no leading slash.
 pub fn concerns_us(path: &str) -> bool {
     let is_within = |path: &str, place: &str| {
         path.strip_prefix(place)

@@ -17,22 +17,22 @@ pub struct Report {
     pub place: String,
     /// Digest of the image's manifest.
     pub digest: Digest,
-    /// Labels in the image's configuration.
+    /// Labels in the image's config.
     pub labels: BTreeMap<String, String>,
-    /// Name and digest of the base image, as the image states them. `None` if it does not state
-    /// both.
+    /// Name and digest of the base image, as the image states them. `None` if the image does not
+    /// state both.
     pub base: Option<(String, String)>,
-    /// Checks of the image, in the order in which they were made.
+    /// Checks of the image with their results, in the order in which they were made.
     pub checks: Vec<Check>,
-    /// Claims that only a signature can confirm. Each has the name of the check, and what the image
-    /// claims.
+    /// Claims that only a signature can confirm: for each claim the name of its check, and the text
+    /// of the claim.
     needs_key: Vec<(String, String)>,
 }
 
-/// One check of an image.
+/// One check of an image, with its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// Name of the check.
+    /// Name of the check, as the report shows it.
     pub what: String,
     /// Additional information about the checked part, e.g. a size. Empty if there is none.
     pub note: String,
@@ -40,7 +40,7 @@ pub struct Check {
     pub verdict: Verdict,
 }
 
-/// Result of a check.
+/// Result of a check of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The checked part is what it claims to be.
@@ -76,7 +76,8 @@ impl Report {
         }
     }
 
-    /// Adds a check with its verdict and a note, e.g. a size.
+    /// Adds a check with its verdict. `what` is the name of the check, and `note` is additional
+    /// information, e.g. a size.
     pub fn note(&mut self, what: impl Into<String>, note: impl Into<String>, verdict: Verdict) {
         let shown = |text: String| quoted(&text, REASON_BYTES);
         let verdict = match verdict {
@@ -92,13 +93,13 @@ impl Report {
     }
 
     /// Adds a claim of the image that nothing in the image proves. `what` is the name of the check,
-    /// and `said` is the claim.
+    /// and `said` is the text of the claim.
     pub fn needs_key(&mut self, what: impl Into<String>, said: impl Into<String>) {
         self.needs_key.push((what.into(), said.into()));
     }
 
-    /// Completes the report: adds a check for each claim that only a signature can confirm. The
-    /// claims are good if the image is signed with the given key.
+    /// Completes the report: adds a check for each claim that only a signature can confirm.
+    /// `is_signed` is true if the image is signed with the given key, which confirms the claims.
     pub fn settle(&mut self, is_signed: bool) {
         for (what, said) in std::mem::take(&mut self.needs_key) {
             let verdict = match is_signed {
@@ -111,7 +112,8 @@ impl Report {
         }
     }
 
-    /// Adds a check without a note. `problem` returns the reason if `is_good` is false.
+    /// Adds a check without a note. `what` is the name of the check. `problem` returns the reason
+    /// why the check fails, and is called if `is_good` is false.
     pub fn check(
         &mut self,
         what: impl Into<String>,

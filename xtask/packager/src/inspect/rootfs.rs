@@ -22,26 +22,27 @@ use crate::image::entries::{EntryKind, TarEntry};
 const MOST_NODES: usize = 1_000_000;
 /// Maximum size of all names and link targets of an image together, in bytes.
 const MOST_NAME_BYTES: usize = 128 << 20;
-/// Maximum number of symbolic links on the way to one file. Container runtimes have this limit,
-/// too.
+/// Maximum number of symbolic links that are followed to find one file. Container runtimes have
+/// this limit, too.
 const MOST_LINKS: usize = 255;
 
-/// The file system of an image, as far as its layers have been applied.
+/// The file system that the layers of an image form, as far as they have been applied.
 #[derive(Debug)]
 pub struct RootFs {
     nodes: Vec<Node>,
     name_bytes: usize,
     layer: usize,
-    /// Number of nodes that all whiteouts together have visited.
+    /// Number of nodes that were examined to apply the whiteouts so far.
     looks: usize,
 }
 
 #[derive(Debug)]
 struct Node {
     what: What,
-    /// Index of the layer that the node comes from.
+    /// Index of the layer that the node comes from, from the bottom up.
     layer: usize,
-    /// False for a folder that has no entry of its own and was created for an entry below it.
+    /// False for a folder that has no entry of its own in a layer and was created for an entry
+    /// below it.
     is_explicit: bool,
 }
 
@@ -53,12 +54,12 @@ enum What {
     Special,
 }
 
-/// Type of a file system object.
+/// Type of an object in the file system of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// A folder in the image.
     Folder,
-    /// A file, with the digest of its content if the digest was given.
+    /// A file, with the digest of its content. `None` if the digest was not given.
     File(Option<Digest>),
     /// A symbolic link.
     Link,
@@ -66,29 +67,29 @@ pub enum Kind {
     Special,
 }
 
-/// One object in the file system of an image.
+/// An object that was found in the file system of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// Path of the file system object, without a leading slash.
     pub path: String,
     /// Type of the file system object.
     pub kind: Kind,
-    /// Index of the layer that the file system object comes from.
+    /// Index of the layer that the file system object comes from, from the bottom up.
     pub layer: usize,
 }
 
-/// Result of applying a tar entry to the file system.
+/// Result of applying a tar entry to the file system of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
     /// Path that the entry was written to, or that it removed. The path has no leading slash, and
-    /// the path of the root is empty.
+    /// the path of the root folder is empty.
     pub path: String,
     /// True if container runtimes interpret the entry in different ways.
     pub is_ambiguous: bool,
 }
 
 impl RootFs {
-    /// Creates a file system that has only an empty root folder.
+    /// Creates a file system that only has an empty root folder.
     pub fn new() -> Self {
         let root = Node {
             what: What::Folder(BTreeMap::new()),
@@ -103,14 +104,14 @@ impl RootFs {
         }
     }
 
-    /// Starts the layer with this index, counted from the bottom up. Entries that are applied next
-    /// belong to the layer.
+    /// Starts the layer with the index `layer`, counted from the bottom up. Entries that are
+    /// applied next belong to this layer.
     pub fn begin(&mut self, layer: usize) {
         self.layer = layer;
     }
 
-    /// Applies a tar entry to the file system. `digest` is the digest of a file's content. Fails if
-    /// no runtime would accept the entry.
+    /// Applies a tar entry of the current layer to the file system. `digest` is the digest of the
+    /// content if the entry is a file. Fails if no runtime would accept the entry.
     pub fn apply(
         &mut self,
         entry: &TarEntry,
@@ -173,8 +174,8 @@ impl RootFs {
         })
     }
 
-    /// Returns the object at a path, without following links. Returns `None` if the path does not
-    /// exist.
+    /// Returns the object at a path, without following links. Returns `None` if there is no such
+    /// object.
     pub fn at(&self, path: &str) -> Option<Found> {
         let mut node = ROOT;
         for name in path.split('/') {
@@ -183,8 +184,8 @@ impl RootFs {
         self.found(path.to_owned(), node)
     }
 
-    /// Returns all objects below a path, ordered by path, without following links. An empty path
-    /// stands for the root.
+    /// Returns all objects below a path, sorted by path, without following links. An empty path
+    /// stands for the root folder.
     pub fn below(&self, path: &str) -> Vec<Found> {
         let mut found = Vec::new();
         let mut node = Some(ROOT);
@@ -227,7 +228,7 @@ impl RootFs {
         })
     }
 
-    /// Finds the folder at a path and follows links on the way. The folder does not have to exist.
+    /// Finds the place of the folder at a path, following links. The folder does not have to exist.
     fn resolve(&self, parts: &[Vec<u8>]) -> Result<Place, RefusedEntry> {
         let mut place = Place {
             nodes: vec![ROOT],
@@ -272,7 +273,8 @@ impl RootFs {
         Ok(place)
     }
 
-    /// Creates those folders of a place that do not exist, and returns the node of the last folder.
+    /// Creates the folders of a place that do not exist yet, and returns the index of the last
+    /// folder's node.
     fn make(&mut self, place: &mut Place) -> Result<usize, RefusedEntry> {
         let mut node = place.nodes.last().copied().unwrap_or(ROOT);
         let there = place.nodes.len().saturating_sub(1);
@@ -283,8 +285,9 @@ impl RootFs {
         Ok(node)
     }
 
-    /// Returns the content that a hard link shares with its target. Symbolic links on the way to
-    /// the target are followed, but a target that is itself a symbolic link is not.
+    /// Returns the content that a hard link to the path `target` shares with its target. Symbolic
+    /// links on the way to the target are followed. A target that is itself a symbolic link is not
+    /// followed.
     fn linked(&self, target: &[u8]) -> Result<What, RefusedEntry> {
         let parts = cleaned(target)?;
         let missing = || RefusedEntry::NoTarget(shown(&parts));
@@ -329,8 +332,8 @@ impl RootFs {
         Ok(node)
     }
 
-    /// Removes a name from a folder. The node of the name and the nodes below it stay in the list
-    /// of nodes, but cannot be reached any more.
+    /// Removes the name `name` from the folder whose node has the index `parent`. The node of the
+    /// name and the nodes below it stay in the list of nodes, but cannot be reached any more.
     fn unlink(&mut self, parent: usize, name: &[u8]) {
         if let Some(What::Folder(children)) = self.nodes.get_mut(parent).map(|node| &mut node.what)
         {

@@ -17,14 +17,14 @@ use crate::registry::Reading;
 
 /// Source of an inspected image.
 pub enum Store {
-    /// Folder of an OCI layout, and the entries of the layout's index.
+    /// An OCI image layout: the path of its folder, and the entries of its index.
     Layout(PathBuf, Vec<Value>),
-    /// A repository in a registry that is opened for reading.
+    /// A repository in a registry, opened for reading.
     Registry(Box<Reading>),
 }
 
 impl Store {
-    /// Opens an OCI layout on this machine.
+    /// Opens the OCI image layout in the folder `dir`.
     pub fn layout(dir: &Path) -> Result<Self, Failure> {
         let path = dir.join(INDEX_FILE);
         let text = layout::index(dir)?;
@@ -38,8 +38,8 @@ impl Store {
         Ok(Self::Layout(dir.to_path_buf(), entries))
     }
 
-    /// Returns the manifest of the image. In a layout this is the first manifest, and in a
-    /// repository the one with the tag or digest `name`.
+    /// Returns the manifest of the image. In a layout this is the first manifest in the index. In a
+    /// repository it is the manifest with the tag or digest `name`.
     pub fn image(&self, name: &str) -> Result<Vec<u8>, Failure> {
         match self {
             Self::Registry(reading) => reading.manifest(name),
@@ -53,7 +53,7 @@ impl Store {
         }
     }
 
-    /// Returns the manifest with this digest.
+    /// Returns the manifest with this digest. Fails if the bytes do not have the digest.
     pub fn manifest(&self, digest: &Digest) -> Result<Vec<u8>, Failure> {
         match self {
             Self::Registry(reading) => reading.manifest(&digest.to_string()),
@@ -91,8 +91,9 @@ impl Store {
         }
     }
 
-    /// Returns the path of a blob's file, after the digest and size of the blob were checked.
-    /// Returns `None` if a layout names the blob but does not contain it.
+    /// Returns the path of a blob's file, after checking that the blob has the given digest and
+    /// size. `name` is the name of the blob in messages. Returns `None` if a layout names the blob
+    /// but does not contain it.
     pub fn blob(&self, name: &str, digest: &Digest, size: u64) -> Result<Option<PathBuf>, Failure> {
         match self {
             Self::Registry(reading) => reading.blob(name, digest, size).map(Some),
@@ -127,9 +128,9 @@ impl Store {
         }
     }
 
-    /// Counts the other entries in the index of a layout. The first number counts entries with the
-    /// image's tag, which a reader could take for the image. The second number counts other images,
-    /// which are not inspected.
+    /// Counts the entries in the index of a layout other than the image `image`. The first number
+    /// counts entries with the tag of the image, which a reader could mistake for the image. The
+    /// second number counts other images, which are not inspected.
     pub fn others(&self, image: &Digest) -> (usize, usize) {
         let Self::Layout(_, entries) = self else {
             return (0, 0);
@@ -156,7 +157,7 @@ impl Store {
         (doubles, images)
     }
 
-    /// Returns the digests of the artifacts that are listed for an image.
+    /// Returns the digests of the artifacts that are listed as referrers of an image.
     pub fn referrers(&self, image: &Digest) -> Result<Vec<Digest>, Failure> {
         match self {
             Self::Registry(reading) => Ok(reading

@@ -10,8 +10,9 @@ use super::report::Report;
 use super::rootfs::Kind;
 use crate::image::{Compression, Content, Entry, system};
 
-/// Compares the files of the layer `system` with those that this version of Scorebox writes. Other
-/// versions write other root certificates, so a difference alone is not an error.
+/// Compares the files of the layer `system` with the files that this version of Scorebox writes,
+/// and adds the result to the report. Other versions write other root certificates, so a difference
+/// alone is not an error.
 pub fn examine(report: &mut Report, contents: &Contents) {
     if contents.start > 0 || contents.is_damaged {
         return;

@@ -23,7 +23,8 @@ use crate::image::layout::{self, WrittenImage};
 use crate::image::{Compression, Content, Inputs, plan, sample};
 use crate::libraries;
 
-/// Builds the app and the host, and writes the image as an OCI layout.
+/// Builds the app and the host program, and writes the image as an OCI image layout. `component` is
+/// `None` if the scorer is an ONNX graph.
 pub fn image(
     manifest: &Manifest,
     component: Option<&Component>,

@@ -15,18 +15,20 @@ use crate::image::Content;
 use crate::libraries;
 
 /// Additional parts of an image whose scorer uses a graph: a host that runs graphs, the ONNX
-/// Runtime library, and the shared libraries that both need.
+/// Runtime library, and the shared libraries that both of them need.
 pub struct GraphParts {
     pub(super) host: PathBuf,
     pub(super) library: EngineLibrary,
-    /// Shared libraries that the host and ONNX Runtime need, by their paths in the image. Empty if
-    /// there is a base image, because the base has them.
+    /// Shared libraries that the host and ONNX Runtime need. The keys are the paths in the image,
+    /// and the values are the paths on this machine. Empty if there is a base image, because the
+    /// base has the libraries.
     pub(super) libraries: BTreeMap<String, PathBuf>,
 }
 
 impl GraphParts {
-    /// Builds the host or checks the given one, and fetches the ONNX Runtime library or checks the
-    /// given one. `on_nothing` is true if the image has no base.
+    /// Collects the parts: checks the host program at the path `host` and the ONNX Runtime library
+    /// at the path `library`. If a path is `None`, the host is built or the library is fetched.
+    /// `on_nothing` is true if the image has no base.
     pub(super) fn new(
         host: Option<&Path>,
         library: Option<&Path>,
@@ -59,7 +61,7 @@ impl GraphParts {
         })
     }
 
-    /// Returns the files of the ONNX Runtime library and its licences, by file name.
+    /// Returns the files of the ONNX Runtime library and its licences. The keys are the file names.
     pub(super) fn engine(&self) -> BTreeMap<String, Content> {
         let files = std::iter::once(&self.library.file).chain(&self.library.texts);
         files

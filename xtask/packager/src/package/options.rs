@@ -11,35 +11,39 @@ use crate::image::Compression;
 use crate::image::base::Base;
 use crate::signing::Key;
 
-/// Options for building an image, in addition to the manifest of the scorer.
+/// Options for building an image that are not in the manifest of the scorer.
 pub struct Making<'a> {
-    /// CPU that the component is compiled for.
+    /// CPU that the scorer's component is compiled for.
     pub cpu: Cpu,
-    /// Host program to put into the image. `None` builds one.
+    /// Path of the host program to put into the image. If `None`, a host program is built.
     pub host: Option<&'a Path>,
-    /// Parts for a scorer that is an ONNX graph or calls graphs. `None` for all other scorers.
+    /// Additional parts for a scorer that is an ONNX graph or calls graphs. `None` for all other
+    /// scorers.
     pub parts: Option<&'a GraphParts>,
-    /// Folder of the OCI layout. `None` means `images/NAME` in the target folder.
+    /// Path of the folder for the OCI image layout. `None` means `images/NAME` in the target
+    /// folder.
     pub output: Option<&'a Path>,
     /// Tag of the image in the layout.
     pub tag: &'a str,
     /// Compression of all layers except the model's layer, which is compressed only if it shrinks
     /// well.
     pub compression: Compression,
-    /// Base image below Scorebox's own layers. `None` builds an image without a base (`scratch`).
+    /// Base image below Scorebox's own layers. If `None`, the image has no base (`scratch`).
     pub base: Option<Base>,
-    /// Folder with the layers of the base image. `None` if the layout will not contain them.
+    /// Path of the folder with the layers of the base image. `None` if the layout will not contain
+    /// the layers.
     pub base_blobs: Option<&'a Path>,
     /// Repository name recorded in the attestations. `None` disables attestations.
     pub attestation: Option<&'a str>,
-    /// Registry that the image is built for. `None` if no registry is known.
+    /// Host and port of the registry that the image is built for. `None` if no registry is known.
     pub registry: Option<&'a str>,
     /// Private key that signs the image and the provenance statement. `None` disables signatures.
     pub key: Option<&'a Key>,
 }
 
 impl<'a> Making<'a> {
-    /// Returns the default options: no base image, gzip layers, no attestations.
+    /// Returns the default options: no base image, gzip layers, no attestations. `output` is the
+    /// path of the folder for the OCI image layout, and `tag` is the tag of the image.
     pub fn of(output: &'a Path, tag: &'a str) -> Self {
         Self {
             cpu: Cpu::Baseline,

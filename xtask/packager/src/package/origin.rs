@@ -16,7 +16,7 @@ use crate::image::{APP_ROOT, Compression, Content, ENGINE_FOLDER, Inputs};
 use crate::{app, materials};
 
 /// Collects the origin of an image for its attestations: the files, the crates, the base image and
-/// the Git revision that went into the image.
+/// the Git revision that went into the image. `repository` is the name of the image's repository.
 pub(super) fn origin(
     manifest: &Manifest,
     inputs: &Inputs,

@@ -15,7 +15,7 @@ use super::trusted_realm::TrustedRealm;
 /// Maximum size of a password or token that is read from standard input, in bytes.
 const LONGEST_PASSWORD_BYTES: u64 = 64 << 10;
 
-/// Credentials, certificates, trusted hosts and download limit from the flags of a command.
+/// Credentials, certificates, trusted hosts and download limit that the flags of a command give.
 #[derive(Debug, Clone, Default)]
 pub struct Identity {
     password: Option<(String, SecretString)>,
@@ -25,8 +25,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads the password of `username` from standard input if `password_stdin` is set, and root
-    /// certificates from `ca_file`.
+    /// Reads the password of `username` from standard input if `password_stdin` is true, and root
+    /// certificates from the file `ca_file`.
     pub fn read(
         username: Option<&str>,
         password_stdin: bool,
@@ -44,7 +44,7 @@ impl Identity {
         })
     }
 
-    /// Sets the hosts that credentials may be sent to in addition to the registry's own host.
+    /// Sets the hosts to which credentials may be sent in addition to the registry's own host.
     pub fn trusting(self, trusted: &[TrustedRealm]) -> Self {
         Self {
             trusted: trusted.to_vec(),
@@ -61,9 +61,9 @@ impl Identity {
         }
     }
 
-    /// Returns the access to a registry. The flags and variables hold one password only, and
-    /// `meant` is true if that password is for this registry. A registry for which `meant` is false
-    /// does not receive the password.
+    /// Returns the access to the registry with this host and port, over HTTP if `plain_http` is
+    /// true. The flags and environment variables have one password only. `meant` is true if that
+    /// password is for this registry. Otherwise, this registry does not receive the password.
     pub fn access(&self, registry: &str, plain_http: bool, meant: bool) -> Access {
         Access {
             registry: registry.to_owned(),
@@ -88,20 +88,20 @@ pub struct Access {
     pub plain_http: bool,
     /// True if the user name and the password in the environment variables are for this registry.
     pub meant: bool,
-    /// User name and password from the flags. `None` if the flags give none, or if they are for
-    /// another registry.
+    /// User name and password from the flags. `None` if the flags have no password, or if the
+    /// password is for another registry.
     pub password: Option<(String, SecretString)>,
-    /// Root certificates that are trusted in addition to those of the machine.
+    /// Root certificates that are trusted in addition to the root certificates of the machine.
     pub certificates: Vec<Certificate>,
-    /// Hosts that credentials may be sent to in addition to the registry's own host.
+    /// Hosts to which credentials may be sent in addition to the registry's own host.
     pub trusted: Vec<TrustedRealm>,
     /// Maximum size of all blobs that are read from one repository, in bytes.
     pub most_download_bytes: u64,
 }
 
 impl Access {
-    /// Returns the root URL of the registry's API: `https://HOST/v2/`, or `http://` with
-    /// `plain_http`.
+    /// Returns the root URL of the registry's API: `https://HOST/v2/`, or `http://HOST/v2/` if
+    /// `plain_http` is true.
     pub fn root(&self) -> Result<Url, Failure> {
         let scheme = if self.plain_http { "http" } else { "https" };
         // The API of Docker Hub has another host than its name.

@@ -10,17 +10,17 @@ use serde::Deserialize;
 
 use super::error_body;
 
-/// Fix that the error message gives for a manifest that is invalid or is not the requested one.
+/// Fix in the error for a manifest that is invalid or is not the requested one.
 pub const NO_MANIFEST: &str = "the answer is not what was asked for: check whether a proxy or a \
                                mirror answers for the registry";
 
-/// Error body of a registry, as the OCI distribution specification defines it.
+/// Error body of a registry's response, as the OCI distribution specification defines it.
 #[derive(Debug, Deserialize)]
 struct Errors {
     errors: Vec<OciError>,
 }
 
-/// One error in the error body of a registry.
+/// One error in the error body of a registry's response.
 #[derive(Debug, Deserialize)]
 struct OciError {
     code: String,
@@ -28,7 +28,7 @@ struct OciError {
     message: String,
 }
 
-/// Error body of a token service (RFC 6749).
+/// Error body of a token service's response (RFC 6749).
 #[derive(Debug, Deserialize)]
 struct OauthError {
     error: String,
@@ -36,7 +36,7 @@ struct OauthError {
     error_description: String,
 }
 
-/// Builds a failure from an unexpected response. `action` describes the request, e.g. "upload of
+/// Builds the failure for an unexpected response. `action` describes the request, e.g. "upload of
 /// layer `model`".
 pub async fn unexpected(action: &str, response: Response) -> Failure {
     let (status, mut url) = (response.status(), response.url().clone());
@@ -53,7 +53,7 @@ pub async fn said(response: Response) -> String {
     format!("it answered {status}: {}", words(&body))
 }
 
-/// Builds the failure of a request that got no response. `action` describes the request.
+/// Builds the failure for a request that got no response. `action` describes the request.
 pub fn unanswered(action: &str, error: &reqwest::Error) -> Failure {
     let mut text = error.to_string();
     // The query of a URL may contain the key of an upload session, or a read permission.
@@ -74,16 +74,17 @@ pub fn unanswered(action: &str, error: &reqwest::Error) -> Failure {
     Failure::new(Kind::Network, format!("{action}: {beginning}{text}"), fix)
 }
 
-/// Explanation of an error text of the HTTP client.
+/// Cause of an error of the HTTP client, and how to fix it.
 struct Cause {
-    /// Beginning of the error message, which names the cause. Empty if the cause is unknown.
+    /// Start of the error message, which names the cause. Empty if the cause is unknown.
     beginning: String,
-    /// Instruction that removes the cause.
+    /// Instruction that fixes the cause.
     fix: &'static str,
 }
 
 impl Cause {
-    /// Finds the cause in an error text. `host` is the host that did not answer.
+    /// Finds the cause of an error of the HTTP client. `text` is the text of the error, and `host`
+    /// is the host that did not answer.
     fn of(text: &str, host: &str) -> Self {
         let has = |part: &str| text.contains(part);
         let (beginning, fix) = if has("dns error") {
@@ -144,8 +145,8 @@ fn explain(action: &str, url: &str, status: StatusCode, body: &[u8]) -> Failure 
     )
 }
 
-/// Returns the text of an error body, on one line and shortened, because a proxy may have sent the
-/// body instead of the registry.
+/// Returns the text of an error body on one line, shortened, because a proxy may have sent the body
+/// instead of the registry.
 fn words(body: &[u8]) -> String {
     quoted(&all_words(body), REASON_BYTES)
 }

@@ -67,8 +67,8 @@ async fn put(target: &Repository, attachment: &Attachment) -> Result<Option<Put>
         .map(Some)
 }
 
-/// Writes a signature of an image under cosign's tag for signatures of that image. If the tag
-/// already holds signatures of other keys, they are kept, as cosign does.
+/// Writes a signature of an image under `tag`, the tag at which cosign looks for signatures of the
+/// image. If the tag already holds signatures of other keys, they are kept, as cosign does.
 async fn sign(
     target: &Repository,
     attachment: &Attachment,
@@ -110,14 +110,14 @@ async fn sign(
     }
 }
 
-/// Content that the registry already has under the tag of a signature that is to be written.
+/// Content that the registry already has under the tag for the signatures of an image.
 enum Beside {
     /// The tag does not exist, or holds nothing that can be kept.
     Nobody,
-    /// The tag already holds the signature, so nothing has to be written.
+    /// The tag already holds the new signature, so nothing has to be written.
     Ours,
-    /// The tag holds signatures of other keys. `manifest` and `config` contain all of them and the
-    /// new signature.
+    /// The tag holds signatures of other keys. `manifest` and `config` are the bytes of a new
+    /// manifest and config, which contain these signatures and the new one.
     Others { manifest: Vec<u8>, config: Vec<u8> },
 }
 
@@ -166,8 +166,9 @@ fn beside(there: &[u8], ours: &[u8]) -> Beside {
     }
 }
 
-/// Makes sure that the list of referrers of an image contains all of the given entries. `is_listed`
-/// is false if the registry does not keep such lists by itself, and `None` if that is not known.
+/// Makes sure that the referrers list of an image contains all entries in `entries`. `is_listed` is
+/// true if the registry has listed the entries by itself, false if the registry does not keep
+/// referrers lists, and `None` if this is not known.
 async fn list(
     target: &Repository,
     image: &Digest,
@@ -212,8 +213,8 @@ async fn list(
     ))
 }
 
-/// Returns the tag of an image's list of referrers in registries that do not keep such lists by
-/// themselves.
+/// Returns the tag of the referrers list of an image in registries that do not keep such lists by
+/// themselves. `image` is the digest of the image.
 pub fn fallback_tag(image: &Digest) -> String {
     format!("sha256-{}", image.hex())
 }

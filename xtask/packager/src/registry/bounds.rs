@@ -16,8 +16,8 @@ use serde::de::IgnoredAny;
 
 use super::answer;
 
-/// Maximum size of a manifest, a configuration or a list of manifests, in bytes. Registries accept
-/// manifests of up to 4 MiB.
+/// Maximum size of a manifest, a config or an image index, in bytes. Registries accept manifests of
+/// up to 4 MiB.
 pub const LARGEST_DOCUMENT_BYTES: usize = 8 << 20;
 /// Maximum size of a response of a token service, in bytes. Tokens with many groups in them reach
 /// tens of KiB.
@@ -25,42 +25,42 @@ pub const LARGEST_TOKEN_BYTES: usize = 1 << 20;
 /// Maximum number of layers of an image or an artifact. Docker builds at most 127 layers, and
 /// overlayfs stacks at most 500.
 pub const MOST_LAYERS: usize = 500;
-/// Maximum number of entries in the referrers list of an image. It allows one scan and one
-/// signature a day for half a year.
+/// Maximum number of entries in the referrers list of an image. The number allows one scan and one
+/// signature a day for more than half a year.
 pub const MOST_REFERRERS: usize = 500;
-/// Maximum number of pages of a referrers list.
+/// Maximum number of pages of a referrers list that are read.
 pub const MOST_PAGES: usize = 16;
 /// Maximum number of manifests and blobs that one command reads from one repository. Three for each
-/// of `MOST_REFERRERS` artifacts are 1 500; the rest is for the image.
+/// of `MOST_REFERRERS` artifacts make 1,500. The rest is for the image.
 const MOST_READS: u32 = 2_000;
 /// Maximum size of all blobs that one command reads from one repository, in bytes, unless
 /// `--max-download` sets another limit. The largest base images in use (CUDA with libraries) have
 /// 10 GiB.
 pub const MOST_DOWNLOAD_BYTES: u64 = 32 << 30;
 
-/// Maximum time to wait for the next bytes of a response body. Registries and proxies close idle
+/// Maximum time to wait for more bytes of a response body. Registries and proxies close idle
 /// connections after about this time.
 pub const LONGEST_SILENCE: Duration = Duration::from_secs(60);
-/// Maximum time to wait for the first byte of the response that holds a blob, including retries and
-/// the pauses between them.
+/// Maximum time to wait for the first byte of a blob's response, including retries and the pauses
+/// between them.
 pub const LONGEST_FIRST_WAIT: Duration = Duration::from_secs(300);
-/// Minimum number of bytes that must arrive within [`LONGEST_SILENCE`]. It is a tenth of the speed
-/// of a telephone modem.
+/// Minimum number of bytes of a response body that must arrive within [`LONGEST_SILENCE`]. The
+/// minimum is a tenth of the speed of a telephone modem.
 const LEAST_BYTES: u64 = 32 << 10;
 
-/// Reason for which the body of a response was not read to its end.
+/// Reason why the body of a response was not read to its end.
 #[derive(Debug)]
 pub enum Unread {
     /// The body has more bytes than the limit allows.
     TooLarge,
     /// No bytes arrived for [`LONGEST_SILENCE`].
     Silent,
-    /// The connection broke off.
+    /// The connection broke before the end of the body.
     Broken(reqwest::Error),
 }
 
 /// Reads the whole body of a response. Fails if the body has more than `most_bytes` bytes, or if
-/// the registry stops sending.
+/// the registry stops sending for [`LONGEST_SILENCE`].
 pub async fn body(mut response: Response, most_bytes: usize) -> Result<Vec<u8>, Unread> {
     if response
         .content_length()
@@ -83,7 +83,8 @@ pub async fn body(mut response: Response, most_bytes: usize) -> Result<Vec<u8>, 
 }
 
 impl Unread {
-    /// Builds the failure of the request that needed the body. `action` describes that request.
+    /// Builds the failure of the request whose response body could not be read. `action` describes
+    /// the request, and `most_bytes` is the limit on the body.
     pub fn failure(self, action: &str, most_bytes: usize) -> Failure {
         match self {
             Self::TooLarge => strange(action, &format!("is larger than {most_bytes} bytes")),
@@ -93,7 +94,8 @@ impl Unread {
     }
 }
 
-/// Builds the failure of a request for which no bytes arrived during `wait`.
+/// Builds the failure of a request for which no bytes arrived during the time `wait`. `action`
+/// describes the request.
 pub fn silent(action: &str, wait: Duration) -> Failure {
     let problem = format!("{action}: nothing came for {} s", wait.as_secs());
     Failure::new(
@@ -111,8 +113,9 @@ fn strange(action: &str, problem: &str) -> Failure {
     )
 }
 
-/// Fails if a manifest has more than `MOST_LAYERS` layers, because no container runtime stacks
-/// more. Bytes that are not a manifest are accepted here and refused when they are parsed.
+/// Fails if a manifest has more than `MOST_LAYERS` layers, because no container runtime supports
+/// more. `action` describes the request. Bytes that are not a manifest are accepted here and
+/// refused when they are parsed.
 pub fn layers(action: &str, manifest: &[u8]) -> Result<(), Failure> {
     #[derive(Deserialize)]
     struct Counted {
@@ -132,7 +135,7 @@ pub fn layers(action: &str, manifest: &[u8]) -> Result<(), Failure> {
 }
 
 /// Fails if a referrers list has more than `MOST_REFERRERS` entries, because the entries are
-/// inspected one by one.
+/// inspected one by one. `count` is the number of entries.
 pub fn referrers(count: usize) -> Result<(), Failure> {
     if count <= MOST_REFERRERS {
         return Ok(());
@@ -146,7 +149,7 @@ pub fn referrers(count: usize) -> Result<(), Failure> {
     ))
 }
 
-/// Builds the failure of a referrers list whose pages do not end.
+/// Builds the failure for a referrers list that has too many pages.
 pub fn pages() -> Failure {
     Failure::new(
         Kind::Registry,
@@ -157,8 +160,8 @@ pub fn pages() -> Failure {
     )
 }
 
-/// Fails if `bytes` bytes do not fit on the disk of the folder. It is called before a transfer
-/// writes its first byte.
+/// Fails if `bytes` bytes do not fit on the disk of the folder. Call this function before a
+/// transfer writes its first byte. `what` describes the transfer in messages.
 pub fn room(folder: &Path, what: &str, bytes: u64) -> Result<(), Failure> {
     // If the file system does not report its free space, the transfer is tried.
     let Ok(disk) = rustix::fs::statvfs(folder) else {
@@ -177,7 +180,8 @@ pub fn room(folder: &Path, what: &str, bytes: u64) -> Result<(), Failure> {
     ))
 }
 
-/// Limit on what one command may read from one repository, and the amount that was read so far.
+/// Limit on the documents and blobs that one command may read from one repository, and the amounts
+/// that were read so far.
 #[derive(Debug)]
 pub struct Allowance {
     most_bytes: u64,
@@ -192,7 +196,7 @@ struct Used {
 }
 
 impl Allowance {
-    /// Creates an allowance of `most_bytes` bytes of which nothing is used yet.
+    /// Creates an allowance of `most_bytes` bytes, none of which is used yet.
     pub fn new(most_bytes: u64) -> Self {
         Self {
             most_bytes,
@@ -200,15 +204,16 @@ impl Allowance {
         }
     }
 
-    /// Counts a manifest or another document that is about to be requested. Fails if the command
-    /// has read too many documents and blobs.
+    /// Counts a manifest or another document that is about to be requested. `action` describes the
+    /// request. Fails if the command has read too many documents and blobs.
     pub fn document(&self, action: &str) -> Result<(), Failure> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.read(action)
     }
 
-    /// Counts a blob that is about to be requested, with the size that its manifest states. A blob
-    /// that is requested again is counted once. Fails if the blob exceeds the allowance.
+    /// Counts a blob that is about to be requested. `size` is the size that the manifest states. A
+    /// blob that is requested again is not counted again. Fails if the allowance does not cover the
+    /// blob.
     pub fn blob(&self, action: &str, digest: &Digest, size: u64) -> Result<(), Failure> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if used.blobs.get(digest) == Some(&size) {
@@ -224,8 +229,8 @@ impl Allowance {
         Ok(())
     }
 
-    /// Fails if blobs of the given sizes together exceed the allowed number of bytes. The sizes do
-    /// not count as read.
+    /// Fails if blobs of the given sizes together exceed the allowed number of bytes. `what` names
+    /// the blobs in messages. The sizes are not counted as read.
     pub fn sum(&self, what: &str, sizes: impl IntoIterator<Item = u64>) -> Result<(), Failure> {
         let sum = sizes.into_iter().fold(0_u64, u64::saturating_add);
         if sum > self.most_bytes {
@@ -261,8 +266,8 @@ fn too_much(what: &str, bytes: u64, most_bytes: u64) -> Failure {
     )
 }
 
-/// Measures the speed at which a body arrives. A body is too slow if fewer than [`LEAST_BYTES`]
-/// bytes arrive within [`LONGEST_SILENCE`].
+/// Measurement of the speed at which a response body arrives. A body is too slow if fewer than
+/// [`LEAST_BYTES`] bytes arrive within [`LONGEST_SILENCE`].
 #[derive(Debug, Default)]
 pub struct Pace {
     waited: Duration,
@@ -270,8 +275,8 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Counts the bytes that arrived after waiting for `waited`. Returns false if the body is too
-    /// slow. Only time spent waiting for bytes counts.
+    /// Counts `bytes` bytes of the body, which arrived after waiting for the time `waited`. Returns
+    /// false if the body is too slow. Only time spent waiting for bytes counts.
     pub fn holds(&mut self, waited: Duration, bytes: usize) -> bool {
         self.waited = self.waited.saturating_add(waited);
         self.bytes = self.bytes.saturating_add(bytes as u64);

@@ -10,7 +10,7 @@ use super::answer;
 /// A failed attempt to transfer a blob.
 #[derive(Debug)]
 pub struct Broken {
-    /// Failure that is reported if no other attempt is made.
+    /// Failure that the command ends with if there is no further attempt.
     pub failure: Failure,
     /// True if another attempt to transfer the blob may succeed.
     pub may_pass: bool,
@@ -36,11 +36,11 @@ impl Broken {
     }
 }
 
-/// Returns true if another attempt may succeed after a response with this status.
+/// Returns true if another attempt may succeed after a response with this status code.
 ///
 /// 404 means that the registry lost the upload session. 416 means that chunks arrived in another
 /// order than they were sent, which Azure Container Registry is known to report at times. 429 and
-/// some of the 5xx statuses are left out, because the transport has retried them already.
+/// some of the 5xx status codes are left out, because the transport has retried them already.
 fn may_pass(status: StatusCode) -> bool {
     matches!(status.as_u16(), 404 | 408 | 416 | 500)
 }

@@ -20,17 +20,17 @@ use super::transport::{ATTEMPTS, backoff};
 /// Size of a chunk, in bytes, unless the registry demands larger chunks. Azure Container Registry
 /// refuses a single request of more than about 20 MB.
 const CHUNK_BYTES: u64 = 16 << 20;
-/// Maximum for the smallest chunk size that a registry may demand, in bytes. If a registry demands
+/// Maximum of the smallest chunk size that a registry may demand, in bytes. If a registry demands
 /// larger chunks, the upload fails.
 const LARGEST_CHUNK_BYTES: u64 = 1 << 30;
 
-/// An open upload session and the progress of its chunks.
+/// An open upload session at a registry, and the progress of its chunks.
 #[derive(Debug)]
 pub struct Chunks<'a> {
     target: &'a Repository,
     action: &'a str,
     location: Url,
-    /// Number of bytes of the blob that the registry holds so far.
+    /// Number of bytes of the blob that the registry has received.
     sent: u64,
     /// Size of every chunk except the last one, in bytes.
     chunk_bytes: u64,
@@ -54,8 +54,8 @@ impl<'a> Chunks<'a> {
         }
     }
 
-    /// Takes over an upload session that the registry has already opened with `response`. `action`
-    /// describes the upload in error messages.
+    /// Continues an upload session that the registry has already opened. `response` is the
+    /// registry's response, and `action` describes the upload in error messages.
     pub fn opened(
         target: &'a Repository,
         action: &'a str,
@@ -81,13 +81,15 @@ impl<'a> Chunks<'a> {
         })
     }
 
-    /// Returns the size of the next chunk of a blob with `size` bytes, or 0 if all bytes were sent.
+    /// Returns the size of the next chunk of a blob with `size` bytes. The size is 0 if all bytes
+    /// were sent.
     pub fn wanted(&self, size: u64) -> u64 {
         size.saturating_sub(self.sent).min(self.chunk_bytes)
     }
 
-    /// Sends the next chunk of a blob with `size` bytes. If the connection breaks and the registry
-    /// reports how many bytes it holds, the chunk is sent again.
+    /// Sends the next chunk of a blob with `size` bytes. If the connection breaks, the registry is
+    /// asked for the number of received bytes, and the chunk is sent again if the chunk did not
+    /// arrive.
     pub async fn send(
         &mut self,
         bytes: &mut Reader<'_>,
@@ -176,8 +178,8 @@ impl<'a> Chunks<'a> {
         Ok(location(self.action, &response)?)
     }
 
-    /// Asks the registry how many bytes of the upload it holds and at which URL the upload goes on.
-    /// Returns `None` if the upload session is lost.
+    /// Asks the registry how many bytes of the upload it has received, and at which URL the upload
+    /// continues. Returns `None` if the upload session is lost.
     async fn held(&self) -> Option<(u64, Url)> {
         let request = |client: &reqwest::Client| client.get(self.location.clone());
         let response = self.target.send(self.action, request).await.ok()?;
@@ -195,7 +197,7 @@ impl<'a> Chunks<'a> {
         ))
     }
 
-    /// Completes the upload by declaring that the sent chunks form the blob with this digest.
+    /// Completes the upload of the blob with this digest after all chunks were sent.
     pub async fn finish(mut self, digest: &Digest) -> Result<(), Broken> {
         // The location is opaque, so its query is kept.
         self.location
@@ -214,7 +216,7 @@ impl<'a> Chunks<'a> {
     }
 }
 
-/// Returns the position of the last byte of a range such as `0-9`, or `None` if the text is not a
+/// Returns the position of the last byte in a range such as `0-9`, or `None` if the text is not a
 /// range.
 fn end_of(range: &str) -> Option<u64> {
     range.rsplit('-').next()?.parse().ok()

@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use reqwest::Response;
 
-/// Maximum number of bytes that are read from the body of an error response. The rest of the body
-/// is ignored.
+/// Maximum number of bytes that are read from the body of an error response. The rest is ignored.
 const LARGEST_ERROR_BYTES: usize = 64 << 10;
-/// Maximum time to wait for the body of an error response. It is short because the body only
+/// Maximum time to wait for the body of an error response. The time is short because the body only
 /// improves the error message.
 const LONGEST_ERROR_WAIT: Duration = Duration::from_secs(5);
 
-/// Reads the start of the body of an error response. Returns the bytes that arrive within
+/// Reads the start of the body of an error response: the bytes that arrive within
 /// `LONGEST_ERROR_WAIT`, at most `LARGEST_ERROR_BYTES`.
 pub async fn beginning(mut response: Response) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -7,28 +7,28 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
 
-/// One request as the fake registry received it.
+/// A request as the fake registry received it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Method and path with query, e.g. `GET /v2/a/tags/list?n=1`.
+    /// Method, path and query of the request, e.g. `GET /v2/a/tags/list?n=1`.
     pub line: String,
-    /// Value of the header `Content-Range`. Empty if the header is missing.
+    /// Value of the request's header `Content-Range`. Empty if the header is missing.
     pub range: String,
-    /// Value of the header `Authorization`. Empty if the header is missing.
+    /// Value of the request's header `Authorization`. Empty if the header is missing.
     pub authorization: String,
-    /// Body of the request if it is text of less than 4 KiB. Empty for all other bodies.
+    /// Body of the request if it is text of less than 4 KiB. Empty for any other body.
     pub text: String,
-    /// Size of the body, in bytes, as the header `Content-Length` states it. `None` if the header
-    /// is missing.
+    /// Size of the request's body in bytes, as the header `Content-Length` states it. `None` if the
+    /// header is missing.
     pub body_bytes: Option<u64>,
 }
 
-/// Starts a fake registry that gives the given responses, one per connection. Returns the host and
-/// port of the registry, and the requests that it receives.
+/// Starts a fake registry that sends the given responses, one per connection. Returns the host and
+/// port of the registry, and a channel of the requests that the registry receives.
 ///
-/// A response is a status, optionally `|` and headers, optionally `||` and a body. The text `hang
-/// up` closes the connection without a response. `{registry}` is replaced by the host and port of
-/// the registry.
+/// A response is a status, optionally followed by `|` and headers, and by `||` and a body. The text
+/// `hang up` closes the connection without a response. `{registry}` in a response is replaced by
+/// the host and port of the registry.
 pub fn start(answers: Vec<impl Into<String>>) -> (String, Receiver<Request>) {
     let answers: Vec<String> = answers.into_iter().map(Into::into).collect();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

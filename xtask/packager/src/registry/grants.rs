@@ -10,11 +10,11 @@ use super::answer;
 use super::repository::{Purpose, Repository, location, scope};
 use super::session::Session;
 
-/// Rights that a registry grants to a user, as far as they were found out.
+/// Rights that a registry grants to a user, as far as they are known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grants {
     /// Origin of the credentials, and the scheme that they are sent with: `Basic` or `Bearer`.
-    /// `None` if the registry required no login.
+    /// `None` if the registry demanded no credentials.
     pub who: Option<(String, &'static str)>,
     /// `Ok` if the repository can be read, or the reason why it cannot. `None` if no repository was
     /// given.
@@ -60,8 +60,8 @@ async fn ask(
     })
 }
 
-/// Returns a refusal by the registry as a result, and any other failure, such as a missing
-/// response, as an error.
+/// Returns a refusal by the registry as a result in `Ok`. Returns any other failure, such as a
+/// missing response, as an error.
 fn verdict(outcome: Result<(), Failure>) -> Result<Result<(), Failure>, Failure> {
     match outcome {
         Err(failure) if failure.kind != Kind::Registry => Err(failure),
@@ -84,8 +84,8 @@ async fn may_pull(access: &Access, session: &Session, name: &str) -> Result<(), 
     }
 }
 
-/// Tests the right to push: starts an upload and cancels it, because registries have no other
-/// request that tests this right.
+/// Tests the right to push to the repository `name`: starts an upload and cancels it, because
+/// registries have no other request that tests this right.
 async fn may_push(access: &Access, session: &Session, name: &str) -> Result<(), Failure> {
     let action = format!("writing {}/{name}", access.registry);
     let url = Repository::address(session.root(), name)?;

@@ -44,8 +44,8 @@ pub async fn stored(repository: &Repository, name: &str) -> Result<Option<String
     }
 }
 
-/// Reads the manifest with this name, which is a tag or a digest. Checks the digest of the bytes if
-/// `expected` is given. `action` describes the request in error messages.
+/// Reads the manifest with this name, which is a tag or a digest. Fails if `expected` is given and
+/// is not the digest of the manifest. `action` describes the request in error messages.
 pub async fn get(
     repository: &Repository,
     action: &str,
@@ -58,7 +58,7 @@ pub async fn get(
     }
 }
 
-/// Reads the manifest that a tag points to, or returns `None` if the tag does not exist.
+/// Reads the manifest with this tag. Returns `None` if the tag does not exist.
 pub async fn find(repository: &Repository, tag: &str) -> Result<Option<Vec<u8>>, Failure> {
     let action = format!("reading the manifest `{tag}`");
     let response = ask(repository, &action, tag).await?;
@@ -93,8 +93,8 @@ async fn read(
     Ok(bytes)
 }
 
-/// Returns the entries of the referrers list that the registry itself keeps for an image. Returns
-/// `None` if the registry does not keep such lists.
+/// Returns the entries of the referrers list that the registry itself keeps for an image. `image`
+/// is the digest of the image. Returns `None` if the registry does not keep referrers lists.
 pub async fn referrers(
     repository: &Repository,
     image: &Digest,
@@ -130,8 +130,9 @@ pub async fn referrers(
     }
 }
 
-/// Returns the URL of the next page of a list, from the `Link` header of a response (RFC 8288). A
-/// URL at another host is ignored, because the page would not be from the registry.
+/// Returns the URL of the next page of a referrers list, from the `Link` header of a response (RFC
+/// 8288). Returns `None` after the last page. A URL at another host is ignored, because the page
+/// would not be from the registry.
 fn next_page(response: &Response) -> Option<Url> {
     let links = response
         .headers()
@@ -150,7 +151,7 @@ fn next_page(response: &Response) -> Option<Url> {
         .filter(|next| next.origin() == response.url().origin())
 }
 
-/// Writes a manifest under a name, which is a digest or a tag.
+/// Writes a manifest under the name `name`, which is a digest or a tag.
 pub async fn put(
     repository: &Repository,
     name: &str,
@@ -186,7 +187,7 @@ pub async fn put(
 }
 
 /// Reads the whole body of a response. Fails if the body is larger than the maximum size of a
-/// document (8 MiB).
+/// document (8 MiB). `action` describes the request.
 pub async fn whole(action: &str, response: Response) -> Result<Vec<u8>, Failure> {
     let most_bytes = bounds::LARGEST_DOCUMENT_BYTES;
     bounds::body(response, most_bytes)
@@ -194,8 +195,8 @@ pub async fn whole(action: &str, response: Response) -> Result<Vec<u8>, Failure>
         .map_err(|unread| unread.failure(action, most_bytes))
 }
 
-/// Fails if the bytes do not have the expected digest. If `expected` is `None`, all bytes are
-/// accepted.
+/// Fails if `bytes` do not have the digest `expected`. If `expected` is `None`, all bytes are
+/// accepted. `action` describes the request.
 pub fn check(action: &str, bytes: &[u8], expected: Option<&Digest>) -> Result<(), Failure> {
     let found = Digest::of(bytes);
     match expected {
@@ -215,7 +216,7 @@ fn strange(action: &str, problem: &str) -> Failure {
     )
 }
 
-/// Parses the bytes of a list of referrers and returns the entries of the list.
+/// Parses a referrers list and returns its entries.
 pub fn entries_of(bytes: &[u8]) -> Result<Vec<Value>, Failure> {
     let list: Value = serde_json::from_slice(bytes).map_err(|error| {
         Failure::new(

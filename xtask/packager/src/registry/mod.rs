@@ -44,8 +44,8 @@ use self::repository::{Purpose, Repository};
 use crate::image::base::Base;
 use crate::image::layout::WrittenImage;
 
-/// Chooses the implementation of TLS's cryptography for this process. An HTTP client can be made
-/// only after a call of this function.
+/// Chooses the cryptography that TLS uses in this process. Call this function before creating an
+/// HTTP client.
 pub fn install_cryptography() {
     // Installing it fails only if another one is installed already, and that one works too.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -54,47 +54,49 @@ pub fn install_cryptography() {
 /// Number of blobs that are transferred at a time. Each transfer may hold one chunk in memory.
 const PARALLEL_BLOBS: usize = 4;
 
-/// Registry, repository and tag that an image is pushed to.
+/// The registry, repository and tag to which an image is pushed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// Host and port of the registry, e.g. `localhost:5000`.
     pub registry: String,
     /// Name of the repository, e.g. `scoring/credit-risk`.
     pub repository: String,
-    /// Tag that is written in addition to the digest.
+    /// Tag that is written for the image, in addition to its digest.
     pub tag: String,
 }
 
-/// Outcome of the push of one blob.
+/// Result of the push of one blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
     /// The repository had the blob already, so nothing was sent.
     Skipped,
-    /// The registry mounted the blob from another of its repositories.
+    /// The registry mounted the blob from another repository in the registry.
     Mounted,
-    /// The blob was read from the registry of the base image and sent on.
+    /// The blob was copied from the registry of the base image.
     Copied,
-    /// The blob was sent from this machine.
+    /// The blob was uploaded from this machine.
     Uploaded,
     /// No registry stores the blob. The container runtime fetches the blob from the URLs in the
     /// manifest.
     Elsewhere,
 }
 
-/// Name of a base image, and the access to its registry.
+/// Reference of a base image, and the access to the registry that has it.
 #[derive(Debug, Clone)]
 pub struct BasePlace {
-    /// Name of the base image: registry, repository, tag and digest.
+    /// Reference of the base image: registry, repository, tag and digest.
     pub reference: BaseReference,
     /// Scheme, credentials and limits for requests to the registry of the base image.
     pub access: Access,
 }
 
 impl BasePlace {
-    /// Parses the name of a base image and chooses the access to its registry.
+    /// Parses the reference of a base image and chooses the access to its registry, over HTTP if
+    /// `plain_http` is true.
     ///
-    /// If the base is in the registry that the image is pushed to, the scheme and the user of the
-    /// push are also used to read the base.
+    /// If the base is in the registry to which the image is pushed, the scheme and the user of the
+    /// push are also used to read the base. `registry` is the registry of the push, and
+    /// `registry_plain_http` is true if the push is over HTTP.
     pub fn beside(
         name: &str,
         plain_http: bool,
@@ -112,7 +114,7 @@ impl BasePlace {
         Ok(Self { reference, access })
     }
 
-    /// Looks up the base image for linux/amd64 and reads its manifest and configuration.
+    /// Reads the manifest and the config of the base image for linux/amd64.
     pub fn find(&self) -> Result<Base, Failure> {
         block_on(pull::resolve(&self.repository()?, &self.reference))
     }
@@ -128,10 +130,11 @@ impl BasePlace {
     }
 }
 
-/// Pushes an image: sends the blobs that the registry does not have. Returns the outcome of each
+/// Pushes an image: sends the blobs that the registry does not have. Returns the result for each
 /// blob, in the order of the image's blobs.
 ///
-/// If `dry_run` is true, nothing is sent, and the outcomes are those that a push would have.
+/// `base` is the place of the base image, whose layers are copied from its registry. If `dry_run`
+/// is true, nothing is sent, and the results are those that a push would have.
 pub fn push(
     image: &WrittenImage,
     target: &Target,
@@ -148,7 +151,7 @@ pub fn push(
     }
 }
 
-/// Finds out which rights a registry grants with the given access. If a repository is given, the
+/// Returns the rights that a registry grants with the given access. If a repository is given, the
 /// rights to read and write the repository are tried, too.
 pub fn grants(access: &Access, repository: Option<&str>) -> Result<Grants, Failure> {
     block_on(grants::find(access, repository))
@@ -171,9 +174,9 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 impl Target {
-    /// Checks that registry, repository and tag form an image reference. Without a registry, only
-    /// repository and tag are checked, and `None` is returned. An error shows only the part that is
-    /// wrong, because the caller may not have given the others.
+    /// Checks that registry, repository and tag form an image reference, and returns them. Without
+    /// a registry, only repository and tag are checked, and `None` is returned. An error shows only
+    /// the invalid part, because the caller may not have given the other parts.
     pub fn parse(
         registry: Option<&str>,
         repository: &str,
@@ -220,8 +223,9 @@ impl Target {
     }
 }
 
-/// Returns true if the three parts form an image reference, and if the reference is read as these
-/// parts. A host without a dot or a port, for example, is read as a folder on Docker Hub.
+/// Returns true if the three parts form an image reference that parses back to exactly these parts.
+/// For example, a host without a dot or a port would be parsed as a part of a repository name on
+/// Docker Hub.
 fn is_reference(host: &str, repository: &str, tag: &str) -> bool {
     let reference = format!("{host}/{repository}:{tag}").parse::<Reference>();
     reference.is_ok_and(|reference| {

@@ -11,7 +11,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 /// Progress display for the transfers of one command.
 #[derive(Debug)]
 pub struct Progress {
-    /// Bars on the terminal. `None` if standard error is not a terminal.
+    /// Progress bars on the terminal. `None` if standard error is not a terminal.
     bars: Option<MultiProgress>,
 }
 
@@ -20,15 +20,16 @@ pub struct Progress {
 pub struct Bar(ProgressBar);
 
 impl Progress {
-    /// Creates a display that shows bars if standard error is a terminal, and lines if it is not.
+    /// Creates a progress display that shows bars if standard error is a terminal, and lines if it
+    /// is not.
     pub fn new() -> Self {
         Self {
             bars: std::io::stderr().is_terminal().then(MultiProgress::new),
         }
     }
 
-    /// Shows that the transfer of the blob `name` begins. `verb` describes the transfer, e.g.
-    /// `sending`.
+    /// Shows that the transfer of the blob `name` with `bytes` bytes begins, and returns its bar.
+    /// `verb` describes the transfer, e.g. `sending`.
     pub fn begin(&self, verb: &str, name: &str, bytes: u64) -> Bar {
         let Some(bars) = &self.bars else {
             eprintln!("{verb} {name}, {bytes} bytes");
@@ -46,14 +47,14 @@ impl Progress {
 }
 
 impl Bar {
-    /// Sets the number of bytes that were transferred. After a broken connection the number may be
-    /// lower than in the previous call.
+    /// Sets the number of bytes that were transferred. After a broken connection, the number may be
+    /// lower than in the call before.
     pub fn set(&self, bytes: u64) {
         self.0.set_position(bytes);
     }
 
-    /// Returns the parts of a body unchanged, and moves the bar as each part is sent. The first
-    /// part begins at byte `start` of the blob.
+    /// Returns the parts of a body unchanged, and moves the progress bar as each part is sent. The
+    /// first part starts at byte `start` of the blob.
     pub fn counting<S, E>(
         &self,
         start: u64,
@@ -70,7 +71,7 @@ impl Bar {
         })
     }
 
-    /// Removes the bar at the end of the transfer.
+    /// Removes the progress bar at the end of the transfer.
     pub fn finish(&self) {
         self.0.finish_and_clear();
     }

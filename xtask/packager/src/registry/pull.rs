@@ -22,11 +22,11 @@ use crate::image::base::Base;
 use crate::image::manifest::{BaseManifest, Document, read};
 use crate::image::unfit::UnfitImage;
 
-/// Maximum number of documents on the way to a manifest, including the manifest. An image index may
-/// point to another index.
+/// Maximum number of documents that are read to find a manifest, including the manifest. An image
+/// index may point to another index.
 const MOST_LISTS: u32 = 3;
 
-/// Looks up a base image for linux/amd64 and reads its manifest and configuration.
+/// Reads the manifest and the config of a base image for linux/amd64.
 pub async fn resolve(repository: &Repository, reference: &BaseReference) -> Result<Base, Failure> {
     let name = reference.name();
     let unfit = |reason: UnfitImage| {
@@ -73,7 +73,7 @@ async fn config(
 }
 
 /// Fetches the layers of a base image into a folder. Each file is named by the hex digits of its
-/// layer's digest. An existing file is kept if its content is correct. Layers that no registry
+/// layer's digest. An existing file is kept if its digest is correct. Layers that no registry
 /// stores are skipped.
 pub async fn layers(repository: &Repository, base: &Base, folder: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, "be made", error))?;
@@ -123,7 +123,7 @@ pub async fn layers(repository: &Repository, base: &Base, folder: &Path) -> Resu
 }
 
 /// Fetches a blob into a folder. The file is named by the hex digits of the blob's digest. An
-/// existing file is kept if its content is correct.
+/// existing file is kept if its digest is correct. `name` is the name of the blob in messages.
 pub async fn fetch(
     repository: &Repository,
     name: &str,
@@ -193,7 +193,7 @@ mod tests {
 
     const LAYER: &str = "the bytes of a layer";
 
-    /// Documents of a base image as its registry returns them: index, manifest and configuration.
+    /// Documents of a base image as its registry returns them: image index, manifest and config.
     struct Pieces {
         list: String,
         manifest: String,
@@ -236,8 +236,9 @@ mod tests {
             .block_on(work)
     }
 
-    /// Looks up a base image in a fake registry with the given responses. Returns the base and the
-    /// first lines of the requests that the registry received.
+    /// Reads a base image from a fake registry with the given responses. `version` is the tag or
+    /// digest, as the reference has it. Returns the base image, and the first lines of the requests
+    /// that the registry received.
     fn find(version: &str, answers: Vec<String>) -> (Result<Base, Failure>, Vec<String>) {
         let (registry, requests) = fake::start(answers);
         let reference = BaseReference::parse(&format!("{registry}/b{version}")).unwrap();

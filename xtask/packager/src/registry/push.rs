@@ -18,8 +18,8 @@ use super::upload::{Upload, foresee, upload};
 use super::{PARALLEL_BLOBS, Sent, manifests};
 use crate::image::layout::{Blob, Place, WrittenImage};
 
-/// Pushes an image to a repository under a tag. Returns the outcome of each blob, in the order of
-/// the image's blobs. `base` is the repository that holds the layers of the base image.
+/// Pushes an image to a repository under a tag. Returns the result for each blob, in the order of
+/// the image's blobs. `base` is the repository that has the layers of the base image.
 pub async fn push(
     image: &WrittenImage,
     target: &Repository,
@@ -48,7 +48,8 @@ pub async fn push(
     Ok(outcomes)
 }
 
-/// Returns the outcome that a push would have for each blob of the image. Nothing is sent.
+/// Returns the result that a push would have for each blob of the image. Nothing is sent. `base` is
+/// the repository that has the layers of the base image.
 pub async fn rehearse(
     image: &WrittenImage,
     target: &Repository,
@@ -60,8 +61,9 @@ pub async fn rehearse(
     .await
 }
 
-/// Applies `act` to every blob of an image, a few at a time. A blob that the image names twice is
-/// processed once.
+/// Calls `act` for every blob of an image, for a few at a time, and returns the results in the
+/// order of the image's blobs. `base` is the repository that has the layers of the base image. For
+/// a blob that the image names twice, `act` is called once.
 async fn each(
     image: &WrittenImage,
     target: &Repository,
@@ -111,8 +113,8 @@ async fn each(
     Ok(image.blobs.iter().map(outcome).collect())
 }
 
-/// Writes the manifest of an image under a name, which is a digest or a tag, unless the name
-/// already points to the manifest. Returns true if the manifest was written.
+/// Writes the manifest of an image under a name, which is a digest or a tag, unless the repository
+/// already has the manifest under this name. Returns true if the manifest was written.
 async fn put(target: &Repository, name: &str, image: &WrittenImage) -> Result<bool, Failure> {
     if manifests::stored(target, name).await? == Some(image.digest.to_string()) {
         return Ok(false);

@@ -27,7 +27,7 @@ pub struct Reading {
 
 impl Reading {
     /// Opens the repository of an image for reading, without sending a request. Fetched blobs are
-    /// put into `folder`, each in a file that is named by the hex digits of the blob's digest.
+    /// stored in `folder`, each in a file that is named by the hex digits of the blob's digest.
     pub fn open(
         access: &Access,
         reference: &BaseReference,
@@ -42,7 +42,8 @@ impl Reading {
         })
     }
 
-    /// Reads a manifest by tag or digest. If a digest is given, the bytes are checked against it.
+    /// Reads the manifest with this name, which is a tag or a digest. Fails if the name is a digest
+    /// that the manifest does not have.
     pub fn manifest(&self, name: &str) -> Result<Vec<u8>, Failure> {
         let action = format!("reading the manifest `{name}`");
         self.runtime.block_on(manifests::get(
@@ -53,13 +54,14 @@ impl Reading {
         ))
     }
 
-    /// Reads the manifest that a tag points to, or returns `None` if the tag does not exist.
+    /// Reads the manifest with this tag. Returns `None` if the tag does not exist.
     pub fn find(&self, tag: &str) -> Result<Option<Vec<u8>>, Failure> {
         self.runtime
             .block_on(manifests::find(&self.repository, tag))
     }
 
-    /// Fetches a blob, checks its digest and size, and returns the path of its file.
+    /// Fetches a blob, checks its digest and size, and returns the path of its file. `name` is the
+    /// name of the blob in messages.
     pub fn blob(&self, name: &str, digest: &Digest, size: u64) -> Result<PathBuf, Failure> {
         let fetch = pull::fetch(
             &self.repository,
@@ -73,8 +75,9 @@ impl Reading {
         Ok(self.folder.join(digest.hex()))
     }
 
-    /// Returns the entries of the referrers list of an image. If the registry itself keeps no list,
-    /// or an empty one, the list under the fallback tag is read.
+    /// Returns the entries of the referrers list of an image. `image` is the digest of the image.
+    /// If the registry itself keeps no list, or an empty list, the list under the fallback tag is
+    /// read.
     pub fn referrers(&self, image: &Digest) -> Result<Vec<Value>, Failure> {
         self.runtime.block_on(async {
             // A registry may have got its own list only after the tag was written. Its own list is

@@ -7,28 +7,28 @@ use scorebox_host::text::{REASON_BYTES, quoted};
 use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::Failure;
 
-/// Base image that the word `functions` names.
+/// Reference of the base image that the word `functions` stands for.
 ///
 /// This stock image of Azure Functions has a current Functions host, which forwards HTTP to custom
 /// handlers. It also contains the extension bundle, without which Blob and Service Bus triggers do
 /// not start. The stock image `dotnet:4` has an older host, and `dotnet-isolated:4` has no bundle.
 const FUNCTIONS_BASE: &str = "mcr.microsoft.com/azure-functions/node:4-node22";
 
-/// Name of an image: registry, repository, and the tag or digest.
+/// Reference of an image: its registry, its repository, and its tag or digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseReference {
     /// Host and port of the registry.
     pub registry: String,
     /// Name of the repository in the registry.
     pub repository: String,
-    /// Tag of the image. If both tag and digest are `None`, the tag `latest` is used.
+    /// Tag of the image. If both the tag and the digest are `None`, the tag `latest` is used.
     pub tag: Option<String>,
     /// Digest that the manifest of the image must have. `None` accepts any manifest.
     pub digest: Option<Digest>,
 }
 
 impl BaseReference {
-    /// Parses the name of a base image: `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`, or the word
+    /// Parses the reference of a base image: `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`, or the word
     /// `functions`.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         let text = if text == "functions" {
@@ -43,7 +43,7 @@ impl BaseReference {
         Self::read(text, "base", &fix)
     }
 
-    /// Parses the name of an image that is to be inspected or deployed:
+    /// Parses the reference of an image that is to be inspected or deployed:
     /// `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`.
     pub fn of_image(text: &str) -> Result<Self, Failure> {
         let fix = "write HOST[:PORT]/NAME[:TAG][@sha256:HEX] in full, e.g. contoso.azurecr.io/scoring/digits:1.0, or the \
@@ -84,8 +84,7 @@ impl BaseReference {
         })
     }
 
-    /// Returns the last part of the manifest's URL: the digest if there is one, because it is
-    /// exact, or else the tag.
+    /// Returns the last part of the manifest's URL: the digest if there is one, or else the tag.
     pub fn version(&self) -> String {
         match (&self.digest, &self.tag) {
             (Some(digest), _) => digest.to_string(),
@@ -93,8 +92,9 @@ impl BaseReference {
         }
     }
 
-    /// Returns the name of the image as annotations show it: with the tag but without the digest,
-    /// which has an annotation of its own. If there is only a digest, the name contains the digest.
+    /// Returns the reference of the image for annotations: with the tag but without the digest,
+    /// which has an annotation of its own. If the image has a digest but no tag, the reference
+    /// contains the digest.
     pub fn name(&self) -> String {
         match (&self.tag, &self.digest) {
             (None, Some(digest)) => format!("{}/{}@{digest}", self.registry, self.repository),

@@ -14,11 +14,11 @@ use super::answer;
 use super::bounds::{self, Allowance};
 use super::session::Session;
 
-/// Maximum number of redirects for a blob. A registry redirects to its storage, which may redirect
-/// to another storage.
+/// Maximum number of redirects that are followed for a blob. A registry redirects to its storage,
+/// which may redirect to another storage.
 const MOST_REDIRECTS: u32 = 5;
-/// Timeout for the response to a request for a blob, which may be as large as a layer. Pauses
-/// within the response are limited where the body is read.
+/// Timeout for the response to a request for a blob, which may be a large layer. The pauses within
+/// the response are limited where the body is read.
 const LONGEST_DOWNLOAD: Duration = Duration::from_secs(24 * 3600);
 
 /// A repository of a registry, with the session that authenticates requests to the registry.
@@ -27,7 +27,8 @@ pub struct Repository {
     session: Session,
     base: Url,
     scope: String,
-    /// Limit on what one command may read from the repository, and the amount that was read so far.
+    /// Limit on the documents and blobs that one command may read from the repository, and the
+    /// amounts that were read so far.
     pub allowance: Allowance,
     /// Host and port of the registry.
     pub registry: String,
@@ -35,7 +36,7 @@ pub struct Repository {
     pub name: String,
 }
 
-/// Access that a repository is opened with.
+/// Access for which a repository is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// The repository is opened for reading only.
@@ -45,12 +46,13 @@ pub enum Purpose {
 }
 
 impl Repository {
-    /// Opens a repository without sending a request.
+    /// Opens the repository `name` for the access in `purpose`, without sending a request.
     pub fn open(access: &Access, name: &str, purpose: Purpose) -> Result<Self, Failure> {
         Self::of(Session::new(access)?, access, name, purpose)
     }
 
-    /// Opens a repository without credentials, for tests.
+    /// Opens the repository `name` without credentials, over HTTP if `plain_http` is true. This
+    /// function is for tests.
     #[cfg(test)]
     pub fn new(registry: &str, name: &str, plain_http: bool) -> Result<Self, Failure> {
         let access = super::access::Identity::default().access(registry, plain_http, false);
@@ -75,8 +77,8 @@ impl Repository {
         })
     }
 
-    /// Returns the base URL of a repository, e.g. `https://HOST/v2/NAME/`. `root` is the root URL
-    /// of the registry's API.
+    /// Returns the base URL of the repository `name`, e.g. `https://HOST/v2/NAME/`. `root` is the
+    /// root URL of the registry's API.
     pub fn address(root: &Url, name: &str) -> Result<Url, Failure> {
         let base = format!("{root}{name}/");
         Url::parse(&base).map_err(|error| {
@@ -87,7 +89,8 @@ impl Repository {
         })
     }
 
-    /// Returns the URL of a path below the base URL of the repository, e.g. of `blobs/uploads/`.
+    /// Returns the URL of a path relative to the base URL of the repository, e.g. of
+    /// `blobs/uploads/`.
     pub fn url(&self, path: &str) -> Result<Url, Failure> {
         let base = &self.base;
         base.join(path).map_err(|error| {
@@ -98,14 +101,14 @@ impl Repository {
         })
     }
 
-    /// Returns true if both repositories are in one registry, so that blobs can be mounted from one
-    /// repository into the other.
+    /// Returns true if this repository and `other` are in the same registry, so that blobs can be
+    /// mounted from one into the other.
     pub fn is_neighbour_of(&self, other: &Self) -> bool {
         is_same_origin(&self.base, &other.base)
     }
 
-    /// Sends a request with the authentication that the registry demands. The request is retried
-    /// while the registry is busy.
+    /// Sends a request with the authentication that the registry demands, and retries it while the
+    /// registry is busy. `action` describes the request, and `request` builds it for each attempt.
     pub async fn send(
         &self,
         action: &str,
@@ -118,8 +121,9 @@ impl Repository {
             .await
     }
 
-    /// Sends a request whose body may be available for one attempt only. If `request` returns
-    /// `None`, no further attempt is made and the response to the last attempt is returned.
+    /// Sends a request whose body may be available for one attempt only. `action` describes the
+    /// request, and `request` builds it for each attempt. If `request` returns `None`, no further
+    /// attempt is made and the response to the last attempt is returned.
     pub async fn send_once(
         &self,
         action: &str,
@@ -130,8 +134,8 @@ impl Repository {
             .await
     }
 
-    /// Sends a request that also reads another repository of this registry, e.g. the mount of a
-    /// blob.
+    /// Sends a request that also reads the repository `neighbour` of this registry, e.g. to mount a
+    /// blob. `action` describes the request, and `request` builds it for each attempt.
     pub async fn send_beside(
         &self,
         neighbour: &str,
@@ -144,8 +148,8 @@ impl Repository {
             .await
     }
 
-    /// Requests a blob and returns the response before its body is read. Redirects to the storage
-    /// of the registry are followed.
+    /// Requests the blob with this digest, and returns the response before its body is read.
+    /// Redirects to the storage of the registry are followed. `action` describes the request.
     pub async fn blob(&self, action: &str, digest: &Digest) -> Result<Response, Failure> {
         let first = self.url(&format!("blobs/{digest}"))?;
         let mut response = self.get(action, &first).await?;
@@ -176,7 +180,7 @@ impl Repository {
     }
 }
 
-/// Returns the scope of requests to a repository in the notation of token services, e.g.
+/// Returns the scope that a request to a repository needs, in the notation of token services, e.g.
 /// `repository:scoring/digits:pull`.
 pub fn scope(repository: &str, purpose: Purpose) -> String {
     let actions = match purpose {
@@ -190,7 +194,8 @@ fn is_same_origin(one: &Url, other: &Url) -> bool {
     one.origin() == other.origin()
 }
 
-/// Returns the value of a header, or `None` if it is missing or not text.
+/// Returns the value of the header `name` of a response, or `None` if the header is missing or not
+/// text.
 pub fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
     response
         .headers()
@@ -198,8 +203,8 @@ pub fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
         .and_then(|value| value.to_str().ok())
 }
 
-/// Returns the URL in the `Location` header of a response. The header may hold an absolute URL, or
-/// one that is relative to the URL of the request.
+/// Returns the URL in the `Location` header of a response. The header may have an absolute URL, or
+/// a URL relative to that of the request. `action` describes the request.
 pub fn location(action: &str, response: &Response) -> Result<Url, Failure> {
     let refused = |problem: &str, fix: &str| {
         let mut url = response.url().clone();

@@ -21,11 +21,11 @@ use super::transport::{self, Pass};
 /// User name that is sent with a refresh token if a registry demands a user name and a password
 /// (Azure/acr, docs/AAD-OAuth.md).
 const NO_USER: &str = "00000000-0000-0000-0000-000000000000";
-/// Maximum number of times that a request is sent with new authentication. It is enough for a
-/// challenge and renewals, even if the token that several uploads share is revoked repeatedly.
+/// Maximum number of times that a request is sent with new authentication. The number is enough for
+/// a challenge and renewals, even if the token that several uploads share is revoked repeatedly.
 const ROUNDS: u32 = 9;
 
-/// Session at one registry, with the credentials and tokens for the registry.
+/// A session at one registry, which keeps the credentials and tokens for the registry.
 #[derive(Debug)]
 pub struct Session {
     client: Client,
@@ -44,24 +44,24 @@ struct State {
     tokens: HashMap<String, Token>,
 }
 
-/// Authentication that is sent with one request, and the credential that it was derived from.
+/// Authentication that is sent with one request, and the credential that it is derived from.
 struct Shown {
     pass: Pass,
     found: Arc<Found>,
-    /// True if the token was fetched for an earlier request. If the registry refuses it now, a new
-    /// token may succeed.
+    /// True if the token was fetched for an earlier request. If the registry refuses such a token,
+    /// a new token may succeed.
     kept: bool,
 }
 
 impl Session {
-    /// Creates a session without sending a request. Credentials are looked for only when the
-    /// registry demands credentials.
+    /// Creates a session without sending a request. Credentials are looked for when the registry
+    /// demands them.
     pub fn new(access: &Access) -> Result<Self, Failure> {
         Self::within(access, Surroundings::current())
     }
 
-    /// Creates a session that looks for credentials in the given variables and programs instead of
-    /// those of the process.
+    /// Creates a session that looks for credentials in the variables and programs of `surroundings`
+    /// instead of those of this process.
     pub fn within(access: &Access, surroundings: Surroundings) -> Result<Self, Failure> {
         Ok(Self {
             client: transport::client(&access.registry, &access.certificates)?,
@@ -77,10 +77,11 @@ impl Session {
         &self.root
     }
 
-    /// Sends a request that needs the given scopes.
+    /// Sends a request that needs the given scopes. `action` describes the request, and `request`
+    /// builds it for each attempt.
     ///
-    /// The request is sent again while the registry is busy or demands a new token, as long as
-    /// `request` returns another one. If the request goes to another host than the registry's, no
+    /// The request is sent again while the registry is busy or demands a new token, unless
+    /// `request` returns `None`. If the request goes to a host other than the registry's, no
     /// credentials are sent.
     pub async fn send(
         &self,
@@ -120,8 +121,8 @@ impl Session {
         }
     }
 
-    /// Returns the origin of the credentials and the scheme that they are sent with. Returns `None`
-    /// until the registry demands credentials.
+    /// Returns the origin of the credentials, and the scheme that they are sent with. Returns
+    /// `None` if the registry has not demanded credentials yet.
     pub async fn who(&self) -> Option<(String, &'static str)> {
         let state = self.state.lock().await;
         let way = match state.challenge.as_ref()? {
@@ -211,7 +212,8 @@ impl Session {
         sensitive(auth::basic(username, password).expose_secret())
     }
 
-    /// Removes a token that the registry refused, unless another task has already replaced it.
+    /// Removes the token for the given scopes that the registry refused, unless another task has
+    /// already replaced it. `shown` is the refused authentication.
     async fn forget(&self, scopes: &[String], shown: &Shown) {
         let mut state = self.state.lock().await;
         let key = scopes.join(" ");
@@ -269,7 +271,7 @@ fn is_over(response: &Response) -> bool {
         .any(|value| value.contains("error=\"invalid_token\""))
 }
 
-/// Creates a header value whose text is hidden in debug output.
+/// Creates a header value whose text is hidden in debug output, for a password or token.
 fn sensitive(text: &str) -> Result<HeaderValue, Failure> {
     let mut value = HeaderValue::from_str(text).map_err(|_| {
         Failure::other(

@@ -21,21 +21,21 @@ use super::bounds::{LONGEST_SILENCE, Pace};
 use super::broken::Broken;
 use super::repository::{Repository, header};
 
-/// Number of bytes that are read from a file at a time.
+/// Number of bytes of a file that are read at a time.
 const PART_BYTES: usize = 256 << 10;
-/// Number of parts of a blob that are read ahead of the consumer.
+/// Number of parts of a blob that are read before they are consumed.
 const PARTS_AHEAD: usize = 4;
 
-/// File or repository that the bytes of a blob are read from.
+/// File or repository from which the bytes of a blob are read.
 #[derive(Debug, Clone, Copy)]
 pub enum Source<'a> {
-    /// A file on this machine.
+    /// A file on this machine with the bytes of the blob.
     File(&'a Path),
-    /// A repository in a registry.
+    /// A repository in a registry that has the blob.
     Registry(&'a Repository),
 }
 
-/// A blob that is being read, part by part.
+/// Reader of a blob, which is read part by part.
 pub struct Reader<'a> {
     source: Source<'a>,
     name: &'a str,
@@ -44,7 +44,7 @@ pub struct Reader<'a> {
     parts: Arc<Mutex<Parts>>,
 }
 
-/// Parts of a blob that were read and are not consumed yet.
+/// Parts of a blob that were read but are not consumed yet.
 struct Parts {
     // The channel ends after the last byte, and only if digest and size are correct.
     coming: Receiver<Result<Bytes, Broken>>,
@@ -56,7 +56,8 @@ struct Parts {
 }
 
 impl<'a> Reader<'a> {
-    /// Starts to read a blob. `name` is the name of the blob in error messages.
+    /// Starts to read the blob with this digest and size. `name` is the name of the blob in error
+    /// messages.
     pub async fn open(
         source: Source<'a>,
         name: &'a str,
@@ -73,26 +74,26 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Returns the next bytes of the blob that are available, or `None` after the last byte.
+    /// Returns the next bytes of the blob that are available. Returns `None` after the last byte.
     pub async fn part(&mut self) -> Result<Option<Bytes>, Broken> {
         self.parts.lock().await.next(usize::MAX).await
     }
 
     /// Returns a stream of exactly the next `count` bytes of the blob. If the stream is dropped
-    /// halfway, call [`Reader::resume`] to continue.
+    /// before its end, call [`Reader::resume`] to continue.
     pub async fn body(&self, count: u64) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         let parts = Arc::clone(&self.parts).lock_owned().await;
         futures_util::stream::try_unfold((parts, count), next_of)
     }
 
-    /// Returns the error of the file or registry if a stream of [`Reader::body`] ended too soon
-    /// because of that error.
+    /// Returns the error that ended a stream of [`Reader::body`] too soon, and forgets the error.
+    /// Returns `None` if reading the blob did not fail.
     pub async fn why(&self) -> Option<Broken> {
         self.parts.lock().await.broken.take()
     }
 
-    /// Continues at a byte position of the blob. If the reader is at another position, or if
-    /// reading has failed, the file or registry is opened again.
+    /// Continues to read at the byte `position` of the blob. If the reader is at another position,
+    /// or if reading has failed, the file or registry is opened again.
     pub async fn resume(&mut self, position: u64) -> Result<(), Broken> {
         let mut parts = self.parts.lock().await;
         if parts.taken != position || parts.broken.is_some() {
@@ -101,7 +102,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Reads the blob to its end and checks that the bytes have the expected digest and size.
+    /// Reads the blob to its end, and fails if the bytes do not have the expected digest and size.
     pub async fn check(self) -> Result<(), Broken> {
         let mut parts = self.parts.lock().await;
         // The remaining bytes are not needed, but the end reports whether the digest is correct.
@@ -134,7 +135,8 @@ async fn next_of((mut parts, left): Body) -> io::Result<Option<(Bytes, Body)>> {
 }
 
 impl Parts {
-    /// Returns the next bytes of the blob, at most `most` of them, or `None` after the last byte.
+    /// Returns the next bytes of the blob, at most `most` bytes. Returns `None` after the last
+    /// byte.
     async fn next(&mut self, most: usize) -> Result<Option<Bytes>, Broken> {
         if self.rest.is_empty() {
             match self.coming.recv().await {
@@ -148,8 +150,8 @@ impl Parts {
     }
 }
 
-/// Starts to read a blob at a byte position. The bytes before the position are read only to compute
-/// the digest.
+/// Starts to read a blob at the byte `position`. The bytes before this position are read only to
+/// compute the digest.
 async fn begin(
     source: Source<'_>,
     name: &str,
@@ -279,7 +281,7 @@ async fn read_answer(
     }
 }
 
-/// Counts and hashes the bytes of a blob from the first byte on, to check size and digest.
+/// Counts and hashes the bytes of a blob from the first byte on, to check the size and the digest.
 struct Passing {
     action: String,
     hash: Hashing<io::Sink>,
@@ -291,8 +293,8 @@ struct Passing {
 }
 
 impl Passing {
-    /// Hashes a part of the blob and returns the bytes of the part that the consumer needs, which
-    /// may be none.
+    /// Hashes a part of the blob, and returns the bytes of the part that the consumer needs. The
+    /// result may be empty.
     fn pass(&mut self, mut part: Bytes) -> Result<Bytes, Failure> {
         // Writing to a sink cannot fail.
         let _ = self.hash.write_all(&part);

@@ -12,23 +12,24 @@ use scorebox_workspace::failure::Failure;
 
 use super::answer;
 
-/// Number of attempts for a request or for the upload of a blob, including the first one.
+/// Maximum number of attempts for a request or for the upload of a blob, including the first
+/// attempt.
 pub const ATTEMPTS: u32 = 4;
 /// Maximum pause that a registry may request with `Retry-After`. A longer pause is shortened to
-/// this time.
+/// this maximum.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Value of the `Authorization` header, and the registry that may receive the value.
+/// Value of an `Authorization` header, and the registry that may receive this value.
 #[derive(Debug)]
 pub struct Pass {
-    /// Address of the registry. No other scheme, host or port receives the credential.
+    /// Root URL of the registry. No other scheme, host or port receives the credential.
     pub registry: Url,
-    /// Value of the `Authorization` header, which holds the credential.
+    /// Value of the `Authorization` header, which contains the credential.
     pub value: HeaderValue,
 }
 
-/// Creates the HTTP client for a registry. `certificates` are trusted in addition to the root
-/// certificates of the machine.
+/// Creates the HTTP client for a registry. `registry` is the host and port. `certificates` are
+/// trusted in addition to the root certificates of the machine.
 pub fn client(registry: &str, certificates: &[Certificate]) -> Result<Client, Failure> {
     // A network proxy cannot connect to a registry on this machine.
     let local = ["localhost", "127.", "[::1]"]
@@ -60,8 +61,10 @@ pub fn client(registry: &str, certificates: &[Certificate]) -> Result<Client, Fa
         .map_err(|error| answer::unanswered("preparing TLS", &error))
 }
 
-/// Sends a request that may be repeated without harm. The request is retried while the registry is
-/// busy or cannot be reached, as long as `again` returns another request.
+/// Sends a request that may be repeated without harm, with the credential in `pass`. The request is
+/// retried while the registry is busy or cannot be reached. `action` describes the request. `first`
+/// is the first attempt, and `again` builds another attempt or returns `None` if there must be
+/// none.
 pub async fn send(
     action: &str,
     pass: Option<&Pass>,
@@ -117,8 +120,8 @@ fn may_pass(response: &Response, is_piece: bool) -> bool {
     }
 }
 
-/// Returns the pause after the failed attempt with this number, counted from 1: 0.2 s, 0.4 s, 0.8
-/// s.
+/// Returns the pause after the failed attempt with the number `attempt`, counted from 1: 0.2 s, 0.4
+/// s, 0.8 s, and so on.
 pub fn backoff(attempt: u32) -> Duration {
     Duration::from_millis(100 << attempt.min(8))
 }

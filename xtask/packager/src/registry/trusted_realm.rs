@@ -7,15 +7,15 @@ use std::str::FromStr;
 use reqwest::Url;
 use scorebox_host::text::{NAME_BYTES, quoted};
 
-/// A host that credentials may be sent to, as `--trust-realm` names it.
+/// A host to which credentials may be sent: a value of the flag `--trust-realm`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustedRealm {
     host: String,
-    /// Port of the host that credentials may be sent to. `None` trusts every port.
+    /// Port of the host to which credentials may be sent. `None` means every port.
     port: Option<u16>,
 }
 
-/// Error for a text that does not name a host as `--trust-realm` expects it.
+/// Error for a text that is not `HOST[:PORT]`, as the flag `--trust-realm` expects it.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "`{}` is not HOST[:PORT]; write e.g. `auth.example.com`",
@@ -64,7 +64,7 @@ impl FromStr for TrustedRealm {
 }
 
 impl TrustedRealm {
-    /// Returns true if credentials may be sent to the token service at `realm`.
+    /// Returns true if credentials may be sent to the token service at the URL `realm`.
     pub fn covers(&self, realm: &Url) -> bool {
         realm.host_str() == Some(self.host.as_str())
             && self

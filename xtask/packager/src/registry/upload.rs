@@ -14,7 +14,7 @@ use super::source::{Reader, Source};
 use super::transport::{ATTEMPTS, backoff};
 use super::{Sent, answer};
 
-/// A blob that is to be sent to a repository.
+/// A blob to upload to a repository.
 #[derive(Debug)]
 pub struct Upload<'a> {
     /// Name of the blob in messages.
@@ -23,14 +23,15 @@ pub struct Upload<'a> {
     pub digest: &'a Digest,
     /// Size of the blob, in bytes.
     pub size: u64,
-    /// File or repository that the bytes are read from.
+    /// File or repository from which the bytes of the blob are read.
     pub source: Source<'a>,
-    /// Name of a repository in the target registry that has the blob, so that the blob can be
-    /// mounted from there. `None` if no such repository is known.
+    /// Name of another repository in the target registry that has the blob, so that the blob can be
+    /// mounted from it. `None` if no such repository is known.
     pub neighbour: Option<&'a str>,
 }
 
-/// Uploads a blob to a repository. If the repository has the blob, nothing is sent.
+/// Uploads a blob to a repository, and returns how the repository got the blob. If the repository
+/// has the blob already, nothing is sent.
 pub async fn upload(
     target: &Repository,
     blob: &Upload<'_>,
@@ -69,8 +70,8 @@ pub async fn upload(
     Ok(outcome)
 }
 
-/// Returns the outcome that the upload of a blob would have. Only the target repository is asked,
-/// and nothing is sent.
+/// Returns the result that the upload of a blob would have. The target repository is only asked
+/// whether it has the blob, and nothing is sent.
 pub async fn foresee(target: &Repository, blob: &Upload<'_>) -> Result<Sent, Failure> {
     Ok(
         match (is_there(target, blob).await?, blob.neighbour, blob.source) {

@@ -4,8 +4,8 @@
 
 use wit_parser::{Function, FunctionKind, Handle, Resolve, Result_, Type, TypeDefKind, TypeId};
 
-/// Returns a type as WIT writes it where it is used: the name of a defined type, otherwise its
-/// form.
+/// Returns a type as WIT writes it at a place where it is used: its name if it has a name, or else
+/// its definition.
 pub fn name(resolve: &Resolve, ty: Type) -> String {
     let name = match ty {
         Type::Bool => "bool",
@@ -37,8 +37,8 @@ fn name_of(resolve: &Resolve, id: TypeId) -> String {
     }
 }
 
-/// Returns the form of a type that is built from other types, such as `list<u8>`. For a type with
-/// fields or cases, returns the word for its kind.
+/// Returns the definition of a type that is built from other types, such as `list<u8>`. For a type
+/// with fields or cases, returns only the keyword, such as `record`.
 pub fn form(resolve: &Resolve, kind: &TypeDefKind) -> String {
     let name = |ty: &Type| name(resolve, *ty);
     let of = |word: &str, ty: &Option<Type>| match ty {
@@ -68,8 +68,8 @@ pub fn form(resolve: &Resolve, kind: &TypeDefKind) -> String {
     }
 }
 
-/// Returns a function with its parameters and its result. A method is written without the resource
-/// that it belongs to.
+/// Returns the signature of a function: its parameters and its result. The signature of a method
+/// does not contain the resource to which the method belongs.
 pub fn signature(resolve: &Resolve, function: &Function) -> String {
     let is_method = matches!(
         function.kind,

@@ -10,17 +10,17 @@ use super::server::Server;
 use crate::demo::SAMPLE;
 use crate::demo::sample::{self, Agreement, Digit, Trained};
 
-/// An image of a digit from the sample file, ready to be sent as a request to score it.
+/// A digit of the sample file as a request to score it.
 pub struct Question {
     digit: Digit,
     /// Body of the request, as JSON.
     pub json: String,
-    /// Bytes of the whole HTTP request, with head and body.
+    /// Bytes of the whole HTTP request, with its head and its body.
     pub bytes: Vec<u8>,
 }
 
 impl Question {
-    /// Reads the sample file and returns its first digit.
+    /// Returns the first digit of the sample file as a question.
     pub fn read() -> Result<Self, Failure> {
         let first = Self::all()?.into_iter().next();
         first.ok_or_else(|| {
@@ -32,7 +32,7 @@ impl Question {
         })
     }
 
-    /// Reads the sample file and returns all its digits.
+    /// Returns all digits of the sample file as questions.
     pub fn all() -> Result<Vec<Self>, Failure> {
         Ok(sample::read(&workspace::root().join(SAMPLE))?
             .into_iter()
@@ -46,14 +46,14 @@ impl Question {
         Self { digit, json, bytes }
     }
 
-    /// Fails if the answer of a server is not the one that scikit-learn's logistic regression gives
-    /// for this digit.
+    /// Fails if a server's answer to this question is not the answer of scikit-learn's logistic
+    /// regression.
     pub fn check(&self, server: &Server, answer: &Answer) -> Result<(), Failure> {
         self.check_as(Trained::Regression, server, answer)
     }
 
-    /// Fails if the answer of a server is not the one that scikit-learn gives for this digit with
-    /// `model`.
+    /// Fails if a server's answer to this question is not the answer of `model`, as scikit-learn
+    /// computes it.
     pub fn check_as(
         &self,
         model: Trained,

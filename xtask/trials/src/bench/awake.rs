@@ -13,9 +13,10 @@ use std::process::{Child, Command, Stdio};
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::tools;
 
-/// Shell script that spins until the process whose id is its argument has ended, for any reason.
+/// Shell script that spins until another process has ended, for any reason. The argument of the
+/// script is the id of that process, which must be the parent of the shell.
 ///
-/// If that process ended before the shell looked up its own parent, the parent is another process,
+/// If that process ended before the shell looked up its own parent, the shell has another parent,
 /// which may live for ever. In this case the script ends at once.
 const SPIN: &str = r#"[ "$PPID" = "$1" ] && while kill -0 "$1"; do :; done 2>/dev/null"#;
 
@@ -23,7 +24,7 @@ const SPIN: &str = r#"[ "$PPID" = "$1" ] && while kill -0 "$1"; do :; done 2>/de
 pub struct Awake(Vec<Child>);
 
 impl Awake {
-    /// Starts one spinning process for each core. The process gets the core only while no other
+    /// Starts one spinning process for each core. Such a process gets a core only while no other
     /// process wants it.
     pub fn keep() -> Result<Self, Failure> {
         let mut spinners = Self(Vec::new());

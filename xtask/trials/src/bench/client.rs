@@ -8,7 +8,7 @@ use std::io::{self, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Timeout for reading an answer. It is longer than the deadline of any call.
+/// Timeout for reading an answer. The timeout is longer than the deadline of any call.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The parts of an HTTP response that the benchmarks need.
@@ -16,22 +16,22 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Answer {
     /// Status code of the response.
     pub status: u16,
-    /// Value of the header `Cache-Status`, which says where the answer came from. Empty if the
-    /// header is absent.
+    /// Value of the header `Cache-Status`, which states whether the answer came from a cache. Empty
+    /// if the header is missing.
     pub cache_status: String,
     /// Body of the response.
     pub body: Vec<u8>,
 }
 
-/// Returns the bytes of an HTTP request that asks a server to score `json`.
+/// Returns the bytes of an HTTP request that asks a server to score the JSON body `json`.
 pub fn request(json: &str) -> Vec<u8> {
     let length = json.len();
     let head = "POST /score HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n";
     format!("{head}content-length: {length}\r\n\r\n{json}").into_bytes()
 }
 
-/// Connects to a server. The error is `ConnectionRefused` as long as no process listens on the
-/// address.
+/// Connects to the server at an address. Fails with `ConnectionRefused` as long as no process
+/// listens on the address.
 pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;

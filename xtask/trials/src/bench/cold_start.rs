@@ -10,7 +10,8 @@ use super::progress::Progress;
 use super::server::Program;
 
 /// Measures the cold start of the host (`warm`) and of the native reference program (`ceiling`).
-/// Both are started `spawns` times, and they take turns at being started first.
+/// Each program is started `spawns` times, and the two take turns at being started first. Each
+/// start ends with the answer to `question`.
 pub fn measure(
     warm: &Program,
     ceiling: &Program,

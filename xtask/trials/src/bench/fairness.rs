@@ -19,7 +19,7 @@ use super::stage::Stage;
 
 /// Request body that makes the test scorer `wayward` answer at once.
 const SHORT: &str = r#"{"do":"count"}"#;
-/// Request body that makes the test scorer `wayward` loop until the deadline of the call.
+/// Request body that makes the test scorer `wayward` loop until the call's deadline.
 const ENDLESS: &str = r#"{"do":"loop"}"#;
 
 /// Status code with which the host answers a call that did not end before its deadline.
@@ -28,13 +28,13 @@ const TIMED_OUT: u16 = 504;
 /// Number of parallel connections that send short calls.
 const CONNECTIONS: u16 = 8;
 
-/// Time between the start of an endless call and the start of the load of short calls. After this
-/// time, the endless call is in its loop.
+/// Time from the start of the endless calls to the start of the load of short calls. After this
+/// time, an endless call is in its loop.
 const SETTLED: Duration = Duration::from_millis(100);
 
-/// Measures how much one caller with endless calls slows down the short calls of other callers.
-/// Each round loads the host with short calls once without and once with endless calls. The two
-/// take turns at being the first.
+/// Measures how much one caller with endless calls slows down the short calls of other callers. In
+/// each of `rounds` rounds, the host is loaded with short calls twice, without and with endless
+/// calls, each time for the time `time`. The order alternates from round to round.
 pub fn measure(
     stage: &Stage,
     wrk: &Path,
@@ -79,8 +79,8 @@ pub fn measure(
     }
 }
 
-/// Returns the median latency (p50) of short calls, in microseconds, while one client sends endless
-/// calls one after the other.
+/// Returns the median latency (p50) of short calls in microseconds, under a load for the time
+/// `time`, while another client sends endless calls one after the other.
 fn disturbed(server: &Server, load: &LoadGenerator, time: Duration) -> Result<f64, Failure> {
     let stop = AtomicBool::new(false);
     let address = server.address;

@@ -5,10 +5,10 @@
 
 use serde::Serialize;
 
-/// The median of several values, with the smallest and the largest of them.
+/// The median, the smallest and the largest of several values.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Spread {
-    /// Median: half of the values are below it.
+    /// Median of the measured values: half of the values are below it.
     pub median: f64,
     /// Smallest of the measured values.
     pub least: f64,
@@ -17,7 +17,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Returns the spread of the values, or `None` if `values` is empty.
+    /// Returns the spread of the values. Returns `None` if there are no values.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
@@ -36,18 +36,18 @@ impl Spread {
     }
 }
 
-/// Number of connections with which servers are loaded when their CPU time per request is compared.
+/// Number of connections with which servers are loaded to compare their CPU time per request.
 pub const CPU_CONNECTIONS: u16 = 8;
 
-/// Kinds of server that `bench` measures, in the order in which they are shown.
+/// Kind of server that `bench` measures. The order of the kinds is that of the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// The image's host with the settings that the image ships with: an instance serves many calls.
+    /// The image's host with the settings of the image: an instance serves many calls.
     Warm,
     /// The image's host with `isolation = "call"`: every call gets a new instance.
     Call,
-    /// The native reference program, which gives the same answers without the host and without a
+    /// The native reference program, which gives the same answers as the host, but without a
     /// sandbox.
     Ceiling,
 }
@@ -63,10 +63,10 @@ impl Kind {
     }
 }
 
-/// Figures of one server under one load in one round.
+/// Figures of one server under one load in one round of the benchmark.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
-    /// Kind of the server that was loaded.
+    /// Kind of the server that was measured.
     pub server: Kind,
     /// Number of connections that the load generator kept busy.
     pub connections: u16,
@@ -76,24 +76,24 @@ pub struct Sample {
     pub measured: Measured<f64>,
 }
 
-/// Figures of a load, either of one round or of all rounds.
+/// Figures of a server under a load, either in one round or over all rounds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Measured<T> {
-    /// Number of answers per second.
+    /// Number of answers per second of the server.
     pub requests_per_second: T,
     /// Median latency, in microseconds: half of the answers came within this time.
     pub p50_us: T,
     /// 99th percentile of the latency, in microseconds: 99 of 100 answers came within this time.
     pub p99_us: T,
-    /// CPU time that the server's process took per answer, in microseconds.
+    /// CPU time that the server's process used per answer, in microseconds.
     pub cpu_us_per_request: T,
 }
 
-/// Ratios of a server's figures under a load to those of the native reference program under the
-/// same load. Each ratio is the median of the ratios of all rounds.
+/// Ratios of a server's figures to those of the native reference program under the same load. Each
+/// ratio is the median of the ratios of all rounds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct OverCeiling {
-    /// Requests per second of the server divided by those of the native reference program.
+    /// Number of answers per second of the server divided by that of the native reference program.
     pub throughput: f64,
     /// Median latency (p50) of the server divided by that of the native reference program.
     pub p50: f64,
@@ -104,22 +104,23 @@ pub struct OverCeiling {
     pub cpu: f64,
 }
 
-/// Figures of one server under one load, over all rounds.
+/// Figures of one server under one load, over all rounds of the benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Row {
-    /// Kind of the server that was loaded.
+    /// Kind of the server that was measured.
     pub server: Kind,
     /// Number of connections that the load generator kept busy.
     pub connections: u16,
-    /// Median, smallest and largest value of each figure over all rounds.
+    /// Median, smallest and largest value of each figure, over all rounds.
     #[serde(flatten)]
     pub measured: Measured<Spread>,
     /// Ratios of the server's figures to those of the native reference program. Each round is
-    /// compared with the reference program's round of the same number.
+    /// compared with the round of the reference program that has the same number.
     pub over_ceiling: OverCeiling,
 }
 
-/// Summarises the samples of all rounds in one row for each number of connections and each server.
+/// Summarises the samples of all rounds, with one row for each number of connections and each
+/// server.
 pub fn rows(samples: &[Sample]) -> Vec<Row> {
     let mut keys: Vec<_> = samples
         .iter()
@@ -148,11 +149,12 @@ fn row(samples: &[Sample], connections: u16, server: Kind) -> Option<Row> {
     })
 }
 
-/// Number of a round, and the figures of one server in that round.
+/// Number of a round, and the figures of one server in this round.
 pub type Round = (u32, Measured<f64>);
 
-/// Summarises the rounds of one server. Each round is compared with the round of the same number of
-/// the native reference program (`ceiling`). Returns `None` if no round can be compared.
+/// Summarises the rounds `own` of a server. Each round is compared with the round of the native
+/// reference program (`ceiling`) that has the same number. Returns `None` if no round can be
+/// compared.
 pub fn summed(own: &[Round], ceiling: &[Round]) -> Option<(Measured<Spread>, OverCeiling)> {
     let spread = |figure: fn(&Measured<f64>) -> f64| {
         Spread::of(own.iter().map(|(_, measured)| figure(measured)))
@@ -180,8 +182,7 @@ pub fn summed(own: &[Round], ceiling: &[Round]) -> Option<(Measured<Spread>, Ove
 }
 
 /// Returns the smallest ratio of p99 to p50 among the rounds of a server with the given number of
-/// connections. It is the ratio of the round that was disturbed least. `None` if there is no such
-/// round.
+/// connections: the ratio of the least disturbed round. Returns `None` if there is no such round.
 pub fn quietest_tail(samples: &[Sample], server: Kind, connections: u16) -> Option<f64> {
     let of = samples
         .iter()
@@ -201,13 +202,13 @@ pub struct ColdStart {
     /// Times from the start of the native reference program to its first correct answer, in
     /// milliseconds.
     pub ceiling_ms: Spread,
-    /// Time of the host divided by that of the native reference program: the median over pairs of
-    /// consecutive starts.
+    /// Time of the host divided by the time of the native reference program: the median over pairs
+    /// of consecutive starts.
     pub over_ceiling: f64,
 }
 
-/// Memory of servers in bytes (PSS, proportional set size): a page that N processes share counts as
-/// 1/N of a page.
+/// Memory of each server in bytes (PSS, proportional set size): a page that N processes share
+/// counts as 1/N of a page.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Pss {
     /// Memory of the image's host after its first answer, in bytes. `None` if it was not measured.
@@ -227,50 +228,49 @@ pub struct Pss {
     /// Memory of the host with 64 instances after a load, in bytes. `None` if the host refuses the
     /// settings.
     pub instances_64: Option<u64>,
-    /// Memory that each instance from the ninth to the 64th added, in bytes. `None` if the host
-    /// with 8 or with 64 instances was not measured.
+    /// Memory in bytes that each additional instance needs: the average over the ninth to the 64th
+    /// instance. `None` if the host with 8 or with 64 instances was not measured.
     pub per_further_instance: Option<u64>,
 }
 
-/// Latencies of short calls with and without a caller whose calls loop until their deadline. They
-/// show what one caller with endless calls costs the other callers.
+/// Latencies of short calls, with and without another caller whose calls loop until their deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Fairness {
-    /// Median latency (p50) of short calls over 8 connections without an endless caller, in
+    /// Median latency (p50) of short calls over 8 connections, without another caller, in
     /// microseconds.
     pub alone_p50_us: Spread,
-    /// Median latency (p50) of short calls while one caller sends calls that loop until their
+    /// Median latency (p50) of short calls while another caller sends calls that loop until their
     /// deadline, in microseconds.
     pub beside_loop_p50_us: Spread,
-    /// p50 of short calls with the endless caller divided by p50 without that caller: the median
-    /// over all rounds.
+    /// p50 of short calls with the other caller, divided by p50 without the other caller: the
+    /// median over all rounds.
     #[serde(skip)]
     pub rise: f64,
 }
 
-/// Ratios of the host's CPU time per request to that of the native reference program, at
+/// Ratios of the host's CPU time per request to that of the native reference program, with
 /// [`CPU_CONNECTIONS`] connections.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CpuRatios {
-    /// CPU time per request of the host with its default settings divided by that of the native
-    /// reference program. `None` if it was not measured.
+    /// CPU time per request of the host with its default settings, divided by that of the native
+    /// reference program. `None` if the ratio was not measured.
     pub cpu_warm: Option<f64>,
-    /// CPU time per request of the host with `isolation = "call"` divided by that of the native
-    /// reference program. `None` if it was not measured.
+    /// CPU time per request of the host with `isolation = "call"`, divided by that of the native
+    /// reference program. `None` if the ratio was not measured.
     pub cpu_call: Option<f64>,
 }
 
-/// The four ratios that a release is judged by.
+/// The four ratios that decide whether a version may be released.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Ratios {
     /// Ratios of CPU time per request, measured with all cores kept awake.
     #[serde(flatten)]
     pub cpu: CpuRatios,
-    /// Time from the start to the first correct answer: that of the host divided by that of the
-    /// native reference program.
+    /// Time from the start of the host to its first correct answer, divided by that of the native
+    /// reference program.
     pub cold_start: f64,
-    /// p99 of the host's latency divided by its p50 at 64 connections, in the round that was
-    /// disturbed least. `None` if 64 connections were not measured.
+    /// 99th percentile of the host's latency (p99) divided by its median latency (p50) with 64
+    /// connections, in the least disturbed round. `None` if 64 connections were not measured.
     pub p99_over_p50_c64: Option<f64>,
 }
 
@@ -279,39 +279,39 @@ pub struct Ratios {
 pub struct Figures {
     /// Number of CPU cores that the benchmark may use.
     pub cores: usize,
-    /// Number of rounds of each load.
+    /// Number of rounds of each load in the benchmark.
     pub rounds: u32,
     /// Length of a round, in seconds.
     pub round_seconds: f64,
-    /// Ratios that a release is judged by.
+    /// Ratios that decide whether a version may be released.
     pub ratios: Ratios,
     /// Ratios of CPU time per request, measured while idle cores may sleep.
     ///
     /// Waking the load generator is charged to the server, and the longer an answer takes, the more
-    /// the generator sleeps.
+    /// often the load generator sleeps.
     pub cpu_ratios_cores_may_sleep: CpuRatios,
     /// Figures of each server, measured while idle cores may sleep. The rows are sorted by the
     /// number of connections and then by the server.
     pub load: Vec<Row>,
-    /// Figures of each server at [`CPU_CONNECTIONS`] connections, measured with all cores kept
+    /// Figures of each server with [`CPU_CONNECTIONS`] connections, measured with all cores kept
     /// awake.
     pub load_cores_awake: Vec<Row>,
     /// Times from the start of each program to its first correct answer.
     pub cold_start: ColdStart,
     /// Memory of the servers, in bytes.
     pub pss_bytes: Pss,
-    /// Median latency (p50) of short calls while another caller sends endless calls, divided by the
-    /// p50 without that caller. 1 means no rise.
+    /// Median latency (p50) of short calls while another caller sends endless calls, divided by p50
+    /// without the other caller. The value 1 means that the other caller has no effect.
     pub fairness_p50_rise: f64,
-    /// Latencies of short calls with and without an endless caller.
+    /// Latencies of short calls with and without another caller that sends endless calls.
     pub fairness: Fairness,
-    /// Servers that were not measured because the host refuses their settings, each with the
-    /// reason.
+    /// Servers that were not measured because the host refuses their settings. Each text names a
+    /// server and the reason.
     pub skipped: Vec<String>,
 }
 
 impl CpuRatios {
-    /// Picks the ratios of CPU time at [`CPU_CONNECTIONS`] connections from the rows.
+    /// Returns the ratios of CPU time in the rows with [`CPU_CONNECTIONS`] connections.
     pub fn of(rows: &[Row]) -> Self {
         let cpu = |server: Kind| {
             let row = rows
@@ -327,7 +327,7 @@ impl CpuRatios {
 }
 
 impl Ratios {
-    /// Picks the ratios that a release is judged by from the results of all measurements.
+    /// Returns the ratios that decide about a release, from the results of all measurements.
     pub fn of(rows: &[Row], samples: &[Sample], cold: &ColdStart) -> Self {
         Self {
             cpu: CpuRatios::of(rows),

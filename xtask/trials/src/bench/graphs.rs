@@ -40,8 +40,8 @@ use crate::demo::sample::Trained;
 /// root.
 const EXAMPLE: &str = "host/examples/digits-mlp";
 
-/// Numbers of connections at which servers are measured: one client, two clients, and the number at
-/// which CPU time is always compared.
+/// Numbers of connections with which servers are measured: one client, two clients, and the number
+/// with which CPU time is always compared.
 const CONNECTIONS: [u16; 3] = [1, 2, CPU_CONNECTIONS];
 
 /// All results of a run of `cargo xtask bench graphs`.
@@ -52,30 +52,30 @@ struct Figures {
     round_seconds: f64,
     ratios: Ratios,
     /// CPU time per request of the host divided by that of the native reference program, measured
-    /// while idle cores may sleep. `None` if it was not measured.
+    /// while idle cores may sleep. `None` if the ratio was not measured.
     cpu_ratio_cores_may_sleep: Option<f64>,
     load: Vec<Row>,
     load_cores_awake: Vec<Row>,
-    /// Figures of the ONNX file that `--graph` names. `None` without the flag.
+    /// Figures of the graph that the flag `--graph` names. `None` without the flag.
     graph: Option<OtherGraph>,
 }
 
-/// Ratios that the project has bounds for.
+/// Ratios of `bench graphs` for which the project has bounds.
 #[derive(Debug, Serialize)]
 struct Ratios {
-    /// CPU time per request at 8 connections: that of the host divided by that of the native
-    /// reference program, with all cores kept awake. `None` if it was not measured.
+    /// CPU time per request of the host divided by that of the native reference program, with 8
+    /// connections and all cores kept awake. `None` if the ratio was not measured.
     cpu: Option<f64>,
     /// Requests per second of the host with two clients divided by those with one client. `None` if
-    /// they were not measured.
+    /// the ratio was not measured.
     two_clients: Option<f64>,
-    /// Requests per second of the graph that `--graph` names with two clients divided by those with
-    /// one client. `None` without the flag.
+    /// Requests per second with two clients divided by those with one client, for the graph that
+    /// the flag `--graph` names. `None` without the flag.
     two_clients_of_graph: Option<f64>,
 }
 
-/// Figures of the graph that `--graph` names. The right answers of the graph are not known, so they
-/// are not checked.
+/// Figures of the graph that the flag `--graph` names. The right answers of this graph are not
+/// known, so its answers are not checked.
 #[derive(Debug, Serialize)]
 struct OtherGraph {
     file: PathBuf,
@@ -83,7 +83,7 @@ struct OtherGraph {
     requests_per_second: [Option<Spread>; 2],
 }
 
-/// Runs `cargo xtask bench graphs`.
+/// Runs `cargo xtask bench graphs`, and prints its figures.
 pub fn run(args: &GraphsBenchArgs) -> Result<(), Failure> {
     // The tools are looked for first, because the build takes minutes.
     let wrk = load::find_wrk()?;
@@ -156,8 +156,8 @@ pub fn run(args: &GraphsBenchArgs) -> Result<(), Failure> {
     )
 }
 
-/// Paths of the host program, of the library of ONNX Runtime, and of the folder for everything that
-/// the benchmark writes.
+/// Paths of the host program, of the ONNX Runtime library, and of the folder for all files that the
+/// benchmark writes.
 struct Place {
     library: PathBuf,
     host: PathBuf,
@@ -194,8 +194,8 @@ impl Place {
         Ok(servers)
     }
 
-    /// Writes the app folder of a project that has no code, and returns a program that serves the
-    /// folder with the host.
+    /// Writes the app folder of a project without code, and returns a program that serves the app
+    /// with the host. `name` is the name of the app folder and of the program.
     fn program(&self, name: &str, manifest: &Manifest) -> Result<Program, Failure> {
         let app = self.folder.join(name);
         let trial = Trial {
@@ -208,8 +208,8 @@ impl Place {
             .with_variable(ENGINE_VARIABLE, &library))
     }
 
-    /// Measures the throughput of another graph with one client and with two clients. Each request
-    /// sends zeros.
+    /// Measures the throughput of the graph in the file `file` with one client and with two
+    /// clients, in `rounds` rounds of the length `time`. Each request sends zeros.
     fn other(
         &self,
         file: &Path,
@@ -250,8 +250,8 @@ impl Place {
         )
     }
 
-    /// Returns a request body of zeros that the graph accepts. Each dimension without a fixed size
-    /// gets the size 1.
+    /// Returns a request body of zeros for the graph in the file `file`. Each dimension without a
+    /// fixed size gets the size 1.
     fn zeros(&self, file: &Path) -> Result<Value, Failure> {
         let output = Command::new(&self.host)
             .arg("graph")
@@ -304,8 +304,8 @@ fn cpu(rows: &[Row]) -> Option<f64> {
     row.map(|row| row.over_ceiling.cpu)
 }
 
-/// Returns the host's requests per second in each round with the given number of clients, with the
-/// number of the round.
+/// Returns the host's number of requests per second in each round with `clients` clients. Each is a
+/// pair of the number of the round and the rate.
 fn rates(samples: &[Sample], clients: u16) -> impl Iterator<Item = (u32, f64)> {
     let of = samples
         .iter()
@@ -314,7 +314,7 @@ fn rates(samples: &[Sample], clients: u16) -> impl Iterator<Item = (u32, f64)> {
 }
 
 /// Returns the throughput with two clients divided by that with one client: the median over all
-/// rounds. `None` if no round can be compared.
+/// rounds. Returns `None` if no round can be compared.
 fn two_clients(samples: &[Sample]) -> Option<f64> {
     let ratios = rates(samples, 2).filter_map(|(round, two)| {
         let (_, one) = rates(samples, 1).find(|(other, _)| *other == round)?;

@@ -41,22 +41,22 @@ pub const CONTAINER_MIB: u64 = 512;
 
 /// Time that an attack gets to open its connections before the well-behaved client is measured.
 const SETTLE: Duration = Duration::from_millis(400);
-/// Pause after an attack in each turn. It is longer than the deadline of a call, so that no call of
-/// the attack is left.
+/// Pause after an attack in each turn. The pause is longer than the deadline of a call, so that no
+/// call of the attack is left.
 const RECOVERY: Duration = Duration::from_millis(1500);
 /// Time that an attack gets to open its connections in a run with `--quick`.
 const QUICK_SETTLE: Duration = Duration::from_millis(100);
 /// Pause after an attack in a run with `--quick`.
 const QUICK_RECOVERY: Duration = Duration::from_millis(200);
-/// Length of a turn in a run with `--quick`, in seconds.
+/// Length of a turn in a run with `--quick`, in seconds. A turn measures one attack once.
 const QUICK_SECONDS: f64 = 0.5;
-/// Number by which a run with `--quick` divides the number of connections of each attack.
+/// Divisor of the number of connections of each attack in a run with `--quick`.
 const QUICK_DIVISOR: u16 = 8;
-/// Maximum number of connections of an attack that fills memory, if no container limits the memory
-/// of the host.
+/// Maximum number of connections of an attack that fills memory, if no container limits the host's
+/// memory.
 const UNBOUNDED_CONNECTIONS: u16 = 48;
 
-/// Runs `cargo xtask bench hostile`.
+/// Runs `cargo xtask bench hostile`, and prints its figures.
 pub fn run(args: &HostileBenchArgs) -> Result<(), Failure> {
     let chosen = attacks::chosen(&args.attack)?;
     let redis = super::redis::find_server()?;
@@ -90,12 +90,12 @@ pub fn run(args: &HostileBenchArgs) -> Result<(), Failure> {
     )
 }
 
-/// Runs the process that attacks a host, or that only burns CPU time for comparison.
+/// Attacks a host, or only burns CPU time for comparison, as `args` say.
 pub fn attack(args: &AttackerArgs) -> Result<(), Failure> {
     attacker::run(args)
 }
 
-/// Settings with which every attack of a run is measured.
+/// Settings that are the same for every attack of a run.
 struct Plan<'a> {
     rounds: u32,
     time: Duration,
@@ -108,7 +108,7 @@ struct Plan<'a> {
 
 impl Plan<'_> {
     /// Measures the well-behaved client during one attack, and during a control that only burns CPU
-    /// time, in turns. Each attack gets a newly started host.
+    /// time, in turns. Each attack gets a newly started host. Returns the figures of the attack.
     fn measure(
         &self,
         attack: &'static Attack,
@@ -180,7 +180,8 @@ impl Plan<'_> {
     }
 
     /// Measures the well-behaved client while a second process of this program attacks the host or
-    /// burns CPU time. `words` are the arguments of that process.
+    /// burns CPU time. `words` are the arguments of that process. Returns the results of the client
+    /// and the counters of the process.
     fn beside(&self, host: &Guarded, words: &[String]) -> Result<(Steady, Deeds), Failure> {
         let time = self.settle + self.time;
         let mut process = Sender::start(words, time)?;
@@ -192,7 +193,8 @@ impl Plan<'_> {
 
 /// A process of this program that attacks a host or burns CPU time.
 ///
-/// The process ends by itself. It is killed if this value is dropped before that.
+/// The process ends by itself. If this value is dropped before the process ends, the process is
+/// killed.
 struct Sender(Child);
 
 impl Sender {

@@ -14,10 +14,10 @@ use scorebox_workspace::tools;
 use scorebox_workspace::workspace::shown;
 use serde::Deserialize;
 
-/// Seconds that wrk is asked to run beyond the end of a round.
+/// Number of seconds that wrk is told to run longer than a round.
 ///
-/// wrk counts in whole seconds. It is therefore started for longer than a round, and stopped when
-/// the round is over.
+/// wrk counts in whole seconds. It is therefore told to run longer than a round, and is stopped at
+/// the end of the round.
 const SPARE_SECONDS: u64 = 5;
 
 /// Lua script that prints the results of wrk as JSON, because wrk's own report rounds to three
@@ -31,19 +31,19 @@ done = function(summary, latency, requests)
 end
 "#;
 
-/// The load generator wrk with a script that sends one kind of request.
+/// The load generator wrk, with the path of a script that sends requests of one kind.
 pub struct LoadGenerator {
     wrk: PathBuf,
     script: PathBuf,
 }
 
-/// Results of a load, as the Lua script in wrk reports them.
+/// Results of a load, as the Lua script of wrk reports them.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 pub struct Load {
     /// Number of answers that wrk received.
     pub requests: u64,
     duration_us: u64,
-    /// Number of answers with a status code of 400 or more.
+    /// Number of responses with a status code of 400 or more.
     refused: u64,
     /// Number of failed connections, reads and writes, and of timeouts.
     broken: u64,
@@ -54,14 +54,14 @@ pub struct Load {
 }
 
 impl Load {
-    /// Returns the number of answers per second.
+    /// Returns the number of answers per second of the load.
     pub fn requests_per_second(&self) -> f64 {
         self.requests as f64 * 1e6 / self.duration_us as f64
     }
 }
 
-/// Finds the load generator wrk. If wrk is missing and this process is root on a Debian system,
-/// installs it.
+/// Returns the path of the load generator wrk. If wrk is missing and this process is root on a
+/// Debian system, wrk is installed.
 pub fn find_wrk() -> Result<PathBuf, Failure> {
     if tools::find("wrk").is_none() {
         tools::install(&["wrk"])?;
@@ -75,13 +75,15 @@ pub fn find_wrk() -> Result<PathBuf, Failure> {
 }
 
 impl LoadGenerator {
-    /// Writes a Lua script to the path `script` that makes wrk send `json` in every request.
+    /// Returns a load generator that sends the JSON body `json` in every request. `wrk` is the path
+    /// of wrk. The Lua script of wrk is written to the path `script`.
     pub fn new(wrk: &Path, script: PathBuf, json: &str) -> Result<Self, Failure> {
         Self::scripted(wrk, script, &format!("wrk.body = {}\n", lua_text(json)))
     }
 
-    /// Writes a Lua script to the path `script` that makes wrk send requests to be scored. The
-    /// piece of Lua `lua` makes the JSON in them.
+    /// Returns a load generator that sends requests to be scored. `wrk` is the path of wrk, and
+    /// `lua` is Lua code that makes the JSON bodies. The Lua script of wrk is written to the path
+    /// `script`.
     pub fn scripted(wrk: &Path, script: PathBuf, lua: &str) -> Result<Self, Failure> {
         let text = format!(
             "wrk.method = \"POST\"\nwrk.headers[\"content-type\"] = \"application/json\"\n{lua}{REPORT}"
@@ -94,8 +96,8 @@ impl LoadGenerator {
         })
     }
 
-    /// Keeps the given number of connections to a server busy for the given time. Fails unless
-    /// every answer is a success.
+    /// Keeps the given number of connections to a server busy for the given time, and returns the
+    /// results. Fails unless every answer is a success.
     pub fn run(
         &self,
         address: SocketAddr,
@@ -154,9 +156,9 @@ impl LoadGenerator {
     }
 }
 
-/// Returns JSON as a Lua string in a long bracket.
+/// Returns JSON text as a Lua string in long brackets.
 ///
-/// A long bracket has no escapes, and JSON of numbers and words does not hold the end of a long
+/// Long brackets have no escapes, and JSON of numbers and words does not contain the closing long
 /// bracket.
 pub fn lua_text(json: &str) -> String {
     format!("[==[{json}]==]")

@@ -21,12 +21,11 @@ const CONNECTIONS: u16 = 64;
 /// Length of the load that puts every instance to work before memory is read.
 const LOADED: Duration = Duration::from_millis(500);
 
-/// Number of steps that the progress shows for this measurement: one for each server that is
-/// started.
+/// Number of steps of this measurement in the progress: one for each server that is started.
 pub const STEPS: u32 = 6;
 
-/// Starts each server alone and reads its memory. A server whose settings the host refuses has no
-/// figure.
+/// Measures the memory of each server while no other server runs. A server whose settings the host
+/// refuses has no figure.
 pub fn measure(
     stage: &Stage,
     question: &Question,

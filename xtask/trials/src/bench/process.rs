@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use scorebox_workspace::failure::Failure;
 
 /// Length of a tick in /proc/PID/stat, in nanoseconds. Programs see 100 ticks per second, whatever
-/// the kernel's own rate is.
+/// the kernel's own tick rate is.
 const TICK_NS: u64 = 10_000_000;
 
-/// CPU time of a process from its start to one moment.
+/// CPU time of a process from its start to the moment of the reading.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CpuTime {
-    /// CPU time of each running thread, by thread id, in nanoseconds.
+    /// CPU time of each running thread, in nanoseconds. The keys are the thread ids.
     threads: BTreeMap<u64, u64>,
     /// CPU time of the whole process, in ticks, including threads that have ended. User time and
     /// kernel time are each exact to one tick.
@@ -22,7 +22,7 @@ pub struct CpuTime {
 }
 
 impl CpuTime {
-    /// Reads the CPU time that a process has used so far.
+    /// Reads the CPU time that the process with the id `pid` has used so far.
     pub fn of(pid: u32) -> Result<Self, Failure> {
         let dir = PathBuf::from(format!("/proc/{pid}"));
         let stat = dir.join("stat");
@@ -44,7 +44,8 @@ impl CpuTime {
         Ok(Self { threads, ticks })
     }
 
-    /// Returns the CPU time that the process has used since an earlier reading, in nanoseconds.
+    /// Returns the CPU time in nanoseconds that the process used from the reading `earlier` to this
+    /// reading.
     pub fn since_ns(&self, earlier: &Self) -> u64 {
         let since = |(id, now): (&u64, &u64)| {
             now.saturating_sub(earlier.threads.get(id).copied().unwrap_or(0))
@@ -61,8 +62,8 @@ impl CpuTime {
     }
 }
 
-/// Returns the memory of a process in bytes (PSS, proportional set size): a page that N processes
-/// share counts as 1/N of a page.
+/// Returns the memory in bytes of the process with the id `pid` (PSS, proportional set size): a
+/// page that N processes share counts as 1/N of a page.
 pub fn pss_bytes(pid: u32) -> Result<u64, Failure> {
     let path = PathBuf::from(format!("/proc/{pid}/smaps_rollup"));
     pss(&read(&path)?).ok_or_else(|| unknown(&path))
@@ -79,10 +80,11 @@ fn unknown(path: &Path) -> Failure {
     )
 }
 
-/// Returns the CPU time of a process in ticks, from the text of /proc/PID/stat: the sum of utime
-/// and stime, which are the fields 14 and 15.
+/// Returns the CPU time of a process in ticks. `stat` is the text of /proc/PID/stat. The CPU time
+/// is the sum of utime and stime, which are the fields 14 and 15. Returns `None` if the text does
+/// not have these fields.
 ///
-/// The second field is the program's name in brackets and may hold anything, so the later fields
+/// The second field is the program's name in brackets and may contain anything, so the later fields
 /// are counted from the end of the name.
 fn ticks(stat: &str) -> Option<u64> {
     let (_, fields) = stat.rsplit_once(')')?;

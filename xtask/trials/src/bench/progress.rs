@@ -5,7 +5,7 @@
 
 use std::io::{IsTerminal as _, Write as _, stderr};
 
-/// Progress of a benchmark, shown on standard error.
+/// Progress of a benchmark, which is shown on standard error.
 pub struct Progress {
     terminal: bool,
     done: u32,
@@ -13,7 +13,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Starts to show the progress of a benchmark with the given number of steps.
+    /// Creates the progress of a benchmark with the given number of steps, none of which is done.
     pub fn new(steps: u32) -> Self {
         Self {
             terminal: stderr().is_terminal(),
@@ -22,7 +22,7 @@ impl Progress {
         }
     }
 
-    /// Shows that the next step of the benchmark begins. `text` describes the step.
+    /// Shows that the next step of the benchmark starts. `text` describes the step.
     pub fn step(&mut self, text: &str) {
         self.done += 1;
         let line = format!("measuring {}/{}: {text}", self.done, self.steps);

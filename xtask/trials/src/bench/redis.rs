@@ -26,7 +26,7 @@ use super::awake::Awake;
 use super::progress::Progress;
 use super::{QUICK_SECONDS, figures::CPU_CONNECTIONS, load, stage};
 
-/// Runs `cargo xtask bench redis`.
+/// Runs `cargo xtask bench redis`, and prints its figures.
 pub fn run(args: &RedisBenchArgs) -> Result<(), Failure> {
     // The tools are looked for first, because the build takes minutes.
     let (program, wrk) = (store::find()?, load::find_wrk()?);

@@ -10,12 +10,13 @@ use serde::Serialize;
 
 use super::figures::{Figures, Measured, OverCeiling, Pss, Row, Spread};
 
-/// Writes the figures of `cargo xtask bench` to standard output.
+/// Writes the figures of `cargo xtask bench` to standard output, as JSON if `json` is true, or else
+/// as a table.
 pub fn print(figures: &Figures, json: bool) -> Result<(), Failure> {
     write(figures, (!json).then(|| table(figures)))
 }
 
-/// Writes figures to standard output: as `text` if it is given, and as JSON if it is `None`.
+/// Writes figures to standard output: as `text` if it is given, or else as JSON.
 pub fn write(figures: &impl Serialize, text: Option<String>) -> Result<(), Failure> {
     let text = match text {
         Some(text) => text,
@@ -124,7 +125,7 @@ pub fn load_line(row: &Row) -> String {
     )
 }
 
-/// Returns the heading above the columns that [`columns`] returns.
+/// Returns the heading for the columns that [`columns`] returns.
 pub fn heading() -> String {
     format!(
         "{:>28} {:>24} {:>24} {:>26}",
@@ -132,8 +133,8 @@ pub fn heading() -> String {
     )
 }
 
-/// Formats the figures of a load as columns. Each figure is followed by its ratio to that of the
-/// native reference program.
+/// Formats the figures of a server as columns. `over` has the ratio of each figure to that of the
+/// native reference program, which is shown after the figure.
 pub fn columns(own: &Measured<Spread>, over: &OverCeiling) -> String {
     let cell = |value: &Spread, ratio: f64, digits: usize| {
         format!("{} ×{ratio:.2}", spread(value, digits))
@@ -175,7 +176,7 @@ fn spread(value: &Spread, digits: usize) -> String {
     format!("{median:.digits$} ({least:.digits$}–{most:.digits$})")
 }
 
-/// Formats a ratio for people. `None` is shown as not measured.
+/// Formats a ratio for people. `None` is shown as "not measured".
 pub fn ratio(value: Option<f64>) -> String {
     value.map_or_else(|| "not measured".to_owned(), |value| format!("{value:.2}"))
 }

@@ -18,12 +18,12 @@ use scorebox_workspace::workspace::shown;
 
 use super::client::{self, Answer};
 
-/// Time after its start within which a server must accept connections.
+/// Maximum time from the start of a server until it accepts connections.
 const LISTENING: Duration = Duration::from_secs(60);
 /// Pause between two attempts to connect to a server that starts. The kernel's timer lengthens each
 /// pause by about a half.
 const RETRY: Duration = Duration::from_micros(100);
-/// Ports that servers get, all below the ports that the kernel gives to clients.
+/// Ports that servers can get, all below the ports that the kernel gives to clients.
 ///
 /// If a server's port were one of the kernel's, a client that tries to connect before the server
 /// listens could get the same port as its own, and connect to itself.
@@ -32,18 +32,19 @@ const PORTS: Range<u16> = 20_000..32_000;
 /// A program that can be started as a server, with its arguments and environment variables.
 #[derive(Debug, Clone)]
 pub struct Program {
-    /// Name of the program in messages and in the name of its log file.
+    /// Name of the program in messages, and of its log file.
     name: String,
     file: PathBuf,
     arguments: Vec<String>,
-    /// Environment variables of the process. It gets no others.
+    /// Environment variables of the process, as pairs of a name and a value. The process gets no
+    /// others.
     variables: Vec<(&'static str, String)>,
     log: PathBuf,
 }
 
 impl Program {
-    /// Returns a program that serves the app folder `app` with the host program `file`. The log
-    /// goes to a file in the folder `logs`.
+    /// Returns a program that serves the app folder `app` with the host program `file`. `name` is
+    /// the name of the program in messages. The log is written to a file in the folder `logs`.
     pub fn host(name: &str, file: &Path, app: &Path, logs: &Path) -> Self {
         let arguments = [
             "serve",
@@ -57,7 +58,8 @@ impl Program {
     }
 
     /// Returns a program that serves the model file `model` with the native reference program
-    /// `file`. The log goes to a file in the folder `logs`.
+    /// `file`. `name` is the name of the program in messages. The log is written to a file in the
+    /// folder `logs`.
     pub fn ceiling(name: &str, file: &Path, model: &Path, logs: &Path) -> Self {
         Self::new(
             name,
@@ -84,7 +86,7 @@ impl Program {
         self
     }
 
-    /// Adds an environment variable to those that the process gets.
+    /// Adds an environment variable to the environment of the program.
     pub fn with_variable(mut self, name: &'static str, value: &str) -> Self {
         self.variables.push((name, value.to_owned()));
         self
@@ -128,12 +130,12 @@ impl Program {
 pub struct Server {
     name: String,
     child: Child,
-    /// Address on which the server listens once it is ready.
+    /// Address on which the server listens.
     pub address: SocketAddr,
     started: Instant,
     log: PathBuf,
     /// Watcher that kills the server if the benchmark ends first. `None` until the first answer,
-    /// because starting the watcher would take time from what is measured.
+    /// because starting the watcher would add to the measured time.
     leash: Option<Leash>,
 }
 
@@ -144,7 +146,7 @@ impl Server {
     }
 
     /// Sends a request as soon as the server accepts a connection. Returns the answer, and the time
-    /// from the start of the process to the answer.
+    /// from the start of the server's process to the answer.
     pub fn first_answer(&mut self, request: &[u8]) -> Result<(Answer, Duration), Failure> {
         loop {
             match client::connect(self.address) {
@@ -171,8 +173,7 @@ impl Server {
         }
     }
 
-    /// Returns a failure that describes a problem of the server, with the last lines of the
-    /// server's log.
+    /// Returns the failure for a problem of the server, with the last lines of the server's log.
     pub fn failure(&self, problem: &str) -> Failure {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();

@@ -18,43 +18,42 @@ use scorebox_workspace::workspace::{self, GUEST_TARGET};
 use super::server::Program;
 use crate::demo;
 
-/// Deadline of a call to the test scorer that loops. It is long compared to a normal call and short
-/// compared to a round.
+/// Deadline of a call to the test scorer that loops. The deadline is long compared with a normal
+/// call, and short compared with a round.
 const LOOP_DEADLINE: &str = "1s";
 
-/// Cargo profile of the native reference program. It is the profile of the image's host, so that
-/// the benchmark does not compare settings of the compiler.
+/// Cargo profile of the native reference program. It is also the profile of the image's host, so
+/// that the benchmark does not compare compiler settings.
 const PROFILE: &str = "image";
 
-/// Numbers of instances with which the memory of the host is measured.
+/// Numbers of instances for which the memory of the host is measured.
 pub const INSTANCES: [usize; 3] = [1, 8, 64];
 
-/// Environment variable that gives the host the URL of Redis.
+/// Name of the environment variable with the URL of Redis, for the host.
 const REDIS_VARIABLE: &str = "SCOREBOX_REDIS_URL";
 
-/// Programs that `cargo xtask bench` starts.
+/// Programs that `cargo xtask bench` starts, and folders that it uses.
 pub struct Stage {
-    /// Folder for the scripts of wrk and the logs of the servers.
+    /// Path of the folder for the scripts of wrk and the logs of the servers.
     pub folder: PathBuf,
-    /// App folder of the unpacked image.
+    /// Path of the app folder in the unpacked image.
     pub app: PathBuf,
     /// The image's host with the settings that the image ships with.
     pub warm: Program,
-    /// The image's host with `isolation = "call"`, or the error with which this host is not
-    /// measured.
+    /// The image's host with `isolation = "call"`, or the error if the host refuses this setting.
     pub call: Result<Program, ManifestError>,
-    /// The native reference program, which gives the same answers without the host and without a
+    /// The native reference program, which gives the same answers as the host, but without a
     /// sandbox.
     pub ceiling: Program,
-    /// For each number of instances, the host that has this number from the start, or the error
-    /// with which this host is not measured.
+    /// Numbers of instances, each with the host that has this number of instances from the start,
+    /// or with the error if the host refuses the number.
     pub instances: Vec<(usize, Result<Program, ManifestError>)>,
-    /// The host with a test scorer that loops if a request asks for it.
+    /// The host with a test scorer that loops if a request asks for this.
     pub wayward: Program,
 }
 
 impl Stage {
-    /// Returns the servers that are not measured, each with its reason.
+    /// Returns a text for each server that is not measured, with its name and the reason.
     pub fn skipped(&self) -> Vec<String> {
         let call = self.call.as_ref().err();
         let call = call.map(|error| format!("call: {}", error.problem));
@@ -68,18 +67,18 @@ impl Stage {
 
 /// Programs that `cargo xtask bench redis` starts.
 pub struct RedisStage {
-    /// The image's host with a prediction cache that keeps no answers in memory, so each hit is a
-    /// round trip to Redis.
+    /// The image's host with a prediction cache that keeps no answers in the host's memory, so that
+    /// each hit is a round trip to Redis.
     pub store: Program,
-    /// The image's host with the defaults of `[prediction_cache]`, so answers are kept in the
-    /// process as well.
+    /// The image's host with the defaults of `[prediction_cache]`, so that answers are kept in the
+    /// host's memory as well.
     pub memory: Program,
-    /// The native reference program, which keeps its answers in the same Redis.
+    /// The native reference program, which stores its answers in the same Redis.
     pub ceiling: Program,
 }
 
 /// Builds all programs that `cargo xtask bench redis` starts, and writes their app folders below
-/// `folder`. They keep their answers in the Redis at `url`.
+/// `folder`. The programs store their answers in the Redis server at `url`.
 pub fn prepare_with_redis(folder: &Path, url: &str) -> Result<RedisStage, Failure> {
     let Image { apps, host, app } = unpack(folder)?;
     let cached = |name: &str, key: &str, value: &str| -> Result<Program, Failure> {
@@ -109,7 +108,8 @@ pub fn prepare_with_redis(folder: &Path, url: &str) -> Result<RedisStage, Failur
     })
 }
 
-/// Paths of an unpacked image's host and app, and of an empty folder for altered copies of the app.
+/// Paths of the host and the app in an unpacked image, and of an empty folder for altered copies of
+/// the app.
 struct Image {
     apps: PathBuf,
     host: PathBuf,
@@ -169,10 +169,12 @@ pub fn prepare() -> Result<Stage, Failure> {
     })
 }
 
-/// Builds a native reference program of the package `scorebox-bench` and returns its path.
+/// Builds a native reference program of the package `scorebox-bench`, and returns its path.
+/// `program` is the name of the program, and `features` are the arguments of Cargo that select
+/// features.
 ///
-/// The program is built alone, because in one build Cargo would give it the features that other
-/// packages ask for.
+/// The program is built alone, because in a common build Cargo would give it the features that
+/// other packages ask for.
 pub fn native(program: &str, features: &[&str]) -> Result<PathBuf, Failure> {
     eprintln!("building the native ceiling");
     let arguments = [
@@ -197,8 +199,8 @@ pub fn native(program: &str, features: &[&str]) -> Result<PathBuf, Failure> {
         })
 }
 
-/// Returns the only file of the app's model, which both the host and the native reference program
-/// read.
+/// Returns the path of the only file of the app's model, which the host and the native reference
+/// program read.
 fn model(app: &Path) -> Result<PathBuf, Failure> {
     let folder = app.join(app::MODEL_FOLDER);
     let entries =
@@ -266,8 +268,8 @@ fn wayward(apps: &Path) -> Result<PathBuf, Failure> {
 /// Section, key and value of a setting in `scorebox.toml`.
 type Setting<'a> = (&'a str, &'a str, toml::Value);
 
-/// Copies the app folder `app` to `copy` and changes some settings in the copy. The inner error
-/// says which setting the host refuses.
+/// Copies the app folder `app` to `copy`, changes some settings in the copy, and returns the path
+/// of the copy. The inner error is that of a setting that the host refuses.
 fn altered(
     app: &Path,
     copy: &Path,

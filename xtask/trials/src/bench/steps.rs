@@ -9,11 +9,12 @@ use std::process::Stdio;
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace;
 
-/// Environment variable with the path of the app folder that the benchmarks of the steps use.
+/// Name of the environment variable with the path of the app folder, for the benchmarks of the
+/// steps.
 const APP_VARIABLE: &str = "SCOREBOX_BENCH_APP";
 
-/// Runs the benchmarks of the single steps of a call on the app folder `app`. Their table goes to
-/// standard error, because it is not part of the result.
+/// Runs the benchmarks of the single steps of a call on the app folder `app`. Their table is
+/// printed to standard error, because it is not part of the result.
 pub fn run(app: &Path) -> Result<(), Failure> {
     // The package is built alone, because Cargo gives a program every feature that any package in
     // the same build asks for. The image's host does not have a compiler, and so the benchmarks

@@ -13,12 +13,12 @@ use super::process::CpuTime;
 use super::progress::Progress;
 use super::server::Server;
 
-/// Time for which each server is loaded before anything is measured, so that memory is touched and
-/// branches are learnt.
+/// Time for which each server is loaded before measuring, so that memory is touched and branches
+/// are learnt.
 pub const WARM_UP: Duration = Duration::from_millis(300);
 
-/// Loads every server with every number of connections in every round, and returns the figures of
-/// each load.
+/// Loads every server with every number of connections in each of `rounds` rounds, for the given
+/// time. Returns the figures of each load.
 pub fn measure(
     servers: &[(Kind, Server)],
     load: &LoadGenerator,
@@ -59,7 +59,8 @@ pub fn measure(
     Ok(samples)
 }
 
-/// Puts one server under load. Returns the server's figures and the number of its answers.
+/// Loads one server with the given number of connections for the given time. Returns the server's
+/// figures and the number of its answers.
 pub fn under_load(
     server: &Server,
     load: &LoadGenerator,

@@ -12,10 +12,10 @@ use scorebox_workspace::failure::{Failure, Kind};
 use scorebox_workspace::workspace::shown;
 use serde_json::Value;
 
-/// Time after its start within which the host must be ready.
+/// Maximum time from the start of the host until it is ready.
 const READY: Duration = Duration::from_secs(60);
-/// Time within which the host must stop after SIGTERM. It is longer than the 10 s that the host
-/// gives running calls by default.
+/// Maximum time from SIGTERM to the end of the host. It is longer than the 10 s that the host gives
+/// running calls by default.
 const STOP: Duration = Duration::from_secs(15);
 
 /// A running host. The process is killed when this value is dropped.
@@ -28,8 +28,9 @@ pub struct RunningHost {
 }
 
 impl RunningHost {
-    /// Starts the host program with an app folder. Its environment holds PATH alone, and its log
-    /// goes to the file `log`. If `port` is `None`, the host gets any free port.
+    /// Starts the host program `program` with the app folder `app`. The only environment variable
+    /// of the host is PATH, and its log is written to the file `log`. If `port` is `None`, the host
+    /// gets any free port.
     pub fn start(
         program: &Path,
         app: &Path,
@@ -71,12 +72,12 @@ impl RunningHost {
         })
     }
 
-    /// Returns the URL of a path on the host.
+    /// Returns the URL of a path on the host. `path` has no leading slash.
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}/{path}", self.port)
     }
 
-    /// Waits until the host answers that it is ready. Fails if the host ends or is not ready in
+    /// Waits until the host reports that it is ready. Fails if the host ends or is not ready in
     /// time.
     pub async fn wait_until_ready(&mut self) -> Result<(), Failure> {
         let deadline = Instant::now() + READY;
@@ -95,7 +96,7 @@ impl RunningHost {
         )))
     }
 
-    /// Sends a request to be scored and returns the host's answer.
+    /// Sends a request to score digits, and returns the host's answer. Both are JSON.
     pub async fn score(&self, request: &Value) -> Result<Value, Failure> {
         let call = self
             .client
@@ -124,8 +125,8 @@ impl RunningHost {
         }
     }
 
-    /// Sends SIGTERM to the host and waits for its end. Returns a text that says how the host
-    /// ended.
+    /// Sends SIGTERM to the host and waits until it ends. Returns a text that describes how the
+    /// host ended.
     pub async fn stop(mut self) -> Result<String, Failure> {
         let asked = rustix::process::kill_process(
             rustix::process::Pid::from_child(&self.child),
@@ -172,10 +173,10 @@ impl Drop for RunningHost {
     }
 }
 
-/// Returns a port that is free now: the given port, or any port if the given port is 0. Fails if
-/// the given port is taken.
+/// Returns a port that is free now: the port `port`, or any free port if `port` is 0. Fails if
+/// `port` is taken.
 ///
-/// If another server listened on the port, that server would be asked for scores in place of the
+/// If another server listened on the port, that server would receive the requests instead of the
 /// host.
 fn free_port(port: u16) -> Result<u16, Failure> {
     std::net::TcpListener::bind(("127.0.0.1", port))

@@ -9,11 +9,11 @@ use scorebox_workspace::failure::Failure;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Largest accepted difference between a probability in an answer and scikit-learn's, which
-/// computes in 64 bits.
+/// Maximum accepted difference between a probability in an answer and scikit-learn's probability,
+/// which is computed in 64 bits.
 const TOLERANCE: f64 = 1e-4;
 
-/// One image of a digit from the sample file, with the known answers.
+/// A digit of the sample file: its pixels, its true label and the known answers.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Digit {
     /// True label of the digit.
@@ -23,7 +23,7 @@ pub struct Digit {
     expected: Expected,
 }
 
-/// Known answers for one digit by the models that were trained on images of digits.
+/// Known answers for one digit, from each model that was trained on images of digits.
 #[derive(Debug, Clone, Deserialize)]
 struct Expected {
     logreg: Answer,
@@ -49,7 +49,7 @@ impl Expected {
     }
 }
 
-/// Known answer of one of scikit-learn's models for one digit.
+/// Known answer of a scikit-learn model for one digit.
 #[derive(Debug, Clone, Deserialize)]
 struct Answer {
     label: i64,
@@ -61,7 +61,7 @@ struct Sample {
     digits: Vec<Digit>,
 }
 
-/// Reads the digits from the sample file.
+/// Reads all digits from the sample file at a path.
 pub fn read(path: &Path) -> Result<Vec<Digit>, Failure> {
     let text = std::fs::read(path).map_err(|error| Failure::file(path, "be read", error))?;
     let sample: Sample =
@@ -69,8 +69,8 @@ pub fn read(path: &Path) -> Result<Vec<Digit>, Failure> {
     Ok(sample.digits)
 }
 
-/// Returns the digit with this true label of which scikit-learn's logistic regression is surest.
-/// `None` if no digit has the label.
+/// Returns the digit with the true label `label` of which scikit-learn's logistic regression is
+/// most certain. Returns `None` if no digit has the label.
 pub fn clearest(digits: &[Digit], label: i64) -> Option<&Digit> {
     let certainty = |digit: &Digit| {
         let index = usize::try_from(label).unwrap_or(usize::MAX);
@@ -88,7 +88,7 @@ pub fn clearest(digits: &[Digit], label: i64) -> Option<&Digit> {
         .max_by(|a, b| certainty(a).total_cmp(&certainty(b)))
 }
 
-/// Returns the JSON of a request to score some digits.
+/// Returns a request to score the given digits, as JSON.
 pub fn request(digits: &[Digit]) -> Value {
     let row = |digit: &Digit| {
         digit
@@ -103,18 +103,19 @@ pub fn request(digits: &[Digit]) -> Value {
 /// Comparison of a scorer's answers with the known answers of a model.
 #[derive(Debug, Default)]
 pub struct Agreement {
-    /// Model whose known answers are compared with the scorer's.
+    /// Model whose known answers are compared with the scorer's answers.
     model: Trained,
-    /// Number of digits that the scorer was asked for.
+    /// Number of digits that the scorer was asked to score.
     pub count: usize,
-    /// Number of digits for which the scorer answered the true label.
+    /// Number of digits for which the scorer answered with the true label.
     pub right: usize,
     agreed: usize,
     largest: f64,
 }
 
 impl Agreement {
-    /// Starts a comparison with the answers of this model, without any answer yet.
+    /// Creates a comparison with the known answers of `model`, without any answer of the scorer
+    /// yet.
     pub fn with(model: Trained) -> Self {
         Self {
             model,
@@ -123,7 +124,7 @@ impl Agreement {
     }
 
     /// Compares the scorer's answer to a request for `digits` with the known answers, and counts
-    /// the result.
+    /// the agreeing answers and the right labels.
     pub fn add(&mut self, digits: &[Digit], answer: &Value) {
         self.count += digits.len();
         for (index, digit) in digits.iter().enumerate() {
@@ -141,18 +142,18 @@ impl Agreement {
         }
     }
 
-    /// Returns the percentage of digits for which the scorer answered the true label.
+    /// Returns the percentage of digits for which the scorer answered with the true label.
     pub fn accuracy(&self) -> f64 {
         100.0 * self.right as f64 / self.count.max(1) as f64
     }
 
-    /// Returns true if the scorer was asked for at least one digit and every answer agrees with the
-    /// known one.
+    /// Returns true if the scorer scored at least one digit and all its answers agree with the
+    /// known answers.
     pub fn is_full(&self) -> bool {
         self.count > 0 && self.agreed == self.count
     }
 
-    /// Describes the result of the comparison in one line.
+    /// Returns the result of the comparison as one line of text.
     pub fn summary(&self) -> String {
         format!(
             "{} of {} answers are scikit-learn's; largest difference {:.1e}, {TOLERANCE:e} allowed",
@@ -161,8 +162,8 @@ impl Agreement {
     }
 }
 
-/// Returns the largest difference between two lists of numbers. It is infinite if the lengths of
-/// the lists differ or a value is not a number.
+/// Returns the largest difference between two lists of numbers. It is infinite if the lists have
+/// different lengths or if a value is not a number.
 fn difference(expected: &[f64], found: &[Value]) -> f64 {
     if expected.len() != found.len() {
         return f64::INFINITY;

@@ -20,18 +20,18 @@ use super::arguments::SoakArgs;
 use crate::bench::redis::Store;
 use crate::bench::server::{Program, Server};
 
-/// Folder of the example that all hosts of the soak but one serve, relative to the workspace's
-/// root.
+/// Folder of the example that all hosts of the soak except the last one serve, relative to the
+/// workspace's root.
 const DIGITS: &str = "guest/examples/digits";
 /// Folder of the example with a graph that the last host of the soak serves, relative to the
 /// workspace's root.
 const GRAPH: &str = "host/examples/digits-mlp";
 
-/// Environment variable that gives the host the URL of Redis.
+/// Name of the environment variable with the URL of Redis, for the hosts.
 const REDIS_VARIABLE: &str = "SCOREBOX_REDIS_URL";
 
-/// Triggers of the host that is a function app, one for each form of invocation that the soak
-/// sends.
+/// Sections of the manifest with the triggers of the function app, one for each form of invocation
+/// that the soak sends.
 const TRIGGERS: &str = r#"
 [[trigger]]
 kind = "http"
@@ -58,17 +58,19 @@ output = { queue = "scores" }
 park = { queue = "rejected" }
 "#;
 
-/// Kinds of host in the soak, named by their settings.
+/// Kind of host in the soak. The kinds differ in their settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A host of the example `digits` with instances that serve many calls.
+    /// A host of the example `digits` whose instances serve many calls each.
     Warm,
-    /// A host of the example `digits` with a new instance for each call, made from the snapshot.
+    /// A host of the example `digits` with a new instance for each call, which is restored from the
+    /// snapshot.
     Fresh,
     /// A host of the example `digits` with a new instance for each call and without a snapshot:
     /// `init` runs for each call.
     Init,
-    /// A host of the example `digits` with a prediction cache in Redis and no cache in the process.
+    /// A host of the example `digits` with a prediction cache in Redis, and no cache in its own
+    /// memory.
     Cached,
     /// A host of the example `digits` as a function app.
     Functions,
@@ -98,8 +100,8 @@ impl Kind {
         }
     }
 
-    /// Returns what the manifest of this host has in addition: lines of the section `[scorer]`, and
-    /// further sections.
+    /// Returns the lines that the manifest of this kind of host has in addition: lines of the
+    /// section `[scorer]`, and further sections.
     fn settings(self) -> [&'static str; 2] {
         match self {
             Self::Warm | Self::Graph => ["", ""],
@@ -114,7 +116,7 @@ impl Kind {
 /// One running host of the soak.
 pub struct Running {
     kind: Kind,
-    /// Name of the host in the table and in the JSON.
+    /// Name of the host in the table and in the JSON output.
     pub name: &'static str,
     server: Server,
 }
@@ -126,17 +128,17 @@ impl Running {
     }
 }
 
-/// All hosts of a soak and their Redis. All of them end when this value is dropped.
+/// All hosts of a soak and their Redis server. All of them are killed when this value is dropped.
 pub struct Hosts {
-    /// Hosts that run, in the order of their start.
+    /// Running hosts, in the order of their start.
     pub running: Vec<Running>,
     /// Redis server that the hosts use.
     pub redis: Store,
 }
 
 impl Hosts {
-    /// Builds the programs that are missing, writes the app folders, and starts Redis and all
-    /// hosts. `redis` is the path of the Redis program.
+    /// Builds the programs that `args` do not name, writes the app folders, and starts Redis and
+    /// all hosts. `redis` is the path of the Redis program.
     pub fn start(args: &SoakArgs, redis: &Path) -> Result<Self, Failure> {
         let folder = workspace::target().join("soak");
         std::fs::create_dir_all(&folder)
@@ -177,12 +179,13 @@ impl Hosts {
         Ok(hosts)
     }
 
-    /// Returns true if a host of this kind runs.
+    /// Returns true if a host of this kind is running.
     pub fn has(&self, kind: Kind) -> bool {
         self.address(kind).is_some()
     }
 
-    /// Returns the address on which the host of this kind listens, or `None` if it does not run.
+    /// Returns the address on which the host of this kind listens. Returns `None` if no host of
+    /// this kind is running.
     pub fn address(&self, kind: Kind) -> Option<SocketAddr> {
         self.running
             .iter()
@@ -203,8 +206,8 @@ fn built(given: Option<&Path>, kind: HostKind) -> Result<PathBuf, Failure> {
 struct Stage {
     folder: PathBuf,
     host: PathBuf,
-    /// Host program that runs graphs, and the library that it loads. `None` if the host with a
-    /// graph is left out.
+    /// Paths of the host program that runs graphs and of the ONNX Runtime library. `None` if the
+    /// host with a graph is left out.
     graphs: Option<(PathBuf, PathBuf)>,
     url: String,
 }
@@ -258,8 +261,8 @@ impl Stage {
         }))
     }
 
-    /// Writes and returns the manifest of a project that serves the example `digits` with the
-    /// settings of this kind of host.
+    /// Writes the manifest of a project that serves the example `digits` with the settings of this
+    /// kind of host, and returns the manifest.
     fn manifest(&self, kind: Kind) -> Result<Manifest, Failure> {
         let [scorer, tables] = kind.settings();
         let example = workspace::root().join(DIGITS).display().to_string();

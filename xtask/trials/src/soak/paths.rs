@@ -11,23 +11,23 @@ use super::hosts::Kind;
 use super::wire::{Answer, request};
 use crate::demo::sample::{self, Agreement, Digit, Trained};
 
-/// Size of a label in an answer with binary tensors, in bytes.
+/// Size of a label in an answer with binary tensors, in bytes. A label is a 64-bit integer.
 const LABEL_BYTES: usize = 8;
 /// Number of probabilities for one digit in an answer, one for each of the ten digits.
 const CLASSES: usize = 10;
 
-/// Name of the header with the length of the JSON in front of binary tensors.
+/// Name of the header with the length of the JSON that precedes binary tensors.
 const JSON_LENGTH: &str = "inference-header-content-length";
 
 /// Request body that can never be scored, because it has three numbers instead of a digit's pixels.
 const UNFIT: &str = r#"{"data":[[1,2,3]]}"#;
 
-/// A kind of call that the soak sends to one host.
+/// A path of the soak: a kind of call to a kind of host.
 #[derive(Debug)]
 pub struct Path {
-    /// Name of the path in the table and in the JSON.
+    /// Name of the path in the table and in the JSON output.
     pub name: &'static str,
-    /// Kind of the host that is called.
+    /// Kind of the host to which the calls go.
     pub host: Kind,
     form: Form,
 }
@@ -35,21 +35,22 @@ pub struct Path {
 /// Protocol and content of the calls on a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// A request with JSON in the format of Azure ML.
+    /// A request with a JSON body in the format of Azure ML.
     Score,
-    /// A request with JSON of the Open Inference Protocol.
+    /// A request of the Open Inference Protocol with a JSON body.
     InferJson,
-    /// A request of the Open Inference Protocol with binary tensors in the request and in the
-    /// answer.
+    /// A request of the Open Inference Protocol with binary tensors. The answer has binary tensors,
+    /// too.
     InferBinary,
     /// An HTTP request in an envelope of the Functions host.
     Request,
     /// A blob in an envelope of the Functions host.
     Blob,
-    /// Three messages in an envelope of the Functions host. The one in the middle cannot be scored
+    /// Three messages in an envelope of the Functions host. The second message cannot be scored,
     /// and is parked.
     Batch,
-    /// One message in an envelope of the Functions host. It cannot be scored and is parked.
+    /// One message in an envelope of the Functions host. The message cannot be scored, and is
+    /// parked.
     Park,
 }
 
@@ -57,7 +58,7 @@ const fn path(name: &'static str, host: Kind, form: Form) -> Path {
     Path { name, host, form }
 }
 
-/// Every path of the soak. Each path has a client of its own.
+/// All paths of the soak. Each path has its own client.
 pub const PATHS: &[Path] = &[
     path("score", Kind::Warm, Form::Score),
     path("infer-json", Kind::Warm, Form::InferJson),
@@ -74,7 +75,7 @@ pub const PATHS: &[Path] = &[
     path("graph-infer", Kind::Graph, Form::InferBinary),
 ];
 
-/// A request, with the digits that it asks the host to score.
+/// A request, with the digits that it asks a host to score.
 #[derive(Debug)]
 pub struct Sent<'a> {
     digits: &'a [Digit],
@@ -82,7 +83,8 @@ pub struct Sent<'a> {
     pub bytes: Vec<u8>,
 }
 
-/// Returns groups of digits that are sent together: one digit, two digits or ten digits.
+/// Returns the groups of digits for the requests: groups of one digit, of two digits and of ten
+/// digits.
 pub fn groups(digits: &[Digit]) -> impl Iterator<Item = &[Digit]> {
     digits
         .chunks_exact(1)
@@ -92,7 +94,7 @@ pub fn groups(digits: &[Digit]) -> impl Iterator<Item = &[Digit]> {
 }
 
 impl Path {
-    /// Builds the request that asks for the scores of some digits on this path.
+    /// Builds the request of this path that asks for the scores of the given digits.
     pub fn question<'a>(&self, digits: &'a [Digit]) -> Sent<'a> {
         Sent {
             digits,
@@ -162,8 +164,9 @@ impl Path {
         }
     }
 
-    /// Returns the scorer's only input as JSON of the Open Inference Protocol. `member` and `value`
-    /// are one more member of its object.
+    /// Returns the input of the scorer as JSON of the Open Inference Protocol. `rows` is the number
+    /// of digits. `member` and `value` are the name and the value of one more member of the JSON
+    /// object.
     fn input(&self, rows: usize, member: &str, value: Value) -> Value {
         let mut input =
             json!({ "name": self.host.input(), "datatype": "FP32", "shape": [rows, 784] });
@@ -173,7 +176,8 @@ impl Path {
         input
     }
 
-    /// Returns true if an answer with the status code 200 is the right answer to the request.
+    /// Returns true if an answer with the status code 200 is the right answer to the request
+    /// `sent`.
     pub fn is_right(&self, sent: &Sent<'_>, answer: &Answer) -> bool {
         let agrees = |answer: &Value| {
             let mut agreement = Agreement::with(self.host.trained());
@@ -221,7 +225,7 @@ impl Path {
 }
 
 impl Kind {
-    /// Returns the model whose known answers the host of this kind must give.
+    /// Returns the model whose known answers are the right answers of this kind of host.
     fn trained(self) -> Trained {
         if self == Self::Graph {
             Trained::Network
@@ -230,7 +234,7 @@ impl Kind {
         }
     }
 
-    /// Returns the name of the input of the scorer on this kind of host.
+    /// Returns the name of the scorer's only input on this kind of host.
     fn input(self) -> &'static str {
         if self == Self::Graph { "X" } else { "data" }
     }
@@ -260,6 +264,8 @@ fn encoded(text: &str) -> Value {
 }
 
 /// Returns the bytes of an HTTP request with an invocation, as the Functions host sends it.
+/// `function` is the name of the function. `name` and `value` are the name and the content of its
+/// input binding.
 fn envelope(function: &str, name: &str, value: &Value, metadata: &Value) -> Vec<u8> {
     let body = json!({ "Data": { name: value }, "Metadata": metadata }).to_string();
     let headers = [
@@ -272,7 +278,7 @@ fn envelope(function: &str, name: &str, value: &Value, metadata: &Value) -> Vec<
     request(&format!("/{function}"), &headers, body.as_bytes())
 }
 
-/// Returns the JSON objects in an output of an invocation. An output can hold them as they are, in
+/// Returns the JSON objects in an output of an invocation. An output contains them directly, in
 /// lists, or in texts that are JSON or base64 of JSON.
 fn objects(output: &Value) -> Vec<Value> {
     match output {
@@ -290,8 +296,8 @@ fn objects(output: &Value) -> Vec<Value> {
     }
 }
 
-/// Converts a JSON answer of the Open Inference Protocol to the format of Azure ML. `None` if the
-/// answer has another shape.
+/// Converts a JSON answer of the Open Inference Protocol to the format of Azure ML. Returns `None`
+/// if the answer has another shape.
 fn from_json(answer: &Value) -> Option<Value> {
     let labels = answer.pointer("/outputs/0/data")?;
     let rows: Vec<Value> = answer
@@ -304,7 +310,8 @@ fn from_json(answer: &Value) -> Option<Value> {
 }
 
 /// Converts an answer with binary tensors to JSON in the format of Azure ML. The tensors are 64-bit
-/// labels, and then 32-bit probabilities. `None` if the answer has another shape.
+/// labels, followed by 32-bit probabilities. `rows` is the number of digits. Returns `None` if the
+/// answer has another shape.
 fn from_binary(rows: usize, answer: &Answer) -> Option<Value> {
     let tensors = answer.body.get(answer.json_length?..)?;
     let (labels, probabilities) = tensors.split_at_checked(rows * LABEL_BYTES)?;

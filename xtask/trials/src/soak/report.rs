@@ -18,34 +18,34 @@ use super::watch::{Change, Drift};
 pub struct Figures {
     /// Length of the run, in minutes.
     pub minutes: f64,
-    /// Number of calls on all paths, which are the kinds of call to a host.
+    /// Number of calls on all paths of the soak.
     pub calls: u64,
-    /// Number of answers that differ from the known right ones.
+    /// Number of answers that differ from the known right answers.
     pub wrong: u64,
-    /// Number of calls without an answer, or with another status code than 200.
+    /// Number of calls without an answer, or with a status code other than 200.
     pub lost: u64,
     /// Number of times that Redis was killed and started again.
     pub redis_restarts: u32,
-    /// True if the memory, the file descriptors or the threads of a host drift.
+    /// True if the memory, the file descriptors or the threads of a host drift during the run.
     pub drifts: bool,
-    /// Figures of each path, which is one kind of call to one host.
+    /// Figures of each path. A path is one kind of call to one host.
     pub paths: Vec<PathFigures>,
-    /// Changes of the memory, file descriptors and threads of each host.
+    /// Changes of the memory, the file descriptors and the threads of each host.
     pub hosts: Vec<Drift>,
 }
 
-/// Figures of one path, which is one kind of call to one host.
+/// Figures of one path of the soak, which is one kind of call to one host.
 #[derive(Debug, Serialize)]
 pub struct PathFigures {
-    /// Name of the kind of call in the report.
+    /// Name of the path in the table and in the JSON output.
     pub path: &'static str,
     /// Name of the host that the path calls.
     pub host: &'static str,
     /// Number of calls on the path.
     pub calls: u64,
-    /// Number of answers that differ from the known right ones.
+    /// Number of answers that differ from the known right answers.
     pub wrong: u64,
-    /// Number of calls without an answer, or with another status code than 200.
+    /// Number of calls without an answer, or with a status code other than 200.
     pub lost: u64,
     /// Median latency, in milliseconds: half of the answers came within this time.
     pub p50_ms: f64,
@@ -53,12 +53,12 @@ pub struct PathFigures {
     pub p99_ms: f64,
     /// Latency of the slowest answer, in milliseconds.
     pub most_ms: f64,
-    /// Problem of the first call that went wrong. `None` if no call did.
+    /// Problem of the first call on the path that failed. `None` if no call failed.
     pub first: Option<String>,
 }
 
 impl PathFigures {
-    /// Summarises the calls on a path.
+    /// Summarises the calls on a path that `tally` has counted.
     pub fn of(path: &Path, tally: Tally) -> Self {
         let mut latencies = tally
             .latencies_us
@@ -88,7 +88,8 @@ impl PathFigures {
 }
 
 impl Figures {
-    /// Summarises the paths and hosts of a run.
+    /// Summarises the figures of the paths and hosts of a run. `minutes` is the length of the run,
+    /// and `redis_restarts` is the number of times that Redis was restarted.
     pub fn of(
         minutes: f64,
         redis_restarts: u32,
@@ -108,7 +109,8 @@ impl Figures {
         }
     }
 
-    /// Fails if an answer was wrong, a call was lost, a host drifts, or a path was not called.
+    /// Fails if an answer was wrong, if a call was lost, if a host drifts, or if no call was made
+    /// on a path.
     pub fn verdict(&self) -> Result<(), Failure> {
         let silent = self.paths.iter().filter(|path| path.calls == 0).count();
         if self.wrong == 0 && self.lost == 0 && !self.drifts && silent == 0 {
@@ -135,7 +137,7 @@ impl Figures {
     }
 }
 
-/// Returns the figures of a soak as tables for people.
+/// Returns the figures of a soak as text tables for people.
 pub fn table(figures: &Figures) -> String {
     let mut text = String::new();
     let Figures {

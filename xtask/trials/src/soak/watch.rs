@@ -9,21 +9,22 @@ use std::time::Duration;
 use scorebox_workspace::failure::Failure;
 use serde::Serialize;
 
-/// Time after its start in which a host fills its buffers and makes its instances. Samples of this
-/// time are not compared.
+/// Time after the start of a host in which the host fills its buffers and creates its instances.
+/// Samples of this time are not compared.
 ///
-/// If a run is shorter than twice this time, the first half of the run is left out instead.
+/// If a run is shorter than twice this time, the samples of the first half of the run are not
+/// compared instead.
 const WARM_UP: Duration = Duration::from_secs(120);
 
-/// Largest change of resident memory that does not count as drift, in percent.
+/// Maximum change of resident memory that does not count as drift, in percent.
 const MEMORY_PERCENT: f64 = 10.0;
-/// Change of resident memory in MiB that a short run allows in addition, because its first half is
-/// not a whole warm-up.
+/// Additional change of resident memory in MiB that does not count as drift in a short run, because
+/// the first half of the run is not a whole warm-up.
 const SHORT_RUN_MIB: f64 = 8.0;
-/// Largest change of the number of file descriptors or threads that does not count as drift.
+/// Maximum change of the number of file descriptors or threads that does not count as drift.
 const LOOSE: f64 = 3.0;
 
-/// Memory, file descriptors and threads of a host's process at one moment.
+/// A sample of a host's process: its memory, file descriptors and threads at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Look {
     at: Duration,
@@ -32,32 +33,32 @@ struct Look {
     threads: f64,
 }
 
-/// All samples of the hosts' processes in a run.
+/// All samples of the hosts' processes during a run.
 pub struct Watch {
     time: Duration,
     looks: BTreeMap<&'static str, Vec<Look>>,
 }
 
-/// Change of a quantity, such as memory, between the first and the last third of the time after the
-/// warm-up. Each value is the median of many samples.
+/// Change of a quantity, such as memory, from the first to the last third of the time after the
+/// warm-up. Both values are medians of many samples.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Change {
     /// Median of the samples in the first third of the time after the warm-up.
     pub first: f64,
     /// Median of the samples in the last third of the time after the warm-up.
     pub last: f64,
-    /// True if the difference between the two medians is more than the rule for drift allows.
+    /// True if the difference between the two medians counts as drift.
     pub drifts: bool,
 }
 
-/// Changes of the memory, file descriptors and threads of one host during a run.
+/// Changes of the memory, the file descriptors and the threads of one host during a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Drift {
-    /// Name of the host in the report.
+    /// Name of the host in the table and in the JSON output.
     pub host: &'static str,
     /// Change of the host's resident memory, in MiB.
     pub rss_mib: Change,
-    /// Largest resident memory of the host in all samples, in MiB.
+    /// Peak resident memory of the host over all samples, in MiB.
     pub most_rss_mib: f64,
     /// Change of the host's number of open file descriptors.
     pub descriptors: Change,
@@ -66,14 +67,14 @@ pub struct Drift {
 }
 
 impl Drift {
-    /// Returns true if the memory, the descriptors or the threads of the host drift.
+    /// Returns true if the memory, the file descriptors or the threads of the host drift.
     pub fn is_one(&self) -> bool {
         self.rss_mib.drifts || self.descriptors.drifts || self.threads.drifts
     }
 }
 
 impl Watch {
-    /// Creates a watch without samples for a run of this length.
+    /// Creates a watch without samples, for a run of the length `time`.
     pub fn new(time: Duration) -> Self {
         Self {
             time,
@@ -81,15 +82,15 @@ impl Watch {
         }
     }
 
-    /// Takes a sample of a host's process. `at` is the time since the start of the run. Fails if
-    /// the process has ended.
+    /// Takes a sample of the process `pid` of the host `host`. `at` is the time since the start of
+    /// the run. Fails if the process has ended.
     pub fn sample(&mut self, host: &'static str, pid: u32, at: Duration) -> Result<(), Failure> {
         let look = look(pid, at)?;
         self.looks.entry(host).or_default().push(look);
         Ok(())
     }
 
-    /// Compares early and late samples of each host's process.
+    /// Compares early with late samples of each host's process, and returns the changes.
     pub fn drifts(&self) -> Vec<Drift> {
         self.looks
             .iter()

@@ -6,34 +6,35 @@ use std::io::{self, BufReader, Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Timeout for reading or writing on a connection. It is longer than the deadline of any call.
+/// Timeout for reading or writing on a connection. The timeout is longer than the deadline of any
+/// call.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A complete HTTP answer of a host.
+/// A complete HTTP response of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// Status code of the answer.
+    /// Status code of the response.
     pub status: u16,
-    /// Length of the JSON in front of binary tensors, in bytes. `None` if the answer does not have
-    /// the header that says it.
+    /// Length of the JSON that precedes binary tensors, in bytes. `None` if the response does not
+    /// have the header with this length.
     pub json_length: Option<usize>,
-    /// Body of the answer.
+    /// Body of the response.
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    /// Returns the body of the answer as text, for messages.
+    /// Returns the body of the response as text, for messages.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
-/// An open connection to a host on which no request is under way.
+/// An open connection to a host, without a request under way.
 #[derive(Debug)]
 pub struct Connection(TcpStream);
 
 impl Connection {
-    /// Opens a connection to a host.
+    /// Opens a connection to the host at an address.
     pub fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_nodelay(true)?;
@@ -42,8 +43,8 @@ impl Connection {
         Ok(Self(stream))
     }
 
-    /// Sends a request and reads its answer. Also returns the connection, unless the host closes
-    /// it.
+    /// Sends a request and reads the response. Also returns the connection, or `None` if the host
+    /// closes it.
     pub fn ask(mut self, request: &[u8]) -> io::Result<(Answer, Option<Self>)> {
         self.0.write_all(request)?;
         let (answer, goes_on) = read(BufReader::new(&self.0))?;
@@ -51,7 +52,8 @@ impl Connection {
     }
 }
 
-/// Returns the bytes of an HTTP request with the method POST.
+/// Returns the bytes of an HTTP request with the method POST. `headers` are pairs of a name and a
+/// value.
 pub fn request(path: &str, headers: &[(&str, String)], body: &[u8]) -> Vec<u8> {
     let mut head = format!(
         "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {}\r\n",

@@ -12,7 +12,7 @@ use zip::{CompressionMethod, read::ZipFile};
 use super::super::safetensors_file::RESERVED;
 use super::error::{FileError, MemberError};
 
-/// Maximum number of arrays in an archive.
+/// Maximum number of arrays in an `.npz` archive.
 ///
 /// No model has more arrays, and a list of this length still fits in memory.
 const MOST_ARRAYS: usize = 100_000;
@@ -20,24 +20,24 @@ const MOST_ARRAYS: usize = 100_000;
 /// A member of an `.npz` archive. Each member is an array.
 #[derive(Debug)]
 pub struct Member {
-    /// Index of the member in the archive.
+    /// Index of the member in the archive, from 0.
     pub index: usize,
-    /// Name of the array, which is the member's name without `.npy`.
+    /// Name of the array: the member's name without `.npy`.
     pub name: String,
-    /// Unpacked size of the member as the archive states it, in bytes. None for an array without an
-    /// archive.
+    /// Uncompressed size of the member in bytes, as the archive states it. `None` for a single
+    /// `.npy` file, which is not a member of an archive.
     pub bytes: Option<u64>,
 }
 
-/// Opens an `.npz` archive.
+/// Opens an `.npz` archive and reads its directory.
 pub fn open<R: Read + Seek>(file: R) -> Result<ZipArchive<R>, FileError> {
     ZipArchive::new(file).map_err(FileError::NotArchive)
 }
 
-/// Lists the arrays of an `.npz` archive.
+/// Returns the members of an `.npz` archive, in the order of the archive.
 ///
-/// Fails if NumPy cannot have written the archive: the headers of its members differ from its
-/// directory, two members share bytes or a name, or it needs a password.
+/// Fails if NumPy cannot have written the archive, e.g. if the headers of its members differ from
+/// its directory, if two members share bytes or a name, or if a member needs a password.
 pub fn members<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Vec<Member>, FileError> {
     let damaged = |source: ZipError| FileError::DamagedArchive { source };
     if archive.is_empty() {

@@ -11,23 +11,23 @@ use safetensors::Dtype;
 use super::error::ArrayError;
 use super::header::Header;
 
-/// Number of bytes of an array that are in memory at a time, if the array needs no transposing. It
-/// is a multiple of the size of every type of element.
+/// Number of bytes of an array that are in memory at a time, if the array is not transposed. The
+/// number is a multiple of the size of every element type.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// Reason why the elements of an array were not copied.
+/// Reason why the elements of an array could not be copied.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// The array is at fault, or the file that it is read from.
+    /// The array is invalid, or the file that holds it cannot be read.
     #[error(transparent)]
     Array(#[from] ArrayError),
-    /// The file to which the elements are written is at fault.
+    /// The elements cannot be written to the target file.
     #[error("cannot be written to: {0}")]
     Target(#[source] io::Error),
 }
 
-/// Copies the data of an array to `to`, in little-endian and row-major order. Fails if `from` does
-/// not hold exactly the data that the header announces.
+/// Copies the elements of an array from `from` to `to`, in little-endian and row-major order. Fails
+/// if `from` does not hold exactly as many bytes as the header states.
 pub fn copy(header: &Header, from: &mut dyn Read, to: &mut dyn Write) -> Result<(), CopyError> {
     // With fewer than two dimensions the two orders are equal.
     if header.is_fortran && header.shape.len() > 1 {
@@ -71,8 +71,8 @@ fn cut(header: &Header, found_bytes: usize) -> ArrayError {
     }
 }
 
-/// Reads bytes until the buffer is full or there are no more. Returns the number of bytes that were
-/// read.
+/// Reads from `from` until `buffer` is full or no bytes are left. Returns the number of bytes that
+/// were read.
 fn fill(from: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut count = 0;
     while let Some(rest) = buffer.get_mut(count..).filter(|rest| !rest.is_empty()) {
@@ -86,8 +86,8 @@ fn fill(from: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(count)
 }
 
-/// Converts the elements of an array to little-endian in place. Fails if a boolean is neither 0 nor
-/// 1.
+/// Converts the elements of an array to little-endian in place. Fails if the array is boolean and
+/// an element is neither 0 nor 1.
 fn adapt(header: &Header, elements: &mut [u8]) -> Result<(), ArrayError> {
     if header.is_big_endian {
         elements
@@ -100,16 +100,17 @@ fn adapt(header: &Header, elements: &mut [u8]) -> Result<(), ArrayError> {
     Ok(())
 }
 
-/// One dimension of an array, while the elements are visited in row-major order.
+/// A dimension of an array, and the current index in it while the elements are visited in row-major
+/// order.
 struct Axis {
     size: usize,
-    /// Number of bytes from one index of the dimension to the next.
+    /// Distance in bytes between two elements whose indices in this dimension differ by 1.
     stride: usize,
     index: usize,
 }
 
-/// Writes the elements of an array in row-major order (the last dimension varies fastest). In
-/// `data`, the first dimension varies fastest.
+/// Writes the elements of an array to `to` in row-major order: the last dimension varies fastest.
+/// `data` has the elements in column-major order: the first dimension varies fastest.
 fn transpose(header: &Header, data: &[u8], to: &mut dyn Write) -> io::Result<()> {
     let mut stride = header.width;
     let mut axes = Vec::with_capacity(header.shape.len());

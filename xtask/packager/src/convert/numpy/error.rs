@@ -9,16 +9,18 @@ use scorebox_host::text::{NAME_BYTES, quoted};
 use zip::CompressionMethod;
 use zip::result::ZipError;
 
-/// Maximum length of a message of the zip library, in bytes. The message may name a member.
+/// Maximum length of a quoted message of the zip library, in bytes. The message may contain the
+/// name of a member.
 const MESSAGE_BYTES: usize = 1024;
 
-/// Reason why a file cannot be converted. The texts continue a sentence about the file.
+/// Reason why an `.npy` or `.npz` file cannot be converted. The texts continue a sentence about the
+/// file.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// The file is not a zip archive.
     #[error("is not an .npz file: {0}")]
     NotArchive(#[source] ZipError),
-    /// The directory of the archive does not fit the members.
+    /// The directory of the archive contradicts the members.
     #[error("is a damaged archive: {}", quoted(&source.to_string(), MESSAGE_BYTES))]
     DamagedArchive {
         /// Error of the zip library.
@@ -27,15 +29,15 @@ pub enum FileError {
     /// Two members of the archive have bytes in common.
     #[error("is a damaged archive: its members share bytes")]
     OverlappingMembers,
-    /// The archive has no members.
+    /// The archive does not contain an array.
     #[error("holds no array")]
     NoArray,
-    /// The archive has more members than are read.
+    /// The archive has more members than are accepted.
     #[error("holds {count} members; at most {most} are read")]
     TooManyMembers {
-        /// Number of members of the archive.
+        /// Number of members in the archive.
         count: usize,
-        /// Maximum number of members that are read.
+        /// Maximum number of members that are accepted.
         most: usize,
     },
     /// Two members of the archive have the same name.
@@ -49,7 +51,7 @@ pub enum FileError {
         /// Reason why the member is refused.
         source: MemberError,
     },
-    /// An array cannot be converted.
+    /// An array in the file cannot be converted.
     #[error("`{}` {source}", quoted(array, NAME_BYTES))]
     Array {
         /// Name of the array.
@@ -57,7 +59,7 @@ pub enum FileError {
         /// Reason why the array is refused.
         source: ArrayError,
     },
-    /// The file cannot be read from its beginning.
+    /// The file cannot be read again from its start.
     #[error("cannot be read: {0}")]
     Unreadable(#[source] io::Error),
     /// A member of the archive cannot be opened.
@@ -65,25 +67,27 @@ pub enum FileError {
     UnreadableMember(#[source] ZipError),
 }
 
-/// Reason why a member of an archive is refused. The texts continue a sentence about the member.
+/// Reason why a member of an `.npz` archive is refused. The texts continue a sentence about the
+/// member.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MemberError {
     /// A password is needed to read the member.
     #[error("is encrypted")]
     Encrypted,
-    /// The member is not a file.
+    /// The member is not a file, but e.g. a folder or a symbolic link.
     #[error("is a folder or a link")]
     NotFile,
-    /// The member is compressed by a method that NumPy does not use.
+    /// The member is compressed with a method that NumPy does not use.
     #[error("is compressed by {0}; NumPy stores or deflates")]
     Compression(CompressionMethod),
-    /// The name of the member is not that of an array.
+    /// The name of the member does not end in `.npy`.
     #[error("is not an array: its name does not end in .npy")]
     NotArray,
-    /// The name of the member is a path that leads out of the archive, or has an empty part.
+    /// The name of the member is a path that leads out of the archive, or that has an empty
+    /// component.
     #[error("has a name that leads out of the archive, or nowhere")]
     OutsideName,
-    /// The name of the array is the one that no tensor can have.
+    /// The name of the array is `__metadata__`, which the safetensors format reserves.
     #[error("has the name that safetensors keeps for itself")]
     ReservedName,
 }
@@ -91,41 +95,42 @@ pub enum MemberError {
 /// Reason why an array is refused. The texts continue a sentence about the array.
 #[derive(Debug, thiserror::Error)]
 pub enum ArrayError {
-    /// The header of the array is refused.
+    /// The header of the array is invalid or not supported.
     #[error(transparent)]
     Header(#[from] HeaderError),
-    /// The archive and the header of the array state different sizes.
+    /// The size of the array in the archive differs from the size in its header.
     #[error(
         "has {archive_bytes} bytes according to the archive, and {data_bytes} bytes of data \
          according to its own header"
     )]
     Size {
-        /// Size of the member with its header, as the archive states it, in bytes.
+        /// Size of the member, including the header of the array, as the archive states it, in
+        /// bytes.
         archive_bytes: u64,
-        /// Size of all elements, as the header states it, in bytes.
+        /// Size of all elements of the array, as its header states it, in bytes.
         data_bytes: usize,
     },
-    /// The header is not the one that was read before.
+    /// The header of the array changed between two reads of the file.
     #[error("changed while it was read")]
     Changed,
-    /// The elements cannot be read.
+    /// The elements of the array cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[source] io::Error),
     /// The array ends before its last element.
     #[error("holds {found_bytes} bytes of data, and its header says {data_bytes}")]
     Cut {
-        /// Size of the elements that were read, in bytes.
+        /// Size of the elements that were found, in bytes.
         found_bytes: usize,
-        /// Size of all elements, as the header states it, in bytes.
+        /// Size of all elements of the array, as its header states it, in bytes.
         data_bytes: usize,
     },
-    /// More bytes follow the last element.
+    /// More bytes follow the last element of the array.
     #[error("holds more than the {data_bytes} bytes that its header says")]
     TooLong {
-        /// Size of all elements, as the header states it, in bytes.
+        /// Size of all elements of the array, as its header states it, in bytes.
         data_bytes: usize,
     },
-    /// A byte of a boolean array has a value that no boolean has.
+    /// An element of a boolean array is neither 0 nor 1.
     #[error("holds a bool that is neither 0 nor 1")]
     NotBool,
 }
@@ -133,70 +138,70 @@ pub enum ArrayError {
 /// Reason why the header of an array is refused. The texts continue a sentence about the array.
 #[derive(Debug, thiserror::Error)]
 pub enum HeaderError {
-    /// The first bytes are not those of an `.npy` file.
+    /// The file does not start with the magic bytes of an `.npy` file.
     #[error("is not an .npy file: it does not begin like one")]
     NotArray,
-    /// The version of the format is not one that is read.
+    /// The version of the `.npy` format is not supported.
     #[error("is of version {major}.{minor} of the format; 1.0, 2.0 and 3.0 are read")]
     Version {
-        /// First number of the version.
+        /// Major version of the `.npy` format.
         major: u8,
-        /// Second number of the version.
+        /// Minor version of the `.npy` format.
         minor: u8,
     },
-    /// The header is longer than any that NumPy reads.
+    /// The header is longer than NumPy accepts.
     #[error("has a header of {header_bytes} bytes; at most {most_bytes} are read")]
     TooLong {
         /// Length of the header, as the file states it, in bytes.
         header_bytes: u64,
-        /// Maximum length of a header that is read, in bytes.
+        /// Maximum length of a header that is accepted, in bytes.
         most_bytes: u64,
     },
-    /// The file ends before the header does.
+    /// The file ends within the header.
     #[error("ends within its header")]
     Cut,
-    /// The header cannot be read.
+    /// The header cannot be read from the file.
     #[error("cannot be read: {0}")]
     Unreadable(#[source] io::Error),
-    /// The header is not the dictionary that NumPy writes.
+    /// The header is not a dictionary as NumPy writes it.
     #[error("has a header that is not `{{'descr': …, 'fortran_order': …, 'shape': …}}`")]
     Malformed,
-    /// The elements have fields.
+    /// The elements of the array are records with several fields.
     #[error("holds records, which tensors cannot hold: save each of their fields by itself")]
     Records,
-    /// The elements are pickled objects.
+    /// The elements of the array are pickled Python objects.
     #[error("holds Python objects, so it is a pickle, a program that nothing here runs")]
     Objects,
-    /// The elements are of a type that no tensor has.
+    /// The elements of the array have a type that a tensor cannot have.
     #[error(
         "holds {kind} (`{}`), which tensors cannot hold",
         quoted(descr, NAME_BYTES)
     )]
     ElementType {
-        /// Description of the elements.
+        /// Description of the element type in the plural, e.g. `complex numbers`.
         kind: &'static str,
-        /// NumPy's name of the type, as the header states it.
+        /// NumPy's code of the element type, as the header states it, e.g. `<c16`.
         descr: String,
     },
-    /// A dimension is larger than any number of elements in memory.
+    /// The size of a dimension does not fit into a `usize`.
     #[error(
         "has a dimension of {}, which no memory has",
         quoted(digits, NAME_BYTES)
     )]
     Dimension {
-        /// Digits of the dimension, as the header states them.
+        /// Decimal digits of the dimension, as the header states them.
         digits: String,
     },
-    /// The array has more dimensions than NumPy allows.
+    /// The array has more dimensions than are accepted.
     #[error("has more than {most} dimensions")]
     TooManyDimensions {
-        /// Maximum number of dimensions.
+        /// Maximum number of dimensions that are accepted.
         most: usize,
     },
-    /// All elements together are larger than any memory.
+    /// The elements of the array are larger than any memory.
     #[error("has the shape {shape:?}, which is larger than any memory")]
     TooLarge {
-        /// Dimensions of the array.
+        /// Dimensions of the array, as the header states them.
         shape: Vec<usize>,
     },
 }

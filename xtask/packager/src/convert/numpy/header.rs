@@ -19,27 +19,29 @@ const MOST_DIMENSIONS: usize = 64;
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
-/// Content of the header of an `.npy` file, after all checks.
+/// The checked content of the header of an `.npy` file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// Type of an element of the array, as safetensors names it.
+    /// Type of the array's elements, as safetensors names it.
     pub dtype: Dtype,
-    /// Size of an element of the array, in bytes.
+    /// Size of one element of the array, in bytes.
     pub width: usize,
     /// True if the most significant byte of each element comes first.
     pub is_big_endian: bool,
-    /// True if the first dimension of the array varies fastest.
+    /// True if the elements are in column-major (Fortran) order: the first dimension varies
+    /// fastest.
     pub is_fortran: bool,
     /// Dimensions of the array.
     pub shape: Vec<usize>,
     /// Size of all elements of the array together, in bytes.
     pub data_bytes: usize,
-    /// Size of everything in the file before the elements, in bytes.
+    /// Size of the header in bytes, including its magic bytes and its length field. The elements
+    /// follow the header.
     pub header_bytes: u64,
 }
 
 impl Header {
-    /// Reads the header of an `.npy` file, and nothing behind it.
+    /// Reads the header of an `.npy` file, and no byte after the header.
     pub fn read(from: &mut dyn Read) -> Result<Self, HeaderError> {
         let start: [u8; 8] = exactly(from)?;
         let Some([major, minor]) = start.strip_prefix(MAGIC) else {
@@ -105,8 +107,8 @@ fn exactly<const N: usize>(from: &mut dyn Read) -> Result<[u8; N], HeaderError> 
     }
 }
 
-/// Returns the type that NumPy's `descr` names, the size of an element in bytes, and true if
-/// elements are big-endian.
+/// Parses `descr`, NumPy's code of an element type. Returns the type, the size of an element in
+/// bytes, and true if the elements are big-endian.
 fn element(descr: &str) -> Result<(Dtype, usize, bool), HeaderError> {
     let (is_big_endian, kind) = match descr.strip_prefix('>') {
         Some(kind) => (true, kind),
@@ -146,8 +148,8 @@ fn refusal(descr: &str, kind: &str) -> HeaderError {
     }
 }
 
-/// The dictionary in the header of an `.npy` file, which is a Python literal. Only the syntax that
-/// NumPy writes is accepted.
+/// The dictionary in the header of an `.npy` file. The dictionary is a Python literal, of which
+/// only the syntax that NumPy writes is accepted.
 #[derive(Debug, PartialEq, Eq)]
 struct Literal {
     descr: String,
@@ -194,7 +196,7 @@ impl Literal {
     }
 }
 
-/// The part of a Python literal that was not parsed yet.
+/// The part of a Python literal that has not been parsed yet.
 #[derive(Clone)]
 struct Rest<'a>(&'a str);
 

@@ -9,12 +9,12 @@ use std::fmt::Write as _;
 
 use scorebox_host::text::printable;
 
-/// A Bicep string literal, escaped so that its value is exactly the given text.
+/// A Bicep string literal, with quotes and escapes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Literal(String);
 
 impl Literal {
-    /// Returns the literal for this text.
+    /// Returns the literal whose value is exactly `text`.
     pub fn of(text: &str) -> Self {
         let mut escaped = String::with_capacity(text.len() + 2);
         escaped.push('\'');
@@ -41,8 +41,8 @@ impl fmt::Display for Literal {
     }
 }
 
-/// Returns a Bicep comment of one line. Characters of the text that could end the line are made
-/// printable.
+/// Returns a Bicep comment of one line that contains `text`. Characters that could end the line are
+/// escaped.
 pub fn comment(text: &str) -> String {
     format!("// {}\n", printable(text))
 }

@@ -10,8 +10,8 @@ use super::{ADDRESS, BLOBS_KEY, Builder, EVENT_STORAGE};
 use crate::shell::{Command, Variable, Word};
 
 impl Builder<'_> {
-    /// Adds an event subscription for each function that events start. Without a subscription no
-    /// event arrives, and the app waits for ever.
+    /// Adds the commands that create an event subscription for each function with a trigger on
+    /// events. Without a subscription no event arrives, and the function is never called.
     pub(super) fn events(&mut self) {
         let functions: Vec<_> = self.deployment.event_functions().collect();
         if functions.is_empty() {
@@ -59,7 +59,8 @@ impl Builder<'_> {
 }
 
 impl Deployment {
-    /// Returns the functions that events start, each with the container that it watches.
+    /// Returns the name of each function with a trigger on events, and the blob container whose
+    /// events trigger it.
     pub fn event_functions(&self) -> impl Iterator<Item = (&str, &str)> {
         self.manifest
             .triggers

@@ -7,7 +7,7 @@ use super::{APP, Builder, PRINCIPAL, REGISTRY, credentials};
 use crate::shell::{Command, Variable, Word};
 
 impl Builder<'_> {
-    /// Adds the commands that create a function app on a plan.
+    /// Adds the commands that create a function app on a hosting plan.
     pub(super) fn function_app(&mut self) {
         let Deployment {
             plan,

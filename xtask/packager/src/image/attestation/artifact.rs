@@ -9,44 +9,44 @@ use serde_json::{Value, json};
 
 use oci_client::manifest::{IMAGE_CONFIG_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE};
 
-/// Media type of the payload that cosign signs for an image.
+/// Media type of the payload that cosign signs for an image, and of the layer that holds it.
 pub const SIGNATURE_MEDIA_TYPE: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 /// Annotation in which cosign stores a signature, in base64.
 pub const SIGNATURE_ANNOTATION: &str = "dev.cosignproject.cosign/signature";
-/// OCI media type of an empty configuration.
+/// Media type of an empty OCI config.
 const EMPTY_MEDIA_TYPE: &str = "application/vnd.oci.empty.v1+json";
 
-/// An artifact that is attached to an image.
+/// An OCI artifact that is attached to an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
     /// Name of the artifact: `sbom`, `provenance` or `signature`.
     pub name: &'static str,
     /// Bytes of the artifact's manifest.
     pub manifest: Vec<u8>,
-    /// Bytes of the artifact's configuration.
+    /// Bytes of the artifact's config.
     pub config: Vec<u8>,
-    /// Media type of the artifact's configuration.
+    /// Media type of the artifact's config.
     pub config_media_type: &'static str,
-    /// Content of the artifact, which becomes the only layer of its manifest.
+    /// Content of the artifact, which is the only layer in its manifest.
     pub content: Content,
-    /// Tag under which the artifact is found. `None` if the artifact is found as a referrer of the
-    /// image.
+    /// Tag that points to the artifact's manifest. `None` if the artifact is listed as a referrer
+    /// of the image.
     pub tag: Option<String>,
 }
 
-/// Bytes of an artifact, with their media type and the annotations of their layer.
+/// Bytes of an artifact's only layer, with their media type and annotations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
     /// Media type of the artifact's layer.
     pub media_type: &'static str,
     /// Bytes of the artifact's layer.
     pub bytes: Vec<u8>,
-    /// Annotations of the descriptor of the artifact's layer.
+    /// Annotations of the layer's descriptor.
     annotations: BTreeMap<String, String>,
 }
 
 impl Content {
-    /// Creates the content of an artifact, without annotations.
+    /// Creates the content of an artifact, with these bytes and without annotations.
     pub fn new(media_type: &'static str, bytes: Vec<u8>) -> Self {
         Self {
             media_type,
@@ -55,7 +55,7 @@ impl Content {
         }
     }
 
-    /// Adds an annotation to the descriptor of the content's layer.
+    /// Adds an annotation to the descriptor of the artifact's layer.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.annotations.insert(name.to_owned(), value.to_owned());
         self
@@ -73,9 +73,11 @@ impl Content {
 }
 
 impl Artifact {
-    /// Builds an artifact and its manifest. `subject` is the image that the artifact refers to: its
-    /// digest, and the size of its manifest in bytes. `None` makes an artifact that is found by its
-    /// tag.
+    /// Builds an artifact and its manifest. If `artifact_type` is `None`, the manifest is that of
+    /// an image with one layer, as readers without support for artifacts expect it. `subject` has
+    /// the digest and the size in bytes of the manifest of the image to which the artifact is
+    /// attached. If `subject` is `None`, the artifact is found by `tag`. `epoch` is the time of
+    /// creation, in seconds since 1970.
     pub fn new(
         name: &'static str,
         artifact_type: Option<&str>,
@@ -122,7 +124,8 @@ impl Artifact {
     }
 }
 
-/// Returns the tag by which cosign finds the signatures of an image.
+/// Returns the tag under which cosign stores the signatures of an image. `image` is the digest of
+/// the image.
 pub fn signature_tag(image: &Digest) -> String {
     format!("sha256-{}.sig", image.hex())
 }

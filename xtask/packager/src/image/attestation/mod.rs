@@ -20,17 +20,18 @@ use crate::signing::{Key, STATEMENT_MEDIA_TYPE};
 
 /// Media type of the SBOM in CycloneDX (<https://cyclonedx.org/specification/overview/>).
 pub const SBOM_MEDIA_TYPE: &str = "application/vnd.cyclonedx+json";
-/// Media type of a signed statement (DSSE envelope).
+/// Media type of a DSSE envelope, which holds a statement and its signatures.
 pub const ENVELOPE_MEDIA_TYPE: &str = "application/vnd.dsse.envelope.v1+json";
-/// Type of the predicate in the provenance statement.
+/// Predicate type of the provenance statement.
 pub const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
 
-/// Everything that the attestations of an image state about its origin.
+/// Facts about the origin of an image, from which its attestations are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// Name of the image, without its registry.
+    /// Name of the image's repository, without the registry.
     pub repository: String,
-    /// Name of the image with its registry, if the registry is known. A signature covers this name.
+    /// Name of the image's repository with the registry, if the registry is known. The signature
+    /// covers this name.
     pub reference: String,
     /// Name of the scorer.
     pub name: String,
@@ -38,17 +39,18 @@ pub struct Origin {
     pub version: String,
     /// Licence of the scorer, as an SPDX expression. `None` if the scorer states none.
     pub license: Option<String>,
-    /// Licence of the model, as an SPDX expression. `None` if the scorer states none.
+    /// Licence of the model, as an SPDX expression. `None` if the scorer does not state the
+    /// licence.
     pub model_license: Option<String>,
-    /// Build parameters, each under the name of a flag or a key of the manifest.
+    /// Build parameters. The keys are the names of flags, or of keys in the manifest.
     pub parameters: Map<String, Value>,
     /// Time that is used for every time in the attestations, in seconds since 1970.
     pub epoch: u64,
-    /// Name and digest of the base image. `None` if the image has no base.
+    /// Name of the base image, and the digest of its manifest. `None` if the image has no base.
     pub base: Option<(String, Digest)>,
-    /// Origin of the host program.
+    /// Origin of the host program in the image.
     pub host: HostOrigin,
-    /// Files of the app folder, and the libraries that are packaged with the host.
+    /// Files of the app folder, and the libraries that are packaged with the host program.
     pub files: Vec<FileOrigin>,
     /// Git commit of the project. `None` if the project is not in a Git repository.
     pub revision: Option<Revision>,
@@ -57,25 +59,26 @@ pub struct Origin {
 /// Origin of the host program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostOrigin {
-    /// Digest of the host program.
+    /// Digest of the host program's bytes.
     pub digest: Digest,
-    /// Build of the host program. `None` if the program was built elsewhere.
+    /// Facts about the build of the host program. `None` if the program was not built by this
+    /// command.
     pub build: Option<HostBuild>,
 }
 
-/// Build of the host program: version, crates, compiler and lock file.
+/// Facts about a build of the host program: version, crates, compiler and lock file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostBuild {
     /// Version of the host.
     pub version: String,
     /// Crates that are compiled into the host.
     pub crates: Vec<Crate>,
-    /// C library that is statically linked into the host, e.g. `glibc 2.36`. `None` if no C library
-    /// is linked, or if it is unknown.
+    /// Name and version of the C library that is statically linked into the host, e.g. `glibc
+    /// 2.36`. `None` if no C library is linked, or if the C library is unknown.
     pub libc: Option<String>,
     /// Version of rustc that compiled the host. `None` if the version is unknown.
     pub rustc: Option<String>,
-    /// Digest of the Cargo.lock that the host was built with.
+    /// Digest of the Cargo.lock that pinned the crates of the host.
     pub lock: Digest,
 }
 
@@ -88,7 +91,7 @@ pub struct Crate {
     pub version: String,
     /// Licence of the crate, as an SPDX expression. `None` if the crate states none.
     pub license: Option<String>,
-    /// SHA-256 of the crate's package, in hex. `None` for crates of this workspace.
+    /// SHA-256 digest of the crate's package, in hex. `None` for crates of this workspace.
     pub checksum: Option<String>,
 }
 
@@ -103,7 +106,7 @@ pub struct FileOrigin {
     pub role: Role,
 }
 
-/// Role of a file in the image.
+/// Role that a file has in the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// The scorer's WebAssembly component.
@@ -120,17 +123,20 @@ pub enum Role {
     Settings,
 }
 
-/// A Git commit, and whether files of the project differed from the commit.
+/// A Git commit of the project, and whether files of the project differed from the commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision {
-    /// Hash of the commit.
+    /// Hash of the Git commit.
     pub commit: String,
     /// True if files of the project differed from the commit when the image was built.
     pub is_changed: bool,
 }
 
-/// Returns the artifacts of an image: its SBOM, its provenance statement and, if a key is given, a
-/// signature.
+/// Returns the artifacts that are attached to an image: its SBOM, its provenance statement and, if
+/// `key` is given, a signature.
+///
+/// `image` is the digest of the image's manifest, and `manifest_bytes` is the size of the manifest
+/// in bytes.
 pub fn artifacts(
     origin: &Origin,
     image: &Digest,
@@ -179,8 +185,8 @@ pub fn artifacts(
     artifacts
 }
 
-/// Returns the name of an artifact with this type, e.g. `sbom`. An artifact without a type is a
-/// signature of cosign.
+/// Returns the name of an artifact with the given artifact type, e.g. `sbom`. `None` stands for a
+/// signature of cosign, which has no artifact type.
 pub fn name(artifact_type: Option<&str>) -> &'static str {
     match artifact_type {
         Some(SBOM_MEDIA_TYPE) => "sbom",
@@ -190,8 +196,8 @@ pub fn name(artifact_type: Option<&str>) -> &'static str {
     }
 }
 
-/// Returns a CycloneDX property, `{"name": NAME, "value": VALUE}`, for a fact that CycloneDX has no
-/// field for.
+/// Returns a CycloneDX property, `{"name": NAME, "value": VALUE}`. Properties state facts for which
+/// CycloneDX has no field.
 fn property(name: &str, value: &str) -> Value {
     json!({ "name": format!("dev.scorebox.{name}"), "value": value })
 }

@@ -10,14 +10,15 @@ use serde_json::{Value, json};
 use super::{FileOrigin, Origin, PREDICATE_TYPE, SBOM_MEDIA_TYPE};
 use crate::image::{APP_ROOT, HOST_PROGRAM};
 
-/// Build type, which defines the meaning of the parameters and dependencies in the statement. The
-/// README describes this build type.
+/// Build type of the provenance statement, which defines the meaning of its parameters and
+/// dependencies. The README describes this build type.
 pub const BUILD_TYPE: &str = "tag:scorebox.dev,2026:package/v1";
-/// Builder of the image: any user who ran the command, on a machine of their own. This is SLSA
-/// build level 1.
+/// Id of the builder in the provenance statement: any user who ran the command, on a machine of
+/// their own. This is SLSA build level 1.
 const BUILDER: &str = "tag:scorebox.dev,2026:cargo-xtask";
 
-/// Returns the provenance statement of an image as JSON. `sbom` is the digest of the image's SBOM.
+/// Returns the provenance statement of an image as JSON. `image` is the digest of the image, and
+/// `sbom` is the digest of its SBOM.
 pub fn statement(origin: &Origin, image: &Digest, sbom: &Digest) -> Vec<u8> {
     let sha256 = |digest: &Digest| json!({ "sha256": digest.hex() });
     let mut went_in = Vec::new();

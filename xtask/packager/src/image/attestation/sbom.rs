@@ -11,11 +11,11 @@ use super::{Crate, FileOrigin, HostOrigin, Origin, Role, property};
 use crate::image::plan::{CREATED_BY, rfc3339};
 use crate::image::{APP_ROOT, HOST_PROGRAM};
 
-/// Name by which entries of the SBOM refer to the image.
+/// Reference by which entries of the SBOM refer to the image.
 const IMAGE: &str = "image";
 const HOST: &str = "host";
 
-/// Returns the SBOM of an image as JSON.
+/// Returns the SBOM of an image as JSON. `image` is the digest of the image.
 pub fn document(origin: &Origin, image: &Digest) -> Vec<u8> {
     let mut parts = vec![host(&origin.host)];
     let mut in_image = vec![HOST.to_owned()];
@@ -163,8 +163,8 @@ fn licenses(expression: &str) -> Value {
     json!([{ "expression": expression.replace('/', " OR ") }])
 }
 
-/// Returns a serial number for the SBOM that depends only on the content: a UUID of version 8 (RFC
-/// 9562) from the digest of the content.
+/// Returns the serial number of the SBOM: a UUID of version 8 (RFC 9562) that is made from the
+/// digest of the content. Equal contents have equal serial numbers.
 fn uuid(content: &Digest) -> String {
     let part =
         |range: std::ops::Range<usize>| content.hex().get(range).unwrap_or_default().to_owned();

@@ -9,41 +9,41 @@ use std::ops::Range;
 
 use super::refused;
 
-/// Size of a tar header, in bytes. The content of an entry is padded to a multiple of this size.
+/// Size of a tar header, in bytes. The content of each entry is padded to a multiple of this size.
 pub const BLOCK_BYTES: usize = 512;
 
 const CHECKSUM: Range<usize> = 148..156;
 
-/// The 512 bytes of a tar header.
+/// The bytes of a tar header, which are [`BLOCK_BYTES`] long.
 pub struct Block(pub Vec<u8>);
 
 /// The parsed fields of a tar header.
 pub struct Header {
-    /// Path of the entry, including the prefix field.
+    /// Path of the entry, which starts with the prefix field of the header.
     pub name: Vec<u8>,
-    /// Target of the link, if the entry is a link.
+    /// Target of the link. It has no meaning if the entry is not a link.
     pub link: Vec<u8>,
-    /// Letter that gives the type of the tar entry.
+    /// Letter that states the type of the tar entry.
     pub kind: u8,
     /// Size of the tar entry's content, in bytes.
     pub size: u64,
     /// Permission bits of the tar entry.
     pub mode: u64,
-    /// User number and group number of the owner.
+    /// User id and group id of the owner.
     pub owner: (u64, u64),
-    /// Major and minor number of the device, if the entry is a device.
+    /// Major and minor number of the device. They have no meaning if the entry is not a device.
     pub device: (u64, u64),
-    /// True if the header is in POSIX's ustar format and all its numbers are octal.
+    /// True if the header is a ustar header of POSIX whose numbers are all octal.
     pub is_plain: bool,
 }
 
 impl Block {
-    /// Returns true if all bytes of the block are zero. Two such blocks end an archive.
+    /// Returns true if all bytes of the block are zero. Two blocks of zeros end an archive.
     pub fn is_zero(&self) -> bool {
         self.0.iter().all(|byte| *byte == 0)
     }
 
-    /// Checks the checksum of the header and parses its fields.
+    /// Parses the fields of the tar header. Fails if the checksum of the header is wrong.
     pub fn header(&self) -> io::Result<Header> {
         self.check()?;
         let is_ustar = self.field(257..265) == b"ustar\x0000";
@@ -114,8 +114,8 @@ impl Block {
         }
     }
 
-    /// Returns true if the fields of the GNU format for access time and change time hold times or
-    /// are empty. In old archives of Go they hold a part of the path.
+    /// Returns true if the GNU fields for access time and change time are empty or hold times. In
+    /// old archives that Go wrote, these fields hold a part of the path.
     fn has_times(&self) -> bool {
         [345..357, 357..369].into_iter().all(|range| {
             let field = self.field(range);
@@ -142,7 +142,7 @@ pub fn text(field: &[u8]) -> Vec<u8> {
         .to_vec()
 }
 
-/// Parses a decimal number of a PAX record.
+/// Parses the value of a PAX record as a decimal number.
 pub fn decimal(value: &[u8]) -> io::Result<u64> {
     let number = std::str::from_utf8(value)
         .ok()
@@ -150,7 +150,8 @@ pub fn decimal(value: &[u8]) -> io::Result<u64> {
     number.ok_or_else(|| refused("holds an extension header with an invalid number"))
 }
 
-/// Parses a number in a header field: octal digits, or base 256 if the first bit is set.
+/// Parses the number in a header field, which is in octal digits, or in base 256 if the first bit
+/// is set.
 fn signed(field: &[u8]) -> io::Result<i64> {
     let broken = || refused("holds a header with an invalid number");
     if let Some(first) = field.first().filter(|first| **first & 0x80 != 0) {
@@ -187,8 +188,8 @@ fn signed(field: &[u8]) -> io::Result<i64> {
         .ok_or_else(broken)
 }
 
-/// Parses the records of a PAX header: `LENGTH KEY=VALUE\n`, where the length is that of the whole
-/// record.
+/// Parses the records of a PAX header into their keys and values. A record is `LENGTH KEY=VALUE\n`,
+/// where `LENGTH` is the length of the whole record in bytes.
 pub fn records(mut text: &[u8]) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
     let mut records = BTreeMap::new();
     let mut map = Vec::new();

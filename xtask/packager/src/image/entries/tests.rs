@@ -2,7 +2,8 @@
 
 use super::*;
 
-/// Returns a tar header and its content, padded to whole blocks.
+/// Returns the bytes of a tar entry: its header and its content, padded to whole blocks. `kind` is
+/// the letter of the entry's type.
 pub fn member(name: &[u8], kind: u8, content: &[u8]) -> Vec<u8> {
     member_sized(name, kind, content, content.len() as u64)
 }

@@ -33,7 +33,8 @@ fn inputs(model: bool) -> Inputs {
     }
 }
 
-/// Returns the plan of an image as lines of text, so that a reviewer can see every change.
+/// Returns the plan of an image as text that a test compares, so that a reviewer sees every change
+/// of the plan.
 fn listing(plan: &ImagePlan) -> String {
     let mut text = String::new();
     for layer in plan.layers.iter().filter(|layer| layer.name != "system") {

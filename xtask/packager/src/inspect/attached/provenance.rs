@@ -13,8 +13,8 @@ use crate::image::APP_ROOT;
 use crate::image::attestation::{BUILD_TYPE, ENVELOPE_MEDIA_TYPE, PREDICATE_TYPE};
 use crate::signing::{PublicKey, opened};
 
-/// Returns true if `package` wrote the statement. A statement that cannot be parsed also counts,
-/// because it may be an altered one of `package`.
+/// Returns true if `package` wrote the provenance statement in this layer. Also returns true for a
+/// statement that cannot be parsed, because it may be an altered statement of `package`.
 pub(super) fn is_ours(part: &Part) -> bool {
     let opened = if part.media_type == ENVELOPE_MEDIA_TYPE {
         opened(&part.bytes, None)
@@ -34,8 +34,9 @@ pub(super) fn is_ours(part: &Part) -> bool {
     }
 }
 
-/// Compares a provenance statement with the image, its files and its SBOMs. `is_vouched` is true if
-/// at least one statement of the image is signed with the key.
+/// Compares a provenance statement with the image, its files and its SBOMs, and adds the results to
+/// the report. `is_vouched` is true if at least one statement of the image is signed with the
+/// private key of `key`.
 pub(super) fn examine(
     report: &mut Report,
     contents: &Contents,

@@ -12,7 +12,7 @@ use super::super::report::{Report, Verdict};
 use super::Part;
 use crate::image::plan::CREATED_BY;
 
-/// Returns true if `package` wrote the SBOM.
+/// Returns true if `package` wrote the SBOM in this layer.
 pub(super) fn is_ours(part: &Part) -> bool {
     let document: Value = serde_json::from_slice(&part.bytes).unwrap_or_default();
     let tool = document
@@ -21,7 +21,8 @@ pub(super) fn is_ours(part: &Part) -> bool {
     tool == Some(CREATED_BY)
 }
 
-/// Compares an SBOM with the image and with the files of the image.
+/// Compares an SBOM with the image and with the files of the image, and adds the results to the
+/// report.
 pub(super) fn examine(report: &mut Report, contents: &Contents, part: &Part) {
     let document: Value = serde_json::from_slice(&part.bytes).unwrap_or_default();
     let hash = |component: &Value| {

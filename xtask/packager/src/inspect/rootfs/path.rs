@@ -8,20 +8,23 @@ use super::refused::RefusedEntry;
 const LONGEST_PATH_BYTES: usize = 4096;
 /// Maximum length of a name in a path, in bytes: `NAME_MAX` of Linux.
 const LONGEST_NAME_BYTES: usize = 255;
-/// Index of the root folder among the nodes of the file system.
+/// Index of the root folder's node among the nodes of the file system.
 pub const ROOT: usize = 0;
 
-/// A folder in the file system of an image, given by nodes and names from the root on. If there are
-/// more names than nodes, the remaining folders do not exist.
+/// Place of a folder in the file system of an image. It has the nodes and names of all folders from
+/// the root to this folder. If there are fewer nodes than names, the remaining folders do not
+/// exist.
 pub struct Place {
-    /// Nodes of the folders from the root on. The root is the first node.
+    /// Indices of the nodes of the existing folders, from the root to the folder. The first index
+    /// is that of the root.
     pub nodes: Vec<usize>,
-    /// Names of the folders from the root on. The root itself has no name.
+    /// Names of the folders from the root to the folder. The root itself has no name.
     pub names: Vec<Vec<u8>>,
 }
 
 impl Place {
-    /// Returns the node of the folder, or `None` if the folder does not exist.
+    /// Returns the index of the node of the folder at this place, or `None` if the folder does not
+    /// exist.
     pub fn node(&self) -> Option<usize> {
         self.nodes
             .last()
@@ -29,7 +32,7 @@ impl Place {
             .filter(|_| self.nodes.len() == self.names.len() + 1)
     }
 
-    /// Moves from the folder to its parent folder.
+    /// Moves from the folder at this place to its parent folder.
     pub fn up(&mut self) {
         if self.nodes.len() > self.names.len() && self.nodes.len() > 1 {
             self.nodes.pop();
@@ -37,15 +40,16 @@ impl Place {
         self.names.pop();
     }
 
-    /// Moves from the folder to a subfolder. `node` is `None` if the subfolder does not exist.
+    /// Moves from the folder at this place to its subfolder `name`. `node` is the index of the
+    /// subfolder's node, or `None` if the subfolder does not exist.
     pub fn down(&mut self, node: Option<usize>, name: Vec<u8>) {
         self.nodes.extend(node);
         self.names.push(name);
     }
 }
 
-/// Returns the names in a path, cleaned like Go's `filepath.Clean` does, which is before any link
-/// is followed.
+/// Returns the names in a path, cleaned like Go's `filepath.Clean` does: without following links.
+/// Fails if the path leads above the root.
 pub fn cleaned(path: &[u8]) -> Result<Vec<Vec<u8>>, RefusedEntry> {
     let mut names: Vec<Vec<u8>> = Vec::new();
     for name in path.split(|byte| *byte == b'/') {
@@ -63,7 +67,8 @@ pub fn cleaned(path: &[u8]) -> Result<Vec<Vec<u8>>, RefusedEntry> {
     Ok(names)
 }
 
-/// Fails if a path or a name in it is too long for Linux.
+/// Fails if a path is too long for Linux, or has a name that is too long. `names` are the names in
+/// the path.
 pub fn check_length(names: &[Vec<u8>]) -> Result<(), RefusedEntry> {
     let total: usize = names.iter().map(|name| name.len() + 1).sum();
     let longest = names.iter().map(Vec::len).max().unwrap_or_default();

@@ -5,10 +5,10 @@
 /// Reason why no container runtime would accept an entry of a layer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RefusedEntry {
-    /// The path of the entry, as it was given, leads above the root.
+    /// The path of the entry leads above the root. The bytes are the path as the entry has it.
     #[error("`{}` leads out of the root", String::from_utf8_lossy(.0))]
     OutOfRoot(Vec<u8>),
-    /// The path is longer than Linux allows, or has a name that is.
+    /// The path is longer than Linux allows, or has a name that is longer than Linux allows.
     #[error("holds a path of {total} bytes with a name of {longest}, which is too long for Linux")]
     TooLong {
         /// Length of the path, in bytes.
@@ -16,10 +16,10 @@ pub enum RefusedEntry {
         /// Length of the longest name in the path, in bytes.
         longest: usize,
     },
-    /// The path has too many symbolic links, or links that lead in a circle.
+    /// The path has too many symbolic links, or links that lead in a circle. The text is the path.
     #[error("`{0}` leads through too many links")]
     TooManyLinks(String),
-    /// The path goes on below something that has no entries.
+    /// The path leads through an object that is not a folder. The text is the whole path.
     #[error("`{0}` leads through something that is not a folder")]
     NotAFolder(String),
     /// The target of a hard link does not exist. The text is the path of the target.
@@ -28,13 +28,13 @@ pub enum RefusedEntry {
     /// The target of a hard link is a folder. The text is the path of the target.
     #[error("holds a hard link to the folder `{0}`")]
     FolderAsTarget(String),
-    /// The whiteout with this name names no file.
+    /// A whiteout does not name a file to remove. The bytes are the name of the whiteout.
     #[error("holds `{}`, which removes no file", String::from_utf8_lossy(.0))]
     EmptyWhiteout(Vec<u8>),
-    /// The whiteouts of the image visit too many files together.
+    /// To apply all whiteouts of the image, too many files and folders would have to be examined.
     #[error("holds too many whiteouts")]
     TooManyWhiteouts,
-    /// The image has too many files, or their names are too long together.
+    /// The image has too many files, or the sum of the lengths of their names is too large.
     #[error("brings the image to more than {most} files, or their names to too many bytes")]
     TooManyFiles {
         /// Maximum number of files, folders and links.

@@ -14,7 +14,7 @@ use super::*;
 use crate::image::entries::Entries;
 use crate::skipped::skip;
 
-/// A member of a tar archive: its name, its type, and its content or link target.
+/// An entry of a tar archive: its name, the letter of its type, and its content or link target.
 type Member = (String, u8, String);
 
 fn member(name: &str, kind: u8, content: &str) -> Member {
@@ -46,8 +46,8 @@ fn tar(members: &[Member]) -> Vec<u8> {
     bytes
 }
 
-/// Returns a listing of the files that `RootFs` builds from the layers, and true if runtimes differ
-/// in these files.
+/// Returns a listing of the files that `RootFs` builds from the layers, and true if runtimes
+/// disagree on these files.
 fn ours(layers: &[Vec<Member>]) -> Result<(Vec<String>, bool), RefusedEntry> {
     let mut root = RootFs::new();
     let mut is_ambiguous = false;
@@ -135,8 +135,8 @@ fn run(dir: &Path, program: &str, words: &[&str]) -> Option<Output> {
         .ok()
 }
 
-/// Unpacks the layers with umoci and returns a listing of the files. Returns `None` if umoci is not
-/// installed, and an error if umoci refuses the layers.
+/// Unpacks the layers with umoci, and returns a listing of the files. Returns `None` if umoci is
+/// not installed, and an error if umoci refuses the layers.
 fn by_umoci(layers: &[Vec<Member>]) -> Option<Result<Vec<String>, String>> {
     let dir = tempfile::tempdir().unwrap();
     let (layout, root) = (dir.path().join("l"), dir.path().join("r"));
@@ -156,7 +156,7 @@ fn by_umoci(layers: &[Vec<Member>]) -> Option<Result<Vec<String>, String>> {
 }
 
 /// Unpacks the layers with podman, whose storage keeps the layers apart, and returns a listing of
-/// the files. Returns `None` if podman cannot be used.
+/// the files. Returns `None` if podman cannot be used, and an error if podman refuses the layers.
 fn by_podman(layers: &[Vec<Member>]) -> Option<Result<Vec<String>, String>> {
     if !rustix::process::geteuid().is_root() {
         return None;
@@ -194,7 +194,8 @@ fn by_podman(layers: &[Vec<Member>]) -> Option<Result<Vec<String>, String>> {
     Some(Ok(found))
 }
 
-/// Returns images that are unusual but that runtimes accept. Each image is a list of layers.
+/// Returns images that are unusual but that runtimes accept. Each image is a list of layers, and
+/// each layer is a list of entries.
 fn odd() -> Vec<Vec<Vec<Member>>> {
     let base = vec![
         member("real/", b'5', ""),

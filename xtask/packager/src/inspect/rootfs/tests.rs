@@ -23,8 +23,9 @@ fn to(target: &str) -> EntryKind {
     SymbolicLink(target.as_bytes().to_vec())
 }
 
-/// Returns every path of an image with the given layers. A folder ends with a slash, a link with an
-/// arrow.
+/// Returns every path in an image with the given layers. The path of a folder ends with `/`, the
+/// path of a link with `>`, the path of a device or pipe with `!`, and the path of a file with `:`
+/// and the index of its layer.
 fn built(layers: &[&[(&str, EntryKind)]]) -> Result<Vec<String>, String> {
     let mut root = RootFs::new();
     for (number, layer) in layers.iter().enumerate() {

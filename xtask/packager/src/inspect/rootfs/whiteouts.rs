@@ -7,18 +7,21 @@ use super::path::shown;
 use super::refused::RefusedEntry;
 use super::{Applied, RootFs, What};
 
-/// Name of an opaque whiteout, which hides the content that lower layers have in its folder.
+/// Name of an opaque whiteout, which removes the content that lower layers have in the whiteout's
+/// folder.
 const OPAQUE: &[u8] = b".wh..wh..opq";
-/// Prefix of a whiteout's name. The rest of the name is the file that it removes.
+/// Prefix of a whiteout's name. The rest of the name is the name of the file that the whiteout
+/// removes.
 pub(super) const WHITEOUT: &[u8] = b".wh.";
 
-/// Maximum number of nodes that all whiteouts of an image visit together. Each whiteout visits
-/// everything below its folder.
+/// Maximum number of nodes that are examined to apply all whiteouts of an image. For each whiteout,
+/// every node below its folder is examined.
 const MOST_LOOKS: usize = 20_000_000;
 
 impl RootFs {
-    /// Removes the objects that a whiteout hides. `mark` is the name of the whiteout, and `hidden`
-    /// is the rest of that name after the prefix.
+    /// Removes the objects that a whiteout names. `parent` is the index of the node of the
+    /// whiteout's folder, and `path` has the names in the path of the folder. `mark` is the name of
+    /// the whiteout, and `hidden` is the rest of `mark` after the prefix.
     pub(super) fn remove_marked(
         &mut self,
         parent: usize,
@@ -55,8 +58,9 @@ impl RootFs {
         })
     }
 
-    /// Removes the content that lower layers have in a folder. Returns true if something in the
-    /// folder remains, because the current layer wrote it.
+    /// Removes the content that lower layers have in a folder. `folder` is the index of the
+    /// folder's node. Returns true if something remains in the folder because the current layer
+    /// wrote it.
     fn hide_lower(&mut self, folder: usize) -> Result<bool, RefusedEntry> {
         let mut order = Vec::new();
         let mut open = vec![folder];

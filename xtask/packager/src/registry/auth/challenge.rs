@@ -7,12 +7,12 @@ use reqwest::{Response, Url};
 use scorebox_host::text::{NAME_BYTES, quoted};
 use scorebox_workspace::failure::{Failure, Kind};
 
-/// Authentication scheme of a registry.
+/// Authentication scheme that a registry demands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Challenge {
     /// The registry demands a user name and a password with every request.
     Basic,
-    /// The registry demands a token, which a token service issues.
+    /// The registry demands a bearer token, which a token service issues.
     Bearer {
         /// Address of the token service.
         realm: Url,
@@ -22,7 +22,7 @@ pub enum Challenge {
 }
 
 impl Challenge {
-    /// Parses the `WWW-Authenticate` headers of a response. Returns `None` if they name no
+    /// Parses the `WWW-Authenticate` headers of a response. Returns `None` if the headers name no
     /// supported scheme.
     pub fn of(response: &Response) -> Result<Option<Self>, Failure> {
         let values = response.headers().get_all("www-authenticate");
@@ -32,8 +32,8 @@ impl Challenge {
         )
     }
 
-    /// Parses the values of the `WWW-Authenticate` headers of a response from `registry`. Returns
-    /// `None` if they name no supported scheme.
+    /// Parses `WWW-Authenticate` headers. `registry` is the URL of the response, and `values` are
+    /// the values of the headers. Returns `None` if the headers name no supported scheme.
     pub fn parse<'a>(
         registry: &Url,
         values: impl IntoIterator<Item = &'a str>,

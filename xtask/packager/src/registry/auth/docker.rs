@@ -13,10 +13,10 @@ use serde::Deserialize;
 
 use super::{Credential, Found, Surroundings};
 
-/// User name that credential helpers return if the secret is a refresh token.
+/// User name that a credential helper returns if the secret is a refresh token.
 const TOKEN: &str = "<token>";
 
-/// The parts of Docker's config.json that concern credentials. The type is not `Debug`, because it
+/// Parts of Docker's config.json that concern credentials. The type is not `Debug`, because it
 /// holds secrets.
 #[derive(Deserialize)]
 struct Config {
@@ -30,14 +30,15 @@ struct Config {
 
 #[derive(Deserialize)]
 struct Entry {
-    /// User name and password, as Base64 of `user:password`. Empty if the entry does not hold them.
+    /// User name and password, as `user:password` in Base64. Empty if the entry has no user name
+    /// and password.
     #[serde(default)]
     auth: String,
     #[serde(default)]
     username: String,
     #[serde(default)]
     password: String,
-    /// Refresh token that `az acr login` writes. If it is not empty, the password in `auth` is
+    /// Refresh token, which `az acr login` writes. If it is not empty, the password in `auth` is
     /// empty.
     #[serde(default)]
     identitytoken: String,
@@ -51,9 +52,9 @@ struct Answer {
     secret: String,
 }
 
-/// Looks up the credential for a registry in Docker's configuration. Asks the credential helper of
-/// the registry or, if the registry has none, the credentials store, and then searches config.json
-/// itself.
+/// Looks up the credential for a registry in Docker's configuration. Asks the registry's credential
+/// helper or, if there is none, the credentials store. Then searches config.json itself. Returns
+/// `None` if there is no credential.
 pub async fn find(registry: &str, surroundings: &Surroundings) -> Result<Option<Found>, Failure> {
     let Some(path) = path(surroundings) else {
         return Ok(None);
@@ -119,8 +120,8 @@ fn read(path: &Path) -> Result<Option<Config>, Failure> {
     })
 }
 
-/// Returns the host of a key in the section `auths` of config.json. Older versions of Docker wrote
-/// addresses as keys: `https://r.io/v1/` means `r.io`.
+/// Returns the registry's host in a key of `auths` in config.json. Older versions of Docker wrote
+/// URLs as keys: `https://r.io/v1/` means `r.io`.
 fn host(key: &str) -> &str {
     let key = key.split_once("://").map_or(key, |(_, rest)| rest);
     key.split('/').next().unwrap_or(key)
@@ -214,8 +215,9 @@ mod tests {
 
     use super::*;
 
-    /// Looks up `r.io:5000` with this content of config.json and this script as the credential
-    /// helper. Returns the user name, or `<token>` for a refresh token, and the secret.
+    /// Looks up the credential for `r.io:5000`. `config` is the content of config.json, and
+    /// `helper` is the script of the credential helper. Returns the user name, or `<token>` for a
+    /// refresh token, and the secret. Returns `None` if there is no credential.
     fn found(config: &str, helper: Option<&str>) -> Result<Option<(String, String)>, Failure> {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("config.json"), config).unwrap();

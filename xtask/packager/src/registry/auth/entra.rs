@@ -9,17 +9,17 @@ use super::{Credential, Found, Surroundings};
 
 /// Name of the environment variable that holds an Entra access token.
 pub const VARIABLE: &str = "SCOREBOX_ENTRA_TOKEN";
-/// Audience that an Entra access token must have. Azure Container Registry refuses tokens for every
+/// Audience that an Entra access token must have. Azure Container Registry refuses tokens for any
 /// other audience (Azure/acr, docs/AAD-OAuth.md).
 pub const RESOURCE: &str = "https://containerregistry.azure.net";
-/// Domain suffixes of Azure Container Registry in its several clouds.
+/// Domain suffixes of Azure Container Registry in the clouds of Azure.
 const AZURE: [&str; 3] = [".azurecr.io", ".azurecr.cn", ".azurecr.us"];
 
-/// Returns true if a registry is Azure Container Registry.
+/// Returns true if a registry is Azure Container Registry. `registry` is its host and port.
 ///
-/// `service` is the name that the registry reports for itself. It counts only for a registry on
-/// this machine. If it counted for remote registries, any of them could obtain the token by
-/// reporting a name in the domain of Azure.
+/// `service` is the name that the registry reports for itself. The name counts only for a registry
+/// on this machine. If it counted for remote registries, any of them could obtain the token by
+/// reporting a name in a domain of Azure.
 pub fn is_azure(registry: &str, service: Option<&str>) -> bool {
     let is_local = ["127.0.0.1:", "localhost:", "[::1]:"]
         .iter()
@@ -34,19 +34,19 @@ pub fn is_azure(registry: &str, service: Option<&str>) -> bool {
 /// Reason why `az` gave no access token.
 #[derive(Debug, thiserror::Error)]
 pub enum AzError {
-    /// The program could not be run, or did not end in time.
+    /// The program `az` could not be run, or did not end in time.
     #[error("az failed: {0}")]
     NotRun(#[source] io::Error),
-    /// The program failed. The text is the first line of its standard error.
+    /// The program `az` failed. The text is the first line of its standard error.
     #[error("az: {0}")]
     Refused(String),
-    /// The program succeeded and wrote no token.
+    /// The program `az` succeeded but wrote no token.
     #[error("az gave no token")]
     NoToken,
 }
 
 /// Looks for an Entra access token in the environment variable SCOREBOX_ENTRA_TOKEN, and then asks
-/// `az`. Returns `None` if the variable is not set and `az` is not installed.
+/// `az` for a token. Returns `None` if the variable is not set and `az` is not installed.
 ///
 /// # Errors
 /// Fails if `az` returns no token.

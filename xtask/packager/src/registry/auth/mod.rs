@@ -26,40 +26,40 @@ const USERNAME: &str = "SCOREBOX_REGISTRY_USERNAME";
 /// Name of the environment variable that holds the password for a registry.
 const PASSWORD: &str = "SCOREBOX_REGISTRY_PASSWORD";
 
-/// A credential for a registry or its token service.
+/// A credential that is sent to a registry or its token service.
 #[derive(Debug, Clone)]
 pub enum Credential {
     /// User name and password, or a token that is used like a password.
     Password {
         /// Name of the user, service principal or token.
         username: String,
-        /// Password of the user, or the token that replaces it.
+        /// Password of the user, or a token that is used like a password.
         password: SecretString,
     },
-    /// Refresh token that `docker login` or `az acr login` stored. The token service issues access
-    /// tokens for it.
+    /// Refresh token that `docker login` or `az acr login` stored. The token service exchanges it
+    /// for access tokens.
     Refresh(SecretString),
     /// Access token of Microsoft Entra ID. Azure Container Registry exchanges it for a refresh
     /// token.
     Entra(SecretString),
-    /// Anonymous access without a credential.
+    /// Anonymous access, without a user name or a password.
     Anonymous,
 }
 
-/// A credential, and the place where it was found.
+/// A credential, with the place where it was found.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// Credential that was found, or anonymous access.
+    /// The credential that was found, or anonymous access.
     pub credential: Credential,
     /// Origin of the credential, as error messages name it, e.g. "--username and --password-stdin".
     pub origin: String,
 }
 
 /// Looks for the credential for a registry: in the flags, in environment variables, in Docker's
-/// configuration and from Entra ID, in this order.
+/// configuration and at Entra ID, in this order. If no credential is found, the access is
+/// anonymous.
 ///
-/// If no credential is found, the access is anonymous. `service` is the name that the registry
-/// reports for itself.
+/// `service` is the name that the registry reports for itself, if it reports one.
 pub async fn find(
     access: &Access,
     service: Option<&str>,
@@ -132,7 +132,7 @@ pub fn basic(username: &str, password: &SecretString) -> SecretString {
 }
 
 /// Builds the failure for a credential that the registry or its token service does not accept.
-/// `said` is the text of the response.
+/// `said` is the text of the refusal.
 pub fn not_accepted(access: &Access, found: &Found, said: &str) -> Failure {
     let (registry, origin) = (&access.registry, &found.origin);
     let (problem, fix) = match &found.credential {
@@ -167,7 +167,7 @@ pub fn not_accepted(access: &Access, found: &Found, said: &str) -> Failure {
     Failure::new(Kind::Registry, problem, fix)
 }
 
-/// Builds the failure for a credential that is accepted but does not have the rights in `scopes`.
+/// Builds the failure for a credential that is accepted but does not grant the rights in `scopes`.
 /// `said` is the text of the response.
 pub fn denied(access: &Access, found: &Found, scopes: &[String], said: &str) -> Failure {
     let registry = &access.registry;

@@ -22,8 +22,8 @@ use scorebox_workspace::failure::{Failure, Kind};
 use super::super::access::Access;
 use super::{Credential, Found};
 
-/// Registries whose token service has another host, each as a pair of the registry and that host.
-/// Both are reached over HTTPS at port 443.
+/// Pairs of a registry and the host of its token service, for registries whose token service has
+/// another host. Both are reached over HTTPS at port 443.
 pub const KNOWN: &[(&str, &str)] = &[
     ("registry-1.docker.io", "auth.docker.io"),
     ("index.docker.io", "auth.docker.io"),
@@ -31,8 +31,8 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("registry.digitalocean.com", "api.digitalocean.com"),
 ];
 
-/// Fails if the credential must not be sent to the token service at `realm`, because the service
-/// does not belong to the registry.
+/// Fails if the credential must not be sent to the token service at the URL `realm`, because the
+/// service does not belong to the registry.
 pub fn admit(access: &Access, realm: &Url, found: &Found) -> Result<(), Failure> {
     let registry = access.root()?;
     let is_trusted = access.trusted.iter().any(|trusted| trusted.covers(realm));

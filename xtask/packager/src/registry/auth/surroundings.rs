@@ -11,15 +11,15 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-/// Maximum time to wait for a program to end. It is long because a program may ask its user for
-/// something.
+/// Maximum time to wait for a program to end. The time is long because a program may ask its user
+/// for something.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// Environment variables of this process or, in a test, those that the test sets.
+/// Environment variables of this process or, in a test, the variables that the test sets.
 #[derive(Clone)]
 pub struct Surroundings(HashMap<String, String>);
 
-/// Prints the name of the type only, because variables may hold secrets.
+/// Writes only the name of the type, because variables may hold secrets.
 impl std::fmt::Debug for Surroundings {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Surroundings")
@@ -35,7 +35,8 @@ impl Surroundings {
         Self(std::env::vars_os().filter_map(text).collect())
     }
 
-    /// Creates an environment that consists of the given variables only.
+    /// Creates an environment that consists of the given variables only. Each is a pair of a name
+    /// and a value.
     #[cfg(test)]
     pub fn of(variables: &[(&str, &str)]) -> Self {
         Self(
@@ -46,12 +47,12 @@ impl Surroundings {
         )
     }
 
-    /// Returns the value of a variable, or `None` if it is unset or empty.
+    /// Returns the value of an environment variable, or `None` if the variable is unset or empty.
     pub fn variable(&self, name: &str) -> Option<String> {
         self.0.get(name).filter(|value| !value.is_empty()).cloned()
     }
 
-    /// Returns the path of a program on PATH, or `None` if no folder on PATH has the program.
+    /// Returns the path of the program `name`, or `None` if no folder on PATH has the program.
     pub fn program(&self, name: &str) -> Option<PathBuf> {
         let path = self.variable("PATH")?;
         std::env::split_paths(&path)
@@ -59,8 +60,9 @@ impl Surroundings {
             .find(|program| program.is_file())
     }
 
-    /// Runs a program with `input` on its standard input, and waits for it to end. The arguments
-    /// must not contain a secret, because every process of the machine can read them.
+    /// Runs a program with `input` on its standard input, waits for it to end, and returns its
+    /// output. The arguments must not contain a secret, because every process of the machine can
+    /// read them.
     pub async fn ask(
         &self,
         program: &PathBuf,
@@ -88,10 +90,10 @@ impl Surroundings {
     }
 }
 
-/// Writes an executable script for a test.
+/// Writes an executable shell script for a test.
 ///
-/// Another process writes the file: if this process had it open for writing, a child process of
-/// another test could inherit the open file, and the system would refuse to run it.
+/// A child process writes the file. If this process had the file open for writing, a child process
+/// of another test could inherit the open file, and the system would refuse to run the script.
 #[cfg(test)]
 pub fn script(path: &std::path::Path, text: &str) {
     let command = "printf '#!/bin/sh\\n%s\\n' \"$2\" > \"$1\" && chmod 755 \"$1\"";

@@ -19,10 +19,11 @@ use super::super::access::Access;
 use super::super::{answer, bounds, transport};
 use super::{Credential, Found, denied, not_accepted, realm};
 
-/// Lifetime of a token if the response does not state one, as Docker's specification defines it.
+/// Lifetime of a token whose response does not state one. Docker's specification defines this
+/// default.
 const USUAL_LIFE: Duration = Duration::from_secs(60);
-/// Time before the expiry of a token at which the token is renewed. If a quarter of the token's
-/// lifetime is shorter, the quarter is used instead.
+/// Time before the expiry of a token at which the token is renewed. For a short-lived token, it is
+/// a quarter of the token's lifetime instead.
 const MARGIN: Duration = Duration::from_secs(60);
 /// Name of this client, which token services write into their logs.
 const CLIENT: &str = "scorebox";
@@ -30,24 +31,24 @@ const CLIENT: &str = "scorebox";
 /// An access token and the time of its renewal.
 #[derive(Debug, Clone)]
 pub struct Token {
-    /// Secret text of the access token.
+    /// Secret text of the access token, which is sent to the registry.
     pub value: SecretString,
     renew_at: Instant,
 }
 
 impl Token {
-    /// Returns true if the token can be used for the next request, because the time of its renewal
-    /// has not come.
+    /// Returns true if the token can be used for the next request, because it need not be renewed
+    /// yet.
     pub fn is_good(&self) -> bool {
         Instant::now() < self.renew_at
     }
 }
 
-/// Token service of one registry.
+/// The token service of a registry, with everything that is needed to request a token.
 pub struct TokenService<'a> {
     /// HTTP client that sends the requests.
     pub client: &'a Client,
-    /// Address of the token service.
+    /// URL of the token service.
     pub realm: &'a Url,
     /// Name of the registry at the token service. `None` if the registry does not state one.
     pub service: Option<&'a str>,
@@ -55,7 +56,7 @@ pub struct TokenService<'a> {
     pub access: &'a Access,
 }
 
-/// Response of a token service. The type is not `Debug`, because it holds secrets.
+/// Body of a token service's response. The type is not `Debug`, because it holds secrets.
 #[derive(Deserialize)]
 struct Answer {
     token: Option<String>,
@@ -69,13 +70,13 @@ struct Answer {
 struct Claims {
     exp: Option<f64>,
     iat: Option<f64>,
-    /// Tenant of an Entra access token. `None` if the token does not name one.
+    /// Id of the tenant in an Entra access token. `None` if the token does not state it.
     tid: Option<String>,
 }
 
 impl TokenService<'_> {
-    /// Fetches an access token for the given scopes. `refresh` keeps the refresh token that an
-    /// Entra token was exchanged for, so that later calls do not exchange the Entra token again.
+    /// Fetches an access token for the given scopes. `refresh` keeps the refresh token for which an
+    /// Entra access token was exchanged, so that later calls need no further exchange.
     pub async fn fetch(
         &self,
         found: &Found,
@@ -160,7 +161,7 @@ impl TokenService<'_> {
     }
 
     /// Exchanges an Entra access token for a refresh token, with the request that Azure Container
-    /// Registry defines.
+    /// Registry defines. `found` is the credential for messages, and `entra` is the access token.
     async fn exchange(&self, found: &Found, entra: &SecretString) -> Result<SecretString, Failure> {
         let mut url = self.realm.clone();
         url.set_query(None);
@@ -249,9 +250,9 @@ impl TokenService<'_> {
     }
 }
 
-/// Returns the lifetime that a token states, or `None` if it states no time of expiry. The lifetime
-/// is computed from the token's own times of issue and expiry, because the clocks of two machines
-/// differ.
+/// Returns the lifetime that a JSON web token states, or `None` if the token states no time of
+/// expiry. The lifetime is the difference between the token's own times of issue and expiry,
+/// because the clocks of two machines differ.
 fn life_of(token: &str) -> Option<Duration> {
     let claims = claims(token)?;
     let now = || {
@@ -262,14 +263,14 @@ fn life_of(token: &str) -> Option<Duration> {
     Some(seconds(claims.exp? - claims.iat.unwrap_or_else(now)))
 }
 
-/// Reads the claims of a JSON web token. The signature is not checked, because the claims grant no
-/// rights here.
+/// Returns the claims of a JSON web token, or `None` if they cannot be parsed. The signature is not
+/// checked, because the claims grant no rights here.
 fn claims(token: &str) -> Option<Claims> {
     let payload = token.split('.').nth(1)?;
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
 }
 
-/// Converts a number of seconds to a duration between zero and a year, even if the number is not
+/// Converts a number of seconds to a duration from zero to a year, even if the number is not
 /// finite.
 fn seconds(count: f64) -> Duration {
     Duration::try_from_secs_f64(count.clamp(0.0, 31_536_000.0)).unwrap_or(Duration::ZERO)

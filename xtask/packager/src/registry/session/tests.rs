@@ -14,8 +14,9 @@ const PASSWORD: [(&str, &str); 2] = [
 const CHALLENGE: &str = "401|www-authenticate: Bearer realm=\"http://{registry}/oauth2/token\",\
                          service=\"r.azurecr.io\",scope=\"repository:a:pull\"";
 
-/// Sends `times` requests for `/v2/a/x` to a fake registry with the given responses. Returns the
-/// status codes or the failure, and the requests that the registry received.
+/// Sends `times` requests for `/v2/a/x` to a fake registry with the given responses. `variables`
+/// are the environment variables of the session. Returns the status codes or the failure, and the
+/// requests that the registry received.
 fn run(
     times: usize,
     variables: &[(&str, &str)],

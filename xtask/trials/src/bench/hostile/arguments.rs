@@ -73,7 +73,7 @@ pub struct AttackerArgs {
     pub seconds: f64,
 }
 
-/// Reason why a text is not the address of a host that may be attacked.
+/// Reason why a text on the command line is not the address of a host that may be attacked.
 #[derive(Debug, thiserror::Error)]
 enum AddressError {
     #[error("not an address with a port, e.g. 127.0.0.1:8080")]

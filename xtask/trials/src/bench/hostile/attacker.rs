@@ -22,15 +22,15 @@ use super::arguments::AttackerArgs;
 use super::attacks;
 use crate::bench::process::CpuTime;
 
-/// Time for which the process that burns CPU time spins or sleeps before it checks how much it has
-/// used.
+/// Time for which the process that burns CPU time spins or sleeps before it checks how much CPU
+/// time it has used.
 const SLICE: Duration = Duration::from_millis(1);
 
 /// Counters of a process that attacks a host or only burns CPU time. The process prints them as
 /// JSON when it ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Deeds {
-    /// Number of cores that the process kept busy on average: its CPU time divided by its running
+    /// Average number of cores that the process kept busy: its CPU time divided by the elapsed
     /// time.
     pub cores: f64,
     /// Number of connections that the attack opened.
@@ -43,7 +43,7 @@ pub struct Deeds {
     pub broken: u64,
 }
 
-/// Counters of the events on all connections of an attack, which the connections share.
+/// Counters that all connections of an attack share.
 #[derive(Debug, Default)]
 pub struct Counters {
     opened: AtomicU64,
@@ -53,13 +53,12 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Counts an opened connection.
+    /// Counts a connection that was opened.
     pub fn opened(&self) {
         self.opened.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts an answer: as refused if its status code is 400 or more, and as answered if it is
-    /// lower.
+    /// Counts an answer: as refused if its status code is 400 or more, and as answered otherwise.
     pub fn answered(&self, status: u16) {
         let counter = if status < 400 {
             &self.answered
@@ -108,7 +107,7 @@ pub fn run(args: &AttackerArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Raises the limit of open sockets of this process as far as the machine allows.
+/// Raises the limit on the open sockets of this process as far as the machine allows.
 fn allow_connections() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     // If this fails, connections beyond the limit fail and are counted as broken.
@@ -121,7 +120,7 @@ fn allow_connections() {
     );
 }
 
-/// Runs a piece of work and returns how many cores it kept busy on average.
+/// Calls `work` and returns the number of cores that it kept busy on average.
 fn measured(work: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> {
     let (own, started) = (std::process::id(), Instant::now());
     let before = CpuTime::of(own)?;
@@ -130,8 +129,8 @@ fn measured(work: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> 
     Ok(used as f64 / 1e9 / started.elapsed().as_secs_f64())
 }
 
-/// Attacks a host until `time` is over. One thread drives every connection, so an attack takes at
-/// most one core.
+/// Attacks a host over this number of connections until `time` is over. One thread drives all
+/// connections, so an attack uses at most one core.
 fn attack(
     script: &Script,
     target: &Target,

@@ -9,16 +9,16 @@ use scorebox_workspace::failure::Failure;
 /// An attack that `bench hostile` measures.
 #[derive(Debug)]
 pub struct Attack {
-    /// Name of the attack in tables, in the JSON and for `--attack`.
+    /// Name of the attack in tables, in the JSON output and for the flag `--attack`.
     pub name: &'static str,
-    /// One line that describes the attack.
+    /// Description of the attack in one line.
     pub about: &'static str,
     /// Number of connections of the attack that are open at a time.
     pub connections: u16,
     /// Behaviour of each connection of the attack.
     pub deed: Deed,
-    /// True if a host without limits would keep in memory all that the attack sends. In this case
-    /// the attack uses fewer connections if no container limits the host's memory.
+    /// True if a host without limits would keep in memory everything that the attack sends. Such an
+    /// attack uses fewer connections if no container limits the host's memory.
     pub fills_memory: bool,
     /// True if the host under attack has a prediction cache in Redis.
     pub is_about_cache: bool,
@@ -29,26 +29,27 @@ pub struct Attack {
 /// Behaviour of each connection of an attack.
 #[derive(Debug, Clone, Copy)]
 pub enum Deed {
-    /// Sends 7.9 MB of a body of 8 MB at once, and then the rest a byte at a time.
+    /// Sends 7.9 MB of a body of 8 MB at once, and the rest one byte at a time.
     SlowBody,
-    /// Sends a request header a byte at a time.
+    /// Sends a request header one byte at a time.
     SlowHeaders,
     /// Opens a connection and sends nothing.
     Silent,
-    /// Sends requests with bodies of this kind one after the other, reads the answers, and pauses
-    /// after each answer.
+    /// Sends requests with this kind of body one after the other and reads the answers. The time is
+    /// the pause after each answer.
     Repeat(Body, Duration),
-    /// Sends the same new request on all connections at the same moment, again and again.
+    /// Sends the same new request on all connections at the same moment, again and again. A cache
+    /// does not have the answer yet.
     Stampede,
     /// Asks for large answers and reads none of them.
     Unread,
-    /// Sends one request on each connection and closes the connection without reading the answer.
+    /// Sends one request on each connection, and closes the connection without reading the answer.
     Churn,
     /// Sends this number of requests at once before it reads their answers.
     Pipelined(usize),
 }
 
-/// Content of the requests of an attack.
+/// Content of the request bodies of an attack.
 #[derive(Debug, Clone, Copy)]
 pub enum Body {
     /// A valid JSON body of 7.9 MB with a long list of numbers.
@@ -58,7 +59,7 @@ pub enum Body {
     /// JSON bodies with a number of a million digits, a key of 5 MB, and an exponent of a million
     /// digits, sent in turn.
     Huge,
-    /// A request that makes the guest loop without end.
+    /// A request that makes the guest loop without an end.
     Loop,
     /// A request that makes the guest write log lines until the deadline of the call.
     Flood,
@@ -82,7 +83,7 @@ const fn attack(name: &'static str, about: &'static str, connections: u16, deed:
 
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Every attack, in the order in which they are run.
+/// All attacks, in the order in which they are run.
 pub const ATTACKS: &[Attack] = &[
     Attack {
         fills_memory: true,
@@ -187,7 +188,7 @@ pub fn chosen(names: &[String]) -> Result<Vec<&'static Attack>, Failure> {
     names.iter().map(|name| find(name)).collect()
 }
 
-/// Finds the attack with this name. Fails if there is none.
+/// Returns the attack with this name. Fails if there is no attack with this name.
 pub fn find(name: &str) -> Result<&'static Attack, Failure> {
     let found = ATTACKS.iter().find(|attack| attack.name == name);
     found.ok_or_else(|| {

@@ -13,12 +13,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// Shell script that joins a control group, hides all other groups, and becomes the given program.
+/// Shell script that joins a control group, hides all other groups, and then runs the given program
+/// in place of the shell.
 const ENTER: &str = r#"echo $$ > "$1/cgroup.procs" && exec unshare --mount --cgroup sh -c '
 mount --bind "$1" "$2" && shift 2 && exec "$@"' sh "$@""#;
 
-/// A version of Linux control groups: the folder that holds the groups of the memory controller,
-/// and the names of the files in each group.
+/// Properties of a version of Linux control groups: the folder of the groups of the memory
+/// controller, and the names of the files in each group.
 struct Version {
     root: &'static str,
     limit: &'static str,
@@ -39,41 +40,41 @@ const V2: Version = Version {
     events: "memory.events",
 };
 
-/// A control group with a memory limit. It is removed when this value is dropped.
+/// A control group with a memory limit. The group is removed when this value is dropped.
 pub struct Cage {
     folder: PathBuf,
     version: &'static Version,
 }
 
-/// Reason why this machine cannot have a control group with a memory limit.
+/// Reason why a control group with a memory limit cannot be used on this machine.
 #[derive(Debug, thiserror::Error)]
 pub enum CageError {
-    /// The folder of the group cannot be created.
+    /// The folder of the control group cannot be created.
     #[error("{}: cannot be made: {source}", folder.display())]
     Folder {
-        /// Path of the folder.
+        /// Path of the control group's folder.
         folder: PathBuf,
-        /// Error of the system.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// The memory limit of the group cannot be set.
+    /// The memory limit of the control group cannot be set.
     #[error("{}: cannot be written: {source}", file.display())]
     Limit {
-        /// Path of the file that holds the limit.
+        /// Path of the file that contains the limit.
         file: PathBuf,
-        /// Error of the system.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// The shell that enters the group cannot be started.
+    /// The shell that joins the control group cannot be started.
     #[error("sh cannot be started: {0}")]
     Shell(#[source] io::Error),
-    /// A process cannot enter the group. The text is what the shell wrote to standard error.
+    /// A process cannot join the control group. The text is what the shell wrote to standard error.
     #[error("no process can enter a group: {0}")]
     Entry(String),
 }
 
 impl Cage {
-    /// Creates a control group with this memory limit.
+    /// Creates a control group with a memory limit of `limit_bytes` bytes.
     pub fn make(limit_bytes: u64) -> Result<Self, CageError> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let version = if Path::new(V2.root).join("cgroup.controllers").exists() {
@@ -112,8 +113,8 @@ impl Cage {
         }
     }
 
-    /// Returns a command that runs a program in this control group. The caller adds the program's
-    /// arguments.
+    /// Returns a command that runs a program in this control group. The caller adds the arguments
+    /// of the program.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("sh");
         command
@@ -124,8 +125,8 @@ impl Cage {
         command
     }
 
-    /// Returns the largest memory of the control group so far, in bytes: its processes, their
-    /// sockets and the files that they read. `None` if the kernel does not report it.
+    /// Returns the peak memory of the control group in bytes: its processes, their sockets and the
+    /// files that they read. Returns `None` if the kernel does not report it.
     pub fn peak_bytes(&self) -> Option<u64> {
         fs::read_to_string(self.folder.join(self.version.peak))
             .ok()?
@@ -134,8 +135,8 @@ impl Cage {
             .ok()
     }
 
-    /// Returns the number of processes that the kernel killed because the control group was full.
-    /// `None` if the kernel does not report it.
+    /// Returns the number of processes that the kernel killed because the control group had reached
+    /// its limit. Returns `None` if the kernel does not report the number.
     pub fn killed(&self) -> Option<u64> {
         let text = fs::read_to_string(self.folder.join(self.version.events)).ok()?;
         text.lines()

@@ -13,16 +13,16 @@ use super::guarded::{Container, Memory};
 use super::steady::{RATE, Steady};
 use crate::bench::figures::Spread;
 
-/// Results of one turn: an attack, and after it a control that only burns CPU time.
+/// Results of one turn: an attack, followed by a control that only burns CPU time.
 pub struct Turn {
-    /// Calls of the well-behaved client during the attack.
+    /// Calls of the well-behaved client during the attack in this turn.
     pub attacked: Steady,
-    /// Calls of the well-behaved client while a process burns as much CPU time as the attacker.
-    /// `None` if the host ended before the control began.
+    /// Calls of the well-behaved client during the control, while a process burns as much CPU time
+    /// as the attacker. `None` if the host ended before the control began.
     pub control: Option<Steady>,
     /// Counters of the attacker in this turn.
     pub deeds: Deeds,
-    /// Largest resident memory of the host since its start, in MiB.
+    /// Peak resident memory of the host since its start, in MiB.
     pub peak_mib: f64,
 }
 
@@ -37,28 +37,29 @@ pub struct Figures {
     pub round_seconds: f64,
     /// Number of calls that the well-behaved client makes per second.
     pub calls_per_second: u32,
-    /// Memory limit around the host, in MiB. `None` if there was no limit.
+    /// Memory limit of the host's container, in MiB. `None` if there was no container.
     pub container_mib: Option<u64>,
-    /// Parts of the run that were left out, each with its reason.
+    /// Parts of the run that were left out. Each text names a part and the reason.
     pub skipped: Vec<String>,
-    /// Ratios that the project has bounds for.
+    /// Ratios for which the project has bounds.
     pub ratios: Ratios,
-    /// Figures of each attack.
+    /// Figures of each attack, in the order in which the attacks were run.
     pub attacks: Vec<AttackFigures>,
 }
 
-/// The worst figures of all attacks.
+/// The worst figures over all attacks.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Ratios {
-    /// Largest ratio of the client's median latency (p50) during an attack to that during the
-    /// control.
-    pub worst_p50: f64,
-    /// Largest ratio of the 99th percentile of the client's latency (p99) during an attack to that
+    /// Largest ratio of the well-behaved client's median latency (p50) during an attack to its p50
     /// during the control.
+    pub worst_p50: f64,
+    /// Largest ratio of the 99th percentile of the well-behaved client's latency (p99) during an
+    /// attack to its p99 during the control.
     pub worst_p99: f64,
-    /// Number of the client's calls without a right answer during all attacks.
+    /// Number of the well-behaved client's calls during all attacks that did not get the right
+    /// answer.
     pub lost: u32,
-    /// Largest resident memory of the host during any attack, in MiB.
+    /// Peak resident memory of the host over all attacks, in MiB.
     pub peak_mib: f64,
 }
 
@@ -67,45 +68,48 @@ pub struct Ratios {
 pub struct AttackFigures {
     /// Name of the attack.
     pub name: &'static str,
-    /// One line that describes the attack.
+    /// Description of the attack in one line.
     pub about: &'static str,
-    /// Median latency (p50) of the client during the attack divided by that during the control: the
-    /// median over all turns.
+    /// Median latency (p50) of the well-behaved client during the attack divided by its p50 during
+    /// the control: the median over all turns.
     pub p50: f64,
-    /// 99th percentile of the client's latency (p99) during the attack divided by that during the
-    /// control: the median over all turns.
+    /// 99th percentile of the well-behaved client's latency (p99) during the attack divided by its
+    /// p99 during the control: the median over all turns.
     pub p99: f64,
-    /// Median latency (p50) of the client during the attack in each turn, in milliseconds.
-    pub p50_ms: Spread,
-    /// 99th percentile of the client's latency (p99) during the attack in each turn, in
+    /// Median latency (p50) of the well-behaved client during the attack in each turn, in
     /// milliseconds.
+    pub p50_ms: Spread,
+    /// 99th percentile of the well-behaved client's latency (p99) during the attack in each turn,
+    /// in milliseconds.
     pub p99_ms: Spread,
-    /// Median latency (p50) of the client during the control in each turn, in milliseconds. `None`
-    /// if the host ended before any control.
-    pub control_p50_ms: Option<Spread>,
-    /// 99th percentile of the client's latency (p99) during the control in each turn, in
+    /// Median latency (p50) of the well-behaved client during the control in each turn, in
     /// milliseconds. `None` if the host ended before any control.
+    pub control_p50_ms: Option<Spread>,
+    /// 99th percentile of the well-behaved client's latency (p99) during the control in each turn,
+    /// in milliseconds. `None` if the host ended before any control.
     pub control_p99_ms: Option<Spread>,
-    /// Number of the client's calls during the attack.
+    /// Number of the well-behaved client's calls during the attack.
     pub calls: usize,
-    /// Number of the client's calls without a right answer during the attack.
+    /// Number of the well-behaved client's calls during the attack that did not get the right
+    /// answer.
     pub lost: u32,
-    /// Number of the client's calls without a right answer during the control.
+    /// Number of the well-behaved client's calls during the control that did not get the right
+    /// answer.
     pub control_lost: u32,
-    /// Problem of the client's first call without a right answer during the attack. `None` if every
-    /// call got the right answer.
+    /// Problem of the well-behaved client's first call during the attack that did not get the right
+    /// answer. `None` if every call got the right answer.
     pub first_loss: Option<String>,
     /// Resident memory of the host before the attack, in MiB.
     pub idle_mib: f64,
-    /// Largest resident memory of the host from its start to the last turn, in MiB.
+    /// Peak resident memory of the host from its start to the last turn, in MiB.
     pub peak_mib: f64,
-    /// Largest resident memory of the host divided by its resident memory before the attack.
+    /// Peak resident memory of the host divided by its resident memory before the attack.
     pub peak_over_idle: f64,
     /// Resident memory of the host after the last turn, in MiB.
     pub after_mib: f64,
-    /// Counters of the kernel for the container of the host. `None` if there was no container.
+    /// Counters of the kernel for the host's container. `None` if there was no container.
     pub container: Option<Container>,
-    /// True if the host ended, or the kernel killed a process of the container.
+    /// True if the host ended, or if the kernel killed a process of the container.
     pub killed: bool,
     /// Counters of the attacker in the last turn.
     pub attacker: Deeds,
@@ -113,7 +117,8 @@ pub struct AttackFigures {
 
 impl AttackFigures {
     /// Summarises the turns of an attack. `idle` is the memory of the host before the attack, and
-    /// `after` that after the last turn.
+    /// `after` is its memory after the last turn. `container` has the counters of the host's
+    /// container, if there was one. `has_ended` is true if the host has ended.
     pub fn of(
         attack: &Attack,
         turns: &[Turn],
@@ -184,8 +189,8 @@ impl AttackFigures {
 }
 
 impl Figures {
-    /// Summarises all attacks, and picks the worst figures. `uncontained` is the error with which
-    /// the host ran without a container, if it did.
+    /// Summarises the figures of all attacks, and finds the worst figures. `uncontained` is the
+    /// reason why the host ran without a container, or `None` if it ran in one.
     pub fn of(
         rounds: u32,
         round_seconds: f64,

@@ -18,7 +18,7 @@ use super::stage::{REDIS_VARIABLE, Stage};
 use crate::bench::client;
 use crate::bench::server::free_port;
 
-/// Time after its start within which the host must answer.
+/// Maximum time from the start of the host to its first answer.
 const READY: Duration = Duration::from_secs(60);
 /// Pause between two attempts to get an answer from a host that starts.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -37,18 +37,18 @@ pub struct Setting {
 pub struct Memory {
     /// Resident memory of the host at this moment, in MiB.
     pub now_mib: f64,
-    /// Largest resident memory of the host since its start, in MiB.
+    /// Peak resident memory of the host since its start, in MiB.
     pub peak_mib: f64,
 }
 
 /// Counters of the kernel for the container in which the host runs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Container {
-    /// Largest memory of the container so far, in MiB: processes, sockets and file pages. `None` if
-    /// the kernel does not report it.
+    /// Peak memory of the container in MiB: processes, sockets and file pages. `None` if the kernel
+    /// does not report it.
     pub peak_mib: Option<f64>,
-    /// Number of processes that the kernel killed because the container was full. `None` if the
-    /// kernel does not report it.
+    /// Number of processes that the kernel killed because the container had reached its memory
+    /// limit. `None` if the kernel does not report the number.
     pub killed: Option<u64>,
 }
 
@@ -56,14 +56,16 @@ pub struct Container {
 pub struct Guarded {
     child: Child,
     cage: Option<Cage>,
-    /// Standard output of the host, kept open and never read. `None` if the output is thrown away.
+    /// Standard output of the host, which is kept open and never read. `None` if the output is
+    /// discarded.
     _unread: Option<ChildStdout>,
     /// Address on which the host listens.
     pub address: SocketAddr,
 }
 
 impl Guarded {
-    /// Starts the host, in a container if `is_contained`, and waits for a correct answer.
+    /// Starts the host and waits for a correct answer. The host runs in a container if
+    /// `is_contained` is true.
     pub fn start(stage: &Stage, setting: Setting, is_contained: bool) -> Result<Self, Failure> {
         let why =
             |problem| Failure::other(format!("the container: {problem}"), "run the command again");
@@ -134,19 +136,19 @@ impl Guarded {
         ))
     }
 
-    /// Returns true if the host's process has ended, which it never should.
+    /// Returns true if the host's process has ended, which should never happen.
     pub fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Returns the resident memory of the host, or zero if the process has ended.
+    /// Returns the resident memory of the host. It is zero if the process has ended.
     pub fn memory(&self) -> Memory {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
             .unwrap_or_default();
         memory(&status)
     }
 
-    /// Returns the kernel's counters for the container of the host. `None` if there is no
+    /// Returns the kernel's counters for the host's container. Returns `None` if there is no
     /// container.
     pub fn container(&self) -> Option<Container> {
         let cage = self.cage.as_ref()?;

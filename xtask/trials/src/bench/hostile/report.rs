@@ -70,7 +70,7 @@ pub fn table(figures: &Figures) -> String {
     text
 }
 
-/// Formats a ratio for the table. The ratio of a host that has ended is shown as infinite.
+/// Formats a ratio for the table. The ratio of a host that has ended is shown as infinity.
 fn shown(ratio: f64) -> String {
     if ratio < 1e6 {
         format!("{ratio:.2}")

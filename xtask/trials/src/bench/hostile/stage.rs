@@ -17,39 +17,39 @@ use scorebox_workspace::workspace::{self, GUEST_TARGET};
 
 use crate::bench::redis::Store;
 
-/// Environment variable that gives the host the URL of Redis.
+/// Name of the environment variable with the URL of Redis, for the host.
 pub const REDIS_VARIABLE: &str = "SCOREBOX_REDIS_URL";
 
-/// Section of the scorer's manifest with limits that an operator would set for a container of 512
-/// MiB.
+/// Section of the scorer's manifest with limits for a container of 512 MiB, as an operator would
+/// set them.
 ///
-/// All instances together fit in the container, and a call ends after a second.
+/// All instances together fit into the container, and a call ends after a second at most.
 const LIMITS: &str = "[limits]\nmemory = \"24MiB\"\ndeadline = \"1s\"\n";
 
-/// Sections of the scorer's manifest that give the host a prediction cache. The cache keeps no
-/// answers in memory, so each hit asks Redis.
+/// Sections of the scorer's manifest that give the host a prediction cache. The host keeps no
+/// answers in its own memory, so each hit is a request to Redis.
 const CACHE: &str = "[stores.default]\n[prediction_cache]\nmemory = \"0\"\nclaim = \"1s\"\n";
 
-/// Name of the test program that misbehaves as a request says.
+/// Name of the test scorer that misbehaves as a request asks for.
 const SCORER: &str = "hostile";
 
-/// Programs and folders that the attacks need.
+/// Programs and folders that are needed to attack a host.
 pub struct Stage {
-    /// Folder for logs and app folders.
+    /// Path of the folder for logs and app folders.
     pub folder: PathBuf,
     /// Path of the host program.
     pub host: PathBuf,
-    /// App folder of the test scorer without a prediction cache.
+    /// Path of the app folder of the test scorer without a prediction cache.
     pub app: PathBuf,
-    /// App folder of the test scorer with a prediction cache.
+    /// Path of the app folder of the test scorer with a prediction cache.
     pub cached: PathBuf,
     /// A running Redis server for the prediction cache.
     pub redis: Store,
 }
 
 impl Stage {
-    /// Builds the test scorer and, unless the path of a host program is given, the image's host.
-    /// Starts the Redis server whose program is `redis`.
+    /// Builds the test scorer and, if `host` is `None`, the image's host. Starts a Redis server.
+    /// `host` and `redis` are the paths of the host program and of the Redis program.
     pub fn prepare(host: Option<&Path>, redis: &Path) -> Result<Self, Failure> {
         let folder = workspace::target().join("bench-hostile");
         std::fs::create_dir_all(&folder)

@@ -19,21 +19,21 @@ use crate::bench::client;
 
 /// Number of calls that the well-behaved client makes per second.
 pub const RATE: u32 = 200;
-/// Number of connections of the well-behaved client, each with a thread. This is also the maximum
-/// number of its calls that are under way at a time.
+/// Number of connections of the well-behaved client, each with its own thread. This is also the
+/// maximum number of its simultaneous calls.
 const CONNECTIONS: usize = 16;
-/// Time that a call may take, including the time to connect, until it counts as lost.
+/// Maximum time of a call, including the time to connect. A call that takes longer counts as lost.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Number of the client's next question. No question is asked twice, so that a cache cannot answer
-/// it.
+/// Number of the next question of the well-behaved client. No question is asked twice, so that no
+/// answer comes from a cache.
 static NEXT_QUESTION: AtomicU64 = AtomicU64::new(1);
 
 /// Results of the well-behaved client's calls in one turn.
 #[derive(Debug, Clone, Default)]
 pub struct Steady {
-    /// Latencies of all calls in milliseconds, sorted. A lost call counts with the time after which
-    /// calls are given up, or with its own time if that is longer.
+    /// Latencies of all calls in milliseconds, sorted. A lost call counts with `PATIENCE`, or with
+    /// its own latency if this is longer.
     pub latencies_ms: Vec<f64>,
     /// Number of calls that did not get the right answer.
     pub lost: u32,
@@ -43,8 +43,8 @@ pub struct Steady {
 }
 
 impl Steady {
-    /// Returns the latency in milliseconds within which this share of the calls ended, e.g. 0.99
-    /// for the 99th percentile. Returns NaN if there are no calls.
+    /// Returns the latency in milliseconds within which the given share of the calls ended. For
+    /// example, a share of 0.99 gives the 99th percentile. Returns NaN if there are no calls.
     pub fn percentile_ms(&self, share: f64) -> f64 {
         let last = self.latencies_ms.len().saturating_sub(1);
         let index = (self.latencies_ms.len() as f64 * share).ceil() as usize;
@@ -55,7 +55,8 @@ impl Steady {
     }
 }
 
-/// Sends [`RATE`] calls per second to the host for the given time, and waits for all answers.
+/// Makes [`RATE`] calls per second to the host for the given time, waits for all answers, and
+/// returns the results.
 pub fn measure(address: SocketAddr, time: Duration) -> Steady {
     let calls = (time.as_secs_f64() * f64::from(RATE)).ceil().max(1.0) as u32;
     let turn = Schedule {
@@ -88,7 +89,7 @@ struct Schedule {
 
 impl Schedule {
     /// Makes calls on one connection, each at its scheduled time, until all calls of the schedule
-    /// are made.
+    /// are made. Adds the results of the calls to `seen`.
     fn run(&self, seen: &Mutex<Steady>) {
         let mut connection = connect(self.address).ok();
         loop {
@@ -131,8 +132,8 @@ impl Schedule {
     }
 }
 
-/// Makes one call on the open connection, or on a new one, and checks the answer. If the connection
-/// fails or the host closes it, the next call opens a new one.
+/// Asks the question with the number `question` on the open connection, or on a new one, and checks
+/// the answer. If the connection fails or the host closes it, `connection` is `None` afterwards.
 fn call(address: SocketAddr, connection: &mut Option<TcpStream>, question: u64) -> io::Result<()> {
     let stream = match connection.take() {
         Some(stream) => stream,
@@ -152,8 +153,8 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends a question and checks the answer. Returns false if the host closes the connection after
-/// the answer.
+/// Sends the question with the number `question` on a connection and checks the answer. Returns
+/// true if the connection can be used for another question, and false if the host closes it.
 fn exchange(mut stream: &TcpStream, question: u64) -> io::Result<bool> {
     stream.write_all(&client::request(&format!(
         r#"{{"do":"score","x":{question}}}"#

@@ -7,14 +7,14 @@ use serde::Serialize;
 
 use crate::bench::figures::{Measured, OverCeiling, Round, Spread, summed};
 
-/// Kinds of server that `bench redis` measures.
+/// Kind of server that `bench redis` measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The image's host with a prediction cache in Redis.
     Scorebox,
-    /// The native reference program, which keeps its answers in the same Redis without the host and
-    /// without a sandbox.
+    /// The native reference program, which keeps its answers in the same Redis but does not have a
+    /// sandbox.
     Ceiling,
 }
 
@@ -28,18 +28,18 @@ impl Kind {
     }
 }
 
-/// Source of the answers of a server that keeps its answers in Redis.
+/// Source from which a server takes its answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Path {
-    /// An answer that was read from Redis.
+    /// The answer is read from Redis.
     Hit,
-    /// An answer from the memory of the server's own process.
+    /// The answer comes from the memory of the server's own process.
     ///
-    /// The native reference program does not keep answers in memory, so its hits in Redis are the
-    /// comparison.
+    /// The native reference program does not keep answers in memory. For the comparison, its
+    /// answers from Redis are used.
     HitInMemory,
-    /// An answer that was computed, and then stored in Redis in the background.
+    /// The answer is computed, and then stored in Redis in the background.
     Miss,
 }
 
@@ -53,8 +53,8 @@ impl Path {
         }
     }
 
-    /// Returns the source of the native reference program's answers that are compared with the
-    /// host's answers from this source.
+    /// Returns the source of the native reference program's answers with which the host's answers
+    /// from this source are compared.
     fn of_ceiling(self) -> Self {
         match self {
             Self::Hit | Self::HitInMemory => Self::Hit,
@@ -63,11 +63,10 @@ impl Path {
     }
 }
 
-/// A server that is measured, and the source of its answers.
+/// A turn of the benchmark: the source of the answers, and the kind of the server that is measured.
 pub type Turn = (Path, Kind);
 
-/// Every pair of a source of answers and a server that is measured, in the order in which they are
-/// shown.
+/// All turns of a round, in the order of the tables.
 pub const TURNS: [Turn; 5] = [
     (Path::Hit, Kind::Scorebox),
     (Path::Hit, Kind::Ceiling),
@@ -76,10 +75,10 @@ pub const TURNS: [Turn; 5] = [
     (Path::Miss, Kind::Ceiling),
 ];
 
-/// Figures of one turn in one round: one server with answers from one source.
+/// Figures of one turn in one round of the benchmark: one server with answers from one source.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
-    /// Server that was measured, and the source of its answers.
+    /// Source of the answers, and kind of the server that was measured.
     pub turn: Turn,
     /// Number of the round, counted from 0.
     pub round: u32,
@@ -87,22 +86,22 @@ pub struct Sample {
     pub measured: Measured<f64>,
 }
 
-/// Figures of one server with answers from one source, over all rounds.
+/// Figures of one server with answers from one source, over all rounds of the benchmark.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Row {
-    /// Source of the answers.
+    /// Source of the server's answers.
     pub path: Path,
-    /// Server that answered.
+    /// Kind of the server that was measured.
     pub kind: Kind,
-    /// Median, smallest and largest value of each figure over all rounds.
+    /// Median, smallest and largest value of each figure, over all rounds.
     #[serde(flatten)]
     pub measured: Measured<Spread>,
     /// Ratios of the server's figures to those of the native reference program. Each round is
-    /// compared with the reference program's round of the same number.
+    /// compared with the round of the reference program that has the same number.
     pub over_ceiling: OverCeiling,
 }
 
-/// Summarises the samples of all rounds in one row for each server and each source of answers.
+/// Summarises the samples of all rounds, with one row for each server and each source of answers.
 pub fn rows(samples: &[Sample]) -> Vec<Row> {
     let of = |turn: Turn| -> Vec<Round> {
         let of = samples.iter().filter(|sample| sample.turn == turn);
@@ -130,16 +129,16 @@ fn over_ceiling(rows: &[Row], path: Path) -> Option<&OverCeiling> {
 /// Ratios of the host's CPU time per request to that of the native reference program.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CpuRatios {
-    /// Host's CPU time per request divided by the native reference program's if Redis has the
-    /// answer. `None` if it was not measured.
+    /// CPU time per request of the host divided by that of the native reference program, if Redis
+    /// has the answers. `None` if the ratio was not measured.
     pub cpu_hit: Option<f64>,
-    /// Host's CPU time per request divided by the native reference program's if Redis does not have
-    /// the answer. `None` if it was not measured.
+    /// CPU time per request of the host divided by that of the native reference program, if Redis
+    /// does not have the answers. `None` if the ratio was not measured.
     pub cpu_miss: Option<f64>,
 }
 
 impl CpuRatios {
-    /// Picks the ratios of CPU time from the rows.
+    /// Returns the ratios of CPU time in the rows.
     pub fn of(rows: &[Row]) -> Self {
         let cpu = |path| over_ceiling(rows, path).map(|over| over.cpu);
         Self {
@@ -152,19 +151,19 @@ impl CpuRatios {
 /// Ratios of the host's median latency (p50) to that of the native reference program.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct P50Ratios {
-    /// Host's p50 divided by the native reference program's if both answer from Redis. `None` if it
-    /// was not measured.
+    /// p50 of the host divided by that of the native reference program, if both answer from Redis.
+    /// `None` if the ratio was not measured.
     pub hit: Option<f64>,
-    /// Host's p50 divided by the native reference program's if the host answers from its memory and
-    /// the reference program from Redis. `None` if it was not measured.
+    /// p50 of the host divided by that of the native reference program, if the host answers from
+    /// its memory and the reference program from Redis. `None` if the ratio was not measured.
     pub hit_in_memory: Option<f64>,
-    /// Host's p50 divided by the native reference program's if both compute the answer. `None` if
-    /// it was not measured.
+    /// p50 of the host divided by that of the native reference program, if both compute the
+    /// answers. `None` if the ratio was not measured.
     pub miss: Option<f64>,
 }
 
 impl P50Ratios {
-    /// Picks the ratios of p50 from the rows.
+    /// Returns the ratios of the median latency (p50) in the rows.
     pub fn of(rows: &[Row]) -> Self {
         let p50 = |path| over_ceiling(rows, path).map(|over| over.p50);
         Self {
@@ -182,15 +181,15 @@ pub struct Figures {
     pub cores: usize,
     /// Number of connections that the load generator kept busy.
     pub connections: u16,
-    /// Number of different questions that are asked for hits. The servers have answered them
-    /// before.
+    /// Number of different questions that are asked for answers from Redis. The servers have
+    /// answered them before.
     pub known_questions: usize,
-    /// Number of rounds of each load.
+    /// Number of rounds of each load in the benchmark.
     pub rounds: u32,
     /// Length of a round, in seconds.
     pub round_seconds: f64,
-    /// Ratios of CPU time per request that the project has bounds for, measured with all cores kept
-    /// awake.
+    /// Ratios of CPU time per request for which the project has bounds, measured with all cores
+    /// kept awake.
     pub ratios: CpuRatios,
     /// Ratios of CPU time per request, measured while idle cores may sleep.
     pub cpu_ratios_cores_may_sleep: CpuRatios,
@@ -198,10 +197,10 @@ pub struct Figures {
     /// cores awake costs latency.
     pub p50_over_ceiling: P50Ratios,
     /// Figures of each server for each source of answers, measured while idle cores may sleep. The
-    /// rows are sorted by the source and then by the server.
+    /// rows are sorted by source and then by server.
     pub load: Vec<Row>,
     /// Figures of each server for each source of answers, measured with all cores kept awake. The
-    /// rows are sorted by the source and then by the server.
+    /// rows are sorted by source and then by server.
     pub load_cores_awake: Vec<Row>,
 }
 

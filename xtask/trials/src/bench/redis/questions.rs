@@ -17,29 +17,29 @@ use crate::bench::client;
 use crate::bench::load::{LoadGenerator, lua_text};
 use crate::bench::server::Server;
 
-/// Beginning of the JSON of every digit in the sample. The pixels in this beginning are white in
-/// every digit, and are changed to make unknown questions.
+/// Start of the JSON of every digit in the sample. Its pixels are white in every digit, and are
+/// changed to make unknown questions.
 const CORNER: &str = r#"{"data":[[0.0,0.0,0.0,0.0,0.0,"#;
 
-/// Maximum number of times that the known questions are asked until a server has kept every answer.
-/// One time may not be enough, because answers are stored in the background.
+/// Maximum number of times that all known questions are asked until a server has stored every
+/// answer. Once may not be enough, because answers are stored in the background.
 const TRIES: u32 = 20;
 
 /// Known and unknown questions for a server with a prediction cache, with the scripts of wrk that
-/// ask them.
+/// ask the questions.
 pub struct Questions {
     known: Vec<Question>,
     known_load: LoadGenerator,
     wrk: PathBuf,
     script: PathBuf,
-    /// Number of series of unknown questions so far. Each series has a number of its own, so no
+    /// Number of series of unknown questions that were asked. Each series has its own number, so no
     /// question is ever repeated.
     series: Cell<u32>,
 }
 
 impl Questions {
-    /// Reads the digits of the sample, and writes the scripts of wrk that ask questions to a
-    /// folder.
+    /// Reads the digits of the sample, and writes the scripts of wrk for the questions to a folder.
+    /// `wrk` is the path of wrk.
     pub fn read(wrk: &Path, folder: &Path) -> Result<Self, Failure> {
         let known = Question::all()?;
         let bodies: Vec<&str> = known
@@ -63,13 +63,13 @@ impl Questions {
         self.known.len()
     }
 
-    /// Returns the load generator that asks all known questions, one after the other.
+    /// Returns a load generator that asks all known questions, one after the other.
     pub fn known_load(&self) -> &LoadGenerator {
         &self.known_load
     }
 
     /// Asks a server all known questions until every answer comes from its cache. Fails if an
-    /// answer is wrong, or if the server does not keep all of them.
+    /// answer is wrong, or if the server does not cache all answers.
     pub fn teach(&self, server: &Server) -> Result<(), Failure> {
         let mut hits = 0;
         for _ in 0..TRIES {
@@ -92,10 +92,9 @@ impl Questions {
         )))
     }
 
-    /// Asks a server a question that was never asked, and checks that the server computes the
-    /// answer.
+    /// Asks a server an unknown question, and fails unless the server computes the answer.
     ///
-    /// Returns a load generator that goes on with further unknown questions.
+    /// Returns a load generator that asks further unknown questions.
     pub fn unknown_load(&self, server: &Server) -> Result<LoadGenerator, Failure> {
         let series = self.series.get() + 1;
         self.series.set(series);
@@ -123,8 +122,8 @@ impl Questions {
     }
 }
 
-/// Returns the beginning of the JSON of an unknown question. `series` is the number of its series,
-/// and `pixels` are three values that tell the questions of a series apart.
+/// Returns the start of the JSON of an unknown question. `series` is the number of the question's
+/// series, and `pixels` are three pixels that differ between the questions of a series.
 fn corner(series: u32, pixels: &str) -> String {
     format!(
         r#"{{"data":[[0.{:03},0.{:03},{pixels},"#,
@@ -133,8 +132,8 @@ fn corner(series: u32, pixels: &str) -> String {
     )
 }
 
-/// Returns a Lua script for wrk that builds a request for each body once, and then sends all of the
-/// requests again and again.
+/// Returns a Lua script for wrk that builds a request for each body once, and sends all requests
+/// again and again.
 fn asking_in_turns(bodies: &[&str]) -> String {
     let mut lua = "local bodies = {\n".to_owned();
     for body in bodies {
@@ -153,8 +152,9 @@ end
 "
 }
 
-/// Returns a Lua script for wrk that sends a new question of a series in each request. The
-/// questions are made from a counter, and all requests have the same length.
+/// Returns a Lua script for wrk that sends a new question of the series `series` in each request.
+/// The questions are made from a counter, and all requests have the same length. `rest` is the JSON
+/// after the start that differs.
 ///
 /// Only the first request is made with wrk's own function, which is slow.
 fn asking_anew(series: u32, rest: &str) -> String {

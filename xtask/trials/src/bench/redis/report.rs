@@ -9,7 +9,8 @@ use scorebox_workspace::failure::Failure;
 use super::figures::{Figures, Row};
 use crate::bench::report::{columns, heading, ratio, write};
 
-/// Writes the figures of `cargo xtask bench redis` to standard output.
+/// Writes the figures of `cargo xtask bench redis` to standard output, as JSON if `json` is true,
+/// or else as a table.
 pub fn print(figures: &Figures, json: bool) -> Result<(), Failure> {
     write(figures, (!json).then(|| table(figures)))
 }

@@ -18,17 +18,17 @@ use scorebox_workspace::workspace::shown;
 
 use crate::bench::server::free_port;
 
-/// Name of the Redis program, and of the Debian package that installs the program.
+/// Name of the Redis program, and of the Debian package that contains it.
 const PROGRAM: &str = "redis-server";
 
-/// Time after its start within which the Redis server must answer. It is also the timeout of a
-/// single answer.
+/// Maximum time from the start of the Redis server to its first answer. It is also the timeout for
+/// each answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Pause between two commands while the benchmark waits for the Redis server.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Finds the program redis-server. Fails if it is not installed.
+/// Returns the path of the program redis-server. Fails if it is not installed.
 pub fn find() -> Result<PathBuf, Failure> {
     tools::find(PROGRAM).ok_or_else(|| {
         Failure::toolchain(
@@ -65,13 +65,13 @@ pub struct Store {
 }
 
 impl Store {
-    /// Starts a Redis server that writes nothing but its log to the disk, and waits until the
-    /// server answers.
+    /// Starts a Redis server on a free port, and waits until it answers. `program` is the path of
+    /// the Redis program. The server writes only its log to the disk, in the folder `folder`.
     pub fn start(program: &Path, folder: &Path) -> Result<Self, Failure> {
         Self::start_on(free_port()?, program, folder)
     }
 
-    /// Kills the Redis server and starts it again, empty, on the same port.
+    /// Kills the Redis server, and starts an empty one on the same port.
     pub fn restart(&mut self) -> Result<(), Failure> {
         // A server that has ended cannot be killed, and does not need to be.
         let _ = self.child.kill();
@@ -129,12 +129,12 @@ impl Store {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Deletes every key of the Redis server.
+    /// Deletes all keys of the Redis server.
     pub fn empty(&self) -> Result<(), Failure> {
         self.ask("FLUSHALL").map(drop)
     }
 
-    /// Waits until the counters of the Redis server do not change any more, and returns them.
+    /// Waits until the counters of the Redis server no longer change, and returns the counters.
     pub fn settled(&self) -> Result<Counts, Failure> {
         let started = Instant::now();
         let mut counts = self.counts()?;
@@ -189,7 +189,8 @@ fn ask(port: u16, command: &str) -> io::Result<String> {
     read(BufReader::new(stream))
 }
 
-/// Reads one answer in the protocol of Redis: a single line or a text with a length.
+/// Reads one answer in the protocol of Redis, which is a single line or a text with a length, and
+/// returns its text.
 fn read(mut answer: impl io::BufRead) -> io::Result<String> {
     let broken =
         |text: &str| io::Error::new(io::ErrorKind::InvalidData, format!("it answered `{text}`"));

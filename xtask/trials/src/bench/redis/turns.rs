@@ -18,14 +18,14 @@ use crate::bench::server::{Program, Server};
 use crate::bench::stage::RedisStage;
 use crate::bench::throughput::{WARM_UP, under_load};
 
-/// Time after the end of a load within which the last answer of the load must be stored in Redis.
+/// Maximum time from the end of a load until the last answer of the load is stored in Redis.
 const WRITING: Duration = Duration::from_secs(20);
 
-/// Number of loads in a round: one for each pair of a server and a source of answers.
+/// Number of loads in a round: one for each turn of a server with one source of answers.
 pub const IN_A_ROUND: u32 = TURNS.len() as u32;
 
-/// The servers that are measured. All of them run from the start, and all but the one whose turn it
-/// is are idle.
+/// The servers that are measured. All of them run from the start, and only one of them is loaded at
+/// a time.
 pub struct Servers {
     store: Server,
     memory: Server,
@@ -33,7 +33,7 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Starts the servers, and checks one answer of each against scikit-learn's.
+    /// Starts the servers, and checks one answer of each server against scikit-learn's answer.
     pub fn start(stage: &RedisStage) -> Result<Self, Failure> {
         let question = Question::read()?;
         let start = |program: &Program| {
@@ -58,11 +58,12 @@ impl Servers {
     }
 }
 
-/// Everything that is needed to measure the servers in turns, and the length of a turn.
+/// Everything that is needed to measure the servers in turns. In a turn, one server is loaded with
+/// answers from one source.
 pub struct Turns<'a> {
     /// Servers that are measured.
     pub servers: &'a Servers,
-    /// Redis server in which all servers keep their answers.
+    /// Redis server in which all servers store their answers.
     pub store: &'a Store,
     /// Questions that the servers are asked.
     pub questions: &'a Questions,
@@ -71,7 +72,8 @@ pub struct Turns<'a> {
 }
 
 impl Turns<'_> {
-    /// Measures every server with every source of answers in every round.
+    /// Measures every server with every source of answers in each of `rounds` rounds. Returns one
+    /// sample for each turn.
     pub fn measure(&self, rounds: u32, progress: &mut Progress) -> Result<Vec<Sample>, Failure> {
         for turn in TURNS {
             self.take(turn, WARM_UP)?;
@@ -147,8 +149,8 @@ impl Turns<'_> {
 }
 
 /// Returns a message if the counters of Redis show that the answers of a load did not come from the
-/// source `path`. The counters are those of the load alone, and `answers` is the number of its
-/// answers.
+/// source `path`, and `None` otherwise. The counters are those of the load alone, and `answers` is
+/// the number of its answers.
 fn refute(path: Path, Counts { hits, misses, keys }: Counts, answers: u64) -> Option<String> {
     // A request that is under way at the end is counted by Redis alone.
     let of_answers = answers..=answers + u64::from(CPU_CONNECTIONS);

@@ -143,7 +143,8 @@ fn what_is_no_array_of_numbers_is_refused() {
     check(&file([2, 0], &"(".repeat(9000)), "has a header that is not");
 }
 
-/// Checks that the bytes are read as a header that is within its bounds, or refused in a short line.
+/// Panics unless the bytes are parsed as a header that is within its limits, or are refused with a
+/// short message without deceptive characters.
 fn keeps_the_rules(bytes: &[u8]) {
     let mut rest = bytes;
     match Header::read(&mut rest) {

@@ -35,28 +35,28 @@ pub struct Target {
 
 /// One connection of an attack to the host.
 pub struct Connection {
-    /// Half of the connection that reads, with a buffer for answers that arrive together.
+    /// Read half of the connection, with a buffer for answers that arrive together.
     pub reader: BufReader<OwnedReadHalf>,
-    /// Half of the connection that writes.
+    /// Write half of the connection.
     pub writer: OwnedWriteHalf,
 }
 
-/// The parts of an HTTP answer that an attack needs.
+/// The parts of an HTTP response that an attack needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
     /// Status code of the answer.
     pub status: u16,
     /// True if the connection can be used for another request.
     ///
-    /// False if the server closes the connection after this answer, or answered before it had the
-    /// whole request.
+    /// False if the server closes the connection after this answer, or answered before it had
+    /// received the whole request.
     pub goes_on: bool,
 }
 
 impl Target {
-    /// Opens a connection to the host. `index` is the number of the connection, which decides its
-    /// source address. `receive_buffer` is the size of the socket's receive buffer in bytes, and
-    /// `None` leaves the size to the kernel.
+    /// Opens a connection to the host. `index` is the number of the connection, which determines
+    /// its source address. `receive_buffer` is the size of the socket's receive buffer in bytes. If
+    /// `receive_buffer` is `None`, the kernel chooses the size.
     pub async fn connect(&self, index: u16, receive_buffer: Option<u32>) -> io::Result<Connection> {
         let socket = TcpSocket::new_v4()?;
         if let Some(bytes) = receive_buffer {
@@ -77,7 +77,7 @@ impl Target {
 }
 
 impl Connection {
-    /// Sends a request and reads its answer, which may come before the whole request was sent.
+    /// Sends a request and reads the answer, which may arrive before the whole request was sent.
     pub async fn ask(&mut self, request: &[u8]) -> io::Result<Answer> {
         let Self { reader, writer } = self;
         let mut reading = std::pin::pin!(read_answer(reader));
@@ -90,8 +90,8 @@ impl Connection {
         reading.await
     }
 
-    /// Sends bytes and returns `None`. If the server answers before all bytes are sent, returns the
-    /// answer. Fails if the server closes the connection first.
+    /// Sends bytes. Returns the answer if the server answers before all bytes are sent, and `None`
+    /// otherwise. Fails if the server closes the connection first.
     pub async fn send(&mut self, bytes: &[u8]) -> io::Result<Option<Answer>> {
         let Self { reader, writer } = self;
         tokio::select! {
@@ -102,7 +102,7 @@ impl Connection {
     }
 
     /// Sends `byte` again and again, with a pause of `period` before each, until the server
-    /// answers. Fails if the server closes the connection.
+    /// answers. Returns the answer. Fails if the server closes the connection.
     pub async fn trickle(&mut self, byte: u8, period: Duration) -> io::Result<Answer> {
         let Self { reader, writer } = self;
         let mut reading = std::pin::pin!(read_answer(reader));
@@ -116,7 +116,7 @@ impl Connection {
     }
 }
 
-/// Reads one HTTP answer and drops its body.
+/// Reads one HTTP response and drops its body.
 pub async fn read_answer(reader: &mut BufReader<OwnedReadHalf>) -> io::Result<Answer> {
     let broken = || io::Error::from(io::ErrorKind::InvalidData);
     let mut line = String::new();
@@ -150,14 +150,14 @@ pub async fn read_answer(reader: &mut BufReader<OwnedReadHalf>) -> io::Result<An
     }
 }
 
-/// Returns the bytes of an HTTP request that asks the host to score `body`.
+/// Returns the bytes of an HTTP request that asks the host to score the JSON body `body`.
 pub fn request(body: &str) -> Vec<u8> {
     let mut bytes = head(body.len());
     bytes.extend_from_slice(body.as_bytes());
     bytes
 }
 
-/// Returns the head of an HTTP request to score a body of `length` bytes.
+/// Returns the head of an HTTP request that asks the host to score a JSON body of `length` bytes.
 pub fn head(length: usize) -> Vec<u8> {
     let head = "POST /score HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n";
     format!("{head}content-length: {length}\r\n\r\n").into_bytes()

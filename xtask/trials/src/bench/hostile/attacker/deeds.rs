@@ -16,17 +16,17 @@ use crate::bench::hostile::attacks::{Attack, Deed};
 /// Pause after a connection was closed or refused before the attack opens a new one.
 const REOPEN: Duration = Duration::from_millis(20);
 
-/// Size of the body that the header of a slow request announces, in bytes.
+/// Size of the body that the head of a request with a slow body states, in bytes.
 const BODY_BYTES: usize = 8_000_000;
 /// Number of bytes of a slow body that are sent at once.
 const SENT_BYTES: usize = 7_900_000;
-/// Time between two bytes of the rest of a slow body, which is sent a byte at a time.
+/// Time between two bytes of the rest of a slow body, which is sent one byte at a time.
 const BODY_PERIOD: Duration = Duration::from_millis(100);
 /// Time between two bytes of a slow header.
 const HEADER_PERIOD: Duration = Duration::from_millis(250);
 
-/// Time between two waves of a stampede. In each wave all connections send the same request at
-/// once.
+/// Time between two waves of a stampede. In each wave, all connections send the same request at the
+/// same moment.
 const WAVE: Duration = Duration::from_millis(250);
 
 /// Request body that asks for a large answer, which the attack never reads.
@@ -36,14 +36,14 @@ const RECEIVE_BUFFER: u32 = 4096;
 /// Time between two requests whose answers are never read.
 const UNREAD_PERIOD: Duration = Duration::from_millis(300);
 
-/// Time between sending a request and closing its connection, for an attack that opens one
-/// connection after the other.
+/// Time between sending a request and closing its connection, for an attack that opens and closes
+/// connections one after the other.
 const CHURN_PERIOD: Duration = Duration::from_millis(10);
 /// Pause between two bursts of pipelined requests.
 const BURST_PERIOD: Duration = Duration::from_millis(100);
 
-/// The behaviour of each connection of an attack, with the bytes that it sends. The bytes are built
-/// once for all connections.
+/// Behaviour of each connection of an attack, with the bytes that the connection sends. The bytes
+/// are built once for all connections.
 #[derive(Clone)]
 pub struct Script {
     deed: Deed,
@@ -52,7 +52,7 @@ pub struct Script {
 }
 
 impl Script {
-    /// Builds the bytes that the connections of an attack send.
+    /// Returns the script of an attack, with the bytes that its connections send.
     pub fn of(attack: &Attack) -> Self {
         let requests = match attack.deed {
             Deed::SlowBody => {
@@ -77,8 +77,8 @@ impl Script {
         }
     }
 
-    /// Behaves as the attack describes until the task is dropped. If a connection ends, a new one
-    /// is opened. `index` is the number of the connection.
+    /// Drives one connection of the attack until the task is dropped. If the connection ends, a new
+    /// one is opened. `index` is the number of the connection.
     pub async fn run(self, target: &Target, index: u16) {
         loop {
             match self.once(target, index).await {
@@ -90,8 +90,9 @@ impl Script {
         }
     }
 
-    /// Opens one connection and uses it until it ends. Returns the status code of the answer with
-    /// which the server ended the connection, or `None` if the attack closed it.
+    /// Opens one connection and uses it until it ends. `index` is the number of the connection.
+    /// Returns the status code of the answer with which the server ended the connection, or `None`
+    /// if the attack ended it.
     async fn once(&self, target: &Target, index: u16) -> io::Result<Option<u16>> {
         let buffer = matches!(self.deed, Deed::Unread).then_some(RECEIVE_BUFFER);
         let mut connection = target.connect(index, buffer).await?;
