@@ -54,7 +54,7 @@ pub struct Shape {
     /// JSON Schema to which the bodies of payloads must conform if they are JSON. `None` if the
     /// scorer does not state a schema.
     pub schema: Option<Schema>,
-    /// Example inputs, each with a name. The scorer states that it answers them.
+    /// Example payloads of this direction, each with a name.
     pub examples: Vec<Example>,
 }
 
@@ -66,7 +66,7 @@ pub struct Schema {
     validator: Box<jsonschema::Validator>,
 }
 
-/// An example input with a name. The scorer states that it answers this input.
+/// An example payload with a name, which a scorer states for its input or its output.
 #[derive(Debug, Clone)]
 pub struct Example {
     /// Name of the example, in kebab-case.
