@@ -36,23 +36,23 @@ use crate::text::Problem;
 pub use self::report::CheckReport;
 use self::report::Code;
 
-/// App folder that is loaded. The scorer's `describe` has succeeded, and its `init` has not run
-/// yet.
+/// App that was loaded from its folder. The scorer's `describe` has succeeded, but its `init` has
+/// not run yet.
 pub struct App {
     /// Settings of the app, from its `scorebox.toml`.
     pub manifest: Manifest,
-    /// Scorer of the app, before its `init`.
+    /// Scorer of the app.
     pub scorer: Scorer,
     code: Code,
     model: Arc<Model>,
 }
 
-/// Function that tries an ONNX file (loads and runs it in a process of its own) within a time
-/// limit. It is called before this process loads the file.
+/// Function that tries an ONNX file: it loads and runs the file in a process of its own, for at
+/// most the given time. The function is called before this process loads the file.
 pub type Trial<'a> = &'a (dyn Fn(&Path, Duration) -> Result<(), StartupError> + Sync);
 
-/// Accepts an ONNX file without a trial. It is the [`Trial`] for files that were tried before they
-/// were packaged.
+/// Accepts an ONNX file without a trial. This function is the [`Trial`] for files that were tried
+/// before they were packaged.
 ///
 /// # Errors
 /// Never returns an error.
@@ -70,8 +70,8 @@ impl App {
     /// Loads an app's component, model and stores. A store connects when it is first used.
     ///
     /// # Errors
-    /// Fails if the component, the model or a store is missing or unusable. The error names it and
-    /// gives the fix.
+    /// Fails if the component, the model or a store is missing or unusable. The error names the
+    /// cause and gives the fix.
     pub async fn load(
         manifest: Manifest,
         environment: Environment<'_>,
@@ -150,8 +150,8 @@ impl App {
     }
 }
 
-/// Returns the ONNX graph to serve when there is no component: the name of its file in the model,
-/// and the path of that file.
+/// Returns the ONNX graph that is served because the manifest does not name a component: the name
+/// of its file in the model, and the path of this file.
 fn served_graph(manifest: &Manifest, model: &Model) -> Result<(String, PathBuf), StartupError> {
     let path = manifest.scorer.model.clone().unwrap_or_default();
     let chosen = graph::choose(model.files(), manifest.scorer.graph.as_deref());
@@ -166,7 +166,8 @@ fn served_graph(manifest: &Manifest, model: &Model) -> Result<(String, PathBuf),
     ))
 }
 
-/// Loads every ONNX graph of the model, because the component may run any of them.
+/// Calls `trial` for every ONNX file of the model, and loads the graphs. All are loaded, because
+/// the component may run any of them.
 #[cfg(feature = "graphs")]
 async fn graphs(
     trial: Trial<'_>,
@@ -202,7 +203,8 @@ async fn graphs(
     Ok(graphs)
 }
 
-/// Opens the model that the manifest names. Returns an empty model if the manifest names none.
+/// Opens the model that the manifest names. Returns an empty model if the manifest does not name a
+/// model.
 pub(crate) fn open_model(manifest: &Manifest) -> Result<Model, StartupError> {
     manifest
         .scorer
@@ -211,8 +213,8 @@ pub(crate) fn open_model(manifest: &Manifest) -> Result<Model, StartupError> {
         .map_or_else(|| Ok(Model::empty()), Model::open)
 }
 
-/// Returns what the instances of a scorer may use: the model, the stores, the configuration and
-/// shared memory. All instances share one value.
+/// Returns the capabilities that all instances of a scorer share: the model, the stores, the
+/// configuration and the limit on memory. They have no graphs yet.
 pub(crate) fn capabilities(
     manifest: &Manifest,
     model: Arc<Model>,
@@ -234,10 +236,11 @@ pub(crate) fn capabilities(
 }
 
 /// Checks an app folder: loads the app and runs its `init` as the command `serve` would, but keeps
-/// every store in memory. Returns a report on the app.
+/// every store in memory. Returns a report on the app. `trial` is called for each ONNX file before
+/// the file is loaded.
 ///
-/// The packager calls this before it creates an image. It cannot connect to the Redis server of a
-/// deployment.
+/// The packager calls this function before it creates an image. Stores are kept in memory because
+/// the packager cannot connect to the Redis server of a deployment.
 ///
 /// # Errors
 /// Fails if the app would not start, or if the trial of an ONNX file fails.
@@ -275,12 +278,13 @@ pub fn check_by(
     })
 }
 
-/// Fix to show if a scorer does not return the answer that its sample expects.
+/// Fix in the error message if a scorer does not return the answer that its sample expects.
 #[cfg(any(feature = "compiler", feature = "graphs"))]
 pub const SAMPLE_FIX: &str = "convert the model again where it was trained; if the new answer is \
                               intended, write it into the sample's `outputs`";
 
 /// Loads an app and runs its `init` as the command `serve` would, but keeps every store in memory.
+/// `trial` is called for each ONNX file before the file is loaded.
 async fn started(
     app: &Path,
     trial: Trial<'_>,

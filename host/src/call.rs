@@ -13,7 +13,7 @@ pub use crate::capability::{LOGS_BYTES, Lines};
 /// Body of a call or of an answer, with its media type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Payload {
-    /// Media type of the body; empty if the sender gave none.
+    /// Media type of the body. Empty if the sender did not state a media type.
     pub content_type: String,
     /// Bytes of the payload's body.
     pub body: Bytes,
@@ -22,24 +22,25 @@ pub struct Payload {
 /// Source of a call: the kind of event that made the host call the scorer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// A blob that was created or changed.
+    /// The call was started by a blob that was created or changed.
     Blob,
-    /// A direct call by a developer or a test.
+    /// The call was started directly by a developer or a test.
     Direct,
-    /// An HTTP request.
+    /// The call was started by an HTTP request.
     Http,
-    /// A Service Bus message.
+    /// The call was started by a Service Bus message.
     ServiceBus,
 }
 
-/// Format of the body of a call, as far as the way on which the call arrived says it.
+/// Format of a call's body: stated by its media type, or fixed by the route on which the call
+/// arrived.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum BodyFormat {
-    /// The media type and the body itself say which format the body has.
+    /// The media type and the body itself determine the format of the body.
     #[default]
     Labelled,
-    /// The body is a request of the Open Inference Protocol. Its media type does not count, because
-    /// clients label binary data as they like.
+    /// The body is a request of the Open Inference Protocol. The media type of the body is ignored,
+    /// because clients send binary data with various media types.
     OpenInference,
 }
 
@@ -47,29 +48,30 @@ pub enum BodyFormat {
 /// payload is passed separately.
 #[derive(Debug, Clone)]
 pub struct Invocation {
-    /// Id of this delivery of the event. No other delivery has the same id.
+    /// Id of this delivery of the event that started the call. No other delivery has the same id.
     pub id: String,
     /// Kind of event that made the host call the scorer.
     pub source: Source,
-    /// Number of the delivery attempt; 1 for the first delivery.
+    /// Number of the delivery attempt. 1 for the first delivery.
     pub attempt: u32,
     /// Attributes of the call, such as the headers of a request, as pairs of a lower-case name and
     /// a value. Credentials are left out.
     pub attributes: Vec<(String, String)>,
     /// Format of the payload's body.
     pub format: BodyFormat,
-    /// IP address that the call came from. The host distinguishes callers by it, so that no single
-    /// caller can occupy all instances. `None` if the address is unknown.
+    /// IP address that the call came from. The host distinguishes callers by this address, so that
+    /// no single caller can occupy all instances. `None` if the address is unknown.
     pub caller: Option<IpAddr>,
-    /// Moment at which the client stops waiting for the answer. `None` if it is unknown. The time
-    /// limit `limits.deadline` applies in any case.
+    /// Time at which the client stops waiting for the answer. `None` if this time is unknown. The
+    /// time limit `limits.deadline` applies in any case.
     pub latest: Option<Instant>,
-    /// Collector that also receives the log lines of this call. `None` if they only go to the log.
+    /// Collector that receives a copy of the log lines of this call. `None` if the lines are only
+    /// logged.
     pub lines: Option<Lines>,
 }
 
 impl Invocation {
-    /// Returns the facts of a first delivery of which only the id and the source are known.
+    /// Creates the invocation of a first delivery of which only the id and the source are known.
     #[must_use]
     pub fn new(id: impl Into<String>, source: Source) -> Self {
         Self {
@@ -85,15 +87,16 @@ impl Invocation {
     }
 }
 
-/// An answer of the scorer, with its run time and its cache status.
+/// An answer of the scorer, with the time for which the scorer ran and the status of the prediction
+/// cache.
 #[derive(Debug)]
 pub struct Scored {
     /// Payload that the scorer answered with.
     pub payload: Payload,
-    /// Attributes of the answer that belong to the body, such as the length of the JSON part of a
+    /// Attributes that describe the body of the answer, such as the length of the JSON part of a
     /// binary body. They are pairs of a lower-case name and a value.
     pub attributes: Vec<(&'static str, String)>,
-    /// Time that the component or graph ran, without the wait for an instance.
+    /// Time for which the component or graph ran, without the wait for an instance.
     pub run_time: Duration,
     /// Status of the prediction cache for this answer. `None` if the app has no prediction cache.
     pub cache: Option<CacheStatus>,
@@ -106,7 +109,8 @@ pub enum CacheStatus {
     Hit,
     /// The answer was computed for this call.
     Miss,
-    /// The answer was computed for an equal call that came a little earlier.
+    /// The answer was computed for another call with the same input, which was in progress when
+    /// this call arrived.
     Collapsed,
 }
 

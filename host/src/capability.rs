@@ -47,18 +47,18 @@ use crate::capability::bindings::capabilities::{scorebox, wasi};
 /// Condition under which the host lets a scorer import an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {
-    /// No condition: every scorer may import the interface.
+    /// The interface is granted to every scorer.
     Always,
-    /// The model holds a graph, and this host has an engine for graphs.
+    /// The interface is granted if the model holds a graph and this host has an engine for graphs.
     Graphs,
-    /// The manifest has at least one `[stores.<name>]`.
+    /// The interface is granted if the manifest has at least one `[stores.<name>]`.
     Stores,
-    /// The manifest has at least one `[stores.<name>]` with `commands`.
+    /// The interface is granted if the manifest has at least one `[stores.<name>]` with `commands`.
     Commands,
 }
 
-/// Returns the condition under which a scorer may import an interface. Returns `None` if the host
-/// has no such interface.
+/// Returns the condition under which a scorer may import an interface, e.g.
+/// `wasi:logging/logging@0.1.0-draft`. Returns `None` if the host does not provide the interface.
 #[must_use]
 pub fn grant(interface: &str) -> Option<Grant> {
     let (name, version) = interface.split_once('@')?;
@@ -85,8 +85,9 @@ pub fn grant(interface: &str) -> Option<Grant> {
     }
 }
 
-/// Returns true for an interface that the standard libraries of toolchains import on their own. The
-/// host provides all of these interfaces, but without files, network or environment.
+/// Returns true if an interface belongs to closed WASI: the interfaces that the standard libraries
+/// of toolchains import on their own. The host provides all of them, but without files, network or
+/// environment.
 #[must_use]
 pub(crate) fn is_closed_wasi(interface: &str) -> bool {
     let Some((name, version)) = interface.split_once('@') else {
@@ -105,11 +106,11 @@ pub(crate) fn is_closed_wasi(interface: &str) -> bool {
         .any(|package| name.starts_with(package))
 }
 
-/// Adds every capability to a linker. Capabilities that need graphs are added only if this host is
-/// built to run graphs.
+/// Adds the host functions of every capability to a linker. Functions that need graphs are added
+/// only if this host is built to run graphs.
 ///
 /// # Errors
-/// Fails if two capabilities have the same name, which would be a mistake in this file.
+/// Fails if two host functions have the same name, which would be a mistake in this file.
 pub fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     type State = HasSelf<InstanceState>;
     link_closed_wasi(linker)?;
@@ -134,12 +135,12 @@ pub fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     wasi::config::store::add_to_linker::<_, State>(linker, InstanceState::of_mut)
 }
 
-/// Adds what `init` may use when an image is built to a linker: the model, the log, and closed
-/// WASI. The caller must then redefine the interfaces of closed WASI for which [`lends_at_build`]
-/// returns false.
+/// Adds the host functions that `init` may use when an image is built to a linker: those of the
+/// model, the log, and closed WASI. The caller must then redefine the interfaces of closed WASI for
+/// which [`lends_at_build`] returns false.
 ///
 /// # Errors
-/// Fails if two capabilities have the same name, which would be a mistake in this file.
+/// Fails if two host functions have the same name, which would be a mistake in this file.
 #[cfg(feature = "compiler")]
 pub(crate) fn link_for_snapshot(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     type State = HasSelf<InstanceState>;
@@ -152,8 +153,8 @@ pub(crate) fn link_for_snapshot(linker: &mut Linker<Sandbox>) -> wasmtime::Resul
     wasi::logging::logging::add_to_linker::<_, State>(linker, InstanceState::of_mut)
 }
 
-/// Returns true if `init` may use an interface when an image is built, because nothing in the
-/// interface depends on the time or place of the build.
+/// Returns true if `init` may use an interface when an image is built. This is the case if nothing
+/// in the interface depends on the time or place of the build.
 #[cfg(feature = "compiler")]
 pub(crate) fn lends_at_build(interface: &str) -> bool {
     let name = interface
@@ -167,11 +168,11 @@ pub(crate) fn lends_at_build(interface: &str) -> bool {
     }
 }
 
-/// Adds only closed WASI to a linker, which a standard library needs to start. `describe` runs with
-/// this linker.
+/// Adds only the host functions of closed WASI to a linker, because a standard library needs them
+/// to start. `describe` runs with such a linker.
 ///
 /// # Errors
-/// Fails if two capabilities have the same name, which would be a mistake in this file.
+/// Fails if two host functions have the same name, which would be a mistake in this file.
 pub fn link_closed_wasi(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     scorebox_sandbox::link(linker, const { bounds::of("wasi:io/poll#poll") }.items)
 }

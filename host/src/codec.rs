@@ -26,7 +26,8 @@ use crate::model::Dtype;
 use crate::tensor::{Port, PortLists, Tensor};
 use crate::text::{NAME_BYTES, quoted};
 
-/// Format that the answer to a call must have. It follows from the request.
+/// Format that the answer to a call must have. The body and the attributes of the call determine
+/// the format.
 #[derive(Debug, Default)]
 pub struct Reply(Form);
 
@@ -38,20 +39,20 @@ enum Form {
     Raw,
 }
 
-/// Body of an answer, with the attributes that accompany the body.
+/// Answer to a call in the format that the caller expects: its body and attributes.
 #[derive(Debug)]
 pub struct Written {
     /// Body of the answer, with its media type.
     pub payload: Payload,
-    /// Attributes that accompany the body, as lower-case names and values.
+    /// Attributes of the answer, as pairs of a lower-case name and a value.
     pub attributes: Vec<(&'static str, String)>,
 }
 
-/// Reads a body as one tensor for each input port, in the order of the ports. Also returns the
-/// format that the answer must have.
+/// Decodes the body of a call into one tensor for each input port, in the order of the ports. Also
+/// returns the format that the answer must have.
 ///
 /// # Errors
-/// Fails if no format has the media type of the body, or if the body does not fit the ports.
+/// Fails if the media type of the body is not supported, or if the body does not fit the ports.
 pub fn read(
     ports: PortLists<'_>,
     format: BodyFormat,
@@ -84,8 +85,8 @@ pub fn read(
     Ok((tensors, Reply(if raw { Form::Raw } else { Form::AzureMl })))
 }
 
-/// Writes the tensors of the output ports as an answer. The tensors must be in the order of the
-/// ports.
+/// Encodes the tensors of the output ports as the answer to a call. The tensors must be in the
+/// order of the ports.
 #[must_use]
 pub fn write(reply: &Reply, model: &ModelName, mut tensors: Vec<Tensor>) -> Written {
     let written = |content_type: &str, body: Vec<u8>| Written {
@@ -111,8 +112,8 @@ pub fn write(reply: &Reply, model: &ModelName, mut tensors: Vec<Tensor>) -> Writ
     }
 }
 
-/// Returns true if a body may consist of the bare bytes of a tensor, because there is one input
-/// port that allows it.
+/// Returns true if a body for these input ports may consist of the bare bytes of a tensor. This is
+/// the case if there is only one port and the number of bytes determines its shape.
 #[must_use]
 pub fn takes_bytes(ports: &[Port]) -> bool {
     raw::is_enough(ports)
@@ -130,8 +131,8 @@ fn unsupported(label: &str, ports: &[Port]) -> ScoreFailure {
     }
 }
 
-/// Returns true if the caller's `accept` attribute prefers `application/octet-stream` to JSON.
-/// Only these two media types count. `*/*` does not count, because every client sends it.
+/// Returns true if the caller's `accept` attribute prefers `application/octet-stream` to JSON. Only
+/// these two media types are compared. `*/*` is ignored, because every client sends it.
 fn prefers_bytes(attributes: &[(String, String)]) -> bool {
     let weight = |wanted| {
         let ranges = attributes

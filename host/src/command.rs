@@ -22,13 +22,13 @@ use scorebox_host::error::{ErrorAnswer, StartupError, exit_code};
 use scorebox_host::text::printable_json;
 use tokio::runtime::{Builder, Runtime};
 
-/// Starts a runtime of `threads` threads that serve sockets and score short calls.
+/// Starts an async runtime with `threads` threads that serve sockets and score short calls.
 fn serving_threads(threads: usize) -> Result<Runtime, StartupError> {
     build(Builder::new_multi_thread().thread_name("serving"), threads)
 }
 
-/// Starts a runtime of `threads` threads for long calls and for `init`. They have a lower priority
-/// than the serving threads.
+/// Starts an async runtime with `threads` threads for long calls and for `init`. The threads have a
+/// lower priority than the serving threads.
 fn scoring_threads(threads: usize) -> Result<Runtime, StartupError> {
     // A lower priority needs no permission. If it fails nevertheless, long calls only compete more
     // with the other threads.
@@ -49,8 +49,8 @@ fn scoring_threads(threads: usize) -> Result<Runtime, StartupError> {
     )
 }
 
-/// Niceness of the scoring threads. At 10, a thread gets about a tenth of a core that other threads
-/// want, and all of a core that is free.
+/// Niceness of the scoring threads. At 10, a thread gets about a tenth of a CPU core that other
+/// threads use, and all of a core that is free.
 const SCORING_NICE: i32 = 10;
 
 fn build(builder: &mut Builder, threads: usize) -> Result<Runtime, StartupError> {
@@ -67,7 +67,7 @@ fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// Returns the JSON object for an error, as [`ErrorAnswer`] describes it.
+/// Returns the JSON object for an error that a failed command prints: an [`ErrorAnswer`].
 fn error_json(error: &StartupError) -> String {
     let answer = serde_json::to_string(&ErrorAnswer::of(error)).unwrap_or_default();
     printable_json(&answer).into_owned()

@@ -24,8 +24,8 @@ pub struct Compiled {
     pub component: Component,
     /// Digest of the `.wasm` file: `sha256:` and 64 hex digits.
     pub digest: String,
-    /// True if the code holds the component's state after `init`. Then `init` must not be called
-    /// again.
+    /// True if the component is a snapshot: its instances start in the state after `init`, so
+    /// `init` must not be called again.
     pub snapshot: bool,
 }
 
@@ -34,9 +34,9 @@ pub struct Compiled {
 /// names.
 ///
 /// # Errors
-/// Fails if the manifest names a Cargo package in place of a file, or if the component is unusable.
+/// Fails if the manifest names a Cargo package instead of a file, or if the component is unusable.
 /// Also fails if the precompiled code does not fit this host, or if there is no precompiled code
-/// and this host has no compiler.
+/// and this host does not have a compiler.
 pub fn load(
     engine: &Engine,
     manifest: &Manifest,
@@ -61,10 +61,11 @@ pub fn load(
     }
 }
 
-/// Returns the path of the component's `.wasm` file.
+/// Returns the path of the component's `.wasm` file that the manifest names.
 ///
 /// # Errors
-/// Fails if the manifest names no component, or names a Cargo package, which has to be built first.
+/// Fails if the manifest does not name a component, or names a Cargo package, which has to be built
+/// first.
 pub fn file(manifest: &Manifest) -> Result<PathBuf, StartupError> {
     match &manifest.scorer.component {
         Some(ComponentSource::File(path)) => Ok(path.clone()),
@@ -142,7 +143,8 @@ fn compile(
     })
 }
 
-/// Returns the error for a component file that the compiler refuses.
+/// Returns the error for a component that the compiler refuses. `path` is the file of the
+/// component.
 #[cfg(feature = "compiler")]
 pub(crate) fn invalid(path: &Path, error: &wasmtime::Error) -> StartupError {
     StartupError::Component {

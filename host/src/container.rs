@@ -4,15 +4,15 @@
 
 use std::path::Path;
 
-/// Memory that the host assumes if it can read neither a limit nor the machine's memory, in bytes.
-/// The smallest plan of a function app has 1.5 GB.
+/// Size of the available memory that is assumed if neither a limit nor the size of the machine's
+/// memory can be read, in bytes. The smallest plan of a function app has 1.5 GB.
 const UNKNOWN_BYTES: u64 = 1 << 30;
 
-/// Folder where Linux mounts control groups, on every platform that Scorebox runs on.
+/// Folder where Linux mounts control groups (cgroups), on every platform that Scorebox runs on.
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// Returns the memory that this process may use, in bytes: the container's limit or the machine's
-/// memory, whichever is lower.
+/// Returns the size of the memory that this process may use, in bytes: the container's limit or the
+/// size of the machine's memory, whichever is lower.
 #[must_use]
 pub fn available_bytes() -> u64 {
     let memberships = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -27,8 +27,8 @@ pub fn available_bytes() -> u64 {
         .unwrap_or(UNKNOWN_BYTES)
 }
 
-/// Returns the lowest memory limit of the control groups that the process is in, in bytes. Returns
-/// `None` if no group has a limit.
+/// Returns the lowest memory limit of the control groups that the process belongs to, in bytes.
+/// Returns `None` if no group has a limit.
 ///
 /// `memberships` is the text of `/proc/self/cgroup`, and `root` is the folder where control groups
 /// are mounted. A container's own group is usually mounted at `root` itself, so the limit of `root`
@@ -63,7 +63,8 @@ fn cgroup_limit(root: &Path, memberships: &str) -> Option<u64> {
     lowest
 }
 
-/// Returns the machine's memory in bytes, from the line `MemTotal:  16384 kB` of `/proc/meminfo`.
+/// Returns the size of the machine's memory, in bytes. `meminfo` is the text of `/proc/meminfo`,
+/// with a line such as `MemTotal:  16384 kB`. Returns `None` if the text does not have this line.
 fn machine_bytes(meminfo: &str) -> Option<u64> {
     let line = meminfo
         .lines()

@@ -15,8 +15,8 @@ use crate::redis::{Credentials, Endpoint, Platform, URL_FORM};
 /// handler to listen.
 pub const PORT_VARIABLE: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
 
-/// Name of the environment variable that holds the id of this process. The Functions host sets it
-/// for each process that it starts, and no other platform does.
+/// Name of the environment variable that holds the id of this process. The Functions host sets this
+/// variable for each process that it starts, and no other platform does.
 pub const WORKER_ID_VARIABLE: &str = "FUNCTIONS_CUSTOMHANDLER_WORKER_ID";
 
 /// Name of the environment variable that holds the log filter: `level` or `target=level,…`. The
@@ -32,7 +32,7 @@ pub const LOG_FORMAT_VARIABLE: &str = "SCOREBOX_LOG_FORMAT";
 pub const ENGINE_VARIABLE: &str = "SCOREBOX_ENGINE_LIBRARY";
 
 /// All environment variables that the program reads: their names, the commands that read them, and
-/// their meaning. A test writes them on the page `host/docs/settings.md`.
+/// their meaning. A test checks that the page `host/docs/settings.md` lists them.
 pub const VARIABLES: &[(&str, &str, &str)] = &[
     (
         "`FUNCTIONS_CUSTOMHANDLER_PORT`",
@@ -93,19 +93,19 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Function that returns the value of an environment variable by its name. `None` if the variable
-/// is not set. Tests pass a function of their own.
+/// Function that returns the value of the environment variable with the given name. It returns
+/// `None` if the variable is not set. Tests pass a function of their own.
 pub type Environment<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 
-/// Returns a variable of this process's own environment. Returns `None` if it is not set or is not
-/// valid UTF-8.
+/// Returns the value of an environment variable of this process. Returns `None` if the variable is
+/// not set or is not valid UTF-8.
 #[must_use]
 pub fn process(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Returns the port that the variable [`PORT_VARIABLE`] sets. Returns `None` if the variable is
-/// unset or empty.
+/// Returns the port that the environment variable [`PORT_VARIABLE`] sets. Returns `None` if the
+/// variable is unset or empty.
 ///
 /// # Errors
 /// Fails if the value of the variable is not a port number.
@@ -119,8 +119,8 @@ pub fn port(environment: Environment<'_>) -> Result<Option<u16>, StartupError> {
     })
 }
 
-/// Returns true if the Functions host started this process. The Functions host starts another
-/// process when this one ends.
+/// Returns true if the Functions host started this process. In this case, the Functions host starts
+/// another process when this one ends.
 #[must_use]
 pub fn is_started_by_functions_host(environment: Environment<'_>) -> bool {
     environment(WORKER_ID_VARIABLE).is_some_and(|id| !id.trim().is_empty())
@@ -128,9 +128,10 @@ pub fn is_started_by_functions_host(environment: Environment<'_>) -> bool {
 
 /// Returns the path of the ONNX Runtime library, which runs graphs.
 ///
-/// If the variable [`ENGINE_VARIABLE`] is set, its value is the path. If it is not set, the library
-/// is in `lib/scorebox/` or `engine/` below the program's folder or one of the two folders above
-/// it. In an image that is `/usr/lib/scorebox`, and in a clone of the repository `target/engine`.
+/// If the environment variable [`ENGINE_VARIABLE`] is set, its value is the path. If not, the
+/// library is searched for in `lib/scorebox/` and `engine/` below the program's folder and the two
+/// folders above it. In an image, the library is in `/usr/lib/scorebox`, and in a clone of the
+/// repository in `target/engine`.
 #[must_use]
 pub fn engine_library(environment: Environment<'_>) -> PathBuf {
     if let Some(path) = environment(ENGINE_VARIABLE).filter(|path| !path.trim().is_empty()) {
@@ -145,7 +146,7 @@ pub fn engine_library(environment: Environment<'_>) -> PathBuf {
         .unwrap_or_else(|| Path::new("/usr/lib/scorebox").join(LIBRARY))
 }
 
-/// Address and credentials for connecting to a store.
+/// Address and credentials of a store's Redis server.
 pub struct Connection {
     /// Address of the store's Redis server.
     pub endpoint: Endpoint,
@@ -153,11 +154,11 @@ pub struct Connection {
     pub credentials: Credentials,
 }
 
-/// Returns the address and credentials of a store. Returns `None` if the store's variable is unset
-/// or empty, so that the store is kept in memory.
+/// Returns the address and credentials of a store's Redis server. Returns `None` if the store's
+/// environment variable is unset or empty, so the store is kept in memory.
 ///
 /// # Errors
-/// Fails if the store's variable holds something that is not a Redis URL.
+/// Fails if the store's environment variable holds something that is not a Redis URL.
 pub fn store(
     section: &StoreSection,
     environment: Environment<'_>,
@@ -179,8 +180,8 @@ pub fn store(
     }))
 }
 
-/// Returns the platform that issues Microsoft Entra ID tokens to this process. The environment
-/// variables that Azure sets show which platform it is.
+/// Returns the platform that issues Microsoft Entra ID tokens to this process, from the environment
+/// variables that Azure sets.
 fn platform(environment: Environment<'_>) -> Platform {
     let value = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
     if let (Some(endpoint), Some(header)) = (value("IDENTITY_ENDPOINT"), value("IDENTITY_HEADER")) {

@@ -15,50 +15,51 @@ use crate::error::StartupError;
 
 /// Name and settings of the WebAssembly engine, as recorded in precompiled code.
 ///
-/// The version is the one in `Cargo.lock`. The last number must be increased with every change to
-/// `engine_config` that changes compiled code.
+/// The version of Wasmtime is the one in `Cargo.lock`. The last number must be increased with every
+/// change to `engine_config` that changes compiled code.
 pub const ENGINE: &str = "wasmtime 48.0.8, scorebox 1";
 
-/// Interval at which the epoch of the engine advances, which interrupts a running guest to look at
-/// the clock. It is also the longest time for which a guest may keep a thread from other work.
+/// Interval at which the epoch of the WebAssembly engine advances. Each advance interrupts running
+/// guests, so that the host can check their deadlines. The interval is also the longest time for
+/// which a guest may keep a thread from other work.
 ///
-/// One interruption costs the guest some 0.3 us. The thread that advances the epoch takes a
-/// processor from other threads: at an interval of 1 ms, short calls took one or two hundredths
-/// longer (measured). At 2 ms no cost was visible.
+/// One interruption costs a guest about 0.3 us. The thread that advances the epoch takes CPU time
+/// from other threads: at an interval of 1 ms, short calls took 1 to 2 % longer (measured). At 2 ms
+/// no cost was visible.
 pub const TICK: Duration = Duration::from_millis(2);
 
-/// Interval at which the epoch advances while no guest runs. It is longer than [`TICK`], because an
-/// idle host should let the machine sleep.
+/// Interval at which the epoch of the WebAssembly engine advances while no guest runs. The interval
+/// is longer than [`TICK`], because an idle host should let the machine sleep.
 const IDLE_TICK: Duration = Duration::from_millis(10);
 
 /// Number of ticks of the epoch without a running guest after which the host counts as idle.
 const TICKS_UNTIL_IDLE: u32 = 100;
 
-/// Size of a guest's stack, in bytes. wasmtime's default of 512 KiB is small for a
-/// recursive-descent parser over deep JSON.
+/// Size of a guest's stack, in bytes. Wasmtime's default of 512 KiB is small for a
+/// recursive-descent parser of deeply nested JSON.
 const STACK_BYTES: usize = 1 << 20;
 
 /// Maximum number of elements of a WebAssembly table. Function tables of Rust and C have thousands
 /// of elements, and interpreters need 20,000.
 pub(crate) const TABLE_ELEMENTS: usize = 100_000;
 
-/// Amount of linear memory that a slot of the instance pool keeps when its instance is dropped, in
-/// bytes.
+/// Number of bytes of linear memory that a slot of the instance pool keeps when its instance is
+/// dropped.
 ///
-/// The kept memory is cleared by copying instead of by unmapping, which halves the cost of a fresh
-/// instance (measured). The amount is more than a Rust guest's heap of some 1.1 MiB. Only pages
-/// that a guest wrote count.
+/// The kept memory is cleared by copying instead of by unmapping, which halves the cost of creating
+/// an instance (measured). The number is larger than the heap of a Rust guest, which has about 1.1
+/// MiB. Only pages that a guest wrote count.
 const KEPT_MEMORY_BYTES: usize = 2 << 20;
 /// Size of the part of a WebAssembly table that a slot of the instance pool keeps when its instance
 /// is dropped, in bytes.
 const KEPT_TABLE_BYTES: usize = 64 << 10;
 
 /// Maximum number of core instances in one instance of a component. A Rust scorer has four, and an
-/// interpreter some twenty.
+/// interpreter about twenty.
 const CORE_INSTANCES: u32 = 32;
 /// Maximum number of linear memories in one instance of a component.
 const MEMORIES: u32 = 2;
-/// Maximum number of tables in one instance of a component.
+/// Maximum number of WebAssembly tables in one instance of a component.
 const TABLES: u32 = 8;
 
 /// Number of additional slots in the instance pool, for instances that run no call, such as one in
@@ -71,21 +72,22 @@ static GUESTS_RAN: AtomicBool = AtomicBool::new(false);
 /// Source from which the WebAssembly engine gets the memory of instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allocation {
-    /// Memory from the system, separately for each instance. Tools that create few instances use
-    /// it.
+    /// The engine requests memory from the operating system separately for each instance. Tools
+    /// that create few instances use this variant.
     OnDemand,
-    /// Memory from slots that are reserved at the start and reused. Servers use it.
+    /// The engine takes memory from slots that are reserved at the start and reused. Servers use
+    /// this variant.
     Pool {
-        /// Maximum number of instances at a time.
+        /// Maximum number of instances that exist at a time.
         instances: usize,
     },
 }
 
-/// Creates a WebAssembly engine. Its epoch advances every [`TICK`] for as long as the engine lives,
-/// and more slowly while no guest runs.
+/// Creates a WebAssembly engine. The epoch of the engine advances every [`TICK`] for as long as the
+/// engine lives, and more slowly while no guest runs.
 ///
 /// # Errors
-/// Fails if the engine cannot reserve the addresses for its instances, or if the thread that
+/// Fails if the engine cannot reserve the address space for its instances, or if the thread that
 /// advances the epoch cannot be started.
 pub fn engine(allocation: Allocation) -> Result<Engine, StartupError> {
     let mut config = engine_config();
@@ -107,7 +109,7 @@ pub fn engine(allocation: Allocation) -> Result<Engine, StartupError> {
 /// these settings.
 ///
 /// Every setting that would change compiled code is set explicitly. So compiled code does not
-/// change with a default of wasmtime, or with a feature that Cargo enables because of another
+/// change with a default of Wasmtime, or with a feature that Cargo enables because of another
 /// package.
 pub(crate) fn engine_config() -> Config {
     let mut config = Config::new();
@@ -158,8 +160,8 @@ fn pool(instances: usize) -> PoolingAllocationConfig {
     pool
 }
 
-/// Tells the thread that advances the epoch that a guest runs, so that the thread keeps its short
-/// interval.
+/// Records for the thread that advances the epoch that a guest runs, so that the thread keeps its
+/// short interval.
 pub(crate) fn guest_runs() {
     // The flag is read first, because memory that all threads only read is in all their caches.
     if !GUESTS_RAN.load(Ordering::Relaxed) {

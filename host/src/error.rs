@@ -18,48 +18,49 @@ use crate::text::{NAME_BYTES, quoted};
 pub use self::answer::{ErrorAnswer, ErrorReport};
 pub use self::startup::StartupError;
 
-/// Problem that a scorer reported, with a text for the caller and a detail that only the log shows.
+/// Problem that a scorer reported, with a text for the caller and a detail that is only logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Code of the problem: stable, machine-readable and in kebab-case.
     pub code: String,
     /// Text that describes the problem to the caller.
     pub message: String,
-    /// Detail for the operator, which only the log shows. `None` if the scorer gave none.
+    /// Detail for the operator, which is only logged. `None` if the scorer did not give a detail.
     pub detail: Option<String>,
 }
 
-/// Reason why a call has no answer. The code that detects a fault creates it, and
-/// [`ScoreFailure::disposition`] returns the HTTP status and all other consequences.
+/// Reason why a call does not have an answer. The code that detects a fault creates this value, and
+/// [`ScoreFailure::disposition`] returns the HTTP status code and all other consequences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScoreFailure {
-    /// The scorer reported that it is at fault.
+    /// The scorer reported a fault of its own.
     Failed(Problem),
-    /// The host is at fault. The text describes the fault and only goes to the log.
+    /// The host is at fault. The text describes the fault and is only logged.
     HostFault(String),
-    /// The scorer's answer does not fit the scorer's own signature. The text describes the misfit
-    /// and only goes to the log.
+    /// The scorer's answer does not fit the scorer's own signature. The text says what does not
+    /// fit, and is only logged.
     InvalidOutput(String),
-    /// The input does not fit the scorer's signature.
+    /// The input of the call does not fit the scorer's signature.
     NotConforming {
-        /// Text for the caller that says what does not fit, and what would fit.
+        /// Text for the caller that says what does not fit and what would fit.
         message: String,
         /// JSON pointer (RFC 6901) to the part of the body that does not fit. Empty for the whole
         /// body.
         pointer: String,
     },
-    /// The instance needed more memory than `limits.memory` allows.
+    /// The instance that ran the call needed more memory than `limits.memory` allows.
     OutOfMemory {
-        /// Memory limit of one instance, in bytes: the setting `limits.memory`.
+        /// Maximum size of the memory of one instance, in bytes: the setting `limits.memory`.
         limit_bytes: u64,
     },
-    /// The scorer reported that this input can never be scored.
+    /// The scorer reported that the input of the call can never be scored.
     Rejected(Problem),
-    /// The host is busy: as many calls were waiting as may wait, or as can be answered in time.
+    /// The host is too busy to take the call: as many calls were waiting as may wait, or as can be
+    /// answered before their deadlines.
     Saturated,
     /// The deadline of the call passed before there was an answer.
     TimedOut {
-        /// Time that a call may take: the setting `limits.deadline`.
+        /// Maximum duration of a call: the setting `limits.deadline`.
         deadline: Duration,
     },
     /// The request's body is larger than the host accepts.
@@ -67,7 +68,7 @@ pub enum ScoreFailure {
         /// Maximum size of a body, in bytes: the setting `limits.body`.
         limit_bytes: u64,
     },
-    /// The component trapped. The text holds the backtrace and only goes to the log.
+    /// The component trapped. The text holds the backtrace and is only logged.
     Trapped(String),
     /// The scorer reported that it cannot answer now, and that a later call may succeed.
     Unavailable(Problem),
@@ -80,24 +81,24 @@ pub enum ScoreFailure {
     },
 }
 
-/// Action of the platform for a message whose call failed.
+/// Action of the platform on a message whose call failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settlement {
-    /// The message is completed, and goes to the output that the manifest names for messages that
-    /// can never be scored.
+    /// The message is completed. A record of it is sent to the output `park`, which is for messages
+    /// that can never be scored.
     Park,
     /// The message is delivered again.
     Redeliver,
 }
 
-/// Importance of a failure for an operator, which decides the level of the log line.
+/// Severity of a failure for an operator, which determines the level of the log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// A failure that an operator must look at.
+    /// An operator must look at the failure.
     Error,
-    /// A failure that the caller caused.
+    /// The caller caused the failure.
     Info,
-    /// A failure that is expected now and then, but bad if it persists.
+    /// The failure is expected now and then, but is bad if it persists.
     Warn,
 }
 
@@ -106,7 +107,7 @@ pub enum Severity {
 pub struct Disposition {
     /// HTTP status code of the response.
     pub status: u16,
-    /// Action of the platform for the message whose call failed.
+    /// Action of the platform on the message whose call failed.
     pub settlement: Settlement,
     /// Severity of the log line about the failure.
     pub severity: Severity,
@@ -114,27 +115,27 @@ pub struct Disposition {
     pub code: String,
     /// Text that describes the failure to the client.
     pub message: String,
-    /// JSON pointer (RFC 6901) to the part of the client's body that does not fit. `None` if it is
-    /// not known.
+    /// JSON pointer (RFC 6901) to the part of the client's body that does not fit. `None` if the
+    /// failure is not about a part of the body.
     pub pointer: Option<String>,
-    /// Detail for the operator, which only the log shows. `None` if there is none.
+    /// Detail for the operator, which is only logged. `None` if the failure does not have a detail.
     pub detail: Option<String>,
-    /// Time after which the client may retry: the header `Retry-After`. `None` if the response does
-    /// not have this header.
+    /// Time after which the client may retry: the value of the response header `Retry-After`.
+    /// `None` if the response does not have this header.
     pub retry_after: Option<Duration>,
-    /// True if the scorer ran and is at fault. The value goes into Azure ML's header
+    /// True if the scorer ran and is at fault. This is the value of Azure ML's response header
     /// `x-ms-run-function-failed`.
     pub scorer_at_fault: bool,
 }
 
 impl Disposition {
-    /// Returns the action of the platform for the message of a failed call. `is_last` is true at
-    /// the last delivery of the message. `has_park` is true if the trigger has an output for
+    /// Returns the action of the platform on the message of a failed call. `is_last` is true at the
+    /// last delivery of the message. `has_park` is true if the function has the output `park`, for
     /// messages that can never be scored.
     ///
-    /// A message goes to that output only if the trigger has it. Without the output, the platform's
-    /// own queue keeps the message. At its last delivery a message goes to the output whatever was
-    /// wrong, so that its problem is recorded with it.
+    /// Without the output `park`, the platform's own queue keeps the message. With it, a message is
+    /// parked at its last delivery whatever was wrong, so that the problem is recorded together
+    /// with the message.
     #[must_use]
     pub fn settle(&self, is_last: bool, has_park: bool) -> Settlement {
         match self.settlement {
@@ -145,20 +146,20 @@ impl Disposition {
     }
 }
 
-/// One line of the table of consequences: what follows from a failure, apart from its texts.
+/// One line of the table of failures: the consequences of one kind of failure, without its texts.
 struct Line {
     status: u16,
-    /// Code of the failure. Empty if the scorer chooses the code.
+    /// Code of the failure, in kebab-case. Empty if the scorer chooses the code.
     code: &'static str,
     settlement: Settlement,
     severity: Severity,
-    /// True if the client may retry soon. An instance needs at most a second to be free again, and
-    /// so does a restarted cache to answer.
+    /// True if the client may retry after a second. Within this time an instance is usually free
+    /// again, or a restarted cache responds again.
     retry: bool,
     scorer_at_fault: bool,
 }
 
-/// Creates a line of the table of consequences. The arguments are its columns.
+/// Creates a line of the table of failures. The arguments are the columns of the table.
 const fn line(
     status: u16,
     code: &'static str,
@@ -178,7 +179,8 @@ const fn line(
 }
 
 impl Line {
-    /// Returns the consequences with a message, and without a pointer or a detail.
+    /// Converts this line of the table to a [`Disposition`] with the message `message`. Its JSON
+    /// pointer and its detail for the log are `None`.
     fn with(self, message: String) -> Disposition {
         Disposition {
             status: self.status,
@@ -195,9 +197,10 @@ impl Line {
 }
 
 impl ScoreFailure {
-    /// Returns the line of the failure in the table of consequences.
+    /// Returns the line of this failure in the table of failures.
     ///
-    /// Azure ML's former inference server treated a timeout as a failure of the script, too.
+    /// A timeout counts as a fault of the scorer, because Azure ML's former inference server
+    /// treated it as a failure of the scoring script.
     #[rustfmt::skip]
     fn line(&self) -> Line {
         use Settlement::{Park, Redeliver};
@@ -219,7 +222,7 @@ impl ScoreFailure {
         }
     }
 
-    /// Returns the consequences of the failure: status code, settlement, log level and texts.
+    /// Returns the consequences of the failed call: status code, settlement, log level and texts.
     #[must_use]
     pub fn disposition(self) -> Disposition {
         let line = self.line();
@@ -276,11 +279,11 @@ impl ScoreFailure {
 /// Reason why a request gets an error response although no call of the scorer failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestFailure {
-    /// Responses that clients have not read yet take all memory that responses may take.
+    /// Responses that clients have not read yet use up all memory that responses may use.
     AnswersFull,
-    /// The answer is binary, and the HTTP output of the function carries only text.
+    /// The answer is binary, but the HTTP output of the function can only carry text.
     BinaryAnswer,
-    /// Bodies of other requests take all memory that bodies may take (`limits.bodies`).
+    /// Bodies of other requests use up all memory that bodies may use (`limits.bodies`).
     BodiesFull,
     /// The body of the request broke off before its end.
     BodyLost,
@@ -293,24 +296,24 @@ pub enum RequestFailure {
         /// Maximum number of characters of an id.
         limit: usize,
     },
-    /// The invocation does not fit the bindings of its function. The text describes the misfit and
-    /// only goes to the log.
+    /// The invocation does not fit the bindings of its function. The text says what does not fit,
+    /// and is only logged.
     Malformed(String),
-    /// The request's path does not accept the request's HTTP method.
+    /// The route at the request's path does not accept the request's HTTP method.
     MethodNotAllowed,
-    /// The request carries tensors, and the scorer accepts only payloads.
+    /// The request carries tensors, but the scorer accepts only payloads.
     NoTensors,
-    /// There is nothing at the request's path.
+    /// The host does not have a route at the request's path.
     NotFound {
         /// Routes on which the host answers calls, for the message to the client.
         routes: Vec<String>,
     },
-    /// The scorer did not become ready in time.
+    /// The scorer did not become ready within `limits.init_deadline`.
     NotReady,
 }
 
 impl RequestFailure {
-    /// Returns the line of the failure in the table of consequences.
+    /// Returns the line of this failure in the table of failures.
     #[rustfmt::skip]
     fn line(&self) -> Line {
         use Settlement::Redeliver;
@@ -331,8 +334,8 @@ impl RequestFailure {
         }
     }
 
-    /// Returns the consequences of the failure: status code, settlement, log level and texts. A
-    /// failure of a request never involves the scorer.
+    /// Returns the consequences of the failed request: status code, settlement, log level and
+    /// texts. The scorer is never at fault.
     #[must_use]
     pub fn disposition(self) -> Disposition {
         let line = self.line();

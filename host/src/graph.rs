@@ -29,7 +29,7 @@ use crate::error::StartupError;
 use crate::tensor::{Port, Tensor};
 use crate::text::Problem;
 
-/// Extension of the name of an ONNX file.
+/// Extension of the file name of an ONNX file.
 pub const EXTENSION: &str = ".onnx";
 
 /// File name of the ONNX Runtime library, as ONNX Runtime's own build names it.
@@ -40,7 +40,7 @@ pub const LIBRARY: &str = "libonnxruntime.so.1.31.1";
 /// Name and version of the engine that runs graphs, for reports and for the keys of cached answers.
 pub const ENGINE: &str = "ONNX Runtime 1.31.1";
 
-/// Inputs and outputs of a graph.
+/// Input and output ports of a graph, and what is known about its outputs in addition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ports {
     /// Input ports, in the order of the ONNX file.
@@ -48,22 +48,23 @@ pub struct Ports {
     /// Output ports, in the order of the ONNX file.
     pub outputs: Vec<Port>,
     /// Names of the columns of each output, in the order of `outputs`. The list of names is empty
-    /// for a plain tensor.
+    /// for an output that is a plain tensor.
     ///
-    /// Only an output that is a list of maps has names, and a run has to show them first.
-    /// Scikit-learn's converter calls such an output ZipMap.
+    /// Only an output that is a list of maps has column names, and they are not known before the
+    /// first run. Scikit-learn's converter calls such an output ZipMap.
     pub classes: Vec<Vec<String>>,
-    /// Flags in the order of `outputs`. A flag is true if the file does not say how many dimensions
-    /// the output has.
+    /// Flags in the order of `outputs`. A flag is true if the ONNX file does not say how many
+    /// dimensions the output has.
     pub unranked: Vec<bool>,
 }
 
 /// A loaded copy of a graph, which runs one call at a time.
 pub trait Session: Send {
-    /// Returns the inputs and outputs of the graph, as its file states them.
+    /// Returns the input and output ports of the graph, as its file states them.
     fn ports(&self) -> &Ports;
 
-    /// Runs the graph. The inputs must fit the input ports.
+    /// Runs the graph. `inputs` must fit the input ports, in their order. `stop` can stop the run
+    /// from another thread.
     ///
     /// The outputs have the names, the types and the order of the output ports.
     ///
@@ -77,11 +78,12 @@ pub trait Session: Send {
 pub struct Outputs {
     /// Tensors, one for each output port.
     pub tensors: Vec<Tensor>,
-    /// Names of the columns of each output, as in [`Ports::classes`].
+    /// Names of the columns of each output, in the order of `tensors`. The list of names is empty
+    /// for an output that is a plain tensor.
     pub classes: Vec<Vec<String>>,
 }
 
-/// Engine that runs the graph in one file: it loads the file into sessions.
+/// Engine that runs the graph in one file. It loads the file into sessions.
 pub trait Engine: Send + Sync {
     /// Loads the file into a new session.
     ///
@@ -89,14 +91,16 @@ pub trait Engine: Send + Sync {
     /// Fails if the file is not a graph that this engine can run.
     fn session(&self) -> Result<Box<dyn Session>, GraphError>;
 
-    /// Returns true if the duration of a run depends only on the sizes of the inputs.
+    /// Returns true if the duration of a run depends only on the sizes of the inputs, not on their
+    /// values.
     ///
     /// This holds if no operator in the file has a loop count or an output size that depends on the
     /// value of an input.
     fn is_predictable(&self) -> bool;
 }
 
-/// Reason why a session cannot be created, or why a run has no outputs.
+/// Reason why a session of a graph cannot be created, or why a run of a graph does not have
+/// outputs.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GraphError {
     /// The engine or the graph failed. The text is for the log.
@@ -105,7 +109,7 @@ pub enum GraphError {
     /// The host is at fault: the thread of the run ended without an answer.
     #[error("a run of the graph ended without an answer: {0}")]
     Lost(String),
-    /// The run was stopped, or did not end before its deadline.
+    /// The run was stopped by [`Stop::now`], or did not end before its deadline.
     #[error("the run was stopped")]
     Stopped,
     /// The outputs of the run are larger than the host allows.
@@ -116,25 +120,25 @@ pub enum GraphError {
     },
 }
 
-/// Fix to show if this program has no engine for graphs.
+/// Fix in the error message if this program does not have an engine for graphs.
 pub const NO_ENGINE: &str = "use the host of `cargo build --release -p scorebox-packager \
                              -p scorebox-host --bin scorebox`, or the one that `cargo xtask \
                              package` puts into an image with a graph";
 
-/// True if this program is able to load the library of ONNX Runtime. See [`allow_loading`].
+/// True if this program can load the library of ONNX Runtime, as [`allow_loading`] declares.
 static LOADS: AtomicBool = AtomicBool::new(false);
 
 /// Declares that this program is linked dynamically, so that it can load the library of ONNX
 /// Runtime.
 ///
 /// Only the program itself knows how it is linked. A program that is linked statically contains a C
-/// library of its own, and loading a second C library would go wrong in ways that no check finds.
+/// library of its own. Loading a second C library would cause faults that no check finds.
 pub fn allow_loading() {
     LOADS.store(true, Ordering::Relaxed);
 }
 
 /// Returns the engine that runs an ONNX file. Loads ONNX Runtime from the file `library` if it is
-/// not loaded yet. The outputs of one run may take `limit_bytes` bytes.
+/// not loaded yet. `limit_bytes` is the maximum size of all outputs of one run.
 ///
 /// # Errors
 /// Fails if this host has no engine for graphs, or if the library cannot be loaded.
@@ -155,13 +159,15 @@ pub fn engine(
     })
 }
 
-/// Chooses the ONNX file of a model that is served as the scorer.
+/// Returns the name of the ONNX file that is served as the scorer, from the names `files` of the
+/// files of a model.
 ///
-/// If `named` is given, it is the name of this file, with or without the extension. If `named` is
-/// `None`, the model must have only one ONNX file.
+/// `named` is the name of this file that the manifest states, with or without the extension. If it
+/// is `None`, the model must have exactly one ONNX file.
 ///
 /// # Errors
-/// Fails if the model does not have the file, or if several files could be meant.
+/// Fails if the model does not have such a file, or if `named` is `None` and the model has several
+/// ONNX files.
 pub fn choose<'a>(
     files: impl Iterator<Item = &'a str>,
     named: Option<&str>,

@@ -9,17 +9,17 @@ use std::time::{Instant, SystemTime};
 use crate::error::StartupError;
 use crate::panics;
 
-/// Size of the memory that is mapped to check that memory can be mapped, in bytes.
+/// Number of bytes of memory that are mapped to check that memory can be mapped.
 const MAPPED_BYTES: usize = 1 << 20;
 
-/// Checks that this machine has random numbers, clocks, memory to map, and `threads` threads that
-/// run at the same time.
+/// Checks that this machine provides random numbers, clocks, memory to map, and `threads` threads
+/// at the same time.
 ///
-/// Without this check, a missing one would be noticed during a request, in a library that can only
-/// panic.
+/// Without this check, a missing resource would be noticed only during a request, in a library that
+/// can only panic.
 ///
 /// # Errors
-/// Fails if the machine does not have one of these. The error names it and gives the fix.
+/// Fails if one of these resources is missing. The error names the resource and gives the fix.
 pub fn check(threads: usize) -> Result<(), StartupError> {
     randomness().map_err(|error| {
         missing(
@@ -54,30 +54,30 @@ pub fn check(threads: usize) -> Result<(), StartupError> {
     })
 }
 
-/// Returns the error about a part that the machine does not have. `problem` is what went wrong when
-/// the part was tried.
+/// Returns the error for a resource `part` that the machine does not provide. `problem` is the
+/// error that occurred when the resource was tried.
 fn missing(part: &str, problem: &dyn Display, fix: &str) -> StartupError {
     StartupError::Host(format!(
         "this machine has no {part}: {problem}\n  fix: {fix}"
     ))
 }
 
-/// Reason why the machine does not have random numbers or enough threads.
+/// Reason why the machine does not provide random numbers or enough threads.
 #[derive(Debug, thiserror::Error)]
 enum MachineError {
-    /// The source of everything but hash maps and TLS gave no random numbers.
+    /// The source of random numbers that all code except hash maps and TLS uses failed.
     #[error(transparent)]
     Randomness(#[from] getrandom::Error),
-    /// The source for the seeds of hash maps gave no random numbers.
+    /// The source of random numbers for the seeds of hash maps failed.
     #[error(transparent)]
     MapSeeds(#[from] getrandom_of_maps::Error),
-    /// The source of the TLS library gave no random numbers. The library does not say why.
+    /// The source of random numbers for TLS failed. The TLS library does not report the reason.
     #[error("none for TLS")]
     TlsRandomness,
-    /// A thread could not be started next to those that were started before.
+    /// A thread could not be started while the threads that were started before it exist.
     #[error("{started} of {count} could be started: {source}")]
     ThreadNotStarted {
-        /// Number of threads that were started before.
+        /// Number of threads that were started before this thread.
         started: usize,
         /// Number of threads that should exist at the same time.
         count: usize,
@@ -89,7 +89,7 @@ enum MachineError {
     ThreadEnded,
 }
 
-/// Gets random numbers from each source that a library of this program uses.
+/// Gets random numbers from each source that this program and its libraries use.
 fn randomness() -> Result<(), MachineError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
@@ -127,8 +127,7 @@ fn start_threads(count: usize) -> Result<(), MachineError> {
     Ok(())
 }
 
-/// Creates the asynchronous runtime for a check of an app, or for `init` during the build of an
-/// image.
+/// Creates the async runtime for a check of an app, or for `init` when an image is built.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, StartupError> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

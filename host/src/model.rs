@@ -39,7 +39,7 @@ struct ModelFile {
 }
 
 impl Model {
-    /// Returns an empty model, without tensors and files, for a scorer that has no model.
+    /// Returns a model without tensors and files, for a scorer that does not have a model.
     #[must_use]
     pub fn empty() -> Self {
         Self {
@@ -50,8 +50,8 @@ impl Model {
         }
     }
 
-    /// Maps the files of a model's folder, or its single file, and reads the headers of its
-    /// safetensors files.
+    /// Opens the model at `path`, which is a folder or a single file. Maps its files into memory,
+    /// and reads the headers of its safetensors files.
     ///
     /// # Errors
     /// Fails if the path is missing or empty, if an entry below it is neither a file nor a folder,
@@ -119,7 +119,7 @@ impl Model {
         Ok(model)
     }
 
-    /// Returns the digest of the model: `sha256:` and 64 hex digits.
+    /// Returns the digest over all files of the model: `sha256:` and 64 hex digits.
     ///
     /// The digest covers the names, sizes and bytes of all files, in byte order of their names. The
     /// first call reads every byte.
@@ -150,7 +150,7 @@ impl Model {
         self.tensors.get(name)
     }
 
-    /// Returns the bytes of a tensor of this model.
+    /// Returns the bytes of the elements of a tensor of this model.
     #[must_use]
     pub fn tensor_bytes(&self, tensor: &TensorInfo) -> &[u8] {
         self.files
@@ -175,13 +175,13 @@ impl Model {
     }
 }
 
-/// Lists the tensors in the bytes of a safetensors file, each with the range of its bytes in the
-/// file.
+/// Lists the tensors of a safetensors file, each with the range of its bytes in the file. `bytes`
+/// is the content of the file.
 ///
-/// [`Model::open`] does the same for the files of a model.
+/// [`Model::open`] reads the tensors of a model's files in the same way.
 ///
 /// # Errors
-/// Fails if the file is damaged, or if a tensor has elements of a type that the host does not have.
+/// Fails if the file is damaged, or if the host does not support the element type of a tensor.
 pub fn safetensors_tensors(
     bytes: &[u8],
 ) -> Result<Vec<(TensorInfo, std::ops::Range<usize>)>, SafetensorsError> {
@@ -193,9 +193,10 @@ pub fn safetensors_tensors(
     Ok(tensors.into_iter().map(with_range).collect())
 }
 
-/// Collects the names of the files below `root`, with `/` between folders.
+/// Adds the names of all files in the folder `root` and its subfolders to `names`, relative to
+/// `root` and with `/` between folders.
 ///
-/// `prefix` is the folder below `root` to start from. It is empty or ends in `/`.
+/// `prefix` is the subfolder of `root` to start from. It is empty or ends in `/`.
 fn find_files(root: &Path, prefix: &str, names: &mut Vec<String>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(root.join(prefix))? {
         let entry = entry?;

@@ -17,13 +17,13 @@ use tokio::task::JoinError;
 
 use crate::panics::{Caught, Panic};
 
-/// Size above which a body or an answer counts as long to read or write, in bytes. For JSON,
-/// reading or writing this much takes about half a tick of the engine's epoch.
+/// Size above which decoding a body or encoding an answer counts as long, in bytes. For JSON of
+/// this size it takes about half a tick of the engine's epoch.
 pub(crate) const LONG_BYTES: usize = 64 << 10;
 
 thread_local! {
-    /// True if the call that this thread polls has turned out to be long. The flag is set while a
-    /// call is polled, and read after the poll.
+    /// True if the call that this thread polls is marked as long. The flag is set while a call is
+    /// polled, and read after the poll.
     static LONG: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -48,13 +48,13 @@ pub(crate) async fn offload() {
     .await;
 }
 
-/// Reason why a call has no outcome.
+/// Reason why a call does not have an outcome.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CallLost {
     /// The call panicked.
     #[error(transparent)]
     Panicked(#[from] Panic),
-    /// The task of the call ended before the call did, because its runtime was shut down.
+    /// The task of the call ended before the call did, because its async runtime was shut down.
     #[error(transparent)]
     TaskEnded(#[from] JoinError),
 }
@@ -62,22 +62,22 @@ pub(crate) enum CallLost {
 /// Outcome of a call: its output, or the panic that ended it.
 type Ended<T> = Result<T, Panic>;
 
-/// A call before it runs. The future is boxed from the start, because its state has some 5 KB.
-/// Everything that takes the future by value, such as the argument of an async function, would copy
-/// the state and grow by its size.
+/// Boxed future of a call. The future is boxed from the start, because its state has about 5 KB.
+/// Everything that takes the future by value, such as an async function, would copy the state and
+/// grow by its size.
 pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// A call that is under way, with its panics caught.
+/// Future of a call whose panics are caught.
 type Call<T> = Caught<Boxed<T>>;
 
-/// Runs a call to its end: on this thread while the call is short, and on a thread of `scoring`
-/// once it is long.
+/// Runs a call to its end, and returns its output. The call runs on this thread as long as it is
+/// short, and on a thread of `scoring` as soon as it is long.
 ///
-/// The call goes on even if the returned future is dropped after its first poll. An instance must
+/// The call continues even if the returned future is dropped after its first poll. An instance must
 /// not be left in the middle of a call because a client disconnected.
 ///
 /// # Errors
-/// Fails if the call panicked, or if its runtime was shut down.
+/// Fails if the call panicked, or if the async runtime that ran it was shut down.
 pub(crate) async fn run<T: Send + 'static>(
     scoring: &Handle,
     call: Boxed<T>,
@@ -107,7 +107,8 @@ pub(crate) async fn run<T: Send + 'static>(
     Ok(joined??)
 }
 
-/// Polls a call until the call ends. Returns `None` as soon as the call turns out to be long.
+/// Polls a call until it ends, and returns its outcome. Returns `None` as soon as the call is
+/// marked as long.
 async fn while_short<T>(call: &mut Call<T>) -> Option<Ended<T>> {
     std::future::poll_fn(|context| {
         LONG.set(false);

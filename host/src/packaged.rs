@@ -14,29 +14,29 @@ use crate::manifest::digest::digest;
 use crate::manifest::{ComponentSource, Manifest};
 use crate::model::{FileFacts, Model};
 
-/// Size up to which a model is always read and its digest compared, in bytes. Reading this much
-/// takes less than a millisecond.
+/// Total size of a model's files up to which the model is always read and its digest compared, in
+/// bytes. Reading this many bytes takes less than a millisecond.
 const ALWAYS_READ_BYTES: u64 = 1 << 20;
 
-/// Name of the settings file of the Functions host. Every app that was built has this file, and it
-/// is unpacked from an image after the model.
+/// Name of the settings file of the Functions host. Every app that was built has this file, and the
+/// file is unpacked from an image after the model.
 const HOST_FILE: &str = "host.json";
 
-/// Way in which an app's files are compared with the packager's record of them.
+/// Way in which an app's files are compared with the packager's record of these files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
     /// The sizes and times of the files are compared. Digests are compared only if sizes and times
-    /// do not prove that the files are unchanged. Each start of a host does this.
+    /// do not prove that the files are unchanged. The host uses this variant at each start.
     Facts,
-    /// The digests of all files are compared. Checks of an app do this, because they may take their
-    /// time.
+    /// The digests of all files are compared. Checks of an app use this variant, because they need
+    /// not be fast.
     Digests,
 }
 
-/// Compares the files of the component and the model with the packager's record of them.
+/// Compares the files of the component and the model with the packager's record of these files.
 ///
-/// If nothing was recorded, as in an app folder that was written by hand, there is nothing to
-/// compare. After a success, [`Model::digest`] is the digest of the files that are there.
+/// If nothing was recorded, as in an app folder that was written by hand, nothing is compared.
+/// After a success, [`Model::digest`] is the digest of the files that are there.
 ///
 /// # Errors
 /// Fails if a file was changed, added or removed since it was packaged.
@@ -194,7 +194,8 @@ fn compare_component(manifest: &Manifest, proof: Proof) -> Result<(), StartupErr
     })
 }
 
-/// Returns the path of the component's file. Returns `None` if the manifest names no file.
+/// Returns the path of the component's file. Returns `None` if the manifest does not name a file of
+/// a component.
 fn component_file(manifest: &Manifest) -> Option<&Path> {
     match &manifest.scorer.component {
         Some(ComponentSource::File(path)) => Some(path),
@@ -209,8 +210,9 @@ fn other_digest(manifest: &Manifest, found: &str, expected: &str) -> String {
     )
 }
 
-/// Returns the fix to show if a file changed since it was packaged. The command in the text works
-/// for an app folder: it builds the folder again, in place, from the files that are there.
+/// Returns the fix in the error message if a file changed since it was packaged. The command in the
+/// text works for an app folder: it builds the folder again, in place, from the files that are
+/// there.
 fn fix(manifest: &Manifest) -> String {
     format!(
         "put the packaged file back, or build the app again from the files that are there: `cargo xtask build --manifest {} \
@@ -220,7 +222,8 @@ fn fix(manifest: &Manifest) -> String {
     )
 }
 
-/// Returns true if sizes and times alone prove that files are unchanged since they were packaged.
+/// Returns true if the sizes and times in `files` alone prove that the files are unchanged since
+/// they were packaged.
 fn show_the_same(manifest: &Manifest, files: &[(PathBuf, FileFacts)]) -> bool {
     let Some(packaged) = &manifest.packaged else {
         return false;
@@ -244,15 +247,15 @@ fn show_the_same(manifest: &Manifest, files: &[(PathBuf, FileFacts)]) -> bool {
     })
 }
 
-/// Returns true if a file has the modification time of its entry in an image. In place of time 0,
-/// some unpackers write the first second of 1970, because certain tools take time 0 for a missing
-/// time.
+/// Returns true if the modification time of a file is that of its entry in an image. Both are in
+/// nanoseconds since 1970. Instead of time 0, some unpackers write one second after it, because
+/// certain tools take time 0 for a missing time.
 fn is_of_image(modified_ns: i64, entry_ns: i64) -> bool {
     modified_ns == entry_ns || (entry_ns == 0 && modified_ns == 1_000_000_000)
 }
 
-/// Returns true if a file was unpacked before the last files of its image, and is in the same file
-/// system as those files.
+/// Returns true if the file `path` with the facts `found` was unpacked before the last files of its
+/// image, and is in the same file system as those files.
 ///
 /// The modification times of an image's files are known when the image is packaged. A file that
 /// replaces one of them later can get the same modification time, but neither such a file nor a

@@ -21,27 +21,29 @@ use crate::model::FileFacts;
 use crate::precompiled::{self, Cpu};
 use crate::scorer::{self, snapshot};
 
-/// Machine code of a component, with the section `[precompiled]` for the app's manifest.
+/// Precompiled machine code of a component, with the section `[precompiled]` for the app's
+/// manifest.
 pub struct Code {
     /// Content of the file with the machine code.
     pub bytes: Vec<u8>,
     /// Section `[precompiled]` for the manifest. Its `file` is the name that the caller of
-    /// [`precompile`] gave.
+    /// [`precompile`] passed.
     pub section: Precompiled,
 }
 
-/// Times to record for the files of an app: those that the files have where a host reads them.
+/// Times to record for the files of an app: the times that the files have where a host reads them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Times {
-    /// The times that the files have now. They are for a folder that a host reads directly.
+    /// The times that the files have now are recorded. This is for a folder that a host reads
+    /// directly.
     AsWritten,
-    /// One modification time for all files, in seconds since 1970. It is for an image, whose
-    /// entries have this time when they are unpacked.
+    /// This modification time is recorded for all files, in seconds since 1970. This is for an
+    /// image whose entries have this time when they are unpacked.
     Image(u64),
 }
 
-/// Records the component and the model of an app folder, each file by its path inside the folder.
-/// Reads every byte of these files.
+/// Returns the record of the files of the component and the model in an app folder, each by its
+/// path inside the folder. Reads every byte of these files.
 ///
 /// # Errors
 /// Fails if the manifest or a file cannot be read.
@@ -99,12 +101,13 @@ pub fn record(app: &Path, times: Times) -> Result<Packaged, StartupError> {
     })
 }
 
-/// Compiles the component of an app folder to machine code for a CPU level. The code holds the
-/// state after `init`, unless the manifest has `snapshot = false`.
+/// Compiles the component of an app folder to machine code for a CPU level. `file` is the name of
+/// the file that will hold the code. The code is a snapshot of the state after `init`, unless the
+/// manifest has `snapshot = false`.
 ///
 /// # Errors
-/// Fails if the app cannot be read, if `init` does something that a snapshot cannot keep, or if the
-/// component is not valid.
+/// Fails if the app cannot be read, if `init` fails or does something that a snapshot cannot keep,
+/// or if the component is not valid.
 pub fn precompile(app: &Path, file: &str, cpu: Cpu) -> Result<Code, StartupError> {
     let manifest = Manifest::read(app)?;
     let path = component::file(&manifest)?;

@@ -14,17 +14,19 @@ use std::task::{Context, Poll};
 use crate::text::{REASON_BYTES, quoted};
 
 thread_local! {
-    /// True while this thread runs code whose panics are caught, such as a [`Caught`] future.
+    /// True while this thread runs code whose panics are caught by [`attempt`], such as a
+    /// [`Caught`] future.
     static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
-    /// Source location of this thread's last caught panic. `None` if it is unknown or was taken.
+    /// Source location of the last panic on this thread that is caught by [`attempt`]. `None` if
+    /// the location is unknown or was taken.
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Installs a panic hook in place of Rust's panic report on standard error, which a server leaves
-/// empty.
+/// Installs a panic hook instead of Rust's, which would report panics on standard error. A server
+/// writes nothing to standard error.
 ///
-/// A panic that is not caught becomes a log line. A panic that is caught is reported by the code
-/// that catches it, because this code knows the request.
+/// A panic that is not caught is logged. A panic that is caught is reported by the code that
+/// catches it, because this code knows the request.
 pub fn log() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(ToString::to_string);
@@ -40,12 +42,13 @@ pub fn log() {
 
 /// Panic that was caught, with its message and its source location.
 ///
-/// Its text is limited in length and on one line.
+/// The text of the panic is limited in length and on one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Panic {
     /// Message of the panic, printable and limited in length.
     message: String,
-    /// Source location of the panic, printable and limited in length. `None` if it is unknown.
+    /// Source location of the panic, printable and limited in length. `None` if the location is
+    /// unknown.
     place: Option<String>,
 }
 
@@ -70,7 +73,7 @@ impl fmt::Display for Panic {
 
 impl Error for Panic {}
 
-/// Runs a function, and catches a panic in it.
+/// Runs a function, returns its result, and catches a panic in it.
 ///
 /// # Errors
 /// Fails if the function panicked.
@@ -82,7 +85,7 @@ pub(crate) fn attempt<T>(what: impl FnOnce() -> T) -> Result<T, Panic> {
     ended.map_err(|payload| Panic::new(text(&*payload), PLACE.take().as_deref()))
 }
 
-/// Runs a future to its end, and catches a panic in it.
+/// Runs a future to its end, returns its output, and catches a panic in it.
 ///
 /// # Errors
 /// Fails if the future panicked.
@@ -90,8 +93,8 @@ pub(crate) async fn caught<F: Future>(future: F) -> Result<F::Output, Panic> {
     Caught(pin!(future)).await
 }
 
-/// Future that ends with an error if the inner future panics. It must not be polled again after it
-/// has ended.
+/// Future that ends with an error if the inner future panics. This future must not be polled again
+/// after it has ended.
 pub(crate) struct Caught<F>(pub(crate) F);
 
 impl<F: Future + Unpin> Future for Caught<F> {
@@ -105,7 +108,7 @@ impl<F: Future + Unpin> Future for Caught<F> {
     }
 }
 
-/// Returns the message of a panic, or a fixed text if the panic's payload is not text.
+/// Returns the message of a panic from its payload, or a fixed text if the payload is not a text.
 fn text(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))

@@ -21,16 +21,17 @@ use crate::error::StartupError;
 use crate::manifest::Precompiled;
 use crate::manifest::digest::digest;
 
-/// Level of the x86-64 instruction set, as the psABI (the ABI specification for x86-64) defines it.
+/// Level of the x86-64 instruction set, as the psABI (the ABI specification for x86-64) defines the
+/// levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cpu {
-    /// Features that every x86-64 processor has.
+    /// Level x86-64, with the features that every x86-64 processor has.
     Baseline,
-    /// Features up to SSE4.2 and POPCNT, in processors from 2009 on.
+    /// Level x86-64-v2, with features up to SSE4.2 and POPCNT, in processors from 2009 on.
     V2,
-    /// Features up to AVX2, BMI and FMA, in processors from 2013 on.
+    /// Level x86-64-v3, with features up to AVX2, BMI and FMA, in processors from 2013 on.
     V3,
-    /// Features up to AVX-512.
+    /// Level x86-64-v4, with features up to AVX-512.
     V4,
 }
 
@@ -49,8 +50,8 @@ impl Cpu {
             .unwrap_or(Self::Baseline)
     }
 
-    /// Returns the CPU features that the level adds to the next lower level. Each is a pair of the
-    /// name for people and the name of the compiler's flag.
+    /// Returns the CPU features that this level adds to the next lower level. Each is a pair of the
+    /// feature's name and the name of the compiler's flag for it.
     fn adds(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Baseline => &[],
@@ -77,8 +78,8 @@ impl Cpu {
         }
     }
 
-    /// Returns all CPU features of the level, with those of lower levels. Each is a pair of the
-    /// name for people and the name of the compiler's flag.
+    /// Returns all CPU features of this level, including those of lower levels. Each is a pair of
+    /// the feature's name and the name of the compiler's flag for it.
     fn features(self) -> impl Iterator<Item = &'static (&'static str, &'static str)> {
         Self::ALL
             .into_iter()
@@ -86,8 +87,9 @@ impl Cpu {
             .flat_map(|level| level.adds())
     }
 
-    /// Returns the first CPU feature of the level that a machine does not have. Returns `None` if
-    /// the machine has all of them. `detected` returns true for each feature of the machine.
+    /// Returns the name of the first CPU feature of this level that a machine does not have.
+    /// Returns `None` if the machine has all of them. `detected` returns true for the name of each
+    /// feature that the machine has.
     fn missing(self, detected: impl Fn(&str) -> bool) -> Option<&'static str> {
         self.features()
             .map(|(name, _)| *name)
@@ -135,9 +137,9 @@ impl FromStr for Cpu {
 /// Loads the precompiled machine code of a component, after checking that this host can run it.
 ///
 /// # Errors
-/// Fails if the file is missing or was changed, or if it was compiled for another engine or for a
-/// CPU level that this machine does not support. Each of these problems has its own text. The host
-/// does not compile the component instead, because only packaged code may run.
+/// Fails if the file of the code is missing or was changed, or if the code was compiled for another
+/// engine or for a CPU level that this machine does not support. Each of these problems has its own
+/// text. The host does not compile the component instead, because only packaged code may run.
 pub fn load(engine: &Engine, precompiled: &Precompiled) -> Result<Component, StartupError> {
     let fail = |problem: String, fix: &str| StartupError::Component {
         path: precompiled.file.clone(),

@@ -18,16 +18,16 @@ use crate::error::ScoreFailure;
 use crate::manifest::ManifestError;
 use crate::scorer::Scorer;
 
-/// Maximum size of a sample file, in bytes. A file of this size has room for some thousand rows of
-/// a wide table, and a scorer should be tried with no more.
+/// Maximum size of a sample file, in bytes. A file of this size has room for a few thousand rows of
+/// a wide table, which is more than a sample needs.
 const MOST_BYTES: u64 = 64 << 20;
-/// Default tolerance when answers are compared. Single precision and another order of additions
+/// Default tolerance for the numbers of an answer. Single precision and another order of additions
 /// change a probability by about this much.
 const TOLERANCE: f64 = 1e-4;
 /// Maximum number of characters of a value that an error message shows.
 const SHOWN_CHARS: usize = 60;
 
-/// Sample from a file: an input of a scorer, with the answer that is expected.
+/// Sample from a file: an input of a scorer, with the expected answer.
 #[derive(Debug)]
 pub struct Sample {
     /// Path of the file that the sample was read from.
@@ -37,7 +37,7 @@ pub struct Sample {
     tolerance: f64,
 }
 
-/// Content of a sample file as serde reads it, before any value is checked.
+/// Content of a sample file as serde parses it, before any value is checked.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
@@ -49,20 +49,22 @@ struct Raw {
 /// Reason why a scorer does not pass a sample.
 #[derive(Debug, thiserror::Error)]
 pub enum SampleError {
-    /// The scorer gives no answer.
+    /// The scorer fails on the input of the sample.
     #[error("{}", told(.0))]
     NoAnswer(ScoreFailure),
-    /// The answer is not JSON, so it cannot be compared.
+    /// The scorer's answer is not JSON, so it cannot be compared with the expected answer.
     #[error("the answer is not JSON: {0}")]
     NotJson(#[from] serde_json::Error),
-    /// A value of the answer is not the expected one. Long values are cut.
+    /// A value in the scorer's answer differs from the expected value. Long values are truncated in
+    /// this error.
     #[error("{place} is {found}, and the sample says {expected}")]
     Different {
-        /// JSON pointer to the first value that differs, or a text for the whole answer.
+        /// JSON pointer to the first value that differs, or a text that stands for the whole
+        /// answer.
         place: String,
-        /// Value in the answer.
+        /// Value in the scorer's answer.
         found: String,
-        /// Value in the sample.
+        /// Value in the expected answer of the sample.
         expected: String,
     },
 }
@@ -104,10 +106,11 @@ impl Sample {
         })
     }
 
-    /// Checks that a scorer gives the expected answer to the sample.
+    /// Checks that a scorer returns the expected answer to the input of this sample.
     ///
     /// # Errors
-    /// Fails if the scorer gives no answer or a different one. The error has the first difference.
+    /// Fails if the scorer fails, or if its answer differs from the expected answer. The error
+    /// states the first difference.
     pub async fn try_scorer(&self, scorer: &Scorer) -> Result<(), SampleError> {
         let scored = scorer
             .run(Invocation::new("sample", Source::Direct), self.payload())
@@ -115,10 +118,11 @@ impl Sample {
         self.compare(&scored.map_err(SampleError::NoAnswer)?.payload.body)
     }
 
-    /// Checks that an ONNX graph gives the expected answer to the sample.
+    /// Checks that an ONNX graph returns the expected answer to the input of this sample.
     ///
     /// # Errors
-    /// Fails if the graph gives no answer or a different one. The error has the first difference.
+    /// Fails if the graph fails, or if its answer differs from the expected answer. The error
+    /// states the first difference.
     #[cfg(feature = "graphs")]
     pub fn try_graph(&self, graph: &crate::graph::Graph) -> Result<(), SampleError> {
         let answer = crate::scorer::answer_of(graph, &self.payload());
@@ -146,8 +150,8 @@ impl Sample {
     }
 }
 
-/// Returns the message of a failure for its caller, with the detail for the operator if there is
-/// one.
+/// Returns the message for the caller about a failed call, followed by the detail for the operator
+/// if there is one.
 fn told(failure: &ScoreFailure) -> String {
     let row = failure.clone().disposition();
     row.detail.map_or(row.message.clone(), |detail| {
@@ -155,8 +159,8 @@ fn told(failure: &ScoreFailure) -> String {
     })
 }
 
-/// Returns the first difference between an answer and the expected answer. Returns `None` if they
-/// are equal within the tolerance. `place` is the JSON pointer to the values that are compared.
+/// Returns the first difference between a value of an answer and the expected value. Returns `None`
+/// if they are equal within the tolerance. `place` is the JSON pointer to both values.
 fn difference(
     found: &Value,
     expected: &Value,
@@ -197,10 +201,11 @@ fn difference(
     }
 }
 
-/// Returns true if two numbers are equal within the tolerance.
+/// Returns true if the numbers `a` and `b` are equal within the tolerance. `b` is the expected
+/// number.
 ///
-/// Two whole numbers are labels or counts, and must be equal. All other numbers are compared by
-/// their distance. If the expected number `b` is above 1, the tolerance is relative to `b`.
+/// Two integers are labels or counts, and must be equal. All other numbers are compared by their
+/// distance. If the magnitude of `b` is above 1, the tolerance is relative to `b`.
 fn is_same(a: &serde_json::Number, b: &serde_json::Number, tolerance: f64) -> bool {
     if !a.is_f64() && !b.is_f64() {
         return a == b;
@@ -220,8 +225,8 @@ fn is_same(a: &serde_json::Number, b: &serde_json::Number, tolerance: f64) -> bo
     distance <= tolerance * expected.abs().max(1.0)
 }
 
-/// Returns a number as a whole number. Returns `None` if it has a fraction or does not fit into 64
-/// bits.
+/// Returns a JSON number as an integer. Returns `None` if the number has a fraction or does not fit
+/// into 64 bits.
 fn whole(number: &serde_json::Number) -> Option<i128> {
     #[expect(
         clippy::cast_possible_truncation,

@@ -63,19 +63,21 @@ use crate::sizing;
 pub struct Scorer {
     pipeline: Arc<Pipeline>,
     instances: Instances,
-    /// Maximum number of calls that may execute at a time.
+    /// Maximum number of calls that the scorer may execute at a time.
     max_concurrency: usize,
     runtime: tokio::runtime::Handle,
 }
 
 impl Scorer {
-    /// Checks a component against the contract, links it and asks it for its signature.
+    /// Checks a component against the contract, links the component and calls its `describe` to get
+    /// its signature.
     ///
-    /// `runtime` has the scoring threads, which run `init` and calls that take long (`offload.rs`).
+    /// `runtime` is the async runtime of the scoring threads, which run `init` and calls that take
+    /// long (`offload.rs`).
     ///
     /// # Errors
-    /// Fails if the component is not a scorer of a known world, if it imports an interface that is
-    /// not granted, or if `describe` fails.
+    /// Fails if the component exports no world that this host serves, if it imports an interface
+    /// that is not granted, or if `describe` fails.
     pub async fn load(
         engine: &Engine,
         compiled: &Compiled,
@@ -118,7 +120,8 @@ impl Scorer {
     /// engine that runs graphs.
     ///
     /// # Errors
-    /// Fails if there is no engine, or if the file is not a graph that callers can use.
+    /// Fails if this host does not have an engine for graphs, or if the file is not a graph that
+    /// callers can use.
     pub async fn of_graph(
         file: &Path,
         library: &Path,
@@ -187,14 +190,15 @@ impl Scorer {
             .map_err(|error| StartupError::Host(format!("init: {error}")))?
     }
 
-    /// Returns the world that the component exports. A graph counts as a scorer of tensors.
+    /// Returns the world of the scorer: the one that the component exports, or `tensor-scoring` for
+    /// a graph.
     #[must_use]
     pub fn world(&self) -> World {
         self.pipeline.kind.world()
     }
 
-    /// Returns each output that has class names, as the output's name and the class names of its
-    /// columns. Only graphs have class names.
+    /// Returns the name of each output that has class names, with the class names of its columns.
+    /// Only outputs of graphs have class names.
     pub fn classes(&self) -> impl Iterator<Item = (&str, &[String])> {
         let graph = match &self.pipeline.kind {
             Kind::Payloads(_) | Kind::Tensors(_) => None,
@@ -221,11 +225,11 @@ impl Scorer {
         done.map_err(|error| ScoreFailure::HostFault(error.to_string()))
     }
 
-    /// Returns true if a body can be answered before its deadline. If false, reading the body is
-    /// useless.
+    /// Returns true if a call with a body of `bytes` bytes is expected to be answered before its
+    /// deadline. If false, there is no point in reading the body.
     ///
-    /// `bytes` is the size of the body, and `waiting_bytes` is the total size of the bodies that
-    /// are answered first. For a body of at most 64 KiB the function always returns true.
+    /// `waiting_bytes` is the total size of the bodies that are answered first. For a body of at
+    /// most 64 KiB the function always returns true.
     #[must_use]
     pub fn is_in_time(&self, bytes: u64, waiting_bytes: u64) -> bool {
         bytes <= offload::LONG_BYTES as u64
@@ -235,11 +239,12 @@ impl Scorer {
                 .is_in_time(bytes, waiting_bytes, self.pipeline.limits.deadline)
     }
 
-    /// Scores one payload. The deadline counts from the start of this function, so it includes the
-    /// wait for an instance.
+    /// Scores one payload. The time limit `limits.deadline` starts when this function is called, so
+    /// it includes the wait for an instance.
     ///
     /// # Errors
-    /// Fails if the scorer gives no answer. The failure says why.
+    /// Fails if the scorer does not answer before the deadline, or answers with an error. The
+    /// failure says why.
     pub async fn run(
         &self,
         invocation: Invocation,
@@ -257,7 +262,8 @@ impl Scorer {
     }
 }
 
-/// Returns what runs the calls of a component, as its manifest says.
+/// Creates the runner of a component's calls, with the limits and the instance pool that the
+/// manifest asks for.
 fn runner<R: Run>(
     linked: Linked,
     manifest: &Manifest,
@@ -269,7 +275,8 @@ fn runner<R: Run>(
     Arc::new(ComponentRunner::new(linked, pool, turns.clone(), limits))
 }
 
-/// Checks that the scorer is batchable if the manifest asks for batching.
+/// Fails if the manifest asks for batching, but the scorer's signature does not state that the
+/// scorer is batchable.
 fn check_batching(manifest: &Manifest, signature: Signature<'_>) -> Result<(), StartupError> {
     if manifest.batching.is_none() {
         return Ok(());

@@ -51,19 +51,19 @@ pub use self::routes::answer;
 /// Route of Azure ML's scoring requests.
 const SCORE_ROUTE: &str = "/score";
 
-/// Maximum time that is kept free for the response at the end of `functionTimeout`, which is the
-/// Functions host's limit for an invocation.
+/// Maximum time that is kept free for the response at the end of `functionTimeout`.
+/// `functionTimeout` is the limit of the Functions host for the duration of an invocation.
 const FUNCTION_TIMEOUT_MARGIN: Duration = Duration::from_secs(5);
 
-/// The service behind all routes. It gets the scorer and the OpenAPI document of the scorer when
-/// the scorer is ready.
+/// The service behind all routes of the server. The service gets the scorer and the OpenAPI
+/// document of the scorer when the scorer is ready.
 pub struct Service {
     limits: Limits,
-    /// Routes that answer requests in Azure ML's form. Error messages list them.
+    /// Routes that answer scoring requests in Azure ML's format. Error messages list these routes.
     routes: Vec<String>,
     functions: FunctionApp,
-    /// True if the Functions host is the caller. Each function has a route of its own only in this
-    /// case.
+    /// True if the Functions host calls this service as its custom handler. Each function has a
+    /// route of its own only in this case.
     is_custom_handler: bool,
     open_inference: served_model::Model,
     /// Memory budget of the request bodies that are being read or scored.
@@ -80,17 +80,17 @@ struct Ready {
     openapi: Bytes,
 }
 
-/// Route of a function that matches the path of a request.
+/// Match of a request's path with the route of a function.
 struct Matched<'a> {
-    /// HTTP methods that start a call on this route.
+    /// HTTP methods that start a call on the route, in upper case.
     methods: &'a [String],
-    /// Values of the route's parameters, by lower-case name.
+    /// Names of the route's parameters in lower case, each with its value in the path.
     values: Vec<(String, String)>,
 }
 
 impl Service {
-    /// Creates a service that is not ready yet. If `is_custom_handler` is true, the Functions host
-    /// is the only caller of the service.
+    /// Creates a service that does not have a scorer yet. If `is_custom_handler` is true, the
+    /// Functions host calls the service as its custom handler.
     #[must_use]
     pub fn new(manifest: &Manifest, functions: FunctionApp, is_custom_handler: bool) -> Arc<Self> {
         let api = functions
@@ -132,7 +132,8 @@ impl Service {
         (!is_forwarded && !is_payload).then_some(function)
     }
 
-    /// Returns the route of a function that a path belongs to, or `None` if there is no such route.
+    /// Returns the route of a function that matches `path`, or `None` if no route of a function
+    /// matches.
     fn route(&self, path: &str) -> Option<Matched<'_>> {
         let mut routes = self.functions.routes.iter();
         routes.find_map(|(route, methods)| {
@@ -143,7 +144,8 @@ impl Service {
         })
     }
 
-    /// Returns the bounds of one body of at most `limit_bytes` bytes whose reading starts now.
+    /// Returns the bounds for reading one request body of at most `limit_bytes` bytes. The reading
+    /// starts now.
     fn bounds(&self, limit_bytes: u64) -> Bounds<'_> {
         Bounds {
             limit_bytes,
@@ -152,8 +154,8 @@ impl Service {
         }
     }
 
-    /// Returns true if a request announces a large body that could not be answered before its
-    /// deadline.
+    /// Returns true if a request with these headers announces a body that is too large to be scored
+    /// before the deadline of the request.
     fn is_hopeless(&self, headers: &HeaderMap) -> bool {
         let Some(bytes) = announced_bytes(headers).filter(|bytes| *bytes <= self.limits.body_bytes)
         else {
@@ -176,7 +178,8 @@ impl Service {
             .checked_add(timeout.saturating_sub(FUNCTION_TIMEOUT_MARGIN.min(timeout / 10)))
     }
 
-    /// Makes the service ready. It answers the calls that wait for the scorer, and all later calls.
+    /// Makes the service ready: from now on, it answers calls with `app`, and first those that
+    /// already wait for the scorer.
     pub fn set_ready(&self, app: App) {
         let document = openapi::document(&app.manifest, app.scorer.signature());
         let openapi = Bytes::from(document.to_string());
@@ -200,7 +203,7 @@ impl Service {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Returns the routes that answer the scoring requests of a protocol.
+    /// Returns the routes that answer scoring requests in the protocol `dialect`.
     fn scoring_routes(&self, dialect: Dialect) -> &[String] {
         match dialect {
             Dialect::AzureMl => &self.routes,
@@ -208,8 +211,9 @@ impl Service {
         }
     }
 
-    /// Waits until the scorer is ready, for at most `limits.init_deadline`, and returns the scorer.
-    /// A platform sends calls as soon as `GET /` succeeds, so early calls wait here.
+    /// Waits until the scorer is ready, for at most `limits.init_deadline`, and returns it with its
+    /// OpenAPI document. A platform sends calls as soon as `GET /` succeeds, so early calls wait
+    /// here.
     async fn ready(&self) -> Result<Arc<Ready>, RequestFailure> {
         let ready = self.ready.borrow().as_ref().map(Arc::clone);
         if let Some(ready) = ready {

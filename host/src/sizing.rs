@@ -6,18 +6,18 @@
 use crate::container;
 use crate::manifest::Limits;
 
-/// Returns the number of cores that this process may use: those of the container, not those of the
-/// machine.
+/// Returns the number of CPU cores that this process may use: those of the container, not those of
+/// the machine.
 #[must_use]
 pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// Number of instances per core, if the manifest does not set `limits.instances`. With several
+/// Number of instances per CPU core, if the manifest does not set `limits.instances`. With several
 /// instances per core, calls that wait for a store or run long leave room for other calls.
 const INSTANCES_PER_CORE: usize = 4;
 
-/// Returns the maximum number of instances that may exist at a time.
+/// Returns the maximum number of instances of the scorer that may exist at a time.
 #[must_use]
 pub fn most_instances(limits: &Limits) -> usize {
     limits
@@ -25,23 +25,23 @@ pub fn most_instances(limits: &Limits) -> usize {
         .unwrap_or_else(|| cores().saturating_mul(INSTANCES_PER_CORE).min(1024))
 }
 
-/// Returns the maximum number of runs of ONNX graphs at a time. Each run occupies a core, and holds
-/// the whole model in memory.
+/// Returns the maximum number of runs of ONNX graphs at a time. It is limited because each run
+/// occupies a CPU core and holds the whole model in memory.
 #[must_use]
 pub fn most_sessions(limits: &Limits) -> usize {
     cores().min(most_instances(limits))
 }
 
-/// Divisor of the memory that this process may use. The result is the memory for all request
-/// bodies, and as much again is for all responses. The rest is for instances and the model.
+/// Divisor by which the memory that this process may use is divided to get the memory for all
+/// request bodies. The same amount is for all responses. The rest is for instances and the model.
 const BODIES_PART: u64 = 8;
 
-/// Maximum memory for all request bodies, if the manifest does not set `limits.bodies`, in bytes.
-/// It has room for a hundred bodies of the default maximum size.
+/// Maximum size of the memory for all request bodies, if the manifest does not set `limits.bodies`,
+/// in bytes. It has room for a hundred bodies of the default maximum size.
 const BODIES_MOST_BYTES: u64 = 1 << 30;
 
-/// Returns the maximum memory for all request bodies that are read or scored at a time, in bytes.
-/// One body of the maximum size always has room.
+/// Returns the maximum size of the memory for all request bodies that are read or scored at a time,
+/// in bytes. One body of the maximum size always has room.
 #[must_use]
 pub fn bodies_bytes(limits: &Limits) -> u64 {
     let derived = || (container::available_bytes() / BODIES_PART).min(BODIES_MOST_BYTES);
@@ -51,11 +51,11 @@ pub fn bodies_bytes(limits: &Limits) -> u64 {
         .max(limits.body_bytes)
 }
 
-/// Divisor of the memory that this process may use. The result is the memory for all instances
-/// together. The rest is for bodies, responses, the model's pages and the host.
+/// Divisor by which the memory that this process may use is divided to get the memory for all
+/// instances together. The rest is for bodies, responses, the model's pages and the host.
 const INSTANCES_PART: u64 = 2;
 
-/// Returns the maximum linear memory of all instances together, in bytes.
+/// Returns the maximum size of the linear memory of all instances together, in bytes.
 ///
 /// Half of this memory is divided into equal shares. The other half is for instances that need more
 /// than their share.

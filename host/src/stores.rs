@@ -15,10 +15,12 @@ use crate::manifest::{Manifest, StoreSection};
 use crate::redis::raw::Connection;
 use crate::redis::{Memory, Reached, Redis, Server, Store};
 
-/// Opens every store that a manifest names. A store connects to its server when it is first used.
+/// Opens every store that a manifest defines, and returns the stores by name. A store connects to
+/// its server when it is first used.
 ///
 /// # Errors
-/// Fails if an environment variable holds an invalid value for a store.
+/// Fails if the environment variable of a store does not hold a valid Redis URL, or if the
+/// certificates for the connection cannot be read.
 pub fn open(
     manifest: &Manifest,
     environment: Environment<'_>,
@@ -67,30 +69,32 @@ fn server(
     })
 }
 
-/// Report on one store, for an operator. It shows the store's address, which an operator may see,
-/// but no credential.
+/// Report on one store, for an operator. It shows the address of the store, but not its
+/// credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StoreReport {
     /// Name of the store in the manifest.
     pub name: String,
     /// Name of the environment variable that holds the store's URL.
     pub variable: String,
-    /// Prefix of every key of the store, without the colon that follows it.
+    /// Prefix of every key of the store, without the colon that follows the prefix.
     pub prefix: String,
-    /// Address and login of the store, or a text that says that the store is kept in memory.
+    /// Text with the address of the store and the way of logging in, or a text that says that the
+    /// store is kept in memory.
     pub place: String,
-    /// Result of the connectivity check. `None` if the check was not made, or if it failed.
+    /// Result of the connectivity check of the store. `None` if the check was not made, or if it
+    /// failed.
     pub reached: Option<Reached>,
     /// Reason why the connectivity check failed. `None` if it succeeded or was not made.
     pub problem: Option<String>,
 }
 
-/// Reports on each store of an app, as this environment configures it. If `connect` is true, the
-/// connection to each store is checked, too.
+/// Reports on each store of the app in the folder `app`, as `environment` configures it. If
+/// `connect` is true, the connection to each store is checked, too.
 ///
 /// # Errors
-/// Fails if the manifest or the environment is invalid. A store that does not answer is not an
-/// error, but a problem in its report.
+/// Fails if the manifest is invalid, or if the environment variable of a store is. A store that
+/// does not respond is not an error: its report states the problem.
 pub fn report(
     app: &Path,
     environment: Environment<'_>,

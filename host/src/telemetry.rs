@@ -26,19 +26,19 @@ use self::queue::Queue;
 use crate::deployment::{Environment, LOG_FORMAT_VARIABLE, LOG_VARIABLE};
 use crate::error::StartupError;
 
-/// Maximum time that a server waits at shutdown for its last log lines to be written. It matters
-/// only if the reader of standard output is slow or has stopped.
+/// Maximum time for which a server waits at shutdown until its last log lines are written. The
+/// limit matters only if the reader of standard output is slow or has stopped.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// Queue of log lines that wait to be written to standard output. It is set only in a server.
+/// Queue of log lines that wait to be written to standard output. Only a server has this queue.
 static QUEUE: OnceLock<Queue> = OnceLock::new();
 
-/// Destination of log lines.
+/// Destination of the log lines of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
-    /// Standard error, as text. A command logs to it, and writes its result to standard output.
+    /// Standard error, for commands, because a command writes its result to standard output.
     Talk,
-    /// Standard output. A server logs to it, and has no other output.
+    /// Standard output, for servers, because a server has no other output.
     Server,
 }
 
@@ -93,11 +93,12 @@ pub fn start(output: Output, environment: Environment<'_>) -> Result<(), Startup
     Ok(())
 }
 
-/// Function that writes a log line. Its second argument is true for a warning or an error, which
-/// may use the reserved part of the queue.
+/// Function that writes a log line. Its second argument is true for a warning or an error. Such a
+/// line may use the reserved part of the queue.
 type Write = Box<dyn Fn(&str, bool) + Send + Sync>;
 
-/// Starts the queue and the thread that writes its log lines to standard output.
+/// Creates the queue of log lines, and starts the thread that writes the lines to standard output
+/// in the format `form`.
 fn queue(form: Form) -> io::Result<Queue> {
     // The standard library's handle is not used: its lock would be held for as long as the output
     // is not read.
@@ -111,7 +112,8 @@ fn queue(form: Form) -> io::Result<Queue> {
     Ok(queue)
 }
 
-/// Guard that writes the waiting log lines when it is dropped, as far as standard output is read.
+/// Guard that waits, when it is dropped, until the queued log lines are written to standard output,
+/// but no longer than [`FLUSH`].
 ///
 /// Lines that are logged after the drop are lost when the process ends. So the guard must be
 /// created at the top of `main`, where a panic drops it, too.
@@ -127,10 +129,11 @@ impl Drop for LastLines {
 }
 
 /// Parses a log filter: a level, `TARGET=LEVEL`, or several of both with commas between them. A
-/// target stands for every target that begins with it.
+/// target stands for every target that begins with it. If `text` is empty, returns the default
+/// filter for `output`.
 ///
 /// The parser of [`Targets`] is not used, because it takes a word that is not a level for a target.
-/// A misspelled level would then silence the log.
+/// A misspelled level would thus silence the log.
 fn filter(text: &str, output: Output) -> Result<Targets, StartupError> {
     if text.trim().is_empty() {
         let level = if output == Output::Talk {
@@ -166,7 +169,7 @@ fn filter(text: &str, output: Output) -> Result<Targets, StartupError> {
     })
 }
 
-/// Returns the level with this name, or `None` if there is no such level.
+/// Returns the log level with the given name, or `None` if there is no such level.
 fn level(name: &str) -> Option<LevelFilter> {
     // The parser takes an empty text for the level `error`.
     Some(name).filter(|name| !name.is_empty())?.parse().ok()

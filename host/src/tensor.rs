@@ -9,7 +9,7 @@ pub use self::misfit::Misfit;
 use crate::model::Dtype;
 use crate::text::{NAME_BYTES, quoted};
 
-/// Dense tensor. Its elements are row-major and little-endian.
+/// Dense tensor. Its elements are in row-major order and little-endian.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tensor {
     /// Name of the port (input or output) that the tensor belongs to.
@@ -18,12 +18,12 @@ pub struct Tensor {
     pub dtype: Dtype,
     /// Dimensions of the tensor. Their product is the number of elements.
     pub shape: Vec<u64>,
-    /// Bytes of the tensor's elements, without padding. A text is preceded by its length in four
-    /// bytes.
+    /// Bytes of the tensor's elements, without padding. An element that is a text is preceded by
+    /// its length in four bytes.
     pub data: Vec<u8>,
 }
 
-/// Named input or output of a scorer.
+/// Port: a named input or output of a scorer or a graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Port {
     /// Name of the port, unique among the inputs or among the outputs.
@@ -34,7 +34,7 @@ pub struct Port {
     pub shape: Vec<Option<u64>>,
 }
 
-/// Input and output ports of a scorer of tensors.
+/// Input and output ports of a tensor scorer.
 #[derive(Debug, Clone, Copy)]
 pub struct PortLists<'a> {
     /// Input ports, with unique names.
@@ -43,11 +43,12 @@ pub struct PortLists<'a> {
     pub outputs: &'a [Port],
 }
 
-/// Maximum number of nested lists that an empty tensor may need when it is written as lists.
+/// Maximum number of nested lists that a tensor without elements may need when it is encoded as
+/// lists.
 const EMPTY_LISTS: u64 = 1 << 20;
 
-/// Maximum number of dimensions of a tensor. An error about a tensor with more gives only their
-/// number, not each size.
+/// Maximum number of dimensions of a tensor. An error about a tensor with more dimensions states
+/// only their number, not the size of each.
 const DIMENSIONS: usize = 64;
 
 /// Puts tensors into the order of their ports, and checks that each tensor fits its port.
@@ -70,7 +71,7 @@ pub fn in_order(ports: &[Port], mut tensors: Vec<Tensor>) -> Result<Vec<Tensor>,
 }
 
 impl Tensor {
-    /// Checks that a tensor fits its port.
+    /// Checks that this tensor fits a port. The name of the tensor is not compared.
     ///
     /// # Errors
     /// Fails if the type, the shape, the number of bytes or a value does not fit the port.
@@ -166,8 +167,8 @@ pub fn shape_text(port: &Port) -> String {
     format!("[{}]", dimensions.join(", "))
 }
 
-/// Returns the number of elements of type `dtype` that bytes hold. Returns `None` if the bytes end
-/// within an element, or hold an invalid text.
+/// Returns the number of elements of the type `dtype` that `bytes` holds. Returns `None` if the
+/// bytes end within an element, or hold an invalid text.
 #[must_use]
 pub fn count(dtype: Dtype, mut bytes: &[u8]) -> Option<u64> {
     if dtype != Dtype::Text {
@@ -185,7 +186,8 @@ pub fn count(dtype: Dtype, mut bytes: &[u8]) -> Option<u64> {
     Some(count)
 }
 
-/// Appends a text to a tensor's data as one element: its length in four bytes, and its UTF-8 bytes.
+/// Appends a text to the data of a text tensor as one element: the length of the text in four
+/// bytes, and its UTF-8 bytes.
 pub fn put_text(text: &str, data: &mut Vec<u8>) {
     // No body holds a text of more than 4 GiB. If one did, its length would be wrong here, and it
     // would not fit its port.
@@ -193,8 +195,8 @@ pub fn put_text(text: &str, data: &mut Vec<u8>) {
     data.extend_from_slice(text.as_bytes());
 }
 
-/// Removes the first text from the data of a text tensor and returns it. Returns `None` if the data
-/// is empty or does not begin with a valid text.
+/// Removes the first text from `bytes`, the data of a text tensor, and returns it. Returns `None`
+/// if the data is empty or does not begin with a valid text.
 pub fn text_from<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (text, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;

@@ -9,7 +9,8 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-/// Returns the output of a future, or `None` if the future takes longer than `limit`.
+/// Runs a future, and returns its output. Returns `None` if the future takes longer than `limit`. A
+/// future that is ready at once counts as in time.
 pub async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     if let Poll::Ready(output) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
@@ -19,8 +20,8 @@ pub async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Opti
     tokio::time::timeout(limit, future).await.ok()
 }
 
-/// Returns the output of a future, or `None` if the deadline passes before the future ends. A
-/// future that is ready at once counts as in time.
+/// Runs a future, and returns its output. Returns `None` if the deadline passes before the future
+/// ends. A future that is ready at once counts as in time.
 pub async fn until<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     if let Poll::Ready(output) = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await

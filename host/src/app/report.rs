@@ -13,42 +13,44 @@ use crate::scorer::signature::Signature;
 use crate::scorer::{Scorer, WIT_VERSION};
 use crate::tensor::Port;
 
-/// Report about a loaded app, for people, pipelines and the labels of an image.
+/// Report about a loaded app, for people, CI pipelines and the labels of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckReport {
     /// Name of the scorer, from `scorer.name`.
     pub name: String,
     /// Version of the scorer, from `scorer.version`. Empty if the manifest does not set it.
     pub version: String,
-    /// World of the scorer: `scoring` or `tensor-scoring`.
+    /// WIT world of the scorer: `scoring` or `tensor-scoring`.
     pub world: String,
     /// Version of the WIT contract that this host serves.
     pub wit_version: String,
     /// Digest of the component's file: `sha256:` and 64 hex digits. `None` if a graph is served
     /// without a component.
     pub component_digest: Option<String>,
-    /// Digest over the model's files: `sha256:` and 64 hex digits. `None` if the app has no model.
+    /// Digest over the model's files: `sha256:` and 64 hex digits. `None` if the app does not have
+    /// a model.
     pub model_digest: Option<String>,
-    /// Source of the code: precompiled by the packager for a CPU level, compiled when the host
-    /// starts, or a graph and the engine that runs it.
+    /// Text that says where the executable code comes from: precompiled by the packager for a CPU
+    /// level, compiled when the host starts, or a graph and the engine that runs the graph.
     pub code: String,
     /// Signature of the scorer as JSON: what `describe` returned, or the inputs and outputs of a
     /// graph.
     pub signature: Value,
 }
 
-/// Source of the executable part of a scorer.
+/// Executable part of a scorer.
 pub(super) enum Code {
     Component {
         compiled: Compiled,
-        /// Names of the model's ONNX graphs that the component may run. Empty if it runs none.
+        /// Names of the model's ONNX graphs that the component may run. Empty if the component
+        /// cannot run graphs.
         graphs: Vec<String>,
     },
     /// An ONNX graph that is served without a component, with the name of its file.
     Graph(String),
 }
 
-/// Returns the report about an app that consists of a manifest, a scorer, its code and its model.
+/// Creates the report about an app from its manifest, its scorer, and the scorer's code and model.
 pub(super) fn of(manifest: &Manifest, scorer: &Scorer, code: &Code, model: &Model) -> CheckReport {
     CheckReport {
         name: manifest.scorer.name.clone(),

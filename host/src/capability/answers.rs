@@ -8,25 +8,27 @@ use std::time::Duration;
 use super::BucketHandle;
 use crate::redis::Condition;
 
-/// Part of a store in which the host keeps answers of the prediction cache.
+/// Part of a store in which the host keeps the entries of the prediction cache.
 #[derive(Clone)]
 pub struct Answers(BucketHandle);
 
 impl Answers {
-    /// Returns the part of a store that holds answers, apart from the entries of scorers.
+    /// Returns the part of a store that holds the entries of the prediction cache. They are
+    /// separate from the entries that scorers write to the store.
     #[must_use]
     pub fn beside(store: &BucketHandle) -> Self {
         Self(store.sibling("predictions"))
     }
 
-    /// Calls `told` when someone else changes or removes an entry. The argument is the entry's key,
-    /// or `None` if every entry may have changed.
+    /// Calls `told` when another client of the store changes or removes an entry. The argument is
+    /// the entry's key, or `None` if every entry may have changed.
     pub fn watch(&self, told: impl Fn(Option<&str>) + Send + Sync + 'static) {
         self.0.watch(told);
     }
 
     /// Returns at most the first `most` bytes of the entry of a key. Returns `None` if there is no
-    /// entry, or if the store fails: a call does not need the cache.
+    /// entry. Also returns `None` if the store fails, because a call can be answered without the
+    /// cache.
     pub async fn get(&self, key: &str, most: usize) -> Option<Vec<u8>> {
         match self.0.get_start(key, most).await {
             Ok(entry) => entry,
@@ -37,11 +39,11 @@ impl Answers {
         }
     }
 
-    /// Claims the computation of a key's entry for this process, until `time` is over or
-    /// [`Answers::release`] is called.
+    /// Claims the computation of the entry of a key for this process. The claim ends after `time`,
+    /// or when [`Answers::release`] is called.
     ///
-    /// Returns `Some(false)` if another process has the claim, and `None` if the store does not
-    /// respond.
+    /// Returns `Some(true)` if this process has the claim, `Some(false)` if another process has it,
+    /// and `None` if the store fails.
     pub async fn claim(&self, key: &str, time: Duration) -> Option<bool> {
         match self
             .0
@@ -58,15 +60,16 @@ impl Answers {
         }
     }
 
-    /// Gives up the claim on a key's entry, so that another process can compute the entry.
+    /// Gives up the claim of this process on the entry of a key, so that another process can
+    /// compute the entry.
     pub async fn release(&self, key: &str) {
         if let Err(error) = self.0.delete(&[claim(key)]).await {
             tracing::debug!("a claim on an answer was not released and expires later: {error}");
         }
     }
 
-    /// Writes entries under their keys in one round trip. A failure is only logged, because a call
-    /// does not need the cache.
+    /// Writes entries, each with its key, in one round trip. They expire after `ttl`. A failure is
+    /// only logged, because a call can be answered without the cache.
     pub async fn put(&self, entries: Vec<(String, Vec<u8>)>, ttl: Duration) {
         if let Err(error) = self.0.set_many(entries, Some(ttl)).await {
             tracing::debug!("an answer was not kept in the prediction cache: {error}");
@@ -74,7 +77,8 @@ impl Answers {
     }
 }
 
-/// Returns the key under which a claim on the entry of `key` is stored. No scorer can access it.
+/// Returns the key of the store under which a claim on the entry of `key` is stored. No scorer can
+/// access this key.
 fn claim(key: &str) -> String {
     format!("{key}/claim")
 }

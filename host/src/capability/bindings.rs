@@ -15,27 +15,29 @@ use crate::graph::Graph;
 use crate::model::TensorInfo;
 use crate::redis::Store;
 
-/// A graph of the model that a scorer has opened through `wasi:nn`.
+/// Host side of a `graph` handle of `wasi:nn`: a graph of the model that a scorer has opened.
 pub struct GraphHandle(pub(super) Arc<Graph>);
 
-/// A `wasi:nn` context in which a scorer runs a graph. The context holds only the graph, because
-/// sessions of the engine belong to the host.
+/// Host side of a `graph-execution-context` handle of `wasi:nn`, with which a scorer runs a graph.
+/// It holds only the graph, because sessions of the engine belong to the host.
 pub struct ContextHandle(pub(super) Arc<Graph>);
 
-/// Error of `wasi:nn`, which tells the scorer why a call was refused.
+/// Host side of an `error` handle of `wasi:nn`, which tells the scorer why a call failed.
 pub struct ErrorHandle {
     pub(super) code: ErrorCode,
     pub(super) data: String,
 }
 
-/// A `cas` handle of `wasi:keyvalue`: a key, with the value that it had when it was read.
+/// Host side of a `cas` handle of `wasi:keyvalue`: a key of a store, with the value that the key
+/// had when the handle was created.
 pub struct CasHandle {
     pub(super) store: Store,
     pub(super) key: String,
     pub(super) current: Option<Vec<u8>>,
 }
 
-/// A tensor of the model that a scorer has opened.
+/// Host side of a `tensor` handle of the interface `model`: a tensor of the model that a scorer has
+/// opened.
 pub struct TensorHandle(pub(super) TensorInfo);
 
 /// Bindings of the interfaces that scorers import.

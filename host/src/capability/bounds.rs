@@ -12,7 +12,8 @@ use crate::model::READ_LIMIT_BYTES;
 use crate::redis::raw::{ARGUMENT_BYTES, ARGUMENTS, COMMANDS_AT_ONCE, REPLY_BYTES};
 use crate::redis::{BATCH_BYTES, BATCH_KEYS, KEY_LIMIT_BYTES, VALUE_LIMIT_BYTES};
 
-/// Maximum size of the arguments of one call of a host function in the host's memory, in bytes.
+/// Maximum size that the arguments of one call of a host function may take in the host's memory, in
+/// bytes.
 ///
 /// A call with larger arguments ends the scorer with a trap. The input tensors of a graph are the
 /// largest arguments.
@@ -21,57 +22,58 @@ pub(crate) const LIFTED_BYTES: usize = 128 << 20;
 /// Maximum length of a key of a store, in bytes.
 pub(crate) const KEY_BYTES: usize = KEY_LIMIT_BYTES;
 
-/// Maximum number of resource handles that one instance may hold open. Because of this limit, a
-/// scorer that leaks handles gets an error and does not use up the host's memory.
+/// Maximum number of resource handles that one instance may hold open. The number is limited so
+/// that a scorer that leaks handles gets an error and does not use up the host's memory.
 pub(crate) const HANDLE_LIMIT: usize = 10_000;
 
-/// Maximum number of random bytes per call, which is that of the Web Crypto API. More would block a
-/// thread for longer than one tick of the epoch.
+/// Maximum number of random bytes that a scorer gets per call. The limit is that of the Web Crypto
+/// API. More bytes would block a thread for longer than one tick of the epoch.
 const RANDOM_BYTES: usize = 64 << 10;
 
-/// Maximum size of one write to standard output or standard error, in bytes.
+/// Maximum size of one write of a scorer to standard output or standard error, in bytes.
 const WRITE_BYTES: usize = 64 << 10;
 
-/// Maximum number of dimensions of a tensor that a scorer creates for `wasi:nn`. More dimensions
-/// end the scorer with a trap.
+/// Maximum number of dimensions of a tensor that a scorer creates through `wasi:nn`. A tensor with
+/// more dimensions ends the scorer with a trap.
 ///
-/// The function that uses the tensor checks whether its dimensions fit a port, because that
-/// function can return an error.
+/// The limit is high because the dimensions are checked against a port later, in the function that
+/// uses the tensor. That function can return an error.
 const DIMENSIONS: usize = 1 << 20;
 
-/// Maximum number of tensors that one run of a graph takes.
+/// Maximum number of input tensors of one run of a graph.
 const TENSORS: usize = 4096;
 
 /// Maximum number of rows of a model's tensor that one call may read.
 const ROWS: usize = 1 << 20;
 
-/// Maximum number of attributes of a measurement that are read. Only the first 8 are kept.
+/// Maximum number of attributes of a measurement that the host reads. Only the first 8 are kept.
 const ATTRIBUTES: usize = 64;
 
-/// Time within which a host function ends.
+/// Time within which a call of a host function ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Time {
-    /// The function ends within one tick of the epoch, because its items and bytes are too few for
-    /// more.
+    /// The function ends within one tick of the epoch, because the limits on its items and bytes
+    /// keep its work short.
     Tick,
-    /// The function ends at the call's deadline at the latest. It copies or converts many bytes, on
-    /// a scoring thread if there are more than 64 KiB.
+    /// The function copies or converts many bytes, on a scoring thread if there are more than 64
+    /// KiB. It ends at the deadline of the scorer's call at the latest.
     Copies,
-    /// The function ends at the call's deadline at the latest. It waits for a store, a graph, a
-    /// clock or a stream.
+    /// The function waits for a store, a graph, a clock or a stream. It ends at the deadline of the
+    /// scorer's call at the latest.
     Waits,
 }
 
 /// Limits on one call of a host function: one row of [`BOUNDS`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Bound {
-    /// Name of the function: the interface without its version, `#`, and the function's name in the
-    /// component model.
+    /// Name of the host function: the interface without its version, `#`, and the function's name
+    /// in the component model.
     ///
-    /// `#*` stands for every function of an interface that gives a scorer nothing to use, because
-    /// there is no folder and no network.
+    /// `#*` stands for every function of an interface whose functions have no effect, because there
+    /// is no folder and no network.
     pub(crate) function: &'static str,
-    /// Maximum number of items in the function's lists. 1 if the function takes no list.
+    /// Maximum number of items in the lists that the function takes. 1 if the function does not
+    /// take a list.
     pub(crate) items: usize,
     /// Maximum size of the function's arguments or of its result, whichever is larger, in bytes.
     pub(crate) bytes: usize,
@@ -84,17 +86,18 @@ use Time::{Copies, Tick, Waits};
 #[expect(clippy::cast_possible_truncation, reason = "it is 64 MiB")]
 const READ_BYTES: usize = READ_LIMIT_BYTES as usize;
 const PAIR_BYTES: usize = KEY_BYTES + VALUE_LIMIT_BYTES;
-/// Limit for a text or name that the host does not keep, in bytes. Only [`LIFTED_BYTES`] applies.
+/// Maximum size of a text or name that the host does not keep, in bytes. It needs no limit of its
+/// own, so it is [`LIFTED_BYTES`].
 const TEXT_BYTES: usize = LIFTED_BYTES;
 
-/// Maximum length of a cursor for the keys of a store, in bytes. A cursor may be a key with the
-/// store's prefix.
+/// Maximum length of a cursor in the list of a store's keys, in bytes. A cursor may be a key with
+/// the store's prefix.
 const CURSOR_BYTES: usize = 2 * KEY_BYTES;
-/// Limit for bytes that the host holds for the scorer. They count towards `limits.memory` and so
-/// need no limit per call.
+/// Maximum number of bytes per call that the host then holds for the scorer. There is no limit per
+/// call, because the bytes count towards `limits.memory`.
 const HELD: usize = usize::MAX;
 
-/// Limits on one call of every function that a scorer can import.
+/// Limits on one call of each host function that a scorer can import.
 #[rustfmt::skip]
 pub(crate) const BOUNDS: &[Bound] = &[
     row("scorebox:scoring/model#info", 1, 0, Tick),
@@ -213,7 +216,8 @@ const fn larger(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
 }
 
-/// Returns the row of [`BOUNDS`] for a function. The lookup happens while the host is compiled.
+/// Returns the row of [`BOUNDS`] for a host function. The lookup happens while the host is
+/// compiled.
 #[expect(clippy::panic, reason = "a function without a row does not compile")]
 pub(crate) const fn of(function: &str) -> &'static Bound {
     let mut rows = BOUNDS;
@@ -248,7 +252,7 @@ pub(crate) struct Size {
 }
 
 impl Size {
-    /// Returns the size of arguments that are a key and a value of `value_bytes` bytes.
+    /// Returns the size of arguments that consist of a key and a value of `value_bytes` bytes.
     pub(crate) fn of_pair(key: &str, value_bytes: usize) -> Self {
         Self {
             items: 1,
@@ -257,8 +261,8 @@ impl Size {
         }
     }
 
-    /// Returns the size of arguments that are several keys and values. `pairs` has each key with
-    /// the size of the key's value, in bytes.
+    /// Returns the size of arguments that consist of several keys and values. `pairs` has each key
+    /// with the size of the key's value, in bytes.
     pub(crate) fn of_pairs<'a>(pairs: impl Iterator<Item = (&'a str, usize)>) -> Self {
         pairs.fold(Self::default(), |size, (key, value_bytes)| Self {
             items: size.items + 1,
@@ -267,7 +271,7 @@ impl Size {
         })
     }
 
-    /// Returns the size of arguments that are `bytes` bytes without a key.
+    /// Returns the size of arguments that consist of `bytes` bytes and no key.
     pub(crate) fn of_bytes(bytes: usize) -> Self {
         Self {
             items: 1,
@@ -277,48 +281,51 @@ impl Size {
     }
 }
 
-/// Limit of a host function that a call exceeds. The text is for the scorer.
+/// Limit of a host function that the arguments of a call exceed. The scorer gets the text of the
+/// error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Exceeded {
-    /// The call has more items than the function accepts.
+    /// The lists in the arguments have more items than the function accepts.
     #[error("{function} takes at most {limit} items in one call, and this call has {found}")]
     Items {
-        /// Name of the function, as in [`BOUNDS`].
+        /// Name of the host function, as in [`BOUNDS`].
         function: &'static str,
-        /// Maximum number of items.
+        /// Maximum number of items in the lists that the function takes.
         limit: usize,
-        /// Number of items of the call.
+        /// Number of items in the arguments of the call.
         found: usize,
     },
     /// The arguments have more bytes than the function accepts.
     #[error("{function} takes at most {limit} bytes in one call, and this call has {found}")]
     Bytes {
-        /// Name of the function, as in [`BOUNDS`].
+        /// Name of the host function, as in [`BOUNDS`].
         function: &'static str,
         /// Maximum size of the arguments, in bytes.
         limit: usize,
         /// Size of the arguments of the call, in bytes.
         found: usize,
     },
-    /// A key has more bytes than a store accepts. The number is the length of the key.
+    /// A key is longer than a store accepts. The number is the length of the key in bytes.
     #[error("a key has at most {KEY_BYTES} bytes, and this one has {0}")]
     Key(usize),
-    /// The call has more Redis commands than a store accepts at a time.
+    /// The call sends more Redis commands than the host accepts per call.
     #[error("a call sends {COMMANDS_AT_ONCE} commands at most")]
     Commands,
-    /// The Redis commands have more arguments than this number, which is the limit.
+    /// The Redis commands together have too many arguments. The number is the maximum number of
+    /// arguments.
     #[error("a call sends {0} arguments at most")]
     Arguments(usize),
-    /// An argument of a Redis command has more bytes than a value may have.
+    /// An argument of a Redis command is larger than a value of a store may be.
     #[error("an argument has {VALUE_LIMIT_BYTES} bytes at most")]
     Argument,
-    /// The arguments of all Redis commands together have too many bytes.
+    /// The arguments of all Redis commands of the call together are too large.
     #[error("a call sends {ARGUMENT_BYTES} bytes at most")]
     ArgumentBytes,
 }
 
 impl Bound {
-    /// Returns the limit that a call exceeds if it has more items than the function accepts.
+    /// Returns the limit on items, if a call with `items` items exceeds it. Returns `None` if it
+    /// does not.
     pub(crate) fn too_many(&self, items: usize) -> Option<Exceeded> {
         (items > self.items).then_some(Exceeded::Items {
             function: self.function,
@@ -327,7 +334,8 @@ impl Bound {
         })
     }
 
-    /// Returns the limit that arguments of this size exceed. Returns `None` if they exceed none.
+    /// Returns the limit that arguments of the given size exceed. Returns `None` if they exceed no
+    /// limit.
     pub(super) fn exceeded(&self, size: Size) -> Option<Exceeded> {
         if size.key > KEY_BYTES {
             return Some(Exceeded::Key(size.key));

@@ -20,21 +20,23 @@ use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, in_order, put_text, text_from};
 use crate::text::cut;
 
-/// Result of a host function. The outer error traps, and the inner error goes to the scorer.
+/// Result of a host function. The outer error ends the scorer with a trap, and the inner error is
+/// returned to the scorer.
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
-/// Maximum size of the engine's error text that a scorer gets, in bytes.
+/// Maximum size of an engine's error text that is returned to a scorer, in bytes.
 const TEXT_BYTES: usize = 4 << 10;
 
 impl InstanceState {
-    /// Returns the model's graph with the given name. Returns `None` if the model has no such
-    /// graph.
+    /// Returns the model's graph with the given name. Returns `None` if the model does not have
+    /// such a graph.
     pub(super) fn graph(&self, name: &str) -> Option<Arc<Graph>> {
         self.shared.graphs.as_ref()?.get(name)
     }
 
-    /// Checks a scorer's tensors against a graph's input ports, and runs the graph. If the deadline
-    /// passes during the run, the scorer is ended with a trap.
+    /// Checks a scorer's tensors against a graph's input ports, runs the graph, and returns the
+    /// outputs in the order of the output ports. If the deadline passes during the run, the scorer
+    /// is ended with a trap.
     pub(super) async fn run_graph(
         &mut self,
         graph: Arc<Graph>,
@@ -129,8 +131,8 @@ fn described(name: &str, graph: &Graph) -> wit::GraphInfo {
     }
 }
 
-/// Converts a scorer's tensor to the host's type. Whether the tensor fits a port is not checked
-/// here. The error is for the scorer.
+/// Converts a scorer's tensor to the host's type. Does not check whether the tensor fits a port.
+/// The error is returned to the scorer.
 fn read(tensor: wit::Tensor) -> Result<Tensor, Error> {
     let (dtype, data) = match tensor.elements {
         Elements::Plain((dtype, data)) => (dtype.into(), data),

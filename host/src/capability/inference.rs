@@ -23,18 +23,19 @@ use crate::model::Dtype;
 use crate::tensor::Tensor;
 use crate::text::cut;
 
-/// Maximum length of a name that is repeated in the text of an error, in bytes.
+/// Maximum length of a name from a scorer that is repeated in the text of an error, in bytes.
 pub(super) const NAME_BYTES: usize = 64;
 
-/// Maximum size of an error's text, in bytes. The size is limited because a scorer may hold
-/// thousands of errors.
+/// Maximum size of the text of a `wasi:nn` error, in bytes. The size is limited because a scorer
+/// may hold thousands of errors.
 const ERROR_BYTES: usize = 1024;
 
-/// Result of a host function. The outer error traps, and the inner error goes to the scorer.
+/// Result of a host function of `wasi:nn`. The outer error ends the scorer with a trap, and the
+/// inner error is returned to the scorer.
 type Answer<T> = wasmtime::Result<Result<T, Resource<ErrorHandle>>>;
 
-/// Returns the tensor type of `wasi:nn` for an element type. Returns `None` if `wasi:nn` has no
-/// such type.
+/// Returns the tensor type of `wasi:nn` for an element type of the host. Returns `None` if
+/// `wasi:nn` does not have this type.
 pub(super) fn tensor_type(dtype: Dtype) -> Option<TensorType> {
     Some(match dtype {
         Dtype::Bf16 => TensorType::Bf16,
@@ -66,7 +67,8 @@ fn dtype(ty: TensorType) -> Dtype {
     }
 }
 
-/// Logs, for debugging, each output of a graph that `wasi:nn` cannot carry.
+/// Logs, at the level `debug`, each output of a graph that `wasi:nn` cannot return because it does
+/// not have the element type.
 pub(crate) fn note_left_out(graphs: &Graphs) {
     for (graph, found) in graphs.iter() {
         for output in found
@@ -94,7 +96,7 @@ fn size(dimensions: &[u32], data: &[u8]) -> Size {
     }
 }
 
-/// Returns the host's memory that a tensor takes, in bytes.
+/// Returns the size of the host's memory that a tensor takes, in bytes.
 fn bytes(tensor: &Tensor) -> u64 {
     (tensor.data.len() + size_of_val(tensor.shape.as_slice())) as u64
 }
@@ -105,8 +107,8 @@ impl InstanceState {
         Ok(Err(self.table.push(ErrorHandle { code, data })?))
     }
 
-    /// Keeps tensors for the scorer in the host's memory. Returns `None` if the scorer would then
-    /// hold more than `limits.memory`.
+    /// Keeps tensors for the scorer in the host's memory, and returns their handles. Returns `None`
+    /// if the open tensors of the scorer would then take more than `limits.memory`.
     fn keep(&mut self, tensors: Vec<Tensor>) -> wasmtime::Result<Option<Vec<Resource<Tensor>>>> {
         let held = tensors
             .iter()
@@ -132,8 +134,8 @@ impl InstanceState {
 impl tensor::Host for InstanceState {}
 
 impl tensor::HostTensor for InstanceState {
-    /// Creates a tensor. Whether the type, dimensions and data agree is checked where the tensor is
-    /// used, because this function of `wasi:nn` cannot return an error.
+    /// Creates a tensor for the scorer. It is checked later, when the tensor is used, whether the
+    /// type, dimensions and data agree, because this function of `wasi:nn` cannot return an error.
     async fn new(
         &mut self,
         dimensions: Vec<u32>,
@@ -325,11 +327,11 @@ impl inference::HostGraphExecutionContext for InstanceState {
     }
 }
 
-/// Dimensions that `wasi:nn` gives a single value.
+/// Dimensions that a single value has in `wasi:nn`.
 const SCALAR: [u64; 1] = [1];
 
-/// End of an error text about a type that `wasi:nn` does not have, with advice for the author of
-/// the scorer.
+/// End of an error text about an element type that `wasi:nn` does not have. It advises the author
+/// of the scorer.
 const INSTEAD: &str = "that wasi:nn does not have: call `compute` of scorebox:scoring/graphs";
 
 impl InstanceState {

@@ -16,7 +16,8 @@ use crate::capability::bindings::capabilities::wasi::keyvalue::{atomics, batch, 
 use crate::redis::{Condition, Lifetime, Store, StoreError};
 
 impl CasHandle {
-    /// Returns the host's memory that the handle takes, in bytes.
+    /// Returns the size of the key and the value that the handle holds in the host's memory, in
+    /// bytes.
     fn bytes(&self) -> usize {
         self.key.len() + self.current.as_ref().map_or(0, Vec::len)
     }
@@ -26,11 +27,12 @@ impl CasHandle {
 /// host's memory, in bytes.
 const HELD_BYTES: usize = 64 << 20;
 
-/// Result of a host function. The outer error traps, and the inner error goes to the scorer.
+/// Result of a host function. The outer error ends the scorer with a trap, and the inner error is
+/// returned to the scorer.
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
-/// Ends a host function with an error for the scorer if the arguments exceed the function's limits
-/// in `BOUNDS`.
+/// Returns from a host function with an error for the scorer if the arguments exceed the function's
+/// limits in `BOUNDS`. `$size` is the size of the arguments.
 macro_rules! enter {
     ($state:expr, $function:literal, $size:expr) => {
         let size = $size;
@@ -41,14 +43,14 @@ macro_rules! enter {
 }
 
 impl InstanceState {
-    /// Returns a clone of a scorer's store, so that the table of handles is not borrowed while a
-    /// call waits. The clone shares the connection.
+    /// Returns a clone of the store that a scorer's handle stands for. The store is cloned so that
+    /// the table of handles is not borrowed while a call waits. The clone shares the connection.
     fn store(&self, bucket: &Resource<Store>) -> wasmtime::Result<Store> {
         Ok(self.table.get(bucket)?.clone())
     }
 
-    /// Keeps a value that was read, so that the scorer can swap it later. Returns an error if the
-    /// scorer's open `cas` handles would hold too much.
+    /// Keeps a `cas` handle for the scorer, so that the scorer can swap the value later. Returns an
+    /// error to the scorer if its open `cas` handles would hold more than [`HELD_BYTES`].
     fn hold(&mut self, handle: CasHandle) -> Answer<Resource<CasHandle>> {
         let bytes = handle.bytes();
         if self.held_bytes + bytes > HELD_BYTES {

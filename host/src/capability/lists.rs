@@ -28,12 +28,13 @@ use {
 };
 
 type Store<'a> = StoreContextMut<'a, Sandbox>;
-/// Result of a host function. The outer error traps, and the inner error goes to the scorer.
+/// Result of a host function. The outer error ends the scorer with a trap, and the inner error is
+/// returned to the scorer.
 type Answer<T, E> = wasmtime::Result<(Result<T, E>,)>;
 
-/// Links the functions of `wasi:keyvalue/batch`, `cache`, `redis`, `metrics` and `model` that take
-/// lists. These versions limit the number of items before the list is copied to the host's memory,
-/// where many small items would cost more than their bytes.
+/// Adds the functions of `wasi:keyvalue/batch`, `cache`, `redis`, `metrics` and `model` that take
+/// lists to a linker. They limit the number of items before a list is copied to the host's memory.
+/// There, many small items would take more memory than their bytes.
 pub(super) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     link_batch(linker)?;
@@ -226,8 +227,9 @@ fn link_metrics(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     )
 }
 
-/// Links the functions of `graphs` and `wasi:nn` that take lists of tensors, with limits on the
-/// number of tensors. Also links `load` of `wasi:nn`, which always fails and so copies nothing.
+/// Adds the functions of `graphs` and `wasi:nn` that take lists of tensors to a linker. They limit
+/// the number of tensors before a list is copied. Also adds `load` of `wasi:nn`, which always fails
+/// and so copies nothing.
 #[cfg(feature = "graphs")]
 pub(super) fn link_graphs(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     type Inputs = WasmList<(Box<str>, Resource<ValueHandle>)>;
@@ -288,8 +290,8 @@ pub(super) fn link_graphs(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> 
     Ok(())
 }
 
-/// Links `tensor.rows` of the interface `model`, with a limit on the number of rows. A scorer may
-/// also call it in `init` when an image is built.
+/// Adds `tensor.rows` of the interface `model` to a linker, with a limit on the number of rows. A
+/// scorer may also call `tensor.rows` in `init` when an image is built.
 pub(super) fn link_model(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     linker
         .instance("scorebox:scoring/model@0.1.0")?
@@ -327,8 +329,8 @@ fn denied<T>(exceeded: &Exceeded) -> Answer<T, redis::Error> {
     Ok((Err(redis::Error::Denied(exceeded.to_string())),))
 }
 
-/// Returns the items of a list. The inner error is for the scorer if the list has more items than
-/// `bound` allows.
+/// Copies the items of a list from the guest's memory. The inner error, which is returned to the
+/// scorer, says that the list has more items than `bound` allows.
 fn items<T: Lift>(
     store: &mut Store<'_>,
     list: &WasmList<T>,
@@ -347,8 +349,9 @@ fn pairs(entries: Vec<(Box<str>, Box<[u8]>)>) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// Returns the commands of a list as bytes. Their number is checked before their arguments are
-/// read.
+/// Copies a list of Redis commands from the guest's memory. The number of commands is checked
+/// before their arguments are read. The inner error, which is returned to the scorer, says which
+/// limit the commands exceed.
 fn several(
     store: &mut Store<'_>,
     list: &WasmList<WasmList<WasmList<u8>>>,
@@ -361,8 +364,9 @@ fn several(
     commands(store, lists, bound)
 }
 
-/// Returns commands as bytes. The sizes of a command's arguments are added up before these are
-/// copied, because many arguments may refer to the same bytes of the guest's memory.
+/// Copies Redis commands, each a list of arguments, from the guest's memory. The sizes of all
+/// arguments are added up before the arguments are copied, because many arguments may refer to the
+/// same bytes of the guest's memory.
 fn commands(
     store: &mut Store<'_>,
     lists: Vec<WasmList<WasmList<u8>>>,

@@ -16,15 +16,16 @@ use crate::engine::TABLE_ELEMENTS;
 /// and a container would be killed because of one scorer.
 #[derive(Debug)]
 pub struct SharedMemory {
-    /// Memory that every instance may have, no matter how much the others have, in bytes.
+    /// Size of the memory that every instance may have, no matter how much the others have, in
+    /// bytes.
     share_bytes: u64,
-    /// Memory that is left for instances that need more than `share_bytes`, in bytes.
+    /// Size of the memory that is left for instances that need more than `share_bytes`, in bytes.
     free_bytes: AtomicU64,
 }
 
 impl SharedMemory {
-    /// Divides `total_bytes` among `instances` instances: half of the memory in equal shares, and
-    /// half for instances that need more than their share.
+    /// Creates a limit of `total_bytes` bytes for `instances` instances. Half of the memory is
+    /// divided into equal shares, and half is for instances that need more than their share.
     #[must_use]
     pub fn new(total_bytes: u64, instances: usize) -> Self {
         let half = total_bytes / 2;
@@ -51,7 +52,7 @@ impl SharedMemory {
     }
 }
 
-/// Limit that kept an instance from getting more memory.
+/// Reason why an instance did not get more memory: the limit that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// The instance has as much memory as one instance may have.
@@ -60,17 +61,17 @@ pub(crate) enum Refusal {
     Shared,
 }
 
-/// Limit on the memory of one instance, and the reason for the last refusal.
+/// Limit on the memory of one instance, with the reason why the instance was last refused memory.
 ///
-/// A guest sees a refused growth as a failed allocation, and most guests then end with a bare trap.
-/// So the reason is kept here for the error message.
+/// A guest sees a refused growth as a failed allocation, and most guests then end with a trap that
+/// does not state the reason. So the reason is kept here for the error message.
 pub(super) struct MemoryLimit {
     shared: Arc<SharedMemory>,
     limit_bytes: u64,
     /// Total size of all linear memories of the instance, in bytes. A component may have several.
     used_bytes: u64,
-    /// Number of bytes that were granted last. They are released again if the system does not have
-    /// them.
+    /// Number of bytes that were granted last. They are released again if the operating system does
+    /// not have them.
     pending_bytes: u64,
     refusal: Option<Refusal>,
 }
@@ -94,7 +95,7 @@ impl MemoryLimit {
         self.refusal
     }
 
-    /// Records that a capability refused the instance memory that counts towards the instance's own
+    /// Records that a host function refused memory to the instance because of the instance's own
     /// limit.
     pub(super) fn refuse_own(&mut self) {
         self.refusal = Some(Refusal::Own);
@@ -104,8 +105,8 @@ impl MemoryLimit {
         self.refusal = None;
     }
 
-    /// Returns how many of `used_bytes` bytes are beyond the instance's share, and so come from the
-    /// shared memory.
+    /// Returns how many of `used_bytes` bytes exceed the instance's share, and so are taken from
+    /// the memory for instances that need more.
     fn beyond_share(&self, used_bytes: u64) -> u64 {
         used_bytes.saturating_sub(self.shared.share_bytes)
     }

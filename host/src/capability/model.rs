@@ -68,17 +68,19 @@ impl From<SliceError> for Error {
     }
 }
 
-/// Maximum length of a name that is repeated in an error, in bytes.
+/// Maximum length of a name from a scorer that is repeated in an error, in bytes.
 const NAME_BYTES: usize = 1024;
 
-/// Number of elements above which a host function converts elements on a scoring thread.
+/// Number of elements above which a host function converts the elements of a tensor on a scoring
+/// thread.
 const LONG_ELEMENTS: u64 = (offload::LONG_BYTES / 4) as u64;
 
 fn not_found(name: &str) -> Error {
     Error::NotFound(cut(name, NAME_BYTES).into_owned())
 }
 
-/// Copies bytes of the model for the scorer. More than 64 KiB are copied on a scoring thread.
+/// Copies bytes of the model for the scorer, or converts the error. More than 64 KiB are copied on
+/// a scoring thread.
 async fn copied(bytes: Result<&[u8], SliceError>) -> wasmtime::Result<Result<Vec<u8>, Error>> {
     if bytes
         .as_ref()

@@ -13,10 +13,12 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
 use super::telemetry::LogSink;
 
-/// Number of bytes that a scorer may write before it must ask for permission again.
+/// Number of bytes that a scorer may write to standard output or standard error before it must ask
+/// for permission again.
 const PERMIT_BYTES: usize = 64 << 10;
 
-/// Standard output or standard error of a scorer, which becomes lines of the log.
+/// Standard output or standard error of a scorer. Each line that the scorer prints becomes a line
+/// of the log.
 #[derive(Clone)]
 pub(super) struct GuestOutput {
     log: LogSink,

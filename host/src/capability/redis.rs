@@ -12,18 +12,19 @@ use crate::capability::bindings::capabilities::scorebox::scoring::redis::{
 };
 use crate::redis::raw::{CommandError, Connection, Node, Reply};
 
-/// Result of a host function. The outer error traps, and the inner error goes to the scorer.
+/// Result of a host function. The outer error ends the scorer with a trap, and the inner error is
+/// returned to the scorer.
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
 impl InstanceState {
-    /// Returns a clone of a scorer's connection, so that the table of handles is not borrowed while
-    /// a command waits for the server.
+    /// Returns a clone of the connection that a scorer's handle stands for. The connection is
+    /// cloned so that the table of handles is not borrowed while a command waits for the server.
     fn connection(&self, connection: &Resource<Connection>) -> wasmtime::Result<Connection> {
         Ok(self.table.get(connection)?.clone())
     }
 
-    /// Logs the first of the given errors that says that the server cannot be reached. This is done
-    /// once per call of the scorer.
+    /// Logs the first of the given errors that says that the server cannot be reached. At most one
+    /// error is logged per call of this function, because the others have the same cause.
     fn note<'a>(&self, errors: impl IntoIterator<Item = &'a CommandError>) {
         let is_away = |error: &&CommandError| {
             matches!(error, CommandError::Timeout | CommandError::Disconnected(_))

@@ -7,12 +7,13 @@ use scorebox_sandbox::Sandbox;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, ResourceType};
 
-/// Defines every import of `component` for which `lends` returns false, so that calling it ends the
-/// guest. The error is `mark`, then the interface and the function, then a backtick.
+/// Defines the functions of every interface that `component` imports and for which `lends` returns
+/// false, so that calling them ends the guest. The text of the error is `mark`, then the interface
+/// and the function, then a backtick.
 ///
 /// # Errors
-/// Fails if the linker has something else under an interface's name, which would be a mistake in
-/// this crate.
+/// Fails if the linker has another kind of item under the name of an interface, which would be a
+/// mistake in this crate.
 pub(crate) fn refuse(
     linker: &mut Linker<Sandbox>,
     component: &Component,
@@ -58,8 +59,9 @@ pub(crate) fn refuse(
     Ok(())
 }
 
-/// Returns the import that ended a guest, from the text of the guest's error. `mark` is the value
-/// that was given to [`refuse`]. Returns `None` if the guest ended for another reason.
+/// Returns the interface and the function whose call ended a guest, from the text of the guest's
+/// error. `mark` is the value that was passed to [`refuse`]. Returns `None` if the guest ended for
+/// another reason.
 pub(crate) fn refused<'text>(text: &'text str, mark: &str) -> Option<&'text str> {
     text.split(mark)
         .nth(1)

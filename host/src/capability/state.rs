@@ -22,9 +22,9 @@ use crate::model::Model;
 use crate::offload;
 use crate::redis::Store;
 
-/// Everything that all instances of a scorer share.
+/// Data that all instances of a scorer share: its model, graphs, stores and settings.
 pub struct Capabilities {
-    /// Name of the scorer, which every line of its log has.
+    /// Name of the scorer, which is in every log line of the scorer.
     pub scorer: Arc<str>,
     /// Version of the scorer in the manifest, which `model.info` returns.
     pub model_version: String,
@@ -36,32 +36,33 @@ pub struct Capabilities {
     pub graphs: Option<Graphs>,
     /// Stores of the manifest, by the name under which a scorer opens them.
     pub stores: BTreeMap<String, Store>,
-    /// Settings of the manifest that `wasi:config` returns.
+    /// Settings in the manifest that a scorer reads through `wasi:config`.
     pub config: BTreeMap<String, String>,
     /// Limit on the linear memory of all instances together.
     pub memory: Arc<SharedMemory>,
 }
 
-/// State of one instance: its handles, its limits, and its current call.
+/// State of one instance of a scorer: its handles, its limits, and its current call.
 pub struct InstanceState {
     pub(crate) shared: Arc<Capabilities>,
     pub(crate) table: ResourceTable,
     pub(crate) log: LogSink,
     /// Time at which the current call of the instance is interrupted.
     pub(crate) deadline: Instant,
-    /// Size of the keys and values that open `cas` handles hold in the host's memory, in bytes.
+    /// Total size of the keys and values that the instance's open `cas` handles hold in the host's
+    /// memory, in bytes.
     pub(crate) held_bytes: usize,
-    /// Size of the open tensors of `wasi:nn` in the host's memory, in bytes. It is limited to the
-    /// memory that the instance itself may have.
+    /// Total size of the instance's open tensors of `wasi:nn` in the host's memory, in bytes. It
+    /// may not exceed the maximum size of the instance's linear memory.
     pub(crate) tensor_bytes: u64,
     pub(super) memory: MemoryLimit,
-    /// WASI context, which is created on first use. Most calls of a scorer need no WASI, and
-    /// seeding its random numbers takes longer than creating the rest of this state.
+    /// WASI context, which is created on first use. Most scorers do not use WASI, and seeding its
+    /// random numbers takes longer than creating the rest of this state.
     wasi: Option<Box<WasiCtx>>,
 }
 
 impl InstanceState {
-    /// Creates the state of a new instance, which may have `memory_bytes` bytes of linear memory.
+    /// Creates the state of a new instance with at most `memory_bytes` bytes of linear memory.
     #[must_use]
     pub fn new(shared: Arc<Capabilities>, memory_bytes: u64) -> Self {
         let log = LogSink::new(Arc::clone(&shared.scorer));
@@ -89,7 +90,7 @@ impl InstanceState {
         sandbox.get().expect("a sandbox holds an instance's state")
     }
 
-    /// Returns the state of the instance that a sandbox holds, to change it.
+    /// Returns the state of the instance that a sandbox holds, for changes.
     #[expect(
         clippy::expect_used,
         reason = "`scorer::store` makes every sandbox, with this type"
@@ -100,20 +101,20 @@ impl InstanceState {
             .expect("a sandbox holds an instance's state")
     }
 
-    /// Begins a call of the guest: sets the deadline of the call, and the id and the collector of
-    /// its log lines.
+    /// Begins a call of the guest. Sets the deadline of the call, the id `invocation` in its log
+    /// lines, and the collector `lines` of its log lines for the caller.
     pub(crate) fn begin(&mut self, invocation: &str, deadline: Instant, lines: Option<Lines>) {
         self.deadline = deadline;
         self.memory.forget_refusal();
         self.log.begin(invocation, lines);
     }
 
-    /// Ends a call of the guest. Writes a printed line that has no line end yet to the log.
+    /// Ends a call of the guest. Logs what the guest printed after its last line end.
     pub(crate) fn end(&mut self) {
         self.log.end();
     }
 
-    /// Returns true if the instance asked for more memory than it may have.
+    /// Returns true if the instance was refused memory in the current call.
     #[cfg(feature = "compiler")]
     pub(crate) fn memory_refused(&self) -> bool {
         self.memory.refusal().is_some()
@@ -139,12 +140,13 @@ impl InstanceState {
         self.table.iter_mut().map(name).collect()
     }
 
-    /// Returns the size of the linear memory that the instance may have, in bytes.
+    /// Returns the maximum size of the instance's linear memory, in bytes.
     pub(crate) fn memory_limit_bytes(&self) -> u64 {
         self.memory.limit_bytes()
     }
 
-    /// Returns the limiter that the wasmtime store asks before a memory or a table grows.
+    /// Returns the limiter that the instance's Wasmtime store asks before a linear memory or a
+    /// table grows.
     pub(crate) fn limiter(&mut self) -> &mut dyn ResourceLimiter {
         &mut self.memory
     }
@@ -156,11 +158,12 @@ impl InstanceState {
 }
 
 impl InstanceState {
-    /// Checks a call at the start of a host function. The inner error is for the scorer, if the
-    /// arguments exceed the function's limits. Traps if the function may take long and the call's
-    /// deadline has passed.
+    /// Checks a call of a host function before its work starts. `size` is the size of the
+    /// arguments. The inner error, which is returned to the scorer, says that they exceed the
+    /// function's limits `bound`. Traps if the function may take long and the deadline of the
+    /// scorer's call has passed.
     ///
-    /// A call with much to copy is moved off the threads that serve sockets.
+    /// A call with arguments of more than 64 KiB is moved off the threads that serve sockets.
     pub(crate) async fn enter(
         &mut self,
         bound: &'static Bound,
@@ -191,8 +194,8 @@ impl SandboxState for InstanceState {
     }
 }
 
-/// Creates a WASI context without files, sockets, environment or arguments. What the guest prints
-/// becomes log lines of the current call.
+/// Creates a WASI context without files, sockets, environment or arguments. Lines that the guest
+/// prints become log lines of the current call in `log`.
 fn closed_wasi(log: &LogSink) -> WasiCtx {
     WasiCtx::builder()
         .stdout(GuestOutput::new(log.clone(), "stdout"))

@@ -14,10 +14,11 @@ use crate::error::ScoreFailure;
 use crate::tensor::{Port, Tensor, shape_text};
 use crate::text::{NAME_BYTES, cut};
 
-/// Name that callers of Azure ML give the only input, whatever name the scorer gives the input.
+/// Name that callers of Azure ML use for the input if there is only one, whatever name the scorer
+/// gives that input.
 const ONE_INPUT: &str = "data";
 
-/// Reads a body as one tensor for each port, in the order of the ports.
+/// Decodes a JSON body into one tensor for each input port, in the order of the ports.
 ///
 /// # Errors
 /// Fails if the body is not a JSON object of nested lists that fit the ports.
@@ -36,8 +37,8 @@ pub(super) fn read(ports: &[Port], body: &[u8]) -> Result<Vec<Tensor>, ScoreFail
     )
 }
 
-/// Writes the answer as JSON: the nested list of a single port, or an object with one nested list
-/// for each of several ports.
+/// Encodes the tensors of the output ports as JSON. One tensor becomes a nested list. Several
+/// tensors become an object with one nested list for each.
 pub(super) fn write(tensors: &[Tensor]) -> Vec<u8> {
     let mut body = Vec::with_capacity(tensors.iter().map(text::capacity).sum());
     match tensors {
@@ -71,7 +72,7 @@ fn expectation(ports: &[Port]) -> String {
     format!("{{{}}} as nested lists", ports.join(", "))
 }
 
-/// Seed that reads the whole body as one tensor for each port.
+/// Deserialization seed that decodes the whole body into one tensor for each port.
 struct Object<'a> {
     ports: &'a [Port],
     body_bytes: usize,
@@ -88,7 +89,8 @@ impl<'de> DeserializeSeed<'de> for Object<'_> {
     }
 }
 
-/// Name in a body that no port has, limited in length.
+/// Name of a field in a body that is not the name of a port. The name is cut to at most
+/// `NAME_BYTES` bytes.
 struct UnknownName(String);
 
 impl<'a> Object<'a> {
@@ -100,7 +102,8 @@ impl<'a> Object<'a> {
         self.reader.misfit(message)
     }
 
-    /// Returns the port that a name of the body stands for, with the port's index and the name.
+    /// Returns the index of the port that the field `name` of the body stands for, the port, and
+    /// the name of the field.
     fn port(ports: &'a [Port], name: &str) -> Result<(usize, &'a Port, &'a str), UnknownName> {
         let by_name = ports.iter().enumerate().find(|(_, port)| port.name == name);
         match (by_name, ports) {

@@ -8,20 +8,20 @@ use std::time::Instant;
 
 thread_local! {
     static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
-    /// True if a check of the clock has found that the deadline has passed.
+    /// True if a call of [`is_passed`] has found that the deadline of this thread has passed.
     static IS_PASSED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `read`, which reads a body and ends early when the deadline passes. Returns `None` if the
-/// deadline passed before the whole body was read.
+/// Calls `read`, which decodes a body and ends early when the deadline passes. Returns the result
+/// of `read`, or `None` if the deadline passed before the whole body was decoded.
 pub fn reading_until<T>(deadline: Instant, read: impl FnOnce() -> T) -> Option<T> {
     let _set = Set::new(deadline);
     let value = read();
     (!IS_PASSED.get()).then_some(value)
 }
 
-/// Returns true if the deadline of the body that this thread reads has passed. Each call reads the
-/// clock, so the body reader calls it only every few thousand elements.
+/// Returns true if the deadline for decoding the body that this thread decodes has passed. Each
+/// call reads the clock, so the decoder calls this function only every few thousand elements.
 pub(super) fn is_passed() -> bool {
     let is_passed = DEADLINE
         .get()
@@ -32,8 +32,8 @@ pub(super) fn is_passed() -> bool {
     is_passed
 }
 
-/// Guard that sets the deadline of this thread while a body is read. Dropping the guard clears the
-/// deadline, also if reading panics.
+/// Guard that sets the deadline of this thread while a body is decoded. Dropping the guard clears
+/// the deadline, also if decoding panics.
 struct Set;
 
 impl Set {

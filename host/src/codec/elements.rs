@@ -16,47 +16,49 @@ use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, put_text, shape_text};
 use crate::text::{NAME_BYTES, cut};
 
-/// Number of elements of one list after which the deadline is checked. Reading that many takes some
-/// 50 us.
+/// Number of elements of one list after which the deadline is checked. Decoding this many elements
+/// takes about 50 us.
 const LOOK_ELEMENTS: usize = 4096;
 
-/// Number of bytes of the tensor after which the deadline is checked at the end of a list. This
+/// Number of bytes added to a tensor after which the deadline is checked at the end of a list. This
 /// covers bodies of many short lists.
 const LOOK_BYTES: usize = 16 << 10;
 
-/// A tensor that is being read from JSON lists. The first list of a dimension sets the dimension's
-/// length, and every other list of the dimension must have the same length.
+/// Tensor that is being decoded from JSON lists. The first list of an open dimension sets the
+/// dimension's length, and every other list of the dimension must have the same length.
 pub(super) struct Elements<'a> {
     port: &'a Port,
-    /// Shape that the caller states in addition to the data. `None` if the caller states no shape.
+    /// Shape that the caller's request states for the tensor. `None` if the request has not stated
+    /// a shape before the data.
     declared: Option<&'a [u64]>,
     shape: Vec<Option<u64>>,
-    /// Depth of the lists that hold the elements. `None` if nested and flat lists are both
-    /// accepted, and no value has decided between them yet.
+    /// Depth of the elements in the lists: 1 for the items of the outermost list. `None` while
+    /// nested and flat lists are both accepted, and no value has decided between them yet.
     leaf: Option<usize>,
     data: Vec<u8>,
     /// Length of `data`, in bytes, from which the deadline is checked at the end of the next list.
     next_look_bytes: usize,
 }
 
-/// Elements that were read from either nested lists or one flat list.
+/// Elements of a tensor that were decoded from either nested lists or one flat list.
 pub(super) struct Read {
-    /// Shape of the nested lists, with `None` for a dimension that no list showed. `None` as a
-    /// whole if the elements were one flat list.
+    /// Shape of the nested lists. A dimension is `None` if no list showed its length. The field is
+    /// `None` if the elements were one flat list.
     pub(super) nested: Option<Vec<Option<u64>>>,
     /// Elements as little-endian bytes, in row-major order.
     pub(super) data: Vec<u8>,
 }
 
 impl<'a> Elements<'a> {
-    /// Starts reading a tensor from lists that are nested like the port's shape, in a body of
-    /// `body_bytes` bytes.
+    /// Starts decoding a tensor from lists that are nested like the port's shape. `body_bytes` is
+    /// the size of the body, which limits how much memory is reserved.
     pub(super) fn nested(port: &'a Port, body_bytes: usize) -> Self {
         Self::new(port, None, Some(port.shape.len()), body_bytes)
     }
 
-    /// Starts reading a tensor from either lists that are nested like the port's shape, or one flat
-    /// list in row-major order. `declared` is the shape that the caller states, if any.
+    /// Starts decoding a tensor from either lists that are nested like the port's shape, or one
+    /// flat list in row-major order. `declared` is the shape that the request states, if any.
+    /// `body_bytes` is the size of the body, which limits how much memory is reserved.
     pub(super) fn nested_or_flat(
         port: &'a Port,
         declared: Option<&'a [u64]>,
@@ -101,7 +103,8 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// Returns the seed that reads the elements, starting with the outermost list.
+    /// Returns the deserialization seed that decodes the elements, starting with the outermost
+    /// list.
     pub(super) fn seed<'s>(&'s mut self, reader: &'s mut Reader) -> Nested<'s, 'a> {
         Nested {
             depth: 0,
@@ -110,7 +113,8 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// Returns the tensor that was read, for a reader that was created with [`Elements::nested`].
+    /// Returns the tensor that was decoded. Only valid for elements that were created with
+    /// [`Elements::nested`].
     pub(super) fn into_tensor(self) -> Tensor {
         // A dimension inside an empty batch was never seen, and no element contradicts a 0.
         let shape = self
@@ -126,7 +130,7 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// Returns the elements that were read, for a reader that was created with
+    /// Returns the elements that were decoded. Meant for elements that were created with
     /// [`Elements::nested_or_flat`].
     pub(super) fn into_read(self) -> Read {
         let nested = if self.is_flat() {
@@ -144,8 +148,8 @@ impl<'a> Elements<'a> {
         self.port.shape.len() != 1 && self.leaf.is_none_or(|leaf| leaf == 1)
     }
 
-    /// Returns the length that the list at this depth must have. Returns `None` if any length is
-    /// allowed.
+    /// Returns the length that a list at the depth `depth` must have. The outermost list has the
+    /// depth 0. Returns `None` if any length is allowed.
     fn wanted(&self, depth: usize) -> Option<u64> {
         if depth == 0 && self.is_flat() {
             return self
@@ -162,7 +166,8 @@ impl<'a> Elements<'a> {
     }
 }
 
-/// Seed that reads the value at one depth of the nested lists: a list or an element.
+/// Deserialization seed that decodes one value of the nested lists, which is a list or an element.
+/// `depth` is 0 for the outermost list.
 pub(super) struct Nested<'s, 'a> {
     depth: usize,
     elements: &'s mut Elements<'a>,
@@ -193,9 +198,9 @@ impl<'de> DeserializeSeed<'de> for Nested<'_, '_> {
 }
 
 impl Nested<'_, '_> {
-    /// Returns true if an element is expected at this depth. If flat and nested lists are both
-    /// accepted, the first value inside the outermost list decides which they are: `found` is the
-    /// depth of the elements if this value is the first.
+    /// Returns true if an element is expected at the depth of this value. If flat and nested lists
+    /// are both accepted, the first value inside the outermost list decides which of them the lists
+    /// are. If this value is the first, the elements are at the depth `found`.
     fn is_leaf(&mut self, found: usize) -> bool {
         let leaf = if self.depth == 1 {
             *self.elements.leaf.get_or_insert(found)
@@ -271,7 +276,7 @@ impl Nested<'_, '_> {
         self.rounded(rounded, value)
     }
 
-    /// Adds an element that is given by its decimal digits in the body.
+    /// Adds an element that `text`, the decimal number in the body, states.
     fn digits<E: de::Error>(mut self, text: &str) -> Result<(), E> {
         if !self.is_leaf(1) {
             return Err(self.unexpected("a number"));

@@ -8,7 +8,7 @@ pub const JSON: &str = "application/json";
 /// Media type of bytes without any known structure.
 pub const OCTET_STREAM: &str = "application/octet-stream";
 
-/// Returns true if two media types are equal, apart from their parameters and the case of letters.
+/// Returns true if two media types are equal. Their parameters and the case of letters are ignored.
 #[must_use]
 pub fn same_type(left: &str, right: &str) -> bool {
     essence(left).eq_ignore_ascii_case(essence(right))
@@ -21,11 +21,11 @@ pub fn is_json(content_type: &str) -> bool {
     essence.eq_ignore_ascii_case(JSON) || essence.to_ascii_lowercase().ends_with("+json")
 }
 
-/// Returns true if a media type says nothing about the body: the form type that curl sends for any
-/// `-d`, `text/plain`, and an empty media type.
+/// Returns true if a media type says nothing about the format of the body. Such media types are the
+/// form type that curl sends for any `-d`, `text/plain`, and an empty text.
 ///
-/// Azure ML's former inference server gave its scoring script an empty string for a body with the
-/// form type.
+/// The form type counts because Azure ML's former inference server gave its scoring script an empty
+/// string for a body with the form type.
 #[must_use]
 pub fn says_nothing(content_type: &str) -> bool {
     ["application/x-www-form-urlencoded", "text/plain", ""]

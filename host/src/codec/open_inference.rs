@@ -21,8 +21,8 @@ use super::text;
 use crate::error::ScoreFailure;
 use crate::tensor::{PortLists, Tensor};
 
-/// Name of the attribute that says how many bytes of a body are JSON. Binary data follows the JSON.
-/// Answers with binary data have this attribute, too.
+/// Name of the attribute that says how many bytes at the start of a body are JSON. Binary data
+/// follows the JSON. Calls and answers with binary data have this attribute.
 pub const JSON_LENGTH: &str = "inference-header-content-length";
 
 /// Name and version by which the Open Inference Protocol identifies the scorer.
@@ -34,17 +34,19 @@ pub struct ModelName {
     pub version: String,
 }
 
-/// Form of the answer that a request asks for: the id, the outputs, and which of them are binary.
+/// Answer that a request asks for: the id to repeat, the outputs, and which of the outputs are
+/// binary.
 #[derive(Debug)]
 pub(super) struct Asked {
     id: Option<String>,
-    /// Output ports in the order of the answer. The first item is the index of the port, and the
-    /// second is true if the port's elements must be binary.
+    /// Output ports in the order of the answer. The first item of each pair is the index of the
+    /// port. The second item is true if the elements of the port must be binary.
     outputs: Vec<(usize, bool)>,
 }
 
-/// Reads a request of the Open Inference Protocol as one tensor for each port, in the order of the
-/// ports. `json_length` is the value of the attribute [`JSON_LENGTH`], if the request has it.
+/// Decodes a request of the Open Inference Protocol into one tensor for each input port, in the
+/// order of the ports. Also returns what the answer must hold. `json_length` is the value of the
+/// attribute [`JSON_LENGTH`], or `None` if the request does not have this attribute.
 ///
 /// # Errors
 /// Fails if the body does not follow the Open Inference Protocol, or does not fit the ports.
@@ -96,10 +98,11 @@ pub(super) fn read(
     Ok((tensors, Asked { id, outputs }))
 }
 
-/// Writes the answer from the tensors of all output ports, which must be in the order of the ports.
+/// Encodes an answer of the Open Inference Protocol. `tensors` are those of all output ports, in
+/// the order of the ports.
 ///
-/// Returns the body. If binary data follows the body's JSON, also returns the number of bytes of
-/// JSON.
+/// Returns the body. If binary data follows the JSON in the body, also returns the size of the
+/// JSON, in bytes.
 pub(super) fn write(
     asked: &Asked,
     model: &ModelName,

@@ -6,8 +6,9 @@ use crate::error::ScoreFailure;
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, shape_text};
 
-/// Returns true if bytes alone can define the input tensor. For this there must be one port, which
-/// holds numbers and has at most one open dimension: the number of bytes gives its size.
+/// Returns true if the bytes of a body alone define the input tensor. This is the case if there is
+/// only one port, its elements are not texts, and at most one dimension is open. The number of
+/// bytes gives the size of the open dimension.
 pub(super) fn is_enough(ports: &[Port]) -> bool {
     let [port] = ports else { return false };
     port.dtype != Dtype::Text
@@ -19,7 +20,7 @@ pub(super) fn is_enough(ports: &[Port]) -> bool {
             <= 1
 }
 
-/// Reads a body of bare bytes as the tensor of the only port.
+/// Decodes a body of bare bytes into the tensor of the only input port.
 ///
 /// # Errors
 /// Fails if no shape that the port accepts has as many bytes as the body, or if a boolean is
@@ -38,7 +39,7 @@ pub(super) fn read(port: &Port, body: &[u8]) -> Result<Tensor, ScoreFailure> {
     Ok(tensor)
 }
 
-/// Returns the failure of a body that does not fit the port. The message is for the caller.
+/// Returns the failure for a body that does not fit the port. `message` is sent to the caller.
 fn misfit(message: String) -> ScoreFailure {
     ScoreFailure::NotConforming {
         message,

@@ -12,20 +12,22 @@ use serde_json::de::SliceRead;
 use crate::error::ScoreFailure;
 use crate::text::{NAME_BYTES, REASON_BYTES, cut, displayed};
 
-/// State of reading a body: the error message and its position in the body. The errors of serde are
-/// only text, so this message is kept separately.
+/// State of decoding a JSON body: the error message and the position of the error in the body. The
+/// errors of serde are only text, so both are kept here.
 #[derive(Default)]
 pub(super) struct Reader {
-    /// Position of the error as steps of a JSON pointer, from the innermost to the outermost.
+    /// Position of the error in the body as the steps of a JSON pointer, from the innermost to the
+    /// outermost.
     trail: Vec<Step>,
     misfit: Option<String>,
-    /// True if numbers of float ports are read by their decimal digits instead of through an `f64`.
+    /// True if numbers for float ports are decoded from their decimal digits instead of through an
+    /// `f64`.
     pub(super) is_exact: bool,
-    /// True if the digits are needed to round a number of the body.
+    /// True if a number of the body can only be rounded correctly from its decimal digits.
     pub(super) is_in_doubt: bool,
 }
 
-/// One step of a JSON pointer, which leads to the position of an error in a body.
+/// One step of the JSON pointer to the position of an error in a body.
 pub(super) enum Step {
     /// A step into the list item with this index.
     Index(usize),
@@ -33,10 +35,11 @@ pub(super) enum Step {
     Name(String),
 }
 
-/// Reads a whole body with `read`. `wanted` returns the text that says what should have been sent.
+/// Decodes a whole JSON body with `read`. `wanted` returns the part of an error message that says
+/// what the caller should have sent.
 ///
-/// If the digits are needed to round a number, the body is read a second time with all numbers by
-/// their digits. Keeping the digits of every number would make every body cost more.
+/// If a number can only be rounded correctly from its decimal digits, the body is decoded a second
+/// time, with all numbers from their digits. Decoding every body from digits would cost more.
 pub(super) fn json<'de, T>(
     body: &'de [u8],
     wanted: impl FnOnce() -> String,
@@ -76,15 +79,15 @@ pub(super) fn json<'de, T>(
 }
 
 impl Reader {
-    /// Notes the message of an error at the current position in the body. Only the first message is
-    /// reported.
+    /// Records the message of an error at the current position in the body, and returns the error.
+    /// Only the first message is reported.
     pub(super) fn misfit<E: de::Error>(&mut self, message: String) -> E {
         self.misfit.get_or_insert(message);
         E::custom("misfit")
     }
 
-    /// Returns a result unchanged. If the result is an error, adds this step to the position of the
-    /// error.
+    /// Returns `result` unchanged. If it is an error, first adds the step that `step` returns to
+    /// the position of the error.
     pub(super) fn at<T, E>(
         &mut self,
         step: impl FnOnce() -> Step,
@@ -115,7 +118,8 @@ impl Reader {
     }
 }
 
-/// Seed for an object's key or another string. The string is passed to a function without a copy.
+/// Deserialization seed for the key of an object or another string. It calls its function with the
+/// string, without copying the string, and returns the function's result.
 pub(super) struct Key<F>(pub(super) F);
 
 impl<'de, T, F: FnOnce(&str) -> T> DeserializeSeed<'de> for Key<F> {
@@ -138,8 +142,8 @@ impl<T, F: FnOnce(&str) -> T> Visitor<'_> for Key<F> {
     }
 }
 
-/// Defines the visits of a visitor that refuses values of the given kinds. The error is that of the
-/// visitor's method `unexpected`.
+/// Defines the methods with which a serde visitor refuses values of the given kinds. The error is
+/// the result of the visitor's method `unexpected`.
 macro_rules! unexpected {
     (@ boolean) => { unexpected! { @@ visit_bool, bool, "a boolean" } };
     (@ number) => {
@@ -172,12 +176,13 @@ macro_rules! unexpected {
 }
 pub(super) use unexpected;
 
-/// A receiver of the fields of a JSON object, one by one.
+/// Receiver of the fields of a JSON object. [`Object`] passes the fields to the receiver one at a
+/// time.
 pub(super) trait Fields {
     /// Names of the known fields, at most 32. Other fields of the object are ignored.
     const KEYS: &'static [&'static str];
 
-    /// Reads the value of the field `key`, which is one of [`Self::KEYS`].
+    /// Decodes the value of the field `key`, which is one of [`Self::KEYS`], from `map`.
     fn field<'de, A: MapAccess<'de>>(
         &mut self,
         key: &'static str,
@@ -186,8 +191,8 @@ pub(super) trait Fields {
     ) -> Result<(), A::Error>;
 }
 
-/// Seed that passes the fields of a JSON object to a receiver. Fields come in any order, each at
-/// most once. `null` counts as an object without fields.
+/// Deserialization seed that passes the fields of a JSON object to a receiver. The fields may be in
+/// any order, but each may occur only once. `null` counts as an object without fields.
 pub(super) struct Object<'a, F>(pub(super) &'a mut F, pub(super) &'a mut Reader);
 
 impl<'de, F: Fields> DeserializeSeed<'de> for Object<'_, F> {
@@ -248,9 +253,10 @@ impl<'de, F: Fields> Visitor<'de> for Object<'_, F> {
     unexpected! { boolean number string list }
 }
 
-/// A receiver of the items of a JSON list, one by one.
+/// Receiver of the items of a JSON list. [`List`] passes the items to the receiver one at a time.
 pub(super) trait Items {
-    /// Reads the next item of the list. Returns false if the list has no more items.
+    /// Decodes the next item of `list`, which has the index `index`. Returns false if the list has
+    /// no more items.
     fn item<'de, A: SeqAccess<'de>>(
         &mut self,
         index: usize,
@@ -259,7 +265,8 @@ pub(super) trait Items {
     ) -> Result<bool, A::Error>;
 }
 
-/// Seed that passes the items of a JSON list to a receiver. `null` counts as a list without items.
+/// Deserialization seed that passes the items of a JSON list to a receiver. `null` counts as a list
+/// without items.
 pub(super) struct List<'a, I>(pub(super) &'a mut I, pub(super) &'a mut Reader);
 
 impl<'de, I: Items> DeserializeSeed<'de> for List<'_, I> {

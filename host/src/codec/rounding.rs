@@ -15,29 +15,32 @@ use half::{bf16, f16};
 
 use crate::model::Dtype;
 
-/// A rounded number as little-endian bytes, or the reason why there is no number.
+/// Result of rounding a number to an element type: the rounded number as little-endian bytes, or
+/// the reason why there is no rounded number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rounded {
-    /// A number of the type `f16` or `bf16`.
+    /// Rounded number of the type `f16` or `bf16`.
     F16([u8; 2]),
     F32([u8; 4]),
     F64([u8; 8]),
-    /// The `f64` is next to the middle between two numbers of the type, so the digits of the
-    /// decimal must decide.
+    /// The `f64` is close to the midpoint between two numbers of the element type, so only the
+    /// digits of the decimal tell which of the two is nearer.
     InDoubt,
-    /// The nearest number would be infinite, or the type has no fractions.
+    /// The nearest number of the element type would be infinite, or the element type is not a float
+    /// type.
     OutOfRange,
 }
 
-/// Returns true for the types whose numbers are usually rounded from an `f64`. Only if the `f64` is
-/// next to a tie, the digits of the decimal decide.
+/// Returns true if numbers of the type `dtype` are rounded from an `f64`, except near a tie. Near a
+/// tie, they are rounded from the digits of the decimal.
 pub(super) fn narrows(dtype: Dtype) -> bool {
     matches!(dtype, Dtype::F16 | Dtype::Bf16 | Dtype::F32)
 }
 
-/// Rounds a decimal, which the JSON reader gave as an `f64`, to a number of the type `dtype`.
+/// Rounds `value`, which the JSON parser made from a decimal, to a number of the type `dtype`.
 ///
-/// Almost every element of a body is an `f32` that passes here, so its way is short and inlined.
+/// Almost every element of a body is an `f32` that is rounded here, so the code path for `f32` is
+/// short and inlined.
 #[inline]
 pub(super) fn float(dtype: Dtype, value: f64) -> Rounded {
     let is_in_doubt = match dtype {
@@ -75,7 +78,8 @@ pub(super) fn whole(dtype: Dtype, value: i128) -> Rounded {
     }
 }
 
-/// Rounds a decimal to a number of the type `dtype`, by the decimal's digits in the JSON text.
+/// Rounds a decimal to a number of the type `dtype`. `text` holds the digits of the decimal in the
+/// JSON body.
 pub(super) fn decimal(dtype: Dtype, text: &str) -> Rounded {
     if dtype == Dtype::F32 {
         return text.parse().map_or(Rounded::OutOfRange, finite_f32);
@@ -131,25 +135,27 @@ fn nearest_f32(value: f64) -> f32 {
     value as f32
 }
 
-/// Maximum distance between a decimal and the `f64` that the JSON reader makes of it, in units in
-/// the last place. The value has a margin: the reader makes at most four roundings of half a unit
+/// Maximum distance between a decimal and the `f64` that the JSON parser makes of it, in units in
+/// the last place. The value has a margin: the parser makes at most four roundings of half a unit
 /// each.
 const SLACK: u64 = 8;
 
-/// Returns true if a number may be in the middle between two numbers of `BITS` bits. Numbers below
-/// the smallest normal number of the type have fewer bits, so for them the function returns true,
-/// except for zero.
+/// Returns true if the decimal behind `value` may be midway between two floats with a significand
+/// of `BITS` bits. Floats below `smallest_normal` have fewer bits, so for them the function returns
+/// true, except for zero.
 fn is_near_tie<const BITS: u32>(value: f64, smallest_normal: f64) -> bool {
     let dropped = f64::MANTISSA_DIGITS - BITS;
     let (rest, middle) = (value.to_bits() & ((1 << dropped) - 1), 1 << (dropped - 1));
     rest.abs_diff(middle) <= SLACK || value != 0.0 && value.abs() < smallest_normal
 }
 
-/// Cuts a number off to an `f32`. Sets the last bit if digits were lost ("rounding to odd").
+/// Truncates a number to an `f32`, and sets the last bit if digits were lost ("rounding to odd").
+/// `side` says whether the exact number is nearer to zero than `value` (`Less`) or farther from
+/// zero (`Greater`).
 ///
-/// Compared with any number of at most 22 bits, and with the middle between two of those, the
-/// result is on the same side as the exact number. So rounding the result a second time gives what
-/// rounding the exact number once would have given.
+/// The result is on the same side as the exact number of every float with at most 22 bits, and of
+/// every midpoint between two of those. So rounding the result a second time is equal to rounding
+/// the exact number once.
 fn odd(value: f64, side: Ordering) -> f32 {
     let size = value.abs();
     let mut cut = nearest_f32(size);
@@ -164,11 +170,11 @@ fn odd(value: f64, side: Ordering) -> f32 {
     f32::from_bits(bits | u32::from(!is_exact)).copysign(nearest_f32(value.signum()))
 }
 
-/// Number of significant digits by which a float is compared with a decimal. The middle between two
-/// `f16` or two `bf16` numbers has fewer digits: for example, 2^-134 has 94.
+/// Number of significant digits to which a float is compared with a decimal. The midpoint between
+/// two `f16` or two `bf16` numbers has fewer digits: for example, 2^-134 has 94.
 const DIGITS: usize = 160;
 
-/// Compares a decimal with `float`, its nearest `f64`. Signs are ignored.
+/// Compares the magnitude of a decimal with that of `float`, its nearest `f64`.
 fn compare(decimal: &str, float: f64) -> Ordering {
     let (digits, exponent) = significant(decimal);
     let exact = format!("{:.DIGITS$e}", float.abs());
@@ -183,8 +189,8 @@ fn compare(decimal: &str, float: f64) -> Ordering {
     }
 }
 
-/// Returns the digits of a number without zeros at either end, and an exponent. The number is
-/// `0.digits` times ten to the power of the exponent.
+/// Returns the digits of the decimal `text` without zeros at either end, and an exponent. The
+/// magnitude of the decimal is `0.digits` times ten to the power of the exponent.
 fn significant(text: &str) -> (Vec<u8>, i64) {
     let text = text.strip_prefix('-').unwrap_or(text);
     let (number, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
@@ -213,8 +219,8 @@ mod tests {
 
     use super::*;
 
-    /// Rounds a decimal as the body reader does: through an `f64`, and by its digits if that `f64`
-    /// is next to a tie.
+    /// Rounds a decimal as the decoder of bodies does: from an `f64`, or from the digits if that
+    /// `f64` is close to a tie.
     fn read(dtype: Dtype, text: &str) -> Rounded {
         match float(dtype, text.parse().unwrap()) {
             Rounded::InDoubt => decimal(dtype, text),
@@ -345,8 +351,8 @@ mod tests {
         assert_eq!(whole(Dtype::F16, 65_520), Rounded::OutOfRange);
     }
 
-    /// Returns true if neither neighbour of `found` is nearer to the decimal `text`, with the
-    /// precision of an `f64`.
+    /// Returns true if neither neighbour of `found` is nearer to the decimal `text` than `found`
+    /// is. The distances are computed in `f64`.
     fn is_nearest_f16(text: &str, found: f16) -> bool {
         let exact: f64 = text.parse().unwrap();
         let distance = |bits: u16| (f16::from_bits(bits).to_f64() - exact).abs();

@@ -16,8 +16,8 @@ const INPUTS: &str = "inputs";
 /// Keys that may precede `inputs` in a body of the Open Inference Protocol.
 const COMPANIONS: [&str; 3] = ["id", "parameters", "outputs"];
 
-/// Returns true if a body is JSON of the Open Inference Protocol. Returns false for a body that is
-/// not JSON.
+/// Returns true if a body looks like a JSON request of the Open Inference Protocol. Returns false
+/// for a body that is not JSON, and if one of the input ports `ports` is called `inputs`.
 pub(super) fn is_open_inference(ports: &[Port], body: &[u8]) -> bool {
     let is_port = |name: &str| ports.iter().any(|port| port.name == name);
     if is_port(INPUTS) {
@@ -69,7 +69,8 @@ impl<'de, F: Fn(&str) -> bool> Visitor<'de> for Look<'_, F> {
     }
 }
 
-/// Seed that sets its flag if a list is empty, or if the first item of the list is an object.
+/// Deserialization seed that sets its flag to true if a list is empty or its first item is an
+/// object.
 struct First<'a>(&'a mut bool);
 
 impl<'de> DeserializeSeed<'de> for First<'_> {

@@ -40,8 +40,8 @@ fn attributes(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Reads a body for a scorer with one port `x` of u8 and shape `[N, 2]`, and writes the tensor that
-/// was read as the answer.
+/// Decodes a body for a scorer with one input port `x` of u8 and shape `[N, 2]`, and encodes the
+/// decoded tensor as the answer. `headers` are the attributes of the call.
 fn echo(
     content_type: &str,
     body: impl Into<Vec<u8>>,

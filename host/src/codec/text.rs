@@ -8,7 +8,7 @@ use half::{bf16, f16};
 use crate::model::Dtype;
 use crate::tensor::{Tensor, text_from};
 
-/// Returns the capacity to reserve for the JSON text of a tensor, in bytes. Most tensors need less.
+/// Returns the number of bytes to reserve for the JSON text of a tensor. Most tensors need less.
 pub(super) fn capacity(tensor: &Tensor) -> usize {
     let characters = match tensor.dtype {
         Dtype::Bool | Dtype::I8 | Dtype::U8 => 6,
@@ -71,7 +71,8 @@ fn write_nested(dtype: Dtype, shape: &[u64], bytes: &mut &[u8], text: &mut Vec<u
     }
 }
 
-/// Takes the first `elements` elements from `bytes`, or all bytes if there are fewer elements.
+/// Removes the first `elements` elements from `bytes`, and returns their bytes. Takes all bytes if
+/// there are fewer elements.
 fn take<'a>(dtype: Dtype, bytes: &mut &'a [u8], elements: u64) -> &'a [u8] {
     let length = match dtype {
         Dtype::Text => {
@@ -132,7 +133,8 @@ fn integers<const N: usize, T: itoa::Integer>(
     });
 }
 
-/// Appends each number as the shortest decimal that reads back as an equal number.
+/// Appends each float in `bytes` to `text` as the shortest decimal that parses back to an equal
+/// number, with commas in between. `read` returns `None` for a float that is written as `null`.
 fn floats<const N: usize, T: zmij::Float>(
     bytes: &[u8],
     text: &mut Vec<u8>,

@@ -56,11 +56,11 @@ pub fn run(arguments: Check) -> ExitCode {
     }
 }
 
-/// Returns the report about the app that is checked.
+/// Checks the app that the command line names, and returns the report about the app.
 ///
-/// Each graph is tried in a separate process before it is loaded here, so that a broken file does
-/// no harm. If the scorer is a graph without a component, the separate process also checks the
-/// sample.
+/// Each ONNX file is tried in a separate process before this process loads it, so that a broken
+/// file does no harm. If the scorer is a graph without a component, the separate process also
+/// checks that the graph returns the answer of the sample.
 #[cfg(any(feature = "compiler", feature = "graphs"))]
 fn report(arguments: &Check) -> Result<CheckReport, StartupError> {
     let manifest = Manifest::read(&arguments.app.app)?;
@@ -89,13 +89,13 @@ fn report(arguments: &Check) -> Result<CheckReport, StartupError> {
     }
 }
 
-/// Returns the report about the app that is checked.
+/// Checks the app that the command line names, and returns the report about the app.
 #[cfg(not(any(feature = "compiler", feature = "graphs")))]
 fn report(arguments: &Check) -> Result<CheckReport, StartupError> {
     check(&arguments.app.app, &untried)
 }
 
-/// Reads the manifest as a TOML table, to show which settings the file sets.
+/// Reads the manifest as a TOML table, in order to show which settings the file sets.
 fn written(arguments: &Check) -> Result<toml::Table, StartupError> {
     let manifest = Manifest::read(&arguments.app.app)?;
     let unreadable =
@@ -210,8 +210,8 @@ fn as_text(report: &CheckReport, stores: &[StoreReport], written: Option<toml::T
     lines.join("\n")
 }
 
-/// Returns the values that the manifest sets for a key. A key that stands for many entries
-/// (`<name>`, `[[trigger]]`) may have several values.
+/// Returns the values that the manifest `written` sets for a key. A key that stands for many
+/// entries (`<name>`, `[[trigger]]`) may have several values.
 fn values(written: &toml::Table, key: &str) -> Vec<String> {
     let start = toml::Value::Table(written.clone());
     let mut found = vec![(String::new(), &start)];

@@ -23,29 +23,31 @@ use serde_json::{Value, json};
 
 use super::{error_json, exit, print};
 
-/// Address space that this process may use in addition to copies of the file, in bytes. It is for
-/// the library, its arenas and a first run.
+/// Size of the address space that this process may use in addition to copies of the ONNX file, in
+/// bytes. It is for the library, its memory arenas and a first run.
 const MEMORY_BYTES: u64 = 4 << 30;
-/// Maximum number of copies of the file that exist at a time while the file is loaded: as read, as
-/// parsed, and as laid out for the processor.
+/// Maximum number of copies of the ONNX file that exist at a time while the file is loaded, e.g. as
+/// read, as parsed, and as laid out for the processor.
 const COPIES: u64 = 4;
-/// Maximum size of the outputs of a run on zeros or on the sample, in bytes.
+/// Maximum total size of the outputs of a run on zeros or on the sample, in bytes.
 const OUTPUT_BYTES: u64 = 1 << 30;
 
-/// Exit code of a process whose parent has ended, so that no process reads the code.
+/// Exit code of this process if its parent has ended. No process reads this code.
 const ABANDONED: i32 = exit_code::HOST as i32;
 
-/// The process that waits for this one, and the time limit of this process.
+/// Limits that the process that started this one sets: its own lifetime, and a time limit.
 #[derive(Debug, Clone, Copy)]
 pub struct Waiting {
-    /// Id of the process that started this one. `None` if a person started it.
+    /// Id of the process that started this one and waits for it. `None` if a person started this
+    /// process.
     pub parent: Option<u32>,
     /// Maximum time for which this process may run. `None` if a person started this process and can
     /// stop it.
     pub limit: Option<Duration>,
 }
 
-/// Runs `scorebox graph` and returns its exit code.
+/// Runs the command `scorebox graph` on the ONNX file `file`, and returns the exit code of the
+/// command.
 pub fn run(file: &Path, sample: Option<&Path>, waiting: Waiting) -> ExitCode {
     let bounded = tied(waiting).map_err(|error| {
         StartupError::Host(format!("the limits of this process cannot be set: {error}"))
@@ -67,8 +69,7 @@ pub fn run(file: &Path, sample: Option<&Path>, waiting: Waiting) -> ExitCode {
 
 /// Runs a graph on zeros. Fails only if the run needs too much memory.
 ///
-/// Not every graph accepts zeros as input, so other errors are ignored. But no graph should need
-/// more memory than there is.
+/// Not every graph accepts zeros as input, so other errors are ignored.
 fn runs_on_zeros(graph: &Graph) -> Result<(), Problem> {
     let inputs: Option<Vec<_>> = graph.ports().inputs.iter().map(graph::zeros).collect();
     match inputs.map(|inputs| graph.run(&inputs, &Stop::default())) {
@@ -80,8 +81,8 @@ fn runs_on_zeros(graph: &Graph) -> Result<(), Problem> {
     }
 }
 
-/// Phrases in error messages that show a lack of memory. They come from the engine, the C++ library
-/// below the engine, or this program.
+/// Phrases in error messages that show a lack of memory. Such messages come from the engine, the
+/// C++ library that the engine uses, or this program.
 ///
 /// Each phrase means that no more memory was available, or that the size of an allocation
 /// overflowed.
@@ -96,12 +97,13 @@ const NO_MEMORY: [&str; 8] = [
     "storage size overflowed",
 ];
 
-/// Returns true if the message of a process shows that the process ran out of memory.
+/// Returns true if `said`, a message of a process, shows that the process ran out of memory.
 pub fn is_out_of_memory(said: &str) -> bool {
     NO_MEMORY.iter().any(|sign| said.contains(sign))
 }
 
-/// Returns the address space that a process may use to try a file of `file_bytes` bytes, in bytes.
+/// Returns the size of the address space that a process may use to try an ONNX file of `file_bytes`
+/// bytes, in bytes.
 pub fn memory_bytes(file_bytes: u64) -> u64 {
     MEMORY_BYTES.saturating_add(file_bytes.saturating_mul(COPIES))
 }
@@ -160,7 +162,7 @@ fn load(file: &Path, sample: Option<&Path>) -> Result<Value, StartupError> {
     )
 }
 
-/// Makes this process end when the process that waits for it ends, and after its time limit.
+/// Makes this process end when the process that waits for it ends, and when its time limit is over.
 fn tied(waiting: Waiting) -> std::io::Result<()> {
     if let Some(limit) = waiting.limit {
         // A thread is needed because native code that never returns leaves no other way, and a
@@ -183,7 +185,7 @@ fn tied(waiting: Waiting) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Limits the address space of this process, and disables core dumps.
+/// Limits the address space of this process to `memory_bytes` bytes, and disables core dumps.
 fn bound(memory_bytes: u64) -> rustix::io::Result<()> {
     let lower = |resource, most| {
         let maximum = getrlimit(resource).maximum;

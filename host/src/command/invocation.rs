@@ -26,7 +26,7 @@ use super::invoke::{give, guess, read};
 use super::{exit, serving_threads};
 use crate::{Invoke, Trigger};
 
-/// HTTP method of an invocation, and of a request whose trigger accepts it.
+/// HTTP method of an invocation, and of a forwarded request whose trigger accepts this method.
 const POST: &str = "POST";
 
 pub fn run(invoke: &Invoke, trigger: Trigger) -> ExitCode {
@@ -36,8 +36,8 @@ pub fn run(invoke: &Invoke, trigger: Trigger) -> ExitCode {
     }
 }
 
-/// A request to the service: an envelope of the Functions host, or a request that the Functions
-/// host forwards unchanged.
+/// Request to the service, as the Functions host would send it: an envelope, or a request that the
+/// Functions host forwards unchanged.
 struct Sent {
     method: String,
     path: String,
@@ -172,8 +172,8 @@ fn enveloped(
         .collect())
 }
 
-/// Returns the requests for a function with an HTTP route. The Functions host forwards such
-/// requests without an envelope.
+/// Returns one request for each sample to a function with the HTTP route `route`. The Functions
+/// host forwards such requests without an envelope.
 fn forwarded(
     app: &FunctionApp,
     route: &Route,

@@ -47,8 +47,9 @@ pub fn run(invoke: Invoke) -> ExitCode {
     }
 }
 
-/// Refuses a file that no flag names, because only `--trigger` takes such files. The reader of the
-/// command line would advise `--trigger` to someone who wants to score the file.
+/// Refuses a file that is given without a flag, because only `--trigger` takes such files. The
+/// parser of the command line does not refuse it, because its message would only advise
+/// `--trigger`, and not `--input`.
 fn without_trigger(file: &Path) -> ExitCode {
     let file = inset(&file.display());
     eprintln!(
@@ -90,8 +91,8 @@ fn score(invoke: &Invoke) -> Result<Result<Scored, ScoreFailure>, StartupError> 
     })
 }
 
-/// Writes a result to standard output. A terminal gets only printable characters. Any other reader
-/// gets the result unchanged.
+/// Writes the result of a command to standard output. On a terminal, unprintable characters are
+/// escaped. Any other reader gets the result unchanged.
 pub(super) fn give(result: &[u8]) -> std::io::Result<()> {
     let mut output = std::io::stdout();
     if output.is_terminal() {
@@ -100,8 +101,8 @@ pub(super) fn give(result: &[u8]) -> std::io::Result<()> {
     output.write_all(result)
 }
 
-/// Reads an input from a file or, without a file, from standard input. Reads at most one byte more
-/// than `limit_bytes`, which is enough to see that the input is too large.
+/// Reads an input from a file, or from standard input if `input` is `None` or `-`. Reads at most
+/// one byte more than `limit_bytes`, which is enough to see that the input is too large.
 pub(super) fn read(input: Option<&Path>, limit_bytes: u64) -> Result<Vec<u8>, StartupError> {
     let mut body = Vec::new();
     let most = limit_bytes.saturating_add(1);
@@ -123,8 +124,9 @@ pub(super) fn read(input: Option<&Path>, limit_bytes: u64) -> Result<Vec<u8>, St
     Ok(body)
 }
 
-/// Guesses the media type of an input. An empty input is JSON, as a request without a media type is
-/// to the server. As bytes it would be a tensor without rows, whose answer would hide the mistake.
+/// Guesses the media type of an input from the name of its file and from its content. An empty
+/// input counts as JSON, as the server treats a request without a media type. As bytes it would be
+/// a tensor without rows, whose answer would hide the mistake.
 pub(super) fn guess(input: Option<&Path>, body: &[u8]) -> &'static str {
     let named = input
         .and_then(Path::extension)

@@ -27,10 +27,10 @@ use crate::Serve;
 /// port below 1024 would need a capability.
 const DEFAULT_PORT: u16 = 8080;
 
-/// Number of threads per core: one that serves sockets and one that scores.
+/// Number of threads per CPU core: one that serves sockets and one that scores.
 const THREADS_PER_CORE: usize = 2;
-/// Number of threads that do not depend on the number of cores: the ticker of the engine, the
-/// writer of the log, and those that the runtimes start on first use.
+/// Number of threads in addition to those per core: the one that advances the engine's epoch, the
+/// one that writes the log, and those that the async runtimes start on first use.
 const MORE_THREADS: usize = 4;
 
 pub fn run(serve: Serve) -> ExitCode {
@@ -139,12 +139,14 @@ async fn start(
     }
 }
 
-/// Kind of signal that stops the server.
+/// Way in which a signal stops the server.
 #[derive(PartialEq, Eq)]
 enum Stop {
-    /// A platform stops the server, so calls in flight are drained.
+    /// A platform stops the server, so there is a lame-duck phase before calls in flight are
+    /// drained.
     Orderly,
-    /// A person at a terminal stops the server and waits for the end.
+    /// A person at a terminal stops the server and waits for its end, so there is no lame-duck
+    /// phase.
     AtTerminal,
 }
 

@@ -16,26 +16,27 @@ use scorebox_host::{StartupError, deployment};
 
 use super::graph::{is_out_of_memory, memory_bytes};
 
-/// Pause between two checks whether the process that tries the file has ended.
+/// Pause between two checks of whether the process that tries the ONNX file has ended.
 const PAUSE: Duration = Duration::from_millis(2);
-/// Extra time after which the process that tries the file ends itself. It does so only if this
-/// process was stopped and cannot end it.
+/// Time after the time limit after which the process that tries the ONNX file ends itself. This
+/// happens only if the host's own process was stopped and could not end that process.
 const OWN_TIME: Duration = Duration::from_secs(5);
-/// Maximum size of the messages that are kept of the process that tries the file, in bytes. The
-/// last messages are kept, because they give the reason of its end.
+/// Maximum size of the messages that are kept from the process that tries the ONNX file, in bytes.
+/// The last messages are kept, because they state the reason why the process ended.
 const TEXT_BYTES: usize = 16 << 10;
-/// Maximum size of the answer that is kept of the process that tries the file, in bytes. An error
-/// has a few parts of at most 16 KiB, and JSON can make a text six times as long.
+/// Maximum size of the answer that is kept from the process that tries the ONNX file, in bytes. An
+/// error has a few parts of at most 16 KiB, and JSON can make a text six times as long.
 const ANSWER_BYTES: usize = 1 << 20;
-/// Maximum number of characters of the messages that are shown, if the process that tries the file
-/// does not report a problem itself.
+/// Maximum number of characters that are shown of the messages of the process that tries the ONNX
+/// file. They are shown if the process does not report a problem itself.
 const SHOWN_CHARS: usize = 400;
 
-/// Tries a graph file in a separate process for at most `limit`. The process loads the file and
-/// runs the graph on the sample, or on zeros if there is no sample.
+/// Tries an ONNX file in a separate process for at most the time `limit`. The process loads the
+/// file and runs the graph on the sample, or on zeros if there is no sample.
 ///
 /// # Errors
-/// Fails if the file is not a graph that can be served, or if there is no engine.
+/// Fails if the file is not a graph that can be served, if the graph does not return the answer of
+/// the sample, or if the engine for graphs cannot be used.
 pub fn examine(file: &Path, limit: Duration, sample: Option<&Path>) -> Result<(), StartupError> {
     let host = |error: std::io::Error| {
         StartupError::Host(format!("`scorebox graph` cannot be run: {error}"))
@@ -87,8 +88,8 @@ pub fn examine(file: &Path, limit: Duration, sample: Option<&Path>) -> Result<()
     judged(file, ended, limit, own_error(&answer), said.trim())
 }
 
-/// Reads all that the process that tries the file writes to a pipe, and returns the last
-/// `limit_bytes` bytes.
+/// Reads everything that the process that tries the ONNX file writes to a pipe, and returns the
+/// last `limit_bytes` bytes.
 fn heard(mut pipe: impl Read, limit_bytes: usize) -> Vec<u8> {
     let (mut said, mut piece) = (Vec::new(), [0; 4096]);
     loop {
@@ -100,8 +101,9 @@ fn heard(mut pipe: impl Read, limit_bytes: usize) -> Vec<u8> {
     }
 }
 
-/// Returns the error that the process that tries the file reported itself. `None` if its last line
-/// on standard output is not an error. Lines before the last one may come from native code.
+/// Returns the error that the process that tries the ONNX file reported itself. Returns `None` if
+/// the last line of its standard output is not an error. Lines before the last one may come from
+/// native code.
 fn own_error(stdout: &[u8]) -> Option<ErrorReport> {
     let last = stdout
         .trim_ascii_end()
@@ -111,7 +113,8 @@ fn own_error(stdout: &[u8]) -> Option<ErrorReport> {
     Some(answer.error)
 }
 
-/// Returns the error that the end of the process means. `own` is the error that it reported itself,
+/// Returns the error that follows from how the process that tries the ONNX file ended. `ended` is
+/// `None` if the time limit `limit` was over. `own` is the error that the process reported itself,
 /// and `said` is the end of its standard error.
 fn judged(
     file: &Path,
@@ -206,7 +209,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns the end of a process that reports an error: its exit code, its answer on standard
+    /// Returns what a process that reports an error leaves behind: its exit code, its standard
     /// output, and its standard error.
     fn refused(error: &StartupError) -> (i32, String, String) {
         let answer = ErrorAnswer::of(error);

@@ -9,35 +9,37 @@ use serde::{Deserialize, Serialize};
 
 use super::{StartupError, exit_code};
 
-/// JSON object on standard output of a command that failed. The result of a command that did not
-/// fail does not have the key `error`.
+/// JSON object that a failed command prints to standard output. The result of a command that
+/// succeeded does not have the key `error`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorAnswer {
-    /// Error that kept the command from printing its result.
+    /// Error because of which the command did not print its result.
     pub error: ErrorReport,
 }
 
-/// Error of a command, in the parts that a pipeline uses.
+/// Error of a command as separate fields, for scripts and CI pipelines.
 ///
-/// `Display` shows the error as a command prints it to standard error, without `error: ` before it.
+/// `Display` writes the error as a command prints it to standard error, but without the prefix
+/// `error: `.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorReport {
-    /// Exit code of the command. It says where the fault is, see [`exit_code::MEANINGS`].
+    /// Exit code of the command, which says where the fault is. [`exit_code::MEANINGS`] lists all
+    /// exit codes.
     pub exit_code: u8,
-    /// Text that says what is wrong, and where.
+    /// Text that says what is wrong and where.
     pub problem: String,
-    /// Instruction that fixes the problem. `None` if the text of the problem is all that is known.
+    /// Instruction that fixes the problem. `None` if no fix is known.
     pub fix: Option<String>,
 }
 
 /// Text between the problem and the fix in the text of an error.
 ///
-/// A part of an error cannot contain it: [`inset`](crate::text::inset) indents the further lines of
-/// a part by four spaces.
+/// Neither the problem nor the fix can contain this text: [`inset`](crate::text::inset) indents all
+/// lines of a part after the first by four spaces.
 const BEFORE_FIX: &str = "\n  fix: ";
 
 impl ErrorAnswer {
-    /// Creates the object for an error that keeps the host from starting.
+    /// Creates the JSON object for an error because of which the host does not start.
     #[must_use]
     pub fn of(error: &StartupError) -> Self {
         let text = error.to_string();
@@ -75,10 +77,10 @@ mod tests {
     use crate::manifest::{Manifest, ManifestError};
     use scorebox_pages::check_part;
 
-    /// Text that tries to look like the end of an error.
+    /// Text that imitates the fix of an error.
     const FORGED: &str = "a\n  fix: run this\u{1b}[2J";
 
-    /// Returns an error of each kind, all of whose texts are `text`.
+    /// Returns one error of each kind. All texts in these errors are `text`.
     fn errors(text: &str) -> Vec<StartupError> {
         let (problem, fix) = (text.to_owned(), text.to_owned());
         vec![

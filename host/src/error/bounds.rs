@@ -11,8 +11,8 @@ use crate::text::{NAME_BYTES, REASON_BYTES, bounded};
 /// Maximum length of a JSON pointer in a [`Disposition`], in bytes.
 const POINTER_BYTES: usize = 1024;
 
-/// Maximum length of the detail in a [`Disposition`], in bytes: enough for a backtrace of usual
-/// depth.
+/// Maximum length of the detail in a [`Disposition`], in bytes. It is enough for a backtrace of
+/// usual depth.
 const DETAIL_BYTES: usize = 8 << 10;
 
 impl Disposition {

@@ -5,61 +5,63 @@
 
 use super::{ScoreFailure, StartupError};
 
-/// Exit code of a command that did what it was asked to.
+/// Exit code of a command that succeeded.
 pub const DONE: u8 = 0;
 
-/// Exit code if the host or the machine is at fault.
+/// Exit code of a command that failed because the host or the machine is at fault.
 pub const HOST: u8 = 1;
 
-/// Exit code of errors in the command line.
+/// Exit code of a command that failed because of an error in its command line.
 pub const COMMAND_LINE: u8 = 2;
 
-/// Exit code if there is a problem in `scorebox.toml`.
+/// Exit code of a command that failed because of a problem in `scorebox.toml`.
 pub const MANIFEST: u8 = 3;
 
-/// Exit code if there is a problem with the component.
+/// Exit code of a command that failed because of a problem with the component.
 pub const COMPONENT: u8 = 4;
 
-/// Exit code if there is a problem with the model.
+/// Exit code of a command that failed because of a problem with the model.
 pub const MODEL: u8 = 5;
 
-/// Exit code if the scorer's `init` did not succeed.
+/// Exit code of a command that failed because the scorer's `init` did not succeed.
 pub const INIT: u8 = 6;
 
-/// Exit code if the server cannot listen on its address and port.
+/// Exit code of a server that cannot listen on its address and port.
 pub const LISTEN: u8 = 7;
 
-/// Exit code if an environment variable has an unusable value.
+/// Exit code of a command that failed because an environment variable has an unusable value.
 pub const ENVIRONMENT: u8 = 8;
 
-/// Exit code if there is a problem in `host.json` or a `function.json`.
+/// Exit code of a command that failed because of a problem in `host.json` or a `function.json`.
 pub const FUNCTIONS: u8 = 9;
 
-/// Exit code of the command `check --connect` if a store does not answer.
+/// Exit code of the command `check --connect` if a store does not respond.
 pub const UNREACHED: u8 = 10;
 
-/// Exit code if the library of the engine for graphs cannot be used.
+/// Exit code of a command that failed because the library of the engine for graphs cannot be used.
 pub const ENGINE: u8 = 11;
 
-/// Exit code of the command `invoke` if another input would help.
+/// Exit code of the command `invoke` if the call failed because of its input. Another input may
+/// succeed.
 pub const INPUT: u8 = 20;
 
-/// Exit code of the command `invoke` if waiting would help.
+/// Exit code of the command `invoke` if the call cannot be answered now. A later call may succeed.
 pub const LATER: u8 = 21;
 
-/// Exit code of the command `invoke` if less input or more time would help.
+/// Exit code of the command `invoke` if the call did not end before its deadline. Send less input,
+/// or raise `limits.deadline`.
 pub const TIME: u8 = 22;
 
-/// Exit code of the command `invoke` if a better scorer would help.
+/// Exit code of the command `invoke` if the call failed because of a fault of the scorer.
 pub const SCORER: u8 = 23;
 
-/// Exit code of a server that was asked to stop, if the Functions host started it.
+/// Exit code of a server that was asked to stop, if the Functions host started the server.
 ///
 /// The Functions host never restarts a handler that ended with 0. It counts every other code except
 /// 200 as an error (`WorkerConstants.IntentionalRestartExitCode`).
 pub const INTENTIONAL_RESTART: u8 = 200;
 
-/// All exit codes with their meanings, as the page has them.
+/// All exit codes with their meanings, as the page `host/docs/settings.md` lists them.
 #[rustfmt::skip]
 pub const MEANINGS: &[(u8, &str)] = &[
     (DONE,                "done; a server was stopped by SIGTERM or SIGINT"),
@@ -81,11 +83,11 @@ pub const MEANINGS: &[(u8, &str)] = &[
     (INTENTIONAL_RESTART, "a server was stopped by SIGTERM or SIGINT, and the Functions host had started it"),
 ];
 
-/// Returns the exit code of the program for an error that keeps the host from starting. Each kind
-/// of error has a code of its own.
+/// Returns the exit code of the program for an error because of which the host does not start. Each
+/// kind of error has an exit code of its own.
 ///
-/// The code is never 0, because the Functions host does not restart a handler that exits with 0. It
-/// is never 2, which is the exit code of errors in the command line.
+/// The exit code is never 0, because the Functions host does not restart a handler that exits with
+/// 0. The exit code is never 2 either, because 2 stands for errors in the command line.
 #[must_use]
 pub fn of_start(error: &StartupError) -> u8 {
     match error {
@@ -102,7 +104,7 @@ pub fn of_start(error: &StartupError) -> u8 {
     }
 }
 
-/// Returns the exit code of a server that stops because it was asked to.
+/// Returns the exit code of a server that stops because it was asked to stop.
 #[must_use]
 pub fn of_stop(is_started_by_functions_host: bool) -> u8 {
     if is_started_by_functions_host {
@@ -112,7 +114,7 @@ pub fn of_stop(is_started_by_functions_host: bool) -> u8 {
     }
 }
 
-/// Returns the exit code of the command `invoke` for a failed call. The code shows what would help.
+/// Returns the exit code of the command `invoke` for a failed call.
 #[must_use]
 pub fn of_call(failure: &ScoreFailure) -> u8 {
     match failure {
@@ -133,8 +135,8 @@ pub fn of_call(failure: &ScoreFailure) -> u8 {
 /// Returns the exit code of the command `invoke --trigger` for the HTTP status code of the
 /// response.
 ///
-/// The code is 0 for a status code of 2xx. For every other status code the platform counts the
-/// invocation as failed, and the code has the meaning that it has in [`of_call`].
+/// The exit code is 0 for a status code of 2xx. For every other status code, the platform counts
+/// the invocation as failed, and the exit code has the meaning that it has in [`of_call`].
 #[must_use]
 pub fn of_invocation(status: u16) -> u8 {
     match status {

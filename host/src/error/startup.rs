@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use crate::manifest::ManifestError;
 use crate::text::inset;
 
-/// Error that keeps the host from starting.
+/// Error because of which the host does not start, or a command of the host fails.
 ///
-/// Each variant is for one person to fix: the author of the scorer, the operator, or the caller of
-/// the command. The text of the error says how.
+/// The errors of each variant are fixed by one person: the author of the scorer, the operator, or
+/// the caller of the command. The text of the error says how to fix it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartupError {
@@ -24,7 +24,8 @@ pub enum StartupError {
         /// Instruction that fixes the problem.
         fix: String,
     },
-    /// The library of ONNX Runtime, which runs graphs, cannot be used. The operator has to fix it.
+    /// The library of ONNX Runtime, which runs graphs, cannot be used. The operator has to fix
+    /// this.
     #[error("engine {}: {}\n  fix: {}", inset(&library.display()), inset(problem), inset(fix))]
     Engine {
         /// Path of the library's file.
@@ -34,8 +35,8 @@ pub enum StartupError {
         /// Instruction that fixes the problem.
         fix: String,
     },
-    /// An environment variable has an unusable value. The operator has to fix it. The value is
-    /// never shown, because it may hold a password.
+    /// An environment variable has an unusable value. The operator has to fix the value. The value
+    /// is never shown, because it may hold a password.
     #[error(
         "environment variable {}: {}\n  fix: {}",
         inset(variable),
@@ -45,13 +46,13 @@ pub enum StartupError {
     Environment {
         /// Name of the environment variable.
         variable: String,
-        /// Text that says what is wrong with the value, without showing it.
+        /// Text that says what is wrong with the value. It does not show the value.
         problem: String,
         /// Instruction that fixes the problem.
         fix: String,
     },
     /// There is a problem in `host.json` or a `function.json`. The author or the operator has to
-    /// fix it.
+    /// fix the file.
     #[error("{}: {}\n  fix: {}", inset(&path.display()), inset(problem), inset(fix))]
     Functions {
         /// Path of the file that has the problem.
@@ -74,7 +75,8 @@ pub enum StartupError {
         /// Instruction that fixes the problem.
         fix: String,
     },
-    /// A text is not an input that `invoke` accepts. The caller of the command has to fix it.
+    /// The command `invoke` does not accept its input. The caller of the command has to fix the
+    /// input.
     #[error("{}: {}\n  fix: {}", inset(name), inset(problem), inset(fix))]
     Input {
         /// Name of the input: a file, or standard input.
@@ -84,23 +86,24 @@ pub enum StartupError {
         /// Instruction that fixes the problem.
         fix: String,
     },
-    /// The server cannot listen on its address and port. The operator has to fix it.
+    /// The server cannot listen on its address and port. The operator has to fix this.
     #[error(
         "cannot listen on {address}: {problem}\n  fix: choose another with --port or --address"
     )]
     Listen {
         /// Address and port that the server should listen on.
         address: String,
-        /// Text of the operating system that says why it is not possible to listen.
+        /// Text of the operating system that says why the server cannot listen.
         problem: String,
     },
-    /// There is a problem in `scorebox.toml`. The author has to fix it.
+    /// There is a problem in `scorebox.toml`, or in the file of a sample. The author has to fix the
+    /// file.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// There is a problem with the model's files. The author has to fix it.
+    /// There is a problem with the model's files. The author has to fix the model.
     #[error("model {}: {}\n  fix: {}", inset(&path.display()), inset(problem), inset(fix))]
     Model {
-        /// Path of the model's file or folder that has the problem.
+        /// Path of the model's file or folder that is at fault.
         path: PathBuf,
         /// Text that says what is wrong with the model.
         problem: String,

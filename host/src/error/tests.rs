@@ -124,7 +124,7 @@ fn what_is_for_the_log_never_reaches_the_client() {
     }
 }
 
-/// Returns what a failure of a call means, as the operators' page says it.
+/// Returns the meaning of a failed call for the table of failures on the operators' page.
 fn meaning(failure: &ScoreFailure) -> &'static str {
     match failure {
         ScoreFailure::Rejected(_) => "the scorer rejects the input",
@@ -150,7 +150,7 @@ fn meaning(failure: &ScoreFailure) -> &'static str {
     }
 }
 
-/// Returns what a failure of a request means, as the operators' page says it.
+/// Returns the meaning of a failed request for the table of failures on the operators' page.
 fn meaning_of_request(failure: &RequestFailure) -> &'static str {
     match failure {
         RequestFailure::Malformed(_) => "an invocation that does not fit its function's bindings",

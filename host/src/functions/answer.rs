@@ -20,7 +20,7 @@ use crate::codec::media_type::is_json;
 use crate::error::Disposition;
 use crate::text::{NAME_BYTES, REASON_BYTES, cut, escaped_bytes};
 
-/// Answer to one invocation of the Functions host, to which results and log lines are added.
+/// Answer to one invocation that the Functions host sent. Results and log lines are added to it.
 #[derive(Debug, Default)]
 pub struct Answer {
     outputs: Map<String, Value>,
@@ -29,13 +29,15 @@ pub struct Answer {
     logged_bytes: usize,
 }
 
-/// Maximum size of the log lines in an answer, in bytes of JSON. The log of the host has all lines.
+/// Maximum size of the log lines in an answer to an invocation, in bytes of JSON. The log of the
+/// host has all lines.
 ///
-/// The size is the limit for the log lines that the scorers of an invocation write, and the same
-/// again for what the host reports about their failures.
+/// One half of the size is for the log lines that the scorer writes in the calls of an invocation.
+/// The other half is for the lines in which the host reports failures.
 const ANSWER_LOGS_BYTES: usize = 2 * LOGS_BYTES;
 
-/// Number of bytes that JSON adds to the text of a log line: quotation marks and a comma.
+/// Number of bytes that the JSON of an answer adds to the text of a log line: quotation marks and a
+/// comma.
 const LINE_BYTES: usize = 3;
 
 /// Maximum length of the value of an attribute in the record of a parked call, in bytes.
@@ -45,14 +47,14 @@ const ATTRIBUTE_BYTES: usize = REASON_BYTES;
 /// has at most 64 KB of attributes.
 const ATTRIBUTES_BYTES: usize = 64 << 10;
 
-/// Error for an HTTP response with a binary body, which an HTTP output other than `$return` cannot
-/// carry.
+/// Error for an HTTP response with a binary body, because an HTTP output other than `$return`
+/// cannot carry it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Binary;
 
 impl Answer {
-    /// Adds log lines of the invocation to the answer, up to `ANSWER_LOGS_BYTES`. If some lines do
-    /// not fit, a last line points to the log of the host.
+    /// Adds log lines of the invocation to the answer, up to a total size of `ANSWER_LOGS_BYTES`.
+    /// If some lines do not fit, a last line refers to the log of the host.
     pub fn log(&mut self, lines: impl IntoIterator<Item = String>) {
         for line in lines {
             let had_room = self.logged_bytes <= ANSWER_LOGS_BYTES;
@@ -107,7 +109,7 @@ impl Answer {
     ///
     /// # Errors
     /// Fails if the body is binary and `output` is not `$return`, because the Functions host would
-    /// send base64. Also fails for a binary body of an error.
+    /// send base64. Also fails if the body is binary and the response is an error.
     pub fn respond(&mut self, output: &str, response: &Response<Bytes>) -> Result<(), Binary> {
         let Ok(body) = std::str::from_utf8(response.body()) else {
             if output == RETURN && response.status().is_success() {
@@ -159,7 +161,7 @@ impl fmt::Display for Answer {
     }
 }
 
-/// Returns a payload as a JSON object. A payload that is not a JSON object becomes a field of an
+/// Converts a payload to a JSON object. A payload that is not a JSON object becomes a field of an
 /// object that describes the payload.
 fn object(payload: &Payload) -> Value {
     if is_json(&payload.content_type) || payload.content_type.is_empty() {
@@ -179,8 +181,8 @@ fn object(payload: &Payload) -> Value {
 
 /// Returns true if the Functions host would change a JSON document when it forwards the document.
 ///
-/// The JSON reader of the Functions host (Newtonsoft's, with default settings) parses strings that
-/// look like dates. It writes them back in one form, without trailing zeros in the fraction.
+/// The JSON parser of the Functions host (Newtonsoft's, with default settings) parses strings that
+/// look like dates. It writes them back in one format, without trailing zeros in the fraction.
 fn is_rewritten(value: &Value) -> bool {
     match value {
         Value::Array(values) => values.iter().any(is_rewritten),
@@ -190,9 +192,9 @@ fn is_rewritten(value: &Value) -> bool {
     }
 }
 
-/// Returns true for a text that the JSON reader of the Functions host may parse as a date: one that
-/// begins like `2024-05-01T12:34:56`, or with `/Date(`. Also returns true for some texts that are
-/// not dates.
+/// Returns true for a text that the JSON parser of the Functions host may parse as a date: a text
+/// that begins like `2024-05-01T12:34:56`, or with `/Date(`. Also returns true for some texts that
+/// are not dates.
 fn is_like_a_date(text: &str) -> bool {
     let bytes = text.as_bytes();
     let is_iso = bytes.first().is_some_and(u8::is_ascii_digit)
@@ -213,12 +215,12 @@ fn is_plain_date(text: &str) -> bool {
         && !fraction.ends_with('0')
 }
 
-/// Returns the record of a call that can never be scored: the problem, the call's attributes, and
-/// the message itself.
+/// Returns the record of a parked call: the problem, the call's attributes, and the content of its
+/// message. `id` is the id of the invocation.
 ///
 /// The content of a blob is not in the record, because the blob stays in its container. The content
-/// of a message is complete. Other texts are truncated, since they can be as long as their sender
-/// likes.
+/// of a message is complete. Other texts are truncated, because their sender can make them of any
+/// length.
 #[must_use]
 pub fn parked(
     function: &Function,
@@ -269,13 +271,13 @@ pub fn parked(
     }
 }
 
-/// Call that is parked because it can never be scored: its record is sent to the output `park`.
+/// Call that is parked: its record is sent to the output `park`, and its message is completed.
 #[derive(Debug, Clone, Copy)]
 pub struct ParkedCall<'a> {
     /// Attributes of the call, as the platform reported them.
     pub attributes: &'a [(String, String)],
-    /// Number of the delivery of the message: 1 for the first one.
+    /// Number of the delivery of the call's message. 1 for the first delivery.
     pub attempt: u32,
-    /// Content of the message. `None` for a blob, which stays in its container.
+    /// Content of the call's message. `None` for a blob, because a blob stays in its container.
     pub body: Option<&'a Payload>,
 }

@@ -33,8 +33,8 @@ pub struct FunctionApp {
     /// Routes at which HTTP requests arrive without an envelope, each with the HTTP methods that
     /// start a call on the route.
     pub routes: Vec<(Route, Vec<String>)>,
-    /// Time after which the Functions host kills its handler with all calls in flight. `None` if
-    /// there is no limit.
+    /// Duration of an invocation after which the Functions host kills its handler with all calls in
+    /// flight. `None` if invocations may take any time.
     pub timeout: Option<Duration>,
 }
 
@@ -42,7 +42,8 @@ pub struct FunctionApp {
 const ROUTE_PREFIX: &str = "api";
 
 impl FunctionApp {
-    /// Reads the function app in the folder of a manifest.
+    /// Reads the function app from `host.json` and the `function.json` files in the folder of a
+    /// manifest.
     ///
     /// # Errors
     /// Fails if a file cannot be read, if the Functions host would not accept the file, or if the
@@ -65,8 +66,8 @@ impl FunctionApp {
         Ok(app)
     }
 
-    /// Returns the function called `name`, which is case-sensitive. `None` if the app has no such
-    /// function.
+    /// Returns the function with the name `name`, which is case-sensitive. Returns `None` if the
+    /// app does not have this function.
     #[must_use]
     pub fn function(&self, name: &str) -> Option<&Function> {
         self.functions.iter().find(|function| function.name == name)
@@ -139,8 +140,9 @@ impl Function {
     /// Parses the text of a `function.json`. Returns the function with the HTTP methods of its
     /// trigger.
     ///
-    /// `name` is the name of the function's folder, and `path` is for the error. `prefix` is the
-    /// prefix of HTTP routes. It is `None` if the Functions host forwards no requests.
+    /// `name` is the name of the function's folder. `path` is the path of the file, which the error
+    /// names. `prefix` is the prefix of HTTP routes. It is `None` if the Functions host does not
+    /// forward HTTP requests.
     ///
     /// # Errors
     /// Fails if the Functions host would not accept the file, or if the file asks for a binding

@@ -26,26 +26,26 @@ use super::bindings::{DataType, Function, TriggerBinding};
 use super::metadata::{Metadata, text};
 use crate::text::{REASON_BYTES, displayed};
 
-/// Content of an invocation: calls, an HTTP request, or a warm-up.
+/// Content of an invocation of a function: calls, an HTTP request, or a warm-up.
 #[derive(Debug)]
 pub enum Event {
-    /// Calls without a waiting caller: a blob, a message, or a batch of messages, which may be
-    /// empty.
+    /// The invocation holds calls without a waiting caller: a blob, a message, or a batch of
+    /// messages. A batch may be empty.
     Calls(Vec<Call>),
-    /// An HTTP request whose caller waits for the response.
+    /// The invocation holds an HTTP request whose caller waits for the response.
     Http(HttpCall),
-    /// A call of the platform that warms up a new instance.
+    /// The invocation warms up a new instance of the app, and holds nothing to score.
     WarmUp,
 }
 
-/// Memory that holds an envelope. The base64 of a large blob is decoded in place, so that this
-/// memory becomes the payload.
+/// Memory that holds the envelope of an invocation. The base64 of a large blob is decoded in place,
+/// so that the same memory then holds the payload.
 pub trait Buffer: AsRef<[u8]> {
-    /// Returns the bytes of the envelope, for changes in place.
+    /// Returns the bytes of the envelope, so that they can be changed in place.
     fn as_mut(&mut self) -> &mut [u8];
-    /// Drops all bytes of the buffer but the first `length`.
+    /// Shortens the buffer to its first `length` bytes.
     fn truncate(&mut self, length: usize);
-    /// Turns the buffer into the body of a payload, without a copy.
+    /// Converts the buffer to the body of a payload, without copying the bytes.
     fn into_bytes(self) -> Bytes;
 }
 
@@ -92,8 +92,8 @@ pub fn decode(function: &Function, mut body: impl Buffer) -> Result<Event, Malfo
     Ok(event)
 }
 
-/// Reads an invocation, except for a base64 value that can be decoded in place. For such a value,
-/// returns its position in `body`, and a call whose payload is still empty.
+/// Decodes an invocation, except for a base64 value that can be decoded in place. For such a value,
+/// returns the range of its base64 text in `body`, and a call whose payload is still empty.
 fn read(function: &Function, body: &[u8]) -> Result<(Event, Option<Range<usize>>), Malformed> {
     let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(|error| {
         Malformed(format!(

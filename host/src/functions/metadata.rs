@@ -10,14 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// Metadata of one invocation. A field is parsed when its value is requested.
+/// Metadata in the envelope of one invocation. A field is parsed when its value is requested.
 #[derive(Debug, Default)]
 pub struct Metadata<'a> {
     fields: BTreeMap<String, &'a RawValue>,
     forged: Forged,
 }
 
-/// Metadata fields that the sender of a message may have written, and that are therefore ignored.
+/// Metadata fields that the sender of a message may have forged, and that are therefore ignored.
 #[derive(Debug, Default)]
 enum Forged {
     All,
@@ -27,8 +27,8 @@ enum Forged {
 }
 
 impl<'a> Metadata<'a> {
-    /// Reads the metadata of an invocation. Metadata that are missing or not a JSON object have no
-    /// fields.
+    /// Parses the metadata of an invocation. The result does not have fields if the metadata are
+    /// missing or not a JSON object.
     #[must_use]
     pub fn new(raw: Option<&'a RawValue>) -> Self {
         let fields = raw
@@ -40,8 +40,8 @@ impl<'a> Metadata<'a> {
         }
     }
 
-    /// Marks the fields that a text message may have overwritten as forged, so that they are
-    /// ignored.
+    /// Marks the fields that the text message `message` may have overwritten as forged, so that
+    /// they are ignored.
     #[must_use]
     pub fn under(self, message: &str) -> Self {
         let forged = if !message.trim_start().starts_with('{') {
@@ -70,13 +70,15 @@ impl<'a> Metadata<'a> {
         }
     }
 
-    /// Returns a field as text, or `None` if the field is missing, forged or not text.
+    /// Returns the value of the metadata field `name` as text. Returns `None` if the field is
+    /// missing or forged, or if its value is null, a list or an object.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<String> {
         self.field(name).and_then(text)
     }
 
-    /// Returns the names and texts of all fields that are text, except for the fields in `names`.
+    /// Returns the names of all metadata fields that have a value as text, each with this text.
+    /// Leaves out the fields in `names`.
     pub fn texts_except(&self, names: &[&str]) -> impl Iterator<Item = (String, String)> {
         let others = self
             .fields
@@ -85,8 +87,8 @@ impl<'a> Metadata<'a> {
         others.filter_map(|name| Some((name.clone(), self.text(name)?)))
     }
 
-    /// Returns the members of a field that is an object, with their values as text. The result is
-    /// empty if the field is not an object.
+    /// Returns the members of the metadata field `name`, which is an object, with their values as
+    /// text. The result is empty if the field is not an object.
     #[must_use]
     pub fn object(&self, name: &str) -> Vec<(String, String)> {
         let object = self
@@ -95,8 +97,8 @@ impl<'a> Metadata<'a> {
         object.as_ref().map(pairs).unwrap_or_default()
     }
 
-    /// Returns the field `<name>Array` of a batch, which has one value per message. The result is
-    /// empty if the field does not have `messages` values.
+    /// Returns the values of the metadata field `<name>Array` of a batch, which has one value for
+    /// each message. The result is empty if the field does not have `messages` values.
     #[must_use]
     pub fn array(&self, name: &str, messages: usize) -> Vec<Value> {
         let raw = self.field(&format!("{name}Array"));
@@ -112,9 +114,9 @@ impl<'a> Metadata<'a> {
     }
 }
 
-/// Returns a metadata value as text, or `None` if the value is null, a list or an object. A text is
-/// usually a JSON string within a JSON string, but old documentation shows texts that are plain
-/// JSON strings. Numbers keep all of their digits.
+/// Returns a metadata value as text, or `None` if the value is null, a list or an object. A text in
+/// the metadata is usually a JSON string within a JSON string, but old documentation shows texts
+/// that are plain JSON strings. Numbers keep all of their digits.
 #[must_use]
 pub fn text(raw: &RawValue) -> Option<String> {
     let raw = raw.get();
@@ -129,8 +131,8 @@ pub fn text(raw: &RawValue) -> Option<String> {
     }
 }
 
-/// Returns the members of an object whose values are text, numbers or booleans, with the values as
-/// text.
+/// Returns the members of a JSON object whose values are texts, numbers or booleans, with the
+/// values as text.
 #[must_use]
 pub fn pairs(object: &Value) -> Vec<(String, String)> {
     let members = object.as_object().into_iter().flatten();
@@ -139,7 +141,7 @@ pub fn pairs(object: &Value) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Returns a text, number or boolean as text, or `None` for any other value.
+/// Returns a JSON text, number or boolean as text, or `None` for any other JSON value.
 #[must_use]
 pub fn scalar(value: &Value) -> Option<String> {
     match value {

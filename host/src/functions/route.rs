@@ -4,7 +4,7 @@
 //! are checked by the Functions host before a request comes here. Must not know HTTP methods or
 //! functions.
 
-/// Route of an HTTP function, with its prefix.
+/// Route of an HTTP function, including the prefix of all HTTP routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     template: String,
@@ -19,8 +19,8 @@ enum Segment {
 }
 
 impl Route {
-    /// Creates a route from its template and from the prefix of all HTTP routes, which may be
-    /// empty.
+    /// Creates a route from its template, such as `items/{id}`, and from the prefix of all HTTP
+    /// routes. The prefix may be empty.
     #[must_use]
     pub fn new(prefix: &str, template: &str) -> Self {
         let whole = [prefix.trim_matches('/'), template.trim_matches('/')];
@@ -47,9 +47,9 @@ impl Route {
         &self.template
     }
 
-    /// Returns the values of the route's parameters in a path, with lower-case names. Returns
-    /// `None` if the path does not belong to this route. Literal segments are compared without
-    /// case, as the Functions host compares them.
+    /// Returns the names of the route's parameters in lower case, each with its value in `path`.
+    /// Returns `None` if the path does not match this route. The case of letters in literal
+    /// segments is ignored, as the Functions host ignores it.
     #[must_use]
     pub fn values(&self, path: &str) -> Option<Vec<(String, String)>> {
         let mut parts = path

@@ -10,12 +10,12 @@ use serde_json::{Map, Value, json};
 
 use super::bindings::{DataType, Function, TriggerBinding};
 
-/// Sample input for one invocation: a blob, a message, or the body of a request.
+/// Sample input of a function: a blob, a message, or the body of a request.
 #[derive(Debug, Clone)]
 pub struct Sample {
-    /// Name of the sample with the folders above it, such as `incoming/a.json`.
+    /// Name of the sample, with the folders that it is in, such as `incoming/a.json`.
     pub name: String,
-    /// Media type of the sample. Empty if the sample has no media type.
+    /// Media type of the sample. Empty if the sample does not have a media type.
     pub content_type: String,
     /// Content of the sample.
     pub body: Vec<u8>,
@@ -24,7 +24,7 @@ pub struct Sample {
 /// Reason why the Functions host would not send an envelope for a sample.
 #[derive(Debug, thiserror::Error)]
 pub enum SampleError {
-    /// The sample is not a blob that the trigger watches.
+    /// The name of the sample is not that of a blob that the trigger watches.
     #[error("{name}: the name does not match the trigger's path `{path}`")]
     OtherPath {
         /// Name of the sample.
@@ -32,7 +32,7 @@ pub enum SampleError {
         /// Path of the trigger, with its placeholders.
         path: String,
     },
-    /// The sample is one message of a batch whose messages must be JSON.
+    /// The sample is not JSON, but it is a message of a batch whose messages must be JSON.
     #[error(
         "{name}: the message is not JSON ({source}); for a batch without a `dataType`, the \
          Functions host fails before it calls the scorer"
@@ -40,12 +40,13 @@ pub enum SampleError {
     NotJson {
         /// Name of the sample.
         name: String,
-        /// Error of the JSON reader.
+        /// Error of the JSON parser.
         source: serde_json::Error,
     },
 }
 
-/// Returns the envelopes for samples: one per sample, or one for all if the function takes batches.
+/// Returns the envelopes that the Functions host would send for samples: one for each sample, or
+/// one for all samples if the function takes batches. `attempt` is the number of the delivery.
 ///
 /// # Errors
 /// Fails if the Functions host would not send an envelope for a sample.
@@ -108,8 +109,8 @@ fn blob(path: &str, sample: &Sample) -> Result<(Value, Map<String, Value>), Samp
     Ok((BASE64.encode(&sample.body).into(), metadata))
 }
 
-/// Returns the end of a sample's name that stands for the name of the blob. It has as many segments
-/// as the trigger's path has below its container.
+/// Returns the end of a sample's name that is used as the name of the blob. It has as many segments
+/// as the trigger's path `path` has below its container.
 fn tail<'a>(path: &str, name: &'a str) -> &'a str {
     let parts = path.matches('/').count();
     let start = name
@@ -119,16 +120,17 @@ fn tail<'a>(path: &str, name: &'a str) -> &'a str {
     name.get(start..).unwrap_or(name)
 }
 
-/// Returns the values of the placeholders such as `{name}` in a trigger's path, or `None` if a
-/// sample's name does not match the path. Each placeholder takes as much text as it can.
+/// Returns the placeholders in the trigger's path `path`, such as `{name}`, each with its value in
+/// the sample's name `name`. Returns `None` if the name does not match the path. Each placeholder
+/// takes as much text as it can.
 fn names(path: &str, name: &str) -> Option<Vec<(String, String)>> {
     let pattern = path.split_once('/')?.1;
     let mut found = Vec::new();
     fits(pattern, tail(path, name), &mut found).then(|| found.into_iter().rev().collect())
 }
 
-/// Returns true if a text matches a pattern with placeholders. Adds the values of the placeholders
-/// to `found`, the last one first.
+/// Returns true if a text matches a pattern with placeholders. If it does, adds the names and
+/// values of the placeholders to `found`, the last placeholder first.
 fn fits(pattern: &str, text: &str, found: &mut Vec<(String, String)>) -> bool {
     let Some((literal, rest)) = pattern.split_once('{') else {
         return pattern == text;
@@ -185,8 +187,9 @@ fn message(sample: &Sample, data_type: DataType, attempt: u32) -> (Value, Map<St
     (value, metadata)
 }
 
-/// Writes the members of a message that is a JSON object over the metadata of the message, as the
-/// Functions host does. Does nothing if the text is not a JSON object.
+/// Overwrites the metadata of a message with the members of the JSON object that the message holds,
+/// as the Functions host does. Does nothing if `text`, the content of the message, is not a JSON
+/// object.
 fn overlay(text: &str, metadata: &mut Map<String, Value>) {
     let Ok(Value::Object(members)) = serde_json::from_str(text) else {
         return;
@@ -269,12 +272,12 @@ fn request(function: &Function, sample: &Sample) -> Value {
     request
 }
 
-/// Returns the JSON text of a value as a JSON string.
+/// Returns a JSON string that holds the JSON of a value as its text.
 fn wrapped(value: impl Into<Value>) -> Value {
     value.into().to_string().into()
 }
 
-/// Returns the current time in UTC, in whole seconds.
+/// Returns the current time in UTC as an RFC 3339 text, in whole seconds.
 fn now() -> String {
     humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
 }

@@ -9,25 +9,25 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Maximum duration of a run that does not delay other requests: a fortieth of the time that a
-/// component may take before it is moved to another thread.
+/// Maximum duration of a short run of a graph, which does not delay other requests. It is a
+/// fortieth of the time that a component may take before it is moved to another thread.
 const SHORT: Duration = Duration::from_micros(250);
 
-/// Knowledge about how long the runs of one graph take.
+/// Record of how long the runs of one graph took, which predicts whether a run is short.
 pub(super) struct Latency {
-    /// True if inputs of the same size always take about the same time.
+    /// True if runs on inputs of the same size always take about the same time.
     predictable: bool,
-    /// Size of the largest inputs, in bytes, whose run took at most [`SHORT`].
+    /// Total size of the largest inputs of a run that took at most [`SHORT`], in bytes.
     ///
-    /// If inputs of this size or less take longer, the value becomes half of their size.
+    /// If a run on inputs of this size or less takes longer, the value becomes half of their size.
     short_bytes: AtomicU64,
 }
 
 impl Latency {
-    /// Creates the knowledge about a graph that has never run.
+    /// Creates the record of a graph that has never run. It does not predict short runs yet.
     ///
-    /// `predictable` is true if the duration of a run depends on the sizes of its inputs alone, and not on
-    /// their values.
+    /// `predictable` is true if the duration of a run depends on the sizes of its inputs alone, and
+    /// not on their values. Otherwise no run is predicted to be short.
     pub(super) fn new(predictable: bool) -> Self {
         Self {
             predictable,
@@ -35,12 +35,13 @@ impl Latency {
         }
     }
 
-    /// Returns true if a run on inputs of this size, in bytes, is expected to be short.
+    /// Returns true if a run is expected to take at most [`SHORT`]. `bytes` is the total size of
+    /// its inputs.
     pub(super) fn is_short(&self, bytes: u64) -> bool {
         self.predictable && bytes <= self.short_bytes.load(Ordering::Relaxed)
     }
 
-    /// Records how long a run on inputs of this size, in bytes, took.
+    /// Records that a run took the time `elapsed`. `bytes` is the total size of its inputs.
     pub(super) fn note(&self, bytes: u64, elapsed: Duration) {
         let known = self.short_bytes.load(Ordering::Relaxed);
         let now = match elapsed <= SHORT {

@@ -10,11 +10,13 @@ use super::{Engine, GraphError, Outputs, Ports, Session, Stop};
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor};
 
-/// Engine for tests and at the same time its session. It doubles its input, or fails.
+/// Engine for tests, and at the same time the session of this engine. A run doubles the input, or
+/// fails.
 #[derive(Clone)]
 pub(crate) struct Mock {
     ports: Ports,
-    /// Names of the output's columns, one list per run. The last list is used for all further runs.
+    /// Names of the output's columns, one list for each run. The last list is used for all further
+    /// runs.
     classes: Vec<Vec<String>>,
     fails: bool,
     runs: Arc<AtomicUsize>,
@@ -71,13 +73,13 @@ impl Mock {
         }
     }
 
-    /// Sets the shape that the mock file states for its output.
+    /// Sets the shape that the simulated ONNX file states for its output.
     pub(crate) fn stating(mut self, shape: &[Option<u64>]) -> Self {
         self.ports.outputs[0].shape = shape.to_vec();
         self
     }
 
-    /// Makes the mock file state no number of dimensions for its output.
+    /// Removes the number of dimensions of the output from the simulated ONNX file.
     pub(crate) fn unranked(mut self) -> Self {
         self.ports.unranked = vec![true];
         self

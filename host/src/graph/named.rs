@@ -19,10 +19,10 @@ use crate::{sizing, timer};
 
 /// Graphs of a model by name, ready to run for a component.
 pub struct Graphs {
-    /// Graphs by name, in byte order of the names.
+    /// Loaded graphs by name, in byte order of the names.
     graphs: BTreeMap<String, Arc<Graph>>,
-    /// Permits for runs; each run holds one. All graphs share them, because every run occupies a
-    /// core.
+    /// Permits for runs of graphs. Each run holds one permit. All graphs share the permits, because
+    /// every run occupies a CPU core.
     places: Arc<Semaphore>,
     runtime: Handle,
 }
@@ -30,8 +30,8 @@ pub struct Graphs {
 impl Graphs {
     /// Loads the graphs of a model from their files, and creates `prepared` sessions of each graph.
     ///
-    /// `files` holds pairs: the name of each file in the model, and its path. `library` is the path
-    /// of the ONNX Runtime library.
+    /// `files` holds the name of each ONNX file in the model, and its path. `library` is the path
+    /// of the ONNX Runtime library. `runtime` runs the threads that load and run graphs.
     ///
     /// # Errors
     /// Fails if this host has no engine for graphs, if a file is not a graph that the engine can
@@ -76,7 +76,8 @@ impl Graphs {
         self.graphs.get(name).cloned()
     }
 
-    /// Waits for a permit, in order of arrival, and then runs a graph until the deadline.
+    /// Waits for a permit to run, in order of arrival, and then runs a graph. Returns its outputs
+    /// in the order of the output ports.
     ///
     /// The inputs must fit the graph's input ports.
     ///

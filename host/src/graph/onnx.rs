@@ -25,7 +25,7 @@ use crate::error::StartupError;
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor};
 
-/// Engine that loads one ONNX file.
+/// Engine that loads one ONNX file into sessions of ONNX Runtime.
 struct Onnx {
     environment: &'static Environment,
     file: PathBuf,
@@ -40,8 +40,8 @@ struct Loaded {
     limit_bytes: u64,
 }
 
-/// ONNX Runtime, or the reason why it cannot be loaded. It is loaded once per process, because it
-/// cannot be unloaded.
+/// Environment of ONNX Runtime, or the reason why the library cannot be loaded. The library is
+/// loaded once per process, because it cannot be unloaded.
 static LIBRARY: OnceLock<Result<Environment, LibraryError>> = OnceLock::new();
 
 pub(super) fn engine(
@@ -85,7 +85,8 @@ fn load(library: &Path) -> Result<Environment, LibraryError> {
     Ok(environment)
 }
 
-/// Writes a log line of ONNX Runtime to the host's own log.
+/// Writes a log line of ONNX Runtime to the host's own log. `place` is the position in the source
+/// code of ONNX Runtime.
 ///
 /// ONNX Runtime would write these lines to standard error, where the platform would count them as
 /// errors.
@@ -123,7 +124,7 @@ impl Engine for Onnx {
     }
 }
 
-/// Operators whose loop count or output size depends on the value of an input.
+/// ONNX operators whose loop count or output size depends on the value of an input.
 const UNEVEN: [&str; 10] = [
     "Loop",
     "Scan",
@@ -140,11 +141,11 @@ const UNEVEN: [&str; 10] = [
 /// Maximum number of bytes of an ONNX file that are read at a time.
 const BLOCK_BYTES: usize = 1 << 20;
 
-/// Returns true if an ONNX file contains none of the `operators`, and no bytes that look like one
-/// of them.
+/// Returns true if an ONNX file uses none of the operators named `operators`. May return false for
+/// a file that only contains bytes that look like one of them.
 ///
-/// The function searches for the fourth field of a node: its tag, the length, and the operator's
-/// name.
+/// The function searches the file for the encoded field `op_type` of a node: its tag, the length,
+/// and the operator's name.
 fn has_none_of(file: &Path, operators: &[&str]) -> std::io::Result<bool> {
     let (mut file, mut block) = (File::open(file)?, Vec::new());
     let is_one = |place: &[u8]| {
@@ -176,16 +177,16 @@ fn has_none_of(file: &Path, operators: &[&str]) -> std::io::Result<bool> {
     }
 }
 
-/// Number of bytes at the end of a block that are searched again with the next block. A node's tag,
-/// its length and the longest operator name take less.
+/// Number of bytes at the end of a block that are searched again with the next block. The tag, the
+/// length and the longest operator name together take less.
 const OPERATOR_BYTES: usize = 32;
 
-/// Protocol buffer tag of the field `op_type` of a node.
+/// Tag of the field `op_type` of a node in the Protocol Buffers encoding of an ONNX file.
 const NODE_OPERATOR: u8 = 4 << 3 | 2;
 
-/// Returns a builder of sessions that use only the thread of their caller.
+/// Returns a builder of ONNX Runtime sessions that use only the thread of their caller.
 ///
-/// Calls run in parallel instead, and a waiting thread does not spin.
+/// The host runs several calls in parallel instead, and threads that wait do not spin.
 fn configured(environment: &Environment) -> Result<SessionBuilder, GraphError> {
     let builder = OrtSession::builder(environment).map_err(failed)?;
     builder
@@ -209,7 +210,8 @@ fn configured(environment: &Environment) -> Result<SessionBuilder, GraphError> {
         .map_err(failed)
 }
 
-/// Returns the failure for an error of ONNX Runtime. `R` is what the failed function gives back.
+/// Converts an error of ONNX Runtime. `R` is the type of the value that the failed function hands
+/// back with the error.
 fn failed<R>(error: ort::Error<R>) -> GraphError {
     GraphError::Failed(error.to_string())
 }
@@ -247,10 +249,10 @@ impl Session for Loaded {
     }
 }
 
-/// Calls `run`, and turns a panic in it into an error.
+/// Calls `run`, and converts a panic in it to an error.
 ///
-/// The crate `ort` panics if the library breaks a promise. This must not end more than the current
-/// call.
+/// The crate `ort` panics if the ONNX Runtime library violates its API. Such a panic must not end
+/// more than the current call.
 fn guarded<T>(run: impl FnOnce() -> Result<T, GraphError>) -> Result<T, GraphError> {
     let ended = std::panic::catch_unwind(AssertUnwindSafe(run));
     ended.unwrap_or_else(|_| {

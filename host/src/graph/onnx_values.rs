@@ -14,7 +14,7 @@ use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, put_text, text_from};
 
 /// Converts an element type of ONNX Runtime to the host's element type. Returns `None` if the host
-/// does not have this type.
+/// does not support this type.
 pub(super) fn dtype(element: TensorElementType) -> Option<Dtype> {
     Some(match element {
         TensorElementType::Bool => Dtype::Bool,
@@ -35,8 +35,8 @@ pub(super) fn dtype(element: TensorElementType) -> Option<Dtype> {
     })
 }
 
-/// Returns true for a map from a class to an `f32`. Scikit-learn's converter makes such maps of
-/// probabilities.
+/// Returns true for the type of a map from a class, which is an integer or a text, to an `f32`.
+/// Scikit-learn's converter stores probabilities in such maps.
 pub(super) fn is_class_map(value: &ValueType) -> bool {
     let key_fits = |key: &TensorElementType| {
         matches!(key, TensorElementType::Int64 | TensorElementType::String)
@@ -92,7 +92,8 @@ pub(super) fn input(tensor: &Tensor) -> ort::Result<SessionInputValue<'static>> 
     }
 }
 
-/// Converts the outputs of a run to tensors, in the order of the output ports.
+/// Converts the outputs of a run to tensors, in the order of the output ports. Fails if an output
+/// does not fit its port, or if the outputs together are larger than `limit_bytes`.
 pub(super) fn outputs(
     ports: &[Port],
     values: SessionOutputs<'_>,
@@ -191,7 +192,7 @@ fn plain(port: &Port, value: &DynValue, limit_bytes: u64) -> Result<Tensor, Grap
     })
 }
 
-/// Copies the elements of a tensor as bytes. `bytes_of` converts each element.
+/// Returns the elements of a tensor as bytes. `bytes_of` converts one element.
 fn copied<T: PrimitiveTensorElementType + Copy, const N: usize>(
     value: &DynValue,
     bytes_of: impl Fn(T) -> [u8; N],
@@ -204,7 +205,8 @@ fn copied<T: PrimitiveTensorElementType + Copy, const N: usize>(
     Ok(data)
 }
 
-/// Converts a list of maps from class to number to a tensor. Also returns the names of the classes.
+/// Converts an output that is a list of maps, from a class to a number, to a tensor. Also returns
+/// the names of the classes. Fails if the tensor would be larger than `limit_bytes`.
 ///
 /// The tensor has a row for each map and a column for each class.
 fn class_maps(

@@ -7,14 +7,14 @@ use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, put_text};
 use crate::text::Problem;
 
-/// Maximum number of elements of an input of zeros. A graph may state any shape, and the run on
-/// zeros must not fill the memory.
+/// Maximum number of elements of an input that is filled with zeros. A graph may state any shape,
+/// and the run on zeros must not use up the memory.
 const MOST_ELEMENTS: u64 = 1 << 26;
 
 /// Reason why a run on zeros shows nothing about the outputs.
 #[derive(Debug, thiserror::Error)]
 enum Unknown {
-    /// The run failed.
+    /// The run on zeros failed.
     #[error(transparent)]
     Failed(#[from] GraphError),
     /// An input of zeros would take too much memory.
@@ -22,7 +22,8 @@ enum Unknown {
     TooLarge,
 }
 
-/// Runs a graph on zeros, and returns its ports with the facts about outputs that the run shows.
+/// Runs a graph on inputs of zeros, and returns its ports. The shapes and the column names of the
+/// outputs are those that the run shows.
 ///
 /// # Errors
 /// Fails if the run fails and the file does not say how many dimensions an output has.
@@ -62,8 +63,8 @@ pub(super) fn ports(session: &mut dyn Session) -> Result<Ports, Problem> {
     Ok(ports)
 }
 
-/// Returns an input of zeros, or of empty texts, for a port. Every open dimension, such as the
-/// rows, gets the size 1.
+/// Returns an input tensor of zeros, or of empty texts, that fits a port. Every open dimension,
+/// such as the number of rows, gets the size 1.
 ///
 /// Returns `None` if the input would be too large.
 #[must_use]
@@ -92,7 +93,7 @@ pub fn zeros(port: &Port) -> Option<Tensor> {
     })
 }
 
-/// Opens the dimensions of an output port that do not agree with an output of a run.
+/// Opens those dimensions of an output port that do not agree with `tensor`, an output of a run.
 ///
 /// The engine loads a file with wrong shapes with only a warning, because the shapes that a
 /// converter writes are often wrong.

@@ -18,7 +18,8 @@ use crate::tensor::Tensor;
 use crate::text::Problem;
 use crate::{manifest, sizing, timer};
 
-/// Loads an ONNX graph from its file, and runs the graph once on zeros.
+/// Loads an ONNX graph from its file, and runs the graph once on zeros. `library` is the path of
+/// the ONNX Runtime library.
 ///
 /// # Errors
 /// Fails if this host has no engine for graphs, if the file is not a graph that the engine can run,
@@ -60,7 +61,7 @@ pub async fn load(
 /// Reason why sessions of a graph could not be created before calls need them.
 #[derive(Debug, thiserror::Error)]
 pub enum PrepareError {
-    /// The engine created no session.
+    /// The engine could not create a session.
     #[error(transparent)]
     Session(#[from] GraphError),
     /// The thread that creates the sessions ended before they were created.
@@ -74,7 +75,7 @@ impl From<PrepareError> for StartupError {
     }
 }
 
-/// Creates sessions of a graph until `count` are idle, before calls need them.
+/// Creates sessions of a graph before calls need them, until `count` sessions are idle.
 ///
 /// # Errors
 /// Fails if a session cannot be created.
@@ -92,7 +93,8 @@ pub async fn prepare(
 /// Runs a graph until the deadline. Returns its outputs and the time that the run took.
 ///
 /// The engine is asked to stop at the deadline, or when the returned future is dropped. `held` is
-/// kept until the engine has stopped, so that no more runs than allowed happen at a time.
+/// dropped when the engine has stopped. It is the permit that limits how many runs happen at a
+/// time.
 ///
 /// # Errors
 /// Fails if the run fails, or does not end before the deadline.
@@ -123,7 +125,7 @@ pub async fn run<Held: Send + 'static>(
     }
 }
 
-/// Guard of a caller that waits for a run. When it is dropped, the run is stopped.
+/// Guard of a caller that waits for a run. Dropping the guard stops the run.
 struct Waiting(Arc<Stop>);
 
 impl Drop for Waiting {

@@ -13,20 +13,20 @@ use super::{Engine, GraphError, Ports, Session, Stop, probe};
 use crate::tensor::Tensor;
 use crate::text::Problem;
 
-/// Limits of one loaded graph.
+/// Limits on the sessions of one loaded graph.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Maximum number of idle sessions that are kept. The caller ensures that there are never more
-    /// runs than this at a time.
+    /// Maximum number of idle sessions that are kept. The caller of [`Graph::run`] ensures that
+    /// there are never more runs than this at a time.
     pub sessions: usize,
 }
 
-/// Graph that is loaded. If it accepts zeros as input, it has run once.
+/// Graph that is loaded into sessions of an engine. It has run once on zeros, if it accepts zeros.
 pub struct Graph {
     engine: Box<dyn Engine>,
     ports: Ports,
-    /// Idle sessions. The session that was used last is taken first, because its memory is still in
-    /// the CPU caches.
+    /// Sessions that run no call now. The session that was used last is taken first, because its
+    /// memory is still in the CPU caches.
     idle: Mutex<Vec<Box<dyn Session>>>,
     limits: Limits,
     latency: Latency,
@@ -39,7 +39,8 @@ impl Graph {
     /// does not state.
     ///
     /// # Errors
-    /// Fails if the engine cannot load the graph, or if its ports stay unknown.
+    /// Fails if the engine cannot load the graph, or if the first run fails and the file does not
+    /// say how many dimensions an output has.
     pub fn load(engine: Box<dyn Engine>, limits: Limits) -> Result<Self, Problem> {
         let mut session = engine.session().map_err(|error| {
             Problem::new(
@@ -59,14 +60,13 @@ impl Graph {
         })
     }
 
-    /// Returns the inputs and outputs of the graph.
+    /// Returns the input and output ports of the graph.
     #[must_use]
     pub fn ports(&self) -> &Ports {
         &self.ports
     }
 
-    /// Creates sessions until `count` of them are idle, but never more than the limit of idle
-    /// sessions.
+    /// Creates sessions until `count` of them are idle, but never more than [`Limits::sessions`].
     ///
     /// # Errors
     /// Fails if a session cannot be created.
@@ -78,11 +78,12 @@ impl Graph {
         Ok(())
     }
 
-    /// Runs the graph on the calling thread. `stop` can stop the run from another thread.
+    /// Runs the graph on the calling thread, and returns the outputs in the order of the output
+    /// ports. `stop` can stop the run from another thread.
     ///
     /// # Errors
-    /// Fails if no session can be created, if the run fails or is stopped, or if an output has
-    /// other classes than in the first run.
+    /// Fails if a session is needed but cannot be created, if the run fails or is stopped, or if
+    /// the columns of an output have other names than in the first run.
     pub fn run(&self, inputs: &[Tensor], stop: &Stop) -> Result<Vec<Tensor>, GraphError> {
         let idle = self.lock().pop();
         let session = match idle {
@@ -94,8 +95,8 @@ impl Graph {
 
     /// Runs the graph on the calling thread if the run is expected to be short.
     ///
-    /// Returns `None` if no run on inputs of this size is known to be short, or if no session is
-    /// idle.
+    /// Returns `None`, without running the graph, if a run on inputs of this size is not known to
+    /// be short, or if no session is idle.
     ///
     /// # Errors
     /// Fails as [`Graph::run`] does.

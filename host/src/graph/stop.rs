@@ -5,8 +5,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Handle that stops one run of a graph. The thread that runs and the task that waits for it share
-/// the handle.
+/// Handle that stops one run of a graph. The thread that runs the graph and the task that waits for
+/// the run share the handle.
 #[derive(Default)]
 pub struct Stop(Mutex<State>);
 
@@ -15,9 +15,9 @@ enum State {
     /// The run is not in progress: it has not begun yet, or it has ended.
     #[default]
     Idle,
-    /// The run is in progress. The function stops it.
+    /// The run is in progress. The function asks the engine to stop the run.
     Running(Box<dyn Fn() + Send>),
-    /// The run was stopped.
+    /// [`Stop::now`] was called, so the run was stopped or will not begin.
     Stopped,
 }
 
@@ -32,8 +32,8 @@ impl Stop {
         *state = State::Stopped;
     }
 
-    /// Calls `run`, and lets [`Stop::now`] end it by calling `stop`. Returns `None` if the run was
-    /// stopped before or during the call.
+    /// Calls `run`, and returns its result. While `run` is in progress, [`Stop::now`] calls `stop`
+    /// to end it. Returns `None` if the run was stopped before or during the call.
     pub fn during<T>(
         &self,
         stop: impl Fn() + Send + 'static,

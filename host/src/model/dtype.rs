@@ -38,7 +38,8 @@ pub enum Dtype {
 }
 
 impl Dtype {
-    /// Returns the size of one element, in bytes. For a text, this is the smallest possible size.
+    /// Returns the size of one element of this type, in bytes. For a text, this is the smallest
+    /// possible size.
     #[must_use]
     pub const fn bytes(self) -> usize {
         match self {
@@ -88,7 +89,7 @@ impl Dtype {
         }
     }
 
-    /// Returns the name of the type after the article that its sound needs: `an f32`, but `a u8`.
+    /// Returns the name of the type after its indefinite article: `an f32`, but `a u8`.
     #[must_use]
     pub fn with_article(self) -> String {
         let article = match self {

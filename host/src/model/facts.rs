@@ -11,13 +11,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Model, ModelFile};
 
-/// Facts of the file system about one file, by which a changed file is recognised.
+/// Facts that the file system states about one file. They show whether the file was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileFacts {
     /// Size of the file, in bytes.
     pub size: u64,
-    /// Time of the file's last modification, in nanoseconds since 1970. `None` if the number does
-    /// not fit into 64 bits.
+    /// Time of the file's last modification (`mtime`), in nanoseconds since 1970. `None` if the
+    /// number does not fit into 64 bits.
     pub modified_ns: Option<i64>,
     /// Time of the file's last status change (`ctime`), in nanoseconds since 1970. `None` if the
     /// number does not fit into 64 bits.
@@ -44,10 +44,10 @@ impl From<&Metadata> for FileFacts {
 impl Model {
     /// Returns the path and the file system facts of each file of the model.
     ///
-    /// The facts are those of the mapped file, even if its path leads to another file by now.
+    /// The facts are those of the file that is mapped, even if another file has its path by now.
     ///
     /// # Errors
-    /// Fails if the file system does not give the facts.
+    /// Fails if the file system does not return the facts about a file.
     pub fn facts(&self) -> io::Result<Vec<(PathBuf, FileFacts)>> {
         let of = |file: &ModelFile| {
             Ok((
@@ -59,7 +59,7 @@ impl Model {
     }
 
     /// Returns the path and the digest (`sha256:` and 64 hex digits) of each file of the model.
-    /// Reads every byte.
+    /// Reads every byte of these files.
     #[must_use]
     pub fn file_digests(&self) -> Vec<(PathBuf, String)> {
         let of = |file: &ModelFile| {
@@ -75,8 +75,8 @@ impl Model {
 
     /// Sets the digest of the model to one that was computed earlier.
     ///
-    /// The caller must have checked that the files are unchanged. The call has no effect if the
-    /// digest was already computed.
+    /// The caller must have checked that the files are unchanged since then. This function has no
+    /// effect if the digest was already computed from the files.
     pub(crate) fn adopt_digest(&self, digest: &str) {
         self.digest.get_or_init(|| digest.to_owned());
     }

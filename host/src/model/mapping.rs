@@ -16,13 +16,12 @@ const PIECE_BYTES: usize = 1 << 20;
 /// copy of its bytes.
 pub struct Mapping {
     file: File,
-    /// Mapped bytes of the file. `None` for an empty file, because mapping zero bytes is an error
-    /// on Linux.
+    /// Mapped bytes of the file. `None` for an empty file, because Linux cannot map zero bytes.
     map: Option<Mmap>,
 }
 
 impl Mapping {
-    /// Maps a whole file.
+    /// Opens a file and maps all of its bytes into memory.
     ///
     /// # Errors
     /// Fails if the file cannot be opened or mapped.
@@ -54,14 +53,15 @@ impl Mapping {
     /// Returns the file system's metadata of the mapped file.
     ///
     /// # Errors
-    /// Fails if the file system does not give the metadata.
+    /// Fails if the file system does not return the metadata.
     pub fn metadata(&self) -> io::Result<Metadata> {
         self.file.metadata()
     }
 
-    /// Passes all bytes of the file to `take`, in pieces.
+    /// Passes all bytes of the file to `take`, in order and in pieces.
     ///
-    /// The pieces are read from the file. Mapped pages would stay in this process's memory.
+    /// The pieces are read from the file and not from the mapping, because mapped pages would stay
+    /// in this process's memory.
     pub fn pieces(&self, mut take: impl FnMut(&[u8])) {
         let mut piece = vec![0; PIECE_BYTES.min(self.bytes().len())];
         let mut at = 0;

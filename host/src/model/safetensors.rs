@@ -7,29 +7,30 @@ use safetensors::{Dtype as FileDtype, SafeTensorError, SafeTensors};
 
 use super::dtype::Dtype;
 
-/// Tensor of a model: its type, its shape and the position of its elements.
+/// Tensor of a model: its element type, its shape and the position of its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorInfo {
     /// Name of the tensor, unique in the model.
     pub name: String,
     /// Type of the tensor's elements.
     pub dtype: Dtype,
-    /// Dimensions of the tensor, row-major. A scalar has an empty shape.
+    /// Dimensions of the tensor, whose elements are in row-major order. A scalar has an empty
+    /// shape.
     pub shape: Vec<u64>,
-    /// Index of the file that holds the tensor, in the model's list of files.
+    /// Index, in the model's list of files, of the file that holds the tensor.
     pub(super) file: usize,
     /// Range of the tensor's bytes in its file.
     pub(super) range: std::ops::Range<usize>,
 }
 
-/// Reason why the tensors of a safetensors file cannot be used. The texts continue a sentence about
-/// the file.
+/// Reason why the tensors of a safetensors file cannot be used. The text of a reason continues a
+/// sentence that starts with the file.
 #[derive(Debug, thiserror::Error)]
 pub enum SafetensorsError {
-    /// The header is damaged, or does not describe the bytes after it.
+    /// The header of the file is damaged, or does not describe the bytes after the header.
     #[error("is not a safetensors file: {0}")]
     Damaged(#[from] SafeTensorError),
-    /// The elements of a tensor have a type that the host does not have.
+    /// The elements of a tensor have a type that the host does not support.
     #[error("tensor `{tensor}` has elements of type {dtype:?}, which no scorer can read")]
     UnknownDtype {
         /// Name of the tensor.
@@ -39,10 +40,11 @@ pub enum SafetensorsError {
     },
 }
 
-/// Lists the tensors of a mapped safetensors file. `file` is the index of the file in the model.
+/// Lists the tensors of a safetensors file with the content `bytes`. `file` is the index of the
+/// file in the model's list of files.
 ///
 /// # Errors
-/// Fails if the file is damaged, or if a tensor has elements of a type that the host does not have.
+/// Fails if the file is damaged, or if the host does not support the element type of a tensor.
 pub(super) fn tensors(bytes: &[u8], file: usize) -> Result<Vec<TensorInfo>, SafetensorsError> {
     let (header_bytes, metadata) = SafeTensors::read_metadata(bytes)?;
     // `read_metadata` has checked that offsets are in order and within the file; the elements start

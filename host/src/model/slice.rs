@@ -6,28 +6,30 @@ use half::{bf16, f16};
 
 use super::{Dtype, Model, TensorInfo};
 
-/// Maximum size of the part of a tensor or file that one read returns, in bytes.
+/// Maximum size of the part of a tensor or a file that a scorer may read in one call of a host
+/// function, in bytes.
 ///
-/// An instance of the default size can hold two parts of this size, and a scorer should copy far
-/// less per call.
+/// The memory of an instance has room for two parts of this size by default. A scorer should copy
+/// far less per call.
 pub const READ_LIMIT_BYTES: u64 = 64 << 20;
 
 /// Reason why a part of a tensor or a file cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SliceError {
-    /// The range is not within the tensor or file.
+    /// The part is not within the tensor or file.
     OutOfRange,
     /// The part is larger than [`READ_LIMIT_BYTES`].
     TooLarge,
-    /// The elements have this type, which cannot be converted to `f32`.
+    /// The elements of the tensor have this type, which cannot be converted to `f32`.
     WrongType(Dtype),
 }
 
 impl Model {
-    /// Returns `count` elements of a tensor from the flat index `start`, in the tensor's own type.
+    /// Returns the bytes of `count` elements of a tensor, starting with the element at the flat
+    /// index `start`.
     ///
     /// # Errors
-    /// Fails if the range is not within the tensor, or is larger than [`READ_LIMIT_BYTES`].
+    /// Fails if the elements are not within the tensor, or are larger than [`READ_LIMIT_BYTES`].
     pub fn slice(&self, tensor: &TensorInfo, start: u64, count: u64) -> Result<&[u8], SliceError> {
         let width = tensor.dtype.bytes() as u64;
         let from = start.checked_mul(width).ok_or(SliceError::OutOfRange)?;
@@ -35,10 +37,12 @@ impl Model {
         part(self.tensor_bytes(tensor), from, length)
     }
 
-    /// Returns `count` elements of a tensor from the flat index `start`, converted to `f32`.
+    /// Returns `count` elements of a tensor, starting with the element at the flat index `start`,
+    /// converted to `f32`.
     ///
     /// # Errors
-    /// Fails as [`Model::slice`] does, or if the elements are not floating-point numbers.
+    /// Fails if the elements are not floating-point numbers, are not within the tensor, or are
+    /// larger than [`READ_LIMIT_BYTES`] before or after the conversion.
     pub fn floats(
         &self,
         tensor: &TensorInfo,
@@ -57,7 +61,7 @@ impl Model {
     /// to `f32`.
     ///
     /// # Errors
-    /// Fails if an index is not within the tensor, if the rows are larger than
+    /// Fails if an index is not within the tensor, if the converted rows are larger than
     /// [`READ_LIMIT_BYTES`], or if the elements are not floating-point numbers.
     pub fn rows(&self, tensor: &TensorInfo, indices: &[u64]) -> Result<Vec<f32>, SliceError> {
         check_float(tensor.dtype)?;
@@ -86,7 +90,8 @@ impl Model {
     }
 }
 
-/// Returns `count` bytes of a file from `start`, or fewer if the file ends earlier.
+/// Returns `count` bytes of a file, starting with the byte at the index `start`, or fewer if the
+/// file ends earlier. `bytes` is the content of the file.
 ///
 /// # Errors
 /// Fails if `start` is past the end of the file, or if the part is larger than
@@ -117,10 +122,10 @@ fn check_float(dtype: Dtype) -> Result<(), SliceError> {
     }
 }
 
-/// Checks that the given number of `f32` values is not larger than [`READ_LIMIT_BYTES`].
+/// Checks that `floats` values of the type `f32` are together not larger than [`READ_LIMIT_BYTES`].
 ///
-/// The limit applies to the values that are returned. For half precision, they take twice the bytes
-/// that are read.
+/// The limit also applies to the values after their conversion. Values of half precision take twice
+/// as many bytes as `f32`.
 fn check_size(floats: u64) -> Result<(), SliceError> {
     match floats.checked_mul(4) {
         Some(bytes) if bytes <= READ_LIMIT_BYTES => Ok(()),

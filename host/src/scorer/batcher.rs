@@ -16,10 +16,10 @@ use crate::manifest::Batching;
 use crate::panics::caught;
 use crate::tensor::Tensor;
 
-/// A scorer that can run the joined calls of a batch.
+/// Runner of a scorer's calls. It can run the joined calls of a batch as one call.
 pub(super) trait Runner: Send + Sync + 'static {
-    /// Runs one call, or the joined rows of several calls as one call. `calls` has one invocation
-    /// for each of the calls.
+    /// Runs one call, or several calls whose rows were joined in `inputs`, as one call of the
+    /// scorer. `calls` has one invocation for each of the calls.
     fn run(
         self: Arc<Self>,
         calls: Vec<Invocation>,
@@ -28,13 +28,13 @@ pub(super) trait Runner: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Answer, ScoreFailure>> + Send;
 }
 
-/// Output tensors of a call, and the time that the component or graph ran.
+/// Output tensors of a call, and the time for which the component or graph ran.
 pub(super) type Answer = (Vec<Tensor>, Duration);
 
-/// Batcher of one scorer, which joins concurrent calls to one.
+/// Batcher of one scorer, which joins concurrent calls to one call of the scorer.
 pub(super) struct Batcher {
     limits: Batching,
-    /// The batch that further calls may still join.
+    /// The open batch, to which further calls can still be added.
     open: Mutex<Open>,
 }
 
@@ -42,8 +42,8 @@ pub(super) struct Batcher {
 struct Open {
     members: Vec<Member>,
     rows: u64,
-    /// Number of the open batch. The timer of an earlier batch compares it to see that its batch
-    /// has already run.
+    /// Number of the open batch. The timer of an earlier batch compares this number with its own,
+    /// to see that its batch has already run.
     generation: u64,
 }
 
@@ -98,8 +98,8 @@ impl Batcher {
         })
     }
 
-    /// Adds a call to the open batch. If the batch is then full, it runs. If the call does not fit
-    /// into the batch, the batch runs without it, and the call starts a new batch.
+    /// Adds a call to the open batch. If the batch is then full, it is run. If the call does not
+    /// fit into the batch, the batch is run without this call, and the call starts a new batch.
     fn join<R: Runner>(self: &Arc<Self>, runner: &Arc<R>, member: Member) {
         let mut open = self.lock();
         let fits = open.rows + member.rows <= self.limits.max_rows
@@ -146,8 +146,8 @@ impl Open {
     }
 }
 
-/// Runs a batch and sends each of its calls the call's part of the answer. If the batch fails, each
-/// call runs alone.
+/// Runs a batch and sends to each of its calls the call's part of the answer. If the batch fails,
+/// each call is run alone.
 async fn finish<R: Runner>(runner: Arc<R>, members: Vec<Member>) {
     let members = match members.len() {
         0 => return,
@@ -197,7 +197,8 @@ async fn finish<R: Runner>(runner: Arc<R>, members: Vec<Member>) {
     }
 }
 
-/// Joins all calls of a batch into one.
+/// Joins all calls of a batch into one call. Returns the invocations of the calls, the joined
+/// inputs, and the deadline of the joined call.
 ///
 /// The joined call gets half of the time that the most urgent call has left. The other half is kept
 /// for running that call alone, in case another call of the batch never ends.
@@ -266,7 +267,7 @@ fn parts(members: &[Member], outputs: &[Tensor]) -> Option<Vec<Vec<Tensor>>> {
 }
 
 /// Returns the number of rows of a call, which is the size of axis 0 of every input. Returns `None`
-/// if the inputs disagree about it.
+/// if the inputs do not all have the same number of rows.
 fn rows(inputs: &[Tensor]) -> Option<u64> {
     let first = inputs.first()?.shape.first().copied();
     first.filter(|_| {
@@ -291,8 +292,8 @@ mod tests {
     use crate::call::Source;
     use crate::model::Dtype;
 
-    /// Test runner that returns its inputs, fails if they contain the byte 13, and records each
-    /// run.
+    /// Test runner that returns its inputs as outputs, and fails if they contain the byte 13. It
+    /// records the number of calls and the bytes of each run.
     #[derive(Default)]
     struct Echo(Mutex<Vec<(usize, Vec<u8>)>>);
 

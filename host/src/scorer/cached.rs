@@ -14,7 +14,8 @@ use super::linking::world::{WIT_VERSION, World};
 use super::prediction_cache::{Expected, Identity, PredictionCache};
 use super::signature::Signature;
 
-/// Settings, store and scorer identity of a prediction cache, which are known before the signature.
+/// Settings and store of a prediction cache, and the identity of its scorer. They are known before
+/// the signature of the scorer is.
 pub(super) struct Cached {
     section: PredictionCacheSection,
     answers: Answers,
@@ -22,8 +23,8 @@ pub(super) struct Cached {
 }
 
 impl Cached {
-    /// Returns the cache settings, store and identity of a component. Returns `None` if the
-    /// manifest asks for no prediction cache.
+    /// Returns the settings and the store of the prediction cache of a component, and the identity
+    /// of the component. Returns `None` if the manifest does not ask for a prediction cache.
     pub(super) fn of_component(
         manifest: &Manifest,
         compiled: &Compiled,
@@ -45,8 +46,9 @@ impl Cached {
         })
     }
 
-    /// Returns the cache settings, store and identity of a graph that is served without a
-    /// component. Returns `None` if the manifest asks for no prediction cache.
+    /// Returns the settings and the store of the prediction cache of a graph that is served without
+    /// a component, and the identity of the graph. Returns `None` if the manifest does not ask for
+    /// a prediction cache.
     pub(super) fn of_graph(manifest: &Manifest, capabilities: &Capabilities) -> Option<Self> {
         Self::of(manifest, capabilities, |identity| Identity {
             graph_engine: Some(graph::ENGINE.to_owned()),
@@ -93,10 +95,11 @@ impl Cached {
         })
     }
 
-    /// Creates the prediction cache of a scorer that always gives equal inputs equal answers.
+    /// Creates the prediction cache of a scorer with the given signature.
     ///
     /// # Errors
-    /// Fails if the scorer does not state that it is deterministic.
+    /// Fails if the signature does not state that the scorer is deterministic: that it always
+    /// answers equal inputs with equal outputs.
     pub(super) fn cache(
         self,
         manifest: &Manifest,

@@ -10,38 +10,40 @@ use std::time::{Duration, Instant};
 /// Average time per call below which a caller counts as quick: five ticks of the epoch (2 ms each).
 const QUICK: Duration = Duration::from_millis(10);
 
-/// Number of calls over which a caller's average time is formed. It is large enough that a caller
-/// stays quick if the machine stalls for a tenth of a second while sixteen of its calls are under
-/// way.
+/// Number of calls over which a caller's average time is computed. It is so large that a caller
+/// stays quick if the machine stalls for a tenth of a second while sixteen calls of the caller are
+/// in progress.
 const CALLS: u32 = 256;
 
-/// Time after which a caller with calls under way no longer counts as quick, if none of its calls
+/// Time after which a caller with calls in progress no longer counts as quick, if none of its calls
 /// ends.
 const STUCK: Duration = Duration::from_millis(500);
 
-/// Maximum number of records that are kept, one per caller. If there are more, the half that was
-/// used least recently is dropped.
+/// Maximum number of callers of which a record is kept. If there are more, the half of the records
+/// that was used least recently is dropped.
 const RECORDS: usize = 4096;
 
-/// Records of all callers, by address. Calls without an address count as calls of one caller.
+/// Records of how long the calls of each caller take, by the caller's address. Calls without an
+/// address count as calls of one caller.
 #[derive(Default)]
 pub(super) struct Callers {
     records: HashMap<Option<IpAddr>, Record>,
 }
 
 struct Record {
-    /// Average time that a call of this caller occupies an instance.
+    /// Average time for which a call of this caller occupies an instance.
     average: Duration,
-    /// Number of ended calls that `average` is formed over, at most `CALLS`.
+    /// Number of ended calls over which `average` is computed, at most `CALLS`.
     ended: u32,
     under_way: u32,
-    /// Time at which a call of this caller last ended. If no call was under way since, it is the
-    /// time at which the next call started.
+    /// Time at which a call of this caller last ended. If a call started later while no other call
+    /// was in progress, it is the time at which that call started.
     moved: Instant,
 }
 
 impl Callers {
-    /// Returns true if the calls of a caller are known to be short: less than 10 ms on average.
+    /// Returns true if the calls of a caller are known to be short at the time `now`: they take
+    /// less than 10 ms on average.
     pub(super) fn is_quick(&self, caller: Option<IpAddr>, now: Instant) -> bool {
         let Some(record) = self.records.get(&caller) else {
             return false;
@@ -50,15 +52,15 @@ impl Callers {
         record.ended > 0 && record.average < QUICK && !is_stuck
     }
 
-    /// Returns how long a call of this caller occupies an instance on average, at most 10 ms. A
-    /// caller whose calls have not ended yet counts with 10 ms.
+    /// Returns how long a call of this caller occupies an instance on average, at most 10 ms.
+    /// Returns 10 ms for an unknown caller.
     pub(super) fn average(&self, caller: Option<IpAddr>) -> Duration {
         self.records
             .get(&caller)
             .map_or(QUICK, |record| record.average.min(QUICK))
     }
 
-    /// Records the start of a call of this caller.
+    /// Records that a call of this caller started at the time `now`.
     pub(super) fn started(&mut self, caller: Option<IpAddr>, now: Instant) {
         if self.records.len() >= RECORDS && !self.records.contains_key(&caller) {
             self.forget_half();
@@ -76,7 +78,8 @@ impl Callers {
         record.under_way += 1;
     }
 
-    /// Records the end of a call that occupied an instance for `time`.
+    /// Records that a call of this caller ended at the time `now`, after it occupied an instance
+    /// for `time`.
     pub(super) fn finished(&mut self, caller: Option<IpAddr>, time: Duration, now: Instant) {
         let Some(record) = self.records.get_mut(&caller) else {
             return;
@@ -87,8 +90,8 @@ impl Callers {
         record.average = record.average * (record.ended - 1) / record.ended + time / record.ended;
     }
 
-    /// Drops the half of the records that changed least recently, except those with calls under
-    /// way. This keeps unknown callers from growing the table beyond `RECORDS`.
+    /// Drops the half of the records that changed least recently, except those of callers with
+    /// calls in progress. This keeps new callers from growing the table beyond `RECORDS`.
     fn forget_half(&mut self) {
         let mut moved: Vec<_> = self.records.values().map(|record| record.moved).collect();
         let middle = moved.len() / 2;

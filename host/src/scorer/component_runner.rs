@@ -18,8 +18,8 @@ use crate::error::{ScoreFailure, StartupError};
 use crate::manifest::Limits;
 use crate::tensor::Tensor;
 
-/// A linked component with its instances. `R` is the type of its export `run`, which follows from
-/// its world.
+/// Runner of a component's calls: the linked component with its instances. `R` is the type of the
+/// component's export `run`, which depends on its world.
 pub(super) struct ComponentRunner<R> {
     linked: Arc<Linked>,
     pool: Pool<R>,
@@ -37,10 +37,10 @@ impl<R: Run> ComponentRunner<R> {
         }
     }
 
-    /// Creates `count` instances, and keeps them for the first calls.
+    /// Creates `count` instances of the component, and keeps them for the first calls.
     ///
     /// # Errors
-    /// Fails if `init` fails, traps or takes too long.
+    /// Fails if `init` of an instance fails, traps or takes longer than `limits.init_deadline`.
     pub(super) async fn warm_up(&self, count: usize) -> Result<(), StartupError> {
         for _ in 0..count {
             let made = self.linked.instance(self.init_deadline()).await;
@@ -52,8 +52,8 @@ impl<R: Run> ComponentRunner<R> {
         Ok(())
     }
 
-    /// Waits for permission to execute, and returns it with an instance that serves no other call
-    /// meanwhile.
+    /// Waits for the permission to execute a call. Returns the permission with an instance that
+    /// serves no other call meanwhile.
     async fn acquire(
         self: &Arc<Self>,
         caller: Option<IpAddr>,
@@ -77,11 +77,12 @@ impl<R: Run> ComponentRunner<R> {
             .map_err(|failure| self.score_failure(failure))
     }
 
-    /// Returns a new instance. Its `init` has a deadline of its own, which is longer than the
-    /// deadline of a call.
+    /// Creates an instance and runs its `init`. `init` has a deadline of its own,
+    /// `limits.init_deadline`, which may be later than the deadline of the call.
     ///
-    /// If the call cannot wait for `init`, the instance is kept for the next call. The permission
-    /// to execute lasts until `init` has ended, so that no more instances are created than may run.
+    /// If `deadline`, the deadline of the call, passes before `init` ends, the instance is kept for
+    /// the next call. The permission to execute is held until `init` has ended, so that no more
+    /// instances are created than may run.
     async fn fresh_instance(
         self: &Arc<Self>,
         deadline: Instant,
@@ -105,7 +106,8 @@ impl<R: Run> ComponentRunner<R> {
         }
     }
 
-    /// Returns an instance to the pool after a call, and adds the time that the call ran.
+    /// Returns an instance to the pool after a call. Returns the outcome of the call with the time
+    /// since `started`, for which the call ran.
     fn release<T>(
         &self,
         ready: Ready<R>,
@@ -139,7 +141,7 @@ impl<R: Run> ComponentRunner<R> {
 }
 
 impl ComponentRunner<PayloadRun> {
-    /// Runs one call on an instance. Also returns the time that the component ran.
+    /// Runs one call on an instance. Returns the answer and the time for which the component ran.
     pub(super) async fn run(
         self: &Arc<Self>,
         call: Invocation,
@@ -155,7 +157,7 @@ impl ComponentRunner<PayloadRun> {
 
 impl ComponentRunner<TensorRun> {
     /// Runs one call, or several joined calls as one, on an instance. `calls` has one invocation
-    /// for each call. Also returns the time that the component ran.
+    /// for each call. Returns the output tensors and the time for which the component ran.
     pub(super) async fn run_batch(
         self: &Arc<Self>,
         calls: Vec<Invocation>,
@@ -181,8 +183,8 @@ impl Runner for ComponentRunner<TensorRun> {
     }
 }
 
-/// Creates an instance in a task of its own, together with the permission to execute. If no caller
-/// waits for the instance any more, it goes to `keep`.
+/// Creates an instance in a task of its own, and sends it with the permission to execute to the
+/// returned receiver. If the receiver was dropped, calls `keep` with the instance.
 fn initialise(
     linked: Arc<Linked>,
     deadline: Instant,

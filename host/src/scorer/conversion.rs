@@ -11,13 +11,14 @@ use crate::error::{Problem, ScoreFailure};
 use crate::tensor::Tensor;
 use crate::text::{bounded as bounded_text, cut};
 
-/// Maximum size of a text of a scorer that goes to a client or the log, in bytes.
+/// Maximum size of a text from a scorer that is sent to a client or logged, in bytes.
 pub(super) const TEXT_BYTES: usize = 16 << 10;
 
-/// Maximum length of an error code of a scorer, in bytes.
+/// Maximum length of the error code in an error that a scorer returns, in bytes.
 const CODE_BYTES: usize = 64;
 
-/// Returns the facts of a call as a guest gets them.
+/// Converts the facts about a call to the type that a guest gets. The guest gets the time that is
+/// left until `deadline`.
 pub(super) fn to_wit(invocation: Invocation, deadline: Instant) -> wit::Invocation {
     let left = deadline
         .saturating_duration_since(Instant::now())

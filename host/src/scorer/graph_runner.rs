@@ -21,7 +21,7 @@ use crate::graph::{Graph, GraphError};
 use crate::manifest::Limits;
 use crate::tensor::Tensor;
 
-/// A loaded graph that is served without a component.
+/// Runner of the calls of an ONNX graph that is served without a component.
 pub(super) struct GraphRunner {
     graph: Arc<Graph>,
     signature: TensorSignature,
@@ -31,11 +31,13 @@ pub(super) struct GraphRunner {
 }
 
 impl GraphRunner {
-    /// Loads a graph from a file and runs it once on zeros, so that the first call finds it ready.
+    /// Loads a graph from a file and runs the graph once on zeros, because the first run takes
+    /// longer than later runs.
     ///
     /// # Errors
-    /// Fails if there is no engine, if the file is not a graph that the engine runs or that callers
-    /// can use, or if loading takes longer than `limits.init_deadline`.
+    /// Fails if this host does not have an engine for graphs, if the file is not a graph that the
+    /// engine can run or that callers can use, or if loading takes longer than
+    /// `limits.init_deadline`.
     pub(super) async fn load(
         file: &Path,
         library: &Path,
@@ -60,13 +62,12 @@ impl GraphRunner {
         })
     }
 
-    /// Returns the contract that the graph's inputs and outputs define.
+    /// Returns the contract with callers that the graph's inputs and outputs define.
     pub(super) fn signature(&self) -> &TensorSignature {
         &self.signature
     }
 
-    /// Returns each output that has class names, as the output's name and the class names of its
-    /// columns.
+    /// Returns the name of each output that has class names, with the class names of its columns.
     pub(super) fn classes(&self) -> impl Iterator<Item = (&str, &[String])> {
         let ports = self.graph.ports();
         let named = ports
@@ -77,7 +78,8 @@ impl GraphRunner {
         named.map(|(port, classes)| (port.name.as_str(), classes.as_slice()))
     }
 
-    /// Creates `count` sessions of the engine, so that no call has to wait for one.
+    /// Creates sessions of the graph until `count` are idle, so that no call has to wait for a new
+    /// session.
     ///
     /// # Errors
     /// Fails if a session cannot be created.
@@ -85,14 +87,14 @@ impl GraphRunner {
         running::prepare(&self.graph, count, &self.runtime).await
     }
 
-    /// Waits for permission to execute, then runs the graph on the inputs of one call. Also returns
-    /// the time that the graph ran.
+    /// Waits for the permission to execute, then runs the graph on the inputs of one call. Returns
+    /// the outputs and the time for which the graph ran.
     ///
-    /// At the deadline the caller gets an error, but the engine keeps the permission to execute
-    /// until it has stopped.
+    /// At the deadline the caller gets an error, but the permission to execute is held until the
+    /// engine has stopped.
     ///
     /// # Errors
-    /// Fails if the graph gives no answer before the deadline.
+    /// Fails if the graph fails, or does not answer before the deadline.
     pub(super) async fn run(
         &self,
         caller: Option<IpAddr>,
@@ -127,8 +129,8 @@ impl GraphRunner {
     }
 }
 
-/// Returns the failure of a run that ended with an error of the engine. The engine does not say
-/// whether the input or the graph is at fault.
+/// Returns the failure for a run that ended with an error of the engine. `detail` is the text of
+/// this error. It does not say whether the input or the graph is at fault.
 fn failed(detail: String) -> ScoreFailure {
     ScoreFailure::Failed(Problem {
         code: "graph-failed".to_owned(),
@@ -138,11 +140,12 @@ fn failed(detail: String) -> ScoreFailure {
     })
 }
 
-/// Returns the answer of a graph to a body, computed on this thread and without any limit. It is
-/// for a process that exists only to try the graph.
+/// Runs a graph on the body of a request, and returns the body of the answer. The graph runs on
+/// this thread and without a deadline, so this function is only for a process that tries the graph
+/// and then exits.
 ///
 /// # Errors
-/// Fails if the graph gives no answer.
+/// Fails if the body does not fit the inputs of the graph, or if the graph fails.
 #[cfg(feature = "graphs")]
 pub(crate) fn answer_of(graph: &Graph, payload: &Payload) -> Result<Vec<u8>, ScoreFailure> {
     use crate::call::BodyFormat;

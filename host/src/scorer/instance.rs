@@ -22,19 +22,20 @@ use crate::tensor::Tensor;
 use crate::text::displayed;
 use crate::timer;
 
-/// Time after the deadline of a call at which the call is cut off, even if it waits for the host.
+/// Time after the deadline of a call after which the call is ended, even if it waits for a host
+/// function.
 ///
-/// A running guest is interrupted at the next tick of the epoch. This limit applies to what no tick
-/// can interrupt, such as a wait for a store.
+/// A guest that runs past its deadline is interrupted at the next tick of the epoch. This limit
+/// applies to what no tick can interrupt, such as a wait for a store.
 const GRACE: Duration = Duration::from_millis(50);
 
-/// The export `init` of a component. It has the same type in both worlds.
+/// The export `init` of a component. The export has the same type in both worlds.
 pub(super) type Init = TypedFunc<(), (Result<(), wit::Problem>,)>;
 
 /// The export `run` of a component of the world `scoring`.
 ///
-/// A call needs no other export of the generated bindings. Looking up all of them took a tenth of
-/// the time of creating an instance.
+/// The generated bindings are not used for this, because they look up all exports, which takes a
+/// tenth of the time of creating an instance.
 pub(super) type PayloadRun = TypedFunc<(wit::Invocation, wit::Payload), (PayloadScored,)>;
 
 /// The export `run` of a component of the world `tensor-scoring`.
@@ -43,18 +44,19 @@ pub(super) type TensorRun = TypedFunc<(Vec<wit::Invocation>, Vec<NamedTensor>), 
 type PayloadScored = Result<wit::Payload, wit::ScoreError>;
 type TensorsScored = Result<Vec<NamedTensor>, wit::ScoreError>;
 
-/// Output of a scorer for one call, or for several calls that were joined to one.
+/// Output of a scorer for one call, or for several calls that were joined to one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// Payload that a payload scorer returned.
     Payload(Payload),
-    /// Tensors of a tensor scorer. After the check against the signature, they are in the order of
-    /// the output ports.
+    /// Tensors that a tensor scorer returned. After they are checked against the signature, they
+    /// are in the order of the output ports.
     Tensors(Vec<Tensor>),
 }
 
 impl Output {
-    /// Returns the size of the payload's body, or of the elements of all tensors, in bytes.
+    /// Returns the size of the output in bytes: of the payload's body, or of the elements of all
+    /// tensors.
     #[must_use]
     pub fn bytes(&self) -> usize {
         match self {
@@ -65,8 +67,9 @@ impl Output {
 }
 
 impl Output {
-    /// Returns the memory that the output takes, in bytes. In addition to [`Output::bytes`], this
-    /// counts the media type of a payload, or the names and shapes of tensors.
+    /// Returns the size of the memory that the output takes, in bytes. In addition to
+    /// [`Output::bytes`], this counts the media type of a payload, or the names and shapes of
+    /// tensors.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         let described = match self {
@@ -82,17 +85,18 @@ impl Output {
     }
 }
 
-/// Reason why a call of a guest gave no answer.
+/// Reason why a call of a guest did not return an answer.
 pub(super) enum Failure {
-    /// Problem that the guest's `init` returned.
+    /// The guest's `init` returned this problem.
     Init(Problem),
-    /// Failure of any other kind, such as a timeout, a trap or an error that `run` returned.
+    /// The call failed in another way, such as a timeout, a trap or an error that `run` returned.
     Score(ScoreFailure),
 }
 
-/// Type of the export `run`, which differs between the worlds.
+/// Type of the export `run` of a component. The type differs between the worlds.
 pub(super) trait Run: Copy + Send + Sync + 'static {
-    /// Looks up the export in an instance.
+    /// Looks up the export `run` in the exports of an instance. `index` is the index of `run` in
+    /// the component.
     fn look_up(
         exports: component::Instance,
         store: &mut Store<Sandbox>,
@@ -114,7 +118,7 @@ where
     }
 }
 
-/// An instance of a component, with its wasmtime store.
+/// An instance of a component, with its Wasmtime store.
 pub(super) struct Instance {
     store: Store<Sandbox>,
     exports: component::Instance,
@@ -123,7 +127,7 @@ pub(super) struct Instance {
     made: Instant,
 }
 
-/// An instance with its export `run`, which can take a call.
+/// An instance that is ready for calls, because its export `run` was looked up.
 pub(super) struct Ready<R> {
     pub(super) instance: Instance,
     run: R,
@@ -156,14 +160,15 @@ impl Instance {
         self.made.elapsed()
     }
 
-    /// Runs the guest's `init`. It must be called once, before the first call of `run`.
+    /// Calls the guest's `init`. This function must be called once, before the first call of `run`.
     pub(super) async fn init(&mut self, init: Init, deadline: Instant) -> Result<(), Failure> {
         let called = bounded(deadline, init.call_async(&mut self.store, ())).await;
         self.finish(called)?
             .map_err(|problem| Failure::Init(problem.into()))
     }
 
-    /// Looks up the export `run`, without which the instance takes no call.
+    /// Looks up the export `run`, and returns the instance ready for calls. `index` is the index of
+    /// `run` in the component.
     pub(super) fn ready<R: Run>(
         mut self,
         index: ComponentExportIndex,
@@ -180,8 +185,8 @@ impl Instance {
         }
     }
 
-    /// Prepares the instance for a call of `run`. `calls` has one invocation for each call that was
-    /// joined to this one.
+    /// Prepares the instance for a call of `run`. `calls` has one invocation, or one for each of
+    /// the calls that were joined to this call.
     fn begin(&mut self, calls: &[Invocation], deadline: Instant) {
         self.invocations += 1;
         let state = InstanceState::of_mut(self.store.data_mut());
@@ -196,8 +201,8 @@ impl Instance {
         store::rearm(&mut self.store);
     }
 
-    /// Returns the value or the failure of a call that has ended, and notes whether the instance
-    /// may be used again. `called` is `None` if the call was cut off at its deadline.
+    /// Returns the value or the failure of a call of the guest that has ended. Also records whether
+    /// the instance may be used again. `called` is `None` if the call was ended after its deadline.
     fn finish<T>(&mut self, called: Option<wasmtime::Result<(T,)>>) -> Result<T, Failure> {
         InstanceState::of_mut(self.store.data_mut()).end();
         let failure = match called {
@@ -218,7 +223,7 @@ impl Instance {
 }
 
 impl Ready<PayloadRun> {
-    /// Scores the payload of one call.
+    /// Calls `run` with the payload of one call.
     pub(super) async fn run_payload(
         &mut self,
         call: Invocation,
@@ -244,7 +249,7 @@ impl Ready<PayloadRun> {
 }
 
 impl Ready<TensorRun> {
-    /// Scores the tensors of one call, or of several calls that were joined to one.
+    /// Calls `run` with the tensors of one call, or of several calls that were joined to one call.
     pub(super) async fn run_tensors(
         &mut self,
         calls: Vec<Invocation>,
@@ -265,8 +270,8 @@ impl Ready<TensorRun> {
 }
 
 impl Failure {
-    /// Returns the failure that corresponds to an error of a guest: a timeout, a refused memory
-    /// growth, or a trap.
+    /// Converts an error of a guest to a failure: a timeout, a refused memory growth, or a trap.
+    /// `state` is the state of the guest's instance.
     pub(super) fn of_guest(error: wasmtime::Error, state: &InstanceState) -> Self {
         if let Some(Trap::Interrupt) = error.downcast_ref::<Trap>() {
             return Self::timed_out();
@@ -293,8 +298,8 @@ impl Failure {
         })
     }
 
-    /// Returns a timeout with a deadline of zero, which is a placeholder. `component_runner`
-    /// replaces it with the deadline of the manifest.
+    /// Returns the failure of a call that timed out. Its deadline is zero, which is a placeholder:
+    /// `component_runner` replaces it with `limits.deadline`.
     pub(super) fn timed_out() -> Self {
         Self::Score(ScoreFailure::TimedOut {
             deadline: Duration::ZERO,
@@ -315,16 +320,16 @@ impl Failure {
     }
 }
 
-/// Returns the text of a trap with its backtrace, cut to `TEXT_BYTES`. The backtrace holds names of
-/// the component's functions, which may have any length.
+/// Returns the text of a trap with its backtrace, cut to `TEXT_BYTES` bytes. The text is cut
+/// because the backtrace holds names of the component's functions, which may have any length.
 fn told(error: &wasmtime::Error) -> String {
     displayed(&format_args!("{error:?}"), TEXT_BYTES)
 }
 
 /// Returns true if a trap shows that a guest overflowed the lower end of its stack.
 ///
-/// Toolchains put that end at address 0, so an access below it has one of the highest addresses.
-/// Wasmtime gives the address only in the text of its error.
+/// Toolchains put the lower end of the stack at address 0, so an access below it has one of the
+/// highest addresses. Wasmtime states the address only in the text of its error.
 fn stack_overflowed(error: &wasmtime::Error) -> bool {
     let address = |text: &str| {
         let (digits, _) = text
@@ -340,7 +345,7 @@ fn stack_overflowed(error: &wasmtime::Error) -> bool {
 }
 
 /// Returns true if a trap shows that the arguments of one host call would have taken more than
-/// [`LIFTED_BYTES`] of the host's memory. Wasmtime says so only in the text of its error.
+/// [`LIFTED_BYTES`] of the host's memory. Wasmtime states the reason only in the text of its error.
 fn lifted_too_much(error: &wasmtime::Error) -> bool {
     error
         .chain()

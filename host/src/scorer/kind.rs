@@ -17,31 +17,31 @@ use crate::call::{Invocation, Payload};
 use crate::error::{ScoreFailure, StartupError};
 use crate::tensor::Tensor;
 
-/// A loaded scorer, by what it takes and by what runs it.
+/// A loaded scorer, with one variant for each kind of scorer.
 pub(super) enum Kind {
-    /// A component that takes and returns payloads.
+    /// Scorer that is a component and takes and returns payloads.
     Payloads(PayloadComponent),
-    /// A component that takes and returns tensors.
+    /// Scorer that is a component and takes and returns tensors.
     Tensors(TensorComponent),
-    /// An ONNX graph that is served without a component.
+    /// Scorer that is an ONNX graph, served without a component.
     Graph(GraphRunner),
 }
 
-/// A component of the world `scoring`, with its contract.
+/// A component of the world `scoring`, with its contract with callers.
 pub(super) struct PayloadComponent {
     pub(super) runner: Arc<ComponentRunner<PayloadRun>>,
     pub(super) signature: PayloadSignature,
 }
 
-/// A component of the world `tensor-scoring`, with its contract.
+/// A component of the world `tensor-scoring`, with its contract with callers.
 pub(super) struct TensorComponent {
     pub(super) runner: Arc<ComponentRunner<TensorRun>>,
     pub(super) signature: TensorSignature,
-    /// Batcher that joins concurrent calls, if the manifest asks for batching.
+    /// Batcher that joins concurrent calls. `None` if the manifest does not ask for batching.
     pub(super) batcher: Option<Arc<Batcher>>,
 }
 
-/// Input of one call, together with what runs it.
+/// Decoded input of one call, with the scorer that runs it.
 pub(super) enum Work<'a> {
     Payload(&'a PayloadComponent, Payload),
     Tensors(&'a TensorComponent, Vec<Tensor>),
@@ -49,7 +49,7 @@ pub(super) enum Work<'a> {
 }
 
 impl Kind {
-    /// Returns the world of the scorer. A graph counts as a scorer of tensors.
+    /// Returns the world of the scorer. The world of a graph is `tensor-scoring`.
     pub(super) fn world(&self) -> World {
         match self {
             Self::Payloads(_) => World::Scoring,
@@ -65,7 +65,8 @@ impl Kind {
         }
     }
 
-    /// Creates `count` instances or sessions, so that no caller waits for them.
+    /// Creates `count` instances of the component, or sessions of the graph, so that the first
+    /// calls do not wait for them.
     pub(super) async fn warm_up(&self, count: usize) -> Result<(), StartupError> {
         match self {
             Self::Payloads(component) => component.runner.warm_up(count).await,
@@ -76,7 +77,8 @@ impl Kind {
 }
 
 impl Work<'_> {
-    /// Returns the key of the input in the prediction cache of a scorer.
+    /// Returns the key of the input in the prediction cache. `scorer` is the digest of the scorer's
+    /// code, model and settings.
     pub(super) fn key(&self, scorer: &Key) -> Key {
         match self {
             Self::Payload(_, payload) => entry::payload_key(scorer, payload),
@@ -86,8 +88,8 @@ impl Work<'_> {
         }
     }
 
-    /// Runs the input, alone or in a batch, and checks the output against the signature. Also
-    /// returns the time that the component or graph ran.
+    /// Runs the scorer on the input, alone or in a batch, and checks output tensors against the
+    /// signature. Returns the output and the time for which the component or graph ran.
     pub(super) async fn run(
         self,
         invocation: Invocation,

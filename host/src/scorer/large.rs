@@ -16,39 +16,41 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::timer;
 
-/// Fraction of the time until a call's deadline. A large call is admitted only if it is expected to
-/// be answered within this fraction. The expectation comes from the measured rate of earlier calls,
-/// and the rest of the time is a margin for its error.
+/// Fraction of the time until a call's deadline within which a large call must be expected to be
+/// answered, or it is not admitted. The expectation comes from the measured rate of earlier calls.
+/// The rest of the time is a margin for its error.
 const USABLE: f64 = 0.7;
 
-/// Interval at which a waiting call is judged again. When the call was admitted, the rate may have
-/// been unknown or different.
+/// Interval at which the host checks again whether a waiting call can be answered before its
+/// deadline. When the call was admitted, the rate may have been unknown or different.
 const JUDGE_AGAIN: Duration = Duration::from_millis(100);
 
-/// Number of finished bytes after which older measurements of the rate are halved.
+/// Number of answered bytes after which the weight of older measurements of the rate is halved.
 const MEMORY_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
 
-/// Busy time after which older measurements of the rate are halved, so that a bad minute is soon
-/// forgotten.
+/// Busy time after which the weight of older measurements of the rate is halved, so that a slow
+/// minute is soon forgotten.
 const MEMORY_TIME: Duration = Duration::from_secs(10);
 
-/// Limits for the large calls of one scorer, whose body or answer exceeds 64 KiB: how many are
-/// decoded, how many execute, and which are admitted.
+/// Limits on the large calls of one scorer, whose body or answer exceeds 64 KiB. They limit how
+/// many large calls are decoded and how many execute at a time, and which are admitted.
 pub(super) struct Large {
-    /// Permits for calls whose tensors or answer may be in memory. There is one for each large call
-    /// that may execute, and one more for each core.
+    /// Permits for large calls whose tensors or answer may be in memory at a time. There is one
+    /// permit for each large call that may execute, and one more for each CPU core.
     decoded: Arc<Semaphore>,
-    /// Permits for large calls that may execute: half of all calls that may execute at a time.
+    /// Permits for large calls to execute. There are half as many as calls that may execute at a
+    /// time.
     executing: Arc<Semaphore>,
     load: Arc<Mutex<Load>>,
 }
 
-/// A large call that was admitted. It counts as load until this value is dropped.
+/// A large call that was admitted. The call counts as load until this value is dropped.
 pub(super) struct Admitted {
     load: Arc<Mutex<Load>>,
     bytes: u64,
-    /// Value that [`Load::departed_bytes`] will have when every earlier call has ended. The
-    /// difference to the current value is the number of bytes ahead of this call.
+    /// Value that [`Load::departed_bytes`] will have when every earlier call has ended. Its
+    /// difference from the current value of [`Load::departed_bytes`] is the number of bytes ahead
+    /// of this call.
     turn: u64,
     finished: bool,
 }
@@ -56,34 +58,35 @@ pub(super) struct Admitted {
 /// Reason why a large call was not allowed to be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoTurn {
-    /// The deadline passed while the call waited.
+    /// The deadline of the call passed while the call waited.
     Late,
-    /// By the rate that was measured while the call waited, the answer would come after the
+    /// At the rate that was measured while the call waited, the call would be answered after its
     /// deadline.
     Hopeless,
 }
 
-/// Permission for one large call to decode its body, to execute, or to encode its answer. It is
-/// released when this value is dropped.
+/// Permit for one large call to decode its body, to execute, or to encode its answer. Dropping this
+/// value releases the permit.
 pub(super) struct Slot(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
 
-/// Large calls that are under way, and the rate at which large calls have been finished.
+/// Large calls that are in progress, and the rate at which large calls have been answered.
 #[derive(Debug, Default)]
 struct Load {
     calls: u64,
     bytes: u64,
-    /// Total size of the bodies of all calls that have ended, whether they were answered or not.
+    /// Total size of the bodies of all large calls that have ended, whether they were answered or
+    /// not, in bytes.
     departed_bytes: u64,
-    /// Start of the time that is not added to `busy` yet. `None` if no large call is under way.
+    /// Start of the busy time that is not added to `busy` yet. `None` if no large call is in
+    /// progress.
     since: Option<Instant>,
     busy: Duration,
     finished_bytes: f64,
 }
 
 impl Large {
-    /// Creates the limits for a machine with `cores` cores and a scorer with at most
-    /// `max_concurrency` calls
-    /// that execute at a time.
+    /// Creates the limits for a machine with `cores` CPU cores and a scorer that executes at most
+    /// `max_concurrency` calls at a time.
     pub(super) fn new(cores: usize, max_concurrency: usize) -> Self {
         let executing = max_concurrency.div_ceil(2).max(1);
         let slots = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
@@ -94,15 +97,15 @@ impl Large {
         }
     }
 
-    /// Returns true if a body of `bytes` bytes can be answered within `time`, after `waiting_bytes`
-    /// bytes of other bodies.
+    /// Returns true if a call with a body of `bytes` bytes is expected to be answered within
+    /// `time`. Calls with bodies of `waiting_bytes` bytes in total are answered first.
     pub(super) fn is_in_time(&self, bytes: u64, waiting_bytes: u64, time: Duration) -> bool {
         self.load()
             .is_in_time(bytes.saturating_add(waiting_bytes), time)
     }
 
-    /// Admits a call with a body of `bytes` bytes that must be answered within `time`. Returns
-    /// `None` if the answer would come too late.
+    /// Admits a large call with a body of `bytes` bytes. Returns `None` if the call is not expected
+    /// to be answered within `time`.
     pub(super) fn enter(&self, bytes: u64, time: Duration) -> Option<Admitted> {
         let mut load = self.load();
         if !load.is_in_time(bytes, time) {
@@ -121,12 +124,12 @@ impl Large {
         })
     }
 
-    /// Waits for the permit to decode a large call. Permits are given in order of arrival. The
-    /// caller keeps the permit until the answer is encoded.
+    /// Waits for a permit to decode a large call. Permits are given in order of arrival. The call
+    /// must hold the permit until its answer is encoded.
     ///
     /// # Errors
-    /// Fails if the deadline passes during the wait, or if the answer would come after the
-    /// deadline.
+    /// Fails if the deadline passes during the wait, or if the call is no longer expected to be
+    /// answered before the deadline.
     pub(super) async fn decode(
         &self,
         admitted: &Admitted,
@@ -149,13 +152,13 @@ impl Large {
         }
     }
 
-    /// Waits for the permit to encode a large answer to a small call. Permits are given in order of
+    /// Waits for a permit to encode a large answer to a small call. Permits are given in order of
     /// arrival. Returns `None` if the deadline passes first.
     pub(super) async fn encode(&self, deadline: Instant) -> Option<Slot> {
         slot(&self.decoded, deadline).await
     }
 
-    /// Waits for the permit to execute a large call. Permits are given in order of arrival. Returns
+    /// Waits for a permit to execute a large call. Permits are given in order of arrival. Returns
     /// `None` if the deadline passes first.
     pub(super) async fn execute(&self, deadline: Instant) -> Option<Slot> {
         slot(&self.executing, deadline).await
@@ -180,7 +183,8 @@ fn lock(load: &Mutex<Load>) -> MutexGuard<'_, Load> {
 }
 
 impl Admitted {
-    /// Returns true if this call, and the calls that came before it, can be answered within `time`.
+    /// Returns true if this call, and all calls before it, are expected to be answered within
+    /// `time`.
     fn is_still_in_time(&self, time: Duration) -> bool {
         let load = lock(&self.load);
         let ahead = self.turn.saturating_sub(load.departed_bytes);
@@ -188,7 +192,7 @@ impl Admitted {
             .is_none_or(|seconds| seconds <= time.as_secs_f64())
     }
 
-    /// Marks the call as answered, so that its bytes count for the measured rate.
+    /// Records that the call was answered, so that its bytes count towards the measured rate.
     pub(super) fn finish(mut self) {
         self.finished = true;
     }
@@ -209,8 +213,8 @@ impl Drop for Admitted {
 }
 
 impl Load {
-    /// Adds the time since the last change to the busy time. Halves the measurements if they are
-    /// old.
+    /// Adds the time since the last change of the load to the busy time. Halves the measurements if
+    /// they have reached `MEMORY_TIME` or `MEMORY_BYTES`.
     fn count(&mut self) {
         if let Some(since) = self.since.take() {
             self.busy += since.elapsed();
@@ -234,8 +238,8 @@ impl Load {
         seconds.is_none_or(|seconds| seconds <= time.as_secs_f64() * USABLE)
     }
 
-    /// Returns the time that `bytes` bytes take at the measured rate, in seconds. Returns `None` if
-    /// no rate is known.
+    /// Returns the time that calls with bodies of `bytes` bytes in total take at the measured rate,
+    /// in seconds. Returns `None` if no rate was measured yet.
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     fn seconds(&self, bytes: u64) -> Option<f64> {
         let busy = self.busy + self.since.map_or(Duration::ZERO, |since| since.elapsed());
@@ -247,7 +251,7 @@ impl Load {
 mod tests {
     use super::*;
 
-    /// Returns limits with a measured rate of 10 MB per second.
+    /// Returns limits on large calls with a measured rate of 10 MB per second.
     fn measured() -> Large {
         let large = Large::new(2, 8);
         *large.load() = Load {

@@ -29,10 +29,11 @@ use crate::manifest::{Limits, Manifest};
 use crate::panics::caught;
 use crate::text::Problem;
 
-/// Text before the name of the import that ended `describe`, in the text of the guest's error.
+/// Text in the guest's error that comes before the name of the import that ended `describe`.
 const REFUSED: &str = "not in describe: `";
 
-/// A component that was checked and linked, so that instances of it can be created.
+/// A component that was checked against the contract and linked, so that instances of it can be
+/// created.
 pub(super) struct Linked {
     engine: Engine,
     component: Component,
@@ -40,7 +41,7 @@ pub(super) struct Linked {
     scorer: String,
     world: World,
     pre: InstancePre<Sandbox>,
-    /// Index of the export `init`. Like `run`, it is looked up once for all instances.
+    /// Index of the export `init` in the component. It is looked up once for all instances.
     init: ComponentExportIndex,
     run: ComponentExportIndex,
     capabilities: Arc<Capabilities>,
@@ -106,13 +107,14 @@ impl Linked {
         self.world
     }
 
-    /// Returns true if instances start from the state after `init`, so that creating an instance
-    /// takes microseconds.
+    /// Returns true if the component is a snapshot: its instances start in the state after `init`,
+    /// so creating an instance takes microseconds.
     pub(super) fn is_snapshot(&self) -> bool {
         self.snapshot
     }
 
-    /// Creates an instance and runs its `init`, unless `init` ran when the image was built.
+    /// Creates an instance and runs its `init`. `init` is not run if the component is a snapshot,
+    /// because it ran when the image was built.
     pub(super) async fn instance(&self, deadline: Instant) -> Result<Instance, Failure> {
         // A separate task may run this, and there a panic would not reach the call that waits.
         let made = caught(self.made(deadline)).await;
@@ -141,15 +143,17 @@ impl Linked {
         Ok(instance)
     }
 
-    /// Looks up the export `run` of an instance. `R` is its type in the world of this component.
+    /// Looks up the export `run` of an instance, and returns the instance ready for calls. `R` is
+    /// the type of `run` in the world of this component.
     pub(super) fn ready<R: Run>(&self, instance: Instance) -> Result<Ready<R>, Failure> {
         instance.ready(self.run)
     }
 
-    /// Creates an instance without capabilities and asks it for its signature.
+    /// Creates an instance without capabilities, and calls its `describe` to get the signature of
+    /// the component.
     ///
-    /// The instance has closed WASI, which the interpreters of some languages need to start. It has
-    /// no other capability.
+    /// The instance may use closed WASI (without files, network and environment), because the
+    /// interpreters of some languages need WASI to start.
     pub(super) async fn describe(&self, deadline: Instant) -> Result<Described, StartupError> {
         let fail = |problem: String, fix: &str| StartupError::Component {
             path: self.path.clone(),
@@ -221,7 +225,7 @@ impl Linked {
         })
     }
 
-    /// Returns the start-up error for an `init` that did not succeed.
+    /// Converts the failure of an `init` to the error with which the host's start fails.
     pub(super) fn init_error(&self, failure: Failure, limits: &Limits) -> StartupError {
         let Problem { problem, fix } = match failure {
             Failure::Init(problem) => {

@@ -19,7 +19,7 @@ use crate::error::ScoreFailure;
 use crate::manifest::Limits;
 use crate::offload;
 
-/// Parts of a scorer that the steps of its calls use.
+/// Steps that a call of a scorer goes through, with the parts of the scorer that they use.
 pub(super) struct Pipeline {
     pub(super) kind: Kind,
     pub(super) turns: Turns,
@@ -29,12 +29,13 @@ pub(super) struct Pipeline {
     pub(super) cache: Option<PredictionCache>,
 }
 
-/// Permits that a call holds while it is under way.
+/// Permits that a call holds while it is in progress.
 struct Permits {
-    /// Entry among the calls that wait or execute. With a prediction cache, a call takes an entry
-    /// only when it has to be executed.
+    /// Place of the call among the calls that wait or execute. `None` if the scorer has a
+    /// prediction cache: then a call takes a place only when it has to be executed.
     place: Option<Place>,
-    /// Permits of a large call, to be under way and to be decoded. `None` for a small call.
+    /// Permits of a large call: that it is admitted, and that it may be decoded. `None` for a small
+    /// call.
     large: Option<(Admitted, Slot)>,
 }
 
@@ -75,8 +76,8 @@ impl Pipeline {
         })
     }
 
-    /// Gives the call its permits. Moves a large call to the scoring threads, where it waits until
-    /// it may be decoded.
+    /// Returns the permits of a call with a body of `bytes` bytes. Moves a large call to the
+    /// scoring threads, where the call waits until it may be decoded.
     async fn admit(
         &self,
         invocation: &Invocation,
@@ -110,8 +111,8 @@ impl Pipeline {
         })
     }
 
-    /// Decodes a payload into the scorer's input. Also returns the format that the answer must
-    /// have.
+    /// Decodes the payload of a call into the scorer's input. Also returns the format that the
+    /// answer must have.
     fn decode(
         &self,
         invocation: &Invocation,
@@ -141,8 +142,9 @@ impl Pipeline {
         Ok((work, reply))
     }
 
-    /// Returns the output from the prediction cache, or from `execute` if it is not there. `cached`
-    /// is `None` if the scorer has no prediction cache.
+    /// Returns the output for a call from the prediction cache, or from `execute` if the cache does
+    /// not hold it. `cached` is the prediction cache with the key of the call's input, or `None` if
+    /// the scorer does not have a prediction cache.
     async fn look_up<F: Future<Output = Result<Output, ScoreFailure>>>(
         &self,
         cached: Option<(&PredictionCache, Key)>,
@@ -158,8 +160,8 @@ impl Pipeline {
         Ok((Arc::unwrap_or_clone(output), Some(status)))
     }
 
-    /// Executes the call, alone or in a batch, and checks the output against the signature. Sets
-    /// `run_time` to the time that the component or graph ran.
+    /// Executes a call, alone or in a batch, and checks output tensors against the signature. Sets
+    /// `run_time` to the time for which the component or graph ran.
     async fn execute(
         &self,
         invocation: Invocation,
@@ -185,8 +187,8 @@ impl Pipeline {
         Ok(output)
     }
 
-    /// Encodes the scorer's output as an answer. `is_large` is true if the call already has the
-    /// permit to encode a large answer.
+    /// Encodes the scorer's output as an answer in the format `reply`. `is_large` is true if the
+    /// call already has the permit to encode a large answer.
     async fn encode(
         &self,
         reply: &Reply,
@@ -219,7 +221,7 @@ impl Pipeline {
         Ok(codec::write(reply, &self.model, tensors))
     }
 
-    /// Adds a call to the calls that wait or execute.
+    /// Adds a call to the calls that wait or execute, and returns its place among them.
     ///
     /// # Errors
     /// Fails if too many calls wait already.

@@ -11,8 +11,8 @@ use crate::manifest::{Instances, Isolation};
 
 /// Pool of the idle instances of one scorer.
 pub(super) struct Pool<R> {
-    /// Idle instances. The instance that was used last is taken first, because its memory is still
-    /// in the CPU caches.
+    /// Instances that serve no call now. The instance that was used last is taken first, because
+    /// its memory is still in the CPU caches.
     idle: Mutex<Vec<Ready<R>>>,
     isolation: Isolation,
     max_invocations: u64,
@@ -20,8 +20,8 @@ pub(super) struct Pool<R> {
 }
 
 impl<R> Pool<R> {
-    /// Creates the pool of a scorer that executes at most `max_concurrency` calls at
-    /// a time.
+    /// Creates the empty pool of a scorer that executes at most `max_concurrency` calls at a time.
+    /// `instances` is `[instances]` of the manifest.
     pub(super) fn new(max_concurrency: usize, instances: &Instances) -> Self {
         Self {
             idle: Mutex::new(Vec::with_capacity(max_concurrency)),
@@ -31,13 +31,14 @@ impl<R> Pool<R> {
         }
     }
 
-    /// Returns true if an instance may serve more than one call.
+    /// Returns true if the instances of this pool may serve more than one call each.
     pub(super) fn is_warm(&self) -> bool {
         self.isolation == Isolation::Warm
     }
 
-    /// Returns an idle instance, if there is one. Only a call with permission to execute calls this
-    /// function, so there are never more instances than calls that may execute.
+    /// Takes an idle instance from the pool. Returns `None` if no instance is idle. Only a call
+    /// with the permission to execute calls this function, so there are never more instances than
+    /// calls that may execute.
     pub(super) fn take(&self) -> Option<Ready<R>> {
         loop {
             let ready = self.lock().pop()?;
@@ -49,7 +50,8 @@ impl<R> Pool<R> {
         }
     }
 
-    /// Keeps an instance for the next call. Drops the instance if it may not serve another call.
+    /// Returns an instance to the pool for the next call. Drops the instance if it may not serve
+    /// another call.
     pub(super) fn put_back(&self, ready: Ready<R>) {
         let instance = &ready.instance;
         if self.is_warm() && instance.is_reusable() && !self.is_due(instance) {

@@ -34,21 +34,21 @@ use crate::error::ScoreFailure;
 use crate::manifest::PredictionCacheSection;
 use crate::timer;
 
-/// Maximum number of characters that are logged of a problem with a cache entry. An entry can hold
-/// a text of any length.
+/// Maximum number of characters that are logged about a problem with a cache entry. The text is cut
+/// because an entry can hold a text of any length.
 const PROBLEM_CHARACTERS: usize = 300;
 
-/// An answer that is shared by all calls that asked for it, or the reason why there is no answer.
+/// An answer that several calls with equal inputs share, or the reason why there is no answer.
 type Answered = Result<Arc<Output>, ScoreFailure>;
 
-/// Answers that are being computed, by key. The value is a sender if other calls wait for the
-/// answer, which is rare.
+/// Answers that are being computed, by cache key. The value is the sender that sends the answer to
+/// other calls that wait for it, or `None` if no other call waits.
 type Flights = HashMap<Key, Option<watch::Sender<Option<Answered>>>>;
 
-/// Prediction cache of one scorer: keeps answers in memory and in a store, and returns them for
+/// Prediction cache of one scorer. It keeps answers in memory and in a store, and returns them for
 /// equal inputs.
 pub struct PredictionCache {
-    /// Digest of the scorer's code, model and settings, which is part of every key.
+    /// Digest of the scorer's code, model and settings. The digest is part of every cache key.
     scorer: Key,
     answers: Answers,
     expected: Expected,
@@ -61,7 +61,7 @@ pub struct PredictionCache {
 
 type Memory = quick_cache::sync::Cache<Key, Near, Bytes>;
 
-/// An answer in the memory of this process, and the time until which it is valid.
+/// An answer in the memory of this process, with the time until which it is valid.
 #[derive(Clone)]
 struct Near {
     output: Arc<Output>,
@@ -79,8 +79,9 @@ impl quick_cache::Weighter<Key, Near> for Bytes {
 }
 
 impl PredictionCache {
-    /// Creates the prediction cache of the scorer with the digest `scorer`. `answers` is the store,
-    /// and `section` is `[prediction_cache]` of the manifest.
+    /// Creates the prediction cache of the scorer with the digest `scorer`. `answers` is the store
+    /// of the cache, `expected` are the scorer's outputs, and `section` is `[prediction_cache]` of
+    /// the manifest.
     #[must_use]
     pub fn new(
         scorer: Key,
@@ -114,16 +115,18 @@ impl PredictionCache {
         }
     }
 
-    /// Returns the digest of the scorer, which is part of every key.
+    /// Returns the digest of the scorer's code, model and settings, which is part of every cache
+    /// key.
     #[must_use]
     pub fn scorer(&self) -> &Key {
         &self.scorer
     }
 
-    /// Returns an answer from the cache, from another call that is computing it, or from `compute`.
+    /// Returns the answer for `key`: from the cache, from another call that is computing it, or
+    /// from `compute`. Also returns which of these it was.
     ///
-    /// `compute` is called at most once. It creates its large future only if there is no other
-    /// answer.
+    /// `compute` is called at most once, and only if neither the cache nor another call has the
+    /// answer. It is a closure so that its large future is created only then.
     ///
     /// # Errors
     /// Fails with the failure of `compute`, also for a call that waited for the `compute` of
@@ -221,7 +224,7 @@ impl PredictionCache {
 
     /// Claims the computation of an answer among all host processes that share the store, or waits
     /// for the process that has the claim. The wait ends after `time`, or at the deadline if that
-    /// is earlier.
+    /// is earlier. `is_refused` is as in `stored`.
     async fn claim(
         &self,
         key: Key,
@@ -263,11 +266,13 @@ impl PredictionCache {
         }
     }
 
-    /// Returns the answer in the store, if there is one that this scorer could have given.
+    /// Returns the answer for `key` from the store. Returns `None` if the store does not have an
+    /// answer that this scorer could have given.
     ///
     /// Others can write to the store, so an entry is checked like an answer of the scorer. A
-    /// refused entry counts as absent, and the computed answer replaces it. `is_refused` is set
-    /// when a refusal is logged, so that a call that looks several times logs it once.
+    /// refused entry counts as absent, and the computed answer replaces it. `is_refused` is set to
+    /// true when a refusal is logged, so that a call that looks into the store several times logs
+    /// the refusal only once.
     async fn stored(&self, key: &Key, deadline: Instant, is_refused: &mut bool) -> Option<Output> {
         let patience = Instant::now() + self.section.timeout;
         let name = hex::encode(key);
@@ -291,7 +296,7 @@ impl PredictionCache {
     }
 
     /// Writes an answer to the store in the background, so that the caller does not wait for the
-    /// store.
+    /// store. `claim` is released when the answer is written.
     fn store(&self, key: Key, output: Arc<Output>, claim: Option<Claim>) {
         let Some(mut writer) = self.writes.add(Kept { key, output, claim }) else {
             return;
@@ -320,7 +325,7 @@ impl PredictionCache {
     }
 
     fn keep_near(&self, key: Key, output: &Arc<Output>) {
-        /// Maximum time that an answer stays in memory. If an operator removes an entry from a
+        /// Maximum time for which an answer stays in memory. If an operator removes an entry from a
         /// store that does not report changes, its answer is gone after this time.
         const LONGEST: Duration = Duration::from_secs(60);
         if let Some(near) = &self.near {
@@ -341,8 +346,8 @@ impl PredictionCache {
     }
 }
 
-/// Removes the answer of the store entry `name` from memory, or all answers if `name` is `None`. An
-/// answer that an operator removed from the store must not be returned from memory.
+/// Removes the answer whose store entry has the name `name` from memory, or all answers if `name`
+/// is `None`. An answer that an operator removed from the store must not be returned from memory.
 fn forget(near: &Memory, name: Option<&str>) {
     match name {
         None => near.clear(),
@@ -361,8 +366,8 @@ enum Role<'a> {
     Follow(watch::Receiver<Option<Answered>>),
 }
 
-/// Role of the call that computes an answer for all calls with the same key. When this value is
-/// dropped, another call may compute the answer.
+/// Role of the call that computes an answer for all calls with the same cache key. After this value
+/// is dropped, another call may take the role.
 struct Lead<'a> {
     cache: &'a PredictionCache,
     key: Key,

@@ -27,13 +27,14 @@ pub enum Signature<'a> {
     Tensor(&'a TensorSignature),
 }
 
-/// Result of `describe`, with one variant for each world.
+/// Signature that the `describe` of a component returned, with one variant for each world.
 pub(super) enum Described {
     Payload(PayloadSignature),
     Tensor(TensorSignature),
 }
 
-/// Contract of a payload scorer with its callers: what it takes and what it answers.
+/// Contract of a payload scorer with its callers: which payloads it takes, and which it answers
+/// with.
 #[derive(Debug)]
 pub struct PayloadSignature {
     /// Media types, schema and examples of the payloads that the scorer takes.
@@ -47,15 +48,17 @@ pub struct PayloadSignature {
 /// One direction of a payload scorer's contract: its input or its output.
 #[derive(Debug)]
 pub struct Shape {
-    /// Accepted media types, the preferred one first. If the list is empty, any type is accepted.
+    /// Media types that payloads of this direction may have, the preferred one first. If the list
+    /// is empty, they may have any media type.
     pub content_types: Vec<String>,
-    /// Schema that bodies must conform to if they are JSON. `None` if the scorer states no schema.
+    /// JSON Schema to which the bodies of payloads must conform if they are JSON. `None` if the
+    /// scorer does not state a schema.
     pub schema: Option<Schema>,
-    /// Example bodies, each with a name.
+    /// Example payloads of this direction, each with a name.
     pub examples: Vec<Example>,
 }
 
-/// A JSON Schema that is ready to check bodies with.
+/// A JSON Schema that a scorer states, compiled for checking bodies.
 #[derive(Debug)]
 pub struct Schema {
     /// The schema as a JSON document.
@@ -63,7 +66,7 @@ pub struct Schema {
     validator: Box<jsonschema::Validator>,
 }
 
-/// An example body with a name, which the scorer says it answers.
+/// An example payload with a name, which a scorer states for its input or its output.
 #[derive(Debug, Clone)]
 pub struct Example {
     /// Name of the example, in kebab-case.
@@ -72,26 +75,27 @@ pub struct Example {
     pub value: Payload,
 }
 
-/// Contract of a tensor scorer with its callers: which tensors it takes and answers.
+/// Contract of a tensor scorer with its callers: which tensors it takes, and which it answers with.
 #[derive(Debug)]
 pub struct TensorSignature {
     /// Input ports of the scorer. There is at least one, and their names are unique.
     pub inputs: Vec<Port>,
     /// Output ports of the scorer. There is at least one, and their names are unique.
     pub outputs: Vec<Port>,
-    /// True if axis 0 of every port is a batch of independent rows.
+    /// True if axis 0 of every port is a batch of independent rows, so that calls can be joined.
     pub batchable: bool,
     /// True if equal tensors always give equal answers.
     pub deterministic: bool,
-    /// Example bodies, each with a name.
+    /// Example inputs, each with a name. The scorer states that it answers them.
     pub examples: Vec<Example>,
 }
 
-/// Maximum number of dimensions of a port. JSON may be nested as deep, but real tensors are not.
+/// Maximum number of dimensions of a port. JSON bodies may be nested this deep, but tensors in
+/// practice are not.
 const DIMENSIONS: usize = 16;
 
 impl<'a> Signature<'a> {
-    /// Returns true if equal inputs always give equal answers.
+    /// Returns true if the scorer always answers equal inputs with equal outputs.
     #[must_use]
     pub fn deterministic(self) -> bool {
         match self {
@@ -100,7 +104,7 @@ impl<'a> Signature<'a> {
         }
     }
 
-    /// Returns the example bodies that the scorer says it answers.
+    /// Returns the example inputs that the scorer states that it answers.
     #[must_use]
     pub fn examples(self) -> &'a [Example] {
         match self {
@@ -110,7 +114,9 @@ impl<'a> Signature<'a> {
     }
 }
 
-/// Returns the ports if a caller can name and send all of them.
+/// Returns the ports unchanged. Fails if there is no port, if a name is empty or used twice, or if
+/// a port has too many dimensions. `direction` says for the error whether these are input or output
+/// ports.
 fn checked(direction: Direction, ports: Vec<Port>) -> Result<Vec<Port>, SignatureError> {
     if ports.is_empty() {
         return Err(SignatureError::NoPort(direction));
@@ -138,7 +144,7 @@ fn checked(direction: Direction, ports: Vec<Port>) -> Result<Vec<Port>, Signatur
 }
 
 impl TensorSignature {
-    /// Converts the signature that `describe` of the world `tensor-scoring` returned.
+    /// Converts and checks the signature that `describe` of the world `tensor-scoring` returned.
     pub(super) fn from_wit(
         signature: tensor_scorer::TensorSignature,
     ) -> Result<Self, SignatureError> {
@@ -166,8 +172,9 @@ impl TensorSignature {
         })
     }
 
-    /// Returns the contract of a graph that is served without a component. The contract is not
-    /// batchable, because a graph's file does not say whether the rows are independent.
+    /// Returns the contract of a graph with the ports `ports` that is served without a component.
+    /// The contract is not batchable, because a graph's file does not say whether the rows are
+    /// independent.
     pub(super) fn of_graph(ports: &Ports) -> Result<Self, SignatureError> {
         Ok(Self {
             inputs: checked(Direction::Input, ports.inputs.clone())?,
@@ -178,7 +185,7 @@ impl TensorSignature {
         })
     }
 
-    /// Returns the input and output ports, which are what a wire format needs to know.
+    /// Returns the input and output ports of the scorer, which is what a wire format needs to know.
     #[must_use]
     pub fn ports(&self) -> PortLists<'_> {
         PortLists {
@@ -187,8 +194,8 @@ impl TensorSignature {
         }
     }
 
-    /// Returns the scorer's tensors in the order of its output ports. Each tensor is checked
-    /// against its port.
+    /// Checks the tensors that the scorer returned against its output ports, and returns them in
+    /// the order of these ports.
     pub(super) fn in_order(&self, tensors: Vec<Tensor>) -> Result<Vec<Tensor>, ScoreFailure> {
         tensor::in_order(&self.outputs, tensors)
             .map_err(|misfit| ScoreFailure::InvalidOutput(misfit.to_string()))
@@ -196,7 +203,7 @@ impl TensorSignature {
 }
 
 impl PayloadSignature {
-    /// Converts the signature that `describe` of the world `scoring` returned.
+    /// Converts and checks the signature that `describe` of the world `scoring` returned.
     pub(super) fn from_wit(signature: wit::Signature) -> Result<Self, SignatureError> {
         Ok(Self {
             input: Shape::from_wit(Direction::Input, signature.input)?,
@@ -205,11 +212,12 @@ impl PayloadSignature {
         })
     }
 
-    /// Labels a payload as JSON if the payload's media type says nothing and the scorer takes JSON.
+    /// Returns a payload with the media type of JSON, if the media type of `payload` says nothing
+    /// and the scorer takes JSON.
     ///
-    /// A media type that the scorer accepts is kept. An empty media type and
-    /// `application/octet-stream` count as saying nothing. If a payload without a media type does
-    /// not become JSON, it is labelled `application/octet-stream`.
+    /// A media type that the scorer accepts is kept. `application/octet-stream` and the media types
+    /// for which [`says_nothing`] returns true count as saying nothing. If a payload without a
+    /// media type does not become JSON, its media type becomes `application/octet-stream`.
     #[must_use]
     pub fn labelled(&self, mut payload: Payload) -> Payload {
         let accepts = |wanted: &str| {
@@ -231,11 +239,12 @@ impl PayloadSignature {
         payload
     }
 
-    /// Checks the media type and the JSON of a payload before a guest sees it.
+    /// Checks the media type and the JSON of an input payload, before the payload is passed to a
+    /// guest.
     ///
     /// # Errors
-    /// Fails if the scorer does not accept the media type, or if the JSON does not conform to the
-    /// schema.
+    /// Fails if the scorer does not accept the media type of the payload, or if the payload is JSON
+    /// that does not conform to the scorer's schema.
     pub fn admit(&self, payload: &Payload) -> Result<(), ScoreFailure> {
         let accepted = &self.input.content_types;
         if !accepted.is_empty()

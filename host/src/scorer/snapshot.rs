@@ -24,14 +24,15 @@ use crate::manifest::Manifest;
 use crate::panics::caught;
 use crate::text::Problem;
 
-/// Advice on how to disable snapshots, which ends the fix of an error.
+/// Advice on how to disable snapshots, which is appended to the fix of an error.
 const OPT_OUT: &str = "or write `snapshot = false` under [scorer], which runs init at each start";
 
-/// Runs `init` of a component and returns the component in the state after `init`.
+/// Runs `init` of a component and returns a snapshot: a component whose instances start in the
+/// state after `init`. `component` holds the bytes of the component, and `world` is its world.
 ///
 /// # Errors
-/// Fails if `init` fails, if `init` does something that a snapshot cannot keep, or if the component
-/// has a shape that cannot be stored.
+/// Fails if `init` fails or takes too long, if `init` does something that a snapshot cannot keep,
+/// or if a snapshot of such a component is not supported.
 pub(crate) async fn take(
     manifest: &Manifest,
     capabilities: Arc<Capabilities>,
@@ -97,7 +98,8 @@ pub(crate) async fn take(
     Ok(bytes)
 }
 
-/// Returns the call of `init` in WAVE, the text notation for WIT values.
+/// Returns the call of `init` in WAVE, the text notation for WIT values. `world` is the world that
+/// the component exports.
 fn init_call(world: World) -> String {
     let export = world.export();
     match export.split_once('@') {
@@ -106,7 +108,7 @@ fn init_call(world: World) -> String {
     }
 }
 
-/// Text before the name of the import that ended `init`, in the text of the guest's error.
+/// Text in the guest's error that comes before the name of the import that ended `init`.
 const REFUSED: &str = "not where an image is built: `";
 
 fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<Sandbox>> {
@@ -116,7 +118,8 @@ fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<San
     Ok(linker)
 }
 
-/// Returns the problem and the fix for the author of an `init` that was aborted.
+/// Returns the problem and the fix that explain to a scorer's author why `init` was aborted.
+/// `state` is the state of the instance.
 fn explain(error: &wasmtime::Error, state: &InstanceState) -> Problem {
     let text = format!("{error:#}");
     if let Some(import) = refused(&text, REFUSED) {
@@ -178,7 +181,7 @@ fn explain(error: &wasmtime::Error, state: &InstanceState) -> Problem {
     )
 }
 
-/// Returns the text of the `problem` that `init` returned.
+/// Returns the text of the error of type `problem` that `init` returned.
 fn problem_text(problem: Option<&Val>) -> String {
     let Some(Val::Record(fields)) = problem else {
         return "init failed".to_owned();

@@ -13,8 +13,9 @@ use crate::capability::{Capabilities, InstanceState};
 use crate::engine;
 use crate::offload;
 
-/// Creates a store whose guest is interrupted at `deadline` and appears as `phase` in the log. Both
-/// values hold until a call of [`InstanceState::begin`] replaces them.
+/// Creates the Wasmtime store of an instance with at most `memory_bytes` bytes of memory. The guest
+/// is interrupted at `deadline`, and its log lines have `phase` as their invocation. Both values
+/// hold until [`InstanceState::begin`] replaces them.
 pub(super) fn new(
     engine: &Engine,
     capabilities: Arc<Capabilities>,
@@ -43,11 +44,11 @@ pub(super) fn new(
     store
 }
 
-/// Restarts the time until the guest's first tick of the epoch, which lets the host interrupt the
-/// guest.
+/// Restarts the time until the guest's first tick of the epoch. At a tick, the host can interrupt
+/// the guest.
 ///
-/// This function must be called before each call of the guest: the epoch advances while an instance
-/// is idle, and without a restart the first tick would come at once.
+/// This function must be called before each call of the guest. The epoch advances while an instance
+/// is idle, so without a restart the first tick would come at once.
 pub(super) fn rearm(store: &mut Store<Sandbox>) {
     engine::guest_runs();
     // The current tick may end at any moment, so the first whole tick is the next one.

@@ -20,30 +20,31 @@ use tokio::sync::oneshot;
 use super::callers::Callers;
 use crate::{offload, timer};
 
-/// Time after the last call of a quick caller during which half of the instances and of the queue
-/// are kept free for quick callers. A caller is quick if its calls are short on average.
+/// Time after the end of the last call of a quick caller for which half of the instances and of the
+/// queue are kept free for quick callers. A caller is quick if its calls are short on average.
 const KEEPS_ROOM: Duration = Duration::from_secs(10);
 
-/// Minimum time that is recorded for a call that was cut off by its deadline.
+/// Minimum duration that is recorded for a call that was ended by its deadline.
 const CUT_OFF: Duration = Duration::from_secs(1);
 
-/// Factor of a waiting call's delay: the call waits this many times the average time of its
-/// caller's calls. So a call of less than a millisecond passes calls of five milliseconds that came
-/// just before it, and no call waits for ever.
+/// Factor that determines a waiting call's place in the queue: the call is sorted as if it had
+/// arrived later, by this many times the average duration of its caller's calls. So a call of less
+/// than a millisecond passes calls of five milliseconds that arrived just before it, and no call
+/// waits for ever.
 const DELAY_PER_TIME: u32 = 16;
 
-/// Limiter of the calls of one scorer: decides how many calls execute and how many wait.
+/// Limiter of the calls of one scorer. It decides which calls execute, which wait, and which are
+/// refused.
 #[derive(Clone)]
 pub(super) struct Turns(Arc<Mutex<State>>);
 
-/// Entry of one call among the calls that wait or execute. It is released when this value is
-/// dropped.
+/// Place of one call among the calls that wait or execute. Dropping this value releases the place.
 pub(super) struct Place {
     turns: Turns,
     is_quick: bool,
 }
 
-/// Permission of one call to execute. It is released when this value is dropped.
+/// Permission of one call to execute. Dropping this value releases the permission.
 pub(super) struct Turn {
     turns: Turns,
     caller: Option<IpAddr>,
@@ -62,13 +63,12 @@ struct State {
     waiting_quick: VecDeque<Waiter>,
     waiting_others: VecDeque<Waiter>,
     callers: Callers,
-    /// Time at which the last call of a caller with short calls ended. `None` if no such call has
-    /// ended.
+    /// Time at which the last call of a quick caller ended. `None` if no such call has ended.
     last_quick: Option<Instant>,
 }
 
-/// Number of calls that hold a [`Place`] or a [`Turn`]: all calls, and calls of callers that are
-/// not known to have short calls.
+/// Number of calls that hold a [`Place`], or that hold a [`Turn`]. `all` counts all of them, and
+/// `others` counts those whose callers are not known to be quick.
 #[derive(Default)]
 struct Count {
     all: usize,
@@ -76,7 +76,8 @@ struct Count {
 }
 
 struct Waiter {
-    /// Time by which waiting calls are sorted. The call with the earliest time executes first.
+    /// Time by which the waiting calls of a queue are sorted. The call with the earliest time
+    /// executes first.
     due: Instant,
     caller: Option<IpAddr>,
     deadline: Instant,
@@ -84,7 +85,8 @@ struct Waiter {
 }
 
 impl Turns {
-    /// Creates a limiter that lets `max_concurrency` calls execute and `queue` more calls wait.
+    /// Creates a limiter that lets at most `max_concurrency` calls execute and at most `queue` more
+    /// calls wait.
     pub(super) fn new(max_concurrency: usize, queue: usize) -> Self {
         Self(Arc::new(Mutex::new(State {
             max_concurrency: max_concurrency.max(1),
@@ -98,8 +100,8 @@ impl Turns {
         })))
     }
 
-    /// Registers a call of this caller as waiting or executing. Returns `None` if too many calls
-    /// wait already.
+    /// Adds a call of this caller to the calls that wait or execute, and returns the place of the
+    /// call. Returns `None` if too many calls wait already.
     pub(super) fn enter(&self, caller: Option<IpAddr>) -> Option<Place> {
         let mut state = self.lock();
         let now = Instant::now();
@@ -119,8 +121,8 @@ impl Turns {
         })
     }
 
-    /// Waits until the call may execute, and moves it to a scoring thread if it must run apart from
-    /// quick calls. Returns `None` if the deadline passes first.
+    /// Waits until a call of this caller may execute, and moves the call to a scoring thread if it
+    /// must run apart from the calls of quick callers. Returns `None` if the deadline passes first.
     pub(super) async fn permission(
         &self,
         caller: Option<IpAddr>,
@@ -133,9 +135,9 @@ impl Turns {
         Some(turn)
     }
 
-    /// Waits until the call may execute. Waiting calls of callers with short calls form one queue,
-    /// and all other calls form another. Both queues are served nearly in order of arrival. Returns
-    /// `None` if the deadline passes first.
+    /// Waits until a call of this caller may execute. Waiting calls of quick callers form one
+    /// queue, and all other waiting calls form another. Both queues are served nearly in order of
+    /// arrival. Returns `None` if the deadline passes first.
     pub(super) async fn turn(&self, caller: Option<IpAddr>, deadline: Instant) -> Option<Turn> {
         let granted = {
             let mut state = self.lock();
@@ -169,8 +171,8 @@ impl Turns {
 }
 
 impl Turn {
-    /// Returns true if this caller is not known to have short calls, while other callers are. Then
-    /// its call should not even start on a thread that serves the other callers.
+    /// Returns true if the caller of this call is not known to be quick, but another caller was
+    /// recently. Such a call should not even start on a thread that serves sockets.
     pub(super) fn is_apart(&self) -> bool {
         !self.is_quick && self.turns.lock().keeps_room(self.started)
     }
@@ -213,15 +215,14 @@ impl Drop for Place {
 }
 
 impl State {
-    /// Returns true if room is kept for callers with short calls, because a call of one of them has
-    /// ended recently.
+    /// Returns true if room is kept for quick callers, because a call of a quick caller ended
+    /// recently.
     fn keeps_room(&self, now: Instant) -> bool {
         self.last_quick
             .is_some_and(|last| now.saturating_duration_since(last) < KEEPS_ROOM)
     }
 
-    /// Returns how many calls may execute at a time of callers that are not known to have short
-    /// calls.
+    /// Returns how many calls of callers that are not known to be quick may execute at a time.
     fn turns_of_others(&self, now: Instant) -> usize {
         if self.keeps_room(now) {
             self.max_concurrency.div_ceil(2)
@@ -269,8 +270,8 @@ impl State {
         }
     }
 
-    /// Takes the free permissions to execute for calls that wait. Returns each with the channel to
-    /// its call.
+    /// Gives the free permissions to execute to calls that wait. Returns each permission with the
+    /// channel through which it must be sent to its call.
     fn hand_out(&mut self, turns: &Turns, now: Instant) -> Vec<(oneshot::Sender<Turn>, Turn)> {
         let mut granted = Vec::new();
         while let Some(is_quick) = self.next(now) {
@@ -290,11 +291,11 @@ impl State {
         granted
     }
 
-    /// Returns true if the next call to execute is one of a caller with short calls, and false if
-    /// it is one of another caller. Returns `None` if no waiting call may execute.
+    /// Returns true if the next call to execute is one of a quick caller, and false if it is one of
+    /// another caller. Returns `None` if no waiting call may execute.
     ///
-    /// Callers with short calls go first, except that a quarter of the permissions is kept for the
-    /// others.
+    /// Calls of quick callers go first, except that a quarter of the permissions is kept for other
+    /// calls.
     fn next(&self, now: Instant) -> Option<bool> {
         let other = !self.waiting_others.is_empty() && self.has_turn(false, now);
         let quick = !self.waiting_quick.is_empty() && self.has_turn(true, now);

@@ -22,14 +22,14 @@ const PHASE_BITS: u32 = 3;
 /// Value of `Activity::condemned_in` for a connection that was not asked to end.
 const NEVER: u8 = u8::MAX;
 
-/// Phase of a connection: what it is doing now.
+/// Phase of a connection: what the host does for the connection now, or waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// The connection was accepted, and no byte has arrived.
+    /// The connection was accepted, and no byte has arrived from the peer yet.
     New = 0,
-    /// The connection waits for its next request.
+    /// The host has answered all requests of the connection, and waits for the next one.
     Idle = 1,
-    /// The connection waits for the rest of the head of a request.
+    /// The host waits for the rest of the head of a request.
     Head = 2,
     /// A request is being answered, and the host waits for nothing from the peer.
     Call = 3,
@@ -37,7 +37,7 @@ pub(super) enum Phase {
     Body = 4,
     /// A response is being written to the socket.
     Answer = 5,
-    /// A response waits until the peer has read more of it.
+    /// The rest of a response cannot be written until the peer has read more of the response.
     Unread = 6,
     /// The host has closed its side of the connection, and waits until the peer closes the other
     /// side.
@@ -61,11 +61,11 @@ impl Phase {
 
 /// Activity of one connection, shared by its task and the connection table.
 pub(super) struct Activity {
-    /// Phase of the connection in the low bits. The bits above hold the time since which the peer
-    /// has been silent, in microseconds of the clock [`now`].
+    /// Phase of the connection in the low [`PHASE_BITS`] bits. The other bits hold the time since
+    /// which the peer has been silent, in microseconds of the clock [`now`].
     state: AtomicU64,
-    /// Phase in which the connection table asked the connection to end. [`NEVER`] if the table did
-    /// not ask.
+    /// Phase in which the connection was when the connection table asked it to end. [`NEVER`] if
+    /// the table did not ask it to end.
     condemned_in: AtomicU8,
     /// Notification that wakes the connection's task when the connection is asked to end.
     condemned: Notify,
@@ -78,7 +78,7 @@ pub(super) struct Activity {
     /// True if at least one answer on this connection could not get memory from the budget of
     /// answers.
     found_answers_full: AtomicBool,
-    /// True if a request was started after bytes last arrived from the socket.
+    /// True if the host started to answer a request after the last bytes arrived from the socket.
     has_answered: AtomicBool,
 }
 
@@ -98,14 +98,15 @@ impl Activity {
         activity
     }
 
-    /// Records that bytes arrived from the socket, so that the next request does not count as
+    /// Records that bytes arrived from the socket. The next request then does not count as
     /// pipelined.
     pub(super) fn note_read(&self) {
         self.has_answered.store(false, Ordering::Relaxed);
     }
 
-    /// Records the start of a request. Returns true if the request arrived together with the
-    /// previous one, so that the client did not wait for the previous answer.
+    /// Records that the host starts to answer a request. Returns true if the request is pipelined:
+    /// it arrived together with the previous request, so the client did not wait for the previous
+    /// answer.
     pub(super) fn is_pipelined(&self) -> bool {
         self.has_answered.swap(true, Ordering::Relaxed)
     }
@@ -125,13 +126,13 @@ impl Activity {
         Phase::of(self.state.load(Ordering::Relaxed))
     }
 
-    /// Starts a phase, and measures the idle time of the peer from now on.
+    /// Puts the connection into a phase, and measures the idle time of the peer from now on.
     pub(super) fn enter(&self, phase: Phase) {
         self.set(phase, now());
     }
 
-    /// Starts a phase in which the idle time of the peer is not checked, so that the clock need not
-    /// be read.
+    /// Puts the connection into a phase in which the idle time of the peer is not checked. The
+    /// clock is not read.
     pub(super) fn enter_untimed(&self, phase: Phase) {
         self.set(phase, 0);
     }
@@ -141,10 +142,11 @@ impl Activity {
             .store(since << PHASE_BITS | phase as u64, Ordering::Relaxed);
     }
 
-    /// Records that the peer sent or read bytes in a phase. This shortens the idle time of the peer
-    /// by the time that these bytes take at the minimum rate, `BYTES_PER_SECOND`.
+    /// Records that the peer sent or read `bytes` bytes in a phase. This shortens the idle time of
+    /// the peer by the time that these bytes take at the minimum rate, `BYTES_PER_SECOND`.
     ///
-    /// A peer that sends a byte now and then thus counts as silent, like a peer that sends nothing.
+    /// A peer that only sends a byte now and then thus counts as silent, as does a peer that sends
+    /// nothing.
     pub(super) fn moved(&self, phase: Phase, bytes: usize) {
         self.set(phase, later(self.since(), bytes));
     }
@@ -153,11 +155,11 @@ impl Activity {
         self.state.load(Ordering::Relaxed) >> PHASE_BITS
     }
 
-    /// Returns the phase of the connection, and the idle time of the peer: how long it has been
-    /// silent in this phase at the time `at` of the clock [`now`].
+    /// Returns the phase of the connection, and the idle time of the peer: how long the peer has
+    /// been silent in this phase at the time `at`, in microseconds of the clock [`now`].
     ///
-    /// Connections that are compared need the same `at`, because a thread can be interrupted
-    /// between two of them.
+    /// To compare the idle times of connections, pass the same `at` for each. A thread can be
+    /// interrupted between two calls of this function, so the current time would differ.
     pub(super) fn silence(&self, at: u64) -> (Phase, Duration) {
         let state = self.state.load(Ordering::Relaxed);
         (
@@ -178,14 +180,14 @@ impl Activity {
         self.condemned_in.load(Ordering::Relaxed) != NEVER
     }
 
-    /// Waits until the connection is asked to end. A later call of this function waits until the
-    /// connection is asked again.
+    /// Waits until the connection is asked to end. The next call of this function waits until the
+    /// connection is asked to end again.
     pub(super) async fn condemned(&self) {
         self.condemned.notified().await;
     }
 
-    /// Returns true if the connection was asked to end in its current phase, and ends as soon as
-    /// its task runs.
+    /// Returns true if the connection was asked to end in its current phase. Such a connection ends
+    /// as soon as its task runs.
     pub(super) fn is_leaving(&self) -> bool {
         let phase = self.phase();
         self.condemned_in.load(Ordering::Relaxed) == phase as u8
@@ -193,8 +195,8 @@ impl Activity {
     }
 }
 
-/// Returns the time of the clock that measures idle times: the microseconds since its first use.
-/// The result is never 0.
+/// Returns the time of the clock that measures idle times: the microseconds since this function was
+/// first called. The result is never 0.
 pub(super) fn now() -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
     u64::try_from(START.elapsed().as_micros())
@@ -202,8 +204,9 @@ pub(super) fn now() -> u64 {
         .max(1)
 }
 
-/// Returns the time since which a peer counts as silent, after it moved some bytes. This is
-/// `since`, plus the time that the bytes take at the minimum rate, and at most the current time.
+/// Returns the time since which a peer counts as silent, if it counted as silent since `since` and
+/// then sent or read `bytes` bytes. This is `since` plus the time that the bytes take at the
+/// minimum rate, and at most the current time. Times are in microseconds of the clock [`now`].
 pub(super) fn later(since: u64, bytes: usize) -> u64 {
     since
         .saturating_add(bytes as u64 * 1_000_000 / BYTES_PER_SECOND)

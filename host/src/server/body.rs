@@ -17,7 +17,8 @@ use crate::error::{Disposition, RequestFailure, ScoreFailure};
 use crate::functions::envelope::Buffer;
 use crate::timer;
 
-/// Timeout for reading the body of a request. A client that takes longer is lost or hostile.
+/// Timeout for reading the body of a request. A client that takes longer has lost its network or is
+/// hostile.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Interval between two checks of the progress of a request's body.
@@ -27,11 +28,11 @@ const LOOK: Duration = Duration::from_secs(2);
 /// other requests wait for memory. A client below 32 KiB/s would hold its reservation for minutes.
 const PROGRESS_BYTES: u64 = 64 << 10;
 
-/// Size of the first reservation for a body without an announced length, in bytes. It is made when
-/// the body exceeds `SMALL_BYTES`.
+/// Size of the first memory reservation for a body without an announced length, in bytes. The
+/// reservation is made when the body exceeds `SMALL_BYTES`.
 const STEP_BYTES: u64 = 1 << 20;
 
-/// Bounds for reading one request body.
+/// Limits on the size, the memory and the waiting time of one request body that is read.
 pub(super) struct Bounds<'a> {
     /// Maximum size of the body, in bytes. A larger body is refused.
     pub(super) limit_bytes: u64,
@@ -41,12 +42,12 @@ pub(super) struct Bounds<'a> {
     pub(super) deadline: Instant,
 }
 
-/// Reads the body of a request. The memory reserved for a large body is released when the last
-/// clone of the result is dropped.
+/// Reads the body of a request. The memory that is reserved for a large body is released when the
+/// result, and the last clone of the bytes made from it, is dropped.
 ///
 /// # Errors
-/// Fails if the body is too large, breaks off or is too slow, or if no memory is free for it before
-/// the deadline.
+/// Fails if the body is too large, breaks off or arrives too slowly, or if the budget has no memory
+/// for the body before `bounds.deadline`.
 pub(super) async fn read(
     headers: &HeaderMap,
     mut body: Body,
@@ -112,9 +113,9 @@ pub(super) async fn read(
     Ok(kept)
 }
 
-/// Lets the other requests of this thread go on before a large body is read further. Only one large
-/// body is read further at a time. Without this limit, a thread would read many large bodies to
-/// their ends before it looks at a small request.
+/// Lets the other requests of this thread continue before more of a large body is read. Large
+/// bodies continue one at a time. Otherwise a thread would read many large bodies to their ends
+/// before it looks at a small request.
 async fn let_others_go_first() {
     static NEXT: Semaphore = Semaphore::const_new(1);
     // The semaphore is never closed.
@@ -138,8 +139,8 @@ pub(super) fn discard_unless_asked(headers: &HeaderMap, body: Body) {
     }
 }
 
-/// Reads and drops the rest of a refused body in the background, slowly and within bounds, while
-/// the response is sent.
+/// Reads and drops the rest of a refused body in the background while the response is sent. This is
+/// done slowly, and for at most [`discard::MOST_BYTES`] and [`discard::TIMEOUT`].
 fn discard(mut body: Body) {
     let Some(discarding) = Discarding::try_begin() else {
         return;
@@ -164,8 +165,8 @@ fn discard(mut body: Body) {
 /// Request body that is being read, or was read.
 pub(super) enum Received {
     Small(Vec<u8>),
-    /// A body of more than `SMALL_BYTES` bytes. `reserved_bytes` is the size of the reservation,
-    /// which is never less than the number of bytes in `pages`.
+    /// A body of more than `SMALL_BYTES` bytes. `reserved_bytes` is the size of the memory
+    /// reservation `reserved`. It is never less than the number of bytes in `pages`.
     Large {
         pages: Pages,
         reserved: Reserved,
@@ -184,11 +185,14 @@ impl Received {
         })
     }
 
-    /// Reserves memory for a body that has grown to `total` bytes.
+    /// Reserves memory for the body, which has grown to `total` bytes.
     ///
     /// A body without an announced length first reserves [`STEP_BYTES`], and then doubles its
-    /// reservation each time. Requests that hold some memory and wait for more could block each
-    /// other. The deadline ends their wait.
+    /// reservation each time it is exceeded. Requests that hold some memory and wait for more could
+    /// block each other. The deadline ends their wait.
+    ///
+    /// # Errors
+    /// Fails if the budget has no memory for the body before `bounds.deadline`.
     async fn make_room(&mut self, total: u64, bounds: &Bounds<'_>) -> Result<(), Disposition> {
         let reserve = async |bytes| {
             let reserved = bounds.budget.reserve(bytes, bounds.deadline).await;
@@ -269,7 +273,8 @@ impl Buffer for Received {
     }
 }
 
-/// Progress of a body: the number of bytes so far, and the times of the first and the latest check.
+/// Progress of a body that is being read: the number of bytes so far and at the latest check, and
+/// the times of the first and the latest check.
 struct Progress {
     total: u64,
     started: Option<Instant>,
@@ -287,8 +292,9 @@ impl Progress {
         }
     }
 
-    /// Counts received bytes of a body, and checks the progress of the body from time to time.
-    /// Reads the clock only for bodies of more than `SMALL_BYTES` bytes.
+    /// Counts `bytes` more bytes of a body, and checks the progress of the body if [`LOOK`] has
+    /// passed since the last check. Reads the clock only for bodies of more than `SMALL_BYTES`
+    /// bytes.
     fn came(&mut self, bytes: u64, budget: &Budget) -> Result<(), Disposition> {
         self.total = self.total.saturating_add(bytes);
         let is_due = |looked: Instant| looked.elapsed() >= LOOK;
@@ -298,8 +304,9 @@ impl Progress {
         Ok(())
     }
 
-    /// Checks the progress of a body. Fails if the body takes too long, or if few of its bytes
-    /// arrived while other requests wait for memory.
+    /// Checks the progress of a body. Fails if reading the body takes longer than [`BODY_TIMEOUT`].
+    /// Also fails if other requests wait for memory of `budget` and fewer than [`PROGRESS_BYTES`]
+    /// arrived since the last check.
     fn look(&mut self, budget: &Budget) -> Result<(), Disposition> {
         let now = Instant::now();
         let started = *self.started.get_or_insert(now);
@@ -320,7 +327,8 @@ impl Progress {
 /// may wait.
 ///
 /// # Errors
-/// Fails if no memory is free before the deadline, or if too many responses wait for memory.
+/// Fails if `budget` has no memory for the response before the deadline, or if too many responses
+/// wait for memory.
 pub(super) async fn count_answer(
     body: Bytes,
     budget: &Budget,

@@ -15,18 +15,19 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::timer;
 
-/// Maximum size of a body that is not counted in a budget, in bytes. A thousand connections hold at
-/// most 64 MiB of such small bodies.
+/// Maximum size of a body that is not counted in a memory budget, in bytes. A thousand connections
+/// hold at most 64 MiB of such small bodies.
 pub(super) const SMALL_BYTES: u64 = 64 << 10;
 
-/// Number of bytes for one permit of a budget's semaphore. Permits are counted in 32 bits, and a
-/// budget may be larger than 4 GiB.
+/// Number of bytes that one permit of a budget's semaphore stands for. Permits are counted in 32
+/// bits, and a budget may be larger than 4 GiB.
 const UNIT_BYTES: u64 = 1 << 10;
 
-/// Number of waiting bodies above which they do not give up at the same time.
+/// Number of bodies that wait for memory, above which each body gives up at a random time before
+/// its deadline. Otherwise bodies that arrived together would give up together.
 const CROWD: usize = 16;
 
-/// Memory budget that all request bodies share, or all response bodies.
+/// Memory budget of all request bodies together, or of all response bodies together.
 pub(super) struct Budget {
     units: Arc<Semaphore>,
     total_units: u32,
@@ -34,19 +35,19 @@ pub(super) struct Budget {
     waiting_bytes: AtomicU64,
 }
 
-/// Reservation of bytes of a budget. Dropping the reservation releases the bytes.
+/// Reservation of memory in a budget. Dropping the reservation releases the memory.
 #[derive(Debug)]
 pub(super) struct Reserved(OwnedSemaphorePermit);
 
 impl Reserved {
-    /// Adds another reservation of the same budget to this one.
+    /// Adds the reservation `more`, which must be of the same budget, to this one.
     pub(super) fn add(&mut self, more: Self) {
         self.0.merge(more.0);
     }
 }
 
 impl Budget {
-    /// Creates a budget of `bytes` bytes. The smallest budget is one permit of `UNIT_BYTES`.
+    /// Creates a budget of `bytes` bytes, but of at least `UNIT_BYTES`.
     pub(super) fn new(bytes: u64) -> Self {
         let most = u64::from(u32::MAX).min(Semaphore::MAX_PERMITS as u64);
         let total_units = u32::try_from((bytes / UNIT_BYTES).clamp(1, most)).unwrap_or(u32::MAX);
@@ -58,8 +59,8 @@ impl Budget {
         }
     }
 
-    /// Reserves bytes for a body. Bodies that wait are served in the order of their arrival.
-    /// Returns `None` if the bytes are not free in time.
+    /// Reserves `bytes` bytes of the budget for a body. Bodies that wait for memory are served in
+    /// the order of their arrival. Returns `None` if the memory is not free before the deadline.
     ///
     /// If many bodies wait, the wait ends at a random time in the second half of the time until the
     /// deadline. A body that is larger than the whole budget gets the whole budget.
@@ -88,7 +89,7 @@ impl Budget {
             .map(Reserved)
     }
 
-    /// Returns true if a body waits for bytes of this budget.
+    /// Returns true if a body waits for memory of this budget.
     pub(super) fn is_short(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
     }
@@ -98,19 +99,19 @@ impl Budget {
         self.units.available_permits() < self.total_units as usize / 16
     }
 
-    /// Returns true if the bodies that wait for bytes of this budget ask for less than a quarter of
-    /// the budget together.
+    /// Returns true if the bodies that wait for memory of this budget together need less than a
+    /// quarter of the budget.
     pub(super) fn has_few_waiting(&self) -> bool {
         self.waiting_bytes() < u64::from(self.total_units) * UNIT_BYTES / 4
     }
 
-    /// Returns the total number of bytes for which bodies wait.
+    /// Returns the total number of bytes of this budget that bodies wait for.
     pub(super) fn waiting_bytes(&self) -> u64 {
         self.waiting_bytes.load(Ordering::Relaxed)
     }
 }
 
-/// Guard that counts one body as waiting for memory until the guard is dropped.
+/// Guard that counts one body as waiting for memory of a budget until the guard is dropped.
 struct Waiting<'a> {
     budget: &'a Budget,
     bytes: u64,
@@ -133,19 +134,19 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Memory of a large body, in pages of its own. The pages go back to the operating system when the
-/// body is dropped. An allocator would keep them for later.
+/// Memory of a large body, in memory pages of its own. The pages go back to the operating system
+/// when the body is dropped. An allocator would keep the memory for later.
 pub(super) struct Pages {
     map: MmapMut,
     length: usize,
 }
 
 impl Pages {
-    /// Reserves addresses for a body of at most `capacity` bytes. Memory is used only for bytes
+    /// Reserves address space for a body of at most `capacity` bytes. Memory is used only for bytes
     /// that are written.
     ///
     /// # Errors
-    /// Fails if the operating system has no more addresses.
+    /// Fails if the operating system cannot reserve the address space.
     pub(super) fn new(capacity: usize) -> std::io::Result<Self> {
         Ok(Self {
             map: MmapMut::map_anon(capacity.max(1))?,
@@ -170,18 +171,19 @@ impl Pages {
         self.map.get(..self.length).unwrap_or_default()
     }
 
-    /// Returns the bytes of the body that were written so far, for changes in place.
+    /// Returns the bytes of the body that were written so far, so that they can be changed in
+    /// place.
     pub(super) fn as_mut_slice(&mut self) -> &mut [u8] {
         self.map.get_mut(..self.length).unwrap_or_default()
     }
 
-    /// Drops all bytes of the body but the first `length`.
+    /// Shortens the body to its first `length` bytes. Does nothing if the body is shorter.
     pub(super) fn truncate(&mut self, length: usize) {
         self.length = self.length.min(length);
     }
 
-    /// Turns the pages into a body. The pages and the reservation are released when the last clone
-    /// of the body is dropped.
+    /// Converts the pages to bytes. The pages and the reservation `reserved` are released when the
+    /// last clone of the bytes is dropped.
     pub(super) fn into_bytes(self, reserved: Reserved) -> Bytes {
         Bytes::from_owner(Owner {
             bytes: self,
@@ -196,7 +198,7 @@ impl AsRef<[u8]> for Pages {
     }
 }
 
-/// Bytes of a body, together with their reservation. Both are released together.
+/// Bytes of a body with their reservation in a budget. Both are released together.
 struct Owner<T> {
     bytes: T,
     _reserved: Reserved,
@@ -208,8 +210,8 @@ impl<T: AsRef<[u8]>> AsRef<[u8]> for Owner<T> {
     }
 }
 
-/// Ties an existing body to a reservation. The reservation is released when the last clone of the
-/// result is dropped.
+/// Ties an existing body to a reservation in a budget. The reservation is released when the last
+/// clone of the result is dropped.
 pub(super) fn counted(body: Bytes, reserved: Reserved) -> Bytes {
     Bytes::from_owner(Owner {
         bytes: body,

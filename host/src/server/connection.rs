@@ -27,11 +27,11 @@ use super::{Service, health, routes};
 use crate::error::ScoreFailure;
 use crate::trigger::http::Ids;
 
-/// Maximum size of the head of a request, and of one read from the socket, in bytes. Any client can
-/// make each connection hold this much memory before the limits for bodies apply.
+/// Maximum size of the head of a request, and maximum number of bytes per read from the socket. Any
+/// client can make each connection hold this much memory before the limits for bodies apply.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// Service and router that every connection uses.
+/// Service and router that every connection of the server uses.
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) service: Arc<Service>,
@@ -46,7 +46,8 @@ impl Server {
         }
     }
 
-    /// Answers the requests of one connection until the connection ends.
+    /// Answers the requests of one connection until the connection ends, and then closes the
+    /// socket.
     pub(super) async fn serve(self, socket: TcpStream, peer: SocketAddr, activity: Arc<Activity>) {
         let mut stream = Stream::new(socket, Arc::clone(&activity));
         let ended = {
@@ -114,9 +115,9 @@ impl Server {
     }
 }
 
-/// Returns the refusal of a request on a connection that was accepted although the connection table
-/// was full. Only liveness and readiness probes are answered on such a connection. The body of the
-/// request is not read.
+/// Returns the response that refuses a request because its connection was accepted although the
+/// connection table was full. Only liveness and readiness probes are answered on such a connection.
+/// The body of the request is not read.
 fn refuse(request: &Request<Incoming>) -> Response<Body> {
     let ids = Ids::take(request.headers()).unwrap_or_else(|_| Ids::made());
     Dialect::of(request.uri().path()).failed(&ids, &ScoreFailure::Saturated.disposition())
@@ -146,7 +147,8 @@ async fn close(mut stream: Stream, activity: &Activity) {
     }
 }
 
-/// Reads and drops what a peer still sends, within bounds, until the peer closes its side.
+/// Reads and drops what a peer still sends until the peer closes its side of the connection, but at
+/// most [`discard::MOST_BYTES`].
 async fn discard_rest(stream: &Stream, activity: &Activity) {
     let (mut discarded, mut discarding) = (Vec::new(), None);
     let mut total = 0;

@@ -4,16 +4,16 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Number of file descriptors that are not for incoming connections: those of the listener, of
-/// files, of the runtime, and of connections to stores.
+/// Number of file descriptors that are kept free for other uses than incoming connections: the
+/// listener, files, the async runtime, and connections to stores.
 const OTHERS: usize = 128;
 
-/// Minimum number of connections in the connection table, however few file descriptors the process
-/// may open.
+/// Maximum size of the connection table that is allowed even if the process may open too few file
+/// descriptors for it.
 const FEWEST_PLACES: usize = 16;
 
-/// Raises the limit for file descriptors as far as the process may, and returns how many
-/// connections the connection table may have.
+/// Raises the process's limit for open file descriptors as far as the operating system allows, and
+/// returns how many connections the connection table may have.
 ///
 /// The result is at most `wanted`. File descriptors for `reserve` connections beyond the table stay
 /// free.

@@ -10,10 +10,10 @@ use crate::call::BodyFormat;
 use crate::error::Disposition;
 use crate::trigger::http::{self as http_trigger, Ids};
 
-/// Root of the paths of the Open Inference Protocol.
+/// Common prefix of the paths of the Open Inference Protocol.
 pub(super) const ROOT: &str = "/v2";
 
-/// Protocol of a request, which follows from its path.
+/// Protocol of a request. The path of the request determines the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
     /// Protocol of Azure ML, on all paths outside `/v2`.
@@ -38,8 +38,8 @@ impl Dialect {
         }
     }
 
-    /// Returns the response to a call that failed. Under `/v2` it has the `error` field that the
-    /// Open Inference Protocol requires, next to the usual fields.
+    /// Returns the response to a call that failed. In the Open Inference Protocol, the response has
+    /// the `error` field that the protocol requires, in addition to the usual fields.
     pub(super) fn failed(self, ids: &Ids, disposition: &Disposition) -> Response<Body> {
         let more: &[(&str, &str)] = match self {
             Self::AzureMl => &[],

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Maximum number of bytes of one refused request that are read and dropped.
+/// Maximum number of bytes that are read and dropped of one refused request.
 pub(super) const MOST_BYTES: usize = 64 << 20;
 
 /// Maximum time for which the rest of one refused request is read and dropped.
@@ -25,8 +25,8 @@ const PAUSE: Duration = Duration::from_millis(15);
 /// Maximum number of refused requests whose rest is read and dropped at a time. Together they are
 /// read at 64 MiB per second, which takes a few hundredths of a core.
 ///
-/// To read a request costs what its refusal saves. Further refused requests are therefore not read,
-/// or wait, and end with their connection.
+/// Reading a request costs the work that its refusal was meant to save. Further refused requests
+/// are therefore not read at all, or wait until one of these has been read.
 const PLACES: usize = 16;
 
 static FREE: Semaphore = Semaphore::const_new(PLACES);
@@ -38,8 +38,8 @@ pub(super) struct Discarding(
 );
 
 impl Discarding {
-    /// Takes a permit to read and drop the rest of a refused request. Returns `None` at once if no
-    /// permit is free.
+    /// Takes a permit to read and drop the rest of a refused request. Returns `None` if no permit
+    /// is free, and does not wait for one.
     pub(super) fn try_begin() -> Option<Self> {
         FREE.try_acquire().ok().map(Self)
     }
@@ -51,7 +51,8 @@ impl Discarding {
         FREE.acquire().await.ok().map(Self)
     }
 
-    /// Waits for the pause between two pieces of a refused request.
+    /// Waits for the length of the pause between two pieces of a refused request that are read and
+    /// dropped.
     pub(super) async fn pause(&self) {
         tokio::time::sleep(PAUSE).await;
     }

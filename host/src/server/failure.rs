@@ -10,13 +10,15 @@ use super::dialect::Dialect;
 use crate::error::{Disposition, RequestFailure, Severity};
 use crate::trigger::http::Ids;
 
-/// Logs the failure of a request with its severity, and returns the response for it.
+/// Logs the failure of a request at the level of its severity, and returns the response in the
+/// protocol `dialect`.
 pub(super) fn fail(dialect: Dialect, ids: &Ids, disposition: &Disposition) -> Response<Body> {
     log_failure(ids.request(), disposition);
     dialect.failed(ids, disposition)
 }
 
-/// Returns the response to a request that fails before a call is made for it. Nothing is logged.
+/// Returns the response to a request that is refused before a call is made, in the protocol
+/// `dialect`. `headers` are those of the request. Nothing is logged.
 pub(super) fn refuse(
     dialect: Dialect,
     headers: &HeaderMap,
@@ -26,7 +28,7 @@ pub(super) fn refuse(
     dialect.failed(&ids, &failure.disposition())
 }
 
-/// Logs one line about a failed call, whatever trigger started the call.
+/// Logs one line about a failed call. `invocation` is the id of the call's request or invocation.
 pub(super) fn log_failure(invocation: &str, disposition: &Disposition) {
     let Disposition {
         status,

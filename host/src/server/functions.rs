@@ -26,22 +26,23 @@ use crate::sizing::most_instances;
 use crate::text::printable;
 use crate::trigger::http::{self as http_trigger, Ids};
 
-/// Factor by which an envelope may be larger than its payload. Text is escaped twice, and its
-/// fields may appear again as metadata.
+/// Factor by which the envelope of an invocation may be larger than the maximum size of a payload.
+/// Text in an envelope is escaped twice, and the fields of a payload may appear again as metadata.
 const ENVELOPE_FACTOR: u64 = 8;
 
-/// Number of bytes that an envelope may hold in addition to its payload.
+/// Number of bytes that the envelope of an invocation may hold in addition to its payload.
 const ENVELOPE_OVERHEAD_BYTES: u64 = 1 << 20;
 
-/// Lower bound of the limit for the size of an envelope, in bytes. A batch has many payloads, and
-/// the Functions host itself accepts at most 100 MB.
+/// Minimum of the limit on the size of an invocation's envelope, in bytes. A batch has many
+/// payloads, and the Functions host itself accepts at most 100 MB.
 const ENVELOPE_BYTES: u64 = 128 << 20;
 
-/// Completed call of an invocation, with its outcome.
+/// Call of an invocation that has ended, with its outcome.
 struct Ended {
     call: Call,
-    /// Content of the message, which is parked together with the problem. `None` if the function
-    /// has no output `park`, and for a blob, which stays in its container.
+    /// Content of the message that started the call. If the message is parked, its content is
+    /// parked together with the failure. `None` if the function has no output `park`, and for a
+    /// blob, because a blob stays in its container.
     body: Option<Payload>,
     id: String,
     outcome: Result<Payload, Disposition>,
@@ -174,7 +175,9 @@ async fn request_in_envelope(
     answered(service, id, &answer).await
 }
 
-/// Runs the calls of an invocation, at most as many at a time as instances may exist.
+/// Runs the calls of an invocation, and returns them in the order of `calls`. At most as many calls
+/// run at a time as the scorer may have instances. `id` is the id of the invocation, and `latest`
+/// is the time by which its calls must end.
 async fn run_all(
     ready: &Ready,
     function: &Function,
@@ -250,7 +253,8 @@ async fn run_all(
         .await
 }
 
-/// Answers an invocation with its results and parked failures, or fails the invocation as a whole.
+/// Answers an invocation with the results and the parked failures of its calls, or fails the
+/// invocation as a whole.
 ///
 /// The platform settles a batch as one unit. If one message must be redelivered, the whole batch is
 /// redelivered. If one message is at its last delivery, every message of the batch is treated as
@@ -308,14 +312,15 @@ async fn settle(
     answered(service, id, &answer).await
 }
 
-/// Formats a failure as a single log line of its invocation, even if a caller or a scorer put line
-/// breaks into the text.
+/// Formats a failure as a single log line of its invocation. Line breaks in the failure's message
+/// are escaped, because the text may come from a caller or a scorer.
 fn line(disposition: &Disposition) -> String {
     printable(&format!("{} {}", disposition.code, disposition.message)).into_owned()
 }
 
-/// Answers an invocation whose call was not made, because of a failure. The caller of an HTTP
-/// trigger gets the failure; a message stays with the platform.
+/// Answers an invocation whose call was not made because of the failure `disposition`. The caller
+/// of an HTTP trigger gets the failure. Any other invocation counts as failed, so its message stays
+/// with the platform.
 fn not_called(function: &Function, id: &str, disposition: &Disposition) -> Response<Body> {
     if function.trigger == TriggerBinding::Http {
         return respond_failed(function, id, disposition);
@@ -323,8 +328,8 @@ fn not_called(function: &Function, id: &str, disposition: &Disposition) -> Respo
     refused(id, disposition)
 }
 
-/// Logs the failure of a call that was not made, and sends it to the caller through the function's
-/// HTTP output.
+/// Logs the failure of a call that was not made, and returns an answer that sends the failure to
+/// the caller through the function's HTTP output.
 fn respond_failed(function: &Function, id: &str, disposition: &Disposition) -> Response<Body> {
     log_failure(id, disposition);
     let mut answer = Answer::default();
@@ -336,7 +341,8 @@ fn respond_failed(function: &Function, id: &str, disposition: &Disposition) -> R
 }
 
 /// Answers an invocation whose handler in this host panicked. The caller of an HTTP trigger gets
-/// the failure; a message stays with the platform.
+/// the failure `disposition`. Any other invocation counts as failed, so its message stays with the
+/// platform.
 pub(super) fn unanswered(
     function: &Function,
     request: &Request,
@@ -349,18 +355,20 @@ pub(super) fn unanswered(
     }
 }
 
-/// Logs a failure, and returns the response that makes the platform count the invocation as failed.
+/// Logs a failure, and returns the response that makes the platform count the invocation `id` as
+/// failed.
 fn refused(id: &str, disposition: &Disposition) -> Response<Body> {
     log_failure(id, disposition);
     failed(id, disposition)
 }
 
-/// Returns the response that makes the platform count an invocation as failed.
+/// Returns the response that makes the platform count the invocation `id` as failed.
 fn failed(id: &str, disposition: &Disposition) -> Response<Body> {
     http_trigger::failed(&Ids::of(id), disposition).map(Body::from)
 }
 
-/// Returns the response to an invocation. A large response waits for memory first.
+/// Returns the response to the invocation `id`. A large response first waits for memory of the
+/// budget of responses. If there is none before the deadline, the invocation fails.
 async fn answered(service: &Service, id: &str, answer: &Answer) -> Response<Body> {
     let deadline = Instant::now() + service.limits.deadline;
     match count_answer(Bytes::from(answer.to_string()), &service.answers, deadline).await {
@@ -369,7 +377,7 @@ async fn answered(service: &Service, id: &str, answer: &Answer) -> Response<Body
     }
 }
 
-/// Returns a small response to an invocation, which does not wait for memory.
+/// Returns a response to an invocation without waiting for memory, so `answer` must be small.
 fn document(answer: &Answer) -> Response<Body> {
     Ids::made()
         .document(Bytes::from(answer.to_string()))

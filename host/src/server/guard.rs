@@ -18,7 +18,8 @@ use crate::error::ScoreFailure;
 use crate::panics::caught;
 use crate::trigger::http::{IdHeaders, Ids};
 
-/// Wraps every route of a router, so that a request is answered even if its handler panics.
+/// Adds a layer to every route of a router, so that a request is answered even if its handler
+/// panics.
 pub(super) fn guarded(
     router: Router<Arc<Service>>,
     service: &Arc<Service>,
@@ -26,8 +27,8 @@ pub(super) fn guarded(
     router.layer(middleware::from_fn_with_state(Arc::clone(service), guard))
 }
 
-/// Runs the handler of a request. If the handler panics, returns the response for a fault of the
-/// host.
+/// Runs the handler `next` of a request. If the handler panics, returns the response for a fault of
+/// the host.
 async fn guard(
     State(service): State<Arc<Service>>,
     request: Request,

@@ -8,15 +8,15 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 
 /// Returns the response to `GET /`, the liveness probe, which succeeds while the process runs. The
-/// response waits for nothing, because the Functions host asks every 25 ms until it gets a
-/// response.
+/// response does not wait for the scorer, because the Functions host sends this request every 25 ms
+/// until it gets a response.
 #[must_use]
 pub(super) fn live() -> Response<Bytes> {
     text(StatusCode::OK, "Healthy")
 }
 
-/// Returns true for the path of a liveness or readiness probe. A probe asks for no score, and must
-/// be answered however busy the host is.
+/// Returns true if `path` is the path of a liveness or readiness probe. A probe needs no scorer,
+/// and must be answered even if the host is busy.
 pub(super) fn is_probe(path: &str) -> bool {
     matches!(
         path,
@@ -24,8 +24,8 @@ pub(super) fn is_probe(path: &str) -> bool {
     )
 }
 
-/// Returns the response to `GET /readyz`, the readiness probe: 200 if the host answers calls now,
-/// and 503 if it does not.
+/// Returns the response to `GET /readyz`, the readiness probe: status code 200 if the host is ready
+/// for calls, and 503 if it is not.
 #[must_use]
 pub(super) fn ready(is_ready: bool) -> Response<Bytes> {
     if is_ready {

@@ -18,14 +18,14 @@ use super::descriptors;
 use super::table::{Patience, RESERVE, Table};
 use crate::error::StartupError;
 
-/// Time for which the listener stays open after new connections are refused, so that handshakes
-/// that are under way can finish.
+/// Time for which the listener stays open after new connections are refused, so that TCP handshakes
+/// that have started can finish.
 const HANDSHAKES: Duration = Duration::from_millis(250);
 
 /// Maximum number of connections in the kernel's queue that the host has not accepted yet.
 ///
-/// The kernel limits the queue as well, usually to 4096, too. If the queue is full, a client
-/// retries after a second.
+/// The kernel has its own limit on the queue, which is usually 4096, too. If the queue is full, a
+/// client retries after a second.
 const HANDSHAKES_WAITING: i32 = 4096;
 
 /// Maximum number of unsent response bytes that the kernel keeps for one connection.
@@ -37,10 +37,12 @@ const UNSENT_BYTES: u32 = 256 << 10;
 /// Minimum time between two log lines about connections that could not be accepted.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
 
-/// Serves until `stop` resolves to the length of the lame-duck phase, and then shuts down.
+/// Serves the connections of `listener` until `stop` resolves to the length of the lame-duck phase,
+/// and then shuts down.
 ///
 /// In the lame-duck phase, readiness probes fail, but new connections are still accepted. After
-/// this phase, calls in flight have the time `limits.drain` to end.
+/// this phase, no new connections are accepted, and calls in flight have the time `limits.drain` to
+/// end.
 ///
 /// # Errors
 /// Never fails at present: failures to accept a connection are logged and retried.
@@ -118,7 +120,7 @@ impl Accepting {
     }
 
     /// Accepts the connections that wait in the kernel's queue, and closes the listener when the
-    /// queue is empty. Thus no client believes that it is connected but is never answered.
+    /// queue is empty. Otherwise a client could be connected without ever getting a response.
     fn accept_rest(&mut self, listener: TcpListener) {
         let Ok(listener) = listener.into_std() else {
             return;
@@ -155,11 +157,11 @@ impl Accepting {
         }
     }
 
-    /// Waits after a connection could not be accepted, because file descriptors are exhausted or
-    /// because the client has already gone.
+    /// Waits after a connection could not be accepted. The cause is that file descriptors are
+    /// exhausted, or that the client has closed the connection already.
     ///
-    /// Either problem passes with time. The connection that has been silent longest is closed,
-    /// which frees a file descriptor sooner.
+    /// Either problem goes away with time. To free a file descriptor sooner, the connection whose
+    /// peer has been silent longest is closed.
     async fn wait_for_place(&mut self, error: &std::io::Error) {
         if self
             .logged
@@ -184,12 +186,12 @@ fn ticks(period: Duration) -> Interval {
     ticks
 }
 
-/// Makes the kernel drop the first packet of each new connection, so that no client is connected
-/// that cannot be answered.
+/// Makes the kernel drop the first packet of each new connection, so that no client gets connected
+/// that will not be answered.
 ///
 /// The queue of the listener can then be emptied before the listener is closed. A client that
 /// connects in the meantime retries, and is refused when the listener is closed. If the kernel does
-/// not support filters, connections that arrive in the last moment are reset.
+/// not support packet filters, connections that arrive in the last moment are reset.
 fn refuse_handshakes(listener: &TcpListener) {
     // Instructions of the classic Berkeley packet filter: load the flags of the TCP header, and
     // drop packets that have SYN set.

@@ -22,7 +22,7 @@ use super::{Ready, Service};
 use crate::error::RequestFailure;
 use crate::trigger::http::Ids;
 
-/// Returns the routes of the Open Inference Protocol.
+/// Returns a router with the routes of the Open Inference Protocol for the served model `model`.
 pub(super) fn router(model: &Model) -> Router<Arc<Service>> {
     let mut router = Router::new()
         .route("/v2", get(server))
@@ -80,8 +80,8 @@ async fn infer(State(service): State<Arc<Service>>, request: Request) -> Respons
     call(&service, Dialect::OpenInference, request, Vec::new()).await
 }
 
-/// Answers a readiness probe with `json` if the scorer is ready, and with an error if it is not.
-/// Does not wait for the scorer.
+/// Answers a readiness probe with the document `json` if the service is ready, and with an error if
+/// it is not. Does not wait until the service is ready.
 fn answer_if_ready(service: &Service, headers: &HeaderMap, json: &Value) -> Response<Body> {
     if service.is_ready() {
         return answer(headers, json);

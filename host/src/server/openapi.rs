@@ -12,7 +12,8 @@ use crate::model::Dtype;
 use crate::scorer::signature::{Example, Shape, Signature, TensorSignature};
 use crate::tensor::Port;
 
-/// Returns the OpenAPI document of a scorer.
+/// Returns the OpenAPI document of a scorer: its routes, and the schemas of its requests and
+/// responses.
 #[must_use]
 pub(super) fn document(manifest: &Manifest, signature: Signature<'_>) -> Value {
     let scorer = &manifest.scorer;
@@ -86,7 +87,8 @@ pub(super) fn document(manifest: &Manifest, signature: Signature<'_>) -> Value {
     })
 }
 
-/// Returns the request and response bodies of `/score`, by media type.
+/// Returns the OpenAPI descriptions of the request body and of the response body of `/score`, by
+/// media type.
 fn bodies(signature: Signature<'_>) -> (Value, Value) {
     let signature = match signature {
         Signature::Payload(signature) => {
@@ -112,8 +114,9 @@ fn bodies(signature: Signature<'_>) -> (Value, Value) {
     (input, output)
 }
 
-/// Returns the request and response bodies of the Open Inference Protocol, by media type. The
-/// protocol allows flat and nested data, so the schema of the data says little.
+/// Returns the OpenAPI descriptions of the request body and of the response body in the Open
+/// Inference Protocol, by media type. The protocol allows flat and nested data, so the schema of
+/// `data` allows any array.
 fn open_inference(signature: &TensorSignature) -> (Value, Value) {
     let tensor = |port: &Port| {
         let rank = port.shape.len();
@@ -164,8 +167,9 @@ fn open_inference(signature: &TensorSignature) -> (Value, Value) {
     (content(request), content(answer))
 }
 
-/// Returns one operation for each HTTP method of a route. An id must be unique in the document, so
-/// the id of every operation but POST ends with the name of its method.
+/// Returns one OpenAPI operation for each HTTP method of a route. The id of an operation must be
+/// unique in the document, so the id of every operation but POST is `id` followed by the name of
+/// the method.
 fn operations(id: &str, methods: &[String], input: &Value, output: &Value) -> Value {
     let operations = methods.iter().map(|method| {
         let name = method.to_ascii_lowercase();
@@ -213,7 +217,7 @@ fn operation(id: &str, input: &Value, output: &Value) -> Value {
 }
 
 /// Returns the media types of the input or output of a payload scorer, each with its schema and
-/// examples.
+/// examples. `direction` is `input` or `output`.
 fn content(direction: &str, shape: &Shape) -> Value {
     let any = ["*/*".to_owned()];
     let types = if shape.content_types.is_empty() {
@@ -236,8 +240,9 @@ fn content(direction: &str, shape: &Shape) -> Value {
     Value::Object(types.iter().map(media_type).collect())
 }
 
-/// Prepares a scorer's schema for the OpenAPI document: adds an `$id` if the schema has none. The
-/// `$id` makes a reference such as `#/$defs/…` point into the schema and not into the document.
+/// Prepares a scorer's JSON schema for the OpenAPI document: adds an `$id` if the schema does not
+/// have one. The `$id` makes a reference such as `#/$defs/…` point into the schema and not into the
+/// document. `direction` is `input` or `output`.
 fn embedded(direction: &str, schema: &Value) -> Value {
     let mut schema = schema.clone();
     if let Some(schema) = schema.as_object_mut() {
@@ -303,8 +308,8 @@ fn element(dtype: Dtype) -> Value {
     }
 }
 
-/// Returns the schema of an integer, with a format name of the OpenAPI registry such as `int64` or
-/// `uint8`.
+/// Returns the JSON schema of an integer, with a format name of the OpenAPI format registry such as
+/// `int64` or `uint8`. `family` is `int` or `uint`.
 fn integer(family: &str, dtype: Dtype) -> Value {
     json!({"type": "integer", "format": format!("{family}{}", dtype.bytes() * 8)})
 }

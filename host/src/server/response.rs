@@ -23,7 +23,8 @@ use crate::functions::envelope::Buffer as _;
 use crate::scorer::World;
 use crate::trigger::http::{self as http_trigger, Ids};
 
-/// Answers a request for a document that the host makes itself, as soon as the scorer is ready.
+/// Answers a request for a document about the scorer as soon as the scorer is ready. `document`
+/// returns the bytes of the document.
 pub(super) async fn document(
     service: &Service,
     dialect: Dialect,
@@ -36,7 +37,8 @@ pub(super) async fn document(
     }
 }
 
-/// Scores the body of a request, and answers with the result.
+/// Scores the body of a request, and returns the response with the result or the failure.
+/// `attributes` are added to those that the request's headers give to the call.
 pub(super) async fn call(
     service: &Service,
     dialect: Dialect,

@@ -50,8 +50,8 @@ pub async fn answer(service: &Service, request: Request) -> Response<Body> {
     other(service, request, not_found).await
 }
 
-/// Answers a request for a function or for a function's route. Refuses any other request with
-/// `failure`.
+/// Answers a request that invokes a function, or whose path matches the route of a function.
+/// Refuses any other request with the result of `failure`.
 async fn other(
     service: &Service,
     request: Request,

@@ -14,8 +14,8 @@ use crate::tensor::Port;
 pub(super) struct Model {
     pub(super) name: String,
     pub(super) version: String,
-    /// Paths of the model: one without the version of the model, and one with the version if a path
-    /// can hold it.
+    /// Paths of the model's metadata: one without the version of the model, and one with the
+    /// version if a path can hold the version unescaped.
     pub(super) paths: Vec<String>,
     pub(super) scoring_routes: Vec<String>,
 }

@@ -15,10 +15,11 @@ use tokio::net::TcpStream;
 
 use super::activity::{Activity, Phase, later, now};
 
-/// Socket of a connection, which reports what the peer does to the connection's activity.
+/// Socket of a connection. It records in the connection's [`Activity`] when the peer sends or reads
+/// bytes.
 ///
-/// If the connection is asked to end, the stream ends as soon as nothing more can be read. Every
-/// request that has arrived thus gets a response.
+/// If the connection is asked to end, the stream reports its end as soon as no more bytes can be
+/// read. Every request that has arrived thus gets a response.
 pub(super) struct Stream {
     socket: TcpStream,
     activity: Arc<Activity>,
@@ -53,7 +54,8 @@ impl Stream {
         &self.socket
     }
 
-    /// Closes the host's side of the connection.
+    /// Closes the host's side of the connection: the peer can still read what was sent, but the
+    /// host sends nothing more.
     pub(super) async fn shut_down(&mut self) -> Result<()> {
         self.socket.shutdown().await
     }
@@ -150,13 +152,13 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// Body of a request, which reports to the connection's activity when the host waits for more bytes
-/// from the peer.
+/// Body of a request. It records in the connection's [`Activity`] when the host waits for more
+/// bytes from the peer.
 pub(super) struct RequestBody {
     incoming: Incoming,
     activity: Arc<Activity>,
-    /// Time for which the peer has been silent in this body so far, in microseconds. Time in which
-    /// the host does not wait for the peer is not counted.
+    /// Time for which the peer has been silent so far while the host waited for bytes of this body,
+    /// in microseconds.
     silent: u64,
     /// Time since which the peer has been silent, in microseconds of the clock [`now`]. `None`
     /// while the host does not wait for the peer.

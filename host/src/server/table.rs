@@ -13,19 +13,19 @@ use tokio::task::{Id, JoinSet};
 
 use super::activity::{Activity, Phase, now};
 
-/// Number of connections that may be open in addition to those of the table. While every connection
-/// of the table is in a call, probes are answered on these additional connections, and any other
-/// request is refused at once.
+/// Number of connections that may be open in addition to those of the connection table. While every
+/// connection of the table is in a call, probes are answered on these additional connections, and
+/// any other request is refused at once.
 pub(super) const RESERVE: usize = 64;
 
-/// Number of connections beyond the table that may be open before the one whose peer has been
-/// silent longest is closed.
+/// Maximum number of open connections in addition to those of the connection table. If there are
+/// more, the additional connection whose peer has been silent longest is closed.
 ///
 /// The rest of `RESERVE` is for connections that were asked to end and have not ended yet.
 const RESERVE_IN_USE: usize = RESERVE / 2;
 
-/// Maximum time for which a request may be in transit. A connection whose peer has been silent for
-/// less than this time does not count as idle.
+/// Maximum time for which a request is expected to be in transit. A connection whose peer has been
+/// silent for less than this time does not count as idle.
 ///
 /// Without this time, a connection that was just accepted would be closed before its first byte
 /// arrives, if many connections arrive quickly.
@@ -35,8 +35,8 @@ const ON_ITS_WAY: Duration = Duration::from_millis(250);
 /// full.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
 
-/// Maximum idle time of a peer in each phase of a connection: the time for which the peer may send
-/// or read nothing.
+/// Maximum idle time of a peer in each phase of a connection: the time for which the peer may
+/// neither send nor read a byte.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
     /// Maximum idle time of the peer before the first byte of a connection.
@@ -46,14 +46,15 @@ pub(super) struct Patience {
     /// Maximum idle time of the peer within the head of a request, counted from the first byte of
     /// the head.
     pub(super) head: Duration,
-    /// Maximum time for which the peer may read nothing of a response.
+    /// Maximum time for which the peer may read no byte of a response.
     pub(super) unread: Duration,
     /// Maximum idle time of the peer after the host has closed its side of the connection.
     pub(super) closing: Duration,
 }
 
 impl Patience {
-    /// Returns the limits while the host serves connections. `idle` is `limits.keep_alive`.
+    /// Returns the limits on the peer's idle time that apply while the host serves connections.
+    /// `idle` is the setting `limits.keep_alive`.
     pub(super) const fn serving(idle: Duration) -> Self {
         Self {
             // A caller sends its request together with its connection. Pools that connect in
@@ -66,8 +67,9 @@ impl Patience {
         }
     }
 
-    /// Returns the limits of a shutdown, after the last connection was accepted. A request that a
-    /// peer sent earlier is in transit for less than the shortest of these limits.
+    /// Returns the limits on the peer's idle time that apply in a shutdown, after new connections
+    /// are refused. A request that a peer sent earlier is in transit for less than the shortest of
+    /// these limits.
     pub(super) const fn ending() -> Self {
         let (idle, second) = (Duration::from_millis(500), Duration::from_secs(1));
         Self {
@@ -91,14 +93,15 @@ impl Patience {
     }
 }
 
-/// Table of the open connections.
+/// Table of the open connections, with their tasks. At most `places` connections may be open, and
+/// the [`RESERVE`] in addition.
 pub(super) struct Table {
     places: usize,
     places_per_peer: Option<usize>,
     tasks: JoinSet<()>,
     activities: HashMap<Id, Arc<Activity>>,
-    /// Number of connections that were closed because the table was full, and that are not logged
-    /// yet.
+    /// Number of connections that were closed or refused because the table was full, and that are
+    /// not logged yet.
     closed: u64,
     logged: Option<Instant>,
 }
@@ -125,14 +128,14 @@ impl Table {
     }
 
     /// Returns true if another connection may be accepted. Returns false while the table and
-    /// `RESERVE` are used up, because connections that were asked to end are still open. Each of
-    /// them ends as soon as its task runs.
+    /// `RESERVE` are used up, because connections that were asked to end are still open.
     pub(super) fn has_room(&self) -> bool {
         self.len() < self.places.saturating_add(RESERVE)
     }
 
-    /// Admits a new connection, and closes another one if the table is full. Returns `None` if all
-    /// connections that the peer may have are in calls.
+    /// Admits a new connection from `peer`, and returns its activity. If the table is full, another
+    /// connection is closed. Returns `None` if the peer has as many connections as it may have and
+    /// all of them are in calls.
     pub(super) fn admit(&mut self, peer: IpAddr) -> Option<Arc<Activity>> {
         let peer = network_of(peer);
         if let Some(most) = self.places_per_peer {
@@ -154,7 +157,7 @@ impl Table {
         Some(Arc::new(Activity::new(peer, is_reserved)))
     }
 
-    /// Runs the task of an admitted connection.
+    /// Runs the task of a connection that was admitted with `activity`.
     pub(super) fn spawn(
         &mut self,
         activity: Arc<Activity>,
@@ -164,7 +167,8 @@ impl Table {
         self.activities.insert(id, activity);
     }
 
-    /// Waits until a connection ends. Resolves at once if no connection is open.
+    /// Waits until one of the connections ends, and removes it from the table. Returns at once if
+    /// no connection is open.
     pub(super) async fn ended(&mut self) {
         let id = match self.tasks.join_next_with_id().await {
             Some(Ok((id, ()))) => id,
@@ -180,8 +184,8 @@ impl Table {
         self.close_most_silent(|_| true)
     }
 
-    /// Closes each connection whose peer has been silent for too long, and logs connections that
-    /// were closed because the table was full.
+    /// Closes each connection whose peer has been silent for longer than `patience` allows, and
+    /// logs how many connections were closed because the table was full.
     pub(super) fn sweep(&mut self, patience: &Patience) {
         let at = now();
         for activity in self
@@ -234,11 +238,12 @@ impl Table {
     }
 }
 
-/// Returns the rank of a connection for closing. The connection with the highest rank is closed
-/// first. Returns `None` if the connection must not be closed.
+/// Returns the rank of a connection in the order in which connections are closed. The connection
+/// with the highest rank is closed first. Returns `None` if the connection must not be closed.
 ///
-/// Connections that are closing have the highest rank, then idle ones, then those in a request.
-/// Among equal connections, the rank grows with the idle time of the peer at the time `at`.
+/// Connections that are closing have the highest rank, then idle ones, then those in a request. In
+/// each of these groups, the rank grows with the idle time of the peer at the time `at` of the
+/// clock [`now`].
 fn rank(activity: &Activity, at: u64) -> Option<(u8, Duration)> {
     let (phase, silence) = activity.silence(at);
     let group = match phase {
@@ -265,7 +270,7 @@ mod tests {
 
     const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-    /// Opens a connection that ends when it is asked to end, as in any phase but a call.
+    /// Opens a connection from `peer` that ends when it is asked to end, whatever its phase is.
     fn open(table: &mut Table, peer: IpAddr) -> Option<Arc<Activity>> {
         let activity = table.admit(peer)?;
         let ends = Arc::clone(&activity);
@@ -273,8 +278,8 @@ mod tests {
         Some(activity)
     }
 
-    /// Opens a connection and puts it into a phase. The peer has been silent since the time
-    /// `since`.
+    /// Opens a connection and puts it into a phase. Its peer has been silent since the time
+    /// `since`, in microseconds of the clock [`now`].
     fn put(table: &mut Table, phase: Phase, since: u64) -> Arc<Activity> {
         let activity = open(table, PEER).unwrap();
         activity.set(phase, since);

@@ -13,12 +13,13 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::line::{Form, Lines};
 
-/// Log lines that are kept in memory, in the order in which they were written.
+/// Log lines that a test keeps in memory, in the order in which they were written.
 #[derive(Clone, Default)]
 pub(crate) struct KeptLines(Arc<Mutex<Vec<String>>>);
 
 impl KeptLines {
-    /// Returns a subscriber that keeps every event as a line.
+    /// Returns a `tracing` subscriber that keeps every event, from the level `info`, as a line of
+    /// JSON.
     pub(crate) fn subscriber(&self) -> impl Subscriber + Send + Sync + 'static + use<> {
         let kept = Arc::clone(&self.0);
         let write = move |line: &str, _: bool| kept.lock().unwrap().push(line.to_owned());
@@ -26,10 +27,10 @@ impl KeptLines {
         tracing_subscriber::registry().with(Lines { form, write }.with_filter(LevelFilter::INFO))
     }
 
-    /// Returns the last line whose field `name` has this value.
+    /// Returns the last kept line, as JSON, whose field `name` has the value `value`.
     ///
     /// # Panics
-    /// If there is no such line, or if a line is not JSON.
+    /// Panics if there is no such line, or if a line is not JSON.
     pub(crate) fn line(&self, name: &str, value: &str) -> Value {
         let lines = self.0.lock().unwrap();
         let mut parsed = lines

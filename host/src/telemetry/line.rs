@@ -17,30 +17,30 @@ use crate::text::{is_deceptive, push_json_escape, push_printable};
 /// Maximum length of a value in a log line, in bytes after escaping.
 const VALUE_BYTES: usize = 16 << 10;
 
-/// Maximum length of a log line without the names of its fields, in bytes. A few long values fit
-/// into it.
+/// Maximum length of a log line, not counting the names of fields after the limit is reached, in
+/// bytes. A few values of the maximum length fit into a line.
 const LINE_BYTES: usize = 64 << 10;
 
-/// Ellipsis at the end of a value that was cut.
+/// Ellipsis at the end of a value that was truncated.
 const MARK: &str = "…";
 
-/// Capacity that is reserved for a log line, in bytes. Most lines need no more.
+/// Number of bytes that are reserved for a log line when it is created. Most lines need no more.
 const USUAL_BYTES: usize = 320;
 
 /// Format of a log line: JSON or text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// A JSON object per line, for machines.
+    /// The line is a JSON object, for machines.
     Json,
-    /// Text for people, with colours on a terminal.
+    /// The line is text for people.
     Text {
         /// True if the line may hold escape sequences for colours.
         colours: bool,
     },
 }
 
-/// Layer that passes each log event to `write` as a line with a line end. The second argument of
-/// `write` is true for a warning or an error.
+/// `tracing` layer that passes each event to `write` as a log line with a line end. The second
+/// argument of `write` is true for a warning or an error.
 pub(super) struct Lines<W> {
     pub(super) form: Form,
     pub(super) write: W,
@@ -58,7 +58,8 @@ impl<S: Subscriber, W: Fn(&str, bool) + 'static> Layer<S> for Lines<W> {
     }
 }
 
-/// Returns a warning as a log line, without an event of `tracing`.
+/// Returns the log line of a warning with the given target and message. The line is made without an
+/// event of `tracing`.
 pub(super) fn notice(form: Form, target: &str, message: &str) -> String {
     let mut line = Line::new(form, &Level::WARN, target);
     line.message(format_args!("{message}"));
@@ -106,8 +107,8 @@ impl Line {
         self.text
     }
 
-    /// Writes the start of a field: the field's name and a separator. Field names come from the
-    /// program's code, so they need no escaping.
+    /// Adds the start of a field to the line: the field's name and a separator. Field names come
+    /// from the program's code, so they need no escaping.
     fn name(&mut self, field: &Field) {
         let name = field.name().trim_start_matches("r#");
         let _ = match self.form {
@@ -119,7 +120,8 @@ impl Line {
         };
     }
 
-    /// Adds the message of the event. In the text format, the message has no field name.
+    /// Adds the message of the event to the line. In the text format, the message does not have a
+    /// field name.
     fn message(&mut self, message: fmt::Arguments<'_>) {
         match self.form {
             Form::Json => {
@@ -153,7 +155,8 @@ impl Line {
         let _ = value_text.write_fmt(value);
     }
 
-    /// Adds a field whose value is a number or another value that needs no quotes and no escaping.
+    /// Adds a field to the line whose value needs no quotation marks and no escaping, such as a
+    /// number.
     fn plain(&mut self, field: &Field, value: fmt::Arguments<'_>) {
         self.name(field);
         let _ = self.text.write_fmt(value);

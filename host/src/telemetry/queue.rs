@@ -8,20 +8,20 @@ use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Maximum size of the lines that wait to be written, in bytes. It is four times as much as one
-/// call may log. The thread may be writing as many bytes again.
+/// Maximum size of the log lines that wait in the queue, in bytes. It is four times as much as one
+/// call may log. In addition, the thread may be writing the same number of bytes.
 const WAITING_BYTES: usize = 4 << 20;
 
-/// Part of the queue that only warnings and errors may fill, in bytes. It keeps many other lines
-/// from displacing them.
+/// Size of the part of the queue that only warnings and errors may fill, in bytes. Without it, many
+/// other lines would displace them.
 const RESERVED_BYTES: usize = 1 << 20;
 
 /// Maximum size of a write that a pipe takes as a whole or not at all, in bytes (`PIPE_BUF` of
-/// Linux). With larger writes, a process that ends while its output is not read could leave half a
-/// line.
+/// Linux). With larger writes, a process that ends while its output is not read could leave an
+/// incomplete line.
 const WHOLE_BYTES: usize = 4096;
 
-/// Capacity that the empty queue keeps, in bytes.
+/// Number of bytes of memory that the queue keeps when it is empty.
 const KEPT_BYTES: usize = 64 << 10;
 
 /// Pause before the next write if standard output is non-blocking and accepts nothing.
@@ -34,9 +34,9 @@ pub(super) struct Queue(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Signals the thread that there is something to write.
+    /// Signal to the thread that there is something to write.
     filled: Condvar,
-    /// Signal that every line of the queue is written, for those who wait for a flush.
+    /// Signal to callers of [`Queue::flush`] that every line of the queue is written.
     emptied: Condvar,
 }
 
@@ -44,17 +44,17 @@ struct Shared {
 struct State {
     waiting: Vec<u8>,
     /// Number of lines that were dropped because the queue was full, since the thread last took
-    /// lines.
+    /// lines from the queue.
     dropped: u64,
     is_writing: bool,
 }
 
 impl Queue {
-    /// Starts the thread that writes the lines of the queue to `output`. `notice` creates the line
-    /// that reports how many lines were dropped.
+    /// Creates a queue, and starts the thread that writes its lines to `output`. `notice` returns
+    /// the line that reports how many lines were dropped.
     ///
     /// # Errors
-    /// Fails if the system cannot start a thread.
+    /// Fails if the operating system cannot start a thread.
     pub(super) fn start(
         output: impl Write + Send + 'static,
         notice: impl Fn(u64) -> String + Send + 'static,
@@ -68,7 +68,8 @@ impl Queue {
     }
 
     /// Adds a line, which includes its line end, to the queue. If the queue is full, the line is
-    /// dropped and counted. Urgent lines may also fill the reserved part of the queue.
+    /// dropped and counted. If `is_urgent` is true, the line may also use the reserved part of the
+    /// queue.
     pub(super) fn push(&self, line: &str, is_urgent: bool) {
         let most = if is_urgent {
             WAITING_BYTES
@@ -85,7 +86,7 @@ impl Queue {
         self.0.filled.notify_one();
     }
 
-    /// Waits until every line is written, but no longer than `limit`.
+    /// Waits until every line of the queue is written, but no longer than `limit`.
     pub(super) fn flush(&self, limit: Duration) {
         let end = Instant::now() + limit;
         let mut state = self.0.lock();
@@ -117,7 +118,8 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the lines of the queue to `output` for as long as the process lives.
+    /// Writes the lines of the queue to `output` for as long as the process lives. `notice` returns
+    /// the line that reports how many lines were dropped.
     fn write(&self, mut output: impl Write, notice: impl Fn(u64) -> String) {
         let (mut lines, mut lost) = (Vec::new(), 0);
         let mut is_whole = true;
@@ -143,8 +145,9 @@ impl Shared {
         }
     }
 
-    /// Waits until the queue has lines and takes all of them. Returns the number of lines that were
-    /// dropped since the last call.
+    /// Waits until the queue has lines or has dropped lines, and swaps the waiting lines into
+    /// `lines`, which must be empty. Returns the number of lines that were dropped since the last
+    /// call.
     fn take(&self, lines: &mut Vec<u8>) -> u64 {
         let mut state = self.lock();
         state.is_writing = false;
@@ -161,8 +164,8 @@ impl Shared {
     }
 }
 
-/// Returns the length of the first lines of `bytes` that are written at a time: as many as a pipe
-/// takes as a whole, but at least one.
+/// Returns the length of the part of `bytes` that is written next: as many whole lines as a pipe
+/// takes at a time, but at least one line.
 fn whole_lines(bytes: &[u8]) -> usize {
     let is_end = |byte: &u8| *byte == b'\n';
     let first = bytes.get(..WHOLE_BYTES).unwrap_or(bytes);
@@ -173,8 +176,8 @@ fn whole_lines(bytes: &[u8]) -> usize {
     last_end.map_or(bytes.len(), |end| end + 1)
 }
 
-/// Writes lines, and returns true if they were written. If an earlier write broke off within a line
-/// (`is_whole` is false), a line end is written first.
+/// Writes lines to `output`, and returns true if they were written. `is_whole` is false if an
+/// earlier write broke off within a line. In this case a line end is written first.
 fn is_written(output: &mut impl Write, lines: &[u8], is_whole: &mut bool) -> bool {
     if !*is_whole && written(output, b"\n").is_err() {
         return false;
@@ -184,8 +187,8 @@ fn is_written(output: &mut impl Write, lines: &[u8], is_whole: &mut bool) -> boo
     outcome.is_ok()
 }
 
-/// Writes bytes. If that fails, the error is the number of bytes that were written before the
-/// failure.
+/// Writes all bytes to `output`. If this fails, the error is the number of bytes that were written
+/// before the failure.
 fn written(output: &mut impl Write, bytes: &[u8]) -> Result<(), usize> {
     let mut done = 0;
     while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
@@ -208,7 +211,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
-    /// Output for tests. Each write waits until the test gives a permit.
+    /// Output for tests. Each write waits until the test sends a permit.
     struct Gate {
         permits: mpsc::Receiver<()>,
         written: Arc<Mutex<Vec<u8>>>,

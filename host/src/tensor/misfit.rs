@@ -11,10 +11,11 @@ pub enum Misfit {
     /// No tensor belongs to the port with this name.
     #[error("there is no `{0}`")]
     Missing(String),
-    /// No port is left for the tensor with this name, which is limited in length.
+    /// The tensor with this name does not belong to a port, or belongs to a port that already has a
+    /// tensor. The name is truncated if it is long.
     #[error("`{0}` is not a port, or is given twice")]
     NoPort(String),
-    /// The elements have another type than the port's.
+    /// The element type of the tensor differs from that of its port.
     #[error("`{name}` is {}, and its port is {}", found.name(), expected.name())]
     Dtype {
         /// Name of the tensor.
@@ -24,7 +25,7 @@ pub enum Misfit {
         /// Type of the port's elements.
         expected: Dtype,
     },
-    /// The tensor has more dimensions than an error lists.
+    /// The tensor has too many dimensions: more than an error lists.
     #[error(
         "`{name}` has {dimensions} dimensions, and its port has the shape {}",
         shape_text(port)
@@ -37,7 +38,7 @@ pub enum Misfit {
         /// Port of the tensor.
         port: Port,
     },
-    /// The tensor has another shape than the port's.
+    /// The shape of the tensor does not fit that of its port.
     #[error(
         "`{name}` has the shape {shape:?}, and its port has {}",
         shape_text(port)
@@ -50,7 +51,8 @@ pub enum Misfit {
         /// Port of the tensor.
         port: Port,
     },
-    /// The data do not hold as many valid texts as the shape has elements.
+    /// The data of a text tensor do not hold as many valid texts as the tensor's shape has
+    /// elements.
     #[error("`{name}` holds other texts than {shape:?} takes")]
     Texts {
         /// Name of the tensor.
@@ -58,7 +60,7 @@ pub enum Misfit {
         /// Dimensions of the tensor.
         shape: Vec<u64>,
     },
-    /// The data do not have as many bytes as the elements of the shape take.
+    /// The size of the tensor's data is not that of the elements of its shape.
     #[error("`{name}` has {bytes} bytes, and its shape is {shape:?}")]
     Bytes {
         /// Name of the tensor.
@@ -68,7 +70,7 @@ pub enum Misfit {
         /// Dimensions of the tensor.
         shape: Vec<u64>,
     },
-    /// The tensor has no elements, and its other dimensions are too large to calculate with.
+    /// The tensor does not have elements, and its dimensions other than 0 are too large.
     #[error("`{name}` is empty, and its shape is {shape:?}")]
     Empty {
         /// Name of the tensor.
@@ -76,7 +78,7 @@ pub enum Misfit {
         /// Dimensions of the tensor.
         shape: Vec<u64>,
     },
-    /// An element of a tensor with this name is neither true nor false.
+    /// An element of the boolean tensor with this name is neither 0 nor 1.
     #[error("`{0}` is bool and holds a byte that is neither 0 nor 1")]
     NotBool(String),
 }

@@ -19,11 +19,11 @@ use self::attributes::is_attribute;
 pub use self::attributes::is_credential;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Header with the client's id, under a deprecated name of Azure ML.
+/// Header with the client's id of a request, under a name that Azure ML has deprecated.
 const MS_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 const MS_CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
-/// Header with a trace id. The response repeats the header, as responses of Azure ML's former
-/// inference server did.
+/// Header with the trace id of a request. The response repeats the header, as responses of Azure
+/// ML's former inference server did.
 const TRACE_ID: HeaderName = HeaderName::from_static("traceid");
 const RUN_FUNCTION_FAILED: HeaderName = HeaderName::from_static("x-ms-run-function-failed");
 const RUN_FN_EXEC_MS: HeaderName = HeaderName::from_static("x-ms-run-fn-exec-ms");
@@ -34,15 +34,15 @@ const SERVER_VERSION: HeaderName = HeaderName::from_static("x-ms-server-version"
 /// Header with the id that the Functions host gives to an invocation.
 const INVOCATION_ID: HeaderName = HeaderName::from_static("x-azure-functions-invocationid");
 
-/// Approximate number of headers of a response, for reserving memory.
+/// Number of headers of a response for which memory is reserved.
 const ANSWER_HEADERS: usize = 10;
 
-/// Maximum length of an id of a request, in characters. It is the limit of Azure ML's former
-/// inference server.
+/// Maximum length of an id in the headers of a request, in characters. It is the limit of Azure
+/// ML's former inference server.
 const ID_CHARACTERS: usize = 100;
 
-/// Maximum length of a trace id that a response repeats, in bytes. The header of W3C's trace
-/// context with its state has 600 bytes.
+/// Maximum length of a trace id that a response repeats, in bytes. A W3C trace context with its
+/// state has about 600 bytes.
 ///
 /// A longer trace id is left out, because a truncated trace id belongs to no trace.
 const TRACE_ID_BYTES: usize = 1024;
@@ -51,10 +51,10 @@ const TRACE_ID_BYTES: usize = 1024;
 /// of a response.
 const CONTENT_TYPE_BYTES: usize = 1024;
 
-/// Ids of one request, in the headers that Azure ML's clients know.
+/// Ids of one request. The response has them in the headers that clients of Azure ML know.
 #[derive(Debug, Clone)]
 pub struct Ids {
-    /// Id from the request, or a new one if the request has none.
+    /// Id that the request has, or a new id if the request does not have one.
     request: String,
     ms_request: Option<String>,
     client: Option<String>,
@@ -62,10 +62,11 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// Reads the ids of a request from its headers.
+    /// Reads the ids of a request from the headers of the request. Creates an id if the request
+    /// does not have one.
     ///
     /// # Errors
-    /// Fails if an id is too long. In this case, the call must not be made.
+    /// Fails if an id has more than 100 characters. In this case, the call must not be made.
     pub fn take(headers: &HeaderMap) -> Result<Self, RequestFailure> {
         let text = |name: &HeaderName| {
             headers
@@ -104,14 +105,14 @@ impl Ids {
         })
     }
 
-    /// Creates new ids for the response to a request without ids.
+    /// Creates new ids for the response to a request that does not have ids.
     #[must_use]
     pub fn made() -> Self {
         Self::of(&uuid::Uuid::new_v4().to_string())
     }
 
-    /// Creates the ids for the response to an invocation of the Functions host, which has the id
-    /// `id`.
+    /// Creates the ids of the response to an invocation that the Functions host sent. `id` is the
+    /// id of the invocation.
     #[must_use]
     pub fn of(id: &str) -> Self {
         Self {
@@ -122,14 +123,14 @@ impl Ids {
         }
     }
 
-    /// Returns the id of the call, which the log and the response have.
+    /// Returns the id of the request, which is in the log and in the response.
     #[must_use]
     pub fn request(&self) -> &str {
         &self.request
     }
 
-    /// Returns a response with a JSON document that the host makes itself, for which no call is
-    /// made.
+    /// Returns the response to a request for a JSON document that the host creates itself, without
+    /// a call of the scorer.
     #[must_use]
     pub fn document(&self, json: Bytes) -> Response<Bytes> {
         self.answer(StatusCode::OK, "application/json", json, false)
@@ -215,15 +216,16 @@ impl IdHeaders {
     }
 }
 
-/// Returns true if a request has the header that the Functions host adds to an invocation. A caller
-/// of the Functions host cannot forge this header, because the Functions host replaces it.
+/// Returns true if `headers` are those of an invocation, because they have the header that the
+/// Functions host adds. A caller of the Functions host cannot forge this header, because the
+/// Functions host replaces it.
 #[must_use]
 pub fn is_invocation(headers: &HeaderMap) -> bool {
     headers.contains_key(&INVOCATION_ID)
 }
 
-/// Returns the id of an invocation from the Functions host, or a new id if the header of the id is
-/// missing, invalid or too long.
+/// Returns the id of an invocation that the Functions host sent, from the headers of its request.
+/// Returns a new id if the header is missing, invalid or too long.
 #[must_use]
 pub fn invocation_id(headers: &HeaderMap) -> String {
     let id = headers
@@ -233,16 +235,16 @@ pub fn invocation_id(headers: &HeaderMap) -> String {
         .map_or_else(|| Ids::made().request, str::to_owned)
 }
 
-/// Adds the id of an invocation to the headers of a request from an envelope, so that [`Ids::take`]
-/// reads it.
+/// Adds the id of an invocation to the headers of the HTTP request in its envelope, so that
+/// [`Ids::take`] finds the id.
 pub fn name_invocation(headers: &mut HeaderMap, id: &str) {
     if let Ok(value) = HeaderValue::from_str(id) {
         headers.insert(INVOCATION_ID, value);
     }
 }
 
-/// Returns the invocation for an HTTP request. Its attributes are the headers that a scorer may
-/// see.
+/// Creates the invocation of the scorer for an HTTP request. Its attributes are the headers of the
+/// request that a scorer may see.
 #[must_use]
 pub fn invocation(ids: &Ids, headers: &HeaderMap) -> Invocation {
     let attributes = headers
@@ -270,7 +272,7 @@ pub fn payload(headers: &HeaderMap, body: Bytes) -> Payload {
     }
 }
 
-/// Returns the response to a call that was scored: the answer of the scorer, with headers about the
+/// Returns the response to a call that succeeded: the answer of the scorer, with headers about the
 /// call.
 #[must_use]
 pub fn scored(ids: &Ids, scored: Scored) -> Response<Bytes> {
@@ -303,7 +305,8 @@ pub fn failed(ids: &Ids, disposition: &Disposition) -> Response<Bytes> {
     failed_with(ids, disposition, &[])
 }
 
-/// Returns the response to a call that failed. `more` are further fields of the JSON body.
+/// Returns the response to a call that failed: a JSON body with the message, the code and the id.
+/// `more` are further fields of the body.
 #[must_use]
 pub fn failed_with(ids: &Ids, disposition: &Disposition, more: &[(&str, &str)]) -> Response<Bytes> {
     let mut body =
@@ -336,11 +339,10 @@ pub fn failed_with(ids: &Ids, disposition: &Disposition, more: &[(&str, &str)]) 
     answer
 }
 
-/// Checks the content type that a scorer returned. If the content type cannot be a response header,
-/// the scorer is at fault and not the caller.
+/// Checks that the content type of a payload that a scorer returned can be a response header.
 ///
 /// # Errors
-/// Fails if the content type is not a media type, or is too long.
+/// Fails if the content type is not a media type, or is too long. The scorer is at fault.
 pub fn check_content_type(payload: &Payload) -> Result<(), ScoreFailure> {
     if payload.content_type == "application/json" {
         return Ok(());

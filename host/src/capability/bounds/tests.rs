@@ -9,8 +9,9 @@ use wit_parser::{Resolve, WorldItem};
 
 use super::*;
 
-/// Returns the functions that a scorer may import from the WIT packages in a folder, with the names
-/// that the rows of `BOUNDS` use.
+/// Returns the names of the functions that a scorer may import from the WIT packages in a folder.
+/// The names have the form that the rows of `BOUNDS` use. `all_features` includes unstable
+/// functions.
 fn functions(folder: &Path, all_features: bool) -> BTreeSet<String> {
     let mut resolve = Resolve {
         all_features,
@@ -43,7 +44,7 @@ fn functions(folder: &Path, all_features: bool) -> BTreeSet<String> {
     found
 }
 
-/// Returns the folder with the WIT of WASI, whose functions are in every linker.
+/// Returns the folder with the WIT files of WASI in the sources of Wasmtime.
 fn wasi() -> PathBuf {
     let cargo = Command::new(env!("CARGO"))
         .args([

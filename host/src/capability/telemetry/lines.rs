@@ -9,15 +9,16 @@ use tracing::Level;
 
 use crate::text::{escaped_bytes, printable};
 
-/// Maximum size of the lines that are kept for one invocation, in bytes of JSON. A batch of
-/// messages is one invocation.
+/// Maximum size of the log lines that are collected for the caller of one invocation, in bytes of
+/// JSON. A batch of messages is one invocation.
 pub const LOGS_BYTES: usize = 1 << 20;
 
-/// Number of bytes that a line takes in addition to its text: quotation marks, a comma, and the
-/// number of the line's message in a batch.
+/// Number of bytes that a collected line takes in addition to its text: quotation marks, a comma,
+/// and the number of the line's message in a batch.
 const LINE_BYTES: usize = 32;
 
-/// Collector of the log lines of one call, for the caller. Clones collect into the same list.
+/// Collector of the log lines of one call, which are returned to the caller. Clones collect into
+/// the same list.
 #[derive(Debug, Clone)]
 pub struct Lines {
     texts: Arc<Mutex<Vec<String>>>,
@@ -45,20 +46,20 @@ impl Lines {
         }
     }
 
-    /// Takes the lines that have been collected so far.
+    /// Removes the lines that have been collected so far, and returns them.
     #[must_use]
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.lock())
     }
 
-    /// Adds a line of the host. The line does not count towards [`LOGS_BYTES`], because the host's
-    /// lines have a limit of their own.
+    /// Adds a line that the host writes. The line does not count towards [`LOGS_BYTES`], because
+    /// the host writes only a few lines per call.
     pub fn push(&self, line: String) {
         self.lock().push(line);
     }
 
-    /// Adds a line of the scorer, unless the invocation has used up [`LOGS_BYTES`]. Line ends in
-    /// the texts are escaped, so that the result is one line.
+    /// Adds a line that the scorer logs, unless the lines of the invocation have used up
+    /// [`LOGS_BYTES`]. Line ends in the texts are escaped, so that the result is one line.
     pub(super) fn add(&self, level: Level, context: &str, message: &str) {
         let context = if context.is_empty() {
             String::new()

@@ -15,50 +15,53 @@ use crate::text::{NAME_BYTES, cut, escaped_bytes};
 /// in its logging, and a log costs money.
 const LINES_PER_CALL: usize = 1000;
 
-/// Maximum size of the lines that one call may write to the log, in bytes: escaped, and with what
-/// the host adds to each line.
+/// Maximum total size of the lines that one call may write to the log, in bytes. It counts the
+/// escaped text of each line and what the host adds to it.
 ///
-/// This is a fourth of the queue for standard output, so that one call cannot displace the lines of
-/// all others.
+/// This is a quarter of the queue for standard output, so that one call cannot displace the lines
+/// of all others.
 const BYTES_PER_CALL: usize = 1 << 20;
 
-/// Factor by which errors may exceed the limits for other lines. The error that ends a call is
-/// worth more than the lines of a loop.
+/// Factor by which the limits per call are higher for lines at the level `error`. The error that
+/// ends a call is worth more than the lines of a loop.
 const ERRORS_FACTOR: usize = 2;
 
-/// Maximum length of a line, in bytes. The rest of the line is cut off.
+/// Maximum length of the text of a log line, in bytes. The rest of the text is cut off.
 const LINE_BYTES: usize = 16 << 10;
 
-/// Number of bytes that the host adds to a line, apart from the names of scorer and invocation:
-/// time, level and names of fields.
+/// Number of bytes that the host adds to a log line for the time, the level and the names of
+/// fields. The name of the scorer and the id of the invocation are counted separately.
 const FRAME_BYTES: usize = 224;
 
-/// Maximum length of the id of a call in a line, in bytes. One id has at most a hundred characters,
-/// but a batch of joined calls has several ids.
+/// Maximum length of the invocation id in a log line, in bytes. One id has at most a hundred
+/// characters, but joined calls have several ids in a line.
 const ID_BYTES: usize = 512;
 
 /// Maximum length of the name of a metric, in bytes.
 const METRIC_NAME_BYTES: usize = 64;
 
-/// Maximum number of attributes of a measurement that are kept.
+/// Maximum number of attributes of a measurement that are logged.
 const METRIC_ATTRIBUTES: usize = 8;
 
-/// Log of the calls of one instance, with its limits per call. Clones write to the same log.
+/// Writer of the log lines of one instance, with the limits on the lines of each call. Clones share
+/// the state of the current call.
 #[derive(Clone)]
 pub(crate) struct LogSink(Arc<Mutex<Call>>);
 
 pub(super) struct Call {
     pub(super) scorer: Arc<str>,
     pub(super) invocation: String,
-    /// Collector of the call's lines for the caller. `None` if only the log gets them.
+    /// Collector of the call's lines for the caller. `None` if the caller does not get log lines.
     collected: Option<Lines>,
     lines: usize,
     bytes: usize,
-    /// True if a line exceeded the limits of this call, which the log then says.
+    /// True if a line of this call exceeded the limits and was dropped. The log says so once per
+    /// call.
     overflowed: bool,
-    /// Bytes that the scorer printed since the last line end, by stream.
+    /// Bytes that the scorer printed after the last line end, by the name of the stream.
     partial: BTreeMap<&'static str, Vec<u8>>,
-    /// True if an invalid name of a metric was logged, which is done once for each instance.
+    /// True if a warning about an invalid name of a metric was logged. It is logged once per
+    /// instance.
     bad_metric_said: bool,
 }
 
@@ -88,7 +91,7 @@ impl LogSink {
         call.overflowed = false;
     }
 
-    /// Ends a call: writes what the scorer printed without a line end.
+    /// Ends a call. Logs what the scorer printed after its last line end.
     pub(crate) fn end(&self) {
         let mut call = self.lock();
         for (stream, bytes) in std::mem::take(&mut call.partial) {
@@ -97,7 +100,8 @@ impl LogSink {
         call.collected = None;
     }
 
-    /// Takes bytes that a scorer prints to a stream. Whole lines are written to the log at once.
+    /// Takes bytes that a scorer prints to the stream `stream`. Complete lines are logged
+    /// immediately, and the rest is kept until its line is complete.
     pub(crate) fn print(&self, stream: &'static str, bytes: &[u8]) {
         let mut call = self.lock();
         let mut pending = call.partial.remove(stream).unwrap_or_default();
@@ -117,7 +121,7 @@ impl LogSink {
         }
     }
 
-    /// Writes a warning of the host about the current call, e.g. that a store cannot be reached.
+    /// Logs a warning of the host about the current call, e.g. that a store cannot be reached.
     pub(in crate::capability) fn warn(&self, context: &str, message: &str) {
         self.line(LogLevel::WARN, context, message);
     }
@@ -134,7 +138,7 @@ impl LogSink {
 }
 
 impl Call {
-    /// Returns true if the call may write one more line, which consists of the given texts, and
+    /// Returns true if the call may write one more line that consists of the given texts. If so,
     /// counts the line.
     fn admits(&mut self, level: LogLevel, texts: &[&str]) -> bool {
         if self.overflowed && level != LogLevel::ERROR {
@@ -197,8 +201,9 @@ impl Call {
         }
     }
 
-    /// Returns the attributes of a measurement as text. Returns `None` if the name is invalid, or
-    /// if the call has used up its log.
+    /// Returns the attributes of a measurement as text, and counts the measurement as a log line.
+    /// Returns `None` if the name of the metric is invalid, or if the call has reached its limits
+    /// on log lines.
     pub(super) fn measured(
         &mut self,
         name: &str,

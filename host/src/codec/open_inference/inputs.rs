@@ -9,13 +9,15 @@ use crate::error::ScoreFailure;
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, count};
 
-/// Binary data after the JSON of a request, as far as no input has taken it yet.
+/// Part of the binary data after the JSON of a request that no input has taken yet. `is_announced`
+/// is true if the request states the length of its JSON.
 pub(super) struct Binary<'a> {
     pub(super) rest: &'a [u8],
     pub(super) is_announced: bool,
 }
 
-/// Returns the inputs of a request as one tensor for each port, in the order of the ports.
+/// Converts the inputs of a request to one tensor for each port, in the order of the ports. Fails
+/// if the inputs do not fit the ports.
 pub(super) fn tensors(
     ports: &[Port],
     inputs: Vec<Input>,
@@ -64,19 +66,19 @@ pub(super) fn tensors(
         .collect()
 }
 
-/// Place of an input in a request: its index in the list of inputs.
+/// Index of an input in the list of a request's inputs.
 #[derive(Clone, Copy)]
 struct Place(usize);
 
 impl Place {
-    /// Returns the failure of a part of the input. `part` is the JSON pointer to it inside the
-    /// input, which is empty for the input itself.
+    /// Returns the failure for a part of the input that does not fit. `part` is the JSON pointer
+    /// from the input to this part. It is empty if the whole input does not fit.
     fn misfit(self, part: &str, message: String) -> ScoreFailure {
         misfit(format!("/inputs/{}{part}", self.0), message)
     }
 }
 
-/// Returns the tensor of an input.
+/// Converts an input of a request to a tensor for `port`. Fails if the input does not fit the port.
 fn tensor(
     port: &Port,
     place: Place,

@@ -61,7 +61,8 @@ pub(super) fn misfit(pointer: String, message: String) -> ScoreFailure {
     ScoreFailure::NotConforming { message, pointer }
 }
 
-/// Returns the part of an error message that says what a caller should send.
+/// Returns the part of an error message that says which inputs or outputs the scorer has: those in
+/// `ports`, with their types and shapes.
 pub(super) fn expectation(ports: &[Port]) -> String {
     let ports: Vec<_> = ports
         .iter()

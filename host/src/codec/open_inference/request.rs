@@ -20,15 +20,17 @@ use crate::model::Dtype;
 use crate::tensor::{Port, PortLists};
 use crate::text::{NAME_BYTES, quoted};
 
-/// Maximum length of the id of a request, in bytes. The answer repeats the id.
+/// Maximum length of the id of a request, in bytes. It is limited because the answer repeats the
+/// id.
 const ID_BYTES: usize = 1024;
 
-/// A request that was read from JSON. Whether its inputs fit their ports is not checked yet.
+/// Request of the Open Inference Protocol that was decoded from JSON. It is not checked yet whether
+/// its inputs fit their ports.
 pub(super) struct Request<'a> {
     ports: PortLists<'a>,
     body_bytes: usize,
-    /// Index of the port of each input, as a first reading of the body found it. Empty during the
-    /// first reading.
+    /// Index of the port of each input, as a first pass over the body found it. Empty in the first
+    /// pass.
     known: &'a [Option<usize>],
     pub(super) id: Option<String>,
     pub(super) parameters: Parameters,
@@ -36,10 +38,10 @@ pub(super) struct Request<'a> {
     pub(super) outputs: Vec<Output>,
 }
 
-/// One item of `inputs` of a request. Whether it fits its port is not checked yet.
+/// One item of `inputs` of a request. It is not checked yet whether the input fits its port.
 #[derive(Default)]
 pub(super) struct Input {
-    /// Index of the port that has the input's name. `None` if the input has no name.
+    /// Index of the input port that has the input's name. `None` if the input does not have a name.
     pub(super) port: Option<usize>,
     pub(super) shape: Option<Vec<u64>>,
     pub(super) dtype: Option<Dtype>,
@@ -50,8 +52,8 @@ pub(super) struct Input {
 /// Value of the field `data` of an input of a request.
 pub(super) enum Data {
     Read(Read),
-    /// Data that was skipped, because the input's port was not known yet. The body is read a second
-    /// time for it.
+    /// Data that was skipped, because the input's port was not known yet. The body is decoded a
+    /// second time to get this data.
     Skipped,
 }
 
@@ -61,19 +63,20 @@ pub(super) struct Output {
     pub(super) parameters: Parameters,
 }
 
-/// Parameters of requests, inputs and outputs that the host uses. Other parameters are ignored.
+/// Parameters of a request, an input or an output that the host uses. Other parameters are ignored.
 #[derive(Default)]
 pub(super) struct Parameters {
     /// Size of the binary data of an input, in bytes. `None` if the data is in the JSON.
     pub(super) binary_data_size: Option<u64>,
-    /// True if the elements of an output must be binary. `None` if the request's default applies.
+    /// True if the elements of an output must be binary. If `None`, the request's parameter
+    /// `binary_data_output` decides.
     pub(super) binary_data: Option<bool>,
     /// True if the elements of all outputs of a request must be binary, except where an output has
     /// its own `binary_data`. `None` means false.
     pub(super) binary_data_output: Option<bool>,
 }
 
-/// Reads a request of the Open Inference Protocol from its JSON.
+/// Decodes a request of the Open Inference Protocol from its JSON.
 ///
 /// # Errors
 /// Fails if the text is not JSON, if it does not follow the Open Inference Protocol, or if data
@@ -219,7 +222,7 @@ impl Items for Inputs<'_, '_> {
     }
 }
 
-/// An input of a request that is being read.
+/// Input of a request that is being decoded.
 struct Reading<'a> {
     ports: &'a [Port],
     body_bytes: usize,
@@ -266,7 +269,7 @@ impl Fields for Reading<'_> {
     }
 }
 
-/// Dimensions of a tensor that a request states.
+/// Shape of a tensor that a request states.
 struct Shape(Vec<u64>);
 
 impl Items for Shape {
@@ -324,7 +327,7 @@ impl Items for Outputs<'_, '_> {
     }
 }
 
-/// An output of a request that is being read.
+/// Item of `outputs` of a request that is being decoded.
 struct Asked<'a> {
     ports: &'a [Port],
     taken: &'a [Output],
@@ -352,7 +355,8 @@ impl Fields for Asked<'_> {
     }
 }
 
-/// Returns the index of the port with a name of the request. Returns `None` if the name is `null`.
+/// Returns the index of the port that has the name `name` from the request. Returns `None` if the
+/// name is `null`. `direction` is `input` or `output`, for the error message.
 fn port<E: serde::de::Error>(
     ports: &[Port],
     direction: &str,
@@ -366,8 +370,8 @@ fn port<E: serde::de::Error>(
     })
 }
 
-/// Returns the element type of a datatype of the Open Inference Protocol. Returns `None` if the
-/// datatype is `null`.
+/// Returns the element type that a datatype of the Open Inference Protocol, such as `FP32`, stands
+/// for. Returns `None` if the datatype is `null`.
 fn dtype<E: serde::de::Error>(name: Scalar<'_>, reader: &mut Reader) -> Result<Option<Dtype>, E> {
     let find = |name: &str| DTYPES.into_iter().find(|dtype| datatype(*dtype) == name);
     named(name, reader, find, |name| {
@@ -377,8 +381,8 @@ fn dtype<E: serde::de::Error>(name: Scalar<'_>, reader: &mut Reader) -> Result<O
     })
 }
 
-/// Returns what `find` finds by a name of the request, or `None` if the name is `null`. If nothing
-/// has the name, the error is the text that `unknown` returns.
+/// Returns the result of `find` for a name from the request, or `None` if the name is `null`. If
+/// `find` returns `None`, fails with the message that `unknown` returns.
 fn named<T, E: serde::de::Error>(
     name: Scalar<'_>,
     reader: &mut Reader,

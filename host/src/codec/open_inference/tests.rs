@@ -23,7 +23,7 @@ fn x_and_n() -> [Port; 2] {
     ]
 }
 
-/// Returns lists in which the outputs are equal to the inputs.
+/// Returns port lists in which both the inputs and the outputs are `ports`.
 fn both(ports: &[Port]) -> PortLists<'_> {
     PortLists {
         inputs: ports,
@@ -33,7 +33,8 @@ fn both(ports: &[Port]) -> PortLists<'_> {
 
 const N: &str = r#"{"name": "n", "shape": [1], "datatype": "INT64", "data": [7]}"#;
 
-/// Returns a request with the valid input `n`, and with an input that has the JSON fields `fields`.
+/// Returns a request with two inputs: one that has the JSON fields `fields`, and the valid input
+/// `n`.
 fn with_x(fields: &str) -> String {
     format!(r#"{{"inputs": [{{{fields}}}, {N}]}}"#)
 }

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Reads the decimal `text` as an element of a float port, in each JSON format and nesting, and
-/// returns the bytes of the element for each.
+/// Decodes the decimal `text` as an element of a float port, in each JSON format and nesting.
+/// Returns the bytes of the element for each of them.
 #[track_caller]
 fn read_everywhere(dtype: Dtype, text: &str) -> Vec<Vec<u8>> {
     let element = dtype.bytes();

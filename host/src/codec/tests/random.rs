@@ -79,7 +79,7 @@ fn element(dtype: Dtype, bits: u64) -> Vec<u8> {
 }
 
 /// Returns the body that a client of the Open Inference Protocol would send for the given tensors,
-/// and the number of bytes of the body's JSON as text.
+/// and the size of the body's JSON in bytes, as a text.
 ///
 /// If `binary` is true, the elements are binary data after the JSON. If `sorted` is true, the JSON
 /// keys are in alphabetical order instead of the order of the specification.

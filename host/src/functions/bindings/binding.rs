@@ -4,13 +4,15 @@
 
 use crate::functions::route::Route;
 
-/// Name of an output binding that receives only the records of calls that can never be scored.
+/// Name of the output binding that receives only the records of parked calls: calls that can never
+/// be scored, or that failed at their last delivery.
 pub const PARK: &str = "park";
 
-/// Name of a binding whose value is the function's return value.
+/// Name of an output binding whose value is the function's return value.
 pub const RETURN: &str = "$return";
 
-/// HTTP methods of a route in `customHandler.http.routes`, and of a trigger that lists no methods.
+/// HTTP methods that a route in `customHandler.http.routes` accepts, and that an HTTP trigger
+/// without a list of methods accepts.
 pub(super) const ALL_METHODS: [&str; 7] =
     ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"];
 
@@ -19,7 +21,8 @@ pub(super) const ALL_METHODS: [&str; 7] =
 pub struct Function {
     /// Name of the function, which is the name of its folder.
     pub name: String,
-    /// Name of the trigger, under which the `Data` of an envelope holds the trigger's value.
+    /// Name of the trigger binding. The field `Data` of an envelope holds the value of the trigger
+    /// under this name.
     pub trigger_name: String,
     /// Trigger that starts the function.
     pub trigger: TriggerBinding,
@@ -29,71 +32,74 @@ pub struct Function {
     pub http: Option<String>,
     /// Outputs that receive the results of successful calls.
     pub outputs: Vec<OutputBinding>,
-    /// Output that receives the records of calls that can never be scored. `None` if the function
-    /// has no output `park`.
+    /// Output `park`, which receives the records of parked calls. `None` if the function does not
+    /// have this output.
     pub park: Option<OutputBinding>,
-    /// Number of deliveries after which the platform gives up on a message.
+    /// Number of deliveries of a message after which the platform does not deliver it again.
     pub max_delivery_count: u32,
-    /// Route to which the Functions host forwards requests unchanged. `None` if it wraps the values
-    /// of the trigger in envelopes.
+    /// Route on which the Functions host forwards HTTP requests to this function unchanged. `None`
+    /// if it wraps the values of the trigger in envelopes.
     pub route: Option<Route>,
 }
 
 /// Trigger of a function, with the settings that determine the form of its value in an envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TriggerBinding {
-    /// A new or changed blob. The value of the trigger is base64, whatever `dataType` says.
+    /// A new or changed blob starts the function. The value of the trigger is base64, whatever
+    /// `dataType` says.
     Blob {
-        /// Path of the blobs: the container and the blob name, with placeholders such as `{name}`.
+        /// Path of the blobs that start the function: the container and the blob name, with
+        /// placeholders such as `{name}`.
         path: String,
     },
-    /// An HTTP request. The value of the trigger is a JSON object.
+    /// An HTTP request starts the function. The value of the trigger is a JSON object.
     Http,
-    /// A Service Bus message, or a batch of messages.
+    /// A Service Bus message, or a batch of messages, starts the function.
     ServiceBus {
-        /// True if `cardinality` is `many`, so that messages come in batches.
+        /// True if `cardinality` is `many`, so that messages arrive in batches.
         many: bool,
         /// Value of `dataType` in the trigger binding.
         data_type: DataType,
     },
-    /// A call of the platform that warms up a new instance.
+    /// The platform starts the function to warm up a new instance of the app.
     WarmUp,
 }
 
-/// Value of `dataType` in a binding, on which the form of a message in an envelope depends.
+/// Value of `dataType` in a trigger binding. It determines the form of a message in an envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DataType {
-    /// `dataType` is `binary`: the message is base64.
+    /// `dataType` is `binary`: a message in an envelope is base64.
     Binary,
-    /// `dataType` has any other value: the message is a JSON string that holds the text as another
-    /// JSON string.
+    /// `dataType` has any other value: a message in an envelope is a JSON string that holds the
+    /// text as another JSON string.
     Text,
-    /// The binding has no `dataType`. A single message comes as text, and a message of a batch as
-    /// the JSON value that the message holds.
+    /// The binding does not have `dataType`: a single message in an envelope is a text, and a
+    /// message of a batch is the JSON value that the message holds.
     Unspecified,
 }
 
 /// Input binding of a function, other than its trigger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputBinding {
-    /// Name of the input, under which the `Data` of an envelope holds its value.
+    /// Name of the input binding. The field `Data` of an envelope holds the value of the input
+    /// under this name.
     pub name: String,
 }
 
 /// Output binding of a function, other than its HTTP output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputBinding {
-    /// Name of the output in the `Outputs` of an answer, or `$return` for the return value.
+    /// Name of the output in the field `Outputs` of an answer, or `$return` for the return value.
     pub name: String,
     /// Kind of data that the output accepts.
     pub kind: OutputKind,
 }
 
-/// Kind of data that an output passes on unchanged.
+/// Kind of data that the Functions host passes unchanged from an output to its destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputKind {
-    /// Bytes of a blob, sent as base64.
+    /// The output takes the bytes of a blob, as base64.
     Blob,
-    /// Text of a JSON object, sent as a message.
+    /// The output takes a message that is the text of a JSON object.
     Message,
 }

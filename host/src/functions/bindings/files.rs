@@ -71,7 +71,7 @@ pub(super) struct RawBinding {
     pub(super) methods: Option<Vec<String>>,
 }
 
-/// Reads the text of a file.
+/// Reads the text of `host.json` or of a `function.json`.
 ///
 /// # Errors
 /// Fails if the file cannot be read or is not UTF-8.
@@ -79,10 +79,11 @@ pub(super) fn text(path: &Path) -> Result<String, StartupError> {
     std::fs::read_to_string(path).map_err(|error| failed(path, format!("cannot be read: {error}")))
 }
 
-/// Parses the text of a file. `path` is for the error.
+/// Parses the text of `host.json` or of a `function.json`. `path` is the path of the file, which
+/// the error names.
 ///
 /// # Errors
-/// Fails if the text is not JSON, or lacks a key.
+/// Fails if the text is not JSON, if a required key is missing, or if a value has the wrong type.
 pub(super) fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, StartupError> {
     serde_json::from_str(text.trim_start_matches('\u{feff}'))
         .map_err(|error| failed(path, error.to_string()))

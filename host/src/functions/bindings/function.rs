@@ -12,9 +12,11 @@ use crate::manifest::Manifest;
 use crate::manifest::triggers::{DEFAULT_MAX_DELIVERY_COUNT, Start};
 use crate::text::Problem;
 
-/// Converts a `function.json` to a function, and returns it with the HTTP methods of its trigger.
+/// Converts the content of a `function.json` to a function. Returns the function with the HTTP
+/// methods of its trigger.
 ///
-/// `prefix` is the prefix of HTTP routes. It is `None` if the Functions host forwards no requests.
+/// `name` is the name of the function. `prefix` is the prefix of HTTP routes. It is `None` if the
+/// Functions host does not forward HTTP requests.
 pub(super) fn function(
     name: String,
     file: FunctionFile,

@@ -12,14 +12,15 @@ use crate::call::{Payload, Source};
 pub struct HttpCall {
     /// Headers of the request, as the client sent them to the Functions host.
     pub headers: HeaderMap,
-    /// Body of the request, as far as the envelope keeps it. The Functions host writes
-    /// `application/octet-stream` and `multipart/*` as base64, and any other body as text.
+    /// Body of the request. The Functions host writes bodies of `application/octet-stream` and
+    /// `multipart/*` to the envelope as base64. It writes any other body as text, which does not
+    /// keep every byte.
     pub body: Bytes,
-    /// Attributes of the call: the values of the route and of the input bindings.
+    /// Attributes of the call: the values of the route parameters and of the input bindings.
     pub attributes: Vec<(String, String)>,
 }
 
-/// Blob or message that is to be scored.
+/// Call of the scorer for one blob or one message.
 #[derive(Debug)]
 pub struct Call {
     /// Kind of the call: a blob or a Service Bus message.
@@ -28,10 +29,12 @@ pub struct Call {
     pub payload: Payload,
     /// Attributes that the platform reported, with lower-case names.
     pub attributes: Vec<(String, String)>,
-    /// Number of the delivery: 1 for the first one, and if the platform does not report a number.
+    /// Number of the delivery of the blob or message. 1 for the first delivery, and if the platform
+    /// does not report a number.
     pub attempt: u32,
 }
 
-/// Error for a body that is not an invocation. The text is the reason, for the log.
+/// Error for a request body that is not a valid invocation. The text is the reason, which is only
+/// logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed(pub String);

@@ -29,8 +29,8 @@ const MESSAGE_FIELDS: [(&str, &str); 11] = [
 
 const ENQUEUED_TIME: &str = "enqueued-time";
 
-/// Metadata fields of a blob that the Functions host adds itself. All other fields are the values
-/// of placeholders in the trigger's path.
+/// Metadata fields of a blob that the Functions host adds itself. All other metadata fields are the
+/// values of placeholders in the trigger's path.
 const BLOB_FIELDS: [&str; 6] = [
     "Uri",
     "Properties",
@@ -147,8 +147,9 @@ pub(super) fn batch(metadata: &Metadata<'_>, bodies: Vec<Bytes>) -> Vec<Call> {
     bodies.into_iter().enumerate().map(call).collect()
 }
 
-/// Adds `Z` for UTC to the enqueued time of a message if the text has no time zone, because the
-/// platform writes the time with or without it. Returns any other attribute unchanged.
+/// Returns the value `text` of a message's attribute. Adds `Z` for UTC to the attribute
+/// [`ENQUEUED_TIME`] if its value does not have a time zone, because the platform writes the time
+/// with or without a time zone.
 fn utc(attribute: &str, mut text: String) -> String {
     if attribute == ENQUEUED_TIME && !text.ends_with('Z') && !text.contains('+') {
         text.push('Z');
@@ -156,8 +157,9 @@ fn utc(attribute: &str, mut text: String) -> String {
     text
 }
 
-/// Returns attributes whose names a sender chooses, such as message properties. Each name gets the
-/// prefix `kind`, which separates it from the platform's names. Credentials are left out.
+/// Returns attributes whose names the sender chose, such as message properties. Each name gets the
+/// prefix `kind` and a dot, so that it differs from the names that the platform chose. Credentials
+/// are left out.
 fn named(kind: &str, pairs: Vec<(String, String)>) -> impl Iterator<Item = (String, String)> {
     let lower = pairs
         .into_iter()

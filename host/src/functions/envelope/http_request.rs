@@ -78,14 +78,15 @@ pub(super) fn http_call(raw: &RawValue) -> Result<HttpCall, Malformed> {
     })
 }
 
-/// Returns the name of the attribute that holds a value of a route.
+/// Returns the name of the attribute that holds the value of the route parameter `name`, e.g.
+/// `route.id` for `id`.
 #[must_use]
 pub fn route_attribute(name: &str) -> String {
     format!("route.{}", name.to_ascii_lowercase())
 }
 
 /// Returns true if the Functions host writes the body of a request with the given headers as
-/// base64, which depends on the content type.
+/// base64. This depends on the content type.
 fn is_encoded(headers: &HeaderMap) -> bool {
     let content_type = headers
         .get(CONTENT_TYPE)

@@ -21,8 +21,8 @@ pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Decodes a base64 value of an envelope. If the value can be decoded in place, returns no bytes
-/// but the position of the value in `body`.
+/// Decodes `raw`, a base64 value in the envelope `body`. If the value can be decoded in place, does
+/// not decode it, and returns the range of its base64 text in `body`.
 pub(super) fn binary(
     function: &Function,
     raw: &RawValue,
@@ -43,8 +43,9 @@ pub(super) fn binary(
     Ok((Bytes::new(), Some(start..start + inner.len())))
 }
 
-/// Decodes the base64 text in a part of a buffer into the beginning of the buffer. Returns the
-/// number of decoded bytes, or `None` if the part is not base64.
+/// Decodes the base64 text in the range `range` of a buffer, and writes the decoded bytes to the
+/// beginning of the buffer. Returns the number of decoded bytes, or `None` if the text is not
+/// base64.
 pub(super) fn decoded_in_place(buffer: &mut [u8], range: Range<usize>) -> Option<usize> {
     const CHARACTERS: usize = 4 << 10;
     let (mut read, mut written) = (range.start, 0);
@@ -69,8 +70,8 @@ pub(super) fn decoded_in_place(buffer: &mut [u8], range: Range<usize>) -> Option
     Some(written)
 }
 
-/// Unwraps a text that was written as a JSON string within a JSON string. Returns the JSON text of
-/// any other value unchanged.
+/// Returns the text of a value that is a JSON string. If the text is itself a JSON string, its
+/// content is returned. Returns the JSON of any other value unchanged.
 pub(super) fn once_wrapped(raw: &RawValue) -> String {
     match serde_json::from_str::<String>(raw.get()) {
         Ok(text) if text.starts_with('"') => serde_json::from_str(&text).unwrap_or(text),
@@ -79,7 +80,8 @@ pub(super) fn once_wrapped(raw: &RawValue) -> String {
     }
 }
 
-/// Returns the contents of the messages of a batch. `raw` is the value of the function's trigger.
+/// Returns the contents of the messages of a batch. `raw` is the value of the function's trigger,
+/// and `data_type` is that of its binding.
 pub(super) fn bodies(
     function: &Function,
     raw: &RawValue,

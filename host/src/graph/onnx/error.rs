@@ -8,23 +8,23 @@ use ort::value::{Outlet, ValueType};
 
 use crate::graph::GraphError;
 
-/// Reason why the library of ONNX Runtime cannot be used. The texts continue a sentence about the
-/// library.
+/// Reason why the library of ONNX Runtime cannot be used. The text of a reason continues a sentence
+/// that starts with the library.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LibraryError {
     /// The path of the library cannot be made absolute.
     #[error(transparent)]
     Path(#[from] std::io::Error),
-    /// No file has the path.
+    /// No file exists at the path of the library.
     #[error("there is no such file")]
     NoFile,
-    /// The file cannot be loaded as the library.
+    /// The file cannot be loaded as a library.
     #[error("cannot be loaded: {0}")]
     NotLoaded(#[source] LoadDynamicError),
-    /// The library was loaded, and does not start.
+    /// The library was loaded, but ONNX Runtime does not start.
     #[error("does not start: {0}")]
     NotStarted(#[source] ort::Error),
-    /// The library broke a promise of ONNX Runtime.
+    /// The library was loaded, but does not behave as ONNX Runtime 1.31 does.
     #[error("is not ONNX Runtime 1.31")]
     Other,
 }
@@ -32,7 +32,7 @@ pub(super) enum LibraryError {
 /// Reason why an input or output of an ONNX file cannot be a port.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PortError {
-    /// The input is not a tensor.
+    /// An input of the ONNX file is not a tensor.
     #[error("input `{name}` is {kind}, and only tensors can be sent")]
     Input {
         /// Name of the input.
@@ -40,7 +40,7 @@ pub(super) enum PortError {
         /// Type of the input.
         kind: Box<ValueType>,
     },
-    /// The output has a type that the host cannot convert to a tensor.
+    /// An output of the ONNX file has a type that the host cannot convert to a tensor.
     #[error("output `{name}` is {kind}, which is neither a tensor nor a list of maps to f32")]
     Output {
         /// Name of the output.
@@ -48,7 +48,8 @@ pub(super) enum PortError {
         /// Type of the output.
         kind: Box<ValueType>,
     },
-    /// The input or output is a tensor, and the host does not have the type of its elements.
+    /// An input or output of the ONNX file is a tensor, but the host does not support its element
+    /// type.
     #[error("`{name}` is {kind}, whose element type this host does not support")]
     Element {
         /// Name of the input or output.
@@ -71,7 +72,7 @@ impl PortError {
         Self::Output { name, kind }
     }
 
-    /// Creates the error for a tensor with elements of a type that the host does not have.
+    /// Creates the error for a tensor whose element type the host does not support.
     pub(super) fn element(outlet: &Outlet) -> Self {
         let (name, kind) = described(outlet);
         Self::Element { name, kind }

@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// Returns a model with a text file and these tensors: `t` (f32, 3 x 2, from 0 to 5), `h` (f16, 2),
-/// `i` (i64, 2) and `s` (f64, a scalar).
+/// Returns a model, and the folder that holds it. It has a text file and these tensors: `t` (f32, 3
+/// x 2, from 0 to 5), `h` (f16, 2), `i` (i64, 2) and `s` (f64, a scalar).
 fn model() -> (tempfile::TempDir, Model) {
     let floats: Vec<u8> = (0..6u8).flat_map(|i| f32::from(i).to_le_bytes()).collect();
     let halves: Vec<u8> = [0.5f32, -2.0]
@@ -83,8 +83,8 @@ fn parts_are_exact_and_ranges_are_kept() {
     );
 }
 
-/// Converts elements with `Model::floats` and with `Model::rows`, and checks that both return the
-/// same bits.
+/// Converts the elements of a tensor with `Model::floats` and with `Model::rows`, checks that both
+/// return the same bits, and returns the converted elements.
 fn converted<const N: usize>(dtype: safetensors::Dtype, elements: &[[u8; N]]) -> Vec<f32> {
     let bytes = elements.as_flattened();
     let view = safetensors::tensor::TensorView::new(dtype, vec![elements.len()], bytes).unwrap();
@@ -108,7 +108,8 @@ fn converted<const N: usize>(dtype: safetensors::Dtype, elements: &[[u8; N]]) ->
     floats
 }
 
-/// Returns the number that the bits of a 16-bit floating-point format mean, as IEEE 754 defines it.
+/// Returns the number that 16 bits encode in a floating-point format with the given number of
+/// mantissa bits and the given exponent bias, as IEEE 754 defines it.
 ///
 /// An f64 holds each number of a 16-bit format exactly.
 fn meaning(bits: u16, mantissa_bits: u32, bias: i32) -> f64 {

@@ -12,7 +12,8 @@ use crate::graph::NO_ENGINE;
 use crate::manifest::Manifest;
 use crate::text::Problem;
 
-/// Returns true if a component calls graphs, and so needs the graphs of its model.
+/// Returns true if a component imports functions that run graphs, so that the graphs of its model
+/// must be loaded.
 #[cfg(feature = "graphs")]
 pub(crate) fn calls_graphs(engine: &Engine, component: &Component) -> bool {
     let imports = component.component_type();
@@ -20,7 +21,8 @@ pub(crate) fn calls_graphs(engine: &Engine, component: &Component) -> bool {
     imports.any(|(name, item)| grant(name) == Some(Grant::Graphs) && lends(engine, &item.ty))
 }
 
-/// Checks that the host provides every import of a component, and that the manifest grants it.
+/// Checks that the host provides every import of a component, and that the manifest grants every
+/// import.
 pub(super) fn check_imports(
     engine: &Engine,
     component: &Component,
@@ -92,8 +94,8 @@ pub(super) fn check_imports(
     missing.map_or(Ok(()), Err)
 }
 
-/// Returns true if an imported item is more than a collection of types, so that the host has to
-/// provide it.
+/// Returns true if the host has to provide an imported item, because it is more than a collection
+/// of types.
 fn lends(engine: &Engine, item: &ComponentItem) -> bool {
     match item {
         ComponentItem::ComponentInstance(instance) => instance

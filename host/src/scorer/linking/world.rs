@@ -18,9 +18,9 @@ pub const WIT_VERSION: &str = "0.1.0";
 /// One of the two worlds that a scorer can export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum World {
-    /// The world of scorers that take and return payloads.
+    /// The world `scoring`, of scorers that take and return payloads.
     Scoring,
-    /// The world of scorers that take and return tensors.
+    /// The world `tensor-scoring`, of scorers that take and return tensors.
     TensorScoring,
 }
 
@@ -42,7 +42,8 @@ impl fmt::Display for World {
     }
 }
 
-/// Returns the world that a component exports. `path` is the component's file, for the error.
+/// Returns the world that a component exports. `path` is the file of the component, which the error
+/// names.
 ///
 /// # Errors
 /// Fails if the component exports no world that this host serves, or if it exports both.
@@ -60,7 +61,8 @@ pub(crate) fn world_at(
     world_of(engine, component).map_err(fail)
 }
 
-/// Returns the world that a component exports.
+/// Returns the world that a component exports. Fails if the component exports no world that this
+/// host serves, or if it exports both.
 pub(super) fn world_of(engine: &Engine, component: &Component) -> Result<World, Problem> {
     let exports: Vec<String> = component
         .component_type()

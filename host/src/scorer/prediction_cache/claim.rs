@@ -8,30 +8,32 @@ use std::time::Duration;
 use crate::capability::Answers;
 use crate::scorer::instance::Output;
 
-/// First pause before the store is checked again for an entry that another process computes. The
+/// First pause before the store is checked again for an answer that another process computes. The
 /// pause doubles after each check, up to `LAST_LOOK`.
 pub(super) const FIRST_LOOK: Duration = Duration::from_millis(2);
 pub(super) const LAST_LOOK: Duration = Duration::from_millis(50);
 
-/// Result of a claim: which of several host processes computes the answer.
+/// Result of claiming the computation of an answer: which of several host processes computes it.
 pub enum Claimed {
     /// This process has the claim and computes the answer.
     Ours(Claim),
-    /// Another process has computed this answer and written it to the store.
+    /// Another process computed this answer and wrote it to the store, so nothing needs to be
+    /// computed.
     Kept(Output),
-    /// Each process computes the answer for itself: the store did not respond, or the process with
-    /// the claim takes too long.
+    /// This process computes the answer without a claim, because the store did not respond, or
+    /// because the process with the claim takes too long.
     Nobodys,
 }
 
-/// Right of this process to compute an answer. It is released when this value is dropped.
+/// Claim of this process on the computation of an answer. Dropping this value releases the claim.
 pub struct Claim {
     answers: Answers,
     name: String,
 }
 
 impl Claim {
-    /// Returns the claim on the entry `name`, which the store has given to this process.
+    /// Returns the claim on the answer with the name `name`. The store must have granted the claim
+    /// to this process.
     pub(super) fn new(answers: Answers, name: String) -> Self {
         Self { answers, name }
     }

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use crate::call::CacheStatus;
 
-/// Time between two measurements of the cache in the log.
+/// Time between two log lines with the counts of the prediction cache.
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// Number of answers since the last logged measurement, by cache status.
+/// Number of answers of the prediction cache since the counts were last logged, by cache status.
 pub struct Counts {
     by_status: [AtomicU64; 3],
     started: Instant,
-    /// Time from `started` to the next measurement, in seconds.
+    /// Time from `started` until the counts are logged next, in seconds.
     due_s: AtomicU64,
     telling: Mutex<()>,
 }
@@ -33,7 +33,8 @@ impl Default for Counts {
 }
 
 impl Counts {
-    /// Counts an answer. Logs the counts if the last measurement is at least a minute old.
+    /// Counts an answer with the given cache status. Logs the counts if they were last logged at
+    /// least a minute ago.
     pub fn count(&self, status: CacheStatus) {
         let [hits, misses, collapsed] = &self.by_status;
         let count = match status {
@@ -67,7 +68,7 @@ impl Counts {
     }
 }
 
-/// Logs the remaining counts when the cache is dropped.
+/// Logs the remaining counts when the prediction cache is dropped.
 impl Drop for Counts {
     fn drop(&mut self) {
         self.tell();

@@ -18,11 +18,12 @@ use crate::tensor::Tensor;
 /// the entry's key and the rest of the entry.
 const DIGEST_BYTES: usize = 32;
 
-/// Maximum size of an answer that is kept, in bytes. Reading a larger answer costs about as much as
-/// running most models, and delays the round trips of all other calls.
+/// Maximum size of an answer that the prediction cache keeps, in bytes. Reading a larger answer
+/// costs about as much as running most models, and delays the round trips of all other calls.
 pub const ANSWER_BYTES: usize = 1 << 20;
 
-/// Approximate memory that an answer in the cache takes in addition to its own bytes, in bytes.
+/// Approximate size of the memory that an answer in the cache takes in addition to its own bytes,
+/// in bytes.
 pub(super) const ANSWER_COST_BYTES: u64 = 256;
 
 /// Maximum size of the description that precedes the answer in an entry of the prediction cache, in
@@ -33,13 +34,13 @@ const HEAD_BYTES: usize = 64 << 10;
 /// end.
 pub const ENTRY_BYTES: usize = DIGEST_BYTES + 4 + HEAD_BYTES + ANSWER_BYTES;
 
-/// Description of an answer, which precedes the answer's bytes in an entry.
+/// Description of an answer, which precedes the answer's bytes in an entry of the prediction cache.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Head {
-    /// Media type of the payload.
+    /// The answer is a payload with this media type.
     Payload(String),
-    /// Name, data type, shape and number of bytes of each tensor.
+    /// The answer consists of tensors: the name, element type, shape and number of bytes of each.
     Tensors(Vec<(String, String, Vec<u64>, usize)>),
 }
 
@@ -81,7 +82,7 @@ fn parts_of_input(scorer: &Key) -> Parts {
     parts
 }
 
-/// Returns a scorer's digest that is computed from texts alone.
+/// Computes the digest of a scorer from texts instead of its code, model and settings.
 #[must_use]
 pub fn scorer<'a>(texts: impl IntoIterator<Item = &'a str>) -> Key {
     let mut parts = Parts::new("scorer of texts");
@@ -89,7 +90,7 @@ pub fn scorer<'a>(texts: impl IntoIterator<Item = &'a str>) -> Key {
     parts.finish()
 }
 
-/// Returns the cache entry that holds an answer for a key.
+/// Encodes an answer as the cache entry of a key.
 #[must_use]
 pub fn write(key: &Key, output: &Output) -> Vec<u8> {
     let head = match output {
@@ -123,7 +124,7 @@ pub fn write(key: &Key, output: &Output) -> Vec<u8> {
     entry
 }
 
-/// Returns the answer that the cache entry of a key holds. Returns `None` if the entry is damaged,
+/// Decodes the answer from the cache entry of a key. Returns `None` if the entry is damaged,
 /// exceeds its size limits, or was written for another key.
 #[must_use]
 pub fn read(key: &Key, entry: Vec<u8>) -> Option<Output> {
@@ -258,7 +259,8 @@ mod tests {
         }
     }
 
-    /// Returns an entry with any head and body and the right digest, as an attacker could write it.
+    /// Returns a cache entry with any head and body and the right digest, as an attacker could
+    /// write it.
     fn forged(key: &Key, head: &str, body: &[u8]) -> Vec<u8> {
         let length = u32::try_from(head.len()).unwrap().to_le_bytes();
         let content = [length.as_slice(), head.as_bytes(), body].concat();

@@ -9,13 +9,14 @@ use crate::scorer::instance::Output;
 use crate::scorer::signature::Signature;
 use crate::tensor::{self, Misfit, Port};
 
-/// Maximum length of the content type of an answer, in bytes.
+/// Maximum length of the content type of an answer that is read from the store, in bytes.
 const CONTENT_TYPE_BYTES: usize = 1 << 10;
 
-/// Reason why an entry of the store is not an answer that the scorer could have given.
+/// Reason why an entry of the prediction cache's store is not an answer that the scorer could have
+/// given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RefusedEntry {
-    /// The bytes are not an entry for the key.
+    /// The bytes in the store are not an entry for the key.
     #[error("it is damaged, or written for another key")]
     Damaged,
     /// The answer has another number of tensors than the scorer has outputs.
@@ -26,22 +27,22 @@ pub enum RefusedEntry {
         /// Number of outputs of the scorer.
         expected: usize,
     },
-    /// A tensor does not fit its output port.
+    /// A tensor of the answer does not fit its output port.
     #[error(transparent)]
     Tensors(#[from] Misfit),
-    /// The answer is a payload of a scorer of tensors.
+    /// The answer is a payload, but the scorer answers with tensors.
     #[error("it is a payload, and the scorer answers tensors")]
     NoTensors,
-    /// The answer consists of tensors of a scorer of payloads.
+    /// The answer consists of tensors, but the scorer answers with payloads.
     #[error("it consists of tensors, and the scorer answers payloads")]
     NoPayload,
-    /// The content type is too long. The number is its length in bytes.
+    /// The content type of the answer is too long. The number is its length in bytes.
     #[error("its content type has {0} bytes")]
     LongContentType(usize),
-    /// The content type is not a media type.
+    /// The content type of the answer is not a media type.
     #[error("its content type `{}` is not a media type", .0.escape_debug())]
     NotMediaType(String),
-    /// The content type is a media type that the signature does not state.
+    /// The content type of the answer is a media type that the scorer's signature does not state.
     #[error("its content type `{0}` is not one that the scorer states")]
     Unstated(String),
 }
@@ -65,11 +66,11 @@ impl From<Signature<'_>> for Expected {
 }
 
 impl Expected {
-    /// Checks an answer against the outputs, and returns it with its tensors in the order of the
-    /// output ports.
+    /// Checks an answer from the store against the scorer's outputs. Returns the answer with its
+    /// tensors in the order of the output ports.
     ///
     /// # Errors
-    /// Fails if the answer does not fit the outputs.
+    /// Fails if the answer does not fit the scorer's outputs.
     pub fn checked(&self, output: Output) -> Result<Output, RefusedEntry> {
         match (self, output) {
             (Self::Tensors(ports), Output::Tensors(tensors)) => {
@@ -104,8 +105,9 @@ impl Expected {
     }
 }
 
-/// Checks the content type of a payload. The content type becomes a header, and callers decode the
-/// body by it.
+/// Checks that the content type of a payload is a media type that the scorer may answer with: one
+/// of `content_types`, or any if the list is empty. The content type is checked because it becomes
+/// a header, and callers decode the body by it.
 fn fits(content_types: &[String], payload: &Payload) -> Result<(), RefusedEntry> {
     let label = payload.content_type.as_str();
     if label.len() > CONTENT_TYPE_BYTES {

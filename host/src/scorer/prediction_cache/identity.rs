@@ -9,10 +9,10 @@ use super::entry::Key;
 use super::parts::Parts;
 use crate::manifest::StoreSection;
 
-/// Everything except the input that can change an answer.
+/// Everything that can change the answers of a scorer, except the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Version of the host, which reads inputs and writes answers.
+    /// Version of the host, which decodes inputs and encodes answers.
     pub host: String,
     /// Version of the WIT contract that the host serves.
     pub wit_version: String,
@@ -20,16 +20,16 @@ pub struct Identity {
     pub world: String,
     /// Digest of the component. `None` if a graph is served without a component.
     pub component: Option<String>,
-    /// Engine that runs components, with its settings. `None` if a graph is served without a
-    /// component.
+    /// Name of the engine that runs components, with its settings. `None` if a graph is served
+    /// without a component.
     pub engine: Option<String>,
     /// CPU level that the component's code was compiled for. WebAssembly has instructions with
     /// relaxed results, which differ by CPU. `None` if the code was compiled when the host started.
     pub cpu: Option<String>,
-    /// True if instances start from a snapshot of the state after `init`. There, `init` could not
-    /// read settings.
+    /// True if instances start from a snapshot of the state after `init`. In that case `init` could
+    /// not read settings.
     pub snapshot: bool,
-    /// Engine that runs graphs. `None` if no graph is run.
+    /// Name of the engine that runs graphs. `None` if no graph is run.
     pub graph_engine: Option<String>,
     /// Name of the graph that is served without a component. `None` if the manifest names no graph.
     pub graph: Option<String>,
@@ -45,16 +45,16 @@ pub struct Identity {
     pub config: BTreeMap<String, String>,
     /// Stores that the scorer may read, by name.
     pub stores: BTreeMap<String, StoreSection>,
-    /// Memory that an instance may have, in bytes. A scorer may answer differently if it gets less
-    /// memory.
+    /// Maximum size of the memory of an instance, in bytes. A scorer may answer differently if it
+    /// gets less memory.
     pub memory_bytes: u64,
-    /// Maximum number of rows of a batch of joined calls. 0 if calls are not joined.
+    /// Maximum number of rows of a batch of joined calls. 0 if calls are not joined to batches.
     pub batch_rows: u64,
 }
 
 impl Identity {
-    /// Returns the digest of all fields. The timeout of a store is left out, because it decides
-    /// whether there is an answer, but not which answer.
+    /// Returns the digest of the identity, which is part of every cache key. The timeouts of stores
+    /// are left out, because they decide whether there is an answer, but not which answer.
     #[must_use]
     pub fn key(&self) -> Key {
         // The pattern has no `..`, so that a new field cannot be forgotten here.

@@ -10,15 +10,15 @@ use super::entry::{ANSWER_BYTES, ANSWER_COST_BYTES, Key};
 use crate::scorer::instance::Output;
 
 /// Maximum total size of the answers that wait to be written to the store, in bytes. Further
-/// answers are not kept.
+/// answers are not written.
 ///
-/// This limits how much of our memory a slow store holds. The limit is in bytes and not in entries:
-/// on a busy machine the writer may not run for a while, and small answers should not be lost
-/// because of that.
+/// This limits how much memory of the host is used because of a slow store. The limit is in bytes
+/// and not in entries: on a busy machine the writer may not run for a while, and small answers
+/// should not be lost because of that.
 const WAITING_BYTES: u64 = 16 << 20;
 
-/// Maximum number of entries that are written in one round trip. The commands of all other calls
-/// wait for the end of this round trip.
+/// Maximum number of cache entries that are written to the store in one round trip. The commands of
+/// all other calls wait for the end of this round trip.
 const BATCH: usize = 256;
 
 /// An answer that is to be written to the store.
@@ -27,8 +27,8 @@ pub struct Kept {
     pub key: Key,
     /// Answer to be written.
     pub output: Arc<Output>,
-    /// Claim of this process on the computation of the answer, which is released when the answer is
-    /// written. `None` if claims are not used.
+    /// Claim of this process on the computation of the answer. The claim is released when the
+    /// answer is written. `None` if the answer was computed without a claim.
     pub claim: Option<Claim>,
 }
 
@@ -43,20 +43,21 @@ pub struct Writes(Mutex<Pending>);
 struct Pending {
     waiting: Vec<Kept>,
     waiting_bytes: u64,
-    /// Number of bytes that are being written. `None` if no [`Writer`] exists.
+    /// Total size of the answers that are being written, in bytes. `None` if no [`Writer`] exists.
     writing: Option<u64>,
 }
 
 impl Kept {
-    /// Returns the approximate memory that the answer takes, in bytes.
+    /// Returns the approximate size of the memory that the answer takes, in bytes.
     fn bytes(&self) -> u64 {
         self.output.bytes() as u64 + ANSWER_COST_BYTES
     }
 }
 
 impl Writes {
-    /// Adds an answer to the queue, unless the queue is full. If this returns a writer, the caller
-    /// must use it to write the answer and all answers that arrive meanwhile.
+    /// Adds an answer to the queue, unless the queue is full. If this function returns a writer,
+    /// the caller must use the writer to write the answer and all answers that arrive meanwhile.
+    /// Returns `None` if another writer writes the answer, or if the queue is full.
     pub fn add(self: &Arc<Self>, kept: Kept) -> Option<Writer> {
         let mut pending = self.lock();
         if pending.waiting_bytes + pending.writing.unwrap_or(0) + kept.bytes() > WAITING_BYTES {
@@ -80,7 +81,7 @@ impl Writes {
     }
 }
 
-/// Right to write the answers of a queue. At most one writer exists per queue.
+/// Right to write the answers of a queue to the store. At most one writer exists per queue.
 pub struct Writer {
     writes: Arc<Writes>,
     is_done: bool,

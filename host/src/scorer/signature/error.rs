@@ -8,12 +8,12 @@ use jsonschema::ValidationError;
 
 use super::DIMENSIONS;
 
-/// Side of a contract: what the scorer takes, or what it answers.
+/// Direction of data in a scorer's contract: what the scorer takes, or what it answers with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// The side of what the scorer takes.
+    /// Data that the scorer takes.
     Input,
-    /// The side of what the scorer answers.
+    /// Data that the scorer answers with.
     Output,
 }
 
@@ -26,19 +26,19 @@ impl fmt::Display for Direction {
     }
 }
 
-/// Reason why a scorer cannot be called by its contract. The texts continue a sentence about the
-/// contract.
+/// Reason why the contract that a scorer states is invalid. The text of a reason continues a
+/// sentence about the contract.
 #[derive(Debug, thiserror::Error)]
 pub enum SignatureError {
-    /// The contract has no port of this direction.
+    /// The contract does not have a port of this direction.
     #[error("it has no {0} port")]
     NoPort(Direction),
-    /// The name of a port does not identify the port.
+    /// The name of a port is empty, or another port has it, too.
     #[error("the {direction} port name `{name}` is empty or used twice")]
     PortName {
         /// Direction of the port.
         direction: Direction,
-        /// Name of the port, which another port has as well, or which is empty.
+        /// Name of the port.
         name: String,
     },
     /// A port has more dimensions than the host accepts.
@@ -49,11 +49,11 @@ pub enum SignatureError {
         /// Name of the port.
         name: String,
     },
-    /// The contract states batches of rows, and the port with this name takes a fixed number of
-    /// rows.
+    /// The contract states that the scorer is batchable, but the first dimension of the port with
+    /// this name is not open.
     #[error("it is batchable, and the first dimension of `{0}` is not open")]
     NotBatchable(String),
-    /// A content type is not a media type.
+    /// A content type that the contract states is not a media type.
     #[error("the {direction} content type `{content_type}` is not a media type (none: any)")]
     NotMediaType {
         /// Direction of the payloads that have the content type.
@@ -61,20 +61,20 @@ pub enum SignatureError {
         /// Content type that the contract states.
         content_type: String,
     },
-    /// A schema is not JSON.
+    /// A schema that the contract states is not JSON.
     #[error("the {direction} json-schema is not JSON: {source}")]
     NotJson {
         /// Direction of the payloads that the schema is for.
         direction: Direction,
-        /// Error of the JSON reader.
+        /// Error of the JSON parser.
         source: serde_json::Error,
     },
-    /// A schema is JSON, and is not a JSON Schema.
+    /// A schema that the contract states is JSON, but is not a JSON Schema.
     #[error("the {direction} json-schema is not a JSON Schema: {source}")]
     NotSchema {
         /// Direction of the payloads that the schema is for.
         direction: Direction,
-        /// Error of the reader of schemas.
+        /// Error of the JSON Schema compiler.
         source: ValidationError<'static>,
     },
 }

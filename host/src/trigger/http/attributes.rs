@@ -3,15 +3,15 @@
 //! Owns which headers are credentials, and which are only transport. Must not know what any other
 //! header means.
 
-/// Prefix of the headers that the Functions host adds. They are not passed to scorers: they hold
-/// the version of the Functions host, and the id of the invocation, which a scorer gets as its own
-/// field.
+/// Prefix of the headers that the Functions host adds to a request. They are not passed to scorers.
+/// They hold the version of the Functions host, and the id of the invocation, which a scorer gets
+/// as a separate field.
 const FUNCTIONS_HEADERS: &str = "x-azure-functions-";
 
-/// Words that mark a header as a credential, which no scorer may see. A header is left out if its
-/// name contains one of these words.
+/// Words that mark a header as a credential. No scorer gets a header whose name contains one of
+/// these words.
 ///
-/// The list has words and not whole names, because platforms and gateways invent new names.
+/// The list has words and not whole names, because platforms and gateways introduce new names.
 const CREDENTIAL_WORDS: [&str; 13] = [
     "auth",
     "cookie",
@@ -28,7 +28,7 @@ const CREDENTIAL_WORDS: [&str; 13] = [
     "assertion",
 ];
 
-/// Headers that no scorer sees, because they describe the connection and the framing of the body.
+/// Headers that no scorer gets, because they describe the connection and the framing of the body.
 ///
 /// They belong to one connection and not to the message (RFC 9110, section 7.6.1). Behind a
 /// platform, `host` is the worker's own address. The media type comes with the payload, and the
@@ -48,11 +48,11 @@ const TRANSPORT_HEADERS: [&str; 12] = [
     "proxy-connection",
 ];
 
-/// Frequent headers that are known not to be credentials. A check of their names for
-/// [`CREDENTIAL_WORDS`] would cost time.
+/// Frequent headers that are known not to be credentials, so that their names need not be searched
+/// for [`CREDENTIAL_WORDS`], which would take time.
 const USUAL_HEADERS: [&str; 3] = ["accept", "user-agent", "x-request-id"];
 
-/// Returns true if a scorer may see the header with this lower-case name.
+/// Returns true if a scorer gets the header with the lower-case name `name` as an attribute.
 pub(super) fn is_attribute(name: &str) -> bool {
     if TRANSPORT_HEADERS.contains(&name) || name.starts_with(FUNCTIONS_HEADERS) {
         return false;
@@ -61,7 +61,8 @@ pub(super) fn is_attribute(name: &str) -> bool {
     USUAL_HEADERS.contains(&name) || !is_credential(name)
 }
 
-/// Returns true if a lower-case header name contains a word that marks a credential.
+/// Returns true if the lower-case name of a header or attribute contains a word that marks a
+/// credential.
 #[must_use]
 pub fn is_credential(name: &str) -> bool {
     CREDENTIAL_WORDS.iter().any(|word| name.contains(word))

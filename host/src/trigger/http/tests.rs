@@ -14,8 +14,8 @@ fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         .collect()
 }
 
-/// Checks that the ids of a request come back in the headers that Azure ML's former inference
-/// server used.
+/// Checks that a response has the ids of its request in the headers that Azure ML's former
+/// inference server used.
 #[test]
 fn ids_come_back_as_azure_ml_clients_know_them() {
     #[track_caller]
