@@ -144,8 +144,8 @@ impl Service {
         })
     }
 
-    /// Returns the bounds for reading one request body of at most `limit_bytes` bytes. The reading
-    /// starts now.
+    /// Returns the limits for reading one request body now. `limit_bytes` is the maximum size of
+    /// the body, in bytes.
     fn bounds(&self, limit_bytes: u64) -> Bounds<'_> {
         Bounds {
             limit_bytes,

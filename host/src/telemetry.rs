@@ -94,7 +94,7 @@ pub fn start(output: Output, environment: Environment<'_>) -> Result<(), Startup
 }
 
 /// Function that writes a log line. Its second argument is true for a warning or an error. Such a
-/// line may use the reserved part of the queue.
+/// line may use the part of the log queue that is reserved for warnings and errors.
 type Write = Box<dyn Fn(&str, bool) + Send + Sync>;
 
 /// Creates the queue of log lines, and starts the thread that writes the lines to standard output

@@ -69,8 +69,8 @@ pub(crate) struct Bound {
     /// Name of the host function: the interface without its version, `#`, and the function's name
     /// in the component model.
     ///
-    /// `#*` stands for every function of an interface whose functions have no effect, because there
-    /// is no folder and no network.
+    /// `#*` stands for every function of an interface whose functions have no effect, because a
+    /// scorer has neither folders nor a network.
     pub(crate) function: &'static str,
     /// Maximum number of items in the lists that the function takes. 1 if the function does not
     /// take a list.

@@ -162,7 +162,8 @@ fn load(file: &Path, sample: Option<&Path>) -> Result<Value, StartupError> {
     )
 }
 
-/// Makes this process end when the process that waits for it ends, and when its time limit is over.
+/// Makes this process end when the process that waits for it ends, and when the time limit of this
+/// process is over. `waiting` states both.
 fn tied(waiting: Waiting) -> std::io::Result<()> {
     if let Some(limit) = waiting.limit {
         // A thread is needed because native code that never returns leaves no other way, and a

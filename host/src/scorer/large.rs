@@ -32,8 +32,8 @@ const MEMORY_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
 /// minute is soon forgotten.
 const MEMORY_TIME: Duration = Duration::from_secs(10);
 
-/// Limits on the large calls of one scorer, whose body or answer exceeds 64 KiB. They limit how
-/// many large calls are decoded and how many execute at a time, and which are admitted.
+/// Limits on the large calls of one scorer: those whose body or answer exceeds 64 KiB. Only some
+/// large calls are admitted, and only some of these are decoded and execute at a time.
 pub(super) struct Large {
     /// Permits for large calls whose tensors or answer may be in memory at a time. There is one
     /// permit for each large call that may execute, and one more for each CPU core.
