@@ -20,11 +20,11 @@ pub const PORT_VARIABLE: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
 pub const WORKER_ID_VARIABLE: &str = "FUNCTIONS_CUSTOMHANDLER_WORKER_ID";
 
 /// Name of the environment variable that holds the log filter: `level` or `target=level,…`. The
-/// default is `info`.
+/// default is `info` for a server, and `warn` for other commands.
 pub const LOG_VARIABLE: &str = "SCOREBOX_LOG";
 
 /// Name of the environment variable that holds the log format: `text` or `json`. The default is
-/// text on a terminal, and JSON elsewhere.
+/// JSON for a server whose standard output is not a terminal, and text otherwise.
 pub const LOG_FORMAT_VARIABLE: &str = "SCOREBOX_LOG_FORMAT";
 
 /// Name of the environment variable that holds the path of the ONNX Runtime library. By default the
@@ -143,7 +143,7 @@ pub fn engine_library(environment: Environment<'_>) -> PathBuf {
 pub struct Connection {
     /// Address of the store's Redis server.
     pub endpoint: Endpoint,
-    /// Credentials that the host logs in to the Redis server with.
+    /// Credentials with which the host logs in to the Redis server.
     pub credentials: Credentials,
 }
 

@@ -78,7 +78,7 @@ pub struct Manifest {
     pub triggers: Vec<Trigger>,
     /// Sections `[stores.<name>]`: key-value stores, by the name under which a scorer opens them.
     pub stores: BTreeMap<String, StoreSection>,
-    /// Section `[limits]`: limits of a call, of an instance and of the instance pool.
+    /// Section `[limits]`: limits on calls, instances and connections.
     pub limits: Limits,
     /// Section `[instances]`: the number, lifetime and isolation of instances.
     pub instances: Instances,

@@ -77,7 +77,7 @@ pub(crate) struct Bound {
     pub(crate) items: usize,
     /// Maximum size of the function's arguments or of its result, whichever is larger, in bytes.
     pub(crate) bytes: usize,
-    /// Time within which the function ends.
+    /// Time within which a call of the function ends.
     pub(crate) time: Time,
 }
 

@@ -55,9 +55,9 @@ impl SharedMemory {
 /// Reason why an instance did not get more memory: the limit that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// The instance has as much memory as one instance may have.
+    /// The limit on one instance was reached: `limits.memory`.
     Own,
-    /// All instances together have as much memory as they may have.
+    /// The limit on all instances together was reached.
     Shared,
 }
 

@@ -46,8 +46,8 @@ pub struct Waiting {
     pub limit: Option<Duration>,
 }
 
-/// Runs the command `scorebox graph` on the ONNX file `file`, and returns the exit code of the
-/// command.
+/// Runs the command `scorebox graph` on the ONNX file `file`, and on a sample if one is given.
+/// Returns the exit code of the command.
 pub fn run(file: &Path, sample: Option<&Path>, waiting: Waiting) -> ExitCode {
     let bounded = tied(waiting).map_err(|error| {
         StartupError::Host(format!("the limits of this process cannot be set: {error}"))

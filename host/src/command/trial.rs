@@ -102,8 +102,8 @@ fn heard(mut pipe: impl Read, limit_bytes: usize) -> Vec<u8> {
 }
 
 /// Returns the error that the process that tries the ONNX file reported itself. Returns `None` if
-/// the last line of its standard output is not an error. Lines before the last one may come from
-/// native code.
+/// the last line of its standard output `stdout` is not an error. Lines before the last one may
+/// come from native code.
 fn own_error(stdout: &[u8]) -> Option<ErrorReport> {
     let last = stdout
         .trim_ascii_end()

@@ -90,7 +90,8 @@ pub async fn prepare(
         .await??)
 }
 
-/// Runs a graph until the deadline. Returns its outputs and the time that the run took.
+/// Runs a graph on `inputs`, which must fit the input ports, until the deadline. Returns the
+/// outputs in the order of the output ports, and the time that the run took.
 ///
 /// The engine is asked to stop at the deadline, or when the returned future is dropped. `held` is
 /// dropped when the engine has stopped. It is the permit that limits how many runs happen at a

@@ -63,7 +63,9 @@ impl Batcher {
         }
     }
 
-    /// Scores one call, either alone or joined with other calls.
+    /// Runs one call on `runner`, either alone or joined with other calls. `inputs` are the input
+    /// tensors of the call. Returns its output tensors and the time for which the component or
+    /// graph ran.
     pub(super) async fn score<R: Runner>(
         self: &Arc<Self>,
         runner: &Arc<R>,
@@ -146,8 +148,8 @@ impl Open {
     }
 }
 
-/// Runs a batch and sends to each of its calls the call's part of the answer. If the batch fails,
-/// each call is run alone.
+/// Runs a batch of the calls `members`, and sends to each of them its part of the answer. If the
+/// batch fails, each call is run alone.
 async fn finish<R: Runner>(runner: Arc<R>, members: Vec<Member>) {
     let members = match members.len() {
         0 => return,
@@ -233,8 +235,8 @@ fn joined(members: &[Member]) -> (Vec<Invocation>, Vec<Tensor>, Instant) {
     (calls, inputs, deadline)
 }
 
-/// Splits the answer of a batch into the rows of each call. Returns `None` if the answer does not
-/// have as many rows as the batch.
+/// Splits `outputs`, the answer of a batch, into the rows of each call in `members`. Returns `None`
+/// if the answer does not have as many rows as the batch.
 fn parts(members: &[Member], outputs: &[Tensor]) -> Option<Vec<Vec<Tensor>>> {
     let total: u64 = members.iter().map(|member| member.rows).sum();
     let mut parts: Vec<Vec<Tensor>> = members

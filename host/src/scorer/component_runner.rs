@@ -52,8 +52,8 @@ impl<R: Run> ComponentRunner<R> {
         Ok(())
     }
 
-    /// Waits for the permission to execute a call. Returns the permission with an instance that
-    /// serves no other call meanwhile.
+    /// Waits until `deadline` for the permission to execute a call of `caller`. Returns the
+    /// permission with an instance that serves no other call meanwhile.
     async fn acquire(
         self: &Arc<Self>,
         caller: Option<IpAddr>,

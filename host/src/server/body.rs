@@ -123,8 +123,9 @@ async fn let_others_go_first() {
     tokio::task::yield_now().await;
 }
 
-/// Returns the length that a client announces for its body, or `None` if the client announces none.
-/// The length may be wrong: a client can announce a large body and send nothing.
+/// Returns the size in bytes that a client announces for the body of its request, or `None` if the
+/// client does not announce a size. The size may be wrong: a client can announce a large body and
+/// send nothing.
 pub(super) fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
     headers
         .get(CONTENT_LENGTH)

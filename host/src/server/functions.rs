@@ -253,8 +253,8 @@ async fn run_all(
         .await
 }
 
-/// Answers an invocation with the results and the parked failures of its calls, or fails the
-/// invocation as a whole.
+/// Answers an invocation with the results and the parked failures of its calls `ended`, or fails
+/// the invocation as a whole.
 ///
 /// The platform settles a batch as one unit. If one message must be redelivered, the whole batch is
 /// redelivered. If one message is at its last delivery, every message of the batch is treated as

@@ -27,7 +27,7 @@ const KEPT_BYTES: usize = 64 << 10;
 /// Pause before the next write if standard output is non-blocking and accepts nothing.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Queue of whole log lines. All clones share one queue.
+/// Queue of complete log lines that wait to be written. All clones share one queue.
 #[derive(Clone)]
 pub(super) struct Queue(Arc<Shared>);
 

@@ -143,7 +143,7 @@ impl Dialer {
         })
     }
 
-    /// Returns the timeout that applies to connecting and to each command.
+    /// Returns the timeout of connecting to a server, which is also the timeout of each command.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout

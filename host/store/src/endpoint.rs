@@ -42,7 +42,7 @@ const PORT: u16 = 6379;
 pub struct Address {
     /// Name of the host, or an IP address without brackets.
     pub host: String,
-    /// Port of the server.
+    /// Port of the server or sentinel.
     pub port: u16,
 }
 

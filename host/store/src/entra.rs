@@ -221,8 +221,8 @@ fn escaped(text: &str) -> String {
 }
 
 /// Sends one HTTP request to a token service on a new connection, and returns the body of the
-/// response. `form` is the body of the request. Tokens are requested every few minutes at most, so
-/// no connection is kept.
+/// response. `header` is a header of the request, and `form` is its body. Tokens are requested
+/// every few minutes at most, so no connection is kept.
 async fn send(
     method: Method,
     url: &str,

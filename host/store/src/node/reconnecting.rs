@@ -68,9 +68,9 @@ impl Shared {
         }
     }
 
-    /// Makes a new connection available to calls, and waits until the connection is lost or has to
-    /// be replaced. If the login changes during this time, logs in again on the connection, without
-    /// an effect on calls.
+    /// Makes a new connection available to calls under the number `number`, and waits until the
+    /// connection is lost or has to be replaced. If the login changes during this time, logs in
+    /// again on the connection, without an effect on calls.
     async fn hold(&self, dialed: Dialed, number: u64) {
         let Dialed {
             connection,

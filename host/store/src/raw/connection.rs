@@ -30,7 +30,7 @@ struct Shared {
     /// Prefix of every key of the store, including the colon at its end.
     prefix: String,
     allowed: Allowed,
-    /// Name of the environment variable that holds the server's URL.
+    /// Name of the environment variable that holds the URL of the store's server, or would hold it.
     variable: String,
 }
 

@@ -139,13 +139,14 @@ async fn dispatch(shares: Vec<Share>, commands: &[Routed], deadline: Instant) ->
     join_all(sent).await
 }
 
-/// Returns the commands of a batch that are at the given positions.
+/// Returns those of the commands of a batch that are at the positions `indices`.
 fn of_share<'a>(commands: &'a [Routed], indices: &'a [usize]) -> impl Iterator<Item = &'a Routed> {
     indices.iter().filter_map(move |index| commands.get(*index))
 }
 
-/// Returns the replies to the commands that were sent to one node, and the fault of those that do
-/// not have a reply. If the fault is `None`, the commands without a reply may be sent again.
+/// Returns the replies to the commands at the positions `indices` of a batch, which were sent to
+/// one node, and the fault of those that do not have a reply. If the fault is `None`, the commands
+/// without a reply may be sent again.
 fn replies(
     sent: Result<Vec<Result<Value, RedisError>>, Fault>,
     commands: &[Routed],
