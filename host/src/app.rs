@@ -214,7 +214,7 @@ pub(crate) fn open_model(manifest: &Manifest) -> Result<Model, StartupError> {
 }
 
 /// Returns the capabilities that all instances of a scorer share: the model, the stores, the
-/// configuration and the limit on memory. They have no graphs yet.
+/// configuration and the limit on memory. The graphs of the result are not loaded yet.
 pub(crate) fn capabilities(
     manifest: &Manifest,
     model: Arc<Model>,

@@ -86,8 +86,8 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Function that returns the value of the environment variable with the given name. It returns
-/// `None` if the variable is not set. Tests pass a function of their own.
+/// Function that returns the value of the environment variable with the given name. The function
+/// returns `None` if the variable is not set. Tests pass a function of their own.
 pub type Environment<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 
 /// Returns the value of an environment variable of this process. Returns `None` if the variable is

@@ -70,7 +70,7 @@ pub struct Scorer {
 
 impl Scorer {
     /// Checks a component against the contract, links the component and calls its `describe` to get
-    /// its signature.
+    /// the signature of the scorer.
     ///
     /// `runtime` is the async runtime of the scoring threads, which run `init` and calls that take
     /// long (`offload.rs`).

@@ -211,9 +211,9 @@ impl Service {
         }
     }
 
-    /// Waits until the scorer is ready, for at most `limits.init_deadline`, and returns it with its
-    /// OpenAPI document. A platform sends calls as soon as `GET /` succeeds, so early calls wait
-    /// here.
+    /// Waits until the scorer is ready, for at most `limits.init_deadline`. Returns the scorer's
+    /// app and OpenAPI document. A platform sends calls as soon as `GET /` succeeds, so early calls
+    /// wait here.
     async fn ready(&self) -> Result<Arc<Ready>, RequestFailure> {
         let ready = self.ready.borrow().as_ref().map(Arc::clone);
         if let Some(ready) = ready {

@@ -63,11 +63,11 @@ impl Limits {
     }
 }
 
-/// Default of `limits.lame_duck`, the time for which a stopping host still accepts connections. It
-/// applies if the host is not a custom handler of the Functions host.
+/// Default of `limits.lame_duck`, the time for which a stopping host still accepts connections.
+/// This default applies if the host is not a custom handler of the Functions host.
 const LAME_DUCK: Duration = Duration::from_secs(5);
 
-/// Maximum value of `limits.connections`. It is the number of ports that one peer has.
+/// Maximum value of `limits.connections`, which is the number of ports that one peer has.
 const CONNECTIONS_MOST: usize = 65_536;
 
 #[derive(Default, Deserialize)]

@@ -118,7 +118,7 @@ struct Unknown {
     kind: Kind,
 }
 
-/// Kind of an unknown name in `scorebox.toml`, which determines what the author may have meant.
+/// Kind of an unknown name in `scorebox.toml`. The kind determines what the author may have meant.
 #[derive(Clone, Copy)]
 enum Kind {
     /// The name is a key with a value.

@@ -12,7 +12,7 @@ pub struct Setting {
     /// Form of the value, such as `number`.
     pub form: &'static str,
     /// Default of the key, as it would be written in `scorebox.toml`. Empty if the key is required,
-    /// or if its absence has a meaning, which the field `why` explains.
+    /// or if its absence has a meaning of its own. The field `why` explains this meaning.
     pub default: &'static str,
     /// Effect of the key, and the reason for its default.
     pub why: &'static str,

@@ -57,8 +57,8 @@ pub struct BlobTrigger {
     pub connection: String,
     /// Way in which the Functions host detects new and changed blobs.
     pub source: BlobSource,
-    /// Path of the blob to which an answer is written. It may have the placeholders of `path`.
-    /// `None` if answers are dropped.
+    /// Path of the blob to which an answer is written. The path may have the placeholders of the
+    /// field `path`. `None` if answers are dropped.
     pub output: Option<String>,
     /// Path of the blob to which the record of an input blob that can never be scored is written.
     /// `None` if no record is written.
@@ -156,5 +156,5 @@ impl Trigger {
 }
 
 /// Default of `trigger.max_delivery_count`: the number of deliveries after which Service Bus moves
-/// a message to the dead-letter queue. It is the default of Service Bus itself.
+/// a message to the dead-letter queue. Service Bus itself has the same default.
 pub const DEFAULT_MAX_DELIVERY_COUNT: u32 = 10;

@@ -86,8 +86,8 @@ use Time::{Copies, Tick, Waits};
 #[expect(clippy::cast_possible_truncation, reason = "it is 64 MiB")]
 const READ_BYTES: usize = READ_LIMIT_BYTES as usize;
 const PAIR_BYTES: usize = KEY_BYTES + VALUE_LIMIT_BYTES;
-/// Maximum size of a text or name that the host does not keep, in bytes. It needs no limit of its
-/// own, so it is [`LIFTED_BYTES`].
+/// Maximum size of a text or name that the host does not keep, in bytes. Such a text needs no limit
+/// of its own, so the value is [`LIFTED_BYTES`].
 const TEXT_BYTES: usize = LIFTED_BYTES;
 
 /// Maximum length of a cursor in the list of a store's keys, in bytes. A cursor may be a key with

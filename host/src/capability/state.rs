@@ -52,8 +52,8 @@ pub struct InstanceState {
     /// Total size of the keys and values that the instance's open `cas` handles hold in the host's
     /// memory, in bytes.
     pub(crate) held_bytes: usize,
-    /// Total size of the instance's open tensors of `wasi:nn` in the host's memory, in bytes. It
-    /// may not exceed the maximum size of the instance's linear memory.
+    /// Total size of the instance's open tensors of `wasi:nn` in the host's memory, in bytes. This
+    /// size may not exceed the maximum size of the instance's linear memory.
     pub(crate) tensor_bytes: u64,
     pub(super) memory: MemoryLimit,
     /// WASI context, which is created on first use. Most scorers do not use WASI, and seeding its
@@ -159,8 +159,8 @@ impl InstanceState {
 
 impl InstanceState {
     /// Checks a call of a host function before its work starts. `size` is the size of the
-    /// arguments. The inner error, which is returned to the scorer, says that they exceed the
-    /// function's limits `bound`. Traps if the function may take long and the deadline of the
+    /// arguments. The inner error, which is returned to the scorer, says that the arguments exceed
+    /// the function's limits `bound`. Traps if the function may take long and the deadline of the
     /// scorer's call has passed.
     ///
     /// A call with arguments of more than 64 KiB is moved off the threads that serve sockets.

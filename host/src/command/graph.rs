@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use super::{error_json, exit, print};
 
 /// Size of the address space that this process may use in addition to copies of the ONNX file, in
-/// bytes. It is for the library, its memory arenas and a first run.
+/// bytes. This memory is for the library of the engine, its memory arenas and a first run.
 const MEMORY_BYTES: u64 = 4 << 30;
 /// Maximum number of copies of the ONNX file that exist at a time while the file is loaded, e.g. as
 /// read, as parsed, and as laid out for the processor.

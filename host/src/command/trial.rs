@@ -28,7 +28,7 @@ const TEXT_BYTES: usize = 16 << 10;
 /// error has a few parts of at most 16 KiB, and JSON can make a text six times as long.
 const ANSWER_BYTES: usize = 1 << 20;
 /// Maximum number of characters that are shown of the messages of the process that tries the ONNX
-/// file. They are shown if the process does not report a problem itself.
+/// file. These messages are shown if the process does not report a problem itself.
 const SHOWN_CHARS: usize = 400;
 
 /// Tries an ONNX file in a separate process for at most the time `limit`. The process loads the

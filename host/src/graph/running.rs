@@ -94,7 +94,7 @@ pub async fn prepare(
 /// outputs in the order of the output ports, and the time that the run took.
 ///
 /// The engine is asked to stop at the deadline, or when the returned future is dropped. `held` is
-/// dropped when the engine has stopped. It is the permit that limits how many runs happen at a
+/// dropped when the engine has stopped. `held` is the permit that limits how many runs happen at a
 /// time.
 ///
 /// # Errors

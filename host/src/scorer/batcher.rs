@@ -16,7 +16,7 @@ use crate::manifest::Batching;
 use crate::panics::caught;
 use crate::tensor::Tensor;
 
-/// Runner of a scorer's calls. It can run the joined calls of a batch as one call.
+/// Runner of a scorer's calls, which can run the joined calls of a batch as one call.
 pub(super) trait Runner: Send + Sync + 'static {
     /// Runs one call, or several calls whose rows were joined in `inputs`, as one call of the
     /// scorer. `calls` has one invocation for each of the calls.
@@ -31,7 +31,7 @@ pub(super) trait Runner: Send + Sync + 'static {
 /// Output tensors of a call, and the time for which the component or graph ran.
 pub(super) type Answer = (Vec<Tensor>, Duration);
 
-/// Batcher of one scorer, which joins concurrent calls to one call of the scorer.
+/// Batcher of one scorer. The batcher joins concurrent calls to one call of the scorer.
 pub(super) struct Batcher {
     limits: Batching,
     /// The open batch, to which further calls can still be added.
@@ -294,8 +294,8 @@ mod tests {
     use crate::call::Source;
     use crate::model::Dtype;
 
-    /// Test runner that returns its inputs as outputs, and fails if they contain the byte 13. It
-    /// records the number of calls and the bytes of each run.
+    /// Test runner that returns its inputs as outputs, and fails if they contain the byte 13. The
+    /// runner records the number of calls and the bytes of each run.
     #[derive(Default)]
     struct Echo(Mutex<Vec<(usize, Vec<u8>)>>);
 

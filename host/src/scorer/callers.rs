@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 /// Average time per call below which a caller counts as quick: five ticks of the epoch (2 ms each).
 const QUICK: Duration = Duration::from_millis(10);
 
-/// Number of calls over which a caller's average time is computed. It is so large that a caller
-/// stays quick if the machine stalls for a tenth of a second while sixteen calls of the caller are
-/// in progress.
+/// Number of calls over which a caller's average time is computed. This number is so large that a
+/// caller stays quick if the machine stalls for a tenth of a second while sixteen calls of the
+/// caller are in progress.
 const CALLS: u32 = 256;
 
 /// Time after which a caller with calls in progress no longer counts as quick, if none of its calls

@@ -130,7 +130,7 @@ impl GraphRunner {
 }
 
 /// Returns the failure for a run that ended with an error of the engine. `detail` is the text of
-/// this error. It does not say whether the input or the graph is at fault.
+/// this error. This text does not say whether the input or the graph is at fault.
 fn failed(detail: String) -> ScoreFailure {
     ScoreFailure::Failed(Problem {
         code: "graph-failed".to_owned(),

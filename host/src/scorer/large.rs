@@ -25,11 +25,12 @@ const USABLE: f64 = 0.7;
 /// deadline. When the call was admitted, the rate may have been unknown or different.
 const JUDGE_AGAIN: Duration = Duration::from_millis(100);
 
-/// Number of answered bytes after which the weight of older measurements of the rate is halved.
+/// Number of bytes of the bodies of answered large calls after which the weight of older
+/// measurements of their rate is halved.
 const MEMORY_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
 
-/// Busy time after which the weight of older measurements of the rate is halved, so that a slow
-/// minute is soon forgotten.
+/// Time with large calls in progress after which the weight of older measurements of their rate is
+/// halved, so that a slow minute is soon forgotten.
 const MEMORY_TIME: Duration = Duration::from_secs(10);
 
 /// Limits on the large calls of one scorer: those whose body or answer exceeds 64 KiB. Only some

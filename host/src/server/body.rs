@@ -167,7 +167,7 @@ fn discard(mut body: Body) {
 pub(super) enum Received {
     Small(Vec<u8>),
     /// A body of more than `SMALL_BYTES` bytes. `reserved_bytes` is the size of the memory
-    /// reservation `reserved`. It is never less than the number of bytes in `pages`.
+    /// reservation `reserved`. This size is never less than the number of bytes in `pages`.
     Large {
         pages: Pages,
         reserved: Reserved,

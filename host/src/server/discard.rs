@@ -23,8 +23,8 @@ pub(super) const PIECE_BYTES: usize = 64 << 10;
 /// time until then.
 const PAUSE: Duration = Duration::from_millis(15);
 
-/// Maximum number of refused requests whose rest is read and dropped at a time. Together they are
-/// read at 64 MiB per second, which takes a few hundredths of a core.
+/// Maximum number of refused requests whose rest is read and dropped at a time. Together, these
+/// requests are read at 64 MiB per second, which takes a few hundredths of a CPU core.
 ///
 /// Reading a request costs the work that its refusal was meant to save. Further refused requests
 /// are therefore not read at all, or wait until one of these has been read.

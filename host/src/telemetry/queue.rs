@@ -8,8 +8,9 @@ use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Maximum size of the log lines that wait in the queue, in bytes. It is four times as much as one
-/// call may log. In addition, the thread may be writing the same number of bytes.
+/// Maximum size of the log lines that wait in the queue, in bytes. The size is four times as much
+/// as one call may log. In addition, the thread that writes the log may be writing the same number
+/// of bytes.
 const WAITING_BYTES: usize = 4 << 20;
 
 /// Size of the part of the queue that only warnings and errors may fill, in bytes. Without it, many

@@ -56,7 +56,7 @@ struct Sentinel {
 pub struct Dialed {
     /// Connection to the server. Each call uses a clone of this connection.
     pub connection: MultiplexedConnection,
-    /// Handle of the connection's task. It resolves when the connection is lost.
+    /// Handle of the connection's task. The handle resolves when the connection is lost.
     pub lost: tokio::task::JoinHandle<()>,
     /// Handle that aborts the connection's task.
     pub abort: AbortHandle,

@@ -203,7 +203,7 @@ impl Endpoint {
     }
 
     /// Returns the source of the endpoint's login. `platform` returns the service that issues
-    /// tokens. It is called only if the endpoint logs in with tokens.
+    /// tokens. `platform` is called only if the endpoint logs in with tokens.
     #[must_use]
     pub fn source(&self, platform: impl FnOnce() -> Platform) -> Box<dyn TokenSource> {
         match self.who.clone() {

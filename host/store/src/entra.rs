@@ -42,7 +42,7 @@ const ANSWER_BYTES: usize = 64 << 10;
 /// the old token until shortly before it expires.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Platform that the host runs on, which determines the service that issues tokens.
+/// Platform that the host runs on. The platform determines the service that issues tokens.
 #[derive(Clone)]
 pub enum Platform {
     /// The host runs on App Service, Functions or Container Apps, where `IDENTITY_ENDPOINT` and
@@ -116,8 +116,8 @@ impl TokenSource for Entra {
     }
 }
 
-/// Returns the time after which a token with the remaining lifetime `lifetime` is renewed. It is
-/// three quarters of the lifetime, so that there is time to retry.
+/// Returns the time after which a token with the remaining lifetime `lifetime` is renewed. This
+/// time is three quarters of the lifetime, so that there is time to retry.
 ///
 /// If the service still returns the old token then, the next request is made after three quarters
 /// of the remaining lifetime.

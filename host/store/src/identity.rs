@@ -18,8 +18,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::LOG_TARGET;
 
-/// Pause between two reads of a password file. It is short, so that a new password is noticed
-/// before the operator disables the old one.
+/// Pause between two reads of a password file. The pause is short, so that a new password is
+/// noticed before the operator disables the old one.
 const FILE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Minimum pause between two requests to a login source, even if a connection needs a new login at

@@ -62,8 +62,8 @@ mod tls;
 #[cfg(feature = "client")]
 mod watching;
 
-/// Target of every log line of this crate. It begins with the name of the host's library, so that a
-/// log filter such as `scorebox_host=debug` also applies to the log lines of stores.
+/// Target of every log line of this crate. The target begins with the name of the host's library,
+/// so that a log filter such as `scorebox_host=debug` also applies to the log lines of stores.
 #[cfg(feature = "client")]
 const LOG_TARGET: &str = "scorebox_host::redis";
 

@@ -24,8 +24,8 @@ const ENTRY_BYTES: usize = 64;
 /// Minimum time between two searches of a full store for expired entries.
 const SWEEP_PAUSE: Duration = Duration::from_millis(100);
 
-/// Back end of a store that keeps its entries in this process's memory. They are lost when the
-/// process ends.
+/// Back end of a store that keeps its entries in this process's memory. The entries are lost when
+/// the process ends.
 #[derive(Default)]
 pub struct Memory(Mutex<Entries>);
 

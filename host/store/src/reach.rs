@@ -20,7 +20,7 @@ pub struct Reached {
     pub mode: String,
     /// Version that the server reports.
     pub version: String,
-    /// Number of servers that have keys of the store. It is 1 without a cluster.
+    /// Number of servers that have keys of the store. The number is 1 without a cluster.
     pub masters: usize,
     /// Round-trip time of one command, in microseconds. With several servers, it is the time of the
     /// slowest server.

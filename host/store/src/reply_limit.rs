@@ -44,7 +44,7 @@ pub const NOT_RESP: io::ErrorKind = io::ErrorKind::InvalidData;
 /// First bytes of the kinds of values in RESP.
 const KINDS: &[u8] = b"+-:$*_#,(!=%~|>";
 
-/// Stream of a connection to a Redis server. It limits the size of each reply that is read.
+/// Stream of a connection to a Redis server. The stream limits the size of each reply that is read.
 pub struct Bounded {
     stream: Box<dyn Stream>,
     frames: Frames,
@@ -142,8 +142,8 @@ pub fn io_kind(error: &RedisError) -> Option<io::ErrorKind> {
     source.downcast_ref::<io::Error>().map(io::Error::kind)
 }
 
-/// Parser of the replies on a connection, from its first byte on. It adds up the memory that each
-/// reply takes.
+/// Parser of the replies on a connection, from its first byte on. The parser adds up the memory
+/// that each reply takes.
 struct Frames {
     limit: u64,
     /// Size of the memory that the current reply takes so far, in bytes. Values that are announced
@@ -278,8 +278,8 @@ impl Frames {
         self.value_ended();
     }
 
-    /// Counts `count` values that the current reply has announced. They count again when they
-    /// arrive, but counting a little too much does no harm.
+    /// Counts `count` values that the current reply has announced. These values count again when
+    /// they arrive, but counting a little too much does no harm.
     fn announce(&mut self, count: u64) {
         self.values = self.values.saturating_add(count);
         self.taken = self

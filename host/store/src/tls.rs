@@ -11,8 +11,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::TlsConnector;
 
-/// Byte stream of a connection, with or without TLS. It is used as a trait object, so that the code
-/// of the protocol is compiled only once.
+/// Byte stream of a connection, with or without TLS. The stream is used as a trait object, so that
+/// the code of the protocol is compiled only once.
 pub trait Stream: Unpin + tokio::io::AsyncRead + tokio::io::AsyncWrite + Send {}
 
 impl<S: Unpin + tokio::io::AsyncRead + tokio::io::AsyncWrite + Send> Stream for S {}

@@ -21,14 +21,14 @@ use std::fmt::{self, Display, Write as _};
 
 pub use self::problem::Problem;
 
-/// Maximum length of a name, key, id or address in a message, in bytes. It is enough to recognise
-/// the name.
+/// Maximum length of a name, key, id or address in a message, in bytes. This length is enough to
+/// recognise the name.
 pub const NAME_BYTES: usize = 128;
 
-/// Maximum length of a reason in a message, in bytes. It is enough for about a paragraph.
+/// Maximum length of a reason in a message, in bytes. This length is enough for about a paragraph.
 pub const REASON_BYTES: usize = 2048;
 
-/// Ellipsis at the end of a text that was truncated. It is one character of three bytes.
+/// Ellipsis at the end of a text that was truncated. The ellipsis is one character of three bytes.
 const MARK: &str = "…";
 
 /// Truncates a text to at most `limit_bytes` bytes. A text that was truncated ends with an ellipsis

@@ -23,15 +23,15 @@ const LONGEST_CONTAINER_BYTES: usize = 63;
 /// the sum of Azure's limits for both names.
 const LONGEST_PATH_BYTES: usize = 1024 + LONGEST_CONTAINER_BYTES;
 
-/// Names of the blob containers that only Azure creates. They do not follow the rules for the names
-/// of other containers.
+/// Names of the blob containers that only Azure creates. These names do not follow the rules for
+/// the names of other containers.
 const SYSTEM_CONTAINERS: [&str; 3] = ["$root", "$web", "$logs"];
 
 /// Returns `name` itself if it is a function name that the Functions host accepts, or else an
 /// accepted function name that is similar to it.
 ///
-/// A function name starts with a letter, followed by letters, digits, `_` and `-`. It has at most
-/// 128 characters, and is neither `host` nor `model`.
+/// A function name starts with a letter, followed by letters, digits, `_` and `-`. A function name
+/// has at most 128 characters, and is neither `host` nor `model`.
 pub(super) fn function_name(name: &str) -> String {
     let plain = |c: char| {
         if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') {
@@ -85,8 +85,8 @@ pub(super) fn entity_name(key: &str, name: String) -> Result<String, Problem> {
     ))
 }
 
-/// Checks the path that a blob trigger watches. It must be a [`blob_path`] whose container does not
-/// have a placeholder such as `{name}`. `key` is the name of the setting, for the error.
+/// Checks the path that a blob trigger watches. The path must be a [`blob_path`] whose container
+/// does not have a placeholder such as `{name}`. `key` is the name of the setting, for the error.
 pub(super) fn watched_path(key: &str, path: &str) -> Result<(), Problem> {
     blob_path(key, path)?;
     if !container(path).contains('{') {
@@ -146,8 +146,8 @@ pub(super) fn blob_path(key: &str, path: &str) -> Result<(), Problem> {
     ))
 }
 
-/// Returns true if `name` can be the name of a blob container. It may have placeholders such as
-/// `%SETTING%` and `{name}`.
+/// Returns true if `name` can be the name of a blob container. The name may have placeholders such
+/// as `%SETTING%` and `{name}`.
 ///
 /// Upper-case letters pass this check, although Azure refuses them.
 fn is_container(name: &str) -> bool {

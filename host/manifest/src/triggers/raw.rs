@@ -154,8 +154,8 @@ impl RawTrigger {
         Ok(Trigger { function, start })
     }
 
-    /// Returns the name that the function has if the manifest does not set one. It is made from the
-    /// route, the blob's container, the queue, or the topic and the subscription.
+    /// Returns the name that the function has if the manifest does not set one. This name is made
+    /// from the route, the blob's container, the queue, or the topic and the subscription.
     fn default_name(&self) -> String {
         let named = match self.kind.as_str() {
             "http" => self.route.clone(),

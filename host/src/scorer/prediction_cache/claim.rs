@@ -32,8 +32,8 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Returns the claim on the answer with the name `name`. The store must have granted the claim
-    /// to this process.
+    /// Returns the claim on the answer whose store entry has the name `name`. The store must have
+    /// granted the claim to this process.
     pub(super) fn new(answers: Answers, name: String) -> Self {
         Self { answers, name }
     }

@@ -51,8 +51,8 @@ pub enum Again {
     /// The command may be repeated if it does not have options, or only an expiry. Any other option
     /// may be a condition.
     Plain,
-    /// The command must not be repeated. It counts, appends or removes, or its reply says how much
-    /// it changed.
+    /// The command must not be repeated. The command counts, appends or removes, or its reply says
+    /// how much it changed.
     Wrong,
 }
 

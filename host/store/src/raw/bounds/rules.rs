@@ -10,7 +10,7 @@ use crate::raw::{Command, CommandError};
 /// a number.
 pub(super) enum Rule {
     /// The argument at this position is a number of items. A negative number asks for as many items
-    /// as its absolute value, which may repeat.
+    /// as its absolute value, and an item may then be returned several times.
     Count(usize),
     /// The argument after each occurrence of this word in the command is a number of items.
     After(&'static str),
@@ -18,7 +18,7 @@ pub(super) enum Rule {
     Limit,
     /// The argument at this position is a first index, and the next argument is a last index.
     Span(usize),
-    /// The last number of `XPENDING` is a number of items.
+    /// Argument 5 of `XPENDING` is a number of items, or argument 7 if the option `IDLE` is given.
     Pending,
     /// The argument at this position is an offset in bytes. The server extends the value up to this
     /// offset.
