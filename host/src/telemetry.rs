@@ -113,7 +113,7 @@ fn queue(form: Form) -> io::Result<Queue> {
 }
 
 /// Guard that waits, when it is dropped, until the queued log lines are written to standard output,
-/// but no longer than [`FLUSH`].
+/// but for at most one second.
 ///
 /// Lines that are logged after the drop are lost when the process ends. So the guard must be
 /// created at the top of `main`, where a panic drops it, too.
