@@ -181,7 +181,7 @@ fn nearest(wanted: &str, names: impl Iterator<Item = &'static str>) -> &'static 
         .unwrap_or_default()
 }
 
-/// Returns the fix for a section that is not written as a section.
+/// Returns the fix that says how to write `section` as a section of `scorebox.toml`.
 fn section_fix(section: &str) -> String {
     format!(
         "write a line `{}`, and the keys of the section below that line",

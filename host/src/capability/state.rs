@@ -102,7 +102,8 @@ impl InstanceState {
     }
 
     /// Begins a call of the guest. Sets the deadline of the call, the id `invocation` in its log
-    /// lines, and the collector `lines` of its log lines for the caller.
+    /// lines, and the collector `lines` of its log lines for the caller. `lines` is `None` if the
+    /// caller does not get log lines.
     pub(crate) fn begin(&mut self, invocation: &str, deadline: Instant, lines: Option<Lines>) {
         self.deadline = deadline;
         self.memory.forget_refusal();

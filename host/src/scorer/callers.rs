@@ -43,7 +43,7 @@ struct Record {
 
 impl Callers {
     /// Returns true if the calls of a caller are known to be short at the time `now`: they take
-    /// less than 10 ms on average.
+    /// less than 10 ms on average. `caller` is `None` for calls of which the address is unknown.
     pub(super) fn is_quick(&self, caller: Option<IpAddr>, now: Instant) -> bool {
         let Some(record) = self.records.get(&caller) else {
             return false;
@@ -53,7 +53,7 @@ impl Callers {
     }
 
     /// Returns how long a call of this caller occupies an instance on average, at most 10 ms.
-    /// Returns 10 ms for an unknown caller.
+    /// Returns 10 ms for a caller without a record.
     pub(super) fn average(&self, caller: Option<IpAddr>) -> Duration {
         self.records
             .get(&caller)

@@ -177,7 +177,7 @@ async fn request_in_envelope(
 
 /// Runs the calls of an invocation, and returns them in the order of `calls`. At most as many calls
 /// run at a time as the scorer may have instances. `id` is the id of the invocation, and `latest`
-/// is the time by which its calls must end.
+/// is the time by which its calls must end, if there is such a time.
 async fn run_all(
     ready: &Ready,
     function: &Function,

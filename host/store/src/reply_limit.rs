@@ -299,8 +299,8 @@ impl Frames {
 mod tests {
     use super::*;
 
-    /// Returns true if no reply in the bytes is larger than the limit. Checks that the result is
-    /// equal for the bytes in one piece and for single bytes.
+    /// Returns true if no reply in the bytes is larger than `limit` bytes. Checks that the result
+    /// is equal for the bytes in one piece and for single bytes.
     fn passes(limit: u64, bytes: &[u8]) -> bool {
         let whole = Frames::new(limit).pass(bytes).is_ok();
         let mut frames = Frames::new(limit);

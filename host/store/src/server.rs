@@ -226,8 +226,9 @@ impl Redis for Server {
             .await
     }
 
-    /// Returns one page of the keys that start with a prefix. A cursor consists of a node's own
-    /// cursor and the node's ID, because the keys of one node are listed after those of another.
+    /// Returns one page of about `page_keys` keys that start with a prefix. `cursor` is that of the
+    /// previous page, or `None` for the first page. A cursor consists of a node's own cursor and
+    /// the node's ID, because the keys of one node are listed after those of another.
     async fn scan(
         &self,
         prefix: &str,

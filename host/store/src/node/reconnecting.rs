@@ -120,7 +120,7 @@ impl Shared {
         }
     }
 
-    /// Requests that the connection with the given number is replaced, unless it was already
+    /// Requests that the connection with the number `number` is replaced, unless it was already
     /// replaced. Calls that wait for an answer on the old connection continue to wait.
     pub(super) fn suspect(&self, number: u64) {
         let changed = self.state.send_if_modified(|state| {

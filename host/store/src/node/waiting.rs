@@ -24,8 +24,8 @@ pub(super) struct Waiting<'a> {
     since: Instant,
 }
 
-/// Waiting time of a canceled command from which its connection is checked. A healthy server
-/// answers in far less time.
+/// Minimum time for which a canceled command must have waited before its connection is checked. A
+/// healthy server answers in far less time.
 const LONG: Duration = Duration::from_millis(20);
 
 impl<'a> Waiting<'a> {

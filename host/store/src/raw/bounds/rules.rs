@@ -205,7 +205,7 @@ impl Rule {
     }
 }
 
-/// Parses the argument of a command at a position as an integer. Returns `None` for any other
+/// Parses the argument at position `at` of a command as an integer. Returns `None` for any other
 /// argument, because the server will refuse the command.
 fn number(command: &Command, at: usize) -> Option<i64> {
     std::str::from_utf8(command.get(at)?).ok()?.parse().ok()
