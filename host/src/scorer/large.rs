@@ -78,8 +78,8 @@ struct Load {
     /// Total size of the bodies of all large calls that have ended, whether they were answered or
     /// not, in bytes.
     departed_bytes: u64,
-    /// Start of the busy time that is not added to `busy` yet. `None` if no large call is in
-    /// progress.
+    /// Start of the time with large calls in progress that is not added to `busy` yet. `None` if no
+    /// large call is in progress.
     since: Option<Instant>,
     busy: Duration,
     finished_bytes: f64,

@@ -72,7 +72,7 @@ pub enum Platform {
 pub struct Entra {
     /// Platform whose service issues the tokens.
     pub platform: Platform,
-    /// Client ID of the identity. `None` works only if the platform has a single identity.
+    /// Client ID of the identity. `None` stands for the platform's only identity.
     pub client_id: Option<String>,
     /// User name at the Redis server. `None` means the object ID that the token names.
     pub user: Option<String>,

@@ -185,8 +185,8 @@ impl Credentials {
         Self::by_clock(source, Arc::new(SystemClock))
     }
 
-    /// Creates the credentials of an endpoint whose logins come from `source`, with a given clock,
-    /// such as the clock of a test.
+    /// Creates the credentials of an endpoint whose logins come from `source`, with the clock
+    /// `clock`, such as the clock of a test.
     #[must_use]
     pub fn by_clock(source: Box<dyn TokenSource>, clock: Arc<dyn Clock>) -> Self {
         let now = watch::Sender::new(None);
