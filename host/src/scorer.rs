@@ -262,8 +262,8 @@ impl Scorer {
     }
 }
 
-/// Creates the runner of a component's calls, with the limits and the instance pool that the
-/// manifest asks for. At most `max_concurrency` calls execute at a time.
+/// Creates the runner of a component's calls, with the limits on calls and the instance pool that
+/// the manifest asks for. At most `max_concurrency` calls execute at a time.
 fn runner<R: Run>(
     linked: Linked,
     manifest: &Manifest,

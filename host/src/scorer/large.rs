@@ -86,8 +86,8 @@ struct Load {
 }
 
 impl Large {
-    /// Creates the limits for a machine with `cores` CPU cores and a scorer that executes at most
-    /// `max_concurrency` calls at a time.
+    /// Creates the limits on large calls for a machine with `cores` CPU cores and a scorer that
+    /// executes at most `max_concurrency` calls at a time.
     pub(super) fn new(cores: usize, max_concurrency: usize) -> Self {
         let executing = max_concurrency.div_ceil(2).max(1);
         let slots = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));

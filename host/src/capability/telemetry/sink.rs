@@ -55,8 +55,8 @@ pub(super) struct Call {
     collected: Option<Lines>,
     lines: usize,
     bytes: usize,
-    /// True if a line of this call exceeded the limits and was dropped. The log says so once per
-    /// call.
+    /// True if a line of this call exceeded the limits on the lines of a call and was dropped. The
+    /// log says so once per call.
     overflowed: bool,
     /// Bytes that the scorer printed after the last line end, by the name of the stream.
     partial: BTreeMap<&'static str, Vec<u8>>,
