@@ -48,7 +48,8 @@ pub struct App {
 }
 
 /// Function that tries an ONNX file: it loads and runs the file in a process of its own, for at
-/// most the given time. The function is called before this process loads the file.
+/// most the given time. The function is called with the path of the file and that time, before this
+/// process loads the file.
 pub type Trial<'a> = &'a (dyn Fn(&Path, Duration) -> Result<(), StartupError> + Sync);
 
 /// Accepts an ONNX file without a trial. This function is the [`Trial`] for files that were tried
@@ -214,7 +215,7 @@ pub(crate) fn open_model(manifest: &Manifest) -> Result<Model, StartupError> {
 }
 
 /// Returns the capabilities that all instances of a scorer share: the model, the stores, the
-/// configuration and the limit on memory. They have no graphs yet.
+/// configuration and the limit on memory. The graphs of the result are not loaded yet.
 pub(crate) fn capabilities(
     manifest: &Manifest,
     model: Arc<Model>,
@@ -252,7 +253,7 @@ pub fn check(app: &Path, trial: Trial<'_>) -> Result<CheckReport, StartupError> 
 }
 
 /// Checks an app folder as [`check`] does, and also checks that the scorer returns the answer that
-/// a sample expects.
+/// a sample expects. `trial` is called for each ONNX file before the file is loaded.
 ///
 /// # Errors
 /// Fails as [`check`] does, or if the scorer returns another answer than the sample expects.

@@ -94,7 +94,7 @@ pub struct Scored {
     /// Payload that the scorer answered with.
     pub payload: Payload,
     /// Attributes that describe the body of the answer, such as the length of the JSON part of a
-    /// binary body. They are pairs of a lower-case name and a value.
+    /// binary body. Each is a pair of a lower-case name and a value.
     pub attributes: Vec<(&'static str, String)>,
     /// Time for which the component or graph ran, without the wait for an instance.
     pub run_time: Duration,

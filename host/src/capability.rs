@@ -168,8 +168,8 @@ pub(crate) fn lends_at_build(interface: &str) -> bool {
     }
 }
 
-/// Adds only the host functions of closed WASI to a linker, because a standard library needs them
-/// to start. `describe` runs with such a linker.
+/// Adds only the host functions of closed WASI (without files, network and environment) to a
+/// linker, because a standard library needs them to start. `describe` runs with such a linker.
 ///
 /// # Errors
 /// Fails if two host functions have the same name, which would be a mistake in this file.

@@ -73,7 +73,8 @@ fn error_json(error: &StartupError) -> String {
     printable_json(&answer).into_owned()
 }
 
-/// Prints to standard error why the program cannot start, and returns the exit code of the error.
+/// Prints an error because of which a command fails to standard error, and returns the exit code of
+/// the error.
 fn exit(error: &StartupError) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::from(exit_code::of_start(error))

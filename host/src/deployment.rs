@@ -20,11 +20,11 @@ pub const PORT_VARIABLE: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
 pub const WORKER_ID_VARIABLE: &str = "FUNCTIONS_CUSTOMHANDLER_WORKER_ID";
 
 /// Name of the environment variable that holds the log filter: `level` or `target=level,…`. The
-/// default is `info`.
+/// default is `info` for a server, and `warn` for other commands.
 pub const LOG_VARIABLE: &str = "SCOREBOX_LOG";
 
 /// Name of the environment variable that holds the log format: `text` or `json`. The default is
-/// text on a terminal, and JSON elsewhere.
+/// JSON for a server whose standard output is not a terminal, and text otherwise.
 pub const LOG_FORMAT_VARIABLE: &str = "SCOREBOX_LOG_FORMAT";
 
 /// Name of the environment variable that holds the path of the ONNX Runtime library. By default the
@@ -93,8 +93,8 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Function that returns the value of the environment variable with the given name. It returns
-/// `None` if the variable is not set. Tests pass a function of their own.
+/// Function that returns the value of the environment variable with the given name. The function
+/// returns `None` if the variable is not set. Tests pass a function of their own.
 pub type Environment<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 
 /// Returns the value of an environment variable of this process. Returns `None` if the variable is
@@ -150,7 +150,7 @@ pub fn engine_library(environment: Environment<'_>) -> PathBuf {
 pub struct Connection {
     /// Address of the store's Redis server.
     pub endpoint: Endpoint,
-    /// Credentials that the host logs in to the Redis server with.
+    /// Credentials with which the host logs in to the Redis server.
     pub credentials: Credentials,
 }
 

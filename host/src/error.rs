@@ -293,7 +293,7 @@ pub enum RequestFailure {
     IdTooLong {
         /// Name of the header whose value is too long, or the names of several headers.
         name: &'static str,
-        /// Maximum number of characters of an id.
+        /// Maximum number of characters that an id in these headers may have.
         limit: usize,
     },
     /// The invocation does not fit the bindings of its function. The text says what does not fit,

@@ -34,11 +34,11 @@ pub struct Code {
 /// Times to record for the files of an app: the times that the files have where a host reads them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Times {
-    /// The times that the files have now are recorded. This is for a folder that a host reads
-    /// directly.
+    /// The times that the files have now are recorded. This variant is for a folder that a host
+    /// reads directly.
     AsWritten,
-    /// This modification time is recorded for all files, in seconds since 1970. This is for an
-    /// image whose entries have this time when they are unpacked.
+    /// This modification time is recorded for all files, in seconds since 1970. This variant is for
+    /// an image, whose files get this time when they are unpacked.
     Image(u64),
 }
 

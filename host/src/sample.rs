@@ -62,7 +62,7 @@ pub enum SampleError {
         /// JSON pointer to the first value that differs, or a text that stands for the whole
         /// answer.
         place: String,
-        /// Value in the scorer's answer.
+        /// Value in the scorer's answer that differs from the expected value.
         found: String,
         /// Value in the expected answer of the sample.
         expected: String,

@@ -70,7 +70,7 @@ pub struct Scorer {
 
 impl Scorer {
     /// Checks a component against the contract, links the component and calls its `describe` to get
-    /// its signature.
+    /// the signature of the scorer.
     ///
     /// `runtime` is the async runtime of the scoring threads, which run `init` and calls that take
     /// long (`offload.rs`).
@@ -262,8 +262,8 @@ impl Scorer {
     }
 }
 
-/// Creates the runner of a component's calls, with the limits and the instance pool that the
-/// manifest asks for.
+/// Creates the runner of a component's calls, with the limits on calls and the instance pool that
+/// the manifest asks for. At most `max_concurrency` calls execute at a time.
 fn runner<R: Run>(
     linked: Linked,
     manifest: &Manifest,

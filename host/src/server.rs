@@ -144,8 +144,8 @@ impl Service {
         })
     }
 
-    /// Returns the bounds for reading one request body of at most `limit_bytes` bytes. The reading
-    /// starts now.
+    /// Returns the limits for reading one request body now. `limit_bytes` is the maximum size of
+    /// the body, in bytes.
     fn bounds(&self, limit_bytes: u64) -> Bounds<'_> {
         Bounds {
             limit_bytes,
@@ -211,9 +211,9 @@ impl Service {
         }
     }
 
-    /// Waits until the scorer is ready, for at most `limits.init_deadline`, and returns it with its
-    /// OpenAPI document. A platform sends calls as soon as `GET /` succeeds, so early calls wait
-    /// here.
+    /// Waits until the scorer is ready, for at most `limits.init_deadline`. Returns the scorer's
+    /// app and OpenAPI document. A platform sends calls as soon as `GET /` succeeds, so early calls
+    /// wait here.
     async fn ready(&self) -> Result<Arc<Ready>, RequestFailure> {
         let ready = self.ready.borrow().as_ref().map(Arc::clone);
         if let Some(ready) = ready {

@@ -25,8 +25,8 @@ pub fn most_instances(limits: &Limits) -> usize {
         .unwrap_or_else(|| cores().saturating_mul(INSTANCES_PER_CORE).min(1024))
 }
 
-/// Returns the maximum number of runs of ONNX graphs at a time. It is limited because each run
-/// occupies a CPU core and holds the whole model in memory.
+/// Returns the maximum number of runs of ONNX graphs at a time. The number is limited because each
+/// run occupies a CPU core and holds the whole model in memory.
 #[must_use]
 pub fn most_sessions(limits: &Limits) -> usize {
     cores().min(most_instances(limits))
@@ -37,7 +37,7 @@ pub fn most_sessions(limits: &Limits) -> usize {
 const BODIES_PART: u64 = 8;
 
 /// Maximum size of the memory for all request bodies, if the manifest does not set `limits.bodies`,
-/// in bytes. It has room for a hundred bodies of the default maximum size.
+/// in bytes. This memory has room for a hundred bodies of the default maximum size.
 const BODIES_MOST_BYTES: u64 = 1 << 30;
 
 /// Returns the maximum size of the memory for all request bodies that are read or scored at a time,

@@ -94,7 +94,7 @@ pub fn start(output: Output, environment: Environment<'_>) -> Result<(), Startup
 }
 
 /// Function that writes a log line. Its second argument is true for a warning or an error. Such a
-/// line may use the reserved part of the queue.
+/// line may use the part of the log queue that is reserved for warnings and errors.
 type Write = Box<dyn Fn(&str, bool) + Send + Sync>;
 
 /// Creates the queue of log lines, and starts the thread that writes the lines to standard output
@@ -113,7 +113,7 @@ fn queue(form: Form) -> io::Result<Queue> {
 }
 
 /// Guard that waits, when it is dropped, until the queued log lines are written to standard output,
-/// but no longer than [`FLUSH`].
+/// but for at most one second.
 ///
 /// Lines that are logged after the drop are lost when the process ends. So the guard must be
 /// created at the top of `main`, where a panic drops it, too.

@@ -15,34 +15,36 @@ use super::{LIMIT_MOST, duration};
 /// Section `[instances]` of the manifest: the number, lifetime and isolation of instances.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instances {
-    /// Isolation between calls: the state that a call may see of earlier calls.
+    /// Isolation between the calls of a scorer: the state that a call may see of earlier calls.
     pub isolation: Isolation,
-    /// Number of calls after which an instance is replaced. `None` means never.
+    /// Number of calls after which an instance is replaced. `None` if the number of calls is not
+    /// limited.
     pub max_invocations: Option<u64>,
-    /// Age at which an instance is replaced. `None` means never.
+    /// Age at which an instance is replaced. `None` if the age is not limited.
     pub max_age: Option<Duration>,
     /// Number of instances that are created before the host is ready.
     pub at_start: usize,
 }
 
-/// Isolation between calls: the state that a call may see of earlier calls.
+/// Isolation between the calls of a scorer: the state that a call may see of earlier calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Isolation {
-    /// No state is shared: every call has an instance of its own, created for it and dropped after
-    /// it.
+    /// Calls share no state: every call has an instance of its own, which is created for the call
+    /// and dropped after it.
     Call,
-    /// State in globals is shared: instances are reused, and a call sees what earlier calls left.
+    /// Calls share the state in globals: instances are reused, and a call sees what earlier calls
+    /// left.
     Warm,
 }
 
-/// Section `[batching]` of the manifest: how concurrent calls of a batchable tensor scorer are
-/// joined along axis 0.
+/// Section `[batching]` of the manifest: limits on joining concurrent calls of a batchable tensor
+/// scorer along axis 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Batching {
-    /// Maximum number of rows of one joined call.
+    /// Maximum number of rows of one batch of joined calls.
     pub max_rows: u64,
-    /// Maximum time that the first call of a batch waits for other calls to join it.
+    /// Maximum time for which the first call of a batch waits for other calls to join the batch.
     pub max_wait: Duration,
 }
 
@@ -54,16 +56,17 @@ pub struct Precompiled {
     pub file: PathBuf,
     /// Digest of the file's bytes: `sha256:` and 64 hex digits.
     pub digest: String,
-    /// Name of the WebAssembly engine and the settings that the code was compiled for.
+    /// Name and settings of the WebAssembly engine that the code was compiled for.
     pub engine: String,
     /// CPU level that the code needs, such as `x86-64-v3`.
     pub cpu: String,
     /// Digest of the component that the code was compiled from: `sha256:` and 64 hex digits.
     pub component: String,
-    /// Digest of the model that `init` read: `sha256:` and 64 hex digits. `None` if the scorer has
-    /// no model.
+    /// Digest of the model that `init` could read: `sha256:` and 64 hex digits. `None` if the
+    /// scorer does not have a model.
     pub model: Option<String>,
-    /// True if the file holds the state after `init`. Then a start does not run `init` again.
+    /// True if the code is a snapshot of the state after `init`, so that `init` is not run again
+    /// when the host starts.
     pub snapshot: bool,
 }
 

@@ -64,7 +64,8 @@ use self::triggers::RawTrigger;
 /// Name of the manifest file inside an app folder.
 pub const MANIFEST_FILE: &str = "scorebox.toml";
 
-/// Content of a checked `scorebox.toml`.
+/// Manifest of an app: the checked content of `scorebox.toml`, with defaults for settings that the
+/// file does not set.
 #[derive(Debug, Clone)]
 pub struct Manifest {
     /// Path of the file that the manifest was read from. Relative paths in the manifest start at
@@ -72,21 +73,22 @@ pub struct Manifest {
     pub path: PathBuf,
     /// Section `[scorer]`: the scorer and its model.
     pub scorer: ScorerSection,
-    /// Triggers that start calls. Never empty: if the file has no `[[trigger]]`, there is one HTTP
-    /// trigger with the route `score`.
+    /// Triggers that start calls, from the sections `[[trigger]]`. The list is never empty: if the
+    /// file has no `[[trigger]]`, it holds one HTTP trigger with the route `score`.
     pub triggers: Vec<Trigger>,
     /// Sections `[stores.<name>]`: key-value stores, by the name under which a scorer opens them.
     pub stores: BTreeMap<String, StoreSection>,
-    /// Section `[limits]`: limits of a call, of an instance and of the instance pool.
+    /// Section `[limits]`: limits on calls, instances and connections.
     pub limits: Limits,
-    /// Section `[instances]`: how instances are created and how long they live.
+    /// Section `[instances]`: the number, lifetime and isolation of instances.
     pub instances: Instances,
-    /// Section `[batching]`: how concurrent calls are joined. `None` if each call runs by itself.
+    /// Section `[batching]`: limits on joining concurrent calls. `None` if calls are not joined.
     pub batching: Option<Batching>,
-    /// Section `[prediction_cache]`: how answers are cached. `None` if every call is scored.
+    /// Section `[prediction_cache]`: the settings of the prediction cache. `None` if answers are
+    /// not cached.
     pub prediction_cache: Option<PredictionCacheSection>,
     /// Section `[precompiled]`: the component's machine code. `None` if the app folder does not
-    /// have it.
+    /// have precompiled code.
     pub precompiled: Option<Precompiled>,
     /// Section `[packaged]`: the record of the packaged files. `None` if the app folder was not
     /// built.
@@ -97,7 +99,7 @@ pub struct Manifest {
     pub package: PackageSection,
 }
 
-/// Error in a manifest: what is wrong, where, and how to fix it.
+/// Error in a manifest or in the file of a sample: what is wrong, where, and how to fix it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {}\n  fix: {}", inset(&path.display()), inset(problem), inset(fix))]
 pub struct ManifestError {
@@ -110,7 +112,8 @@ pub struct ManifestError {
 }
 
 impl Manifest {
-    /// Reads the manifest of an app folder, or a manifest file named directly.
+    /// Reads a manifest from the file at `path`, or from the file [`MANIFEST_FILE`] if `path` is a
+    /// folder.
     ///
     /// # Errors
     /// Fails if the file cannot be read or is not TOML, if it has an unknown key, or if a setting
@@ -131,8 +134,8 @@ impl Manifest {
         Self::parse(&path, &text)
     }
 
-    /// Reads a manifest from its text. Error messages name `path`, and relative paths in the
-    /// manifest start at its folder.
+    /// Parses a manifest from the text of its file. `path` is the path of the file, which error
+    /// messages name. Relative paths in the manifest start at the folder of the file.
     ///
     /// # Errors
     /// Fails if the text is not TOML, if it has an unknown key, or if a setting does not accept its
@@ -166,7 +169,7 @@ impl Manifest {
     }
 }
 
-/// Content of `scorebox.toml` as serde reads it, before any value is checked.
+/// Content of `scorebox.toml` as serde parses it, before any value is checked.
 #[derive(Deserialize)]
 struct Raw {
     scorer: RawScorer,
@@ -249,8 +252,8 @@ fn check_name(key: &str, name: &str) -> Result<(), Problem> {
 
 /// Maximum value of a time limit in the manifest. A day is longer than any call, start or stop.
 const LIMIT_MOST: Duration = Duration::from_secs(24 * 3600);
-/// Maximum expiry of a stored value. A thousand years are longer than any cache keeps a value, and
-/// Redis counts no further than 63 bits of milliseconds.
+/// Maximum expiry of a stored value in the manifest. A thousand years are longer than any cache
+/// keeps a value, and Redis stores the time of expiry in 63 bits of milliseconds.
 const TTL_MOST: Duration = Duration::from_secs(1000 * 365 * 24 * 3600);
 
 fn duration(key: &str, value: &str, most: Duration) -> Result<Duration, Problem> {

@@ -10,45 +10,47 @@ use serde::Deserialize;
 use super::settings::default_of;
 use super::{LIMIT_MOST, bytes, duration};
 
-/// Section `[limits]` of the manifest: bounds of a call, of an instance and of the instance pool.
+/// Section `[limits]` of the manifest: limits on a call, on an instance, on the instance pool and
+/// on connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Maximum wall-clock time of a call, including the wait for an instance.
+    /// Maximum duration of a call, including the wait for an instance.
     pub deadline: Duration,
-    /// Maximum linear memory of one instance, in bytes.
+    /// Maximum size of the linear memory of one instance, in bytes.
     pub memory_bytes: u64,
-    /// Maximum linear memory of all instances together, in bytes. `None` if the host derives it
-    /// from the memory that it may use.
+    /// Maximum size of the linear memory of all instances together, in bytes. `None` if the host
+    /// derives the maximum from the memory that it may use.
     pub instances_bytes: Option<u64>,
-    /// Maximum number of instances at a time, which also limits the calls that run at a time.
-    /// `None` if the host derives it from the number of cores.
+    /// Maximum number of instances at a time, which is also the maximum number of calls that run at
+    /// a time. `None` if the host derives the number from the number of CPU cores.
     pub instances: Option<usize>,
     /// Maximum number of calls that may wait for an instance. Further calls are refused.
     pub queue: usize,
     /// Maximum size of a request's body, in bytes.
     pub body_bytes: u64,
-    /// Maximum size of all bodies together that are read or scored at a time, in bytes. `None` if
-    /// the host derives it from the memory that it may use.
+    /// Maximum size of all request bodies together that are read or scored at a time, in bytes.
+    /// `None` if the host derives the maximum from the memory that it may use.
     pub bodies_bytes: Option<u64>,
-    /// Maximum time that `init` may take.
+    /// Maximum duration of an instance's `init`.
     pub init_deadline: Duration,
-    /// Maximum time that a stopping host waits for calls in flight.
+    /// Maximum time for which a stopping host waits for calls in flight.
     pub drain: Duration,
-    /// Time for which a stopping host still accepts connections. `None` if the manifest does not
-    /// set it.
+    /// Time for which a stopping host still accepts connections: the lame-duck phase. `None` if the
+    /// manifest does not set this time.
     pub lame_duck: Option<Duration>,
-    /// Maximum time that an open connection may wait for its next request.
+    /// Maximum time for which an open connection may wait for its next request.
     pub keep_alive: Duration,
-    /// Maximum number of connections that may be open at a time.
+    /// Maximum number of incoming connections that may be open at a time.
     pub connections: usize,
-    /// Maximum number of connections that one peer may have open. `None` if there is no limit for
-    /// each peer.
+    /// Maximum number of incoming connections that one peer may have open. `None` if this number is
+    /// not limited.
     pub connections_per_peer: Option<usize>,
 }
 
 impl Limits {
-    /// Returns for how long a stopping host still accepts calls (the lame-duck phase).
-    /// `is_custom_handler` is true under the Functions host, where the default is 0.
+    /// Returns the time for which a stopping host still accepts connections: the lame-duck phase.
+    /// `is_custom_handler` is true if the Functions host runs this host as its custom handler. In
+    /// this case, the default is 0.
     #[must_use]
     pub fn lame_duck(&self, is_custom_handler: bool) -> Duration {
         // The Functions host asks no probe, and sends no more requests once it stops its handler.
@@ -61,11 +63,11 @@ impl Limits {
     }
 }
 
-/// Default of `limits.lame_duck` if the host does not run under the Functions host: the time for
-/// which a stopping host still accepts calls.
+/// Default of `limits.lame_duck`, the time for which a stopping host still accepts connections.
+/// This default applies if the host is not a custom handler of the Functions host.
 const LAME_DUCK: Duration = Duration::from_secs(5);
 
-/// Maximum value of `limits.connections`: as many connections as one peer has ports.
+/// Maximum value of `limits.connections`, which is the number of ports that one peer has.
 const CONNECTIONS_MOST: usize = 65_536;
 
 #[derive(Default, Deserialize)]

@@ -7,11 +7,12 @@ use scorebox_text::{NAME_BYTES, Problem, quoted};
 
 use super::settings::{SETTINGS, Setting};
 
-/// Sections that a file may hold several times, so that their headers have two brackets.
+/// Sections that `scorebox.toml` may have several times, so that their headers have double
+/// brackets.
 const REPEATED: [&str; 2] = ["trigger", "packaged.file"];
 
-/// Finds the first key of the file that is not a setting. Returns the problem and its fix, or
-/// `None` if all keys are settings.
+/// Finds the first key of `scorebox.toml` that is not a setting. Returns the problem and its fix,
+/// or `None` if all keys are settings.
 pub(super) fn unknown_key(table: &toml::Table) -> Option<Problem> {
     let Unknown { key, kind } = find_unknown(table, &mut Vec::new())?;
     let shown = quoted(&key, NAME_BYTES);
@@ -32,8 +33,9 @@ pub(super) fn unknown_key(table: &toml::Table) -> Option<Problem> {
     ))
 }
 
-/// Returns the problem of a file whose keys are all settings, but in which a value has a wrong type
-/// or a key is missing. The problem names the setting, the line and the form of the value.
+/// Converts the error of serde for a `scorebox.toml` whose keys are all settings, but in which a
+/// value has a wrong type or a key is missing. The returned problem names the setting, the line and
+/// the form of the value.
 pub(super) fn wrong_type(mut error: toml::de::Error) -> Problem {
     let message = error.message().to_owned();
     let shown = error.to_string();
@@ -72,7 +74,8 @@ pub(super) fn wrong_type(mut error: toml::de::Error) -> Problem {
     Problem::new(format!("`{key}`: {problem}"), fix)
 }
 
-/// Returns a message of the reader without the names that types have in this program.
+/// Returns a message of the TOML parser in which plain words replace the names of this program's
+/// types.
 fn plain(message: &str) -> String {
     let Some((found, expected)) = message.rsplit_once(", expected ") else {
         return message.to_owned();
@@ -88,8 +91,8 @@ fn plain(message: &str) -> String {
     format!("{found}, expected {expected}")
 }
 
-/// Returns an example of a setting: its default, as it is written in the file. Returns an empty
-/// text if the setting has no default.
+/// Returns an example of a setting for an error message: the default, as it is written in
+/// `scorebox.toml`. Returns an empty text if the setting does not have a default.
 fn example(setting: &Setting) -> String {
     let Setting {
         key, form, default, ..
@@ -108,22 +111,22 @@ fn example(setting: &Setting) -> String {
     }
 }
 
-/// Name in the file that is not the name of a setting.
+/// Name in `scorebox.toml` that is not the name of a setting or a section.
 struct Unknown {
     /// Full name of the key or section, such as `limits.memroy`.
     key: String,
     kind: Kind,
 }
 
-/// Kind of an unknown name, which says what it may have been meant for.
+/// Kind of an unknown name in `scorebox.toml`. The kind determines what the author may have meant.
 #[derive(Clone, Copy)]
 enum Kind {
-    /// A key with a value.
+    /// The name is a key with a value.
     Setting,
-    /// A section without keys.
+    /// The name is that of a section without keys.
     Section,
-    /// A section that exists, but stands as a key with a value. The reader would take a date for an
-    /// empty section.
+    /// The name is that of a known section, but is written as a key with a value. The parser would
+    /// take a date for an empty section.
     SectionAsValue,
 }
 
@@ -162,7 +165,8 @@ fn find_unknown(table: &toml::Table, path: &mut Vec<String>) -> Option<Unknown> 
     None
 }
 
-/// Returns the names of all sections: each part of a setting's key that ends before a dot.
+/// Returns the names of all sections of `scorebox.toml`: each beginning of a setting's key that
+/// ends before a dot.
 fn sections() -> impl Iterator<Item = &'static str> {
     SETTINGS.iter().flat_map(|setting| {
         let dots = setting.key.match_indices('.');
@@ -170,14 +174,14 @@ fn sections() -> impl Iterator<Item = &'static str> {
     })
 }
 
-/// Returns the name that resembles `wanted` most.
+/// Returns the name among `names` that is most similar to `wanted`.
 fn nearest(wanted: &str, names: impl Iterator<Item = &'static str>) -> &'static str {
     names
         .max_by(|a, b| strsim::jaro_winkler(a, wanted).total_cmp(&strsim::jaro_winkler(b, wanted)))
         .unwrap_or_default()
 }
 
-/// Returns the fix for a section that is not written as one.
+/// Returns the fix that says how to write `section` as a section of `scorebox.toml`.
 fn section_fix(section: &str) -> String {
     format!(
         "write a line `{}`, and the keys of the section below that line",
@@ -185,7 +189,7 @@ fn section_fix(section: &str) -> String {
     )
 }
 
-/// Returns the line with which a section begins in the file.
+/// Returns the header of a section: the line with which the section begins in `scorebox.toml`.
 fn header(section: &str) -> String {
     if REPEATED.contains(&section) {
         format!("[[{section}]]")
@@ -194,22 +198,23 @@ fn header(section: &str) -> String {
     }
 }
 
-/// Returns true if the path is a section: some key of `scorebox.toml` begins with it and goes on.
+/// Returns true if `path` is the path of a section: the key of some setting begins with this path
+/// and has further parts.
 fn is_section(path: &[impl AsRef<str>]) -> bool {
     SETTINGS
         .iter()
         .any(|setting| rest(setting, path).is_some_and(|rest| rest > 0))
 }
 
-/// Returns the setting whose key is the path.
+/// Returns the setting whose key has the parts `path`, or `None` if there is no such setting.
 fn find(path: &[impl AsRef<str>]) -> Option<&'static Setting> {
     SETTINGS
         .iter()
         .find(|setting| rest(setting, path) == Some(0))
 }
 
-/// Returns the number of parts of a setting's key that follow the path. Returns `None` if the key
-/// does not begin with the path.
+/// Returns the number of parts of a setting's key that follow after the parts `path`. Returns
+/// `None` if the key does not begin with these parts.
 fn rest(setting: &Setting, path: &[impl AsRef<str>]) -> Option<usize> {
     let mut parts = setting.key.split('.');
     let begins = path.iter().all(|name| {

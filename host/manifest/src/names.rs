@@ -19,7 +19,7 @@ const LONGEST_REPOSITORY_BYTES: usize = 255;
 /// Maximum length of a tag, in bytes: the limit of the OCI distribution specification.
 const LONGEST_TAG_BYTES: usize = 128;
 
-/// Returns true if a text can be the name of an environment variable in every shell.
+/// Returns true if `name` can be the name of an environment variable in every shell.
 #[must_use]
 pub fn is_variable(name: &str) -> bool {
     (1..=LONGEST_VARIABLE_BYTES).contains(&name.len())
@@ -27,8 +27,8 @@ pub fn is_variable(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// Checks that a text fits on one line of at most `longest_bytes` bytes, because it is shown and
-/// stored as one line. `key` names the setting in the error.
+/// Checks that the value `text` of a setting is one line of at most `longest_bytes` bytes, because
+/// it is shown and stored as one line. `key` is the name of the setting, for the error.
 pub(super) fn line(key: &str, text: &str, longest_bytes: usize) -> Result<(), Problem> {
     if text.len() <= longest_bytes && is_line(text) {
         return Ok(());
@@ -42,8 +42,8 @@ pub(super) fn line(key: &str, text: &str, longest_bytes: usize) -> Result<(), Pr
     ))
 }
 
-/// Checks the keys of a table whose keys the author of the manifest chooses, such as
-/// `scorer.labels`. `table` names the table in the error.
+/// Checks the keys `names` of a table whose keys the author of the manifest chooses, such as
+/// `scorer.labels`. `table` is the name of the table, for the error.
 pub(super) fn keys<'a>(
     table: &str,
     names: impl IntoIterator<Item = &'a String>,
@@ -80,7 +80,7 @@ pub(super) fn registry(text: &str) -> Result<(), Problem> {
     ))
 }
 
-/// Checks that the value of `package.repository` is the name of a repository.
+/// Checks that the value of `package.repository` is a repository name that registries accept.
 pub(super) fn repository(text: &str) -> Result<(), Problem> {
     let plain = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
@@ -118,7 +118,7 @@ pub(super) fn tag(text: &str) -> Result<(), Problem> {
     ))
 }
 
-/// Returns true if a text has no character that ends the line or controls a terminal.
+/// Returns true if a text does not have characters that end a line or control a terminal.
 fn is_line(text: &str) -> bool {
     matches!(
         scorebox_text::printable(text),

@@ -12,24 +12,26 @@ use super::names;
 use super::scorer::ScorerSection;
 use super::settings::default_of;
 
-/// Section `[package]` of the manifest: the names, the base image and the licences of an image.
+/// Section `[package]` of the manifest: the names, the base image and the licences of the app's
+/// image, and the sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageSection {
-    /// Host and port of the registry, such as `contoso.azurecr.io`. `None` if the manifest does not
-    /// set it.
+    /// Host and port of the image's registry, such as `contoso.azurecr.io`. `None` if the manifest
+    /// does not name a registry.
     pub registry: Option<String>,
     /// Name of the image's repository in the registry.
     pub repository: String,
-    /// Tag that is pushed in addition to the image's digest.
+    /// Tag of the image, which is pushed in addition to the image's digest.
     pub tag: String,
-    /// Base image: `scratch`, `functions`, or the full name of an image with its registry.
+    /// Base image of the image: `scratch`, `functions`, or the full name of an image with its
+    /// registry.
     pub base: String,
-    /// Licence of the scorer, as an SPDX expression. `None` if the manifest does not set it.
+    /// Licence of the scorer, as an SPDX expression. `None` if the manifest does not state it.
     pub license: Option<String>,
-    /// Licence of the model, as an SPDX expression. `None` if the manifest does not set it.
+    /// Licence of the model, as an SPDX expression. `None` if the manifest does not state it.
     pub model_license: Option<String>,
-    /// Path of a file with an input and its expected answer, to try the scorer with before it is
-    /// packaged. `None` if the scorer is not tried.
+    /// Path of the sample: a file with an input and its expected answer, with which the scorer is
+    /// tried before it is packaged. `None` if the scorer is not tried.
     pub sample: Option<PathBuf>,
 }
 
@@ -91,8 +93,8 @@ impl RawPackage {
     }
 }
 
-/// Returns true if the reference of a base image begins with the host of a registry. The packager
-/// needs the host, and checks the rest of the reference itself.
+/// Returns true if the image reference of a base image begins with the host of a registry. The
+/// packager needs the host, and checks the rest of the reference itself.
 fn names_a_registry(reference: &str) -> bool {
     reference.split_once('/').is_some_and(|(host, name)| {
         let is_host = host == "localhost" || host.contains(['.', ':']);

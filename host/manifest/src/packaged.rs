@@ -9,17 +9,19 @@ use std::path::{Path, PathBuf};
 use scorebox_text::Problem;
 use serde::Deserialize;
 
-/// Section `[packaged]` of the manifest: the component and the model as they were packaged.
+/// Section `[packaged]` of the manifest: the packager's record of the files of the component and
+/// the model.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Packaged {
-    /// Digest of the whole model: `sha256:` and 64 hex digits. `None` if the scorer has no model.
+    /// Digest over the model's files: `sha256:` and 64 hex digits. `None` if the scorer does not
+    /// have a model.
     pub model: Option<String>,
     /// Records of the component's file and of each file of the model, by path.
     pub files: BTreeMap<PathBuf, PackagedFile>,
 }
 
-/// Entry `[[packaged.file]]` of the manifest: a file's size, digest and times when it was packaged.
-/// The file's name is not part of it.
+/// Entry `[[packaged.file]]` of the manifest, without the name of the file: the size, digest and
+/// times that the file had when it was packaged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackagedFile {
     /// Size of the file, in bytes.
@@ -30,7 +32,7 @@ pub struct PackagedFile {
     /// not fit into 64 bits.
     pub modified_ns: Option<i64>,
     /// Time of the file's last status change (`ctime`), in nanoseconds since 1970. `None` for a
-    /// file in an image, because it gets this time only when the image is unpacked.
+    /// file in an image, because the file gets this time only when the image is unpacked.
     pub changed_ns: Option<i64>,
 }
 

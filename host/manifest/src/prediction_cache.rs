@@ -11,21 +11,21 @@ use serde::Deserialize;
 use super::settings::default_of;
 use super::{LIMIT_MOST, StoreSection, TTL_MOST, bytes, duration};
 
-/// Section `[prediction_cache]` of the manifest: the store of cached answers, and the limits on
-/// their lifetime and size.
+/// Section `[prediction_cache]` of the manifest: the store of the prediction cache, and the limits
+/// on the lifetime and size of its answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PredictionCacheSection {
-    /// Name of the store that holds the answers.
+    /// Name of the store in which answers are kept.
     pub store: String,
     /// Time for which an answer is kept in the store.
     pub ttl: Duration,
-    /// Maximum time that a call waits for the store. After this time the call is scored.
+    /// Maximum time for which a call waits for the store. After this time the call is scored.
     pub timeout: Duration,
-    /// Maximum time that one instance of the app may compute an answer while other instances of the
-    /// app wait for it. `None` if each instance computes the answer for itself.
+    /// Maximum time for which one host process may compute an answer while other host processes of
+    /// the app wait for it. `None` if each process computes the answer for itself.
     pub claim: Option<Duration>,
-    /// Maximum size of the answers that this process keeps in its own memory, in addition to the
-    /// store, in bytes. 0 if it keeps none.
+    /// Maximum size of the answers that a host process keeps in its own memory in addition to the
+    /// store, in bytes. 0 if it does not keep answers in memory.
     pub memory_bytes: u64,
 }
 

@@ -16,19 +16,20 @@ use super::{check_name, names};
 pub struct ScorerSection {
     /// Name of the scorer in logs, OpenAPI and the image: lower-case letters, digits and `-`.
     pub name: String,
-    /// Version of the scorer as free text, such as `1.4.0`. Empty if it is not set.
+    /// Version of the scorer as free text, such as `1.4.0`. Empty if the manifest does not set it.
     pub version: String,
     /// Source of the component. `None` if an ONNX graph of the model is served without a component.
     pub component: Option<ComponentSource>,
-    /// Name of the ONNX graph to serve without a component. If it is `None`, the model must hold
-    /// only one graph.
+    /// Name of the ONNX graph that is served without a component. `None` if a component is served,
+    /// or if the model holds only one graph.
     pub graph: Option<String>,
-    /// Path of the model's folder or single file. `None` if the scorer has no model.
+    /// Path of the model's folder or single file. `None` if the scorer does not have a model.
     pub model: Option<PathBuf>,
-    /// True if the packager runs `init` and stores the component in its state after `init`.
+    /// True if the packager runs `init` and packages the component as a snapshot of the state after
+    /// `init`.
     pub snapshot: bool,
-    /// Labels of the model by name, such as its training run. A scorer reads them with
-    /// `model.info`.
+    /// Labels of the scorer by name, such as the training run of its model. A scorer reads its
+    /// labels with `model.info`.
     pub labels: BTreeMap<String, String>,
 }
 

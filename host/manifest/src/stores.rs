@@ -18,14 +18,14 @@ pub struct StoreSection {
     /// Name of the environment variable that holds the Redis URL. If the variable is unset or
     /// empty, the store is kept in memory.
     pub url_variable: String,
-    /// Text in front of every key of the store. A colon follows it.
+    /// Prefix of every key of the store, without the colon that follows the prefix.
     pub prefix: String,
-    /// Expiry of a value that is written without an expiry of its own. `None` if such a value never
-    /// expires.
+    /// Expiry of a value that is written without an expiry. `None` if such a value never expires.
     pub default_ttl: Option<Duration>,
-    /// Maximum time of one command, including the time to connect.
+    /// Timeout of one command to the store's server, including the time to connect.
     pub timeout: Duration,
-    /// Raw Redis commands that the scorer may send. Empty if it may send none.
+    /// Raw Redis commands that the scorer may send to the store. Empty if it may not send raw
+    /// commands.
     pub commands: Allowed,
 }
 

@@ -18,56 +18,57 @@ pub(super) use self::raw::{RawTrigger, triggers};
 pub struct Trigger {
     /// Name of the function: a letter, then letters, digits, `_` and `-`, at most 128 in all.
     pub function: String,
-    /// Event that starts the function, with the settings for this kind of event.
+    /// Kind of event that starts the function, with the settings for this kind.
     pub start: Start,
 }
 
-/// Event that starts a function, with the settings for this kind of event.
+/// Kind of event that starts a function, with the settings for this kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
-    /// A blob that was created or changed.
+    /// A blob that was created or changed starts the function.
     Blob(BlobTrigger),
-    /// HTTP requests to `/api/<route>`.
+    /// An HTTP request to `/api/<route>` starts the function.
     Http(HttpTrigger),
-    /// Messages of a Service Bus queue or subscription.
+    /// Messages of a Service Bus queue or subscription start the function.
     ServiceBus(ServiceBusTrigger),
 }
 
-/// An HTTP trigger: `kind = "http"`.
+/// Settings of an HTTP trigger, with `kind = "http"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpTrigger {
     /// Path of the function below `/api/`, such as `score`.
     pub route: String,
-    /// Kind of key that the Functions host requires from callers.
+    /// Kind of access key that the Functions host requires from callers.
     pub auth_level: AuthLevel,
-    /// HTTP methods that score a request, in upper case. Never empty.
+    /// HTTP methods of the requests that are scored, in upper case. Never empty.
     pub methods: Vec<String>,
     /// True if the Functions host forwards requests unchanged, and does not put them in an
     /// envelope.
     pub forwarding: bool,
 }
 
-/// A blob trigger: `kind = "blob"`.
+/// Settings of a blob trigger, with `kind = "blob"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlobTrigger {
-    /// Container and name of the blobs, which may hold `{names}`, e.g. `incoming/{name}.json`.
+    /// Path of the blobs that start the function: the container and the blob name, with
+    /// placeholders such as `{name}`, e.g. `incoming/{name}.json`.
     pub path: String,
     /// Name of the app setting that holds the connection to the storage account.
     pub connection: String,
-    /// Way in which the Functions host learns of a blob.
+    /// Way in which the Functions host detects new and changed blobs.
     pub source: BlobSource,
-    /// Path of the blob that an answer is written to. It may use the `{names}` of `path`. `None` if
-    /// answers are dropped.
+    /// Path of the blob to which an answer is written. The path may have the placeholders of the
+    /// field `path`. `None` if answers are dropped.
     pub output: Option<String>,
-    /// Path of the blob that the record of an input is written to if the input can never be scored.
+    /// Path of the blob to which the record of an input blob that can never be scored is written.
     /// `None` if no record is written.
     pub park: Option<String>,
 }
 
-/// A Service Bus trigger: `kind = "service-bus"`.
+/// Settings of a Service Bus trigger, with `kind = "service-bus"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceBusTrigger {
-    /// Queue or subscription that messages come from.
+    /// Queue or subscription whose messages start the function.
     pub entity: Entity,
     /// Name of the app setting that holds the connection to the Service Bus namespace.
     pub connection: String,
@@ -75,57 +76,59 @@ pub struct ServiceBusTrigger {
     pub sessions: bool,
     /// True if one invocation of the function takes a batch of messages.
     pub many: bool,
-    /// Queue or topic that answers are sent to. `None` if answers are dropped.
+    /// Queue or topic to which answers are sent. `None` if answers are dropped.
     pub output: Option<Target>,
-    /// Queue or topic for messages that can never be scored. `None` if they go to the dead-letter
-    /// queue.
+    /// Queue or topic to which the records of messages that can never be scored are sent. `None` if
+    /// such messages are left to Service Bus, which moves them to the dead-letter queue.
     pub park: Option<Target>,
-    /// Number of deliveries after which Service Bus itself gives a message up. If the last delivery
-    /// fails, the host sends the message to `park`.
+    /// Number of deliveries of a message after which Service Bus moves it to the dead-letter queue.
+    /// If the last delivery fails, the host sends the message's record to `park`.
     pub max_delivery_count: u32,
 }
 
-/// Queue or subscription that a Service Bus trigger listens to.
+/// Queue or subscription from which a Service Bus trigger receives messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entity {
-    /// A Service Bus queue, by its name.
+    /// The Service Bus queue with this name.
     Queue(String),
-    /// A subscription of a Service Bus topic.
+    /// A subscription to a Service Bus topic.
     Subscription {
         /// Name of the Service Bus topic.
         topic: String,
-        /// Name of the topic's subscription.
+        /// Name of the subscription to the topic.
         subscription: String,
     },
 }
 
-/// Queue or topic that messages are sent to.
+/// Service Bus queue or topic to which messages are sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// A Service Bus queue, by its name.
+    /// The Service Bus queue with this name.
     Queue(String),
-    /// A Service Bus topic, by its name.
+    /// The Service Bus topic with this name.
     Topic(String),
 }
 
-/// Way in which the Functions host learns of a blob.
+/// Way in which the Functions host detects new and changed blobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BlobSource {
-    /// Events of the storage account, which come at once. Only this source scales Container Apps.
+    /// The Functions host receives events of the storage account, which arrive at once. Container
+    /// Apps scale only with this source.
     EventGrid,
-    /// Scans of the container and of the account's logs. They need no set-up, and are up to ten
-    /// minutes late.
+    /// The Functions host scans the container and the logs of the storage account. Scans need no
+    /// set-up, but detect a blob up to ten minutes late.
     Scan,
 }
 
-/// Kind of key that callers of a function need: the `authLevel` of the function's HTTP trigger.
+/// Kind of access key that callers of a function need: the `authLevel` of the function's HTTP
+/// trigger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AuthLevel {
     /// Callers need the master key of the function app.
     Admin,
-    /// Callers need no key.
+    /// Callers do not need a key.
     Anonymous,
     /// Callers need a function key.
     Function,
@@ -142,7 +145,7 @@ impl fmt::Display for AuthLevel {
 }
 
 impl Trigger {
-    /// Returns the HTTP trigger, or `None` if the function has a trigger of another kind.
+    /// Returns the settings of the HTTP trigger, or `None` if the trigger is of another kind.
     #[must_use]
     pub fn http(&self) -> Option<&HttpTrigger> {
         match &self.start {
@@ -152,6 +155,6 @@ impl Trigger {
     }
 }
 
-/// Number of deliveries after which Service Bus gives a message up if the manifest sets no number.
-/// It is the default of Service Bus itself.
+/// Default of `trigger.max_delivery_count`: the number of deliveries after which Service Bus moves
+/// a message to the dead-letter queue. Service Bus itself has the same default.
 pub const DEFAULT_MAX_DELIVERY_COUNT: u32 = 10;

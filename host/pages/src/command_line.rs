@@ -7,10 +7,11 @@ use clap::{Arg, Command};
 /// Names of the command and the arguments that clap itself adds to a program.
 const OF_CLAP: [&str; 2] = ["help", "version"];
 
-/// Returns the reference of all commands of a program in Markdown, as a part of a page.
+/// Returns the reference of all commands of a program in Markdown, as the generated part of a page.
 ///
-/// Each command has a heading of the third level, its help, its usage, a table of its arguments,
-/// and the text with which its help ends. Hidden commands and arguments are left out.
+/// For each command, the reference has a heading of the third level, the help, the usage, a table
+/// of the arguments, and the text with which the help ends. Hidden commands and arguments are left
+/// out.
 pub fn commands(mut program: Command) -> String {
     program.build();
     let mut blocks = Vec::new();
@@ -18,7 +19,7 @@ pub fn commands(mut program: Command) -> String {
     blocks.join("\n\n") + "\n"
 }
 
-/// Adds the blocks of all commands below a command. Blocks are separated by blank lines.
+/// Adds the Markdown blocks of all subcommands of a command, and of their subcommands, to `blocks`.
 fn add_commands(blocks: &mut Vec<String>, parent: &mut Command) {
     for command in parent.get_subcommands_mut() {
         if command.is_hide_set() || OF_CLAP.contains(&command.get_name()) {
@@ -43,8 +44,8 @@ fn code(text: &str) -> String {
     format!("```text\n{text}\n```")
 }
 
-/// Returns the table of a command's arguments: first those without a name, as in its help. Returns
-/// `None` if the command has no argument.
+/// Returns the Markdown table of a command's arguments: first the positional arguments, as in the
+/// command's help. Returns `None` if the command does not have arguments.
 fn table(command: &Command) -> Option<String> {
     let shown =
         |argument: &&Arg| !argument.is_hide_set() && !OF_CLAP.contains(&argument.get_id().as_str());
@@ -64,7 +65,8 @@ fn row(argument: &Arg) -> String {
     )
 }
 
-/// Returns the help of an argument with its values, its default and its environment variable.
+/// Returns the help of an argument, with its possible values, its default and its environment
+/// variable.
 fn meaning(argument: &Arg) -> String {
     let help = argument.get_long_help().or(argument.get_help());
     let help = help.map(ToString::to_string).unwrap_or_default();
@@ -104,13 +106,15 @@ fn meaning(argument: &Arg) -> String {
     sentences.join(" ")
 }
 
-/// Splits a help text from the default in brackets at its end, by which an argument states a
-/// default that clap does not know. Returns `None` if the text does not end with a default.
+/// Splits a help text that ends with `[default: …]` into the text before it and the default. In
+/// this way an argument states a default that clap does not know. Returns `None` if the text does
+/// not end with a default.
 fn default_in(help: &str) -> Option<(&str, &str)> {
     help.strip_suffix(']')?.rsplit_once(" [default: ")
 }
 
-/// Returns a text with the full stop that clap removes from the end of help texts.
+/// Returns a help text with a full stop at its end, because clap removes the full stop of help
+/// texts.
 fn sentence(text: &str) -> String {
     let is_whole = text.is_empty() || text.ends_with(['.', ':', '?']) || text.ends_with(".)");
     let stop = if is_whole { "" } else { "." };

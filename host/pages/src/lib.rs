@@ -11,22 +11,23 @@ use std::sync::{Mutex, PoisonError};
 
 pub use command_line::commands;
 
-/// Environment variable that makes tests write the parts of pages instead of comparing them, if
-/// its value is `1`.
+/// Name of the environment variable that makes tests write the generated parts of pages instead of
+/// comparing them, if its value is `1`.
 const BLESS_VARIABLE: &str = "SCOREBOX_BLESS";
 
-/// Lock that a test holds while it reads and writes a page, because two tests of a program can own
-/// parts of one page.
+/// Lock that a test holds while it reads and writes a page, because two tests of a program can
+/// check parts of the same page.
 static PAGES: Mutex<()> = Mutex::new(());
 
-/// Compares a part of a page with the text that the code gives. With `SCOREBOX_BLESS=1` in the
+/// Checks that a generated part of a page has the text `expected`. With `SCOREBOX_BLESS=1` in the
 /// environment, writes the text into the page instead.
 ///
-/// `page` is the path of the page in this repository. The part is between the lines
-/// `<!-- generated: PART -->` and `<!-- end: PART -->`.
+/// `page` is the path of the page in this repository. The part with the name `part` is between the
+/// lines `<!-- generated: PART -->` and `<!-- end: PART -->`.
 ///
 /// # Panics
-/// If the page cannot be read or written, does not have the part, or says something else there.
+/// Panics if the page cannot be read or written, if it does not have the part, or if the part has
+/// another text.
 #[track_caller]
 pub fn check_part(page: &str, part: &str, expected: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -53,8 +54,8 @@ pub fn check_part(page: &str, part: &str, expected: &str) {
     );
 }
 
-/// Returns the text of a page in which a part has a new text. Returns `None` if the page does not
-/// have the part.
+/// Returns the page `page` with the text of the generated part `part` replaced by `text`. Returns
+/// `None` if the page does not have the part.
 pub fn with_part(page: &str, part: &str, text: &str) -> Option<String> {
     let start = start_of(part);
     let end = format!("<!-- end: {part} -->\n");
@@ -63,8 +64,8 @@ pub fn with_part(page: &str, part: &str, text: &str) -> Option<String> {
     Some(format!("{before}{start}{text}{end}{after}"))
 }
 
-/// Returns the number of the line with which a part of a page starts, counted from 1. Returns 1 if
-/// the page does not have the part.
+/// Returns the number, counted from 1, of the line in `page` at which the generated part `part`
+/// starts. Returns 1 if the page does not have the part.
 pub fn line_of(page: &str, part: &str) -> usize {
     page.split_once(&start_of(part))
         .map_or(1, |(before, _)| before.lines().count() + 1)

@@ -15,10 +15,12 @@ use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::bindings::io::poll;
 use wasmtime_wasi::{WasiCtxView, WasiView};
 
-/// State of one instance, in the one type for which wasmtime's generic code is compiled.
+/// State of one instance of a component, in the one type for which Wasmtime's generic code is
+/// compiled.
 pub struct Sandbox(Box<dyn SandboxState>);
 
-/// State of one instance, as its owner defines it. A [`Sandbox`] holds it for wasmtime.
+/// State of one instance of a component, as the host defines it. A [`Sandbox`] holds the state for
+/// Wasmtime.
 pub trait SandboxState: Any + Send {
     /// Returns the WASI state of the instance.
     fn wasi(&mut self) -> WasiCtxView<'_>;
@@ -30,15 +32,16 @@ impl Sandbox {
         Self(Box::new(state))
     }
 
-    /// Returns the state of the instance, or `None` if the sandbox holds a state of another type.
+    /// Returns the state of the instance as a value of the type `S`, or `None` if the state has
+    /// another type.
     #[must_use]
     pub fn get<S: SandboxState>(&self) -> Option<&S> {
         let state: &dyn Any = &*self.0;
         state.downcast_ref()
     }
 
-    /// Returns the state of the instance for changes, or `None` if the sandbox holds a state of
-    /// another type.
+    /// Returns the state of the instance as a value of the type `S`, for changes, or `None` if the
+    /// state has another type.
     pub fn get_mut<S: SandboxState>(&mut self) -> Option<&mut S> {
         let state: &mut dyn Any = &mut *self.0;
         state.downcast_mut()
@@ -51,11 +54,11 @@ impl WasiView for Sandbox {
     }
 }
 
-/// Links all of WASI 0.2. A call of `poll` fails if it has more than `most_pollables` handles,
-/// which are counted before any handle is used.
+/// Adds all of WASI 0.2 to a linker. A call of `poll` with more than `most_pollables` handles fails
+/// before any handle is used.
 ///
 /// # Errors
-/// Fails if the linker already has a part of WASI.
+/// Fails if the linker already has a function of WASI.
 pub fn link(linker: &mut Linker<Sandbox>, most_pollables: usize) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     linker.allow_shadowing(true);
@@ -81,6 +84,6 @@ pub fn link(linker: &mut Linker<Sandbox>, most_pollables: usize) -> wasmtime::Re
     Ok(())
 }
 
-/// Name of the interface that has `poll`, with the version of the linked WASI. A test of the whole
-/// host calls `poll` to check the name.
+/// Name of the WASI interface that has the function `poll`, with the version that Wasmtime
+/// provides. A test of the whole host calls `poll` to check the name.
 const POLL: &str = "wasi:io/poll@0.2.12";

@@ -13,8 +13,8 @@ use crate::redis::Condition;
 pub struct Answers(BucketHandle);
 
 impl Answers {
-    /// Returns the part of a store that holds the entries of the prediction cache. They are
-    /// separate from the entries that scorers write to the store.
+    /// Returns the part of a store that holds the entries of the prediction cache. These entries
+    /// are separate from those that scorers write to the store.
     #[must_use]
     pub fn beside(store: &BucketHandle) -> Self {
         Self(store.sibling("predictions"))
@@ -68,8 +68,8 @@ impl Answers {
         }
     }
 
-    /// Writes entries, each with its key, in one round trip. They expire after `ttl`. A failure is
-    /// only logged, because a call can be answered without the cache.
+    /// Writes entries, each with its key, in one round trip. The entries expire after `ttl`. A
+    /// failure is only logged, because a call can be answered without the cache.
     pub async fn put(&self, entries: Vec<(String, Vec<u8>)>, ttl: Duration) {
         if let Err(error) = self.0.set_many(entries, Some(ttl)).await {
             tracing::debug!("an answer was not kept in the prediction cache: {error}");

@@ -19,7 +19,7 @@ use crate::redis::Store;
 pub struct GraphHandle(pub(super) Arc<Graph>);
 
 /// Host side of a `graph-execution-context` handle of `wasi:nn`, with which a scorer runs a graph.
-/// It holds only the graph, because sessions of the engine belong to the host.
+/// The handle holds only the graph, because sessions of the engine belong to the host.
 pub struct ContextHandle(pub(super) Arc<Graph>);
 
 /// Host side of an `error` handle of `wasi:nn`, which tells the scorer why a call failed.

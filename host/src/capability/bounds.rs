@@ -69,15 +69,15 @@ pub(crate) struct Bound {
     /// Name of the host function: the interface without its version, `#`, and the function's name
     /// in the component model.
     ///
-    /// `#*` stands for every function of an interface whose functions have no effect, because there
-    /// is no folder and no network.
+    /// `#*` stands for every function of an interface whose functions have no effect, because a
+    /// scorer has neither folders nor a network.
     pub(crate) function: &'static str,
     /// Maximum number of items in the lists that the function takes. 1 if the function does not
     /// take a list.
     pub(crate) items: usize,
     /// Maximum size of the function's arguments or of its result, whichever is larger, in bytes.
     pub(crate) bytes: usize,
-    /// Time within which the function ends.
+    /// Time within which a call of the function ends.
     pub(crate) time: Time,
 }
 
@@ -86,8 +86,8 @@ use Time::{Copies, Tick, Waits};
 #[expect(clippy::cast_possible_truncation, reason = "it is 64 MiB")]
 const READ_BYTES: usize = READ_LIMIT_BYTES as usize;
 const PAIR_BYTES: usize = KEY_BYTES + VALUE_LIMIT_BYTES;
-/// Maximum size of a text or name that the host does not keep, in bytes. It needs no limit of its
-/// own, so it is [`LIFTED_BYTES`].
+/// Maximum size of a text or name that the host does not keep, in bytes. Such a text needs no limit
+/// of its own, so the value is [`LIFTED_BYTES`].
 const TEXT_BYTES: usize = LIFTED_BYTES;
 
 /// Maximum length of a cursor in the list of a store's keys, in bytes. A cursor may be a key with

@@ -134,8 +134,8 @@ impl InstanceState {
 impl tensor::Host for InstanceState {}
 
 impl tensor::HostTensor for InstanceState {
-    /// Creates a tensor for the scorer. It is checked later, when the tensor is used, whether the
-    /// type, dimensions and data agree, because this function of `wasi:nn` cannot return an error.
+    /// Creates a tensor for the scorer. The host checks that the type, dimensions and data agree
+    /// only when the tensor is used, because this function of `wasi:nn` cannot return an error.
     async fn new(
         &mut self,
         dimensions: Vec<u32>,
@@ -330,8 +330,8 @@ impl inference::HostGraphExecutionContext for InstanceState {
 /// Dimensions that a single value has in `wasi:nn`.
 const SCALAR: [u64; 1] = [1];
 
-/// End of an error text about an element type that `wasi:nn` does not have. It advises the author
-/// of the scorer.
+/// End of an error text about an element type that `wasi:nn` does not have. The text advises the
+/// author of the scorer.
 const INSTEAD: &str = "that wasi:nn does not have: call `compute` of scorebox:scoring/graphs";
 
 impl InstanceState {

@@ -33,8 +33,8 @@ type Store<'a> = StoreContextMut<'a, Sandbox>;
 type Answer<T, E> = wasmtime::Result<(Result<T, E>,)>;
 
 /// Adds the functions of `wasi:keyvalue/batch`, `cache`, `redis`, `metrics` and `model` that take
-/// lists to a linker. They limit the number of items before a list is copied to the host's memory.
-/// There, many small items would take more memory than their bytes.
+/// lists to a linker. These functions limit the number of items before a list is copied to the
+/// host's memory, because many small items would take more memory there than their bytes.
 pub(super) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     link_batch(linker)?;
@@ -227,9 +227,9 @@ fn link_metrics(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     )
 }
 
-/// Adds the functions of `graphs` and `wasi:nn` that take lists of tensors to a linker. They limit
-/// the number of tensors before a list is copied. Also adds `load` of `wasi:nn`, which always fails
-/// and so copies nothing.
+/// Adds the functions of `graphs` and `wasi:nn` that take lists of tensors to a linker. These
+/// functions limit the number of tensors before a list is copied. Also adds `load` of `wasi:nn`,
+/// which always fails and so copies nothing.
 #[cfg(feature = "graphs")]
 pub(super) fn link_graphs(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     type Inputs = WasmList<(Box<str>, Resource<ValueHandle>)>;

@@ -55,9 +55,9 @@ impl SharedMemory {
 /// Reason why an instance did not get more memory: the limit that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// The instance has as much memory as one instance may have.
+    /// The limit on one instance was reached: `limits.memory`.
     Own,
-    /// All instances together have as much memory as they may have.
+    /// The limit on all instances together was reached.
     Shared,
 }
 
@@ -70,8 +70,8 @@ pub(super) struct MemoryLimit {
     limit_bytes: u64,
     /// Total size of all linear memories of the instance, in bytes. A component may have several.
     used_bytes: u64,
-    /// Number of bytes that were granted last. They are released again if the operating system does
-    /// not have them.
+    /// Number of bytes that were granted last. These bytes are released again if the operating
+    /// system cannot provide them.
     pending_bytes: u64,
     refusal: Option<Refusal>,
 }

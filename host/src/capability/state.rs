@@ -52,8 +52,8 @@ pub struct InstanceState {
     /// Total size of the keys and values that the instance's open `cas` handles hold in the host's
     /// memory, in bytes.
     pub(crate) held_bytes: usize,
-    /// Total size of the instance's open tensors of `wasi:nn` in the host's memory, in bytes. It
-    /// may not exceed the maximum size of the instance's linear memory.
+    /// Total size of the instance's open tensors of `wasi:nn` in the host's memory, in bytes. This
+    /// size may not exceed the maximum size of the instance's linear memory.
     pub(crate) tensor_bytes: u64,
     pub(super) memory: MemoryLimit,
     /// WASI context, which is created on first use. Most scorers do not use WASI, and seeding its
@@ -102,7 +102,8 @@ impl InstanceState {
     }
 
     /// Begins a call of the guest. Sets the deadline of the call, the id `invocation` in its log
-    /// lines, and the collector `lines` of its log lines for the caller.
+    /// lines, and the collector `lines` of its log lines for the caller. `lines` is `None` if the
+    /// caller does not get log lines.
     pub(crate) fn begin(&mut self, invocation: &str, deadline: Instant, lines: Option<Lines>) {
         self.deadline = deadline;
         self.memory.forget_refusal();
@@ -159,8 +160,8 @@ impl InstanceState {
 
 impl InstanceState {
     /// Checks a call of a host function before its work starts. `size` is the size of the
-    /// arguments. The inner error, which is returned to the scorer, says that they exceed the
-    /// function's limits `bound`. Traps if the function may take long and the deadline of the
+    /// arguments. The inner error, which is returned to the scorer, says that the arguments exceed
+    /// the function's limits `bound`. Traps if the function may take long and the deadline of the
     /// scorer's call has passed.
     ///
     /// A call with arguments of more than 64 KiB is moved off the threads that serve sockets.

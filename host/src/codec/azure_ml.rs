@@ -56,7 +56,8 @@ pub(super) fn write(tensors: &[Tensor]) -> Vec<u8> {
     body
 }
 
-/// Returns the part of an error message that says what a caller should have sent.
+/// Returns the part of an error message that says which JSON the caller of a scorer with the input
+/// ports `ports` should have sent.
 fn expectation(ports: &[Port]) -> String {
     let ports: Vec<_> = ports
         .iter()

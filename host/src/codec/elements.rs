@@ -21,7 +21,7 @@ use crate::text::{NAME_BYTES, cut};
 const LOOK_ELEMENTS: usize = 4096;
 
 /// Number of bytes added to a tensor after which the deadline is checked at the end of a list. This
-/// covers bodies of many short lists.
+/// check is for bodies of many short lists.
 const LOOK_BYTES: usize = 16 << 10;
 
 /// Tensor that is being decoded from JSON lists. The first list of an open dimension sets the

@@ -118,8 +118,8 @@ impl Reader {
     }
 }
 
-/// Deserialization seed for the key of an object or another string. It calls its function with the
-/// string, without copying the string, and returns the function's result.
+/// Deserialization seed for the key of an object or another string. The seed calls the function `F`
+/// with the string, without copying the string, and returns the function's result.
 pub(super) struct Key<F>(pub(super) F);
 
 impl<'de, T, F: FnOnce(&str) -> T> DeserializeSeed<'de> for Key<F> {

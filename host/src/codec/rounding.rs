@@ -56,7 +56,7 @@ pub(super) fn float(dtype: Dtype, value: f64) -> Rounded {
     }
 }
 
-/// Rounds a whole number to a number of the type `dtype`.
+/// Rounds an integer to a number of the type `dtype`.
 pub(super) fn whole(dtype: Dtype, value: i128) -> Rounded {
     #[expect(
         clippy::cast_precision_loss,

@@ -10,8 +10,8 @@ use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAcces
 
 use super::reading::Reader;
 
-/// JSON value at a position where a boolean, a whole number or a string is expected. `None` stands
-/// for `null`, and `Other` names the kind of any other value.
+/// JSON value at a position where a boolean, a non-negative integer or a string is expected. `None`
+/// stands for `null`, and `Other` names the kind of any other value.
 pub(super) enum Scalar<'de> {
     Boolean(bool),
     Count(u64),

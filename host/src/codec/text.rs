@@ -45,7 +45,7 @@ pub(super) fn string(string: &str, text: &mut Vec<u8>) {
     let _ = serde_json::to_writer(text, string);
 }
 
-/// Appends a whole number to `text` in decimal.
+/// Appends a non-negative integer to `text` in decimal digits.
 pub(super) fn count(number: u64, text: &mut Vec<u8>) {
     text.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }

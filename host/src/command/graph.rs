@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use super::{error_json, exit, print};
 
 /// Size of the address space that this process may use in addition to copies of the ONNX file, in
-/// bytes. It is for the library, its memory arenas and a first run.
+/// bytes. This memory is for the library of the engine, its memory arenas and a first run.
 const MEMORY_BYTES: u64 = 4 << 30;
 /// Maximum number of copies of the ONNX file that exist at a time while the file is loaded, e.g. as
 /// read, as parsed, and as laid out for the processor.
@@ -46,8 +46,8 @@ pub struct Waiting {
     pub limit: Option<Duration>,
 }
 
-/// Runs the command `scorebox graph` on the ONNX file `file`, and returns the exit code of the
-/// command.
+/// Runs the command `scorebox graph` on the ONNX file `file`, and on a sample if one is given.
+/// Returns the exit code of the command.
 pub fn run(file: &Path, sample: Option<&Path>, waiting: Waiting) -> ExitCode {
     let bounded = tied(waiting).map_err(|error| {
         StartupError::Host(format!("the limits of this process cannot be set: {error}"))
@@ -162,7 +162,8 @@ fn load(file: &Path, sample: Option<&Path>) -> Result<Value, StartupError> {
     )
 }
 
-/// Makes this process end when the process that waits for it ends, and when its time limit is over.
+/// Makes this process end when the process that waits for it ends, and when the time limit of this
+/// process is over. `waiting` states both.
 fn tied(waiting: Waiting) -> std::io::Result<()> {
     if let Some(limit) = waiting.limit {
         // A thread is needed because native code that never returns leaves no other way, and a

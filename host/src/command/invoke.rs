@@ -124,9 +124,9 @@ pub(super) fn read(input: Option<&Path>, limit_bytes: u64) -> Result<Vec<u8>, St
     Ok(body)
 }
 
-/// Guesses the media type of an input from the name of its file and from its content. An empty
-/// input counts as JSON, as the server treats a request without a media type. As bytes it would be
-/// a tensor without rows, whose answer would hide the mistake.
+/// Guesses the media type of an input from the path `input` of its file, if it has one, and from
+/// its content `body`. An empty input counts as JSON, as the server treats a request without a
+/// media type. As bytes it would be a tensor without rows, whose answer would hide the mistake.
 pub(super) fn guess(input: Option<&Path>, body: &[u8]) -> &'static str {
     let named = input
         .and_then(Path::extension)

@@ -28,7 +28,7 @@ const TEXT_BYTES: usize = 16 << 10;
 /// error has a few parts of at most 16 KiB, and JSON can make a text six times as long.
 const ANSWER_BYTES: usize = 1 << 20;
 /// Maximum number of characters that are shown of the messages of the process that tries the ONNX
-/// file. They are shown if the process does not report a problem itself.
+/// file. These messages are shown if the process does not report a problem itself.
 const SHOWN_CHARS: usize = 400;
 
 /// Tries an ONNX file in a separate process for at most the time `limit`. The process loads the
@@ -102,8 +102,8 @@ fn heard(mut pipe: impl Read, limit_bytes: usize) -> Vec<u8> {
 }
 
 /// Returns the error that the process that tries the ONNX file reported itself. Returns `None` if
-/// the last line of its standard output is not an error. Lines before the last one may come from
-/// native code.
+/// the last line of its standard output `stdout` is not an error. Lines before the last one may
+/// come from native code.
 fn own_error(stdout: &[u8]) -> Option<ErrorReport> {
     let last = stdout
         .trim_ascii_end()

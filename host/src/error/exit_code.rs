@@ -104,7 +104,8 @@ pub fn of_start(error: &StartupError) -> u8 {
     }
 }
 
-/// Returns the exit code of a server that stops because it was asked to stop.
+/// Returns the exit code of a server that stops because it was asked to stop. The code depends on
+/// whether the Functions host started the server.
 #[must_use]
 pub fn of_stop(is_started_by_functions_host: bool) -> u8 {
     if is_started_by_functions_host {

@@ -182,7 +182,8 @@ fn object(payload: &Payload) -> Value {
 /// Returns true if the Functions host would change a JSON document when it forwards the document.
 ///
 /// The JSON parser of the Functions host (Newtonsoft's, with default settings) parses strings that
-/// look like dates. It writes them back in one format, without trailing zeros in the fraction.
+/// look like dates. The Functions host writes the dates back in one format, without trailing zeros
+/// in the fraction.
 fn is_rewritten(value: &Value) -> bool {
     match value {
         Value::Array(values) => values.iter().any(is_rewritten),

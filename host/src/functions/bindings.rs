@@ -38,7 +38,7 @@ pub struct FunctionApp {
     pub timeout: Option<Duration>,
 }
 
-/// Prefix of HTTP routes if `host.json` does not set one.
+/// Prefix of all HTTP routes if `host.json` does not set a prefix.
 const ROUTE_PREFIX: &str = "api";
 
 impl FunctionApp {

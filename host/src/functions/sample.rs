@@ -109,8 +109,8 @@ fn blob(path: &str, sample: &Sample) -> Result<(Value, Map<String, Value>), Samp
     Ok((BASE64.encode(&sample.body).into(), metadata))
 }
 
-/// Returns the end of a sample's name that is used as the name of the blob. It has as many segments
-/// as the trigger's path `path` has below its container.
+/// Returns the end of a sample's name that is used as the name of the blob. This end has as many
+/// segments as the trigger's path `path` has below its container.
 fn tail<'a>(path: &str, name: &'a str) -> &'a str {
     let parts = path.matches('/').count();
     let start = name

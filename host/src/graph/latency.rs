@@ -9,11 +9,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Maximum duration of a short run of a graph, which does not delay other requests. It is a
-/// fortieth of the time that a component may take before it is moved to another thread.
+/// Maximum duration of a short run of a graph, which does not delay other requests. The value is a
+/// fortieth of the time that a component may take before its call is moved to another thread.
 const SHORT: Duration = Duration::from_micros(250);
 
-/// Record of how long the runs of one graph took, which predicts whether a run is short.
+/// Record of how long the runs of one graph took. The record predicts whether a run will be short.
 pub(super) struct Latency {
     /// True if runs on inputs of the same size always take about the same time.
     predictable: bool,
@@ -24,7 +24,8 @@ pub(super) struct Latency {
 }
 
 impl Latency {
-    /// Creates the record of a graph that has never run. It does not predict short runs yet.
+    /// Creates the record of a graph that has never run. The record does not predict short runs
+    /// yet.
     ///
     /// `predictable` is true if the duration of a run depends on the sizes of its inputs alone, and
     /// not on their values. Otherwise no run is predicted to be short.

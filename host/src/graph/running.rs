@@ -19,7 +19,7 @@ use crate::text::Problem;
 use crate::{manifest, sizing, timer};
 
 /// Loads an ONNX graph from its file, and runs the graph once on zeros. `library` is the path of
-/// the ONNX Runtime library.
+/// the ONNX Runtime library. `runtime` runs the thread that loads the graph.
 ///
 /// # Errors
 /// Fails if this host has no engine for graphs, if the file is not a graph that the engine can run,
@@ -75,7 +75,8 @@ impl From<PrepareError> for StartupError {
     }
 }
 
-/// Creates sessions of a graph before calls need them, until `count` sessions are idle.
+/// Creates sessions of a graph before calls need them, until `count` sessions are idle. The
+/// sessions are created on a blocking thread of `runtime`.
 ///
 /// # Errors
 /// Fails if a session cannot be created.
@@ -90,10 +91,12 @@ pub async fn prepare(
         .await??)
 }
 
-/// Runs a graph until the deadline. Returns its outputs and the time that the run took.
+/// Runs a graph on `inputs`, which must fit the input ports, until the deadline. Returns the
+/// outputs in the order of the output ports, and the time that the run took. A run that is not
+/// short happens on a blocking thread of `runtime`.
 ///
 /// The engine is asked to stop at the deadline, or when the returned future is dropped. `held` is
-/// dropped when the engine has stopped. It is the permit that limits how many runs happen at a
+/// dropped when the engine has stopped. `held` is the permit that limits how many runs happen at a
 /// time.
 ///
 /// # Errors

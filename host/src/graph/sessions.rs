@@ -78,8 +78,8 @@ impl Graph {
         Ok(())
     }
 
-    /// Runs the graph on the calling thread, and returns the outputs in the order of the output
-    /// ports. `stop` can stop the run from another thread.
+    /// Runs the graph on the calling thread. `inputs` must fit the input ports, and the outputs are
+    /// in the order of the output ports. `stop` can stop the run from another thread.
     ///
     /// # Errors
     /// Fails if a session is needed but cannot be created, if the run fails or is stopped, or if

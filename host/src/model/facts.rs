@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Model, ModelFile};
 
-/// Facts that the file system states about one file. They show whether the file was changed.
+/// Facts that the file system states about one file. These facts show whether the file was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileFacts {
     /// Size of the file, in bytes.

@@ -16,9 +16,9 @@ pub const READ_LIMIT_BYTES: u64 = 64 << 20;
 /// Reason why a part of a tensor or a file cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SliceError {
-    /// The part is not within the tensor or file.
+    /// The part to be read is not within the tensor or file.
     OutOfRange,
-    /// The part is larger than [`READ_LIMIT_BYTES`].
+    /// The part to be read is larger than [`READ_LIMIT_BYTES`].
     TooLarge,
     /// The elements of the tensor have this type, which cannot be converted to `f32`.
     WrongType(Dtype),

@@ -16,7 +16,7 @@ use crate::manifest::Batching;
 use crate::panics::caught;
 use crate::tensor::Tensor;
 
-/// Runner of a scorer's calls. It can run the joined calls of a batch as one call.
+/// Runner of a scorer's calls, which can run the joined calls of a batch as one call.
 pub(super) trait Runner: Send + Sync + 'static {
     /// Runs one call, or several calls whose rows were joined in `inputs`, as one call of the
     /// scorer. `calls` has one invocation for each of the calls.
@@ -31,7 +31,7 @@ pub(super) trait Runner: Send + Sync + 'static {
 /// Output tensors of a call, and the time for which the component or graph ran.
 pub(super) type Answer = (Vec<Tensor>, Duration);
 
-/// Batcher of one scorer, which joins concurrent calls to one call of the scorer.
+/// Batcher of one scorer. The batcher joins concurrent calls to one call of the scorer.
 pub(super) struct Batcher {
     limits: Batching,
     /// The open batch, to which further calls can still be added.
@@ -63,7 +63,9 @@ impl Batcher {
         }
     }
 
-    /// Scores one call, either alone or joined with other calls.
+    /// Runs one call on `runner`, either alone or joined with other calls. `inputs` are the input
+    /// tensors of the call. Returns its output tensors and the time for which the component or
+    /// graph ran.
     pub(super) async fn score<R: Runner>(
         self: &Arc<Self>,
         runner: &Arc<R>,
@@ -146,8 +148,8 @@ impl Open {
     }
 }
 
-/// Runs a batch and sends to each of its calls the call's part of the answer. If the batch fails,
-/// each call is run alone.
+/// Runs a batch of the calls `members`, and sends to each of them its part of the answer. If the
+/// batch fails, each call is run alone.
 async fn finish<R: Runner>(runner: Arc<R>, members: Vec<Member>) {
     let members = match members.len() {
         0 => return,
@@ -233,8 +235,8 @@ fn joined(members: &[Member]) -> (Vec<Invocation>, Vec<Tensor>, Instant) {
     (calls, inputs, deadline)
 }
 
-/// Splits the answer of a batch into the rows of each call. Returns `None` if the answer does not
-/// have as many rows as the batch.
+/// Splits `outputs`, the answer of a batch, into the rows of each call in `members`. Returns `None`
+/// if the answer does not have as many rows as the batch.
 fn parts(members: &[Member], outputs: &[Tensor]) -> Option<Vec<Vec<Tensor>>> {
     let total: u64 = members.iter().map(|member| member.rows).sum();
     let mut parts: Vec<Vec<Tensor>> = members
@@ -292,8 +294,8 @@ mod tests {
     use crate::call::Source;
     use crate::model::Dtype;
 
-    /// Test runner that returns its inputs as outputs, and fails if they contain the byte 13. It
-    /// records the number of calls and the bytes of each run.
+    /// Test runner that returns its inputs as outputs, and fails if they contain the byte 13. The
+    /// runner records the number of calls and the bytes of each run.
     #[derive(Default)]
     struct Echo(Mutex<Vec<(usize, Vec<u8>)>>);
 

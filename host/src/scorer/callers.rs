@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 /// Average time per call below which a caller counts as quick: five ticks of the epoch (2 ms each).
 const QUICK: Duration = Duration::from_millis(10);
 
-/// Number of calls over which a caller's average time is computed. It is so large that a caller
-/// stays quick if the machine stalls for a tenth of a second while sixteen calls of the caller are
-/// in progress.
+/// Number of calls over which a caller's average time is computed. This number is so large that a
+/// caller stays quick if the machine stalls for a tenth of a second while sixteen calls of the
+/// caller are in progress.
 const CALLS: u32 = 256;
 
 /// Time after which a caller with calls in progress no longer counts as quick, if none of its calls
@@ -43,7 +43,7 @@ struct Record {
 
 impl Callers {
     /// Returns true if the calls of a caller are known to be short at the time `now`: they take
-    /// less than 10 ms on average.
+    /// less than 10 ms on average. `caller` is `None` for calls of which the address is unknown.
     pub(super) fn is_quick(&self, caller: Option<IpAddr>, now: Instant) -> bool {
         let Some(record) = self.records.get(&caller) else {
             return false;
@@ -53,7 +53,7 @@ impl Callers {
     }
 
     /// Returns how long a call of this caller occupies an instance on average, at most 10 ms.
-    /// Returns 10 ms for an unknown caller.
+    /// Returns 10 ms for a caller without a record.
     pub(super) fn average(&self, caller: Option<IpAddr>) -> Duration {
         self.records
             .get(&caller)

@@ -52,8 +52,9 @@ impl<R: Run> ComponentRunner<R> {
         Ok(())
     }
 
-    /// Waits for the permission to execute a call. Returns the permission with an instance that
-    /// serves no other call meanwhile.
+    /// Waits until `deadline` for the permission to execute a call of `caller`, which is `None` if
+    /// the caller's address is unknown. Returns the permission with an instance that serves no
+    /// other call meanwhile.
     async fn acquire(
         self: &Arc<Self>,
         caller: Option<IpAddr>,

@@ -87,8 +87,9 @@ impl GraphRunner {
         running::prepare(&self.graph, count, &self.runtime).await
     }
 
-    /// Waits for the permission to execute, then runs the graph on the inputs of one call. Returns
-    /// the outputs and the time for which the graph ran.
+    /// Waits for the permission to execute a call of `caller`, which is `None` if the caller's
+    /// address is unknown. Then runs the graph on the inputs of the call. Returns the outputs and
+    /// the time for which the graph ran.
     ///
     /// At the deadline the caller gets an error, but the permission to execute is held until the
     /// engine has stopped.
@@ -130,7 +131,7 @@ impl GraphRunner {
 }
 
 /// Returns the failure for a run that ended with an error of the engine. `detail` is the text of
-/// this error. It does not say whether the input or the graph is at fault.
+/// this error. This text does not say whether the input or the graph is at fault.
 fn failed(detail: String) -> ScoreFailure {
     ScoreFailure::Failed(Problem {
         code: "graph-failed".to_owned(),

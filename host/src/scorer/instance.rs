@@ -223,7 +223,8 @@ impl Instance {
 }
 
 impl Ready<PayloadRun> {
-    /// Calls `run` with the payload of one call.
+    /// Calls the guest's `run` with the payload of one call. Returns the payload of the answer. The
+    /// guest is stopped at the deadline.
     pub(super) async fn run_payload(
         &mut self,
         call: Invocation,
@@ -249,7 +250,8 @@ impl Ready<PayloadRun> {
 }
 
 impl Ready<TensorRun> {
-    /// Calls `run` with the tensors of one call, or of several calls that were joined to one call.
+    /// Calls the guest's `run` with the tensors of one call, or of several calls that were joined
+    /// to one call. Returns the output tensors. The guest is stopped at the deadline.
     pub(super) async fn run_tensors(
         &mut self,
         calls: Vec<Invocation>,

@@ -25,15 +25,16 @@ const USABLE: f64 = 0.7;
 /// deadline. When the call was admitted, the rate may have been unknown or different.
 const JUDGE_AGAIN: Duration = Duration::from_millis(100);
 
-/// Number of answered bytes after which the weight of older measurements of the rate is halved.
+/// Number of bytes of the bodies of answered large calls after which the weight of older
+/// measurements of their rate is halved.
 const MEMORY_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
 
-/// Busy time after which the weight of older measurements of the rate is halved, so that a slow
-/// minute is soon forgotten.
+/// Time with large calls in progress after which the weight of older measurements of their rate is
+/// halved, so that a slow minute is soon forgotten.
 const MEMORY_TIME: Duration = Duration::from_secs(10);
 
-/// Limits on the large calls of one scorer, whose body or answer exceeds 64 KiB. They limit how
-/// many large calls are decoded and how many execute at a time, and which are admitted.
+/// Limits on the large calls of one scorer: those whose body or answer exceeds 64 KiB. Only some
+/// large calls are admitted, and only some of these are decoded and execute at a time.
 pub(super) struct Large {
     /// Permits for large calls whose tensors or answer may be in memory at a time. There is one
     /// permit for each large call that may execute, and one more for each CPU core.
@@ -77,16 +78,16 @@ struct Load {
     /// Total size of the bodies of all large calls that have ended, whether they were answered or
     /// not, in bytes.
     departed_bytes: u64,
-    /// Start of the busy time that is not added to `busy` yet. `None` if no large call is in
-    /// progress.
+    /// Start of the time with large calls in progress that is not added to `busy` yet. `None` if no
+    /// large call is in progress.
     since: Option<Instant>,
     busy: Duration,
     finished_bytes: f64,
 }
 
 impl Large {
-    /// Creates the limits for a machine with `cores` CPU cores and a scorer that executes at most
-    /// `max_concurrency` calls at a time.
+    /// Creates the limits on large calls for a machine with `cores` CPU cores and a scorer that
+    /// executes at most `max_concurrency` calls at a time.
     pub(super) fn new(cores: usize, max_concurrency: usize) -> Self {
         let executing = max_concurrency.div_ceil(2).max(1);
         let slots = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));

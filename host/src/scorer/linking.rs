@@ -41,7 +41,7 @@ pub(super) struct Linked {
     scorer: String,
     world: World,
     pre: InstancePre<Sandbox>,
-    /// Index of the export `init` in the component. It is looked up once for all instances.
+    /// Index of the export `init` in the component. The index is looked up once for all instances.
     init: ComponentExportIndex,
     run: ComponentExportIndex,
     capabilities: Arc<Capabilities>,

@@ -161,7 +161,9 @@ impl Pipeline {
     }
 
     /// Executes a call, alone or in a batch, and checks output tensors against the signature. Sets
-    /// `run_time` to the time for which the component or graph ran.
+    /// `run_time` to the time for which the component or graph ran. If `place` is `None`, the call
+    /// first takes a place among the calls that wait or execute. If `is_large` is true, it first
+    /// waits for the permit to execute a large call.
     async fn execute(
         &self,
         invocation: Invocation,

@@ -123,10 +123,11 @@ impl PredictionCache {
     }
 
     /// Returns the answer for `key`: from the cache, from another call that is computing it, or
-    /// from `compute`. Also returns which of these it was.
+    /// from `compute`. Also returns the cache status, which says from which of these the answer
+    /// came.
     ///
     /// `compute` is called at most once, and only if neither the cache nor another call has the
-    /// answer. It is a closure so that its large future is created only then.
+    /// answer. `compute` is a closure so that its large future is created only then.
     ///
     /// # Errors
     /// Fails with the failure of `compute`, also for a call that waited for the `compute` of

@@ -101,7 +101,8 @@ impl Turns {
     }
 
     /// Adds a call of this caller to the calls that wait or execute, and returns the place of the
-    /// call. Returns `None` if too many calls wait already.
+    /// call. `caller` is `None` if the address of the caller is unknown. Returns `None` if too many
+    /// calls wait already.
     pub(super) fn enter(&self, caller: Option<IpAddr>) -> Option<Place> {
         let mut state = self.lock();
         let now = Instant::now();
@@ -122,7 +123,8 @@ impl Turns {
     }
 
     /// Waits until a call of this caller may execute, and moves the call to a scoring thread if it
-    /// must run apart from the calls of quick callers. Returns `None` if the deadline passes first.
+    /// must run apart from the calls of quick callers. `caller` is `None` if the address of the
+    /// caller is unknown. Returns `None` if the deadline passes first.
     pub(super) async fn permission(
         &self,
         caller: Option<IpAddr>,
@@ -135,9 +137,11 @@ impl Turns {
         Some(turn)
     }
 
-    /// Waits until a call of this caller may execute. Waiting calls of quick callers form one
-    /// queue, and all other waiting calls form another. Both queues are served nearly in order of
-    /// arrival. Returns `None` if the deadline passes first.
+    /// Waits until a call of this caller may execute. `caller` is `None` if the address of the
+    /// caller is unknown. Returns `None` if the deadline passes first.
+    ///
+    /// Waiting calls of quick callers form one queue, and all other waiting calls form another.
+    /// Both queues are served nearly in order of arrival.
     pub(super) async fn turn(&self, caller: Option<IpAddr>, deadline: Instant) -> Option<Turn> {
         let granted = {
             let mut state = self.lock();

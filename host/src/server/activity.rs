@@ -70,7 +70,7 @@ pub(super) struct Activity {
     /// Notification that wakes the connection's task when the connection is asked to end.
     condemned: Notify,
     /// True if the connection was accepted although the connection table was full. Only liveness
-    /// and readiness probes are answered on it.
+    /// and readiness probes are answered on such a connection.
     pub(super) is_reserved: bool,
     /// Address of the peer. For IPv6 it is the /64 network, because one machine can use all
     /// addresses of its network.

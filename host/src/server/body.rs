@@ -123,8 +123,9 @@ async fn let_others_go_first() {
     tokio::task::yield_now().await;
 }
 
-/// Returns the length that a client announces for its body, or `None` if the client announces none.
-/// The length may be wrong: a client can announce a large body and send nothing.
+/// Returns the size in bytes that a client announces for the body of its request, or `None` if the
+/// client does not announce a size. The size may be wrong: a client can announce a large body and
+/// send nothing.
 pub(super) fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
     headers
         .get(CONTENT_LENGTH)
@@ -166,7 +167,7 @@ fn discard(mut body: Body) {
 pub(super) enum Received {
     Small(Vec<u8>),
     /// A body of more than `SMALL_BYTES` bytes. `reserved_bytes` is the size of the memory
-    /// reservation `reserved`. It is never less than the number of bytes in `pages`.
+    /// reservation `reserved`. This size is never less than the number of bytes in `pages`.
     Large {
         pages: Pages,
         reserved: Reserved,

@@ -18,12 +18,13 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 /// this size, too.
 pub(super) const PIECE_BYTES: usize = 64 << 10;
 
-/// Pause after each piece of a refused request that was read and dropped. A client that sends 8 MiB
-/// in vain can thus retry only after two seconds, and uses little CPU time meanwhile.
+/// Pause after each piece of a refused request that was read and dropped. Because of this pause, a
+/// client whose body of 8 MiB is refused can retry only after two seconds, and costs little CPU
+/// time until then.
 const PAUSE: Duration = Duration::from_millis(15);
 
-/// Maximum number of refused requests whose rest is read and dropped at a time. Together they are
-/// read at 64 MiB per second, which takes a few hundredths of a core.
+/// Maximum number of refused requests whose rest is read and dropped at a time. Together, these
+/// requests are read at 64 MiB per second, which takes a few hundredths of a CPU core.
 ///
 /// Reading a request costs the work that its refusal was meant to save. Further refused requests
 /// are therefore not read at all, or wait until one of these has been read.

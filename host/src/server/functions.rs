@@ -177,7 +177,7 @@ async fn request_in_envelope(
 
 /// Runs the calls of an invocation, and returns them in the order of `calls`. At most as many calls
 /// run at a time as the scorer may have instances. `id` is the id of the invocation, and `latest`
-/// is the time by which its calls must end.
+/// is the time by which its calls must end, if there is such a time.
 async fn run_all(
     ready: &Ready,
     function: &Function,
@@ -253,8 +253,8 @@ async fn run_all(
         .await
 }
 
-/// Answers an invocation with the results and the parked failures of its calls, or fails the
-/// invocation as a whole.
+/// Answers an invocation with the results and the parked failures of its calls `ended`, or fails
+/// the invocation as a whole.
 ///
 /// The platform settles a batch as one unit. If one message must be redelivered, the whole batch is
 /// redelivered. If one message is at its last delivery, every message of the batch is treated as

@@ -45,8 +45,8 @@ async fn guard(
     }
 }
 
-/// Parts of a request that are kept in case its handler panics. They identify the request in the
-/// log, and determine the form in which its caller expects an error.
+/// Parts of a request that are kept in case its handler panics. These parts identify the request in
+/// the log, and determine the format in which the caller expects an error.
 struct Kept {
     method: Method,
     uri: Uri,

@@ -15,8 +15,8 @@ use tokio::net::TcpStream;
 
 use super::activity::{Activity, Phase, later, now};
 
-/// Socket of a connection. It records in the connection's [`Activity`] when the peer sends or reads
-/// bytes.
+/// Socket of a connection. The stream records in the connection's [`Activity`] when the peer sends
+/// or reads bytes.
 ///
 /// If the connection is asked to end, the stream reports its end as soon as no more bytes can be
 /// read. Every request that has arrived thus gets a response.
@@ -152,8 +152,8 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// Body of a request. It records in the connection's [`Activity`] when the host waits for more
-/// bytes from the peer.
+/// Body of a request. While it is read, it records in the connection's [`Activity`] when the host
+/// waits for more bytes from the peer.
 pub(super) struct RequestBody {
     incoming: Incoming,
     activity: Arc<Activity>,

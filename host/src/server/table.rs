@@ -184,8 +184,8 @@ impl Table {
         self.close_most_silent(|_| true)
     }
 
-    /// Closes each connection whose peer has been silent for longer than `patience` allows, and
-    /// logs how many connections were closed because the table was full.
+    /// Closes each connection whose peer has been silent for longer than `patience` allows. Now and
+    /// then also logs how many connections were closed because the table was full.
     pub(super) fn sweep(&mut self, patience: &Patience) {
         let at = now();
         for activity in self

@@ -8,8 +8,9 @@ use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Maximum size of the log lines that wait in the queue, in bytes. It is four times as much as one
-/// call may log. In addition, the thread may be writing the same number of bytes.
+/// Maximum size of the log lines that wait in the queue, in bytes. The size is four times as much
+/// as one call may log. In addition, the thread that writes the log may be writing the same number
+/// of bytes.
 const WAITING_BYTES: usize = 4 << 20;
 
 /// Size of the part of the queue that only warnings and errors may fill, in bytes. Without it, many
@@ -27,7 +28,7 @@ const KEPT_BYTES: usize = 64 << 10;
 /// Pause before the next write if standard output is non-blocking and accepts nothing.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Queue of whole log lines. All clones share one queue.
+/// Queue of complete log lines that wait to be written. All clones share one queue.
 #[derive(Clone)]
 pub(super) struct Queue(Arc<Shared>);
 

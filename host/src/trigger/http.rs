@@ -37,8 +37,8 @@ const INVOCATION_ID: HeaderName = HeaderName::from_static("x-azure-functions-inv
 /// Number of headers of a response for which memory is reserved.
 const ANSWER_HEADERS: usize = 10;
 
-/// Maximum length of an id in the headers of a request, in characters. It is the limit of Azure
-/// ML's former inference server.
+/// Maximum length of an id in the headers of a request, in characters. Azure ML's former inference
+/// server had the same limit.
 const ID_CHARACTERS: usize = 100;
 
 /// Maximum length of a trace id that a response repeats, in bytes. A W3C trace context with its
@@ -51,7 +51,7 @@ const TRACE_ID_BYTES: usize = 1024;
 /// of a response.
 const CONTENT_TYPE_BYTES: usize = 1024;
 
-/// Ids of one request. The response has them in the headers that clients of Azure ML know.
+/// Ids of one request. The response repeats these ids in the headers that clients of Azure ML know.
 #[derive(Debug, Clone)]
 pub struct Ids {
     /// Id that the request has, or a new id if the request does not have one.

@@ -26,7 +26,8 @@ use super::reply_limit::{Bounded, NOT_RESP, io_kind};
 use super::tls::{self, Stream, TlsError};
 use super::watching::Watch;
 
-/// Opener of connections to the servers of one endpoint. It knows TLS, the login and the sentinels.
+/// Dialer of one endpoint: opens connections to its servers, with TLS, login and sentinels as the
+/// endpoint states.
 pub struct Dialer {
     credentials: Credentials,
     database: u32,
@@ -39,79 +40,81 @@ pub struct Dialer {
 struct Tls {
     connector: TlsConnector,
     /// Name of the first host in the URL. If a cluster announces IP addresses, as Azure's clusters
-    /// do, the certificate has this name.
+    /// do, the certificate of each node has this name.
     name: String,
 }
 
 struct Sentinel {
-    /// Name that the sentinels give to the master.
+    /// Name of the master, as the sentinels know it.
     master: String,
     /// Addresses of the sentinels.
     sentinels: Vec<Address>,
 }
 
-/// New connection and the task that moves its bytes. The task ends with the connection.
+/// New connection to a server, with the task that reads and writes its bytes. The task ends when
+/// the connection is lost.
 pub struct Dialed {
-    /// Connection to the server. Each call uses a clone of it.
+    /// Connection to the server. Each call uses a clone of this connection.
     pub connection: MultiplexedConnection,
-    /// Handle of the connection's task, which ends when the connection is lost.
+    /// Handle of the connection's task. The handle resolves when the connection is lost.
     pub lost: tokio::task::JoinHandle<()>,
     /// Handle that aborts the connection's task.
     pub abort: AbortHandle,
-    /// Receiver of the logins that replace the login of this connection.
+    /// Receiver of the logins that replace the login with which this connection was opened.
     pub logins: Logins,
     /// Counter of the bytes that the server has sent on this connection.
     pub read: Arc<AtomicU64>,
 }
 
-/// Reason why a server cannot be used. The texts may be logged and shown to a scorer, because they
-/// hold no address and no credential.
+/// Reason why a server cannot be used. The text of a reason may be logged and shown to a scorer,
+/// because it holds no address and no credential.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DialError {
-    /// There is no login to send.
+    /// The source of the endpoint's login did not return a login.
     #[error("{0}")]
     NoLogin(Arc<LoginError>),
-    /// The server refused the login. The source may have a newer one.
+    /// The server refused the login. The source of the login may have a newer login.
     #[error("the server refused the credentials")]
     Credentials,
-    /// There is no connection. The text gives the reason.
+    /// No TCP connection could be made, or the connection was lost. The text gives the reason.
     #[error("no connection: {0}")]
     Connection(String),
     /// The TLS handshake failed. The text gives the reason.
     #[error("no TLS: {0}")]
     Tls(String),
-    /// No connection was made within this time.
+    /// No connection was made within this time, which is the timeout.
     #[error("no connection within {} ms", .0.as_millis())]
     Slow(Duration),
-    /// The server took too long to answer a command.
+    /// The server did not answer a command within the timeout.
     #[error("no answer in time")]
     NoAnswer,
-    /// The server refused a command. The text is the first word of its message.
+    /// The server refused a command. The text is the first word of the server's message.
     #[error("the server refused: {0}")]
     Refused(String),
-    /// The server's answer does not have the form that the command's answers have.
+    /// The server's answer does not have the form of an answer to the command.
     #[error("the server returned an unexpected answer")]
     Unexpected,
-    /// A sentinel was asked, and did not name the master.
+    /// A sentinel was asked for the master, but did not name one. The field holds the reason.
     #[error("a sentinel does not name the master: {0}")]
     Sentinel(Box<DialError>),
-    /// The sentinel does not watch a master with the name in the URL.
+    /// The sentinel does not watch a master with the name that the URL states.
     #[error("it does not know the name in sentinel=...")]
     UnknownMaster,
-    /// The URL does not name a sentinel.
+    /// The URL does not name an address of a sentinel.
     #[error("there is no sentinel")]
     NoSentinel,
-    /// The sentinels are out of date: the server that they name is not the master.
+    /// The server that the sentinels name is not the master, because the sentinels are out of date.
     #[error("the sentinels name a server that is not the master yet")]
     NotMaster,
 }
 
 impl Dialer {
-    /// Creates a dialer for the servers of an endpoint. `timeout` limits connecting and each
-    /// command.
+    /// Creates a dialer for the servers of an endpoint. `timeout` is the maximum time to connect,
+    /// and the maximum time of each command.
     ///
     /// # Errors
-    /// Fails if TLS is requested and no certificate can be trusted.
+    /// Fails if the endpoint uses TLS, but the trusted certificates cannot be read, or there are
+    /// none.
     pub fn new(
         endpoint: &Endpoint,
         credentials: Credentials,
@@ -140,38 +143,39 @@ impl Dialer {
         })
     }
 
-    /// Returns the timeout that applies to connecting and to each command.
+    /// Returns the timeout of connecting to a server, which is also the timeout of each command.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// Returns true if sentinels name the server. Then the address that a caller dials only
-    /// identifies the server.
+    /// Returns true if sentinels name the server to connect to. In this case, the address that is
+    /// passed to [`Dialer::dial`] is not dialed.
     #[must_use]
     pub fn has_sentinels(&self) -> bool {
         self.sentinel.is_some()
     }
 
-    /// Makes every connection that is opened from now on ask for notifications of changed keys.
+    /// Makes every connection that is opened from now on ask the server for notifications of
+    /// changed keys, as `watch` states.
     pub fn watch(&self, watch: Watch) {
         // Only the first watch is kept: a dialer has at most one.
         let _ = self.watch.set(watch);
     }
 
-    /// Connects to a server and logs in.
+    /// Connects to the server at an address, or to the master that the sentinels name, and logs in.
     ///
     /// # Errors
-    /// Fails with the reason, which holds no address and no credential.
+    /// Fails with the reason why there is no connection, which holds no address and no credential.
     pub async fn dial(&self, address: &Address) -> Result<Dialed, DialError> {
         let dialed = tokio::time::timeout(self.timeout, self.dial_unbounded(address)).await;
         dialed.unwrap_or_else(|_| Err(DialError::Slow(self.timeout)))
     }
 
-    /// Logs in again on an open connection, with a new login.
+    /// Logs in again on an open connection with the new login `login`.
     ///
     /// # Errors
-    /// Fails with the server's reason, which holds no credential.
+    /// Fails if the server refuses the login or does not answer. The reason holds no credential.
     pub async fn log_in_again(
         &self,
         connection: &MultiplexedConnection,
@@ -224,7 +228,7 @@ impl Dialer {
         Ok(dialed)
     }
 
-    /// Returns the address of the master server, from the first sentinel that knows it.
+    /// Returns the address of the master, from the first sentinel that knows it.
     async fn master(&self, sentinel: &Sentinel, login: &Login) -> Result<Address, DialError> {
         let mut problem = DialError::NoSentinel;
         for address in &sentinel.sentinels {
@@ -341,7 +345,8 @@ impl Tls {
     }
 }
 
-/// Sends a command on a connection that no other call uses yet, and reads the answer.
+/// Sends a command on a connection that no other call uses yet, and returns the answer. `words` are
+/// the command's name and arguments.
 async fn ask<T: FromRedisValue>(
     connection: &MultiplexedConnection,
     words: &[&str],
@@ -357,8 +362,8 @@ async fn ask<T: FromRedisValue>(
     redis::from_redis_value(answer).map_err(|_| DialError::Unexpected)
 }
 
-/// Returns the reason why a server refused a login or a command. At most the first word of the
-/// server's message is used, because the rest may name users.
+/// Converts an error of a server to the reason why it refused a login or a command. At most the
+/// first word of the server's message is used, because the rest may name users.
 fn refusal(error: &RedisError) -> DialError {
     match (error.kind(), error.code()) {
         (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH")) => {

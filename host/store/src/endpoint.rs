@@ -16,7 +16,7 @@ pub use self::url_error::UrlError;
 use super::entra::{Entra, Platform};
 use super::identity::{Login, PasswordFile, TokenSource};
 
-/// Form of a Redis URL, for error messages.
+/// Description of the form of a Redis URL, for error messages.
 pub const FORM: &str = "redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE][?PARAMETER=VALUE&...], or rediss:// for TLS, \
                         with / @ # ? % & in a part as %2F %40 %23 %3F %25 %26; several nodes of one cluster, or \
                         several sentinels, with commas between their URLs; parameters are auth, ca, client_id, \
@@ -37,19 +37,20 @@ const PARAMETERS: [(&str, &str); 5] = [
 /// Port of a Redis server if the URL does not name one.
 const PORT: u16 = 6379;
 
-/// Host and port of one server.
+/// Host and port of one Redis server or sentinel.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Address {
     /// Name of the host, or an IP address without brackets.
     pub host: String,
-    /// Port of the server.
+    /// Port of the server or sentinel.
     pub port: u16,
 }
 
 impl Address {
-    /// Reads an address as a node of a cluster announces it. The forms are `10.0.0.7:6379`,
-    /// `::1:6379` (without brackets, as in redirections), and `:6379`, which means the host of the
-    /// node `by` that announced it. Returns `None` if the text has another form.
+    /// Parses an address that a node of a cluster announced. The forms are `10.0.0.7:6379`,
+    /// `::1:6379` (without brackets, as in redirections), and `:6379`. The last form stands for the
+    /// host of `by`, the node that announced the address. Returns `None` if the text has another
+    /// form.
     #[must_use]
     pub fn announced(text: &str, by: &Self) -> Option<Self> {
         // An older server adds its cluster bus port after an @.
@@ -66,24 +67,24 @@ impl Address {
     }
 }
 
-/// Login that an endpoint uses, by its origin.
+/// Login that an endpoint uses, with one variant for each source of the password.
 #[derive(Clone)]
 pub enum Who {
-    /// A user whose password is in the URL, or an anonymous login.
+    /// The password is in the URL, or the login is anonymous.
     Written(Login),
-    /// A user whose password is in a file.
+    /// The password is in a file.
     File {
-        /// Name of the ACL user. `None` means `default`.
+        /// Name of the ACL user at the Redis server. `None` means `default`.
         user: Option<String>,
         /// Path of the file with the password.
         path: PathBuf,
     },
-    /// An identity of Microsoft Entra ID.
+    /// The password is a token for an identity of Microsoft Entra ID.
     Entra {
         /// User name at the Redis server. `None` means the object ID that the token names.
         user: Option<String>,
-        /// Client ID of the identity. `None` if the URL names none, which works only if the
-        /// platform has a single identity.
+        /// Client ID of the identity. `None` if it is not set, which works only if the platform has
+        /// a single identity.
         client_id: Option<String>,
     },
 }
@@ -92,29 +93,30 @@ pub enum Who {
 /// server.
 #[derive(Clone)]
 pub struct Endpoint {
-    /// Addresses to start from, at least one. Any of these servers that answers names the other
-    /// nodes of the cluster, or the master.
+    /// Addresses of the servers or sentinels that the URLs name, at least one. Any of them names
+    /// the other nodes of the cluster, or the master.
     pub seeds: Vec<Address>,
     /// True if connections use TLS.
     pub tls: bool,
-    /// Login that the endpoint uses.
+    /// Login that the host uses at the endpoint's servers.
     pub who: Who,
-    /// Number of the database, usually from 0 to 15. A cluster only has database 0.
+    /// Number of the Redis database, usually from 0 to 15. A cluster only has database 0.
     pub database: u32,
-    /// Name that the sentinels give to the master. If it is set, the seeds are sentinels. `None` if
-    /// there are no sentinels.
+    /// Name of the master, as the sentinels know it. If it is set, the seeds are sentinels. `None`
+    /// if the endpoint does not have sentinels.
     pub sentinel: Option<String>,
-    /// Path of the file of certificates that are trusted in place of the system's. `None` if the
-    /// system's certificates are trusted.
+    /// Path of a file of certificates that are trusted instead of the system's certificates. `None`
+    /// if the system's certificates are trusted.
     pub ca: Option<PathBuf>,
 }
 
 impl Endpoint {
-    /// Reads one or more URLs with commas between them. The hosts and ports come from all URLs, and
-    /// everything else comes from the first.
+    /// Parses one or more Redis URLs with commas between them. The hosts and ports come from all
+    /// URLs, and everything else comes from the first.
     ///
     /// # Errors
-    /// Fails with the reason why a text is not a Redis URL, which repeats no part of the text.
+    /// Fails with the reason why a text is not a Redis URL. The reason repeats no part of the text,
+    /// because the text may hold a password.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         let mut urls = split(text).into_iter();
         let first = urls.next().unwrap_or_default();
@@ -192,16 +194,16 @@ impl Endpoint {
         })
     }
 
-    /// Sets the client ID of the identity, if the endpoint logs in with tokens and its URL names no
-    /// client ID.
+    /// Sets the client ID of the identity to `id`, if the endpoint logs in with tokens and its URL
+    /// does not name a client ID.
     pub fn default_client(&mut self, id: Option<String>) {
         if let Who::Entra { client_id, .. } = &mut self.who {
             *client_id = client_id.take().or(id);
         }
     }
 
-    /// Returns the source of the endpoint's login. If the login is a token, `platform` returns the
-    /// service that issues it.
+    /// Returns the source of the endpoint's login. `platform` returns the service that issues
+    /// tokens. `platform` is called only if the endpoint logs in with tokens.
     #[must_use]
     pub fn source(&self, platform: impl FnOnce() -> Platform) -> Box<dyn TokenSource> {
         match self.who.clone() {
@@ -215,8 +217,8 @@ impl Endpoint {
         }
     }
 
-    /// Describes the endpoint for an operator: its servers, TLS, user and database, but no
-    /// password.
+    /// Returns a description of the endpoint for an operator: its servers, TLS, user and database,
+    /// but not the password.
     #[must_use]
     pub fn explain(&self) -> String {
         let seeds: Vec<_> = self
@@ -259,8 +261,8 @@ impl Endpoint {
         format!("{place} {tls}; {who}; database {}", self.database)
     }
 
-    /// Returns the password that the URL holds, so that a caller can hide it. Returns `None` if the
-    /// URL holds no password.
+    /// Returns the password in the URL, so that a caller can keep it out of texts. Returns `None`
+    /// if the URL does not hold a password.
     #[must_use]
     pub fn password(&self) -> Option<&SecretString> {
         match &self.who {
@@ -302,7 +304,8 @@ fn who_asks(
     }
 }
 
-/// Returns the values of the parameters in a URL's query, in the order of [`PARAMETERS`].
+/// Returns the values of the parameters in the query of a URL, in the order of [`PARAMETERS`]. A
+/// value is `None` if the query does not have the parameter.
 fn parameters(query: &str) -> Result<[Option<String>; 5], UrlError> {
     let mut values = [const { None }; 5];
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {

@@ -25,14 +25,14 @@ use tokio::net::TcpStream;
 use super::identity::{Clock, Granted, Login, LoginError, TokenSource};
 use super::tls;
 
-/// Resource that a token is requested for. It stands for Azure Cache for Redis and Azure Managed
+/// Resource for which a token is requested. It stands for Azure Cache for Redis and Azure Managed
 /// Redis.
 const RESOURCE: &str = "https://redis.azure.com";
 
-/// Address of the metadata service that issues tokens on a virtual machine.
+/// Address of the metadata service, which issues tokens on a virtual machine of Azure.
 const VIRTUAL_MACHINE: &str = "http://169.254.169.254/metadata/identity/oauth2/token";
 
-/// Maximum time of one token request. The metadata service of a virtual machine may take seconds.
+/// Timeout of one token request. The metadata service of a virtual machine may take seconds.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Maximum size of a token response, in bytes. A token has about two thousand characters.
@@ -42,19 +42,19 @@ const ANSWER_BYTES: usize = 64 << 10;
 /// the old token until shortly before it expires.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Service of the platform that issues tokens where the host runs.
+/// Platform that the host runs on. The platform determines the service that issues tokens.
 #[derive(Clone)]
 pub enum Platform {
-    /// App Service, Functions or Container Apps, where `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`
-    /// are set.
+    /// The host runs on App Service, Functions or Container Apps, where `IDENTITY_ENDPOINT` and
+    /// `IDENTITY_HEADER` are set.
     AppService {
         /// Address of the platform's token service on this machine.
         endpoint: String,
         /// Secret that proves to the token service that a request comes from the app.
         header: SecretString,
     },
-    /// Kubernetes with workload identity, where `AZURE_FEDERATED_TOKEN_FILE` and related variables
-    /// are set.
+    /// The host runs on Kubernetes with workload identity, where `AZURE_FEDERATED_TOKEN_FILE` and
+    /// related variables are set.
     Workload {
         /// Value of `AZURE_AUTHORITY_HOST`, e.g. `https://login.microsoftonline.com/`.
         authority: String,
@@ -63,21 +63,22 @@ pub enum Platform {
         /// Path of the file with the token that the Kubernetes cluster gives to the workload.
         token_file: PathBuf,
     },
-    /// A virtual machine, or a node of a cluster, which has a metadata service.
+    /// The host runs on a virtual machine, or on a node of a Kubernetes cluster, which has a
+    /// metadata service.
     VirtualMachine,
 }
 
 /// Source of Microsoft Entra ID tokens for one identity.
 pub struct Entra {
-    /// Service of the platform that issues the tokens.
+    /// Platform whose service issues the tokens.
     pub platform: Platform,
-    /// Client ID of the identity. `None` is possible only if the platform has a single identity.
+    /// Client ID of the identity. `None` stands for the platform's only identity.
     pub client_id: Option<String>,
     /// User name at the Redis server. `None` means the object ID that the token names.
     pub user: Option<String>,
 }
 
-/// Token response of the platform's service, with the fields that the host reads.
+/// Response of the platform's service to a token request, with the fields that the host reads.
 #[derive(Deserialize)]
 struct Answer {
     access_token: String,
@@ -115,11 +116,11 @@ impl TokenSource for Entra {
     }
 }
 
-/// Returns the time until a token is renewed. It is three quarters of the token's lifetime, so that
-/// there is time to retry.
+/// Returns the time after which a token with the remaining lifetime `lifetime` is renewed. This
+/// time is three quarters of the lifetime, so that there is time to retry.
 ///
-/// If the service still returns the old token, the next request comes after three quarters of the
-/// remaining lifetime.
+/// If the service still returns the old token then, the next request is made after three quarters
+/// of the remaining lifetime.
 fn renewal(lifetime: Duration) -> Duration {
     lifetime.mul_f64(0.75).max(LEAST_PAUSE)
 }
@@ -219,8 +220,9 @@ fn escaped(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
-/// Sends one HTTP request on a new connection and returns the body of the response. Tokens are
-/// requested every few minutes at most, so no connection is kept.
+/// Sends one HTTP request to a token service on a new connection, and returns the body of the
+/// response. `header` is a header of the request, and `form` is its body. Tokens are requested
+/// every few minutes at most, so no connection is kept.
 async fn send(
     method: Method,
     url: &str,
@@ -308,6 +310,7 @@ async fn send(
 }
 
 /// Returns the object ID that a token is issued for, from the claims in the token's middle part.
+/// Returns `None` if the token does not have this claim.
 ///
 /// The signature of the token is not checked here. The Redis server checks the token, and the host
 /// uses the ID only as a user name.

@@ -18,18 +18,18 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::LOG_TARGET;
 
-/// Pause between two reads of a password file. It is short, so that a new password is noticed
-/// before the operator disables the old one.
+/// Pause between two reads of a password file. The pause is short, so that a new password is
+/// noticed before the operator disables the old one.
 const FILE_PAUSE: Duration = Duration::from_secs(1);
 
-/// Minimum pause between two requests to a login source, even if a connection asks for a new login
-/// at once.
+/// Minimum pause between two requests to a login source, even if a connection needs a new login at
+/// once.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Maximum pause between two requests to a login source after failures.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// User name and password that the host logs in to a Redis server with.
+/// User name and password with which the host logs in to a Redis server.
 #[derive(Clone)]
 pub struct Login {
     /// Name of the ACL user at the Redis server. `None` means `default`.
@@ -39,7 +39,7 @@ pub struct Login {
 }
 
 impl Login {
-    /// Anonymous login, without user name and password.
+    /// Anonymous login, without a user name and a password.
     pub const ANYBODY: Self = Self {
         user: None,
         password: None,
@@ -56,16 +56,16 @@ impl Login {
     }
 }
 
-/// Login from a source, and the time until the source is asked again.
+/// Login that a source returned, with the time until the source is asked again.
 pub struct Granted {
     /// Login that applies from now on.
     pub login: Login,
-    /// Time until the source is asked for the next login. `None` means never.
+    /// Time until the source is asked for the next login. `None` if the login never changes.
     pub ask_again: Option<Duration>,
 }
 
-/// Reason why a source gives no login. The texts may be logged, because they hold no address and no
-/// secret.
+/// Reason why a source does not return a login. The text of a reason may be logged, because it
+/// holds no address and no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LoginError {
     /// The password file cannot be read.
@@ -74,34 +74,34 @@ pub enum LoginError {
     /// The password file is empty, or holds only white space.
     #[error("the file with the password is empty")]
     Empty,
-    /// The service that issues tokens gave none. The text gives the reason.
+    /// The service that issues tokens did not return a token. The text gives the reason.
     #[error("{0}")]
     NoToken(String),
-    /// The host stops, so that no source is asked.
+    /// The host is stopping, so the source is no longer asked.
     #[error("the host is stopping")]
     Stopping,
 }
 
-/// Source of logins, such as a password file or a token service.
+/// Source of the logins for a Redis server, such as a password file or a token service.
 #[async_trait]
 pub trait TokenSource: Send + Sync {
     /// Returns the login that applies now, and the time until the source is to be asked again.
     ///
     /// # Errors
-    /// Fails with the reason why there is no login.
+    /// Fails with the reason why the source does not return a login.
     async fn login(&self, clock: &dyn Clock) -> Result<Granted, LoginError>;
 }
 
-/// Clock that decides when logins expire. A test can replace it.
+/// Clock that determines when logins expire. A test can pass a clock of its own.
 #[async_trait]
 pub trait Clock: Send + Sync {
-    /// Returns the time since the beginning of 1970 (UTC).
+    /// Returns the current time as the time since the beginning of 1970 (UTC).
     fn unix_time(&self) -> Duration;
     /// Waits for the given time.
     async fn sleep(&self, time: Duration);
 }
 
-/// Clock of this machine.
+/// The clock of this machine.
 pub struct SystemClock;
 
 #[async_trait]
@@ -117,7 +117,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A login that never changes, as the operator wrote it into the URL.
+/// Source that always returns this login, which the operator wrote into the URL.
 #[async_trait]
 impl TokenSource for Login {
     async fn login(&self, _clock: &dyn Clock) -> Result<Granted, LoginError> {
@@ -156,7 +156,7 @@ impl TokenSource for PasswordFile {
     }
 }
 
-/// Login of one endpoint, which is kept up to date from its first use on.
+/// Current login of one endpoint. After its first use, a task keeps it up to date.
 pub struct Credentials {
     shared: Arc<Shared>,
     ended: CancellationToken,
@@ -167,25 +167,26 @@ pub struct Credentials {
 struct Shared {
     source: Box<dyn TokenSource>,
     clock: Arc<dyn Clock>,
-    /// Current login, or the reason why there is none. `None` until the source has answered for the
-    /// first time.
+    /// Current login, or the reason why there is no login. `None` until the source has answered for
+    /// the first time.
     now: watch::Sender<Option<Result<Login, Arc<LoginError>>>>,
     hurry: Notify,
     started: AtomicBool,
 }
 
-/// Receiver of the logins of an endpoint: the current one, and each one that replaces it.
+/// Receiver of the logins of an endpoint: the current login, and each login that replaces it.
 pub struct Logins(watch::Receiver<Option<Result<Login, Arc<LoginError>>>>);
 
 impl Credentials {
-    /// Creates credentials that come from a source, with the clock of this machine.
+    /// Creates the credentials of an endpoint whose logins come from `source`, with the clock of
+    /// this machine.
     #[must_use]
     pub fn new(source: Box<dyn TokenSource>) -> Self {
         Self::by_clock(source, Arc::new(SystemClock))
     }
 
-    /// Creates credentials that come from a source, with a given clock, such as the clock of a
-    /// test.
+    /// Creates the credentials of an endpoint whose logins come from `source`, with the clock
+    /// `clock`, such as the clock of a test.
     #[must_use]
     pub fn by_clock(source: Box<dyn TokenSource>, clock: Arc<dyn Clock>) -> Self {
         let now = watch::Sender::new(None);
@@ -204,8 +205,8 @@ impl Credentials {
         }
     }
 
-    /// Returns a receiver of the current login and all later ones. The first call starts the task
-    /// that asks the source.
+    /// Returns a receiver of the current login and all later logins. The first call starts the task
+    /// that asks the source for logins.
     #[must_use]
     pub fn logins(&self) -> Logins {
         if !self.shared.started.swap(true, Ordering::Relaxed) {
@@ -225,7 +226,7 @@ impl Logins {
     /// Returns the login that applies now. Waits if the source has not answered yet.
     ///
     /// # Errors
-    /// Fails with the reason why there is no login.
+    /// Fails with the reason why the source does not return a login.
     pub async fn current(&mut self) -> Result<Login, Arc<LoginError>> {
         // The sender lives as long as the task that asks.
         let settled = self.0.wait_for(Option::is_some).await;
@@ -237,7 +238,8 @@ impl Logins {
         login
     }
 
-    /// Waits for the next login after the one that [`Logins::current`] returned.
+    /// Waits for a login that replaces the one that [`Logins::current`] or this function last
+    /// returned, and returns it.
     pub async fn next(&mut self) -> Login {
         loop {
             if self.0.changed().await.is_err() {
@@ -304,8 +306,8 @@ impl Shared {
         });
     }
 
-    /// Records the reason of a failure if there is no login yet. A login that was given earlier is
-    /// kept, because it may still be valid. Only the server knows.
+    /// Records the reason why the source did not return a login, if there is no login yet. A login
+    /// that the source returned earlier is kept, because the server may still accept it.
     fn fail(&self, why: LoginError) {
         self.now.send_if_modified(|now| {
             let has_login = matches!(now, Some(Ok(_)));

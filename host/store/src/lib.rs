@@ -62,8 +62,8 @@ mod tls;
 #[cfg(feature = "client")]
 mod watching;
 
-/// Target of every log line of this crate. A log filter for the program's library, such as
-/// `scorebox_host=debug`, covers the lines of its stores, too.
+/// Target of every log line of this crate. The target begins with the name of the host's library,
+/// so that a log filter such as `scorebox_host=debug` also applies to the log lines of stores.
 #[cfg(feature = "client")]
 const LOG_TARGET: &str = "scorebox_host::redis";
 

@@ -18,22 +18,24 @@ use crate::operations::{
 /// small deployments. A deployment that needs more needs a Redis server.
 const CAPACITY_BYTES: usize = 64 << 20;
 
-/// Approximate memory that an entry takes in addition to its key and value, in bytes.
+/// Approximate size of the memory that an entry takes in addition to its key and value, in bytes.
 const ENTRY_BYTES: usize = 64;
 
 /// Minimum time between two searches of a full store for expired entries.
 const SWEEP_PAUSE: Duration = Duration::from_millis(100);
 
-/// Store in this process's memory, which is lost when the process ends.
+/// Back end of a store that keeps its entries in this process's memory. The entries are lost when
+/// the process ends.
 #[derive(Default)]
 pub struct Memory(Mutex<Entries>);
 
 #[derive(Default)]
 struct Entries {
-    /// Entries sorted by key, so that a listing can go on after the last key that it returned.
+    /// Entries sorted by key, so that a listing can continue after the last key of the previous
+    /// page.
     by_key: BTreeMap<String, Entry>,
     bytes: usize,
-    /// Time when expired entries were last removed.
+    /// Time at which expired entries were last removed. `None` if they were never removed.
     swept: Option<Instant>,
 }
 
@@ -92,11 +94,11 @@ impl Entries {
         Ok(())
     }
 
-    /// Removes expired entries. This is called only when room is needed. Until then an expired
-    /// entry is merely invisible.
+    /// Removes expired entries, unless this was done less than [`SWEEP_PAUSE`] ago. This function
+    /// is called only when the store is full. Until then an expired entry is only invisible.
     ///
-    /// A full store has up to a million entries. Without a pause between two searches, a batch
-    /// would search the whole store for each of its keys.
+    /// A full store can have a million entries. Without a pause between two searches, a batch would
+    /// search the whole store for each of its keys.
     fn sweep(&mut self) {
         let now = Instant::now();
         if self.swept.is_some_and(|swept| now < swept + SWEEP_PAUSE) {

@@ -23,27 +23,28 @@ use super::dialer::Dialer;
 use super::endpoint::Address;
 use super::reply_limit::{self, PIPELINE_LIMIT_BYTES, REPLY_LIMIT_BYTES};
 
-/// Reason why a command has no answer, or no valid one.
+/// Reason why a Redis command does not have an answer, or does not have a valid answer.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// There is no connection, and nothing was sent. The text gives the reason.
+    /// There is no connection to the server, so the command was not sent. The text gives the
+    /// reason.
     Unreachable(Arc<str>),
-    /// The connection broke, or no answer came in time. It is unknown whether the server executed
-    /// the command. The text gives the reason.
+    /// The connection broke, or no answer arrived in time. It is unknown whether the server
+    /// executed the command. The text gives the reason.
     Lost(&'static str),
     /// The server answered with an error, or with an answer that is not valid.
     Answer(RedisError),
-    /// The server's answer is larger than this limit, in bytes.
+    /// The server's answer is larger than this maximum size, in bytes.
     TooLarge(u64),
 }
 
-/// Text of a [`Fault::Lost`] for an answer that did not come in time.
+/// Text of a [`Fault::Lost`] for an answer that did not arrive in time.
 pub const LATE: &str = "no answer in time";
 
-/// One Redis server, with the connection to it that all calls share.
+/// One Redis server, with the connection to this server that all calls share.
 pub struct Node {
     shared: Arc<Shared>,
-    /// Guard that cancels the task that connects when this node is dropped.
+    /// Guard that cancels the task that connects to the server when this node is dropped.
     _end: DropGuard,
     ended: CancellationToken,
 }
@@ -52,29 +53,29 @@ struct Shared {
     address: Address,
     dialer: Arc<Dialer>,
     state: watch::Sender<State>,
-    /// Signal that the connection should be replaced.
+    /// Signal to the task that connects that the connection should be replaced.
     suspected: Notify,
     started: Instant,
-    /// Time of the last call, in milliseconds since `started`.
+    /// Time of the last call that used this node, in milliseconds since `started`.
     asked_ms: AtomicU64,
-    /// True while a PING checks whether the server still answers on the connection.
+    /// True while the host checks with a PING whether the server still answers on the connection.
     probing: AtomicBool,
 }
 
 #[derive(Clone)]
 enum State {
-    /// There is no connection, and no task tries to connect.
+    /// There is no connection to the server, and no task tries to connect.
     Idle,
-    /// A task is connecting. A call may wait for the task until this time.
+    /// A task is connecting to the server. A call may wait for the connection until this time.
     Connecting(Instant),
-    /// There is a connection. The fields are the connection, its number, and the counter of the
-    /// bytes that the server has sent on it.
+    /// There is a connection to the server. The fields are the connection, its number, and the
+    /// counter of the bytes that the server has sent on the connection.
     Connected(MultiplexedConnection, u64, Arc<AtomicU64>),
-    /// The server cannot be reached, for this reason. A task keeps trying to connect.
+    /// The server cannot be reached. The text gives the reason. A task keeps trying to connect.
     Away(Arc<str>),
 }
 
-/// Clone of the shared connection, for one call.
+/// Clone of a node's shared connection, for one call.
 struct Lent {
     connection: MultiplexedConnection,
     number: u64,
@@ -82,11 +83,11 @@ struct Lent {
     read: Arc<AtomicU64>,
 }
 
-/// Interval at which the size of a pipeline's replies is checked while they arrive.
+/// Interval at which the size of the replies to a pipeline is checked while they arrive.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Returns the output of a future, or `None` once the condition holds. The condition is checked
-/// every [`LOOK`].
+/// Runs a future, and returns its output. Returns `None` as soon as `condition` returns true. The
+/// condition is checked every [`LOOK`].
 async fn unless<T>(condition: impl Fn() -> bool, future: impl Future<Output = T>) -> Option<T> {
     let mut future = std::pin::pin!(future);
     loop {
@@ -120,7 +121,7 @@ impl Node {
         }
     }
 
-    /// Returns the address of the server.
+    /// Returns the address of this node's server.
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.shared.address
@@ -132,10 +133,10 @@ impl Node {
         matches!(*self.shared.state.borrow(), State::Connected(..))
     }
 
-    /// Sends a command and waits for its answer.
+    /// Sends a command to the server, and waits until `deadline` for the answer.
     ///
     /// # Errors
-    /// Fails with a [`Fault`] if there is no answer, or if the answer is an error.
+    /// Fails with a [`Fault`] if no answer arrives, or if the answer is an error.
     pub async fn send(&self, command: &Cmd, deadline: Instant) -> Result<Value, Fault> {
         let Lent {
             mut connection,
@@ -149,11 +150,12 @@ impl Node {
         top_level(self.checked(answer, number)?).map_err(|error| self.heard(error, number))
     }
 
-    /// Sends commands in one write and waits for all answers. Each answer may be an error that
-    /// concerns only its own command.
+    /// Sends commands to the server in one write, and waits until `deadline` for all answers, which
+    /// are in the order of the commands. Each answer may be an error of its command.
     ///
     /// # Errors
-    /// Fails with a [`Fault`] if the connection fails or the answers are too large.
+    /// Fails with a [`Fault`] if the connection fails, if the answers do not arrive in time, or if
+    /// they are too large.
     pub async fn send_all(
         &self,
         commands: &Pipeline,
@@ -195,7 +197,8 @@ impl Node {
         Fault::Answer(error)
     }
 
-    /// Replaces the connection if an error from the server shows that the connection is stale.
+    /// Replaces the connection with the number `number` if an error from the server shows that this
+    /// connection is stale.
     fn hear(&self, error: &RedisError, number: u64) {
         // The server has become a replica or no longer accepts this login. A new connection may
         // lead to another server.
@@ -282,8 +285,9 @@ impl Node {
     }
 }
 
-/// Returns an error if the whole answer is an error. An error inside a list, such as the answer to
-/// a transaction, stays there, so that the other answers in the list are kept.
+/// Returns the answer of a server, or an error if the whole answer is an error. An error inside a
+/// list, such as the answer to a transaction, stays in the list, so that the other answers in the
+/// list are kept.
 fn top_level(answer: Value) -> Result<Value, RedisError> {
     match answer {
         Value::ServerError(error) => Err(error.into()),

@@ -9,23 +9,23 @@ use async_trait::async_trait;
 
 use crate::watching::Told;
 
-/// Maximum size of a value that can be written to a store, in bytes. A store is the wrong place for
-/// larger values, because Redis answers one client at a time.
+/// Maximum size of a value that can be written to a store, in bytes. A larger value would delay all
+/// other clients, because Redis answers one client at a time.
 pub const VALUE_LIMIT_BYTES: usize = 32 << 20;
 
-/// Maximum length of a key that a scorer names, in bytes, without the store's prefix. The limit
-/// exists because a server compares and hashes whole keys.
+/// Maximum length of a key of a store, without the store's prefix, in bytes. The length is limited
+/// because a server compares and hashes whole keys.
 pub const KEY_LIMIT_BYTES: usize = 64 << 10;
 
-/// Reason why a store operation did not happen. Its texts may be shown to a scorer, because they
-/// hold no address and no credential.
+/// Reason why an operation on a store failed. The text of a reason may be shown to a scorer,
+/// because it holds no address and no credential.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The store cannot be used now: the server does not answer in time, is not ready, or refuses
     /// the credentials.
     #[error("the store cannot be reached now: {0}")]
     Disconnected(String),
-    /// The arguments are not valid, whatever the state of the store is.
+    /// The arguments of the operation are not valid. The text says why.
     #[error("{0}")]
     Invalid(String),
     /// The server refused the operation. The text is the server's own message.
@@ -34,12 +34,13 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Returns the error of all back ends for a cursor that no listing returned.
+    /// Returns the error for a cursor that no listing of keys returned. All back ends return the
+    /// same error.
     pub(crate) fn not_a_cursor() -> Self {
         Self::Invalid("the cursor is not one that list-keys gave".to_owned())
     }
 
-    /// Returns the error of a batch whose values are larger than [`BATCH_BYTES`].
+    /// Returns the error for a batch whose values are together larger than [`BATCH_BYTES`].
     pub(crate) fn large_batch() -> Self {
         Self::Invalid(format!(
             "a batch gives at most {BATCH_BYTES} bytes; ask for fewer keys"
@@ -47,7 +48,7 @@ impl StoreError {
     }
 }
 
-/// Condition under which a value is written.
+/// Condition under which a value is written to a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
     /// The value is written in any case.
@@ -58,7 +59,7 @@ pub enum Condition {
     IfPresent,
 }
 
-/// Remaining lifetime of a key.
+/// Remaining lifetime of a key in a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifetime {
     /// The key does not exist.
@@ -69,12 +70,12 @@ pub enum Lifetime {
     Unlimited,
 }
 
-/// One page of a listing of keys.
+/// One page of a listing of a store's keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     /// Keys on this page. The list may be empty although more pages follow.
     pub keys: Vec<String>,
-    /// Cursor that requests the next page. `None` on the last page.
+    /// Cursor to pass in order to get the next page. `None` on the last page.
     pub cursor: Option<String>,
 }
 
@@ -90,7 +91,8 @@ pub trait Redis: Send + Sync {
     /// Returns the values of several keys, in the order of the keys. A value is `None` if its key
     /// does not exist.
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
-    /// Writes a value if the condition holds. Returns false if the condition does not hold.
+    /// Writes a value to a key if the condition holds. The key expires after `ttl`, or never if
+    /// `ttl` is `None`. Returns false if the condition does not hold.
     async fn set(
         &self,
         key: &str,
@@ -98,7 +100,8 @@ pub trait Redis: Send + Sync {
         ttl: Option<Duration>,
         condition: Condition,
     ) -> Result<bool, StoreError>;
-    /// Writes all entries, in the given order, in one round trip.
+    /// Writes all entries, which are pairs of a key and a value, in their order and in one round
+    /// trip. The keys expire after `ttl`, or never if `ttl` is `None`.
     async fn set_many(
         &self,
         entries: &[(String, Vec<u8>)],
@@ -108,24 +111,26 @@ pub trait Redis: Send + Sync {
     async fn delete(&self, keys: &[String]) -> Result<(), StoreError>;
     /// Returns true if the key exists.
     async fn exists(&self, key: &str) -> Result<bool, StoreError>;
-    /// Returns one page of the keys that start with a prefix. `cursor` comes from the previous
-    /// page, and is `None` for the first page.
+    /// Returns one page of the keys that start with a prefix. `cursor` is that of the previous
+    /// page, or `None` for the first page. `page_keys` is the approximate number of keys on a page.
     async fn scan(
         &self,
         prefix: &str,
         cursor: Option<&str>,
         page_keys: usize,
     ) -> Result<Page, StoreError>;
-    /// Adds `delta` to the decimal integer that a key holds, and returns the sum. An absent key
-    /// counts as 0. If the call creates the key, the key expires after `ttl`.
+    /// Adds `delta` to the decimal integer that a key holds, and returns the sum. A key that does
+    /// not exist counts as 0. If the call creates the key, the key expires after `ttl`, or never if
+    /// `ttl` is `None`.
     async fn increment(
         &self,
         key: &str,
         delta: i64,
         ttl: Option<Duration>,
     ) -> Result<i64, StoreError>;
-    /// Writes a value if the key still has the expected value. Returns false if the key has another
-    /// value. `expected` is `None` for an absent key.
+    /// Writes a value to a key if the key still has the value `expected`, or still does not exist
+    /// if `expected` is `None`. Returns false, and writes nothing, if it does not. The key expires
+    /// after `ttl`, or never if `ttl` is `None`.
     async fn swap(
         &self,
         key: &str,
@@ -135,24 +140,26 @@ pub trait Redis: Send + Sync {
     ) -> Result<bool, StoreError>;
     /// Returns the remaining lifetime of a key.
     async fn lifetime(&self, key: &str) -> Result<Lifetime, StoreError>;
-    /// Asks the back end to call `told` for each key with a prefix that another client changes.
-    /// Does nothing if the back end cannot report changes. Only the first call on a back end has an
-    /// effect.
+    /// Asks the back end to call `told` with each key that another client changes and that starts
+    /// with `prefix`. Does nothing if the back end cannot report changes. Only the first call on a
+    /// back end has an effect.
     fn watch(&self, _prefix: &str, _told: Told) {}
-    /// Sets the time after which a key expires. If `ttl` is `None`, the key no longer expires.
-    /// Returns false if the key does not exist.
+    /// Makes a key expire after `ttl`. If `ttl` is `None`, the key no longer expires. Returns false
+    /// if the key does not exist.
     async fn touch(&self, key: &str, ttl: Option<Duration>) -> Result<bool, StoreError>;
 }
 
-/// Error text of all back ends for a counter whose value is not an integer. The words are those of
-/// Redis.
+/// Error text for a counter whose value is not an integer. All back ends return it, and the words
+/// are those of Redis.
 pub(crate) const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
 
-/// Error text of all back ends for a counter that would overflow. The words are those of Redis.
+/// Error text for a counter that would overflow. All back ends return it, and the words are those
+/// of Redis.
 pub(crate) const OVERFLOW: &str = "ERR increment or decrement would overflow";
 
-/// Maximum number of keys in one batch. The host first holds everything that a scorer asks for in
-/// memory.
+/// Maximum number of keys in one batch. The number is limited because the host holds a whole batch
+/// in memory.
 pub const BATCH_KEYS: usize = 4096;
-/// Maximum size of one batch or of its response, in bytes.
+/// Maximum total size of the keys and values of one batch, or of the values in its response, in
+/// bytes.
 pub const BATCH_BYTES: usize = 64 << 20;

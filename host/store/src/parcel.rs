@@ -10,16 +10,16 @@ use tokio::time::Instant;
 
 use super::node::{Fault, Node};
 
-/// Request that goes to one node in one write.
+/// Request that is sent to one node in one write.
 #[derive(Clone, Copy)]
 pub enum Parcel<'a> {
-    /// One command alone.
+    /// The request is a single command.
     Command(&'a Cmd),
-    /// Several commands between MULTI and EXEC.
+    /// The request consists of these commands, between MULTI and EXEC.
     Transaction(&'a [Cmd]),
 }
 
-/// Node that a request goes to, and whether the request must begin with ASKING.
+/// Node to which a request is sent, and a flag that says if the request must begin with ASKING.
 pub struct Target {
     /// Node that gets the request.
     pub node: Arc<Node>,
@@ -29,7 +29,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// Returns the target for a node that has the keys of the request.
+    /// Returns the target for a node that owns the slot of the request's keys. The request does not
+    /// begin with ASKING.
     #[must_use]
     pub fn of(node: Arc<Node>) -> Self {
         Self {
@@ -38,11 +39,11 @@ impl Target {
         }
     }
 
-    /// Sends a request to the node and waits for its answer. The answer to a transaction is the
-    /// answer to EXEC.
+    /// Sends a request to the node, and waits until `deadline` for the answer. The answer to a
+    /// transaction is the answer to EXEC.
     ///
     /// # Errors
-    /// Fails with a [`Fault`] if there is no answer, or if the answer is an error.
+    /// Fails with a [`Fault`] if no answer arrives, or if the answer is an error.
     pub async fn send(&self, parcel: Parcel<'_>, deadline: Instant) -> Result<Value, Fault> {
         let (commands, is_transaction) = match parcel {
             Parcel::Command(command) if !self.is_asked => {
@@ -79,8 +80,8 @@ impl Target {
 }
 
 /// Returns the reason why a transaction was not executed: the error of EXEC, or the error of one of
-/// its commands. A transaction may be sent to another node only if EXEC confirms that it was
-/// discarded as a whole.
+/// its commands. A reason that lets the transaction be sent again is returned only if the answer to
+/// EXEC shows that the whole transaction was discarded.
 fn cause(exec: RedisError, answers: Vec<Result<Value, RedisError>>) -> RedisError {
     let is_given_up = matches!(exec.kind(), ErrorKind::Server(ServerErrorKind::ExecAbort));
     if !is_given_up && is_passing(&exec) {
@@ -96,14 +97,14 @@ fn cause(exec: RedisError, answers: Vec<Result<Value, RedisError>>) -> RedisErro
         .unwrap_or(exec)
 }
 
-/// Returns true for the error of a command whose keys are on two nodes, because their slot is being
-/// moved.
+/// Returns true if an error says that a command's keys are on two nodes at the moment, because
+/// their slot is being moved.
 #[must_use]
 pub fn is_split(error: &RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Server(ServerErrorKind::TryAgain))
 }
 
-/// Returns true for an error after which the command may succeed on another node or a little later.
+/// Returns true if an error says that the command may succeed on another node or a little later.
 #[must_use]
 pub fn is_passing(error: &RedisError) -> bool {
     use ServerErrorKind::{Ask, ClusterDown, Moved, TryAgain};

@@ -13,26 +13,26 @@ use tokio::time::Instant;
 use super::StoreError;
 use super::server::{Server, translate};
 
-/// Result of a connectivity check that succeeded.
+/// Result of a connectivity check of a store that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reached {
-    /// Mode of the server as the server reports it: `standalone` or `cluster`.
+    /// Mode that the server reports: `standalone` or `cluster`.
     pub mode: String,
-    /// Version of the server as the server reports it.
+    /// Version that the server reports.
     pub version: String,
-    /// Number of servers that have keys. It is 1 without a cluster.
+    /// Number of servers that have keys of the store. The number is 1 without a cluster.
     pub masters: usize,
     /// Round-trip time of one command, in microseconds. With several servers, it is the time of the
-    /// slowest one.
+    /// slowest server.
     pub round_trip_us: u64,
 }
 
 impl Server {
-    /// Checks that every server of the store that has keys answers. Returns facts about these
+    /// Checks that every server that has keys of the store answers. Returns facts about these
     /// servers.
     ///
     /// # Errors
-    /// Fails with a [`StoreError`] if one of the servers does not answer.
+    /// Fails with a [`StoreError`] if one of these servers does not answer.
     pub async fn reach(&self) -> Result<Reached, StoreError> {
         let router = self.router();
         let masters = router.masters().await.map_err(translate)?;

@@ -16,34 +16,35 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::tls::Stream;
 
-/// Maximum memory that one reply of a Redis server may take, in bytes.
+/// Maximum size of the memory that one reply of a Redis server may take, in bytes.
 pub const REPLY_LIMIT_BYTES: u64 = 64 << 20;
 
-/// Maximum size of all replies to one pipeline, in bytes as the server sends them.
+/// Maximum size of all replies to one pipeline together, in bytes as the server sends them.
 ///
-/// The replies are kept until the last one has arrived. Replies to other calls on the same
-/// connection count, too, until then, so the limit leaves room for them.
+/// The replies are kept until the last one has arrived. Until then, replies to other calls on the
+/// same connection count, too, so the limit leaves room for them.
 pub const PIPELINE_LIMIT_BYTES: u64 = 4 * REPLY_LIMIT_BYTES;
 
-/// Value of the counter of received bytes at which reading stops and the connection ends.
+/// Value of the counter of a connection's received bytes at which reading stops and the connection
+/// ends.
 pub const OVER: u64 = u64::MAX / 2;
 
-/// Memory that one value of a reply takes in addition to its content, in bytes.
+/// Size of the memory that one value of a reply takes in addition to its content, in bytes.
 const VALUE_BYTES: u64 = 64;
 
-/// Size of the line end (CR LF) after a value of a given length, in bytes.
+/// Size of the line end (CR LF) after a RESP value of a given length, in bytes.
 const LINE_END_BYTES: u64 = 2;
 
-/// Kind of the I/O error that reading returns for a reply over the limit.
+/// Kind of the I/O error that reading from a connection returns for a reply that is too large.
 pub const TOO_LARGE: io::ErrorKind = io::ErrorKind::FileTooLarge;
 
-/// Kind of the I/O error that reading returns for bytes that are not RESP.
+/// Kind of the I/O error that reading from a connection returns for bytes that are not RESP.
 pub const NOT_RESP: io::ErrorKind = io::ErrorKind::InvalidData;
 
-/// First bytes of all kinds of values in RESP.
+/// First bytes of the kinds of values in RESP.
 const KINDS: &[u8] = b"+-:$*_#,(!=%~|>";
 
-/// Stream that limits the size of each reply that is read from it.
+/// Stream of a connection to a Redis server. The stream limits the size of each reply that is read.
 pub struct Bounded {
     stream: Box<dyn Stream>,
     frames: Frames,
@@ -61,8 +62,8 @@ impl Bounded {
         }
     }
 
-    /// Returns the counter of the bytes that the server has sent so far. A caller that sets it to
-    /// [`OVER`] ends the connection.
+    /// Returns the counter of the bytes that the server has sent so far. To end the connection, a
+    /// caller sets the counter to [`OVER`].
     pub fn read_bytes(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.read)
     }
@@ -113,12 +114,13 @@ impl AsyncWrite for Bounded {
     }
 }
 
-/// Follows the bytes that a server sent on one connection, and returns the memory that the last
-/// reply takes so far, in bytes.
+/// Parses the bytes that a server sent on one connection as RESP, and returns the size of the
+/// memory that the last reply takes so far, in bytes. `pieces` are these bytes in order.
 ///
-/// Returns 0 if the bytes end with a whole reply, and `None` if a reply takes more than
-/// `limit_bytes` or is not RESP. Bytes of the last reply count when they are announced, so the
-/// result is never less than the number of bytes that have arrived since the last whole reply.
+/// Returns 0 if the bytes end with a complete reply, and `None` if a reply takes more than
+/// `limit_bytes` or is not RESP. Bytes of the last reply count as soon as they are announced, so
+/// the result is never less than the number of bytes that have arrived since the last complete
+/// reply.
 #[must_use]
 pub fn reply_bytes<'a>(
     limit_bytes: u64,
@@ -131,8 +133,8 @@ pub fn reply_bytes<'a>(
         .then_some(frames.taken)
 }
 
-/// Returns the kind of the I/O error that caused a Redis error. Returns `None` if something else
-/// caused it.
+/// Returns the kind of the I/O error that caused a Redis error. Returns `None` if the cause is not
+/// an I/O error.
 #[must_use]
 pub fn io_kind(error: &RedisError) -> Option<io::ErrorKind> {
     let source = std::error::Error::source(error)?
@@ -140,14 +142,14 @@ pub fn io_kind(error: &RedisError) -> Option<io::ErrorKind> {
     source.downcast_ref::<io::Error>().map(io::Error::kind)
 }
 
-/// Position in the replies of a connection, from its first byte on, to add up the memory of each
-/// reply.
+/// Parser of the replies on a connection, from its first byte on. The parser adds up the memory
+/// that each reply takes.
 struct Frames {
     limit: u64,
-    /// Memory that the current reply takes so far, in bytes. Values that are announced but have not
-    /// arrived count, too.
+    /// Size of the memory that the current reply takes so far, in bytes. Values that are announced
+    /// but have not arrived count, too.
     taken: u64,
-    /// Number of values that the current reply has announced and that have not begun.
+    /// Number of values that the current reply has announced and that have not begun to arrive.
     values: u64,
     at: At,
 }
@@ -155,17 +157,19 @@ struct Frames {
 enum At {
     /// The next byte is the first byte of a value.
     Kind,
-    /// The next bytes are the rest of a value's first line. `number` is the number in this line so
-    /// far. `is_ending` is true if the last byte was a carriage return: only CR LF ends a line.
+    /// The next bytes are the rest of a value's first line. `kind` is the first byte of the line,
+    /// and `number` is the number in the line so far. `is_ending` is true if the last byte was a
+    /// carriage return: only CR LF ends a line.
     Line {
         kind: u8,
         number: u64,
         is_negative: bool,
         is_ending: bool,
     },
-    /// The next bytes are this many bytes of content, which are skipped.
+    /// The next bytes are the content of a value, which is skipped. The number is the number of
+    /// these bytes.
     Bytes(u64),
-    /// The last byte was not RESP.
+    /// An earlier byte was not RESP, so the bytes can no longer be parsed.
     Unknown,
 }
 
@@ -179,11 +183,11 @@ impl Frames {
         }
     }
 
-    /// Follows the bytes that were read.
+    /// Parses the next bytes of the connection as RESP, and counts the size of the current reply.
     ///
     /// # Errors
-    /// Fails with [`TOO_LARGE`] once a reply is too large, and with [`NOT_RESP`] once the bytes are
-    /// not RESP.
+    /// Fails with [`TOO_LARGE`] if a reply is too large, and with [`NOT_RESP`] if the bytes are not
+    /// RESP. All further calls fail, too.
     fn pass(&mut self, mut bytes: &[u8]) -> Result<(), io::ErrorKind> {
         while let Some((first, rest)) = bytes.split_first() {
             // Once a reply was too large, the result stays an error: the bytes that follow are in
@@ -250,8 +254,8 @@ impl Frames {
         }
     }
 
-    /// Handles the end of a value's first line. `kind` is the first byte of the line. `number` is
-    /// `None` if the number in the line is negative, which means nil.
+    /// Handles the end of a value's first line. `kind` is the first byte of the line, and `number`
+    /// is the number in the line. `number` is `None` if the number is negative, which means nil.
     fn line(&mut self, kind: u8, number: Option<u64>) {
         match (kind, number) {
             // Bytes, text with a format, or a long error.
@@ -274,8 +278,8 @@ impl Frames {
         self.value_ended();
     }
 
-    /// Counts values that the current reply has announced. They count again when they arrive, and
-    /// counting a little too much does no harm.
+    /// Counts `count` values that the current reply has announced. These values count again when
+    /// they arrive, but counting a little too much does no harm.
     fn announce(&mut self, count: u64) {
         self.values = self.values.saturating_add(count);
         self.taken = self
@@ -295,8 +299,8 @@ impl Frames {
 mod tests {
     use super::*;
 
-    /// Returns true if all bytes pass under the limit. Checks that this is so in one piece and byte
-    /// by byte.
+    /// Returns true if no reply in the bytes is larger than `limit` bytes. Checks that the result
+    /// is equal for the bytes in one piece and for single bytes.
     fn passes(limit: u64, bytes: &[u8]) -> bool {
         let whole = Frames::new(limit).pass(bytes).is_ok();
         let mut frames = Frames::new(limit);

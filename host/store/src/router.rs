@@ -21,15 +21,15 @@ use super::node::{Fault, Node};
 use super::parcel::{Parcel, Target, is_split};
 use super::watching::Watch;
 
-/// Maximum number of redirections that one command follows. While slots of a cluster are moved,
-/// there may be two or three.
+/// Maximum number of redirections that one command follows. While slots of a cluster are being
+/// moved, there may be two or three redirections.
 const REDIRECTIONS: u32 = 8;
 
 /// Pause before a command is sent again to a cluster whose slots are being moved.
 const SETTLING_PAUSE: Duration = Duration::from_millis(15);
 
-/// Repeat policy of a command: says if the command may be sent again when it is unknown whether the
-/// server executed it.
+/// Repeat policy of one command with its arguments: says if the command may be sent again when it
+/// is unknown whether the server executed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
     /// The command may be executed twice without harm.
@@ -38,28 +38,29 @@ pub enum Repeat {
     Wrong,
 }
 
-/// Command with the slot that decides which node of a cluster gets it.
+/// Command with the slot that determines the node of a cluster to which the command is sent.
 pub struct Routed {
     /// Slot that the keys of the command belong to.
     pub slot: u16,
     /// Command to send. Its keys are complete, with the store's prefix.
     pub command: Cmd,
-    /// Repeat policy that decides if the command may be sent again.
+    /// Repeat policy of the command.
     pub repeat: Repeat,
 }
 
-/// Router that sends each command of an endpoint to the node that has its keys.
+/// Router of one endpoint. It sends each command to the node that has the command's keys.
 pub struct Router {
     seeds: Vec<Address>,
     dialer: Arc<Dialer>,
     nodes: Mutex<BTreeMap<Address, Arc<Node>>>,
     topology: Mutex<Topology>,
-    /// Lock that a task holds while it requests the topology of the cluster.
+    /// Lock that a task holds while it requests the topology of the servers.
     asking: tokio::sync::Mutex<()>,
 }
 
 impl Router {
-    /// Creates a router for the servers of an endpoint. The first command connects to them.
+    /// Creates a router for the servers of an endpoint. `seeds` are the addresses in its URL. The
+    /// router connects when the first command is sent.
     #[must_use]
     pub fn new(seeds: Vec<Address>, dialer: Dialer) -> Arc<Self> {
         Arc::new(Self {
@@ -74,10 +75,11 @@ impl Router {
         })
     }
 
-    /// Sends a command to the node that has its slot, and follows redirections.
+    /// Sends a command to the node that owns `slot`, follows redirections, and returns the answer.
     ///
     /// # Errors
-    /// Fails with a [`Fault`] if no node executes the command. The fault is never a redirection.
+    /// Fails with a [`Fault`] if no node answers, or if the answer is an error. The fault is never
+    /// a redirection.
     pub async fn send(
         self: &Arc<Self>,
         slot: u16,
@@ -88,12 +90,12 @@ impl Router {
             .await
     }
 
-    /// Sends commands between MULTI and EXEC to the node that has their slot, and returns the
-    /// answer to EXEC. If the node redirects, the whole transaction is sent again.
+    /// Sends commands between MULTI and EXEC to the node that owns `slot`, and returns the answer
+    /// to EXEC. If the node redirects, the whole transaction is sent again.
     ///
     /// # Errors
-    /// Fails with a [`Fault`] if no node executes the transaction. The fault is never a
-    /// redirection.
+    /// Fails with a [`Fault`] if no node answers, or if the answer is an error. The fault is never
+    /// a redirection.
     pub async fn send_transaction(
         self: &Arc<Self>,
         slot: u16,
@@ -149,11 +151,12 @@ impl Router {
         }
     }
 
-    /// Sends a command to the master node whose ID is `master`. The ID is ignored if there is no
-    /// cluster.
+    /// Sends a command to the master node whose ID is `master`, and returns the answer. The ID is
+    /// ignored if there is no cluster.
     ///
     /// # Errors
-    /// Fails with a [`Fault`] if the node is gone or does not execute the command.
+    /// Fails with a [`Fault`] if the node is no longer in the cluster, does not answer, or answers
+    /// with an error.
     pub async fn send_to(self: &Arc<Self>, master: &str, command: &Cmd) -> Result<Value, Fault> {
         let deadline = self.deadline();
         let address = match self.known(deadline).await? {
@@ -174,7 +177,8 @@ impl Router {
         answer
     }
 
-    /// Asks each server to report changed keys, from the next connection to the server on.
+    /// Asks each server to report changed keys, as `watch` states. Takes effect with the next
+    /// connection to a server.
     pub fn watch(&self, watch: Watch) {
         self.dialer.watch(watch);
     }
@@ -183,7 +187,8 @@ impl Router {
         Instant::now() + self.dialer.timeout()
     }
 
-    /// Decides where a command is sent next after a fault. `hops` is the number of attempts so far.
+    /// Decides to which node a command with the slot `slot` is sent next after the fault `fault` of
+    /// the node `from`. `hops` is the number of attempts so far.
     fn next(
         self: &Arc<Self>,
         fault: Fault,
@@ -241,7 +246,7 @@ impl Router {
 
 enum Next {
     To(Target),
-    /// Sends the command to the owner of its slot again, after a pause.
+    /// The command is sent to the owner of its slot again, after a pause.
     Again,
     GiveUp(Fault),
 }

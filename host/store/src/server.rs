@@ -29,19 +29,21 @@ use super::tls::TlsError;
 use super::watching::{Told, Watch};
 use super::{Condition, Lifetime, Page, Redis, StoreError};
 
-/// Number of keys that are requested in one round trip to a cluster. Each server's reply has a size
-/// limit of its own.
+/// Number of keys of a batch that are requested in one round trip to a cluster. The number is
+/// limited because only the reply of each single server has a size limit.
 const SPREAD_KEYS: usize = 32;
 
-/// Store on a Redis server or a cluster.
+/// Back end of a store on a Redis server or a Redis cluster.
 pub struct Server(Arc<Router>);
 
 impl Server {
-    /// Creates a store that connects to its server when it is first used, and reconnects whenever
-    /// the connection is lost. `timeout` limits connecting and each command.
+    /// Creates a back end that connects to its server when it is first used, and reconnects
+    /// whenever the connection is lost. `timeout` is the maximum time of each command, including
+    /// the time to connect.
     ///
     /// # Errors
-    /// Fails if TLS is requested and no certificate can be trusted.
+    /// Fails if the endpoint uses TLS, but the trusted certificates cannot be read, or there are
+    /// none.
     pub fn new(
         endpoint: &Endpoint,
         credentials: Credentials,
@@ -72,8 +74,8 @@ impl Server {
         redis::from_redis_value(answer).map_err(|_| wrong_type())
     }
 
-    /// Sends commands that may be repeated, in one round trip to each server. Returns the answers
-    /// in the order of the commands.
+    /// Sends commands that may be repeated, each with the key that determines its server, in one
+    /// round trip to each server. Returns the answers in the order of the commands.
     async fn query_all<T: FromRedisValue>(
         &self,
         commands: Vec<(&str, Cmd)>,
@@ -94,8 +96,9 @@ impl Server {
         answers.map(read).collect()
     }
 
-    /// Runs a script on a key. Sends only the script's digest first, and the script's text if the
-    /// server does not know the script yet.
+    /// Runs a script on a key, and returns its result. `fill` adds the script's further arguments.
+    /// First sends only the digest of the script, and then its text if the server does not know the
+    /// script yet.
     async fn run<T: FromRedisValue>(
         &self,
         program: &Program,
@@ -223,8 +226,9 @@ impl Redis for Server {
             .await
     }
 
-    /// Returns one page of keys. A cursor consists of a node's own cursor and the node's ID,
-    /// because the nodes are listed one after another.
+    /// Returns one page of about `page_keys` keys that start with a prefix. `cursor` is that of the
+    /// previous page, or `None` for the first page. A cursor consists of a node's own cursor and
+    /// the node's ID, because the keys of one node are listed after those of another.
     async fn scan(
         &self,
         prefix: &str,

@@ -6,15 +6,15 @@ use redis::Value;
 
 use super::endpoint::Address;
 
-/// Number of slots that a cluster divides its keys into.
+/// Number of slots into which a cluster divides its keys.
 const SLOTS: u16 = 16384;
 
 static CRC: crc::Crc<u16> = crc::Crc::<u16>::new(&crc::CRC_16_XMODEM);
 
-/// Master node of a cluster, which has keys.
+/// Master node of a cluster: a node that has keys.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Master {
-    /// ID that the cluster gives to the node. The ID stays when the node's address changes.
+    /// ID of the node in the cluster. The ID stays when the node's address changes.
     pub id: String,
     /// Address of the master node.
     pub address: Address,
@@ -23,15 +23,16 @@ pub struct Master {
 /// Map from the slots of a cluster to the master nodes that own them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Slots {
-    /// First slot, last slot and master of each range of slots, sorted by first slot.
+    /// First slot, last slot and address of the master of each range of slots, sorted by first
+    /// slot.
     ranges: Vec<(u16, u16, Address)>,
     /// Master nodes of the cluster, sorted by ID.
     masters: Vec<Master>,
 }
 
 impl Slots {
-    /// Reads the answer to `CLUSTER SLOTS` from the node at the address `by`. Returns `None` if the
-    /// answer is not valid.
+    /// Parses the answer to `CLUSTER SLOTS` that the node at the address `by` returned. Returns
+    /// `None` if the answer is not valid.
     #[must_use]
     pub fn read(answer: &Value, by: &Address) -> Option<Self> {
         let Value::Array(rows) = answer else {
@@ -85,8 +86,9 @@ impl Slots {
         &self.masters
     }
 
-    /// Returns a copy of the map in which one slot has another owner. It serves when a node reports
-    /// the new owner of a slot, because this report is newer than the map.
+    /// Returns a copy of this map in which the slot `slot` is owned by the node at the address
+    /// `to`. This is for when a node reports the new owner of a slot, because the report is newer
+    /// than the map.
     #[must_use]
     pub fn moved(&self, slot: u16, to: &Address) -> Self {
         let mut ranges = Vec::with_capacity(self.ranges.len() + 2);

@@ -11,12 +11,12 @@ use super::{
     BATCH_BYTES, BATCH_KEYS, Condition, Lifetime, Page, Redis, StoreError, VALUE_LIMIT_BYTES, raw,
 };
 
-/// Maximum number of keys that one page of a listing requests from the back end. A page of this
-/// size is a round trip of a few tens of kilobytes.
+/// Number of keys that are requested from the back end for one page of a listing. A page of this
+/// size takes a round trip with a few tens of kilobytes.
 const PAGE_KEYS: usize = 512;
 
-/// Store with the settings that the manifest has for it: a back end, a key prefix and a default
-/// expiry.
+/// Key-value store of a scorer: a back end with the key prefix and the default expiry that the
+/// manifest sets.
 #[derive(Clone)]
 pub struct Store {
     backend: Arc<dyn Redis>,
@@ -27,7 +27,9 @@ pub struct Store {
 }
 
 impl Store {
-    /// Creates a store over a back end. `prefix` and a colon go before every key.
+    /// Creates a store on a back end. `prefix` and a colon are put before every key. `default_ttl`
+    /// is the expiry of values that are written without an expiry. If it is `None`, such values do
+    /// not expire.
     #[must_use]
     pub fn new(backend: Arc<dyn Redis>, prefix: &str, default_ttl: Option<Duration>) -> Self {
         Self {
@@ -47,15 +49,15 @@ impl Store {
         }
     }
 
-    /// Returns the connection that sends raw commands. Returns `None` if the manifest allows no raw
-    /// commands.
+    /// Returns the connection that sends raw commands to this store. Returns `None` if the manifest
+    /// does not allow raw commands.
     #[must_use]
     pub fn connection(&self) -> Option<&raw::Connection> {
         self.connection.as_ref()
     }
 
-    /// Returns another store on the same back end, with `name` in its prefix. No key of this store
-    /// can be a key of the other store.
+    /// Returns another store on the same back end, with `name` in its prefix and without a default
+    /// expiry. No key of this store can be a key of the other store.
     #[must_use]
     pub fn sibling(&self, name: &str) -> Self {
         // A prefix has no colon, and a key starts with its store's prefix and a colon. No key of
@@ -134,8 +136,8 @@ impl Store {
         Ok(keys.iter().map(|key| value(key).cloned()).collect())
     }
 
-    /// Writes a value if the condition holds. Returns false if the condition does not hold. If
-    /// `ttl` is `None`, the store's default expiry applies.
+    /// Writes a value to a key if the condition holds. Returns false if the condition does not
+    /// hold. The key expires after `ttl`, or after the store's default expiry if `ttl` is `None`.
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
@@ -152,8 +154,9 @@ impl Store {
             .await
     }
 
-    /// Writes all entries in one round trip, but not atomically. If `ttl` is `None`, the store's
-    /// default expiry applies.
+    /// Writes all entries, which are pairs of a key and a value, in one round trip, but not
+    /// atomically. The keys expire after `ttl`, or after the store's default expiry if `ttl` is
+    /// `None`.
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
@@ -195,8 +198,8 @@ impl Store {
         self.backend.exists(&self.whole(key)).await
     }
 
-    /// Returns one page of the store's keys, without the store's prefix. `cursor` comes from the
-    /// previous page, and is `None` for the first page.
+    /// Returns one page of the store's keys, without the store's prefix. `cursor` is that of the
+    /// previous page, or `None` for the first page.
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
@@ -211,9 +214,9 @@ impl Store {
         Ok(page)
     }
 
-    /// Adds `delta` to the decimal integer that a key holds, and returns the sum. An absent key
-    /// counts as 0. If the call creates the key, the key expires after `ttl`, or after the store's
-    /// default expiry if `ttl` is `None`.
+    /// Adds `delta` to the decimal integer that a key holds, and returns the sum. A key that does
+    /// not exist counts as 0. If the call creates the key, the key expires after `ttl`, or after
+    /// the store's default expiry if `ttl` is `None`.
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
@@ -228,9 +231,9 @@ impl Store {
             .await
     }
 
-    /// Writes a value if the key still has the expected value. Returns false if the key has another
-    /// value. `expected` is `None` for an absent key. The store's default expiry applies to the
-    /// value.
+    /// Writes a value to a key if the key still has the value `expected`, or still does not exist
+    /// if `expected` is `None`. Returns false, and writes nothing, if it does not. The key expires
+    /// after the store's default expiry.
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
@@ -255,7 +258,7 @@ impl Store {
     }
 
     /// Calls `told` with each key of the store that another client changes, or with `None` if all
-    /// keys may have changed. Not every server can report changes.
+    /// keys may have changed. Does nothing if the back end cannot report changes.
     pub fn watch(&self, told: impl Fn(Option<&str>) + Send + Sync + 'static) {
         let prefix = self.prefix.clone();
         let own = move |key: Option<&str>| match key {
@@ -268,8 +271,8 @@ impl Store {
         self.backend.watch(&self.prefix, Arc::new(own));
     }
 
-    /// Sets the time after which a key expires. If `ttl` is `None`, the key no longer expires.
-    /// Returns false if the key does not exist.
+    /// Makes a key expire after `ttl`. If `ttl` is `None`, the key no longer expires. Returns false
+    /// if the key does not exist.
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
@@ -292,10 +295,11 @@ impl Store {
     }
 }
 
-/// Maximum time after which a key can expire.
+/// Maximum expiry of a key.
 ///
-/// Redis counts this time in milliseconds since 1970 in 63 bits, and refuses a value that
-/// overflows. A thousand years is far below that limit and longer than any cache needs.
+/// Redis stores the time at which a key expires as milliseconds since 1970 in 63 bits, and refuses
+/// an expiry that would overflow. A thousand years are far below that limit and longer than any
+/// cache needs.
 const TTL_LIMIT: Duration = Duration::from_secs(1000 * 366 * 24 * 3600);
 
 fn check_ttl(ttl: Option<Duration>) -> Result<(), StoreError> {

@@ -11,22 +11,22 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::TlsConnector;
 
-/// Byte stream with or without TLS. It is used as a trait object, so that the code of the protocol
-/// is compiled only once.
+/// Byte stream of a connection, with or without TLS. The stream is used as a trait object, so that
+/// the code of the protocol is compiled only once.
 pub trait Stream: Unpin + tokio::io::AsyncRead + tokio::io::AsyncWrite + Send {}
 
 impl<S: Unpin + tokio::io::AsyncRead + tokio::io::AsyncWrite + Send> Stream for S {}
 
-/// Reason why no TLS connection can be made.
+/// Reason why TLS connections to a server cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The file of trusted certificates cannot be read.
     #[error("its certificates: {0}")]
     File(#[from] pem::Error),
-    /// The file of trusted certificates holds one that is not valid.
+    /// The file of trusted certificates holds a certificate that is not valid.
     #[error("its certificates: {0}")]
     Certificate(#[from] rustls::Error),
-    /// There is no certificate that could be trusted.
+    /// There are no trusted certificates.
     #[error(
         "no certificate is trusted: this machine has none, or SSL_CERT_FILE names a file that \
          holds none"
@@ -35,10 +35,12 @@ pub enum TlsError {
 }
 
 /// Creates a connector for TLS connections. `authority` is the path of a file of certificates that
-/// are trusted in place of the system's.
+/// are trusted instead of the system's certificates. If it is `None`, the system's certificates are
+/// trusted.
 ///
 /// # Errors
-/// Fails if the file cannot be read, or if no certificate can be trusted.
+/// Fails if the file cannot be read or holds an invalid certificate, or if there are no trusted
+/// certificates.
 pub fn connector(authority: Option<&Path>) -> Result<TlsConnector, TlsError> {
     let mut roots = rustls::RootCertStore::empty();
     match authority {
@@ -61,8 +63,8 @@ pub fn connector(authority: Option<&Path>) -> Result<TlsConnector, TlsError> {
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// Describes a TLS failure without any names. The names in a certificate would reveal details of
-/// the deployment.
+/// Returns a description of a TLS failure without any names. The names in a certificate would
+/// reveal details of the deployment.
 #[must_use]
 pub fn without_names(error: &std::io::Error) -> String {
     let tls = error

@@ -12,8 +12,8 @@ use redis::{AsyncConnectionConfig, Cmd, PushInfo, PushKind, Value};
 
 use crate::LOG_TARGET;
 
-/// Callback that receives each key that another client changed, or `None` if all keys may have
-/// changed.
+/// Callback that receives each key that another client of the store changed, or `None` if all keys
+/// may have changed.
 pub type Told = Arc<dyn Fn(Option<&str>) + Send + Sync>;
 
 /// Prefix of the keys to watch for changes, with the callback that receives the changed keys.
@@ -21,12 +21,12 @@ pub type Told = Arc<dyn Fn(Option<&str>) + Send + Sync>;
 pub struct Watch {
     /// Prefix of the keys that are watched.
     pub prefix: String,
-    /// Callback that receives each changed key.
+    /// Callback that receives each changed key, or `None` if all keys may have changed.
     pub told: Told,
 }
 
 impl Watch {
-    /// Adds the callback to the settings of a connection that is about to be opened.
+    /// Returns the settings `config` of a new connection, with the callback added to them.
     #[must_use]
     pub fn listen(&self, config: AsyncConnectionConfig) -> AsyncConnectionConfig {
         let told = Arc::clone(&self.told);
@@ -46,8 +46,8 @@ impl Watch {
         })
     }
 
-    /// Asks the server to report changes to keys with the prefix. Changes that this connection
-    /// makes are not reported.
+    /// Asks the server to report changes to keys with the prefix on this connection. Changes that
+    /// are made on this connection are not reported.
     pub async fn ask(&self, connection: &MultiplexedConnection) {
         let mut command = Cmd::new();
         command.arg(&[

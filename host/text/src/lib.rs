@@ -21,16 +21,18 @@ use std::fmt::{self, Display, Write as _};
 
 pub use self::problem::Problem;
 
-/// Maximum length of a name, key, id or address in a message, in bytes: enough to recognise it.
+/// Maximum length of a name, key, id or address in a message, in bytes. This length is enough to
+/// recognise the name.
 pub const NAME_BYTES: usize = 128;
 
-/// Maximum length of a reason in a message, in bytes: about a paragraph.
+/// Maximum length of a reason in a message, in bytes. This length is enough for about a paragraph.
 pub const REASON_BYTES: usize = 2048;
 
-/// Ellipsis at the end of a text that was cut. It is one character of three bytes.
+/// Ellipsis at the end of a text that was truncated. The ellipsis is one character of three bytes.
 const MARK: &str = "…";
 
-/// Limits a text to `limit_bytes` bytes. A longer text is cut, and ends with an ellipsis (`…`).
+/// Truncates a text to at most `limit_bytes` bytes. A text that was truncated ends with an ellipsis
+/// (`…`).
 #[must_use]
 pub fn cut(text: &str, limit_bytes: usize) -> Cow<'_, str> {
     if text.len() <= limit_bytes {
@@ -40,16 +42,16 @@ pub fn cut(text: &str, limit_bytes: usize) -> Cow<'_, str> {
     Cow::Owned([kept, MARK].concat())
 }
 
-/// Returns the first `limit_bytes` bytes of a text, or a few less if a character would be split.
-/// Adds no ellipsis.
+/// Returns the first `limit_bytes` bytes of a text, or a few bytes less if a character would be
+/// split. Does not add an ellipsis.
 #[must_use]
 pub fn start(text: &str, limit_bytes: usize) -> &str {
     text.get(..text.floor_char_boundary(limit_bytes))
         .unwrap_or_default()
 }
 
-/// Limits an owned text to `limit_bytes` bytes, as [`cut`] does. Copies nothing if the text is
-/// short enough.
+/// Truncates an owned text to at most `limit_bytes` bytes, as [`cut`] does. Does not copy the text
+/// if it is short enough.
 #[must_use]
 pub fn bounded(text: String, limit_bytes: usize) -> String {
     if text.len() <= limit_bytes {
@@ -59,9 +61,9 @@ pub fn bounded(text: String, limit_bytes: usize) -> String {
     }
 }
 
-/// Returns a value as `Display` shows it, limited to `limit_bytes` bytes.
+/// Returns the text of a value as `Display` writes it, truncated to at most `limit_bytes` bytes.
 ///
-/// Formatting stops at the limit, so that a long text is never built only to be cut.
+/// Formatting stops at the limit, so that a long text is never built only to be truncated.
 #[must_use]
 pub fn displayed(value: &dyn Display, limit_bytes: usize) -> String {
     let mut shown = Bounded {
@@ -73,7 +75,7 @@ pub fn displayed(value: &dyn Display, limit_bytes: usize) -> String {
     bounded(shown.text, limit_bytes)
 }
 
-/// Writer that accepts text up to a limit, and then returns an error.
+/// Writer that collects text up to a maximum length, and then returns an error.
 struct Bounded {
     text: String,
     limit_bytes: usize,
@@ -96,8 +98,8 @@ impl fmt::Write for Bounded {
 /// Maximum length of one UTF-8 character, in bytes.
 const MAX_CHARACTER_BYTES: usize = 4;
 
-/// Returns a text of several lines in which only the line feeds have an effect on a terminal. All
-/// other characters that control a terminal or hide text are escaped.
+/// Escapes all characters of a text that control a terminal or hide text, except line feeds. The
+/// text may have several lines.
 #[must_use]
 pub fn printable_lines(text: &str) -> Cow<'_, str> {
     if !text
@@ -110,10 +112,12 @@ pub fn printable_lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(lines.join("\n"))
 }
 
-/// Maximum length of one part of an error's text, in bytes. It has room for a long backtrace.
+/// Maximum length of one part of an error's text, such as the problem or the fix, in bytes. A part
+/// has room for a long backtrace.
 const PART_BYTES: usize = 16 << 10;
 
-/// Prepares a part of an error's text for display. The part may have several lines.
+/// Prepares a part of an error's text, such as the problem or the fix, for display. The part may
+/// have several lines.
 ///
 /// Lines after the first one are indented more than the error's own lines, so that a part cannot
 /// forge a line such as `  fix: …`.
@@ -124,7 +128,7 @@ pub fn inset(part: &dyn Display) -> String {
     bounded(lines, PART_BYTES)
 }
 
-/// Escapes the raw characters in a JSON document that control a terminal or hide other characters.
+/// Escapes the characters in a JSON document that control a terminal or hide other characters.
 ///
 /// The escapes are those of JSON, so the document keeps its meaning. This is needed because
 /// serde_json does not escape characters above U+007E.
@@ -148,8 +152,8 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Appends a character as a JSON escape: `\uXXXX`, or two such escapes if it needs a surrogate
-/// pair.
+/// Appends a character to a text as a JSON escape: `\uXXXX`, or two such escapes if the character
+/// needs a surrogate pair.
 pub fn push_json_escape(text: &mut String, character: char) {
     for unit in character.encode_utf16(&mut [0; 2]) {
         // Writing to a string cannot fail.
@@ -171,8 +175,8 @@ pub fn push_printable(text: &mut String, character: char) {
     }
 }
 
-/// Returns the maximum size of a text after it is escaped for a log line in text or JSON format, in
-/// bytes.
+/// Returns the maximum size that a text can have after it is escaped for a log line in text or JSON
+/// format, in bytes.
 #[must_use]
 pub fn escaped_bytes(text: &str) -> usize {
     text.chars()
@@ -187,13 +191,12 @@ pub fn escaped_bytes(text: &str) -> usize {
         .sum()
 }
 
-/// Escapes a text so that it stays on one line and has no effect on a terminal or on a reader of
-/// lines.
+/// Escapes a text so that it is one line, and has no effect on a terminal or on a program that
+/// reads lines.
 ///
-/// These characters become `\n`, `\t`, `\r` or `\u{…}`: control characters (line feeds and escape
-/// sequences among them), the separators of lines and paragraphs, and characters that change the
-/// direction of writing or are invisible. All other characters stay, a backslash included, because
-/// the result is for reading and not for decoding.
+/// These characters become `\n`, `\t`, `\r` or `\u{…}`: control characters, the separators of lines
+/// and paragraphs, and characters that change the direction of writing or are invisible. All other
+/// characters stay, including a backslash, because the result is for reading and not for decoding.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_deceptive) {
@@ -205,8 +208,8 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Escapes a text as [`printable`] does, and limits it to about `limit_bytes` bytes. The text is
-/// cut before it is escaped, so that only short texts are escaped.
+/// Escapes a text as [`printable`] does, and truncates it to at most `limit_bytes` bytes. A long
+/// text is also truncated before it is escaped, so that only short texts are escaped.
 #[must_use]
 pub fn quoted(text: &str, limit_bytes: usize) -> String {
     cut(
@@ -216,8 +219,8 @@ pub fn quoted(text: &str, limit_bytes: usize) -> String {
     .into_owned()
 }
 
-/// Returns true for a character that controls a terminal, that ends a line for some reader, or that
-/// hides or reorders other characters.
+/// Returns true for a character that controls a terminal, that ends a line for some programs, or
+/// that hides or reorders other characters.
 #[must_use]
 pub fn is_deceptive(character: char) -> bool {
     character.is_control()

@@ -18,7 +18,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Creates a problem from its two texts.
+    /// Creates a problem from the text of the problem and the text of its fix.
     pub fn new(problem: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
             problem: problem.into(),

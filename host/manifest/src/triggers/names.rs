@@ -15,21 +15,23 @@ pub(super) const FUNCTION_NAME_CHARACTERS: usize = 128;
 /// Maximum length of the name of an app setting, in bytes.
 const LONGEST_CONNECTION_BYTES: usize = 128;
 
-/// Maximum length of the name of a container, in bytes: Azure's limit. A placeholder such as
-/// `%SETTING%` or `{name}` counts with the length of its text.
+/// Maximum length of the name of a blob container, in bytes, which is Azure's limit. A placeholder
+/// such as `%SETTING%` or `{name}` counts with the length of its own text.
 const LONGEST_CONTAINER_BYTES: usize = 63;
 
-/// Maximum length of a path of a container and a blob, in bytes: the sum of Azure's limits for both
-/// names.
+/// Maximum length of a path that consists of the names of a container and a blob, in bytes. It is
+/// the sum of Azure's limits for both names.
 const LONGEST_PATH_BYTES: usize = 1024 + LONGEST_CONTAINER_BYTES;
 
-/// Names of the containers that only Azure creates. They do not follow the rules for other names.
+/// Names of the blob containers that only Azure creates. These names do not follow the rules for
+/// the names of other containers.
 const SYSTEM_CONTAINERS: [&str; 3] = ["$root", "$web", "$logs"];
 
-/// Turns any name into a function name that the Functions host accepts.
+/// Returns `name` itself if it is a function name that the Functions host accepts, or else an
+/// accepted function name that is similar to it.
 ///
-/// A function name is a letter, then letters, digits, `_` and `-`, at most 128 characters, and
-/// neither `host` nor `model`.
+/// A function name starts with a letter, followed by letters, digits, `_` and `-`. A function name
+/// has at most 128 characters, and is neither `host` nor `model`.
 pub(super) fn function_name(name: &str) -> String {
     let plain = |c: char| {
         if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') {
@@ -83,7 +85,8 @@ pub(super) fn entity_name(key: &str, name: String) -> Result<String, Problem> {
     ))
 }
 
-/// Checks the path that a trigger watches: a [`blob_path`] whose container has no `{name}`.
+/// Checks the path that a blob trigger watches. The path must be a [`blob_path`] whose container
+/// does not have a placeholder such as `{name}`. `key` is the name of the setting, for the error.
 pub(super) fn watched_path(key: &str, path: &str) -> Result<(), Problem> {
     blob_path(key, path)?;
     if !container(path).contains('{') {
@@ -143,9 +146,10 @@ pub(super) fn blob_path(key: &str, path: &str) -> Result<(), Problem> {
     ))
 }
 
-/// Returns true if a text can be the name of a container. It may hold `%SETTING%` and `{name}`.
+/// Returns true if `name` can be the name of a blob container. The name may have placeholders such
+/// as `%SETTING%` and `{name}`.
 ///
-/// Upper-case letters pass this check. Azure refuses them.
+/// Upper-case letters pass this check, although Azure refuses them.
 fn is_container(name: &str) -> bool {
     let plain = |b: u8| {
         b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'%' | b'{' | b'}' | b':' | b'.')
@@ -164,7 +168,7 @@ pub(super) fn container(path: &str) -> &str {
     path.split('/').next().unwrap_or_default()
 }
 
-/// Returns the names in braces in a path, e.g. `name` for `incoming/{name}.json`.
+/// Returns the names of the placeholders in a path, e.g. `name` for `incoming/{name}.json`.
 pub(super) fn names(path: &str) -> impl Iterator<Item = &str> {
     path.split('{')
         .skip(1)

@@ -49,7 +49,8 @@ struct RawTarget {
     topic: Option<String>,
 }
 
-/// Checks the triggers of a manifest and returns them. If there are none, returns one HTTP trigger.
+/// Checks the sections `[[trigger]]` of a manifest, and converts them to triggers. If there are
+/// none, returns one HTTP trigger with default settings.
 pub(crate) fn triggers(raw: Vec<RawTrigger>) -> Result<Vec<Trigger>, Problem> {
     let raw = if raw.is_empty() {
         vec![RawTrigger {
@@ -74,9 +75,10 @@ pub(crate) fn triggers(raw: Vec<RawTrigger>) -> Result<Vec<Trigger>, Problem> {
     Ok(triggers)
 }
 
-/// Returns a function name that no other trigger has: `name` itself, or `name` with a number.
+/// Returns a function name that no trigger in `triggers` has: `name` itself, or `name` with a
+/// number.
 ///
-/// In function names, `/` and `.` become `-`, so two routes may lead to the same name.
+/// In function names, `/` and `.` become `-`, so two routes may result in the same name.
 fn unused(name: String, triggers: &[Trigger]) -> String {
     let is_unused = |name: &str| {
         !triggers
@@ -152,8 +154,8 @@ impl RawTrigger {
         Ok(Trigger { function, start })
     }
 
-    /// Returns the name of the function if the manifest does not set it. The name comes from the
-    /// route, the blob's container, the queue, or the topic and the subscription.
+    /// Returns the name that the function has if the manifest does not set one. This name is made
+    /// from the route, the blob's container, the queue, or the topic and the subscription.
     fn default_name(&self) -> String {
         let named = match self.kind.as_str() {
             "http" => self.route.clone(),
@@ -169,8 +171,8 @@ impl RawTrigger {
         named.unwrap_or_else(|| default_of("trigger.route").to_owned())
     }
 
-    /// Checks that the trigger has no key that belongs to another kind of trigger. Such a key would
-    /// be ignored silently.
+    /// Checks that the section of this trigger does not have a key of another kind of trigger,
+    /// because such a key would be ignored silently.
     fn only_its_own_keys(&self) -> Result<(), Problem> {
         const HTTP: &str = "http";
         const BLOB: &str = "blob";

@@ -15,8 +15,8 @@ use crate::text::{NAME_BYTES, cut, escaped_bytes};
 /// in its logging, and a log costs money.
 const LINES_PER_CALL: usize = 1000;
 
-/// Maximum total size of the lines that one call may write to the log, in bytes. It counts the
-/// escaped text of each line and what the host adds to it.
+/// Maximum total size of the lines that one call may write to the log, in bytes. The escaped text
+/// of each line counts, and so do the bytes that the host adds to the line.
 ///
 /// This is a quarter of the queue for standard output, so that one call cannot displace the lines
 /// of all others.
@@ -55,13 +55,13 @@ pub(super) struct Call {
     collected: Option<Lines>,
     lines: usize,
     bytes: usize,
-    /// True if a line of this call exceeded the limits and was dropped. The log says so once per
-    /// call.
+    /// True if a line of this call exceeded the limits on the lines of a call and was dropped. The
+    /// log says so once per call.
     overflowed: bool,
     /// Bytes that the scorer printed after the last line end, by the name of the stream.
     partial: BTreeMap<&'static str, Vec<u8>>,
-    /// True if a warning about an invalid name of a metric was logged. It is logged once per
-    /// instance.
+    /// True if a warning about an invalid name of a metric was logged. This warning is logged once
+    /// per instance.
     bad_metric_said: bool,
 }
 

@@ -72,7 +72,8 @@ struct Place(usize);
 
 impl Place {
     /// Returns the failure for a part of the input that does not fit. `part` is the JSON pointer
-    /// from the input to this part. It is empty if the whole input does not fit.
+    /// from the input to this part. The pointer is empty if the whole input does not fit. `message`
+    /// is sent to the caller.
     fn misfit(self, part: &str, message: String) -> ScoreFailure {
         misfit(format!("/inputs/{}{part}", self.0), message)
     }

@@ -20,8 +20,8 @@ use crate::model::Dtype;
 use crate::tensor::{Port, PortLists};
 use crate::text::{NAME_BYTES, quoted};
 
-/// Maximum length of the id of a request, in bytes. It is limited because the answer repeats the
-/// id.
+/// Maximum length of the id of a request, in bytes. The length is limited because the answer
+/// repeats the id.
 const ID_BYTES: usize = 1024;
 
 /// Request of the Open Inference Protocol that was decoded from JSON. It is not checked yet whether

@@ -13,8 +13,8 @@ pub struct HttpCall {
     /// Headers of the request, as the client sent them to the Functions host.
     pub headers: HeaderMap,
     /// Body of the request. The Functions host writes bodies of `application/octet-stream` and
-    /// `multipart/*` to the envelope as base64. It writes any other body as text, which does not
-    /// keep every byte.
+    /// `multipart/*` to the envelope as base64. The Functions host writes any other body as text,
+    /// which does not keep every byte.
     pub body: Bytes,
     /// Attributes of the call: the values of the route parameters and of the input bindings.
     pub attributes: Vec<(String, String)>,

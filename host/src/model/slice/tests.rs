@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// Returns a model, and the folder that holds it. It has a text file and these tensors: `t` (f32, 3
-/// x 2, from 0 to 5), `h` (f16, 2), `i` (i64, 2) and `s` (f64, a scalar).
+/// Returns a model, and the folder that holds it. The model has a text file and these tensors: `t`
+/// (f32, 3 x 2, from 0 to 5), `h` (f16, 2), `i` (i64, 2) and `s` (f64, a scalar).
 fn model() -> (tempfile::TempDir, Model) {
     let floats: Vec<u8> = (0..6u8).flat_map(|i| f32::from(i).to_le_bytes()).collect();
     let halves: Vec<u8> = [0.5f32, -2.0]

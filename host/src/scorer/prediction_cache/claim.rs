@@ -15,7 +15,7 @@ pub(super) const LAST_LOOK: Duration = Duration::from_millis(50);
 
 /// Result of claiming the computation of an answer: which of several host processes computes it.
 pub enum Claimed {
-    /// This process has the claim and computes the answer.
+    /// This process has the claim on the answer, and computes the answer.
     Ours(Claim),
     /// Another process computed this answer and wrote it to the store, so nothing needs to be
     /// computed.
@@ -32,8 +32,8 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Returns the claim on the answer with the name `name`. The store must have granted the claim
-    /// to this process.
+    /// Returns the claim on the answer whose store entry has the name `name`. The store must have
+    /// granted the claim to this process.
     pub(super) fn new(answers: Answers, name: String) -> Self {
         Self { answers, name }
     }

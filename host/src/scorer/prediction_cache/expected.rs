@@ -19,7 +19,7 @@ pub enum RefusedEntry {
     /// The bytes in the store are not an entry for the key.
     #[error("it is damaged, or written for another key")]
     Damaged,
-    /// The answer has another number of tensors than the scorer has outputs.
+    /// The number of tensors of the answer is not the number of outputs of the scorer.
     #[error("it has {found} tensors, and the scorer has {expected} outputs")]
     Count {
         /// Number of tensors of the answer.

@@ -23,8 +23,9 @@ pub struct Identity {
     /// Name of the engine that runs components, with its settings. `None` if a graph is served
     /// without a component.
     pub engine: Option<String>,
-    /// CPU level that the component's code was compiled for. WebAssembly has instructions with
-    /// relaxed results, which differ by CPU. `None` if the code was compiled when the host started.
+    /// CPU level that the component's code was compiled for. The level can change an answer,
+    /// because the results of WebAssembly's relaxed instructions differ by CPU. `None` if the code
+    /// was compiled when the host started.
     pub cpu: Option<String>,
     /// True if instances start from a snapshot of the state after `init`. In that case `init` could
     /// not read settings.

@@ -53,8 +53,8 @@ impl Parts {
         }
     }
 
-    /// Adds a map to the digest, with a tag that says what the map is: the number of its items,
-    /// then each key and each value.
+    /// Adds a map to the digest, with a tag that says what the map is. Adds the number of items in
+    /// the map first, then each key with its value.
     pub fn map(&mut self, tag: &str, map: &BTreeMap<String, String>) {
         self.number(tag, map.len() as u64);
         for (key, value) in map {

@@ -12,7 +12,8 @@ fn soon() -> Instant {
     Instant::now() + Duration::from_millis(20)
 }
 
-/// Returns a limiter of calls that already knows the caller `QUICK` as quick.
+/// Returns a limiter that lets `max_concurrency` calls execute and `queue` calls wait, and already
+/// knows the caller `QUICK` as quick.
 async fn with_quick_caller(max_concurrency: usize, queue: usize) -> Turns {
     let turns = Turns::new(max_concurrency, queue);
     drop(turns.turn(QUICK, soon()).await.unwrap());

@@ -3,9 +3,9 @@
 //! Owns which headers are credentials, and which are only transport. Must not know what any other
 //! header means.
 
-/// Prefix of the headers that the Functions host adds to a request. They are not passed to scorers.
-/// They hold the version of the Functions host, and the id of the invocation, which a scorer gets
-/// as a separate field.
+/// Prefix of the headers that the Functions host adds to a request. These headers are not passed to
+/// scorers. They hold the version of the Functions host, and the id of the invocation, which a
+/// scorer gets as a separate field.
 const FUNCTIONS_HEADERS: &str = "x-azure-functions-";
 
 /// Words that mark a header as a credential. No scorer gets a header whose name contains one of
@@ -30,9 +30,9 @@ const CREDENTIAL_WORDS: [&str; 13] = [
 
 /// Headers that no scorer gets, because they describe the connection and the framing of the body.
 ///
-/// They belong to one connection and not to the message (RFC 9110, section 7.6.1). Behind a
-/// platform, `host` is the worker's own address. The media type comes with the payload, and the
-/// host encodes the response.
+/// Most of these headers belong to one connection and not to the message (RFC 9110, section 7.6.1).
+/// Behind a platform, `host` is the worker's own address. The media type comes with the payload,
+/// and the host encodes the response.
 const TRANSPORT_HEADERS: [&str; 12] = [
     "host",
     "content-type",

@@ -5,10 +5,10 @@
 
 use http::uri::InvalidUri;
 
-/// Reason why a text is not a Redis URL. The texts continue a sentence about the URL.
+/// Reason why a text is not a Redis URL. The text of a reason continues a sentence about the URL.
 #[derive(Debug, thiserror::Error)]
 pub enum UrlError {
-    /// Some URLs of the list ask for TLS, and some do not.
+    /// Some URLs in the list ask for TLS, and some do not.
     #[error("some of its URLs are redis:// and some rediss://")]
     MixedSchemes,
     /// The URL has a fragment.
@@ -17,37 +17,38 @@ pub enum UrlError {
     /// The text does not have the form of a URL.
     #[error("not a URL: {0}")]
     NotUrl(#[source] InvalidUri),
-    /// The URL has another scheme than `redis` and `rediss`.
+    /// The scheme of the URL is neither `redis` nor `rediss`.
     #[error("its scheme is neither redis nor rediss")]
     Scheme,
     /// The URL does not name a host.
     #[error("it has no host")]
     NoHost,
-    /// The port is not a number that a port can have.
+    /// The port of the URL is not a number that a port can have.
     #[error("its port is not a number from 0 to 65535")]
     Port,
-    /// The path is not the number of a database.
+    /// The path of the URL is not the number of a database.
     #[error("its database is not a number")]
     Database,
-    /// The URL names certificates, but no TLS is used.
+    /// The URL names a file of certificates, but does not ask for TLS.
     #[error("it names certificates (ca=...), which only rediss:// uses")]
     UnusedCertificates,
     /// The URL has several sources of a password.
     #[error("it has more than one of a password, password_file=... and auth=...")]
     SeveralLogins,
-    /// A token would be sent without TLS.
+    /// The URL asks for a token, but not for TLS.
     #[error("a token is never sent without TLS; write rediss://")]
     TokenWithoutTls,
-    /// The parameter `auth` has a value that is not known.
+    /// The parameter `auth` of the URL has an unknown value.
     #[error("auth=... can only be entra")]
     Auth,
-    /// The URL names an identity, but does not ask for a token.
+    /// The URL names an identity with `client_id`, but does not ask for a token.
     #[error("client_id=... goes with auth=entra")]
     UnusedClientId,
-    /// The URL has a parameter that is not known. The text lists those that are.
+    /// The URL has an unknown parameter. The text lists the known parameters.
     #[error("it has a parameter (?...) that is none of {0}")]
     UnknownParameter(String),
-    /// A parameter has no value. The texts are its name, and a description of its value.
+    /// A parameter of the URL does not have a value. The texts are the name of the parameter and a
+    /// description of its value.
     #[error("its parameter {0} has no value; it is {1}")]
     NoValue(&'static str, &'static str),
     /// A part of the URL, with this name, is not UTF-8 after it is decoded.

@@ -12,29 +12,29 @@ use super::{Shared, State};
 use crate::LOG_TARGET;
 use crate::dialer::Dialed;
 
-/// Pause after the first failed attempt to connect. The pause doubles with each further failure, up
-/// to `LONGEST_PAUSE`.
+/// Pause after the first failed attempt to connect to a server. The pause doubles with each further
+/// failure, up to `LONGEST_PAUSE`.
 ///
 /// The actual pause is a random time between half of this value and all of it, so that the
 /// instances of an app do not all reconnect at the same moment.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// Maximum time that a call waits for a new connection after the old connection stopped answering.
-/// A healthy server is connected again within a few milliseconds, and an unhealthy one is not worth
-/// waiting for.
+/// Maximum time for which a call waits for a new connection after the server stopped answering on
+/// the old one. A healthy server is connected again within a few milliseconds. To wait longer for
+/// an unhealthy server would only delay the call.
 const SUSPECT_PATIENCE: Duration = Duration::from_millis(50);
 
 /// Pause between two attempts to make a server accept a new login.
 const LOGIN_PAUSE: Duration = Duration::from_secs(1);
 
-/// Time without calls after which the host stops trying to connect. The next call starts the
-/// attempts again.
+/// Time without calls after which the host stops trying to connect to a server. The next call
+/// starts the attempts again.
 const INTEREST: Duration = Duration::from_secs(60);
 
 impl Shared {
     /// Connects to the server, and reconnects whenever the connection is lost. Returns when the
-    /// server cannot be reached and no call has come for [`INTEREST`].
+    /// server cannot be reached and no call has used this node for [`INTEREST`].
     pub(super) async fn keep_connected(&self) {
         let (mut number, mut failures) = (0, 0);
         loop {
@@ -68,8 +68,9 @@ impl Shared {
         }
     }
 
-    /// Lends a connection to calls until the connection is lost or has to be replaced. If the login
-    /// changes during this time, the connection logs in again, and calls do not notice it.
+    /// Makes a new connection available to calls under the number `number`, and waits until the
+    /// connection is lost or has to be replaced. If the login changes during this time, logs in
+    /// again on the connection, without an effect on calls.
     async fn hold(&self, dialed: Dialed, number: u64) {
         let Dialed {
             connection,
@@ -119,8 +120,8 @@ impl Shared {
         }
     }
 
-    /// Replaces the connection with the given number, unless it was already replaced. Calls that
-    /// wait for an answer on the old connection go on waiting.
+    /// Requests that the connection with the number `number` is replaced, unless it was already
+    /// replaced. Calls that wait for an answer on the old connection continue to wait.
     pub(super) fn suspect(&self, number: u64) {
         let changed = self.state.send_if_modified(|state| {
             let is_it = matches!(state, State::Connected(_, now, _) if *now == number);
@@ -140,8 +141,8 @@ impl Shared {
     }
 }
 
-/// Guard that aborts a connection's task some time after the guard is dropped. After this time the
-/// answers that the task would receive are of no use.
+/// Guard that aborts a connection's task when the time `after` has passed since the guard was
+/// dropped. Answers that the task would receive later are useless.
 struct AbortLater {
     abort: tokio::task::AbortHandle,
     after: Duration,
@@ -160,8 +161,8 @@ impl Drop for AbortLater {
     }
 }
 
-/// Returns a random pause before the next attempt to connect. It lies between half and all of a
-/// time that doubles with each failure.
+/// Returns a random pause before the next attempt to connect, after `failures` failed attempts. The
+/// pause is between half and all of a time that doubles with each failure.
 fn pause(failures: u32) -> Duration {
     let longest = FIRST_PAUSE
         .saturating_mul(1 << failures.saturating_sub(1).min(10))

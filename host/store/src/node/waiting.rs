@@ -12,11 +12,11 @@ use tokio::time::Instant;
 
 use super::Shared;
 
-/// Command that waits for its answer. If the command is canceled after a long wait, a PING checks
-/// the connection.
+/// Guard of a command that waits for its answer. If the command is canceled after a long wait, the
+/// host checks the connection with a PING.
 ///
-/// Without the PING it is unknown whether the server still answers: a caller may also cancel
-/// because its own time is over.
+/// Without the PING it would be unknown whether the server still answers on the connection: a
+/// caller may also cancel a command because its own deadline has passed.
 pub(super) struct Waiting<'a> {
     shared: &'a Arc<Shared>,
     connection: Option<MultiplexedConnection>,
@@ -24,8 +24,8 @@ pub(super) struct Waiting<'a> {
     since: Instant,
 }
 
-/// Waiting time of a command after which its connection is checked. A healthy server needs far
-/// less.
+/// Minimum time for which a canceled command must have waited before its connection is checked. A
+/// healthy server answers in far less time.
 const LONG: Duration = Duration::from_millis(20);
 
 impl<'a> Waiting<'a> {

@@ -15,12 +15,11 @@ pub struct Allowed {
 }
 
 impl Allowed {
-    /// Reads the list of allowed commands: names (`HSET`), families (`@hash`) and `@all`, in upper
-    /// or lower case.
+    /// Parses the list of allowed commands in the manifest: names (`HSET`), families (`@hash`) and
+    /// `@all`, in upper or lower case.
     ///
     /// # Errors
-    /// Fails if an entry is unknown, or names a command that can never
-    /// be allowed.
+    /// Fails if an entry is unknown, or is a command that can never be allowed.
     pub fn parse(entries: &[String]) -> Result<Self, Problem> {
         let mut names = Vec::new();
         for entry in entries {
@@ -47,7 +46,7 @@ impl Allowed {
     }
 
     /// Returns the row of a command in the table of raw commands, if the command is allowed.
-    /// `store` is the store's name for the error message.
+    /// `store` is the name of the store, which the error message contains.
     ///
     /// # Errors
     /// Fails with [`CommandError::Denied`] if the command is not allowed.
@@ -87,8 +86,8 @@ impl Allowed {
 /// Maximum length of a command's name in an error message, in bytes.
 const NAME_SHOWN: usize = 40;
 
-/// Returns true if an entry of the list of allowed commands means the command in a row of the
-/// table. A name such as `XGROUP` means all of its subcommands.
+/// Returns true if an entry of the list of allowed commands stands for the command in a row of the
+/// table of raw commands. A name such as `XGROUP` stands for all of its subcommands.
 fn is_meant(entry: &str, row: &Row) -> bool {
     let container = row
         .name

@@ -16,33 +16,34 @@ use super::commands::Row;
 use super::{Command, CommandError};
 use crate::{KEY_LIMIT_BYTES, VALUE_LIMIT_BYTES};
 
-/// Maximum number of items that one command may ask for, such as the members of `SRANDMEMBER` or
-/// the entries of `XRANGE`.
+/// Maximum number of items that one raw command may ask for, such as the members of `SRANDMEMBER`
+/// or the entries of `XRANGE`.
 pub const COUNT_LIMIT: u64 = 1 << 16;
 
-/// Maximum number of items that all commands of one call may ask for. A reply cannot hold more
-/// values.
+/// Maximum number of items that all raw commands of one call together may ask for. A reply cannot
+/// hold more values.
 pub const CALL_COUNT_LIMIT: u64 = 1 << 20;
 
-/// Maximum memory that all commands of one call may make the server reserve by offsets and sizes,
-/// in bytes.
+/// Maximum size of the memory that all raw commands of one call together may make the server
+/// reserve by offsets and sizes, such as the offset of `SETRANGE`, in bytes.
 pub const CALL_GROWTH_BYTES: u64 = 64 << 20;
 
-/// Maximum number of keys that one command may name.
+/// Maximum number of keys that one raw command may name.
 pub const KEYS_LIMIT: usize = 4096;
 
-/// Maximum number of keys that one command may combine, such as the sets of `SUNION`.
+/// Maximum number of keys whose data one raw command may combine, such as the sets of `SUNION`.
 pub const COMBINED_KEYS_LIMIT: usize = 64;
 
-/// Maximum number of commands in one call that may combine or copy stored data.
+/// Maximum number of raw commands in one call that combine or copy stored data.
 pub const HEAVY_LIMIT: usize = 64;
 
-/// Maximum size of a JSON path or option, such as the indentation of `JSON.GET`, in bytes. The
-/// limit also applies to the values that a command writes if its path may find many places.
+/// Maximum size of a path or option in a JSON command, such as the indentation of `JSON.GET`, in
+/// bytes. The limit also applies to the values that a command writes if its path may find many
+/// places.
 pub const PATH_LIMIT_BYTES: usize = 1024;
 
-/// Sum of what the commands of one call have asked for so far: items, memory, and commands that
-/// combine or copy data.
+/// Sums over the raw commands of one call so far: the items that they ask for, the memory that they
+/// make the server reserve, and the number of commands that combine or copy data.
 #[derive(Debug, Default)]
 pub struct Asked {
     items: u64,
@@ -50,8 +51,9 @@ pub struct Asked {
     heavy: usize,
 }
 
-/// Checks that a raw command stays within the limits, and adds what it asks for to `asked`, the sum
-/// for its call. `keys` holds the positions of the command's keys.
+/// Checks that a raw command stays within the limits, and adds what the command asks for to
+/// `asked`, the sums for its call. `keys` holds the positions of the command's keys among its
+/// arguments.
 ///
 /// # Errors
 /// Fails with [`CommandError::Denied`] if the command asks for more than a limit allows. The text

@@ -8,10 +8,10 @@
 /// Row of the table of raw commands: one command or one subcommand.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Name of the command in capitals. A subcommand is written as in Redis's access lists:
-    /// `XGROUP|CREATE`.
+    /// Name of the command in upper case. A subcommand is written as in Redis's access control
+    /// lists: `XGROUP|CREATE`.
     pub name: &'static str,
-    /// Category of the command in Redis's access lists, such as `@hash`.
+    /// Family of the command: its category in Redis's access control lists, such as `@hash`.
     pub family: &'static str,
     /// Positions of the command's keys among its arguments.
     pub keys: Keys,
@@ -23,35 +23,36 @@ pub struct Row {
 /// Positions of the keys among the arguments of a command. Argument 0 is the command's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys {
-    /// The command has no keys.
+    /// The command does not have keys.
     None,
-    /// The keys are at every position from a first to a last position, with a step between two
-    /// keys. A last position below 0 counts from the end: -1 is the last argument.
+    /// The keys are at the positions from a first to a last position, with a step. The fields are
+    /// the first position, the last position and the step. A last position below 0 counts from the
+    /// end: -1 is the last argument.
     Range(usize, isize, usize),
     /// The argument at this position is the number of keys, and the keys follow it.
     Counted(usize),
-    /// The argument at this position is the number of keys, and these keys follow it. The first
-    /// argument is a key, too, to which the command writes.
+    /// The argument at this position is the number of keys, and the keys follow it. Argument 1 is a
+    /// key, too, to which the command writes.
     Into(usize),
-    /// The first argument is the number of keys, and the keys follow it. The reply begins with the
-    /// key that was found.
+    /// Argument 1 is the number of keys, and the keys follow it. The reply begins with the key that
+    /// was found.
     Popped,
     /// The keys are the first half of the arguments after the word STREAMS. The reply names these
     /// keys.
     Streams,
 }
 
-/// Repeat policy of a command. A repeat is harmless if the stored data and the reply are the same
-/// as after one execution.
+/// Repeat policy of a command in the table of raw commands. A repeat is harmless if the stored data
+/// and the reply are the same as after one execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Again {
     /// The command may always be repeated, for example because it only reads.
     Harmless,
-    /// The command may be repeated if it has no option, or only an expiry. Any other option may be
-    /// a condition.
+    /// The command may be repeated if it does not have options, or only an expiry. Any other option
+    /// may be a condition.
     Plain,
-    /// The command must not be repeated. It counts, appends or removes, or its reply says how much
-    /// it changed.
+    /// The command must not be repeated. The command counts, appends or removes, or its reply says
+    /// how much it changed.
     Wrong,
 }
 
@@ -313,8 +314,8 @@ const fn row(name: &'static str, family: &'static str, keys: Keys, again: Again)
     }
 }
 
-/// Returns the row of a command in the table of raw commands. A subcommand is found by the
-/// command's name and its first argument. Returns `None` if the table does not have the command.
+/// Returns the row of a command in the table of raw commands. A subcommand is found by the name of
+/// the command and its first argument. Returns `None` if the table does not have the command.
 pub fn find(command: &[Vec<u8>]) -> Option<&'static Row> {
     let mut words = command.iter().map(Vec::as_slice);
     let (name, sub) = (words.next()?, words.next().unwrap_or_default());

@@ -19,7 +19,7 @@ use crate::router::{Repeat, Routed, Router};
 use crate::server::Server;
 use crate::slots::slot;
 
-/// Connection for raw commands to one store. All clones share one connection.
+/// Connection for raw commands to the server of one store. All clones share one connection.
 #[derive(Clone)]
 pub struct Connection(Arc<Shared>);
 
@@ -30,11 +30,11 @@ struct Shared {
     /// Prefix of every key of the store, including the colon at its end.
     prefix: String,
     allowed: Allowed,
-    /// Name of the environment variable that holds the server's URL.
+    /// Name of the environment variable that holds the URL of the store's server, or would hold it.
     variable: String,
 }
 
-/// Command that has passed all checks and is ready to be sent.
+/// Raw command that has passed all checks and is ready to be sent.
 struct Prepared {
     routed: Routed,
     /// True if the command's keys have different slots.
@@ -45,11 +45,11 @@ struct Prepared {
 }
 
 impl Connection {
-    /// Creates a connection to the server of a store. If `server` is `None`, the store is in
-    /// memory, and every raw command fails.
+    /// Creates a connection for raw commands to the server of the store with the name `store`. If
+    /// `server` is `None`, the store is in memory, and every raw command fails.
     ///
-    /// `prefix` and a colon go before every key. `variable` names the environment variable that
-    /// holds the server's URL, or would hold it.
+    /// `prefix` and a colon are put before every key. `variable` is the name of the environment
+    /// variable that holds the server's URL, or would hold it.
     #[must_use]
     pub fn new(
         server: Option<&Server>,
@@ -67,10 +67,11 @@ impl Connection {
         }))
     }
 
-    /// Sends a command and waits for its reply.
+    /// Sends a raw command, and waits for its reply.
     ///
     /// # Errors
-    /// Fails with a [`CommandError`] if the command is not allowed or gets no reply.
+    /// Fails with a [`CommandError`] if the command is not allowed, if the server refuses it, or if
+    /// no reply arrives.
     pub async fn execute(&self, command: Command) -> Result<Reply, CommandError> {
         check_size(std::slice::from_ref(&command))?;
         let Prepared {
@@ -89,8 +90,8 @@ impl Connection {
         self.reply(answer, keys, &mut Budget::default())
     }
 
-    /// Sends all commands in one pipeline and waits for all replies. Each command may fail on its
-    /// own.
+    /// Sends all raw commands in one pipeline, and waits for all replies. The replies are in the
+    /// order of the commands, and each command may fail without the others.
     ///
     /// # Errors
     /// Fails with a [`CommandError`] if no command was sent.
@@ -131,12 +132,13 @@ impl Connection {
             .collect())
     }
 
-    /// Sends all commands between MULTI and EXEC to one node, which executes them without a command
-    /// of another client in between.
+    /// Sends all raw commands between MULTI and EXEC to one node, and returns their replies in
+    /// order. The node executes them without a command of another client in between.
     ///
     /// # Errors
-    /// Fails with a [`CommandError`] if there is no reply. If a command was not sent, or if the
-    /// server refused it, no command of the transaction was executed.
+    /// Fails with a [`CommandError`] if a command is not allowed, if the server refuses one, or if
+    /// no reply arrives. If a command was not allowed or was refused, no command of the transaction
+    /// was executed.
     pub async fn transaction(&self, commands: Vec<Command>) -> Result<Vec<Reply>, CommandError> {
         check_size(&commands)?;
         let mut asked = Asked::default();
@@ -185,7 +187,8 @@ impl Connection {
         replies.collect()
     }
 
-    /// Checks that a command may be sent, and puts the store's prefix before its keys.
+    /// Checks that a raw command may be sent, and puts the store's prefix before its keys. `asked`
+    /// holds the sums over the earlier commands of the call.
     fn prepare(&self, mut command: Command, asked: &mut Asked) -> Result<Prepared, CommandError> {
         let shared = &*self.0;
         let row = shared.allowed.row(&command, &shared.store)?;

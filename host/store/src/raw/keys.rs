@@ -10,8 +10,8 @@ use crate::router::Repeat;
 /// Returns the positions of a command's keys among its arguments, in ascending order.
 ///
 /// # Errors
-/// Fails with [`CommandError::Denied`] if the keys cannot be found, or if the command has an option
-/// that is not allowed.
+/// Fails with [`CommandError::Denied`] if the positions of the keys cannot be determined, or if the
+/// command has an option that is not allowed.
 pub fn positions(row: &Row, command: &Command) -> Result<Vec<usize>, CommandError> {
     let name = row.name;
     let found = match row.keys {
@@ -87,8 +87,8 @@ fn counted(name: &str, command: &Command, at: usize) -> Result<Vec<usize>, Comma
     Ok((at + 1..=at + count).collect())
 }
 
-/// Finds the keys of an `XREAD` or `XREADGROUP` command. Its options come first, then the word
-/// `STREAMS`, then the keys, and then one ID for each key.
+/// Returns the positions of the keys of an `XREAD` or `XREADGROUP` command. Its options come first,
+/// then the word `STREAMS`, then the keys, and then one ID for each key.
 fn streams(name: &str, command: &Command) -> Result<Vec<usize>, CommandError> {
     let mut at = 1;
     loop {

@@ -31,37 +31,37 @@ pub use self::reply::{Budget, NODE_BYTES, Node, REPLY_BYTES, Reply, reply};
 /// Redis command: its name, followed by its arguments.
 pub type Command = Vec<Vec<u8>>;
 
-/// Maximum number of commands in one pipeline or transaction. The number is limited because a
+/// Maximum number of raw commands in one pipeline or transaction. The number is limited because a
 /// server answers no other client while it executes a transaction.
 pub const COMMANDS_AT_ONCE: usize = 4096;
 
-/// Maximum number of arguments of all commands in one call. The names of the commands count as
-/// arguments.
+/// Maximum number of arguments of all raw commands in one call together. The names of the commands
+/// count as arguments.
 pub const ARGUMENTS: usize = 1 << 17;
 
-/// Maximum size of all arguments of one call together, in bytes. A single argument is limited to
-/// the maximum size of a value.
+/// Maximum size of all arguments of the raw commands in one call together, in bytes. A single
+/// argument is limited to the maximum size of a value.
 pub const ARGUMENT_BYTES: usize = 64 << 20;
 
-/// Reason why a raw command has no reply. Its texts may be shown to a scorer, because they hold no
-/// address, no credential and no prefix.
+/// Reason why a raw command does not have a reply. The text of a reason may be shown to a scorer,
+/// because it holds no address, no credential and no prefix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
-    /// The manifest or the host does not allow the command. Nothing was sent. The text gives the
+    /// The manifest or the host does not allow the command, so it was not sent. The text gives the
     /// reason.
     #[error("denied: {0}")]
     Denied(String),
-    /// The keys of the commands have different slots, and the store is on a cluster.
+    /// The keys of the command or transaction have different slots, and the store is on a cluster.
     #[error("the keys have different slots")]
     CrossSlot,
-    /// No reply came in time.
+    /// No reply to the command arrived in time.
     #[error("the store cannot be reached now: no answer in time")]
     Timeout,
-    /// There is no connection, the connection broke, or the server is not ready. The text gives the
-    /// reason.
+    /// There is no connection to the server, the connection broke, or the server is not ready. The
+    /// text gives the reason.
     #[error("the store cannot be reached now: {0}")]
     Disconnected(String),
-    /// The reply is larger than this many bytes.
+    /// The reply is larger than this maximum size, in bytes.
     #[error("the reply is larger than {0} bytes")]
     TooLarge(usize),
     /// The server refused the command. The text is the server's own message, without the store's

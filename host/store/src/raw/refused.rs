@@ -2,18 +2,18 @@
 //!
 //! Owns the reasons, and what to do instead. Must not know the commands that can be allowed.
 
-/// Group of commands that are always refused, for one reason.
+/// Group of raw commands that are always refused for the same reason.
 #[derive(Debug)]
 pub struct Refused {
-    /// Names of the commands, in capitals. A name includes all subcommands of the command.
+    /// Names of the commands, in upper case. A name also stands for all subcommands of the command.
     pub names: &'static [&'static str],
     /// Reason for the refusal, as the end of a sentence that begins with "… is never allowed: ".
     pub why: &'static str,
-    /// Instruction that says what to use in place of the refused commands.
+    /// Instruction that says what to use instead of the refused commands.
     pub instead: &'static str,
 }
 
-/// Every command that is always refused, grouped by reason.
+/// Every raw command that is always refused, grouped by reason.
 pub static REFUSED: &[Refused] = &[
     Refused {
         names: &[
@@ -150,8 +150,8 @@ pub static REFUSED: &[Refused] = &[
     },
 ];
 
-/// Returns the group that a command belongs to if it is always refused. Returns `None` if it is not
-/// always refused.
+/// Returns the group of always refused commands to which the command with the name `name` belongs.
+/// Returns `None` if the command is not always refused.
 pub fn find(name: &[u8]) -> Option<&'static Refused> {
     REFUSED.iter().find(|group| {
         group

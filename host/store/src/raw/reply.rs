@@ -12,51 +12,52 @@ use crate::node::{Fault, LATE};
 use crate::server::translate;
 use crate::{StoreError, VALUE_LIMIT_BYTES};
 
-/// Maximum size of all replies to one call together, in bytes. It equals the maximum size of a
-/// value.
+/// Maximum size of all replies to the raw commands of one call together, in bytes. It is equal to
+/// the maximum size of a value.
 pub const REPLY_BYTES: usize = VALUE_LIMIT_BYTES;
 
-/// Size that each node of a reply counts in addition to the bytes that it holds, in bytes. It
-/// limits the replies to one call to a million nodes.
+/// Number of bytes with which each node of a reply counts towards [`REPLY_BYTES`], in addition to
+/// the bytes that it holds. This limits the replies to one call to a million nodes.
 pub const NODE_BYTES: usize = 32;
 
-/// Maximum depth of values within values in a reply. The Redis client refuses more than a hundred
+/// Maximum depth of nested values in a reply. The Redis client itself refuses more than a hundred
 /// levels.
 const DEPTH: usize = 128;
 
-/// One value of a reply. Its children are given by their indices in [`Reply::nodes`].
+/// One value of a reply. A node refers to its children by their indices in [`Reply::nodes`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Node {
-    /// A value that is missing.
+    /// A value that is missing (nil).
     Nil,
     /// A boolean, true or false.
     Boolean(bool),
-    /// A whole number of 64 bits.
+    /// A signed integer of 64 bits.
     Integer(i64),
     /// A floating-point number.
     Double(f64),
-    /// A simple string, or a whole number that does not fit into 64 bits.
+    /// A simple string, or the digits of an integer that does not fit into 64 bits.
     Text(String),
     /// A string of bytes.
     Bytes(Vec<u8>),
-    /// A list or a set, given by the indices of its items.
+    /// A list or a set. The numbers are the indices of the nodes of its items.
     Array(Vec<u32>),
-    /// A list of key and value pairs, given by the indices of the keys and values.
+    /// A list of pairs of a key and a value. The numbers are the indices of the nodes of the keys
+    /// and values.
     Map(Vec<(u32, u32)>),
-    /// An error that stands in the place of a value.
+    /// An error in the place of a value. The text is its message.
     Fault(String),
 }
 
-/// Reply to a command as a tree of nodes. Children come before their parents.
+/// Reply to a command as a tree of nodes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
-    /// Nodes of the reply, children before their parents.
+    /// Nodes of the reply. The children of a node come before the node.
     pub nodes: Vec<Node>,
-    /// Index of the node that holds the whole reply.
+    /// Index of the node that is the root of the tree: the whole reply.
     pub root: u32,
 }
 
-/// Number of bytes that the replies to one call may still take.
+/// Number of bytes that the further replies to one call may take.
 pub struct Budget(usize);
 
 impl Default for Budget {
@@ -65,12 +66,12 @@ impl Default for Budget {
     }
 }
 
-/// Converts a value from the server into a reply for a scorer. `prefix` is removed from the texts
-/// of errors.
+/// Converts a value from the server to a reply for a scorer. Removes the store's prefix `prefix`
+/// from the texts of errors, and subtracts the size of the reply from `budget`.
 ///
 /// # Errors
-/// Fails with [`CommandError::TooLarge`] if the reply is larger than `budget` still allows, or
-/// nested too deeply.
+/// Fails with [`CommandError::TooLarge`] if the reply is larger than `budget` allows, or nested too
+/// deeply.
 pub fn reply(value: Value, prefix: &str, budget: &mut Budget) -> Result<Reply, CommandError> {
     let mut tree = Tree {
         nodes: Vec::new(),
@@ -91,7 +92,8 @@ struct Tree<'a> {
 }
 
 impl Tree<'_> {
-    /// Adds a value to the nodes, after its children. Returns the index of its node.
+    /// Adds the nodes of a value to the tree, children first. Returns the index of the value's own
+    /// node. `depth` is the number of values around this value.
     fn add(&mut self, value: Value, depth: usize) -> Result<u32, CommandError> {
         if depth > DEPTH {
             return Err(CommandError::TooLarge(REPLY_BYTES));
@@ -142,8 +144,8 @@ impl Tree<'_> {
     }
 }
 
-/// Removes the store's prefix from the key names in an answer. `keys` says where the answer has key
-/// names.
+/// Removes the store's prefix from the key names in the answer to a command. `keys` are the
+/// positions of the command's keys, which also say where the answer has key names.
 pub fn strip(value: &mut Value, keys: Keys, prefix: &str) {
     match (keys, value) {
         // The list holds the key, and the values that were removed from it.
@@ -177,11 +179,12 @@ fn strip_key(value: &mut Value, prefix: &str) {
     }
 }
 
-/// Codes of the errors whose texts depend only on the command. The texts of other errors may reveal
-/// details of the deployment.
+/// Codes of the errors of a server whose texts a scorer may see, because they depend only on the
+/// command. The texts of other errors may reveal details of the deployment.
 const TOLD: &[&str] = &["BUSYGROUP", "NOGROUP", "OOM", "WRONGTYPE"];
 
-/// Converts an error from the server into an error that a scorer may see.
+/// Converts an error from the server to an error that a scorer may see, without the store's prefix
+/// `prefix`.
 pub fn fault(error: RedisError, prefix: &str) -> CommandError {
     if error.kind() == ErrorKind::Server(ServerErrorKind::CrossSlot) {
         return CommandError::CrossSlot;
@@ -201,13 +204,14 @@ pub fn fault(error: RedisError, prefix: &str) -> CommandError {
     }
 }
 
-/// Removes the store's prefix from key names in the text of an error. Servers put key names between
-/// quotes.
+/// Removes the store's prefix from the key names in the text of an error. Servers put key names
+/// between single quotes.
 fn without_prefix(text: &str, prefix: &str) -> String {
     text.replace(&format!("'{prefix}"), "'")
 }
 
-/// Converts the reason why no reply came into an error that a scorer may see.
+/// Converts the reason why a command does not have a reply to an error that a scorer may see,
+/// without the store's prefix `prefix`.
 pub fn why(failure: Fault, prefix: &str) -> CommandError {
     match failure {
         Fault::Answer(error) => fault(error, prefix),

@@ -17,7 +17,7 @@ use crate::parcel::{Parcel, is_passing, is_split};
 use crate::reply_limit::PIPELINE_LIMIT_BYTES;
 
 impl Router {
-    /// Sends each command to the node that has its slot, in one round trip per node. Returns the
+    /// Sends each command to the node that owns its slot, in one round trip per node. Returns the
     /// answers in the order of the commands. Commands with the same slot are executed in their
     /// order.
     pub async fn send_all(self: &Arc<Self>, commands: Vec<Routed>) -> Vec<Result<Value, Fault>> {
@@ -30,9 +30,9 @@ impl Router {
         answers.into_iter().flatten().collect()
     }
 
-    /// Groups the commands of a batch by the node that gets them. Also returns one entry for the
-    /// answer to each command. The entry already holds a fault if no node can be found for the
-    /// command.
+    /// Groups the commands of a batch by the node to which they are sent. Also returns one entry
+    /// for the answer to each command. An entry already holds a fault if no node can be found for
+    /// its command. All other entries are `None`.
     async fn group(
         self: &Arc<Self>,
         commands: &[Routed],
@@ -60,8 +60,8 @@ impl Router {
         (by_node.into_values().collect(), answers)
     }
 
-    /// Enters the answers to the commands that one node got into `answers`. Commands that may be
-    /// sent again are sent again.
+    /// Writes the answers to the commands that one node got into `answers`, which has one entry for
+    /// each command of the batch. Commands that failed and may be sent again are sent again.
     async fn complete(
         self: &Arc<Self>,
         share: Dispatched,
@@ -104,25 +104,27 @@ impl Router {
     }
 }
 
-/// Answer to one command of a batch, or the reason why it has none.
+/// Answer to one command of a batch, or the reason why the command does not have an answer.
 type Answer = Result<Value, Fault>;
 
-/// Commands of a batch that one node gets.
+/// Commands of a batch that are sent to one node.
 struct Share {
     node: Arc<Node>,
-    /// Positions in the batch of the commands that this node gets, in ascending order.
+    /// Positions in the batch of the commands that are sent to this node, in ascending order.
     indices: Vec<usize>,
 }
 
-/// Commands of a batch that were sent to one node, with the replies.
+/// Commands of a batch that were sent to one node, with their replies.
 struct Dispatched {
-    /// Replies to the commands that the node got, or the fault that all of them have.
+    /// Replies to the commands that were sent to the node, or the fault that all of these commands
+    /// have.
     sent: Result<Vec<Result<Value, RedisError>>, Fault>,
-    /// Positions in the batch of the commands that this node gets, in ascending order.
+    /// Positions in the batch of the commands that are sent to this node, in ascending order.
     indices: Vec<usize>,
 }
 
-/// Sends the commands of a batch to their nodes, to all nodes at the same time.
+/// Sends the commands of a batch to their nodes, to all nodes at the same time. Returns the replies
+/// of each node.
 async fn dispatch(shares: Vec<Share>, commands: &[Routed], deadline: Instant) -> Vec<Dispatched> {
     let sent = shares.into_iter().map(async |Share { node, indices }| {
         let mut pipeline = Pipeline::with_capacity(indices.len());
@@ -137,13 +139,14 @@ async fn dispatch(shares: Vec<Share>, commands: &[Routed], deadline: Instant) ->
     join_all(sent).await
 }
 
-/// Returns the commands of a batch that are at the given positions.
+/// Returns those of the commands of a batch that are at the positions `indices`.
 fn of_share<'a>(commands: &'a [Routed], indices: &'a [usize]) -> impl Iterator<Item = &'a Routed> {
     indices.iter().filter_map(move |index| commands.get(*index))
 }
 
-/// Returns the replies to the commands that one node got, and the fault of the commands that have
-/// no reply. If there is no fault, the commands without a reply may be sent again.
+/// Returns the replies to the commands at the positions `indices` of a batch, which were sent to
+/// one node, and the fault of those that do not have a reply. If the fault is `None`, the commands
+/// without a reply may be sent again.
 fn replies(
     sent: Result<Vec<Result<Value, RedisError>>, Fault>,
     commands: &[Routed],
@@ -166,8 +169,9 @@ fn replies(
     }
 }
 
-/// Returns true if a command that comes later in the batch, with the same slot, was already
-/// executed.
+/// Returns true if a command that comes after the command at `place`, and has the same slot, was
+/// already executed. `commands` are those that were sent to one node, and `answers` are their
+/// replies.
 fn is_overtaken<'a>(
     place: usize,
     answers: &[Result<Value, RedisError>],

@@ -23,17 +23,18 @@ pub(super) struct Topology {
     pub(super) asked: Option<Instant>,
 }
 
-/// Topology of an endpoint's servers, once it is known.
+/// Known topology of an endpoint's servers.
 #[derive(Clone)]
 pub(super) enum Known {
-    /// One server, which is at this address, has all keys.
+    /// One server, at this address, has all keys.
     Single(Address),
     /// The servers form a cluster, with this map from slots to nodes.
     Cluster(Arc<Slots>),
 }
 
 impl Router {
-    /// Returns true if the servers form a cluster, in which each node has keys of its own.
+    /// Returns true if the servers of the endpoint form a cluster, in which each node has keys of
+    /// its own.
     ///
     /// # Errors
     /// Fails with a [`Fault`] if no server reports the topology.
@@ -44,8 +45,8 @@ impl Router {
         ))
     }
 
-    /// Returns the IDs of the nodes that have keys, in a stable order. Without a cluster, the only
-    /// ID is empty.
+    /// Returns the IDs of the nodes that have keys, in a stable order. Without a cluster, returns
+    /// one ID, which is empty.
     ///
     /// # Errors
     /// Fails with a [`Fault`] if no server reports the topology.
@@ -78,8 +79,8 @@ impl Router {
         Ok(self.node(&address))
     }
 
-    /// Returns the node that owns a slot, if the owner is known and was used before. Nearly every
-    /// command finds its node here.
+    /// Returns the node that owns a slot, if the owner is known and was used before. Otherwise
+    /// returns `None`. Nearly every command finds its node in this way.
     fn settled_owner(&self, slot: u16) -> Option<Arc<Node>> {
         let topology = self.lock();
         let address = match topology.known.as_ref()? {
@@ -106,8 +107,8 @@ impl Router {
         Arc::clone(nodes.entry(address.clone()).or_insert_with(made))
     }
 
-    /// Returns the topology of the servers. If the topology is not known yet, requests it from the
-    /// servers.
+    /// Returns the topology of the endpoint's servers. If it is not known yet, requests it from the
+    /// servers, until `deadline`.
     pub(super) async fn known(self: &Arc<Self>, deadline: Instant) -> Result<Known, Fault> {
         if let Some(known) = self.lock().known.clone() {
             return Ok(known);
@@ -123,7 +124,8 @@ impl Router {
         self.ask(deadline).await
     }
 
-    /// Requests the topology from the nodes, one after another, until one of them answers.
+    /// Requests the topology from the nodes, one after another, until one of them answers. Records
+    /// the topology and returns it.
     async fn ask(&self, deadline: Instant) -> Result<Known, Fault> {
         if let (true, Some(name)) = (self.dialer.has_sentinels(), self.seeds.first()) {
             let known = Known::Single(name.clone());
@@ -156,8 +158,8 @@ impl Router {
         Err(problem)
     }
 
-    /// Returns the nodes to request the topology from: connected nodes first, then the servers in
-    /// the URL, then all other nodes.
+    /// Returns the nodes from which the topology is requested, in this order: connected nodes, the
+    /// servers in the URL, and all other nodes.
     fn candidates(&self) -> Vec<Arc<Node>> {
         let seeds: Vec<_> = self.seeds.iter().map(|seed| self.node(seed)).collect();
         let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -190,8 +192,8 @@ impl Router {
         self.lock().known = Some(known);
     }
 
-    /// Records that a node has announced a new owner of one slot, and then requests the whole
-    /// topology.
+    /// Records that a node has announced `to` as the new owner of a slot. Then requests the whole
+    /// topology in the background.
     pub(super) fn moved(self: &Arc<Self>, slot: u16, to: &Address) {
         {
             let mut topology = self.lock();
@@ -207,7 +209,7 @@ impl Router {
         self.refresh();
     }
 
-    /// Requests the topology in the background, unless that was done less than [`REFRESH_PAUSE`]
+    /// Requests the topology in the background, unless it was requested less than [`REFRESH_PAUSE`]
     /// ago.
     pub(super) fn refresh(self: &Arc<Self>) {
         {

@@ -9,8 +9,8 @@ use scorebox_text::{NAME_BYTES, REASON_BYTES, cut};
 use crate::node::Fault;
 use crate::operations::{NOT_AN_INTEGER, OVERFLOW, StoreError};
 
-/// Converts a fault into an error that a scorer may see. The whole text of a Redis error is never
-/// used, because for a connection error it names the address.
+/// Converts a fault of a command to an error that a scorer may see. The whole text of a Redis error
+/// is never used, because the text of a connection error names the address.
 pub(crate) fn translate(fault: Fault) -> StoreError {
     let error = match fault {
         Fault::Unreachable(why) => return StoreError::Disconnected(why.to_string()),

@@ -6,11 +6,12 @@ use std::sync::OnceLock;
 
 use redis::Script;
 
-/// Script that adds ARGV[1] to a number. If the script creates the key, it also sets the expiry
-/// (ARGV[2] in milliseconds, 0 for none).
+/// Redis script that adds ARGV[1] to the integer that a key holds. If the script creates the key,
+/// it also sets the expiry (ARGV[2] in milliseconds, 0 for none).
 ///
-/// It is one script, because the key could expire or the host could die between two commands. The
-/// sum is returned as text, because a number in Lua is a double, which is exact only up to 2^53.
+/// A script is used because the key could expire, or the host could stop, between two commands. The
+/// script returns the sum as text, because a number in Lua is a double, which is exact only up to
+/// 2^53.
 pub(super) static INCREMENT: Program = Program::new(
     "local new = redis.call('EXISTS', KEYS[1]) == 0
      redis.call('INCRBY', KEYS[1], ARGV[1])
@@ -18,9 +19,9 @@ pub(super) static INCREMENT: Program = Program::new(
      return redis.call('GET', KEYS[1])",
 );
 
-/// Script that writes a value (ARGV[3]) if the key has the expected value. ARGV[1] is '1' and
-/// ARGV[2] the expected value, or ARGV[1] is '0' if the key must not exist. ARGV[4] is the expiry
-/// in milliseconds, 0 for none.
+/// Redis script that writes a value (ARGV[3]) to a key if the key has the expected value. ARGV[1]
+/// is '1' and ARGV[2] is the expected value, or ARGV[1] is '0' if the key must not exist. ARGV[4]
+/// is the expiry in milliseconds, 0 for none.
 ///
 /// The command WATCH cannot be used instead, because it would affect every call that shares the
 /// connection.

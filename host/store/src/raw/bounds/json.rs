@@ -9,8 +9,9 @@ use crate::raw::{Command, CommandError};
 /// Maximum number of paths and options of one `JSON.GET` command.
 const PATHS_LIMIT: usize = 64;
 
-/// Checks that a JSON command stays within the limits on its paths and values. The limits are
-/// needed because a path that finds many places multiplies the bytes that are written or read.
+/// Checks that the JSON command with the name `name` stays within the limits on its paths and
+/// values. The limits are needed because a path that finds many places multiplies the bytes that
+/// are written or read.
 pub(super) fn check(name: &str, command: &Command) -> Result<(), CommandError> {
     let last = command.len().saturating_sub(1);
     let (paths, values): (Vec<usize>, Vec<usize>) = match name {

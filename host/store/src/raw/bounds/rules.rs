@@ -6,37 +6,41 @@
 use super::{Asked, COMBINED_KEYS_LIMIT, HEAVY_LIMIT};
 use crate::raw::{Command, CommandError};
 
-/// Meaning of a number in a command. The meaning decides which limit applies to the number.
+/// Meaning of numbers among the arguments of a command. The meaning decides which limit applies to
+/// a number.
 pub(super) enum Rule {
     /// The argument at this position is a number of items. A negative number asks for as many items
-    /// as its absolute value, with repeats.
+    /// as its absolute value, and an item may then be returned several times.
     Count(usize),
-    /// The argument after each occurrence of this word is a number of items.
+    /// The argument after each occurrence of this word in the command is a number of items.
     After(&'static str),
     /// The two arguments after the word `LIMIT` are an offset and a number of items.
     Limit,
-    /// The arguments from this position on are a first and a last index.
+    /// The argument at this position is a first index, and the next argument is a last index.
     Span(usize),
-    /// The last number of `XPENDING` is a number of items.
+    /// Argument 5 of `XPENDING` is a number of items, or argument 7 if the option `IDLE` is given.
     Pending,
-    /// The argument at this position is an offset, in bytes, up to which a value is extended.
+    /// The argument at this position is an offset in bytes. The server extends the value up to this
+    /// offset.
     Bytes(usize),
-    /// The argument at this position is an offset, in bits, up to which a value is extended.
+    /// The argument at this position is an offset in bits. The server extends the value up to this
+    /// offset.
     Bit(usize),
-    /// The arguments of `BITFIELD` are bit fields, each of which has an offset.
+    /// The arguments of `BITFIELD` are bit fields. The server extends the value up to the offset of
+    /// each field.
     Fields,
-    /// The command combines or copies stored data.
+    /// The command combines or copies stored data, so the number of its keys is limited.
     Heavy,
-    /// The command creates a Bloom filter for a number of items. If there is a position, the error
-    /// rate is at this position and the number of items follows it. If there is none, both are
-    /// named options.
+    /// The command creates a Bloom filter for a number of items. The error rate is at this
+    /// position, and the number of items follows it. If the position is `None`, both are named
+    /// options.
     Filter(Option<usize>),
 }
 
 use Rule::{After, Bit, Bytes, Count, Fields, Filter, Heavy, Limit, Pending, Span};
 
-/// Rules for the numbers in commands, with the commands that each rule applies to. The JSON
-/// commands have a rule of their own, which is in the module `json`.
+/// Rules for the numbers among the arguments of commands, each list of rules with the commands that
+/// it applies to. The limits on JSON commands are in the module `json`.
 pub(super) static RULES: &[(&[&str], &[Rule])] = &[
     (
         &[
@@ -122,7 +126,7 @@ pub(super) static RULES: &[(&[&str], &[Rule])] = &[
     (&["BF.INSERT"], &[Filter(None)]),
 ];
 
-/// Size of a Bloom filter for each item at the lowest error rate that is allowed, in bytes.
+/// Size of a Bloom filter per item at the lowest error rate that is allowed, in bytes.
 const FILTER_ITEM_BYTES: u64 = 6;
 const FILTER_ERROR: f64 = 1e-9;
 const FILTER_EXPANSION: u64 = 8;
@@ -201,13 +205,13 @@ impl Rule {
     }
 }
 
-/// Reads the argument of a command at a position as a whole number. Returns `None` for any other
-/// argument, because the server will refuse it.
+/// Parses the argument at position `at` of a command as an integer. Returns `None` for any other
+/// argument, because the server will refuse the command.
 fn number(command: &Command, at: usize) -> Option<i64> {
     std::str::from_utf8(command.get(at)?).ok()?.parse().ok()
 }
 
-/// Returns the position that follows each occurrence of a word among the arguments of a command.
+/// Returns, for each occurrence of a word among the arguments of a command, the position after it.
 fn after<'a>(command: &'a Command, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let is_it =
         move |(_, argument): &(usize, &Vec<u8>)| argument.eq_ignore_ascii_case(word.as_bytes());
@@ -223,8 +227,8 @@ fn after<'a>(command: &'a Command, word: &'a str) -> impl Iterator<Item = usize>
         .map(|(position, _)| position + 1)
 }
 
-/// Returns, for each field of a `BITFIELD` command, the number of bytes that a value needs to
-/// contain the field. A type and an offset follow each GET, SET and INCRBY. An offset that begins
+/// Returns, for each field of a `BITFIELD` command, the size that a value needs in order to contain
+/// the field, in bytes. A type and an offset follow each GET, SET and INCRBY. An offset that begins
 /// with `#` counts in fields.
 fn fields(command: &Command) -> impl Iterator<Item = u64> + '_ {
     let words: &[&[u8]] = &[b"GET", b"SET", b"INCRBY"];

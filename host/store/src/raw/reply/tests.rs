@@ -8,7 +8,7 @@ fn bytes(text: &str) -> Value {
     Value::BulkString(text.as_bytes().to_vec())
 }
 
-/// Shows the node at an index of a reply, with its children, as nested text.
+/// Returns the node at the index `at` of a reply, with its children, as nested text.
 fn shown(reply: &Reply, at: u32) -> String {
     let all = |ids: &[u32]| {
         ids.iter()
@@ -163,7 +163,7 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Counts a value and all values within it.
+/// Returns the number of values in `value`: the value itself and all values within it.
 fn count(value: &Value) -> usize {
     1 + match value {
         Value::Array(items) | Value::Set(items) => items.iter().map(count).sum(),
