@@ -112,6 +112,7 @@ mod tests {
             "sha256:",
             "sha256:44",
             &empty_object.to_uppercase(),
+            &empty_object.replace('a', "A"),
             &empty_object.replace("256", "512"),
         ] {
             assert_eq!(Digest::parse(wrong), None, "{wrong}");

@@ -222,6 +222,27 @@ mod tests {
         );
     }
 
+    #[test]
+    fn an_array_of_several_pieces_is_written_once() {
+        let shape = [2, 3 * PIECE_BYTES / 2];
+        let row_major: Vec<u8> = (0..shape[0] * shape[1])
+            .map(|index| (index / 7) as u8)
+            .collect();
+        let (first, second) = row_major.split_at(shape[1]);
+        let column_major: Vec<u8> = first
+            .iter()
+            .zip(second)
+            .flat_map(|(one, two)| [*one, *two])
+            .collect();
+        let plain = header(Dtype::U8, 1, &shape);
+        assert_eq!(copied(&plain, &row_major), Ok(row_major.clone()));
+        let fortran = Header {
+            is_fortran: true,
+            ..plain
+        };
+        assert_eq!(copied(&fortran, &column_major), Ok(row_major));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
