@@ -187,7 +187,8 @@ impl Bucket {
     /// `None` if the key does not exist.
     ///
     /// # Errors
-    /// Fails if the store does not answer.
+    /// Fails if the store does not answer, if `keys` has more than 4,096 keys or a key of more than
+    /// 64 KiB, or if the keys or the values have more than 64 MiB in total.
     pub fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Entry>>, Error> {
         batch::get_many(self.handle()?, keys)
     }
@@ -196,6 +197,8 @@ impl Bucket {
     ///
     /// # Errors
     /// Fails if the store does not answer. In this case, some of the values may have been written.
+    /// Also fails, without writing a value, if `entries` has more than 4,096 entries, more than 64
+    /// MiB in total, or a key of more than 64 KiB.
     pub fn set_many(&self, entries: &[Entry]) -> Result<(), Error> {
         batch::set_many(self.handle()?, entries)
     }
@@ -207,6 +210,8 @@ impl Bucket {
     ///
     /// # Errors
     /// Fails if the store does not answer. In this case, some of the values may have been written.
+    /// Also fails, without writing a value, if `entries` has more than 4,096 entries, more than 64
+    /// MiB in total, or a key of more than 64 KiB.
     pub fn set_many_for(&self, entries: &[Entry], ttl: Option<Duration>) -> Result<(), Error> {
         wit::set_many(self.handle()?, entries, ttl.map(milliseconds))
     }
@@ -215,6 +220,8 @@ impl Bucket {
     ///
     /// # Errors
     /// Fails if the store does not answer. In this case, some of the keys may have been removed.
+    /// Also fails, without removing a key, if `keys` has more than 4,096 keys, more than 64 MiB in
+    /// total, or a key of more than 64 KiB.
     pub fn delete_many(&self, keys: &[String]) -> Result<(), Error> {
         batch::delete_many(self.handle()?, keys)
     }

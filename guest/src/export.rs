@@ -36,11 +36,18 @@ pub trait Scorer: Sized + 'static {
     /// host's capabilities: a call of a capability traps.
     fn describe() -> Signature;
 
-    /// Prepares an instance of the scorer, e.g. reads weights and builds tables.
+    /// Creates an instance of the scorer: for example, reads weights and builds tables.
+    ///
+    /// By default, this function runs where the image is built, and every instance starts from the
+    /// memory that it left. It may then only read the model and write to the log. With
+    /// `snapshot = false` under `[scorer]`, it runs for every new instance and may use every
+    /// capability.
     ///
     /// # Errors
-    /// Fails if the instance cannot be prepared. Whatever the variant of [`Error`], the host logs
-    /// the error and does not become ready.
+    /// Fails if the instance cannot be created. The variant of [`Error`] makes no difference. By
+    /// default, the error ends the build. With `snapshot = false`, the host logs the error and does
+    /// not become ready. If a further instance fails after the first one succeeded, only its call
+    /// fails, with the code `init-failed`.
     fn init() -> Result<Self>;
 
     /// Scores one payload. `call` describes the call, e.g. its deadline and attributes.
@@ -54,18 +61,26 @@ pub trait Scorer: Sized + 'static {
 /// A scorer of tensors: it takes and returns named tensors. Export it with
 /// [`export_tensor_scorer!`](crate::export_tensor_scorer).
 ///
-/// Instances of a tensor scorer live and keep their state like the instances of a [`Scorer`].
+/// A value of the implementing type is one instance of the scorer. It keeps its state between
+/// calls, but the next call may get another instance.
 pub trait TensorScorer: Sized + 'static {
     /// Returns the signature of the scorer: its input and output ports, and examples.
     ///
     /// Like [`Scorer::describe`], this function has no access to the host's capabilities.
     fn describe() -> TensorSignature;
 
-    /// Prepares an instance of the scorer, e.g. reads weights and builds tables.
+    /// Creates an instance of the scorer: for example, reads weights and builds tables.
+    ///
+    /// By default, this function runs where the image is built, and every instance starts from the
+    /// memory that it left. It may then only read the model and write to the log. With
+    /// `snapshot = false` under `[scorer]`, it runs for every new instance and may use every
+    /// capability.
     ///
     /// # Errors
-    /// Fails if the instance cannot be prepared. Whatever the variant of [`Error`], the host logs
-    /// the error and does not become ready.
+    /// Fails if the instance cannot be created. The variant of [`Error`] makes no difference. By
+    /// default, the error ends the build. With `snapshot = false`, the host logs the error and does
+    /// not become ready. If a further instance fails after the first one succeeded, only its call
+    /// fails, with the code `init-failed`.
     fn init() -> Result<Self>;
 
     /// Scores the tensors of one call, or the joined rows of several calls. `inputs` has one tensor

@@ -57,8 +57,8 @@ pub fn read_file(name: &str) -> Result<Vec<u8>, Error> {
 /// Returns fewer bytes only at the end of the file.
 ///
 /// # Errors
-/// Fails if the model has no file of this name, if the file ends before `start`, or if `count`
-/// exceeds the host's limit.
+/// Fails if the model has no file of this name, if the file ends before `start`, or if more than 64
+/// MiB would be returned.
 pub fn read_file_part(name: &str, start: u64, count: u64) -> Result<Vec<u8>, Error> {
     wit::read_file(name, start, count)
 }
@@ -200,8 +200,8 @@ impl Tensor {
     /// An embedding lookup uses this function to copy only the rows that it needs.
     ///
     /// # Errors
-    /// Fails if the elements are integers or booleans, if an index is outside axis 0, or if the
-    /// rows together exceed the host's limit.
+    /// Fails if the elements are integers or booleans, if an index is outside axis 0, if there are
+    /// more than 1,048,576 indices, or if the rows together have more than 64 MiB as `f32`.
     pub fn rows(&self, indices: &[u64]) -> Result<Vec<f32>, Error> {
         self.inner.rows(indices)
     }

@@ -117,8 +117,8 @@ fn targets(dir: &Path) -> Result<Vec<String>, Failure> {
     Ok(names)
 }
 
-/// Runs a fuzz target for the given time and prints its line. `program` is the path of the target's
-/// program. Returns false if an input breaks a rule of the target.
+/// Runs a fuzz target for the given time and prints one line about the run. `program` is the path
+/// of the target's program. Returns false if an input breaks a rule of the target.
 fn run_target(name: &str, program: &Path, time: Duration) -> Result<bool, Failure> {
     let dir = workspace::target().join("fuzz").join(name);
     let (corpus, findings) = (dir.join("corpus"), dir.join("findings"));

@@ -29,8 +29,8 @@ const LONG_VARIABLE: &str = "SCOREBOX_LONG";
 /// Duration of the fuzzing step of `test --long`, for all targets together.
 const LONG_FUZZ_TIME: Duration = Duration::from_secs(600);
 
-/// Duration of the fuzzing step, for all targets together. This time is enough to fuzz the code
-/// that the first inputs reach. `cargo xtask fuzz` runs longer.
+/// Duration of the fuzzing step without `--long`, for all targets together. This time is enough to
+/// fuzz the code that the first inputs reach. `cargo xtask fuzz` runs longer.
 const FUZZ_TIME: Duration = Duration::from_secs(30);
 
 /// Folder of the whole-system tests, relative to the workspace's root. It contains one test program
@@ -262,8 +262,8 @@ fn tests(
     Ok((sum, success))
 }
 
-/// Runs a command of `cargo test`, and prints its output while it arrives. Returns the sum of the
-/// results in the output, and true if the command succeeded.
+/// Runs a command of `cargo test`, and prints its output while it arrives. Returns the numbers of
+/// tests that the output states, summed over all test programs, and true if the command succeeded.
 fn stream(mut command: Command) -> Result<(Sum, bool), Failure> {
     let broken = |error: std::io::Error| {
         Failure::other(format!("cargo test: {error}"), "run the command again")
@@ -282,7 +282,7 @@ fn stream(mut command: Command) -> Result<(Sum, bool), Failure> {
     Ok((sum, status.success()))
 }
 
-/// Sums of passed, failed and skipped tests.
+/// Numbers of passed, failed and skipped tests, summed over all test programs.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Sum {
     passed: u64,

@@ -161,8 +161,9 @@ impl fmt::Display for Answer {
     }
 }
 
-/// Converts a payload to a JSON object. A payload that is not a JSON object becomes a field of an
-/// object that describes the payload.
+/// Converts a payload to a JSON object. A JSON object is returned unchanged, and any other JSON
+/// value becomes the field `result`. Other payloads become the field `text`, or `base64` if they
+/// are not UTF-8, next to the field `content_type`.
 fn object(payload: &Payload) -> Value {
     if is_json(&payload.content_type) || payload.content_type.is_empty() {
         match serde_json::from_slice(&payload.body) {

@@ -27,8 +27,8 @@ enum Forged {
 }
 
 impl<'a> Metadata<'a> {
-    /// Parses the metadata of an invocation. The result does not have fields if `raw`, the metadata
-    /// in the envelope, is missing or not a JSON object.
+    /// Parses the metadata of an invocation. If `raw`, the metadata in the envelope, is missing or
+    /// not a JSON object, the metadata has no fields.
     #[must_use]
     pub fn new(raw: Option<&'a RawValue>) -> Self {
         let fields = raw

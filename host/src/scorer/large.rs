@@ -214,8 +214,9 @@ impl Drop for Admitted {
 }
 
 impl Load {
-    /// Adds the time since the last change of the load to the busy time. Halves the measurements if
-    /// they have reached `MEMORY_TIME` or `MEMORY_BYTES`.
+    /// Adds the time since the last change of the load to the busy time, if large calls were in
+    /// progress during this time. Halves the measurements if they have reached `MEMORY_TIME` or
+    /// `MEMORY_BYTES`.
     fn count(&mut self) {
         if let Some(since) = self.since.take() {
             self.busy += since.elapsed();

@@ -297,7 +297,8 @@ impl PredictionCache {
     }
 
     /// Writes an answer to the store in the background, so that the caller does not wait for the
-    /// store. `claim` is released when the answer is written.
+    /// store. Drops the answer if the queue of writes is full, or if its entry is larger than
+    /// `ENTRY_BYTES`. `claim` is released when the answer is written or dropped.
     fn store(&self, key: Key, output: Arc<Output>, claim: Option<Claim>) {
         let Some(mut writer) = self.writes.add(Kept { key, output, claim }) else {
             return;

@@ -16,7 +16,8 @@ use tokio::sync::Notify;
 /// second. The rate is the same for bodies and responses of every size.
 const BYTES_PER_SECOND: u64 = 16 << 10;
 
-/// Number of low bits of `Activity::state` that hold the phase. The other bits hold a time.
+/// Number of low bits of `Activity::state` that hold the phase. The other bits hold the time since
+/// which the peer has been silent, in microseconds.
 const PHASE_BITS: u32 = 3;
 
 /// Value of `Activity::condemned_in` for a connection that was not asked to end.

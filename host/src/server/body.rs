@@ -295,7 +295,7 @@ impl Progress {
 
     /// Counts `bytes` more bytes of a body, and checks the progress of the body if [`LOOK`] has
     /// passed since the last check. Reads the clock only for bodies of more than `SMALL_BYTES`
-    /// bytes.
+    /// bytes. Fails if the check finds that the body is too slow.
     fn came(&mut self, bytes: u64, budget: &Budget) -> Result<(), Disposition> {
         self.total = self.total.saturating_add(bytes);
         let is_due = |looked: Instant| looked.elapsed() >= LOOK;

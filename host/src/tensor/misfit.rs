@@ -25,7 +25,8 @@ pub enum Misfit {
         /// Type of the port's elements.
         expected: Dtype,
     },
-    /// The tensor has too many dimensions: more than an error lists.
+    /// The tensor has more than 64 dimensions. The error states the number of dimensions instead of
+    /// the shape, which would make the text too long.
     #[error(
         "`{name}` has {dimensions} dimensions, and its port has the shape {}",
         shape_text(port)

@@ -32,7 +32,7 @@ pub const OVER: u64 = u64::MAX / 2;
 /// Size of the memory that one value of a reply takes in addition to its content, in bytes.
 const VALUE_BYTES: u64 = 64;
 
-/// Size of the line end (CR LF) after a RESP value of a given length, in bytes.
+/// Size of the line end (CR LF) after a RESP value whose header states its length, in bytes.
 const LINE_END_BYTES: u64 = 2;
 
 /// Kind of the I/O error that reading from a connection returns for a reply that is too large.

@@ -7,7 +7,7 @@ use super::Finding;
 use super::layers::before_tests;
 use super::source_text::views;
 
-/// Folders in which the errors of results must have types of their own.
+/// Folders in which the error of a `Result` must have a type of its own.
 const TYPED: &[&str] = &["host/", "xtask/"];
 
 /// Types, without white space, that are only the text of an error.
@@ -16,8 +16,10 @@ const TEXTS: &[&str] = &["String", "(String,String)"];
 /// Starts of the associated types that a trait requires for an error.
 const ALIASES: &[&str] = &["type Err =", "type Error ="];
 
-/// Finds results in one file whose error is a text or a pair of texts. Tests may use such results.
-/// `file` is the path relative to the workspace's root, and `text` is the content.
+/// Finds the `Result` types in a Rust file whose error type is `String` or `(String, String)`, and
+/// the types `Err` and `Error` of trait implementations that are one of these. Tests may use such
+/// errors. `file` is the path of the file, relative to the workspace's root, and `text` is its
+/// content.
 pub fn check(file: &str, text: &str) -> Vec<Finding> {
     if !TYPED.iter().any(|folder| file.starts_with(folder)) || is_test(file) {
         return Vec::new();

@@ -46,7 +46,7 @@ use self::stage::Stage;
 const SPAWNS: u32 = 20;
 /// Number of times that each program is started to measure its cold start in a run with `--quick`.
 const QUICK_SPAWNS: u32 = 3;
-/// Length of a round of measurements in a run with `--quick`, in seconds.
+/// Time of each load in a run with `--quick`, in seconds.
 const QUICK_SECONDS: f64 = 0.5;
 
 /// Runs `cargo xtask bench`, or the benchmark that the subcommand names.

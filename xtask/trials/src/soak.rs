@@ -31,10 +31,10 @@ use crate::bench::{redis, write};
 use crate::demo::SAMPLE;
 use crate::demo::sample::{self, Digit};
 
-/// Time between two samples of a host's memory, file descriptors and threads. In a short run, the
-/// time is shorter.
+/// Time between two samples of a host's memory, file descriptors and threads. In a run of less than
+/// 40 s, the time is a twentieth of the run.
 const SAMPLE_PERIOD: Duration = Duration::from_secs(2);
-/// Time between two restarts of Redis. In a short run, the time is shorter.
+/// Time between two restarts of Redis. In a run of less than 60 s, the time is a third of the run.
 const RESTART_PERIOD: Duration = Duration::from_secs(20);
 /// Pause of each client between two calls, so that the machine is busy but not full.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -115,7 +115,7 @@ pub struct Tally {
     calls: AtomicU64,
     wrong: AtomicU64,
     lost: AtomicU64,
-    /// Latency of each answer on the path, in microseconds.
+    /// Latency of each answer on the path, right or wrong, in microseconds.
     latencies_us: Mutex<Vec<u32>>,
     /// Problem of the first call on the path that failed. `None` if no call failed.
     first: Mutex<Option<String>>,

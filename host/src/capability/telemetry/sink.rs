@@ -130,8 +130,8 @@ impl LogSink {
         self.lock().write(level, context, message);
     }
 
-    /// Locks the state of the current call. The state is consistent after every line, so a poisoned
-    /// lock is used like any other.
+    /// Locks the state of the current call. A poisoned lock is used like any other, because the
+    /// state is valid after every statement of the code that changes it.
     pub(super) fn lock(&self) -> MutexGuard<'_, Call> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

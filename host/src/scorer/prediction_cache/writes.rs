@@ -28,7 +28,7 @@ pub struct Kept {
     /// Answer to be written.
     pub output: Arc<Output>,
     /// Claim of this process on the computation of the answer. The claim is released when the
-    /// answer is written. `None` if the answer was computed without a claim.
+    /// answer is written or dropped. `None` if the answer was computed without a claim.
     pub claim: Option<Claim>,
 }
 

@@ -120,8 +120,8 @@ pub enum Compression {
     /// The layer is compressed with zstd at a fixed level. Such a layer is smaller and unpacks
     /// faster than with gzip, but not every container runtime supports zstd.
     Zstd,
-    /// The layer is stored without compression. Float weights hardly compress, and without
-    /// compression the runtime maps them sooner.
+    /// The layer is stored without compression. This is meant for float weights, which hardly
+    /// compress: the image is built faster, and a container runtime unpacks the layer faster.
     Stored,
 }
 

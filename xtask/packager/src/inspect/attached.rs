@@ -112,8 +112,9 @@ enum Outcome {
     Failed(Failure),
 }
 
-/// Parses the manifest of an artifact. A wrong response of the registry becomes a wrong check in
-/// the report, but a missing response ends the inspection.
+/// Parses the manifest of an artifact. If the registry's response is invalid, the error is
+/// `Outcome::Wrong`, which the report shows as a failed check. If the registry does not respond,
+/// the error is `Outcome::Failed`, which ends the inspection.
 fn manifest(bytes: Result<Vec<u8>, Failure>) -> Result<Value, Outcome> {
     match bytes {
         Ok(bytes) => documents::read(&bytes).map_err(|reason| Outcome::Wrong(reason.to_string())),

@@ -58,11 +58,12 @@ pub struct BenchArgs {
 pub enum BenchCommand {
     /// Compare the prediction cache with native code that keeps its answers in the same Redis.
     ///
-    /// A hit is one of 200 real digits that were asked before. It costs one round trip, because the
-    /// host's own memory is off; hits with that memory are measured as well. A miss is a digit that
-    /// was never asked: it is looked up, scored, and stored in the background. Redis's own time is
-    /// not counted. The run ends without figures if an answer is not scikit-learn's, or if the hits
-    /// and misses that Redis counted do not match the answers.
+    /// A hit is a request for one of 200 real digits that were requested before. It costs one round
+    /// trip to Redis, because the cache in the host's memory (`prediction_cache.memory`) is turned
+    /// off. Hits in that cache are measured as well. A miss is a request for a digit that was never
+    /// requested before: the digit is looked up and scored, and its answer is stored in the
+    /// background. Redis's own time is not counted. The run ends without figures if an answer is
+    /// not scikit-learn's, or if the hits and misses that Redis counted do not match the answers.
     Redis(RedisBenchArgs),
     /// Compare a graph that is served without code with a native server that calls the same engine.
     ///

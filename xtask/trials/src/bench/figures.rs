@@ -281,7 +281,7 @@ pub struct Figures {
     pub cores: usize,
     /// Number of rounds of each load in the benchmark.
     pub rounds: u32,
-    /// Length of a round, in seconds.
+    /// Time of each load in each round, in seconds.
     pub round_seconds: f64,
     /// Ratios that decide whether a version may be released.
     pub ratios: Ratios,

@@ -209,7 +209,8 @@ impl Place {
     }
 
     /// Measures the throughput of the graph in the file `file` with one client and with two
-    /// clients, in `rounds` rounds of the length `time`. Each request sends zeros.
+    /// clients, in each of `rounds` rounds. Each load takes the time `time`, and each request sends
+    /// zeros.
     fn other(
         &self,
         file: &Path,

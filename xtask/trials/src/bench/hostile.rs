@@ -41,14 +41,16 @@ pub const CONTAINER_MIB: u64 = 512;
 
 /// Time that an attack gets to open its connections before the well-behaved client is measured.
 const SETTLE: Duration = Duration::from_millis(400);
-/// Pause after an attack in each turn. The pause is longer than the deadline of a call, so that no
-/// call of the attack is left.
+/// Pause after an attack in each turn. The pause is longer than the deadline of a call, which is 1
+/// s, so that no call of the attack is left.
 const RECOVERY: Duration = Duration::from_millis(1500);
 /// Time that an attack gets to open its connections in a run with `--quick`.
 const QUICK_SETTLE: Duration = Duration::from_millis(100);
-/// Pause after an attack in a run with `--quick`.
+/// Pause after an attack in a run with `--quick`. The pause is shorter than the deadline of a call,
+/// so some calls of the attack may be left.
 const QUICK_RECOVERY: Duration = Duration::from_millis(200);
-/// Length of a turn in a run with `--quick`, in seconds. A turn measures one attack once.
+/// Time for which the well-behaved client is measured in a run with `--quick`, in seconds: once
+/// during the attack, and once during the control that follows it.
 const QUICK_SECONDS: f64 = 0.5;
 /// Divisor of the number of connections of each attack in a run with `--quick`.
 const QUICK_DIVISOR: u16 = 8;
@@ -107,8 +109,9 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// Measures the well-behaved client during one attack, and during a control that only burns CPU
-    /// time, in turns. Each attack gets a newly started host. Returns the figures of the attack.
+    /// Measures the well-behaved client during one attack, and then during a control that only
+    /// burns CPU time, once in each turn. Each attack gets a newly started host. Returns the
+    /// figures of the attack.
     fn measure(
         &self,
         attack: &'static Attack,
@@ -180,8 +183,8 @@ impl Plan<'_> {
     }
 
     /// Measures the well-behaved client while a second process of this program attacks the host or
-    /// burns CPU time. `words` are the arguments of that process. Returns the results of the client
-    /// and the counters of the process.
+    /// burns CPU time. `words` are the arguments of that process. Returns the latencies and losses
+    /// of the client, and the counters of the process.
     fn beside(&self, host: &Guarded, words: &[String]) -> Result<(Steady, Deeds), Failure> {
         let time = self.settle + self.time;
         let mut process = Sender::start(words, time)?;

@@ -14,10 +14,10 @@ use scorebox_workspace::tools;
 use scorebox_workspace::workspace::shown;
 use serde::Deserialize;
 
-/// Number of seconds that wrk is told to run longer than a round.
+/// Number of seconds that wrk is told to run longer than the load takes.
 ///
-/// wrk counts in whole seconds. It is therefore told to run longer than a round, and is stopped at
-/// the end of the round.
+/// wrk counts in whole seconds. It is therefore told to run longer than the load takes, and is
+/// stopped when the time of the load is over.
 const SPARE_SECONDS: u64 = 5;
 
 /// Lua script that prints the results of wrk as JSON, because wrk's own report rounds to three
@@ -97,7 +97,8 @@ impl LoadGenerator {
     }
 
     /// Keeps the given number of connections to a server busy for the given time, and returns the
-    /// results. Fails unless every answer is a success.
+    /// results. Fails unless wrk received an answer, every answer has a status code below 400, and
+    /// no connection failed or timed out.
     pub fn run(
         &self,
         address: SocketAddr,

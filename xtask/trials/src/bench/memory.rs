@@ -21,7 +21,8 @@ const CONNECTIONS: u16 = 64;
 /// Length of the load that puts every instance to work before memory is read.
 const LOADED: Duration = Duration::from_millis(500);
 
-/// Number of steps of this measurement in the progress: one for each server that is started.
+/// Number of steps that the memory measurement adds to the progress display: one for each server
+/// that it tries to start.
 pub const STEPS: u32 = 6;
 
 /// Measures the memory of each server while no other server runs. A server whose settings the host

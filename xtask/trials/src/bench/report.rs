@@ -115,7 +115,7 @@ fn table(figures: &Figures) -> String {
     text
 }
 
-/// Returns the line of the table with the figures of one server under one load.
+/// Returns the row of the table with the figures of one server under one load.
 pub fn load_line(row: &Row) -> String {
     format!(
         "{:>5} {:<8} {}",

@@ -19,7 +19,7 @@ use super::server::Program;
 use crate::demo;
 
 /// Deadline of a call to the test scorer that loops. The deadline is long compared with a normal
-/// call, and short compared with a round.
+/// call, and shorter than the 2 s that a load takes by default.
 const LOOP_DEADLINE: &str = "1s";
 
 /// Cargo profile of the native reference program. It is also the profile of the image's host, so

@@ -17,8 +17,8 @@ use super::server::Server;
 /// are learnt.
 pub const WARM_UP: Duration = Duration::from_millis(300);
 
-/// Loads every server with every number of connections in each of `rounds` rounds, for the given
-/// time. Returns the figures of each load.
+/// Loads every server with every number of connections in each of `rounds` rounds. Each load takes
+/// the time `time`. Returns the figures of each load.
 pub fn measure(
     servers: &[(Kind, Server)],
     load: &LoadGenerator,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use scorebox_workspace::failure::Failure;
 use serde::Serialize;
 
-/// Time after the start of a host in which the host fills its buffers and creates its instances.
+/// Time after the start of a run in which the hosts fill their buffers and create their instances.
 /// Samples of this time are not compared.
 ///
 /// If a run is shorter than twice this time, the samples of the first half of the run are not

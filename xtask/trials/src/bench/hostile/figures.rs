@@ -13,7 +13,7 @@ use super::guarded::{Container, Memory};
 use super::steady::{RATE, Steady};
 use crate::bench::figures::Spread;
 
-/// Results of one turn: an attack, followed by a control that only burns CPU time.
+/// Measurements of one turn: an attack, followed by a control that only burns CPU time.
 pub struct Turn {
     /// Calls of the well-behaved client during the attack in this turn.
     pub attacked: Steady,
@@ -33,7 +33,8 @@ pub struct Figures {
     pub cores: usize,
     /// Number of turns of each attack.
     pub rounds: u32,
-    /// Length of a turn, in seconds.
+    /// Time for which the well-behaved client is measured during each attack, and again during each
+    /// control, in seconds.
     pub round_seconds: f64,
     /// Number of calls that the well-behaved client makes per second.
     pub calls_per_second: u32,
@@ -88,13 +89,13 @@ pub struct AttackFigures {
     /// 99th percentile of the well-behaved client's latency (p99) during the control in each turn,
     /// in milliseconds. `None` if the host ended before any control.
     pub control_p99_ms: Option<Spread>,
-    /// Number of the well-behaved client's calls during the attack.
+    /// Number of the well-behaved client's calls during the attack, in all turns.
     pub calls: usize,
     /// Number of the well-behaved client's calls during the attack that did not get the right
-    /// answer.
+    /// answer, in all turns.
     pub lost: u32,
     /// Number of the well-behaved client's calls during the control that did not get the right
-    /// answer.
+    /// answer, in all turns.
     pub control_lost: u32,
     /// Problem of the well-behaved client's first call during the attack that did not get the right
     /// answer. `None` if every call got the right answer.

@@ -29,7 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// answer comes from a cache.
 static NEXT_QUESTION: AtomicU64 = AtomicU64::new(1);
 
-/// Results of the well-behaved client's calls in one turn.
+/// Latencies and losses of the well-behaved client's calls in one measurement, either during an
+/// attack or during a control.
 #[derive(Debug, Clone, Default)]
 pub struct Steady {
     /// Latencies of all calls in milliseconds, sorted. A lost call counts with `PATIENCE`, or with
@@ -99,7 +100,7 @@ impl Schedule {
             }
             let due = self.start + Duration::from_secs(1) * number / RATE;
             thread::sleep(due.saturating_duration_since(Instant::now()));
-            // Once the turn is long over, no one waits for the rest.
+            // Once the measurement is long over, no one waits for the rest.
             let is_hopeless = Instant::now() > self.start + self.time + PATIENCE;
             let outcome = if is_hopeless {
                 Err(io::Error::other("not sent: earlier calls took too long"))

@@ -186,7 +186,7 @@ pub struct Figures {
     pub known_questions: usize,
     /// Number of rounds of each load in the benchmark.
     pub rounds: u32,
-    /// Length of a round, in seconds.
+    /// Time of each load in each round, in seconds.
     pub round_seconds: f64,
     /// Ratios of CPU time per request for which the project has bounds, measured with all cores
     /// kept awake.
