@@ -109,7 +109,8 @@ impl Answer {
     ///
     /// # Errors
     /// Fails if the body is binary and `output` is not `$return`, because the Functions host would
-    /// send base64. Also fails if the body is binary and the response is an error.
+    /// send base64. Also fails if the body is binary and the status code of the response is not
+    /// 2xx.
     pub fn respond(&mut self, output: &str, response: &Response<Bytes>) -> Result<(), Binary> {
         let Ok(body) = std::str::from_utf8(response.body()) else {
             if output == RETURN && response.status().is_success() {

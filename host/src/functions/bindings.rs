@@ -46,8 +46,8 @@ impl FunctionApp {
     /// manifest.
     ///
     /// # Errors
-    /// Fails if a file cannot be read, if the Functions host would not accept the file, or if the
-    /// file asks for a binding that Scorebox does not serve.
+    /// Fails if the folder or a file cannot be read, if the Functions host would not accept a file,
+    /// or if a file asks for a binding that Scorebox does not serve.
     pub fn read(manifest: &Manifest) -> Result<Self, StartupError> {
         let root = manifest.dir();
         let mut app = Self::default();

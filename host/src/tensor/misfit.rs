@@ -71,7 +71,8 @@ pub enum Misfit {
         /// Dimensions of the tensor.
         shape: Vec<u64>,
     },
-    /// The tensor does not have elements, and its dimensions other than 0 are too large.
+    /// The tensor does not have elements, and the product of its other dimensions is 2^63 or more,
+    /// or the product of the dimensions before the first 0 is more than 1,048,576.
     #[error("`{name}` is empty, and its shape is {shape:?}")]
     Empty {
         /// Name of the tensor.

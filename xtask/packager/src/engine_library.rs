@@ -37,7 +37,8 @@ pub struct EngineLibrary {
 }
 
 /// Returns the library at the path `given`. If `given` is `None`, returns the library in the target
-/// folder, which is fetched if it is missing. Fails if the library is not the pinned version.
+/// folder, which is fetched if it is missing. Fails if the library is not the pinned version, or if
+/// one of its licence files is missing.
 pub fn locate(given: Option<&Path>) -> Result<EngineLibrary, Failure> {
     if let Some(file) = given {
         return kept(file)?.ok_or_else(|| {
@@ -70,7 +71,8 @@ pub fn locate(given: Option<&Path>) -> Result<EngineLibrary, Failure> {
 }
 
 /// Checks the ONNX Runtime library at the path `file`, and returns it with its licences. Returns
-/// `None` if there is no such file, and fails if the file is not the pinned version.
+/// `None` if there is no such file. Fails if the file is not the pinned version, or if one of its
+/// licence files is missing.
 fn kept(file: &Path) -> Result<Option<EngineLibrary>, Failure> {
     if !file.is_file() {
         return Ok(None);

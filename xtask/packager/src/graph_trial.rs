@@ -39,7 +39,7 @@ pub struct Trial<'a> {
     pub library: Option<&'a Path>,
 }
 
-/// Checks an app folder with graphs by running a host program, prints the lines that the scorer
+/// Checks an app folder with graphs by running a host program, prints the log lines that the scorer
 /// writes during the check, and returns the host's report.
 ///
 /// The timeout of the check is `waits` times the manifest's `limits.init_deadline`, plus the time
@@ -112,7 +112,7 @@ pub fn check(
 /// Reasons that a host program gave when it did not accept a scorer.
 #[derive(Debug, PartialEq, Eq)]
 struct Refusal {
-    /// Lines that the scorer and the host wrote before the error.
+    /// Log lines that the scorer and the host wrote before the error.
     log: String,
     /// Text that says what is wrong, and where.
     problem: String,

@@ -188,8 +188,9 @@ struct FoundManifest {
     lists: Vec<Vec<u8>>,
 }
 
-/// Finds the manifest of an image for linux/amd64. `place` is the name of the image in messages,
-/// and `version` is the tag or digest of the image.
+/// Finds the manifest of an image for linux/amd64. Fails if there is none, or if it has more than
+/// [`MOST_LAYERS`] layers. `place` is the name of the image in messages, and `version` is the tag
+/// or digest of the image.
 fn find(store: &Store, place: &str, version: &str) -> Result<FoundManifest, Failure> {
     let unfit = |reason: UnfitImage| {
         let problem = format!("{place} {}", quoted(&reason.to_string(), REASON_BYTES));

@@ -6,8 +6,8 @@
 use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 
-/// Shell script that kills a process if the script's standard input closes before a line arrives.
-/// The argument of the script is the id of the process.
+/// Shell script that kills a process if the script's standard input closes before a line of text
+/// arrives there. The argument of the script is the id of the process.
 ///
 /// An interrupt reaches the whole process group of this program, so the script ignores interrupts
 /// to outlive the program.

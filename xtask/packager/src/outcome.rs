@@ -39,7 +39,7 @@ impl Outcome<'_> {
         }
     }
 
-    /// Returns a line that names the registry to which the image was pushed, or would be pushed
+    /// Returns a sentence that names the registry to which the image was pushed, or would be pushed
     /// without `--dry-run`. Returns `None` if no push was requested.
     pub fn place(&self) -> Option<String> {
         let registry = self.registry?;
@@ -51,7 +51,7 @@ impl Outcome<'_> {
         })
     }
 
-    /// Returns a text table with a line for each blob and attached artifact of the image. If a push
+    /// Returns a text table with a row for each blob and attached artifact of the image. If a push
     /// was requested, the table has the sums of their bytes.
     pub fn table(&self) -> String {
         let attached = self
@@ -103,9 +103,9 @@ impl Outcome<'_> {
     }
 }
 
-/// Returns a text table with a line for each blob of an image. `sent` has the result of the push
-/// for each blob, or is `None` if no push was requested. If `dry_run` is true, the lines say what
-/// would be sent.
+/// Returns a text table with a row for each blob of an image. `sent` has the result of the push for
+/// each blob, or is `None` if no push was requested. If `dry_run` is true, the rows say what would
+/// be sent.
 pub fn table(image: &WrittenImage, sent: Option<&[Sent]>, dry_run: bool) -> String {
     let mut text = String::new();
     for (index, blob) in image.blobs.iter().enumerate() {

@@ -187,8 +187,8 @@ fn encoded(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     [head.as_bytes(), payload].concat()
 }
 
-/// Reads a file that contains a key. `fix` is the instruction in the error if the file cannot be
-/// read.
+/// Reads a file that contains a key. Fails if the file cannot be read, or is larger than
+/// `LARGEST_KEY_BYTES`. `fix` is the instruction in the error.
 fn read(path: &Path, fix: &str) -> Result<String, Failure> {
     let unreadable = |error: std::io::Error| Failure::unreadable(path, error, fix);
     let size = std::fs::metadata(path).map_err(unreadable)?.len();

@@ -110,7 +110,7 @@ enum ValueError {
         /// The refused text, as the user gave it.
         text: String,
     },
-    /// The value of `--memory` is not a size, or is too small.
+    /// The value of `--memory` is not a whole number of MiB or GiB, or is less than 1 GiB.
     #[error("not a size of at least 1GiB, e.g. 8GiB or 6000MiB")]
     Memory,
 }

@@ -25,12 +25,14 @@ const TEXT_BYTES: u64 = 256 << 10;
 /// Pause between two checks whether the Python process that converts a model has ended.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Result of the Python process that converts a model, after the process has ended.
+/// Answer, error output and exit status of the Python process that converts a model, after the
+/// process has ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// Answer of the process. `None` if the process wrote no JSON.
+    /// Answer of the process. `None` if the process wrote no JSON, or more than `ANSWER_BYTES`
+    /// bytes.
     pub answer: Option<Value>,
-    /// Text that the process wrote to its standard error.
+    /// Text that the process wrote to its standard error, cut to `TEXT_BYTES` bytes.
     pub said: String,
     /// Exit status of the process. `None` if the process was killed at its time limit.
     pub status: Option<ExitStatus>,

@@ -141,7 +141,7 @@ enum HeaderError {
     /// The header cannot be written as JSON.
     #[error("cannot be described: {0}")]
     Json(#[from] serde_json::Error),
-    /// The header would be longer than readers accept.
+    /// The header would be longer than the 100 MB that readers accept.
     #[error("its header would have {bytes} bytes, more than {most}")]
     TooLong {
         /// Length that the header would have, in bytes.

@@ -2,8 +2,8 @@
 //! `archive/tar`).
 //!
 //! Owns the walk from header to header, and the limit on extension headers. Must not know what an
-//! entry means to a file system. A reader with other rules would see other files than the runtime
-//! does: names in extension headers, sizes in base 256, records that override the header.
+//! entry means to a file system. A reader with other rules would see other files than the container
+//! runtime does: names in extension headers, sizes in base 256, records that override the header.
 
 mod header;
 
@@ -13,7 +13,8 @@ use std::io::{self, Read};
 use self::header::{BLOCK_BYTES, Block, Header};
 
 /// Maximum size of an extension header (a PAX header or a long name of GNU) in a tar archive, in
-/// bytes. Go's reader has this limit, too, so no runtime unpacks a layer with a larger header.
+/// bytes. Go's reader has this limit, too, so no container runtime unpacks a layer with a larger
+/// header.
 pub const LARGEST_EXTENSION_BYTES: u64 = 1 << 20;
 /// Maximum length of a name or a link target in a tar archive, in bytes: `PATH_MAX` of Linux.
 const LONGEST_PATH_BYTES: usize = 4096;

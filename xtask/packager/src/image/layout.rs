@@ -111,7 +111,7 @@ pub fn index(dir: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// Reads an image index, a manifest or a config of a layout. Fails before reading if the file is
-/// too large or not a regular file.
+/// larger than [`LARGEST_DOCUMENT_BYTES`] or not a regular file.
 pub fn document(path: &Path) -> io::Result<Vec<u8>> {
     // Reading from a pipe could wait forever.
     let found = std::fs::metadata(path)?;

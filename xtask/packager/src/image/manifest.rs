@@ -84,8 +84,8 @@ struct RawPlatform {
     architecture: String,
 }
 
-/// Parses an image manifest or an image index. Fails if the document is neither, or if an index has
-/// no manifest for linux/amd64.
+/// Parses an image manifest or an image index. Fails if the document is neither or both, if a part
+/// of it is invalid, or if an index has no manifest for linux/amd64.
 pub fn read(bytes: &[u8]) -> Result<Document, UnfitImage> {
     let raw: RawDocument =
         serde_json::from_slice(bytes).map_err(|source| UnfitImage::NotAManifest { source })?;

@@ -72,7 +72,8 @@ pub enum UnfitImage {
         /// Maximum number of layers that a container runtime accepts.
         most: usize,
     },
-    /// The image index points to another index, and so on, too many times.
+    /// The image index points to another index, and so on: none of the first three documents is a
+    /// manifest.
     #[error("is a list of lists")]
     TooManyLists,
 }

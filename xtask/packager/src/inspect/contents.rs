@@ -1,7 +1,7 @@
 //! Files in the layers of an image.
 //!
-//! Owns the reading of the layers as a stream, once, into the file system that a runtime would
-//! build from them. Must not know what the files should be.
+//! Owns the reading of the layers as a stream, once, into the file system that a container runtime
+//! would build from them. Must not know what the files should be.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write as _};

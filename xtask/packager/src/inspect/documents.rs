@@ -129,8 +129,8 @@ impl<'de> Visitor<'de> for StrictVisitor {
     }
 }
 
-/// Returns the number of images in an image index that a runtime on linux/amd64 may choose. An
-/// entry without a platform counts, because containerd opens it.
+/// Returns the number of images in an image index that a container runtime on linux/amd64 may
+/// choose. An entry without a platform counts, because containerd opens it.
 pub fn candidates(list: &Value) -> usize {
     let entries = list
         .get("manifests")

@@ -12,9 +12,9 @@ use super::report::{Report, Verdict};
 use super::store::Store;
 use crate::image::manifest::{BaseLayer, BaseManifest};
 
-/// Checks the layers of an image from the bottom up, in the order in which a runtime unpacks them,
-/// and adds the results to the report. Returns the contents of the layers. `names` has the name
-/// that `package` gave each layer, or `None`.
+/// Checks the layers of an image from the bottom up, in the order in which a container runtime
+/// unpacks them, and adds the results to the report. Returns the contents of the layers. `names`
+/// has the name that `package` gave each layer, or `None`.
 pub fn examine(
     store: &Store,
     report: &mut Report,
@@ -79,8 +79,8 @@ pub fn examine(
 /// Reads one layer into the contents, and returns the verdict on its digests. `index` is the
 /// position of the layer from the bottom up, `own` is the name that `package` gave the layer, and
 /// `diff_id` is the digest of the layer's tar archive in the config. The second value says how a
-/// layer of `package` differs from the layers that `package` writes, or is `None` if the layer does
-/// not differ.
+/// layer that claims to be from `package` differs from the layers that `package` writes. It is
+/// `None` if the layer does not differ, or if its digest is wrong.
 fn layer_verdict(
     store: &Store,
     contents: &mut Contents,

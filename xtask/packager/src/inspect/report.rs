@@ -1,7 +1,7 @@
 //! Report on an inspected image.
 //!
 //! Owns the list of checks and its two output formats. Also prevents text of the image from
-//! controlling the terminal or looking like a line of the table. Must not know how anything is
+//! controlling the terminal or looking like a row of the table. Must not know how anything is
 //! checked.
 
 use std::collections::BTreeMap;

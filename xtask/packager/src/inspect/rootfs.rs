@@ -111,7 +111,7 @@ impl RootFs {
     }
 
     /// Applies a tar entry of the current layer to the file system. `digest` is the digest of the
-    /// content if the entry is a file. Fails if no runtime would accept the entry.
+    /// content if the entry is a file. Fails if no container runtime would accept the entry.
     pub fn apply(
         &mut self,
         entry: &TarEntry,

@@ -44,8 +44,8 @@ pub const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 /// Maximum time to wait for the first byte of a blob's response, including retries and the pauses
 /// between them.
 pub const LONGEST_FIRST_WAIT: Duration = Duration::from_secs(300);
-/// Minimum number of bytes of a response body that must arrive within [`LONGEST_SILENCE`]. The
-/// minimum is a tenth of the speed of a telephone modem.
+/// Minimum number of bytes of a blob that must arrive within [`LONGEST_SILENCE`]. The minimum is a
+/// tenth of the speed of a telephone modem.
 const LEAST_BYTES: u64 = 32 << 10;
 
 /// Reason why the body of a response was not read to its end.
@@ -59,8 +59,8 @@ pub enum Unread {
     Broken(reqwest::Error),
 }
 
-/// Reads the whole body of a response. Fails if the body has more than `most_bytes` bytes, or if
-/// the registry stops sending for [`LONGEST_SILENCE`].
+/// Reads the whole body of a response. Fails if the body has more than `most_bytes` bytes, if no
+/// bytes arrive for [`LONGEST_SILENCE`], or if the connection breaks.
 pub async fn body(mut response: Response, most_bytes: usize) -> Result<Vec<u8>, Unread> {
     if response
         .content_length()
@@ -149,7 +149,8 @@ pub fn referrers(count: usize) -> Result<(), Failure> {
     ))
 }
 
-/// Builds the failure for a referrers list that has too many pages.
+/// Builds the failure for a referrers list that has more than [`MOST_PAGES`] pages, or whose pages
+/// lead back to one of them.
 pub fn pages() -> Failure {
     Failure::new(
         Kind::Registry,
@@ -205,15 +206,16 @@ impl Allowance {
     }
 
     /// Counts a manifest or another document that is about to be requested. `action` describes the
-    /// request. Fails if the command has read too many documents and blobs.
+    /// request. Fails if the command has already requested `MOST_READS` documents and blobs.
     pub fn document(&self, action: &str) -> Result<(), Failure> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.read(action)
     }
 
     /// Counts a blob that is about to be requested. `size` is the size that the manifest states. A
-    /// blob that is requested again is not counted again. Fails if the allowance does not cover the
-    /// blob.
+    /// blob that is requested again is not counted again. Fails if the command has already
+    /// requested `MOST_READS` documents and blobs, or if the sizes of its blobs together exceed the
+    /// allowance.
     pub fn blob(&self, action: &str, digest: &Digest, size: u64) -> Result<(), Failure> {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         if used.blobs.get(digest) == Some(&size) {
@@ -266,7 +268,7 @@ fn too_much(what: &str, bytes: u64, most_bytes: u64) -> Failure {
     )
 }
 
-/// Measurement of the speed at which a response body arrives. A body is too slow if fewer than
+/// Measurement of the speed at which a blob arrives. A blob is too slow if fewer than
 /// [`LEAST_BYTES`] bytes arrive within [`LONGEST_SILENCE`].
 #[derive(Debug, Default)]
 pub struct Pace {
@@ -275,8 +277,8 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Counts `bytes` bytes of the body, which arrived after waiting for the time `waited`. Returns
-    /// false if the body is too slow. Only time spent waiting for bytes counts.
+    /// Counts `bytes` bytes of the blob, which arrived after waiting for the time `waited`. Returns
+    /// false if the blob is too slow. Only time spent waiting for bytes counts.
     pub fn holds(&mut self, waited: Duration, bytes: usize) -> bool {
         self.waited = self.waited.saturating_add(waited);
         self.bytes = self.bytes.saturating_add(bytes as u64);

@@ -28,7 +28,8 @@ pub struct Grants {
 /// the repository are tried, too.
 ///
 /// # Errors
-/// Fails if the registry does not accept the credentials, or if no response arrives.
+/// Fails if the registry does not accept the credentials, if its response to the login is another
+/// error, or if no response arrives. A missing right is not an error.
 pub async fn find(access: &Access, repository: Option<&str>) -> Result<Grants, Failure> {
     let session = Session::new(access)?;
     ask(access, repository, &session).await
@@ -60,8 +61,8 @@ async fn ask(
     })
 }
 
-/// Returns a refusal by the registry as a result in `Ok`. Returns any other failure, such as a
-/// missing response, as an error.
+/// Returns `outcome` in `Ok` if the registry granted or refused a right. Returns any other failure,
+/// such as a missing response, as the error.
 fn verdict(outcome: Result<(), Failure>) -> Result<Result<(), Failure>, Failure> {
     match outcome {
         Err(failure) if failure.kind != Kind::Registry => Err(failure),

@@ -44,8 +44,9 @@ pub async fn stored(repository: &Repository, name: &str) -> Result<Option<String
     }
 }
 
-/// Reads the manifest with this name, which is a tag or a digest. Fails if `expected` is given and
-/// is not the digest of the manifest. `action` describes the request in error messages.
+/// Reads the manifest with this name, which is a tag or a digest. Fails if the manifest does not
+/// exist, or if `expected` is given and is not its digest. `action` describes the request in error
+/// messages.
 pub async fn get(
     repository: &Repository,
     action: &str,

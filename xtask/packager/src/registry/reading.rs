@@ -42,8 +42,8 @@ impl Reading {
         })
     }
 
-    /// Reads the manifest with this name, which is a tag or a digest. Fails if the name is a digest
-    /// that the manifest does not have.
+    /// Reads the manifest with this name, which is a tag or a digest. Fails if the manifest does
+    /// not exist, or if the name is a digest that it does not have.
     pub fn manifest(&self, name: &str) -> Result<Vec<u8>, Failure> {
         let action = format!("reading the manifest `{name}`");
         self.runtime.block_on(manifests::get(

@@ -294,7 +294,7 @@ struct Passing {
 
 impl Passing {
     /// Hashes a part of the blob, and returns the bytes of the part that the consumer needs. The
-    /// result may be empty.
+    /// returned bytes may be empty.
     fn pass(&mut self, mut part: Bytes) -> Result<Bytes, Failure> {
         // Writing to a sink cannot fail.
         let _ = self.hash.write_all(&part);

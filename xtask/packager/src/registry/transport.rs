@@ -61,10 +61,10 @@ pub fn client(registry: &str, certificates: &[Certificate]) -> Result<Client, Fa
         .map_err(|error| answer::unanswered("preparing TLS", &error))
 }
 
-/// Sends a request that may be repeated without harm, with the credential in `pass`. The request is
-/// retried while the registry is busy or cannot be reached. `action` describes the request. `first`
-/// is the first attempt, and `again` builds another attempt or returns `None` if there must be
-/// none.
+/// Sends a request that may be repeated without harm, with the credential in `pass`. While the
+/// registry is busy or cannot be reached, the request is sent again, at most [`ATTEMPTS`] times in
+/// total. `action` describes the request. `first` is the first attempt, and `again` builds another
+/// attempt or returns `None` if there must be none.
 pub async fn send(
     action: &str,
     pass: Option<&Pass>,

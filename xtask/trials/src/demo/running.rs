@@ -77,8 +77,8 @@ impl RunningHost {
         format!("http://127.0.0.1:{}/{path}", self.port)
     }
 
-    /// Waits until the host reports that it is ready. Fails if the host ends or is not ready in
-    /// time.
+    /// Waits until the host reports that it is ready. Fails if the host ends or is not ready within
+    /// 60 s.
     pub async fn wait_until_ready(&mut self) -> Result<(), Failure> {
         let deadline = Instant::now() + READY;
         while Instant::now() < deadline {

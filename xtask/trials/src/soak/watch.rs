@@ -18,8 +18,8 @@ const WARM_UP: Duration = Duration::from_secs(120);
 
 /// Maximum change of resident memory that does not count as drift, in percent.
 const MEMORY_PERCENT: f64 = 10.0;
-/// Additional change of resident memory in MiB that does not count as drift in a short run, because
-/// the first half of the run is not a whole warm-up.
+/// Additional change of resident memory in MiB that does not count as drift in a run of less than
+/// 240 s, because the first half of the run is not a whole warm-up.
 const SHORT_RUN_MIB: f64 = 8.0;
 /// Maximum change of the number of file descriptors or threads that does not count as drift.
 const LOOSE: f64 = 3.0;

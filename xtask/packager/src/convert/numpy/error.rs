@@ -32,7 +32,7 @@ pub enum FileError {
     /// The archive does not contain an array.
     #[error("holds no array")]
     NoArray,
-    /// The archive has more members than are accepted.
+    /// The archive has more than 100,000 members.
     #[error("holds {count} members; at most {most} are read")]
     TooManyMembers {
         /// Number of members in the archive.
@@ -149,7 +149,7 @@ pub enum HeaderError {
         /// Minor version of the `.npy` format.
         minor: u8,
     },
-    /// The header is longer than NumPy accepts.
+    /// The header is longer than the 10,000 bytes that NumPy accepts.
     #[error("has a header of {header_bytes} bytes; at most {most_bytes} are read")]
     TooLong {
         /// Length of the header, as the file states it, in bytes.
@@ -192,13 +192,13 @@ pub enum HeaderError {
         /// Decimal digits of the dimension, as the header states them.
         digits: String,
     },
-    /// The array has more dimensions than are accepted.
+    /// The array has more than 64 dimensions.
     #[error("has more than {most} dimensions")]
     TooManyDimensions {
         /// Maximum number of dimensions that are accepted.
         most: usize,
     },
-    /// The elements of the array are larger than any memory.
+    /// The size of all elements of the array does not fit into a `usize`.
     #[error("has the shape {shape:?}, which is larger than any memory")]
     TooLarge {
         /// Dimensions of the array, as the header states them.

@@ -67,8 +67,8 @@ pub fn cleaned(path: &[u8]) -> Result<Vec<Vec<u8>>, RefusedEntry> {
     Ok(names)
 }
 
-/// Fails if a path is too long for Linux, or has a name that is too long. `names` are the names in
-/// the path.
+/// Fails if a path has more than `LONGEST_PATH_BYTES` bytes, or has a name of more than
+/// `LONGEST_NAME_BYTES` bytes. `names` are the names in the path.
 pub fn check_length(names: &[Vec<u8>]) -> Result<(), RefusedEntry> {
     let total: usize = names.iter().map(|name| name.len() + 1).sum();
     let longest = names.iter().map(Vec::len).max().unwrap_or_default();

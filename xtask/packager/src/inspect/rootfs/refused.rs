@@ -8,7 +8,8 @@ pub enum RefusedEntry {
     /// The path of the entry leads above the root. The bytes are the path as the entry has it.
     #[error("`{}` leads out of the root", String::from_utf8_lossy(.0))]
     OutOfRoot(Vec<u8>),
-    /// The path is longer than Linux allows, or has a name that is longer than Linux allows.
+    /// The path is longer than the 4,096 bytes that Linux allows, or has a name of more than 255
+    /// bytes.
     #[error("holds a path of {total} bytes with a name of {longest}, which is too long for Linux")]
     TooLong {
         /// Length of the path, in bytes.
@@ -16,7 +17,8 @@ pub enum RefusedEntry {
         /// Length of the longest name in the path, in bytes.
         longest: usize,
     },
-    /// The path has too many symbolic links, or links that lead in a circle. The text is the path.
+    /// The path leads through more than 255 symbolic links, which may lead in a circle. The text is
+    /// the path.
     #[error("`{0}` leads through too many links")]
     TooManyLinks(String),
     /// The path leads through an object that is not a folder. The text is the whole path.
@@ -31,10 +33,12 @@ pub enum RefusedEntry {
     /// A whiteout does not name a file to remove. The bytes are the name of the whiteout.
     #[error("holds `{}`, which removes no file", String::from_utf8_lossy(.0))]
     EmptyWhiteout(Vec<u8>),
-    /// To apply all whiteouts of the image, too many files and folders would have to be examined.
+    /// To apply all whiteouts of the image, more than 20 million files and folders would have to be
+    /// examined.
     #[error("holds too many whiteouts")]
     TooManyWhiteouts,
-    /// The image has too many files, or the sum of the lengths of their names is too large.
+    /// The image has too many files, folders and links, or their names and link targets have more
+    /// than 128 MiB together.
     #[error("brings the image to more than {most} files, or their names to too many bytes")]
     TooManyFiles {
         /// Maximum number of files, folders and links.

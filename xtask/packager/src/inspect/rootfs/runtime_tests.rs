@@ -46,8 +46,8 @@ fn tar(members: &[Member]) -> Vec<u8> {
     bytes
 }
 
-/// Returns a listing of the files that `RootFs` builds from the layers, and true if runtimes
-/// disagree on these files.
+/// Returns a listing of the files that `RootFs` builds from the layers, and true if container
+/// runtimes disagree on these files.
 fn ours(layers: &[Vec<Member>]) -> Result<(Vec<String>, bool), RefusedEntry> {
     let mut root = RootFs::new();
     let mut is_ambiguous = false;
@@ -194,8 +194,8 @@ fn by_podman(layers: &[Vec<Member>]) -> Option<Result<Vec<String>, String>> {
     Some(Ok(found))
 }
 
-/// Returns images that are unusual but that runtimes accept. Each image is a list of layers, and
-/// each layer is a list of entries.
+/// Returns images that are unusual but that container runtimes accept. Each image is a list of
+/// layers, and each layer is a list of entries.
 fn odd() -> Vec<Vec<Vec<Member>>> {
     let base = vec![
         member("real/", b'5', ""),

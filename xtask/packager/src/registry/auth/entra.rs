@@ -34,7 +34,7 @@ pub fn is_azure(registry: &str, service: Option<&str>) -> bool {
 /// Reason why `az` gave no access token.
 #[derive(Debug, thiserror::Error)]
 pub enum AzError {
-    /// The program `az` could not be run, or did not end in time.
+    /// The program `az` could not be run, or did not end within 60 s.
     #[error("az failed: {0}")]
     NotRun(#[source] io::Error),
     /// The program `az` failed. The text is the first line of its standard error.
@@ -49,7 +49,7 @@ pub enum AzError {
 /// `az` for a token. Returns `None` if the variable is not set and `az` is not installed.
 ///
 /// # Errors
-/// Fails if `az` returns no token.
+/// Fails if `az` cannot be run, does not end within 60 s, fails, or writes no token.
 pub async fn find(surroundings: &Surroundings) -> Result<Option<Found>, AzError> {
     if let Some(token) = surroundings.variable(VARIABLE) {
         return Ok(Some(Found {

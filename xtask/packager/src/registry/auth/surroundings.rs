@@ -61,8 +61,8 @@ impl Surroundings {
     }
 
     /// Runs a program with `input` on its standard input, waits for it to end, and returns its
-    /// output. The arguments must not contain a secret, because every process of the machine can
-    /// read them.
+    /// output. Fails if the program cannot be started, or does not end within `LONGEST_WAIT`. The
+    /// arguments must not contain a secret, because every process of the machine can read them.
     pub async fn ask(
         &self,
         program: &PathBuf,

@@ -22,8 +22,8 @@ use super::{Credential, Found, denied, not_accepted, realm};
 /// Lifetime of a token whose response does not state one. Docker's specification defines this
 /// default.
 const USUAL_LIFE: Duration = Duration::from_secs(60);
-/// Time before the expiry of a token at which the token is renewed. For a short-lived token, it is
-/// a quarter of the token's lifetime instead.
+/// Time before the expiry of a token at which the token is renewed. For a token with a lifetime of
+/// less than 4 min, it is a quarter of the lifetime instead.
 const MARGIN: Duration = Duration::from_secs(60);
 /// Name of this client, which token services write into their logs.
 const CLIENT: &str = "scorebox";

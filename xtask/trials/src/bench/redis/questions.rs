@@ -1,4 +1,4 @@
-//! Questions that were asked before, and questions that were never asked.
+//! Questions that a server has answered before, and questions that no server was ever asked.
 //!
 //! Owns both kinds, as requests and as scripts of wrk. Known questions are the digits of the
 //! sample. Unknown questions are the same digits with other pixels in the first corner. The model
@@ -69,7 +69,8 @@ impl Questions {
     }
 
     /// Asks a server all known questions until every answer comes from its cache. Fails if an
-    /// answer is wrong, or if the server does not cache all answers.
+    /// answer differs from scikit-learn's, or if some answers are still not cached at the
+    /// `TRIES`th time.
     pub fn teach(&self, server: &Server) -> Result<(), Failure> {
         let mut hits = 0;
         for _ in 0..TRIES {

@@ -135,6 +135,7 @@ impl Store {
     }
 
     /// Waits until the counters of the Redis server no longer change, and returns the counters.
+    /// Fails if they still change after 10 s.
     pub fn settled(&self) -> Result<Counts, Failure> {
         let started = Instant::now();
         let mut counts = self.counts()?;

@@ -1,7 +1,7 @@
-//! Servers on every path, one after the other, round by round.
+//! The servers with answers from every source, measured one after the other, round by round.
 //!
-//! Owns the order of the turns, and the proof that each load was on its path: Redis has counted it.
-//! Must not know how figures are summed up.
+//! Owns the order of the turns, and the proof that the answers of each load came from the right
+//! source: Redis has counted its hits and misses. Must not know how figures are summed up.
 
 use std::time::{Duration, Instant};
 
@@ -119,7 +119,7 @@ impl Turns<'_> {
                 self.questions.known_load()
             }
             Path::Miss => {
-                // Entries that are never asked for again would only fill the memory.
+                // Entries that are never asked for again would only fill the memory of Redis.
                 self.store.empty()?;
                 unknown_load = self.questions.unknown_load(server)?;
                 &unknown_load
