@@ -61,7 +61,8 @@ pub fn run(args: &FuzzArgs) -> Result<(), Failure> {
 }
 
 /// Builds the fuzz targets with the given names, or all targets if there are no names, and runs
-/// them one after the other. `time` is the time for all of them together.
+/// them one after the other. `time` is the time for all of them together, but each target runs for
+/// at least `LEAST_TIME`.
 ///
 /// Prints one line for each target. Fails if an input breaks a rule of a target.
 pub fn fuzz(names: &[String], time: Duration) -> Result<(), Failure> {

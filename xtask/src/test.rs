@@ -291,8 +291,9 @@ struct Sum {
 }
 
 impl Sum {
-    /// Adds the numbers in a line like `test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured;
-    /// 3 filtered out; finished in 0.01s`. Any other line is ignored.
+    /// Adds the numbers in `line`, a line that `cargo test` prints for each test program, such as
+    /// `test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in
+    /// 0.01s`. Any other line is ignored.
     fn add(&mut self, line: &str) {
         let Some(numbers) = line.trim().strip_prefix("test result: ") else {
             return;

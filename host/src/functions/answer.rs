@@ -20,7 +20,8 @@ use crate::codec::media_type::is_json;
 use crate::error::Disposition;
 use crate::text::{NAME_BYTES, REASON_BYTES, cut, escaped_bytes};
 
-/// Answer to one invocation that the Functions host sent. Results and log lines are added to it.
+/// Answer to one invocation that the Functions host sent. The values of outputs and log lines are
+/// added to it.
 #[derive(Debug, Default)]
 pub struct Answer {
     outputs: Map<String, Value>,

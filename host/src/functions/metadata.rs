@@ -87,8 +87,8 @@ impl<'a> Metadata<'a> {
         others.filter_map(|name| Some((name.clone(), self.text(name)?)))
     }
 
-    /// Returns the members of the metadata field `name`, which is an object, with their values as
-    /// text. The result is empty if the field is not an object.
+    /// Returns the members of the metadata field `name` whose values are texts, numbers or
+    /// booleans, with the values as text. The list is empty if the field is not an object.
     #[must_use]
     pub fn object(&self, name: &str) -> Vec<(String, String)> {
         let object = self
@@ -98,7 +98,7 @@ impl<'a> Metadata<'a> {
     }
 
     /// Returns the values of the metadata field `<name>Array` of a batch, which has one value for
-    /// each message. The result is empty if the field does not have `messages` values.
+    /// each message. The list is empty if the field does not have exactly `messages` values.
     #[must_use]
     pub fn array(&self, name: &str, messages: usize) -> Vec<Value> {
         let raw = self.field(&format!("{name}Array"));

@@ -188,8 +188,8 @@ fn message(sample: &Sample, data_type: DataType, attempt: u32) -> (Value, Map<St
 }
 
 /// Overwrites the metadata of a message with the members of the JSON object that the message holds,
-/// as the Functions host does. Does nothing if `text`, the content of the message, is not a JSON
-/// object.
+/// except nulls and lists, as the Functions host does. Does nothing if `text`, the content of the
+/// message, is not a JSON object.
 fn overlay(text: &str, metadata: &mut Map<String, Value>) {
     let Ok(Value::Object(members)) = serde_json::from_str(text) else {
         return;

@@ -42,9 +42,9 @@ pub struct Trial<'a> {
 /// Checks an app folder with graphs by running a host program, prints the log lines that the scorer
 /// writes during the check, and returns the host's report.
 ///
-/// The timeout of the check is `waits` times the manifest's `limits.init_deadline`, plus the time
-/// to start. Each load of a graph counts as one wait. A graph is loaded twice, the first time in a
-/// process that the host itself stops.
+/// The timeout of the check is `waits` times the manifest's `limits.init_deadline`, plus 60 s to
+/// start and to read the model. Each load of a graph counts as one wait. A graph is loaded twice,
+/// the first time in a process that the host itself stops.
 pub fn check(
     manifest: &Manifest,
     dir: &Path,

@@ -25,11 +25,11 @@ pub const KEPT: [(&str, u64); 3] = [
     ("component.wasm", 128 << 20),
     ("host.json", 1 << 20),
 ];
-/// Maximum number of bytes that one compressed byte of a layer may unpack to. For programs and
-/// weights the number is at most 10.
+/// Maximum ratio of the size of an unpacked layer to the size of its blob. For programs and weights
+/// the ratio is at most 10.
 const MOST_TIMES: u64 = 100;
-/// Number of bytes that all layers together may unpack to beyond the limit of `MOST_TIMES`. This is
-/// for layers that consist mostly of zeros.
+/// Number of bytes that all layers together may unpack to beyond `MOST_TIMES` times the sizes of
+/// their blobs. This is for layers that consist mostly of zeros.
 const MOST_BEYOND: u64 = 1 << 30;
 
 /// Contents of an image, as far as its layers could be read.
@@ -45,7 +45,8 @@ pub struct Contents {
     /// Digest of the model, over the names and bytes of its files, as the host computes it. `None`
     /// if no model was found.
     pub model: Option<Digest>,
-    /// Bytes of the files in [`KEPT`] that were found. The keys are the names.
+    /// Bytes of the files in [`KEPT`] that were found and do not exceed their maximum size. The
+    /// keys are the names.
     pub kept: BTreeMap<&'static str, Vec<u8>>,
     /// Problems for the report: layers of the base image that change paths that only `package`
     /// should write.
@@ -207,7 +208,7 @@ impl Contents {
     }
 
     /// Reads a file in a layer that `package` wrote, and returns the digest of its bytes. The bytes
-    /// are kept if the file is one of [`KEPT`].
+    /// are kept if the file is one of [`KEPT`] and does not exceed its maximum size.
     fn read(
         &mut self,
         entry: &TarEntry,

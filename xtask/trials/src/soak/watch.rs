@@ -47,7 +47,8 @@ pub struct Change {
     pub first: f64,
     /// Median of the samples in the last third of the time after the warm-up.
     pub last: f64,
-    /// True if the difference between the two medians counts as drift.
+    /// True if the difference between the two medians counts as drift, or if there are no samples
+    /// for one of them.
     pub drifts: bool,
 }
 

@@ -57,7 +57,7 @@ pub enum Body {
     /// A JSON body of 1 MB of nested lists.
     Deep,
     /// JSON bodies with a number of a million digits, a key of 5 MB, and an exponent of a million
-    /// digits, sent in turn.
+    /// digits, sent one after the other.
     Huge,
     /// A request that makes the guest loop without an end.
     Loop,
@@ -200,7 +200,7 @@ pub fn find(name: &str) -> Result<&'static Attack, Failure> {
 }
 
 impl Body {
-    /// Returns the request bodies that an attack sends in turn, each as JSON.
+    /// Returns the request bodies that an attack sends one after the other, each as JSON.
     pub fn texts(self) -> Vec<String> {
         const MEGABYTE: usize = 1_000_000;
         match self {

@@ -22,7 +22,8 @@ pub struct Turn {
     pub control: Option<Steady>,
     /// Counters of the attacker in this turn.
     pub deeds: Deeds,
-    /// Peak resident memory of the host since its start, in MiB.
+    /// Peak resident memory of the host from its start to the end of the attack in this turn, in
+    /// MiB.
     pub peak_mib: f64,
 }
 
@@ -72,10 +73,12 @@ pub struct AttackFigures {
     /// Description of the attack in one line.
     pub about: &'static str,
     /// Median latency (p50) of the well-behaved client during the attack divided by its p50 during
-    /// the control: the median over all turns.
+    /// the control: the median over all turns. It is `f64::MAX` if the host ended before any
+    /// control.
     pub p50: f64,
     /// 99th percentile of the well-behaved client's latency (p99) during the attack divided by its
-    /// p99 during the control: the median over all turns.
+    /// p99 during the control: the median over all turns. It is `f64::MAX` if the host ended before
+    /// any control.
     pub p99: f64,
     /// Median latency (p50) of the well-behaved client during the attack in each turn, in
     /// milliseconds.
@@ -102,11 +105,13 @@ pub struct AttackFigures {
     pub first_loss: Option<String>,
     /// Resident memory of the host before the attack, in MiB.
     pub idle_mib: f64,
-    /// Peak resident memory of the host from its start to the last turn, in MiB.
+    /// Peak resident memory of the host from its start to the attack in the last turn, in MiB. If
+    /// the host has ended, the peak memory of its container counts as well.
     pub peak_mib: f64,
     /// Peak resident memory of the host divided by its resident memory before the attack.
     pub peak_over_idle: f64,
-    /// Resident memory of the host after the last turn, in MiB.
+    /// Resident memory of the host after the attack in the last turn and the pause that follows it,
+    /// in MiB. It is zero if the host has ended.
     pub after_mib: f64,
     /// Counters of the kernel for the host's container. `None` if there was no container.
     pub container: Option<Container>,
@@ -118,8 +123,8 @@ pub struct AttackFigures {
 
 impl AttackFigures {
     /// Summarises the turns of an attack. `idle` is the memory of the host before the attack, and
-    /// `after` is its memory after the last turn. `container` has the counters of the host's
-    /// container, if there was one. `has_ended` is true if the host has ended.
+    /// `after` is its memory after the attack in the last turn. `container` has the counters of the
+    /// host's container, if there was one. `has_ended` is true if the host has ended.
     pub fn of(
         attack: &Attack,
         turns: &[Turn],

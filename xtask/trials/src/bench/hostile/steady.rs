@@ -22,7 +22,8 @@ pub const RATE: u32 = 200;
 /// Number of connections of the well-behaved client, each with its own thread. This is also the
 /// maximum number of its simultaneous calls.
 const CONNECTIONS: usize = 16;
-/// Maximum time of a call, including the time to connect. A call that takes longer counts as lost.
+/// Timeout for connecting, and for each read and write of a call. A call that exceeds it counts as
+/// lost, with at least this latency.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Number of the next question of the well-behaved client. No question is asked twice, so that no
