@@ -4,8 +4,8 @@
 
 use crate::length::{self, LengthError};
 
-/// Parses the value of the flag `--seconds` of a benchmark: the time of each load in a round, in
-/// seconds, from 0.2 to 600.
+/// Parses the value of the flag `--seconds` of a benchmark: the time of one load or one measurement
+/// in a round, in seconds, from 0.2 to 600.
 ///
 /// The load generator wrk reports nothing for a load of less than 0.2 s, and no one waits longer
 /// than 600 s.
