@@ -3,6 +3,10 @@
 //! Owns the joining of wasi:keyvalue and the contract's `cache` into one type. Must not know
 //! addresses, prefixes or credentials: the host holds them. If a method takes no `ttl`, the store's
 //! `default_ttl` applies. Without a `default_ttl`, the value does not expire.
+//!
+//! Each method fails if the store does not answer, and if the host refuses its arguments: a key of
+//! more than 64 KiB, a value of more than 32 MiB, or a `ttl` of zero or of more than a thousand
+//! years.
 
 use std::cell::OnceCell;
 use std::time::Duration;

@@ -7,7 +7,7 @@ use std::fmt::Display;
 
 use crate::{Error, Problem, cache, config, graphs, model, nn, redis};
 
-/// Result of a function of a scorer, which fails with an [`Error`] by default.
+/// Result of a function of a scorer. The error type `E` is [`Error`] unless another one is named.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {

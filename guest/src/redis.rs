@@ -72,8 +72,8 @@ impl Connection {
     /// Sends a command, and returns the reply to the command.
     ///
     /// # Errors
-    /// Fails if the host denies the command, if the store refuses the command, or if the store does
-    /// not answer.
+    /// Fails if the host denies the command, if the store refuses the command, if the store does
+    /// not answer, or if the reply is larger than the host allows.
     pub fn execute(&self, command: impl Into<Command>) -> Result<Reply, Error> {
         self.handle()?.execute(&command.into().0).map(Reply)
     }
@@ -101,7 +101,8 @@ impl Connection {
     /// # Errors
     /// Fails if the host or the store refuses the transaction, so that nothing was executed. Also
     /// fails if the connection breaks or no reply arrives in time. In this case, it is unknown
-    /// whether the commands were executed.
+    /// whether the commands were executed. If the replies together are larger than the host allows,
+    /// fails although the commands were executed.
     pub fn transaction<C: Into<Command>>(
         &self,
         commands: impl IntoIterator<Item = C>,
@@ -273,12 +274,12 @@ impl<'a> Value<'a> {
         items.iter().map(move |index| self.at(*index))
     }
 
-    /// Returns the value as pairs of a key and a value. The value is a map, a list of pairs, or a
-    /// list in which keys and values alternate.
+    /// Returns the pairs of a key and a value that this reply value contains. It can contain them
+    /// as a map, as a list of pairs, or as a list in which keys and values alternate. Any other
+    /// value has no pairs.
     ///
     /// Redis sends members with their scores, and ids with their entries, as lists of pairs. In the
-    /// entry of a stream, fields and values alternate. A value that is not a map or a list has no
-    /// pairs.
+    /// entry of a stream, fields and values alternate.
     #[must_use]
     pub fn pairs(self) -> Vec<(Self, Self)> {
         if let Node::Map(pairs) = self.node() {

@@ -65,8 +65,8 @@ impl CompiledCache {
         Self { folder }
     }
 
-    /// Returns a component with its machine code, which is taken from the cache, or compiled and
-    /// put into the cache. A cache that cannot be used is a reason to compile, and no error.
+    /// Returns a component with its machine code. The code is taken from the cache, or compiled and
+    /// put into the cache. If the cache cannot be used, the component is compiled all the same.
     ///
     /// # Errors
     /// Fails if the compiler refuses the component.

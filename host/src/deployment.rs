@@ -126,12 +126,12 @@ pub fn is_started_by_functions_host(environment: Environment<'_>) -> bool {
     environment(WORKER_ID_VARIABLE).is_some_and(|id| !id.trim().is_empty())
 }
 
-/// Returns the path of the ONNX Runtime library, which runs graphs.
+/// Returns the path of the ONNX Runtime library, which runs graphs. The file may not exist.
 ///
-/// If the environment variable [`ENGINE_VARIABLE`] is set, its value is the path. If not, the
-/// library is searched for in `lib/scorebox/` and `engine/` below the program's folder and the two
-/// folders above it. In an image, the library is in `/usr/lib/scorebox`, and in a clone of the
-/// repository in `target/engine`.
+/// If the environment variable [`ENGINE_VARIABLE`] is set and not blank, its value is the path. If
+/// not, the library is searched for in `lib/scorebox/` and `engine/` below the program's folder and
+/// the two folders above it. If it is not there, the path is that of the library in
+/// `/usr/lib/scorebox`, where an image has it. A clone of the repository has it in `target/engine`.
 #[must_use]
 pub fn engine_library(environment: Environment<'_>) -> PathBuf {
     if let Some(path) = environment(ENGINE_VARIABLE).filter(|path| !path.trim().is_empty()) {

@@ -113,9 +113,9 @@ fn own_error(stdout: &[u8]) -> Option<ErrorReport> {
     Some(answer.error)
 }
 
-/// Returns the error that follows from how the process that tries the ONNX file ended. `ended` is
-/// `None` if the time limit `limit` was over. `own` is the error that the process reported itself,
-/// and `said` is the end of its standard error.
+/// Checks how the process that tried the ONNX file ended, and returns an error unless the process
+/// succeeded. `ended` is `None` if the process was stopped at the time limit `limit`. `own` is the
+/// error that the process reported itself, and `said` is the end of its standard error.
 fn judged(
     file: &Path,
     ended: Option<ExitStatus>,

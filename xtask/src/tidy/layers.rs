@@ -233,8 +233,9 @@ pub(super) fn mentions<'a>(
     found
 }
 
-/// Returns true if the match of `name` at the offset `at` is a whole name, and the first name in
-/// its path. The name of a crate counts only at the start of a path.
+/// Returns true if the match of `name` at the byte offset `at` is a whole name, not a part of a
+/// longer one. The name of a crate must also be at the start of a path, as in `http::Request`, or
+/// be all that is imported, as in `use http;`.
 fn is_whole(view: &str, at: usize, name: &str) -> bool {
     let in_name = |c: char| c.is_alphanumeric() || c == '_';
     let before = view.get(..at).unwrap_or_default();

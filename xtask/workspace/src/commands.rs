@@ -10,7 +10,7 @@ use clap::Command;
 use crate::failure::Failure;
 use crate::workspace;
 
-/// Arguments of Cargo that select the packages of every build for developers.
+/// Arguments of Cargo for every build for developers: the profile, and the selected packages.
 ///
 /// Cargo chooses the features of a dependency by the selected packages. Because all programs are
 /// built with the same selection, no large crate is compiled twice.

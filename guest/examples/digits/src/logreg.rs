@@ -68,7 +68,7 @@ impl LogisticRegression {
     }
 
     /// Returns the most probable label of a digit, and the probability of each class. `pixels`
-    /// lists the pixels of the digit row by row.
+    /// lists the pixels of the digit row by row, each from 0.0 (background) to 1.0 (ink).
     pub fn predict(&self, pixels: &[f32; PIXELS]) -> Prediction {
         let mut scores = self.intercepts;
         for (score, weights) in scores.iter_mut().zip(&self.weights) {

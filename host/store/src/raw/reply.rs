@@ -12,12 +12,13 @@ use crate::node::{Fault, LATE};
 use crate::server::translate;
 use crate::{StoreError, VALUE_LIMIT_BYTES};
 
-/// Maximum size of all replies to the raw commands of one call together, in bytes. It is equal to
-/// the maximum size of a value.
+/// Maximum size of all replies to one [`execute`](super::Connection::execute),
+/// [`pipeline`](super::Connection::pipeline) or [`transaction`](super::Connection::transaction)
+/// together, in bytes. It is equal to the maximum size of a value.
 pub const REPLY_BYTES: usize = VALUE_LIMIT_BYTES;
 
 /// Number of bytes with which each node of a reply counts towards [`REPLY_BYTES`], in addition to
-/// the bytes that it holds. This limits the replies to one call to a million nodes.
+/// the bytes that it holds. This limits all replies together to a million nodes.
 pub const NODE_BYTES: usize = 32;
 
 /// Maximum depth of nested values in a reply. The Redis client itself refuses more than a hundred

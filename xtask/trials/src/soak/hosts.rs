@@ -100,8 +100,9 @@ impl Kind {
         }
     }
 
-    /// Returns the lines that the manifest of this kind of host has in addition: lines of the
-    /// section `[scorer]`, and further sections.
+    /// Returns the lines to add to the manifest of the example for this kind of host. The first
+    /// text has lines for the section `[scorer]`, and the second one has further sections. A text
+    /// is empty if there are none.
     fn settings(self) -> [&'static str; 2] {
         match self {
             Self::Warm | Self::Graph => ["", ""],

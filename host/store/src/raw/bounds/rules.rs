@@ -211,7 +211,9 @@ fn number(command: &Command, at: usize) -> Option<i64> {
     std::str::from_utf8(command.get(at)?).ok()?.parse().ok()
 }
 
-/// Returns, for each occurrence of a word among the arguments of a command, the position after it.
+/// Returns the position after each occurrence of an option word in a command, ignoring case. The
+/// position of the command's name is 0. The first argument is skipped because it is the key, except
+/// for XREAD.
 fn after<'a>(command: &'a Command, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let is_it =
         move |(_, argument): &(usize, &Vec<u8>)| argument.eq_ignore_ascii_case(word.as_bytes());

@@ -193,8 +193,8 @@ pub struct Figures {
     pub ratios: CpuRatios,
     /// Ratios of CPU time per request, measured while idle cores may sleep.
     pub cpu_ratios_cores_may_sleep: CpuRatios,
-    /// Ratios of the median latency (p50), measured while idle cores may sleep, because keeping
-    /// cores awake costs latency.
+    /// Ratios of the host's median latency (p50) to that of the native reference program. They are
+    /// measured while idle cores may sleep, because keeping cores awake costs latency.
     pub p50_over_ceiling: P50Ratios,
     /// Figures of each server for each source of answers, measured while idle cores may sleep. The
     /// rows are sorted by source and then by server.
