@@ -4,8 +4,10 @@
 //! generated types, nor the code that computes.
 
 mod misfit;
+mod port;
 
 pub use self::misfit::Misfit;
+pub use self::port::{Port, PortLists, shape_text};
 use crate::model::Dtype;
 use crate::text::{NAME_BYTES, quoted};
 
@@ -21,26 +23,6 @@ pub struct Tensor {
     /// Bytes of the tensor's elements, without padding. An element that is a text is preceded by
     /// its length in four bytes.
     pub data: Vec<u8>,
-}
-
-/// Port: a named input or output of a scorer or a graph.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Port {
-    /// Name of the port, unique among the inputs or among the outputs.
-    pub name: String,
-    /// Type of the port's elements.
-    pub dtype: Dtype,
-    /// Dimensions of the port. A dimension is `None` if the port accepts any size.
-    pub shape: Vec<Option<u64>>,
-}
-
-/// Input and output ports of a tensor scorer.
-#[derive(Debug, Clone, Copy)]
-pub struct PortLists<'a> {
-    /// Input ports, with unique names.
-    pub inputs: &'a [Port],
-    /// Output ports, with unique names.
-    pub outputs: &'a [Port],
 }
 
 /// Maximum number of nested lists that a tensor without elements may need when it is encoded as
@@ -153,18 +135,6 @@ impl Tensor {
         }
         Ok(())
     }
-}
-
-/// Returns a port's shape as text for people, such as `[N, 784]`, with `N` for a dimension of any
-/// size.
-#[must_use]
-pub fn shape_text(port: &Port) -> String {
-    let dimensions: Vec<_> = port
-        .shape
-        .iter()
-        .map(|dimension| dimension.map_or_else(|| "N".to_owned(), |size| size.to_string()))
-        .collect();
-    format!("[{}]", dimensions.join(", "))
 }
 
 /// Returns the number of elements of the type `dtype` that `bytes` holds. Returns `None` if the

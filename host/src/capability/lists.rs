@@ -6,17 +6,17 @@
 //! ns, even if it has few bytes in the guest's memory. Five million keys would block a thread for
 //! half a second before a host function could refuse them.
 
-use wasmtime::StoreContextMut;
-use wasmtime::component::{Lift, Linker, Resource, WasmList};
+mod copying;
+
+use wasmtime::component::{Linker, Resource, WasmList};
 
 use scorebox_sandbox::Sandbox;
 
+use self::copying::{Store, commands, items, pairs, several};
 use super::bounds::{self, Bound, Exceeded};
 use super::{BucketHandle, ConnectionHandle, InstanceState, TensorHandle};
 use crate::capability::bindings::capabilities::scorebox::scoring::{cache, metrics, model, redis};
 use crate::capability::bindings::capabilities::wasi::keyvalue::{batch, store};
-use crate::redis::VALUE_LIMIT_BYTES;
-use crate::redis::raw::{ARGUMENT_BYTES, COMMANDS_AT_ONCE, Command};
 #[cfg(feature = "graphs")]
 use {
     super::{ContextHandle, ValueHandle},
@@ -27,7 +27,6 @@ use {
     crate::capability::bindings::capabilities::wasi::nn::inference,
 };
 
-type Store<'a> = StoreContextMut<'a, Sandbox>;
 /// Result of a host function. The outer error ends the scorer with a trap, and the inner error is
 /// returned to the scorer.
 type Answer<T, E> = wasmtime::Result<(Result<T, E>,)>;
@@ -327,77 +326,4 @@ fn refused<T>(exceeded: &Exceeded) -> Answer<T, store::Error> {
 
 fn denied<T>(exceeded: &Exceeded) -> Answer<T, redis::Error> {
     Ok((Err(redis::Error::Denied(exceeded.to_string())),))
-}
-
-/// Copies the items of a list from the guest's memory. The inner error, which is returned to the
-/// scorer, says that the list has more items than `bound` allows.
-fn items<T: Lift>(
-    store: &mut Store<'_>,
-    list: &WasmList<T>,
-    bound: &Bound,
-) -> wasmtime::Result<Result<Vec<T>, Exceeded>> {
-    match bound.too_many(list.len()) {
-        Some(exceeded) => Ok(Err(exceeded)),
-        None => list.iter(store)?.collect::<wasmtime::Result<_>>().map(Ok),
-    }
-}
-
-fn pairs(entries: Vec<(Box<str>, Box<[u8]>)>) -> Vec<(String, Vec<u8>)> {
-    entries
-        .into_iter()
-        .map(|(key, value)| (key.into(), value.into()))
-        .collect()
-}
-
-/// Copies a list of Redis commands from the guest's memory. The number of commands is checked
-/// before their arguments are read. The inner error, which is returned to the scorer, says which
-/// limit the commands exceed.
-fn several(
-    store: &mut Store<'_>,
-    list: &WasmList<WasmList<WasmList<u8>>>,
-    bound: &Bound,
-) -> wasmtime::Result<Result<Vec<Command>, Exceeded>> {
-    if list.len() > COMMANDS_AT_ONCE {
-        return Ok(Err(Exceeded::Commands));
-    }
-    let lists = list.iter(&mut *store)?.collect::<wasmtime::Result<_>>()?;
-    commands(store, lists, bound)
-}
-
-/// Copies Redis commands, each a list of arguments, from the guest's memory. The sizes of all
-/// arguments are added up before the arguments are copied, because many arguments may refer to the
-/// same bytes of the guest's memory.
-fn commands(
-    store: &mut Store<'_>,
-    lists: Vec<WasmList<WasmList<u8>>>,
-    bound: &Bound,
-) -> wasmtime::Result<Result<Vec<Command>, Exceeded>> {
-    if lists.iter().map(WasmList::len).sum::<usize>() > bound.items {
-        return Ok(Err(Exceeded::Arguments(bound.items)));
-    }
-    let mut commands = Vec::with_capacity(lists.len());
-    let mut bytes = 0usize;
-    for list in lists {
-        let arguments: Vec<WasmList<u8>> =
-            list.iter(&mut *store)?.collect::<wasmtime::Result<_>>()?;
-        if arguments
-            .iter()
-            .any(|argument| argument.len() > VALUE_LIMIT_BYTES)
-        {
-            return Ok(Err(Exceeded::Argument));
-        }
-        bytes = arguments.iter().fold(bytes, |bytes, argument| {
-            bytes.saturating_add(argument.len())
-        });
-        if bytes > ARGUMENT_BYTES {
-            return Ok(Err(Exceeded::ArgumentBytes));
-        }
-        commands.push(
-            arguments
-                .iter()
-                .map(|argument| argument.as_le_slice(&*store).to_vec())
-                .collect(),
-        );
-    }
-    Ok(Ok(commands))
 }

@@ -8,7 +8,7 @@ mod error;
 
 use serde_json::Value;
 
-use self::error::{Direction, SignatureError};
+use self::error::{DIMENSIONS, Direction, SignatureError};
 use crate::call::Payload;
 use crate::capability::bindings::capabilities::scorebox::scoring::types as wit;
 use crate::capability::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer;
@@ -89,10 +89,6 @@ pub struct TensorSignature {
     /// Example inputs, each with a name. The scorer states that it answers them.
     pub examples: Vec<Example>,
 }
-
-/// Maximum number of dimensions of a port. JSON bodies may be nested this deep, but tensors in
-/// practice are not.
-const DIMENSIONS: usize = 16;
 
 impl<'a> Signature<'a> {
     /// Returns true if the scorer always answers equal inputs with equal outputs.

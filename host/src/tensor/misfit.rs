@@ -2,7 +2,7 @@
 //!
 //! Owns their texts. Must not know how a tensor is checked.
 
-use super::{Port, shape_text};
+use super::port::{Port, shape_text};
 use crate::model::Dtype;
 
 /// Reason why a tensor does not fit its port, or why tensors do not fit a list of ports.

@@ -1,12 +1,15 @@
 //! Errors of a contract that `describe` states, or that a graph's inputs and outputs define.
 //!
-//! Owns their texts. Must not know how a contract is checked, or what is done about an error.
+//! Owns their texts, and the limit that one of them states. Must not know how a contract is
+//! checked, or what is done about an error.
 
 use std::fmt;
 
 use jsonschema::ValidationError;
 
-use super::DIMENSIONS;
+/// Maximum number of dimensions of a port. JSON bodies may be nested this deep, but tensors in
+/// practice are not.
+pub(super) const DIMENSIONS: usize = 16;
 
 /// Direction of data in a scorer's contract: what the scorer takes, or what it answers with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
