@@ -3,7 +3,7 @@
 //! Owns the table that the architecture is written down in for machines. Must not know a file's
 //! other rules.
 
-use super::Finding;
+use super::finding::Finding;
 use super::source_text::views;
 
 /// A rule that forbids some files to mention some names.
