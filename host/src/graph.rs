@@ -1,9 +1,10 @@
 //! Graphs: models that contain their own computation, and the engine that runs them.
 //!
-//! Owns what a graph is to the rest of the host: ports, a run that can be stopped, and the errors
-//! of a run. The only engine is ONNX Runtime (`onnx`, with the feature `graphs`). Tests have a
-//! mock. Must not know WebAssembly, scorers, or how a call came in.
+//! Owns which engine runs a graph, and which file of a model is the graph. What a graph is to the
+//! rest of the host is in `interface`. The only engine is ONNX Runtime (`onnx`, with the feature
+//! `graphs`). Tests have a mock. Must not know WebAssembly, scorers, or how a call came in.
 
+mod interface;
 mod latency;
 #[cfg(test)]
 pub(crate) mod mock;
@@ -20,13 +21,13 @@ mod stop;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use self::interface::{Engine, GraphError, Outputs, Ports, Session};
 pub use self::named::Graphs;
 pub use self::probe::zeros;
 pub use self::sessions::{Graph, Limits};
 pub use self::stop::Stop;
 
 use crate::error::StartupError;
-use crate::tensor::{Port, Tensor};
 use crate::text::Problem;
 
 /// Extension of the file name of an ONNX file.
@@ -39,86 +40,6 @@ pub const LIBRARY: &str = "libonnxruntime.so.1.31.1";
 
 /// Name and version of the engine that runs graphs, for reports and for the keys of cached answers.
 pub const ENGINE: &str = "ONNX Runtime 1.31.1";
-
-/// Input and output ports of a graph, and what is known about its outputs in addition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ports {
-    /// Input ports, in the order of the ONNX file.
-    pub inputs: Vec<Port>,
-    /// Output ports, in the order of the ONNX file.
-    pub outputs: Vec<Port>,
-    /// Names of the columns of each output, in the order of `outputs`. The list of names is empty
-    /// for an output that is a plain tensor.
-    ///
-    /// Only an output that is a list of maps has column names, and they are not known before the
-    /// first run. Scikit-learn's converter calls such an output ZipMap.
-    pub classes: Vec<Vec<String>>,
-    /// Flags in the order of `outputs`. A flag is true if the ONNX file does not say how many
-    /// dimensions the output has.
-    pub unranked: Vec<bool>,
-}
-
-/// A loaded copy of a graph, which runs one call at a time.
-pub trait Session: Send {
-    /// Returns the input and output ports of the graph, as its file states them.
-    fn ports(&self) -> &Ports;
-
-    /// Runs the graph. `inputs` must fit the input ports, in their order. `stop` can stop the run
-    /// from another thread.
-    ///
-    /// The outputs have the names, the types and the order of the output ports.
-    ///
-    /// # Errors
-    /// Fails if the run fails or is stopped, or if the outputs are too large.
-    fn run(&mut self, inputs: &[Tensor], stop: &Stop) -> Result<Outputs, GraphError>;
-}
-
-/// Outputs of one run of a graph.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outputs {
-    /// Tensors, one for each output port.
-    pub tensors: Vec<Tensor>,
-    /// Names of the columns of each output, in the order of `tensors`. The list of names is empty
-    /// for an output that is a plain tensor.
-    pub classes: Vec<Vec<String>>,
-}
-
-/// Engine that runs the graph in one file. It loads the file into sessions.
-pub trait Engine: Send + Sync {
-    /// Loads the file into a new session.
-    ///
-    /// # Errors
-    /// Fails if the file is not a graph that this engine can run.
-    fn session(&self) -> Result<Box<dyn Session>, GraphError>;
-
-    /// Returns true if the duration of a run depends only on the sizes of the inputs, not on their
-    /// values.
-    ///
-    /// This holds if no operator in the file has a loop count or an output size that depends on the
-    /// value of an input.
-    fn is_predictable(&self) -> bool;
-}
-
-/// Reason why a session of a graph cannot be created, or why a run of a graph does not have
-/// outputs.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum GraphError {
-    /// The engine or the graph failed. The text is for the log.
-    #[error("{0}")]
-    Failed(String),
-    /// The host is at fault: the thread of the run ended without an answer.
-    #[error("a run of the graph ended without an answer: {0}")]
-    Lost(String),
-    /// The run was stopped by [`Stop::now`], or did not end before its deadline.
-    #[error("the run was stopped")]
-    Stopped,
-    /// The outputs of the run are larger than the host allows.
-    #[error("the outputs are larger than {limit_bytes} bytes")]
-    TooLarge {
-        /// Maximum size of all outputs of a run, in bytes.
-        limit_bytes: u64,
-    },
-}
 
 /// Fix in the error message if this program does not have an engine for graphs.
 pub const NO_ENGINE: &str = "use the host of `cargo build --release -p scorebox-packager \

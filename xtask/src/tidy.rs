@@ -1,12 +1,14 @@
 //! `cargo xtask tidy`: the house rules that no compiler checks.
 //!
-//! Owns the findings' form and the walk through the tree. Must not know any rule: each family has
-//! its own file.
+//! Owns the folders that are checked, and the order of the checks. Must not know any rule: each
+//! family of rules has its own file.
 
 mod arrows;
 mod contract;
 mod contract_page;
 mod errors;
+mod files;
+mod finding;
 mod generated_part;
 mod layers;
 mod manifests;
@@ -18,44 +20,13 @@ mod sources;
 mod words;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace;
 
-/// A place where a file breaks a rule of the repository.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Finding {
-    /// Path of the file, relative to the workspace's root.
-    file: String,
-    /// Number of the line in the file, counted from 1.
-    line: usize,
-    what: String,
-    fix: String,
-}
-
-impl Finding {
-    fn new(file: &str, line: usize, what: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self {
-            file: file.to_owned(),
-            line,
-            what: what.into(),
-            fix: fix.into(),
-        }
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}:{}: {}; {}",
-            self.file, self.line, self.what, self.fix
-        )
-    }
-}
+use self::files::{read, walk};
 
 /// Folders whose Rust files and manifests are checked, relative to the workspace's root.
 const CODE: &[&str] = &["guest", "host", "tests", "xtask"];
@@ -161,32 +132,4 @@ fn pages(root: &Path) -> Result<BTreeMap<String, String>, Failure> {
             ))
         })
         .collect()
-}
-
-fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| Failure::file(path, "be read", error))
-}
-
-/// Returns the paths of all files below a folder, sorted by name. Hidden files and folders are left
-/// out, and so are folders named `target`. Returns no files if the folder does not exist.
-fn walk(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let mut found = Vec::new();
-    if !dir.is_dir() {
-        return Ok(found);
-    }
-    let unreadable = |error: std::io::Error| Failure::file(dir, "be listed", error);
-    for entry in std::fs::read_dir(dir).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        let name = entry.file_name();
-        if name == "target" || name.to_string_lossy().starts_with('.') {
-            continue;
-        }
-        if entry.file_type().map_err(unreadable)?.is_dir() {
-            found.extend(walk(&entry.path())?);
-        } else {
-            found.push(entry.path());
-        }
-    }
-    found.sort();
-    Ok(found)
 }

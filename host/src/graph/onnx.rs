@@ -20,7 +20,9 @@ use ort::session::{RunOptions, Session as OrtSession};
 use ort::value::{Outlet, ValueType};
 
 use self::error::{LibraryError, PortError};
-use super::{Engine, GraphError, Outputs, Ports, Session, Stop, onnx_values};
+use super::interface::{Engine, GraphError, Outputs, Ports, Session};
+use super::onnx_values;
+use super::stop::Stop;
 use crate::error::StartupError;
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor};

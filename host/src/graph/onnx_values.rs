@@ -9,7 +9,7 @@ use ort::session::{SessionInputValue, SessionOutputs};
 use ort::value::{DynMapValueType, DynSequenceValueType, DynValue, PrimitiveTensorElementType};
 use ort::value::{Tensor as OrtTensor, TensorElementType, ValueType};
 
-use super::{GraphError, Outputs};
+use super::interface::{GraphError, Outputs};
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, put_text, text_from};
 

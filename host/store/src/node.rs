@@ -6,6 +6,7 @@
 //! nor slots.
 
 mod reconnecting;
+mod shared;
 mod waiting;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use self::shared::{Shared, State};
 use self::waiting::Waiting;
 use super::dialer::Dialer;
 use super::endpoint::Address;
@@ -47,32 +49,6 @@ pub struct Node {
     /// Guard that cancels the task that connects to the server when this node is dropped.
     _end: DropGuard,
     ended: CancellationToken,
-}
-
-struct Shared {
-    address: Address,
-    dialer: Arc<Dialer>,
-    state: watch::Sender<State>,
-    /// Signal to the task that connects that the connection should be replaced.
-    suspected: Notify,
-    started: Instant,
-    /// Time of the last call that used this node, in milliseconds since `started`.
-    asked_ms: AtomicU64,
-    /// True while the host checks with a PING whether the server still answers on the connection.
-    probing: AtomicBool,
-}
-
-#[derive(Clone)]
-enum State {
-    /// There is no connection to the server, and no task tries to connect.
-    Idle,
-    /// A task is connecting to the server. A call may wait for the connection until this time.
-    Connecting(Instant),
-    /// There is a connection to the server. The fields are the connection, its number, and the
-    /// counter of the bytes that the server has sent on the connection.
-    Connected(MultiplexedConnection, u64, Arc<AtomicU64>),
-    /// The server cannot be reached. The text gives the reason. A task keeps trying to connect.
-    Away(Arc<str>),
 }
 
 /// Clone of a node's shared connection, for one call.

@@ -5,17 +5,17 @@
 //! how a node is connected to.
 
 mod batch;
+mod known;
 mod topology;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Cmd, ErrorKind, ServerErrorKind, Value};
 use tokio::time::Instant;
 
-use self::topology::{Known, Topology};
-use super::dialer::Dialer;
+use self::known::Known;
+pub use self::known::Router;
 use super::endpoint::Address;
 use super::node::{Fault, Node};
 use super::parcel::{Parcel, Target, is_split};
@@ -48,33 +48,7 @@ pub struct Routed {
     pub repeat: Repeat,
 }
 
-/// Router of one endpoint. It sends each command to the node that has the command's keys.
-pub struct Router {
-    seeds: Vec<Address>,
-    dialer: Arc<Dialer>,
-    nodes: Mutex<BTreeMap<Address, Arc<Node>>>,
-    topology: Mutex<Topology>,
-    /// Lock that a task holds while it requests the topology of the servers.
-    asking: tokio::sync::Mutex<()>,
-}
-
 impl Router {
-    /// Creates a router for the servers of an endpoint. `seeds` are the addresses in its URL. The
-    /// router connects when the first command is sent.
-    #[must_use]
-    pub fn new(seeds: Vec<Address>, dialer: Dialer) -> Arc<Self> {
-        Arc::new(Self {
-            seeds,
-            dialer: Arc::new(dialer),
-            nodes: Mutex::default(),
-            topology: Mutex::new(Topology {
-                known: None,
-                asked: None,
-            }),
-            asking: tokio::sync::Mutex::default(),
-        })
-    }
-
     /// Sends a command to the node that owns `slot`, follows redirections, and returns the answer.
     ///
     /// # Errors
@@ -181,10 +155,6 @@ impl Router {
     /// connection to a server.
     pub fn watch(&self, watch: Watch) {
         self.dialer.watch(watch);
-    }
-
-    fn deadline(&self) -> Instant {
-        Instant::now() + self.dialer.timeout()
     }
 
     /// Decides to which node a command with the slot `slot` is sent next after the fault `fault` of

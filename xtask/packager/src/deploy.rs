@@ -1,11 +1,12 @@
 //! `cargo xtask deploy`: brings an image into Azure, or prints the commands that do.
 //!
-//! Owns the content of a deployment, and the rules that make one impossible. Must not know commands
-//! (`commands`) nor templates (`bicep`).
+//! Owns how a deployment follows from the flags and the manifest, and the rules that make one
+//! impossible. Must not know commands (`commands`) nor templates (`bicep`).
 
 mod arguments;
 mod bicep;
 mod commands;
+mod deployment;
 mod names;
 
 use std::io::Write as _;
@@ -24,50 +25,9 @@ use crate::registry::BaseReference;
 use crate::shell::Variable;
 
 pub use self::arguments::DeployArgs;
-use self::arguments::{Pull, Target};
+use self::arguments::Target;
+use self::deployment::{Deployment, REGISTRY_PASSWORD, Secret};
 use self::names::{ParameterNames, SecretNames};
-
-/// A function app to deploy, with everything that its commands and its Bicep file need.
-#[derive(Debug)]
-pub struct Deployment {
-    manifest: Manifest,
-    target: Target,
-    pull: Pull,
-    name: String,
-    group: String,
-    location: String,
-    storage: String,
-    plan: String,
-    sku: String,
-    environment: String,
-    /// Reference of the app's image: registry, repository and digest.
-    image: String,
-    registry: String,
-    /// Names and values of the app settings with fixed values, except for the setting of the app's
-    /// own storage account.
-    fixed: Vec<(String, &'static str)>,
-    secrets: Vec<Secret>,
-    /// Name of the secret in which a container app keeps the connection string of its own storage
-    /// account.
-    own_secret: String,
-}
-
-/// An app setting whose value only the user knows. The user passes the value in an environment
-/// variable with the name of the setting.
-#[derive(Debug)]
-pub struct Secret {
-    variable: Variable,
-    /// Purpose of the value that the user has to pass.
-    why: &'static str,
-    /// Name of the secret in which a container app keeps the value.
-    kept_as: String,
-    /// Name of the parameter in a Bicep file that receives the value.
-    parameter: String,
-}
-
-/// Name of the secret in which a container app keeps the password for pulling its image from the
-/// registry.
-const REGISTRY_PASSWORD: &str = "registry-password";
 
 /// Runs `cargo xtask deploy`: prints or runs the commands of the deployment, and writes the Bicep
 /// file if one is wanted.

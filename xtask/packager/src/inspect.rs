@@ -13,6 +13,7 @@ mod layers;
 mod ours;
 mod report;
 mod rootfs;
+mod small_blob;
 mod store;
 mod system;
 
@@ -31,7 +32,6 @@ use self::report::{Report, Verdict};
 use self::store::Store;
 use crate::format::Format;
 use crate::identity::{CREDENTIALS, IdentityArgs};
-use crate::image::layout::LARGEST_DOCUMENT_BYTES;
 use crate::image::manifest::{self, BaseManifest, Document};
 use crate::image::reading;
 use crate::image::unfit::UnfitImage;
@@ -268,7 +268,7 @@ fn config(
         .pointer("/config/mediaType")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    let (verdict, config) = match read(store, "config", &manifest.config, size) {
+    let (verdict, config) = match small_blob::read(store, "config", &manifest.config, size) {
         Ok(Some(bytes)) => match documents::read(&bytes) {
             Ok(config)
                 if [IMAGE_CONFIG_MEDIA_TYPE, IMAGE_DOCKER_CONFIG_MEDIA_TYPE]
@@ -297,22 +297,4 @@ fn config(
         .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
         .collect();
     Ok(config)
-}
-
-/// Reads a small blob, such as a config, into memory. `name` is the name of the blob in messages.
-/// Fails if `size`, the blob's size in bytes, is more than [`LARGEST_DOCUMENT_BYTES`]. Returns
-/// `None` if a layout names the blob but does not contain it.
-fn read(store: &Store, name: &str, digest: &Digest, size: u64) -> Result<Option<Vec<u8>>, Failure> {
-    if size > LARGEST_DOCUMENT_BYTES {
-        return Err(Failure::other(
-            format!("has {size} bytes, more than is read"),
-            "",
-        ));
-    }
-    let Some(path) = store.blob(name, digest, size)? else {
-        return Ok(None);
-    };
-    std::fs::read(&path)
-        .map(Some)
-        .map_err(|error| Failure::file(&path, "be read", error))
 }

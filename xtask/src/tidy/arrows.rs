@@ -2,7 +2,7 @@
 //!
 //! Owns the table, from the lowest module to the highest. Must not know how a use is found.
 
-use super::Finding;
+use super::finding::Finding;
 use super::layers::{before_tests, mentions};
 use super::source_text::views;
 

@@ -10,7 +10,8 @@ use scorebox_workspace::failure::Failure;
 use wit_component::WitPrinter;
 use wit_parser::{PackageId, Resolve};
 
-use super::{Finding, read, walk};
+use super::files::{read, walk};
+use super::finding::Finding;
 
 const CHANGES: &str = "wit/CHANGES.md";
 const LOCK: &str = "wit/deps/deps.lock";

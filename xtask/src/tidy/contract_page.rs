@@ -14,8 +14,9 @@ use wit_parser::{
     TypeDefKind, TypeOwner,
 };
 
+use super::contract;
+use super::finding::Finding;
 use super::generated_part::GeneratedPart;
-use super::{Finding, contract};
 
 const CONTRACT: GeneratedPart = GeneratedPart {
     page: "wit/README.md",

@@ -3,7 +3,7 @@
 //! Owns the types that may not be an error, and the search for them. Must not know which error
 //! belongs where.
 
-use super::Finding;
+use super::finding::Finding;
 use super::layers::before_tests;
 use super::source_text::views;
 

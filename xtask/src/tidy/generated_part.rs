@@ -7,7 +7,8 @@ use std::path::Path;
 use scorebox_pages::{line_of, with_part};
 use scorebox_workspace::failure::Failure;
 
-use super::{Finding, read};
+use super::files::read;
+use super::finding::Finding;
 
 /// A part of a page that is generated from the code.
 pub struct GeneratedPart {

@@ -2,7 +2,7 @@
 //!
 //! Owns the direction of dependencies between crates. Must not know what the code does with them.
 
-use super::Finding;
+use super::finding::Finding;
 
 /// Folder or manifest of each crate, with the crates on which it must not depend and the reason.
 const BANNED: &[(&str, &[&str], &str)] = &[

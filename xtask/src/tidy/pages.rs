@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
-use super::Finding;
+use super::finding::Finding;
 
 /// Maximum number of lines of README.md, because the front page should fit on one or two screens.
 const README_LINES: usize = 200;

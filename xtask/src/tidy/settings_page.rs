@@ -7,7 +7,7 @@ use std::path::Path;
 use scorebox_manifest::settings::{SETTINGS, Setting};
 use scorebox_workspace::failure::Failure;
 
-use super::Finding;
+use super::finding::Finding;
 use super::generated_part::GeneratedPart;
 
 const TABLE: GeneratedPart = GeneratedPart {

@@ -3,7 +3,7 @@
 //! Owns module docs, length, names of modules, and what must not be left in code. Must not know
 //! which file may use which: that is `layers`.
 
-use super::Finding;
+use super::finding::Finding;
 use super::source_text::views;
 
 const LONGEST: usize = 500;

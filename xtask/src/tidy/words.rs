@@ -3,7 +3,7 @@
 //! Owns the words that begin no doc comment, and the words that the project does not use. Must not
 //! know which file says what; `.github/CONTRIBUTING.md` has the rules for people.
 
-use super::Finding;
+use super::finding::Finding;
 use super::source_text::views;
 
 /// Starts of a doc comment that show a clause without a subject.

@@ -39,6 +39,7 @@ use self::awake::Awake;
 use self::figures::{CpuRatios, Figures, Kind, Ratios};
 use self::load::LoadGenerator;
 use self::progress::Progress;
+use self::round::QUICK_SECONDS;
 use self::server::{Program, Server};
 use self::stage::Stage;
 
@@ -46,9 +47,6 @@ use self::stage::Stage;
 const SPAWNS: u32 = 20;
 /// Number of times that each program is started to measure its cold start in a run with `--quick`.
 const QUICK_SPAWNS: u32 = 3;
-/// Time of each load in a run with `--quick`, in seconds.
-const QUICK_SECONDS: f64 = 0.5;
-
 /// Runs `cargo xtask bench`, or the benchmark that the subcommand names.
 pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     match &args.command {

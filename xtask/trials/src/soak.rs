@@ -8,11 +8,11 @@ mod arguments;
 mod hosts;
 mod paths;
 mod report;
+mod tally;
 mod watch;
 mod wire;
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,7 @@ pub use self::arguments::SoakArgs;
 use self::hosts::Hosts;
 use self::paths::{PATHS, Path, Sent};
 use self::report::{Figures, PathFigures};
+use self::tally::Tally;
 use self::watch::Watch;
 use self::wire::Connection;
 use crate::bench::{redis, write};
@@ -106,32 +107,6 @@ fn supervise(hosts: &mut Hosts, watch: &mut Watch, time: Duration) -> Result<u32
         thread::sleep(TICK);
     }
     Ok(restarts)
-}
-
-/// Counters and latencies of all calls on one path of the soak. A path is one kind of call to one
-/// host.
-#[derive(Debug, Default)]
-pub struct Tally {
-    calls: AtomicU64,
-    wrong: AtomicU64,
-    lost: AtomicU64,
-    /// Latency of each answer on the path, right or wrong, in microseconds.
-    latencies_us: Mutex<Vec<u32>>,
-    /// Problem of the first call on the path that failed. `None` if no call failed.
-    first: Mutex<Option<String>>,
-}
-
-impl Tally {
-    fn note(&self, counter: &AtomicU64, what: impl FnOnce() -> String) {
-        counter.fetch_add(1, Ordering::Relaxed);
-        let mut first = self
-            .first
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if first.is_none() {
-            *first = Some(what().chars().take(500).collect());
-        }
-    }
 }
 
 /// Makes the calls of one path again and again until `stop` is true. Checks each answer and counts

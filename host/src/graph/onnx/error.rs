@@ -6,7 +6,7 @@
 use ort::LoadDynamicError;
 use ort::value::{Outlet, ValueType};
 
-use crate::graph::GraphError;
+use crate::graph::interface::GraphError;
 
 /// Reason why the library of ONNX Runtime cannot be used. The text of a reason continues a sentence
 /// that starts with the library.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Shared, State};
+use super::shared::{Shared, State};
 use crate::LOG_TARGET;
 use crate::dialer::Dialed;
 

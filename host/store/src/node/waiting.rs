@@ -10,7 +10,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use tokio::time::Instant;
 
-use super::Shared;
+use super::shared::Shared;
 
 /// Guard of a command that waits for its answer. If the command is canceled after a long wait, the
 /// host checks the connection with a PING.

@@ -9,6 +9,7 @@
 mod allowed;
 #[cfg(feature = "client")]
 mod bounds;
+mod command_error;
 mod commands;
 #[cfg(feature = "client")]
 mod connection;
@@ -19,6 +20,7 @@ mod refused;
 mod reply;
 
 pub use self::allowed::Allowed;
+pub use self::command_error::CommandError;
 pub use self::commands::{Again, COMMANDS, Keys, Row};
 #[cfg(feature = "client")]
 pub use self::connection::Connection;
@@ -42,30 +44,3 @@ pub const ARGUMENTS: usize = 1 << 17;
 /// Maximum size of all arguments of the raw commands in one call together, in bytes. A single
 /// argument is limited to the maximum size of a value.
 pub const ARGUMENT_BYTES: usize = 64 << 20;
-
-/// Reason why a raw command does not have a reply. The text of a reason may be shown to a scorer,
-/// because it holds no address, no credential and no prefix.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CommandError {
-    /// The manifest or the host does not allow the command, so it was not sent. The text gives the
-    /// reason.
-    #[error("denied: {0}")]
-    Denied(String),
-    /// The keys of the command or transaction have different slots, and the store is on a cluster.
-    #[error("the keys have different slots")]
-    CrossSlot,
-    /// No reply to the command arrived in time.
-    #[error("the store cannot be reached now: no answer in time")]
-    Timeout,
-    /// There is no connection to the server, the connection broke, or the server is not ready. The
-    /// text gives the reason.
-    #[error("the store cannot be reached now: {0}")]
-    Disconnected(String),
-    /// The reply is larger than this maximum size, in bytes.
-    #[error("the reply is larger than {0} bytes")]
-    TooLarge(usize),
-    /// The server refused the command. The text is the server's own message, without the store's
-    /// prefix.
-    #[error("the store refused: {0}")]
-    Server(String),
-}

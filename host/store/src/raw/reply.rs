@@ -6,7 +6,7 @@
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 use scorebox_text::{REASON_BYTES, cut};
 
-use super::CommandError;
+use super::command_error::CommandError;
 use super::commands::Keys;
 use crate::node::{Fault, LATE};
 use crate::server::translate;

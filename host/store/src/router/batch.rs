@@ -10,7 +10,8 @@ use futures_util::future::join_all;
 use redis::{Pipeline, RedisError, Value};
 use tokio::time::Instant;
 
-use super::{Repeat, Routed, Router};
+use super::known::Router;
+use super::{Repeat, Routed};
 use crate::endpoint::Address;
 use crate::node::{Fault, Node};
 use crate::parcel::{Parcel, is_passing, is_split};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use tokio::time::Instant;
 
-use super::Router;
+use super::known::{Known, Router, Topology};
 use crate::endpoint::Address;
 use crate::node::{Fault, Node};
 use crate::slots::Slots;
@@ -17,20 +17,6 @@ use crate::slots::Slots;
 /// Minimum time between two requests for the topology of a cluster. No command waits for these
 /// requests, because a redirection names the new owner of its slot.
 const REFRESH_PAUSE: Duration = Duration::from_millis(250);
-
-pub(super) struct Topology {
-    pub(super) known: Option<Known>,
-    pub(super) asked: Option<Instant>,
-}
-
-/// Known topology of an endpoint's servers.
-#[derive(Clone)]
-pub(super) enum Known {
-    /// One server, at this address, has all keys.
-    Single(Address),
-    /// The servers form a cluster, with this map from slots to nodes.
-    Cluster(Arc<Slots>),
-}
 
 impl Router {
     /// Returns true if the servers of the endpoint form a cluster, in which each node has keys of

@@ -15,7 +15,8 @@ use serde_json::json;
 
 use super::arguments::ConvertArgs;
 use super::report::{Answer, Converted, Described};
-use super::{UNREADABLE, environment, isolated};
+use super::unreadable::UNREADABLE;
+use super::{environment, isolated};
 use crate::folder::Replacement;
 use crate::format::Format;
 

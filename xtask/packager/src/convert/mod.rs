@@ -10,6 +10,7 @@ mod isolated;
 mod numpy;
 mod report;
 mod safetensors_file;
+mod unreadable;
 
 use std::path::PathBuf;
 
@@ -23,9 +24,6 @@ pub use arguments::ConvertArgs;
 const PICKLED: [&str; 4] = ["joblib", "pickle", "pkl", "sav"];
 /// File extensions that joblib gives to compressed files.
 const COMPRESSED: [&str; 5] = ["bz2", "gz", "lzma", "xz", "z"];
-
-/// Fix in the error for a source file that cannot be read.
-const UNREADABLE: &str = "name a file that exists and that you may read";
 
 /// Runs `cargo xtask convert`: converts NumPy arrays or a pickled estimator, by the extension of
 /// the source file.

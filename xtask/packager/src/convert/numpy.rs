@@ -22,8 +22,8 @@ use zip::ZipArchive;
 use self::elements::CopyError;
 use self::error::{ArrayError, FileError};
 pub use self::header::Header;
-use super::UNREADABLE;
 use super::safetensors_file::{self, Planned, RESERVED};
+use super::unreadable::UNREADABLE;
 
 /// An array of the source file, of which only the header was read so far.
 pub struct Array {

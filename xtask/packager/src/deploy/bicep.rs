@@ -9,7 +9,8 @@ mod literal;
 use std::fmt::Write as _;
 
 use self::literal::{Literal, comment};
-use super::{Deployment, Pull, Target};
+use super::arguments::{Pull, Target};
+use super::deployment::{Deployment, REGISTRY_PASSWORD};
 use crate::functions_app::OWN_STORAGE;
 
 /// Returns the text of a Bicep file that creates the deployment.
@@ -294,7 +295,7 @@ resource app 'Microsoft.App/containerApps@2024-10-02-preview' = {{
     );
     let mut kept = vec![(own_secret.as_str(), "storageConnection")];
     if *pull == Pull::Credentials {
-        kept.push((super::REGISTRY_PASSWORD, "registryPassword"));
+        kept.push((REGISTRY_PASSWORD, "registryPassword"));
     }
     kept.extend(
         secrets

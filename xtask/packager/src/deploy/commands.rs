@@ -8,7 +8,8 @@ mod container_app;
 mod events;
 mod function_app;
 
-use super::{Deployment, Pull, Target};
+use super::arguments::{Pull, Target};
+use super::deployment::Deployment;
 use crate::functions_app::OWN_STORAGE;
 use crate::shell::{Command, Script, Variable, Word};
 

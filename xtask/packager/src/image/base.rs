@@ -6,7 +6,7 @@
 use scorebox_workspace::digest::Digest;
 use serde_json::{Map, Value, json};
 
-use super::ContainerConfig;
+use super::container_config::ContainerConfig;
 use super::manifest::{BaseLayer, BaseManifest};
 use super::unfit::UnfitImage;
 

@@ -6,11 +6,13 @@
 //! runtime does: names in extension headers, sizes in base 256, records that override the header.
 
 mod header;
+mod refused;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use self::header::{BLOCK_BYTES, Block, Header};
+use self::refused::refused;
 
 /// Maximum size of an extension header (a PAX header or a long name of GNU) in a tar archive, in
 /// bytes. Go's reader has this limit, too, so no container runtime unpacks a layer with a larger
@@ -306,10 +308,6 @@ fn entry(
         is_plain,
         records,
     }
-}
-
-fn refused(problem: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, problem)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use oci_client::manifest::{IMAGE_LAYER_GZIP_MEDIA_TYPE, IMAGE_LAYER_MEDIA_TYPE};
 use scorebox_host::text::{NAME_BYTES, quoted};
 use scorebox_workspace::digest::{Digest, Hashing};
 
-use super::{Compression, Content, Entry, IMAGE_LAYER_ZSTD_MEDIA_TYPE, LayerPlan};
+use super::layer_plan::{Compression, Content, Entry, IMAGE_LAYER_ZSTD_MEDIA_TYPE, LayerPlan};
 
 /// A written layer, with its sizes and digests.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,9 +12,10 @@ use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::Failure;
 use serde_json::{Map, Value, json};
 
-use super::ImagePlan;
 use super::attestation::Artifact;
+use super::image_plan::ImagePlan;
 use super::layer::{self, WrittenLayer};
+use super::layer_plan::LayerPlan;
 use super::manifest::BaseLayer;
 use crate::folder::Replacement;
 
@@ -305,7 +306,7 @@ fn put(from: &Path, to: &Path) -> Result<(), Failure> {
         .map_err(|error| Failure::file(from, &format!("be copied to {}", to.display()), error))
 }
 
-fn write_layer(plan: &super::LayerPlan, epoch: u64, blobs: &Path) -> Result<WrittenLayer, Failure> {
+fn write_layer(plan: &LayerPlan, epoch: u64, blobs: &Path) -> Result<WrittenLayer, Failure> {
     // The final file name is the digest, which is known only at the end.
     let path = blobs.join(plan.name);
     let failed = |error: std::io::Error| {

@@ -15,6 +15,7 @@ use oci_client::manifest::{
 use scorebox_workspace::digest::Digest;
 use serde::Deserialize;
 
+use super::layer_plan::IMAGE_LAYER_ZSTD_MEDIA_TYPE;
 use super::unfit::UnfitImage;
 
 /// Media types of the manifests and image indexes that this program can parse, for the `Accept`
@@ -152,7 +153,7 @@ fn oci_layer_type(media_type: &str) -> Result<String, UnfitImage> {
     let renamed = match media_type {
         IMAGE_DOCKER_LAYER_TAR_MEDIA_TYPE => IMAGE_LAYER_MEDIA_TYPE,
         IMAGE_DOCKER_LAYER_GZIP_MEDIA_TYPE => IMAGE_LAYER_GZIP_MEDIA_TYPE,
-        "application/vnd.docker.image.rootfs.diff.tar.zstd" => super::IMAGE_LAYER_ZSTD_MEDIA_TYPE,
+        "application/vnd.docker.image.rootfs.diff.tar.zstd" => IMAGE_LAYER_ZSTD_MEDIA_TYPE,
         "application/vnd.docker.image.rootfs.foreign.diff.tar" => {
             IMAGE_LAYER_NONDISTRIBUTABLE_MEDIA_TYPE
         }

@@ -14,12 +14,12 @@ use scorebox_host::graph::ENGINE;
 use scorebox_workspace::digest::Digest;
 use serde_json::{Value, json};
 
+use super::container_config::{ContainerConfig, PORT, USER};
+use super::image_plan::{ImagePlan, Inputs};
 use super::layer::WrittenLayer;
+use super::layer_plan::{Compression, Content, Entry, LayerPlan, add_folders_above};
+use super::paths::{APP_ROOT, ENGINE_FOLDER, HOST_PROGRAM};
 use super::system;
-use super::{
-    APP_ROOT, Compression, ContainerConfig, Content, ENGINE_FOLDER, Entry, HOST_PROGRAM, ImagePlan,
-    Inputs, LayerPlan, PORT, USER, add_folders_above,
-};
 
 /// Value of `created_by` in the image's history for each layer that `package` writes.
 pub const CREATED_BY: &str = "cargo xtask package";

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{APP_ROOT, Compression, Content, Entry, LayerPlan, add_folders_above};
+use super::layer_plan::{Compression, Content, Entry, LayerPlan, add_folders_above};
+use super::paths::APP_ROOT;
 
 const PASSWD: &str =
     "root:x:0:0:root:/root:/sbin/nologin\nscorebox:x:65532:65532:scorebox:/home:/sbin/nologin\n";

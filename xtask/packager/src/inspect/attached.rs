@@ -3,6 +3,7 @@
 //!
 //! Owns these checks. Must not know the format of the image itself.
 
+mod part;
 mod provenance;
 mod sbom;
 
@@ -10,21 +11,15 @@ use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::{Failure, Kind};
 use serde_json::Value;
 
+use self::part::Part;
 use super::contents::Contents;
 use super::documents;
 use super::report::{Report, Verdict};
+use super::small_blob;
 use super::store::{Store, digest_of};
 use crate::image::attestation::{self, ENVELOPE_MEDIA_TYPE, SIGNATURE_ANNOTATION, signature_tag};
 use crate::image::layout::LARGEST_DOCUMENT_BYTES;
 use crate::signing::{PublicKey, opened, signed_digest};
-
-/// One layer of an artifact, after its digest and size were checked.
-struct Part {
-    media_type: String,
-    digest: Digest,
-    bytes: Vec<u8>,
-    signature: Option<String>,
-}
 
 /// Checks all artifacts that are listed as referrers of an image, and adds the results to the
 /// report. Returns true if the image has a signature that was made with the private key of `key`.
@@ -162,7 +157,7 @@ fn parts(store: &Store, report: &mut Report, name: &str, manifest: &Value) -> Ve
             );
             continue;
         }
-        match super::read(store, &what, &digest, size) {
+        match small_blob::read(store, &what, &digest, size) {
             Ok(Some(bytes)) => {
                 report.note(what, format!("{size} bytes, {digest}"), Verdict::Good);
                 if is_layer {

@@ -6,6 +6,7 @@
 
 mod path;
 mod refused;
+mod tree;
 mod whiteouts;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -14,45 +15,14 @@ use scorebox_workspace::digest::Digest;
 
 use self::path::{Place, ROOT, check_length, cleaned, shown};
 use self::refused::RefusedEntry;
+use self::tree::What;
+pub use self::tree::{Applied, RootFs};
 use self::whiteouts::WHITEOUT;
 use crate::image::entries::{EntryKind, TarEntry};
 
-/// Maximum number of files, folders and links of an image. The largest public images have about
-/// 400,000.
-const MOST_NODES: usize = 1_000_000;
-/// Maximum size of all names and link targets of an image together, in bytes.
-const MOST_NAME_BYTES: usize = 128 << 20;
 /// Maximum number of symbolic links that are followed to find one file. Container runtimes have
 /// this limit, too.
 const MOST_LINKS: usize = 255;
-
-/// The file system that the layers of an image form, as far as they have been applied.
-#[derive(Debug)]
-pub struct RootFs {
-    nodes: Vec<Node>,
-    name_bytes: usize,
-    layer: usize,
-    /// Number of nodes that were examined to apply the whiteouts so far.
-    looks: usize,
-}
-
-#[derive(Debug)]
-struct Node {
-    what: What,
-    /// Index of the layer that the node comes from, from the bottom up.
-    layer: usize,
-    /// False for a folder that has no entry of its own in a layer and was created for an entry
-    /// below it.
-    is_explicit: bool,
-}
-
-#[derive(Debug, Clone)]
-enum What {
-    Folder(BTreeMap<Box<[u8]>, usize>),
-    File(Option<Digest>),
-    Link(Box<[u8]>),
-    Special,
-}
 
 /// Type of an object in the file system of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,38 +48,7 @@ pub struct Found {
     pub layer: usize,
 }
 
-/// Result of applying a tar entry to the file system of an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Applied {
-    /// Path that the entry was written to, or that it removed. The path has no leading slash, and
-    /// the path of the root folder is empty.
-    pub path: String,
-    /// True if container runtimes interpret the entry in different ways.
-    pub is_ambiguous: bool,
-}
-
 impl RootFs {
-    /// Creates a file system that only has an empty root folder.
-    pub fn new() -> Self {
-        let root = Node {
-            what: What::Folder(BTreeMap::new()),
-            layer: 0,
-            is_explicit: true,
-        };
-        Self {
-            nodes: vec![root],
-            name_bytes: 0,
-            layer: 0,
-            looks: 0,
-        }
-    }
-
-    /// Starts the layer with the index `layer`, counted from the bottom up. Entries that are
-    /// applied next belong to this layer.
-    pub fn begin(&mut self, layer: usize) {
-        self.layer = layer;
-    }
-
     /// Applies a tar entry of the current layer to the file system. `digest` is the digest of the
     /// content if the entry is a file. Fails if no container runtime would accept the entry.
     pub fn apply(
@@ -301,71 +240,6 @@ impl RootFs {
             What::Folder(_) => Err(RefusedEntry::FolderAsTarget(shown(&parts))),
             what => Ok(what.clone()),
         }
-    }
-
-    fn add(
-        &mut self,
-        parent: usize,
-        name: &[u8],
-        what: What,
-        is_explicit: bool,
-    ) -> Result<usize, RefusedEntry> {
-        let target = if let What::Link(target) = &what {
-            target.len()
-        } else {
-            0
-        };
-        self.name_bytes += name.len() + target;
-        if self.nodes.len() >= MOST_NODES || self.name_bytes > MOST_NAME_BYTES {
-            return Err(RefusedEntry::TooManyFiles { most: MOST_NODES });
-        }
-        let node = self.nodes.len();
-        self.nodes.push(Node {
-            what,
-            layer: self.layer,
-            is_explicit,
-        });
-        if let Some(What::Folder(children)) = self.nodes.get_mut(parent).map(|node| &mut node.what)
-        {
-            children.insert(name.into(), node);
-        }
-        Ok(node)
-    }
-
-    /// Removes the name `name` from the folder whose node has the index `parent`. The node of the
-    /// name and the nodes below it stay in the list of nodes, but cannot be reached any more.
-    fn unlink(&mut self, parent: usize, name: &[u8]) {
-        if let Some(What::Folder(children)) = self.nodes.get_mut(parent).map(|node| &mut node.what)
-        {
-            children.remove(name);
-        }
-    }
-
-    fn renew(&mut self, node: usize) {
-        if let Some(node) = self.nodes.get_mut(node) {
-            node.layer = self.layer;
-            node.is_explicit = true;
-        }
-    }
-
-    fn child(&self, parent: usize, name: &[u8]) -> Option<usize> {
-        match &self.nodes.get(parent)?.what {
-            What::Folder(children) => children.get(name).copied(),
-            _ => None,
-        }
-    }
-
-    fn is_folder(&self, node: usize) -> bool {
-        matches!(
-            self.nodes.get(node).map(|node| &node.what),
-            Some(What::Folder(_))
-        )
-    }
-
-    fn is_of_layer(&self, node: usize) -> bool {
-        self.nodes
-            .get(node)
-            .is_some_and(|node| node.is_explicit && node.layer == self.layer)
     }
 }
 

@@ -21,6 +21,7 @@ mod push;
 mod reading;
 mod reference;
 mod repository;
+mod sent;
 mod session;
 mod source;
 mod transport;
@@ -38,6 +39,7 @@ pub use self::auth::Challenge;
 pub use self::grants::Grants;
 pub use self::reading::Reading;
 pub use self::reference::BaseReference;
+pub use self::sent::Sent;
 pub use self::trusted_realm::TrustedRealm;
 
 use self::repository::{Purpose, Repository};
@@ -51,9 +53,6 @@ pub fn install_cryptography() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// Number of blobs that are transferred at a time. Each transfer may hold one chunk in memory.
-const PARALLEL_BLOBS: usize = 4;
-
 /// The registry, repository and tag to which an image is pushed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
@@ -63,22 +62,6 @@ pub struct Target {
     pub repository: String,
     /// Tag that is written for the image, in addition to its digest.
     pub tag: String,
-}
-
-/// Result of the push of one blob.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
-    /// The repository had the blob already, so nothing was sent.
-    Skipped,
-    /// The registry mounted the blob from another repository in the registry.
-    Mounted,
-    /// The blob was copied from the registry of the base image.
-    Copied,
-    /// The blob was uploaded from this machine.
-    Uploaded,
-    /// No registry stores the blob. The container runtime fetches the blob from the URLs in the
-    /// manifest.
-    Elsewhere,
 }
 
 /// Reference of a base image, and the access to the registry that has it.

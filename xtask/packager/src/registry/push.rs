@@ -11,11 +11,13 @@ use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::{Failure, Kind};
 
 use super::attach::attach;
+use super::manifests;
 use super::progress::Progress;
 use super::repository::Repository;
+use super::sent::Sent;
 use super::source::Source;
+use super::transport::PARALLEL_BLOBS;
 use super::upload::{Upload, foresee, upload};
-use super::{PARALLEL_BLOBS, Sent, manifests};
 use crate::image::layout::{Blob, Place, WrittenImage};
 
 /// Pushes an image to a repository under a tag. Returns the result for each blob, in the order of

@@ -1,7 +1,7 @@
 //! HTTP client for registries.
 //!
-//! Owns the client, its timeouts, and which requests are retried. Must not know the steps of the
-//! protocol.
+//! Owns the client, its timeouts, which requests are retried, and how many blobs are transferred at
+//! a time. Must not know the steps of the protocol.
 
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ use super::answer;
 /// Maximum number of attempts for a request or for the upload of a blob, including the first
 /// attempt.
 pub const ATTEMPTS: u32 = 4;
+/// Number of blobs that are transferred at a time. Each transfer may hold one chunk in memory.
+pub const PARALLEL_BLOBS: usize = 4;
 /// Maximum pause that a registry may request with `Retry-After`. A longer pause is shortened to
 /// this maximum.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);

@@ -6,13 +6,14 @@
 use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::{Failure, Kind};
 
+use super::answer;
 use super::broken::Broken;
 use super::chunks::Chunks;
 use super::progress::{Bar, Progress};
 use super::repository::Repository;
+use super::sent::Sent;
 use super::source::{Reader, Source};
 use super::transport::{ATTEMPTS, backoff};
-use super::{Sent, answer};
 
 /// A blob to upload to a repository.
 #[derive(Debug)]

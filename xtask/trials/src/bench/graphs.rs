@@ -32,8 +32,9 @@ use super::awake::Awake;
 use super::figures::{self, CPU_CONNECTIONS, Kind, Row, Sample, Spread};
 use super::load::{self, LoadGenerator};
 use super::progress::Progress;
+use super::round::QUICK_SECONDS;
 use super::server::{Program, Server};
-use super::{QUICK_SECONDS, client, report, stage, throughput};
+use super::{client, report, stage, throughput};
 use crate::demo::sample::Trained;
 
 /// Folder of the example whose graph is compared with native code, relative to the workspace's

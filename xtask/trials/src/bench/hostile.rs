@@ -27,17 +27,14 @@ use scorebox_workspace::toolchain;
 pub use self::arguments::{AttackerArgs, HostileBenchArgs};
 
 use self::attacker::Deeds;
-use self::attacks::{ATTACKS, Attack};
+use self::attacks::Attack;
 use self::cage::Cage;
 use self::figures::{AttackFigures, Figures, Turn};
-use self::guarded::{Guarded, Setting};
+use self::guarded::{CONTAINER_MIB, Guarded, Setting};
 use self::stage::Stage;
 use self::steady::Steady;
 use super::progress::Progress;
 use super::report::write;
-
-/// Memory limit of the container in which the host runs, in MiB.
-pub const CONTAINER_MIB: u64 = 512;
 
 /// Time that an attack gets to open its connections before the well-behaved client is measured.
 const SETTLE: Duration = Duration::from_millis(400);
@@ -261,9 +258,4 @@ impl Drop for Sender {
 fn own_program() -> Result<PathBuf, Failure> {
     std::env::current_exe()
         .map_err(|error| Failure::other(format!("the path of this program: {error}"), "report it"))
-}
-
-/// Returns the names of all attacks, which are the values of the flag `--attack`.
-pub fn names() -> Vec<&'static str> {
-    ATTACKS.iter().map(|attack| attack.name).collect()
 }

@@ -24,7 +24,8 @@ pub use self::store::{Store, find as find_server};
 use self::turns::{Servers, Turns};
 use super::awake::Awake;
 use super::progress::Progress;
-use super::{QUICK_SECONDS, figures::CPU_CONNECTIONS, load, stage};
+use super::round::QUICK_SECONDS;
+use super::{figures::CPU_CONNECTIONS, load, stage};
 
 /// Runs `cargo xtask bench redis`, and prints its figures.
 pub fn run(args: &RedisBenchArgs) -> Result<(), Failure> {

@@ -1,8 +1,12 @@
-//! The length of a round on the command line of every benchmark.
+//! The length of a round of every benchmark.
 //!
-//! Owns its bounds. Must not know what happens in a round.
+//! Owns its bounds on the command line, and its value in a run with `--quick`. Must not know what
+//! happens in a round.
 
 use crate::length::{self, LengthError};
+
+/// Time of each load in a run with `--quick`, in seconds.
+pub const QUICK_SECONDS: f64 = 0.5;
 
 /// Parses the value of the flag `--seconds` of a benchmark: the time of one load or one measurement
 /// in a round, in seconds, from 0.2 to 600.

@@ -9,8 +9,8 @@ use std::sync::PoisonError;
 use scorebox_workspace::failure::Failure;
 use serde::Serialize;
 
-use super::Tally;
 use super::paths::Path;
+use super::tally::Tally;
 use super::watch::{Change, Drift};
 
 /// All results of a run of `cargo xtask soak`.

@@ -3,8 +3,12 @@
 //! Owns which arguments of a JSON command are paths, and what a path may be. Must not know other
 //! commands.
 
-use super::PATH_LIMIT_BYTES;
 use crate::raw::{Command, CommandError};
+
+/// Maximum size of a path or option in a JSON command, such as the indentation of `JSON.GET`, in
+/// bytes. The limit also applies to the values that a command writes if its path may find many
+/// places.
+pub const PATH_LIMIT_BYTES: usize = 1024;
 
 /// Maximum number of paths and options of one `JSON.GET` command.
 const PATHS_LIMIT: usize = 64;

@@ -3,8 +3,11 @@
 //! Owns the table of the rules, and reading the numbers that they apply to. Must not know keys, or
 //! what the commands of one call ask for together.
 
-use super::{Asked, COMBINED_KEYS_LIMIT, HEAVY_LIMIT};
+use super::asked::{Asked, HEAVY_LIMIT};
 use crate::raw::{Command, CommandError};
+
+/// Maximum number of keys whose data one raw command may combine, such as the sets of `SUNION`.
+pub const COMBINED_KEYS_LIMIT: usize = 64;
 
 /// Meaning of numbers among the arguments of a command. The meaning decides which limit applies to
 /// a number.

@@ -2,6 +2,7 @@
 
 use super::super::commands::{COMMANDS, find};
 use super::super::keys::positions;
+use super::asked::HEAVY_LIMIT;
 use super::*;
 
 fn command(words: &str) -> Command {

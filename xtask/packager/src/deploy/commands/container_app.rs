@@ -2,7 +2,8 @@
 //!
 //! Owns their order and their flags. Must not know plans or events.
 
-use super::super::{Deployment, Pull};
+use super::super::arguments::Pull;
+use super::super::deployment::Deployment;
 use super::{Builder, credentials};
 use crate::functions_app::OWN_STORAGE;
 use crate::shell::{Command, Variable, Word};

@@ -5,7 +5,8 @@
 
 use scorebox_host::manifest::triggers::{BlobSource, Start};
 
-use super::super::{Deployment, Target};
+use super::super::arguments::Target;
+use super::super::deployment::Deployment;
 use super::{ADDRESS, BLOBS_KEY, Builder, EVENT_STORAGE};
 use crate::shell::{Command, Variable, Word};
 

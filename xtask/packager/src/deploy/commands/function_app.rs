@@ -2,7 +2,8 @@
 //!
 //! Owns their order and their flags. Must not know Container Apps or events.
 
-use super::super::{Deployment, Pull, Target};
+use super::super::arguments::{Pull, Target};
+use super::super::deployment::Deployment;
 use super::{APP, Builder, PRINCIPAL, REGISTRY, credentials};
 use crate::shell::{Command, Variable, Word};
 

@@ -7,9 +7,12 @@
 use scorebox_workspace::digest::Digest;
 use serde_json::{Value, json};
 
-use super::{FileOrigin, Origin, PREDICATE_TYPE, SBOM_MEDIA_TYPE};
+use super::origin::{FileOrigin, Origin};
+use super::sbom::SBOM_MEDIA_TYPE;
 use crate::image::{APP_ROOT, HOST_PROGRAM};
 
+/// Predicate type of the provenance statement.
+pub const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
 /// Build type of the provenance statement, which defines the meaning of its parameters and
 /// dependencies. The README describes this build type.
 pub const BUILD_TYPE: &str = "tag:scorebox.dev,2026:package/v1";

@@ -7,10 +7,12 @@ use scorebox_host::graph::ENGINE;
 use scorebox_workspace::digest::Digest;
 use serde_json::{Value, json};
 
-use super::{Crate, FileOrigin, HostOrigin, Origin, Role, property};
+use super::origin::{Crate, FileOrigin, HostOrigin, Origin, Role};
 use crate::image::plan::{CREATED_BY, rfc3339};
 use crate::image::{APP_ROOT, HOST_PROGRAM};
 
+/// Media type of the SBOM in CycloneDX (<https://cyclonedx.org/specification/overview/>).
+pub const SBOM_MEDIA_TYPE: &str = "application/vnd.cyclonedx+json";
 /// Reference by which entries of the SBOM refer to the image.
 const IMAGE: &str = "image";
 const HOST: &str = "host";
@@ -176,4 +178,10 @@ fn uuid(content: &Digest) -> String {
         part(17..20),
         part(20..32)
     )
+}
+
+/// Returns a CycloneDX property, `{"name": NAME, "value": VALUE}`. Properties state facts for which
+/// CycloneDX has no field.
+fn property(name: &str, value: &str) -> Value {
+    json!({ "name": format!("dev.scorebox.{name}"), "value": value })
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 
-use super::refused;
+use super::refused::refused;
 
 /// Size of a tar header, in bytes. The content of each entry is padded to a multiple of this size.
 pub const BLOCK_BYTES: usize = 512;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::contents::Contents;
 use super::super::labels::{listed, unknown};
 use super::super::report::{Report, Verdict};
-use super::Part;
+use super::part::Part;
 use crate::image::APP_ROOT;
 use crate::image::attestation::{BUILD_TYPE, ENVELOPE_MEDIA_TYPE, PREDICATE_TYPE};
 use crate::signing::{PublicKey, opened};

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::super::contents::Contents;
 use super::super::labels::{listed, unknown};
 use super::super::report::{Report, Verdict};
-use super::Part;
+use super::part::Part;
 use crate::image::plan::CREATED_BY;
 
 /// Returns true if `package` wrote the SBOM in this layer.

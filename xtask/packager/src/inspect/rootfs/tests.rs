@@ -3,6 +3,7 @@
 //! Owns the cases that need no archive. Must not know containers: the end-to-end tests unpack these
 //! cases with another program.
 
+use super::tree::MOST_NODES;
 use super::*;
 
 use EntryKind::{Device, File, Folder, GlobalHeader, HardLink, SymbolicLink};

@@ -5,7 +5,7 @@
 
 use super::path::shown;
 use super::refused::RefusedEntry;
-use super::{Applied, RootFs, What};
+use super::tree::{Applied, RootFs, What};
 
 /// Name of an opaque whiteout, which removes the content that lower layers have in the whiteout's
 /// folder.

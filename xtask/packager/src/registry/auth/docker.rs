@@ -11,7 +11,8 @@ use base64::prelude::BASE64_STANDARD;
 use scorebox_workspace::failure::Failure;
 use serde::Deserialize;
 
-use super::{Credential, Found, Surroundings};
+use super::credential::{Credential, Found};
+use super::surroundings::Surroundings;
 
 /// User name that a credential helper returns if the secret is a refresh token.
 const TOKEN: &str = "<token>";

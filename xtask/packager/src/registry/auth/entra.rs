@@ -5,7 +5,8 @@
 
 use std::io;
 
-use super::{Credential, Found, Surroundings};
+use super::credential::{Credential, Found};
+use super::surroundings::Surroundings;
 
 /// Name of the environment variable that holds an Entra access token.
 pub const VARIABLE: &str = "SCOREBOX_ENTRA_TOKEN";

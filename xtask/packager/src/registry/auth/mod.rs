@@ -4,6 +4,7 @@
 //! Must not know what is requested from the registry.
 
 mod challenge;
+mod credential;
 mod docker;
 mod entra;
 mod realm;
@@ -16,6 +17,7 @@ use scorebox_workspace::failure::{Failure, Kind};
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use self::challenge::Challenge;
+pub use self::credential::{Credential, Found};
 pub use self::surroundings::Surroundings;
 pub use self::token::{Token, TokenService};
 
@@ -25,35 +27,6 @@ use super::access::Access;
 const USERNAME: &str = "SCOREBOX_REGISTRY_USERNAME";
 /// Name of the environment variable that holds the password for a registry.
 const PASSWORD: &str = "SCOREBOX_REGISTRY_PASSWORD";
-
-/// A credential that is sent to a registry or its token service.
-#[derive(Debug, Clone)]
-pub enum Credential {
-    /// User name and password, or a token that is used like a password.
-    Password {
-        /// Name of the user, service principal or token.
-        username: String,
-        /// Password of the user, or a token that is used like a password.
-        password: SecretString,
-    },
-    /// Refresh token that `docker login` or `az acr login` stored. The token service exchanges it
-    /// for access tokens.
-    Refresh(SecretString),
-    /// Access token of Microsoft Entra ID. Azure Container Registry exchanges it for a refresh
-    /// token.
-    Entra(SecretString),
-    /// Anonymous access, without a user name or a password.
-    Anonymous,
-}
-
-/// A credential, with the place where it was found.
-#[derive(Debug, Clone)]
-pub struct Found {
-    /// The credential that was found, or anonymous access.
-    pub credential: Credential,
-    /// Origin of the credential, as error messages name it, e.g. "--username and --password-stdin".
-    pub origin: String,
-}
 
 /// Looks for the credential for a registry: in the flags, in environment variables, in Docker's
 /// configuration and at Entra ID, in this order. If no credential is found, the access is

@@ -20,7 +20,7 @@ use scorebox_host::text::{NAME_BYTES, quoted};
 use scorebox_workspace::failure::{Failure, Kind};
 
 use super::super::access::Access;
-use super::{Credential, Found};
+use super::credential::{Credential, Found};
 
 /// Pairs of a registry and the host of its token service, for registries whose token service has
 /// another host. Both are reached over HTTPS at port 443.

@@ -17,7 +17,8 @@ use serde::Deserialize;
 
 use super::super::access::Access;
 use super::super::{answer, bounds, transport};
-use super::{Credential, Found, denied, not_accepted, realm};
+use super::credential::{Credential, Found};
+use super::{denied, not_accepted, realm};
 
 /// Lifetime of a token whose response does not state one. Docker's specification defines this
 /// default.

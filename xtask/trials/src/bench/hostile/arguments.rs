@@ -10,7 +10,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use scorebox_packager::format::Format;
 
-use super::names;
+use super::attacks::names;
 use crate::bench::round::seconds;
 
 /// Flags of `cargo xtask bench hostile`.

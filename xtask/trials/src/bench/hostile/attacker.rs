@@ -4,6 +4,7 @@
 //! know what the attack costs anyone else.
 
 mod connection;
+mod counters;
 mod deeds;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use self::connection::Target;
+use self::counters::Counters;
 use self::deeds::Script;
 use super::arguments::AttackerArgs;
 use super::attacks;
@@ -41,37 +43,6 @@ pub struct Deeds {
     pub refused: u64,
     /// Number of the attack's connections that failed or were closed without an answer.
     pub broken: u64,
-}
-
-/// Counters that all connections of an attack share.
-#[derive(Debug, Default)]
-pub struct Counters {
-    opened: AtomicU64,
-    answered: AtomicU64,
-    refused: AtomicU64,
-    broken: AtomicU64,
-}
-
-impl Counters {
-    /// Counts a connection that was opened.
-    pub fn opened(&self) {
-        self.opened.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts an answer: as refused if its status code is 400 or more, and as answered otherwise.
-    pub fn answered(&self, status: u16) {
-        let counter = if status < 400 {
-            &self.answered
-        } else {
-            &self.refused
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts a connection that ended without an answer.
-    pub fn broken(&self) {
-        self.broken.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 /// Attacks a host or burns CPU time for the given time, and then prints the counters as JSON.

@@ -229,6 +229,11 @@ impl Body {
     }
 }
 
+/// Returns the names of all attacks, which are the values of the flag `--attack`.
+pub fn names() -> Vec<&'static str> {
+    ATTACKS.iter().map(|attack| attack.name).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,11 +5,10 @@
 
 use serde::Serialize;
 
-use super::CONTAINER_MIB;
 use super::attacker::Deeds;
 use super::attacks::Attack;
 use super::cage::CageError;
-use super::guarded::{Container, Memory};
+use super::guarded::{CONTAINER_MIB, Container, Memory};
 use super::steady::{RATE, Steady};
 use crate::bench::figures::Spread;
 

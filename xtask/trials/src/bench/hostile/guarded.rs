@@ -12,11 +12,13 @@ use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace::shown;
 use serde::Serialize;
 
-use super::CONTAINER_MIB;
 use super::cage::Cage;
 use super::stage::{REDIS_VARIABLE, Stage};
 use crate::bench::client;
 use crate::bench::server::free_port;
+
+/// Memory limit of the container in which the host runs, in MiB.
+pub const CONTAINER_MIB: u64 = 512;
 
 /// Maximum time from the start of the host to its first answer.
 const READY: Duration = Duration::from_secs(60);

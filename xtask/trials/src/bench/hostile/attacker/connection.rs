@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpSocket;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::Counters;
+use super::counters::Counters;
 
 /// Time within which the host must accept a connection.
 const CONNECTING: Duration = Duration::from_secs(2);

@@ -1,0 +1,51 @@
+//! The content of a deployment: names, app settings and secrets.
+//!
+//! Owns what the commands and the Bicep file have in common. Must not know where a name comes from,
+//! or how a value is written into a command or a file.
+
+use scorebox_host::manifest::Manifest;
+
+use super::arguments::{Pull, Target};
+use crate::shell::Variable;
+
+/// A function app to deploy, with everything that its commands and its Bicep file need.
+#[derive(Debug)]
+pub struct Deployment {
+    pub(super) manifest: Manifest,
+    pub(super) target: Target,
+    pub(super) pull: Pull,
+    pub(super) name: String,
+    pub(super) group: String,
+    pub(super) location: String,
+    pub(super) storage: String,
+    pub(super) plan: String,
+    pub(super) sku: String,
+    pub(super) environment: String,
+    /// Reference of the app's image: registry, repository and digest.
+    pub(super) image: String,
+    pub(super) registry: String,
+    /// Names and values of the app settings with fixed values, except for the setting of the app's
+    /// own storage account.
+    pub(super) fixed: Vec<(String, &'static str)>,
+    pub(super) secrets: Vec<Secret>,
+    /// Name of the secret in which a container app keeps the connection string of its own storage
+    /// account.
+    pub(super) own_secret: String,
+}
+
+/// An app setting whose value only the user knows. The user passes the value in an environment
+/// variable with the name of the setting.
+#[derive(Debug)]
+pub struct Secret {
+    pub(super) variable: Variable,
+    /// Purpose of the value that the user has to pass.
+    pub(super) why: &'static str,
+    /// Name of the secret in which a container app keeps the value.
+    pub(super) kept_as: String,
+    /// Name of the parameter in a Bicep file that receives the value.
+    pub(super) parameter: String,
+}
+
+/// Name of the secret in which a container app keeps the password for pulling its image from the
+/// registry.
+pub(super) const REGISTRY_PASSWORD: &str = "registry-password";

@@ -1,0 +1,113 @@
+//! Facts about the origin of an image, from which its attestations are made.
+//!
+//! Owns these facts. Must not know the form of any attestation.
+
+use scorebox_workspace::digest::Digest;
+use serde_json::{Map, Value};
+
+/// Facts about the origin of an image, from which its attestations are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Name of the image's repository, without the registry.
+    pub repository: String,
+    /// Name of the image's repository with the registry, if the registry is known. The signature
+    /// covers this name.
+    pub reference: String,
+    /// Name of the scorer.
+    pub name: String,
+    /// Version of the scorer. Empty if the manifest does not set it.
+    pub version: String,
+    /// Licence of the scorer, as an SPDX expression. `None` if the scorer states none.
+    pub license: Option<String>,
+    /// Licence of the model, as an SPDX expression. `None` if the scorer does not state the
+    /// licence.
+    pub model_license: Option<String>,
+    /// Build parameters. The keys are the names of flags, or of keys in the manifest.
+    pub parameters: Map<String, Value>,
+    /// Time that is used for every time in the attestations, in seconds since 1970.
+    pub epoch: u64,
+    /// Name of the base image, and the digest of its manifest. `None` if the image has no base.
+    pub base: Option<(String, Digest)>,
+    /// Origin of the host program in the image.
+    pub host: HostOrigin,
+    /// Files of the app folder, and the libraries that are packaged with the host program.
+    pub files: Vec<FileOrigin>,
+    /// Git commit of the project. `None` if the project is not in a Git repository.
+    pub revision: Option<Revision>,
+}
+
+/// Origin of the host program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostOrigin {
+    /// Digest of the host program's bytes.
+    pub digest: Digest,
+    /// Facts about the build of the host program. `None` if the program was not built by this
+    /// command.
+    pub build: Option<HostBuild>,
+}
+
+/// Facts about a build of the host program: version, crates, compiler and lock file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostBuild {
+    /// Version of the host.
+    pub version: String,
+    /// Crates that are compiled into the host.
+    pub crates: Vec<Crate>,
+    /// Name and version of the C library that is statically linked into the host, e.g. `glibc
+    /// 2.36`. `None` if no C library is linked, or if the C library is unknown.
+    pub libc: Option<String>,
+    /// Version of rustc that compiled the host. `None` if the version is unknown.
+    pub rustc: Option<String>,
+    /// Digest of the Cargo.lock that pinned the crates of the host.
+    pub lock: Digest,
+}
+
+/// A crate that is compiled into the host.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Crate {
+    /// Name of the crate on crates.io.
+    pub name: String,
+    /// Version of the crate.
+    pub version: String,
+    /// Licence of the crate, as an SPDX expression. `None` if the crate states none.
+    pub license: Option<String>,
+    /// SHA-256 digest of the crate's package, in hex. `None` for crates of this workspace.
+    pub checksum: Option<String>,
+}
+
+/// A file that `package` puts into the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileOrigin {
+    /// Path of the file in the image, without a leading slash.
+    pub path: String,
+    /// Digest of the file's bytes.
+    pub digest: Digest,
+    /// Role of the file in the image.
+    pub role: Role,
+}
+
+/// Role that a file has in the image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The scorer's WebAssembly component.
+    Component,
+    /// The machine code that was compiled from the component.
+    Code,
+    /// The ONNX Runtime library, which runs graphs.
+    Engine,
+    /// A shared library of the system, or the text of a licence.
+    Library,
+    /// A file of the model.
+    Model,
+    /// A configuration file, e.g. `scorebox.toml` or `host.json`.
+    Settings,
+}
+
+/// A Git commit of the project, and whether files of the project differed from the commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revision {
+    /// Hash of the Git commit.
+    pub commit: String,
+    /// True if files of the project differed from the commit when the image was built.
+    pub is_changed: bool,
+}

@@ -1,0 +1,62 @@
+//! Plans of images, and the inputs that determine them.
+//!
+//! Owns both types. Must not know how a plan follows from its inputs, or how an image is written.
+
+use std::collections::BTreeMap;
+
+use super::base::Base;
+use super::container_config::ContainerConfig;
+use super::layer_plan::{Compression, Content, LayerPlan};
+
+/// All inputs that determine an image.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    /// Name of the scorer.
+    pub name: String,
+    /// Version of the scorer. Empty if the manifest does not set it.
+    pub version: String,
+    /// Name of the WIT world that the component targets.
+    pub world: String,
+    /// Version of the WIT contract that the component uses.
+    pub wit_version: String,
+    /// Digest of the component's bytes. `None` if the scorer is a graph.
+    pub component_digest: Option<String>,
+    /// Digest of the scorer's model. `None` if the scorer does not have a model.
+    pub model_digest: Option<String>,
+    /// Time that is used for every time in the image, in seconds since 1970.
+    pub epoch: u64,
+    /// Base image. `None` if the image has no base.
+    pub base: Option<Base>,
+    /// Compression of all layers except the model's layer.
+    pub compression: Compression,
+    /// Bytes of the host program.
+    pub host: Content,
+    /// ONNX Runtime library and its licences. The keys are the file names. Empty if the scorer has
+    /// no graph.
+    pub engine: BTreeMap<String, Content>,
+    /// Shared libraries that a dynamically linked host needs in an image without a base. The keys
+    /// are the paths in the image. Empty if there is a base.
+    pub libraries: BTreeMap<String, Content>,
+    /// Files of the app folder except the model's files. The keys are the paths in the app folder.
+    pub app: BTreeMap<String, Content>,
+    /// Compression of the model's layer, which depends on how well the model compresses.
+    pub model_compression: Compression,
+    /// Files of the model. The keys are the paths in the app folder.
+    pub model: BTreeMap<String, Content>,
+}
+
+/// Plan of an image: everything about the image that is known before its layers are hashed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImagePlan {
+    /// Base image. `None` if the image has no base.
+    pub base: Option<Base>,
+    /// Plans of the layers that the image adds, from the bottom up. Layers that change rarely come
+    /// first, so that a change re-sends little.
+    pub layers: Vec<LayerPlan>,
+    /// Settings with which a container of the image starts.
+    pub config: ContainerConfig,
+    /// Annotations of the image's manifest.
+    pub annotations: BTreeMap<String, String>,
+    /// Time that is used for every time in the image, in seconds since 1970.
+    pub epoch: u64,
+}

@@ -1,0 +1,13 @@
+//! Layers of the artifacts that are attached to an image.
+//!
+//! Owns what is kept of a layer that was read. Must not know how a layer is read, or what it says.
+
+use scorebox_workspace::digest::Digest;
+
+/// One layer of an artifact, after its digest and size were checked.
+pub(super) struct Part {
+    pub(super) media_type: String,
+    pub(super) digest: Digest,
+    pub(super) bytes: Vec<u8>,
+    pub(super) signature: Option<String>,
+}
