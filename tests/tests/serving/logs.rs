@@ -28,7 +28,7 @@ fn talk(way: &str, times: u32, text: &str, length: usize) -> Value {
 
 /// Returns the log of a host after these requests, in this format. Each request is waited for.
 fn logged(format: &str, calls: &[Value]) -> String {
-    let app = App::with(programs::TALKER, "[limits]\nlame_duck = 0\n");
+    let app = App::with(programs::TALKER, "[limits]\nlame_duck = \"0\"\n");
     let mut command = scorebox("serve", &app);
     command
         .args(["--port", "0"])
