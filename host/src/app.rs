@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::capability::inference;
 use crate::capability::{Capabilities, SharedMemory};
 use crate::component;
-use crate::deployment::{self, ENGINE_VARIABLE, Environment};
+use crate::deployment::{self, Environment, MACHINE_VARIABLES};
 use crate::engine::{self, Allocation};
 use crate::error::StartupError;
 use crate::functions::FunctionApp;
@@ -293,14 +293,10 @@ async fn started(
 ) -> Result<App, StartupError> {
     let manifest = Manifest::read(app)?;
     FunctionApp::read(&manifest)?;
-    // All stores stay in memory. The path of the engine's library does not depend on the
-    // deployment.
+    // All stores stay in memory.
     let environment = |name: &str| {
-        if name == ENGINE_VARIABLE {
-            deployment::process(name)
-        } else {
-            None
-        }
+        let is_of_machine = MACHINE_VARIABLES.contains(&name);
+        is_of_machine.then(|| deployment::process(name)).flatten()
     };
     let app = App::load_after(
         trial,

@@ -10,7 +10,7 @@
     reason = "loading machine code; the proof is at the block"
 )]
 
-use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{DirBuilder, Metadata, OpenOptions};
 use std::hash::{Hash, Hasher};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -23,15 +23,17 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use crate::deployment::Environment;
-
-/// Name of the environment variable that holds the path of the cache's folder. If it is empty,
-/// nothing is cached.
-pub const CACHE_VARIABLE: &str = "SCOREBOX_CACHE";
+use crate::deployment::{CACHE_VARIABLE, Environment, HOME_VARIABLE, USER_CACHE_VARIABLE};
 
 /// Maximum size of all files of the cache together, in bytes. The files that were used least
 /// recently are removed.
 const MAX_CACHE_BYTES: u64 = 1 << 30;
+
+/// End of the name of a file of the cache. The start is the digest of what the file is for, in hex.
+const FILE_END: &str = ".cwasm";
+
+/// End of the name of a file that is being written.
+const PART_END: &str = ".cwasm.part";
 
 /// Length of the SHA-256 digest at the start of a file of the cache, in bytes.
 const DIGEST_BYTES: usize = 32;
@@ -52,17 +54,20 @@ impl CompiledCache {
     /// `scorebox` in the user's cache folder.
     pub(crate) fn of(environment: Environment<'_>) -> Self {
         let of_user = || {
-            let home = || Some(Path::new(&environment("HOME")?).join(".cache"));
-            let caches = environment("XDG_CACHE_HOME").map(PathBuf::from);
+            let home = || Some(Path::new(&environment(HOME_VARIABLE)?).join(".cache"));
+            let caches = environment(USER_CACHE_VARIABLE).map(PathBuf::from);
             // A relative path is invalid (XDG Base Directory Specification).
             let caches = caches.filter(|path| path.is_absolute()).or_else(home)?;
             Some(caches.join("scorebox"))
         };
         let folder = match environment(CACHE_VARIABLE) {
-            Some(named) => Some(PathBuf::from(named)).filter(|path| path.is_absolute()),
+            Some(named) => Some(PathBuf::from(named)),
             None => of_user(),
         };
-        Self { folder }
+        // A relative path would lead into the working directory, which may be of somebody else.
+        Self {
+            folder: folder.filter(|path| path.is_absolute()),
+        }
     }
 
     /// Returns a component with its machine code. The code is taken from the cache, or compiled and
@@ -118,7 +123,7 @@ fn key(engine: &Engine, bytes: &[u8]) -> String {
     // The version of wasmtime, the settings, and the features of this machine's CPU.
     engine.precompile_compatibility_hash().hash(&mut state);
     state.0.update(Sha256::digest(bytes));
-    hex::encode(state.0.finalize())
+    format!("{}{FILE_END}", hex::encode(state.0.finalize()))
 }
 
 /// Creates the folder of the cache if it does not exist, and checks that only this user can write
@@ -162,16 +167,18 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
 /// Writes machine code into a file of the cache, so that no other process sees a part of it.
 fn write(folder: &Path, file: &Path, code: &[u8]) -> io::Result<()> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let part = folder.join(format!("{name}.{}", std::process::id()));
-    let written = OpenOptions::new()
+    let stem = name.strip_suffix(FILE_END).unwrap_or(&name);
+    // Hosts in two containers can have one process id and one folder.
+    let writer = uuid::Uuid::new_v4().simple();
+    let part = folder.join(format!("{stem}.{writer}{PART_END}"));
+    let mut opened = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(&part)
-        .and_then(|mut part: File| {
-            part.write_all(&Sha256::digest(code))?;
-            part.write_all(code)
-        })
+        .open(&part)?;
+    let written = opened
+        .write_all(&Sha256::digest(code))
+        .and_then(|()| opened.write_all(code))
         .and_then(|()| std::fs::rename(&part, file));
     if written.is_err() {
         let _ = std::fs::remove_file(&part);
@@ -180,12 +187,15 @@ fn write(folder: &Path, file: &Path, code: &[u8]) -> io::Result<()> {
     make_room(folder, MAX_CACHE_BYTES)
 }
 
-/// Removes the files that were used least recently until all files of a folder together have at
-/// most `most` bytes.
+/// Removes the files of the cache that were used least recently until those in a folder together
+/// have at most `most` bytes. Files with other names are neither counted nor removed.
 fn make_room(folder: &Path, most: u64) -> io::Result<()> {
     let mut files: Vec<_> = std::fs::read_dir(folder)?
         .filter_map(|entry| {
             let entry = entry.ok()?;
+            if !is_of_cache(&entry.file_name().to_string_lossy()) {
+                return None;
+            }
             let metadata = entry.metadata().ok().filter(Metadata::is_file)?;
             Some((metadata.modified().ok()?, metadata.len(), entry.path()))
         })
@@ -196,14 +206,27 @@ fn make_room(folder: &Path, most: u64) -> io::Result<()> {
         if size <= most {
             break;
         }
-        std::fs::remove_file(path)?;
+        match std::fs::remove_file(path) {
+            // Another process made room at this time.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         size = size.saturating_sub(of_file);
     }
     Ok(())
 }
 
+/// Returns true if a file with the name `name` was written by a cache.
+fn is_of_cache(name: &str) -> bool {
+    let is_digest =
+        |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let ends_as_ours = name.ends_with(FILE_END) || name.ends_with(PART_END);
+    ends_as_ours && name.split('.').next().is_some_and(is_digest)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::os::unix::fs::PermissionsExt;
     use std::time::Duration;
 
@@ -279,17 +302,24 @@ mod tests {
     fn files_that_were_used_least_recently_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let now = SystemTime::now();
-        for (name, age) in [("old", 3), ("new", 1), ("middle", 2)] {
-            let file = File::create(folder.path().join(name)).unwrap();
+        let path = |name: &str| match name {
+            "of another" => folder.path().join("weights.cwasm"),
+            part => folder.path().join(format!("{}{part}", "a".repeat(64))),
+        };
+        let (old, middle, new) = (".cwasm", ".b.cwasm.part", ".c.cwasm");
+        for (name, age) in [(old, 3), (new, 1), (middle, 2), ("of another", 9)] {
+            let file = File::create(path(name)).unwrap();
             file.set_len(10).unwrap();
             file.set_modified(now - Duration::from_secs(age)).unwrap();
         }
         make_room(folder.path(), 30).unwrap();
-        assert_eq!(files(folder.path()).len(), 3);
+        assert_eq!(files(folder.path()).len(), 4);
         make_room(folder.path(), 29).unwrap();
-        assert!(!folder.path().join("old").exists());
+        assert!(!path(old).exists() && path(middle).exists());
         make_room(folder.path(), 15).unwrap();
-        assert_eq!(files(folder.path()), [folder.path().join("new")]);
+        assert!(!path(middle).exists() && path(new).exists());
+        make_room(folder.path(), 0).unwrap();
+        assert_eq!(files(folder.path()), [path("of another")]);
     }
 
     #[test]
@@ -310,6 +340,8 @@ mod tests {
         assert_eq!(folder(&all[..2]), Some("/c/scorebox".into()));
         assert_eq!(folder(&all[..1]), Some("/home/a/.cache/scorebox".into()));
         assert_eq!(folder(&[("HOME", "/h"), (CACHE_VARIABLE, "")]), None);
+        assert_eq!(folder(&[("HOME", "")]), None);
+        assert_eq!(folder(&[(CACHE_VARIABLE, "here")]), None);
         assert_eq!(folder(&[]), None);
     }
 }

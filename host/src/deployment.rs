@@ -31,6 +31,26 @@ pub const LOG_FORMAT_VARIABLE: &str = "SCOREBOX_LOG_FORMAT";
 /// host searches for the library near the program.
 pub const ENGINE_VARIABLE: &str = "SCOREBOX_ENGINE_LIBRARY";
 
+/// Name of the environment variable that holds the absolute path of the folder of compiled
+/// components. If it is empty, nothing is cached.
+pub const CACHE_VARIABLE: &str = "SCOREBOX_CACHE";
+
+/// Name of the environment variable that holds the path of the user's cache folder (XDG Base
+/// Directory Specification).
+pub const USER_CACHE_VARIABLE: &str = "XDG_CACHE_HOME";
+
+/// Name of the environment variable that holds the path of the user's home folder.
+pub const HOME_VARIABLE: &str = "HOME";
+
+/// Names of the environment variables that say something about this machine and nothing about the
+/// deployment.
+pub const MACHINE_VARIABLES: &[&str] = &[
+    ENGINE_VARIABLE,
+    CACHE_VARIABLE,
+    USER_CACHE_VARIABLE,
+    HOME_VARIABLE,
+];
+
 /// All environment variables that the program reads: their names, the commands that read them, and
 /// their meaning. A test checks that the page `host/docs/settings.md` lists them.
 pub const VARIABLES: &[(&str, &str, &str)] = &[

@@ -127,7 +127,10 @@ impl Refusal {
     /// the text of the problem is the whole text on standard error.
     fn of(output: &Output) -> Self {
         let said = String::from_utf8_lossy(&output.stderr);
-        match serde_json::from_slice(&output.stdout) {
+        // A library may have printed lines before.
+        let printed = output.stdout.trim_ascii_end();
+        let last = printed.rsplit(|byte| *byte == b'\n').next();
+        match serde_json::from_slice(last.unwrap_or_default()) {
             Ok(ErrorAnswer { error }) => {
                 // The host also writes the error as text, after its log. The failure shows it.
                 let text = format!("error: {error}\n");

@@ -22,7 +22,7 @@ pub struct Router {
     pub(super) asking: tokio::sync::Mutex<()>,
 }
 
-/// What is known about the servers of an endpoint.
+/// Knowledge about the servers of an endpoint, and the time at which it was last requested.
 pub(super) struct Topology {
     pub(super) known: Option<Known>,
     pub(super) asked: Option<Instant>,
