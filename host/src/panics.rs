@@ -1,6 +1,6 @@
 //! Panics, whose messages are kept for the log line of the affected request.
 //!
-//! Owns the process's panic hook, the future that survives a panic, and [`Panic`], the error that
+//! Owns the process's panic hook, the future that survives a panic, and `Panic`, the error that
 //! describes a panic. Must not know calls, requests or answers.
 
 use std::any::Any;
