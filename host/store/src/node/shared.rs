@@ -1,4 +1,4 @@
-//! What the calls of a node and the task that connects to its server share.
+//! State that the calls of a node share with the task that connects to the node's server.
 //!
 //! Owns the states of the connection. Must not know when a state changes, or what a command asks
 //! for.

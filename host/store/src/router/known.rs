@@ -1,4 +1,4 @@
-//! What a router knows: the endpoint's servers, its nodes, and which node has which slots.
+//! Topology as a router knows it: the endpoint's servers, its nodes, and the slots of each node.
 //!
 //! Owns the form of this knowledge. Must not know how it is asked for, or where a command goes.
 

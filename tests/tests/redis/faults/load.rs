@@ -1,4 +1,4 @@
-//! What clients got during a fault of Redis, and how quick the requests without the store were.
+//! Answers that clients got during a fault of Redis, and times of requests without the store.
 //!
 //! Owns the bounds of both. Must not know the faults.
 

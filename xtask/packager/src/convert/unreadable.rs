@@ -1,4 +1,4 @@
-//! What to do about a source file that cannot be read.
+//! Advice about a source file that cannot be read.
 //!
 //! Owns the fix that every conversion gives. Must not know any conversion.
 
