@@ -54,12 +54,14 @@ pub fn check(threads: usize) -> Result<(), StartupError> {
     })
 }
 
-/// Returns the error for a resource `part` that the machine does not provide. `problem` is the
-/// error that occurred when the resource was tried.
-fn missing(part: &str, problem: &dyn Display, fix: &str) -> StartupError {
-    StartupError::Host(format!(
-        "this machine has no {part}: {problem}\n  fix: {fix}"
-    ))
+/// Returns the error for a resource that the machine does not provide. `problem` is the error that
+/// occurred when the resource was tried.
+fn missing(resource: &'static str, problem: &dyn Display, fix: &'static str) -> StartupError {
+    StartupError::Machine {
+        resource,
+        problem: problem.to_string(),
+        fix,
+    }
 }
 
 /// Reason why the machine does not provide random numbers or enough threads.

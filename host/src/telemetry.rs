@@ -145,10 +145,14 @@ fn filter(text: &str, output: Output) -> Result<Targets, StartupError> {
             .with_default(level)
             .with_target("scorer", LevelFilter::INFO));
     }
-    let parts = text.split(',').map(str::trim);
-    let parsed = parts
+    let mut parts = text
+        .split(',')
+        .map(str::trim)
         .filter(|part| !part.is_empty())
-        .try_fold(Targets::new(), |targets, part| {
+        .peekable();
+    // A filter without any part would silence the log.
+    let parsed = parts.peek().is_some().then(Targets::new).and_then(|none| {
+        parts.try_fold(none, |targets, part| {
             Some(match part.split_once('=') {
                 Some((target, word)) => {
                     let is_target = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':');
@@ -160,7 +164,8 @@ fn filter(text: &str, output: Output) -> Result<Targets, StartupError> {
                 }
                 None => targets.with_default(level(part)?),
             })
-        });
+        })
+    });
     parsed.ok_or_else(|| StartupError::Environment {
         variable: LOG_VARIABLE.to_owned(),
         problem: "is not a log filter".to_owned(),
@@ -221,6 +226,8 @@ mod tests {
             "=info",
             "scorer[{id}]=info",
             "scorer=info=debug",
+            ",",
+            " , ,",
         ] {
             let error = filter(text, Output::Talk).unwrap_err().to_string();
             assert!(

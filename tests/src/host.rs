@@ -211,6 +211,23 @@ pub fn scorebox_alone(command: &str) -> Command {
     scorebox
 }
 
+/// Returns the start of a `scorebox` command that runs as another user, whose processes may have
+/// this number of threads together. Only root can run it. It takes `setpriv` and `prlimit`.
+///
+/// # Panics
+/// If one of the two programs is not installed.
+#[must_use]
+pub fn scorebox_with_threads(threads: &str, user: &str) -> Command {
+    let mut scorebox = Command::new(place::tool("setpriv").expect("setpriv is installed"));
+    scorebox
+        .env_clear()
+        .args(["--reuid", user, "--regid", user, "--clear-groups"])
+        .arg(place::tool("prlimit").expect("prlimit is installed"))
+        .arg(format!("--nproc={threads}"))
+        .arg(place::host());
+    scorebox
+}
+
 /// Runs `scorebox serve` on an app that it should refuse.
 #[track_caller]
 pub fn refused(app: &Path, variables: &[(&str, &str)]) -> Finished {

@@ -119,6 +119,11 @@ mod tests {
                 address: "127.0.0.1:80".to_owned(),
                 problem: "in use".to_owned(),
             },
+            StartupError::Machine {
+                resource: "threads",
+                problem: problem.clone(),
+                fix: "raise the limit",
+            },
             StartupError::from(misspelled(text)),
             StartupError::Model {
                 path: text.into(),

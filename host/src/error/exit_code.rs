@@ -91,7 +91,7 @@ pub const MEANINGS: &[(u8, &str)] = &[
 #[must_use]
 pub fn of_start(error: &StartupError) -> u8 {
     match error {
-        StartupError::Host(_) => HOST,
+        StartupError::Host(_) | StartupError::Machine { .. } => HOST,
         StartupError::Manifest(_) => MANIFEST,
         StartupError::Component { .. } => COMPONENT,
         StartupError::Model { .. } => MODEL,

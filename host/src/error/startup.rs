@@ -62,7 +62,7 @@ pub enum StartupError {
         /// Instruction that fixes the problem.
         fix: String,
     },
-    /// The host itself or the machine is at fault. The text describes the problem.
+    /// The host itself is at fault. The text describes the problem.
     #[error("{}", inset(.0))]
     Host(String),
     /// The scorer's `init` did not succeed. The author has to fix the scorer.
@@ -95,6 +95,20 @@ pub enum StartupError {
         address: String,
         /// Text of the operating system that says why the server cannot listen.
         problem: String,
+    },
+    /// The machine does not provide something that the host needs. The operator has to fix this.
+    #[error(
+        "this machine has no {resource}: {}\n  fix: {}",
+        inset(problem),
+        inset(fix)
+    )]
+    Machine {
+        /// Name of the resource, e.g. `threads`.
+        resource: &'static str,
+        /// Error that occurred when the resource was tried.
+        problem: String,
+        /// Instruction that fixes the problem.
+        fix: &'static str,
     },
     /// There is a problem in `scorebox.toml`, or in the file of a sample. The author has to fix the
     /// file.

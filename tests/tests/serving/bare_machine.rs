@@ -8,7 +8,7 @@ use std::process::Command;
 
 use scorebox_tests::app::{self, App};
 use scorebox_tests::digits::{self, sample};
-use scorebox_tests::host::Host;
+use scorebox_tests::host::{Host, scorebox_with_threads};
 use scorebox_tests::{place, programs, require, run, skip};
 
 /// Id of a user without a name and without other processes.
@@ -75,14 +75,7 @@ fn a_machine_without_threads_to_spare_is_named_before_the_host_listens() {
         return skip::skip("being another user takes root");
     }
     let app = App::of(programs::MIRROR);
-    let mut command = Command::new(place::tool("setpriv").unwrap());
-    command
-        .env_clear()
-        .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
-    command
-        .arg(place::tool("prlimit").unwrap())
-        .args(["--nproc=2"])
-        .arg(place::host());
+    let mut command = scorebox_with_threads("2", NOBODY);
     command
         .args(["serve", "--port", "0", "--app"])
         .arg(app.path());

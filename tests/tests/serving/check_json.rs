@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use scorebox_tests::app::App;
-use scorebox_tests::host::scorebox;
+use scorebox_tests::host::{scorebox, scorebox_with_threads};
 use scorebox_tests::run::{self, Finished};
 use scorebox_tests::{onnx, place, programs, require, skip};
 use serde_json::{Value, json};
@@ -61,16 +61,14 @@ fn a_machine_without_threads_is_at_fault() {
     }
     let app = App::of(programs::MIRROR);
     std::fs::set_permissions(app.path(), Permissions::from_mode(0o755)).unwrap();
-    let mut command = Command::new(place::tool("setpriv").unwrap());
-    command
-        .env_clear()
-        .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
-    command
-        .arg(place::tool("prlimit").unwrap())
-        .arg("--nproc=1")
-        .arg(place::host());
+    let mut command = scorebox_with_threads("1", NOBODY);
     command.args(["check", "--app"]).arg(app.path());
-    refuses(command, 1, &["this machine has no threads"]);
+    let refused = refuses(command, 1, &["this machine has no threads"]);
+    let fix = refused.json()["error"]["fix"].clone();
+    assert!(
+        fix.as_str().is_some_and(|fix| fix.contains("ulimit -u")),
+        "{fix}"
+    );
 }
 
 #[test]

@@ -76,9 +76,11 @@ fn doc_comments(file: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// Returns the text after `///` in a line. Returns `None` if the line is not part of a doc comment.
+/// Returns the text after `///` or `//!` in a line. Returns `None` if the line is not part of a doc
+/// comment.
 fn doc(line: &str) -> Option<&str> {
-    let text = line.trim_start().strip_prefix("///")?;
+    let line = line.trim_start();
+    let text = line.strip_prefix("///").or(line.strip_prefix("//!"))?;
     (!text.starts_with('/')).then_some(text.trim())
 }
 
@@ -165,6 +167,7 @@ mod tests {
         );
         finds("/// Offers a place\n/// to sit.\n/// ```\n", &[]);
         finds("//// What\n// What\n", &[]);
+        finds("//! What the host does.\n", &[(1, "`What`")]);
     }
 
     #[test]

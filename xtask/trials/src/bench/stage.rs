@@ -24,7 +24,7 @@ const LOOP_DEADLINE: &str = "1s";
 
 /// Cargo profile of the native reference program. It is also the profile of the image's host, so
 /// that the benchmark does not compare compiler settings.
-const PROFILE: &str = "image";
+pub(super) const PROFILE: &str = "image";
 
 /// Numbers of instances for which the memory of the host is measured.
 pub const INSTANCES: [usize; 3] = [1, 8, 64];

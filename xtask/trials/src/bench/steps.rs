@@ -9,6 +9,8 @@ use std::process::Stdio;
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace;
 
+use super::stage::PROFILE;
+
 /// Name of the environment variable with the path of the app folder, for the benchmarks of the
 /// steps.
 const APP_VARIABLE: &str = "SCOREBOX_BENCH_APP";
@@ -19,7 +21,17 @@ pub fn run(app: &Path) -> Result<(), Failure> {
     // The package is built alone, because Cargo gives a program every feature that any package in
     // the same build asks for. The image's host does not have a compiler, and so the benchmarks
     // must not have one.
-    let arguments = ["bench", "-p", "scorebox-bench", "--bench", "steps"];
+    // The profile is that of the image's host, because Cargo's own profile for benchmarks has the
+    // levels of optimisation with which developers build.
+    let arguments = [
+        "bench",
+        "--profile",
+        PROFILE,
+        "-p",
+        "scorebox-bench",
+        "--bench",
+        "steps",
+    ];
     let shown = format!("cargo {}", arguments.join(" "));
     eprintln!("running {shown}");
     let mut command = workspace::cargo(&workspace::root());
