@@ -181,6 +181,8 @@ async fn load(
     let (app, report) = loaded
         .await
         .map_err(|error| StartupError::Host(format!("loading ended: {error}")))??;
+    // Those who wait for the line find a host that is ready.
+    service.set_ready(app);
     tracing::info!(
         scorer = report.name,
         version = report.version,
@@ -190,6 +192,5 @@ async fn load(
         load_ms = started.elapsed().as_secs_f64() * 1e3,
         "ready"
     );
-    service.set_ready(app);
     Ok(())
 }
