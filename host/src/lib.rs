@@ -46,7 +46,8 @@
 //! - A guest holds a thread that serves sockets for at most one tick (`offload.rs`). A fault of
 //!   a guest does not end the process.
 //! - No address, credential or variable of the environment reaches a guest, a log or an error.
-//! - `unsafe` is used in two files only: `model/mapping.rs` and `precompiled.rs`.
+//! - `unsafe` is used in three files only: `compiled_cache.rs`, `model/mapping.rs` and
+//!   `precompiled.rs`.
 
 pub mod app;
 pub mod call;

@@ -145,27 +145,23 @@ fn filter(text: &str, output: Output) -> Result<Targets, StartupError> {
             .with_default(level)
             .with_target("scorer", LevelFilter::INFO));
     }
-    let mut parts = text
-        .split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-        .peekable();
-    // A filter without any part would silence the log.
-    let parsed = parts.peek().is_some().then(Targets::new).and_then(|none| {
-        parts.try_fold(none, |targets, part| {
-            Some(match part.split_once('=') {
-                Some((target, word)) => {
-                    let is_target = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':');
-                    let target = target.trim();
-                    if target.is_empty() || !target.chars().all(is_target) {
-                        return None;
-                    }
-                    targets.with_target(target, level(word.trim())?)
+    let parts = text.split(',').map(str::trim);
+    let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+    let parsed = parts.iter().try_fold(Targets::new(), |targets, part| {
+        Some(match part.split_once('=') {
+            Some((target, word)) => {
+                let is_target = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':');
+                let target = target.trim();
+                if target.is_empty() || !target.chars().all(is_target) {
+                    return None;
                 }
-                None => targets.with_default(level(part)?),
-            })
+                targets.with_target(target, level(word.trim())?)
+            }
+            None => targets.with_default(level(part)?),
         })
     });
+    // A filter without any part would silence the log.
+    let parsed = parsed.filter(|_| !parts.is_empty());
     parsed.ok_or_else(|| StartupError::Environment {
         variable: LOG_VARIABLE.to_owned(),
         problem: "is not a log filter".to_owned(),

@@ -217,7 +217,7 @@ pub fn scorebox_alone(command: &str) -> Command {
 /// # Panics
 /// If one of the two programs is not installed.
 #[must_use]
-pub fn scorebox_with_threads(threads: &str, user: &str) -> Command {
+pub fn scorebox_with_threads(threads: u32, user: &str) -> Command {
     let mut scorebox = Command::new(place::tool("setpriv").expect("setpriv is installed"));
     scorebox
         .env_clear()

@@ -152,8 +152,8 @@ pub fn printable_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Appends a character to a text as a JSON escape: `\uXXXX`, or two such escapes if the character
-/// needs a surrogate pair.
+/// Appends a character to a text as a JSON escape: `\u` with four hexadecimal digits, or two such
+/// escapes if the character needs a surrogate pair.
 pub fn push_json_escape(text: &mut String, character: char) {
     for unit in character.encode_utf16(&mut [0; 2]) {
         // Writing to a string cannot fail.

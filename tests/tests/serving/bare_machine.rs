@@ -75,7 +75,7 @@ fn a_machine_without_threads_to_spare_is_named_before_the_host_listens() {
         return skip::skip("being another user takes root");
     }
     let app = App::of(programs::MIRROR);
-    let mut command = scorebox_with_threads("2", NOBODY);
+    let mut command = scorebox_with_threads(2, NOBODY);
     command
         .args(["serve", "--port", "0", "--app"])
         .arg(app.path());

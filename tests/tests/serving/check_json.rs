@@ -61,7 +61,7 @@ fn a_machine_without_threads_is_at_fault() {
     }
     let app = App::of(programs::MIRROR);
     std::fs::set_permissions(app.path(), Permissions::from_mode(0o755)).unwrap();
-    let mut command = scorebox_with_threads("1", NOBODY);
+    let mut command = scorebox_with_threads(1, NOBODY);
     command.args(["check", "--app"]).arg(app.path());
     let refused = refuses(command, 1, &["this machine has no threads"]);
     let fix = refused.json()["error"]["fix"].clone();
