@@ -1,7 +1,7 @@
 """Converters beyond those of skl2onnx.
 
-Owns the registration of XGBoost's and LightGBM's, which onnxmltools has. Must not know the model, and imports a library
-only if the model has brought it.
+Owns the registration of our own, and of XGBoost's and LightGBM's, which onnxmltools has. Must not know the model, and
+imports a library only if the model has brought it.
 """
 
 import sys
@@ -11,10 +11,42 @@ from refusal import Refused
 
 def register():
     """Registers what is loaded, so that it converts inside of pipelines too."""
+    _ours()
     if "xgboost" in sys.modules:
         _xgboost()
     if "lightgbm" in sys.modules:
         _lightgbm()
+
+
+def _ours():
+    """What skl2onnx loses or does otherwise: missing values, mostly."""
+    import encoders
+    import imputers
+    import trees
+    from skl2onnx import update_registered_converter
+    from skl2onnx.common._registration import get_shape_calculator, register_shape_calculator
+
+    imputers.register(update_registered_converter, _wrap)
+    encoders.register(update_registered_converter, _wrap)
+    trees.register(_wrap)
+    width = get_shape_calculator("SklearnOneHotEncoder")
+    register_shape_calculator(
+        "SklearnOneHotEncoder", lambda operator: encoders.one_hot_shape(width, operator), overwrite=True
+    )
+
+
+def _wrap(name, around):
+    """Puts a function around a converter that is registered; a version of skl2onnx may lack it."""
+    from skl2onnx.common import _registration as registration
+
+    if name not in registration._converter_pool:
+        return
+    inner = registration.get_converter(name)
+
+    def convert(scope, operator, container):
+        around(inner, scope, operator, container)
+
+    registration.register_converter(name, convert, overwrite=True, options=inner.get_allowed_options())
 
 
 def _xgboost():

@@ -38,7 +38,7 @@ def convert(model, layout, name, warnings):
                 target_opset=_OPSETS,
                 options=_options(model, warnings),
             )
-        except MemoryError:
+        except (MemoryError, Refused):
             raise
         except Exception as error:  # noqa: BLE001 - converters raise whatever their code meets.
             part = _at_fault(error) or model
@@ -101,9 +101,6 @@ def _prepare(model):
         if type(part).__name__ == "VotingClassifier":
             # Of `transform` alone, which nobody asks a classifier for.
             part.flatten_transform = False
-        if type(part).__name__ == "SimpleImputer" and part.statistics_.dtype.kind == "O":
-            # No text that a graph gets is missing, and none holds a zero byte.
-            part.missing_values = "\0"
 
 
 def _at_fault(error):
