@@ -73,22 +73,33 @@ def _lacking():
 
 def convert(request):
     """Runs every step, and returns what the caller writes into its report."""
+    import attempts
     import comparison
+    import converters
     import estimators
+    import generation
     import graphs
     import inputs
     import loading
+    import samples
+    import sparse
+    import takes
     import versions
 
     warnings = []
     model = loading.load(request["source"], request["other_version"], warnings)
     estimators.check(model)
     layout = inputs.Layout.of(model, request["inputs"], request["sample"])
-    rows, sample = inputs.sample(model, layout, request["sample"], request["rows"], request["seed"], warnings)
-    answers = comparison.library(model, layout, rows, warnings)
-    graph = graphs.convert(model, layout, request["name"], warnings)
-    results, compared = comparison.compare(graph, layout, rows, answers, request["tolerance"])
-    graphs.finish(graph, layout, [answer.output for answer in answers], results)
+    hints = generation.hints(model, layout)
+    given = None if request["sample"] is None else samples.read(request["sample"], layout, [])
+    layout = takes.find(model, layout, hints, given, warnings)
+    rows, sample = inputs.sample(layout, hints, request["sample"], request["rows"], request["seed"], warnings)
+    expected = comparison.library(model, layout, rows, warnings)
+    row = layout.library(inputs.chosen(expected.rows, slice(0, 1)))
+    converters.are_sparse(sparse.xgboost_parts(model, row) if "xgboost" in sys.modules else ())
+    attempt = attempts.best(model, layout, expected, request, warnings)
+    graph, layout, results, compared = attempt.graph, attempt.layout, attempt.results, attempt.compared
+    graphs.finish(graph, layout, [answer.output for answer in expected.answers], results)
     data = graph.SerializeToString(deterministic=True)
     with open(request["graph"], "wb") as file:
         file.write(data)
@@ -97,7 +108,7 @@ def convert(request):
         "estimator": estimators.tree(model),
         "summary": estimators.summary(model),
         "libraries": versions.used(),
-        "inputs": graphs.ports(graph.graph.input),
+        "inputs": takes.described(layout, hints, graphs.ports(graph.graph.input)),
         "outputs": graphs.ports(graph.graph.output),
         "classes": estimators.classes(model),
         "opsets": graphs.opsets(graph),

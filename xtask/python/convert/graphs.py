@@ -8,6 +8,8 @@ import sys
 import warnings as python_warnings
 
 from refusal import Refused, brief
+import capitals
+import clipping
 import estimators
 import versions
 
@@ -47,6 +49,9 @@ def convert(model, layout, name, warnings):
                 estimators.INSTEAD.get(type(part).__name__, estimators.SCORER),
                 estimators.class_of(part),
             ) from error
+    for place, (_, method) in enumerate(estimators.methods(model)):
+        if method == "predict_proba" and place < len(graph.graph.output):
+            clipping.clip(graph, place)
     # Names that are no identifiers come out changed.
     for port, given in zip(graph.graph.input, layout.ports):
         _rename(graph.graph, port, given.name)
@@ -85,9 +90,12 @@ def _takes(part, option):
 
 def _text_options(part, warnings):
     # The locale of a machine is not in an image; `C` is everywhere, and changes the case of ASCII letters only.
-    if part.lowercase and any(not word.isascii() for word in part.vocabulary_):
+    if capitals.needs(part) and not capitals.are_all_known(part):
         name = type(part).__name__
-        warnings.append(f"{name}: the graph lower-cases A to Z only; lower-case other capitals before the call")
+        warnings.append(
+            f"{name}: words with other letters than A to Z are known in lower case, capitalized and in capitals; "
+            "lower-case other spellings before the call"
+        )
     pattern = part.token_pattern
     return {"locale": "C", "tokenexp": _ENGINE_WORD if pattern == _PYTHON_WORD else pattern.removeprefix("(?u)")}
 

@@ -104,10 +104,14 @@ class Nodes:
         self._types[result] = self._type("int64")
         return result
 
+    def rename(self, name, output):
+        """Gives a tensor the name of a variable of skl2onnx."""
+        self._add("Identity", [name], output.full_name)
+
     def finish(self, results, output):
         """Writes the results, next to each other, to an output of the part."""
         if len(results) == 1:
-            self._add("Identity", results, output.full_name)
+            self.rename(results[0], output)
         else:
             self._add("Concat", results, output.full_name, axis=1)
 
