@@ -73,6 +73,7 @@ def _lacking():
 
 def convert(request):
     """Runs every step, and returns what the caller writes into its report."""
+    import advice
     import attempts
     import comparison
     import converters
@@ -93,12 +94,15 @@ def convert(request):
     hints = generation.hints(model, layout)
     given = None if request["sample"] is None else samples.read(request["sample"], layout, [])
     layout = takes.find(model, layout, hints, given, warnings)
+    takes.tell_refusing(model, warnings)
     rows, sample = inputs.sample(layout, hints, request["sample"], request["rows"], request["seed"], warnings)
     expected = comparison.library(model, layout, rows, warnings)
     row = layout.library(inputs.chosen(expected.rows, slice(0, 1)))
     converters.are_sparse(sparse.xgboost_parts(model, row) if "xgboost" in sys.modules else ())
     attempt = attempts.best(model, layout, expected, request, warnings)
     graph, layout, results, compared = attempt.graph, attempt.layout, attempt.results, attempt.compared
+    if not compared["agrees"]:
+        compared["part"], compared["fix"] = advice.fix(model, attempt, expected, request["tolerance"])
     graphs.finish(graph, layout, [answer.output for answer in expected.answers], results)
     data = graph.SerializeToString(deterministic=True)
     with open(request["graph"], "wb") as file:

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from refusal import Refused
 import comparison
+import estimators
+import fault
 import graphs
+import precision
 
 
 @dataclass(frozen=True)
@@ -21,23 +24,35 @@ class Attempt:
 
 
 def best(model, layout, expected, request, warnings):
-    """The graph in single precision if it agrees, the one in double precision if that does, else the first."""
-    first, said = _try(model, layout, expected, request)
-    if first.compared["agrees"] or layout.given or layout.doubled() == layout:
-        warnings.extend(said)
-        return first
-    try:
-        second, said_again = _try(model, layout.doubled(), expected, request)
-    except Refused:
-        second = None
-    if second is None or not second.compared["agrees"]:
-        warnings.extend(said)
-        return first
-    names = ", ".join(f"`{port.name}`" for port in layout.ports if port.kind == "f32")
-    wrong = max(one.get("mismatches") or 0 for one in first.compared["outputs"])
-    warnings.extend(said_again)
-    warnings.append(f"inputs of f64, since {wrong} rows differ in single precision: {names}")
-    return second
+    """The first graph that agrees: in single precision, then in double; the other way where trees see computed numbers."""
+    exact = precision.is_needed(model)
+    layouts = [layout]
+    if not layout.given and layout.doubled() != layout:
+        layouts = [layout.doubled(), layout] if exact else [layout, layout.doubled()]
+    found, refused = [], []
+    for one in layouts:
+        try:
+            found.append(_try(model, one, expected, request))
+        except Refused as error:
+            refused.append((one, error))
+            continue
+        if found[-1][0].compared["agrees"]:
+            break
+    if not found:
+        # What is said of the inputs that were asked for.
+        error = next(error for one, error in refused if one is layout)
+        if error.estimator is None:
+            error.estimator = estimators.class_of(fault.part(model, layout, expected.rows, request["tolerance"]))
+        raise error
+    attempt, said = found[-1]
+    if not attempt.compared["agrees"]:
+        attempt, said = next((one for one in found if one[0].layout is layout), found[0])
+    warnings.extend(said)
+    if attempt.layout is not layout:
+        names = ", ".join(f"`{port.name}`" for port in layout.ports[:8] if port.kind == "f32")
+        why = "trees see computed numbers" if exact else "single precision gives other answers"
+        warnings.append(f"inputs of f64, since {why}: {names}")
+    return attempt
 
 
 def _try(model, layout, expected, request):

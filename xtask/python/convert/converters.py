@@ -25,6 +25,7 @@ def _ours():
     import capitals
     import encoders
     import imputers
+    import thresholds
     import trees
     from skl2onnx import update_registered_converter
     from skl2onnx.common._registration import get_shape_calculator, register_shape_calculator
@@ -33,6 +34,7 @@ def _ours():
     encoders.register(update_registered_converter, _wrap)
     trees.register(_wrap)
     capitals.register(_wrap)
+    thresholds.register(_wrap)
     width = get_shape_calculator("SklearnOneHotEncoder")
     register_shape_calculator(
         "SklearnOneHotEncoder", lambda operator: encoders.one_hot_shape(width, operator), overwrite=True

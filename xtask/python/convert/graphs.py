@@ -43,11 +43,11 @@ def convert(model, layout, name, warnings):
         except (MemoryError, Refused):
             raise
         except Exception as error:  # noqa: BLE001 - converters raise whatever their code meets.
-            part = _at_fault(error) or model
+            part = _at_fault(error)
             raise Refused(
                 f"skl2onnx {versions.of('skl2onnx')} cannot convert it: {brief(error)}",
                 estimators.INSTEAD.get(type(part).__name__, estimators.SCORER),
-                estimators.class_of(part),
+                None if part is None else estimators.class_of(part),
             ) from error
     for place, (_, method) in enumerate(estimators.methods(model)):
         if method == "predict_proba" and place < len(graph.graph.output):

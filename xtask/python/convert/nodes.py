@@ -119,6 +119,6 @@ class Nodes:
         from skl2onnx.common.data_types import guess_proto_type
 
         if isinstance(like, str):
-            named = {"int64": 7, "bool": 9, "float": 1}
+            named = {"int64": 7, "bool": 9, "float": 1, "double": 11}
             return named[like] if like in named else self._types[like]
         return guess_proto_type(like.type)

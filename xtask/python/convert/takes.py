@@ -14,8 +14,8 @@ import estimators
 import generation
 import inputs
 
-# Rows of a sample that are tried as the one to change.
-_TRIED = 16
+# Rows that are tried as the one to change, and how many of them show whether two values are told apart.
+_TRIED, _SHOWN = 16, 8
 
 
 def find(model, layout, hints, sample, warnings):
@@ -44,21 +44,31 @@ def find(model, layout, hints, sample, warnings):
     return _apart(model, layout, hints, warnings)
 
 
+def tell_refusing(model, warnings):
+    """Says which parts refuse a category that they were not fitted on."""
+    for part in estimators.walk(model):
+        if type(part).__name__ in ("OneHotEncoder", "OrdinalEncoder") and part.handle_unknown == "error":
+            warnings.append(
+                f"{type(part).__name__} has handle_unknown='error': the graph refuses a call with a category that it was not "
+                "fitted on, as the library does"
+            )
+
+
 class Trial:
     """One row that the estimator answers, and the same row with some columns changed."""
 
     def __init__(self, model, layout, sample, hints):
         self.model, self.layout = model, layout
         self.method = estimators.methods(model)[-1][1]
-        self.row = None
+        self.row, self.others = None, []
         rows = sample
         if rows is None:
             rows = generation.rows(layout, hints, _TRIED, np.random.default_rng(0))
         for index in range(min(inputs.count(rows), _TRIED)):
             row = inputs.chosen(rows, slice(index, index + 1))
-            if self.answer(row) is not None:
-                self.row = row
-                return
+            if len(self.others) < _SHOWN and self.answer(row) is not None:
+                self.others.append(row)
+        self.row = self.others[0] if self.others else None
 
     def answer(self, row):
         """The library's numbers for a row, or None if it refuses the row."""
@@ -72,9 +82,9 @@ class Trial:
                 return None
         return np.asarray(values.toarray() if hasattr(values, "toarray") else values)
 
-    def changed(self, values):
+    def changed(self, values, row=None):
         """The row with other values, by the columns' numbers."""
-        row, place = {name: column.copy() for name, column in self.row.items()}, 0
+        row, place = {name: column.copy() for name, column in (row or self.row).items()}, 0
         for port in self.layout.ports:
             for index in range(port.width or 1):
                 if place in values:
@@ -82,6 +92,16 @@ class Trial:
                     row[port.name][spot] = values[place]
                 place += 1
         return row
+
+    def same(self, index, one, other):
+        """Whether the estimator answers alike for two values of a column."""
+        for row in self.others:
+            first, second = (self.answer(self.changed({index: value}, row)) for value in (one, other))
+            if first is None or second is None or first.shape != second.shape:
+                continue
+            if (first.astype(object) != second.astype(object)).any():
+                return False
+        return True
 
     def taken(self, wanted, value, groups):
         """Those of the columns for which the estimator takes a value, each for itself and all together."""
@@ -119,11 +139,9 @@ def _tell_apart(model, layout, trial, index, hint, warnings):
     """A graph gets the empty text for a missing one: says where the library tells them apart."""
     if not (hint.missing and hint.empty):
         return
-    empty, missing = trial.answer(trial.changed({index: ""})), trial.answer(trial.changed({index: None}))
-    same = empty.shape == missing.shape and (empty.astype(object) == missing.astype(object)).all()
     # Where a null is sent as the empty text, an empty text is not drawn for itself.
     hint.empty = False
-    if same:
+    if trial.same(index, "", None):
         return
     name = layout.columns()[index]
     learned = _learned_empty(model)
