@@ -8,6 +8,8 @@ import numpy as np
 # These give numbers within 0 and 1 by themselves.
 _BOUNDED = ("Softmax", "Sigmoid", "Clip", "Normalizer")
 _BOUNDED_AFTER = ("LinearClassifier", "TreeEnsembleClassifier")
+# The operators' version in a graph that has none of them yet, and the one from which bounds are inputs.
+_OPSET, _BOUNDS_ARE_INPUTS = 18, 11
 # These change no number, or no number that matters here.
 _THROUGH = ("Identity", "Cast", "Reshape", "Squeeze")
 
@@ -29,10 +31,18 @@ def clip(graph, place):
             for index, name in enumerate(field):
                 if name == output.name:
                     field[index] = before
+    name = new("clip_probabilities")
+    opset = next((one for one in graph.opset_import if one.domain == ""), None)
+    if opset is None:
+        opset = graph.opset_import.add()
+        opset.version = _OPSET
+    if opset.version < _BOUNDS_ARE_INPUTS:
+        inner.node.append(onnx.helper.make_node("Clip", [before], [output.name], name=name, min=0.0, max=1.0))
+        return
     number = np.float64 if kind == onnx.TensorProto.DOUBLE else np.float32
     inner.initializer.append(onnx.numpy_helper.from_array(np.array(0, dtype=number), low))
     inner.initializer.append(onnx.numpy_helper.from_array(np.array(1, dtype=number), high))
-    inner.node.append(onnx.helper.make_node("Clip", [before, low, high], [output.name], name=new("clip_probabilities")))
+    inner.node.append(onnx.helper.make_node("Clip", [before, low, high], [output.name], name=name))
 
 
 def _is_bounded(graph, name):
