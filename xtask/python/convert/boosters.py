@@ -73,7 +73,11 @@ def check_targets(model):
     """Refuses a model of XGBoost's class for scikit-learn that answers several targets."""
     targets = _config(model.get_booster())["learner_model_param"].get("num_target", "1")
     if int(targets) > 1:
-        raise Refused(f"answers several targets at once ({targets}), and its converter knows one", _TARGETS)
+        raise Refused(
+            f"answers several targets at once ({targets}), and its converter knows one",
+            _TARGETS,
+            f"xgboost.{type(model).__name__}",
+        )
 
 
 def _xgboost(booster, warnings):

@@ -11,6 +11,7 @@ import zipfile
 import zlib
 
 from refusal import Refused
+import elsewhere
 
 PICKLE, XGBOOST, LIGHTGBM, SKOPS = "pickle", "XGBoost's own form", "LightGBM's own form", "skops"
 
@@ -18,14 +19,10 @@ PICKLE, XGBOOST, LIGHTGBM, SKOPS = "pickle", "XGBoost's own form", "LightGBM's o
 _HEAD = 64 << 10
 _PART = 1 << 20
 
-_EXPORT = "export it to ONNX where it was trained ({}), and name the folder of the .onnx file in `scorer.model`"
-_TORCH = (
-    "is a file of torch.save, which holds weights and no model that converts",
-    _EXPORT.format("`torch.onnx.export(model, example, 'model.onnx')`"),
-)
-_KERAS = ("is a Keras model", _EXPORT.format("`model.export('model.onnx', format='onnx')`"))
-_WEIGHTS = "is HDF5, as Keras and others write it"
-_CATBOOST = ("is a CatBoost model", _EXPORT.format("`model.save_model('model.onnx', format='onnx')`"))
+_TORCH = ("is a file of torch.save, which holds weights and no model that converts", elsewhere.instruction("torch"))
+_KERAS = ("is a Keras model", elsewhere.instruction("keras"))
+_WEIGHTS = ("is HDF5, as Keras and others write it", elsewhere.instruction("keras"))
+_CATBOOST = ("is a CatBoost model", elsewhere.instruction("catboost"))
 _R = ("is a file of R", "train the model in Python, or write a scorer")
 _PMML = ("is XML, as PMML is, and no converter reads PMML", "name the pickle that the PMML file was made of")
 _BINARY = (
@@ -34,7 +31,7 @@ _BINARY = (
 )
 _FOREIGN = [
     (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", _TORCH),
-    (b"\x89HDF\r\n\x1a\n", (_WEIGHTS, _KERAS[1])),
+    (b"\x89HDF\r\n\x1a\n", _WEIGHTS),
     (b"CBM1", _CATBOOST),
     (b"<?xml", _PMML),
     (b"<PMML", _PMML),

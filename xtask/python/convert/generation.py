@@ -90,7 +90,7 @@ def _thresholds(part):
             inner = tree.feature >= 0
             yield from zip(tree.feature[inner].tolist(), tree.threshold[inner].tolist())
         elif "xgboost" in sys.modules and type(one).__module__.startswith("xgboost"):
-            if one.get_params().get("booster") == "gblinear":
+            if getattr(one, "booster", None) == "gblinear":
                 continue
             table = one.get_booster().trees_to_dataframe()
             names = one.get_booster().feature_names or [f"f{index}" for index in range(one.n_features_in_)]

@@ -44,7 +44,7 @@ def convert(model, layout, name, warnings):
             part = _at_fault(error) or model
             raise Refused(
                 f"skl2onnx {versions.of('skl2onnx')} cannot convert it: {brief(error)}",
-                estimators.INSTEAD.get(type(part).__name__, estimators.SCORER),
+                estimators.instead(part),
                 estimators.class_of(part),
             ) from error
     # Names that are no identifiers come out changed.

@@ -11,6 +11,7 @@ import warnings as python_warnings
 
 from refusal import Refused, brief
 import boosters
+import elsewhere
 import forms
 import imports
 import versions
@@ -20,17 +21,6 @@ _CUSTOM = (
     "a class of your own has no converter: leave that step out of the pipeline and do it before the call, or write a "
     "scorer; for a library that is only missing here, name a Python that has it by --python"
 )
-# What helps where a library has no converter, and loading it would only end in another refusal.
-_WITHOUT = {
-    "catboost": "save it as ONNX where it was trained, `model.save_model('model.onnx', format='onnx')`, and name the "
-    "folder of that file in `scorer.model`",
-    "imblearn": "its samplers only act in `fit`: pickle a pipeline of scikit-learn with the other steps, "
-    "`sklearn.pipeline.Pipeline([step for step in model.steps if not hasattr(step[1], 'fit_resample')])`",
-    "torch": "export it to ONNX where it was trained, by `torch.onnx.export(model, example, 'model.onnx')`, and name "
-    "the folder of that file in `scorer.model`",
-    "keras": "export it to ONNX where it was trained, by `model.export('model.onnx', format='onnx')`, and name the "
-    "folder of that file in `scorer.model`",
-}
 
 
 def load(path, other_version, warnings):
@@ -103,8 +93,8 @@ def _module(error):
     name = str(error.name)
     problem = f"needs the Python module `{name}`, which is not in this environment"
     top = name.split(".")[0]
-    if top in _WITHOUT:
-        return Refused(problem, _WITHOUT[top])
+    if elsewhere.instruction(top):
+        return Refused(problem, elsewhere.instruction(top))
     distribution = imports.distribution(top)
     if distribution is None:
         return Refused(problem, _CUSTOM)
@@ -186,7 +176,10 @@ def _environment(path, version):
             wanted.setdefault("xgboost" if name == "xgboost-cpu" else name, versions.of(name))
     if "xgboost" in wanted:
         wanted["xgboost"] = imports.xgboost_version(path) or wanted["xgboost"]
-    line = f"make an environment of that version, `{versions.environment(wanted)}`"
+    commands = versions.environment(wanted)
+    if commands is None:
+        return "fit the model again with scikit-learn 1.0 or newer"
+    line = f"make an environment of that version, `{commands}`"
     if strange:
         line += f", put {', '.join(f'`{one}`' for one in strange)}, which the file also names, there too"
     return f"{line}, and name it by --python ENV/bin/python"
