@@ -78,7 +78,10 @@ pub fn is_graph(path: &Path) -> io::Result<bool> {
     let mut head = Vec::new();
     File::open(path)?.take(3).read_to_end(&mut head)?;
     // Field 1 is a small number. Field 2, 7 or 8 follows it.
-    Ok(matches!(head.as_slice(), [0x08, 1..=32, 0x12 | 0x3a | 0x42]))
+    Ok(matches!(
+        head.as_slice(),
+        [0x08, 1..=32, 0x12 | 0x3a | 0x42]
+    ))
 }
 
 /// Returns true if the file starts like a safetensors file: the length of a header in JSON, and the
@@ -87,7 +90,9 @@ pub fn is_safetensors(path: &Path) -> io::Result<bool> {
     let mut head = Vec::new();
     File::open(path)?.take(10).read_to_end(&mut head)?;
     Ok(match head.as_slice() {
-        [length @ .., b'{', b'"' | b'}'] => little_endian(length) <= MOST_HEADER_BYTES,
+        [length @ .., b'{', b'"' | b'}'] if length.len() == 8 => {
+            little_endian(length) <= MOST_HEADER_BYTES
+        }
         _ => false,
     })
 }
@@ -196,7 +201,8 @@ fn cut_safetensors(path: &Path) -> io::Result<Option<Cut>> {
         return Ok(cut(start));
     }
     let mut header = Vec::new();
-    file.take(start.saturating_sub(8)).read_to_end(&mut header)?;
+    file.take(start.saturating_sub(8))
+        .read_to_end(&mut header)?;
     let Ok(Value::Object(tensors)) = serde_json::from_slice(&header) else {
         return Ok(None);
     };

@@ -86,18 +86,22 @@ def convert(request):
         if folder.flavor == "onnx":
             import graph_copy
 
-            return graph_copy.copy(source, request["graph"], folder.columns, warnings)
+            outcome = graph_copy.copy(source, request["graph"], warnings)
+            return outcome | {"inputs": folder.described(outcome["inputs"])}
     model = loading.load(source, request["other_version"], warnings)
     import estimators
 
     estimators.check(model)
-    if folder is not None and not given:
-        given = folder.inputs(model)
-    return _converted(request, model, given, sample, warnings)
+    if folder is None:
+        return _converted(request, model, given, sample, warnings)
+    outcome = _converted(request, model, given or folder.inputs(model), sample, warnings)
+    return outcome | {"inputs": folder.described(outcome["inputs"])}
 
 
 def _converted(request, model, given, sample, warnings):
     """The graph of a model, compared with the model."""
+    import numpy as np
+
     import comparison
     import estimators
     import graphs
@@ -107,6 +111,11 @@ def _converted(request, model, given, sample, warnings):
 
     layout = inputs.Layout.of(model, given, sample)
     rows, described = inputs.sample(model, layout, sample, request["rows"], request["seed"], warnings)
+    if sample != request["sample"]:
+        # The example of a folder has few rows: it is compared beside made-up ones.
+        made, _ = inputs.sample(model, layout, None, request["rows"], request["seed"], warnings)
+        rows = {name: np.concatenate([values, made[name]]) for name, values in rows.items()}
+        described["rows"] = len(next(iter(rows.values())))
     answers = comparison.library(model, layout, rows, warnings)
     zeros.check(model, layout.library(rows))
     try:

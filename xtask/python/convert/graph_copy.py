@@ -15,7 +15,7 @@ _KINDS = {1: "f32", 6: "i32", 7: "i64", 8: "text", 9: "bool", 10: "f16", 11: "f6
 _EXTERNAL = "name the folder of the .onnx file and its data files in `scorer.model`, which needs no conversion"
 
 
-def copy(source, target, columns, warnings):
+def copy(source, target, warnings):
     """Copies the graph, and returns what the caller writes into its report."""
     import onnx
     import onnxruntime
@@ -36,10 +36,6 @@ def copy(source, target, columns, warnings):
             "export it again for an engine of this version, with operators of the standard domains",
         ) from error
     inputs, outputs = _ports(graph.graph.input, graph), _ports(graph.graph.output, graph)
-    names = [name for name, _ in columns]
-    wide = [one for one in inputs if len(one["shape"]) == 2 and one["shape"][1] == len(names)]
-    if len(inputs) == 1 and wide and len(names) > 1:
-        wide[0]["columns"] = names
     warnings.append("the graph was copied as it is: no library's answers are there to compare it with")
     libraries = {name: versions.used()[name] for name in ("python", "onnx", "onnxruntime") if name in versions.used()}
     operators = {}
@@ -50,7 +46,7 @@ def copy(source, target, columns, warnings):
         "estimator": {"class": "onnx.ModelProto"},
         "summary": "ONNX graph",
         "libraries": libraries,
-        "inputs": inputs,
+        "inputs": [one | {"missing": False, "boolean": False, "columns": None} for one in inputs],
         "outputs": outputs,
         "classes": None,
         "opsets": {one.domain or "ai.onnx": one.version for one in graph.opset_import},

@@ -61,6 +61,18 @@ class Folder:
             return []
         return [{"name": name, "kind": "text" if name in texts else "f32", "width": None} for name in names]
 
+    def described(self, ports):
+        """Adds to the described ports what the signature knows beyond the model."""
+        names = [name for name, _ in self.columns]
+        booleans = {name for name, kind in self.columns if kind == "boolean"}
+        for port in ports:
+            if port["name"] in booleans and port["dtype"] != "text":
+                port["boolean"] = True
+            whole = len(ports) == 1 and len(names) > 1 and port["shape"][1:] == [len(names)]
+            if whole and not port.get("columns"):
+                port["columns"] = names
+        return ports
+
 
 def read(path):
     """Reads the folder's description; refuses flavors that do not convert, and files outside of the folder."""

@@ -2,8 +2,7 @@
 
 use super::*;
 
-const POINTER: &[u8] =
-    b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
+const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
 const PAGE: &[u8] = b"<!DOCTYPE html><html><title>model.onnx</title>";
 
 /// Writes the bytes to a file with the name, checks the file, and asserts that the failure contains
@@ -54,7 +53,11 @@ fn graphs_that_were_cut_are_known() {
     }
     check("m.onnx", &whole[..100], "it has 100 bytes of at least 310");
     check("m.onnx", b"not a graph at all", "");
-    check("m.onnx", b"\x08\x08\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "was cut");
+    check(
+        "m.onnx",
+        b"\x08\x08\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+        "was cut",
+    );
 }
 
 #[test]
@@ -79,10 +82,19 @@ fn sources_of_any_form_are_let_through() {
         std::fs::write(&path, bytes).unwrap();
         check_source(&path).err().map(|failure| failure.problem)
     };
-    for (bytes, part) in [(POINTER, "Git LFS"), (PAGE, "HTML"), (b"".as_slice(), "empty")] {
+    for (bytes, part) in [
+        (POINTER, "Git LFS"),
+        (PAGE, "HTML"),
+        (b"".as_slice(), "empty"),
+    ] {
         assert!(refused(bytes).unwrap().contains(part), "{part}");
     }
-    for bytes in [b"PK\x03\x04".as_slice(), b"{\"learner\": 1}", b"\x80\x04\x95", b"\x1f\x8b\x08"] {
+    for bytes in [
+        b"PK\x03\x04".as_slice(),
+        b"{\"learner\": 1}",
+        b"\x80\x04\x95",
+        b"\x1f\x8b\x08",
+    ] {
         assert_eq!(refused(bytes), None);
     }
     assert!(check_source(Path::new("/nowhere")).is_err());
