@@ -1,56 +1,71 @@
-"""What to do about a graph that answers otherwise.
+"""What to do about a graph that gives other answers than the library.
 
-Owns the fixes, and tries each one that can be tried before it is given. Must not know how a graph is made.
+Owns the instructions. Each is tried before it is given, where it can be. Must not know how answers are compared.
 """
 
 import numpy as np
 
-from refusal import Refused
-import comparison
 import estimators
-import fault
-import graphs
+
+_READERS = ("CountVectorizer", "TfidfVectorizer")
 
 
-def fix(model, attempt, expected, tolerance):
-    """The part at fault by its class, and an instruction."""
-    layout, rows = attempt.layout, expected.rows
-    part = fault.part(model, layout, rows, tolerance)
-    name = estimators.class_of(part)
-    wrong = comparison.wrong_rows(attempt.graph, layout, expected, tolerance)
-    if any(port.kind == "text" for port in layout.ports) and fault.is_text_model(model):
-        lowered = {port.name: _lower(rows[port.name]) if port.kind == "text" else rows[port.name] for port in layout.ports}
-        if _agrees(model, layout, lowered, tolerance):
-            return name, "lower-case the texts before the call: the graph does not know every capital letter"
-    if layout.given and _agrees(model, layout.doubled(), rows, tolerance):
-        said = ",".join(_said(port) for port in layout.doubled().ports)
-        return name, f"use double precision: --inputs '{said}'"
-    large = fault.large(layout, rows, wrong)
-    if large:
-        shown = ", ".join(f"`{one}`" for one in large[:5])
-        return name, (
-            f"{shown}: single precision rounds numbers above 16777216, and the trees of a graph have no other; subtract an "
-            "offset from the column before training and before the call, or leave it out"
+def instruction(model, layout, rows, part, tried):
+    """The instruction for this model. `tried` says whether the graph agrees with other inputs, or on other rows."""
+    if any(port.kind == "f32" for port in layout.ports):
+        double = [_double(port) for port in layout.ports]
+        if tried(double):
+            shown = ",".join(_shown(one) for one in double)
+            return f"use double precision, with which it agrees: --inputs '{shown}'"
+    capitals = [port.name for port in layout.ports if port.kind == "text" and _capitals(rows[port.name])]
+    if capitals and _lowers(model) and tried(others=rows | {name: _lower(rows[name]) for name in capitals}):
+        names = ", ".join(f"`{name}`" for name in capitals)
+        return f"convert {names} to lower case before the call, and in --sample: the graph does not know every capital"
+    merged = [name for name, values in _columns(layout, rows) if _merged(values)]
+    if merged:
+        names = ", ".join(f"`{name}`" for name in merged[:5])
+        return (
+            f"subtract an offset from {names} before `fit` and before the call, or leave it out: in single precision, "
+            "which the graph has, its numbers are not told apart"
         )
-    if part is estimators.final(model):
-        return name, "use another estimator for it, or write a scorer"
-    return name, estimators.SCORER
+    return f"{estimators.class_of(part)} is where they part: {estimators.instead(part)}"
 
 
-def _lower(texts):
-    flat = [one if one is None else one.lower() for one in texts.ravel()]
-    return np.array(flat + [None], dtype=object)[:-1].reshape(texts.shape)
+def _double(port):
+    return {"name": port.name, "kind": "f64" if port.kind == "f32" else port.kind, "width": port.width}
 
 
-def _agrees(model, layout, rows, tolerance):
-    try:
-        expected = comparison.library(model, layout, rows, [])
-        graph = graphs.convert(model, layout, "again", [])
-        return comparison.compare(graph, layout, expected, tolerance, [])[1]["agrees"]
-    except Refused:
-        return False
+def _shown(one):
+    return f"{one['name']}={one['kind']}" + (f"[{one['width']}]" if (one["width"] or 1) > 1 else "")
 
 
-def _said(port):
-    width = "" if port.width is None else f"[{port.width}]"
-    return f"{port.name}={port.kind}{width}"
+def _capitals(values):
+    """Whether a text has a capital that is not one of A to Z."""
+    return any(not one.isascii() and one != one.lower() for one in np.ravel(values) if isinstance(one, str))
+
+
+def _lower(values):
+    lowered = values.copy()
+    for place, one in np.ndenumerate(values):
+        lowered[place] = one.lower() if isinstance(one, str) else one
+    return lowered
+
+
+def _lowers(model):
+    return any(type(one).__name__ in _READERS and one.lowercase for one in estimators.walk(model))
+
+
+def _columns(layout, rows):
+    for port in layout.ports:
+        if port.kind in ("f32", "f64"):
+            values = np.asarray(rows[port.name], dtype=np.float64)
+            names = layout.names if layout.form == "matrix" and layout.names else None
+            for index in range(values.shape[1]):
+                name = names[index] if names else port.name if values.shape[1] == 1 else f"{port.name}[{index}]"
+                yield name, values[:, index]
+
+
+def _merged(values):
+    """Whether single precision makes two of the numbers one, though the numbers are whole or far apart."""
+    values = values[np.isfinite(values)]
+    return bool((np.abs(values) > 2**24).any()) and len(np.unique(values)) > len(np.unique(values.astype(np.float32)))

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from refusal import Refused
 import comparison
-import estimators
-import fault
 import graphs
 import precision
 
@@ -40,10 +38,7 @@ def best(model, layout, expected, request, warnings):
             break
     if not found:
         # What is said of the inputs that were asked for.
-        error = next(error for one, error in refused if one is layout)
-        if error.estimator is None:
-            error.estimator = estimators.class_of(fault.part(model, layout, expected.rows, request["tolerance"]))
-        raise error
+        raise next(error for one, error in refused if one is layout)
     attempt, said = found[-1]
     if not attempt.compared["agrees"]:
         attempt, said = next((one for one in found if one[0].layout is layout), found[0])

@@ -158,25 +158,6 @@ def missing_rows(rows):
     return found
 
 
-def wrong_rows(graph, layout, expected, tolerance):
-    """Which of the compared rows the graph answers otherwise; all of them if it answers none."""
-    try:
-        results, places, _ = in_parts(_session(graph, layout), expected.rows)
-    except Refused:
-        results = None
-    wrong = np.ones(inputs.count(expected.rows), dtype=bool)
-    if results is None or len(results) < len(expected.answers):
-        return wrong
-    wrong[places] = False
-    for answer, result in zip(expected.answers, results):
-        shaped = _shaped(answer.values[places], np.asarray(result))
-        if shaped[0].shape != shaped[1].shape:
-            return np.ones_like(wrong)
-        off, _ = _off(answer, *shaped, tolerance)
-        wrong[places] |= off if off.ndim == 1 else off.any(axis=1)
-    return wrong
-
-
 def _session(graph, layout):
     """A function that runs the graph on rows."""
     import onnxruntime

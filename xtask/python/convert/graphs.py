@@ -46,7 +46,7 @@ def convert(model, layout, name, warnings):
             part = _at_fault(error)
             raise Refused(
                 f"skl2onnx {versions.of('skl2onnx')} cannot convert it: {brief(error)}",
-                estimators.INSTEAD.get(type(part).__name__, estimators.SCORER),
+                estimators.SCORER if part is None else estimators.instead(part),
                 None if part is None else estimators.class_of(part),
             ) from error
     for place, (_, method) in enumerate(estimators.methods(model)):

@@ -27,7 +27,7 @@ def _visit(part, given, found):
     while getattr(part, "best_estimator_", None) is not None:
         part = part.best_estimator_
     if type(part).__module__.startswith("xgboost"):
-        if hasattr(given, "tocsr"):
+        if hasattr(given, "tocsr") and _differs(part.get_booster()):
             found.add(id(part))
     elif getattr(part, "steps", None):
         steps = [step for _, step in part.steps if not isinstance(step, str)]
@@ -39,3 +39,11 @@ def _visit(part, given, found):
         for name, inner in estimators.children(part):
             if name != "final_estimator_":
                 _visit(inner, given, found)
+
+
+def _differs(booster):
+    """Whether a split sends a missing value elsewhere than a zero."""
+    table = booster.trees_to_dataframe()
+    table = table[table["Feature"] != "Leaf"]
+    of_zero = table["Yes"].where(table["Split"] > 0, table["No"])
+    return bool((of_zero != table["Missing"]).any())
