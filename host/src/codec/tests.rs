@@ -3,6 +3,7 @@
 
 mod decimals;
 mod random;
+mod values;
 
 use super::*;
 use crate::model::Dtype;
