@@ -38,7 +38,7 @@ pub(super) struct Elements<'a> {
     /// True if the request states that the elements are whole numbers, and the port is of a float
     /// type. The float type must then hold each of them exactly.
     is_whole: bool,
-    /// True if numbers are read by their digits, and not through an `f64`.
+    /// True if all numbers are read by their digits, and not through an `f64`.
     by_digits: bool,
     data: Vec<u8>,
     /// Length of `data`, in bytes, from which the deadline is checked at the end of the next list.
@@ -82,7 +82,11 @@ impl<'a> Elements<'a> {
     /// Accepts only whole numbers if `is_whole` is true. Without this call, fractions are accepted
     /// if the port is of a float type.
     pub(super) fn whole(self, is_whole: bool) -> Self {
-        Self { is_whole, ..self }
+        Self {
+            is_whole,
+            by_digits: self.by_digits || is_whole,
+            ..self
+        }
     }
 
     fn new(
@@ -110,7 +114,7 @@ impl<'a> Elements<'a> {
             shape,
             leaf,
             is_whole: false,
-            by_digits: false,
+            by_digits: port.dtype == Dtype::F64,
             data,
             next_look_bytes: LOOK_BYTES,
         }
@@ -119,10 +123,6 @@ impl<'a> Elements<'a> {
     /// Returns the deserialization seed that decodes the elements, starting with the outermost
     /// list.
     pub(super) fn seed<'s>(&'s mut self, reader: &'s mut Reader) -> Nested<'s, 'a> {
-        let dtype = self.port.dtype;
-        self.by_digits = dtype == Dtype::F64
-            || self.is_whole
-            || reader.is_exact && rounding::reads_digits(dtype);
         Nested {
             depth: 0,
             elements: self,
@@ -197,7 +197,9 @@ impl<'de> DeserializeSeed<'de> for Nested<'_, '_> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         // The number is read by its digits. If the first value decides between flat and nested, it
         // may also be a list.
-        if self.elements.by_digits && self.elements.leaf.unwrap_or(1) == self.depth {
+        let by_digits = self.elements.by_digits
+            || self.reader.is_exact && rounding::reads_digits(self.elements.port.dtype);
+        if by_digits && self.elements.leaf.unwrap_or(1) == self.depth {
             let text = <&RawValue>::deserialize(deserializer)?.get();
             if text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
                 return self.digits(text);

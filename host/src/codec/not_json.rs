@@ -77,6 +77,8 @@ pub(super) fn word_of(text: &str) -> Option<&str> {
 pub(super) fn message(body: &[u8], error: &Error, is_marked: bool, advice: &str) -> String {
     if let Err(error) = str::from_utf8(body) {
         let offset = error.valid_up_to();
+        let before = body.get(..offset).filter(|_| is_marked);
+        let offset = offset.saturating_sub(MARK_BYTES * before.map_or(0, marks));
         return format!("The body is not UTF-8: a wrong byte follows the first {offset} bytes.");
     }
     if let Some(word) = word_at(body, error) {
@@ -92,18 +94,16 @@ pub(super) fn message(body: &[u8], error: &Error, is_marked: bool, advice: &str)
     // The caller's body is shorter than the one that was read.
     let (line, column) = (error.line(), error.column());
     let place = format!(" at line {line} column {column}");
-    let column = column.saturating_sub(MARK_BYTES * marks_before(body, line, column));
+    let start = line_start(body, line).unwrap_or_default();
+    let before = body.get(start..start.saturating_add(column));
+    let column = column.saturating_sub(MARK_BYTES * before.map_or(0, marks));
     let what = shown.strip_suffix(&place).unwrap_or(&shown);
     format!("The body is not JSON: {what} at line {line} column {column}.")
 }
 
-/// Returns the number of strings that stand for words in a line, before a column.
-fn marks_before(body: &[u8], line: usize, column: usize) -> usize {
-    let start = line_start(body, line).unwrap_or_default();
-    let before = body.get(start..start.saturating_add(column));
-    before
-        .unwrap_or_default()
-        .windows(MARK.len())
+/// Returns the number of strings in `text` that stand for words.
+fn marks(text: &[u8]) -> usize {
+    text.windows(MARK.len())
         .filter(|window| *window == MARK)
         .count()
 }
@@ -180,5 +180,9 @@ mod tests {
         let error = serde_json::from_slice::<serde_json::Value>(&marked).unwrap_err();
         let found = message(&marked, &error, true, "");
         assert!(found.contains("at line 2 column 12."), "{found}");
+        let marked = with_marks(b"[NaN, NaN, \"\xff\"]");
+        let error = serde_json::from_slice::<serde_json::Value>(&marked).unwrap_err();
+        let found = message(&marked, &error, true, "");
+        assert!(found.contains("follows the first 12 bytes"), "{found}");
     }
 }

@@ -44,47 +44,54 @@ pub(super) enum Step {
 const WORD_ADVICE: &str = " Send null for a missing number. The words are taken if scorebox.toml has \
                            `requests.nan_literals`.";
 
-/// Decodes a whole JSON body with `read`. `wanted` returns the part of an error message that says
-/// what the caller should have sent. `takes_words` is true if numbers may be `NaN` and `Infinity`.
-///
-/// If a number can only be rounded correctly from its decimal digits, the body is decoded a second
-/// time, with all numbers from their digits. Decoding every body from digits would cost more. A body
-/// with `NaN` or `Infinity` is decoded again, too.
+/// Decodes a whole JSON body with `read`. `takes_words` and `wanted` are those of [`whole`].
 pub(super) fn json<T>(
     body: &[u8],
     takes_words: bool,
-    wanted: impl Fn() -> String,
+    wanted: impl FnOnce() -> String,
     mut read: impl for<'de> FnMut(
         &mut serde_json::Deserializer<SliceRead<'de>>,
         &mut Reader,
     ) -> Result<T, serde_json::Error>,
 ) -> Result<T, ScoreFailure> {
+    whole(body, takes_words, wanted, |text, reader| {
+        let mut json = serde_json::Deserializer::from_slice(text);
+        read(&mut json, reader).and_then(|value| json.end().map(|()| value))
+    })
+}
+
+/// Decodes a whole JSON body with `read`, which gets the text to decode and a new reader. `wanted`
+/// returns the part of an error message that says what the caller should have sent. `takes_words` is
+/// true if numbers may be `NaN` and `Infinity`.
+///
+/// If a number can only be rounded correctly from its decimal digits, the body is decoded a second
+/// time, with all numbers from their digits. Decoding every body from digits would cost more. A body
+/// with `NaN` or `Infinity` is decoded again, too, with other text.
+pub(super) fn whole<T>(
+    body: &[u8],
+    takes_words: bool,
+    wanted: impl FnOnce() -> String,
+    mut read: impl FnMut(&[u8], &mut Reader) -> Result<T, serde_json::Error>,
+) -> Result<T, ScoreFailure> {
     let mut marked = None::<Vec<u8>>;
     let mut is_exact = false;
-    loop {
-        let text = marked.as_deref().unwrap_or(body);
+    let (reader, error) = loop {
         let mut reader = Reader {
             is_exact,
             has_words: marked.is_some(),
             ..Reader::default()
         };
-        let mut json = serde_json::Deserializer::from_slice(text);
-        let value = read(&mut json, &mut reader).and_then(|value| json.end().map(|()| value));
-        let error = match value {
-            Ok(_) if reader.is_in_doubt && !is_exact => {
-                is_exact = true;
-                continue;
-            }
+        let text = marked.as_deref().unwrap_or(body);
+        match read(text, &mut reader) {
+            Ok(_) if reader.is_in_doubt && !is_exact => is_exact = true,
             Ok(value) => return Ok(value),
-            Err(error) => error,
-        };
-        let is_word = takes_words && reader.misfit.is_none() && !reader.has_words;
-        if is_word && not_json::word_at(text, &error).is_some() {
-            marked = Some(not_json::with_marks(text));
-            continue;
+            Err(error) if takes_words && reader.may_have_word(text, &error) => {
+                marked = Some(not_json::with_marks(text));
+            }
+            Err(error) => break (reader, error),
         }
-        return Err(reader.failure(text, &error, wanted));
-    }
+    };
+    Err(reader.failure(marked.as_deref().unwrap_or(body), &error, wanted))
 }
 
 impl Reader {
@@ -120,6 +127,13 @@ impl Reader {
     /// Returns `None` if the string stands for itself.
     pub(super) fn word<'s>(&self, text: &'s str) -> Option<&'s str> {
         self.has_words.then(|| not_json::word_of(text)).flatten()
+    }
+
+    /// Returns true if decoding `body` ended at a word that no string stands for yet.
+    #[cold]
+    #[inline(never)]
+    fn may_have_word(&self, body: &[u8], error: &serde_json::Error) -> bool {
+        self.misfit.is_none() && !self.has_words && not_json::word_at(body, error).is_some()
     }
 
     /// Returns the failure for a body whose decoding ended with `error`.
