@@ -11,6 +11,8 @@ import numpy as np
 from nodes import is_missing
 import columns
 
+# Nearer to zero than this a threshold only says where zero is.
+_TINY = 1e-30
 # How often a column has no value in a row, and how many of the rows have all of theirs.
 _MISSING, _WHOLE = 0.2, 0.4
 # How often a column has exactly a value that matters, zero, or a category that was not there in training.
@@ -133,8 +135,9 @@ def _learn(part, where, hints):
     _learn_scale(part, where, hints)
     by_place = dict(where)
     for place, threshold in _thresholds(part):
-        if place in by_place:
-            hints[by_place[place]].exact.append(threshold)
+        if place in by_place and abs(threshold) > _TINY:
+            # The number that a caller would write lies on one side of it.
+            hints[by_place[place]].exact += [threshold, float(f"{threshold:.6g}")]
 
 
 def _learn_scale(part, where, hints):
