@@ -29,7 +29,8 @@ use crate::bindings::capabilities::scorebox::scoring::redis as wit;
 
 pub use wit::{Error, Node};
 
-/// A connection to a Redis store. Other instances share the connection.
+/// A connection to a Redis store. All instances of the scorer share the host's connection to each
+/// server of the store.
 #[derive(Debug)]
 pub struct Connection {
     name: String,

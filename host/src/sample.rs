@@ -62,9 +62,9 @@ pub enum SampleError {
         /// JSON pointer to the first value that differs, or a text that stands for the whole
         /// answer.
         place: String,
-        /// Value in the scorer's answer that differs from the expected value.
+        /// Text that shows the value at `place` in the scorer's answer.
         found: String,
-        /// Value in the expected answer of the sample.
+        /// Text that shows the value at `place` in the expected answer of the sample.
         expected: String,
     },
 }

@@ -44,7 +44,7 @@ pub(super) type TensorRun = TypedFunc<(Vec<wit::Invocation>, Vec<NamedTensor>), 
 type PayloadScored = Result<wit::Payload, wit::ScoreError>;
 type TensorsScored = Result<Vec<NamedTensor>, wit::ScoreError>;
 
-/// Output of a scorer for one call, or for several calls that were joined to one call.
+/// Output of a scorer for one call, or for several calls that were joined into one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// Payload that a payload scorer returned.
@@ -185,8 +185,8 @@ impl Instance {
         }
     }
 
-    /// Prepares the instance for a call of `run`. `calls` has one invocation, or one for each of
-    /// the calls that were joined to this call.
+    /// Prepares the instance for a call of the guest's `run`. `calls` has one invocation, or
+    /// several invocations if several calls were joined into one call of `run`.
     fn begin(&mut self, calls: &[Invocation], deadline: Instant) {
         self.invocations += 1;
         let state = InstanceState::of_mut(self.store.data_mut());
@@ -251,7 +251,7 @@ impl Ready<PayloadRun> {
 
 impl Ready<TensorRun> {
     /// Calls the guest's `run` with the tensors of one call, or of several calls that were joined
-    /// to one call. Returns the output tensors. The guest is stopped at the deadline.
+    /// into one call. Returns the output tensors. The guest is stopped at the deadline.
     pub(super) async fn run_tensors(
         &mut self,
         calls: Vec<Invocation>,

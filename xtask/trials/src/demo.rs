@@ -74,8 +74,8 @@ pub struct Unpacked {
     pub root: PathBuf,
 }
 
-/// Packages the example `digits` in the folder `image` below `folder`, and unpacks the image into
-/// the folder `root` below `folder`.
+/// Packages the example `digits` and writes the image to the folder `image` below `folder`. Unpacks
+/// the image into the folder `root` below `folder`, which is replaced if it exists.
 pub fn unpacked(folder: &Path) -> Result<Unpacked, Failure> {
     let manifest = manifest_file::read(&workspace::root().join(EXAMPLE).join(MANIFEST_FILE))?;
     let component = component::locate(&manifest)?;

@@ -49,7 +49,7 @@ pub struct Identity {
     /// Maximum size of the memory of an instance, in bytes. A scorer may answer differently if it
     /// gets less memory.
     pub memory_bytes: u64,
-    /// Maximum number of rows of a batch of joined calls. 0 if calls are not joined to batches.
+    /// Maximum number of rows of a batch of joined calls. 0 if calls are not joined.
     pub batch_rows: u64,
 }
 

@@ -22,7 +22,8 @@ use crate::image::layout::LARGEST_DOCUMENT_BYTES;
 use crate::signing::{PublicKey, opened, signed_digest};
 
 /// Checks all artifacts that are listed as referrers of an image, and adds the results to the
-/// report. Returns true if the image has a signature that was made with the private key of `key`.
+/// report. Returns true if the image has a signature that `key` verifies, and false if `key` is
+/// `None`.
 pub fn examine(
     store: &Store,
     report: &mut Report,
@@ -181,8 +182,9 @@ fn parts(store: &Store, report: &mut Report, name: &str, manifest: &Value) -> Ve
     parts
 }
 
-/// Checks the signature of the image that cosign made, and adds the result to the report. Returns
-/// true if the image has a signature that was made with the private key of `key`.
+/// Checks the cosign signature of the image with the digest `image`, and adds the result to the
+/// report. Returns true if the image has a signature that `key` verifies, and false if `key` is
+/// `None`.
 fn signature(
     store: &Store,
     report: &mut Report,
