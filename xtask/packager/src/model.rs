@@ -12,7 +12,7 @@ use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace::shown;
 use zip::ZipArchive;
 
-/// One file of a model.
+/// A file that belongs to the model of a scorer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ModelFile {
     /// Path of the file in the model, with `/` between its parts.

@@ -29,7 +29,8 @@ pub struct FoundImage {
     pub base: Option<(String, String)>,
 }
 
-/// Reads the image of the layout in the folder `dir`: the first image in the layout's index.
+/// Reads the image of the layout in the folder `dir`: the first entry in the layout's index. Fails
+/// if this entry is not an image, or if a document or blob of the image is missing or altered.
 pub fn read(dir: &Path) -> Result<FoundImage, Failure> {
     let index = json(dir, INDEX_FILE, &layout::index(dir)?)?;
     let entry = index

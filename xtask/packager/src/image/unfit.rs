@@ -1,4 +1,4 @@
-//! Reasons why an image cannot be a base, and cannot be inspected.
+//! Reasons why an image cannot be used as a base image, or cannot be inspected.
 //!
 //! Owns the reasons and their texts, which go on after the name of the image. Must not know where
 //! the image comes from, nor what it is needed for.

@@ -21,9 +21,9 @@ use crate::image::attestation::{self, ENVELOPE_MEDIA_TYPE, SIGNATURE_ANNOTATION,
 use crate::image::layout::LARGEST_DOCUMENT_BYTES;
 use crate::signing::{PublicKey, opened, signed_digest};
 
-/// Checks all artifacts that are listed as referrers of an image, and adds the results to the
-/// report. Returns true if the image has a signature that `key` verifies, and false if `key` is
-/// `None`.
+/// Checks the artifacts of an image, which are its referrers and its cosign signature, and adds the
+/// results to the report. Returns true if the image has a signature that `key` verifies, and false
+/// if `key` is `None`.
 pub fn examine(
     store: &Store,
     report: &mut Report,

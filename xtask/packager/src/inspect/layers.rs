@@ -1,5 +1,5 @@
-//! Check of the layers of an image: whether they are unaltered and in order, and hold what they
-//! should.
+//! Check of the layers of an image: whether they are unaltered and in order, and have the entries
+//! that `package` writes.
 //!
 //! Owns these checks. Must not know what the files in a layer are for, nor the rest of an image.
 
@@ -80,7 +80,7 @@ pub fn examine(
 /// position of the layer from the bottom up, `own` is the name that `package` gave the layer, and
 /// `diff_id` is the digest of the layer's tar archive in the config. The second value says how a
 /// layer that claims to be from `package` differs from the layers that `package` writes. It is
-/// `None` if the layer does not differ, or if its digest is wrong.
+/// `None` if the layer does not differ, or if it could not be read or has a wrong digest.
 fn layer_verdict(
     store: &Store,
     contents: &mut Contents,

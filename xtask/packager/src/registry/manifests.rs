@@ -21,8 +21,8 @@ pub struct Put {
     pub is_listed: bool,
 }
 
-/// Returns the digest of the manifest with this name, which is a tag or a digest. Returns `None` if
-/// the manifest does not exist.
+/// Returns the digest of the manifest that a repository has under this name, which is a tag or a
+/// digest. Returns `None` if the repository has no manifest under this name.
 pub async fn stored(repository: &Repository, name: &str) -> Result<Option<String>, Failure> {
     let action = format!("looking for the manifest `{name}`");
     let url = repository.url(&format!("manifests/{name}"))?;
@@ -95,7 +95,8 @@ async fn read(
 }
 
 /// Returns the entries of the referrers list that the registry itself keeps for an image. `image`
-/// is the digest of the image. Returns `None` if the registry does not keep referrers lists.
+/// is the digest of the image. Returns `None` if the registry does not keep referrers lists. Fails
+/// if the list has too many entries or pages.
 pub async fn referrers(
     repository: &Repository,
     image: &Digest,
@@ -152,7 +153,8 @@ fn next_page(response: &Response) -> Option<Url> {
         .filter(|next| next.origin() == response.url().origin())
 }
 
-/// Writes a manifest under the name `name`, which is a digest or a tag.
+/// Writes a manifest under the name `name`, which is a digest or a tag. Fails if the registry
+/// refuses the manifest or stores another one.
 pub async fn put(
     repository: &Repository,
     name: &str,
@@ -217,7 +219,7 @@ fn strange(action: &str, problem: &str) -> Failure {
     )
 }
 
-/// Parses a referrers list and returns its entries.
+/// Parses a referrers list and returns its entries. Fails if the list is not JSON.
 pub fn entries_of(bytes: &[u8]) -> Result<Vec<Value>, Failure> {
     let list: Value = serde_json::from_slice(bytes).map_err(|error| {
         Failure::new(

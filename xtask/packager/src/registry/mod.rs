@@ -97,7 +97,8 @@ impl BasePlace {
         Ok(Self { reference, access })
     }
 
-    /// Reads the manifest and the config of the base image for linux/amd64.
+    /// Reads the manifest and the config of the base image for linux/amd64. Fails if there is no
+    /// such image.
     pub fn find(&self) -> Result<Base, Failure> {
         block_on(pull::resolve(&self.repository()?, &self.reference))
     }

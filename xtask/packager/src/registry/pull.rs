@@ -26,7 +26,8 @@ use crate::image::unfit::UnfitImage;
 /// index may point to another index.
 const MOST_LISTS: u32 = 3;
 
-/// Reads the manifest and the config of a base image for linux/amd64.
+/// Reads the manifest and the config of a base image for linux/amd64. Fails if there is no such
+/// image.
 pub async fn resolve(repository: &Repository, reference: &BaseReference) -> Result<Base, Failure> {
     let name = reference.name();
     let unfit = |reason: UnfitImage| {
@@ -74,7 +75,8 @@ async fn config(
 
 /// Fetches the layers of a base image into a folder. Each file is named by the hex digits of its
 /// layer's digest. An existing file is kept if its digest is correct. Layers that no registry
-/// stores are skipped.
+/// stores are skipped. Fails before a layer is fetched if the layers exceed the download limit or
+/// do not fit on the disk.
 pub async fn layers(repository: &Repository, base: &Base, folder: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, "be made", error))?;
     let progress = Progress::new();
@@ -124,6 +126,7 @@ pub async fn layers(repository: &Repository, base: &Base, folder: &Path) -> Resu
 
 /// Fetches a blob into a folder. The file is named by the hex digits of the blob's digest. An
 /// existing file is kept if its digest is correct. `name` is the name of the blob in messages.
+/// Fails if the fetched bytes do not have the given digest and size.
 pub async fn fetch(
     repository: &Repository,
     name: &str,

@@ -65,7 +65,8 @@ pub async fn rehearse(
 
 /// Calls `act` for every blob of an image, for a few at a time, and returns the results in the
 /// order of the image's blobs. `base` is the repository that has the layers of the base image. For
-/// a blob that the image names twice, `act` is called once.
+/// a blob that the image names twice, `act` is called once. For a blob that no registry stores,
+/// `act` is not called.
 async fn each(
     image: &WrittenImage,
     target: &Repository,

@@ -43,7 +43,7 @@ impl Reading {
     }
 
     /// Reads the manifest with this name, which is a tag or a digest. Fails if the manifest does
-    /// not exist, or if the name is a digest that it does not have.
+    /// not exist, or if the name is a digest and the manifest has another digest.
     pub fn manifest(&self, name: &str) -> Result<Vec<u8>, Failure> {
         let action = format!("reading the manifest `{name}`");
         self.runtime.block_on(manifests::get(
@@ -60,8 +60,8 @@ impl Reading {
             .block_on(manifests::find(&self.repository, tag))
     }
 
-    /// Fetches a blob, checks its digest and size, and returns the path of its file. `name` is the
-    /// name of the blob in messages.
+    /// Fetches a blob and returns the path of its file. Fails if the blob does not have the given
+    /// digest and size. `name` is the name of the blob in messages.
     pub fn blob(&self, name: &str, digest: &Digest, size: u64) -> Result<PathBuf, Failure> {
         let fetch = pull::fetch(
             &self.repository,

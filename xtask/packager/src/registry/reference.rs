@@ -29,7 +29,7 @@ pub struct BaseReference {
 
 impl BaseReference {
     /// Parses the reference of a base image: `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`, or the word
-    /// `functions`.
+    /// `functions`. Fails if the host is missing or the digest is not SHA-256.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         let text = if text == "functions" {
             FUNCTIONS_BASE

@@ -86,8 +86,8 @@ impl<'a> Reader<'a> {
         futures_util::stream::try_unfold((parts, count), next_of)
     }
 
-    /// Returns the error that ended a stream of [`Reader::body`] too soon, and forgets the error.
-    /// Returns `None` if reading the blob did not fail.
+    /// Returns the error that ended a stream of [`Reader::body`] too soon, and clears it. Returns
+    /// `None` if no error ended a stream.
     pub async fn why(&self) -> Option<Broken> {
         self.parts.lock().await.broken.take()
     }
@@ -294,7 +294,7 @@ struct Passing {
 
 impl Passing {
     /// Hashes a part of the blob, and returns the bytes of the part that the consumer needs. The
-    /// returned bytes may be empty.
+    /// returned bytes may be empty. Fails if the blob has more bytes than its manifest states.
     fn pass(&mut self, mut part: Bytes) -> Result<Bytes, Failure> {
         // Writing to a sink cannot fail.
         let _ = self.hash.write_all(&part);

@@ -71,8 +71,8 @@ pub async fn upload(
     Ok(outcome)
 }
 
-/// Returns the result that the upload of a blob would have. The target repository is only asked
-/// whether it has the blob, and nothing is sent.
+/// Returns the result that the upload of a blob would have. Only the target repository is asked
+/// whether it has the blob. Nothing is sent.
 pub async fn foresee(target: &Repository, blob: &Upload<'_>) -> Result<Sent, Failure> {
     Ok(
         match (is_there(target, blob).await?, blob.neighbour, blob.source) {
