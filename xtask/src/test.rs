@@ -23,7 +23,8 @@ use crate::{fuzz, tidy};
 /// run appends a line with its reason to the file.
 const SKIPPED_VARIABLE: &str = "SCOREBOX_SKIPPED_FILE";
 
-/// Name of the environment variable that makes long tests run as a whole if its value is 1.
+/// Name of the environment variable that makes tests that take long run completely if its value is
+/// 1. Otherwise, such a test tries only a part.
 const LONG_VARIABLE: &str = "SCOREBOX_LONG";
 
 /// Duration of the fuzzing step of `test --long`, for all targets together.
@@ -37,7 +38,7 @@ const FUZZ_TIME: Duration = Duration::from_secs(30);
 /// for each area.
 const AREAS: &str = "tests/tests";
 
-/// Flags of `test`.
+/// Flags of `cargo xtask test`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "The tests read the paths of these things from the environment: \

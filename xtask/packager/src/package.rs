@@ -184,9 +184,9 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Checks that a base image has the shared libraries that a dynamically linked host needs. If
-/// `parts` is given, the libraries that ONNX Runtime needs are checked as well. The layers of the
-/// base are fetched for this check.
+/// Fails unless a base image has the shared libraries that a dynamically linked host needs. A host
+/// that is linked statically needs none. If `parts` is given, the libraries that ONNX Runtime needs
+/// are checked as well. The layers of the base are fetched for this check.
 fn libraries_are_there(
     host: &Path,
     parts: Option<&GraphParts>,

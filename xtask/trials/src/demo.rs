@@ -30,7 +30,7 @@ const EXAMPLE: &str = "guest/examples/digits";
 /// root.
 pub const SAMPLE: &str = "tests/data/digits-sample.json";
 
-/// Flags of `demo`.
+/// Flags of `cargo xtask demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
     /// Keep the host running until Ctrl-C, and print a curl command to try.

@@ -92,7 +92,7 @@ impl<R: Read> Entries<R> {
     }
 
     /// Moves to the next entry of the archive and returns it. Returns `None` at the end of the
-    /// archive.
+    /// archive. Fails if the archive is damaged, or has an entry that no container runtime unpacks.
     pub fn next(&mut self) -> io::Result<Option<TarEntry>> {
         let mut extensions = Extensions::default();
         loop {

@@ -66,7 +66,7 @@ pub fn read(dir: &Path) -> Result<FoundImage, Failure> {
 
 /// Returns the artifacts in the layout that are attached to the image. An artifact is attached if
 /// its subject is the image, or if it has the tag under which cosign stores signatures of the
-/// image.
+/// image. Fails if a document or blob of an artifact is missing or altered.
 fn attachments(dir: &Path, index: &Value, image: &Digest) -> Result<Vec<Attachment>, Failure> {
     let entries = index
         .get("manifests")

@@ -23,7 +23,8 @@ use crate::signing::{PublicKey, opened, signed_digest};
 
 /// Checks the artifacts of an image, which are its referrers and its cosign signature, and adds the
 /// results to the report. Returns true if the image has a signature that `key` verifies, and false
-/// if `key` is `None`.
+/// if `key` is `None`. Fails only if the list of referrers cannot be read or the registry does not
+/// respond.
 pub fn examine(
     store: &Store,
     report: &mut Report,
@@ -184,7 +185,7 @@ fn parts(store: &Store, report: &mut Report, name: &str, manifest: &Value) -> Ve
 
 /// Checks the cosign signature of the image with the digest `image`, and adds the result to the
 /// report. Returns true if the image has a signature that `key` verifies, and false if `key` is
-/// `None`.
+/// `None`. Fails only if the registry does not respond.
 fn signature(
     store: &Store,
     report: &mut Report,

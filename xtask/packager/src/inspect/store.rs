@@ -40,7 +40,8 @@ impl Store {
     }
 
     /// Returns the manifest of the inspected image. In a layout this is the first manifest in the
-    /// index. In a repository it is the manifest with the tag or digest `name`.
+    /// index. In a repository it is the manifest with the tag or digest `name`. Fails if there is
+    /// no such manifest, or if its bytes do not have the stated digest.
     pub fn image(&self, name: &str) -> Result<Vec<u8>, Failure> {
         match self {
             Self::Registry(reading) => reading.manifest(name),

@@ -90,6 +90,7 @@ impl<'a> Chunks<'a> {
 
     /// Sends the next chunk of a blob with `size` bytes. If the connection breaks, the registry is
     /// asked for the number of received bytes, and the chunk is sent again if it did not arrive.
+    /// Fails if the registry refuses the chunk, or has received only a part of it.
     pub async fn send(
         &mut self,
         bytes: &mut Reader<'_>,
@@ -197,7 +198,8 @@ impl<'a> Chunks<'a> {
         ))
     }
 
-    /// Completes the upload of the blob with this digest after all chunks were sent.
+    /// Completes the upload of the blob with this digest after all chunks were sent. Fails if the
+    /// registry refuses the blob, e.g. because its bytes have another digest.
     pub async fn finish(mut self, digest: &Digest) -> Result<(), Broken> {
         // The location is opaque, so its query is kept.
         self.location

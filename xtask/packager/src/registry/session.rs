@@ -84,7 +84,8 @@ impl Session {
     ///
     /// The request is sent again while the registry is busy or demands a new token, unless
     /// `request` returns `None`. If the request goes to a host other than the registry's, no
-    /// credentials are sent.
+    /// credentials are sent. Fails if the registry does not accept the credentials or does not
+    /// respond. Any other response is returned.
     pub async fn send(
         &self,
         action: &str,

@@ -75,6 +75,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the next bytes of the blob that are available. Returns `None` after the last byte.
+    /// Fails if the bytes cannot be read, or do not have the digest and size of the blob.
     pub async fn part(&mut self) -> Result<Option<Bytes>, Broken> {
         self.parts.lock().await.next(usize::MAX).await
     }
@@ -151,7 +152,8 @@ impl Parts {
 }
 
 /// Starts to read a blob at the byte `position`. The bytes before this position are read only to
-/// compute the digest.
+/// compute the digest. Fails if the file cannot be opened, or if the registry does not have a blob
+/// of this size.
 async fn begin(
     source: Source<'_>,
     name: &str,

@@ -32,7 +32,8 @@ pub struct Upload<'a> {
 }
 
 /// Uploads a blob to a repository, and returns how the repository got the blob. If the repository
-/// has the blob already, nothing is sent.
+/// has the blob already, nothing is sent. Fails if the registry refuses the blob, or if the bytes
+/// do not have its digest.
 pub async fn upload(
     target: &Repository,
     blob: &Upload<'_>,

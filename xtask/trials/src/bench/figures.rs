@@ -1,7 +1,7 @@
 //! Figures of `bench`: medians, their spread, and ratios.
 //!
-//! Owns the arithmetic and the shape of every result, which is the shape of the JSON. Must not know
-//! how anything is measured or printed.
+//! Owns the arithmetic, and the types of all results, which are also the form of the JSON output.
+//! Must not know how anything is measured or printed.
 
 use serde::Serialize;
 
@@ -149,7 +149,7 @@ fn row(samples: &[Sample], connections: u16, server: Kind) -> Option<Row> {
     })
 }
 
-/// Number of a round, and the figures of one server in this round.
+/// Number of a round, counted from 0, and the figures of one server in this round.
 pub type Round = (u32, Measured<f64>);
 
 /// Summarises the rounds `own` of a server. Each round is compared with the round of the native

@@ -165,6 +165,7 @@ impl TokenService<'_> {
 
     /// Exchanges an Entra access token for a refresh token, with the request that Azure Container
     /// Registry defines. `found` is the credential for messages, and `entra` is the access token.
+    /// Fails if the registry does not accept the access token.
     async fn exchange(&self, found: &Found, entra: &SecretString) -> Result<SecretString, Failure> {
         let mut url = self.realm.clone();
         url.set_query(None);

@@ -1,7 +1,7 @@
 //! Figures of the prediction cache.
 //!
-//! Owns the shape of the result, which is the shape of the JSON. The arithmetic is that of
-//! `bench::figures`. Must not know how anything is measured or printed.
+//! Owns the types of the results, which are also the form of the JSON output. The arithmetic is
+//! that of `bench::figures`. Must not know how anything is measured or printed.
 
 use serde::Serialize;
 
