@@ -102,8 +102,8 @@ impl Connection {
     /// # Errors
     /// Fails if the host or the store refuses the transaction, so that nothing was executed. Also
     /// fails if the connection breaks or no reply arrives in time. In this case, it is unknown
-    /// whether the commands were executed. If the replies together are larger than the host allows,
-    /// fails although the commands were executed.
+    /// whether the commands were executed. Also fails, although the commands were executed, if the
+    /// replies together are larger than the host allows.
     pub fn transaction<C: Into<Command>>(
         &self,
         commands: impl IntoIterator<Item = C>,
