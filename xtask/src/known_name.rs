@@ -1,6 +1,6 @@
 //! Names on the command line that must exist in the repository, such as names of fuzz targets.
 //!
-//! Owns the check and its errors. Must not know where the known names come from.
+//! Owns the check and its errors. Must not know where the list of names comes from.
 
 use scorebox_workspace::failure::Failure;
 
@@ -20,8 +20,8 @@ pub enum NameError {
     },
 }
 
-/// Returns `name` if it is one of the known names. Fails otherwise. `thing` is the word for the
-/// kind of thing that has the name, for the error message.
+/// Returns `name` if it is one of the names in `known`. Fails otherwise. `thing` is the word for
+/// the kind of thing that has the name, for the error message.
 pub fn check(name: &str, thing: &'static str, known: Vec<String>) -> Result<String, NameError> {
     if known.iter().any(|one| one == name) {
         Ok(name.to_owned())

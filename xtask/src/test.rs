@@ -1,7 +1,8 @@
-//! `cargo xtask test`: runs every check and test, and prints one line with the sum at the end.
+//! `cargo xtask test`: runs every check and test, and prints one line with the numbers of tests at
+//! the end.
 //!
-//! Owns the order of the steps, the areas of the whole-system tests, and the sum. Must not know
-//! single tests: each starts its own servers.
+//! Owns the order of the steps, the areas of the whole-system tests, and the addition of the
+//! numbers. Must not know single tests: each starts its own servers.
 
 mod places;
 

@@ -1,4 +1,5 @@
-//! The materials of an image, collected on this machine: crates, compilers, revisions and digests.
+//! Facts about what goes into an image, collected on this machine: crates, compilers, revisions and
+//! digests.
 //!
 //! Owns the calls of Cargo and git, and the hashing of files. Must not know the documents in which
 //! the facts are written.

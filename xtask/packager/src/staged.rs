@@ -1,7 +1,7 @@
 //! Replacement of the paths of staged files in messages by paths in the project.
 //!
-//! Owns the replacement. Must not know which files an app folder has. The folder of the staged
-//! files is removed before anyone could look into it.
+//! Owns the replacement. Must not know which files an app folder has. The staged files are removed
+//! before a user could look at them, so messages name the files of the project.
 
 use std::path::PathBuf;
 

@@ -2,8 +2,8 @@
 //! `archive/tar`).
 //!
 //! Owns the walk from header to header, and the limit on extension headers. Must not know what an
-//! entry means to a file system. A reader with other rules would see other files than the container
-//! runtime does: names in extension headers, sizes in base 256, records that override the header.
+//! entry means to a file system. A reader with other rules would see other files than a container
+//! runtime does, e.g. if it ignored names in extension headers or sizes in base 256.
 
 mod header;
 mod refused;

@@ -1,9 +1,9 @@
 //! Estimate of whether files are worth compressing.
 //!
-//! Owns the samples and the limit. Must not know what the files are. Weights hardly compress: a
-//! network's float32 weights shrink to 0.94 of their size. Compressing weights costs a second for
-//! each 40 MB when the image is built, and unpacking them costs time at every pull. A forest of
-//! trees shrinks to a tenth.
+//! Owns the choice of the samples, and the limit that they must shrink to. Must not know what the
+//! files are. Weights hardly compress: a network's float32 weights shrink to 0.94 of their size.
+//! Compressing weights costs a second for each 40 MB when the image is built, and unpacking them
+//! costs time at every pull. A forest of trees shrinks to a tenth.
 
 use std::fs::File;
 use std::io::{self, Write as _};

@@ -1,7 +1,7 @@
 //! Source of an inspected image: a registry, or a layout on this machine.
 //!
 //! Owns the difference between the two. Must not know what the caller looks for. Everything that is
-//! returned has the digest that it was requested by.
+//! requested by its digest has this digest when it is returned.
 
 use std::path::{Path, PathBuf};
 

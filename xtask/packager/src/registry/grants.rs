@@ -1,7 +1,7 @@
 //! Rights that a registry grants to a user.
 //!
-//! Owns the requests that find them out, and leaves nothing behind in the registry. Must not know
-//! how the results are shown.
+//! Owns the requests that find out the rights, and leaves nothing behind in the registry. Must not
+//! know how the results are shown.
 
 use scorebox_workspace::failure::{Failure, Kind};
 

@@ -1,5 +1,5 @@
-//! `cargo xtask bench graphs`: compares a graph without code in the packaged host with native code
-//! that calls the same engine.
+//! `cargo xtask bench graphs`: compares the packaged host, which serves a graph without code, with
+//! native code that calls the same engine.
 //!
 //! Owns the order of the run and its figures: start both servers, check an answer of each, measure
 //! both in turns, and measure what a second client adds. Must not know how anything is measured.

@@ -1,7 +1,8 @@
 //! Programs and app folders that are measured, built and laid out below the target folder.
 //!
-//! Owns the image unpacked as `demo` does it, copies of its app with other settings, the native
-//! reference program (`ceiling`), and a scorer that loops. Must not know how anything is measured.
+//! Owns the image, unpacked as by `cargo xtask demo`, copies of its app with other settings, the
+//! native reference program (`ceiling`), and a scorer that loops. Must not know how anything is
+//! measured.
 
 use std::path::{Path, PathBuf};
 
