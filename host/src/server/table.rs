@@ -178,14 +178,15 @@ impl Table {
         self.activities.remove(&id);
     }
 
-    /// Closes the connection whose peer has been silent longest. Returns false if every connection
-    /// is in a call.
+    /// Asks the connection whose peer has been silent longest to end. Returns false if every
+    /// connection is in a call, or was asked to end already.
     pub(super) fn close_any(&mut self) -> bool {
         self.close_most_silent(|_| true)
     }
 
-    /// Closes each connection whose peer has been silent for longer than `patience` allows. Now and
-    /// then also logs how many connections were closed because the table was full.
+    /// Asks each connection whose peer has been silent for longer than `patience` allows to end. At
+    /// most every ten seconds, also logs how many connections were closed because the table was
+    /// full.
     pub(super) fn sweep(&mut self, patience: &Patience) {
         let at = now();
         for activity in self
@@ -239,11 +240,12 @@ impl Table {
 }
 
 /// Returns the rank of a connection in the order in which connections are closed. The connection
-/// with the highest rank is closed first. Returns `None` if the connection must not be closed.
+/// with the highest rank is closed first. Returns `None` for a connection in a call, which must not
+/// be closed.
 ///
-/// Connections that are closing have the highest rank, then idle ones, then those in a request. In
-/// each of these groups, the rank grows with the idle time of the peer at the time `at` of the
-/// clock [`now`].
+/// Connections that are closing have the highest rank, then those that have been new or idle for
+/// longer than [`ON_ITS_WAY`], then all others. In each of these groups, the rank grows with the
+/// idle time of the peer at the time `at` of the clock [`now`].
 fn rank(activity: &Activity, at: u64) -> Option<(u8, Duration)> {
     let (phase, silence) = activity.silence(at);
     let group = match phase {
