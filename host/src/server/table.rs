@@ -35,8 +35,8 @@ const ON_ITS_WAY: Duration = Duration::from_millis(250);
 /// full.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
 
-/// Maximum idle time of a peer in each phase of a connection: the time for which the peer may
-/// neither send nor read a byte.
+/// Maximum idle time of a peer in each phase of a connection: the time for which the peer may send
+/// and read less than the minimum rate.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
     /// Maximum idle time of the peer before the first byte of a connection.
@@ -46,7 +46,8 @@ pub(super) struct Patience {
     /// Maximum idle time of the peer within the head of a request, counted from the first byte of
     /// the head.
     pub(super) head: Duration,
-    /// Maximum time for which the peer may read no byte of a response.
+    /// Maximum idle time of the peer while a response cannot be written until the peer has read
+    /// more of it.
     pub(super) unread: Duration,
     /// Maximum idle time of the peer after the host has closed its side of the connection.
     pub(super) closing: Duration,

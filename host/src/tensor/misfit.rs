@@ -15,7 +15,7 @@ pub enum Misfit {
     /// tensor. The name is truncated if it is long.
     #[error("`{0}` is not a port, or is given twice")]
     NoPort(String),
-    /// The element type of the tensor differs from that of its port.
+    /// The element type of the tensor differs from the element type of its port.
     #[error("`{name}` is {}, and its port is {}", found.name(), expected.name())]
     Dtype {
         /// Name of the tensor.
