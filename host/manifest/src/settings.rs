@@ -1,7 +1,7 @@
 //! Every key of `scorebox.toml`, with its form, its default and the reason for it.
 //!
 //! Owns the one table that the reader, `scorebox check --explain` and the page
-//! `host/docs/settings.md` follow. This file is long because the table is. Must not know the types
+//! `host/docs/settings.md` follow. This file is long because it is a table. Must not know the types
 //! that the values become.
 
 /// One key of `scorebox.toml`, with the form of its value, its default and its effect.
