@@ -153,6 +153,10 @@ impl App {
 
 /// Returns the ONNX graph that is served because the manifest does not name a component: the name
 /// of its file in the model, and the path of this file.
+///
+/// # Errors
+/// Fails if the model does not have the graph that the manifest names. If the manifest does not
+/// name a graph, fails if the model does not have exactly one.
 fn served_graph(manifest: &Manifest, model: &Model) -> Result<(String, PathBuf), StartupError> {
     let path = manifest.scorer.model.clone().unwrap_or_default();
     let chosen = graph::choose(model.files(), manifest.scorer.graph.as_deref());
@@ -169,6 +173,9 @@ fn served_graph(manifest: &Manifest, model: &Model) -> Result<(String, PathBuf),
 
 /// Calls `trial` for every ONNX file of the model, and loads the graphs. All are loaded, because
 /// the component may run any of them.
+///
+/// # Errors
+/// Fails if the trial of a file fails, or if a graph cannot be loaded.
 #[cfg(feature = "graphs")]
 async fn graphs(
     trial: Trial<'_>,
@@ -206,6 +213,9 @@ async fn graphs(
 
 /// Opens the model that the manifest names. Returns an empty model if the manifest does not name a
 /// model.
+///
+/// # Errors
+/// Fails as [`Model::open`] does.
 pub(crate) fn open_model(manifest: &Manifest) -> Result<Model, StartupError> {
     manifest
         .scorer
@@ -286,6 +296,9 @@ pub const SAMPLE_FIX: &str = "convert the model again where it was trained; if t
 
 /// Loads an app and runs its `init` as the command `serve` would, but keeps every store in memory.
 /// `trial` is called for each ONNX file before the file is loaded.
+///
+/// # Errors
+/// Fails if the app cannot be loaded, if the trial of an ONNX file fails, or if `init` fails.
 async fn started(
     app: &Path,
     trial: Trial<'_>,

@@ -49,7 +49,7 @@ pub struct Written {
 }
 
 /// Decodes the body of a call into one tensor for each input port, in the order of the ports. Also
-/// returns the format that the answer must have. `attributes` are those of the call.
+/// returns the format that the answer must have. `attributes` are the attributes of the call.
 ///
 /// # Errors
 /// Fails if the media type of the body is not supported, or if the body does not fit the ports.

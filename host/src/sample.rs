@@ -21,8 +21,9 @@ use crate::scorer::Scorer;
 /// Maximum size of a sample file, in bytes. A file of this size has room for a few thousand rows of
 /// a wide table, which is more than a sample needs.
 const MOST_BYTES: u64 = 64 << 20;
-/// Default tolerance for the numbers of an answer. Single precision and another order of additions
-/// change a probability by about this much.
+/// Default tolerance for the numbers of an answer. The tolerance is relative for expected numbers
+/// whose magnitude is above 1, and absolute for all others. Single precision and another order of
+/// additions change a probability by about this much.
 const TOLERANCE: f64 = 1e-4;
 /// Maximum number of characters of a value that an error message shows.
 const SHOWN_CHARS: usize = 60;

@@ -170,11 +170,13 @@ impl Scorer {
         })
     }
 
-    /// Creates the instances that must exist when the host starts, so that no caller waits for
-    /// `init`.
+    /// Creates the instances or graph sessions that must exist when the host starts, so that the
+    /// first calls do not wait for them. If every call has an instance of its own, creates one, to
+    /// check that `init` works.
     ///
     /// # Errors
-    /// Fails if `init` fails, traps or takes too long.
+    /// Fails if `init` fails, traps or takes too long, or if a session of the graph cannot be
+    /// created.
     pub async fn warm_up(&self) -> Result<(), StartupError> {
         // One instance proves that `init` works, even if no instance is kept.
         let count = match self.instances.isolation {
@@ -229,7 +231,7 @@ impl Scorer {
     /// deadline. If false, there is no point in reading the body.
     ///
     /// `waiting_bytes` is the total size of the bodies that are answered first. For a body of at
-    /// most 64 KiB the function always returns true.
+    /// most 64 KiB the function always returns true, and also while no large call is in progress.
     #[must_use]
     pub fn is_in_time(&self, bytes: u64, waiting_bytes: u64) -> bool {
         bytes <= offload::LONG_BYTES as u64
@@ -240,7 +242,7 @@ impl Scorer {
     }
 
     /// Scores one payload. The time limit `limits.deadline` starts when this function is called, so
-    /// it includes the wait for an instance.
+    /// it includes the wait for an instance. If `invocation.latest` is earlier, it is the deadline.
     ///
     /// # Errors
     /// Fails if the scorer does not answer before the deadline, or answers with an error. The

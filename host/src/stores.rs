@@ -93,8 +93,8 @@ pub struct StoreReport {
 /// `connect` is true, the connection to each store is checked, too.
 ///
 /// # Errors
-/// Fails if the manifest is invalid, or if the environment variable of a store is. A store that
-/// does not respond is not an error: its report states the problem.
+/// Fails if the manifest is invalid, or if the environment variable of a store does not hold a
+/// valid Redis URL. A store that does not respond is not an error: its report states the problem.
 pub fn report(
     app: &Path,
     environment: Environment<'_>,

@@ -20,8 +20,8 @@ use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, in_order, put_text, text_from};
 use crate::text::cut;
 
-/// Result of a host function. The outer error ends the scorer with a trap, and the inner error is
-/// returned to the scorer.
+/// Result of a host function. The outer error ends the scorer's call with a trap, and the inner
+/// error is returned to the scorer.
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
 /// Maximum size of an engine's error text that is returned to a scorer, in bytes.
@@ -35,8 +35,9 @@ impl InstanceState {
     }
 
     /// Checks a scorer's tensors against a graph's input ports, runs the graph, and returns the
-    /// outputs in the order of the output ports. If the deadline passes during the run, the scorer
-    /// is ended with a trap.
+    /// outputs in the order of the output ports. The inner error, which is returned to the scorer,
+    /// says that the tensors do not fit, or that the run failed. If the deadline passes during the
+    /// run, the scorer's call ends with a trap.
     pub(super) async fn run_graph(
         &mut self,
         graph: Arc<Graph>,

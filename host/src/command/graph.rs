@@ -164,6 +164,10 @@ fn load(file: &Path, sample: Option<&Path>) -> Result<Value, StartupError> {
 
 /// Makes this process end when the process that waits for it ends, and when the time limit of this
 /// process is over. `waiting` states both.
+///
+/// # Errors
+/// Fails if the thread for the time limit cannot be started, or if the operating system does not
+/// support a signal at the end of the other process.
 fn tied(waiting: Waiting) -> std::io::Result<()> {
     if let Some(limit) = waiting.limit {
         // A thread is needed because native code that never returns leaves no other way, and a
@@ -187,6 +191,9 @@ fn tied(waiting: Waiting) -> std::io::Result<()> {
 }
 
 /// Limits the address space of this process to `memory_bytes` bytes, and disables core dumps.
+///
+/// # Errors
+/// Fails if the operating system refuses the limits.
 fn bound(memory_bytes: u64) -> rustix::io::Result<()> {
     let lower = |resource, most| {
         let maximum = getrlimit(resource).maximum;

@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// Checks the status, settlement, severity and code of each failure, as the table in the README
-/// lists them.
+/// Checks the status, settlement, severity and code of each failure, as the page
+/// `host/docs/http.md` lists them.
 #[test]
 fn each_failure_has_its_row() {
     #[track_caller]

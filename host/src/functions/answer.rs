@@ -41,11 +41,11 @@ const ANSWER_LOGS_BYTES: usize = 2 * LOGS_BYTES;
 /// comma.
 const LINE_BYTES: usize = 3;
 
-/// Maximum length of the value of an attribute in the record of a parked call, in bytes.
+/// Maximum length of the value of an attribute in a record for the output `park`, in bytes.
 const ATTRIBUTE_BYTES: usize = REASON_BYTES;
 
-/// Maximum size of all attributes in the record of a parked call, in bytes. A Service Bus message
-/// has at most 64 KB of attributes.
+/// Maximum size of all attributes in a record for the output `park`, in bytes. A Service Bus
+/// message has at most 64 KB of attributes.
 const ATTRIBUTES_BYTES: usize = 64 << 10;
 
 /// Error for an HTTP response with a binary body, because an HTTP output other than `$return`
@@ -72,7 +72,8 @@ impl Answer {
         }
     }
 
-    /// Adds one payload to the answer, as the value of an output binding.
+    /// Adds one payload to the answer, as the value of an output binding. A blob output gets the
+    /// bytes of the payload, and a message output gets a JSON object.
     pub fn put(&mut self, output: &OutputBinding, payload: &Payload) {
         let value = match output.kind {
             // The Functions host always decodes this base64, so the bytes arrive unchanged.
@@ -219,8 +220,8 @@ fn is_plain_date(text: &str) -> bool {
         && !fraction.ends_with('0')
 }
 
-/// Returns the record of a parked call: the problem, the call's attributes, and the content of its
-/// message. `id` is the id of the invocation.
+/// Returns the record of a failed call for the output `park`: the problem, the call's attributes,
+/// and the content of its message. `id` is the id of the invocation.
 ///
 /// The content of a blob is not in the record, because the blob stays in its container. The content
 /// of a message is complete. Other texts are truncated, because their sender can make them of any
@@ -275,7 +276,8 @@ pub fn parked(
     }
 }
 
-/// Call that is parked: its record is sent to the output `park`, and its message is completed.
+/// Failed call whose record is sent to the output `park`. Its message is then completed, so it is
+/// not delivered again.
 #[derive(Debug, Clone, Copy)]
 pub struct ParkedCall<'a> {
     /// Attributes of the call, as the platform reported them.

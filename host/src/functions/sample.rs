@@ -24,7 +24,7 @@ pub struct Sample {
 /// Reason why the Functions host would not send an envelope for a sample.
 #[derive(Debug, thiserror::Error)]
 pub enum SampleError {
-    /// The name of the sample is not that of a blob that the trigger watches.
+    /// The name of the sample is not the name of a blob that the trigger watches.
     #[error("{name}: the name does not match the trigger's path `{path}`")]
     OtherPath {
         /// Name of the sample.

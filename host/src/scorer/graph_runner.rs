@@ -78,8 +78,8 @@ impl GraphRunner {
         named.map(|(port, classes)| (port.name.as_str(), classes.as_slice()))
     }
 
-    /// Creates sessions of the graph until `count` are idle, so that no call has to wait for a new
-    /// session.
+    /// Creates sessions of the graph until `count` are idle, so that the first calls do not wait
+    /// for a new session.
     ///
     /// # Errors
     /// Fails if a session cannot be created.

@@ -97,6 +97,9 @@ pub(super) enum Failure {
 pub(super) trait Run: Copy + Send + Sync + 'static {
     /// Looks up the export `run` in the exports of an instance. `index` is the index of `run` in
     /// the component.
+    ///
+    /// # Errors
+    /// Fails if the component does not export `run` with this type.
     fn look_up(
         exports: component::Instance,
         store: &mut Store<Sandbox>,
@@ -160,7 +163,11 @@ impl Instance {
         self.made.elapsed()
     }
 
-    /// Calls the guest's `init`. This function must be called once, before the first call of `run`.
+    /// Calls the guest's `init`. This function must be called once, before the first call of `run`,
+    /// unless the component is a snapshot.
+    ///
+    /// # Errors
+    /// Fails if `init` traps, returns a problem, or does not end before the deadline.
     pub(super) async fn init(&mut self, init: Init, deadline: Instant) -> Result<(), Failure> {
         let called = bounded(deadline, init.call_async(&mut self.store, ())).await;
         self.finish(called)?
@@ -169,6 +176,9 @@ impl Instance {
 
     /// Looks up the export `run`, and returns the instance ready for calls. `index` is the index of
     /// `run` in the component.
+    ///
+    /// # Errors
+    /// Fails if the component does not export `run` with the type `R`.
     pub(super) fn ready<R: Run>(
         mut self,
         index: ComponentExportIndex,
@@ -225,6 +235,9 @@ impl Instance {
 impl Ready<PayloadRun> {
     /// Calls the guest's `run` with the payload of one call. Returns the payload of the answer. The
     /// guest is stopped at the deadline.
+    ///
+    /// # Errors
+    /// Fails if the guest traps, returns an error, or does not answer before the deadline.
     pub(super) async fn run_payload(
         &mut self,
         call: Invocation,
@@ -252,6 +265,9 @@ impl Ready<PayloadRun> {
 impl Ready<TensorRun> {
     /// Calls the guest's `run` with the tensors of one call, or of several calls that were joined
     /// into one call. Returns the output tensors. The guest is stopped at the deadline.
+    ///
+    /// # Errors
+    /// Fails if the guest traps, returns an error, or does not answer before the deadline.
     pub(super) async fn run_tensors(
         &mut self,
         calls: Vec<Invocation>,

@@ -141,6 +141,10 @@ fn checked(direction: Direction, ports: Vec<Port>) -> Result<Vec<Port>, Signatur
 
 impl TensorSignature {
     /// Converts and checks the signature that `describe` of the world `tensor-scoring` returned.
+    ///
+    /// # Errors
+    /// Fails if a list of ports is empty or has an invalid port, or if the scorer is batchable and
+    /// the first dimension of a port is not open.
     pub(super) fn from_wit(
         signature: tensor_scorer::TensorSignature,
     ) -> Result<Self, SignatureError> {
@@ -171,6 +175,9 @@ impl TensorSignature {
     /// Returns the contract of a graph with the ports `ports` that is served without a component.
     /// The contract is not batchable, because a graph's file does not say whether the rows are
     /// independent.
+    ///
+    /// # Errors
+    /// Fails if the graph does not have inputs or outputs, or has an invalid port.
     pub(super) fn of_graph(ports: &Ports) -> Result<Self, SignatureError> {
         Ok(Self {
             inputs: checked(Direction::Input, ports.inputs.clone())?,
@@ -192,6 +199,9 @@ impl TensorSignature {
 
     /// Checks the tensors that the scorer returned against its output ports, and returns them in
     /// the order of these ports.
+    ///
+    /// # Errors
+    /// Fails if a tensor is missing, or does not fit an output port.
     pub(super) fn in_order(&self, tensors: Vec<Tensor>) -> Result<Vec<Tensor>, ScoreFailure> {
         tensor::in_order(&self.outputs, tensors)
             .map_err(|misfit| ScoreFailure::InvalidOutput(misfit.to_string()))
@@ -200,6 +210,9 @@ impl TensorSignature {
 
 impl PayloadSignature {
     /// Converts and checks the signature that `describe` of the world `scoring` returned.
+    ///
+    /// # Errors
+    /// Fails if a content type is not a media type, or if a schema is not a JSON Schema.
     pub(super) fn from_wit(signature: wit::Signature) -> Result<Self, SignatureError> {
         Ok(Self {
             input: Shape::from_wit(Direction::Input, signature.input)?,

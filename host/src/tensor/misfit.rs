@@ -15,7 +15,7 @@ pub enum Misfit {
     /// tensor. The name is truncated if it is long.
     #[error("`{0}` is not a port, or is given twice")]
     NoPort(String),
-    /// The element type of the tensor differs from that of its port.
+    /// The element type of the tensor differs from the element type of its port.
     #[error("`{name}` is {}, and its port is {}", found.name(), expected.name())]
     Dtype {
         /// Name of the tensor.
@@ -39,7 +39,7 @@ pub enum Misfit {
         /// Port of the tensor.
         port: Port,
     },
-    /// The shape of the tensor does not fit that of its port.
+    /// The shape of the tensor does not fit the shape of its port.
     #[error(
         "`{name}` has the shape {shape:?}, and its port has {}",
         shape_text(port)
@@ -61,7 +61,7 @@ pub enum Misfit {
         /// Dimensions of the tensor.
         shape: Vec<u64>,
     },
-    /// The size of the tensor's data is not that of the elements of its shape.
+    /// The tensor's data has more or fewer bytes than the elements of its shape take.
     #[error("`{name}` has {bytes} bytes, and its shape is {shape:?}")]
     Bytes {
         /// Name of the tensor.

@@ -4,8 +4,8 @@
 
 use crate::functions::route::Route;
 
-/// Name of the output binding that receives only the records of parked calls: calls that can never
-/// be scored, or that failed at their last delivery.
+/// Name of the output binding that receives a record of each call that can never be scored, or that
+/// failed at its last delivery. The binding receives nothing else.
 pub const PARK: &str = "park";
 
 /// Name of an output binding whose value is the function's return value.

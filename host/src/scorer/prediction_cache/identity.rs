@@ -32,7 +32,8 @@ pub struct Identity {
     pub snapshot: bool,
     /// Name of the engine that runs graphs. `None` if no graph is run.
     pub graph_engine: Option<String>,
-    /// Name of the graph that is served without a component. `None` if the manifest names no graph.
+    /// Name of the graph that is served without a component. `None` if the manifest does not name a
+    /// graph.
     pub graph: Option<String>,
     /// Digest of the model's files. `None` if there is no model.
     pub model: Option<String>,

@@ -95,6 +95,9 @@ impl Router {
 
     /// Returns the topology of the endpoint's servers. If it is not known yet, requests it from the
     /// servers, until `deadline`.
+    ///
+    /// # Errors
+    /// Fails with a [`Fault`] if no server reports the topology before the deadline.
     pub(super) async fn known(self: &Arc<Self>, deadline: Instant) -> Result<Known, Fault> {
         if let Some(known) = self.lock().known.clone() {
             return Ok(known);
@@ -113,6 +116,9 @@ impl Router {
     /// Requests the topology from the nodes, one after another, until one of them answers. Records
     /// the topology and returns it. If the endpoint has sentinels, the topology is one server, and
     /// no request is sent.
+    ///
+    /// # Errors
+    /// Fails with the [`Fault`] of the last node if no node answers before the deadline.
     async fn ask(&self, deadline: Instant) -> Result<Known, Fault> {
         if let (true, Some(name)) = (self.dialer.has_sentinels(), self.seeds.first()) {
             let known = Known::Single(name.clone());
