@@ -50,7 +50,13 @@ pub fn open(
             raw.into_iter().fold(store, Store::with_connection),
         ))
     };
-    manifest.stores.iter().map(open).collect()
+    // Inserted one by one: `collect` would bring code that sorts.
+    let mut stores = BTreeMap::new();
+    for section in &manifest.stores {
+        let (name, store) = open(section)?;
+        stores.insert(name, store);
+    }
+    Ok(stores)
 }
 
 fn server(

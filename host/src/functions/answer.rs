@@ -127,11 +127,13 @@ impl Answer {
         // a date.
         let end = if is_like_a_date(body) { "\n" } else { "" };
         let body = format!("{body}{end}");
-        let headers = response.headers().iter();
-        let headers = headers.filter_map(|(name, value)| {
-            Some((name.as_str().to_owned(), value.to_str().ok()?.into()))
-        });
-        let headers: Map<String, Value> = headers.collect();
+        // Inserted one by one: `collect` would bring code that sorts.
+        let mut headers = Map::new();
+        for (name, value) in response.headers() {
+            if let Ok(value) = value.to_str() {
+                headers.insert(name.as_str().to_owned(), value.into());
+            }
+        }
         self.set(
             output,
             json!({"statusCode": response.status().as_u16(), "headers": headers, "body": body}),
@@ -234,17 +236,15 @@ pub fn parked(
     disposition: &Disposition,
 ) -> Payload {
     let mut attribute_bytes = 0;
-    let attributes = call
-        .attributes
-        .iter()
-        .map(|(name, value)| (cut(name, NAME_BYTES), cut(value, ATTRIBUTE_BYTES)));
-    let attributes = attributes.take_while(|(name, value)| {
+    let mut attributes = Map::new();
+    for (name, value) in call.attributes {
+        let (name, value) = (cut(name, NAME_BYTES), cut(value, ATTRIBUTE_BYTES));
         attribute_bytes += name.len() + value.len();
-        attribute_bytes <= ATTRIBUTES_BYTES
-    });
-    let attributes: Map<String, Value> = attributes
-        .map(|(name, value)| (name.into_owned(), value.into()))
-        .collect();
+        if attribute_bytes > ATTRIBUTES_BYTES {
+            break;
+        }
+        attributes.insert(name.into_owned(), value.into());
+    }
     let mut record = json!({
         "problem": {"code": disposition.code, "message": disposition.message},
         "id": id,
