@@ -5,17 +5,21 @@
 //! guest.
 
 mod error;
+mod facts;
 
 use serde_json::Value;
+
+pub(super) use self::facts::check_payloads;
 
 use self::error::{DIMENSIONS, Direction, SignatureError};
 use crate::call::Payload;
 use crate::capability::bindings::capabilities::scorebox::scoring::types as wit;
 use crate::capability::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer;
+use crate::codec::json_error;
 use crate::codec::media_type::{JSON, OCTET_STREAM, is_json, same_type, says_nothing};
 use crate::error::ScoreFailure;
 use crate::graph::Ports;
-use crate::tensor::{self, Port, PortLists, Tensor};
+use crate::tensor::{self, Port, PortLists, Requests, Tensor};
 use crate::text::{NAME_BYTES, REASON_BYTES, displayed, quoted};
 
 /// Contract of a scorer with its callers, with one variant for each world.
@@ -82,6 +86,8 @@ pub struct TensorSignature {
     pub inputs: Vec<Port>,
     /// Output ports of the scorer. There is at least one, and their names are unique.
     pub outputs: Vec<Port>,
+    /// What requests may hold beyond the types and shapes of the inputs.
+    pub requests: Requests,
     /// True if axis 0 of every port is a batch of independent rows, so that calls can be joined.
     pub batchable: bool,
     /// True if equal tensors always give equal answers.
@@ -149,11 +155,8 @@ impl TensorSignature {
         signature: tensor_scorer::TensorSignature,
     ) -> Result<Self, SignatureError> {
         let ports = |direction: Direction, ports: Vec<tensor_scorer::Port>| {
-            let port = |port: tensor_scorer::Port| Port {
-                name: port.name,
-                dtype: port.dtype.into(),
-                shape: port.shape,
-            };
+            let port =
+                |port: tensor_scorer::Port| Port::new(port.name, port.dtype.into(), port.shape);
             let ports = checked(direction, ports.into_iter().map(port).collect())?;
             match ports
                 .iter()
@@ -166,6 +169,7 @@ impl TensorSignature {
         Ok(Self {
             inputs: ports(Direction::Input, signature.inputs)?,
             outputs: ports(Direction::Output, signature.outputs)?,
+            requests: Requests::default(),
             batchable: signature.batchable,
             deterministic: signature.deterministic,
             examples: examples(signature.examples),
@@ -182,6 +186,7 @@ impl TensorSignature {
         Ok(Self {
             inputs: checked(Direction::Input, ports.inputs.clone())?,
             outputs: checked(Direction::Output, ports.outputs.clone())?,
+            requests: Requests::default(),
             batchable: false,
             deterministic: true,
             examples: Vec::new(),
@@ -194,6 +199,7 @@ impl TensorSignature {
         PortLists {
             inputs: &self.inputs,
             outputs: &self.outputs,
+            requests: self.requests,
         }
     }
 
@@ -276,10 +282,7 @@ impl PayloadSignature {
         };
         let body: Value =
             serde_json::from_slice(&payload.body).map_err(|error| ScoreFailure::NotConforming {
-                message: format!(
-                    "The body is not JSON: {}.",
-                    displayed(&error, REASON_BYTES / 2)
-                ),
+                message: json_error(&payload.body, &error),
                 pointer: String::new(),
             })?;
         schema
