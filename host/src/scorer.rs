@@ -45,7 +45,7 @@ use self::linking::Linked;
 use self::pipeline::Pipeline;
 use self::pool::Pool;
 pub use self::prediction_cache::entry;
-use self::signature::{Described, Signature};
+use self::signature::{Described, Signature, check_payloads};
 use self::turns::Turns;
 #[cfg(feature = "graphs")]
 pub(crate) use self::{graph_runner::answer_of, linking::imports::calls_graphs};
@@ -139,13 +139,17 @@ impl Scorer {
     }
 
     fn new(
-        kind: Kind,
+        mut kind: Kind,
         turns: Turns,
         max_concurrency: usize,
         cached: Option<Cached>,
         manifest: &Manifest,
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, StartupError> {
+        if let Some(signature) = kind.tensor_signature_mut() {
+            signature.add_facts(manifest)?;
+        }
+        check_payloads(manifest, kind.signature())?;
         check_batching(manifest, kind.signature())?;
         let cache = cached
             .map(|cached| cached.cache(manifest, kind.signature()))

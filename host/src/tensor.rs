@@ -7,7 +7,7 @@ mod misfit;
 mod port;
 
 pub use self::misfit::Misfit;
-pub use self::port::{Port, PortLists, shape_text};
+pub use self::port::{InputFacts, Port, PortLists, Requests, shape_text};
 use crate::model::Dtype;
 use crate::text::{NAME_BYTES, quoted};
 
@@ -183,11 +183,7 @@ mod tests {
 
     #[test]
     fn tensors_are_put_in_order_and_misfits_told() {
-        let port = |name: &str, shape: &[Option<u64>]| Port {
-            name: name.into(),
-            dtype: Dtype::U8,
-            shape: shape.into(),
-        };
+        let port = |name: &str, shape: &[Option<u64>]| Port::new(name, Dtype::U8, shape.to_vec());
         let ports = [port("a", &[None]), port("b", &[None, Some(2)])];
         let tensor = |name: &str, shape: &[u64], bytes: usize| Tensor {
             name: name.into(),
@@ -237,11 +233,7 @@ mod tests {
             "100000 dimensions",
         );
         check(&[&a, &tensor("b", &[0, 3], 0)], "[N, 2]");
-        let wide = Port {
-            name: "w".into(),
-            dtype: Dtype::U8,
-            shape: vec![None, None],
-        };
+        let wide = Port::new("w", Dtype::U8, vec![None, None]);
         assert!(tensor("w", &[0, u64::MAX], 0).fits(&wide).is_err());
         assert_eq!(tensor("w", &[0, 3], 0).fits(&wide), Ok(()));
     }
@@ -258,11 +250,7 @@ mod tests {
             shape: shape.to_vec(),
             data: data.to_vec(),
         };
-        let port = Port {
-            name: "t".into(),
-            dtype: Dtype::Text,
-            shape: vec![None],
-        };
+        let port = Port::new("t", Dtype::Text, vec![None]);
         assert_eq!(tensor(&[3], &data).fits(&port), Ok(()));
         assert!(tensor(&[2], &data).fits(&port).is_err());
         assert!(tensor(&[3], &data[..data.len() - 1]).fits(&port).is_err());

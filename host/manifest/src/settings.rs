@@ -65,6 +65,40 @@ pub const SETTINGS: &[Setting] = &[
         "A label that `model.info` gives to the scorer, e.g. the training run.",
     ),
     setting(
+        "inputs.<name>.missing",
+        "true or false",
+        "false",
+        "If true, null in this input is a missing value: NaN in an input of floating point, the \
+         empty text in an input of texts. Most models fail on missing values, or answer garbage.",
+    ),
+    setting(
+        "inputs.<name>.boolean",
+        "true or false",
+        "false",
+        "If true, this input of numbers takes true and false as 1 and 0.",
+    ),
+    setting(
+        "inputs.<name>.columns",
+        "list of names",
+        "",
+        "Names of the columns of this matrix, in order: callers may then send rows by name. \
+         Without it the columns have no names.",
+    ),
+    setting(
+        "requests.nan_literals",
+        "true or false",
+        "false",
+        "If true, NaN, Infinity and -Infinity are taken as numbers in JSON, which does not have \
+         them. NaN is a missing value.",
+    ),
+    setting(
+        "requests.unknown_columns",
+        "\"refuse\" or \"ignore\"",
+        "refuse",
+        "Effect of a key in a row that is not the name of a column. It is refused by default, \
+         because it may be a misspelled name.",
+    ),
+    setting(
         "trigger.kind",
         "\"http\", \"blob\" or \"service-bus\"",
         "",

@@ -61,11 +61,7 @@ mod tests {
 
     #[test]
     fn a_large_body_is_read_no_further_than_its_deadline() {
-        let ports = [Port {
-            name: "x".into(),
-            dtype: Dtype::F32,
-            shape: vec![None, None],
-        }];
+        let ports = [Port::new("x", Dtype::F32, vec![None, None])];
         let flat = format!("{{\"data\": [[{}0]]}}", "0,".repeat(500_000));
         let rows = format!("{{\"data\": [{}[0, 0]]}}", "[0, 0],".repeat(500_000));
         for body in [flat, rows] {

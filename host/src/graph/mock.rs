@@ -35,11 +35,7 @@ impl Made {
 
 impl Mock {
     pub(crate) fn doubling() -> Self {
-        let port = |name: &str| Port {
-            name: name.into(),
-            dtype: Dtype::F32,
-            shape: vec![None],
-        };
+        let port = |name: &str| Port::new(name, Dtype::F32, vec![None]);
         let ports = Ports {
             inputs: vec![port("x")],
             outputs: vec![port("y")],

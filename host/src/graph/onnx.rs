@@ -307,7 +307,7 @@ fn port(outlet: &Outlet, dtype: Option<Dtype>, shape: &[i64]) -> Result<Port, Po
         .iter()
         .map(|dimension| u64::try_from(*dimension).ok())
         .collect();
-    Ok(Port { name, dtype, shape })
+    Ok(Port::new(name, dtype, shape))
 }
 
 #[cfg(test)]

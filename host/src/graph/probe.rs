@@ -142,11 +142,7 @@ mod tests {
 
     #[test]
     fn zeros_are_bounded() {
-        let port = |dtype, shape: &[Option<u64>]| Port {
-            name: "x".into(),
-            dtype,
-            shape: shape.to_vec(),
-        };
+        let port = |dtype, shape: &[Option<u64>]| Port::new("x", dtype, shape.to_vec());
         assert_eq!(
             zeros(&port(Dtype::F64, &[None, Some(3)])).map(|zeros| zeros.data.len()),
             Some(24)

@@ -83,6 +83,8 @@ impl Cached {
             name: manifest.scorer.name.clone(),
             version: manifest.scorer.version.clone(),
             labels: manifest.scorer.labels.clone(),
+            inputs: manifest.inputs.clone(),
+            requests: manifest.requests,
             config: manifest.config.clone(),
             stores: manifest.stores.clone(),
             memory_bytes: manifest.limits.memory_bytes,

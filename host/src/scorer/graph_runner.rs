@@ -67,6 +67,11 @@ impl GraphRunner {
         &self.signature
     }
 
+    /// Returns the contract, to add what the manifest states about the inputs.
+    pub(super) fn signature_mut(&mut self) -> &mut TensorSignature {
+        &mut self.signature
+    }
+
     /// Returns the name of each output that has class names, with the class names of its columns.
     pub(super) fn classes(&self) -> impl Iterator<Item = (&str, &[String])> {
         let ports = self.graph.ports();
@@ -143,7 +148,7 @@ fn failed(detail: String) -> ScoreFailure {
 
 /// Runs a graph on the body of a request, and returns the body of the answer. The graph runs on
 /// this thread and without a deadline, so this function is only for a process that tries the graph
-/// and then exits.
+/// and then exits. The body may hold everything that a manifest could allow, e.g. missing values.
 ///
 /// # Errors
 /// Fails if the body does not fit the inputs of the graph, or if the graph fails.
@@ -153,8 +158,9 @@ pub(crate) fn answer_of(graph: &Graph, payload: &Payload) -> Result<Vec<u8>, Sco
     use crate::codec::{self, open_inference::ModelName};
     use crate::graph::Stop;
 
-    let signature =
+    let mut signature =
         TensorSignature::of_graph(graph.ports()).map_err(|error| failed(error.to_string()))?;
+    signature.allow_all();
     let (inputs, reply) = codec::read(signature.ports(), BodyFormat::Labelled, payload, &[])?;
     let outputs = graph
         .run(&inputs, &Stop::default())

@@ -65,6 +65,15 @@ impl Kind {
         }
     }
 
+    /// Returns the contract of a scorer of tensors. Returns `None` for a scorer of payloads.
+    pub(super) fn tensor_signature_mut(&mut self) -> Option<&mut TensorSignature> {
+        match self {
+            Self::Payloads(_) => None,
+            Self::Tensors(component) => Some(&mut component.signature),
+            Self::Graph(graph) => Some(graph.signature_mut()),
+        }
+    }
+
     /// Creates `count` instances of the component, or sessions of the graph, so that the first
     /// calls do not wait for them.
     pub(super) async fn warm_up(&self, count: usize) -> Result<(), StartupError> {

@@ -5,8 +5,11 @@
 //! guest.
 
 mod error;
+mod facts;
 
 use serde_json::Value;
+
+pub(super) use self::facts::check_payloads;
 
 use self::error::{DIMENSIONS, Direction, SignatureError};
 use crate::call::Payload;
@@ -15,7 +18,7 @@ use crate::capability::bindings::tensor_scoring::exports::scorebox::scoring::ten
 use crate::codec::media_type::{JSON, OCTET_STREAM, is_json, same_type, says_nothing};
 use crate::error::ScoreFailure;
 use crate::graph::Ports;
-use crate::tensor::{self, Port, PortLists, Tensor};
+use crate::tensor::{self, Port, PortLists, Requests, Tensor};
 use crate::text::{NAME_BYTES, REASON_BYTES, displayed, quoted};
 
 /// Contract of a scorer with its callers, with one variant for each world.
@@ -82,6 +85,8 @@ pub struct TensorSignature {
     pub inputs: Vec<Port>,
     /// Output ports of the scorer. There is at least one, and their names are unique.
     pub outputs: Vec<Port>,
+    /// What requests may hold beyond the types and shapes of the inputs.
+    pub requests: Requests,
     /// True if axis 0 of every port is a batch of independent rows, so that calls can be joined.
     pub batchable: bool,
     /// True if equal tensors always give equal answers.
@@ -145,11 +150,8 @@ impl TensorSignature {
         signature: tensor_scorer::TensorSignature,
     ) -> Result<Self, SignatureError> {
         let ports = |direction: Direction, ports: Vec<tensor_scorer::Port>| {
-            let port = |port: tensor_scorer::Port| Port {
-                name: port.name,
-                dtype: port.dtype.into(),
-                shape: port.shape,
-            };
+            let port =
+                |port: tensor_scorer::Port| Port::new(port.name, port.dtype.into(), port.shape);
             let ports = checked(direction, ports.into_iter().map(port).collect())?;
             match ports
                 .iter()
@@ -162,6 +164,7 @@ impl TensorSignature {
         Ok(Self {
             inputs: ports(Direction::Input, signature.inputs)?,
             outputs: ports(Direction::Output, signature.outputs)?,
+            requests: Requests::default(),
             batchable: signature.batchable,
             deterministic: signature.deterministic,
             examples: examples(signature.examples),
@@ -175,6 +178,7 @@ impl TensorSignature {
         Ok(Self {
             inputs: checked(Direction::Input, ports.inputs.clone())?,
             outputs: checked(Direction::Output, ports.outputs.clone())?,
+            requests: Requests::default(),
             batchable: false,
             deterministic: true,
             examples: Vec::new(),
@@ -187,6 +191,7 @@ impl TensorSignature {
         PortLists {
             inputs: &self.inputs,
             outputs: &self.outputs,
+            requests: self.requests,
         }
     }
 

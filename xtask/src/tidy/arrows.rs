@@ -32,7 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sizing", &["container", "manifest"]),
     ("engine", &["error"]),
     ("model", &["error"]),
-    ("tensor", &["model", "text"]),
+    ("tensor", &["manifest", "model", "text"]),
     (
         "graph",
         &[

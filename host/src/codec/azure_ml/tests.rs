@@ -5,11 +5,7 @@ use super::*;
 use crate::model::Dtype;
 
 fn port(name: &str, dtype: Dtype, shape: &[Option<u64>]) -> Port {
-    Port {
-        name: name.into(),
-        dtype,
-        shape: shape.into(),
-    }
+    Port::new(name, dtype, shape.to_vec())
 }
 
 fn floats() -> Vec<Port> {
