@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
-use super::signature::TensorSignature;
+use super::signature::{Direction, SignatureError, TensorSignature};
 use super::turns::Turns;
 #[cfg(feature = "graphs")]
 use crate::call::Payload;
@@ -50,8 +50,7 @@ impl GraphRunner {
             TensorSignature::of_graph(graph.ports()).map_err(|error| StartupError::Model {
                 path: file.to_path_buf(),
                 problem: format!("has ports that callers cannot use: {error}"),
-                fix: "export it with other inputs or outputs, or call it from a component"
-                    .to_owned(),
+                fix: fix(&error).to_owned(),
             })?;
         Ok(Self {
             graph,
@@ -131,7 +130,30 @@ impl GraphRunner {
                 limit_bytes: self.limits.memory_bytes,
             },
             GraphError::Failed(detail) => failed(detail),
+            GraphError::NotLoaded(problem) => failed(problem.problem),
+            GraphError::Refused { reason, detail } => ScoreFailure::Rejected(Problem {
+                code: "graph-refused".to_owned(),
+                message: format!("The graph refuses this input. {reason}"),
+                detail: Some(detail),
+            }),
         }
+    }
+}
+
+/// Returns the fix for a graph whose ports callers cannot use because of `error`.
+fn fix(error: &SignatureError) -> &'static str {
+    match error {
+        SignatureError::NoPort(Direction::Input) => {
+            "export it with at least one input: a graph without inputs has one answer only, which \
+             needs no model"
+        }
+        SignatureError::NoPort(Direction::Output) => {
+            "export it with the outputs that callers need: in Python, model.graph.output lists them"
+        }
+        SignatureError::ManyDimensions { .. } => {
+            "reshape the tensor in the graph, so that callers see at most 16 dimensions"
+        }
+        _ => "give each input and each output a name of its own when you export the model",
     }
 }
 
@@ -162,6 +184,7 @@ pub(crate) fn answer_of(graph: &Graph, payload: &Payload) -> Result<Vec<u8>, Sco
         TensorSignature::of_graph(graph.ports()).map_err(|error| failed(error.to_string()))?;
     signature.allow_all();
     let (inputs, reply) = codec::read(signature.ports(), BodyFormat::Labelled, payload, &[])?;
+    signature.agree(&inputs)?;
     let outputs = graph
         .run(&inputs, &Stop::default())
         .map_err(|error| failed(error.to_string()))?;
