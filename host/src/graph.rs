@@ -4,8 +4,10 @@
 //! rest of the host is in `interface`. The only engine is ONNX Runtime (`onnx`, with the feature
 //! `graphs`). Tests have a mock. Must not know WebAssembly, scorers, or how a call came in.
 
+mod foreign;
 mod interface;
 mod latency;
+mod memory;
 #[cfg(test)]
 pub(crate) mod mock;
 mod named;
@@ -21,7 +23,9 @@ mod stop;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+pub use self::foreign::{Foreign, HEAD_BYTES};
 pub use self::interface::{Engine, GraphError, Outputs, Ports, Session};
+pub use self::memory::is_out_of_memory;
 pub use self::named::Graphs;
 pub use self::probe::zeros;
 pub use self::sessions::{Graph, Limits};

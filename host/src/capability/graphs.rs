@@ -61,15 +61,24 @@ impl InstanceState {
             Ok(inputs) => inputs,
             Err(misfit) => return Ok(Err(Error::InvalidArgument(misfit.to_string()))),
         };
+        let ports = graph.ports();
+        if let Err(unequal) = ports.sizes.check(&ports.inputs, &inputs) {
+            return Ok(Err(Error::InvalidArgument(unequal.to_string())));
+        }
         let shared = Arc::clone(&self.shared);
         let Some(graphs) = &shared.graphs else {
             return Ok(Err(Error::NotFound(String::new())));
         };
         match graphs.run(graph, inputs, self.deadline).await {
             Ok(outputs) => Ok(Ok(outputs)),
-            Err(GraphError::Failed(words)) => {
+            Err(GraphError::Failed(words) | GraphError::Refused { detail: words, .. }) => {
                 self.log.warn("graph", &words);
                 Ok(Err(Error::Failed(cut(&words, TEXT_BYTES).into_owned())))
+            }
+            Err(GraphError::NotLoaded(problem)) => {
+                self.log.warn("graph", &problem.problem);
+                let words = cut(&problem.problem, TEXT_BYTES).into_owned();
+                Ok(Err(Error::Failed(words)))
             }
             Err(GraphError::TooLarge { limit_bytes }) => Ok(Err(Error::TooLarge(limit_bytes))),
             Err(GraphError::Stopped) => Err(Trap::Interrupt.into()),
@@ -122,7 +131,14 @@ fn described(name: &str, graph: &Graph) -> wit::GraphInfo {
     };
     wit::GraphInfo {
         name: name.to_owned(),
-        inputs: ports.inputs.iter().map(|input| port(input, &[])).collect(),
+        // The contract cannot say that an input is optional. A scorer that does not know of such an
+        // input leaves it out.
+        inputs: ports
+            .inputs
+            .iter()
+            .filter(|input| !input.optional)
+            .map(|input| port(input, &[]))
+            .collect(),
         outputs: ports
             .outputs
             .iter()

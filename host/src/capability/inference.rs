@@ -272,7 +272,7 @@ impl inference::HostGraphExecutionContext for InstanceState {
             .ports()
             .inputs
             .iter()
-            .find(|input| tensor_type(input.dtype).is_none());
+            .find(|input| !input.optional && tensor_type(input.dtype).is_none());
         if let Some(input) = lacking {
             let (name, dtype) = (&input.name, input.dtype.name());
             return self.refuse(

@@ -133,7 +133,9 @@ impl Pipeline {
         let read = |signature: &TensorSignature| {
             let (ports, format) = (signature.ports(), invocation.format);
             let read = || codec::read(ports, format, &payload, &invocation.attributes);
-            codec::reading_until(deadline, read).unwrap_or_else(|| Err(self.timed_out()))
+            let read = codec::reading_until(deadline, read);
+            let (tensors, reply) = read.unwrap_or_else(|| Err(self.timed_out()))?;
+            signature.agree(&tensors).map(|()| (tensors, reply))
         };
         let (work, reply) = match &self.kind {
             Kind::Payloads(component) => {

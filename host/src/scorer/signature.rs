@@ -11,7 +11,8 @@ use serde_json::Value;
 
 pub(super) use self::facts::check_payloads;
 
-use self::error::{DIMENSIONS, Direction, SignatureError};
+use self::error::DIMENSIONS;
+pub(super) use self::error::{Direction, SignatureError};
 use crate::call::Payload;
 use crate::capability::bindings::capabilities::scorebox::scoring::types as wit;
 use crate::capability::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer;
@@ -19,7 +20,7 @@ use crate::codec::json_error;
 use crate::codec::media_type::{JSON, OCTET_STREAM, is_json, same_type, says_nothing};
 use crate::error::ScoreFailure;
 use crate::graph::Ports;
-use crate::tensor::{self, Port, PortLists, Requests, Tensor};
+use crate::tensor::{self, EqualSizes, Port, PortLists, Requests, Tensor};
 use crate::text::{NAME_BYTES, REASON_BYTES, displayed, quoted};
 
 /// Contract of a scorer with its callers, with one variant for each world.
@@ -88,6 +89,8 @@ pub struct TensorSignature {
     pub outputs: Vec<Port>,
     /// What requests may hold beyond the types and shapes of the inputs.
     pub requests: Requests,
+    /// Dimensions of the inputs that must have equal sizes in one call.
+    pub sizes: EqualSizes,
     /// True if axis 0 of every port is a batch of independent rows, so that calls can be joined.
     pub batchable: bool,
     /// True if equal tensors always give equal answers.
@@ -166,8 +169,13 @@ impl TensorSignature {
                 None => Ok(ports),
             }
         };
+        let inputs = ports(Direction::Input, signature.inputs)?;
         Ok(Self {
-            inputs: ports(Direction::Input, signature.inputs)?,
+            sizes: match signature.batchable {
+                true => EqualSizes::of_rows(&inputs),
+                false => EqualSizes::default(),
+            },
+            inputs,
             outputs: ports(Direction::Output, signature.outputs)?,
             requests: Requests::default(),
             batchable: signature.batchable,
@@ -186,6 +194,7 @@ impl TensorSignature {
         Ok(Self {
             inputs: checked(Direction::Input, ports.inputs.clone())?,
             outputs: checked(Direction::Output, ports.outputs.clone())?,
+            sizes: ports.sizes.clone(),
             requests: Requests::default(),
             batchable: false,
             deterministic: true,
@@ -201,6 +210,16 @@ impl TensorSignature {
             outputs: &self.outputs,
             requests: self.requests,
         }
+    }
+
+    /// Checks that dimensions of the inputs which share a size have equal sizes. `tensors` fit their
+    /// ports and are in the order of the ports.
+    pub(super) fn agree(&self, tensors: &[Tensor]) -> Result<(), ScoreFailure> {
+        let agreed = self.sizes.check(&self.inputs, tensors);
+        agreed.map_err(|unequal| ScoreFailure::NotConforming {
+            message: format!("{unequal}."),
+            pointer: String::new(),
+        })
     }
 
     /// Checks the tensors that the scorer returned against its output ports, and returns them in

@@ -20,6 +20,8 @@ pub struct Port {
     /// Facts that the manifest states about the port, e.g. that its elements may be missing. Only
     /// input ports have facts that differ from the default.
     pub facts: InputFacts,
+    /// True for an input that a call may leave out, because the model has a default value for it.
+    pub optional: bool,
 }
 
 impl Port {
@@ -31,6 +33,7 @@ impl Port {
             dtype,
             shape,
             facts: InputFacts::default(),
+            optional: false,
         }
     }
 
@@ -57,6 +60,15 @@ pub struct PortLists<'a> {
     pub outputs: &'a [Port],
     /// What requests may hold beyond the types and shapes of the inputs.
     pub requests: Requests,
+}
+
+/// Returns the port that a caller means who does not name an input: the only port that is not
+/// optional. Returns `None` if there is no such port, or more than one.
+#[must_use]
+pub fn only(ports: &[Port]) -> Option<(usize, &Port)> {
+    let mut required = ports.iter().enumerate().filter(|(_, port)| !port.optional);
+    let only = required.next();
+    only.filter(|_| required.next().is_none())
 }
 
 /// Returns a port's shape as text for people, such as `[N, 784]`, with `N` for a dimension of any

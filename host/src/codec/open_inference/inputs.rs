@@ -17,8 +17,8 @@ pub(super) struct Binary<'a> {
     pub(super) is_announced: bool,
 }
 
-/// Converts the inputs of a request to one tensor for each port, in the order of the ports. Fails
-/// if the inputs do not fit the ports.
+/// Converts the inputs of a request to one tensor for each port, in the order of the ports. Optional
+/// ports may have none. Fails if the inputs do not fit the ports.
 pub(super) fn tensors(
     ports: &[Port],
     inputs: Vec<Input>,
@@ -60,9 +60,9 @@ pub(super) fn tensors(
             ),
         )
     };
-    ports
-        .iter()
-        .zip(found)
+    let found = ports.iter().zip(found);
+    found
+        .filter(|(port, tensor)| tensor.is_some() || !port.optional)
         .map(|(port, tensor)| tensor.ok_or_else(|| missing(port)))
         .collect()
 }

@@ -139,6 +139,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::tensor::EqualSizes;
 
     fn signature() -> TensorSignature {
         TensorSignature {
@@ -151,6 +152,7 @@ mod tests {
                 Port::new("is new", Dtype::Bool, vec![None]),
             ],
             outputs: Vec::new(),
+            sizes: EqualSizes::default(),
             requests: Requests::default(),
             batchable: false,
             deterministic: true,
