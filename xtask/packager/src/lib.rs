@@ -19,6 +19,7 @@ pub mod host_program;
 mod identity;
 pub mod image;
 mod inspect;
+mod intact;
 pub mod leash;
 mod libraries;
 mod login;

@@ -1,7 +1,7 @@
 //! The files of a model, and the refusal of files that must not be shipped.
 //!
 //! Owns the walk through the model folder and the search for pickles. Must not know tensors: the
-//! host library reads those when it checks the app.
+//! host library reads those when it checks the app, and `intact` finds files that were cut.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -11,6 +11,8 @@ use scorebox_host::manifest::MANIFEST_FILE;
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace::shown;
 use zip::ZipArchive;
+
+use crate::intact;
 
 /// A file that belongs to the model of a scorer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,6 +59,7 @@ pub fn list(model: &Path) -> Result<Vec<ModelFile>, Failure> {
     }
     files.sort();
     for file in &files {
+        intact::check_model_file(&file.name, &file.path)?;
         if let Some(what) = program(file)? {
             return Err(refusal(file, what));
         }

@@ -15,6 +15,8 @@ import signal
 import sys
 import traceback
 
+from refusal import Refused
+
 # PR_SET_PDEATHSIG of prctl(2).
 _SET_PARENT_DEATH_SIGNAL = 1
 
@@ -28,8 +30,6 @@ def main():
     resource.setrlimit(resource.RLIMIT_AS, (request["memory_bytes"], hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _end_with(request["parent"], request["seconds"])
-    from refusal import Refused
-
     try:
         outcome = _lacking() or convert(request)
     except Refused as refused:
@@ -73,39 +73,130 @@ def _lacking():
 
 def convert(request):
     """Runs every step, and returns what the caller writes into its report."""
-    import comparison
+    import loading
+
+    warnings, folder = [], None
+    source, sample, given = request["source"], request["sample"], request["inputs"]
+    if os.path.isdir(source):
+        import mlflow_model
+
+        folder = mlflow_model.read(source)
+        source = folder.file
+        sample = sample or folder.sample(os.path.dirname(request["graph"]), warnings)
+        if folder.flavor == "onnx":
+            import graph_copy
+
+            outcome = graph_copy.copy(source, request["graph"], warnings)
+            return outcome | {"inputs": folder.described(outcome["inputs"])}
+    model = loading.load(source, request["other_version"], warnings)
     import estimators
+
+    estimators.check(model)
+    if folder is None:
+        return _converted(request, model, given, sample, warnings)
+    outcome = _converted(request, model, given or folder.inputs(model), sample, warnings)
+    return outcome | {"inputs": folder.described(outcome["inputs"])}
+
+
+def _converted(request, model, given, sample, warnings):
+    """The graph of a model, compared with the model."""
+    import dataclasses
+
+    import numpy as np
+
+    import attempts
+    import comparison
+    import converters
+    import estimators
+    import generation
     import graphs
     import inputs
-    import loading
+    import samples
+    import sparse
+    import takes
     import versions
+    import zeros
 
-    warnings = []
-    model = loading.load(request["source"], request["other_version"], warnings)
-    estimators.check(model)
-    layout = inputs.Layout.of(model, request["inputs"], request["sample"])
-    rows, sample = inputs.sample(model, layout, request["sample"], request["rows"], request["seed"], warnings)
-    answers = comparison.library(model, layout, rows, warnings)
-    graph = graphs.convert(model, layout, request["name"], warnings)
-    results, compared = comparison.compare(graph, layout, rows, answers, request["tolerance"])
-    graphs.finish(graph, layout, [answer.output for answer in answers], results)
+    layout = dataclasses.replace(inputs.Layout.of(model, given, sample), given=bool(request["inputs"]))
+    hints = generation.hints(model, layout)
+    real = None if sample is None else samples.read(sample, layout, [])
+    layout = takes.find(model, layout, hints, real, warnings)
+    takes.tell_refusing(model, warnings)
+    rows, described = inputs.sample(layout, hints, sample, request["rows"], request["seed"], warnings)
+    if sample != request["sample"]:
+        # The example of a folder has few rows: it is compared beside made-up ones.
+        made, _ = inputs.sample(layout, hints, None, request["rows"], request["seed"], warnings)
+        rows = {name: np.concatenate([values, made[name]]) for name, values in rows.items()}
+        described["rows"] = inputs.count(rows)
+    expected = comparison.library(model, layout, rows, warnings)
+    zeros.check(model)
+    converters.are_sparse(sparse.xgboost_parts(model, layout.library(inputs.chosen(expected.rows, slice(0, 1)))))
+    try:
+        attempt = attempts.best(model, layout, expected, request, warnings)
+    except Refused as refused:
+        # A converter names the part that it had in hands; the engine only knows operators.
+        if refused.estimator is not None:
+            raise
+        part = _part_at_fault(request, model, layout, expected.rows)
+        fix = refused.fix if refused.fix != estimators.SCORER else estimators.instead(part)
+        raise Refused(refused.problem, fix, estimators.class_of(part)) from refused
+    graph, layout, compared = attempt.graph, attempt.layout, attempt.compared
+    graphs.finish(graph, layout, [answer.output for answer in expected.answers], attempt.results)
     data = graph.SerializeToString(deterministic=True)
     with open(request["graph"], "wb") as file:
         file.write(data)
-    return {
+    outcome = {
         "kind": "converted",
         "estimator": estimators.tree(model),
         "summary": estimators.summary(model),
         "libraries": versions.used(),
-        "inputs": graphs.ports(graph.graph.input),
+        "inputs": takes.described(layout, hints, graphs.ports(graph.graph.input)),
         "outputs": graphs.ports(graph.graph.output),
         "classes": estimators.classes(model),
         "opsets": graphs.opsets(graph),
         "operators": graphs.operators(graph),
-        "sample": sample,
+        "sample": described,
         "comparison": compared,
         "warnings": list(dict.fromkeys(warnings)),
     }
+    if not compared["agrees"]:
+        outcome["fix"] = _instruction(request, model, layout, expected.rows, sample)
+    return outcome
+
+
+def _agrees(request, part, layout, rows):
+    """Whether the graph of a part gives the library's answers."""
+    import comparison
+    import graphs
+
+    expected = comparison.library(part, layout, rows, [])
+    try:
+        graph = graphs.convert(part, layout, request["name"], [])
+        return comparison.compare(graph, layout, expected, request["tolerance"], [])[1]["agrees"]
+    except Refused:
+        return False
+
+
+def _part_at_fault(request, model, layout, rows):
+    import fault
+
+    return fault.find(model, lambda part: _agrees(request, part, layout, rows))
+
+
+def _instruction(request, model, layout, rows, sample):
+    """What to do about other answers; what can be tried was tried."""
+    import advice
+    import inputs
+
+    def tried(given=None, others=None):
+        try:
+            other = layout if given is None else inputs.Layout.of(model, given, sample)
+            return _agrees(request, model, other, rows if others is None else others)
+        except Refused:
+            return False
+
+    part = _part_at_fault(request, model, layout, rows)
+    return advice.instruction(model, layout, rows, part, tried)
 
 
 main()

@@ -3,18 +3,27 @@
 Owns the walk through estimators and every refusal that can be known before a conversion is tried. Must not know graphs.
 """
 
+import datetime
 import itertools
 
 import numpy as np
 
 from refusal import Refused
+import boosters
+import elsewhere
 import versions
 
 INSTEAD = {
     "HashingVectorizer": "CountVectorizer and TfidfVectorizer do convert",
-    "Booster": "fit the library's scikit-learn class (XGBClassifier, LGBMRegressor, ...) and pickle that",
+    "TransformedTargetRegressor": "pickle its `regressor_`, and undo the change of the target after the call",
 }
 SCORER = "leave it out and do its work before the call, or write a scorer"
+# Of a part that gives the answers, which cannot be left out.
+ANOTHER = "fit an estimator that converts in its place, as xtask/docs/convert.md lists them, or write a scorer"
+_DATES = (
+    "make numbers of the dates before `fit` and before the call, e.g. days: "
+    "`frame[name].astype('datetime64[s]').astype('int64') // 86400`"
+)
 
 
 def children(estimator):
@@ -144,8 +153,8 @@ def check(model):
     _converters()
     if not (hasattr(model, "fit") and (hasattr(model, "predict") or hasattr(model, "transform"))):
         name = class_of(model)
-        if type(model).__name__ in INSTEAD:
-            raise Refused("is no scikit-learn estimator", INSTEAD[type(model).__name__], name)
+        if elsewhere.instruction(name):
+            raise Refused("is not an estimator of scikit-learn", elsewhere.instruction(name), name)
         inside = f" with the keys {', '.join(map(repr, list(model)[:8]))}" if isinstance(model, dict) else ""
         raise Refused(
             f"the file holds no estimator but {name}{inside}",
@@ -163,7 +172,7 @@ def check(model):
     # One list of classes for each question.
     if isinstance(getattr(model, "classes_", None), list):
         raise Refused(
-            "answers several questions at once", "fit and convert one classifier for each", class_of(final(model))
+            "answers several questions at once", "fit and convert one classifier for each of them", class_of(final(model))
         )
 
 
@@ -179,15 +188,20 @@ def _check_part(part):
     if type(part) not in sklearn_operator_name_map:
         version = versions.of("skl2onnx")
         if type(part).__module__.split(".")[0] in ("sklearn", "xgboost", "lightgbm"):
-            fix = INSTEAD.get(type(part).__name__, SCORER)
-            raise Refused(f"skl2onnx {version} has no converter for it", fix, name)
-        what = "a class of your own" if isinstance(part, BaseEstimator) else "no estimator of scikit-learn"
-        raise Refused(f"is {what}, and a graph cannot hold Python code", SCORER, name)
+            _check_threshold(part, name)
+            raise Refused(f"skl2onnx {version} has no converter for it", instead(part), name)
+        what = "a class of your own" if isinstance(part, BaseEstimator) else "not an estimator of scikit-learn"
+        fix = elsewhere.instruction(type(part).__module__) or instead(part)
+        raise Refused(f"is {what}, and a graph cannot hold Python code", fix, name)
     if type(part).__name__ == "FunctionTransformer" and part.func is not None:
         function = getattr(part.func, "__name__", "a function")
         raise Refused(f"calls `{function}`, and a graph cannot hold Python code", SCORER, name)
     if type(part).__name__ in ("CountVectorizer", "TfidfVectorizer"):
         _check_text(part, name)
+    if type(part).__module__.startswith("xgboost"):
+        boosters.check_targets(part)
+    if any(_is_date(one) for kept in getattr(part, "categories_", None) or [] for one in list(kept)[:1]):
+        raise Refused("has dates as categories, and a graph knows no dates", _DATES, name)
     if getattr(part, "sublinear_tf", False):
         # Equal where no word stands twice in a text, so a comparison may miss it.
         raise Refused(
@@ -199,6 +213,28 @@ def _check_part(part):
             "encode them by a OneHotEncoder or OrdinalEncoder in the pipeline, and fit again",
             name,
         )
+
+
+def instead(part):
+    """What to do about a part that has no converter."""
+    return INSTEAD.get(type(part).__name__, SCORER if hasattr(part, "transform") else ANOTHER)
+
+
+def _check_threshold(part, name):
+    """A threshold that was chosen: the probabilities convert, and the comparison with it is the caller's."""
+    if type(part).__name__ not in ("TunedThresholdClassifierCV", "FixedThresholdClassifier"):
+        return
+    threshold = getattr(part, "best_threshold_", getattr(part, "threshold", "auto"))
+    threshold = 0.5 if threshold == "auto" else float(threshold)
+    raise Refused(
+        f"decides by the threshold {threshold:.6g}, and a graph of its estimator by one half",
+        f"pickle its `estimator_`, and compare the second of its `probabilities` with {threshold!r} after the call",
+        name,
+    )
+
+
+def _is_date(value):
+    return isinstance(value, (np.datetime64, np.timedelta64, datetime.date, datetime.timedelta))
 
 
 def _check_text(part, name):

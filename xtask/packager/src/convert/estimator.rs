@@ -1,9 +1,8 @@
-//! Converts a pickled estimator of scikit-learn, XGBoost or LightGBM to a graph.
+//! Converts a fitted model of scikit-learn, XGBoost or LightGBM to a graph.
 //!
 //! Owns the order of the steps and the folder that is written. Must not know Python beyond the
 //! request and the answer.
 
-use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -15,7 +14,7 @@ use serde_json::json;
 
 use super::arguments::ConvertArgs;
 use super::report::{Answer, Converted, Described};
-use super::unreadable::UNREADABLE;
+use super::source::described;
 use super::{environment, isolated};
 use crate::folder::Replacement;
 use crate::format::Format;
@@ -34,8 +33,8 @@ const OWN_SECONDS: u64 = 10;
 /// Seed for generating the rows on which answers are compared if the user gives no sample.
 const SEED: u32 = 0;
 
-/// Runs `cargo xtask convert` for a pickled estimator: converts the estimator to a graph, and
-/// writes a project folder that serves the graph.
+/// Runs `cargo xtask convert` for a file with a model or a model folder of MLflow: converts the model
+/// to a graph, and writes a project folder that serves the graph.
 pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let name = name(args)?;
     let source = described(&args.model, args.model.display().to_string())?;
@@ -149,8 +148,9 @@ fn finished(args: &ConvertArgs, converted: &Converted, graph: &Described) -> Res
                 converted.differences(),
                 shown(&args.output)
             ),
-            "compare on real rows with --sample; where single precision is not enough, use double: \
-             --inputs 'X=f64[COLUMNS]'",
+            converted
+                .fix()
+                .unwrap_or("compare on real rows with --sample, or write a scorer"),
         ));
     }
     eprintln!(
@@ -202,17 +202,6 @@ fn name_of(file: &Path) -> String {
         true => name,
         false => format!("model-{name}").trim_end_matches('-').to_owned(),
     }
-}
-
-fn described(file: &Path, name: String) -> Result<Described, Failure> {
-    let unreadable = |error| Failure::unreadable(file, error, UNREADABLE);
-    let (digest, bytes) =
-        Digest::of_reader(File::open(file).map_err(unreadable)?).map_err(unreadable)?;
-    Ok(Described {
-        file: name,
-        digest: digest.to_string(),
-        bytes,
-    })
 }
 
 #[cfg(test)]

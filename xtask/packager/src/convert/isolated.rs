@@ -94,8 +94,9 @@ fn command(environment: &Environment, scratch: &Path) -> Command {
     command.envs([("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1")]);
     command.env("HOME", scratch).env("TMPDIR", scratch);
     // The process does not load libraries from the user's folder or from the current folder. It
-    // writes no compiled files next to the pinned libraries either.
-    command.args(["-s", "-P", "-B"]);
+    // writes no compiled files next to the pinned libraries either. The variable is the option -P,
+    // which a Python before 3.11 does not know: old pickles need an old Python.
+    command.env("PYTHONSAFEPATH", "1").args(["-s", "-B"]);
     if let Some(libraries) = &environment.libraries {
         command.env("PYTHONPATH", libraries).arg("-S");
     }

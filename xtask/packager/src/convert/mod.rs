@@ -1,7 +1,7 @@
 //! `cargo xtask convert`: converts a file that a library saved to a file that a scorer can ship.
 //!
-//! Owns the choice of the conversion, by the file's extension. Must not know how any conversion
-//! works. It never reads a pickle: a process of its own does.
+//! Owns the choice of the conversion, by the content of the source. Must not know how any
+//! conversion works. It never reads a pickle: a process of its own does.
 
 mod arguments;
 mod environment;
@@ -10,50 +10,65 @@ mod isolated;
 mod numpy;
 mod report;
 mod safetensors_file;
+mod source;
 mod unreadable;
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace::shown;
+use zip::ZipArchive;
 
 pub use self::numpy::Source as ArraySource;
+use self::source::MLFLOW_FILE;
+use self::unreadable::UNREADABLE;
+use crate::intact;
 pub use arguments::ConvertArgs;
 
-/// File extensions of the pickled estimators that can be converted.
-const PICKLED: [&str; 4] = ["joblib", "pickle", "pkl", "sav"];
-/// File extensions that joblib gives to compressed files.
-const COMPRESSED: [&str; 5] = ["bz2", "gz", "lzma", "xz", "z"];
+/// Magic bytes at the start of a file that `np.save` wrote.
+const ARRAY: &[u8] = b"\x93NUMPY";
 
-/// Runs `cargo xtask convert`: converts NumPy arrays or a pickled estimator, by the extension of
-/// the source file.
+/// Runs `cargo xtask convert`: converts NumPy arrays, a fitted model or a model folder of MLflow, by
+/// the content of the source.
 pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
-    let name = args
-        .model
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_ascii_lowercase();
-    match extension(&name) {
-        Some("npy" | "npz") => numpy::Import {
-            file: &args.model,
+    let model = &args.model;
+    if model.is_dir() {
+        if model.join(MLFLOW_FILE).is_file() {
+            return estimator::run(args);
+        }
+        return Err(Failure::project(
+            format!(
+                "{}: is a folder without the file {MLFLOW_FILE}",
+                shown(model)
+            ),
+            "name the model's file, or a model folder that MLflow saved",
+        ));
+    }
+    intact::check_source(model)?;
+    let unreadable = |error: std::io::Error| Failure::unreadable(model, error, UNREADABLE);
+    if is_arrays(model).map_err(unreadable)? {
+        return numpy::Import {
+            file: model,
             folder: &args.output,
             name: args.name.as_deref(),
             replace: args.force,
             limit: args.limit,
         }
-        .run(),
-        Some(extension) if PICKLED.contains(&extension) => estimator::run(args),
-        _ => Err(Failure::project(
-            format!(
-                "{}: its extension is not one of .npy, .npz, .{}",
-                shown(&args.model),
-                PICKLED.join(", .")
-            ),
-            "name a file that pickle, joblib or NumPy wrote; an ONNX file needs no conversion: name its folder in \
-             `scorer.model`",
-        )),
+        .run();
     }
+    let served = if intact::is_graph(model).map_err(unreadable)? {
+        "an ONNX graph"
+    } else if intact::is_safetensors(model).map_err(unreadable)? {
+        "a safetensors file"
+    } else {
+        return estimator::run(args);
+    };
+    Err(Failure::project(
+        format!("{}: is {served}, which needs no conversion", shown(model)),
+        "put it into a folder of its own, and name the folder in `scorer.model` of a scorebox.toml",
+    ))
 }
 
 /// Installs the pinned Python libraries that convert models, if they are missing. Returns the
@@ -64,33 +79,66 @@ pub fn prepare() -> Result<PathBuf, Failure> {
         .unwrap_or_default())
 }
 
-/// Returns the last extension of a file name, skipping the extension of a compression, such as
-/// `gz`. Returns `None` if no extension remains.
-fn extension(name: &str) -> Option<&str> {
-    let mut parts = name.rsplit('.');
-    let last = parts.next().filter(|last| last.len() < name.len())?;
-    if COMPRESSED.contains(&last) {
-        parts
-            .next()
-            .filter(|part| name.len() > part.len() + last.len() + 1)
-    } else {
-        Some(last)
+/// Returns true if a file holds NumPy arrays: by its content, or by an extension that NumPy writes.
+fn is_arrays(model: &Path) -> std::io::Result<bool> {
+    let mut file = File::open(model)?;
+    let mut head = Vec::new();
+    (&mut file)
+        .take(ARRAY.len() as u64)
+        .read_to_end(&mut head)?;
+    let extension = model.extension().unwrap_or_default();
+    let is_named = ["npy", "npz"]
+        .iter()
+        .any(|one| extension.eq_ignore_ascii_case(one));
+    if head == ARRAY || is_named {
+        return Ok(true);
     }
+    // An archive of other libraries may hold arrays among other members.
+    let archive = head
+        .starts_with(numpy::ARCHIVE)
+        .then(|| ZipArchive::new(file));
+    let Some(Ok(mut archive)) = archive else {
+        return Ok(false);
+    };
+    let count = archive.len();
+    let is_array = |index| {
+        let member = archive.by_index_raw(index);
+        member.is_ok_and(|member| member.name().is_ok_and(|name| name.ends_with(".npy")))
+    };
+    Ok(count > 0 && (0..count).all(is_array))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     #[test]
-    fn extensions_are_found_below_compression() {
-        let check =
-            |name: &str, expected: Option<&str>| assert_eq!(extension(name), expected, "{name}");
-        check("a.pkl", Some("pkl"));
-        check("a.b.joblib", Some("joblib"));
-        check("a.joblib.gz", Some("joblib"));
-        check("a.gz", None);
-        check("pkl", None);
-        check("", None);
+    fn arrays_are_known_by_their_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |name: &str, bytes: &[u8], expected: bool| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(is_arrays(&path).unwrap(), expected, "{name}");
+        };
+        let archive = |names: &[&str]| {
+            let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+            for name in names {
+                let options = zip::write::SimpleFileOptions::default();
+                archive.start_file(*name, options).unwrap();
+                archive.write_all(b"x").unwrap();
+            }
+            archive.finish().unwrap().into_inner()
+        };
+        check("a.npy", b"", true);
+        check("a.NPZ", b"", true);
+        check("weights", b"\x93NUMPY\x01\0", true);
+        check("weights.bin", &archive(&["a.npy", "b/c.npy"]), true);
+        check("model.skops", &archive(&["1.npy", "schema.json"]), false);
+        check("model.pt", &archive(&["archive/data.pkl"]), false);
+        check("cut", b"PK\x03\x04", false);
+        check("model.pkl", b"\x80\x04\x95", false);
+        check("empty", b"", false);
     }
 }

@@ -11,7 +11,7 @@ mod header;
 
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, Write};
+use std::io::{BufRead as _, BufReader, Read, Seek, Write};
 use std::path::Path;
 
 use bytesize::ByteSize;
@@ -24,6 +24,9 @@ use self::error::{ArrayError, FileError};
 pub use self::header::Header;
 use super::safetensors_file::{self, Planned, RESERVED};
 use super::unreadable::UNREADABLE;
+
+/// Magic bytes at the start of a zip archive, as an `.npz` file is one.
+pub const ARCHIVE: &[u8] = b"PK\x03\x04";
 
 /// An array of the source file, of which only the header was read so far.
 pub struct Array {
@@ -65,13 +68,18 @@ impl Import<'_> {
         let name = self.written_name()?;
         let file = File::open(self.file)
             .map_err(|error| Failure::unreadable(self.file, error, UNREADABLE))?;
-        let is_archive = self
+        let mut file = BufReader::new(file);
+        let is_named = self
             .file
             .extension()
             .is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
-        let mut source =
-            Source::new(BufReader::new(file), is_archive).map_err(|error| self.refused(&error))?;
-        let mut arrays = source.arrays(name).map_err(|error| self.refused(&error))?;
+        let head = file
+            .fill_buf()
+            .map_err(|error| Failure::unreadable(self.file, error, UNREADABLE))?;
+        let is_archive = is_named || head.starts_with(ARCHIVE);
+        let refused = |error: FileError| self.refused(&error, error.fix());
+        let mut source = Source::new(file, is_archive).map_err(refused)?;
+        let mut arrays = source.arrays(name).map_err(refused)?;
         arrays.sort_by(|a, b| a.planned.order(&b.planned));
         self.check_limit(&arrays)?;
         let planned: Vec<&Planned> = arrays.iter().map(|array| &array.planned).collect();
@@ -116,10 +124,11 @@ impl Import<'_> {
             elements::copy(&array.header, from, to)
         });
         copied
-            .map_err(|error| self.refused(&error))?
+            .map_err(|error| self.refused(&error, error.fix()))?
             .map_err(|error| match error {
                 CopyError::Array(error) => {
-                    self.refused(&format!("`{}` {error}", array.planned.name.escape_debug()))
+                    let name = array.planned.name.escape_debug();
+                    self.refused(&format!("`{name}` {error}"), error.fix())
                 }
                 CopyError::Target(error) => Failure::file(self.folder, "be written to", error),
             })
@@ -144,9 +153,7 @@ impl Import<'_> {
         ))
     }
 
-    fn refused(&self, problem: &dyn Display) -> Failure {
-        let fix =
-            "save it again where it was made, with np.save or np.savez and a plain numeric dtype";
+    fn refused(&self, problem: &dyn Display, fix: &str) -> Failure {
         Failure::project(format!("{}: {problem}", shown(self.file)), fix)
     }
 

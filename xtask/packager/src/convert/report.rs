@@ -53,6 +53,9 @@ pub struct Converted {
     sample: Value,
     comparison: Comparison,
     warnings: Vec<String>,
+    /// Instruction for a graph that gives other answers than the library. `None` if the answers
+    /// agree.
+    fix: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -108,6 +111,18 @@ impl Converted {
         self.comparison.agrees
     }
 
+    /// Returns the instruction for a graph that gives other answers than the library. Returns `None`
+    /// if the answers agree.
+    pub fn fix(&self) -> Option<&str> {
+        self.fix.as_deref()
+    }
+
+    /// Returns true if the source was a graph, so that there are no answers of a library to compare
+    /// the graph with.
+    fn is_copied(&self) -> bool {
+        self.comparison.outputs.is_empty()
+    }
+
     /// Returns the report of the conversion as JSON. `requirements` is the digest of the file that
     /// pins the Python libraries, or `None` if the user chose the interpreter.
     pub fn report(
@@ -118,7 +133,11 @@ impl Converted {
     ) -> Value {
         json!({
             "version": VERSION,
-            "verdict": if self.agrees() { "agrees" } else { "differs" },
+            "verdict": match (self.is_copied(), self.agrees()) {
+                (true, _) => "copied",
+                (false, true) => "agrees",
+                (false, false) => "differs",
+            },
             "source": source,
             "graph": graph,
             "estimator": self.estimator,
@@ -155,16 +174,19 @@ impl Converted {
         )
     }
 
-    /// Returns a summary of the conversion for people, in several lines. `source` is the pickled
-    /// file.
+    /// Returns a summary of the conversion for people, in several lines. `source` is the model's
+    /// file or folder.
     pub fn lines(&self, source: &Described) -> String {
-        let mut text = format!("model      {}, by scikit-learn", self.summary);
-        text.push_str(&format!(
-            " {}\n",
-            self.libraries
-                .get("scikit-learn")
-                .map_or("of unknown version", String::as_str)
-        ));
+        let mut text = format!("model      {}", self.summary);
+        if !self.is_copied() {
+            text.push_str(&format!(
+                ", by scikit-learn {}",
+                self.libraries
+                    .get("scikit-learn")
+                    .map_or("of unknown version", String::as_str)
+            ));
+        }
+        text.push('\n');
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
@@ -178,7 +200,9 @@ impl Converted {
             .get("from")
             .and_then(Value::as_str)
             .unwrap_or("unknown");
-        let _ = writeln!(text, "compared   {} rows ({from})", self.comparison.rows);
+        if !self.is_copied() {
+            let _ = writeln!(text, "compared   {} rows ({from})", self.comparison.rows);
+        }
         for one in &self.comparison.outputs {
             let _ = writeln!(text, "           {}", self.compared(one));
         }

@@ -10,12 +10,16 @@ use zip::result::ZipError;
 use zip::{CompressionMethod, read::ZipFile};
 
 use super::super::safetensors_file::RESERVED;
+use super::ARCHIVE;
 use super::error::{FileError, MemberError};
 
 /// Maximum number of arrays in an `.npz` archive.
 ///
 /// No model has more arrays, and a list of this length still fits in memory.
 const MOST_ARRAYS: usize = 100_000;
+
+/// Members of every archive that `scipy.sparse.save_npz` writes.
+const SPARSE: [&str; 3] = ["format.npy", "shape.npy", "data.npy"];
 
 /// A member of an `.npz` archive. Each member is an array.
 #[derive(Debug)]
@@ -30,8 +34,19 @@ pub struct Member {
 }
 
 /// Opens an `.npz` archive and reads its directory.
-pub fn open<R: Read + Seek>(file: R) -> Result<ZipArchive<R>, FileError> {
-    ZipArchive::new(file).map_err(FileError::NotArchive)
+pub fn open<R: Read + Seek>(mut file: R) -> Result<ZipArchive<R>, FileError> {
+    let mut head = Vec::new();
+    let read = file
+        .by_ref()
+        .take(ARCHIVE.len() as u64)
+        .read_to_end(&mut head);
+    read.and_then(|_| file.rewind())
+        .map_err(FileError::Unreadable)?;
+    // The directory of an archive is at its end.
+    ZipArchive::new(file).map_err(|error| match head == ARCHIVE {
+        true => FileError::CutArchive(error),
+        false => FileError::NotArchive(error),
+    })
 }
 
 /// Returns the members of an `.npz` archive, in the order of the archive.
@@ -49,6 +64,10 @@ pub fn members<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Vec<Member
             count: archive.len(),
             most: MOST_ARRAYS,
         });
+    }
+    let holds = |name: &str| archive.index_for_name(name).is_some();
+    if SPARSE.iter().all(|name| holds(name)) {
+        return Err(FileError::Sparse);
     }
     if archive.has_duplicate_names() {
         return Err(FileError::DuplicateName);

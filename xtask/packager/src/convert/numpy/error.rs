@@ -9,9 +9,17 @@ use scorebox_host::text::{NAME_BYTES, quoted};
 use zip::CompressionMethod;
 use zip::result::ZipError;
 
+use crate::intact::CUT_FIX;
+
 /// Maximum length of a quoted message of the zip library, in bytes. The message may contain the
 /// name of a member.
 const MESSAGE_BYTES: usize = 1024;
+/// Fix for an array that a tensor cannot hold.
+const SAVE_FIX: &str =
+    "save it again where it was made, with np.save or np.savez and a plain numeric dtype";
+/// Fix for a sparse matrix.
+const SPARSE_FIX: &str = "save it as a dense array, `np.save('dense.npy', \
+                          scipy.sparse.load_npz('sparse.npz').toarray())`, and convert that file";
 
 /// Reason why an `.npy` or `.npz` file cannot be converted. The texts continue a sentence about the
 /// file.
@@ -20,6 +28,12 @@ pub enum FileError {
     /// The file is not a zip archive.
     #[error("is not an .npz file: {0}")]
     NotArchive(#[source] ZipError),
+    /// The file starts like a zip archive, and the directory at its end is missing.
+    #[error("is an archive that was cut or damaged: {0}")]
+    CutArchive(#[source] ZipError),
+    /// The archive is a sparse matrix of SciPy.
+    #[error("is a sparse matrix of SciPy, and a tensor is dense")]
+    Sparse,
     /// The directory of the archive contradicts the members.
     #[error("is a damaged archive: {}", quoted(&source.to_string(), MESSAGE_BYTES))]
     DamagedArchive {
@@ -65,6 +79,29 @@ pub enum FileError {
     /// A member of the archive cannot be opened.
     #[error("cannot be read: {0}")]
     UnreadableMember(#[source] ZipError),
+}
+
+impl FileError {
+    /// Returns the instruction that fixes the reason.
+    pub fn fix(&self) -> &'static str {
+        match self {
+            Self::Sparse => SPARSE_FIX,
+            Self::CutArchive(_) => CUT_FIX,
+            Self::Array { source, .. } => source.fix(),
+            _ => SAVE_FIX,
+        }
+    }
+}
+
+impl ArrayError {
+    /// Returns the instruction that fixes the reason.
+    pub fn fix(&self) -> &'static str {
+        match self {
+            Self::Cut { .. } | Self::Header(HeaderError::Cut) => CUT_FIX,
+            Self::Changed => "run the command again when no other program writes the file",
+            _ => SAVE_FIX,
+        }
+    }
 }
 
 /// Reason why a member of an `.npz` archive is refused. The texts continue a sentence about the

@@ -1,0 +1,179 @@
+"""The form of a model file, by its bytes. Its name is never asked, because a model has any name.
+
+Owns the signatures of file formats, what to do with those that are not converted, and the reading of compressed files.
+Must not know estimators, and runs nothing that a file holds.
+"""
+
+import bz2
+import gzip
+import lzma
+import zipfile
+import zlib
+
+from refusal import Refused
+import elsewhere
+
+PICKLE, XGBOOST, LIGHTGBM, SKOPS = "pickle", "XGBoost's own form", "LightGBM's own form", "skops"
+
+# Enough of a file to tell its form by.
+_HEAD = 64 << 10
+_PART = 1 << 20
+
+_TORCH = ("is a file of torch.save, which holds weights and no model that converts", elsewhere.instruction("torch"))
+_KERAS = ("is a Keras model", elsewhere.instruction("keras"))
+_WEIGHTS = ("is HDF5, as Keras and others write it", elsewhere.instruction("keras"))
+_CATBOOST = ("is a CatBoost model", elsewhere.instruction("catboost"))
+_R = ("is a file of R", "train the model in Python, or write a scorer")
+_PMML = ("is XML, as PMML is, and no converter reads PMML", "name the pickle that the PMML file was made of")
+_BINARY = (
+    "is XGBoost's old binary form, which XGBoost 3 does not read",
+    "load it with the XGBoost that wrote it, and save it as JSON: `booster.save_model('model.json')`",
+)
+_FOREIGN = [
+    (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", _TORCH),
+    (b"\x89HDF\r\n\x1a\n", _WEIGHTS),
+    (b"CBM1", _CATBOOST),
+    (b"<?xml", _PMML),
+    (b"<PMML", _PMML),
+    (b"RDX", _R),
+    (b"X\n\x00\x00\x00", _R),
+    (b"binf", _BINARY),
+    (b"bs64", _BINARY),
+]
+_DUMP = "is a dump for people, which {} does not load again"
+
+# What was written stands for what is to be done about a file that was cut.
+CUT = "copy or download it again, and compare its size with the original's"
+
+
+def of(path):
+    """The form of a file; refuses the forms that are known and cannot be converted."""
+    head = _start(path)
+    if not head:
+        raise Refused("is empty", CUT)
+    for signature, (problem, fix) in _FOREIGN:
+        if head.startswith(signature):
+            raise Refused(problem, fix)
+    if head.startswith(b"PK\x03\x04"):
+        return _archive(path)
+    text = head.lstrip()
+    if text.startswith(b"{"):
+        return _object(path, text)
+    if text.startswith(b"[") and b'"nodeid"' in text:
+        raise Refused(_DUMP.format("XGBoost"), "save the model itself: `booster.save_model('model.json')`")
+    if text.startswith(b"booster[") and b"leaf=" in text:
+        raise Refused(_DUMP.format("XGBoost"), "save the model itself: `booster.save_model('model.json')`")
+    if head.startswith((b"tree\n", b"tree\r\n")) and b"num_class=" in head:
+        if b"end of trees" not in read(path):
+            raise Refused("is a LightGBM model that was cut: its trees have no end", CUT)
+        return LIGHTGBM
+    return PICKLE
+
+
+def read(path):
+    """All bytes of a file, unpacked if it is compressed; as many as there are, if it was cut."""
+    return b"".join(_parts(path))
+
+
+def is_cut(path):
+    """Whether a file that begins as a pickle or as a compressed file lacks its end."""
+    head, last, whole = _start(path), b"", True
+    try:
+        for part in _unpacked(path):
+            last = part or last
+    except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError):
+        whole = False
+    # The STOP of a pickle.
+    return not whole or (head[:1] == b"\x80" and not last.endswith(b"."))
+
+
+def begins(path):
+    """The first bytes of a file, for a message."""
+    return ascii(_start(path)[:24].decode("latin-1"))
+
+
+def _start(path):
+    head = b""
+    for part in _parts(path):
+        head += part
+        if len(head) >= _HEAD:
+            break
+    return head[:_HEAD]
+
+
+def _parts(path):
+    """What can be read of a file, which may be cut or damaged."""
+    try:
+        yield from _unpacked(path)
+    except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError):
+        return
+
+
+def _unpacked(path):
+    with open(path, "rb") as file:
+        head = file.read(6)
+    opener = open
+    if head.startswith(b"\x1f\x8b"):
+        opener = gzip.open
+    elif head.startswith(b"BZh"):
+        opener = bz2.open
+    elif head.startswith((b"\xfd7zXZ", b"]\x00\x00")):
+        opener = lzma.open
+    elif head.startswith(b"\x04\x22\x4d\x18"):
+        opener = _lz4()
+    elif len(head) > 1 and head[0] & 15 == 8 and head[0] >> 4 <= 7 and int.from_bytes(head[:2], "big") % 31 == 0:
+        yield from _inflated(path)
+        return
+    with opener(path, "rb") as file:
+        while part := file.read(_PART):
+            yield part
+
+
+def _inflated(path):
+    inflate = zlib.decompressobj()
+    with open(path, "rb") as file:
+        while part := file.read(_PART):
+            yield inflate.decompress(part)
+    if not inflate.eof:
+        raise EOFError
+
+
+def _lz4():
+    try:
+        import lz4.frame
+    except ImportError:
+        raise Refused(
+            "is compressed by lz4, and this environment has no lz4",
+            "write it again without: `joblib.dump(joblib.load('model.joblib'), 'plain.joblib')`, where lz4 is installed",
+        ) from None
+    return lz4.frame.open
+
+
+def _archive(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError):
+        raise Refused("is a zip archive that was cut or damaged", CUT) from None
+    if "schema.json" in names:
+        return SKOPS
+    if any(name == "data.pkl" or name.endswith("/data.pkl") for name in names):
+        raise Refused(*_TORCH)
+    if "model.weights.h5" in names:
+        raise Refused(*_KERAS)
+    shown = ", ".join(repr(name[:60]) for name in names[:5])
+    raise Refused(f"is a zip archive with {shown or 'nothing in it'}", "unpack it, and name the model's file")
+
+
+def _object(path, text):
+    """JSON, or XGBoost's binary form of it."""
+    if b"learner" in text:
+        if not read(path).rstrip().endswith(b"}"):
+            raise Refused("is an XGBoost model that was cut: it has no end", CUT)
+        return XGBOOST
+    if b'"tree_info"' in text or b'"feature_infos"' in text:
+        raise Refused(_DUMP.format("LightGBM"), "save the model itself: `booster.save_model('model.txt')`")
+    raise Refused(
+        "is JSON, and not a model that XGBoost saved",
+        "name the file of `save_model`, or a pickle of the fitted model",
+    )

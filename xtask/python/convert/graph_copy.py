@@ -1,0 +1,101 @@
+"""A graph that needs no conversion: it is copied, and the engine has to load it.
+
+Owns the checks of the graph and its description. Must not know estimators, nor where the graph came from.
+"""
+
+import os
+
+from refusal import Refused, brief
+import forms
+import versions
+
+# A protobuf message cannot be larger.
+_MOST_BYTES = (2 << 30) - 1
+_KINDS = {1: "f32", 6: "i32", 7: "i64", 8: "text", 9: "bool", 10: "f16", 11: "f64"}
+_EXTERNAL = "name the folder of the .onnx file and its data files in `scorer.model`, which needs no conversion"
+
+
+def copy(source, target, warnings):
+    """Copies the graph, and returns what the caller writes into its report."""
+    import onnx
+    import onnxruntime
+
+    try:
+        graph = onnx.load(source, load_external_data=False)
+    except Exception as error:  # noqa: BLE001 - protobuf's own error, whose class differs between versions.
+        raise Refused(f"its graph cannot be read: {brief(error)}", forms.CUT) from None
+    with open(target, "wb") as file:
+        file.write(_whole(graph, source))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        onnxruntime.InferenceSession(target, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 - the engine's own errors have no common type.
+        raise Refused(
+            f"ONNX Runtime {versions.of('onnxruntime')} refuses the graph: {brief(error)}",
+            "export it again for an engine of this version, with operators of the standard domains",
+        ) from error
+    inputs, outputs = _ports(graph.graph.input, graph), _ports(graph.graph.output, graph)
+    warnings.append("the graph was copied as it is: no library's answers are there to compare it with")
+    libraries = {name: versions.used()[name] for name in ("python", "onnx", "onnxruntime") if name in versions.used()}
+    operators = {}
+    for node in graph.graph.node:
+        operators[node.op_type] = operators.get(node.op_type, 0) + 1
+    return {
+        "kind": "converted",
+        "estimator": {"class": "onnx.ModelProto"},
+        "summary": "ONNX graph",
+        "libraries": libraries,
+        "inputs": [one | {"missing": False, "boolean": False, "columns": None} for one in inputs],
+        "outputs": outputs,
+        "classes": None,
+        "opsets": {one.domain or "ai.onnx": one.version for one in graph.opset_import},
+        "operators": dict(sorted(operators.items())),
+        "sample": {"from": "none", "rows": 0},
+        "comparison": {"tolerance": 0.0, "rows": 0, "agrees": True, "outputs": []},
+        "warnings": warnings,
+    }
+
+
+def _whole(graph, source):
+    """The bytes of the file, with the weights that lie beside it put into it."""
+    from onnx import external_data_helper as external
+
+    tensors = [one for one in external._get_all_tensors(graph) if external.uses_external_data(one)]
+    if not tensors:
+        with open(source, "rb") as file:
+            return file.read()
+    folder = os.path.dirname(source)
+    entries = [{entry.key: entry.value for entry in one.external_data} for one in tensors]
+    places = {entry.get("location", "") for entry in entries}
+    missing = sorted(place for place in places if not os.path.isfile(os.path.join(folder, place)))
+    if missing:
+        raise Refused(
+            f"its graph has weights in the file `{ascii(missing[0])[1:-1][:100]}`, which is not beside it",
+            "copy that file next to the .onnx file, under the same name",
+        )
+    if sum(os.path.getsize(os.path.join(folder, place)) for place in places) > _MOST_BYTES:
+        raise Refused("its graph has more weights beside it than one file can hold", _EXTERNAL)
+    try:
+        # It refuses places outside of the folder.
+        external.load_external_data_for_model(graph, folder)
+        return graph.SerializeToString(deterministic=True)
+    except Exception as error:  # noqa: BLE001 - as above.
+        raise Refused(f"the weights beside its graph cannot be read: {brief(error)}", _EXTERNAL) from error
+
+
+def _ports(found, graph):
+    weights = {one.name for one in graph.graph.initializer}
+    ports = []
+    for port in found:
+        if port.name in weights:
+            continue
+        tensor = port.type.tensor_type
+        if not port.type.HasField("tensor_type"):
+            raise Refused(
+                f"its graph has `{port.name}`, which is not a tensor",
+                "convert it again with `options={'zipmap': False}`, as skl2onnx's classifiers need it",
+            )
+        sizes = [one.dim_value if one.HasField("dim_value") else None for one in tensor.shape.dim]
+        ports.append({"name": port.name, "dtype": _KINDS.get(tensor.elem_type, str(tensor.elem_type)), "shape": sizes})
+    return ports

@@ -1,0 +1,204 @@
+"""A model folder of MLflow: which file is the model, which columns it takes, and rows that it was shown with.
+
+Owns the form of `MLmodel` and of the input example. Must not know estimators or graphs, and neither imports nor runs
+what the folder names: its code, its environment and its loader stay what they are, text.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+
+from refusal import Refused, brief
+import elsewhere
+
+_FILE = "MLmodel"
+# By the flavor, the key of the model's file.
+_FLAVORS = {"onnx": "data", "xgboost": "data", "lightgbm": "data", "sklearn": "pickled_model"}
+_MOST_BYTES = 4 << 20
+_KINDS = {
+    **dict.fromkeys(("double", "float", "long", "integer"), "number"),
+    "boolean": "boolean",
+    "string": "text",
+}
+_AGAIN = "save the model again with MLflow, or name the model's own file"
+_LOG = "log the model with mlflow.sklearn, mlflow.xgboost, mlflow.lightgbm or mlflow.onnx, or write a scorer"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What is used of a folder."""
+
+    flavor: str
+    file: str
+    # Pairs of a name and a kind: `number`, `boolean` or `text`. Empty without a signature of columns.
+    columns: tuple
+    # The input example's own object, or None.
+    example: object
+
+    def sample(self, folder, warnings):
+        """Writes the input example as a file that --sample takes; None if there is none."""
+        rows = _rows(self.example, [name for name, _ in self.columns])
+        if rows is None:
+            if self.example is not None:
+                warnings.append("the input example of the MLflow folder is not a table, and is not used")
+            return None
+        path = os.path.join(folder, "example.json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(rows, file)
+        return path
+
+    def inputs(self, model):
+        """Inputs in the form of --inputs, where the signature knows of texts that the model does not; else none."""
+        import columns
+
+        texts = {name for name, kind in self.columns if kind == "text"}
+        names = getattr(model, "feature_names_in_", None)
+        names = [] if names is None else [str(name) for name in names]
+        if not texts or columns.reads_documents(model) or set(names) - {name for name, _ in self.columns}:
+            return []
+        known = columns.kinds(model, len(names), tuple(names))
+        if all(kind == "text" for name, kind in zip(names, known) if name in texts):
+            return []
+        return [{"name": name, "kind": "text" if name in texts else "f32", "width": None} for name in names]
+
+    def described(self, ports):
+        """Adds to the described ports what the signature knows beyond the model."""
+        names = [name for name, _ in self.columns]
+        booleans = {name for name, kind in self.columns if kind == "boolean"}
+        for port in ports:
+            if port["name"] in booleans and port["dtype"] != "text":
+                port["boolean"] = True
+            whole = len(ports) == 1 and len(names) > 1 and port["shape"][1:] == [len(names)]
+            if whole and not port.get("columns"):
+                port["columns"] = names
+        return ports
+
+
+def read(path):
+    """Reads the folder's description; refuses flavors that do not convert, and files outside of the folder."""
+    text = _text(path, _FILE)
+    described = _parsed(text)
+    flavors = described.get("flavors")
+    if not isinstance(flavors, dict) or not flavors:
+        raise Refused(f"its file {_FILE} names no flavor", _AGAIN)
+    flavor = next((name for name in _FLAVORS if isinstance(flavors.get(name), dict)), None)
+    if flavor is None:
+        raise _other(flavors)
+    named = flavors[flavor].get(_FLAVORS[flavor])
+    if named is None and flavor in ("xgboost", "lightgbm") and isinstance(flavors.get("python_function"), dict):
+        named = flavors["python_function"].get("data")
+    if not isinstance(named, str):
+        raise Refused(f"the flavor {flavor} names no `{_FLAVORS[flavor]}`", _AGAIN)
+    file = _inside(path, named)
+    if not os.path.isfile(file):
+        raise Refused(f"the flavor {flavor} names {_shown(named)}, which is not in the folder", "copy the whole folder")
+    return Folder(flavor, file, tuple(_columns(described)), _example(path, described))
+
+
+def _parsed(text):
+    try:
+        import yaml
+    except ImportError:
+        raise Refused(
+            "is a folder of MLflow, and this environment has no yaml",
+            "install PyYAML into it; the environment that `convert` makes itself has it",
+        ) from None
+    try:
+        found = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise Refused(f"its file {_FILE} is not YAML: {brief(error)}", _AGAIN) from None
+    return found if isinstance(found, dict) else {}
+
+
+def _other(flavors):
+    names = [str(name) for name in flavors]
+    shown = ", ".join(_shown(name) for name in names if name != "python_function") or "python_function alone"
+    fix = next((elsewhere.instruction(name) for name in names if elsewhere.instruction(name)), None)
+    if "pytorch" in names:
+        fix = elsewhere.instruction("torch")
+    return Refused(f"its flavor is {shown}; {', '.join(_FLAVORS)} convert", fix or _LOG)
+
+
+def _inside(path, name):
+    """A file of the folder. A link in it was refused before this process started, or ends here."""
+    parts = name.split("/")
+    file = os.path.join(path, name)
+    if os.path.isabs(name) or ".." in parts or "\0" in name or os.path.realpath(file) != os.path.join(
+        os.path.realpath(path), *[part for part in parts if part not in ("", ".")]
+    ):
+        raise Refused(f"its file {_FILE} names {_shown(name)}, which is not in the folder", "copy the whole folder")
+    return file
+
+
+def _text(path, name):
+    try:
+        with open(_inside(path, name), encoding="utf-8") as file:
+            text = file.read(_MOST_BYTES + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        raise Refused(f"its file {_shown(name)} cannot be read: {brief(error)}", "copy the whole folder") from None
+    if len(text) > _MOST_BYTES:
+        raise Refused(f"its file {_shown(name)} is larger than {_MOST_BYTES >> 20} MiB", _AGAIN)
+    return text
+
+
+def _shown(name):
+    return f"`{ascii(str(name))[1:-1][:100]}`"
+
+
+def _columns(described):
+    signature = described.get("signature")
+    inputs = signature.get("inputs") if isinstance(signature, dict) else None
+    try:
+        inputs = json.loads(inputs) if isinstance(inputs, str) else []
+    except ValueError:
+        inputs = []
+    inputs = [one for one in inputs if isinstance(one, dict)] if isinstance(inputs, list) else []
+    # Tensors and a single nameless column have no names to publish.
+    if not inputs or not all(isinstance(one.get("name"), str) and one.get("type") != "tensor" for one in inputs):
+        return
+    for one in inputs:
+        kind = _KINDS.get(one.get("type"))
+        if kind is None:
+            fix = "log the model with numbers, texts and booleans in its columns"
+            if one.get("type") == "datetime":
+                fix = "make numbers of the dates before `fit` and before the call, and log the model again"
+            what = _shown(one.get("type"))
+            raise Refused(f"its signature gives the column {_shown(one['name'])} the type {what}", fix)
+        yield one["name"], kind
+
+
+def _example(path, described):
+    info = described.get("saved_input_example_info")
+    name = info.get("artifact_path") if isinstance(info, dict) else None
+    if not isinstance(name, str) or not os.path.isfile(_inside(path, name)):
+        return None
+    try:
+        found = json.loads(_text(path, name))
+    except (ValueError, RecursionError):
+        return None
+    sparse = isinstance(found, dict) and "indptr" in found
+    return None if sparse else found
+
+
+def _rows(example, names):
+    """A table as columns or as rows; None for what is no table."""
+    if isinstance(example, dict) and "inputs" in example:
+        example = example["inputs"]
+    if isinstance(example, dict) and {"columns", "data"} <= set(example):
+        names, rows = example["columns"], example["data"]
+        if not isinstance(rows, list) or not rows or not all(isinstance(row, list) for row in rows):
+            return None
+        if not all(len(row) == len(names) for row in rows):
+            return None
+        # Names may be numbers; the reader of samples takes texts.
+        return {str(name): [row[index] for row in rows] for index, name in enumerate(names)}
+    if isinstance(example, dict):
+        lists = [one for one in example.values() if isinstance(one, list)]
+        return example if example and len(lists) == len(example) else None
+    if not isinstance(example, list) or not example:
+        return None
+    if all(isinstance(row, list) and row and not isinstance(row[0], list) for row in example):
+        if len(names) == len(example[0]):
+            return {name: [row[index] for row in example] for index, name in enumerate(names)}
+        return example
+    return example if all(isinstance(row, (dict, str)) for row in example) else None
