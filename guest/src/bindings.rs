@@ -1,10 +1,10 @@
 //! The code that wit-bindgen generates from `../wit`: the capabilities once, and each world's
 //! export.
 //!
-//! Owns nothing written by hand and must not be named by a scorer: the other modules wrap it. The
-//! capabilities are generated apart from the worlds so that both worlds share their types. A
-//! world's description reaches the final component only through its export macro, so a scorer
-//! exports the one world whose macro it calls.
+//! Owns only generated code. A scorer must not use this module directly, because the other modules
+//! wrap it. The capabilities are generated apart from the worlds so that both worlds share their
+//! types. A world's description reaches the final component only through its export macro, so a
+//! scorer exports the one world whose macro it calls.
 #![allow(
     missing_docs,
     unsafe_code,

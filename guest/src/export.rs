@@ -1,7 +1,7 @@
 //! The two kinds of scorer, and the macros that make a component of a scorer.
 //!
-//! Owns the way from an exported function to the author's code, and the slot that keeps the scorer
-//! between calls. Must not interpret payloads or tensors.
+//! Owns the calls of the author's code by the exported functions, and the slot that keeps the
+//! scorer between calls. Must not interpret payloads or tensors.
 
 use std::cell::RefCell;
 

@@ -5,9 +5,11 @@
 
 mod misfit;
 mod port;
+mod sizes;
 
-pub use self::misfit::Misfit;
-pub use self::port::{Port, PortLists, shape_text};
+pub use self::misfit::{Misfit, TextFault};
+pub use self::port::{InputFacts, Port, PortLists, Requests, only, shape_text};
+pub use self::sizes::{EqualSizes, UnequalSizes};
 use crate::model::Dtype;
 use crate::text::{NAME_BYTES, quoted};
 
@@ -36,12 +38,18 @@ const DIMENSIONS: usize = 64;
 /// Puts tensors into the order of their ports, and checks that each tensor fits its port.
 ///
 /// # Errors
-/// Fails if a tensor is missing, is given twice, belongs to no port, or does not fit its port.
+/// Fails if a tensor is missing whose port is not optional, or if a tensor is given twice, belongs to
+/// no port, or does not fit its port.
 pub fn in_order(ports: &[Port], mut tensors: Vec<Tensor>) -> Result<Vec<Tensor>, Misfit> {
     let mut ordered = Vec::with_capacity(ports.len());
     for port in ports {
         let index = tensors.iter().position(|tensor| tensor.name == port.name);
-        let index = index.ok_or_else(|| Misfit::Missing(port.name.clone()))?;
+        let Some(index) = index else {
+            if port.optional {
+                continue;
+            }
+            return Err(Misfit::Missing(port.name.clone()));
+        };
         let tensor = tensors.swap_remove(index);
         tensor.fits(port)?;
         ordered.push(tensor);
@@ -92,7 +100,12 @@ impl Tensor {
             .try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
         match self.dtype {
             Dtype::Text => {
-                if count(self.dtype, &self.data).is_none_or(|have| Some(have) != elements) {
+                let found = count_texts(&self.data).map_err(|(index, fault)| Misfit::Text {
+                    name: name(),
+                    index,
+                    fault,
+                })?;
+                if Some(found) != elements {
                     return Err(Misfit::Texts {
                         name: name(),
                         shape: shape(),
@@ -140,7 +153,7 @@ impl Tensor {
 /// Returns the number of elements of the type `dtype` that `bytes` holds. Returns `None` if the
 /// bytes end within an element, or hold an invalid text.
 #[must_use]
-pub fn count(dtype: Dtype, mut bytes: &[u8]) -> Option<u64> {
+pub fn count(dtype: Dtype, bytes: &[u8]) -> Option<u64> {
     if dtype != Dtype::Text {
         let width = dtype.bytes();
         return bytes
@@ -148,12 +161,7 @@ pub fn count(dtype: Dtype, mut bytes: &[u8]) -> Option<u64> {
             .is_multiple_of(width)
             .then_some((bytes.len() / width) as u64);
     }
-    let mut count = 0;
-    while !bytes.is_empty() {
-        text_from(&mut bytes)?;
-        count += 1;
-    }
-    Some(count)
+    count_texts(bytes).ok()
 }
 
 /// Appends a text to the data of a text tensor as one element: the length of the text in four
@@ -165,11 +173,37 @@ pub fn put_text(text: &str, data: &mut Vec<u8>) {
     data.extend_from_slice(text.as_bytes());
 }
 
+/// Returns the number of texts in `data`, the data of a text tensor.
+///
+/// # Errors
+/// Returns the index of the first element that is not a valid text, and what is wrong with it.
+fn count_texts(mut data: &[u8]) -> Result<u64, (u64, TextFault)> {
+    let mut count = 0;
+    while !data.is_empty() {
+        if text_from(&mut data).is_none() {
+            let fault = match sized_text(data) {
+                None => TextFault::CutOff,
+                Some((text, _)) if str::from_utf8(text).is_ok() => TextFault::Nul,
+                Some(_) => TextFault::NotUtf8,
+            };
+            return Err((count, fault));
+        }
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// Splits the bytes of the first text from `data`, the data of a text tensor, and returns them with
+/// the rest. Returns `None` if the data is empty or ends within the text.
+fn sized_text(data: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = data.split_first_chunk::<4>()?;
+    rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
+}
+
 /// Removes the first text from `bytes`, the data of a text tensor, and returns it. Returns `None`
 /// if the data is empty or does not begin with a valid text.
 pub fn text_from<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
-    let (length, rest) = bytes.split_first_chunk::<4>()?;
-    let (text, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+    let (text, rest) = sized_text(bytes)?;
     let text = std::str::from_utf8(text)
         .ok()
         .filter(|text| !text.contains('\0'))?;
@@ -183,11 +217,7 @@ mod tests {
 
     #[test]
     fn tensors_are_put_in_order_and_misfits_told() {
-        let port = |name: &str, shape: &[Option<u64>]| Port {
-            name: name.into(),
-            dtype: Dtype::U8,
-            shape: shape.into(),
-        };
+        let port = |name: &str, shape: &[Option<u64>]| Port::new(name, Dtype::U8, shape.to_vec());
         let ports = [port("a", &[None]), port("b", &[None, Some(2)])];
         let tensor = |name: &str, shape: &[u64], bytes: usize| Tensor {
             name: name.into(),
@@ -237,13 +267,39 @@ mod tests {
             "100000 dimensions",
         );
         check(&[&a, &tensor("b", &[0, 3], 0)], "[N, 2]");
-        let wide = Port {
-            name: "w".into(),
-            dtype: Dtype::U8,
-            shape: vec![None, None],
-        };
+        let wide = Port::new("w", Dtype::U8, vec![None, None]);
         assert!(tensor("w", &[0, u64::MAX], 0).fits(&wide).is_err());
         assert_eq!(tensor("w", &[0, 3], 0).fits(&wide), Ok(()));
+    }
+
+    #[test]
+    fn only_an_optional_tensor_may_be_left_out() {
+        let port = |name: &str, optional| Port {
+            optional,
+            ..Port::new(name, Dtype::U8, vec![None])
+        };
+        let ports = [port("a", false), port("b", true), port("c", false)];
+        let tensors = |names: &[&str]| {
+            let tensor = |name: &&str| Tensor {
+                name: (*name).to_owned(),
+                dtype: Dtype::U8,
+                shape: vec![1],
+                data: vec![0],
+            };
+            names.iter().map(tensor).collect::<Vec<_>>()
+        };
+        let ordered = |names: &[&str]| {
+            let ordered = in_order(&ports, tensors(names)).map_err(|misfit| misfit.to_string());
+            ordered.map(|tensors| tensors.into_iter().map(|tensor| tensor.name).collect())
+        };
+        let found: Result<Vec<String>, _> = ordered(&["c", "a"]);
+        assert_eq!(found, Ok(vec!["a".to_owned(), "c".to_owned()]));
+        assert_eq!(ordered(&["c", "b", "a"]).map(|names| names.len()), Ok(3));
+        assert_eq!(ordered(&["a", "b"]), Err("there is no `c`".to_owned()));
+        assert!(ordered(&["a", "b", "b", "c"]).is_err());
+        assert_eq!(only(&ports), None);
+        assert_eq!(only(&ports[..2]).map(|(index, _)| index), Some(0));
+        assert_eq!(only(&ports[1..2]), None);
     }
 
     #[test]
@@ -258,11 +314,7 @@ mod tests {
             shape: shape.to_vec(),
             data: data.to_vec(),
         };
-        let port = Port {
-            name: "t".into(),
-            dtype: Dtype::Text,
-            shape: vec![None],
-        };
+        let port = Port::new("t", Dtype::Text, vec![None]);
         assert_eq!(tensor(&[3], &data).fits(&port), Ok(()));
         assert!(tensor(&[2], &data).fits(&port).is_err());
         assert!(tensor(&[3], &data[..data.len() - 1]).fits(&port).is_err());
@@ -272,6 +324,16 @@ mod tests {
         );
         assert!(tensor(&[1], b"\x01\0\0\0\0").fits(&port).is_err(), "a NUL");
         assert!(tensor(&[1], b"\xff\xff\xff\xffa").fits(&port).is_err());
+        let second_is = |text: &[u8]| {
+            let data = [b"\x01\0\0\0a\x02\0\0\0", text].concat();
+            tensor(&[2], &data).fits(&port).unwrap_err().to_string()
+        };
+        assert_eq!(
+            second_is(b"\xff\xd8"),
+            "element 1 of `t` is not UTF-8, and only texts are accepted"
+        );
+        assert_eq!(second_is(b"a\0"), "element 1 of `t` has a NUL");
+        assert_eq!(second_is(b"a"), "element 1 of `t` is cut off");
         assert_eq!(tensor(&[0], b"").fits(&port), Ok(()));
         let mut rest = data.as_slice();
         assert_eq!(

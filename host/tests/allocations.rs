@@ -13,16 +13,12 @@ use scorebox_host::call::{BodyFormat, Payload};
 use scorebox_host::codec::open_inference::ModelName;
 use scorebox_host::codec::{Written, read, write};
 use scorebox_host::model::Dtype;
-use scorebox_host::tensor::{Port, PortLists};
+use scorebox_host::tensor::{Port, PortLists, Requests};
 
 const PIXELS: usize = 784;
 
 fn port(name: &str) -> Port {
-    Port {
-        name: name.into(),
-        dtype: Dtype::F32,
-        shape: vec![None, Some(PIXELS as u64)],
-    }
+    Port::new(name, Dtype::F32, vec![None, Some(PIXELS as u64)])
 }
 
 /// Decodes the body of a request, encodes the tensor as the answer, and returns the number of
@@ -33,6 +29,7 @@ fn allocations(content_type: &str, body: Vec<u8>, expected: &[u8]) -> u64 {
     let ports = PortLists {
         inputs: &inputs,
         outputs: &outputs,
+        requests: Requests::default(),
     };
     let model = ModelName {
         name: "digits".into(),

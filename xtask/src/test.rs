@@ -1,7 +1,8 @@
-//! `cargo xtask test`: runs every check and test, and prints one line with the sum at the end.
+//! `cargo xtask test`: runs every check and test, and prints one line with the numbers of tests at
+//! the end.
 //!
-//! Owns the order of the steps, the areas of the whole-system tests, and the sum. Must not know
-//! single tests: each starts its own servers.
+//! Owns the order of the steps, the areas of the whole-system tests, and the addition of the
+//! numbers. Must not know single tests: each starts its own servers.
 
 mod places;
 
@@ -23,7 +24,8 @@ use crate::{fuzz, tidy};
 /// run appends a line with its reason to the file.
 const SKIPPED_VARIABLE: &str = "SCOREBOX_SKIPPED_FILE";
 
-/// Name of the environment variable that makes long tests run as a whole if its value is 1.
+/// Name of the environment variable that makes tests that take long run completely if its value is
+/// 1. Otherwise, such a test tries only a part.
 const LONG_VARIABLE: &str = "SCOREBOX_LONG";
 
 /// Duration of the fuzzing step of `test --long`, for all targets together.
@@ -37,7 +39,7 @@ const FUZZ_TIME: Duration = Duration::from_secs(30);
 /// for each area.
 const AREAS: &str = "tests/tests";
 
-/// Flags of `test`.
+/// Flags of `cargo xtask test`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "The tests read the paths of these things from the environment: \

@@ -13,6 +13,7 @@
 //! | [`settings`] | the table of every setting, its default and the reason for it |
 //! | `misfits` | errors about unknown keys and values of a wrong type |
 //! | `scorer` | `[scorer]`: the name, the code and the model |
+//! | `inputs` | `[inputs.<name>]` and `[requests]`: what requests may hold |
 //! | [`triggers`] | `[[trigger]]`: what starts a call |
 //! | `stores` | `[stores.<name>]`: key-value stores |
 //! | `limits` | `[limits]`: limits of a call, of an instance and of the pool |
@@ -23,6 +24,7 @@
 //! | [`digest`] | SHA-256 digests as text |
 
 pub mod digest;
+mod inputs;
 mod instances;
 mod limits;
 mod misfits;
@@ -42,8 +44,10 @@ use std::time::Duration;
 use scorebox_text::{NAME_BYTES, Problem, inset, quoted};
 use serde::Deserialize;
 
+pub use self::inputs::{InputFacts, Requests};
 pub use self::instances::{Batching, Instances, Isolation, Precompiled};
 pub use self::limits::Limits;
+pub use self::misfits::nearest;
 pub use self::package::PackageSection;
 pub use self::packaged::{Packaged, PackagedFile};
 pub use self::prediction_cache::PredictionCacheSection;
@@ -73,6 +77,11 @@ pub struct Manifest {
     pub path: PathBuf,
     /// Section `[scorer]`: the scorer and its model.
     pub scorer: ScorerSection,
+    /// Sections `[inputs.<name>]`: what each input takes beyond its type and shape, by the name of
+    /// the input. Inputs without a section are not in the map.
+    pub inputs: BTreeMap<String, InputFacts>,
+    /// Section `[requests]`: what requests may hold.
+    pub requests: Requests,
     /// Triggers that start calls, from the sections `[[trigger]]`. The list is never empty: if the
     /// file has no `[[trigger]]`, it holds one HTTP trigger with the route `score`.
     pub triggers: Vec<Trigger>,
@@ -156,7 +165,18 @@ impl Manifest {
             return Err(fail(unknown));
         }
         let raw: Raw = toml::from_str(text).map_err(|error| fail(wrong_type(error)))?;
-        raw.into_manifest(path).map_err(fail)
+        raw.into_manifest(path, &table).map_err(fail)
+    }
+
+    /// Returns the error for a setting of this manifest that does not fit the scorer, which is known
+    /// only when the scorer is loaded.
+    #[must_use]
+    pub fn misfit(&self, Problem { problem, fix }: Problem) -> ManifestError {
+        ManifestError {
+            path: self.path.clone(),
+            problem,
+            fix,
+        }
     }
 
     /// Returns the folder at which relative paths in the manifest start.
@@ -192,7 +212,9 @@ struct Raw {
 }
 
 impl Raw {
-    fn into_manifest(self, path: &Path) -> Result<Manifest, Problem> {
+    /// Checks the values, and converts them to a manifest. `table` is the whole file, from which
+    /// some sections are read.
+    fn into_manifest(self, path: &Path, table: &toml::Table) -> Result<Manifest, Problem> {
         let dir = path.parent().unwrap_or(Path::new(""));
         let scorer = self.scorer.into_section(dir)?;
         let mut stores = BTreeMap::new();
@@ -217,6 +239,8 @@ impl Raw {
         Ok(Manifest {
             path: path.to_path_buf(),
             scorer,
+            inputs: inputs::inputs(table)?,
+            requests: inputs::requests(table)?,
             triggers: triggers::triggers(self.trigger)?,
             stores,
             limits,

@@ -123,10 +123,10 @@ struct Unknown {
 enum Kind {
     /// The name is a key with a value.
     Setting,
-    /// The name is that of a section without keys.
+    /// The name is written as the header of a section, and the section does not have keys.
     Section,
-    /// The name is that of a known section, but is written as a key with a value. The parser would
-    /// take a date for an empty section.
+    /// The name is the name of a known section, but is written as a key with a value. The parser
+    /// would take a date for an empty section.
     SectionAsValue,
 }
 
@@ -174,11 +174,17 @@ fn sections() -> impl Iterator<Item = &'static str> {
     })
 }
 
-/// Returns the name among `names` that is most similar to `wanted`.
-fn nearest(wanted: &str, names: impl Iterator<Item = &'static str>) -> &'static str {
-    names
-        .max_by(|a, b| strsim::jaro_winkler(a, wanted).total_cmp(&strsim::jaro_winkler(b, wanted)))
-        .unwrap_or_default()
+/// Returns the name among `names` that is most similar to `wanted`. Returns an empty text if there
+/// are no names.
+pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> &'a str {
+    let mut nearest = ("", f64::NEG_INFINITY);
+    for name in names {
+        let similarity = strsim::jaro_winkler(name, wanted);
+        if similarity >= nearest.1 {
+            nearest = (name, similarity);
+        }
+    }
+    nearest.0
 }
 
 /// Returns the fix that says how to write `section` as a section of `scorebox.toml`.

@@ -1,7 +1,8 @@
 //! Every key of `scorebox.toml`, with its form, its default and the reason for it.
 //!
-//! Owns the one table that the reader, `scorebox check --explain` and the README follow. Long
-//! because it is a table. Must not know the types that the values become.
+//! Owns the one table that the reader, `scorebox check --explain` and the page
+//! `host/docs/settings.md` follow. This file is long because it is a table. Must not know the types
+//! that the values become.
 
 /// One key of `scorebox.toml`, with the form of its value, its default and its effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,40 @@ pub const SETTINGS: &[Setting] = &[
         "text",
         "",
         "A label that `model.info` gives to the scorer, e.g. the training run.",
+    ),
+    setting(
+        "inputs.<name>.missing",
+        "true or false",
+        "false",
+        "If true, null in this input is a missing value: NaN in an input of floating point, the \
+         empty text in an input of texts. Most models fail on missing values, or answer garbage.",
+    ),
+    setting(
+        "inputs.<name>.boolean",
+        "true or false",
+        "false",
+        "If true, this input of numbers takes true and false as 1 and 0.",
+    ),
+    setting(
+        "inputs.<name>.columns",
+        "list of names",
+        "",
+        "Names of the columns of this matrix, in order: callers may then send rows by name. \
+         Without it the columns have no names.",
+    ),
+    setting(
+        "requests.nan_literals",
+        "true or false",
+        "false",
+        "If true, NaN, Infinity and -Infinity are taken as numbers in JSON, which does not have \
+         them. NaN is a missing value.",
+    ),
+    setting(
+        "requests.unknown_columns",
+        "\"refuse\" or \"ignore\"",
+        "refuse",
+        "Effect of a key in a row that is not the name of a column. It is refused by default, \
+         because it may be a misspelled name.",
     ),
     setting(
         "trigger.kind",
@@ -440,6 +475,12 @@ pub const SETTINGS: &[Setting] = &[
         "sha256:HEX",
         "",
         "[packaged] is written by `cargo xtask build`: digest of the whole model. The host refuses a model that differs.",
+    ),
+    setting(
+        "packaged.answers_sample",
+        "true or false",
+        "",
+        "True if the graph answered package.sample. What such a graph refuses is the caller's error.",
     ),
     setting(
         "packaged.file.name",

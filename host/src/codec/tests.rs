@@ -1,22 +1,25 @@
 //! Tests of all formats of a body, through the entry points: which format a body is taken for, and
 //! what is refused.
 
+mod datatypes;
 mod decimals;
 mod random;
+mod values;
 
 use super::*;
 use crate::model::Dtype;
+use crate::tensor::Requests;
 
 fn port(name: &str, dtype: Dtype, shape: &[Option<u64>]) -> Port {
-    Port {
-        name: name.into(),
-        dtype,
-        shape: shape.into(),
-    }
+    Port::new(name, dtype, shape.to_vec())
 }
 
 fn signature<'a>(inputs: &'a [Port], outputs: &'a [Port]) -> PortLists<'a> {
-    PortLists { inputs, outputs }
+    PortLists {
+        inputs,
+        outputs,
+        requests: Requests::default(),
+    }
 }
 
 fn model() -> ModelName {

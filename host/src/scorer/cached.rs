@@ -14,8 +14,8 @@ use super::linking::world::{WIT_VERSION, World};
 use super::prediction_cache::{Expected, Identity, PredictionCache};
 use super::signature::Signature;
 
-/// Settings and store of a prediction cache, and the identity of its scorer. All of these are known
-/// before the signature of the scorer is.
+/// Settings and store of a prediction cache, and the identity of its scorer. These are the parts of
+/// a prediction cache that are known before the scorer's signature is known.
 pub(super) struct Cached {
     section: PredictionCacheSection,
     answers: Answers,
@@ -83,6 +83,8 @@ impl Cached {
             name: manifest.scorer.name.clone(),
             version: manifest.scorer.version.clone(),
             labels: manifest.scorer.labels.clone(),
+            inputs: manifest.inputs.clone(),
+            requests: manifest.requests,
             config: manifest.config.clone(),
             stores: manifest.stores.clone(),
             memory_bytes: manifest.limits.memory_bytes,

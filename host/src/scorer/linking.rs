@@ -115,6 +115,9 @@ impl Linked {
 
     /// Creates an instance and runs its `init`. `init` is not run if the component is a snapshot,
     /// because it ran when the image was built.
+    ///
+    /// # Errors
+    /// Fails if `init` traps, returns a problem, or does not end before the deadline.
     pub(super) async fn instance(&self, deadline: Instant) -> Result<Instance, Failure> {
         // A separate task may run this, and there a panic would not reach the call that waits.
         let made = caught(self.made(deadline)).await;
@@ -145,6 +148,9 @@ impl Linked {
 
     /// Looks up the export `run` of an instance, and returns the instance ready for calls. `R` is
     /// the type of `run` in the world of this component.
+    ///
+    /// # Errors
+    /// Fails if the component does not export `run` with the type `R`.
     pub(super) fn ready<R: Run>(&self, instance: Instance) -> Result<Ready<R>, Failure> {
         instance.ready(self.run)
     }
@@ -154,6 +160,10 @@ impl Linked {
     ///
     /// The instance may use closed WASI (without files, network and environment), because the
     /// interpreters of some languages need WASI to start.
+    ///
+    /// # Errors
+    /// Fails if `describe` traps, calls a capability, does not end before the deadline, or returns
+    /// an invalid signature.
     pub(super) async fn describe(&self, deadline: Instant) -> Result<Described, StartupError> {
         let fail = |problem: String, fix: &str| StartupError::Component {
             path: self.path.clone(),
@@ -225,7 +235,7 @@ impl Linked {
         })
     }
 
-    /// Converts the failure of an `init` to the error with which the host's start fails.
+    /// Converts the failure of an `init` to the error because of which the host does not start.
     pub(super) fn init_error(&self, failure: Failure, limits: &Limits) -> StartupError {
         let Problem { problem, fix } = match failure {
             Failure::Init(problem) => {

@@ -2,13 +2,13 @@
 //!
 //! Owns both. Must not know how a request is answered.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::dialect::ROOT;
 use crate::codec::open_inference::datatype;
 use crate::manifest::ScorerSection;
-use crate::scorer::signature::Signature;
-use crate::tensor::Port;
+use crate::scorer::signature::{Signature, TensorSignature};
+use crate::tensor::{InputFacts, Port};
 
 /// The served model, with its name, version and paths in the Open Inference Protocol.
 pub(super) struct Model {
@@ -46,20 +46,38 @@ impl Model {
     }
 
     pub(super) fn document(&self, signature: Signature<'_>) -> Value {
-        let ports = |ports: &[Port]| -> Vec<Value> {
-            let shape = |port: &Port| -> Vec<Value> {
-                port.shape
-                    .iter()
-                    .map(|dimension| dimension.map_or_else(|| json!(-1), |size| json!(size)))
-                    .collect()
-            };
-            let port = |port: &Port| json!({"name": port.name, "datatype": datatype(port.dtype), "shape": shape(port)});
-            ports.iter().map(port).collect()
+        let shape = |port: &Port| -> Vec<Value> {
+            port.shape
+                .iter()
+                .map(|dimension| dimension.map_or_else(|| json!(-1), |size| json!(size)))
+                .collect()
+        };
+        let port = |port: &Port| json!({"name": port.name, "datatype": datatype(port.dtype), "shape": shape(port)});
+        let input = |(index, input): (usize, &Port), signature: &TensorSignature| {
+            let (mut described, mut parameters) = (port(input), facts(input));
+            if input.optional {
+                parameters.insert("optional".to_owned(), true.into());
+            }
+            if let Some(names) = signature.sizes.dimensions(index, input) {
+                parameters.insert("dimensions".to_owned(), names.into());
+            }
+            if let Some(described) = described.as_object_mut().filter(|_| !parameters.is_empty()) {
+                described.insert("parameters".to_owned(), parameters.into());
+            }
+            described
         };
         // A scorer of payloads has no tensors to describe.
         let (inputs, outputs) = match signature {
             Signature::Payload(_) => (Vec::new(), Vec::new()),
-            Signature::Tensor(signature) => (ports(&signature.inputs), ports(&signature.outputs)),
+            Signature::Tensor(signature) => (
+                signature
+                    .inputs
+                    .iter()
+                    .enumerate()
+                    .map(|numbered| input(numbered, signature))
+                    .collect(),
+                signature.outputs.iter().map(port).collect(),
+            ),
         };
         let mut document = json!({"name": self.name, "platform": "scorebox_wasm", "inputs": inputs, "outputs": outputs});
         if let Some(document) = document
@@ -70,4 +88,23 @@ impl Model {
         }
         document
     }
+}
+
+/// Returns what the manifest states about an input, for the `parameters` of the input's metadata.
+fn facts(port: &Port) -> Map<String, Value> {
+    let InputFacts {
+        missing,
+        boolean,
+        columns,
+    } = &port.facts;
+    let mut facts = Map::new();
+    for (name, is_set) in [("missing", *missing), ("boolean", *boolean)] {
+        if is_set {
+            facts.insert(name.to_owned(), is_set.into());
+        }
+    }
+    if !columns.is_empty() {
+        facts.insert("columns".to_owned(), columns.as_slice().into());
+    }
+    facts
 }

@@ -5,6 +5,20 @@
 use super::port::{Port, shape_text};
 use crate::model::Dtype;
 
+/// Reason why bytes are not an element of a text tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TextFault {
+    /// The data end before the length that precedes the text is reached.
+    #[error("is cut off")]
+    CutOff,
+    /// The bytes of the text are not UTF-8.
+    #[error("is not UTF-8, and only texts are accepted")]
+    NotUtf8,
+    /// The text has a NUL, which ends a text in the engine of graphs.
+    #[error("has a NUL")]
+    Nul,
+}
+
 /// Reason why a tensor does not fit its port, or why tensors do not fit a list of ports.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Misfit {
@@ -15,7 +29,7 @@ pub enum Misfit {
     /// tensor. The name is truncated if it is long.
     #[error("`{0}` is not a port, or is given twice")]
     NoPort(String),
-    /// The element type of the tensor differs from that of its port.
+    /// The element type of the tensor differs from the element type of its port.
     #[error("`{name}` is {}, and its port is {}", found.name(), expected.name())]
     Dtype {
         /// Name of the tensor.
@@ -39,7 +53,7 @@ pub enum Misfit {
         /// Port of the tensor.
         port: Port,
     },
-    /// The shape of the tensor does not fit that of its port.
+    /// The shape of the tensor does not fit the shape of its port.
     #[error(
         "`{name}` has the shape {shape:?}, and its port has {}",
         shape_text(port)
@@ -52,6 +66,16 @@ pub enum Misfit {
         /// Port of the tensor.
         port: Port,
     },
+    /// An element of a text tensor is not a text that the host accepts.
+    #[error("element {index} of `{name}` {fault}")]
+    Text {
+        /// Name of the tensor.
+        name: String,
+        /// Index of the element, in row-major order.
+        index: u64,
+        /// What is wrong with the element.
+        fault: TextFault,
+    },
     /// The data of a text tensor do not hold as many valid texts as the tensor's shape has
     /// elements.
     #[error("`{name}` holds other texts than {shape:?} takes")]
@@ -61,7 +85,7 @@ pub enum Misfit {
         /// Dimensions of the tensor.
         shape: Vec<u64>,
     },
-    /// The size of the tensor's data is not that of the elements of its shape.
+    /// The tensor's data has more or fewer bytes than the elements of its shape take.
     #[error("`{name}` has {bytes} bytes, and its shape is {shape:?}")]
     Bytes {
         /// Name of the tensor.

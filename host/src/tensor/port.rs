@@ -4,6 +4,9 @@
 //! is checked, or whose ports they are.
 
 use crate::model::Dtype;
+use crate::text::{NAME_BYTES, quoted};
+
+pub use crate::manifest::{InputFacts, Requests};
 
 /// Port: a named input or output of a scorer or a graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +17,38 @@ pub struct Port {
     pub dtype: Dtype,
     /// Dimensions of the port. A dimension is `None` if the port accepts any size.
     pub shape: Vec<Option<u64>>,
+    /// Facts that the manifest states about the port, e.g. that its elements may be missing. Only
+    /// input ports have facts that differ from the default.
+    pub facts: InputFacts,
+    /// True for an input that a call may leave out, because the model has a default value for it.
+    pub optional: bool,
+}
+
+impl Port {
+    /// Creates a port about which the manifest states nothing.
+    #[must_use]
+    pub fn new(name: impl Into<String>, dtype: Dtype, shape: Vec<Option<u64>>) -> Self {
+        Self {
+            name: name.into(),
+            dtype,
+            shape,
+            facts: InputFacts::default(),
+            optional: false,
+        }
+    }
+
+    /// Returns the full name of a setting of this input for an error message, such as
+    /// `inputs.age.missing`. `key` is the last part of the name.
+    #[must_use]
+    pub fn setting(&self, key: &str) -> String {
+        let name = quoted(&self.name, NAME_BYTES);
+        let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if name.bytes().all(is_bare) {
+            format!("inputs.{name}.{key}")
+        } else {
+            format!("inputs.\"{name}\".{key}")
+        }
+    }
 }
 
 /// Input and output ports of a tensor scorer.
@@ -23,6 +58,17 @@ pub struct PortLists<'a> {
     pub inputs: &'a [Port],
     /// Output ports, with unique names.
     pub outputs: &'a [Port],
+    /// What requests may hold beyond the types and shapes of the inputs.
+    pub requests: Requests,
+}
+
+/// Returns the port that a caller means who does not name an input: the only port that is not
+/// optional. Returns `None` if there is no such port, or more than one.
+#[must_use]
+pub fn only(ports: &[Port]) -> Option<(usize, &Port)> {
+    let mut required = ports.iter().enumerate().filter(|(_, port)| !port.optional);
+    let only = required.next();
+    only.filter(|_| required.next().is_none())
 }
 
 /// Returns a port's shape as text for people, such as `[N, 784]`, with `N` for a dimension of any

@@ -56,11 +56,7 @@ fn main() -> ExitCode {
 /// Times the way from a body to a tensor.
 #[divan::bench]
 fn parse(bencher: Bencher) {
-    let data = Port {
-        name: "data".to_owned(),
-        dtype: Dtype::F32,
-        shape: vec![None, Some(PIXELS as u64)],
-    };
+    let data = Port::new("data", Dtype::F32, vec![None, Some(PIXELS as u64)]);
     let signature = scoring::signature(data);
     bencher.bench_local(|| {
         scoring::parse(&signature, divan::black_box(SEVEN).into()).expect("the body fits")

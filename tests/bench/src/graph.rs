@@ -61,11 +61,7 @@ impl Graph {
             .iter()
             .map(|dimension| u64::try_from(*dimension).ok())
             .collect();
-        let port = Port {
-            name: input.name().to_owned(),
-            dtype: Dtype::F32,
-            shape,
-        };
+        let port = Port::new(input.name(), Dtype::F32, shape);
         let name = ModelName {
             name: "graph".to_owned(),
             version: String::new(),

@@ -12,7 +12,7 @@ use scorebox_host::codec::{self, Reply};
 use scorebox_host::error::ScoreFailure;
 use scorebox_host::model::Dtype;
 use scorebox_host::scorer::signature::TensorSignature;
-use scorebox_host::tensor::{Port, Tensor};
+use scorebox_host::tensor::{Port, Requests, Tensor};
 
 use crate::logreg::{CLASSES, LogisticRegression, PIXELS};
 use crate::serving::Scores;
@@ -30,11 +30,7 @@ impl Digits {
     /// # Errors
     /// Those of [`LogisticRegression::read`].
     pub fn read(model: &Path) -> anyhow::Result<Self> {
-        let data = Port {
-            name: "data".to_owned(),
-            dtype: Dtype::F32,
-            shape: vec![None, Some(PIXELS as u64)],
-        };
+        let data = Port::new("data", Dtype::F32, vec![None, Some(PIXELS as u64)]);
         let name = ModelName {
             name: "digits".to_owned(),
             version: String::new(),
@@ -113,6 +109,7 @@ pub fn signature(data: Port) -> TensorSignature {
     TensorSignature {
         inputs: vec![data],
         outputs: Vec::new(),
+        requests: Requests::default(),
         batchable: false,
         deterministic: true,
         examples: Vec::new(),

@@ -15,6 +15,6 @@ pub use scorebox_host::redis::raw::{
     Budget, CommandError, NODE_BYTES, Node, REPLY_BYTES, Reply, reply,
 };
 pub use scorebox_host::redis::reply_bytes;
-pub use scorebox_host::tensor::{Port, PortLists, Tensor, count};
+pub use scorebox_host::tensor::{Port, PortLists, Requests, Tensor, count};
 pub use scorebox_host::text::{REASON_BYTES, is_deceptive};
 pub use scorebox_packager::{ArraySource, Challenge};

@@ -13,7 +13,7 @@ use crate::envelope::repeats;
 use crate::errors;
 use crate::readers::{
     BodyFormat, Dtype, Form, JSON, JSON_LENGTH, ModelName, OCTET_STREAM, Payload, Port, PortLists,
-    REASON_BYTES, ScoreFailure, Tensor, Written, read, reading_until, write,
+    REASON_BYTES, Requests, ScoreFailure, Tensor, Written, read, reading_until, write,
 };
 
 /// Maximum length of a JSON pointer in an answer, in bytes.
@@ -83,6 +83,7 @@ impl Request {
         let ports = PortLists {
             inputs: signature,
             outputs: signature,
+            requests: Requests::default(),
         };
         read(ports, self.format, &payload, &attributes)
     }
@@ -195,11 +196,7 @@ fn model() -> ModelName {
 
 /// Returns the ports of the scorers that bodies are read for. Their outputs equal their inputs.
 fn signatures() -> [Vec<Port>; 3] {
-    let port = |name: &str, dtype, shape: &[Option<u64>]| Port {
-        name: name.to_owned(),
-        dtype,
-        shape: shape.to_vec(),
-    };
+    let port = |name: &str, dtype, shape: &[Option<u64>]| Port::new(name, dtype, shape.to_vec());
     let one = vec![port("x", Dtype::F32, &[None, Some(2)])];
     let many = vec![
         port("n", Dtype::I64, &[None]),

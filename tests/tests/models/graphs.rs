@@ -2,10 +2,13 @@
 //!
 //! Owns the digits that such a scorer is compared with. Must not know how an engine computes.
 
+mod calls;
 mod images;
 mod limits;
+mod loading;
 mod refusals;
 mod scores;
+mod values;
 
 use scorebox_tests::digits::sample;
 use serde_json::{Value, json};

@@ -100,35 +100,48 @@ def convert(request):
 
 def _converted(request, model, given, sample, warnings):
     """The graph of a model, compared with the model."""
+    import dataclasses
+
     import numpy as np
 
+    import attempts
     import comparison
+    import converters
     import estimators
+    import generation
     import graphs
     import inputs
+    import samples
+    import sparse
+    import takes
     import versions
     import zeros
 
-    layout = inputs.Layout.of(model, given, sample)
-    rows, described = inputs.sample(model, layout, sample, request["rows"], request["seed"], warnings)
+    layout = dataclasses.replace(inputs.Layout.of(model, given, sample), given=bool(request["inputs"]))
+    hints = generation.hints(model, layout)
+    real = None if sample is None else samples.read(sample, layout, [])
+    layout = takes.find(model, layout, hints, real, warnings)
+    takes.tell_refusing(model, warnings)
+    rows, described = inputs.sample(layout, hints, sample, request["rows"], request["seed"], warnings)
     if sample != request["sample"]:
         # The example of a folder has few rows: it is compared beside made-up ones.
-        made, _ = inputs.sample(model, layout, None, request["rows"], request["seed"], warnings)
+        made, _ = inputs.sample(layout, hints, None, request["rows"], request["seed"], warnings)
         rows = {name: np.concatenate([values, made[name]]) for name, values in rows.items()}
-        described["rows"] = len(next(iter(rows.values())))
-    answers = comparison.library(model, layout, rows, warnings)
-    zeros.check(model, layout.library(rows))
+        described["rows"] = inputs.count(rows)
+    expected = comparison.library(model, layout, rows, warnings)
+    zeros.check(model)
+    converters.are_sparse(sparse.xgboost_parts(model, layout.library(inputs.chosen(expected.rows, slice(0, 1)))))
     try:
-        graph = graphs.convert(model, layout, request["name"], warnings)
-        results, compared = comparison.compare(graph, layout, rows, answers, request["tolerance"])
+        attempt = attempts.best(model, layout, expected, request, warnings)
     except Refused as refused:
         # A converter names the part that it had in hands; the engine only knows operators.
         if refused.estimator is not None:
             raise
-        part = _part_at_fault(request, model, layout, rows)
+        part = _part_at_fault(request, model, layout, expected.rows)
         fix = refused.fix if refused.fix != estimators.SCORER else estimators.instead(part)
         raise Refused(refused.problem, fix, estimators.class_of(part)) from refused
-    graphs.finish(graph, layout, [answer.output for answer in answers], results)
+    graph, layout, compared = attempt.graph, attempt.layout, attempt.compared
+    graphs.finish(graph, layout, [answer.output for answer in expected.answers], attempt.results)
     data = graph.SerializeToString(deterministic=True)
     with open(request["graph"], "wb") as file:
         file.write(data)
@@ -137,7 +150,7 @@ def _converted(request, model, given, sample, warnings):
         "estimator": estimators.tree(model),
         "summary": estimators.summary(model),
         "libraries": versions.used(),
-        "inputs": graphs.ports(graph.graph.input),
+        "inputs": takes.described(layout, hints, graphs.ports(graph.graph.input)),
         "outputs": graphs.ports(graph.graph.output),
         "classes": estimators.classes(model),
         "opsets": graphs.opsets(graph),
@@ -147,7 +160,7 @@ def _converted(request, model, given, sample, warnings):
         "warnings": list(dict.fromkeys(warnings)),
     }
     if not compared["agrees"]:
-        outcome["fix"] = _instruction(request, model, layout, rows, sample)
+        outcome["fix"] = _instruction(request, model, layout, expected.rows, sample)
     return outcome
 
 
@@ -156,10 +169,10 @@ def _agrees(request, part, layout, rows):
     import comparison
     import graphs
 
-    answers = comparison.library(part, layout, rows, [])
+    expected = comparison.library(part, layout, rows, [])
     try:
         graph = graphs.convert(part, layout, request["name"], [])
-        return comparison.compare(graph, layout, rows, answers, request["tolerance"])[1]["agrees"]
+        return comparison.compare(graph, layout, expected, request["tolerance"], [])[1]["agrees"]
     except Refused:
         return False
 
@@ -175,10 +188,10 @@ def _instruction(request, model, layout, rows, sample):
     import advice
     import inputs
 
-    def tried(given):
+    def tried(given=None, others=None):
         try:
-            other = inputs.Layout.of(model, given, sample)
-            return _agrees(request, model, other, rows)
+            other = layout if given is None else inputs.Layout.of(model, given, sample)
+            return _agrees(request, model, other, rows if others is None else others)
         except Refused:
             return False
 

@@ -11,15 +11,16 @@ _READERS = ("CountVectorizer", "TfidfVectorizer")
 
 
 def instruction(model, layout, rows, part, tried):
-    """The instruction for this model. `tried(inputs)` says whether the graph with these inputs agrees."""
+    """The instruction for this model. `tried` says whether the graph agrees with other inputs, or on other rows."""
     if any(port.kind == "f32" for port in layout.ports):
         double = [_double(port) for port in layout.ports]
         if tried(double):
             shown = ",".join(_shown(one) for one in double)
             return f"use double precision, with which it agrees: --inputs '{shown}'"
-    for port in layout.ports:
-        if port.kind == "text" and _capitals(rows[port.name]) and _lowers(model):
-            return f"convert `{port.name}` to lower case before the call, and in --sample: the graph does it for A to Z"
+    capitals = [port.name for port in layout.ports if port.kind == "text" and _capitals(rows[port.name])]
+    if capitals and _lowers(model) and tried(others=rows | {name: _lower(rows[name]) for name in capitals}):
+        names = ", ".join(f"`{name}`" for name in capitals)
+        return f"convert {names} to lower case before the call, and in --sample: the graph does not know every capital"
     merged = [name for name, values in _columns(layout, rows) if _merged(values)]
     if merged:
         names = ", ".join(f"`{name}`" for name in merged[:5])
@@ -41,6 +42,13 @@ def _shown(one):
 def _capitals(values):
     """Whether a text has a capital that is not one of A to Z."""
     return any(not one.isascii() and one != one.lower() for one in np.ravel(values) if isinstance(one, str))
+
+
+def _lower(values):
+    lowered = values.copy()
+    for place, one in np.ndenumerate(values):
+        lowered[place] = one.lower() if isinstance(one, str) else one
+    return lowered
 
 
 def _lowers(model):

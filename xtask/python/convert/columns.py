@@ -1,12 +1,16 @@
 """What a fitted model remembers of its columns.
 
-Owns which are texts, whether they are asked for by name, and whether the model reads texts themselves. Must not know
-rows.
+Owns which are texts or truth values, what counts as missing in them, whether they are asked for by name, and whether
+the model reads texts themselves. Must not know rows.
 """
 
 import numpy as np
 
+from nodes import is_missing
+
 _DOCUMENTS = ("CountVectorizer", "TfidfVectorizer")
+# What fills gaps and leaves the other values as they are.
+_IMPUTERS = ("SimpleImputer", "KNNImputer")
 
 
 def first(model):
@@ -38,22 +42,74 @@ def by_name(model):
     return any(isinstance(one, str) for one in flat)
 
 
+def names_of(model, width):
+    """The names of the columns that the model was fitted on, or None if it was fitted on an array."""
+    names = getattr(model, "feature_names_in_", None)
+    names = None if names is None else tuple(str(name) for name in names)
+    # LightGBM makes names up for an array.
+    made_up = tuple(f"Column_{index}" for index in range(width or 0))
+    return None if names == made_up and names else names
+
+
 def kinds(model, width, names):
     """The kind of each column: text where the model keeps texts of it, else f32."""
     found = ["f32"] * width
-    _mark(first(model), list(range(width)), names, found)
+
+    def see(part, where):
+        if type(part).__name__ in _DOCUMENTS:
+            found[where[0]] = "text"
+        for index, kept in zip(where, (categories(part) or []) + _missing_texts(part)):
+            if index is not None and kept.dtype.kind in "OUS" and any(isinstance(one, str) for one in kept.ravel()):
+                found[index] = "text"
+
+    visit(model, list(range(width)), names, see)
     return found
 
 
+def booleans(model, width, names):
+    """True for each column that held True and False in training, as far as the model remembers it."""
+    found = [False] * width
+
+    def see(part, where):
+        for index, kept in zip(where, getattr(part, "categories_", None) or []):
+            held = [one for one in kept if not is_missing(one)]
+            if index is not None and held and all(isinstance(one, (bool, np.bool_)) for one in held):
+                found[index] = True
+        if type(part).__module__.startswith("xgboost"):
+            # XGBoost calls the type of a column of truth values `i`.
+            for index, kind in zip(where, part.get_booster().feature_types or []):
+                if index is not None and kind == "i":
+                    found[index] = True
+
+    visit(model, list(range(width)), names, see)
+    return found
+
+
+def marks(model, width, names):
+    """What the training data held where a value was missing: NaN, None or pandas.NA, for each column."""
+    found = [None] * width
+
+    def see(part, where):
+        wanted = getattr(part, "missing_values", 0)
+        for index, kept in zip(where, getattr(part, "categories_", None) or [[wanted]] * len(where)):
+            missing = [one for one in kept if is_missing(one)]
+            if index is not None and missing and found[index] is None:
+                found[index] = (missing[0],)
+
+    visit(model, list(range(width)), names, see)
+    return [np.nan if mark is None else mark[0] for mark in found]
+
+
 def texts_of(sample, names, width, known):
-    """Which columns of a sample are texts; none without a sample."""
+    """Which columns of a sample are texts, and which hold True and False; none without a sample."""
     if sample is None:
-        return [False] * width
+        return [False] * width, [False] * width
     import samples
 
     table = samples.table(sample, texts=[name for name, kind in zip(names or (), known) if kind == "text"])
     table = samples.choose(table, names, width)
-    return [samples.is_text(table.iloc[:, index]) for index in range(width)]
+    every = [table.iloc[:, index] for index in range(width)]
+    return [samples.is_text(one) for one in every], [samples.is_boolean(one) for one in every]
 
 
 def categories(part):
@@ -63,6 +119,14 @@ def categories(part):
         if kept is not None:
             return [np.atleast_1d(one) for one in kept]
     return None
+
+
+def _missing_texts(part):
+    """For the one part that counts a text as missing and keeps nothing else of its columns."""
+    wanted = getattr(part, "missing_values", None)
+    if type(part).__name__ != "MissingIndicator" or not isinstance(wanted, str):
+        return []
+    return [np.array([wanted], dtype=object)] * part.n_features_in_
 
 
 def indices(spec, names, width):
@@ -81,14 +145,31 @@ def indices(spec, names, width):
 
 
 def visit(part, where, names, see):
-    """Calls `see(part, columns)` for each part that sees the rows first, with the columns that it sees."""
+    """Calls `see(part, columns)` for each part that sees the rows first, with the columns that it sees.
+
+    A part after an imputer sees the values too. A column that an imputer adds is None.
+    """
     if isinstance(part, str):
         return
-    part = first(part)
-    if getattr(part, "transformers_", None) is not None:
+    while getattr(part, "best_estimator_", None) is not None:
+        part = part.best_estimator_
+    if getattr(part, "steps", None):
+        for _, step in part.steps:
+            if isinstance(step, str):
+                continue
+            visit(step, where, names, see)
+            if type(step).__name__ not in _IMPUTERS:
+                return
+            width = len(step.get_feature_names_out())
+            indicators = len(step.indicator_.features_) if step.add_indicator else 0
+            if width - indicators != len(where):
+                return
+            where, names = where + [None] * indicators, None
+    elif getattr(part, "transformers_", None) is not None:
         for _, inner, spec in part.transformers_:
-            chosen = indices(spec, names, len(where))
-            visit(inner, [where[index] for index in chosen], names, see)
+            chosen = _chosen(part, spec, names, len(where))
+            if chosen is not None:
+                visit(inner, [where[index] for index in chosen], None, see)
     elif getattr(part, "transformer_list", None) is not None:
         for _, inner in part.transformer_list:
             visit(inner, where, names, see)
@@ -96,12 +177,10 @@ def visit(part, where, names, see):
         see(part, where)
 
 
-def _mark(part, where, names, found):
-    def see(part, where):
-        if type(part).__name__ in _DOCUMENTS:
-            found[where[0]] = "text"
-        for index, kept in zip(where, categories(part) or []):
-            if kept.dtype.kind in "OUS" and any(isinstance(one, str) for one in kept.ravel()):
-                found[index] = "text"
-
-    visit(part, where, names, see)
+def _chosen(part, spec, names, width):
+    """The columns of a ColumnTransformer's part; None where names are asked for that are not known."""
+    own = getattr(part, "feature_names_in_", None)
+    try:
+        return indices(spec, list(own) if names is None and own is not None else names, width)
+    except (ValueError, TypeError, AttributeError):
+        return None

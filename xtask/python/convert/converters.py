@@ -1,20 +1,58 @@
 """Converters beyond those of skl2onnx.
 
-Owns the registration of XGBoost's and LightGBM's, which onnxmltools has. Must not know the model, and imports a library
-only if the model has brought it.
+Owns the registration of our own, and of XGBoost's and LightGBM's, which onnxmltools has. Must not know the model, and
+imports a library only if the model has brought it.
 """
 
 import sys
 
+import precision
 from refusal import Refused
 
 
 def register():
     """Registers what is loaded, so that it converts inside of pipelines too."""
+    _ours()
     if "xgboost" in sys.modules:
         _xgboost()
     if "lightgbm" in sys.modules:
         _lightgbm()
+    precision.register(_wrap)
+
+
+def _ours():
+    """What skl2onnx loses or does otherwise: missing values, mostly."""
+    import capitals
+    import encoders
+    import imputers
+    import thresholds
+    import trees
+    from skl2onnx import update_registered_converter
+    from skl2onnx.common._registration import get_shape_calculator, register_shape_calculator
+
+    imputers.register(update_registered_converter, _wrap)
+    encoders.register(update_registered_converter, _wrap)
+    trees.register(_wrap)
+    capitals.register(_wrap)
+    thresholds.register(_wrap)
+    width = get_shape_calculator("SklearnOneHotEncoder")
+    register_shape_calculator(
+        "SklearnOneHotEncoder", lambda operator: encoders.one_hot_shape(width, operator), overwrite=True
+    )
+
+
+def _wrap(name, around):
+    """Puts a function around a converter that is registered; a version of skl2onnx may lack it."""
+    from skl2onnx.common import _registration as registration
+
+    if name not in registration._converter_pool:
+        return
+    inner = registration.get_converter(name)
+
+    def convert(scope, operator, container):
+        around(inner, scope, operator, container)
+
+    registration.register_converter(name, convert, overwrite=True, options=inner.get_allowed_options())
 
 
 def _xgboost():
@@ -29,6 +67,34 @@ def _xgboost():
         classifiers=[xgboost.XGBClassifier, xgboost.XGBRFClassifier],
         regressors=[xgboost.XGBRegressor, xgboost.XGBRFRegressor],
     )
+    for kind in (xgboost.XGBClassifier, xgboost.XGBRFClassifier, xgboost.XGBRegressor, xgboost.XGBRFRegressor):
+        _wrap("XGBoost" + kind.__name__, _without_zeros)
+
+
+# The XGBoost models that see a sparse matrix, by identity.
+_SPARSE = set()
+
+
+def are_sparse(parts):
+    """Says which models of XGBoost take zeros for missing, as they are left out of a sparse matrix."""
+    _SPARSE.clear()
+    _SPARSE.update(parts)
+
+
+def _without_zeros(convert, scope, operator, container):
+    from nodes import Nodes
+
+    if id(operator.raw_operator) not in _SPARSE:
+        convert(scope, operator, container)
+        return
+    nodes, given = Nodes(scope, container), operator.inputs[0].full_name
+    values = nodes.cast(given, "float")
+    zero, missing = nodes.number(0.0, values), nodes.number(float("nan"), values)
+    filled = nodes.add("Where", [nodes.add("Equal", [values, zero]), missing, values])
+    before = len(container.nodes)
+    convert(scope, operator, container)
+    for node in container.nodes[before:]:
+        node.input[:] = [filled if name == given else name for name in node.input]
 
 
 def _lightgbm():

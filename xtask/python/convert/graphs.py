@@ -8,6 +8,8 @@ import sys
 import warnings as python_warnings
 
 from refusal import Refused, brief
+import capitals
+import clipping
 import estimators
 import versions
 
@@ -38,15 +40,18 @@ def convert(model, layout, name, warnings):
                 target_opset=_OPSETS,
                 options=_options(model, warnings),
             )
-        except MemoryError:
+        except (MemoryError, Refused):
             raise
         except Exception as error:  # noqa: BLE001 - converters raise whatever their code meets.
-            part = _at_fault(error) or model
+            part = _at_fault(error)
             raise Refused(
                 f"skl2onnx {versions.of('skl2onnx')} cannot convert it: {brief(error)}",
-                estimators.instead(part),
-                estimators.class_of(part),
+                estimators.SCORER if part is None else estimators.instead(part),
+                None if part is None else estimators.class_of(part),
             ) from error
+    for place, (_, method) in enumerate(estimators.methods(model)):
+        if method == "predict_proba" and place < len(graph.graph.output):
+            clipping.clip(graph, place)
     # Names that are no identifiers come out changed.
     for port, given in zip(graph.graph.input, layout.ports):
         _rename(graph.graph, port, given.name)
@@ -85,9 +90,12 @@ def _takes(part, option):
 
 def _text_options(part, warnings):
     # The locale of a machine is not in an image; `C` is everywhere, and changes the case of ASCII letters only.
-    if part.lowercase and any(not word.isascii() for word in part.vocabulary_):
+    if capitals.needs(part) and not capitals.are_all_known(part):
         name = type(part).__name__
-        warnings.append(f"{name}: the graph lower-cases A to Z only; lower-case other capitals before the call")
+        warnings.append(
+            f"{name}: words with other letters than A to Z are known in lower case, capitalized and in capitals; "
+            "lower-case other spellings before the call"
+        )
     pattern = part.token_pattern
     return {"locale": "C", "tokenexp": _ENGINE_WORD if pattern == _PYTHON_WORD else pattern.removeprefix("(?u)")}
 
@@ -101,9 +109,6 @@ def _prepare(model):
         if type(part).__name__ == "VotingClassifier":
             # Of `transform` alone, which nobody asks a classifier for.
             part.flatten_transform = False
-        if type(part).__name__ == "SimpleImputer" and part.statistics_.dtype.kind == "O":
-            # No text that a graph gets is missing, and none holds a zero byte.
-            part.missing_values = "\0"
 
 
 def _at_fault(error):

@@ -4,10 +4,11 @@ Owns the layout (one matrix, one port for each column, or texts) and how it is f
 the rows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nodes import is_missing
 from refusal import Refused
 
 # Kinds of ports by the names that callers see, with what the graph takes.
@@ -31,15 +32,38 @@ class Layout:
     ports: tuple
     # The columns' names where the library was fitted with names.
     names: tuple | None
+    # What the library takes for a missing value, for each column; NaN where nothing is said.
+    marks: tuple = ()
+    # True for each column that held True and False in training.
+    booleans: tuple = ()
+    # True if a caller said the inputs.
+    given: bool = False
 
     @staticmethod
     def of(model, given, sample):
         """Finds the layout: what was said wins, then what the sample shows, then what the model remembers."""
         import columns
 
-        names = getattr(model, "feature_names_in_", None)
-        names = None if names is None else tuple(str(name) for name in names)
+        layout = Layout._of(model, given, sample)
+        width, names = layout.width(), layout.columns()
+        shown = [False] * width
+        if layout.form != "documents":
+            asked = layout.names if layout.form == "matrix" else names
+            _, shown = columns.texts_of(sample, asked, width, layout.kinds())
+        kept = columns.booleans(model, width, names)
+        return replace(
+            layout,
+            given=bool(given),
+            marks=tuple(columns.marks(model, width, names)),
+            booleans=tuple(one or other for one, other in zip(kept, shown)),
+        )
+
+    @staticmethod
+    def _of(model, given, sample):
+        import columns
+
         width = getattr(model, "n_features_in_", None)
+        names = columns.names_of(model, width)
         if given:
             layout = _given(given, names)
             said = layout.ports[0].width
@@ -55,7 +79,7 @@ class Layout:
         if width is None:
             width = _width(model, sample)
         kinds = columns.kinds(model, width, names)
-        texts = columns.texts_of(sample, names, width, kinds)
+        texts, _ = columns.texts_of(sample, names, width, kinds)
         kinds = ["text" if text else kind for kind, text in zip(kinds, texts)]
         if columns.by_name(model) or len(set(kinds)) > 1:
             shown = names or tuple(f"x{index}" for index in range(width))
@@ -71,23 +95,51 @@ class Layout:
         shape = lambda port: [None] if port.width is None else [None, port.width]
         return [(port.name, kind(port)(shape(port))) for port in self.ports]
 
+    def width(self):
+        """The number of columns of all ports together."""
+        return sum(port.width or 1 for port in self.ports)
+
+    def kinds(self):
+        """The kind of each column."""
+        return [port.kind for port in self.ports for _ in range(port.width or 1)]
+
+    def columns(self):
+        """A name for each column, as messages call it."""
+        if self.names is not None and len(self.names) == self.width():
+            return list(self.names)
+        if self.form == "columns":
+            return [port.name for port in self.ports]
+        return [f"x{index}" for index in range(self.width())]
+
+    def apart(self):
+        """One port for each column of a matrix."""
+        kind = self.ports[0].kind
+        return replace(self, form="columns", ports=tuple(Port(name, kind, 1) for name in self.columns()))
+
+    def doubled(self):
+        """The same ports, with numbers in double precision."""
+        ports = tuple(replace(port, kind="f64") if port.kind == "f32" else port for port in self.ports)
+        return replace(self, ports=ports)
+
     def library(self, rows):
         """Rows in the form that the library was fitted with, in its own precision."""
         if self.form == "documents":
-            return list(rows[self.ports[0].name])
-        if self.form == "matrix":
-            values = rows[self.ports[0].name]
-            return values if self.names is None else _frame(dict(zip(self.names, values.T)))
+            return [np.nan if one is None else one for one in rows[self.ports[0].name]]
+        values = [rows[port.name][:, index] for port in self.ports for index in range(port.width)]
+        marks = self.marks or [np.nan] * len(values)
+        values = [_marked(column, mark) for column, mark in zip(values, marks)]
         if self.names is not None:
-            return _frame({port.name: rows[port.name][:, 0] for port in self.ports})
-        return np.concatenate([rows[port.name].astype(object) for port in self.ports], axis=1)
+            return _frame(dict(zip(self.columns(), values)))
+        # NumPy keeps numbers in one type, and everything in one array.
+        plain = all(column.dtype != object for column in values)
+        return np.stack(values, axis=1) if plain else np.stack([column.astype(object) for column in values], axis=1)
 
     def feeds(self, rows, names):
-        """Rows as the graph takes them, for the inputs that it has."""
-        return {port.name: rows[port.name].astype(KINDS[port.kind]) for port in self.ports if port.name in names}
+        """Rows as the graph takes them, for the inputs that it has: a missing text is the empty one."""
+        return {port.name: _fed(rows[port.name], port.kind) for port in self.ports if port.name in names}
 
 
-def sample(model, layout, path, count, seed, warnings):
+def sample(layout, hints, path, count, seed, warnings):
     """Rows to compare on, by the ports' names, and where they are from: a file, or what the model remembers."""
     if path is None:
         import generation
@@ -95,12 +147,26 @@ def sample(model, layout, path, count, seed, warnings):
         warnings.append(
             "compared on rows made up from what the model remembers; real ones, by --sample, are a stronger proof"
         )
-        rows = generation.rows(model, layout, count, np.random.default_rng(seed))
+        rows = generation.rows(layout, hints, count, np.random.default_rng(seed))
         return rows, {"from": "generated", "rows": count, "seed": seed}
     import samples
 
     rows = samples.read(path, layout, warnings)
+    if path.endswith(".csv"):
+        import takes
+
+        rows = takes.with_empty_texts(layout, hints, rows)
     return rows, {"from": "file", "rows": len(next(iter(rows.values())))}
+
+
+def count(rows):
+    """The number of rows."""
+    return len(next(iter(rows.values())))
+
+
+def chosen(rows, which):
+    """Some of the rows."""
+    return {name: values[which] for name, values in rows.items()}
 
 
 def _given(given, names):
@@ -132,7 +198,25 @@ def _width(model, sample):
     )
 
 
+def _marked(column, mark):
+    """A column with what the library takes for a missing value."""
+    if column.dtype == object:
+        return np.array([mark if one is None else one for one in column] + [None], dtype=object)[:-1]
+    if column.dtype.kind == "f" and not isinstance(mark, float) and np.isnan(column).any():
+        return np.array([mark if is_missing(one) else one for one in column.tolist()] + [None], dtype=object)[:-1]
+    return column
+
+
+def _fed(values, kind):
+    if kind == "text":
+        flat = ["" if one is None else one for one in values.ravel()]
+        return np.array(flat + [None], dtype=object)[:-1].reshape(values.shape)
+    return values.astype(KINDS[kind])
+
+
 def _frame(values):
     import pandas
 
-    return pandas.DataFrame(values)
+    # As objects: pandas would make NaN of None.
+    series = lambda one: pandas.Series(one, dtype=object if one.dtype == object else None)
+    return pandas.DataFrame({name: series(one) for name, one in values.items()}, copy=False)

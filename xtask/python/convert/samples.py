@@ -45,12 +45,6 @@ def read(path, layout, warnings):
     if layout.form == "documents" and found.shape[1] == 1:
         names = None
     found = choose(found, names, width)
-    whole = found.notna().all(axis=1)
-    texts = [index for index in range(found.shape[1]) if is_text(found.iloc[:, index])]
-    if texts and not whole.all():
-        count = int((~whole).sum())
-        warnings.append(f"--sample: {count} rows with missing values were left out: a text cannot be missing")
-        found = found[whole]
     if not len(found):
         raise Refused(f"--sample {path}: has no rows to compare", _FORMS)
     rows, start = {}, 0
@@ -85,20 +79,42 @@ def choose(found, names, width):
 
 def is_text(column):
     """Whether a column holds anything but numbers and truth values."""
-    return column.dtype.kind not in "biuf"
+    return column.dtype.kind not in "biuf" and not is_boolean(column) and not column.isna().all()
+
+
+def is_boolean(column):
+    """Whether a column holds True and False, and missing values at most."""
+    if column.dtype.kind == "b":
+        return True
+    if column.dtype != object:
+        return False
+    held = column.dropna()
+    return bool(len(held)) and all(isinstance(one, (bool, np.bool_)) for one in held)
 
 
 def _values(part, port, path):
+    """A port's values; a missing text is None, a missing number NaN."""
     try:
+        missing = part.isna().to_numpy()
         if port.kind == "text":
-            values = np.array([[str(one) for one in row] for row in part.to_numpy(dtype=object)], dtype=object)
+            values = part.to_numpy(dtype=object)
+            texts = [None if gap else _text(one) for one, gap in zip(values.ravel(), missing.ravel())]
+            values = np.array(texts + [None], dtype=object)[:-1].reshape(values.shape)
             return values[:, 0] if port.width is None else values
+        if port.kind in ("f32", "f64") and missing.any():
+            values = part.to_numpy(dtype=object, copy=True)
+            values[missing] = np.nan
+            return values.astype(np.float64)
         return part.to_numpy(dtype={"f32": np.float64, "f64": np.float64, "i64": np.int64, "bool": np.bool_}[port.kind])
     except (TypeError, ValueError) as error:
         raise Refused(
             f"--sample {path}: `{port.name}` does not hold {port.kind}: {brief(error)}",
-            "mend the file, or say --inputs",
+            "correct the file, or say --inputs",
         ) from None
+
+
+def _text(value):
+    return value if isinstance(value, str) else str(value)
 
 
 def _rows(value):

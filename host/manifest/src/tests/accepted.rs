@@ -1,12 +1,13 @@
 //! Tests of what the manifest accepts.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use super::{minimal, parse};
 use crate::{
-    AuthLevel, Batching, ComponentSource, Isolation, LIMIT_MOST, Limits, PredictionCacheSection,
-    Start, Trigger, duration, settings, triggers,
+    AuthLevel, Batching, ComponentSource, InputFacts, Isolation, LIMIT_MOST, Limits, Manifest,
+    PredictionCacheSection, Requests, Start, Trigger, duration, settings, triggers,
 };
 
 #[test]
@@ -60,6 +61,8 @@ fn defaults_hold_when_nothing_is_written() {
             duration("", settings::default_of("limits.lame_duck"), LIMIT_MOST).unwrap()
         ]
     );
+    assert_eq!(manifest.inputs, BTreeMap::new());
+    assert_eq!(manifest.requests, Requests::default());
     assert_eq!(manifest.package.repository, "digits");
     assert_eq!(manifest.package.tag, "latest");
 }
@@ -73,6 +76,15 @@ fn every_key_of_the_table_is_read() {
         component = { cargo = "." }
         model = "model"
         labels = { run = "7" }
+        [inputs.age]
+        missing = true
+        [inputs."X 1.2"]
+        missing = false
+        boolean = true
+        columns = ["width", "Einkommen (k€)"]
+        [requests]
+        nan_literals = true
+        unknown_columns = "ignore"
         [[trigger]]
         kind = "http"
         route = "v1/score"
@@ -120,6 +132,7 @@ fn every_key_of_the_table_is_read() {
         snapshot = true
         [packaged]
         model = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+        answers_sample = true
         [[packaged.file]]
         name = "model/w.bin"
         size = 3
@@ -162,6 +175,7 @@ fn every_key_of_the_table_is_read() {
         manifest.scorer.component,
         Some(ComponentSource::Cargo("app/.".into()))
     );
+    assert_inputs(&manifest);
     assert_eq!(manifest.limits.instances, Some(3));
     assert_eq!(manifest.limits.queue, 0);
     assert_eq!(
@@ -250,6 +264,7 @@ fn every_key_of_the_table_is_read() {
     );
     assert_eq!(manifest.precompiled.unwrap().file, Path::new("app/x.cwasm"));
     let packaged = manifest.packaged.unwrap();
+    assert!(packaged.answers_sample);
     let file = &packaged.files[Path::new("app/model/w.bin")];
     assert_eq!(
         (file.size, file.modified_ns, file.changed_ns),
@@ -271,6 +286,25 @@ fn every_key_of_the_table_is_read() {
             setting.key
         );
     }
+}
+
+fn assert_inputs(manifest: &Manifest) {
+    let age = InputFacts {
+        missing: true,
+        ..InputFacts::default()
+    };
+    let matrix = InputFacts {
+        missing: false,
+        boolean: true,
+        columns: vec!["width".to_owned(), "Einkommen (k€)".to_owned()],
+    };
+    let inputs = [("X 1.2".to_owned(), matrix), ("age".to_owned(), age)];
+    assert_eq!(manifest.inputs, BTreeMap::from(inputs));
+    let requests = Requests {
+        nan_literals: true,
+        ignores_unknown_columns: true,
+    };
+    assert_eq!(manifest.requests, requests);
 }
 
 #[test]

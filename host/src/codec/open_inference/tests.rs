@@ -5,14 +5,10 @@ mod misfits;
 
 use super::*;
 use crate::model::Dtype;
-use crate::tensor::Port;
+use crate::tensor::{Port, Requests};
 
 fn port(name: &str, dtype: Dtype, shape: &[Option<u64>]) -> Port {
-    Port {
-        name: name.into(),
-        dtype,
-        shape: shape.into(),
-    }
+    Port::new(name, dtype, shape.to_vec())
 }
 
 /// Returns the port `x` of FP32 and shape `[-1, 2]`, and the port `n` of INT64 and shape `[-1]`.
@@ -28,6 +24,7 @@ fn both(ports: &[Port]) -> PortLists<'_> {
     PortLists {
         inputs: ports,
         outputs: ports,
+        requests: Requests::default(),
     }
 }
 

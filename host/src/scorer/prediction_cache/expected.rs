@@ -141,11 +141,7 @@ mod tests {
 
     #[test]
     fn an_answer_of_another_form_than_the_signature_is_refused() {
-        let port = |name: &str, shape: &[Option<u64>]| Port {
-            name: name.to_owned(),
-            dtype: Dtype::F32,
-            shape: shape.to_vec(),
-        };
+        let port = |name: &str, shape: &[Option<u64>]| Port::new(name, Dtype::F32, shape.to_vec());
         let tensors =
             Expected::Tensors(vec![port("label", &[None]), port("scores", &[None, None])]);
         let tensor = |name: &str, dtype: Dtype, shape: &[u64], bytes: usize| Tensor {

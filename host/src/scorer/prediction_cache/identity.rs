@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::entry::Key;
 use super::parts::Parts;
-use crate::manifest::StoreSection;
+use crate::manifest::{InputFacts, Requests, StoreSection};
 
 /// Everything that can change the answers of a scorer, except the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,8 @@ pub struct Identity {
     pub snapshot: bool,
     /// Name of the engine that runs graphs. `None` if no graph is run.
     pub graph_engine: Option<String>,
-    /// Name of the graph that is served without a component. `None` if the manifest names no graph.
+    /// Name of the graph that is served without a component. `None` if the manifest does not name a
+    /// graph.
     pub graph: Option<String>,
     /// Digest of the model's files. `None` if there is no model.
     pub model: Option<String>,
@@ -42,6 +43,11 @@ pub struct Identity {
     pub version: String,
     /// Labels of the scorer, which `model.info` returns.
     pub labels: BTreeMap<String, String>,
+    /// Facts about inputs that the manifest states, by the name of the input. They decide what the
+    /// host makes of a request.
+    pub inputs: BTreeMap<String, InputFacts>,
+    /// What requests may hold, which decides what the host makes of a request, too.
+    pub requests: Requests,
     /// Settings that the scorer reads through `wasi:config`.
     pub config: BTreeMap<String, String>,
     /// Stores that the scorer may read, by name.
@@ -49,7 +55,7 @@ pub struct Identity {
     /// Maximum size of the memory of an instance, in bytes. A scorer may answer differently if it
     /// gets less memory.
     pub memory_bytes: u64,
-    /// Maximum number of rows of a batch of joined calls. 0 if calls are not joined to batches.
+    /// Maximum number of rows of a batch of joined calls. 0 if calls are not joined.
     pub batch_rows: u64,
 }
 
@@ -73,6 +79,12 @@ impl Identity {
             name,
             version,
             labels,
+            inputs,
+            requests:
+                Requests {
+                    nan_literals,
+                    ignores_unknown_columns,
+                },
             config,
             stores,
             memory_bytes,
@@ -92,6 +104,29 @@ impl Identity {
         parts.text("name", name);
         parts.text("version", version);
         parts.map("labels", labels);
+        parts.number("inputs", inputs.len() as u64);
+        for (
+            name,
+            InputFacts {
+                missing,
+                boolean,
+                columns,
+            },
+        ) in inputs
+        {
+            parts.text("input", name);
+            parts.number("missing", u64::from(*missing));
+            parts.number("boolean", u64::from(*boolean));
+            parts.number("columns", columns.len() as u64);
+            for column in columns {
+                parts.text("column", column);
+            }
+        }
+        parts.number("nan-literals", u64::from(*nan_literals));
+        parts.number(
+            "ignores-unknown-columns",
+            u64::from(*ignores_unknown_columns),
+        );
         parts.map("config", config);
         parts.number("stores", stores.len() as u64);
         for (
@@ -145,6 +180,13 @@ mod tests {
         }
     }
 
+    fn columns(names: &[&str]) -> InputFacts {
+        InputFacts {
+            columns: names.iter().map(|name| (*name).to_owned()).collect(),
+            ..InputFacts::default()
+        }
+    }
+
     fn identity() -> Identity {
         Identity {
             host: "1".to_owned(),
@@ -160,6 +202,8 @@ mod tests {
             name: "risk".to_owned(),
             version: "1.0".to_owned(),
             labels: map(&[("a", "1"), ("b", "2")]),
+            inputs: BTreeMap::from([("x".to_owned(), columns(&["a", "b"]))]),
+            requests: Requests::default(),
             config: map(&[("c", "3")]),
             stores: BTreeMap::from([("default".to_owned(), store("p"))]),
             memory_bytes: 1 << 28,
@@ -184,6 +228,8 @@ mod tests {
             name: _,
             version: _,
             labels: _,
+            inputs: _,
+            requests: _,
             config: _,
             stores: _,
             memory_bytes: _,
@@ -236,6 +282,24 @@ mod tests {
                 identity.config = map(&[]);
             }),
             Box::new(|identity| std::mem::swap(&mut identity.labels, &mut identity.config)),
+            Box::new(|identity| identity.inputs.clear()),
+            Box::new(|identity| drop(identity.inputs.insert("x".to_owned(), columns(&["b", "a"])))),
+            Box::new(|identity| drop(identity.inputs.insert("x".to_owned(), columns(&["ab"])))),
+            Box::new(|identity| drop(identity.inputs.insert("y".to_owned(), columns(&[])))),
+            Box::new(|identity| {
+                identity
+                    .inputs
+                    .values_mut()
+                    .for_each(|facts| facts.missing = true);
+            }),
+            Box::new(|identity| {
+                identity
+                    .inputs
+                    .values_mut()
+                    .for_each(|facts| facts.boolean = true);
+            }),
+            Box::new(|identity| identity.requests.nan_literals = true),
+            Box::new(|identity| identity.requests.ignores_unknown_columns = true),
             Box::new(|identity| identity.stores.clear()),
             Box::new(|identity| drop(identity.stores.insert("default".to_owned(), store("q")))),
             Box::new(|identity| drop(identity.stores.insert("more".to_owned(), store("p")))),

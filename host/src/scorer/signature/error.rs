@@ -36,7 +36,7 @@ pub enum SignatureError {
     /// The contract does not have a port of this direction.
     #[error("it has no {0} port")]
     NoPort(Direction),
-    /// The name of a port is empty, or another port has it, too.
+    /// The name of a port is empty, or is the name of two ports of this direction.
     #[error("the {direction} port name `{name}` is empty or used twice")]
     PortName {
         /// Direction of the port.

@@ -1,0 +1,228 @@
+//! Facts about inputs that `scorebox.toml` states, joined to the ports that a scorer states.
+//!
+//! Owns which fact fits which port. Must not know how a request is read, or the form of the
+//! manifest's sections.
+
+use std::collections::BTreeMap;
+
+use super::{Signature, TensorSignature};
+use crate::manifest::{InputFacts, Manifest, ManifestError, Requests, nearest};
+use crate::model::Dtype;
+use crate::tensor::{Port, shape_text};
+use crate::text::{NAME_BYTES, Problem, quoted};
+
+impl TensorSignature {
+    /// Adds to the ports what the sections `[inputs.<name>]` and `[requests]` of the manifest
+    /// state.
+    ///
+    /// # Errors
+    /// Fails if a section names no input port, or if a fact does not fit its port.
+    pub(in super::super) fn add_facts(&mut self, manifest: &Manifest) -> Result<(), ManifestError> {
+        self.requests = manifest.requests;
+        add(&mut self.inputs, &manifest.inputs).map_err(|problem| manifest.misfit(problem))
+    }
+
+    /// Allows everything that sections `[inputs.<name>]` and `[requests]` could allow. Meant for the
+    /// trial of a graph, whose manifest is not known.
+    #[cfg(feature = "graphs")]
+    pub(in super::super) fn allow_all(&mut self) {
+        self.requests.nan_literals = true;
+        for port in &mut self.inputs {
+            port.facts.missing = may_be_missing(port.dtype);
+            port.facts.boolean = is_number(port.dtype);
+        }
+    }
+}
+
+/// Checks that the manifest states no facts about inputs if the scorer takes payloads, because the
+/// host does not read the elements of a payload.
+///
+/// # Errors
+/// Fails if the scorer takes payloads and the manifest has a section `[inputs.<name>]` or a setting
+/// of `[requests]`.
+pub(in super::super) fn check_payloads(
+    manifest: &Manifest,
+    signature: Signature<'_>,
+) -> Result<(), ManifestError> {
+    let has_facts = !manifest.inputs.is_empty() || manifest.requests != Requests::default();
+    if !has_facts || matches!(signature, Signature::Tensor(_)) {
+        return Ok(());
+    }
+    let key = manifest.inputs.keys().next().map_or_else(
+        || "requests".to_owned(),
+        |name| format!("inputs.{}", quoted(name, NAME_BYTES)),
+    );
+    Err(manifest.misfit(Problem::new(
+        format!("`{key}` is about tensors, and this scorer takes payloads, which it reads itself"),
+        "remove [inputs.<name>] and [requests], or export the world `tensor-scoring`",
+    )))
+}
+
+fn add(ports: &mut [Port], inputs: &BTreeMap<String, InputFacts>) -> Result<(), Problem> {
+    for (name, facts) in inputs {
+        let Some(port) = ports.iter_mut().find(|port| port.name == *name) else {
+            let name = quoted(name, NAME_BYTES);
+            let near = nearest(&name, ports.iter().map(|port| port.name.as_str()));
+            return Err(Problem::new(
+                format!("`inputs.{name}`: the scorer has no input of this name"),
+                format!(
+                    "the nearest is `{}`; `scorebox check` lists them all",
+                    quoted(near, NAME_BYTES)
+                ),
+            ));
+        };
+        check(port, facts)?;
+        if let (Some(last), false) = (port.shape.last_mut(), facts.columns.is_empty()) {
+            *last = Some(facts.columns.len() as u64);
+        }
+        port.facts = facts.clone();
+    }
+    Ok(())
+}
+
+/// Checks that `facts`, which the manifest states about a port, fit the port.
+fn check(port: &Port, facts: &InputFacts) -> Result<(), Problem> {
+    let misfit = |key: &str, problem: String, fix: &str| {
+        Err(Problem::new(
+            format!("`{}`: {problem}", port.setting(key)),
+            fix,
+        ))
+    };
+    let dtype = port.dtype.name();
+    if facts.missing && !may_be_missing(port.dtype) {
+        let problem = format!("the input is {dtype}, which has no missing value");
+        return misfit(
+            "missing",
+            problem,
+            "remove the line, or take the input as f32 or f64, which have NaN",
+        );
+    }
+    if facts.boolean && !is_number(port.dtype) {
+        let problem = format!("the input is {dtype}, and not of numbers");
+        return misfit("boolean", problem, "remove the line");
+    }
+    if facts.columns.is_empty() {
+        return Ok(());
+    }
+    let shape = shape_text(port);
+    match port.shape.as_slice() {
+        [_, Some(columns)] if *columns != facts.columns.len() as u64 => {
+            let problem = format!(
+                "there are {} names, and the input is {shape}",
+                facts.columns.len()
+            );
+            misfit(
+                "columns",
+                problem,
+                "name each column once, in the order of the matrix",
+            )
+        }
+        [_, _] => Ok(()),
+        _ => {
+            let problem = format!("the input is {shape}, and only a matrix has columns");
+            misfit("columns", problem, "remove the line")
+        }
+    }
+}
+
+/// Returns true if the type `dtype` has a value for a missing element: NaN, or the empty text.
+fn may_be_missing(dtype: Dtype) -> bool {
+    dtype.is_float() || dtype == Dtype::Text
+}
+
+fn is_number(dtype: Dtype) -> bool {
+    !matches!(dtype, Dtype::Bool | Dtype::Text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::tensor::EqualSizes;
+
+    fn signature() -> TensorSignature {
+        TensorSignature {
+            inputs: vec![
+                Port::new("age", Dtype::F32, vec![None, Some(1)]),
+                Port::new("X", Dtype::F64, vec![None, Some(2)]),
+                Port::new("open", Dtype::F64, vec![None, None]),
+                Port::new("city", Dtype::Text, vec![None]),
+                Port::new("count", Dtype::I64, vec![None]),
+                Port::new("is new", Dtype::Bool, vec![None]),
+            ],
+            outputs: Vec::new(),
+            sizes: EqualSizes::default(),
+            requests: Requests::default(),
+            batchable: false,
+            deterministic: true,
+            examples: Vec::new(),
+        }
+    }
+
+    fn manifest(sections: &str) -> Manifest {
+        let text = format!("[scorer]\nname = \"m\"\nmodel = \"model\"\n{sections}");
+        Manifest::parse(Path::new("app/scorebox.toml"), &text).unwrap()
+    }
+
+    #[test]
+    fn facts_reach_their_ports() {
+        let mut signature = signature();
+        let sections = "[requests]\nnan_literals = true\n[inputs.age]\nmissing = true\n\
+                        [inputs.open]\ncolumns = [\"a\", \"b\", \"c\"]\n[inputs.city]\nmissing = true\n\
+                        [inputs.count]\nboolean = true\n[inputs.X]\ncolumns = [\"a\", \"b\"]";
+        signature.add_facts(&manifest(sections)).unwrap();
+        assert!(signature.ports().requests.nan_literals);
+        let facts = |name: &str| {
+            let port = signature.inputs.iter().find(|port| port.name == name);
+            let facts = &port.unwrap().facts;
+            (facts.missing, facts.boolean, facts.columns.len())
+        };
+        assert_eq!(facts("age"), (true, false, 0));
+        assert_eq!(facts("X"), (false, false, 2));
+        assert_eq!(facts("city"), (true, false, 0));
+        assert_eq!(facts("count"), (false, true, 0));
+        assert_eq!(facts("open"), (false, false, 3));
+        // The names say how many columns there are.
+        assert_eq!(signature.inputs[2].shape, [None, Some(3)]);
+    }
+
+    #[test]
+    fn a_fact_that_does_not_fit_its_port_is_refused() {
+        #[track_caller]
+        fn check(sections: &str, expected: &str) {
+            let error = signature().add_facts(&manifest(sections)).unwrap_err();
+            let message = error.to_string();
+            assert!(message.contains(expected), "{message}");
+            assert!(message.starts_with("app/scorebox.toml: "), "{message}");
+        }
+        check(
+            "[inputs.agee]\nmissing = true",
+            "`inputs.agee`: the scorer has no input of this name\n  fix: the nearest is `age`;",
+        );
+        check(
+            "[inputs.count]\nmissing = true",
+            "`inputs.count.missing`: the input is i64, which has no missing value",
+        );
+        check(
+            "[inputs.\"is new\"]\nmissing = true",
+            "`inputs.\"is new\".missing`: the input is bool",
+        );
+        check(
+            "[inputs.city]\nboolean = true",
+            "`inputs.city.boolean`: the input is text",
+        );
+        check(
+            "[inputs.\"is new\"]\nboolean = true",
+            "`inputs.\"is new\".boolean`: the input is bool",
+        );
+        check(
+            "[inputs.X]\ncolumns = [\"a\"]",
+            "`inputs.X.columns`: there are 1 names, and the input is [N, 2]",
+        );
+        check(
+            "[inputs.city]\ncolumns = [\"a\"]",
+            "`inputs.city.columns`: the input is [N], and only a matrix has columns",
+        );
+    }
+}

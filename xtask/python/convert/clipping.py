@@ -1,0 +1,65 @@
+"""Probabilities within 0 and 1.
+
+Owns which operators can leave these bounds by rounding, and the one that brings them back. Must not know estimators.
+"""
+
+import numpy as np
+
+# These give numbers within 0 and 1 by themselves.
+_BOUNDED = ("Softmax", "Sigmoid", "Clip", "Normalizer")
+_BOUNDED_AFTER = ("LinearClassifier", "TreeEnsembleClassifier")
+# The operators' version in a graph that has none of them yet, and the one from which bounds are inputs.
+_OPSET, _BOUNDS_ARE_INPUTS = 18, 11
+# These change no number, or no number that matters here.
+_THROUGH = ("Identity", "Cast", "Reshape", "Squeeze")
+
+
+def clip(graph, place):
+    """Clips an output of the graph, unless its numbers cannot be below 0 or above 1."""
+    import onnx
+
+    inner = graph.graph
+    output = inner.output[place]
+    kind = output.type.tensor_type.elem_type
+    if kind not in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE) or _is_bounded(inner, output.name):
+        return
+    taken = {name for node in inner.node for name in [*node.input, *node.output]} | {one.name for one in inner.initializer}
+    new = lambda name: name if name not in taken else new(name + "_")
+    before, low, high = new(f"{output.name}_unclipped"), new("probability_low"), new("probability_high")
+    for node in inner.node:
+        for field in (node.input, node.output):
+            for index, name in enumerate(field):
+                if name == output.name:
+                    field[index] = before
+    name = new("clip_probabilities")
+    opset = next((one for one in graph.opset_import if one.domain == ""), None)
+    if opset is None:
+        opset = graph.opset_import.add()
+        opset.version = _OPSET
+    if opset.version < _BOUNDS_ARE_INPUTS:
+        inner.node.append(onnx.helper.make_node("Clip", [before], [output.name], name=name, min=0.0, max=1.0))
+        return
+    number = np.float64 if kind == onnx.TensorProto.DOUBLE else np.float32
+    inner.initializer.append(onnx.numpy_helper.from_array(np.array(0, dtype=number), low))
+    inner.initializer.append(onnx.numpy_helper.from_array(np.array(1, dtype=number), high))
+    inner.node.append(onnx.helper.make_node("Clip", [before, low, high], [output.name], name=name))
+
+
+def _is_bounded(graph, name):
+    makers = {output: node for node in graph.node for output in node.output}
+    node = makers.get(name)
+    while node is not None and node.op_type in _THROUGH:
+        node = makers.get(node.input[0])
+    if node is None:
+        return False
+    if node.op_type in _BOUNDED:
+        return True
+    if node.op_type not in _BOUNDED_AFTER:
+        return False
+    attributes = {one.name: one for one in node.attribute}
+    after = attributes["post_transform"].s if "post_transform" in attributes else b"NONE"
+    # One tree adds nothing up.
+    single = "nodes_treeids" in attributes and len(set(attributes["nodes_treeids"].ints)) == 1
+    return after in (b"SOFTMAX", b"LOGISTIC") or single and not any(
+        attributes[one].floats for one in ("base_values",) if one in attributes
+    )

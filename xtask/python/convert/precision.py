@@ -1,0 +1,133 @@
+"""Trees behind numbers in double precision.
+
+Owns the way of double numbers into trees, which compare single ones: scikit-learn's and XGBoost's own do the same. What
+comes before a tree, a scaler for instance, then has all of its digits: a tree may split between two numbers that differ
+in the last one. Must not know how trees are converted.
+"""
+
+import numpy as np
+
+import estimators
+
+# Transformers after which a number is what it was, or a whole number.
+_EXACT = [
+    "Binarizer",
+    "CountVectorizer",
+    "FunctionTransformer",
+    "KBinsDiscretizer",
+    "MissingIndicator",
+    "OneHotEncoder",
+    "OrdinalEncoder",
+    "SelectFromModel",
+    "SelectFpr",
+    "SelectKBest",
+    "SelectPercentile",
+    "SimpleImputer",
+    "VarianceThreshold",
+]
+
+# Names of the converters of trees, with the prefix that skl2onnx or we give them.
+_NAMES = [
+    "SklearnDecisionTreeClassifier",
+    "SklearnDecisionTreeRegressor",
+    "SklearnExtraTreeClassifier",
+    "SklearnExtraTreeRegressor",
+    "SklearnRandomForestClassifier",
+    "SklearnRandomForestRegressor",
+    "SklearnExtraTreesClassifier",
+    "SklearnExtraTreesRegressor",
+    "SklearnGradientBoostingClassifier",
+    "SklearnGradientBoostingRegressor",
+    "SklearnHistGradientBoostingClassifier",
+    "SklearnHistGradientBoostingRegressor",
+    "SklearnIsolationForest",
+    "XGBoostXGBClassifier",
+    "XGBoostXGBRFClassifier",
+    "XGBoostXGBRegressor",
+    "XGBoostXGBRFRegressor",
+    "LightGbmLGBMClassifier",
+    "LightGbmLGBMRegressor",
+]
+
+
+# True while a model is converted whose trees see computed numbers.
+_exact = False
+
+
+def register(wrap):
+    """Registers the converters; `wrap` puts a function around one that is registered."""
+    for name in _NAMES:
+        wrap(name, _in_single)
+    wrap("SklearnTfidfTransformer", _weights)
+
+
+def is_needed(model):
+    """Whether trees see computed numbers; says so to the converters as well."""
+    global _exact
+    parts = list(estimators.walk(model))
+    trees = any(map(_is_tree, parts))
+    computed = [one for one in parts if hasattr(one, "transform") and not _is_container(one)]
+    _exact = trees and any(type(one).__name__ not in _EXACT and not hasattr(one, "predict") for one in computed)
+    return _exact
+
+
+def _is_tree(part):
+    return any(name.endswith(type(part).__name__) for name in _NAMES)
+
+
+def _is_container(part):
+    return any(hasattr(part, one) for one in ("steps", "transformers_", "transformer_list"))
+
+
+def _weights(convert, scope, operator, container):
+    """The weights of words, in double precision where trees see them."""
+    from nodes import Nodes
+
+    part = operator.raw_operator
+    if not _exact or part.norm not in (None, "l1", "l2"):
+        convert(scope, operator, container)
+        return
+    nodes = Nodes(scope, container)
+    values = nodes.cast(operator.inputs[0].full_name, "double")
+    if part.use_idf:
+        values = nodes.add("Mul", [values, nodes.constant(np.asarray(part.idf_), "double")])
+    if part.norm is not None:
+        norm = nodes.add("ReduceL1" if part.norm == "l1" else "ReduceL2", [values, nodes.integers([1])], keepdims=1)
+        # A text without known words has no length to divide by.
+        zero, one = (nodes.constant(np.array([number]), "double") for number in (0.0, 1.0))
+        norm = nodes.add("Where", [nodes.add("Equal", [norm, zero]), one, norm])
+        values = nodes.add("Div", [values, norm])
+    nodes.rename(nodes.cast(values, operator.outputs[0]), operator.outputs[0])
+
+
+class _Single:
+    """A part as its converter sees it, with one input and its outputs of single precision."""
+
+    def __init__(self, operator, given, outputs):
+        self._operator = operator
+        self.inputs, self.outputs = [given], outputs
+        self.input_full_names = [given.full_name]
+        self.output_full_names = [output.full_name for output in outputs]
+
+    def __getattr__(self, name):
+        return getattr(self._operator, name)
+
+
+def _in_single(convert, scope, operator, container):
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+    from nodes import Nodes
+
+    is_double = lambda variable: isinstance(variable.type, DoubleTensorType)
+    if len(operator.inputs) != 1 or not is_double(operator.inputs[0]):
+        convert(scope, operator, container)
+        return
+    nodes = Nodes(scope, container)
+    new = lambda variable: scope.declare_local_variable("single", FloatTensorType(variable.type.shape))
+    given = new(operator.inputs[0])
+    nodes.rename(nodes.cast(operator.inputs[0].full_name, "float"), given)
+    outputs = [new(output) if is_double(output) else output for output in operator.outputs]
+    convert(scope, _Single(operator, given, outputs), container)
+    # What comes out has the precision that the parts after it were promised.
+    for single, output in zip(outputs, operator.outputs):
+        if single is not output:
+            nodes.rename(nodes.cast(single.full_name, output), output)
