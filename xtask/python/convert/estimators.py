@@ -185,10 +185,10 @@ def _check_part(part):
     name = class_of(part)
     if type(part) in (Pipeline, FeatureUnion, ColumnTransformer) or hasattr(part, "best_estimator_"):
         return
+    _check_threshold(part, name)
     if type(part) not in sklearn_operator_name_map:
         version = versions.of("skl2onnx")
         if type(part).__module__.split(".")[0] in ("sklearn", "xgboost", "lightgbm"):
-            _check_threshold(part, name)
             raise Refused(f"skl2onnx {version} has no converter for it", instead(part), name)
         what = "a class of your own" if isinstance(part, BaseEstimator) else "not an estimator of scikit-learn"
         fix = elsewhere.instruction(type(part).__module__) or instead(part)
@@ -199,7 +199,7 @@ def _check_part(part):
     if type(part).__name__ in ("CountVectorizer", "TfidfVectorizer"):
         _check_text(part, name)
     if type(part).__module__.startswith("xgboost"):
-        boosters.check_targets(part)
+        boosters.check_xgboost(part, name)
     if any(_is_date(one) for kept in getattr(part, "categories_", None) or [] for one in list(kept)[:1]):
         raise Refused("has dates as categories, and a graph knows no dates", _DATES, name)
     if getattr(part, "sublinear_tf", False):
@@ -210,7 +210,7 @@ def _check_part(part):
     if type(part).__module__.startswith("lightgbm") and part.booster_.pandas_categorical:
         raise Refused(
             "splits by categories of pandas, which are no numbers that a caller could send",
-            "encode them by a OneHotEncoder or OrdinalEncoder in the pipeline, and fit again",
+            boosters.ENCODE,
             name,
         )
 
