@@ -58,7 +58,7 @@ pub struct PortLists<'a> {
     pub inputs: &'a [Port],
     /// Output ports, with unique names.
     pub outputs: &'a [Port],
-    /// What requests may hold beyond the types and shapes of the inputs.
+    /// Settings of what requests may hold beyond the types and shapes of the inputs.
     pub requests: Requests,
 }
 

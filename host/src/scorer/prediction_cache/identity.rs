@@ -46,7 +46,7 @@ pub struct Identity {
     /// Facts about inputs that the manifest states, by the name of the input. They decide what the
     /// host makes of a request.
     pub inputs: BTreeMap<String, InputFacts>,
-    /// What requests may hold, which decides what the host makes of a request, too.
+    /// Settings of what requests may hold. They decide what the host makes of a request, too.
     pub requests: Requests,
     /// Settings that the scorer reads through `wasi:config`.
     pub config: BTreeMap<String, String>,
