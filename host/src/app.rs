@@ -107,6 +107,8 @@ impl App {
             trial(&file, manifest.limits.init_deadline)?;
             let scorer =
                 Scorer::of_graph(&file, &library, &manifest, &capabilities, runtime).await?;
+            #[cfg(feature = "graphs")]
+            answer_sample(&manifest, &scorer).await;
             return Ok(Self {
                 manifest,
                 scorer,
@@ -148,6 +150,38 @@ impl App {
             code: Code::Component { compiled, graphs },
             model,
         })
+    }
+}
+
+/// Lets a graph that answered no made-up input answer the sample that the manifest names, so that
+/// the inputs which it refuses count as errors of callers from the first call on.
+///
+/// An image does not have the sample, but a record that the graph answered it.
+#[cfg(feature = "graphs")]
+async fn answer_sample(manifest: &Manifest, scorer: &Scorer) {
+    let packaged = manifest.packaged.as_ref();
+    let is_recorded = packaged.is_some_and(|packaged| packaged.answers_sample);
+    let path = manifest.package.sample.as_ref();
+    let path = path.filter(|path| !is_recorded && path.is_file());
+    if !scorer.has_open_graph() || path.is_none() && !is_recorded {
+        return;
+    }
+    let read = path
+        .map(|path| crate::sample::Sample::read(path))
+        .transpose();
+    let problem = match read {
+        Ok(sample) => {
+            let payload = sample.map(|sample| sample.payload());
+            let answered = scorer.answer_example(payload.as_ref()).await;
+            answered.err().map(|failure| {
+                let row = failure.disposition();
+                row.detail.unwrap_or(row.message)
+            })
+        }
+        Err(error) => Some(error.problem),
+    };
+    if let Some(problem) = problem {
+        tracing::warn!(problem, "the graph does not answer its sample");
     }
 }
 

@@ -130,7 +130,8 @@ impl Sample {
         self.compare(&answer)
     }
 
-    fn payload(&self) -> Payload {
+    /// Returns the input of this sample as the body of a call.
+    pub(crate) fn payload(&self) -> Payload {
         let body = self.inputs.get().to_owned().into_bytes();
         Payload {
             content_type: JSON.to_owned(),

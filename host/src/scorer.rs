@@ -194,6 +194,29 @@ impl Scorer {
             .map_err(|error| StartupError::Host(format!("init: {error}")))?
     }
 
+    /// Returns true if the scorer is a graph that has not answered any input yet.
+    #[cfg(feature = "graphs")]
+    pub(crate) fn has_open_graph(&self) -> bool {
+        matches!(&self.pipeline.kind, Kind::Graph(graph) if !graph.has_answered())
+    }
+
+    /// Lets the graph of this scorer answer an example of a request, or records that it answered
+    /// one elsewhere if `example` is `None`. From its first answer on, an input that the graph
+    /// refuses is the caller's error. Does nothing for a component.
+    ///
+    /// # Errors
+    /// Fails if the example does not fit the inputs of the graph, or if the graph fails.
+    #[cfg(feature = "graphs")]
+    pub(crate) async fn answer_example(
+        &self,
+        example: Option<&Payload>,
+    ) -> Result<(), ScoreFailure> {
+        match &self.pipeline.kind {
+            Kind::Graph(graph) => graph.answer_example(example).await,
+            Kind::Payloads(_) | Kind::Tensors(_) => Ok(()),
+        }
+    }
+
     /// Returns the world of the scorer: the one that the component exports, or `tensor-scoring` for
     /// a graph.
     #[must_use]

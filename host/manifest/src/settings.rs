@@ -476,6 +476,12 @@ pub const SETTINGS: &[Setting] = &[
         "[packaged] is written by `cargo xtask build`: digest of the whole model. The host refuses a model that differs.",
     ),
     setting(
+        "packaged.answers_sample",
+        "true or false",
+        "",
+        "True if the graph answered package.sample. What such a graph refuses is the caller's error.",
+    ),
+    setting(
         "packaged.file.name",
         "file",
         "",

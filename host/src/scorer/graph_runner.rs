@@ -14,7 +14,9 @@ use tokio::runtime::Handle;
 use super::signature::{Direction, SignatureError, TensorSignature};
 use super::turns::Turns;
 #[cfg(feature = "graphs")]
-use crate::call::Payload;
+use crate::call::{BodyFormat, Payload};
+#[cfg(feature = "graphs")]
+use crate::codec;
 use crate::error::{Problem, ScoreFailure, StartupError};
 use crate::graph::running::{self, PrepareError};
 use crate::graph::{Graph, GraphError};
@@ -59,6 +61,34 @@ impl GraphRunner {
             limits: limits.clone(),
             runtime,
         })
+    }
+
+    /// Returns true if the graph has answered an input.
+    #[cfg(feature = "graphs")]
+    pub(super) fn has_answered(&self) -> bool {
+        self.graph.has_answered()
+    }
+
+    /// Lets the graph answer an example of a request. From its
+    /// first answer on, an input that it refuses is the caller's error. `example` is `None` if the
+    /// graph answered one elsewhere.
+    ///
+    /// # Errors
+    /// Fails if the example does not fit the inputs of the graph, or if the graph fails.
+    #[cfg(feature = "graphs")]
+    pub(super) async fn answer_example(
+        &self,
+        example: Option<&Payload>,
+    ) -> Result<(), ScoreFailure> {
+        let Some(example) = example else {
+            self.graph.answered_elsewhere();
+            return Ok(());
+        };
+        let ports = self.signature.ports();
+        let (inputs, _) = codec::read(ports, BodyFormat::Labelled, example, &[])?;
+        self.signature.agree(&inputs)?;
+        let deadline = Instant::now() + self.limits.init_deadline;
+        self.run(None, inputs, deadline).await.map(drop)
     }
 
     /// Returns the contract with callers that the graph's inputs and outputs define.
@@ -176,8 +206,7 @@ fn failed(detail: String) -> ScoreFailure {
 /// Fails if the body does not fit the inputs of the graph, or if the graph fails.
 #[cfg(feature = "graphs")]
 pub(crate) fn answer_of(graph: &Graph, payload: &Payload) -> Result<Vec<u8>, ScoreFailure> {
-    use crate::call::BodyFormat;
-    use crate::codec::{self, open_inference::ModelName};
+    use crate::codec::open_inference::ModelName;
     use crate::graph::Stop;
 
     let mut signature =

@@ -128,7 +128,10 @@ pub fn stage(
             let checked = graph_trial::check(manifest, staging.path(), 2, trial);
             let report = checked.map_err(renamed)?;
             graph_trial::say(&report);
-            let record = packaging::record(staging.path(), times).map_err(refused)?;
+            let record = Packaged {
+                answers_sample: manifest.package.sample.is_some(),
+                ..packaging::record(staging.path(), times).map_err(refused)?
+            };
             staging.write(
                 MANIFEST_FILE,
                 written(&with_record(resolved, &record))?.as_bytes(),
@@ -318,6 +321,9 @@ fn with_record(mut manifest: toml::Table, record: &Packaged) -> toml::Table {
             .clone()
             .map(|model| ("model".to_owned(), model.into())),
     );
+    if record.answers_sample {
+        section.insert("answers_sample".to_owned(), true.into());
+    }
     section.insert(
         "file".to_owned(),
         record.files.iter().map(file).collect::<Vec<_>>().into(),

@@ -132,6 +132,7 @@ fn every_key_of_the_table_is_read() {
         snapshot = true
         [packaged]
         model = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+        answers_sample = true
         [[packaged.file]]
         name = "model/w.bin"
         size = 3
@@ -263,6 +264,7 @@ fn every_key_of_the_table_is_read() {
     );
     assert_eq!(manifest.precompiled.unwrap().file, Path::new("app/x.cwasm"));
     let packaged = manifest.packaged.unwrap();
+    assert!(packaged.answers_sample);
     let file = &packaged.files[Path::new("app/model/w.bin")];
     assert_eq!(
         (file.size, file.modified_ns, file.changed_ns),
