@@ -9,6 +9,7 @@ mod azure_ml;
 mod deadline;
 mod elements;
 pub mod media_type;
+mod not_json;
 pub mod open_inference;
 mod raw;
 mod reading;
@@ -16,6 +17,7 @@ mod rounding;
 mod scalar;
 mod sniff;
 mod text;
+mod values;
 
 pub use self::deadline::reading_until;
 use self::media_type::{JSON, OCTET_STREAM, is_json, same_type, says_nothing};
@@ -75,7 +77,7 @@ pub fn read(
     }
     let is_raw = same_type(label, OCTET_STREAM) && raw::is_enough(ports.inputs);
     let tensors = match only(ports.inputs) {
-        _ if is_text => azure_ml::read(ports.inputs, body)?,
+        _ if is_text => azure_ml::read(ports.inputs, ports.requests, body)?,
         Some((_, port)) if is_raw => vec![raw::read(port, body)?],
         _ => return Err(unsupported(label, ports.inputs)),
     };
@@ -116,6 +118,12 @@ pub fn write(reply: &Reply, model: &ModelName, mut tensors: Vec<Tensor>) -> Writ
 #[must_use]
 pub fn takes_bytes(ports: &[Port]) -> bool {
     raw::is_enough(ports)
+}
+
+/// Returns the message about a body that is not JSON, for which the JSON parser returned `error`.
+#[must_use]
+pub fn json_error(body: &[u8], error: &serde_json::Error) -> String {
+    not_json::message(body, error, false, "")
 }
 
 fn unsupported(label: &str, ports: &[Port]) -> ScoreFailure {

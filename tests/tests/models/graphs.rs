@@ -8,6 +8,7 @@ mod limits;
 mod loading;
 mod refusals;
 mod scores;
+mod values;
 
 use scorebox_tests::digits::sample;
 use serde_json::{Value, json};
