@@ -42,6 +42,18 @@ impl Models {
     /// # Panics
     /// If the training fails.
     pub fn train() -> Result<Self, String> {
+        Self::made_by("train.py", &[])
+    }
+
+    /// Trains the models of a script in `tests/data/convert`, with the libraries of `cargo xtask
+    /// convert`. The script gets a folder and the `arguments`.
+    ///
+    /// # Errors
+    /// If these libraries cannot be installed. The text is the reason.
+    ///
+    /// # Panics
+    /// If the training fails.
+    pub fn made_by(script: &str, arguments: &[&str]) -> Result<Self, String> {
         let mut setup = Command::new(place::xtask());
         // The environment is kept, because pip's own configuration may be in it.
         let setup = run::finish_within(LIMIT, setup.args(["part", "convert-libraries"]), b"");
@@ -56,9 +68,10 @@ impl Models {
         let mut python = Command::new("python3");
         python
             .args(["-W", "ignore", "-S", "-s", "-P"])
-            .arg(place::workspace().join("tests/data/convert/train.py"));
+            .arg(place::workspace().join("tests/data/convert").join(script));
         python
             .arg(folder.path())
+            .args(arguments)
             .env("PYTHONPATH", libraries)
             .env("OMP_NUM_THREADS", "1")
             .stdout(Stdio::null());
@@ -131,6 +144,18 @@ impl Models {
 }
 
 impl Case {
+    /// Returns a case out of its parts. `answers` holds the library's answers by the name of the
+    /// output.
+    #[must_use]
+    pub fn new(name: &str, call: Value, answers: Value) -> Self {
+        Self {
+            name: name.to_owned(),
+            call,
+            sample: None,
+            answers,
+        }
+    }
+
     /// Asserts that an answer over HTTP is the library's, in every row: labels exactly, numbers
     /// within [`TOLERANCE`].
     #[track_caller]

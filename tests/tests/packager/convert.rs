@@ -43,7 +43,9 @@ macro_rules! models {
 }
 
 mod answers;
+mod gaps;
 mod options;
+mod pipelines;
 mod refusals;
 
 /// Returns a call of `convert`, with a secret in the environment.
