@@ -20,7 +20,7 @@ use crate::format::Format;
                   DIR gets model/NAME.onnx, a scorebox.toml that serves it without code, and \
                   report.json: the estimators, the versions, the digests, the inputs, and how far \
                   the answers differ. If they differ, DIR gets the report alone, and the exit code \
-                  is 1. The path DIR goes to standard output.\n\nExamples:\n  cargo xtask convert \
+                  is 1, except with --allow-differences. The path DIR goes to standard output.\n\nExamples:\n  cargo xtask convert \
                   churn.pkl --output /tmp/churn --sample churn.csv\n  cargo xtask package \
                   --manifest /tmp/churn/scorebox.toml\n  cargo xtask convert old.joblib --output \
                   /tmp/old --python ~/old-env/bin/python\n  cargo xtask convert prices.pkl \
@@ -57,6 +57,10 @@ pub struct ConvertArgs {
     /// compared with those of the version that trained it.
     #[arg(long)]
     pub other_version: bool,
+    /// Write a graph whose answers differ from the library's, and end with exit code 0. The report
+    /// still says "differs".
+    #[arg(long)]
+    pub allow_differences: bool,
     /// Python with scikit-learn, skl2onnx and onnxruntime of your own choice, instead of the pinned
     /// ones, e.g. ~/env/bin/python.
     #[arg(long, value_name = "PROGRAM", conflicts_with = "environment")]

@@ -124,9 +124,11 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let requirements = environment.requirements.as_ref().map(Digest::to_string);
     let report = converted.report(&source, &graph, requirements.as_deref());
     folder.write(REPORT_FILE, format!("{report:#}\n").as_bytes())?;
-    if converted.agrees() {
+    if converted.agrees() || args.allow_differences {
+        let manifest = converted.manifest(&name, &source);
+        checked(args, &manifest)?;
         folder.copy(&graph.file, &scratch.path().join("graph.onnx"))?;
-        folder.write(MANIFEST_FILE, converted.manifest(&name, &source).as_bytes())?;
+        folder.write(MANIFEST_FILE, manifest.as_bytes())?;
     }
     folder.finish()?;
     eprint!("{}", converted.lines(&source));
@@ -141,17 +143,24 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
 
 fn finished(args: &ConvertArgs, converted: &Converted, graph: &Described) -> Result<(), Failure> {
     if !converted.agrees() {
-        return Err(Failure::other(
-            format!(
-                "{}: the graph does not answer as the library does: {}; {} has the report, and no graph",
-                args.model.display(),
-                converted.differences(),
-                shown(&args.output)
-            ),
-            converted
+        let problem = format!(
+            "{}: the graph does not answer as the library does: {}",
+            args.model.display(),
+            converted.differences()
+        );
+        if !args.allow_differences {
+            let fix = converted
                 .fix()
-                .unwrap_or("compare on real rows with --sample, or write a scorer"),
-        ));
+                .unwrap_or("compare on real rows with --sample, or write a scorer");
+            return Err(Failure::other(
+                format!(
+                    "{problem}; {} has the report, and no graph",
+                    shown(&args.output)
+                ),
+                format!("{fix}; --allow-differences writes the graph as it is"),
+            ));
+        }
+        eprintln!("warning    {problem}; it is written because of --allow-differences");
     }
     eprintln!(
         "written    {}: {} {}, {MANIFEST_FILE}, {REPORT_FILE}",
@@ -165,6 +174,21 @@ fn finished(args: &ConvertArgs, converted: &Converted, graph: &Described) -> Res
         crate::shell::argument(&manifest)
     );
     Ok(())
+}
+
+/// Fails if a host would refuse the manifest, e.g. for the name of a column.
+fn checked(args: &ConvertArgs, manifest: &str) -> Result<(), Failure> {
+    match Manifest::parse(Path::new(MANIFEST_FILE), manifest) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Failure::project(
+            format!(
+                "{}: its columns cannot be named in {MANIFEST_FILE}: {}",
+                args.model.display(),
+                error.problem
+            ),
+            "rename the column where the model is trained, and train it again",
+        )),
+    }
 }
 
 /// Returns the name of the scorer: the value of `--name`, or a name made from the name of the

@@ -4,10 +4,12 @@
 //! conversion works. It never reads a pickle: a process of its own does.
 
 mod arguments;
+mod comparison;
 mod environment;
 mod estimator;
 mod isolated;
 mod numpy;
+mod port;
 mod report;
 mod safetensors_file;
 mod source;

@@ -10,6 +10,9 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::comparison::Comparison;
+use super::port::{self, Port};
+
 /// Version of the format of `report.json`.
 const VERSION: u32 = 1;
 
@@ -56,41 +59,6 @@ pub struct Converted {
     /// Instruction for a graph that gives other answers than the library. `None` if the answers
     /// agree.
     fix: Option<String>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Port {
-    name: String,
-    dtype: String,
-    shape: Vec<Option<u64>>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Comparison {
-    tolerance: f64,
-    rows: u64,
-    agrees: bool,
-    outputs: Vec<Compared>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Compared {
-    output: String,
-    /// Method of the estimator whose answers are compared with this output of the graph, e.g.
-    /// `predict`.
-    method: String,
-    /// Kind of the comparison for this output: `labels`, `numbers`, or `shape` if the shapes
-    /// differ.
-    kind: String,
-    mismatches: Option<u64>,
-    largest_difference: Option<f64>,
-    /// True if the graph also gives the library's answers for the first rows when it gets one row
-    /// at a time.
-    one_by_one: bool,
-    agrees: bool,
-    /// First row in which the graph differs, with the answers of the library and of the graph.
-    /// `None` if no row differs.
-    first: Option<Value>,
 }
 
 /// A file that the report names: the source or the graph.
@@ -155,7 +123,8 @@ impl Converted {
     }
 
     /// Returns the text of the `scorebox.toml` of a project that serves the graph. `name` is the
-    /// name of the scorer.
+    /// name of the scorer. The sections `[inputs.NAME]` say what the estimator takes beyond the types
+    /// and the shapes of the graph's inputs.
     pub fn manifest(&self, name: &str, source: &Described) -> String {
         let mut labels = toml::Table::new();
         labels.insert("estimator".to_owned(), self.summary.clone().into());
@@ -167,7 +136,11 @@ impl Converted {
         scorer.insert("name".to_owned(), name.into());
         scorer.insert("model".to_owned(), "model".into());
         scorer.insert("labels".to_owned(), labels.into());
-        let table: toml::Table = [("scorer".to_owned(), scorer.into())].into_iter().collect();
+        let mut table: toml::Table = [("scorer".to_owned(), scorer.into())].into_iter().collect();
+        let inputs = port::sections(&self.inputs);
+        if !inputs.is_empty() {
+            table.insert("inputs".to_owned(), inputs.into());
+        }
         format!(
             "# Made by `cargo xtask convert`; report.json names the source. You may change this \
              file.\n{table}"
@@ -193,18 +166,15 @@ impl Converted {
             "source     {} {} bytes  {}",
             source.file, source.bytes, source.digest
         );
-        let _ = writeln!(text, "inputs     {}", ports(&self.inputs));
-        let _ = writeln!(text, "outputs    {}", ports(&self.outputs));
+        let _ = writeln!(text, "inputs     {}", port::shown(&self.inputs));
+        let _ = writeln!(text, "outputs    {}", port::shown(&self.outputs));
         let from = self
             .sample
             .get("from")
             .and_then(Value::as_str)
             .unwrap_or("unknown");
         if !self.is_copied() {
-            let _ = writeln!(text, "compared   {} rows ({from})", self.comparison.rows);
-        }
-        for one in &self.comparison.outputs {
-            let _ = writeln!(text, "           {}", self.compared(one));
+            text.push_str(&self.comparison.lines(from));
         }
         for warning in &self.warnings {
             let _ = writeln!(text, "warning    {warning}");
@@ -212,83 +182,11 @@ impl Converted {
         text
     }
 
-    /// Returns one line that describes the outputs of the graph that differ from the library's
-    /// answers. The line is empty if no output differs.
+    /// Returns one line that describes what differs between the graph's answers and the library's.
+    /// The line is empty if nothing differs.
     pub fn differences(&self) -> String {
-        let differing = self
-            .comparison
-            .outputs
-            .iter()
-            .filter(|one| !one.agrees || !one.one_by_one);
-        differing
-            .map(|one| self.compared(one))
-            .collect::<Vec<_>>()
-            .join("; ")
+        self.comparison.differences()
     }
-
-    fn compared(&self, one: &Compared) -> String {
-        let Comparison {
-            tolerance, rows, ..
-        } = &self.comparison;
-        let mut text = match (one.kind.as_str(), one.mismatches, one.largest_difference) {
-            ("labels", Some(wrong), _) => {
-                format!(
-                    "{}: {} of {rows} are those of `{}`",
-                    one.output,
-                    rows.saturating_sub(wrong),
-                    one.method
-                )
-            }
-            ("numbers", Some(wrong), largest) => {
-                let largest = largest.map_or_else(
-                    || "not finite".to_owned(),
-                    |largest| format!("{largest:.1e}"),
-                );
-                let within = rows.saturating_sub(wrong);
-                format!(
-                    "{}: {within} of {rows} are those of `{}`; largest difference {largest}, {tolerance:.0e} allowed",
-                    one.output, one.method
-                )
-            }
-            _ => format!(
-                "{}: has a different shape than `{}`",
-                one.output, one.method
-            ),
-        };
-        if let Some(first) = &one.first {
-            let of = |key: &str| {
-                first[key]
-                    .as_str()
-                    .map_or_else(|| first[key].to_string(), str::to_owned)
-            };
-            let row = first["row"]
-                .as_u64()
-                .map_or_else(String::new, |row| format!("row {row}: "));
-            let _ = write!(
-                text,
-                " ({row}library {}, graph {})",
-                of("library"),
-                of("graph")
-            );
-        }
-        if one.agrees && !one.one_by_one {
-            text.push_str(", and the answers differ for one row at a time");
-        }
-        text
-    }
-}
-
-fn ports(ports: &[Port]) -> String {
-    let shape = |port: &Port| {
-        port.shape
-            .iter()
-            .map(|size| size.map_or_else(|| "N".to_owned(), |size| size.to_string()))
-            .collect::<Vec<_>>()
-    };
-    let shown = ports
-        .iter()
-        .map(|port| format!("{} {} [{}]", port.name, port.dtype, shape(port).join(", ")));
-    shown.collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
@@ -313,15 +211,6 @@ mod tests {
             Answer::Converted(converted) => *converted,
             other => panic!("{other:?}"),
         }
-    }
-
-    #[test]
-    fn differences_are_told() {
-        assert_eq!(answer(true).differences(), "");
-        let told = answer(false).differences();
-        let expected = "probabilities: 8 of 9 are those of `predict_proba`; largest difference 5.0e-1, 1e-4 allowed \
-                        (row 3: library 0.25, graph 0.75)";
-        assert_eq!(told, expected);
     }
 
     #[test]

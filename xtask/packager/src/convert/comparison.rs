@@ -1,0 +1,201 @@
+//! What a comparison of a graph with its library found, as the report states it.
+//!
+//! Owns the form of the comparison and its text. Must not know how answers are compared.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::port::text;
+
+/// Comparison of a graph's answers with those of its library.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Comparison {
+    tolerance: f64,
+    /// Number of compared rows.
+    pub(super) rows: u64,
+    /// Number of compared rows that have a missing value. `None` if nothing was compared.
+    #[serde(default)]
+    missing: Option<u64>,
+    pub(super) agrees: bool,
+    pub(super) outputs: Vec<Compared>,
+    /// Rows that the library itself refuses, which are not compared. `None` if there are none.
+    #[serde(default)]
+    refused: Option<Rows>,
+    /// Rows that the library answers and the graph refuses, which count as differences. `None` if
+    /// there are none.
+    #[serde(default)]
+    failed: Option<Rows>,
+}
+
+/// Rows without an answer.
+#[derive(Debug, Serialize, Deserialize)]
+struct Rows {
+    rows: u64,
+    /// Number of the first of these rows, from 0.
+    first: u64,
+    /// Error for the first of these rows.
+    reason: String,
+}
+
+/// Comparison of one output of a graph.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Compared {
+    output: String,
+    /// Method of the estimator whose answers are compared with this output of the graph, e.g.
+    /// `predict`.
+    method: String,
+    /// Kind of the comparison for this output: `labels`, `numbers`, or `shape` if the shapes
+    /// differ.
+    kind: String,
+    mismatches: Option<u64>,
+    /// Number of rows with another label whose two best numbers are equal within the tolerance,
+    /// while all numbers agree. These rows do not count as mismatches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ties: Option<u64>,
+    largest_difference: Option<f64>,
+    /// True if the graph also gives the library's answers for the first rows when it gets one row
+    /// at a time.
+    one_by_one: bool,
+    agrees: bool,
+    /// First row in which the graph differs, with the answers of the library and of the graph.
+    /// `None` if no row differs.
+    first: Option<Value>,
+}
+
+impl Comparison {
+    /// Returns the comparison in lines for people. `from` says where the rows are from.
+    pub(super) fn lines(&self, from: &str) -> String {
+        let mut lines = format!("compared   {} rows ({from})", self.rows);
+        if let Some(missing) = self.missing.filter(|missing| *missing > 0) {
+            // Writing to a string cannot fail.
+            let _ = write!(lines, ", {missing} of them with missing values");
+        }
+        lines.push('\n');
+        for one in &self.outputs {
+            let _ = writeln!(lines, "           {}", self.compared(one));
+        }
+        if let Some(refused) = &self.refused {
+            let _ = writeln!(
+                lines,
+                "           not compared: {} rows that the library itself refuses (row {}: {})",
+                refused.rows, refused.first, refused.reason
+            );
+        }
+        lines
+    }
+
+    /// Returns one line that describes the outputs of the graph that differ from the library's
+    /// answers. The line is empty if no output differs.
+    pub(super) fn differences(&self) -> String {
+        let differing = self
+            .outputs
+            .iter()
+            .filter(|one| !one.agrees || !one.one_by_one);
+        let mut told: Vec<String> = differing.map(|one| self.compared(one)).collect();
+        if let Some(failed) = &self.failed {
+            told.push(format!(
+                "{} of {} rows get no answer (row {}: {})",
+                failed.rows, self.rows, failed.first, failed.reason
+            ));
+        }
+        told.join("; ")
+    }
+
+    fn compared(&self, one: &Compared) -> String {
+        let Self {
+            tolerance, rows, ..
+        } = self;
+        let rows = rows.saturating_sub(self.failed.as_ref().map_or(0, |failed| failed.rows));
+        let mut told = match (one.kind.as_str(), one.mismatches, one.largest_difference) {
+            ("labels", Some(wrong), _) => {
+                format!(
+                    "{}: {} of {rows} are those of `{}`",
+                    one.output,
+                    rows.saturating_sub(wrong),
+                    one.method
+                )
+            }
+            ("numbers", Some(wrong), largest) => {
+                let largest = largest.map_or_else(
+                    || "not finite".to_owned(),
+                    |largest| format!("{largest:.1e}"),
+                );
+                let within = rows.saturating_sub(wrong);
+                format!(
+                    "{}: {within} of {rows} are those of `{}`; largest difference {largest}, {tolerance:.0e} allowed",
+                    one.output, one.method
+                )
+            }
+            _ => format!(
+                "{}: has a different shape than `{}`",
+                one.output, one.method
+            ),
+        };
+        if let Some(ties) = one.ties.filter(|ties| *ties > 0) {
+            let _ = write!(
+                told,
+                ", {ties} of them ties: two labels are equally good, and the graph takes the other one"
+            );
+        }
+        if let Some(first) = &one.first {
+            let row = first["row"]
+                .as_u64()
+                .map_or_else(String::new, |row| format!("row {row}: "));
+            let _ = write!(
+                told,
+                " ({row}library {}, graph {})",
+                text(&first["library"]),
+                text(&first["graph"])
+            );
+        }
+        if one.agrees && !one.one_by_one {
+            told.push_str(", and the answers differ for one row at a time");
+        }
+        told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn comparison(agrees: bool) -> Comparison {
+        let first = (!agrees).then(|| json!({"row": 3, "library": "0.25", "graph": "0.75"}));
+        let lost = json!({"rows": 2, "first": 7, "reason": "ValueError: no"});
+        serde_json::from_value(json!({
+            "tolerance": 1e-4, "rows": 9, "missing": 4, "agrees": agrees,
+            "outputs": [
+                {"output": "label", "method": "predict", "kind": "labels", "mismatches": 0, "ties": 1,
+                    "one_by_one": true, "agrees": true},
+                {"output": "probabilities", "method": "predict_proba", "kind": "numbers", "mismatches": u8::from(!agrees),
+                    "largest_difference": 0.5, "one_by_one": true, "agrees": agrees, "first": first},
+            ],
+            "refused": lost, "failed": (!agrees).then_some(lost),
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn differences_are_told() {
+        assert_eq!(comparison(true).differences(), "");
+        let expected = "probabilities: 6 of 7 are those of `predict_proba`; largest difference 5.0e-1, 1e-4 allowed \
+                        (row 3: library 0.25, graph 0.75); 2 of 9 rows get no answer (row 7: ValueError: no)";
+        assert_eq!(comparison(false).differences(), expected);
+    }
+
+    #[test]
+    fn rows_that_are_not_compared_are_told() {
+        let lines = comparison(true).lines("file");
+        for part in [
+            "compared   9 rows (file), 4 of them with missing values\n",
+            "label: 9 of 9 are those of `predict`, 1 of them ties",
+            "not compared: 2 rows that the library itself refuses (row 7: ValueError: no)\n",
+        ] {
+            assert!(lines.contains(part), "{lines}");
+        }
+    }
+}

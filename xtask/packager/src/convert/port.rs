@@ -1,0 +1,141 @@
+//! The inputs and outputs of a converted graph, as the report and the manifest state them.
+//!
+//! Owns their text, and the section of the manifest for what an input takes beyond its type and its
+//! shape. Must not know how any of it was found.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Maximum number of sections `[inputs.NAME]` that a manifest may have. An input without a section
+/// refuses missing values, so the sections beyond are left out.
+const SECTIONS_MOST: usize = 1000;
+/// Maximum number of names of columns that a line for people shows.
+const SHOWN_MOST: usize = 12;
+
+/// One input or output of a converted graph.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Port {
+    pub(super) name: String,
+    dtype: String,
+    shape: Vec<Option<u64>>,
+    /// True if an element of the input may be missing. `None` for an output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    missing: Option<bool>,
+    /// True if the input takes `true` and `false` as 1 and 0. `None` for an output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    boolean: Option<bool>,
+    /// Names of the columns of a matrix, in order. `None` if they have no names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    columns: Option<Vec<String>>,
+}
+
+impl Port {
+    /// Returns the section of the manifest for the input. The section is empty if the input takes no
+    /// more than its type and its shape say.
+    fn section(&self) -> toml::Table {
+        let mut section = toml::Table::new();
+        if self.missing == Some(true) {
+            section.insert("missing".to_owned(), true.into());
+        }
+        if self.boolean == Some(true) {
+            section.insert("boolean".to_owned(), true.into());
+        }
+        if let Some(columns) = &self.columns {
+            section.insert("columns".to_owned(), columns.clone().into());
+        }
+        section
+    }
+
+    /// Returns the input or the output in one line for people.
+    fn shown(&self) -> String {
+        let sizes: Vec<String> = self
+            .shape
+            .iter()
+            .map(|size| size.map_or_else(|| "N".to_owned(), |size| size.to_string()))
+            .collect();
+        let mut text = format!("{} {} [{}]", self.name, self.dtype, sizes.join(", "));
+        if let Some(columns) = &self.columns {
+            let names: Vec<&str> = columns
+                .iter()
+                .map(String::as_str)
+                .take(SHOWN_MOST)
+                .collect();
+            let rest = if columns.len() > SHOWN_MOST {
+                ", ..."
+            } else {
+                ""
+            };
+            text.push_str(&format!(" of {}{rest}", names.join(", ")));
+        }
+        let may_be = [
+            (self.missing, "may be missing"),
+            (self.boolean, "true and false"),
+        ];
+        for (_, words) in may_be.iter().filter(|(said, _)| *said == Some(true)) {
+            text.push_str(&format!(", {words}"));
+        }
+        text
+    }
+}
+
+/// Returns the inputs or the outputs in one line for people.
+pub(super) fn shown(ports: &[Port]) -> String {
+    let shown: Vec<String> = ports.iter().map(Port::shown).collect();
+    shown.join("; ")
+}
+
+/// Returns the sections `[inputs.NAME]` of the manifest, by the name of the input.
+pub(super) fn sections(inputs: &[Port]) -> toml::Table {
+    let mut sections = toml::Table::new();
+    for port in inputs {
+        let section = port.section();
+        if !section.is_empty() && sections.len() < SECTIONS_MOST {
+            sections.insert(port.name.clone(), section.into());
+        }
+    }
+    sections
+}
+
+/// Returns the text of a value that the Python process wrote: the text itself, or its JSON.
+pub(super) fn text(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn port(value: Value) -> Port {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn inputs_are_shown_with_what_they_take() {
+        let age = json!({"name": "age", "dtype": "f32", "shape": [null, 1], "missing": true, "boolean": false, "columns": null});
+        let wide: Vec<String> = (0..20).map(|index| format!("c{index}")).collect();
+        let matrix = json!({"name": "X", "dtype": "f64", "shape": [null, 20], "missing": false, "boolean": true, "columns": wide});
+        let label = json!({"name": "label", "dtype": "i64", "shape": [null]});
+        let ports = [port(age), port(matrix), port(label)];
+        assert_eq!(
+            shown(&ports),
+            "age f32 [N, 1], may be missing; X f64 [N, 20] of c0, c1, c2, c3, c4, c5, c6, c7, c8, c9, c10, c11, ..., \
+             true and false; label i64 [N]"
+        );
+        let sections = sections(&ports);
+        assert_eq!(sections.len(), 2);
+        assert_eq!(sections["age"].to_string(), "{ missing = true }");
+        assert!(
+            sections["X"]
+                .to_string()
+                .starts_with("{ boolean = true, columns = [\"c0\"")
+        );
+        assert_eq!(
+            serde_json::to_value(&ports[2]).unwrap(),
+            json!({"name": "label", "dtype": "i64", "shape": [null]})
+        );
+    }
+}
