@@ -25,7 +25,7 @@ pub fn open(
     manifest: &Manifest,
     environment: Environment<'_>,
 ) -> Result<BTreeMap<String, Store>, StartupError> {
-    let open = |(name, section): (&String, &StoreSection)| {
+    let open = |(name, section): (&String, &StoreSection)| -> Result<_, StartupError> {
         let connection = deployment::store(section, environment)?;
         let server = connection
             .map(|connection| server(section, connection))

@@ -78,7 +78,7 @@ impl Tensor {
             return Err(Misfit::ManyDimensions {
                 name: name(),
                 dimensions: self.shape.len(),
-                port: port.clone(),
+                port: Box::new(port.clone()),
             });
         }
         let fits = self.shape.len() == port.shape.len()
@@ -91,7 +91,7 @@ impl Tensor {
             return Err(Misfit::Shape {
                 name: name(),
                 shape: shape(),
-                port: port.clone(),
+                port: Box::new(port.clone()),
             });
         }
         let elements = self

@@ -51,7 +51,7 @@ pub enum Misfit {
         /// Number of the tensor's dimensions.
         dimensions: usize,
         /// Port of the tensor.
-        port: Port,
+        port: Box<Port>,
     },
     /// The shape of the tensor does not fit the shape of its port.
     #[error(
@@ -64,7 +64,7 @@ pub enum Misfit {
         /// Dimensions of the tensor.
         shape: Vec<u64>,
         /// Port of the tensor.
-        port: Port,
+        port: Box<Port>,
     },
     /// An element of a text tensor is not a text that the host accepts.
     #[error("element {index} of `{name}` {fault}")]

@@ -9,10 +9,7 @@ use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
 use scorebox_tests::http::Answer;
 use scorebox_tests::programs;
-use scorebox_tests::shared::Shared;
 use serde_json::{Value, json};
-
-static HOLDER: Shared<Host> = Shared::new();
 
 /// Settings with one instance, so that a handle that is not given back stays in every later call.
 const MANIFEST: &str = "model = \"model\"\n[stores.default]\ncommands = [\"@all\"]\n\
@@ -47,7 +44,6 @@ fn check(host: &Host, deed: (&str, usize, bool, usize), opened: usize, error: Op
 
 #[test]
 fn open_handles_hold_64_mib_and_dropped_ones_hold_nothing() {
-    // The calls of the other tests end the instance, so this test has its own host.
     let host = holder();
     for _ in 0..2 {
         // The key and the value of each snapshot have 1 MiB together.
@@ -77,11 +73,11 @@ fn a_swap_gives_back_the_bytes_of_its_handle_however_it_ends() {
 
 #[test]
 fn ten_thousand_handles_may_be_open_and_any_number_may_be_dropped() {
-    let host = HOLDER.get(holder);
+    let host = holder();
     for kind in ["bucket", "connection", "tensor", "snapshot"] {
-        check(host, (kind, 10_500, false, 10), 10_500, None);
-        check(host, (kind, 9_990, true, 10), 9_990, None);
-        let answer = send(host, kind, 10_001, true, 10).expect_error(500, "trapped", &["id"]);
+        check(&host, (kind, 10_500, false, 10), 10_500, None);
+        check(&host, (kind, 9_990, true, 10), 9_990, None);
+        let answer = send(&host, kind, 10_001, true, 10).expect_error(500, "trapped", &["id"]);
         let line = host
             .log
             .wait_for_failure(answer.header("x-request-id").expect("an id"));
@@ -92,6 +88,6 @@ fn ten_thousand_handles_may_be_open_and_any_number_may_be_dropped() {
             "{kind}: {line}"
         );
         // A new instance starts without handles.
-        check(host, (kind, 9_990, true, 10), 9_990, None);
+        check(&host, (kind, 9_990, true, 10), 9_990, None);
     }
 }

@@ -162,7 +162,10 @@ fn an_input_with_a_default_value_may_be_left_out() {
     assert_eq!(given.json(), json!([[1.0, 7.0]]));
     let (input, default) = (("x", json!([1, 2]), x()), ("w", json!([2]), json!([0, 5])));
     let data = |answer: Answer| answer.expect(200).json()["outputs"][0]["data"].take();
-    assert_eq!(data(infer(&host, &[input.clone()])), json!([11.0, 22.0]));
+    assert_eq!(
+        data(infer(&host, std::slice::from_ref(&input))),
+        json!([11.0, 22.0])
+    );
     assert_eq!(data(infer(&host, &[default, input])), json!([1.0, 7.0]));
     host.score(&json!({ "w": [0, 5] }))
         .expect_error(400, "not-conforming", &["`x` is missing"]);
