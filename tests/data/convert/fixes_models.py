@@ -151,6 +151,10 @@ def cases():
         **{"arguments": ["--inputs", "X=f32[3]"], "more": ["--inputs", "X=f64[3]"]},
         "sample": (rows, rows),
     }
+    found["allow-differences"] = differs | {
+        **{"refused": far, "fixed": far, "fix": ["--allow-differences writes the graph"], "sample": (rows, rows)},
+        **{"arguments": ["--inputs", "X=f32[3]"], "more": ["--inputs", "X=f32[3]", "--allow-differences"]},
+    }
     identifiers = pd.DataFrame({"id": 2**40 + np.arange(300.0), "size": np.arange(300.0) % 7})
     split = (identifiers["id"] - 2**40) % 50 + identifiers["size"]
     number = lambda: LGBMRegressor(n_estimators=30, n_jobs=1, verbose=-1, min_child_samples=1)
