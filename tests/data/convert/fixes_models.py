@@ -50,7 +50,8 @@ def boosted(**options):
 def refused():
     """Models with a part that has no place in a graph."""
     word = TfidfVectorizer()
-    tuned = TunedThresholdClassifierCV(linear_model.LogisticRegression(max_iter=5000), cv=3).fit(*TUMOURS)
+    scaled = make_pipeline(preprocessing.StandardScaler(), line())
+    tune = lambda method: TunedThresholdClassifierCV(scaled, cv=3, response_method=method).fit(*TUMOURS)
     chosen = FixedThresholdClassifier(linear_model.LogisticRegression(max_iter=5000), threshold=0.2).fit(*TUMOURS)
     target = TransformedTargetRegressor(linear_model.LinearRegression(), func=np.log1p, inverse_func=np.expm1)
     target.fit(ROWS, LABELS)
@@ -64,8 +65,10 @@ def refused():
         "spline": (fitted(preprocessing.SplineTransformer()), fitted(), ["SplineTransformer"], ["leave it out"]),
         "own-class": (fitted(Own()), fitted(), ["fixes_models"], ["leave that step out"]),
         "centroid": (neighbors.NearestCentroid().fit(ROWS, LABELS), fitted(), ["NearestCentroid"], ["in its place"]),
-        "tuned-threshold": (tuned, tuned.estimator_, ["decides by the threshold"], ["its `estimator_`"]),
-        "fixed-threshold": (chosen, chosen.estimator_, ["decides by the threshold 0.2"], ["with 0.2"]),
+        "tuned-threshold": (
+            *(tune("decision_function"), tune("predict_proba"), ["a threshold of `decision_function`"], ["'predict_proba'"]),
+        ),
+        "fixed-threshold": (chosen, chosen.estimator_, ["decides by the threshold 0.2"], ["its `estimator_`", "1", "0.2"]),
         "target": (target, target.regressor_, ["TransformedTargetRegressor"], ["its `regressor_`"]),
         "unfitted": (line(), fitted(), ["not fitted"], ["after `fit`"]),
         "several-questions": (
@@ -113,12 +116,8 @@ def tables():
     days = pd.DataFrame({"day": pd.to_datetime("2024-01-01") + pd.to_timedelta(np.arange(count) % 5, unit="D")})
     as_numbers = pd.DataFrame({"day": days["day"].astype("datetime64[s]").astype("int64") // 86400})
     dated = lambda rows: make_pipeline(preprocessing.OneHotEncoder(handle_unknown="ignore"), line()).fit(rows, kinds)
-    words = [" ".join(random.choice(["cat", "dog", "cow", "bird", "fish"], 4)) for _ in range(count)]
     zeros = np.where(random.random((count, 4)) < 0.5, 0.0, random.normal(0, 1, (count, 4)))
     gaps = np.where(zeros == 0, np.nan, zeros)
-    noted = ["cat" in one and "dog" not in one for one in words]
-    dense = ColumnTransformer([("words", CountVectorizer(), "text")], sparse_threshold=0)
-    told = pd.DataFrame({"text": words})
     return {
         "pandas-categories": (
             *(light().fit(coded, kinds), make_pipeline(encode, light()).fit(frame, kinds)),
@@ -132,14 +131,6 @@ def tables():
             *(boosted(missing=0).fit(zeros, kinds), boosted().fit(gaps, kinds), ["takes 0 for a missing"], ["missing=NaN"]),
         ),
         "dates": (dated(days), dated(as_numbers), ["dates as categories"], ["astype('int64') // 86400"]),
-        "sparse-zeros": (
-            *(make_pipeline(CountVectorizer(), boosted()).fit(words, noted), make_pipeline(dense, boosted()).fit(told, noted)),
-            *(["XGBClassifier", "takes for missing values"], ["sparse_threshold=0"]),
-        ),
-        "sparse-zeros-light": (
-            *(make_pipeline(CountVectorizer(), boosted()).fit(words, noted), make_pipeline(CountVectorizer(dtype=np.float32), light()).fit(words, noted)),
-            *(["takes for missing values"], ["LightGBM"]),
-        ),
         "zero-as-missing": (
             light().set_params(zero_as_missing=True).fit(zeros, kinds),
             light().fit(gaps, kinds),
@@ -156,8 +147,13 @@ def cases():
     far, rows = linear_model.LinearRegression().fit(points, values), pd.DataFrame(points, columns=list("abc"))
     differs = {"problem": ["does not answer as the library does"], "code": 1}
     found["single-precision"] = differs | {
-        **{"refused": far, "fixed": far, "fix": ["--inputs 'X=f64[3]'"], "more": ["--inputs", "X=f64[3]"]},
+        **{"refused": far, "fixed": far, "fix": ["--inputs 'X=f64[3]'"]},
+        **{"arguments": ["--inputs", "X=f32[3]"], "more": ["--inputs", "X=f64[3]"]},
         "sample": (rows, rows),
+    }
+    found["allow-differences"] = differs | {
+        **{"refused": far, "fixed": far, "fix": ["--allow-differences writes the graph"], "sample": (rows, rows)},
+        **{"arguments": ["--inputs", "X=f32[3]"], "more": ["--inputs", "X=f32[3]", "--allow-differences"]},
     }
     identifiers = pd.DataFrame({"id": 2**40 + np.arange(300.0), "size": np.arange(300.0) % 7})
     split = (identifiers["id"] - 2**40) % 50 + identifiers["size"]

@@ -186,7 +186,8 @@ def _check_part(part):
     name = class_of(part)
     if type(part) in (Pipeline, FeatureUnion, ColumnTransformer) or hasattr(part, "best_estimator_"):
         return
-    _check_threshold(part, name)
+    if type(part).__name__ == "FixedThresholdClassifier":
+        raise refused_threshold(part)
     if type(part) not in sklearn_operator_name_map:
         version = versions.of("skl2onnx")
         if type(part).__module__.split(".")[0] in ("sklearn", "xgboost", "lightgbm"):
@@ -221,16 +222,19 @@ def instead(part):
     return INSTEAD.get(type(part).__name__, SCORER if hasattr(part, "transform") else ANOTHER)
 
 
-def _check_threshold(part, name):
-    """A threshold that was chosen: the probabilities convert, and the comparison with it is the caller's."""
-    if type(part).__name__ not in ("TunedThresholdClassifierCV", "FixedThresholdClassifier"):
-        return
+def refused_threshold(part):
+    """The refusal of a threshold that was chosen: the probabilities convert, and comparing them is the caller's work."""
     threshold = getattr(part, "best_threshold_", getattr(part, "threshold", "auto"))
+    if part.response_method == "decision_function" or not hasattr(part.estimator_, "predict_proba"):
+        problem, fix = "decides by a threshold of `decision_function`", "fit it with response_method='predict_proba'"
+        return Refused(f"{problem}, which the graph does not compute", fix, class_of(part))
     threshold = 0.5 if threshold == "auto" else float(threshold)
-    raise Refused(
+    positive = part.pos_label if getattr(part, "pos_label", None) is not None else part.classes_[1]
+    positive = positive.item() if isinstance(positive, np.generic) else positive
+    return Refused(
         f"decides by the threshold {threshold:.6g}, and a graph of its estimator by one half",
-        f"pickle its `estimator_`, and compare the second of its `probabilities` with {threshold!r} after the call",
-        name,
+        f"pickle its `estimator_`, and take the class {positive!r} where its `probabilities` are at least {threshold!r}",
+        class_of(part),
     )
 
 

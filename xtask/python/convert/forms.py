@@ -6,6 +6,7 @@ Must not know estimators, and runs nothing that a file holds.
 
 import bz2
 import lzma
+import os
 import zipfile
 import zlib
 
@@ -50,7 +51,7 @@ def of(path):
     """The form of a file; refuses the forms that are known and cannot be converted."""
     head = _start(path)
     if not head:
-        raise Refused("is empty", CUT)
+        raise Refused("was cut: nothing can be unpacked" if os.path.getsize(path) else "is empty", CUT)
     for signature, (problem, fix) in _FOREIGN:
         if head.startswith(signature):
             raise Refused(problem, fix)

@@ -133,7 +133,8 @@ def _learn(part, where, hints):
     _learn_scale(part, where, hints)
     by_place = dict(where)
     for place, threshold in _thresholds(part):
-        if place in by_place:
+        # LightGBM writes 1e300 where a split only tells missing values from others.
+        if place in by_place and abs(threshold) < 1e30:
             hints[by_place[place]].exact.append(threshold)
 
 
