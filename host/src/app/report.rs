@@ -96,6 +96,22 @@ fn code_text(code: &Code, manifest: &Manifest) -> String {
 fn signature_json(scorer: &Scorer) -> Value {
     let port =
         |port: &Port| json!({"name": port.name, "dtype": port.dtype.name(), "shape": port.shape});
+    // A fact is shown if it is not the default. The manifest or the component stated it.
+    let input = |input: &Port| {
+        let mut described = port(input);
+        if let Some(described) = described.as_object_mut() {
+            let facts = &input.facts;
+            for (name, is_true) in [("missing", facts.missing), ("boolean", facts.boolean)] {
+                if is_true {
+                    described.insert(name.to_owned(), true.into());
+                }
+            }
+            if !facts.columns.is_empty() {
+                described.insert("columns".to_owned(), json!(facts.columns));
+            }
+        }
+        described
+    };
     // If an output was a list of maps, its classes name the columns.
     let output = |output: &Port| {
         let mut described = port(output);
@@ -118,7 +134,7 @@ fn signature_json(scorer: &Scorer) -> Value {
             "deterministic": signature.deterministic,
         }),
         Signature::Tensor(signature) => json!({
-            "inputs": signature.inputs.iter().map(port).collect::<Vec<_>>(),
+            "inputs": signature.inputs.iter().map(input).collect::<Vec<_>>(),
             "outputs": signature.outputs.iter().map(output).collect::<Vec<_>>(),
             "batchable": signature.batchable,
             "deterministic": signature.deterministic,
