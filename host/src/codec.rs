@@ -9,6 +9,7 @@ mod azure_ml;
 mod deadline;
 mod elements;
 pub mod media_type;
+mod not_json;
 pub mod open_inference;
 mod raw;
 mod reading;
@@ -16,6 +17,7 @@ mod rounding;
 mod scalar;
 mod sniff;
 mod text;
+mod values;
 
 pub use self::deadline::reading_until;
 use self::media_type::{JSON, OCTET_STREAM, is_json, same_type, says_nothing};
@@ -74,7 +76,7 @@ pub fn read(
         return Ok((tensors, Reply(Form::OpenInference(asked))));
     }
     let tensors = match ports.inputs {
-        inputs if is_text => azure_ml::read(inputs, body)?,
+        inputs if is_text => azure_ml::read(inputs, ports.requests, body)?,
         [port] if same_type(label, OCTET_STREAM) && raw::is_enough(ports.inputs) => {
             vec![raw::read(port, body)?]
         }
@@ -117,6 +119,12 @@ pub fn write(reply: &Reply, model: &ModelName, mut tensors: Vec<Tensor>) -> Writ
 #[must_use]
 pub fn takes_bytes(ports: &[Port]) -> bool {
     raw::is_enough(ports)
+}
+
+/// Returns the message about a body that is not JSON, for which the JSON parser returned `error`.
+#[must_use]
+pub fn json_error(body: &[u8], error: &serde_json::Error) -> String {
+    not_json::message(body, error, false, "")
 }
 
 fn unsupported(label: &str, ports: &[Port]) -> ScoreFailure {

@@ -6,7 +6,7 @@
 mod misfit;
 mod port;
 
-pub use self::misfit::Misfit;
+pub use self::misfit::{Misfit, TextFault};
 pub use self::port::{InputFacts, Port, PortLists, Requests, shape_text};
 use crate::model::Dtype;
 use crate::text::{NAME_BYTES, quoted};
@@ -92,7 +92,12 @@ impl Tensor {
             .try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
         match self.dtype {
             Dtype::Text => {
-                if count(self.dtype, &self.data).is_none_or(|have| Some(have) != elements) {
+                let found = count_texts(&self.data).map_err(|(index, fault)| Misfit::Text {
+                    name: name(),
+                    index,
+                    fault,
+                })?;
+                if Some(found) != elements {
                     return Err(Misfit::Texts {
                         name: name(),
                         shape: shape(),
@@ -140,7 +145,7 @@ impl Tensor {
 /// Returns the number of elements of the type `dtype` that `bytes` holds. Returns `None` if the
 /// bytes end within an element, or hold an invalid text.
 #[must_use]
-pub fn count(dtype: Dtype, mut bytes: &[u8]) -> Option<u64> {
+pub fn count(dtype: Dtype, bytes: &[u8]) -> Option<u64> {
     if dtype != Dtype::Text {
         let width = dtype.bytes();
         return bytes
@@ -148,12 +153,7 @@ pub fn count(dtype: Dtype, mut bytes: &[u8]) -> Option<u64> {
             .is_multiple_of(width)
             .then_some((bytes.len() / width) as u64);
     }
-    let mut count = 0;
-    while !bytes.is_empty() {
-        text_from(&mut bytes)?;
-        count += 1;
-    }
-    Some(count)
+    count_texts(bytes).ok()
 }
 
 /// Appends a text to the data of a text tensor as one element: the length of the text in four
@@ -165,11 +165,37 @@ pub fn put_text(text: &str, data: &mut Vec<u8>) {
     data.extend_from_slice(text.as_bytes());
 }
 
+/// Returns the number of texts in `data`, the data of a text tensor.
+///
+/// # Errors
+/// Returns the index of the first element that is not a valid text, and what is wrong with it.
+fn count_texts(mut data: &[u8]) -> Result<u64, (u64, TextFault)> {
+    let mut count = 0;
+    while !data.is_empty() {
+        if text_from(&mut data).is_none() {
+            let fault = match sized_text(data) {
+                None => TextFault::CutOff,
+                Some((text, _)) if str::from_utf8(text).is_ok() => TextFault::Nul,
+                Some(_) => TextFault::NotUtf8,
+            };
+            return Err((count, fault));
+        }
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// Splits the bytes of the first text from `data`, the data of a text tensor, and returns them with
+/// the rest. Returns `None` if the data is empty or ends within the text.
+fn sized_text(data: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = data.split_first_chunk::<4>()?;
+    rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
+}
+
 /// Removes the first text from `bytes`, the data of a text tensor, and returns it. Returns `None`
 /// if the data is empty or does not begin with a valid text.
 pub fn text_from<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
-    let (length, rest) = bytes.split_first_chunk::<4>()?;
-    let (text, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+    let (text, rest) = sized_text(bytes)?;
     let text = std::str::from_utf8(text)
         .ok()
         .filter(|text| !text.contains('\0'))?;
@@ -260,6 +286,16 @@ mod tests {
         );
         assert!(tensor(&[1], b"\x01\0\0\0\0").fits(&port).is_err(), "a NUL");
         assert!(tensor(&[1], b"\xff\xff\xff\xffa").fits(&port).is_err());
+        let second_is = |text: &[u8]| {
+            let data = [b"\x01\0\0\0a\x02\0\0\0", text].concat();
+            tensor(&[2], &data).fits(&port).unwrap_err().to_string()
+        };
+        assert_eq!(
+            second_is(b"\xff\xd8"),
+            "element 1 of `t` is not UTF-8, and only texts are accepted"
+        );
+        assert_eq!(second_is(b"a\0"), "element 1 of `t` has a NUL");
+        assert_eq!(second_is(b"a"), "element 1 of `t` is cut off");
         assert_eq!(tensor(&[0], b"").fits(&port), Ok(()));
         let mut rest = data.as_slice();
         assert_eq!(

@@ -2,6 +2,7 @@
 
 mod accepted;
 mod contract;
+mod inputs;
 mod refused;
 
 use super::*;

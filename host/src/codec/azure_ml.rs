@@ -11,20 +11,26 @@ use super::elements::Elements;
 use super::reading::{self, Key, Reader, Step, unexpected};
 use super::text;
 use crate::error::ScoreFailure;
-use crate::tensor::{Port, Tensor, shape_text};
+use crate::tensor::{Port, Requests, Tensor, shape_text};
 use crate::text::{NAME_BYTES, cut};
 
 /// Name that callers of Azure ML use for the input if there is only one, whatever name the scorer
 /// gives that input.
 const ONE_INPUT: &str = "data";
 
-/// Decodes a JSON body into one tensor for each input port, in the order of the ports.
+/// Decodes a JSON body into one tensor for each input port, in the order of the ports. `requests`
+/// states what the body may hold beyond JSON.
 ///
 /// # Errors
 /// Fails if the body is not a JSON object of nested lists that fit the ports.
-pub(super) fn read(ports: &[Port], body: &[u8]) -> Result<Vec<Tensor>, ScoreFailure> {
+pub(super) fn read(
+    ports: &[Port],
+    requests: Requests,
+    body: &[u8],
+) -> Result<Vec<Tensor>, ScoreFailure> {
     reading::json(
         body,
+        requests.nan_literals,
         || expectation(ports),
         |json, reader| {
             Object {

@@ -57,7 +57,7 @@ mod tests {
     use super::super::azure_ml;
     use super::*;
     use crate::model::Dtype;
-    use crate::tensor::Port;
+    use crate::tensor::{Port, Requests};
 
     #[test]
     fn a_large_body_is_read_no_further_than_its_deadline() {
@@ -65,7 +65,7 @@ mod tests {
         let flat = format!("{{\"data\": [[{}0]]}}", "0,".repeat(500_000));
         let rows = format!("{{\"data\": [{}[0, 0]]}}", "[0, 0],".repeat(500_000));
         for body in [flat, rows] {
-            let read = || azure_ml::read(&ports, body.as_bytes());
+            let read = || azure_ml::read(&ports, Requests::default(), body.as_bytes());
             assert!(
                 reading_until(Instant::now() + Duration::from_secs(60), read)
                     .is_some_and(|read| read.is_ok())

@@ -9,9 +9,9 @@ use std::fmt;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::deadline;
 use super::reading::{Reader, Step, unexpected};
 use super::rounding::{self, Rounded};
+use super::values;
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, put_text, shape_text};
 use crate::text::{NAME_BYTES, cut};
@@ -35,6 +35,11 @@ pub(super) struct Elements<'a> {
     /// Depth of the elements in the lists: 1 for the items of the outermost list. `None` while
     /// nested and flat lists are both accepted, and no value has decided between them yet.
     leaf: Option<usize>,
+    /// True if the request states that the elements are whole numbers, and the port is of a float
+    /// type. The float type must then hold each of them exactly.
+    is_whole: bool,
+    /// True if all numbers are read by their digits, and not through an `f64`.
+    by_digits: bool,
     data: Vec<u8>,
     /// Length of `data`, in bytes, from which the deadline is checked at the end of the next list.
     next_look_bytes: usize,
@@ -74,6 +79,16 @@ impl<'a> Elements<'a> {
         )
     }
 
+    /// Accepts only whole numbers if `is_whole` is true. Without this call, fractions are accepted
+    /// if the port is of a float type.
+    pub(super) fn whole(self, is_whole: bool) -> Self {
+        Self {
+            is_whole,
+            by_digits: self.by_digits || is_whole,
+            ..self
+        }
+    }
+
     fn new(
         port: &'a Port,
         declared: Option<&'a [u64]>,
@@ -98,6 +113,8 @@ impl<'a> Elements<'a> {
             declared,
             shape,
             leaf,
+            is_whole: false,
+            by_digits: port.dtype == Dtype::F64,
             data,
             next_look_bytes: LOOK_BYTES,
         }
@@ -180,8 +197,8 @@ impl<'de> DeserializeSeed<'de> for Nested<'_, '_> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         // The number is read by its digits. If the first value decides between flat and nested, it
         // may also be a list.
-        let dtype = self.elements.port.dtype;
-        let by_digits = dtype == Dtype::F64 || self.reader.is_exact && rounding::narrows(dtype);
+        let by_digits = self.elements.by_digits
+            || self.reader.is_exact && rounding::reads_digits(self.elements.port.dtype);
         if by_digits && self.elements.leaf.unwrap_or(1) == self.depth {
             let text = <&RawValue>::deserialize(deserializer)?.get();
             if text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
@@ -202,16 +219,11 @@ impl Nested<'_, '_> {
     /// are both accepted, the first value inside the outermost list decides which of them the lists
     /// are. If this value is the first, the elements are at the depth `found`.
     fn is_leaf(&mut self, found: usize) -> bool {
-        let leaf = if self.depth == 1 {
-            *self.elements.leaf.get_or_insert(found)
+        if self.depth == 1 {
+            *self.elements.leaf.get_or_insert(found) == 1
         } else {
-            self.leaf()
-        };
-        leaf == self.depth
-    }
-
-    fn leaf(&self) -> usize {
-        self.elements.leaf.unwrap_or(usize::MAX)
+            self.elements.leaf == Some(self.depth)
+        }
     }
 
     fn unexpected<E: de::Error>(mut self, found: &str) -> E {
@@ -228,52 +240,38 @@ impl Nested<'_, '_> {
             .misfit(format!("Here is {found}, where {wanted} belongs."))
     }
 
-    fn out_of_range<E: de::Error>(self, value: impl fmt::Display) -> E {
-        let dtype = self.elements.port.dtype.name();
-        self.reader
-            .misfit(format!("{value} is not a value of {dtype}."))
-    }
-
-    fn put<const N: usize>(self, bytes: [u8; N]) {
-        self.elements.data.extend_from_slice(&bytes);
+    /// Adds an element that is not a number of the port's own type, with a function of `values`.
+    /// `found` says what the element is if a list belongs here.
+    fn put_with<E: de::Error>(
+        mut self,
+        found: &str,
+        put: impl FnOnce(&Port, &mut Vec<u8>) -> Result<(), String>,
+    ) -> Result<(), E> {
+        if !self.is_leaf(1) {
+            return Err(self.unexpected(found));
+        }
+        put(self.elements.port, &mut self.elements.data)
+            .map_err(|message| self.reader.misfit(message))
     }
 
     fn integer<E: de::Error>(mut self, value: i128) -> Result<(), E> {
-        if !self.is_leaf(1) {
+        let dtype = self.elements.port.dtype;
+        if !self.is_leaf(1) || matches!(dtype, Dtype::Bool | Dtype::Text) {
             return Err(self.unexpected("a number"));
         }
-        macro_rules! narrow {
-            ($type:ty) => {
-                match <$type>::try_from(value) {
-                    Ok(value) => self.put(value.to_le_bytes()),
-                    Err(_) => return Err(self.out_of_range(value)),
-                }
-            };
+        if dtype.is_float() {
+            return self.rounded(rounding::whole(dtype, value), || value.to_string());
         }
-        match self.elements.port.dtype {
-            Dtype::I8 => narrow!(i8),
-            Dtype::I16 => narrow!(i16),
-            Dtype::I32 => narrow!(i32),
-            Dtype::I64 => narrow!(i64),
-            Dtype::U8 => narrow!(u8),
-            Dtype::U16 => narrow!(u16),
-            Dtype::U32 => narrow!(u32),
-            Dtype::U64 => narrow!(u64),
-            Dtype::Bool | Dtype::Text => return Err(self.unexpected("a number")),
-            Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64 => {
-                let rounded = rounding::whole(self.elements.port.dtype, value);
-                return self.rounded(rounded, value);
-            }
-        }
-        Ok(())
+        values::put_integer(dtype, value, &mut self.elements.data)
+            .map_err(|message| self.reader.misfit(message))
     }
 
     fn float<E: de::Error>(mut self, value: f64) -> Result<(), E> {
-        if !self.is_leaf(1) || self.elements.port.dtype == Dtype::Text {
+        let dtype = self.elements.port.dtype;
+        if !self.is_leaf(1) || matches!(dtype, Dtype::Bool | Dtype::Text) {
             return Err(self.unexpected("a number"));
         }
-        let rounded = rounding::float(self.elements.port.dtype, value);
-        self.rounded(rounded, value)
+        self.rounded(rounding::float(dtype, value), || format!("{value:?}"))
     }
 
     /// Adds an element that `text`, the decimal number in the body, states.
@@ -281,19 +279,33 @@ impl Nested<'_, '_> {
         if !self.is_leaf(1) {
             return Err(self.unexpected("a number"));
         }
-        let rounded = rounding::decimal(self.elements.port.dtype, text);
-        self.rounded(rounded, cut(text, NAME_BYTES))
+        let dtype = self.elements.port.dtype;
+        if self.elements.is_whole || !dtype.is_float() {
+            return values::put_decimal(dtype, text, &mut self.elements.data)
+                .map_err(|message| self.reader.misfit(message));
+        }
+        self.rounded(rounding::decimal(dtype, text), || {
+            cut(text, NAME_BYTES).into_owned()
+        })
     }
 
-    fn rounded<E: de::Error>(self, rounded: Rounded, value: impl fmt::Display) -> Result<(), E> {
+    fn rounded<E: de::Error>(
+        self,
+        rounded: Rounded,
+        shown: impl FnOnce() -> String,
+    ) -> Result<(), E> {
+        let data = &mut self.elements.data;
         match rounded {
-            Rounded::F16(bytes) => self.put(bytes),
-            Rounded::F32(bytes) => self.put(bytes),
-            Rounded::F64(bytes) => self.put(bytes),
+            Rounded::F16(bytes) => data.extend_from_slice(&bytes),
+            Rounded::F32(bytes) => data.extend_from_slice(&bytes),
+            Rounded::F64(bytes) => data.extend_from_slice(&bytes),
             // Only the digits say which of two numbers is nearer, and they are gone, so the body is
             // read again.
             Rounded::InDoubt => self.reader.is_in_doubt = true,
-            Rounded::OutOfRange => return Err(self.out_of_range(value)),
+            Rounded::OutOfRange => {
+                let message = values::too_large(&shown(), self.elements.port.dtype);
+                return Err(self.reader.misfit(message));
+            }
         }
         Ok(())
     }
@@ -327,15 +339,13 @@ impl<'de> Visitor<'de> for Nested<'_, '_> {
                 break;
             }
             length += 1;
-            if length.is_multiple_of(LOOK_ELEMENTS) && deadline::is_passed() {
-                return Err(reader.misfit("The deadline has passed.".to_owned()));
+            if length.is_multiple_of(LOOK_ELEMENTS) {
+                reader.in_time()?;
             }
         }
         if elements.data.len() >= elements.next_look_bytes {
             elements.next_look_bytes = elements.data.len().saturating_add(LOOK_BYTES);
-            if deadline::is_passed() {
-                return Err(reader.misfit("The deadline has passed.".to_owned()));
-            }
+            reader.in_time()?;
         }
         let (length, is_flat) = (length as u64, elements.is_flat());
         match elements.wanted(depth) {
@@ -367,14 +377,23 @@ impl<'de> Visitor<'de> for Nested<'_, '_> {
     }
 
     fn visit_bool<E: de::Error>(mut self, value: bool) -> Result<(), E> {
-        if !self.is_leaf(1) || self.elements.port.dtype != Dtype::Bool {
-            return Err(self.unexpected("a boolean"));
+        if self.is_leaf(1) && self.elements.port.dtype == Dtype::Bool {
+            self.elements.data.push(value.into());
+            return Ok(());
         }
-        self.put([u8::from(value)]);
-        Ok(())
+        self.put_with("a boolean", |port, data| {
+            values::put_boolean(port, value, data)
+        })
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        self.put_with("null", |port, data| values::put_missing(port, "null", data))
     }
 
     fn visit_str<E: de::Error>(mut self, value: &str) -> Result<(), E> {
+        if let Some(word) = self.reader.word(value) {
+            return self.put_with("a number", |port, data| values::put_word(port, word, data));
+        }
         if !self.is_leaf(1) || self.elements.port.dtype != Dtype::Text {
             return Err(self.unexpected("a string"));
         }
@@ -385,5 +404,5 @@ impl<'de> Visitor<'de> for Nested<'_, '_> {
         Ok(())
     }
 
-    unexpected! { null object }
+    unexpected! { object }
 }

@@ -8,14 +8,17 @@
 //!
 //! Beyond the protocol, elements of FP16 and BF16 may be JSON numbers; the protocol has them only
 //! as binary data. The protocol's BYTES are texts here: strings in JSON, and UTF-8 in binary data.
+//! An input of numbers accepts every datatype of numbers, if its type holds the values.
 
+mod conversion;
 mod inputs;
+mod names;
 mod ports;
 mod request;
 
 use self::inputs::{Binary, tensors};
-pub use self::ports::datatype;
 use self::ports::misfit;
+pub use self::ports::{accepted_datatypes, datatype};
 use self::request::{Output, Request};
 use super::text;
 use crate::error::ScoreFailure;

@@ -9,8 +9,10 @@ use std::fmt::{self, Write as _};
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::de::SliceRead;
 
+use super::deadline;
+use super::not_json;
 use crate::error::ScoreFailure;
-use crate::text::{NAME_BYTES, REASON_BYTES, cut, displayed};
+use crate::text::{NAME_BYTES, cut};
 
 /// State of decoding a JSON body: the error message and the position of the error in the body. The
 /// errors of serde are only text, so both are kept here.
@@ -23,6 +25,8 @@ pub(super) struct Reader {
     /// True if numbers for float ports are decoded from their decimal digits instead of through an
     /// `f64`.
     pub(super) is_exact: bool,
+    /// True if strings stand for `NaN` and `Infinity`, as `not_json` writes them.
+    has_words: bool,
     /// True if a number of the body can only be rounded correctly from its decimal digits.
     pub(super) is_in_doubt: bool,
 }
@@ -35,47 +39,59 @@ pub(super) enum Step {
     Name(String),
 }
 
-/// Decodes a whole JSON body with `read`. `wanted` returns the part of an error message that says
-/// what the caller should have sent.
-///
-/// If a number can only be rounded correctly from its decimal digits, the body is decoded a second
-/// time, with all numbers from their digits. Decoding every body from digits would cost more.
-pub(super) fn json<'de, T>(
-    body: &'de [u8],
+/// Advice about a body with `NaN` or `Infinity`, which follows the message that JSON has no such
+/// number.
+const WORD_ADVICE: &str = " Send null for a missing number. The words are taken if scorebox.toml has \
+                           `requests.nan_literals`.";
+
+/// Decodes a whole JSON body with `read`. `takes_words` and `wanted` are those of [`whole`].
+pub(super) fn json<T>(
+    body: &[u8],
+    takes_words: bool,
     wanted: impl FnOnce() -> String,
-    mut read: impl FnMut(
+    mut read: impl for<'de> FnMut(
         &mut serde_json::Deserializer<SliceRead<'de>>,
         &mut Reader,
     ) -> Result<T, serde_json::Error>,
 ) -> Result<T, ScoreFailure> {
-    let mut once = |reader: &mut Reader| {
-        let mut json = serde_json::Deserializer::from_slice(body);
+    whole(body, takes_words, wanted, |text, reader| {
+        let mut json = serde_json::Deserializer::from_slice(text);
         read(&mut json, reader).and_then(|value| json.end().map(|()| value))
-    };
-    let mut reader = Reader::default();
-    let mut value = once(&mut reader);
-    if value.is_ok() && reader.is_in_doubt {
-        reader = Reader {
-            is_exact: true,
+    })
+}
+
+/// Decodes a whole JSON body with `read`, which gets the text to decode and a new reader. `wanted`
+/// returns the part of an error message that says what the caller should have sent. `takes_words` is
+/// true if numbers may be `NaN` and `Infinity`.
+///
+/// If a number can only be rounded correctly from its decimal digits, the body is decoded a second
+/// time, with all numbers from their digits. Decoding every body from digits would cost more. A body
+/// with `NaN` or `Infinity` is decoded again, too, with other text.
+pub(super) fn whole<T>(
+    body: &[u8],
+    takes_words: bool,
+    wanted: impl FnOnce() -> String,
+    mut read: impl FnMut(&[u8], &mut Reader) -> Result<T, serde_json::Error>,
+) -> Result<T, ScoreFailure> {
+    let mut marked = None::<Vec<u8>>;
+    let mut is_exact = false;
+    let (reader, error) = loop {
+        let mut reader = Reader {
+            is_exact,
+            has_words: marked.is_some(),
             ..Reader::default()
         };
-        value = once(&mut reader);
-    }
-    value.map_err(|error| {
-        let pointer = if reader.misfit.is_some() {
-            reader.pointer()
-        } else {
-            String::new()
-        };
-        let message = reader.misfit.unwrap_or_else(|| {
-            format!(
-                "The body is not JSON: {}. Send {}.",
-                displayed(&error, REASON_BYTES / 2),
-                wanted()
-            )
-        });
-        ScoreFailure::NotConforming { message, pointer }
-    })
+        let text = marked.as_deref().unwrap_or(body);
+        match read(text, &mut reader) {
+            Ok(_) if reader.is_in_doubt && !is_exact => is_exact = true,
+            Ok(value) => return Ok(value),
+            Err(error) if takes_words && reader.may_have_word(text, &error) => {
+                marked = Some(not_json::with_marks(text));
+            }
+            Err(error) => break (reader, error),
+        }
+    };
+    Err(reader.failure(marked.as_deref().unwrap_or(body), &error, wanted))
 }
 
 impl Reader {
@@ -84,6 +100,14 @@ impl Reader {
     pub(super) fn misfit<E: de::Error>(&mut self, message: String) -> E {
         self.misfit.get_or_insert(message);
         E::custom("misfit")
+    }
+
+    /// Fails if the deadline of the call has passed.
+    pub(super) fn in_time<E: de::Error>(&mut self) -> Result<(), E> {
+        if deadline::is_passed() {
+            return Err(self.misfit("The deadline has passed.".to_owned()));
+        }
+        Ok(())
     }
 
     /// Returns `result` unchanged. If it is an error, first adds the step that `step` returns to
@@ -97,6 +121,38 @@ impl Reader {
             self.trail.push(step());
         }
         result
+    }
+
+    /// Returns the word that a string of the body stands for: `NaN`, `Infinity` or `-Infinity`.
+    /// Returns `None` if the string stands for itself.
+    pub(super) fn word<'s>(&self, text: &'s str) -> Option<&'s str> {
+        self.has_words.then(|| not_json::word_of(text)).flatten()
+    }
+
+    /// Returns true if decoding `body` ended at a word that no string stands for yet.
+    #[cold]
+    #[inline(never)]
+    fn may_have_word(&self, body: &[u8], error: &serde_json::Error) -> bool {
+        self.misfit.is_none() && !self.has_words && not_json::word_at(body, error).is_some()
+    }
+
+    /// Returns the failure for a body whose decoding ended with `error`.
+    fn failure(
+        self,
+        body: &[u8],
+        error: &serde_json::Error,
+        wanted: impl FnOnce() -> String,
+    ) -> ScoreFailure {
+        let pointer = if self.misfit.is_some() {
+            self.pointer()
+        } else {
+            String::new()
+        };
+        let message = self.misfit.unwrap_or_else(|| {
+            let message = not_json::message(body, error, self.has_words, WORD_ADVICE);
+            format!("{message} Send {}.", wanted())
+        });
+        ScoreFailure::NotConforming { message, pointer }
     }
 
     fn pointer(&self) -> String {

@@ -1,7 +1,7 @@
 //! Numbers of a body, rounded once to the element type of a port.
 //!
 //! Owns the rounding to `f64`, `f32`, `f16` and `bf16`: to the nearest number, ties to even, as in
-//! IEEE 754. Must not know lists or ports.
+//! IEEE 754. Also owns which decimals are whole numbers. Must not know lists or ports.
 //!
 //! The JSON reader gives a decimal as an `f64` that may be off by some units in the last place. If
 //! that `f64` is next to the middle between two numbers of a narrower type, the digits of the
@@ -31,13 +31,24 @@ pub(super) enum Rounded {
     OutOfRange,
 }
 
-/// Returns true if numbers of the type `dtype` are rounded from an `f64`, except near a tie. Near a
-/// tie, they are rounded from the digits of the decimal.
-pub(super) fn narrows(dtype: Dtype) -> bool {
-    matches!(dtype, Dtype::F16 | Dtype::Bf16 | Dtype::F32)
+/// Whole number that a decimal states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whole {
+    Number(i128),
+    /// The number is whole, and has more digits than any element type.
+    Large,
+    /// The number is not whole.
+    Fraction,
 }
 
-/// Rounds `value`, which the JSON parser made from a decimal, to a number of the type `dtype`.
+/// Returns true if numbers of the type `dtype` may be read from the digits of a decimal: floats near
+/// a tie, and whole numbers that are written with a point or an exponent.
+pub(super) fn reads_digits(dtype: Dtype) -> bool {
+    !matches!(dtype, Dtype::Bool | Dtype::Text)
+}
+
+/// Rounds `value`, which the JSON parser made from a decimal, to a number of the type `dtype`. For an
+/// integer type, the digits of the decimal always decide.
 ///
 /// Almost every element of a body is an `f32` that is rounded here, so the code path for `f32` is
 /// short and inlined.
@@ -47,7 +58,8 @@ pub(super) fn float(dtype: Dtype, value: f64) -> Rounded {
         Dtype::F32 => is_near_tie::<{ f32::MANTISSA_DIGITS }>(value, f32::MIN_POSITIVE.into()),
         Dtype::F16 => is_near_tie::<{ f16::MANTISSA_DIGITS }>(value, f16::MIN_POSITIVE.to_f64()),
         Dtype::Bf16 => is_near_tie::<{ bf16::MANTISSA_DIGITS }>(value, bf16::MIN_POSITIVE.to_f64()),
-        _ => false,
+        Dtype::F64 => false,
+        _ => true,
     };
     match dtype {
         _ if is_in_doubt => Rounded::InDoubt,
@@ -76,6 +88,58 @@ pub(super) fn whole(dtype: Dtype, value: i128) -> Rounded {
             nearest(dtype, float, side)
         }
     }
+}
+
+/// Rounds a float to a number of the type `dtype`.
+pub(super) fn of_float(dtype: Dtype, value: f64) -> Rounded {
+    nearest(dtype, value, Ordering::Equal)
+}
+
+/// Returns true if the float type `dtype` has enough bits for an integer. Its range is not compared.
+pub(super) fn is_exact(dtype: Dtype, value: i128) -> bool {
+    let bits = match dtype {
+        Dtype::F16 => f16::MANTISSA_DIGITS,
+        Dtype::Bf16 => bf16::MANTISSA_DIGITS,
+        Dtype::F32 => f32::MANTISSA_DIGITS,
+        _ => f64::MANTISSA_DIGITS,
+    };
+    let size = value.unsigned_abs();
+    size == 0 || u128::BITS - size.leading_zeros() - size.trailing_zeros() <= bits
+}
+
+/// Maximum number of digits of a whole number that [`whole_of`] returns. No element type has more
+/// than 20 digits, and 38 fit 128 bits.
+const WHOLE_DIGITS: i64 = 38;
+
+/// Returns the whole number that a decimal states, in whatever form: `1.0`, `10e-1` and `1` are one
+/// number. `text` holds the digits of the decimal in the JSON body.
+pub(super) fn whole_of(text: &str) -> Whole {
+    if let Ok(number) = text.parse::<i64>() {
+        return Whole::Number(number.into());
+    }
+    let (digits, exponent) = significant(text);
+    let length = i64::try_from(digits.len()).unwrap_or(i64::MAX);
+    if length == 0 {
+        return Whole::Number(0);
+    }
+    if exponent < length {
+        return Whole::Fraction;
+    }
+    if exponent > WHOLE_DIGITS {
+        return Whole::Large;
+    }
+    let mut number: i128 = 0;
+    for digit in &digits {
+        number = number * 10 + i128::from(digit - b'0');
+    }
+    for _ in length..exponent {
+        number *= 10;
+    }
+    Whole::Number(if text.starts_with('-') {
+        -number
+    } else {
+        number
+    })
 }
 
 /// Rounds a decimal to a number of the type `dtype`. `text` holds the digits of the decimal in the
@@ -204,9 +268,14 @@ fn significant(text: &str) -> (Vec<u8>, i64) {
             .rposition(|digit| *digit != b'0')
             .map_or(0, |last| last + 1),
     );
-    // An exponent beyond 64 bits does not matter: only a body with as many digits could bring such
-    // a number near to a float.
-    let exponent: i64 = exponent.parse().unwrap_or_default();
+    // An exponent beyond 64 bits is as large as none that fits: only a body with as many digits
+    // could bring such a number near to a float.
+    let beyond = if exponent.starts_with('-') {
+        i64::MIN
+    } else {
+        i64::MAX
+    };
+    let exponent: i64 = exponent.parse().unwrap_or(beyond);
     let point = i64::try_from(before.len())
         .unwrap_or(i64::MAX)
         .saturating_sub(i64::try_from(zeros).unwrap_or(i64::MAX));

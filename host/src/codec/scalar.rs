@@ -42,6 +42,9 @@ impl<'de> Scalar<'de> {
         reader: &mut Reader,
     ) -> Result<Option<Cow<'de, str>>, E> {
         match self {
+            Self::Text(value) if reader.word(&value).is_some() => {
+                Err(Self::Other("a number").unexpected("a string", reader))
+            }
             Self::Text(value) => Ok(Some(value)),
             Self::None => Ok(None),
             other => Err(other.unexpected("a string", reader)),

@@ -1,8 +1,10 @@
 //! Tests of all formats of a body, through the entry points: which format a body is taken for, and
 //! what is refused.
 
+mod datatypes;
 mod decimals;
 mod random;
+mod values;
 
 use super::*;
 use crate::model::Dtype;

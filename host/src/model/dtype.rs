@@ -50,6 +50,12 @@ impl Dtype {
         }
     }
 
+    /// Returns true for the floating-point types, which have NaN.
+    #[must_use]
+    pub const fn is_float(self) -> bool {
+        matches!(self, Self::Bf16 | Self::F16 | Self::F32 | Self::F64)
+    }
+
     /// All element types, in alphabetical order.
     pub const ALL: [Self; 14] = [
         Self::Bool,

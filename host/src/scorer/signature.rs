@@ -15,6 +15,7 @@ use self::error::{DIMENSIONS, Direction, SignatureError};
 use crate::call::Payload;
 use crate::capability::bindings::capabilities::scorebox::scoring::types as wit;
 use crate::capability::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer;
+use crate::codec::json_error;
 use crate::codec::media_type::{JSON, OCTET_STREAM, is_json, same_type, says_nothing};
 use crate::error::ScoreFailure;
 use crate::graph::Ports;
@@ -268,10 +269,7 @@ impl PayloadSignature {
         };
         let body: Value =
             serde_json::from_slice(&payload.body).map_err(|error| ScoreFailure::NotConforming {
-                message: format!(
-                    "The body is not JSON: {}.",
-                    displayed(&error, REASON_BYTES / 2)
-                ),
+                message: json_error(&payload.body, &error),
                 pointer: String::new(),
             })?;
         schema

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::codec::media_type::{JSON, OCTET_STREAM, is_json};
-use crate::codec::open_inference::datatype;
+use crate::codec::open_inference::{accepted_datatypes, datatype};
 use crate::codec::takes_bytes;
 use crate::manifest::{Manifest, Trigger};
 use crate::model::Dtype;
@@ -99,7 +99,8 @@ fn bodies(signature: Signature<'_>) -> (Value, Value) {
         }
         Signature::Tensor(signature) => signature,
     };
-    let mut input = json!({JSON: media(object(&signature.inputs), &signature.examples)});
+    let mut input =
+        json!({JSON: media(object(&signature.inputs, Direction::Input), &signature.examples)});
     // OpenAPI 3.1 has no schema for arbitrary bytes. The empty schema admits everything.
     if let Some(input) = input
         .as_object_mut()
@@ -108,17 +109,19 @@ fn bodies(signature: Signature<'_>) -> (Value, Value) {
         input.insert(OCTET_STREAM.to_owned(), json!({}));
     }
     let output = match signature.outputs.as_slice() {
-        [port] => json!({JSON: {"schema": nested(port.dtype, &port.shape)}, OCTET_STREAM: {}}),
-        ports => json!({JSON: {"schema": object(ports)}}),
+        [port] => {
+            json!({JSON: {"schema": nested(port, Direction::Output, &port.shape)}, OCTET_STREAM: {}})
+        }
+        ports => json!({JSON: {"schema": object(ports, Direction::Output)}}),
     };
     (input, output)
 }
 
 /// Returns the OpenAPI descriptions of the request body and of the response body in the Open
 /// Inference Protocol, by media type. The protocol allows flat and nested data, so the schema of
-/// `data` allows any array.
+/// `data` allows any array. An input of numbers accepts several datatypes.
 fn open_inference(signature: &TensorSignature) -> (Value, Value) {
-    let tensor = |port: &Port| {
+    let tensor = |port: &Port, datatype: Value| {
         let rank = port.shape.len();
         json!({
             "type": "object",
@@ -126,13 +129,21 @@ fn open_inference(signature: &TensorSignature) -> (Value, Value) {
             "properties": {
                 "name": {"const": port.name},
                 "shape": {"type": "array", "items": {"type": "integer"}, "minItems": rank, "maxItems": rank},
-                "datatype": {"const": datatype(port.dtype)},
+                "datatype": datatype,
                 "parameters": {"type": "object"},
                 "data": {"type": "array"},
             },
         })
     };
-    let tensors = |ports: &[Port]| json!({"type": "array", "items": {"oneOf": ports.iter().map(tensor).collect::<Vec<_>>()}});
+    let tensors = |tensors: Vec<Value>| json!({"type": "array", "items": {"oneOf": tensors}});
+    let inputs = signature
+        .inputs
+        .iter()
+        .map(|port| tensor(port, json!({"enum": accepted_datatypes(port)})));
+    let outputs = signature
+        .outputs
+        .iter()
+        .map(|port| tensor(port, json!({"const": datatype(port.dtype)})));
     let names: Vec<_> = signature
         .outputs
         .iter()
@@ -149,7 +160,7 @@ fn open_inference(signature: &TensorSignature) -> (Value, Value) {
         "properties": {
             "id": {"type": "string"},
             "parameters": {"type": "object"},
-            "inputs": tensors(&signature.inputs),
+            "inputs": tensors(inputs.collect()),
             "outputs": {"type": "array", "items": output},
         },
     });
@@ -160,7 +171,7 @@ fn open_inference(signature: &TensorSignature) -> (Value, Value) {
             "model_name": {"type": "string"},
             "model_version": {"type": "string"},
             "id": {"type": "string"},
-            "outputs": tensors(&signature.outputs),
+            "outputs": tensors(outputs.collect()),
         },
     });
     let content = |schema| json!({JSON: {"schema": schema}, OCTET_STREAM: {}});
@@ -275,25 +286,54 @@ fn media(schema: Value, examples: &[Example]) -> Value {
     Value::Object(media)
 }
 
-fn object(ports: &[Port]) -> Value {
+/// Direction of a tensor: what the scorer takes, or what it answers with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Input,
+    Output,
+}
+
+fn object(ports: &[Port], direction: Direction) -> Value {
     let names: Vec<_> = ports.iter().map(|port| port.name.as_str()).collect();
     let properties: Map<String, Value> = ports
         .iter()
-        .map(|port| (port.name.clone(), nested(port.dtype, &port.shape)))
+        .map(|port| (port.name.clone(), nested(port, direction, &port.shape)))
         .collect();
     json!({"type": "object", "required": names, "properties": properties})
 }
 
-fn nested(dtype: Dtype, shape: &[Option<u64>]) -> Value {
+fn nested(port: &Port, direction: Direction, shape: &[Option<u64>]) -> Value {
     let Some((length, inner)) = shape.split_first() else {
-        return element(dtype);
+        return element_schema(port, direction);
     };
-    let mut list = json!({"type": "array", "items": nested(dtype, inner)});
+    let mut list = json!({"type": "array", "items": nested(port, direction, inner)});
     if let (Some(length), Some(list)) = (length, list.as_object_mut()) {
         list.insert("minItems".to_owned(), (*length).into());
         list.insert("maxItems".to_owned(), (*length).into());
     }
     list
+}
+
+/// Returns the JSON schema of an element of a port. An element of an input may also be `null` or a
+/// boolean if the manifest says so. A float of an answer may be `null`, which stands for NaN and
+/// infinity.
+fn element_schema(port: &Port, direction: Direction) -> Value {
+    let mut schema = element(port.dtype);
+    let is_null = match direction {
+        Direction::Input => port.facts.missing,
+        Direction::Output => port.dtype.is_float(),
+    };
+    let others: Vec<_> = [(is_null, "null"), (port.facts.boolean, "boolean")]
+        .into_iter()
+        .filter(|(is_taken, _)| *is_taken)
+        .map(|(_, name)| json!(name))
+        .collect();
+    if let Some(kind) = schema.get_mut("type").filter(|_| !others.is_empty()) {
+        let mut kinds = vec![kind.take()];
+        kinds.extend(others);
+        *kind = Value::Array(kinds);
+    }
+    schema
 }
 
 fn element(dtype: Dtype) -> Value {
@@ -317,6 +357,33 @@ fn integer(family: &str, dtype: Dtype) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_element_may_be_what_its_input_takes() {
+        #[track_caller]
+        fn check(dtype: Dtype, missing: bool, boolean: bool, input: &Value, output: &Value) {
+            let mut port = Port::new("x", dtype, Vec::new());
+            assert_eq!(element_schema(&port, Direction::Output)["type"], *output);
+            port.facts.missing = missing;
+            port.facts.boolean = boolean;
+            assert_eq!(element_schema(&port, Direction::Input)["type"], *input);
+        }
+        let (number, text) = (json!("number"), json!("string"));
+        let nullable = json!(["number", "null"]);
+        check(Dtype::F32, false, false, &number, &nullable);
+        check(Dtype::F32, true, false, &nullable, &nullable);
+        let all = json!(["number", "null", "boolean"]);
+        check(Dtype::F64, true, true, &all, &nullable);
+        check(Dtype::Text, true, false, &json!(["string", "null"]), &text);
+        let integer = json!("integer");
+        check(
+            Dtype::I64,
+            false,
+            true,
+            &json!(["integer", "boolean"]),
+            &integer,
+        );
+    }
 
     #[test]
     fn a_route_has_an_operation_for_each_of_its_methods() {

@@ -2,13 +2,13 @@
 //!
 //! Owns both. Must not know how a request is answered.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::dialect::ROOT;
 use crate::codec::open_inference::datatype;
 use crate::manifest::ScorerSection;
 use crate::scorer::signature::Signature;
-use crate::tensor::Port;
+use crate::tensor::{InputFacts, Port};
 
 /// The served model, with its name, version and paths in the Open Inference Protocol.
 pub(super) struct Model {
@@ -53,7 +53,13 @@ impl Model {
                     .map(|dimension| dimension.map_or_else(|| json!(-1), |size| json!(size)))
                     .collect()
             };
-            let port = |port: &Port| json!({"name": port.name, "datatype": datatype(port.dtype), "shape": shape(port)});
+            let port = |port: &Port| {
+                let mut document = json!({"name": port.name, "datatype": datatype(port.dtype), "shape": shape(port)});
+                if let (Some(document), Some(facts)) = (document.as_object_mut(), facts(port)) {
+                    document.insert("parameters".to_owned(), facts);
+                }
+                document
+            };
             ports.iter().map(port).collect()
         };
         // A scorer of payloads has no tensors to describe.
@@ -70,4 +76,24 @@ impl Model {
         }
         document
     }
+}
+
+/// Returns what the manifest states about an input, as the `parameters` of the input's metadata.
+/// Returns `None` if it states nothing.
+fn facts(port: &Port) -> Option<Value> {
+    let InputFacts {
+        missing,
+        boolean,
+        columns,
+    } = &port.facts;
+    let mut facts = Map::new();
+    for (name, is_set) in [("missing", *missing), ("boolean", *boolean)] {
+        if is_set {
+            facts.insert(name.to_owned(), is_set.into());
+        }
+    }
+    if !columns.is_empty() {
+        facts.insert("columns".to_owned(), columns.as_slice().into());
+    }
+    (!facts.is_empty()).then_some(Value::Object(facts))
 }

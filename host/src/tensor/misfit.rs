@@ -5,6 +5,20 @@
 use super::port::{Port, shape_text};
 use crate::model::Dtype;
 
+/// Reason why bytes are not an element of a text tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TextFault {
+    /// The data end before the length that precedes the text is reached.
+    #[error("is cut off")]
+    CutOff,
+    /// The bytes of the text are not UTF-8.
+    #[error("is not UTF-8, and only texts are accepted")]
+    NotUtf8,
+    /// The text has a NUL, which ends a text in the engine of graphs.
+    #[error("has a NUL")]
+    Nul,
+}
+
 /// Reason why a tensor does not fit its port, or why tensors do not fit a list of ports.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Misfit {
@@ -51,6 +65,16 @@ pub enum Misfit {
         shape: Vec<u64>,
         /// Port of the tensor.
         port: Port,
+    },
+    /// An element of a text tensor is not a text that the host accepts.
+    #[error("element {index} of `{name}` {fault}")]
+    Text {
+        /// Name of the tensor.
+        name: String,
+        /// Index of the element, in row-major order.
+        index: u64,
+        /// What is wrong with the element.
+        fault: TextFault,
     },
     /// The data of a text tensor do not hold as many valid texts as the tensor's shape has
     /// elements.

@@ -6,6 +6,7 @@ mod images;
 mod limits;
 mod refusals;
 mod scores;
+mod values;
 
 use scorebox_tests::digits::sample;
 use serde_json::{Value, json};

@@ -128,6 +128,11 @@ fn callers_get_what_a_component_states() {
         let host = Host::start(app);
         let answer = host.score(&body).expect(200).json();
         assert_eq!(answer, json!({"known": [1, 2], "members": [1, 0]}));
+        let model = host.get("/v2/models/census").expect(200).json();
+        let people = json!({"missing": true, "columns": ["age", "income"]});
+        assert_eq!(model["inputs"][0]["parameters"], people);
+        assert_eq!(model["inputs"][0]["shape"], json!([-1, 2]));
+        assert_eq!(model["inputs"][1]["parameters"], json!({"boolean": true}));
     }
     let sections = "[inputs.people]\nmissing = false\n";
     let host = Host::start(&App::with(
@@ -135,7 +140,7 @@ fn callers_get_what_a_component_states() {
         &format!("{ALLOWED}{sections}"),
     ));
     host.score(&body)
-        .expect_error(400, "not-conforming", &["people", "missing"]);
+        .expect_error(400, "not-conforming", &["`inputs.people.missing`"]);
 }
 
 #[test]

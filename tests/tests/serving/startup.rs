@@ -121,6 +121,34 @@ fn what_is_no_component_is_told_apart() {
 }
 
 #[test]
+fn a_fact_about_an_input_that_does_not_fit_the_scorer_is_named() {
+    let of_tensors = |section: &str| App::with(programs::MISFIT, section);
+    refuses(
+        &of_tensors("[inputs.y]\nmissing = true\n"),
+        MANIFEST,
+        &[
+            "scorebox.toml",
+            "`inputs.y`",
+            "no input of this name",
+            "nearest is `x`",
+        ],
+    );
+    refuses(
+        &of_tensors("[inputs.x]\ncolumns = [\"a\", \"b\", \"c\"]\n"),
+        MANIFEST,
+        &["`inputs.x.columns`", "3 names", "[N, 2]"],
+    );
+    let whole = App::with(programs::DTYPES, "[inputs.i64]\nmissing = true\n");
+    refuses(&whole, MANIFEST, &["`inputs.i64.missing`", "f32 or f64"]);
+    let of_payloads = App::with(programs::WAYWARD, "[requests]\nnan_literals = true\n");
+    refuses(
+        &of_payloads,
+        MANIFEST,
+        &["`requests`", "payloads", "tensor-scoring"],
+    );
+}
+
+#[test]
 fn a_source_must_be_built_first() {
     let app = App::of(programs::WAYWARD);
     app.write(

@@ -8,6 +8,10 @@ fn port(name: &str, dtype: Dtype, shape: &[Option<u64>]) -> Port {
     Port::new(name, dtype, shape.to_vec())
 }
 
+fn read(ports: &[Port], body: &[u8]) -> Result<Vec<Tensor>, ScoreFailure> {
+    super::read(ports, Requests::default(), body)
+}
+
 fn floats() -> Vec<Port> {
     vec![port("x", Dtype::F32, &[None, Some(2)])]
 }
@@ -74,7 +78,7 @@ fn a_misfit_is_named_by_its_pointer() {
     check(r#"{"x": [[null, 2]]}"#, "/x/0/0", "null");
     check(r#"{"x": [[1, true]]}"#, "/x/0/1", "a boolean");
     check(r#"{"x": [[1, {"a": 1}]]}"#, "/x/0/1", "an object");
-    check(r#"{"x": [[1, 1e39]]}"#, "/x/0/1", "is not a value of f32");
+    check(r#"{"x": [[1, 1e39]]}"#, "/x/0/1", "does not fit f32");
     let deep = format!("{{\"x\": {}", "[".repeat(100_000));
     assert!(read(&floats(), deep.as_bytes()).is_err());
 }

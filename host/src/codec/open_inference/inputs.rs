@@ -3,7 +3,8 @@
 //! Owns the agreement of an input with its port, and where binary data belongs. Must not know how
 //! JSON is read, or anything of answers.
 
-use super::ports::{datatype, expectation, misfit, shape_text};
+use super::conversion::converted;
+use super::ports::{accepts, datatype, expectation, misfit, shape_text};
 use super::request::{Data, Input};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
@@ -88,13 +89,15 @@ fn tensor(
 ) -> Result<Tensor, ScoreFailure> {
     let wrong = |part: &str, message: String| place.misfit(part, message);
     let wanted = datatype(port.dtype);
-    match input.dtype {
-        Some(dtype) if dtype == port.dtype => {}
-        Some(_) => {
-            return Err(wrong(
-                "/datatype",
-                format!("The datatype of this input is {wanted}."),
-            ));
+    let declared = match input.dtype {
+        Some(dtype) if accepts(port, dtype) => dtype,
+        Some(dtype) => {
+            let mut message = format!("The datatype of this input is {wanted}.");
+            if dtype == Dtype::Bool && port.dtype != Dtype::Text {
+                let setting = port.setting("boolean");
+                message = format!("{message} BOOL is taken if scorebox.toml has `{setting}`.");
+            }
+            return Err(wrong("/datatype", message));
         }
         None => {
             return Err(wrong(
@@ -102,7 +105,7 @@ fn tensor(
                 format!("This input has no datatype, which is {wanted}."),
             ));
         }
-    }
+    };
     let Some(shape) = input.shape else {
         return Err(wrong(
             "",
@@ -129,8 +132,8 @@ fn tensor(
     let elements = shape
         .iter()
         .try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
-    let bytes = elements.and_then(|elements| elements.checked_mul(port.dtype.bytes() as u64));
-    let Some(bytes) = bytes else {
+    let bytes = |dtype: Dtype| elements?.checked_mul(dtype.bytes() as u64);
+    let (Some(takes), Some(bytes), Some(_)) = (elements, bytes(declared), bytes(port.dtype)) else {
         return Err(wrong(
             "/shape",
             "No body holds a tensor of this shape.".to_owned(),
@@ -156,14 +159,17 @@ fn tensor(
             // Only the texts themselves say how long they are. Whether they fit is checked below.
             if size != bytes && port.dtype != Dtype::Text {
                 return wrong(format!(
-                    "Here are {size} bytes; {shape:?} of {wanted} takes {bytes}."
+                    "Here are {size} bytes; {shape:?} of {} takes {bytes}.",
+                    datatype(declared)
                 ));
             }
             let data = usize::try_from(size)
                 .ok()
                 .and_then(|size| binary.rest.split_off(..size));
             match data {
-                Some(data) => data.to_vec(),
+                Some(data) if declared == port.dtype => data.to_vec(),
+                Some(data) => converted(port.dtype, declared, data)
+                    .map_err(|message| place.misfit("", message))?,
                 None => {
                     return wrong(format!(
                         "{} bytes of the body are left for this input.",
@@ -174,7 +180,6 @@ fn tensor(
         }
         (Some(Data::Read(read)), None) => {
             let have = count(port.dtype, &read.data).unwrap_or_default();
-            let takes = bytes / port.dtype.bytes() as u64;
             if have != takes {
                 return Err(wrong(
                     "/data",

@@ -46,6 +46,33 @@ pub const fn datatype(dtype: Dtype) -> &'static str {
     }
 }
 
+/// Returns true if every value of a datatype is a whole number. True and false are 1 and 0.
+pub(super) fn is_whole(dtype: Dtype) -> bool {
+    !dtype.is_float() && dtype != Dtype::Text
+}
+
+/// Returns true if an input of `port` may have the datatype of `dtype`. An input of numbers accepts
+/// every datatype of numbers, because the values decide whether they fit. It accepts `BOOL` if the
+/// manifest says so.
+#[must_use]
+pub fn accepts(port: &Port, dtype: Dtype) -> bool {
+    let is_number = |dtype: Dtype| !matches!(dtype, Dtype::Bool | Dtype::Text);
+    dtype == port.dtype
+        || is_number(port.dtype) && (is_number(dtype) || dtype == Dtype::Bool && port.facts.boolean)
+}
+
+/// Returns the names of the datatypes that an input of `port` may have, the port's own first.
+#[must_use]
+pub fn accepted_datatypes(port: &Port) -> Vec<&'static str> {
+    let mut names = vec![datatype(port.dtype)];
+    for dtype in DTYPES {
+        if dtype != port.dtype && accepts(port, dtype) {
+            names.push(datatype(dtype));
+        }
+    }
+    names
+}
+
 /// Returns a port's shape as the Open Inference Protocol writes it, e.g. `[-1, 784]`.
 #[must_use]
 pub(super) fn shape_text(port: &Port) -> String {

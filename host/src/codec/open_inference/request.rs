@@ -3,9 +3,9 @@
 //! Owns the request's fields, and the positions of errors in them. Must not know binary data, or
 //! whether an input fits its port: that is checked when the whole input is known.
 //!
-//! Data is read into elements at its place in the body, which requires the input's name. If there
-//! are several ports and the data precedes the name, the data is skipped. Then the body is read a
-//! second time, with the names known.
+//! Data is read into elements at its place in the body, which requires the input's name and its
+//! datatype. If they follow the data, the data may have to be skipped. Then the body is read a second
+//! time, with the names and the datatypes known.
 
 use std::borrow::Cow;
 
@@ -14,11 +14,11 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess};
 use super::super::elements::{Elements, Read};
 use super::super::reading::{self, Fields, Items, List, Object, Reader};
 use super::super::scalar::Scalar;
-use super::ports::{DTYPES, datatype, expectation};
+use super::names::{dtype, port};
+use super::ports::{expectation, is_whole};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
 use crate::tensor::{Port, PortLists};
-use crate::text::{NAME_BYTES, quoted};
 
 /// Maximum length of the id of a request, in bytes. The length is limited because the answer
 /// repeats the id.
@@ -29,13 +29,21 @@ const ID_BYTES: usize = 1024;
 pub(super) struct Request<'a> {
     ports: PortLists<'a>,
     body_bytes: usize,
-    /// Index of the port of each input, as a first pass over the body found it. Empty in the first
-    /// pass.
-    known: &'a [Option<usize>],
+    /// Facts about each input that a first pass over the body found. Empty in the first pass.
+    known: &'a [Known],
     pub(super) id: Option<String>,
     pub(super) parameters: Parameters,
     pub(super) inputs: Vec<Input>,
     pub(super) outputs: Vec<Output>,
+}
+
+/// Facts about an input that may follow its data in the body.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    /// Index of the input port that has the input's name.
+    port: Option<usize>,
+    /// Datatype of the input.
+    dtype: Option<Dtype>,
 }
 
 /// One item of `inputs` of a request. It is not checked yet whether the input fits its port.
@@ -52,8 +60,8 @@ pub(super) struct Input {
 /// Value of the field `data` of an input of a request.
 pub(super) enum Data {
     Read(Read),
-    /// Data that was skipped, because the input's port was not known yet. The body is decoded a
-    /// second time to get this data.
+    /// Data that was skipped, because the input's port or its datatype was not known yet. The body
+    /// is decoded a second time to get this data.
     Skipped,
 }
 
@@ -88,7 +96,14 @@ pub(super) fn read<'a>(ports: PortLists<'a>, json: &[u8]) -> Result<Request<'a>,
     if !request.inputs.iter().any(is_skipped) {
         return Ok(request);
     }
-    let known: Vec<_> = request.inputs.iter().map(|input| input.port).collect();
+    let known: Vec<_> = request
+        .inputs
+        .iter()
+        .map(|input| Known {
+            port: input.port,
+            dtype: input.dtype,
+        })
+        .collect();
     let Request {
         id,
         parameters,
@@ -110,10 +125,11 @@ pub(super) fn read<'a>(ports: PortLists<'a>, json: &[u8]) -> Result<Request<'a>,
 fn read_knowing<'a>(
     ports: PortLists<'a>,
     json: &[u8],
-    known: &'a [Option<usize>],
+    known: &'a [Known],
 ) -> Result<Request<'a>, ScoreFailure> {
     reading::json(
         json,
+        ports.requests.nan_literals,
         || expectation(ports.inputs),
         |json_text, reader| {
             let mut request = Request {
@@ -205,11 +221,13 @@ impl Items for Inputs<'_, '_> {
         // If there is only one port, it is clear which one is meant. A wrong name is refused when
         // it is read.
         let sole = (ports.len() == 1).then_some(0);
-        let known = known.get(index).copied().flatten().or(sole);
+        let mut known = known.get(index).copied().unwrap_or_default();
+        known.port = known.port.or(sole);
         let mut reading = Reading {
             ports,
             body_bytes: *body_bytes,
             known,
+            is_whole: false,
             input: Input::default(),
         };
         let more = list
@@ -226,8 +244,27 @@ impl Items for Inputs<'_, '_> {
 struct Reading<'a> {
     ports: &'a [Port],
     body_bytes: usize,
-    known: Option<usize>,
+    known: Known,
+    /// True if the data was read as whole numbers for a port of a float type.
+    is_whole: bool,
     input: Input,
+}
+
+impl<'a> Reading<'a> {
+    /// Returns the port of the input, if it is known.
+    fn port(&self) -> Option<&'a Port> {
+        let port = self.input.port.or(self.known.port)?;
+        self.ports.get(port)
+    }
+
+    /// Returns true if the data must be whole numbers for a port of a float type, as far as the
+    /// port and the datatype are known.
+    fn must_be_whole(&self) -> bool {
+        let dtype = self.input.dtype.or(self.known.dtype);
+        dtype
+            .zip(self.port())
+            .is_some_and(|(dtype, port)| is_whole(dtype) && port.dtype.is_float())
+    }
 }
 
 impl Fields for Reading<'_> {
@@ -246,21 +283,23 @@ impl Fields for Reading<'_> {
                 map.next_value_seed(List(&mut shape, reader))?;
                 self.input.shape = Some(shape.0);
             }
-            "datatype" => self.input.dtype = dtype(map.next_value()?, reader)?,
+            "datatype" => {
+                self.input.dtype = dtype(map.next_value()?, reader)?;
+                if self.input.data.is_some() && self.must_be_whole() != self.is_whole {
+                    self.input.data = Some(Data::Skipped);
+                }
+            }
             "parameters" => return map.next_value_seed(Object(&mut self.input.parameters, reader)),
             _ => {
-                let Some(port) = self
-                    .input
-                    .port
-                    .or(self.known)
-                    .and_then(|port| self.ports.get(port))
-                else {
+                let Some(port) = self.port() else {
                     map.next_value::<IgnoredAny>()?;
                     self.input.data = Some(Data::Skipped);
                     return Ok(());
                 };
+                self.is_whole = self.must_be_whole();
+                let declared = self.input.shape.as_deref();
                 let mut elements =
-                    Elements::nested_or_flat(port, self.input.shape.as_deref(), self.body_bytes);
+                    Elements::nested_or_flat(port, declared, self.body_bytes).whole(self.is_whole);
                 map.next_value_seed(elements.seed(reader))?;
                 self.input.data = Some(Data::Read(elements.into_read()));
             }
@@ -352,48 +391,5 @@ impl Fields for Asked<'_> {
             return Err(reader.misfit("This output is asked for twice.".to_owned()));
         }
         Ok(())
-    }
-}
-
-/// Returns the index of the port that has the name `name` from the request. Returns `None` if the
-/// name is `null`. `direction` is `input` or `output`, for the error message.
-fn port<E: serde::de::Error>(
-    ports: &[Port],
-    direction: &str,
-    name: Scalar<'_>,
-    reader: &mut Reader,
-) -> Result<Option<usize>, E> {
-    let find = |name: &str| ports.iter().position(|port| port.name == name);
-    named(name, reader, find, |_| {
-        let expected = expectation(ports);
-        format!("There is no {direction} of this name. The {direction}s are {expected}.")
-    })
-}
-
-/// Returns the element type that a datatype of the Open Inference Protocol, such as `FP32`, stands
-/// for. Returns `None` if the datatype is `null`.
-fn dtype<E: serde::de::Error>(name: Scalar<'_>, reader: &mut Reader) -> Result<Option<Dtype>, E> {
-    let find = |name: &str| DTYPES.into_iter().find(|dtype| datatype(*dtype) == name);
-    named(name, reader, find, |name| {
-        let known = DTYPES.map(datatype).join(", ");
-        let name = quoted(name, NAME_BYTES);
-        format!("{name} is not accepted. Tensors are of {known}.")
-    })
-}
-
-/// Returns the result of `find` for a name from the request, or `None` if the name is `null`. If
-/// `find` returns `None`, fails with the message that `unknown` returns.
-fn named<T, E: serde::de::Error>(
-    name: Scalar<'_>,
-    reader: &mut Reader,
-    find: impl FnOnce(&str) -> Option<T>,
-    unknown: impl FnOnce(&str) -> String,
-) -> Result<Option<T>, E> {
-    let Some(name) = name.text(reader)? else {
-        return Ok(None);
-    };
-    match find(&name) {
-        Some(found) => Ok(Some(found)),
-        None => Err(reader.misfit(unknown(&name))),
     }
 }

@@ -109,6 +109,73 @@ fn a_decimal_next_to_a_tie_goes_to_its_own_side() {
 }
 
 #[test]
+fn a_whole_number_is_whole_in_every_form() {
+    #[track_caller]
+    fn check(text: &str, expected: Whole) {
+        assert_eq!(whole_of(text), expected, "{text}");
+        let negative = match expected {
+            Whole::Number(number) => Whole::Number(-number),
+            other => other,
+        };
+        assert_eq!(whole_of(&format!("-{text}")), negative, "-{text}");
+    }
+    for text in ["0", "0.0", "0e5", "0e-999999999999999999999", "0.000e+9"] {
+        check(text, Whole::Number(0));
+    }
+    for text in [
+        "1",
+        "1.0",
+        "1e0",
+        "10e-1",
+        "100.000e-2",
+        "0.01E+2",
+        "1.00E0",
+    ] {
+        check(text, Whole::Number(1));
+    }
+    check("1e3", Whole::Number(1000));
+    check("9007199254740993.0", Whole::Number(9_007_199_254_740_993));
+    check("9223372036854775807.0", Whole::Number(i64::MAX.into()));
+    check("1844674407370955161500e-2", Whole::Number(u64::MAX.into()));
+    check("18446744073709551616", Whole::Number(1 << 64));
+    let largest = "9".repeat(38);
+    check(&largest, Whole::Number(largest.parse().unwrap()));
+    check("1e38", Whole::Large);
+    check("1e400", Whole::Large);
+    check("1e99999999999999999999", Whole::Large);
+    for text in [
+        "1.5",
+        "0.1",
+        "1e-1",
+        "15e-1",
+        "9007199254740993.5",
+        "1e-99999999999999999999",
+    ] {
+        check(text, Whole::Fraction);
+    }
+    check(&format!("0.{}1", "0".repeat(50)), Whole::Fraction);
+    check(&format!("1.{}", "0".repeat(50)), Whole::Number(1));
+}
+
+#[test]
+fn a_float_holds_the_whole_numbers_of_its_bits() {
+    #[track_caller]
+    fn check(dtype: Dtype, bits: u32) {
+        let first_lost = (1i128 << bits) + 1;
+        for value in [0, 1, -1, first_lost - 1, first_lost + 1, -first_lost + 1] {
+            assert!(is_exact(dtype, value), "{dtype:?} {value}");
+        }
+        for value in [first_lost, -first_lost, first_lost << 3] {
+            assert!(!is_exact(dtype, value), "{dtype:?} {value}");
+        }
+    }
+    check(Dtype::Bf16, 8);
+    check(Dtype::F16, 11);
+    check(Dtype::F32, 24);
+    check(Dtype::F64, 53);
+}
+
+#[test]
 fn whole_numbers_are_rounded_once() {
     #[track_caller]
     fn check(dtype: Dtype, value: i128, expected: f32) {

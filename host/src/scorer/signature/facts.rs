@@ -177,10 +177,7 @@ fn check(port: &Port, facts: &InputFacts) -> Result<(), Problem> {
 
 /// Returns true if the type `dtype` has a value for a missing element: NaN, or the empty text.
 fn may_be_missing(dtype: Dtype) -> bool {
-    matches!(
-        dtype,
-        Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64 | Dtype::Text
-    )
+    dtype.is_float() || dtype == Dtype::Text
 }
 
 fn is_number(dtype: Dtype) -> bool {

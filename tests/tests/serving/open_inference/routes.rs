@@ -80,7 +80,7 @@ fn a_misfit_is_pointed_at() {
     refused(&with("shape", json!([1, 785])), "/inputs/0/shape/1", "784");
     refused(&with("shape", json!([2, 784])), "/inputs/0/data", "1568");
     refused(
-        &with("datatype", json!("FP64")),
+        &with("datatype", json!("BOOL")),
         "/inputs/0/datatype",
         "FP32",
     );

@@ -70,7 +70,11 @@ fn a_misfit_is_named_by_its_pointer() {
     );
     let datatype =
         |name: &str| format!(r#""name": "x", "shape": [1, 2], "datatype": {name}, "data": [1, 2]"#);
-    check(&x(&datatype(r#""FP64""#)), "/inputs/0/datatype", "is FP32");
+    check(
+        &x(&datatype(r#""BOOL""#)),
+        "/inputs/0/datatype",
+        "is FP32. BOOL is taken if scorebox.toml has `inputs.x.boolean`.",
+    );
     check(
         &x(&datatype(r#""fp32""#)),
         "/inputs/0/datatype",
@@ -157,7 +161,7 @@ fn a_misfit_is_named_by_its_pointer() {
     check(
         &shape("[1, 2]", "[1, 1e39]"),
         "/inputs/0/data/1",
-        "not a value of f32",
+        "does not fit f32",
     );
     check(
         &shape("[1, 2]", "7"),

@@ -1,0 +1,188 @@
+//! Bodies that are not JSON: the message about them, and the words `NaN` and `Infinity`, which some
+//! clients write as numbers.
+//!
+//! Owns where these words are, and the strings that stand for them while a body is read. Must not
+//! know ports or formats. Only a body that the parser refused comes here, so other bodies pay
+//! nothing.
+
+use serde_json::Error;
+
+use crate::text::{REASON_BYTES, displayed};
+
+/// Start of a JSON string that stands for a word: a quotation mark and the escape of NUL. No text of
+/// a tensor has a NUL.
+const MARK: &[u8] = b"\"\\u0000";
+
+/// Number of bytes by which a string is longer than the word that it stands for.
+const MARK_BYTES: usize = MARK.len() + 1;
+
+/// Words that are numbers in many programming languages, and not in JSON. A sign may precede
+/// `Infinity`.
+const WORDS: [&str; 2] = ["NaN", "Infinity"];
+
+/// Returns the word at the position of an error of the JSON parser: `NaN` or `Infinity`. Returns
+/// `None` if the body has something else there.
+#[cold]
+#[inline(never)]
+pub(super) fn word_at(body: &[u8], error: &Error) -> Option<&'static str> {
+    let line = line_start(body, error.line())?;
+    let rest = body.get(line + error.column().checked_sub(1)?..)?;
+    word(rest)
+}
+
+/// Returns a copy of `body` in which a string stands for each of the words. [`word_of`] recognizes
+/// these strings.
+#[cold]
+#[inline(never)]
+pub(super) fn with_marks(body: &[u8]) -> Vec<u8> {
+    let mut marked = Vec::with_capacity(body.len() + body.len() / 8);
+    let mut rest = body;
+    let mut is_string = false;
+    while let Some((byte, after)) = rest.split_first() {
+        let sign = usize::from(*byte == b'-');
+        let word = rest.get(sign..).filter(|_| !is_string).and_then(word);
+        if let Some(word) = word.filter(|word| sign == 0 || *word != "NaN") {
+            let (text, after) = rest.split_at(sign + word.len());
+            marked.extend_from_slice(MARK);
+            marked.extend_from_slice(text);
+            marked.push(b'"');
+            rest = after;
+            continue;
+        }
+        marked.push(*byte);
+        rest = after;
+        match (*byte, after.split_first()) {
+            (b'"', _) => is_string = !is_string,
+            (b'\\', Some((escaped, after))) if is_string => {
+                marked.push(*escaped);
+                rest = after;
+            }
+            _ => {}
+        }
+    }
+    marked
+}
+
+/// Returns the word that the text of a string stands for: `NaN`, `Infinity` or `-Infinity`. Returns
+/// `None` if the string stands for itself.
+pub(super) fn word_of(text: &str) -> Option<&str> {
+    text.strip_prefix('\0')
+        .filter(|text| WORDS.contains(&text.strip_prefix('-').unwrap_or(text)))
+}
+
+/// Returns the message about a body that the JSON parser refused with `error`. `is_marked` is true if
+/// the body comes from [`with_marks`]. `advice` is added if the body has one of the words.
+#[cold]
+#[inline(never)]
+pub(super) fn message(body: &[u8], error: &Error, is_marked: bool, advice: &str) -> String {
+    if let Err(error) = str::from_utf8(body) {
+        let offset = error.valid_up_to();
+        let before = body.get(..offset).filter(|_| is_marked);
+        let offset = offset.saturating_sub(MARK_BYTES * before.map_or(0, marks));
+        return format!("The body is not UTF-8: a wrong byte follows the first {offset} bytes.");
+    }
+    if let Some(word) = word_at(body, error) {
+        let (line, column) = (error.line(), error.column());
+        return format!(
+            "The body is not JSON: JSON has no {word} (line {line}, column {column}).{advice}"
+        );
+    }
+    let shown = displayed(error, REASON_BYTES / 2);
+    if !is_marked {
+        return format!("The body is not JSON: {shown}.");
+    }
+    // The caller's body is shorter than the one that was read.
+    let (line, column) = (error.line(), error.column());
+    let place = format!(" at line {line} column {column}");
+    let start = line_start(body, line).unwrap_or_default();
+    let before = body.get(start..start.saturating_add(column));
+    let column = column.saturating_sub(MARK_BYTES * before.map_or(0, marks));
+    let what = shown.strip_suffix(&place).unwrap_or(&shown);
+    format!("The body is not JSON: {what} at line {line} column {column}.")
+}
+
+/// Returns the number of strings in `text` that stand for words.
+fn marks(text: &[u8]) -> usize {
+    text.windows(MARK.len())
+        .filter(|window| *window == MARK)
+        .count()
+}
+
+fn word(text: &[u8]) -> Option<&'static str> {
+    WORDS
+        .into_iter()
+        .find(|word| text.starts_with(word.as_bytes()))
+}
+
+/// Returns the offset at which a line starts. The first line has the number 1.
+fn line_start(body: &[u8], line: usize) -> Option<usize> {
+    let Some(ends) = line.checked_sub(2) else {
+        return Some(0);
+    };
+    let mut lines = body.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    lines.nth(ends).map(|(end, _)| end + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_found_outside_strings() {
+        #[track_caller]
+        fn check(body: &str, marked: &str) {
+            let found = with_marks(body.as_bytes());
+            assert_eq!(str::from_utf8(&found).unwrap(), marked);
+        }
+        check("[NaN]", r#"["\u0000NaN"]"#);
+        check(
+            "[Infinity,-Infinity, 1]",
+            r#"["\u0000Infinity","\u0000-Infinity", 1]"#,
+        );
+        check(r#"{"NaN": "\"NaN\\"}"#, r#"{"NaN": "\"NaN\\"}"#);
+        check(r#"["\\",NaN]"#, r#"["\\","\u0000NaN"]"#);
+        check("[-NaN]", r#"[-"\u0000NaN"]"#);
+        check("[\"Infinity", "[\"Infinity");
+        check("\"\\", "\"\\");
+        check("-", "-");
+    }
+
+    #[test]
+    fn a_string_stands_for_a_word_only_after_a_nul() {
+        assert_eq!(word_of("\0NaN"), Some("NaN"));
+        assert_eq!(word_of("\0-Infinity"), Some("-Infinity"));
+        for text in ["NaN", "\0", "\0nan", "\0NaN ", "", "\0--Infinity"] {
+            assert_eq!(word_of(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_message_names_what_is_wrong_and_where() {
+        #[track_caller]
+        fn check(body: &[u8], expected: &str) {
+            let error = serde_json::from_slice::<serde_json::Value>(body).unwrap_err();
+            let found = message(body, &error, false, "");
+            assert!(found.contains(expected), "{found}");
+        }
+        check(b"[1, NaN]", "JSON has no NaN (line 1, column 5)");
+        check(
+            b"{\n\"x\":\n [-Infinity]}",
+            "no Infinity (line 3, column 4)",
+        );
+        check(
+            b"[\"Z\xfcrich\"]",
+            "not UTF-8: a wrong byte follows the first 3 bytes",
+        );
+        check(b"[1, \xff]", "follows the first 4 bytes");
+        check(b"[1, x]", "not JSON: expected value at line 1 column 5.");
+        check(b"", "not JSON: EOF");
+        let marked = with_marks(b"[1,\n NaN, NaN, x, NaN]");
+        let error = serde_json::from_slice::<serde_json::Value>(&marked).unwrap_err();
+        let found = message(&marked, &error, true, "");
+        assert!(found.contains("at line 2 column 12."), "{found}");
+        let marked = with_marks(b"[NaN, NaN, \"\xff\"]");
+        let error = serde_json::from_slice::<serde_json::Value>(&marked).unwrap_err();
+        let found = message(&marked, &error, true, "");
+        assert!(found.contains("follows the first 12 bytes"), "{found}");
+    }
+}

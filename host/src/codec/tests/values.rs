@@ -1,0 +1,376 @@
+//! Tests of elements in other forms than numbers of the port's type: missing values, booleans and
+//! whole numbers by value.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::tensor::InputFacts;
+
+pub(super) fn missing(dtype: Dtype) -> Port {
+    with_facts(dtype, true, false)
+}
+
+pub(super) fn with_facts(dtype: Dtype, missing: bool, boolean: bool) -> Port {
+    let mut port = port("x", dtype, &[None]);
+    port.facts = InputFacts {
+        missing,
+        boolean,
+        columns: Vec::new(),
+    };
+    port
+}
+
+/// Decodes `elements`, the items of a JSON list, for the port `x` in each format. Returns the data
+/// of the tensor, or the message and the pointer, and checks that the formats agree.
+#[track_caller]
+pub(super) fn read_items(
+    port: &Port,
+    words: bool,
+    elements: &str,
+) -> Result<Vec<u8>, (String, String)> {
+    let datatype = open_inference::datatype(port.dtype);
+    let count = elements.split(',').count();
+    let azure = format!("{{\"x\": [{elements}]}}");
+    let open = format!(
+        "{{\"inputs\": [{{\"name\": \"x\", \"shape\": [{count}], \"datatype\": \"{datatype}\", \"data\": [{elements}]}}]}}"
+    );
+    let azure = read_body(port, words, BodyFormat::Labelled, JSON, azure, None);
+    let open = read_body(port, words, BodyFormat::OpenInference, JSON, open, None);
+    match (&azure, &open) {
+        (Ok(a), Ok(b)) => assert_eq!(a, b, "{elements}"),
+        (Err((_, a)), Err((_, b))) if a.is_empty() => assert_eq!(a, b, "{elements}"),
+        (Err((message_a, a)), Err((message_b, b))) => {
+            assert_eq!(message_a, message_b, "{elements}");
+            let item = |pointer: &str| pointer.rsplit('/').next().map(str::to_owned);
+            assert_eq!(item(a), item(b), "{elements}");
+        }
+        other => panic!("{elements}: {other:?}"),
+    }
+    azure
+}
+
+pub(super) fn read_body(
+    port: &Port,
+    words: bool,
+    format: BodyFormat,
+    label: &str,
+    body: impl Into<Vec<u8>>,
+    json_length: Option<usize>,
+) -> Result<Vec<u8>, (String, String)> {
+    let ports = PortLists {
+        inputs: std::slice::from_ref(port),
+        outputs: &[],
+        requests: Requests {
+            nan_literals: words,
+            ..Requests::default()
+        },
+    };
+    let length = json_length.map(|length| length.to_string());
+    let headers: Vec<_> = length
+        .iter()
+        .map(|length| (JSON_LENGTH.to_owned(), length.clone()))
+        .collect();
+    match read(ports, format, &payload(label, body), &headers) {
+        Ok((mut tensors, _)) => {
+            let tensor = tensors.remove(0);
+            assert_eq!(tensor.fits(port), Ok(()));
+            Ok(tensor.data)
+        }
+        Err(ScoreFailure::NotConforming { message, pointer }) => Err((message, pointer)),
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+pub(super) fn bytes_of<const N: usize>(numbers: &[[u8; N]]) -> Vec<u8> {
+    numbers.concat()
+}
+
+#[track_caller]
+pub(super) fn refused(result: Result<Vec<u8>, (String, String)>, pointer: &str, expected: &str) {
+    let (message, found) = result.unwrap_err();
+    assert!(found.ends_with(pointer), "{found}: {message}");
+    assert!(message.contains(expected), "{message}");
+}
+
+#[test]
+fn null_is_nan_or_the_empty_text_where_an_element_may_be_missing() {
+    let f32s = bytes_of(&[1f32, f32::NAN].map(f32::to_le_bytes));
+    assert_eq!(read_items(&missing(Dtype::F32), false, "1,null"), Ok(f32s));
+    let f64s = bytes_of(&[f64::NAN, 0.1].map(f64::to_le_bytes));
+    assert_eq!(
+        read_items(&missing(Dtype::F64), false, "null,0.1"),
+        Ok(f64s)
+    );
+    for dtype in [Dtype::F16, Dtype::Bf16] {
+        let data = read_items(&missing(dtype), false, "null").unwrap();
+        let bits = u16::from_le_bytes(data.try_into().unwrap());
+        let is_nan = match dtype {
+            Dtype::F16 => half::f16::from_bits(bits).is_nan(),
+            _ => half::bf16::from_bits(bits).is_nan(),
+        };
+        assert!(is_nan, "{dtype:?}");
+    }
+    let texts = read_items(&missing(Dtype::Text), false, "\"a\",null,\"\"");
+    assert_eq!(texts, Ok(b"\x01\0\0\0a\0\0\0\0\0\0\0\0".to_vec()));
+    // A number that can only be rounded from its digits, next to a missing one.
+    let doubtful = bytes_of(&[16_777_216f32, f32::NAN].map(f32::to_le_bytes));
+    assert_eq!(
+        read_items(&missing(Dtype::F32), false, "16777217.0,null"),
+        Ok(doubtful)
+    );
+}
+
+#[test]
+fn null_is_refused_where_nothing_may_be_missing() {
+    for dtype in Dtype::ALL {
+        let found = read_items(&port("x", dtype, &[None]), false, "null");
+        let expected = format!("Here is null, where {} element", dtype.with_article());
+        refused(found.clone(), "/0", &expected);
+        refused(found, "/0", "`inputs.x.missing`");
+    }
+    // A nested list that is missing is not a missing element.
+    let mut matrix = port("x", Dtype::F32, &[None, Some(2)]);
+    matrix.facts.missing = true;
+    let azure = BodyFormat::Labelled;
+    let found = read_body(&matrix, false, azure, JSON, r#"{"x": [null]}"#, None);
+    refused(found, "/x/0", "Here is null, where a list, dimension 1");
+    let row = read_body(&matrix, false, azure, JSON, r#"{"x": [[null, 1]]}"#, None);
+    assert_eq!(row, Ok(bytes_of(&[f32::NAN, 1.0].map(f32::to_le_bytes))));
+}
+
+#[test]
+fn words_are_numbers_if_the_manifest_says_so() {
+    let f32s = |numbers: &[f32]| -> Vec<u8> {
+        numbers
+            .iter()
+            .flat_map(|number| number.to_le_bytes())
+            .collect()
+    };
+    let port = missing(Dtype::F32);
+    assert_eq!(
+        read_items(&port, true, "NaN,-Infinity,Infinity,2.5"),
+        Ok(f32s(&[f32::NAN, f32::NEG_INFINITY, f32::INFINITY, 2.5]))
+    );
+    assert_eq!(
+        read_items(&port, true, "NaN,16777217.0"),
+        Ok(f32s(&[f32::NAN, 16_777_216.0]))
+    );
+    let double = read_items(&missing(Dtype::F64), true, "-Infinity,0.1");
+    assert_eq!(
+        double,
+        Ok(bytes_of(&[f64::NEG_INFINITY, 0.1].map(f64::to_le_bytes)))
+    );
+    assert_eq!(
+        read_items(&missing(Dtype::Text), true, "NaN"),
+        Ok(vec![0; 4])
+    );
+    // Without the setting, JSON has no such numbers.
+    let message = "JSON has no NaN (line 1, column";
+    refused(read_items(&port, false, "1,NaN"), "", message);
+    refused(
+        read_items(&port, false, "1,NaN"),
+        "",
+        "`requests.nan_literals`",
+    );
+    refused(read_items(&port, false, "-Infinity"), "", "no Infinity");
+    // NaN is a missing value, and infinity is not.
+    let strict = with_facts(Dtype::F32, false, false);
+    refused(
+        read_items(&strict, true, "1,NaN"),
+        "/1",
+        "Here is NaN, where an f32 element belongs. Missing values are taken",
+    );
+    assert_eq!(
+        read_items(&strict, true, "Infinity"),
+        Ok(f32s(&[f32::INFINITY]))
+    );
+    for dtype in [Dtype::I64, Dtype::Bool] {
+        let port = with_facts(dtype, false, false);
+        refused(read_items(&port, true, "NaN"), "/0", "Here is NaN");
+        refused(
+            read_items(&port, true, "Infinity"),
+            "/0",
+            "Here is Infinity",
+        );
+    }
+    refused(
+        read_items(&missing(Dtype::Text), true, "Infinity"),
+        "/0",
+        "Here is Infinity",
+    );
+    // A text with this content is a text.
+    let text = read_items(&missing(Dtype::Text), true, "\"NaN\",NaN").unwrap();
+    assert_eq!(text, b"\x03\0\0\0NaN\0\0\0\0");
+    let id = r#"{"id": NaN, "inputs": []}"#;
+    let found = read_body(&port, true, BodyFormat::OpenInference, JSON, id, None);
+    refused(found, "/id", "Here is a number, where a string belongs.");
+}
+
+#[test]
+fn booleans_are_1_and_0_if_the_manifest_says_so() {
+    let f32s = bytes_of(&[1f32, 0.0, 7.0].map(f32::to_le_bytes));
+    let port = with_facts(Dtype::F32, false, true);
+    assert_eq!(read_items(&port, false, "true,false,7"), Ok(f32s));
+    let i64s = bytes_of(&[1i64, 0].map(i64::to_le_bytes));
+    let port = with_facts(Dtype::I64, false, true);
+    assert_eq!(read_items(&port, false, "true,false"), Ok(i64s));
+    for dtype in [Dtype::F64, Dtype::U8] {
+        let found = read_items(&with_facts(dtype, false, false), false, "true");
+        refused(found, "/0", "scorebox.toml has `inputs.x.boolean`");
+    }
+    let text = read_items(&with_facts(Dtype::Text, false, false), false, "true");
+    refused(
+        text,
+        "/0",
+        "Here is a boolean, where a text element belongs.",
+    );
+    let boolean = with_facts(Dtype::Bool, false, false);
+    assert_eq!(read_items(&boolean, false, "true,false"), Ok(vec![1, 0]));
+    refused(read_items(&boolean, false, "1"), "/0", "Here is a number");
+    refused(read_items(&boolean, false, "1.0"), "/0", "Here is a number");
+}
+
+#[test]
+fn a_whole_number_counts_by_its_value() {
+    let check = |dtype: Dtype, text: &str, expected: &[u8]| {
+        let found = read_items(&port("x", dtype, &[None]), false, text);
+        assert_eq!(found.as_deref(), Ok(expected), "{dtype:?} {text}");
+    };
+    for (dtype, width) in [
+        (Dtype::I8, 1),
+        (Dtype::U16, 2),
+        (Dtype::I32, 4),
+        (Dtype::U64, 8),
+    ] {
+        let one = &1u64.to_le_bytes()[..width];
+        for text in ["1", "1.0", "1e0", "100e-2", "0.1E+1"] {
+            check(dtype, text, one);
+        }
+        for text in ["-0", "-0.0", "0e9", "0e-99999999999999999999"] {
+            check(dtype, text, &vec![0; width]);
+        }
+        check(dtype, "1,1.0", &[one, one].concat());
+    }
+    check(
+        Dtype::I64,
+        "9007199254740993.0",
+        &9_007_199_254_740_993i64.to_le_bytes(),
+    );
+    check(Dtype::I64, "9223372036854775807.0", &i64::MAX.to_le_bytes());
+    check(
+        Dtype::I64,
+        "-9223372036854775808e0",
+        &i64::MIN.to_le_bytes(),
+    );
+    check(
+        Dtype::U64,
+        "18446744073709551615.0",
+        &u64::MAX.to_le_bytes(),
+    );
+    check(Dtype::I32, "1e3", &1000i32.to_le_bytes());
+    let refuse = |dtype: Dtype, text: &str, expected: &str| {
+        let found = read_items(&port("x", dtype, &[None]), false, &format!("7,{text}"));
+        refused(found, "/1", expected);
+    };
+    refuse(Dtype::I64, "1.5", "1.5 is not a whole number.");
+    refuse(
+        Dtype::I64,
+        "0.99999999999999999999999",
+        "is not a whole number.",
+    );
+    refuse(
+        Dtype::I64,
+        "1e-99999999999999999999",
+        "is not a whole number.",
+    );
+    refuse(Dtype::U8, "300", "300 does not fit u8.");
+    refuse(Dtype::U8, "3e2", "300 does not fit u8.");
+    refuse(Dtype::U8, "-1.0", "-1 does not fit u8.");
+    refuse(
+        Dtype::I64,
+        "9223372036854775808",
+        "9223372036854775808 does not fit i64.",
+    );
+    refuse(
+        Dtype::I64,
+        "9223372036854775808.0",
+        "9223372036854775808 does not fit i64.",
+    );
+    refuse(
+        Dtype::U64,
+        "18446744073709551616",
+        "18446744073709551616 does not fit u64.",
+    );
+    refuse(Dtype::U64, "1e100", "1e100 does not fit u64.");
+    let long = format!("{}.5", "9".repeat(100_000));
+    let (message, _) = read_items(&port("x", Dtype::I64, &[None]), false, &long).unwrap_err();
+    assert!(message.len() < 200, "{message}");
+}
+
+#[test]
+fn a_body_that_is_not_utf_8_says_where() {
+    let port = missing(Dtype::Text);
+    for words in [false, true] {
+        let azure = b"{\"x\": [\"Z\xfcrich\"]}".to_vec();
+        let open = b"{\"inputs\": [{\"name\": \"x\", \"shape\": [1], \"datatype\": \"BYTES\", \"data\": [\"Z\xfcrich\"]}]}".to_vec();
+        for (format, body) in [
+            (BodyFormat::Labelled, azure),
+            (BodyFormat::OpenInference, open),
+        ] {
+            let at = body.iter().position(|byte| *byte == 0xfc).unwrap();
+            let found = read_body(&port, words, format, JSON, body, None);
+            let expected =
+                format!("The body is not UTF-8: a wrong byte follows the first {at} bytes.");
+            refused(found, "", &expected);
+        }
+    }
+}
+
+/// Forms of one whole number in JSON: with a point, with an exponent, and with both.
+fn forms(number: i128, zeros: usize) -> Vec<String> {
+    let text = number.to_string();
+    let mut forms = vec![
+        text.clone(),
+        format!("{text}.{}", "0".repeat(zeros + 1)),
+        format!("{text}e0"),
+    ];
+    // JSON has no zero before other digits.
+    if number != 0 {
+        forms.push(format!("{text}{}e-{zeros}", "0".repeat(zeros)));
+    }
+    let (sign, digits) = text
+        .strip_prefix('-')
+        .map_or(("", text.as_str()), |digits| ("-", digits));
+    let (first, rest) = digits.split_at(1);
+    if !rest.is_empty() {
+        forms.push(format!("{sign}{first}.{rest}E+{}", rest.len()));
+    }
+    forms
+}
+
+proptest! {
+    #[test]
+    fn every_form_of_a_whole_number_is_that_number(signed: i64, unsigned: u64, shift in 0u32..64, zeros in 0usize..30) {
+        let (signed, unsigned) = (signed >> shift, unsigned >> shift);
+        for text in forms(signed.into(), zeros) {
+            let found = read_items(&port("x", Dtype::I64, &[None]), false, &text);
+            prop_assert_eq!(found, Ok(signed.to_le_bytes().to_vec()), "{}", text);
+        }
+        for text in forms(unsigned.into(), zeros) {
+            let found = read_items(&port("x", Dtype::U64, &[None]), false, &text);
+            prop_assert_eq!(found, Ok(unsigned.to_le_bytes().to_vec()), "{}", text);
+            let narrow = read_items(&port("x", Dtype::U8, &[None]), false, &text);
+            prop_assert_eq!(narrow.ok(), u8::try_from(unsigned).ok().map(|number| vec![number]));
+        }
+    }
+
+    #[test]
+    fn random_json_with_words_never_panics(body in "[\\[\\]{}:,\"xNaInfity\\\\e0-9.-]{0,60}") {
+        for dtype in [Dtype::F32, Dtype::Text, Dtype::I8] {
+            let port = with_facts(dtype, dtype != Dtype::I8, true);
+            let _ = read_body(&port, true, BodyFormat::Labelled, JSON, body.clone(), None);
+            let wrapped = format!("{{\"x\": [{body}]}}");
+            let _ = read_body(&port, true, BodyFormat::Labelled, JSON, wrapped, None);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Single elements that are not written as numbers of their own type: missing values, booleans as
+//! numbers, and whole numbers with a point or an exponent.
+//!
+//! Owns the values that an input takes in these forms, and the messages about those that it does not
+//! take. Must not know lists, nor where an element is. Most bodies have none of these elements, so
+//! the code for them is kept out of the way of the others.
+
+use half::{bf16, f16};
+
+use super::rounding::{self, Rounded, Whole};
+use crate::model::Dtype;
+use crate::tensor::{Port, put_text};
+use crate::text::{NAME_BYTES, cut};
+
+/// Appends a missing value to `data`, the elements of `port`: NaN, or the empty text. `found` is what
+/// stands in the body, for the message if the input takes no missing values.
+#[cold]
+#[inline(never)]
+pub(super) fn put_missing(port: &Port, found: &str, data: &mut Vec<u8>) -> Result<(), String> {
+    let has_missing = port.dtype.is_float() || port.dtype == Dtype::Text;
+    if !(has_missing && port.facts.missing) {
+        let element = port.dtype.with_article();
+        let setting = port.setting("missing");
+        return Err(if has_missing {
+            format!(
+                "Here is {found}, where {element} element belongs. Missing values are taken if \
+                 scorebox.toml has `{setting}`."
+            )
+        } else {
+            format!(
+                "Here is {found}, where {element} element belongs. There is no missing {}, so \
+                 `{setting}` cannot be set.",
+                port.dtype.name()
+            )
+        });
+    }
+    match port.dtype {
+        Dtype::F16 => data.extend_from_slice(&f16::NAN.to_le_bytes()),
+        Dtype::Bf16 => data.extend_from_slice(&bf16::NAN.to_le_bytes()),
+        Dtype::F32 => data.extend_from_slice(&f32::NAN.to_le_bytes()),
+        Dtype::F64 => data.extend_from_slice(&f64::NAN.to_le_bytes()),
+        _ => put_text("", data),
+    }
+    Ok(())
+}
+
+/// Appends a number that JSON does not have to `data`, the elements of `port`. `word` is `NaN`,
+/// `Infinity` or `-Infinity`.
+#[cold]
+#[inline(never)]
+pub(super) fn put_word(port: &Port, word: &str, data: &mut Vec<u8>) -> Result<(), String> {
+    if word == "NaN" {
+        return put_missing(port, word, data);
+    }
+    let infinity = if word.starts_with('-') {
+        f64::NEG_INFINITY
+    } else {
+        f64::INFINITY
+    };
+    put_float(port.dtype, infinity, data).map_err(|_| {
+        let element = port.dtype.with_article();
+        format!(
+            "Here is {}, where {element} element belongs.",
+            cut(word, NAME_BYTES)
+        )
+    })
+}
+
+/// Appends a boolean to `data`, the elements of `port`, which is a port of numbers or texts.
+#[cold]
+#[inline(never)]
+pub(super) fn put_boolean(port: &Port, value: bool, data: &mut Vec<u8>) -> Result<(), String> {
+    let is_number = !matches!(port.dtype, Dtype::Bool | Dtype::Text);
+    if is_number && port.facts.boolean {
+        return put_whole(port.dtype, i128::from(value), data);
+    }
+    let mut message = format!(
+        "Here is a boolean, where {} element belongs.",
+        port.dtype.with_article()
+    );
+    if is_number {
+        let setting = port.setting("boolean");
+        message =
+            format!("{message} Booleans are taken as 1 and 0 if scorebox.toml has `{setting}`.");
+    }
+    Err(message)
+}
+
+/// Appends a whole number to `data`, the elements of a port of the type `dtype`. `text` holds the
+/// digits of the number in the JSON body. The value of the number decides, and not its form: `1.0`
+/// and `10e-1` are 1.
+///
+/// A float type must hold the number exactly.
+#[cold]
+#[inline(never)]
+pub(super) fn put_decimal(dtype: Dtype, text: &str, data: &mut Vec<u8>) -> Result<(), String> {
+    match rounding::whole_of(text) {
+        Whole::Number(value) => put_whole(dtype, value, data),
+        Whole::Large => Err(too_large(&cut(text, NAME_BYTES), dtype)),
+        Whole::Fraction => Err(format!("{} is not a whole number.", cut(text, NAME_BYTES))),
+    }
+}
+
+/// Appends a whole number to `data`, the elements of a port of the integer type `dtype`.
+#[inline]
+pub(super) fn put_integer(dtype: Dtype, value: i128, data: &mut Vec<u8>) -> Result<(), String> {
+    macro_rules! narrow {
+        ($type:ty) => {
+            match <$type>::try_from(value) {
+                Ok(value) => data.extend_from_slice(&value.to_le_bytes()),
+                Err(_) => return Err(too_large(&value.to_string(), dtype)),
+            }
+        };
+    }
+    match dtype {
+        Dtype::I8 => narrow!(i8),
+        Dtype::I16 => narrow!(i16),
+        Dtype::I32 => narrow!(i32),
+        Dtype::I64 => narrow!(i64),
+        Dtype::U8 => narrow!(u8),
+        Dtype::U16 => narrow!(u16),
+        Dtype::U32 => narrow!(u32),
+        Dtype::U64 => narrow!(u64),
+        _ => return Err(too_large(&value.to_string(), dtype)),
+    }
+    Ok(())
+}
+
+/// Appends a whole number to `data`, the elements of a port of the type `dtype`. A float type must
+/// hold the number exactly.
+pub(super) fn put_whole(dtype: Dtype, value: i128, data: &mut Vec<u8>) -> Result<(), String> {
+    if !dtype.is_float() {
+        return put_integer(dtype, value, data);
+    }
+    match rounding::whole(dtype, value) {
+        Rounded::OutOfRange => Err(too_large(&value.to_string(), dtype)),
+        _ if !rounding::is_exact(dtype, value) => {
+            Err(format!("{} cannot hold {value} exactly.", dtype.name()))
+        }
+        rounded => {
+            put_rounded(rounded, data);
+            Ok(())
+        }
+    }
+}
+
+/// Appends a float to `data`, the elements of a port of the type `dtype`. A narrower float type gets
+/// the nearest number, and an integer type gets only whole numbers. NaN and infinity stay what they
+/// are.
+pub(super) fn put_float(dtype: Dtype, value: f64, data: &mut Vec<u8>) -> Result<(), String> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "Rust rounds to the nearest, and an infinity stays one"
+    )]
+    match dtype {
+        Dtype::F16 if !value.is_finite() => {
+            data.extend_from_slice(&f16::from_f64(value).to_le_bytes());
+        }
+        Dtype::Bf16 if !value.is_finite() => {
+            data.extend_from_slice(&bf16::from_f64(value).to_le_bytes());
+        }
+        Dtype::F32 if !value.is_finite() => data.extend_from_slice(&(value as f32).to_le_bytes()),
+        Dtype::F64 => data.extend_from_slice(&value.to_le_bytes()),
+        Dtype::F16 | Dtype::Bf16 | Dtype::F32 => match rounding::of_float(dtype, value) {
+            Rounded::OutOfRange => return Err(too_large(&format!("{value:?}"), dtype)),
+            rounded => put_rounded(rounded, data),
+        },
+        // The cast is exact for a whole number below 2^127, and larger ones fit no type.
+        _ if value.fract() == 0.0 => return put_whole(dtype, value as i128, data),
+        _ => return Err(format!("{value:?} is not a whole number.")),
+    }
+    Ok(())
+}
+
+fn put_rounded(rounded: Rounded, data: &mut Vec<u8>) {
+    match rounded {
+        Rounded::F16(bytes) => data.extend_from_slice(&bytes),
+        Rounded::F32(bytes) => data.extend_from_slice(&bytes),
+        Rounded::F64(bytes) => data.extend_from_slice(&bytes),
+        Rounded::InDoubt | Rounded::OutOfRange => {}
+    }
+}
+
+/// Returns the message about a number that the type `dtype` cannot hold.
+#[cold]
+#[inline(never)]
+pub(super) fn too_large(value: &str, dtype: Dtype) -> String {
+    format!("{value} does not fit {}.", dtype.name())
+}
