@@ -2,13 +2,13 @@
 //!
 //! Owns both. Must not know how a request is answered.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::dialect::ROOT;
 use crate::codec::open_inference::datatype;
 use crate::manifest::ScorerSection;
 use crate::scorer::signature::Signature;
-use crate::tensor::{EqualSizes, InputFacts, Port};
+use crate::tensor::{EqualSizes, Port};
 
 /// The served model, with its name, version and paths in the Open Inference Protocol.
 pub(super) struct Model {
@@ -55,9 +55,9 @@ impl Model {
             };
             let port = |(index, port): (usize, &Port)| {
                 let mut document = json!({"name": port.name, "datatype": datatype(port.dtype), "shape": shape(port)});
-                let facts = facts(port, sizes.dimensions(index, port));
-                if let (Some(document), Some(facts)) = (document.as_object_mut(), facts) {
-                    document.insert("parameters".to_owned(), facts);
+                let parameters = parameters(port, sizes.dimensions(index, port));
+                if let (Some(document), Some(parameters)) = (document.as_object_mut(), parameters) {
+                    document.insert("parameters".to_owned(), parameters);
                 }
                 document
             };
@@ -85,28 +85,10 @@ impl Model {
 /// Returns what the manifest and the model state about an input, as the `parameters` of the input's
 /// metadata. Returns `None` if they state nothing. `dimensions` has the names of the input's
 /// dimensions if other dimensions have them, too.
-fn facts(port: &Port, dimensions: Option<String>) -> Option<Value> {
-    let InputFacts {
-        missing,
-        boolean,
-        columns,
-    } = &port.facts;
-    let mut facts = Map::new();
-    let flags = [
-        ("missing", *missing),
-        ("boolean", *boolean),
-        ("optional", port.optional),
-    ];
-    for (name, is_set) in flags {
-        if is_set {
-            facts.insert(name.to_owned(), is_set.into());
-        }
-    }
+fn parameters(port: &Port, dimensions: Option<String>) -> Option<Value> {
+    let mut facts = port.stated();
     if let Some(dimensions) = dimensions {
         facts.insert("dimensions".to_owned(), dimensions.into());
-    }
-    if !columns.is_empty() {
-        facts.insert("columns".to_owned(), columns.as_slice().into());
     }
     (!facts.is_empty()).then_some(Value::Object(facts))
 }

@@ -3,6 +3,8 @@
 //! Owns what a port states about its tensors, and the text of its shape. Must not know how a tensor
 //! is checked, or whose ports they are.
 
+use serde_json::{Map, Value};
+
 use crate::model::Dtype;
 use crate::text::{NAME_BYTES, quoted};
 
@@ -35,6 +37,27 @@ impl Port {
             facts: InputFacts::default(),
             optional: false,
         }
+    }
+
+    /// Returns the facts of this port that differ from the default, as the members of a JSON object
+    /// for people and programs that ask about the port.
+    #[must_use]
+    pub fn stated(&self) -> Map<String, Value> {
+        let flags = [
+            ("missing", self.facts.missing),
+            ("boolean", self.facts.boolean),
+            ("optional", self.optional),
+        ];
+        let mut stated = Map::new();
+        for (name, is_set) in flags {
+            if is_set {
+                stated.insert(name.to_owned(), is_set.into());
+            }
+        }
+        if !self.facts.columns.is_empty() {
+            stated.insert("columns".to_owned(), self.facts.columns.as_slice().into());
+        }
+        stated
     }
 
     /// Returns the full name of a setting of this input for an error message, such as
