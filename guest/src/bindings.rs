@@ -1,10 +1,10 @@
 //! The code that wit-bindgen generates from `../wit`: the capabilities once, and each world's
 //! export.
 //!
-//! Owns nothing written by hand and must not be named by a scorer: the other modules wrap it. The
-//! capabilities are generated apart from the worlds so that both worlds share their types. A
-//! world's description reaches the final component only through its export macro, so a scorer
-//! exports the one world whose macro it calls.
+//! Owns only generated code. A scorer must not use this module directly, because the other modules
+//! wrap it. The capabilities are generated apart from the worlds so that both worlds share their
+//! types. A world's description reaches the final component only through its export macro, so a
+//! scorer exports the one world whose macro it calls.
 #![allow(
     missing_docs,
     unsafe_code,
@@ -69,5 +69,25 @@ pub mod tensor_scoring {
             "wasi:logging/logging@0.1.0-draft": super::capabilities::wasi::logging::logging,
             "wasi:config/store@0.2.0-draft": super::capabilities::wasi::config::store,
         },
+    });
+}
+
+/// The unstable interface `inputs`, in a world of its own, so that only the scorers that call its
+/// export macro export it.
+#[cfg(feature = "unstable-inputs")]
+pub mod inputs {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "
+            package scorebox:guest@0.1.0;
+
+            world inputs {
+                export scorebox:scoring/inputs@0.1.0;
+            }
+        ",
+        world: "scorebox:guest/inputs",
+        features: ["inputs"],
+        export_macro_name: "export_inputs_world",
+        pub_export_macro: true,
     });
 }

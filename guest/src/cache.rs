@@ -1,6 +1,6 @@
 //! Redis as keys and values: a bucket is one `[stores.<name>]` of `scorebox.toml`.
 //!
-//! Owns the joining of wasi:keyvalue and the contract's `cache` into one type. Must not know
+//! Owns the type that unites wasi:keyvalue and the contract's interface `cache`. Must not know
 //! addresses, prefixes or credentials: the host holds them. If a method takes no `ttl`, the store's
 //! `default_ttl` applies. Without a `default_ttl`, the value does not expire.
 //!
@@ -65,7 +65,7 @@ impl Bucket {
     /// Returns the value of a key, or `None` if the key does not exist.
     ///
     /// # Errors
-    /// Fails if the store does not answer.
+    /// Fails if the store does not answer, or if the key has more than 64 KiB.
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         self.handle()?.get(key)
     }
@@ -74,7 +74,8 @@ impl Bucket {
     /// `default_ttl` is not set.
     ///
     /// # Errors
-    /// Fails if the store does not answer.
+    /// Fails if the store does not answer, if the key has more than 64 KiB, or if the value has
+    /// more than 32 MiB.
     pub fn set(&self, key: &str, value: impl AsRef<[u8]>) -> Result<(), Error> {
         self.handle()?.set(key, value.as_ref())
     }
@@ -82,7 +83,8 @@ impl Bucket {
     /// Writes the value of a key. The value expires after the time `ttl`.
     ///
     /// # Errors
-    /// Fails if the store does not answer.
+    /// Fails if the store does not answer, if the key has more than 64 KiB, if the value has more
+    /// than 32 MiB, or if `ttl` is zero or more than a thousand years.
     pub fn set_for(&self, key: &str, value: impl AsRef<[u8]>, ttl: Duration) -> Result<(), Error> {
         self.set_if(key, value, Condition::Always, Some(ttl))
             .map(|_| ())
@@ -95,7 +97,8 @@ impl Bucket {
     /// applies.
     ///
     /// # Errors
-    /// Fails if the store does not answer.
+    /// Fails if the store does not answer, if the key has more than 64 KiB, if the value has more
+    /// than 32 MiB, or if `ttl` is zero or more than a thousand years.
     pub fn set_if(
         &self,
         key: &str,
@@ -117,8 +120,8 @@ impl Bucket {
     /// Returns the value of a key, parsed from JSON as `T`, or `None` if the key does not exist.
     ///
     /// # Errors
-    /// Fails if the store does not answer, or if the stored value is not JSON of type `T` (code
-    /// `stored-json`).
+    /// Fails if the store does not answer, if the key has more than 64 KiB, or if the stored value
+    /// is not JSON of type `T` (code `stored-json`).
     pub fn get_json<T: DeserializeOwned>(&self, key: &str) -> crate::Result<Option<T>> {
         let Some(bytes) = self.get(key)? else {
             return Ok(None);
@@ -132,7 +135,9 @@ impl Bucket {
     /// `None`, the store's `default_ttl` applies.
     ///
     /// # Errors
-    /// Fails if the store does not answer, or if the value cannot be written as JSON.
+    /// Fails if the store does not answer, or if the value cannot be written as JSON. Also fails if
+    /// the key has more than 64 KiB, if the JSON has more than 32 MiB, or if `ttl` is zero or more
+    /// than a thousand years.
     pub fn set_json<T: Serialize>(
         &self,
         key: &str,
@@ -143,10 +148,10 @@ impl Bucket {
         Ok(())
     }
 
-    /// Removes a key from the store. A key that does not exist is not an error.
+    /// Removes a key from the store. If the key does not exist, nothing happens.
     ///
     /// # Errors
-    /// Fails if the store does not answer.
+    /// Fails if the store does not answer, or if the key has more than 64 KiB.
     pub fn delete(&self, key: &str) -> Result<(), Error> {
         self.handle()?.delete(key)
     }
@@ -154,7 +159,7 @@ impl Bucket {
     /// Returns true if the store has the key `key`.
     ///
     /// # Errors
-    /// Fails if the store does not answer.
+    /// Fails if the store does not answer, or if the key has more than 64 KiB.
     pub fn exists(&self, key: &str) -> Result<bool, Error> {
         self.handle()?.exists(key)
     }
@@ -197,7 +202,8 @@ impl Bucket {
         batch::get_many(self.handle()?, keys)
     }
 
-    /// Writes the values of several keys in one round trip, but not atomically.
+    /// Writes the values of several keys in one round trip, but not atomically. The values expire
+    /// after the store's `default_ttl`, or never if `default_ttl` is not set.
     ///
     /// # Errors
     /// Fails if the store does not answer. In this case, some of the values may have been written.
@@ -231,10 +237,12 @@ impl Bucket {
     }
 
     /// Adds `delta` to the counter of a key, and returns the sum. The counter of a key that does
-    /// not exist starts at 0. The operation is atomic.
+    /// not exist starts at 0, and gets the store's `default_ttl` if this is set. The operation is
+    /// atomic.
     ///
     /// # Errors
-    /// Fails if the store does not answer, or if the value of the key is not a decimal integer.
+    /// Fails if the store does not answer, if the key has more than 64 KiB, or if the value of the
+    /// key is not a decimal integer.
     pub fn increment(&self, key: &str, delta: i64) -> Result<i64, Error> {
         atomics::increment(self.handle()?, key, delta)
     }
@@ -245,16 +253,16 @@ impl Bucket {
     /// The operation is atomic.
     ///
     /// # Errors
-    /// Fails if the store does not answer, or if the value of the key is not a decimal integer.
+    /// Fails if the store does not answer, if the key has more than 64 KiB, if the value of the key
+    /// is not a decimal integer, or if `ttl` is zero or more than a thousand years.
     pub fn increment_for(&self, key: &str, delta: i64, ttl: Duration) -> Result<i64, Error> {
         wit::increment(self.handle()?, key, delta, milliseconds(ttl))
     }
 
-    /// Returns the remaining lifetime of a key. The result also says if the key never expires or
-    /// does not exist.
+    /// Returns the remaining lifetime of a key, or that the key never expires or does not exist.
     ///
     /// # Errors
-    /// Fails if the store does not answer.
+    /// Fails if the store does not answer, or if the key has more than 64 KiB.
     pub fn lifetime(&self, key: &str) -> Result<Lifetime, Error> {
         wit::lifetime_of(self.handle()?, key)
     }
@@ -265,7 +273,8 @@ impl Bucket {
     /// Returns true if the key exists, and false if it does not.
     ///
     /// # Errors
-    /// Fails if the store does not answer.
+    /// Fails if the store does not answer, if the key has more than 64 KiB, or if `ttl` is zero or
+    /// more than a thousand years.
     pub fn touch(&self, key: &str, ttl: Option<Duration>) -> Result<bool, Error> {
         wit::touch(self.handle()?, key, ttl.map(milliseconds))
     }
@@ -274,7 +283,7 @@ impl Bucket {
     /// value only if the value of the key has not changed.
     ///
     /// # Errors
-    /// Fails if the store does not answer.
+    /// Fails if the store does not answer, or if the key has more than 64 KiB.
     pub fn snapshot(&self, key: &str) -> Result<Snapshot, Error> {
         atomics::Cas::new(self.handle()?, key).map(Snapshot)
     }
@@ -282,10 +291,12 @@ impl Bucket {
     /// Replaces the value of a key by the result of `change`, and returns the new value.
     ///
     /// `change` gets the current value, or `None` if the key does not exist. If another caller
-    /// changes the value in the meantime, `change` is called again with the newer value.
+    /// changes the value in the meantime, `change` is called again with the newer value. The new
+    /// value expires after the store's `default_ttl`, or never if `default_ttl` is not set.
     ///
     /// # Errors
-    /// Fails if the store does not answer.
+    /// Fails if the store does not answer, if the key has more than 64 KiB, or if the new value has
+    /// more than 32 MiB.
     pub fn update(
         &self,
         key: &str,
@@ -321,17 +332,18 @@ impl Snapshot {
     /// Returns the value that the snapshot read, or `None` if the key did not exist.
     ///
     /// # Errors
-    /// Fails if the store does not answer.
+    /// Fails if the host refuses the call. The store is not asked again.
     pub fn current(&self) -> Result<Option<Vec<u8>>, Error> {
         self.0.current()
     }
 
     /// Writes `value` to the key of the snapshot if the key still has the value that the snapshot
-    /// read.
+    /// read. The value expires after the store's `default_ttl`, or never if `default_ttl` is not
+    /// set.
     ///
     /// # Errors
-    /// Fails if the store does not answer. A changed value is not an error, but the result
-    /// [`Swap::Changed`].
+    /// Fails if the store does not answer. Also fails if `value` has more than 32 MiB. A changed
+    /// value is not an error, but the result [`Swap::Changed`].
     pub fn swap(self, value: impl AsRef<[u8]>) -> Result<Swap, Error> {
         match atomics::swap(self.0, value.as_ref()) {
             Ok(()) => Ok(Swap::Done),

@@ -1,7 +1,8 @@
 //! Errors of a scorer: building an [`Error`], and converting the errors of capabilities to one.
 //!
-//! Owns the one mapping from a capability's error to a variant of [`Error`]. Must not know status
-//! codes, or what happens to a message: the host chooses both by the variant.
+//! Owns the only mapping from the error of a host's capability, such as a store, to a variant of
+//! [`Error`]. Must not know status codes, or what happens to a message: the host chooses both by
+//! the variant.
 
 use std::fmt::Display;
 
@@ -11,7 +12,8 @@ use crate::{Error, Problem, cache, config, graphs, model, nn, redis};
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// Returns the error for an input that can never be scored.
+    /// Returns the error for an input that can never be scored, so that the call is not tried
+    /// again.
     ///
     /// `code` is in kebab-case. `message` is sent to the caller, so put internal facts into
     /// [`Error::with_detail`].

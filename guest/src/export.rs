@@ -1,7 +1,7 @@
 //! The two kinds of scorer, and the macros that make a component of a scorer.
 //!
-//! Owns the way from an exported function to the author's code, and the slot that keeps the scorer
-//! between calls. Must not interpret payloads or tensors.
+//! Owns the calls of the author's code by the exported functions, and the slot that keeps the
+//! scorer between calls. Must not interpret payloads or tensors.
 
 use std::cell::RefCell;
 
@@ -10,6 +10,10 @@ use crate::{
     Result, Signature, TensorSignature, panic,
 };
 
+#[cfg(all(feature = "unstable-inputs", target_arch = "wasm32"))]
+pub use crate::bindings::inputs::export_inputs_world;
+#[cfg(feature = "unstable-inputs")]
+pub use crate::bindings::inputs::exports::scorebox::scoring::inputs::Guest as InputsExport;
 pub use crate::bindings::scoring::exports::scorebox::scoring::scorer::Guest as ScorerExport;
 pub use crate::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer::Guest as TensorScorerExport;
 #[cfg(target_arch = "wasm32")]

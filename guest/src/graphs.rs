@@ -1,8 +1,8 @@
 //! The model's graphs: ONNX files that the host runs.
 //!
-//! Owns the way from Rust values to a graph's ports and back. Must not know which engine runs a
-//! graph. A graph runs in parallel with the calls of other instances. When the call's deadline
-//! passes, the graph is stopped, and the scorer with it.
+//! Owns the conversion of Rust values to a graph's inputs, and of its outputs to Rust values. Must
+//! not know which engine runs a graph. A graph runs in parallel with the calls of other instances.
+//! When the call's deadline passes, the graph is stopped, and the scorer with it.
 //!
 //! ```no_run
 //! use scorebox_guest::graphs::{Graph, Input};
@@ -74,8 +74,8 @@ impl Graph {
     /// order.
     ///
     /// # Errors
-    /// Fails if the model does not have the graph, if the inputs do not fit the graph's ports, or
-    /// if the engine fails on the inputs.
+    /// Fails if the model does not have the graph, if the inputs do not fit the graph's input
+    /// ports, or if the engine cannot compute the outputs.
     pub fn run(&self, inputs: impl IntoIterator<Item = Input>) -> Result<Outputs, Error> {
         let inputs: Vec<_> = inputs.into_iter().map(|input| input.0).collect();
         wit::compute(&self.name, &inputs).map(Outputs)

@@ -1,9 +1,9 @@
 //! The SDK for scorers: a scorer is a WebAssembly component with `init` and `run`, as an Azure ML
 //! scoring script has.
 //!
-//! Owns what a scorer's author sees: two traits, typed payloads and tensors, errors with a
-//! disposition, and wrappers over everything that the host provides. Must not know the host: the
-//! only contract between them is the WIT in `wit/`.
+//! Owns what a scorer's author sees: two traits, typed payloads and tensors, errors that say what
+//! happens to a call next, and wrappers over everything that the host provides. Must not know the
+//! host: the only contract between them is the WIT in `wit/`.
 //!
 //! # A scorer of payloads
 //!
@@ -96,6 +96,9 @@
 //! export_tensor_scorer!(Sum);
 //! ```
 //!
+//! With the Cargo feature `unstable-inputs`, the module `inputs` also states which inputs take
+//! missing values and which names their columns have. It is unstable.
+//!
 //! # Errors
 //!
 //! The variant of an [`Error`] decides what the platform does next, so choose the variant that
@@ -107,9 +110,10 @@
 //! | [`Error::Unavailable`] | later may work | 503 with `Retry-After` | redelivered |
 //! | [`Error::Failed`] | the scorer is at fault | 500 | redelivered |
 //!
-//! A message is parked only if its trigger has the setting `park`. With the setting, a message
-//! whose last delivery fails is parked, whatever the case. Without it, every failed message is
-//! redelivered until the platform keeps it, for example in a dead-letter queue.
+//! To park a message is to complete it and to send a record of it to the place that the setting
+//! `park` of its trigger names. A message is parked only if its trigger has this setting. With the
+//! setting, a message whose last delivery fails is parked, whatever the case. Without it, every
+//! failed message is redelivered until the platform keeps it, for example in a dead-letter queue.
 //!
 //! The caller sees the code and the message. The detail goes only to the log. The operator `?`
 //! converts these errors:
@@ -119,8 +123,8 @@
 //!   configured, and a command that is denied or that the server refuses, become failed.
 //! - Errors of JSON become failed. A caller's bad JSON is rejected as `invalid-json` before `run`.
 //!
-//! [`OrProblem`] turns any `Option` or `Result` into one of the three. A panic is a trap: the host
-//! answers 500, logs the message and the location, and retires the instance.
+//! [`OrProblem`] turns any `Option` or `Result` into one of the three errors. A panic is a trap:
+//! the host answers 500, logs the message and the location, and retires the instance.
 //!
 //! # Build and run
 //!
@@ -150,6 +154,8 @@ mod error;
 #[doc(hidden)]
 pub mod export;
 pub mod graphs;
+#[cfg(feature = "unstable-inputs")]
+pub mod inputs;
 pub mod log;
 pub mod metrics;
 pub mod model;

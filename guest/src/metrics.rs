@@ -1,7 +1,7 @@
 //! Measurements that the scorer makes itself: counters and distributions.
 //!
-//! Owns nothing but the Rust form of these measurements. Must not know how the host names, bounds
-//! or exports them.
+//! Owns only the Rust form of these measurements. Must not know how the host names, bounds or
+//! exports them.
 
 use crate::bindings::capabilities::scorebox::scoring::metrics as wit;
 

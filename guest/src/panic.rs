@@ -1,7 +1,7 @@
 //! The panic hook, which writes one line with the panic's message and location.
 //!
-//! Owns the hook. Must not try to go on: a panic aborts, the host sees a trap, and only this line
-//! says why.
+//! Owns the hook. Must not try to continue after a panic: a panic aborts the call, the host sees a
+//! trap, and only the line of the hook says why.
 
 use std::panic::{self, PanicHookInfo};
 use std::sync::Once;

@@ -29,7 +29,8 @@ use crate::bindings::capabilities::scorebox::scoring::redis as wit;
 
 pub use wit::{Error, Node};
 
-/// A connection to a Redis store. Other instances share the connection.
+/// A connection to a Redis store. All instances of the scorer share the host's connection to each
+/// server of the store.
 #[derive(Debug)]
 pub struct Connection {
     name: String,
@@ -101,8 +102,8 @@ impl Connection {
     /// # Errors
     /// Fails if the host or the store refuses the transaction, so that nothing was executed. Also
     /// fails if the connection breaks or no reply arrives in time. In this case, it is unknown
-    /// whether the commands were executed. If the replies together are larger than the host allows,
-    /// fails although the commands were executed.
+    /// whether the commands were executed. Also fails, although the commands were executed, if the
+    /// replies together are larger than the host allows.
     pub fn transaction<C: Into<Command>>(
         &self,
         commands: impl IntoIterator<Item = C>,
@@ -190,21 +191,21 @@ pub struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// Returns the value as a node of the reply, for a `match` on its type.
+    /// Returns this value of a reply as a node, for a `match` on its type.
     #[must_use]
     pub fn node(self) -> &'a Node {
         self.nodes.get(self.index as usize).unwrap_or(&Node::Nil)
     }
 
-    /// Returns true if the value is nil. Redis replies with nil if a key, field or member does not
-    /// exist.
+    /// Returns true if this value of a reply is nil. Redis replies with nil if a key, field or
+    /// member does not exist.
     #[must_use]
     pub fn is_nil(self) -> bool {
         matches!(self.node(), Node::Nil)
     }
 
-    /// Returns the value as an integer. Returns `None` if the value is neither an integer nor a
-    /// string that holds an integer.
+    /// Returns this value of a reply as an integer. Returns `None` if the value is neither an
+    /// integer nor a string that holds an integer.
     #[must_use]
     pub fn as_i64(self) -> Option<i64> {
         match self.node() {
@@ -213,8 +214,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the value as a floating-point number. Returns `None` if the value is neither a
-    /// number nor a string that holds a number.
+    /// Returns this value of a reply as a floating-point number. Returns `None` if the value is
+    /// neither a number nor a string that holds a number.
     #[must_use]
     #[expect(
         clippy::cast_precision_loss,
@@ -228,8 +229,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the value as a boolean, where the integers 1 and 0 are true and false. Returns
-    /// `None` if the value is anything else.
+    /// Returns this value of a reply as a boolean, where the integers 1 and 0 are true and false.
+    /// Returns `None` if the value is anything else.
     #[must_use]
     pub fn as_bool(self) -> Option<bool> {
         match self.node() {
@@ -239,13 +240,13 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the value as text. Returns `None` if the value is not a string in UTF-8.
+    /// Returns this value of a reply as text. Returns `None` if the value is not a string in UTF-8.
     #[must_use]
     pub fn as_str(self) -> Option<&'a str> {
         std::str::from_utf8(self.as_bytes()?).ok()
     }
 
-    /// Returns the bytes of the value. Returns `None` if the value is not a string.
+    /// Returns the bytes of this value of a reply. Returns `None` if the value is not a string.
     #[must_use]
     pub fn as_bytes(self) -> Option<&'a [u8]> {
         match self.node() {
@@ -255,7 +256,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// If the value is an error, returns the text of the error. Otherwise, returns `None`.
+    /// Returns the text of the error if this value of a reply is an error, and `None` otherwise.
     #[must_use]
     pub fn fault(self) -> Option<&'a str> {
         match self.node() {
@@ -264,7 +265,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns the items of the value if it is a list or a set. Any other value has no items.
+    /// Returns the items of this value of a reply if it is a list or a set. Any other value has no
+    /// items.
     pub fn items(self) -> impl Iterator<Item = Self> {
         let items = if let Node::Array(items) = self.node() {
             items.as_slice()
@@ -312,7 +314,7 @@ impl<'a> Value<'a> {
             .map(|(_, value)| value)
     }
 
-    /// Returns the value as JSON.
+    /// Returns this value of a reply as JSON.
     ///
     /// A string that is not UTF-8 becomes a list of its bytes, and a map becomes an object. Nil,
     /// NaN, infinity and faults become null.

@@ -107,6 +107,8 @@ impl App {
             trial(&file, manifest.limits.init_deadline)?;
             let scorer =
                 Scorer::of_graph(&file, &library, &manifest, &capabilities, runtime).await?;
+            #[cfg(feature = "graphs")]
+            answer_sample(&manifest, &scorer).await;
             return Ok(Self {
                 manifest,
                 scorer,
@@ -151,8 +153,44 @@ impl App {
     }
 }
 
+/// Lets a graph that answered no made-up input answer the sample that the manifest names, so that
+/// the inputs which it refuses count as errors of callers from the first call on.
+///
+/// An image does not have the sample, but a record that the graph answered it.
+#[cfg(feature = "graphs")]
+async fn answer_sample(manifest: &Manifest, scorer: &Scorer) {
+    let packaged = manifest.packaged.as_ref();
+    let is_recorded = packaged.is_some_and(|packaged| packaged.answers_sample);
+    let path = manifest.package.sample.as_ref();
+    let path = path.filter(|path| !is_recorded && path.is_file());
+    if !scorer.has_open_graph() || path.is_none() && !is_recorded {
+        return;
+    }
+    let read = path
+        .map(|path| crate::sample::Sample::read(path))
+        .transpose();
+    let problem = match read {
+        Ok(sample) => {
+            let payload = sample.map(|sample| sample.payload());
+            let answered = scorer.answer_example(payload.as_ref()).await;
+            answered.err().map(|failure| {
+                let row = failure.disposition();
+                row.detail.unwrap_or(row.message)
+            })
+        }
+        Err(error) => Some(error.problem),
+    };
+    if let Some(problem) = problem {
+        tracing::warn!(problem, "the graph does not answer its sample");
+    }
+}
+
 /// Returns the ONNX graph that is served because the manifest does not name a component: the name
 /// of its file in the model, and the path of this file.
+///
+/// # Errors
+/// Fails if the model does not have the graph that the manifest names. If the manifest does not
+/// name a graph, fails if the model does not have exactly one.
 fn served_graph(manifest: &Manifest, model: &Model) -> Result<(String, PathBuf), StartupError> {
     let path = manifest.scorer.model.clone().unwrap_or_default();
     let chosen = graph::choose(model.files(), manifest.scorer.graph.as_deref());
@@ -169,6 +207,9 @@ fn served_graph(manifest: &Manifest, model: &Model) -> Result<(String, PathBuf),
 
 /// Calls `trial` for every ONNX file of the model, and loads the graphs. All are loaded, because
 /// the component may run any of them.
+///
+/// # Errors
+/// Fails if the trial of a file fails, or if a graph cannot be loaded.
 #[cfg(feature = "graphs")]
 async fn graphs(
     trial: Trial<'_>,
@@ -206,6 +247,9 @@ async fn graphs(
 
 /// Opens the model that the manifest names. Returns an empty model if the manifest does not name a
 /// model.
+///
+/// # Errors
+/// Fails as [`Model::open`] does.
 pub(crate) fn open_model(manifest: &Manifest) -> Result<Model, StartupError> {
     manifest
         .scorer
@@ -286,6 +330,9 @@ pub const SAMPLE_FIX: &str = "convert the model again where it was trained; if t
 
 /// Loads an app and runs its `init` as the command `serve` would, but keeps every store in memory.
 /// `trial` is called for each ONNX file before the file is loaded.
+///
+/// # Errors
+/// Fails if the app cannot be loaded, if the trial of an ONNX file fails, or if `init` fails.
 async fn started(
     app: &Path,
     trial: Trial<'_>,

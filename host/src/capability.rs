@@ -1,9 +1,9 @@
 //! Capabilities: what the host provides to a scorer.
 //!
-//! Owns [`link`], the function that adds all capabilities to a linker, and the conditions under which
-//! a scorer may import an interface. Must not know which world a component exports, or HTTP. The
-//! file `state` has the state of one instance; most others adapt one interface each and hold no
-//! state.
+//! Owns [`link`], the function that adds all capabilities to a linker, and the conditions under
+//! which a scorer may import an interface. Must not know which world a component exports, or HTTP.
+//! The file `state` has the state of one instance. Most other files adapt one interface each and
+//! hold no state.
 
 mod answers;
 pub(crate) mod bindings;
@@ -135,7 +135,7 @@ pub fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     wasi::config::store::add_to_linker::<_, State>(linker, InstanceState::of_mut)
 }
 
-/// Adds the host functions that `init` may use when an image is built to a linker: those of the
+/// Adds to a linker the host functions that `init` may use when an image is built: those of the
 /// model, the log, and closed WASI. The caller must then redefine the interfaces of closed WASI for
 /// which [`lends_at_build`] returns false.
 ///
@@ -168,8 +168,9 @@ pub(crate) fn lends_at_build(interface: &str) -> bool {
     }
 }
 
-/// Adds only the host functions of closed WASI (without files, network and environment) to a
-/// linker, because a standard library needs them to start. `describe` runs with such a linker.
+/// Adds to a linker only the host functions of closed WASI (without files, network and
+/// environment), because a standard library needs them to start. `describe` runs with such a
+/// linker.
 ///
 /// # Errors
 /// Fails if two host functions have the same name, which would be a mistake in this file.

@@ -25,7 +25,7 @@ use self::open_inference::{Asked, JSON_LENGTH, ModelName};
 use crate::call::{BodyFormat, Payload};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
-use crate::tensor::{Port, PortLists, Tensor};
+use crate::tensor::{Port, PortLists, Tensor, only};
 use crate::text::{NAME_BYTES, quoted};
 
 /// Format that the answer to a call must have. The body and the attributes of the call determine
@@ -50,8 +50,9 @@ pub struct Written {
     pub attributes: Vec<(&'static str, String)>,
 }
 
-/// Decodes the body of a call into one tensor for each input port, in the order of the ports. Also
-/// returns the format that the answer must have. `attributes` are those of the call.
+/// Decodes the body of a call into one tensor for each input port, in the order of the ports. An
+/// optional port that the call leaves out has no tensor. Also returns the format that the answer
+/// must have. `attributes` are the attributes of the call.
 ///
 /// # Errors
 /// Fails if the media type of the body is not supported, or if the body does not fit the ports.
@@ -75,12 +76,11 @@ pub fn read(
         let (tensors, asked) = open_inference::read(ports, body, json_length)?;
         return Ok((tensors, Reply(Form::OpenInference(asked))));
     }
-    let tensors = match ports.inputs {
-        inputs if is_text => azure_ml::read(inputs, ports.requests, body)?,
-        [port] if same_type(label, OCTET_STREAM) && raw::is_enough(ports.inputs) => {
-            vec![raw::read(port, body)?]
-        }
-        inputs => return Err(unsupported(label, inputs)),
+    let is_raw = same_type(label, OCTET_STREAM) && raw::is_enough(ports.inputs);
+    let tensors = match only(ports.inputs) {
+        _ if is_text => azure_ml::read(ports.inputs, ports.requests, body)?,
+        Some((_, port)) if is_raw => vec![raw::read(port, body)?],
+        _ => return Err(unsupported(label, ports.inputs)),
     };
     let is_one_of_numbers = matches!(ports.outputs, [port] if port.dtype != Dtype::Text);
     let raw = is_one_of_numbers && prefers_bytes(attributes);
@@ -115,7 +115,7 @@ pub fn write(reply: &Reply, model: &ModelName, mut tensors: Vec<Tensor>) -> Writ
 }
 
 /// Returns true if a body for these input ports may consist of the bare bytes of a tensor. This is
-/// the case if there is only one port and the number of bytes determines its shape.
+/// the case if only one port is not optional and the number of bytes determines its shape.
 #[must_use]
 pub fn takes_bytes(ports: &[Port]) -> bool {
     raw::is_enough(ports)

@@ -23,12 +23,18 @@ use scorebox_host::text::printable_json;
 use tokio::runtime::{Builder, Runtime};
 
 /// Starts an async runtime with `threads` threads that serve sockets and score short calls.
+///
+/// # Errors
+/// Fails if the operating system cannot start the threads.
 fn serving_threads(threads: usize) -> Result<Runtime, StartupError> {
     build(Builder::new_multi_thread().thread_name("serving"), threads)
 }
 
 /// Starts an async runtime with `threads` threads for long calls and for `init`. The threads have a
 /// lower priority than the serving threads.
+///
+/// # Errors
+/// Fails if the operating system cannot start the threads.
 fn scoring_threads(threads: usize) -> Result<Runtime, StartupError> {
     // A lower priority needs no permission. If it fails nevertheless, long calls only compete more
     // with the other threads.
@@ -67,14 +73,14 @@ fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
-/// Returns the JSON object for an error that a failed command prints: an [`ErrorAnswer`].
+/// Returns the JSON object that a failed command prints for the error: an [`ErrorAnswer`].
 fn error_json(error: &StartupError) -> String {
     let answer = serde_json::to_string(&ErrorAnswer::of(error)).unwrap_or_default();
     printable_json(&answer).into_owned()
 }
 
-/// Prints an error because of which a command fails to standard error, and returns the exit code of
-/// the error.
+/// Prints to standard error the error because of which a command fails, and returns the exit code
+/// of the error.
 fn exit(error: &StartupError) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::from(exit_code::of_start(error))

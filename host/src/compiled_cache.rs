@@ -29,10 +29,11 @@ use crate::deployment::{CACHE_VARIABLE, Environment, HOME_VARIABLE, USER_CACHE_V
 /// recently are removed.
 const MAX_CACHE_BYTES: u64 = 1 << 30;
 
-/// End of the name of a file of the cache. The start is the digest of what the file is for, in hex.
+/// End of the name of a file of the cache. The name starts with the digest that identifies the
+/// component and the configuration of the engine, in hex.
 const FILE_END: &str = ".cwasm";
 
-/// End of the name of a file that is being written.
+/// End of the name of a file of the cache that is being written.
 const PART_END: &str = ".cwasm.part";
 
 /// Length of the SHA-256 digest at the start of a file of the cache, in bytes.
@@ -51,7 +52,8 @@ pub(crate) struct CompiledCache {
 
 impl CompiledCache {
     /// Returns the cache that the environment names: in the folder `SCOREBOX_CACHE`, or else in
-    /// `scorebox` in the user's cache folder.
+    /// `scorebox` in the user's cache folder. If the path of the folder is unknown, empty or
+    /// relative, nothing is cached.
     pub(crate) fn of(environment: Environment<'_>) -> Self {
         let of_user = || {
             let home = || Some(Path::new(&environment(HOME_VARIABLE)?).join(".cache"));
@@ -128,6 +130,9 @@ fn key(engine: &Engine, bytes: &[u8]) -> String {
 
 /// Creates the folder of the cache if it does not exist, and checks that only this user can write
 /// to it.
+///
+/// # Errors
+/// Fails if the folder cannot be created, or if another user owns it or can write to it.
 fn open(folder: &Path) -> io::Result<()> {
     DirBuilder::new()
         .recursive(true)
@@ -144,6 +149,9 @@ fn check(metadata: &Metadata) -> io::Result<()> {
 }
 
 /// Returns the machine code in a file of the cache, and marks the file as used.
+///
+/// # Errors
+/// Fails if the file cannot be read or is damaged, or if another user owns it or can write to it.
 fn read(file: &Path) -> io::Result<Vec<u8>> {
     let no_link = OFlags::NOFOLLOW.bits().cast_signed();
     let mut file = OpenOptions::new()
@@ -164,7 +172,11 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Writes machine code into a file of the cache, so that no other process sees a part of it.
+/// Writes machine code into a file of the cache, so that no other process sees a part of it. Then
+/// removes files if the cache is too large.
+///
+/// # Errors
+/// Fails if a file cannot be written or removed.
 fn write(folder: &Path, file: &Path, code: &[u8]) -> io::Result<()> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let stem = name.strip_suffix(FILE_END).unwrap_or(&name);
@@ -189,6 +201,9 @@ fn write(folder: &Path, file: &Path, code: &[u8]) -> io::Result<()> {
 
 /// Removes the files of the cache that were used least recently until those in a folder together
 /// have at most `most` bytes. Files with other names are neither counted nor removed.
+///
+/// # Errors
+/// Fails if the folder cannot be read, or if a file cannot be removed.
 fn make_room(folder: &Path, most: u64) -> io::Result<()> {
     let mut files: Vec<_> = std::fs::read_dir(folder)?
         .filter_map(|entry| {
@@ -216,7 +231,7 @@ fn make_room(folder: &Path, most: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns true if a file with the name `name` was written by a cache.
+/// Returns true if `name` has the form of the name of a file that a cache writes.
 fn is_of_cache(name: &str) -> bool {
     let is_digest =
         |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());

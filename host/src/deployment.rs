@@ -150,8 +150,8 @@ pub fn is_started_by_functions_host(environment: Environment<'_>) -> bool {
 ///
 /// If the environment variable [`ENGINE_VARIABLE`] is set and not blank, its value is the path. If
 /// not, the library is searched for in `lib/scorebox/` and `engine/` below the program's folder and
-/// the two folders above it. If it is not there, the path is that of the library in
-/// `/usr/lib/scorebox`, where an image has it. A clone of the repository has it in `target/engine`.
+/// the two folders above it. If it is not there, the path is in `/usr/lib/scorebox`, where an image
+/// has the library. A clone of the repository has it in `target/engine`.
 #[must_use]
 pub fn engine_library(environment: Environment<'_>) -> PathBuf {
     if let Some(path) = environment(ENGINE_VARIABLE).filter(|path| !path.trim().is_empty()) {

@@ -48,7 +48,8 @@ pub enum ScoreFailure {
         /// body.
         pointer: String,
     },
-    /// The instance that ran the call needed more memory than `limits.memory` allows.
+    /// The instance that ran the call needed more memory than `limits.memory` allows, or the
+    /// outputs of a graph did.
     OutOfMemory {
         /// Maximum size of the memory of one instance, in bytes: the setting `limits.memory`.
         limit_bytes: u64,
@@ -56,7 +57,8 @@ pub enum ScoreFailure {
     /// The scorer reported that the input of the call can never be scored.
     Rejected(Problem),
     /// The host is too busy to take the call: as many calls were waiting as may wait, or as can be
-    /// answered before their deadlines.
+    /// answered before their deadlines. Also the failure of a call whose instance needs memory that
+    /// other instances use.
     Saturated,
     /// The deadline of the call passed before there was an answer.
     TimedOut {
@@ -133,9 +135,9 @@ impl Disposition {
     /// last delivery of the message. `has_park` is true if the function has the output `park`, for
     /// messages that can never be scored.
     ///
-    /// Without the output `park`, the platform's own queue keeps the message. With it, a message is
-    /// parked at its last delivery whatever was wrong, so that the problem is recorded together
-    /// with the message.
+    /// Without the output `park`, the platform's own queue keeps the message. With it, a message
+    /// that fails at its last delivery is completed whatever was wrong, and its record is sent to
+    /// `park`. So the problem is recorded together with the message.
     #[must_use]
     pub fn settle(&self, is_last: bool, has_park: bool) -> Settlement {
         match self.settlement {
@@ -179,8 +181,8 @@ const fn line(
 }
 
 impl Line {
-    /// Converts this line of the table to a [`Disposition`] with the message `message`. Its JSON
-    /// pointer and its detail for the log are `None`.
+    /// Converts this line of the table to a [`Disposition`] with the message `message`. The JSON
+    /// pointer and the detail of the result are `None`.
     fn with(self, message: String) -> Disposition {
         Disposition {
             status: self.status,

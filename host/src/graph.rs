@@ -7,6 +7,7 @@
 mod foreign;
 mod interface;
 mod latency;
+mod memory;
 #[cfg(test)]
 pub(crate) mod mock;
 mod named;
@@ -24,6 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use self::foreign::{Foreign, HEAD_BYTES};
 pub use self::interface::{Engine, GraphError, Outputs, Ports, Session};
+pub use self::memory::is_out_of_memory;
 pub use self::named::Graphs;
 pub use self::probe::zeros;
 pub use self::sessions::{Graph, Limits};

@@ -92,6 +92,9 @@ enum MachineError {
 }
 
 /// Gets random numbers from each source that this program and its libraries use.
+///
+/// # Errors
+/// Fails if one of these sources fails.
 fn randomness() -> Result<(), MachineError> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)?;
@@ -103,6 +106,9 @@ fn randomness() -> Result<(), MachineError> {
 }
 
 /// Starts `count` threads that all exist at the same time, and then ends them.
+///
+/// # Errors
+/// Fails if a thread cannot be started, or ends before it is asked to.
 fn start_threads(count: usize) -> Result<(), MachineError> {
     let mut threads = Vec::with_capacity(count);
     for started in 0..count {
@@ -130,6 +136,9 @@ fn start_threads(count: usize) -> Result<(), MachineError> {
 }
 
 /// Creates the async runtime for a check of an app, or for `init` when an image is built.
+///
+/// # Errors
+/// Fails if the operating system cannot start the threads of the runtime.
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, StartupError> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

@@ -197,6 +197,10 @@ pub fn safetensors_tensors(
 /// `root` and with `/` between folders.
 ///
 /// `prefix` is the subfolder of `root` to start from. It is empty or ends in `/`.
+///
+/// # Errors
+/// Fails if a folder cannot be read, if a name is not UTF-8, or if an entry is neither a file nor a
+/// folder.
 fn find_files(root: &Path, prefix: &str, names: &mut Vec<String>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(root.join(prefix))? {
         let entry = entry?;

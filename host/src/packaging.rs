@@ -92,6 +92,7 @@ pub fn record(app: &Path, times: Times) -> Result<Packaged, StartupError> {
         )
     };
     Ok(Packaged {
+        answers_sample: false,
         model: manifest
             .scorer
             .model

@@ -21,8 +21,9 @@ use crate::scorer::Scorer;
 /// Maximum size of a sample file, in bytes. A file of this size has room for a few thousand rows of
 /// a wide table, which is more than a sample needs.
 const MOST_BYTES: u64 = 64 << 20;
-/// Default tolerance for the numbers of an answer. Single precision and another order of additions
-/// change a probability by about this much.
+/// Default tolerance for the numbers of an answer. The tolerance is relative for expected numbers
+/// whose magnitude is above 1, and absolute for all others. Single precision and another order of
+/// additions change a probability by about this much.
 const TOLERANCE: f64 = 1e-4;
 /// Maximum number of characters of a value that an error message shows.
 const SHOWN_CHARS: usize = 60;
@@ -62,9 +63,9 @@ pub enum SampleError {
         /// JSON pointer to the first value that differs, or a text that stands for the whole
         /// answer.
         place: String,
-        /// Value in the scorer's answer that differs from the expected value.
+        /// Text that shows the value at `place` in the scorer's answer.
         found: String,
-        /// Value in the expected answer of the sample.
+        /// Text that shows the value at `place` in the expected answer of the sample.
         expected: String,
     },
 }
@@ -130,7 +131,8 @@ impl Sample {
         self.compare(&answer)
     }
 
-    fn payload(&self) -> Payload {
+    /// Returns the input of this sample as the body of a call.
+    pub(crate) fn payload(&self) -> Payload {
         let body = self.inputs.get().to_owned().into_bytes();
         Payload {
             content_type: JSON.to_owned(),

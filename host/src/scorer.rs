@@ -174,11 +174,13 @@ impl Scorer {
         })
     }
 
-    /// Creates the instances that must exist when the host starts, so that no caller waits for
-    /// `init`.
+    /// Creates the instances or graph sessions that must exist when the host starts, so that the
+    /// first calls do not wait for them. If every call has an instance of its own, creates one, to
+    /// check that `init` works.
     ///
     /// # Errors
-    /// Fails if `init` fails, traps or takes too long.
+    /// Fails if `init` fails, traps or takes too long, or if a session of the graph cannot be
+    /// created.
     pub async fn warm_up(&self) -> Result<(), StartupError> {
         // One instance proves that `init` works, even if no instance is kept.
         let count = match self.instances.isolation {
@@ -192,6 +194,29 @@ impl Scorer {
         started
             .await
             .map_err(|error| StartupError::Host(format!("init: {error}")))?
+    }
+
+    /// Returns true if the scorer is a graph that has not answered any input yet.
+    #[cfg(feature = "graphs")]
+    pub(crate) fn has_open_graph(&self) -> bool {
+        matches!(&self.pipeline.kind, Kind::Graph(graph) if !graph.has_answered())
+    }
+
+    /// Lets the graph of this scorer answer an example of a request, or records that it answered
+    /// one elsewhere if `example` is `None`. From its first answer on, an input that the graph
+    /// refuses is the caller's error. Does nothing for a component.
+    ///
+    /// # Errors
+    /// Fails if the example does not fit the inputs of the graph, or if the graph fails.
+    #[cfg(feature = "graphs")]
+    pub(crate) async fn answer_example(
+        &self,
+        example: Option<&Payload>,
+    ) -> Result<(), ScoreFailure> {
+        match &self.pipeline.kind {
+            Kind::Graph(graph) => graph.answer_example(example).await,
+            Kind::Payloads(_) | Kind::Tensors(_) => Ok(()),
+        }
     }
 
     /// Returns the world of the scorer: the one that the component exports, or `tensor-scoring` for
@@ -233,7 +258,7 @@ impl Scorer {
     /// deadline. If false, there is no point in reading the body.
     ///
     /// `waiting_bytes` is the total size of the bodies that are answered first. For a body of at
-    /// most 64 KiB the function always returns true.
+    /// most 64 KiB the function always returns true, and also while no large call is in progress.
     #[must_use]
     pub fn is_in_time(&self, bytes: u64, waiting_bytes: u64) -> bool {
         bytes <= offload::LONG_BYTES as u64
@@ -244,7 +269,7 @@ impl Scorer {
     }
 
     /// Scores one payload. The time limit `limits.deadline` starts when this function is called, so
-    /// it includes the wait for an instance.
+    /// it includes the wait for an instance. If `invocation.latest` is earlier, it is the deadline.
     ///
     /// # Errors
     /// Fails if the scorer does not answer before the deadline, or answers with an error. The

@@ -155,7 +155,8 @@ impl Service {
     }
 
     /// Returns true if a request with these headers announces a body that is too large to be scored
-    /// before the deadline of the request.
+    /// before the deadline of the request. Returns false while the scorer is not ready, and for a
+    /// body that exceeds `limits.body`, because such a body is refused for its size.
     fn is_hopeless(&self, headers: &HeaderMap) -> bool {
         let Some(bytes) = announced_bytes(headers).filter(|bytes| *bytes <= self.limits.body_bytes)
         else {
@@ -178,7 +179,7 @@ impl Service {
             .checked_add(timeout.saturating_sub(FUNCTION_TIMEOUT_MARGIN.min(timeout / 10)))
     }
 
-    /// Makes the service ready: from now on, it answers calls with `app`, and first those that
+    /// Makes the service ready. It answers all later calls with `app`, and also the calls that
     /// already wait for the scorer.
     pub fn set_ready(&self, app: App) {
         let document = openapi::document(&app.manifest, app.scorer.signature());
@@ -214,6 +215,9 @@ impl Service {
     /// Waits until the scorer is ready, for at most `limits.init_deadline`. Returns the scorer's
     /// app and OpenAPI document. A platform sends calls as soon as `GET /` succeeds, so early calls
     /// wait here.
+    ///
+    /// # Errors
+    /// Fails if the scorer does not become ready within this time.
     async fn ready(&self) -> Result<Arc<Ready>, RequestFailure> {
         let ready = self.ready.borrow().as_ref().map(Arc::clone);
         if let Some(ready) = ready {

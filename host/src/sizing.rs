@@ -17,7 +17,8 @@ pub fn cores() -> usize {
 /// instances per core, calls that wait for a store or run long leave room for other calls.
 const INSTANCES_PER_CORE: usize = 4;
 
-/// Returns the maximum number of instances of the scorer that may exist at a time.
+/// Returns the maximum number of instances of the scorer that may exist at a time: the setting
+/// `limits.instances`, or else a number that is derived from the number of CPU cores.
 #[must_use]
 pub fn most_instances(limits: &Limits) -> usize {
     limits
@@ -55,9 +56,10 @@ pub fn bodies_bytes(limits: &Limits) -> u64 {
 /// instances together. The rest is for bodies, responses, the model's pages and the host.
 const INSTANCES_PART: u64 = 2;
 
-/// Returns the maximum size of the linear memory of all instances together, in bytes.
+/// Returns the maximum size of the linear memory of all instances together, in bytes: the setting
+/// `limits.total_memory`, or else half of the memory that this process may use.
 ///
-/// Half of this memory is divided into equal shares. The other half is for instances that need more
+/// Half of the result is divided into equal shares. The other half is for instances that need more
 /// than their share.
 #[must_use]
 pub fn instances_bytes(limits: &Limits) -> u64 {

@@ -25,7 +25,7 @@ pub fn open(
     manifest: &Manifest,
     environment: Environment<'_>,
 ) -> Result<BTreeMap<String, Store>, StartupError> {
-    let open = |(name, section): (&String, &StoreSection)| {
+    let open = |(name, section): (&String, &StoreSection)| -> Result<_, StartupError> {
         let connection = deployment::store(section, environment)?;
         let server = connection
             .map(|connection| server(section, connection))
@@ -50,7 +50,13 @@ pub fn open(
             raw.into_iter().fold(store, Store::with_connection),
         ))
     };
-    manifest.stores.iter().map(open).collect()
+    // Inserted one by one: `collect` would bring code that sorts.
+    let mut stores = BTreeMap::new();
+    for section in &manifest.stores {
+        let (name, store) = open(section)?;
+        stores.insert(name, store);
+    }
+    Ok(stores)
 }
 
 fn server(
@@ -93,8 +99,8 @@ pub struct StoreReport {
 /// `connect` is true, the connection to each store is checked, too.
 ///
 /// # Errors
-/// Fails if the manifest is invalid, or if the environment variable of a store is. A store that
-/// does not respond is not an error: its report states the problem.
+/// Fails if the manifest is invalid, or if the environment variable of a store does not hold a
+/// valid Redis URL. A store that does not respond is not an error: its report states the problem.
 pub fn report(
     app: &Path,
     environment: Environment<'_>,

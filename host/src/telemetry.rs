@@ -99,6 +99,9 @@ type Write = Box<dyn Fn(&str, bool) + Send + Sync>;
 
 /// Creates the queue of log lines, and starts the thread that writes the lines to standard output
 /// in the format `form`.
+///
+/// # Errors
+/// Fails if standard output cannot be duplicated, or if the thread cannot be started.
 fn queue(form: Form) -> io::Result<Queue> {
     // The standard library's handle is not used: its lock would be held for as long as the output
     // is not read.
@@ -134,6 +137,9 @@ impl Drop for LastLines {
 ///
 /// The parser of [`Targets`] is not used, because it takes a word that is not a level for a target.
 /// A misspelled level would thus silence the log.
+///
+/// # Errors
+/// Fails if `text` is not a log filter.
 fn filter(text: &str, output: Output) -> Result<Targets, StartupError> {
     if text.trim().is_empty() {
         let level = if output == Output::Talk {

@@ -5,9 +5,11 @@
 
 mod misfit;
 mod port;
+mod sizes;
 
 pub use self::misfit::{Misfit, TextFault};
-pub use self::port::{InputFacts, Port, PortLists, Requests, shape_text};
+pub use self::port::{InputFacts, Port, PortLists, Requests, only, shape_text};
+pub use self::sizes::{EqualSizes, UnequalSizes};
 use crate::model::Dtype;
 use crate::text::{NAME_BYTES, quoted};
 
@@ -36,12 +38,18 @@ const DIMENSIONS: usize = 64;
 /// Puts tensors into the order of their ports, and checks that each tensor fits its port.
 ///
 /// # Errors
-/// Fails if a tensor is missing, is given twice, belongs to no port, or does not fit its port.
+/// Fails if a tensor is missing whose port is not optional, or if a tensor is given twice, belongs to
+/// no port, or does not fit its port.
 pub fn in_order(ports: &[Port], mut tensors: Vec<Tensor>) -> Result<Vec<Tensor>, Misfit> {
     let mut ordered = Vec::with_capacity(ports.len());
     for port in ports {
         let index = tensors.iter().position(|tensor| tensor.name == port.name);
-        let index = index.ok_or_else(|| Misfit::Missing(port.name.clone()))?;
+        let Some(index) = index else {
+            if port.optional {
+                continue;
+            }
+            return Err(Misfit::Missing(port.name.clone()));
+        };
         let tensor = tensors.swap_remove(index);
         tensor.fits(port)?;
         ordered.push(tensor);
@@ -70,7 +78,7 @@ impl Tensor {
             return Err(Misfit::ManyDimensions {
                 name: name(),
                 dimensions: self.shape.len(),
-                port: port.clone(),
+                port: Box::new(port.clone()),
             });
         }
         let fits = self.shape.len() == port.shape.len()
@@ -83,7 +91,7 @@ impl Tensor {
             return Err(Misfit::Shape {
                 name: name(),
                 shape: shape(),
-                port: port.clone(),
+                port: Box::new(port.clone()),
             });
         }
         let elements = self
@@ -262,6 +270,36 @@ mod tests {
         let wide = Port::new("w", Dtype::U8, vec![None, None]);
         assert!(tensor("w", &[0, u64::MAX], 0).fits(&wide).is_err());
         assert_eq!(tensor("w", &[0, 3], 0).fits(&wide), Ok(()));
+    }
+
+    #[test]
+    fn only_an_optional_tensor_may_be_left_out() {
+        let port = |name: &str, optional| Port {
+            optional,
+            ..Port::new(name, Dtype::U8, vec![None])
+        };
+        let ports = [port("a", false), port("b", true), port("c", false)];
+        let tensors = |names: &[&str]| {
+            let tensor = |name: &&str| Tensor {
+                name: (*name).to_owned(),
+                dtype: Dtype::U8,
+                shape: vec![1],
+                data: vec![0],
+            };
+            names.iter().map(tensor).collect::<Vec<_>>()
+        };
+        let ordered = |names: &[&str]| {
+            let ordered = in_order(&ports, tensors(names)).map_err(|misfit| misfit.to_string());
+            ordered.map(|tensors| tensors.into_iter().map(|tensor| tensor.name).collect())
+        };
+        let found: Result<Vec<String>, _> = ordered(&["c", "a"]);
+        assert_eq!(found, Ok(vec!["a".to_owned(), "c".to_owned()]));
+        assert_eq!(ordered(&["c", "b", "a"]).map(|names| names.len()), Ok(3));
+        assert_eq!(ordered(&["a", "b"]), Err("there is no `c`".to_owned()));
+        assert!(ordered(&["a", "b", "b", "c"]).is_err());
+        assert_eq!(only(&ports), None);
+        assert_eq!(only(&ports[..2]).map(|(index, _)| index), Some(0));
+        assert_eq!(only(&ports[1..2]), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@
 
 use scorebox_guest::bindings::capabilities::scorebox::scoring::graphs as raw;
 use scorebox_guest::graphs::{self, ElementType, Error, Graph, Input, Output, Port};
-use scorebox_guest::nn::errors::Error as NnError;
+use scorebox_guest::nn::errors::{Error as NnError, ErrorCode};
 use scorebox_guest::nn::graph::{ExecutionTarget, GraphEncoding, load, load_by_name};
 use scorebox_guest::nn::tensor::{Tensor, TensorType};
 use scorebox_guest::{Dtype, Invocation, Json, Result, Scorer, Signature, export_scorer, model};
@@ -44,6 +44,25 @@ enum Op {
     NnOpen {
         graph: String,
         count: usize,
+    },
+    /// An operation that opens a graph and a context of it `count` times, and drops both each time.
+    NnReopen {
+        graph: String,
+        count: usize,
+    },
+    /// An operation that gets `count` errors, by the name of a graph that does not exist. With
+    /// `hold`, it keeps them until its end.
+    NnMiss {
+        count: usize,
+        hold: bool,
+    },
+    /// An operation that runs a graph `count` times on the same inputs, until one run fails for
+    /// another reason than its inputs. With `hold`, it keeps the outputs until its end.
+    NnRepeat {
+        graph: String,
+        inputs: Vec<NnGiven>,
+        count: usize,
+        hold: bool,
     },
     /// An operation that creates `count` tensors of `bytes` bytes, and keeps them until its end.
     NnHold {
@@ -175,6 +194,34 @@ fn perform(op: Op) -> std::result::Result<Value, Fault> {
             let contexts =
                 (0..count).map(|_| graph.init_execution_context()).collect::<std::result::Result<Vec<_>, _>>();
             json!(contexts?.len())
+        }
+        Op::NnReopen { graph, count } => {
+            for _ in 0..count {
+                load_by_name(&graph)?.init_execution_context()?;
+            }
+            json!(count)
+        }
+        Op::NnMiss { count, hold } => {
+            let mut held = Vec::new();
+            for _ in 0..count {
+                held.extend(load_by_name("nobody").err().filter(|_| hold));
+            }
+            json!(held.len())
+        }
+        Op::NnRepeat { graph, inputs, count, hold } => {
+            let context = load_by_name(&graph)?.init_execution_context()?;
+            let (mut held, mut run, mut misfits) = (Vec::new(), 0, 0);
+            for _ in 0..count {
+                let inputs = inputs.iter().map(|given| (given.name.clone(), nn_tensor(given))).collect();
+                match context.compute(inputs) {
+                    Ok(outputs) if hold => held.push(outputs),
+                    Ok(_) => {}
+                    Err(error) if matches!(error.code(), ErrorCode::InvalidArgument) => misfits += 1,
+                    Err(error) => return Ok(json!({ "run": run, "fault": Fault::from(error).0 })),
+                }
+                run += 1;
+            }
+            json!({ "run": run, "misfits": misfits })
         }
         Op::NnHold { count, bytes } => {
             let data = vec![0; bytes];

@@ -24,6 +24,7 @@ pub mod models;
 pub mod mutation;
 pub mod numpy;
 pub mod onnx;
+pub mod onnx_cases;
 pub mod onnx_hostile;
 pub mod packaging;
 pub mod place;

@@ -20,7 +20,11 @@ pub const TOLERANCE: f64 = 1e-4;
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// All trained models, in a folder.
-pub struct Models(TempDir);
+pub struct Models {
+    folder: TempDir,
+    /// Folder of the pinned Python libraries.
+    libraries: String,
+}
 
 /// One trained model with its rows and the library's answers.
 pub struct Case {
@@ -64,19 +68,30 @@ impl Models {
                 setup.stderr.trim()
             ));
         }
-        let folder = tempfile::tempdir().expect("a folder can be made");
+        let models = Self {
+            folder: tempfile::tempdir().expect("a folder can be made"),
+            libraries: libraries.to_owned(),
+        };
+        models.write(script, models.path(), arguments);
+        Ok(models)
+    }
+
+    /// Runs a script of `tests/data/convert` with the libraries of `cargo xtask convert`. The script
+    /// gets the path of the folder to which it writes, and the `arguments`.
+    ///
+    /// # Panics
+    /// If the script fails.
+    pub fn write(&self, script: &str, folder: &Path, arguments: &[&str]) {
         let mut python = Command::new("python3");
         python
-            .args(["-W", "ignore", "-S", "-s", "-P"])
-            .arg(place::workspace().join("tests/data/convert").join(script));
-        python
-            .arg(folder.path())
+            .args(["-W", "ignore", "-S", "-s", "-P", "-B"])
+            .arg(place::workspace().join("tests/data/convert").join(script))
+            .arg(folder)
             .args(arguments)
-            .env("PYTHONPATH", libraries)
+            .env("PYTHONPATH", &self.libraries)
             .env("OMP_NUM_THREADS", "1")
             .stdout(Stdio::null());
         run::finish_within(LIMIT, &mut python, b"").ended(0);
-        Ok(Self(folder))
     }
 
     /// Returns the file of a model.
@@ -85,8 +100,8 @@ impl Models {
     /// If there is no model with this name.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
-        let files =
-            ["pkl", "joblib"].map(|extension| self.0.path().join(format!("{name}.{extension}")));
+        let files = ["pkl", "joblib"]
+            .map(|extension| self.folder.path().join(format!("{name}.{extension}")));
         files
             .into_iter()
             .find(|file| file.is_file())
@@ -99,7 +114,7 @@ impl Models {
     /// If a case does not have the form that the training script writes.
     #[must_use]
     pub fn cases(&self) -> Vec<Case> {
-        let entries = std::fs::read_dir(self.0.path())
+        let entries = std::fs::read_dir(self.folder.path())
             .expect("the folder can be listed")
             .flatten();
         let mut names: Vec<_> = entries
@@ -124,10 +139,12 @@ impl Models {
     /// writes.
     #[must_use]
     pub fn case(&self, name: &str) -> Case {
-        let text = std::fs::read(self.0.path().join(format!("{name}.case.json")))
+        let text = std::fs::read(self.folder.path().join(format!("{name}.case.json")))
             .expect("the case is there");
         let mut case: Value = serde_json::from_slice(&text).expect("it is JSON");
-        let sample = case["sample"].as_str().map(|file| self.0.path().join(file));
+        let sample = case["sample"]
+            .as_str()
+            .map(|file| self.folder.path().join(file));
         Case {
             name: name.to_owned(),
             call: case["call"].take(),
@@ -139,7 +156,7 @@ impl Models {
     /// Returns the folder of the models.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.0.path()
+        self.folder.path()
     }
 }
 

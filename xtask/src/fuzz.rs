@@ -41,7 +41,7 @@ const LEAST_TIME: Duration = Duration::from_secs(1);
 /// Start of the line in libFuzzer's statistics that states the number of inputs.
 const INPUTS: &str = "stat::number_of_executed_units:";
 
-/// Flags of `fuzz`.
+/// Flags of `cargo xtask fuzz`.
 #[derive(Debug, Args)]
 pub struct FuzzArgs {
     /// Targets to run: azure_ml, challenge, envelope, function_json, manifest, numpy,

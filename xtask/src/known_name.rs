@@ -1,27 +1,27 @@
-//! Names on the command line that the repository has to know, such as those of fuzz targets.
+//! Names on the command line that must exist in the repository, such as names of fuzz targets.
 //!
-//! Owns the check and its errors. Must not know where the known names come from.
+//! Owns the check and its errors. Must not know where the list of names comes from.
 
 use scorebox_workspace::failure::Failure;
 
 /// Reason why a name on the command line cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// The known names could not be listed.
+    /// The names that can be used could not be listed.
     #[error(transparent)]
     Unlisted(#[from] Failure),
-    /// The name is not one of the known names.
+    /// The name is not one of those that can be used.
     #[error("there is no such {thing}; name some of these: {}", known.join(", "))]
     Unknown {
         /// Word for the kind of thing that has the name, e.g. `target`.
         thing: &'static str,
-        /// All names that are known.
+        /// All names that can be used, for the error message.
         known: Vec<String>,
     },
 }
 
-/// Returns `name` if it is one of the known names. `thing` is the word for the kind of thing that
-/// has the name, for the error message.
+/// Returns `name` if it is one of the names in `known`. Fails otherwise. `thing` is the word for
+/// the kind of thing that has the name, for the error message.
 pub fn check(name: &str, thing: &'static str, known: Vec<String>) -> Result<String, NameError> {
     if known.iter().any(|one| one == name) {
         Ok(name.to_owned())

@@ -1,6 +1,7 @@
-//! The programs behind `cargo xtask`: run instead of this one, or asked for a part.
+//! The programs behind `cargo xtask`, which run some of its commands or build parts for it.
 //!
-//! Owns their start and the meaning of their end. Must not know what their commands do.
+//! Owns the start of these programs, and the meaning of their exit status. Must not know what their
+//! commands do.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
@@ -14,7 +15,7 @@ use scorebox_workspace::workspace::shown;
 /// Reason why a command ended without doing what the user asked for.
 #[derive(Debug)]
 pub enum Stop {
-    /// A failure that was not printed yet.
+    /// A failure of this program, which was not printed yet.
     Failure(Failure),
     /// A program that failed and printed its error itself.
     Program {
@@ -56,7 +57,8 @@ impl From<Stop> for Failure {
     }
 }
 
-/// Builds a program and runs it in place of this process. Returns only if this fails.
+/// Builds a program and runs it in place of this process. Returns the failure if the program cannot
+/// be built or started, and does not return otherwise.
 pub fn run_instead(program: Program, arguments: &[OsString]) -> Failure {
     match program.build() {
         // Signals and the exit code need no forwarding, because the process is the same.
@@ -73,7 +75,7 @@ pub fn run_instead(program: Program, arguments: &[OsString]) -> Failure {
 pub struct Packager(PathBuf);
 
 impl Packager {
-    /// Builds the packager with Cargo.
+    /// Builds the packager with Cargo. Fails if it does not compile.
     pub fn build() -> Result<Self, Failure> {
         Program::Packager.build().map(Self)
     }
@@ -84,7 +86,8 @@ impl Packager {
     }
 
     /// Builds or fetches a part with the packager's command `part`, and returns the path of the
-    /// part. `name` is the name of the part, and `more` are further arguments of the command.
+    /// part. `name` is the name of the part, and `more` are further arguments of the command. Fails
+    /// if the command fails.
     pub fn part(&self, name: &str, more: &[OsString]) -> Result<PathBuf, Stop> {
         let words = ["part", name].map(OsString::from);
         let said = self.said(&[&words, more].concat())?;
@@ -92,6 +95,7 @@ impl Packager {
     }
 
     /// Runs the packager with the given arguments to its end, and returns its standard output.
+    /// Fails if the exit code is not 0.
     pub fn said(&self, arguments: &[OsString]) -> Result<String, Stop> {
         let output = Command::new(&self.0)
             .args(arguments)

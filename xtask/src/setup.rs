@@ -11,7 +11,7 @@ use scorebox_workspace::tools::{self, TEST_TOOLS, apt_line, find};
 
 use crate::programs::{Packager, Stop};
 
-/// Flags of `setup`.
+/// Flags of `cargo xtask setup`.
 #[derive(Debug, Args)]
 pub struct SetupArgs {
     /// Also report which of the servers and tools that the tests use are installed.

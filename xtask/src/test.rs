@@ -1,7 +1,8 @@
-//! `cargo xtask test`: runs every check and test, and prints one line with the sum at the end.
+//! `cargo xtask test`: runs every check and test, and prints one line with the numbers of tests at
+//! the end.
 //!
-//! Owns the order of the steps, the areas of the whole-system tests, and the sum. Must not know
-//! single tests: each starts its own servers.
+//! Owns the order of the steps, the areas of the whole-system tests, and the addition of the
+//! numbers. Must not know single tests: each starts its own servers.
 
 mod places;
 
@@ -23,7 +24,8 @@ use crate::{fuzz, tidy};
 /// run appends a line with its reason to the file.
 const SKIPPED_VARIABLE: &str = "SCOREBOX_SKIPPED_FILE";
 
-/// Name of the environment variable that makes long tests run as a whole if its value is 1.
+/// Name of the environment variable that makes tests that take long run completely if its value is
+/// 1. Otherwise, such a test tries only a part.
 const LONG_VARIABLE: &str = "SCOREBOX_LONG";
 
 /// Duration of the fuzzing step of `test --long`, for all targets together.
@@ -33,11 +35,14 @@ const LONG_FUZZ_TIME: Duration = Duration::from_secs(600);
 /// fuzz the code that the first inputs reach. `cargo xtask fuzz` runs longer.
 const FUZZ_TIME: Duration = Duration::from_secs(30);
 
+/// Features that clippy, rustdoc and the tests need, so that they see code which is off by default.
+const FEATURES: &str = "scorebox-guest/unstable-inputs";
+
 /// Folder of the whole-system tests, relative to the workspace's root. It contains one test program
 /// for each area.
 const AREAS: &str = "tests/tests";
 
-/// Flags of `test`.
+/// Flags of `cargo xtask test`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "The tests read the paths of these things from the environment: \
@@ -97,12 +102,14 @@ pub fn run(args: &TestArgs) -> ExitCode {
                 "clippy",
                 "--release",
                 "--all-targets",
+                "--features",
+                FEATURES,
                 "--",
                 "-D",
                 "warnings",
             ];
             step("clippy", cargo(&clippy, &[]));
-            let doc = ["doc", "--release", "--no-deps"];
+            let doc = ["doc", "--release", "--no-deps", "--features", FEATURES];
             step("doc", cargo(&doc, &[("RUSTDOCFLAGS", "-D warnings")]));
         }
         match prepare(images, &programs) {
@@ -217,7 +224,11 @@ fn prepare(
     areas: &[&str],
 ) -> Result<(Places, ImageHosts), Failure> {
     let places = Places::build()?;
-    let build = [&["test", "--release", "--no-run"][..], areas].concat();
+    let build = [
+        &["test", "--release", "--no-run", "--features", FEATURES][..],
+        areas,
+    ]
+    .concat();
     cargo(&build, &[])?;
     let ended = |_| {
         Failure::other(
@@ -241,6 +252,7 @@ fn tests(
     let mut command = workspace::cargo(&workspace::root());
     command
         .args(["test", "--release", "--no-fail-fast"])
+        .args(["--features", FEATURES])
         .args(programs)
         .arg("--")
         .args(&args.only)

@@ -34,7 +34,7 @@ const CODE: &[&str] = &["guest", "host", "tests", "xtask"];
 /// Folders without code whose pages are checked, relative to the workspace's root.
 const PAGES: &[&str] = &["wit", ".github"];
 
-/// Flags of `tidy`.
+/// Flags of `cargo xtask tidy`.
 #[derive(Debug, Args)]
 pub struct TidyArgs {
     /// Before the check, write what is made from the code: the contract's hash in wit/CHANGES.md,

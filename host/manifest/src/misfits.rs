@@ -123,10 +123,10 @@ struct Unknown {
 enum Kind {
     /// The name is a key with a value.
     Setting,
-    /// The name is that of a section without keys.
+    /// The name is written as the header of a section, and the section does not have keys.
     Section,
-    /// The name is that of a known section, but is written as a key with a value. The parser would
-    /// take a date for an empty section.
+    /// The name is the name of a known section, but is written as a key with a value. The parser
+    /// would take a date for an empty section.
     SectionAsValue,
 }
 

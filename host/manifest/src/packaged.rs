@@ -16,6 +16,9 @@ pub struct Packaged {
     /// Digest over the model's files: `sha256:` and 64 hex digits. `None` if the scorer does not
     /// have a model.
     pub model: Option<String>,
+    /// True if an ONNX graph answered its sample when it was packaged. The sample itself is not in
+    /// the image.
+    pub answers_sample: bool,
     /// Records of the component's file and of each file of the model, by path.
     pub files: BTreeMap<PathBuf, PackagedFile>,
 }
@@ -39,6 +42,8 @@ pub struct PackagedFile {
 #[derive(Deserialize)]
 pub(super) struct RawPackaged {
     model: Option<String>,
+    #[serde(default)]
+    answers_sample: bool,
     #[serde(default)]
     file: Vec<RawFile>,
 }
@@ -82,6 +87,7 @@ impl RawPackaged {
         }
         Ok(Packaged {
             model: self.model,
+            answers_sample: self.answers_sample,
             files,
         })
     }

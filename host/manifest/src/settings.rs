@@ -1,7 +1,8 @@
 //! Every key of `scorebox.toml`, with its form, its default and the reason for it.
 //!
-//! Owns the one table that the reader, `scorebox check --explain` and the README follow. Long
-//! because it is a table. Must not know the types that the values become.
+//! Owns the one table that the reader, `scorebox check --explain` and the page
+//! `host/docs/settings.md` follow. This file is long because it is a table. Must not know the types
+//! that the values become.
 
 /// One key of `scorebox.toml`, with the form of its value, its default and its effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +98,13 @@ pub const SETTINGS: &[Setting] = &[
         "refuse",
         "Effect of a key in a row that is not the name of a column. It is refused by default, \
          because it may be a misspelled name.",
+    ),
+    setting(
+        "contract.unstable",
+        "list of features",
+        "[]",
+        "Unstable features of the contract that the component may use: `inputs`, by which it states \
+         facts about its inputs. Off by default, because the next version may change them.",
     ),
     setting(
         "trigger.kind",
@@ -474,6 +482,12 @@ pub const SETTINGS: &[Setting] = &[
         "sha256:HEX",
         "",
         "[packaged] is written by `cargo xtask build`: digest of the whole model. The host refuses a model that differs.",
+    ),
+    setting(
+        "packaged.answers_sample",
+        "true or false",
+        "",
+        "True if the graph answered package.sample. What such a graph refuses is the caller's error.",
     ),
     setting(
         "packaged.file.name",

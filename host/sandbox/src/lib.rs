@@ -40,8 +40,8 @@ impl Sandbox {
         state.downcast_ref()
     }
 
-    /// Returns the state of the instance as a value of the type `S`, for changes, or `None` if the
-    /// state has another type.
+    /// Returns a mutable reference to the state of the instance as a value of the type `S`, or
+    /// `None` if the state has another type.
     pub fn get_mut<S: SandboxState>(&mut self) -> Option<&mut S> {
         let state: &mut dyn Any = &mut *self.0;
         state.downcast_mut()

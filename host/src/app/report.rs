@@ -96,6 +96,13 @@ fn code_text(code: &Code, manifest: &Manifest) -> String {
 fn signature_json(scorer: &Scorer) -> Value {
     let port =
         |port: &Port| json!({"name": port.name, "dtype": port.dtype.name(), "shape": port.shape});
+    let input = |input: &Port| {
+        let mut described = port(input);
+        if let Some(described) = described.as_object_mut() {
+            described.append(&mut input.stated());
+        }
+        described
+    };
     // If an output was a list of maps, its classes name the columns.
     let output = |output: &Port| {
         let mut described = port(output);
@@ -118,7 +125,7 @@ fn signature_json(scorer: &Scorer) -> Value {
             "deterministic": signature.deterministic,
         }),
         Signature::Tensor(signature) => json!({
-            "inputs": signature.inputs.iter().map(port).collect::<Vec<_>>(),
+            "inputs": signature.inputs.iter().map(input).collect::<Vec<_>>(),
             "outputs": signature.outputs.iter().map(output).collect::<Vec<_>>(),
             "batchable": signature.batchable,
             "deterministic": signature.deterministic,

@@ -15,8 +15,8 @@ use crate::redis::{BATCH_BYTES, BATCH_KEYS, KEY_LIMIT_BYTES, VALUE_LIMIT_BYTES};
 /// Maximum size that the arguments of one call of a host function may take in the host's memory, in
 /// bytes.
 ///
-/// A call with larger arguments ends the scorer with a trap. The input tensors of a graph are the
-/// largest arguments.
+/// A call with larger arguments ends the scorer's call with a trap. The input tensors of a graph
+/// are the largest arguments.
 pub(crate) const LIFTED_BYTES: usize = 128 << 20;
 
 /// Maximum length of a key of a store, in bytes.
@@ -34,7 +34,7 @@ const RANDOM_BYTES: usize = 64 << 10;
 const WRITE_BYTES: usize = 64 << 10;
 
 /// Maximum number of dimensions of a tensor that a scorer creates through `wasi:nn`. A tensor with
-/// more dimensions ends the scorer with a trap.
+/// more dimensions ends the scorer's call with a trap.
 ///
 /// The limit is high because the dimensions are checked against a port later, in the function that
 /// uses the tensor. That function can return an error.
@@ -43,10 +43,10 @@ const DIMENSIONS: usize = 1 << 20;
 /// Maximum number of input tensors of one run of a graph.
 const TENSORS: usize = 4096;
 
-/// Maximum number of rows of a model's tensor that one call may read.
+/// Maximum number of rows of a model's tensor that one call of a host function may read.
 const ROWS: usize = 1 << 20;
 
-/// Maximum number of attributes of a measurement that the host reads. Only the first 8 are kept.
+/// Maximum number of attributes of a measurement that the host reads. Only the first 8 are logged.
 const ATTRIBUTES: usize = 64;
 
 /// Time within which a call of a host function ends.
@@ -93,8 +93,9 @@ const TEXT_BYTES: usize = LIFTED_BYTES;
 /// Maximum length of a cursor in the list of a store's keys, in bytes. A cursor may be a key with
 /// the store's prefix.
 const CURSOR_BYTES: usize = 2 * KEY_BYTES;
-/// Maximum number of bytes per call that the host then holds for the scorer. There is no limit per
-/// call, because the bytes count towards `limits.memory`.
+/// Maximum number of bytes in one call of a host function that keeps these bytes for the scorer.
+/// The function does not need a limit of its own, because the kept bytes count towards
+/// `limits.memory`.
 const HELD: usize = usize::MAX;
 
 /// Limits on one call of each host function that a scorer can import.

@@ -20,8 +20,8 @@ use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, in_order, put_text, text_from};
 use crate::text::cut;
 
-/// Result of a host function. The outer error ends the scorer with a trap, and the inner error is
-/// returned to the scorer.
+/// Result of a host function. The outer error ends the scorer's call with a trap, and the inner
+/// error is returned to the scorer.
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
 /// Maximum size of an engine's error text that is returned to a scorer, in bytes.
@@ -35,8 +35,9 @@ impl InstanceState {
     }
 
     /// Checks a scorer's tensors against a graph's input ports, runs the graph, and returns the
-    /// outputs in the order of the output ports. If the deadline passes during the run, the scorer
-    /// is ended with a trap.
+    /// outputs in the order of the output ports. The inner error, which is returned to the scorer,
+    /// says that the tensors do not fit, or that the run failed. If the deadline passes during the
+    /// run, the scorer's call ends with a trap.
     pub(super) async fn run_graph(
         &mut self,
         graph: Arc<Graph>,
@@ -60,15 +61,24 @@ impl InstanceState {
             Ok(inputs) => inputs,
             Err(misfit) => return Ok(Err(Error::InvalidArgument(misfit.to_string()))),
         };
+        let ports = graph.ports();
+        if let Err(unequal) = ports.sizes.check(&ports.inputs, &inputs) {
+            return Ok(Err(Error::InvalidArgument(unequal.to_string())));
+        }
         let shared = Arc::clone(&self.shared);
         let Some(graphs) = &shared.graphs else {
             return Ok(Err(Error::NotFound(String::new())));
         };
         match graphs.run(graph, inputs, self.deadline).await {
             Ok(outputs) => Ok(Ok(outputs)),
-            Err(GraphError::Failed(words)) => {
+            Err(GraphError::Failed(words) | GraphError::Refused { detail: words, .. }) => {
                 self.log.warn("graph", &words);
                 Ok(Err(Error::Failed(cut(&words, TEXT_BYTES).into_owned())))
+            }
+            Err(GraphError::NotLoaded(problem)) => {
+                self.log.warn("graph", &problem.problem);
+                let words = cut(&problem.problem, TEXT_BYTES).into_owned();
+                Ok(Err(Error::Failed(words)))
             }
             Err(GraphError::TooLarge { limit_bytes }) => Ok(Err(Error::TooLarge(limit_bytes))),
             Err(GraphError::Stopped) => Err(Trap::Interrupt.into()),
@@ -121,7 +131,14 @@ fn described(name: &str, graph: &Graph) -> wit::GraphInfo {
     };
     wit::GraphInfo {
         name: name.to_owned(),
-        inputs: ports.inputs.iter().map(|input| port(input, &[])).collect(),
+        // The contract cannot say that an input is optional. A scorer that does not know of such an
+        // input leaves it out.
+        inputs: ports
+            .inputs
+            .iter()
+            .filter(|input| !input.optional)
+            .map(|input| port(input, &[]))
+            .collect(),
         outputs: ports
             .outputs
             .iter()

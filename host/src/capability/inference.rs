@@ -30,8 +30,8 @@ pub(super) const NAME_BYTES: usize = 64;
 /// may hold thousands of errors.
 const ERROR_BYTES: usize = 1024;
 
-/// Result of a host function of `wasi:nn`. The outer error ends the scorer with a trap, and the
-/// inner error is returned to the scorer.
+/// Result of a host function of `wasi:nn`. The outer error ends the scorer's call with a trap, and
+/// the inner error is returned to the scorer.
 type Answer<T> = wasmtime::Result<Result<T, Resource<ErrorHandle>>>;
 
 /// Returns the tensor type of `wasi:nn` for an element type of the host. Returns `None` if
@@ -272,7 +272,7 @@ impl inference::HostGraphExecutionContext for InstanceState {
             .ports()
             .inputs
             .iter()
-            .find(|input| tensor_type(input.dtype).is_none());
+            .find(|input| !input.optional && tensor_type(input.dtype).is_none());
         if let Some(input) = lacking {
             let (name, dtype) = (&input.name, input.dtype.name());
             return self.refuse(

@@ -27,8 +27,8 @@ impl CasHandle {
 /// host's memory, in bytes.
 const HELD_BYTES: usize = 64 << 20;
 
-/// Result of a host function. The outer error ends the scorer with a trap, and the inner error is
-/// returned to the scorer.
+/// Result of a host function. The outer error ends the scorer's call with a trap, and the inner
+/// error is returned to the scorer.
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
 /// Returns from a host function with an error for the scorer if the arguments exceed the function's

@@ -27,13 +27,13 @@ use {
     crate::capability::bindings::capabilities::wasi::nn::inference,
 };
 
-/// Result of a host function. The outer error ends the scorer with a trap, and the inner error is
-/// returned to the scorer.
+/// Result of a host function. The outer error ends the scorer's call with a trap, and the inner
+/// error is returned to the scorer.
 type Answer<T, E> = wasmtime::Result<(Result<T, E>,)>;
 
-/// Adds the functions of `wasi:keyvalue/batch`, `cache`, `redis`, `metrics` and `model` that take
-/// lists to a linker. These functions limit the number of items before a list is copied to the
-/// host's memory, because many small items would take more memory there than their bytes.
+/// Adds to a linker the functions of `wasi:keyvalue/batch`, `cache`, `redis`, `metrics` and `model`
+/// that take lists. These functions limit the number of items before a list is copied to the host's
+/// memory, because many small items would take more memory there than their bytes.
 pub(super) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     link_batch(linker)?;
@@ -226,7 +226,7 @@ fn link_metrics(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     )
 }
 
-/// Adds the functions of `graphs` and `wasi:nn` that take lists of tensors to a linker. These
+/// Adds to a linker the functions of `graphs` and `wasi:nn` that take lists of tensors. These
 /// functions limit the number of tensors before a list is copied. Also adds `load` of `wasi:nn`,
 /// which always fails and so copies nothing.
 #[cfg(feature = "graphs")]

@@ -79,8 +79,8 @@ fn not_found(name: &str) -> Error {
     Error::NotFound(cut(name, NAME_BYTES).into_owned())
 }
 
-/// Copies bytes of the model for the scorer, or converts the error. More than 64 KiB are copied on
-/// a scoring thread.
+/// Copies bytes of the model for the scorer. If `bytes` is an error, converts it to the error that
+/// the scorer gets. More than 64 KiB are copied on a scoring thread.
 async fn copied(bytes: Result<&[u8], SliceError>) -> wasmtime::Result<Result<Vec<u8>, Error>> {
     if bytes
         .as_ref()

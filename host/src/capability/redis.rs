@@ -12,8 +12,8 @@ use crate::capability::bindings::capabilities::scorebox::scoring::redis::{
 };
 use crate::redis::raw::{CommandError, Connection, Node, Reply};
 
-/// Result of a host function. The outer error ends the scorer with a trap, and the inner error is
-/// returned to the scorer.
+/// Result of a host function. The outer error ends the scorer's call with a trap, and the inner
+/// error is returned to the scorer.
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
 impl InstanceState {

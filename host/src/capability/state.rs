@@ -90,7 +90,7 @@ impl InstanceState {
         sandbox.get().expect("a sandbox holds an instance's state")
     }
 
-    /// Returns the state of the instance that a sandbox holds, for changes.
+    /// Returns a mutable reference to the state of the instance that a sandbox holds.
     #[expect(
         clippy::expect_used,
         reason = "`scorer::store` makes every sandbox, with this type"
@@ -161,8 +161,8 @@ impl InstanceState {
 impl InstanceState {
     /// Checks a call of a host function before its work starts. `size` is the size of the
     /// arguments. The inner error, which is returned to the scorer, says that the arguments exceed
-    /// the function's limits `bound`. Traps if the function may take long and the deadline of the
-    /// scorer's call has passed.
+    /// the function's limits `bound`. If the function may take long and the deadline of the
+    /// scorer's call has passed, the scorer's call ends with a trap.
     ///
     /// A call with arguments of more than 64 KiB is moved off the threads that serve sockets.
     pub(crate) async fn enter(

@@ -11,7 +11,7 @@ use super::elements::Elements;
 use super::reading::{self, Key, Reader, Step, unexpected};
 use super::text;
 use crate::error::ScoreFailure;
-use crate::tensor::{Port, Requests, Tensor, shape_text};
+use crate::tensor::{Port, Requests, Tensor, only, shape_text};
 use crate::text::{NAME_BYTES, cut};
 
 /// Name that callers of Azure ML use for the input if there is only one, whatever name the scorer
@@ -69,10 +69,11 @@ fn expectation(ports: &[Port]) -> String {
         .iter()
         .map(|port| {
             format!(
-                "\"{}\": {} of {}",
+                "\"{}\": {} of {}{}",
                 port.name,
                 shape_text(port),
-                port.dtype.name()
+                port.dtype.name(),
+                if port.optional { " (optional)" } else { "" }
             )
         })
         .collect();
@@ -113,9 +114,9 @@ impl<'a> Object<'a> {
     /// the name of the field.
     fn port(ports: &'a [Port], name: &str) -> Result<(usize, &'a Port, &'a str), UnknownName> {
         let by_name = ports.iter().enumerate().find(|(_, port)| port.name == name);
-        match (by_name, ports) {
+        match (by_name, only(ports)) {
             (Some((index, port)), _) => Ok((index, port, &port.name)),
-            (None, [port]) if name == ONE_INPUT => Ok((0, port, ONE_INPUT)),
+            (None, Some((index, port))) if name == ONE_INPUT => Ok((index, port, ONE_INPUT)),
             (None, _) => Err(UnknownName(cut(name, NAME_BYTES).into_owned())),
         }
     }
@@ -163,6 +164,7 @@ impl<'de> Visitor<'de> for Object<'_> {
         for (port, tensor) in ports.iter().zip(found) {
             match tensor {
                 Some(tensor) => tensors.push(tensor),
+                None if port.optional => {}
                 None => {
                     let message = format!(
                         "The input `{}` is missing. Send {}.",

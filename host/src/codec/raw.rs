@@ -4,13 +4,15 @@
 
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
-use crate::tensor::{Port, Tensor, shape_text};
+use crate::tensor::{Port, Tensor, only, shape_text};
 
 /// Returns true if the bytes of a body alone define the input tensor. This is the case if there is
-/// only one port, its elements are not texts, and at most one dimension is open. The number of
+/// only one port that is not optional, its elements are not texts, and at most one dimension is open. The number of
 /// bytes gives the size of the open dimension.
 pub(super) fn is_enough(ports: &[Port]) -> bool {
-    let [port] = ports else { return false };
+    let Some((_, port)) = only(ports) else {
+        return false;
+    };
     port.dtype != Dtype::Text
         && port
             .shape

@@ -96,6 +96,9 @@ fn report(arguments: &Check) -> Result<CheckReport, StartupError> {
 }
 
 /// Reads the manifest as a TOML table, in order to show which settings the file sets.
+///
+/// # Errors
+/// Fails if the file cannot be read, or is not a manifest.
 fn written(arguments: &Check) -> Result<toml::Table, StartupError> {
     let manifest = Manifest::read(&arguments.app.app)?;
     let unreadable =

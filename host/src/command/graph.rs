@@ -13,7 +13,7 @@ use rustix::process::{
 };
 use scorebox_host::app::SAMPLE_FIX;
 use scorebox_host::error::exit_code;
-use scorebox_host::graph::{self, Graph, Limits, Stop};
+use scorebox_host::graph::{self, Graph, Limits, Stop, is_out_of_memory};
 use scorebox_host::sample::Sample;
 use scorebox_host::telemetry::{self, Output};
 use scorebox_host::tensor::Port;
@@ -71,7 +71,8 @@ pub fn run(file: &Path, sample: Option<&Path>, waiting: Waiting) -> ExitCode {
 ///
 /// Not every graph accepts zeros as input, so other errors are ignored.
 fn runs_on_zeros(graph: &Graph) -> Result<(), Problem> {
-    let inputs: Option<Vec<_>> = graph.ports().inputs.iter().map(graph::zeros).collect();
+    let required = graph.ports().inputs.iter().filter(|port| !port.optional);
+    let inputs: Option<Vec<_>> = required.map(graph::zeros).collect();
     match inputs.map(|inputs| graph.run(&inputs, &Stop::default())) {
         Some(Err(error)) if is_out_of_memory(&error.to_string()) => Err(Problem::new(
             format!("cannot be run on zeros: {error}"),
@@ -79,27 +80,6 @@ fn runs_on_zeros(graph: &Graph) -> Result<(), Problem> {
         )),
         _ => Ok(()),
     }
-}
-
-/// Phrases in error messages that show a lack of memory. Such messages come from the engine, the
-/// C++ library that the engine uses, or this program.
-///
-/// Each phrase means that no more memory was available, or that the size of an allocation
-/// overflowed.
-const NO_MEMORY: [&str; 8] = [
-    "bad_alloc",
-    "bad allocation",
-    "bad_array_new_length",
-    "memory allocation of",
-    "Failed to allocate memory",
-    "Cannot allocate memory",
-    "out of memory",
-    "storage size overflowed",
-];
-
-/// Returns true if `said`, a message of a process, shows that the process ran out of memory.
-pub fn is_out_of_memory(said: &str) -> bool {
-    NO_MEMORY.iter().any(|sign| said.contains(sign))
 }
 
 /// Returns the size of the address space that a process may use to try an ONNX file of `file_bytes`
@@ -146,6 +126,13 @@ fn load(file: &Path, sample: Option<&Path>) -> Result<Value, StartupError> {
     let ports = graph.ports();
     let port =
         |port: &Port| json!({"name": port.name, "dtype": port.dtype.name(), "shape": port.shape});
+    let inputs = ports.inputs.iter().map(|input| {
+        let mut described = port(input);
+        if let Some(described) = described.as_object_mut().filter(|_| input.optional) {
+            described.insert("optional".to_owned(), true.into());
+        }
+        described
+    });
     let outputs = ports
         .outputs
         .iter()
@@ -157,13 +144,15 @@ fn load(file: &Path, sample: Option<&Path>) -> Result<Value, StartupError> {
             }
             output
         });
-    Ok(
-        json!({"inputs": ports.inputs.iter().map(port).collect::<Vec<_>>(), "outputs": outputs.collect::<Vec<_>>()}),
-    )
+    Ok(json!({"inputs": inputs.collect::<Vec<_>>(), "outputs": outputs.collect::<Vec<_>>()}))
 }
 
 /// Makes this process end when the process that waits for it ends, and when the time limit of this
 /// process is over. `waiting` states both.
+///
+/// # Errors
+/// Fails if the thread for the time limit cannot be started, or if the operating system does not
+/// support a signal at the end of the other process.
 fn tied(waiting: Waiting) -> std::io::Result<()> {
     if let Some(limit) = waiting.limit {
         // A thread is needed because native code that never returns leaves no other way, and a
@@ -187,6 +176,9 @@ fn tied(waiting: Waiting) -> std::io::Result<()> {
 }
 
 /// Limits the address space of this process to `memory_bytes` bytes, and disables core dumps.
+///
+/// # Errors
+/// Fails if the operating system refuses the limits.
 fn bound(memory_bytes: u64) -> rustix::io::Result<()> {
     let lower = |resource, most| {
         let maximum = getrlimit(resource).maximum;

@@ -174,6 +174,9 @@ fn enveloped(
 
 /// Returns one request for each sample to a function with the HTTP route `route`. The Functions
 /// host forwards such requests without an envelope.
+///
+/// # Errors
+/// Fails if the route has parameters, because a sample does not have values for them.
 fn forwarded(
     app: &FunctionApp,
     route: &Route,

@@ -93,6 +93,9 @@ fn score(invoke: &Invoke) -> Result<Result<Scored, ScoreFailure>, StartupError> 
 
 /// Writes the result of a command to standard output. On a terminal, unprintable characters are
 /// escaped. Any other reader gets the result unchanged.
+///
+/// # Errors
+/// Fails if standard output cannot be written.
 pub(super) fn give(result: &[u8]) -> std::io::Result<()> {
     let mut output = std::io::stdout();
     if output.is_terminal() {
@@ -103,6 +106,9 @@ pub(super) fn give(result: &[u8]) -> std::io::Result<()> {
 
 /// Reads an input from a file, or from standard input if `input` is `None` or `-`. Reads at most
 /// one byte more than `limit_bytes`, which is enough to see that the input is too large.
+///
+/// # Errors
+/// Fails if the file or standard input cannot be read.
 pub(super) fn read(input: Option<&Path>, limit_bytes: u64) -> Result<Vec<u8>, StartupError> {
     let mut body = Vec::new();
     let most = limit_bytes.saturating_add(1);

@@ -12,9 +12,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use scorebox_host::error::{ErrorAnswer, ErrorReport, exit_code};
+use scorebox_host::graph::is_out_of_memory;
 use scorebox_host::{StartupError, deployment};
 
-use super::graph::{is_out_of_memory, memory_bytes};
+use super::graph::memory_bytes;
 
 /// Pause between two checks of whether the process that tries the ONNX file has ended.
 const PAUSE: Duration = Duration::from_millis(2);

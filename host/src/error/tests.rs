@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// Checks the status, settlement, severity and code of each failure, as the table in the README
-/// lists them.
+/// Checks the status, settlement, severity and code of each failure, as the page
+/// `host/docs/http.md` lists them.
 #[test]
 fn each_failure_has_its_row() {
     #[track_caller]
@@ -127,6 +127,9 @@ fn what_is_for_the_log_never_reaches_the_client() {
 /// Returns the meaning of a failed call for the table of failures on the operators' page.
 fn meaning(failure: &ScoreFailure) -> &'static str {
     match failure {
+        ScoreFailure::Rejected(problem) if problem.code == "graph-refused" => {
+            "an operator of the graph refuses the input, and the graph has answered others"
+        }
         ScoreFailure::Rejected(_) => "the scorer rejects the input",
         ScoreFailure::NotConforming { .. } => "the body does not fit the contract",
         ScoreFailure::TooLarge { .. } => "the body is over limits.body",
@@ -138,7 +141,7 @@ fn meaning(failure: &ScoreFailure) -> &'static str {
         }
         ScoreFailure::TimedOut { .. } => "no answer within limits.deadline",
         ScoreFailure::Failed(problem) if problem.code == "graph-failed" => {
-            "the engine refuses to run the graph on this input"
+            "the engine cannot run the graph, or the graph has not answered any input yet"
         }
         ScoreFailure::Failed(_) => "the scorer says that it failed",
         ScoreFailure::Trapped(_) => "the scorer trapped or panicked",
@@ -185,6 +188,7 @@ fn the_operators_page_has_the_table_of_failures() {
     let text = String::new;
     let calls = [
         ScoreFailure::Rejected(own("")),
+        ScoreFailure::Rejected(own("graph-refused")),
         ScoreFailure::NotConforming {
             message: text(),
             pointer: text(),

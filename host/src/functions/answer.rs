@@ -41,11 +41,11 @@ const ANSWER_LOGS_BYTES: usize = 2 * LOGS_BYTES;
 /// comma.
 const LINE_BYTES: usize = 3;
 
-/// Maximum length of the value of an attribute in the record of a parked call, in bytes.
+/// Maximum length of the value of an attribute in a record for the output `park`, in bytes.
 const ATTRIBUTE_BYTES: usize = REASON_BYTES;
 
-/// Maximum size of all attributes in the record of a parked call, in bytes. A Service Bus message
-/// has at most 64 KB of attributes.
+/// Maximum size of all attributes in a record for the output `park`, in bytes. A Service Bus
+/// message has at most 64 KB of attributes.
 const ATTRIBUTES_BYTES: usize = 64 << 10;
 
 /// Error for an HTTP response with a binary body, because an HTTP output other than `$return`
@@ -72,7 +72,8 @@ impl Answer {
         }
     }
 
-    /// Adds one payload to the answer, as the value of an output binding.
+    /// Adds one payload to the answer, as the value of an output binding. A blob output gets the
+    /// bytes of the payload, and a message output gets a JSON object.
     pub fn put(&mut self, output: &OutputBinding, payload: &Payload) {
         let value = match output.kind {
             // The Functions host always decodes this base64, so the bytes arrive unchanged.
@@ -126,11 +127,13 @@ impl Answer {
         // a date.
         let end = if is_like_a_date(body) { "\n" } else { "" };
         let body = format!("{body}{end}");
-        let headers = response.headers().iter();
-        let headers = headers.filter_map(|(name, value)| {
-            Some((name.as_str().to_owned(), value.to_str().ok()?.into()))
-        });
-        let headers: Map<String, Value> = headers.collect();
+        // Inserted one by one: `collect` would bring code that sorts.
+        let mut headers = Map::new();
+        for (name, value) in response.headers() {
+            if let Ok(value) = value.to_str() {
+                headers.insert(name.as_str().to_owned(), value.into());
+            }
+        }
         self.set(
             output,
             json!({"statusCode": response.status().as_u16(), "headers": headers, "body": body}),
@@ -219,8 +222,8 @@ fn is_plain_date(text: &str) -> bool {
         && !fraction.ends_with('0')
 }
 
-/// Returns the record of a parked call: the problem, the call's attributes, and the content of its
-/// message. `id` is the id of the invocation.
+/// Returns the record of a failed call for the output `park`: the problem, the call's attributes,
+/// and the content of its message. `id` is the id of the invocation.
 ///
 /// The content of a blob is not in the record, because the blob stays in its container. The content
 /// of a message is complete. Other texts are truncated, because their sender can make them of any
@@ -233,17 +236,15 @@ pub fn parked(
     disposition: &Disposition,
 ) -> Payload {
     let mut attribute_bytes = 0;
-    let attributes = call
-        .attributes
-        .iter()
-        .map(|(name, value)| (cut(name, NAME_BYTES), cut(value, ATTRIBUTE_BYTES)));
-    let attributes = attributes.take_while(|(name, value)| {
+    let mut attributes = Map::new();
+    for (name, value) in call.attributes {
+        let (name, value) = (cut(name, NAME_BYTES), cut(value, ATTRIBUTE_BYTES));
         attribute_bytes += name.len() + value.len();
-        attribute_bytes <= ATTRIBUTES_BYTES
-    });
-    let attributes: Map<String, Value> = attributes
-        .map(|(name, value)| (name.into_owned(), value.into()))
-        .collect();
+        if attribute_bytes > ATTRIBUTES_BYTES {
+            break;
+        }
+        attributes.insert(name.into_owned(), value.into());
+    }
     let mut record = json!({
         "problem": {"code": disposition.code, "message": disposition.message},
         "id": id,
@@ -275,7 +276,8 @@ pub fn parked(
     }
 }
 
-/// Call that is parked: its record is sent to the output `park`, and its message is completed.
+/// Failed call whose record is sent to the output `park`. Its message is then completed, so it is
+/// not delivered again.
 #[derive(Debug, Clone, Copy)]
 pub struct ParkedCall<'a> {
     /// Attributes of the call, as the platform reported them.

@@ -94,6 +94,9 @@ pub fn decode(function: &Function, mut body: impl Buffer) -> Result<Event, Malfo
 
 /// Decodes an invocation, except for a base64 value that can be decoded in place. For such a value,
 /// returns the range of its base64 text in `body`, and a call whose payload is still empty.
+///
+/// # Errors
+/// Fails if the body is not what the Functions host sends for this function's bindings.
 fn read(function: &Function, body: &[u8]) -> Result<(Event, Option<Range<usize>>), Malformed> {
     let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(|error| {
         Malformed(format!(

@@ -50,12 +50,14 @@ impl<'a> Metadata<'a> {
             // The more lenient JSON reader of the Functions host may accept an object that this
             // reader refuses.
             match serde_json::from_str::<BTreeMap<String, &RawValue>>(message) {
-                Ok(members) => Forged::Named(
-                    members
-                        .into_keys()
-                        .map(|name| name.to_lowercase())
-                        .collect(),
-                ),
+                Ok(members) => {
+                    // Inserted one by one: `collect` would bring code that sorts.
+                    let mut names = BTreeSet::new();
+                    for name in members.keys() {
+                        names.insert(name.to_lowercase());
+                    }
+                    Forged::Named(names)
+                }
                 Err(_) => Forged::All,
             }
         };

@@ -24,7 +24,7 @@ pub struct Sample {
 /// Reason why the Functions host would not send an envelope for a sample.
 #[derive(Debug, thiserror::Error)]
 pub enum SampleError {
-    /// The name of the sample is not that of a blob that the trigger watches.
+    /// The name of the sample is not the name of a blob that the trigger watches.
     #[error("{name}: the name does not match the trigger's path `{path}`")]
     OtherPath {
         /// Name of the sample.
@@ -85,10 +85,10 @@ fn blob(path: &str, sample: &Sample) -> Result<(Value, Map<String, Value>), Samp
         name: sample.name.clone(),
         path: path.to_owned(),
     })?;
-    let mut metadata: Map<_, _> = names
-        .into_iter()
-        .map(|(name, value)| (name, wrapped(value)))
-        .collect();
+    let mut metadata = Map::new();
+    for (name, value) in names {
+        metadata.insert(name, wrapped(value));
+    }
     let container = path.split('/').next().unwrap_or_default();
     let tail = tail(path, &sample.name);
     metadata.insert(
@@ -152,23 +152,14 @@ fn fits(pattern: &str, text: &str, found: &mut Vec<(String, String)>) -> bool {
 }
 
 fn message(sample: &Sample, data_type: DataType, attempt: u32) -> (Value, Map<String, Value>) {
-    let mut metadata = Map::from_iter([
-        (
-            "MessageId".to_owned(),
-            wrapped(uuid::Uuid::new_v4().to_string()),
-        ),
-        ("DeliveryCount".to_owned(), wrapped(attempt)),
-        ("SequenceNumber".to_owned(), wrapped(1)),
-        (
-            "EnqueuedTimeUtc".to_owned(),
-            now().trim_end_matches('Z').into(),
-        ),
-        (
-            "LockToken".to_owned(),
-            wrapped(uuid::Uuid::new_v4().to_string()),
-        ),
-        ("ApplicationProperties".to_owned(), json!({})),
-        ("UserProperties".to_owned(), json!({})),
+    let mut metadata = object([
+        ("MessageId", wrapped(uuid::Uuid::new_v4().to_string())),
+        ("DeliveryCount", wrapped(attempt)),
+        ("SequenceNumber", wrapped(1)),
+        ("EnqueuedTimeUtc", now().trim_end_matches('Z').into()),
+        ("LockToken", wrapped(uuid::Uuid::new_v4().to_string())),
+        ("ApplicationProperties", json!({})),
+        ("UserProperties", json!({})),
     ]);
     if !sample.content_type.is_empty() {
         metadata.insert(
@@ -230,15 +221,12 @@ fn batch(
         .iter()
         .map(|sample| Some(&sample.content_type).filter(|text| !text.is_empty()))
         .collect();
-    let metadata = Map::from_iter([
-        ("MessageIdArray".to_owned(), wrapped(ids)),
+    let metadata = object([
+        ("MessageIdArray", wrapped(ids)),
+        ("DeliveryCountArray", wrapped(vec![attempt; samples.len()])),
+        ("ContentTypeArray", wrapped(json!(types))),
         (
-            "DeliveryCountArray".to_owned(),
-            wrapped(vec![attempt; samples.len()]),
-        ),
-        ("ContentTypeArray".to_owned(), wrapped(json!(types))),
-        (
-            "ApplicationPropertiesArray".to_owned(),
+            "ApplicationPropertiesArray",
             wrapped(vec![json!({}); samples.len()]),
         ),
     ]);
@@ -270,6 +258,16 @@ fn request(function: &Function, sample: &Sample) -> Value {
         request.insert("Body".to_owned(), body.into());
     }
     request
+}
+
+/// Returns a JSON object with these members. They are inserted one by one, because `from_iter` would
+/// bring code that sorts.
+fn object<const COUNT: usize>(members: [(&str, Value); COUNT]) -> Map<String, Value> {
+    let mut object = Map::new();
+    for (name, value) in members {
+        object.insert(name.to_owned(), value);
+    }
+    object
 }
 
 /// Returns a JSON string that holds the JSON of a value as its text.

@@ -30,7 +30,7 @@ pub enum Foreign {
 }
 
 /// First bytes of the kinds of files that are recognized by them.
-const SIGNS: [(&[u8], Foreign); 9] = [
+const SIGNS: [(&[u8], Foreign); 12] = [
     (
         b"version https://git-lfs.github.com/spec/",
         Foreign::LfsPointer,
@@ -45,7 +45,10 @@ const SIGNS: [(&[u8], Foreign); 9] = [
     (b"BZh", Foreign::Compressed("bzip2", "bunzip2")),
     (b"\xfd7zXZ\0", Foreign::Compressed("xz", "unxz")),
     (b"\x28\xb5\x2f\xfd", Foreign::Compressed("zstd", "unzstd")),
+    (b"\x80\x02", Foreign::Pickle),
+    (b"\x80\x03", Foreign::Pickle),
     (b"\x80\x04\x95", Foreign::Pickle),
+    (b"\x80\x05\x95", Foreign::Pickle),
 ];
 
 /// First characters of documents that web servers send, in lower case.
@@ -53,7 +56,7 @@ const DOCUMENTS: [(&[u8], &str); 4] = [
     (b"<!doctype html", "an HTML page"),
     (b"<html", "an HTML page"),
     (b"<?xml", "an XML document"),
-    (b"{\"", "a JSON document"),
+    (b"{", "a JSON document"),
 ];
 
 impl Foreign {

@@ -4,13 +4,16 @@
 //! of a run. Must not know any engine.
 
 use super::stop::Stop;
-use crate::tensor::{Port, Tensor};
+use crate::tensor::{EqualSizes, Port, Tensor};
+use crate::text::Problem;
 
 /// Input and output ports of a graph, and what is known about its outputs in addition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ports {
-    /// Input ports, in the order of the ONNX file.
+    /// Input ports, in the order of the ONNX file. Optional ports are the last ones.
     pub inputs: Vec<Port>,
+    /// Dimensions of the inputs that have one name in the ONNX file, and therefore one size.
+    pub sizes: EqualSizes,
     /// Output ports, in the order of the ONNX file.
     pub outputs: Vec<Port>,
     /// Names of the columns of each output, in the order of `outputs`. The list of names is empty
@@ -29,8 +32,8 @@ pub trait Session: Send {
     /// Returns the input and output ports of the graph, as its file states them.
     fn ports(&self) -> &Ports;
 
-    /// Runs the graph. `inputs` must fit the input ports, in their order. `stop` can stop the run
-    /// from another thread.
+    /// Runs the graph. `inputs` must fit the input ports, in their order, and may lack those of
+    /// optional ports. `stop` can stop the run from another thread.
     ///
     /// The outputs have the names, the types and the order of the output ports.
     ///
@@ -75,6 +78,20 @@ pub enum GraphError {
     /// The host is at fault: the thread of the run ended without an answer.
     #[error("a run of the graph ended without an answer: {0}")]
     Lost(String),
+    /// The engine cannot load the graph's file, or callers cannot use its inputs or outputs.
+    #[error("cannot be loaded: {}", .0.problem)]
+    NotLoaded(Problem),
+    /// The engine refused to run the graph on these inputs, and a run on other inputs may succeed.
+    ///
+    /// [`Graph::run`](super::Graph::run) returns this error only for a graph that has answered
+    /// before.
+    #[error("{detail}")]
+    Refused {
+        /// Reason for the caller, without places in the engine's code, paths and addresses.
+        reason: String,
+        /// Message of the engine, for the log.
+        detail: String,
+    },
     /// The run was stopped by [`Stop::now`], or did not end before its deadline.
     #[error("the run was stopped")]
     Stopped,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Engine, GraphError, Outputs, Ports, Session, Stop};
 use crate::model::Dtype;
-use crate::tensor::{Port, Tensor};
+use crate::tensor::{EqualSizes, Port, Tensor};
 
 /// Engine for tests, and at the same time the session of this engine. A run doubles the input, or
 /// fails.
@@ -19,6 +19,8 @@ pub(crate) struct Mock {
     /// runs.
     classes: Vec<Vec<String>>,
     fails: bool,
+    /// Numbers that a run refuses in its input.
+    refuses: Vec<f32>,
     runs: Arc<AtomicUsize>,
     made: Made,
 }
@@ -38,6 +40,7 @@ impl Mock {
         let port = |name: &str| Port::new(name, Dtype::F32, vec![None]);
         let ports = Ports {
             inputs: vec![port("x")],
+            sizes: EqualSizes::default(),
             outputs: vec![port("y")],
             classes: vec![Vec::new()],
             unranked: vec![false],
@@ -46,6 +49,7 @@ impl Mock {
             ports,
             classes: Vec::new(),
             fails: false,
+            refuses: Vec::new(),
             runs: Arc::default(),
             made: Made::default(),
         }
@@ -54,6 +58,13 @@ impl Mock {
     pub(crate) fn failing() -> Self {
         Self {
             fails: true,
+            ..Self::doubling()
+        }
+    }
+
+    pub(crate) fn refusing(numbers: &[f32]) -> Self {
+        Self {
+            refuses: numbers.to_vec(),
             ..Self::doubling()
         }
     }
@@ -140,6 +151,15 @@ impl Session for Mock {
         let tensor = stop.during(|| (), doubled).ok_or(GraphError::Stopped)?;
         if self.fails {
             return Err(GraphError::Failed("told to".to_owned()));
+        }
+        if Self::values(&inputs[0])
+            .iter()
+            .any(|value| self.refuses.contains(value))
+        {
+            return Err(GraphError::Refused {
+                reason: "Node: no such category".to_owned(),
+                detail: "at 0x1 of node 7".to_owned(),
+            });
         }
         let classes = self
             .classes

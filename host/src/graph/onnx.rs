@@ -6,26 +6,28 @@
 //! their own before they are packaged.
 
 mod error;
+mod outline;
+mod ports;
+mod reason;
+mod refusal;
+mod uneven;
 
-use std::fs::File;
-use std::io::Read as _;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use ort::ErrorCode;
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 use ort::session::builder::SessionBuilder;
 use ort::session::{RunOptions, Session as OrtSession};
-use ort::value::{Outlet, ValueType};
 
-use self::error::{LibraryError, PortError};
+use self::error::LibraryError;
 use super::interface::{Engine, GraphError, Outputs, Ports, Session};
 use super::onnx_values;
 use super::stop::Stop;
 use crate::error::StartupError;
-use crate::model::Dtype;
-use crate::tensor::{Port, Tensor};
+use crate::tensor::Tensor;
 
 /// Engine that loads one ONNX file into sessions of ONNX Runtime.
 struct Onnx {
@@ -57,7 +59,7 @@ pub(super) fn engine(
         fix: "`cargo xtask setup --graphs` fetches the library; SCOREBOX_ENGINE_LIBRARY names another place".to_owned(),
     })?;
     // If the file cannot be read, loading it fails later and says why.
-    let is_predictable = has_none_of(file, &UNEVEN).unwrap_or(false);
+    let is_predictable = uneven::is_even(file).unwrap_or(false);
     Ok(Box::new(Onnx {
         environment,
         file: file.to_path_buf(),
@@ -115,8 +117,8 @@ impl Engine for Onnx {
         guarded(|| {
             let session = configured(self.environment)?
                 .commit_from_file(&self.file)
-                .map_err(failed)?;
-            let ports = ports(&session)?;
+                .map_err(|error| not_loaded(&self.file, &error))?;
+            let ports = ports::of(&session, &self.file)?;
             Ok(Box::new(Loaded {
                 session,
                 ports,
@@ -125,66 +127,6 @@ impl Engine for Onnx {
         })
     }
 }
-
-/// ONNX operators whose loop count or output size depends on the value of an input.
-const UNEVEN: [&str; 10] = [
-    "Loop",
-    "Scan",
-    "SequenceMap",
-    "ConstantOfShape",
-    "Expand",
-    "OneHot",
-    "Pad",
-    "Range",
-    "Resize",
-    "Tile",
-];
-
-/// Maximum number of bytes of an ONNX file that are read at a time.
-const BLOCK_BYTES: usize = 1 << 20;
-
-/// Returns true if an ONNX file uses none of the operators named `operators`. May return false for
-/// a file that only contains bytes that look like one of them.
-///
-/// The function searches the file for the encoded field `op_type` of a node: its tag, the length,
-/// and the operator's name.
-fn has_none_of(file: &Path, operators: &[&str]) -> std::io::Result<bool> {
-    let (mut file, mut block) = (File::open(file)?, Vec::new());
-    let is_one = |place: &[u8]| {
-        let Some((&length, name)) = place.split_first() else {
-            return false;
-        };
-        operators.iter().any(|operator| {
-            usize::from(length) == operator.len() && name.starts_with(operator.as_bytes())
-        })
-    };
-    loop {
-        // The last bytes of the block before may be the beginning of an operator, so they are kept.
-        block.drain(..block.len().saturating_sub(OPERATOR_BYTES));
-        if file
-            .by_ref()
-            .take(BLOCK_BYTES as u64)
-            .read_to_end(&mut block)?
-            == 0
-        {
-            return Ok(true);
-        }
-        if block
-            .split(|byte| *byte == NODE_OPERATOR)
-            .skip(1)
-            .any(is_one)
-        {
-            return Ok(false);
-        }
-    }
-}
-
-/// Number of bytes at the end of a block that are searched again with the next block. The tag, the
-/// length and the longest operator name together take less.
-const OPERATOR_BYTES: usize = 32;
-
-/// Tag of the field `op_type` of a node in the Protocol Buffers encoding of an ONNX file.
-const NODE_OPERATOR: u8 = 4 << 3 | 2;
 
 /// Returns a builder of ONNX Runtime sessions that use only the thread of their caller.
 ///
@@ -218,6 +160,12 @@ fn failed<R>(error: ort::Error<R>) -> GraphError {
     GraphError::Failed(error.to_string())
 }
 
+/// Returns the error for a file that the engine does not load, with the fix for its reason.
+fn not_loaded(file: &Path, error: &ort::Error) -> GraphError {
+    let is_unparsed = error.code() == ErrorCode::InvalidProtobuf;
+    GraphError::NotLoaded(refusal::explained(file, error.message(), is_unparsed))
+}
+
 impl Session for Loaded {
     fn ports(&self) -> &Ports {
         &self.ports
@@ -245,7 +193,8 @@ impl Session for Loaded {
             // end it.
             let terminate = move || drop(terminated.terminate());
             let ran = stop.during(terminate, || session.run_with_options(values, &*options));
-            let outputs = ran.ok_or(GraphError::Stopped)?.map_err(failed)?;
+            let outputs = ran.ok_or(GraphError::Stopped)?;
+            let outputs = outputs.map_err(|error| reason::of_run(&error))?;
             onnx_values::outputs(&ports.outputs, outputs, *limit_bytes)
         })
     }
@@ -263,83 +212,4 @@ fn guarded<T>(run: impl FnOnce() -> Result<T, GraphError>) -> Result<T, GraphErr
                 .to_owned(),
         ))
     })
-}
-
-fn ports(session: &OrtSession) -> Result<Ports, PortError> {
-    let mut ports = Ports {
-        inputs: Vec::new(),
-        outputs: Vec::new(),
-        classes: Vec::new(),
-        unranked: Vec::new(),
-    };
-    for outlet in session.inputs() {
-        let ValueType::Tensor { ty, shape, .. } = outlet.dtype() else {
-            return Err(PortError::input(outlet));
-        };
-        ports
-            .inputs
-            .push(port(outlet, onnx_values::dtype(*ty), shape)?);
-    }
-    for outlet in session.outputs() {
-        let (port, unranked) = match outlet.dtype() {
-            ValueType::Tensor { ty, shape, .. } => (
-                port(outlet, onnx_values::dtype(*ty), shape)?,
-                shape.is_empty(),
-            ),
-            // The tensor has a row for each map, and a column for each of its keys.
-            ValueType::Sequence(map) if onnx_values::is_class_map(map) => {
-                (port(outlet, Some(Dtype::F32), &[-1, -1])?, false)
-            }
-            _ => return Err(PortError::output(outlet)),
-        };
-        ports.outputs.push(port);
-        ports.unranked.push(unranked);
-    }
-    ports.classes.resize(ports.outputs.len(), Vec::new());
-    Ok(ports)
-}
-
-fn port(outlet: &Outlet, dtype: Option<Dtype>, shape: &[i64]) -> Result<Port, PortError> {
-    let name = outlet.name().to_owned();
-    let dtype = dtype.ok_or_else(|| PortError::element(outlet))?;
-    // A negative dimension is open. Its name in the file does not matter.
-    let shape = shape
-        .iter()
-        .map(|dimension| u64::try_from(*dimension).ok())
-        .collect();
-    Ok(Port::new(name, dtype, shape))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write as _;
-
-    use super::*;
-
-    #[test]
-    fn operators_are_found_across_blocks() {
-        let check = |before: usize, name: &[u8], expected: bool| {
-            let mut file = tempfile::NamedTempFile::new().unwrap();
-            file.write_all(&[vec![0; before], name.to_vec(), vec![0; 100]].concat())
-                .unwrap();
-            assert_eq!(
-                has_none_of(file.path(), &UNEVEN).unwrap(),
-                expected,
-                "{before}"
-            );
-        };
-        for before in [
-            0,
-            7,
-            BLOCK_BYTES - 3,
-            BLOCK_BYTES - 1,
-            BLOCK_BYTES,
-            2 * BLOCK_BYTES - 5,
-        ] {
-            check(before, b"\"\x04Loop", false);
-            check(before, b"\"\x0fConstantOfShape", false);
-            check(before, b"\"\x06MatMul", true);
-        }
-        assert!(has_none_of(Path::new("/nowhere"), &UNEVEN).is_err());
-    }
 }

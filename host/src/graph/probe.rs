@@ -1,4 +1,4 @@
-//! A first run on zeros, which shows what the file leaves open about its outputs.
+//! A first run on made-up inputs, which shows what the file leaves open about its outputs.
 //!
 //! Owns the inputs of that run and what is learnt from it. Must not know engines or calls.
 
@@ -7,35 +7,43 @@ use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, put_text};
 use crate::text::Problem;
 
-/// Maximum number of elements of an input that is filled with zeros. A graph may state any shape,
-/// and the run on zeros must not use up the memory.
+/// Maximum number of elements of a made-up input. A graph may state any shape, and the first run
+/// must not use up the memory.
 const MOST_ELEMENTS: u64 = 1 << 26;
 
-/// Reason why a run on zeros shows nothing about the outputs.
+/// Reason why a first run shows nothing about the outputs.
 #[derive(Debug, thiserror::Error)]
 enum Unknown {
-    /// The run on zeros failed.
+    /// The run failed.
     #[error(transparent)]
     Failed(#[from] GraphError),
-    /// An input of zeros would take too much memory.
+    /// A made-up input would take too much memory.
     #[error("its inputs are too large to be tried")]
     TooLarge,
 }
 
-/// Runs a graph on inputs of zeros, and returns its ports. The shapes and the column names of the
-/// outputs are those that the run shows.
+/// Runs a graph on inputs of zeros, or on ones if the graph refuses zeros. Returns its ports, and
+/// true if a run succeeded. The shapes and the column names of the outputs are those that the run
+/// shows.
 ///
 /// # Errors
-/// Fails if the run fails and the file does not say how many dimensions an output has.
-pub(super) fn ports(session: &mut dyn Session) -> Result<Ports, Problem> {
+/// Fails if both runs fail and the file does not say how many dimensions an output has.
+pub(super) fn ports(session: &mut dyn Session) -> Result<(Ports, bool), Problem> {
     let mut ports = session.ports().clone();
-    let inputs: Option<Vec<_>> = ports.inputs.iter().map(zeros).collect();
-    let ran = match inputs {
-        Some(inputs) => session
-            .run(&inputs, &Stop::default())
-            .map_err(Unknown::Failed),
-        None => Err(Unknown::TooLarge),
+    let mut run = |fill| {
+        // Optional inputs have values of their own.
+        let required = ports.inputs.iter().filter(|port| !port.optional);
+        let inputs: Option<Vec<_>> = required.map(|port| filled(port, fill)).collect();
+        let inputs = inputs.ok_or(Unknown::TooLarge)?;
+        let ran = session.run(&inputs, &Stop::default());
+        ran.map_err(Unknown::Failed)
     };
+    let mut ran = run(Fill::Zeros);
+    if matches!(ran, Err(Unknown::Failed(GraphError::Refused { .. }))) {
+        // Zero is often not a category or an index. Then one often is.
+        ran = run(Fill::Ones).or(ran);
+    }
+    let has_answered = ran.is_ok();
     match ran {
         Ok(outputs) => {
             for (port, tensor) in ports.outputs.iter_mut().zip(&outputs.tensors) {
@@ -60,7 +68,16 @@ pub(super) fn ports(session: &mut dyn Session) -> Result<Ports, Problem> {
             )
         }
     }
-    Ok(ports)
+    Ok((ports, has_answered))
+}
+
+/// Values of the elements of a made-up input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fill {
+    /// Zeros, false, or empty texts.
+    Zeros,
+    /// Ones, true, or texts of the digit 1.
+    Ones,
 }
 
 /// Returns an input tensor of zeros, or of empty texts, that fits a port. Every open dimension,
@@ -69,6 +86,10 @@ pub(super) fn ports(session: &mut dyn Session) -> Result<Ports, Problem> {
 /// Returns `None` if the input would be too large.
 #[must_use]
 pub fn zeros(port: &Port) -> Option<Tensor> {
+    filled(port, Fill::Zeros)
+}
+
+fn filled(port: &Port, fill: Fill) -> Option<Tensor> {
     let shape: Vec<u64> = port
         .shape
         .iter()
@@ -80,11 +101,21 @@ pub fn zeros(port: &Port) -> Option<Tensor> {
     let elements = usize::try_from(elements)
         .ok()
         .filter(|_| elements <= MOST_ELEMENTS)?;
-    let mut data = Vec::new();
-    match port.dtype {
-        Dtype::Text => (0..elements).for_each(|_| put_text("", &mut data)),
-        dtype => data.resize(elements.checked_mul(dtype.bytes())?, 0),
+    let mut element = Vec::with_capacity(8);
+    match (port.dtype, fill) {
+        (Dtype::Text, Fill::Zeros) => put_text("", &mut element),
+        (Dtype::Text, Fill::Ones) => put_text("1", &mut element),
+        (dtype, Fill::Zeros) => element.resize(dtype.bytes(), 0),
+        (Dtype::Bf16, Fill::Ones) => element.extend_from_slice(&[0x80, 0x3f]),
+        (Dtype::F16, Fill::Ones) => element.extend_from_slice(&[0, 0x3c]),
+        (Dtype::F32, Fill::Ones) => element.extend_from_slice(&1f32.to_le_bytes()),
+        (Dtype::F64, Fill::Ones) => element.extend_from_slice(&1f64.to_le_bytes()),
+        (dtype, Fill::Ones) => {
+            element.push(1);
+            element.resize(dtype.bytes(), 0);
+        }
     }
+    let data = element.repeat(elements);
     Some(Tensor {
         name: port.name.clone(),
         dtype: port.dtype,
@@ -117,7 +148,7 @@ mod tests {
     #[test]
     fn a_run_corrects_what_the_file_says_of_outputs() {
         let found = |mock: Mock| ports(mock.session().unwrap().as_mut());
-        let shapes = |mock: Mock| found(mock).map(|ports| ports.outputs[0].shape.clone());
+        let shapes = |mock: Mock| found(mock).map(|(ports, _)| ports.outputs[0].shape.clone());
         assert_eq!(shapes(Mock::doubling()), Ok(vec![None]));
         assert_eq!(shapes(Mock::doubling().stating(&[Some(7)])), Ok(vec![None]));
         assert_eq!(
@@ -138,6 +169,26 @@ mod tests {
             Mock::doubling().session().unwrap().ports().inputs[0].name,
             "x"
         );
+    }
+
+    #[test]
+    fn ones_are_tried_if_zeros_are_refused() {
+        let answers = |mock: Mock| ports(mock.session().unwrap().as_mut()).unwrap().1;
+        assert!(answers(Mock::doubling()));
+        assert!(answers(Mock::refusing(&[0.0])));
+        assert!(!answers(Mock::refusing(&[0.0, 1.0])));
+        assert!(!answers(Mock::failing()));
+        let ones = |dtype| {
+            let port = Port::new("x", dtype, vec![None, Some(2)]);
+            filled(&port, Fill::Ones).unwrap()
+        };
+        assert_eq!(ones(Dtype::F64).data, [1f64.to_le_bytes(); 2].concat());
+        assert_eq!(ones(Dtype::I16).data, [1, 0, 1, 0]);
+        assert_eq!(ones(Dtype::F16).data, [0, 0x3c, 0, 0x3c]);
+        for dtype in Dtype::ALL {
+            let port = Port::new("x", dtype, vec![None, Some(2)]);
+            assert_eq!(ones(dtype).fits(&port), Ok(()));
+        }
     }
 
     #[test]

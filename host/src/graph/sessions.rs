@@ -1,10 +1,11 @@
 //! A loaded graph: its ports, and the sessions that run it.
 //!
-//! Owns the list of idle sessions, the decision to create another one, and the check of a run's
-//! outputs. A session runs one call at a time and holds the whole model in memory, so another one
+//! Owns the list of idle sessions, the decision to create another one, the check of a run's outputs,
+//! and whether the graph has ever answered. A session runs one call at a time and holds the whole model in memory, so another one
 //! is created only if a call finds no idle session. Must not know engines or threads: a run blocks
 //! the thread that calls it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -21,6 +22,10 @@ pub struct Limits {
     pub sessions: usize,
 }
 
+/// Fix if the engine cannot load a graph and does not say that the file is at fault.
+const NOT_LOADED: &str = "see the log for the engine's words; use the ONNX Runtime that `cargo \
+                          xtask setup --graphs` fetches";
+
 /// Graph that is loaded into sessions of an engine. It has run once on zeros, if it accepts zeros.
 pub struct Graph {
     engine: Box<dyn Engine>,
@@ -30,10 +35,13 @@ pub struct Graph {
     idle: Mutex<Vec<Box<dyn Session>>>,
     limits: Limits,
     latency: Latency,
+    /// True if a run has returned outputs. From then on, an operator that refuses its input is the
+    /// fault of the caller and not of the graph.
+    has_answered: AtomicBool,
 }
 
 impl Graph {
-    /// Loads a graph, and runs it once on zeros.
+    /// Loads a graph, and runs it once on zeros, or on ones if it refuses zeros.
     ///
     /// This first run takes longer than later runs, and shows facts about the outputs that the file
     /// does not state.
@@ -43,13 +51,13 @@ impl Graph {
     /// say how many dimensions an output has.
     pub fn load(engine: Box<dyn Engine>, limits: Limits) -> Result<Self, Problem> {
         let mut session = engine.session().map_err(|error| {
-            Problem::new(
-                format!("cannot be loaded: {error}"),
-                "convert it again where it was trained; a file that was truncated or changed in \
-                 transit fails in the same way",
-            )
+            let (problem, fix) = match error {
+                GraphError::NotLoaded(Problem { problem, fix }) => (problem, fix),
+                error => (error.to_string(), NOT_LOADED.to_owned()),
+            };
+            Problem::new(format!("cannot be loaded: {problem}"), fix)
         })?;
-        let ports = probe::ports(session.as_mut())?;
+        let (ports, has_answered) = probe::ports(session.as_mut())?;
         let latency = Latency::new(engine.is_predictable());
         Ok(Self {
             engine,
@@ -57,7 +65,21 @@ impl Graph {
             idle: Mutex::new(vec![session]),
             limits,
             latency,
+            has_answered: AtomicBool::new(has_answered),
         })
+    }
+
+    /// Returns true if the graph has returned outputs at least once, or is known to have done so
+    /// elsewhere.
+    #[must_use]
+    pub fn has_answered(&self) -> bool {
+        self.has_answered.load(Ordering::Relaxed)
+    }
+
+    /// Records that the graph has returned outputs elsewhere, e.g. for its sample when it was
+    /// packaged.
+    pub fn answered_elsewhere(&self) {
+        self.has_answered.store(true, Ordering::Relaxed);
     }
 
     /// Returns the input and output ports of the graph.
@@ -78,12 +100,14 @@ impl Graph {
         Ok(())
     }
 
-    /// Runs the graph on the calling thread. `inputs` must fit the input ports, and the outputs are
-    /// in the order of the output ports. `stop` can stop the run from another thread.
+    /// Runs the graph on the calling thread. `inputs` must fit the input ports, and may lack those
+    /// of optional ports. The outputs are in the order of the output ports. `stop` can stop the run
+    /// from another thread.
     ///
     /// # Errors
     /// Fails if a session is needed but cannot be created, if the run fails or is stopped, or if
-    /// the columns of an output have other names than in the first run.
+    /// the columns of an output have other names than in the first run. If the graph has answered
+    /// before, the error says whether an operator refused the input.
     pub fn run(&self, inputs: &[Tensor], stop: &Stop) -> Result<Vec<Tensor>, GraphError> {
         let idle = self.lock().pop();
         let session = match idle {
@@ -123,7 +147,14 @@ impl Graph {
                 idle.push(session);
             }
         }
-        let outputs = outputs?;
+        let outputs = outputs.map_err(|error| match error {
+            // Nothing shows that the graph answers any input at all.
+            GraphError::Refused { detail, .. } if !self.has_answered() => {
+                GraphError::Failed(detail)
+            }
+            error => error,
+        })?;
+        self.note_answer();
         for (index, (found, known)) in outputs.classes.iter().zip(&self.ports.classes).enumerate() {
             // From here on, columns are identified by their position, so their classes must not
             // change.
@@ -134,6 +165,13 @@ impl Graph {
             }
         }
         Ok(outputs.tensors)
+    }
+
+    fn note_answer(&self) {
+        // Threads share the cache line of the flag as long as nobody writes to it.
+        if !self.has_answered() {
+            self.has_answered.store(true, Ordering::Relaxed);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Box<dyn Session>>> {
@@ -170,6 +208,28 @@ mod tests {
         });
         graph.prepare(9).unwrap();
         assert_eq!(graph.lock().len(), 2);
+    }
+
+    #[test]
+    fn only_a_graph_that_has_answered_refuses_inputs() {
+        let limits = Limits { sessions: 1 };
+        let run = |graph: &Graph, value| graph.run(&[Mock::input(&[value])], &Stop::default());
+        let is_refused = |run| matches!(run, Err(GraphError::Refused { .. }));
+        // Its first run was on zeros.
+        let graph = Graph::load(Box::new(Mock::refusing(&[13.0])), limits).unwrap();
+        assert!(graph.has_answered() && is_refused(run(&graph, 13.0)));
+        let graph = Graph::load(Box::new(Mock::refusing(&[0.0, 13.0])), limits).unwrap();
+        assert!(graph.has_answered(), "it answers ones");
+        let graph = Graph::load(Box::new(Mock::refusing(&[0.0, 1.0, 13.0])), limits).unwrap();
+        assert!(!graph.has_answered());
+        assert_eq!(
+            run(&graph, 13.0),
+            Err(GraphError::Failed("at 0x1 of node 7".to_owned()))
+        );
+        assert!(run(&graph, 2.0).is_ok() && is_refused(run(&graph, 13.0)));
+        let graph = Graph::load(Box::new(Mock::refusing(&[0.0, 1.0, 13.0])), limits).unwrap();
+        graph.answered_elsewhere();
+        assert!(is_refused(run(&graph, 13.0)));
     }
 
     #[test]

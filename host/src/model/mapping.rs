@@ -1,6 +1,6 @@
 //! Mapping a file's bytes into memory, read-only.
 //!
-//! Owns one of the two `unsafe` blocks of the project. Must not know what the bytes mean.
+//! Owns the `unsafe` call that maps a file. Must not know what the bytes mean.
 
 use std::fs::{File, Metadata};
 use std::io;

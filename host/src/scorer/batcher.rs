@@ -20,6 +20,9 @@ use crate::tensor::Tensor;
 pub(super) trait Runner: Send + Sync + 'static {
     /// Runs one call, or several calls whose rows were joined in `inputs`, as one call of the
     /// scorer. `calls` has one invocation for each of the calls.
+    ///
+    /// # Errors
+    /// Fails if the scorer does not answer before the deadline, or answers with an error.
     fn run(
         self: Arc<Self>,
         calls: Vec<Invocation>,
@@ -31,7 +34,7 @@ pub(super) trait Runner: Send + Sync + 'static {
 /// Output tensors of a call, and the time for which the component or graph ran.
 pub(super) type Answer = (Vec<Tensor>, Duration);
 
-/// Batcher of one scorer. The batcher joins concurrent calls to one call of the scorer.
+/// Batcher of one scorer. The batcher joins concurrent calls into one call of the scorer.
 pub(super) struct Batcher {
     limits: Batching,
     /// The open batch, to which further calls can still be added.
@@ -66,6 +69,9 @@ impl Batcher {
     /// Runs one call on `runner`, either alone or joined with other calls. `inputs` are the input
     /// tensors of the call. Returns its output tensors and the time for which the component or
     /// graph ran.
+    ///
+    /// # Errors
+    /// Fails if the scorer does not answer before the deadline, or answers with an error.
     pub(super) async fn score<R: Runner>(
         self: &Arc<Self>,
         runner: &Arc<R>,
@@ -73,7 +79,7 @@ impl Batcher {
         inputs: Vec<Tensor>,
         deadline: Instant,
     ) -> Result<Answer, ScoreFailure> {
-        // If the inputs disagree about the number of rows, the scorer has to refuse them.
+        // Inputs that disagree about the number of rows were refused before.
         let rows = match rows(&inputs) {
             Some(rows) if rows > 0 && rows < self.limits.max_rows => rows,
             _ => {
@@ -269,7 +275,7 @@ fn parts(members: &[Member], outputs: &[Tensor]) -> Option<Vec<Vec<Tensor>>> {
 }
 
 /// Returns the number of rows of a call, which is the size of axis 0 of every input. Returns `None`
-/// if the inputs do not all have the same number of rows.
+/// if the inputs do not all have the same number of rows, or if there are no inputs.
 fn rows(inputs: &[Tensor]) -> Option<u64> {
     let first = inputs.first()?.shape.first().copied();
     first.filter(|_| {

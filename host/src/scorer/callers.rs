@@ -43,7 +43,9 @@ struct Record {
 
 impl Callers {
     /// Returns true if the calls of a caller are known to be short at the time `now`: they take
-    /// less than 10 ms on average. `caller` is `None` for calls of which the address is unknown.
+    /// less than 10 ms on average, and the calls that are in progress are not stuck. Calls are
+    /// stuck if none of them has ended for 500 ms. `caller` is `None` for calls of which the
+    /// address is unknown.
     pub(super) fn is_quick(&self, caller: Option<IpAddr>, now: Instant) -> bool {
         let Some(record) = self.records.get(&caller) else {
             return false;

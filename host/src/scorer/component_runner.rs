@@ -55,6 +55,9 @@ impl<R: Run> ComponentRunner<R> {
     /// Waits until `deadline` for the permission to execute a call of `caller`, which is `None` if
     /// the caller's address is unknown. Returns the permission with an instance that serves no
     /// other call meanwhile.
+    ///
+    /// # Errors
+    /// Fails if the deadline passes first, or if a new instance is needed and cannot be created.
     async fn acquire(
         self: &Arc<Self>,
         caller: Option<IpAddr>,
@@ -84,6 +87,9 @@ impl<R: Run> ComponentRunner<R> {
     /// If `deadline`, the deadline of the call, passes before `init` ends, the instance is kept for
     /// the next call. The permission to execute is held until `init` has ended, so that no more
     /// instances are created than may run.
+    ///
+    /// # Errors
+    /// Fails if `init` fails, or does not end before `deadline`.
     async fn fresh_instance(
         self: &Arc<Self>,
         deadline: Instant,
@@ -107,8 +113,9 @@ impl<R: Run> ComponentRunner<R> {
         }
     }
 
-    /// Returns an instance to the pool after a call. Returns the outcome of the call with the time
-    /// since `started`, for which the call ran.
+    /// Puts an instance back into the pool after a call. Returns the result of the call with the
+    /// time since `started`, which is the time for which the call ran. Returns the failure if the
+    /// call failed.
     fn release<T>(
         &self,
         ready: Ready<R>,
@@ -143,6 +150,10 @@ impl<R: Run> ComponentRunner<R> {
 
 impl ComponentRunner<PayloadRun> {
     /// Runs one call on an instance. Returns the answer and the time for which the component ran.
+    ///
+    /// # Errors
+    /// Fails if there is no instance or no answer before the deadline, if the component traps, or
+    /// if it answers with an error.
     pub(super) async fn run(
         self: &Arc<Self>,
         call: Invocation,
@@ -159,6 +170,10 @@ impl ComponentRunner<PayloadRun> {
 impl ComponentRunner<TensorRun> {
     /// Runs one call, or several joined calls as one, on an instance. `calls` has one invocation
     /// for each call. Returns the output tensors and the time for which the component ran.
+    ///
+    /// # Errors
+    /// Fails if there is no instance or no answer before the deadline, if the component traps, or
+    /// if it answers with an error.
     pub(super) async fn run_batch(
         self: &Arc<Self>,
         calls: Vec<Invocation>,

@@ -11,10 +11,12 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
-use super::signature::TensorSignature;
+use super::signature::{Direction, SignatureError, TensorSignature};
 use super::turns::Turns;
 #[cfg(feature = "graphs")]
-use crate::call::Payload;
+use crate::call::{BodyFormat, Payload};
+#[cfg(feature = "graphs")]
+use crate::codec;
 use crate::error::{Problem, ScoreFailure, StartupError};
 use crate::graph::running::{self, PrepareError};
 use crate::graph::{Graph, GraphError};
@@ -50,8 +52,7 @@ impl GraphRunner {
             TensorSignature::of_graph(graph.ports()).map_err(|error| StartupError::Model {
                 path: file.to_path_buf(),
                 problem: format!("has ports that callers cannot use: {error}"),
-                fix: "export it with other inputs or outputs, or call it from a component"
-                    .to_owned(),
+                fix: fix(&error).to_owned(),
             })?;
         Ok(Self {
             graph,
@@ -60,6 +61,34 @@ impl GraphRunner {
             limits: limits.clone(),
             runtime,
         })
+    }
+
+    /// Returns true if the graph has answered an input.
+    #[cfg(feature = "graphs")]
+    pub(super) fn has_answered(&self) -> bool {
+        self.graph.has_answered()
+    }
+
+    /// Lets the graph answer an example of a request. From its
+    /// first answer on, an input that it refuses is the caller's error. `example` is `None` if the
+    /// graph answered one elsewhere.
+    ///
+    /// # Errors
+    /// Fails if the example does not fit the inputs of the graph, or if the graph fails.
+    #[cfg(feature = "graphs")]
+    pub(super) async fn answer_example(
+        &self,
+        example: Option<&Payload>,
+    ) -> Result<(), ScoreFailure> {
+        let Some(example) = example else {
+            self.graph.answered_elsewhere();
+            return Ok(());
+        };
+        let ports = self.signature.ports();
+        let (inputs, _) = codec::read(ports, BodyFormat::Labelled, example, &[])?;
+        self.signature.agree(&inputs)?;
+        let deadline = Instant::now() + self.limits.init_deadline;
+        self.run(None, inputs, deadline).await.map(drop)
     }
 
     /// Returns the contract with callers that the graph's inputs and outputs define.
@@ -83,8 +112,8 @@ impl GraphRunner {
         named.map(|(port, classes)| (port.name.as_str(), classes.as_slice()))
     }
 
-    /// Creates sessions of the graph until `count` are idle, so that no call has to wait for a new
-    /// session.
+    /// Creates sessions of the graph until `count` are idle, so that the first calls do not wait
+    /// for a new session.
     ///
     /// # Errors
     /// Fails if a session cannot be created.
@@ -131,7 +160,30 @@ impl GraphRunner {
                 limit_bytes: self.limits.memory_bytes,
             },
             GraphError::Failed(detail) => failed(detail),
+            GraphError::NotLoaded(problem) => failed(problem.problem),
+            GraphError::Refused { reason, detail } => ScoreFailure::Rejected(Problem {
+                code: "graph-refused".to_owned(),
+                message: format!("The graph refuses this input. {reason}"),
+                detail: Some(detail),
+            }),
         }
+    }
+}
+
+/// Returns the fix for a graph whose ports callers cannot use because of `error`.
+fn fix(error: &SignatureError) -> &'static str {
+    match error {
+        SignatureError::NoPort(Direction::Input) => {
+            "export it with at least one input: a graph without inputs has one answer only, which \
+             needs no model"
+        }
+        SignatureError::NoPort(Direction::Output) => {
+            "export it with the outputs that callers need: in Python, model.graph.output lists them"
+        }
+        SignatureError::ManyDimensions { .. } => {
+            "reshape the tensor in the graph, so that callers see at most 16 dimensions"
+        }
+        _ => "give each input and each output a name of its own when you export the model",
     }
 }
 
@@ -154,14 +206,14 @@ fn failed(detail: String) -> ScoreFailure {
 /// Fails if the body does not fit the inputs of the graph, or if the graph fails.
 #[cfg(feature = "graphs")]
 pub(crate) fn answer_of(graph: &Graph, payload: &Payload) -> Result<Vec<u8>, ScoreFailure> {
-    use crate::call::BodyFormat;
-    use crate::codec::{self, open_inference::ModelName};
+    use crate::codec::open_inference::ModelName;
     use crate::graph::Stop;
 
     let mut signature =
         TensorSignature::of_graph(graph.ports()).map_err(|error| failed(error.to_string()))?;
     signature.allow_all();
     let (inputs, reply) = codec::read(signature.ports(), BodyFormat::Labelled, payload, &[])?;
+    signature.agree(&inputs)?;
     let outputs = graph
         .run(&inputs, &Stop::default())
         .map_err(|error| failed(error.to_string()))?;

@@ -44,7 +44,7 @@ pub(super) type TensorRun = TypedFunc<(Vec<wit::Invocation>, Vec<NamedTensor>), 
 type PayloadScored = Result<wit::Payload, wit::ScoreError>;
 type TensorsScored = Result<Vec<NamedTensor>, wit::ScoreError>;
 
-/// Output of a scorer for one call, or for several calls that were joined to one call.
+/// Output of a scorer for one call, or for several calls that were joined into one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// Payload that a payload scorer returned.
@@ -97,6 +97,9 @@ pub(super) enum Failure {
 pub(super) trait Run: Copy + Send + Sync + 'static {
     /// Looks up the export `run` in the exports of an instance. `index` is the index of `run` in
     /// the component.
+    ///
+    /// # Errors
+    /// Fails if the component does not export `run` with this type.
     fn look_up(
         exports: component::Instance,
         store: &mut Store<Sandbox>,
@@ -160,7 +163,11 @@ impl Instance {
         self.made.elapsed()
     }
 
-    /// Calls the guest's `init`. This function must be called once, before the first call of `run`.
+    /// Calls the guest's `init`. This function must be called once, before the first call of `run`,
+    /// unless the component is a snapshot.
+    ///
+    /// # Errors
+    /// Fails if `init` traps, returns a problem, or does not end before the deadline.
     pub(super) async fn init(&mut self, init: Init, deadline: Instant) -> Result<(), Failure> {
         let called = bounded(deadline, init.call_async(&mut self.store, ())).await;
         self.finish(called)?
@@ -169,6 +176,9 @@ impl Instance {
 
     /// Looks up the export `run`, and returns the instance ready for calls. `index` is the index of
     /// `run` in the component.
+    ///
+    /// # Errors
+    /// Fails if the component does not export `run` with the type `R`.
     pub(super) fn ready<R: Run>(
         mut self,
         index: ComponentExportIndex,
@@ -185,8 +195,8 @@ impl Instance {
         }
     }
 
-    /// Prepares the instance for a call of `run`. `calls` has one invocation, or one for each of
-    /// the calls that were joined to this call.
+    /// Prepares the instance for a call of the guest's `run`. `calls` has one invocation, or
+    /// several invocations if several calls were joined into one call of `run`.
     fn begin(&mut self, calls: &[Invocation], deadline: Instant) {
         self.invocations += 1;
         let state = InstanceState::of_mut(self.store.data_mut());
@@ -225,6 +235,9 @@ impl Instance {
 impl Ready<PayloadRun> {
     /// Calls the guest's `run` with the payload of one call. Returns the payload of the answer. The
     /// guest is stopped at the deadline.
+    ///
+    /// # Errors
+    /// Fails if the guest traps, returns an error, or does not answer before the deadline.
     pub(super) async fn run_payload(
         &mut self,
         call: Invocation,
@@ -251,7 +264,10 @@ impl Ready<PayloadRun> {
 
 impl Ready<TensorRun> {
     /// Calls the guest's `run` with the tensors of one call, or of several calls that were joined
-    /// to one call. Returns the output tensors. The guest is stopped at the deadline.
+    /// into one call. Returns the output tensors. The guest is stopped at the deadline.
+    ///
+    /// # Errors
+    /// Fails if the guest traps, returns an error, or does not answer before the deadline.
     pub(super) async fn run_tensors(
         &mut self,
         calls: Vec<Invocation>,

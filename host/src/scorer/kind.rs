@@ -76,6 +76,10 @@ impl Kind {
 
     /// Creates `count` instances of the component, or sessions of the graph, so that the first
     /// calls do not wait for them.
+    ///
+    /// # Errors
+    /// Fails if `init` of an instance fails, traps or takes too long, or if a session cannot be
+    /// created.
     pub(super) async fn warm_up(&self, count: usize) -> Result<(), StartupError> {
         match self {
             Self::Payloads(component) => component.runner.warm_up(count).await,
@@ -99,6 +103,10 @@ impl Work<'_> {
 
     /// Runs the scorer on the input, alone or in a batch, and checks output tensors against the
     /// signature. Returns the output and the time for which the component or graph ran.
+    ///
+    /// # Errors
+    /// Fails if the scorer does not answer before the deadline, answers with an error, or returns
+    /// tensors that do not fit its signature.
     pub(super) async fn run(
         self,
         invocation: Invocation,

@@ -16,13 +16,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::timer;
 
-/// Fraction of the time until a call's deadline within which a large call must be expected to be
-/// answered, or it is not admitted. The expectation comes from the measured rate of earlier calls.
-/// The rest of the time is a margin for its error.
+/// Fraction of the time until its deadline that a large call may be expected to take. A call that
+/// is expected to take longer is not admitted. The rest of the time is a margin, because the
+/// expectation, which comes from the measured rate of earlier calls, may be wrong.
 const USABLE: f64 = 0.7;
 
-/// Interval at which the host checks again whether a waiting call can be answered before its
-/// deadline. When the call was admitted, the rate may have been unknown or different.
+/// Interval at which the host checks again whether a waiting large call can be answered before its
+/// deadline. When the call was admitted, the measured rate of large calls may have been unknown or
+/// different.
 const JUDGE_AGAIN: Duration = Duration::from_millis(100);
 
 /// Number of bytes of the bodies of answered large calls after which the weight of older
@@ -99,14 +100,16 @@ impl Large {
     }
 
     /// Returns true if a call with a body of `bytes` bytes is expected to be answered within
-    /// `time`. Calls with bodies of `waiting_bytes` bytes in total are answered first.
+    /// `time`, with a margin. Calls with bodies of `waiting_bytes` bytes in total are answered
+    /// first. Always returns true while no large call is in progress.
     pub(super) fn is_in_time(&self, bytes: u64, waiting_bytes: u64, time: Duration) -> bool {
         self.load()
             .is_in_time(bytes.saturating_add(waiting_bytes), time)
     }
 
     /// Admits a large call with a body of `bytes` bytes. Returns `None` if the call is not expected
-    /// to be answered within `time`.
+    /// to be answered within `time`, with a margin. Always admits the call if no other large call
+    /// is in progress.
     pub(super) fn enter(&self, bytes: u64, time: Duration) -> Option<Admitted> {
         let mut load = self.load();
         if !load.is_in_time(bytes, time) {
@@ -184,8 +187,8 @@ fn lock(load: &Mutex<Load>) -> MutexGuard<'_, Load> {
 }
 
 impl Admitted {
-    /// Returns true if this call, and all calls before it, are expected to be answered within
-    /// `time`.
+    /// Returns true if this call, and all large calls that were admitted before it, are expected to
+    /// be answered within `time`.
     fn is_still_in_time(&self, time: Duration) -> bool {
         let load = lock(&self.load);
         let ahead = self.turn.saturating_sub(load.departed_bytes);

@@ -42,6 +42,9 @@ struct Permits {
 impl Pipeline {
     /// Handles one call: admits it, decodes its payload, looks it up in the prediction cache,
     /// executes it, and encodes the answer.
+    ///
+    /// # Errors
+    /// Fails if one of these steps fails, or if there is no answer before the deadline.
     pub(super) async fn handle(
         &self,
         invocation: Invocation,
@@ -78,6 +81,10 @@ impl Pipeline {
 
     /// Returns the permits of a call with a body of `bytes` bytes. Moves a large call to the
     /// scoring threads, where the call waits until it may be decoded.
+    ///
+    /// # Errors
+    /// Fails if too many calls wait already, or if a large call is not expected to be answered
+    /// before its deadline.
     async fn admit(
         &self,
         invocation: &Invocation,
@@ -113,6 +120,10 @@ impl Pipeline {
 
     /// Decodes the payload of a call into the scorer's input. Also returns the format that the
     /// answer must have.
+    ///
+    /// # Errors
+    /// Fails if the payload does not fit the scorer's signature, or if decoding does not end before
+    /// the deadline.
     fn decode(
         &self,
         invocation: &Invocation,
@@ -122,7 +133,9 @@ impl Pipeline {
         let read = |signature: &TensorSignature| {
             let (ports, format) = (signature.ports(), invocation.format);
             let read = || codec::read(ports, format, &payload, &invocation.attributes);
-            codec::reading_until(deadline, read).unwrap_or_else(|| Err(self.timed_out()))
+            let read = codec::reading_until(deadline, read);
+            let (tensors, reply) = read.unwrap_or_else(|| Err(self.timed_out()))?;
+            signature.agree(&tensors).map(|()| (tensors, reply))
         };
         let (work, reply) = match &self.kind {
             Kind::Payloads(component) => {
@@ -145,6 +158,10 @@ impl Pipeline {
     /// Returns the output for a call from the prediction cache, or from `execute` if the cache does
     /// not hold it. `cached` is the prediction cache with the key of the call's input, or `None` if
     /// the scorer does not have a prediction cache.
+    ///
+    /// # Errors
+    /// Fails if `execute` fails, or if an answer that another call computes does not come before
+    /// the deadline.
     async fn look_up<F: Future<Output = Result<Output, ScoreFailure>>>(
         &self,
         cached: Option<(&PredictionCache, Key)>,
@@ -160,10 +177,14 @@ impl Pipeline {
         Ok((Arc::unwrap_or_clone(output), Some(status)))
     }
 
-    /// Executes a call, alone or in a batch, and checks output tensors against the signature. Sets
-    /// `run_time` to the time for which the component or graph ran. If `place` is `None`, the call
-    /// first takes a place among the calls that wait or execute. If `is_large` is true, it first
-    /// waits for the permit to execute a large call.
+    /// Executes a call, alone or in a batch, and checks output tensors against the signature. If
+    /// `is_large` is true, the call first waits for the permit to execute a large call. If `place`
+    /// is `None`, the call then takes a place among the calls that wait or execute. Sets `run_time`
+    /// to the time for which the component or graph ran.
+    ///
+    /// # Errors
+    /// Fails if too many calls wait already, if the scorer does not answer before the deadline, or
+    /// if it answers with an error.
     async fn execute(
         &self,
         invocation: Invocation,
@@ -191,6 +212,9 @@ impl Pipeline {
 
     /// Encodes the scorer's output as an answer in the format `reply`. `is_large` is true if the
     /// call already has the permit to encode a large answer.
+    ///
+    /// # Errors
+    /// Fails if the deadline passes while a large answer waits for a permit to be encoded.
     async fn encode(
         &self,
         reply: &Reply,

@@ -1,5 +1,5 @@
-//! The prediction cache: returns answers that were given before, for one round trip and without a
-//! call of the guest.
+//! The prediction cache: returns answers that were computed before. This costs at most one round
+//! trip to the store, and no call of the guest.
 //!
 //! Owns which call computes an answer that several calls ask for at a time, and where the answer is
 //! looked up first: in this process, then in the store. An answer depends on nothing but its key,
@@ -130,8 +130,9 @@ impl PredictionCache {
     /// answer. `compute` is a closure so that its large future is created only then.
     ///
     /// # Errors
-    /// Fails with the failure of `compute`, also for a call that waited for the `compute` of
-    /// another call. Fails with `timed_out` if the answer of another call did not come before
+    /// Fails with the failure of `compute`, or of the `compute` of another call that this call
+    /// waited for. If that other call timed out or was refused because the host is too busy, this
+    /// call tries again. Fails with `timed_out` if the answer of another call did not come before
     /// `deadline`.
     pub async fn answer<F: Future<Output = Result<Output, ScoreFailure>>>(
         &self,
@@ -225,7 +226,8 @@ impl PredictionCache {
 
     /// Claims the computation of an answer among all host processes that share the store, or waits
     /// for the process that has the claim. The wait ends after `time`, or at the deadline if that
-    /// is earlier. `is_refused` is as in `stored`.
+    /// is earlier. `is_refused` is set to true when the refusal of a store entry is logged, so that
+    /// one call logs it only once.
     async fn claim(
         &self,
         key: Key,
@@ -267,8 +269,8 @@ impl PredictionCache {
         }
     }
 
-    /// Returns the answer for `key` from the store. Returns `None` if the store does not have an
-    /// answer that this scorer could have given.
+    /// Returns the answer for `key` from the store. Returns `None` if the store does not respond in
+    /// time, or does not have an answer that this scorer could have given.
     ///
     /// Others can write to the store, so an entry is checked like an answer of the scorer. A
     /// refused entry counts as absent, and the computed answer replaces it. `is_refused` is set to

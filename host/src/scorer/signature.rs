@@ -11,7 +11,8 @@ use serde_json::Value;
 
 pub(super) use self::facts::check_payloads;
 
-use self::error::{DIMENSIONS, Direction, SignatureError};
+use self::error::DIMENSIONS;
+pub(super) use self::error::{Direction, SignatureError};
 use crate::call::Payload;
 use crate::capability::bindings::capabilities::scorebox::scoring::types as wit;
 use crate::capability::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer;
@@ -19,7 +20,7 @@ use crate::codec::json_error;
 use crate::codec::media_type::{JSON, OCTET_STREAM, is_json, same_type, says_nothing};
 use crate::error::ScoreFailure;
 use crate::graph::Ports;
-use crate::tensor::{self, Port, PortLists, Requests, Tensor};
+use crate::tensor::{self, EqualSizes, Port, PortLists, Requests, Tensor};
 use crate::text::{NAME_BYTES, REASON_BYTES, displayed, quoted};
 
 /// Contract of a scorer with its callers, with one variant for each world.
@@ -86,8 +87,10 @@ pub struct TensorSignature {
     pub inputs: Vec<Port>,
     /// Output ports of the scorer. There is at least one, and their names are unique.
     pub outputs: Vec<Port>,
-    /// What requests may hold beyond the types and shapes of the inputs.
+    /// Settings of what requests may hold beyond the types and shapes of the inputs.
     pub requests: Requests,
+    /// Dimensions of the inputs that must have equal sizes in one call.
+    pub sizes: EqualSizes,
     /// True if axis 0 of every port is a batch of independent rows, so that calls can be joined.
     pub batchable: bool,
     /// True if equal tensors always give equal answers.
@@ -147,6 +150,10 @@ fn checked(direction: Direction, ports: Vec<Port>) -> Result<Vec<Port>, Signatur
 
 impl TensorSignature {
     /// Converts and checks the signature that `describe` of the world `tensor-scoring` returned.
+    ///
+    /// # Errors
+    /// Fails if a list of ports is empty or has an invalid port, or if the scorer is batchable and
+    /// the first dimension of a port is not open.
     pub(super) fn from_wit(
         signature: tensor_scorer::TensorSignature,
     ) -> Result<Self, SignatureError> {
@@ -162,8 +169,13 @@ impl TensorSignature {
                 None => Ok(ports),
             }
         };
+        let inputs = ports(Direction::Input, signature.inputs)?;
         Ok(Self {
-            inputs: ports(Direction::Input, signature.inputs)?,
+            sizes: match signature.batchable {
+                true => EqualSizes::of_rows(&inputs),
+                false => EqualSizes::default(),
+            },
+            inputs,
             outputs: ports(Direction::Output, signature.outputs)?,
             requests: Requests::default(),
             batchable: signature.batchable,
@@ -175,10 +187,14 @@ impl TensorSignature {
     /// Returns the contract of a graph with the ports `ports` that is served without a component.
     /// The contract is not batchable, because a graph's file does not say whether the rows are
     /// independent.
+    ///
+    /// # Errors
+    /// Fails if the graph does not have inputs or outputs, or has an invalid port.
     pub(super) fn of_graph(ports: &Ports) -> Result<Self, SignatureError> {
         Ok(Self {
             inputs: checked(Direction::Input, ports.inputs.clone())?,
             outputs: checked(Direction::Output, ports.outputs.clone())?,
+            sizes: ports.sizes.clone(),
             requests: Requests::default(),
             batchable: false,
             deterministic: true,
@@ -196,8 +212,21 @@ impl TensorSignature {
         }
     }
 
+    /// Checks that dimensions of the inputs which share a size have equal sizes. `tensors` fit their
+    /// ports and are in the order of the ports.
+    pub(super) fn agree(&self, tensors: &[Tensor]) -> Result<(), ScoreFailure> {
+        let agreed = self.sizes.check(&self.inputs, tensors);
+        agreed.map_err(|unequal| ScoreFailure::NotConforming {
+            message: format!("{unequal}."),
+            pointer: String::new(),
+        })
+    }
+
     /// Checks the tensors that the scorer returned against its output ports, and returns them in
     /// the order of these ports.
+    ///
+    /// # Errors
+    /// Fails if a tensor is missing, or does not fit an output port.
     pub(super) fn in_order(&self, tensors: Vec<Tensor>) -> Result<Vec<Tensor>, ScoreFailure> {
         tensor::in_order(&self.outputs, tensors)
             .map_err(|misfit| ScoreFailure::InvalidOutput(misfit.to_string()))
@@ -206,6 +235,9 @@ impl TensorSignature {
 
 impl PayloadSignature {
     /// Converts and checks the signature that `describe` of the world `scoring` returned.
+    ///
+    /// # Errors
+    /// Fails if a content type is not a media type, or if a schema is not a JSON Schema.
     pub(super) fn from_wit(signature: wit::Signature) -> Result<Self, SignatureError> {
         Ok(Self {
             input: Shape::from_wit(Direction::Input, signature.input)?,

@@ -44,11 +44,12 @@ pub(super) fn new(
     store
 }
 
-/// Restarts the time until the guest's first tick of the epoch. At a tick, the host can interrupt
-/// the guest.
+/// Sets the epoch deadline of the store to two ticks from now. When the epoch reaches it, the host
+/// interrupts the guest if the deadline of the call has passed. Otherwise the guest goes on, and
+/// the next epoch deadline is one tick later.
 ///
 /// This function must be called before each call of the guest. The epoch advances while an instance
-/// is idle, so without a restart the first tick would come at once.
+/// is idle, so the previous epoch deadline would be reached at once.
 pub(super) fn rearm(store: &mut Store<Sandbox>) {
     engine::guest_runs();
     // The current tick may end at any moment, so the first whole tick is the next one.

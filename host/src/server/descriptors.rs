@@ -8,15 +8,15 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// listener, files, the async runtime, and connections to stores.
 const OTHERS: usize = 128;
 
-/// Maximum size of the connection table that is allowed even if the process may open too few file
-/// descriptors for it.
+/// Minimum size of the connection table, even if the process may open too few file descriptors for
+/// it. Only the setting `limits.connections` can make the table smaller.
 const FEWEST_PLACES: usize = 16;
 
 /// Raises the process's limit for open file descriptors as far as the operating system allows, and
 /// returns how many connections the connection table may have.
 ///
 /// The result is at most `wanted`. File descriptors for `reserve` connections beyond the table stay
-/// free.
+/// free, unless the table would then have fewer than `FEWEST_PLACES` connections.
 pub(super) fn places(wanted: usize, reserve: usize) -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = setrlimit(

@@ -18,7 +18,7 @@ pub(super) fn fail(dialect: Dialect, ids: &Ids, disposition: &Disposition) -> Re
 }
 
 /// Returns the response to a request that is refused before a call is made, in the protocol
-/// `dialect`. `headers` are those of the request. Nothing is logged.
+/// `dialect`. `headers` are the headers of the request. Nothing is logged.
 pub(super) fn refuse(
     dialect: Dialect,
     headers: &HeaderMap,

@@ -40,9 +40,10 @@ const ENVELOPE_BYTES: u64 = 128 << 20;
 /// Call of an invocation that has ended, with its outcome.
 struct Ended {
     call: Call,
-    /// Content of the message that started the call. If the message is parked, its content is
-    /// parked together with the failure. `None` if the function has no output `park`, and for a
-    /// blob, because a blob stays in its container.
+    /// Content of the message that started the call. If the call can never be scored, or fails at
+    /// its last delivery, this content becomes part of the record for the output `park`. `None` if
+    /// the function does not have the output `park`, and for a blob, because a blob stays in its
+    /// container.
     body: Option<Payload>,
     id: String,
     outcome: Result<Payload, Disposition>,
@@ -253,8 +254,9 @@ async fn run_all(
         .await
 }
 
-/// Answers an invocation with the results and the parked failures of its calls `ended`, or fails
-/// the invocation as a whole.
+/// Answers an invocation with the results of its calls `ended`, and with the records of failed
+/// calls for the output `park`. If a failed call must be delivered again, fails the invocation as a
+/// whole.
 ///
 /// The platform settles a batch as one unit. If one message must be redelivered, the whole batch is
 /// redelivered. If one message is at its last delivery, every message of the batch is treated as

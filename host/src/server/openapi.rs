@@ -99,8 +99,9 @@ fn bodies(signature: Signature<'_>) -> (Value, Value) {
         }
         Signature::Tensor(signature) => signature,
     };
-    let mut input =
-        json!({JSON: media(object(&signature.inputs, Direction::Input), &signature.examples)});
+    let mut schema = object(&signature.inputs, Direction::Input);
+    describe(&mut schema, signature);
+    let mut input = json!({JSON: media(schema, &signature.examples)});
     // OpenAPI 3.1 has no schema for arbitrary bytes. The empty schema admits everything.
     if let Some(input) = input
         .as_object_mut()
@@ -154,7 +155,7 @@ fn open_inference(signature: &TensorSignature) -> (Value, Value) {
         "required": ["name"],
         "properties": {"name": {"enum": names}, "parameters": {"type": "object"}},
     });
-    let request = json!({
+    let mut request = json!({
         "type": "object",
         "required": ["inputs"],
         "properties": {
@@ -164,6 +165,7 @@ fn open_inference(signature: &TensorSignature) -> (Value, Value) {
             "outputs": {"type": "array", "items": output},
         },
     });
+    describe(&mut request, signature);
     let answer = json!({
         "type": "object",
         "required": ["model_name", "outputs"],
@@ -286,6 +288,15 @@ fn media(schema: Value, examples: &[Example]) -> Value {
     Value::Object(media)
 }
 
+/// Adds a description to the schema of a request: the sizes that must be equal, which JSON Schema
+/// cannot state.
+fn describe(schema: &mut Value, signature: &TensorSignature) {
+    let text = signature.sizes.described(&signature.inputs);
+    if let Some(schema) = schema.as_object_mut().filter(|_| !text.is_empty()) {
+        schema.insert("description".to_owned(), text.into());
+    }
+}
+
 /// Direction of a tensor: what the scorer takes, or what it answers with.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Direction {
@@ -294,7 +305,8 @@ enum Direction {
 }
 
 fn object(ports: &[Port], direction: Direction) -> Value {
-    let names: Vec<_> = ports.iter().map(|port| port.name.as_str()).collect();
+    let required = ports.iter().filter(|port| !port.optional);
+    let names: Vec<_> = required.map(|port| port.name.as_str()).collect();
     let properties: Map<String, Value> = ports
         .iter()
         .map(|port| (port.name.clone(), nested(port, direction, &port.shape)))

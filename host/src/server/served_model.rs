@@ -2,13 +2,13 @@
 //!
 //! Owns both. Must not know how a request is answered.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::dialect::ROOT;
 use crate::codec::open_inference::datatype;
 use crate::manifest::ScorerSection;
 use crate::scorer::signature::Signature;
-use crate::tensor::{InputFacts, Port};
+use crate::tensor::{EqualSizes, Port};
 
 /// The served model, with its name, version and paths in the Open Inference Protocol.
 pub(super) struct Model {
@@ -46,26 +46,30 @@ impl Model {
     }
 
     pub(super) fn document(&self, signature: Signature<'_>) -> Value {
-        let ports = |ports: &[Port]| -> Vec<Value> {
+        let ports = |ports: &[Port], sizes: &EqualSizes| -> Vec<Value> {
             let shape = |port: &Port| -> Vec<Value> {
                 port.shape
                     .iter()
                     .map(|dimension| dimension.map_or_else(|| json!(-1), |size| json!(size)))
                     .collect()
             };
-            let port = |port: &Port| {
+            let port = |(index, port): (usize, &Port)| {
                 let mut document = json!({"name": port.name, "datatype": datatype(port.dtype), "shape": shape(port)});
-                if let (Some(document), Some(facts)) = (document.as_object_mut(), facts(port)) {
-                    document.insert("parameters".to_owned(), facts);
+                let parameters = parameters(port, sizes.dimensions(index, port));
+                if let (Some(document), Some(parameters)) = (document.as_object_mut(), parameters) {
+                    document.insert("parameters".to_owned(), parameters);
                 }
                 document
             };
-            ports.iter().map(port).collect()
+            ports.iter().enumerate().map(port).collect()
         };
         // A scorer of payloads has no tensors to describe.
         let (inputs, outputs) = match signature {
             Signature::Payload(_) => (Vec::new(), Vec::new()),
-            Signature::Tensor(signature) => (ports(&signature.inputs), ports(&signature.outputs)),
+            Signature::Tensor(signature) => (
+                ports(&signature.inputs, &signature.sizes),
+                ports(&signature.outputs, &EqualSizes::default()),
+            ),
         };
         let mut document = json!({"name": self.name, "platform": "scorebox_wasm", "inputs": inputs, "outputs": outputs});
         if let Some(document) = document
@@ -78,22 +82,13 @@ impl Model {
     }
 }
 
-/// Returns what the manifest states about an input, as the `parameters` of the input's metadata.
-/// Returns `None` if it states nothing.
-fn facts(port: &Port) -> Option<Value> {
-    let InputFacts {
-        missing,
-        boolean,
-        columns,
-    } = &port.facts;
-    let mut facts = Map::new();
-    for (name, is_set) in [("missing", *missing), ("boolean", *boolean)] {
-        if is_set {
-            facts.insert(name.to_owned(), is_set.into());
-        }
-    }
-    if !columns.is_empty() {
-        facts.insert("columns".to_owned(), columns.as_slice().into());
+/// Returns what the manifest and the model state about an input, as the `parameters` of the input's
+/// metadata. Returns `None` if they state nothing. `dimensions` has the names of the input's
+/// dimensions if other dimensions have them, too.
+fn parameters(port: &Port, dimensions: Option<String>) -> Option<Value> {
+    let mut facts = port.stated();
+    if let Some(dimensions) = dimensions {
+        facts.insert("dimensions".to_owned(), dimensions.into());
     }
     (!facts.is_empty()).then_some(Value::Object(facts))
 }

@@ -56,6 +56,10 @@ impl Stream {
 
     /// Closes the host's side of the connection: the peer can still read what was sent, but the
     /// host sends nothing more.
+    ///
+    /// # Errors
+    /// Fails if the operating system cannot shut down the socket, e.g. because the connection is
+    /// lost.
     pub(super) async fn shut_down(&mut self) -> Result<()> {
         self.socket.shutdown().await
     }

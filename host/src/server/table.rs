@@ -35,8 +35,8 @@ const ON_ITS_WAY: Duration = Duration::from_millis(250);
 /// full.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
 
-/// Maximum idle time of a peer in each phase of a connection: the time for which the peer may
-/// neither send nor read a byte.
+/// Maximum idle time of a peer in each phase of a connection: the time for which the peer may send
+/// and read less than the minimum rate.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
     /// Maximum idle time of the peer before the first byte of a connection.
@@ -46,7 +46,8 @@ pub(super) struct Patience {
     /// Maximum idle time of the peer within the head of a request, counted from the first byte of
     /// the head.
     pub(super) head: Duration,
-    /// Maximum time for which the peer may read no byte of a response.
+    /// Maximum idle time of the peer while a response cannot be written until the peer has read
+    /// more of it.
     pub(super) unread: Duration,
     /// Maximum idle time of the peer after the host has closed its side of the connection.
     pub(super) closing: Duration,
@@ -178,14 +179,15 @@ impl Table {
         self.activities.remove(&id);
     }
 
-    /// Closes the connection whose peer has been silent longest. Returns false if every connection
-    /// is in a call.
+    /// Asks the connection whose peer has been silent longest to end. Returns false if every
+    /// connection is in a call, or was asked to end already.
     pub(super) fn close_any(&mut self) -> bool {
         self.close_most_silent(|_| true)
     }
 
-    /// Closes each connection whose peer has been silent for longer than `patience` allows. Now and
-    /// then also logs how many connections were closed because the table was full.
+    /// Asks each connection whose peer has been silent for longer than `patience` allows to end. At
+    /// most every ten seconds, also logs how many connections were closed because the table was
+    /// full.
     pub(super) fn sweep(&mut self, patience: &Patience) {
         let at = now();
         for activity in self
@@ -239,11 +241,12 @@ impl Table {
 }
 
 /// Returns the rank of a connection in the order in which connections are closed. The connection
-/// with the highest rank is closed first. Returns `None` if the connection must not be closed.
+/// with the highest rank is closed first. Returns `None` for a connection in a call, which must not
+/// be closed.
 ///
-/// Connections that are closing have the highest rank, then idle ones, then those in a request. In
-/// each of these groups, the rank grows with the idle time of the peer at the time `at` of the
-/// clock [`now`].
+/// Connections that are closing have the highest rank, then those that have been new or idle for
+/// longer than [`ON_ITS_WAY`], then all others. In each of these groups, the rank grows with the
+/// idle time of the peer at the time `at` of the clock [`now`].
 fn rank(activity: &Activity, at: u64) -> Option<(u8, Duration)> {
     let (phase, silence) = activity.silence(at);
     let group = match phase {

@@ -17,8 +17,8 @@ use crate::text::{is_deceptive, push_json_escape, push_printable};
 /// Maximum length of a value in a log line, in bytes after escaping.
 const VALUE_BYTES: usize = 16 << 10;
 
-/// Maximum length of a log line, not counting the names of fields after the limit is reached, in
-/// bytes. A few values of the maximum length fit into a line.
+/// Length of a log line from which on values are truncated, in bytes. Names of fields are never
+/// truncated, so a line may be a little longer. A few values of the maximum length fit into a line.
 const LINE_BYTES: usize = 64 << 10;
 
 /// Ellipsis at the end of a value that was truncated.

@@ -29,7 +29,7 @@ pub enum Misfit {
     /// tensor. The name is truncated if it is long.
     #[error("`{0}` is not a port, or is given twice")]
     NoPort(String),
-    /// The element type of the tensor differs from that of its port.
+    /// The element type of the tensor differs from the element type of its port.
     #[error("`{name}` is {}, and its port is {}", found.name(), expected.name())]
     Dtype {
         /// Name of the tensor.
@@ -51,9 +51,9 @@ pub enum Misfit {
         /// Number of the tensor's dimensions.
         dimensions: usize,
         /// Port of the tensor.
-        port: Port,
+        port: Box<Port>,
     },
-    /// The shape of the tensor does not fit that of its port.
+    /// The shape of the tensor does not fit the shape of its port.
     #[error(
         "`{name}` has the shape {shape:?}, and its port has {}",
         shape_text(port)
@@ -64,7 +64,7 @@ pub enum Misfit {
         /// Dimensions of the tensor.
         shape: Vec<u64>,
         /// Port of the tensor.
-        port: Port,
+        port: Box<Port>,
     },
     /// An element of a text tensor is not a text that the host accepts.
     #[error("element {index} of `{name}` {fault}")]
@@ -73,7 +73,7 @@ pub enum Misfit {
         name: String,
         /// Index of the element, in row-major order.
         index: u64,
-        /// What is wrong with the element.
+        /// Reason why the bytes are not a text.
         fault: TextFault,
     },
     /// The data of a text tensor do not hold as many valid texts as the tensor's shape has
@@ -85,7 +85,7 @@ pub enum Misfit {
         /// Dimensions of the tensor.
         shape: Vec<u64>,
     },
-    /// The size of the tensor's data is not that of the elements of its shape.
+    /// The tensor's data has more or fewer bytes than the elements of its shape take.
     #[error("`{name}` has {bytes} bytes, and its shape is {shape:?}")]
     Bytes {
         /// Name of the tensor.

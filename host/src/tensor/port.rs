@@ -3,6 +3,8 @@
 //! Owns what a port states about its tensors, and the text of its shape. Must not know how a tensor
 //! is checked, or whose ports they are.
 
+use serde_json::{Map, Value};
+
 use crate::model::Dtype;
 use crate::text::{NAME_BYTES, quoted};
 
@@ -20,6 +22,8 @@ pub struct Port {
     /// Facts that the manifest states about the port, e.g. that its elements may be missing. Only
     /// input ports have facts that differ from the default.
     pub facts: InputFacts,
+    /// True for an input that a call may leave out, because the model has a default value for it.
+    pub optional: bool,
 }
 
 impl Port {
@@ -31,7 +35,29 @@ impl Port {
             dtype,
             shape,
             facts: InputFacts::default(),
+            optional: false,
         }
+    }
+
+    /// Returns the facts of this port that differ from the default, as the members of a JSON object
+    /// for people and programs that ask about the port.
+    #[must_use]
+    pub fn stated(&self) -> Map<String, Value> {
+        let flags = [
+            ("missing", self.facts.missing),
+            ("boolean", self.facts.boolean),
+            ("optional", self.optional),
+        ];
+        let mut stated = Map::new();
+        for (name, is_set) in flags {
+            if is_set {
+                stated.insert(name.to_owned(), is_set.into());
+            }
+        }
+        if !self.facts.columns.is_empty() {
+            stated.insert("columns".to_owned(), self.facts.columns.as_slice().into());
+        }
+        stated
     }
 
     /// Returns the full name of a setting of this input for an error message, such as
@@ -55,8 +81,17 @@ pub struct PortLists<'a> {
     pub inputs: &'a [Port],
     /// Output ports, with unique names.
     pub outputs: &'a [Port],
-    /// What requests may hold beyond the types and shapes of the inputs.
+    /// Settings of what requests may hold beyond the types and shapes of the inputs.
     pub requests: Requests,
+}
+
+/// Returns the port that a caller means who does not name an input: the only port that is not
+/// optional. Returns `None` if there is no such port, or more than one.
+#[must_use]
+pub fn only(ports: &[Port]) -> Option<(usize, &Port)> {
+    let mut required = ports.iter().enumerate().filter(|(_, port)| !port.optional);
+    let only = required.next();
+    only.filter(|_| required.next().is_none())
 }
 
 /// Returns a port's shape as text for people, such as `[N, 784]`, with `N` for a dimension of any

@@ -299,14 +299,15 @@ pub fn scored(ids: &Ids, scored: Scored) -> Response<Bytes> {
     answer
 }
 
-/// Returns the response to a call that failed: a JSON body with the message, the code and the id.
+/// Returns the response to a call that failed: a JSON body with the message, the code and the id of
+/// the request.
 #[must_use]
 pub fn failed(ids: &Ids, disposition: &Disposition) -> Response<Bytes> {
     failed_with(ids, disposition, &[])
 }
 
-/// Returns the response to a call that failed: a JSON body with the message, the code and the id.
-/// `more` are further fields of the body.
+/// Returns the response to a call that failed: a JSON body with the message, the code and the id of
+/// the request. `more` are further fields of the body.
 #[must_use]
 pub fn failed_with(ids: &Ids, disposition: &Disposition, more: &[(&str, &str)]) -> Response<Bytes> {
     let mut body =

@@ -157,7 +157,7 @@ impl Dialer {
     }
 
     /// Makes every connection that is opened from now on ask the server for notifications of
-    /// changed keys, as `watch` states.
+    /// changed keys, as `watch` states. Only the first call of this function has an effect.
     pub fn watch(&self, watch: Watch) {
         // Only the first watch is kept: a dialer has at most one.
         let _ = self.watch.set(watch);
@@ -229,6 +229,10 @@ impl Dialer {
     }
 
     /// Returns the address of the master, from the first sentinel that knows it.
+    ///
+    /// # Errors
+    /// Fails with [`DialError::NoSentinel`] if there are no sentinels. Otherwise fails with the
+    /// reason why the last sentinel did not name a master.
     async fn master(&self, sentinel: &Sentinel, login: &Login) -> Result<Address, DialError> {
         let mut problem = DialError::NoSentinel;
         for address in &sentinel.sentinels {
@@ -347,6 +351,10 @@ impl Tls {
 
 /// Sends a command on a connection that no other call uses yet, and returns the answer. `words` are
 /// the command's name and arguments.
+///
+/// # Errors
+/// Fails if the connection is lost, if the server refuses the command, or if the answer does not
+/// have the form of `T`.
 async fn ask<T: FromRedisValue>(
     connection: &MultiplexedConnection,
     words: &[&str],

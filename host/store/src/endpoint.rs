@@ -49,8 +49,8 @@ pub struct Address {
 impl Address {
     /// Parses an address that a node of a cluster announced. The forms are `10.0.0.7:6379`,
     /// `::1:6379` (without brackets, as in redirections), and `:6379`. The last form stands for the
-    /// host of `by`, the node that announced the address. Returns `None` if the text has another
-    /// form.
+    /// host of `by`, the node that announced the address. An `@` and the text after it are ignored.
+    /// Returns `None` if the text has another form, or if the host is `?`.
     #[must_use]
     pub fn announced(text: &str, by: &Self) -> Option<Self> {
         // An older server adds its cluster bus port after an @.
@@ -306,6 +306,9 @@ fn who_asks(
 
 /// Returns the values of the parameters in the query of a URL, in the order of [`PARAMETERS`]. A
 /// value is `None` if the query does not have the parameter.
+///
+/// # Errors
+/// Fails if a parameter is unknown, or if its value is missing or not UTF-8.
 fn parameters(query: &str) -> Result<[Option<String>; 5], UrlError> {
     let mut values = [const { None }; 5];
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {

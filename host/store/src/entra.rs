@@ -117,7 +117,8 @@ impl TokenSource for Entra {
 }
 
 /// Returns the time after which a token with the remaining lifetime `lifetime` is renewed. This
-/// time is three quarters of the lifetime, so that there is time to retry.
+/// time is three quarters of the lifetime, so that there is time to retry, but at least
+/// [`LEAST_PAUSE`].
 ///
 /// If the service still returns the old token then, the next request is made after three quarters
 /// of the remaining lifetime.
@@ -223,6 +224,10 @@ fn escaped(text: &str) -> String {
 /// Sends one HTTP request to a token service on a new connection, and returns the body of the
 /// response. `header` is a header of the request, and `form` is its body. Tokens are requested
 /// every few minutes at most, so no connection is kept.
+///
+/// # Errors
+/// Fails if the service cannot be reached, or does not respond with a status code of 2xx and a body
+/// of at most `ANSWER_BYTES`.
 async fn send(
     method: Method,
     url: &str,

@@ -58,7 +58,7 @@ impl Login {
 
 /// Login that a source returned, with the time until the source is asked again.
 pub struct Granted {
-    /// Login that applies from now on.
+    /// Login that the source returned. It replaces the login that the source returned before.
     pub login: Login,
     /// Time until the source is asked for the next login. `None` if the login never changes.
     pub ask_again: Option<Duration>,

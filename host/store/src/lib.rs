@@ -20,7 +20,7 @@
 //! | `memory` | the back end in memory |
 //! | `server` | the back end on a Redis server: operations as commands |
 //! | [`raw`] | raw commands: which are allowed, their keys, their limits, their replies |
-//! | `router`, `slots`, `parcel` | which node of a cluster a command goes to, and when again |
+//! | `router`, `slots`, `parcel` | the node that gets a command, and when it is sent again |
 //! | `node` | the connection to one node, which is kept alive |
 //! | `dialer`, `tls`, `reply_limit` | opening a connection: login, sentinels, TLS, limits of replies |
 //! | `endpoint` | the URL of a store |

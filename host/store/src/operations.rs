@@ -80,7 +80,8 @@ pub struct Page {
 }
 
 /// Operations that every back end of a store offers. Keys are complete, with the store's prefix. A
-/// `ttl` (the time until a key expires) is at least one millisecond.
+/// `ttl` (the time until a key expires) is at least one millisecond. Each operation fails with a
+/// [`StoreError`] if the store cannot be reached or refuses the operation.
 #[async_trait]
 pub trait Redis: Send + Sync {
     /// Returns the value of a key. Returns `None` if the key does not exist.
@@ -111,8 +112,9 @@ pub trait Redis: Send + Sync {
     async fn delete(&self, keys: &[String]) -> Result<(), StoreError>;
     /// Returns true if the key exists.
     async fn exists(&self, key: &str) -> Result<bool, StoreError>;
-    /// Returns one page of the keys that start with a prefix. `cursor` is that of the previous
-    /// page, or `None` for the first page. `page_keys` is the approximate number of keys on a page.
+    /// Returns one page of the keys that start with a prefix. `cursor` is the cursor of the
+    /// previous page, or `None` for the first page. `page_keys` is the approximate number of keys
+    /// on a page.
     async fn scan(
         &self,
         prefix: &str,

@@ -152,7 +152,7 @@ impl Router {
     }
 
     /// Asks each server to report changed keys, as `watch` states. Takes effect with the next
-    /// connection to a server.
+    /// connection to a server. Only the first call of this function has an effect.
     pub fn watch(&self, watch: Watch) {
         self.dialer.watch(watch);
     }

@@ -76,6 +76,9 @@ impl Server {
 
     /// Sends commands that may be repeated, each with the key that determines its server, in one
     /// round trip to each server. Returns the answers in the order of the commands.
+    ///
+    /// # Errors
+    /// Fails if one of the commands fails, or if its answer does not have the form of `T`.
     async fn query_all<T: FromRedisValue>(
         &self,
         commands: Vec<(&str, Cmd)>,
@@ -99,6 +102,10 @@ impl Server {
     /// Runs a script on a key, and returns its result. `fill` adds the script's further arguments.
     /// First sends only the digest of the script, and then its text if the server does not know the
     /// script yet.
+    ///
+    /// # Errors
+    /// Fails if the server cannot be reached or refuses the script, or if the result does not have
+    /// the form of `T`.
     async fn run<T: FromRedisValue>(
         &self,
         program: &Program,
@@ -226,9 +233,9 @@ impl Redis for Server {
             .await
     }
 
-    /// Returns one page of about `page_keys` keys that start with a prefix. `cursor` is that of the
-    /// previous page, or `None` for the first page. A cursor consists of a node's own cursor and
-    /// the node's ID, because the keys of one node are listed after those of another.
+    /// Returns one page of about `page_keys` keys that start with a prefix. `cursor` is the cursor
+    /// of the previous page, or `None` for the first page. A cursor consists of a node's own cursor
+    /// and the node's ID, because the keys of one node are listed after those of another.
     async fn scan(
         &self,
         prefix: &str,

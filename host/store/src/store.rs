@@ -198,8 +198,8 @@ impl Store {
         self.backend.exists(&self.whole(key)).await
     }
 
-    /// Returns one page of the store's keys, without the store's prefix. `cursor` is that of the
-    /// previous page, or `None` for the first page.
+    /// Returns one page of the store's keys, without the store's prefix. `cursor` is the cursor of
+    /// the previous page, or `None` for the first page.
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
@@ -258,7 +258,8 @@ impl Store {
     }
 
     /// Calls `told` with each key of the store that another client changes, or with `None` if all
-    /// keys may have changed. Does nothing if the back end cannot report changes.
+    /// keys may have changed. Does nothing if the back end cannot report changes. Only the first
+    /// call on a back end has an effect.
     pub fn watch(&self, told: impl Fn(Option<&str>) + Send + Sync + 'static) {
         let prefix = self.prefix.clone();
         let own = move |key: Option<&str>| match key {

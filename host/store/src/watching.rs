@@ -46,8 +46,8 @@ impl Watch {
         })
     }
 
-    /// Asks the server to report changes to keys with the prefix on this connection. Changes that
-    /// are made on this connection are not reported.
+    /// Asks the server to report changes to keys with this watch's prefix on the connection.
+    /// Changes that are made on the connection itself are not reported.
     pub async fn ask(&self, connection: &MultiplexedConnection) {
         let mut command = Cmd::new();
         command.arg(&[

@@ -12,7 +12,7 @@ use scorebox_host::codec::{self, Reply};
 use scorebox_host::error::ScoreFailure;
 use scorebox_host::model::Dtype;
 use scorebox_host::scorer::signature::TensorSignature;
-use scorebox_host::tensor::{Port, Requests, Tensor};
+use scorebox_host::tensor::{EqualSizes, Port, Requests, Tensor};
 
 use crate::logreg::{CLASSES, LogisticRegression, PIXELS};
 use crate::serving::Scores;
@@ -110,6 +110,7 @@ pub fn signature(data: Port) -> TensorSignature {
         inputs: vec![data],
         outputs: Vec::new(),
         requests: Requests::default(),
+        sizes: EqualSizes::default(),
         batchable: false,
         deterministic: true,
         examples: Vec::new(),

@@ -4,6 +4,7 @@
 //! Owns the apps and the calls that the parts share. Must not know how an engine computes.
 
 mod calls;
+mod handles;
 mod images;
 mod misuse;
 mod scoring;

@@ -2,8 +2,10 @@
 //!
 //! Owns the digits that such a scorer is compared with. Must not know how an engine computes.
 
+mod calls;
 mod images;
 mod limits;
+mod loading;
 mod refusals;
 mod scores;
 mod values;

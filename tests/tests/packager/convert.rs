@@ -43,6 +43,8 @@ macro_rules! models {
 }
 
 mod answers;
+mod fixes;
+mod forms;
 mod gaps;
 mod options;
 mod pipelines;

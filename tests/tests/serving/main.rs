@@ -14,6 +14,7 @@ mod host_calls;
 mod lifecycle;
 mod logs;
 mod misbehaviour;
+mod open_handles;
 mod open_inference;
 mod openapi;
 mod overload;

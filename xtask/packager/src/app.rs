@@ -43,10 +43,11 @@ pub struct App {
 }
 
 /// Writes the app folder `dir` of a scorer, checks the folder with the host library, and compiles
-/// the component for `cpu`.
+/// the component for `cpu`. Fails if a host refuses the scorer.
 ///
 /// If `component` is `None`, the scorer is an ONNX graph, and nothing is compiled. A scorer that
-/// needs ONNX Runtime, the engine for graphs, is checked by a host program in a process of its own.
+/// needs ONNX Runtime, the engine for graphs, is checked by the host program in `trial`, in a
+/// process of its own. `times` are the times that the record of the packaged files states.
 pub fn stage(
     manifest: &Manifest,
     component: Option<&Component>,
@@ -128,7 +129,10 @@ pub fn stage(
             let checked = graph_trial::check(manifest, staging.path(), 2, trial);
             let report = checked.map_err(renamed)?;
             graph_trial::say(&report);
-            let record = packaging::record(staging.path(), times).map_err(refused)?;
+            let record = Packaged {
+                answers_sample: manifest.package.sample.is_some(),
+                ..packaging::record(staging.path(), times).map_err(refused)?
+            };
             staging.write(
                 MANIFEST_FILE,
                 written(&with_record(resolved, &record))?.as_bytes(),
@@ -236,7 +240,7 @@ fn say(report: &CheckReport, code: &Code) {
 
 /// Returns the manifest for the app folder: the project's manifest, but with the paths of the
 /// component and the model replaced by their names in the app folder, and without the sections
-/// about packaging.
+/// `package`, `precompiled` and `packaged`.
 fn resolved(manifest: &Manifest) -> Result<toml::Table, Failure> {
     let text = std::fs::read_to_string(&manifest.path)
         .map_err(|error| Failure::file(&manifest.path, "be read", error))?;
@@ -289,8 +293,8 @@ fn with_code(mut manifest: toml::Table, code: &Code) -> toml::Table {
     manifest
 }
 
-/// Adds the section `packaged` with a record of the packaged files to a manifest. A host uses the
-/// section to notice that a file has changed since it was packaged.
+/// Adds the section `packaged` with a record of the packaged files to a manifest. When a host
+/// starts, it uses this section to notice that a file has changed since it was packaged.
 fn with_record(mut manifest: toml::Table, record: &Packaged) -> toml::Table {
     let file = |(name, file): (&PathBuf, &PackagedFile)| {
         let mut table = toml::Table::new();
@@ -318,6 +322,9 @@ fn with_record(mut manifest: toml::Table, record: &Packaged) -> toml::Table {
             .clone()
             .map(|model| ("model".to_owned(), model.into())),
     );
+    if record.answers_sample {
+        section.insert("answers_sample".to_owned(), true.into());
+    }
     section.insert(
         "file".to_owned(),
         record.files.iter().map(file).collect::<Vec<_>>().into(),

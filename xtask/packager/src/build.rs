@@ -14,7 +14,7 @@ use scorebox_workspace::workspace::{self, shown};
 use crate::graph_trial::Trial;
 use crate::{app, component, functions_app, manifest_file, shell};
 
-/// Flags of `build`.
+/// Flags of `cargo xtask build`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  cargo xtask build --manifest guest/examples/digits/scorebox.toml"

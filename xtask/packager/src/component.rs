@@ -1,8 +1,8 @@
 //! The component of a scorer: built from its source, or found at the path in the manifest.
 //!
-//! Owns the way from `scorer.component` to a `.wasm` file, and the question if the component calls
-//! graphs, because that changes the image. Must not know what the component exports: the host
-//! library checks that.
+//! Owns the way from `scorer.component` to a `.wasm` file, and the check whether the component
+//! calls graphs, because such a component needs another image. Must not know what the component
+//! exports: the host library checks that.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use scorebox_workspace::workspace::{self, Artifact, GUEST_TARGET, shown};
 use wit_component::DecodedWasm;
 use wit_parser::WorldKey;
 
-/// The component of a scorer, which exists as a file.
+/// The component of a scorer, as a `.wasm` file that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Component {
     /// Path of the component's `.wasm` file.
@@ -23,7 +23,8 @@ pub struct Component {
 }
 
 /// Builds the component of a scorer, or finds its file. Returns `None` if the scorer is an ONNX
-/// graph without a component.
+/// graph without a component. Fails if the build fails or makes no or several `.wasm` files, or if
+/// the file does not exist.
 pub fn locate(manifest: &Manifest) -> Result<Option<Component>, Failure> {
     let file = match &manifest.scorer.component {
         None => return Ok(None),

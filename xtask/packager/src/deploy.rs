@@ -1,7 +1,7 @@
 //! `cargo xtask deploy`: brings an image into Azure, or prints the commands that do.
 //!
-//! Owns how a deployment follows from the flags and the manifest, and the rules that make one
-//! impossible. Must not know commands (`commands`) nor templates (`bicep`).
+//! Owns how a deployment follows from the flags and the manifest, and the cases in which a
+//! deployment is refused. Must not know commands (`commands`) nor templates (`bicep`).
 
 mod arguments;
 mod bicep;
@@ -30,7 +30,7 @@ use self::deployment::{Deployment, REGISTRY_PASSWORD, Secret};
 use self::names::{ParameterNames, SecretNames};
 
 /// Runs `cargo xtask deploy`: prints or runs the commands of the deployment, and writes the Bicep
-/// file if one is wanted.
+/// file that `--bicep` names.
 pub fn run(args: &DeployArgs) -> Result<(), Failure> {
     let deployment = Deployment::new(args)?;
     if let Some(path) = &args.bicep {
@@ -258,8 +258,8 @@ fn events_name_a_container(manifest: &Manifest) -> Result<(), Failure> {
 }
 
 /// Returns the name `text` if its length is in `characters` and its characters are allowed, so that
-/// it needs no quotes in a script. `flag` is the command-line flag that gave the name, for the
-/// error. The platform may have further rules for the name.
+/// it needs no quotes in a script. Fails otherwise. `flag` is the command-line flag that gave the
+/// name, for the error. The platform may have further rules for the name.
 fn plain(flag: &str, text: &str, characters: RangeInclusive<usize>) -> Result<String, Failure> {
     let fits = characters.contains(&text.len())
         && text

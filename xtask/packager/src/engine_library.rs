@@ -23,8 +23,8 @@ const WHEEL_DIGEST: &str =
 const LIBRARY_DIGEST: &str =
     "sha256:fc44112fbe06d7d689c57e11d3862031f64711007e4ee020f8eed5185fd2c1d3";
 
-/// File names of the licence of ONNX Runtime and of the licences of its dependencies. Both files
-/// are always copied with the library.
+/// Names of the files with the licence of ONNX Runtime and the licences of its dependencies. Both
+/// files are always copied with the library.
 const TEXTS: [&str; 2] = ["LICENSE", "ThirdPartyNotices.txt"];
 
 /// The shared library of ONNX Runtime, which runs graphs, with a verified digest.
@@ -36,9 +36,10 @@ pub struct EngineLibrary {
     pub texts: Vec<PathBuf>,
 }
 
-/// Returns the library at the path `given`. If `given` is `None`, returns the library in the target
-/// folder, which is fetched if it is missing. Fails if the library is not the pinned version, or if
-/// one of its licence files is missing.
+/// Returns the ONNX Runtime library at the path `given`. If `given` is `None`, returns the library
+/// in the target folder, which is fetched if it is missing. Fails if there is no file at `given`,
+/// if the library cannot be fetched or is not the pinned version, or if one of its licence files is
+/// missing.
 pub fn locate(given: Option<&Path>) -> Result<EngineLibrary, Failure> {
     if let Some(file) = given {
         return kept(file)?.ok_or_else(|| {

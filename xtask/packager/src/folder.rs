@@ -11,8 +11,8 @@ use scorebox_workspace::failure::Failure;
 /// Maximum number of attempts to replace a folder while other processes replace the same folder.
 const SWAPS: u32 = 5;
 
-/// A folder that is being built to replace another folder. If the value is dropped before
-/// [`Replacement::finish`], the new folder is removed.
+/// A folder that is being built to replace another folder. If the `Replacement` is dropped without
+/// a call of [`Replacement::finish`], the new folder is removed.
 #[derive(Debug)]
 pub struct Replacement {
     staging: tempfile::TempDir,

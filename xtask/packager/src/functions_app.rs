@@ -20,7 +20,7 @@ use crate::image::{APP_ROOT, HOST_PROGRAM};
 const OUTPUT: &str = "output";
 
 /// Smallest value of `functionTimeout`, the time after which the Functions host kills its custom
-/// handler. 5 min is the Functions host's own default on its oldest plan.
+/// handler. 5 min is the default of the Functions host on the Consumption plan.
 const FUNCTION_TIMEOUT_LEAST: Duration = Duration::from_secs(5 * 60);
 
 /// Name of the extension bundle that contains the triggers, and the range of its versions. Versions
@@ -30,7 +30,7 @@ const BUNDLE: (&str, &str) = ("Microsoft.Azure.Functions.ExtensionBundle", "[4.*
 /// Name of the app setting that holds the connection to the function app's own storage account.
 pub const OWN_STORAGE: &str = "AzureWebJobsStorage";
 
-/// An app setting that a function app needs.
+/// An app setting (an environment variable of the app) that a function app needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppSetting {
     /// Name of the app setting.
@@ -127,7 +127,7 @@ pub fn settings(manifest: &Manifest, connections: Connections) -> Vec<AppSetting
     settings
 }
 
-/// Prints the app settings that a function app with this scorer needs to standard error.
+/// Prints to standard error the app settings that a function app with this scorer needs.
 pub fn say_settings(manifest: &Manifest) {
     let settings: Vec<_> = settings(manifest, Connections::Strings)
         .into_iter()

@@ -2,8 +2,9 @@
 //!
 //! Owns that process, its timeout, and the meaning of its answer and its exit code. The answer is
 //! JSON on standard output. Standard error is only shown, because a scorer may write anything
-//! there. This program is static and cannot load the library. And if a hostile file crashes the
-//! library, the packager must survive. Must not know images.
+//! there. The packager is linked statically and cannot load ONNX Runtime, the library that runs
+//! graphs. Also, a hostile file may crash that library, and the packager must survive. Must not
+//! know images.
 
 use std::io::Read;
 use std::path::Path;
@@ -40,7 +41,8 @@ pub struct Trial<'a> {
 }
 
 /// Checks an app folder with graphs by running a host program, prints the log lines that the scorer
-/// writes during the check, and returns the host's report.
+/// writes during the check, and returns the host's report. Fails if the host refuses the scorer, or
+/// does not end in time.
 ///
 /// The timeout of the check is `waits` times the manifest's `limits.init_deadline`, plus 60 s to
 /// start and to read the model. Each load of a graph counts as one wait. A graph is loaded twice,
@@ -197,7 +199,7 @@ pub fn named(report: &CheckReport) -> String {
     }
 }
 
-/// Formats an input or output of a graph, e.g. as `X: f32 [N, 784]`.
+/// Formats an input or output of a graph as its name, type and shape, e.g. `X: f32 [N, 784]`.
 fn told(port: &Value) -> String {
     let text = |key: &str| port.get(key).and_then(Value::as_str).unwrap_or_default();
     let dimensions = port

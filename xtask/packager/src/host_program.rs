@@ -40,7 +40,8 @@ const WITH_GRAPHS: [&str; 9] = [
     "graphs",
 ];
 
-/// Builds the host program of the given kind, and returns the path of its file.
+/// Builds the host program of the given kind, and returns the path of its file. Fails if the
+/// program cannot be built or does not start.
 pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
     let (name, arguments): (_, &[_]) = match kind {
         // The packages are those of every build for developers, so that no large crate is compiled
@@ -89,7 +90,8 @@ pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
     Ok(place)
 }
 
-/// Fails if the program at this path cannot start in an image without a C library.
+/// Fails unless the program at this path is a statically linked program for x86-64, which can start
+/// in an image without a C library.
 pub fn check(path: &Path) -> Result<(), Failure> {
     let bytes = std::fs::read(path).map_err(|error| {
         Failure::toolchain(
@@ -106,8 +108,8 @@ pub fn check(path: &Path) -> Result<(), Failure> {
     })
 }
 
-/// Starts the program at this path with `--version`, and fails if the program fails. A program ends
-/// at once if it was linked with a C library too old for the form of its relocations.
+/// Starts the program at this path with `--version`, and fails if the program fails. A host program
+/// that was linked with a static C library older than glibc 2.36 may crash at its start.
 fn starts(path: &Path) -> Result<(), Failure> {
     let ended = Command::new(path)
         .arg("--version")

@@ -53,7 +53,7 @@ pub struct IdentityArgs {
 
 impl IdentityArgs {
     /// Reads the password from standard input and the certificates from their file, if the flags
-    /// ask for them.
+    /// ask for them. Fails if one of them cannot be read.
     pub fn read(&self) -> Result<Identity, Failure> {
         let identity = Identity::read(
             self.username.as_deref(),

@@ -47,7 +47,7 @@ const MOST_LAYERS: usize = 128;
 /// Maximum number of problems that the final error message lists.
 const MOST_REPEATED: usize = 20;
 
-/// Flags of `inspect`.
+/// Flags of `cargo xtask inspect`.
 #[derive(Debug, Args)]
 #[command(after_help = format!("{CREDENTIALS}\n\nExamples:\n  cargo xtask inspect target/images/digits\n  cargo xtask inspect \
     contoso.azurecr.io/scoring/digits:1.0 --key scorebox.pub\n  cargo xtask inspect 127.0.0.1:5000/digits:1.0 --plain-http --output json"))]

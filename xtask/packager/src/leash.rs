@@ -1,4 +1,4 @@
-//! Servers and trials that end with this program, however it ends.
+//! Child processes, such as servers, that end with this program, however it ends.
 //!
 //! Owns the watcher of each process: a shell at the other end of a pipe, which the system closes
 //! with this program. Must not know what the watched process does, nor how else it ends.

@@ -35,7 +35,7 @@ pub struct Needs {
 type Versions = BTreeMap<String, BTreeSet<String>>;
 
 /// Reads from a program's ELF file which loader and libraries it needs. Returns `None` if the
-/// program is statically linked.
+/// program is statically linked. Fails if the file cannot be read or is not an ELF file.
 pub fn needs(program: &Path) -> Result<Option<Needs>, Failure> {
     let (loader_path, libraries) = read(program)?;
     Ok(loader_path.map(|loader_path| Needs {
@@ -46,7 +46,7 @@ pub fn needs(program: &Path) -> Result<Option<Needs>, Failure> {
 }
 
 impl Needs {
-    /// Adds the libraries that the library `library` needs, which the program loads at run time.
+    /// Adds the libraries that `library` needs. The program loads `library` itself at run time.
     pub fn add(&mut self, library: &Path) -> Result<(), Failure> {
         for (name, versions) in read(library)?.1 {
             self.libraries.entry(name).or_default().extend(versions);
@@ -72,7 +72,7 @@ fn read(program: &Path) -> Result<(Option<PathBuf>, Versions), Failure> {
 
 /// Finds the loader and the libraries that programs need on this machine. The keys are the paths at
 /// which the loader looks for the files, and the values are the paths of the files without symbolic
-/// links.
+/// links. Fails if a library is missing.
 pub fn bundle(needs: &Needs, programs: &[&Path]) -> Result<BTreeMap<String, PathBuf>, Failure> {
     let loader = &needs.loader_path;
     let mut found = BTreeMap::from([(loader.display().to_string(), resolved(loader)?)]);

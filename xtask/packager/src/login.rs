@@ -15,7 +15,7 @@ use crate::identity::{CREDENTIALS, IdentityArgs};
 use crate::manifest_file;
 use crate::registry::{self, Grants, Target};
 
-/// Flags of `login`.
+/// Flags of `cargo xtask login`.
 #[derive(Debug, Args)]
 #[command(after_help = format!("{CREDENTIALS}\n\nExamples:\n  cargo xtask login --registry contoso.azurecr.io\n  \
     cargo xtask login --manifest scorebox.toml --output json\n  printf %s \"$PASSWORD\" | cargo xtask login \

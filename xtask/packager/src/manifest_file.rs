@@ -8,8 +8,8 @@ use std::path::Path;
 use scorebox_host::manifest::{Manifest, ManifestError};
 use scorebox_workspace::failure::Failure;
 
-/// Reads and checks the manifest at a path. Fails with a failure of the project if the manifest is
-/// missing or invalid.
+/// Reads and checks the manifest at a path. Fails with a [`Failure`] of the kind `Project` if the
+/// manifest is missing or invalid.
 pub fn read(path: &Path) -> Result<Manifest, Failure> {
     Manifest::read(path).map_err(|error| {
         let is_readable = std::fs::read_to_string(&error.path).is_ok();
@@ -26,7 +26,7 @@ pub fn read(path: &Path) -> Result<Manifest, Failure> {
     })
 }
 
-/// Converts an error in a manifest to the failure of a command.
+/// Converts an error in a manifest to a [`Failure`] of the kind `Project`, which ends a command.
 pub fn failure(error: ManifestError) -> Failure {
     Failure::project(
         format!("{}: {}", error.path.display(), error.problem),

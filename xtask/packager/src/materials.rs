@@ -1,7 +1,8 @@
-//! The materials of an image, collected on this machine: crates, compilers, revisions and digests.
+//! Facts about what goes into an image, collected on this machine: crates, compilers, revisions and
+//! digests.
 //!
-//! Owns the questions to Cargo, git and the files. Must not know in which document the answers are
-//! written.
+//! Owns the calls of Cargo and git, and the hashing of files. Must not know the documents in which
+//! the facts are written.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -145,8 +146,8 @@ fn crates(tree: &str, lock: &Lock) -> Vec<Crate> {
     crates
 }
 
-/// Returns the Git commit of the repository that contains a folder. Returns `None` if the folder is
-/// not in a repository.
+/// Returns the Git commit of the repository that contains a folder, and whether files of the
+/// repository differ from the commit. Returns `None` if the folder is not in a repository.
 pub fn revision(dir: &Path) -> Option<Revision> {
     let git = |arguments: &[&str]| {
         let output = Command::new("git")

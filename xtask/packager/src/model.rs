@@ -14,7 +14,7 @@ use zip::ZipArchive;
 
 use crate::intact;
 
-/// One file of a model.
+/// A file that belongs to the model of a scorer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ModelFile {
     /// Path of the file in the model, with `/` between its parts.

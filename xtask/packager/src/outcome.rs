@@ -152,8 +152,7 @@ pub fn table(image: &WrittenImage, sent: Option<&[Sent]>, dry_run: bool) -> Stri
     text
 }
 
-/// Returns the word for the result of the push of a blob, which the JSON object on standard output
-/// has.
+/// Returns the word for the result of the push of a blob, as the table and the JSON object show it.
 fn word(sent: Sent) -> &'static str {
     match sent {
         Sent::Skipped => "skipped",

@@ -29,8 +29,8 @@ use crate::{component, functions_app, libraries, manifest_file, shell};
 /// Port that the Functions host listens on in its own images.
 const FUNCTIONS_PORT: u16 = 80;
 
-/// Runs `cargo xtask package`: builds an image from a scorer's manifest, and pushes the image if a
-/// push is wanted.
+/// Runs `cargo xtask package`: builds an image from a scorer's manifest, and pushes the image if
+/// `--push` is given.
 pub fn run(args: PackageArgs) -> Result<(), Failure> {
     let manifest = manifest_file::read(&args.manifest)?;
     let registry = args
@@ -184,9 +184,9 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Checks that a base image has the shared libraries that a dynamically linked host needs. `parts`
-/// has the ONNX Runtime library, which needs libraries as well. The layers of the base are fetched
-/// for this check.
+/// Fails unless a base image has the shared libraries that a dynamically linked host needs. A host
+/// that is linked statically needs none. If `parts` is given, the libraries that ONNX Runtime needs
+/// are checked as well. The layers of the base are fetched for this check.
 fn libraries_are_there(
     host: &Path,
     parts: Option<&GraphParts>,

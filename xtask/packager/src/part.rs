@@ -1,4 +1,5 @@
-//! The hidden command `part`: builds or fetches one part that other commands need.
+//! The packager's hidden command `part`: builds or fetches one program, library or folder that
+//! other commands need.
 //!
 //! Owns the names of the parts. Must not know what the parts are used for.
 
@@ -10,7 +11,7 @@ use scorebox_workspace::failure::Failure;
 use crate::host_program::{self, Kind};
 use crate::{convert, engine_library};
 
-/// Flags of `part`.
+/// Flags of the packager's command `part`.
 #[derive(Debug, Args)]
 pub struct PartArgs {
     /// The part to build or fetch.
@@ -21,7 +22,8 @@ pub struct PartArgs {
     pub engine_library: Option<PathBuf>,
 }
 
-/// A part that can be built or fetched by itself.
+/// A program, library or folder that other commands need, and that the packager's command `part`
+/// builds or fetches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Part {
     /// The host program for developers.
@@ -36,8 +38,8 @@ pub enum Part {
     ConvertLibraries,
 }
 
-/// Runs the command `part`: builds or fetches a part, and prints the path of the part to standard
-/// output.
+/// Runs the packager's command `part`: builds or fetches a part, and prints the path of the part to
+/// standard output.
 pub fn run(args: &PartArgs) -> Result<(), Failure> {
     let path = match args.part {
         Part::Host => host_program::build(Kind::Developer)?,

@@ -14,7 +14,7 @@ use crate::image::reading::{self, FoundImage};
 use crate::outcome::Outcome;
 use crate::registry::{self, BasePlace, Identity, Target};
 
-/// Flags of `push`.
+/// Flags of `cargo xtask push`.
 #[derive(Debug, Args)]
 #[command(after_help = format!("{CREDENTIALS}\n\nExamples:\n  cargo xtask push target/images/digits --registry contoso.azurecr.io --repository \
     scoring/digits\n  cargo xtask push target/images/digits --registry 127.0.0.1:5000 --repository digits --plain-http --output json"))]
@@ -82,7 +82,7 @@ pub fn run(args: &PushArgs) -> Result<(), Failure> {
 }
 
 /// Returns the place of the base image whose layers a layout names but does not contain. Returns
-/// `None` if the layout contains every blob.
+/// `None` if the layout contains every blob. Fails if the layout does not name its base image.
 fn base_place(
     args: &PushArgs,
     identity: &Identity,

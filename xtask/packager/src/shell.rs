@@ -1,4 +1,4 @@
-//! A script for `sh`, built of parts that the shell cannot misread.
+//! A script for `sh`, built of parts that the shell cannot interpret in another way than meant.
 //!
 //! Owns quoting: text reaches a script as fixed text of this program (`&'static str`), as a
 //! [`Word`], as a comment, or not at all. Must not know which commands there are.
@@ -149,7 +149,7 @@ impl Script {
         let _ = writeln!(self.0, "echo \"https://$({})\"", command.0);
     }
 
-    /// Adds a line that ends the script with an error if a variable is not set. `why` is the
+    /// Adds a line that ends the script with an error if a variable is unset or empty. `why` is the
     /// purpose of the variable.
     pub fn demand(&mut self, variable: &Variable, why: &'static str) {
         // The shell expands inside the braces. Outside of them it joins quoted parts.

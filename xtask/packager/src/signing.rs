@@ -22,11 +22,11 @@ use serde_json::json;
 pub const STATEMENT_MEDIA_TYPE: &str = "application/vnd.in-toto+json";
 /// Maximum size of a key file, in bytes. No PEM file of a key is larger.
 const LARGEST_KEY_BYTES: u64 = 64 << 10;
-/// Fix in the error for a file that contains no private key.
+/// Instruction in the error message for a file that contains no private key.
 const PRIVATE_KEY: &str = "make a key with `openssl genpkey -algorithm EC -pkeyopt \
                            ec_paramgen_curve:P-256 -out scorebox.key`; `cosign import-key-pair \
                            --key scorebox.key` gives cosign the same one";
-/// Fix in the error for a file that contains no public key.
+/// Instruction in the error message for a file that contains no public key.
 const PUBLIC_KEY: &str = "get it from the private key with `openssl pkey -in scorebox.key -pubout`";
 
 /// A private key of the curve P-256, which makes signatures. Its `Debug` output does not show the
@@ -54,8 +54,8 @@ struct EnvelopeSignature {
 }
 
 impl Key {
-    /// Reads a private key of the curve P-256 from a PEM file. The key must be in the format PKCS
-    /// #8 or SEC 1, and without a password.
+    /// Reads a private key of the curve P-256 from a PEM file. Fails unless the key is in the
+    /// format PKCS #8 or SEC 1 and has no password.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let text = SecretString::from(read(path, PRIVATE_KEY)?);
         let text = text.expose_secret();
@@ -125,7 +125,7 @@ impl std::fmt::Debug for Key {
 
 impl PublicKey {
     /// Reads a public key of the curve P-256 from a PEM file, as `cosign generate-key-pair` and
-    /// `openssl pkey -pubout` write it.
+    /// `openssl pkey -pubout` write it. Fails if the file has no such key.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let text = read(path, PUBLIC_KEY)?;
         VerifyingKey::from_public_key_pem(&text)
@@ -188,7 +188,7 @@ fn encoded(payload_type: &str, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Reads a file that contains a key. Fails if the file cannot be read, or is larger than
-/// `LARGEST_KEY_BYTES`. `fix` is the instruction in the error.
+/// `LARGEST_KEY_BYTES`. `fix` is the instruction in the error message.
 fn read(path: &Path, fix: &str) -> Result<String, Failure> {
     let unreadable = |error: std::io::Error| Failure::unreadable(path, error, fix);
     let size = std::fs::metadata(path).map_err(unreadable)?.len();

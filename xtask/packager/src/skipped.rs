@@ -1,7 +1,8 @@
 //! Unit tests that cannot run on this machine.
 //!
 //! Owns the report: a line in the file that `cargo xtask test` names, or a failure in continuous
-//! integration. Must not know the tests. Whole-system tests have the same in `tests/src/skip.rs`.
+//! integration. Must not know the tests. The module `tests/src/skip.rs` does this for the
+//! whole-system tests.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;

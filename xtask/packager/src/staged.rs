@@ -1,7 +1,7 @@
-//! Paths of files that are being staged, in messages: those of the project replace them.
+//! Replacement of the paths of staged files in messages by paths in the project.
 //!
-//! Owns the replacement. Must not know which files an app folder has. The folder of the staged
-//! files is removed before anyone could look into it.
+//! Owns the replacement. Must not know which files an app folder has. The staged files are removed
+//! before a user could look at them, so messages name the files of the project.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use scorebox_workspace::failure::Failure;
 pub struct StagedPaths(Vec<(String, String)>);
 
 impl StagedPaths {
-    /// Creates the list from pairs of a staged path and a path in the project.
+    /// Creates the list of replacements from pairs of a staged path and a path in the project.
     pub fn new(pairs: impl IntoIterator<Item = (PathBuf, PathBuf)>) -> Self {
         // Collected from its parts, a path loses the slash at its end.
         let shown = |path: PathBuf| path.components().collect::<PathBuf>().display().to_string();

@@ -18,7 +18,7 @@ _REGRESSORS = (
 _OTHER = (
     "train it with an objective of a classifier or a regressor, e.g. {}, or write a scorer that reads the model's trees"
 )
-_TARGETS = "fit one model for each target, e.g. `sklearn.multioutput.MultiOutputRegressor(XGBRegressor())`"
+ENCODE = "encode them by a OneHotEncoder or OrdinalEncoder in the pipeline, and fit again"
 
 # Of the array with three small numbers that stands in UBJSON, and of JSON.
 _VERSION = re.compile(
@@ -69,15 +69,27 @@ def xgboost_version(data):
     return ".".join(numbers)
 
 
-def check_targets(model):
-    """Refuses a model of XGBoost's class for scikit-learn that answers several targets."""
-    targets = _config(model.get_booster())["learner_model_param"].get("num_target", "1")
-    if int(targets) > 1:
+def check_xgboost(model, name):
+    """Refuses a model of XGBoost's classes for scikit-learn that its converter cannot read, or reads wrongly."""
+    learner = _config(model.get_booster())
+    kind = learner["gradient_booster"]["name"]
+    if kind != "gbtree":
+        raise Refused(f"has the booster `{kind}`, and its converter knows `gbtree`", "fit it with booster='gbtree'", name)
+    missing = getattr(model, "missing", None)
+    if missing is not None and missing == missing:
         raise Refused(
-            f"answers several targets at once ({targets}), and its converter knows one",
-            _TARGETS,
-            f"xgboost.{type(model).__name__}",
+            f"takes {missing!r} for a missing value, and its converter only NaN",
+            f"put NaN in place of {missing!r} before `fit` and before the call, and fit it with missing=NaN",
+            name,
         )
+    if "c" in (model.get_booster().feature_types or []):
+        raise Refused("splits by categories of pandas, which are no numbers that a caller could send", ENCODE, name)
+    targets = learner["learner_model_param"].get("num_target", "1")
+    if int(targets) > 1:
+        fix = "fit and convert one model for each of them"
+        if "Regressor" in name and learner["objective"]["name"] != "reg:quantileerror":
+            fix += ", or one pipeline with `sklearn.multioutput.MultiOutputRegressor(XGBRegressor())`"
+        raise Refused(f"answers several targets at once ({targets}), and its converter knows one", fix, name)
 
 
 def _xgboost(booster, warnings):
@@ -93,6 +105,9 @@ def _xgboost(booster, warnings):
             warnings.append(f"all {booster.num_boosted_rounds()} rounds answer; early stopping found {best} to be best")
         booster.set_attr(best_iteration=None)
     booster.set_attr(scikit_learn=None)
+    if objective == "multi:softmax":
+        # The same trees, with probabilities besides the labels, as XGBClassifier has them.
+        booster.set_param({"objective": "multi:softprob"})
     model = xgboost.XGBClassifier() if kind == "classifier" else xgboost.XGBRegressor()
     model.load_model(booster.save_raw("ubj"))
     if kind == "classifier":

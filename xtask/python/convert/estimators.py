@@ -186,10 +186,11 @@ def _check_part(part):
     name = class_of(part)
     if type(part) in (Pipeline, FeatureUnion, ColumnTransformer) or hasattr(part, "best_estimator_"):
         return
+    if type(part).__name__ == "FixedThresholdClassifier":
+        raise refused_threshold(part)
     if type(part) not in sklearn_operator_name_map:
         version = versions.of("skl2onnx")
         if type(part).__module__.split(".")[0] in ("sklearn", "xgboost", "lightgbm"):
-            _check_threshold(part, name)
             raise Refused(f"skl2onnx {version} has no converter for it", instead(part), name)
         what = "a class of your own" if isinstance(part, BaseEstimator) else "not an estimator of scikit-learn"
         fix = elsewhere.instruction(type(part).__module__) or instead(part)
@@ -200,7 +201,7 @@ def _check_part(part):
     if type(part).__name__ in ("CountVectorizer", "TfidfVectorizer"):
         _check_text(part, name)
     if type(part).__module__.startswith("xgboost"):
-        boosters.check_targets(part)
+        boosters.check_xgboost(part, name)
     if any(_is_date(one) for kept in getattr(part, "categories_", None) or [] for one in list(kept)[:1]):
         raise Refused("has dates as categories, and a graph knows no dates", _DATES, name)
     if getattr(part, "sublinear_tf", False):
@@ -211,7 +212,7 @@ def _check_part(part):
     if type(part).__module__.startswith("lightgbm") and part.booster_.pandas_categorical:
         raise Refused(
             "splits by categories of pandas, which are no numbers that a caller could send",
-            "encode them by a OneHotEncoder or OrdinalEncoder in the pipeline, and fit again",
+            boosters.ENCODE,
             name,
         )
 
@@ -221,16 +222,19 @@ def instead(part):
     return INSTEAD.get(type(part).__name__, SCORER if hasattr(part, "transform") else ANOTHER)
 
 
-def _check_threshold(part, name):
-    """A threshold that was chosen: the probabilities convert, and the comparison with it is the caller's."""
-    if type(part).__name__ not in ("TunedThresholdClassifierCV", "FixedThresholdClassifier"):
-        return
+def refused_threshold(part):
+    """The refusal of a threshold that was chosen: the probabilities convert, and comparing them is the caller's work."""
     threshold = getattr(part, "best_threshold_", getattr(part, "threshold", "auto"))
+    if part.response_method == "decision_function" or not hasattr(part.estimator_, "predict_proba"):
+        problem, fix = "decides by a threshold of `decision_function`", "fit it with response_method='predict_proba'"
+        return Refused(f"{problem}, which the graph does not compute", fix, class_of(part))
     threshold = 0.5 if threshold == "auto" else float(threshold)
-    raise Refused(
+    positive = part.pos_label if getattr(part, "pos_label", None) is not None else part.classes_[1]
+    positive = positive.item() if isinstance(positive, np.generic) else positive
+    return Refused(
         f"decides by the threshold {threshold:.6g}, and a graph of its estimator by one half",
-        f"pickle its `estimator_`, and compare the second of its `probabilities` with {threshold!r} after the call",
-        name,
+        f"pickle its `estimator_`, and take the class {positive!r} where its `probabilities` are at least {threshold!r}",
+        class_of(part),
     )
 
 

@@ -5,8 +5,8 @@ Must not know estimators, and runs nothing that a file holds.
 """
 
 import bz2
-import gzip
 import lzma
+import os
 import zipfile
 import zlib
 
@@ -17,7 +17,8 @@ PICKLE, XGBOOST, LIGHTGBM, SKOPS = "pickle", "XGBoost's own form", "LightGBM's o
 
 # Enough of a file to tell its form by.
 _HEAD = 64 << 10
-_PART = 1 << 20
+# Unpacks to a thousand times as much at most.
+_PART = 64 << 10
 
 _TORCH = ("is a file of torch.save, which holds weights and no model that converts", elsewhere.instruction("torch"))
 _KERAS = ("is a Keras model", elsewhere.instruction("keras"))
@@ -50,7 +51,7 @@ def of(path):
     """The form of a file; refuses the forms that are known and cannot be converted."""
     head = _start(path)
     if not head:
-        raise Refused("is empty", CUT)
+        raise Refused("was cut: nothing can be unpacked" if os.path.getsize(path) else "is empty", CUT)
     for signature, (problem, fix) in _FOREIGN:
         if head.startswith(signature):
             raise Refused(problem, fix)
@@ -81,7 +82,7 @@ def is_cut(path):
     try:
         for part in _unpacked(path):
             last = part or last
-    except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError):
+    except (EOFError, OSError, RuntimeError, ValueError, zlib.error, lzma.LZMAError):
         whole = False
     # The STOP of a pickle.
     return not whole or (head[:1] == b"\x80" and not last.endswith(b"."))
@@ -105,37 +106,37 @@ def _parts(path):
     """What can be read of a file, which may be cut or damaged."""
     try:
         yield from _unpacked(path)
-    except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError):
+    except (EOFError, OSError, RuntimeError, ValueError, zlib.error, lzma.LZMAError):
         return
 
 
 def _unpacked(path):
     with open(path, "rb") as file:
-        head = file.read(6)
-    opener = open
-    if head.startswith(b"\x1f\x8b"):
-        opener = gzip.open
-    elif head.startswith(b"BZh"):
-        opener = bz2.open
-    elif head.startswith((b"\xfd7zXZ", b"]\x00\x00")):
-        opener = lzma.open
-    elif head.startswith(b"\x04\x22\x4d\x18"):
-        opener = _lz4()
-    elif len(head) > 1 and head[0] & 15 == 8 and head[0] >> 4 <= 7 and int.from_bytes(head[:2], "big") % 31 == 0:
-        yield from _inflated(path)
-        return
-    with opener(path, "rb") as file:
+        unpack = _unpacker(file.read(6))
+        file.seek(0)
         while part := file.read(_PART):
-            yield part
-
-
-def _inflated(path):
-    inflate = zlib.decompressobj()
-    with open(path, "rb") as file:
-        while part := file.read(_PART):
-            yield inflate.decompress(part)
-    if not inflate.eof:
+            if unpack is None:
+                yield part
+            elif not unpack.eof:
+                yield unpack.decompress(part)
+    if unpack is not None and not unpack.eof:
         raise EOFError
+
+
+def _unpacker(head):
+    """What undoes the compression of a file that begins so; None without compression."""
+    if head.startswith(b"\x1f\x8b"):
+        return zlib.decompressobj(wbits=31)
+    if head.startswith(b"BZh"):
+        return bz2.BZ2Decompressor()
+    if head.startswith((b"\xfd7zXZ", b"]\x00\x00")):
+        return lzma.LZMADecompressor()
+    if head.startswith(b"\x04\x22\x4d\x18"):
+        return _lz4().LZ4FrameDecompressor()
+    # Of zlib: deflate, a window of at most 32 KiB, and a check of both bytes.
+    if len(head) > 1 and head[0] & 15 == 8 and head[0] >> 4 <= 7 and int.from_bytes(head[:2], "big") % 31 == 0:
+        return zlib.decompressobj()
+    return None
 
 
 def _lz4():
@@ -146,7 +147,7 @@ def _lz4():
             "is compressed by lz4, and this environment has no lz4",
             "write it again without: `joblib.dump(joblib.load('model.joblib'), 'plain.joblib')`, where lz4 is installed",
         ) from None
-    return lz4.frame.open
+    return lz4.frame
 
 
 def _archive(path):

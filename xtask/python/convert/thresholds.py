@@ -7,7 +7,6 @@ estimator is converted.
 import numpy as np
 
 from nodes import Nodes
-from refusal import Refused
 import estimators
 
 
@@ -24,11 +23,7 @@ def _tuned(convert, scope, operator, container):
     inner = part.estimator_
     alias = sklearn_operator_name_map.get(type(inner))
     if part.response_method == "decision_function" or not hasattr(inner, "predict_proba") or alias is None:
-        raise Refused(
-            "has a threshold for what the graph does not compute",
-            "tune it with response_method='predict_proba', on one estimator that has probabilities and is no pipeline",
-            estimators.class_of(part),
-        )
+        raise estimators.refused_threshold(part)
     texts = part.classes_.dtype.kind in "OUS"
     label = scope.declare_local_variable("label_inside", StringTensorType() if texts else Int64TensorType())
     numbers = scope.declare_local_variable("probabilities_inside", type(operator.outputs[1].type)())

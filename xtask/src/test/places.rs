@@ -43,7 +43,7 @@ const APPS_VARIABLE: &str = "SCOREBOX_APPS";
 /// File name of a scorer's manifest.
 const MANIFEST_FILE: &str = "scorebox.toml";
 
-/// Paths of the programs and folders that are built for the tests.
+/// Paths of the programs and folders that are built for the whole-system tests.
 pub struct Places {
     host: PathBuf,
     packager: Packager,

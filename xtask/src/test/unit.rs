@@ -1,6 +1,6 @@
-//! Unit tests of `cargo xtask test`: the sum, and the choice of areas.
+//! Unit tests of `cargo xtask test`: the addition of the numbers of tests, and the choice of areas.
 //!
-//! Must not know the tests that the command runs.
+//! Must not know the tests that `cargo xtask test` runs.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The arrows between the modules of the host: which module may use which.
+//! The arrows between the modules of the host, i.e. the rule which module may use which.
 //!
 //! Owns the table, from the lowest module to the highest. Must not know how a use is found.
 

@@ -1,4 +1,4 @@
-//! The contract's hash, and the vendored packages' hashes.
+//! The hash of the WIT contract, and the hashes of the vendored WIT packages.
 //!
 //! Owns the comparison of `wit/` with `wit/CHANGES.md` and `wit/deps/deps.lock`. Must not know what
 //! the contract says.
@@ -44,9 +44,9 @@ pub fn bless(root: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the hash of the contract as the WIT printer `WitPrinter` prints it. Blank lines and the
-/// order of files do not change the hash. Comments do, because they are the contract's
-/// documentation.
+/// Returns the hash of the text in which `WitPrinter` prints the contract. Blank lines and the
+/// order of files do not change the hash. Comments change it, because they are the contract's
+/// documentation. Fails if the WIT cannot be parsed.
 fn contract_hash(root: &Path) -> Result<Digest, Failure> {
     let (resolve, package) = parse(root, Resolve::default())?;
     let mut printer = WitPrinter::default();
@@ -58,6 +58,7 @@ fn contract_hash(root: &Path) -> Result<Digest, Failure> {
 
 /// Reads the contract and the packages in `wit/deps` into `resolve`, and returns `resolve` and the
 /// package of the contract. The settings of `resolve` determine whether unstable items are read.
+/// Fails if the WIT cannot be parsed.
 pub fn parse(root: &Path, mut resolve: Resolve) -> Result<(Resolve, PackageId), Failure> {
     let (package, _) = resolve
         .push_dir(root.join("wit"))

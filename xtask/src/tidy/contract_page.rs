@@ -41,8 +41,8 @@ pub fn check(root: &Path) -> Result<Vec<Finding>, Failure> {
     Ok(findings.into_iter().flatten().collect())
 }
 
-/// Generates the reference of the contract and that of the standards from the WIT files, and writes
-/// them into the pages of `wit/`.
+/// Generates the reference of the contract and the reference of the standards from the WIT files,
+/// and writes them into the pages of `wit/`.
 pub fn bless(root: &Path) -> Result<(), Failure> {
     let (contract, standards) = references(root)?;
     CONTRACT.bless(root, &contract)?;

@@ -1,7 +1,7 @@
-//! The rule that an error has a type.
+//! The rule that an error has a type of its own and is not only a text.
 //!
-//! Owns the types that may not be an error, and the search for them. Must not know which error
-//! belongs where.
+//! Owns the list of types that an error must not have, and the search for them. Must not know which
+//! error type is right for a function.
 
 use super::finding::Finding;
 use super::layers::before_tests;
@@ -10,14 +10,14 @@ use super::source_text::views;
 /// Folders in which the error of a `Result` must have a type of its own.
 const TYPED: &[&str] = &["host/", "xtask/"];
 
-/// Types, without white space, that are only the text of an error.
+/// Types, written without white space, that hold only the text of an error.
 const TEXTS: &[&str] = &["String", "(String,String)"];
 
-/// Starts of the associated types that a trait requires for an error.
+/// Starts of the lines in which the implementation of a trait chooses its error type.
 const ALIASES: &[&str] = &["type Err =", "type Error ="];
 
 /// Finds the `Result` types in a Rust file whose error type is `String` or `(String, String)`, and
-/// the types `Err` and `Error` of trait implementations that are one of these. Tests may use such
+/// the trait implementations whose type `Err` or `Error` is one of these two. Tests may use such
 /// errors. `file` is the path of the file, relative to the workspace's root, and `text` is its
 /// content.
 pub fn check(file: &str, text: &str) -> Vec<Finding> {

@@ -1,4 +1,4 @@
-//! The repository's files: which there are, and their texts.
+//! The files of the repository: their paths and their texts.
 //!
 //! Owns the walk through the tree. Must not know any rule.
 

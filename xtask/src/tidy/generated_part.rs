@@ -1,4 +1,5 @@
-//! The parts of pages that `cargo xtask tidy` compares with the code, and writes.
+//! The parts of pages that are generated from the code: `cargo xtask tidy` compares them with the
+//! code, and writes them with `--bless`.
 //!
 //! Owns the comparison and its finding. Must not know what a part says.
 
@@ -16,7 +17,7 @@ pub struct GeneratedPart {
     pub page: &'static str,
     /// Name of the part in the lines of the page that mark it.
     pub part: &'static str,
-    /// Description of the problem if the part differs from the text that the code generates.
+    /// Text of the finding if the part differs from the text that the code generates.
     pub problem: &'static str,
 }
 
@@ -28,7 +29,8 @@ impl GeneratedPart {
         self.compare(&page, text)
     }
 
-    /// Writes `text`, which the code generates, into the part of the page.
+    /// Writes `text`, which the code generates, into the part of the page. Fails if the page does
+    /// not have the lines that mark the part.
     pub fn bless(&self, root: &Path, text: &str) -> Result<(), Failure> {
         let Self { page, part, .. } = self;
         let file = root.join(page);

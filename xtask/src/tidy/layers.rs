@@ -1,7 +1,7 @@
-//! The rules which modules may mention which names.
+//! Rules that forbid some modules to mention some names.
 //!
-//! Owns the table that the architecture is written down in for machines. Must not know a file's
-//! other rules.
+//! Owns the table of these rules, which states the architecture for this check. Must not know a
+//! file's other rules.
 
 use super::finding::Finding;
 use super::source_text::views;
@@ -267,7 +267,8 @@ fn is_import(before: &str, after: &str) -> bool {
     before.ends_with("use ") && after.starts_with(';')
 }
 
-/// Returns the byte offsets at which a module is named at the top of a `crate::{…}` group.
+/// Returns the byte offsets at which `view` names a module directly in a `crate::{…}` group of
+/// imports.
 fn grouped(view: &str, module: &str) -> Vec<usize> {
     const OPEN: &str = "crate::{";
     let mut found = Vec::new();

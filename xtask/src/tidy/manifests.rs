@@ -1,4 +1,4 @@
-//! Rules for `Cargo.toml`: who depends on whom, and why.
+//! Rules for `Cargo.toml`: which crate may depend on which, and why.
 //!
 //! Owns the direction of dependencies between crates. Must not know what the code does with them.
 
@@ -62,7 +62,8 @@ const BANNED: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
-/// Crates that take long to compile or need a C compiler.
+/// Crates that take long to compile or need a C compiler. The crates behind `cargo xtask tidy` must
+/// not depend on them.
 const HEAVY: &[&str] = &[
     "scorebox-host",
     "scorebox-packager",

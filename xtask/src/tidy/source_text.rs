@@ -1,4 +1,4 @@
-//! Rust text without the parts that a rule should not see.
+//! The text of Rust files without comments or strings, for rules that must not see them.
 //!
 //! Owns a lexer that is just good enough to tell code from comments and strings. Must not know any
 //! rule.

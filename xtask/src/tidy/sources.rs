@@ -1,7 +1,8 @@
 //! Rules for each Rust file by itself.
 //!
-//! Owns module docs, length, names of modules, and what must not be left in code. Must not know
-//! which file may use which: that is `layers`.
+//! Owns the rules for module docs, for the length of a file, for names of modules, and for code
+//! that must not be left in, such as `todo!`. Must not know which file may use which: that is
+//! `layers`.
 
 use super::finding::Finding;
 use super::source_text::views;

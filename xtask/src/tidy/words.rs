@@ -21,8 +21,8 @@ const WORDS: &[(&str, &str)] = &[
     ("whoever", "anyone who"),
 ];
 
-/// Phrases that the project does not use, each with the phrase that it uses instead. They are
-/// allowed before a participle and after `there`.
+/// Phrases that the project does not use, each with the phrase that it uses instead. `has not` is
+/// allowed before another word, and `is no` after `there` and before `longer` and `more`.
 const PHRASES: &[(&str, &str)] = &[("has not", "does not have"), ("is no", "is not a")];
 
 /// Checks the English of the comments and strings in one Rust file. The strings of tests may quote

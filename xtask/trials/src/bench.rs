@@ -140,7 +140,7 @@ fn programs(stage: &Stage) -> Vec<(Kind, &Program)> {
 }
 
 /// Starts every server that is measured, and checks one answer of each server against
-/// scikit-learn's answer.
+/// scikit-learn's answer. Fails if an answer is wrong.
 fn start(stage: &Stage, question: &Question) -> Result<Vec<(Kind, Server)>, Failure> {
     let mut servers = Vec::new();
     for (kind, program) in programs(stage) {

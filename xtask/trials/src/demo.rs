@@ -30,7 +30,7 @@ const EXAMPLE: &str = "guest/examples/digits";
 /// root.
 pub const SAMPLE: &str = "tests/data/digits-sample.json";
 
-/// Flags of `demo`.
+/// Flags of `cargo xtask demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
     /// Keep the host running until Ctrl-C, and print a curl command to try.
@@ -74,8 +74,8 @@ pub struct Unpacked {
     pub root: PathBuf,
 }
 
-/// Packages the example `digits` in the folder `image` below `folder`, and unpacks the image into
-/// the folder `root` below `folder`.
+/// Packages the example `digits` and writes the image to the folder `image` below `folder`. Unpacks
+/// the image into the folder `root` below `folder`, which is replaced if it exists.
 pub fn unpacked(folder: &Path) -> Result<Unpacked, Failure> {
     let manifest = manifest_file::read(&workspace::root().join(EXAMPLE).join(MANIFEST_FILE))?;
     let component = component::locate(&manifest)?;

@@ -1,6 +1,6 @@
-//! Lengths of time on the command line: numbers of seconds or minutes within bounds.
+//! Lengths of time on the command line: numbers of seconds or minutes with a minimum and a maximum.
 //!
-//! Owns their parser and its errors. Must not know what lasts that long.
+//! Owns their parser and its errors. Must not know which commands have such an argument.
 
 use std::num::ParseFloatError;
 use std::ops::RangeInclusive;
@@ -28,8 +28,8 @@ pub enum LengthError {
     },
 }
 
-/// Parses a length of time that must be within `bounds`. `unit` is the unit of the length, and
-/// `example` is an example. Both are for the error message.
+/// Parses a length of time that must be within `bounds`. The error message shows `unit`, the unit
+/// of the length, and the number `example`. Fails if the text is not a number within the bounds.
 pub fn parse(
     text: &str,
     unit: &'static str,

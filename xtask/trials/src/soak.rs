@@ -87,7 +87,7 @@ pub fn run(args: &SoakArgs) -> Result<(), Failure> {
 }
 
 /// Samples the hosts and restarts Redis until the time is over. Returns the number of restarts of
-/// Redis.
+/// Redis. Fails if a host ends.
 fn supervise(hosts: &mut Hosts, watch: &mut Watch, time: Duration) -> Result<u32, Failure> {
     let started = Instant::now();
     let sample_period = SAMPLE_PERIOD.min(time / 20);

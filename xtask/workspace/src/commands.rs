@@ -118,7 +118,7 @@ impl Program {
         }
     }
 
-    /// Builds the program with Cargo and returns its path.
+    /// Builds the program with Cargo and returns its path. Fails if the program does not compile.
     pub fn build(self) -> Result<PathBuf, Failure> {
         let arguments = [&SELECTION[..], &["--bin", self.name()]].concat();
         let built = workspace::build(&workspace::root(), &arguments)?;

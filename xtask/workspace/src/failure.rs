@@ -12,11 +12,12 @@ use std::process::ExitCode;
 pub enum Kind {
     /// A fault of the project: its manifest, model or component, or a file that an argument names.
     Project,
-    /// A fault of the tools on this machine.
+    /// A fault of the tools on this machine: a compiler, a compilation target or another tool is
+    /// missing or failed.
     Toolchain,
     /// A refusal by the registry, which did answer the request.
     Registry,
-    /// A missing answer from the registry or another server.
+    /// No response from the registry or another server.
     Network,
     /// An image or a fetched file that is not what it claims to be, because someone may have
     /// altered it.
@@ -59,17 +60,17 @@ impl Failure {
         }
     }
 
-    /// Creates a failure of the kind [`Kind::Project`].
+    /// Creates a failure of the kind [`Kind::Project`], for a fault of the project.
     pub fn project(problem: impl Into<String>, fix: impl Into<String>) -> Self {
         Self::new(Kind::Project, problem, fix)
     }
 
-    /// Creates a failure of the kind [`Kind::Toolchain`].
+    /// Creates a failure of the kind [`Kind::Toolchain`], for a fault of the tools on this machine.
     pub fn toolchain(problem: impl Into<String>, fix: impl Into<String>) -> Self {
         Self::new(Kind::Toolchain, problem, fix)
     }
 
-    /// Creates a failure of the kind [`Kind::Other`].
+    /// Creates a failure of the kind [`Kind::Other`], for a fault that no other kind describes.
     pub fn other(problem: impl Into<String>, fix: impl Into<String>) -> Self {
         Self::new(Kind::Other, problem, fix)
     }

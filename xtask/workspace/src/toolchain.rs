@@ -1,6 +1,7 @@
 //! The toolchain on this machine: compilers, the compilation target of scorers, and the C library.
 //!
-//! Owns the checks, their lines and their fixes. Must not know how anything is built.
+//! Owns the checks, the lines that they print, and the instructions for what is missing. Must not
+//! know how anything is built.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,7 +1,7 @@
 //! The tools that the tests use, and their installation on this machine.
 //!
-//! Owns the table of tools and the call of apt-get. Must not know what the tools are used for
-//! beyond one line each.
+//! Owns the table of tools and the call of apt-get. Must not know more about the use of a tool than
+//! the one line that is printed.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 /// Compilation target of the components of scorers, as Rust names it.
 pub const GUEST_TARGET: &str = "wasm32-wasip2";
 
-/// Returns the root folder of the Cargo workspace.
+/// Returns the path of the root folder of the Cargo workspace.
 pub fn root() -> PathBuf {
     // `cargo xtask` sets the folder of the package xtask at run time too, also for the programs
     // that it starts. The compiled-in folder, that of this package, is for a program that is
@@ -56,8 +56,8 @@ pub fn shown(path: &Path) -> String {
         .to_string()
 }
 
-/// Returns a command that runs Cargo in the folder `dir`. It is the Cargo that runs this program,
-/// or else the one on PATH.
+/// Returns a command that runs Cargo in the folder `dir`. The command runs the Cargo that started
+/// this program, or else the Cargo on PATH.
 pub fn cargo(dir: &Path) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(program);
@@ -88,7 +88,7 @@ pub struct Artifact {
 }
 
 /// Runs `cargo build` in the folder `dir` with the given arguments, and returns the artifacts that
-/// Cargo built. Compiler messages are printed to standard error.
+/// Cargo built. Compiler messages are printed to standard error. Fails if the build fails.
 pub fn build(dir: &Path, arguments: &[&str]) -> Result<Vec<Artifact>, Failure> {
     let shown_call = format!("cargo build {}", arguments.join(" "));
     let output = cargo(dir)

@@ -1,8 +1,8 @@
 //! Multinomial logistic regression over 28x28 pixels, from the tensors `coef`, `intercept` and
 //! `classes`.
 //!
-//! Owns the arithmetic and the model's form. Must not know how pixels come in or answers go out:
-//! two examples use it.
+//! Owns the arithmetic and the model's form. Must not know the form of requests or answers, because
+//! two examples use this file.
 
 use scorebox_guest::{Error, OrProblem, Result, model};
 
@@ -15,8 +15,8 @@ pub const CLASSES: usize = 10;
 
 /// Number of partial sums that a dot product accumulates.
 ///
-/// Floating-point sums may not be reordered, so a single sum would leave the SIMD lanes idle. Four
-/// vectors of four hide the latency of an addition.
+/// The compiler must not reorder a floating-point sum, so with a single sum it could not use SIMD.
+/// Sixteen sums fill four vectors of four lanes, which hide the latency of an addition.
 const LANES: usize = 16;
 
 /// A trained logistic regression, which scores images of digits.

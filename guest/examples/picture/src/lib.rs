@@ -74,7 +74,8 @@ impl Scorer for Picture {
 
 impl Picture {
     /// Runs the graph on one picture, and returns the probability of each digit from 0 to 9.
-    /// `pixels` lists the pixels of the picture row by row.
+    /// `pixels` lists the pixels of the picture row by row. Fails if the graph cannot be opened or
+    /// run.
     fn infer(&mut self, pixels: &[f32]) -> Result<Vec<f32>> {
         let context = match self.0.take() {
             Some(context) => context,

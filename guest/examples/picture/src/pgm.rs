@@ -1,11 +1,12 @@
 //! Reading of PGM, the simplest format of gray pictures (binary, `P5`).
 //!
-//! Owns the header and what is refused. Must not know what a picture shows.
+//! Owns the reading of the header, and the refusal of other pictures. Must not know what a picture
+//! shows.
 
 use scorebox_guest::{Error, OrProblem, Result};
 
 /// Reads a PGM picture of `side` x `side` pixels. Returns the pixels row by row, each from 0.0
-/// (black) to 1.0 (white).
+/// (black) to 1.0 (white). Fails if the file is not such a picture.
 pub fn pixels(file: &[u8], side: usize) -> Result<Vec<f32>> {
     let (header, bytes) =
         header(file).or_reject("no-pgm", "the body is not a binary PGM file (P5)")?;

@@ -59,7 +59,8 @@ impl Lines {
     }
 
     /// Adds a line that the scorer logs, unless the lines of the invocation have used up
-    /// [`LOGS_BYTES`]. Line ends in the texts are escaped, so that the result is one line.
+    /// [`LOGS_BYTES`]. Instead of the first line that does not fit, adds a line that says that
+    /// lines are missing. Line ends in the texts are escaped, so that the result is one line.
     pub(super) fn add(&self, level: Level, context: &str, message: &str) {
         let context = if context.is_empty() {
             String::new()

@@ -101,7 +101,7 @@ impl LogSink {
     }
 
     /// Takes bytes that a scorer prints to the stream `stream`. Complete lines are logged
-    /// immediately, and the rest is kept until its line is complete.
+    /// immediately. The rest is kept until its line is complete or exceeds `LINE_BYTES`.
     pub(crate) fn print(&self, stream: &'static str, bytes: &[u8]) {
         let mut call = self.lock();
         let mut pending = call.partial.remove(stream).unwrap_or_default();

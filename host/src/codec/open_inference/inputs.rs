@@ -3,6 +3,7 @@
 //! Owns the agreement of an input with its port, and where binary data belongs. Must not know how
 //! JSON is read, or anything of answers.
 
+use super::super::values::NoElement;
 use super::conversion::converted;
 use super::ports::{accepts, datatype, expectation, misfit, shape_text};
 use super::request::{Data, Input};
@@ -17,8 +18,8 @@ pub(super) struct Binary<'a> {
     pub(super) is_announced: bool,
 }
 
-/// Converts the inputs of a request to one tensor for each port, in the order of the ports. Fails
-/// if the inputs do not fit the ports.
+/// Converts the inputs of a request to one tensor for each port, in the order of the ports. Optional
+/// ports may have none. Fails if the inputs do not fit the ports.
 pub(super) fn tensors(
     ports: &[Port],
     inputs: Vec<Input>,
@@ -60,9 +61,9 @@ pub(super) fn tensors(
             ),
         )
     };
-    ports
-        .iter()
-        .zip(found)
+    let found = ports.iter().zip(found);
+    found
+        .filter(|(port, tensor)| tensor.is_some() || !port.optional)
         .map(|(port, tensor)| tensor.ok_or_else(|| missing(port)))
         .collect()
 }
@@ -169,7 +170,7 @@ fn tensor(
             match data {
                 Some(data) if declared == port.dtype => data.to_vec(),
                 Some(data) => converted(port.dtype, declared, data)
-                    .map_err(|message| place.misfit("", message))?,
+                    .map_err(|NoElement(message)| place.misfit("", message))?,
                 None => {
                     return wrong(format!(
                         "{} bytes of the body are left for this input.",

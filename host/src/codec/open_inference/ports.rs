@@ -95,10 +95,11 @@ pub(super) fn expectation(ports: &[Port]) -> String {
         .iter()
         .map(|port| {
             format!(
-                "`{}` of {} and shape {}",
+                "`{}` of {} and shape {}{}",
                 port.name,
                 datatype(port.dtype),
-                shape_text(port)
+                shape_text(port),
+                if port.optional { " (optional)" } else { "" }
             )
         })
         .collect();

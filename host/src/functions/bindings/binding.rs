@@ -4,8 +4,8 @@
 
 use crate::functions::route::Route;
 
-/// Name of the output binding that receives only the records of parked calls: calls that can never
-/// be scored, or that failed at their last delivery.
+/// Name of the output binding that receives a record of each call that can never be scored, or that
+/// failed at its last delivery. The binding receives nothing else.
 pub const PARK: &str = "park";
 
 /// Name of an output binding whose value is the function's return value.
@@ -32,8 +32,8 @@ pub struct Function {
     pub http: Option<String>,
     /// Outputs that receive the results of successful calls.
     pub outputs: Vec<OutputBinding>,
-    /// Output `park`, which receives the records of parked calls. `None` if the function does not
-    /// have this output.
+    /// Output `park`, which receives a record of each call that can never be scored, or that failed
+    /// at its last delivery. `None` if the function does not have this output.
     pub park: Option<OutputBinding>,
     /// Number of deliveries of a message after which the platform does not deliver it again.
     pub max_delivery_count: u32,

@@ -17,6 +17,10 @@ use crate::text::Problem;
 ///
 /// `name` is the name of the function. `prefix` is the prefix of HTTP routes. It is `None` if the
 /// Functions host does not forward HTTP requests.
+///
+/// # Errors
+/// Fails if the Functions host would not accept the file, or if the file asks for a binding that
+/// Scorebox does not serve.
 pub(super) fn function(
     name: String,
     file: FunctionFile,

@@ -21,8 +21,12 @@ pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Decodes `raw`, a base64 value in the envelope `body`. If the value can be decoded in place, does
-/// not decode it, and returns the range of its base64 text in `body`.
+/// Decodes `raw`, a base64 value in the envelope `body`, and returns the bytes. If the value can be
+/// decoded in place, returns no bytes, but the range of the base64 text in `body`.
+///
+/// # Errors
+/// Fails if `raw` is not a JSON string. Also fails if the value cannot be decoded in place and is
+/// not base64.
 pub(super) fn binary(
     function: &Function,
     raw: &RawValue,
@@ -80,8 +84,12 @@ pub(super) fn once_wrapped(raw: &RawValue) -> String {
     }
 }
 
-/// Returns the contents of the messages of a batch. `raw` is the value of the function's trigger,
-/// and `data_type` is that of its binding.
+/// Returns the contents of the messages of a batch. `raw` is the value of the function's trigger in
+/// an envelope, and `data_type` is the `dataType` of the trigger binding.
+///
+/// # Errors
+/// Fails if `raw` does not hold a list of messages, or if `data_type` is `Binary` and a message is
+/// not base64.
 pub(super) fn bodies(
     function: &Function,
     raw: &RawValue,

@@ -1,12 +1,13 @@
 //! Errors of the engine for graphs: the library cannot be used, or a file has inputs or outputs that
 //! cannot be ports.
 //!
-//! Owns their texts. Must not know what is done about an error.
+//! Owns their texts and fixes. Must not know what is done about an error.
 
 use ort::LoadDynamicError;
-use ort::value::{Outlet, ValueType};
+use ort::value::ValueType;
 
 use crate::graph::interface::GraphError;
+use crate::text::Problem;
 
 /// Reason why the library of ONNX Runtime cannot be used. The text of a reason continues a sentence
 /// that starts with the library.
@@ -40,6 +41,10 @@ pub(super) enum PortError {
         /// Type of the input.
         kind: Box<ValueType>,
     },
+    /// The input with this name is a tensor, and the ONNX file does not say how many dimensions it
+    /// has.
+    #[error("input `{0}` has no shape, so the file does not say how many dimensions it has")]
+    Shapeless(String),
     /// An output of the ONNX file has a type that the host cannot convert to a tensor.
     #[error("output `{name}` is {kind}, which is neither a tensor nor a list of maps to f32")]
     Output {
@@ -61,30 +66,57 @@ pub(super) enum PortError {
 
 impl PortError {
     /// Creates the error for an input that is not a tensor.
-    pub(super) fn input(input: &Outlet) -> Self {
-        let (name, kind) = described(input);
+    pub(super) fn input(name: &str, kind: &ValueType) -> Self {
+        let (name, kind) = described(name, kind);
         Self::Input { name, kind }
     }
 
     /// Creates the error for an output that cannot be converted to a tensor.
-    pub(super) fn output(output: &Outlet) -> Self {
-        let (name, kind) = described(output);
+    pub(super) fn output(name: &str, kind: &ValueType) -> Self {
+        let (name, kind) = described(name, kind);
         Self::Output { name, kind }
     }
 
     /// Creates the error for a tensor whose element type the host does not support.
-    pub(super) fn element(outlet: &Outlet) -> Self {
-        let (name, kind) = described(outlet);
+    pub(super) fn element(name: &str, kind: &ValueType) -> Self {
+        let (name, kind) = described(name, kind);
         Self::Element { name, kind }
+    }
+
+    /// Returns the instruction that fixes the problem.
+    fn fix(&self) -> &'static str {
+        match self {
+            Self::Input { kind, .. } if kind.is_map() => {
+                "give it a tensor in place of the map: for a DictVectorizer of scikit-learn, leave \
+                 that step out and send the columns that it makes"
+            }
+            Self::Input { .. } => {
+                "give it a tensor in place of the list: one input for each item, or one tensor \
+                 with a dimension more"
+            }
+            Self::Shapeless(_) => {
+                "export it with the shape of each input, in which open dimensions have names: \
+                 onnx.helper.make_tensor_type_proto(TYPE, [\"N\", 4]) is the type of an input for \
+                 any number of rows with 4 numbers"
+            }
+            Self::Output { .. } => {
+                "leave the output out when you export the model, or make a tensor of it: \
+                 `ConcatFromSequence` joins a list of tensors"
+            }
+            Self::Element { .. } => {
+                "cast it in the graph, so that callers see f32, f64, f16, bf16, a type of whole \
+                 numbers with 8 bits or more, bool or text"
+            }
+        }
     }
 }
 
-fn described(outlet: &Outlet) -> (String, Box<ValueType>) {
-    (outlet.name().to_owned(), Box::new(outlet.dtype().clone()))
+fn described(name: &str, kind: &ValueType) -> (String, Box<ValueType>) {
+    (name.to_owned(), Box::new(kind.clone()))
 }
 
 impl From<PortError> for GraphError {
     fn from(error: PortError) -> Self {
-        Self::Failed(error.to_string())
+        Self::NotLoaded(Problem::new(error.to_string(), error.fix()))
     }
 }

@@ -21,8 +21,8 @@ pub(crate) fn calls_graphs(engine: &Engine, component: &Component) -> bool {
     imports.any(|(name, item)| grant(name) == Some(Grant::Graphs) && lends(engine, &item.ty))
 }
 
-/// Checks that the host provides every import of a component, and that the manifest grants every
-/// import.
+/// Checks that the host provides every import of a component, and that the manifest and the model
+/// meet the condition under which each import is granted.
 pub(super) fn check_imports(
     engine: &Engine,
     component: &Component,

@@ -1,6 +1,6 @@
-//! Claims: which of several instances computes an answer that all of them are asked for.
+//! Claims: which of several host processes computes an answer that all of them are asked for.
 //!
-//! Owns the claim, its release, and the pauses between two looks at an entry that another instance
+//! Owns the claim, its release, and the pauses between two looks at an entry that another process
 //! computes. Must not know how an answer is computed.
 
 use std::time::Duration;

@@ -82,7 +82,8 @@ fn parts_of_input(scorer: &Key) -> Parts {
     parts
 }
 
-/// Computes the digest of a scorer from texts instead of its code, model and settings.
+/// Computes a digest from texts, for use as the digest of a scorer. Tests and measurements use it,
+/// because they do not have a scorer with code, a model and settings.
 #[must_use]
 pub fn scorer<'a>(texts: impl IntoIterator<Item = &'a str>) -> Key {
     let mut parts = Parts::new("scorer of texts");

@@ -32,7 +32,8 @@ pub struct Identity {
     pub snapshot: bool,
     /// Name of the engine that runs graphs. `None` if no graph is run.
     pub graph_engine: Option<String>,
-    /// Name of the graph that is served without a component. `None` if the manifest names no graph.
+    /// Name of the graph that is served without a component. `None` if the manifest does not name a
+    /// graph.
     pub graph: Option<String>,
     /// Digest of the model's files. `None` if there is no model.
     pub model: Option<String>,
@@ -42,10 +43,10 @@ pub struct Identity {
     pub version: String,
     /// Labels of the scorer, which `model.info` returns.
     pub labels: BTreeMap<String, String>,
-    /// Facts about inputs that the manifest states, by the name of the input. They decide what the
+    /// Facts about the inputs of a scorer of tensors, by the name of the input. They decide what the
     /// host makes of a request.
     pub inputs: BTreeMap<String, InputFacts>,
-    /// What requests may hold, which decides what the host makes of a request, too.
+    /// Settings of what requests may hold. They decide what the host makes of a request, too.
     pub requests: Requests,
     /// Settings that the scorer reads through `wasi:config`.
     pub config: BTreeMap<String, String>,
@@ -54,7 +55,7 @@ pub struct Identity {
     /// Maximum size of the memory of an instance, in bytes. A scorer may answer differently if it
     /// gets less memory.
     pub memory_bytes: u64,
-    /// Maximum number of rows of a batch of joined calls. 0 if calls are not joined to batches.
+    /// Maximum number of rows of a batch of joined calls. 0 if calls are not joined.
     pub batch_rows: u64,
 }
 

@@ -36,7 +36,7 @@ pub enum SignatureError {
     /// The contract does not have a port of this direction.
     #[error("it has no {0} port")]
     NoPort(Direction),
-    /// The name of a port is empty, or another port has it, too.
+    /// The name of a port is empty, or is the name of two ports of this direction.
     #[error("the {direction} port name `{name}` is empty or used twice")]
     PortName {
         /// Direction of the port.
@@ -56,6 +56,10 @@ pub enum SignatureError {
     /// this name is not open.
     #[error("it is batchable, and the first dimension of `{0}` is not open")]
     NotBatchable(String),
+    /// A fact that `describe-inputs` states about an input is wrong, or the input does not exist. The
+    /// text names the fact.
+    #[error("describe-inputs: {0}")]
+    InputFacts(String),
     /// A content type that the contract states is not a media type.
     #[error("the {direction} content type `{content_type}` is not a media type (none: any)")]
     NotMediaType {

@@ -18,7 +18,7 @@ pub(super) struct Shared {
     pub(super) address: Address,
     pub(super) dialer: Arc<Dialer>,
     pub(super) state: watch::Sender<State>,
-    /// Signal to the task that connects that the connection should be replaced.
+    /// Signal to the task that connects to the server: the connection should be replaced.
     pub(super) suspected: Notify,
     pub(super) started: Instant,
     /// Time of the last call that used this node, in milliseconds since `started`.

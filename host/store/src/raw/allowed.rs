@@ -83,7 +83,7 @@ impl Allowed {
     }
 }
 
-/// Maximum length of a command's name in an error message, in bytes.
+/// Maximum length of a command's name that is shown in an error message, in bytes.
 const NAME_SHOWN: usize = 40;
 
 /// Returns true if an entry of the list of allowed commands stands for the command in a row of the

@@ -30,7 +30,8 @@ struct Shared {
     /// Prefix of every key of the store, including the colon at its end.
     prefix: String,
     allowed: Allowed,
-    /// Name of the environment variable that holds the URL of the store's server, or would hold it.
+    /// Name of the environment variable for the URL of the store's server. If the store is in
+    /// memory, this variable is not set.
     variable: String,
 }
 
@@ -49,7 +50,7 @@ impl Connection {
     /// `server` is `None`, the store is in memory, and every raw command fails.
     ///
     /// `prefix` and a colon are put before every key. `variable` is the name of the environment
-    /// variable that holds the server's URL, or would hold it.
+    /// variable for the server's URL, which error messages name.
     #[must_use]
     pub fn new(
         server: Option<&Server>,
@@ -189,6 +190,10 @@ impl Connection {
 
     /// Checks that a raw command may be sent, and puts the store's prefix before its keys. `asked`
     /// holds the sums over the earlier commands of the call.
+    ///
+    /// # Errors
+    /// Fails with [`CommandError::Denied`] if the command is not allowed, if its keys cannot be
+    /// determined, or if it exceeds a limit.
     fn prepare(&self, mut command: Command, asked: &mut Asked) -> Result<Prepared, CommandError> {
         let shared = &*self.0;
         let row = shared.allowed.row(&command, &shared.store)?;

@@ -89,6 +89,10 @@ fn counted(name: &str, command: &Command, at: usize) -> Result<Vec<usize>, Comma
 
 /// Returns the positions of the keys of an `XREAD` or `XREADGROUP` command. Its options come first,
 /// then the word `STREAMS`, then the keys, and then one ID for each key.
+///
+/// # Errors
+/// Fails with [`CommandError::Denied`] if the command does not have this form, or has the option
+/// `BLOCK` or an unknown option.
 fn streams(name: &str, command: &Command) -> Result<Vec<usize>, CommandError> {
     let mut at = 1;
     loop {

@@ -95,6 +95,10 @@ struct Tree<'a> {
 impl Tree<'_> {
     /// Adds the nodes of a value to the tree, children first. Returns the index of the value's own
     /// node. `depth` is the number of values around this value.
+    ///
+    /// # Errors
+    /// Fails with [`CommandError::TooLarge`] if the value is nested too deeply, or larger than the
+    /// budget allows.
     fn add(&mut self, value: Value, depth: usize) -> Result<u32, CommandError> {
         if depth > DEPTH {
             return Err(CommandError::TooLarge(REPLY_BYTES));

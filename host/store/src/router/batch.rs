@@ -61,8 +61,8 @@ impl Router {
         (by_node.into_values().collect(), answers)
     }
 
-    /// Writes the answers to the commands that one node got into `answers`, which has one entry for
-    /// each command of the batch. Commands that failed and may be sent again are sent again.
+    /// Writes the answers to the commands of one node into `answers`, which has one entry for each
+    /// command of the batch. Commands that failed and may be sent again are sent again.
     async fn complete(
         self: &Arc<Self>,
         share: Dispatched,
@@ -117,10 +117,10 @@ struct Share {
 
 /// Commands of a batch that were sent to one node, with their replies.
 struct Dispatched {
-    /// Replies to the commands that were sent to the node, or the fault that all of these commands
-    /// have.
+    /// Replies to the commands that were sent to the node. If the node did not return replies, this
+    /// is the reason, which applies to all of these commands.
     sent: Result<Vec<Result<Value, RedisError>>, Fault>,
-    /// Positions in the batch of the commands that are sent to this node, in ascending order.
+    /// Positions in the batch of the commands that were sent to this node, in ascending order.
     indices: Vec<usize>,
 }
 

@@ -95,6 +95,9 @@ impl Router {
 
     /// Returns the topology of the endpoint's servers. If it is not known yet, requests it from the
     /// servers, until `deadline`.
+    ///
+    /// # Errors
+    /// Fails with a [`Fault`] if no server reports the topology before the deadline.
     pub(super) async fn known(self: &Arc<Self>, deadline: Instant) -> Result<Known, Fault> {
         if let Some(known) = self.lock().known.clone() {
             return Ok(known);
@@ -111,7 +114,11 @@ impl Router {
     }
 
     /// Requests the topology from the nodes, one after another, until one of them answers. Records
-    /// the topology and returns it.
+    /// the topology and returns it. If the endpoint has sentinels, the topology is one server, and
+    /// no request is sent.
+    ///
+    /// # Errors
+    /// Fails with the [`Fault`] of the last node if no node answers before the deadline.
     async fn ask(&self, deadline: Instant) -> Result<Known, Fault> {
         if let (true, Some(name)) = (self.dialer.has_sentinels(), self.seeds.first()) {
             let known = Known::Single(name.clone());
@@ -179,7 +186,7 @@ impl Router {
     }
 
     /// Records that a node has announced `to` as the new owner of a slot. Then requests the whole
-    /// topology in the background.
+    /// topology in the background, unless it was requested less than [`REFRESH_PAUSE`] ago.
     pub(super) fn moved(self: &Arc<Self>, slot: u16, to: &Address) {
         {
             let mut topology = self.lock();
@@ -195,8 +202,8 @@ impl Router {
         self.refresh();
     }
 
-    /// Requests the topology in the background, unless it was requested less than [`REFRESH_PAUSE`]
-    /// ago.
+    /// Requests the topology in the background. Does nothing if the topology was requested less
+    /// than [`REFRESH_PAUSE`] ago, or if the endpoint is known to be one server without a cluster.
     pub(super) fn refresh(self: &Arc<Self>) {
         {
             let mut topology = self.lock();

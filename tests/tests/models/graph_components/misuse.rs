@@ -3,9 +3,57 @@
 //!
 //! Owns the wrong calls by both interfaces, and the limits on memory and handles.
 
+use scorebox_tests::host::Host;
+use scorebox_tests::onnx_cases;
+use scorebox_tests::programs;
 use serde_json::{Value, json};
 
-use super::{grapher, op, send};
+use super::{app, grapher, op, send};
+
+#[test]
+fn inputs_of_a_graph_with_one_dimension_have_one_size() {
+    let graphs = [
+        ("pair", onnx_cases::pair()),
+        ("default", onnx_cases::defaulted(8)),
+    ];
+    let app = app(programs::GRAPHER, &graphs, "");
+    let host = Host::start(&app);
+    let unequal = "`b` has 1 row, and `a` has 2";
+    let tensor = |name: &str, rows: u32| json!({ "name": name, "dimensions": [rows, 2], "ty": "fp32", "floats": vec![1.0; 2 * rows as usize] });
+    let call =
+        json!({ "op": "nn-compute", "graph": "pair", "inputs": [tensor("a", 2), tensor("b", 1)] });
+    let error = op(&host, call)["error"].to_string();
+    assert!(
+        error.contains("InvalidArgument") && error.contains(unequal),
+        "{error}"
+    );
+    let input = |name: &str, rows: usize| json!({ "name": name, "shape": [rows, 2], "floats": vec![1.0; 2 * rows] });
+    let run = |graph: &str, inputs: Value| {
+        op(
+            &host,
+            json!({ "op": "run", "graph": graph, "inputs": inputs }),
+        )
+    };
+    let error = run("pair", json!([input("a", 2), input("b", 1)]))["error"].to_string();
+    assert!(
+        error.contains("invalid-argument") && error.contains(unequal),
+        "{error}"
+    );
+    let sum = run("pair", json!([input("a", 1), input("b", 1)]));
+    assert_eq!(sum["ok"], json!([["c", [1, 2], [2.0, 2.0]]]), "{sum}");
+    // An input with a default value may be left out, and is not described.
+    let sum = run("default", json!([input("x", 1)]));
+    assert_eq!(sum["ok"], json!([["y", [1, 2], [11.0, 21.0]]]), "{sum}");
+    let given = json!({ "name": "w", "shape": [2], "floats": [0.0, 1.0] });
+    let sum = run("default", json!([given, input("x", 1)]));
+    assert_eq!(sum["ok"], json!([["y", [1, 2], [1.0, 2.0]]]), "{sum}");
+    let listed = op(&host, json!({ "op": "list" }))["ok"].take();
+    assert_eq!(
+        listed[0]["inputs"].as_array().map(Vec::len),
+        Some(1),
+        "{listed}"
+    );
+}
 
 #[test]
 fn misuse_is_answered() {

@@ -38,9 +38,12 @@ fn outputs_are_bounded_and_what_the_engine_refuses_is_told() {
     let zeros = |n: i64| host.score(&json!({ "n": [n] }));
     assert_eq!(zeros(3).expect(200).json(), json!([0.0, 0.0, 0.0]));
     zeros(1 << 20).expect_error(500, "out-of-memory", &["1048576"]);
-    let failed = zeros(-1).expect_error(500, "graph-failed", &["The log has the reason"]);
+    let size = ["ConstantOfShape: Tensor shape.Size() must be >= 0"];
+    let refused = zeros(-1).expect_error(422, "graph-refused", &size);
+    assert_eq!(refused.header("x-ms-run-function-failed"), Some("False"));
+    // A lack of memory is not what the caller gave.
+    let failed = zeros(1 << 60).expect_error(500, "graph-failed", &["The log has the reason"]);
     assert_eq!(failed.header("x-ms-run-function-failed"), Some("True"));
-    zeros(1 << 60).expect_error(500, "graph-failed", &[]);
     assert_eq!(zeros(1).expect(200).json(), json!([0.0]));
 }
 

@@ -137,5 +137,5 @@ fn inputs_and_environment_are_the_callers_choice() {
     let mut command = convert(Path::new("/nowhere.h5"), &output);
     finish(&mut command)
         .ended(3)
-        .said(&["/nowhere.h5", ".joblib, .pickle, .pkl, .sav"]);
+        .said(&["/nowhere.h5: cannot be read", "fix: "]);
 }

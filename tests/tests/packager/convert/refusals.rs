@@ -71,7 +71,6 @@ fn what_cannot_be_converted_is_named_with_the_reason() {
             "several questions",
         ],
     );
-    refused("booster", &["xgboost.core.Booster", "XGBClassifier"]);
     let mut verbose = convert(&models.file("unfitted"), &folder.path().join("verbose"));
     finish(verbose.arg("--verbose"))
         .ended(3)

@@ -1,4 +1,4 @@
-//! Flags of `deploy`.
+//! Flags of `cargo xtask deploy`.
 //!
 //! Owns their names and their help. Must not know what is deployed.
 
@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 
 use crate::functions_app::Connections;
 
-/// Flags of `deploy`.
+/// Flags of `cargo xtask deploy`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   cargo xtask deploy contoso.azurecr.io/risk@sha256:… --manifest scorebox.toml --target premium \\

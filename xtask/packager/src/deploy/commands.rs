@@ -68,7 +68,7 @@ const PRINCIPAL: &str = "deploy_principal";
 const REGISTRY: &str = "deploy_registry";
 const ADDRESS: &str = "deploy_address";
 
-/// Returns the text of the script that creates the deployment.
+/// Returns the text of the script for `sh` whose `az` commands create the deployment.
 pub fn script(deployment: &Deployment) -> String {
     let mut script = Builder::new(deployment);
     script.group();
@@ -138,15 +138,15 @@ impl<'a> Builder<'a> {
         self.script.run(command);
     }
 
-    /// Adds a command to the script that stores the command's output in the variable `variable`,
-    /// for the commands that follow.
+    /// Adds a command to the script, whose output the script stores in the shell variable
+    /// `variable`. The commands that follow can use the variable.
     fn asked(&mut self, variable: &'static str, command: Command) {
         self.script
             .keep(&Variable::fixed(variable), command.fixed("--output tsv"));
     }
 
-    /// Returns a command about the app itself, with the app's name and resource group as flags.
-    /// `words` are the words of the command before the flags.
+    /// Returns a command of `az` about the app itself, with the app's name and resource group as
+    /// flags. `words` are the words of the command before the flags.
     fn of_app(&self, words: &'static str) -> Command {
         Command::new(words)
             .flag("--name", &self.name)

@@ -38,11 +38,11 @@ pub struct Deployment {
 #[derive(Debug)]
 pub struct Secret {
     pub(super) variable: Variable,
-    /// Purpose of the value that the user has to pass.
+    /// Purpose of the app setting's value, which the user has to pass.
     pub(super) why: &'static str,
-    /// Name of the secret in which a container app keeps the value.
+    /// Name of the secret in which a container app keeps the app setting's value.
     pub(super) kept_as: String,
-    /// Name of the parameter in a Bicep file that receives the value.
+    /// Name of the parameter of the Bicep file that takes the app setting's value.
     pub(super) parameter: String,
 }
 

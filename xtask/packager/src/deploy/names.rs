@@ -64,7 +64,7 @@ impl SecretNames {
     }
 
     /// Returns a name for the secret that holds an app setting, and adds it to the set. The name
-    /// resembles that of the setting, and no other secret has the name.
+    /// resembles the name of the setting, and no other secret has it.
     pub fn name(&mut self, setting: &str) -> String {
         let name = secret(setting);
         let name = if name.is_empty() {
@@ -101,7 +101,7 @@ impl ParameterNames {
     }
 
     /// Returns a name for the Bicep parameter that holds an app setting, and adds it to the set.
-    /// The name resembles that of the setting, and nothing else in the file has the name.
+    /// The name resembles the name of the setting, and nothing else in the file has it.
     pub fn name(&mut self, setting: &str) -> String {
         let name = parameter(setting);
         let name = if name.starts_with(|c: char| c.is_ascii_lowercase()) {

@@ -1,4 +1,5 @@
-//! Base image: the parts of it that are kept, and the parts that the scorer's image adds.
+//! The base image of a scorer's image: the parts of the base that are kept, and the parts that are
+//! added.
 //!
 //! Owns the merging of the two configurations. Must not know files or registries: it works on bytes
 //! that other modules fetched and hashed.

@@ -2,8 +2,8 @@
 //! `archive/tar`).
 //!
 //! Owns the walk from header to header, and the limit on extension headers. Must not know what an
-//! entry means to a file system. A reader with other rules would see other files than the container
-//! runtime does: names in extension headers, sizes in base 256, records that override the header.
+//! entry means to a file system. A reader with other rules would see other files than a container
+//! runtime does, e.g. if it ignored names in extension headers or sizes in base 256.
 
 mod header;
 mod refused;
@@ -92,7 +92,7 @@ impl<R: Read> Entries<R> {
     }
 
     /// Moves to the next entry of the archive and returns it. Returns `None` at the end of the
-    /// archive.
+    /// archive. Fails if the archive is damaged, or has an entry that no container runtime unpacks.
     pub fn next(&mut self) -> io::Result<Option<TarEntry>> {
         let mut extensions = Extensions::default();
         loop {

@@ -135,7 +135,7 @@ pub fn blob_name(digest: &Digest) -> String {
 }
 
 /// Writes the planned image as a new OCI image layout in the folder `dir`. An existing layout in
-/// the folder is replaced.
+/// the folder is replaced. Fails if the folder contains other files.
 ///
 /// `base_blobs` is a folder with the layers of the base image, each named by the hex digits of its
 /// digest. If `base_blobs` is `None`, the layout refers to these layers but does not contain them.
@@ -210,8 +210,8 @@ pub fn write(
     })
 }
 
-/// Returns a [`Blob`] with these properties that the layout contains and that is not a layer of the
-/// base image.
+/// Returns a description of a blob with this name, media type, digest and size. The layout contains
+/// the blob, and the blob is not a layer of the base image.
 fn own(name: &str, media_type: &str, digest: Digest, size: u64) -> Blob {
     Blob {
         name: name.to_owned(),
@@ -251,7 +251,7 @@ fn write_artifact(artifact: Artifact, folder: &mut Replacement) -> Result<Attach
 
 impl Attachment {
     /// Returns the descriptor of the artifact's manifest for an image index, with the artifact type
-    /// and the annotations of the manifest, as OCI requires for referrers.
+    /// and the annotations of the manifest. OCI requires both for the entry of a referrer.
     pub fn entry(&self) -> Value {
         let manifest: Map<String, Value> =
             serde_json::from_slice(&self.manifest).unwrap_or_default();

@@ -85,8 +85,8 @@ struct RawPlatform {
     architecture: String,
 }
 
-/// Parses an image manifest or an image index. Fails if the document is neither or both, if a part
-/// of it is invalid, or if an index has no manifest for linux/amd64.
+/// Parses an image manifest or an image index. Fails if the document has the parts of neither or of
+/// both, if a part is invalid, or if an index has no manifest for linux/amd64.
 pub fn read(bytes: &[u8]) -> Result<Document, UnfitImage> {
     let raw: RawDocument =
         serde_json::from_slice(bytes).map_err(|source| UnfitImage::NotAManifest { source })?;
@@ -149,6 +149,7 @@ fn layer(descriptor: OciDescriptor) -> Result<BaseLayer, UnfitImage> {
 
 /// Returns the OCI media type of a layer, for a media type of Docker or OCI. A manifest must not
 /// mix the media types of Docker and OCI, and the layer's bytes do not depend on the media type.
+/// Fails if the media type is not that of a layer.
 fn oci_layer_type(media_type: &str) -> Result<String, UnfitImage> {
     let renamed = match media_type {
         IMAGE_DOCKER_LAYER_TAR_MEDIA_TYPE => IMAGE_LAYER_MEDIA_TYPE,

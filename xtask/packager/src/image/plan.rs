@@ -1,5 +1,5 @@
-//! Plan of an image from the scorer's parts, and its configuration and manifest from the hashed
-//! layers.
+//! The plan of an image, which follows from the scorer's parts, and the image's config and
+//! manifest, which follow from the hashed layers.
 //!
 //! Owns every decision about which file is where in the image. Must not know files: it reads and
 //! writes none.

@@ -29,7 +29,8 @@ pub struct FoundImage {
     pub base: Option<(String, String)>,
 }
 
-/// Reads the image of the layout in the folder `dir`: the first image in the layout's index.
+/// Reads the image of the layout in the folder `dir`: the first entry in the layout's index. Fails
+/// if this entry is not an image, or if a document or blob of the image is missing or altered.
 pub fn read(dir: &Path) -> Result<FoundImage, Failure> {
     let index = json(dir, INDEX_FILE, &layout::index(dir)?)?;
     let entry = index
@@ -65,7 +66,7 @@ pub fn read(dir: &Path) -> Result<FoundImage, Failure> {
 
 /// Returns the artifacts in the layout that are attached to the image. An artifact is attached if
 /// its subject is the image, or if it has the tag under which cosign stores signatures of the
-/// image.
+/// image. Fails if a document or blob of an artifact is missing or altered.
 fn attachments(dir: &Path, index: &Value, image: &Digest) -> Result<Vec<Attachment>, Failure> {
     let entries = index
         .get("manifests")

@@ -1,8 +1,9 @@
 //! Estimate of whether files are worth compressing.
 //!
-//! Owns the samples and the limit. Must not know what the files are. Weights hardly compress: a
-//! network's float32 weights shrink to 0.94 of their size. That costs a second for each 40 MB when
-//! the image is built, and again at every pull. A forest of trees shrinks to a tenth.
+//! Owns the choice of the samples, and the limit that they must shrink to. Must not know what the
+//! files are. Weights hardly compress: a network's float32 weights shrink to 0.94 of their size.
+//! Compressing weights costs a second for each 40 MB when the image is built, and unpacking them
+//! costs time at every pull. A forest of trees shrinks to a tenth.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -18,7 +19,7 @@ const SAMPLE_BYTES: u64 = 64 << 10;
 const SAMPLES: u64 = 8;
 
 /// Returns true if samples of the files shrink to half of their size or less at the fastest level
-/// of gzip.
+/// of gzip. Fails if a file cannot be read.
 pub fn shrinks<'a>(files: impl Iterator<Item = &'a Path>) -> io::Result<bool> {
     let mut read = 0;
     let mut out = DeflateEncoder::new(Counter(0), Compression::fast());

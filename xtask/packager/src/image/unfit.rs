@@ -1,7 +1,7 @@
-//! Reasons why an image cannot be a base, and cannot be inspected.
+//! Reasons why an image cannot be used as a base image, or cannot be inspected.
 //!
-//! Owns the reasons and their texts, which go on after the name of the image. Must not know where
-//! the image comes from, nor what it is needed for.
+//! Owns the reasons and their texts, which continue a sentence that starts with the name of the
+//! image. Must not know where the image comes from, nor what it is needed for.
 
 use scorebox_host::text::{NAME_BYTES, REASON_BYTES, quoted};
 

@@ -16,8 +16,9 @@ use serde_json::Value;
 use super::layer;
 use super::layout::{self, blob_name};
 
-/// Unpacks the only image of the layout in the folder `layout` into a new folder `root`, and
-/// returns the digest of the image. `root` must not exist yet.
+/// Unpacks the first image of the layout in the folder `layout` into a new folder `root`, and
+/// returns the digest of the image. `root` must not exist yet. Fails if a digest differs from the
+/// content.
 pub fn unpack(layout: &Path, root: &Path) -> Result<Digest, Failure> {
     let index: Value = serde_json::from_slice(&layout::index(layout)?)
         .map_err(|error| bad(layout, &format!("index.json: {error}")))?;
@@ -74,7 +75,7 @@ fn parse(layout: &Path, descriptor: &OciDescriptor) -> Result<Digest, Failure> {
 }
 
 /// Unpacks one layer of a layout into the folder `root`, and returns the digest of the layer's tar
-/// archive.
+/// archive. Fails if the blob does not have the digest and size in its descriptor.
 fn unpack_layer(layout: &Path, descriptor: &OciDescriptor, root: &Path) -> Result<Digest, Failure> {
     let digest = parse(layout, descriptor)?;
     let path = layout.join(blob_name(&digest));

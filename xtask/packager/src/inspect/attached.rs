@@ -21,8 +21,10 @@ use crate::image::attestation::{self, ENVELOPE_MEDIA_TYPE, SIGNATURE_ANNOTATION,
 use crate::image::layout::LARGEST_DOCUMENT_BYTES;
 use crate::signing::{PublicKey, opened, signed_digest};
 
-/// Checks all artifacts that are listed as referrers of an image, and adds the results to the
-/// report. Returns true if the image has a signature that was made with the private key of `key`.
+/// Checks the artifacts of an image, which are its referrers and its cosign signature, and adds the
+/// results to the report. Returns true if the image has a signature that `key` verifies, and false
+/// if `key` is `None`. Fails only if the list of referrers cannot be read or the registry does not
+/// respond.
 pub fn examine(
     store: &Store,
     report: &mut Report,
@@ -181,8 +183,9 @@ fn parts(store: &Store, report: &mut Report, name: &str, manifest: &Value) -> Ve
     parts
 }
 
-/// Checks the signature of the image that cosign made, and adds the result to the report. Returns
-/// true if the image has a signature that was made with the private key of `key`.
+/// Checks the cosign signature of the image with the digest `image`, and adds the result to the
+/// report. Returns true if the image has a signature that `key` verifies, and false if `key` is
+/// `None`. Fails only if the registry does not respond.
 fn signature(
     store: &Store,
     report: &mut Report,

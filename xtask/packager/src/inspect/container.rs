@@ -1,8 +1,8 @@
 //! Check of how a container of the image starts: program, user, variables and volumes.
 //!
 //! Owns the comparison with the configuration that `package` writes. Must not know the layers,
-//! except whether there is a base. A base has its own variables and start command. What only the
-//! author of the base can know is reported as needing a key.
+//! except whether there is a base. A base has its own variables and start command. A fact that only
+//! the author of the base can know is reported as a claim that only a signature can confirm.
 
 use std::collections::BTreeSet;
 

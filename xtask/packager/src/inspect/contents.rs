@@ -56,7 +56,8 @@ pub struct Contents {
     /// True if a layer of the base image could not be read.
     pub is_base_unknown: bool,
     system: Option<usize>,
-    /// Number of bytes that are left of [`MOST_BEYOND`].
+    /// Number of bytes that the layers may still unpack to beyond [`MOST_TIMES`] times the sizes of
+    /// their blobs. It starts at [`MOST_BEYOND`].
     beyond: u64,
 }
 
@@ -88,6 +89,8 @@ impl Contents {
 
     /// Reads the next layer of the image, from the bottom up. `number` is the index of the layer.
     /// `name` is the name that `package` gave the layer, or `None` for a layer of the base image.
+    /// Fails if a container runtime would refuse the layer, or if the layer unpacks to too many
+    /// bytes.
     pub fn add(
         &mut self,
         number: usize,
@@ -280,7 +283,7 @@ impl Read for Bounded {
     }
 }
 
-/// Reader that also adds the bytes that it reads to a second hash.
+/// Reader that also adds every byte that it reads to a hash, here that of the whole model.
 struct Both<'a, R> {
     inner: R,
     hash: &'a mut Hashing<io::Sink>,

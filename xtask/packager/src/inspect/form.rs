@@ -2,7 +2,7 @@
 //!
 //! Owns the difference between a layer of `package` and one that only has the name of such a layer.
 //! Must not know the content of files: it checks headers. Container runtimes accept much more than
-//! `package` writes. Nothing else is needed here, so every difference is reported.
+//! `package` writes. A layer of `package` needs none of the rest, so every difference is reported.
 
 use std::collections::BTreeSet;
 
@@ -102,7 +102,7 @@ impl Form {
         }
     }
 
-    /// Checks a tar entry. `landed` has the path that the entry was written to.
+    /// Checks a tar entry. `landed` has the path that a container runtime writes the entry to.
     pub fn look(&mut self, entry: &TarEntry, landed: &Applied) {
         let shown = quoted(&String::from_utf8_lossy(&entry.name), NAME_BYTES);
         let is_folder = entry.kind == EntryKind::Folder;

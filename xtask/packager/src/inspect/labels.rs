@@ -47,7 +47,8 @@ pub fn examine(
     app(report, contents, &settings);
 }
 
-/// Parsed `scorebox.toml` from the app folder of the image.
+/// Parsed `scorebox.toml` from the app folder of the image. It is empty if the file cannot be
+/// parsed.
 struct Settings {
     table: toml::Table,
     name: Option<String>,

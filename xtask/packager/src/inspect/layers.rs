@@ -1,5 +1,5 @@
-//! Check of the layers of an image: whether they are unaltered and in order, and hold what they
-//! should.
+//! Check of the layers of an image: whether they are unaltered and in order, and have the entries
+//! that `package` writes.
 //!
 //! Owns these checks. Must not know what the files in a layer are for, nor the rest of an image.
 
@@ -14,7 +14,8 @@ use crate::image::manifest::{BaseLayer, BaseManifest};
 
 /// Checks the layers of an image from the bottom up, in the order in which a container runtime
 /// unpacks them, and adds the results to the report. Returns the contents of the layers. `names`
-/// has the name that `package` gave each layer, or `None`.
+/// has the name that `package` gave each layer, or `None`. Fails only if the registry does not
+/// respond.
 pub fn examine(
     store: &Store,
     report: &mut Report,
@@ -80,7 +81,8 @@ pub fn examine(
 /// position of the layer from the bottom up, `own` is the name that `package` gave the layer, and
 /// `diff_id` is the digest of the layer's tar archive in the config. The second value says how a
 /// layer that claims to be from `package` differs from the layers that `package` writes. It is
-/// `None` if the layer does not differ, or if its digest is wrong.
+/// `None` if the layer does not differ, or if it could not be read or has a wrong digest. Fails
+/// only if the registry does not respond.
 fn layer_verdict(
     store: &Store,
     contents: &mut Contents,

@@ -1,6 +1,7 @@
 //! The places in an image that only `package` writes to.
 //!
-//! Owns the list, and which paths concern it. Must not know layers.
+//! Owns the list of these places, and the check whether a path is one of them. Must not know
+//! layers.
 
 use crate::image::{APP_ROOT, ENGINE_FOLDER, HOST_PROGRAM};
 

@@ -167,7 +167,9 @@ impl RootFs {
         })
     }
 
-    /// Finds the place of the folder at a path, following links. The folder does not have to exist.
+    /// Finds the place of the folder at the path `parts`, following links. The folder does not have
+    /// to exist. Fails if the path leads through too many links, or through an object that is not a
+    /// folder.
     fn resolve(&self, parts: &[Vec<u8>]) -> Result<Place, RefusedEntry> {
         let mut place = Place {
             nodes: vec![ROOT],
@@ -213,7 +215,7 @@ impl RootFs {
     }
 
     /// Creates the folders of a place that do not exist yet, and returns the index of the last
-    /// folder's node.
+    /// folder's node. Fails if the image has too many files and folders.
     fn make(&mut self, place: &mut Place) -> Result<usize, RefusedEntry> {
         let mut node = place.nodes.last().copied().unwrap_or(ROOT);
         let there = place.nodes.len().saturating_sub(1);
@@ -226,7 +228,7 @@ impl RootFs {
 
     /// Returns the content that a hard link to the path `target` shares with its target. Symbolic
     /// links on the way to the target are followed. A target that is itself a symbolic link is not
-    /// followed.
+    /// followed. Fails if the target does not exist or is a folder.
     fn linked(&self, target: &[u8]) -> Result<What, RefusedEntry> {
         let parts = cleaned(target)?;
         let missing = || RefusedEntry::NoTarget(shown(&parts));

@@ -1,7 +1,7 @@
 //! Source of an inspected image: a registry, or a layout on this machine.
 //!
 //! Owns the difference between the two. Must not know what the caller looks for. Everything that is
-//! returned has the digest that it was requested by.
+//! requested by its digest has this digest when it is returned.
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,8 @@ pub enum Store {
 }
 
 impl Store {
-    /// Opens the OCI image layout in the folder `dir`.
+    /// Opens the OCI image layout in the folder `dir`. Fails if the folder is not a layout, or if
+    /// two readers could disagree on its index.
     pub fn layout(dir: &Path) -> Result<Self, Failure> {
         let path = dir.join(INDEX_FILE);
         let text = layout::index(dir)?;
@@ -38,8 +39,9 @@ impl Store {
         Ok(Self::Layout(dir.to_path_buf(), entries))
     }
 
-    /// Returns the manifest of the image. In a layout this is the first manifest in the index. In a
-    /// repository it is the manifest with the tag or digest `name`.
+    /// Returns the manifest of the inspected image. In a layout this is the first manifest in the
+    /// index. In a repository it is the manifest with the tag or digest `name`. Fails if there is
+    /// no such manifest, or if its bytes do not have the stated digest.
     pub fn image(&self, name: &str) -> Result<Vec<u8>, Failure> {
         match self {
             Self::Registry(reading) => reading.manifest(name),
@@ -91,7 +93,7 @@ impl Store {
         }
     }
 
-    /// Returns the path of a blob's file, after checking that the blob has the given digest and
+    /// Returns the path of a blob's file. Fails if the blob does not have the given digest and
     /// size. `name` is the name of the blob in messages. Returns `None` if a layout names the blob
     /// but does not contain it.
     pub fn blob(&self, name: &str, digest: &Digest, size: u64) -> Result<Option<PathBuf>, Failure> {

@@ -1,4 +1,4 @@
-//! Flags of `package`.
+//! Flags of `cargo xtask package`.
 //!
 //! Owns their names and their help. Must not know how an image is built.
 
@@ -10,7 +10,7 @@ use scorebox_host::precompiled::Cpu;
 use crate::format::Format;
 use crate::identity::{CREDENTIALS, IdentityArgs};
 
-/// Flags of `package`.
+/// Flags of `cargo xtask package`.
 #[derive(Debug, Args)]
 #[command(
     after_help = format!("The same inputs give the same digest. Times in the image are SOURCE_DATE_EPOCH, or 1970 if that \

@@ -24,7 +24,8 @@ use crate::image::{Compression, Content, Inputs, plan, sample};
 use crate::libraries;
 
 /// Builds the app and the host program, and writes the image as an OCI image layout. `component` is
-/// `None` if the scorer is an ONNX graph.
+/// `None` if the scorer is an ONNX graph. Fails if a part cannot be built, if the host refuses the
+/// scorer, or if the layout cannot be written.
 pub fn image(
     manifest: &Manifest,
     component: Option<&Component>,

@@ -23,7 +23,7 @@ pub struct Making<'a> {
     /// Path of the folder for the OCI image layout. `None` means `images/NAME` in the target
     /// folder.
     pub output: Option<&'a Path>,
-    /// Tag of the image in the layout.
+    /// Tag that the image gets in the layout.
     pub tag: &'a str,
     /// Compression of all layers except the model's layer, which is compressed only if it shrinks
     /// well.

@@ -15,7 +15,8 @@ use super::trusted_realm::TrustedRealm;
 /// Maximum size of a password or token that is read from standard input, in bytes.
 const LONGEST_PASSWORD_BYTES: u64 = 64 << 10;
 
-/// Credentials, certificates, trusted hosts and download limit that the flags of a command give.
+/// Credentials, certificates, trusted hosts and download limit that are given by the flags of a
+/// command.
 #[derive(Debug, Clone, Default)]
 pub struct Identity {
     password: Option<(String, SecretString)>,
@@ -26,7 +27,8 @@ pub struct Identity {
 
 impl Identity {
     /// Reads the password of `username` from standard input if `password_stdin` is true, and root
-    /// certificates from the file `ca_file`.
+    /// certificates from the file `ca_file`. Fails if the password is empty, or if one of them
+    /// cannot be read.
     pub fn read(
         username: Option<&str>,
         password_stdin: bool,
@@ -62,8 +64,9 @@ impl Identity {
     }
 
     /// Returns the access to the registry with this host and port, over HTTP if `plain_http` is
-    /// true. The flags and environment variables have one password only. `meant` is true if that
-    /// password is for this registry. Otherwise, this registry does not receive the password.
+    /// true. The flags and environment variables hold only one password. `meant` is true if the
+    /// password is for this registry. If `meant` is false, this registry does not receive the
+    /// password.
     pub fn access(&self, registry: &str, plain_http: bool, meant: bool) -> Access {
         Access {
             registry: registry.to_owned(),

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::error_body;
 
-/// Fix in the error for a manifest that is invalid or is not the requested one.
+/// Instruction in the error message for a manifest that is invalid or is not the requested one.
 pub const NO_MANIFEST: &str = "the answer is not what was asked for: check whether a proxy or a \
                                mirror answers for the registry";
 
@@ -74,7 +74,7 @@ pub fn unanswered(action: &str, error: &reqwest::Error) -> Failure {
     Failure::new(Kind::Network, format!("{action}: {beginning}{text}"), fix)
 }
 
-/// Cause of an error of the HTTP client, and how to fix it.
+/// Cause of an error of the HTTP client, with an instruction that fixes the cause.
 struct Cause {
     /// Start of the error message, which names the cause. Empty if the cause is unknown.
     beginning: String,

@@ -22,7 +22,8 @@ use super::upload::{Upload, upload};
 use crate::image::layout::{Attachment, WrittenImage};
 
 /// Uploads the artifacts of an image that are missing in the repository, and makes sure that they
-/// are listed as referrers of the image.
+/// are listed as referrers of the image. A signature is not a referrer, but is written under the
+/// tag of cosign.
 pub async fn attach(
     target: &Repository,
     image: &WrittenImage,
@@ -110,9 +111,11 @@ async fn sign(
     }
 }
 
-/// Content that the registry already has under the tag for the signatures of an image.
+/// Content that the registry already has under the tag at which cosign looks for the signatures of
+/// an image.
 enum Beside {
-    /// The tag does not exist, or holds nothing that can be kept.
+    /// The tag does not exist, or its content is not a manifest with signatures, so the new
+    /// signature replaces it.
     Nobody,
     /// The tag already holds the new signature, so nothing has to be written.
     Ours,
@@ -168,7 +171,8 @@ fn beside(there: &[u8], ours: &[u8]) -> Beside {
 
 /// Makes sure that the referrers list of an image contains all entries in `entries`. `is_listed` is
 /// true if the registry has listed the entries by itself, false if the registry does not keep
-/// referrers lists, and `None` if this is not known.
+/// referrers lists, and `None` if this is not known. Fails if another client keeps changing the
+/// list.
 async fn list(
     target: &Repository,
     image: &Digest,

@@ -30,8 +30,8 @@ pub const MOST_LAYERS: usize = 500;
 pub const MOST_REFERRERS: usize = 500;
 /// Maximum number of pages of a referrers list that are read.
 pub const MOST_PAGES: usize = 16;
-/// Maximum number of manifests and blobs that one command reads from one repository. Three for each
-/// of `MOST_REFERRERS` artifacts make 1,500. The rest is for the image.
+/// Maximum number of manifests and blobs that one command reads from one repository. Each of at
+/// most `MOST_REFERRERS` artifacts needs three reads, which makes 1,500. The rest is for the image.
 const MOST_READS: u32 = 2_000;
 /// Maximum size of all blobs that one command reads from one repository, in bytes, unless
 /// `--max-download` sets another limit. The largest base images in use (CUDA with libraries) have
@@ -44,7 +44,7 @@ pub const LONGEST_SILENCE: Duration = Duration::from_secs(60);
 /// Maximum time to wait for the first byte of a blob's response, including retries and the pauses
 /// between them.
 pub const LONGEST_FIRST_WAIT: Duration = Duration::from_secs(300);
-/// Minimum number of bytes of a blob that must arrive within [`LONGEST_SILENCE`]. The minimum is a
+/// Minimum number of bytes of a blob that must arrive within [`LONGEST_SILENCE`]. This is about a
 /// tenth of the speed of a telephone modem.
 const LEAST_BYTES: u64 = 32 << 10;
 

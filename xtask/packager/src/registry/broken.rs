@@ -1,6 +1,7 @@
 //! Failed attempts, and whether another attempt may succeed.
 //!
-//! Owns that judgement. Must not know what was attempted.
+//! Owns the rule that decides whether another attempt may succeed. Must not know what was
+//! attempted.
 
 use reqwest::{Response, StatusCode};
 use scorebox_workspace::failure::{Failure, Kind};

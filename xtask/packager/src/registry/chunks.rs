@@ -37,8 +37,8 @@ pub struct Chunks<'a> {
 }
 
 impl<'a> Chunks<'a> {
-    /// Opens an upload session at the registry of `target`. `action` describes the upload in error
-    /// messages.
+    /// Opens an upload session for a blob in the repository `target`. `action` describes the upload
+    /// in error messages.
     pub async fn begin(target: &'a Repository, action: &'a str) -> Result<Self, Broken> {
         let url = target.url("blobs/uploads/")?;
         let response = target
@@ -55,7 +55,8 @@ impl<'a> Chunks<'a> {
     }
 
     /// Continues an upload session that the registry has already opened. `response` is the
-    /// registry's response, and `action` describes the upload in error messages.
+    /// registry's response, and `action` describes the upload in error messages. Fails if the
+    /// registry demands chunks of more than 1 GiB.
     pub fn opened(
         target: &'a Repository,
         action: &'a str,
@@ -88,8 +89,8 @@ impl<'a> Chunks<'a> {
     }
 
     /// Sends the next chunk of a blob with `size` bytes. If the connection breaks, the registry is
-    /// asked for the number of received bytes, and the chunk is sent again if the chunk did not
-    /// arrive.
+    /// asked for the number of received bytes, and the chunk is sent again if it did not arrive.
+    /// Fails if the registry refuses the chunk, or has received only a part of it.
     pub async fn send(
         &mut self,
         bytes: &mut Reader<'_>,
@@ -197,7 +198,8 @@ impl<'a> Chunks<'a> {
         ))
     }
 
-    /// Completes the upload of the blob with this digest after all chunks were sent.
+    /// Completes the upload of the blob with this digest after all chunks were sent. Fails if the
+    /// registry refuses the blob, e.g. because its bytes have another digest.
     pub async fn finish(mut self, digest: &Digest) -> Result<(), Broken> {
         // The location is opaque, so its query is kept.
         self.location

@@ -1,7 +1,7 @@
 //! Rights that a registry grants to a user.
 //!
-//! Owns the requests that find them out, and leaves nothing behind in the registry. Must not know
-//! how the results are shown.
+//! Owns the requests that find out the rights, and leaves nothing behind in the registry. Must not
+//! know how the results are shown.
 
 use scorebox_workspace::failure::{Failure, Kind};
 
@@ -85,8 +85,8 @@ async fn may_pull(access: &Access, session: &Session, name: &str) -> Result<(), 
     }
 }
 
-/// Tests the right to push to the repository `name`: starts an upload and cancels it, because
-/// registries have no other request that tests this right.
+/// Starts an upload to the repository `name` and cancels it. Fails if the right to push is missing.
+/// Registries have no other request that tests this right.
 async fn may_push(access: &Access, session: &Session, name: &str) -> Result<(), Failure> {
     let action = format!("writing {}/{name}", access.registry);
     let url = Repository::address(session.root(), name)?;

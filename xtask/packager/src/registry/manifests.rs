@@ -21,8 +21,8 @@ pub struct Put {
     pub is_listed: bool,
 }
 
-/// Returns the digest of the manifest with this name, which is a tag or a digest. Returns `None` if
-/// the manifest does not exist.
+/// Returns the digest of the manifest that a repository has under this name, which is a tag or a
+/// digest. Returns `None` if the repository has no manifest under this name.
 pub async fn stored(repository: &Repository, name: &str) -> Result<Option<String>, Failure> {
     let action = format!("looking for the manifest `{name}`");
     let url = repository.url(&format!("manifests/{name}"))?;
@@ -95,7 +95,8 @@ async fn read(
 }
 
 /// Returns the entries of the referrers list that the registry itself keeps for an image. `image`
-/// is the digest of the image. Returns `None` if the registry does not keep referrers lists.
+/// is the digest of the image. Returns `None` if the registry does not keep referrers lists. Fails
+/// if the list has too many entries or pages.
 pub async fn referrers(
     repository: &Repository,
     image: &Digest,
@@ -152,7 +153,8 @@ fn next_page(response: &Response) -> Option<Url> {
         .filter(|next| next.origin() == response.url().origin())
 }
 
-/// Writes a manifest under the name `name`, which is a digest or a tag.
+/// Writes a manifest under the name `name`, which is a digest or a tag. Fails if the registry
+/// refuses the manifest or stores another one.
 pub async fn put(
     repository: &Repository,
     name: &str,
@@ -217,7 +219,7 @@ fn strange(action: &str, problem: &str) -> Failure {
     )
 }
 
-/// Parses a referrers list and returns its entries.
+/// Parses a referrers list and returns its entries. Fails if the list is not JSON.
 pub fn entries_of(bytes: &[u8]) -> Result<Vec<Value>, Failure> {
     let list: Value = serde_json::from_slice(bytes).map_err(|error| {
         Failure::new(
@@ -234,75 +236,4 @@ pub fn entries_of(bytes: &[u8]) -> Result<Vec<Value>, Failure> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::fake;
-    use super::*;
-
-    /// Reads the referrers list of an image from a fake registry with the given responses. Returns
-    /// the number of entries, and the requests that the registry received.
-    fn listed(answers: Vec<String>) -> (Result<usize, Failure>, Vec<String>) {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let (registry, requests) = fake::start(answers);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let listed = runtime.block_on(async {
-            let repository = Repository::new(&registry, "a", true).unwrap();
-            referrers(&repository, &Digest::of(b"image")).await
-        });
-        let count = listed.map(|listed| listed.unwrap_or_default().len());
-        (count, requests.iter().map(|request| request.line).collect())
-    }
-
-    fn page(next: &str, entries: usize) -> String {
-        let link = if next.is_empty() {
-            String::new()
-        } else {
-            format!("|link: <{next}>; rel=\"next\"")
-        };
-        format!(
-            "200{link}||{{\"manifests\":[{}]}}",
-            vec!["{}"; entries].join(",")
-        )
-    }
-
-    #[test]
-    fn a_list_is_read_page_by_page() {
-        let (count, lines) = listed(vec![page("/v2/a/referrers/x?n=2&last=1", 2), page("", 1)]);
-        assert_eq!((count, lines.len()), (Ok(3), 2));
-        assert_eq!(lines[1], "GET /v2/a/referrers/x?n=2&last=1");
-        assert_eq!(listed(vec!["404".to_owned()]).0, Ok(0));
-        // A link to another host is ignored.
-        assert_eq!(listed(vec![page("http://127.0.0.2:1/x", 1)]).0, Ok(1));
-    }
-
-    #[test]
-    fn a_list_ends() {
-        let circle = vec![page("?page=1", 1), page("?page=2", 1), page("?page=1", 1)];
-        let (count, lines) = listed(circle);
-        assert!(
-            count.unwrap_err().problem.contains("pages") && lines.len() == 3,
-            "{lines:?}"
-        );
-        let endless: Vec<_> = (0..bounds::MOST_PAGES)
-            .map(|number| page(&format!("?page={number}"), 1))
-            .collect();
-        assert!(listed(endless).0.unwrap_err().problem.contains("pages"));
-        let (count, lines) = listed(vec![
-            page("?page=1", bounds::MOST_REFERRERS),
-            page("?page=2", 1),
-        ]);
-        assert!(
-            count.unwrap_err().problem.contains("artifacts") && lines.len() == 2,
-            "{lines:?}"
-        );
-        assert!(
-            listed(vec![page("", 40_000)])
-                .0
-                .unwrap_err()
-                .fix
-                .contains("delete")
-        );
-    }
-}
+mod tests;

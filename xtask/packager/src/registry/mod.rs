@@ -97,7 +97,8 @@ impl BasePlace {
         Ok(Self { reference, access })
     }
 
-    /// Reads the manifest and the config of the base image for linux/amd64.
+    /// Reads the manifest and the config of the base image for linux/amd64. Fails if there is no
+    /// such image.
     pub fn find(&self) -> Result<Base, Failure> {
         block_on(pull::resolve(&self.repository()?, &self.reference))
     }
@@ -117,7 +118,8 @@ impl BasePlace {
 /// blob, in the order of the image's blobs.
 ///
 /// `base` is the place of the base image, whose layers are copied from its registry. If `dry_run`
-/// is true, nothing is sent, and the results are those that a push would have.
+/// is true, nothing is sent, and the results are those that a push would have. Fails if the
+/// registry refuses a blob or the manifest, or does not respond.
 pub fn push(
     image: &WrittenImage,
     target: &Target,
@@ -135,7 +137,8 @@ pub fn push(
 }
 
 /// Returns the rights that a registry grants with the given access. If a repository is given, the
-/// rights to read and write the repository are tried, too.
+/// rights to read and write the repository are tried, too. Fails if the registry does not accept
+/// the credentials. A missing right is not an error.
 pub fn grants(access: &Access, repository: Option<&str>) -> Result<Grants, Failure> {
     block_on(grants::find(access, repository))
 }

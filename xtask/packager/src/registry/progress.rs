@@ -1,6 +1,7 @@
 //! Progress display of transfers.
 //!
-//! Owns bars on a terminal, and lines elsewhere. Must not know what is transferred.
+//! Owns the progress bars on a terminal, and the plain lines elsewhere. Must not know what is
+//! transferred.
 
 use std::io::IsTerminal as _;
 

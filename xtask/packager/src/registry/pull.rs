@@ -26,7 +26,8 @@ use crate::image::unfit::UnfitImage;
 /// index may point to another index.
 const MOST_LISTS: u32 = 3;
 
-/// Reads the manifest and the config of a base image for linux/amd64.
+/// Reads the manifest and the config of a base image for linux/amd64. Fails if there is no such
+/// image.
 pub async fn resolve(repository: &Repository, reference: &BaseReference) -> Result<Base, Failure> {
     let name = reference.name();
     let unfit = |reason: UnfitImage| {
@@ -74,7 +75,8 @@ async fn config(
 
 /// Fetches the layers of a base image into a folder. Each file is named by the hex digits of its
 /// layer's digest. An existing file is kept if its digest is correct. Layers that no registry
-/// stores are skipped.
+/// stores are skipped. Fails before a layer is fetched if the layers exceed the download limit or
+/// do not fit on the disk.
 pub async fn layers(repository: &Repository, base: &Base, folder: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, "be made", error))?;
     let progress = Progress::new();
@@ -124,6 +126,7 @@ pub async fn layers(repository: &Repository, base: &Base, folder: &Path) -> Resu
 
 /// Fetches a blob into a folder. The file is named by the hex digits of the blob's digest. An
 /// existing file is kept if its digest is correct. `name` is the name of the blob in messages.
+/// Fails if the fetched bytes do not have the given digest and size.
 pub async fn fetch(
     repository: &Repository,
     name: &str,
@@ -185,191 +188,4 @@ async fn copy(
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::super::fake;
-    use super::*;
-
-    const LAYER: &str = "the bytes of a layer";
-
-    /// Documents of a base image as its registry returns them: image index, manifest and config.
-    struct Pieces {
-        list: String,
-        manifest: String,
-        config: String,
-    }
-
-    fn pieces() -> Pieces {
-        let hash = |text: &str| Digest::of(text.as_bytes()).to_string();
-        let rootfs = json!({ "type": "layers", "diff_ids": [hash("tar")] });
-        let config =
-            json!({ "os": "linux", "architecture": "amd64", "rootfs": rootfs }).to_string();
-        let media_type = "application/vnd.docker.image.rootfs.diff.tar.gzip";
-        let manifest = json!({
-            "schemaVersion": 2,
-            "config": { "mediaType": "x", "digest": hash(&config), "size": config.len() },
-            "layers": [{ "mediaType": media_type, "digest": hash(LAYER), "size": LAYER.len() }],
-        });
-        let manifest = manifest.to_string();
-        let platform = json!({ "os": "linux", "architecture": "amd64" });
-        let entry =
-            json!({ "mediaType": "x", "digest": hash(&manifest), "size": 1, "platform": platform });
-        let list = json!({ "schemaVersion": 2, "manifests": [entry] }).to_string();
-        Pieces {
-            list,
-            manifest,
-            config,
-        }
-    }
-
-    fn answer(body: &str) -> String {
-        format!("200||{body}")
-    }
-
-    fn block_on<T>(work: impl Future<Output = T>) -> T {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap()
-            .block_on(work)
-    }
-
-    /// Reads a base image from a fake registry with the given responses. `version` is the tag or
-    /// digest, as the reference has it. Returns the base image, and the first lines of the requests
-    /// that the registry received.
-    fn find(version: &str, answers: Vec<String>) -> (Result<Base, Failure>, Vec<String>) {
-        let (registry, requests) = fake::start(answers);
-        let reference = BaseReference::parse(&format!("{registry}/b{version}")).unwrap();
-        let outcome = block_on(async {
-            let repository = Repository::new(&registry, "b", true).unwrap();
-            resolve(&repository, &reference).await
-        });
-        (
-            outcome,
-            requests.iter().map(|request| request.line).collect(),
-        )
-    }
-
-    #[test]
-    fn list_leads_to_our_platform_and_every_digest_is_checked() {
-        let Pieces {
-            list,
-            manifest,
-            config,
-        } = pieces();
-        let (base, lines) = find(
-            ":4",
-            vec![answer(&list), answer(&manifest), answer(&config)],
-        );
-        let base = base.unwrap();
-        let digest = Digest::of(manifest.as_bytes());
-        assert_eq!((&base.digest, base.layers.len()), (&digest, 1));
-        assert!(base.name.ends_with("/b:4"), "{}", base.name);
-        assert_eq!(lines[0], "GET /v2/b/manifests/4");
-        assert_eq!(lines[1], format!("GET /v2/b/manifests/{digest}"));
-        assert_eq!(
-            lines[2],
-            format!("GET /v2/b/blobs/{}", Digest::of(config.as_bytes()))
-        );
-
-        let refuse = |version: &str, answers: Vec<String>| {
-            let refused = find(version, answers).0.unwrap_err();
-            assert!(refused.problem.contains("has the digest"), "{refused}");
-            assert_eq!(refused.exit_code(), 5);
-        };
-        refuse(
-            ":4",
-            vec![answer(&list), answer(&manifest.replace("20", "21"))],
-        );
-        refuse(
-            ":4",
-            vec![
-                answer(&list),
-                answer(&manifest),
-                answer(&config.replace("amd64", "arm64")),
-            ],
-        );
-        refuse(&format!("@{}", Digest::of(b"other")), vec![answer(&list)]);
-        refuse(
-            ":4",
-            vec![format!(
-                "200|docker-content-digest: {}||{list}",
-                Digest::of(b"other")
-            )],
-        );
-        let (pinned, _) = find(
-            &format!(":4@{digest}"),
-            vec![answer(&manifest), answer(&config)],
-        );
-        assert_eq!(pinned.unwrap().digest, digest);
-    }
-
-    #[test]
-    fn refusals_are_passed_on() {
-        let unknown = r#"404||{"errors":[{"code":"MANIFEST_UNKNOWN","message":"no such tag"}]}"#;
-        let refused = find(":5", vec![unknown.to_owned()]).0.unwrap_err();
-        assert!(
-            refused.problem.contains("MANIFEST_UNKNOWN no such tag"),
-            "{refused}"
-        );
-        let refused = find(":5", vec![answer("<html>")]).0.unwrap_err();
-        assert_eq!(
-            (
-                refused.exit_code(),
-                refused.problem.contains("is not a manifest")
-            ),
-            (3, true)
-        );
-    }
-
-    #[test]
-    fn layers_are_fetched_once_and_never_half() {
-        let Pieces {
-            manifest, config, ..
-        } = pieces();
-        let base = find(":4", vec![answer(&manifest), answer(&config)])
-            .0
-            .unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(Digest::of(LAYER.as_bytes()).hex());
-        let fetch = |answers: Vec<String>| {
-            let (registry, requests) = fake::start(answers);
-            let repository = Repository::new(&registry, "b", true).unwrap();
-            (
-                block_on(layers(&repository, &base, dir.path())),
-                requests.iter().count(),
-            )
-        };
-        let altered = LAYER.replace("bytes", "bites");
-        let refused = fetch(vec![answer(&altered)]).0.unwrap_err();
-        assert!(
-            refused.problem.contains("base-1") && refused.problem.contains("has the digest"),
-            "{refused}"
-        );
-        assert!(
-            fetch(vec![answer("short")])
-                .0
-                .unwrap_err()
-                .problem
-                .contains("has 5 bytes")
-        );
-        assert_eq!(
-            std::fs::read_dir(dir.path()).unwrap().count(),
-            0,
-            "nothing is left of them"
-        );
-
-        // Redirects to the storage of a registry are followed. A response that is cut off is
-        // requested again.
-        let (storage, asked) = fake::start(vec![answer(LAYER)]);
-        let redirect = format!("307|location: http://{storage}/s?sig=key");
-        assert_eq!(fetch(vec!["hang up".to_owned(), redirect]), (Ok(()), 2));
-        assert_eq!(asked.iter().next().unwrap().line, "GET /s?sig=key");
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), LAYER);
-        assert_eq!(fetch(Vec::new()), (Ok(()), 0));
-        std::fs::write(&path, "altered").unwrap();
-        assert_eq!(fetch(vec![answer(LAYER)]), (Ok(()), 1));
-    }
-}
+mod tests;

@@ -21,7 +21,8 @@ use super::upload::{Upload, foresee, upload};
 use crate::image::layout::{Blob, Place, WrittenImage};
 
 /// Pushes an image to a repository under a tag. Returns the result for each blob, in the order of
-/// the image's blobs. `base` is the repository that has the layers of the base image.
+/// the image's blobs. `base` is the repository that has the layers of the base image. Fails if the
+/// registry refuses a blob or the manifest, or does not keep the manifest.
 pub async fn push(
     image: &WrittenImage,
     target: &Repository,
@@ -65,7 +66,8 @@ pub async fn rehearse(
 
 /// Calls `act` for every blob of an image, for a few at a time, and returns the results in the
 /// order of the image's blobs. `base` is the repository that has the layers of the base image. For
-/// a blob that the image names twice, `act` is called once.
+/// a blob that the image names twice, `act` is called once. For a blob that no registry stores,
+/// `act` is not called.
 async fn each(
     image: &WrittenImage,
     target: &Repository,

@@ -43,7 +43,7 @@ impl Reading {
     }
 
     /// Reads the manifest with this name, which is a tag or a digest. Fails if the manifest does
-    /// not exist, or if the name is a digest that it does not have.
+    /// not exist, or if the name is a digest and the manifest has another digest.
     pub fn manifest(&self, name: &str) -> Result<Vec<u8>, Failure> {
         let action = format!("reading the manifest `{name}`");
         self.runtime.block_on(manifests::get(
@@ -60,8 +60,8 @@ impl Reading {
             .block_on(manifests::find(&self.repository, tag))
     }
 
-    /// Fetches a blob, checks its digest and size, and returns the path of its file. `name` is the
-    /// name of the blob in messages.
+    /// Fetches a blob and returns the path of its file. Fails if the blob does not have the given
+    /// digest and size. `name` is the name of the blob in messages.
     pub fn blob(&self, name: &str, digest: &Digest, size: u64) -> Result<PathBuf, Failure> {
         let fetch = pull::fetch(
             &self.repository,
@@ -95,5 +95,70 @@ impl Reading {
                 None => Ok(Vec::new()),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake;
+    use super::*;
+
+    /// Opens a repository of a fake registry that sends the given responses, and calls `read`.
+    fn read<T>(
+        answers: Vec<String>,
+        read: impl FnOnce(&Reading) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (registry, _requests) = fake::start(answers);
+        let folder = tempfile::tempdir().unwrap();
+        read(&Reading {
+            runtime: runtime()?,
+            repository: Repository::new(&registry, "a", true)?,
+            folder: folder.path().to_path_buf(),
+            progress: Progress::new(),
+        })
+    }
+
+    /// Returns a response with a body, which says that its digest is that of the body.
+    fn named(body: &str) -> String {
+        let digest = Digest::of(body.as_bytes());
+        format!("200|docker-content-digest: {digest}||{body}")
+    }
+
+    #[test]
+    fn what_is_asked_for_by_digest_has_this_digest() {
+        let (ours, altered) = (r#"{"layers":[]}"#, r#"{"layers":{}}"#);
+        let (digest, found) = (Digest::of(ours.as_bytes()), Digest::of(altered.as_bytes()));
+        let name = digest.to_string();
+        let refuse = |refused: Failure| {
+            assert_eq!(refused.exit_code(), 5, "{refused}");
+            for part in [&name, &found.to_string()] {
+                assert!(refused.problem.contains(part), "{refused}");
+            }
+        };
+        refuse(read(vec![named(altered)], |reading| reading.manifest(&name)).unwrap_err());
+        let size = altered.len() as u64;
+        let blob = |reading: &Reading| reading.blob("x", &digest, size);
+        refuse(read(vec![named(altered)], blob).unwrap_err());
+        assert!(read(vec![named(ours)], blob).is_ok());
+        let manifest = read(vec![named(ours)], |reading| reading.manifest(&name));
+        assert_eq!(manifest.unwrap(), ours.as_bytes());
+        // A tag accepts any manifest that has the digest that the registry names.
+        let moved = read(vec![named(altered)], |reading| reading.manifest("1"));
+        assert_eq!(moved.unwrap(), altered.as_bytes());
+    }
+
+    #[test]
+    fn the_list_of_referrers_under_a_tag_has_the_digest_that_the_registry_names() {
+        let image = Digest::of(b"image");
+        let list = r#"{"manifests":[{}]}"#;
+        let ask = |answer: String| {
+            let answers = vec!["404".to_owned(), answer];
+            read(answers, |reading| reading.referrers(&image)).map(|listed| listed.len())
+        };
+        assert_eq!(ask(named(list)), Ok(1));
+        let altered = named(list).replace("[{}]", "[]");
+        let refused = ask(altered).unwrap_err();
+        assert!(refused.problem.contains("has the digest"), "{refused}");
     }
 }

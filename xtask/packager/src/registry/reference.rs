@@ -29,7 +29,7 @@ pub struct BaseReference {
 
 impl BaseReference {
     /// Parses the reference of a base image: `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`, or the word
-    /// `functions`.
+    /// `functions`. Fails if the host is missing or the digest is not SHA-256.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         let text = if text == "functions" {
             FUNCTIONS_BASE
@@ -44,7 +44,8 @@ impl BaseReference {
     }
 
     /// Parses the reference of an image that is to be inspected or deployed:
-    /// `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`.
+    /// `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`. Fails if the host is missing or the digest is not
+    /// SHA-256.
     pub fn of_image(text: &str) -> Result<Self, Failure> {
         let fix = "write HOST[:PORT]/NAME[:TAG][@sha256:HEX] in full, e.g. contoso.azurecr.io/scoring/digits:1.0, or the \
                    folder of a layout";

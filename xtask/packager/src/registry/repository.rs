@@ -149,7 +149,8 @@ impl Repository {
     }
 
     /// Requests the blob with this digest, and returns the response before its body is read.
-    /// Redirects to the storage of the registry are followed. `action` describes the request.
+    /// Redirects to the storage of the registry are followed. Fails if the registry does not have
+    /// the blob. `action` describes the request.
     pub async fn blob(&self, action: &str, digest: &Digest) -> Result<Response, Failure> {
         let first = self.url(&format!("blobs/{digest}"))?;
         let mut response = self.get(action, &first).await?;
@@ -204,7 +205,8 @@ pub fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
 }
 
 /// Returns the URL in the `Location` header of a response. The header may have an absolute URL, or
-/// a URL relative to that of the request. `action` describes the request.
+/// a URL relative to that of the request. Fails if the header is missing or leads from HTTPS to
+/// HTTP. `action` describes the request.
 pub fn location(action: &str, response: &Response) -> Result<Url, Failure> {
     let refused = |problem: &str, fix: &str| {
         let mut url = response.url().clone();

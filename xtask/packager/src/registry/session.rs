@@ -22,7 +22,8 @@ use super::transport::{self, Pass};
 /// (Azure/acr, docs/AAD-OAuth.md).
 const NO_USER: &str = "00000000-0000-0000-0000-000000000000";
 /// Maximum number of times that a request is sent with new authentication. The number is enough for
-/// a challenge and renewals, even if the token that several uploads share is revoked repeatedly.
+/// the first login and for several renewals, even if the token that several uploads share is
+/// revoked repeatedly.
 const ROUNDS: u32 = 9;
 
 /// A session at one registry, which keeps the credentials and tokens for the registry.
@@ -35,7 +36,8 @@ pub struct Session {
     state: Mutex<State>,
 }
 
-/// Challenge, credential and tokens of a session, as far as they are known.
+/// The authentication scheme that a registry demands, and the credential and tokens of a session,
+/// as far as they are known.
 #[derive(Debug, Default)]
 struct State {
     challenge: Option<Challenge>,
@@ -82,7 +84,8 @@ impl Session {
     ///
     /// The request is sent again while the registry is busy or demands a new token, unless
     /// `request` returns `None`. If the request goes to a host other than the registry's, no
-    /// credentials are sent.
+    /// credentials are sent. Fails if the registry does not accept the credentials or does not
+    /// respond. Any other response is returned.
     pub async fn send(
         &self,
         action: &str,
@@ -271,7 +274,8 @@ fn is_over(response: &Response) -> bool {
         .any(|value| value.contains("error=\"invalid_token\""))
 }
 
-/// Creates a header value whose text is hidden in debug output, for a password or token.
+/// Creates a header value whose text is hidden in debug output, for a password or token. Fails if
+/// the text contains a character that headers cannot have.
 fn sensitive(text: &str) -> Result<HeaderValue, Failure> {
     let mut value = HeaderValue::from_str(text).map_err(|_| {
         Failure::other(

@@ -75,6 +75,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the next bytes of the blob that are available. Returns `None` after the last byte.
+    /// Fails if the bytes cannot be read, or do not have the digest and size of the blob.
     pub async fn part(&mut self) -> Result<Option<Bytes>, Broken> {
         self.parts.lock().await.next(usize::MAX).await
     }
@@ -86,8 +87,8 @@ impl<'a> Reader<'a> {
         futures_util::stream::try_unfold((parts, count), next_of)
     }
 
-    /// Returns the error that ended a stream of [`Reader::body`] too soon, and forgets the error.
-    /// Returns `None` if reading the blob did not fail.
+    /// Returns the error that ended a stream of [`Reader::body`] too soon, and clears it. Returns
+    /// `None` if no error ended a stream.
     pub async fn why(&self) -> Option<Broken> {
         self.parts.lock().await.broken.take()
     }
@@ -151,7 +152,8 @@ impl Parts {
 }
 
 /// Starts to read a blob at the byte `position`. The bytes before this position are read only to
-/// compute the digest.
+/// compute the digest. Fails if the file cannot be opened, or if the registry does not have a blob
+/// of this size.
 async fn begin(
     source: Source<'_>,
     name: &str,
@@ -294,7 +296,7 @@ struct Passing {
 
 impl Passing {
     /// Hashes a part of the blob, and returns the bytes of the part that the consumer needs. The
-    /// returned bytes may be empty.
+    /// returned bytes may be empty. Fails if the blob has more bytes than its manifest states.
     fn pass(&mut self, mut part: Bytes) -> Result<Bytes, Failure> {
         // Writing to a sink cannot fail.
         let _ = self.hash.write_all(&part);

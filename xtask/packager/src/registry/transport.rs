@@ -65,8 +65,8 @@ pub fn client(registry: &str, certificates: &[Certificate]) -> Result<Client, Fa
 
 /// Sends a request that may be repeated without harm, with the credential in `pass`. While the
 /// registry is busy or cannot be reached, the request is sent again, at most [`ATTEMPTS`] times in
-/// total. `action` describes the request. `first` is the first attempt, and `again` builds another
-/// attempt or returns `None` if there must be none.
+/// total. `action` describes the request. `first` is the first attempt. `again` builds another
+/// attempt, or returns `None` if the request must not be sent again. Fails if no response arrives.
 pub async fn send(
     action: &str,
     pass: Option<&Pass>,

@@ -32,7 +32,8 @@ pub struct Upload<'a> {
 }
 
 /// Uploads a blob to a repository, and returns how the repository got the blob. If the repository
-/// has the blob already, nothing is sent.
+/// has the blob already, nothing is sent. Fails if the registry refuses the blob, or if the bytes
+/// do not have its digest.
 pub async fn upload(
     target: &Repository,
     blob: &Upload<'_>,
@@ -71,8 +72,8 @@ pub async fn upload(
     Ok(outcome)
 }
 
-/// Returns the result that the upload of a blob would have. The target repository is only asked
-/// whether it has the blob, and nothing is sent.
+/// Returns the result that the upload of a blob would have. Only the target repository is asked
+/// whether it has the blob. Nothing is sent.
 pub async fn foresee(target: &Repository, blob: &Upload<'_>) -> Result<Sent, Failure> {
     Ok(
         match (is_there(target, blob).await?, blob.neighbour, blob.source) {

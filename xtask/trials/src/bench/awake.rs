@@ -2,11 +2,11 @@
 //!
 //! Owns a spinning process of the idle class (SCHED_IDLE) for each core. The process gets a core
 //! only while no other process wants it. The reason: a core without work sleeps, and in a virtual
-//! machine waking it takes microseconds of the process that wakes it. A server that answers more
-//! slowly finds the load generator asleep more often, so it would be charged for that as well as
-//! for its own work. Spinning costs latency, because a core that spins is given up only at the
-//! scheduler's next look. It is therefore used only when CPU time is measured. Must not know what
-//! is measured.
+//! machine waking it takes microseconds of the process that wakes it. The load generator sleeps
+//! more often while it waits for a slow server. Without spinning, such a server would also be
+//! charged for waking the load generator. Spinning costs latency, because a core that spins is
+//! given up only at the scheduler's next look. It is therefore used only when CPU time is measured.
+//! Must not know what is measured.
 
 use std::process::{Child, Command, Stdio};
 

@@ -39,7 +39,8 @@ pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends a request on an open connection and reads the server's answer.
+/// Sends a request on an open connection and reads the server's answer. Fails if the connection
+/// breaks, or if the server sends nothing for 60 s.
 pub fn ask(mut stream: &TcpStream, request: &[u8]) -> io::Result<Answer> {
     stream.write_all(request)?;
     read(BufReader::new(stream))

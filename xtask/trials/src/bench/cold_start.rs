@@ -1,6 +1,6 @@
 //! The time from the start of a process to its first correct answer.
 //!
-//! Owns the starts, in turns. Must not know what is started.
+//! Owns the order in which the two programs are started. Must not know what is started.
 
 use scorebox_workspace::failure::Failure;
 
@@ -11,7 +11,7 @@ use super::server::Program;
 
 /// Measures the cold start of the host (`warm`) and of the native reference program (`ceiling`).
 /// Each program is started `spawns` times, and the two take turns at being started first. Each
-/// start ends with the answer to `question`.
+/// start ends with the answer to `question`. Fails if an answer is wrong.
 pub fn measure(
     warm: &Program,
     ceiling: &Program,

@@ -34,7 +34,8 @@ const SETTLED: Duration = Duration::from_millis(100);
 
 /// Measures how much one caller with endless calls slows down the short calls of other callers. In
 /// each of `rounds` rounds, the host is loaded with short calls twice, without and with endless
-/// calls. Each load takes the time `time`. The order alternates from round to round.
+/// calls. Each load takes the time `time`. The order alternates from round to round. Fails if a
+/// call gets an unexpected status code.
 pub fn measure(
     stage: &Stage,
     wrk: &Path,

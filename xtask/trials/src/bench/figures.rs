@@ -1,7 +1,7 @@
 //! Figures of `bench`: medians, their spread, and ratios.
 //!
-//! Owns the arithmetic and the shape of every result, which is the shape of the JSON. Must not know
-//! how anything is measured or printed.
+//! Owns the arithmetic, and the types of all results, which are also the form of the JSON output.
+//! Must not know how anything is measured or printed.
 
 use serde::Serialize;
 
@@ -149,7 +149,7 @@ fn row(samples: &[Sample], connections: u16, server: Kind) -> Option<Row> {
     })
 }
 
-/// Number of a round, and the figures of one server in this round.
+/// Number of a round, counted from 0, and the figures of one server in this round.
 pub type Round = (u32, Measured<f64>);
 
 /// Summarises the rounds `own` of a server. Each round is compared with the round of the native
@@ -242,8 +242,8 @@ pub struct Fairness {
     /// Median latency (p50) of short calls while another caller sends calls that loop until their
     /// deadline, in microseconds.
     pub beside_loop_p50_us: Spread,
-    /// p50 of short calls with the other caller, divided by p50 without the other caller: the
-    /// median over all rounds.
+    /// Median latency (p50) of short calls while another caller sends calls that loop, divided by
+    /// p50 without the other caller: the median over all rounds.
     #[serde(skip)]
     pub rise: f64,
 }
@@ -263,7 +263,8 @@ pub struct CpuRatios {
 /// The four ratios that decide whether a version may be released.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Ratios {
-    /// Ratios of CPU time per request, measured with all cores kept awake.
+    /// Ratios of the host's CPU time per request to that of the native reference program, measured
+    /// with all cores kept awake.
     #[serde(flatten)]
     pub cpu: CpuRatios,
     /// Time from the start of the host to its first correct answer, divided by that of the native
@@ -285,7 +286,8 @@ pub struct Figures {
     pub round_seconds: f64,
     /// Ratios that decide whether a version may be released.
     pub ratios: Ratios,
-    /// Ratios of CPU time per request, measured while idle cores may sleep.
+    /// Ratios of the host's CPU time per request to that of the native reference program, measured
+    /// while idle cores may sleep.
     ///
     /// Waking the load generator is charged to the server, and the longer an answer takes, the more
     /// often the load generator sleeps.

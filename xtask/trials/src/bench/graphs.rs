@@ -1,5 +1,5 @@
-//! `cargo xtask bench graphs`: compares a graph without code in the packaged host with native code
-//! that calls the same engine.
+//! `cargo xtask bench graphs`: compares the packaged host, which serves a graph without code, with
+//! native code that calls the same engine.
 //!
 //! Owns the order of the run and its figures: start both servers, check an answer of each, measure
 //! both in turns, and measure what a second client adds. Must not know how anything is measured.
@@ -61,7 +61,7 @@ struct Figures {
     graph: Option<OtherGraph>,
 }
 
-/// Ratios of `bench graphs` for which the project has bounds.
+/// Ratios of `cargo xtask bench graphs` for which the project has bounds.
 #[derive(Debug, Serialize)]
 struct Ratios {
     /// CPU time per request of the host divided by that of the native reference program, with 8
@@ -195,8 +195,9 @@ impl Place {
         Ok(servers)
     }
 
-    /// Writes the app folder of a project without code, and returns a program that serves the app
-    /// with the host. `name` is the name of the app folder and of the program.
+    /// Writes the app folder of a project whose scorer is a graph without code, and returns a
+    /// program that serves the app with the host. `name` is the name of the app folder and of the
+    /// program.
     fn program(&self, name: &str, manifest: &Manifest) -> Result<Program, Failure> {
         let app = self.folder.join(name);
         let trial = Trial {
@@ -306,8 +307,8 @@ fn cpu(rows: &[Row]) -> Option<f64> {
     row.map(|row| row.over_ceiling.cpu)
 }
 
-/// Returns the host's number of requests per second in each round with `clients` clients. Each is a
-/// pair of the number of the round and the rate.
+/// Returns the host's number of requests per second in each round with `clients` clients. Each item
+/// is a pair of the number of the round and the number of requests per second.
 fn rates(samples: &[Sample], clients: u16) -> impl Iterator<Item = (u32, f64)> {
     let of = samples
         .iter()

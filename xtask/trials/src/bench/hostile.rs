@@ -89,7 +89,8 @@ pub fn run(args: &HostileBenchArgs) -> Result<(), Failure> {
     )
 }
 
-/// Attacks a host, or only burns CPU time for comparison, as `args` say.
+/// Runs `cargo xtask bench hostile-sender`: attacks a host, or only burns CPU time for comparison,
+/// and prints the counters.
 pub fn attack(args: &AttackerArgs) -> Result<(), Failure> {
     attacker::run(args)
 }

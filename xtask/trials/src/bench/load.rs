@@ -61,7 +61,7 @@ impl Load {
 }
 
 /// Returns the path of the load generator wrk. If wrk is missing and this process is root on a
-/// Debian system, wrk is installed.
+/// Debian system, wrk is installed. Fails if wrk is missing and cannot be installed.
 pub fn find_wrk() -> Result<PathBuf, Failure> {
     if tools::find("wrk").is_none() {
         tools::install(&["wrk"])?;

@@ -1,8 +1,8 @@
 //! Memory of servers that run alone.
 //!
 //! Owns the moments at which memory is read. Servers run alone, because two processes of one
-//! program share its pages, and each would be charged for half of them. Must not know what memory
-//! is made of.
+//! program share its pages, and each would be charged for half of them. Must not know how the
+//! kernel counts memory.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ const LOADED: Duration = Duration::from_millis(500);
 pub const STEPS: u32 = 6;
 
 /// Measures the memory of each server while no other server runs. A server whose settings the host
-/// refuses has no figure.
+/// refuses has no figure. Fails if a server cannot be started or answers wrongly.
 pub fn measure(
     stage: &Stage,
     question: &Question,

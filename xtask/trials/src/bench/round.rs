@@ -1,7 +1,7 @@
 //! The length of a round of every benchmark.
 //!
-//! Owns its bounds on the command line, and its value in a run with `--quick`. Must not know what
-//! happens in a round.
+//! Owns the bounds of this length on the command line, and its value in a run with `--quick`. Must
+//! not know what happens in a round.
 
 use crate::length::{self, LengthError};
 
@@ -9,7 +9,7 @@ use crate::length::{self, LengthError};
 pub const QUICK_SECONDS: f64 = 0.5;
 
 /// Parses the value of the flag `--seconds` of a benchmark: the time of one load or one measurement
-/// in a round, in seconds, from 0.2 to 600.
+/// in a round, in seconds, from 0.2 to 600. Fails if the value is not a number in this range.
 ///
 /// The load generator wrk reports nothing for a load of less than 0.2 s, and no one waits longer
 /// than 600 s.

@@ -25,8 +25,8 @@ const LISTENING: Duration = Duration::from_secs(60);
 const RETRY: Duration = Duration::from_micros(100);
 /// Ports that servers can get, all below the ports that the kernel gives to clients.
 ///
-/// If a server's port were one of the kernel's, a client that tries to connect before the server
-/// listens could get the same port as its own, and connect to itself.
+/// If a server had one of the kernel's ports for clients, a client that connects before the server
+/// listens could get this port as its own, and connect to itself.
 const PORTS: Range<u16> = 20_000..32_000;
 
 /// A program that can be started as a server, with its arguments and environment variables.
@@ -200,7 +200,8 @@ impl Drop for Server {
     }
 }
 
-/// Returns a port of 127.0.0.1 on which no process listens.
+/// Returns a port of 127.0.0.1 on which no process listens. Fails if no port from 20000 to 31999 is
+/// free.
 pub fn free_port() -> Result<u16, Failure> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let count = PORTS.end - PORTS.start;

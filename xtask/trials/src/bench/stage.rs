@@ -1,7 +1,8 @@
 //! Programs and app folders that are measured, built and laid out below the target folder.
 //!
-//! Owns the image unpacked as `demo` does it, copies of its app with other settings, the native
-//! reference program (`ceiling`), and a scorer that loops. Must not know how anything is measured.
+//! Owns the image, unpacked as by `cargo xtask demo`, copies of its app with other settings, the
+//! native reference program (`ceiling`), and a scorer that loops. Must not know how anything is
+//! measured.
 
 use std::path::{Path, PathBuf};
 
@@ -65,7 +66,7 @@ impl Stage {
     }
 }
 
-/// Programs that `cargo xtask bench redis` starts.
+/// Programs that `cargo xtask bench redis` starts as servers.
 pub struct RedisStage {
     /// The image's host with a prediction cache that keeps no answers in the host's memory, so that
     /// each hit is a round trip to Redis.
@@ -269,7 +270,7 @@ fn wayward(apps: &Path) -> Result<PathBuf, Failure> {
 type Setting<'a> = (&'a str, &'a str, toml::Value);
 
 /// Copies the app folder `app` to `copy`, changes some settings in the copy, and returns the path
-/// of the copy. The inner error is that of a setting that the host refuses.
+/// of the copy. The inner error says which setting the host refuses.
 fn altered(
     app: &Path,
     copy: &Path,

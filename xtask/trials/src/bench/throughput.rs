@@ -1,7 +1,7 @@
 //! Servers under load, one after the other, round by round.
 //!
-//! Owns the order in which they take turns, and what is read of each. Must not know how servers are
-//! made or results are summed up.
+//! Owns the order in which the servers take turns, and the choice of what is measured of each. Must
+//! not know how servers are made or results are summed up.
 
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ use super::server::Server;
 pub const WARM_UP: Duration = Duration::from_millis(300);
 
 /// Loads every server with every number of connections in each of `rounds` rounds. Each load takes
-/// the time `time`. Returns the figures of each load.
+/// the time `time`. Returns the figures of each load. Fails if a server refuses a request or does
+/// not answer in time.
 pub fn measure(
     servers: &[(Kind, Server)],
     load: &LoadGenerator,
@@ -60,7 +61,8 @@ pub fn measure(
 }
 
 /// Loads one server with the given number of connections for the given time. Returns the server's
-/// figures and the number of its answers.
+/// figures and the number of its answers. Fails if the server refuses a request or does not answer
+/// in time.
 pub fn under_load(
     server: &Server,
     load: &LoadGenerator,

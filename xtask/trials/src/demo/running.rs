@@ -96,7 +96,8 @@ impl RunningHost {
         )))
     }
 
-    /// Sends a request to score digits, and returns the host's answer. Both are JSON.
+    /// Sends a request to score digits, and returns the host's answer. Both are JSON. Fails if the
+    /// status code is not 200.
     pub async fn score(&self, request: &Value) -> Result<Value, Failure> {
         let call = self
             .client
@@ -125,8 +126,8 @@ impl RunningHost {
         }
     }
 
-    /// Sends SIGTERM to the host and waits until it ends. Returns a text that describes how the
-    /// host ended.
+    /// Sends SIGTERM to the host and waits until it ends. Returns a text that says so. Fails if the
+    /// exit code is not 0, or if the host does not end within 15 s.
     pub async fn stop(mut self) -> Result<String, Failure> {
         let asked = rustix::process::kill_process(
             rustix::process::Pid::from_child(&self.child),

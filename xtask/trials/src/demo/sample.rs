@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// which is computed in 64 bits.
 const TOLERANCE: f64 = 1e-4;
 
-/// A digit of the sample file: its pixels, its true label and the known answers.
+/// A digit of the sample file: its pixels, its true label and the answers of scikit-learn's models.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Digit {
     /// True label of the digit.
@@ -23,7 +23,7 @@ pub struct Digit {
     expected: Expected,
 }
 
-/// Known answers for one digit, from each model that was trained on images of digits.
+/// Answers of scikit-learn for one digit, from each model that was trained on images of digits.
 #[derive(Debug, Clone, Deserialize)]
 struct Expected {
     logreg: Answer,

@@ -46,7 +46,8 @@ pub struct SoakArgs {
     pub output: Format,
 }
 
-/// Parses the length of a run in minutes, from 0.05 to 1440.
+/// Parses the length of a run in minutes, from 0.05 to 1440. Fails if the text is not a number in
+/// this range.
 ///
 /// A run below three seconds has no samples to compare, and no one waits longer than a day.
 fn minutes(text: &str) -> Result<f64, LengthError> {

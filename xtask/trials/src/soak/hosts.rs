@@ -20,11 +20,11 @@ use super::arguments::SoakArgs;
 use crate::bench::redis::Store;
 use crate::bench::server::{Program, Server};
 
-/// Folder of the example that all hosts of the soak except the last one serve, relative to the
-/// workspace's root.
+/// Folder of the example that all hosts of the soak serve except the host with a graph, relative to
+/// the workspace's root.
 const DIGITS: &str = "guest/examples/digits";
-/// Folder of the example with a graph that the last host of the soak serves, relative to the
-/// workspace's root.
+/// Folder of the example that the host of the soak with a graph serves, relative to the workspace's
+/// root.
 const GRAPH: &str = "host/examples/digits-mlp";
 
 /// Name of the environment variable with the URL of Redis, for the hosts.

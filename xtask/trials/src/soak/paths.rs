@@ -46,11 +46,11 @@ enum Form {
     Request,
     /// A blob in an envelope of the Functions host.
     Blob,
-    /// Three messages in an envelope of the Functions host. The second message cannot be scored,
-    /// and is parked.
+    /// Three messages in an envelope of the Functions host. The second message cannot be scored, so
+    /// the host writes a record of it to the output `park`.
     Batch,
-    /// One message in an envelope of the Functions host. The message cannot be scored, and is
-    /// parked.
+    /// One message in an envelope of the Functions host. The message cannot be scored, so the host
+    /// writes a record of it to the output `park`.
     Park,
 }
 

@@ -26,7 +26,8 @@ pub struct Figures {
     pub lost: u64,
     /// Number of times that Redis was killed and started again.
     pub redis_restarts: u32,
-    /// True if the memory, the file descriptors or the threads of a host drift during the run.
+    /// True if the memory, the file descriptors or the threads of a host changed by more than is
+    /// allowed during the run.
     pub drifts: bool,
     /// Figures of each path. A path is one kind of call to one host.
     pub paths: Vec<PathFigures>,
@@ -109,8 +110,8 @@ impl Figures {
         }
     }
 
-    /// Fails if an answer was wrong, if a call was lost, if a host drifts, or if no call was made
-    /// on a path.
+    /// Fails if an answer was wrong, if a call was lost, if the memory, file descriptors or threads
+    /// of a host changed by more than is allowed, or if no call was made on a path.
     pub fn verdict(&self) -> Result<(), Failure> {
         let silent = self.paths.iter().filter(|path| path.calls == 0).count();
         if self.wrong == 0 && self.lost == 0 && !self.drifts && silent == 0 {

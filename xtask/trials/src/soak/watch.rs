@@ -12,8 +12,7 @@ use serde::Serialize;
 /// Time after the start of a run in which the hosts fill their buffers and create their instances.
 /// Samples of this time are not compared.
 ///
-/// If a run is shorter than twice this time, the samples of the first half of the run are not
-/// compared instead.
+/// In a run of less than twice this time, the first half of the run is left out instead.
 const WARM_UP: Duration = Duration::from_secs(120);
 
 /// Maximum change of resident memory that does not count as drift, in percent.
@@ -47,8 +46,8 @@ pub struct Change {
     pub first: f64,
     /// Median of the samples in the last third of the time after the warm-up.
     pub last: f64,
-    /// True if the difference between the two medians counts as drift, or if there are no samples
-    /// for one of them.
+    /// True if the two medians differ by more than is allowed for this quantity, or if one of the
+    /// two thirds has no samples.
     pub drifts: bool,
 }
 
@@ -68,7 +67,8 @@ pub struct Drift {
 }
 
 impl Drift {
-    /// Returns true if the memory, the file descriptors or the threads of the host drift.
+    /// Returns true if the memory, the file descriptors or the threads of the host changed by more
+    /// than is allowed.
     pub fn is_one(&self) -> bool {
         self.rss_mib.drifts || self.descriptors.drifts || self.threads.drifts
     }

@@ -44,7 +44,7 @@ impl Connection {
     }
 
     /// Sends a request and reads the response. Also returns the connection, or `None` if the host
-    /// closes it.
+    /// closes it. Fails if no complete response arrives.
     pub fn ask(mut self, request: &[u8]) -> io::Result<(Answer, Option<Self>)> {
         self.0.write_all(request)?;
         let (answer, goes_on) = read(BufReader::new(&self.0))?;

@@ -16,6 +16,9 @@ const PATHS_LIMIT: usize = 64;
 /// Checks that the JSON command with the name `name` stays within the limits on its paths and
 /// values. The limits are needed because a path that finds many places multiplies the bytes that
 /// are written or read.
+///
+/// # Errors
+/// Fails with [`CommandError::Denied`] if the command exceeds a limit. The text names the limit.
 pub(super) fn check(name: &str, command: &Command) -> Result<(), CommandError> {
     let last = command.len().saturating_sub(1);
     let (paths, values): (Vec<usize>, Vec<usize>) = match name {

@@ -1,7 +1,7 @@
-//! Commands for functions that events start: one subscription for each of them.
+//! Commands for functions that events trigger: one event subscription for each of these functions.
 //!
-//! Owns which functions these are, and the address that gets their events. Must not know how the
-//! app is created.
+//! Owns the choice of these functions, and the address to which their events are sent. Must not
+//! know how the app is created.
 
 use scorebox_host::manifest::triggers::{BlobSource, Start};
 

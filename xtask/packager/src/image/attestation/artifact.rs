@@ -41,7 +41,7 @@ pub struct Content {
     pub media_type: &'static str,
     /// Bytes of the artifact's layer.
     pub bytes: Vec<u8>,
-    /// Annotations of the layer's descriptor.
+    /// Annotations of the descriptor of the artifact's layer.
     annotations: BTreeMap<String, String>,
 }
 

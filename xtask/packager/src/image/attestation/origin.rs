@@ -41,12 +41,13 @@ pub struct Origin {
 pub struct HostOrigin {
     /// Digest of the host program's bytes.
     pub digest: Digest,
-    /// Facts about the build of the host program. `None` if the program was not built by this
-    /// command.
+    /// Facts about the build of the host program. `None` if the program was given with `--host`, so
+    /// that nothing is known about its build.
     pub build: Option<HostBuild>,
 }
 
-/// Facts about a build of the host program: version, crates, compiler and lock file.
+/// Facts about a build of the host program: the version, the crates, the compiler and the lock
+/// file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostBuild {
     /// Version of the host.

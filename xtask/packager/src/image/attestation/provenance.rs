@@ -11,10 +11,10 @@ use super::origin::{FileOrigin, Origin};
 use super::sbom::SBOM_MEDIA_TYPE;
 use crate::image::{APP_ROOT, HOST_PROGRAM};
 
-/// Predicate type of the provenance statement.
+/// Type of the predicate in the provenance statement: SLSA provenance, version 1.
 pub const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
 /// Build type of the provenance statement, which defines the meaning of its parameters and
-/// dependencies. The README describes this build type.
+/// dependencies. The page `xtask/docs/image.md` describes this build type.
 pub const BUILD_TYPE: &str = "tag:scorebox.dev,2026:package/v1";
 /// Id of the builder in the provenance statement: any user who ran the command, on a machine of
 /// their own. This is SLSA build level 1.

@@ -1,7 +1,8 @@
 //! Software bill of materials (SBOM) of an image, in CycloneDX 1.6.
 //!
 //! Owns that document. Must not know how it is attached. The document is built here instead of with
-//! a crate, because the CycloneDX crate brings a parser for XML and only this small part is needed.
+//! a crate, because the CycloneDX crate brings a parser for XML, and only a small part of CycloneDX
+//! is needed.
 
 use scorebox_host::graph::ENGINE;
 use scorebox_workspace::digest::Digest;
@@ -13,7 +14,7 @@ use crate::image::{APP_ROOT, HOST_PROGRAM};
 
 /// Media type of the SBOM in CycloneDX (<https://cyclonedx.org/specification/overview/>).
 pub const SBOM_MEDIA_TYPE: &str = "application/vnd.cyclonedx+json";
-/// Reference by which entries of the SBOM refer to the image.
+/// Value of `bom-ref` by which other entries of the SBOM refer to the image.
 const IMAGE: &str = "image";
 const HOST: &str = "host";
 

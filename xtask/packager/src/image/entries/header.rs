@@ -142,7 +142,7 @@ pub fn text(field: &[u8]) -> Vec<u8> {
         .to_vec()
 }
 
-/// Parses the value of a PAX record as a decimal number.
+/// Parses the value of a PAX record as a decimal number. Fails if the value is not a number.
 pub fn decimal(value: &[u8]) -> io::Result<u64> {
     let number = std::str::from_utf8(value)
         .ok()
@@ -151,7 +151,8 @@ pub fn decimal(value: &[u8]) -> io::Result<u64> {
 }
 
 /// Parses the number in a header field, which is in octal digits, or in base 256 if the first bit
-/// is set.
+/// is set. An empty field is 0. Fails if the field has other characters, or if the number is too
+/// large.
 fn signed(field: &[u8]) -> io::Result<i64> {
     let broken = || refused("holds a header with an invalid number");
     if let Some(first) = field.first().filter(|first| **first & 0x80 != 0) {
@@ -189,7 +190,7 @@ fn signed(field: &[u8]) -> io::Result<i64> {
 }
 
 /// Parses the records of a PAX header into their keys and values. A record is `LENGTH KEY=VALUE\n`,
-/// where `LENGTH` is the length of the whole record in bytes.
+/// where `LENGTH` is the length of the whole record in bytes. Fails if a record is malformed.
 pub fn records(mut text: &[u8]) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
     let mut records = BTreeMap::new();
     let mut map = Vec::new();

@@ -4,7 +4,8 @@
 
 use std::io;
 
-/// Returns the error of an archive that is refused. `problem` says what is wrong with the archive.
+/// Returns the error for a tar archive that is refused. `problem` says what is wrong with the
+/// archive.
 pub(super) fn refused(problem: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, problem)
 }

@@ -1,6 +1,7 @@
 //! Layers of the artifacts that are attached to an image.
 //!
-//! Owns what is kept of a layer that was read. Must not know how a layer is read, or what it says.
+//! Owns the facts that are kept of a layer after it was read. Must not know how a layer is read, or
+//! what it says.
 
 use scorebox_workspace::digest::Digest;
 

@@ -1,7 +1,8 @@
 //! Check of a provenance of `package`: whether it is signed, is about the image, and agrees with
 //! the files of the image.
 //!
-//! Owns which statement is ours. Must not know the signature of the image.
+//! Owns the rule that tells the statements of `package` from those of other tools. Must not know
+//! the signature of the image.
 
 use serde_json::Value;
 

@@ -1,6 +1,7 @@
 //! Check of an SBOM of `package`: whether it is about the image, and agrees with its files.
 //!
-//! Owns which SBOM is ours. Must not know signatures.
+//! Owns the rule that tells the SBOMs of `package` from those of other tools. Must not know
+//! signatures.
 
 use std::collections::BTreeSet;
 

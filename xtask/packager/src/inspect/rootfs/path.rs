@@ -1,6 +1,7 @@
 //! Paths within the file system of an image.
 //!
-//! Owns how a path is cleaned and how long it may be. Must not know which file is at a path.
+//! Owns the rules by which a path is cleaned, and the limits on its length. Must not know which
+//! file is at a path.
 
 use super::refused::RefusedEntry;
 

@@ -30,8 +30,8 @@ pub(super) struct Node {
     pub(super) what: What,
     /// Index of the layer that the node comes from, from the bottom up.
     pub(super) layer: usize,
-    /// False for a folder that has no entry of its own in a layer and was created for an entry
-    /// below it.
+    /// False for a folder that was created only because an entry lies below it, and that has no
+    /// entry of its own in any layer yet.
     pub(super) is_explicit: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Whiteouts: entries that remove what lower layers hold.
+//! Whiteouts: entries of a layer that remove files and folders of lower layers.
 //!
 //! Owns what a whiteout removes, and how many nodes whiteouts may visit. Must not know how a path
 //! leads to a folder.
@@ -15,13 +15,14 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 pub(super) const WHITEOUT: &[u8] = b".wh.";
 
 /// Maximum number of nodes that are examined to apply all whiteouts of an image. For each whiteout,
-/// every node below its folder is examined.
+/// every node below the folder that it removes or empties is examined.
 const MOST_LOOKS: usize = 20_000_000;
 
 impl RootFs {
     /// Removes the objects that a whiteout names. `parent` is the index of the node of the
     /// whiteout's folder, and `path` has the names in the path of the folder. `mark` is the name of
-    /// the whiteout, and `hidden` is the rest of `mark` after the prefix.
+    /// the whiteout, and `hidden` is the rest of `mark` after the prefix `.wh.`. Fails if the
+    /// whiteout names no file to remove.
     pub(super) fn remove_marked(
         &mut self,
         parent: usize,
@@ -60,7 +61,7 @@ impl RootFs {
 
     /// Removes the content that lower layers have in a folder. `folder` is the index of the
     /// folder's node. Returns true if something remains in the folder because the current layer
-    /// wrote it.
+    /// wrote it. Fails if more than [`MOST_LOOKS`] nodes were examined for the image.
     fn hide_lower(&mut self, folder: usize) -> Result<bool, RefusedEntry> {
         let mut order = Vec::new();
         let mut open = vec![folder];

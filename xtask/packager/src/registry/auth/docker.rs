@@ -17,7 +17,7 @@ use super::surroundings::Surroundings;
 /// User name that a credential helper returns if the secret is a refresh token.
 const TOKEN: &str = "<token>";
 
-/// Parts of Docker's config.json that concern credentials. The type is not `Debug`, because it
+/// The parts of Docker's config.json that concern credentials. The type is not `Debug`, because it
 /// holds secrets.
 #[derive(Deserialize)]
 struct Config {
@@ -55,7 +55,8 @@ struct Answer {
 
 /// Looks up the credential for a registry in Docker's configuration. Asks the registry's credential
 /// helper or, if there is none, the credentials store. Then searches config.json itself. Returns
-/// `None` if there is no credential.
+/// `None` if there is no credential. Fails if config.json is invalid, or if the credential helper
+/// fails.
 pub async fn find(registry: &str, surroundings: &Surroundings) -> Result<Option<Found>, Failure> {
     let Some(path) = path(surroundings) else {
         return Ok(None);

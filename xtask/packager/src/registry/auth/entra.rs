@@ -19,8 +19,8 @@ const AZURE: [&str; 3] = [".azurecr.io", ".azurecr.cn", ".azurecr.us"];
 /// Returns true if a registry is Azure Container Registry. `registry` is its host and port.
 ///
 /// `service` is the name that the registry reports for itself. The name counts only for a registry
-/// on this machine. If it counted for remote registries, any of them could obtain the token by
-/// reporting a name in a domain of Azure.
+/// on this machine. If it counted for remote registries, any of them could obtain the user's Entra
+/// access token by reporting a name in a domain of Azure.
 pub fn is_azure(registry: &str, service: Option<&str>) -> bool {
     let is_local = ["127.0.0.1:", "localhost:", "[::1]:"]
         .iter()

@@ -30,7 +30,8 @@ const PASSWORD: &str = "SCOREBOX_REGISTRY_PASSWORD";
 
 /// Looks for the credential for a registry: in the flags, in environment variables, in Docker's
 /// configuration and at Entra ID, in this order. If no credential is found, the access is
-/// anonymous.
+/// anonymous. Fails if only one of the two environment variables for user name and password is set,
+/// or if Docker's configuration is invalid.
 ///
 /// `service` is the name that the registry reports for itself, if it reports one.
 pub async fn find(

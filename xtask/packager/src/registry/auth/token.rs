@@ -76,8 +76,10 @@ struct Claims {
 }
 
 impl TokenService<'_> {
-    /// Fetches an access token for the given scopes. `refresh` keeps the refresh token for which an
-    /// Entra access token was exchanged, so that later calls need no further exchange.
+    /// Fetches an access token for the given scopes. Fails if the token service does not belong to
+    /// the registry, or does not accept the credential. `refresh` keeps the refresh token that was
+    /// received in exchange for an Entra access token, so that later calls need no further
+    /// exchange.
     pub async fn fetch(
         &self,
         found: &Found,
@@ -163,6 +165,7 @@ impl TokenService<'_> {
 
     /// Exchanges an Entra access token for a refresh token, with the request that Azure Container
     /// Registry defines. `found` is the credential for messages, and `entra` is the access token.
+    /// Fails if the registry does not accept the access token.
     async fn exchange(&self, found: &Found, entra: &SecretString) -> Result<SecretString, Failure> {
         let mut url = self.realm.clone();
         url.set_query(None);

@@ -1,7 +1,7 @@
 //! The process that attacks a host, or that burns as much CPU time and sends nothing.
 //!
-//! Owns both loops and the counters. The actions of each connection are in [`deeds`]. It must not
-//! know what the attack costs anyone else.
+//! Owns the loop that attacks, the loop that burns CPU time, and the counters. The actions of each
+//! connection are in [`deeds`]. It must not know what the attack costs anyone else.
 
 mod connection;
 mod counters;
@@ -91,7 +91,7 @@ fn allow_connections() {
     );
 }
 
-/// Calls `work` and returns the number of cores that it kept busy on average.
+/// Calls `work` and returns the average number of cores that this process kept busy meanwhile.
 fn measured(work: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> {
     let (own, started) = (std::process::id(), Instant::now());
     let before = CpuTime::of(own)?;
@@ -100,8 +100,8 @@ fn measured(work: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> 
     Ok(used as f64 / 1e9 / started.elapsed().as_secs_f64())
 }
 
-/// Attacks a host over this number of connections until `time` is over. One thread drives all
-/// connections, so an attack uses at most one core.
+/// Attacks a host over `connections` connections until the time `time` is over. One thread drives
+/// all connections, so an attack uses at most one core.
 fn attack(
     script: &Script,
     target: &Target,

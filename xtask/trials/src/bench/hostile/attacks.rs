@@ -180,7 +180,8 @@ pub const ATTACKS: &[Attack] = &[
     },
 ];
 
-/// Returns the attacks with the given names, or all attacks if `names` is empty.
+/// Returns the attacks with the given names, or all attacks if `names` is empty. Fails if there is
+/// no attack with one of the names.
 pub fn chosen(names: &[String]) -> Result<Vec<&'static Attack>, Failure> {
     if names.is_empty() {
         return Ok(ATTACKS.iter().collect());

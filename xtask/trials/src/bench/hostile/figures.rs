@@ -1,7 +1,7 @@
-//! Figures of the attacks.
+//! Figures of the attacks that `cargo xtask bench hostile` measures.
 //!
-//! Owns the arithmetic and the shape of the result, which is the shape of the JSON. It must not
-//! know how anything is measured or printed.
+//! Owns the arithmetic, and the types of the results, which are also the form of the JSON output.
+//! It must not know how anything is measured or printed.
 
 use serde::Serialize;
 
@@ -42,13 +42,14 @@ pub struct Figures {
     pub container_mib: Option<u64>,
     /// Parts of the run that were left out. Each text names a part and the reason.
     pub skipped: Vec<String>,
-    /// Ratios for which the project has bounds.
+    /// Worst results over all attacks. The project has upper bounds for the two ratios of latencies
+    /// and for the number of lost calls.
     pub ratios: Ratios,
-    /// Figures of each attack, in the order in which the attacks were run.
+    /// Results of each attack, in the order in which the attacks were run.
     pub attacks: Vec<AttackFigures>,
 }
 
-/// The worst figures over all attacks.
+/// Worst results over all attacks: ratios of latencies, lost calls and peak memory.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Ratios {
     /// Largest ratio of the well-behaved client's median latency (p50) during an attack to its p50
@@ -64,7 +65,8 @@ pub struct Ratios {
     pub peak_mib: f64,
 }
 
-/// Figures of one attack.
+/// Results of one attack over all its turns: latencies and lost calls of the well-behaved client,
+/// memory of the host, and counters of the attacker.
 #[derive(Debug, Serialize)]
 pub struct AttackFigures {
     /// Name of the attack.

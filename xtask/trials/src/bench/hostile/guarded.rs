@@ -67,7 +67,7 @@ pub struct Guarded {
 
 impl Guarded {
     /// Starts the host and waits for a correct answer. The host runs in a container if
-    /// `is_contained` is true.
+    /// `is_contained` is true. Fails if the host ends or does not answer within 60 s.
     pub fn start(stage: &Stage, setting: Setting, is_contained: bool) -> Result<Self, Failure> {
         let why =
             |problem| Failure::other(format!("the container: {problem}"), "run the command again");
@@ -143,7 +143,8 @@ impl Guarded {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Returns the resident memory of the host. It is zero if the process has ended.
+    /// Returns the resident memory of the host, now and at its peak. Both are zero if the process
+    /// has ended.
     pub fn memory(&self) -> Memory {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
             .unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Figures of the prediction cache.
 //!
-//! Owns the shape of the result, which is the shape of the JSON. The arithmetic is that of
-//! `bench::figures`. Must not know how anything is measured or printed.
+//! Owns the types of the results, which are also the form of the JSON output. The arithmetic is
+//! that of `bench::figures`. Must not know how anything is measured or printed.
 
 use serde::Serialize;
 
@@ -151,14 +151,15 @@ impl CpuRatios {
 /// Ratios of the host's median latency (p50) to that of the native reference program.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct P50Ratios {
-    /// p50 of the host divided by that of the native reference program, if both answer from Redis.
-    /// `None` if the ratio was not measured.
+    /// Median latency (p50) of the host divided by that of the native reference program, if both
+    /// answer from Redis. `None` if the ratio was not measured.
     pub hit: Option<f64>,
-    /// p50 of the host divided by that of the native reference program, if the host answers from
-    /// its memory and the reference program from Redis. `None` if the ratio was not measured.
+    /// Median latency (p50) of the host divided by that of the native reference program, if the
+    /// host answers from its memory and the reference program from Redis. `None` if the ratio was
+    /// not measured.
     pub hit_in_memory: Option<f64>,
-    /// p50 of the host divided by that of the native reference program, if both compute the
-    /// answers. `None` if the ratio was not measured.
+    /// Median latency (p50) of the host divided by that of the native reference program, if both
+    /// compute the answers. `None` if the ratio was not measured.
     pub miss: Option<f64>,
 }
 
@@ -188,10 +189,11 @@ pub struct Figures {
     pub rounds: u32,
     /// Time of each load in each round, in seconds.
     pub round_seconds: f64,
-    /// Ratios of CPU time per request for which the project has bounds, measured with all cores
-    /// kept awake.
+    /// Ratios of the host's CPU time per request to that of the native reference program, measured
+    /// with all cores kept awake. The project has upper bounds for these ratios.
     pub ratios: CpuRatios,
-    /// Ratios of CPU time per request, measured while idle cores may sleep.
+    /// Ratios of the host's CPU time per request to that of the native reference program, measured
+    /// while idle cores may sleep.
     pub cpu_ratios_cores_may_sleep: CpuRatios,
     /// Ratios of the host's median latency (p50) to that of the native reference program. They are
     /// measured while idle cores may sleep, because keeping cores awake costs latency.

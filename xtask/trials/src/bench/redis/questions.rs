@@ -21,7 +21,7 @@ use crate::bench::server::Server;
 /// changed to make unknown questions.
 const CORNER: &str = r#"{"data":[[0.0,0.0,0.0,0.0,0.0,"#;
 
-/// Maximum number of times that all known questions are asked until a server has stored every
+/// Maximum number of times that a server is asked all known questions, until it has stored every
 /// answer. Once may not be enough, because answers are stored in the background.
 const TRIES: u32 = 20;
 
@@ -32,8 +32,8 @@ pub struct Questions {
     known_load: LoadGenerator,
     wrk: PathBuf,
     script: PathBuf,
-    /// Number of series of unknown questions that were asked. Each series has its own number, so no
-    /// question is ever repeated.
+    /// Number of series of unknown questions that were asked so far. Each series has its own
+    /// number, so no question is ever repeated.
     series: Cell<u32>,
 }
 
@@ -154,8 +154,8 @@ end
 }
 
 /// Returns a Lua script for wrk that sends a new question of the series `series` in each request.
-/// The questions are made from a counter, and all requests have the same length. `rest` is the JSON
-/// after the start that differs.
+/// The questions are made from a counter, and all requests have the same length. The start of the
+/// JSON differs between the questions, and `rest` is the JSON after it.
 ///
 /// Only the first request is made with wrk's own function, which is slow.
 fn asking_anew(series: u32, rest: &str) -> String {

@@ -1,7 +1,7 @@
-//! A Redis server that runs as long as a benchmark.
+//! A Redis server that runs as long as a benchmark or a soak.
 //!
-//! Owns the process and the few commands that ask what it has done. Must not know what is kept in
-//! it.
+//! Owns the process, and the few commands that read its counters. Must not know which keys it
+//! holds.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read as _, Write as _};
@@ -66,7 +66,8 @@ pub struct Store {
 
 impl Store {
     /// Starts a Redis server on a free port, and waits until it answers. `program` is the path of
-    /// the Redis program. The server writes only its log to the disk, in the folder `folder`.
+    /// the Redis program. The server writes only its log to the disk, in the folder `folder`. Fails
+    /// if the server does not answer within 10 s.
     pub fn start(program: &Path, folder: &Path) -> Result<Self, Failure> {
         Self::start_on(free_port()?, program, folder)
     }

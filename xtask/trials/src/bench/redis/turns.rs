@@ -34,6 +34,7 @@ pub struct Servers {
 
 impl Servers {
     /// Starts the servers, and checks one answer of each server against scikit-learn's answer.
+    /// Fails if an answer is wrong.
     pub fn start(stage: &RedisStage) -> Result<Self, Failure> {
         let question = Question::read()?;
         let start = |program: &Program| {
@@ -73,7 +74,8 @@ pub struct Turns<'a> {
 
 impl Turns<'_> {
     /// Measures every server with every source of answers in each of `rounds` rounds. Returns one
-    /// sample for each turn.
+    /// sample for each turn. Fails if the counters of Redis show that answers came from another
+    /// source.
     pub fn measure(&self, rounds: u32, progress: &mut Progress) -> Result<Vec<Sample>, Failure> {
         for turn in TURNS {
             self.take(turn, WARM_UP)?;
