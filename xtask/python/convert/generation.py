@@ -4,12 +4,14 @@ Owns what is drawn for each column. Must not know what becomes of the rows, nor 
 model takes.
 """
 
+import math
 import sys
 
 import numpy as np
 
 from nodes import is_missing
 import columns
+import precision
 
 # Beyond these a threshold only says where zero is, or that there is a number.
 _TINY, _HUGE = 1e-30, 1e30
@@ -68,7 +70,10 @@ class Hint:
             near = np.asarray(self.near + self.exact, dtype=np.float64)
             near = near[np.isfinite(near)]
             if len(near):
-                reach = (near.max() - near.min()) or 1.0
+                # One threshold alone, or the same one twice, says nothing of how far its column reaches.
+                largest = max(1.0, np.abs(near).max())
+                reach = near.max() - near.min()
+                reach = reach if reach > 1e-6 * largest else largest
                 drawn = random.choice(near, size=count) + random.normal(0.0, 0.1 * reach, size=count)
         exact = np.asarray([one for one in self.exact if np.isfinite(one)], dtype=np.float64)
         if len(exact):
@@ -138,7 +143,9 @@ def _learn(part, where, hints):
         # LightGBM writes 1e300 where a split only tells missing values from others.
         if place in by_place and _TINY < abs(threshold) < _HUGE:
             # The number that a caller would write lies on one side of it.
-            hints[by_place[place]].exact += [threshold, float(f"{threshold:.6g}")]
+            # Whole numbers above 2^24 may be one in single precision.
+            whole = [math.floor(threshold), math.ceil(threshold)] if abs(threshold) > 2**23 else []
+            hints[by_place[place]].exact += dict.fromkeys([threshold, precision.short(threshold), *map(float, whole)])
 
 
 def _learn_scale(part, where, hints):

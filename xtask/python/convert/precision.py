@@ -77,10 +77,16 @@ def _parts_decimals(part):
         return False
     for tree in np.ravel(np.array(part._predictors, dtype=object)):
         values = tree.nodes["num_threshold"][tree.nodes["is_leaf"] == 0]
-        decimals = np.array([float(f"{value:.6g}") for value in values])
+        decimals = np.array([short(value) for value in values])
         if ((decimals > values) & (decimals.astype(np.float32) == values.astype(np.float32))).any():
             return True
     return False
+
+
+def short(value):
+    """The number of few digits that a threshold half way between two such numbers is meant to be; else the threshold."""
+    found = float(f"{value:.6g}")
+    return found if abs(found - value) <= 1e-9 * abs(value) else float(value)
 
 
 def _is_tree(part):
