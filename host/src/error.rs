@@ -281,6 +281,8 @@ impl ScoreFailure {
 pub enum RequestFailure {
     /// Responses that clients have not read yet use up all memory that responses may use.
     AnswersFull,
+    /// The request does not have exactly one valid `Host` header, which HTTP/1.1 requires.
+    BadHost,
     /// The answer is binary, but the HTTP output of the function can only carry text.
     BinaryAnswer,
     /// Bodies of other requests use up all memory that bodies may use (`limits.bodies`).
@@ -310,6 +312,8 @@ pub enum RequestFailure {
     },
     /// The scorer did not become ready within `limits.init_deadline`.
     NotReady,
+    /// The body of the request has another transfer coding than `chunked`.
+    TransferCoding,
 }
 
 impl RequestFailure {
@@ -322,6 +326,8 @@ impl RequestFailure {
             //                              status, code,                  settlement, severity, retry, scorer at fault
             Self::Malformed(_)        => line(400, "malformed-invocation", Redeliver, Error, false, false),
             Self::BinaryAnswer        => line(500, "binary-answer",        Redeliver, Error, false, false),
+            Self::BadHost             => line(400, "bad-host",             Redeliver, Info,  false, false),
+            Self::TransferCoding      => line(501, "transfer-coding",      Redeliver, Info,  false, false),
             Self::BodyLost            => line(400, "body-lost",            Redeliver, Info,  false, false),
             Self::BodyTooSlow         => line(408, "body-too-slow",        Redeliver, Info,  false, false),
             Self::IdTooLong { .. }    => line(431, "id-too-long",          Redeliver, Info,  false, false),
@@ -346,6 +352,10 @@ impl RequestFailure {
             Self::BodiesFull => {
                 "The bodies of other requests take all memory that limits.bodies allows. Try again later."
             }
+            Self::BadHost => {
+                "The request does not have exactly one valid Host header. Send one with the name and the port of the \
+                 server, as HTTP/1.1 requires."
+            }
             Self::BinaryAnswer => {
                 "The answer is binary, which this function's output cannot carry. Forward requests, or name the \
                  output $return."
@@ -363,6 +373,9 @@ impl RequestFailure {
                 routes.join(", ")
             ),
             Self::NotReady => "The scorer is still starting. Try again later.",
+            Self::TransferCoding => {
+                "Transfer-Encoding may only be chunked. To compress the body, send Content-Encoding instead."
+            }
         };
         let mut disposition = line.with(message.to_owned());
         if let Self::Malformed(detail) = self {

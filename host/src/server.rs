@@ -7,6 +7,7 @@
 mod activity;
 mod body;
 mod budget;
+mod conformance;
 mod connection;
 mod descriptors;
 mod dialect;

@@ -17,6 +17,7 @@ use self::inputs::{Binary, tensors};
 pub use self::ports::datatype;
 use self::ports::misfit;
 use self::request::{Output, Request};
+use super::encoding::without_mark;
 use super::text;
 use crate::error::ScoreFailure;
 use crate::tensor::{PortLists, Tensor};
@@ -72,7 +73,7 @@ pub(super) fn read(
         inputs,
         outputs,
         ..
-    } = request::read(ports, json)?;
+    } = request::read(ports, without_mark(json))?;
     let tensors = tensors(
         ports.inputs,
         inputs,

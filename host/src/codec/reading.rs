@@ -9,6 +9,7 @@ use std::fmt::{self, Write as _};
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::de::SliceRead;
 
+use super::encoding::other_encoding;
 use crate::error::ScoreFailure;
 use crate::text::{NAME_BYTES, REASON_BYTES, cut, displayed};
 
@@ -68,6 +69,12 @@ pub(super) fn json<'de, T>(
             String::new()
         };
         let message = reader.misfit.unwrap_or_else(|| {
+            if let Some(found) = other_encoding(body) {
+                let wanted = wanted();
+                return format!(
+                    "The body is not JSON in UTF-8, it looks like {found}. Send {wanted}, in UTF-8."
+                );
+            }
             format!(
                 "The body is not JSON: {}. Send {}.",
                 displayed(&error, REASON_BYTES / 2),

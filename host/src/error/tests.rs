@@ -154,6 +154,8 @@ fn meaning(failure: &ScoreFailure) -> &'static str {
 fn meaning_of_request(failure: &RequestFailure) -> &'static str {
     match failure {
         RequestFailure::Malformed(_) => "an invocation that does not fit its function's bindings",
+        RequestFailure::BadHost => "HTTP/1.1 without a `Host`, two of them, or an invalid one",
+        RequestFailure::TransferCoding => "a transfer coding other than `chunked`",
         RequestFailure::BinaryAnswer => "a binary answer for an HTTP output with a name",
         RequestFailure::BodyLost => "the body broke off",
         RequestFailure::BodyTooSlow => {
@@ -209,6 +211,8 @@ fn the_operators_page_has_the_table_of_failures() {
     let requests = [
         RequestFailure::Malformed(text()),
         RequestFailure::BinaryAnswer,
+        RequestFailure::BadHost,
+        RequestFailure::TransferCoding,
         RequestFailure::BodyLost,
         RequestFailure::BodyTooSlow,
         RequestFailure::IdTooLong {

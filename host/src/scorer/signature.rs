@@ -6,13 +6,18 @@
 
 mod error;
 
+use bytes::Buf as _;
 use serde_json::Value;
 
 use self::error::{DIMENSIONS, Direction, SignatureError};
 use crate::call::Payload;
 use crate::capability::bindings::capabilities::scorebox::scoring::types as wit;
 use crate::capability::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer;
-use crate::codec::media_type::{JSON, OCTET_STREAM, is_json, same_type, says_nothing};
+use crate::codec::encoding::{mark_bytes, other_encoding};
+use crate::codec::media_type::{
+    JSON, OCTET_STREAM, has_other_charset, is_json, same_type, says_nothing,
+};
+use crate::codec::not_utf_8;
 use crate::error::ScoreFailure;
 use crate::graph::Ports;
 use crate::tensor::{self, Port, PortLists, Tensor};
@@ -230,7 +235,14 @@ impl PayloadSignature {
             && accepts(JSON)
             && !accepts(label)
         {
-            JSON.clone_into(&mut payload.content_type);
+            // A charset that is not UTF-8 is kept, so that it is refused.
+            payload.content_type = match label.split_once(';') {
+                Some((_, parameters)) if has_other_charset(label) => format!("{JSON};{parameters}"),
+                _ => JSON.to_owned(),
+            };
+        }
+        if is_json(&payload.content_type) {
+            payload.body.advance(mark_bytes(&payload.body));
         }
         payload
     }
@@ -252,6 +264,20 @@ impl PayloadSignature {
                 content_type: quoted(&payload.content_type, NAME_BYTES),
                 accepted: accepted.clone(),
             });
+        }
+        if is_json(&payload.content_type) {
+            if has_other_charset(&payload.content_type) {
+                return Err(not_utf_8(&payload.content_type));
+            }
+            if let Some(found) = other_encoding(&payload.body) {
+                let message = format!(
+                    "The body is not JSON in UTF-8, it looks like {found}. Send it in UTF-8."
+                );
+                return Err(ScoreFailure::NotConforming {
+                    message,
+                    pointer: String::new(),
+                });
+            }
         }
         let Some(schema) = self
             .input

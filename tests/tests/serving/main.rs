@@ -13,6 +13,7 @@ mod endurance;
 mod host_calls;
 mod lifecycle;
 mod logs;
+mod messages;
 mod misbehaviour;
 mod open_inference;
 mod openapi;
