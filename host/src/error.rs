@@ -291,12 +291,28 @@ pub enum RequestFailure {
     BodyLost,
     /// The body of the request did not arrive within its time limit.
     BodyTooSlow,
+    /// The compressed body of the request in an envelope was read as text by the Functions host.
+    CodingInEnvelope,
+    /// The body of the request is compressed, and cannot be unpacked.
+    DamagedBody {
+        /// Content coding of the body.
+        coding: &'static str,
+        /// Text that says what is wrong with the body.
+        problem: &'static str,
+    },
     /// An id in the request's headers is longer than Azure ML's former inference server allowed.
     IdTooLong {
         /// Name of the header whose value is too long, or the names of several headers.
         name: &'static str,
         /// Maximum number of characters that an id in these headers may have.
         limit: usize,
+    },
+    /// The body of the request unpacks to far more bytes than it has.
+    Inflated {
+        /// Content coding of the body.
+        coding: &'static str,
+        /// Factor by which an unpacked body may be larger than its compressed form.
+        ratio: u64,
     },
     /// The invocation does not fit the bindings of its function. The text says what does not fit,
     /// and is only logged.
@@ -314,6 +330,13 @@ pub enum RequestFailure {
     NotReady,
     /// The body of the request has another transfer coding than `chunked`.
     TransferCoding,
+    /// The body of the request has a content coding that the host does not read, or several.
+    UnknownCoding {
+        /// Value of the request's header `Content-Encoding`.
+        sent: String,
+        /// Content codings that the host reads.
+        read: &'static str,
+    },
 }
 
 impl RequestFailure {
@@ -327,6 +350,10 @@ impl RequestFailure {
             Self::Malformed(_)        => line(400, "malformed-invocation", Redeliver, Error, false, false),
             Self::BinaryAnswer        => line(500, "binary-answer",        Redeliver, Error, false, false),
             Self::BadHost             => line(400, "bad-host",             Redeliver, Info,  false, false),
+            Self::DamagedBody { .. }  => line(400, "damaged-body",         Redeliver, Info,  false, false),
+            Self::Inflated { .. }     => line(413, "inflated-body",        Redeliver, Info,  false, false),
+            Self::CodingInEnvelope    => line(415, "unsupported-encoding", Redeliver, Info,  false, false),
+            Self::UnknownCoding { .. } => line(415, "unsupported-encoding", Redeliver, Info, false, false),
             Self::TransferCoding      => line(501, "transfer-coding",      Redeliver, Info,  false, false),
             Self::BodyLost            => line(400, "body-lost",            Redeliver, Info,  false, false),
             Self::BodyTooSlow         => line(408, "body-too-slow",        Redeliver, Info,  false, false),
@@ -363,6 +390,19 @@ impl RequestFailure {
             Self::Malformed(_) => "The invocation does not fit the function's bindings.",
             Self::BodyLost => "The body broke off.",
             Self::BodyTooSlow => "The body did not arrive in time.",
+            Self::CodingInEnvelope => {
+                "The Functions host changes compressed bodies in its envelopes. Send the body without Content-Encoding."
+            }
+            Self::DamagedBody { coding, problem } => &format!(
+                "The body cannot be unpacked as {coding}: {problem}. Compress it again, or send it without \
+                 Content-Encoding."
+            ),
+            Self::Inflated { coding, ratio } => &format!(
+                "The body unpacks as {coding} to more than {ratio} times its size. Send it without Content-Encoding."
+            ),
+            Self::UnknownCoding { sent, read } => &format!(
+                "The content encoding {sent} is not read. Send one of {read}, or no Content-Encoding."
+            ),
             Self::IdTooLong { name, limit } => {
                 &format!("{name} must not exceed {limit} characters")
             }

@@ -7,6 +7,8 @@
 mod activity;
 mod body;
 mod budget;
+mod checksum;
+mod coding;
 mod conformance;
 mod connection;
 mod descriptors;
@@ -24,6 +26,7 @@ mod routes;
 mod served_model;
 mod stream;
 mod table;
+mod unpacking;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

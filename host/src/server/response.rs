@@ -10,12 +10,14 @@ use axum::body::Body;
 use axum::extract::Request;
 use bytes::Bytes;
 use http::Response;
-use http::header::HeaderMap;
+use http::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 
 use super::activity::Activity;
 use super::body::{count_answer, discard_unless_asked, read};
+use super::coding::{Coding, READ};
 use super::dialect::Dialect;
 use super::failure::{fail, refuse};
+use super::unpacking::unpack;
 use super::{Ready, Service};
 use crate::call::CacheStatus;
 use crate::error::{RequestFailure, ScoreFailure};
@@ -65,14 +67,19 @@ pub(super) async fn call(
         discard_unless_asked(&head.headers, body);
         return fail(dialect, &ids, &ScoreFailure::Saturated.disposition());
     }
-    let body = match read(
-        &head.headers,
-        body,
-        &service.bounds(service.limits.body_bytes),
-    )
-    .await
-    {
-        Ok(body) => body.into_bytes(),
+    let coding = match Coding::of(&head.headers) {
+        Ok(coding) => coding,
+        Err(failure) => {
+            discard_unless_asked(&head.headers, body);
+            let mut response = fail(dialect, &ids, &failure.disposition());
+            let read = HeaderValue::from_static(READ);
+            response.headers_mut().insert(ACCEPT_ENCODING, read);
+            return response;
+        }
+    };
+    let limit_bytes = service.limits.body_bytes;
+    let body = match read(&head.headers, body, &service.bounds(limit_bytes)).await {
+        Ok(body) => body,
         Err(disposition) => return fail(dialect, &ids, &disposition),
     };
     let ready = match service.ready().await {
@@ -82,6 +89,17 @@ pub(super) async fn call(
     if dialect == Dialect::OpenInference && ready.app.scorer.world() == World::Scoring {
         return fail(dialect, &ids, &RequestFailure::NoTensors.disposition());
     }
+    let body = match coding {
+        None => body.into_bytes(),
+        Some(coding) => {
+            let bounds = service.bounds(limit_bytes);
+            // This future is boxed, because most bodies are not compressed.
+            match Box::pin(unpack(coding, body, &bounds, &ready.app.scorer)).await {
+                Ok(body) => body,
+                Err(disposition) => return fail(dialect, &ids, &disposition),
+            }
+        }
+    };
     let mut invocation = http_trigger::invocation(&ids, &head.headers);
     invocation.attributes.extend(attributes);
     invocation.latest = latest;

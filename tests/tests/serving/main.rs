@@ -9,6 +9,7 @@ mod batching;
 mod check_json;
 mod connections;
 mod echoes;
+mod encodings;
 mod endurance;
 mod host_calls;
 mod lifecycle;
