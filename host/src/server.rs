@@ -21,6 +21,7 @@ mod health;
 mod listener;
 mod open_inference;
 mod openapi;
+mod packing;
 mod response;
 mod routes;
 mod served_model;

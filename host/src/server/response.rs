@@ -17,9 +17,11 @@ use super::body::{count_answer, discard_unless_asked, read};
 use super::coding::{Coding, READ};
 use super::dialect::Dialect;
 use super::failure::{fail, refuse};
+use super::packing::Packing;
 use super::unpacking::unpack;
 use super::{Ready, Service};
 use crate::call::CacheStatus;
+use crate::codec::media_type::JSON;
 use crate::error::{RequestFailure, ScoreFailure};
 use crate::functions::envelope::Buffer as _;
 use crate::scorer::World;
@@ -34,7 +36,14 @@ pub(super) async fn document(
     document: impl FnOnce(&Ready) -> Bytes,
 ) -> Response<Body> {
     match (Ids::take(headers), service.ready().await) {
-        (Ok(ids), Ok(ready)) => ids.document(document(&ready)).map(Body::from),
+        (Ok(ids), Ok(ready)) => {
+            let body = document(&ready);
+            let mut packing = Packing::of(headers, JSON, body.len());
+            let body = packing.pack(body, &ready.app.scorer).await;
+            let mut response = ids.document(body).map(Body::from);
+            packing.describe(response.headers_mut());
+            response
+        }
         (Err(failure), _) | (Ok(_), Err(failure)) => refuse(dialect, headers, failure),
     }
 }
@@ -112,6 +121,12 @@ pub(super) async fn call(
     match scored {
         Ok(mut scored) => {
             let body = std::mem::take(&mut scored.payload.body);
+            // The Functions host may not pass a coding on.
+            let mut packing = match service.is_custom_handler {
+                true => Packing::default(),
+                false => Packing::of(&head.headers, &scored.payload.content_type, body.len()),
+            };
+            let body = packing.pack(body, &ready.app.scorer).await;
             match count_answer(
                 body,
                 &service.answers,
@@ -130,7 +145,9 @@ pub(super) async fn call(
                 scored.cache.map(CacheStatus::header),
             );
             tracing::debug!(invocation = ids.request(), run_ms, cache, "scored");
-            http_trigger::scored(&ids, scored).map(Body::from)
+            let mut response = http_trigger::scored(&ids, scored).map(Body::from);
+            packing.describe(response.headers_mut());
+            response
         }
         Err(failure) => fail(dialect, &ids, &failure.disposition()),
     }

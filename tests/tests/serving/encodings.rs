@@ -4,9 +4,10 @@
 //! Owns the codings of requests and answers. Must not know how a coding is read: unit tests next to
 //! the decoders have the damages.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use flate2::Compression;
+use flate2::read::{GzDecoder, ZlibDecoder};
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use scorebox_tests::app::App;
 use scorebox_tests::digits::{self, sample};
@@ -188,4 +189,99 @@ fn bodies_that_hold_nothing_end_early() {
     sent(&host, "zstd", skipped).expect_error(400, "damaged-body", &["members"]);
     let empty = b"\0\0\0\xFF\xFF".repeat(1 << 20);
     sent(&host, "deflate", empty).expect_error(400, "damaged-body", &["empty"]);
+}
+
+/// Returns the body of an answer without its coding, and the coding.
+fn plain(answer: &Answer) -> (Vec<u8>, Option<&str>) {
+    let coding = answer.header("content-encoding");
+    let mut plain = Vec::new();
+    match coding {
+        Some("gzip") => GzDecoder::new(&answer.body[..])
+            .read_to_end(&mut plain)
+            .map(drop),
+        Some("deflate") => ZlibDecoder::new(&answer.body[..])
+            .read_to_end(&mut plain)
+            .map(drop),
+        Some(other) => panic!("{other}"),
+        None => {
+            plain.clone_from(&answer.body);
+            Ok(())
+        }
+    }
+    .unwrap();
+    let length = answer.header("content-length").map(str::to_owned);
+    assert_eq!(length, Some(answer.body.len().to_string()));
+    (plain, coding)
+}
+
+#[test]
+fn an_answer_is_compressed_if_the_caller_asks_and_it_is_worth_it() {
+    let host = HOST.get(start);
+    let ask = |count: usize, accepted: &str| {
+        let body = digits::request(&sample()[..count]).to_string();
+        host.send(
+            "POST",
+            "/score",
+            &[JSON, ("accept-encoding", accepted)],
+            body,
+        )
+        .expect(200)
+    };
+    let expected = host.score(&digits::request(&sample()[..150])).expect(200);
+    assert_eq!(expected.header("content-encoding"), None);
+    for (accepted, coding) in [
+        ("gzip", Some("gzip")),
+        ("deflate", Some("deflate")),
+        ("gzip;q=0.5, deflate", Some("deflate")),
+        ("br, zstd", None),
+        ("gzip;q=0", None),
+        ("*", Some("gzip")),
+        ("identity", None),
+    ] {
+        let answer = ask(150, accepted);
+        assert_eq!(
+            plain(&answer),
+            (expected.body.clone(), coding),
+            "{accepted}"
+        );
+        assert_eq!(answer.header("vary"), Some("Accept-Encoding"), "{accepted}");
+    }
+    let small = ask(1, "gzip");
+    assert_eq!((plain(&small).1, small.header("vary")), (None, None));
+    let forced = ask(1, "gzip, identity;q=0");
+    assert_eq!(plain(&forced), (small.body, Some("gzip")));
+}
+
+#[test]
+fn documents_are_compressed_and_probes_are_not() {
+    let host = HOST.get(start);
+    let get = |path: &str| {
+        host.send("GET", path, &[("accept-encoding", "gzip")], "")
+            .expect(200)
+    };
+    let answer = get("/swagger.json");
+    let (document, coding) = plain(&answer);
+    assert_eq!(coding, Some("gzip"));
+    assert_eq!(document, host.get("/swagger.json").body);
+    for probe in ["/", "/readyz", "/v2/health/live"] {
+        assert_eq!(plain(&get(probe)).1, None, "{probe}");
+    }
+}
+
+#[test]
+fn a_binary_answer_is_compressed_with_its_json() {
+    let host = HOST.get(start);
+    let rows: Vec<f32> = vec![0.5; 784 * 50];
+    let request = json!({"inputs": [{
+        "name": "data", "shape": [50, 784], "datatype": "FP32", "data": rows,
+    }], "parameters": {"binary_data_output": true}})
+    .to_string();
+    let infer = "/v2/models/digits/infer";
+    let expected = host
+        .send("POST", infer, &[JSON], request.clone())
+        .expect(200);
+    let headers = [JSON, ("accept-encoding", "deflate")];
+    let answer = host.send("POST", infer, &headers, request).expect(200);
+    assert_eq!(plain(&answer), (expected.body.clone(), Some("deflate")));
+    assert_eq!(answer.header(LENGTH), expected.header(LENGTH));
 }
