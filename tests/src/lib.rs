@@ -17,6 +17,7 @@ pub mod forgery;
 pub mod functions;
 pub mod host;
 pub mod http;
+pub mod http2;
 pub mod identity;
 pub mod log;
 pub mod models;

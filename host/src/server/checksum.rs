@@ -4,6 +4,7 @@
 
 /// Remainders of every byte, followed by 0 to 3 bytes of zeros. With four tables, four bytes take one
 /// step.
+#[expect(clippy::indexing_slicing, reason = "computed by the compiler")]
 const TABLES: [[u32; 256]; 4] = {
     let mut tables = [[0; 256]; 4];
     let mut byte = 0;

@@ -53,7 +53,7 @@ impl Packing {
         };
         let mut packing = Self {
             coding: None,
-            is_asked: bytes > SMALL_BYTES && !PACKED_TYPES.iter().any(|start| is_packed(&start)),
+            is_asked: bytes > SMALL_BYTES && !PACKED_TYPES.iter().any(is_packed),
             is_required: false,
         };
         if headers.contains_key(ACCEPT_ENCODING) {
