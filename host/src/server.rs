@@ -7,6 +7,9 @@
 mod activity;
 mod body;
 mod budget;
+mod checksum;
+mod coding;
+mod conformance;
 mod connection;
 mod descriptors;
 mod dialect;
@@ -15,14 +18,17 @@ mod failure;
 mod functions;
 mod guard;
 mod health;
+mod http2;
 mod listener;
 mod open_inference;
 mod openapi;
+mod packing;
 mod response;
 mod routes;
 mod served_model;
 mod stream;
 mod table;
+mod unpacking;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

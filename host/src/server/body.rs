@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 
 use super::budget::{self, Budget, Pages, Reserved, SMALL_BYTES};
-use super::discard::{self, Discarding};
+use super::discard::Discarding;
 use crate::error::{Disposition, RequestFailure, ScoreFailure};
 use crate::functions::envelope::Buffer;
 use crate::timer;
@@ -141,26 +141,11 @@ pub(super) fn discard_unless_asked(headers: &HeaderMap, body: Body) {
 }
 
 /// Reads and drops the rest of a refused body in the background while the response is sent. This is
-/// done slowly, and for at most [`discard::MOST_BYTES`] and [`discard::TIMEOUT`].
-fn discard(mut body: Body) {
-    let Some(discarding) = Discarding::try_begin() else {
-        return;
-    };
-    tokio::spawn(async move {
-        let reading = async {
-            let mut total = 0;
-            while let Some(Ok(frame)) = body.frame().await {
-                total += frame.data_ref().map_or(0, Bytes::len);
-                if total > discard::MOST_BYTES {
-                    return;
-                }
-                drop(frame);
-                discarding.pause().await;
-            }
-        };
-        // Bytes that are left after the timeout end with their connection.
-        let _ = tokio::time::timeout(discard::TIMEOUT, reading).await;
-    });
+/// done slowly and within bounds.
+fn discard(body: Body) {
+    if let Some(discarding) = Discarding::try_begin() {
+        tokio::spawn(discarding.discard(body));
+    }
 }
 
 /// Request body that is being read, or was read.
@@ -186,6 +171,22 @@ impl Received {
         })
     }
 
+    /// Returns the bytes of the body, and an empty body of at most `limit_bytes` bytes that takes over
+    /// the reservation of memory.
+    pub(super) fn into_source(self, limit_bytes: u64) -> Result<(Bytes, Self), Disposition> {
+        match self {
+            Self::Small(bytes) => Ok((bytes.into(), Self::Small(Vec::new()))),
+            Self::Large {
+                pages,
+                reserved,
+                reserved_bytes,
+            } => Ok((
+                Bytes::from_owner(pages),
+                Self::large(limit_bytes, reserved, reserved_bytes)?,
+            )),
+        }
+    }
+
     /// Reserves memory for the body, which has grown to `total` bytes.
     ///
     /// A body without an announced length first reserves [`STEP_BYTES`], and then doubles its
@@ -194,7 +195,11 @@ impl Received {
     ///
     /// # Errors
     /// Fails if the budget has no memory for the body before `bounds.deadline`.
-    async fn make_room(&mut self, total: u64, bounds: &Bounds<'_>) -> Result<(), Disposition> {
+    pub(super) async fn make_room(
+        &mut self,
+        total: u64,
+        bounds: &Bounds<'_>,
+    ) -> Result<(), Disposition> {
         let reserve = async |bytes| {
             let reserved = bounds.budget.reserve(bytes, bounds.deadline).await;
             reserved.ok_or_else(|| RequestFailure::BodiesFull.disposition())
@@ -224,7 +229,7 @@ impl Received {
         }
     }
 
-    fn extend(&mut self, data: &[u8]) -> Result<(), Disposition> {
+    pub(super) fn extend(&mut self, data: &[u8]) -> Result<(), Disposition> {
         match self {
             Self::Small(bytes) => {
                 bytes.extend_from_slice(data);

@@ -91,10 +91,7 @@ fn every_printed_fix_works() {
         .collect();
     names.sort();
     let known = |name: &&str| names.iter().any(|one| one == *name);
-    assert!(
-        names.len() >= 60 && SHORT.iter().all(known),
-        "{names:?}"
-    );
+    assert!(names.len() >= 60 && SHORT.iter().all(known), "{names:?}");
     let tried = names
         .iter()
         .filter(|name| extent::is_whole() || SHORT.contains(&name.as_str()));
