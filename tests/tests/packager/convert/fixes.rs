@@ -92,7 +92,7 @@ fn every_printed_fix_works() {
     names.sort();
     let known = |name: &&str| names.iter().any(|one| one == *name);
     assert!(
-        names.len() >= 60 && SHORT.iter().all(|name| known(&name)),
+        names.len() >= 60 && SHORT.iter().all(known),
         "{names:?}"
     );
     let tried = names
