@@ -71,3 +71,23 @@ pub mod tensor_scoring {
         },
     });
 }
+
+/// The unstable interface `inputs`, in a world of its own, so that only the scorers that call its
+/// export macro export it.
+#[cfg(feature = "unstable-inputs")]
+pub mod inputs {
+    wit_bindgen::generate!({
+        path: "../wit",
+        inline: "
+            package scorebox:guest@0.1.0;
+
+            world inputs {
+                export scorebox:scoring/inputs@0.1.0;
+            }
+        ",
+        world: "scorebox:guest/inputs",
+        features: ["inputs"],
+        export_macro_name: "export_inputs_world",
+        pub_export_macro: true,
+    });
+}

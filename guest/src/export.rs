@@ -10,6 +10,10 @@ use crate::{
     Result, Signature, TensorSignature, panic,
 };
 
+#[cfg(all(feature = "unstable-inputs", target_arch = "wasm32"))]
+pub use crate::bindings::inputs::export_inputs_world;
+#[cfg(feature = "unstable-inputs")]
+pub use crate::bindings::inputs::exports::scorebox::scoring::inputs::Guest as InputsExport;
 pub use crate::bindings::scoring::exports::scorebox::scoring::scorer::Guest as ScorerExport;
 pub use crate::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer::Guest as TensorScorerExport;
 #[cfg(target_arch = "wasm32")]

@@ -96,6 +96,9 @@
 //! export_tensor_scorer!(Sum);
 //! ```
 //!
+//! With the Cargo feature `unstable-inputs`, the module `inputs` also states which inputs take
+//! missing values and which names their columns have. It is unstable.
+//!
 //! # Errors
 //!
 //! The variant of an [`Error`] decides what the platform does next, so choose the variant that
@@ -151,6 +154,8 @@ mod error;
 #[doc(hidden)]
 pub mod export;
 pub mod graphs;
+#[cfg(feature = "unstable-inputs")]
+pub mod inputs;
 pub mod log;
 pub mod metrics;
 pub mod model;

@@ -15,6 +15,7 @@ pub mod double;
 pub mod extent;
 pub mod forgery;
 pub mod functions;
+pub mod gaps;
 pub mod host;
 pub mod http;
 pub mod identity;

@@ -46,6 +46,18 @@ impl Models {
     /// # Panics
     /// If the training fails.
     pub fn train() -> Result<Self, String> {
+        Self::made_by("train.py", &[])
+    }
+
+    /// Trains the models of a script in `tests/data/convert`, with the libraries of `cargo xtask
+    /// convert`. The script gets a folder and the `arguments`.
+    ///
+    /// # Errors
+    /// If these libraries cannot be installed. The text is the reason.
+    ///
+    /// # Panics
+    /// If the training fails.
+    pub fn made_by(script: &str, arguments: &[&str]) -> Result<Self, String> {
         let mut setup = Command::new(place::xtask());
         // The environment is kept, because pip's own configuration may be in it.
         let setup = run::finish_within(LIMIT, setup.args(["part", "convert-libraries"]), b"");
@@ -60,21 +72,22 @@ impl Models {
             folder: tempfile::tempdir().expect("a folder can be made"),
             libraries: libraries.to_owned(),
         };
-        models.write("train.py", models.path());
+        models.write(script, models.path(), arguments);
         Ok(models)
     }
 
-    /// Runs a script of `tests/data/convert`, which writes into a folder, with the libraries of
-    /// `cargo xtask convert`.
+    /// Runs a script of `tests/data/convert` with the libraries of `cargo xtask convert`. The script
+    /// gets the path of the folder to which it writes, and the `arguments`.
     ///
     /// # Panics
     /// If the script fails.
-    pub fn write(&self, script: &str, folder: &Path) {
+    pub fn write(&self, script: &str, folder: &Path, arguments: &[&str]) {
         let mut python = Command::new("python3");
         python
-            .args(["-W", "ignore", "-S", "-s", "-B"])
+            .args(["-W", "ignore", "-S", "-s", "-P", "-B"])
             .arg(place::workspace().join("tests/data/convert").join(script))
             .arg(folder)
+            .args(arguments)
             .env("PYTHONPATH", &self.libraries)
             .env("OMP_NUM_THREADS", "1")
             .stdout(Stdio::null());
@@ -148,6 +161,18 @@ impl Models {
 }
 
 impl Case {
+    /// Returns a case out of its parts. `answers` holds the library's answers by the name of the
+    /// output.
+    #[must_use]
+    pub fn new(name: &str, call: Value, answers: Value) -> Self {
+        Self {
+            name: name.to_owned(),
+            call,
+            sample: None,
+            answers,
+        }
+    }
+
     /// Asserts that an answer over HTTP is the library's, in every row: labels exactly, numbers
     /// within [`TOLERANCE`].
     #[track_caller]

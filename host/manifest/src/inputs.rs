@@ -20,8 +20,7 @@ const COLUMNS_MOST: usize = 10_000;
 /// Maximum length of the name of an input or of a column, in bytes.
 const LONGEST_NAME_BYTES: usize = 1024;
 
-/// Section `[inputs.<name>]` of the manifest: what an input takes beyond its type and its shape,
-/// which a graph or a component states itself.
+/// Facts about an input: what it takes beyond its type and its shape.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InputFacts {
     /// True if an element of the input may be missing, which `null` says in JSON. A missing element
@@ -32,6 +31,35 @@ pub struct InputFacts {
     /// Names of the columns of the input, which are its last dimension, in order. Empty if the
     /// columns have no names.
     pub columns: Vec<String>,
+}
+
+/// Section `[inputs.<name>]` of the manifest: the facts about an input that the manifest states. A
+/// fact that it does not state is the one that the scorer states, or the default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InputSection {
+    /// Value of `missing`. `None` if the section does not have the key.
+    pub missing: Option<bool>,
+    /// Value of `boolean`. `None` if the section does not have the key.
+    pub boolean: Option<bool>,
+    /// Value of `columns`. Empty if the section does not have the key.
+    pub columns: Vec<String>,
+}
+
+impl InputSection {
+    /// Returns the facts about the input if the scorer states `stated`. The manifest wins, because
+    /// it belongs to the deployment, and the scorer may be used by several.
+    #[must_use]
+    pub fn over(&self, stated: &InputFacts) -> InputFacts {
+        let columns = match self.columns.is_empty() {
+            true => &stated.columns,
+            false => &self.columns,
+        };
+        InputFacts {
+            missing: self.missing.unwrap_or(stated.missing),
+            boolean: self.boolean.unwrap_or(stated.boolean),
+            columns: columns.clone(),
+        }
+    }
 }
 
 /// Section `[requests]` of the manifest: what requests may hold, for all inputs.
@@ -47,7 +75,7 @@ pub struct Requests {
 
 /// Reads the sections `[inputs.<name>]` from the table of a `scorebox.toml`, by the name of the
 /// input.
-pub(super) fn inputs(table: &toml::Table) -> Result<BTreeMap<String, InputFacts>, Problem> {
+pub(super) fn inputs(table: &toml::Table) -> Result<BTreeMap<String, InputSection>, Problem> {
     let mut inputs = BTreeMap::new();
     for (name, section) in section(table, "inputs")? {
         let key = format!("inputs.{}", quoted(name, NAME_BYTES));
@@ -64,12 +92,12 @@ pub(super) fn inputs(table: &toml::Table) -> Result<BTreeMap<String, InputFacts>
                 "state the facts of a wide table as `columns` of one input",
             ));
         }
-        let facts = InputFacts {
+        let section = InputSection {
             missing: flag(section, &key, "missing")?,
             boolean: flag(section, &key, "boolean")?,
-            columns: columns(section, &key)?,
+            columns: columns(section, &format!("{key}.columns"))?,
         };
-        inputs.insert(name.clone(), facts);
+        inputs.insert(name.clone(), section);
     }
     Ok(inputs)
 }
@@ -99,7 +127,7 @@ pub(super) fn requests(table: &toml::Table) -> Result<Requests, Problem> {
 
 /// Returns the keys and values of the section `name`, and none if the file does not have the
 /// section.
-fn section<'a>(
+pub(super) fn section<'a>(
     table: &'a toml::Table,
     name: &str,
 ) -> Result<impl Iterator<Item = (&'a String, &'a toml::Value)> + use<'a>, Problem> {
@@ -119,10 +147,9 @@ fn section<'a>(
     Ok(section.into_iter().flatten())
 }
 
-fn flag(section: &toml::Table, key: &str, name: &str) -> Result<bool, Problem> {
-    section
-        .get(name)
-        .map_or(Ok(false), |value| boolean(value, key, name))
+fn flag(section: &toml::Table, key: &str, name: &str) -> Result<Option<bool>, Problem> {
+    let value = section.get(name);
+    value.map(|value| boolean(value, key, name)).transpose()
 }
 
 fn boolean(value: &toml::Value, section: &str, name: &str) -> Result<bool, Problem> {
@@ -137,37 +164,53 @@ fn boolean(value: &toml::Value, section: &str, name: &str) -> Result<bool, Probl
     })
 }
 
+/// Reads the names of columns from a section `[inputs.<name>]`. `key` is the name of the setting,
+/// for the error.
 fn columns(section: &toml::Table, key: &str) -> Result<Vec<String>, Problem> {
     let Some(value) = section.get("columns") else {
         return Ok(Vec::new());
     };
-    let wrong = |problem: String| {
-        let fix = "name each column once, in the order of the matrix, e.g. `columns = [\"age\", \"income\"]`";
-        Problem::new(format!("`{key}.columns`: {problem}"), fix)
-    };
     let Some(items) = value.as_array().filter(|items| !items.is_empty()) else {
-        return Err(wrong(format!("{} is not a list of names", shown(value))));
+        let problem = format!("{} is not a list of names", shown(value));
+        return Err(wrong_columns(key, &problem));
     };
-    if items.len() > COLUMNS_MOST {
-        let problem = format!("{} names are more than {COLUMNS_MOST}", items.len());
-        return Err(wrong(problem));
-    }
-    let mut seen = BTreeSet::new();
     let mut columns = Vec::with_capacity(items.len());
     for item in items {
         let Some(name) = item.as_str() else {
-            return Err(wrong(format!("{} is not a text", shown(item))));
+            let problem = format!("{} is not a text", shown(item));
+            return Err(wrong_columns(key, &problem));
         };
-        check_name(&format!("{key}.columns"), name)?;
-        if !seen.insert(name) {
-            return Err(wrong(format!(
-                "there are two columns `{}`",
-                quoted(name, NAME_BYTES)
-            )));
-        }
         columns.push(name.to_owned());
     }
+    check_columns(key, &columns)?;
     Ok(columns)
+}
+
+/// Checks the names of the columns of an input, which a manifest or a scorer states. `key` is the
+/// name of the fact, for the error.
+///
+/// # Errors
+/// Fails if there are too many names, or if a name is empty, too long or there twice.
+pub fn check_columns(key: &str, names: &[String]) -> Result<(), Problem> {
+    if names.len() > COLUMNS_MOST {
+        let problem = format!("{} names are more than {COLUMNS_MOST}", names.len());
+        return Err(wrong_columns(key, &problem));
+    }
+    let mut seen = BTreeSet::new();
+    for name in names {
+        check_name(key, name)?;
+        if !seen.insert(name.as_str()) {
+            let problem = format!("there are two columns `{}`", quoted(name, NAME_BYTES));
+            return Err(wrong_columns(key, &problem));
+        }
+    }
+    Ok(())
+}
+
+fn wrong_columns(key: &str, problem: &str) -> Problem {
+    let fix =
+        "name each column once, in the order of the matrix, e.g. `columns = [\"age\", \"income\"]`";
+    Problem::new(format!("`{key}`: {problem}"), fix)
 }
 
 /// Checks the name of an input or of a column. `key` is the setting that holds the name, for the
@@ -183,7 +226,7 @@ fn check_name(key: &str, name: &str) -> Result<(), Problem> {
 }
 
 /// Returns a value of `scorebox.toml` for an error message.
-fn shown(value: &toml::Value) -> String {
+pub(super) fn shown(value: &toml::Value) -> String {
     match value {
         toml::Value::Array(items) => format!("a list of {}", items.len()),
         toml::Value::Table(_) => "a table".to_owned(),

@@ -13,6 +13,7 @@
 //! | [`settings`] | the table of every setting, its default and the reason for it |
 //! | `misfits` | errors about unknown keys and values of a wrong type |
 //! | `scorer` | `[scorer]`: the name, the code and the model |
+//! | `contract` | `[contract]`: unstable features of the contract |
 //! | `inputs` | `[inputs.<name>]` and `[requests]`: what requests may hold |
 //! | [`triggers`] | `[[trigger]]`: what starts a call |
 //! | `stores` | `[stores.<name>]`: key-value stores |
@@ -23,6 +24,7 @@
 //! | [`names`] | the form of names, keys and references |
 //! | [`digest`] | SHA-256 digests as text |
 
+mod contract;
 pub mod digest;
 mod inputs;
 mod instances;
@@ -44,7 +46,8 @@ use std::time::Duration;
 use scorebox_text::{NAME_BYTES, Problem, inset, quoted};
 use serde::Deserialize;
 
-pub use self::inputs::{InputFacts, Requests};
+pub use self::contract::Unstable;
+pub use self::inputs::{InputFacts, InputSection, Requests, check_columns};
 pub use self::instances::{Batching, Instances, Isolation, Precompiled};
 pub use self::limits::Limits;
 pub use self::misfits::nearest;
@@ -79,9 +82,11 @@ pub struct Manifest {
     pub scorer: ScorerSection,
     /// Sections `[inputs.<name>]`: what each input takes beyond its type and shape, by the name of
     /// the input. Inputs without a section are not in the map.
-    pub inputs: BTreeMap<String, InputFacts>,
+    pub inputs: BTreeMap<String, InputSection>,
     /// Section `[requests]`: what requests may hold.
     pub requests: Requests,
+    /// Section `[contract]`: unstable features of the contract that the scorer may use.
+    pub unstable: Unstable,
     /// Triggers that start calls, from the sections `[[trigger]]`. The list is never empty: if the
     /// file has no `[[trigger]]`, it holds one HTTP trigger with the route `score`.
     pub triggers: Vec<Trigger>,
@@ -241,6 +246,7 @@ impl Raw {
             scorer,
             inputs: inputs::inputs(table)?,
             requests: inputs::requests(table)?,
+            unstable: contract::unstable(table)?,
             triggers: triggers::triggers(self.trigger)?,
             stores,
             limits,

@@ -100,6 +100,13 @@ pub const SETTINGS: &[Setting] = &[
          because it may be a misspelled name.",
     ),
     setting(
+        "contract.unstable",
+        "list of features",
+        "[]",
+        "Unstable features of the contract that the component may use: `inputs`, by which it states \
+         facts about its inputs. Off by default, because the next version may change them.",
+    ),
+    setting(
         "trigger.kind",
         "\"http\", \"blob\" or \"service-bus\"",
         "",

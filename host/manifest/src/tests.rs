@@ -1,6 +1,7 @@
 //! Tests of what the manifest accepts, and of the errors for everything else.
 
 mod accepted;
+mod contract;
 mod inputs;
 mod refused;
 

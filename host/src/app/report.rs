@@ -98,8 +98,8 @@ fn signature_json(scorer: &Scorer) -> Value {
         |port: &Port| json!({"name": port.name, "dtype": port.dtype.name(), "shape": port.shape});
     let input = |input: &Port| {
         let mut described = port(input);
-        if let Some(described) = described.as_object_mut().filter(|_| input.optional) {
-            described.insert("optional".to_owned(), true.into());
+        if let Some(described) = described.as_object_mut() {
+            described.append(&mut input.stated());
         }
         described
     };

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::reading::{Reader, Step, unexpected};
 use super::rounding::{self, Rounded};
-use super::values;
+use super::values::{self, NoElement};
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, put_text, shape_text};
 use crate::text::{NAME_BYTES, cut};
@@ -245,13 +245,13 @@ impl Nested<'_, '_> {
     fn put_with<E: de::Error>(
         mut self,
         found: &str,
-        put: impl FnOnce(&Port, &mut Vec<u8>) -> Result<(), String>,
+        put: impl FnOnce(&Port, &mut Vec<u8>) -> Result<(), NoElement>,
     ) -> Result<(), E> {
         if !self.is_leaf(1) {
             return Err(self.unexpected(found));
         }
         put(self.elements.port, &mut self.elements.data)
-            .map_err(|message| self.reader.misfit(message))
+            .map_err(|NoElement(message)| self.reader.misfit(message))
     }
 
     fn integer<E: de::Error>(mut self, value: i128) -> Result<(), E> {
@@ -263,7 +263,7 @@ impl Nested<'_, '_> {
             return self.rounded(rounding::whole(dtype, value), || value.to_string());
         }
         values::put_integer(dtype, value, &mut self.elements.data)
-            .map_err(|message| self.reader.misfit(message))
+            .map_err(|NoElement(message)| self.reader.misfit(message))
     }
 
     fn float<E: de::Error>(mut self, value: f64) -> Result<(), E> {
@@ -282,7 +282,7 @@ impl Nested<'_, '_> {
         let dtype = self.elements.port.dtype;
         if self.elements.is_whole || !dtype.is_float() {
             return values::put_decimal(dtype, text, &mut self.elements.data)
-                .map_err(|message| self.reader.misfit(message));
+                .map_err(|NoElement(message)| self.reader.misfit(message));
         }
         self.rounded(rounding::decimal(dtype, text), || {
             cut(text, NAME_BYTES).into_owned()

@@ -70,6 +70,47 @@ fn echo_as(
 }
 
 #[test]
+fn an_optional_input_may_be_left_out_in_every_form() {
+    let optional = Port {
+        optional: true,
+        ..port("w", Dtype::U8, &[Some(2)])
+    };
+    let ports = [port("x", Dtype::U8, &[None]), optional];
+    let check = |content_type: &str, body: &str, expected: &[&str]| {
+        let lists = signature(&ports, &ports);
+        let (tensors, _) = read(
+            lists,
+            BodyFormat::Labelled,
+            &payload(content_type, body),
+            &[],
+        )
+        .unwrap();
+        let names: Vec<_> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+        assert_eq!(names, expected, "{body}");
+    };
+    check(JSON, "{\"x\": [1]}", &["x"]);
+    check(JSON, "{\"data\": [1]}", &["x"]);
+    check(JSON, "{\"w\": [1, 2], \"x\": [1]}", &["x", "w"]);
+    check(OCTET_STREAM, "abc", &["x"]);
+    let x = "{\"name\": \"x\", \"shape\": [1], \"datatype\": \"UINT8\", \"data\": [1]}";
+    let w = "{\"name\": \"w\", \"shape\": [2], \"datatype\": \"UINT8\", \"data\": [1, 2]}";
+    check(JSON, &format!("{{\"inputs\": [{x}]}}"), &["x"]);
+    check(JSON, &format!("{{\"inputs\": [{w}, {x}]}}"), &["x", "w"]);
+    for body in [
+        "{\"w\": [1, 2]}".to_owned(),
+        format!("{{\"inputs\": [{w}]}}"),
+    ] {
+        let lists = signature(&ports, &ports);
+        let refused = read(lists, BodyFormat::Labelled, &payload(JSON, body), &[]);
+        let message = refused.unwrap_err().disposition().message;
+        assert!(
+            message.contains("`x`") && message.contains("is missing"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
 fn the_label_and_the_first_keys_choose_the_form() {
     #[track_caller]
     fn check(content_type: &str, body: &str, accept: &str, expected_type: &str, expected: &str) {

@@ -12,16 +12,20 @@ use crate::model::Dtype;
 use crate::tensor::{Port, put_text};
 use crate::text::{NAME_BYTES, cut};
 
+/// Error because a value of a body is not an element of its port. It holds the message for the caller.
+#[derive(Debug)]
+pub(super) struct NoElement(pub String);
+
 /// Appends a missing value to `data`, the elements of `port`: NaN, or the empty text. `found` is what
 /// stands in the body, for the message if the input takes no missing values.
 #[cold]
 #[inline(never)]
-pub(super) fn put_missing(port: &Port, found: &str, data: &mut Vec<u8>) -> Result<(), String> {
+pub(super) fn put_missing(port: &Port, found: &str, data: &mut Vec<u8>) -> Result<(), NoElement> {
     let has_missing = port.dtype.is_float() || port.dtype == Dtype::Text;
     if !(has_missing && port.facts.missing) {
         let element = port.dtype.with_article();
         let setting = port.setting("missing");
-        return Err(if has_missing {
+        return Err(NoElement(if has_missing {
             format!(
                 "Here is {found}, where {element} element belongs. Missing values are taken if \
                  scorebox.toml has `{setting}`."
@@ -32,7 +36,7 @@ pub(super) fn put_missing(port: &Port, found: &str, data: &mut Vec<u8>) -> Resul
                  `{setting}` cannot be set.",
                 port.dtype.name()
             )
-        });
+        }));
     }
     match port.dtype {
         Dtype::F16 => data.extend_from_slice(&f16::NAN.to_le_bytes()),
@@ -48,7 +52,7 @@ pub(super) fn put_missing(port: &Port, found: &str, data: &mut Vec<u8>) -> Resul
 /// `Infinity` or `-Infinity`.
 #[cold]
 #[inline(never)]
-pub(super) fn put_word(port: &Port, word: &str, data: &mut Vec<u8>) -> Result<(), String> {
+pub(super) fn put_word(port: &Port, word: &str, data: &mut Vec<u8>) -> Result<(), NoElement> {
     if word == "NaN" {
         return put_missing(port, word, data);
     }
@@ -59,17 +63,17 @@ pub(super) fn put_word(port: &Port, word: &str, data: &mut Vec<u8>) -> Result<()
     };
     put_float(port.dtype, infinity, data).map_err(|_| {
         let element = port.dtype.with_article();
-        format!(
+        NoElement(format!(
             "Here is {}, where {element} element belongs.",
             cut(word, NAME_BYTES)
-        )
+        ))
     })
 }
 
 /// Appends a boolean to `data`, the elements of `port`, which is a port of numbers or texts.
 #[cold]
 #[inline(never)]
-pub(super) fn put_boolean(port: &Port, value: bool, data: &mut Vec<u8>) -> Result<(), String> {
+pub(super) fn put_boolean(port: &Port, value: bool, data: &mut Vec<u8>) -> Result<(), NoElement> {
     let is_number = !matches!(port.dtype, Dtype::Bool | Dtype::Text);
     if is_number && port.facts.boolean {
         return put_whole(port.dtype, i128::from(value), data);
@@ -83,7 +87,7 @@ pub(super) fn put_boolean(port: &Port, value: bool, data: &mut Vec<u8>) -> Resul
         message =
             format!("{message} Booleans are taken as 1 and 0 if scorebox.toml has `{setting}`.");
     }
-    Err(message)
+    Err(NoElement(message))
 }
 
 /// Appends a whole number to `data`, the elements of a port of the type `dtype`. `text` holds the
@@ -93,22 +97,25 @@ pub(super) fn put_boolean(port: &Port, value: bool, data: &mut Vec<u8>) -> Resul
 /// A float type must hold the number exactly.
 #[cold]
 #[inline(never)]
-pub(super) fn put_decimal(dtype: Dtype, text: &str, data: &mut Vec<u8>) -> Result<(), String> {
+pub(super) fn put_decimal(dtype: Dtype, text: &str, data: &mut Vec<u8>) -> Result<(), NoElement> {
     match rounding::whole_of(text) {
         Whole::Number(value) => put_whole(dtype, value, data),
-        Whole::Large => Err(too_large(&cut(text, NAME_BYTES), dtype)),
-        Whole::Fraction => Err(format!("{} is not a whole number.", cut(text, NAME_BYTES))),
+        Whole::Large => Err(NoElement(too_large(&cut(text, NAME_BYTES), dtype))),
+        Whole::Fraction => Err(NoElement(format!(
+            "{} is not a whole number.",
+            cut(text, NAME_BYTES)
+        ))),
     }
 }
 
 /// Appends a whole number to `data`, the elements of a port of the integer type `dtype`.
 #[inline]
-pub(super) fn put_integer(dtype: Dtype, value: i128, data: &mut Vec<u8>) -> Result<(), String> {
+pub(super) fn put_integer(dtype: Dtype, value: i128, data: &mut Vec<u8>) -> Result<(), NoElement> {
     macro_rules! narrow {
         ($type:ty) => {
             match <$type>::try_from(value) {
                 Ok(value) => data.extend_from_slice(&value.to_le_bytes()),
-                Err(_) => return Err(too_large(&value.to_string(), dtype)),
+                Err(_) => return Err(NoElement(too_large(&value.to_string(), dtype))),
             }
         };
     }
@@ -121,22 +128,23 @@ pub(super) fn put_integer(dtype: Dtype, value: i128, data: &mut Vec<u8>) -> Resu
         Dtype::U16 => narrow!(u16),
         Dtype::U32 => narrow!(u32),
         Dtype::U64 => narrow!(u64),
-        _ => return Err(too_large(&value.to_string(), dtype)),
+        _ => return Err(NoElement(too_large(&value.to_string(), dtype))),
     }
     Ok(())
 }
 
 /// Appends a whole number to `data`, the elements of a port of the type `dtype`. A float type must
 /// hold the number exactly.
-pub(super) fn put_whole(dtype: Dtype, value: i128, data: &mut Vec<u8>) -> Result<(), String> {
+pub(super) fn put_whole(dtype: Dtype, value: i128, data: &mut Vec<u8>) -> Result<(), NoElement> {
     if !dtype.is_float() {
         return put_integer(dtype, value, data);
     }
     match rounding::whole(dtype, value) {
-        Rounded::OutOfRange => Err(too_large(&value.to_string(), dtype)),
-        _ if !rounding::is_exact(dtype, value) => {
-            Err(format!("{} cannot hold {value} exactly.", dtype.name()))
-        }
+        Rounded::OutOfRange => Err(NoElement(too_large(&value.to_string(), dtype))),
+        _ if !rounding::is_exact(dtype, value) => Err(NoElement(format!(
+            "{} cannot hold {value} exactly.",
+            dtype.name()
+        ))),
         rounded => {
             put_rounded(rounded, data);
             Ok(())
@@ -147,7 +155,7 @@ pub(super) fn put_whole(dtype: Dtype, value: i128, data: &mut Vec<u8>) -> Result
 /// Appends a float to `data`, the elements of a port of the type `dtype`. A narrower float type gets
 /// the nearest number, and an integer type gets only whole numbers. NaN and infinity stay what they
 /// are.
-pub(super) fn put_float(dtype: Dtype, value: f64, data: &mut Vec<u8>) -> Result<(), String> {
+pub(super) fn put_float(dtype: Dtype, value: f64, data: &mut Vec<u8>) -> Result<(), NoElement> {
     #[expect(
         clippy::cast_possible_truncation,
         reason = "Rust rounds to the nearest, and an infinity stays one"
@@ -162,12 +170,12 @@ pub(super) fn put_float(dtype: Dtype, value: f64, data: &mut Vec<u8>) -> Result<
         Dtype::F32 if !value.is_finite() => data.extend_from_slice(&(value as f32).to_le_bytes()),
         Dtype::F64 => data.extend_from_slice(&value.to_le_bytes()),
         Dtype::F16 | Dtype::Bf16 | Dtype::F32 => match rounding::of_float(dtype, value) {
-            Rounded::OutOfRange => return Err(too_large(&format!("{value:?}"), dtype)),
+            Rounded::OutOfRange => return Err(NoElement(too_large(&format!("{value:?}"), dtype))),
             rounded => put_rounded(rounded, data),
         },
         // The cast is exact for a whole number below 2^127, and larger ones fit no type.
         _ if value.fract() == 0.0 => return put_whole(dtype, value as i128, data),
-        _ => return Err(format!("{value:?} is not a whole number.")),
+        _ => return Err(NoElement(format!("{value:?} is not a whole number."))),
     }
     Ok(())
 }

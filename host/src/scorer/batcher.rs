@@ -79,7 +79,7 @@ impl Batcher {
         inputs: Vec<Tensor>,
         deadline: Instant,
     ) -> Result<Answer, ScoreFailure> {
-        // If the inputs disagree about the number of rows, the scorer has to refuse them.
+        // Inputs that disagree about the number of rows were refused before.
         let rows = match rows(&inputs) {
             Some(rows) if rows > 0 && rows < self.limits.max_rows => rows,
             _ => {

@@ -3,6 +3,8 @@
 //!
 //! Owns that step. Must not know calls.
 
+use std::collections::BTreeMap;
+
 use crate::capability::{Answers, Capabilities};
 use crate::component::{self, Compiled};
 use crate::engine;
@@ -83,7 +85,8 @@ impl Cached {
             name: manifest.scorer.name.clone(),
             version: manifest.scorer.version.clone(),
             labels: manifest.scorer.labels.clone(),
-            inputs: manifest.inputs.clone(),
+            // The facts are known with the signature.
+            inputs: BTreeMap::new(),
             requests: manifest.requests,
             config: manifest.config.clone(),
             stores: manifest.stores.clone(),
@@ -103,7 +106,7 @@ impl Cached {
     /// Fails if the signature does not state that the scorer is deterministic: that it always
     /// answers equal inputs with equal outputs.
     pub(super) fn cache(
-        self,
+        mut self,
         manifest: &Manifest,
         signature: Signature<'_>,
     ) -> Result<PredictionCache, StartupError> {
@@ -114,6 +117,12 @@ impl Cached {
                 fix: "remove [prediction_cache], or state `deterministic` if equal inputs always give equal answers"
                     .to_owned(),
             });
+        }
+        if let Signature::Tensor(signature) = signature {
+            for port in &signature.inputs {
+                let facts = port.facts.clone();
+                self.identity.inputs.insert(port.name.clone(), facts);
+            }
         }
         Ok(PredictionCache::new(
             self.identity.key(),

@@ -5,6 +5,7 @@
 //! not know calls, or where code comes from.
 
 pub(super) mod imports;
+mod inputs;
 pub(super) mod world;
 
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use super::instance::{Failure, Init, Instance, Ready, Run, bounded};
 use super::signature::{Described, PayloadSignature, TensorSignature};
 use super::store;
 use crate::capability::bindings::scoring::ScoringPre;
-use crate::capability::bindings::tensor_scoring::TensorScoringPre;
+use crate::capability::bindings::tensor_scoring::{TensorScoring, TensorScoringPre};
 use crate::capability::refusal::{refuse, refused};
 use crate::capability::{self, Capabilities, InstanceState};
 use crate::component::{self, Compiled};
@@ -44,6 +45,9 @@ pub(super) struct Linked {
     /// Index of the export `init` in the component. The index is looked up once for all instances.
     init: ComponentExportIndex,
     run: ComponentExportIndex,
+    /// Index of `describe-inputs` in the component. `None` if the component does not export the
+    /// interface `inputs`.
+    describe_inputs: Option<ComponentExportIndex>,
     capabilities: Arc<Capabilities>,
     memory_bytes: u64,
     snapshot: bool,
@@ -65,6 +69,7 @@ impl Linked {
         let component = compiled.component.clone();
         let world = world_of(engine, &component).map_err(fail)?;
         check_imports(engine, &component, manifest, &capabilities).map_err(fail)?;
+        let describe_inputs = inputs::export(engine, &component, world, manifest).map_err(fail)?;
         let mut linker = Linker::new(engine);
         capability::link(&mut linker)
             .map_err(|error| StartupError::Host(format!("linking failed: {error:#}")))?;
@@ -97,6 +102,7 @@ impl Linked {
             pre,
             init,
             run,
+            describe_inputs,
             capabilities,
             memory_bytes: manifest.limits.memory_bytes,
             snapshot: compiled.snapshot,
@@ -156,7 +162,7 @@ impl Linked {
     }
 
     /// Creates an instance without capabilities, and calls its `describe` to get the signature of
-    /// the component.
+    /// the component. If the component exports the interface `inputs`, calls `describe-inputs`, too.
     ///
     /// The instance may use closed WASI (without files, network and environment), because the
     /// interpreters of some languages need WASI to start.
@@ -195,14 +201,18 @@ impl Linked {
                     Ok(PayloadSignature::from_wit(signature).map(Described::Payload))
                 }
                 World::TensorScoring => {
-                    let exports = TensorScoringPre::new(pre)?
-                        .instantiate_async(&mut store)
-                        .await?;
-                    let signature = exports
+                    let instance = pre.instantiate_async(&mut store).await?;
+                    let signature = TensorScoring::new(&mut store, &instance)?
                         .scorebox_scoring_tensor_scorer()
                         .call_describe(&mut store)
                         .await?;
-                    Ok(TensorSignature::from_wit(signature).map(Described::Tensor))
+                    let facts = match self.describe_inputs {
+                        Some(function) => inputs::describe(&instance, &mut store, function).await?,
+                        None => Vec::new(),
+                    };
+                    let signature = TensorSignature::from_wit(signature);
+                    let signature = signature.and_then(|signature| signature.with_facts(facts));
+                    Ok(signature.map(Described::Tensor))
                 }
             }
         };
@@ -230,7 +240,7 @@ impl Linked {
         signature.map_err(|error| {
             fail(
                 format!("describe states an invalid contract: {error}"),
-                "correct the contract that describe returns",
+                "correct the contract that the scorer states",
             )
         })
     }

@@ -87,7 +87,7 @@ pub struct TensorSignature {
     pub inputs: Vec<Port>,
     /// Output ports of the scorer. There is at least one, and their names are unique.
     pub outputs: Vec<Port>,
-    /// What requests may hold beyond the types and shapes of the inputs.
+    /// Settings of what requests may hold beyond the types and shapes of the inputs.
     pub requests: Requests,
     /// Dimensions of the inputs that must have equal sizes in one call.
     pub sizes: EqualSizes,

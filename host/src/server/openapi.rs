@@ -288,13 +288,6 @@ fn media(schema: Value, examples: &[Example]) -> Value {
     Value::Object(media)
 }
 
-/// Direction of a tensor: what the scorer takes, or what it answers with.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Direction {
-    Input,
-    Output,
-}
-
 /// Adds a description to the schema of a request: the sizes that must be equal, which JSON Schema
 /// cannot state.
 fn describe(schema: &mut Value, signature: &TensorSignature) {
@@ -302,6 +295,13 @@ fn describe(schema: &mut Value, signature: &TensorSignature) {
     if let Some(schema) = schema.as_object_mut().filter(|_| !text.is_empty()) {
         schema.insert("description".to_owned(), text.into());
     }
+}
+
+/// Direction of a tensor: what the scorer takes, or what it answers with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Input,
+    Output,
 }
 
 fn object(ports: &[Port], direction: Direction) -> Value {

@@ -2,13 +2,13 @@
 //!
 //! Owns both. Must not know how a request is answered.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::dialect::ROOT;
 use crate::codec::open_inference::datatype;
 use crate::manifest::ScorerSection;
-use crate::scorer::signature::{Signature, TensorSignature};
-use crate::tensor::{InputFacts, Port};
+use crate::scorer::signature::Signature;
+use crate::tensor::{EqualSizes, Port};
 
 /// The served model, with its name, version and paths in the Open Inference Protocol.
 pub(super) struct Model {
@@ -46,37 +46,29 @@ impl Model {
     }
 
     pub(super) fn document(&self, signature: Signature<'_>) -> Value {
-        let shape = |port: &Port| -> Vec<Value> {
-            port.shape
-                .iter()
-                .map(|dimension| dimension.map_or_else(|| json!(-1), |size| json!(size)))
-                .collect()
-        };
-        let port = |port: &Port| json!({"name": port.name, "datatype": datatype(port.dtype), "shape": shape(port)});
-        let input = |(index, input): (usize, &Port), signature: &TensorSignature| {
-            let (mut described, mut parameters) = (port(input), facts(input));
-            if input.optional {
-                parameters.insert("optional".to_owned(), true.into());
-            }
-            if let Some(names) = signature.sizes.dimensions(index, input) {
-                parameters.insert("dimensions".to_owned(), names.into());
-            }
-            if let Some(described) = described.as_object_mut().filter(|_| !parameters.is_empty()) {
-                described.insert("parameters".to_owned(), parameters.into());
-            }
-            described
+        let ports = |ports: &[Port], sizes: &EqualSizes| -> Vec<Value> {
+            let shape = |port: &Port| -> Vec<Value> {
+                port.shape
+                    .iter()
+                    .map(|dimension| dimension.map_or_else(|| json!(-1), |size| json!(size)))
+                    .collect()
+            };
+            let port = |(index, port): (usize, &Port)| {
+                let mut document = json!({"name": port.name, "datatype": datatype(port.dtype), "shape": shape(port)});
+                let parameters = parameters(port, sizes.dimensions(index, port));
+                if let (Some(document), Some(parameters)) = (document.as_object_mut(), parameters) {
+                    document.insert("parameters".to_owned(), parameters);
+                }
+                document
+            };
+            ports.iter().enumerate().map(port).collect()
         };
         // A scorer of payloads has no tensors to describe.
         let (inputs, outputs) = match signature {
             Signature::Payload(_) => (Vec::new(), Vec::new()),
             Signature::Tensor(signature) => (
-                signature
-                    .inputs
-                    .iter()
-                    .enumerate()
-                    .map(|numbered| input(numbered, signature))
-                    .collect(),
-                signature.outputs.iter().map(port).collect(),
+                ports(&signature.inputs, &signature.sizes),
+                ports(&signature.outputs, &EqualSizes::default()),
             ),
         };
         let mut document = json!({"name": self.name, "platform": "scorebox_wasm", "inputs": inputs, "outputs": outputs});
@@ -90,21 +82,13 @@ impl Model {
     }
 }
 
-/// Returns what the manifest states about an input, for the `parameters` of the input's metadata.
-fn facts(port: &Port) -> Map<String, Value> {
-    let InputFacts {
-        missing,
-        boolean,
-        columns,
-    } = &port.facts;
-    let mut facts = Map::new();
-    for (name, is_set) in [("missing", *missing), ("boolean", *boolean)] {
-        if is_set {
-            facts.insert(name.to_owned(), is_set.into());
-        }
+/// Returns what the manifest and the model state about an input, as the `parameters` of the input's
+/// metadata. Returns `None` if they state nothing. `dimensions` has the names of the input's
+/// dimensions if other dimensions have them, too.
+fn parameters(port: &Port, dimensions: Option<String>) -> Option<Value> {
+    let mut facts = port.stated();
+    if let Some(dimensions) = dimensions {
+        facts.insert("dimensions".to_owned(), dimensions.into());
     }
-    if !columns.is_empty() {
-        facts.insert("columns".to_owned(), columns.as_slice().into());
-    }
-    facts
+    (!facts.is_empty()).then_some(Value::Object(facts))
 }

@@ -73,7 +73,7 @@ pub enum Misfit {
         name: String,
         /// Index of the element, in row-major order.
         index: u64,
-        /// What is wrong with the element.
+        /// Reason why the bytes are not a text.
         fault: TextFault,
     },
     /// The data of a text tensor do not hold as many valid texts as the tensor's shape has

@@ -3,6 +3,8 @@
 //! Owns what a port states about its tensors, and the text of its shape. Must not know how a tensor
 //! is checked, or whose ports they are.
 
+use serde_json::{Map, Value};
+
 use crate::model::Dtype;
 use crate::text::{NAME_BYTES, quoted};
 
@@ -37,6 +39,27 @@ impl Port {
         }
     }
 
+    /// Returns the facts of this port that differ from the default, as the members of a JSON object
+    /// for people and programs that ask about the port.
+    #[must_use]
+    pub fn stated(&self) -> Map<String, Value> {
+        let flags = [
+            ("missing", self.facts.missing),
+            ("boolean", self.facts.boolean),
+            ("optional", self.optional),
+        ];
+        let mut stated = Map::new();
+        for (name, is_set) in flags {
+            if is_set {
+                stated.insert(name.to_owned(), is_set.into());
+            }
+        }
+        if !self.facts.columns.is_empty() {
+            stated.insert("columns".to_owned(), self.facts.columns.as_slice().into());
+        }
+        stated
+    }
+
     /// Returns the full name of a setting of this input for an error message, such as
     /// `inputs.age.missing`. `key` is the last part of the name.
     #[must_use]
@@ -58,7 +81,7 @@ pub struct PortLists<'a> {
     pub inputs: &'a [Port],
     /// Output ports, with unique names.
     pub outputs: &'a [Port],
-    /// What requests may hold beyond the types and shapes of the inputs.
+    /// Settings of what requests may hold beyond the types and shapes of the inputs.
     pub requests: Requests,
 }
 

@@ -1,14 +1,11 @@
 """Trains random pipelines for the conversion's property test, and writes what each library says of rows with gaps.
 
-Owns the pipelines, each made from its seed alone, and the form of a case: `pNNN.pkl`; `pNNN.csv` with rows for `--sample`,
-for every second one; `pNNN.case.json` with the columns, the rows that a host is asked for (null where a value is missing),
-the answers that it has to give, and the `repairs` that the conversion needs. Must not know how anything is converted.
+Owns the pipelines, each made from its seed alone, and the `repairs` that each one needs: what skl2onnx's own converters
+lose of it. A case is called `pNNN` by its seed; every second one has a sample. Must not know how anything is converted.
 
     python3 pipelines.py FOLDER FIRST COUNT
 """
 
-import json
-import pickle
 import sys
 import warnings
 from pathlib import Path
@@ -22,6 +19,9 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import make_pipeline, make_union
 from xgboost import XGBClassifier, XGBRegressor
+
+sys.path.insert(0, str(Path(__file__).parent))
+import cases  # noqa: E402
 
 FOLDER = Path(sys.argv[1])
 FITTED, ASKED = 240, 50
@@ -239,43 +239,14 @@ class Case:
         is_frame = isinstance(self.frame, pd.DataFrame)
         rows = (lambda some: self.frame.iloc[some]) if is_frame else (lambda some: self.frame[some])
         self.model.fit(rows(slice(FITTED)), labels[:FITTED])
-        name = f"p{self.seed:03}"
-        with open(FOLDER / f"{name}.pkl", "wb") as file:
-            pickle.dump(self.model, file)
         asked = rows(slice(FITTED, None)).copy()
-        answers = {"variable": "predict"}
-        if hasattr(self.model, "classes_"):
-            answers = {"label": "predict", "probabilities": "predict_proba"}
-        found = {output: np.asarray(getattr(self.model, method)(asked)) for output, method in answers.items()}
-        if "probabilities" in found:
-            # Between two labels single precision may choose the other one.
-            best = np.sort(found["probabilities"], axis=1)
-            kept = best[:, -1] - best[:, -2] > 1e-3
-            asked = asked[kept]
-            found = {output: values[kept] for output, values in found.items()}
-        table = pd.DataFrame(asked)
-        columns = list(table.columns) if is_frame else [f"x{index}" for index in range(table.shape[1])]
-        if self.seed % 2:
-            table.to_csv(FOLDER / f"{name}.csv", index=False)
-        case = {
-            "columns": columns,
-            "rows": [[null(value) for value in row] for row in table.to_numpy(dtype=object).tolist()],
-            "answers": {output: values.tolist() for output, values in found.items()},
-            "repairs": sorted(self.repairs),
-            "parts": str(self.model),
-        }
-        (FOLDER / f"{name}.case.json").write_text(json.dumps(case))
+        cases.write(FOLDER, f"p{self.seed:03}", self.model, asked, self.seed % 2, repairs=sorted(self.repairs))
 
 
 def last_of(model):
     while hasattr(model, "steps"):
         model = model.steps[-1][1]
     return model
-
-
-def null(value):
-    """JSON's null for what is missing."""
-    return None if value is None or isinstance(value, float) and np.isnan(value) else value
 
 
 warnings.simplefilter("ignore")

@@ -9,5 +9,6 @@ mod graphs;
 mod hostile;
 mod numpy;
 mod published_graph;
+mod stated_inputs;
 mod tensors;
 mod weights;

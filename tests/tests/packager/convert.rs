@@ -45,7 +45,9 @@ macro_rules! models {
 mod answers;
 mod fixes;
 mod forms;
+mod gaps;
 mod options;
+mod pipelines;
 mod refusals;
 
 /// Returns a call of `convert`, with a secret in the environment.

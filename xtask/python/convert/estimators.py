@@ -14,6 +14,7 @@ import elsewhere
 import versions
 
 INSTEAD = {
+    "KNNImputer": "fit a SimpleImputer in its place, with add_indicator=True where the gaps tell something",
     "HashingVectorizer": "CountVectorizer and TfidfVectorizer do convert",
     "TransformedTargetRegressor": "pickle its `regressor_`, and undo the change of the target after the call",
 }

@@ -96,7 +96,7 @@ def _without_indicator(convert, scope, operator, container):
     if getattr(operator.raw_operator, "add_indicator", False):
         raise Refused(
             "has add_indicator=True, and skl2onnx leaves the indicators out",
-            "fit it without, and put a MissingIndicator next to it in a FeatureUnion",
+            estimators.instead(operator.raw_operator),
             estimators.class_of(operator.raw_operator),
         )
     convert(scope, operator, container)

@@ -148,7 +148,8 @@ def _tell_apart(model, layout, trial, index, hint, warnings):
     if learned is None:
         warnings.append(f"`{name}`: the empty text counts as missing in the graph, and the library tells them apart")
         return
-    if "" in hint.known:
+    filled = _fills(model, layout, index)
+    if filled is None:
         hint.missing, hint.empty = False, True
         warnings.append(
             f"`{name}`: takes no missing text, since a graph gets the empty text for one, and that is a category of its own"
@@ -157,8 +158,20 @@ def _tell_apart(model, layout, trial, index, hint, warnings):
     raise Refused(
         f"was fitted on empty texts besides missing ones in `{name}`, and a graph gets the empty text for both",
         "make the empty texts missing in the training data, or another text, and fit it again",
-        estimators.class_of(learned),
+        estimators.class_of(filled),
     )
+
+
+def _fills(model, layout, index):
+    """The part that puts something in the place of a missing value of a column; None if an encoder sees the gap itself."""
+    found = []
+
+    def see(part, where):
+        if index in where and is_missing(getattr(part, "missing_values", 0)):
+            found.append(part)
+
+    columns.visit(model, list(range(layout.width())), layout.columns(), see)
+    return found[0] if found else None
 
 
 def _learned_empty(model):

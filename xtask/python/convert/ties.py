@@ -7,7 +7,7 @@ import numpy as np
 
 
 def rows(answers, tolerance):
-    """Which rows are a tie by the library's own numbers; None if it gives none beside the label."""
+    """Which rows are a tie by the library's own numbers; None if it gives none next to the label."""
     found = None
     for answer in answers:
         margin = _margin(answer)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{minimal, parse};
 use crate::{
-    AuthLevel, Batching, ComponentSource, InputFacts, Isolation, LIMIT_MOST, Limits, Manifest,
+    AuthLevel, Batching, ComponentSource, InputSection, Isolation, LIMIT_MOST, Limits, Manifest,
     PredictionCacheSection, Requests, Start, Trigger, duration, settings, triggers,
 };
 
@@ -63,6 +63,7 @@ fn defaults_hold_when_nothing_is_written() {
     );
     assert_eq!(manifest.inputs, BTreeMap::new());
     assert_eq!(manifest.requests, Requests::default());
+    assert!(!manifest.unstable.inputs);
     assert_eq!(manifest.package.repository, "digits");
     assert_eq!(manifest.package.tag, "latest");
 }
@@ -85,6 +86,8 @@ fn every_key_of_the_table_is_read() {
         [requests]
         nan_literals = true
         unknown_columns = "ignore"
+        [contract]
+        unstable = ["inputs"]
         [[trigger]]
         kind = "http"
         route = "v1/score"
@@ -289,13 +292,13 @@ fn every_key_of_the_table_is_read() {
 }
 
 fn assert_inputs(manifest: &Manifest) {
-    let age = InputFacts {
-        missing: true,
-        ..InputFacts::default()
+    let age = InputSection {
+        missing: Some(true),
+        ..InputSection::default()
     };
-    let matrix = InputFacts {
-        missing: false,
-        boolean: true,
+    let matrix = InputSection {
+        missing: Some(false),
+        boolean: Some(true),
         columns: vec!["width".to_owned(), "Einkommen (k€)".to_owned()],
     };
     let inputs = [("X 1.2".to_owned(), matrix), ("age".to_owned(), age)];
@@ -305,6 +308,7 @@ fn assert_inputs(manifest: &Manifest) {
         ignores_unknown_columns: true,
     };
     assert_eq!(manifest.requests, requests);
+    assert!(manifest.unstable.inputs);
 }
 
 #[test]

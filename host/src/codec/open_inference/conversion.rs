@@ -9,7 +9,7 @@
 use half::{bf16, f16};
 
 use super::super::deadline;
-use super::super::values;
+use super::super::values::{self, NoElement};
 use super::ports::datatype;
 use crate::model::Dtype;
 
@@ -31,21 +31,23 @@ enum Number {
 /// error is the message for the caller.
 #[cold]
 #[inline(never)]
-pub(super) fn converted(to: Dtype, from: Dtype, bytes: &[u8]) -> Result<Vec<u8>, String> {
+pub(super) fn converted(to: Dtype, from: Dtype, bytes: &[u8]) -> Result<Vec<u8>, NoElement> {
     let width = from.bytes();
     let mut data = Vec::with_capacity(bytes.len() / width * to.bytes());
     for (index, element) in bytes.chunks_exact(width).enumerate() {
         if index.is_multiple_of(LOOK_ELEMENTS) && deadline::is_passed() {
-            return Err("The deadline has passed.".to_owned());
+            return Err(NoElement("The deadline has passed.".to_owned()));
         }
         let put = match number(from, element) {
             Some(Number::Whole(value)) => values::put_whole(to, value, &mut data),
             Some(Number::Float(value)) => values::put_float(to, value, &mut data),
-            None => Err("It is neither 0 nor 1.".to_owned()),
+            None => Err(NoElement("It is neither 0 nor 1.".to_owned())),
         };
-        put.map_err(|reason| {
+        put.map_err(|NoElement(reason)| {
             let from = datatype(from);
-            format!("Element {index} of the binary {from} data does not fit: {reason}")
+            NoElement(format!(
+                "Element {index} of the binary {from} data does not fit: {reason}"
+            ))
         })?;
     }
     Ok(data)

@@ -3,6 +3,7 @@
 //! Owns the agreement of an input with its port, and where binary data belongs. Must not know how
 //! JSON is read, or anything of answers.
 
+use super::super::values::NoElement;
 use super::conversion::converted;
 use super::ports::{accepts, datatype, expectation, misfit, shape_text};
 use super::request::{Data, Input};
@@ -169,7 +170,7 @@ fn tensor(
             match data {
                 Some(data) if declared == port.dtype => data.to_vec(),
                 Some(data) => converted(port.dtype, declared, data)
-                    .map_err(|message| place.misfit("", message))?,
+                    .map_err(|NoElement(message)| place.misfit("", message))?,
                 None => {
                     return wrong(format!(
                         "{} bytes of the body are left for this input.",

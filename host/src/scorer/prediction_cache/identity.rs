@@ -43,10 +43,10 @@ pub struct Identity {
     pub version: String,
     /// Labels of the scorer, which `model.info` returns.
     pub labels: BTreeMap<String, String>,
-    /// Facts about inputs that the manifest states, by the name of the input. They decide what the
+    /// Facts about the inputs of a scorer of tensors, by the name of the input. They decide what the
     /// host makes of a request.
     pub inputs: BTreeMap<String, InputFacts>,
-    /// What requests may hold, which decides what the host makes of a request, too.
+    /// Settings of what requests may hold. They decide what the host makes of a request, too.
     pub requests: Requests,
     /// Settings that the scorer reads through `wasi:config`.
     pub config: BTreeMap<String, String>,

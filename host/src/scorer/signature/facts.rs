@@ -1,19 +1,36 @@
-//! Facts about inputs that `scorebox.toml` states, joined to the ports that a scorer states.
+//! Facts about inputs that a component or `scorebox.toml` states, joined to the ports of the scorer.
 //!
-//! Owns which fact fits which port. Must not know how a request is read, or the form of the
-//! manifest's sections.
+//! Owns which fact fits which port, and that the manifest wins. Must not know how a request is
+//! read, or the form in which the facts are stated.
 
 use std::collections::BTreeMap;
 
-use super::{Signature, TensorSignature};
-use crate::manifest::{InputFacts, Manifest, ManifestError, Requests, nearest};
+use super::{Signature, SignatureError, TensorSignature};
+use crate::manifest::{
+    InputFacts, InputSection, Manifest, ManifestError, Requests, check_columns, nearest,
+};
 use crate::model::Dtype;
 use crate::tensor::{Port, shape_text};
 use crate::text::{NAME_BYTES, Problem, quoted};
 
 impl TensorSignature {
+    /// Adds to the ports what the component itself states about them, as pairs of the name of an
+    /// input and its facts.
+    ///
+    /// # Errors
+    /// Fails if a name is not that of an input port or is there twice, or if a fact does not fit its
+    /// port.
+    pub(in super::super) fn with_facts(
+        mut self,
+        stated: Vec<(String, InputFacts)>,
+    ) -> Result<Self, SignatureError> {
+        state(&mut self.inputs, stated)
+            .map_err(|Problem { problem, .. }| SignatureError::InputFacts(problem))?;
+        Ok(self)
+    }
+
     /// Adds to the ports what the sections `[inputs.<name>]` and `[requests]` of the manifest
-    /// state.
+    /// state. It wins over what the component states.
     ///
     /// # Errors
     /// Fails if a section names no input port, or if a fact does not fit its port.
@@ -58,29 +75,62 @@ pub(in super::super) fn check_payloads(
     )))
 }
 
-fn add(ports: &mut [Port], inputs: &BTreeMap<String, InputFacts>) -> Result<(), Problem> {
-    for (name, facts) in inputs {
-        let Some(port) = ports.iter_mut().find(|port| port.name == *name) else {
-            let name = quoted(name, NAME_BYTES);
-            let near = nearest(&name, ports.iter().map(|port| port.name.as_str()));
-            return Err(Problem::new(
-                format!("`inputs.{name}`: the scorer has no input of this name"),
-                format!(
-                    "the nearest is `{}`; `scorebox check` lists them all",
-                    quoted(near, NAME_BYTES)
-                ),
-            ));
+/// Adds facts that a component states to its ports.
+fn state(ports: &mut [Port], stated: Vec<(String, InputFacts)>) -> Result<(), Problem> {
+    let mut seen = vec![false; ports.len()];
+    for (name, facts) in stated {
+        let index = index_of(ports, &name)?;
+        let (Some(port), Some(seen)) = (ports.get_mut(index), seen.get_mut(index)) else {
+            continue;
         };
-        check(port, facts)?;
-        if let (Some(last), false) = (port.shape.last_mut(), facts.columns.is_empty()) {
-            *last = Some(facts.columns.len() as u64);
+        if std::mem::replace(seen, true) {
+            let name = quoted(&name, NAME_BYTES);
+            let problem = format!("`inputs.{name}` is stated twice");
+            return Err(Problem::new(problem, "state each input once"));
         }
-        port.facts = facts.clone();
+        check_columns(&port.setting("columns"), &facts.columns)?;
+        check(port, &facts)?;
+        port.facts = facts;
     }
     Ok(())
 }
 
-/// Checks that `facts`, which the manifest states about a port, fit the port.
+/// Adds facts that the manifest states to the ports, and the number of names to the ports whose
+/// columns have names.
+fn add(ports: &mut [Port], inputs: &BTreeMap<String, InputSection>) -> Result<(), Problem> {
+    for (name, section) in inputs {
+        let index = index_of(ports, name)?;
+        if let Some(port) = ports.get_mut(index) {
+            let facts = section.over(&port.facts);
+            check(port, &facts)?;
+            port.facts = facts;
+        }
+    }
+    for port in ports {
+        if let (Some(last), false) = (port.shape.last_mut(), port.facts.columns.is_empty()) {
+            *last = Some(port.facts.columns.len() as u64);
+        }
+    }
+    Ok(())
+}
+
+/// Returns the index of the port with the given name.
+fn index_of(ports: &[Port], name: &str) -> Result<usize, Problem> {
+    if let Some(index) = ports.iter().position(|port| port.name == name) {
+        return Ok(index);
+    }
+    let name = quoted(name, NAME_BYTES);
+    let near = nearest(&name, ports.iter().map(|port| port.name.as_str()));
+    Err(Problem::new(
+        format!("`inputs.{name}`: the scorer has no input of this name"),
+        format!(
+            "the nearest is `{}`; `scorebox check` lists them all",
+            quoted(near, NAME_BYTES)
+        ),
+    ))
+}
+
+/// Checks that `facts`, which the manifest or the component states about a port, fit the port.
 fn check(port: &Port, facts: &InputFacts) -> Result<(), Problem> {
     let misfit = |key: &str, problem: String, fix: &str| {
         Err(Problem::new(
@@ -185,6 +235,78 @@ mod tests {
         assert_eq!(facts("open"), (false, false, 3));
         // The names say how many columns there are.
         assert_eq!(signature.inputs[2].shape, [None, Some(3)]);
+    }
+
+    #[test]
+    fn a_manifest_wins_over_a_component() {
+        let facts = |columns: &[&str]| InputFacts {
+            missing: true,
+            boolean: true,
+            columns: columns.iter().map(|&name| name.to_owned()).collect(),
+        };
+        let stated = vec![
+            ("age".to_owned(), facts(&[])),
+            ("open".to_owned(), facts(&["a", "b", "c"])),
+        ];
+        let mut signature = signature().with_facts(stated).unwrap();
+        // The number of columns stays open until the manifest was read, which may name others.
+        assert_eq!(signature.inputs[2].shape, [None, None]);
+        let sections = "[inputs.age]\nmissing = false\n[inputs.open]\ncolumns = [\"d\", \"e\"]";
+        signature.add_facts(&manifest(sections)).unwrap();
+        let [age, _, open, ..] = signature.inputs.as_slice() else {
+            panic!()
+        };
+        assert_eq!((age.facts.missing, age.facts.boolean), (false, true));
+        assert_eq!(
+            (&open.shape, open.facts.columns.len()),
+            (&vec![None, Some(2)], 2)
+        );
+        assert!(open.facts.missing && open.facts.boolean);
+    }
+
+    #[test]
+    fn a_component_is_held_to_the_rules_for_manifests() {
+        #[track_caller]
+        fn check(stated: &[(&str, bool, &[&str])], expected: &str) {
+            let stated = stated.iter().map(|&(name, missing, columns)| {
+                let columns = columns.iter().map(|&name| name.to_owned()).collect();
+                let facts = InputFacts {
+                    missing,
+                    boolean: false,
+                    columns,
+                };
+                (name.to_owned(), facts)
+            });
+            let message = signature()
+                .with_facts(stated.collect())
+                .unwrap_err()
+                .to_string();
+            assert_eq!(message, format!("describe-inputs: {expected}"));
+        }
+        check(
+            &[("ag\ne", true, &[])],
+            "`inputs.ag\\ne`: the scorer has no input of this name",
+        );
+        check(
+            &[("age", true, &[]), ("age", true, &[])],
+            "`inputs.age` is stated twice",
+        );
+        check(
+            &[("count", true, &[])],
+            "`inputs.count.missing`: the input is i64, which has no missing value",
+        );
+        check(
+            &[("X", false, &["a", "a"])],
+            "`inputs.X.columns`: there are two columns `a`",
+        );
+        check(
+            &[("X", false, &["a", ""])],
+            "`inputs.X.columns`: a name is empty",
+        );
+        check(
+            &[("X", false, &["a"])],
+            "`inputs.X.columns`: there are 1 names, and the input is [N, 2]",
+        );
     }
 
     #[test]

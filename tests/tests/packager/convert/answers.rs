@@ -1,6 +1,6 @@
 //! Converted models give their library's answers over HTTP.
 //!
-//! Owns the list of models that are served out of an image, and the graph that answers otherwise.
+//! Owns the list of models that are served out of an image.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -140,33 +140,4 @@ fn models_answer_as_their_libraries() {
         failed.is_empty(),
         "these models do not answer as their libraries, see above: {failed:?}"
     );
-}
-
-#[test]
-fn a_graph_that_answers_otherwise_is_not_left() {
-    models!(models);
-    let folder = folder();
-    let sample = folder.path().join("capitals.json");
-    std::fs::write(
-        &sample,
-        json!({"text": ["ÜBER DIE STRASSE", "the cat"]}).to_string(),
-    )
-    .expect("a file can be written");
-    let output = folder.path().join("out");
-    let mut command = convert(&models.file("tfidf"), &output);
-    command
-        .arg("--sample")
-        .arg(sample)
-        .args(["--output-format", "json"]);
-    let finished = finish(&mut command).ended(1).said(&[
-        "does not answer as the library does",
-        "probabilities: 1 of 2",
-    ]);
-    assert_eq!(finished.json()["verdict"], "differs");
-    let left: Vec<_> = std::fs::read_dir(&output)
-        .expect("a folder")
-        .flatten()
-        .map(|entry| entry.file_name())
-        .collect();
-    assert_eq!(left, ["report.json"]);
 }

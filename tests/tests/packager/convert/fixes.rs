@@ -83,7 +83,7 @@ impl Case<'_> {
 fn every_printed_fix_works() {
     models!(models);
     let (cases, outputs) = (folder(), folder());
-    models.write("fixes.py", cases.path());
+    models.write("fixes.py", cases.path(), &[]);
     let entries = std::fs::read_dir(cases.path()).expect("the folder can be listed");
     let mut names: Vec<String> = entries
         .flatten()
@@ -91,10 +91,7 @@ fn every_printed_fix_works() {
         .collect();
     names.sort();
     let known = |name: &&str| names.iter().any(|one| one == *name);
-    assert!(
-        names.len() >= 60 && SHORT.iter().all(known),
-        "{names:?}"
-    );
+    assert!(names.len() >= 60 && SHORT.iter().all(known), "{names:?}");
     let tried = names
         .iter()
         .filter(|name| extent::is_whole() || SHORT.contains(&name.as_str()));

@@ -37,7 +37,7 @@ fn converted(source: &Path, output: &Path) -> Value {
 fn a_pickle_under_any_name_converts() {
     models!(models);
     let (pickles, outputs) = (folder(), folder());
-    models.write("forms.py", pickles.path());
+    models.write("forms.py", pickles.path(), &[]);
     let short = ["joblib-lzma.out", "model", "protocol-0.p"];
     let mut tried = 0;
     for source in sources(&pickles.path().join("pickles")) {
@@ -80,7 +80,7 @@ fn saved_models_of_boosting_libraries_convert() {
 fn model_folders_of_mlflow_convert() {
     models!(models);
     let (folders, outputs) = (folder(), folder());
-    models.write("forms.py", folders.path());
+    models.write("forms.py", folders.path(), &[]);
     let short = ["mlflow-columns", "mlflow-onnx", "mlflow-xgboost"];
     for source in sources(&folders.path().join("folders")) {
         let name = source.file_name().expect("a name").to_string_lossy();

@@ -1,0 +1,70 @@
+//! A scorer of tensors that states facts about its inputs by the unstable interface `inputs`.
+//!
+//! Owns the answer, which shows what arrived, and four ways to state them. Tests choose the way by
+//! a byte of the compiled component, because `describe` reads nothing else: 0 right, 1 missing
+//! values in an input of integers, 2 a panic, 3 no end.
+
+use scorebox_guest::inputs::{DescribeInputs, InputFacts};
+use scorebox_guest::{
+    Dtype, Inputs, Invocation, NamedTensor, Port, Result, TensorScorer, TensorSignature,
+    export_inputs, export_tensor_scorer,
+};
+
+/// The way to state facts is the last byte.
+static WAY: &[u8] = b"the way to state facts is 0";
+
+struct Census;
+
+impl TensorScorer for Census {
+    fn describe() -> TensorSignature {
+        TensorSignature::new(
+            [
+                Port::new("people", Dtype::F64, [None, None]),
+                Port::new("member", Dtype::I64, [None]),
+            ],
+            [
+                Port::new("known", Dtype::I64, [None]),
+                Port::new("members", Dtype::I64, [None]),
+            ],
+        )
+        .deterministic()
+    }
+
+    fn init() -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn run(&mut self, _calls: &[Invocation], inputs: Inputs) -> Result<Vec<NamedTensor>> {
+        let people = inputs.tensor("people")?;
+        let width = usize::try_from(people.shape[1]).unwrap_or(1).max(1);
+        let known: Vec<i64> = people
+            .values::<f64>()?
+            .chunks(width)
+            .map(|row| row.iter().map(|number| i64::from(!number.is_nan())).sum())
+            .collect();
+        let members = inputs.tensor("member")?.values::<i64>()?;
+        Ok(vec![
+            NamedTensor::new("known", [known.len()], &known),
+            NamedTensor::new("members", [members.len()], &members),
+        ])
+    }
+}
+
+impl DescribeInputs for Census {
+    fn describe_inputs() -> Vec<InputFacts> {
+        let member = InputFacts::new("member").boolean();
+        let member = match std::hint::black_box(WAY).last() {
+            Some(b'1') => member.missing(),
+            Some(b'2') => panic!("told to"),
+            Some(b'3') => loop {
+                std::hint::black_box(());
+            },
+            _ => member,
+        };
+        let people = InputFacts::new("people");
+        vec![people.missing().columns(["age", "income"]), member]
+    }
+}
+
+export_tensor_scorer!(Census);
+export_inputs!(Census);
