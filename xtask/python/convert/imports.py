@@ -32,7 +32,9 @@ def of(path):
     """The top modules that a pickle names, without Python's own, in the order of the alphabet."""
     data = forms.read(path)
     found = _named(data)
-    return sorted({name.split(".")[0] for name in found} - set(sys.stdlib_module_names) - {"__main__", "__builtin__", "copy_reg"})
+    return sorted(
+        {name.split(".")[0] for name in found} - set(sys.stdlib_module_names) - {"__main__", "__builtin__", "copy_reg"}
+    )
 
 
 def sklearn_version(path):
