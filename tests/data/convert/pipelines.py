@@ -200,7 +200,7 @@ class Case:
         kind = int(self.random.integers(4))
         if kind == 0 and self.chance(0.15):
             # Refused, by name.
-            return make_pipeline(preprocessing.FunctionTransformer(np.sign), self.line())
+            return make_pipeline(preprocessing.FunctionTransformer(np.abs), self.line())
         if kind == 0:
             return self.line()
         if kind == 1 and dense:

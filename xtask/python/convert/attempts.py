@@ -45,7 +45,7 @@ def best(model, layout, expected, request, warnings):
     warnings.extend(said)
     if attempt.layout is not layout:
         names = ", ".join(f"`{port.name}`" for port in layout.ports[:8] if port.kind == "f32")
-        why = "trees see computed numbers" if exact else "single precision gives other answers"
+        why = "trees tell numbers apart that are one in single precision" if exact else "single precision gives other answers"
         warnings.append(f"inputs of f64, since {why}: {names}")
     return attempt
 

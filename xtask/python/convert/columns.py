@@ -147,7 +147,7 @@ def indices(spec, names, width):
 def visit(part, where, names, see):
     """Calls `see(part, columns)` for each part that sees the rows first, with the columns that it sees.
 
-    A part after an imputer sees the values too. A column that an imputer adds is None.
+    A part behind others sees the columns that they give on as they are, with None for a column that is another.
     """
     if isinstance(part, str):
         return
@@ -158,23 +158,52 @@ def visit(part, where, names, see):
             if isinstance(step, str):
                 continue
             visit(step, where, names, see)
-            if type(step).__name__ not in _IMPUTERS:
+            where, names = passed(step, where, names), None
+            if where is None or all(index is None for index in where):
                 return
-            width = len(step.get_feature_names_out())
-            indicators = len(step.indicator_.features_) if step.add_indicator else 0
-            if width - indicators != len(where):
-                return
-            where, names = where + [None] * indicators, None
     elif getattr(part, "transformers_", None) is not None:
-        for _, inner, spec in part.transformers_:
-            chosen = _chosen(part, spec, names, len(where))
-            if chosen is not None:
-                visit(inner, [where[index] for index in chosen], None, see)
+        for _, inner, chosen in _branches(part, where, names):
+            visit(inner, chosen, None, see)
     elif getattr(part, "transformer_list", None) is not None:
         for _, inner in part.transformer_list:
             visit(inner, where, names, see)
     else:
         see(part, where)
+
+
+def passed(part, where, names):
+    """For each column that a part gives, the one that it is of, unchanged; None for others, or for all if it is not known."""
+    kind = type(part).__name__
+    if kind == "FunctionTransformer" and part.func is None:
+        return where
+    if kind in _IMPUTERS:
+        indicators = len(part.indicator_.features_) if part.add_indicator else 0
+        same = len(part.get_feature_names_out()) - indicators == len(where)
+        return where + [None] * indicators if same else None
+    if getattr(part, "steps", None):
+        for _, step in part.steps:
+            where, names = where if isinstance(step, str) else passed(step, where, names), None
+            if where is None:
+                return None
+        return where
+    places = getattr(part, "output_indices_", None)
+    if places is None:
+        return None
+    found = [None] * max((one.stop for one in places.values()), default=0)
+    for name, inner, chosen in _branches(part, where, names):
+        kept = chosen if inner == "passthrough" else None if isinstance(inner, str) else passed(inner, chosen, None)
+        place = places.get(name)
+        if kept is not None and place is not None and place.stop - place.start == len(kept):
+            found[place] = kept
+    return found
+
+
+def _branches(part, where, names):
+    """The parts of a ColumnTransformer, each with its name and its columns."""
+    for name, inner, spec in part.transformers_:
+        chosen = _chosen(part, spec, names, len(where))
+        if chosen is not None:
+            yield name, inner, [where[index] for index in chosen]
 
 
 def _chosen(part, spec, names, width):

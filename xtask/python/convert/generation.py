@@ -11,6 +11,8 @@ import numpy as np
 from nodes import is_missing
 import columns
 
+# Beyond these a threshold only says where zero is, or that there is a number.
+_TINY, _HUGE = 1e-30, 1e30
 # How often a column has no value in a row, and how many of the rows have all of theirs.
 _MISSING, _WHOLE = 0.2, 0.4
 # How often a column has exactly a value that matters, zero, or a category that was not there in training.
@@ -134,8 +136,9 @@ def _learn(part, where, hints):
     by_place = dict(where)
     for place, threshold in _thresholds(part):
         # LightGBM writes 1e300 where a split only tells missing values from others.
-        if place in by_place and abs(threshold) < 1e30:
-            hints[by_place[place]].exact.append(threshold)
+        if place in by_place and _TINY < abs(threshold) < _HUGE:
+            # The number that a caller would write lies on one side of it.
+            hints[by_place[place]].exact += [threshold, float(f"{threshold:.6g}")]
 
 
 def _learn_scale(part, where, hints):

@@ -62,13 +62,25 @@ def register(wrap):
 
 
 def is_needed(model):
-    """Whether trees see computed numbers; says so to the converters as well."""
+    """Whether trees see numbers that single precision would send elsewhere; says to the converters if they are computed."""
     global _exact
     parts = list(estimators.walk(model))
     trees = any(map(_is_tree, parts))
     computed = [one for one in parts if hasattr(one, "transform") and not _is_container(one)]
     _exact = trees and any(type(one).__name__ not in _EXACT and not hasattr(one, "predict") for one in computed)
-    return _exact
+    return _exact or any(map(_parts_decimals, parts))
+
+
+def _parts_decimals(part):
+    """Whether HistGradientBoosting splits so close below a number of few digits that single precision takes both for one."""
+    if getattr(part, "_predictors", None) is None:
+        return False
+    for tree in np.ravel(np.array(part._predictors, dtype=object)):
+        values = tree.nodes["num_threshold"][tree.nodes["is_leaf"] == 0]
+        decimals = np.array([float(f"{value:.6g}") for value in values])
+        if ((decimals > values) & (decimals.astype(np.float32) == values.astype(np.float32))).any():
+            return True
+    return False
 
 
 def _is_tree(part):
@@ -121,13 +133,41 @@ def _in_single(convert, scope, operator, container):
     if len(operator.inputs) != 1 or not is_double(operator.inputs[0]):
         convert(scope, operator, container)
         return
-    nodes = Nodes(scope, container)
+    nodes, before = Nodes(scope, container), len(container.nodes)
     new = lambda variable: scope.declare_local_variable("single", FloatTensorType(variable.type.shape))
     given = new(operator.inputs[0])
     nodes.rename(nodes.cast(operator.inputs[0].full_name, "float"), given)
     outputs = [new(output) if is_double(output) else output for output in operator.outputs]
     convert(scope, _Single(operator, given, outputs), container)
+    if getattr(operator.raw_operator, "_predictors", None) is not None:
+        # The first version of the operators in which numbers are double.
+        container.node_domain_version_pair_sets.add(("ai.onnx.ml", 3))
+        _compare_doubles(container.nodes[before:], operator.raw_operator, given.full_name, operator.inputs[0].full_name)
     # What comes out has the precision that the parts after it were promised.
     for single, output in zip(outputs, operator.outputs):
         if single is not output:
             nodes.rename(nodes.cast(single.full_name, output), output)
+
+
+def _compare_doubles(added, part, single, double):
+    """The trees of HistGradientBoosting compare double numbers: half way between -0.04 and -0.02 is not -0.03."""
+    from onnx import helper, numpy_helper
+
+    trees = [tree.nodes for tree in np.ravel(np.array(part._predictors, dtype=object))]
+    inner = [tree["is_leaf"] == 0 for tree in trees]
+    for node in added:
+        if not node.op_type.startswith("TreeEnsemble"):
+            continue
+        features = next(list(one.ints) for one in node.attribute if one.name == "nodes_featureids")
+        if features != [int(one) for tree, some in zip(trees, inner) for one in tree["feature_idx"] * some]:
+            raise RuntimeError("the nodes of the graph are not those of the trees")
+        kept = [one for one in node.attribute if not one.floats]
+        numbers = {one.name: np.array(one.floats, dtype=np.float64) for one in node.attribute if one.floats}
+        numbers["nodes_values"] = np.concatenate([tree["num_threshold"] * some for tree, some in zip(trees, inner)])
+        if hasattr(part, "_baseline_prediction"):
+            numbers["base_values"] = np.ravel(part._baseline_prediction).astype(np.float64)
+        del node.attribute[:]
+        node.attribute.extend(kept)
+        for name, values in numbers.items():
+            node.attribute.append(helper.make_attribute(f"{name}_as_tensor", numpy_helper.from_array(values)))
+        node.input[:] = [double if name == single else name for name in node.input]
