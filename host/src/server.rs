@@ -18,7 +18,6 @@ mod failure;
 mod functions;
 mod guard;
 mod health;
-mod http2;
 mod listener;
 mod open_inference;
 mod openapi;

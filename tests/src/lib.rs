@@ -18,7 +18,6 @@ pub mod functions;
 pub mod gaps;
 pub mod host;
 pub mod http;
-pub mod http2;
 pub mod identity;
 pub mod log;
 pub mod models;

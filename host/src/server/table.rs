@@ -196,9 +196,7 @@ impl Table {
             .filter(|activity| !activity.is_leaving())
         {
             let (phase, silence) = activity.silence(at);
-            if activity.unread(at) > patience.unread {
-                activity.cut_off();
-            } else if patience.of(phase).is_some_and(|most| silence > most) {
+            if patience.of(phase).is_some_and(|most| silence > most) {
                 activity.condemn();
             }
         }

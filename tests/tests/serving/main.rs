@@ -12,7 +12,6 @@ mod echoes;
 mod encodings;
 mod endurance;
 mod host_calls;
-mod http2;
 mod lifecycle;
 mod logs;
 mod messages;
