@@ -8,6 +8,7 @@
 mod azure_ml;
 mod deadline;
 mod elements;
+pub mod encoding;
 pub mod media_type;
 mod not_json;
 pub mod open_inference;
@@ -20,7 +21,8 @@ mod text;
 mod values;
 
 pub use self::deadline::reading_until;
-use self::media_type::{JSON, OCTET_STREAM, is_json, same_type, says_nothing};
+use self::encoding::without_mark;
+use self::media_type::{JSON, OCTET_STREAM, has_other_charset, is_json, same_type, says_nothing};
 use self::open_inference::{Asked, JSON_LENGTH, ModelName};
 use crate::call::{BodyFormat, Payload};
 use crate::error::ScoreFailure;
@@ -72,13 +74,16 @@ pub fn read(
     let json_length = attribute(JSON_LENGTH);
     let is_open_inference = json_length.is_some() || format == BodyFormat::OpenInference;
     let is_text = is_json(label) || says_nothing(label);
-    if is_open_inference || is_text && sniff::is_open_inference(ports.inputs, body) {
+    if is_text && has_other_charset(label) {
+        return Err(not_utf_8(label));
+    }
+    if is_open_inference || is_text && sniff::is_open_inference(ports.inputs, without_mark(body)) {
         let (tensors, asked) = open_inference::read(ports, body, json_length)?;
         return Ok((tensors, Reply(Form::OpenInference(asked))));
     }
     let is_raw = same_type(label, OCTET_STREAM) && raw::is_enough(ports.inputs);
     let tensors = match only(ports.inputs) {
-        _ if is_text => azure_ml::read(ports.inputs, ports.requests, body)?,
+        _ if is_text => azure_ml::read(ports.inputs, ports.requests, without_mark(body))?,
         Some((_, port)) if is_raw => vec![raw::read(port, body)?],
         _ => return Err(unsupported(label, ports.inputs)),
     };
@@ -125,6 +130,15 @@ pub fn takes_bytes(ports: &[Port]) -> bool {
 #[must_use]
 pub fn json_error(body: &[u8], error: &serde_json::Error) -> String {
     not_json::message(body, error, false, "")
+}
+
+/// Returns the failure of a call whose body is JSON in another charset than UTF-8. `label` is the
+/// media type of the body.
+pub(crate) fn not_utf_8(label: &str) -> ScoreFailure {
+    ScoreFailure::Unsupported {
+        content_type: quoted(label, NAME_BYTES),
+        accepted: vec![format!("{JSON} in UTF-8")],
+    }
 }
 
 fn unsupported(label: &str, ports: &[Port]) -> ScoreFailure {

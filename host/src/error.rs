@@ -283,6 +283,8 @@ impl ScoreFailure {
 pub enum RequestFailure {
     /// Responses that clients have not read yet use up all memory that responses may use.
     AnswersFull,
+    /// The request does not have exactly one valid `Host` header, which HTTP/1.1 requires.
+    BadHost,
     /// The answer is binary, but the HTTP output of the function can only carry text.
     BinaryAnswer,
     /// Bodies of other requests use up all memory that bodies may use (`limits.bodies`).
@@ -291,12 +293,28 @@ pub enum RequestFailure {
     BodyLost,
     /// The body of the request did not arrive within its time limit.
     BodyTooSlow,
+    /// The compressed body of the request in an envelope was read as text by the Functions host.
+    CodingInEnvelope,
+    /// The body of the request is compressed, and cannot be unpacked.
+    DamagedBody {
+        /// Content coding of the body.
+        coding: &'static str,
+        /// Text that says what is wrong with the body.
+        problem: &'static str,
+    },
     /// An id in the request's headers is longer than Azure ML's former inference server allowed.
     IdTooLong {
         /// Name of the header whose value is too long, or the names of several headers.
         name: &'static str,
         /// Maximum number of characters that an id in these headers may have.
         limit: usize,
+    },
+    /// The body of the request unpacks to far more bytes than it has.
+    Inflated {
+        /// Content coding of the body.
+        coding: &'static str,
+        /// Factor by which an unpacked body may be larger than its compressed form.
+        ratio: u64,
     },
     /// The invocation does not fit the bindings of its function. The text says what does not fit,
     /// and is only logged.
@@ -312,6 +330,15 @@ pub enum RequestFailure {
     },
     /// The scorer did not become ready within `limits.init_deadline`.
     NotReady,
+    /// The body of the request has another transfer coding than `chunked`.
+    TransferCoding,
+    /// The body of the request has a content coding that the host does not read, or several.
+    UnknownCoding {
+        /// Value of the request's header `Content-Encoding`.
+        sent: String,
+        /// Content codings that the host reads.
+        read: &'static str,
+    },
 }
 
 impl RequestFailure {
@@ -324,6 +351,12 @@ impl RequestFailure {
             //                              status, code,                  settlement, severity, retry, scorer at fault
             Self::Malformed(_)        => line(400, "malformed-invocation", Redeliver, Error, false, false),
             Self::BinaryAnswer        => line(500, "binary-answer",        Redeliver, Error, false, false),
+            Self::BadHost             => line(400, "bad-host",             Redeliver, Info,  false, false),
+            Self::DamagedBody { .. }  => line(400, "damaged-body",         Redeliver, Info,  false, false),
+            Self::Inflated { .. }     => line(413, "inflated-body",        Redeliver, Info,  false, false),
+            Self::CodingInEnvelope    => line(415, "unsupported-encoding", Redeliver, Info,  false, false),
+            Self::UnknownCoding { .. } => line(415, "unsupported-encoding", Redeliver, Info, false, false),
+            Self::TransferCoding      => line(501, "transfer-coding",      Redeliver, Info,  false, false),
             Self::BodyLost            => line(400, "body-lost",            Redeliver, Info,  false, false),
             Self::BodyTooSlow         => line(408, "body-too-slow",        Redeliver, Info,  false, false),
             Self::IdTooLong { .. }    => line(431, "id-too-long",          Redeliver, Info,  false, false),
@@ -348,6 +381,10 @@ impl RequestFailure {
             Self::BodiesFull => {
                 "The bodies of other requests take all memory that limits.bodies allows. Try again later."
             }
+            Self::BadHost => {
+                "The request does not have exactly one valid Host header. Send one with the name and the port of the \
+                 server, as HTTP/1.1 requires."
+            }
             Self::BinaryAnswer => {
                 "The answer is binary, which this function's output cannot carry. Forward requests, or name the \
                  output $return."
@@ -355,6 +392,19 @@ impl RequestFailure {
             Self::Malformed(_) => "The invocation does not fit the function's bindings.",
             Self::BodyLost => "The body broke off.",
             Self::BodyTooSlow => "The body did not arrive in time.",
+            Self::CodingInEnvelope => {
+                "The Functions host changes compressed bodies in its envelopes. Send the body without Content-Encoding."
+            }
+            Self::DamagedBody { coding, problem } => &format!(
+                "The body cannot be unpacked as {coding}: {problem}. Compress it again, or send it without \
+                 Content-Encoding."
+            ),
+            Self::Inflated { coding, ratio } => &format!(
+                "The body unpacks as {coding} to more than {ratio} times its size. Send it without Content-Encoding."
+            ),
+            Self::UnknownCoding { sent, read } => &format!(
+                "The content encoding {sent} is not read. Send one of {read}, or no Content-Encoding."
+            ),
             Self::IdTooLong { name, limit } => {
                 &format!("{name} must not exceed {limit} characters")
             }
@@ -365,6 +415,9 @@ impl RequestFailure {
                 routes.join(", ")
             ),
             Self::NotReady => "The scorer is still starting. Try again later.",
+            Self::TransferCoding => {
+                "Transfer-Encoding may only be chunked. To compress the body, send Content-Encoding instead."
+            }
         };
         let mut disposition = line.with(message.to_owned());
         if let Self::Malformed(detail) = self {

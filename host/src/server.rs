@@ -7,6 +7,9 @@
 mod activity;
 mod body;
 mod budget;
+mod checksum;
+mod coding;
+mod conformance;
 mod connection;
 mod descriptors;
 mod dialect;
@@ -18,11 +21,13 @@ mod health;
 mod listener;
 mod open_inference;
 mod openapi;
+mod packing;
 mod response;
 mod routes;
 mod served_model;
 mod stream;
 mod table;
+mod unpacking;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -14,7 +14,7 @@ use super::rounding::{self, Rounded};
 use super::values::{self, NoElement};
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, put_text, shape_text};
-use crate::text::{NAME_BYTES, cut};
+use crate::text::{NAME_BYTES, displayed};
 
 /// Number of elements of one list after which the deadline is checked. Decoding this many elements
 /// takes about 50 us.
@@ -197,8 +197,7 @@ impl<'de> DeserializeSeed<'de> for Nested<'_, '_> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         // The number is read by its digits. If the first value decides between flat and nested, it
         // may also be a list.
-        let by_digits = self.elements.by_digits
-            || self.reader.is_exact && rounding::reads_digits(self.elements.port.dtype);
+        let by_digits = self.elements.by_digits | self.reader.is_exact;
         if by_digits && self.elements.leaf.unwrap_or(1) == self.depth {
             let text = <&RawValue>::deserialize(deserializer)?.get();
             if text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
@@ -219,11 +218,12 @@ impl Nested<'_, '_> {
     /// are both accepted, the first value inside the outermost list decides which of them the lists
     /// are. If this value is the first, the elements are at the depth `found`.
     fn is_leaf(&mut self, found: usize) -> bool {
-        if self.depth == 1 {
-            *self.elements.leaf.get_or_insert(found) == 1
+        let leaf = if self.depth == 1 {
+            *self.elements.leaf.get_or_insert(found)
         } else {
-            self.elements.leaf == Some(self.depth)
-        }
+            self.elements.leaf.unwrap_or(usize::MAX)
+        };
+        leaf == self.depth
     }
 
     fn unexpected<E: de::Error>(mut self, found: &str) -> E {
@@ -254,58 +254,67 @@ impl Nested<'_, '_> {
             .map_err(|NoElement(message)| self.reader.misfit(message))
     }
 
+    #[cold]
+    #[inline(never)]
+    fn does_not_fit<E: de::Error>(self, value: &dyn fmt::Display) -> E {
+        if self.elements.port.dtype == Dtype::Bool {
+            return self.unexpected("a number");
+        }
+        let value = displayed(value, NAME_BYTES);
+        let message = values::too_large(&value, self.elements.port.dtype);
+        self.reader.misfit(message)
+    }
+
+    fn put<const N: usize>(self, bytes: [u8; N]) {
+        self.elements.data.extend_from_slice(&bytes);
+    }
+
     fn integer<E: de::Error>(mut self, value: i128) -> Result<(), E> {
-        let dtype = self.elements.port.dtype;
-        if !self.is_leaf(1) || matches!(dtype, Dtype::Bool | Dtype::Text) {
-            return Err(self.unexpected("a number"));
-        }
-        if dtype.is_float() {
-            return self.rounded(rounding::whole(dtype, value), || value.to_string());
-        }
-        values::put_integer(dtype, value, &mut self.elements.data)
-            .map_err(|NoElement(message)| self.reader.misfit(message))
-    }
-
-    fn float<E: de::Error>(mut self, value: f64) -> Result<(), E> {
-        let dtype = self.elements.port.dtype;
-        if !self.is_leaf(1) || matches!(dtype, Dtype::Bool | Dtype::Text) {
-            return Err(self.unexpected("a number"));
-        }
-        self.rounded(rounding::float(dtype, value), || format!("{value:?}"))
-    }
-
-    /// Adds an element that `text`, the decimal number in the body, states.
-    fn digits<E: de::Error>(mut self, text: &str) -> Result<(), E> {
         if !self.is_leaf(1) {
             return Err(self.unexpected("a number"));
         }
         let dtype = self.elements.port.dtype;
+        match dtype {
+            Dtype::Bool | Dtype::Text => Err(self.unexpected("a number")),
+            Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64 => {
+                self.rounded(rounding::whole(dtype, value), value)
+            }
+            _ if values::put_integer(dtype, value, &mut self.elements.data) => Ok(()),
+            _ => Err(self.does_not_fit(&value)),
+        }
+    }
+
+    fn float<E: de::Error>(mut self, value: f64) -> Result<(), E> {
+        let dtype = self.elements.port.dtype;
+        if !self.is_leaf(1) || dtype == Dtype::Text {
+            return Err(self.unexpected("a number"));
+        }
+        let shown = fmt::from_fn(move |f| write!(f, "{value:?}"));
+        self.rounded(rounding::float(dtype, value), shown)
+    }
+
+    /// Adds an element that `text`, the decimal number in the body, states.
+    fn digits<E: de::Error>(mut self, text: &str) -> Result<(), E> {
+        let dtype = self.elements.port.dtype;
+        if !self.is_leaf(1) || matches!(dtype, Dtype::Bool | Dtype::Text) {
+            return Err(self.unexpected("a number"));
+        }
         if self.elements.is_whole || !dtype.is_float() {
             return values::put_decimal(dtype, text, &mut self.elements.data)
                 .map_err(|NoElement(message)| self.reader.misfit(message));
         }
-        self.rounded(rounding::decimal(dtype, text), || {
-            cut(text, NAME_BYTES).into_owned()
-        })
+        self.rounded(rounding::decimal(dtype, text), text)
     }
 
-    fn rounded<E: de::Error>(
-        self,
-        rounded: Rounded,
-        shown: impl FnOnce() -> String,
-    ) -> Result<(), E> {
-        let data = &mut self.elements.data;
+    fn rounded<E: de::Error>(self, rounded: Rounded, value: impl fmt::Display) -> Result<(), E> {
         match rounded {
-            Rounded::F16(bytes) => data.extend_from_slice(&bytes),
-            Rounded::F32(bytes) => data.extend_from_slice(&bytes),
-            Rounded::F64(bytes) => data.extend_from_slice(&bytes),
+            Rounded::F16(bytes) => self.put(bytes),
+            Rounded::F32(bytes) => self.put(bytes),
+            Rounded::F64(bytes) => self.put(bytes),
             // Only the digits say which of two numbers is nearer, and they are gone, so the body is
             // read again.
             Rounded::InDoubt => self.reader.is_in_doubt = true,
-            Rounded::OutOfRange => {
-                let message = values::too_large(&shown(), self.elements.port.dtype);
-                return Err(self.reader.misfit(message));
-            }
+            Rounded::OutOfRange => return Err(self.does_not_fit(&value)),
         }
         Ok(())
     }

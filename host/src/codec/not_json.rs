@@ -7,6 +7,7 @@
 
 use serde_json::Error;
 
+use super::encoding::other_encoding;
 use crate::text::{REASON_BYTES, displayed};
 
 /// Start of a JSON string that stands for a word: a quotation mark and the escape of NUL. No text of
@@ -75,6 +76,9 @@ pub(super) fn word_of(text: &str) -> Option<&str> {
 #[cold]
 #[inline(never)]
 pub(super) fn message(body: &[u8], error: &Error, is_marked: bool, advice: &str) -> String {
+    if let Some(found) = other_encoding(body) {
+        return format!("The body is not JSON in UTF-8, it looks like {found}. Send it in UTF-8.");
+    }
     if let Err(error) = str::from_utf8(body) {
         let offset = error.valid_up_to();
         let before = body.get(..offset).filter(|_| is_marked);

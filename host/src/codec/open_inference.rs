@@ -20,6 +20,7 @@ use self::inputs::{Binary, tensors};
 use self::ports::misfit;
 pub use self::ports::{accepted_datatypes, datatype};
 use self::request::{Output, Request};
+use super::encoding::without_mark;
 use super::text;
 use crate::error::ScoreFailure;
 use crate::tensor::{PortLists, Tensor};
@@ -75,7 +76,7 @@ pub(super) fn read(
         inputs,
         outputs,
         ..
-    } = request::read(ports, json)?;
+    } = request::read(ports, without_mark(json))?;
     let tensors = tensors(
         ports.inputs,
         inputs,

@@ -41,12 +41,6 @@ pub(super) enum Whole {
     Fraction,
 }
 
-/// Returns true if numbers of the type `dtype` may be read from the digits of a decimal: floats near
-/// a tie, and whole numbers that are written with a point or an exponent.
-pub(super) fn reads_digits(dtype: Dtype) -> bool {
-    !matches!(dtype, Dtype::Bool | Dtype::Text)
-}
-
 /// Rounds `value`, which the JSON parser made from a decimal, to a number of the type `dtype`. For an
 /// integer type, the digits of the decimal always decide.
 ///
@@ -58,7 +52,7 @@ pub(super) fn float(dtype: Dtype, value: f64) -> Rounded {
         Dtype::F32 => is_near_tie::<{ f32::MANTISSA_DIGITS }>(value, f32::MIN_POSITIVE.into()),
         Dtype::F16 => is_near_tie::<{ f16::MANTISSA_DIGITS }>(value, f16::MIN_POSITIVE.to_f64()),
         Dtype::Bf16 => is_near_tie::<{ bf16::MANTISSA_DIGITS }>(value, bf16::MIN_POSITIVE.to_f64()),
-        Dtype::F64 => false,
+        Dtype::F64 | Dtype::Bool | Dtype::Text => false,
         _ => true,
     };
     match dtype {
@@ -151,6 +145,10 @@ pub(super) fn decimal(dtype: Dtype, text: &str) -> Rounded {
     let Ok(float) = text.parse::<f64>() else {
         return Rounded::OutOfRange;
     };
+    // The parser of Rust rounds to the nearest `f64` itself.
+    if dtype == Dtype::F64 {
+        return nearest(dtype, float, Ordering::Equal);
+    }
     nearest(dtype, float, compare(text, float))
 }
 

@@ -108,14 +108,15 @@ pub(super) fn put_decimal(dtype: Dtype, text: &str, data: &mut Vec<u8>) -> Resul
     }
 }
 
-/// Appends a whole number to `data`, the elements of a port of the integer type `dtype`.
+/// Appends a whole number to `data`, the elements of a port of the integer type `dtype`. Returns
+/// false if the number does not fit.
 #[inline]
-pub(super) fn put_integer(dtype: Dtype, value: i128, data: &mut Vec<u8>) -> Result<(), NoElement> {
+pub(super) fn put_integer(dtype: Dtype, value: i128, data: &mut Vec<u8>) -> bool {
     macro_rules! narrow {
         ($type:ty) => {
             match <$type>::try_from(value) {
                 Ok(value) => data.extend_from_slice(&value.to_le_bytes()),
-                Err(_) => return Err(NoElement(too_large(&value.to_string(), dtype))),
+                Err(_) => return false,
             }
         };
     }
@@ -128,16 +129,19 @@ pub(super) fn put_integer(dtype: Dtype, value: i128, data: &mut Vec<u8>) -> Resu
         Dtype::U16 => narrow!(u16),
         Dtype::U32 => narrow!(u32),
         Dtype::U64 => narrow!(u64),
-        _ => return Err(NoElement(too_large(&value.to_string(), dtype))),
+        _ => return false,
     }
-    Ok(())
+    true
 }
 
 /// Appends a whole number to `data`, the elements of a port of the type `dtype`. A float type must
 /// hold the number exactly.
 pub(super) fn put_whole(dtype: Dtype, value: i128, data: &mut Vec<u8>) -> Result<(), NoElement> {
     if !dtype.is_float() {
-        return put_integer(dtype, value, data);
+        let fits = put_integer(dtype, value, data);
+        return fits
+            .then_some(())
+            .ok_or_else(|| NoElement(too_large(&value.to_string(), dtype)));
     }
     match rounding::whole(dtype, value) {
         Rounded::OutOfRange => Err(NoElement(too_large(&value.to_string(), dtype))),

@@ -157,6 +157,14 @@ fn meaning(failure: &ScoreFailure) -> &'static str {
 fn meaning_of_request(failure: &RequestFailure) -> &'static str {
     match failure {
         RequestFailure::Malformed(_) => "an invocation that does not fit its function's bindings",
+        RequestFailure::BadHost => "HTTP/1.1 without a `Host`, two of them, or an invalid one",
+        RequestFailure::CodingInEnvelope => {
+            "a compressed body in an envelope of the Functions host"
+        }
+        RequestFailure::DamagedBody { .. } => "the body cannot be unpacked",
+        RequestFailure::Inflated { .. } => "the body unpacks to more than 250 times its size",
+        RequestFailure::UnknownCoding { .. } => "the content encoding is not accepted",
+        RequestFailure::TransferCoding => "a transfer coding other than `chunked`",
         RequestFailure::BinaryAnswer => "a binary answer for an HTTP output with a name",
         RequestFailure::BodyLost => "the body broke off",
         RequestFailure::BodyTooSlow => {
@@ -213,6 +221,21 @@ fn the_operators_page_has_the_table_of_failures() {
     let requests = [
         RequestFailure::Malformed(text()),
         RequestFailure::BinaryAnswer,
+        RequestFailure::BadHost,
+        RequestFailure::TransferCoding,
+        RequestFailure::UnknownCoding {
+            sent: text(),
+            read: "",
+        },
+        RequestFailure::CodingInEnvelope,
+        RequestFailure::DamagedBody {
+            coding: "",
+            problem: "",
+        },
+        RequestFailure::Inflated {
+            coding: "",
+            ratio: 1,
+        },
         RequestFailure::BodyLost,
         RequestFailure::BodyTooSlow,
         RequestFailure::IdTooLong {

@@ -7,6 +7,7 @@
 mod error;
 mod facts;
 
+use bytes::Buf as _;
 use serde_json::Value;
 
 pub(super) use self::facts::check_payloads;
@@ -16,8 +17,11 @@ pub(super) use self::error::{Direction, SignatureError};
 use crate::call::Payload;
 use crate::capability::bindings::capabilities::scorebox::scoring::types as wit;
 use crate::capability::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer;
-use crate::codec::json_error;
-use crate::codec::media_type::{JSON, OCTET_STREAM, is_json, same_type, says_nothing};
+use crate::codec::encoding::{mark_bytes, other_encoding};
+use crate::codec::media_type::{
+    JSON, OCTET_STREAM, has_other_charset, is_json, same_type, says_nothing,
+};
+use crate::codec::{json_error, not_utf_8};
 use crate::error::ScoreFailure;
 use crate::graph::Ports;
 use crate::tensor::{self, EqualSizes, Port, PortLists, Requests, Tensor};
@@ -268,7 +272,14 @@ impl PayloadSignature {
             && accepts(JSON)
             && !accepts(label)
         {
-            JSON.clone_into(&mut payload.content_type);
+            // A charset that is not UTF-8 is kept, so that it is refused.
+            payload.content_type = match label.split_once(';') {
+                Some((_, parameters)) if has_other_charset(label) => format!("{JSON};{parameters}"),
+                _ => JSON.to_owned(),
+            };
+        }
+        if is_json(&payload.content_type) {
+            payload.body.advance(mark_bytes(&payload.body));
         }
         payload
     }
@@ -290,6 +301,20 @@ impl PayloadSignature {
                 content_type: quoted(&payload.content_type, NAME_BYTES),
                 accepted: accepted.clone(),
             });
+        }
+        if is_json(&payload.content_type) {
+            if has_other_charset(&payload.content_type) {
+                return Err(not_utf_8(&payload.content_type));
+            }
+            if let Some(found) = other_encoding(&payload.body) {
+                let message = format!(
+                    "The body is not JSON in UTF-8, it looks like {found}. Send it in UTF-8."
+                );
+                return Err(ScoreFailure::NotConforming {
+                    message,
+                    pointer: String::new(),
+                });
+            }
         }
         let Some(schema) = self
             .input

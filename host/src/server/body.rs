@@ -186,6 +186,22 @@ impl Received {
         })
     }
 
+    /// Returns the bytes of the body, and an empty body of at most `limit_bytes` bytes that takes over
+    /// the reservation of memory.
+    pub(super) fn into_source(self, limit_bytes: u64) -> Result<(Bytes, Self), Disposition> {
+        match self {
+            Self::Small(bytes) => Ok((bytes.into(), Self::Small(Vec::new()))),
+            Self::Large {
+                pages,
+                reserved,
+                reserved_bytes,
+            } => Ok((
+                Bytes::from_owner(pages),
+                Self::large(limit_bytes, reserved, reserved_bytes)?,
+            )),
+        }
+    }
+
     /// Reserves memory for the body, which has grown to `total` bytes.
     ///
     /// A body without an announced length first reserves [`STEP_BYTES`], and then doubles its
@@ -194,7 +210,11 @@ impl Received {
     ///
     /// # Errors
     /// Fails if the budget has no memory for the body before `bounds.deadline`.
-    async fn make_room(&mut self, total: u64, bounds: &Bounds<'_>) -> Result<(), Disposition> {
+    pub(super) async fn make_room(
+        &mut self,
+        total: u64,
+        bounds: &Bounds<'_>,
+    ) -> Result<(), Disposition> {
         let reserve = async |bytes| {
             let reserved = bounds.budget.reserve(bytes, bounds.deadline).await;
             reserved.ok_or_else(|| RequestFailure::BodiesFull.disposition())
@@ -224,7 +244,7 @@ impl Received {
         }
     }
 
-    fn extend(&mut self, data: &[u8]) -> Result<(), Disposition> {
+    pub(super) fn extend(&mut self, data: &[u8]) -> Result<(), Disposition> {
         match self {
             Self::Small(bytes) => {
                 bytes.extend_from_slice(data);

@@ -23,7 +23,7 @@ use super::activity::{Activity, Phase};
 use super::dialect::Dialect;
 use super::discard::{self, Discarding};
 use super::stream::{RequestBody, Stream};
-use super::{Service, health, routes};
+use super::{Service, conformance, health, routes};
 use crate::error::ScoreFailure;
 use crate::trigger::http::Ids;
 
@@ -82,9 +82,7 @@ impl Server {
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
         activity.enter_untimed(Phase::Call);
-        let refused = (activity.is_reserved && !health::is_probe(request.uri().path()))
-            .then(|| refuse(&request));
-        let answering = match refused {
+        let answering = match self.refused(activity.is_reserved, &request) {
             Some(refused) => Err(refused),
             None => {
                 let mut request = request.map(|body| RequestBody::new(body, Arc::clone(activity)));
@@ -113,14 +111,22 @@ impl Server {
             Ok(answer)
         }
     }
-}
 
-/// Returns the response that refuses a request because its connection was accepted although the
-/// connection table was full. Only liveness and readiness probes are answered on such a connection.
-/// The body of the request is not read.
-fn refuse(request: &Request<Incoming>) -> Response<Body> {
-    let ids = Ids::take(request.headers()).unwrap_or_else(|_| Ids::made());
-    Dialect::of(request.uri().path()).failed(&ids, &ScoreFailure::Saturated.disposition())
+    /// Returns the response that refuses a request whose body is not read, or `None` if the request is
+    /// for the router. `is_reserved` is true if the connection was accepted although the connection
+    /// table was full. Only liveness and readiness probes are answered on such a connection.
+    fn refused(&self, is_reserved: bool, request: &Request<Incoming>) -> Option<Response<Body>> {
+        let path = request.uri().path();
+        let disposition = match conformance::check(request.version(), request.headers()) {
+            Err(failure) => failure.disposition(),
+            Ok(()) if is_reserved && !health::is_probe(path) => {
+                ScoreFailure::Saturated.disposition()
+            }
+            Ok(()) => return None,
+        };
+        let ids = Ids::take(request.headers()).unwrap_or_else(|_| Ids::made());
+        Some(Dialect::of(path).failed(&ids, &disposition))
+    }
 }
 
 /// Closes a connection in such a way that the peer can still read its last response.

@@ -15,6 +15,7 @@ use http::Response;
 
 use super::body::{count_answer, read};
 use super::budget::SMALL_BYTES;
+use super::coding::Coding;
 use super::failure::log_failure;
 use super::{Ready, Service};
 use crate::call::{Invocation, Lines, Payload, Source};
@@ -135,6 +136,10 @@ async fn request_in_envelope(
         Ok(ids) => ids,
         Err(failure) => return respond_failed(function, id, &failure.disposition()),
     };
+    if Coding::of(&call.headers) != Ok(None) {
+        let failure = RequestFailure::CodingInEnvelope;
+        return respond_failed(function, id, &failure.disposition());
+    }
     let lines = Lines::default();
     let mut invocation = http_trigger::invocation(&ids, &call.headers);
     invocation.attributes.append(&mut call.attributes);

@@ -10,14 +10,18 @@ use axum::body::Body;
 use axum::extract::Request;
 use bytes::Bytes;
 use http::Response;
-use http::header::HeaderMap;
+use http::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 
 use super::activity::Activity;
 use super::body::{count_answer, discard_unless_asked, read};
+use super::coding::{Coding, READ};
 use super::dialect::Dialect;
 use super::failure::{fail, refuse};
+use super::packing::Packing;
+use super::unpacking::unpack;
 use super::{Ready, Service};
 use crate::call::CacheStatus;
+use crate::codec::media_type::JSON;
 use crate::error::{RequestFailure, ScoreFailure};
 use crate::functions::envelope::Buffer as _;
 use crate::scorer::World;
@@ -32,7 +36,14 @@ pub(super) async fn document(
     document: impl FnOnce(&Ready) -> Bytes,
 ) -> Response<Body> {
     match (Ids::take(headers), service.ready().await) {
-        (Ok(ids), Ok(ready)) => ids.document(document(&ready)).map(Body::from),
+        (Ok(ids), Ok(ready)) => {
+            let body = document(&ready);
+            let mut packing = Packing::of(headers, JSON, body.len());
+            let body = packing.pack(body, &ready.app.scorer).await;
+            let mut response = ids.document(body).map(Body::from);
+            packing.describe(response.headers_mut());
+            response
+        }
         (Err(failure), _) | (Ok(_), Err(failure)) => refuse(dialect, headers, failure),
     }
 }
@@ -65,14 +76,19 @@ pub(super) async fn call(
         discard_unless_asked(&head.headers, body);
         return fail(dialect, &ids, &ScoreFailure::Saturated.disposition());
     }
-    let body = match read(
-        &head.headers,
-        body,
-        &service.bounds(service.limits.body_bytes),
-    )
-    .await
-    {
-        Ok(body) => body.into_bytes(),
+    let coding = match Coding::of(&head.headers) {
+        Ok(coding) => coding,
+        Err(failure) => {
+            discard_unless_asked(&head.headers, body);
+            let mut response = fail(dialect, &ids, &failure.disposition());
+            let read = HeaderValue::from_static(READ);
+            response.headers_mut().insert(ACCEPT_ENCODING, read);
+            return response;
+        }
+    };
+    let limit_bytes = service.limits.body_bytes;
+    let body = match read(&head.headers, body, &service.bounds(limit_bytes)).await {
+        Ok(body) => body,
         Err(disposition) => return fail(dialect, &ids, &disposition),
     };
     let ready = match service.ready().await {
@@ -82,6 +98,17 @@ pub(super) async fn call(
     if dialect == Dialect::OpenInference && ready.app.scorer.world() == World::Scoring {
         return fail(dialect, &ids, &RequestFailure::NoTensors.disposition());
     }
+    let body = match coding {
+        None => body.into_bytes(),
+        Some(coding) => {
+            let bounds = service.bounds(limit_bytes);
+            // This future is boxed, because most bodies are not compressed.
+            match Box::pin(unpack(coding, body, &bounds, &ready.app.scorer)).await {
+                Ok(body) => body,
+                Err(disposition) => return fail(dialect, &ids, &disposition),
+            }
+        }
+    };
     let mut invocation = http_trigger::invocation(&ids, &head.headers);
     invocation.attributes.extend(attributes);
     invocation.latest = latest;
@@ -94,6 +121,12 @@ pub(super) async fn call(
     match scored {
         Ok(mut scored) => {
             let body = std::mem::take(&mut scored.payload.body);
+            // The Functions host may not pass a coding on.
+            let mut packing = match service.is_custom_handler {
+                true => Packing::default(),
+                false => Packing::of(&head.headers, &scored.payload.content_type, body.len()),
+            };
+            let body = packing.pack(body, &ready.app.scorer).await;
             match count_answer(
                 body,
                 &service.answers,
@@ -112,7 +145,9 @@ pub(super) async fn call(
                 scored.cache.map(CacheStatus::header),
             );
             tracing::debug!(invocation = ids.request(), run_ms, cache, "scored");
-            http_trigger::scored(&ids, scored).map(Body::from)
+            let mut response = http_trigger::scored(&ids, scored).map(Body::from);
+            packing.describe(response.headers_mut());
+            response
         }
         Err(failure) => fail(dialect, &ids, &failure.disposition()),
     }

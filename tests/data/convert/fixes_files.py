@@ -22,7 +22,7 @@ import xgboost
 
 ROWS, LABELS = datasets.load_iris(return_X_y=True)
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22e\nsize 12345\n"
-PAGE = b"<!DOCTYPE html>\n<html lang=\"en\"><head><title>model.pkl</title></head></html>\n"
+PAGE = b'<!DOCTYPE html>\n<html lang="en"><head><title>model.pkl</title></head></html>\n'
 CUT = ["download it again", "compare its size"]
 
 
@@ -106,9 +106,7 @@ def cases():
         "other-json": (json.dumps(odd).encode(), graph, ["is JSON"], ["save_model"], "json"),
         "archive": (archive({"model.pkl": whole}), whole, ["zip archive", "model.pkl"], ["unpack it"], "zip"),
         "cut-archive": (archive({"m.pkl": whole})[:-9], whole, ["zip archive that was cut"], CUT, "zip"),
-        "torch": (
-            *(archive({"archive/data.pkl": whole}), whole, ["torch.save"], ["torch.onnx.export"], "pt"),
-        ),
+        "torch": (*(archive({"archive/data.pkl": whole}), whole, ["torch.save"], ["torch.onnx.export"], "pt"),),
         "sparse-matrix": (matrix, array(np.save, np.eye(4)), ["sparse matrix of SciPy"], [".toarray()"], "npz"),
         "cut-npy": (array(np.save, numbers)[:-9], array(np.save, numbers), ["bytes of data"], CUT, "npy"),
         "cut-npz": (archived[:-9], archived, ["archive that was cut"], CUT, "npz"),

@@ -95,7 +95,9 @@ def folders():
             {"xgboost": {"data": "model.xgb"} | booster}, {"model.xgb": bytes(trees.get_booster().save_raw("json"))}
         ),
         "mlflow-lightgbm": writer({"lightgbm": {"data": "model.lgb"}}, {"model.lgb": text}, FRAME),
-        "mlflow-lightgbm-pickle": writer({"lightgbm": {"data": "model.pkl"}}, {"model.pkl": pickle.dumps(light)}, FRAME),
+        "mlflow-lightgbm-pickle": writer(
+            {"lightgbm": {"data": "model.pkl"}}, {"model.pkl": pickle.dumps(light)}, FRAME
+        ),
         "mlflow-onnx": writer({"onnx": {"data": "model.onnx"}}, {"model.onnx": graph()}, FRAME),
     }
 
@@ -135,7 +137,12 @@ def cases():
         "folder-alone": (alone, whole, ["`model.pkl`", "not in the folder"], ["copy the whole folder"]),
         "folder-pointer": (pointed, whole, ["Git LFS pointer"], ["git lfs pull"]),
         "folder-dates": (sklearn(line(), dated), whole, ["`day`", "`datetime`"], ["numbers of the dates"]),
-        "folder-yaml": (lambda folder: (folder / "MLmodel").write_text("a: [") and None, whole, ["not YAML"], ["again"]),
+        "folder-yaml": (
+            lambda folder: (folder / "MLmodel").write_text("a: [") and None,
+            whole,
+            ["not YAML"],
+            ["again"],
+        ),
     }
     for name, place in {"up": "../model.pkl", "absolute": "/etc/hostname", "within": "a/../../x"}.items():
         outside = sklearn(line(), pickled_model=place)

@@ -61,14 +61,29 @@ def refused():
     targets = XGBRegressor(n_estimators=3, n_jobs=1).fit(ROWS[:, 2:], values)
     each = multioutput.MultiOutputRegressor(XGBRegressor(n_estimators=3, n_jobs=1)).fit(ROWS[:, 2:], values)
     return {
-        "function": (fitted(preprocessing.FunctionTransformer(np.log1p)), fitted(), ["FunctionTransformer", "log1p"], ["leave it out"]),
+        "function": (
+            fitted(preprocessing.FunctionTransformer(np.log1p)),
+            fitted(),
+            ["FunctionTransformer", "log1p"],
+            ["leave it out"],
+        ),
         "spline": (fitted(preprocessing.SplineTransformer()), fitted(), ["SplineTransformer"], ["leave it out"]),
         "own-class": (fitted(Own()), fitted(), ["fixes_models"], ["leave that step out"]),
         "centroid": (neighbors.NearestCentroid().fit(ROWS, LABELS), fitted(), ["NearestCentroid"], ["in its place"]),
         "tuned-threshold": (
-            *(tune("decision_function"), tune("predict_proba"), ["a threshold of `decision_function`"], ["'predict_proba'"]),
+            *(
+                tune("decision_function"),
+                tune("predict_proba"),
+                ["a threshold of `decision_function`"],
+                ["'predict_proba'"],
+            ),
         ),
-        "fixed-threshold": (chosen, chosen.estimator_, ["decides by the threshold 0.2"], ["its `estimator_`", "1", "0.2"]),
+        "fixed-threshold": (
+            chosen,
+            chosen.estimator_,
+            ["decides by the threshold 0.2"],
+            ["its `estimator_`", "1", "0.2"],
+        ),
         "target": (target, target.regressor_, ["TransformedTargetRegressor"], ["its `regressor_`"]),
         "unfitted": (line(), fitted(), ["not fitted"], ["after `fit`"]),
         "several-questions": (
@@ -77,15 +92,27 @@ def refused():
         ),
         "several-targets": (targets, each, ["XGBRegressor", "several targets"], ["MultiOutputRegressor"]),
         "several-quantiles": (
-            *(XGBRegressor(objective="reg:quantileerror", quantile_alpha=[0.1, 0.9], n_estimators=3).fit(ROWS, LABELS),),
+            *(
+                XGBRegressor(objective="reg:quantileerror", quantile_alpha=[0.1, 0.9], n_estimators=3).fit(
+                    ROWS, LABELS
+                ),
+            ),
             *(XGBRegressor(objective="reg:quantileerror", quantile_alpha=[0.1], n_estimators=3).fit(ROWS, LABELS),),
             *(["several targets"], ["one model for each"]),
         ),
         "several-labels": (
-            *(boosted().fit(ROWS, np.stack([LABELS > 0, LABELS > 1], axis=1).astype(int)), boosted().fit(ROWS, LABELS > 0)),
+            *(
+                boosted().fit(ROWS, np.stack([LABELS > 0, LABELS > 1], axis=1).astype(int)),
+                boosted().fit(ROWS, LABELS > 0),
+            ),
             *(["XGBClassifier", "several targets"], ["one model for each"]),
         ),
-        "dart": (boosted(booster="dart").fit(ROWS, LABELS), boosted().fit(ROWS, LABELS), ["`dart`"], ["booster='gbtree'"]),
+        "dart": (
+            boosted(booster="dart").fit(ROWS, LABELS),
+            boosted().fit(ROWS, LABELS),
+            ["`dart`"],
+            ["booster='gbtree'"],
+        ),
         "hashing": (texts(HashingVectorizer()), texts(CountVectorizer()), ["HashingVectorizer"], ["CountVectorizer"]),
         "characters": (texts(TfidfVectorizer(analyzer="char_wb")), texts(word), ["'char_wb'"], ["analyzer='word'"]),
         "accents": (
@@ -97,7 +124,10 @@ def refused():
             *(texts(TfidfVectorizer(preprocessor=str.lower)), texts(word), ["preprocessor"], ["preprocessor=None"]),
         ),
         "stop-words": (
-            *(texts(TfidfVectorizer(stop_words=["the"], ngram_range=(1, 2))), texts(TfidfVectorizer(ngram_range=(1, 2)))),
+            *(
+                texts(TfidfVectorizer(stop_words=["the"], ngram_range=(1, 2))),
+                texts(TfidfVectorizer(ngram_range=(1, 2))),
+            ),
             *(["stop words"], ["stop_words=None"]),
         ),
         "sublinear": (texts(TfidfVectorizer(sublinear_tf=True)), texts(word), ["sublinear_tf"], ["fit it without"]),
@@ -128,7 +158,12 @@ def tables():
             *(["categories of pandas"], ["OneHotEncoder"]),
         ),
         "missing-zero": (
-            *(boosted(missing=0).fit(zeros, kinds), boosted().fit(gaps, kinds), ["takes 0 for a missing"], ["missing=NaN"]),
+            *(
+                boosted(missing=0).fit(zeros, kinds),
+                boosted().fit(gaps, kinds),
+                ["takes 0 for a missing"],
+                ["missing=NaN"],
+            ),
         ),
         "dates": (dated(days), dated(as_numbers), ["dates as categories"], ["astype('int64') // 86400"]),
         "zero-as-missing": (

@@ -34,7 +34,7 @@ struct Cli {
 enum Command {
     /// Convert a saved model or NumPy arrays into files that a scorer can ship.
     ///
-    /// A pickled model becomes an ONNX graph. Estimators and pipelines of scikit-learn, XGBoost and
+    /// A saved model becomes an ONNX graph. Estimators and pipelines of scikit-learn, XGBoost and
     /// LightGBM are loaded, converted and compared by pinned Python libraries in a separate
     /// process. A model that cannot be converted is refused with its name and the reason. NumPy
     /// arrays become tensors in a safetensors file: a .npz file gives one tensor for each of its

@@ -74,7 +74,9 @@ def check_xgboost(model, name):
     learner = _config(model.get_booster())
     kind = learner["gradient_booster"]["name"]
     if kind != "gbtree":
-        raise Refused(f"has the booster `{kind}`, and its converter knows `gbtree`", "fit it with booster='gbtree'", name)
+        raise Refused(
+            f"has the booster `{kind}`, and its converter knows `gbtree`", "fit it with booster='gbtree'", name
+        )
     missing = getattr(model, "missing", None)
     if missing is not None and missing == missing:
         raise Refused(

@@ -32,7 +32,9 @@ def of(path):
     """The top modules that a pickle names, without Python's own, in the order of the alphabet."""
     data = forms.read(path)
     found = _named(data)
-    return sorted({name.split(".")[0] for name in found} - set(sys.stdlib_module_names) - {"__main__", "__builtin__"})
+    return sorted(
+        {name.split(".")[0] for name in found} - set(sys.stdlib_module_names) - {"__main__", "__builtin__", "copy_reg"}
+    )
 
 
 def sklearn_version(path):
@@ -88,15 +90,21 @@ class _Nothing:
 
 def _named(data):
     """The modules of all names in the stream, as far as it can be read."""
+    import numpy as np
     from joblib import numpy_pickle
 
     found = set()
+
+    class Array(numpy_pickle.NumpyArrayWrapper):
+        def read_array(self, unpickler, *more):
+            if not self.dtype.hasobject:
+                return super().read_array(unpickler, *more)
+            # joblib would load these objects, which are a pickle of their own.
+            return Reader("model", unpickler.file_handle, **order).load()
+
     # Of joblib's arrays, whose bytes stand between the opcodes: without them the rest cannot be read.
-    arrays = {
-        ("joblib.numpy_pickle", "NumpyArrayWrapper"): numpy_pickle.NumpyArrayWrapper,
-        ("numpy", "ndarray"): __import__("numpy").ndarray,
-        ("numpy", "dtype"): __import__("numpy").dtype,
-    }
+    arrays = {("joblib.numpy_pickle", "NumpyArrayWrapper"): Array, ("numpy", "ndarray"): np.ndarray}
+    arrays["numpy", "dtype"] = np.dtype
 
     class Reader(numpy_pickle.NumpyUnpickler):
         def find_class(self, module, name):
@@ -111,9 +119,9 @@ def _named(data):
 
     # What the arguments are called differs between versions of joblib.
     takes = inspect.signature(numpy_pickle.NumpyUnpickler.__init__).parameters
-    more = {"ensure_native_byte_order": False} if "ensure_native_byte_order" in takes else {}
+    order = {"ensure_native_byte_order": False} if "ensure_native_byte_order" in takes else {}
     try:
-        Reader("model", io.BytesIO(data), **more).load()
+        Reader("model", io.BytesIO(data), **order).load()
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - a file that cannot be read to its end has named what comes before.

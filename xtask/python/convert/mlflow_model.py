@@ -123,8 +123,12 @@ def _inside(path, name):
     """A file of the folder. A link in it was refused before this process started, or ends here."""
     parts = name.split("/")
     file = os.path.join(path, name)
-    if os.path.isabs(name) or ".." in parts or "\0" in name or os.path.realpath(file) != os.path.join(
-        os.path.realpath(path), *[part for part in parts if part not in ("", ".")]
+    if (
+        os.path.isabs(name)
+        or ".." in parts
+        or "\0" in name
+        or os.path.realpath(file)
+        != os.path.join(os.path.realpath(path), *[part for part in parts if part not in ("", ".")])
     ):
         raise Refused(f"its file {_FILE} names {_shown(name)}, which is not in the folder", "copy the whole folder")
     return file

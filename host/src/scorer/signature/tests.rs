@@ -78,3 +78,46 @@ fn a_contract_that_cannot_be_is_refused() {
     check(shape(&[], Some("{")), "not JSON");
     check(shape(&[], Some(r#"{"type": 3}"#)), "not a JSON Schema");
 }
+
+#[test]
+fn json_is_utf_8_without_its_mark() {
+    let described = wit::Signature {
+        input: shape(&["application/json"], None),
+        output: shape(&[], None),
+        deterministic: true,
+    };
+    let Ok(signature) = PayloadSignature::from_wit(described) else {
+        panic!()
+    };
+    let payload = |content_type: &str, body: &'static [u8]| {
+        signature.labelled(Payload {
+            content_type: content_type.into(),
+            body: body.into(),
+        })
+    };
+    for label in [JSON, "", "text/plain; charset=utf-8"] {
+        let marked = payload(label, b"\xEF\xBB\xBF{}");
+        assert_eq!(
+            (&marked.body[..], signature.admit(&marked)),
+            (&b"{}"[..], Ok(()))
+        );
+    }
+    assert_eq!(payload("image/png", b"\xEF\xBB\xBF").body.len(), 3);
+    for label in [
+        "application/json; charset=utf-16",
+        "text/plain; charset=latin1",
+    ] {
+        let Err(ScoreFailure::Unsupported { accepted, .. }) =
+            signature.admit(&payload(label, b"{}"))
+        else {
+            panic!("{label}")
+        };
+        assert_eq!(accepted, ["application/json in UTF-8"]);
+    }
+    let Err(ScoreFailure::NotConforming { message, .. }) =
+        signature.admit(&payload(JSON, b"{\0}\0"))
+    else {
+        panic!()
+    };
+    assert!(message.contains("UTF-16"), "{message}");
+}

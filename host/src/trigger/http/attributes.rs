@@ -32,11 +32,12 @@ const CREDENTIAL_WORDS: [&str; 13] = [
 ///
 /// Most of these headers belong to one connection and not to the message (RFC 9110, section 7.6.1).
 /// Behind a platform, `host` is the worker's own address. The media type comes with the payload,
-/// and the host encodes the response.
-const TRANSPORT_HEADERS: [&str; 12] = [
+/// and the host unpacks the body and encodes the response.
+const TRANSPORT_HEADERS: [&str; 14] = [
     "host",
     "content-type",
     "content-length",
+    "content-encoding",
     "connection",
     "accept-encoding",
     "transfer-encoding",
@@ -45,6 +46,7 @@ const TRANSPORT_HEADERS: [&str; 12] = [
     "te",
     "trailer",
     "upgrade",
+    "http2-settings",
     "proxy-connection",
 ];
 

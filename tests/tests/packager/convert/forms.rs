@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 
 use scorebox_tests::app::App;
 use scorebox_tests::packaging::package;
-use scorebox_tests::place;
-use scorebox_tests::{extent, host::Host};
+use scorebox_tests::{extent, host::Host, place, programs};
 use serde_json::{Value, json};
 
 use super::{convert, finish, folder};
@@ -106,7 +105,7 @@ fn model_folders_of_mlflow_convert() {
     }
 }
 
-/// Checks a model whose columns have several types: its example is compared beside made-up rows.
+/// Checks a model whose columns have several types: its example is compared next to made-up rows.
 fn columns(report: &Value, output: &Path) {
     let inputs = report["inputs"].as_array().expect("inputs");
     let names: Vec<&Value> = inputs.iter().map(|input| &input["name"]).collect();
@@ -172,8 +171,7 @@ fn files_of_a_model_that_are_something_else_are_not_packaged() {
         ("m.safetensors", POINTER, "Git LFS pointer"),
         ("words.txt", POINTER, "Git LFS pointer"),
     ] {
-        let app = App::graph("other.onnx", b"no graph", "");
-        app.remove("model/other.onnx");
+        let app = App::with(programs::MIRROR, "model = \"model\"\n");
         app.write(&format!("model/{file}"), bytes);
         let layout = folder();
         finish(&mut package(app.path(), layout.path()))

@@ -24,13 +24,16 @@ use crate::format::Format;
                   churn.pkl --output /tmp/churn --sample churn.csv\n  cargo xtask package \
                   --manifest /tmp/churn/scorebox.toml\n  cargo xtask convert old.joblib --output \
                   /tmp/old --python ~/old-env/bin/python\n  cargo xtask convert prices.pkl \
-                  --output /tmp/prices --inputs 'X=f64[12]' --output-format json"
+                  --output /tmp/prices --inputs 'X=f64[12]' --output-format json\n  cargo xtask \
+                  convert model.ubj --output /tmp/scores\n  cargo xtask convert \
+                  mlruns/1/models/m-4f1/artifacts --output /tmp/churn --name churn"
 )]
 pub struct ConvertArgs {
-    /// File that pickle or joblib wrote, compressed or not: a fitted estimator or pipeline of
-    /// scikit-learn, or one of XGBoost's or LightGBM's classes for scikit-learn. A file that NumPy
-    /// wrote, .npy or .npz, is written as safetensors. Arrays of Python objects are pickles, and
-    /// are refused.
+    /// Model to convert, under any name: a pickle, a joblib or a skops file of a fitted estimator or
+    /// pipeline of scikit-learn, XGBoost or LightGBM, compressed or not; a file of XGBoost's or
+    /// LightGBM's own `save_model` (JSON, UBJSON or text); or a model folder of MLflow with one of
+    /// these or with a graph. Arrays that NumPy wrote, .npy or .npz, are written as safetensors.
+    /// Arrays of Python objects are pickles, and are refused.
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
     /// Folder to write: a project for `package` and `scorebox serve`.

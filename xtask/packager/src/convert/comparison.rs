@@ -1,4 +1,4 @@
-//! What a comparison of a graph with its library found, as the report states it.
+//! Findings of a comparison of a graph with its library, as the report states them.
 //!
 //! Owns the form of the comparison and its text. Must not know how answers are compared.
 

@@ -1,0 +1,262 @@
+//! Unpacking of compressed request bodies, within bounds.
+//!
+//! Owns how much a body may unpack to, how much memory and work that may take, and the thread on
+//! which it is done. Must not know the formats: each has a module of its own.
+
+mod inflating;
+mod zstandard;
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+
+use self::inflating::Inflating;
+use self::zstandard::Zstandard;
+use super::body::{Bounds, Received};
+use super::budget::SMALL_BYTES;
+use super::coding::Coding;
+use crate::error::{Disposition, RequestFailure, ScoreFailure};
+use crate::functions::envelope::Buffer as _;
+use crate::scorer::Scorer;
+use crate::timer;
+
+/// Maximum size of a compressed body that is unpacked on the thread that serves sockets, in bytes. A
+/// body made for it makes the decoder work for 200 ns per byte, which gives 3 ms.
+const INLINE_BYTES: usize = 16 << 10;
+
+/// Maximum number of compressed bytes that are read between two looks at the clock.
+const INPUT_PIECE_BYTES: usize = 64 << 10;
+
+/// Maximum number of bytes that are unpacked between two looks at the clock.
+const OUTPUT_PIECE_BYTES: u64 = 256 << 10;
+
+/// Size to which every body may unpack, whatever its compressed size, in bytes.
+const FREE_BYTES: u64 = 1 << 20;
+
+/// Maximum factor by which a body of more than [`FREE_BYTES`] may be larger than its compressed form.
+/// Text of numbers reaches 3 to 30, and sparse pictures reach 100. Bombs reach 1,000 and more.
+const RATIO: u64 = 250;
+
+/// Number of compressed bytes from which on a body must hold data.
+const EMPTY_BYTES: u64 = 64 << 10;
+
+/// Maximum number of compressed bytes for each byte of data. Empty blocks, members and frames cost
+/// work and give no data.
+const BYTES_PER_BYTE: u64 = 4;
+
+/// Maximum number of gzip members, or of zstd frames, of one body. Compressors that work in blocks
+/// write a member for each 64 KiB or more.
+const MOST_PARTS: u32 = 1024;
+
+/// Maximum number of large bodies that are unpacked at a time. Each holds its compressed form and up
+/// to 8 MiB of window in addition to the memory that it reserved.
+const PLACES: usize = 2;
+
+static FREE_PLACES: Semaphore = Semaphore::const_new(PLACES);
+
+/// Problem because of which a body cannot be unpacked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Damage {
+    /// The bytes do not follow the format, or a checksum does not match.
+    Corrupt,
+    /// A dictionary is needed that only the client has.
+    Dictionary,
+    /// The bytes are mostly empty blocks, members or frames.
+    Empty,
+    /// There are more than [`MOST_PARTS`] members or frames.
+    Parts,
+    /// There are further bytes after the end.
+    Trailing,
+    /// The bytes end before the end of the format.
+    Truncated,
+    /// The window of the encoder was larger than 8 MiB.
+    Window,
+}
+
+impl Damage {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Corrupt => "its bytes are damaged",
+            Self::Dictionary => "it needs a dictionary",
+            Self::Empty => "it is mostly empty blocks",
+            Self::Parts => "it has more than 1024 members or frames",
+            Self::Trailing => "other bytes follow its end",
+            Self::Truncated => "it ends too early",
+            Self::Window => "its window is larger than 8 MiB",
+        }
+    }
+}
+
+/// Result of one step of a decoder.
+struct Step {
+    /// Number of bytes that were written.
+    written: usize,
+    /// True if the whole body is unpacked.
+    is_done: bool,
+}
+
+/// Decoder of one body, and its position in the compressed bytes.
+enum Decoder {
+    Inflating(Box<Inflating>),
+    Zstandard(Box<Zstandard>),
+}
+
+impl Decoder {
+    fn new(coding: Coding, input: &[u8]) -> Self {
+        match coding {
+            Coding::Gzip => Self::Inflating(Box::new(Inflating::gzip())),
+            Coding::Deflate => Self::Inflating(Box::new(Inflating::deflate(input))),
+            Coding::Zstd => Self::Zstandard(Box::default()),
+        }
+    }
+
+    /// Unpacks the next bytes of `input` into `output`. A step reads at most 128 KiB, and gives at
+    /// most as many bytes as fit into `output`.
+    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Damage> {
+        match self {
+            Self::Inflating(inflating) => inflating.step(input, output),
+            Self::Zstandard(zstandard) => zstandard.step(input, output),
+        }
+    }
+
+    /// Returns the number of compressed bytes that were read.
+    fn position(&self) -> usize {
+        match self {
+            Self::Inflating(inflating) => inflating.position(),
+            Self::Zstandard(zstandard) => zstandard.position(),
+        }
+    }
+}
+
+/// A body that is being unpacked.
+struct Work {
+    coding: Coding,
+    decoder: Decoder,
+    input: Bytes,
+    unpacked: Received,
+    /// Maximum size of the unpacked body, in bytes.
+    limit_bytes: u64,
+    is_done: bool,
+}
+
+/// Unpacks the body of a request. A large body is unpacked on a scoring thread, with memory that is
+/// reserved as for a body that is not compressed.
+///
+/// # Errors
+/// Fails if the body is damaged, if it unpacks to too much, or if there is no memory or no time for
+/// it before `bounds.deadline`.
+pub(super) async fn unpack(
+    coding: Coding,
+    body: Received,
+    bounds: &Bounds<'_>,
+    scorer: &Scorer,
+) -> Result<Bytes, Disposition> {
+    let mut work = Work::new(coding, body, bounds.limit_bytes)?;
+    if work.input.len() <= INLINE_BYTES {
+        work.fill(&mut vec![0; SMALL_BYTES as usize])?;
+        if work.is_done {
+            return Ok(work.unpacked.into_bytes());
+        }
+    }
+    let busy = || ScoreFailure::Saturated.disposition();
+    // The semaphore is never closed.
+    let place = timer::until(bounds.deadline, FREE_PLACES.acquire()).await;
+    let _place = place.ok_or_else(busy)?;
+    while !work.is_done {
+        if Instant::now() >= bounds.deadline {
+            return Err(busy());
+        }
+        let wanted = work.total().saturating_add(OUTPUT_PIECE_BYTES);
+        let room = wanted.min(bounds.limit_bytes).max(work.total());
+        work.unpacked.make_room(room, bounds).await?;
+        let unpacked = scorer.offload(move || {
+            let filled = work.piece();
+            filled.map(|()| work)
+        });
+        work = unpacked.await.map_err(ScoreFailure::disposition)??;
+    }
+    Ok(work.unpacked.into_bytes())
+}
+
+impl Work {
+    /// Prepares the unpacking of `body`. The memory that is reserved for the compressed body counts
+    /// for the unpacked body: a body must not wait for memory that it holds itself.
+    fn new(coding: Coding, body: Received, limit_bytes: u64) -> Result<Self, Disposition> {
+        let (input, unpacked) = body.into_source(limit_bytes)?;
+        Ok(Self {
+            coding,
+            decoder: Decoder::new(coding, &input),
+            input,
+            unpacked,
+            limit_bytes,
+            is_done: false,
+        })
+    }
+
+    fn total(&self) -> u64 {
+        self.unpacked.as_ref().len() as u64
+    }
+
+    /// Unpacks one piece of a large body.
+    fn piece(&mut self) -> Result<(), Disposition> {
+        // A place for the bytes of one step, which the processor's cache holds.
+        let mut buffer = vec![0; 32 << 10];
+        let (start, total) = (self.decoder.position(), self.total());
+        while !self.is_done
+            && self.total() - total < OUTPUT_PIECE_BYTES
+            && self.decoder.position() - start < INPUT_PIECE_BYTES
+        {
+            self.step(&mut buffer)?;
+        }
+        Ok(())
+    }
+
+    /// Unpacks a small body as far as it fits into `buffer`.
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<(), Disposition> {
+        while !self.is_done && self.total() < buffer.len() as u64 {
+            let left = buffer.len() - self.unpacked.as_ref().len();
+            self.step(buffer.get_mut(..left).unwrap_or_default())?;
+        }
+        Ok(())
+    }
+
+    /// Unpacks the next bytes by way of `buffer`, and checks the bounds.
+    fn step(&mut self, buffer: &mut [u8]) -> Result<(), Disposition> {
+        let Step { written, is_done } = self
+            .decoder
+            .step(&self.input, buffer)
+            .map_err(|damage| self.damaged(damage))?;
+        let total = self.total() + written as u64;
+        let read = self.decoder.position() as u64;
+        let ratio_bytes = (self.input.len() as u64)
+            .saturating_mul(RATIO)
+            .max(FREE_BYTES);
+        if total > self.limit_bytes {
+            let limit_bytes = self.limit_bytes;
+            return Err(ScoreFailure::TooLarge { limit_bytes }.disposition());
+        }
+        if total > ratio_bytes {
+            let failure = RequestFailure::Inflated {
+                coding: self.coding.name(),
+                ratio: RATIO,
+            };
+            return Err(failure.disposition());
+        }
+        if read > EMPTY_BYTES && total < read / BYTES_PER_BYTE {
+            return Err(self.damaged(Damage::Empty));
+        }
+        self.is_done = is_done;
+        self.unpacked
+            .extend(buffer.get(..written).unwrap_or_default())
+    }
+
+    fn damaged(&self, damage: Damage) -> Disposition {
+        let coding = self.coding.name();
+        let problem = damage.text();
+        RequestFailure::DamagedBody { coding, problem }.disposition()
+    }
+}
+
+#[cfg(test)]
+mod tests;

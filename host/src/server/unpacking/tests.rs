@@ -1,0 +1,231 @@
+//! Tests of `unpacking`: each format there and back, its damages, and bodies that are made to cost
+//! memory or work.
+
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+
+use super::*;
+
+const LIMIT: u64 = 8 << 20;
+
+fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zlib(data: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn bare(data: &[u8]) -> Vec<u8> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(data: &[u8]) -> Vec<u8> {
+    compress_to_vec(data, CompressionLevel::Fastest)
+}
+
+/// Returns a zstd frame with a window of `window` (RFC 8878, section 3.1.1.1.2) and `blocks` blocks of
+/// 128 KiB of zeros, each of which takes four bytes.
+fn zeros(window: u8, blocks: usize) -> Vec<u8> {
+    let mut frame = vec![0x28, 0xB5, 0x2F, 0xFD, 0, window];
+    for block in 0..blocks {
+        let header = (128 << 10) << 3 | 1 << 1 | u32::from(block + 1 == blocks);
+        frame.extend_from_slice(&header.to_le_bytes()[..3]);
+        frame.push(0);
+    }
+    frame
+}
+
+/// Returns a zstd frame that the reader must skip.
+fn skipped(bytes: u32) -> Vec<u8> {
+    let head = [0x184D_2A50_u32.to_le_bytes(), bytes.to_le_bytes()].concat();
+    [head, vec![0; bytes as usize]].concat()
+}
+
+/// Returns bytes that look random.
+fn noise(count: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    std::iter::repeat_with(next).take(count).collect()
+}
+
+fn unpacked(coding: Coding, body: &[u8], limit: u64) -> Result<Vec<u8>, Disposition> {
+    let mut work = Work::new(coding, Received::Small(body.to_vec()), limit)?;
+    while !work.is_done {
+        work.piece()?;
+    }
+    Ok(work.unpacked.as_ref().to_vec())
+}
+
+#[track_caller]
+fn refused(coding: Coding, body: &[u8], code: &str, part: &str) {
+    let disposition = unpacked(coding, body, LIMIT).err().unwrap();
+    assert_eq!(disposition.code, code, "{}", disposition.message);
+    assert!(
+        disposition.message.contains(part),
+        "{}",
+        disposition.message
+    );
+}
+
+#[test]
+fn every_format_gives_its_bytes_back() {
+    let text = "[0.125, 1e-3, 7], ".repeat(20_000).into_bytes();
+    for data in [&b""[..], b"{}", &noise(100_000), &text] {
+        for (coding, body) in [
+            (Coding::Gzip, gzip(data)),
+            (Coding::Gzip, [gzip(data), gzip(b"")].concat()),
+            (Coding::Deflate, zlib(data)),
+            (Coding::Deflate, bare(data)),
+            (Coding::Zstd, zstd(data)),
+            (Coding::Zstd, [skipped(9), zstd(data), skipped(0)].concat()),
+        ] {
+            let got = unpacked(coding, &body, LIMIT).unwrap();
+            assert!(got == data, "{coding:?} of {} bytes", data.len());
+            // The small way gives the same bytes.
+            let mut work = Work::new(coding, Received::Small(body), LIMIT).unwrap();
+            work.fill(&mut vec![0; 64 << 10]).unwrap();
+            let small = work.unpacked.as_ref();
+            assert_eq!(small, &data[..data.len().min(64 << 10)]);
+        }
+    }
+    let twice = [gzip(b"a"), gzip(b"b")].concat();
+    assert_eq!(unpacked(Coding::Gzip, &twice, LIMIT).unwrap(), b"ab");
+    let twice = [zstd(b"a"), zstd(b"b")].concat();
+    assert_eq!(unpacked(Coding::Zstd, &twice, LIMIT).unwrap(), b"ab");
+}
+
+#[test]
+fn a_header_of_gzip_with_every_field_is_read() {
+    let plain = gzip(b"{}");
+    let mut full = plain[..10].to_vec();
+    full[3] = 0b1_1110;
+    full.extend_from_slice(b"\x03\0abcname\0comment\0\0\0");
+    full.extend_from_slice(&plain[10..]);
+    assert_eq!(unpacked(Coding::Gzip, &full, LIMIT).unwrap(), b"{}");
+    for cut in 0..full.len() {
+        refused(Coding::Gzip, &full[..cut], "damaged-body", "ends too early");
+    }
+}
+
+#[test]
+fn damaged_bodies_are_refused_with_what_is_wrong() {
+    let data = "[0.125, 1e-3, 7], ".repeat(50).into_bytes();
+    let bodies = [
+        (Coding::Gzip, gzip(&data)),
+        (Coding::Deflate, zlib(&data)),
+        (Coding::Zstd, zstd(&data)),
+    ];
+    for (coding, body) in bodies {
+        for cut in [0, 1, 2, body.len() / 2, body.len() - 1] {
+            refused(coding, &body[..cut], "damaged-body", "ends too early");
+        }
+        for more in [&b"x"[..], b"more", b"much more"] {
+            let trailing = [&body[..], more].concat();
+            refused(coding, &trailing, "damaged-body", "follow its end");
+        }
+        let mut changed = body.clone();
+        changed[body.len() - 2] ^= 1;
+        refused(coding, &changed, "damaged-body", "damaged");
+        refused(coding, b"{\"data\": [[1]]}", "damaged-body", coding.name());
+        // Whatever is changed, there is an answer.
+        for index in 0..body.len() {
+            for bit in 0..8 {
+                let mut changed = body.clone();
+                changed[index] ^= 1 << bit;
+                drop(unpacked(coding, &changed, LIMIT));
+            }
+        }
+    }
+    // A frame that needs a dictionary has its number.
+    refused(
+        Coding::Zstd,
+        b"\x28\xB5\x2F\xFD\x01\0\x07\x01\0\0",
+        "damaged-body",
+        "dictionary",
+    );
+}
+
+#[test]
+fn bombs_end_at_the_bounds() {
+    let small = 100 << 10;
+    for (coding, body) in [
+        (Coding::Gzip, gzip(&vec![0; 64 << 20])),
+        (Coding::Deflate, zlib(&vec![0; 64 << 20])),
+        (Coding::Deflate, bare(&vec![0; 64 << 20])),
+        (Coding::Zstd, zeros(0x38, 512)),
+    ] {
+        assert!(body.len() < 400 << 10, "{coding:?}");
+        let refused = unpacked(coding, &body, small).err().unwrap();
+        assert_eq!((refused.status, refused.code.as_str()), (413, "too-large"));
+        let refused = unpacked(coding, &body, 1 << 30).err().unwrap();
+        assert_eq!(
+            (refused.status, refused.code.as_str()),
+            (413, "inflated-body")
+        );
+    }
+    // Up to 1 MiB any ratio is right.
+    let sparse = vec![0; 1 << 20];
+    assert!(unpacked(Coding::Gzip, &gzip(&sparse), LIMIT).unwrap() == sparse);
+    assert!(unpacked(Coding::Zstd, &zeros(0x68, 8), LIMIT).unwrap() == sparse);
+    // A limit is exact.
+    assert!(unpacked(Coding::Gzip, &gzip(&sparse), 1 << 20).is_ok());
+    assert!(unpacked(Coding::Gzip, &gzip(&sparse), (1 << 20) - 1).is_err());
+}
+
+#[test]
+fn bodies_that_hold_nothing_end_early() {
+    refused(
+        Coding::Gzip,
+        &gzip(b"").repeat(1025),
+        "damaged-body",
+        "members",
+    );
+    refused(
+        Coding::Zstd,
+        &zstd(b"").repeat(1025),
+        "damaged-body",
+        "members",
+    );
+    refused(
+        Coding::Zstd,
+        &skipped(0).repeat(1025),
+        "damaged-body",
+        "members",
+    );
+    refused(Coding::Zstd, &skipped(1 << 20), "damaged-body", "empty");
+    // Stored blocks of deflate, and raw blocks of zstd, of no bytes.
+    let empty = b"\0\0\0\xFF\xFF".repeat(20_000);
+    refused(
+        Coding::Deflate,
+        &[b"\x78\x9C", &empty[..]].concat(),
+        "damaged-body",
+        "empty",
+    );
+    refused(Coding::Deflate, &empty, "damaged-body", "empty");
+    let empty = [&zeros(0, 0)[..], &b"\0\0\0".repeat(40_000)].concat();
+    refused(Coding::Zstd, &empty, "damaged-body", "empty");
+}
+
+#[test]
+fn a_window_of_more_than_8_mib_is_refused() {
+    assert!(unpacked(Coding::Zstd, &zeros(0x68, 1), LIMIT).is_ok());
+    for window in [0x69, 0x70, 0xFF] {
+        refused(Coding::Zstd, &zeros(window, 1), "damaged-body", "8 MiB");
+    }
+    // A frame without a window has that of its size.
+    let huge = b"\x28\xB5\x2F\xFD\xA0\xFF\xFF\xFF\xFF\x01\0\0";
+    refused(Coding::Zstd, huge, "damaged-body", "8 MiB");
+}
