@@ -101,10 +101,7 @@ pub(super) fn put_decimal(dtype: Dtype, text: &str, data: &mut Vec<u8>) -> Resul
     match rounding::whole_of(text) {
         Whole::Number(value) => put_whole(dtype, value, data),
         Whole::Large => Err(NoElement(too_large(&cut(text, NAME_BYTES), dtype))),
-        Whole::Fraction => Err(NoElement(format!(
-            "{} is not a whole number.",
-            cut(text, NAME_BYTES)
-        ))),
+        Whole::Fraction => Err(NoElement(not_whole(&cut(text, NAME_BYTES), dtype))),
     }
 }
 
@@ -179,7 +176,7 @@ pub(super) fn put_float(dtype: Dtype, value: f64, data: &mut Vec<u8>) -> Result<
         },
         // The cast is exact for a whole number below 2^127, and larger ones fit no type.
         _ if value.fract() == 0.0 => return put_whole(dtype, value as i128, data),
-        _ => return Err(NoElement(format!("{value:?} is not a whole number."))),
+        _ => return Err(NoElement(not_whole(&format!("{value:?}"), dtype))),
     }
     Ok(())
 }
@@ -198,4 +195,16 @@ fn put_rounded(rounded: Rounded, data: &mut Vec<u8>) {
 #[inline(never)]
 pub(super) fn too_large(value: &str, dtype: Dtype) -> String {
     format!("{value} does not fit {}.", dtype.name())
+}
+
+/// Returns the message about a number that is not whole, where the caller said that numbers are whole
+/// or where the type `dtype` holds only such numbers.
+#[cold]
+#[inline(never)]
+fn not_whole(value: &str, dtype: Dtype) -> String {
+    if dtype.is_float() {
+        return format!("{value} is not a whole number.");
+    }
+    let name = dtype.name();
+    format!("{value} is not a whole number. A whole number that fits {name} belongs here.")
 }

@@ -56,7 +56,7 @@ fn a_file_is_replaced_only_when_asked() {
     one(&["--force", "--limit", "48B"]).ended(0);
     convert(Path::new("model.onnx"), output.path(), &[])
         .ended(3)
-        .said(&["model.onnx", ".npy, .npz", "fix:"]);
+        .said(&["model.onnx", "No such file", "name a file that exists"]);
     convert(Path::new("none.npy"), output.path(), &[])
         .ended(3)
         .said(&["none.npy", "No such file", "name a file that exists"]);
