@@ -20,6 +20,7 @@ pub mod host;
 pub mod http;
 pub mod http2;
 pub mod identity;
+pub mod libraries;
 pub mod log;
 pub mod models;
 pub mod mutation;
