@@ -11,7 +11,13 @@ from started import MODEL, main, refused, same, sent, taken, without_start
 without_start("kserve")
 
 from kserve.protocol.infer_type import InferInput, InferRequest, InferResponse, RequestedOutput  # noqa: E402
-from kserve.protocol.rest.v2_datamodels import ModelMetadataResponse, ServerMetadataResponse  # noqa: E402
+from kserve.protocol.rest.v2_datamodels import (  # noqa: E402
+    ModelMetadataResponse,
+    ModelReadyResponse,
+    ServerLiveResponse,
+    ServerMetadataResponse,
+    ServerReadyResponse,
+)
 
 NAN = float("nan")
 KINDS = {"float32": "FP32", "float64": "FP64", "int64": "INT64", "bool": "BOOL", "object": "BYTES"}
@@ -80,6 +86,10 @@ def documents(columns):
     model = ModelMetadataResponse.model_validate_json(sent(columns, MODEL).content)
     assert [port.name for port in model.inputs] == ["age", "days", "city"], model
     ServerMetadataResponse.model_validate_json(sent(columns, "/v2").content)
+    assert ServerLiveResponse.model_validate_json(sent(columns, "/v2/health/live").content).live
+    assert ServerReadyResponse.model_validate_json(sent(columns, "/v2/health/ready").content).ready
+    ready = ModelReadyResponse.model_validate_json(sent(columns, MODEL + "/ready").content)
+    assert (ready.name, ready.ready) == ("served", True), ready
 
 
 main(values, missing, documents)

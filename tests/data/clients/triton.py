@@ -124,6 +124,50 @@ def compressed(floats, texts):
     same(asked(client, numbers[:1]), numbers[:1])
 
 
+def several(columns):
+    """Inputs and outputs in both forms, in one call, and many compressed calls at a time."""
+    age, days, city = np.array([[1.5], [NAN]]), np.array([[1], [2]], np.int32), TEXTS[:, :1]
+    inputs = [
+        triton.InferInput("age", [2, 1], "FP64").set_data_from_numpy(age),
+        triton.InferInput("days", [2, 1], "INT32").set_data_from_numpy(days, binary_data=False),
+        triton.InferInput("city", [2, 1], "BYTES").set_data_from_numpy(city),
+    ]
+    wanted = [("city_given", False), ("age_given", True), ("known", False), ("days_given", True)]
+    outputs = [triton.InferRequestedOutput(name, binary_data=form) for name, form in wanted]
+    options = {"request_compression_algorithm": "gzip", "response_compression_algorithm": "deflate"}
+    with triton.InferenceServerClient(columns, concurrency=8) as client:
+        calls = [client.async_infer("served", inputs, outputs=outputs, **options) for _ in range(50)]
+        for call in calls:
+            answer = call.get_result()
+            assert [output["name"] for output in answer.get_response()["outputs"]] == [name for name, _ in wanted]
+            same(answer.as_numpy("city_given"), city)
+            same(answer.as_numpy("age_given"), age.astype(np.float32))
+            same(answer.as_numpy("known"), np.array([[True], [False]]))
+            same(answer.as_numpy("days_given"), days.astype(np.int64))
+
+
+def refusals(floats, texts):
+    """A call that does not fit is refused in words that the client shows."""
+    number = np.array([[1, 2]], np.float32)
+    for form in FORMS:
+        refused(Client(floats), TEXTS, "400", "FP32" if form[0] else "a string", form)
+        refused(Client(texts), number, "400", "BYTES" if form[0] else "a number", form)
+        refused(Client(floats), number[0], "400", "1 dimensions", form)
+    refused(Client(texts), np.array([["a", b"\x89PNG\r\n"]], dtype=object), "400", "element 1 of `x` is not UTF-8")
+    given = triton.InferInput("w", [1, 2], "FP32").set_data_from_numpy(number)
+    right = triton.InferInput("x", [1, 2], "FP32").set_data_from_numpy(number)
+    for model, given, outputs, status, part in [
+        ("served", given, None, "400", "no input of this name"),
+        ("served", right, [triton.InferRequestedOutput("z")], "400", "no output of this name"),
+        ("other", right, None, "404", "/v2/models/served/infer"),
+    ]:
+        try:
+            Client(floats).infer(model, [given], outputs=outputs)
+            raise AssertionError(f"{part}: it is answered")
+        except InferenceServerException as error:
+            assert error.status() == status and part in error.message(), error
+
+
 def documents(floats, versioned):
     """Probes and metadata, and the request's id, version, parameters and priority."""
     client = Client(floats)
@@ -131,8 +175,8 @@ def documents(floats, versioned):
     assert not client.is_model_ready("other")
     port = {"datatype": "FP32", "shape": [-1, 2]}
     model = client.get_model_metadata("served")
-    described = [{key: port[key] for key in ("name", "datatype", "shape")} for port in model["inputs"] + model["outputs"]]
-    assert model["name"] == "served" and described == [{"name": "x", **port}, {"name": "y", **port}], model
+    (x,), (y,) = model["inputs"], model["outputs"]
+    assert model["name"] == "served" and x == x | port | {"name": "x"} and y == y | port | {"name": "y"}, model
     server = client.get_server_metadata()
     assert server["name"] == "scorebox" and "binary_tensor_data" in server["extensions"], server
     try:
@@ -155,4 +199,4 @@ def documents(floats, versioned):
     assert client.infer("served", [given], model_version="3").get_response()["model_version"] == "3"
 
 
-main(values, other_types, missing, compressed, documents)
+main(values, other_types, missing, compressed, several, refusals, documents)

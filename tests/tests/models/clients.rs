@@ -97,6 +97,22 @@ fn triton_compresses_both_ways() {
 }
 
 #[test]
+fn triton_mixes_forms_and_sends_many_calls_at_a_time() {
+    let clients = libraries!(CLIENTS);
+    check(clients, "triton.py", "several", &[("columns", columns())]);
+}
+
+#[test]
+fn triton_shows_why_a_call_is_refused() {
+    let clients = libraries!(CLIENTS);
+    let hosts = [
+        ("floats", identity(element::FLOAT, "")),
+        ("texts", identity(element::STRING, "")),
+    ];
+    check(clients, "triton.py", "refusals", &hosts);
+}
+
+#[test]
 fn triton_reads_probes_and_documents() {
     let clients = libraries!(CLIENTS);
     let hosts = [
