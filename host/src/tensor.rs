@@ -259,7 +259,7 @@ mod tests {
             ],
             "is i8, and its port is u8",
         );
-        check(&[&tensor("a", &[2], 1), &b], "1 bytes");
+        check(&[&tensor("a", &[2], 1), &b], "has 1 byte, and");
         check(&[&a, &tensor("b", &[2], 2)], "the shape [2]");
         check(&[&a, &tensor("b", &[u64::MAX, 2], 2)], "has 2 bytes");
         check(

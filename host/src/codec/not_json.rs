@@ -8,7 +8,7 @@
 use serde_json::Error;
 
 use super::encoding::other_encoding;
-use crate::text::{REASON_BYTES, displayed};
+use crate::text::{REASON_BYTES, counted, displayed};
 
 /// Start of a JSON string that stands for a word: a quotation mark and the escape of NUL. No text of
 /// a tensor has a NUL.
@@ -83,7 +83,8 @@ pub(super) fn message(body: &[u8], error: &Error, is_marked: bool, advice: &str)
         let offset = error.valid_up_to();
         let before = body.get(..offset).filter(|_| is_marked);
         let offset = offset.saturating_sub(MARK_BYTES * before.map_or(0, marks));
-        return format!("The body is not UTF-8: a wrong byte follows the first {offset} bytes.");
+        let offset = counted(offset as u64, "byte");
+        return format!("The body is not UTF-8: a wrong byte follows the first {offset}.");
     }
     if let Some(word) = word_at(body, error) {
         let (line, column) = (error.line(), error.column());

@@ -152,7 +152,7 @@ def refusals(floats, texts):
     for form in FORMS:
         refused(Client(floats), TEXTS, "400", "FP32" if form[0] else "a string", form)
         refused(Client(texts), number, "400", "BYTES" if form[0] else "a number", form)
-        refused(Client(floats), number[0], "400", "1 dimensions", form)
+        refused(Client(floats), number[0], "400", "1 dimension;", form)
     refused(Client(texts), np.array([["a", b"\x89PNG\r\n"]], dtype=object), "400", "element 1 of `x` is not UTF-8")
     given = triton.InferInput("w", [1, 2], "FP32").set_data_from_numpy(number)
     right = triton.InferInput("x", [1, 2], "FP32").set_data_from_numpy(number)

@@ -10,6 +10,7 @@ use super::request::{Data, Input};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, count};
+use crate::text::counted;
 
 /// Part of the binary data after the JSON of a request that no input has taken yet. `is_announced`
 /// is true if the request states the length of its JSON.
@@ -46,10 +47,8 @@ pub(super) fn tensors(
         *slot = Some(tensor(port, place, input, &mut binary)?);
     }
     if !binary.rest.is_empty() {
-        let message = format!(
-            "{} bytes at the end of the body belong to no input.",
-            binary.rest.len()
-        );
+        let bytes = counted(binary.rest.len() as u64, "byte");
+        let message = format!("The body ends with {bytes} that no input takes.");
         return Err(misfit(String::new(), message));
     }
     let missing = |port: &Port| {
@@ -115,8 +114,8 @@ fn tensor(
     };
     if shape.len() != port.shape.len() {
         let message = format!(
-            "Here are {} dimensions; the input is {}.",
-            shape.len(),
+            "The shape has {}; the input is {}.",
+            counted(shape.len() as u64, "dimension"),
             shape_text(port)
         );
         return Err(wrong("/shape", message));
@@ -160,7 +159,8 @@ fn tensor(
             // Only the texts themselves say how long they are. Whether they fit is checked below.
             if size != bytes && port.dtype != Dtype::Text {
                 return wrong(format!(
-                    "Here are {size} bytes; {shape:?} of {} takes {bytes}.",
+                    "The input has {}; {shape:?} of {} takes {bytes}.",
+                    counted(size, "byte"),
                     datatype(declared)
                 ));
             }
@@ -172,10 +172,8 @@ fn tensor(
                 Some(data) => converted(port.dtype, declared, data)
                     .map_err(|NoElement(message)| place.misfit("", message))?,
                 None => {
-                    return wrong(format!(
-                        "{} bytes of the body are left for this input.",
-                        binary.rest.len()
-                    ));
+                    let left = counted(binary.rest.len() as u64, "byte");
+                    return wrong(format!("The body has only {left} left for this input."));
                 }
             }
         }
@@ -184,7 +182,10 @@ fn tensor(
             if have != takes {
                 return Err(wrong(
                     "/data",
-                    format!("Here are {have} elements, and the shape {shape:?} takes {takes}."),
+                    format!(
+                        "The data has {}, and the shape {shape:?} takes {takes}.",
+                        counted(have, "element")
+                    ),
                 ));
             }
             let nested = read.nested.unwrap_or_default();

@@ -100,7 +100,7 @@ fn a_misfit_is_named_by_its_pointer() {
     check(
         &shape("[2]", "[1, 2]"),
         "/inputs/0/shape",
-        "1 dimensions; the input is [-1, 2]",
+        "The shape has 1 dimension; the input is [-1, 2]",
     );
     check(
         &shape("[1, 3]", "[1, 2, 3]"),
@@ -136,12 +136,12 @@ fn a_misfit_is_named_by_its_pointer() {
     check(
         &shape("[2, 2]", "[[1, 2]]"),
         "/inputs/0/data",
-        "1 elements, where 2 belong",
+        "1 element, where 2 belong",
     );
     check(
         &shape("[2, 2]", "[[1, 2], [3]]"),
         "/inputs/0/data/1",
-        "1 elements, where 2 belong",
+        "1 element, where 2 belong",
     );
     check(
         &shape("[2, 2]", "[[1, 2], 3]"),
