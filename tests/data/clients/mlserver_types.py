@@ -10,7 +10,7 @@ from started import MODEL, main, refused, same, sent, taken, without_start
 
 without_start("mlserver")
 
-from mlserver.codecs import NumpyCodec, NumpyRequestCodec, PandasCodec, StringCodec  # noqa: E402
+from mlserver.codecs import Base64Codec, NumpyCodec, NumpyRequestCodec, PandasCodec, StringCodec  # noqa: E402
 from mlserver.codecs.json import encode_to_json_bytes  # noqa: E402
 from mlserver.types import (  # noqa: E402
     InferenceErrorResponse,
@@ -86,6 +86,11 @@ def frames(columns):
     # Whole numbers are floats as soon as one of them is missing.
     frame = pd.DataFrame({"age": [30, 31], "days": [1.0, NAN], "city": ["a", "b"]})
     refused(columns, bodies(PandasCodec.encode_request(frame))[0], "null")
+    # A column of texts with other values is encoded as JSON.
+    mixed = pd.DataFrame({"age": [30.0, 31], "days": [1, 2], "city": ["a", 1]})
+    refused(columns, bodies(PandasCodec.encode_request(mixed))[0], "pd_json")
+    encoded = InferenceRequest(inputs=[Base64Codec.encode_input("city", [b"a", b"b"])])
+    refused(columns, bodies(encoded)[0], "base64")
     frame["days"] = [1.0, 2.0]
     given = PandasCodec.decode_response(answered(columns, bodies(PandasCodec.encode_request(frame))[0]))
     assert list(given["days_given"]) == [1, 2], given

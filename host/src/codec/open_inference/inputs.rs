@@ -5,6 +5,7 @@
 
 use super::super::values::NoElement;
 use super::conversion::converted;
+use super::parameters::Content;
 use super::ports::{accepts, datatype, expectation, misfit, shape_text};
 use super::request::{Data, Input};
 use crate::error::ScoreFailure;
@@ -20,10 +21,12 @@ pub(super) struct Binary<'a> {
 }
 
 /// Converts the inputs of a request to one tensor for each port, in the order of the ports. Optional
-/// ports may have none. Fails if the inputs do not fit the ports.
+/// ports may have none. `content` is that of the request, which counts for inputs that state none.
+/// Fails if the inputs do not fit the ports.
 pub(super) fn tensors(
     ports: &[Port],
     inputs: Vec<Input>,
+    content: Content,
     mut binary: Binary<'_>,
 ) -> Result<Vec<Tensor>, ScoreFailure> {
     let mut found: Vec<Option<Tensor>> = ports.iter().map(|_| None).collect();
@@ -43,6 +46,13 @@ pub(super) fn tensors(
         };
         if slot.is_some() {
             return Err(place.misfit("/name", "This input is given twice.".to_owned()));
+        }
+        if port.dtype == Dtype::Text {
+            let own = input.parameters.content;
+            check_content(own, &format!("/inputs/{index}"))?;
+            if own == Content::Unstated {
+                check_content(content, "")?;
+            }
         }
         *slot = Some(tensor(port, place, input, &mut binary)?);
     }
@@ -65,6 +75,19 @@ pub(super) fn tensors(
         .filter(|(port, tensor)| tensor.is_some() || !port.optional)
         .map(|(port, tensor)| tensor.ok_or_else(|| missing(port)))
         .collect()
+}
+
+/// Fails if a content type says that texts are the encoded forms of other values. The graph would get
+/// the encoded forms. `owner` is the JSON pointer to the object that has the content type.
+fn check_content(content: Content, owner: &str) -> Result<(), ScoreFailure> {
+    let Content::Encoded(name) = content else {
+        return Ok(());
+    };
+    let message = format!(
+        "Elements with the content type `{name}` are encoded values, which are not decoded here. \
+         Send the texts themselves, with the content type `str`, `np` or `pd`, or with none."
+    );
+    Err(misfit(format!("{owner}/parameters/content_type"), message))
 }
 
 /// Index of an input in the list of a request's inputs.

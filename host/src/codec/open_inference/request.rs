@@ -15,6 +15,7 @@ use super::super::elements::{Elements, Read};
 use super::super::reading::{self, Fields, Items, List, Object, Reader};
 use super::super::scalar::Scalar;
 use super::names::{dtype, port};
+use super::parameters::Parameters;
 use super::ports::{expectation, is_whole};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
@@ -69,19 +70,6 @@ pub(super) enum Data {
 pub(super) struct Output {
     pub(super) port: usize,
     pub(super) parameters: Parameters,
-}
-
-/// Parameters of a request, an input or an output that the host uses. Other parameters are ignored.
-#[derive(Default)]
-pub(super) struct Parameters {
-    /// Size of the binary data of an input, in bytes. `None` if the data is in the JSON.
-    pub(super) binary_data_size: Option<u64>,
-    /// True if the elements of an output must be binary. If `None`, the request's parameter
-    /// `binary_data_output` decides.
-    pub(super) binary_data: Option<bool>,
-    /// True if the elements of all outputs of a request must be binary, except where an output has
-    /// its own `binary_data`. `None` means false.
-    pub(super) binary_data_output: Option<bool>,
 }
 
 /// Decodes a request of the Open Inference Protocol from its JSON.
@@ -169,26 +157,6 @@ impl Fields for Request<'_> {
             "inputs" => map.next_value_seed(List(&mut Inputs(self), reader)),
             _ => map.next_value_seed(List(&mut Outputs(self), reader)),
         }
-    }
-}
-
-impl Fields for Parameters {
-    const KEYS: &'static [&'static str] =
-        &["binary_data_size", "binary_data", "binary_data_output"];
-
-    fn field<'de, A: MapAccess<'de>>(
-        &mut self,
-        key: &'static str,
-        map: &mut A,
-        reader: &mut Reader,
-    ) -> Result<(), A::Error> {
-        let value = map.next_value::<Scalar>()?;
-        match key {
-            "binary_data_size" => self.binary_data_size = value.count(reader)?,
-            "binary_data" => self.binary_data = value.boolean(reader)?,
-            _ => self.binary_data_output = value.boolean(reader)?,
-        }
-        Ok(())
     }
 }
 
