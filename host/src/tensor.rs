@@ -8,7 +8,7 @@ mod port;
 mod sizes;
 
 pub use self::misfit::{Misfit, TextFault};
-pub use self::port::{InputFacts, Port, PortLists, Requests, only, shape_text};
+pub use self::port::{InputFacts, Port, PortLists, Requests, near, only, shape_text};
 pub use self::sizes::{EqualSizes, UnequalSizes};
 use crate::model::Dtype;
 use crate::text::{NAME_BYTES, quoted};

@@ -20,6 +20,7 @@ use super::ports::{expectation, is_whole};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
 use crate::tensor::{Port, PortLists};
+use crate::text::{NAME_BYTES, counted, quoted};
 
 /// Maximum length of the id of a request, in bytes. The length is limited because the answer
 /// repeats the id.
@@ -178,13 +179,11 @@ impl Items for Inputs<'_, '_> {
         } = &mut *self.0;
         let ports = ports.inputs;
         if index >= ports.len() {
-            return match list.next_element::<IgnoredAny>()? {
-                None => Ok(false),
-                Some(_) => {
-                    let message = format!("The scorer has no more inputs than {}.", ports.len());
-                    Err(reader.misfit(message))
-                }
+            let mut extra = Extra { ports, port: None };
+            let Some(()) = list.next_element_seed(Object(&mut extra, reader))? else {
+                return Ok(false);
             };
+            return Err(reader.misfit(extra.message()));
         }
         // If there is only one port, it is clear which one is meant. A wrong name is refused when
         // it is read.
@@ -205,6 +204,41 @@ impl Items for Inputs<'_, '_> {
             inputs.push(reading.input);
         }
         Ok(more)
+    }
+}
+
+/// Input of a request that has as many inputs before it as the scorer has.
+struct Extra<'a> {
+    ports: &'a [Port],
+    port: Option<usize>,
+}
+
+impl Extra<'_> {
+    /// Returns the message about this input. Its name is not that of a missing input: a name that no
+    /// input has is refused when it is read.
+    fn message(&self) -> String {
+        let count = counted(self.ports.len() as u64, "input");
+        let named = self.port.and_then(|port| self.ports.get(port));
+        let what = named.map_or_else(
+            || "An input without a name".to_owned(),
+            |port| format!("The input `{}`", quoted(&port.name, NAME_BYTES)),
+        );
+        let expected = expectation(self.ports);
+        format!("{what} is one too many. The scorer has {count}: {expected}.")
+    }
+}
+
+impl Fields for Extra<'_> {
+    const KEYS: &'static [&'static str] = &["name"];
+
+    fn field<'de, A: MapAccess<'de>>(
+        &mut self,
+        _: &'static str,
+        map: &mut A,
+        reader: &mut Reader,
+    ) -> Result<(), A::Error> {
+        self.port = port(self.ports, "input", map.next_value()?, reader)?;
+        Ok(())
     }
 }
 
