@@ -344,7 +344,11 @@ impl<'de> Visitor<'de> for Nested<'_, '_> {
                 elements,
                 reader,
             });
-            if reader.at(|| Step::Index(length), element)?.is_none() {
+            let element = reader.at(|| Step::Index(length), element);
+            if element.is_err() {
+                reader.advise(|| values::word_advice(elements.port));
+            }
+            if element?.is_none() {
                 break;
             }
             length += 1;
