@@ -129,7 +129,7 @@ pub fn takes_bytes(ports: &[Port]) -> bool {
 /// Returns the message about a body that is not JSON, for which the JSON parser returned `error`.
 #[must_use]
 pub fn json_error(body: &[u8], error: &serde_json::Error) -> String {
-    not_json::message(body, error, false, "")
+    not_json::message(body, error, false, None)
 }
 
 /// Returns the failure of a call whose body is JSON in another charset than UTF-8. `label` is the

@@ -325,6 +325,8 @@ pub enum RequestFailure {
     NoTensors,
     /// The host does not have a route at the request's path.
     NotFound {
+        /// Sentence that says which part of the path is wrong. Empty if that is not known.
+        reason: String,
         /// Routes on which the host answers calls, for the message to the client.
         routes: Vec<String>,
     },
@@ -410,8 +412,13 @@ impl RequestFailure {
             }
             Self::MethodNotAllowed => "This path does not take this method.",
             Self::NoTensors => "This scorer takes payloads, not tensors. Send them to /score.",
-            Self::NotFound { routes } => &format!(
-                "There is nothing here. Calls are answered at {}.",
+            Self::NotFound { reason, routes } => &format!(
+                "{} Calls are answered at {}.",
+                if reason.is_empty() {
+                    "There is nothing here."
+                } else {
+                    reason
+                },
                 routes.join(", ")
             ),
             Self::NotReady => "The scorer is still starting. Try again later.",

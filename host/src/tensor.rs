@@ -8,7 +8,7 @@ mod port;
 mod sizes;
 
 pub use self::misfit::{Misfit, TextFault};
-pub use self::port::{InputFacts, Port, PortLists, Requests, only, shape_text};
+pub use self::port::{InputFacts, Port, PortLists, Requests, near, only, shape_text};
 pub use self::sizes::{EqualSizes, UnequalSizes};
 use crate::model::Dtype;
 use crate::text::{NAME_BYTES, quoted};
@@ -259,7 +259,7 @@ mod tests {
             ],
             "is i8, and its port is u8",
         );
-        check(&[&tensor("a", &[2], 1), &b], "1 bytes");
+        check(&[&tensor("a", &[2], 1), &b], "has 1 byte, and");
         check(&[&a, &tensor("b", &[2], 2)], "the shape [2]");
         check(&[&a, &tensor("b", &[u64::MAX, 2], 2)], "has 2 bytes");
         check(

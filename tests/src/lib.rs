@@ -19,6 +19,7 @@ pub mod gaps;
 pub mod host;
 pub mod http;
 pub mod identity;
+pub mod libraries;
 pub mod log;
 pub mod models;
 pub mod mutation;

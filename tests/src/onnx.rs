@@ -38,6 +38,10 @@ pub mod element {
     pub const STRING: u64 = 8;
     /// Element type of truth values, one byte each.
     pub const BOOL: u64 = 9;
+    /// Element type of `f16`.
+    pub const HALF: u64 = 10;
+    /// Element type of `f64`.
+    pub const DOUBLE: u64 = 11;
 }
 
 /// Encodes a field with a number.
@@ -116,6 +120,32 @@ pub fn identity(element: u64) -> Vec<u8> {
         port(12, ("y", element, shape)),
     ];
     model(graph("identity", &parts))
+}
+
+/// Returns a graph of columns, each N × 1: numbers `age`, whole numbers `days` and texts `city`.
+///
+/// It gives each column back, as `age_given` and so on, and says in `known` which `age` is not NaN.
+#[must_use]
+pub fn columns() -> Vec<u8> {
+    let shape: &[Option<u64>] = &[None, Some(1)];
+    let columns = [
+        ("age", "age_given", element::FLOAT),
+        ("days", "days_given", element::INT64),
+        ("city", "city_given", element::STRING),
+    ];
+    let mut parts = Vec::new();
+    for (name, given, element) in columns {
+        parts.extend([
+            node("Identity", &[name], &[given], &[]),
+            port(11, (name, element, shape)),
+            port(12, (given, element, shape)),
+        ]);
+    }
+    parts.extend([
+        node("Equal", &["age", "age"], &["known"], &[]),
+        port(12, ("known", element::BOOL, shape)),
+    ]);
+    model(graph("columns", &parts))
 }
 
 /// Returns a graph that compares each number of `x`, of N × 2, with itself and gives `same`.

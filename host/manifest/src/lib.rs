@@ -50,7 +50,7 @@ pub use self::contract::Unstable;
 pub use self::inputs::{InputFacts, InputSection, Requests, check_columns};
 pub use self::instances::{Batching, Instances, Isolation, Precompiled};
 pub use self::limits::Limits;
-pub use self::misfits::nearest;
+pub use self::misfits::{near, nearest};
 pub use self::package::PackageSection;
 pub use self::packaged::{Packaged, PackagedFile};
 pub use self::prediction_cache::PredictionCacheSection;

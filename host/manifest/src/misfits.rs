@@ -187,6 +187,22 @@ pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> &'
     nearest.0
 }
 
+/// Returns the name among `names` that is most similar to `wanted`, if it is so similar that `wanted`
+/// may be the same name, misspelled. Letters of both cases are equal.
+pub fn near<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // `age` and `ages` have 0.94, `width` and `height` 0.59.
+    const LEAST: f64 = 0.75;
+    let wanted = wanted.to_lowercase();
+    let mut near = (None, LEAST);
+    for name in names {
+        let similarity = strsim::jaro_winkler(&name.to_lowercase(), &wanted);
+        if similarity >= near.1 {
+            near = (Some(name), similarity);
+        }
+    }
+    near.0
+}
+
 /// Returns the fix that says how to write `section` as a section of `scorebox.toml`.
 fn section_fix(section: &str) -> String {
     format!(
@@ -234,6 +250,20 @@ fn rest(setting: &Setting, path: &[impl AsRef<str>]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_near_if_it_may_be_misspelled() {
+        for (wanted, expected) in [
+            ("ages", Some("age")),
+            ("AGE", Some("age")),
+            ("widht", Some("width")),
+            ("height", None),
+            ("days", None),
+            ("", None),
+        ] {
+            assert_eq!(near(wanted, ["age", "width"]), expected, "{wanted}");
+        }
+    }
 
     #[test]
     fn every_example_is_toml() {

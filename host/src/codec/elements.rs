@@ -14,7 +14,7 @@ use super::rounding::{self, Rounded};
 use super::values::{self, NoElement};
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, put_text, shape_text};
-use crate::text::{NAME_BYTES, displayed};
+use crate::text::{NAME_BYTES, counted, displayed};
 
 /// Number of elements of one list after which the deadline is checked. Decoding this many elements
 /// takes about 50 us.
@@ -344,7 +344,11 @@ impl<'de> Visitor<'de> for Nested<'_, '_> {
                 elements,
                 reader,
             });
-            if reader.at(|| Step::Index(length), element)?.is_none() {
+            let element = reader.at(|| Step::Index(length), element);
+            if element.is_err() {
+                reader.advise(|| values::word_advice(elements.port));
+            }
+            if element?.is_none() {
                 break;
             }
             length += 1;
@@ -359,9 +363,10 @@ impl<'de> Visitor<'de> for Nested<'_, '_> {
         let (length, is_flat) = (length as u64, elements.is_flat());
         match elements.wanted(depth) {
             Some(wanted) if wanted != length => {
-                let shape = elements.shape_text();
+                let (shape, length) = (elements.shape_text(), counted(length, "element"));
+                let belongs = if wanted == 1 { "belongs" } else { "belong" };
                 Err(reader.misfit(format!(
-                    "This list has {length} elements, where {wanted} belong; the input is {shape}."
+                    "This list has {length}, where {wanted} {belongs}; the input is {shape}."
                 )))
             }
             _ => {

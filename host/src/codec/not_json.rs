@@ -8,7 +8,7 @@
 use serde_json::Error;
 
 use super::encoding::other_encoding;
-use crate::text::{REASON_BYTES, displayed};
+use crate::text::{REASON_BYTES, counted, displayed};
 
 /// Start of a JSON string that stands for a word: a quotation mark and the escape of NUL. No text of
 /// a tensor has a NUL.
@@ -20,6 +20,12 @@ const MARK_BYTES: usize = MARK.len() + 1;
 /// Words that are numbers in many programming languages, and not in JSON. A sign may precede
 /// `Infinity`.
 const WORDS: [&str; 2] = ["NaN", "Infinity"];
+
+/// Advice for the caller about each of the words, by the input in which the word stands.
+pub(super) struct Advice {
+    pub(super) nan: String,
+    pub(super) infinity: String,
+}
 
 /// Returns the word at the position of an error of the JSON parser: `NaN` or `Infinity`. Returns
 /// `None` if the body has something else there.
@@ -72,10 +78,16 @@ pub(super) fn word_of(text: &str) -> Option<&str> {
 }
 
 /// Returns the message about a body that the JSON parser refused with `error`. `is_marked` is true if
-/// the body comes from [`with_marks`]. `advice` is added if the body has one of the words.
+/// the body comes from [`with_marks`]. `advice` is that of the input that the parser was in, and is added
+/// if one of the words is the reason.
 #[cold]
 #[inline(never)]
-pub(super) fn message(body: &[u8], error: &Error, is_marked: bool, advice: &str) -> String {
+pub(super) fn message(
+    body: &[u8],
+    error: &Error,
+    is_marked: bool,
+    advice: Option<&Advice>,
+) -> String {
     if let Some(found) = other_encoding(body) {
         return format!("The body is not JSON in UTF-8, it looks like {found}. Send it in UTF-8.");
     }
@@ -83,13 +95,18 @@ pub(super) fn message(body: &[u8], error: &Error, is_marked: bool, advice: &str)
         let offset = error.valid_up_to();
         let before = body.get(..offset).filter(|_| is_marked);
         let offset = offset.saturating_sub(MARK_BYTES * before.map_or(0, marks));
-        return format!("The body is not UTF-8: a wrong byte follows the first {offset} bytes.");
+        let offset = counted(offset as u64, "byte");
+        return format!("The body is not UTF-8: a wrong byte follows the first {offset}.");
     }
     if let Some(word) = word_at(body, error) {
         let (line, column) = (error.line(), error.column());
-        return format!(
-            "The body is not JSON: JSON has no {word} (line {line}, column {column}).{advice}"
-        );
+        let message =
+            format!("The body is not JSON: JSON has no {word} (line {line}, column {column}).");
+        return match advice {
+            Some(advice) if word == "NaN" => format!("{message} {}", advice.nan),
+            Some(advice) => format!("{message} {}", advice.infinity),
+            None => message,
+        };
     }
     let shown = displayed(error, REASON_BYTES / 2);
     if !is_marked {
@@ -165,7 +182,7 @@ mod tests {
         #[track_caller]
         fn check(body: &[u8], expected: &str) {
             let error = serde_json::from_slice::<serde_json::Value>(body).unwrap_err();
-            let found = message(body, &error, false, "");
+            let found = message(body, &error, false, None);
             assert!(found.contains(expected), "{found}");
         }
         check(b"[1, NaN]", "JSON has no NaN (line 1, column 5)");
@@ -182,11 +199,11 @@ mod tests {
         check(b"", "not JSON: EOF");
         let marked = with_marks(b"[1,\n NaN, NaN, x, NaN]");
         let error = serde_json::from_slice::<serde_json::Value>(&marked).unwrap_err();
-        let found = message(&marked, &error, true, "");
+        let found = message(&marked, &error, true, None);
         assert!(found.contains("at line 2 column 12."), "{found}");
         let marked = with_marks(b"[NaN, NaN, \"\xff\"]");
         let error = serde_json::from_slice::<serde_json::Value>(&marked).unwrap_err();
-        let found = message(&marked, &error, true, "");
+        let found = message(&marked, &error, true, None);
         assert!(found.contains("follows the first 12 bytes"), "{found}");
     }
 }

@@ -13,6 +13,7 @@
 mod conversion;
 mod inputs;
 mod names;
+mod parameters;
 mod ports;
 mod request;
 
@@ -80,6 +81,7 @@ pub(super) fn read(
     let tensors = tensors(
         ports.inputs,
         inputs,
+        parameters.content,
         Binary {
             rest: binary,
             is_announced: json_length.is_some(),

@@ -5,6 +5,7 @@
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, only, shape_text};
+use crate::text::counted;
 
 /// Returns true if the bytes of a body alone define the input tensor. This is the case if there is
 /// only one port that is not optional, its elements are not texts, and at most one dimension is open. The number of
@@ -70,8 +71,9 @@ fn shape(port: &Port, bytes: usize) -> Result<Vec<u64>, ScoreFailure> {
                 None => "more than there are".to_owned(),
             };
             let (shape, dtype) = (shape_text(port), port.dtype.name());
+            let bytes = counted(bytes, "byte");
             return Err(misfit(format!(
-                "The body has {bytes} bytes, and {shape} of {dtype} takes {wanted}."
+                "The body has {bytes}, and {shape} of {dtype} takes {wanted}."
             )));
         }
     };

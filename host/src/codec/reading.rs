@@ -10,7 +10,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqA
 use serde_json::de::SliceRead;
 
 use super::deadline;
-use super::not_json;
+use super::not_json::{self, Advice};
 use crate::error::ScoreFailure;
 use crate::text::{NAME_BYTES, cut};
 
@@ -27,6 +27,8 @@ pub(super) struct Reader {
     pub(super) is_exact: bool,
     /// True if strings stand for `NaN` and `Infinity`, as `not_json` writes them.
     has_words: bool,
+    /// Advice about `NaN` and `Infinity` in the list at which the JSON parser stopped.
+    advice: Option<Advice>,
     /// True if a number of the body can only be rounded correctly from its decimal digits.
     pub(super) is_in_doubt: bool,
 }
@@ -38,11 +40,6 @@ pub(super) enum Step {
     /// A step into the object field with this name.
     Name(String),
 }
-
-/// Advice about a body with `NaN` or `Infinity`, which follows the message that JSON has no such
-/// number.
-const WORD_ADVICE: &str = " Send null for a missing number. The words are taken if scorebox.toml has \
-                           `requests.nan_literals`.";
 
 /// Decodes a whole JSON body with `read`. `takes_words` and `wanted` are those of [`whole`].
 pub(super) fn json<T>(
@@ -123,6 +120,16 @@ impl Reader {
         result
     }
 
+    /// Records the result of `advice` about words in a list in which decoding ended with an error, if the
+    /// JSON parser ended it. Only the advice about the innermost list is kept.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn advise(&mut self, advice: impl FnOnce() -> Advice) {
+        if self.misfit.is_none() {
+            self.advice.get_or_insert_with(advice);
+        }
+    }
+
     /// Returns the word that a string of the body stands for: `NaN`, `Infinity` or `-Infinity`.
     /// Returns `None` if the string stands for itself.
     pub(super) fn word<'s>(&self, text: &'s str) -> Option<&'s str> {
@@ -149,7 +156,7 @@ impl Reader {
             String::new()
         };
         let message = self.misfit.unwrap_or_else(|| {
-            let message = not_json::message(body, error, self.has_words, WORD_ADVICE);
+            let message = not_json::message(body, error, self.has_words, self.advice.as_ref());
             format!("{message} Send {}.", wanted())
         });
         ScoreFailure::NotConforming { message, pointer }

@@ -7,10 +7,11 @@
 
 use half::{bf16, f16};
 
+use super::not_json::Advice;
 use super::rounding::{self, Rounded, Whole};
 use crate::model::Dtype;
 use crate::tensor::{Port, put_text};
-use crate::text::{NAME_BYTES, cut};
+use crate::text::{NAME_BYTES, cut, quoted};
 
 /// Error because a value of a body is not an element of its port. It holds the message for the caller.
 #[derive(Debug)]
@@ -68,6 +69,40 @@ pub(super) fn put_word(port: &Port, word: &str, data: &mut Vec<u8>) -> Result<()
             cut(word, NAME_BYTES)
         ))
     })
+}
+
+/// Returns the advice about `NaN` and `Infinity` as elements of `port`, for a host that does not take
+/// these words.
+#[cold]
+pub(super) fn word_advice(port: &Port) -> Advice {
+    let name = quoted(&port.name, NAME_BYTES);
+    let literal = "if scorebox.toml has `requests.nan_literals`";
+    let kind = match port.dtype {
+        Dtype::F16 | Dtype::Bf16 | Dtype::F32 | Dtype::F64 => "number",
+        Dtype::Text => "text",
+        dtype => {
+            let of = format!("The input `{name}` is of {}", dtype.name());
+            return Advice {
+                nan: format!("{of}, which has no missing value."),
+                infinity: format!("{of}, which has no infinity."),
+            };
+        }
+    };
+    let nan = if port.facts.missing {
+        format!("Send null for a missing {kind}. NaN is taken {literal}.")
+    } else {
+        let setting = port.setting("missing");
+        format!(
+            "The input `{name}` takes no missing {kind}. Null is taken for one if scorebox.toml has \
+             `{setting}`, and NaN if it has `requests.nan_literals` too."
+        )
+    };
+    let infinity = if port.dtype == Dtype::Text {
+        format!("The input `{name}` takes strings.")
+    } else {
+        format!("It is taken {literal}.")
+    };
+    Advice { nan, infinity }
 }
 
 /// Appends a boolean to `data`, the elements of `port`, which is a port of numbers or texts.

@@ -59,6 +59,7 @@ mod tests {
         let requests = [
             RequestFailure::Malformed(long()),
             RequestFailure::NotFound {
+                reason: long(),
                 routes: vec![long()],
             },
         ];

@@ -243,7 +243,10 @@ fn the_operators_page_has_the_table_of_failures() {
             limit: 100,
         },
         RequestFailure::MethodNotAllowed,
-        RequestFailure::NotFound { routes: Vec::new() },
+        RequestFailure::NotFound {
+            reason: String::new(),
+            routes: Vec::new(),
+        },
         RequestFailure::NoTensors,
         RequestFailure::NotReady,
         RequestFailure::BodiesFull,

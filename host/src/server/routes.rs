@@ -34,7 +34,10 @@ pub(super) fn router(service: Arc<Service>) -> Router {
         )
         .method_not_allowed_fallback(
             async |State(service): State<Arc<Service>>, request: Request| {
-                other(&service, request, |_, _| RequestFailure::MethodNotAllowed).await
+                other(&service, request, |_, _, _| {
+                    RequestFailure::MethodNotAllowed
+                })
+                .await
             },
         );
     guard::guarded(routes, &service).with_state(service)
@@ -44,7 +47,8 @@ pub(super) fn router(service: Arc<Service>) -> Router {
 /// the route of a function, or refuses the request. `scorebox invoke --trigger` calls this function
 /// without a socket.
 pub async fn answer(service: &Service, request: Request) -> Response<Body> {
-    let not_found = |service: &Service, dialect| RequestFailure::NotFound {
+    let not_found = |service: &Service, dialect, path: &str| RequestFailure::NotFound {
+        reason: service.open_inference.mismatch(path).unwrap_or_default(),
         routes: service.scoring_routes(dialect).to_vec(),
     };
     other(service, request, not_found).await
@@ -55,7 +59,7 @@ pub async fn answer(service: &Service, request: Request) -> Response<Body> {
 async fn other(
     service: &Service,
     request: Request,
-    failure: impl FnOnce(&Service, Dialect) -> RequestFailure,
+    failure: impl FnOnce(&Service, Dialect, &str) -> RequestFailure,
 ) -> Response<Body> {
     if let Some(function) = service.function(&request) {
         return functions::invoke(service, function, request).await;
@@ -82,7 +86,7 @@ async fn other(
         .any(|route| route == path);
     let failure = match &allow {
         Some(_) => RequestFailure::MethodNotAllowed,
-        None => failure(service, dialect),
+        None => failure(service, dialect, path),
     };
     if failure == RequestFailure::MethodNotAllowed {
         let allow = allow.unwrap_or_else(|| if scores { "POST" } else { "GET, HEAD" }.to_owned());

@@ -9,6 +9,7 @@ use crate::codec::open_inference::datatype;
 use crate::manifest::ScorerSection;
 use crate::scorer::signature::Signature;
 use crate::tensor::{EqualSizes, Port};
+use crate::text::{NAME_BYTES, quoted};
 
 /// The served model, with its name, version and paths in the Open Inference Protocol.
 pub(super) struct Model {
@@ -43,6 +44,38 @@ impl Model {
 
     pub(super) fn scoring_routes(&self) -> &[String] {
         &self.scoring_routes
+    }
+
+    /// Returns a sentence that says in what the path of a request differs from those of this model: in
+    /// the name of the model, or in its version. Returns `None` for any other path.
+    pub(super) fn mismatch(&self, path: &str) -> Option<String> {
+        let shown = |part: &str| quoted(part, NAME_BYTES);
+        let rest = path.strip_prefix(ROOT)?.strip_prefix("/models/")?;
+        let (name, rest) = rest.split_once('/').unwrap_or((rest, ""));
+        let served = shown(&self.name);
+        if name.is_empty() {
+            return None;
+        }
+        if name != self.name {
+            let name = shown(name);
+            return Some(format!(
+                "There is no model `{name}` here. The served model is `{served}`."
+            ));
+        }
+        let version = rest.strip_prefix("versions/")?;
+        let version = version.split('/').next().unwrap_or_default();
+        if version.is_empty() || version == self.version {
+            return None;
+        }
+        let has = if self.version.is_empty() {
+            "It has no version".to_owned()
+        } else {
+            format!("Its version is `{}`", shown(&self.version))
+        };
+        let version = shown(version);
+        Some(format!(
+            "The model `{served}` is not served in the version `{version}`. {has}."
+        ))
     }
 
     pub(super) fn document(&self, signature: Signature<'_>) -> Value {
@@ -91,4 +124,60 @@ fn parameters(port: &Port, dimensions: Option<String>) -> Option<Value> {
         facts.insert("dimensions".to_owned(), dimensions.into());
     }
     (!facts.is_empty()).then_some(Value::Object(facts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(version: &str) -> Model {
+        Model {
+            name: "digits".to_owned(),
+            version: version.to_owned(),
+            paths: Vec::new(),
+            scoring_routes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_wrong_name_and_a_wrong_version_are_told_apart() {
+        for (version, path, expected) in [
+            (
+                "3",
+                "/v2/models/other/infer",
+                Some("no model `other` here. The served model is `digits`."),
+            ),
+            ("3", "/v2/models/digit", Some("no model `digit` here.")),
+            ("3", "/v2/models/other/versions/4", Some("no model `other`")),
+            (
+                "3",
+                "/v2/models/digits/versions/4/infer",
+                Some("in the version `4`. Its version is `3`."),
+            ),
+            (
+                "3",
+                "/v2/models/digits/versions/4",
+                Some("in the version `4`."),
+            ),
+            (
+                "",
+                "/v2/models/digits/versions/1/ready",
+                Some("`1`. It has no version."),
+            ),
+            ("3", "/v2/models/digits/versions/3/config", None),
+            ("3", "/v2/models/digits/config", None),
+            ("3", "/v2/models/digits/versions/", None),
+            ("3", "/v2/models/", None),
+            ("3", "/v2/models", None),
+            ("3", "/score/", None),
+        ] {
+            let found = model(version).mismatch(path);
+            match (&found, expected) {
+                (Some(found), Some(expected)) => assert!(found.contains(expected), "{found}"),
+                (found, expected) => assert_eq!(found.as_deref(), expected, "{path}"),
+            }
+        }
+        let long = format!("/v2/models/{}", "x".repeat(5 << 20));
+        assert!(model("").mismatch(&long).unwrap().len() < 300);
+    }
 }

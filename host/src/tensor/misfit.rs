@@ -4,6 +4,7 @@
 
 use super::port::{Port, shape_text};
 use crate::model::Dtype;
+use crate::text::counted;
 
 /// Reason why bytes are not an element of a text tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -86,7 +87,7 @@ pub enum Misfit {
         shape: Vec<u64>,
     },
     /// The tensor's data has more or fewer bytes than the elements of its shape take.
-    #[error("`{name}` has {bytes} bytes, and its shape is {shape:?}")]
+    #[error("`{name}` has {}, and its shape is {shape:?}", counted(*bytes as u64, "byte"))]
     Bytes {
         /// Name of the tensor.
         name: String,

@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::manifest;
 use crate::model::Dtype;
 use crate::text::{NAME_BYTES, quoted};
 
@@ -92,6 +93,17 @@ pub fn only(ports: &[Port]) -> Option<(usize, &Port)> {
     let mut required = ports.iter().enumerate().filter(|(_, port)| !port.optional);
     let only = required.next();
     only.filter(|_| required.next().is_none())
+}
+
+/// Returns the name of the port that a caller may mean by `name`, which is not the name of a port.
+/// Returns `None` if no port has a similar name.
+#[must_use]
+pub fn near<'a>(ports: &'a [Port], name: &str) -> Option<&'a str> {
+    // The work grows with the product of the lengths, and no long name is a misspelled one.
+    let names = ports.iter().map(|port| port.name.as_str());
+    (name.len() <= NAME_BYTES)
+        .then(|| manifest::near(name, names.filter(|name| name.len() <= NAME_BYTES)))
+        .flatten()
 }
 
 /// Returns a port's shape as text for people, such as `[N, 784]`, with `N` for a dimension of any

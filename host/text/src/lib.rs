@@ -13,6 +13,7 @@
 //! | [`printable_lines`], [`inset`] | several lines, and parts of an error |
 //! | [`printable_json`], [`push_json_escape`] | JSON that keeps its meaning |
 //! | [`escaped_bytes`] | the size of a text after it is escaped |
+//! | [`counted`] | a number with its noun |
 
 mod problem;
 
@@ -219,6 +220,14 @@ pub fn quoted(text: &str, limit_bytes: usize) -> String {
     .into_owned()
 }
 
+/// Returns a number with its noun, which is in the singular for one thing: `1 byte`, `2 bytes`. `noun`
+/// is in the singular, and gets an `s`.
+#[must_use]
+pub fn counted(count: u64, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
+}
+
 /// Returns true for a character that controls a terminal, that ends a line for some programs, or
 /// that hides or reorders other characters.
 #[must_use]
@@ -239,6 +248,12 @@ pub fn is_deceptive(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_thing_is_in_the_singular() {
+        let shown = [0, 1, 2].map(|count| counted(count, "byte"));
+        assert_eq!(shown, ["0 bytes", "1 byte", "2 bytes"]);
+    }
 
     #[test]
     fn a_text_is_cut_between_characters_and_marked() {

@@ -2,6 +2,7 @@
 //!
 //! Owns the list of its modules. Each compares answers with another program, or damages the files.
 
+mod clients;
 mod digits;
 mod dtypes;
 mod graph_components;

@@ -68,7 +68,7 @@ pub const TEST_TOOLS: &[Tool] = &[
     tool(
         "pip3",
         "python3-pip",
-        "fetches the library that runs graphs, and those that convert models",
+        "fetches the library that runs graphs, those that convert models, and other clients",
     ),
 ];
 

@@ -62,7 +62,7 @@ fn a_misfit_is_named_by_its_pointer() {
     check(
         r#"{"x": [[1, 2], [3]]}"#,
         "/x/1",
-        "1 elements, where 2 belong",
+        "1 element, where 2 belong",
     );
     check(
         r#"{"x": [[1, 2, 3]]}"#,

@@ -5,11 +5,13 @@
 
 use super::super::values::NoElement;
 use super::conversion::converted;
+use super::parameters::Content;
 use super::ports::{accepts, datatype, expectation, misfit, shape_text};
 use super::request::{Data, Input};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, count};
+use crate::text::counted;
 
 /// Part of the binary data after the JSON of a request that no input has taken yet. `is_announced`
 /// is true if the request states the length of its JSON.
@@ -19,10 +21,12 @@ pub(super) struct Binary<'a> {
 }
 
 /// Converts the inputs of a request to one tensor for each port, in the order of the ports. Optional
-/// ports may have none. Fails if the inputs do not fit the ports.
+/// ports may have none. `content` is that of the request, which counts for inputs that state none.
+/// Fails if the inputs do not fit the ports.
 pub(super) fn tensors(
     ports: &[Port],
     inputs: Vec<Input>,
+    content: Content,
     mut binary: Binary<'_>,
 ) -> Result<Vec<Tensor>, ScoreFailure> {
     let mut found: Vec<Option<Tensor>> = ports.iter().map(|_| None).collect();
@@ -43,13 +47,18 @@ pub(super) fn tensors(
         if slot.is_some() {
             return Err(place.misfit("/name", "This input is given twice.".to_owned()));
         }
+        if port.dtype == Dtype::Text {
+            let own = input.parameters.content;
+            check_content(own, &format!("/inputs/{index}"))?;
+            if own == Content::Unstated {
+                check_content(content, "")?;
+            }
+        }
         *slot = Some(tensor(port, place, input, &mut binary)?);
     }
     if !binary.rest.is_empty() {
-        let message = format!(
-            "{} bytes at the end of the body belong to no input.",
-            binary.rest.len()
-        );
+        let bytes = counted(binary.rest.len() as u64, "byte");
+        let message = format!("The body ends with {bytes} that no input takes.");
         return Err(misfit(String::new(), message));
     }
     let missing = |port: &Port| {
@@ -66,6 +75,19 @@ pub(super) fn tensors(
         .filter(|(port, tensor)| tensor.is_some() || !port.optional)
         .map(|(port, tensor)| tensor.ok_or_else(|| missing(port)))
         .collect()
+}
+
+/// Fails if a content type says that texts are the encoded forms of other values. The graph would get
+/// the encoded forms. `owner` is the JSON pointer to the object that has the content type.
+fn check_content(content: Content, owner: &str) -> Result<(), ScoreFailure> {
+    let Content::Encoded(name) = content else {
+        return Ok(());
+    };
+    let message = format!(
+        "Elements with the content type `{name}` are encoded values, which are not decoded here. \
+         Send the texts themselves, with the content type `str`, `np` or `pd`, or with none."
+    );
+    Err(misfit(format!("{owner}/parameters/content_type"), message))
 }
 
 /// Index of an input in the list of a request's inputs.
@@ -115,8 +137,8 @@ fn tensor(
     };
     if shape.len() != port.shape.len() {
         let message = format!(
-            "Here are {} dimensions; the input is {}.",
-            shape.len(),
+            "The shape has {}; the input is {}.",
+            counted(shape.len() as u64, "dimension"),
             shape_text(port)
         );
         return Err(wrong("/shape", message));
@@ -160,7 +182,8 @@ fn tensor(
             // Only the texts themselves say how long they are. Whether they fit is checked below.
             if size != bytes && port.dtype != Dtype::Text {
                 return wrong(format!(
-                    "Here are {size} bytes; {shape:?} of {} takes {bytes}.",
+                    "The input has {}; {shape:?} of {} takes {bytes}.",
+                    counted(size, "byte"),
                     datatype(declared)
                 ));
             }
@@ -172,10 +195,8 @@ fn tensor(
                 Some(data) => converted(port.dtype, declared, data)
                     .map_err(|NoElement(message)| place.misfit("", message))?,
                 None => {
-                    return wrong(format!(
-                        "{} bytes of the body are left for this input.",
-                        binary.rest.len()
-                    ));
+                    let left = counted(binary.rest.len() as u64, "byte");
+                    return wrong(format!("The body has only {left} left for this input."));
                 }
             }
         }
@@ -184,7 +205,10 @@ fn tensor(
             if have != takes {
                 return Err(wrong(
                     "/data",
-                    format!("Here are {have} elements, and the shape {shape:?} takes {takes}."),
+                    format!(
+                        "The data has {}, and the shape {shape:?} takes {takes}.",
+                        counted(have, "element")
+                    ),
                 ));
             }
             let nested = read.nested.unwrap_or_default();

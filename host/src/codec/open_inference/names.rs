@@ -7,7 +7,7 @@ use super::super::reading::Reader;
 use super::super::scalar::Scalar;
 use super::ports::{DTYPES, datatype, expectation};
 use crate::model::Dtype;
-use crate::tensor::Port;
+use crate::tensor::{Port, near};
 use crate::text::{NAME_BYTES, quoted};
 
 /// Returns the index of the port that has the name `name` from the request. Returns `None` if the
@@ -19,9 +19,14 @@ pub(super) fn port<E: serde::de::Error>(
     reader: &mut Reader,
 ) -> Result<Option<usize>, E> {
     let find = |name: &str| ports.iter().position(|port| port.name == name);
-    named(name, reader, find, |_| {
-        let expected = expectation(ports);
-        format!("There is no {direction} of this name. The {direction}s are {expected}.")
+    named(name, reader, find, |name| {
+        let near = near(ports, name).map_or_else(String::new, |near| {
+            format!(" The nearest is `{}`.", quoted(near, NAME_BYTES))
+        });
+        let (name, expected) = (quoted(name, NAME_BYTES), expectation(ports));
+        format!(
+            "There is no {direction} of this name: `{name}`.{near} The {direction}s are {expected}."
+        )
     })
 }
 

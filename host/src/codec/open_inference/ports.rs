@@ -6,6 +6,7 @@
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
 use crate::tensor::Port;
+use crate::text::{NAME_BYTES, quoted};
 
 /// All element types, in the order in which the Open Inference Protocol lists them.
 pub(super) const DTYPES: [Dtype; 14] = [
@@ -88,20 +89,29 @@ pub(super) fn misfit(pointer: String, message: String) -> ScoreFailure {
     ScoreFailure::NotConforming { message, pointer }
 }
 
+/// Maximum number of ports that a message lists. A graph can have hundreds.
+const LISTED: usize = 20;
+
 /// Returns the part of an error message that says which inputs or outputs the scorer has: those in
-/// `ports`, with their types and shapes.
+/// `ports`, with their types and shapes. Says how many there are beyond the first [`LISTED`].
 pub(super) fn expectation(ports: &[Port]) -> String {
-    let ports: Vec<_> = ports
+    let more = ports.len().saturating_sub(LISTED);
+    let listed: Vec<_> = ports
         .iter()
+        .take(LISTED)
         .map(|port| {
             format!(
                 "`{}` of {} and shape {}{}",
-                port.name,
+                quoted(&port.name, NAME_BYTES),
                 datatype(port.dtype),
                 shape_text(port),
                 if port.optional { " (optional)" } else { "" }
             )
         })
         .collect();
-    ports.join(", ")
+    let listed = listed.join(", ");
+    match more {
+        0 => listed,
+        more => format!("{listed} and {more} more"),
+    }
 }

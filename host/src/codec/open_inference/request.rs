@@ -15,10 +15,12 @@ use super::super::elements::{Elements, Read};
 use super::super::reading::{self, Fields, Items, List, Object, Reader};
 use super::super::scalar::Scalar;
 use super::names::{dtype, port};
+use super::parameters::Parameters;
 use super::ports::{expectation, is_whole};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
 use crate::tensor::{Port, PortLists};
+use crate::text::{NAME_BYTES, counted, quoted};
 
 /// Maximum length of the id of a request, in bytes. The length is limited because the answer
 /// repeats the id.
@@ -69,19 +71,6 @@ pub(super) enum Data {
 pub(super) struct Output {
     pub(super) port: usize,
     pub(super) parameters: Parameters,
-}
-
-/// Parameters of a request, an input or an output that the host uses. Other parameters are ignored.
-#[derive(Default)]
-pub(super) struct Parameters {
-    /// Size of the binary data of an input, in bytes. `None` if the data is in the JSON.
-    pub(super) binary_data_size: Option<u64>,
-    /// True if the elements of an output must be binary. If `None`, the request's parameter
-    /// `binary_data_output` decides.
-    pub(super) binary_data: Option<bool>,
-    /// True if the elements of all outputs of a request must be binary, except where an output has
-    /// its own `binary_data`. `None` means false.
-    pub(super) binary_data_output: Option<bool>,
 }
 
 /// Decodes a request of the Open Inference Protocol from its JSON.
@@ -172,26 +161,6 @@ impl Fields for Request<'_> {
     }
 }
 
-impl Fields for Parameters {
-    const KEYS: &'static [&'static str] =
-        &["binary_data_size", "binary_data", "binary_data_output"];
-
-    fn field<'de, A: MapAccess<'de>>(
-        &mut self,
-        key: &'static str,
-        map: &mut A,
-        reader: &mut Reader,
-    ) -> Result<(), A::Error> {
-        let value = map.next_value::<Scalar>()?;
-        match key {
-            "binary_data_size" => self.binary_data_size = value.count(reader)?,
-            "binary_data" => self.binary_data = value.boolean(reader)?,
-            _ => self.binary_data_output = value.boolean(reader)?,
-        }
-        Ok(())
-    }
-}
-
 struct Inputs<'r, 'a>(&'r mut Request<'a>);
 
 impl Items for Inputs<'_, '_> {
@@ -210,13 +179,11 @@ impl Items for Inputs<'_, '_> {
         } = &mut *self.0;
         let ports = ports.inputs;
         if index >= ports.len() {
-            return match list.next_element::<IgnoredAny>()? {
-                None => Ok(false),
-                Some(_) => {
-                    let message = format!("The scorer has no more inputs than {}.", ports.len());
-                    Err(reader.misfit(message))
-                }
+            let mut extra = Extra { ports, port: None };
+            let Some(()) = list.next_element_seed(Object(&mut extra, reader))? else {
+                return Ok(false);
             };
+            return Err(reader.misfit(extra.message()));
         }
         // If there is only one port, it is clear which one is meant. A wrong name is refused when
         // it is read.
@@ -237,6 +204,41 @@ impl Items for Inputs<'_, '_> {
             inputs.push(reading.input);
         }
         Ok(more)
+    }
+}
+
+/// Input of a request that has as many inputs before it as the scorer has.
+struct Extra<'a> {
+    ports: &'a [Port],
+    port: Option<usize>,
+}
+
+impl Extra<'_> {
+    /// Returns the message about this input. Its name is not that of a missing input: a name that no
+    /// input has is refused when it is read.
+    fn message(&self) -> String {
+        let count = counted(self.ports.len() as u64, "input");
+        let named = self.port.and_then(|port| self.ports.get(port));
+        let what = named.map_or_else(
+            || "An input without a name".to_owned(),
+            |port| format!("The input `{}`", quoted(&port.name, NAME_BYTES)),
+        );
+        let expected = expectation(self.ports);
+        format!("{what} is one too many. The scorer has {count}: {expected}.")
+    }
+}
+
+impl Fields for Extra<'_> {
+    const KEYS: &'static [&'static str] = &["name"];
+
+    fn field<'de, A: MapAccess<'de>>(
+        &mut self,
+        _: &'static str,
+        map: &mut A,
+        reader: &mut Reader,
+    ) -> Result<(), A::Error> {
+        self.port = port(self.ports, "input", map.next_value()?, reader)?;
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tests of the protocol's requests and answers.
 
 mod binary;
+mod content;
 mod misfits;
 
 use super::*;

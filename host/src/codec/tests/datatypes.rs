@@ -213,7 +213,7 @@ fn binary_data_is_read_by_its_datatype() {
     refused(
         found,
         "/binary_data_size",
-        "Here are 4 bytes; [1] of FP64 takes 8.",
+        "The input has 4 bytes; [1] of FP64 takes 8.",
     );
 }
 

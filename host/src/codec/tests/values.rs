@@ -139,6 +139,92 @@ fn null_is_refused_where_nothing_may_be_missing() {
 }
 
 #[test]
+fn the_advice_about_a_word_fits_the_input() {
+    let literal = "`requests.nan_literals`";
+    let null = "Send null for a missing";
+    let of = |dtype, missing| {
+        let mut port = port("x", dtype, &[None]);
+        port.facts.missing = missing;
+        port
+    };
+    for (port, item, parts, absent) in [
+        (
+            of(Dtype::F32, true),
+            "NaN",
+            &[null, literal][..],
+            "inputs.x.missing",
+        ),
+        (
+            of(Dtype::F64, true),
+            "NaN",
+            &[null, literal],
+            "inputs.x.missing",
+        ),
+        (
+            of(Dtype::F32, false),
+            "NaN",
+            &["`inputs.x.missing`", literal],
+            null,
+        ),
+        (
+            of(Dtype::F32, true),
+            "-Infinity",
+            &["It is taken", literal],
+            "null",
+        ),
+        (
+            of(Dtype::Text, true),
+            "NaN",
+            &["Send null for a missing text", literal],
+            "number",
+        ),
+        (
+            of(Dtype::Text, false),
+            "NaN",
+            &["takes no missing text", literal],
+            "number",
+        ),
+        (
+            of(Dtype::Text, true),
+            "Infinity",
+            &["`x` takes strings"],
+            "requests",
+        ),
+        (
+            of(Dtype::I64, false),
+            "NaN",
+            &["`x` is of i64, which has no missing"],
+            "requests",
+        ),
+        (
+            of(Dtype::U8, false),
+            "Infinity",
+            &["`x` is of u8, which has no infinity"],
+            "requests",
+        ),
+        (
+            of(Dtype::Bool, false),
+            "NaN",
+            &["which has no missing value"],
+            "null",
+        ),
+    ] {
+        let items = format!("{item}, 1");
+        let (message, _) = read_items(&port, false, &items).unwrap_err();
+        for part in parts {
+            assert!(message.contains(part), "{:?}: {message}", port.dtype);
+        }
+        assert!(!message.contains(absent), "{:?}: {message}", port.dtype);
+    }
+    // Outside the elements there is no advice about missing values.
+    let azure = BodyFormat::Labelled;
+    let found = read_body(&missing(Dtype::F32), false, azure, JSON, "NaN", None);
+    let (message, _) = found.unwrap_err();
+    assert!(message.contains("JSON has no NaN"), "{message}");
+    assert!(!message.contains("null"), "{message}");
+}
+
+#[test]
 fn words_are_numbers_if_the_manifest_says_so() {
     let f32s = |numbers: &[f32]| -> Vec<u8> {
         numbers

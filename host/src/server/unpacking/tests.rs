@@ -176,13 +176,43 @@ fn bombs_end_at_the_bounds() {
             (413, "inflated-body")
         );
     }
-    // Up to 1 MiB any ratio is right.
-    let sparse = vec![0; 1 << 20];
-    assert!(unpacked(Coding::Gzip, &gzip(&sparse), LIMIT).unwrap() == sparse);
-    assert!(unpacked(Coding::Zstd, &zeros(0x68, 8), LIMIT).unwrap() == sparse);
+    // Up to 16 MiB any ratio is right, and the limit of a body is the only bound.
+    let sparse = vec![0; 16 << 20];
+    assert!(unpacked(Coding::Gzip, &gzip(&sparse), 1 << 30).unwrap() == sparse);
+    assert!(unpacked(Coding::Zstd, &zeros(0x68, 128), 1 << 30).unwrap() == sparse);
+    let above = gzip(&vec![0; (16 << 20) + 1]);
+    let refused = unpacked(Coding::Gzip, &above, 1 << 30).err().unwrap();
+    assert_eq!(refused.code, "inflated-body");
     // A limit is exact.
-    assert!(unpacked(Coding::Gzip, &gzip(&sparse), 1 << 20).is_ok());
-    assert!(unpacked(Coding::Gzip, &gzip(&sparse), (1 << 20) - 1).is_err());
+    assert!(unpacked(Coding::Gzip, &gzip(&sparse), 16 << 20).is_ok());
+    let refused = unpacked(Coding::Gzip, &above, 16 << 20).err().unwrap();
+    assert_eq!((refused.status, refused.code.as_str()), (413, "too-large"));
+}
+
+#[test]
+fn sparse_data_is_unpacked_up_to_the_limit_of_a_body() {
+    // A matrix of zeros with a one here and there, as JSON.
+    let mut row = "0,".repeat(500);
+    let data = (0..10_000)
+        .map(|index| {
+            row.replace_range(2 * (index % 500)..=2 * (index % 500), "1");
+            let shown = format!("[{}],", row.trim_end_matches(','));
+            row.replace_range(2 * (index % 500)..=2 * (index % 500), "0");
+            shown
+        })
+        .collect::<String>()
+        .into_bytes();
+    let zeros = format!("[{}]", "0,".repeat(4 << 20)).into_bytes();
+    assert!(zlib(&zeros).len() as u64 * RATIO < zeros.len() as u64);
+    for data in [data, zeros] {
+        for (coding, body) in [(Coding::Gzip, gzip(&data)), (Coding::Deflate, zlib(&data))] {
+            assert!(
+                unpacked(coding, &body, 16 << 20).unwrap() == data,
+                "{coding:?}"
+            );
+            refused(coding, &body, "too-large", "");
+        }
+    }
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn binary_data_there_and_back() {
         &length,
         &[&body[..], b"more"].concat(),
         "",
-        "4 bytes at the end",
+        "ends with 4 bytes",
     );
     refused("99999999", &body, "", "Inference-Header-Content-Length");
     refused("seven", &body, "", "Inference-Header-Content-Length");

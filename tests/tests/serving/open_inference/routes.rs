@@ -154,6 +154,19 @@ fn errors_are_the_protocol_s_too() {
     ] {
         is_error(host.get(path), 404, "not-found", INFER);
     }
+    for (path, part) in [
+        (
+            "/v2/models/other/infer",
+            "no model `other` here. The served model is `digits`.",
+        ),
+        (
+            "/v2/models/digits/versions/2/infer",
+            "in the version `2`. Its version is `1.0.0`.",
+        ),
+        ("/v2/x", "There is nothing here."),
+    ] {
+        is_error(host.get(path), 404, "not-found", part);
+    }
     assert!(
         host.get("/v20")
             .expect_error(404, "not-found", &["/score"])

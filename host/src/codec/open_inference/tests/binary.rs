@@ -34,19 +34,13 @@ fn binary_data_must_add_up() {
     };
     let length = || json.len().to_string();
     let size = "/inputs/0/parameters/binary_data_size";
-    check(
-        &json,
-        &bytes[..7],
-        length(),
-        size,
-        "7 bytes of the body are left",
-    );
+    check(&json, &bytes[..7], length(), size, "has only 7 bytes left");
     check(
         &json,
         &[&bytes[..], b"x"].concat(),
         length(),
         "",
-        "1 bytes at the end of the body belong to no input",
+        "ends with 1 byte that no input takes",
     );
     check(
         &json,

@@ -48,8 +48,27 @@ fn a_misfit_is_named_by_its_pointer() {
     check(
         &format!(r#"{{"inputs": [{N}, {N}, {N}]}}"#),
         "/inputs/2",
-        "no more inputs than 2",
+        "The input `n` is one too many. The scorer has 2 inputs: `x` of FP32 and shape [-1, 2], `n` of",
     );
+    let extra = |input: &str| format!(r#"{{"inputs": [{N}, {N}, {input}]}}"#);
+    for (name, expected) in [
+        (
+            "threshold",
+            "no input of this name: `threshold`. The inputs are `x` of FP32",
+        ),
+        (
+            "X",
+            "no input of this name: `X`. The nearest is `x`. The inputs are",
+        ),
+        ("\\u001b[2J", "no input of this name: `\\u{1b}[2J`."),
+    ] {
+        let input = format!(r#"{{"data": [1], "shape": [1], "name": "{name}"}}"#);
+        check(&extra(&input), "/inputs/2/name", expected);
+    }
+    check(&extra("{}"), "/inputs/2", "An input without a name is one");
+    check(&extra("7"), "/inputs/2", "a number, where an object");
+    let long = format!(r#"{{"name": "{}"}}"#, "y".repeat(5 << 20));
+    check(&extra(&long), "/inputs/2/name", "yyy…`. The inputs are");
     check(&format!(r#"{{"inputs": [{N}]}}"#), "/inputs", "`x`");
     check(
         &x(r#""name": "y""#),
@@ -100,7 +119,7 @@ fn a_misfit_is_named_by_its_pointer() {
     check(
         &shape("[2]", "[1, 2]"),
         "/inputs/0/shape",
-        "1 dimensions; the input is [-1, 2]",
+        "The shape has 1 dimension; the input is [-1, 2]",
     );
     check(
         &shape("[1, 3]", "[1, 2, 3]"),
@@ -136,12 +155,12 @@ fn a_misfit_is_named_by_its_pointer() {
     check(
         &shape("[2, 2]", "[[1, 2]]"),
         "/inputs/0/data",
-        "1 elements, where 2 belong",
+        "1 element, where 2 belong",
     );
     check(
         &shape("[2, 2]", "[[1, 2], [3]]"),
         "/inputs/0/data/1",
-        "1 elements, where 2 belong",
+        "1 element, where 2 belong",
     );
     check(
         &shape("[2, 2]", "[[1, 2], 3]"),
@@ -223,4 +242,20 @@ fn a_misfit_is_named_by_its_pointer() {
     );
     let deep = x(&format!(r#""name": "x", "data": {}"#, "[".repeat(100_000)));
     assert!(read(both(&x_and_n()), deep.as_bytes(), None).is_err());
+}
+
+#[test]
+fn a_message_lists_the_first_of_many_inputs() {
+    let ports: Vec<_> = (0..500)
+        .map(|index| port(&format!("feature_{index}"), Dtype::F32, &[None]))
+        .collect();
+    let Err(ScoreFailure::NotConforming { message, .. }) = read(
+        both(&ports),
+        br#"{"inputs": [{"name": "feature_500"}]}"#,
+        None,
+    ) else {
+        panic!()
+    };
+    assert!(message.contains("`feature_19` of FP32"), "{message}");
+    assert!(message.ends_with(" and 480 more."), "{message}");
 }

@@ -1,0 +1,85 @@
+//! Parameters of a request, an input or an output.
+//!
+//! Owns which parameters the host uses, and the content types that change the meaning of texts. Must
+//! not know ports or data.
+
+use serde::de::MapAccess;
+
+use super::super::reading::{Fields, Reader};
+use super::super::scalar::Scalar;
+
+/// Content types of MLServer with which an element of BYTES is not the text itself, but an encoded
+/// form of another value.
+const ENCODED: [&str; 6] = [
+    "base64",
+    "hg_conversation",
+    "hg_json",
+    "hg_jsonlist",
+    "pd_json",
+    "pillow_image",
+];
+
+/// Parameters of a request, an input or an output that the host uses. Other parameters are ignored.
+#[derive(Default)]
+pub(super) struct Parameters {
+    /// Size of the binary data of an input, in bytes. `None` if the data is in the JSON.
+    pub(super) binary_data_size: Option<u64>,
+    /// True if the elements of an output must be binary. If `None`, the request's parameter
+    /// `binary_data_output` decides.
+    pub(super) binary_data: Option<bool>,
+    /// True if the elements of all outputs of a request must be binary, except where an output has
+    /// its own `binary_data`. `None` means false.
+    pub(super) binary_data_output: Option<bool>,
+    /// Meaning of the elements of an input, by its parameter `content_type`.
+    pub(super) content: Content,
+}
+
+/// Meaning of the parameter `content_type`, with which clients of MLServer say what an input holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Content {
+    /// There is no content type.
+    #[default]
+    Unstated,
+    /// A text is what it says, e.g. with the content type `str`.
+    Plain,
+    /// A text is the encoded form of another value. The content type has this name.
+    Encoded(&'static str),
+}
+
+impl Content {
+    /// Returns the meaning of the content type `name`.
+    fn of(name: &str) -> Self {
+        let encoded = ENCODED.into_iter().find(|encoded| *encoded == name);
+        encoded.map_or(Self::Plain, Self::Encoded)
+    }
+}
+
+impl Fields for Parameters {
+    const KEYS: &'static [&'static str] = &[
+        "binary_data_size",
+        "binary_data",
+        "binary_data_output",
+        "content_type",
+    ];
+
+    fn field<'de, A: MapAccess<'de>>(
+        &mut self,
+        key: &'static str,
+        map: &mut A,
+        reader: &mut Reader,
+    ) -> Result<(), A::Error> {
+        let value = map.next_value::<Scalar>()?;
+        match key {
+            "binary_data_size" => self.binary_data_size = value.count(reader)?,
+            "binary_data" => self.binary_data = value.boolean(reader)?,
+            "binary_data_output" => self.binary_data_output = value.boolean(reader)?,
+            // The protocol does not have this parameter, so a value that is not a text is ignored.
+            _ => {
+                if let Scalar::Text(name) = value {
+                    self.content = Content::of(&name);
+                }
+            }
+        }
+        Ok(())
+    }
+}
