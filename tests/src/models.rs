@@ -84,7 +84,7 @@ impl Models {
     pub fn write(&self, script: &str, folder: &Path, arguments: &[&str]) {
         let mut python = Command::new("python3");
         python
-            .args(["-W", "ignore", "-S", "-s", "-P", "-B"])
+            .args(["-W", "ignore", "-S", "-s", "-B"])
             .arg(place::workspace().join("tests/data/convert").join(script))
             .arg(folder)
             .args(arguments)

@@ -90,10 +90,12 @@ fn inputs_and_environment_are_the_callers_choice() {
     let report = finish(command.args(["--inputs", "X=f64[8]", "--output-format", "json"]))
         .ended(0)
         .json();
-    assert_eq!(
-        report["inputs"],
-        json!([{"name": "X", "dtype": "f64", "shape": [null, 8]}])
-    );
+    let columns = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"];
+    let input = json!({
+        "name": "X", "dtype": "f64", "shape": [null, 8],
+        "missing": false, "boolean": false, "columns": columns,
+    });
+    assert_eq!(report["inputs"], json!([input]));
     let largest = report["comparison"]["outputs"][0]["largest_difference"]
         .as_f64()
         .expect("a number");
