@@ -237,9 +237,20 @@ pub(super) fn too_large(value: &str, dtype: Dtype) -> String {
 #[cold]
 #[inline(never)]
 fn not_whole(value: &str, dtype: Dtype) -> String {
-    if dtype.is_float() {
-        return format!("{value} is not a whole number.");
-    }
-    let name = dtype.name();
-    format!("{value} is not a whole number. A whole number that fits {name} belongs here.")
+    let declared = match dtype {
+        Dtype::F16 => "FP16",
+        Dtype::Bf16 => "BF16",
+        Dtype::F32 => "FP32",
+        Dtype::F64 => "FP64",
+        _ => {
+            let name = dtype.name();
+            return format!(
+                "{value} is not a whole number. A whole number that fits {name} belongs here."
+            );
+        }
+    };
+    format!(
+        "{value} is not a whole number. The datatype of the input says that it is one; {declared} \
+         says that it need not be."
+    )
 }
