@@ -11,7 +11,7 @@ use http::header::{CONTENT_LENGTH, EXPECT, HeaderMap};
 use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 
-use super::budget::{self, Budget, Pages, Reserved, SMALL_BYTES};
+use super::budget::{self, Budget, Pages, Reserved, SMALL_BYTES, whole_units};
 use super::discard::{self, Discarding};
 use crate::error::{Disposition, RequestFailure, ScoreFailure};
 use crate::functions::envelope::Buffer;
@@ -237,7 +237,8 @@ impl Received {
                     .saturating_mul(2)
                     .max(total)
                     .min(bounds.limit_bytes);
-                reserved.add(reserve(wanted.saturating_sub(*reserved_bytes)).await?);
+                let held = whole_units(*reserved_bytes);
+                reserved.add(reserve(whole_units(wanted).saturating_sub(held)).await?);
                 *reserved_bytes = wanted;
                 Ok(())
             }

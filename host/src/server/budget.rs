@@ -111,6 +111,13 @@ impl Budget {
     }
 }
 
+/// Returns the size in bytes that a reservation of `bytes` bytes takes of a budget. A body that extends
+/// its reservation has to count in these sizes: two parts that are rounded up each may take more than
+/// a budget has for the whole.
+pub(super) fn whole_units(bytes: u64) -> u64 {
+    bytes.div_ceil(UNIT_BYTES).saturating_mul(UNIT_BYTES)
+}
+
 /// Guard that counts one body as waiting for memory of a budget until the guard is dropped.
 struct Waiting<'a> {
     budget: &'a Budget,
