@@ -40,7 +40,7 @@ const FREE_BYTES: u64 = 16 << 20;
 /// Text of numbers reaches 3 to 30, and sparse pictures reach 100. Bombs reach 1,000 and more.
 const RATIO: u64 = 250;
 
-/// Number of compressed bytes from which on a body must hold data.
+/// Number of compressed bytes from which on a body of gzip or deflate must hold data.
 const EMPTY_BYTES: u64 = 64 << 10;
 
 /// Maximum number of compressed bytes for each byte of data. Empty blocks, members and frames cost
@@ -245,7 +245,9 @@ impl Work {
             };
             return Err(failure.disposition());
         }
-        if read > EMPTY_BYTES && total < read / BYTES_PER_BYTE {
+        // A decoder of zstd holds up to a window of data back until the end.
+        let gives_at_once = matches!(self.decoder, Decoder::Inflating(_));
+        if gives_at_once && read > EMPTY_BYTES && total < read / BYTES_PER_BYTE {
             return Err(self.damaged(Damage::Empty));
         }
         self.is_done = is_done;

@@ -16,7 +16,7 @@ use super::super::reading::{self, Fields, Items, List, Object, Reader};
 use super::super::scalar::Scalar;
 use super::names::{dtype, port};
 use super::parameters::Parameters;
-use super::ports::{expectation, is_whole};
+use super::ports::{accepts, expectation, is_whole};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
 use crate::tensor::{Port, PortLists};
@@ -260,12 +260,13 @@ impl<'a> Reading<'a> {
     }
 
     /// Returns true if the data must be whole numbers for a port of a float type, as far as the
-    /// port and the datatype are known.
+    /// port and the datatype are known. A datatype that the port does not accept is refused later,
+    /// and says nothing about the data.
     fn must_be_whole(&self) -> bool {
         let dtype = self.input.dtype.or(self.known.dtype);
-        dtype
-            .zip(self.port())
-            .is_some_and(|(dtype, port)| is_whole(dtype) && port.dtype.is_float())
+        dtype.zip(self.port()).is_some_and(|(dtype, port)| {
+            is_whole(dtype) && accepts(port, dtype) && port.dtype.is_float()
+        })
     }
 }
 

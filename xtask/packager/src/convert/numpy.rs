@@ -22,6 +22,7 @@ use zip::ZipArchive;
 use self::elements::CopyError;
 use self::error::{ArrayError, FileError};
 pub use self::header::Header;
+use super::ARRAY;
 use super::safetensors_file::{self, Planned, RESERVED};
 use super::unreadable::UNREADABLE;
 
@@ -76,7 +77,7 @@ impl Import<'_> {
         let head = file
             .fill_buf()
             .map_err(|error| Failure::unreadable(self.file, error, UNREADABLE))?;
-        let is_archive = is_named || head.starts_with(ARCHIVE);
+        let is_archive = head.starts_with(ARCHIVE) || is_named && !head.starts_with(ARRAY);
         let refused = |error: FileError| self.refused(&error, error.fix());
         let mut source = Source::new(file, is_archive).map_err(refused)?;
         let mut arrays = source.arrays(name).map_err(refused)?;
