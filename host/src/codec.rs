@@ -2,26 +2,31 @@
 //! the request.
 //!
 //! The entry points are [`read`] and [`write()`]. Owns which format a body has. Must not know
-//! routes, signatures, guests or instances. The formats are Azure ML's JSON (`azure_ml`), the Open
-//! Inference Protocol ([`open_inference`]), and bare bytes (`raw`).
+//! routes, signatures, guests or instances. The formats are Azure ML's JSON (`azure_ml`), rows as
+//! data frames have them (`table`), the Open Inference Protocol ([`open_inference`]), and bare bytes
+//! (`raw`).
 
 mod azure_ml;
+mod cursor;
 mod deadline;
 mod elements;
 pub mod media_type;
 mod not_json;
 pub mod open_inference;
+mod predictions;
 mod raw;
 mod reading;
 mod rounding;
 mod scalar;
 mod sniff;
+mod table;
 mod text;
 mod values;
 
 pub use self::deadline::reading_until;
 use self::media_type::{JSON, OCTET_STREAM, is_json, same_type, says_nothing};
 use self::open_inference::{Asked, JSON_LENGTH, ModelName};
+pub use self::table::columns_of;
 use crate::call::{BodyFormat, Payload};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
@@ -38,6 +43,7 @@ enum Form {
     #[default]
     AzureMl,
     OpenInference(Asked),
+    Predictions,
     Raw,
 }
 
@@ -71,17 +77,21 @@ pub fn read(
     let json_length = attribute(JSON_LENGTH);
     let is_open_inference = json_length.is_some() || format == BodyFormat::OpenInference;
     let is_text = is_json(label) || says_nothing(label);
-    if is_open_inference || is_text && sniff::is_open_inference(ports.inputs, body) {
+    let is_predict = format == BodyFormat::Predict;
+    if is_open_inference || is_text && !is_predict && sniff::is_open_inference(ports.inputs, body) {
         let (tensors, asked) = open_inference::read(ports, body, json_length)?;
         return Ok((tensors, Reply(Form::OpenInference(asked))));
     }
     let tensors = match ports.inputs {
-        inputs if is_text => azure_ml::read(inputs, ports.requests, body)?,
-        [port] if same_type(label, OCTET_STREAM) && raw::is_enough(ports.inputs) => {
+        _ if is_text => table::read(ports, body)?,
+        [port] if !is_predict && same_type(label, OCTET_STREAM) && raw::is_enough(ports.inputs) => {
             vec![raw::read(port, body)?]
         }
         inputs => return Err(unsupported(label, inputs)),
     };
+    if is_predict {
+        return Ok((tensors, Reply(Form::Predictions)));
+    }
     let is_one_of_numbers = matches!(ports.outputs, [port] if port.dtype != Dtype::Text);
     let raw = is_one_of_numbers && prefers_bytes(attributes);
     Ok((tensors, Reply(if raw { Form::Raw } else { Form::AzureMl })))
@@ -100,6 +110,7 @@ pub fn write(reply: &Reply, model: &ModelName, mut tensors: Vec<Tensor>) -> Writ
     };
     match &reply.0 {
         Form::AzureMl => written(JSON, azure_ml::write(&tensors)),
+        Form::Predictions => written(JSON, predictions::write(&tensors)),
         Form::Raw => written(
             OCTET_STREAM,
             tensors.pop().map(|tensor| tensor.data).unwrap_or_default(),

@@ -4,6 +4,8 @@
 //! know what is around the list. Nothing is built in between: an element becomes bytes as it is
 //! read.
 
+mod cell;
+
 use std::fmt;
 
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, SeqAccess, Visitor};
@@ -55,12 +57,6 @@ pub(super) struct Read {
 }
 
 impl<'a> Elements<'a> {
-    /// Starts decoding a tensor from lists that are nested like the port's shape. `body_bytes` is
-    /// the size of the body, which limits how much memory is reserved.
-    pub(super) fn nested(port: &'a Port, body_bytes: usize) -> Self {
-        Self::new(port, None, Some(port.shape.len()), body_bytes)
-    }
-
     /// Starts decoding a tensor from either lists that are nested like the port's shape, or one
     /// flat list in row-major order. `declared` is the shape that the request states, if any.
     /// `body_bytes` is the size of the body, which limits how much memory is reserved.
@@ -131,14 +127,13 @@ impl<'a> Elements<'a> {
     }
 
     /// Returns the tensor that was decoded. Only valid for elements that were created with
-    /// [`Elements::nested`].
+    /// [`Elements::nested_or_column`].
     pub(super) fn into_tensor(self) -> Tensor {
         // A dimension inside an empty batch was never seen, and no element contradicts a 0.
-        let shape = self
-            .shape
-            .into_iter()
-            .map(Option::unwrap_or_default)
-            .collect();
+        let shape = self.column_shape().unwrap_or_else(|| {
+            let sizes = self.shape.iter().copied();
+            sizes.map(Option::unwrap_or_default).collect()
+        });
         Tensor {
             name: self.port.name.clone(),
             dtype: self.port.dtype,
@@ -352,25 +347,7 @@ impl<'de> Visitor<'de> for Nested<'_, '_> {
                 reader.in_time()?;
             }
         }
-        if elements.data.len() >= elements.next_look_bytes {
-            elements.next_look_bytes = elements.data.len().saturating_add(LOOK_BYTES);
-            reader.in_time()?;
-        }
-        let (length, is_flat) = (length as u64, elements.is_flat());
-        match elements.wanted(depth) {
-            Some(wanted) if wanted != length => {
-                let shape = elements.shape_text();
-                Err(reader.misfit(format!(
-                    "This list has {length} elements, where {wanted} belong; the input is {shape}."
-                )))
-            }
-            _ => {
-                if let Some(dimension) = elements.shape.get_mut(depth).filter(|_| !is_flat) {
-                    *dimension = Some(length);
-                }
-                Ok(())
-            }
-        }
+        elements.end_list(depth, length, reader)
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {
