@@ -1,23 +1,26 @@
-//! The served model in the Open Inference Protocol: its paths, and the document about it.
+//! The served model in the protocols of KServe: its paths, and the document about it.
 //!
 //! Owns both. Must not know how a request is answered.
 
 use serde_json::{Map, Value, json};
 
-use super::dialect::ROOT;
+use super::dialect::{INVOCATIONS, MODELS, ROOT};
 use crate::codec::open_inference::datatype;
 use crate::manifest::ScorerSection;
 use crate::scorer::signature::Signature;
 use crate::tensor::{InputFacts, Port};
 
-/// The served model, with its name, version and paths in the Open Inference Protocol.
+/// The served model, with its name, version and paths in the protocols of KServe.
 pub(super) struct Model {
     pub(super) name: String,
     pub(super) version: String,
-    /// Paths of the model's metadata: one without the version of the model, and one with the
+    /// Paths of the model's metadata in the Open Inference Protocol: one without the version of the model, and one with the
     /// version if a path can hold the version unescaped.
     pub(super) paths: Vec<String>,
     pub(super) scoring_routes: Vec<String>,
+    /// Routes of scoring requests that are answered with predictions: that of KServe's protocol V1,
+    /// and that of MLflow.
+    pub(super) prediction_routes: [String; 2],
 }
 
 impl Model {
@@ -33,16 +36,19 @@ impl Model {
             paths.push(format!("{ROOT}/models/{name}/versions/{version}"));
         }
         let scoring_routes = paths.iter().map(|path| format!("{path}/infer")).collect();
+        let predict = format!("{MODELS}/{name}:predict");
         Self {
             name,
             version,
             paths,
             scoring_routes,
+            prediction_routes: [predict, INVOCATIONS.to_owned()],
         }
     }
 
-    pub(super) fn scoring_routes(&self) -> &[String] {
-        &self.scoring_routes
+    /// Returns the path of the model in KServe's protocol V1.
+    pub(super) fn v1_path(&self) -> String {
+        format!("{MODELS}/{}", self.name)
     }
 
     pub(super) fn document(&self, signature: Signature<'_>) -> Value {

@@ -5,6 +5,7 @@
 mod images;
 mod limits;
 mod refusals;
+mod rows;
 mod scores;
 mod values;
 
