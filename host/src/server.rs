@@ -182,7 +182,7 @@ impl Service {
     /// Makes the service ready: from now on, it answers calls with `app`, and first those that
     /// already wait for the scorer.
     pub fn set_ready(&self, app: App) {
-        let document = openapi::document(&app.manifest, app.scorer.signature());
+        let document = openapi::document(&app.manifest, app.scorer.signature(), &self.model.paths);
         let openapi = Bytes::from(document.to_string());
         self.ready
             .send_replace(Some(Arc::new(Ready { app, openapi })));

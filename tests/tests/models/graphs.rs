@@ -2,6 +2,7 @@
 //!
 //! Owns the digits that such a scorer is compared with. Must not know how an engine computes.
 
+mod clients;
 mod images;
 mod limits;
 mod refusals;
