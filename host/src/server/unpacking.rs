@@ -40,7 +40,8 @@ const FREE_BYTES: u64 = 16 << 20;
 /// Text of numbers reaches 3 to 30, and sparse pictures reach 100. Bombs reach 1,000 and more.
 const RATIO: u64 = 250;
 
-/// Number of compressed bytes from which on a body of gzip or deflate must hold data.
+/// Number of compressed bytes from which on a body of gzip or deflate must hold data, and maximum size
+/// of the skipped frames and empty blocks of a zstd body together.
 const EMPTY_BYTES: u64 = 64 << 10;
 
 /// Maximum number of compressed bytes for each byte of data. Empty blocks, members and frames cost

@@ -11,7 +11,7 @@ use ruzstd::decoding::errors::{
 };
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use super::{Damage, MOST_PARTS, Step};
+use super::{Damage, EMPTY_BYTES, MOST_PARTS, Step};
 
 /// Maximum size of the window of an encoder, in bytes. RFC 9659 sets this bound for HTTP.
 const WINDOW_BYTES: u64 = 8 << 20;
@@ -27,6 +27,8 @@ pub(super) struct Zstandard {
     is_in_frame: bool,
     /// Number of bytes that the frame gave so far.
     length: u64,
+    /// Number of compressed bytes in skipped frames and empty blocks, which give no data.
+    idle_bytes: usize,
 }
 
 impl Default for Zstandard {
@@ -39,6 +41,7 @@ impl Default for Zstandard {
             frames: 0,
             is_in_frame: false,
             length: 0,
+            idle_bytes: 0,
         }
     }
 }
@@ -64,6 +67,7 @@ impl Zstandard {
             }
             let mut rest = input.get(self.position..).unwrap_or_default();
             let before = rest.len();
+            self.count_idle(empty_block_bytes(rest))?;
             self.decoder
                 .decode_blocks(&mut rest, BlockDecodingStrategy::UptoBlocks(1))
                 .map_err(|error| damage(&error))?;
@@ -101,6 +105,7 @@ impl Zstandard {
                         return Err(Damage::Truncated);
                     }
                     self.position += size;
+                    self.count_idle(size)?;
                 }
                 Err(FrameDecoderError::ReadFrameHeaderError(
                     ReadFrameHeaderError::BadMagicNumber(_)
@@ -113,6 +118,15 @@ impl Zstandard {
             written: 0,
             is_done,
         })
+    }
+
+    /// Counts compressed bytes that give no data. Fails if there are too many of them.
+    fn count_idle(&mut self, bytes: usize) -> Result<(), Damage> {
+        self.idle_bytes = self.idle_bytes.saturating_add(bytes);
+        match self.idle_bytes as u64 > EMPTY_BYTES {
+            true => Err(Damage::Empty),
+            false => Ok(()),
+        }
     }
 
     /// Checks a frame whose bytes were all given.
@@ -129,6 +143,19 @@ impl Zstandard {
             Err(Damage::Corrupt)
         }
     }
+}
+
+/// Returns the size of the block at the start of `block`, in bytes, if the block gives no data, and 0
+/// otherwise. The format of its head is that of RFC 8878, section 3.1.1.2.
+fn empty_block_bytes(block: &[u8]) -> usize {
+    let Some([low, middle, high]) = block.first_chunk().copied() else {
+        return 0;
+    };
+    let head = u32::from_le_bytes([low, middle, high, 0]);
+    let (kind, size) = (head >> 1 & 3, (head >> 3) as usize);
+    // A compressed block without literals and sequences takes 2 or 3 bytes.
+    let is_empty = if kind == 2 { size <= 3 } else { size == 0 };
+    if is_empty { 3 + size } else { 0 }
 }
 
 fn damage(error: &FrameDecoderError) -> Damage {
