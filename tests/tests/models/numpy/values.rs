@@ -110,6 +110,21 @@ fn single_arrays_of_every_version_are_named_by_their_file() {
 }
 
 #[test]
+fn arrays_are_known_by_their_bytes_and_not_by_their_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let as_written = converted(&numpy::made("version-1.npy"), &["--name", "coef"]);
+    for name in ["weights.npz", "weights.dat", "weights"] {
+        let file = folder.path().join(name);
+        std::fs::copy(numpy::made("version-1.npy"), &file).unwrap();
+        assert_eq!(converted(&file, &["--name", "coef"]), as_written, "{name}");
+    }
+    let archive = converted(&numpy::made("stored.npz"), &["--name", "m"]);
+    let renamed = folder.path().join("renamed.npy");
+    std::fs::copy(numpy::made("stored.npz"), &renamed).unwrap();
+    assert_eq!(converted(&renamed, &["--name", "m"]), archive);
+}
+
+#[test]
 fn a_scorer_reads_what_was_converted() {
     let app = App::with(programs::WEIGHTS, "model = \"model\"\n");
     let converted = convert(&numpy::made("deflated.npz"), &app.path().join("model"), &[]).ended(0);
