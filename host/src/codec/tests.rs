@@ -3,8 +3,10 @@
 
 mod datatypes;
 mod decimals;
+mod encodings;
 mod random;
 mod values;
+mod whole_numbers;
 
 use super::*;
 use crate::model::Dtype;
@@ -351,60 +353,4 @@ fn texts_come_and_go_in_every_form_but_bare_bytes() {
     assert_eq!(pointer(r#"{"t": [["a", 1]]}"#), "/t/0/1");
     assert_eq!(pointer(r#"{"t": [["a", "\u0000"]]}"#), "/t/0/1");
     assert_eq!(pointer(r#"{"t": ["a", "b"]}"#), "/t/0");
-}
-
-#[test]
-fn a_byte_order_mark_is_skipped_in_every_form() {
-    let marked = |body: &str| [b"\xEF\xBB\xBF", body.as_bytes()].concat();
-    let azure = r#"{"x": [[49, 50]]}"#;
-    let open =
-        r#"{"inputs": [{"name": "x", "shape": [1, 2], "datatype": "UINT8", "data": [49, 50]}]}"#;
-    let body = |answer: Result<Written, ScoreFailure>| answer.unwrap().payload.body;
-    for text in [azure, open] {
-        let plain = body(echo(JSON, text, &[]));
-        assert_eq!(body(echo(JSON, marked(text), &[])), plain, "{text}");
-    }
-    let by_route = echo_as(BodyFormat::OpenInference, "", marked(open), &[]);
-    assert_eq!(body(by_route), body(echo(JSON, open, &[])));
-    // The length of the JSON counts the mark.
-    let binary = r#"{"inputs": [{"name": "x", "shape": [1, 2], "datatype": "UINT8",
-                     "parameters": {"binary_data_size": 2}}]}"#;
-    let length = marked(binary).len().to_string();
-    let sent = [marked(binary), b"12".to_vec()].concat();
-    let answer = echo(OCTET_STREAM, sent, &[(JSON_LENGTH, &length)]);
-    assert_eq!(body(answer), body(echo(JSON, open, &[])));
-    // A mark is three numbers in raw bytes, and one mark is enough.
-    assert!(echo(OCTET_STREAM, marked("1"), &[]).is_ok());
-    assert!(echo(JSON, marked(&format!("\u{feff}{azure}")), &[]).is_err());
-}
-
-#[test]
-fn text_in_another_encoding_is_refused_by_its_name() {
-    let azure = r#"{"x": [[49, 50]]}"#;
-    let wide: Vec<u8> = azure.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    for (label, format) in [
-        ("application/json; charset=utf-16", BodyFormat::Labelled),
-        ("text/plain; charset=\"ISO-8859-1\"", BodyFormat::Labelled),
-        (
-            "application/json; charset=utf-16",
-            BodyFormat::OpenInference,
-        ),
-    ] {
-        let Err(ScoreFailure::Unsupported { accepted, .. }) = echo_as(format, label, azure, &[])
-        else {
-            panic!("{label}")
-        };
-        assert_eq!(accepted, ["application/json in UTF-8"], "{label}");
-    }
-    assert!(echo("application/json; charset=\"UTF8\"", azure, &[]).is_ok());
-    for format in [BodyFormat::Labelled, BodyFormat::OpenInference] {
-        let refused = echo_as(format, JSON, wide.clone(), &[]);
-        let Err(ScoreFailure::NotConforming { message, .. }) = refused else {
-            panic!("{refused:?}")
-        };
-        assert!(
-            message.contains("UTF-16") && message.contains("in UTF-8"),
-            "{message}"
-        );
-    }
 }
