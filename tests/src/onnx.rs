@@ -83,7 +83,18 @@ pub(crate) fn port(field: u64, (name, element, shape): (&str, u64, &[Option<u64>
     bytes(field, [bytes(1, name), bytes(2, bytes(1, tensor))].concat())
 }
 
+/// Encodes a node of the standard operators, whose domain is not written.
 pub(crate) fn node(
+    kind: &str,
+    inputs: &[&str],
+    outputs: &[&str],
+    attributes: &[Vec<u8>],
+) -> Vec<u8> {
+    bytes(1, node_fields(kind, inputs, outputs, attributes))
+}
+
+/// Encodes the fields of a node without its domain.
+pub(crate) fn node_fields(
     kind: &str,
     inputs: &[&str],
     outputs: &[&str],
@@ -93,7 +104,7 @@ pub(crate) fn node(
     written.extend(outputs.iter().flat_map(|name| bytes(2, name)));
     written.extend(bytes(4, kind));
     written.extend(attributes.iter().flat_map(|attribute| bytes(5, attribute)));
-    bytes(1, written)
+    written
 }
 
 pub(crate) fn graph(name: &str, parts: &[Vec<u8>]) -> Vec<u8> {

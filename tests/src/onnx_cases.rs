@@ -4,7 +4,7 @@
 //! Owns those files. Must not know which program runs them. Files that ask for something that no
 //! model needs are in `onnx_hostile`.
 
-use crate::onnx::{bytes, element, graph, number};
+use crate::onnx::{bytes, element, graph, node_fields, number};
 
 /// Newest version of the standard operators that the engine takes.
 pub const NEWEST_OPERATORS: u64 = 26;
@@ -44,7 +44,7 @@ fn typed(field: u64, name: &str, kind: Vec<u8>) -> Vec<u8> {
     bytes(field, [bytes(1, name), bytes(2, kind)].concat())
 }
 
-/// Encodes a node. An empty domain is the one of the standard operators.
+/// Encodes a node with its domain. The empty domain is the one of the standard operators.
 fn node(
     domain: &str,
     kind: &str,
@@ -52,12 +52,8 @@ fn node(
     outputs: &[&str],
     attributes: &[Vec<u8>],
 ) -> Vec<u8> {
-    let mut written: Vec<u8> = inputs.iter().flat_map(|name| bytes(1, name)).collect();
-    written.extend(outputs.iter().flat_map(|name| bytes(2, name)));
-    written.extend(bytes(4, kind));
-    written.extend(attributes.iter().flat_map(|attribute| bytes(5, attribute)));
-    written.extend(bytes(7, domain));
-    bytes(1, written)
+    let fields = node_fields(kind, inputs, outputs, attributes);
+    bytes(1, [fields, bytes(7, domain)].concat())
 }
 
 /// Encodes an initializer: weights, a constant or a default value.
