@@ -27,6 +27,7 @@ pub mod numpy;
 pub mod onnx;
 pub mod onnx_cases;
 pub mod onnx_hostile;
+pub mod onnx_refused;
 pub mod packaging;
 pub mod place;
 pub mod programs;

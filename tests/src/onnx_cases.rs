@@ -1,31 +1,14 @@
-//! ONNX files as exporters and people leave them: with shared sizes, default values and categories,
-//! and with what an engine does not load.
+//! ONNX files as exporters leave them: with shared sizes, default values and categories.
 //!
-//! Owns those files. Must not know which program runs them. Files that ask for something that no
-//! model needs are in `onnx_hostile`.
+//! Owns those files and their parts. Must not know which program runs them. Files that the host does
+//! not load are in `onnx_refused`, and files that ask for something that no model needs in
+//! `onnx_hostile`.
 
 use crate::onnx::{bytes, element, graph, node_fields, number};
 
-/// Newest version of the standard operators that the engine takes.
-pub const NEWEST_OPERATORS: u64 = 26;
-/// Newest version of the format that the engine takes.
-pub const NEWEST_IR: u64 = 13;
-
-/// A file that the host does not load, with the expected parts of the problem and of the fix.
-pub struct Refused {
-    /// Name of the case, for messages.
-    pub name: &'static str,
-    /// Bytes of the file.
-    pub file: Vec<u8>,
-    /// Expected part of the problem.
-    pub problem: &'static str,
-    /// Expected part of the fix.
-    pub fix: &'static str,
-}
-
 /// Encodes an input (field 11) or an output (field 12) of a graph. A dimension that is not a number
 /// is a name.
-fn port(field: u64, name: &str, element: u64, dimensions: &[&str]) -> Vec<u8> {
+pub(crate) fn port(field: u64, name: &str, element: u64, dimensions: &[&str]) -> Vec<u8> {
     let dimension = |text: &&str| {
         let size = text.parse().map(|size| number(1, size));
         bytes(1, size.unwrap_or_else(|_| bytes(2, text)))
@@ -35,17 +18,17 @@ fn port(field: u64, name: &str, element: u64, dimensions: &[&str]) -> Vec<u8> {
 }
 
 /// Encodes the type of a tensor. `shape` is encoded already, and `None` leaves it out.
-fn tensor(element: u64, shape: Option<&[u8]>) -> Vec<u8> {
+pub(crate) fn tensor(element: u64, shape: Option<&[u8]>) -> Vec<u8> {
     let shape = shape.map_or_else(Vec::new, |shape| bytes(2, shape));
     bytes(1, [number(1, element), shape].concat())
 }
 
-fn typed(field: u64, name: &str, kind: Vec<u8>) -> Vec<u8> {
+pub(crate) fn typed(field: u64, name: &str, kind: Vec<u8>) -> Vec<u8> {
     bytes(field, [bytes(1, name), bytes(2, kind)].concat())
 }
 
 /// Encodes a node with its domain. The empty domain is the one of the standard operators.
-fn node(
+pub(crate) fn node(
     domain: &str,
     kind: &str,
     inputs: &[&str],
@@ -57,7 +40,7 @@ fn node(
 }
 
 /// Encodes an initializer: weights, a constant or a default value.
-fn initializer(name: &str, element: u64, count: u64, raw: &[u8]) -> Vec<u8> {
+pub(crate) fn initializer(name: &str, element: u64, count: u64, raw: &[u8]) -> Vec<u8> {
     let parts = [
         number(1, count),
         number(2, element),
@@ -67,7 +50,7 @@ fn initializer(name: &str, element: u64, count: u64, raw: &[u8]) -> Vec<u8> {
     bytes(5, parts.concat())
 }
 
-fn floats(numbers: &[f32]) -> Vec<u8> {
+pub(crate) fn floats(numbers: &[f32]) -> Vec<u8> {
     numbers
         .iter()
         .flat_map(|number| number.to_le_bytes())
@@ -75,7 +58,7 @@ fn floats(numbers: &[f32]) -> Vec<u8> {
 }
 
 /// Encodes a model with its version of the format and its versions of operators, by domain.
-fn model(ir: u64, operators: &[(&str, u64)], parts: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn model(ir: u64, operators: &[(&str, u64)], parts: &[Vec<u8>]) -> Vec<u8> {
     let set = |(domain, version): &(&str, u64)| {
         bytes(8, [bytes(1, domain), number(2, *version)].concat())
     };
@@ -89,7 +72,8 @@ fn model(ir: u64, operators: &[(&str, u64)], parts: &[Vec<u8>]) -> Vec<u8> {
     .concat()
 }
 
-const ML: &str = "ai.onnx.ml";
+/// Domain of the operators for trees, encoders and the like.
+pub(crate) const ML: &str = "ai.onnx.ml";
 
 /// Returns a graph of `c = a + b`, whose inputs both are `batch` × 2.
 #[must_use]
@@ -181,263 +165,11 @@ pub fn versioned(ir: u64, operators: u64) -> Vec<u8> {
 }
 
 /// Returns a graph of one node from `x` to `y`, both of N × 2.
-fn single(ir: u64, operators: &[(&str, u64)], node: Vec<u8>) -> Vec<u8> {
+pub(crate) fn single(ir: u64, operators: &[(&str, u64)], node: Vec<u8>) -> Vec<u8> {
     let parts = [
         node,
         port(11, "x", element::FLOAT, &["N", "2"]),
         port(12, "y", element::FLOAT, &["N", "2"]),
     ];
     model(ir, operators, &parts)
-}
-
-/// Returns a graph of one node from the input `x` of this type to the output `y` of this type.
-fn typed_graph(operators: &[(&str, u64)], node: Vec<u8>, x: Vec<u8>, y: Vec<u8>) -> Vec<u8> {
-    model(8, operators, &[node, typed(11, "x", x), typed(12, "y", y)])
-}
-
-/// Returns the files that are not ONNX files, or not whole.
-fn foreign() -> Vec<Refused> {
-    let file = |name, problem, fix, file: &[u8]| Refused {
-        name,
-        file: file.to_vec(),
-        problem,
-        fix,
-    };
-    let pointer = "version https://git-lfs.github.com/spec/v1\n\
-                   oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\n\
-                   size 12345\n";
-    let whole = pair();
-    vec![
-        file("nothing", "it is empty", "copy or download it again", b""),
-        file(
-            "a pointer of Git LFS",
-            "it is a Git LFS pointer",
-            "git lfs pull",
-            pointer.as_bytes(),
-        ),
-        file(
-            "a page",
-            "it is an HTML page",
-            "its raw content",
-            b"<!DOCTYPE html>\n<html><head><title>Log in</title></head></html>\n",
-        ),
-        file(
-            "an answer of a server",
-            "it is a JSON document",
-            "its raw content",
-            b"{\"message\": \"Not Found\"}",
-        ),
-        file(
-            "an archive",
-            "it is a ZIP archive",
-            "unzip",
-            b"PK\x03\x04\x14\0\0\0",
-        ),
-        file(
-            "a compressed file",
-            "it is compressed with gzip",
-            "gunzip < FILE",
-            b"\x1f\x8b\x08\0\0\0\0\0",
-        ),
-        file(
-            "a pickle",
-            "it is a pickle",
-            "cargo xtask convert",
-            b"\x80\x04\x95\x0a\0\0\0\0\0\0\0",
-        ),
-        file(
-            "a text",
-            "it is not an ONNX file",
-            "exported as ONNX",
-            b"not a graph at all",
-        ),
-        file(
-            "the first half",
-            "in the middle of a field",
-            "compare its size",
-            &whole[..whole.len() / 2],
-        ),
-        file(
-            "no graph",
-            "No graph was found",
-            "compare its size",
-            &number(1, 8),
-        ),
-    ]
-}
-
-/// Returns files that the host does not load, each for a reason of its own.
-#[must_use]
-pub fn refused() -> Vec<Refused> {
-    let file = |name, problem, fix, file| Refused {
-        name,
-        file,
-        problem,
-        fix,
-    };
-    let standard: &[(&str, u64)] = &[("", 15)];
-    let float = |dimensions: &[&str]| {
-        let size = |size: &&str| bytes(1, number(1, size.parse().expect("a number")));
-        let shape: Vec<u8> = dimensions.iter().flat_map(size).collect();
-        tensor(element::FLOAT, Some(&shape))
-    };
-    let map = bytes(
-        5,
-        [number(1, element::INT64), bytes(2, float(&[]))].concat(),
-    );
-    let list = || bytes(4, bytes(1, float(&["1"])));
-    let (float8, double) = (17, 11);
-    let mut files = foreign();
-    files.extend([
-        file(
-            "a custom operator",
-            "the operator `Foo` of `com.acme`",
-            "the operators of ONNX alone",
-            single(
-                8,
-                &[("", 15), ("com.acme", 1)],
-                node("com.acme", "Foo", &["x"], &["y"], &[]),
-            ),
-        ),
-        file(
-            "a custom operator that is not imported",
-            "com.acme",
-            "the operators of ONNX alone",
-            single(8, standard, node("com.acme", "Foo", &["x"], &["y"], &[])),
-        ),
-        file(
-            "an operator of a later version",
-            "the operator `Gelu`, which version 15",
-            "at most 26 of ai.onnx",
-            single(8, standard, node("", "Gelu", &["x"], &["y"], &[])),
-        ),
-        file(
-            "operators that are too new",
-            "version 99 of the operators of ai.onnx, and ONNX Runtime 1.31.1 takes versions up to 26",
-            "version 26 of ai.onnx or an older one",
-            versioned(8, 99),
-        ),
-        file(
-            "operators for trees that are too new",
-            "version 99 of the operators of ai.onnx.ml",
-            "version 5 of ai.onnx.ml or an older one",
-            single(
-                8,
-                &[("", 15), (ML, 99)],
-                node("", "Identity", &["x"], &["y"], &[]),
-            ),
-        ),
-        file(
-            "a format that is too new",
-            "it has the IR version 99, and ONNX Runtime 1.31.1 takes versions up to 13",
-            "model.ir_version = 13",
-            versioned(99, 15),
-        ),
-        file(
-            "an operator without this type",
-            "Could not find an implementation for Det",
-            "usually f32",
-            typed_graph(
-                standard,
-                node("", "Det", &["x"], &["y"], &[]),
-                tensor(double, Some(&[bytes(1, number(1, 2)), bytes(1, number(1, 2))].concat())),
-                tensor(double, Some(b"")),
-            ),
-        ),
-        file(
-            "a map as input",
-            "input `x` is Map",
-            "DictVectorizer",
-            typed_graph(
-                &[("", 15), (ML, 1)],
-                node(ML, "CastMap", &["x"], &["y"], &[]),
-                map,
-                float(&["1", "1"]),
-            ),
-        ),
-        file(
-            "a list as input",
-            "input `x` is Sequence",
-            "a tensor in place of the list",
-            typed_graph(
-                standard,
-                node(
-                    "",
-                    "ConcatFromSequence",
-                    &["x"],
-                    &["y"],
-                    &[[bytes(1, "axis"), number(3, 0), number(20, 2)].concat()],
-                ),
-                list(),
-                tensor(element::FLOAT, Some(&bytes(1, bytes(2, "N")))),
-            ),
-        ),
-        file(
-            "a list as output",
-            "output `y` is Sequence",
-            "ConcatFromSequence",
-            typed_graph(
-                standard,
-                node("", "SequenceConstruct", &["x"], &["y"], &[]),
-                float(&["1"]),
-                list(),
-            ),
-        ),
-        file(
-            "an input without a shape",
-            "input `x` has no shape",
-            "make_tensor_type_proto",
-            typed_graph(
-                standard,
-                node("", "Identity", &["x"], &["y"], &[]),
-                tensor(element::FLOAT, None),
-                tensor(element::FLOAT, None),
-            ),
-        ),
-        file(
-            "an element type that the host does not have",
-            "whose element type this host does not support",
-            "cast it in the graph",
-            typed_graph(
-                &[("", 19)],
-                node("", "Identity", &["x"], &["y"], &[]),
-                tensor(float8, Some(&bytes(1, number(1, 1)))),
-                tensor(float8, Some(&bytes(1, number(1, 1)))),
-            ),
-        ),
-        file(
-            "no output",
-            "it has no output port",
-            "model.graph.output",
-            model(
-                8,
-                standard,
-                &[
-                    node("", "Identity", &["x"], &["y"], &[]),
-                    port(11, "x", element::FLOAT, &["N", "2"]),
-                ],
-            ),
-        ),
-        file(
-            "no input",
-            "it has no input port",
-            "at least one input",
-            model(
-                8,
-                standard,
-                &[
-                    node("", "Identity", &["w"], &["y"], &[]),
-                    initializer("w", element::FLOAT, 2, &floats(&[1.0, 2.0])),
-                    port(12, "y", element::FLOAT, &["2"]),
-                ],
-            ),
-        ),
-        file(
-            "a node without its input",
-            "Node input 'w'",
-            "use the file from before",
-            single(8, standard, node("", "Add", &["x", "w"], &["y"], &[])),
-        ),
-    ]);
-    files
 }

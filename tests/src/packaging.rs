@@ -1,4 +1,4 @@
-//! Calls of `cargo xtask package`, and the layouts that they write.
+//! Calls of `cargo xtask build` and `package`, and the layouts that they write.
 //!
 //! Owns the project that is packaged and the reading of layouts. Must not know what an image has to
 //! be.
@@ -11,7 +11,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::app::copy;
-use crate::{place, run};
+use crate::place;
+use crate::run::{self, Finished};
 
 /// Returns a project with a component that is built already.
 #[must_use]
@@ -19,6 +20,16 @@ pub fn project() -> TempDir {
     let dir = tempfile::tempdir().expect("a folder can be made");
     copy(&place::example("digits"), dir.path());
     dir
+}
+
+/// Runs `cargo xtask build` on a project, with nothing else in the environment. The app is written
+/// into the folder `output`.
+pub fn build(project: &Path, output: &Path) -> Finished {
+    let mut command = xtask();
+    command
+        .args(["build", "--manifest"])
+        .arg(project.join("scorebox.toml"));
+    run::finish(command.arg("--app").arg(output), b"")
 }
 
 /// Returns a call of `package` with nothing else in the environment.
@@ -36,14 +47,19 @@ pub fn package_with_engine(project: &Path, output: &Path) -> Command {
 }
 
 fn package_by(project: &Path, output: &Path, host: &Path) -> Command {
-    let mut command = Command::new(place::xtask());
-    command
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    let mut command = xtask();
     command
         .args(["package", "--manifest"])
         .arg(project.join("scorebox.toml"));
     command.arg("--layout").arg(output).arg("--host").arg(host);
+    command
+}
+
+fn xtask() -> Command {
+    let mut command = Command::new(place::xtask());
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command
 }
 

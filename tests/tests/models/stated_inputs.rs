@@ -5,13 +5,13 @@
 //! not know the wire formats: the tests of the facts themselves state them in the manifest.
 
 use std::path::Path;
-use std::process::Command;
 
 use scorebox_tests::app::App;
 use scorebox_tests::host::{Host, refused, scorebox};
+use scorebox_tests::packaging::build;
 use scorebox_tests::place;
 use scorebox_tests::programs;
-use scorebox_tests::run::{self, Finished};
+use scorebox_tests::run;
 use serde_json::{Value, json};
 
 const COMPONENT: i32 = 4;
@@ -50,18 +50,6 @@ fn inputs(app: &Path) -> Value {
     let mut check = scorebox("check", app);
     let report = run::finish(check.args(["--output", "json"]), b"").ended(0);
     report.json()["signature"]["inputs"].clone()
-}
-
-fn build(project: &Path, output: &Path) -> Finished {
-    let mut command = Command::new(place::xtask());
-    command
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .args(["build", "--manifest"])
-        .arg(project.join("scorebox.toml"))
-        .arg("--app")
-        .arg(output);
-    run::finish(&mut command, b"")
 }
 
 #[test]

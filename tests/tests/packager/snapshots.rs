@@ -5,15 +5,13 @@
 //! how a snapshot is made.
 
 use std::path::Path;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
-use scorebox_tests::place;
+use scorebox_tests::packaging::build;
 use scorebox_tests::programs;
-use scorebox_tests::run::{self, Finished};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -27,21 +25,6 @@ fn project(deed: &str, manifest: &str) -> App {
     app.write_digits_model();
     app.write("model/keep", deed.as_bytes());
     app
-}
-
-/// Runs `cargo xtask build` on a project.
-#[track_caller]
-fn build(project: &Path, output: &Path) -> Finished {
-    let mut command = Command::new(place::xtask());
-    command
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command
-        .args(["build", "--manifest"])
-        .arg(project.join("scorebox.toml"))
-        .arg("--app")
-        .arg(output);
-    run::finish(&mut command, b"")
 }
 
 /// Builds a project, which must succeed. The app is in the folder `app`.

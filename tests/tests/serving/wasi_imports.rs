@@ -4,15 +4,13 @@
 //! Owns which interfaces are imported, and what each does in `describe`, `init` and `run`. Must not
 //! know how they are closed.
 
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
+use scorebox_tests::packaging::build;
 use scorebox_tests::place;
 use scorebox_tests::programs;
-use scorebox_tests::run::{self, Finished};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -45,21 +43,6 @@ const INTERFACES: [&str; 26] = [
     "wasi:sockets/udp",
     "wasi:sockets/udp-create-socket",
 ];
-
-/// Runs `cargo xtask build` on a project.
-#[track_caller]
-fn build(project: &Path, output: &Path) -> Finished {
-    let mut command = Command::new(place::xtask());
-    command
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command
-        .args(["build", "--manifest"])
-        .arg(project.join("scorebox.toml"))
-        .arg("--app")
-        .arg(output);
-    run::finish(&mut command, b"")
-}
 
 /// Builds the program `tourist` with the default snapshot. The app is in the folder `app`.
 #[track_caller]

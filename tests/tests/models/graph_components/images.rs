@@ -2,30 +2,15 @@
 //!
 //! Owns what `build`, `check` and `package` do with the graphs of a component.
 
-use std::path::Path;
 use std::process::Command;
 
 use scorebox_tests::app::{App, copy};
 use scorebox_tests::host::{Host, refused, scorebox};
-use scorebox_tests::packaging::{documents, package, package_with_engine, packaged};
+use scorebox_tests::packaging::{build, documents, package, package_with_engine, packaged};
 use scorebox_tests::{onnx, place, programs, run};
 use serde_json::json;
 
 use super::{app, op};
-
-/// Runs `cargo xtask build` on a project.
-fn build(project: &Path, output: &Path) -> run::Finished {
-    let mut command = Command::new(place::xtask());
-    command
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command
-        .args(["build", "--manifest"])
-        .arg(project.join("scorebox.toml"))
-        .arg("--app")
-        .arg(output);
-    run::finish(&mut command, b"")
-}
 
 #[test]
 fn init_calls_no_graph_where_an_image_is_built_and_may_at_each_start() {

@@ -4,7 +4,8 @@
 
 use scorebox_tests::app::App;
 use scorebox_tests::host::{invoke, scorebox};
-use scorebox_tests::onnx_cases::{self, NEWEST_IR, NEWEST_OPERATORS, Refused, refused};
+use scorebox_tests::onnx_cases;
+use scorebox_tests::onnx_refused::{NEWEST_IR, NEWEST_OPERATORS, Refused, refused};
 use scorebox_tests::run::{self, Finished};
 use scorebox_tests::{bytes, onnx_hostile};
 
