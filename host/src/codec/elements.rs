@@ -4,17 +4,20 @@
 //! know what is around the list. Nothing is built in between: an element becomes bytes as it is
 //! read.
 
+mod cell;
+
 use std::fmt;
 
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::reading::{Reader, Step, unexpected};
+use super::reading::{Reader, Step};
 use super::rounding::{self, Rounded};
 use super::values::{self, NoElement};
+use super::visitors::unexpected;
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, put_text, shape_text};
-use crate::text::{NAME_BYTES, counted, displayed};
+use crate::text::{NAME_BYTES, displayed};
 
 /// Number of elements of one list after which the deadline is checked. Decoding this many elements
 /// takes about 50 us.
@@ -55,12 +58,6 @@ pub(super) struct Read {
 }
 
 impl<'a> Elements<'a> {
-    /// Starts decoding a tensor from lists that are nested like the port's shape. `body_bytes` is
-    /// the size of the body, which limits how much memory is reserved.
-    pub(super) fn nested(port: &'a Port, body_bytes: usize) -> Self {
-        Self::new(port, None, Some(port.shape.len()), body_bytes)
-    }
-
     /// Starts decoding a tensor from either lists that are nested like the port's shape, or one
     /// flat list in row-major order. `declared` is the shape that the request states, if any.
     /// `body_bytes` is the size of the body, which limits how much memory is reserved.
@@ -131,14 +128,13 @@ impl<'a> Elements<'a> {
     }
 
     /// Returns the tensor that was decoded. Only valid for elements that were created with
-    /// [`Elements::nested`].
+    /// [`Elements::nested_or_column`].
     pub(super) fn into_tensor(self) -> Tensor {
         // A dimension inside an empty batch was never seen, and no element contradicts a 0.
-        let shape = self
-            .shape
-            .into_iter()
-            .map(Option::unwrap_or_default)
-            .collect();
+        let shape = self.column_shape().unwrap_or_else(|| {
+            let sizes = self.shape.iter().copied();
+            sizes.map(Option::unwrap_or_default).collect()
+        });
         Tensor {
             name: self.port.name.clone(),
             dtype: self.port.dtype,
@@ -356,26 +352,7 @@ impl<'de> Visitor<'de> for Nested<'_, '_> {
                 reader.in_time()?;
             }
         }
-        if elements.data.len() >= elements.next_look_bytes {
-            elements.next_look_bytes = elements.data.len().saturating_add(LOOK_BYTES);
-            reader.in_time()?;
-        }
-        let (length, is_flat) = (length as u64, elements.is_flat());
-        match elements.wanted(depth) {
-            Some(wanted) if wanted != length => {
-                let (shape, length) = (elements.shape_text(), counted(length, "element"));
-                let belongs = if wanted == 1 { "belongs" } else { "belong" };
-                Err(reader.misfit(format!(
-                    "This list has {length}, where {wanted} {belongs}; the input is {shape}."
-                )))
-            }
-            _ => {
-                if let Some(dimension) = elements.shape.get_mut(depth).filter(|_| !is_flat) {
-                    *dimension = Some(length);
-                }
-                Ok(())
-            }
-        }
+        elements.end_list(depth, length, reader)
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {

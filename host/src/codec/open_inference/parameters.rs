@@ -5,7 +5,8 @@
 
 use serde::de::MapAccess;
 
-use super::super::reading::{Fields, Reader};
+use super::super::reading::Reader;
+use super::super::visitors::Fields;
 use super::super::scalar::Scalar;
 
 /// Content types of MLServer with which an element of BYTES is not the text itself, but an encoded

@@ -12,7 +12,8 @@ use std::borrow::Cow;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess};
 
 use super::super::elements::{Elements, Read};
-use super::super::reading::{self, Fields, Items, List, Object, Reader};
+use super::super::reading::{self, Reader};
+use super::super::visitors::{Fields, Items, List, Object};
 use super::super::scalar::Scalar;
 use super::names::{dtype, port};
 use super::parameters::Parameters;
