@@ -12,15 +12,12 @@ use axum::extract::{Request, State};
 use axum::routing::{get, post};
 use http::Response;
 use http::header::HeaderMap;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::dialect::Dialect;
-use super::failure::refuse;
-use super::response::{call, document};
+use super::response::{answer, answer_if_ready, call, document};
 use super::served_model::Model;
 use super::{Ready, Service};
-use crate::error::RequestFailure;
-use crate::trigger::http::Ids;
 
 /// Returns a router with the routes of the Open Inference Protocol for the served model `model`.
 pub(super) fn router(model: &Model) -> Router<Arc<Service>> {
@@ -43,33 +40,36 @@ pub(super) fn router(model: &Model) -> Router<Arc<Service>> {
 async fn server(headers: HeaderMap) -> Response<Body> {
     let version = env!("CARGO_PKG_VERSION");
     answer(
+        Dialect::OpenInference,
         &headers,
         &json!({"name": "scorebox", "version": version, "extensions": ["binary_tensor_data"]}),
     )
 }
 
 async fn live(headers: HeaderMap) -> Response<Body> {
-    answer(&headers, &json!({"live": true}))
+    answer(Dialect::OpenInference, &headers, &json!({"live": true}))
 }
 
 async fn ready(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response<Body> {
-    answer_if_ready(&service, &headers, &json!({"ready": true}))
+    answer_if_ready(
+        &service,
+        Dialect::OpenInference,
+        &headers,
+        &json!({"ready": true}),
+    )
 }
 
 async fn model_ready(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response<Body> {
     answer_if_ready(
         &service,
+        Dialect::OpenInference,
         &headers,
-        &json!({"name": service.open_inference.name, "ready": true}),
+        &json!({"name": service.model.name, "ready": true}),
     )
 }
 
 async fn metadata(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response<Body> {
-    let of_model = |ready: &Ready| {
-        service
-            .open_inference
-            .document(ready.app.scorer.signature())
-    };
+    let of_model = |ready: &Ready| service.model.document(ready.app.scorer.signature());
     document(&service, Dialect::OpenInference, &headers, |ready| {
         of_model(ready).to_string().into()
     })
@@ -78,20 +78,4 @@ async fn metadata(State(service): State<Arc<Service>>, headers: HeaderMap) -> Re
 
 async fn infer(State(service): State<Arc<Service>>, request: Request) -> Response<Body> {
     call(&service, Dialect::OpenInference, request, Vec::new()).await
-}
-
-/// Answers a readiness probe with the document `json` if the service is ready, and with an error if
-/// it is not. Does not wait until the service is ready.
-fn answer_if_ready(service: &Service, headers: &HeaderMap, json: &Value) -> Response<Body> {
-    if service.is_ready() {
-        return answer(headers, json);
-    }
-    refuse(Dialect::OpenInference, headers, RequestFailure::NotReady)
-}
-
-fn answer(headers: &HeaderMap, json: &Value) -> Response<Body> {
-    match Ids::take(headers) {
-        Ok(ids) => ids.document(json.to_string().into()).map(Body::from),
-        Err(failure) => refuse(Dialect::OpenInference, headers, failure),
-    }
 }

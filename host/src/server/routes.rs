@@ -12,10 +12,10 @@ use axum::routing::{get, post};
 use http::Response;
 use http::header::{ALLOW, HeaderMap, HeaderValue};
 
-use super::dialect::Dialect;
+use super::dialect::{Dialect, INVOCATIONS};
 use super::failure::refuse;
 use super::response::{call, document};
-use super::{Matched, SCORE_ROUTE, Service, functions, guard, health, open_inference};
+use super::{Matched, SCORE_ROUTE, Service, functions, guard, health, open_inference, predictions};
 use crate::error::RequestFailure;
 use crate::functions::envelope::route_attribute;
 
@@ -24,9 +24,11 @@ pub(super) fn router(service: Arc<Service>) -> Router {
     let routes = Router::new()
         .route("/", get(async || health::live().map(Body::from)))
         .route("/readyz", get(readyz))
-        .route("/swagger.json", get(swagger))
+        .route("/openapi.json", get(openapi))
+        .route("/swagger.json", get(openapi))
         .route(SCORE_ROUTE, post(score))
-        .merge(open_inference::router(&service.open_inference))
+        .merge(predictions::router(&service.model))
+        .merge(open_inference::router(&service.model))
         .fallback(
             async |State(service): State<Arc<Service>>, request: Request| {
                 answer(&service, request).await
@@ -44,17 +46,17 @@ pub(super) fn router(service: Arc<Service>) -> Router {
 }
 
 /// Answers a request whose path is not a fixed route of the server: invokes a function, scores on
-/// the route of a function, or refuses the request. `scorebox invoke --trigger` calls this function
-/// without a socket.
+/// the route of a function or on MLflow's route, or refuses the request. `scorebox invoke --trigger`
+/// calls this function without a socket.
 pub async fn answer(service: &Service, request: Request) -> Response<Body> {
     let not_found = |service: &Service, dialect, path: &str| RequestFailure::NotFound {
-        reason: service.open_inference.mismatch(path).unwrap_or_default(),
+        reason: service.model.mismatch(path).unwrap_or_default(),
         routes: service.scoring_routes(dialect).to_vec(),
     };
     other(service, request, not_found).await
 }
 
-/// Answers a request that invokes a function, or whose path matches the route of a function.
+/// Answers a request that invokes a function, or whose path is the route of a function or MLflow's.
 /// Refuses any other request with the result of `failure`.
 async fn other(
     service: &Service,
@@ -76,9 +78,20 @@ async fn other(
                 .into_iter()
                 .map(|(name, value)| (route_attribute(&name), value))
                 .collect();
+            // A function may have the path of a prediction, and then answers as functions do.
+            let dialect = match dialect {
+                Dialect::Predictions => Dialect::AzureMl,
+                other => other,
+            };
             return call(service, dialect, request, values).await;
         }
         allow = Some(methods.join(", "));
+    }
+    if path == INVOCATIONS && allow.is_none() {
+        if request.method() == http::Method::POST {
+            return call(service, dialect, request, Vec::new()).await;
+        }
+        allow = Some("POST".to_owned());
     }
     let scores = service
         .scoring_routes(dialect)
@@ -104,7 +117,7 @@ async fn readyz(State(service): State<Arc<Service>>) -> Response<Body> {
     health::ready(service.is_ready()).map(Body::from)
 }
 
-async fn swagger(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response<Body> {
+async fn openapi(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response<Body> {
     document(&service, Dialect::AzureMl, &headers, |ready| {
         ready.openapi.clone()
     })

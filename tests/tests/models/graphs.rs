@@ -7,6 +7,7 @@ mod images;
 mod limits;
 mod loading;
 mod refusals;
+mod rows;
 mod scores;
 mod values;
 
