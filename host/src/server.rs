@@ -188,7 +188,7 @@ impl Service {
     /// Makes the service ready. It answers all later calls with `app`, and also the calls that
     /// already wait for the scorer.
     pub fn set_ready(&self, app: App) {
-        let document = openapi::document(&app.manifest, app.scorer.signature());
+        let document = openapi::document(&app.manifest, app.scorer.signature(), &self.model.paths);
         let openapi = Bytes::from(document.to_string());
         self.ready
             .send_replace(Some(Arc::new(Ready { app, openapi })));
