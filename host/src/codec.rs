@@ -29,7 +29,7 @@ pub use self::deadline::reading_until;
 use self::encoding::without_mark;
 use self::media_type::{JSON, OCTET_STREAM, has_other_charset, is_json, same_type, says_nothing};
 use self::open_inference::{Asked, JSON_LENGTH, ModelName};
-pub use self::table::columns_of;
+pub use self::table::{columns_of, matrix_of, takes_rows};
 use crate::call::{BodyFormat, Payload};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
@@ -92,8 +92,7 @@ pub fn read(
         let (tensors, asked) = open_inference::read(ports, body, json_length)?;
         return Ok((tensors, Reply(Form::OpenInference(asked))));
     }
-    let is_raw =
-        !is_predict && same_type(label, OCTET_STREAM) && raw::is_enough(ports.inputs);
+    let is_raw = !is_predict && same_type(label, OCTET_STREAM) && raw::is_enough(ports.inputs);
     let tensors = match only(ports.inputs) {
         _ if is_text => table::read(ports, without_mark(body))?,
         Some((_, port)) if is_raw => vec![raw::read(port, body)?],

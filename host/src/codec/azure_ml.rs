@@ -31,8 +31,8 @@ pub(super) fn read(
     reading::text(
         body,
         requests.nan_literals,
-        || expectation(ports),
-        |text, reader| {
+        &|| expectation(ports),
+        &mut |text, reader| {
             let mut cursor = Cursor::new(text);
             let tensors = object(ports, &mut cursor, text.len(), reader)?;
             cursor.end().map(|()| tensors)

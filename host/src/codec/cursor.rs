@@ -177,7 +177,9 @@ impl<'de> Cursor<'de> {
     pub(super) fn value(&mut self) -> Result<&'de str, Error> {
         self.peek();
         let rest = self.text.get(self.at..).ok_or_else(syntax)?;
-        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
+        // The parser of bytes is used elsewhere, so the program has no other one for this.
+        let mut values =
+            serde_json::Deserializer::from_slice(rest.as_bytes()).into_iter::<IgnoredAny>();
         values.next().ok_or_else(syntax)??;
         let bytes = values.byte_offset();
         self.at += bytes;

@@ -11,6 +11,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+pub(super) use self::cell::belongs;
 use super::reading::{Reader, Step};
 use super::rounding::{self, Rounded};
 use super::values::{self, NoElement};
@@ -31,6 +32,9 @@ const LOOK_BYTES: usize = 16 << 10;
 /// dimension's length, and every other list of the dimension must have the same length.
 pub(super) struct Elements<'a> {
     port: &'a Port,
+    /// Input that says which values the elements may have: the port itself, or the matrix of which the
+    /// port is a column.
+    input: &'a Port,
     /// Shape that the caller's request states for the tensor. `None` if the request has not stated
     /// a shape before the data.
     declared: Option<&'a [u64]>,
@@ -107,6 +111,7 @@ impl<'a> Elements<'a> {
         let data = Vec::with_capacity(elements.saturating_mul(port.dtype.bytes()));
         Self {
             port,
+            input: port,
             declared,
             shape,
             leaf,
@@ -246,7 +251,7 @@ impl Nested<'_, '_> {
         if !self.is_leaf(1) {
             return Err(self.unexpected(found));
         }
-        put(self.elements.port, &mut self.elements.data)
+        put(self.elements.input, &mut self.elements.data)
             .map_err(|NoElement(message)| self.reader.misfit(message))
     }
 

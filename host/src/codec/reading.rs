@@ -12,6 +12,7 @@ use super::cursor::syntax;
 use super::deadline;
 use super::not_json::{self, Advice};
 use crate::error::ScoreFailure;
+use crate::tensor::Tensor;
 use crate::text::{NAME_BYTES, cut};
 
 /// State of decoding a JSON body: the error message and the position of the error in the body. The
@@ -45,13 +46,13 @@ pub(super) enum Step {
 pub(super) fn json<T>(
     body: &[u8],
     takes_words: bool,
-    wanted: impl FnOnce() -> String,
+    wanted: &dyn Fn() -> String,
     mut read: impl for<'de> FnMut(
         &mut serde_json::Deserializer<SliceRead<'de>>,
         &mut Reader,
     ) -> Result<T, serde_json::Error>,
 ) -> Result<T, ScoreFailure> {
-    whole(body, takes_words, wanted, |text, reader| {
+    whole(body, takes_words, wanted, &mut |text, reader| {
         let mut json = serde_json::Deserializer::from_slice(text);
         read(&mut json, reader).and_then(|value| json.end().map(|()| value))
     })
@@ -64,11 +65,13 @@ pub(super) fn json<T>(
 /// If a number can only be rounded correctly from its decimal digits, the body is decoded a second
 /// time, with all numbers from their digits. Decoding every body from digits would cost more. A body
 /// with `NaN` or `Infinity` is decoded again, too, with other text.
-pub(super) fn whole<T>(
+///
+/// The functions are references, so that each result has this code only once.
+fn whole<T>(
     body: &[u8],
     takes_words: bool,
-    wanted: impl FnOnce() -> String,
-    mut read: impl FnMut(&[u8], &mut Reader) -> Result<T, serde_json::Error>,
+    wanted: &dyn Fn() -> String,
+    read: &mut dyn FnMut(&[u8], &mut Reader) -> Result<T, serde_json::Error>,
 ) -> Result<T, ScoreFailure> {
     let mut marked = None::<Vec<u8>>;
     let mut is_exact = false;
@@ -93,13 +96,13 @@ pub(super) fn whole<T>(
 
 /// Decodes a whole JSON body with `read`, which gets the text to decode and reads it with a cursor.
 /// `takes_words` and `wanted` are those of [`whole`].
-pub(super) fn text<T>(
+pub(super) fn text(
     body: &[u8],
     takes_words: bool,
-    wanted: impl FnOnce() -> String,
-    mut read: impl FnMut(&str, &mut Reader) -> Result<T, serde_json::Error>,
-) -> Result<T, ScoreFailure> {
-    whole(body, takes_words, wanted, |bytes, reader| {
+    wanted: &dyn Fn() -> String,
+    read: &mut dyn FnMut(&str, &mut Reader) -> Result<Vec<Tensor>, serde_json::Error>,
+) -> Result<Vec<Tensor>, ScoreFailure> {
+    whole(body, takes_words, wanted, &mut |bytes, reader| {
         let value = match str::from_utf8(bytes) {
             Ok(text) => read(text, reader),
             Err(_) => Err(syntax()),
@@ -190,7 +193,7 @@ impl Reader {
         self,
         body: &[u8],
         error: &serde_json::Error,
-        wanted: impl FnOnce() -> String,
+        wanted: &dyn Fn() -> String,
     ) -> ScoreFailure {
         let pointer = if self.misfit.is_some() {
             self.pointer()

@@ -9,8 +9,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::azure_ml::ONE_INPUT;
-use super::visitors::Key;
 use super::table::is_form;
+use super::visitors::Key;
 use crate::tensor::Port;
 
 const INPUTS: &str = "inputs";

@@ -31,7 +31,7 @@ use super::azure_ml::{self, ONE_INPUT};
 use super::cursor::Cursor;
 use super::reading::{self, Reader};
 use crate::error::ScoreFailure;
-use crate::tensor::{InputFacts, Port, PortLists, Requests, Tensor};
+use crate::tensor::{InputFacts, Port, PortLists, Requests, Tensor, only};
 use crate::text::{NAME_BYTES, cut};
 
 /// A table that is being decoded.
@@ -57,8 +57,7 @@ struct Table<'a> {
 /// Fails if the body is neither rows nor Azure ML's nested lists, or does not fit the ports.
 pub(super) fn read(ports: PortLists<'_>, body: &[u8]) -> Result<Vec<Tensor>, ScoreFailure> {
     let inputs = ports.inputs;
-    let has_rows = inputs.iter().all(|port| !port.shape.is_empty());
-    let Some(text) = str::from_utf8(body).ok().filter(|_| has_rows) else {
+    let Some(text) = str::from_utf8(body).ok().filter(|_| takes_rows(inputs)) else {
         return azure_ml::read(inputs, ports.requests, body);
     };
     if is_rows(inputs, text) {
@@ -76,16 +75,45 @@ pub(super) fn read(ports: PortLists<'_>, body: &[u8]) -> Result<Vec<Tensor>, Sco
     }
 }
 
+/// Returns true if a body may consist of rows: every input that a call must have has rows.
+#[must_use]
+pub fn takes_rows(inputs: &[Port]) -> bool {
+    inputs
+        .iter()
+        .all(|port| port.optional || !port.shape.is_empty())
+}
+
+/// Returns the input whose named columns a row has: the only input that is not optional, if its
+/// columns have names.
+#[must_use]
+pub fn matrix_of(inputs: &[Port]) -> Option<&Port> {
+    let (_, port) = only(inputs)?;
+    (!port.facts.columns.is_empty()).then_some(port)
+}
+
 /// Returns a port for each column of a row: for a matrix with named columns a port of each column,
-/// and else the input ports `inputs`.
+/// and else the input ports `inputs`. An optional input is a column only if it has as many rows as the
+/// others.
 #[must_use]
 pub fn columns_of(inputs: &[Port]) -> Cow<'_, [Port]> {
-    let [port] = inputs else {
-        return Cow::Borrowed(inputs);
+    let Some(port) = matrix_of(inputs) else {
+        let required = inputs.iter().find(|port| !port.optional);
+        let rows = required
+            .or(inputs.first())
+            .and_then(|port| port.shape.first());
+        let is_column =
+            |port: &Port| !port.optional || rows.is_some() && port.shape.first() == rows;
+        if inputs.iter().all(is_column) {
+            return Cow::Borrowed(inputs);
+        }
+        let mut columns = Vec::with_capacity(inputs.len());
+        for port in inputs {
+            if is_column(port) {
+                columns.push(port.clone());
+            }
+        }
+        return Cow::Owned(columns);
     };
-    if port.facts.columns.is_empty() {
-        return Cow::Borrowed(inputs);
-    }
     let mut columns = Vec::with_capacity(port.facts.columns.len());
     for name in &port.facts.columns {
         let rows = port.shape.first().copied().flatten();
@@ -113,15 +141,17 @@ fn is_rows(inputs: &[Port], text: &str) -> bool {
         return false;
     };
     let is_input = || inputs.iter().any(|port| port.name == *key);
-    let mut columns = inputs.iter().flat_map(|port| &port.facts.columns);
-    let mut is_column = || columns.any(|name| *name == *key);
-    if inputs.len() == 1 && key == ONE_INPUT {
+    let columns = matrix_of(inputs).map(|port| &port.facts.columns);
+    let is_column = || columns.is_some_and(|columns| columns.iter().any(|name| *name == *key));
+    // Another input, which is optional, may be called `data`.
+    let is_meant = |port: &Port| port.name == *key || !is_input();
+    if let Some((_, port)) = only(inputs).filter(|(_, port)| key == ONE_INPUT && is_meant(port)) {
         // One input may be called `data`, and `data` may hold rows. The first item tells them apart.
         let first = cursor.expect(b':').and_then(|()| cursor.expect(b'['));
         let first = first.ok().and_then(|()| cursor.peek());
         return match first {
             Some(b'{') => true,
-            Some(b'[') => matches!(inputs, [port] if port.shape.len() == 1),
+            Some(b'[') => port.shape.len() == 1,
             None => false,
             Some(_) => !is_input() && is_column(),
         };
@@ -135,8 +165,8 @@ fn rows_of(ports: PortLists<'_>, body: &[u8]) -> Result<Vec<Tensor>, ScoreFailur
     reading::text(
         body,
         ports.requests.nan_literals,
-        || expectation(&columns),
-        |text, reader| Table::new(ports, &columns, text.len()).body(text, reader),
+        &|| expectation(&columns),
+        &mut |text, reader| Table::new(ports, &columns, text.len()).body(text, reader),
     )
 }
 
@@ -155,12 +185,9 @@ fn expectation(columns: &[Port]) -> String {
 
 impl<'a> Table<'a> {
     fn new(ports: PortLists<'a>, columns: &'a [Port], body_bytes: usize) -> Self {
-        let only = match ports.inputs {
-            [port] => Some(port),
-            _ => None,
-        };
-        let matrix = only.filter(|port| !port.facts.columns.is_empty());
-        let nested_port = only.filter(|port| port.facts.columns.is_empty());
+        let matrix = matrix_of(ports.inputs);
+        let only = only(ports.inputs).map(|(_, port)| port);
+        let nested_port = only.filter(|_| matrix.is_none());
         let is_unnamed =
             nested_port.is_some_and(|port| !matches!(port.shape.as_slice(), [_] | [_, Some(1)]));
         Self {
@@ -168,7 +195,7 @@ impl<'a> Table<'a> {
             matrix,
             nested_port,
             is_unnamed,
-            columns: Columns::new(columns),
+            columns: Columns::new(columns, matrix),
             requests: ports.requests,
             body_bytes,
             next_look_at: 0,

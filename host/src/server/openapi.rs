@@ -1,7 +1,7 @@
 //! OpenAPI 3.1 document at `/openapi.json`, which describes every route and the scorer's contract.
 //!
 //! Owns the operations that take a body. The file `openapi/frame.json` has all others and the
-//! failures, as text, because code that builds them would be several times as large. Must not know
+//! failures, as text, because code that builds them is several times as large. Must not know
 //! how the contract was found, or the schemas of tensors, which are in `schema`.
 
 mod forms;
@@ -94,11 +94,10 @@ fn put_tensors(
     signature: &TensorSignature,
     model_paths: &[String],
 ) {
-    let mut schemas = forms::schemas(signature);
-    inference::put_schemas(signature, &mut schemas);
-    for (name, schema) in schemas {
+    for (name, schema) in forms::schemas(signature) {
         put(document, "/components/schemas", name, schema);
     }
+    inference::put_schemas(signature, document);
     let input = json!({JSON: media(reference("PredictRequest"), examples(manifest, signature))});
     let output = json!({JSON: {"schema": reference("PredictResponse")}});
     let predict = format!("/v1/models/{}:predict", manifest.scorer.name);

@@ -34,11 +34,11 @@ pub(super) async fn document(
     service: &Service,
     dialect: Dialect,
     headers: &HeaderMap,
-    document: impl FnOnce(&Ready) -> Bytes,
+    document: fn(&Service, &Ready) -> Bytes,
 ) -> Response<Body> {
     match (Ids::take(headers), service.ready().await) {
         (Ok(ids), Ok(ready)) => {
-            let body = document(&ready);
+            let body = document(service, &ready);
             let mut packing = Packing::of(headers, JSON, body.len());
             let body = packing.pack(body, &ready.app.scorer).await;
             let mut response = ids.document(body).map(Body::from);

@@ -1,34 +1,33 @@
 //! Routes of the server: which request is answered by what.
 //!
-//! Owns the fixed routes, and the choice between a function, a function's route and a refusal. Must
-//! not know how a call is made.
+//! Owns the fixed routes of scoring requests, and the choice between a function, a function's route
+//! and a refusal. The routes of documents are in `documents`. Must not know how a call is made.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::routing::{get, post};
+use axum::routing::post;
 use http::Response;
-use http::header::{ALLOW, HeaderMap, HeaderValue};
+use http::header::{ALLOW, HeaderValue};
 
 use super::dialect::{Dialect, INVOCATIONS};
 use super::failure::refuse;
-use super::response::{call, document};
-use super::{Matched, SCORE_ROUTE, Service, functions, guard, health, open_inference, predictions};
+use super::response::call;
+use super::{Matched, SCORE_ROUTE, Service, documents, functions, guard};
 use crate::error::RequestFailure;
 use crate::functions::envelope::route_attribute;
 
 /// Returns the router with all routes of the server.
 pub(super) fn router(service: Arc<Service>) -> Router {
-    let routes = Router::new()
-        .route("/", get(async || health::live().map(Body::from)))
-        .route("/readyz", get(readyz))
-        .route("/openapi.json", get(openapi))
-        .route("/swagger.json", get(openapi))
-        .route(SCORE_ROUTE, post(score))
-        .merge(predictions::router(&service.model))
-        .merge(open_inference::router(&service.model))
+    let mut routes = documents::router(&service.model).route(SCORE_ROUTE, post(score));
+    for route in &service.model.scoring_routes {
+        routes = routes.route(route, post(score));
+    }
+    let [predict, _] = &service.model.prediction_routes;
+    let routes = routes
+        .route(predict, post(score))
         .fallback(
             async |State(service): State<Arc<Service>>, request: Request| {
                 answer(&service, request).await
@@ -113,20 +112,13 @@ async fn other(
     refuse(dialect, request.headers(), failure)
 }
 
-async fn readyz(State(service): State<Arc<Service>>) -> Response<Body> {
-    health::ready(service.is_ready()).map(Body::from)
-}
-
-async fn openapi(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response<Body> {
-    document(&service, Dialect::AzureMl, &headers, |ready| {
-        ready.openapi.clone()
-    })
-    .await
-}
-
+/// Answers a request on a fixed path of scoring requests, in the protocol of the path.
 async fn score(State(service): State<Arc<Service>>, request: Request) -> Response<Body> {
     match service.function(&request) {
         Some(function) => functions::invoke(&service, function, request).await,
-        None => call(&service, Dialect::AzureMl, request, Vec::new()).await,
+        None => {
+            let dialect = Dialect::of(request.uri().path());
+            call(&service, dialect, request, Vec::new()).await
+        }
     }
 }

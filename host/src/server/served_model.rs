@@ -56,8 +56,12 @@ impl Model {
     /// the name of the model, or in its version. Returns `None` for any other path.
     pub(super) fn mismatch(&self, path: &str) -> Option<String> {
         let shown = |part: &str| quoted(part, NAME_BYTES);
-        let v1 = path.strip_prefix(MODELS).and_then(|rest| rest.strip_prefix('/'));
-        let v2 = path.strip_prefix(ROOT).and_then(|rest| rest.strip_prefix("/models/"));
+        let v1 = path
+            .strip_prefix(MODELS)
+            .and_then(|rest| rest.strip_prefix('/'));
+        let v2 = path
+            .strip_prefix(ROOT)
+            .and_then(|rest| rest.strip_prefix("/models/"));
         // A verb follows the name in the protocol V1, and no path has a version.
         let (name, rest) = match v1 {
             Some(rest) => (rest.split([':', '/']).next().unwrap_or_default(), ""),

@@ -25,6 +25,14 @@ impl<'a> Elements<'a> {
         Self::new(port, None, leaf, body_bytes)
     }
 
+    /// Starts decoding a column of a table, which is the input `input` or a column of it.
+    pub(in crate::codec) fn column(port: &'a Port, input: &'a Port) -> Self {
+        Self {
+            input,
+            ..Self::nested_or_column(port, 0)
+        }
+    }
+
     /// Returns the port that the elements are decoded for.
     pub(in crate::codec) fn port(&self) -> &'a Port {
         self.port
@@ -65,7 +73,7 @@ impl<'a> Elements<'a> {
     #[inline]
     fn with_advice(&self, result: Result<(), Error>, reader: &mut Reader) -> Result<(), Error> {
         if result.is_err() {
-            reader.advise(|| values::word_advice(self.port));
+            reader.advise(|| values::word_advice(self.input));
         }
         result
     }
@@ -219,7 +227,7 @@ impl<'a> Elements<'a> {
         match self.wanted(depth) {
             Some(wanted) if wanted != length => {
                 let (shape, length) = (self.shape_text(), counted(length, "element"));
-                let belongs = if wanted == 1 { "belongs" } else { "belong" };
+                let belongs = belongs(wanted);
                 Err(reader.misfit(format!(
                     "This list has {length}, where {wanted} {belongs}; the input is {shape}."
                 )))
@@ -248,7 +256,7 @@ impl<'a> Elements<'a> {
         match self.wanted(0) {
             Some(wanted) if wanted != rows => {
                 let (shape, rows) = (self.shape_text(), counted(rows, "row"));
-                let belongs = if wanted == 1 { "belongs" } else { "belong" };
+                let belongs = belongs(wanted);
                 Err(reader.misfit(format!(
                     "The body has {rows}, where {wanted} {belongs}; the input `{}` is {shape}.",
                     quoted(&self.port.name, NAME_BYTES)
@@ -275,4 +283,9 @@ impl<'a> Elements<'a> {
 /// Returns true if each row of a tensor for this port is a list of one element.
 fn is_column(port: &Port) -> bool {
     matches!(port.shape.as_slice(), [_, Some(1)])
+}
+
+/// Returns the verb for `count` things that belong somewhere.
+pub(in crate::codec) fn belongs(count: u64) -> &'static str {
+    if count == 1 { "belongs" } else { "belong" }
 }

@@ -6,8 +6,8 @@
 use serde::de::MapAccess;
 
 use super::super::reading::Reader;
-use super::super::visitors::Fields;
 use super::super::scalar::Scalar;
+use super::super::visitors::Fields;
 
 /// Content types of MLServer with which an element of BYTES is not the text itself, but an encoded
 /// form of another value.

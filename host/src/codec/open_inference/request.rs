@@ -13,8 +13,8 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess};
 
 use super::super::elements::{Elements, Read};
 use super::super::reading::{self, Reader};
-use super::super::visitors::{Fields, Items, List, Object};
 use super::super::scalar::Scalar;
+use super::super::visitors::{Fields, Items, List, Object};
 use super::names::{dtype, port};
 use super::parameters::Parameters;
 use super::ports::{accepts, expectation, is_whole};
@@ -120,7 +120,7 @@ fn read_knowing<'a>(
     reading::json(
         json,
         ports.requests.nan_literals,
-        || expectation(ports.inputs),
+        &|| expectation(ports.inputs),
         |json_text, reader| {
             let mut request = Request {
                 ports,

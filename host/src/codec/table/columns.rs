@@ -14,7 +14,7 @@ use super::super::reading::{Reader, Step};
 use crate::manifest::nearest;
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, text_from};
-use crate::text::{NAME_BYTES, cut, quoted};
+use crate::text::{NAME_BYTES, counted, cut, quoted};
 
 /// Maximum number of columns that an error message lists.
 const LISTED_COLUMNS: usize = 12;
@@ -25,7 +25,8 @@ pub(super) struct Column<'a> {
     /// Raw text of the column's key in the row before, without the quotes. Before the first row, it
     /// is the name. Empty if the name does not stand for itself in JSON.
     key: &'a str,
-    /// Number of the last row that has this column. The first row has the number 1.
+    /// Number of the last row that has this column. The first row has the number 1. It is 0 for a
+    /// column that no row has yet.
     row: usize,
 }
 
@@ -52,17 +53,26 @@ impl Unknown<'_> {
 }
 
 impl<'a> Column<'a> {
-    fn new(port: &'a Port) -> Self {
+    fn new(port: &'a Port, input: &'a Port) -> Self {
         let is_plain = plain_bytes(port.name.as_bytes()) == port.name.len();
         Self {
-            elements: Elements::nested_or_column(port, 0),
+            elements: Elements::column(port, input),
             key: if is_plain { &port.name } else { "" },
             row: 0,
         }
     }
 
+    fn is_optional(&self) -> bool {
+        self.elements.port().optional
+    }
+
     pub(super) fn name(&self) -> &'a str {
         &self.elements.port().name
+    }
+
+    /// Returns true if no row has this column, because it is optional and was left out.
+    pub(super) fn is_left_out(&self) -> bool {
+        self.row == 0
     }
 
     /// Notes that the row with the number `row` has this column. Returns false if the row has the
@@ -74,11 +84,12 @@ impl<'a> Column<'a> {
 }
 
 impl<'a> Columns<'a> {
-    /// Creates a column without elements for each port.
-    pub(super) fn new(ports: &'a [Port]) -> Self {
+    /// Creates a column without elements for each port. `matrix` is the input whose columns these are,
+    /// if each of them is not an input itself.
+    pub(super) fn new(ports: &'a [Port], matrix: Option<&'a Port>) -> Self {
         let mut list = Vec::with_capacity(ports.len());
         for port in ports {
-            list.push(Column::new(port));
+            list.push(Column::new(port, matrix.unwrap_or(port)));
         }
         Self {
             list,
@@ -160,21 +171,41 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// Returns the name of the first column that the row with the number `row` does not have.
+    /// Returns the name of the first column that the row with the number `row` must have and does not
+    /// have. A column that is optional may be left out of all rows.
     pub(super) fn missing(&self, row: usize) -> Option<&'a str> {
-        let missing = self.list.iter().find(|column| column.row != row);
-        missing.map(Column::name)
+        let is_missing =
+            |column: &&Column<'_>| column.row != row && !(column.is_optional() && column.row == 0);
+        self.list.iter().find(is_missing).map(Column::name)
+    }
+
+    /// Returns the columns of rows that do not name their values: all that are not optional. Notes
+    /// that the row with the number `row` has them.
+    pub(super) fn required(&mut self, row: usize) -> Vec<Option<usize>> {
+        let mut required = Vec::with_capacity(self.list.len());
+        for (index, column) in self.list.iter_mut().enumerate() {
+            if !column.is_optional() {
+                column.row = row;
+                required.push(Some(index));
+            }
+        }
+        required
     }
 
     /// Returns the error message for a name that is not a column.
     pub(super) fn unknown(&self, unknown: &Unknown<'_>) -> String {
         let name = cut(&unknown.0, NAME_BYTES);
-        let near = nearest(&name, self.list.iter().map(Column::name));
-        format!(
-            "Here is `{}`, which is not a column of this model. Did you mean `{}`?",
-            quoted(&name, NAME_BYTES),
-            quoted(near, NAME_BYTES)
-        )
+        // The work grows with the product of the lengths, and no long name is a misspelled one.
+        let names = self.list.iter().map(Column::name);
+        let near = nearest(&name, names.filter(|name| name.len() <= NAME_BYTES));
+        let message = format!(
+            "Here is `{}`, which is not a column of this model.",
+            quoted(&name, NAME_BYTES)
+        );
+        if near.is_empty() {
+            return format!("{message} The columns are {}.", self.listed());
+        }
+        format!("{message} Did you mean `{}`?", quoted(near, NAME_BYTES))
     }
 
     /// Returns the names of the columns for an error message.
@@ -194,7 +225,9 @@ impl<'a> Columns<'a> {
     /// Ends columns that have `rows` rows. Fails if the model takes another number of rows.
     pub(super) fn end_rows(&mut self, rows: usize, reader: &mut Reader) -> Result<(), Error> {
         for column in &mut self.list {
-            column.elements.end_rows(rows, reader)?;
+            if !(column.is_optional() && column.is_left_out()) {
+                column.elements.end_rows(rows, reader)?;
+            }
         }
         Ok(())
     }
@@ -209,8 +242,8 @@ impl<'a> Columns<'a> {
             None => Ok(()),
             Some(other) => {
                 let message = format!(
-                    "This column has {} values, and the column `{}` has {rows}.",
-                    other.elements.rows(),
+                    "This column has {}, and the column `{}` has {rows}.",
+                    counted(other.elements.rows(), "value"),
                     quoted(first.name(), NAME_BYTES),
                 );
                 let misfit = Err(reader.misfit(message));
@@ -219,11 +252,13 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// Returns the tensors of the columns.
+    /// Returns the tensors of the columns, without those that are optional and that no row has.
     pub(super) fn into_tensors(self) -> Vec<Tensor> {
         let mut tensors = Vec::with_capacity(self.list.len());
         for column in self.list {
-            tensors.push(column.elements.into_tensor());
+            if !(column.is_optional() && column.is_left_out()) {
+                tensors.push(column.elements.into_tensor());
+            }
         }
         tensors
     }

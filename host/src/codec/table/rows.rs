@@ -5,11 +5,11 @@
 use serde_json::Error;
 
 use super::super::cursor::{Cursor, syntax};
-use super::super::elements::Elements;
+use super::super::elements::{Elements, belongs};
 use super::super::reading::{Reader, Step};
 use super::Table;
 use crate::tensor::Tensor;
-use crate::text::{NAME_BYTES, quoted};
+use crate::text::{NAME_BYTES, counted, quoted};
 
 /// Number of bytes of the body after which the deadline is checked at the end of a row.
 const LOOK_BYTES: usize = 32 << 10;
@@ -57,7 +57,7 @@ impl<'a> Table<'a> {
                 let header = match header {
                     Some(header) => header,
                     None => {
-                        default = self.default_header();
+                        default = self.columns.required(HEADER_ROW);
                         &default
                     }
                 };
@@ -147,11 +147,6 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Returns the header of rows that have the columns of the model in their order.
-    fn default_header(&self) -> Header {
-        (0..self.columns.len()).map(Some).collect()
-    }
-
     fn records(&mut self, cursor: &mut Cursor<'a>, reader: &mut Reader) -> Result<Rows, Error> {
         let mut rows = 0;
         while cursor.more(b']', rows == 0)? {
@@ -225,6 +220,15 @@ impl<'a> Table<'a> {
         };
         cursor.expect(b':')?;
         match (key, column) {
+            (Ok(index), Some(column)) if row > 1 && column.is_left_out() => {
+                let name = column.name();
+                let message =
+                    "The rows before do not have this column. Send it in all rows or in none.";
+                let misfit = Err(reader.misfit(message.to_owned()));
+                reader
+                    .at(|| Step::Name(name.to_owned()), misfit)
+                    .map(|()| Some((index, true)))
+            }
             (Ok(index), Some(column)) => Ok(Some((index, column.enter(row)))),
             _ => cursor.value().map(|_| None),
         }
@@ -269,8 +273,9 @@ impl<'a> Table<'a> {
             return Ok(());
         }
         let (wanted, listed) = (header.len(), self.columns.listed());
+        let (values, belongs) = (counted(place as u64, "value"), belongs(wanted as u64));
         Err(reader.misfit(format!(
-            "This row has {place} values, where {wanted} belong. The columns are {listed}."
+            "This row has {values}, where {wanted} {belongs}. The columns are {listed}."
         )))
     }
 

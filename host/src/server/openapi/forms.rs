@@ -5,11 +5,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::schema::{self, Direction, any_of, cell, list, object, reference, tensor, tensors};
-use crate::codec::columns_of;
+use super::schema::{
+    self, Direction, any_of, cell, list, object, of_ports, reference, tensor, tensors,
+};
+use crate::codec::{columns_of, matrix_of, takes_rows};
 use crate::model::Dtype;
 use crate::scorer::signature::TensorSignature;
-use crate::tensor::Port;
+use crate::tensor::{Port, only};
 
 /// Name of the only input for callers of Azure ML, and key of rows in orient=split of pandas.
 const DATA: &str = "data";
@@ -44,7 +46,7 @@ pub(super) fn schemas(signature: &TensorSignature) -> Schemas {
         // A list whose elements have several types, as the alternative of another schema, ends
         // schemathesis 4.32 with an error. The alternative of an alternative does not.
         [port] => json!({"anyOf": [tensor(port, Direction::Output)]}),
-        ports => tensors(ports, Direction::Output),
+        ports => tensors(ports, Direction::Output, false),
     };
     schemas.push(("ScoreResponse", answer));
     put_predictions(&signature.outputs, &mut schemas);
@@ -61,7 +63,9 @@ pub(super) fn examples(signature: &TensorSignature) -> Map<String, Value> {
         is_open: false,
     };
     let mut examples = Map::new();
-    if forms.is_unnamed() || !forms.has_rows() || columns.len() > EXAMPLE_COLUMNS {
+    let is_one_row = forms.row_count().is_none_or(|rows| rows == 1);
+    let are_few = columns.len() <= EXAMPLE_COLUMNS;
+    if forms.is_unnamed() || !forms.has_rows() || !is_one_row || !are_few {
         return examples;
     }
     let mut record = Map::new();
@@ -120,28 +124,28 @@ impl Forms<'_> {
     }
 
     fn has_rows(&self) -> bool {
-        self.inputs.iter().all(|port| !port.shape.is_empty())
+        takes_rows(self.inputs)
+    }
+
+    /// Returns the only input that is not optional.
+    fn only_input(&self) -> Option<&Port> {
+        only(self.inputs).map(|(_, port)| port)
     }
 
     /// Returns true if a body may be an object of orient=split.
     fn takes_split(&self) -> bool {
-        let is_taken = self.inputs.len() > 1 && self.is_name(DATA);
+        let is_taken = self.only_input().is_none() && self.is_name(DATA);
         !is_taken && !self.is_name("columns") && !self.is_name("index")
     }
 
     /// Returns true if the columns are those of one matrix.
     fn is_matrix(&self) -> bool {
-        self.inputs
-            .iter()
-            .any(|port| !port.facts.columns.is_empty() && self.inputs.len() == 1)
+        matrix_of(self.inputs).is_some()
     }
 
     /// Returns the only input, if its rows are nested lists.
     fn nested_input(&self) -> Option<&Port> {
-        match self.inputs {
-            [port] if port.facts.columns.is_empty() => Some(port),
-            _ => None,
-        }
+        self.only_input().filter(|_| !self.is_matrix())
     }
 
     /// Returns true if a row is a list of values without names.
@@ -152,22 +156,39 @@ impl Forms<'_> {
 
     /// Returns the number of rows, if the scorer takes no other number.
     fn row_count(&self) -> Option<u64> {
-        self.inputs
-            .iter()
-            .find_map(|port| port.shape.first().copied().flatten())
+        let mut required = self.inputs.iter().filter(|port| !port.optional);
+        required.find_map(|port| port.shape.first().copied().flatten())
+    }
+
+    /// Returns the schema of an object that has the only input under the key `data`, and optional inputs
+    /// under their names. Returns `None` if orient=split is the only object with this key.
+    fn data(&self) -> Option<Value> {
+        let port = self.only_input()?;
+        let is_split = self.has_rows() && self.inputs.len() == 1;
+        if is_split || self.is_name(DATA) {
+            return None;
+        }
+        let mut properties = Map::new();
+        let mut optional = Vec::new();
+        for other in self.inputs.iter().filter(|other| other.optional) {
+            optional.push(other.name.as_str());
+            properties.insert(other.name.clone(), tensor(other, Direction::Input));
+        }
+        properties.insert(DATA.to_owned(), tensor(port, Direction::Input));
+        Some(object(properties, &optional, false))
     }
 
     /// Returns the schemas of all forms of a body. Adds the schemas to which they refer to `schemas`.
     /// Each object is a schema with a name, because generators of clients make a class of it.
     fn bodies(&self, schemas: &mut Schemas) -> Vec<Value> {
-        schemas.push(("Columns", tensors(self.inputs, Direction::Input)));
+        let columns = tensors(self.inputs, Direction::Input, false);
+        schemas.push(("Columns", columns));
         let mut bodies = vec![reference("Columns")];
+        if let Some(data) = self.data() {
+            schemas.push(("Data", data));
+            bodies.push(reference("Data"));
+        }
         if !self.has_rows() {
-            if let [port] = self.inputs {
-                let data = tensor(port, Direction::Input);
-                schemas.push(("Data", keyed(DATA, data, &[])));
-                bodies.push(reference("Data"));
-            }
             return bodies;
         }
         schemas.push(("ColumnLists", self.column_lists()));
@@ -212,11 +233,7 @@ impl Forms<'_> {
 
     /// Returns the schema of a row as an object.
     fn row(&self) -> Value {
-        let mut properties = Map::new();
-        for column in self.columns {
-            properties.insert(column.name.clone(), cell(column));
-        }
-        object(properties, &[], self.is_open)
+        of_ports(self.columns, self.is_open, cell)
     }
 
     fn records(&self) -> Value {
@@ -230,7 +247,10 @@ impl Forms<'_> {
         }
         let mut cells = Vec::with_capacity(self.columns.len());
         for column in self.columns {
-            cells.push(cell(column));
+            // Rows without names have the columns that every row must have.
+            if !column.optional {
+                cells.push(cell(column));
+            }
         }
         let mut row = list(Value::Null, Some(cells.len() as u64));
         if let Some(row) = row.as_object_mut() {
@@ -242,11 +262,7 @@ impl Forms<'_> {
 
     /// Returns the schema of an object with a list for each column.
     fn column_lists(&self) -> Value {
-        let mut properties = Map::new();
-        for column in self.columns {
-            properties.insert(column.name.clone(), tensor(column, Direction::Input));
-        }
-        object(properties, &[], self.is_open)
+        tensors(self.columns, Direction::Input, self.is_open)
     }
 
     /// Returns the schema of orient=split: rows in the order of the model, or with a list of the names
@@ -258,8 +274,10 @@ impl Forms<'_> {
         }
         let mut names = Vec::with_capacity(self.columns.len());
         let mut cells: Vec<Value> = Vec::new();
+        let mut least = 0u64;
         for column in self.columns {
             names.push(Value::String(column.name.clone()));
+            least += u64::from(!column.optional);
             let cell = cell(column);
             if !cells.contains(&cell) {
                 cells.push(cell);
@@ -269,14 +287,14 @@ impl Forms<'_> {
         let about = "Names of the columns, in the order of the values of each row.";
         let (header, row) = if self.is_open {
             (
-                json!({"type": "array", "items": {"type": "string"}, "minItems": count, "description": about}),
-                json!({"type": "array", "items": {}, "minItems": count}),
+                json!({"type": "array", "items": {"type": "string"}, "minItems": least, "description": about}),
+                json!({"type": "array", "items": {}, "minItems": least}),
             )
         } else {
             let name = json!({"type": "string", "enum": names});
             (
-                json!({"type": "array", "items": name, "minItems": count, "maxItems": count, "uniqueItems": true, "description": about}),
-                list(any_of(cells), Some(count as u64)),
+                json!({"type": "array", "items": name, "minItems": least, "maxItems": count, "uniqueItems": true, "description": about}),
+                json!({"type": "array", "items": any_of(cells), "minItems": least, "maxItems": count}),
             )
         };
         let mut properties = Map::new();

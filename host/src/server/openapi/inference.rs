@@ -1,97 +1,75 @@
 //! JSON schemas of requests and answers of the Open Inference Protocol.
 //!
-//! Owns these schemas. Must not know routes, or bodies outside the protocol. The reader ignores
-//! fields that it does not know, so the objects of a request are open.
+//! Owns these schemas. The file `tensors.json` has the parts that are equal for all scorers. Must not
+//! know routes, or bodies outside the protocol. The reader ignores fields that it does not know, so the
+//! objects of a request are open.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::forms::Schemas;
-use super::schema::{Direction, any_of, element, list, nested, object, reference};
+use super::put;
+use super::schema::{Direction, any_of, element, list, nested};
 use crate::codec::open_inference::{accepted_datatypes, datatype};
 use crate::scorer::signature::TensorSignature;
 use crate::tensor::Port;
 
-/// Adds the schemas of a request and of an answer for a tensor scorer.
-pub(super) fn put_schemas(signature: &TensorSignature, schemas: &mut Schemas) {
-    let mut inputs = Vec::with_capacity(signature.inputs.len());
+/// Schemas of the protocol, to which the names and types of the ports are added.
+const SCHEMAS: &str = include_str!("tensors.json");
+
+/// Adds the schemas of a request and of an answer for a tensor scorer to the document.
+pub(super) fn put_schemas(signature: &TensorSignature, document: &mut Value) {
+    // The text is a constant.
+    if let Ok(Value::Object(schemas)) = serde_json::from_str(SCHEMAS) {
+        for (name, schema) in schemas {
+            put(document, "/components/schemas", &name, schema);
+        }
+    }
+    let (mut inputs, mut required) = (Vec::with_capacity(signature.inputs.len()), 0);
     for port in &signature.inputs {
         inputs.push(input(port));
+        required += u64::from(!port.optional);
     }
-    let count = inputs.len() as u64;
-    schemas.push(("InferInput", any_of(inputs)));
-    let mut names = Vec::new();
-    let mut datatypes = Vec::new();
-    let mut types = Vec::new();
+    let most = inputs.len() as u64;
+    let (mut names, mut datatypes, mut types) = (Vec::new(), Vec::new(), Vec::new());
     for port in &signature.outputs {
-        names.push(Value::String(port.name.clone()));
-        let datatype = Value::from(datatype(port.dtype));
-        if !datatypes.contains(&datatype) {
-            datatypes.push(datatype);
-        }
-        let element = element(port, Direction::Output);
-        if !types.contains(&element) {
-            types.push(element);
-        }
+        names.push(Value::from(port.name.as_str()));
+        put_new(&mut datatypes, datatype(port.dtype).into());
+        put_new(&mut types, element(port, Direction::Output));
     }
-    schemas.push((
-        "InferRequest",
-        json!({
-            "type": "object",
-            "required": ["inputs"],
-            "properties": {
-                "id": {"type": ["string", "null"], "maxLength": 1024},
-                "parameters": reference("InferParameters"),
-                "inputs": list(reference("InferInput"), Some(count)),
-                "outputs": {"type": ["array", "null"], "items": reference("InferRequestedOutput")},
-            },
-        }),
-    ));
-    schemas.push((
-        "InferRequestedOutput",
-        json!({
-            "type": "object",
-            "required": ["name"],
-            "properties": {
-                "name": {"type": "string", "enum": names},
-                "parameters": reference("InferParameters"),
-            },
-        }),
-    ));
-    let mut output = Map::new();
-    output.insert("name".to_owned(), json!({"type": "string", "enum": names}));
-    output.insert(
-        "datatype".to_owned(),
-        json!({"type": "string", "enum": datatypes}),
-    );
-    output.insert("shape".to_owned(), list(json!({"type": "integer"}), None));
-    output.insert("data".to_owned(), list(any_of(types), None));
-    output.insert("parameters".to_owned(), json!({"type": "object"}));
-    let output = object(output, &["data", "parameters"], false);
-    schemas.push(("InferOutput", output));
-    schemas.push((
-        "InferResponse",
-        json!({
-            "type": "object",
-            "required": ["model_name", "outputs"],
-            "additionalProperties": false,
-            "properties": {
-                "model_name": {"type": "string"},
-                "model_version": {"type": "string"},
-                "id": {"type": "string"},
-                "outputs": list(reference("InferOutput"), None),
-            },
-        }),
-    ));
+    let names = Value::Array(names);
+    for (place, key, value) in [
+        ("", "InferInput", any_of(inputs)),
+        (
+            "/InferRequest/properties/inputs",
+            "minItems",
+            required.into(),
+        ),
+        ("/InferRequest/properties/inputs", "maxItems", most.into()),
+        (
+            "/InferRequestedOutput/properties/name",
+            "enum",
+            names.clone(),
+        ),
+        ("/InferOutput/properties/name", "enum", names),
+        ("/InferOutput/properties/datatype", "enum", datatypes.into()),
+        ("/InferOutput/properties/data", "items", any_of(types)),
+    ] {
+        put(document, &format!("/components/schemas{place}"), key, value);
+    }
+}
+
+/// Appends `value` to `values` if they do not have it.
+fn put_new(values: &mut Vec<Value>, value: Value) {
+    if !values.contains(&value) {
+        values.push(value);
+    }
 }
 
 /// Returns the schema of the input of a request for a port, with its data in JSON.
 fn input(port: &Port) -> Value {
     let mut sizes = Vec::with_capacity(port.shape.len());
     for size in &port.shape {
-        sizes.push(match size {
-            None => json!({"type": "integer", "minimum": 0, "maximum": u64::MAX}),
-            Some(size) => json!({"type": "integer", "minimum": size, "maximum": size}),
-        });
+        let (least, most) = size.map_or((0, u64::MAX), |size| (size, size));
+        sizes.push(json!({"type": "integer", "minimum": least, "maximum": most}));
     }
     let rank = sizes.len() as u64;
     let mut shape = list(json!({"type": "integer"}), Some(rank));
@@ -112,7 +90,7 @@ fn input(port: &Port) -> Value {
             "name": {"type": "string", "enum": [port.name]},
             "shape": shape,
             "datatype": {"type": "string", "enum": accepted_datatypes(port)},
-            "parameters": reference("InferInputParameters"),
+            "parameters": {"$ref": "#/components/schemas/InferInputParameters"},
             "data": data,
         },
     })

@@ -16,7 +16,8 @@ pub(super) enum Direction {
     Output,
 }
 
-/// Returns the description of a tensor scorer: its inputs and columns, in their order.
+/// Returns the description of a tensor scorer: its inputs and columns, in their order, and the sizes
+/// that must be equal, which JSON Schema cannot state.
 pub(super) fn described(signature: &TensorSignature) -> String {
     let mut text = "Inputs, in order: ".to_owned();
     for (index, port) in signature.inputs.iter().enumerate() {
@@ -26,7 +27,7 @@ pub(super) fn described(signature: &TensorSignature) -> String {
         text.push_str(port.dtype.name());
         text.push(' ');
         text.push_str(&shape_text(port));
-        text.push(')');
+        text.push_str(if port.optional { ", optional)" } else { ")" });
     }
     text.push('.');
     for port in &signature.inputs {
@@ -44,6 +45,11 @@ pub(super) fn described(signature: &TensorSignature) -> String {
         if !port.facts.columns.is_empty() {
             text.push('.');
         }
+    }
+    let sizes = signature.sizes.described(&signature.inputs);
+    if !sizes.is_empty() {
+        text.push(' ');
+        text.push_str(&sizes);
     }
     text
 }
@@ -95,13 +101,26 @@ pub(super) fn object(properties: Map<String, Value>, optional: &[&str], is_open:
     object
 }
 
-/// Returns the schema of an object with the tensors of these ports as nested lists.
-pub(super) fn tensors(ports: &[Port], direction: Direction) -> Value {
-    let mut properties = Map::new();
-    for port in ports {
-        properties.insert(port.name.clone(), tensor(port, direction));
+/// Returns the schema of an object with the tensors of these ports as nested lists. `is_open` is true
+/// if the object may have other properties.
+pub(super) fn tensors(ports: &[Port], direction: Direction, is_open: bool) -> Value {
+    match direction {
+        Direction::Input => of_ports(ports, is_open, |port| tensor(port, Direction::Input)),
+        Direction::Output => of_ports(ports, is_open, |port| tensor(port, Direction::Output)),
     }
-    object(properties, &[], false)
+}
+
+/// Returns the schema of an object with a property for each port, which has the schema that `schema`
+/// returns. `is_open` is true if the object may have other properties.
+pub(super) fn of_ports(ports: &[Port], is_open: bool, schema: fn(&Port) -> Value) -> Value {
+    let (mut properties, mut optional) = (Map::new(), Vec::new());
+    for port in ports {
+        properties.insert(port.name.clone(), schema(port));
+        if port.optional {
+            optional.push(port.name.as_str());
+        }
+    }
+    object(properties, &optional, is_open)
 }
 
 /// Returns the schema of a tensor as nested lists. The elements of an input of one column may also be

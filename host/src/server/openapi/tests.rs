@@ -5,7 +5,7 @@ use std::path::Path;
 use super::schema::{Direction, element};
 use super::*;
 use crate::model::Dtype;
-use crate::tensor::{Port, Requests};
+use crate::tensor::{EqualSizes, Port, Requests};
 
 fn signature(inputs: Vec<Port>) -> TensorSignature {
     TensorSignature {
@@ -15,6 +15,7 @@ fn signature(inputs: Vec<Port>) -> TensorSignature {
             Port::new("probabilities", Dtype::F32, vec![None, Some(2)]),
         ],
         requests: Requests::default(),
+        sizes: EqualSizes::default(),
         batchable: false,
         deterministic: true,
         examples: Vec::new(),
@@ -117,6 +118,58 @@ fn the_document_names_the_columns_in_their_order() {
     assert_eq!(
         document["info"]["description"],
         "Inputs, in order: `age` (i64 [N, 1]), `city` (text [N, 1])."
+    );
+}
+
+#[test]
+fn an_optional_input_need_not_be_there() {
+    let mut inputs = columns();
+    let mut plan = Port::new("plan", Dtype::Text, vec![None, Some(1)]);
+    let mut threshold = Port::new("threshold", Dtype::F32, Vec::new());
+    plan.optional = true;
+    threshold.optional = true;
+    inputs.extend([plan, threshold]);
+    let document = document_of(inputs);
+    let schemas = &document["components"]["schemas"];
+    let required = json!(["age", "city"]);
+    assert_eq!(schemas["Columns"]["required"], required);
+    assert!(schemas["Columns"]["properties"]["threshold"].is_object());
+    assert_eq!(schemas["Row"]["required"], required);
+    let properties = schemas["Row"]["properties"].as_object().unwrap();
+    assert_eq!(
+        properties.keys().collect::<Vec<_>>(),
+        ["age", "city", "plan"]
+    );
+    let names = &schemas["SplitByName"]["properties"]["columns"];
+    assert_eq!(
+        (&names["minItems"], &names["maxItems"]),
+        (&json!(2), &json!(3))
+    );
+    let inputs = &schemas["InferRequest"]["properties"]["inputs"];
+    assert_eq!(
+        (&inputs["minItems"], &inputs["maxItems"]),
+        (&json!(2), &json!(4))
+    );
+    assert_eq!(
+        document["info"]["description"],
+        "Inputs, in order: `age` (i64 [N, 1]), `city` (text [N, 1]), `plan` (text [N, 1], optional), \
+         `threshold` (f32 [], optional)."
+    );
+    let mut inputs = matrix();
+    let mut weights = Port::new("w", Dtype::F32, vec![Some(2)]);
+    weights.optional = true;
+    inputs.push(weights);
+    let data = &document_of(inputs)["components"]["schemas"]["Data"];
+    assert_eq!(data["required"], json!(["data"]));
+    assert!(data["properties"]["w"].is_object(), "{data}");
+}
+
+#[test]
+fn sizes_that_must_be_equal_are_described() {
+    let mut signature = signature(columns());
+    signature.sizes = EqualSizes::of_rows(&signature.inputs);
+    assert!(
+        schema::described(&signature).ends_with(" All inputs must have the same number of rows.")
     );
 }
 

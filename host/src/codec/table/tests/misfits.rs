@@ -68,7 +68,7 @@ fn a_row_that_does_not_fit_is_named_by_its_pointer() {
         &ports,
         r#"{"instances": [[1, 2]]}"#,
         "/instances/0",
-        "This row has 2 values, where 3 belong.",
+        "This row has 2 values, where 3 belong. The columns are",
     );
     check(
         &ports,
@@ -210,13 +210,13 @@ fn a_row_that_does_not_fit_is_named_by_its_pointer() {
         &fixed,
         r#"[{"x": 1}, {"x": 2}]"#,
         "",
-        "Here are 2 rows, where 1 belong",
+        "The body has 2 rows, where 1 belongs; the input `x` is [1, 1].",
     );
     check(
         &fixed,
         r#"{"instances": [{"x": 1}, {"x": 2}]}"#,
         "/instances",
-        "Here are 2 rows, where 1 belong",
+        "The body has 2 rows, where 1 belongs",
     );
     check(
         &fixed,
