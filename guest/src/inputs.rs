@@ -98,7 +98,7 @@ impl InputFacts {
         self
     }
 
-    /// Sets the names of the columns of a matrix, in order. The model's metadata names them.
+    /// Sets the names of the columns of a matrix, in order. Callers may then send rows by name.
     ///
     /// If the last dimension of the port is open, it becomes the number of names.
     #[must_use]

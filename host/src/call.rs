@@ -42,6 +42,9 @@ pub enum BodyFormat {
     /// The body is a request of the Open Inference Protocol. The media type of the body is ignored,
     /// because clients send binary data with various media types.
     OpenInference,
+    /// The body is JSON of a route for predictions, as KServe's protocol V1 and MLflow have it. The
+    /// answer has the key `predictions`.
+    Predict,
 }
 
 /// One call of the scorer: its source, its limits and the facts that the scorer may read. The

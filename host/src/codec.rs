@@ -2,28 +2,34 @@
 //! the request.
 //!
 //! The entry points are [`read`] and [`write()`]. Owns which format a body has. Must not know
-//! routes, signatures, guests or instances. The formats are Azure ML's JSON (`azure_ml`), the Open
-//! Inference Protocol ([`open_inference`]), and bare bytes (`raw`).
+//! routes, signatures, guests or instances. The formats are Azure ML's JSON (`azure_ml`), rows as
+//! data frames have them (`table`), the Open Inference Protocol ([`open_inference`]), and bare bytes
+//! (`raw`).
 
 mod azure_ml;
+mod cursor;
 mod deadline;
 mod elements;
 pub mod encoding;
 pub mod media_type;
 mod not_json;
 pub mod open_inference;
+mod predictions;
 mod raw;
 mod reading;
 mod rounding;
 mod scalar;
 mod sniff;
+mod table;
 mod text;
 mod values;
+mod visitors;
 
 pub use self::deadline::reading_until;
 use self::encoding::without_mark;
 use self::media_type::{JSON, OCTET_STREAM, has_other_charset, is_json, same_type, says_nothing};
 use self::open_inference::{Asked, JSON_LENGTH, ModelName};
+pub use self::table::{columns_of, matrix_of, takes_rows};
 use crate::call::{BodyFormat, Payload};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
@@ -40,6 +46,7 @@ enum Form {
     #[default]
     AzureMl,
     OpenInference(Asked),
+    Predictions,
     Raw,
 }
 
@@ -77,16 +84,23 @@ pub fn read(
     if is_text && has_other_charset(label) {
         return Err(not_utf_8(label));
     }
-    if is_open_inference || is_text && sniff::is_open_inference(ports.inputs, without_mark(body)) {
+    let is_predict = format == BodyFormat::Predict;
+    let may_be_tensors = is_text && !is_predict;
+    if is_open_inference
+        || may_be_tensors && sniff::is_open_inference(ports.inputs, without_mark(body))
+    {
         let (tensors, asked) = open_inference::read(ports, body, json_length)?;
         return Ok((tensors, Reply(Form::OpenInference(asked))));
     }
-    let is_raw = same_type(label, OCTET_STREAM) && raw::is_enough(ports.inputs);
+    let is_raw = !is_predict && same_type(label, OCTET_STREAM) && raw::is_enough(ports.inputs);
     let tensors = match only(ports.inputs) {
-        _ if is_text => azure_ml::read(ports.inputs, ports.requests, without_mark(body))?,
+        _ if is_text => table::read(ports, without_mark(body))?,
         Some((_, port)) if is_raw => vec![raw::read(port, body)?],
         _ => return Err(unsupported(label, ports.inputs)),
     };
+    if is_predict {
+        return Ok((tensors, Reply(Form::Predictions)));
+    }
     let is_one_of_numbers = matches!(ports.outputs, [port] if port.dtype != Dtype::Text);
     let raw = is_one_of_numbers && prefers_bytes(attributes);
     Ok((tensors, Reply(if raw { Form::Raw } else { Form::AzureMl })))
@@ -105,6 +119,7 @@ pub fn write(reply: &Reply, model: &ModelName, mut tensors: Vec<Tensor>) -> Writ
     };
     match &reply.0 {
         Form::AzureMl => written(JSON, azure_ml::write(&tensors)),
+        Form::Predictions => written(JSON, predictions::write(&tensors)),
         Form::Raw => written(
             OCTET_STREAM,
             tensors.pop().map(|tensor| tensor.data).unwrap_or_default(),

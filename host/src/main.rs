@@ -54,7 +54,7 @@ enum Command {
     /// Serve the scorer over HTTP until SIGTERM.
     ///
     /// POST /score and /api/ROUTE score a request. GET / answers at once, and GET /readyz succeeds
-    /// when calls are answered. GET /swagger.json returns the scorer's contract. The log goes to
+    /// when calls are answered. GET /openapi.json returns the scorer's contract. The log goes to
     /// standard output.
     Serve(Serve),
     #[cfg(feature = "compiler")]

@@ -14,12 +14,12 @@ mod connection;
 mod descriptors;
 mod dialect;
 mod discard;
+mod documents;
 mod failure;
 mod functions;
 mod guard;
 mod health;
 mod listener;
-mod open_inference;
 mod openapi;
 mod packing;
 mod response;
@@ -70,7 +70,7 @@ pub struct Service {
     /// True if the Functions host calls this service as its custom handler. Each function has a
     /// route of its own only in this case.
     is_custom_handler: bool,
-    open_inference: served_model::Model,
+    model: served_model::Model,
     /// Memory budget of the request bodies that are being read or scored.
     bodies: Budget,
     /// Memory budget of the responses that are being sent.
@@ -103,7 +103,7 @@ impl Service {
             .iter()
             .map(|(route, _)| route.template().to_owned());
         let routes = std::iter::once(SCORE_ROUTE.to_owned()).chain(api).collect();
-        let open_inference = served_model::Model::new(&manifest.scorer);
+        let model = served_model::Model::new(&manifest.scorer);
         let (limits, ready) = (manifest.limits.clone(), watch::Sender::new(None));
         let bodies_bytes = sizing::bodies_bytes(&limits);
         let (bodies, answers) = (Budget::new(bodies_bytes), Budget::new(bodies_bytes));
@@ -113,7 +113,7 @@ impl Service {
             routes,
             functions,
             is_custom_handler,
-            open_inference,
+            model,
             bodies,
             answers,
             ready,
@@ -187,7 +187,7 @@ impl Service {
     /// Makes the service ready. It answers all later calls with `app`, and also the calls that
     /// already wait for the scorer.
     pub fn set_ready(&self, app: App) {
-        let document = openapi::document(&app.manifest, app.scorer.signature());
+        let document = openapi::document(&app.manifest, app.scorer.signature(), &self.model.paths);
         let openapi = Bytes::from(document.to_string());
         self.ready
             .send_replace(Some(Arc::new(Ready { app, openapi })));
@@ -213,7 +213,8 @@ impl Service {
     fn scoring_routes(&self, dialect: Dialect) -> &[String] {
         match dialect {
             Dialect::AzureMl => &self.routes,
-            Dialect::OpenInference => self.open_inference.scoring_routes(),
+            Dialect::Predictions => &self.model.prediction_routes,
+            Dialect::OpenInference => &self.model.scoring_routes,
         }
     }
 

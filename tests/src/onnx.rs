@@ -159,6 +159,25 @@ pub fn columns() -> Vec<u8> {
     model(graph("columns", &parts))
 }
 
+/// Returns a graph of the columns `age` (i64), `income` (f32) and `city` (text), each N × 1. It gives
+/// them back as `same_age`, `same_income` and `same_city`.
+#[must_use]
+pub fn person() -> Vec<u8> {
+    let mut parts = Vec::new();
+    for (name, kind) in [
+        ("age", element::INT64),
+        ("income", element::FLOAT),
+        ("city", element::STRING),
+    ] {
+        let same = format!("same_{name}");
+        let shape: &[Option<u64>] = &[None, Some(1)];
+        parts.push(node("Identity", &[name], &[&same], &[]));
+        parts.push(port(11, (name, kind, shape)));
+        parts.push(port(12, (&same, kind, shape)));
+    }
+    model(graph("person", &parts))
+}
+
 /// Returns a graph that compares each number of `x`, of N × 2, with itself and gives `same`.
 ///
 /// With `echo`, the graph gives the input back too, as `y`.

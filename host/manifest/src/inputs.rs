@@ -68,6 +68,9 @@ pub struct Requests {
     /// True if a number in JSON may be one of the words `NaN`, `Infinity` and `-Infinity`, which
     /// are not JSON.
     pub nan_literals: bool,
+    /// True if a key of a row that is not the name of a column is ignored. If false, a row with
+    /// such a key is refused.
+    pub ignores_unknown_columns: bool,
 }
 
 /// Reads the sections `[inputs.<name>]` from the table of a `scorebox.toml`, by the name of the
@@ -103,8 +106,21 @@ pub(super) fn inputs(table: &toml::Table) -> Result<BTreeMap<String, InputSectio
 pub(super) fn requests(table: &toml::Table) -> Result<Requests, Problem> {
     let mut requests = Requests::default();
     for (name, value) in section(table, "requests")? {
-        // The keys were compared with the table of settings.
-        requests.nan_literals = boolean(value, "requests", name)?;
+        match (name.as_str(), value.as_str()) {
+            ("unknown_columns", Some("refuse")) => {}
+            ("unknown_columns", Some("ignore")) => requests.ignores_unknown_columns = true,
+            ("unknown_columns", _) => {
+                return Err(Problem::new(
+                    format!(
+                        "`requests.unknown_columns`: {} is neither \"refuse\" nor \"ignore\"",
+                        shown(value)
+                    ),
+                    "write `unknown_columns = \"ignore\"`, or remove the line",
+                ));
+            }
+            // The keys were compared with the table of settings.
+            _ => requests.nan_literals = boolean(value, "requests", name)?,
+        }
     }
     Ok(requests)
 }

@@ -82,8 +82,8 @@ pub const SETTINGS: &[Setting] = &[
         "inputs.<name>.columns",
         "list of names",
         "",
-        "Names of the columns of this matrix, in order. The model's metadata names them. Without it \
-         the columns have no names.",
+        "Names of the columns of this matrix, in order: callers may then send rows by name. \
+         Without it the columns have no names.",
     ),
     setting(
         "requests.nan_literals",
@@ -91,6 +91,13 @@ pub const SETTINGS: &[Setting] = &[
         "false",
         "If true, NaN, Infinity and -Infinity are taken as numbers in JSON, which does not have \
          them. NaN is a missing value.",
+    ),
+    setting(
+        "requests.unknown_columns",
+        "\"refuse\" or \"ignore\"",
+        "refuse",
+        "Effect of a key in a row that is not the name of a column. It is refused by default, \
+         because it may be a misspelled name.",
     ),
     setting(
         "contract.unstable",

@@ -4,17 +4,21 @@
 //! know what is around the list. Nothing is built in between: an element becomes bytes as it is
 //! read.
 
+mod cell;
+
 use std::fmt;
 
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::reading::{Reader, Step, unexpected};
+pub(super) use self::cell::belongs;
+use super::reading::{Reader, Step};
 use super::rounding::{self, Rounded};
 use super::values::{self, NoElement};
+use super::visitors::unexpected;
 use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, put_text, shape_text};
-use crate::text::{NAME_BYTES, counted, displayed};
+use crate::text::{NAME_BYTES, displayed};
 
 /// Number of elements of one list after which the deadline is checked. Decoding this many elements
 /// takes about 50 us.
@@ -28,6 +32,9 @@ const LOOK_BYTES: usize = 16 << 10;
 /// dimension's length, and every other list of the dimension must have the same length.
 pub(super) struct Elements<'a> {
     port: &'a Port,
+    /// Input that says which values the elements may have: the port itself, or the matrix of which the
+    /// port is a column.
+    input: &'a Port,
     /// Shape that the caller's request states for the tensor. `None` if the request has not stated
     /// a shape before the data.
     declared: Option<&'a [u64]>,
@@ -55,12 +62,6 @@ pub(super) struct Read {
 }
 
 impl<'a> Elements<'a> {
-    /// Starts decoding a tensor from lists that are nested like the port's shape. `body_bytes` is
-    /// the size of the body, which limits how much memory is reserved.
-    pub(super) fn nested(port: &'a Port, body_bytes: usize) -> Self {
-        Self::new(port, None, Some(port.shape.len()), body_bytes)
-    }
-
     /// Starts decoding a tensor from either lists that are nested like the port's shape, or one
     /// flat list in row-major order. `declared` is the shape that the request states, if any.
     /// `body_bytes` is the size of the body, which limits how much memory is reserved.
@@ -110,6 +111,7 @@ impl<'a> Elements<'a> {
         let data = Vec::with_capacity(elements.saturating_mul(port.dtype.bytes()));
         Self {
             port,
+            input: port,
             declared,
             shape,
             leaf,
@@ -131,14 +133,13 @@ impl<'a> Elements<'a> {
     }
 
     /// Returns the tensor that was decoded. Only valid for elements that were created with
-    /// [`Elements::nested`].
+    /// [`Elements::nested_or_column`].
     pub(super) fn into_tensor(self) -> Tensor {
         // A dimension inside an empty batch was never seen, and no element contradicts a 0.
-        let shape = self
-            .shape
-            .into_iter()
-            .map(Option::unwrap_or_default)
-            .collect();
+        let shape = self.column_shape().unwrap_or_else(|| {
+            let sizes = self.shape.iter().copied();
+            sizes.map(Option::unwrap_or_default).collect()
+        });
         Tensor {
             name: self.port.name.clone(),
             dtype: self.port.dtype,
@@ -250,7 +251,7 @@ impl Nested<'_, '_> {
         if !self.is_leaf(1) {
             return Err(self.unexpected(found));
         }
-        put(self.elements.port, &mut self.elements.data)
+        put(self.elements.input, &mut self.elements.data)
             .map_err(|NoElement(message)| self.reader.misfit(message))
     }
 
@@ -356,26 +357,7 @@ impl<'de> Visitor<'de> for Nested<'_, '_> {
                 reader.in_time()?;
             }
         }
-        if elements.data.len() >= elements.next_look_bytes {
-            elements.next_look_bytes = elements.data.len().saturating_add(LOOK_BYTES);
-            reader.in_time()?;
-        }
-        let (length, is_flat) = (length as u64, elements.is_flat());
-        match elements.wanted(depth) {
-            Some(wanted) if wanted != length => {
-                let (shape, length) = (elements.shape_text(), counted(length, "element"));
-                let belongs = if wanted == 1 { "belongs" } else { "belong" };
-                Err(reader.misfit(format!(
-                    "This list has {length}, where {wanted} {belongs}; the input is {shape}."
-                )))
-            }
-            _ => {
-                if let Some(dimension) = elements.shape.get_mut(depth).filter(|_| !is_flat) {
-                    *dimension = Some(length);
-                }
-                Ok(())
-            }
-        }
+        elements.end_list(depth, length, reader)
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {

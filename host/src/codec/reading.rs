@@ -1,17 +1,18 @@
-//! Reading of JSON by visitors that note the position of an error.
+//! Reading of a whole JSON body, and the position of an error in it.
 //!
-//! Owns the JSON pointer, and the visitors for objects and lists, of which every format of a body
-//! consists. Must not know ports or formats. The pointer costs nothing until there is an error: it
-//! is put together while the error is returned.
+//! Owns the JSON pointer, and when a body is read again. Must not know ports or formats. The pointer
+//! costs nothing until there is an error: it is put together while the error is returned.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, IgnoredAny};
 use serde_json::de::SliceRead;
 
+use super::cursor::syntax;
 use super::deadline;
 use super::not_json::{self, Advice};
 use crate::error::ScoreFailure;
+use crate::tensor::Tensor;
 use crate::text::{NAME_BYTES, cut};
 
 /// State of decoding a JSON body: the error message and the position of the error in the body. The
@@ -45,13 +46,13 @@ pub(super) enum Step {
 pub(super) fn json<T>(
     body: &[u8],
     takes_words: bool,
-    wanted: impl FnOnce() -> String,
+    wanted: &dyn Fn() -> String,
     mut read: impl for<'de> FnMut(
         &mut serde_json::Deserializer<SliceRead<'de>>,
         &mut Reader,
     ) -> Result<T, serde_json::Error>,
 ) -> Result<T, ScoreFailure> {
-    whole(body, takes_words, wanted, |text, reader| {
+    whole(body, takes_words, wanted, &mut |text, reader| {
         let mut json = serde_json::Deserializer::from_slice(text);
         read(&mut json, reader).and_then(|value| json.end().map(|()| value))
     })
@@ -64,11 +65,13 @@ pub(super) fn json<T>(
 /// If a number can only be rounded correctly from its decimal digits, the body is decoded a second
 /// time, with all numbers from their digits. Decoding every body from digits would cost more. A body
 /// with `NaN` or `Infinity` is decoded again, too, with other text.
-pub(super) fn whole<T>(
+///
+/// The functions are references, so that each result has this code only once.
+fn whole<T>(
     body: &[u8],
     takes_words: bool,
-    wanted: impl FnOnce() -> String,
-    mut read: impl FnMut(&[u8], &mut Reader) -> Result<T, serde_json::Error>,
+    wanted: &dyn Fn() -> String,
+    read: &mut dyn FnMut(&[u8], &mut Reader) -> Result<T, serde_json::Error>,
 ) -> Result<T, ScoreFailure> {
     let mut marked = None::<Vec<u8>>;
     let mut is_exact = false;
@@ -91,7 +94,37 @@ pub(super) fn whole<T>(
     Err(reader.failure(marked.as_deref().unwrap_or(body), &error, wanted))
 }
 
+/// Decodes a whole JSON body with `read`, which gets the text to decode and reads it with a cursor.
+/// `takes_words` and `wanted` are those of [`whole`].
+pub(super) fn text(
+    body: &[u8],
+    takes_words: bool,
+    wanted: &dyn Fn() -> String,
+    read: &mut dyn FnMut(&str, &mut Reader) -> Result<Vec<Tensor>, serde_json::Error>,
+) -> Result<Vec<Tensor>, ScoreFailure> {
+    whole(body, takes_words, wanted, &mut |bytes, reader| {
+        let value = match str::from_utf8(bytes) {
+            Ok(text) => read(text, reader),
+            Err(_) => Err(syntax()),
+        };
+        value.map_err(|error| reader.in_words_of_serde(bytes, error))
+    })
+}
+
 impl Reader {
+    /// Returns the error of `serde_json` for text that is not JSON, because a cursor says neither what
+    /// is wrong nor where. Returns other errors unchanged.
+    #[cold]
+    #[inline(never)]
+    fn in_words_of_serde(&self, text: &[u8], error: serde_json::Error) -> serde_json::Error {
+        if self.misfit.is_some() {
+            return error;
+        }
+        serde_json::from_slice::<IgnoredAny>(text)
+            .err()
+            .unwrap_or(error)
+    }
+
     /// Records the message of an error at the current position in the body, and returns the error.
     /// Only the first message is reported.
     pub(super) fn misfit<E: de::Error>(&mut self, message: String) -> E {
@@ -109,13 +142,17 @@ impl Reader {
 
     /// Returns `result` unchanged. If it is an error, first adds the step that `step` returns to
     /// the position of the error.
+    ///
+    /// The code for an error is kept apart, so that the other code is short. It is always inlined,
+    /// because a call for each element of a body would take a quarter of the time of reading it.
+    #[inline(always)]
     pub(super) fn at<T, E>(
         &mut self,
         step: impl FnOnce() -> Step,
         result: Result<T, E>,
     ) -> Result<T, E> {
-        if result.is_err() && self.misfit.is_some() {
-            self.trail.push(step());
+        if result.is_err() {
+            self.note(step);
         }
         result
     }
@@ -127,6 +164,14 @@ impl Reader {
     pub(super) fn advise(&mut self, advice: impl FnOnce() -> Advice) {
         if self.misfit.is_none() {
             self.advice.get_or_insert_with(advice);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note(&mut self, step: impl FnOnce() -> Step) {
+        if self.misfit.is_some() {
+            self.trail.push(step());
         }
     }
 
@@ -148,7 +193,7 @@ impl Reader {
         self,
         body: &[u8],
         error: &serde_json::Error,
-        wanted: impl FnOnce() -> String,
+        wanted: &dyn Fn() -> String,
     ) -> ScoreFailure {
         let pointer = if self.misfit.is_some() {
             self.pointer()
@@ -179,196 +224,4 @@ impl Reader {
                 text
             })
     }
-}
-
-/// Deserialization seed for the key of an object or another string. The seed calls the function `F`
-/// with the string, without copying the string, and returns the function's result.
-pub(super) struct Key<F>(pub(super) F);
-
-impl<'de, T, F: FnOnce(&str) -> T> DeserializeSeed<'de> for Key<F> {
-    type Value = T;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<T, F: FnOnce(&str) -> T> Visitor<'_> for Key<F> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
-        Ok((self.0)(text))
-    }
-}
-
-/// Defines the methods with which a serde visitor refuses values of the given kinds. The error is
-/// the result of the visitor's method `unexpected`.
-macro_rules! unexpected {
-    (@ boolean) => { unexpected! { @@ visit_bool, bool, "a boolean" } };
-    (@ number) => {
-        unexpected! { @@ visit_i64, i64, "a number" }
-        unexpected! { @@ visit_u64, u64, "a number" }
-        unexpected! { @@ visit_f64, f64, "a number" }
-    };
-    (@ string) => { unexpected! { @@ visit_str, &str, "a string" } };
-    (@ null) => {
-        fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
-            Err(self.unexpected("null"))
-        }
-    };
-    (@ list) => {
-        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
-            Err(self.unexpected("a list"))
-        }
-    };
-    (@ object) => {
-        fn visit_map<A: serde::de::MapAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
-            Err(self.unexpected("an object"))
-        }
-    };
-    (@@ $visit:ident, $type:ty, $found:literal) => {
-        fn $visit<E: serde::de::Error>(self, _: $type) -> Result<Self::Value, E> {
-            Err(self.unexpected($found))
-        }
-    };
-    ($($kind:ident)*) => { $(unexpected! { @ $kind })* };
-}
-pub(super) use unexpected;
-
-/// Receiver of the fields of a JSON object. [`Object`] passes the fields to the receiver one at a
-/// time.
-pub(super) trait Fields {
-    /// Names of the known fields, at most 32. Other fields of the object are ignored.
-    const KEYS: &'static [&'static str];
-
-    /// Decodes the value of the field `key`, which is one of [`Self::KEYS`], from `map`.
-    fn field<'de, A: MapAccess<'de>>(
-        &mut self,
-        key: &'static str,
-        map: &mut A,
-        reader: &mut Reader,
-    ) -> Result<(), A::Error>;
-}
-
-/// Deserialization seed that passes the fields of a JSON object to a receiver. The fields may be in
-/// any order, but each may occur only once. `null` counts as an object without fields.
-pub(super) struct Object<'a, F>(pub(super) &'a mut F, pub(super) &'a mut Reader);
-
-impl<'de, F: Fields> DeserializeSeed<'de> for Object<'_, F> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        // `deserialize_any` lets a value that is not an object reach the visitor, which refuses it
-        // in our words.
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<F> Object<'_, F> {
-    fn unexpected<E: de::Error>(self, found: &str) -> E {
-        self.1
-            .misfit(format!("Here is {found}, where an object belongs."))
-    }
-}
-
-impl<'de, F: Fields> Visitor<'de> for Object<'_, F> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self(fields, reader) = self;
-        let mut seen: u32 = 0;
-        let known = |name: &str| {
-            F::KEYS
-                .iter()
-                .copied()
-                .zip(0u32..32)
-                .find(|(key, _)| *key == name)
-        };
-        while let Some(key) = map.next_key_seed(Key(known))? {
-            let Some((key, index)) = key else {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            let twice = seen & (1 << index) != 0;
-            seen |= 1 << index;
-            let taken = if twice {
-                Err(reader.misfit("This field is given twice.".to_owned()))
-            } else {
-                fields.field(key, &mut map, reader)
-            };
-            reader.at(|| Step::Name(key.to_owned()), taken)?;
-        }
-        Ok(())
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    unexpected! { boolean number string list }
-}
-
-/// Receiver of the items of a JSON list. [`List`] passes the items to the receiver one at a time.
-pub(super) trait Items {
-    /// Decodes the next item of `list`, which has the index `index`. Returns false if the list has
-    /// no more items.
-    fn item<'de, A: SeqAccess<'de>>(
-        &mut self,
-        index: usize,
-        list: &mut A,
-        reader: &mut Reader,
-    ) -> Result<bool, A::Error>;
-}
-
-/// Deserialization seed that passes the items of a JSON list to a receiver. `null` counts as a list
-/// without items.
-pub(super) struct List<'a, I>(pub(super) &'a mut I, pub(super) &'a mut Reader);
-
-impl<'de, I: Items> DeserializeSeed<'de> for List<'_, I> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<I> List<'_, I> {
-    fn unexpected<E: de::Error>(self, found: &str) -> E {
-        self.1
-            .misfit(format!("Here is {found}, where a list belongs."))
-    }
-}
-
-impl<'de, I: Items> Visitor<'de> for List<'_, I> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let Self(items, reader) = self;
-        let mut index = 0;
-        loop {
-            let more = items.item(index, &mut list, reader);
-            if !reader.at(|| Step::Index(index), more)? {
-                return Ok(());
-            }
-            index += 1;
-        }
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    unexpected! { boolean number string object }
 }

@@ -90,7 +90,16 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         Ok(Scalar::Other("a negative number"))
     }
 
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Scalar<'de>, E> {
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Scalar<'de>, E> {
+        // The value of a number decides, and not its form: `1.0` and `1e3` are whole.
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the float is whole, not negative, and below 2^64"
+        )]
+        if value >= 0.0 && value.fract() == 0.0 && value < 18_446_744_073_709_551_616.0 {
+            return Ok(Scalar::Count(value as u64));
+        }
         Ok(Scalar::Other(
             "a number with a fraction or beyond all bounds",
         ))

@@ -8,13 +8,12 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::reading::Key;
+use super::azure_ml::ONE_INPUT;
+use super::table::is_form;
+use super::visitors::Key;
 use crate::tensor::Port;
 
 const INPUTS: &str = "inputs";
-
-/// Keys that may precede `inputs` in a body of the Open Inference Protocol.
-const COMPANIONS: [&str; 3] = ["id", "parameters", "outputs"];
 
 /// Returns true if a body looks like a JSON request of the Open Inference Protocol. Returns false
 /// for a body that is not JSON, and if one of the input ports `ports` is called `inputs`.
@@ -24,7 +23,14 @@ pub(super) fn is_open_inference(ports: &[Port], body: &[u8]) -> bool {
         return false;
     }
     let mut found = false;
-    let beside = |name: &str| COMPANIONS.contains(&name) && !is_port(name);
+    // The protocol ignores keys that it does not know, and the keys may come in any order. A key of
+    // another format ends the search, because what follows is not of this protocol.
+    let is_column = |name: &str| {
+        let mut columns = ports.iter().flat_map(|port| &port.facts.columns);
+        columns.any(|column| column == name)
+    };
+    let beside =
+        |name: &str| name != ONE_INPUT && !is_port(name) && !is_column(name) && !is_form(name);
     // The result is in `found`. The search ends early, which the parser reports as an error.
     let _ = Look {
         beside,

@@ -39,6 +39,32 @@ pub(super) fn flat(tensor: &Tensor, text: &mut Vec<u8>) {
     text.push(b']');
 }
 
+/// Reader of a tensor's rows, which are the parts of its first dimension.
+pub(super) struct Rows<'a> {
+    dtype: Dtype,
+    inner: &'a [u64],
+    bytes: &'a [u8],
+}
+
+impl<'a> Rows<'a> {
+    /// Returns the number of a tensor's rows, and a reader that starts at the first row. Returns
+    /// `None` if the tensor has no dimensions.
+    pub(super) fn of(tensor: &'a Tensor) -> Option<(u64, Self)> {
+        let (rows, inner) = tensor.shape.split_first()?;
+        let reader = Self {
+            dtype: tensor.dtype,
+            inner,
+            bytes: &tensor.data,
+        };
+        Some((*rows, reader))
+    }
+
+    /// Appends the next row to `text`, in the same form as [`nested`].
+    pub(super) fn next(&mut self, text: &mut Vec<u8>) {
+        write_nested(self.dtype, self.inner, &mut self.bytes, text);
+    }
+}
+
 /// Appends a string to `text` as a JSON string.
 pub(super) fn string(string: &str, text: &mut Vec<u8>) {
     // A string always has a JSON form, and writing to a vector cannot fail.

@@ -174,7 +174,9 @@ fn meaning_of_request(failure: &RequestFailure) -> &'static str {
         RequestFailure::IdTooLong { .. } => "an id is longer than 100 characters",
         RequestFailure::MethodNotAllowed => "the path has another verb",
         RequestFailure::NotFound { .. } => "nothing at this path",
-        RequestFailure::NoTensors => "tensors for a payload scorer, at `/v2/…/infer`",
+        RequestFailure::NoTensors => {
+            "tensors for a payload scorer, at `/v2/…/infer`, `/v1/…:predict` or `/invocations`"
+        }
         RequestFailure::NotReady => "the scorer was not ready in time",
         RequestFailure::BodiesFull => {
             "other requests' bodies take all of limits.bodies until the deadline"

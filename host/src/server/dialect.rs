@@ -13,19 +13,30 @@ use crate::trigger::http::{self as http_trigger, Ids};
 /// Common prefix of the paths of the Open Inference Protocol.
 pub(super) const ROOT: &str = "/v2";
 
+/// Path of the models in KServe's protocol V1. The paths of a model begin with it.
+pub(super) const MODELS: &str = "/v1/models";
+
+/// Path of the scoring requests of MLflow.
+pub(super) const INVOCATIONS: &str = "/invocations";
+
 /// Protocol of a request. The path of the request determines the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
-    /// Protocol of Azure ML, on all paths outside `/v2`.
+    /// Protocol of Azure ML, on all paths that belong to no other protocol.
     AzureMl,
+    /// KServe's protocol V1 below `/v1/models`, and MLflow's at `/invocations`. Both answer with
+    /// predictions.
+    Predictions,
     /// Open Inference Protocol, on the paths below `/v2`.
     OpenInference,
 }
 
 impl Dialect {
     pub(super) fn of(path: &str) -> Self {
-        if owns_open_inference(path) {
+        if owns(ROOT, path) {
             Self::OpenInference
+        } else if owns(MODELS, path) || path == INVOCATIONS {
+            Self::Predictions
         } else {
             Self::AzureMl
         }
@@ -34,23 +45,24 @@ impl Dialect {
     pub(super) fn format(self) -> BodyFormat {
         match self {
             Self::AzureMl => BodyFormat::Labelled,
+            Self::Predictions => BodyFormat::Predict,
             Self::OpenInference => BodyFormat::OpenInference,
         }
     }
 
-    /// Returns the response to a call that failed. In the Open Inference Protocol, the response has
-    /// the `error` field that the protocol requires, in addition to the usual fields.
+    /// Returns the response to a call that failed. In the protocols of KServe, the response has the
+    /// `error` field that these protocols require, in addition to the usual fields.
     pub(super) fn failed(self, ids: &Ids, disposition: &Disposition) -> Response<Body> {
         let more: &[(&str, &str)] = match self {
             Self::AzureMl => &[],
-            Self::OpenInference => &[("error", &disposition.message)],
+            Self::Predictions | Self::OpenInference => &[("error", &disposition.message)],
         };
         http_trigger::failed_with(ids, disposition, more).map(Body::from)
     }
 }
 
-/// Returns true if a path belongs to the Open Inference Protocol, even if no route has this path.
-fn owns_open_inference(path: &str) -> bool {
-    path.strip_prefix(ROOT)
+/// Returns true if `path` is `root` or is below it, even if no route has this path.
+fn owns(root: &str, path: &str) -> bool {
+    path.strip_prefix(root)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

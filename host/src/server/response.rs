@@ -11,6 +11,7 @@ use axum::extract::Request;
 use bytes::Bytes;
 use http::Response;
 use http::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
+use serde_json::Value;
 
 use super::activity::Activity;
 use super::body::{count_answer, discard_unless_asked, read};
@@ -33,11 +34,11 @@ pub(super) async fn document(
     service: &Service,
     dialect: Dialect,
     headers: &HeaderMap,
-    document: impl FnOnce(&Ready) -> Bytes,
+    document: fn(&Service, &Ready) -> Bytes,
 ) -> Response<Body> {
     match (Ids::take(headers), service.ready().await) {
         (Ok(ids), Ok(ready)) => {
-            let body = document(&ready);
+            let body = document(service, &ready);
             let mut packing = Packing::of(headers, JSON, body.len());
             let body = packing.pack(body, &ready.app.scorer).await;
             let mut response = ids.document(body).map(Body::from);
@@ -45,6 +46,28 @@ pub(super) async fn document(
             response
         }
         (Err(failure), _) | (Ok(_), Err(failure)) => refuse(dialect, headers, failure),
+    }
+}
+
+/// Answers a readiness probe in the protocol `dialect`: with the document `json` if the service is
+/// ready, and with an error if it is not. Does not wait until the service is ready.
+pub(super) fn answer_if_ready(
+    service: &Service,
+    dialect: Dialect,
+    headers: &HeaderMap,
+    json: &Value,
+) -> Response<Body> {
+    if service.is_ready() {
+        return answer(dialect, headers, json);
+    }
+    refuse(dialect, headers, RequestFailure::NotReady)
+}
+
+/// Answers a request in the protocol `dialect` with the document `json`.
+pub(super) fn answer(dialect: Dialect, headers: &HeaderMap, json: &Value) -> Response<Body> {
+    match Ids::take(headers) {
+        Ok(ids) => ids.document(json.to_string().into()).map(Body::from),
+        Err(failure) => refuse(dialect, headers, failure),
     }
 }
 
@@ -95,7 +118,7 @@ pub(super) async fn call(
         Ok(ready) => ready,
         Err(failure) => return fail(dialect, &ids, &failure.disposition()),
     };
-    if dialect == Dialect::OpenInference && ready.app.scorer.world() == World::Scoring {
+    if dialect != Dialect::AzureMl && ready.app.scorer.world() == World::Scoring {
         return fail(dialect, &ids, &RequestFailure::NoTensors.disposition());
     }
     let body = match coding {

@@ -1,32 +1,33 @@
 //! Routes of the server: which request is answered by what.
 //!
-//! Owns the fixed routes, and the choice between a function, a function's route and a refusal. Must
-//! not know how a call is made.
+//! Owns the fixed routes of scoring requests, and the choice between a function, a function's route
+//! and a refusal. The routes of documents are in `documents`. Must not know how a call is made.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::routing::{get, post};
+use axum::routing::post;
 use http::Response;
-use http::header::{ALLOW, HeaderMap, HeaderValue};
+use http::header::{ALLOW, HeaderValue};
 
-use super::dialect::Dialect;
+use super::dialect::{Dialect, INVOCATIONS};
 use super::failure::refuse;
-use super::response::{call, document};
-use super::{Matched, SCORE_ROUTE, Service, functions, guard, health, open_inference};
+use super::response::call;
+use super::{Matched, SCORE_ROUTE, Service, documents, functions, guard};
 use crate::error::RequestFailure;
 use crate::functions::envelope::route_attribute;
 
 /// Returns the router with all routes of the server.
 pub(super) fn router(service: Arc<Service>) -> Router {
-    let routes = Router::new()
-        .route("/", get(async || health::live().map(Body::from)))
-        .route("/readyz", get(readyz))
-        .route("/swagger.json", get(swagger))
-        .route(SCORE_ROUTE, post(score))
-        .merge(open_inference::router(&service.open_inference))
+    let mut routes = documents::router(&service.model).route(SCORE_ROUTE, post(score));
+    for route in &service.model.scoring_routes {
+        routes = routes.route(route, post(score));
+    }
+    let [predict, _] = &service.model.prediction_routes;
+    let routes = routes
+        .route(predict, post(score))
         .fallback(
             async |State(service): State<Arc<Service>>, request: Request| {
                 answer(&service, request).await
@@ -44,17 +45,17 @@ pub(super) fn router(service: Arc<Service>) -> Router {
 }
 
 /// Answers a request whose path is not a fixed route of the server: invokes a function, scores on
-/// the route of a function, or refuses the request. `scorebox invoke --trigger` calls this function
-/// without a socket.
+/// the route of a function or on MLflow's route, or refuses the request. `scorebox invoke --trigger`
+/// calls this function without a socket.
 pub async fn answer(service: &Service, request: Request) -> Response<Body> {
     let not_found = |service: &Service, dialect, path: &str| RequestFailure::NotFound {
-        reason: service.open_inference.mismatch(path).unwrap_or_default(),
+        reason: service.model.mismatch(path).unwrap_or_default(),
         routes: service.scoring_routes(dialect).to_vec(),
     };
     other(service, request, not_found).await
 }
 
-/// Answers a request that invokes a function, or whose path matches the route of a function.
+/// Answers a request that invokes a function, or whose path is the route of a function or MLflow's.
 /// Refuses any other request with the result of `failure`.
 async fn other(
     service: &Service,
@@ -76,9 +77,20 @@ async fn other(
                 .into_iter()
                 .map(|(name, value)| (route_attribute(&name), value))
                 .collect();
+            // A function may have the path of a prediction, and then answers as functions do.
+            let dialect = match dialect {
+                Dialect::Predictions => Dialect::AzureMl,
+                other => other,
+            };
             return call(service, dialect, request, values).await;
         }
         allow = Some(methods.join(", "));
+    }
+    if path == INVOCATIONS && allow.is_none() {
+        if request.method() == http::Method::POST {
+            return call(service, dialect, request, Vec::new()).await;
+        }
+        allow = Some("POST".to_owned());
     }
     let scores = service
         .scoring_routes(dialect)
@@ -100,20 +112,13 @@ async fn other(
     refuse(dialect, request.headers(), failure)
 }
 
-async fn readyz(State(service): State<Arc<Service>>) -> Response<Body> {
-    health::ready(service.is_ready()).map(Body::from)
-}
-
-async fn swagger(State(service): State<Arc<Service>>, headers: HeaderMap) -> Response<Body> {
-    document(&service, Dialect::AzureMl, &headers, |ready| {
-        ready.openapi.clone()
-    })
-    .await
-}
-
+/// Answers a request on a fixed path of scoring requests, in the protocol of the path.
 async fn score(State(service): State<Arc<Service>>, request: Request) -> Response<Body> {
     match service.function(&request) {
         Some(function) => functions::invoke(&service, function, request).await,
-        None => call(&service, Dialect::AzureMl, request, Vec::new()).await,
+        None => {
+            let dialect = Dialect::of(request.uri().path());
+            call(&service, dialect, request, Vec::new()).await
+        }
     }
 }

@@ -1,24 +1,27 @@
-//! The served model in the Open Inference Protocol: its paths, and the document about it.
+//! The served model in the protocols of KServe: its paths, and the document about it.
 //!
 //! Owns both. Must not know how a request is answered.
 
 use serde_json::{Value, json};
 
-use super::dialect::ROOT;
+use super::dialect::{INVOCATIONS, MODELS, ROOT};
 use crate::codec::open_inference::datatype;
 use crate::manifest::ScorerSection;
 use crate::scorer::signature::Signature;
 use crate::tensor::{EqualSizes, Port};
 use crate::text::{NAME_BYTES, quoted};
 
-/// The served model, with its name, version and paths in the Open Inference Protocol.
+/// The served model, with its name, version and paths in the protocols of KServe.
 pub(super) struct Model {
     pub(super) name: String,
     pub(super) version: String,
-    /// Paths of the model's metadata: one without the version of the model, and one with the
-    /// version if a path can hold the version unescaped.
+    /// Paths of the model's metadata in the Open Inference Protocol: one without the version of the
+    /// model, and one with the version if a path can hold the version unescaped.
     pub(super) paths: Vec<String>,
     pub(super) scoring_routes: Vec<String>,
+    /// Routes of scoring requests that are answered with predictions: that of KServe's protocol V1,
+    /// and that of MLflow.
+    pub(super) prediction_routes: [String; 2],
 }
 
 impl Model {
@@ -34,24 +37,36 @@ impl Model {
             paths.push(format!("{ROOT}/models/{name}/versions/{version}"));
         }
         let scoring_routes = paths.iter().map(|path| format!("{path}/infer")).collect();
+        let predict = format!("{MODELS}/{name}:predict");
         Self {
             name,
             version,
             paths,
             scoring_routes,
+            prediction_routes: [predict, INVOCATIONS.to_owned()],
         }
     }
 
-    pub(super) fn scoring_routes(&self) -> &[String] {
-        &self.scoring_routes
+    /// Returns the path of the model in KServe's protocol V1.
+    pub(super) fn v1_path(&self) -> String {
+        format!("{MODELS}/{}", self.name)
     }
 
     /// Returns a sentence that says in what the path of a request differs from those of this model: in
     /// the name of the model, or in its version. Returns `None` for any other path.
     pub(super) fn mismatch(&self, path: &str) -> Option<String> {
         let shown = |part: &str| quoted(part, NAME_BYTES);
-        let rest = path.strip_prefix(ROOT)?.strip_prefix("/models/")?;
-        let (name, rest) = rest.split_once('/').unwrap_or((rest, ""));
+        let v1 = path
+            .strip_prefix(MODELS)
+            .and_then(|rest| rest.strip_prefix('/'));
+        let v2 = path
+            .strip_prefix(ROOT)
+            .and_then(|rest| rest.strip_prefix("/models/"));
+        // A verb follows the name in the protocol V1, and no path has a version.
+        let (name, rest) = match v1 {
+            Some(rest) => (rest.split([':', '/']).next().unwrap_or_default(), ""),
+            None => v2.map(|rest| rest.split_once('/').unwrap_or((rest, "")))?,
+        };
         let served = shown(&self.name);
         if name.is_empty() {
             return None;
@@ -136,6 +151,7 @@ mod tests {
             version: version.to_owned(),
             paths: Vec::new(),
             scoring_routes: Vec::new(),
+            prediction_routes: [const { String::new() }; 2],
         }
     }
 
@@ -168,6 +184,15 @@ mod tests {
             ("3", "/v2/models/digits/config", None),
             ("3", "/v2/models/digits/versions/", None),
             ("3", "/v2/models/", None),
+            (
+                "3",
+                "/v1/models/other:predict",
+                Some("There is no model `other` here. The served model is `digits`."),
+            ),
+            ("3", "/v1/models/other", Some("no model `other` here.")),
+            ("3", "/v1/models/digits:explain", None),
+            ("3", "/v1/models/", None),
+            ("3", "/v1/models", None),
             ("3", "/v2/models", None),
             ("3", "/score/", None),
         ] {

@@ -7,6 +7,7 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "a benchmark that cannot go on has failed"
 )]
 
@@ -24,6 +25,7 @@ use scorebox_host::codec::Reply;
 use scorebox_host::codec::open_inference::ModelName;
 use scorebox_host::manifest::{Isolation, Manifest};
 use scorebox_host::model::Dtype;
+use scorebox_host::scorer::signature::TensorSignature;
 use scorebox_host::tensor::{Port, Tensor};
 use tokio::runtime::{Builder, Runtime};
 
@@ -60,6 +62,73 @@ fn parse(bencher: Bencher) {
     let signature = scoring::signature(data);
     bencher.bench_local(|| {
         scoring::parse(&signature, divan::black_box(SEVEN).into()).expect("the body fits")
+    });
+}
+
+/// Number of rows of a body of columns.
+const ROWS: usize = 1000;
+
+/// Returns the signature of a model of four columns, which are inputs of their own.
+fn columns() -> TensorSignature {
+    let mut signature = scoring::signature(Port::new("age", Dtype::I64, vec![None, Some(1)]));
+    for (name, dtype) in [
+        ("income", Dtype::F32),
+        ("city", Dtype::Text),
+        ("plan", Dtype::Text),
+    ] {
+        let port = Port::new(name, dtype, vec![None, Some(1)]);
+        signature.inputs.push(port);
+    }
+    signature
+}
+
+/// Returns the values of a row, with their names.
+fn row(index: usize) -> [(&'static str, String); 4] {
+    let cents = index * 7919 % 100_000;
+    [
+        ("age", (20 + index % 60).to_string()),
+        (
+            "income",
+            format!("{}.{:02}", 20_000 + cents / 7, cents % 100),
+        ),
+        (
+            "city",
+            ["\"Berlin\"", "\"Bonn\"", "\"Ulm\""][index % 3].to_owned(),
+        ),
+        ("plan", ["\"basic\"", "\"pro\""][index % 2].to_owned()),
+    ]
+}
+
+/// Times a body of rows with one list for each column, in Azure ML's format. Divide by the size of
+/// the body to compare it with [`parse_records`].
+#[divan::bench]
+fn parse_columns(bencher: Bencher) {
+    let column = |place: usize| {
+        let values: Vec<_> = (0..ROWS)
+            .map(|index| format!("[{}]", row(index)[place].1))
+            .collect();
+        format!("\"{}\": [{}]", row(0)[place].0, values.join(", "))
+    };
+    let body = format!("{{{}}}", [0, 1, 2, 3].map(column).join(", "));
+    parse_rows(bencher, body);
+}
+
+/// Times a body of the same rows as records.
+#[divan::bench]
+fn parse_records(bencher: Bencher) {
+    let record = |index: usize| {
+        let fields = row(index).map(|(name, value)| format!("\"{name}\": {value}"));
+        format!("{{{}}}", fields.join(", "))
+    };
+    let records: Vec<_> = (0..ROWS).map(record).collect();
+    parse_rows(bencher, format!("[{}]", records.join(", ")));
+}
+
+fn parse_rows(bencher: Bencher, body: String) {
+    let (signature, body) = (columns(), bytes::Bytes::from(body));
+    let counter = divan::counter::BytesCount::new(body.len());
+    bencher.counter(counter).bench_local(|| {
+        scoring::parse(&signature, divan::black_box(&body).clone()).expect("the body fits")
     });
 }
 

@@ -19,11 +19,23 @@ pub fn check(body: &[u8]) {
         body: body.to_vec(),
     };
     for (signature, tensors) in tensors::check(&request) {
-        let Ok(Value::Object(document)) = serde_json::from_slice(body) else {
+        let Ok(document) = serde_json::from_slice::<Value>(body) else {
             panic!("no JSON was read as {tensors:?}");
         };
-        // Requests of the Open Inference Protocol come in JSON, too.
-        if document.contains_key("inputs") {
+        if let Some(rows) = rows(&document) {
+            for tensor in &tensors {
+                same_rows(rows, signature.len(), tensor);
+            }
+            continue;
+        }
+        let Value::Object(document) = document else {
+            panic!("no object was read as {tensors:?}");
+        };
+        let is_input =
+            |name: &String| name == "data" || signature.iter().any(|port| port.name == *name);
+        // Requests of the Open Inference Protocol come in JSON, too, and so do objects that hold
+        // columns or their names.
+        if !document.keys().all(is_input) {
             continue;
         }
         assert!(document.len() <= signature.len());
@@ -31,6 +43,33 @@ pub fn check(body: &[u8]) {
             let value = document.get(&tensor.name).or(document.get("data"));
             same_elements(value.expect("the tensor has a list"), tensor);
         }
+    }
+}
+
+/// Returns the rows of a body, if they are in the order of the ports.
+fn rows(document: &Value) -> Option<&Vec<Value>> {
+    match document {
+        Value::Array(rows) => Some(rows),
+        Value::Object(fields) if fields.contains_key("columns") => None,
+        Value::Object(fields) => {
+            let key = ["instances", "dataframe_records"];
+            let rows = key.iter().find_map(|key| fields.get(*key))?;
+            rows.as_array()
+        }
+        _ => None,
+    }
+}
+
+/// Checks that a tensor has the elements of its column, in the order of the rows. `columns` is the
+/// number of the columns.
+fn same_rows(rows: &[Value], columns: usize, tensor: &Tensor) {
+    let cell = |row: &Value| match row {
+        Value::Object(row) => row.get(&tensor.name).cloned(),
+        row => (columns == 1).then(|| row.clone()),
+    };
+    let cells: Option<Vec<Value>> = rows.iter().map(cell).collect();
+    if let Some(cells) = cells {
+        same_elements(&Value::Array(cells), tensor);
     }
 }
 

@@ -195,7 +195,7 @@ fn model() -> ModelName {
 }
 
 /// Returns the ports of the scorers that bodies are read for. Their outputs equal their inputs.
-fn signatures() -> [Vec<Port>; 3] {
+fn signatures() -> [Vec<Port>; 5] {
     let port = |name: &str, dtype, shape: &[Option<u64>]| Port::new(name, dtype, shape.to_vec());
     let one = vec![port("x", Dtype::F32, &[None, Some(2)])];
     let many = vec![
@@ -206,5 +206,12 @@ fn signatures() -> [Vec<Port>; 3] {
         port("d", Dtype::F64, &[None]),
     ];
     let cube = vec![port("u", Dtype::U8, &[None, None, None])];
-    [one, many, cube]
+    let columns = vec![
+        port("age", Dtype::I64, &[None, Some(1)]),
+        port("city", Dtype::Text, &[None, Some(1)]),
+        port("flag", Dtype::Bool, &[None]),
+    ];
+    let mut matrix = port("m", Dtype::F64, &[None, Some(2)]);
+    matrix.facts.columns = vec!["width".to_owned(), "age".to_owned()];
+    [one, many, cube, columns, vec![matrix]]
 }

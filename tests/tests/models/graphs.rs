@@ -3,10 +3,12 @@
 //! Owns the digits that such a scorer is compared with. Must not know how an engine computes.
 
 mod calls;
+mod clients;
 mod images;
 mod limits;
 mod loading;
 mod refusals;
+mod rows;
 mod scores;
 mod values;
 

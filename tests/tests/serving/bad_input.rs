@@ -216,7 +216,10 @@ fn unknown_paths_and_wrong_verbs_are_refused() {
         ("DELETE", "/score", "POST"),
         ("POST", "/", "GET"),
         ("POST", "/readyz", "GET"),
+        ("POST", "/openapi.json", "GET"),
         ("POST", "/swagger.json", "GET"),
+        ("GET", "/invocations", "POST"),
+        ("POST", "/v1/models", "GET"),
     ] {
         let answer = host.send(method, path, &[], "").expect(405);
         let allowed = answer.header("allow").unwrap_or_default();

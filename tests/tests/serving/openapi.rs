@@ -1,7 +1,8 @@
-//! The document `/swagger.json`, checked by a third-party validator, and its examples, which are
+//! The document `/openapi.json`, checked by a third-party validator, and its examples, which are
 //! posted.
 //!
-//! Owns the validator's installation. Must not know how the document is built.
+//! Owns the validator's version. Must not know how the document is built. Clients that are generated
+//! from the document are tested with graphs, in the area `models`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -11,58 +12,23 @@ use scorebox_tests::app::App;
 use scorebox_tests::digits::sample;
 use scorebox_tests::host::Host;
 use scorebox_tests::redis::{Kind, Redis};
-use scorebox_tests::{place, programs, require, run, skip};
+use scorebox_tests::{place, programs, python, require, run, skip};
 use serde_json::Value;
 
 /// PyPI package of the validator, with its version, because another version may decide otherwise.
 const VALIDATOR: &str = "openapi-spec-validator==0.7.2";
 
-/// Python interpreter with the validator. It is installed once and kept.
-static PYTHON: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
-    let folder = place::workspace().join("target/test-tools/openapi");
-    let python = folder.join("bin/python");
-    let is_there = || {
-        run::finish(
-            Command::new(&python).args(["-c", "import openapi_spec_validator"]),
-            b"",
-        )
-    };
-    if python.is_file() && is_there().status.success() {
-        return Ok(python);
-    }
-    let made = run::finish(
-        run::tool("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&folder),
-        b"",
-    );
-    if !made.status.success() {
-        return Err(format!(
-            "python3 -m venv failed: {}{}",
-            made.stdout, made.stderr
-        ));
-    }
-    let pip = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        VALIDATOR,
-    ];
-    let installed = run::finish(Command::new(&python).args(pip), b"");
-    if installed.status.success() {
-        Ok(python)
-    } else {
-        Err(format!("pip failed: {}", installed.stderr))
-    }
-});
+/// Python interpreter with the validator.
+static PYTHON: LazyLock<Result<PathBuf, String>> =
+    LazyLock::new(|| python::environment("openapi", &[VALIDATOR], "openapi_spec_validator"));
 
 /// Validates a host's document and posts the first example of each operation. Returns the number of
 /// posted examples.
 #[track_caller]
 fn check(host: &Host, python: &PathBuf) -> usize {
-    let answer = host.get("/swagger.json").expect(200);
+    let answer = host.get("/openapi.json").expect(200);
+    let former = host.get("/swagger.json").expect(200);
+    assert_eq!(former.body, answer.body);
     assert_eq!(answer.header("content-type"), Some("application/json"));
     let code = "import json, sys, openapi_spec_validator as v; v.validate(json.load(sys.stdin))";
     let mut validate = Command::new(python);
@@ -116,8 +82,8 @@ macro_rules! python {
 fn of_the_digits() {
     let python = python!();
     let host = Host::start(&place::example("digits"));
-    assert_eq!(check(&host, python), 2);
-    let document = host.get("/swagger.json").json();
+    assert_eq!(check(&host, python), 4);
+    let document = host.get("/openapi.json").json();
     assert_eq!(
         (
             document["info"]["title"].as_str(),
@@ -131,9 +97,22 @@ fn of_the_digits() {
         .keys()
         .collect();
     assert!(
-        ["/score", "/api/score", "/"]
-            .iter()
-            .all(|path| paths.iter().any(|found| found == path)),
+        [
+            "/score",
+            "/api/score",
+            "/",
+            "/readyz",
+            "/openapi.json",
+            "/v1/models",
+            "/v1/models/digits:predict",
+            "/invocations",
+            "/v2",
+            "/v2/models/digits",
+            "/v2/models/digits/infer",
+            "/v2/models/digits/versions/1.0.0/infer",
+        ]
+        .iter()
+        .all(|path| paths.iter().any(|found| found == path)),
         "{paths:?}"
     );
 }
@@ -156,7 +135,7 @@ fn of_scorers_with_anything_and_with_many_ports() {
     let python = python!();
     assert_eq!(check(&Host::start(&place::example("echo")), python), 0);
     assert_eq!(check(&Host::start(&App::of(programs::DTYPES)), python), 0);
-    assert_eq!(check(&Host::start(&App::of(programs::MISFIT)), python), 2);
+    assert_eq!(check(&Host::start(&App::of(programs::MISFIT)), python), 4);
 }
 
 #[test]
@@ -168,7 +147,7 @@ fn of_routes_of_one_s_own() {
     let routes = routes.concat() + other;
     let host = Host::start(&App::with(programs::WAYWARD, &routes));
     assert_eq!(check(&host, python), 3);
-    let document = host.get("/swagger.json").json();
+    let document = host.get("/openapi.json").json();
     let methods = document["paths"]["/api/other"].as_object().expect("a path");
     assert_eq!(methods.keys().collect::<Vec<_>>(), ["patch", "put"]);
     let headers = [("content-type", "application/json")];

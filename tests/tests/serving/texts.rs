@@ -69,7 +69,7 @@ fn the_api_of_the_examples() {
         ("routes", App::with(programs::MIRROR, triggers)),
     ] {
         let host = Host::start(&app);
-        let document = host.get("/swagger.json").expect(200).json();
+        let document = host.get("/openapi.json").expect(200).json();
         let text = serde_json::to_string_pretty(&document).expect("JSON can be written");
         snapshots.check(&format!("{name}.json"), &text);
     }

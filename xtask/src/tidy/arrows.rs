@@ -65,7 +65,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("call", &["capability"]),
-    ("codec", &["call", "error", "model", "tensor", "text"]),
+    (
+        "codec",
+        &["call", "error", "manifest", "model", "tensor", "text"],
+    ),
     (
         "scorer",
         &[

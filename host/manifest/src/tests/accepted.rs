@@ -85,6 +85,7 @@ fn every_key_of_the_table_is_read() {
         columns = ["width", "Einkommen (k€)"]
         [requests]
         nan_literals = true
+        unknown_columns = "ignore"
         [contract]
         unstable = ["inputs"]
         [[trigger]]
@@ -302,7 +303,10 @@ fn assert_inputs(manifest: &Manifest) {
     };
     let inputs = [("X 1.2".to_owned(), matrix), ("age".to_owned(), age)];
     assert_eq!(manifest.inputs, BTreeMap::from(inputs));
-    let requests = Requests { nan_literals: true };
+    let requests = Requests {
+        nan_literals: true,
+        ignores_unknown_columns: true,
+    };
     assert_eq!(manifest.requests, requests);
     assert!(manifest.unstable.inputs);
 }

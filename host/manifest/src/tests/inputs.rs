@@ -77,6 +77,11 @@ fn a_fact_of_an_input_that_cannot_be_is_answered_with_its_key_and_a_fix() {
         "write a line `[requests]`",
     );
     check(
+        "[requests]\nunknown_columns = \"drop\"",
+        "`requests.unknown_columns`: \"drop\" is neither \"refuse\" nor \"ignore\"",
+        "write `unknown_columns = \"ignore\"`",
+    );
+    check(
         "[requests]\nnan_literals = \"NaN\"",
         "`requests.nan_literals`: \"NaN\" is neither true nor false",
         "write `nan_literals = true`",

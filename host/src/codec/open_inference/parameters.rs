@@ -5,8 +5,9 @@
 
 use serde::de::MapAccess;
 
-use super::super::reading::{Fields, Reader};
+use super::super::reading::Reader;
 use super::super::scalar::Scalar;
+use super::super::visitors::Fields;
 
 /// Content types of MLServer with which an element of BYTES is not the text itself, but an encoded
 /// form of another value.

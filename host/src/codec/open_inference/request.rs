@@ -12,8 +12,9 @@ use std::borrow::Cow;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess};
 
 use super::super::elements::{Elements, Read};
-use super::super::reading::{self, Fields, Items, List, Object, Reader};
+use super::super::reading::{self, Reader};
 use super::super::scalar::Scalar;
+use super::super::visitors::{Fields, Items, List, Object};
 use super::names::{dtype, port};
 use super::parameters::Parameters;
 use super::ports::{accepts, expectation, is_whole};
@@ -119,7 +120,7 @@ fn read_knowing<'a>(
     reading::json(
         json,
         ports.requests.nan_literals,
-        || expectation(ports.inputs),
+        &|| expectation(ports.inputs),
         |json_text, reader| {
             let mut request = Request {
                 ports,

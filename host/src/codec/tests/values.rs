@@ -61,6 +61,7 @@ pub(super) fn read_body(
         outputs: &[],
         requests: Requests {
             nan_literals: words,
+            ..Requests::default()
         },
     };
     let length = json_length.map(|length| length.to_string());

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::values::{read_items, refused};
+use super::values::{read_body, read_items, refused};
 use super::*;
 
 #[test]
@@ -78,7 +78,12 @@ fn a_whole_number_counts_by_its_value() {
     );
     refuse(Dtype::U64, "1e100", "1e100 does not fit u64.");
     let long = format!("{}.5", "9".repeat(100_000));
-    let (message, _) = read_items(&port("x", Dtype::I64, &[None]), false, &long).unwrap_err();
+    let (port, body) = (
+        port("x", Dtype::I64, &[None]),
+        format!("{{\"x\": [{long}]}}"),
+    );
+    let found = read_body(&port, false, BodyFormat::Labelled, JSON, body, None);
+    let (message, _) = found.unwrap_err();
     assert!(message.len() < 200, "{message}");
 }
 

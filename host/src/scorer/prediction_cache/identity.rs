@@ -80,7 +80,11 @@ impl Identity {
             version,
             labels,
             inputs,
-            requests: Requests { nan_literals },
+            requests:
+                Requests {
+                    nan_literals,
+                    ignores_unknown_columns,
+                },
             config,
             stores,
             memory_bytes,
@@ -119,6 +123,10 @@ impl Identity {
             }
         }
         parts.number("nan-literals", u64::from(*nan_literals));
+        parts.number(
+            "ignores-unknown-columns",
+            u64::from(*ignores_unknown_columns),
+        );
         parts.map("config", config);
         parts.number("stores", stores.len() as u64);
         for (
@@ -291,6 +299,7 @@ mod tests {
                     .for_each(|facts| facts.boolean = true);
             }),
             Box::new(|identity| identity.requests.nan_literals = true),
+            Box::new(|identity| identity.requests.ignores_unknown_columns = true),
             Box::new(|identity| identity.stores.clear()),
             Box::new(|identity| drop(identity.stores.insert("default".to_owned(), store("q")))),
             Box::new(|identity| drop(identity.stores.insert("more".to_owned(), store("p")))),

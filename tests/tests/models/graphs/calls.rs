@@ -56,11 +56,11 @@ fn inputs_with_one_dimension_have_one_size() {
         model["inputs"][1],
         json!({ "name": "b", "datatype": "FP32", "shape": [-1, 2], "parameters": { "dimensions": "[batch, 2]" } })
     );
-    let document = host.get("/swagger.json").expect(200).json();
-    let body = &document["paths"]["/score"]["post"]["requestBody"]["content"]["application/json"];
-    assert_eq!(
-        body["schema"]["description"],
-        "All inputs must have the same number of rows."
+    let document = host.get("/openapi.json").expect(200).json();
+    let description = document["info"]["description"].as_str().unwrap_or_default();
+    assert!(
+        description.ends_with(" All inputs must have the same number of rows."),
+        "{description}"
     );
 }
 
@@ -178,10 +178,10 @@ fn an_input_with_a_default_value_may_be_left_out() {
         inputs[1],
         json!({ "name": "w", "datatype": "FP32", "shape": [2], "parameters": { "optional": true } })
     );
-    let document = host.get("/swagger.json").expect(200).json();
-    let body = &document["paths"]["/score"]["post"]["requestBody"]["content"]["application/json"];
-    assert_eq!(body["schema"]["required"], json!(["x"]));
-    assert!(body["schema"]["properties"]["w"].is_object(), "{body}");
+    let document = host.get("/openapi.json").expect(200).json();
+    let columns = &document["components"]["schemas"]["Columns"];
+    assert_eq!(columns["required"], json!(["x"]));
+    assert!(columns["properties"]["w"].is_object(), "{columns}");
 }
 
 #[test]

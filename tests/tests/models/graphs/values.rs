@@ -49,10 +49,9 @@ fn a_missing_number_is_null_there_and_back() {
             "name": "x", "datatype": "FP32", "shape": [-1, 2], "parameters": {"missing": true},
         }])
     );
-    let document = host.get("/swagger.json").expect(200).json();
-    let schema = "/paths/~1score/post/requestBody/content/application~1json/schema";
-    let of = format!("{schema}/properties/x/items/items/type");
-    assert_eq!(document.pointer(&of), Some(&json!(["number", "null"])));
+    let document = host.get("/openapi.json").expect(200).json();
+    let of = "/components/schemas/Columns/properties/x/items/items/type";
+    assert_eq!(document.pointer(of), Some(&json!(["number", "null"])));
     // Python's json module writes NaN as a word that is not JSON.
     let refused = host.send("POST", "/score", &[JSON], "{\"x\": [[1, NaN]]}");
     refused.expect_error(

@@ -1,0 +1,391 @@
+//! A cursor over the text of a JSON body.
+//!
+//! Owns the tokens of JSON: spaces, strings, numbers and words. Must not know rows, columns or
+//! element types. The tokens are those of `serde_json`, which cannot compare the raw text of a key
+//! and does not say where a value ends. What the cursor refuses, `serde_json` puts into words.
+
+use std::borrow::Cow;
+
+use serde::de::{self, IgnoredAny};
+use serde_json::Error;
+
+/// A JSON value that is neither a list nor an object.
+pub(super) enum Token<'de> {
+    Null,
+    Boolean(bool),
+    /// A whole number without an exponent. `-0` is a `Number`, because an integer loses its sign.
+    Whole(i64),
+    /// A number with a fraction.
+    Decimal {
+        /// The number as an `f64`, which is off by at most two units in the last place.
+        value: f64,
+        /// True if `value` is the nearest `f64`.
+        is_exact: bool,
+        /// Text of the number.
+        text: &'de str,
+    },
+    /// Text of a number that only its digits state exactly.
+    Number(&'de str),
+    Text(Cow<'de, str>),
+}
+
+/// Position in the text of a JSON body.
+#[derive(Clone)]
+pub(super) struct Cursor<'de> {
+    text: &'de str,
+    at: usize,
+}
+
+/// Maximum number of digits of a decimal whose nearest `f64` is the quotient of two exact floats.
+const EXACT_DIGITS: usize = 15;
+
+/// Maximum number of digits of a decimal whose digits fit a `u64`.
+const MOST_DIGITS: usize = 19;
+
+/// Maximum number of digits of a whole number that fits an `i64` whatever its digits are.
+const WHOLE_DIGITS: usize = 18;
+
+/// Powers of ten, all of which an `f64` holds exactly.
+const POWERS: [f64; MOST_DIGITS + 1] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19,
+];
+
+/// Returns the error for text that is not JSON. The caller of the reader gets the words of
+/// `serde_json` instead.
+#[cold]
+#[inline(never)]
+pub(super) fn syntax() -> Error {
+    de::Error::custom("the text is not JSON")
+}
+
+impl<'de> Cursor<'de> {
+    pub(super) fn new(text: &'de str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// Returns the number of bytes before the cursor.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Returns the next byte that is not a space, without moving past it. Returns `None` at the end
+    /// of the text.
+    #[inline]
+    pub(super) fn peek(&mut self) -> Option<u8> {
+        loop {
+            match self.text.as_bytes().get(self.at) {
+                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
+                next => return next.copied(),
+            }
+        }
+    }
+
+    /// Moves past the byte `expected`, which must be the next one that is not a space.
+    #[inline]
+    pub(super) fn expect(&mut self, expected: u8) -> Result<(), Error> {
+        if self.peek() == Some(expected) {
+            self.at += 1;
+            return Ok(());
+        }
+        Err(syntax())
+    }
+
+    /// Fails if anything but spaces follows.
+    pub(super) fn end(&mut self) -> Result<(), Error> {
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => Err(syntax()),
+        }
+    }
+
+    /// Moves to the next item of a list or an object, past the comma. Returns false, and moves past
+    /// the end, if the next byte is `close`. `is_first` is true before the first item.
+    #[inline]
+    pub(super) fn more(&mut self, close: u8, is_first: bool) -> Result<bool, Error> {
+        match self.peek() {
+            Some(next) if next == close => {
+                self.at += 1;
+                Ok(false)
+            }
+            Some(b',') if !is_first => {
+                self.at += 1;
+                Ok(true)
+            }
+            Some(_) if is_first => Ok(true),
+            _ => Err(syntax()),
+        }
+    }
+
+    /// Moves past the string with the raw text `raw`, without its quotes. Returns false, and does
+    /// not move, if the next value is not this string. `raw` must be the inner text of a JSON
+    /// string.
+    #[inline]
+    pub(super) fn eat_string(&mut self, raw: &str) -> bool {
+        let (bytes, start) = (self.text.as_bytes(), self.at + 1);
+        let end = start + raw.len();
+        let is_equal = bytes.get(start..end) == Some(raw.as_bytes())
+            && bytes.get(end) == Some(&b'"')
+            && bytes.get(self.at) == Some(&b'"');
+        if is_equal {
+            self.at = end + 1;
+        }
+        is_equal
+    }
+
+    /// Moves past a string. Returns its text, and its raw text without the quotes.
+    pub(super) fn string(&mut self) -> Result<(Cow<'de, str>, &'de str), Error> {
+        self.expect(b'"')?;
+        let start = self.at;
+        let mut is_plain = true;
+        loop {
+            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            self.at += plain_bytes(rest);
+            match self.text.as_bytes().get(self.at) {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    is_plain = false;
+                    self.at += 2;
+                }
+                _ => return Err(syntax()),
+            }
+        }
+        let raw = self.text.get(start..self.at).ok_or_else(syntax)?;
+        self.at += 1;
+        if is_plain {
+            return Ok((Cow::Borrowed(raw), raw));
+        }
+        let quoted = self.text.get(start - 1..self.at).ok_or_else(syntax)?;
+        let text: String = serde_json::from_str(quoted)?;
+        Ok((Cow::Owned(text), raw))
+    }
+
+    /// Moves past a value that is neither a list nor an object, and returns it.
+    #[inline]
+    pub(super) fn token(&mut self) -> Result<Token<'de>, Error> {
+        match self.peek() {
+            Some(b'"') => self.string().map(|(text, _)| Token::Text(text)),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b't') => self.word("true", Token::Boolean(true)),
+            Some(b'f') => self.word("false", Token::Boolean(false)),
+            Some(b'n') => self.word("null", Token::Null),
+            _ => Err(syntax()),
+        }
+    }
+
+    /// Moves past any value, and returns its text.
+    pub(super) fn value(&mut self) -> Result<&'de str, Error> {
+        self.peek();
+        let rest = self.text.get(self.at..).ok_or_else(syntax)?;
+        // The parser of bytes is used elsewhere, so the program has no other one for this.
+        let mut values =
+            serde_json::Deserializer::from_slice(rest.as_bytes()).into_iter::<IgnoredAny>();
+        values.next().ok_or_else(syntax)??;
+        let bytes = values.byte_offset();
+        self.at += bytes;
+        rest.get(..bytes).ok_or_else(syntax)
+    }
+
+    fn word(&mut self, word: &str, token: Token<'de>) -> Result<Token<'de>, Error> {
+        let end = self.at + word.len();
+        if self.text.as_bytes().get(self.at..end) != Some(word.as_bytes()) {
+            return Err(syntax());
+        }
+        self.at = end;
+        Ok(token)
+    }
+
+    fn number(&mut self) -> Result<Token<'de>, Error> {
+        let (start, bytes) = (self.at, self.text.as_bytes());
+        let is_negative = bytes.get(start) == Some(&b'-');
+        self.at += usize::from(is_negative);
+        // Only a number of few digits uses the value, so a value that wraps is never used.
+        let mut value = 0u64;
+        let first = bytes.get(self.at);
+        let whole = self.digits(&mut value);
+        if whole == 0 || whole > 1 && first == Some(&b'0') {
+            return Err(syntax());
+        }
+        let mut fraction = 0;
+        if bytes.get(self.at) == Some(&b'.') {
+            self.at += 1;
+            fraction = self.digits(&mut value);
+            if fraction == 0 {
+                return Err(syntax());
+            }
+        }
+        let has_exponent = matches!(bytes.get(self.at), Some(b'e' | b'E'));
+        if has_exponent {
+            self.at += 1;
+            self.at += usize::from(matches!(bytes.get(self.at), Some(b'+' | b'-')));
+            if self.digits(&mut 0) == 0 {
+                return Err(syntax());
+            }
+        }
+        let text = self.text.get(start..self.at).ok_or_else(syntax)?;
+        Ok(match POWERS.get(fraction) {
+            _ if has_exponent || is_negative && value == 0 => Token::Number(text),
+            _ if fraction == 0 && whole <= WHOLE_DIGITS => {
+                let value = i64::try_from(value).unwrap_or_default();
+                Token::Whole(if is_negative { -value } else { value })
+            }
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "the value is exact, or said to be off"
+            )]
+            Some(power) if fraction > 0 && whole + fraction <= MOST_DIGITS => {
+                let size = value as f64 / power;
+                Token::Decimal {
+                    value: if is_negative { -size } else { size },
+                    is_exact: whole + fraction <= EXACT_DIGITS,
+                    text,
+                }
+            }
+            _ => Token::Number(text),
+        })
+    }
+
+    /// Moves past decimal digits, and appends them to `value`. Returns the number of the digits.
+    #[inline]
+    fn digits(&mut self, value: &mut u64) -> usize {
+        let start = self.at;
+        while let Some(digit @ b'0'..=b'9') = self.text.as_bytes().get(self.at) {
+            *value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+            self.at += 1;
+        }
+        self.at - start
+    }
+}
+
+/// Returns the number of bytes before the first quote, backslash or control character. Returns the
+/// length of `bytes` if there is none.
+pub(super) fn plain_bytes(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    // The lowest marked byte is exact. Higher bytes may be marked by a borrow from a lower one.
+    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let quote = below(word ^ (ONES * u64::from(b'"')), 1);
+        let backslash = below(word ^ (ONES * u64::from(b'\\')), 1);
+        let marks = (below(word, 0x20) | quote | backslash) & HIGHS;
+        if marks != 0 {
+            return index * 8 + marks.trailing_zeros() as usize / 8;
+        }
+    }
+    let is_end = |byte: &u8| matches!(byte, b'"' | b'\\' | ..0x20);
+    let plain = rest.iter().position(is_end).unwrap_or(rest.len());
+    words.len() * 8 + plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_end_where_json_says() {
+        for text in [
+            "",
+            "a",
+            "abcdefg",
+            "abcdefgh",
+            "abcdefghi",
+            "ü€𝄞 and more",
+            "\u{7f}\u{80}",
+        ] {
+            for end in ["\"", "\\", "\u{1f}", "\0"] {
+                let whole = format!("{text}{end}\"\\ and a rest of some length");
+                assert_eq!(plain_bytes(whole.as_bytes()), text.len(), "{whole:?}");
+            }
+            assert_eq!(plain_bytes(text.as_bytes()), text.len());
+        }
+    }
+
+    /// Checks that the cursor takes exactly the values that `serde_json` takes, and as much of the
+    /// text.
+    #[test]
+    fn tokens_are_those_of_serde_json() {
+        let texts = [
+            "0",
+            "-0",
+            "1",
+            "-1",
+            "01",
+            "1.",
+            ".5",
+            "1.5",
+            "-1.50",
+            "1e3",
+            "1E+3",
+            "1e-3",
+            "1e",
+            "1e+",
+            "-",
+            "+1",
+            "00",
+            "123456789012345678",
+            "1234567890123456789",
+            "0.1234567890123456789",
+            "123.4567890123456789",
+            "0.3000000000000000",
+            "99.99999999999999999",
+            "99999999999999999999999",
+            "true",
+            "false",
+            "null",
+            "tru",
+            "nul",
+            "nulL",
+            "NaN",
+            "\"\"",
+            "\"a\"",
+            "\"a",
+            "\"\\n\"",
+            "\"\\x\"",
+            "\"\\ud834\\udd1e\"",
+            "\"\\ud834\"",
+            "\"\t\"",
+            "\"\\",
+            "\"\\\"\"",
+            "",
+        ];
+        for text in texts {
+            let expected = serde_json::from_str::<serde_json::Value>(text);
+            let mut cursor = Cursor::new(text);
+            let found = cursor.token();
+            let is_whole = found.is_ok() && cursor.peek().is_none();
+            assert_eq!(is_whole, expected.is_ok(), "{text}");
+            match (found, expected) {
+                (Ok(Token::Whole(found)), Ok(expected)) => {
+                    assert_eq!(expected.as_i64(), Some(found))
+                }
+                (
+                    Ok(Token::Decimal {
+                        value,
+                        is_exact,
+                        text,
+                    }),
+                    Ok(_),
+                ) => {
+                    let nearest = text.parse::<f64>().unwrap();
+                    let apart = value.to_bits().abs_diff(nearest.to_bits());
+                    assert!(apart <= if is_exact { 0 } else { 2 }, "{text}");
+                }
+                (Ok(Token::Text(found)), Ok(expected)) => {
+                    assert_eq!(expected.as_str(), Some(found.as_ref()));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_is_skipped_as_a_whole() {
+        let mut cursor = Cursor::new(r#" {"a": [1, "]", {}]} , 2"#);
+        assert_eq!(cursor.value().ok(), Some(r#"{"a": [1, "]", {}]}"#));
+        assert_eq!(cursor.peek(), Some(b','));
+        assert!(Cursor::new("[1, 2").value().is_err());
+        assert!(Cursor::new("").value().is_err());
+    }
+}

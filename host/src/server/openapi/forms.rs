@@ -1,0 +1,350 @@
+//! JSON schemas of the bodies and answers of a tensor scorer, outside the Open Inference Protocol.
+//!
+//! Owns the schema of each form that the reader of bodies takes, and the examples that are made from
+//! the inputs. Must not know routes. What a schema cannot say is on the page `host/docs/requests.md`.
+
+use serde_json::{Map, Value, json};
+
+use super::schema::{
+    self, Direction, any_of, cell, list, object, of_ports, reference, tensor, tensors,
+};
+use crate::codec::{columns_of, matrix_of, takes_rows};
+use crate::model::Dtype;
+use crate::scorer::signature::TensorSignature;
+use crate::tensor::{Port, only};
+
+/// Name of the only input for callers of Azure ML, and key of rows in orient=split of pandas.
+const DATA: &str = "data";
+
+/// Keys of a body of MLflow or KServe that are ignored.
+const IGNORED: [&str; 2] = ["params", "signature_name"];
+
+/// Maximum number of columns of the examples that are made from the inputs.
+const EXAMPLE_COLUMNS: usize = 256;
+
+/// Schemas with their names.
+pub(super) type Schemas = Vec<(&'static str, Value)>;
+
+/// Returns the schemas of the bodies and answers of a tensor scorer, with the names by which the
+/// routes refer to them.
+pub(super) fn schemas(signature: &TensorSignature) -> Schemas {
+    let inputs = &signature.inputs;
+    let forms = Forms {
+        inputs,
+        columns: &columns_of(inputs),
+        is_open: signature.requests.ignores_unknown_columns,
+    };
+    let mut schemas = Vec::new();
+    let bodies = forms.bodies(&mut schemas);
+    schemas.push(("PredictRequest", any_of(bodies)));
+    let mut score = vec![reference("PredictRequest")];
+    if !forms.is_name("inputs") {
+        score.push(reference("InferRequest"));
+    }
+    schemas.push(("ScoreRequest", any_of(score)));
+    let answer = match signature.outputs.as_slice() {
+        // A list whose elements have several types, as the alternative of another schema, ends
+        // schemathesis 4.32 with an error. The alternative of an alternative does not.
+        [port] => json!({"anyOf": [tensor(port, Direction::Output)]}),
+        ports => tensors(ports, Direction::Output, false),
+    };
+    schemas.push(("ScoreResponse", answer));
+    put_predictions(&signature.outputs, &mut schemas);
+    schemas
+}
+
+/// Returns examples of a request with one row of zeros and empty texts, as records, as lists, and as
+/// orient=split, which shows the order of the columns. Returns none if the rows have no names, or too many.
+pub(super) fn examples(signature: &TensorSignature) -> Map<String, Value> {
+    let columns = columns_of(&signature.inputs);
+    let forms = Forms {
+        inputs: &signature.inputs,
+        columns: &columns,
+        is_open: false,
+    };
+    let mut examples = Map::new();
+    let is_one_row = forms.row_count().is_none_or(|rows| rows == 1);
+    let are_few = columns.len() <= EXAMPLE_COLUMNS;
+    if forms.is_unnamed() || !forms.has_rows() || !is_one_row || !are_few {
+        return examples;
+    }
+    let mut record = Map::new();
+    let mut lists = Map::new();
+    let (mut names, mut row) = (Vec::new(), Vec::new());
+    for column in columns.iter() {
+        let inner = column.shape.get(1..).unwrap_or_default();
+        let zeros = zeros(column.dtype, inner);
+        lists.insert(column.name.clone(), json!([zeros]));
+        let value = match (inner, zeros) {
+            ([Some(1)], Value::Array(mut only)) => only.pop().unwrap_or_default(),
+            (_, zeros) => zeros,
+        };
+        names.push(Value::String(column.name.clone()));
+        row.push(value.clone());
+        record.insert(column.name.clone(), value);
+    }
+    examples.insert("columns".to_owned(), json!({"value": lists}));
+    examples.insert("records".to_owned(), json!({"value": [record]}));
+    if forms.takes_split() {
+        let split = json!({"columns": names, "data": [row]});
+        examples.insert("split".to_owned(), json!({"value": split}));
+    }
+    examples
+}
+
+/// Returns nested lists of zeros, `false` or empty texts. An open dimension has one item.
+fn zeros(dtype: Dtype, shape: &[Option<u64>]) -> Value {
+    let Some((length, inner)) = shape.split_first() else {
+        return match dtype {
+            Dtype::Bool => false.into(),
+            Dtype::Text => "".into(),
+            _ => 0.into(),
+        };
+    };
+    let mut items = Vec::new();
+    for _ in 0..length.unwrap_or(1) {
+        items.push(zeros(dtype, inner));
+    }
+    Value::Array(items)
+}
+
+/// Forms of the bodies of a tensor scorer.
+struct Forms<'a> {
+    inputs: &'a [Port],
+    /// Columns of a row: those of a matrix with named columns, or else the inputs.
+    columns: &'a [Port],
+    /// True if a row may have other keys than the columns.
+    is_open: bool,
+}
+
+impl Forms<'_> {
+    fn is_name(&self, name: &str) -> bool {
+        let mut ports = self.inputs.iter().chain(self.columns);
+        ports.any(|port| port.name == name)
+    }
+
+    fn has_rows(&self) -> bool {
+        takes_rows(self.inputs)
+    }
+
+    /// Returns the only input that is not optional.
+    fn only_input(&self) -> Option<&Port> {
+        only(self.inputs).map(|(_, port)| port)
+    }
+
+    /// Returns true if a body may be an object of orient=split.
+    fn takes_split(&self) -> bool {
+        let is_taken = self.only_input().is_none() && self.is_name(DATA);
+        !is_taken && !self.is_name("columns") && !self.is_name("index")
+    }
+
+    /// Returns true if the columns are those of one matrix.
+    fn is_matrix(&self) -> bool {
+        matrix_of(self.inputs).is_some()
+    }
+
+    /// Returns the only input, if its rows are nested lists.
+    fn nested_input(&self) -> Option<&Port> {
+        self.only_input().filter(|_| !self.is_matrix())
+    }
+
+    /// Returns true if a row is a list of values without names.
+    fn is_unnamed(&self) -> bool {
+        self.nested_input()
+            .is_some_and(|port| !matches!(port.shape.as_slice(), [_] | [_, Some(1)]))
+    }
+
+    /// Returns the number of rows, if the scorer takes no other number.
+    fn row_count(&self) -> Option<u64> {
+        let mut required = self.inputs.iter().filter(|port| !port.optional);
+        required.find_map(|port| port.shape.first().copied().flatten())
+    }
+
+    /// Returns the schema of an object that has the only input under the key `data`, and optional inputs
+    /// under their names. Returns `None` if orient=split is the only object with this key.
+    fn data(&self) -> Option<Value> {
+        let port = self.only_input()?;
+        let is_split = self.has_rows() && self.inputs.len() == 1;
+        if is_split || self.is_name(DATA) {
+            return None;
+        }
+        let mut properties = Map::new();
+        let mut optional = Vec::new();
+        for other in self.inputs.iter().filter(|other| other.optional) {
+            optional.push(other.name.as_str());
+            properties.insert(other.name.clone(), tensor(other, Direction::Input));
+        }
+        properties.insert(DATA.to_owned(), tensor(port, Direction::Input));
+        Some(object(properties, &optional, false))
+    }
+
+    /// Returns the schemas of all forms of a body. Adds the schemas to which they refer to `schemas`.
+    /// Each object is a schema with a name, because generators of clients make a class of it.
+    fn bodies(&self, schemas: &mut Schemas) -> Vec<Value> {
+        let columns = tensors(self.inputs, Direction::Input, false);
+        schemas.push(("Columns", columns));
+        let mut bodies = vec![reference("Columns")];
+        if let Some(data) = self.data() {
+            schemas.push(("Data", data));
+            bodies.push(reference("Data"));
+        }
+        if !self.has_rows() {
+            return bodies;
+        }
+        schemas.push(("ColumnLists", self.column_lists()));
+        if self.is_matrix() {
+            bodies.push(reference("ColumnLists"));
+        }
+        schemas.push(("Row", self.row()));
+        schemas.push(("Rows", any_of(vec![self.records(), self.lists()])));
+        bodies.push(reference("Rows"));
+        let split = self.split(schemas);
+        let is_free = |keys: &[&str]| !keys.iter().any(|key| self.is_name(key));
+        if self.takes_split() {
+            bodies.push(split.clone());
+        }
+        let rows = || reference("Rows");
+        if is_free(&["Inputs", "GlobalParameters"]) {
+            schemas.push(("AutomatedInputs", keyed(DATA, rows(), &[])));
+            let inputs = reference("AutomatedInputs");
+            let request = keyed("Inputs", inputs, &["GlobalParameters"]);
+            schemas.push(("AutomatedRequest", request));
+            bodies.push(reference("AutomatedRequest"));
+        }
+        let columns = vec![nonempty(self.lists()), reference("ColumnLists")];
+        for (name, key, held) in [
+            (
+                "InputDataRequest",
+                "input_data",
+                any_of(vec![rows(), split.clone()]),
+            ),
+            ("DataframeSplitRequest", "dataframe_split", split),
+            ("DataframeRecordsRequest", "dataframe_records", rows()),
+            ("InputsRequest", "inputs", any_of(columns)),
+            ("InstancesRequest", "instances", rows()),
+        ] {
+            if is_free(&[key]) && is_free(&IGNORED) {
+                schemas.push((name, keyed(key, held, &IGNORED)));
+                bodies.push(reference(name));
+            }
+        }
+        bodies
+    }
+
+    /// Returns the schema of a row as an object.
+    fn row(&self) -> Value {
+        of_ports(self.columns, self.is_open, cell)
+    }
+
+    fn records(&self) -> Value {
+        list(reference("Row"), self.row_count())
+    }
+
+    /// Returns the schema of rows that are lists, with the values in the order of the model.
+    fn lists(&self) -> Value {
+        if let Some(port) = self.nested_input() {
+            return tensor(port, Direction::Input);
+        }
+        let mut cells = Vec::with_capacity(self.columns.len());
+        for column in self.columns {
+            // Rows without names have the columns that every row must have.
+            if !column.optional {
+                cells.push(cell(column));
+            }
+        }
+        let mut row = list(Value::Null, Some(cells.len() as u64));
+        if let Some(row) = row.as_object_mut() {
+            row.remove("items");
+            row.insert("prefixItems".to_owned(), cells.into());
+        }
+        list(row, self.row_count())
+    }
+
+    /// Returns the schema of an object with a list for each column.
+    fn column_lists(&self) -> Value {
+        tensors(self.columns, Direction::Input, self.is_open)
+    }
+
+    /// Returns the schema of orient=split: rows in the order of the model, or with a list of the names
+    /// of the columns. Adds the schemas of both to `schemas`.
+    fn split(&self, schemas: &mut Schemas) -> Value {
+        schemas.push(("SplitInOrder", keyed(DATA, reference("Rows"), &["index"])));
+        if self.is_unnamed() {
+            return reference("SplitInOrder");
+        }
+        let mut names = Vec::with_capacity(self.columns.len());
+        let mut cells: Vec<Value> = Vec::new();
+        let mut least = 0u64;
+        for column in self.columns {
+            names.push(Value::String(column.name.clone()));
+            least += u64::from(!column.optional);
+            let cell = cell(column);
+            if !cells.contains(&cell) {
+                cells.push(cell);
+            }
+        }
+        let count = names.len();
+        let about = "Names of the columns, in the order of the values of each row.";
+        let (header, row) = if self.is_open {
+            (
+                json!({"type": "array", "items": {"type": "string"}, "minItems": least, "description": about}),
+                json!({"type": "array", "items": {}, "minItems": least}),
+            )
+        } else {
+            let name = json!({"type": "string", "enum": names});
+            (
+                json!({"type": "array", "items": name, "minItems": least, "maxItems": count, "uniqueItems": true, "description": about}),
+                json!({"type": "array", "items": any_of(cells), "minItems": least, "maxItems": count}),
+            )
+        };
+        let mut properties = Map::new();
+        properties.insert("columns".to_owned(), header);
+        let data = any_of(vec![list(row, self.row_count()), self.records()]);
+        properties.insert(DATA.to_owned(), data);
+        properties.insert("index".to_owned(), json!({}));
+        schemas.push(("SplitByName", object(properties, &["index"], false)));
+        any_of(vec![reference("SplitInOrder"), reference("SplitByName")])
+    }
+}
+
+/// Returns the schema of an object that must have the key `key`, and may have the keys `ignored`.
+fn keyed(key: &str, held: Value, ignored: &[&str]) -> Value {
+    let mut properties = Map::new();
+    properties.insert(key.to_owned(), held);
+    for ignored in ignored {
+        properties.insert((*ignored).to_owned(), json!({}));
+    }
+    object(properties, ignored, false)
+}
+
+/// Returns a schema of lists without the empty list. At `inputs`, an empty list and a list of objects
+/// are a request of the Open Inference Protocol.
+fn nonempty(mut schema: Value) -> Value {
+    if let Some(schemas) = schema.get_mut("anyOf").and_then(Value::as_array_mut) {
+        for schema in schemas {
+            *schema = nonempty(schema.take());
+        }
+    } else if let Some(list) = schema.as_object_mut() {
+        list.entry("minItems").or_insert_with(|| 1.into());
+    }
+    schema
+}
+
+/// Adds the schema of predictions to `schemas`: a list with an item for each row, or the whole answer
+/// if the outputs do not have equally many rows.
+fn put_predictions(outputs: &[Port], schemas: &mut Schemas) {
+    let has_rows = outputs.iter().all(|port| !port.shape.is_empty());
+    let mut predictions = vec![reference("ScoreResponse")];
+    if has_rows && outputs.len() > 1 {
+        let mut row = Map::new();
+        for port in outputs {
+            let inner = port.shape.get(1..).unwrap_or_default();
+            let item = schema::nested(port, Direction::Output, inner);
+            row.insert(port.name.clone(), item);
+        }
+        schemas.push(("Prediction", object(row, &[], false)));
+        predictions.push(list(reference("Prediction"), None));
+    }
+    let response = keyed("predictions", any_of(predictions), &[]);
+    schemas.push(("PredictResponse", response));
+}

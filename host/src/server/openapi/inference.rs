@@ -1,0 +1,97 @@
+//! JSON schemas of requests and answers of the Open Inference Protocol.
+//!
+//! Owns these schemas. The file `tensors.json` has the parts that are equal for all scorers. Must not
+//! know routes, or bodies outside the protocol. The reader ignores fields that it does not know, so the
+//! objects of a request are open.
+
+use serde_json::{Value, json};
+
+use super::put;
+use super::schema::{Direction, any_of, element, list, nested};
+use crate::codec::open_inference::{accepted_datatypes, datatype};
+use crate::scorer::signature::TensorSignature;
+use crate::tensor::Port;
+
+/// Schemas of the protocol, to which the names and types of the ports are added.
+const SCHEMAS: &str = include_str!("tensors.json");
+
+/// Adds the schemas of a request and of an answer for a tensor scorer to the document.
+pub(super) fn put_schemas(signature: &TensorSignature, document: &mut Value) {
+    // The text is a constant.
+    if let Ok(Value::Object(schemas)) = serde_json::from_str(SCHEMAS) {
+        for (name, schema) in schemas {
+            put(document, "/components/schemas", &name, schema);
+        }
+    }
+    let (mut inputs, mut required) = (Vec::with_capacity(signature.inputs.len()), 0);
+    for port in &signature.inputs {
+        inputs.push(input(port));
+        required += u64::from(!port.optional);
+    }
+    let most = inputs.len() as u64;
+    let (mut names, mut datatypes, mut types) = (Vec::new(), Vec::new(), Vec::new());
+    for port in &signature.outputs {
+        names.push(Value::from(port.name.as_str()));
+        put_new(&mut datatypes, datatype(port.dtype).into());
+        put_new(&mut types, element(port, Direction::Output));
+    }
+    let names = Value::Array(names);
+    for (place, key, value) in [
+        ("", "InferInput", any_of(inputs)),
+        (
+            "/InferRequest/properties/inputs",
+            "minItems",
+            required.into(),
+        ),
+        ("/InferRequest/properties/inputs", "maxItems", most.into()),
+        (
+            "/InferRequestedOutput/properties/name",
+            "enum",
+            names.clone(),
+        ),
+        ("/InferOutput/properties/name", "enum", names),
+        ("/InferOutput/properties/datatype", "enum", datatypes.into()),
+        ("/InferOutput/properties/data", "items", any_of(types)),
+    ] {
+        put(document, &format!("/components/schemas{place}"), key, value);
+    }
+}
+
+/// Appends `value` to `values` if they do not have it.
+fn put_new(values: &mut Vec<Value>, value: Value) {
+    if !values.contains(&value) {
+        values.push(value);
+    }
+}
+
+/// Returns the schema of the input of a request for a port, with its data in JSON.
+fn input(port: &Port) -> Value {
+    let mut sizes = Vec::with_capacity(port.shape.len());
+    for size in &port.shape {
+        let (least, most) = size.map_or((0, u64::MAX), |size| (size, size));
+        sizes.push(json!({"type": "integer", "minimum": least, "maximum": most}));
+    }
+    let rank = sizes.len() as u64;
+    let mut shape = list(json!({"type": "integer"}), Some(rank));
+    if let Some(shape) = shape.as_object_mut().filter(|_| rank > 0) {
+        shape.remove("items");
+        shape.insert("prefixItems".to_owned(), sizes.into());
+    }
+    let flat = |length| list(element(port, Direction::Input), length);
+    let data = match port.shape.as_slice() {
+        [] => flat(Some(1)),
+        [length] => flat(*length),
+        shape => any_of(vec![flat(None), nested(port, Direction::Input, shape)]),
+    };
+    json!({
+        "type": "object",
+        "required": ["name", "shape", "datatype", "data"],
+        "properties": {
+            "name": {"type": "string", "enum": [port.name]},
+            "shape": shape,
+            "datatype": {"type": "string", "enum": accepted_datatypes(port)},
+            "parameters": {"$ref": "#/components/schemas/InferInputParameters"},
+            "data": data,
+        },
+    })
+}
