@@ -44,6 +44,7 @@ macro_rules! models {
 
 mod answers;
 mod fixes;
+mod folders;
 mod forms;
 mod gaps;
 mod options;
