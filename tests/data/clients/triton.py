@@ -156,7 +156,15 @@ def refusals(floats, texts):
     refused(Client(texts), np.array([["a", b"\x89PNG\r\n"]], dtype=object), "400", "element 1 of `x` is not UTF-8")
     given = triton.InferInput("w", [1, 2], "FP32").set_data_from_numpy(number)
     right = triton.InferInput("x", [1, 2], "FP32").set_data_from_numpy(number)
+    classes = triton.InferRequestedOutput("y", class_count=1)
+    shared = triton.InferRequestedOutput("y")
+    shared.set_shared_memory("region", 8)
+    remote = triton.InferInput("x", [1, 2], "FP32")
+    remote.set_shared_memory("region", 8)
     for model, given, outputs, status, part in [
+        ("served", right, [classes], "400", "`class_count`"),
+        ("served", right, [shared], "400", "Shared memory"),
+        ("served", remote, None, "400", "Shared memory"),
         ("served", given, None, "400", "no input of this name"),
         ("served", right, [triton.InferRequestedOutput("z")], "400", "no output of this name"),
         ("other", right, None, "404", "/v2/models/served/infer"),
