@@ -42,6 +42,7 @@ macro_rules! models {
     };
 }
 
+mod agreement;
 mod answers;
 mod fixes;
 mod folders;

@@ -110,12 +110,12 @@ def _converted(request, model, given, sample, warnings):
     import generation
     import graphs
     import inputs
+    import light_trees
     import package_sample
     import samples
     import sparse
     import takes
     import versions
-    import zeros
 
     layout = dataclasses.replace(inputs.Layout.of(model, given, sample), given=bool(request["inputs"]))
     hints = generation.hints(model, layout)
@@ -131,7 +131,7 @@ def _converted(request, model, given, sample, warnings):
         rows = {name: np.concatenate([values, made[name]]) for name, values in rows.items()}
         described["rows"] = inputs.count(rows)
     expected = comparison.library(model, layout, rows, warnings)
-    zeros.check(model)
+    light_trees.check(model)
     converters.are_sparse(sparse.xgboost_parts(model, layout.library(inputs.chosen(expected.rows, slice(0, 1)))))
     try:
         attempt = attempts.best(model, layout, expected, request, warnings)

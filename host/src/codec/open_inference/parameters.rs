@@ -24,7 +24,8 @@ const ENCODED: [&str; 6] = [
 const CLASSIFICATION: &str = "The extension `classification` is not supported (`class_count` of tritonclient). Leave it out, \
                               and choose the largest elements of the answer yourself.";
 /// Message about Triton's extensions for shared memory, with which elements are not in the body.
-const SHARED_MEMORY: &str = "Shared memory is not supported. Send the data in the request, and read it from the answer.";
+const SHARED_MEMORY: &str =
+    "Shared memory is not supported. Send the data in the request, and read it from the answer.";
 
 /// Parameters of a request, an input or an output that the host uses. Other parameters are ignored.
 #[derive(Default)]

@@ -252,17 +252,19 @@ fn extensions_that_move_the_elements_elsewhere_are_refused() {
             "name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2], "parameters": {input}}}]}}"#
         )
     };
-    let check = |input: &str, output: &str, pointer: &str, part: &str| {
-        match read(both(&x_and_n()), request(input, output, "{}").as_bytes(), None) {
-            Err(ScoreFailure::NotConforming {
-                message,
-                pointer: found,
-            }) => assert!(
-                found == pointer && message.contains(part),
-                "{found}: {message}"
-            ),
-            other => panic!("{input} {output}: {other:?}"),
-        }
+    let check = |input: &str, output: &str, pointer: &str, part: &str| match read(
+        both(&x_and_n()),
+        request(input, output, "{}").as_bytes(),
+        None,
+    ) {
+        Err(ScoreFailure::NotConforming {
+            message,
+            pointer: found,
+        }) => assert!(
+            found == pointer && message.contains(part),
+            "{found}: {message}"
+        ),
+        other => panic!("{input} {output}: {other:?}"),
     };
     let memory = r#"{"shared_memory_region": "r", "shared_memory_byte_size": 8}"#;
     check(memory, "{}", "/inputs/1/parameters", "Shared memory");
@@ -272,11 +274,20 @@ fn extensions_that_move_the_elements_elsewhere_are_refused() {
     // Values that ask for nothing, and parameters of the request, are ignored.
     for (output, whole) in [
         (r#"{"classification": 0}"#, "{}"),
-        (r#"{"classification": null, "shared_memory_region": null}"#, "{}"),
-        ("{}", r#"{"classification": 3, "shared_memory_region": "r"}"#),
+        (
+            r#"{"classification": null, "shared_memory_region": null}"#,
+            "{}",
+        ),
+        (
+            "{}",
+            r#"{"classification": 3, "shared_memory_region": "r"}"#,
+        ),
     ] {
         let body = request("{}", output, whole);
-        assert!(read(both(&x_and_n()), body.as_bytes(), None).is_ok(), "{body}");
+        assert!(
+            read(both(&x_and_n()), body.as_bytes(), None).is_ok(),
+            "{body}"
+        );
     }
 }
 
