@@ -187,11 +187,17 @@ def documents(floats, versioned):
     assert model["name"] == "served" and x == x | port | {"name": "x"} and y == y | port | {"name": "y"}, model
     server = client.get_server_metadata()
     assert server["name"] == "scorebox" and "binary_tensor_data" in server["extensions"], server
-    try:
-        client.get_model_config("served")
-        raise AssertionError("there is no configuration")
-    except InferenceServerException as error:
-        assert error.status() == "404" and error.message(), error
+    # Documents of Triton's own, beyond the protocol.
+    for asked in (
+        lambda: client.get_model_config("served"),
+        lambda: client.get_inference_statistics("served"),
+        client.get_model_repository_index,
+    ):
+        try:
+            asked()
+            raise AssertionError("there is no such document")
+        except InferenceServerException as error:
+            assert error.status() == "404" and error.message(), error
 
     data = np.array([[1, 2]], np.float32)
     given = triton.InferInput("x", [1, 2], "FP32").set_data_from_numpy(data)
