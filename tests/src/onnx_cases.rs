@@ -87,6 +87,20 @@ pub fn pair() -> Vec<u8> {
     model(8, &[("", 15)], &parts)
 }
 
+/// Returns a graph of `y = x` with the names that a converter of TensorFlow gives, and with exactly
+/// one image of 3 × 4 × 4.
+#[must_use]
+pub fn image() -> Vec<u8> {
+    let (x, y) = ("serving_default_input:0", "StatefulPartitionedCall:0");
+    let sizes = ["1", "3", "4", "4"];
+    let parts = [
+        node("", "Identity", &[x], &[y], &[]),
+        port(11, x, element::FLOAT, &sizes),
+        port(12, y, element::FLOAT, &sizes),
+    ];
+    model(8, &[("", 15)], &parts)
+}
+
 /// Returns a graph of `y = xᵀ + w`, whose input `w` has the sizes of `x` the other way around.
 #[must_use]
 pub fn transposed() -> Vec<u8> {

@@ -142,7 +142,8 @@ impl Manifest {
             path: path.clone(),
             problem: format!("cannot be read: {error}"),
             fix: format!(
-                "name a folder that holds {MANIFEST_FILE}; `cargo xtask build --manifest FILE` makes one from a project"
+                "name a folder that holds {MANIFEST_FILE}; `cargo xtask build --manifest FILE` makes one from a project, \
+                 and `cargo xtask convert MODEL --output DIR` from a saved model or a model folder of MLflow"
             ),
         })?;
         Self::parse(&path, &text)

@@ -351,6 +351,8 @@ fn texts_come_and_go_in_every_form_but_bare_bytes() {
         other => panic!("{other:?}"),
     };
     assert_eq!(pointer(r#"{"t": [["a", 1]]}"#), "/t/0/1");
+    // TensorFlow Serving sends bytes in this form.
+    assert_eq!(pointer(r#"{"t": [["a", {"b64": "YQ=="}]]}"#), "/t/0/1");
     assert_eq!(pointer(r#"{"t": [["a", "\u0000"]]}"#), "/t/0/1");
     assert_eq!(pointer(r#"{"t": ["a", "b"]}"#), "/t/0");
 }

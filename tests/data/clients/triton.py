@@ -156,7 +156,15 @@ def refusals(floats, texts):
     refused(Client(texts), np.array([["a", b"\x89PNG\r\n"]], dtype=object), "400", "element 1 of `x` is not UTF-8")
     given = triton.InferInput("w", [1, 2], "FP32").set_data_from_numpy(number)
     right = triton.InferInput("x", [1, 2], "FP32").set_data_from_numpy(number)
+    classes = triton.InferRequestedOutput("y", class_count=1)
+    shared = triton.InferRequestedOutput("y")
+    shared.set_shared_memory("region", 8)
+    remote = triton.InferInput("x", [1, 2], "FP32")
+    remote.set_shared_memory("region", 8)
     for model, given, outputs, status, part in [
+        ("served", right, [classes], "400", "`class_count`"),
+        ("served", right, [shared], "400", "Shared memory"),
+        ("served", remote, None, "400", "Shared memory"),
         ("served", given, None, "400", "no input of this name"),
         ("served", right, [triton.InferRequestedOutput("z")], "400", "no output of this name"),
         ("other", right, None, "404", "/v2/models/served/infer"),
@@ -179,11 +187,17 @@ def documents(floats, versioned):
     assert model["name"] == "served" and x == x | port | {"name": "x"} and y == y | port | {"name": "y"}, model
     server = client.get_server_metadata()
     assert server["name"] == "scorebox" and "binary_tensor_data" in server["extensions"], server
-    try:
-        client.get_model_config("served")
-        raise AssertionError("there is no configuration")
-    except InferenceServerException as error:
-        assert error.status() == "404" and error.message(), error
+    # Documents of Triton's own, beyond the protocol.
+    for asked in (
+        lambda: client.get_model_config("served"),
+        lambda: client.get_inference_statistics("served"),
+        client.get_model_repository_index,
+    ):
+        try:
+            asked()
+            raise AssertionError("there is no such document")
+        except InferenceServerException as error:
+            assert error.status() == "404" and error.message(), error
 
     data = np.array([[1, 2]], np.float32)
     given = triton.InferInput("x", [1, 2], "FP32").set_data_from_numpy(data)

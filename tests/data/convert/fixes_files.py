@@ -117,6 +117,8 @@ def cases():
             *(["`imblearn"], ["fit_resample"], "pkl"),
         ),
         "own-module": (b"cno_such_module\nThing\n(tR.", line(), ["`no_such_module`"], ["--python"], "pkl"),
+        "list": ([line(), line()], line(), ["list"], ["the fitted estimator"], "pkl"),
+        "tuple": ((line(), 0.5), line(), ["tuple"], ["the fitted estimator"], "pkl"),
         "dictionary": ({"model": line()}, line(), ["dict", "'model'"], ["the fitted estimator"], "pkl"),
     }
     keys = ("refused", "fixed", "problem", "fix", "ending")

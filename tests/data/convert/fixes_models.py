@@ -171,6 +171,16 @@ def tables():
             light().fit(gaps, kinds),
             *(["zero_as_missing"], ["NaN in place of the zeros"]),
         ),
+        "linear-tree": (
+            LGBMRegressor(n_estimators=5, n_jobs=1, verbose=-1, linear_tree=True).fit(zeros, kinds),
+            LGBMRegressor(n_estimators=9, n_jobs=1, verbose=-1).fit(zeros, kinds),
+            *(["LGBMRegressor", "linear_tree"], ["without linear_tree"]),
+        ),
+        "several-classes": (
+            multioutput.MultiOutputClassifier(line()).fit(zeros, np.stack([kinds, ~kinds], axis=1)),
+            line().fit(zeros, kinds),
+            *(["MultiOutputClassifier"], ["one classifier for each"]),
+        ),
     }
 
 

@@ -42,8 +42,10 @@ macro_rules! models {
     };
 }
 
+mod agreement;
 mod answers;
 mod fixes;
+mod folders;
 mod forms;
 mod gaps;
 mod options;

@@ -63,6 +63,21 @@ fn what_is_not_json_is_refused() {
         "",
         &["JSON"],
     );
+    let good = json!({ "data": [row()] }).to_string();
+    for body in [
+        format!("{good} {good}"),
+        format!("/* a comment */ {good}"),
+        good.replace('"', "'"),
+        "{\"data\": [[01]]}".to_owned(),
+        "{\"data\": [[1.]]}".to_owned(),
+        "{\"data\": [[+1]]}".to_owned(),
+    ] {
+        refused(body, "", &["JSON"]);
+    }
+    let host = HOST.get(start);
+    let surrogate = r#"{"data": [["\ud800"]]}"#;
+    host.post("application/json", surrogate)
+        .expect_error(400, "not-conforming", &[]);
     refused("[".repeat(100_000), "", &[]);
 }
 
@@ -229,6 +244,20 @@ fn unknown_paths_and_wrong_verbs_are_refused() {
         );
     }
     is_well(&host);
+}
+
+#[test]
+fn pages_of_other_origins_get_no_permission() {
+    let host = HOST.get(start);
+    let origin = ("origin", "https://example.com");
+    let asked = [origin, ("access-control-request-method", "POST")];
+    let answer = host.send("OPTIONS", "/score", &asked, "").expect(405);
+    assert_eq!(answer.header("access-control-allow-origin"), None);
+    let body = digits::request(&sample()[..1]).to_string();
+    let answer = host
+        .send("POST", "/score", &[origin, JSON], body)
+        .expect(200);
+    assert_eq!(answer.header("access-control-allow-origin"), None);
 }
 
 #[test]

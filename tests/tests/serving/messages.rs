@@ -1,7 +1,7 @@
 //! Messages that break or stretch the rules of HTTP and of text: each gets the status that the RFCs
 //! name, and the connection serves the next request.
 //!
-//! Owns `Host`, transfer codings, byte order marks and charsets. Must not know content codings: those
+//! Owns `Host`, `Expect`, transfer codings, byte order marks and charsets. Must not know content codings: those
 //! are in `encodings.rs`.
 
 use scorebox_tests::connection::Connection;
@@ -78,6 +78,89 @@ fn other_transfer_codings_than_chunked_are_not_implemented() {
         "not-conforming",
         &["data"],
     );
+}
+
+#[test]
+fn chunks_may_have_extensions_and_trailers_and_must_have_a_size() {
+    let host = HOST.get(start);
+    let digits = &sample()[..1];
+    let json = digits::request(digits).to_string();
+    let head = "POST /score HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                transfer-encoding: chunked\r\n\r\n";
+    let (first, rest) = json.split_at(7);
+    let size = rest.len();
+    let mut connection = Connection::open(&host.address).unwrap();
+    let body =
+        format!("7;name=value\r\n{first}\r\n{size:x}\r\n{rest}\r\n0\r\nx-checksum: 1\r\n\r\n");
+    connection
+        .write(format!("{head}{body}").as_bytes())
+        .unwrap();
+    digits::check(digits, &connection.answer().unwrap().expect(200).json());
+    connection.get("/readyz").unwrap().expect(200);
+    connection
+        .write(format!("{head}size\r\n{json}\r\n0\r\n\r\n").as_bytes())
+        .unwrap();
+    connection
+        .answer()
+        .unwrap()
+        .expect_error(400, "body-lost", &[]);
+}
+
+#[test]
+fn a_connection_goes_on_after_refusals_and_takes_requests_ahead() {
+    let host = HOST.get(start);
+    let mut connection = Connection::open(&host.address).unwrap();
+    let post = |path: &str, label: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: {label}\r\ncontent-length: 2\r\n\r\n{{}}"
+        )
+    };
+    let probe = "GET /readyz HTTP/1.1\r\nhost: x\r\n\r\n";
+    // All requests are sent before the first response is read.
+    let requests = [
+        post("/score", "application/json"),
+        post("/nowhere", "application/json"),
+        post("/score", "text/csv"),
+        post("/readyz", "application/json"),
+        probe.to_owned(),
+    ];
+    connection.write(requests.concat().as_bytes()).unwrap();
+    for status in [400, 404, 415, 405, 200] {
+        connection.answer().unwrap().expect(status);
+    }
+    let long = format!(
+        "GET /readyz HTTP/1.1\r\nhost: x\r\nx-long: {}\r\n\r\n",
+        "a".repeat(20 << 10)
+    );
+    connection.write(long.as_bytes()).unwrap();
+    connection.answer().unwrap().expect(200);
+    let answer = host.send("HEAD", "/readyz", &[], "").expect(200);
+    assert!(answer.body.is_empty(), "{}", answer.text());
+}
+
+#[test]
+fn a_caller_that_waits_for_100_continue_is_answered_at_once() {
+    let host = HOST.get(start);
+    let digits = &sample()[..1];
+    let json = digits::request(digits).to_string();
+    let expecting = |bytes: usize| {
+        let mut connection = Connection::open(&host.address).unwrap();
+        let head = format!(
+            "POST /score HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+             expect: 100-continue\r\ncontent-length: {bytes}\r\n\r\n"
+        );
+        connection.write(head.as_bytes()).unwrap();
+        connection
+    };
+    let mut connection = expecting(json.len());
+    connection.answer().unwrap().expect(100);
+    connection.write(json.as_bytes()).unwrap();
+    digits::check(digits, &connection.answer().unwrap().expect(200).json());
+    // A body beyond the limit is not asked for.
+    expecting(99 << 20)
+        .answer()
+        .unwrap()
+        .expect_error(413, "too-large", &["limits.body"]);
 }
 
 #[test]

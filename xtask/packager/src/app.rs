@@ -19,7 +19,7 @@ use crate::graph_trial::{self, Trial, named};
 use crate::manifest_file;
 use crate::model::{self, ModelFile};
 use crate::staged::StagedPaths;
-use crate::{folder, functions_app};
+use crate::{folder, functions_app, mlflow};
 
 /// File name of the component in an app folder.
 pub const COMPONENT_FILE: &str = "component.wasm";
@@ -126,6 +126,9 @@ pub fn stage(
             )
         }
         None => {
+            if let Some(model) = &manifest.scorer.model {
+                mlflow::tell_unused(model);
+            }
             let checked = graph_trial::check(manifest, staging.path(), 2, trial);
             let report = checked.map_err(renamed)?;
             graph_trial::say(&report);

@@ -25,6 +25,7 @@ mod libraries;
 mod login;
 pub mod manifest_file;
 mod materials;
+mod mlflow;
 mod model;
 mod outcome;
 pub mod package;

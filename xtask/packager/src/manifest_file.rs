@@ -8,9 +8,14 @@ use std::path::Path;
 use scorebox_host::manifest::{Manifest, ManifestError};
 use scorebox_workspace::failure::Failure;
 
+use crate::mlflow;
+
 /// Reads and checks the manifest at a path. Fails with a [`Failure`] of the kind `Project` if the
-/// manifest is missing or invalid.
+/// manifest is missing or invalid, or if the path is that of a model folder of MLflow.
 pub fn read(path: &Path) -> Result<Manifest, Failure> {
+    if let Some(folder) = mlflow::folder(path) {
+        return Err(mlflow::not_a_project(&folder));
+    }
     Manifest::read(path).map_err(|error| {
         let is_readable = std::fs::read_to_string(&error.path).is_ok();
         let failure = failure(error);

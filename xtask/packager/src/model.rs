@@ -12,7 +12,7 @@ use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace::shown;
 use zip::ZipArchive;
 
-use crate::intact;
+use crate::{intact, mlflow};
 
 /// A file that belongs to the model of a scorer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,7 +61,14 @@ pub fn list(model: &Path) -> Result<Vec<ModelFile>, Failure> {
     for file in &files {
         intact::check_model_file(&file.name, &file.path)?;
         if let Some(what) = program(file)? {
-            return Err(refusal(file, what));
+            let refused = refusal(file, what);
+            return Err(match mlflow::folder(model) {
+                Some(folder) => Failure {
+                    fix: mlflow::not_a_project(&folder).fix,
+                    ..refused
+                },
+                None => refused,
+            });
         }
     }
     Ok(files)

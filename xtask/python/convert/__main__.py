@@ -82,12 +82,11 @@ def convert(request):
 
         folder = mlflow_model.read(source)
         source = folder.file
-        sample = sample or folder.sample(os.path.dirname(request["graph"]), warnings)
         if folder.flavor == "onnx":
             import graph_copy
 
-            outcome = graph_copy.copy(source, request["graph"], warnings)
-            return outcome | {"inputs": folder.described(outcome["inputs"])}
+            return graph_copy.copy(source, request["graph"], folder, warnings)
+        sample = sample or folder.sample(os.path.dirname(request["graph"]), warnings)
     model = loading.load(source, request["other_version"], warnings)
     import estimators
 
@@ -111,11 +110,12 @@ def _converted(request, model, given, sample, warnings):
     import generation
     import graphs
     import inputs
+    import light_trees
+    import package_sample
     import samples
     import sparse
     import takes
     import versions
-    import zeros
 
     layout = dataclasses.replace(inputs.Layout.of(model, given, sample), given=bool(request["inputs"]))
     hints = generation.hints(model, layout)
@@ -123,13 +123,15 @@ def _converted(request, model, given, sample, warnings):
     layout = takes.find(model, layout, hints, real, warnings)
     takes.tell_refusing(model, warnings)
     rows, described = inputs.sample(layout, hints, sample, request["rows"], request["seed"], warnings)
-    if sample != request["sample"]:
+    is_example = sample != request["sample"]
+    count = inputs.count(rows) if is_example else 0
+    if is_example:
         # The example of a folder has few rows: it is compared beside made-up ones.
         made, _ = inputs.sample(layout, hints, None, request["rows"], request["seed"], warnings)
         rows = {name: np.concatenate([values, made[name]]) for name, values in rows.items()}
         described["rows"] = inputs.count(rows)
     expected = comparison.library(model, layout, rows, warnings)
-    zeros.check(model)
+    light_trees.check(model)
     converters.are_sparse(sparse.xgboost_parts(model, layout.library(inputs.chosen(expected.rows, slice(0, 1)))))
     try:
         attempt = attempts.best(model, layout, expected, request, warnings)
@@ -145,18 +147,20 @@ def _converted(request, model, given, sample, warnings):
     data = graph.SerializeToString(deterministic=True)
     with open(request["graph"], "wb") as file:
         file.write(data)
+    ports = takes.described(layout, hints, graphs.ports(graph.graph.input))
     outcome = {
         "kind": "converted",
         "estimator": estimators.tree(model),
         "summary": estimators.summary(model),
         "libraries": versions.used(),
-        "inputs": takes.described(layout, hints, graphs.ports(graph.graph.input)),
+        "inputs": ports,
         "outputs": graphs.ports(graph.graph.output),
         "classes": estimators.classes(model),
         "opsets": graphs.opsets(graph),
         "operators": graphs.operators(graph),
         "sample": described,
         "comparison": compared,
+        "example": package_sample.of_model(layout, ports, rows, attempt, expected, count) if is_example else None,
         "warnings": list(dict.fromkeys(warnings)),
     }
     if not compared["agrees"]:

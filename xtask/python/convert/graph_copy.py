@@ -7,16 +7,18 @@ import os
 
 from refusal import Refused, brief
 import forms
+import package_sample
 import versions
 
 # A protobuf message cannot be larger.
 _MOST_BYTES = (2 << 30) - 1
-_KINDS = {1: "f32", 6: "i32", 7: "i64", 8: "text", 9: "bool", 10: "f16", 11: "f64"}
+_KINDS = {1: "f32", 2: "u8", 3: "i8", 4: "u16", 5: "i16", 6: "i32", 7: "i64", 8: "text", 9: "bool", 10: "f16", 11: "f64"}
+_KINDS |= {12: "u32", 13: "u64", 16: "bf16"}
 _EXTERNAL = "name the folder of the .onnx file and its data files in `scorer.model`, which needs no conversion"
 
 
-def copy(source, target, warnings):
-    """Copies the graph, and returns what the caller writes into its report."""
+def copy(source, target, folder, warnings):
+    """Copies the graph of a folder, and returns what the caller writes into its report."""
     import onnx
     import onnxruntime
 
@@ -29,13 +31,17 @@ def copy(source, target, warnings):
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     try:
-        onnxruntime.InferenceSession(target, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(target, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # noqa: BLE001 - the engine's own errors have no common type.
         raise Refused(
             f"ONNX Runtime {versions.of('onnxruntime')} refuses the graph: {brief(error)}",
             "export it again for an engine of this version, with operators of the standard domains",
         ) from error
-    inputs, outputs = _ports(graph.graph.input, graph), _ports(graph.graph.output, graph)
+    inputs, outputs = _ports(graph.graph.input, graph), _ports(graph.graph.output, graph, are_answers=True)
+    inputs = folder.described([one | {"missing": None, "boolean": False, "columns": None} for one in inputs])
+    example = folder.values(inputs)
+    if example is None and folder.example is not None:
+        warnings.append("the input example of the MLflow folder does not fit the inputs of the graph, and is not used")
     warnings.append("the graph was copied as it is: no library's answers are there to compare it with")
     libraries = {name: versions.used()[name] for name in ("python", "onnx", "onnxruntime") if name in versions.used()}
     operators = {}
@@ -46,13 +52,14 @@ def copy(source, target, warnings):
         "estimator": {"class": "onnx.ModelProto"},
         "summary": "ONNX graph",
         "libraries": libraries,
-        "inputs": [one | {"missing": False, "boolean": False, "columns": None} for one in inputs],
+        "inputs": inputs,
         "outputs": outputs,
         "classes": None,
         "opsets": {one.domain or "ai.onnx": one.version for one in graph.opset_import},
         "operators": dict(sorted(operators.items())),
         "sample": {"from": "none", "rows": 0},
         "comparison": {"tolerance": 0.0, "rows": 0, "agrees": True, "outputs": []},
+        "example": package_sample.of_graph(session, inputs, example, warnings),
         "warnings": warnings,
     }
 
@@ -84,18 +91,28 @@ def _whole(graph, source):
         raise Refused(f"the weights beside its graph cannot be read: {brief(error)}", _EXTERNAL) from error
 
 
-def _ports(found, graph):
+def _ports(found, graph, are_answers=False):
     weights = {one.name for one in graph.graph.initializer}
     ports = []
     for port in found:
         if port.name in weights:
             continue
+        if are_answers and _is_zip_map(port):
+            # A host answers it as a matrix with one column for each class.
+            ports.append({"name": port.name, "dtype": "f32", "shape": [None, None]})
+            continue
         tensor = port.type.tensor_type
         if not port.type.HasField("tensor_type"):
             raise Refused(
                 f"its graph has `{port.name}`, which is not a tensor",
-                "convert it again with `options={'zipmap': False}`, as skl2onnx's classifiers need it",
+                "export it again with a tensor in its place",
             )
         sizes = [one.dim_value if one.HasField("dim_value") else None for one in tensor.shape.dim]
         ports.append({"name": port.name, "dtype": _KINDS.get(tensor.elem_type, str(tensor.elem_type)), "shape": sizes})
     return ports
+
+
+def _is_zip_map(port):
+    """Whether a port holds a list of maps to f32, as skl2onnx's classifiers answer by default."""
+    element = port.type.sequence_type.elem_type
+    return element.HasField("map_type") and element.map_type.value_type.tensor_type.elem_type == 1

@@ -1,6 +1,6 @@
 """A model folder of MLflow: which file is the model, which columns it takes, and rows that it was shown with.
 
-Owns the form of `MLmodel` and of the input example. Must not know estimators or graphs, and neither imports nor runs
+Owns the form of `MLmodel`, and which files of the folder are read. Must not know estimators or graphs, and neither imports nor runs
 what the folder names: its code, its environment and its loader stay what they are, text.
 """
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from refusal import Refused, brief
 import elsewhere
+import mlflow_example
 
 _FILE = "MLmodel"
 # By the flavor, the key of the model's file.
@@ -20,6 +21,10 @@ _KINDS = {
     "boolean": "boolean",
     "string": "text",
 }
+# Types of inputs in which a value may be missing.
+_GAPS = ("f16", "f32", "f64", "text")
+# MLflow names the first file, or both; folders that were put together by hand may have either.
+_EXAMPLES = ("input_example.json", "serving_input_example.json")
 _AGAIN = "save the model again with MLflow, or name the model's own file"
 _LOG = "log the model with mlflow.sklearn, mlflow.xgboost, mlflow.lightgbm or mlflow.onnx, or write a scorer"
 
@@ -32,12 +37,14 @@ class Folder:
     file: str
     # Pairs of a name and a kind: `number`, `boolean` or `text`. Empty without a signature of columns.
     columns: tuple
+    # The names of those columns that the signature does not require.
+    optional: frozenset
     # The input example's own object, or None.
     example: object
 
     def sample(self, folder, warnings):
         """Writes the input example as a file that --sample takes; None if there is none."""
-        rows = _rows(self.example, [name for name, _ in self.columns])
+        rows = mlflow_example.rows(self.example, [name for name, _ in self.columns])
         if rows is None:
             if self.example is not None:
                 warnings.append("the input example of the MLflow folder is not a table, and is not used")
@@ -46,6 +53,10 @@ class Folder:
         with open(path, "w", encoding="utf-8") as file:
             json.dump(rows, file)
         return path
+
+    def values(self, ports):
+        """The input example by the inputs of a graph, as lists; None if it cannot be told which value is whose."""
+        return mlflow_example.arrays(self.example, [name for name, _ in self.columns], ports)
 
     def inputs(self, model):
         """Inputs in the form of --inputs, where the signature knows of texts that the model does not; else none."""
@@ -66,11 +77,15 @@ class Folder:
         names = [name for name, _ in self.columns]
         booleans = {name for name, kind in self.columns if kind == "boolean"}
         for port in ports:
-            if port["name"] in booleans and port["dtype"] != "text":
-                port["boolean"] = True
-            whole = len(ports) == 1 and len(names) > 1 and port["shape"][1:] == [len(names)]
+            whole = _is_whole(ports, names)
             if whole and not port.get("columns"):
                 port["columns"] = names
+            held = set(names) if whole else {port["name"]}
+            if held & booleans and port["dtype"] not in ("text", "bool"):
+                port["boolean"] = True
+            if port.get("missing") is None and port["dtype"] in _GAPS:
+                # Nobody can ask a graph: the signature says that a value may be left out.
+                port["missing"] = bool(held & self.optional)
         return ports
 
 
@@ -92,7 +107,8 @@ def read(path):
     file = _inside(path, named)
     if not os.path.isfile(file):
         raise Refused(f"the flavor {flavor} names {_shown(named)}, which is not in the folder", "copy the whole folder")
-    return Folder(flavor, file, tuple(_columns(described)), _example(path, described))
+    columns, optional = _columns(described)
+    return Folder(flavor, file, columns, optional, _example(path, described))
 
 
 def _parsed(text):
@@ -150,6 +166,7 @@ def _shown(name):
 
 
 def _columns(described):
+    """The columns of the signature with their kinds, and the names of those that may be left out."""
     signature = described.get("signature")
     inputs = signature.get("inputs") if isinstance(signature, dict) else None
     try:
@@ -158,8 +175,9 @@ def _columns(described):
         inputs = []
     inputs = [one for one in inputs if isinstance(one, dict)] if isinstance(inputs, list) else []
     # Tensors and a single nameless column have no names to publish.
-    if not inputs or not all(isinstance(one.get("name"), str) and one.get("type") != "tensor" for one in inputs):
-        return
+    if not all(isinstance(one.get("name"), str) and one.get("type") != "tensor" for one in inputs):
+        return (), frozenset()
+    columns, optional = [], set()
     for one in inputs:
         kind = _KINDS.get(one.get("type"))
         if kind is None:
@@ -168,41 +186,31 @@ def _columns(described):
                 fix = "make numbers of the dates before `fit` and before the call, and log the model again"
             what = _shown(one.get("type"))
             raise Refused(f"its signature gives the column {_shown(one['name'])} the type {what}", fix)
-        yield one["name"], kind
+        columns.append((one["name"], kind))
+        # MLflow 1 spells it the other way around.
+        if one.get("required") is False or one.get("optional") is True:
+            optional.add(one["name"])
+    return tuple(columns), frozenset(optional)
 
 
 def _example(path, described):
     info = described.get("saved_input_example_info")
-    name = info.get("artifact_path") if isinstance(info, dict) else None
-    if not isinstance(name, str) or not os.path.isfile(_inside(path, name)):
-        return None
-    try:
-        found = json.loads(_text(path, name))
-    except (ValueError, RecursionError):
-        return None
-    sparse = isinstance(found, dict) and "indptr" in found
-    return None if sparse else found
+    info = info if isinstance(info, dict) else {}
+    named = [name for name in (info.get("artifact_path"), info.get("serving_input_path")) if isinstance(name, str)]
+    for name in [*named, *_EXAMPLES]:
+        file = _inside(path, name)
+        if not os.path.isfile(file) or os.path.getsize(file) > _MOST_BYTES:
+            continue
+        try:
+            found = json.loads(_text(path, name))
+        except (ValueError, RecursionError):
+            continue
+        # A sparse matrix is written as the parts of it.
+        if not (isinstance(found, dict) and "indptr" in found):
+            return found
+    return None
 
 
-def _rows(example, names):
-    """A table as columns or as rows; None for what is no table."""
-    if isinstance(example, dict) and "inputs" in example:
-        example = example["inputs"]
-    if isinstance(example, dict) and {"columns", "data"} <= set(example):
-        names, rows = example["columns"], example["data"]
-        if not isinstance(rows, list) or not rows or not all(isinstance(row, list) for row in rows):
-            return None
-        if not all(len(row) == len(names) for row in rows):
-            return None
-        # Names may be numbers; the reader of samples takes texts.
-        return {str(name): [row[index] for row in rows] for index, name in enumerate(names)}
-    if isinstance(example, dict):
-        lists = [one for one in example.values() if isinstance(one, list)]
-        return example if example and len(lists) == len(example) else None
-    if not isinstance(example, list) or not example:
-        return None
-    if all(isinstance(row, list) and row and not isinstance(row[0], list) for row in example):
-        if len(names) == len(example[0]):
-            return {name: [row[index] for row in example] for index, name in enumerate(names)}
-        return example
-    return example if all(isinstance(row, (dict, str)) for row in example) else None
+def _is_whole(ports, names):
+    """Whether one input takes all columns."""
+    return len(ports) == 1 and len(names) > 1 and ports[0]["shape"][1:] == [len(names)]

@@ -7,7 +7,7 @@ use serde::de::MapAccess;
 
 use super::super::reading::Reader;
 use super::super::scalar::Scalar;
-use super::super::visitors::Fields;
+use super::super::visitors::{Fields, Object};
 
 /// Content types of MLServer with which an element of BYTES is not the text itself, but an encoded
 /// form of another value.
@@ -19,6 +19,14 @@ const ENCODED: [&str; 6] = [
     "pd_json",
     "pillow_image",
 ];
+
+/// Message about Triton's extension `classification`, with which an output holds texts in place of
+/// its elements.
+const CLASSIFICATION: &str = "The extension `classification` is not supported (`class_count` of tritonclient). Leave it out, \
+                              and choose the largest elements of the answer yourself.";
+/// Message about Triton's extensions for shared memory, with which elements are not in the body.
+const SHARED_MEMORY: &str =
+    "Shared memory is not supported. Send the data in the request, and read it from the answer.";
 
 /// Parameters of a request, an input or an output that the host uses. Other parameters are ignored.
 #[derive(Default)]
@@ -33,6 +41,29 @@ pub(super) struct Parameters {
     pub(super) binary_data_output: Option<bool>,
     /// Meaning of the elements of an input, by its parameter `content_type`.
     pub(super) content: Content,
+    /// Reason to refuse an input or an output that has one of the parameters of Triton's extensions
+    /// with which its elements are elsewhere, or are something else. `None` if it has none of them.
+    refusal: Option<&'static str>,
+}
+
+impl Parameters {
+    /// Reads the parameters of an input or an output. Those of a request are read without this
+    /// method, because the extensions that are refused here have no parameters there.
+    ///
+    /// # Errors
+    /// Fails if the parameters are not valid, or if the caller would look for elements where the host
+    /// does not write them.
+    pub(super) fn read<'de, A: MapAccess<'de>>(
+        &mut self,
+        map: &mut A,
+        reader: &mut Reader,
+    ) -> Result<(), A::Error> {
+        map.next_value_seed(Object(self, reader))?;
+        match self.refusal {
+            Some(reason) => Err(reader.misfit(reason.to_owned())),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Meaning of the parameter `content_type`, with which clients of MLServer say what an input holds.
@@ -61,6 +92,8 @@ impl Fields for Parameters {
         "binary_data",
         "binary_data_output",
         "content_type",
+        "classification",
+        "shared_memory_region",
     ];
 
     fn field<'de, A: MapAccess<'de>>(
@@ -74,12 +107,20 @@ impl Fields for Parameters {
             "binary_data_size" => self.binary_data_size = value.count(reader)?,
             "binary_data" => self.binary_data = value.boolean(reader)?,
             "binary_data_output" => self.binary_data_output = value.boolean(reader)?,
+            // Triton's clients send 0 for no classification, if they send it at all.
+            "classification" if !matches!(value, Scalar::None | Scalar::Count(0)) => {
+                self.refusal = Some(CLASSIFICATION);
+            }
+            "shared_memory_region" if !matches!(value, Scalar::None) => {
+                self.refusal = Some(SHARED_MEMORY);
+            }
             // The protocol does not have this parameter, so a value that is not a text is ignored.
-            _ => {
+            "content_type" => {
                 if let Scalar::Text(name) = value {
                     self.content = Content::of(&name);
                 }
             }
+            _ => {}
         }
         Ok(())
     }

@@ -293,7 +293,7 @@ impl Fields for Reading<'_> {
                     self.input.data = Some(Data::Skipped);
                 }
             }
-            "parameters" => return map.next_value_seed(Object(&mut self.input.parameters, reader)),
+            "parameters" => self.input.parameters.read(map, reader)?,
             _ => {
                 let Some(port) = self.port() else {
                     map.next_value::<IgnoredAny>()?;
@@ -388,7 +388,7 @@ impl Fields for Asked<'_> {
         reader: &mut Reader,
     ) -> Result<(), A::Error> {
         if key == "parameters" {
-            return map.next_value_seed(Object(&mut self.parameters, reader));
+            return self.parameters.read(map, reader);
         }
         self.port = port(self.ports, "output", map.next_value()?, reader)?;
         if self.taken.iter().any(|taken| Some(taken.port) == self.port) {

@@ -81,6 +81,19 @@ fn an_empty_batch_is_a_batch() {
 }
 
 #[test]
+fn a_scalar_has_an_empty_shape_and_one_element() {
+    let ports = [port("n", Dtype::I64, &[])];
+    for (data, expected) in [("[7]", Some(7i64)), ("[7, 8]", None), ("[]", None)] {
+        let input = format!(r#"{{"name": "n", "datatype": "INT64", "shape": [], "data": {data}}}"#);
+        let body = format!(r#"{{"inputs": [{input}]}}"#);
+        let found = read(both(&ports), body.as_bytes(), None);
+        let found = found.ok().map(|(tensors, _)| tensors[0].data.clone());
+        let expected = expected.map(|number| number.to_le_bytes().to_vec());
+        assert_eq!(found, expected, "{data}");
+    }
+}
+
+#[test]
 fn nesting_must_be_the_shape_s_though_the_shape_comes_later() {
     let ports = [port("x", Dtype::U8, &[None, None])];
     let send = |data: &str, shape: &str| {
@@ -159,6 +172,18 @@ fn the_answer_holds_what_was_asked_for() {
         r#""id": "1\"", "outputs": [],"#,
         "2",
         &format!(r#"{{"model_name":"m","model_version":"2","id":"1\"","outputs":[{x},{n}]}}"#),
+        &[],
+    );
+    check(
+        r#""id": null,"#,
+        "",
+        &format!(r#"{{"model_name":"m","outputs":[{x},{n}]}}"#),
+        &[],
+    );
+    check(
+        r#""id": "","#,
+        "",
+        &format!(r#"{{"model_name":"m","id":"","outputs":[{x},{n}]}}"#),
         &[],
     );
     check(

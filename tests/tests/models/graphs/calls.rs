@@ -91,6 +91,24 @@ fn any_dimension_may_have_a_name() {
 }
 
 #[test]
+fn names_with_colons_and_a_fixed_batch_are_kept() {
+    let host = host(&onnx_cases::image());
+    let image = json!([[[0.5; 4]; 4], [[1.0; 4]; 4], [[1.5; 4]; 4]]);
+    let one = json!([image]);
+    let answer = host.score(&json!({ "serving_default_input:0": one }));
+    assert_eq!(answer.expect(200).json(), one);
+    let model = host.get("/v2/models/served").expect(200).json();
+    assert_eq!(model["outputs"][0]["name"], "StatefulPartitionedCall:0");
+    assert_eq!(model["inputs"][0]["shape"], json!([1, 3, 4, 4]));
+    host.score(&json!({ "serving_default_input:0": [image, image] }))
+        .expect_error(
+            400,
+            "not-conforming",
+            &["2 elements, where 1 belong; the input is [1, 3, 4, 4]"],
+        );
+}
+
+#[test]
 fn what_a_graph_refuses_is_the_callers_error() {
     let picking = host(&onnx_cases::picking());
     let refused = picking.score(&json!({ "x": [0, 5] })).expect_error(

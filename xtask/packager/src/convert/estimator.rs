@@ -13,11 +13,13 @@ use scorebox_workspace::workspace::{self, shown};
 use serde_json::json;
 
 use super::arguments::ConvertArgs;
-use super::report::{Answer, Converted, Described};
+use super::report::{Answer, Converted, Described, SAMPLE_FILE};
 use super::source::described;
 use super::{environment, isolated};
 use crate::folder::Replacement;
 use crate::format::Format;
+use crate::mlflow::scorer_name;
+use crate::shell;
 
 /// Name of the file with the report of a conversion. A folder that contains the file was written by
 /// this program.
@@ -129,6 +131,9 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
         checked(args, &manifest)?;
         folder.copy(&graph.file, &scratch.path().join("graph.onnx"))?;
         folder.write(MANIFEST_FILE, manifest.as_bytes())?;
+        if let Some(sample) = converted.example() {
+            folder.write(SAMPLE_FILE, format!("{sample}\n").as_bytes())?;
+        }
     }
     folder.finish()?;
     eprint!("{}", converted.lines(&source));
@@ -162,16 +167,24 @@ fn finished(args: &ConvertArgs, converted: &Converted, graph: &Described) -> Res
         }
         eprintln!("warning    {problem}; it is written because of --allow-differences");
     }
+    let sample = match converted.example() {
+        Some(_) => format!(", {SAMPLE_FILE}"),
+        None => String::new(),
+    };
     eprintln!(
-        "written    {}: {} {}, {MANIFEST_FILE}, {REPORT_FILE}",
+        "written    {}: {} {}, {MANIFEST_FILE}, {REPORT_FILE}{sample}",
         shown(&args.output),
         graph.file,
         graph.digest
     );
     let manifest = shown(&args.output.join(MANIFEST_FILE));
     eprintln!(
+        "next: scorebox serve --app {}",
+        shell::argument(&shown(&args.output))
+    );
+    eprintln!(
         "next: cargo xtask package --manifest {}",
-        crate::shell::argument(&manifest)
+        shell::argument(&manifest)
     );
     Ok(())
 }
@@ -194,7 +207,10 @@ fn checked(args: &ConvertArgs, manifest: &str) -> Result<(), Failure> {
 /// Returns the name of the scorer: the value of `--name`, or a name made from the name of the
 /// model's file. Fails if a manifest does not allow the name.
 fn name(args: &ConvertArgs) -> Result<String, Failure> {
-    let name = args.name.clone().unwrap_or_else(|| name_of(&args.model));
+    let name = args
+        .name
+        .clone()
+        .unwrap_or_else(|| scorer_name(&args.model));
     let text = format!(
         "[scorer]\nname = {}\nmodel = \"model\"\n",
         toml::Value::from(name.as_str())
@@ -206,39 +222,4 @@ fn name(args: &ConvertArgs) -> Result<String, Failure> {
         )
     })?;
     Ok(name)
-}
-
-/// Makes a scorer's name from the part of a file's name before the first dot. The words in it,
-/// which are runs of ASCII letters and digits, are put in lower case and joined by `-`. If the
-/// result does not start with a letter, `model-` is put before it.
-fn name_of(file: &Path) -> String {
-    let file = file
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_lowercase();
-    let stem = file.split('.').next().unwrap_or_default();
-    let parts = stem
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|part| !part.is_empty());
-    let name = parts.collect::<Vec<_>>().join("-");
-    match name.starts_with(|c: char| c.is_ascii_lowercase()) {
-        true => name,
-        false => format!("model-{name}").trim_end_matches('-').to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_made_of_files() {
-        let check =
-            |file: &str, expected: &str| assert_eq!(name_of(Path::new(file)), expected, "{file}");
-        check("a/Churn_Model.v2.pkl", "churn-model");
-        check("7days.joblib", "model-7days");
-        check("Größe.pkl", "gr-e");
-        check("__.pkl", "model");
-    }
 }

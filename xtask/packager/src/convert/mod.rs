@@ -24,9 +24,9 @@ use scorebox_workspace::workspace::shown;
 use zip::ZipArchive;
 
 pub use self::numpy::Source as ArraySource;
-use self::source::MLFLOW_FILE;
 use self::unreadable::UNREADABLE;
 use crate::intact;
+use crate::mlflow::MLFLOW_FILE;
 pub use arguments::ConvertArgs;
 
 /// Magic bytes at the start of a file that `np.save` wrote.

@@ -15,6 +15,8 @@ use super::port::{self, Port};
 
 /// Version of the format of `report.json`.
 const VERSION: u32 = 1;
+/// Name of the file with the sample that the project is packaged with.
+pub(super) const SAMPLE_FILE: &str = "sample.json";
 
 /// Answer of the Python process that converts a model.
 #[derive(Debug, Deserialize)]
@@ -55,6 +57,10 @@ pub struct Converted {
     operators: BTreeMap<String, u64>,
     sample: Value,
     comparison: Comparison,
+    /// Content of the file with the sample: the input example of a model folder of MLflow, with the
+    /// answers that belong to it. `None` if there is no example.
+    #[serde(default)]
+    example: Option<Value>,
     warnings: Vec<String>,
     /// Instruction for a graph that gives other answers than the library. `None` if the answers
     /// agree.
@@ -83,6 +89,12 @@ impl Converted {
     /// if the answers agree.
     pub fn fix(&self) -> Option<&str> {
         self.fix.as_deref()
+    }
+
+    /// Returns the content of the file with the sample. Returns `None` if the source has no input
+    /// example.
+    pub fn example(&self) -> Option<&Value> {
+        self.example.as_ref()
     }
 
     /// Returns true if the source was a graph, so that there are no answers of a library to compare
@@ -124,7 +136,8 @@ impl Converted {
 
     /// Returns the text of the `scorebox.toml` of a project that serves the graph. `name` is the
     /// name of the scorer. The sections `[inputs.NAME]` say what the estimator takes beyond the types
-    /// and the shapes of the graph's inputs.
+    /// and the shapes of the graph's inputs. `package.sample` names the file with the sample, if there
+    /// is one.
     pub fn manifest(&self, name: &str, source: &Described) -> String {
         let mut labels = toml::Table::new();
         labels.insert("estimator".to_owned(), self.summary.clone().into());
@@ -140,6 +153,11 @@ impl Converted {
         let inputs = port::sections(&self.inputs);
         if !inputs.is_empty() {
             table.insert("inputs".to_owned(), inputs.into());
+        }
+        if self.example.is_some() {
+            let mut package = toml::Table::new();
+            package.insert("sample".to_owned(), SAMPLE_FILE.into());
+            table.insert("package".to_owned(), package.into());
         }
         format!(
             "# Made by `cargo xtask convert`; report.json names the source. You may change this \
@@ -211,6 +229,22 @@ mod tests {
             Answer::Converted(converted) => *converted,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn an_input_example_is_the_sample_of_the_package() {
+        let source = Described {
+            file: "m".to_owned(),
+            digest: "sha256:00".to_owned(),
+            bytes: 1,
+        };
+        let mut converted = answer(true);
+        converted.example = Some(json!({"inputs": {"X": [[1.5, 2, 3, 4]]}}));
+        let text = converted.manifest("m", &source);
+        let manifest =
+            scorebox_host::manifest::Manifest::parse("d/scorebox.toml".as_ref(), &text).unwrap();
+        let sample = manifest.package.sample.unwrap();
+        assert_eq!(sample, std::path::Path::new("d/sample.json"));
     }
 
     #[test]

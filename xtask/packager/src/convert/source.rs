@@ -14,8 +14,6 @@ use super::report::Described;
 use super::unreadable::UNREADABLE;
 use crate::intact;
 
-/// Name of the file that describes a model in a folder of MLflow.
-pub(super) const MLFLOW_FILE: &str = "MLmodel";
 /// Maximum number of files in a model folder of MLflow. A real folder has about ten.
 const MOST_FILES: usize = 10_000;
 
@@ -88,6 +86,7 @@ fn list(folder: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mlflow::MLFLOW_FILE;
 
     #[test]
     fn a_folder_is_known_by_its_files() {

@@ -245,6 +245,53 @@ fn a_misfit_is_named_by_its_pointer() {
 }
 
 #[test]
+fn extensions_that_move_the_elements_elsewhere_are_refused() {
+    let request = |input: &str, output: &str, whole: &str| {
+        format!(
+            r#"{{"parameters": {whole}, "outputs": [{{"name": "x", "parameters": {output}}}], "inputs": [{N}, {{
+            "name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2], "parameters": {input}}}]}}"#
+        )
+    };
+    let check = |input: &str, output: &str, pointer: &str, part: &str| match read(
+        both(&x_and_n()),
+        request(input, output, "{}").as_bytes(),
+        None,
+    ) {
+        Err(ScoreFailure::NotConforming {
+            message,
+            pointer: found,
+        }) => assert!(
+            found == pointer && message.contains(part),
+            "{found}: {message}"
+        ),
+        other => panic!("{input} {output}: {other:?}"),
+    };
+    let memory = r#"{"shared_memory_region": "r", "shared_memory_byte_size": 8}"#;
+    check(memory, "{}", "/inputs/1/parameters", "Shared memory");
+    check("{}", memory, "/outputs/0/parameters", "Shared memory");
+    let classes = r#"{"binary_data": true, "classification": 3}"#;
+    check("{}", classes, "/outputs/0/parameters", "`class_count`");
+    // Values that ask for nothing, and parameters of the request, are ignored.
+    for (output, whole) in [
+        (r#"{"classification": 0}"#, "{}"),
+        (
+            r#"{"classification": null, "shared_memory_region": null}"#,
+            "{}",
+        ),
+        (
+            "{}",
+            r#"{"classification": 3, "shared_memory_region": "r"}"#,
+        ),
+    ] {
+        let body = request("{}", output, whole);
+        assert!(
+            read(both(&x_and_n()), body.as_bytes(), None).is_ok(),
+            "{body}"
+        );
+    }
+}
+
+#[test]
 fn a_message_lists_the_first_of_many_inputs() {
     let ports: Vec<_> = (0..500)
         .map(|index| port(&format!("feature_{index}"), Dtype::F32, &[None]))
