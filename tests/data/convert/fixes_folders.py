@@ -94,7 +94,9 @@ def folders():
         "mlflow-xgboost-json": writer(
             {"xgboost": {"data": "model.xgb"} | booster}, {"model.xgb": bytes(trees.get_booster().save_raw("json"))}
         ),
-        "mlflow-lightgbm": writer({"lightgbm": {"data": "model.lgb"}}, {"model.lgb": text}, FRAME),
+        "mlflow-lightgbm": writer(
+            {"lightgbm": {"data": "model.lgb"}}, {"model.lgb": text}, FRAME, split(FRAME[:5])
+        ),
         "mlflow-lightgbm-pickle": writer(
             {"lightgbm": {"data": "model.pkl"}}, {"model.pkl": pickle.dumps(light)}, FRAME
         ),

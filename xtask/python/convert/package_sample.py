@@ -61,7 +61,8 @@ def _sample(inputs, outputs):
         return None
     if outputs is None or not _is_finite(outputs):
         return {"inputs": inputs}
-    return {"inputs": inputs, "outputs": outputs}
+    # A host answers a single output without its name.
+    return {"inputs": inputs, "outputs": outputs if len(outputs) != 1 else next(iter(outputs.values()))}
 
 
 def _is_finite(values):

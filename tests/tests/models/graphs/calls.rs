@@ -93,7 +93,7 @@ fn any_dimension_may_have_a_name() {
 #[test]
 fn names_with_colons_and_a_fixed_batch_are_kept() {
     let host = host(&onnx_cases::image());
-    let image = json!([[[0.5; 4]; 4], [[1.0; 4]; 4], [[1.5; 4]; 4]]);
+    let image = json!([0.5, 1.0, 1.5].map(|color| [[color; 4]; 4]));
     let one = json!([image]);
     let answer = host.score(&json!({ "serving_default_input:0": one }));
     assert_eq!(answer.expect(200).json(), one);

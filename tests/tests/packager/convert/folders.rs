@@ -141,13 +141,18 @@ fn the_answers_of_a_library_are_the_sample_of_its_model() {
     models!(models);
     let (folders, outputs) = (folder(), folder());
     models.write("forms.py", folders.path(), &[]);
-    for name in ["mlflow-columns", "mlflow-inputs"] {
+    // The answer of a regression is a list without a name.
+    for (name, answers) in [
+        ("mlflow-columns", "/outputs/label"),
+        ("mlflow-inputs", "/outputs/probabilities"),
+        ("mlflow-lightgbm", "/outputs"),
+    ] {
         let output = outputs.path().join(name);
         let source = folders.path().join("folders").join(name);
         report(&source, &output);
         let example = sample(&output);
-        let rows = example["outputs"]["label"].as_array().expect("labels");
-        assert_eq!(rows.len(), 5, "{name}: {example}");
+        let rows = example.pointer(answers).and_then(Value::as_array);
+        assert_eq!(rows.map(Vec::len), Some(5), "{name}: {example}");
         package(&output)
             .ended(0)
             .said(&["sample.json is answered as it should be"]);
