@@ -71,7 +71,7 @@ impl Server {
             }
         };
         if let Err(error) = ended {
-            tracing::debug!(%error, %peer, "a connection ended early");
+            crate::text::debug!(%error, %peer, "a connection ended early");
         }
         close(stream, &activity).await;
     }
