@@ -18,6 +18,7 @@ mod failure;
 mod functions;
 mod guard;
 mod health;
+mod http2;
 mod listener;
 mod open_inference;
 mod openapi;

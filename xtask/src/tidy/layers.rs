@@ -21,6 +21,7 @@ struct Rule {
 
 /// Folders of the code that answers requests: the host and the crates that it is made of.
 const HOST: &[&str] = &[
+    "host/http2/",
     "host/manifest/",
     "host/sandbox/",
     "host/src/",
