@@ -82,7 +82,7 @@ impl CompiledCache {
         let folder = match usable {
             Some((folder, Ok(()))) => folder,
             Some((folder, Err(error))) => {
-                tracing::debug!(folder = %folder.display(), %error, "nothing is cached");
+                crate::text::debug!(folder = %folder.display(), %error, "nothing is cached");
                 return Component::from_binary(engine, bytes);
             }
             None => return Component::from_binary(engine, bytes),
@@ -96,12 +96,12 @@ impl CompiledCache {
             let loaded = unsafe { Component::deserialize(engine, &code) };
             match loaded {
                 Ok(component) => return Ok(component),
-                Err(error) => tracing::debug!(%error, "the compiled component is not used"),
+                Err(error) => crate::text::debug!(%error, "the compiled component is not used"),
             }
         }
         let code = engine.precompile_component(bytes)?;
         if let Err(error) = write(folder, &file, &code) {
-            tracing::debug!(folder = %folder.display(), %error, "nothing is cached");
+            crate::text::debug!(folder = %folder.display(), %error, "nothing is cached");
         }
         // SAFETY: the code is the unchanged result of `Engine::precompile_component`, in memory.
         unsafe { Component::deserialize(engine, &code) }

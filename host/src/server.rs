@@ -19,6 +19,7 @@ mod failure;
 mod functions;
 mod guard;
 mod health;
+mod http2;
 mod listener;
 mod openapi;
 mod packing;

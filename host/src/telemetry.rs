@@ -15,10 +15,12 @@ use std::os::fd::AsFd as _;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
+use tracing::subscriber::Interest;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::layer::{Context, Filter, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::line::{Form, Lines};
@@ -88,7 +90,7 @@ pub fn start(output: Output, environment: Environment<'_>) -> Result<(), Startup
         Output::Talk => Box::new(|line, _| drop(io::stderr().write_all(line.as_bytes()))),
     };
     tracing_subscriber::registry()
-        .with(Lines { form, write }.with_filter(filter))
+        .with(Lines { form, write }.with_filter(Threshold(filter)))
         .init();
     Ok(())
 }
@@ -127,6 +129,30 @@ impl Drop for LastLines {
     fn drop(&mut self) {
         if let Some(queue) = QUEUE.get() {
             queue.flush(FLUSH);
+        }
+    }
+}
+
+/// Filter of events by the level and the target of their log lines.
+struct Threshold(Targets);
+
+impl Threshold {
+    fn is_passed_by(&self, event: &Metadata<'_>) -> bool {
+        let (level, target) = line::level_and_target(event);
+        self.0.would_enable(target, &level)
+    }
+}
+
+impl<S> Filter<S> for Threshold {
+    fn enabled(&self, event: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        self.is_passed_by(event)
+    }
+
+    fn callsite_enabled(&self, event: &'static Metadata<'static>) -> Interest {
+        if self.is_passed_by(event) {
+            Interest::always()
+        } else {
+            Interest::never()
         }
     }
 }
@@ -184,6 +210,8 @@ fn level(name: &str) -> Option<LevelFilter> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use tracing::Level;
 
     use super::*;
@@ -215,6 +243,39 @@ mod tests {
         check("scorer=debug", "scorebox_host::app", None);
         let stores = "info,scorebox_host=warn";
         check(stores, "scorebox_host::redis", Some(Level::WARN));
+    }
+
+    #[test]
+    fn a_line_below_info_passes_a_filter_by_its_own_level_and_target() {
+        #[track_caller]
+        fn check(text: &str, expected: &[&str]) {
+            let written = Arc::new(Mutex::new(String::new()));
+            let kept = Arc::clone(&written);
+            let write = move |line: &str, _: bool| kept.lock().unwrap().push_str(line);
+            let form = Form::Text { colours: false };
+            let filter = Threshold(filter(text, Output::Server).unwrap());
+            let subscriber =
+                tracing_subscriber::registry().with(Lines { form, write }.with_filter(filter));
+            tracing::subscriber::with_default(subscriber, || {
+                crate::text::trace!(target: "scorer", "a");
+                crate::text::debug!(target: "scorer", "b");
+                tracing::info!(target: "scorer", "c");
+                crate::text::debug!("d");
+                tracing::info!("e");
+            });
+            let written = written.lock().unwrap();
+            let messages = written
+                .lines()
+                .filter_map(|line| Some(line.rsplit_once(' ')?.1));
+            assert_eq!(messages.collect::<Vec<_>>(), expected, "{text}");
+        }
+        check("", &["c", "e"]);
+        check("trace", &["a", "b", "c", "d", "e"]);
+        check("debug", &["b", "c", "d", "e"]);
+        check("info,scorer=trace", &["a", "b", "c", "e"]);
+        check("scorer=debug", &["b", "c"]);
+        check("debug,scorer=info", &["c", "d", "e"]);
+        check("off", &[]);
     }
 
     #[test]

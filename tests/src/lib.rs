@@ -18,6 +18,7 @@ pub mod functions;
 pub mod gaps;
 pub mod host;
 pub mod http;
+pub mod http2;
 pub mod identity;
 pub mod libraries;
 pub mod log;

@@ -33,7 +33,7 @@ impl Answers {
         match self.0.get_start(key, most).await {
             Ok(entry) => entry,
             Err(error) => {
-                tracing::debug!("the prediction cache does not answer: {error}");
+                crate::text::debug!("the prediction cache does not answer: {error}");
                 None
             }
         }
@@ -52,7 +52,7 @@ impl Answers {
         {
             Ok(is_ours) => Some(is_ours),
             Err(error) => {
-                tracing::debug!(
+                crate::text::debug!(
                     "the prediction cache does not say which instance computes an answer: {error}"
                 );
                 None
@@ -64,7 +64,7 @@ impl Answers {
     /// compute the entry.
     pub async fn release(&self, key: &str) {
         if let Err(error) = self.0.delete(&[claim(key)]).await {
-            tracing::debug!("a claim on an answer was not released and expires later: {error}");
+            crate::text::debug!("a claim on an answer was not released and expires later: {error}");
         }
     }
 
@@ -72,7 +72,7 @@ impl Answers {
     /// failure is only logged, because a call can be answered without the cache.
     pub async fn put(&self, entries: Vec<(String, Vec<u8>)>, ttl: Duration) {
         if let Err(error) = self.0.set_many(entries, Some(ttl)).await {
-            tracing::debug!("an answer was not kept in the prediction cache: {error}");
+            crate::text::debug!("an answer was not kept in the prediction cache: {error}");
         }
     }
 }

@@ -78,7 +78,7 @@ pub(crate) fn note_left_out(graphs: &Graphs) {
             .filter(|output| tensor_type(output.dtype).is_none())
         {
             let (output, dtype) = (&output.name, output.dtype.name());
-            tracing::debug!(
+            crate::text::debug!(
                 graph,
                 output,
                 dtype,

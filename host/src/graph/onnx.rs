@@ -97,11 +97,11 @@ fn load(library: &Path) -> Result<Environment, LibraryError> {
 fn log(level: LogLevel, _category: &str, _id: &str, place: &str, message: &str) {
     match level {
         LogLevel::Verbose | LogLevel::Info => {
-            tracing::trace!(target: "onnxruntime", place, "{message}")
+            crate::text::trace!(target: "onnxruntime", place, "{message}")
         }
         // Nearly all warnings are about the machine (no graphics card) or the converter (wrong
         // shapes in the file).
-        LogLevel::Warning => tracing::debug!(target: "onnxruntime", place, "{message}"),
+        LogLevel::Warning => crate::text::debug!(target: "onnxruntime", place, "{message}"),
         LogLevel::Error | LogLevel::Fatal => {
             tracing::warn!(target: "onnxruntime", place, "{message}")
         }

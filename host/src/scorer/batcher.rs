@@ -194,7 +194,9 @@ async fn finish<R: Runner>(runner: Arc<R>, members: Vec<Member>) {
                         "the answer to a batch has a different number of rows; its calls run alone"
                     )
                 }
-                Err(failure) => tracing::debug!(?failure, "a batch failed; its calls run alone"),
+                Err(failure) => {
+                    crate::text::debug!(?failure, "a batch failed; its calls run alone")
+                }
             }
             members
         }

@@ -81,6 +81,14 @@ pub(super) struct Activity {
     found_answers_full: AtomicBool,
     /// True if the host started to answer a request after the last bytes arrived from the socket.
     has_answered: AtomicBool,
+    /// Time since which the peer of an HTTP/2 connection has read too little of its responses, in
+    /// microseconds of the clock [`now`]. 0 if the peer has read them. With HTTP/1, the phase
+    /// [`Phase::Unread`] has this time.
+    unread_since: AtomicU64,
+    /// True if the connection must end although a request is being answered.
+    is_cut_off: AtomicBool,
+    /// True if the connection, when it is asked to end, may wait until its peer knows.
+    may_take_leave: AtomicBool,
 }
 
 impl Activity {
@@ -94,6 +102,9 @@ impl Activity {
             peer,
             found_answers_full: AtomicBool::new(false),
             has_answered: AtomicBool::new(false),
+            unread_since: AtomicU64::new(0),
+            is_cut_off: AtomicBool::new(false),
+            may_take_leave: AtomicBool::new(false),
         };
         activity.enter(Phase::New);
         activity
@@ -121,6 +132,51 @@ impl Activity {
     /// of answers.
     pub(super) fn found_answers_full(&self) -> bool {
         self.found_answers_full.load(Ordering::Relaxed)
+    }
+
+    /// Records whether the peer of an HTTP/2 connection has not read all responses.
+    pub(super) fn set_has_unread(&self, has_unread: bool) {
+        let since = if has_unread { now() } else { 0 };
+        self.unread_since.store(since, Ordering::Relaxed);
+    }
+
+    /// Records that the peer of an HTTP/2 connection with unread responses read `bytes` bytes.
+    pub(super) fn moved_unread(&self, bytes: usize) {
+        let since = later(self.unread_since.load(Ordering::Relaxed), bytes);
+        self.unread_since.store(since, Ordering::Relaxed);
+    }
+
+    /// Returns how long the peer of an HTTP/2 connection has read too little of its responses at the
+    /// time `at`, in microseconds of the clock [`now`]. Calls of the same connection do not end this
+    /// time.
+    pub(super) fn unread(&self, at: u64) -> Duration {
+        match self.unread_since.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            since => Duration::from_micros(at.saturating_sub(since)),
+        }
+    }
+
+    /// Asks the connection to end, as [`Activity::condemn`] does. An HTTP/2 connection may tell its peer
+    /// first, and answer the requests that the peer sent before it knew.
+    pub(super) fn dismiss(&self) {
+        self.may_take_leave.store(true, Ordering::Relaxed);
+        self.condemn();
+    }
+
+    /// Returns true if an HTTP/2 connection that was asked to end may wait until its peer knows.
+    pub(super) fn may_take_leave(&self) -> bool {
+        self.may_take_leave.load(Ordering::Relaxed)
+    }
+
+    /// Asks the connection to end at once, even if a request is being answered.
+    pub(super) fn cut_off(&self) {
+        self.is_cut_off.store(true, Ordering::Relaxed);
+        self.condemn();
+    }
+
+    /// Returns true if the connection was asked to end although a request is being answered.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.is_cut_off.load(Ordering::Relaxed)
     }
 
     pub(super) fn phase(&self) -> Phase {

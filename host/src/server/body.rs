@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 
 use super::budget::{self, Budget, Pages, Reserved, SMALL_BYTES, whole_units};
-use super::discard::{self, Discarding};
+use super::discard::Discarding;
 use crate::error::{Disposition, RequestFailure, ScoreFailure};
 use crate::functions::envelope::Buffer;
 use crate::timer;
@@ -141,26 +141,11 @@ pub(super) fn discard_unless_asked(headers: &HeaderMap, body: Body) {
 }
 
 /// Reads and drops the rest of a refused body in the background while the response is sent. This is
-/// done slowly, and for at most [`discard::MOST_BYTES`] and [`discard::TIMEOUT`].
-fn discard(mut body: Body) {
-    let Some(discarding) = Discarding::try_begin() else {
-        return;
-    };
-    tokio::spawn(async move {
-        let reading = async {
-            let mut total = 0;
-            while let Some(Ok(frame)) = body.frame().await {
-                total += frame.data_ref().map_or(0, Bytes::len);
-                if total > discard::MOST_BYTES {
-                    return;
-                }
-                drop(frame);
-                discarding.pause().await;
-            }
-        };
-        // Bytes that are left after the timeout end with their connection.
-        let _ = tokio::time::timeout(discard::TIMEOUT, reading).await;
-    });
+/// done slowly and within bounds.
+fn discard(body: Body) {
+    if let Some(discarding) = Discarding::try_begin() {
+        tokio::spawn(discarding.discard(body));
+    }
 }
 
 /// Request body that is being read, or was read.

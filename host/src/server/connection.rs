@@ -1,4 +1,4 @@
-//! One connection: its requests, one after the other, and its close.
+//! One connection: its protocol, its requests over HTTP/1, one after the other, and its close.
 //!
 //! Owns the order of the requests and the close, and the header that announces the close to the
 //! peer. Reports what the peer does to `activity`; the connection table decides how long the peer
@@ -11,37 +11,58 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use http::header::{CONNECTION, HeaderValue};
-use http::{Request, Response};
+use http::header::{CONNECTION, HeaderMap, HeaderValue};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::activity::{Activity, Phase};
 use super::dialect::Dialect;
 use super::discard::{self, Discarding};
 use super::stream::{RequestBody, Stream};
-use super::{Service, conformance, health, routes};
+use super::{Service, conformance, health, http2, routes};
 use crate::error::ScoreFailure;
+use crate::sizing;
 use crate::trigger::http::Ids;
 
 /// Maximum size of the head of a request, and maximum number of bytes per read from the socket. Any
 /// client can make each connection hold this much memory before the limits for bodies apply.
 const BUFFER_BYTES: usize = 64 << 10;
 
+/// Number of HTTP/2 connections that together may have as many calls as may execute and wait. So a
+/// single connection does not take the places of all others.
+const CONNECTIONS_OF_CALLS: usize = 4;
+
+/// Minimum and maximum number of requests of one HTTP/2 connection at a time. Gateways send about a
+/// hundred requests over a connection before they open another one.
+const FEWEST_STREAMS: usize = 8;
+const MOST_STREAMS: usize = 100;
+
 /// Service and router that every connection of the server uses.
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) service: Arc<Service>,
-    router: TowerToHyperService<Router>,
+    pub(super) router: TowerToHyperService<Router>,
+    /// Maximum number of requests of one HTTP/2 connection at a time.
+    pub(super) streams_per_connection: u32,
+    /// Places of the requests over HTTP/2 of the whole host.
+    places: Arc<Semaphore>,
 }
 
 impl Server {
     pub(super) fn new(service: Arc<Service>) -> Self {
+        let limits = &service.limits;
+        let calls = sizing::most_instances(limits).saturating_add(limits.queue);
+        let share = (calls / CONNECTIONS_OF_CALLS).clamp(FEWEST_STREAMS, MOST_STREAMS);
+        let places = limits.connections.min(Semaphore::MAX_PERMITS);
         Self {
             router: TowerToHyperService::new(routes::router(Arc::clone(&service))),
+            streams_per_connection: u32::try_from(share).unwrap_or(u32::MAX),
+            places: Arc::new(Semaphore::new(places)),
             service,
         }
     }
@@ -50,30 +71,46 @@ impl Server {
     /// socket.
     pub(super) async fn serve(self, socket: TcpStream, peer: SocketAddr, activity: Arc<Activity>) {
         let mut stream = Stream::new(socket, Arc::clone(&activity));
-        let ended = {
-            let service = service_fn(|request| self.answer(&activity, request));
-            let mut connection = pin!(
-                hyper::server::conn::http1::Builder::new()
-                    // The connection table enforces the timeout for the head of a request. hyper
-                    // would also count the time between two requests, and would create a timer per
-                    // request.
-                    .header_read_timeout(None)
-                    .max_buf_size(BUFFER_BYTES)
-                    .serve_connection(TokioIo::new(&mut stream), service)
-            );
-            loop {
-                tokio::select! {
-                    biased;
-                    ended = connection.as_mut() => break ended,
-                    // When hyper polls the stream again, the stream reports its end.
-                    () = activity.condemned() => {}
-                }
-            }
+        let ended = if stream.begins_http2().await {
+            // This future is boxed, because most connections do not need its state.
+            Box::pin(http2::serve(&self, &mut stream, &activity)).await
+        } else {
+            self.serve_http1(&mut stream, &activity).await
         };
         if let Err(error) = ended {
-            tracing::debug!(%error, %peer, "a connection ended early");
+            crate::text::debug!(%error, %peer, "a connection ended early");
         }
         close(stream, &activity).await;
+    }
+
+    async fn serve_http1(
+        &self,
+        stream: &mut Stream,
+        activity: &Arc<Activity>,
+    ) -> hyper::Result<()> {
+        let service = service_fn(|request| self.answer(activity, request));
+        let mut connection = pin!(
+            hyper::server::conn::http1::Builder::new()
+                // The connection table enforces the timeout for the head of a request. hyper would
+                // also count the time between two requests, and would create a timer per request.
+                .header_read_timeout(None)
+                .max_buf_size(BUFFER_BYTES)
+                .serve_connection(TokioIo::new(stream), service)
+        );
+        loop {
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => return ended,
+                // When hyper polls the stream again, the stream reports its end.
+                () = activity.condemned() => {}
+            }
+        }
+    }
+
+    /// Takes a place among the requests over HTTP/2 of the whole host. Returns `None` if there are as
+    /// many as connections may be open: each of these requests costs as much as a connection.
+    pub(super) fn try_take_place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
     }
 
     fn answer(
@@ -82,7 +119,13 @@ impl Server {
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
         activity.enter_untimed(Phase::Call);
-        let answering = match self.refused(activity.is_reserved, &request) {
+        let refused = self.refused(
+            activity.is_reserved,
+            request.version(),
+            request.uri().path(),
+            request.headers(),
+        );
+        let answering = match refused {
             Some(refused) => Err(refused),
             None => {
                 let mut request = request.map(|body| RequestBody::new(body, Arc::clone(activity)));
@@ -114,17 +157,23 @@ impl Server {
 
     /// Returns the response that refuses a request whose body is not read, or `None` if the request is
     /// for the router. `is_reserved` is true if the connection was accepted although the connection
-    /// table was full. Only liveness and readiness probes are answered on such a connection.
-    fn refused(&self, is_reserved: bool, request: &Request<Incoming>) -> Option<Response<Body>> {
-        let path = request.uri().path();
-        let disposition = match conformance::check(request.version(), request.headers()) {
+    /// table was full, or if there is no place for the request. Then only liveness and readiness probes
+    /// are answered.
+    pub(super) fn refused(
+        &self,
+        is_reserved: bool,
+        version: Version,
+        path: &str,
+        headers: &HeaderMap,
+    ) -> Option<Response<Body>> {
+        let disposition = match conformance::check(version, headers) {
             Err(failure) => failure.disposition(),
             Ok(()) if is_reserved && !health::is_probe(path) => {
                 ScoreFailure::Saturated.disposition()
             }
             Ok(()) => return None,
         };
-        let ids = Ids::take(request.headers()).unwrap_or_else(|_| Ids::made());
+        let ids = Ids::take(headers).unwrap_or_else(|_| Ids::made());
         Some(Dialect::of(path).failed(&ids, &disposition))
     }
 }
@@ -137,12 +186,16 @@ async fn close(mut stream: Stream, activity: &Activity) {
     if stream.is_ended() {
         return;
     }
-    if stream.is_failed() {
+    if stream.is_flooded() {
+        stream.say_calm_down();
+        return;
+    }
+    if stream.is_failed() || activity.is_cut_off() {
         // The peer does not read what is left, and the kernel would keep it for minutes.
         let _ = stream.socket().set_zero_linger();
         return;
     }
-    if activity.is_condemned() || stream.shut_down().await.is_err() {
+    if activity.is_leaving() || stream.shut_down().await.is_err() {
         return;
     }
     activity.enter(Phase::Closing);

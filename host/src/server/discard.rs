@@ -6,13 +6,16 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Maximum number of bytes that are read and dropped of one refused request.
 pub(super) const MOST_BYTES: usize = 64 << 20;
 
 /// Maximum time for which the rest of one refused request is read and dropped.
-pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Size of one piece of a refused request that is read and dropped, in bytes. hyper reads pieces of
 /// this size, too.
@@ -50,6 +53,23 @@ impl Discarding {
     pub(super) async fn begin() -> Option<Self> {
         // The semaphore is never closed, so there is always a permit in the end.
         FREE.acquire().await.ok().map(Self)
+    }
+
+    /// Reads and drops the rest of a body, slowly, and for at most [`MOST_BYTES`] and [`TIMEOUT`].
+    pub(super) async fn discard(self, mut body: Body) {
+        let reading = async {
+            let mut total = 0;
+            while let Some(Ok(frame)) = body.frame().await {
+                total += frame.data_ref().map_or(0, Bytes::len);
+                if total > MOST_BYTES {
+                    return;
+                }
+                drop(frame);
+                self.pause().await;
+            }
+        };
+        // Bytes that are left after the timeout end with their connection.
+        let _ = tokio::time::timeout(TIMEOUT, reading).await;
     }
 
     /// Waits for the length of the pause between two pieces of a refused request that are read and

@@ -207,6 +207,6 @@ fn refuse_handshakes(listener: &TcpListener) {
         SockFilter::new(RETURN, 0, 0, u32::MAX),
     ];
     if let Err(error) = SockRef::from(listener).attach_filter(&filter) {
-        tracing::debug!(%error, "new connections cannot be kept out of the listener's queue");
+        crate::text::debug!(%error, "new connections cannot be kept out of the listener's queue");
     }
 }

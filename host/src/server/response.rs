@@ -167,7 +167,7 @@ pub(super) async fn call(
                 scored.run_time.as_secs_f64() * 1e3,
                 scored.cache.map(CacheStatus::header),
             );
-            tracing::debug!(invocation = ids.request(), run_ms, cache, "scored");
+            crate::text::debug!(invocation = ids.request(), run_ms, cache, "scored");
             let mut response = http_trigger::scored(&ids, scored).map(Body::from);
             packing.describe(response.headers_mut());
             response

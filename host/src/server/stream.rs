@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::activity::{Activity, Phase, later, now};
+use super::http2::{Frames, PREFACE, Streams};
 
 /// Socket of a connection. The stream records in the connection's [`Activity`] when the peer sends
 /// or reads bytes.
@@ -29,6 +30,18 @@ pub(super) struct Stream {
     is_failed: bool,
     /// True if bytes were written to the socket after the last flush.
     has_written: bool,
+    /// Bytes that were read from the socket to find out the protocol, and were not passed on yet.
+    ahead: Vec<u8>,
+    /// Observer of an HTTP/2 connection. `None` for HTTP/1.
+    watch: Option<Watch>,
+    /// True after the peer has sent too many frames that cost work and ask for nothing.
+    is_flooded: bool,
+}
+
+/// Observer of the bytes of an HTTP/2 connection.
+struct Watch {
+    frames: Frames,
+    streams: Arc<Streams>,
 }
 
 impl Stream {
@@ -39,6 +52,71 @@ impl Stream {
             is_ended: false,
             is_failed: false,
             has_written: false,
+            ahead: Vec::new(),
+            watch: None,
+            is_flooded: false,
+        }
+    }
+
+    /// Waits for the first bytes of the connection, and returns true if they are the preface of HTTP/2.
+    /// Returns false if the connection ends first. The bytes are read again afterwards.
+    pub(super) async fn begins_http2(&mut self) -> bool {
+        let mut seen = [0; PREFACE.len()];
+        // The bytes of an HTTP/1 request stay in the socket, so that they are read at once.
+        let peeked = tokio::select! {
+            biased;
+            () = self.activity.condemned() => return false,
+            peeked = self.socket.peek(&mut seen) => peeked.unwrap_or(0),
+        };
+        if peeked == 0 || peeked == seen.len() || !begins(&seen, peeked) {
+            return peeked == seen.len() && seen == *PREFACE;
+        }
+        // A part of the preface would be seen again and again.
+        while self.ahead.len() < seen.len() {
+            tokio::select! {
+                biased;
+                () = self.activity.condemned() => return false,
+                readable = self.socket.readable() => if readable.is_err() { return false },
+            }
+            let have = self.ahead.len();
+            let read = match seen.get_mut(have..) {
+                Some(free) => self.socket.try_read(free),
+                None => return false,
+            };
+            match read {
+                Ok(0) => return false,
+                Ok(bytes) => {
+                    self.note_read();
+                    let read = have + bytes;
+                    self.ahead
+                        .extend_from_slice(seen.get(have..read).unwrap_or_default());
+                    if !begins(&seen, read) {
+                        return false;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// Observes the frames of an HTTP/2 connection from now on, whose preface was not read yet.
+    pub(super) fn watch(&mut self, streams: Arc<Streams>) {
+        let frames = Frames::new(u32::try_from(PREFACE.len()).unwrap_or_default());
+        self.watch = Some(Watch { frames, streams });
+    }
+
+    /// Returns true after the peer has sent too many frames that cost work and ask for nothing.
+    pub(super) fn is_flooded(&self) -> bool {
+        self.is_flooded
+    }
+
+    /// Tells the peer of an HTTP/2 connection that it sent too much. Does nothing if the socket takes no
+    /// bytes now.
+    pub(super) fn say_calm_down(&self) {
+        if let Some(watch) = &self.watch {
+            let _ = self.socket.try_write(&watch.frames.goaway());
         }
     }
 
@@ -64,11 +142,22 @@ impl Stream {
         self.socket.shutdown().await
     }
 
+    /// Records that bytes arrived from the socket.
+    fn note_read(&self) {
+        self.activity.note_read();
+        if self.watch.is_none() && matches!(self.activity.phase(), Phase::New | Phase::Idle) {
+            self.activity.enter(Phase::Head);
+        }
+    }
+
     fn written(&mut self, written: Poll<Result<usize>>) -> Poll<Result<usize>> {
         match &written {
             Poll::Ready(Ok(bytes)) => {
                 self.has_written = true;
-                if self.activity.phase() == Phase::Unread {
+                if let Some(watch) = &mut self.watch {
+                    watch.frames.wrote(*bytes);
+                    watch.streams.wrote(*bytes);
+                } else if self.activity.phase() == Phase::Unread {
                     self.activity.moved(Phase::Unread, *bytes);
                 }
             }
@@ -89,6 +178,24 @@ impl Stream {
     }
 }
 
+impl Watch {
+    /// Observes bytes that the peer sent. Returns false if the peer has sent too much.
+    fn read(&mut self, bytes: &[u8]) -> bool {
+        let was_in_head = self.frames.is_in_head();
+        self.frames.answered(self.streams.take_answered());
+        let is_calm = self.frames.read(bytes);
+        if self.frames.is_in_head() != was_in_head {
+            self.streams.set_in_head(!was_in_head);
+        }
+        is_calm
+    }
+}
+
+/// Returns true if the first `count` bytes of `seen` begin the preface of HTTP/2.
+fn begins(seen: &[u8; PREFACE.len()], count: usize) -> bool {
+    seen.get(..count) == PREFACE.get(..count)
+}
+
 impl AsyncRead for Stream {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -97,13 +204,24 @@ impl AsyncRead for Stream {
     ) -> Poll<Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
-        let read = Pin::new(&mut this.socket).poll_read(context, buffer);
+        let read = if this.ahead.is_empty() {
+            Pin::new(&mut this.socket).poll_read(context, buffer)
+        } else {
+            let bytes = this.ahead.len().min(buffer.remaining());
+            buffer.put_slice(this.ahead.get(..bytes).unwrap_or_default());
+            this.ahead.drain(..bytes);
+            Poll::Ready(Ok(()))
+        };
         match &read {
             Poll::Ready(Ok(())) if buffer.filled().len() == before => this.is_ended = true,
             Poll::Ready(Ok(())) => {
-                this.activity.note_read();
-                if matches!(this.activity.phase(), Phase::New | Phase::Idle) {
-                    this.activity.enter(Phase::Head);
+                this.note_read();
+                if let Some(watch) = &mut this.watch {
+                    let bytes = buffer.filled().get(before..).unwrap_or_default();
+                    if !watch.read(bytes) {
+                        this.is_flooded = true;
+                        return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
+                    }
                 }
             }
             Poll::Pending if this.activity.is_leaving() => return Poll::Ready(Ok(())),
@@ -144,6 +262,7 @@ impl AsyncWrite for Stream {
         // hyper flushes when it has written everything. A response in several pieces would count as
         // idle between two of them, but the host sends no response in pieces.
         if std::mem::take(&mut this.has_written)
+            && this.watch.is_none()
             && matches!(this.activity.phase(), Phase::Answer | Phase::Unread)
         {
             this.activity.enter(Phase::Idle);

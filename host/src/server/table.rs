@@ -196,8 +196,10 @@ impl Table {
             .filter(|activity| !activity.is_leaving())
         {
             let (phase, silence) = activity.silence(at);
-            if patience.of(phase).is_some_and(|most| silence > most) {
-                activity.condemn();
+            if activity.unread(at) > patience.unread {
+                activity.cut_off();
+            } else if patience.of(phase).is_some_and(|most| silence > most) {
+                activity.dismiss();
             }
         }
         if self.closed > 0

@@ -9,8 +9,10 @@ use serde_json::Value;
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 
+use super::Threshold;
 use super::line::{Form, Lines};
 
 /// Log lines that a test keeps in memory, in the order in which they were written.
@@ -24,7 +26,8 @@ impl KeptLines {
         let kept = Arc::clone(&self.0);
         let write = move |line: &str, _: bool| kept.lock().unwrap().push(line.to_owned());
         let form = Form::Json;
-        tracing_subscriber::registry().with(Lines { form, write }.with_filter(LevelFilter::INFO))
+        let info = Threshold(Targets::new().with_default(LevelFilter::INFO));
+        tracing_subscriber::registry().with(Lines { form, write }.with_filter(info))
     }
 
     /// Returns the last kept line, as JSON, whose field `name` has the value `value`.

@@ -8,11 +8,11 @@ use std::fmt::{self, Debug, Write as _};
 use std::time::SystemTime;
 
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-use crate::text::{is_deceptive, push_json_escape, push_printable};
+use crate::text::{Detail, detail, is_deceptive, push_json_escape, push_printable};
 
 /// Maximum length of a value in a log line, in bytes after escaping.
 const VALUE_BYTES: usize = 16 << 10;
@@ -48,13 +48,20 @@ pub(super) struct Lines<W> {
 
 impl<S: Subscriber, W: Fn(&str, bool) + 'static> Layer<S> for Lines<W> {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let metadata = event.metadata();
-        let mut line = Line::new(self.form, metadata.level(), metadata.target());
+        let (level, target) = level_and_target(event.metadata());
+        let mut line = Line::new(self.form, &level, target);
         event.record(&mut line);
-        (self.write)(
-            &line.finish(metadata.target()),
-            *metadata.level() <= Level::WARN,
-        );
+        (self.write)(&line.finish(target), level <= Level::WARN);
+    }
+}
+
+/// Returns the level and the target of the log line of an event. They differ from those of the event
+/// if the line's level is below `info`.
+pub(super) fn level_and_target<'a>(event: &Metadata<'a>) -> (Level, &'a str) {
+    match detail(event.target()) {
+        Some((Detail::Debug, target)) => (Level::DEBUG, target),
+        Some((Detail::Trace, target)) => (Level::TRACE, target),
+        None => (*event.level(), event.target()),
     }
 }
 
@@ -361,6 +368,37 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn lines_below_info_show_their_own_level_and_target() {
+        let lines = lines(Form::Json, || {
+            crate::text::debug!(count = 1, "said {}", 1);
+            crate::text::debug!(target: "scorer", "said");
+            crate::text::trace!(target: "scorer", "said");
+            tracing::info!("said");
+        });
+        let shown: Vec<_> = lines
+            .iter()
+            .map(|line| {
+                let line: Json = serde_json::from_str(line).unwrap();
+                [line["level"].clone(), line["target"].clone()]
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ["DEBUG", module_path!()],
+                ["DEBUG", "scorer"],
+                ["TRACE", "scorer"],
+                ["INFO", module_path!()]
+            ]
+        );
+        assert!(
+            lines[0].contains(r#""message":"said 1","count":1"#),
+            "{}",
+            lines[0]
+        );
     }
 
     #[test]

@@ -28,6 +28,19 @@
 //! | `watching` | notifications of changed keys |
 //! | `reach` | the connectivity check for an operator |
 
+/// Target of every log line of this crate, as a literal. The target begins with the name of the
+/// host's library, so that a log filter such as `scorebox_host=debug` also applies to the log lines
+/// of stores.
+#[cfg(feature = "client")]
+macro_rules! log_target {
+    () => {
+        "scorebox_host::redis"
+    };
+}
+
+#[cfg(feature = "client")]
+const LOG_TARGET: &str = log_target!();
+
 #[cfg(feature = "client")]
 mod dialer;
 #[cfg(feature = "client")]
@@ -61,11 +74,6 @@ mod store;
 mod tls;
 #[cfg(feature = "client")]
 mod watching;
-
-/// Target of every log line of this crate. The target begins with the name of the host's library,
-/// so that a log filter such as `scorebox_host=debug` also applies to the log lines of stores.
-#[cfg(feature = "client")]
-const LOG_TARGET: &str = "scorebox_host::redis";
 
 #[cfg(feature = "client")]
 pub use self::endpoint::{Endpoint, FORM as URL_FORM, UrlError};

@@ -10,8 +10,6 @@ use std::sync::Arc;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, PushInfo, PushKind, Value};
 
-use crate::LOG_TARGET;
-
 /// Callback that receives each key that another client of the store changed, or `None` if all keys
 /// may have changed.
 pub type Told = Arc<dyn Fn(Option<&str>) + Send + Sync>;
@@ -66,7 +64,7 @@ impl Watch {
             .and_then(Value::extract_error);
         if let Err(error) = answer {
             let category = error.category();
-            tracing::debug!(target: LOG_TARGET, "Redis does not report changed keys: {category}");
+            scorebox_text::debug!(target: log_target!(), "Redis does not report changed keys: {category}");
         }
     }
 }

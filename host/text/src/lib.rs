@@ -1,7 +1,7 @@
 //! Text from outside, made fit for messages: limited in bytes, and without control characters.
 //!
-//! Owns the ellipsis that marks a cut, the rule for escapes, and [`Problem`], the error for a
-//! person. Must not know where a text came from or goes to, nor any other crate of the workspace:
+//! Owns the ellipsis that marks a cut, the rule for escapes, [`Problem`], the error for a person,
+//! and the macros for log lines below the level `info`. Must not know where a text came from or goes to, nor any other crate of the workspace:
 //! all of them may use this one.
 //!
 //! # Map
@@ -14,12 +14,15 @@
 //! | [`printable_json`], [`push_json_escape`] | JSON that keeps its meaning |
 //! | [`escaped_bytes`] | the size of a text after it is escaped |
 //! | [`counted`] | a number with its noun |
+//! | [`debug!`], [`trace!`], [`detail()`] | log lines below the level `info` |
 
+mod detail;
 mod problem;
 
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};
 
+pub use self::detail::{Detail, detail};
 pub use self::problem::Problem;
 
 /// Maximum length of a name, key, id or address in a message, in bytes. This length is enough to

@@ -207,6 +207,12 @@ fn a_quick_run_beside_attacks_has_every_figure() {
         "churn",
         "pipelined",
         "unread-log",
+        "rapid-resets",
+        "continuations",
+        "settings-floods",
+        "gzip-bombs",
+        "deflate-bombs",
+        "zstd-bombs",
     ];
     assert_eq!(names, expected);
     let lost: u64 = attacks

@@ -12,6 +12,7 @@ mod echoes;
 mod encodings;
 mod endurance;
 mod host_calls;
+mod http2;
 mod lifecycle;
 mod logs;
 mod messages;

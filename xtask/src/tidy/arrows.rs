@@ -46,7 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["deployment", "error", "machine", "manifest", "redis"],
     ),
     ("precompiled", &["engine", "error", "manifest"]),
-    ("compiled_cache", &["deployment"]),
+    ("compiled_cache", &["deployment", "text"]),
     (
         "component",
         &[

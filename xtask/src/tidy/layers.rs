@@ -21,6 +21,7 @@ struct Rule {
 
 /// Folders of the code that answers requests: the host and the crates that it is made of.
 const HOST: &[&str] = &[
+    "host/http2/",
     "host/manifest/",
     "host/sandbox/",
     "host/src/",
@@ -118,6 +119,13 @@ const RULES: &[Rule] = &[
         ],
         strings: false,
         why: "error.rs alone chooses the status of a failure",
+    },
+    Rule {
+        within: HOST,
+        except: &[],
+        banned: &["tracing::debug", "tracing::trace"],
+        strings: false,
+        why: "the build leaves such events out: scorebox_text::debug and trace write the lines",
     },
     Rule {
         within: &["host/", "xtask/", "guest/"],
@@ -380,6 +388,8 @@ mod tests {
             1,
         );
         check("host/src/error.rs", "StatusCode::GATEWAY_TIMEOUT\n", 0);
+        check("host/src/server.rs", "tracing::debug!(\"a\");\n", 1);
+        check("host/src/server.rs", "crate::text::debug!(\"a\");\n", 0);
         check("host/src/model/mapping.rs", "unsafe { map() }\n", 0);
         check("host/src/model.rs", "unsafe { map() }\n", 1);
         check("host/src/lib.rs", "#![deny(unsafe_code)]\n", 0);

@@ -59,6 +59,7 @@ pub const TEST_TOOLS: &[Tool] = &[
         "wrk",
         "loads the servers that the benchmark measures",
     ),
+    tool("curl", "curl", "calls the host over HTTP/2"),
     tool("c++", "g++", "compiles libFuzzer"),
     tool(
         "python3",

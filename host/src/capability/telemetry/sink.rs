@@ -184,10 +184,10 @@ impl Call {
         // level.
         match level {
             LogLevel::TRACE => {
-                tracing::trace!(target: "scorer", scorer, invocation, context, "{message}")
+                crate::text::trace!(target: "scorer", scorer, invocation, context, "{message}")
             }
             LogLevel::DEBUG => {
-                tracing::debug!(target: "scorer", scorer, invocation, context, "{message}")
+                crate::text::debug!(target: "scorer", scorer, invocation, context, "{message}")
             }
             LogLevel::INFO => {
                 tracing::info!(target: "scorer", scorer, invocation, context, "{message}")

@@ -92,7 +92,7 @@ impl Shared {
             loop {
                 match self.dialer.log_in_again(&connection, &login).await {
                     Ok(()) => {
-                        tracing::debug!(target: LOG_TARGET, "Redis accepted the new login");
+                        scorebox_text::debug!(target: log_target!(), "Redis accepted the new login");
                         login = logins.next().await;
                     }
                     Err(why) => {

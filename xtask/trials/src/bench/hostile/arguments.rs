@@ -18,7 +18,7 @@ use crate::bench::round::seconds;
 #[command(
     after_help = "Needs redis-server (apt-get install redis-server), and root on Linux for the container: a control group \
                   with a memory limit of 512 MiB. Without root the host runs without a limit, attacks that fill memory use \
-                  fewer connections, and the result says so. Takes about nine minutes once everything is built. All traffic \
+                  fewer connections, and the result says so. Takes about 13 minutes once everything is built. All traffic \
                   stays on the loopback interface, and every attack ends by itself.\n\nThe project's bounds: ratios.lost is \
                   0, ratios.worst_p50 is at most 1.5, ratios.worst_p99 is at most 5, and no attack has `killed`.\n\n\
                   Examples:\n  cargo xtask bench hostile --quick\n  cargo xtask bench hostile --output json > \

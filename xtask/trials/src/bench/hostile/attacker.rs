@@ -3,9 +3,11 @@
 //! Owns the loop that attacks, the loop that burns CPU time, and the counters. The actions of each
 //! connection are in [`deeds`]. It must not know what the attack costs anyone else.
 
+mod bombs;
 mod connection;
 mod counters;
 mod deeds;
+mod floods;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,7 +53,9 @@ pub fn run(args: &AttackerArgs) -> Result<(), Failure> {
     let time = Duration::from_secs_f64(args.seconds);
     let deeds = match (&args.attack, args.address, args.burn) {
         (Some(name), Some(address), _) => {
-            let script = Script::of(attacks::find(name)?);
+            let script = Script::of(attacks::find(name)?).map_err(|error| {
+                Failure::other(format!("the bytes of the attack: {error}"), "report it")
+            })?;
             let counters = Arc::new(Counters::default());
             let target = Target {
                 address,

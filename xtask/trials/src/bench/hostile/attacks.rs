@@ -47,6 +47,32 @@ pub enum Deed {
     Churn,
     /// Sends this number of requests at once before it reads their answers.
     Pipelined(usize),
+    /// Speaks HTTP/2 and sends frames of this kind until the host closes the connection.
+    Frames(Frames),
+    /// Sends small bodies in this coding, one after the other, that unpack to 64 MB or to nothing.
+    Bomb(Coding),
+}
+
+/// Frames of HTTP/2 that an attack sends again and again.
+#[derive(Debug, Clone, Copy)]
+pub enum Frames {
+    /// Requests that are canceled at once.
+    Resets,
+    /// Pieces of one header that does not end.
+    Continuations,
+    /// Settings, some of them without a value and some with thousands of values.
+    Settings,
+}
+
+/// Content coding of the bodies of an attack.
+#[derive(Debug, Clone, Copy)]
+pub enum Coding {
+    /// gzip, with 64 MB of zeros and with many empty members.
+    Gzip,
+    /// deflate, with 64 MB of zeros and with many empty blocks.
+    Deflate,
+    /// zstd, with 64 MB of zeros and with many frames that are skipped.
+    Zstd,
 }
 
 /// Content of the request bodies of an attack.
@@ -178,6 +204,42 @@ pub const ATTACKS: &[Attack] = &[
             Deed::Repeat(Body::Chatter, PAUSE),
         )
     },
+    attack(
+        "rapid-resets",
+        "cancels each HTTP/2 request at once",
+        16,
+        Deed::Frames(Frames::Resets),
+    ),
+    attack(
+        "continuations",
+        "sends a header of HTTP/2 without an end",
+        16,
+        Deed::Frames(Frames::Continuations),
+    ),
+    attack(
+        "settings-floods",
+        "sends settings of HTTP/2 without a pause",
+        16,
+        Deed::Frames(Frames::Settings),
+    ),
+    attack(
+        "gzip-bombs",
+        "sends 64 MB of zeros, and nothing, in gzip",
+        16,
+        Deed::Bomb(Coding::Gzip),
+    ),
+    attack(
+        "deflate-bombs",
+        "sends 64 MB of zeros, and nothing, in deflate",
+        16,
+        Deed::Bomb(Coding::Deflate),
+    ),
+    attack(
+        "zstd-bombs",
+        "sends 64 MB of zeros, and nothing, in zstd",
+        16,
+        Deed::Bomb(Coding::Zstd),
+    ),
 ];
 
 /// Returns the attacks with the given names, or all attacks if `names` is empty. Fails if there is

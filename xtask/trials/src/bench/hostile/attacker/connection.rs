@@ -157,6 +157,16 @@ pub fn request(body: &str) -> Vec<u8> {
     bytes
 }
 
+/// Returns the bytes of an HTTP request that asks the host to score a body in a content coding.
+pub fn packed_request(coding: &str, body: &[u8]) -> Vec<u8> {
+    let mut bytes = head(body.len());
+    // The header goes before the empty line.
+    bytes.truncate(bytes.len() - 2);
+    bytes.extend_from_slice(format!("content-encoding: {coding}\r\n\r\n").as_bytes());
+    bytes.extend_from_slice(body);
+    bytes
+}
+
 /// Returns the head of an HTTP request that asks the host to score a JSON body of `length` bytes.
 pub fn head(length: usize) -> Vec<u8> {
     let head = "POST /score HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n";

@@ -11,6 +11,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::connection::{Connection, Target, head, read_answer, request};
+use super::{bombs, floods};
 use crate::bench::hostile::attacks::{Attack, Deed};
 
 /// Pause after a connection was closed or refused before the attack opens a new one.
@@ -39,6 +40,8 @@ const UNREAD_PERIOD: Duration = Duration::from_millis(300);
 /// Time between sending a request and closing its connection, for an attack that opens and closes
 /// connections one after the other.
 const CHURN_PERIOD: Duration = Duration::from_millis(10);
+/// Pause after each answer to a compressed body.
+const BOMB_PERIOD: Duration = Duration::from_millis(5);
 /// Pause between two bursts of pipelined requests.
 const BURST_PERIOD: Duration = Duration::from_millis(100);
 
@@ -53,7 +56,10 @@ pub struct Script {
 
 impl Script {
     /// Returns the script of an attack, with the bytes that its connections send.
-    pub fn of(attack: &Attack) -> Self {
+    ///
+    /// # Errors
+    /// Fails if a body cannot be compressed, which does not happen.
+    pub fn of(attack: &Attack) -> io::Result<Self> {
         let requests = match attack.deed {
             Deed::SlowBody => {
                 let mut bytes = head(BODY_BYTES);
@@ -68,13 +74,15 @@ impl Script {
             Deed::Unread => vec![request(UNREAD)],
             Deed::Churn => vec![request(r#"{"do":"score","x":1}"#)],
             Deed::Pipelined(count) => vec![request(r#"{"do":"score","x":1}"#).repeat(count)],
+            Deed::Frames(frames) => vec![floods::bytes(frames)],
+            Deed::Bomb(coding) => bombs::requests(coding)?,
             Deed::Silent | Deed::Stampede => Vec::new(),
         };
-        Self {
+        Ok(Self {
             deed: attack.deed,
             requests: Arc::new(requests),
             started: Instant::now(),
-        }
+        })
     }
 
     /// Drives one connection of the attack until the task is dropped. If the connection ends, a new
@@ -104,6 +112,16 @@ impl Script {
                 .await
                 .map(|answer| Some(answer.status)),
             Deed::Repeat(_, pause) => self.repeat(&mut connection, target, index, pause).await,
+            Deed::Bomb(_) => {
+                self.repeat(&mut connection, target, index, BOMB_PERIOD)
+                    .await
+            }
+            Deed::Frames(_) => {
+                // The host closes the connection before it has read everything.
+                let sent = connection.writer.write_all(first).await;
+                let read = tokio::io::copy(&mut connection.reader, &mut tokio::io::sink()).await;
+                sent.and(read).map(|_| None)
+            }
             Deed::Stampede => self.stampede(&mut connection, target).await,
             Deed::Unread => loop {
                 connection.writer.write_all(first).await?;

@@ -1,0 +1,252 @@
+//! One HTTP/2 connection whose frames a test sends itself.
+//!
+//! Owns the frames, and the small part of header compression that a test needs. Must not know what is
+//! requested.
+
+use std::io::{Read, Result, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::wait;
+
+/// Bytes with which a client begins.
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Types of frames (RFC 9113, section 6).
+pub mod kind {
+    /// A piece of a body.
+    pub const DATA: u8 = 0;
+    /// The beginning of a header.
+    pub const HEADERS: u8 = 1;
+    /// The end of a stream because of an error.
+    pub const RST_STREAM: u8 = 3;
+    /// Settings of the sender.
+    pub const SETTINGS: u8 = 4;
+    /// A question whether the peer responds.
+    pub const PING: u8 = 6;
+    /// The end of a connection.
+    pub const GOAWAY: u8 = 7;
+    /// Permission to send more.
+    pub const WINDOW_UPDATE: u8 = 8;
+    /// A further piece of a header.
+    pub const CONTINUATION: u8 = 9;
+}
+
+/// Flag of the confirmation of a PING or of SETTINGS.
+pub const ACK: u8 = 1;
+/// Flag of the last frame of a stream.
+pub const END_STREAM: u8 = 1;
+/// Flag of the last frame of a header.
+pub const END_HEADERS: u8 = 4;
+/// Error code of a connection on which the peer sent too much.
+pub const ENHANCE_YOUR_CALM: u32 = 0xB;
+
+/// A frame that was received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Type of the frame.
+    pub kind: u8,
+    /// Flags of the frame.
+    pub flags: u8,
+    /// Number of the stream, or 0 for the connection.
+    pub stream: u32,
+    /// Content of the frame.
+    pub payload: Vec<u8>,
+}
+
+/// Returns the bytes of a frame.
+///
+/// # Panics
+/// If the payload is longer than a frame can be.
+#[must_use]
+pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len())
+        .expect("a short payload")
+        .to_be_bytes();
+    assert_eq!(length[0], 0, "a short payload");
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// Returns the bytes of the header of a request. `method` is `GET` or `POST`. Without a body, the
+/// header ends the request.
+///
+/// # Panics
+/// If the path is longer than 126 bytes.
+#[must_use]
+pub fn request(stream: u32, method: &str, path: &str, has_body: bool) -> Vec<u8> {
+    // Numbers of the static table: the method, `:scheme: http`, and `:path` with a text.
+    let method = if method == "GET" { 0x82 } else { 0x83 };
+    let length = u8::try_from(path.len()).expect("a short path");
+    assert!(length < 0x7F, "a short path");
+    let header = [&[method, 0x86, 0x04, length], path.as_bytes(), b"\x01\x01x"].concat();
+    let end = if has_body { 0 } else { END_STREAM };
+    frame(kind::HEADERS, END_HEADERS | end, stream, &header)
+}
+
+/// Returns the bytes of a whole request that scores JSON.
+#[must_use]
+pub fn scoring(stream: u32, body: &str) -> Vec<u8> {
+    let header = request(stream, "POST", "/score", true);
+    [
+        header,
+        frame(kind::DATA, END_STREAM, stream, body.as_bytes()),
+    ]
+    .concat()
+}
+
+/// An HTTP/2 connection. It confirms each PING that it reads, unless it is told not to.
+pub struct Http2 {
+    stream: TcpStream,
+    unread: Vec<u8>,
+    confirms: bool,
+}
+
+impl Http2 {
+    /// Connects to an address, and sends the preface and these settings, each of six bytes.
+    ///
+    /// # Errors
+    /// If the address refuses the connection.
+    pub fn open(address: &str, settings: &[u8]) -> Result<Self> {
+        let mut connection = Self::silent(address)?;
+        connection.write(PREFACE)?;
+        connection.write(&frame(kind::SETTINGS, 0, 0, settings))?;
+        Ok(connection)
+    }
+
+    /// Connects to an address and sends nothing.
+    ///
+    /// # Errors
+    /// If the address refuses the connection.
+    pub fn silent(address: &str) -> Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(wait::LIMIT))?;
+        stream.set_write_timeout(Some(wait::LIMIT))?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            unread: Vec::new(),
+            confirms: true,
+        })
+    }
+
+    /// Leaves the next PINGs to the test.
+    pub fn leave_pings(&mut self) {
+        self.confirms = false;
+    }
+
+    /// Sets the timeout for the next frame.
+    pub fn patience(&mut self, limit: Duration) {
+        self.stream
+            .set_read_timeout(Some(limit))
+            .expect("a socket has options");
+    }
+
+    /// Sends bytes without changing them.
+    ///
+    /// # Errors
+    /// If the connection is closed, or its peer does not read.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// Waits for the next frame. Returns `None` if the peer ends the connection first.
+    ///
+    /// # Errors
+    /// If no frame arrives in time, or the connection is reset.
+    pub fn receive(&mut self) -> Result<Option<Frame>> {
+        loop {
+            if let [l0, l1, l2, kind, flags, s0, s1, s2, s3, rest @ ..] = &self.unread[..] {
+                let length = u32::from_be_bytes([0, *l0, *l1, *l2]) as usize;
+                if rest.len() >= length {
+                    let found = Frame {
+                        kind: *kind,
+                        flags: *flags,
+                        stream: u32::from_be_bytes([*s0, *s1, *s2, *s3]),
+                        payload: rest[..length].to_vec(),
+                    };
+                    self.unread.drain(..9 + length);
+                    if self.confirms && found.kind == kind::PING && found.flags & ACK == 0 {
+                        // If the host is gone, the next read tells.
+                        drop(self.write(&frame(kind::PING, ACK, 0, &found.payload)));
+                    }
+                    return Ok(Some(found));
+                }
+            }
+            let mut buffer = [0; 16 << 10];
+            match self.stream.read(&mut buffer)? {
+                0 => return Ok(None),
+                bytes => self.unread.extend_from_slice(&buffer[..bytes]),
+            }
+        }
+    }
+
+    /// Waits for the next frame of this type.
+    ///
+    /// # Panics
+    /// If the connection ends first, or no such frame arrives in time.
+    #[track_caller]
+    pub fn expect(&mut self, wanted: u8) -> Frame {
+        loop {
+            let next = self.receive().expect("the connection is there");
+            let next = next.unwrap_or_else(|| panic!("it ended before a frame of type {wanted}"));
+            if next.kind == wanted {
+                return next;
+            }
+        }
+    }
+
+    /// Waits for the response of a stream, and returns its status code. Only 200, 400, 404 and 500 are
+    /// known; any other status is 0.
+    ///
+    /// # Panics
+    /// If no response arrives.
+    #[track_caller]
+    pub fn status(&mut self, stream: u32) -> u16 {
+        loop {
+            let header = self.expect(kind::HEADERS);
+            if header.stream == stream {
+                // Numbers of the static table.
+                return match header.payload.first() {
+                    Some(0x88) => 200,
+                    Some(0x8C) => 400,
+                    Some(0x8D) => 404,
+                    Some(0x8E) => 500,
+                    _ => 0,
+                };
+            }
+        }
+    }
+
+    /// Waits until the connection ends, and returns the error code of its GOAWAY. Returns `None` if it
+    /// ends without one. A reset counts as the end.
+    ///
+    /// # Panics
+    /// If the connection does not end in time.
+    #[track_caller]
+    pub fn end(&mut self) -> Option<u32> {
+        let mut code = None;
+        loop {
+            match self.receive() {
+                Ok(Some(Frame {
+                    kind: kind::GOAWAY,
+                    payload,
+                    ..
+                })) => {
+                    code = payload
+                        .get(4..8)
+                        .and_then(|code| Some(u32::from_be_bytes(code.try_into().ok()?)));
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => return code,
+                Err(error) => {
+                    let timeouts = [std::io::ErrorKind::WouldBlock, std::io::ErrorKind::TimedOut];
+                    assert!(
+                        !timeouts.contains(&error.kind()),
+                        "it does not end: {error}"
+                    );
+                    return code;
+                }
+            }
+        }
+    }
+}
