@@ -30,7 +30,6 @@ pub mod onnx_hostile;
 pub mod packaging;
 pub mod place;
 pub mod programs;
-pub mod python;
 pub mod redis;
 pub mod redis_cluster;
 pub mod redis_sentinel;
