@@ -32,7 +32,6 @@ pub mod onnx_refused;
 pub mod packaging;
 pub mod place;
 pub mod programs;
-pub mod python;
 pub mod redis;
 pub mod redis_cluster;
 pub mod redis_sentinel;

@@ -72,6 +72,12 @@ impl Libraries {
         Ok(Self { folder, scripts })
     }
 
+    /// Returns the folder of the programs that the libraries bring along.
+    #[must_use]
+    pub fn programs(&self) -> PathBuf {
+        self.folder.join("bin")
+    }
+
     /// Runs a script of the topic to its end, with the libraries.
     #[track_caller]
     pub fn run(&self, script: &str, arguments: &[String]) -> Finished {

@@ -163,17 +163,24 @@ pub fn columns() -> Vec<u8> {
 /// them back as `same_age`, `same_income` and `same_city`.
 #[must_use]
 pub fn person() -> Vec<u8> {
-    let mut parts = Vec::new();
-    for (name, kind) in [
+    same(&[
         ("age", element::INT64),
         ("income", element::FLOAT),
         ("city", element::STRING),
-    ] {
+    ])
+}
+
+/// Returns a graph that gives its columns back, each N × 1. The output of the column `age` is called
+/// `same_age`.
+#[must_use]
+pub fn same(columns: &[(&str, u64)]) -> Vec<u8> {
+    let mut parts = Vec::new();
+    for (name, kind) in columns {
         let same = format!("same_{name}");
         let shape: &[Option<u64>] = &[None, Some(1)];
-        parts.push(node("Identity", &[name], &[&same], &[]));
-        parts.push(port(11, (name, kind, shape)));
-        parts.push(port(12, (&same, kind, shape)));
+        parts.push(node("Identity", &[*name], &[&same], &[]));
+        parts.push(port(11, (*name, *kind, shape)));
+        parts.push(port(12, (&same, *kind, shape)));
     }
     model(graph("person", &parts))
 }

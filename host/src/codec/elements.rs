@@ -17,7 +17,7 @@ use super::rounding::{self, Rounded};
 use super::values::{self, NoElement};
 use super::visitors::unexpected;
 use crate::model::Dtype;
-use crate::tensor::{Port, Tensor, put_text, shape_text};
+use crate::tensor::{Port, put_text, shape_text};
 use crate::text::{NAME_BYTES, displayed};
 
 /// Number of elements of one list after which the deadline is checked. Decoding this many elements
@@ -129,22 +129,6 @@ impl<'a> Elements<'a> {
             depth: 0,
             elements: self,
             reader,
-        }
-    }
-
-    /// Returns the tensor that was decoded. Only valid for elements that were created with
-    /// [`Elements::nested_or_column`].
-    pub(super) fn into_tensor(self) -> Tensor {
-        // A dimension inside an empty batch was never seen, and no element contradicts a 0.
-        let shape = self.column_shape().unwrap_or_else(|| {
-            let sizes = self.shape.iter().copied();
-            sizes.map(Option::unwrap_or_default).collect()
-        });
-        Tensor {
-            name: self.port.name.clone(),
-            dtype: self.port.dtype,
-            shape,
-            data: self.data,
         }
     }
 

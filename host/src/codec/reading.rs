@@ -112,12 +112,12 @@ pub(super) fn text(
 }
 
 impl Reader {
-    /// Returns the error of `serde_json` for text that is not JSON, because a cursor says neither what
-    /// is wrong nor where. Returns other errors unchanged.
+    /// Returns the error of `serde_json` for text that is not JSON, because a cursor usually says neither
+    /// what is wrong nor where. Returns other errors unchanged.
     #[cold]
     #[inline(never)]
     fn in_words_of_serde(&self, text: &[u8], error: serde_json::Error) -> serde_json::Error {
-        if self.misfit.is_some() {
+        if self.misfit.is_some() || error.line() > 0 {
             return error;
         }
         serde_json::from_slice::<IgnoredAny>(text)

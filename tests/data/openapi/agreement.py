@@ -10,13 +10,16 @@ import schemathesis
 
 RULES = [
     # Lists of equal lengths.
-    r"This column has \d+ values",
-    r"This list has \d+ elements",
+    r"This column has \d+ values?",
+    r"This list has \d+ elements?",
+    r"so they must be equal",
+    r"must have the same number of rows",
     # The Open Inference Protocol.
     r"This input is given twice",
     r"This output is asked for twice",
     r"The input .* is missing",
-    r"Here are \d+ elements, and the shape",
+    r"The data has \d+ elements?, and the shape",
+    r"are encoded values",
     r"nested differently from the shape",
     r"No body holds a tensor of this shape",
     r"is not a whole number",
@@ -24,7 +27,7 @@ RULES = [
     r"does not fit",
     r"An id must not exceed",
     # Bytes.
-    r"The body has \d+ bytes",
+    r"The body has \d+ bytes?",
     r"The body is not (JSON|UTF-8)",
 ]
 

@@ -18,6 +18,8 @@ pub fn check(body: &[u8]) {
         json_length: None,
         body: body.to_vec(),
     };
+    // A byte order mark may be at the start of a text.
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     for (signature, tensors) in tensors::check(&request) {
         let Ok(document) = serde_json::from_slice::<Value>(body) else {
             panic!("no JSON was read as {tensors:?}");

@@ -1,37 +1,33 @@
 //! The document `/openapi.json`, checked by a third-party validator, and its examples, which are
 //! posted.
 //!
-//! Owns the validator's version. Must not know how the document is built. Clients that are generated
-//! from the document are tested with graphs, in the area `models`.
+//! Owns what is checked of a document. Must not know how the document is built. Clients that are
+//! generated from the document are tested with graphs, in the area `models`.
 
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::LazyLock;
 
 use scorebox_tests::app::App;
 use scorebox_tests::digits::sample;
 use scorebox_tests::host::Host;
+use scorebox_tests::libraries;
+use scorebox_tests::libraries::Libraries;
 use scorebox_tests::redis::{Kind, Redis};
-use scorebox_tests::{place, programs, python, require, run, skip};
+use scorebox_tests::{place, programs, run};
 use serde_json::Value;
 
-/// PyPI package of the validator, with its version, because another version may decide otherwise.
-const VALIDATOR: &str = "openapi-spec-validator==0.7.2";
-
-/// Python interpreter with the validator.
-static PYTHON: LazyLock<Result<PathBuf, String>> =
-    LazyLock::new(|| python::environment("openapi", &[VALIDATOR], "openapi_spec_validator"));
+/// Libraries with the validator.
+static LIBRARIES: LazyLock<Result<Libraries, String>> = LazyLock::new(|| Libraries::of("openapi"));
 
 /// Validates a host's document and posts the first example of each operation. Returns the number of
 /// posted examples.
 #[track_caller]
-fn check(host: &Host, python: &PathBuf) -> usize {
+fn check(host: &Host, libraries: &Libraries) -> usize {
     let answer = host.get("/openapi.json").expect(200);
     let former = host.get("/swagger.json").expect(200);
     assert_eq!(former.body, answer.body);
     assert_eq!(answer.header("content-type"), Some("application/json"));
     let code = "import json, sys, openapi_spec_validator as v; v.validate(json.load(sys.stdin))";
-    let mut validate = Command::new(python);
+    let mut validate = libraries.python();
     run::finish(validate.args(["-c", code]), &answer.body).ended(0);
     let document = answer.json();
     assert!(
@@ -67,22 +63,11 @@ fn check(host: &Host, python: &PathBuf) -> usize {
     posted
 }
 
-/// Expands to the validator's Python, or skips the test with a reason.
-macro_rules! python {
-    () => {{
-        require!("python3");
-        match PYTHON.as_ref() {
-            Ok(python) => python,
-            Err(reason) => return skip::skip(reason),
-        }
-    }};
-}
-
 #[test]
 fn of_the_digits() {
-    let python = python!();
+    let libraries = libraries!(LIBRARIES);
     let host = Host::start(&place::example("digits"));
-    assert_eq!(check(&host, python), 4);
+    assert_eq!(check(&host, libraries), 4);
     let document = host.get("/openapi.json").json();
     assert_eq!(
         (
@@ -119,7 +104,7 @@ fn of_the_digits() {
 
 #[test]
 fn of_the_features() {
-    let python = python!();
+    let libraries = libraries!(LIBRARIES);
     require!("redis-server");
     let redis = Redis::start(Kind::Plain);
     redis.command::<()>(&["SET", "features:digit:7", &sample()[0].stored()]);
@@ -127,26 +112,32 @@ fn of_the_features() {
         &place::example("features"),
         &[("SCOREBOX_REDIS_URL", &redis.url())],
     );
-    assert_eq!(check(&host, python), 2);
+    assert_eq!(check(&host, libraries), 2);
 }
 
 #[test]
 fn of_scorers_with_anything_and_with_many_ports() {
-    let python = python!();
-    assert_eq!(check(&Host::start(&place::example("echo")), python), 0);
-    assert_eq!(check(&Host::start(&App::of(programs::DTYPES)), python), 0);
-    assert_eq!(check(&Host::start(&App::of(programs::MISFIT)), python), 4);
+    let libraries = libraries!(LIBRARIES);
+    assert_eq!(check(&Host::start(&place::example("echo")), libraries), 0);
+    assert_eq!(
+        check(&Host::start(&App::of(programs::DTYPES)), libraries),
+        0
+    );
+    assert_eq!(
+        check(&Host::start(&App::of(programs::MISFIT)), libraries),
+        4
+    );
 }
 
 #[test]
 fn of_routes_of_one_s_own() {
-    let python = python!();
+    let libraries = libraries!(LIBRARIES);
     let routes = ["v1/score", "v1-score"]
         .map(|route| format!("[[trigger]]\nkind = \"http\"\nroute = \"{route}\"\n"));
     let other = "[[trigger]]\nkind = \"http\"\nroute = \"other\"\nmethods = [\"put\", \"patch\"]\n";
     let routes = routes.concat() + other;
     let host = Host::start(&App::with(programs::WAYWARD, &routes));
-    assert_eq!(check(&host, python), 3);
+    assert_eq!(check(&host, libraries), 3);
     let document = host.get("/openapi.json").json();
     let methods = document["paths"]["/api/other"].as_object().expect("a path");
     assert_eq!(methods.keys().collect::<Vec<_>>(), ["patch", "put"]);

@@ -13,7 +13,7 @@ use super::super::rounding::{self, Rounded};
 use super::super::values;
 use super::{Elements, LOOK_BYTES, LOOK_ELEMENTS, Nested};
 use crate::model::Dtype;
-use crate::tensor::{Port, count};
+use crate::tensor::{Port, Tensor, count};
 use crate::text::{NAME_BYTES, counted, quoted};
 
 impl<'a> Elements<'a> {
@@ -271,8 +271,24 @@ impl<'a> Elements<'a> {
         }
     }
 
+    /// Returns the tensor that was decoded. Only valid for elements that were created with
+    /// [`Elements::nested_or_column`].
+    pub(in crate::codec) fn into_tensor(self) -> Tensor {
+        // A dimension inside an empty batch was never seen, and no element contradicts a 0.
+        let shape = self.column_shape().unwrap_or_else(|| {
+            let sizes = self.shape.iter().copied();
+            sizes.map(Option::unwrap_or_default).collect()
+        });
+        Tensor {
+            name: self.port.name.clone(),
+            dtype: self.port.dtype,
+            shape,
+            data: self.data,
+        }
+    }
+
     /// Returns the shape of the tensor if its elements were one flat list for a port of one column.
-    pub(super) fn column_shape(&self) -> Option<Vec<u64>> {
+    fn column_shape(&self) -> Option<Vec<u64>> {
         (is_column(self.port) && self.is_flat()).then(|| {
             let rows = count(self.port.dtype, &self.data).unwrap_or_default();
             vec![rows, 1]

@@ -2,6 +2,7 @@
 //!
 //! Owns the ports and the checks. The error messages are in `misfits`.
 
+mod facts;
 mod misfits;
 
 use super::super::azure_ml;

@@ -1,61 +1,36 @@
 //! Programs that read the document `/openapi.json`: a generated client, and schemathesis, which
 //! compares what the document says with what the host accepts.
 //!
-//! Owns the versions of these programs. Their scripts are in `tests/data/openapi`. Must not know how
-//! the document is built.
+//! Owns how these programs are called. Their versions and scripts are in `tests/data/openapi`. Must not
+//! know how the document is built.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
 use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
+use scorebox_tests::libraries;
+use scorebox_tests::libraries::Libraries;
 use scorebox_tests::onnx::{self, element};
-use scorebox_tests::{extent, place, python, require, run, skip};
-
-/// PyPI packages of the programs, with their versions. The client needs `ruff` in the path, and
-/// `httpx` and `attrs`, which the generator brings along.
-const PACKAGES: [&str; 3] = [
-    "openapi-python-client==0.29.1",
-    "schemathesis==4.32.5",
-    "openapi-spec-validator==0.7.2",
-];
+use scorebox_tests::{extent, run};
 
 /// Maximum time for one comparison, which makes several thousand requests.
 const MOST_TIME: Duration = Duration::from_secs(1800);
 
-/// Python interpreter with the programs.
-static PYTHON: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
-    let imports = "openapi_python_client, schemathesis, openapi_spec_validator";
-    python::environment("openapi-clients", &PACKAGES, imports)
-});
+/// The programs, and what a generated client imports.
+static LIBRARIES: LazyLock<Result<Libraries, String>> = LazyLock::new(|| Libraries::of("openapi"));
 
-/// Expands to the Python interpreter with the programs, or skips the test with a reason.
-macro_rules! python {
-    () => {{
-        require!("python3");
-        match PYTHON.as_ref() {
-            Ok(python) => python,
-            Err(reason) => return skip::skip(reason),
-        }
-    }};
-}
-
-/// Returns a command of the environment of `python`, with its programs in the path.
-fn program(python: &Path, name: &str) -> Command {
-    let folder = python.parent().expect("the interpreter is in a folder");
-    let path = format!("{}:/usr/bin:/bin", folder.display());
-    let mut command = Command::new(folder.join(name));
-    command.env("PATH", path);
-    // The scripts are in the source tree, which stays as it is.
-    command.env("PYTHONDONTWRITEBYTECODE", "1");
+/// Returns a command that runs a module of the libraries as a program. The generator of clients finds
+/// `ruff` in the path.
+fn program(libraries: &Libraries, module: &str) -> Command {
+    let mut path = OsString::from(libraries.programs());
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    let mut command = libraries.python();
+    command.args(["-m", module]).env("PATH", path);
     command
-}
-
-/// Returns the path of a script in the folder `tests/data/openapi`.
-fn script(name: &str) -> PathBuf {
-    place::workspace().join("tests/data/openapi").join(name)
 }
 
 fn columns() -> Host {
@@ -64,25 +39,21 @@ fn columns() -> Host {
 
 #[test]
 fn a_generated_client_calls_every_route() {
-    let python = python!();
+    let libraries = libraries!(LIBRARIES);
     let host = columns();
     let folder = tempfile::tempdir().expect("a folder can be made");
     let document = folder.path().join("openapi.json");
     let answer = host.get("/openapi.json").expect(200);
     std::fs::write(&document, &answer.body).expect("the document can be written");
-    let mut generate = program(python, "openapi-python-client");
+    let mut generate = program(libraries, "openapi_python_client");
     generate
         .args(["generate", "--meta", "none", "--fail-on-warning", "--path"])
         .arg(&document)
         .arg("--output-path")
         .arg(folder.path().join("client"));
     run::finish(&mut generate, b"").ended(0);
-    let mut client = program(python, "python");
-    client
-        .arg(script("client.py"))
-        .arg(folder.path())
-        .arg(host.url(""));
-    let called = run::finish(&mut client, b"");
+    let arguments = [folder.path().display().to_string(), host.url("")];
+    let called = libraries.run("client.py", &arguments);
     let operations: usize = answer.json()["paths"]
         .as_object()
         .expect("paths")
@@ -96,13 +67,12 @@ fn a_generated_client_calls_every_route() {
 }
 
 /// Compares the document of a host with what the host accepts, by random requests.
-fn agrees(python: &Path, host: &Host) {
-    let mut schemathesis = program(python, "schemathesis");
+fn agrees(libraries: &Libraries, host: &Host) {
+    let mut schemathesis = program(libraries, "schemathesis.cli");
     let examples = extent::of("20", "400");
     let checks = "positive_data_acceptance,negative_data_rejection";
     schemathesis
         .env("SCHEMATHESIS_HOOKS", "agreement")
-        .env("PYTHONPATH", script(""))
         .args(["run", &host.url("/openapi.json"), "--checks", "all"])
         .args(["--exclude-checks", checks, "--max-examples", examples])
         .args(["--phases", "examples,coverage,fuzzing", "--no-color"])
@@ -114,7 +84,7 @@ fn agrees(python: &Path, host: &Host) {
 
 #[test]
 fn the_document_says_what_columns_accept() {
-    agrees(python!(), &columns());
+    agrees(libraries!(LIBRARIES), &columns());
 }
 
 #[test]
@@ -122,5 +92,5 @@ fn the_document_says_what_a_matrix_accepts() {
     let manifest = "[inputs.x]\nmissing = true\ncolumns = [\"width\", \"age\"]\n";
     let graph = onnx::identity(element::FLOAT);
     let host = Host::start(&App::graph("m.onnx", &graph, manifest));
-    agrees(python!(), &host);
+    agrees(libraries!(LIBRARIES), &host);
 }

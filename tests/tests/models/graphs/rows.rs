@@ -3,9 +3,13 @@
 //! Owns the bodies that these clients send, and the routes for predictions. The forms of single cells
 //! are tested next to their code. Must not know how a graph is run.
 
+use std::io::Write as _;
+
 use scorebox_tests::app::App;
 use scorebox_tests::host::Host;
 use scorebox_tests::onnx::{self, element};
+use scorebox_tests::onnx_cases;
+use scorebox_tests::place;
 use serde_json::{Value, json};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -13,7 +17,7 @@ const PREDICT: &str = "/v1/models/served:predict";
 
 /// Starts a host of a graph that gives back its columns `age`, `income` and `city`.
 fn columns(manifest: &str) -> Host {
-    Host::start(&App::graph("m.onnx", &onnx::columns(), manifest))
+    Host::start(&App::graph("m.onnx", &onnx::person(), manifest))
 }
 
 /// Starts a host of a graph that gives back a matrix with the columns `width` and `age`.
@@ -87,6 +91,33 @@ fn every_form_of_rows_is_scored() {
         .expect(200);
     let none = host.score(&json!([])).expect(200).json();
     assert_eq!(none["same_city"], json!([]));
+}
+
+#[test]
+fn bodies_that_other_hosts_take_are_scored() {
+    let graph = onnx::same(&[
+        ("age", element::INT64),
+        ("income", element::FLOAT),
+        ("city", element::STRING),
+        ("plan", element::STRING),
+    ]);
+    let host = Host::start(&App::graph("m.onnx", &graph, ""));
+    let expected = json!({
+        "same_age": [[30]],
+        "same_income": [[40000.0]],
+        "same_city": [["Berlin"]],
+        "same_plan": [["pro"]],
+    });
+    let send = |name: &str| {
+        let file = format!("tests/data/rows/{name}.json");
+        let body = std::fs::read(place::workspace().join(file)).expect("the body is there");
+        host.send("POST", "/score", &[JSON], body)
+    };
+    for name in ["records", "automl", "mlflow-split"] {
+        assert_eq!(send(name).expect(200).json(), expected, "{name}");
+    }
+    let unequal = ["`income` has 1 row, and `age` has 2", "`N`"];
+    send("columns-rows-differ").expect_error(400, "not-conforming", &unequal);
 }
 
 #[test]
@@ -177,10 +208,31 @@ fn the_routes_of_kserve_s_protocol_v1_tell_of_the_model() {
         json!({"name": "served", "ready": true})
     );
     let part = "/v1/models/served:predict, /invocations";
+    let other = "There is no model `other` here. The served model is `served`.";
     for path in ["/v1/models/other", "/v1/models/other:predict"] {
         let answer = host.send("POST", path, &[JSON], "{}");
-        let answer = answer.expect_error(404, "not-found", &[part]).json();
+        let answer = answer.expect_error(404, "not-found", &[part, other]).json();
         assert_eq!(answer["error"], answer["message"]);
+    }
+    for (method, path, allowed) in [
+        ("POST", "/v1/models/served", "GET,HEAD"),
+        ("POST", "/v1/models", "GET,HEAD"),
+        ("GET", PREDICT, "POST"),
+        ("GET", "/invocations", "POST"),
+    ] {
+        let answer = host.send(method, path, &[JSON], "").expect(405);
+        assert_eq!(
+            answer
+                .header("allow")
+                .map(|allow| allow.replace(' ', ""))
+                .as_deref(),
+            Some(allowed)
+        );
+        assert_eq!(
+            answer.json()["error"],
+            answer.json()["message"],
+            "{method} {path}"
+        );
     }
     // Rows of the Open Inference Protocol and bytes have routes of their own.
     let body =
@@ -205,4 +257,113 @@ fn a_model_without_names_takes_instances() {
     assert_eq!(answer.expect(200).json(), predictions);
     let refused = host.score(&json!({"columns": ["a", "b"], "data": [[1, 2]]}));
     refused.expect_error(400, "not-conforming", &["does not name its columns"]);
+}
+
+/// Checks that a body is answered with `rows`, and on the route of KServe's protocol V1 with a
+/// prediction for each row.
+#[track_caller]
+fn answered(host: &Host, body: &Value, rows: &Value) {
+    assert_eq!(host.score(body).expect(200).json(), *rows, "{body}");
+    let answer = host.send("POST", PREDICT, &[JSON], body.to_string());
+    assert_eq!(
+        answer.expect(200).json(),
+        json!({ "predictions": rows }),
+        "{body}"
+    );
+}
+
+#[test]
+fn missing_values_and_booleans_are_cells_of_rows() {
+    let host = matrix("missing = true\nboolean = true\n[requests]\nnan_literals = true\n");
+    let rows = json!([[null, 1.0], [2.0, 0.0]]);
+    for body in [
+        json!([{"age": true, "width": null}, {"width": 2, "age": false}]),
+        json!([[null, true], [2, false]]),
+        json!({"columns": ["age", "width"], "data": [[true, null], [false, 2]]}),
+        json!({"width": [null, 2], "age": [true, false]}),
+        json!({"inputs": {"width": [null, 2], "age": [true, false]}}),
+        json!({"Inputs": {"data": [{"age": true, "width": null}, {"width": 2, "age": false}]}}),
+    ] {
+        answered(&host, &body, &rows);
+        // The clients of Python write NaN, which is not JSON.
+        let literal = body.to_string().replace("null", "NaN");
+        let answer = host.send("POST", "/score", &[JSON], literal);
+        assert_eq!(answer.expect(200).json(), rows, "{body}");
+    }
+    let refused = matrix("").score(&json!([{"age": null, "width": 1}]));
+    refused.expect_error(400, "not-conforming", &["`inputs.x.missing`"]);
+}
+
+#[test]
+fn an_input_with_a_default_value_may_be_left_out_of_rows() {
+    let host = Host::start(&App::graph("m.onnx", &onnx_cases::defaulted(8), ""));
+    let left_out = json!([[11.0, 22.0]]);
+    for body in [
+        json!([[1, 2]]),
+        json!([{"x": [1, 2]}]),
+        json!({"instances": [[1, 2]]}),
+        json!({"dataframe_records": [{"x": [1, 2]}]}),
+        json!({"Inputs": {"data": [[1, 2]]}}),
+        json!({"inputs": {"x": [[1, 2]]}}),
+    ] {
+        answered(&host, &body, &left_out);
+    }
+    answered(
+        &host,
+        &json!({"data": [[1, 2]], "w": [0, 5]}),
+        &json!([[1.0, 7.0]]),
+    );
+}
+
+#[test]
+fn what_a_graph_refuses_in_rows_is_the_callers_error() {
+    let months = Host::start(&App::graph("m.onnx", &onnx_cases::months(), ""));
+    let unknown = ["OneHotEncoder: Unknown Category and zeros = 0."];
+    for body in [
+        json!([{"x": 13}]),
+        json!([13]),
+        json!({"instances": [13]}),
+        json!({"columns": ["x"], "data": [[13]]}),
+    ] {
+        let answer = months.score(&body);
+        answer.expect_error(422, "graph-refused", &unknown);
+        let answer = months.send("POST", PREDICT, &[JSON], body.to_string());
+        let answer = answer.expect_error(422, "graph-refused", &unknown).json();
+        assert_eq!(answer["error"], answer["message"]);
+    }
+    answered(&months, &json!([{"x": 2}]), &json!([[0.0, 1.0, 0.0]]));
+}
+
+#[test]
+fn columns_as_lists_have_equal_sizes() {
+    let host = Host::start(&App::graph("m.onnx", &onnx_cases::pair(), ""));
+    let unequal = ["`b` has 1 row, and `a` has 2", "`batch`"];
+    for body in [
+        json!({"a": [[1, 2], [3, 4]], "b": [[10, 20]]}),
+        json!({"inputs": {"a": [[1, 2], [3, 4]], "b": [[10, 20]]}}),
+    ] {
+        host.score(&body)
+            .expect_error(400, "not-conforming", &unequal);
+        let answer = host.send("POST", PREDICT, &[JSON], body.to_string());
+        answer.expect_error(400, "not-conforming", &unequal);
+    }
+    let rows = json!([{"b": [10, 20], "a": [1, 2]}, {"a": [3, 4], "b": [30, 40]}]);
+    answered(&host, &rows, &json!([[11.0, 22.0], [33.0, 44.0]]));
+}
+
+#[test]
+fn rows_may_begin_with_a_byte_order_mark_and_be_compressed() {
+    let host = columns("");
+    let expected = host.score(&records()).expect(200).body;
+    let marked = format!("\u{feff}{}", records());
+    let answer = host.send("POST", "/score", &[JSON], marked.clone());
+    assert_eq!(answer.expect(200).body, expected);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed
+        .write_all(marked.as_bytes())
+        .expect("a vector takes bytes");
+    let packed = packed.finish().expect("a vector takes bytes");
+    let gzip = ("content-encoding", "gzip");
+    let answer = host.send("POST", "/score", &[JSON, gzip], packed);
+    assert_eq!(answer.expect(200).body, expected);
 }

@@ -259,6 +259,18 @@ fn text_that_is_not_json_is_called_so() {
     ] {
         check(&ports, body, "", "The body is not JSON: ");
     }
+    // The place is that of the parser, also in a string.
+    for body in [
+        r#"[{"age": 1, "city": "\ud834"}]"#,
+        "[{\"age\": 1,\n \"city\": \"ab\\ud834 \"}]",
+        r#"[[1, 2, "\udd1e"]]"#,
+        r#"{"ag\ud834e": [1]}"#,
+        "[[1,\n2, x]]",
+        "{\"GlobalParameters\": [1,\n2, x]}",
+    ] {
+        let error = serde_json::from_str::<serde_json::Value>(body).unwrap_err();
+        check(&ports, body, "", &format!("The body is not JSON: {error}."));
+    }
     // A name with a quote must not be compared with raw text.
     let quoted = [
         Port::new("a\"b", Dtype::I64, vec![None]),
