@@ -7,6 +7,7 @@ mod report;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,12 +74,19 @@ impl App {
     /// # Errors
     /// Fails if the component, the model or a store is missing or unusable. The error names the
     /// cause and gives the fix.
-    pub async fn load(
+    pub fn load(
         manifest: Manifest,
         environment: Environment<'_>,
         runtime: tokio::runtime::Handle,
-    ) -> Result<Self, StartupError> {
-        Self::load_after(&untried, Proof::Facts, manifest, environment, runtime).await
+    ) -> Pin<Box<dyn Future<Output = Result<Self, StartupError>> + Send + '_>> {
+        // Boxed, since a program that awaits the function itself has its code a second time.
+        Box::pin(Self::load_after(
+            &untried,
+            Proof::Facts,
+            manifest,
+            environment,
+            runtime,
+        ))
     }
 
     /// Loads an app as [`App::load`] does, and calls `trial` for each ONNX file before the file is

@@ -10,8 +10,8 @@ use scorebox_text::{NAME_BYTES, bounded};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::StoreError;
 use super::server::{Server, translate};
+use super::{Boxed, StoreError};
 
 /// Result of a connectivity check of a store that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,38 +33,42 @@ impl Server {
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if one of these servers does not answer.
-    pub async fn reach(&self) -> Result<Reached, StoreError> {
-        let router = self.router();
-        let masters = router.masters().await.map_err(translate)?;
-        let mut reached = Reached {
-            mode: String::new(),
-            version: String::new(),
-            masters: masters.len(),
-            round_trip_us: 0,
-        };
-        for master in &masters {
-            let hello = router
-                .send_to(master, &redis::cmd("HELLO"))
-                .await
-                .map_err(translate)?;
-            let told: HashMap<String, Value> = redis::from_redis_value(hello).unwrap_or_default();
-            let text = |name: &str| {
-                told.get(name)
-                    .and_then(|value| redis::from_redis_value::<String>(value.clone()).ok())
+    pub fn reach(&self) -> Boxed<'_, Result<Reached, StoreError>> {
+        Box::pin(async move {
+            let router = self.router();
+            let masters = router.masters().await.map_err(translate)?;
+            let mut reached = Reached {
+                mode: String::new(),
+                version: String::new(),
+                masters: masters.len(),
+                round_trip_us: 0,
             };
-            let text = |name: &str| {
-                text(name).map_or_else(|| "unknown".to_owned(), |text| bounded(text, NAME_BYTES))
-            };
-            reached.mode = text("mode");
-            reached.version = text("version");
-            let started = Instant::now();
-            router
-                .send_to(master, &redis::cmd("PING"))
-                .await
-                .map_err(translate)?;
-            let took = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-            reached.round_trip_us = reached.round_trip_us.max(took);
-        }
-        Ok(reached)
+            for master in &masters {
+                let hello = router
+                    .send_to(master, &redis::cmd("HELLO"))
+                    .await
+                    .map_err(translate)?;
+                let told: HashMap<String, Value> =
+                    redis::from_redis_value(hello).unwrap_or_default();
+                let text = |name: &str| {
+                    told.get(name)
+                        .and_then(|value| redis::from_redis_value::<String>(value.clone()).ok())
+                };
+                let text = |name: &str| {
+                    text(name)
+                        .map_or_else(|| "unknown".to_owned(), |text| bounded(text, NAME_BYTES))
+                };
+                reached.mode = text("mode");
+                reached.version = text("version");
+                let started = Instant::now();
+                router
+                    .send_to(master, &redis::cmd("PING"))
+                    .await
+                    .map_err(translate)?;
+                let took = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+                reached.round_trip_us = reached.round_trip_us.max(took);
+            }
+            Ok(reached)
+        })
     }
 }

@@ -13,11 +13,11 @@ use super::reply::{Budget, fault, reply, strip, why};
 use super::{
     ARGUMENT_BYTES, ARGUMENTS, Allowed, COMMANDS_AT_ONCE, Command, CommandError, Reply, keys,
 };
-use crate::VALUE_LIMIT_BYTES;
 use crate::node::Fault;
 use crate::router::{Repeat, Routed, Router};
 use crate::server::Server;
 use crate::slots::slot;
+use crate::{Boxed, VALUE_LIMIT_BYTES};
 
 /// Connection for raw commands to the server of one store. All clones share one connection.
 #[derive(Clone)]
@@ -73,22 +73,24 @@ impl Connection {
     /// # Errors
     /// Fails with a [`CommandError`] if the command is not allowed, if the server refuses it, or if
     /// no reply arrives.
-    pub async fn execute(&self, command: Command) -> Result<Reply, CommandError> {
-        check_size(std::slice::from_ref(&command))?;
-        let Prepared {
-            routed,
-            is_spread,
-            keys,
-            ..
-        } = self.prepare(command, &mut Asked::default())?;
-        let router = self.router()?;
-        if is_spread && self.is_cluster(router).await? {
-            return Err(CommandError::CrossSlot);
-        }
-        let answer = router
-            .send(routed.slot, &routed.command, routed.repeat)
-            .await;
-        self.reply(answer, keys, &mut Budget::default())
+    pub fn execute(&self, command: Command) -> Boxed<'_, Result<Reply, CommandError>> {
+        Box::pin(async move {
+            check_size(std::slice::from_ref(&command))?;
+            let Prepared {
+                routed,
+                is_spread,
+                keys,
+                ..
+            } = self.prepare(command, &mut Asked::default())?;
+            let router = self.router()?;
+            if is_spread && self.is_cluster(router).await? {
+                return Err(CommandError::CrossSlot);
+            }
+            let answer = router
+                .send(routed.slot, &routed.command, routed.repeat)
+                .await;
+            self.reply(answer, keys, &mut Budget::default())
+        })
     }
 
     /// Sends all raw commands in one pipeline, and waits for all replies. The replies are in the
@@ -96,41 +98,46 @@ impl Connection {
     ///
     /// # Errors
     /// Fails with a [`CommandError`] if no command was sent.
-    pub async fn pipeline(
+    pub fn pipeline(
         &self,
         commands: Vec<Command>,
-    ) -> Result<Vec<Result<Reply, CommandError>>, CommandError> {
-        check_size(&commands)?;
-        let mut asked = Asked::default();
-        let prepared: Vec<_> = commands
-            .into_iter()
-            .map(|command| self.prepare(command, &mut asked))
-            .collect();
-        let router = self.router()?;
-        let has_spread = prepared.iter().flatten().any(|prepared| prepared.is_spread);
-        let is_refused = has_spread && self.is_cluster(router).await?;
-        let (mut sent, mut places) = (
-            Vec::with_capacity(prepared.len()),
-            Vec::with_capacity(prepared.len()),
-        );
-        for prepared in prepared {
-            places.push(match prepared {
-                Ok(prepared) if is_refused && prepared.is_spread => Err(CommandError::CrossSlot),
-                Ok(prepared) => {
-                    sent.push(prepared.routed);
-                    Ok(prepared.keys)
-                }
-                Err(error) => Err(error),
-            });
-        }
-        let mut answers = router.send_all(sent).await.into_iter();
-        let mut budget = Budget::default();
-        let lost = || Err(Fault::Lost("no answer"));
-        let mut read = |keys| self.reply(answers.next().unwrap_or_else(lost), keys, &mut budget);
-        Ok(places
-            .into_iter()
-            .map(|keys| keys.and_then(&mut read))
-            .collect())
+    ) -> Boxed<'_, Result<Vec<Result<Reply, CommandError>>, CommandError>> {
+        Box::pin(async move {
+            check_size(&commands)?;
+            let mut asked = Asked::default();
+            let prepared: Vec<_> = commands
+                .into_iter()
+                .map(|command| self.prepare(command, &mut asked))
+                .collect();
+            let router = self.router()?;
+            let has_spread = prepared.iter().flatten().any(|prepared| prepared.is_spread);
+            let is_refused = has_spread && self.is_cluster(router).await?;
+            let (mut sent, mut places) = (
+                Vec::with_capacity(prepared.len()),
+                Vec::with_capacity(prepared.len()),
+            );
+            for prepared in prepared {
+                places.push(match prepared {
+                    Ok(prepared) if is_refused && prepared.is_spread => {
+                        Err(CommandError::CrossSlot)
+                    }
+                    Ok(prepared) => {
+                        sent.push(prepared.routed);
+                        Ok(prepared.keys)
+                    }
+                    Err(error) => Err(error),
+                });
+            }
+            let mut answers = router.send_all(sent).await.into_iter();
+            let mut budget = Budget::default();
+            let lost = || Err(Fault::Lost("no answer"));
+            let mut read =
+                |keys| self.reply(answers.next().unwrap_or_else(lost), keys, &mut budget);
+            Ok(places
+                .into_iter()
+                .map(|keys| keys.and_then(&mut read))
+                .collect())
+        })
     }
 
     /// Sends all raw commands between MULTI and EXEC to one node, and returns their replies in
@@ -140,52 +147,59 @@ impl Connection {
     /// Fails with a [`CommandError`] if a command is not allowed, if the server refuses one, or if
     /// no reply arrives. If a command was not allowed or was refused, no command of the transaction
     /// was executed.
-    pub async fn transaction(&self, commands: Vec<Command>) -> Result<Vec<Reply>, CommandError> {
-        check_size(&commands)?;
-        let mut asked = Asked::default();
-        let prepared = commands
-            .into_iter()
-            .map(|command| self.prepare(command, &mut asked));
-        let prepared = prepared.collect::<Result<Vec<_>, _>>()?;
-        let router = self.router()?;
-        let mut with_keys = prepared.iter().filter(|prepared| prepared.has_keys);
-        // If no command has a key, any node can execute the transaction.
-        let slot = with_keys
-            .next()
-            .or(prepared.first())
-            .map(|prepared| prepared.routed.slot);
-        let Some(slot) = slot else {
-            return Ok(Vec::new());
-        };
-        let is_elsewhere = |prepared: &Prepared| prepared.has_keys && prepared.routed.slot != slot;
-        let is_spread = prepared
-            .iter()
-            .any(|prepared| prepared.is_spread || is_elsewhere(prepared));
-        if is_spread && self.is_cluster(router).await? {
-            return Err(CommandError::CrossSlot);
-        }
-        let is_harmless = prepared
-            .iter()
-            .all(|prepared| prepared.routed.repeat == Repeat::Harmless);
-        let repeat = if is_harmless {
-            Repeat::Harmless
-        } else {
-            Repeat::Wrong
-        };
-        let (commands, keys): (Vec<Cmd>, Vec<Keys>) = prepared
-            .into_iter()
-            .map(|prepared| (prepared.routed.command, prepared.keys))
-            .unzip();
-        let answer = router.send_transaction(slot, &commands, repeat).await;
-        let Value::Array(values) = answer.map_err(|failure| why(failure, &self.0.prefix))? else {
-            return Err(CommandError::Server("EXEC gave no list".to_owned()));
-        };
-        let mut budget = Budget::default();
-        let replies = values.into_iter().zip(keys).map(|(mut value, keys)| {
-            strip(&mut value, keys, &self.0.prefix);
-            reply(value, &self.0.prefix, &mut budget)
-        });
-        replies.collect()
+    pub fn transaction(
+        &self,
+        commands: Vec<Command>,
+    ) -> Boxed<'_, Result<Vec<Reply>, CommandError>> {
+        Box::pin(async move {
+            check_size(&commands)?;
+            let mut asked = Asked::default();
+            let prepared = commands
+                .into_iter()
+                .map(|command| self.prepare(command, &mut asked));
+            let prepared = prepared.collect::<Result<Vec<_>, _>>()?;
+            let router = self.router()?;
+            let mut with_keys = prepared.iter().filter(|prepared| prepared.has_keys);
+            // If no command has a key, any node can execute the transaction.
+            let slot = with_keys
+                .next()
+                .or(prepared.first())
+                .map(|prepared| prepared.routed.slot);
+            let Some(slot) = slot else {
+                return Ok(Vec::new());
+            };
+            let is_elsewhere =
+                |prepared: &Prepared| prepared.has_keys && prepared.routed.slot != slot;
+            let is_spread = prepared
+                .iter()
+                .any(|prepared| prepared.is_spread || is_elsewhere(prepared));
+            if is_spread && self.is_cluster(router).await? {
+                return Err(CommandError::CrossSlot);
+            }
+            let is_harmless = prepared
+                .iter()
+                .all(|prepared| prepared.routed.repeat == Repeat::Harmless);
+            let repeat = if is_harmless {
+                Repeat::Harmless
+            } else {
+                Repeat::Wrong
+            };
+            let (commands, keys): (Vec<Cmd>, Vec<Keys>) = prepared
+                .into_iter()
+                .map(|prepared| (prepared.routed.command, prepared.keys))
+                .unzip();
+            let answer = router.send_transaction(slot, &commands, repeat).await;
+            let Value::Array(values) = answer.map_err(|failure| why(failure, &self.0.prefix))?
+            else {
+                return Err(CommandError::Server("EXEC gave no list".to_owned()));
+            };
+            let mut budget = Budget::default();
+            let replies = values.into_iter().zip(keys).map(|(mut value, keys)| {
+                strip(&mut value, keys, &self.0.prefix);
+                reply(value, &self.0.prefix, &mut budget)
+            });
+            replies.collect()
+        })
     }
 
     /// Checks that a raw command may be sent, and puts the store's prefix before its keys. `asked`
