@@ -42,6 +42,9 @@ pub(super) enum Step {
     Name(String),
 }
 
+/// Function that decodes a text of the type `S` to a `T`.
+type Read<'a, S, T> = dyn FnMut(&S, &mut Reader) -> Result<T, serde_json::Error> + 'a;
+
 /// Decodes a whole JSON body with `read`. `takes_words` and `wanted` are those of [`whole`].
 pub(super) fn json<T>(
     body: &[u8],
@@ -71,7 +74,7 @@ fn whole<T>(
     body: &[u8],
     takes_words: bool,
     wanted: &dyn Fn() -> String,
-    read: &mut dyn FnMut(&[u8], &mut Reader) -> Result<T, serde_json::Error>,
+    read: &mut Read<'_, [u8], T>,
 ) -> Result<T, ScoreFailure> {
     let mut marked = None::<Vec<u8>>;
     let mut is_exact = false;
@@ -100,7 +103,7 @@ pub(super) fn text(
     body: &[u8],
     takes_words: bool,
     wanted: &dyn Fn() -> String,
-    read: &mut dyn FnMut(&str, &mut Reader) -> Result<Vec<Tensor>, serde_json::Error>,
+    read: &mut Read<'_, str, Vec<Tensor>>,
 ) -> Result<Vec<Tensor>, ScoreFailure> {
     whole(body, takes_words, wanted, &mut |bytes, reader| {
         let value = match str::from_utf8(bytes) {

@@ -12,7 +12,7 @@ use scorebox_tests::host::Host;
 use scorebox_tests::libraries;
 use scorebox_tests::libraries::Libraries;
 use scorebox_tests::redis::{Kind, Redis};
-use scorebox_tests::{place, programs, run};
+use scorebox_tests::{place, programs, require, run};
 use serde_json::Value;
 
 /// Libraries with the validator.
