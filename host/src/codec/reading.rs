@@ -62,8 +62,9 @@ pub(super) fn json<T>(
 /// true if numbers may be `NaN` and `Infinity`.
 ///
 /// If a number can only be rounded correctly from its decimal digits, the body is decoded a second
-/// time, with all numbers from their digits. Decoding every body from digits would cost more. A body
-/// with `NaN` or `Infinity` is decoded again, too, with other text.
+/// time, with all numbers from their digits. Decoding every body from digits would cost more. So is a
+/// body with a number that no `f64` holds, to say where it is. A body with `NaN` or `Infinity` is
+/// decoded again, too, with other text.
 pub(super) fn whole<T>(
     body: &[u8],
     takes_words: bool,
@@ -85,6 +86,7 @@ pub(super) fn whole<T>(
             Err(error) if takes_words && reader.may_have_word(text, &error) => {
                 marked = Some(not_json::with_marks(text));
             }
+            Err(error) if !is_exact && reader.has_large_number(&error) => is_exact = true,
             Err(error) => break (reader, error),
         }
     };
@@ -141,6 +143,13 @@ impl Reader {
     #[inline(never)]
     fn may_have_word(&self, body: &[u8], error: &serde_json::Error) -> bool {
         self.misfit.is_none() && !self.has_words && not_json::word_at(body, error).is_some()
+    }
+
+    /// Returns true if decoding ended at a number that the JSON parser cannot make an `f64` of.
+    #[cold]
+    #[inline(never)]
+    fn has_large_number(&self, error: &serde_json::Error) -> bool {
+        self.misfit.is_none() && not_json::is_large_number(error)
     }
 
     /// Returns the failure for a body whose decoding ended with `error`.
