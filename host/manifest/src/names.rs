@@ -42,8 +42,8 @@ pub(super) fn line(key: &str, text: &str, longest_bytes: usize) -> Result<(), Pr
     ))
 }
 
-/// Returns the name of a key or section as `scorebox.toml` writes it: in quotes if it is not a bare key.
-/// Characters that cannot be shown are escaped, and a long name is truncated.
+/// Returns the name of a key or section as `scorebox.toml` writes it: in quotes if it is not a bare
+/// key. Characters that cannot be shown are escaped, and a long name is truncated.
 #[must_use]
 pub fn written(name: &str) -> String {
     let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
