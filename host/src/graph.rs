@@ -23,7 +23,7 @@ mod stop;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use self::foreign::{Foreign, HEAD_BYTES};
+pub use self::foreign::Foreign;
 pub use self::interface::{Engine, GraphError, Outputs, Ports, Session};
 pub use self::memory::is_out_of_memory;
 pub use self::named::Graphs;

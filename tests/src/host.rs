@@ -150,11 +150,24 @@ impl Host {
     /// If the host does not run.
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// Returns the largest resident memory that the host had so far, in bytes.
+    ///
+    /// # Panics
+    /// If the host does not run.
+    #[must_use]
+    pub fn largest_resident_bytes(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, field: &str) -> u64 {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the host runs");
         let line = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .find_map(|line| line.strip_prefix(field))
             .expect("a process has memory");
         let kibibytes: u64 = line
             .trim()

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
+use crate::http::Answer;
 use crate::wait;
 
 /// The lines that a program has written so far.
@@ -70,5 +71,14 @@ impl Log {
         self.wait_for("the call's failure", |line| {
             line["message"] == "scoring failed" && line["invocation"] == invocation
         })
+    }
+
+    /// Waits for the log line of the call that got `answer`, and asserts that its detail has the given
+    /// part.
+    #[track_caller]
+    pub fn wait_for_detail(&self, answer: &Answer, part: &str) {
+        let line = self.wait_for_failure(answer.header("x-request-id").expect("an id"));
+        let detail = line["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains(part), "no `{part}` in {line}");
     }
 }

@@ -78,7 +78,7 @@ pub struct Requests {
 pub(super) fn inputs(table: &toml::Table) -> Result<BTreeMap<String, InputSection>, Problem> {
     let mut inputs = BTreeMap::new();
     for (name, section) in section(table, "inputs")? {
-        let key = format!("inputs.{}", quoted(name, NAME_BYTES));
+        let key = format!("inputs.{}", names::written(name));
         check_name(&key, name)?;
         let Some(section) = section.as_table() else {
             return Err(Problem::new(

@@ -5,6 +5,7 @@
 
 use scorebox_text::{NAME_BYTES, Problem, quoted};
 
+use super::names;
 use super::settings::{SETTINGS, Setting};
 
 /// Sections that `scorebox.toml` may have several times, so that their headers have double
@@ -135,7 +136,8 @@ fn find_unknown(table: &toml::Table, path: &mut Vec<String>) -> Option<Unknown> 
         path.push(name.clone());
         let (is_section, is_setting) = (is_section(path), find(path).is_some());
         let unknown = |kind: Kind, path: &[String]| {
-            let key = path.join(".");
+            let parts: Vec<_> = path.iter().map(|name| names::written(name)).collect();
+            let key = parts.join(".");
             Some(Unknown { key, kind })
         };
         let found = match value {

@@ -4,7 +4,7 @@
 //! Owns the characters that each of them may have. Must not know where they end up, or the names in
 //! triggers.
 
-use scorebox_text::{NAME_BYTES, Problem, quoted};
+use scorebox_text::{NAME_BYTES, Problem, quoted, start};
 
 /// Maximum length of the name of an environment variable, in bytes.
 const LONGEST_VARIABLE_BYTES: usize = 128;
@@ -40,6 +40,19 @@ pub(super) fn line(key: &str, text: &str, longest_bytes: usize) -> Result<(), Pr
         ),
         "remove line feeds and other control characters, or shorten the text",
     ))
+}
+
+/// Returns the name of a key or section as `scorebox.toml` writes it: in quotes if it is not a bare
+/// key. Characters that cannot be shown are escaped, and a long name is truncated.
+#[must_use]
+pub fn written(name: &str) -> String {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if !name.is_empty() && name.bytes().all(is_bare) {
+        return quoted(name, NAME_BYTES);
+    }
+    let name = start(name, NAME_BYTES.saturating_add(1));
+    let name = name.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{}\"", quoted(&name, NAME_BYTES))
 }
 
 /// Checks the keys `names` of a table whose keys the author of the manifest chooses, such as

@@ -37,6 +37,15 @@ pub(super) fn word_at(body: &[u8], error: &Error) -> Option<&'static str> {
     word(rest)
 }
 
+/// Start of the text of the JSON parser's error about a number that is JSON, and too large for an
+/// `f64`.
+const LARGE_NUMBER: &str = "number out of range";
+
+/// Returns true if the JSON parser refused a number because no `f64` holds it.
+pub(super) fn is_large_number(error: &Error) -> bool {
+    displayed(error, REASON_BYTES).starts_with(LARGE_NUMBER)
+}
+
 /// Returns a copy of `body` in which a string stands for each of the words. [`word_of`] recognizes
 /// these strings.
 #[cold]
@@ -109,8 +118,12 @@ pub(super) fn message(
         };
     }
     let shown = displayed(error, REASON_BYTES / 2);
+    let (begin, shown) = match shown.strip_prefix(LARGE_NUMBER) {
+        Some(place) => ("A number of the body is too large", place),
+        None => ("The body is not JSON: ", shown.as_str()),
+    };
     if !is_marked {
-        return format!("The body is not JSON: {shown}.");
+        return format!("{begin}{shown}.");
     }
     // The caller's body is shorter than the one that was read.
     let (line, column) = (error.line(), error.column());
@@ -118,8 +131,8 @@ pub(super) fn message(
     let start = line_start(body, line).unwrap_or_default();
     let before = body.get(start..start.saturating_add(column));
     let column = column.saturating_sub(MARK_BYTES * before.map_or(0, marks));
-    let what = shown.strip_suffix(&place).unwrap_or(&shown);
-    format!("The body is not JSON: {what} at line {line} column {column}.")
+    let what = shown.strip_suffix(&place).unwrap_or(shown);
+    format!("{begin}{what} at line {line} column {column}.")
 }
 
 /// Returns the number of strings in `text` that stand for words.
@@ -197,6 +210,10 @@ mod tests {
         check(b"[1, \xff]", "follows the first 4 bytes");
         check(b"[1, x]", "not JSON: expected value at line 1 column 5.");
         check(b"", "not JSON: EOF");
+        check(
+            b"[1, 1e400]",
+            "A number of the body is too large at line 1 column",
+        );
         let marked = with_marks(b"[1,\n NaN, NaN, x, NaN]");
         let error = serde_json::from_slice::<serde_json::Value>(&marked).unwrap_err();
         let found = message(&marked, &error, true, None);

@@ -67,7 +67,9 @@ pub(super) fn json<T>(
 ///
 /// If a number can only be rounded correctly from its decimal digits, the body is decoded a second
 /// time, with all numbers from their digits. Decoding every body from digits would cost more. A body
-/// with `NaN` or `Infinity` is decoded again, too, with other text.
+/// with a number that no `f64` holds is decoded again in the same way, so that the error says where
+/// the number is. A body with `NaN` or `Infinity` is decoded again from a copy in which marked strings
+/// replace these words.
 ///
 /// The functions are references, so that each result has this code only once.
 fn whole<T>(
@@ -91,6 +93,7 @@ fn whole<T>(
             Err(error) if takes_words && reader.may_have_word(text, &error) => {
                 marked = Some(not_json::with_marks(text));
             }
+            Err(error) if !is_exact && reader.has_large_number(&error) => is_exact = true,
             Err(error) => break (reader, error),
         }
     };
@@ -189,6 +192,13 @@ impl Reader {
     #[inline(never)]
     fn may_have_word(&self, body: &[u8], error: &serde_json::Error) -> bool {
         self.misfit.is_none() && !self.has_words && not_json::word_at(body, error).is_some()
+    }
+
+    /// Returns true if decoding ended at a number that the JSON parser cannot make an `f64` of.
+    #[cold]
+    #[inline(never)]
+    fn has_large_number(&self, error: &serde_json::Error) -> bool {
+        self.misfit.is_none() && not_json::is_large_number(error)
     }
 
     /// Returns the failure for a body whose decoding ended with `error`.

@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::text::Problem;
 
 /// Number of bytes at the beginning of a file that [`Foreign::of`] needs at most.
-pub const HEAD_BYTES: usize = 512;
+const HEAD_BYTES: usize = 512;
 
 /// Content that often lies in place of a model's file, because a download or a copy went wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,8 +62,7 @@ const DOCUMENTS: [(&[u8], &str); 4] = [
 impl Foreign {
     /// Recognizes the content of a file by `head`, its first [`HEAD_BYTES`] bytes or all of them.
     /// Returns `None` for content that is none of these kinds.
-    #[must_use]
-    pub fn of(head: &[u8]) -> Option<Self> {
+    fn of(head: &[u8]) -> Option<Self> {
         if head.is_empty() {
             return Some(Self::Empty);
         }

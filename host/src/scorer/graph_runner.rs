@@ -69,9 +69,8 @@ impl GraphRunner {
         self.graph.has_answered()
     }
 
-    /// Lets the graph answer an example of a request. From its
-    /// first answer on, an input that it refuses is the caller's error. `example` is `None` if the
-    /// graph answered one elsewhere.
+    /// Lets the graph answer an example of a request. From its first answer on, an input that it
+    /// refuses is the caller's error. `example` is `None` if the graph answered one elsewhere.
     ///
     /// # Errors
     /// Fails if the example does not fit the inputs of the graph, or if the graph fails.

@@ -161,6 +161,7 @@ pub(super) async fn unpack(
         if work.is_done {
             return Ok(work.unpacked.into_bytes());
         }
+        work.restart();
     }
     let busy = || ScoreFailure::Saturated.disposition();
     // The semaphore is never closed.
@@ -195,6 +196,15 @@ impl Work {
             limit_bytes,
             is_done: false,
         })
+    }
+
+    /// Forgets what was unpacked, and starts again with the first byte of the body.
+    ///
+    /// A decoder of zstd holds up to 8 MiB back that no reservation counts, so a body must not wait
+    /// with it. What was unpacked of a small body is not worth that memory.
+    fn restart(&mut self) {
+        self.decoder = Decoder::new(self.coding, &self.input);
+        self.unpacked.truncate(0);
     }
 
     fn total(&self) -> u64 {

@@ -5,9 +5,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::manifest;
+use crate::manifest::{self, names};
 use crate::model::Dtype;
-use crate::text::{NAME_BYTES, quoted};
+use crate::text::NAME_BYTES;
 
 pub use crate::manifest::{InputFacts, Requests};
 
@@ -65,13 +65,7 @@ impl Port {
     /// `inputs.age.missing`. `key` is the last part of the name.
     #[must_use]
     pub fn setting(&self, key: &str) -> String {
-        let name = quoted(&self.name, NAME_BYTES);
-        let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if name.bytes().all(is_bare) {
-            format!("inputs.{name}.{key}")
-        } else {
-            format!("inputs.\"{name}\".{key}")
-        }
+        format!("inputs.{}.{key}", names::written(&self.name))
     }
 }
 

@@ -10,6 +10,7 @@ use flate2::Compression;
 use flate2::read::{GzDecoder, ZlibDecoder};
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use scorebox_tests::app::App;
+use scorebox_tests::connection::Connection;
 use scorebox_tests::digits::{self, sample};
 use scorebox_tests::host::Host;
 use scorebox_tests::http::Answer;
@@ -179,6 +180,35 @@ fn a_bomb_ends_at_the_limit_of_a_body() {
     }
     let longer = [&largest[..], b"x"].concat();
     sent(&host, "zstd", zstd(&longer)).expect_error(413, "too-large", &["2097152"]);
+}
+
+#[test]
+fn bodies_that_wait_to_be_unpacked_hold_no_window() {
+    let limits = "[limits]\nbody = \"8MiB\"\nbodies = \"8MiB\"\ndeadline = \"4s\"\n";
+    let host = Host::start(&App::example("echo", limits));
+    // One client takes all memory for bodies, so that those which are unpacked wait.
+    let mut holder = Connection::open(&host.address).unwrap();
+    let head = "POST /score HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 8388608\r\n\r\n";
+    holder.write(head.as_bytes()).unwrap();
+    holder.answer_begins().unwrap();
+    // A frame with a window of 8 MiB, and 100 blocks of 128 KiB of zeros (RFC 8878, section 3.1.1).
+    let mut body = b"\x28\xB5\x2F\xFD\0\x68".to_vec();
+    for block in 0..100 {
+        let head = (128 << 10) << 3 | 1 << 1 | u32::from(block == 99);
+        body.extend_from_slice(&head.to_le_bytes()[..3]);
+        body.push(0);
+    }
+    let before = host.resident_bytes();
+    std::thread::scope(|scope| {
+        for _ in 0..60 {
+            scope.spawn(|| {
+                let answer = sent(&host, "zstd", body.clone());
+                assert!([413, 503].contains(&answer.status), "{}", answer.text());
+            });
+        }
+    });
+    let grown = host.largest_resident_bytes().saturating_sub(before);
+    assert!(grown < 200 << 20, "{grown} bytes");
 }
 
 #[test]

@@ -40,15 +40,7 @@ fn traps(deed: &str, count: usize, part: &str) {
     let answer = host
         .score(&json!({"do": deed, "count": count}))
         .expect_error(500, "trapped", &["id"]);
-    let line = host
-        .log
-        .wait_for_failure(answer.header("x-request-id").expect("an id"));
-    assert!(
-        line["detail"]
-            .as_str()
-            .is_some_and(|detail| detail.contains(part)),
-        "{line}"
-    );
+    host.log.wait_for_detail(&answer, part);
     assert_eq!(told("get-many", 1), "");
 }
 

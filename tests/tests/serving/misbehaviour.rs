@@ -224,15 +224,7 @@ fn tensors_that_do_not_fit_the_ports_are_an_invalid_output() {
         (7.0, "y"),
     ] {
         let answer = score(way).expect_error(500, "invalid-output", &["signature"]);
-        let line = host
-            .log
-            .wait_for_failure(answer.header("x-request-id").expect("an id"));
-        assert!(
-            line["detail"]
-                .as_str()
-                .is_some_and(|detail| detail.contains(part)),
-            "way {way}: {line}"
-        );
+        host.log.wait_for_detail(&answer, part);
         assert_eq!(score(0.0).expect(200).json(), json!([[2.0], [0.75]]));
     }
     assert_eq!(score(6.0).expect(200).json(), json!([[null], [null]]));

@@ -47,6 +47,11 @@ pub fn check_model_file(name: &str, path: &Path) -> Result<(), Failure> {
     }
     let extension = name.rsplit_once('.').map(|(_, extension)| extension);
     let extension = extension.unwrap_or_default().to_ascii_lowercase();
+    let unreadable = |error| Failure::file(path, "be read", error);
+    // A safetensors file begins with the length of its header, which may look like another format: 640
+    // has the first bytes of a pickle.
+    let begins_as_named = extension == "safetensors" && is_safetensors(path).map_err(unreadable)?;
+    let found = found.filter(|_| !begins_as_named);
     let cut = match (extension.as_str(), found) {
         ("onnx" | "safetensors" | "npy" | "npz", None) | ("npz", Some(Foreign::Zip)) => {
             match extension.as_str() {
@@ -60,7 +65,7 @@ pub fn check_model_file(name: &str, path: &Path) -> Result<(), Failure> {
         }
         _ => Ok(None),
     };
-    match cut.map_err(|error| Failure::file(path, "be read", error))? {
+    match cut.map_err(unreadable)? {
         None => Ok(()),
         Some(Cut { expected, bytes }) => Err(refusal(
             path,

@@ -58,7 +58,7 @@ fn a_fact_of_an_input_that_cannot_be_is_answered_with_its_key_and_a_fix() {
     );
     check(
         "[inputs.\"\"]\nmissing = true",
-        "`inputs.`: a name is empty",
+        "`inputs.\"\"`: a name is empty",
         "write the name",
     );
     check(
@@ -70,6 +70,21 @@ fn a_fact_of_an_input_that_cannot_be_is_answered_with_its_key_and_a_fix() {
         "[[inputs.age]]\nmissing = true",
         "`inputs.age` is a section, and not a setting",
         "write a line `[inputs.age]`",
+    );
+    for text in [
+        "[[inputs.\"sepal length (cm)\"]]\nmissing = true",
+        "[inputs]\n\"sepal length (cm)\" = true",
+    ] {
+        check(
+            text,
+            "`inputs.\"sepal length (cm)\"` is a section, and not a setting",
+            "write a line `[inputs.\"sepal length (cm)\"]`",
+        );
+    }
+    check(
+        "[inputs.'a \"b\" \\']\nboolean = 1",
+        "`inputs.\"a \\\"b\\\" \\\\\".boolean`: 1 is neither true nor false",
+        "write `boolean = true`",
     );
     check(
         "[[requests]]\nnan_literals = true",

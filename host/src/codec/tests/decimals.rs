@@ -3,6 +3,7 @@
 use half::{bf16, f16};
 use proptest::prelude::*;
 
+use super::values::{read_items, refused};
 use super::*;
 
 /// Decodes the decimal `text` as an element of a float port, in each JSON format and nesting.
@@ -89,6 +90,29 @@ fn a_decimal_next_to_a_tie_is_rounded_once_in_every_form() {
         panic!()
     };
     assert_eq!(pointer, "/x/1");
+}
+
+#[test]
+fn a_number_that_no_type_holds_is_named_with_its_place() {
+    for dtype in [Dtype::F16, Dtype::Bf16, Dtype::F32, Dtype::F64] {
+        for number in ["1e400", "-1e309"] {
+            let found = read_items(&port("x", dtype, &[None]), false, &format!("1,{number}"));
+            let expected = format!("{number} does not fit {}.", dtype.name());
+            refused(found, "/1", &expected);
+        }
+    }
+    let text = read_items(&port("x", Dtype::Text, &[None]), false, "1e400");
+    refused(
+        text,
+        "/0",
+        "Here is a number, where a text element belongs.",
+    );
+    let text = read_items(&port("x", Dtype::Bool, &[None]), false, "true,1e400");
+    refused(
+        text,
+        "/1",
+        "Here is a number, where a bool element belongs.",
+    );
 }
 
 proptest! {

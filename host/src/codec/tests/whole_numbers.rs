@@ -77,6 +77,8 @@ fn a_whole_number_counts_by_its_value() {
         "18446744073709551616 does not fit u64.",
     );
     refuse(Dtype::U64, "1e100", "1e100 does not fit u64.");
+    refuse(Dtype::I64, "1e400", "1e400 does not fit i64.");
+    refuse(Dtype::U8, "-1e999", "-1e999 does not fit u8.");
     let long = format!("{}.5", "9".repeat(100_000));
     let (port, body) = (
         port("x", Dtype::I64, &[None]),

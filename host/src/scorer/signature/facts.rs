@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use super::{Signature, SignatureError, TensorSignature};
 use crate::manifest::{
-    InputFacts, InputSection, Manifest, ManifestError, Requests, check_columns, nearest,
+    InputFacts, InputSection, Manifest, ManifestError, Requests, check_columns, names, nearest,
 };
 use crate::model::Dtype;
 use crate::tensor::{Port, shape_text};
-use crate::text::{NAME_BYTES, Problem, quoted};
+use crate::text::{NAME_BYTES, Problem, counted, quoted};
 
 impl TensorSignature {
     /// Adds to the ports what the component itself states about them, as pairs of the name of an
@@ -67,7 +67,7 @@ pub(in super::super) fn check_payloads(
     }
     let key = manifest.inputs.keys().next().map_or_else(
         || "requests".to_owned(),
-        |name| format!("inputs.{}", quoted(name, NAME_BYTES)),
+        |name| format!("inputs.{}", names::written(name)),
     );
     Err(manifest.misfit(Problem::new(
         format!("`{key}` is about tensors, and this scorer takes payloads, which it reads itself"),
@@ -84,8 +84,7 @@ fn state(ports: &mut [Port], stated: Vec<(String, InputFacts)>) -> Result<(), Pr
             continue;
         };
         if std::mem::replace(seen, true) {
-            let name = quoted(&name, NAME_BYTES);
-            let problem = format!("`inputs.{name}` is stated twice");
+            let problem = format!("`inputs.{}` is stated twice", names::written(&name));
             return Err(Problem::new(problem, "state each input once"));
         }
         check_columns(&port.setting("columns"), &facts.columns)?;
@@ -119,8 +118,11 @@ fn index_of(ports: &[Port], name: &str) -> Result<usize, Problem> {
     if let Some(index) = ports.iter().position(|port| port.name == name) {
         return Ok(index);
     }
-    let name = quoted(name, NAME_BYTES);
-    let near = nearest(&name, ports.iter().map(|port| port.name.as_str()));
+    let near = nearest(
+        &quoted(name, NAME_BYTES),
+        ports.iter().map(|port| port.name.as_str()),
+    );
+    let name = names::written(name);
     Err(Problem::new(
         format!("`inputs.{name}`: the scorer has no input of this name"),
         format!(
@@ -158,8 +160,8 @@ fn check(port: &Port, facts: &InputFacts) -> Result<(), Problem> {
     match port.shape.as_slice() {
         [_, Some(columns)] if *columns != facts.columns.len() as u64 => {
             let problem = format!(
-                "there are {} names, and the input is {shape}",
-                facts.columns.len()
+                "the list has {}, and the input is {shape}",
+                counted(facts.columns.len() as u64, "name")
             );
             misfit(
                 "columns",
@@ -285,7 +287,7 @@ mod tests {
         }
         check(
             &[("ag\ne", true, &[])],
-            "`inputs.ag\\ne`: the scorer has no input of this name",
+            "`inputs.\"ag\\ne\"`: the scorer has no input of this name",
         );
         check(
             &[("age", true, &[]), ("age", true, &[])],
@@ -305,7 +307,7 @@ mod tests {
         );
         check(
             &[("X", false, &["a"])],
-            "`inputs.X.columns`: there are 1 names, and the input is [N, 2]",
+            "`inputs.X.columns`: the list has 1 name, and the input is [N, 2]",
         );
     }
 
@@ -321,6 +323,10 @@ mod tests {
         check(
             "[inputs.agee]\nmissing = true",
             "`inputs.agee`: the scorer has no input of this name\n  fix: the nearest is `age`;",
+        );
+        check(
+            "[inputs.\"is nwe\"]\nmissing = true",
+            "`inputs.\"is nwe\"`: the scorer has no input of this name\n  fix: the nearest is `is new`;",
         );
         check(
             "[inputs.count]\nmissing = true",
@@ -340,7 +346,7 @@ mod tests {
         );
         check(
             "[inputs.X]\ncolumns = [\"a\"]",
-            "`inputs.X.columns`: there are 1 names, and the input is [N, 2]",
+            "`inputs.X.columns`: the list has 1 name, and the input is [N, 2]",
         );
         check(
             "[inputs.city]\ncolumns = [\"a\"]",

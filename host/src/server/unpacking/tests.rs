@@ -259,3 +259,27 @@ fn a_window_of_more_than_8_mib_is_refused() {
     let huge = b"\x28\xB5\x2F\xFD\xA0\xFF\xFF\xFF\xFF\x01\0\0";
     refused(Coding::Zstd, huge, "damaged-body", "8 MiB");
 }
+
+#[test]
+fn a_small_body_that_is_not_done_waits_with_nothing_and_starts_again() {
+    let text = "[0.125, 1e-3, 7], ".repeat(20_000).into_bytes();
+    for (coding, body, expected) in [
+        (Coding::Gzip, gzip(&text), text.clone()),
+        (Coding::Deflate, bare(&text), text),
+        (Coding::Zstd, zeros(0x68, 80), vec![0; 80 * (128 << 10)]),
+    ] {
+        let mut work = Work::new(coding, Received::Small(body), 16 << 20).unwrap();
+        work.fill(&mut vec![0; 64 << 10]).unwrap();
+        assert!(!work.is_done && work.decoder.position() > 0, "{coding:?}");
+        work.restart();
+        assert_eq!(
+            (work.decoder.position(), work.total()),
+            (0, 0),
+            "{coding:?}"
+        );
+        while !work.is_done {
+            work.piece().unwrap();
+        }
+        assert!(work.unpacked.as_ref() == expected, "{coding:?}");
+    }
+}

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
+use scorebox_host::text::{inset, printable_lines};
 use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace::{self, shown};
@@ -91,7 +92,7 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
         args.timeout,
     )?;
     if args.verbose && !ended.said.is_empty() {
-        eprintln!("{}", ended.said);
+        eprintln!("{}", printable_lines(&ended.said));
     }
     let said = ended
         .answer
@@ -99,16 +100,19 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
         .and_then(|answer| serde_json::from_value::<Answer>(answer.clone()).ok());
     let converted = match said {
         None => return Err(ended.failure(&args.model, args.timeout)),
-        Some(Answer::Lacking { problem, fix }) => return Err(Failure::toolchain(problem, fix)),
+        Some(Answer::Lacking { problem, fix }) => {
+            return Err(Failure::toolchain(inset(&problem), inset(&fix)));
+        }
         Some(Answer::Refused {
             problem,
             fix,
             estimator,
         }) => {
             let whose = estimator.map_or_else(String::new, |estimator| format!("{estimator}: "));
+            let problem = format!("{whose}{problem}");
             return Err(Failure::project(
-                format!("{}: {whose}{problem}", args.model.display()),
-                fix,
+                format!("{}: {}", args.model.display(), inset(&problem)),
+                inset(&fix),
             ));
         }
         Some(Answer::Converted(converted)) => converted,
@@ -162,7 +166,10 @@ fn finished(args: &ConvertArgs, converted: &Converted, graph: &Described) -> Res
                     "{problem}; {} has the report, and no graph",
                     shown(&args.output)
                 ),
-                format!("{fix}; --allow-differences writes the graph as it is"),
+                format!(
+                    "{}; --allow-differences writes the graph as it is",
+                    inset(&fix)
+                ),
             ));
         }
         eprintln!("warning    {problem}; it is written because of --allow-differences");

@@ -11,6 +11,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use scorebox_host::text::{REASON_BYTES, quoted};
 use scorebox_workspace::failure::Failure;
 use serde_json::Value;
 
@@ -130,6 +131,7 @@ impl Ended {
     /// time limit of the process.
     pub fn failure(&self, model: &Path, limit: Duration) -> Failure {
         let last = self.said.lines().last().unwrap_or("it printed nothing");
+        let last = quoted(last, REASON_BYTES);
         let trust = "check that the file is complete and that you trust it; --verbose shows \
                      everything that Python prints";
         match self.status {

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use scorebox_host::text::{printable, printable_lines};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -166,7 +167,8 @@ impl Converted {
     }
 
     /// Returns a summary of the conversion for people, in several lines. `source` is the model's
-    /// file or folder.
+    /// file or folder. Characters that control a terminal are escaped: what the model says of itself may
+    /// hold any.
     pub fn lines(&self, source: &Described) -> String {
         let mut text = format!("model      {}", self.summary);
         if !self.is_copied() {
@@ -197,13 +199,13 @@ impl Converted {
         for warning in &self.warnings {
             let _ = writeln!(text, "warning    {warning}");
         }
-        text
+        printable_lines(&text).into_owned()
     }
 
     /// Returns one line that describes what differs between the graph's answers and the library's.
-    /// The line is empty if nothing differs.
+    /// The line is empty if nothing differs. Characters that control a terminal are escaped.
     pub fn differences(&self) -> String {
-        self.comparison.differences()
+        printable(&self.comparison.differences()).into_owned()
     }
 }
 
@@ -271,5 +273,27 @@ mod tests {
             lines.contains("inputs     X f32 [N, 4]\n") && lines.contains("warning    w"),
             "{lines}"
         );
+    }
+
+    #[test]
+    fn what_a_model_says_does_not_control_a_terminal() {
+        let source = Described {
+            file: "m.pkl".to_owned(),
+            digest: "sha256:00".to_owned(),
+            bytes: 1,
+        };
+        let mut hostile = answer(false);
+        hostile.summary = "S\u{1b}[2JVC".to_owned();
+        hostile.warnings = vec!["Jahr\u{9b}größe".to_owned()];
+        let lines = hostile.lines(&source);
+        assert!(lines.contains("model      S\\u{1b}[2JVC,"), "{lines}");
+        assert!(lines.contains("warning    Jahr\\u{9b}größe\n"), "{lines}");
+        let first = json!({"row": 3, "library": "\u{1b}]0;x\u{7}", "graph": "1"});
+        let mut text = serde_json::to_value(&hostile.comparison).unwrap();
+        text["outputs"][1]["first"] = first;
+        hostile.comparison = serde_json::from_value(text).unwrap();
+        let differences = hostile.differences();
+        assert!(!differences.contains(char::is_control), "{differences}");
+        assert!(differences.contains("\\u{1b}]0;x"), "{differences}");
     }
 }

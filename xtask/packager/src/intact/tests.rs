@@ -75,6 +75,18 @@ fn weights_that_were_cut_are_known() {
 }
 
 #[test]
+fn weights_are_no_other_format_whatever_the_length_of_their_header() {
+    // These lengths are the first bytes of pickles, and of a document with a space before it.
+    for length in [0x0280_u64, 0x0380, 0x7b20] {
+        let mut header = br#"{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#.to_vec();
+        header.resize(usize::try_from(length).unwrap(), b' ');
+        let file = [&length.to_le_bytes()[..], &header, &[0; 8]].concat();
+        check("m.safetensors", &file, "");
+        check("m.safetensors", &file[..file.len() - 1], "was cut");
+    }
+}
+
+#[test]
 fn sources_of_any_form_are_let_through() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("m.pkl");
