@@ -1,30 +1,30 @@
-//! ONNX files as exporters and people leave them: with shared sizes, default values and categories,
-//! and with what an engine does not load.
+//! ONNX files as exporters write them and people damage them: with shared sizes, default values and
+//! categories, and files that the engine does not load.
 //!
 //! Owns those files. Must not know which program runs them. Files that ask for something that no
 //! model needs are in `onnx_hostile`.
 
 use crate::onnx::{bytes, element, graph, number};
 
-/// Newest version of the standard operators that the engine takes.
+/// Newest version of the standard ONNX operators that the host's engine supports.
 pub const NEWEST_OPERATORS: u64 = 26;
-/// Newest version of the format that the engine takes.
+/// Newest version of the ONNX format (`ir_version`) that the host's engine supports.
 pub const NEWEST_IR: u64 = 13;
 
 /// A file that the host does not load, with the expected parts of the problem and of the fix.
 pub struct Refused {
-    /// Name of the case, for messages.
+    /// Name of the case, for the messages of a failed test.
     pub name: &'static str,
     /// Bytes of the file.
     pub file: Vec<u8>,
-    /// Expected part of the problem.
+    /// Text that the problem in the host's error must contain.
     pub problem: &'static str,
-    /// Expected part of the fix.
+    /// Text that the fix in the host's error must contain.
     pub fix: &'static str,
 }
 
-/// Encodes an input (field 11) or an output (field 12) of a graph. A dimension that is not a number
-/// is a name.
+/// Encodes an input (field 11) or an output (field 12) of a graph. `dimensions` are sizes in
+/// decimal digits, or names of open dimensions.
 fn port(field: u64, name: &str, element: u64, dimensions: &[&str]) -> Vec<u8> {
     let dimension = |text: &&str| {
         let size = text.parse().map(|size| number(1, size));
@@ -34,7 +34,8 @@ fn port(field: u64, name: &str, element: u64, dimensions: &[&str]) -> Vec<u8> {
     typed(field, name, tensor(element, Some(&shape)))
 }
 
-/// Encodes the type of a tensor. `shape` is encoded already, and `None` leaves it out.
+/// Encodes the type of a tensor with elements of the type `element`. `shape` is the encoded shape.
+/// If it is `None`, the type does not state a shape.
 fn tensor(element: u64, shape: Option<&[u8]>) -> Vec<u8> {
     let shape = shape.map_or_else(Vec::new, |shape| bytes(2, shape));
     bytes(1, [number(1, element), shape].concat())
@@ -44,7 +45,8 @@ fn typed(field: u64, name: &str, kind: Vec<u8>) -> Vec<u8> {
     bytes(field, [bytes(1, name), bytes(2, kind)].concat())
 }
 
-/// Encodes a node. An empty domain is the one of the standard operators.
+/// Encodes a node of the operator `kind`. The empty domain is that of the standard operators.
+/// `attributes` are encoded already.
 fn node(
     domain: &str,
     kind: &str,
@@ -60,7 +62,8 @@ fn node(
     bytes(1, written)
 }
 
-/// Encodes an initializer: weights, a constant or a default value.
+/// Encodes an initializer, which holds weights, a constant or a default value: a list of `count`
+/// elements with the bytes `raw`.
 fn initializer(name: &str, element: u64, count: u64, raw: &[u8]) -> Vec<u8> {
     let parts = [
         number(1, count),
@@ -78,7 +81,8 @@ fn floats(numbers: &[f32]) -> Vec<u8> {
         .collect()
 }
 
-/// Encodes a model with its version of the format and its versions of operators, by domain.
+/// Encodes a model. `ir` is the version of the ONNX format, `operators` has the version of the
+/// operators of each domain, and `parts` are the encoded fields of the graph.
 fn model(ir: u64, operators: &[(&str, u64)], parts: &[Vec<u8>]) -> Vec<u8> {
     let set = |(domain, version): &(&str, u64)| {
         bytes(8, [bytes(1, domain), number(2, *version)].concat())
@@ -95,7 +99,7 @@ fn model(ir: u64, operators: &[(&str, u64)], parts: &[Vec<u8>]) -> Vec<u8> {
 
 const ML: &str = "ai.onnx.ml";
 
-/// Returns a graph of `c = a + b`, whose inputs both are `batch` × 2.
+/// Returns a graph of `c = a + b`, whose inputs both have the shape `batch` × 2.
 #[must_use]
 pub fn pair() -> Vec<u8> {
     let parts = [
@@ -107,7 +111,8 @@ pub fn pair() -> Vec<u8> {
     model(8, &[("", 15)], &parts)
 }
 
-/// Returns a graph of `y = xᵀ + w`, whose input `w` has the sizes of `x` the other way around.
+/// Returns a graph of `y = xᵀ + w`, whose input `x` has the shape `n` × `k` and whose input `w` has
+/// the shape `k` × `n`.
 #[must_use]
 pub fn transposed() -> Vec<u8> {
     let parts = [
@@ -133,8 +138,8 @@ pub fn picking() -> Vec<u8> {
     model(8, &[("", 15)], &parts)
 }
 
-/// Returns a graph that encodes months as an encoder of scikit-learn does that refuses unknown
-/// categories. It knows the months 1, 2 and 3.
+/// Returns a graph that encodes the months 1, 2 and 3 as one-hot rows, and refuses all other
+/// numbers, as an encoder of scikit-learn does.
 #[must_use]
 pub fn months() -> Vec<u8> {
     let months = [1, 2, 3].map(|month| number(8, month)).concat();
@@ -142,7 +147,8 @@ pub fn months() -> Vec<u8> {
     encoding(element::INT64, known)
 }
 
-/// Returns a graph that encodes the cities Bonn and Köln, and refuses all others.
+/// Returns a graph that encodes the cities Bonn and Köln as one-hot rows, and refuses all other
+/// texts.
 #[must_use]
 pub fn cities() -> Vec<u8> {
     let cities = ["Bonn", "Köln"].map(|city| bytes(9, city)).concat();
@@ -160,8 +166,9 @@ fn encoding(element: u64, known: Vec<u8>) -> Vec<u8> {
     model(8, &[("", 15), (ML, 3)], &parts)
 }
 
-/// Returns a graph of `y = x + w` for `x` of N × 2, in which `w` has the value 10, 20. From the
-/// version 4 of the format on, `w` is an input with a default value. Before, it is a weight.
+/// Returns a graph of `y = x + w` for `x` of N × 2, in which `w` has the value `[10, 20]`. `ir` is
+/// the version of the ONNX format. From version 4 on, `w` is an input with a default value. In
+/// older versions, it is a weight.
 #[must_use]
 pub fn defaulted(ir: u64) -> Vec<u8> {
     let parts = [
@@ -174,7 +181,8 @@ pub fn defaulted(ir: u64) -> Vec<u8> {
     model(ir, &[("", if ir < 4 { 7 } else { 15 })], &parts)
 }
 
-/// Returns a graph with this version of the format and of the standard operators.
+/// Returns a graph that states the version `ir` of the ONNX format and the version `operators` of
+/// the standard operators.
 #[must_use]
 pub fn versioned(ir: u64, operators: u64) -> Vec<u8> {
     single(
@@ -184,7 +192,8 @@ pub fn versioned(ir: u64, operators: u64) -> Vec<u8> {
     )
 }
 
-/// Returns a graph of one node from `x` to `y`, both of N × 2.
+/// Returns a graph of the encoded node `node`, with the input `x` and the output `y`, both of f32
+/// and N × 2.
 fn single(ir: u64, operators: &[(&str, u64)], node: Vec<u8>) -> Vec<u8> {
     let parts = [
         node,
@@ -194,12 +203,13 @@ fn single(ir: u64, operators: &[(&str, u64)], node: Vec<u8>) -> Vec<u8> {
     model(ir, operators, &parts)
 }
 
-/// Returns a graph of one node from the input `x` of this type to the output `y` of this type.
+/// Returns a graph of the encoded node `node`, with the input `x` and the output `y`. The
+/// parameters `x` and `y` are their encoded types.
 fn typed_graph(operators: &[(&str, u64)], node: Vec<u8>, x: Vec<u8>, y: Vec<u8>) -> Vec<u8> {
     model(8, operators, &[node, typed(11, "x", x), typed(12, "y", y)])
 }
 
-/// Returns the files that are not ONNX files, or not whole.
+/// Returns files that are not ONNX files, and ONNX files that are cut off.
 fn foreign() -> Vec<Refused> {
     let file = |name, problem, fix, file: &[u8]| Refused {
         name,
@@ -270,7 +280,7 @@ fn foreign() -> Vec<Refused> {
     ]
 }
 
-/// Returns files that the host does not load, each for a reason of its own.
+/// Returns files that the host does not load, each for another reason.
 #[must_use]
 pub fn refused() -> Vec<Refused> {
     let file = |name, problem, fix, file| Refused {

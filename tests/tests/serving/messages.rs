@@ -1,8 +1,8 @@
 //! Messages that break or stretch the rules of HTTP and of text: each gets the status that the RFCs
 //! name, and the connection serves the next request.
 //!
-//! Owns `Host`, transfer codings, byte order marks and charsets. Must not know content codings: those
-//! are in `encodings.rs`.
+//! Owns `Host`, transfer codings, byte order marks and charsets. Must not know content codings:
+//! those are in `encodings.rs`.
 
 use scorebox_tests::connection::Connection;
 use scorebox_tests::digits::{self, sample};
