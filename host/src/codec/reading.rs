@@ -1,8 +1,8 @@
 //! Reading of JSON by visitors that note the position of an error.
 //!
 //! Owns the JSON pointer, and the visitors for objects and lists, of which every format of a body
-//! consists. Must not know ports or formats. The pointer costs nothing until there is an error: it
-//! is put together while the error is returned.
+//! consists. Must not know ports or formats. The pointer costs nothing until there is an error,
+//! because its steps are collected while the error is returned.
 
 use std::fmt::{self, Write as _};
 
@@ -25,9 +25,11 @@ pub(super) struct Reader {
     /// True if numbers for float ports are decoded from their decimal digits instead of through an
     /// `f64`.
     pub(super) is_exact: bool,
-    /// True if strings stand for `NaN` and `Infinity`, as `not_json` writes them.
+    /// True if the decoded text is a copy of the body in which marked strings replace the words
+    /// `NaN`, `Infinity` and `-Infinity`. `not_json` makes this copy.
     has_words: bool,
-    /// Advice about `NaN` and `Infinity` in the list at which the JSON parser stopped.
+    /// Advice about `NaN` and `Infinity` as elements of the list in which the JSON parser stopped.
+    /// `None` if the parser did not stop in a list of elements.
     advice: Option<Advice>,
     /// True if a number of the body can only be rounded correctly from its decimal digits.
     pub(super) is_in_doubt: bool,
@@ -41,7 +43,12 @@ pub(super) enum Step {
     Name(String),
 }
 
-/// Decodes a whole JSON body with `read`. `takes_words` and `wanted` are those of [`whole`].
+/// Decodes a whole JSON body with `read`, which gets a JSON parser at the start of the body, and a
+/// new reader. `takes_words` is true if numbers may be `NaN` and `Infinity`. `wanted` returns the
+/// part of an error message that says what the caller should have sent.
+///
+/// # Errors
+/// Fails if the body is not JSON, if something follows the JSON, or if `read` fails.
 pub(super) fn json<T>(
     body: &[u8],
     takes_words: bool,
@@ -58,12 +65,13 @@ pub(super) fn json<T>(
 }
 
 /// Decodes a whole JSON body with `read`, which gets the text to decode and a new reader. `wanted`
-/// returns the part of an error message that says what the caller should have sent. `takes_words` is
-/// true if numbers may be `NaN` and `Infinity`.
+/// returns the part of an error message that says what the caller should have sent. `takes_words`
+/// is true if numbers may be `NaN` and `Infinity`.
 ///
 /// If a number can only be rounded correctly from its decimal digits, the body is decoded a second
-/// time, with all numbers from their digits. Decoding every body from digits would cost more. A body
-/// with `NaN` or `Infinity` is decoded again, too, with other text.
+/// time, with all numbers from their digits. Decoding every body from digits would cost more. A
+/// body with `NaN` or `Infinity` is decoded again, too, from a copy in which marked strings replace
+/// these words.
 pub(super) fn whole<T>(
     body: &[u8],
     takes_words: bool,
@@ -120,8 +128,9 @@ impl Reader {
         result
     }
 
-    /// Records the result of `advice` about words in a list in which decoding ended with an error, if the
-    /// JSON parser ended it. Only the advice about the innermost list is kept.
+    /// Keeps the advice about `NaN` and `Infinity` as elements of a list in which decoding failed.
+    /// Nothing is kept if the host refused the body, and not the JSON parser. Only the advice about
+    /// the innermost list is kept.
     #[cold]
     #[inline(never)]
     pub(super) fn advise(&mut self, advice: impl FnOnce() -> Advice) {
@@ -130,13 +139,14 @@ impl Reader {
         }
     }
 
-    /// Returns the word that a string of the body stands for: `NaN`, `Infinity` or `-Infinity`.
-    /// Returns `None` if the string stands for itself.
+    /// Returns the word that a marked string replaces: `NaN`, `Infinity` or `-Infinity`. Returns
+    /// `None` for a string that the caller wrote.
     pub(super) fn word<'s>(&self, text: &'s str) -> Option<&'s str> {
         self.has_words.then(|| not_json::word_of(text)).flatten()
     }
 
-    /// Returns true if decoding `body` ended at a word that no string stands for yet.
+    /// Returns true if the JSON parser stopped at the word `NaN` or `Infinity`, and the words of
+    /// `body` have not been replaced by marked strings yet.
     #[cold]
     #[inline(never)]
     fn may_have_word(&self, body: &[u8], error: &serde_json::Error) -> bool {
@@ -245,7 +255,8 @@ pub(super) trait Fields {
     /// Names of the known fields, at most 32. Other fields of the object are ignored.
     const KEYS: &'static [&'static str];
 
-    /// Decodes the value of the field `key`, which is one of [`Self::KEYS`], from `map`.
+    /// Decodes the value of the field `key`, which is one of [`Self::KEYS`], from `map`. Fails if
+    /// the value is not what the field may have.
     fn field<'de, A: MapAccess<'de>>(
         &mut self,
         key: &'static str,
@@ -319,7 +330,7 @@ impl<'de, F: Fields> Visitor<'de> for Object<'_, F> {
 /// Receiver of the items of a JSON list. [`List`] passes the items to the receiver one at a time.
 pub(super) trait Items {
     /// Decodes the next item of `list`, which has the index `index`. Returns false if the list has
-    /// no more items.
+    /// no more items. Fails if the item is not what the list may hold.
     fn item<'de, A: SeqAccess<'de>>(
         &mut self,
         index: usize,

@@ -216,8 +216,8 @@ impl TensorSignature {
         }
     }
 
-    /// Checks that dimensions of the inputs which share a size have equal sizes. `tensors` fit their
-    /// ports and are in the order of the ports.
+    /// Checks that dimensions of the inputs which share a size have equal sizes. `tensors` fit
+    /// their ports and are in the order of the ports.
     pub(super) fn agree(&self, tensors: &[Tensor]) -> Result<(), ScoreFailure> {
         let agreed = self.sizes.check(&self.inputs, tensors);
         agreed.map_err(|unequal| ScoreFailure::NotConforming {

@@ -112,9 +112,10 @@ impl Server {
         }
     }
 
-    /// Returns the response that refuses a request whose body is not read, or `None` if the request is
-    /// for the router. `is_reserved` is true if the connection was accepted although the connection
-    /// table was full. Only liveness and readiness probes are answered on such a connection.
+    /// Returns the response that refuses a request whose body is not read, or `None` if the request
+    /// is for the router. `is_reserved` is true if the connection was accepted although the
+    /// connection table was full. Only liveness and readiness probes are answered on such a
+    /// connection.
     fn refused(&self, is_reserved: bool, request: &Request<Incoming>) -> Option<Response<Body>> {
         let path = request.uri().path();
         let disposition = match conformance::check(request.version(), request.headers()) {

@@ -46,8 +46,8 @@ impl Model {
         &self.scoring_routes
     }
 
-    /// Returns a sentence that says in what the path of a request differs from those of this model: in
-    /// the name of the model, or in its version. Returns `None` for any other path.
+    /// Returns a sentence that says in what the path of a request differs from those of this model:
+    /// in the name of the model, or in its version. Returns `None` for any other path.
     pub(super) fn mismatch(&self, path: &str) -> Option<String> {
         let shown = |part: &str| quoted(part, NAME_BYTES);
         let rest = path.strip_prefix(ROOT)?.strip_prefix("/models/")?;
