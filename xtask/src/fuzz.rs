@@ -45,8 +45,8 @@ const INPUTS: &str = "stat::number_of_executed_units:";
 #[derive(Debug, Args)]
 pub struct FuzzArgs {
     /// Targets to run: azure_ml, challenge, envelope, function_json, manifest, numpy,
-    /// open_inference, open_inference_binary, redis_replies, safetensors. Each is a program in tests/fuzz/src/bin.
-    /// Without a target, all run.
+    /// open_inference, open_inference_binary, redis_replies, safetensors. Each is a program in
+    /// tests/fuzz/src/bin. Without a target, all run.
     #[arg(value_name = "TARGET", value_parser = target)]
     pub targets: Vec<String>,
     /// Duration of the run, in seconds. All targets together take this time, in equal parts of at

@@ -2,7 +2,7 @@
 //!
 //! Owns the form of the report, the lines on standard error and the manifest. The report's
 //! `version` rises when a field changes its meaning or is removed. Must not know how anything was
-//! converted. Everything that the process says is treated as text only.
+//! converted. Everything that the Python process writes is treated as text only.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -79,8 +79,8 @@ impl Converted {
         self.comparison.agrees
     }
 
-    /// Returns the instruction for a graph that gives other answers than the library. Returns `None`
-    /// if the answers agree.
+    /// Returns the instruction for a graph that gives other answers than the library. Returns
+    /// `None` if the answers agree.
     pub fn fix(&self) -> Option<&str> {
         self.fix.as_deref()
     }
@@ -123,8 +123,8 @@ impl Converted {
     }
 
     /// Returns the text of the `scorebox.toml` of a project that serves the graph. `name` is the
-    /// name of the scorer. The sections `[inputs.NAME]` say what the estimator takes beyond the types
-    /// and the shapes of the graph's inputs.
+    /// name of the scorer. The sections `[inputs.NAME]` say what the estimator takes beyond the
+    /// types and the shapes of the graph's inputs.
     pub fn manifest(&self, name: &str, source: &Described) -> String {
         let mut labels = toml::Table::new();
         labels.insert("estimator".to_owned(), self.summary.clone().into());

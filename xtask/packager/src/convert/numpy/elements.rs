@@ -1,8 +1,8 @@
 //! Elements of arrays in the form of safetensors: little-endian and row-major.
 //!
-//! Owns the copy of an array's data, and the check that there are as many as its header says.
-//! Memory is allocated for bytes that exist, never for bytes that a header announces. Must not know
-//! files.
+//! Owns the copy of an array's data, and the check that the data has the size that the header
+//! states. Memory is allocated for bytes that exist, never for bytes that a header announces. Must
+//! not know files.
 
 use std::io::{self, Read, Write};
 
