@@ -132,7 +132,8 @@ pub(super) fn put_boolean(port: &Port, value: bool, data: &mut Vec<u8>) -> Resul
 /// number as the JSON body has it. The value of the number decides, and not its form: `1.0` and
 /// `10e-1` are 1.
 ///
-/// A float type must hold the number exactly.
+/// Fails if the number is not whole, if it is out of range, or if a float type cannot hold it
+/// exactly.
 #[cold]
 #[inline(never)]
 pub(super) fn put_decimal(dtype: Dtype, text: &str, data: &mut Vec<u8>) -> Result<(), NoElement> {

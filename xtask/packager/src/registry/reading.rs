@@ -107,6 +107,7 @@ mod tests {
     use super::*;
 
     /// Opens a repository of a fake registry that sends the given responses, and calls `read`.
+    /// Fails if `read` fails.
     fn read<T>(
         answers: Vec<String>,
         read: impl FnOnce(&Reading) -> Result<T, Failure>,

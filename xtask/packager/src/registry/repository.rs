@@ -53,7 +53,7 @@ impl Repository {
     }
 
     /// Opens the repository `name` without credentials, over HTTP if `plain_http` is true. This
-    /// function is for tests.
+    /// function is for tests. Fails if the registry and the name do not form a URL.
     #[cfg(test)]
     pub fn new(registry: &str, name: &str, plain_http: bool) -> Result<Self, Failure> {
         let access = super::access::Identity::default().access(registry, plain_http, false);

@@ -72,7 +72,7 @@ fn cut(header: &Header, found_bytes: usize) -> ArrayError {
 }
 
 /// Reads from `from` until `buffer` is full or no bytes are left. Returns the number of bytes that
-/// were read.
+/// were read. Fails if `from` cannot be read.
 fn fill(from: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut count = 0;
     while let Some(rest) = buffer.get_mut(count..).filter(|rest| !rest.is_empty()) {
@@ -110,7 +110,8 @@ struct Axis {
 }
 
 /// Writes the elements of an array to `to` in row-major order: the last dimension varies fastest.
-/// `data` has the elements in column-major order: the first dimension varies fastest.
+/// `data` has the elements in column-major order: the first dimension varies fastest. Fails if `to`
+/// cannot be written.
 fn transpose(header: &Header, data: &[u8], to: &mut dyn Write) -> io::Result<()> {
     let mut stride = header.width;
     let mut axes = Vec::with_capacity(header.shape.len());
