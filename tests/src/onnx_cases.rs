@@ -193,7 +193,8 @@ pub fn versioned(ir: u64, operators: u64) -> Vec<u8> {
 }
 
 /// Returns a graph of the encoded node `node`, with the input `x` and the output `y`, both of f32
-/// and N × 2.
+/// and N × 2. `ir` is the version of the ONNX format, and `operators` has the version of the
+/// operators of each domain.
 fn single(ir: u64, operators: &[(&str, u64)], node: Vec<u8>) -> Vec<u8> {
     let parts = [
         node,
@@ -204,7 +205,8 @@ fn single(ir: u64, operators: &[(&str, u64)], node: Vec<u8>) -> Vec<u8> {
 }
 
 /// Returns a graph of the encoded node `node`, with the input `x` and the output `y`. The
-/// parameters `x` and `y` are their encoded types.
+/// parameters `x` and `y` are their encoded types, and `operators` has the version of the operators
+/// of each domain.
 fn typed_graph(operators: &[(&str, u64)], node: Vec<u8>, x: Vec<u8>, y: Vec<u8>) -> Vec<u8> {
     model(8, operators, &[node, typed(11, "x", x), typed(12, "y", y)])
 }

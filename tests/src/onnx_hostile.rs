@@ -183,7 +183,7 @@ fn circle() -> Vec<u8> {
     model(graph("circle", &parts))
 }
 
-/// Returns a graph with an `If` in each branch of an `If`, nested `depth` times.
+/// Returns a graph with an `If` in a branch of an `If`, and so on, in `depth` levels.
 fn nested(depth: usize) -> Vec<u8> {
     let one: &[Option<u64>] = &[Some(1)];
     let mut branch = graph(

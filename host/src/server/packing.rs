@@ -143,9 +143,9 @@ impl Weights {
         weights
     }
 
-    /// Returns the coding with the greatest weight, or `None` if a response without a coding has a
-    /// greater weight. If weights are equal, gzip comes before deflate, and both come before no
-    /// coding.
+    /// Returns the coding with the greatest weight. Returns `None` if neither coding has a weight
+    /// above 0, or if a response without a coding has a greater weight. If weights are equal, gzip
+    /// comes before deflate, and both come before no coding.
     fn best(&self) -> Option<Coding> {
         let (gzip, deflate) = (self.gzip.unwrap_or(0), self.deflate.unwrap_or(0));
         let (coding, weight) = if deflate > gzip {
