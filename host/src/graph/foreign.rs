@@ -110,7 +110,7 @@ impl Foreign {
             Self::LfsPointer => problem(
                 "is a Git LFS pointer, which stands for a file that was not fetched",
                 "run `git lfs pull` in the repository that it comes from, and use the file that \
-                 then lies there",
+                 this command fetches",
             ),
             Self::Document(name) => Problem::new(
                 format!("is {name}, which a web server sent in place of the file"),

@@ -91,7 +91,8 @@ pub struct TensorSignature {
     pub inputs: Vec<Port>,
     /// Output ports of the scorer. There is at least one, and their names are unique.
     pub outputs: Vec<Port>,
-    /// Settings of what requests may hold beyond the types and shapes of the inputs.
+    /// Additional values that requests may hold, which the types and the shapes of the inputs do
+    /// not state.
     pub requests: Requests,
     /// Dimensions of the inputs that must have equal sizes in one call.
     pub sizes: EqualSizes,
