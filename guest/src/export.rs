@@ -224,8 +224,8 @@ impl<S> Slot<S> {
     }
 }
 
-/// Runs the author's `describe`, and returns the signature. `describe` cannot call the host, so the
-/// panic hook does not write to the log while `describe` runs.
+/// Runs the author's `describe` or `describe_inputs`, and returns its result. These functions
+/// cannot call the host, so the panic hook does not write to the log while they run.
 pub fn describe<T>(describe: fn() -> T) -> T {
     panic::install(false);
     describe()

@@ -52,8 +52,8 @@
 //! export_inputs!(Incomes);
 //! ```
 //!
-//! Owns the trait, the builder and the macro. Must not check the facts: the host does, for guests
-//! in any language.
+//! Owns the trait, the builder and the macro. Must not check the facts: the host does so, for
+//! guests in any language.
 
 use crate::TensorScorer;
 
@@ -66,13 +66,13 @@ pub trait DescribeInputs: TensorScorer {
     ///
     /// An input without an entry takes no missing values and no booleans as numbers, and its
     /// columns have no names. Like [`TensorScorer::describe`], this function has no access to the
-    /// host's capabilities.
+    /// host's capabilities. The host refuses the component if a fact does not fit its port.
     fn describe_inputs() -> Vec<InputFacts>;
 }
 
 impl InputFacts {
-    /// Returns facts about the input port `name`: it takes no missing values and no booleans as
-    /// numbers, and its columns have no names.
+    /// Returns facts about the input port `name`, to which the other methods add. At first, the
+    /// input takes no missing values and no booleans as numbers, and its columns have no names.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self {
@@ -83,24 +83,28 @@ impl InputFacts {
         }
     }
 
-    /// Declares that elements may be missing, which `null` says in JSON. A missing element is NaN,
-    /// so the port must be of floating point.
+    /// Declares that elements of the input may be missing. A caller sends `null` in JSON for a
+    /// missing element. The scorer gets NaN for it, so the port must have a floating-point type.
     #[must_use]
     pub fn missing(mut self) -> Self {
         self.missing = true;
         self
     }
 
-    /// Declares that a port of numbers takes `true` and `false` as 1 and 0.
+    /// Declares that the input accepts `true` and `false` as 1 and 0. The port must have a type of
+    /// numbers.
     #[must_use]
     pub fn boolean(mut self) -> Self {
         self.boolean = true;
         self
     }
 
-    /// Sets the names of the columns of a matrix, in order. Callers may then send rows by name.
+    /// Sets the names of the columns of the input, in order. The port must have two dimensions, and
+    /// the columns are its last one. Callers may then send rows by name, and the model's metadata
+    /// contains the names.
     ///
-    /// If the last dimension of the port is open, it becomes the number of names.
+    /// If the last dimension of the port is open, the host sets it to the number of names.
+    /// Otherwise, the two must be equal.
     #[must_use]
     pub fn columns<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.columns = names.into_iter().map(Into::into).collect();

@@ -1,5 +1,5 @@
-//! Wire formats: reads what callers send as tensors, and writes tensors as an answer in the format of
-//! the request.
+//! Wire formats: reads what callers send as tensors, and writes tensors as an answer in the format
+//! of the request.
 //!
 //! The entry points are [`read`] and [`write()`]. Owns which format a body has. Must not know
 //! routes, signatures, guests or instances. The formats are Azure ML's JSON (`azure_ml`), rows as
@@ -64,7 +64,8 @@ pub struct Written {
 /// must have. `attributes` are the attributes of the call.
 ///
 /// # Errors
-/// Fails if the media type of the body is not supported, or if the body does not fit the ports.
+/// Fails if the media type or the charset of the body is not supported, if the body cannot be
+/// parsed, or if it does not fit the ports.
 pub fn read(
     ports: PortLists<'_>,
     format: BodyFormat,
@@ -135,7 +136,8 @@ pub fn write(reply: &Reply, model: &ModelName, mut tensors: Vec<Tensor>) -> Writ
 }
 
 /// Returns true if a body for these input ports may consist of the bare bytes of a tensor. This is
-/// the case if only one port is not optional and the number of bytes determines its shape.
+/// the case if only one port is not optional, its elements are not texts, and the number of bytes
+/// determines its shape.
 #[must_use]
 pub fn takes_bytes(ports: &[Port]) -> bool {
     raw::is_enough(ports)

@@ -49,7 +49,8 @@ fn scoring_threads(threads: usize) -> Result<Runtime, StartupError> {
             .thread_name("scoring")
             .on_thread_start(yielding)
             .global_queue_interval(1)
-            // A slice of a call lasts for milliseconds. Timers and sockets are looked at after each.
+            // A slice of a call lasts for milliseconds. Timers and sockets are looked at after
+            // each.
             .event_interval(1),
         threads,
     )

@@ -1,8 +1,9 @@
 //! Graphs: models that contain their own computation, and the engine that runs them.
 //!
-//! Owns which engine runs a graph, and which file of a model is the graph. What a graph is to the
-//! rest of the host is in `interface`. The only engine is ONNX Runtime (`onnx`, with the feature
-//! `graphs`). Tests have a mock. Must not know WebAssembly, scorers, or how a call came in.
+//! Owns the choice of the engine that runs a graph, and of the file of a model that is the graph.
+//! The traits and types by which the rest of the host uses graphs are in `interface`. The only
+//! engine is ONNX Runtime (`onnx`, with the feature `graphs`). Tests have a mock. Must not know
+//! WebAssembly, scorers, or how a call came in.
 
 mod foreign;
 mod interface;

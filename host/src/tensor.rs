@@ -38,8 +38,8 @@ const DIMENSIONS: usize = 64;
 /// Puts tensors into the order of their ports, and checks that each tensor fits its port.
 ///
 /// # Errors
-/// Fails if a tensor is missing whose port is not optional, or if a tensor is given twice, belongs to
-/// no port, or does not fit its port.
+/// Fails if a tensor is missing whose port is not optional, or if a tensor is given twice, belongs
+/// to no port, or does not fit its port.
 pub fn in_order(ports: &[Port], mut tensors: Vec<Tensor>) -> Result<Vec<Tensor>, Misfit> {
     let mut ordered = Vec::with_capacity(ports.len());
     for port in ports {

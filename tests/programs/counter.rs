@@ -1,4 +1,5 @@
-//! A scorer of payloads that exports the unstable interface `inputs`, which is for scorers of tensors.
+//! A scorer of payloads that exports the unstable interface `inputs`, which is for scorers of
+//! tensors.
 //!
 //! Owns the export, which is written without the SDK, as an author in another language has to.
 

@@ -1,8 +1,8 @@
 //! A scorer that opens handles of one kind: `{"open": "bucket", "count": 10000, "hold": true}`.
 //!
-//! Owns one deed for each way to get a handle from the SDK. With `hold`, all handles stay open until
-//! the deed ends. Without it, each handle is dropped before the next one is opened. It answers with
-//! the number of handles that it opened, and with the error that ended the deed.
+//! Owns one deed for each way to get a handle from the SDK. With `hold`, all handles stay open
+//! until the deed ends. Without it, each handle is dropped before the next one is opened. It
+//! answers with the number of handles that it opened, and with the error that ended the deed.
 
 use scorebox_guest::cache::{Bucket, Error, Snapshot, Swap};
 use scorebox_guest::model::Tensor;

@@ -13,21 +13,23 @@ use crate::programs::Program;
 pub struct App(TempDir);
 
 impl App {
-    /// Creates an app of a test program's component, whose manifest has only a name.
+    /// Creates an app with the component of a test program. Its manifest has only the name of the
+    /// scorer.
     #[must_use]
     pub fn of(program: Program) -> Self {
         Self::with(program, "")
     }
 
-    /// Creates an app of a test program's component, with more lines of a manifest. Lines before
-    /// the first table belong to `[scorer]`.
+    /// Creates an app with the component of a test program. `manifest` has more lines of its
+    /// manifest. Lines before the first table belong to `[scorer]`.
     #[must_use]
     pub fn with(program: Program, manifest: &str) -> Self {
         let component = std::fs::read(place::program(program)).expect("the component can be read");
         Self::made(program.name(), &component, manifest)
     }
 
-    /// Creates an app with any bytes as its component.
+    /// Creates an app with the scorer's name `name`, and with any bytes as its component.
+    /// `manifest` has more lines of its manifest.
     #[must_use]
     pub fn made(name: &str, component: &[u8], manifest: &str) -> Self {
         let app = Self(tempfile::tempdir().expect("a folder can be made"));
@@ -37,8 +39,9 @@ impl App {
         app
     }
 
-    /// Creates an app without a component, whose model is this file. Manifest lines before the
-    /// first table belong to `[scorer]`.
+    /// Creates an app without a component, whose model is the file `file` with the content `bytes`.
+    /// `manifest` has more lines of its manifest. Lines before the first table belong to
+    /// `[scorer]`.
     #[must_use]
     pub fn graph(file: &str, bytes: &[u8], manifest: &str) -> Self {
         let app = Self(tempfile::tempdir().expect("a folder can be made"));
@@ -48,7 +51,8 @@ impl App {
         app
     }
 
-    /// Creates a copy of an example's app folder, with this text after its manifest.
+    /// Creates a copy of the app folder of the example `name`, and appends the text `manifest` to
+    /// its manifest.
     #[must_use]
     pub fn example(name: &str, manifest: &str) -> Self {
         let app = Self(tempfile::tempdir().expect("a folder can be made"));
@@ -65,7 +69,7 @@ impl App {
         self.0.path()
     }
 
-    /// Writes a file, and creates the folders above it.
+    /// Writes the file `name` into the app folder, and creates the folders that contain it.
     pub fn write(&self, name: &str, bytes: &[u8]) {
         let file = self.path().join(name);
         std::fs::create_dir_all(file.parent().expect("it lies in the app folder"))
@@ -73,12 +77,13 @@ impl App {
         std::fs::write(&file, bytes).expect("a file can be written");
     }
 
-    /// Removes a file of the app.
+    /// Removes the file `name` from the app folder.
     pub fn remove(&self, name: &str) {
         std::fs::remove_file(self.path().join(name)).expect("the file is there");
     }
 
-    /// Writes the model of the digits' example, for programs that read tensors.
+    /// Writes the model of the example `digits` into the app folder, for test programs that read
+    /// tensors.
     pub fn write_digits_model(&self) {
         copy(
             &place::workspace().join("guest/examples/digits/model"),

@@ -27,7 +27,7 @@ impl Cable {
     /// Starts a proxy on a free port that forwards to `port`.
     ///
     /// # Panics
-    /// If there is no free port.
+    /// Panics if there is no free port.
     #[must_use]
     pub fn to(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there are free ports");
@@ -59,8 +59,8 @@ impl Cable {
         self.port
     }
 
-    /// Forwards this number of further response bytes, and then cuts the connection that carries
-    /// them.
+    /// Forwards `bytes` more response bytes, and then cuts the connection that carries the next
+    /// one.
     pub fn cut_after(&self, bytes: i64) {
         self.shared.allowance.store(bytes, Ordering::SeqCst);
     }
@@ -71,10 +71,10 @@ impl Cable {
         self.shared.reached.load(Ordering::SeqCst)
     }
 
-    /// Cuts all connections. New ones are closed until [`Cable::restore`].
+    /// Cuts all connections. New connections are closed at once until [`Cable::restore`] is called.
     ///
     /// # Panics
-    /// If a thread of the proxy panicked.
+    /// Panics if a thread of the proxy panicked.
     pub fn cut(&self) {
         self.shared.is_cut.store(true, Ordering::SeqCst);
         for stream in self.shared.open.lock().expect("no thread panics").drain(..) {
@@ -82,7 +82,7 @@ impl Cable {
         }
     }
 
-    /// Forwards again, without limit.
+    /// Forwards all connections again, without a limit on response bytes.
     pub fn restore(&self) {
         self.shared.allowance.store(-1, Ordering::SeqCst);
         self.shared.is_cut.store(false, Ordering::SeqCst);

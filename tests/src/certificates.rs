@@ -20,7 +20,7 @@ impl Certificates {
     /// Creates a root certificate, and a certificate for servers at 127.0.0.1.
     ///
     /// # Panics
-    /// If openssl fails.
+    /// Panics if openssl fails.
     #[must_use]
     pub fn make() -> Self {
         let dir = tempfile::tempdir().expect("a folder can be made");
@@ -62,7 +62,8 @@ impl Certificates {
         all
     }
 
-    /// Creates a key `NAME.key` and a self-signed certificate `NAME.crt`.
+    /// Creates a key in the file `NAME.key` and a self-signed certificate in `NAME.crt`. `subject`
+    /// is the subject of the certificate, as openssl takes it.
     pub fn self_signed(&self, name: &str, subject: &str) {
         let subject = format!("/CN={subject}");
         let request = [
@@ -86,7 +87,7 @@ impl Certificates {
     /// Returns a folder with the root certificate alone, as skopeo and podman need it.
     ///
     /// # Panics
-    /// If the disk is full.
+    /// Panics if the disk is full.
     #[must_use]
     pub fn folder(&self) -> PathBuf {
         let folder = self.file("roots");
@@ -95,10 +96,10 @@ impl Certificates {
         folder
     }
 
-    /// Returns a certificate as DER.
+    /// Returns the certificate in the file `name`, in DER.
     ///
     /// # Panics
-    /// If the file is not a certificate.
+    /// Panics if the file is not a certificate.
     #[must_use]
     pub fn der(&self, name: &str) -> Vec<u8> {
         CertificateDer::from_pem_file(self.file(name))
@@ -109,7 +110,7 @@ impl Certificates {
     /// Returns the TLS configuration of a server in this process.
     ///
     /// # Panics
-    /// If rustls does not accept the files.
+    /// Panics if rustls does not accept the files.
     #[must_use]
     pub fn server(&self) -> Arc<rustls::ServerConfig> {
         crate::http::install_crypto();

@@ -24,16 +24,16 @@ impl Connection {
     /// Connects to an address.
     ///
     /// # Errors
-    /// If the address refuses the connection.
+    /// Fails if the address refuses the connection.
     pub fn open(address: &str) -> Result<Self> {
         let address: SocketAddr = address.parse().expect("an address");
         Self::of(TcpStream::connect_timeout(&address, wait::LIMIT)?)
     }
 
-    /// Connects from another address of the machine, as another peer would.
+    /// Connects to `address` from the address `peer` of this machine, as another peer would.
     ///
     /// # Errors
-    /// If the address refuses the connection.
+    /// Fails if the address refuses the connection.
     pub fn open_from(peer: IpAddr, address: &str) -> Result<Self> {
         let address: SocketAddr = address.parse().expect("an address");
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
@@ -52,7 +52,7 @@ impl Connection {
         })
     }
 
-    /// Sets the timeout for responses.
+    /// Sets the maximum time for which a read waits for the next bytes of a response.
     pub fn patience(&mut self, limit: Duration) {
         self.stream
             .set_read_timeout(Some(limit))
@@ -62,7 +62,7 @@ impl Connection {
     /// Sends bytes without changing them.
     ///
     /// # Errors
-    /// If the connection is closed, or its peer does not read.
+    /// Fails if the connection is closed, or its peer does not read.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.stream.write_all(bytes)
     }
@@ -70,7 +70,7 @@ impl Connection {
     /// Sends `GET` and waits for the response.
     ///
     /// # Errors
-    /// If no response arrives.
+    /// Fails if no response arrives.
     pub fn get(&mut self, path: &str) -> Result<Answer> {
         self.write(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes())?;
         self.answer()
@@ -79,7 +79,7 @@ impl Connection {
     /// Sends `POST /score` with JSON and waits for the response.
     ///
     /// # Errors
-    /// If no response arrives.
+    /// Fails if no response arrives.
     pub fn score(&mut self, input: &Value) -> Result<Answer> {
         self.write(&scoring(input))?;
         self.answer()
@@ -88,7 +88,7 @@ impl Connection {
     /// Waits until a response begins, and does not consume it.
     ///
     /// # Errors
-    /// If no response begins in time.
+    /// Fails if no response begins in time.
     pub fn answer_begins(&self) -> Result<()> {
         self.stream.peek(&mut [0]).map(drop)
     }
@@ -96,7 +96,7 @@ impl Connection {
     /// Waits for the next response.
     ///
     /// # Errors
-    /// If the connection ends first, or the response does not arrive in time.
+    /// Fails if the connection ends first, or the response does not arrive in time.
     pub fn answer(&mut self) -> Result<Answer> {
         let head = self.wait_for(|unread| {
             unread
@@ -130,7 +130,7 @@ impl Connection {
     /// Waits until the peer ends the connection. Returns false if the peer sends something first.
     ///
     /// # Errors
-    /// If the connection does not end in time, or ends with a reset.
+    /// Fails if the connection does not end in time, or ends with a reset.
     pub fn ends(&mut self) -> Result<bool> {
         match self.fill() {
             Ok(()) => Ok(false),
@@ -139,7 +139,9 @@ impl Connection {
         }
     }
 
-    /// Reads until `look` finds the end of a part in the unread bytes, and takes that part.
+    /// Reads until `look` returns the length of a complete part at the start of the unread bytes.
+    /// Returns this part and removes it from the unread bytes. Fails if the connection ends first,
+    /// or if no bytes arrive in time.
     fn wait_for(&mut self, look: impl Fn(&[u8]) -> Option<usize>) -> Result<Vec<u8>> {
         loop {
             if let Some(end) = look(&self.unread) {

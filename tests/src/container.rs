@@ -21,16 +21,17 @@ impl Container {
     /// Pulls an image and runs it: as an unprivileged user, with a read-only root, without
     /// capabilities.
     ///
-    /// Some flags have reasons that are not obvious. Without both ulimits runc asks for a
-    /// capability that a container's root lacks. crun cannot work on machines with hybrid cgroups.
+    /// Some flags have reasons that are not obvious. Without both flags `--ulimit`, runc needs a
+    /// capability that the root user of a container does not have. crun cannot work on machines
+    /// with hybrid cgroups.
     #[track_caller]
     #[must_use]
     pub fn run(name: &str, reference: &str, variables: &[(String, String)]) -> Self {
         Self::run_words(name, reference, variables, &[])
     }
 
-    /// Runs an image like [`Container::run`], with `words` in place of its own program and
-    /// arguments. If there are none, the image's own program runs.
+    /// Runs an image like [`Container::run`], with the program and the arguments in `words`. If
+    /// `words` is empty, the image's own program runs.
     #[track_caller]
     #[must_use]
     pub fn run_words(
@@ -108,14 +109,15 @@ impl Container {
         stdout + &stderr
     }
 
-    /// Waits until a probe of the running container finds something.
+    /// Calls `probe` until it returns a value, and returns the value. `what` says what is waited
+    /// for, for the error message.
     #[track_caller]
     pub fn until<T>(&self, what: &str, probe: impl FnMut() -> Option<T>) -> T {
         let found = wait::within(wait::LIMIT, probe);
         found.unwrap_or_else(|| panic!("waited in vain for {what}: {}", self.logs()))
     }
 
-    /// Stops the container. Returns its exit code and the duration of the stop.
+    /// Stops the container. Returns its exit code, and the time that the stop took.
     #[track_caller]
     #[must_use]
     pub fn stop(&self) -> (i32, Duration) {

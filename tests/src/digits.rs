@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::place;
 
-/// Largest difference between a probability and scikit-learn's.
+/// Largest accepted difference between a probability in an answer and that of scikit-learn.
 pub const TOLERANCE: f64 = 1e-4;
 
 /// One handwritten digit of the sample.
@@ -75,7 +75,7 @@ pub fn check(digits: &[Digit], answer: &Value) {
 }
 
 impl Digit {
-    /// Returns the pixels as the model's inputs, from 0 to 1.
+    /// Returns the pixels as numbers from 0 to 1, which are the inputs of the model.
     #[must_use]
     pub fn row(&self) -> Vec<f64> {
         self.pixels
@@ -84,7 +84,7 @@ impl Digit {
             .collect()
     }
 
-    /// Returns the pixels as the example `features` keeps them in a store.
+    /// Returns the pixels in the form in which the example `features` keeps them in a store.
     #[must_use]
     pub fn stored(&self) -> String {
         json!(self.pixels).to_string()
@@ -97,7 +97,8 @@ impl Digit {
         self.check_by("logreg", label, probabilities);
     }
 
-    /// Asserts that the label and the probabilities are those of the given scikit-learn model.
+    /// Asserts that the label and the probabilities are those of the scikit-learn model with the
+    /// name `model`.
     #[track_caller]
     pub fn check_by(&self, model: &str, label: &Value, probabilities: &Value) {
         let Prediction {

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::packaging::{blob, documents};
 
-/// Size of a header in a tar, in bytes.
+/// Size of the header of a tar member, in bytes.
 const BLOCK_BYTES: usize = 512;
 
 /// A member of a tar: a header and its content.
@@ -28,7 +28,8 @@ pub struct Member {
 }
 
 impl Member {
-    /// Creates a member like those that `package` writes, with any name and type.
+    /// Creates a member like those that `cargo xtask package` writes. `kind` is the type byte of
+    /// the tar format.
     #[must_use]
     pub fn new(name: &str, kind: u8, content: &[u8]) -> Self {
         let mut header = tar::Header::new_ustar();
@@ -46,13 +47,14 @@ impl Member {
         }
     }
 
-    /// Creates a regular file.
+    /// Creates a member that is a regular file.
     #[must_use]
     pub fn file(name: &str, content: &[u8]) -> Self {
         Self::new(name, b'0', content)
     }
 
-    /// Creates a symbolic or hard link, as its type says.
+    /// Creates a member that is a symbolic or hard link to `target`. `kind` is the type byte of the
+    /// tar format.
     #[must_use]
     pub fn link(name: &str, kind: u8, target: &str) -> Self {
         let mut member = Self::new(name, kind, b"");
@@ -61,10 +63,11 @@ impl Member {
         member
     }
 
-    /// Creates a PAX header with these records, for the next member.
+    /// Creates a PAX header with `records`, which are pairs of a key and a value. It applies to the
+    /// next member.
     ///
     /// # Panics
-    /// If no number fits the length of a record.
+    /// Panics if no number fits the length of a record.
     #[must_use]
     pub fn records(records: &[(&str, &str)]) -> Self {
         let record = |(key, value): &(&str, &str)| {
@@ -88,7 +91,7 @@ impl Member {
         self
     }
 
-    /// Returns the name in the member's header.
+    /// Returns the name of the member, as its header states it.
     #[must_use]
     pub fn name(&self) -> String {
         self.header
@@ -99,10 +102,10 @@ impl Member {
     }
 }
 
-/// Reads the members of a tar.
+/// Returns the members of a tar archive.
 ///
 /// # Panics
-/// If the bytes are not a tar.
+/// Panics if the bytes are not a tar archive.
 #[must_use]
 pub fn members(tar: &[u8]) -> Vec<Member> {
     let mut members = Vec::new();
@@ -119,7 +122,7 @@ pub fn members(tar: &[u8]) -> Vec<Member> {
     members
 }
 
-/// Writes members as a tar.
+/// Returns a tar archive of the members.
 #[must_use]
 pub fn tar(members: &[Member]) -> Vec<u8> {
     let mut tar = Vec::new();
@@ -135,7 +138,7 @@ pub fn tar(members: &[Member]) -> Vec<u8> {
 /// Compresses bytes with gzip.
 ///
 /// # Panics
-/// If memory is full.
+/// Panics if memory is full.
 #[must_use]
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
@@ -157,10 +160,11 @@ pub struct Forgery {
 }
 
 impl Forgery {
-    /// Begins with the image of a layout, in a new folder whose blobs are hard links.
+    /// Copies the first image of the layout `of` to the new folder `layout`, with its blobs as hard
+    /// links.
     ///
     /// # Panics
-    /// If there is no layout, or its blobs cannot be linked.
+    /// Panics if there is no layout, or its blobs cannot be linked.
     #[must_use]
     pub fn begin(of: &Path, layout: &Path) -> Self {
         let folder = layout.join("blobs/sha256");
@@ -188,7 +192,7 @@ impl Forgery {
         }
     }
 
-    /// Turns the lowest layer into one of a base image, and names that base.
+    /// Makes the image state that its lowest layer comes from a base image, which it names.
     pub fn on_base(&mut self) {
         self.config["history"][0] = json!({ "created_by": "another builder" });
         self.manifest["annotations"]["org.opencontainers.image.base.name"] = "r.io/base:1".into();
@@ -196,10 +200,11 @@ impl Forgery {
             format!("sha256:{}", "0".repeat(64)).into();
     }
 
-    /// Returns the number of the layer with this name.
+    /// Returns the index of the layer with the name `name`, counted from the lowest layer, which is
+    /// 0.
     ///
     /// # Panics
-    /// If there is no layer with this name.
+    /// Panics if there is no layer with this name.
     #[must_use]
     pub fn layer(&self, name: &str) -> usize {
         let history = self.config["history"].as_array().expect("a history");
@@ -211,10 +216,10 @@ impl Forgery {
         history.iter().position(is_it).expect("a layer of the name")
     }
 
-    /// Returns the members of a layer.
+    /// Returns the members of the layer with the index `layer`.
     ///
     /// # Panics
-    /// If the layer cannot be read.
+    /// Panics if the layer cannot be read.
     #[must_use]
     pub fn members(&self, layer: usize) -> Vec<Member> {
         let descriptor = &self.manifest["layers"][layer];
@@ -233,10 +238,10 @@ impl Forgery {
         members(&tar)
     }
 
-    /// Changes the members of a layer.
+    /// Calls `change` with the members of the layer `name`, and writes the changed layer.
     ///
     /// # Panics
-    /// If the layer cannot be read.
+    /// Panics if the layer cannot be read.
     pub fn change(&mut self, name: &str, change: impl FnOnce(&mut Vec<Member>)) {
         let layer = self.layer(name);
         let mut members = self.members(layer);
@@ -244,12 +249,13 @@ impl Forgery {
         self.set(layer, &tar(&members));
     }
 
-    /// Replaces the tar of a layer.
+    /// Replaces the content of the layer with the index `layer` by the tar archive `tar`.
     pub fn set(&mut self, layer: usize, tar: &[u8]) {
         self.set_stored(layer, &gzip(tar), &digest(tar));
     }
 
-    /// Replaces the stored bytes of a layer, which are gzip.
+    /// Replaces the compressed bytes of the layer with the index `layer` by `bytes`. `diff_id`
+    /// becomes the digest of its tar archive in the configuration.
     pub fn set_stored(&mut self, layer: usize, bytes: &[u8], diff_id: &str) {
         let media_type = "application/vnd.oci.image.layer.v1.tar+gzip";
         self.manifest["layers"][layer] =
@@ -257,10 +263,11 @@ impl Forgery {
         self.config["rootfs"]["diff_ids"][layer] = diff_id.into();
     }
 
-    /// Inserts a layer of another builder. The layer that was at this position is then above it.
+    /// Inserts a layer, as another image builder would, at the index `at`. The layer that had this
+    /// index is then above it.
     ///
     /// # Panics
-    /// If the documents do not contain lists.
+    /// Panics if the manifest or the configuration does not contain a list of layers.
     pub fn insert(&mut self, at: usize, members: &[Member]) {
         let entry = || json!({ "created_by": "another builder" });
         let insert = |list: &mut Value| list.as_array_mut().expect("a list").insert(at, entry());
@@ -270,19 +277,19 @@ impl Forgery {
         self.set(at, &tar(members));
     }
 
-    /// Returns the number of layers.
+    /// Returns the number of layers of the image.
     ///
     /// # Panics
-    /// If the manifest does not contain a list.
+    /// Panics if the manifest does not contain a list of layers.
     #[must_use]
     pub fn count(&self) -> usize {
         self.manifest["layers"].as_array().expect("layers").len()
     }
 
-    /// Writes a blob and returns its digest.
+    /// Writes a blob into the layout, and returns its digest.
     ///
     /// # Panics
-    /// If the disk is full.
+    /// Panics if the disk is full.
     pub fn put(&self, bytes: &[u8]) -> String {
         let digest = digest(bytes);
         let path = self
@@ -302,11 +309,11 @@ impl Forgery {
         self.finish_with(&config, |manifest| manifest.to_string());
     }
 
-    /// Writes the given configuration and the manifest in the given form, and names them in the
-    /// index.
+    /// Writes the configuration `config` and the text that `manifest` makes of the manifest, and
+    /// names them in the index.
     ///
     /// # Panics
-    /// If the disk is full.
+    /// Panics if the disk is full.
     pub fn finish_with(&mut self, config: &str, manifest: impl FnOnce(&Value) -> String) {
         self.manifest["config"]["digest"] = self.put(config.as_bytes()).into();
         self.manifest["config"]["size"] = config.len().into();
@@ -318,17 +325,17 @@ impl Forgery {
         self.write_index();
     }
 
-    /// Writes the index of the layout.
+    /// Writes the file `index.json` of the layout from [`Forgery::index`].
     ///
     /// # Panics
-    /// If the disk is full.
+    /// Panics if the disk is full.
     pub fn write_index(&self) {
         std::fs::write(self.layout.join("index.json"), self.index.to_string())
             .expect("a file can be written");
     }
 }
 
-/// Returns the digest of bytes.
+/// Returns the SHA-256 digest of bytes: `sha256:` and 64 hex digits.
 #[must_use]
 pub fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))

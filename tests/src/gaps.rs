@@ -1,8 +1,8 @@
-//! Models that are trained while the tests run, with their libraries' answers for rows with missing
-//! values.
+//! Models that are trained while the tests run, with the answers of their library for rows with
+//! missing values.
 //!
-//! Owns the form of these cases, which `tests/data/convert/cases.py` writes, and the request body for
-//! a converted model. Must not know how a model is converted.
+//! Owns the form of these cases, which `tests/data/convert/cases.py` writes, and the request body
+//! for a converted model. Must not know how a model is converted.
 
 use std::path::{Path, PathBuf};
 
@@ -10,15 +10,18 @@ use serde_json::{Map, Value, json};
 
 use crate::models::Case;
 
-/// A trained model, rows with missing values, and the library's answers for these rows.
+/// A trained model, rows with missing values, and the answers of the model's library for these
+/// rows.
 pub struct GapCase {
     /// Name of the model.
     pub name: String,
-    /// Pickle of the model.
+    /// Path of the pickle with the model.
     pub model: PathBuf,
-    /// Rows in a file. `None` if the conversion has to make rows up.
+    /// Path of a file with rows on which the conversion compares answers. `None` if the conversion
+    /// has to generate these rows.
     pub sample: Option<PathBuf>,
-    /// Names of what the library's own converters lose of the model.
+    /// Names of the parts of the model that the library's own converters lose, and that the
+    /// conversion must repair.
     pub repairs: Vec<String>,
     columns: Vec<String>,
     rows: Vec<Vec<Value>>,
@@ -26,10 +29,10 @@ pub struct GapCase {
 }
 
 impl GapCase {
-    /// Returns the cases of a folder, sorted by name.
+    /// Returns the cases in a folder, sorted by name.
     ///
     /// # Panics
-    /// If a case does not have the form that the training script writes.
+    /// Panics if a case does not have the form that the training script writes.
     #[must_use]
     pub fn all(folder: &Path) -> Vec<Self> {
         let entries = std::fs::read_dir(folder).expect("the folder can be listed");
@@ -44,11 +47,11 @@ impl GapCase {
         names.iter().map(|name| Self::read(folder, name)).collect()
     }
 
-    /// Returns the case with this name.
+    /// Returns the case `name` in a folder.
     ///
     /// # Panics
-    /// If there is no case with this name, or it does not have the form that the training script
-    /// writes.
+    /// Panics if there is no case with this name, or it does not have the form that the training
+    /// script writes.
     #[must_use]
     pub fn read(folder: &Path, name: &str) -> Self {
         let text = std::fs::read(folder.join(format!("{name}.case.json"))).expect("a case");
@@ -74,11 +77,12 @@ impl GapCase {
         }
     }
 
-    /// Returns the request body and the expected answers, for the inputs that the report of the
-    /// conversion names. A missing value is null.
+    /// Returns the request body and the expected answers. `report` is the report of the conversion,
+    /// which names the inputs of the graph. A missing value is `null` in the body. An input that is
+    /// named like a column gets the values of this column, and any other input gets whole rows.
     ///
     /// # Panics
-    /// If an input is neither one of the columns nor all of them.
+    /// Panics if the report does not list the inputs with their names and shapes.
     #[must_use]
     pub fn case(&self, report: &Value) -> Case {
         let mut call = Map::new();

@@ -34,7 +34,7 @@ impl Host {
         Self::start_with(app, &[])
     }
 
-    /// Serves an app with these environment variables and waits until it is ready.
+    /// Serves an app with the environment variables `variables`, and waits until it is ready.
     #[track_caller]
     #[must_use]
     pub fn start_with(app: &Path, variables: &[(&str, &str)]) -> Self {
@@ -43,7 +43,8 @@ impl Host {
         host
     }
 
-    /// Serves an app with these arguments and variables, and waits until it listens.
+    /// Serves an app with the given arguments and environment variables, and waits until it
+    /// listens.
     #[track_caller]
     #[must_use]
     pub fn launch(app: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
@@ -107,7 +108,7 @@ impl Host {
         format!("http://{}{path}", self.address)
     }
 
-    /// Sends any request and returns the response.
+    /// Sends a request to the host and returns the response.
     #[track_caller]
     pub fn send(
         &self,
@@ -120,19 +121,19 @@ impl Host {
         answer.unwrap_or_else(|error| panic!("{method} {path}: {error}\n{}", self.log.text()))
     }
 
-    /// Sends a `GET` request.
+    /// Sends a `GET` request to the host and returns the response.
     #[track_caller]
     pub fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], "")
     }
 
-    /// Sends `POST /score` with JSON.
+    /// Sends `POST /score` with a JSON body, and returns the response.
     #[track_caller]
     pub fn score(&self, input: &Value) -> Answer {
         self.post("application/json", input.to_string())
     }
 
-    /// Sends `POST /score` with any content type and body.
+    /// Sends `POST /score` with the given content type and body, and returns the response.
     #[track_caller]
     pub fn post(&self, content_type: &str, body: impl Into<Vec<u8>>) -> Answer {
         self.send("POST", "/score", &[("content-type", content_type)], body)
@@ -147,7 +148,7 @@ impl Host {
     /// Returns the resident memory of the host, in bytes.
     ///
     /// # Panics
-    /// If the host does not run.
+    /// Panics if the host does not run.
     #[must_use]
     pub fn resident_bytes(&self) -> u64 {
         self.memory("VmRSS:")
@@ -204,7 +205,8 @@ impl Drop for Host {
     }
 }
 
-/// Returns a command of `scorebox` on an app, with an empty environment.
+/// Returns a command that runs `scorebox` with the subcommand `command` on an app. Its environment
+/// has only the cache of compiled components.
 #[must_use]
 pub fn scorebox(command: &str, app: &Path) -> Command {
     let mut scorebox = scorebox_alone(command);
@@ -212,8 +214,9 @@ pub fn scorebox(command: &str, app: &Path) -> Command {
     scorebox
 }
 
-/// Returns a command of `scorebox` without `--app`, whose environment has only the cache of
-/// compiled components. The app can be set by a variable.
+/// Returns a command that runs `scorebox` with the subcommand `command`, and without `--app`. Its
+/// environment has only the cache of compiled components. The app can be set by an environment
+/// variable.
 #[must_use]
 pub fn scorebox_alone(command: &str) -> Command {
     let mut scorebox = Command::new(place::host());
@@ -224,11 +227,12 @@ pub fn scorebox_alone(command: &str) -> Command {
     scorebox
 }
 
-/// Returns the start of a `scorebox` command that runs as another user, whose processes may have
-/// this number of threads together. Only root can run it. It takes `setpriv` and `prlimit`.
+/// Returns a `scorebox` command without arguments that runs as the user `user`, whose processes may
+/// have `threads` threads together. Only root can run it. It needs the programs `setpriv` and
+/// `prlimit`.
 ///
 /// # Panics
-/// If one of the two programs is not installed.
+/// Panics if one of the two programs is not installed.
 #[must_use]
 pub fn scorebox_with_threads(threads: u32, user: &str) -> Command {
     let mut scorebox = Command::new(place::tool("setpriv").expect("setpriv is installed"));
@@ -250,7 +254,7 @@ pub fn refused(app: &Path, variables: &[(&str, &str)]) -> Finished {
     run::finish_within(wait::LIMIT / 2, &mut serve, b"")
 }
 
-/// Runs `scorebox invoke` with this input.
+/// Runs `scorebox invoke` on an app, with `input` as the body of the call.
 #[track_caller]
 pub fn invoke(app: &Path, content_type: &str, input: &[u8]) -> Finished {
     run::finish(

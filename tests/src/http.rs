@@ -1,4 +1,4 @@
-//! HTTP requests as a caller sends them.
+//! HTTP requests that tests send to a server.
 //!
 //! Owns the client and the reading of responses, the form of errors included. Must not know which
 //! server responds.
@@ -31,19 +31,19 @@ pub fn client() -> reqwest::Client {
     builder.build().expect("a client needs nothing")
 }
 
-/// Installs the cryptography of this process. A second call has no effect.
+/// Installs the cryptographic provider of rustls for this process. A second call has no effect.
 pub fn install_crypto() {
     drop(rustls::crypto::ring::default_provider().install_default());
 }
 
-/// Runs a future to its end.
+/// Runs a future to its end on the runtime of this module.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     RUNTIME.block_on(future)
 }
 
 /// The body of a request.
 pub enum Body {
-    /// A body whose length is in the header.
+    /// A body whose length is in the header `Content-Length`.
     Sized(Vec<u8>),
     /// A body in chunks, of unknown length.
     Chunked(Vec<Vec<u8>>),
@@ -63,7 +63,7 @@ pub struct Answer {
 /// Sends a request and reads the whole response.
 ///
 /// # Errors
-/// If there is no response. The text is the reason.
+/// Fails with the reason as text if no response arrives.
 pub fn try_send(
     method: &str,
     url: &str,
@@ -99,15 +99,15 @@ pub fn try_send(
 }
 
 impl Answer {
-    /// Asserts the status code.
+    /// Asserts that the response has the status code `status`.
     #[track_caller]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.text());
         self
     }
 
-    /// Asserts the status and the form of an error, its code, and that its message contains each of
-    /// the parts.
+    /// Asserts that the response is an error with the given status and code, in the documented
+    /// form, whose message contains each of `parts`.
     #[track_caller]
     pub fn expect_error(self, status: u16, code: &str, parts: &[&str]) -> Self {
         let answer = self.expect(status);
@@ -129,7 +129,7 @@ impl Answer {
         answer
     }
 
-    /// Returns the body as JSON.
+    /// Returns the body as JSON. The test fails if it is not JSON.
     #[track_caller]
     #[must_use]
     pub fn json(&self) -> Value {

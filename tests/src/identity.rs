@@ -15,13 +15,15 @@ use serde_json::json;
 
 use crate::double::wire::{Answer, Connection, Request};
 
-/// Secret that proves that a request comes from the app. It must never be seen in a log.
+/// Secret in the header `X-IDENTITY-HEADER`, which proves that a request comes from the app. It
+/// must never be seen in a log.
 pub const HEADER: &str = "identity-header-secret";
 
-/// Assertion that the cluster gives a workload. It must never be seen in a log.
+/// Assertion that a Kubernetes cluster gives to a workload, to be exchanged for tokens. It must
+/// never be seen in a log.
 pub const ASSERTION: &str = "federated.assertion.secret";
 
-/// Object id of the identity in the tokens.
+/// Object id of the app's identity, which the tokens contain.
 pub const OBJECT_ID: &str = "6f1c2b7e-0d3a-4c57-9a51-1b1f3f8f2c11";
 
 /// Client id of a user-assigned identity, for an app that has several identities.
@@ -32,11 +34,12 @@ pub const CLIENT_ID: &str = "0a8b3c5d-client";
 pub enum Kind {
     /// The service at `IDENTITY_ENDPOINT` of App Service, Functions and Container Apps.
     AppService,
-    /// The token service of the tenant, which takes a workload's assertion.
+    /// The token service of a Microsoft Entra tenant, which exchanges the assertion of a Kubernetes
+    /// workload for tokens.
     Workload,
 }
 
-/// A running service for tokens. It ends with the process.
+/// A running token service. It ends with the process of the test.
 pub struct Identity {
     kind: Kind,
     port: u16,
@@ -46,14 +49,14 @@ pub struct Identity {
 
 struct Shared {
     lifetime: Duration,
-    /// All tokens so far with their ends, the current one last.
+    /// All tokens that were issued so far with their expiry times, the newest last.
     tokens: Vec<(String, SystemTime)>,
     refused: Vec<String>,
     is_down: bool,
 }
 
 impl Identity {
-    /// Starts a service whose tokens have this lifetime.
+    /// Starts a token service whose tokens are valid for the time `lifetime`.
     #[must_use]
     pub fn start(kind: Kind, lifetime: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there are free ports");
@@ -95,7 +98,8 @@ impl Identity {
         }
     }
 
-    /// Returns the variables by which a host finds the service.
+    /// Returns the environment variables by which a host finds the service, as pairs of a name and
+    /// a value.
     #[must_use]
     pub fn variables(&self) -> Vec<(String, String)> {
         let base = format!("http://127.0.0.1:{}", self.port);
@@ -132,13 +136,14 @@ impl Identity {
             .collect()
     }
 
-    /// Returns the reasons for which requests were refused.
+    /// Returns the reasons why requests were refused so far, in order.
     #[must_use]
     pub fn refused(&self) -> Vec<String> {
         self.lock().refused.clone()
     }
 
-    /// Lets the service fail with 503, or work again.
+    /// Makes the service answer each request with 503 if `is_down` is true, or work again if it is
+    /// false.
     pub fn fail(&self, is_down: bool) {
         self.lock().is_down = is_down;
     }
@@ -184,7 +189,8 @@ impl Shared {
     }
 }
 
-/// Checks the rules of the two services. The error is the broken rule.
+/// Checks that a request keeps the documented rules of the token service. Fails with the text of
+/// the broken rule.
 fn check(kind: Kind, request: &Request) -> Result<(), &'static str> {
     let must = |held: bool, why: &'static str| if held { Ok(()) } else { Err(why) };
     match kind {

@@ -1,8 +1,10 @@
-//! Python libraries that tests run: other people's clients, at exact versions.
+//! Python libraries that tests run, such as clients of the Open Inference Protocol, at exact
+//! versions.
 //!
-//! Owns their installation with pip, where it is kept, and how a script runs with them. Must not
-//! know any library. Each topic has a folder in `tests/data` with a `requirements.txt`, which pins
-//! every library with its digests, and with the scripts that use them.
+//! Owns their installation with pip, the folder in which it is kept, and the environment in which a
+//! script runs with them. Must not know any library. Each topic has a folder in `tests/data` with a
+//! `requirements.txt`, which pins every library with its digests, and with the scripts that use
+//! them.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -16,24 +18,26 @@ use crate::run::{self, Finished};
 /// Versions of Python for which the files `requirements.txt` have the digests of the wheels.
 const VERSIONS: [&str; 3] = ["3.11", "3.12", "3.13"];
 
-/// Timeout for the installation, which is slow on a slow network.
+/// Timeout for the installation of the libraries with pip, which depends on the network.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// Installed libraries of a topic.
+/// Installed Python libraries of one topic, which is a folder in `tests/data` with scripts and a
+/// `requirements.txt`.
 pub struct Libraries {
     folder: PathBuf,
     scripts: PathBuf,
 }
 
 impl Libraries {
-    /// Finds the libraries that `tests/data/TOPIC/requirements.txt` pins. If they are not kept from
-    /// before, they are installed.
+    /// Returns the libraries that `tests/data/TOPIC/requirements.txt` pins. They are installed
+    /// unless an earlier run has installed them.
     ///
     /// # Errors
-    /// If they cannot be installed, usually because there is no network. The text is the reason.
+    /// Fails with the reason as text if the libraries cannot be installed, usually because there is
+    /// no network.
     ///
     /// # Panics
-    /// If the package index sends files with other digests.
+    /// Panics if the package index sends files with other digests.
     pub fn of(topic: &str) -> Result<Self, String> {
         let scripts = place::workspace().join("tests/data").join(topic);
         let requirements = scripts.join("requirements.txt");
@@ -78,7 +82,8 @@ impl Libraries {
         self.folder.join("bin")
     }
 
-    /// Runs a script of the topic to its end, with the libraries.
+    /// Runs the script `script` of the topic's folder to its end, with the given arguments and the
+    /// libraries.
     #[track_caller]
     pub fn run(&self, script: &str, arguments: &[String]) -> Finished {
         let mut python = self.python();
@@ -86,11 +91,11 @@ impl Libraries {
         run::finish(&mut python, b"")
     }
 
-    /// Returns a command of Python with the libraries and with the scripts of the topic as modules,
-    /// and without the libraries of this machine.
+    /// Returns a command that runs Python. It can import the libraries and the scripts in the
+    /// topic's folder, but no other libraries of this machine.
     ///
     /// # Panics
-    /// If the path of the workspace has a colon in it.
+    /// Panics if the path of the workspace has a colon in it.
     #[must_use]
     pub fn python(&self) -> Command {
         let path = std::env::join_paths([&self.folder, &self.scripts]).expect("no colon is in it");
@@ -99,7 +104,8 @@ impl Libraries {
         python
             .args(["-W", "ignore", "-S", "-s", "-P"])
             .env("PYTHONPATH", path)
-            // Compiled modules are kept, which halves the time to start, but not next to the scripts.
+            // Compiled modules are kept, which halves the time to start, but not next to the
+            // scripts.
             .env_remove("PYTHONDONTWRITEBYTECODE")
             .env("PYTHONPYCACHEPREFIX", self.folder.join("compiled"))
             .env("OPENBLAS_NUM_THREADS", "1");
@@ -107,8 +113,9 @@ impl Libraries {
     }
 }
 
-/// Expands to the libraries of a topic, from a `LazyLock`. If they cannot be installed, the test is
-/// reported as skipped, and the macro returns from it.
+/// Expands to a reference to the [`Libraries`](crate::libraries::Libraries) in a `LazyLock` of the
+/// result of `Libraries::of`. If they cannot be installed, the test is reported as skipped, and the
+/// macro returns from it.
 #[macro_export]
 macro_rules! libraries {
     ($place:expr) => {{
@@ -120,7 +127,8 @@ macro_rules! libraries {
     }};
 }
 
-/// Returns the version of `python3`, such as `3.11`.
+/// Returns the version of `python3`, such as `3.11`. Fails with the reason as text if the libraries
+/// are not pinned for this version.
 fn version() -> Result<String, String> {
     let code = "import sys; print('%d.%d' % sys.version_info[:2])";
     let asked = run::finish(run::tool("python3").args(["-c", code]), b"").ended(0);

@@ -16,7 +16,7 @@ use crate::wait;
 pub struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
-    /// Collects a pipe's lines in a thread that ends with the pipe.
+    /// Starts a thread that collects the lines of a pipe until the pipe ends.
     #[must_use]
     pub fn of(pipe: impl Read + Send + 'static) -> Self {
         let log = Self::default();
@@ -34,7 +34,7 @@ impl Log {
         log
     }
 
-    /// Returns all lines so far.
+    /// Returns all lines that the program has written so far, as one text.
     #[must_use]
     pub fn text(&self) -> String {
         self.0
@@ -43,7 +43,7 @@ impl Log {
             .join("\n")
     }
 
-    /// Returns all lines so far that are JSON.
+    /// Returns all lines that the program has written so far and that are JSON.
     #[must_use]
     pub fn entries(&self) -> Vec<Value> {
         self.text()
@@ -52,20 +52,22 @@ impl Log {
             .collect()
     }
 
-    /// Waits for a line for which `fits` returns true.
+    /// Waits for a JSON line for which `fits` returns true, and returns the line. `what` says what
+    /// is waited for, for the error message.
     #[track_caller]
     pub fn wait_for(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         let found = wait::within(wait::LIMIT, || self.entries().into_iter().find(&fits));
         found.unwrap_or_else(|| panic!("no log line with {what} in:\n{}", self.text()))
     }
 
-    /// Waits for a line with this message.
+    /// Waits for a JSON line whose message is `message`, and returns the line.
     #[track_caller]
     pub fn wait_for_message(&self, message: &str) -> Value {
         self.wait_for(message, |line| line["message"] == message)
     }
 
-    /// Waits for the log line of a failed invocation.
+    /// Waits for the log line that reports the failure of the invocation with the id `invocation`,
+    /// and returns the line.
     #[track_caller]
     pub fn wait_for_failure(&self, invocation: &str) -> Value {
         self.wait_for("the call's failure", |line| {

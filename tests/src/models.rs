@@ -1,4 +1,4 @@
-//! Models that are trained while the tests run, with their libraries' predictions for rows that
+//! Models that are trained while the tests run, with the predictions of their library for rows that
 //! were not in the training data.
 //!
 //! Owns the training and the comparison of answers. Must not know how a model gets to a host.
@@ -12,51 +12,55 @@ use tempfile::TempDir;
 
 use crate::{place, run};
 
-/// Largest difference between a number and the library's.
+/// Largest accepted difference between a number in an answer and that of the model's library.
 pub const TOLERANCE: f64 = 1e-4;
 
 /// Timeout for the installation of the libraries, which is slow on a slow network, and for the
 /// training.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// All trained models, in a folder.
+/// Models that a training script has written to a folder. The folder is removed when this value is
+/// dropped.
 pub struct Models {
     folder: TempDir,
     /// Folder of the pinned Python libraries.
     libraries: String,
 }
 
-/// One trained model with its rows and the library's answers.
+/// A request for one trained model, with the answers of the model's library.
 pub struct Case {
     /// Name of the model.
     pub name: String,
-    /// Request body that a host is sent.
+    /// JSON body of the request to a host that serves the model.
     pub call: Value,
-    /// Rows in a file, for some of the models.
+    /// Path of a file with rows on which the conversion compares answers. `None` if the conversion
+    /// has to generate these rows.
     pub sample: Option<PathBuf>,
     answers: Value,
 }
 
 impl Models {
-    /// Trains the models with the libraries of `cargo xtask convert`.
+    /// Trains the models of the script `train.py`, with the Python libraries that `cargo xtask
+    /// convert` installs.
     ///
     /// # Errors
-    /// If these libraries cannot be installed. The text is the reason.
+    /// Fails with the reason as text if these libraries cannot be installed.
     ///
     /// # Panics
-    /// If the training fails.
+    /// Panics if the training fails.
     pub fn train() -> Result<Self, String> {
         Self::made_by("train.py", &[])
     }
 
-    /// Trains the models of a script in `tests/data/convert`, with the libraries of `cargo xtask
-    /// convert`. The script gets a folder and the `arguments`.
+    /// Trains the models of a script in `tests/data/convert`, with the Python libraries that `cargo
+    /// xtask convert` installs. The arguments of the script are the path of the folder for the
+    /// models, followed by `arguments`.
     ///
     /// # Errors
-    /// If these libraries cannot be installed. The text is the reason.
+    /// Fails with the reason as text if these libraries cannot be installed.
     ///
     /// # Panics
-    /// If the training fails.
+    /// Panics if the training fails.
     pub fn made_by(script: &str, arguments: &[&str]) -> Result<Self, String> {
         let mut setup = Command::new(place::xtask());
         // The environment is kept, because pip's own configuration may be in it.
@@ -76,11 +80,12 @@ impl Models {
         Ok(models)
     }
 
-    /// Runs a script of `tests/data/convert` with the libraries of `cargo xtask convert`. The script
-    /// gets the path of the folder to which it writes, and the `arguments`.
+    /// Runs a script of `tests/data/convert` with the Python libraries that `cargo xtask convert`
+    /// installs. The arguments of the script are `folder`, to which it writes, followed by
+    /// `arguments`.
     ///
     /// # Panics
-    /// If the script fails.
+    /// Panics if the script fails.
     pub fn write(&self, script: &str, folder: &Path, arguments: &[&str]) {
         let mut python = Command::new("python3");
         python
@@ -94,10 +99,10 @@ impl Models {
         run::finish_within(LIMIT, &mut python, b"").ended(0);
     }
 
-    /// Returns the file of a model.
+    /// Returns the path of the file of the model `name`.
     ///
     /// # Panics
-    /// If there is no model with this name.
+    /// Panics if there is no model with this name.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         let files = ["pkl", "joblib"]
@@ -108,10 +113,10 @@ impl Models {
             .unwrap_or_else(|| panic!("no model {name}"))
     }
 
-    /// Returns the models that are to be converted, sorted by name.
+    /// Returns the cases of all models that have one, sorted by name.
     ///
     /// # Panics
-    /// If a case does not have the form that the training script writes.
+    /// Panics if a case does not have the form that the training script writes.
     #[must_use]
     pub fn cases(&self) -> Vec<Case> {
         let entries = std::fs::read_dir(self.folder.path())
@@ -132,11 +137,11 @@ impl Models {
         names.into_iter().map(|name| self.case(&name)).collect()
     }
 
-    /// Returns the case of one model.
+    /// Returns the case of the model `name`.
     ///
     /// # Panics
-    /// If there is no case with this name, or it does not have the form that the training script
-    /// writes.
+    /// Panics if there is no case with this name, or it does not have the form that the training
+    /// script writes.
     #[must_use]
     pub fn case(&self, name: &str) -> Case {
         let text = std::fs::read(self.folder.path().join(format!("{name}.case.json")))
@@ -153,7 +158,7 @@ impl Models {
         }
     }
 
-    /// Returns the folder of the models.
+    /// Returns the path of the folder with the models.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.folder.path()
@@ -161,8 +166,8 @@ impl Models {
 }
 
 impl Case {
-    /// Returns a case out of its parts. `answers` holds the library's answers by the name of the
-    /// output.
+    /// Creates a case without a file of rows. `call` is the request body, and `answers` has the
+    /// answers of the library, by the name of the output.
     #[must_use]
     pub fn new(name: &str, call: Value, answers: Value) -> Self {
         Self {
@@ -173,8 +178,8 @@ impl Case {
         }
     }
 
-    /// Asserts that an answer over HTTP is the library's, in every row: labels exactly, numbers
-    /// within [`TOLERANCE`].
+    /// Asserts that an answer over HTTP equals that of the library in every row. Labels must be
+    /// equal, and numbers may differ by [`TOLERANCE`].
     #[track_caller]
     pub fn check(&self, answer: &Value) {
         let answers = self.answers.as_object().expect("answers by output");
@@ -222,7 +227,8 @@ impl Case {
     }
 }
 
-/// Returns each row as a list.
+/// Returns the rows of a JSON list, each as a list. A row that is a single value becomes a list of
+/// this value.
 fn rows(value: &Value) -> Vec<Vec<Value>> {
     let rows = value
         .as_array()

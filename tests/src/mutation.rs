@@ -9,7 +9,7 @@ use std::ops::Range;
 pub struct Chance(u64);
 
 impl Chance {
-    /// Creates the sequence of a seed.
+    /// Creates the sequence that starts from a seed. Equal seeds give equal sequences.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
@@ -18,7 +18,7 @@ impl Chance {
     /// Returns the next number below `end`.
     ///
     /// # Panics
-    /// If `end` is 0.
+    /// Panics if `end` is 0.
     pub fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -32,7 +32,8 @@ impl Chance {
     }
 }
 
-/// Huge lengths and counts for a file: varints of protocol buffers, and numbers of eight bytes.
+/// Encodings of huge lengths and counts: varints of Protocol Buffers, valid and too long, and
+/// little-endian numbers of eight bytes.
 const HUGE: [&[u8]; 6] = [
     b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
     b"\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
@@ -42,12 +43,13 @@ const HUGE: [&[u8]; 6] = [
     b"\x00\x00\x00\x00\x00\x00\x00\x80",
 ];
 
-/// Changes a file, and returns a description of the change with the new bytes.
+/// Changes a file at random. Returns a description of the change, and the new bytes.
 ///
-/// `structure` are the ranges with lengths, names and types. Most of the changes are made there.
+/// `structure` has the ranges of the file that hold lengths, names and types. Most of the changes
+/// are made in these ranges.
 ///
 /// # Panics
-/// If the file is empty.
+/// Panics if the file is empty.
 #[must_use]
 pub fn mutated(whole: &[u8], structure: &[Range<usize>], chance: &mut Chance) -> (String, Vec<u8>) {
     let mut bytes = whole.to_vec();

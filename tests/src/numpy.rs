@@ -7,16 +7,17 @@ use std::path::PathBuf;
 
 use crate::place;
 
-/// Returns the path of a file that NumPy wrote.
+/// Returns the path of the file `name` in the test data, which NumPy wrote.
 #[must_use]
 pub fn made(name: &str) -> PathBuf {
     place::workspace().join("tests/data/numpy").join(name)
 }
 
-/// Returns the bytes of an `.npy` file of version 1.0 with these fields in its header.
+/// Returns the bytes of an `.npy` file of version 1.0. `descr`, `shape` and `is_fortran` are the
+/// fields of its header, and `data` follows the header.
 ///
 /// # Panics
-/// If the header is longer than 65,535 bytes.
+/// Panics if the header is longer than 65,535 bytes.
 #[must_use]
 pub fn file(descr: &str, shape: &str, is_fortran: bool, data: &[u8]) -> Vec<u8> {
     let order = if is_fortran { "True" } else { "False" };

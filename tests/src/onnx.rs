@@ -7,10 +7,11 @@ use std::io::Read as _;
 
 use crate::place;
 
-/// Returns a trained model's file. The sample of digits has its answers under the same name.
+/// Returns the bytes of the trained model `name`. The sample of digits has the answers of this
+/// model under its name.
 ///
 /// # Panics
-/// If there is no model with this name.
+/// Panics if there is no model with this name.
 #[must_use]
 pub fn trained(name: &str) -> Vec<u8> {
     let workspace = place::workspace();
@@ -44,12 +45,13 @@ pub mod element {
     pub const DOUBLE: u64 = 11;
 }
 
-/// Encodes a field with a number.
+/// Encodes a field of Protocol Buffers with the number `field` whose value is a number.
 pub(crate) fn number(field: u64, value: u64) -> Vec<u8> {
     [varint(field << 3), varint(value)].concat()
 }
 
-/// Encodes a field with bytes, a text or a message.
+/// Encodes a field of Protocol Buffers with the number `field` whose value is bytes, a text or an
+/// encoded message.
 pub(crate) fn bytes(field: u64, value: impl AsRef<[u8]>) -> Vec<u8> {
     let value = value.as_ref();
     [
@@ -70,7 +72,8 @@ pub(crate) fn varint(mut value: u64) -> Vec<u8> {
     written
 }
 
-/// Encodes an input or output: its name, its type, and its dimensions. `None` is an open dimension.
+/// Encodes an input (field 11) or an output (field 12) of a graph: its name, its element type, and
+/// its dimensions. `None` is an open dimension.
 pub(crate) fn port(field: u64, (name, element, shape): (&str, u64, &[Option<u64>])) -> Vec<u8> {
     let dimension = |size: &Option<u64>| {
         bytes(
@@ -121,7 +124,7 @@ pub(crate) fn model(graph: Vec<u8>) -> Vec<u8> {
     .concat()
 }
 
-/// Returns a graph that gives its input `x`, of N × 2, back as `y`.
+/// Returns a graph that returns its input `x`, of N × 2 elements of the type `element`, as `y`.
 #[must_use]
 pub fn identity(element: u64) -> Vec<u8> {
     let shape: &[Option<u64>] = &[None, Some(2)];
@@ -133,9 +136,10 @@ pub fn identity(element: u64) -> Vec<u8> {
     model(graph("identity", &parts))
 }
 
-/// Returns a graph of columns, each N × 1: numbers `age`, whole numbers `days` and texts `city`.
+/// Returns a graph with three inputs, each N × 1: `age` of f32, `days` of i64 and `city` of texts.
 ///
-/// It gives each column back, as `age_given` and so on, and says in `known` which `age` is not NaN.
+/// The graph returns its inputs as `age_given`, `days_given` and `city_given`. Its output `known`
+/// is true in each row whose `age` is not NaN.
 #[must_use]
 pub fn columns() -> Vec<u8> {
     let shape: &[Option<u64>] = &[None, Some(1)];
@@ -185,9 +189,10 @@ pub fn same(columns: &[(&str, u64)]) -> Vec<u8> {
     model(graph("person", &parts))
 }
 
-/// Returns a graph that compares each number of `x`, of N × 2, with itself and gives `same`.
+/// Returns a graph whose output `same` says for each number of the input `x`, of N × 2, if it
+/// equals itself.
 ///
-/// With `echo`, the graph gives the input back too, as `y`.
+/// If `echo` is true, the graph also returns its input as `y`.
 #[must_use]
 pub fn judging(echo: bool) -> Vec<u8> {
     let shape: &[Option<u64>] = &[None, Some(2)];
@@ -205,7 +210,8 @@ pub fn judging(echo: bool) -> Vec<u8> {
     model(graph("judging", &parts))
 }
 
-/// Returns a graph that adds `x`, one number, to itself `n` times, in `n` steps.
+/// Returns a graph that adds its input `x`, one number, to itself `n` times, in a loop of `n`
+/// steps. `n` is an input, too.
 #[must_use]
 pub fn counting() -> Vec<u8> {
     let one: &[Option<u64>] = &[Some(1)];
@@ -231,7 +237,7 @@ pub fn counting() -> Vec<u8> {
     model(graph("counting", &parts))
 }
 
-/// Returns a graph that gives `n` zeros.
+/// Returns a graph whose output is a list of `n` zeros, where `n` is its input.
 #[must_use]
 pub fn zeros() -> Vec<u8> {
     let parts = [

@@ -6,8 +6,8 @@
 
 use crate::onnx::{bytes, element, graph, node_fields, number};
 
-/// Encodes an input (field 11) or an output (field 12) of a graph. A dimension that is not a number
-/// is a name.
+/// Encodes an input (field 11) or an output (field 12) of a graph. `dimensions` are sizes in
+/// decimal digits, or names of open dimensions.
 pub(crate) fn port(field: u64, name: &str, element: u64, dimensions: &[&str]) -> Vec<u8> {
     let dimension = |text: &&str| {
         let size = text.parse().map(|size| number(1, size));
@@ -17,7 +17,8 @@ pub(crate) fn port(field: u64, name: &str, element: u64, dimensions: &[&str]) ->
     typed(field, name, tensor(element, Some(&shape)))
 }
 
-/// Encodes the type of a tensor. `shape` is encoded already, and `None` leaves it out.
+/// Encodes the type of a tensor with elements of the type `element`. `shape` is the encoded shape.
+/// If it is `None`, the type does not state a shape.
 pub(crate) fn tensor(element: u64, shape: Option<&[u8]>) -> Vec<u8> {
     let shape = shape.map_or_else(Vec::new, |shape| bytes(2, shape));
     bytes(1, [number(1, element), shape].concat())
@@ -27,7 +28,8 @@ pub(crate) fn typed(field: u64, name: &str, kind: Vec<u8>) -> Vec<u8> {
     bytes(field, [bytes(1, name), bytes(2, kind)].concat())
 }
 
-/// Encodes a node with its domain. The empty domain is the one of the standard operators.
+/// Encodes a node of the operator `kind` of `domain`. The empty domain is that of the standard
+/// operators. `attributes` are encoded already.
 pub(crate) fn node(
     domain: &str,
     kind: &str,
@@ -39,7 +41,8 @@ pub(crate) fn node(
     bytes(1, [fields, bytes(7, domain)].concat())
 }
 
-/// Encodes an initializer: weights, a constant or a default value.
+/// Encodes an initializer, which holds weights, a constant or a default value: a list of `count`
+/// elements with the bytes `raw`.
 pub(crate) fn initializer(name: &str, element: u64, count: u64, raw: &[u8]) -> Vec<u8> {
     let parts = [
         number(1, count),
@@ -57,7 +60,8 @@ pub(crate) fn floats(numbers: &[f32]) -> Vec<u8> {
         .collect()
 }
 
-/// Encodes a model with its version of the format and its versions of operators, by domain.
+/// Encodes a model. `ir` is the version of the ONNX format, `operators` has the version of the
+/// operators of each domain, and `parts` are the encoded fields of the graph.
 pub(crate) fn model(ir: u64, operators: &[(&str, u64)], parts: &[Vec<u8>]) -> Vec<u8> {
     let set = |(domain, version): &(&str, u64)| {
         bytes(8, [bytes(1, domain), number(2, *version)].concat())
@@ -75,7 +79,7 @@ pub(crate) fn model(ir: u64, operators: &[(&str, u64)], parts: &[Vec<u8>]) -> Ve
 /// Domain of the operators for trees, encoders and the like.
 pub(crate) const ML: &str = "ai.onnx.ml";
 
-/// Returns a graph of `c = a + b`, whose inputs both are `batch` × 2.
+/// Returns a graph of `c = a + b`, whose inputs both have the shape `batch` × 2.
 #[must_use]
 pub fn pair() -> Vec<u8> {
     let parts = [
@@ -101,7 +105,8 @@ pub fn image() -> Vec<u8> {
     model(8, &[("", 15)], &parts)
 }
 
-/// Returns a graph of `y = xᵀ + w`, whose input `w` has the sizes of `x` the other way around.
+/// Returns a graph of `y = xᵀ + w`, whose input `x` has the shape `n` × `k` and whose input `w` has
+/// the shape `k` × `n`.
 #[must_use]
 pub fn transposed() -> Vec<u8> {
     let parts = [
@@ -127,8 +132,8 @@ pub fn picking() -> Vec<u8> {
     model(8, &[("", 15)], &parts)
 }
 
-/// Returns a graph that encodes months as an encoder of scikit-learn does that refuses unknown
-/// categories. It knows the months 1, 2 and 3.
+/// Returns a graph that encodes the months 1, 2 and 3 as one-hot rows, and refuses all other
+/// numbers, as an encoder of scikit-learn does.
 #[must_use]
 pub fn months() -> Vec<u8> {
     let months = [1, 2, 3].map(|month| number(8, month)).concat();
@@ -136,7 +141,8 @@ pub fn months() -> Vec<u8> {
     encoding(element::INT64, known)
 }
 
-/// Returns a graph that encodes the cities Bonn and Köln, and refuses all others.
+/// Returns a graph that encodes the cities Bonn and Köln as one-hot rows, and refuses all other
+/// texts.
 #[must_use]
 pub fn cities() -> Vec<u8> {
     let cities = ["Bonn", "Köln"].map(|city| bytes(9, city)).concat();
@@ -154,8 +160,9 @@ fn encoding(element: u64, known: Vec<u8>) -> Vec<u8> {
     model(8, &[("", 15), (ML, 3)], &parts)
 }
 
-/// Returns a graph of `y = x + w` for `x` of N × 2, in which `w` has the value 10, 20. From the
-/// version 4 of the format on, `w` is an input with a default value. Before, it is a weight.
+/// Returns a graph of `y = x + w` for `x` of N × 2, in which `w` has the value `[10, 20]`. `ir` is
+/// the version of the ONNX format. From version 4 on, `w` is an input with a default value. In
+/// older versions, it is a weight.
 #[must_use]
 pub fn defaulted(ir: u64) -> Vec<u8> {
     let parts = [
@@ -168,7 +175,8 @@ pub fn defaulted(ir: u64) -> Vec<u8> {
     model(ir, &[("", if ir < 4 { 7 } else { 15 })], &parts)
 }
 
-/// Returns a graph with this version of the format and of the standard operators.
+/// Returns a graph that states the version `ir` of the ONNX format and the version `operators` of
+/// the standard operators.
 #[must_use]
 pub fn versioned(ir: u64, operators: u64) -> Vec<u8> {
     single(
@@ -178,7 +186,9 @@ pub fn versioned(ir: u64, operators: u64) -> Vec<u8> {
     )
 }
 
-/// Returns a graph of one node from `x` to `y`, both of N × 2.
+/// Returns a graph of the encoded node `node`, with the input `x` and the output `y`, both of f32
+/// and N × 2. `ir` is the version of the ONNX format, and `operators` has the version of the
+/// operators of each domain.
 pub(crate) fn single(ir: u64, operators: &[(&str, u64)], node: Vec<u8>) -> Vec<u8> {
     let parts = [
         node,

@@ -4,13 +4,13 @@
 
 use crate::onnx::{bytes, element, graph, model, node, number, port, varint};
 
-/// A hostile file, with its name for messages and the expected refusal.
+/// A hostile ONNX file, with the name of the attack and the expected error.
 pub struct Hostile {
-    /// Name of the attack, for messages.
+    /// Name of the attack, for the messages of a failed test.
     pub name: &'static str,
     /// Bytes of the file.
     pub file: Vec<u8>,
-    /// Expected part of the refusal. `None` if the file only looks hostile, and loads.
+    /// Text that the host's error must contain. `None` if the file only looks hostile, and loads.
     pub said: Option<&'static str>,
 }
 
@@ -80,7 +80,8 @@ pub fn all() -> Vec<Hostile> {
     ]
 }
 
-/// Returns a graph of `y = x + w`, whose weights, four floats, are in another file.
+/// Returns a graph of `y = x + w`, whose weights, four floats, are in the file at the path
+/// `location`.
 #[must_use]
 pub fn external(location: &str) -> Vec<u8> {
     let entry = |key: &str, value: &str| bytes(13, [bytes(1, key), bytes(2, value)].concat());
@@ -107,7 +108,8 @@ fn adding(initializer: Vec<u8>) -> Vec<u8> {
     model(graph("adding", &parts))
 }
 
-/// Returns a graph with weights of these dimensions, but only `count` bytes of data.
+/// Returns a graph that states weights with the shape `dimensions`, but holds only `count` bytes of
+/// data for them.
 fn weights(dimensions: &[u64], count: usize) -> Vec<u8> {
     let dimensions: Vec<u8> = dimensions
         .iter()
@@ -142,7 +144,7 @@ fn constant_of(elements: u64) -> Vec<u8> {
     model(graph("constant", &parts))
 }
 
-/// Returns a graph that adds a number to itself practically without end.
+/// Returns a graph with a loop of so many steps that it practically never ends.
 #[must_use]
 pub fn endless() -> Vec<u8> {
     let one: &[Option<u64>] = &[Some(1)];
@@ -181,7 +183,7 @@ fn circle() -> Vec<u8> {
     model(graph("circle", &parts))
 }
 
-/// Returns a graph with an `If` in each branch of an `If`, nested `depth` times.
+/// Returns a graph with an `If` in a branch of an `If`, and so on, in `depth` levels.
 fn nested(depth: usize) -> Vec<u8> {
     let one: &[Option<u64>] = &[Some(1)];
     let mut branch = graph(
@@ -228,7 +230,8 @@ fn nested(depth: usize) -> Vec<u8> {
     model(graph("nested", &parts))
 }
 
-/// Returns a graph of a tree of three nodes, with the kind and the children of each.
+/// Returns a graph of a decision tree with three nodes. `modes` has the kind of each node, and the
+/// other lists have the children of each.
 fn tree(modes: [&str; 3], when_true: &[u64], when_false: &[u64]) -> Vec<u8> {
     let integers = |name: &str, values: &[u64]| {
         let values: Vec<u8> = values.iter().flat_map(|value| number(8, *value)).collect();

@@ -14,7 +14,8 @@ use crate::app::copy;
 use crate::place;
 use crate::run::{self, Finished};
 
-/// Returns a project with a component that is built already.
+/// Returns a temporary folder with a copy of the example `digits`, whose component is built
+/// already.
 #[must_use]
 pub fn project() -> TempDir {
     let dir = tempfile::tempdir().expect("a folder can be made");
@@ -32,13 +33,15 @@ pub fn build(project: &Path, output: &Path) -> Finished {
     run::finish(command.arg("--app").arg(output), b"")
 }
 
-/// Returns a call of `package` with nothing else in the environment.
+/// Returns a command that runs `cargo xtask package` on a project, with only `PATH` in its
+/// environment. The layout is written to `output`.
 #[must_use]
 pub fn package(project: &Path, output: &Path) -> Command {
     package_by(project, output, &place::image_host())
 }
 
-/// Returns a call of `package` with a host and an engine for graphs.
+/// Returns a command that runs `cargo xtask package` on a project, with the host program and the
+/// engine for graphs that the tests have. The layout is written to `output`.
 #[must_use]
 pub fn package_with_engine(project: &Path, output: &Path) -> Command {
     let mut command = package_by(project, output, &place::image_host_with_graphs());
@@ -63,10 +66,10 @@ fn xtask() -> Command {
     command
 }
 
-/// Runs a call of `package` and returns its standard output as JSON.
+/// Runs a command of `cargo xtask package`, and returns its standard output as JSON.
 ///
 /// # Panics
-/// If the call fails.
+/// Panics if the command fails.
 #[track_caller]
 pub fn packaged(command: &mut Command) -> Value {
     run::finish(command.args(["--output", "json"]), b"")
@@ -74,10 +77,10 @@ pub fn packaged(command: &mut Command) -> Value {
         .json()
 }
 
-/// Returns the bytes of a blob of a layout.
+/// Returns the bytes of the blob with the digest `digest` in an OCI image layout.
 ///
 /// # Panics
-/// If there is no blob with this digest.
+/// Panics if there is no blob with this digest.
 #[must_use]
 pub fn blob(layout: &Path, digest: &Value) -> Vec<u8> {
     let hex = digest
@@ -87,10 +90,11 @@ pub fn blob(layout: &Path, digest: &Value) -> Vec<u8> {
     std::fs::read(layout.join("blobs/sha256").join(hex)).expect("the blob is there")
 }
 
-/// Returns a file in one of the compressed layers of a layout's only image.
+/// Returns the content of the file `path` from one of the compressed layers of a layout's only
+/// image.
 ///
 /// # Panics
-/// If no layer has the file.
+/// Panics if no layer has the file.
 #[must_use]
 pub fn file(layout: &Path, path: &str) -> Vec<u8> {
     let (manifest, _) = documents(layout);
@@ -115,11 +119,11 @@ pub fn file(layout: &Path, path: &str) -> Vec<u8> {
     panic!("no layer holds {path}")
 }
 
-/// Unpacks the files below a folder of a layout's only image. The folder is named as in the layers,
-/// without `/` at its ends.
+/// Unpacks the files below the folder `folder` of a layout's only image into `to`. `folder` has no
+/// `/` at its start and end.
 ///
 /// # Panics
-/// If a layer cannot be read.
+/// Panics if a layer cannot be read.
 pub fn unpack(layout: &Path, folder: &str, to: &Path) {
     let (manifest, _) = documents(layout);
     for layer in manifest["layers"].as_array().expect("an image has layers") {
@@ -151,7 +155,7 @@ pub fn unpack(layout: &Path, folder: &str, to: &Path) {
 /// Parses bytes as JSON.
 ///
 /// # Panics
-/// If they are not JSON.
+/// Panics if the bytes are not JSON.
 #[must_use]
 pub fn json(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).expect("JSON")
@@ -160,7 +164,7 @@ pub fn json(bytes: &[u8]) -> Value {
 /// Returns the manifest of a layout's only image, and its configuration.
 ///
 /// # Panics
-/// If they do not exist.
+/// Panics if the layout has no image.
 #[must_use]
 pub fn documents(layout: &Path) -> (Value, Value) {
     let index = json(&std::fs::read(layout.join("index.json")).expect("it is a layout"));

@@ -59,7 +59,7 @@ pub fn chores() -> PathBuf {
     existing("SCOREBOX_CHORES", || beside_tests("xtask"))
 }
 
-/// Returns the path of a test program's component.
+/// Returns the path of the component of a test program.
 #[must_use]
 pub fn program(program: Program) -> PathBuf {
     let folder = existing("SCOREBOX_PROGRAMS", || {
@@ -74,7 +74,7 @@ pub fn program(program: Program) -> PathBuf {
     file
 }
 
-/// Returns the app folder of an example.
+/// Returns the path of the built app folder of the example `name`.
 #[must_use]
 pub fn example(name: &str) -> PathBuf {
     let folder = existing("SCOREBOX_APPS", || workspace().join("target/apps")).join(name);
@@ -122,7 +122,8 @@ fn existing(variable: &str, default: impl FnOnce() -> PathBuf) -> PathBuf {
     path
 }
 
-/// Returns `target/…/release/<name>`, starting from `target/…/release/deps/<test>`.
+/// Returns the path of the program `name` in the target folder: the running test is
+/// `target/…/release/deps/<test>`, and the program is `target/…/release/<name>`.
 fn beside_tests(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a file");
     test.ancestors()

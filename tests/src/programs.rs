@@ -3,7 +3,7 @@
 //! Owns the type that stands for a program, so that a misspelled name does not compile. Must not
 //! know which test uses a program: the area `meta` checks that one does.
 
-/// A small scorer of the tests, compiled from `tests/programs/NAME.rs`.
+/// A test program: a small scorer that is compiled from `tests/programs/NAME.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Program(&'static str);
 

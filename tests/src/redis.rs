@@ -14,18 +14,18 @@ use crate::{run, wait};
 /// Password of the test servers. It must never be seen in a log.
 pub const PASSWORD: &str = "correct-horse-battery-staple";
 
-/// User of a server's access list.
+/// Name of the user in the access list (ACL) of a server with TLS.
 pub const USER: &str = "scorer-one";
 
-/// The way in which clients connect to a server.
+/// Way in which clients connect to a Redis server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A server without a password.
+    /// The server has no password and no TLS.
     Plain,
-    /// A server with [`PASSWORD`], whose database 3 is used.
+    /// The server requires [`PASSWORD`], and clients use its database 3.
     Password,
-    /// A server over TLS, with a certificate of [`Redis::authority`]. Its user is [`USER`], with
-    /// access to keys only.
+    /// The server accepts TLS, with a certificate of [`Redis::authority`]. Clients log in as
+    /// [`USER`], who must not use administrative or dangerous commands.
     Tls,
 }
 
@@ -34,13 +34,13 @@ pub struct Redis {
     child: Option<Child>,
     kind: Kind,
     port: u16,
-    /// Port for TLS. It is unused if the server has no TLS.
+    /// Port on which the server accepts TLS. It is unused if the server has no TLS.
     tls_port: u16,
     dir: TempDir,
 }
 
 impl Redis {
-    /// Starts a server and waits until it answers.
+    /// Starts a Redis server and waits until it answers.
     #[must_use]
     pub fn start(kind: Kind) -> Self {
         let dir = tempfile::tempdir().expect("a folder can be made");
@@ -108,7 +108,7 @@ impl Redis {
         wait::until("redis-server", || self.try_connection().ok());
     }
 
-    /// Kills the server. Its contents are lost.
+    /// Kills the server. The keys of the server are lost.
     pub fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             drop(child.kill());
@@ -116,28 +116,29 @@ impl Redis {
         }
     }
 
-    /// Starts the server again, empty, on its old ports.
+    /// Starts the server again, without keys, on its old ports.
     pub fn restart(&mut self) {
         self.stop();
         self.run();
     }
 
-    /// Returns the port without TLS.
+    /// Returns the port on which the server accepts connections without TLS.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Returns the port with TLS.
+    /// Returns the port on which the server accepts TLS.
     #[must_use]
     pub fn tls_port(&self) -> u16 {
         self.tls_port
     }
 
-    /// Pauses the process, without closing its connections, or lets it continue.
+    /// Pauses the process of the server if `pause` is true, or lets it continue. Its connections
+    /// stay open.
     ///
     /// # Panics
-    /// If the server does not run.
+    /// Panics if the server does not run.
     pub fn pause(&self, pause: bool) {
         let child = self.child.as_ref().expect("the server runs");
         let pid = rustix::process::Pid::from_child(child);
@@ -149,7 +150,7 @@ impl Redis {
         rustix::process::kill_process(pid, signal).expect("a child can be signalled");
     }
 
-    /// Returns the URL as an operator would write it.
+    /// Returns the URL of the server, as an operator would write it.
     #[must_use]
     pub fn url(&self) -> String {
         match self.kind {
@@ -159,13 +160,15 @@ impl Redis {
         }
     }
 
-    /// Returns the certificate that a client has to trust, for `SSL_CERT_FILE`.
+    /// Returns the path of the certificate that a client of the server has to trust, for
+    /// `SSL_CERT_FILE`.
     #[must_use]
     pub fn authority(&self) -> PathBuf {
         self.dir.path().join("ca.crt")
     }
 
-    /// Returns the variables by which a host finds and trusts this server.
+    /// Returns the environment variables by which a host finds and trusts this server, as pairs of
+    /// a name and a value.
     #[must_use]
     pub fn variables(&self) -> Vec<(String, String)> {
         let mut variables = vec![("SCOREBOX_REDIS_URL".to_owned(), self.url())];
@@ -178,7 +181,7 @@ impl Redis {
         variables
     }
 
-    /// Executes a command directly, in the database that the host uses.
+    /// Sends a command to the server, in the database that the host uses, and returns the reply.
     #[track_caller]
     pub fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
         let mut command = redis::Cmd::new();
@@ -216,8 +219,8 @@ pub fn free_port() -> u16 {
     listener.local_addr().expect("it is bound").port()
 }
 
-/// Creates an authority, and a certificate of it for 127.0.0.1. An authority's own certificate is
-/// not accepted for a server.
+/// Creates a certificate authority, and a certificate that it signs for a server at 127.0.0.1.
+/// Clients do not accept an authority's own certificate for a server.
 fn make_certificates(dir: &Path) {
     std::fs::write(
         dir.join("extensions"),

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::redis::free_port;
 use crate::{run, wait};
 
-/// Number of masters. Each has a third of the slots.
+/// Number of masters in the cluster. Each master has a third of the slots.
 pub const MASTERS: usize = 3;
 
 /// Number of slots in a cluster.
@@ -22,9 +22,10 @@ pub const SLOTS: u16 = 16384;
 /// Time after which a silent node counts as failed. It is longer than the pauses of a busy machine.
 const NODE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A running cluster. It is killed when this value is dropped.
+/// A running Redis Cluster. All its nodes are killed when this value is dropped.
 ///
-/// Nodes are numbered: masters first, then their replicas.
+/// Nodes are identified by an index. The masters have the first indices, and their replicas the
+/// next ones.
 pub struct Cluster {
     nodes: Vec<Node>,
 }
@@ -80,7 +81,8 @@ impl Cluster {
         cluster
     }
 
-    /// Returns the first and the last slot that a master has at the start.
+    /// Returns the first and the last slot that the master with the index `master` has at the
+    /// start.
     #[must_use]
     pub fn third(master: usize) -> (u16, u16) {
         let start =
@@ -132,7 +134,7 @@ impl Cluster {
             .join(",")
     }
 
-    /// Executes a command on one node.
+    /// Sends a command to the node with the index `node`, and returns the reply.
     #[track_caller]
     pub fn command<T: FromRedisValue>(&self, node: usize, words: &[&str]) -> T {
         self.try_command(node, words)
@@ -149,10 +151,10 @@ impl Cluster {
         self.command(node, &["CLUSTER", "MYID"])
     }
 
-    /// Moves the first third of the slots from master to master, a few at a time, until `stop` is
-    /// set.
+    /// Moves the first third of the slots from each master to the next, a few slots at a time,
+    /// until `stop` is true.
     ///
-    /// Returns how many times all of them moved.
+    /// Returns how many times all of these slots have moved to another master.
     pub fn keep_moving(&self, stop: &AtomicBool) -> usize {
         let (mut from, mut moves) = (0, 0);
         let (first, last) = Self::third(0);
@@ -169,8 +171,8 @@ impl Cluster {
         moves
     }
 
-    /// Declares slots as moving from one master to another. Existing keys stay, and new ones go to
-    /// the other master.
+    /// Declares slots as moving from the master `from` to the master `to`. Existing keys stay on
+    /// `from`, and new keys are created on `to`.
     pub fn begin_moving(&self, slots: impl IntoIterator<Item = u16>, from: usize, to: usize) {
         let (source, destination) = (self.id(from), self.id(to));
         let (mut importing, mut migrating) = (Pipeline::new(), Pipeline::new());
@@ -240,17 +242,18 @@ impl Cluster {
         }
     }
 
-    /// Kills a node. Its contents are lost there.
+    /// Kills the node with the index `node`. The keys on this node are lost.
     pub fn kill(&mut self, node: usize) {
         self.nodes[node].stop();
     }
 
-    /// Starts a killed node again on its old ports.
+    /// Starts the killed node with the index `node` again, on its old ports.
     pub fn restart(&mut self, node: usize) {
         self.nodes[node].run();
     }
 
-    /// Returns the id of a node's process. `None` if the node does not run.
+    /// Returns the id of the process of the node with the index `node`. Returns `None` if the node
+    /// does not run.
     #[must_use]
     pub fn pid(&self, node: usize) -> Option<u32> {
         self.nodes[node].child.as_ref().map(Child::id)
@@ -258,8 +261,8 @@ impl Cluster {
 }
 
 impl Node {
-    /// Starts a node on ports that were free a moment ago. If another process took one, it tries
-    /// others.
+    /// Starts a node on free ports. If another process has taken one of the ports meanwhile, other
+    /// ports are tried.
     fn start(node_timeout: Duration) -> Self {
         let made = (0..5).find_map(|_| {
             let mut node = Self {

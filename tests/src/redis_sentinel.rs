@@ -14,7 +14,8 @@ use crate::{run, wait};
 /// Name of the master in the sentinels' configuration.
 pub const MASTER: &str = "scores";
 
-/// Running servers and sentinels. They are killed when this value is dropped.
+/// A running Redis master with its replica and three sentinels. All processes are killed when this
+/// value is dropped.
 pub struct Watched {
     /// Both servers. The first is the master at the start.
     servers: Vec<Process>,
@@ -103,13 +104,14 @@ impl Watched {
         )
     }
 
-    /// Executes a command on the first or the second server.
+    /// Sends a command to the server with the index `server`, which is 0 or 1, and returns the
+    /// reply.
     #[track_caller]
     pub fn command<T: FromRedisValue>(&self, server: usize, words: &[&str]) -> T {
         ask(self.servers[server].port, Some(PASSWORD), words).expect("the command is right")
     }
 
-    /// Waits until the replica has all the data of the master.
+    /// Waits until the replica has all data of the master.
     pub fn wait_until_in_step(&self) {
         wait::until("the replica", || {
             (self.command::<i64>(0, &["WAIT", "1", "100"]) == 1).then_some(())
@@ -123,7 +125,7 @@ impl Watched {
         drop(child.wait());
     }
 
-    /// Asks a sentinel for an orderly change of master.
+    /// Asks a sentinel to make the replica the master, while both servers run.
     #[track_caller]
     pub fn fail_over(&self) {
         ask::<()>(

@@ -12,7 +12,7 @@ use crate::log::Log;
 use crate::redis::free_port;
 use crate::{run, wait};
 
-/// A running registry. It is killed, and its folder removed, when this value is dropped.
+/// A running registry. When this value is dropped, the process is killed and its folder is removed.
 pub struct Registry {
     child: Child,
     /// Host and port of the registry, as in references, e.g. `127.0.0.1:41234`.
@@ -34,8 +34,9 @@ impl Registry {
         })
     }
 
-    /// Starts a registry with more settings, after those of `http`, and waits until the probe of
-    /// its name finds something.
+    /// Starts a registry whose configuration ends with the lines `settings`, which follow those of
+    /// the section `http`. Waits until `probe` returns a value for the registry's name, which is
+    /// its host and port.
     #[must_use]
     pub fn start_with<T>(settings: &str, mut probe: impl FnMut(&str) -> Option<T>) -> Self {
         let dir = tempfile::tempdir().expect("a folder can be made");
@@ -64,7 +65,7 @@ impl Registry {
         registry
     }
 
-    /// Returns the file in which the registry keeps a blob.
+    /// Returns the path of the file in which the registry keeps the blob with the digest `digest`.
     #[must_use]
     pub fn blob(&self, digest: &str) -> PathBuf {
         let hex = digest.trim_start_matches("sha256:");
@@ -75,7 +76,7 @@ impl Registry {
         self.dir.path().join(folder)
     }
 
-    /// Returns how many uploads of blobs were begun so far.
+    /// Returns the number of uploads of blobs that clients have started so far.
     #[must_use]
     pub fn uploads(&self) -> usize {
         self.log

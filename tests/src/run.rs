@@ -23,7 +23,7 @@ pub struct Finished {
 }
 
 impl Finished {
-    /// Asserts that the program ended with this exit code.
+    /// Asserts that the program ended with the exit code `code`, and returns the outcome.
     #[track_caller]
     pub fn ended(self, code: i32) -> Self {
         assert_eq!(
@@ -36,7 +36,7 @@ impl Finished {
         self
     }
 
-    /// Asserts that the program's standard error contains each of the parts.
+    /// Asserts that the program's standard error contains each of `parts`, and returns the outcome.
     #[track_caller]
     pub fn said(self, parts: &[&str]) -> Self {
         for part in parts {
@@ -63,19 +63,21 @@ impl Finished {
     }
 }
 
-/// Runs a program to its end, with this standard input.
+/// Runs a program to its end, with `input` on its standard input.
 ///
 /// # Panics
-/// If the program cannot be started, or does not end in time. In the latter case it is killed.
+/// Panics if the program cannot be started, or does not end in time. In the latter case it is
+/// killed.
 #[track_caller]
 pub fn finish(command: &mut Command, input: &[u8]) -> Finished {
     finish_within(wait::LIMIT * 2, command, input)
 }
 
-/// Runs a program that must end within `limit`, with this standard input.
+/// Runs a program that must end within `limit`, with `input` on its standard input.
 ///
 /// # Panics
-/// If the program cannot be started, or does not end in time. In the latter case it is killed.
+/// Panics if the program cannot be started, or does not end in time. In the latter case it is
+/// killed.
 #[track_caller]
 pub fn finish_within(limit: Duration, command: &mut Command, input: &[u8]) -> Finished {
     let shown = format!("{command:?}");
@@ -117,8 +119,8 @@ fn collect(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<String> {
     })
 }
 
-/// Returns a command for a tool of this machine. Its environment is kept, because it needs `PATH`
-/// and a home.
+/// Returns a command that runs a tool of this machine. The tool gets the environment of the test,
+/// because it needs `PATH` and `HOME`.
 #[must_use]
 pub fn tool(program: &str) -> Command {
     let mut command = Command::new(crate::place::tool(program).unwrap_or_else(|| program.into()));

@@ -6,10 +6,11 @@ use safetensors::tensor::TensorView;
 
 pub use safetensors::Dtype;
 
-/// A tensor to write: name, element type, shape, little-endian bytes.
+/// A tensor to write: its name, its element type, its shape, and its elements as little-endian
+/// bytes.
 pub type Tensor<'a> = (&'a str, Dtype, &'a [usize], Vec<u8>);
 
-/// Returns the bytes of a safetensors file.
+/// Returns the bytes of a safetensors file with the given tensors.
 #[must_use]
 pub fn file(tensors: &[Tensor<'_>]) -> Vec<u8> {
     let views = tensors.iter().map(|(name, dtype, shape, data)| {

@@ -5,19 +5,19 @@
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// A place for one shared server.
+/// Holder of one server that several tests share. The holder does not keep the server running.
 pub struct Shared<T>(Mutex<Weak<T>>);
 
 impl<T> Shared<T> {
-    /// Creates an empty place.
+    /// Creates a holder without a server.
     #[must_use]
     pub const fn new() -> Self {
         Self(Mutex::new(Weak::new()))
     }
 
-    /// Returns the server. If no test uses it, it is started.
+    /// Returns the shared server. If no test uses it at the moment, `start` is called to start it.
     pub fn get(&self, start: impl FnOnce() -> T) -> Arc<T> {
-        // A test that panicked while starting leaves the place empty, and the next one tries again.
+        // If a test panics while it starts the server, the next test starts it.
         let mut place = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         place.upgrade().unwrap_or_else(|| {
             let started = Arc::new(start());

@@ -7,14 +7,15 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
-/// Variable with the path of the file to which a test that cannot run appends its reason.
+/// Environment variable with the path of the file to which a test that cannot run appends the
+/// reason.
 const SKIPPED_VARIABLE: &str = "SCOREBOX_SKIPPED_FILE";
 
-/// Tests of this process that have been reported.
+/// Names of the tests of this process that were reported as skipped.
 static REPORTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Returns from the test, or from a function that is a part of the test, unless every program is
-/// installed. The reason is reported.
+/// Returns from the test, or from a function that is a part of the test, unless each of the given
+/// programs is installed. The missing program is reported.
 #[macro_export]
 macro_rules! require {
     ($($program:expr),+ $(,)?) => {
@@ -30,7 +31,7 @@ macro_rules! require {
 /// skipped, with the first reason.
 ///
 /// # Panics
-/// In continuous integration, where no test may be skipped.
+/// Panics in continuous integration, where no test may be skipped.
 pub fn skip(reason: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     let line = format!("{test}: {reason}");

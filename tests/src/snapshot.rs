@@ -15,7 +15,8 @@ use regex::Regex;
 use crate::place;
 use crate::run::{self, Finished};
 
-/// Variable that makes a test write its snapshots instead of comparing them, if its value is `1`.
+/// Environment variable that makes a test write its snapshots instead of comparing them, if its
+/// value is `1`.
 const BLESS_VARIABLE: &str = "SCOREBOX_BLESS";
 
 /// Snapshots of one test, in a folder of their own.
@@ -33,7 +34,7 @@ impl Snapshots {
     /// A digest becomes `[DIGEST]`, because it changes with every version of a compiler.
     ///
     /// # Panics
-    /// In continuous integration, if snapshots would be written.
+    /// Panics in continuous integration, if snapshots would be written.
     pub fn of(folder: &str) -> Self {
         assert!(
             !(is_blessing() && std::env::var_os("CI").is_some_and(|value| value == "true")),
@@ -51,25 +52,28 @@ impl Snapshots {
         snapshots.filter("[0-9a-f]{64}", "[DIGEST]")
     }
 
-    /// Replaces a text that varies, for example the path of a temporary folder.
+    /// Replaces `text`, which differs from run to run, by `placeholder` in every text that is
+    /// compared. An example is the path of a temporary folder.
     pub fn replace(self, text: &str, placeholder: &str) -> Self {
         self.filter(&regex::escape(text), placeholder)
     }
 
-    /// Replaces each match of a regular expression. In the placeholder, `$1` is the first group.
+    /// Replaces each match of a regular expression by `placeholder` in every text that is compared.
+    /// In the placeholder, `$1` is the first group.
     ///
     /// # Panics
-    /// If the expression is invalid.
+    /// Panics if the expression is invalid.
     pub fn filter(mut self, expression: &str, placeholder: &str) -> Self {
         let expression = Regex::new(expression).expect("a regular expression");
         self.placeholders.push((expression, placeholder.to_owned()));
         self
     }
 
-    /// Compares a text with the snapshot of this name, or writes the snapshot.
+    /// Compares a text with the snapshot `name`, or writes the snapshot. A difference is reported
+    /// by [`Snapshots::finish`].
     ///
     /// # Panics
-    /// If the snapshot cannot be written.
+    /// Panics if the snapshot cannot be written.
     pub fn check(&mut self, name: &str, text: &str) {
         assert!(self.names.insert(name.to_owned()), "{name} exists twice");
         let mut text = text.to_owned();
@@ -101,7 +105,7 @@ impl Snapshots {
     /// Checks that no snapshot differs, and that the folder has no other snapshot.
     ///
     /// # Panics
-    /// If a snapshot differs or does not belong to this test.
+    /// Panics if a snapshot differs or does not belong to this test.
     pub fn finish(self) {
         for name in self.others() {
             if is_blessing() {
@@ -142,22 +146,25 @@ fn is_blessing() -> bool {
     std::env::var_os(BLESS_VARIABLE).is_some_and(|value| value == "1")
 }
 
-/// Commands with their output and exit codes, one after the other, as a user sees them.
+/// Transcript of commands with their output and exit codes, one after the other, as a user sees
+/// them.
 #[derive(Default)]
 pub struct Transcript(String);
 
 impl Transcript {
-    /// Runs a command to its end, and adds the command, its output and its exit code.
+    /// Runs a command to its end, and adds the command, its output and its exit code to the
+    /// transcript. `subject` is the heading of the entry.
     ///
     /// # Panics
-    /// If the command does not end.
+    /// Panics if the command does not end.
     #[track_caller]
     pub fn run(&mut self, subject: &str, command: &mut Command, input: &[u8]) {
         let finished = run::finish(command, input);
         self.add(subject, command, &finished);
     }
 
-    /// Adds a command that has ended, its output and its exit code.
+    /// Adds a command that has ended, its output and its exit code to the transcript. `subject` is
+    /// the heading of the entry.
     pub fn add(&mut self, subject: &str, command: &Command, finished: &Finished) {
         let text = &mut self.0;
         if !text.is_empty() {
@@ -175,7 +182,7 @@ impl Transcript {
         text.extend(parts);
     }
 
-    /// Returns the text.
+    /// Returns the text of the transcript.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.0
@@ -203,10 +210,10 @@ fn shown(command: &Command) -> String {
     shown
 }
 
-/// Adds the help of a command, and of each of its commands, to the snapshots.
+/// Compares the help of a command, and of each of its subcommands, with the snapshots.
 ///
 /// # Panics
-/// If a help cannot be printed.
+/// Panics if a help cannot be printed.
 pub fn check_help(snapshots: &mut Snapshots, program: &Path, name: &str, words: &[&str]) {
     let mut command = Command::new(program);
     let help = run::finish(command.env_clear().args(words).arg("--help"), b"").ended(0);
@@ -215,21 +222,21 @@ pub fn check_help(snapshots: &mut Snapshots, program: &Path, name: &str, words: 
     check_help_of(snapshots, program, name, words, commands(&help.stdout));
 }
 
-/// Adds the help of each command that a program's help lists to the snapshots, but not the
+/// Compares the help of each command that a program's help lists with the snapshots, but not the
 /// program's own help.
 ///
 /// # Panics
-/// If a help cannot be printed.
+/// Panics if a help cannot be printed.
 pub fn check_help_of_commands(snapshots: &mut Snapshots, program: &Path, name: &str) {
     let mut command = Command::new(program);
     let help = run::finish(command.env_clear().arg("--help"), b"").ended(0);
     check_help_of(snapshots, program, name, &[], commands(&help.stdout));
 }
 
-/// Adds the help of some commands, and of each of their commands, to the snapshots.
+/// Compares the help of the given commands, and of each of their subcommands, with the snapshots.
 ///
 /// # Panics
-/// If a help cannot be printed.
+/// Panics if a help cannot be printed.
 pub fn check_help_of<'a>(
     snapshots: &mut Snapshots,
     program: &Path,

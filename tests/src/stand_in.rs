@@ -11,7 +11,8 @@ use crate::http::{Body, try_send};
 use crate::registry::Registry;
 use crate::{packaging, run};
 
-/// Size of the large file in the base, in bytes. It is more than one chunk of an upload.
+/// Size of the large file in the base image, in bytes. The file takes more than one chunk of an
+/// upload.
 const LARGE_BYTES: usize = 20 << 20;
 const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
@@ -25,12 +26,12 @@ pub struct StandIn {
     pub digest: String,
     /// Manifest of the image for linux/amd64.
     pub manifest: Value,
-    /// Digest of the list of platforms behind the tag.
+    /// Digest of the manifest list that the tag points to, which has one image for each platform.
     pub list_digest: String,
 }
 
 impl StandIn {
-    /// Returns the layers' digests, from the bottom up.
+    /// Returns the digests of the layers of the image for linux/amd64, from the lowest layer up.
     #[must_use]
     pub fn layers(&self) -> Vec<String> {
         let layers = self.manifest["layers"].as_array().expect("layers");
@@ -41,10 +42,10 @@ impl StandIn {
     }
 }
 
-/// Pushes a base with a Functions host of its own to a registry.
+/// Builds a base image that contains a Functions host, and pushes it to a registry.
 ///
 /// # Panics
-/// If umoci, skopeo or the registry fails.
+/// Panics if umoci, skopeo or the registry fails.
 #[must_use]
 pub fn functions(registry: &Registry) -> StandIn {
     let command = "/azure-functions-host/start.sh";
@@ -70,10 +71,10 @@ pub fn functions(registry: &Registry) -> StandIn {
     )
 }
 
-/// Pushes a base with a program of its own to a registry.
+/// Builds a base image that contains another program, and pushes it to a registry.
 ///
 /// # Panics
-/// If umoci, skopeo or the registry fails.
+/// Panics if umoci, skopeo or the registry fails.
 #[must_use]
 pub fn plain(registry: &Registry) -> StandIn {
     let settings = [
@@ -191,7 +192,7 @@ fn get(registry: &Registry, repository: &str, tag: &str) -> (String, Vec<u8>) {
     )
 }
 
-/// Returns bytes that do not compress. Equal seeds give equal bytes.
+/// Returns `size` bytes that cannot be compressed. Equal seeds give equal bytes.
 fn noise(seed: &str, size: usize) -> Vec<u8> {
     let mut state = seed.bytes().fold(0x9E37_79B9_7F4A_7C15_u64, |state, byte| {
         (state ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3)

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-/// Operations in order, each with its expected answer.
+/// Sequence of operations on a store, each with its expected answer.
 pub struct Case {
     /// Behaviour that the case proves.
     pub name: &'static str,
@@ -15,8 +15,8 @@ pub struct Case {
 
 /// Returns the whole list of cases.
 ///
-/// In an answer `{"$between": [low, high]}` matches a number and `{"$holds": "text"}` matches a
-/// text that contains it.
+/// In an expected answer, `{"$between": [low, high]}` matches a number in this range, and
+/// `{"$holds": "text"}` matches a text that contains `text`.
 #[must_use]
 pub fn cases() -> Vec<Case> {
     let mut cases = plain();
@@ -368,10 +368,11 @@ fn listings() -> Vec<Case> {
     }]
 }
 
-/// Performs the operations of every case and asserts their answers.
+/// Performs the operations of every case, and asserts their answers. `perform` performs a list of
+/// operations and returns their answers. `backend` is the name of the store, for the message.
 ///
 /// # Panics
-/// If an answer is not the expected one. The message has one text for each case that fails.
+/// Panics if an answer is not the expected one. The message has one text for each case that fails.
 #[track_caller]
 pub fn check_all(backend: &str, mut perform: impl FnMut(Vec<Value>) -> Vec<Value>) {
     let misfits: Vec<_> = cases()

@@ -9,10 +9,11 @@ use scorebox_host::redis::{
 };
 use serde_json::{Value, json};
 
-/// Returns the server behind a URL.
+/// Returns a client of the Redis server, cluster or sentinels at a URL, with the timeout `timeout`
+/// for each operation.
 ///
 /// # Panics
-/// If the URL is invalid.
+/// Panics if the URL is invalid.
 #[must_use]
 pub fn server(url: &str, timeout: Duration) -> Server {
     let endpoint = Endpoint::parse(url).expect("a URL");
@@ -20,10 +21,10 @@ pub fn server(url: &str, timeout: Duration) -> Server {
     Server::new(&endpoint, credentials, timeout).expect("certificates")
 }
 
-/// Performs operations on a store, and returns one answer for each.
+/// Performs operations of the test program `keys` on a store, and returns one answer for each.
 ///
 /// # Panics
-/// If an operation is unknown.
+/// Panics if an operation is unknown.
 pub async fn perform_all(store: &Store, ops: Vec<Value>) -> Vec<Value> {
     let mut answers = Vec::with_capacity(ops.len());
     for op in ops {

@@ -16,16 +16,16 @@ use crate::run::{self, Finished};
 
 /// The expected report of `inspect` on an altered image, without a key.
 pub enum Outcome {
-    /// A wrong check, with its name and a part of the reason.
+    /// The check with this name fails. The second text is a part of the reason.
     Wrong(&'static str, &'static str),
-    /// A check, by its name, that only a key can decide. Without a key nothing is wrong, and with
-    /// one the image is refused.
+    /// The check with this name needs a public key. Without a key, no check fails. With a key,
+    /// `inspect` refuses the image.
     NeedsKey(&'static str),
-    /// A report without faults: the image is odd, but a runtime treats it as before.
+    /// No check fails: the image is unusual, but a container runtime treats it like the original.
     Right,
 }
 
-/// The name of an alteration, the alteration itself, and the expected report.
+/// Alteration of an image: its name, the function that alters the image, and the expected report.
 pub type Case = (&'static str, fn(&mut Forgery), Outcome);
 
 fn inspect(layout: &Path, key: Option<&Path>) -> Finished {
@@ -39,10 +39,11 @@ fn inspect(layout: &Path, key: Option<&Path>) -> Finished {
     run::finish(&mut command, b"")
 }
 
-/// Alters the image of the example in each of these ways, and asserts the report of `inspect`.
+/// Alters the image of an example in each of the given ways, and asserts the report of `cargo xtask
+/// inspect`.
 ///
 /// # Panics
-/// If a report is not the expected one.
+/// Panics if a report is not the expected one.
 pub fn judge(cases: &[Case]) {
     let (project, dir) = (project(), tempfile::tempdir().expect("a folder"));
     let (original, key) = (dir.path().join("original"), dir.path().join("key"));

@@ -11,16 +11,18 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 /// Pause between two checks of a condition.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Returns the result of the probe, as soon as it finds something.
+/// Calls `probe` until it returns a value, and returns the value. `what` says what is waited for,
+/// for the error message.
 ///
 /// # Panics
-/// If the probe finds nothing within [`LIMIT`].
+/// Panics if `probe` returns no value within [`LIMIT`].
 #[track_caller]
 pub fn until<T>(what: &str, probe: impl FnMut() -> Option<T>) -> T {
     within(LIMIT, probe).unwrap_or_else(|| panic!("waited {LIMIT:?} in vain for {what}"))
 }
 
-/// Returns the result of the probe. `None` if it finds nothing within the time.
+/// Calls `probe` until it returns a value, and returns the value. Returns `None` if it returns no
+/// value within the time `limit`.
 pub fn within<T>(limit: Duration, mut probe: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + limit;
     loop {
@@ -34,10 +36,11 @@ pub fn within<T>(limit: Duration, mut probe: impl FnMut() -> Option<T>) -> Optio
     }
 }
 
-/// Returns the result of the probe, as soon as it finds something. Other tasks go on meanwhile.
+/// Calls `probe` until it returns a value, and returns the value. Other tasks of the runtime
+/// continue meanwhile. `what` says what is waited for, for the error message.
 ///
 /// # Panics
-/// If the probe finds nothing within [`LIMIT`].
+/// Panics if `probe` returns no value within [`LIMIT`].
 pub async fn until_async<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
     let end = Instant::now() + LIMIT;
     loop {

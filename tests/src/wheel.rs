@@ -15,19 +15,19 @@ pub struct Wheel {
     pub requirement: &'static str,
     /// File name of the wheel.
     pub name: &'static str,
-    /// SHA-256 of the file, in hexadecimal digits.
+    /// SHA-256 digest of the wheel, in hexadecimal digits.
     pub digest: &'static str,
 }
 
 impl Wheel {
-    /// Unpacks the package into a folder. If it is not kept from before, it is downloaded.
+    /// Unpacks the package into a folder. It is downloaded unless an earlier run has downloaded it.
     ///
     /// # Errors
-    /// If the package cannot be downloaded, usually because there is no network. The text is pip's
-    /// message.
+    /// Fails with the message of pip if the package cannot be downloaded, usually because there is
+    /// no network.
     ///
     /// # Panics
-    /// If the file has another digest.
+    /// Panics if the wheel has another digest.
     pub fn unpack(&self, folder: &Path) -> Result<(), String> {
         let kept = place::workspace().join("target/wheels").join(self.name);
         if !kept.is_file() {

@@ -5,7 +5,7 @@
 
 use flate2::{Compress, Compression, Crc, FlushCompress};
 
-/// A member of an archive, with the fields of its headers.
+/// A member of a zip archive, with the fields of its headers as the test wants them.
 #[derive(Debug, Clone)]
 pub struct Member {
     /// Name of the member in both headers.
@@ -23,7 +23,7 @@ pub struct Member {
 }
 
 impl Member {
-    /// Creates a stored member with true headers.
+    /// Creates a member that is not compressed, with true headers.
     #[must_use]
     pub fn stored(name: &str, bytes: &[u8]) -> Self {
         let mut crc = Crc::new();
@@ -39,7 +39,7 @@ impl Member {
         }
     }
 
-    /// Creates a deflated member with true headers.
+    /// Creates a member that is compressed with deflate, with true headers.
     #[must_use]
     pub fn deflated(name: &str, bytes: &[u8]) -> Self {
         Self {
@@ -50,13 +50,14 @@ impl Member {
     }
 }
 
-/// The last block of a deflated stream, which is empty.
+/// Last block of a deflate stream, which is empty.
 pub const END: [u8; 2] = [3, 0];
 
-/// Returns deflated blocks that are independent, so that they can be repeated.
+/// Returns `bytes` as deflate blocks that do not depend on earlier blocks, so that they can be
+/// repeated.
 ///
 /// # Panics
-/// If the compressor fails.
+/// Panics if the compressor fails.
 #[must_use]
 pub fn flushed(bytes: &[u8]) -> Vec<u8> {
     let mut packed = Vec::with_capacity(bytes.len() / 2 + 1024);
@@ -72,10 +73,10 @@ pub fn flushed(bytes: &[u8]) -> Vec<u8> {
     packed
 }
 
-/// Returns the archive of these members.
+/// Returns the bytes of a zip archive of the members.
 ///
 /// # Panics
-/// If the archive is larger than 4 GiB.
+/// Panics if the archive is larger than 4 GiB.
 #[must_use]
 pub fn archive(members: &[Member]) -> Vec<u8> {
     let (mut file, mut directory) = (Vec::new(), Vec::new());

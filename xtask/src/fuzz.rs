@@ -45,8 +45,8 @@ const INPUTS: &str = "stat::number_of_executed_units:";
 #[derive(Debug, Args)]
 pub struct FuzzArgs {
     /// Targets to run: azure_ml, challenge, envelope, function_json, manifest, numpy,
-    /// open_inference, open_inference_binary, redis_replies, safetensors. Each is a program in tests/fuzz/src/bin.
-    /// Without a target, all run.
+    /// open_inference, open_inference_binary, redis_replies, safetensors. Each is a program in
+    /// tests/fuzz/src/bin. Without a target, all run.
     #[arg(value_name = "TARGET", value_parser = target)]
     pub targets: Vec<String>,
     /// Duration of the run, in seconds. All targets together take this time, in equal parts of at
@@ -55,7 +55,8 @@ pub struct FuzzArgs {
     pub seconds: u64,
 }
 
-/// Runs `cargo xtask fuzz`: fuzzes the targets that the arguments name.
+/// Runs `cargo xtask fuzz`: fuzzes the targets that the arguments name. Fails if a target does not
+/// exist or cannot be built, or if an input breaks a rule.
 pub fn run(args: &FuzzArgs) -> Result<(), Failure> {
     fuzz(&args.targets, Duration::from_secs(args.seconds))
 }
@@ -103,7 +104,8 @@ pub fn target(name: &str) -> Result<String, NameError> {
     known_name::check(name, "target", targets(&workspace::root().join(TARGETS))?)
 }
 
-/// Returns the names of the fuzz targets in the folder `dir`, sorted.
+/// Returns the names of the fuzz targets in the folder `dir`, sorted. Fails if the folder cannot be
+/// read.
 fn targets(dir: &Path) -> Result<Vec<String>, Failure> {
     let entries = std::fs::read_dir(dir).map_err(|error| Failure::file(dir, "be listed", error))?;
     let name = |path: PathBuf| {
@@ -119,7 +121,8 @@ fn targets(dir: &Path) -> Result<Vec<String>, Failure> {
 }
 
 /// Runs a fuzz target for the given time and prints one line about the run. `program` is the path
-/// of the target's program. Returns false if an input breaks a rule of the target.
+/// of the target's program. Returns false if an input breaks a rule of the target. Fails if the
+/// program cannot be run.
 fn run_target(name: &str, program: &Path, time: Duration) -> Result<bool, Failure> {
     let dir = workspace::target().join("fuzz").join(name);
     let (corpus, findings) = (dir.join("corpus"), dir.join("findings"));
@@ -178,7 +181,7 @@ fn run_target(name: &str, program: &Path, time: Duration) -> Result<bool, Failur
 }
 
 /// Builds fuzz targets and returns the paths of their programs. The keys are the names of the
-/// targets.
+/// targets. Fails if a target cannot be built.
 ///
 /// The packages of every build for developers are selected along with the targets, so that the
 /// dependencies keep the features with which they are compiled already.

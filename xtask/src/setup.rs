@@ -30,7 +30,8 @@ pub struct SetupArgs {
     pub convert: bool,
 }
 
-/// Runs `cargo xtask setup`: checks the toolchain, and installs what the flags ask for.
+/// Runs `cargo xtask setup`: checks the toolchain, and installs what the flags ask for. Fails if a
+/// tool is missing, or if an installation fails.
 pub fn run(args: &SetupArgs) -> Result<(), Stop> {
     toolchain::check(|line| println!("{line}"))?;
     if args.graphs || args.convert {

@@ -170,7 +170,7 @@ pub fn area(name: &str) -> Result<String, NameError> {
 }
 
 /// Returns the names of the areas of the whole-system tests in the folder `dir`, sorted. An area is
-/// a folder with a `main.rs`, or a single file.
+/// a folder with a `main.rs`, or a single file. Fails if the folder cannot be read.
 fn areas(dir: &Path) -> Result<Vec<String>, Failure> {
     let entries = std::fs::read_dir(dir).map_err(|error| Failure::file(dir, "be listed", error))?;
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
@@ -218,7 +218,7 @@ fn cargo(arguments: &[&str], variables: &[(&str, &str)]) -> Result<(), Failure> 
 
 /// Builds everything that the tests start, and the test programs themselves. `areas` are the
 /// arguments of Cargo that select test programs. If `areas` is empty, all test programs are built.
-/// `images` is the thread that builds the host programs for images.
+/// `images` is the thread that builds the host programs for images. Fails if a build fails.
 fn prepare(
     images: JoinHandle<Result<ImageHosts, Failure>>,
     areas: &[&str],
@@ -276,6 +276,7 @@ fn tests(
 
 /// Runs a command of `cargo test`, and prints its output while it arrives. Returns the numbers of
 /// tests that the output states, summed over all test programs, and true if the command succeeded.
+/// Fails if Cargo cannot be run.
 fn stream(mut command: Command) -> Result<(Sum, bool), Failure> {
     let broken = |error: std::io::Error| {
         Failure::other(format!("cargo test: {error}"), "run the command again")

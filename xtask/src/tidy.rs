@@ -45,7 +45,7 @@ pub struct TidyArgs {
 }
 
 /// Runs `cargo xtask tidy`: checks the rules of the repository, and updates generated parts if
-/// `--bless` is given.
+/// `--bless` is given. Fails if there is a finding, or if a file cannot be read or written.
 pub fn run(args: &TidyArgs) -> Result<(), Failure> {
     if args.bless {
         let root = workspace::root();
@@ -108,7 +108,7 @@ pub fn check() -> Result<(), Failure> {
 }
 
 /// Reads every Markdown page of the repository. The keys are the paths of the pages relative to
-/// `root`, and the values are the texts.
+/// `root`, and the values are the texts. Fails if a page cannot be read.
 fn pages(root: &Path) -> Result<BTreeMap<String, String>, Failure> {
     let folders = CODE
         .iter()

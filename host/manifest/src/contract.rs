@@ -1,5 +1,5 @@
-//! The section `[contract]`: unstable features of the contract between host and scorer that a scorer
-//! may use.
+//! The section `[contract]`: unstable features of the contract between host and scorer that a
+//! scorer may use.
 //!
 //! Owns the names of the features. Must not know what a feature does, or which scorer uses it.
 
@@ -15,7 +15,9 @@ pub struct Unstable {
     pub inputs: bool,
 }
 
-/// Reads the key `unstable` of the section `[contract]` from the table of a `scorebox.toml`.
+/// Reads the key `unstable` of the section `[contract]` from the table of a `scorebox.toml`. Fails
+/// if the key is not a list of the names of unstable features, or if `contract` is not written as a
+/// section.
 pub(super) fn unstable(table: &toml::Table) -> Result<Unstable, Problem> {
     let mut unstable = Unstable::default();
     // The keys were compared with the table of settings, so `unstable` is the only one.

@@ -1,5 +1,5 @@
-//! The sections `[inputs.<name>]` and `[requests]`: what requests may hold beyond the types and the
-//! shapes of the inputs.
+//! The sections `[inputs.<name>]` and `[requests]`, which allow requests to hold more than the
+//! types and the shapes of the inputs say.
 //!
 //! Owns these sections and their checks. Must not know the inputs that a scorer has, or how a
 //! request is read. The sections are read from the parsed table, because a reader that serde
@@ -20,21 +20,23 @@ const COLUMNS_MOST: usize = 10_000;
 /// Maximum length of the name of an input or of a column, in bytes.
 const LONGEST_NAME_BYTES: usize = 1024;
 
-/// Facts about an input: what it takes beyond its type and its shape.
+/// Facts about an input beyond its type and its shape: the additional values that it takes, and the
+/// names of its columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InputFacts {
-    /// True if an element of the input may be missing, which `null` says in JSON. A missing element
-    /// is NaN in an input of floating point, and the empty text in an input of texts.
+    /// True if an element of the input may be missing, which a JSON request writes as `null`. A
+    /// missing element becomes NaN in an input of floating point, and the empty text in an input of
+    /// texts.
     pub missing: bool,
     /// True if an input of numbers takes `true` and `false` as 1 and 0.
     pub boolean: bool,
-    /// Names of the columns of the input, which are its last dimension, in order. Empty if the
-    /// columns have no names.
+    /// Names of the columns of the input, in order. The columns are the last dimension of the
+    /// input. Empty if the columns have no names.
     pub columns: Vec<String>,
 }
 
-/// Section `[inputs.<name>]` of the manifest: the facts about an input that the manifest states. A
-/// fact that it does not state is the one that the scorer states, or the default.
+/// Section `[inputs.<name>]` of the manifest: the facts about an input that the manifest states.
+/// For any other fact, the statement of the scorer or the default applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InputSection {
     /// Value of `missing`. `None` if the section does not have the key.
@@ -46,8 +48,9 @@ pub struct InputSection {
 }
 
 impl InputSection {
-    /// Returns the facts about the input if the scorer states `stated`. The manifest wins, because
-    /// it belongs to the deployment, and the scorer may be used by several.
+    /// Returns the facts about the input. `stated` are those that the scorer states. A fact in this
+    /// section replaces the scorer's, because the manifest belongs to one deployment, and several
+    /// deployments may use the scorer.
     #[must_use]
     pub fn over(&self, stated: &InputFacts) -> InputFacts {
         let columns = match self.columns.is_empty() {
@@ -62,11 +65,11 @@ impl InputSection {
     }
 }
 
-/// Section `[requests]` of the manifest: what requests may hold, for all inputs.
+/// Section `[requests]` of the manifest: additional values that requests may hold, for all inputs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Requests {
-    /// True if a number in JSON may be one of the words `NaN`, `Infinity` and `-Infinity`, which
-    /// are not JSON.
+    /// True if the words `NaN`, `Infinity` and `-Infinity`, which are not JSON, are accepted as
+    /// numbers in JSON bodies.
     pub nan_literals: bool,
     /// True if a key of a row that is not the name of a column is ignored. If false, a row with
     /// such a key is refused.
@@ -74,7 +77,8 @@ pub struct Requests {
 }
 
 /// Reads the sections `[inputs.<name>]` from the table of a `scorebox.toml`, by the name of the
-/// input.
+/// input. Fails if there are more than `INPUTS_MOST` sections, if `inputs` or an entry of it is not
+/// written as a section, or if a name or a value is not valid.
 pub(super) fn inputs(table: &toml::Table) -> Result<BTreeMap<String, InputSection>, Problem> {
     let mut inputs = BTreeMap::new();
     for (name, section) in section(table, "inputs")? {
@@ -102,7 +106,8 @@ pub(super) fn inputs(table: &toml::Table) -> Result<BTreeMap<String, InputSectio
     Ok(inputs)
 }
 
-/// Reads the section `[requests]` from the table of a `scorebox.toml`.
+/// Reads the section `[requests]` from the table of a `scorebox.toml`. Fails if `requests` is not
+/// written as a section, or if a value is not a boolean.
 pub(super) fn requests(table: &toml::Table) -> Result<Requests, Problem> {
     let mut requests = Requests::default();
     for (name, value) in section(table, "requests")? {
@@ -125,8 +130,8 @@ pub(super) fn requests(table: &toml::Table) -> Result<Requests, Problem> {
     Ok(requests)
 }
 
-/// Returns the keys and values of the section `name`, and none if the file does not have the
-/// section.
+/// Returns the keys and values of the section `name` of a `scorebox.toml`, and no keys if the file
+/// does not have the section. Fails if `name` is not written as a section.
 pub(super) fn section<'a>(
     table: &'a toml::Table,
     name: &str,
@@ -164,8 +169,9 @@ fn boolean(value: &toml::Value, section: &str, name: &str) -> Result<bool, Probl
     })
 }
 
-/// Reads the names of columns from a section `[inputs.<name>]`. `key` is the name of the setting,
-/// for the error.
+/// Reads the names of columns from a section `[inputs.<name>]`. Returns no names if the section
+/// does not have them. Fails if the value is not a list of at least one valid name. `key` is the
+/// full name of the setting, for the error.
 fn columns(section: &toml::Table, key: &str) -> Result<Vec<String>, Problem> {
     let Some(value) = section.get("columns") else {
         return Ok(Vec::new());
@@ -187,10 +193,11 @@ fn columns(section: &toml::Table, key: &str) -> Result<Vec<String>, Problem> {
 }
 
 /// Checks the names of the columns of an input, which a manifest or a scorer states. `key` is the
-/// name of the fact, for the error.
+/// full name of the setting or of the fact, for the error.
 ///
 /// # Errors
-/// Fails if there are too many names, or if a name is empty, too long or there twice.
+/// Fails if there are more than 10,000 names, or if a name is empty, occurs twice, has more than
+/// 1024 bytes, or has a line feed or another control character.
 pub fn check_columns(key: &str, names: &[String]) -> Result<(), Problem> {
     if names.len() > COLUMNS_MOST {
         let problem = format!("{} names are more than {COLUMNS_MOST}", names.len());
@@ -213,8 +220,8 @@ fn wrong_columns(key: &str, problem: &str) -> Problem {
     Problem::new(format!("`{key}`: {problem}"), fix)
 }
 
-/// Checks the name of an input or of a column. `key` is the setting that holds the name, for the
-/// error.
+/// Checks the name of an input or of a column. Fails if the name is empty or too long, or has a
+/// control character. `key` is the setting that holds the name, for the error.
 fn check_name(key: &str, name: &str) -> Result<(), Problem> {
     if name.is_empty() {
         return Err(Problem::new(
@@ -225,7 +232,8 @@ fn check_name(key: &str, name: &str) -> Result<(), Problem> {
     names::line(key, name, LONGEST_NAME_BYTES)
 }
 
-/// Returns a value of `scorebox.toml` for an error message.
+/// Returns a value of `scorebox.toml` as an error message shows it: cut and escaped, and without
+/// the content of a list or a table.
 pub(super) fn shown(value: &toml::Value) -> String {
     match value {
         toml::Value::Array(items) => format!("a list of {}", items.len()),

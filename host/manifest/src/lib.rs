@@ -83,7 +83,7 @@ pub struct Manifest {
     /// Sections `[inputs.<name>]`: what each input takes beyond its type and shape, by the name of
     /// the input. Inputs without a section are not in the map.
     pub inputs: BTreeMap<String, InputSection>,
-    /// Section `[requests]`: what requests may hold.
+    /// Section `[requests]`: additional values that requests may hold, for all inputs.
     pub requests: Requests,
     /// Section `[contract]`: unstable features of the contract that the scorer may use.
     pub unstable: Unstable,
@@ -174,8 +174,8 @@ impl Manifest {
         raw.into_manifest(path, &table).map_err(fail)
     }
 
-    /// Returns the error for a setting of this manifest that does not fit the scorer, which is known
-    /// only when the scorer is loaded.
+    /// Returns the error for a setting of this manifest that does not fit the scorer, which is
+    /// known only when the scorer is loaded.
     #[must_use]
     pub fn misfit(&self, Problem { problem, fix }: Problem) -> ManifestError {
         ManifestError {

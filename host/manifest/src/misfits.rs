@@ -189,8 +189,8 @@ pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> &'
     nearest.0
 }
 
-/// Returns the name among `names` that is most similar to `wanted`, if it is so similar that `wanted`
-/// may be the same name, misspelled. Letters of both cases are equal.
+/// Returns the name among `names` that is most similar to `wanted`, if it is so similar that
+/// `wanted` may be the same name, misspelled. Letters of both cases are equal.
 pub fn near<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // `age` and `ages` have 0.94, `width` and `height` 0.59.
     const LEAST: f64 = 0.75;

@@ -1,9 +1,9 @@
 //! Generated host bindings of the WIT contract.
 //!
 //! Owns the three `bindgen!` calls: one for the capabilities, and one for each world, which reuses
-//! the capabilities. So a type of the contract is one Rust type. Also owns the types of the handles,
-//! which the generated code names. Must not know what any function does. Only `capability` and
-//! `scorer` see these types.
+//! the capabilities. So a type of the contract is one Rust type. Also owns the types of the
+//! handles, which the generated code names. Must not know what any function does. Only `capability`
+//! and `scorer` see these types.
 
 #![allow(missing_docs, reason = "generated; the WIT holds the documentation")]
 #![allow(clippy::all, clippy::pedantic, reason = "generated")]

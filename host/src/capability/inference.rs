@@ -108,7 +108,8 @@ impl InstanceState {
     }
 
     /// Keeps tensors for the scorer in the host's memory, and returns their handles. Returns `None`
-    /// if the open tensors of the scorer would then take more than `limits.memory`.
+    /// if the open tensors of the scorer would then take more than `limits.memory`. Fails if the
+    /// instance has too many open handles.
     fn keep(&mut self, tensors: Vec<Tensor>) -> wasmtime::Result<Option<Vec<Resource<Tensor>>>> {
         let held = tensors
             .iter()

@@ -45,6 +45,7 @@ macro_rules! enter {
 impl InstanceState {
     /// Returns a clone of the store that a scorer's handle stands for. The store is cloned so that
     /// the table of handles is not borrowed while a call waits. The clone shares the connection.
+    /// Fails if the handle is not open.
     fn store(&self, bucket: &Resource<Store>) -> wasmtime::Result<Store> {
         Ok(self.table.get(bucket)?.clone())
     }

@@ -33,7 +33,8 @@ type Answer<T, E> = wasmtime::Result<(Result<T, E>,)>;
 
 /// Adds to a linker the functions of `wasi:keyvalue/batch`, `cache`, `redis`, `metrics` and `model`
 /// that take lists. These functions limit the number of items before a list is copied to the host's
-/// memory, because many small items would take more memory there than their bytes.
+/// memory, because many small items would take more memory there than their bytes. Fails if the
+/// linker refuses a function.
 pub(super) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     link_batch(linker)?;

@@ -19,6 +19,7 @@ type Answer<T> = wasmtime::Result<Result<T, Error>>;
 impl InstanceState {
     /// Returns a clone of the connection that a scorer's handle stands for. The connection is
     /// cloned so that the table of handles is not borrowed while a command waits for the server.
+    /// Fails if the handle is not open.
     fn connection(&self, connection: &Resource<Connection>) -> wasmtime::Result<Connection> {
         Ok(self.table.get(connection)?.clone())
     }

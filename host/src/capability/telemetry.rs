@@ -1,8 +1,8 @@
 //! The interfaces `wasi:logging` and `metrics`: what a scorer writes becomes structured log events
 //! of its invocation.
 //!
-//! Owns the two interfaces; `sink` has the limits on what one call may write. Must not know where the
-//! log goes.
+//! Owns the two interfaces; `sink` has the limits on what one call may write. Must not know where
+//! the log goes.
 
 mod lines;
 mod sink;

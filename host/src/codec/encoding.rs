@@ -1,14 +1,14 @@
-//! The encoding of the text of a body: the byte order mark of UTF-8, and the signs of UTF-16 and
-//! UTF-32.
+//! The encoding of the text of a body: the byte order mark of UTF-8, and the first bytes by which
+//! UTF-16 and UTF-32 are recognized.
 //!
-//! Owns these signs. Must not know JSON beyond that its first two characters are ASCII (RFC 4627,
+//! Owns these bytes. Must not know JSON beyond that its first two characters are ASCII (RFC 4627,
 //! section 3).
 
 /// The byte order mark of UTF-8, with which PowerShell and .NET begin texts.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Returns a text without the byte order mark at its start. RFC 8259 allows readers of JSON to ignore
-/// the mark.
+/// Returns a text without the byte order mark at its start. RFC 8259 allows readers of JSON to
+/// ignore the mark.
 #[must_use]
 pub fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
@@ -21,8 +21,8 @@ pub fn mark_bytes(text: &[u8]) -> usize {
     text.len() - without_mark(text).len()
 }
 
-/// Returns the name of the encoding of a JSON text if its first bytes show that the text is not UTF-8.
-/// Returns `None` if the text may be UTF-8.
+/// Returns the name of the encoding of a JSON text if its first bytes show that the text is not
+/// UTF-8. Returns `None` if the text may be UTF-8.
 #[must_use]
 pub fn other_encoding(text: &[u8]) -> Option<&'static str> {
     match text {

@@ -1,7 +1,7 @@
 //! Media types: which of them are equal, and what they say about a body.
 //!
-//! Owns the names of the media types that the host itself uses, and which charsets JSON may have. Must
-//! not know bodies: `encoding` knows how UTF-16 looks.
+//! Owns the names of the media types that the host itself uses, and which charsets JSON may have.
+//! Must not know bodies: `encoding` knows how UTF-16 looks.
 
 /// Media type of JSON.
 pub const JSON: &str = "application/json";
@@ -34,8 +34,8 @@ pub fn says_nothing(content_type: &str) -> bool {
         .any(|loose| same_type(loose, content_type))
 }
 
-/// Returns true if a media type has a `charset` other than UTF-8. US-ASCII is a part of UTF-8, so it
-/// counts as UTF-8. The quotes around a charset and the case of letters are ignored.
+/// Returns true if a media type has a `charset` other than UTF-8. US-ASCII is a part of UTF-8, so
+/// it counts as UTF-8. The quotes around a charset and the case of letters are ignored.
 #[must_use]
 pub fn has_other_charset(content_type: &str) -> bool {
     let parameters = content_type.split(';').skip(1);

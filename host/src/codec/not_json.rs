@@ -1,34 +1,36 @@
 //! Bodies that are not JSON: the message about them, and the words `NaN` and `Infinity`, which some
 //! clients write as numbers.
 //!
-//! Owns where these words are, and the strings that stand for them while a body is read. Must not
-//! know ports or formats. Only a body that the parser refused comes here, so other bodies pay
-//! nothing.
+//! Owns where these words are, and the marked strings that replace them. The JSON parser refuses
+//! the words, so a body is copied with a marked string in place of each word, and the copy is
+//! decoded. Must not know ports or formats. Only a body that the parser refused comes here, so
+//! other bodies pay nothing.
 
 use serde_json::Error;
 
 use super::encoding::other_encoding;
 use crate::text::{REASON_BYTES, counted, displayed};
 
-/// Start of a JSON string that stands for a word: a quotation mark and the escape of NUL. No text of
-/// a tensor has a NUL.
+/// Start of a marked string, the JSON string that replaces a word: a quotation mark and the escape
+/// of NUL. No text of a tensor has a NUL, so no other string starts like this.
 const MARK: &[u8] = b"\"\\u0000";
 
-/// Number of bytes by which a string is longer than the word that it stands for.
+/// Number of bytes by which a marked string is longer than the word that it replaces.
 const MARK_BYTES: usize = MARK.len() + 1;
 
-/// Words that are numbers in many programming languages, and not in JSON. A sign may precede
+/// Words that are numbers in many programming languages, but not in JSON. A minus sign may precede
 /// `Infinity`.
 const WORDS: [&str; 2] = ["NaN", "Infinity"];
 
-/// Advice for the caller about each of the words, by the input in which the word stands.
+/// Advice for a caller who sent `NaN` or `Infinity` as an element of an input, with one text for
+/// each of the two words.
 pub(super) struct Advice {
     pub(super) nan: String,
     pub(super) infinity: String,
 }
 
-/// Returns the word at the position of an error of the JSON parser: `NaN` or `Infinity`. Returns
-/// `None` if the body has something else there.
+/// Returns the word at which the JSON parser stopped with `error`: `NaN` or `Infinity`. Returns
+/// `None` if the body has something else at this position.
 #[cold]
 #[inline(never)]
 pub(super) fn word_at(body: &[u8], error: &Error) -> Option<&'static str> {
@@ -46,8 +48,8 @@ pub(super) fn is_large_number(error: &Error) -> bool {
     displayed(error, REASON_BYTES).starts_with(LARGE_NUMBER)
 }
 
-/// Returns a copy of `body` in which a string stands for each of the words. [`word_of`] recognizes
-/// these strings.
+/// Returns a copy of `body` in which marked strings replace the words `NaN`, `Infinity` and
+/// `-Infinity`. [`word_of`] recognizes these strings. Words within strings stay.
 #[cold]
 #[inline(never)]
 pub(super) fn with_marks(body: &[u8]) -> Vec<u8> {
@@ -79,16 +81,16 @@ pub(super) fn with_marks(body: &[u8]) -> Vec<u8> {
     marked
 }
 
-/// Returns the word that the text of a string stands for: `NaN`, `Infinity` or `-Infinity`. Returns
-/// `None` if the string stands for itself.
+/// Returns the word that a marked string replaces: `NaN`, `Infinity` or `-Infinity`. `text` is the
+/// unescaped string. Returns `None` for a string that is not marked.
 pub(super) fn word_of(text: &str) -> Option<&str> {
     text.strip_prefix('\0')
         .filter(|text| WORDS.contains(&text.strip_prefix('-').unwrap_or(text)))
 }
 
-/// Returns the message about a body that the JSON parser refused with `error`. `is_marked` is true if
-/// the body comes from [`with_marks`]. `advice` is that of the input that the parser was in, and is added
-/// if one of the words is the reason.
+/// Returns the message about a body that the JSON parser refused with `error`. `is_marked` is true
+/// if the body comes from [`with_marks`]. If the parser stopped at `NaN` or `Infinity`, `advice` is
+/// added. It is about the input whose elements the parser was reading.
 #[cold]
 #[inline(never)]
 pub(super) fn message(
@@ -135,7 +137,7 @@ pub(super) fn message(
     format!("{begin}{what} at line {line} column {column}.")
 }
 
-/// Returns the number of strings in `text` that stand for words.
+/// Returns the number of marked strings in `text`.
 fn marks(text: &[u8]) -> usize {
     text.windows(MARK.len())
         .filter(|window| *window == MARK)
@@ -148,7 +150,8 @@ fn word(text: &[u8]) -> Option<&'static str> {
         .find(|word| text.starts_with(word.as_bytes()))
 }
 
-/// Returns the offset at which a line starts. The first line has the number 1.
+/// Returns the offset in bytes at which a line starts. The first line has the number 1. Returns
+/// `None` if the body has fewer lines.
 fn line_start(body: &[u8], line: usize) -> Option<usize> {
     let Some(ends) = line.checked_sub(2) else {
         return Some(0);

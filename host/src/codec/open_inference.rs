@@ -1,9 +1,8 @@
 //! The Open Inference Protocol, version 2, with its extension for binary tensor data.
 //!
 //! Owns the order in which a request is read, and the format of the answer. Must not know how JSON
-//! is read, nor the routes and the documents about the model, which are in `server`. The protocol is
-//! at
-//! <https://github.com/kserve/open-inference-protocol>, and the extension is in Triton's
+//! is read, nor the routes and the documents about the model, which are in `server`. The protocol
+//! is at <https://github.com/kserve/open-inference-protocol>, and the extension is in Triton's
 //! `extension_binary_data.md`.
 //!
 //! Beyond the protocol, elements of FP16 and BF16 may be JSON numbers; the protocol has them only

@@ -7,9 +7,9 @@ use crate::model::Dtype;
 use crate::tensor::{Port, Tensor, only, shape_text};
 use crate::text::counted;
 
-/// Returns true if the bytes of a body alone define the input tensor. This is the case if there is
-/// only one port that is not optional, its elements are not texts, and at most one dimension is
-/// open. The number of bytes gives the size of the open dimension.
+/// Returns true if the bytes of a body alone define the input tensor. This is the case if only one
+/// port is not optional, its elements are not texts, and at most one of its dimensions is open. The
+/// number of bytes gives the size of the open dimension.
 pub(super) fn is_enough(ports: &[Port]) -> bool {
     let Some((_, port)) = only(ports) else {
         return false;

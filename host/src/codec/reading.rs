@@ -26,9 +26,11 @@ pub(super) struct Reader {
     /// True if numbers for float ports are decoded from their decimal digits instead of through an
     /// `f64`.
     pub(super) is_exact: bool,
-    /// True if strings stand for `NaN` and `Infinity`, as `not_json` writes them.
+    /// True if the decoded text is a copy of the body in which marked strings replace the words
+    /// `NaN`, `Infinity` and `-Infinity`. `not_json` makes this copy.
     has_words: bool,
-    /// Advice about `NaN` and `Infinity` in the list at which the JSON parser stopped.
+    /// Advice about `NaN` and `Infinity` as elements of the list in which the JSON parser stopped.
+    /// `None` if the parser did not stop in a list of elements.
     advice: Option<Advice>,
     /// True if a number of the body can only be rounded correctly from its decimal digits.
     pub(super) is_in_doubt: bool,
@@ -45,7 +47,12 @@ pub(super) enum Step {
 /// Function that decodes a text of the type `S` to a `T`.
 type Read<'a, S, T> = dyn FnMut(&S, &mut Reader) -> Result<T, serde_json::Error> + 'a;
 
-/// Decodes a whole JSON body with `read`. `takes_words` and `wanted` are those of [`whole`].
+/// Decodes a whole JSON body with `read`, which gets a JSON parser at the start of the body, and a
+/// new reader. `takes_words` is true if numbers may be `NaN` and `Infinity`. `wanted` returns the
+/// part of an error message that says what the caller should have sent.
+///
+/// # Errors
+/// Fails if the body is not JSON, if something follows the JSON, or if `read` fails.
 pub(super) fn json<T>(
     body: &[u8],
     takes_words: bool,
@@ -62,8 +69,8 @@ pub(super) fn json<T>(
 }
 
 /// Decodes a whole JSON body with `read`, which gets the text to decode and a new reader. `wanted`
-/// returns the part of an error message that says what the caller should have sent. `takes_words` is
-/// true if numbers may be `NaN` and `Infinity`.
+/// returns the part of an error message that says what the caller should have sent. `takes_words`
+/// is true if numbers may be `NaN` and `Infinity`.
 ///
 /// If a number can only be rounded correctly from its decimal digits, the body is decoded a second
 /// time, with all numbers from their digits. Decoding every body from digits would cost more. A body
@@ -163,8 +170,9 @@ impl Reader {
         result
     }
 
-    /// Records the result of `advice` about words in a list in which decoding ended with an error, if the
-    /// JSON parser ended it. Only the advice about the innermost list is kept.
+    /// Keeps the advice about `NaN` and `Infinity` as elements of a list in which decoding failed.
+    /// Nothing is kept if the host refused the body, and not the JSON parser. Only the advice about
+    /// the innermost list is kept.
     #[cold]
     #[inline(never)]
     pub(super) fn advise(&mut self, advice: impl FnOnce() -> Advice) {
@@ -181,13 +189,14 @@ impl Reader {
         }
     }
 
-    /// Returns the word that a string of the body stands for: `NaN`, `Infinity` or `-Infinity`.
-    /// Returns `None` if the string stands for itself.
+    /// Returns the word that a marked string replaces: `NaN`, `Infinity` or `-Infinity`. Returns
+    /// `None` for a string that the caller wrote.
     pub(super) fn word<'s>(&self, text: &'s str) -> Option<&'s str> {
         self.has_words.then(|| not_json::word_of(text)).flatten()
     }
 
-    /// Returns true if decoding `body` ended at a word that no string stands for yet.
+    /// Returns true if the JSON parser stopped at the word `NaN` or `Infinity`, and the words of
+    /// `body` have not been replaced by marked strings yet.
     #[cold]
     #[inline(never)]
     fn may_have_word(&self, body: &[u8], error: &serde_json::Error) -> bool {

@@ -35,14 +35,15 @@ pub(super) enum Rounded {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whole {
     Number(i128),
-    /// The number is whole, and has more digits than any element type.
+    /// The number is whole, and has more digits than any integer type.
     Large,
     /// The number is not whole.
     Fraction,
 }
 
-/// Rounds `value`, which the JSON parser made from a decimal, to a number of the type `dtype`. For an
-/// integer type, the digits of the decimal always decide.
+/// Rounds `value`, which the JSON parser made from a decimal, to a number of the type `dtype`. For
+/// an integer type, the result is always [`Rounded::InDoubt`], because only the digits show whether
+/// the decimal is whole.
 ///
 /// Almost every element of a body is an `f32` that is rounded here, so the code path for `f32` is
 /// short and inlined.
@@ -89,7 +90,8 @@ pub(super) fn of_float(dtype: Dtype, value: f64) -> Rounded {
     nearest(dtype, value, Ordering::Equal)
 }
 
-/// Returns true if the float type `dtype` has enough bits for an integer. Its range is not compared.
+/// Returns true if the float type `dtype` has enough bits for an integer. Its range is not
+/// compared.
 pub(super) fn is_exact(dtype: Dtype, value: i128) -> bool {
     let bits = match dtype {
         Dtype::F16 => f16::MANTISSA_DIGITS,
@@ -101,12 +103,12 @@ pub(super) fn is_exact(dtype: Dtype, value: i128) -> bool {
     size == 0 || u128::BITS - size.leading_zeros() - size.trailing_zeros() <= bits
 }
 
-/// Maximum number of digits of a whole number that [`whole_of`] returns. No element type has more
-/// than 20 digits, and 38 fit 128 bits.
+/// Maximum number of digits of a whole number that [`whole_of`] returns. No integer type has more
+/// than 20 digits, and an `i128` holds 38.
 const WHOLE_DIGITS: i64 = 38;
 
-/// Returns the whole number that a decimal states, in whatever form: `1.0`, `10e-1` and `1` are one
-/// number. `text` holds the digits of the decimal in the JSON body.
+/// Returns the whole number that a decimal states, in any form: `1.0`, `10e-1` and `1` are one
+/// number. `text` is the decimal as the JSON body has it.
 pub(super) fn whole_of(text: &str) -> Whole {
     if let Ok(number) = text.parse::<i64>() {
         return Whole::Number(number.into());
@@ -136,8 +138,7 @@ pub(super) fn whole_of(text: &str) -> Whole {
     })
 }
 
-/// Rounds a decimal to a number of the type `dtype`. `text` holds the digits of the decimal in the
-/// JSON body.
+/// Rounds a decimal to a number of the type `dtype`. `text` is the decimal as the JSON body has it.
 pub(super) fn decimal(dtype: Dtype, text: &str) -> Rounded {
     if dtype == Dtype::F32 {
         return text.parse().map_or(Rounded::OutOfRange, finite_f32);
@@ -266,8 +267,8 @@ fn significant(text: &str) -> (Vec<u8>, i64) {
             .rposition(|digit| *digit != b'0')
             .map_or(0, |last| last + 1),
     );
-    // An exponent beyond 64 bits is as large as none that fits: only a body with as many digits
-    // could bring such a number near to a float.
+    // An exponent that does not fit into 64 bits counts as the largest or the smallest one that
+    // does. Only a body with as many digits could bring such a number near to a float.
     let beyond = if exponent.starts_with('-') {
         i64::MIN
     } else {

@@ -1,7 +1,7 @@
 //! A single value of JSON: a boolean, a whole number, a string, or nothing.
 //!
-//! Owns which value is accepted where one of these is expected, and the text for any other value.
-//! Must not know ports or formats.
+//! Owns which value is accepted where one of these is expected, and the error message about any
+//! other value. Must not know ports or formats.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,9 +1,9 @@
 //! Single elements that are not written as numbers of their own type: missing values, booleans as
 //! numbers, and whole numbers with a point or an exponent.
 //!
-//! Owns the values that an input takes in these forms, and the messages about those that it does not
-//! take. Must not know lists, nor where an element is. Most bodies have none of these elements, so
-//! the code for them is kept out of the way of the others.
+//! Owns the values that an input takes in these forms, and the messages about those that it does
+//! not take. Must not know lists, nor where an element is. Most bodies have none of these elements,
+//! so the code for them is kept out of the way of the others.
 
 use half::{bf16, f16};
 
@@ -13,12 +13,13 @@ use crate::model::Dtype;
 use crate::tensor::{Port, put_text};
 use crate::text::{NAME_BYTES, cut, quoted};
 
-/// Error because a value of a body is not an element of its port. It holds the message for the caller.
+/// Error for a value of a body that cannot be an element of its port. The text is the message for
+/// the caller.
 #[derive(Debug)]
 pub(super) struct NoElement(pub String);
 
-/// Appends a missing value to `data`, the elements of `port`: NaN, or the empty text. `found` is what
-/// stands in the body, for the message if the input takes no missing values.
+/// Appends a missing value to `data`, the elements of `port`: NaN, or the empty text. Fails if the
+/// input takes no missing values. `found` is the text of the value in the body, for the message.
 #[cold]
 #[inline(never)]
 pub(super) fn put_missing(port: &Port, found: &str, data: &mut Vec<u8>) -> Result<(), NoElement> {
@@ -49,8 +50,9 @@ pub(super) fn put_missing(port: &Port, found: &str, data: &mut Vec<u8>) -> Resul
     Ok(())
 }
 
-/// Appends a number that JSON does not have to `data`, the elements of `port`. `word` is `NaN`,
-/// `Infinity` or `-Infinity`.
+/// Appends the number `word` to `data`, the elements of `port`. `word` is `NaN`, `Infinity` or
+/// `-Infinity`, which are not JSON. Fails if the element type has no infinity. `NaN` is a missing
+/// value, so it fails if the input takes no missing values.
 #[cold]
 #[inline(never)]
 pub(super) fn put_word(port: &Port, word: &str, data: &mut Vec<u8>) -> Result<(), NoElement> {
@@ -71,8 +73,8 @@ pub(super) fn put_word(port: &Port, word: &str, data: &mut Vec<u8>) -> Result<()
     })
 }
 
-/// Returns the advice about `NaN` and `Infinity` as elements of `port`, for a host that does not take
-/// these words.
+/// Returns the advice for a caller who sent `NaN` or `Infinity` as an element of `port`, although
+/// the setting `requests.nan_literals` does not allow these words.
 #[cold]
 pub(super) fn word_advice(port: &Port) -> Advice {
     let name = quoted(&port.name, NAME_BYTES);
@@ -105,7 +107,8 @@ pub(super) fn word_advice(port: &Port) -> Advice {
     Advice { nan, infinity }
 }
 
-/// Appends a boolean to `data`, the elements of `port`, which is a port of numbers or texts.
+/// Appends a boolean to `data`, the elements of `port`, which is a port of numbers or texts. Fails
+/// unless the port takes booleans as 1 and 0.
 #[cold]
 #[inline(never)]
 pub(super) fn put_boolean(port: &Port, value: bool, data: &mut Vec<u8>) -> Result<(), NoElement> {
@@ -125,11 +128,12 @@ pub(super) fn put_boolean(port: &Port, value: bool, data: &mut Vec<u8>) -> Resul
     Err(NoElement(message))
 }
 
-/// Appends a whole number to `data`, the elements of a port of the type `dtype`. `text` holds the
-/// digits of the number in the JSON body. The value of the number decides, and not its form: `1.0`
-/// and `10e-1` are 1.
+/// Appends a whole number to `data`, the elements of a port of the type `dtype`. `text` is the
+/// number as the JSON body has it. The value of the number decides, and not its form: `1.0` and
+/// `10e-1` are 1.
 ///
-/// A float type must hold the number exactly.
+/// Fails if the number is not whole, if it is out of range, or if a float type cannot hold it
+/// exactly.
 #[cold]
 #[inline(never)]
 pub(super) fn put_decimal(dtype: Dtype, text: &str, data: &mut Vec<u8>) -> Result<(), NoElement> {
@@ -166,8 +170,8 @@ pub(super) fn put_integer(dtype: Dtype, value: i128, data: &mut Vec<u8>) -> bool
     true
 }
 
-/// Appends a whole number to `data`, the elements of a port of the type `dtype`. A float type must
-/// hold the number exactly.
+/// Appends a whole number to `data`, the elements of a port of the type `dtype`. Fails if the
+/// number is out of range, or if a float type cannot hold it exactly.
 pub(super) fn put_whole(dtype: Dtype, value: i128, data: &mut Vec<u8>) -> Result<(), NoElement> {
     if !dtype.is_float() {
         let fits = put_integer(dtype, value, data);
@@ -188,9 +192,9 @@ pub(super) fn put_whole(dtype: Dtype, value: i128, data: &mut Vec<u8>) -> Result
     }
 }
 
-/// Appends a float to `data`, the elements of a port of the type `dtype`. A narrower float type gets
-/// the nearest number, and an integer type gets only whole numbers. NaN and infinity stay what they
-/// are.
+/// Appends a float to `data`, the elements of a port of the type `dtype`. A narrower float type
+/// gets the nearest number, and NaN and infinity stay what they are. Fails if the number is out of
+/// range, or if it is not whole and the type is an integer type.
 pub(super) fn put_float(dtype: Dtype, value: f64, data: &mut Vec<u8>) -> Result<(), NoElement> {
     #[expect(
         clippy::cast_possible_truncation,
@@ -232,8 +236,9 @@ pub(super) fn too_large(value: &str, dtype: Dtype) -> String {
     format!("{value} does not fit {}.", dtype.name())
 }
 
-/// Returns the message about a number that is not whole, where the caller said that numbers are whole
-/// or where the type `dtype` holds only such numbers.
+/// Returns the message about a number that is not whole. It is for a port of an integer type, and
+/// for a port of a float type whose caller states an integer datatype. `dtype` is the type of the
+/// port.
 #[cold]
 #[inline(never)]
 fn not_whole(value: &str, dtype: Dtype) -> String {

@@ -67,7 +67,8 @@ pub fn run(file: &Path, sample: Option<&Path>, waiting: Waiting) -> ExitCode {
     }
 }
 
-/// Runs a graph on zeros. Fails only if the run needs too much memory.
+/// Runs a graph on zeros. Fails only if the run needs too much memory. Does nothing if the zeros
+/// would be too large.
 ///
 /// Not every graph accepts zeros as input, so other errors are ignored.
 fn runs_on_zeros(graph: &Graph) -> Result<(), Problem> {

@@ -1,7 +1,7 @@
 //! Exit codes of the program `scorebox`.
 //!
-//! Owns each code and its meaning, which a test writes on the page `host/docs/settings.md`. Must not
-//! know who ends the process, or the text of a failure.
+//! Owns each code and its meaning, which a test writes on the page `host/docs/settings.md`. Must
+//! not know who ends the process, or the text of a failure.
 
 use super::{ScoreFailure, StartupError};
 

@@ -1,7 +1,8 @@
-//! Files that are not what their name says: how they begin, and what to do about each.
+//! Files of another kind than a model, e.g. a web page: the bytes by which they are recognized, and
+//! the fix for each.
 //!
-//! Owns the signs at the beginning of a file, and the texts about them. Must not know graphs or
-//! pickles: the code that could not read a file asks here for the reason.
+//! Owns the first bytes of each kind of file, and the texts about them. Must not know graphs or
+//! pickles: the code that could not read a file asks this module for the reason.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -12,7 +13,8 @@ use crate::text::Problem;
 /// Number of bytes at the beginning of a file that [`Foreign::of`] needs at most.
 const HEAD_BYTES: usize = 512;
 
-/// Content that often lies in place of a model's file, because a download or a copy went wrong.
+/// Kind of a file that has the name of a model's file, but another content. A failed download or
+/// copy often leaves such a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Foreign {
     /// The file holds no bytes at all.
@@ -29,7 +31,7 @@ pub enum Foreign {
     Pickle,
 }
 
-/// First bytes of the kinds of files that are recognized by them.
+/// First bytes of files, each with the kind of file that starts with them.
 const SIGNS: [(&[u8], Foreign); 12] = [
     (
         b"version https://git-lfs.github.com/spec/",
@@ -51,7 +53,8 @@ const SIGNS: [(&[u8], Foreign); 12] = [
     (b"\x80\x05\x95", Foreign::Pickle),
 ];
 
-/// First characters of documents that web servers send, in lower case.
+/// First characters of documents that web servers send, in lower case, each with the name of the
+/// document for messages.
 const DOCUMENTS: [(&[u8], &str); 4] = [
     (b"<!doctype html", "an HTML page"),
     (b"<html", "an HTML page"),
@@ -60,8 +63,8 @@ const DOCUMENTS: [(&[u8], &str); 4] = [
 ];
 
 impl Foreign {
-    /// Recognizes the content of a file by `head`, its first [`HEAD_BYTES`] bytes or all of them.
-    /// Returns `None` for content that is none of these kinds.
+    /// Recognizes the content of a file by `head`, which has its first [`HEAD_BYTES`] bytes, or all
+    /// bytes of a shorter file. Returns `None` for any other content, such as that of a graph.
     fn of(head: &[u8]) -> Option<Self> {
         if head.is_empty() {
             return Some(Self::Empty);
@@ -80,8 +83,8 @@ impl Foreign {
         found.map(|(_, name)| Self::Document(name))
     }
 
-    /// Recognizes the content of the file at `path`. Returns `None` for content that is none of
-    /// these kinds.
+    /// Recognizes the content of the file at `path`. Returns `None` for any other content, such as
+    /// that of a graph.
     ///
     /// # Errors
     /// Fails if the file cannot be read.
@@ -106,7 +109,7 @@ impl Foreign {
             Self::LfsPointer => problem(
                 "is a Git LFS pointer, which stands for a file that was not fetched",
                 "run `git lfs pull` in the repository that it comes from, and use the file that \
-                 then lies there",
+                 this command fetches",
             ),
             Self::Document(name) => Problem::new(
                 format!("is {name}, which a web server sent in place of the file"),

@@ -1,7 +1,7 @@
-//! A lack of memory, by the words of what ran out of it.
+//! A lack of memory, recognized by the error message of the code that ran out of memory.
 //!
-//! Owns these words. Must not know who said them: the engine, the C++ library that it uses, or this
-//! program.
+//! Owns the phrases of such messages. Must not know where a message comes from: the engine, the C++
+//! library that it uses, or this program.
 
 /// Phrases in error messages that show a lack of memory.
 ///

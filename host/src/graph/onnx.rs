@@ -128,7 +128,8 @@ impl Engine for Onnx {
     }
 }
 
-/// Returns a builder of ONNX Runtime sessions that use only the thread of their caller.
+/// Returns a builder of ONNX Runtime sessions that use only the thread of their caller. Fails if
+/// ONNX Runtime refuses a setting.
 ///
 /// The host runs several calls in parallel instead, and threads that wait do not spin.
 fn configured(environment: &Environment) -> Result<SessionBuilder, GraphError> {

@@ -44,7 +44,8 @@ pub(super) fn is_class_map(value: &ValueType) -> bool {
     matches!(value, ValueType::Map { key, value: TensorElementType::Float32 } if key_fits(key))
 }
 
-/// Converts an input tensor to a value of ONNX Runtime.
+/// Converts an input tensor to a value of ONNX Runtime. Fails if the elements do not fit the shape
+/// of the tensor.
 pub(super) fn input(tensor: &Tensor) -> ort::Result<SessionInputValue<'static>> {
     let shape: Vec<i64> = tensor
         .shape

@@ -1,6 +1,7 @@
-//! A first run on made-up inputs, which shows what the file leaves open about its outputs.
+//! A first run on made-up inputs, which shows facts about the outputs that the file does not state.
 //!
-//! Owns the inputs of that run and what is learnt from it. Must not know engines or calls.
+//! Owns the inputs of that run, and the ports as the run shows them. Must not know engines or
+//! calls.
 
 use super::{GraphError, Ports, Session, Stop};
 use crate::model::Dtype;
@@ -11,7 +12,7 @@ use crate::text::Problem;
 /// must not use up the memory.
 const MOST_ELEMENTS: u64 = 1 << 26;
 
-/// Reason why a first run shows nothing about the outputs.
+/// Reason why the first run of a graph shows nothing about its outputs.
 #[derive(Debug, thiserror::Error)]
 enum Unknown {
     /// The run failed.
@@ -22,12 +23,12 @@ enum Unknown {
     TooLarge,
 }
 
-/// Runs a graph on inputs of zeros, or on ones if the graph refuses zeros. Returns its ports, and
-/// true if a run succeeded. The shapes and the column names of the outputs are those that the run
-/// shows.
+/// Runs a graph on inputs of zeros, and on ones if the graph refuses zeros. Returns its ports, and
+/// true if a run succeeded. If so, the shapes and the column names of the outputs agree with that
+/// run. Otherwise they are those that the file states.
 ///
 /// # Errors
-/// Fails if both runs fail and the file does not say how many dimensions an output has.
+/// Fails if no run succeeds and the file does not say how many dimensions an output has.
 pub(super) fn ports(session: &mut dyn Session) -> Result<(Ports, bool), Problem> {
     let mut ports = session.ports().clone();
     let mut run = |fill| {
@@ -124,7 +125,8 @@ fn filled(port: &Port, fill: Fill) -> Option<Tensor> {
     })
 }
 
-/// Opens those dimensions of an output port that do not agree with `tensor`, an output of a run.
+/// Makes those dimensions of an output port open that differ from `tensor`, the output of a run.
+/// All dimensions become open if their number differs.
 ///
 /// The engine loads a file with wrong shapes with only a warning, because the shapes that a
 /// converter writes are often wrong.

@@ -1,9 +1,9 @@
 //! Loading and running of graphs on blocking threads, for no longer than a caller waits.
 //!
-//! Owns the way to such a thread and back, and stops the engine if no caller waits any more. A run
-//! that is expected to be short happens on the thread that asks for it. No tick interrupts the
-//! blocking threads, and no socket waits for them. Must not know who waits, or what the end of a
-//! run means to a caller.
+//! Owns the transfer of a run to such a thread and back, and stops the engine if no caller waits
+//! any more. A run that is expected to be short happens on the thread that asks for it. No tick
+//! interrupts the blocking threads, and no socket waits for them. Must not know who waits, or what
+//! the end of a run means to a caller.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,8 +18,9 @@ use crate::tensor::Tensor;
 use crate::text::Problem;
 use crate::{manifest, sizing, timer};
 
-/// Loads an ONNX graph from its file, and runs the graph once on zeros. `library` is the path of
-/// the ONNX Runtime library. `runtime` runs the thread that loads the graph.
+/// Loads an ONNX graph from its file, and runs the graph once on zeros, or on ones if it refuses
+/// zeros. `library` is the path of the ONNX Runtime library. `runtime` runs the thread that loads
+/// the graph.
 ///
 /// # Errors
 /// Fails if this host has no engine for graphs, if the file is not a graph that the engine can run,

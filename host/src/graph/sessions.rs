@@ -26,7 +26,8 @@ pub struct Limits {
 const NOT_LOADED: &str = "see the log for the engine's words; use the ONNX Runtime that `cargo \
                           xtask setup --graphs` fetches";
 
-/// Graph that is loaded into sessions of an engine. It has run once on zeros, if it accepts zeros.
+/// Graph that is loaded into sessions of an engine. Loading it runs it once on zeros, or on ones if
+/// it refuses zeros. These first runs may have failed.
 pub struct Graph {
     engine: Box<dyn Engine>,
     ports: Ports,
@@ -47,8 +48,8 @@ impl Graph {
     /// does not state.
     ///
     /// # Errors
-    /// Fails if the engine cannot load the graph, or if the first run fails and the file does not
-    /// say how many dimensions an output has.
+    /// Fails if the engine cannot load the graph. Also fails if it can be run neither on zeros nor
+    /// on ones, and the file does not say how many dimensions an output has.
     pub fn load(engine: Box<dyn Engine>, limits: Limits) -> Result<Self, Problem> {
         let mut session = engine.session().map_err(|error| {
             let (problem, fix) = match error {
@@ -69,15 +70,14 @@ impl Graph {
         })
     }
 
-    /// Returns true if the graph has returned outputs at least once, or is known to have done so
-    /// elsewhere.
+    /// Returns true if the graph has returned outputs at least once, in this process or elsewhere.
     #[must_use]
     pub fn has_answered(&self) -> bool {
         self.has_answered.load(Ordering::Relaxed)
     }
 
-    /// Records that the graph has returned outputs elsewhere, e.g. for its sample when it was
-    /// packaged.
+    /// Records that the graph has returned outputs in another process, e.g. for its sample when it
+    /// was packaged.
     pub fn answered_elsewhere(&self) {
         self.has_answered.store(true, Ordering::Relaxed);
     }

@@ -61,7 +61,7 @@ impl Mapping {
     /// Passes all bytes of the file to `take`, in order and in pieces.
     ///
     /// The pieces are read from the file and not from the mapping, because mapped pages would stay
-    /// in this process's memory.
+    /// in this process's memory. If reading fails, the rest comes from the mapping.
     pub fn pieces(&self, mut take: impl FnMut(&[u8])) {
         let mut piece = vec![0; PIECE_BYTES.min(self.bytes().len())];
         let mut at = 0;

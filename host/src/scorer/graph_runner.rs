@@ -1,8 +1,8 @@
 //! A graph that is a scorer without a component: its ports are the contract, and one run answers
 //! one call.
 //!
-//! Owns what the end of a run means to a caller. Must not know bodies, caches, where a graph runs,
-//! or how an engine computes.
+//! Owns the failure that a caller gets for each error of a run. Must not know bodies, caches, where
+//! a graph runs, or how an engine computes.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -33,8 +33,8 @@ pub(super) struct GraphRunner {
 }
 
 impl GraphRunner {
-    /// Loads a graph from a file and runs the graph once on zeros, because the first run takes
-    /// longer than later runs.
+    /// Loads a graph from a file and runs it once on zeros, or on ones if it refuses zeros, because
+    /// the first run takes longer than later runs.
     ///
     /// # Errors
     /// Fails if this host does not have an engine for graphs, if the file is not a graph that the
@@ -69,8 +69,9 @@ impl GraphRunner {
         self.graph.has_answered()
     }
 
-    /// Lets the graph answer an example of a request. From its first answer on, an input that it
-    /// refuses is the caller's error. `example` is `None` if the graph answered one elsewhere.
+    /// Runs the graph on the body `example` of a request. After its first answer, an input that the
+    /// graph refuses counts as the caller's error. `example` is `None` if the graph has already
+    /// answered a request elsewhere, e.g. when it was packaged.
     ///
     /// # Errors
     /// Fails if the example does not fit the inputs of the graph, or if the graph fails.

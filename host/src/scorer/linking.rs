@@ -162,7 +162,8 @@ impl Linked {
     }
 
     /// Creates an instance without capabilities, and calls its `describe` to get the signature of
-    /// the component. If the component exports the interface `inputs`, calls `describe-inputs`, too.
+    /// the component. If the component exports the interface `inputs`, calls `describe-inputs`,
+    /// too.
     ///
     /// The instance may use closed WASI (without files, network and environment), because the
     /// interpreters of some languages need WASI to start.

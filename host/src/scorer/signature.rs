@@ -91,7 +91,8 @@ pub struct TensorSignature {
     pub inputs: Vec<Port>,
     /// Output ports of the scorer. There is at least one, and their names are unique.
     pub outputs: Vec<Port>,
-    /// Settings of what requests may hold beyond the types and shapes of the inputs.
+    /// Additional values that requests may hold, which the types and the shapes of the inputs do
+    /// not state.
     pub requests: Requests,
     /// Dimensions of the inputs that must have equal sizes in one call.
     pub sizes: EqualSizes,
@@ -216,8 +217,8 @@ impl TensorSignature {
         }
     }
 
-    /// Checks that dimensions of the inputs which share a size have equal sizes. `tensors` fit their
-    /// ports and are in the order of the ports.
+    /// Checks that dimensions of the inputs which share a size have equal sizes. `tensors` fit
+    /// their ports and are in the order of the ports.
     pub(super) fn agree(&self, tensors: &[Tensor]) -> Result<(), ScoreFailure> {
         let agreed = self.sizes.check(&self.inputs, tensors);
         agreed.map_err(|unequal| ScoreFailure::NotConforming {

@@ -111,9 +111,9 @@ impl Budget {
     }
 }
 
-/// Returns the size in bytes that a reservation of `bytes` bytes takes of a budget. A body that extends
-/// its reservation has to count in these sizes: two parts that are rounded up each may take more than
-/// a budget has for the whole.
+/// Returns the number of bytes of a budget that a reservation of `bytes` bytes takes, which is
+/// rounded up to whole units. A body that extends its reservation has to count in these sizes,
+/// because two parts that are rounded up may take more than the whole.
 pub(super) fn whole_units(bytes: u64) -> u64 {
     bytes.div_ceil(UNIT_BYTES).saturating_mul(UNIT_BYTES)
 }

@@ -2,8 +2,8 @@
 //!
 //! Owns CRC-32 as RFC 1952 has it. Must not know the format around it.
 
-/// Remainders of every byte, followed by 0 to 3 bytes of zeros. With four tables, four bytes take one
-/// step.
+/// CRC remainders of every byte that is followed by 0, 1, 2 or 3 bytes of zeros, in one table each.
+/// With four tables, four bytes take one step.
 #[expect(clippy::indexing_slicing, reason = "computed by the compiler")]
 const TABLES: [[u32; 256]; 4] = {
     let mut tables = [[0; 256]; 4];
@@ -32,8 +32,8 @@ const TABLES: [[u32; 256]; 4] = {
     tables
 };
 
-/// Returns the checksum of a text that has the checksum `checksum` and is followed by `bytes`. The
-/// checksum of an empty text is 0.
+/// Returns the CRC-32 of bytes that end with `bytes`. `checksum` is the CRC-32 of all bytes before
+/// them, and 0 if there are none.
 pub(super) fn crc32(checksum: u32, bytes: &[u8]) -> u32 {
     let [last, third, second, first] = &TABLES;
     let at = |table: &[u32; 256], byte: u32| {

@@ -1,4 +1,4 @@
-//! Content codings: which of them a request's body has.
+//! Content codings, and the one that a request's body has.
 //!
 //! Owns the names of the codings, and how the header `Content-Encoding` is read. Must not know how
 //! bytes are packed or unpacked.

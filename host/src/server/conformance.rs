@@ -1,7 +1,7 @@
 //! Checks of a request against the rules of HTTP that the HTTP library leaves to its user.
 //!
-//! Owns the rules for `Host` (RFC 9112, section 3.2) and for transfer codings (section 6.1). Must not
-//! know routes or bodies.
+//! Owns the rules for `Host` (RFC 9112, section 3.2) and for transfer codings (section 6.1). Must
+//! not know routes or bodies.
 
 use http::Version;
 use http::header::{HOST, HeaderMap, TRANSFER_ENCODING};
@@ -38,8 +38,8 @@ pub(super) fn check(version: Version, headers: &HeaderMap) -> Result<(), Request
         .ok_or(RequestFailure::TransferCoding)
 }
 
-/// Returns true if `value` is the name or the address of a server, with or without a port. The value
-/// is empty if the target of the request has no server.
+/// Returns true if `value` is the name or the address of a server, with or without a port. The
+/// value is empty if the target of the request has no server.
 fn is_host(value: &[u8]) -> bool {
     let (host, port) = match value {
         [b'[', rest @ ..] => match rest.iter().position(|byte| *byte == b']') {

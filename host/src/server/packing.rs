@@ -1,8 +1,8 @@
 //! Compression of responses.
 //!
-//! Owns which responses are compressed, with which coding, and on which thread. Must not know what a
-//! response says. A response is never compressed with zstd: an encoder would make the image larger
-//! than the bytes that it saves.
+//! Owns the choice of the responses that are compressed, of their coding, and of the thread. Must
+//! not know what a response says. A response is never compressed with zstd: an encoder would make
+//! the image larger than the bytes that it saves.
 
 use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress, Status};
@@ -12,18 +12,20 @@ use super::checksum::crc32;
 use super::coding::Coding;
 use crate::scorer::Scorer;
 
-/// Size up to which a response is not compressed, in bytes. It fits into one packet of a network
-/// anyway.
+/// Maximum size of a response that is not compressed unless the client requires a coding, in bytes.
+/// A response of this size fits into one network packet anyway.
 const SMALL_BYTES: usize = 1 << 10;
 
-/// Size up to which a response is compressed on the thread that serves sockets, in bytes. That takes
-/// about 0.2 ms.
+/// Maximum size of a response that is compressed on the thread that serves sockets, in bytes.
+/// Compressing it takes about 0.2 ms.
 const INLINE_BYTES: usize = 16 << 10;
 
-/// Header of a gzip member without a name or a time. Its last byte says that the system is unknown.
+/// Header of a gzip member without a name or a time. Its last byte says that the operating system
+/// is unknown.
 const GZIP_HEADER: [u8; 10] = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0xFF];
 
-/// Media types, or the starts of their names, that are compressed already or are sent in pieces.
+/// Starts of media types whose bodies are not compressed, because they are compressed already or
+/// are sent in pieces.
 const PACKED_TYPES: [&str; 6] = [
     "image/",
     "audio/",
@@ -33,7 +35,7 @@ const PACKED_TYPES: [&str; 6] = [
     "text/event-stream",
 ];
 
-/// Content coding of one response.
+/// Content coding of one response. The default is a response that is not compressed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Packing {
     coding: Option<Coding>,
@@ -44,8 +46,8 @@ pub(super) struct Packing {
 }
 
 impl Packing {
-    /// Chooses the coding of a response to a request with these headers. The response has this media
-    /// type and this number of bytes.
+    /// Chooses the coding of a response. `headers` are those of the request. `content_type` and
+    /// `bytes` are the media type of the response, and its size in bytes.
     pub(super) fn of(headers: &HeaderMap, content_type: &str, bytes: usize) -> Self {
         let is_packed = |start: &&str| {
             let beginning = content_type.get(..start.len());
@@ -66,8 +68,9 @@ impl Packing {
         packing
     }
 
-    /// Returns the body of the response in the chosen coding. If that is not smaller, the body is
-    /// returned unchanged, and the response has no coding.
+    /// Returns the body of the response in the chosen coding. If this does not make the body
+    /// smaller, and the client does not require a coding, the body is returned unchanged and the
+    /// response has no coding.
     pub(super) async fn pack(&mut self, body: Bytes, scorer: &Scorer) -> Bytes {
         match self.coding {
             None => body,
@@ -93,7 +96,7 @@ impl Packing {
         }
     }
 
-    /// Adds the headers to a response that say which coding it has, and what that depends on.
+    /// Adds the headers `Content-Encoding` and `Vary` to a response, as far as they apply.
     pub(super) fn describe(&self, headers: &mut HeaderMap) {
         if let Some(coding) = self.coding {
             let name = HeaderValue::from_static(coding.name());
@@ -105,8 +108,8 @@ impl Packing {
     }
 }
 
-/// Weights of the codings in the header `Accept-Encoding`, in thousandths. `None` if the header does
-/// not name the coding.
+/// Weights of the codings in the header `Accept-Encoding`, in thousandths. `None` if the header
+/// does not name the coding.
 #[derive(Debug, Default)]
 struct Weights {
     gzip: Option<u16>,
@@ -140,8 +143,9 @@ impl Weights {
         weights
     }
 
-    /// Returns the coding with the greatest weight. gzip comes before deflate, and both come before no
-    /// coding, unless no coding has a greater weight.
+    /// Returns the coding with the greatest weight. Returns `None` if neither coding has a weight
+    /// above 0, or if a response without a coding has a greater weight. If weights are equal, gzip
+    /// comes before deflate, and both come before no coding.
     fn best(&self) -> Option<Coding> {
         let (gzip, deflate) = (self.gzip.unwrap_or(0), self.deflate.unwrap_or(0));
         let (coding, weight) = if deflate > gzip {
@@ -153,8 +157,8 @@ impl Weights {
     }
 }
 
-/// Returns the weight in the parameters of an item, in thousandths. An item without a weight has 1,000,
-/// and one with an invalid weight has 0.
+/// Returns the weight in the parameters of an item of `Accept-Encoding`, in thousandths. An item
+/// without a weight has 1,000, and an item with an invalid weight has 0.
 fn weight(parameters: &str) -> u16 {
     let mut named = parameters
         .split(';')
@@ -173,7 +177,7 @@ fn weight(parameters: &str) -> u16 {
     weight
 }
 
-/// Compresses `body`. Returns `None` if the encoder fails, which it does not.
+/// Compresses `body`. Returns `None` if the encoder fails, which is not known to happen.
 fn pack(coding: Coding, body: &[u8]) -> Option<Vec<u8>> {
     let is_gzip = coding == Coding::Gzip;
     let mut encoder = Compress::new(Compression::fast(), !is_gzip);
@@ -211,7 +215,9 @@ mod tests {
 
     use super::*;
 
-    /// Returns the name of the coding of a response of `bytes` bytes, and the header `Vary`.
+    /// Returns the name of the coding that is chosen for a response of `bytes` bytes, and true if
+    /// the response gets the header `Vary`. `accepted` are the values of `Accept-Encoding` in the
+    /// request.
     fn chosen(accepted: &[&str], content_type: &str, bytes: usize) -> (Option<&'static str>, bool) {
         let mut headers = HeaderMap::new();
         for value in accepted {

@@ -52,8 +52,8 @@ impl Model {
         format!("{MODELS}/{}", self.name)
     }
 
-    /// Returns a sentence that says in what the path of a request differs from those of this model: in
-    /// the name of the model, or in its version. Returns `None` for any other path.
+    /// Returns a sentence that says in what the path of a request differs from those of this model:
+    /// in the name of the model, or in its version. Returns `None` for any other path.
     pub(super) fn mismatch(&self, path: &str) -> Option<String> {
         let shown = |part: &str| quoted(part, NAME_BYTES);
         let v1 = path

@@ -1,7 +1,7 @@
 //! Unpacking of compressed request bodies, within bounds.
 //!
-//! Owns how much a body may unpack to, how much memory and work that may take, and the thread on
-//! which it is done. Must not know the formats: each has a module of its own.
+//! Owns the maximum size of an unpacked body, the limits on the memory and the work of unpacking,
+//! and the choice of the thread. Must not know the formats: each has a module of its own.
 
 mod inflating;
 mod zstandard;
@@ -21,59 +21,64 @@ use crate::functions::envelope::Buffer as _;
 use crate::scorer::Scorer;
 use crate::timer;
 
-/// Maximum size of a compressed body that is unpacked on the thread that serves sockets, in bytes. A
-/// body made for it makes the decoder work for 200 ns per byte, which gives 3 ms.
+/// Maximum size of a compressed body that is unpacked on the thread that serves sockets, in bytes.
+/// The slowest body takes the decoder 200 ns per byte, so one of this size takes about 3 ms.
 const INLINE_BYTES: usize = 16 << 10;
 
-/// Maximum number of compressed bytes that are read between two looks at the clock.
+/// Maximum number of compressed bytes that are read between two checks of the deadline. A step of
+/// the decoder may exceed it.
 const INPUT_PIECE_BYTES: usize = 64 << 10;
 
-/// Maximum number of bytes that are unpacked between two looks at the clock.
+/// Maximum number of bytes that are unpacked between two checks of the deadline. A step of the
+/// decoder may exceed it.
 const OUTPUT_PIECE_BYTES: u64 = 256 << 10;
 
-/// Size to which every body may unpack, whatever its compressed size, in bytes. Matrices of a few ones
-/// among zeros reach factors of 450 to 765, and equal rows reach 1,000. Unpacking this much takes less
-/// than 100 ms, and its memory is reserved, so `limits.body` and `limits.bodies` are bounds enough.
+/// Size to which every body may unpack, whatever its compressed size, in bytes. A harmless body can
+/// shrink a lot: matrices of a few ones among zeros shrink by a factor of 450 to 765, and equal
+/// rows by 1,000. Unpacking this much takes less than 100 ms and uses reserved memory, so up to
+/// this size `limits.body` and `limits.bodies` suffice as limits.
 const FREE_BYTES: u64 = 16 << 20;
 
-/// Maximum factor by which a body of more than [`FREE_BYTES`] may be larger than its compressed form.
-/// Text of numbers reaches 3 to 30, and sparse pictures reach 100. Bombs reach 1,000 and more.
+/// Maximum factor by which a body of more than [`FREE_BYTES`] may be larger than its compressed
+/// form. Text of numbers reaches factors of 3 to 30, and sparse pictures reach 100. Decompression
+/// bombs reach 1,000 and more.
 const RATIO: u64 = 250;
 
-/// Number of compressed bytes from which on a body of gzip or deflate must hold data, and maximum size
-/// of the skipped frames and empty blocks of a zstd body together.
+/// Maximum number of compressed bytes that may give no data. A body of gzip or deflate must give
+/// data after this many bytes, at least one byte for each [`BYTES_PER_BYTE`]. In a zstd body, this
+/// is the maximum size of all skipped frames and empty blocks together.
 const EMPTY_BYTES: u64 = 64 << 10;
 
-/// Maximum number of compressed bytes for each byte of data. Empty blocks, members and frames cost
-/// work and give no data.
+/// Maximum number of compressed bytes of gzip or deflate for each byte of data, once
+/// [`EMPTY_BYTES`] were read. Empty blocks and members cost work and give no data.
 const BYTES_PER_BYTE: u64 = 4;
 
-/// Maximum number of gzip members, or of zstd frames, of one body. Compressors that work in blocks
+/// Maximum number of gzip members, or of zstd frames, in one body. Compressors that work in blocks
 /// write a member for each 64 KiB or more.
 const MOST_PARTS: u32 = 1024;
 
-/// Maximum number of large bodies that are unpacked at a time. Each holds its compressed form and up
-/// to 8 MiB of window in addition to the memory that it reserved.
+/// Maximum number of large bodies that are unpacked at a time. Each takes memory that it does not
+/// reserve: its compressed form, and a window of up to 8 MiB.
 const PLACES: usize = 2;
 
 static FREE_PLACES: Semaphore = Semaphore::const_new(PLACES);
 
-/// Problem because of which a body cannot be unpacked.
+/// Reason why a compressed body cannot be unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Damage {
     /// The bytes do not follow the format, or a checksum does not match.
     Corrupt,
-    /// A dictionary is needed that only the client has.
+    /// The body needs a dictionary that only the client has.
     Dictionary,
     /// The bytes are mostly empty blocks, members or frames.
     Empty,
-    /// There are more than [`MOST_PARTS`] members or frames.
+    /// The body has more than [`MOST_PARTS`] members or frames.
     Parts,
-    /// There are further bytes after the end.
+    /// Other bytes follow the end of the compressed data.
     Trailing,
-    /// The bytes end before the end of the format.
+    /// The body ends before the end of its last member or frame.
     Truncated,
-    /// The window of the encoder was larger than 8 MiB.
+    /// The body needs a window of more than 8 MiB to be unpacked.
     Window,
 }
 
@@ -93,13 +98,13 @@ impl Damage {
 
 /// Result of one step of a decoder.
 struct Step {
-    /// Number of bytes that were written.
+    /// Number of unpacked bytes that were written to the output.
     written: usize,
     /// True if the whole body is unpacked.
     is_done: bool,
 }
 
-/// Decoder of one body, and its position in the compressed bytes.
+/// Decoder of one body in its format. The decoder knows its position in the compressed bytes.
 enum Decoder {
     Inflating(Box<Inflating>),
     Zstandard(Box<Zstandard>),
@@ -114,8 +119,9 @@ impl Decoder {
         }
     }
 
-    /// Unpacks the next bytes of `input` into `output`. A step reads at most 128 KiB, and gives at
-    /// most as many bytes as fit into `output`.
+    /// Unpacks the next bytes of `input`, the whole compressed body, into `output`. A step reads
+    /// one zstd block, which has at most 128 KiB, or 4 KiB of deflated data, or one header. Fails
+    /// if the body cannot be unpacked.
     fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Damage> {
         match self {
             Self::Inflating(inflating) => inflating.step(input, output),
@@ -147,8 +153,8 @@ struct Work {
 /// reserved as for a body that is not compressed.
 ///
 /// # Errors
-/// Fails if the body is damaged, if it unpacks to too much, or if there is no memory or no time for
-/// it before `bounds.deadline`.
+/// Fails if the body is damaged, if the unpacked body is too large, or if the host does not have
+/// the memory or the time for it before `bounds.deadline`.
 pub(super) async fn unpack(
     coding: Coding,
     body: Received,
@@ -185,7 +191,8 @@ pub(super) async fn unpack(
 
 impl Work {
     /// Prepares the unpacking of `body`. The memory that is reserved for the compressed body counts
-    /// for the unpacked body: a body must not wait for memory that it holds itself.
+    /// for the unpacked body, because a body must not wait for memory that it holds itself. Fails
+    /// if the host cannot get address space for the unpacked body.
     fn new(coding: Coding, body: Received, limit_bytes: u64) -> Result<Self, Disposition> {
         let (input, unpacked) = body.into_source(limit_bytes)?;
         Ok(Self {
@@ -211,9 +218,10 @@ impl Work {
         self.unpacked.as_ref().len() as u64
     }
 
-    /// Unpacks one piece of a large body.
+    /// Unpacks the next piece of a large body, until it has read `INPUT_PIECE_BYTES` or written
+    /// `OUTPUT_PIECE_BYTES`. Fails as [`Self::step`] does.
     fn piece(&mut self) -> Result<(), Disposition> {
-        // A place for the bytes of one step, which the processor's cache holds.
+        // The bytes of one step go through this buffer, which fits into the processor's cache.
         let mut buffer = vec![0; 32 << 10];
         let (start, total) = (self.decoder.position(), self.total());
         while !self.is_done
@@ -225,7 +233,8 @@ impl Work {
         Ok(())
     }
 
-    /// Unpacks a small body as far as it fits into `buffer`.
+    /// Unpacks a small body until it is done, or until the unpacked bytes fill `buffer`. Fails as
+    /// [`Self::step`] does.
     fn fill(&mut self, buffer: &mut [u8]) -> Result<(), Disposition> {
         while !self.is_done && self.total() < buffer.len() as u64 {
             let left = buffer.len() - self.unpacked.as_ref().len();
@@ -234,7 +243,8 @@ impl Work {
         Ok(())
     }
 
-    /// Unpacks the next bytes by way of `buffer`, and checks the bounds.
+    /// Unpacks the next bytes into `buffer`, and appends them to the unpacked body. Fails if the
+    /// body is damaged, or exceeds a limit.
     fn step(&mut self, buffer: &mut [u8]) -> Result<(), Disposition> {
         let Step { written, is_done } = self
             .decoder

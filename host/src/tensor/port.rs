@@ -76,7 +76,8 @@ pub struct PortLists<'a> {
     pub inputs: &'a [Port],
     /// Output ports, with unique names.
     pub outputs: &'a [Port],
-    /// Settings of what requests may hold beyond the types and shapes of the inputs.
+    /// Additional values that requests may hold, which the types and the shapes of the inputs do
+    /// not state.
     pub requests: Requests,
 }
 

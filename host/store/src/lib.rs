@@ -1,9 +1,9 @@
 //! Key-value stores: a scorer sees each of them as a bucket.
 //!
 //! Owns everything about Redis: which server an operator means, how the host logs in and stays
-//! connected, what every store offers, and the table of the commands that a scorer may be allowed to
-//! send. Must not know WebAssembly, a manifest's form, nor which scorer asks. No error text holds an
-//! address or a credential.
+//! connected, what every store offers, and the table of the commands that a scorer may be allowed
+//! to send. Must not know WebAssembly, a manifest's form, nor which scorer asks. No error text
+//! holds an address or a credential.
 //!
 //! # Features
 //!

@@ -1,7 +1,7 @@
 //! Operations of a store: what every back end offers, in memory or on a server.
 //!
-//! Owns the trait [`Redis`], the types of its arguments and answers, its limits and its errors. Must
-//! not know any back end, WebAssembly, nor which scorer asks.
+//! Owns the trait [`Redis`], the types of its arguments and answers, its limits and its errors.
+//! Must not know any back end, WebAssembly, nor which scorer asks.
 
 use std::time::Duration;
 

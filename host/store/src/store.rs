@@ -95,7 +95,9 @@ impl Store {
     /// does not exist.
     ///
     /// # Errors
-    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
+    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation. Also
+    /// fails if there are more than [`BATCH_KEYS`] keys, or more than [`BATCH_BYTES`] bytes of
+    /// values.
     pub async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         if keys.is_empty() {
             return Ok(Vec::new());
@@ -140,7 +142,9 @@ impl Store {
     /// hold. The key expires after `ttl`, or after the store's default expiry if `ttl` is `None`.
     ///
     /// # Errors
-    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
+    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation. Also
+    /// fails, and writes nothing, if the value is larger than [`VALUE_LIMIT_BYTES`], or if `ttl` is
+    /// less than 1 ms or more than 1,000 years.
     pub async fn set(
         &self,
         key: &str,
@@ -159,7 +163,9 @@ impl Store {
     /// `None`.
     ///
     /// # Errors
-    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
+    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation. Also
+    /// fails, and writes nothing, if a value is larger than [`VALUE_LIMIT_BYTES`], or if `ttl` is
+    /// less than 1 ms or more than 1,000 years.
     pub async fn set_many(
         &self,
         entries: Vec<(String, Vec<u8>)>,
@@ -202,7 +208,8 @@ impl Store {
     /// the previous page, or `None` for the first page.
     ///
     /// # Errors
-    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
+    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation. Also
+    /// fails if `cursor` is not a cursor of this store.
     pub async fn keys(&self, cursor: Option<&str>) -> Result<Page, StoreError> {
         let mut page = self.backend.scan(&self.prefix, cursor, PAGE_KEYS).await?;
         page.keys = page
@@ -219,7 +226,9 @@ impl Store {
     /// the store's default expiry if `ttl` is `None`.
     ///
     /// # Errors
-    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
+    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation. Also
+    /// fails if the value of the key is not an integer, if the sum does not fit into 64 bits, or if
+    /// `ttl` is less than 1 ms or more than 1,000 years.
     pub async fn increment(
         &self,
         key: &str,
@@ -236,7 +245,8 @@ impl Store {
     /// after the store's default expiry.
     ///
     /// # Errors
-    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
+    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation. Also
+    /// fails, and writes nothing, if the value is larger than [`VALUE_LIMIT_BYTES`].
     pub async fn swap(
         &self,
         key: &str,
@@ -276,7 +286,8 @@ impl Store {
     /// if the key does not exist.
     ///
     /// # Errors
-    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation.
+    /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation. Also
+    /// fails, and changes nothing, if `ttl` is less than 1 ms or more than 1,000 years.
     pub async fn touch(&self, key: &str, ttl: Option<Duration>) -> Result<bool, StoreError> {
         check_ttl(ttl)?;
         self.backend.touch(&self.whole(key), ttl).await

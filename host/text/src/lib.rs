@@ -223,8 +223,8 @@ pub fn quoted(text: &str, limit_bytes: usize) -> String {
     .into_owned()
 }
 
-/// Returns a number with its noun, which is in the singular for one thing: `1 byte`, `2 bytes`. `noun`
-/// is in the singular, and gets an `s`.
+/// Returns a number with its noun, which is in the singular for one thing: `1 byte`, `2 bytes`.
+/// `noun` is in the singular, and gets an `s`.
 #[must_use]
 pub fn counted(count: u64, noun: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };

@@ -48,7 +48,7 @@ impl Keeper {
     /// Connects to Redis.
     ///
     /// # Errors
-    /// The URL is not valid, or Redis cannot be reached.
+    /// Fails if the URL is not valid, or Redis cannot be reached.
     pub async fn connect(url: &str, digits: Digits) -> anyhow::Result<Self> {
         let info = url
             .into_connection_info()
@@ -75,7 +75,7 @@ impl Keeper {
     /// Scores a body, or returns the answer that was kept for it.
     ///
     /// # Errors
-    /// The body does not fit the ports.
+    /// Fails if the body does not fit the ports.
     pub async fn score(&self, body: Bytes) -> Result<(Bytes, CacheStatus), ScoreFailure> {
         let (inputs, reply) = self.digits.parse(body)?;
         let key = entry::tensors_key(&self.scorer, &inputs);

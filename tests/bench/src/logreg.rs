@@ -42,7 +42,7 @@ impl LogisticRegression {
     /// Reads the model from the tensors `coef`, `intercept` and `classes` of a file.
     ///
     /// # Errors
-    /// The file cannot be read, or holds another kind of model.
+    /// Fails if the file cannot be read, or holds another kind of model.
     pub fn read(file: &Path) -> anyhow::Result<Self> {
         let bytes =
             std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;

@@ -28,7 +28,7 @@ impl Digits {
     /// Reads the model from its file.
     ///
     /// # Errors
-    /// Those of [`LogisticRegression::read`].
+    /// Fails as [`LogisticRegression::read`] does.
     pub fn read(model: &Path) -> anyhow::Result<Self> {
         let data = Port::new("data", Dtype::F32, vec![None, Some(PIXELS as u64)]);
         let name = ModelName {
@@ -45,7 +45,7 @@ impl Digits {
     /// Converts a body to tensors.
     ///
     /// # Errors
-    /// The body does not fit the ports.
+    /// Fails if the body does not fit the ports.
     pub fn parse(&self, body: Bytes) -> Result<(Vec<Tensor>, Reply), ScoreFailure> {
         parse(&self.signature, body)
     }
@@ -120,7 +120,7 @@ pub fn signature(data: Port) -> TensorSignature {
 /// Reads a body with the host's own reader.
 ///
 /// # Errors
-/// The body does not fit the ports.
+/// Fails if the body does not fit the ports.
 pub fn parse(
     signature: &TensorSignature,
     body: Bytes,

@@ -42,7 +42,7 @@ pub trait Scores: Send + Sync + 'static {
     /// Returns the answer to a body, as JSON.
     ///
     /// # Errors
-    /// The body does not fit, or the scorer fails.
+    /// Fails if the body does not fit, or the scorer fails.
     fn score(&self, body: Bytes) -> Result<Bytes, ScoreFailure>;
 }
 
@@ -63,7 +63,7 @@ pub fn keeping(keeper: Keeper) -> Router {
 /// Creates a router, and serves it on a port of 127.0.0.1 until the process ends.
 ///
 /// # Errors
-/// The port cannot be listened on, or the router cannot be created.
+/// Fails if the port cannot be listened on, or the router cannot be created.
 pub fn run(port: u16, make: impl AsyncFnOnce() -> anyhow::Result<Router>) -> anyhow::Result<()> {
     // The host has as many serving threads.
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -10,7 +10,7 @@ use crate::tensors::{self, Request};
 /// Checks the bytes as the body of a request.
 ///
 /// # Panics
-/// The reader breaks a rule.
+/// Panics if the reader breaks a rule.
 pub fn check(body: &[u8]) {
     let request = Request {
         format: BodyFormat::Labelled,

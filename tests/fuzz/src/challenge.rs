@@ -10,7 +10,7 @@ use crate::readers::Challenge;
 /// Checks the bytes as headers of a response, one in each line.
 ///
 /// # Panics
-/// The reader breaks a rule.
+/// Panics if the reader breaks a rule.
 pub fn check(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else {
         return;

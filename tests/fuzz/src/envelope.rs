@@ -248,7 +248,7 @@ pub fn function(name: &str, trigger: &str) -> Function {
 /// Checks that the host's reader and writer keep the rules, for these bytes and every function.
 ///
 /// # Panics
-/// The reader or the writer breaks a rule.
+/// Panics if the reader or the writer breaks a rule.
 pub fn check(body: &[u8]) {
     for (name, trigger, form) in FUNCTIONS {
         let read = decode(&function(name, trigger), body.to_vec());

@@ -15,7 +15,7 @@ const MANIFEST: &str = "[scorer]\nname = \"digits\"\ncomponent = \"digits.wasm\"
 /// Checks the bytes as the text of a `function.json`.
 ///
 /// # Panics
-/// The reader breaks a rule.
+/// Panics if the reader breaks a rule.
 pub fn check(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else {
         return;

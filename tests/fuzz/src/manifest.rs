@@ -15,7 +15,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Checks the bytes as the text of a manifest.
 ///
 /// # Panics
-/// The reader breaks a rule.
+/// Panics if the reader breaks a rule.
 pub fn check(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else {
         return;

@@ -24,7 +24,7 @@ const PROBLEM_BYTES: usize = 4096;
 /// Checks the bytes as an `.npz` archive if they begin like one, and as an `.npy` file otherwise.
 ///
 /// # Panics
-/// The reader breaks a rule.
+/// Panics if the reader breaks a rule.
 pub fn check(bytes: &[u8]) {
     let is_archive = bytes.starts_with(ARCHIVE);
     let arrays = ArraySource::new(Cursor::new(bytes), is_archive)

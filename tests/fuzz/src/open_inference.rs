@@ -9,7 +9,7 @@ use crate::tensors::{self, Request};
 /// Checks the bytes as a request in JSON.
 ///
 /// # Panics
-/// The reader breaks a rule.
+/// Panics if the reader breaks a rule.
 pub fn check(body: &[u8]) {
     tensors::check(&Request {
         format: BodyFormat::OpenInference,
@@ -23,7 +23,7 @@ pub fn check(body: &[u8]) {
 /// `inference-header-content-length`, and the rest is the body.
 ///
 /// # Panics
-/// The reader breaks a rule.
+/// Panics if the reader breaks a rule.
 pub fn check_binary(bytes: &[u8]) {
     let end = bytes.iter().position(|byte| *byte == b'\n');
     let (length, body) = end.map_or((bytes, &[][..]), |end| (&bytes[..end], &bytes[end + 1..]));

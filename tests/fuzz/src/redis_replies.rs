@@ -18,7 +18,7 @@ const LIMIT_BYTES: u64 = 64 << 10;
 /// Checks the bytes as what a server sends on one connection.
 ///
 /// # Panics
-/// The limit or the conversion breaks a rule.
+/// Panics if the limit or the conversion breaks a rule.
 pub fn check(bytes: &[u8]) {
     let taken = reply_bytes(LIMIT_BYTES, [bytes]);
     assert_eq!(reply_bytes(LIMIT_BYTES, bytes.chunks(1)), taken);
@@ -74,8 +74,8 @@ impl Read for Server<'_> {
     }
 }
 
-/// Returns true if the bytes end within a reply. Byte by byte, the client never refuses a reply that
-/// is nested too deeply.
+/// Returns true if the bytes end within a reply. Byte by byte, the client never refuses a reply
+/// that is nested too deeply.
 fn is_incomplete(bytes: &[u8]) -> bool {
     redis::parse_redis_value(bytes).is_err_and(|error| error.is_io_error())
 }

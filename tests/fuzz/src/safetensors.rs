@@ -15,7 +15,7 @@ const LENGTH_BYTES: usize = 8;
 /// Checks the bytes as a safetensors file.
 ///
 /// # Panics
-/// The reader breaks a rule.
+/// Panics if the reader breaks a rule.
 pub fn check(bytes: &[u8]) {
     let tensors = match safetensors_tensors(bytes) {
         Ok(tensors) => tensors,

@@ -31,30 +31,36 @@ pub struct Rules {
     pub users: Vec<User>,
     /// True if each request carries a user name and a password instead of a token.
     pub is_basic: bool,
-    /// True if anonymous clients may read.
+    /// True if clients without credentials may read.
     pub is_public: bool,
-    /// Entra token that can be exchanged, and the user that it identifies.
+    /// Microsoft Entra token that can be exchanged for a refresh token, and the name of the user
+    /// that it identifies. `None` if no such token is accepted.
     pub entra: Option<(&'static str, &'static str)>,
     /// Lifetime of an access token.
     pub token_life: Duration,
-    /// Least size of a chunk, in bytes, except for the last chunk.
+    /// Minimum size of each chunk of an upload except for the last one, in bytes. `None` if any
+    /// size is accepted.
     pub least_chunk_bytes: Option<u64>,
-    /// Largest body of a request, in bytes.
+    /// Maximum size of the body of a request, in bytes.
     pub largest_body_bytes: usize,
     /// True if a manifest that names missing content is refused.
     pub checks_manifests: bool,
-    /// True if referrers are listed.
+    /// True if the registry lists the referrers of an image.
     pub lists_referrers: bool,
-    /// Seconds in the `Retry-After` of injected responses 429 and 503.
+    /// Number of seconds in the header `Retry-After` of injected responses with the status 429 or
+    /// 503.
     pub pause_seconds: u32,
-    /// Signer of tokens for another registry that trusts this token service. If `None`, tokens are
-    /// for this registry.
+    /// Signer of the tokens, if they are for another registry that trusts this token service.
+    /// `None` if tokens are for this registry.
     pub signer: Option<Signer>,
-    /// Other host to which reads of blobs are redirected. Credentials must not be sent there.
+    /// Address of another host to which reads of blobs are redirected. Credentials must not be sent
+    /// to this host. `None` if reads are not redirected.
     pub storage: Option<String>,
-    /// Address of the token service in challenges. If `None`, it is the registry's own.
+    /// Address of the token service that challenges state. If `None`, it is that of the registry's
+    /// own token service.
     pub realm: Option<String>,
-    /// Address to which the token service redirects its clients.
+    /// Address to which the token service redirects its clients. `None` if it does not redirect
+    /// them.
     pub token_redirect: Option<String>,
 }
 
@@ -86,7 +92,7 @@ pub struct Seen {
     pub line: String,
     /// Size of the request's body, in bytes.
     pub body_bytes: usize,
-    /// Status code of the response. It is 0 if there was no response.
+    /// Status code of the response. It is 0 if no response was sent.
     pub status: u16,
     /// Time at which the request was handled.
     pub at: Instant,
@@ -101,11 +107,11 @@ pub struct Double {
     state: Arc<Mutex<State>>,
 }
 
-/// State of the fake registry.
+/// State of the fake registry: its content, its rules and its log.
 pub struct State {
     name: String,
     rules: Rules,
-    /// Blobs by repository and digest.
+    /// Content of each blob, by repository and digest.
     blobs: HashMap<(String, String), Vec<u8>>,
     uploads: HashMap<String, registry::Upload>,
     /// Type and bytes of each manifest, by repository and digest.
@@ -122,7 +128,7 @@ impl Double {
     /// Starts a fake registry over plain HTTP. It ends with the process.
     ///
     /// # Panics
-    /// If there is no free port.
+    /// Panics if there is no free port.
     #[must_use]
     pub fn start(rules: Rules) -> Self {
         Self::start_with(rules, None)
@@ -131,7 +137,7 @@ impl Double {
     /// Starts a fake registry, over TLS if a configuration is given.
     ///
     /// # Panics
-    /// If there is no free port.
+    /// Panics if there is no free port.
     #[must_use]
     pub fn start_with(rules: Rules, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -173,12 +179,12 @@ impl Double {
         self.lock().plan = Some(Box::new(plan));
     }
 
-    /// Changes the rules of the registry.
+    /// Changes the rules of the registry for later requests.
     pub fn rule(&self, change: impl FnOnce(&mut Rules)) {
         change(&mut self.lock().rules);
     }
 
-    /// Returns the requests so far, without credentials and tokens.
+    /// Returns all requests that were logged so far, without credentials and tokens.
     #[must_use]
     pub fn seen(&self) -> Vec<Seen> {
         self.lock().seen.clone()
@@ -189,13 +195,13 @@ impl Double {
         self.lock().seen.clear();
     }
 
-    /// Returns the violations of the invariants so far.
+    /// Returns the violations of the registry's invariants so far, as texts.
     #[must_use]
     pub fn violations(&self) -> Vec<String> {
         self.lock().violations.clone()
     }
 
-    /// Returns the digest that a tag leads to. `None` if there is no such tag.
+    /// Returns the digest that a tag points to. Returns `None` if the repository has no such tag.
     #[must_use]
     pub fn tag(&self, repository: &str, tag: &str) -> Option<String> {
         self.lock()
@@ -204,7 +210,7 @@ impl Double {
             .cloned()
     }
 
-    /// Returns a manifest as JSON. `None` if it does not exist.
+    /// Returns the manifest with the digest `digest` as JSON. Returns `None` if it does not exist.
     #[must_use]
     pub fn manifest(&self, repository: &str, digest: &str) -> Option<Value> {
         let state = self.lock();
@@ -220,7 +226,7 @@ impl Double {
         self.lock().missing(repository, digest).is_empty()
     }
 
-    /// Adds a blob, as another client's push would. Returns its digest.
+    /// Adds a blob to a repository, as a push of another client would, and returns its digest.
     #[must_use]
     pub fn put_blob(&self, repository: &str, bytes: &[u8]) -> String {
         let digest = registry::digest(bytes);
@@ -243,7 +249,7 @@ impl Double {
         }
     }
 
-    /// Adds a manifest under a tag. Returns its digest.
+    /// Adds a manifest to a repository under a tag, and returns its digest.
     #[must_use]
     pub fn put_manifest(
         &self,
@@ -368,7 +374,7 @@ impl State {
         }
     }
 
-    /// Handles a request whose body was cut.
+    /// Handles a request whose body ended too early.
     fn broken(&mut self, request: &Request) {
         // docker-registry 2.8 does this too: an upload that was cut in the middle of a chunk is
         // lost.

@@ -1,7 +1,7 @@
 //! Blobs, uploads, manifests and referrers of the fake registry, according to its rules.
 //!
-//! Owns the routes of the OCI distribution specification. Must not know which client asks: that was
-//! decided before.
+//! Owns the routes of the OCI distribution specification. Must not know which client sends a
+//! request, because access is checked before.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -14,8 +14,8 @@ use super::wire::{Answer, Request};
 pub struct Upload {
     repository: String,
     bytes: Vec<u8>,
-    /// Number that changes with every step. A client without the current number cannot continue the
-    /// upload.
+    /// Number that changes with every request of the upload. A client must repeat the current
+    /// number to continue the upload.
     state: u64,
     is_short: bool,
 }
@@ -25,7 +25,7 @@ pub fn digest(bytes: &[u8]) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
-/// Returns the id of an upload: the last part of its address.
+/// Returns the id of an upload, which is the last part of its path.
 pub fn upload_of(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or_default()
 }
@@ -124,8 +124,8 @@ impl State {
         request.field("_state") == Some(format!("s+{}", upload.state).as_str())
     }
 
-    /// Returns the address and the progress of an upload. The query holds the state that the next
-    /// request must repeat.
+    /// Returns a response that states the URL and the progress of the upload `id`. The query of the
+    /// URL has the number that the next request must repeat.
     fn stand(&self, status: u16, id: &str) -> Answer {
         let Some(upload) = self.uploads.get(id) else {
             return lost();
@@ -244,8 +244,8 @@ impl State {
         }
     }
 
-    /// Lists the content that a manifest names and the repository lacks. If the manifest itself is
-    /// missing, only its digest is listed.
+    /// Returns the digests of the content that a manifest names but the repository `name` does not
+    /// have. If the manifest itself is missing, only its digest is returned.
     pub(super) fn missing(&self, name: &str, digest: &str) -> Vec<String> {
         let key = |digest: &str| (name.to_owned(), digest.to_owned());
         let Some((_, bytes)) = self.manifests.get(&key(digest)) else {

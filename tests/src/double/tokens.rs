@@ -17,7 +17,7 @@ use super::State;
 use super::wire::{Answer, Request};
 use crate::run;
 
-/// User name that is sent with a refresh token.
+/// User name that clients send with a refresh token instead of a password.
 const NO_USER: &str = "00000000-0000-0000-0000-000000000000";
 /// Service name of the fake registry in challenges. It has Azure's form, so that Entra tokens are
 /// accepted.
@@ -42,20 +42,21 @@ impl User {
     }
 }
 
-/// A key that registries trust. Tokens signed with it are admitted.
+/// A private key whose tokens other registries accept, with its certificate.
 #[derive(Debug, Clone)]
 pub struct Signer {
-    /// Path of the private key, RSA in PEM.
+    /// Path of the private key, an RSA key in PEM.
     pub key: PathBuf,
-    /// Certificate of the key, DER in base64.
+    /// Certificate of the key, in DER that is encoded as base64.
     pub certificate: String,
 }
 
 impl Signer {
-    /// Issuer in the tokens that registries check.
+    /// Issuer that the tokens state, which registries check.
     pub const ISSUER: &'static str = "Azure Container Registry";
 
-    /// Creates a token for these scopes, in the form that docker-registry reads.
+    /// Creates a token in the form that docker-registry reads. `scopes` are pairs of a repository
+    /// and an action. The token has the lifetime `life` and the number `id`.
     fn token(&self, scopes: &[(String, String)], life: Duration, id: u64) -> String {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -95,7 +96,7 @@ impl Signer {
 pub struct Tokens {
     count: u64,
     access: HashMap<String, Given>,
-    /// Refresh tokens, and the user of each.
+    /// Name of the user of each refresh token.
     refresh: HashMap<String, String>,
 }
 
@@ -124,7 +125,7 @@ enum Who {
 }
 
 impl State {
-    /// Admits a request, or returns the response that refuses it.
+    /// Checks the credentials of a request. Fails with the response that refuses the request.
     pub(super) fn admit(&mut self, request: &Request) -> Result<(), Answer> {
         let shown = request.header("authorization");
         if request.field("sig").is_some() {
@@ -210,7 +211,8 @@ impl State {
                 .any(|one| one.name == user && one.may(repository, action))
     }
 
-    /// Returns the user of a `Basic` header. `None` if the header is wrong.
+    /// Returns the user that the value of a `Basic` authorization header identifies. Returns `None`
+    /// if the value is malformed, or if the user, the password or the refresh token is wrong.
     fn user_of(&self, shown: &str) -> Option<Who> {
         let pair = BASE64_STANDARD.decode(shown.strip_prefix("Basic ")?).ok()?;
         let pair = String::from_utf8(pair).ok()?;
@@ -316,7 +318,7 @@ impl State {
         json_answer(&json!({ "access_token": token, "expires_in": life }))
     }
 
-    /// Issues a refresh token, as a login would.
+    /// Issues a refresh token to the user `user`, as a login would, and returns the token.
     pub(super) fn refresh_token(&mut self, user: &str) -> String {
         self.tokens.count += 1;
         let token = format!("refresh-{}-s3cret", self.tokens.count);
@@ -326,19 +328,20 @@ impl State {
 }
 
 impl super::Double {
-    /// Issues a refresh token, as a login would.
+    /// Issues a refresh token to the user `user`, as a login would, and returns the token.
     #[must_use]
     pub fn refresh_token(&self, user: &str) -> String {
         self.lock().refresh_token(user)
     }
 
-    /// Changes the lifetime of tokens that are issued from now on.
+    /// Sets the lifetime of access tokens that are issued from now on.
     pub fn token_life(&self, life: Duration) {
         self.lock().rules.token_life = life;
     }
 }
 
-/// Returns the repository of a request, and the action that the request needs there.
+/// Returns the repository of a request, and the action that the request needs on it: `pull` or
+/// `push`.
 fn wanted(request: &Request) -> (String, String) {
     let path = request.path.trim_start_matches("/v2/");
     let parts = ["/blobs/", "/manifests/", "/referrers/", "/tags/"];

@@ -16,16 +16,17 @@ pub struct Request {
     pub method: String,
     /// Path of the request, without the query.
     pub path: String,
-    /// Decoded query fields, in their order.
+    /// Decoded fields of the query, as pairs of a name and a value, in their order.
     pub query: Vec<(String, String)>,
     /// Header values, by their names in lower case.
     pub headers: HashMap<String, String>,
-    /// Bytes of the body that arrived.
+    /// Bytes of the body that have arrived so far.
     pub body: Vec<u8>,
 }
 
 impl Request {
-    /// Returns the first value of a query field.
+    /// Returns the value of the first query field with the name `name`. Returns `None` if there is
+    /// no such field.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         self.query
@@ -34,13 +35,14 @@ impl Request {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Returns the value of a header.
+    /// Returns the value of the header with the name `name`, in lower case. Returns `None` if the
+    /// request does not have it.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
 
-    /// Returns the fields of a form in the body.
+    /// Returns the fields of a URL-encoded form in the body, as pairs of a name and a value.
     #[must_use]
     pub fn form(&self) -> Vec<(String, String)> {
         fields(&String::from_utf8_lossy(&self.body))
@@ -68,7 +70,7 @@ impl Answer {
         }
     }
 
-    /// Creates a response with one of OCI's errors.
+    /// Creates a response with an error in the form of the OCI distribution specification.
     #[must_use]
     pub fn error(status: u16, code: &str, message: &str) -> Self {
         let body = serde_json::json!({ "errors": [{ "code": code, "message": message }] });
@@ -95,34 +97,35 @@ impl Answer {
 /// A fault that is injected into one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// A response that replaces the real one. With 429 and 503 it says how many seconds to wait.
+    /// A response with this status code is sent instead of the real one. With 429 and 503, it has
+    /// the header `Retry-After`.
     Status(u16),
-    /// A connection that ends before the body is read.
+    /// The connection is closed before the body is read.
     CutBefore,
-    /// A connection that ends in the middle of the body.
+    /// The connection is closed when a part of the body has been read.
     CutInside,
-    /// A lost response: the request is carried out, and the connection ends.
+    /// The request is carried out, and the connection is closed before the response is sent.
     CutAfter,
-    /// A registry that forgets all uploads in progress.
+    /// The registry drops all uploads in progress.
     Forget,
-    /// A registry that invalidates every access token.
+    /// The registry invalidates every access token.
     Expire,
-    /// A registry that invalidates every access token and every refresh token.
+    /// The registry invalidates every access token and every refresh token.
     Revoke,
 }
 
-/// A byte stream below a connection, with TLS or without.
+/// A byte stream that carries an HTTP connection, with TLS or without.
 pub trait Stream: Read + Write + Send {}
 impl<T: Read + Write + Send> Stream for T {}
 
-/// An HTTP connection of a client.
+/// An HTTP connection that a client has opened.
 pub struct Connection(BufReader<Box<dyn Stream>>);
 
 impl Connection {
-    /// Takes over a TCP connection. If a configuration is given, the connection begins with TLS.
+    /// Creates an HTTP connection over a TCP stream. If a configuration is given, it uses TLS.
     ///
     /// # Errors
-    /// If the socket or the TLS configuration fails.
+    /// Fails if the socket or the TLS configuration fails.
     pub fn new(stream: TcpStream, tls: Option<Arc<rustls::ServerConfig>>) -> std::io::Result<Self> {
         stream.set_nodelay(true)?;
         let stream: Box<dyn Stream> = match tls {
@@ -136,7 +139,7 @@ impl Connection {
         Ok(Self(BufReader::new(stream)))
     }
 
-    /// Reads the next request up to its body. `None` at the end of the connection.
+    /// Reads the next request without its body. Returns `None` at the end of the connection.
     pub fn head(&mut self) -> Option<Request> {
         let mut line = String::new();
         self.0
@@ -164,7 +167,8 @@ impl Connection {
         })
     }
 
-    /// Reads `part` of `of` equal parts of the body. Returns false if the body ended too soon.
+    /// Reads the fraction `part / of` of the body and appends it to `request`. Returns false if the
+    /// body ended too early.
     pub fn body(&mut self, request: &mut Request, part: u64, of: u64) -> bool {
         if request
             .headers

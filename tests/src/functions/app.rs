@@ -9,8 +9,8 @@ use crate::app::App;
 use crate::place;
 use crate::programs::Program;
 
-/// Creates an app of a test program with functions. The members of `host` are added to the smallest
-/// valid `host.json`.
+/// Creates a function app with the component of a test program. `functions` has the name and the
+/// bindings of each function. The members of `host` are added to the smallest valid `host.json`.
 #[must_use]
 pub fn function_app(
     program: Program,
@@ -21,8 +21,9 @@ pub fn function_app(
     laid_out(App::with(program, manifest), host, functions)
 }
 
-/// Creates an app of the echo example with functions. The members of `host` are added to the
-/// smallest valid `host.json`.
+/// Creates a function app with the component of the example `echo`. `functions` has the name and
+/// the bindings of each function. The members of `host` are added to the smallest valid
+/// `host.json`.
 #[must_use]
 pub fn echoing_app(manifest: &str, host: Value, functions: &[(&str, Value)]) -> App {
     let component =
@@ -30,7 +31,8 @@ pub fn echoing_app(manifest: &str, host: Value, functions: &[(&str, Value)]) -> 
     laid_out(App::made("echo", &component, manifest), host, functions)
 }
 
-/// Adds functions and a `host.json` to any app.
+/// Adds functions and a `host.json` to an app. `functions` has the name and the bindings of each
+/// function. The members of `host` are added to the smallest valid `host.json`.
 #[must_use]
 pub fn laid_out(app: App, host: Value, functions: &[(&str, Value)]) -> App {
     let mut file = json!({"version": "2.0", "customHandler": {"description": {"defaultExecutablePath": "scorebox"}}});
@@ -46,8 +48,8 @@ pub fn laid_out(app: App, host: Value, functions: &[(&str, Value)]) -> App {
     app
 }
 
-/// Returns a message trigger with a cardinality and a `dataType`, and an output. `more` are further
-/// bindings.
+/// Returns the bindings of a function: a Service Bus trigger with the name `name`, a cardinality
+/// and a `dataType`, an output, and the bindings `more`.
 #[must_use]
 pub fn messages(name: &str, cardinality: &str, data_type: Option<&str>, more: &[Value]) -> Value {
     let mut trigger = json!({
@@ -66,13 +68,14 @@ pub fn messages(name: &str, cardinality: &str, data_type: Option<&str>, more: &[
         .collect()
 }
 
-/// Returns the output binding for parked messages.
+/// Returns an output binding to which the host writes parked messages.
 #[must_use]
 pub fn park() -> Value {
     json!({"type": "serviceBus", "direction": "out", "name": "park", "queueName": "parked", "connection": "Bus"})
 }
 
-/// Returns a blob trigger with an output. `more` are further bindings.
+/// Returns the bindings of a function: a blob trigger with a `dataType`, an output, and the
+/// bindings `more`.
 #[must_use]
 pub fn blobs(data_type: Option<&str>, more: &[Value]) -> Value {
     let mut trigger = json!({
@@ -90,7 +93,8 @@ pub fn blobs(data_type: Option<&str>, more: &[Value]) -> Value {
         .collect()
 }
 
-/// Returns an HTTP trigger with an HTTP output of this name. `more` are further bindings.
+/// Returns the bindings of a function: an HTTP trigger, an HTTP output with the name `output`, and
+/// the bindings `more`.
 #[must_use]
 pub fn requests(output: &str, more: &[Value]) -> Value {
     let bindings = [

@@ -9,27 +9,28 @@ use super::FunctionsHost;
 use super::outputs::Bound;
 use super::values::{base64, blob, envelope, wrapped};
 
-/// Deliveries of a message before it is dead-lettered, by Service Bus's default.
+/// Number of deliveries of a message before it is dead-lettered: the default of Service Bus.
 pub const MAX_DELIVERY_COUNT: u32 = 10;
 
-/// Attempts for a blob before the host gives it up, `extensions.blobs.poisonBlobThreshold`.
+/// Number of attempts for a blob before the Functions host gives up: the default of
+/// `extensions.blobs.poisonBlobThreshold`.
 pub const POISON_BLOB_THRESHOLD: u32 = 5;
 
-/// The end of a delivery.
+/// Outcome of the delivery of messages or of a blob, after all retries.
 #[derive(Debug)]
 pub enum Delivered {
-    /// A delivery that was completed, with the number of the attempt and its result.
+    /// An invocation succeeded: the number of the attempt, from 1, and the effects of its answer.
     Completed(u32, Bound),
-    /// A delivery that the platform gave up after this number of attempts: dead letters, or the
-    /// queue for poison blobs.
+    /// The platform gave up after this number of attempts, and moved the message to the dead-letter
+    /// queue, or the blob to the queue for poison blobs.
     Kept(u32),
 }
 
 impl Delivered {
-    /// Returns the attempt that completed the delivery, and its result.
+    /// Returns the number of the attempt that succeeded, and the effects of its answer.
     ///
     /// # Panics
-    /// If the platform gave up.
+    /// Panics if the platform gave up.
     #[track_caller]
     #[must_use]
     pub fn completed(self) -> (u32, Bound) {
@@ -41,8 +42,8 @@ impl Delivered {
 }
 
 impl FunctionsHost {
-    /// Delivers messages in one batch. While the invocation fails, all of them are delivered again
-    /// with a higher count.
+    /// Delivers messages to a function in one batch. While the invocation fails, all of them are
+    /// delivered again with a higher count.
     #[must_use]
     pub fn deliver_batch(&self, function: &str, messages: &[Value]) -> Delivered {
         let bodies: Vec<_> = messages
@@ -60,7 +61,8 @@ impl FunctionsHost {
         self.deliver(function, MAX_DELIVERY_COUNT, body)
     }
 
-    /// Delivers one message, with retries.
+    /// Delivers one message to a function. While the invocation fails, the message is delivered
+    /// again with a higher count.
     #[must_use]
     pub fn deliver_message(&self, function: &str, message: &Value) -> Delivered {
         let body = |attempt| {
@@ -70,7 +72,8 @@ impl FunctionsHost {
         self.deliver(function, MAX_DELIVERY_COUNT, body)
     }
 
-    /// Delivers a blob, with retries. Nothing distinguishes one attempt from the next.
+    /// Delivers a blob to a function. While the invocation fails, the blob is delivered again, in a
+    /// request with an equal body.
     #[must_use]
     pub fn deliver_blob(&self, function: &str, content: &Value) -> Delivered {
         let body = |_| {

@@ -27,14 +27,14 @@ use crate::wait;
 
 use self::outputs::{Bound, Failed};
 
-/// Time that the Functions host waits for its handler to answer.
+/// Time for which the Functions host waits until a handler that was started answers `GET /`.
 const INITIALIZATION_TIMEOUT: Duration = Duration::from_secs(30);
 const PING_INTERVAL: Duration = Duration::from_millis(25);
 
-/// Timeout of an invocation in tests. The real host has `functionTimeout`.
+/// Timeout of an invocation in tests. The real Functions host uses `functionTimeout`.
 const INVOCATION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A Functions host with its handler.
+/// A simulated Functions host with its handler, which is the real `scorebox`.
 pub struct FunctionsHost {
     app: PathBuf,
     port: u16,
@@ -50,13 +50,13 @@ struct Handler {
     counted_errors: u32,
 }
 
-/// The consequence of a handler's exit.
+/// Rule of the Functions host for a handler that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterExit {
-    /// A handler that ended with exit code 0 and is not started again. Every later invocation
-    /// fails.
+    /// The handler is not started again, and every later invocation fails. The exit code was 0.
     GoneForGood,
-    /// A handler that is started again. The third counted error within half an hour ends the host.
+    /// The handler is started again. The third exit that counts as an error within half an hour
+    /// ends the Functions host.
     Restart {
         /// True if the exit counts as an error.
         counted: bool,
@@ -64,7 +64,7 @@ pub enum AfterExit {
 }
 
 impl AfterExit {
-    /// Returns the rule for an exit code. `None` is the end by a signal.
+    /// Returns the rule for an exit code. `code` is `None` if a signal ended the handler.
     #[must_use]
     pub fn of(code: Option<i32>) -> Self {
         match code {
@@ -83,8 +83,8 @@ impl FunctionsHost {
         Self::start_with(app, &[])
     }
 
-    /// Starts the handler in an app folder, with variables in addition to the documented ones, and
-    /// waits until it answers.
+    /// Starts the handler in an app folder, with `variables` in addition to the documented
+    /// environment variables, and waits until it answers `GET /`.
     #[track_caller]
     #[must_use]
     pub fn start_with(app: &Path, variables: &[(&str, &str)]) -> Self {
@@ -119,8 +119,8 @@ impl FunctionsHost {
             .expect("the handler runs");
     }
 
-    /// Waits until the handler ends by itself, and returns its exit code. `None` if a signal ended
-    /// it.
+    /// Waits until the handler ends by itself, and returns its exit code. Returns `None` if a
+    /// signal ended it.
     #[track_caller]
     pub fn wait_for_exit(&self) -> Option<i32> {
         let ended = wait::within(wait::LIMIT, || {
@@ -134,16 +134,17 @@ impl FunctionsHost {
             .code()
     }
 
-    /// Returns the content of a function's `function.json`.
+    /// Returns the content of the `function.json` of a function.
     #[must_use]
     pub fn bindings(&self, function: &str) -> Value {
         bindings(&self.app, function)
     }
 
-    /// Sends an invocation, and treats the answer as the Functions host does.
+    /// Sends an invocation of a function to the handler, and treats the answer as the Functions
+    /// host does.
     ///
     /// # Errors
-    /// If the invocation fails in the Functions host.
+    /// Fails if the invocation fails in the Functions host.
     pub fn invoke(&self, function: &str, body: &[u8]) -> Result<Bound, Failed> {
         let number = self.invocations.fetch_add(1, Ordering::Relaxed);
         let id = format!("00000000-0000-4000-8000-{number:012x}");
@@ -158,7 +159,7 @@ impl FunctionsHost {
         self.handler().log.text()
     }
 
-    /// Waits until the log contains these words.
+    /// Waits until the handler's standard output contains `words`.
     #[track_caller]
     pub fn wait_for_log(&self, words: &str) {
         let found = wait::within(wait::LIMIT, || self.log().contains(words).then_some(()));

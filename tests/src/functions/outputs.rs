@@ -12,36 +12,38 @@ use serde_json::{Map, Value};
 
 use super::wire::RawAnswer;
 
-/// The reason why an invocation fails.
+/// Reason why an invocation fails.
 pub enum Failed {
-    /// A missing or late answer.
+    /// No answer arrived in time.
     NoAnswer(std::io::Error),
-    /// An answer with a status other than success. Its outputs and logs are discarded.
+    /// The answer has a status other than success. This is the status and the body. Its outputs and
+    /// logs are discarded.
     Status(u16, Vec<u8>),
-    /// An invalid answer, with the reason.
+    /// The answer is invalid. The text is the reason.
     Refused(String),
-    /// An invocation that never ends. The handler is killed after `functionTimeout`.
+    /// The invocation never ends. The real Functions host kills the handler after
+    /// `functionTimeout`.
     Hangs,
 }
 
-/// The effects of an accepted answer.
+/// Effects of an answer that the Functions host accepts.
 #[derive(Default)]
 pub struct Bound {
-    /// Response of the HTTP output.
+    /// Response of the HTTP output. `None` if the function has no HTTP output.
     pub response: Option<Response>,
-    /// Written bytes with the name of their binding, in order. A blob is one entry, and each
-    /// message is one.
+    /// Blobs and messages that are written, in order, each as a pair of the name of its binding and
+    /// its bytes.
     pub written: Vec<(String, Vec<u8>)>,
-    /// Log lines of the invocation.
+    /// Log lines in the answer.
     pub logs: Vec<String>,
 }
 
-/// The response that an HTTP caller gets.
+/// Response that the caller of an HTTP trigger gets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Response {
     /// Status code of the response.
     pub status: u16,
-    /// Headers as the handler gave them.
+    /// Headers of the response, as the handler sent them.
     pub headers: Map<String, Value>,
     /// Body of the response.
     pub body: Vec<u8>,
@@ -84,7 +86,7 @@ fn shown(bytes: &[u8]) -> String {
 }
 
 impl Bound {
-    /// Returns everything that was written to a binding.
+    /// Returns the blobs or messages that are written to a binding, in order.
     #[must_use]
     pub fn of(&self, binding: &str) -> Vec<&[u8]> {
         self.written
@@ -94,7 +96,7 @@ impl Bound {
             .collect()
     }
 
-    /// Returns the only value that was written to a binding, as JSON.
+    /// Returns the only blob or message that is written to a binding, as JSON.
     #[track_caller]
     #[must_use]
     pub fn json(&self, binding: &str) -> Value {
@@ -105,10 +107,11 @@ impl Bound {
     }
 }
 
-/// Treats an answer as the Functions host does.
+/// Treats an answer as the Functions host does, and returns its effects. `bindings` is the
+/// `function.json` of the function.
 ///
 /// # Errors
-/// If the invocation fails.
+/// Fails if the Functions host would count the invocation as failed.
 pub fn bind(bindings: &Value, answer: &RawAnswer) -> Result<Bound, Failed> {
     if !(200..300).contains(&answer.status) {
         return Err(Failed::Status(answer.status, answer.body.clone()));
@@ -269,7 +272,8 @@ fn response(name: &str, value: Option<&Value>) -> Result<Response, Failed> {
     })
 }
 
-/// Returns the bytes that an output other than HTTP writes: one element for each blob or message.
+/// Returns the bytes that an output other than HTTP writes, with one item for each blob or message.
+/// `kind` is the type of the binding, and `value` is the output in the answer.
 fn write(kind: &str, is_binary: bool, value: &Value) -> Vec<Vec<u8>> {
     let bytes = value.as_str().filter(|_| !is_binary).and_then(decoded);
     match (kind, bytes, value) {
@@ -295,8 +299,8 @@ fn message(value: &Value) -> Vec<u8> {
     }
 }
 
-/// Rewrites dates as the host's JSON reader does: without zeros at the end of a fraction, and in
-/// the machine's time zone if they had one.
+/// Rewrites dates as the JSON reader of the Functions host does: without zeros at the end of a
+/// fraction, and in the machine's time zone if they state a zone.
 fn with_dates(value: Value) -> Value {
     match value {
         Value::String(text) if is_date(&text) => {
@@ -341,8 +345,8 @@ fn is_date(text: &str) -> bool {
     matches!(rest, "" | "Z" | "+00:00" | "-00:00")
 }
 
-/// Decodes text that .NET's decoder accepts as base64: white space is skipped, and four characters
-/// are enough.
+/// Decodes a text as base64, as .NET's decoder does: white space is skipped. Returns `None` if the
+/// text is not base64. Ordinary words can be base64, such as any four letters.
 fn decoded(text: &str) -> Option<Vec<u8>> {
     let text: String = text
         .chars()

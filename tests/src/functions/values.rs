@@ -8,20 +8,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-/// Wraps a text, number, truth value or list: its JSON text becomes a JSON string.
+/// Returns the JSON text of a text, number, boolean or list as a JSON string.
 #[must_use]
 pub fn wrapped(value: impl Into<Value>) -> Value {
     value.into().to_string().into()
 }
 
-/// Encodes bytes as base64 in a JSON string.
+/// Returns bytes in base64, as a JSON string.
 #[must_use]
 pub fn base64(bytes: impl AsRef<[u8]>) -> Value {
     STANDARD.encode(bytes).into()
 }
 
-/// Builds an envelope around one value. Metadata whose names end in `trigger` are removed, because
-/// they never arrive.
+/// Returns the envelope of an invocation whose binding `name` has the value `value`. Metadata whose
+/// names end in `trigger` are removed, because the Functions host never sends them.
 #[must_use]
 pub fn envelope(name: &str, value: Value, metadata: Value) -> Vec<u8> {
     let mut metadata = match metadata {
@@ -38,14 +38,14 @@ pub fn envelope(name: &str, value: Value, metadata: Value) -> Vec<u8> {
         .into_bytes()
 }
 
-/// Builds the envelope of a blob.
+/// Returns the envelope of an invocation whose blob trigger `name` has the content `bytes`.
 #[must_use]
 pub fn blob(name: &str, bytes: &[u8], metadata: Value) -> Vec<u8> {
     envelope(name, base64(bytes), metadata)
 }
 
-/// Builds the envelope of one text message. If the text is a JSON object, its members overwrite the
-/// metadata.
+/// Returns the envelope of an invocation with one text message. If the text is a JSON object, its
+/// members overwrite the metadata.
 #[must_use]
 pub fn text_message(name: &str, text: &str, mut metadata: Value) -> Vec<u8> {
     let fields = metadata.as_object_mut().expect("metadata are an object");
@@ -63,7 +63,7 @@ pub fn text_message(name: &str, text: &str, mut metadata: Value) -> Vec<u8> {
     envelope(name, wrapped(text), metadata)
 }
 
-/// Returns the metadata of one message.
+/// Returns the metadata of one Service Bus message with the id `id`.
 #[must_use]
 pub fn message_metadata(id: &str, delivery_count: u32) -> Value {
     json!({
@@ -78,10 +78,10 @@ pub fn message_metadata(id: &str, delivery_count: u32) -> Value {
     })
 }
 
-/// Returns a request in the form in which it is in `Data`.
+/// Returns an HTTP request in the form in which an envelope has it in `Data`.
 ///
-/// A body of octet-stream or multipart is base64. Any other body is text, and bytes that are not
-/// UTF-8 are damaged. If the client gave no length, there is no body.
+/// A body of the type octet-stream or multipart becomes base64. Any other body becomes text, and
+/// bytes that are not UTF-8 are replaced. If the client did not state a length, there is no body.
 #[must_use]
 pub fn request(headers: &[(&str, &str)], body: Option<&[u8]>) -> Value {
     let content_type = headers
@@ -112,7 +112,7 @@ pub fn request(headers: &[(&str, &str)], body: Option<&[u8]>) -> Value {
     request
 }
 
-/// Decodes a text in base64.
+/// Returns the bytes that a text in base64 encodes.
 #[track_caller]
 #[must_use]
 pub fn bytes(text: &str) -> Vec<u8> {

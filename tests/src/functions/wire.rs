@@ -12,14 +12,15 @@ use std::time::Duration;
 pub struct RawAnswer {
     /// Status code of the response.
     pub status: u16,
-    /// Names in lower case and values of the headers.
+    /// Headers of the response, as pairs of a name in lower case and a value.
     pub headers: Vec<(String, String)>,
     /// Body of the response.
     pub body: Vec<u8>,
 }
 
 impl RawAnswer {
-    /// Returns the value of a header, by its name in lower case.
+    /// Returns the value of the header with the name `name`, in lower case. Returns `None` if the
+    /// response does not have it.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
@@ -29,15 +30,15 @@ impl RawAnswer {
     }
 }
 
-/// Size of a chunk, in bytes: a .NET writer flushes this amount at a time.
+/// Size of a chunk of a request body, in bytes. A .NET writer flushes this amount at a time.
 const CHUNK_BYTES: usize = 16 << 10;
 
 const HOST_VERSION: &str = "4.1037.0.0";
 
-/// Sends an invocation and waits for the response.
+/// Sends an invocation to the handler as the Functions host does, and waits for the response.
 ///
 /// # Errors
-/// If the connection fails, or the response does not arrive in time.
+/// Fails if the connection fails, or the response does not arrive in time.
 pub fn post(
     port: u16,
     function: &str,
@@ -64,10 +65,11 @@ pub fn post(
     read(&stream)
 }
 
-/// Forwards a request as the Functions host does: with the original path and some added headers.
+/// Forwards an HTTP request to the handler as the Functions host does, with the original path and
+/// some added headers, and waits for the response.
 ///
 /// # Errors
-/// If the connection fails, or the response does not arrive in time.
+/// Fails if the connection fails, or the response does not arrive in time.
 pub fn forward(
     port: u16,
     path: &str,
@@ -93,7 +95,7 @@ pub fn forward(
 /// Sends `GET /`, as the Functions host does to see if the handler is ready.
 ///
 /// # Errors
-/// If the handler does not respond.
+/// Fails if the handler does not respond.
 pub fn ping(port: u16) -> io::Result<RawAnswer> {
     let mut stream = connected(port, Duration::from_secs(5))?;
     stream.write_all(

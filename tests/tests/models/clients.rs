@@ -1,8 +1,8 @@
-//! Real clients of the Open Inference Protocol: NVIDIA's `tritonclient`, and the types and codecs of
-//! KServe and MLServer.
+//! Real clients of the Open Inference Protocol: NVIDIA's `tritonclient`, and the types and codecs
+//! of KServe and MLServer.
 //!
-//! Owns the hosts that the scripts in `tests/data/clients` call. Must not know the wire formats: the
-//! clients write and read them, and the scripts compare values.
+//! Owns the hosts that the scripts in `tests/data/clients` call. Must not know the wire formats:
+//! the clients write and read them, and the scripts compare values.
 
 use std::sync::LazyLock;
 

@@ -1,8 +1,8 @@
 //! Facts that a component states about its inputs, by the unstable interface `inputs` of the
 //! contract.
 //!
-//! Owns the setting that allows them, their way to the report and to callers, and the refusals. Must
-//! not know the wire formats: the tests of the facts themselves state them in the manifest.
+//! Owns the setting that allows them, their way to the report and to callers, and the refusals.
+//! Must not know the wire formats: the tests of the facts themselves state them in the manifest.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! Compressed bodies: each coding gives the answer of the plain body, and bodies made to cost memory
-//! or work end at a bound.
+//! Compressed bodies: each coding gives the answer of the plain body, and bodies made to cost
+//! memory or work end at a bound.
 //!
 //! Owns the codings of requests and answers. Must not know how a coding is read: unit tests next to
 //! the decoders have the damages.

@@ -243,7 +243,7 @@ fn say(report: &CheckReport, code: &Code) {
 
 /// Returns the manifest for the app folder: the project's manifest, but with the paths of the
 /// component and the model replaced by their names in the app folder, and without the sections
-/// `package`, `precompiled` and `packaged`.
+/// `package`, `precompiled` and `packaged`. Fails if the project's manifest cannot be read.
 fn resolved(manifest: &Manifest) -> Result<toml::Table, Failure> {
     let text = std::fs::read_to_string(&manifest.path)
         .map_err(|error| Failure::file(&manifest.path, "be read", error))?;

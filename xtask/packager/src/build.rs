@@ -38,7 +38,8 @@ pub struct BuildArgs {
     pub engine_library: Option<PathBuf>,
 }
 
-/// Runs `cargo xtask build`: builds a scorer into an app folder.
+/// Runs `cargo xtask build`: builds a scorer into an app folder. Fails if the manifest is invalid,
+/// or if a part cannot be built or checked.
 pub fn run(args: BuildArgs) -> Result<(), Failure> {
     let manifest = manifest_file::read(&args.manifest)?;
     let dir = args.app.unwrap_or_else(|| default_dir(&manifest));

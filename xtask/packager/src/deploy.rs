@@ -30,7 +30,8 @@ use self::deployment::{Deployment, REGISTRY_PASSWORD, Secret};
 use self::names::{ParameterNames, SecretNames};
 
 /// Runs `cargo xtask deploy`: prints or runs the commands of the deployment, and writes the Bicep
-/// file that `--bicep` names.
+/// file that `--bicep` names. Fails if the arguments do not describe a deployment, or if a command
+/// fails.
 pub fn run(args: &DeployArgs) -> Result<(), Failure> {
     let deployment = Deployment::new(args)?;
     if let Some(path) = &args.bicep {

@@ -55,14 +55,15 @@ impl Replacement {
     }
 
     /// Writes a file into the new folder, and creates the folders that contain the file. `name` is
-    /// the path of the file relative to the new folder.
+    /// the path of the file relative to the new folder. Fails if the file cannot be written.
     pub fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         let path = self.place(name)?;
         std::fs::write(&path, bytes).map_err(|error| Failure::file(&path, "be written", error))
     }
 
     /// Copies the bytes of the file `from` into the new folder, and creates the folders that
-    /// contain the copy. `name` is the path of the copy relative to the new folder.
+    /// contain the copy. `name` is the path of the copy relative to the new folder. Fails if the
+    /// file cannot be read, or the copy cannot be written.
     pub fn copy(&mut self, name: &str, from: &Path) -> Result<(), Failure> {
         let path = self.place(name)?;
         let copied = std::fs::File::open(from)
@@ -80,7 +81,7 @@ impl Replacement {
     }
 
     /// Moves the new folder to the path of the folder that it replaces, and removes the replaced
-    /// folder.
+    /// folder. Fails if the folders cannot be moved.
     pub fn finish(self) -> Result<(), Failure> {
         use std::os::unix::fs::PermissionsExt as _;
         // Temporary folders are private, but this one is a result that others read.

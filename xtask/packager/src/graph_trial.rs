@@ -220,7 +220,7 @@ fn told(port: &Value) -> String {
 }
 
 /// Runs a process to its end, and returns its status and output. If the process does not end within
-/// the time `limit`, it is killed and `None` is returned.
+/// the time `limit`, it is killed and `None` is returned. Fails if the process cannot be started.
 fn finished(command: &mut Command, limit: Duration) -> std::io::Result<Option<Output>> {
     fn whole(mut pipe: impl Read) -> Vec<u8> {
         let mut bytes = Vec::new();

@@ -78,7 +78,7 @@ pub fn check_model_file(name: &str, path: &Path) -> Result<(), Failure> {
 }
 
 /// Returns true if the file starts with the bytes of an ONNX graph: the version of the format, and
-/// a field that follows it in every writer.
+/// a field that follows it in every writer. Fails if the file cannot be read.
 pub fn is_graph(path: &Path) -> io::Result<bool> {
     let mut head = Vec::new();
     File::open(path)?.take(3).read_to_end(&mut head)?;
@@ -90,7 +90,7 @@ pub fn is_graph(path: &Path) -> io::Result<bool> {
 }
 
 /// Returns true if the file starts like a safetensors file: the length of a header in JSON, and the
-/// start of that header.
+/// start of that header. Fails if the file cannot be read.
 pub fn is_safetensors(path: &Path) -> io::Result<bool> {
     let mut head = Vec::new();
     File::open(path)?.take(10).read_to_end(&mut head)?;
@@ -125,7 +125,7 @@ fn refusal(path: &Path, problem: &Problem) -> Failure {
 }
 
 /// Returns the sizes of an ONNX file that was cut. Returns `None` for a whole file, and for a file
-/// that is not ONNX: the engine says what is wrong with it.
+/// that is not ONNX: the engine says what is wrong with it. Fails if the file cannot be read.
 ///
 /// An ONNX file is a protobuf message. Only the fields of the outermost message are read, because
 /// each of them says its length.
@@ -172,7 +172,7 @@ fn cut_graph(path: &Path) -> io::Result<Option<Cut>> {
 }
 
 /// Reads a number of protobuf. Returns the number and its length in bytes, or `None` if the file
-/// ends within it.
+/// ends within it. Fails if the file cannot be read.
 fn varint(from: &mut impl Read) -> io::Result<Option<(u64, u64)>> {
     let mut value = 0_u64;
     for index in 0..10_u32 {
@@ -191,7 +191,7 @@ fn varint(from: &mut impl Read) -> io::Result<Option<(u64, u64)>> {
 }
 
 /// Returns the sizes of a safetensors file that was cut. Returns `None` for a whole file, and for a
-/// file that is not safetensors.
+/// file that is not safetensors. Fails if the file cannot be read.
 fn cut_safetensors(path: &Path) -> io::Result<Option<Cut>> {
     if !is_safetensors(path)? {
         return Ok(None);

@@ -47,6 +47,7 @@ pub fn needs(program: &Path) -> Result<Option<Needs>, Failure> {
 
 impl Needs {
     /// Adds the libraries that `library` needs. The program loads `library` itself at run time.
+    /// Fails if `library` cannot be read as a library.
     pub fn add(&mut self, library: &Path) -> Result<(), Failure> {
         for (name, versions) in read(library)?.1 {
             self.libraries.entry(name).or_default().extend(versions);
@@ -118,7 +119,8 @@ fn listed(text: &str) -> impl Iterator<Item = &str> {
         .filter(|path| path.starts_with('/'))
 }
 
-/// Resolves the symbolic links in a path, because symbolic links are not copied to the image.
+/// Resolves the symbolic links in a path, because symbolic links are not copied to the image. Fails
+/// if the path does not exist.
 fn resolved(path: &Path) -> Result<PathBuf, Failure> {
     path.canonicalize()
         .map_err(|error| Failure::file(path, "be found", error))
@@ -208,7 +210,8 @@ fn read_needs(bytes: &[u8]) -> object::Result<(Option<PathBuf>, Versions)> {
     Ok((loader, libraries))
 }
 
-/// Returns the names of the symbol versions that a library defines, such as `GLIBC_2.34`.
+/// Returns the names of the symbol versions that a library defines, such as `GLIBC_2.34`. Fails if
+/// `bytes` are not a library.
 fn defined(bytes: &[u8]) -> object::Result<BTreeSet<String>> {
     let elf = FileHeader64::<Endianness>::parse(bytes)?;
     let endian = elf.endian()?;

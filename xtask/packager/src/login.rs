@@ -43,7 +43,8 @@ pub struct LoginArgs {
 }
 
 /// Runs `cargo xtask login`: shows if a registry accepts the credentials, and which rights it
-/// grants.
+/// grants. Fails if no registry is named, or if the registry refuses the credentials or does not
+/// respond.
 pub fn run(args: &LoginArgs) -> Result<(), Failure> {
     let manifest = args
         .manifest

@@ -18,7 +18,8 @@ use crate::image::Content;
 use crate::image::attestation::{Crate, HostBuild, Revision};
 
 /// Returns facts about the build of the image's host: the crates that Cargo compiles for it, and
-/// the tools that compile them. `with_graphs` is true for the host that runs graphs.
+/// the tools that compile them. `with_graphs` is true for the host that runs graphs. Fails if
+/// `Cargo.lock` cannot be read, or if Cargo fails.
 pub fn host_build(with_graphs: bool) -> Result<HostBuild, Failure> {
     let root = workspace::root();
     let path = root.join("Cargo.lock");
@@ -53,7 +54,7 @@ pub fn host_build(with_graphs: bool) -> Result<HostBuild, Failure> {
 
 /// Returns the output of `cargo tree` for the image's host, with graphs if `with_graphs` is true.
 /// Each line describes a package as `NAME vVERSION|LICENCE`. A path may follow the version, and the
-/// mark `(*)` may follow the licence.
+/// mark `(*)` may follow the licence. Fails if Cargo fails.
 fn tree(root: &Path, with_graphs: bool) -> Result<String, Failure> {
     // The package and features are those of the image's build in `host_program`.
     let arguments = [
@@ -169,7 +170,7 @@ pub fn revision(dir: &Path) -> Option<Revision> {
     Some(Revision { commit, is_changed })
 }
 
-/// Returns the digest of a file's content.
+/// Returns the digest of a file's content. Fails if the file cannot be read.
 pub fn digest(content: &Content) -> Result<Digest, Failure> {
     match content {
         Content::Bytes(bytes) => Ok(Digest::of(bytes)),

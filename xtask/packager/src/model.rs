@@ -165,7 +165,7 @@ const PICKLED: &[&str] = &[
 const COMPRESSED: &[&str] = &["gz", "bz2", "xz", "lzma", "lz4", "zst", "z"];
 
 /// Returns a description of the program that a file contains, e.g. of a pickle. Returns `None` if
-/// the file contains only data.
+/// the file contains only data. Fails if the file cannot be read.
 fn program(file: &ModelFile) -> Result<Option<&'static str>, Failure> {
     if let Some(what) = by_name(&file.name) {
         return Ok(Some(what));
@@ -240,7 +240,7 @@ fn by_name(name: &str) -> Option<&'static str> {
         .then_some("by its name, a pickle")
 }
 
-/// Returns the first 64 KiB and the last 64 KiB of a file.
+/// Returns the first 64 KiB and the last 64 KiB of a file. Fails if the file cannot be read.
 fn ends(path: &Path) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
     const PART: u64 = 64 << 10;
     let mut file = File::open(path)?;

@@ -30,7 +30,8 @@ use crate::{component, functions_app, libraries, manifest_file, shell};
 const FUNCTIONS_PORT: u16 = 80;
 
 /// Runs `cargo xtask package`: builds an image from a scorer's manifest, and pushes the image if
-/// `--push` is given.
+/// `--push` is given. Fails if the manifest or an argument is invalid, if the image cannot be
+/// built, or if the registry refuses it.
 pub fn run(args: PackageArgs) -> Result<(), Failure> {
     let manifest = manifest_file::read(&args.manifest)?;
     let registry = args
@@ -215,7 +216,7 @@ fn base_folder() -> PathBuf {
 }
 
 /// Fetches the layers of the base image, and returns the path of the folder with the layers.
-/// Returns `None` if the layout will not contain them.
+/// Returns `None` if the layout will not contain them. Fails if a layer cannot be fetched.
 fn base_blobs(
     args: &PackageArgs,
     place: &BasePlace,

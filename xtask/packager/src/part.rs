@@ -39,7 +39,7 @@ pub enum Part {
 }
 
 /// Runs the packager's command `part`: builds or fetches a part, and prints the path of the part to
-/// standard output.
+/// standard output. Fails if the part cannot be built or fetched.
 pub fn run(args: &PartArgs) -> Result<(), Failure> {
     let path = match args.part {
         Part::Host => host_program::build(Kind::Developer)?,

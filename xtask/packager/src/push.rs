@@ -50,7 +50,8 @@ pub struct PushArgs {
     pub output: Format,
 }
 
-/// Runs `cargo xtask push`: pushes the image of an OCI image layout to a registry.
+/// Runs `cargo xtask push`: pushes the image of an OCI image layout to a registry. Fails if the
+/// layout is invalid, or if the registry refuses the image or does not respond.
 pub fn run(args: &PushArgs) -> Result<(), Failure> {
     let found = reading::read(&args.layout)?;
     let tag = args

@@ -54,7 +54,8 @@ pub struct Places {
 }
 
 impl Places {
-    /// Builds everything that the tests start, except for the host programs for images.
+    /// Builds everything that the tests start, except for the host programs for images. Fails if a
+    /// build fails.
     pub fn build() -> Result<Self, Failure> {
         let root = workspace::root();
         let programs = guests(&root)?;
@@ -111,7 +112,7 @@ pub struct ImageHosts {
 
 impl ImageHosts {
     /// Builds the host program without graphs and the host program with graphs. Linking each takes
-    /// minutes on one core.
+    /// minutes on one core. Fails if a build fails.
     pub fn build() -> Result<Self, Failure> {
         let build = || -> Result<Self, Stop> {
             let packager = Packager::build()?;
@@ -134,7 +135,7 @@ impl ImageHosts {
 }
 
 /// Builds the test guests and returns the path of their folder. `root` is the root folder of the
-/// workspace.
+/// workspace. Fails if the build fails.
 fn guests(root: &Path) -> Result<PathBuf, Failure> {
     let arguments = [
         "--release",
@@ -160,7 +161,8 @@ fn guests(root: &Path) -> Result<PathBuf, Failure> {
     }))
 }
 
-/// Returns the paths of the manifests of all examples in the folder `dir`, sorted by name.
+/// Returns the paths of the manifests of all examples in the folder `dir`, sorted by name. Fails if
+/// the folder cannot be read.
 fn examples(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     let entries = std::fs::read_dir(dir).map_err(|error| Failure::file(dir, "be listed", error))?;
     let manifests = entries.filter_map(|entry| Some(entry.ok()?.path().join(MANIFEST_FILE)));

@@ -20,7 +20,8 @@ const HASH_LINE: &str = "Hash of the printed contract: ";
 const BLESS: &str = "`cargo xtask tidy --bless`";
 
 /// Compares the hash in `wit/CHANGES.md` with the contract, and the hashes in `wit/deps/deps.lock`
-/// with the vendored packages. Returns a finding for each difference.
+/// with the vendored packages. Returns a finding for each difference. Fails if the WIT cannot be
+/// parsed.
 pub fn check(root: &Path) -> Result<Vec<Finding>, Failure> {
     let changes = std::fs::read_to_string(root.join(CHANGES)).unwrap_or_default();
     let lock = std::fs::read_to_string(root.join(LOCK)).unwrap_or_default();
@@ -31,7 +32,7 @@ pub fn check(root: &Path) -> Result<Vec<Finding>, Failure> {
 }
 
 /// Writes the hash of the contract to `wit/CHANGES.md`, and the hashes of the vendored packages to
-/// `wit/deps/deps.lock`.
+/// `wit/deps/deps.lock`. Fails if the WIT cannot be parsed, or if a file cannot be written.
 pub fn bless(root: &Path) -> Result<(), Failure> {
     let changes = root.join(CHANGES);
     let blessed = with_hash(&read(&changes)?, &contract_hash(root)?);
@@ -115,7 +116,7 @@ fn with_hash(changes: &str, hash: &Digest) -> String {
 }
 
 /// Returns the text of `wit/deps/deps.lock`: a comment, and a line with the hash of each vendored
-/// file, sorted by name.
+/// file, sorted by name. Fails if a file cannot be read.
 fn lock_text(root: &Path) -> Result<String, Failure> {
     let deps = root.join("wit/deps");
     let mut text = format!("# Vendored WIT packages; written by {BLESS}.\n");

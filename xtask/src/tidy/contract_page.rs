@@ -31,7 +31,7 @@ const STANDARDS: GeneratedPart = GeneratedPart {
 };
 
 /// Compares the generated references on the pages of `wit/` with the WIT files. Returns a finding
-/// for each difference.
+/// for each difference. Fails if the WIT cannot be parsed.
 pub fn check(root: &Path) -> Result<Vec<Finding>, Failure> {
     let (contract, standards) = references(root)?;
     let findings = [
@@ -42,7 +42,8 @@ pub fn check(root: &Path) -> Result<Vec<Finding>, Failure> {
 }
 
 /// Generates the reference of the contract and the reference of the standards from the WIT files,
-/// and writes them into the pages of `wit/`.
+/// and writes them into the pages of `wit/`. Fails if the WIT cannot be parsed, or if a page cannot
+/// be written.
 pub fn bless(root: &Path) -> Result<(), Failure> {
     let (contract, standards) = references(root)?;
     CONTRACT.bless(root, &contract)?;
@@ -50,7 +51,7 @@ pub fn bless(root: &Path) -> Result<(), Failure> {
 }
 
 /// Returns the reference of the contract, and the reference of the standards in `wit/deps`. Both
-/// are Markdown.
+/// are Markdown. Fails if the WIT cannot be parsed.
 fn references(root: &Path) -> Result<(String, String), Failure> {
     // What is tried out is on the page, too.
     let resolve = Resolve {

@@ -12,7 +12,8 @@ pub fn read(path: &Path) -> Result<String, Failure> {
 }
 
 /// Returns the paths of all files below a folder, sorted by name. Hidden files and folders are left
-/// out, and so are folders named `target`. Returns no files if the folder does not exist.
+/// out, and so are folders named `target`. Returns no files if the folder does not exist. Fails if
+/// a folder cannot be listed.
 pub fn walk(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found = Vec::new();
     if !dir.is_dir() {

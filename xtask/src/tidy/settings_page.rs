@@ -22,7 +22,8 @@ pub fn check(root: &Path) -> Option<Finding> {
     TABLE.check(root, &table(SETTINGS))
 }
 
-/// Writes the table of the host's settings into `host/docs/settings.md`.
+/// Writes the table of the host's settings into `host/docs/settings.md`. Fails if the page cannot
+/// be written.
 pub fn bless(root: &Path) -> Result<(), Failure> {
     TABLE.bless(root, &table(SETTINGS))
 }

@@ -47,7 +47,8 @@ use self::stage::Stage;
 const SPAWNS: u32 = 20;
 /// Number of times that each program is started to measure its cold start in a run with `--quick`.
 const QUICK_SPAWNS: u32 = 3;
-/// Runs `cargo xtask bench`, or the benchmark that the subcommand names.
+/// Runs `cargo xtask bench`, or the benchmark that the subcommand names. Fails if a program cannot
+/// be built or started, or if an answer is wrong.
 pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     match &args.command {
         Some(BenchCommand::Redis(args)) => return redis::run(args),

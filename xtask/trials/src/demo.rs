@@ -41,7 +41,8 @@ pub struct DemoArgs {
     pub port: Option<u16>,
 }
 
-/// Runs `cargo xtask demo`: packages an example, runs its image and scores digits.
+/// Runs `cargo xtask demo`: packages an example, runs its image and scores digits. Fails if the
+/// image cannot be built or run, or if an answer is wrong.
 pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     eprintln!("Scorebox demo: package the example in {EXAMPLE}, run its image, score {SAMPLE}");
     toolchain::check(|line| eprintln!("{line}"))?;
@@ -75,7 +76,8 @@ pub struct Unpacked {
 }
 
 /// Packages the example `digits` and writes the image to the folder `image` below `folder`. Unpacks
-/// the image into the folder `root` below `folder`, which is replaced if it exists.
+/// the image into the folder `root` below `folder`, which is replaced if it exists. Fails if the
+/// image cannot be built or unpacked.
 pub fn unpacked(folder: &Path) -> Result<Unpacked, Failure> {
     let manifest = manifest_file::read(&workspace::root().join(EXAMPLE).join(MANIFEST_FILE))?;
     let component = component::locate(&manifest)?;
@@ -183,7 +185,8 @@ async fn score(
 }
 
 /// Keeps the host running until Ctrl-C or SIGTERM, and prints a request that a user can try. The
-/// body of the request is written to a file in `folder`.
+/// body of the request is written to a file in `folder`. Fails if the file cannot be written, or if
+/// this process cannot wait for signals.
 async fn serve(host: &RunningHost, folder: &Path, digits: &[Digit]) -> Result<(), Failure> {
     let seven: PathBuf = folder.join("seven.json");
     let digit = sample::clearest(digits, 7).or(digits.first());

@@ -18,7 +18,7 @@ impl Digest {
     }
 
     /// Reads `reader` to its end, and returns the digest and the number of the bytes that were
-    /// read.
+    /// read. Fails if `reader` fails.
     pub fn of_reader(mut reader: impl Read) -> io::Result<(Self, u64)> {
         let mut hashing = Hashing::new(io::sink());
         io::copy(&mut reader, &mut hashing)?;

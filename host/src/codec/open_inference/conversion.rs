@@ -3,8 +3,9 @@
 //! Owns how the elements of each type are read from bytes. Must not know JSON, nor which types an
 //! input accepts.
 //!
-//! The result is at most eight times as large as the data, for a byte as a number of 64 bits. This is
-//! no more than what JSON needs: there, two bytes may become eight, in a list that grows by doubling.
+//! The result is at most eight times as large as the data: a byte can become a number of 64 bits.
+//! JSON needs as much: two bytes of text, such as `1,`, can become eight, in a list that grows by
+//! doubling.
 
 use half::{bf16, f16};
 
@@ -22,12 +23,14 @@ enum Number {
     Float(f64),
 }
 
-/// Converts binary data with elements of the type `from` to elements of the type `to`. Both are types
-/// of numbers, or `from` is the type of booleans. NaN and infinity stay what they are in a float type.
+/// Converts binary data with elements of the type `from` to elements of the type `to`. Both are
+/// types of numbers, or `from` is the type of booleans. NaN and infinity stay what they are in a
+/// float type.
 ///
 /// # Errors
-/// Fails if `to` cannot hold an element: a fraction in an integer type, a number out of range, or an
-/// integer that a float type does not hold exactly. A float is rounded to a narrower float type. The
+/// Fails if `to` cannot hold an element: a fraction in an integer type, a number out of range, or
+/// an integer that a float type does not hold exactly. Also fails if a boolean is neither 0 nor 1,
+/// or if the deadline of the call has passed. A float is rounded to a narrower float type. The
 /// error is the message for the caller.
 #[cold]
 #[inline(never)]

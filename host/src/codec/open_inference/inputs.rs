@@ -14,15 +14,15 @@ use crate::tensor::{Port, Tensor, count};
 use crate::text::counted;
 
 /// Part of the binary data after the JSON of a request that no input has taken yet. `is_announced`
-/// is true if the request states the length of its JSON.
+/// is true if the request states the length of its JSON, without which it cannot have binary data.
 pub(super) struct Binary<'a> {
     pub(super) rest: &'a [u8],
     pub(super) is_announced: bool,
 }
 
-/// Converts the inputs of a request to one tensor for each port, in the order of the ports. Optional
-/// ports may have none. `content` is that of the request, which counts for inputs that state none.
-/// Fails if the inputs do not fit the ports.
+/// Converts the inputs of a request to one tensor for each port, in the order of the ports.
+/// Optional ports may have none. `content` is the content type in the parameters of the request. It
+/// applies to inputs without a content type of their own. Fails if the inputs do not fit the ports.
 pub(super) fn tensors(
     ports: &[Port],
     inputs: Vec<Input>,
@@ -77,8 +77,9 @@ pub(super) fn tensors(
         .collect()
 }
 
-/// Fails if a content type says that texts are the encoded forms of other values. The graph would get
-/// the encoded forms. `owner` is the JSON pointer to the object that has the content type.
+/// Fails if a content type says that texts are the encoded forms of other values, because the
+/// scorer would get the encoded forms. `owner` is the JSON pointer to the object that has the
+/// content type.
 fn check_content(content: Content, owner: &str) -> Result<(), ScoreFailure> {
     let Content::Encoded(name) = content else {
         return Ok(());

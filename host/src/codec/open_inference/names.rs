@@ -11,7 +11,8 @@ use crate::tensor::{Port, near};
 use crate::text::{NAME_BYTES, quoted};
 
 /// Returns the index of the port that has the name `name` from the request. Returns `None` if the
-/// name is `null`. `direction` is `input` or `output`, for the error message.
+/// name is `null`. Fails if the name is not a string, or if no port has it. `direction` is `input`
+/// or `output`, for the error message.
 pub(super) fn port<E: serde::de::Error>(
     ports: &[Port],
     direction: &str,
@@ -31,7 +32,8 @@ pub(super) fn port<E: serde::de::Error>(
 }
 
 /// Returns the element type that a datatype of the Open Inference Protocol, such as `FP32`, stands
-/// for. Returns `None` if the datatype is `null`.
+/// for. Returns `None` if the datatype is `null`. Fails if it is not a string, or if the protocol
+/// does not have it.
 pub(super) fn dtype<E: serde::de::Error>(
     name: Scalar<'_>,
     reader: &mut Reader,
@@ -44,8 +46,9 @@ pub(super) fn dtype<E: serde::de::Error>(
     })
 }
 
-/// Returns the result of `find` for a name from the request, or `None` if the name is `null`. If
-/// `find` returns `None`, fails with the message that `unknown` returns.
+/// Returns the result of `find` for a name from the request, or `None` if the name is `null`. Fails
+/// if the name is not a string. If `find` returns `None`, fails with the message that `unknown`
+/// returns.
 fn named<T, E: serde::de::Error>(
     name: Scalar<'_>,
     reader: &mut Reader,

@@ -1,7 +1,7 @@
 //! Parameters of a request, an input or an output.
 //!
-//! Owns which parameters the host uses, and the content types that change the meaning of texts. Must
-//! not know ports or data.
+//! Owns which parameters the host uses, and the content types that change the meaning of texts.
+//! Must not know ports or data.
 
 use serde::de::MapAccess;
 

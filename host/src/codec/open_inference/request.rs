@@ -4,8 +4,8 @@
 //! whether an input fits its port: that is checked when the whole input is known.
 //!
 //! Data is read into elements at its place in the body, which requires the input's name and its
-//! datatype. If they follow the data, the data may have to be skipped. Then the body is read a second
-//! time, with the names and the datatypes known.
+//! datatype. If they follow the data, the data may have to be skipped. Then the body is read a
+//! second time, with the names and the datatypes known.
 
 use std::borrow::Cow;
 
@@ -32,7 +32,8 @@ const ID_BYTES: usize = 1024;
 pub(super) struct Request<'a> {
     ports: PortLists<'a>,
     body_bytes: usize,
-    /// Facts about each input that a first pass over the body found. Empty in the first pass.
+    /// Facts about each input of the request that the first pass over the body found. Empty in the
+    /// first pass.
     known: &'a [Known],
     pub(super) id: Option<String>,
     pub(super) parameters: Parameters,
@@ -208,15 +209,15 @@ impl Items for Inputs<'_, '_> {
     }
 }
 
-/// Input of a request that has as many inputs before it as the scorer has.
+/// Input of a request beyond the number of inputs that the scorer has.
 struct Extra<'a> {
     ports: &'a [Port],
     port: Option<usize>,
 }
 
 impl Extra<'_> {
-    /// Returns the message about this input. Its name is not that of a missing input: a name that no
-    /// input has is refused when it is read.
+    /// Returns the message that says that the request has this input too many. A name that no input
+    /// of the scorer has is refused before, when it is read.
     fn message(&self) -> String {
         let count = counted(self.ports.len() as u64, "input");
         let named = self.port.and_then(|port| self.ports.get(port));
@@ -248,21 +249,24 @@ struct Reading<'a> {
     ports: &'a [Port],
     body_bytes: usize,
     known: Known,
-    /// True if the data was read as whole numbers for a port of a float type.
+    /// True if the data was read for a port of a float type under the condition that each number is
+    /// whole.
     is_whole: bool,
     input: Input,
 }
 
 impl<'a> Reading<'a> {
-    /// Returns the port of the input, if it is known.
+    /// Returns the port of the input. Returns `None` if the scorer has several inputs, and the name
+    /// of this one has not been read yet.
     fn port(&self) -> Option<&'a Port> {
         let port = self.input.port.or(self.known.port)?;
         self.ports.get(port)
     }
 
-    /// Returns true if the data must be whole numbers for a port of a float type, as far as the
-    /// port and the datatype are known. A datatype that the port does not accept is refused later,
-    /// and says nothing about the data.
+    /// Returns true if the request states an integer datatype for a port of a float type, so each
+    /// number of the data must be whole. Returns false if the port or the datatype is not known
+    /// yet. Also returns false for a datatype that the port does not accept, because it is refused
+    /// later.
     fn must_be_whole(&self) -> bool {
         let dtype = self.input.dtype.or(self.known.dtype);
         dtype.zip(self.port()).is_some_and(|(dtype, port)| {

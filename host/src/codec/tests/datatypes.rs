@@ -5,8 +5,9 @@ use proptest::prelude::*;
 use super::values::{bytes_of, read_body, refused, with_facts};
 use super::*;
 
-/// Encodes a request of the Open Inference Protocol with binary data for the port `x`, and decodes
-/// it.
+/// Encodes a request of the Open Inference Protocol with the binary data `bytes` of the datatype
+/// `datatype` for the port `x`, and decodes it. Returns the data of the tensor, or the message and
+/// the JSON pointer of the failure.
 fn read_binary(port: &Port, datatype: &str, bytes: &[u8]) -> Result<Vec<u8>, (String, String)> {
     let mut dtypes = Dtype::ALL.into_iter();
     let dtype = dtypes.find(|dtype| open_inference::datatype(*dtype) == datatype);
@@ -21,7 +22,9 @@ fn read_binary(port: &Port, datatype: &str, bytes: &[u8]) -> Result<Vec<u8>, (St
     read_body(port, false, format, OCTET_STREAM, body, Some(json.len()))
 }
 
-/// Decodes `data`, a JSON list, for the port `x`, with the datatype before and after the data.
+/// Decodes `data`, a JSON list, for the port `x` in two requests, with the datatype before and
+/// after the data. Returns the data of the tensor, or the message and the JSON pointer of the
+/// failure.
 #[track_caller]
 fn read_declared(port: &Port, datatype: &str, data: &str) -> Result<Vec<u8>, (String, String)> {
     let count = data.split(',').count();

@@ -22,8 +22,8 @@ const DTYPES: [Dtype; 13] = [
     Dtype::U8,
 ];
 
-/// Returns a strategy for tensors of any type and shape whose numbers are finite. Each tensor comes
-/// with a port that accepts it and whose dimensions may be open.
+/// Returns a strategy for tensors of any shape, and of any type except texts, whose numbers are
+/// finite. Each tensor comes with a port that accepts it and whose dimensions may be open.
 fn any_tensor(name: &'static str) -> impl Strategy<Value = (Port, Tensor)> {
     let shape = proptest::collection::vec(0u64..4, 0..4);
     (

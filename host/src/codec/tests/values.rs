@@ -19,8 +19,9 @@ pub(super) fn with_facts(dtype: Dtype, missing: bool, boolean: bool) -> Port {
     port
 }
 
-/// Decodes `elements`, the items of a JSON list, for the port `x` in each format. Returns the data
-/// of the tensor, or the message and the pointer, and checks that the formats agree.
+/// Decodes `elements`, the items of a JSON list, for the port `x` in each format, and checks that
+/// the formats agree. `words` is true if `NaN` and `Infinity` are allowed. Returns the data of the
+/// tensor, or the message and the JSON pointer of the failure.
 #[track_caller]
 pub(super) fn read_items(
     port: &Port,

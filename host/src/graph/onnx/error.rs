@@ -1,5 +1,5 @@
-//! Errors of the engine for graphs: the library cannot be used, or a file has inputs or outputs that
-//! cannot be ports.
+//! Errors of the engine for graphs: the library cannot be used, or a file has inputs or outputs
+//! that cannot be ports.
 //!
 //! Owns their texts and fixes. Must not know what is done about an error.
 

@@ -1,8 +1,8 @@
-//! The outline of an ONNX file: its fields, without what they hold.
+//! The outline of an ONNX file: its fields, without their contents.
 //!
-//! Owns the part of Protocol Buffers and of `onnx.proto` that tells whether a file is whole, and
-//! which inputs state a shape. The engine says neither. Must not know the engine. Contents are
-//! skipped, so that a file of many gigabytes is read as quickly as a small one.
+//! Owns the part of Protocol Buffers and of `onnx.proto` that shows if a file is whole, and which
+//! inputs state a shape. The engine says neither. Must not know the engine. Contents are skipped,
+//! so that a file of many gigabytes is read as quickly as a small one.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read as _};
@@ -67,7 +67,8 @@ fn name_without_shape(input: &[u8]) -> Option<String> {
     Some(String::from_utf8_lossy(message(input, 1)?).into_owned())
 }
 
-/// Returns the field `number` of an encoded message, if the field is a message, bytes or a text.
+/// Returns the content of the first field `number` of an encoded message that is a message, bytes
+/// or a text. Returns `None` if there is no such field.
 fn message(mut bytes: &[u8], number: u64) -> Option<&[u8]> {
     while !bytes.is_empty() {
         let key = varint(|| bytes.split_off_first().copied())?;
@@ -86,8 +87,8 @@ fn message(mut bytes: &[u8], number: u64) -> Option<&[u8]> {
     None
 }
 
-/// Decodes a number of variable length. `next` returns its bytes one after the other. Returns `None`
-/// if the bytes end before the number, or if the number has more than 64 bits.
+/// Decodes a number of variable length. `next` returns its bytes one after the other. Returns
+/// `None` if the bytes end before the number, or if the number has more than 64 bits.
 fn varint(mut next: impl FnMut() -> Option<u8>) -> Option<u64> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
@@ -129,7 +130,8 @@ impl Fields {
     }
 
     /// Returns the next field of a message that ends at the position `end`, or `None` at its end.
-    /// The content of the field is not read.
+    /// The content of the field is not read. Fails if the field is cut off, or is not that of an
+    /// ONNX file.
     fn next(&mut self, end: u64) -> Result<Option<Field>, OutlineError> {
         if self.at == end {
             return Ok(None);
@@ -149,7 +151,7 @@ impl Fields {
         };
         match self.at.checked_add(bytes) {
             Some(after) if after <= end => {}
-            // What does not fit into a message that is whole was not written by an exporter.
+            // No exporter writes a field that ends after its message, so the file is not cut off.
             _ if end < self.bytes => return Err(OutlineError::NotOnnx),
             _ => return Err(OutlineError::Cut(self.bytes)),
         }

@@ -1,6 +1,7 @@
 //! The ports of a graph, from what the engine says about its inputs and outputs.
 //!
-//! Owns which types can be ports, and which inputs a caller may leave out. Must not know runs.
+//! Owns the choice of the types that can be ports, and of the inputs that a caller may leave out.
+//! Must not know runs.
 
 use std::path::Path;
 
@@ -14,11 +15,12 @@ use crate::graph::onnx_values;
 use crate::model::Dtype;
 use crate::tensor::{EqualSizes, Port};
 
-/// Maximum number of inputs with default values that callers may give. Older exporters list all
-/// weights of a model as such inputs.
+/// Maximum number of inputs with default values. If a file has more of them, callers cannot give
+/// any of them, because older exporters list all weights of a model as such inputs.
 const MOST_DEFAULTS: usize = 16;
 
-/// Maximum number of elements of an input with a default value. Larger ones are weights.
+/// Maximum number of elements of an input with a default value. A larger one is a weight, which
+/// callers cannot give.
 const DEFAULT_ELEMENTS: u64 = 1024;
 
 /// Returns the ports of a graph that was loaded from `file`.
@@ -63,7 +65,8 @@ pub(super) fn of(session: &Session, file: &Path) -> Result<Ports, PortError> {
 }
 
 /// Returns the port of an input, and the names of its dimensions. A dimension without a name has
-/// the empty name.
+/// the empty name. Fails if the input is not a tensor, or has an element type that the host does
+/// not support.
 fn input(name: &str, kind: &ValueType) -> Result<(Port, Vec<String>), PortError> {
     let ValueType::Tensor {
         dimension_symbols, ..
@@ -84,8 +87,8 @@ fn tensor(name: &str, kind: &ValueType) -> Result<Port, PortError> {
     Ok(Port::new(name, dtype, shape.iter().map(open).collect()))
 }
 
-/// Checks that the file states a shape for each input. For the engine, an input without a shape is
-/// a single number.
+/// Fails if the file does not state a shape for an input. The engine does not distinguish such an
+/// input from a single number, so the file is read.
 fn shaped(inputs: &[Port], file: &Path) -> Result<(), PortError> {
     if inputs.iter().all(|port| !port.shape.is_empty()) {
         return Ok(());

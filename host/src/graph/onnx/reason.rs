@@ -1,8 +1,8 @@
 //! The engine's reason for refusing inputs, as a caller may read it.
 //!
-//! Owns which errors of a run may come from the inputs, and what is taken out of their texts: places
-//! in the engine's source code, paths of this machine, and addresses in memory. Must not know
-//! callers, or whether the graph ever answered.
+//! Owns the choice of the errors of a run that may come from the inputs, and the removal of
+//! internal facts from their texts: places in the engine's source code, paths of this machine, and
+//! addresses in memory. Must not know callers, or whether the graph ever answered.
 
 use ort::{Error, ErrorCode};
 
@@ -19,13 +19,13 @@ const DETAIL_BYTES: usize = 4 << 10;
 /// Start of the engine's message about an operator that failed.
 const OPERATOR_FAILED: &str = "Non-zero status code returned while running ";
 
-/// Words between the name of an operator that failed and the reason.
+/// Words of the engine's message before the reason why an operator failed.
 const STATUS: &str = "Status Message: ";
 
 /// Converts the error with which a run ended.
 ///
-/// If an operator refused its values or sizes, they may come from the inputs. A lack of memory and
-/// what the engine does not support are not about the inputs.
+/// The result is [`GraphError::Refused`] if an operator refused values or sizes, because these may
+/// come from the inputs. A lack of memory and an unsupported operation do not come from the inputs.
 pub(super) fn of_run(error: &Error) -> GraphError {
     let said = error.message();
     let is_about_values = match error.code() {
@@ -43,8 +43,9 @@ pub(super) fn of_run(error: &Error) -> GraphError {
     GraphError::Failed(detail)
 }
 
-/// Returns the reason in a message of the engine: the operator that failed, if the message names
-/// it, and what was wrong.
+/// Returns the reason in a message of the engine as callers may read it: the operator that failed,
+/// if the message names it, and what was wrong. The reason has no internal facts, and is cut to
+/// `REASON_BYTES`.
 fn reason(said: &str) -> String {
     let operator = said.strip_prefix(OPERATOR_FAILED);
     let operator = operator.and_then(|rest| rest.split(' ').next());
@@ -57,8 +58,8 @@ fn reason(said: &str) -> String {
     quoted(&reason, REASON_BYTES)
 }
 
-/// Removes the places in the engine's source code, and the codes of errors, from the beginning of a
-/// message.
+/// Returns a message of the engine without the places in its source code, the functions and the
+/// error codes at its start.
 fn without_places(mut said: &str) -> &str {
     loop {
         let (first, rest) = said.split_once(' ').unwrap_or((said, ""));
@@ -89,8 +90,8 @@ fn is_place(word: &str) -> bool {
     is_source && !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Removes the signature of a function of C++ from the beginning of a message: everything up to the
-/// end of its parameters, and the types of a template that may follow.
+/// Returns a message without the signature of a C++ function at its start: everything up to the end
+/// of the parameters, and the template types that may follow.
 fn without_function(said: &str) -> &str {
     let mut said = after_brackets(said, '(', ')');
     while let Some(rest) = said.strip_prefix("::") {
@@ -106,8 +107,8 @@ fn without_function(said: &str) -> &str {
     }
 }
 
-/// Returns the part of a text after the first brackets and what stands in them. Returns the whole
-/// text if it has no such brackets.
+/// Returns the part of a text that follows the first pair of the brackets `open` and `close`.
+/// Returns the whole text if it has no such pair.
 fn after_brackets(text: &str, open: char, close: char) -> &str {
     let mut depth = 0usize;
     for (index, character) in text.char_indices() {
@@ -123,7 +124,8 @@ fn after_brackets(text: &str, open: char, close: char) -> &str {
     text
 }
 
-/// Replaces paths and addresses in memory, wherever they stand in a message, by an ellipsis.
+/// Returns a message with an ellipsis in place of each path, each address in memory, and each place
+/// in source code.
 fn cleaned(said: &str) -> String {
     let mut words = String::with_capacity(said.len());
     for word in said.split_whitespace() {

@@ -1,8 +1,8 @@
 //! The reasons why the engine does not load a file, each with its own fix.
 //!
-//! Owns which words of the engine mean which reason, and the fixes. Must not know sessions. The
-//! engine tells its reasons by words more than by codes, so another version of the engine needs a
-//! look at these words. Tests of the whole system compare them with the engine's.
+//! Owns the parts of the engine's messages by which a reason is recognized, and the fixes. Must not
+//! know sessions. Most reasons have no error code of their own, so these parts must be reviewed for
+//! each new version of the engine. Whole-system tests compare them with the engine's messages.
 
 use std::path::Path;
 
@@ -35,7 +35,8 @@ pub(super) fn explained(file: &Path, said: &str, is_unparsed: bool) -> Problem {
         })
 }
 
-/// Returns the problem with a file that is not in the encoding of ONNX, or not to its end.
+/// Returns the problem with a file that the engine could not parse, and its fix. The file cannot be
+/// read, was cut off, or is not an ONNX file.
 fn unparsed(file: &Path) -> Problem {
     match outline::inputs_without_shape(file) {
         Err(error @ OutlineError::Cut(_)) => {
@@ -69,7 +70,7 @@ const NO_TYPE: &str = "export it with an element type for each input and output:
 const CHECK: &str = "check the file with onnx.checker.check_model(FILE) where it was made, and \
                      convert it again; a file that was damaged in transit fails in the same way";
 
-/// Words of the engine, each with the fix of what they mean.
+/// Parts of the engine's messages, each with the fix for the problem that such a message reports.
 const FIXES: [(&str, &str); 12] = [
     (
         "External data path",
@@ -105,8 +106,8 @@ const FIXES: [(&str, &str); 12] = [
     ),
 ];
 
-/// Returns the problem and the fix if weights are in another file that is missing. `folder` is the
-/// folder of the graph.
+/// Returns the problem and its fix if `said`, the engine's message, reports that weights are in
+/// another file, which is missing. `folder` is the folder of the graph.
 fn weights(said: &str, folder: &Path) -> Option<Problem> {
     let (_, path) = said.split_once("External data path does not exist: \"")?;
     let path = Path::new(path.split('"').next()?);
@@ -121,7 +122,8 @@ fn weights(said: &str, folder: &Path) -> Option<Problem> {
     ))
 }
 
-/// Returns the problem and the fix if the file uses a version of ONNX that is too new.
+/// Returns the problem and its fix if `said`, the engine's message, reports that the file uses a
+/// version of ONNX that is too new.
 fn versions(said: &str) -> Option<Problem> {
     if let Some((_, versions)) = said.split_once("Unsupported model IR version: ") {
         let (found, newest) = versions.split_once(", max supported IR version: ")?;
@@ -151,7 +153,8 @@ fn versions(said: &str) -> Option<Problem> {
     ))
 }
 
-/// Returns the problem and the fix if the engine does not have an operator that the file uses.
+/// Returns the problem and its fix if `said`, the engine's message, reports that the engine does
+/// not have an operator that the file uses.
 fn operator(said: &str) -> Option<Problem> {
     if let Some((_, rest)) = said.split_once("Fatal error: ")
         && let Some((operator, _)) = rest.split_once("is not a registered function/op")

@@ -24,8 +24,8 @@ const UNEVEN: [&str; 10] = [
 /// Maximum number of bytes of an ONNX file that are read at a time.
 const BLOCK_BYTES: usize = 1 << 20;
 
-/// Returns true if an ONNX file uses none of the operators [`UNEVEN`]. May return false for
-/// a file that only contains bytes that look like one of them.
+/// Returns true if an ONNX file uses none of the operators [`UNEVEN`]. May return false for a file
+/// that only contains bytes that look like one of them. Fails if the file cannot be read.
 ///
 /// The function searches the file for the encoded field `op_type` of a node: its tag, the length,
 /// and the operator's name.

@@ -17,7 +17,7 @@ use crate::text::{NAME_BYTES, Problem, quoted};
 /// Name of the interface without its version.
 const INTERFACE: &str = "scorebox:scoring/inputs";
 
-/// Name of the only function of the interface.
+/// Name of the only function of the interface `inputs`, which a component may export.
 const FUNCTION: &str = "describe-inputs";
 
 /// Facts about one input, as the contract passes them.

@@ -43,8 +43,8 @@ pub struct Identity {
     pub version: String,
     /// Labels of the scorer, which `model.info` returns.
     pub labels: BTreeMap<String, String>,
-    /// Facts about the inputs of a scorer of tensors, by the name of the input. They decide what the
-    /// host makes of a request.
+    /// Facts about the inputs of a scorer of tensors, by the name of the input. They decide what
+    /// the host makes of a request.
     pub inputs: BTreeMap<String, InputFacts>,
     /// Settings of what requests may hold. They decide what the host makes of a request, too.
     pub requests: Requests,

@@ -56,8 +56,8 @@ pub enum SignatureError {
     /// this name is not open.
     #[error("it is batchable, and the first dimension of `{0}` is not open")]
     NotBatchable(String),
-    /// A fact that `describe-inputs` states about an input is wrong, or the input does not exist. The
-    /// text names the fact.
+    /// A fact that `describe-inputs` states about an input is wrong, or the input does not exist.
+    /// The text names the fact.
     #[error("describe-inputs: {0}")]
     InputFacts(String),
     /// A content type that the contract states is not a media type.

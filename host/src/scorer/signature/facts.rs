@@ -1,7 +1,9 @@
-//! Facts about inputs that a component or `scorebox.toml` states, joined to the ports of the scorer.
+//! Facts about inputs that a component or `scorebox.toml` states, joined to the ports of the
+//! scorer.
 //!
-//! Owns which fact fits which port, and that the manifest wins. Must not know how a request is
-//! read, or the form in which the facts are stated.
+//! Owns the check that a fact fits its port, and the rule that the manifest replaces what the
+//! component states. Must not know how a request is read, or the form in which the facts are
+//! stated.
 
 use std::collections::BTreeMap;
 
@@ -14,12 +16,12 @@ use crate::tensor::{Port, shape_text};
 use crate::text::{NAME_BYTES, Problem, counted, quoted};
 
 impl TensorSignature {
-    /// Adds to the ports what the component itself states about them, as pairs of the name of an
-    /// input and its facts.
+    /// Adds the facts that the component itself states to the input ports. `stated` has pairs of
+    /// the name of an input and its facts.
     ///
     /// # Errors
-    /// Fails if a name is not that of an input port or is there twice, or if a fact does not fit its
-    /// port.
+    /// Fails if a name is not that of an input port or occurs twice, or if a fact is invalid or
+    /// does not fit its port.
     pub(in super::super) fn with_facts(
         mut self,
         stated: Vec<(String, InputFacts)>,
@@ -29,18 +31,19 @@ impl TensorSignature {
         Ok(self)
     }
 
-    /// Adds to the ports what the sections `[inputs.<name>]` and `[requests]` of the manifest
-    /// state. It wins over what the component states.
+    /// Adds the facts in the sections `[inputs.<name>]` and `[requests]` of the manifest to the
+    /// input ports. They replace those that the component states. A port whose columns have names
+    /// gets their number as its last dimension.
     ///
     /// # Errors
-    /// Fails if a section names no input port, or if a fact does not fit its port.
+    /// Fails if a section is not named after an input port, or if a fact does not fit its port.
     pub(in super::super) fn add_facts(&mut self, manifest: &Manifest) -> Result<(), ManifestError> {
         self.requests = manifest.requests;
         add(&mut self.inputs, &manifest.inputs).map_err(|problem| manifest.misfit(problem))
     }
 
-    /// Allows everything that sections `[inputs.<name>]` and `[requests]` could allow. Meant for the
-    /// trial of a graph, whose manifest is not known.
+    /// Allows requests to hold everything that the sections `[inputs.<name>]` and `[requests]`
+    /// could allow. Meant for the trial of a graph, whose manifest is not known.
     #[cfg(feature = "graphs")]
     pub(in super::super) fn allow_all(&mut self) {
         self.requests.nan_literals = true;
@@ -75,7 +78,8 @@ pub(in super::super) fn check_payloads(
     )))
 }
 
-/// Adds facts that a component states to its ports.
+/// Adds facts that a component states to its ports. Fails if a name is not that of a port or occurs
+/// twice, or if a fact is invalid or does not fit its port.
 fn state(ports: &mut [Port], stated: Vec<(String, InputFacts)>) -> Result<(), Problem> {
     let mut seen = vec![false; ports.len()];
     for (name, facts) in stated {
@@ -94,8 +98,9 @@ fn state(ports: &mut [Port], stated: Vec<(String, InputFacts)>) -> Result<(), Pr
     Ok(())
 }
 
-/// Adds facts that the manifest states to the ports, and the number of names to the ports whose
-/// columns have names.
+/// Adds facts that the manifest states to the ports. Sets the last dimension of each port whose
+/// columns have names to their number. Fails if a section is not named after a port, or if a fact
+/// does not fit its port.
 fn add(ports: &mut [Port], inputs: &BTreeMap<String, InputSection>) -> Result<(), Problem> {
     for (name, section) in inputs {
         let index = index_of(ports, name)?;
@@ -113,7 +118,7 @@ fn add(ports: &mut [Port], inputs: &BTreeMap<String, InputSection>) -> Result<()
     Ok(())
 }
 
-/// Returns the index of the port with the given name.
+/// Returns the index of the port with the given name. Fails if there is no such port.
 fn index_of(ports: &[Port], name: &str) -> Result<usize, Problem> {
     if let Some(index) = ports.iter().position(|port| port.name == name) {
         return Ok(index);
@@ -132,7 +137,8 @@ fn index_of(ports: &[Port], name: &str) -> Result<usize, Problem> {
     ))
 }
 
-/// Checks that `facts`, which the manifest or the component states about a port, fit the port.
+/// Fails if `facts`, which the manifest or the component states about a port, do not fit the type
+/// or the shape of the port.
 fn check(port: &Port, facts: &InputFacts) -> Result<(), Problem> {
     let misfit = |key: &str, problem: String, fix: &str| {
         Err(Problem::new(

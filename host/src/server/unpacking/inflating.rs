@@ -1,6 +1,6 @@
 //! Decoder of gzip, zlib and bare deflate.
 //!
-//! Owns the frame around deflated data: members of gzip with their headers and checksums, and the
+//! Owns the format around deflated data: members of gzip with their headers and checksums, and the
 //! choice between zlib and bare deflate. Must not know how much a body may unpack to.
 
 use flate2::{Decompress, FlushDecompress, Status};
@@ -30,12 +30,13 @@ pub(super) struct Inflating {
     position: usize,
     state: State,
     members: u32,
-    /// Checksum and number of the bytes that the gzip member gave so far.
+    /// Checksum (CRC-32) of the bytes that were unpacked from the current gzip member so far.
+    /// `length` is their number, modulo 2^32.
     checksum: u32,
     length: u32,
 }
 
-/// Part of the format that comes next.
+/// Part of the compressed body that the decoder reads next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Header,
@@ -50,12 +51,12 @@ impl Inflating {
         Self::new(Decompress::new(false), true, State::Header)
     }
 
-    /// Creates a decoder for the coding deflate. The first bytes of `input` show whether the data is in
-    /// a zlib frame, as HTTP requires, or without one.
+    /// Creates a decoder for the coding deflate. The first bytes of `input` show whether the data
+    /// is in a zlib frame, as HTTP requires, or without one.
     pub(super) fn deflate(input: &[u8]) -> Self {
         let is_zlib = match input {
-            // A bare block that begins with these bits would be a stored one with set padding, which
-            // no encoder writes.
+            // A bare block that begins with these bits would be a stored one with set padding,
+            // which no encoder writes.
             [first, second, ..] => {
                 first & 0x0F == 8 && u16::from_be_bytes([*first, *second]) % 31 == 0
             }
@@ -80,7 +81,8 @@ impl Inflating {
         self.position
     }
 
-    /// Unpacks the next bytes of `input` into `output`, which must not be empty.
+    /// Unpacks the next bytes of `input`, the whole compressed body, into `output`, which must not
+    /// be empty. Fails if the body cannot be unpacked.
     pub(super) fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Damage> {
         let rest = input.get(self.position..).unwrap_or_default();
         let mut written = 0;
@@ -124,6 +126,7 @@ impl Inflating {
     }
 
     /// Inflates the next bytes of `rest` into `output`, and returns the number of bytes written.
+    /// Fails if the data is damaged, ends too early, or is followed by other bytes.
     fn data(&mut self, rest: &[u8], output: &mut [u8]) -> Result<usize, Damage> {
         let piece = rest.get(..STEP_BYTES).unwrap_or(rest);
         let (read, written) = (self.inflate.total_in(), self.inflate.total_out());
@@ -158,7 +161,8 @@ impl Inflating {
     }
 }
 
-/// Returns the size of the header of the gzip member at the start of `bytes`.
+/// Returns the size of the header of the gzip member at the start of `bytes`, in bytes. Fails if
+/// the header is cut off, or does not follow RFC 1952.
 fn header_bytes(bytes: &[u8]) -> Result<usize, Damage> {
     if bytes.len() >= MAGIC.len() && !bytes.starts_with(MAGIC) {
         return Err(Damage::Corrupt);

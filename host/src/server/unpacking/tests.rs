@@ -33,8 +33,8 @@ fn zstd(data: &[u8]) -> Vec<u8> {
     compress_to_vec(data, CompressionLevel::Fastest)
 }
 
-/// Returns a zstd frame with a window of `window` (RFC 8878, section 3.1.1.1.2) and `blocks` blocks of
-/// 128 KiB of zeros, each of which takes four bytes.
+/// Returns a zstd frame with a window of `window` (RFC 8878, section 3.1.1.1.2) and `blocks` blocks
+/// of 128 KiB of zeros, each of which takes four bytes.
 fn zeros(window: u8, blocks: usize) -> Vec<u8> {
     let mut frame = vec![0x28, 0xB5, 0x2F, 0xFD, 0, window];
     for block in 0..blocks {
@@ -45,13 +45,13 @@ fn zeros(window: u8, blocks: usize) -> Vec<u8> {
     frame
 }
 
-/// Returns a zstd frame that the reader must skip.
+/// Returns a zstd frame with `bytes` bytes of content that the decoder must skip.
 fn skipped(bytes: u32) -> Vec<u8> {
     let head = [0x184D_2A50_u32.to_le_bytes(), bytes.to_le_bytes()].concat();
     [head, vec![0; bytes as usize]].concat()
 }
 
-/// Returns bytes that look random.
+/// Returns `count` bytes that look random, so that no encoder can compress them.
 fn noise(count: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let next = || {

@@ -1,7 +1,7 @@
 //! Decoder of zstd.
 //!
-//! Owns the order of frames, and the checks that the library leaves to its user: the checksum and the
-//! stated size of a frame. Must not know how much a body may unpack to.
+//! Owns the order of frames, and the checks that the library leaves to its user: the checksum and
+//! the stated size of a frame. Must not know how much a body may unpack to.
 
 use std::io::Read as _;
 
@@ -25,7 +25,7 @@ pub(super) struct Zstandard {
     position: usize,
     frames: u32,
     is_in_frame: bool,
-    /// Number of bytes that the frame gave so far.
+    /// Number of bytes that were unpacked from the current frame so far.
     length: u64,
     /// Number of compressed bytes in skipped frames and empty blocks, which give no data.
     idle_bytes: usize,
@@ -51,8 +51,9 @@ impl Zstandard {
         self.position
     }
 
-    /// Unpacks the next bytes of `input` into `output`, which must not be empty. Reads at most one
-    /// block or the header of one frame.
+    /// Unpacks the next bytes of `input`, the whole compressed body, into `output`, which must not
+    /// be empty. Reads at most one block, the header of one frame, or one frame that is skipped.
+    /// Fails if the body cannot be unpacked.
     pub(super) fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Damage> {
         if !self.is_in_frame {
             return self.next_frame(input);
@@ -120,7 +121,8 @@ impl Zstandard {
         })
     }
 
-    /// Counts compressed bytes that give no data. Fails if there are too many of them.
+    /// Counts compressed bytes that give no data. Fails if the body has more than [`EMPTY_BYTES`]
+    /// of them.
     fn count_idle(&mut self, bytes: usize) -> Result<(), Damage> {
         self.idle_bytes = self.idle_bytes.saturating_add(bytes);
         match self.idle_bytes as u64 > EMPTY_BYTES {
@@ -129,7 +131,8 @@ impl Zstandard {
         }
     }
 
-    /// Checks a frame whose bytes were all given.
+    /// Ends the current frame, whose bytes were all unpacked. Fails if its checksum or its stated
+    /// size does not match.
     fn end_frame(&mut self) -> Result<(), Damage> {
         let checksum = self.decoder.get_checksum_from_data();
         let is_whole = checksum
@@ -145,8 +148,9 @@ impl Zstandard {
     }
 }
 
-/// Returns the size of the block at the start of `block`, in bytes, if the block gives no data, and 0
-/// otherwise. The format of its head is that of RFC 8878, section 3.1.1.2.
+/// Returns the size of the block at the start of `block` with its header, in bytes, if the block
+/// gives no data. Returns 0 for any other block. The header has the format of RFC 8878, section
+/// 3.1.1.2.
 fn empty_block_bytes(block: &[u8]) -> usize {
     let Some([low, middle, high]) = block.first_chunk().copied() else {
         return 0;

@@ -1,5 +1,5 @@
-//! The fuzz target `open_inference_binary`: any bytes as a request of the Open Inference Protocol with
-//! binary data.
+//! The fuzz target `open_inference_binary`: any bytes as a request of the Open Inference Protocol
+//! with binary data.
 
 #![no_main]
 

@@ -1,7 +1,7 @@
 //! Each fix that `convert` prints works: the source converts after its fix was followed.
 //!
-//! Owns the walk through the cases that `tests/data/convert/fixes.py` writes, and the fix that makes a
-//! Python environment. Must not know what a case holds.
+//! Owns the walk through the cases that `tests/data/convert/fixes.py` writes, and the fix that
+//! makes a Python environment. Must not know what a case holds.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,8 +1,8 @@
 //! Sources that convert: a pickle under any name, models that XGBoost and LightGBM saved, and model
 //! folders of MLflow.
 //!
-//! Owns the outcome for each form, and graphs and weights that stand in a model folder under a wrong
-//! name. Must not know what is in a model.
+//! Owns the outcome for each form, and graphs and weights that stand in a model folder under a
+//! wrong name. Must not know what is in a model.
 
 use std::path::{Path, PathBuf};
 

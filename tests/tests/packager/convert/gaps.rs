@@ -1,5 +1,5 @@
-//! Models of the kinds that users of other tools reported as converted wrongly: they answer as their
-//! libraries for rows with missing values, or are refused with an instruction that works.
+//! Models of the kinds that users of other tools reported as converted wrongly: they answer as
+//! their libraries for rows with missing values, or are refused with an instruction that works.
 //!
 //! Owns the outcome for each of them. Must not know converters.
 

@@ -29,8 +29,8 @@ use crate::format::Format;
                   mlruns/1/models/m-4f1/artifacts --output /tmp/churn --name churn"
 )]
 pub struct ConvertArgs {
-    /// Model to convert, under any name: a pickle, a joblib or a skops file of a fitted estimator or
-    /// pipeline of scikit-learn, XGBoost or LightGBM, compressed or not; a file of XGBoost's or
+    /// Model to convert, under any name: a pickle, a joblib or a skops file of a fitted estimator
+    /// or pipeline of scikit-learn, XGBoost or LightGBM, compressed or not; a file of XGBoost's or
     /// LightGBM's own `save_model` (JSON, UBJSON or text); or a model folder of MLflow with one of
     /// these or with a graph. Arrays that NumPy wrote, .npy or .npz, are written as safetensors.
     /// Arrays of Python objects are pickles, and are refused.

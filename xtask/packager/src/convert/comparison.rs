@@ -13,9 +13,9 @@ use super::port::text;
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Comparison {
     tolerance: f64,
-    /// Number of compared rows.
+    /// Number of compared rows, including those that the graph refuses.
     pub(super) rows: u64,
-    /// Number of compared rows that have a missing value. `None` if nothing was compared.
+    /// Number of compared rows that have a missing value. `None` if no rows were compared.
     #[serde(default)]
     missing: Option<u64>,
     pub(super) agrees: bool,
@@ -29,7 +29,7 @@ pub(super) struct Comparison {
     failed: Option<Rows>,
 }
 
-/// Rows without an answer.
+/// Rows that get no answer from the library, or from the graph.
 #[derive(Debug, Serialize, Deserialize)]
 struct Rows {
     rows: u64,
@@ -65,7 +65,8 @@ pub(super) struct Compared {
 }
 
 impl Comparison {
-    /// Returns the comparison in lines for people. `from` says where the rows are from.
+    /// Returns the comparison in lines for people. `from` is the source of the rows, e.g. `file` or
+    /// `generated`.
     pub(super) fn lines(&self, from: &str) -> String {
         let mut lines = format!("compared   {} rows ({from})", self.rows);
         if let Some(missing) = self.missing.filter(|missing| *missing > 0) {

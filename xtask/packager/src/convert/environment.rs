@@ -1,5 +1,5 @@
-//! The Python that converts: one pinned set of libraries, installed once, or an environment of the
-//! caller.
+//! The Python interpreter that converts models, with one pinned set of libraries that is installed
+//! once, or with those of an environment that the user names.
 //!
 //! Owns the folder of the libraries, their installation by pip and their identity. Must not know
 //! what is converted.
@@ -40,7 +40,8 @@ pub fn sources() -> PathBuf {
 /// Returns the environment that converts models. If `python` names an interpreter, this is the
 /// interpreter with its own libraries. If `python` is `None`, it is `python3` with the pinned
 /// libraries in `folder`, which are installed if they are missing. The default of `folder` is
-/// `convert-env` in the target folder.
+/// `convert-env` in the target folder. Fails if the interpreter cannot be run, if the libraries are
+/// not pinned for its version, or if they cannot be installed.
 pub fn locate(python: Option<&Path>, folder: Option<&Path>) -> Result<Environment, Failure> {
     if let Some(python) = python {
         // The interpreter prints its own path, so a name that PATH finds is enough.
@@ -82,7 +83,8 @@ pub fn locate(python: Option<&Path>, folder: Option<&Path>) -> Result<Environmen
     })
 }
 
-/// Runs the Python interpreter `python`, and returns the interpreter's version and path.
+/// Runs the Python interpreter `python`, and returns the interpreter's version, such as `3.12`, and
+/// its path. Fails if the interpreter cannot be run.
 fn identity(python: &Path) -> Result<(String, PathBuf), Failure> {
     let fix = "install Python (apt-get install python3 python3-pip), or name one with --python";
     let output = Command::new(python)
@@ -106,7 +108,8 @@ fn identity(python: &Path) -> Result<(String, PathBuf), Failure> {
 }
 
 /// Installs the Python libraries that the file `requirements` pins in a temporary folder below
-/// `root`, and renames the folder to `goal` when it is complete.
+/// `root`, and renames the folder to `goal` when it is complete. Fails if pip fails, e.g. because a
+/// library has another digest.
 fn install(python: &Path, requirements: &Path, root: &Path, goal: &Path) -> Result<(), Failure> {
     let taken = std::fs::create_dir_all(root).and_then(|()| {
         tempfile::Builder::new()

@@ -31,13 +31,15 @@ const TOLERANCE: f64 = 1e-4;
 /// Number of seconds after the time limit `--timeout` at which the Python process that converts a
 /// model ends itself.
 ///
-/// The process does this in case this program can no longer end it.
+/// The process does so in case this program has ended before it.
 const OWN_SECONDS: u64 = 10;
 /// Seed for generating the rows on which answers are compared if the user gives no sample.
 const SEED: u32 = 0;
 
-/// Runs `cargo xtask convert` for a file with a model or a model folder of MLflow: converts the model
-/// to a graph, and writes a project folder that serves the graph.
+/// Runs `cargo xtask convert` for a file with a model or a model folder of MLflow: converts the
+/// model to a graph, and writes a project folder that serves the graph. Fails if the model is
+/// refused, or if the conversion fails. Also fails if the graph answers differently than the
+/// library, unless `--allow-differences` is given.
 pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let name = name(args)?;
     let source = described(&args.model, args.model.display().to_string())?;

@@ -1,7 +1,8 @@
-//! The process that loads the pickle.
+//! The Python process that loads a pickle and converts the model in it.
 //!
-//! Owns what the process gets (only the environment that it needs, a folder, limited time) and the
-//! meaning of its end. Must not know what the process does: it takes and gives JSON.
+//! Owns the environment variables, the folder and the time limit of the process, and the failure
+//! for each way in which it can end. Must not know what the process does: the request and the
+//! answer are JSON.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -43,7 +44,7 @@ pub struct Ended {
 /// process after the time `limit`.
 ///
 /// `answer` is the path of the file to which `request` tells the process to write its answer.
-/// `scratch` is the folder in which the process works.
+/// `scratch` is the folder in which the process works. Fails if the process cannot be started.
 pub fn run(
     environment: &Environment,
     request: &Value,

@@ -1,7 +1,7 @@
 //! `cargo xtask convert`: converts a file that a library saved to a file that a scorer can ship.
 //!
 //! Owns the choice of the conversion, by the content of the source. Must not know how any
-//! conversion works. It never reads a pickle: a process of its own does.
+//! conversion works. This program never reads a pickle itself: a separate process does.
 
 mod arguments;
 mod comparison;
@@ -32,8 +32,9 @@ pub use arguments::ConvertArgs;
 /// Magic bytes at the start of a file that `np.save` wrote.
 const ARRAY: &[u8] = b"\x93NUMPY";
 
-/// Runs `cargo xtask convert`: converts NumPy arrays, a fitted model or a model folder of MLflow, by
-/// the content of the source.
+/// Runs `cargo xtask convert`: converts NumPy arrays, a fitted model or a model folder of MLflow.
+/// The content of the source determines the conversion. Fails if the source needs no conversion, is
+/// damaged or cannot be converted.
 pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let model = &args.model;
     if model.is_dir() {
@@ -74,14 +75,16 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
 }
 
 /// Installs the pinned Python libraries that convert models, if they are missing. Returns the
-/// folder of the libraries.
+/// folder of the libraries. Fails if they cannot be installed.
 pub fn prepare() -> Result<PathBuf, Failure> {
     Ok(environment::locate(None, None)?
         .libraries
         .unwrap_or_default())
 }
 
-/// Returns true if a file holds NumPy arrays: by its content, or by an extension that NumPy writes.
+/// Returns true if a file holds NumPy arrays: if it starts like one, if its name has an extension
+/// that NumPy writes, or if it is an archive of nothing but arrays. Fails if the file cannot be
+/// read.
 fn is_arrays(model: &Path) -> std::io::Result<bool> {
     let mut file = File::open(model)?;
     let mut head = Vec::new();

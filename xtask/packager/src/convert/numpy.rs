@@ -26,7 +26,7 @@ use super::ARRAY;
 use super::safetensors_file::{self, Planned, RESERVED};
 use super::unreadable::UNREADABLE;
 
-/// Magic bytes at the start of a zip archive, as an `.npz` file is one.
+/// Magic bytes at the start of a zip archive, such as an `.npz` file.
 pub const ARCHIVE: &[u8] = b"PK\x03\x04";
 
 /// An array of the source file, of which only the header was read so far.
@@ -64,7 +64,9 @@ pub struct Import<'a> {
 }
 
 impl Import<'_> {
-    /// Writes the safetensors file, lists its tensors on standard error, and prints its path.
+    /// Writes the safetensors file, lists its tensors on standard error, and prints its path. Fails
+    /// if the source is not valid or exceeds the limit, or if the safetensors file cannot be
+    /// written.
     pub fn run(&self) -> Result<(), Failure> {
         let name = self.written_name()?;
         let file = File::open(self.file)
@@ -183,7 +185,8 @@ impl Import<'_> {
 }
 
 impl<R: Read + Seek> Source<R> {
-    /// Opens an `.npz` archive if `is_archive` is true, or else an `.npy` file.
+    /// Opens an `.npz` archive if `is_archive` is true, or else an `.npy` file. Fails if the
+    /// archive is damaged.
     pub fn new(file: R, is_archive: bool) -> Result<Self, FileError> {
         if is_archive {
             archive::open(file).map(Self::Archive)
@@ -193,7 +196,8 @@ impl<R: Read + Seek> Source<R> {
     }
 
     /// Reads the header of every array, and returns the arrays in the order of the source. `name`
-    /// becomes the name of the array if the source is a single `.npy` file.
+    /// becomes the name of the array if the source is a single `.npy` file. Fails if a header is
+    /// refused, or contradicts the archive.
     pub fn arrays(&mut self, name: &str) -> Result<Vec<Array>, FileError> {
         let members = match self {
             Self::File(_) => vec![archive::Member {
@@ -236,7 +240,7 @@ impl<R: Read + Seek> Source<R> {
 
     /// Calls `act` with a reader at the start of the array in the archive member with the index
     /// `index`, and returns the result of `act`. `index` is ignored if the source is a single
-    /// `.npy` file.
+    /// `.npy` file. Fails if the source or the member cannot be read.
     fn read<T>(
         &mut self,
         index: usize,

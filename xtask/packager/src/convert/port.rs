@@ -1,15 +1,16 @@
 //! The inputs and outputs of a converted graph, as the report and the manifest state them.
 //!
-//! Owns their text, and the section of the manifest for what an input takes beyond its type and its
-//! shape. Must not know how any of it was found.
+//! Owns their text, and the section of the manifest with the facts about an input beyond its type
+//! and its shape. Must not know how these facts were found.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Maximum number of sections `[inputs.NAME]` that a manifest may have. An input without a section
-/// refuses missing values, so the sections beyond are left out.
+/// Maximum number of sections `[inputs.NAME]` that a host accepts in a manifest. Further sections
+/// are left out, so that the host accepts the manifest. The inputs without a section refuse missing
+/// values.
 const SECTIONS_MOST: usize = 1000;
-/// Maximum number of names of columns that a line for people shows.
+/// Maximum number of column names that a line for people shows.
 const SHOWN_MOST: usize = 12;
 
 /// One input or output of a converted graph.
@@ -24,14 +25,15 @@ pub(super) struct Port {
     /// True if the input takes `true` and `false` as 1 and 0. `None` for an output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     boolean: Option<bool>,
-    /// Names of the columns of a matrix, in order. `None` if they have no names.
+    /// Names of the columns of an input that is a matrix, in order. `None` if the columns have no
+    /// names, and for an output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     columns: Option<Vec<String>>,
 }
 
 impl Port {
-    /// Returns the section of the manifest for the input. The section is empty if the input takes no
-    /// more than its type and its shape say.
+    /// Returns the section of the manifest for the input. The section is empty if nothing is known
+    /// about the input beyond its type and its shape.
     fn section(&self) -> toml::Table {
         let mut section = toml::Table::new();
         if self.missing == Some(true) {
@@ -84,7 +86,8 @@ pub(super) fn shown(ports: &[Port]) -> String {
     shown.join("; ")
 }
 
-/// Returns the sections `[inputs.NAME]` of the manifest, by the name of the input.
+/// Returns the sections `[inputs.NAME]` of the manifest, by the name of the input. Inputs with an
+/// empty section are left out.
 pub(super) fn sections(inputs: &[Port]) -> toml::Table {
     let mut sections = toml::Table::new();
     for port in inputs {

@@ -2,7 +2,7 @@
 //!
 //! Owns the form of the report, the lines on standard error and the manifest. The report's
 //! `version` rises when a field changes its meaning or is removed. Must not know how anything was
-//! converted. Everything that the process says is treated as text only.
+//! converted. Everything that the Python process writes is treated as text only.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -86,8 +86,8 @@ impl Converted {
         self.comparison.agrees
     }
 
-    /// Returns the instruction for a graph that gives other answers than the library. Returns `None`
-    /// if the answers agree.
+    /// Returns the instruction for a graph that gives other answers than the library. Returns
+    /// `None` if the answers agree.
     pub fn fix(&self) -> Option<&str> {
         self.fix.as_deref()
     }

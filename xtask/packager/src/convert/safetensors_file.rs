@@ -1,8 +1,8 @@
 //! A safetensors file, which is written while the bytes of its tensors arrive.
 //!
 //! Owns the order of the tensors (the order of the crate `safetensors`), the header, and the step
-//! from a temporary file to the final one. The same tensors give the same bytes. Must not know
-//! where they come from.
+//! from a temporary file to the final one. Equal tensors give equal bytes. Must not know where they
+//! come from.
 
 use std::fs::Permissions;
 use std::io::{self, BufWriter, Write};
@@ -62,7 +62,8 @@ pub struct Written {
 pub type Data<'a> = &'a mut dyn Write;
 
 /// Writes the tensors `tensors` to `NAME.safetensors` in a folder. Fails if the file exists, unless
-/// `replace` is true.
+/// `replace` is true. Also fails if the header would be too long, or if the file cannot be written.
+/// A failed call leaves no file.
 ///
 /// `data` writes the elements of all tensors in the order of `tensors`. If `data` fails, its
 /// failure is returned.
@@ -152,7 +153,8 @@ enum HeaderError {
 }
 
 /// Returns all bytes of a safetensors file before the elements: the length of the header, and the
-/// header itself.
+/// header itself. Fails if the header would exceed `MOST_HEADER_BYTES`, or if the tensors are
+/// larger than any file.
 fn header(tensors: &[&Planned]) -> Result<Vec<u8>, HeaderError> {
     let mut end = 0_usize;
     let mut infos = Vec::with_capacity(tensors.len());

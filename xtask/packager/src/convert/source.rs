@@ -1,7 +1,7 @@
 //! The source of a conversion: a file, or a model folder of MLflow.
 //!
-//! Owns the digest of the source, and the refusal of folders from which a link leads elsewhere. Must
-//! not know what is in a file.
+//! Owns the digest of the source, and the refusal of folders from which a link leads elsewhere.
+//! Must not know what is in a file.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,9 @@ use crate::intact;
 /// Maximum number of files in a model folder of MLflow. A real folder has about ten.
 const MOST_FILES: usize = 10_000;
 
-/// Returns the digest and the size of a source, under the name `name`. The digest of a folder is the
-/// digest of a list of its files, with the path and the digest of each.
+/// Returns the digest and the size of a source, under the name `name`. The digest of a folder is
+/// the digest of a list of its files, with the path and the digest of each. Fails if a file cannot
+/// be read or is damaged, or if a folder is refused by [`list`].
 pub(super) fn described(source: &Path, name: String) -> Result<Described, Failure> {
     if !source.is_dir() {
         let (digest, bytes) = of_file(source)?;
@@ -50,7 +51,10 @@ fn of_file(file: &Path) -> Result<(Digest, u64), Failure> {
     Digest::of_reader(File::open(file).map_err(unreadable)?).map_err(unreadable)
 }
 
-/// Lists the files of a folder and of the folders in it, with their paths from the outermost folder.
+/// Appends the files of a folder and of the folders in it to `files`, each with its path from the
+/// outermost folder, and the path to open it. `prefix` is the path of `folder` from the outermost
+/// folder. Fails if there are more than `MOST_FILES` files, or if an entry is neither a file nor a
+/// folder, such as a symbolic link.
 fn list(folder: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) -> Result<(), Failure> {
     let unreadable = |error: std::io::Error| Failure::file(folder, "be listed", error);
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {

@@ -125,7 +125,7 @@ impl<R: Read> Entries<R> {
     }
 
     /// Reads the remaining bytes of the archive. Returns the inner reader, and true if anything but
-    /// zeros follows the end of the archive.
+    /// zeros follows the end of the archive. Fails if the archive cannot be read.
     pub fn finish(mut self) -> io::Result<(R, bool)> {
         let mut buffer = vec![0; 1 << 16];
         let mut has_more = false;
@@ -139,7 +139,8 @@ impl<R: Read> Entries<R> {
         }
     }
 
-    /// Builds a tar entry from its header and the extension headers before it.
+    /// Builds a tar entry from its header and the extension headers before it. Fails if an
+    /// extension header is invalid, or if no container runtime unpacks an entry of its type.
     fn merged(&mut self, mut header: Header, extensions: Extensions) -> io::Result<TarEntry> {
         let Extensions {
             records,

@@ -220,6 +220,7 @@ fn form(start: &[u8]) -> &'static str {
 
 impl Tar {
     /// Reads the remaining bytes of the tar archive, and returns the digest of the whole archive.
+    /// Fails if the archive cannot be read.
     pub fn diff_id(mut self) -> io::Result<Digest> {
         // Bytes after the end mark of the archive are part of the digest, too.
         io::copy(&mut self, &mut io::sink())?;

@@ -211,7 +211,8 @@ impl Contents {
     }
 
     /// Reads a file in a layer that `package` wrote, and returns the digest of its bytes. The bytes
-    /// are kept if the file is one of [`KEPT`] and does not exceed its maximum size.
+    /// are kept if the file is one of [`KEPT`] and does not exceed its maximum size. Fails if the
+    /// layer cannot be read.
     fn read(
         &mut self,
         entry: &TarEntry,

@@ -71,7 +71,8 @@ impl Store {
         }
     }
 
-    /// Returns the manifest that a tag points to, or `None` if the tag does not exist.
+    /// Returns the manifest that a tag points to, or `None` if the tag does not exist. Fails if the
+    /// layout or the registry cannot be read.
     pub fn find(&self, tag: &str) -> Result<Option<Vec<u8>>, Failure> {
         match self {
             Self::Registry(reading) => reading.find(tag),
@@ -159,7 +160,8 @@ impl Store {
         (doubles, images)
     }
 
-    /// Returns the digests of the artifacts that are listed as referrers of an image.
+    /// Returns the digests of the artifacts that are listed as referrers of an image. Fails if the
+    /// layout or the registry cannot be read.
     pub fn referrers(&self, image: &Digest) -> Result<Vec<Digest>, Failure> {
         match self {
             Self::Registry(reading) => Ok(reading

@@ -17,6 +17,7 @@ use crate::{app, materials};
 
 /// Collects the origin of an image for its attestations: the files, the crates, the base image and
 /// the Git revision that went into the image. `repository` is the name of the image's repository.
+/// Fails if a file cannot be read, or if Cargo fails.
 pub(super) fn origin(
     manifest: &Manifest,
     inputs: &Inputs,

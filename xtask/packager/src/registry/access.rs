@@ -104,7 +104,7 @@ pub struct Access {
 
 impl Access {
     /// Returns the root URL of the registry's API: `https://HOST/v2/`, or `http://HOST/v2/` if
-    /// `plain_http` is true.
+    /// `plain_http` is true. Fails if the registry is not a host with or without a port.
     pub fn root(&self) -> Result<Url, Failure> {
         let scheme = if self.plain_http { "http" } else { "https" };
         // The API of Docker Hub has another host than its name.

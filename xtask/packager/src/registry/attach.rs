@@ -23,7 +23,7 @@ use crate::image::layout::{Attachment, WrittenImage};
 
 /// Uploads the artifacts of an image that are missing in the repository, and makes sure that they
 /// are listed as referrers of the image. A signature is not a referrer, but is written under the
-/// tag of cosign.
+/// tag of cosign. Fails if the registry refuses an artifact or the list, or does not respond.
 pub async fn attach(
     target: &Repository,
     image: &WrittenImage,
@@ -69,7 +69,8 @@ async fn put(target: &Repository, attachment: &Attachment) -> Result<Option<Put>
 }
 
 /// Writes a signature of an image under `tag`, the tag at which cosign looks for signatures of the
-/// image. If the tag already holds signatures of other keys, they are kept, as cosign does.
+/// image. If the tag already holds signatures of other keys, they are kept, as cosign does. Fails
+/// if the registry refuses the signature, or does not respond.
 async fn sign(
     target: &Repository,
     attachment: &Attachment,

@@ -22,7 +22,8 @@ pub struct Put {
 }
 
 /// Returns the digest of the manifest that a repository has under this name, which is a tag or a
-/// digest. Returns `None` if the repository has no manifest under this name.
+/// digest. Returns `None` if the repository has no manifest under this name. Fails if the registry
+/// refuses the request, or does not respond.
 pub async fn stored(repository: &Repository, name: &str) -> Result<Option<String>, Failure> {
     let action = format!("looking for the manifest `{name}`");
     let url = repository.url(&format!("manifests/{name}"))?;
@@ -59,7 +60,8 @@ pub async fn get(
     }
 }
 
-/// Reads the manifest with this tag. Returns `None` if the tag does not exist.
+/// Reads the manifest with this tag. Returns `None` if the tag does not exist. Fails if the
+/// registry refuses the request or does not respond, or if the manifest is too large.
 pub async fn find(repository: &Repository, tag: &str) -> Result<Option<Vec<u8>>, Failure> {
     let action = format!("reading the manifest `{tag}`");
     let response = ask(repository, &action, tag).await?;

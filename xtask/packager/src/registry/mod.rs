@@ -75,7 +75,7 @@ pub struct BasePlace {
 
 impl BasePlace {
     /// Parses the reference of a base image and chooses the access to its registry, over HTTP if
-    /// `plain_http` is true.
+    /// `plain_http` is true. Fails if `name` is not the reference of an image.
     ///
     /// If the base is in the registry to which the image is pushed, the scheme and the user of the
     /// push are also used to read the base. `registry` is the registry of the push, and
@@ -104,7 +104,7 @@ impl BasePlace {
     }
 
     /// Fetches the layers of the base image into a folder. Each file is named by the hex digits of
-    /// its layer's digest.
+    /// its layer's digest. Fails if a layer cannot be fetched, or does not have its digest.
     pub fn fetch(&self, base: &Base, folder: &Path) -> Result<(), Failure> {
         block_on(pull::layers(&self.repository()?, base, folder))
     }

@@ -52,7 +52,8 @@ pub async fn push(
 }
 
 /// Returns the result that a push would have for each blob of the image. Nothing is sent. `base` is
-/// the repository that has the layers of the base image.
+/// the repository that has the layers of the base image. Fails if the registry does not answer the
+/// question whether it has a blob.
 pub async fn rehearse(
     image: &WrittenImage,
     target: &Repository,
@@ -67,7 +68,7 @@ pub async fn rehearse(
 /// Calls `act` for every blob of an image, for a few at a time, and returns the results in the
 /// order of the image's blobs. `base` is the repository that has the layers of the base image. For
 /// a blob that the image names twice, `act` is called once. For a blob that no registry stores,
-/// `act` is not called.
+/// `act` is not called. Fails at the first failure of `act`.
 async fn each(
     image: &WrittenImage,
     target: &Repository,
@@ -118,7 +119,8 @@ async fn each(
 }
 
 /// Writes the manifest of an image under a name, which is a digest or a tag, unless the repository
-/// already has the manifest under this name. Returns true if the manifest was written.
+/// already has the manifest under this name. Returns true if the manifest was written. Fails if the
+/// registry refuses the manifest, or does not respond.
 async fn put(target: &Repository, name: &str, image: &WrittenImage) -> Result<bool, Failure> {
     if manifests::stored(target, name).await? == Some(image.digest.to_string()) {
         return Ok(false);

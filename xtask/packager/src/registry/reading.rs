@@ -28,6 +28,7 @@ pub struct Reading {
 impl Reading {
     /// Opens the repository of an image for reading, without sending a request. Fetched blobs are
     /// stored in `folder`, each in a file that is named by the hex digits of the blob's digest.
+    /// Fails if the reference does not form a URL, or if the HTTP client cannot be created.
     pub fn open(
         access: &Access,
         reference: &BaseReference,
@@ -54,7 +55,8 @@ impl Reading {
         ))
     }
 
-    /// Reads the manifest with this tag. Returns `None` if the tag does not exist.
+    /// Reads the manifest with this tag. Returns `None` if the tag does not exist. Fails if the
+    /// registry refuses the request or does not respond, or if the manifest is too large.
     pub fn find(&self, tag: &str) -> Result<Option<Vec<u8>>, Failure> {
         self.runtime
             .block_on(manifests::find(&self.repository, tag))
@@ -77,7 +79,8 @@ impl Reading {
 
     /// Returns the entries of the referrers list of an image. `image` is the digest of the image.
     /// If the registry itself keeps no list, or an empty list, the list under the fallback tag is
-    /// read.
+    /// read. Fails if the list is not valid or has too many entries, or if the registry does not
+    /// respond.
     pub fn referrers(&self, image: &Digest) -> Result<Vec<Value>, Failure> {
         self.runtime.block_on(async {
             // A registry may have got its own list only after the tag was written. Its own list is
@@ -104,6 +107,7 @@ mod tests {
     use super::*;
 
     /// Opens a repository of a fake registry that sends the given responses, and calls `read`.
+    /// Fails if `read` fails.
     fn read<T>(
         answers: Vec<String>,
         read: impl FnOnce(&Reading) -> Result<T, Failure>,

@@ -46,13 +46,14 @@ pub enum Purpose {
 }
 
 impl Repository {
-    /// Opens the repository `name` for the access in `purpose`, without sending a request.
+    /// Opens the repository `name` for the access in `purpose`, without sending a request. Fails if
+    /// the registry and the name do not form a URL, or if the HTTP client cannot be created.
     pub fn open(access: &Access, name: &str, purpose: Purpose) -> Result<Self, Failure> {
         Self::of(Session::new(access)?, access, name, purpose)
     }
 
     /// Opens the repository `name` without credentials, over HTTP if `plain_http` is true. This
-    /// function is for tests.
+    /// function is for tests. Fails if the registry and the name do not form a URL.
     #[cfg(test)]
     pub fn new(registry: &str, name: &str, plain_http: bool) -> Result<Self, Failure> {
         let access = super::access::Identity::default().access(registry, plain_http, false);
@@ -78,7 +79,7 @@ impl Repository {
     }
 
     /// Returns the base URL of the repository `name`, e.g. `https://HOST/v2/NAME/`. `root` is the
-    /// root URL of the registry's API.
+    /// root URL of the registry's API. Fails if the name cannot be part of a URL.
     pub fn address(root: &Url, name: &str) -> Result<Url, Failure> {
         let base = format!("{root}{name}/");
         Url::parse(&base).map_err(|error| {
@@ -90,7 +91,7 @@ impl Repository {
     }
 
     /// Returns the URL of a path relative to the base URL of the repository, e.g. of
-    /// `blobs/uploads/`.
+    /// `blobs/uploads/`. Fails if the path cannot be part of a URL.
     pub fn url(&self, path: &str) -> Result<Url, Failure> {
         let base = &self.base;
         base.join(path).map_err(|error| {
@@ -109,6 +110,7 @@ impl Repository {
 
     /// Sends a request with the authentication that the registry demands, and retries it while the
     /// registry is busy. `action` describes the request, and `request` builds it for each attempt.
+    /// Fails if the registry does not accept the credentials or does not respond.
     pub async fn send(
         &self,
         action: &str,
@@ -123,7 +125,8 @@ impl Repository {
 
     /// Sends a request whose body may be available for one attempt only. `action` describes the
     /// request, and `request` builds it for each attempt. If `request` returns `None`, no further
-    /// attempt is made and the response to the last attempt is returned.
+    /// attempt is made and the response to the last attempt is returned. Fails if the registry does
+    /// not accept the credentials or does not respond.
     pub async fn send_once(
         &self,
         action: &str,
@@ -135,7 +138,8 @@ impl Repository {
     }
 
     /// Sends a request that also reads the repository `neighbour` of this registry, e.g. to mount a
-    /// blob. `action` describes the request, and `request` builds it for each attempt.
+    /// blob. `action` describes the request, and `request` builds it for each attempt. Fails if the
+    /// registry does not accept the credentials or does not respond.
     pub async fn send_beside(
         &self,
         neighbour: &str,

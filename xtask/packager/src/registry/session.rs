@@ -57,13 +57,15 @@ struct Shown {
 
 impl Session {
     /// Creates a session without sending a request. Credentials are looked for when the registry
-    /// demands them.
+    /// demands them. Fails if the name of the registry does not form a URL, or if the HTTP client
+    /// cannot be created.
     pub fn new(access: &Access) -> Result<Self, Failure> {
         Self::within(access, Surroundings::current())
     }
 
     /// Creates a session that looks for credentials in the variables and programs of `surroundings`
-    /// instead of those of this process.
+    /// instead of those of this process. Fails if the name of the registry does not form a URL, or
+    /// if the HTTP client cannot be created.
     pub fn within(access: &Access, surroundings: Surroundings) -> Result<Self, Failure> {
         Ok(Self {
             client: transport::client(&access.registry, &access.certificates)?,

@@ -94,7 +94,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Continues to read at the byte `position` of the blob. If the reader is at another position,
-    /// or if reading has failed, the file or registry is opened again.
+    /// or if reading has failed, the file or registry is opened again. Fails if it cannot be
+    /// opened.
     pub async fn resume(&mut self, position: u64) -> Result<(), Broken> {
         let mut parts = self.parts.lock().await;
         if parts.taken != position || parts.broken.is_some() {
@@ -137,7 +138,7 @@ async fn next_of((mut parts, left): Body) -> io::Result<Option<(Bytes, Body)>> {
 
 impl Parts {
     /// Returns the next bytes of the blob, at most `most` bytes. Returns `None` after the last
-    /// byte.
+    /// byte. Fails if the bytes cannot be read, or do not have the digest and size of the blob.
     async fn next(&mut self, most: usize) -> Result<Option<Bytes>, Broken> {
         if self.rest.is_empty() {
             match self.coming.recv().await {

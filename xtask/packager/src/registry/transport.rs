@@ -31,7 +31,7 @@ pub struct Pass {
 }
 
 /// Creates the HTTP client for a registry. `registry` is the host and port. `certificates` are
-/// trusted in addition to the root certificates of the machine.
+/// trusted in addition to the root certificates of the machine. Fails if TLS cannot be set up.
 pub fn client(registry: &str, certificates: &[Certificate]) -> Result<Client, Failure> {
     // A network proxy cannot connect to a registry on this machine.
     let local = ["localhost", "127.", "[::1]"]
@@ -63,10 +63,11 @@ pub fn client(registry: &str, certificates: &[Certificate]) -> Result<Client, Fa
         .map_err(|error| answer::unanswered("preparing TLS", &error))
 }
 
-/// Sends a request that may be repeated without harm, with the credential in `pass`. While the
-/// registry is busy or cannot be reached, the request is sent again, at most [`ATTEMPTS`] times in
-/// total. `action` describes the request. `first` is the first attempt. `again` builds another
-/// attempt, or returns `None` if the request must not be sent again. Fails if no response arrives.
+/// Sends a request with the credential in `pass`. While the registry is busy or cannot be reached,
+/// the request is sent again, at most [`ATTEMPTS`] times in total. So a repeat must do no harm,
+/// except for a `PATCH`, which is not sent again after its connection was cut. `action` describes
+/// the request. `first` is the first attempt. `again` builds another attempt, or returns `None` if
+/// the request must not be sent again. Fails if no response arrives.
 pub async fn send(
     action: &str,
     pass: Option<&Pass>,

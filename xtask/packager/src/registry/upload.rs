@@ -73,7 +73,8 @@ pub async fn upload(
 }
 
 /// Returns the result that the upload of a blob would have. Only the target repository is asked
-/// whether it has the blob. Nothing is sent.
+/// whether it has the blob. Nothing is sent. Fails if the registry refuses the request, or does not
+/// respond.
 pub async fn foresee(target: &Repository, blob: &Upload<'_>) -> Result<Sent, Failure> {
     Ok(
         match (is_there(target, blob).await?, blob.neighbour, blob.source) {

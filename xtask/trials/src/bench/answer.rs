@@ -21,7 +21,8 @@ pub struct Question {
 }
 
 impl Question {
-    /// Returns the first digit of the sample file as a question.
+    /// Returns the first digit of the sample file as a question. Fails if the sample file cannot be
+    /// read, or has no digit.
     pub fn read() -> Result<Self, Failure> {
         let first = Self::all()?.into_iter().next();
         first.ok_or_else(|| {
@@ -33,7 +34,8 @@ impl Question {
         })
     }
 
-    /// Returns all digits of the sample file as questions.
+    /// Returns all digits of the sample file as questions. Fails if the sample file cannot be read,
+    /// or has no digit.
     pub fn all() -> Result<Vec<Self>, Failure> {
         Ok(sample::read(&workspace::root().join(SAMPLE))?
             .into_iter()

@@ -25,7 +25,7 @@ pub struct Awake(Vec<Child>);
 
 impl Awake {
     /// Starts one spinning process for each core. Such a process gets a core only while no other
-    /// process wants it.
+    /// process wants it. Fails if a process cannot be started.
     pub fn keep() -> Result<Self, Failure> {
         let mut spinners = Self(Vec::new());
         for _ in 0..std::thread::available_parallelism().map_or(1, std::num::NonZero::get) {

@@ -81,7 +81,8 @@ pub fn measure(
 }
 
 /// Returns the median latency (p50) of short calls in microseconds, under a load for the time
-/// `time`, while another client sends endless calls one after the other.
+/// `time`, while another client sends endless calls one after the other. Fails if a call gets an
+/// unexpected status code.
 fn disturbed(server: &Server, load: &LoadGenerator, time: Duration) -> Result<f64, Failure> {
     let stop = AtomicBool::new(false);
     let address = server.address;

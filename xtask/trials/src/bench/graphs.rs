@@ -84,7 +84,8 @@ struct OtherGraph {
     requests_per_second: [Option<Spread>; 2],
 }
 
-/// Runs `cargo xtask bench graphs`, and prints its figures.
+/// Runs `cargo xtask bench graphs`, and prints its figures. Fails if a program cannot be built or
+/// started, or if an answer is wrong.
 pub fn run(args: &GraphsBenchArgs) -> Result<(), Failure> {
     // The tools are looked for first, because the build takes minutes.
     let wrk = load::find_wrk()?;
@@ -197,7 +198,7 @@ impl Place {
 
     /// Writes the app folder of a project whose scorer is a graph without code, and returns a
     /// program that serves the app with the host. `name` is the name of the app folder and of the
-    /// program.
+    /// program. Fails if the app folder cannot be written.
     fn program(&self, name: &str, manifest: &Manifest) -> Result<Program, Failure> {
         let app = self.folder.join(name);
         let trial = Trial {
@@ -212,7 +213,7 @@ impl Place {
 
     /// Measures the throughput of the graph in the file `file` with one client and with two
     /// clients, in each of `rounds` rounds. Each load takes the time `time`, and each request sends
-    /// zeros.
+    /// zeros. Fails if the host refuses the graph or does not answer.
     fn other(
         &self,
         file: &Path,
@@ -254,7 +255,7 @@ impl Place {
     }
 
     /// Returns a request body of zeros for the graph in the file `file`. Each dimension without a
-    /// fixed size gets the size 1.
+    /// fixed size gets the size 1. Fails if the host refuses the graph.
     fn zeros(&self, file: &Path) -> Result<Value, Failure> {
         let output = Command::new(&self.host)
             .arg("graph")

@@ -55,7 +55,8 @@ const QUICK_DIVISOR: u16 = 8;
 /// memory.
 const UNBOUNDED_CONNECTIONS: u16 = 48;
 
-/// Runs `cargo xtask bench hostile`, and prints its figures.
+/// Runs `cargo xtask bench hostile`, and prints its figures. Fails if a program cannot be built or
+/// started, or if an attack is unknown.
 pub fn run(args: &HostileBenchArgs) -> Result<(), Failure> {
     let chosen = attacks::chosen(&args.attack)?;
     let redis = super::redis::find_server()?;
@@ -90,7 +91,7 @@ pub fn run(args: &HostileBenchArgs) -> Result<(), Failure> {
 }
 
 /// Runs `cargo xtask bench hostile-sender`: attacks a host, or only burns CPU time for comparison,
-/// and prints the counters.
+/// and prints the counters. Fails if the attack is unknown.
 pub fn attack(args: &AttackerArgs) -> Result<(), Failure> {
     attacker::run(args)
 }
@@ -109,7 +110,8 @@ struct Plan<'a> {
 impl Plan<'_> {
     /// Measures the well-behaved client during one attack, and then during a control that only
     /// burns CPU time, once in each turn. Each attack gets a newly started host. Returns the
-    /// figures of the attack.
+    /// figures of the attack. Fails if the host cannot be started, or if the process of the attack
+    /// fails.
     fn measure(
         &self,
         attack: &'static Attack,
@@ -182,7 +184,8 @@ impl Plan<'_> {
 
     /// Measures the well-behaved client while a second process of this program attacks the host or
     /// burns CPU time. `words` are the arguments of that process. Returns the latencies and losses
-    /// of the client, and the counters of the process.
+    /// of the client, and the counters of the process. Fails if the process cannot be started, or
+    /// fails.
     fn beside(&self, host: &Guarded, words: &[String]) -> Result<(Steady, Deeds), Failure> {
         let time = self.settle + self.time;
         let mut process = Sender::start(words, time)?;

@@ -76,14 +76,15 @@ pub fn find_wrk() -> Result<PathBuf, Failure> {
 
 impl LoadGenerator {
     /// Returns a load generator that sends the JSON body `json` in every request. `wrk` is the path
-    /// of wrk. The Lua script of wrk is written to the path `script`.
+    /// of wrk. The Lua script of wrk is written to the path `script`. Fails if the script cannot be
+    /// written.
     pub fn new(wrk: &Path, script: PathBuf, json: &str) -> Result<Self, Failure> {
         Self::scripted(wrk, script, &format!("wrk.body = {}\n", lua_text(json)))
     }
 
     /// Returns a load generator that sends requests to be scored. `wrk` is the path of wrk, and
     /// `lua` is Lua code that makes the JSON bodies. The Lua script of wrk is written to the path
-    /// `script`.
+    /// `script`. Fails if the script cannot be written.
     pub fn scripted(wrk: &Path, script: PathBuf, lua: &str) -> Result<Self, Failure> {
         let text = format!(
             "wrk.method = \"POST\"\nwrk.headers[\"content-type\"] = \"application/json\"\n{lua}{REPORT}"

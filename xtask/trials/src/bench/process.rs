@@ -22,7 +22,8 @@ pub struct CpuTime {
 }
 
 impl CpuTime {
-    /// Reads the CPU time that the process with the id `pid` has used so far.
+    /// Reads the CPU time that the process with the id `pid` has used so far. Fails if the process
+    /// does not exist.
     pub fn of(pid: u32) -> Result<Self, Failure> {
         let dir = PathBuf::from(format!("/proc/{pid}"));
         let stat = dir.join("stat");
@@ -63,7 +64,7 @@ impl CpuTime {
 }
 
 /// Returns the memory in bytes of the process with the id `pid` (PSS, proportional set size): a
-/// page that N processes share counts as 1/N of a page.
+/// page that N processes share counts as 1/N of a page. Fails if the process does not exist.
 pub fn pss_bytes(pid: u32) -> Result<u64, Failure> {
     let path = PathBuf::from(format!("/proc/{pid}/smaps_rollup"));
     pss(&read(&path)?).ok_or_else(|| unknown(&path))

@@ -27,7 +27,8 @@ use super::progress::Progress;
 use super::round::QUICK_SECONDS;
 use super::{figures::CPU_CONNECTIONS, load, stage};
 
-/// Runs `cargo xtask bench redis`, and prints its figures.
+/// Runs `cargo xtask bench redis`, and prints its figures. Fails if a program is missing or cannot
+/// be started, or if an answer is wrong.
 pub fn run(args: &RedisBenchArgs) -> Result<(), Failure> {
     // The tools are looked for first, because the build takes minutes.
     let (program, wrk) = (store::find()?, load::find_wrk()?);

@@ -11,12 +11,13 @@ use serde::Serialize;
 use super::figures::{Figures, Measured, OverCeiling, Pss, Row, Spread};
 
 /// Writes the figures of `cargo xtask bench` to standard output, as JSON if `json` is true, or else
-/// as a table.
+/// as a table. Fails if standard output is closed.
 pub fn print(figures: &Figures, json: bool) -> Result<(), Failure> {
     write(figures, (!json).then(|| table(figures)))
 }
 
-/// Writes figures to standard output: as `text` if it is given, or else as JSON.
+/// Writes figures to standard output: as `text` if it is given, or else as JSON. Fails if standard
+/// output is closed.
 pub fn write(figures: &impl Serialize, text: Option<String>) -> Result<(), Failure> {
     let text = match text {
         Some(text) => text,

@@ -92,7 +92,8 @@ impl Program {
         self
     }
 
-    /// Starts the program as a server on a free port of 127.0.0.1.
+    /// Starts the program as a server on a free port of 127.0.0.1. Fails if the program cannot be
+    /// started.
     ///
     /// The process gets only the environment variables that were added with `with_variable`,
     /// because the first process of a container has few more.

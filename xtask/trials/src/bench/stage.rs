@@ -79,7 +79,8 @@ pub struct RedisStage {
 }
 
 /// Builds all programs that `cargo xtask bench redis` starts, and writes their app folders below
-/// `folder`. The programs store their answers in the Redis server at `url`.
+/// `folder`. The programs store their answers in the Redis server at `url`. Fails if a build fails,
+/// or if a file cannot be written.
 pub fn prepare_with_redis(folder: &Path, url: &str) -> Result<RedisStage, Failure> {
     let Image { apps, host, app } = unpack(folder)?;
     let cached = |name: &str, key: &str, value: &str| -> Result<Program, Failure> {
@@ -133,7 +134,8 @@ fn unpack(folder: &Path) -> Result<Image, Failure> {
     })
 }
 
-/// Builds all programs that `cargo xtask bench` starts, and writes their app folders.
+/// Builds all programs that `cargo xtask bench` starts, and writes their app folders. Fails if a
+/// build fails, or if a file cannot be written.
 pub fn prepare() -> Result<Stage, Failure> {
     let folder = workspace::target().join("bench");
     let Image { apps, host, app } = unpack(&folder)?;
@@ -172,7 +174,7 @@ pub fn prepare() -> Result<Stage, Failure> {
 
 /// Builds a native reference program of the package `scorebox-bench`, and returns its path.
 /// `program` is the name of the program, and `features` are the arguments of Cargo that select
-/// features.
+/// features. Fails if a build fails, or if a file cannot be written.
 ///
 /// The program is built alone, because in a common build Cargo would give it the features that
 /// other packages ask for.
@@ -201,7 +203,7 @@ pub fn native(program: &str, features: &[&str]) -> Result<PathBuf, Failure> {
 }
 
 /// Returns the path of the only file of the app's model, which the host and the native reference
-/// program read.
+/// program read. Fails if the app has no model file.
 fn model(app: &Path) -> Result<PathBuf, Failure> {
     let folder = app.join(app::MODEL_FOLDER);
     let entries =

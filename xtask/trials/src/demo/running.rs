@@ -30,7 +30,7 @@ pub struct RunningHost {
 impl RunningHost {
     /// Starts the host program `program` with the app folder `app`. The only environment variable
     /// of the host is PATH, and its log is written to the file `log`. If `port` is `None`, the host
-    /// gets any free port.
+    /// gets any free port. Fails if the program cannot be started.
     pub fn start(
         program: &Path,
         app: &Path,

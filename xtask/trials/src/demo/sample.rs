@@ -61,7 +61,8 @@ struct Sample {
     digits: Vec<Digit>,
 }
 
-/// Reads all digits from the sample file at a path.
+/// Reads all digits from the sample file at a path. Fails if the file cannot be read, or is not a
+/// sample.
 pub fn read(path: &Path) -> Result<Vec<Digit>, Failure> {
     let text = std::fs::read(path).map_err(|error| Failure::file(path, "be read", error))?;
     let sample: Sample =

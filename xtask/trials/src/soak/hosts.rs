@@ -139,7 +139,8 @@ pub struct Hosts {
 
 impl Hosts {
     /// Builds the programs that `args` do not name, writes the app folders, and starts Redis and
-    /// all hosts. `redis` is the path of the Redis program.
+    /// all hosts. `redis` is the path of the Redis program. Fails if a program cannot be built or
+    /// started.
     pub fn start(args: &SoakArgs, redis: &Path) -> Result<Self, Failure> {
         let folder = workspace::target().join("soak");
         std::fs::create_dir_all(&folder)
@@ -263,7 +264,7 @@ impl Stage {
     }
 
     /// Writes the manifest of a project that serves the example `digits` with the settings of this
-    /// kind of host, and returns the manifest.
+    /// kind of host, and returns the manifest. Fails if the manifest cannot be written.
     fn manifest(&self, kind: Kind) -> Result<Manifest, Failure> {
         let [scorer, tables] = kind.settings();
         let example = workspace::root().join(DIGITS).display().to_string();

@@ -34,7 +34,8 @@ impl Answer {
 pub struct Connection(TcpStream);
 
 impl Connection {
-    /// Opens a connection to the host at an address.
+    /// Opens a connection to the host at an address. Fails if the host does not accept the
+    /// connection.
     pub fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_nodelay(true)?;

@@ -1,7 +1,7 @@
 //! The zip archive of an `.npz` file.
 //!
-//! Owns the rules for archives that are read, and the names of their arrays. No member is ever
-//! unpacked to a file of its name. Must not know arrays.
+//! Owns the rules for archives, and the names of their arrays. A member is never unpacked to a file
+//! of its name. Must not know the content of arrays.
 
 use std::io::{Read, Seek};
 
@@ -33,7 +33,8 @@ pub struct Member {
     pub bytes: Option<u64>,
 }
 
-/// Opens an `.npz` archive and reads its directory.
+/// Opens an `.npz` archive and reads its directory. Fails if the file is not a zip archive, or is
+/// cut off.
 pub fn open<R: Read + Seek>(mut file: R) -> Result<ZipArchive<R>, FileError> {
     let mut head = Vec::new();
     let read = file

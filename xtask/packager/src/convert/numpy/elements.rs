@@ -1,8 +1,8 @@
 //! Elements of arrays in the form of safetensors: little-endian and row-major.
 //!
-//! Owns the copy of an array's data, and the check that there are as many as its header says.
-//! Memory is allocated for bytes that exist, never for bytes that a header announces. Must not know
-//! files.
+//! Owns the copy of an array's data, and the check that the data has the size that the header
+//! states. Memory is allocated for bytes that exist, never for bytes that a header announces. Must
+//! not know files.
 
 use std::io::{self, Read, Write};
 
@@ -72,7 +72,7 @@ fn cut(header: &Header, found_bytes: usize) -> ArrayError {
 }
 
 /// Reads from `from` until `buffer` is full or no bytes are left. Returns the number of bytes that
-/// were read.
+/// were read. Fails if `from` cannot be read.
 fn fill(from: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut count = 0;
     while let Some(rest) = buffer.get_mut(count..).filter(|rest| !rest.is_empty()) {
@@ -110,7 +110,8 @@ struct Axis {
 }
 
 /// Writes the elements of an array to `to` in row-major order: the last dimension varies fastest.
-/// `data` has the elements in column-major order: the first dimension varies fastest.
+/// `data` has the elements in column-major order: the first dimension varies fastest. Fails if `to`
+/// cannot be written.
 fn transpose(header: &Header, data: &[u8], to: &mut dyn Write) -> io::Result<()> {
     let mut stride = header.width;
     let mut axes = Vec::with_capacity(header.shape.len());

@@ -1,7 +1,7 @@
-//! Errors of NumPy's files.
+//! Errors about files of NumPy.
 //!
-//! Owns their texts, and escapes and cuts what a file says in them. Must not know how a file is
-//! read.
+//! Owns the texts of the errors, and escapes and cuts the parts of a text that come from a file.
+//! Must not know how a file is read.
 
 use std::io;
 
@@ -73,7 +73,7 @@ pub enum FileError {
         /// Reason why the array is refused.
         source: ArrayError,
     },
-    /// The file cannot be read again from its start.
+    /// The file cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[source] io::Error),
     /// A member of the archive cannot be opened.
@@ -82,7 +82,7 @@ pub enum FileError {
 }
 
 impl FileError {
-    /// Returns the instruction that fixes the reason.
+    /// Returns the instruction that fixes the problem.
     pub fn fix(&self) -> &'static str {
         match self {
             Self::Sparse => SPARSE_FIX,
@@ -94,7 +94,7 @@ impl FileError {
 }
 
 impl ArrayError {
-    /// Returns the instruction that fixes the reason.
+    /// Returns the instruction that fixes the problem.
     pub fn fix(&self) -> &'static str {
         match self {
             Self::Cut { .. } | Self::Header(HeaderError::Cut) => CUT_FIX,

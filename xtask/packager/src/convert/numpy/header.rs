@@ -1,8 +1,8 @@
 //! The header of an `.npy` file: the type of its elements, their order and the shape.
 //!
-//! Owns the reading of the header, and trusts nothing in it. (The crates that read it allocate what
-//! its length field asks for, multiply dimensions unchecked, or recurse as deep as it nests.) Must
-//! not know what becomes of the elements.
+//! Owns the reading of the header, and trusts nothing in it. (The existing crates that read it
+//! allocate as much as its length field states, multiply dimensions unchecked, or recurse as deep
+//! as the header nests.) Must not know what becomes of the elements.
 
 use std::io::{self, Read};
 
@@ -41,7 +41,9 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads the header of an `.npy` file, and no byte after the header.
+    /// Reads the header of an `.npy` file, and no byte after the header. Fails if the file does not
+    /// have a valid header, or if a tensor cannot have the type or the shape that the header
+    /// states.
     pub fn read(from: &mut dyn Read) -> Result<Self, HeaderError> {
         let start: [u8; 8] = exactly(from)?;
         let Some([major, minor]) = start.strip_prefix(MAGIC) else {
@@ -108,7 +110,7 @@ fn exactly<const N: usize>(from: &mut dyn Read) -> Result<[u8; N], HeaderError> 
 }
 
 /// Parses `descr`, NumPy's code of an element type. Returns the type, the size of an element in
-/// bytes, and true if the elements are big-endian.
+/// bytes, and true if the elements are big-endian. Fails if a tensor cannot have the type.
 fn element(descr: &str) -> Result<(Dtype, usize, bool), HeaderError> {
     let (is_big_endian, kind) = match descr.strip_prefix('>') {
         Some(kind) => (true, kind),

@@ -219,7 +219,8 @@ mod tests {
 
     /// Looks up the credential for `r.io:5000`. `config` is the content of config.json, and
     /// `helper` is the script of the credential helper. Returns the user name, or `<token>` for a
-    /// refresh token, and the secret. Returns `None` if there is no credential.
+    /// refresh token, and the secret. Returns `None` if there is no credential. Fails if the helper
+    /// or the configuration is refused.
     fn found(config: &str, helper: Option<&str>) -> Result<Option<(String, String)>, Failure> {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("config.json"), config).unwrap();

@@ -35,7 +35,7 @@ fn listed(answers: Vec<String>) -> (Result<usize, Failure>, Vec<String>) {
 }
 
 /// Requests the manifest `name` from a fake registry. The response has the body `sent` and, if
-/// `named` is not empty, says that its digest is `named`.
+/// `named` is not empty, says that its digest is `named`. Fails if the manifest is refused.
 fn got(name: &str, expected: Option<&Digest>, sent: &str, named: &str) -> Result<String, Failure> {
     let header = match named {
         "" => String::new(),

@@ -47,7 +47,8 @@ pub struct Deeds {
     pub broken: u64,
 }
 
-/// Attacks a host or burns CPU time for the given time, and then prints the counters as JSON.
+/// Attacks a host or burns CPU time for the given time, and then prints the counters as JSON. Fails
+/// if the attack is unknown, or if the counters cannot be printed.
 pub fn run(args: &AttackerArgs) -> Result<(), Failure> {
     allow_connections();
     let time = Duration::from_secs_f64(args.seconds);
@@ -96,6 +97,7 @@ fn allow_connections() {
 }
 
 /// Calls `work` and returns the average number of cores that this process kept busy meanwhile.
+/// Fails if `work` fails.
 fn measured(work: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> {
     let (own, started) = (std::process::id(), Instant::now());
     let before = CpuTime::of(own)?;
@@ -105,7 +107,8 @@ fn measured(work: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> 
 }
 
 /// Attacks a host over `connections` connections until the time `time` is over. One thread drives
-/// all connections, so an attack uses at most one core.
+/// all connections, so an attack uses at most one core. Fails if no runtime for the sockets can be
+/// created.
 fn attack(
     script: &Script,
     target: &Target,

@@ -49,7 +49,8 @@ pub struct Stage {
 
 impl Stage {
     /// Builds the test scorer and, if `host` is `None`, the image's host. Starts a Redis server.
-    /// `host` and `redis` are the paths of the host program and of the Redis program.
+    /// `host` and `redis` are the paths of the host program and of the Redis program. Fails if a
+    /// build fails, or if Redis cannot be started.
     pub fn prepare(host: Option<&Path>, redis: &Path) -> Result<Self, Failure> {
         let folder = workspace::target().join("bench-hostile");
         std::fs::create_dir_all(&folder)

@@ -1,4 +1,5 @@
-//! Questions that a server has answered before, and questions that no server was ever asked.
+//! Questions for benchmarks of the prediction cache: requests that a server has answered before,
+//! and requests that no server has ever received.
 //!
 //! Owns both kinds, as requests and as scripts of wrk. Known questions are the digits of the
 //! sample. Unknown questions are the same digits with other pixels in the first corner. The model
@@ -39,7 +40,7 @@ pub struct Questions {
 
 impl Questions {
     /// Reads the digits of the sample, and writes the scripts of wrk for the questions to a folder.
-    /// `wrk` is the path of wrk.
+    /// `wrk` is the path of wrk. Fails if the sample cannot be read, or a script cannot be written.
     pub fn read(wrk: &Path, folder: &Path) -> Result<Self, Failure> {
         let known = Question::all()?;
         let bodies: Vec<&str> = known
@@ -123,8 +124,9 @@ impl Questions {
     }
 }
 
-/// Returns the start of the JSON of an unknown question. `series` is the number of the question's
-/// series, and `pixels` are three pixels that differ between the questions of a series.
+/// Returns the start of the JSON body of a request that no server has received, in place of
+/// [`CORNER`]. Its first pixels are `series`, the number of the series of requests, and `pixels`,
+/// three pixels that differ between the requests of a series.
 fn corner(series: u32, pixels: &str) -> String {
     format!(
         r#"{{"data":[[0.{:03},0.{:03},{pixels},"#,

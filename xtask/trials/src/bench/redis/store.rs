@@ -72,7 +72,8 @@ impl Store {
         Self::start_on(free_port()?, program, folder)
     }
 
-    /// Kills the Redis server, and starts an empty one on the same port.
+    /// Kills the Redis server, and starts an empty one on the same port. Fails if the server does
+    /// not answer within 10 s.
     pub fn restart(&mut self) -> Result<(), Failure> {
         // A server that has ended cannot be killed, and does not need to be.
         let _ = self.child.kill();
@@ -130,7 +131,7 @@ impl Store {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Deletes all keys of the Redis server.
+    /// Deletes all keys of the Redis server. Fails if the server does not answer.
     pub fn empty(&self) -> Result<(), Failure> {
         self.ask("FLUSHALL").map(drop)
     }
@@ -192,7 +193,7 @@ fn ask(port: u16, command: &str) -> io::Result<String> {
 }
 
 /// Reads one answer in the protocol of Redis, which is a single line or a text with a length, and
-/// returns its text.
+/// returns its text. Fails if the server sends an error or anything else.
 fn read(mut answer: impl io::BufRead) -> io::Result<String> {
     let broken =
         |text: &str| io::Error::new(io::ErrorKind::InvalidData, format!("it answered `{text}`"));

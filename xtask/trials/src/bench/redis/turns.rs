@@ -34,7 +34,7 @@ pub struct Servers {
 
 impl Servers {
     /// Starts the servers, and checks one answer of each server against scikit-learn's answer.
-    /// Fails if an answer is wrong.
+    /// Fails if a server cannot be started, or if an answer is wrong.
     pub fn start(stage: &RedisStage) -> Result<Self, Failure> {
         let question = Question::read()?;
         let start = |program: &Program| {

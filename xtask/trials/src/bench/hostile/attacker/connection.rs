@@ -56,7 +56,8 @@ pub struct Answer {
 impl Target {
     /// Opens a connection to the host. `index` is the number of the connection, which determines
     /// its source address. `receive_buffer` is the size of the socket's receive buffer in bytes. If
-    /// `receive_buffer` is `None`, the kernel chooses the size.
+    /// `receive_buffer` is `None`, the kernel chooses the size. Fails if the host does not accept
+    /// the connection in time.
     pub async fn connect(&self, index: u16, receive_buffer: Option<u32>) -> io::Result<Connection> {
         let socket = TcpSocket::new_v4()?;
         if let Some(bytes) = receive_buffer {
@@ -78,6 +79,7 @@ impl Target {
 
 impl Connection {
     /// Sends a request and reads the answer, which may arrive before the whole request was sent.
+    /// Fails if the connection ends before the answer.
     pub async fn ask(&mut self, request: &[u8]) -> io::Result<Answer> {
         let Self { reader, writer } = self;
         let mut reading = std::pin::pin!(read_answer(reader));
@@ -116,7 +118,8 @@ impl Connection {
     }
 }
 
-/// Reads one HTTP response and drops its body.
+/// Reads one HTTP response and drops its body. Fails if the connection ends before the end of the
+/// response.
 pub async fn read_answer(reader: &mut BufReader<OwnedReadHalf>) -> io::Result<Answer> {
     let broken = || io::Error::from(io::ErrorKind::InvalidData);
     let mut line = String::new();
