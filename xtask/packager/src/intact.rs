@@ -48,8 +48,8 @@ pub fn check_model_file(name: &str, path: &Path) -> Result<(), Failure> {
     let extension = name.rsplit_once('.').map(|(_, extension)| extension);
     let extension = extension.unwrap_or_default().to_ascii_lowercase();
     let unreadable = |error| Failure::file(path, "be read", error);
-    // A safetensors file begins with the length of its header, which may look like another format: 640
-    // has the first bytes of a pickle.
+    // A safetensors file begins with the length of its header, which may look like another format:
+    // 640 has the first bytes of a pickle.
     let begins_as_named = extension == "safetensors" && is_safetensors(path).map_err(unreadable)?;
     let found = found.filter(|_| !begins_as_named);
     let cut = match (extension.as_str(), found) {
@@ -82,10 +82,10 @@ pub fn check_model_file(name: &str, path: &Path) -> Result<(), Failure> {
 pub fn is_graph(path: &Path) -> io::Result<bool> {
     let mut head = Vec::new();
     File::open(path)?.take(3).read_to_end(&mut head)?;
-    // Field 1 is a small number. Field 2, 7 or 8 follows it.
+    // Field 1 is a small number. One of the fields 2 to 8 follows it, of which 5 is a number too.
     Ok(matches!(
         head.as_slice(),
-        [0x08, 1..=32, 0x12 | 0x3a | 0x42]
+        [0x08, 1..=32, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42]
     ))
 }
 

@@ -52,6 +52,12 @@ fn graphs_that_were_cut_are_known() {
         check("m.onnx", &whole[..length], "was cut");
     }
     check("m.onnx", &whole[..100], "it has 100 bytes of at least 310");
+    // A writer may leave out who made the file, and state the domain or the version of the model.
+    for field in [&b"\x22\x03abc"[..], b"\x28\x07"] {
+        let whole = [b"\x08\x08", field, &graph()[7..]].concat();
+        check("m.onnx", &whole, "");
+        check("m.onnx", &whole[..100], "was cut");
+    }
     check("m.onnx", b"not a graph at all", "");
     check(
         "m.onnx",
