@@ -7,9 +7,10 @@ mod report;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+
+use futures_util::future::BoxFuture;
 
 #[cfg(feature = "graphs")]
 use crate::capability::inference;
@@ -74,12 +75,13 @@ impl App {
     /// # Errors
     /// Fails if the component, the model or a store is missing or unusable. The error names the
     /// cause and gives the fix.
-    pub fn load(
+    pub fn load<'a>(
         manifest: Manifest,
-        environment: Environment<'_>,
+        environment: Environment<'a>,
         runtime: tokio::runtime::Handle,
-    ) -> Pin<Box<dyn Future<Output = Result<Self, StartupError>> + Send + '_>> {
-        // Boxed, since a program that awaits the function itself has its code a second time.
+    ) -> BoxFuture<'a, Result<Self, StartupError>> {
+        // The code of a boxed future exists once. A program that waits for another future compiles its
+        // code again.
         Box::pin(Self::load_after(
             &untried,
             Proof::Facts,

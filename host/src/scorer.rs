@@ -27,6 +27,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::future::BoxFuture;
 use wasmtime::Engine;
 
 #[cfg(feature = "compiler")]
@@ -181,19 +182,24 @@ impl Scorer {
     /// # Errors
     /// Fails if `init` fails, traps or takes too long, or if a session of the graph cannot be
     /// created.
-    pub async fn warm_up(&self) -> Result<(), StartupError> {
-        // One instance proves that `init` works, even if no instance is kept.
-        let count = match self.instances.isolation {
-            Isolation::Warm => self.instances.at_start.min(self.max_concurrency),
-            Isolation::Call => 1,
-        };
-        let pipeline = Arc::clone(&self.pipeline);
-        let started = self
-            .runtime
-            .spawn(async move { pipeline.kind.warm_up(count).await });
-        started
-            .await
-            .map_err(|error| StartupError::Host(format!("init: {error}")))?
+    ///
+    /// The future is boxed, so that its code exists once. A program that waits for another future
+    /// compiles its code again.
+    pub fn warm_up(&self) -> BoxFuture<'_, Result<(), StartupError>> {
+        Box::pin(async move {
+            // One instance proves that `init` works, even if no instance is kept.
+            let count = match self.instances.isolation {
+                Isolation::Warm => self.instances.at_start.min(self.max_concurrency),
+                Isolation::Call => 1,
+            };
+            let pipeline = Arc::clone(&self.pipeline);
+            let started = self
+                .runtime
+                .spawn(async move { pipeline.kind.warm_up(count).await });
+            started
+                .await
+                .map_err(|error| StartupError::Host(format!("init: {error}")))?
+        })
     }
 
     /// Returns true if the scorer is a graph that has not answered any input yet.

@@ -75,11 +75,6 @@ mod tls;
 #[cfg(feature = "client")]
 mod watching;
 
-/// Future of an operation that other crates await. It is boxed in this crate, because a crate that
-/// awaits an `async fn` of another crate compiles that function and all that it awaits once more.
-#[cfg(feature = "client")]
-pub type Boxed<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
 #[cfg(feature = "client")]
 pub use self::endpoint::{Endpoint, FORM as URL_FORM, UrlError};
 #[cfg(feature = "client")]

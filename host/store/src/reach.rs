@@ -5,13 +5,14 @@
 
 use std::collections::HashMap;
 
+use futures_util::future::BoxFuture;
 use redis::Value;
 use scorebox_text::{NAME_BYTES, bounded};
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::StoreError;
 use super::server::{Server, translate};
-use super::{Boxed, StoreError};
 
 /// Result of a connectivity check of a store that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,11 +30,11 @@ pub struct Reached {
 
 impl Server {
     /// Checks that every server that has keys of the store answers. Returns facts about these
-    /// servers.
+    /// servers. The future is boxed, as those of [`raw::Connection`](super::raw::Connection) are.
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if one of these servers does not answer.
-    pub fn reach(&self) -> Boxed<'_, Result<Reached, StoreError>> {
+    pub fn reach(&self) -> BoxFuture<'_, Result<Reached, StoreError>> {
         Box::pin(async move {
             let router = self.router();
             let masters = router.masters().await.map_err(translate)?;

@@ -2,9 +2,13 @@
 //!
 //! Owns the order of checks (allowed, keys, bounds, size, slots) and the prefix on every key. Must
 //! not know how a node is found, nor what a command means.
+//!
+//! The functions that send return boxed futures, so that their code, and that of routers and nodes,
+//! exists once. The crate that waits for another future compiles its code again.
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use redis::{Cmd, Value};
 
 use super::bounds::{self, Asked};
@@ -13,11 +17,11 @@ use super::reply::{Budget, fault, reply, strip, why};
 use super::{
     ARGUMENT_BYTES, ARGUMENTS, Allowed, COMMANDS_AT_ONCE, Command, CommandError, Reply, keys,
 };
+use crate::VALUE_LIMIT_BYTES;
 use crate::node::Fault;
 use crate::router::{Repeat, Routed, Router};
 use crate::server::Server;
 use crate::slots::slot;
-use crate::{Boxed, VALUE_LIMIT_BYTES};
 
 /// Connection for raw commands to the server of one store. All clones share one connection.
 #[derive(Clone)]
@@ -73,7 +77,7 @@ impl Connection {
     /// # Errors
     /// Fails with a [`CommandError`] if the command is not allowed, if the server refuses it, or if
     /// no reply arrives.
-    pub fn execute(&self, command: Command) -> Boxed<'_, Result<Reply, CommandError>> {
+    pub fn execute(&self, command: Command) -> BoxFuture<'_, Result<Reply, CommandError>> {
         Box::pin(async move {
             check_size(std::slice::from_ref(&command))?;
             let Prepared {
@@ -101,7 +105,7 @@ impl Connection {
     pub fn pipeline(
         &self,
         commands: Vec<Command>,
-    ) -> Boxed<'_, Result<Vec<Result<Reply, CommandError>>, CommandError>> {
+    ) -> BoxFuture<'_, Result<Vec<Result<Reply, CommandError>>, CommandError>> {
         Box::pin(async move {
             check_size(&commands)?;
             let mut asked = Asked::default();
@@ -150,7 +154,7 @@ impl Connection {
     pub fn transaction(
         &self,
         commands: Vec<Command>,
-    ) -> Boxed<'_, Result<Vec<Reply>, CommandError>> {
+    ) -> BoxFuture<'_, Result<Vec<Reply>, CommandError>> {
         Box::pin(async move {
             check_size(&commands)?;
             let mut asked = Asked::default();
