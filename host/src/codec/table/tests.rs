@@ -217,7 +217,7 @@ fn a_single_input_takes_nested_rows() {
         "/columns",
         "does not name its columns",
     );
-    refused(&wide, "[[1]]", "/0", "1 elements, where 2 belong");
+    refused(&wide, "[[1]]", "/0", "1 element, where 2 belong");
     refused(
         &wide,
         r#"[{"x": 1}]"#,
