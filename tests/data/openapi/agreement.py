@@ -14,6 +14,9 @@ RULES = [
     r"This list has \d+ elements?",
     r"so they must be equal",
     r"must have the same number of rows",
+    # Columns that may be left out, and the names of the values of a row.
+    r"(The rows before do|This row does) not have",
+    r"This row has \d+ values?, where",
     # The Open Inference Protocol.
     r"This input is given twice",
     r"This output is asked for twice",

@@ -98,6 +98,13 @@ impl<'a> Columns<'a> {
         }
     }
 
+    /// Forgets which columns the list of names has, because records name their columns themselves.
+    pub(super) fn forget(&mut self) {
+        for column in &mut self.list {
+            column.row = 0;
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.list.len()
     }

@@ -148,6 +148,7 @@ impl<'a> Table<'a> {
     }
 
     fn records(&mut self, cursor: &mut Cursor<'a>, reader: &mut Reader) -> Result<Rows, Error> {
+        self.columns.forget();
         let mut rows = 0;
         while cursor.more(b']', rows == 0)? {
             let record = self.record(rows + 1, cursor, reader);

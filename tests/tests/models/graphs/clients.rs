@@ -14,7 +14,7 @@ use scorebox_tests::host::Host;
 use scorebox_tests::libraries;
 use scorebox_tests::libraries::Libraries;
 use scorebox_tests::onnx::{self, element};
-use scorebox_tests::{extent, run};
+use scorebox_tests::{extent, onnx_cases, run};
 
 /// Maximum time for one comparison, which makes several thousand requests.
 const MOST_TIME: Duration = Duration::from_secs(1800);
@@ -85,6 +85,13 @@ fn agrees(libraries: &Libraries, host: &Host) {
 #[test]
 fn the_document_says_what_columns_accept() {
     agrees(libraries!(LIBRARIES), &columns());
+}
+
+#[test]
+fn the_document_says_what_may_be_left_out() {
+    let graph = onnx_cases::defaulted(8);
+    let host = Host::start(&App::graph("m.onnx", &graph, ""));
+    agrees(libraries!(LIBRARIES), &host);
 }
 
 #[test]

@@ -31,6 +31,8 @@ fn an_optional_column_is_in_all_rows_or_in_none() {
         r#"{"inputs": {"age": [30, 31], "city": ["Bonn", "Ulm"]}}"#,
         r#"{"instances": [{"age": 30, "city": "Bonn"}, {"age": 31, "city": "Ulm"}]}"#,
         r#"{"dataframe_split": {"data": [[30, "Bonn"], [31, "Ulm"]]}}"#,
+        // Records name their columns themselves.
+        r#"{"columns": ["age", "plan", "city"], "data": [{"age": 30, "city": "Bonn"}, {"age": 31, "city": "Ulm"}]}"#,
     ] {
         check(&ports, body, without);
     }
