@@ -163,10 +163,10 @@ fn are_records(cursor: &Cursor<'_>) -> bool {
     cursor.expect(b'[').is_ok() && matches!(cursor.peek(), Some(b'{' | b']'))
 }
 
-/// Returns true if the value at the cursor is a list whose first item is a list.
+/// Returns true if the value at the cursor is an empty list, or a list whose first item is a list.
 fn are_lists(cursor: &Cursor<'_>) -> bool {
     let mut cursor = cursor.clone();
-    cursor.expect(b'[').is_ok() && cursor.peek() == Some(b'[')
+    cursor.expect(b'[').is_ok() && matches!(cursor.peek(), Some(b'[' | b']'))
 }
 
 /// Returns the error message for a key that does not belong into an object that may be one of

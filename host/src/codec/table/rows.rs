@@ -258,7 +258,11 @@ impl<'a> Table<'a> {
         cursor: &mut Cursor<'a>,
         reader: &mut Reader,
     ) -> Result<(), Error> {
-        self.expect_list("a row as a list", cursor, reader)?;
+        let found = kind(cursor);
+        if found != "a list" {
+            let wanted = format!("a row as a list of {}", self.columns.listed());
+            return Err(unexpected(found, &wanted, cursor, reader));
+        }
         cursor.expect(b'[')?;
         let mut place = 0;
         while cursor.more(b']', place == 0)? {

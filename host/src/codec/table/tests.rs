@@ -128,6 +128,8 @@ fn every_form_of_rows_gives_the_tensors_of_nested_lists() {
         " [ ] ",
         r#"{"instances": []}"#,
         r#"{"columns": ["age", "city", "income"], "data": []}"#,
+        r#"{"data": [], "columns": ["age", "city", "income"]}"#,
+        r#"{"dataframe_split": {"data": [], "columns": ["age", "income", "city"], "index": {}}}"#,
     ] {
         check(&ports, body, none);
     }

@@ -104,7 +104,7 @@ fn names_with_colons_and_a_fixed_batch_are_kept() {
         .expect_error(
             400,
             "not-conforming",
-            &["2 elements, where 1 belong; the input is [1, 3, 4, 4]"],
+            &["2 elements, where 1 belongs; the input is [1, 3, 4, 4]"],
         );
 }
 
