@@ -188,7 +188,9 @@ impl Http2 {
     pub fn expect(&mut self, wanted: u8) -> Frame {
         loop {
             let next = self.receive().expect("the connection is there");
-            let next = next.unwrap_or_else(|| panic!("it ended before a frame of type {wanted}"));
+            let Some(next) = next else {
+                panic!("it ended before a frame of type {wanted}");
+            };
             if next.kind == wanted {
                 return next;
             }

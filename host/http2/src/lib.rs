@@ -49,10 +49,11 @@ pub type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallib
 /// Function that answers the requests of a connection.
 pub type Answer<'a> = dyn Fn(Request<Incoming>) -> Answering + Sync + 'a;
 
+/// Socket in the form that hyper takes.
+type Io<'a> = TokioIo<&'a mut (dyn Socket + 'a)>;
+
 /// Connection whose peer speaks HTTP/2. As a future, it ends when the connection ends.
-pub struct Connection<'a>(
-    Pin<Box<http2::Connection<TokioIo<&'a mut (dyn Socket + 'a)>, Calls<'a>, Tasks>>>,
-);
+pub struct Connection<'a>(Pin<Box<http2::Connection<Io<'a>, Calls<'a>, Tasks>>>);
 
 impl<'a> Connection<'a> {
     /// Creates the connection on a socket whose peer has sent nothing before the preface of HTTP/2. The

@@ -97,9 +97,8 @@ fn the_images_host_has_no_compiler() {
     );
     assert!(!names_the_compiler(&place::image_host()));
     let size = std::fs::metadata(place::image_host()).unwrap().len();
-    // The host is pulled at every cold start. The bound was raised once, by 180 kB, for bodies in
-    // other codings and the values that they may hold.
-    assert!(size < 12_180_000, "{size} bytes");
+    // The host is pulled at every cold start.
+    assert!(size < 11_900_000, "{size} bytes");
     let refused = check(&App::of(programs::WAYWARD)).ended(4);
     refused.said(&[
         "component.wasm: is not compiled, and this host has no compiler",
