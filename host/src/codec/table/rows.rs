@@ -325,8 +325,8 @@ fn twice(reader: &mut Reader) -> Error {
     reader.misfit("This column is given twice.".to_owned())
 }
 
-/// Returns the kind of the value at the cursor for an error message. Returns an empty text if there
-/// is no value.
+/// Returns the kind of the value at the cursor for an error message, or an empty text if a value does
+/// not begin there.
 pub(super) fn kind(cursor: &mut Cursor<'_>) -> &'static str {
     match cursor.peek() {
         Some(b'[') => "a list",
