@@ -29,6 +29,7 @@ const FAILURES: [&str; 11] = [
 /// responses. `model_paths` are the paths of the model in the Open Inference Protocol, the one
 /// without a version first.
 #[must_use]
+#[inline(never)]
 pub(super) fn document(
     manifest: &Manifest,
     signature: Signature<'_>,
@@ -81,6 +82,7 @@ pub(super) fn document(
 }
 
 /// Inserts `value` under `key` into the object of the document at the JSON pointer `pointer`.
+#[inline(never)]
 fn put(document: &mut Value, pointer: &str, key: &str, value: Value) {
     if let Some(object) = document.pointer_mut(pointer).and_then(Value::as_object_mut) {
         object.insert(key.to_owned(), value);
@@ -88,6 +90,7 @@ fn put(document: &mut Value, pointer: &str, key: &str, value: Value) {
 }
 
 /// Adds the schemas of a tensor scorer, and the routes of KServe and MLflow, to the document.
+#[inline(never)]
 fn put_tensors(
     document: &mut Value,
     manifest: &Manifest,
@@ -95,7 +98,7 @@ fn put_tensors(
     model_paths: &[String],
 ) {
     for (name, schema) in forms::schemas(signature) {
-        put(document, "/components/schemas", name, schema);
+        put(document, "/components/schemas", &name, schema);
     }
     inference::put_schemas(signature, document);
     let input = json!({JSON: media(reference("PredictRequest"), examples(manifest, signature))});
@@ -130,6 +133,7 @@ fn put_tensors(
 }
 
 /// Repeats the routes of the model at the path with the model's version, if there is such a path.
+#[inline(never)]
 fn put_versions(document: &mut Value, model_paths: &[String]) {
     let [path, versioned] = model_paths else {
         return;
@@ -154,6 +158,7 @@ fn put_versions(document: &mut Value, model_paths: &[String]) {
 
 /// Returns the OpenAPI descriptions of the request body and of the response body of `/score` for a
 /// tensor scorer, by media type.
+#[inline(never)]
 fn tensor_bodies(manifest: &Manifest, signature: &TensorSignature) -> (Value, Value) {
     let mut input = json!({JSON: media(reference("ScoreRequest"), examples(manifest, signature))});
     if takes_bytes(&signature.inputs) {
@@ -168,6 +173,7 @@ fn tensor_bodies(manifest: &Manifest, signature: &TensorSignature) -> (Value, Va
 
 /// Returns the examples of a tensor scorer's input. A component states them. A graph cannot, so its
 /// examples are rows of zeros, on which the host runs each graph at start.
+#[inline(never)]
 fn examples(manifest: &Manifest, signature: &TensorSignature) -> Map<String, Value> {
     if manifest.scorer.component.is_none() {
         return forms::examples(signature);
@@ -178,6 +184,7 @@ fn examples(manifest: &Manifest, signature: &TensorSignature) -> Map<String, Val
 /// Returns one OpenAPI operation for each HTTP method of a route. The id of an operation must be
 /// unique in the document, so the id of every operation but POST is `id` followed by the name of
 /// the method.
+#[inline(never)]
 fn operations(id: &str, methods: &[String], input: &Value, output: &Value) -> Value {
     let mut operations = Map::new();
     for method in methods {
@@ -193,6 +200,7 @@ fn operations(id: &str, methods: &[String], input: &Value, output: &Value) -> Va
     Value::Object(operations)
 }
 
+#[inline(never)]
 fn operation(id: &str, input: &Value, output: &Value) -> Value {
     let mut responses = Map::new();
     let answer = json!({"description": "The answer.", "content": output});
@@ -212,6 +220,7 @@ fn operation(id: &str, input: &Value, output: &Value) -> Value {
 
 /// Returns the media types of the input or output of a payload scorer, each with its schema and
 /// examples. `direction` is `input` or `output`.
+#[inline(never)]
 fn content(direction: &str, shape: &Shape) -> Value {
     let any = ["*/*".to_owned()];
     let types = if shape.content_types.is_empty() {
@@ -240,6 +249,7 @@ fn content(direction: &str, shape: &Shape) -> Value {
 /// Prepares a scorer's JSON schema for the OpenAPI document: adds an `$id` if the schema does not
 /// have one. The `$id` makes a reference such as `#/$defs/…` point into the schema and not into the
 /// document. `direction` is `input` or `output`.
+#[inline(never)]
 fn embedded(direction: &str, schema: &Value) -> Value {
     let mut schema = schema.clone();
     if let Some(schema) = schema.as_object_mut() {
@@ -250,6 +260,7 @@ fn embedded(direction: &str, schema: &Value) -> Value {
     schema
 }
 
+#[inline(never)]
 fn media(schema: Value, examples: Map<String, Value>) -> Value {
     let mut media = Map::new();
     media.insert("schema".to_owned(), schema);
@@ -260,6 +271,7 @@ fn media(schema: Value, examples: Map<String, Value>) -> Value {
 }
 
 /// Returns the examples that a scorer states, by their names.
+#[inline(never)]
 fn stated(examples: &[Example]) -> Map<String, Value> {
     let mut stated = Map::new();
     for example in examples {

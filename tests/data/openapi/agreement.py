@@ -15,7 +15,7 @@ RULES = [
     r"so they must be equal",
     r"must have the same number of rows",
     # Columns that may be left out, and the names of the values of a row.
-    r"(The rows before do|This row does) not have",
+    r"(The rows before do|This row does|This list does) not have",
     r"This row has \d+ values?, where",
     # The Open Inference Protocol.
     r"This input is given twice",

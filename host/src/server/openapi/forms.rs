@@ -3,10 +3,13 @@
 //! Owns the schema of each form that the reader of bodies takes, and the examples that are made from
 //! the inputs. Must not know routes. What a schema cannot say is on the page `host/docs/requests.md`.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
+use super::put;
 use super::schema::{
-    self, Direction, any_of, cell, list, object, of_ports, reference, tensor, tensors,
+    self, Direction, any_of, cell, list, object, of_ports, reference, tensor, tensors, tuple,
 };
 use crate::codec::{columns_of, matrix_of, takes_rows};
 use crate::model::Dtype;
@@ -16,17 +19,18 @@ use crate::tensor::{Port, only};
 /// Name of the only input for callers of Azure ML, and key of rows in orient=split of pandas.
 const DATA: &str = "data";
 
-/// Keys of a body of MLflow or KServe that are ignored.
-const IGNORED: [&str; 2] = ["params", "signature_name"];
+/// Schemas of the objects that hold rows, to which the names and types of the columns are added.
+const ROWS: &str = include_str!("rows.json");
 
 /// Maximum number of columns of the examples that are made from the inputs.
 const EXAMPLE_COLUMNS: usize = 256;
 
 /// Schemas with their names.
-pub(super) type Schemas = Vec<(&'static str, Value)>;
+pub(super) type Schemas = Vec<(Cow<'static, str>, Value)>;
 
 /// Returns the schemas of the bodies and answers of a tensor scorer, with the names by which the
 /// routes refer to them.
+#[inline(never)]
 pub(super) fn schemas(signature: &TensorSignature) -> Schemas {
     let inputs = &signature.inputs;
     let forms = Forms {
@@ -36,25 +40,26 @@ pub(super) fn schemas(signature: &TensorSignature) -> Schemas {
     };
     let mut schemas = Vec::new();
     let bodies = forms.bodies(&mut schemas);
-    schemas.push(("PredictRequest", any_of(bodies)));
+    schemas.push(("PredictRequest".into(), any_of(bodies)));
     let mut score = vec![reference("PredictRequest")];
     if !forms.is_name("inputs") {
         score.push(reference("InferRequest"));
     }
-    schemas.push(("ScoreRequest", any_of(score)));
+    schemas.push(("ScoreRequest".into(), any_of(score)));
     let answer = match signature.outputs.as_slice() {
         // A list whose elements have several types, as the alternative of another schema, ends
         // schemathesis 4.32 with an error. The alternative of an alternative does not.
         [port] => json!({"anyOf": [tensor(port, Direction::Output)]}),
         ports => tensors(ports, Direction::Output, false),
     };
-    schemas.push(("ScoreResponse", answer));
+    schemas.push(("ScoreResponse".into(), answer));
     put_predictions(&signature.outputs, &mut schemas);
     schemas
 }
 
 /// Returns examples of a request with one row of zeros and empty texts, as records, as lists, and as
 /// orient=split, which shows the order of the columns. Returns none if the rows have no names, or too many.
+#[inline(never)]
 pub(super) fn examples(signature: &TensorSignature) -> Map<String, Value> {
     let columns = columns_of(&signature.inputs);
     let forms = Forms {
@@ -93,6 +98,7 @@ pub(super) fn examples(signature: &TensorSignature) -> Map<String, Value> {
 }
 
 /// Returns nested lists of zeros, `false` or empty texts. An open dimension has one item.
+#[inline(never)]
 fn zeros(dtype: Dtype, shape: &[Option<u64>]) -> Value {
     let Some((length, inner)) = shape.split_first() else {
         return match dtype {
@@ -162,6 +168,7 @@ impl Forms<'_> {
 
     /// Returns the schema of an object that has the only input under the key `data`, and optional inputs
     /// under their names. Returns `None` if orient=split is the only object with this key.
+    #[inline(never)]
     fn data(&self) -> Option<Value> {
         let port = self.only_input()?;
         let is_split = self.has_rows() && self.inputs.len() == 1;
@@ -182,53 +189,62 @@ impl Forms<'_> {
     /// Each object is a schema with a name, because generators of clients make a class of it.
     fn bodies(&self, schemas: &mut Schemas) -> Vec<Value> {
         let columns = tensors(self.inputs, Direction::Input, false);
-        schemas.push(("Columns", columns));
+        schemas.push(("Columns".into(), columns));
         let mut bodies = vec![reference("Columns")];
         if let Some(data) = self.data() {
-            schemas.push(("Data", data));
+            schemas.push(("Data".into(), data));
             bodies.push(reference("Data"));
         }
         if !self.has_rows() {
             return bodies;
         }
-        schemas.push(("ColumnLists", self.column_lists()));
+        schemas.push(("ColumnLists".into(), self.column_lists()));
         if self.is_matrix() {
             bodies.push(reference("ColumnLists"));
         }
-        schemas.push(("Row", self.row()));
-        schemas.push(("Rows", any_of(vec![self.records(), self.lists()])));
+        let lists = self.lists();
+        schemas.push(("RowLists".into(), nonempty(lists.clone())));
+        schemas.push(("Row".into(), self.row()));
+        schemas.push(("Rows".into(), any_of(vec![self.records(), lists])));
         bodies.push(reference("Rows"));
-        let split = self.split(schemas);
-        let is_free = |keys: &[&str]| !keys.iter().any(|key| self.is_name(key));
-        if self.takes_split() {
-            bodies.push(split.clone());
-        }
-        let rows = || reference("Rows");
-        if is_free(&["Inputs", "GlobalParameters"]) {
-            schemas.push(("AutomatedInputs", keyed(DATA, rows(), &[])));
-            let inputs = reference("AutomatedInputs");
-            let request = keyed("Inputs", inputs, &["GlobalParameters"]);
-            schemas.push(("AutomatedRequest", request));
-            bodies.push(reference("AutomatedRequest"));
-        }
-        let columns = vec![nonempty(self.lists()), reference("ColumnLists")];
-        for (name, key, held) in [
-            (
-                "InputDataRequest",
-                "input_data",
-                any_of(vec![rows(), split.clone()]),
-            ),
-            ("DataframeSplitRequest", "dataframe_split", split),
-            ("DataframeRecordsRequest", "dataframe_records", rows()),
-            ("InputsRequest", "inputs", any_of(columns)),
-            ("InstancesRequest", "instances", rows()),
-        ] {
-            if is_free(&[key]) && is_free(&IGNORED) {
-                schemas.push((name, keyed(key, held, &IGNORED)));
-                bodies.push(reference(name));
-            }
-        }
+        self.put_rows(schemas, &mut bodies);
         bodies
+    }
+
+    /// Adds the objects that hold rows to the schemas, and references to those that may be a body to
+    /// `bodies`. A name of an input or of a column wins over a key, so an object with such a key is not
+    /// a body.
+    #[inline(never)]
+    fn put_rows(&self, schemas: &mut Schemas, bodies: &mut Vec<Value>) {
+        // The text is a constant.
+        let Ok(Value::Object(rows)) = serde_json::from_str(ROWS) else {
+            return;
+        };
+        let mut splits = vec![reference("SplitInOrder")];
+        for (name, mut schema) in rows {
+            let is_free = || {
+                let keys = schema.pointer("/properties").and_then(Value::as_object);
+                keys.is_some_and(|keys| !keys.keys().any(|key| self.is_name(key)))
+            };
+            if name.ends_with("Request") {
+                if !is_free() {
+                    continue;
+                }
+                bodies.push(reference(&name));
+            }
+            if name == "SplitByName" {
+                if self.is_unnamed() {
+                    continue;
+                }
+                self.name_columns(&mut schema);
+                splits.push(reference(&name));
+            }
+            schemas.push((name.into(), schema));
+        }
+        if self.takes_split() {
+            bodies.push(reference("Split"));
+        }
+        schemas.push(("Split".into(), json!({"anyOf": splits})));
     }
 
     /// Returns the schema of a row as an object.
@@ -241,6 +257,7 @@ impl Forms<'_> {
     }
 
     /// Returns the schema of rows that are lists, with the values in the order of the model.
+    #[inline(never)]
     fn lists(&self) -> Value {
         if let Some(port) = self.nested_input() {
             return tensor(port, Direction::Input);
@@ -252,12 +269,7 @@ impl Forms<'_> {
                 cells.push(cell(column));
             }
         }
-        let mut row = list(Value::Null, Some(cells.len() as u64));
-        if let Some(row) = row.as_object_mut() {
-            row.remove("items");
-            row.insert("prefixItems".to_owned(), cells.into());
-        }
-        list(row, self.row_count())
+        list(tuple(cells), self.row_count())
     }
 
     /// Returns the schema of an object with a list for each column.
@@ -265,56 +277,33 @@ impl Forms<'_> {
         tensors(self.columns, Direction::Input, self.is_open)
     }
 
-    /// Returns the schema of orient=split: rows in the order of the model, or with a list of the names
-    /// of the columns. Adds the schemas of both to `schemas`.
-    fn split(&self, schemas: &mut Schemas) -> Value {
-        schemas.push(("SplitInOrder", keyed(DATA, reference("Rows"), &["index"])));
-        if self.is_unnamed() {
-            return reference("SplitInOrder");
-        }
+    /// Adds the names of the columns and the values of a row to the schema of orient=split, `split`.
+    #[inline(never)]
+    fn name_columns(&self, split: &mut Value) {
         let mut names = Vec::with_capacity(self.columns.len());
         let mut cells: Vec<Value> = Vec::new();
         let mut least = 0u64;
         for column in self.columns {
-            names.push(Value::String(column.name.clone()));
+            names.push(Value::from(column.name.as_str()));
             least += u64::from(!column.optional);
             let cell = cell(column);
             if !cells.contains(&cell) {
                 cells.push(cell);
             }
         }
-        let count = names.len();
-        let about = "Names of the columns, in the order of the values of each row.";
-        let (header, row) = if self.is_open {
-            (
-                json!({"type": "array", "items": {"type": "string"}, "minItems": least, "description": about}),
-                json!({"type": "array", "items": {}, "minItems": least}),
-            )
-        } else {
-            let name = json!({"type": "string", "enum": names});
-            (
-                json!({"type": "array", "items": name, "minItems": least, "maxItems": count, "uniqueItems": true, "description": about}),
-                json!({"type": "array", "items": any_of(cells), "minItems": least, "maxItems": count}),
-            )
-        };
-        let mut properties = Map::new();
-        properties.insert("columns".to_owned(), header);
+        let most = names.len() as u64;
+        let mut row = json!({"type": "array", "items": {}, "minItems": least});
+        put(split, "/properties/columns", "minItems", least.into());
+        if !self.is_open {
+            put(&mut row, "", "items", any_of(cells));
+            put(&mut row, "", "maxItems", most.into());
+            put(split, "/properties/columns", "maxItems", most.into());
+            put(split, "/properties/columns", "uniqueItems", true.into());
+            put(split, "/properties/columns/items", "enum", names.into());
+        }
         let data = any_of(vec![list(row, self.row_count()), self.records()]);
-        properties.insert(DATA.to_owned(), data);
-        properties.insert("index".to_owned(), json!({}));
-        schemas.push(("SplitByName", object(properties, &["index"], false)));
-        any_of(vec![reference("SplitInOrder"), reference("SplitByName")])
+        put(split, "/properties", DATA, data);
     }
-}
-
-/// Returns the schema of an object that must have the key `key`, and may have the keys `ignored`.
-fn keyed(key: &str, held: Value, ignored: &[&str]) -> Value {
-    let mut properties = Map::new();
-    properties.insert(key.to_owned(), held);
-    for ignored in ignored {
-        properties.insert((*ignored).to_owned(), json!({}));
-    }
-    object(properties, ignored, false)
 }
 
 /// Returns a schema of lists without the empty list. At `inputs`, an empty list and a list of objects
@@ -332,6 +321,7 @@ fn nonempty(mut schema: Value) -> Value {
 
 /// Adds the schema of predictions to `schemas`: a list with an item for each row, or the whole answer
 /// if the outputs do not have equally many rows.
+#[inline(never)]
 fn put_predictions(outputs: &[Port], schemas: &mut Schemas) {
     let has_rows = outputs.iter().all(|port| !port.shape.is_empty());
     let mut predictions = vec![reference("ScoreResponse")];
@@ -342,9 +332,10 @@ fn put_predictions(outputs: &[Port], schemas: &mut Schemas) {
             let item = schema::nested(port, Direction::Output, inner);
             row.insert(port.name.clone(), item);
         }
-        schemas.push(("Prediction", object(row, &[], false)));
+        schemas.push(("Prediction".into(), object(row, &[], false)));
         predictions.push(list(reference("Prediction"), None));
     }
-    let response = keyed("predictions", any_of(predictions), &[]);
-    schemas.push(("PredictResponse", response));
+    let mut response = Map::new();
+    response.insert("predictions".to_owned(), any_of(predictions));
+    schemas.push(("PredictResponse".into(), object(response, &[], false)));
 }

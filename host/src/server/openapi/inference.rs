@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::put;
-use super::schema::{Direction, any_of, element, list, nested};
+use super::schema::{Direction, any_of, element, list, nested, tuple};
 use crate::codec::open_inference::{accepted_datatypes, datatype};
 use crate::scorer::signature::TensorSignature;
 use crate::tensor::Port;
@@ -16,16 +16,19 @@ use crate::tensor::Port;
 const SCHEMAS: &str = include_str!("tensors.json");
 
 /// Adds the schemas of a request and of an answer for a tensor scorer to the document.
+#[inline(never)]
 pub(super) fn put_schemas(signature: &TensorSignature, document: &mut Value) {
     // The text is a constant.
-    if let Ok(Value::Object(schemas)) = serde_json::from_str(SCHEMAS) {
-        for (name, schema) in schemas {
-            put(document, "/components/schemas", &name, schema);
-        }
+    let Ok(Value::Object(schemas)) = serde_json::from_str(SCHEMAS) else {
+        return;
+    };
+    let common = schemas.get("InferInput").cloned().unwrap_or_default();
+    for (name, schema) in schemas {
+        put(document, "/components/schemas", &name, schema);
     }
     let (mut inputs, mut required) = (Vec::with_capacity(signature.inputs.len()), 0);
     for port in &signature.inputs {
-        inputs.push(input(port));
+        inputs.push(input(port, common.clone()));
         required += u64::from(!port.optional);
     }
     let most = inputs.len() as u64;
@@ -58,24 +61,21 @@ pub(super) fn put_schemas(signature: &TensorSignature, document: &mut Value) {
 }
 
 /// Appends `value` to `values` if they do not have it.
+#[inline(never)]
 fn put_new(values: &mut Vec<Value>, value: Value) {
     if !values.contains(&value) {
         values.push(value);
     }
 }
 
-/// Returns the schema of the input of a request for a port, with its data in JSON.
-fn input(port: &Port) -> Value {
+/// Returns the schema of the input of a request for a port, with its data in JSON. `schema` has the
+/// parts that all inputs have in common.
+#[inline(never)]
+fn input(port: &Port, mut schema: Value) -> Value {
     let mut sizes = Vec::with_capacity(port.shape.len());
     for size in &port.shape {
         let (least, most) = size.map_or((0, u64::MAX), |size| (size, size));
         sizes.push(json!({"type": "integer", "minimum": least, "maximum": most}));
-    }
-    let rank = sizes.len() as u64;
-    let mut shape = list(json!({"type": "integer"}), Some(rank));
-    if let Some(shape) = shape.as_object_mut().filter(|_| rank > 0) {
-        shape.remove("items");
-        shape.insert("prefixItems".to_owned(), sizes.into());
     }
     let flat = |length| list(element(port, Direction::Input), length);
     let data = match port.shape.as_slice() {
@@ -83,15 +83,11 @@ fn input(port: &Port) -> Value {
         [length] => flat(*length),
         shape => any_of(vec![flat(None), nested(port, Direction::Input, shape)]),
     };
-    json!({
-        "type": "object",
-        "required": ["name", "shape", "datatype", "data"],
-        "properties": {
-            "name": {"type": "string", "enum": [port.name]},
-            "shape": shape,
-            "datatype": {"type": "string", "enum": accepted_datatypes(port)},
-            "parameters": {"$ref": "#/components/schemas/InferInputParameters"},
-            "data": data,
-        },
-    })
+    let names = vec![Value::from(port.name.as_str())];
+    let datatypes = accepted_datatypes(port).into();
+    put(&mut schema, "/properties", "shape", tuple(sizes));
+    put(&mut schema, "/properties", "data", data);
+    put(&mut schema, "/properties/name", "enum", names.into());
+    put(&mut schema, "/properties/datatype", "enum", datatypes);
+    schema
 }

@@ -54,16 +54,19 @@ pub(super) fn described(signature: &TensorSignature) -> String {
     text
 }
 
+#[inline(never)]
 pub(super) fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
 /// Returns the schema of bytes.
+#[inline(never)]
 pub(super) fn binary() -> Value {
     json!({"type": "string", "format": "binary"})
 }
 
 /// Returns a schema to which a value conforms that conforms to one of `schemas`.
+#[inline(never)]
 pub(super) fn any_of(mut schemas: Vec<Value>) -> Value {
     match schemas.pop() {
         Some(last) if schemas.is_empty() => last,
@@ -77,16 +80,33 @@ pub(super) fn any_of(mut schemas: Vec<Value>) -> Value {
 /// Returns the schema of a list. `length` is the number of its items, or `None` if any number is
 /// accepted.
 pub(super) fn list(items: Value, length: Option<u64>) -> Value {
-    let mut list = json!({"type": "array", "items": items});
-    if let (Some(length), Some(list)) = (length, list.as_object_mut()) {
+    sized("items", items, length)
+}
+
+/// Returns the schema of a list whose items have these schemas, in their order.
+pub(super) fn tuple(items: Vec<Value>) -> Value {
+    let length = items.len() as u64;
+    if length == 0 {
+        return list(json!({}), Some(0));
+    }
+    sized("prefixItems", items.into(), Some(length))
+}
+
+#[inline(never)]
+fn sized(key: &str, items: Value, length: Option<u64>) -> Value {
+    let mut list = Map::new();
+    list.insert("type".to_owned(), "array".into());
+    list.insert(key.to_owned(), items);
+    if let Some(length) = length {
         list.insert("minItems".to_owned(), length.into());
         list.insert("maxItems".to_owned(), length.into());
     }
-    list
+    Value::Object(list)
 }
 
 /// Returns the schema of an object with these properties, all of which are required except those in
 /// `optional`. `is_open` is true if the object may have other properties.
+#[inline(never)]
 pub(super) fn object(properties: Map<String, Value>, optional: &[&str], is_open: bool) -> Value {
     let mut required = Vec::with_capacity(properties.len());
     for name in properties.keys() {
@@ -103,6 +123,7 @@ pub(super) fn object(properties: Map<String, Value>, optional: &[&str], is_open:
 
 /// Returns the schema of an object with the tensors of these ports as nested lists. `is_open` is true
 /// if the object may have other properties.
+#[inline(never)]
 pub(super) fn tensors(ports: &[Port], direction: Direction, is_open: bool) -> Value {
     match direction {
         Direction::Input => of_ports(ports, is_open, |port| tensor(port, Direction::Input)),
@@ -112,6 +133,7 @@ pub(super) fn tensors(ports: &[Port], direction: Direction, is_open: bool) -> Va
 
 /// Returns the schema of an object with a property for each port, which has the schema that `schema`
 /// returns. `is_open` is true if the object may have other properties.
+#[inline(never)]
 pub(super) fn of_ports(ports: &[Port], is_open: bool, schema: fn(&Port) -> Value) -> Value {
     let (mut properties, mut optional) = (Map::new(), Vec::new());
     for port in ports {
@@ -125,6 +147,7 @@ pub(super) fn of_ports(ports: &[Port], is_open: bool, schema: fn(&Port) -> Value
 
 /// Returns the schema of a tensor as nested lists. The elements of an input of one column may also be
 /// one flat list.
+#[inline(never)]
 pub(super) fn tensor(port: &Port, direction: Direction) -> Value {
     let nested = nested(port, direction, &port.shape);
     match port.shape.as_slice() {
@@ -137,6 +160,7 @@ pub(super) fn tensor(port: &Port, direction: Direction) -> Value {
 }
 
 /// Returns the schema of a part of a tensor that has the dimensions `shape`, as nested lists.
+#[inline(never)]
 pub(super) fn nested(port: &Port, direction: Direction, shape: &[Option<u64>]) -> Value {
     match shape.split_first() {
         None => element(port, direction),
@@ -146,6 +170,7 @@ pub(super) fn nested(port: &Port, direction: Direction, shape: &[Option<u64>]) -
 
 /// Returns the schema of what one row has for a port: the part of the tensor without the first
 /// dimension. The only element of a row need not be in a list.
+#[inline(never)]
 pub(super) fn cell(port: &Port) -> Value {
     let inner = port.shape.get(1..).unwrap_or_default();
     let nested = nested(port, Direction::Input, inner);
@@ -157,6 +182,7 @@ pub(super) fn cell(port: &Port) -> Value {
 
 /// Returns the schema of an element of a port. An element of an input may also be `null` or a boolean
 /// if the manifest says so. A float of an answer may be `null`, which stands for NaN and infinity.
+#[inline(never)]
 pub(super) fn element(port: &Port, direction: Direction) -> Value {
     let is_input = direction == Direction::Input;
     let mut schema = of_dtype(port.dtype, is_input);
@@ -183,6 +209,7 @@ pub(super) fn element(port: &Port, direction: Direction) -> Value {
 
 /// Returns the schema of an element of the type `dtype`. The bounds of an input are those of the
 /// reader of bodies. An answer has no bounds, because its elements are always within them.
+#[inline(never)]
 fn of_dtype(dtype: Dtype, is_input: bool) -> Value {
     let (kind, format) = match dtype {
         Dtype::Bool => ("boolean", ""),
