@@ -12,14 +12,16 @@
 mod conversion;
 mod inputs;
 mod names;
+mod outputs;
 mod parameters;
 mod ports;
 mod request;
 
 use self::inputs::{Binary, tensors};
+use self::outputs::Output;
 use self::ports::misfit;
 pub use self::ports::{accepted_datatypes, datatype};
-use self::request::{Output, Request};
+use self::request::Request;
 use super::encoding::without_mark;
 use super::text;
 use crate::error::ScoreFailure;

@@ -16,6 +16,7 @@ use super::super::reading::{self, Reader};
 use super::super::scalar::Scalar;
 use super::super::visitors::{Fields, Items, List, Object};
 use super::names::{dtype, port};
+use super::outputs::{Output, Outputs};
 use super::parameters::Parameters;
 use super::ports::{accepts, expectation, is_whole};
 use crate::error::ScoreFailure;
@@ -30,7 +31,7 @@ const ID_BYTES: usize = 1024;
 /// Request of the Open Inference Protocol that was decoded from JSON. It is not checked yet whether
 /// its inputs fit their ports.
 pub(super) struct Request<'a> {
-    ports: PortLists<'a>,
+    pub(super) ports: PortLists<'a>,
     body_bytes: usize,
     /// Facts about each input of the request that the first pass over the body found. Empty in the
     /// first pass.
@@ -67,12 +68,6 @@ pub(super) enum Data {
     /// Data that was skipped, because the input's port or its datatype was not known yet. The body
     /// is decoded a second time to get this data.
     Skipped,
-}
-
-/// One item of `outputs` of a request: an output that the answer must hold.
-pub(super) struct Output {
-    pub(super) port: usize,
-    pub(super) parameters: Parameters,
 }
 
 /// Decodes a request of the Open Inference Protocol from its JSON.
@@ -340,64 +335,5 @@ impl Items for Shape {
             }
         }
         Ok(true)
-    }
-}
-
-struct Outputs<'r, 'a>(&'r mut Request<'a>);
-
-impl Items for Outputs<'_, '_> {
-    fn item<'de, A: SeqAccess<'de>>(
-        &mut self,
-        _index: usize,
-        list: &mut A,
-        reader: &mut Reader,
-    ) -> Result<bool, A::Error> {
-        let Request { ports, outputs, .. } = &mut *self.0;
-        let mut asked = Asked {
-            ports: ports.outputs,
-            taken: outputs,
-            port: None,
-            parameters: Parameters::default(),
-        };
-        if list
-            .next_element_seed(Object(&mut asked, reader))?
-            .is_none()
-        {
-            return Ok(false);
-        }
-        let (port, parameters) = (asked.port, asked.parameters);
-        let Some(port) = port else {
-            return Err(reader.misfit("This output has no name.".to_owned()));
-        };
-        outputs.push(Output { port, parameters });
-        Ok(true)
-    }
-}
-
-/// Item of `outputs` of a request that is being decoded.
-struct Asked<'a> {
-    ports: &'a [Port],
-    taken: &'a [Output],
-    port: Option<usize>,
-    parameters: Parameters,
-}
-
-impl Fields for Asked<'_> {
-    const KEYS: &'static [&'static str] = &["name", "parameters"];
-
-    fn field<'de, A: MapAccess<'de>>(
-        &mut self,
-        key: &'static str,
-        map: &mut A,
-        reader: &mut Reader,
-    ) -> Result<(), A::Error> {
-        if key == "parameters" {
-            return self.parameters.read(map, reader);
-        }
-        self.port = port(self.ports, "output", map.next_value()?, reader)?;
-        if self.taken.iter().any(|taken| Some(taken.port) == self.port) {
-            return Err(reader.misfit("This output is asked for twice.".to_owned()));
-        }
-        Ok(())
     }
 }
