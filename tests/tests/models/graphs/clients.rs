@@ -69,9 +69,12 @@ fn a_generated_client_calls_every_route() {
 /// Compares the document of a host with what the host accepts, by random requests.
 fn agrees(libraries: &Libraries, host: &Host) {
     let mut schemathesis = program(libraries, "schemathesis.cli");
+    // It keeps notes in the current folder.
+    let folder = tempfile::tempdir().expect("a folder can be made");
     let examples = extent::of("20", "400");
     let checks = "positive_data_acceptance,negative_data_rejection";
     schemathesis
+        .current_dir(&folder)
         .env("SCHEMATHESIS_HOOKS", "agreement")
         .args(["run", &host.url("/openapi.json"), "--checks", "all"])
         .args(["--exclude-checks", checks, "--max-examples", examples])
