@@ -252,7 +252,7 @@ fn a_request_that_crosses_the_end_of_its_connection_is_answered() {
 fn a_stop_answers_what_arrived_and_says_goodbye() {
     let host = Host::start(&App::with(
         programs::WAYWARD,
-        "[limits]\nlame_duck = \"4s\"\n",
+        "[limits]\nlame_duck = \"4s\"\ndeadline = \"20s\"\n",
     ));
     let mut idle = open(&host);
     idle.write(&scoring(1, COUNT)).unwrap();
