@@ -99,6 +99,8 @@ pub struct Http2 {
     stream: TcpStream,
     unread: Vec<u8>,
     confirms: bool,
+    /// Error code of the last GOAWAY that was read.
+    goodbye: Option<u32>,
 }
 
 impl Http2 {
@@ -126,6 +128,7 @@ impl Http2 {
             stream,
             unread: Vec::new(),
             confirms: true,
+            goodbye: None,
         })
     }
 
@@ -165,6 +168,11 @@ impl Http2 {
                         payload: rest[..length].to_vec(),
                     };
                     self.unread.drain(..9 + length);
+                    if found.kind == kind::GOAWAY
+                        && let Some(&[c0, c1, c2, c3]) = found.payload.get(4..8)
+                    {
+                        self.goodbye = Some(u32::from_be_bytes([c0, c1, c2, c3]));
+                    }
                     if self.confirms && found.kind == kind::PING && found.flags & ACK == 0 {
                         // If the host is gone, the next read tells.
                         drop(self.write(&frame(kind::PING, ACK, 0, &found.payload)));
@@ -219,34 +227,24 @@ impl Http2 {
         }
     }
 
-    /// Waits until the connection ends, and returns the error code of its GOAWAY. Returns `None` if it
-    /// ends without one. A reset counts as the end.
+    /// Waits until the connection ends, and returns the error code of its last GOAWAY, which may have
+    /// come before. Returns `None` if there was none. A reset counts as the end.
     ///
     /// # Panics
-    /// If the connection does not end in time.
+    /// Panics if the connection does not end in time.
     #[track_caller]
     pub fn end(&mut self) -> Option<u32> {
-        let mut code = None;
         loop {
             match self.receive() {
-                Ok(Some(Frame {
-                    kind: kind::GOAWAY,
-                    payload,
-                    ..
-                })) => {
-                    code = payload
-                        .get(4..8)
-                        .and_then(|code| Some(u32::from_be_bytes(code.try_into().ok()?)));
-                }
                 Ok(Some(_)) => {}
-                Ok(None) => return code,
+                Ok(None) => return self.goodbye,
                 Err(error) => {
                     let timeouts = [std::io::ErrorKind::WouldBlock, std::io::ErrorKind::TimedOut];
                     assert!(
                         !timeouts.contains(&error.kind()),
                         "it does not end: {error}"
                     );
-                    return code;
+                    return self.goodbye;
                 }
             }
         }
