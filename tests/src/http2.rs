@@ -197,7 +197,8 @@ impl Http2 {
         loop {
             let next = self.receive().expect("the connection is there");
             let Some(next) = next else {
-                panic!("it ended before a frame of type {wanted}");
+                let goodbye = self.goodbye;
+                panic!("it ended before a frame of type {wanted}, with the code {goodbye:?}");
             };
             if next.kind == wanted {
                 return next;
