@@ -8,7 +8,7 @@ use scorebox_tests::app::App;
 use scorebox_tests::extent;
 use scorebox_tests::host::Host;
 use scorebox_tests::http2::{
-    ACK, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Http2, frame, kind, request, scoring,
+    END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Http2, frame, kind, request, scoring,
 };
 
 use super::{COUNT, HOST, NO_WINDOW, is_well, open, start};
