@@ -37,6 +37,9 @@ RULES = [
 # Rule for rows that are lists in the order of `columns`: their values have the types of these columns.
 ORDER = r"^Here is .*, where .* element belongs"
 
+# Rule for binary data of the Open Inference Protocol: without the header with the length of its JSON, it is JSON.
+HEADER = r"^Here is .*, where an object belongs"
+
 # What the host accepts beyond the document: other labels of JSON. An id that is too long is answered
 # with 431, which schemathesis does not know as a refusal.
 BEYOND = ["Content-Type", "x-request-id"]
@@ -50,6 +53,7 @@ def agreement(ctx, response, case):
     if mode == "positive" and response.status_code == 400:
         answer = response.json()
         rules = RULES + [ORDER] * ("'columns':" in str(case.body))
+        rules += [HEADER] * (case.media_type == "application/octet-stream")
         if not any(re.search(rule, answer["message"]) for rule in rules):
             pointer = answer.get("pointer")
             raise AssertionError(f"refused, but conforms: {answer['message']} ({pointer})")
