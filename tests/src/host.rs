@@ -157,7 +157,7 @@ impl Host {
     /// Returns the largest resident memory that the host had so far, in bytes.
     ///
     /// # Panics
-    /// If the host does not run.
+    /// Panics if the host does not run.
     #[must_use]
     pub fn largest_resident_bytes(&self) -> u64 {
         self.memory("VmHWM:")

@@ -57,7 +57,7 @@ pub struct Frame {
 /// Returns the bytes of a frame.
 ///
 /// # Panics
-/// If the payload is longer than a frame can be.
+/// Panics if the payload is longer than a frame can be.
 #[must_use]
 pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len())
@@ -71,7 +71,7 @@ pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 /// header ends the request.
 ///
 /// # Panics
-/// If the path is longer than 126 bytes.
+/// Panics if the path is longer than 126 bytes.
 #[must_use]
 pub fn request(stream: u32, method: &str, path: &str, has_body: bool) -> Vec<u8> {
     // Numbers of the static table: the method, `:scheme: http`, and `:path` with a text.
@@ -107,7 +107,7 @@ impl Http2 {
     /// Connects to an address, and sends the preface and these settings, each of six bytes.
     ///
     /// # Errors
-    /// If the address refuses the connection.
+    /// Fails if the address refuses the connection.
     pub fn open(address: &str, settings: &[u8]) -> Result<Self> {
         let mut connection = Self::silent(address)?;
         connection.write(PREFACE)?;
@@ -118,7 +118,7 @@ impl Http2 {
     /// Connects to an address and sends nothing.
     ///
     /// # Errors
-    /// If the address refuses the connection.
+    /// Fails if the address refuses the connection.
     pub fn silent(address: &str) -> Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(wait::LIMIT))?;
@@ -147,7 +147,7 @@ impl Http2 {
     /// Sends bytes without changing them.
     ///
     /// # Errors
-    /// If the connection is closed, or its peer does not read.
+    /// Fails if the connection is closed, or its peer does not read.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.stream.write_all(bytes)
     }
@@ -155,7 +155,7 @@ impl Http2 {
     /// Waits for the next frame. Returns `None` if the peer ends the connection first.
     ///
     /// # Errors
-    /// If no frame arrives in time, or the connection is reset.
+    /// Fails if no frame arrives in time, or the connection is reset.
     pub fn receive(&mut self) -> Result<Option<Frame>> {
         loop {
             if let [l0, l1, l2, kind, flags, s0, s1, s2, s3, rest @ ..] = &self.unread[..] {
@@ -191,7 +191,7 @@ impl Http2 {
     /// Waits for the next frame of this type.
     ///
     /// # Panics
-    /// If the connection ends first, or no such frame arrives in time.
+    /// Panics if the connection ends first, or no such frame arrives in time.
     #[track_caller]
     pub fn expect(&mut self, wanted: u8) -> Frame {
         loop {
@@ -210,7 +210,7 @@ impl Http2 {
     /// known; any other status is 0.
     ///
     /// # Panics
-    /// If no response arrives.
+    /// Panics if no response arrives.
     #[track_caller]
     pub fn status(&mut self, stream: u32) -> u16 {
         loop {

@@ -1,6 +1,6 @@
 //! Frames of HTTP/2 that cost the host work and ask for nothing.
 //!
-//! Owns the bytes of these frames. It must not know how they are sent.
+//! Owns the bytes of these frames. Must not know how they are sent.
 
 use crate::bench::hostile::attacks::Frames;
 
