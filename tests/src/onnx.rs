@@ -237,6 +237,20 @@ pub fn counting() -> Vec<u8> {
     model(graph("counting", &parts))
 }
 
+/// Returns a graph whose output has the whole numbers from `from` up to, but not including, `to`. Both
+/// are its inputs, and so is the difference of neighbours, `step`.
+#[must_use]
+pub fn range() -> Vec<u8> {
+    let parts = [
+        node("Range", &["from", "to", "step"], &["y"], &[]),
+        port(11, ("from", element::INT64, &[])),
+        port(11, ("to", element::INT64, &[])),
+        port(11, ("step", element::INT64, &[])),
+        port(12, ("y", element::INT64, &[None])),
+    ];
+    model(graph("range", &parts))
+}
+
 /// Returns a graph whose output is a list of `n` zeros, where `n` is its input.
 #[must_use]
 pub fn zeros() -> Vec<u8> {

@@ -9,6 +9,7 @@ use serde_json::Error;
 use super::cursor::Cursor;
 use super::elements::Elements;
 use super::reading::{self, Reader, Step};
+use super::table::is_form;
 use super::text;
 use crate::error::ScoreFailure;
 use crate::tensor::{Port, Requests, Tensor, only, shape_text};
@@ -34,7 +35,7 @@ pub(super) fn read(
         &|| expectation(ports),
         &mut |text, reader| {
             let mut cursor = Cursor::new(text);
-            let tensors = object(ports, &mut cursor, text.len(), reader)?;
+            let tensors = object(ports, requests, &mut cursor, text.len(), reader)?;
             cursor.end().map(|()| tensors)
         },
     )
@@ -44,6 +45,7 @@ pub(super) fn read(
 /// the body, which limits how much memory is reserved.
 fn object(
     ports: &[Port],
+    requests: Requests,
     cursor: &mut Cursor<'_>,
     body_bytes: usize,
     reader: &mut Reader,
@@ -61,6 +63,12 @@ fn object(
     let mut is_first = true;
     while cursor.more(b'}', std::mem::take(&mut is_first))? {
         let (name, _) = cursor.string()?;
+        // A key of a form that holds rows changes how the other keys are read.
+        if requests.ignores_unknown_columns && index_of(ports, &name).is_none() && !is_form(&name) {
+            cursor.expect(b':')?;
+            cursor.value()?;
+            continue;
+        }
         let read = tensor(ports, &name, &mut found, cursor, body_bytes, reader);
         reader.at(|| Step::Name(cut(&name, NAME_BYTES).into_owned()), read)?;
     }
@@ -91,12 +99,8 @@ fn tensor(
     body_bytes: usize,
     reader: &mut Reader,
 ) -> Result<(), Error> {
-    let by_name = ports.iter().position(|port| port.name == name);
-    let index = by_name.or_else(|| match only(ports) {
-        Some((index, _)) if name == ONE_INPUT => Some(index),
-        _ => None,
-    });
-    let place = index.and_then(|index| Some((ports.get(index)?, found.get_mut(index)?)));
+    let place =
+        index_of(ports, name).and_then(|index| Some((ports.get(index)?, found.get_mut(index)?)));
     let Some((port, slot)) = place else {
         let message = format!(
             "There is no input of this name. Send {}.",
@@ -112,6 +116,15 @@ fn tensor(
     elements.all(cursor, reader)?;
     *slot = Some(elements.into_tensor());
     Ok(())
+}
+
+/// Returns the index of the port that the field `name` stands for.
+fn index_of(ports: &[Port], name: &str) -> Option<usize> {
+    let by_name = ports.iter().position(|port| port.name == name);
+    by_name.or_else(|| match only(ports) {
+        Some((index, _)) if name == ONE_INPUT => Some(index),
+        _ => None,
+    })
 }
 
 /// Encodes the tensors of the output ports as JSON. One tensor becomes a nested list. Several

@@ -60,7 +60,7 @@ pub(super) fn read(ports: PortLists<'_>, body: &[u8]) -> Result<Vec<Tensor>, Sco
     let Some(text) = str::from_utf8(body).ok().filter(|_| takes_rows(inputs)) else {
         return azure_ml::read(inputs, ports.requests, body);
     };
-    if is_rows(inputs, text) {
+    if is_rows(ports, text) {
         return rows_of(ports, body);
     }
     let read = azure_ml::read(inputs, ports.requests, body);
@@ -129,22 +129,27 @@ pub fn columns_of(inputs: &[Port]) -> Cow<'_, [Port]> {
 
 /// Returns true if a body has a form of this module. The names of ports and columns win over the
 /// keys of the forms.
-fn is_rows(inputs: &[Port], text: &str) -> bool {
+fn is_rows(ports: PortLists<'_>, text: &str) -> bool {
+    let inputs = ports.inputs;
     let mut cursor = Cursor::new(text);
     match cursor.peek() {
         Some(b'[') => return true,
         Some(b'{') => {}
         _ => return false,
     }
-    let key = cursor.expect(b'{').and_then(|()| cursor.string());
-    let Ok((key, _)) = key else {
+    let is_input = |key: &str| inputs.iter().any(|port| port.name == *key);
+    let columns = matrix_of(inputs).map(|port| &port.facts.columns);
+    let is_column =
+        |key: &str| columns.is_some_and(|columns| columns.iter().any(|name| name == key));
+    let is_ignored = |key: &str| {
+        let ignores = ports.requests.ignores_unknown_columns;
+        ignores && key != ONE_INPUT && !is_input(key) && !is_column(key) && !is_form(key)
+    };
+    let Some(key) = first_key(&mut cursor, &is_ignored) else {
         return false;
     };
-    let is_input = || inputs.iter().any(|port| port.name == *key);
-    let columns = matrix_of(inputs).map(|port| &port.facts.columns);
-    let is_column = || columns.is_some_and(|columns| columns.iter().any(|name| *name == *key));
     // Another input, which is optional, may be called `data`.
-    let is_meant = |port: &Port| port.name == *key || !is_input();
+    let is_meant = |port: &Port| port.name == *key || !is_input(&key);
     if let Some((_, port)) = only(inputs).filter(|(_, port)| key == ONE_INPUT && is_meant(port)) {
         // One input may be called `data`, and `data` may hold rows. The first item tells them apart.
         let first = cursor.expect(b':').and_then(|()| cursor.expect(b'['));
@@ -153,10 +158,29 @@ fn is_rows(inputs: &[Port], text: &str) -> bool {
             Some(b'{') => true,
             Some(b'[') => port.shape.len() == 1,
             None => false,
-            Some(_) => !is_input() && is_column(),
+            Some(_) => !is_input(&key) && is_column(&key),
         };
     }
-    !is_input() && (is_column() || is_form(&key))
+    !is_input(&key) && (is_column(&key) || is_form(&key))
+}
+
+/// Moves past the first key of the object at the cursor that is not ignored, and returns the key.
+/// Returns `None` if there is none.
+fn first_key<'a>(
+    cursor: &mut Cursor<'a>,
+    is_ignored: &dyn Fn(&str) -> bool,
+) -> Option<Cow<'a, str>> {
+    cursor.expect(b'{').ok()?;
+    let mut is_first = true;
+    while cursor.more(b'}', std::mem::take(&mut is_first)).ok()? {
+        let (key, _) = cursor.string().ok()?;
+        if !is_ignored(&key) {
+            return Some(key);
+        }
+        cursor.expect(b':').ok()?;
+        cursor.value().ok()?;
+    }
+    None
 }
 
 /// Decodes a body of rows.
@@ -216,11 +240,17 @@ impl<'a> Table<'a> {
         Ok(self.into_tensors(rows))
     }
 
-    /// Returns true if the object at the cursor begins with the name of a column.
-    fn is_object_of_columns(&mut self, cursor: &Cursor<'a>) -> bool {
+    /// Returns true if the first key of the object at the cursor that is not ignored is the name of a
+    /// column.
+    fn is_object_of_columns(&self, cursor: &Cursor<'a>) -> bool {
         let mut cursor = cursor.clone();
-        let key = cursor.expect(b'{').and_then(|()| cursor.string());
-        let is_column = key.is_ok_and(|(key, _)| self.columns.find(&key).is_some());
+        let ignores = self.requests.ignores_unknown_columns;
+        let is_known = |key: &str| self.ports.iter().any(|port| port.name == key);
+        let is_ignored = |key: &str| ignores && !is_known(key) && !is_form(key);
+        let Some(key) = first_key(&mut cursor, &is_ignored) else {
+            return false;
+        };
+        let is_column = is_known(&key);
         // `data` may be a column and hold rows. The first item tells them apart.
         let list = cursor.expect(b':').and_then(|()| cursor.expect(b'['));
         is_column && (list.is_err() || cursor.peek() != Some(b'{'))

@@ -139,6 +139,18 @@ fn a_connection_goes_on_after_refusals_and_takes_requests_ahead() {
 }
 
 #[test]
+fn a_path_or_a_head_that_is_too_long_ends_its_connection_alone() {
+    let host = HOST.get(start);
+    for (bytes, status) in [(60_000, 404), (70_000, 414), (200_000, 431)] {
+        let mut connection = Connection::open(&host.address).unwrap();
+        let head = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(bytes));
+        connection.write(head.as_bytes()).unwrap();
+        connection.answer().unwrap().expect(status);
+        host.send("GET", "/readyz", &[], "").expect(200);
+    }
+}
+
+#[test]
 fn a_caller_that_waits_for_100_continue_is_answered_at_once() {
     let host = HOST.get(start);
     let digits = &sample()[..1];

@@ -4,6 +4,7 @@
 //! where a body has its rows.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use serde_json::Error;
 
@@ -33,10 +34,9 @@ pub(super) struct Column<'a> {
 /// Columns of a table, in the order of the model.
 pub(super) struct Columns<'a> {
     list: Vec<Column<'a>>,
-    /// Hash table of the columns' names: one more than the index of a column, or 0 for an empty
-    /// slot. It is filled when a name is looked up for the first time, because rows that have their
-    /// keys in the order of the model need no look-up.
-    slots: Vec<usize>,
+    /// Index of each column by its name. It is filled when a name is looked up for the first time,
+    /// because rows that have their keys in the order of the model need no look-up.
+    by_name: HashMap<&'a str, usize>,
     /// Index of the column that each place of a row had in the row before. A place of a key that is
     /// not a column has an index that no column has.
     order: Vec<usize>,
@@ -93,7 +93,7 @@ impl<'a> Columns<'a> {
         }
         Self {
             list,
-            slots: Vec::new(),
+            by_name: HashMap::new(),
             order: (0..ports.len()).collect(),
         }
     }
@@ -153,29 +153,13 @@ impl<'a> Columns<'a> {
 
     /// Returns the index of the column with the name `name`.
     pub(super) fn find(&mut self, name: &str) -> Option<usize> {
-        if self.slots.is_empty() {
-            // Half of the slots stay empty, so a search ends.
-            let size = (self.list.len() * 2).next_power_of_two();
-            self.slots = vec![0; size];
+        if self.by_name.is_empty() {
+            self.by_name.reserve(self.list.len());
             for (index, column) in self.list.iter().enumerate() {
-                let mut slot = hash(column.name()) & (size - 1);
-                while self.slots.get(slot).is_some_and(|taken| *taken != 0) {
-                    slot = (slot + 1) & (size - 1);
-                }
-                if let Some(slot) = self.slots.get_mut(slot) {
-                    *slot = index + 1;
-                }
+                self.by_name.insert(column.name(), index);
             }
         }
-        let mask = self.slots.len() - 1;
-        let mut slot = hash(name) & mask;
-        loop {
-            let index = self.slots.get(slot)?.checked_sub(1)?;
-            if self.list.get(index)?.name() == name {
-                return Some(index);
-            }
-            slot = (slot + 1) & mask;
-        }
+        self.by_name.get(name).copied()
     }
 
     /// Returns the name of the first column that the row with the number `row` must have and does not
@@ -333,20 +317,4 @@ fn texts(columns: &[Tensor]) -> Vec<u8> {
         }
     }
     data
-}
-
-/// Returns the FNV-1a hash of a name. The names in the hash table are those of the model, so no
-/// caller chooses which of them collide.
-fn hash(name: &str) -> usize {
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    // The low bits decide the slot, and the high bits depend on more of the name.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a part of the hash is enough"
-    )]
-    {
-        (hash ^ (hash >> 32)) as usize
-    }
 }

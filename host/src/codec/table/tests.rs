@@ -255,6 +255,55 @@ fn unknown_columns_are_ignored_if_the_manifest_says_so() {
 }
 
 #[test]
+fn unknown_keys_beside_whole_columns_are_ignored_at_any_place() {
+    let ports = columns();
+    let mut inputs = lists(&ports);
+    inputs.requests.ignores_unknown_columns = true;
+    let expected = azure_ml::read(&ports, Requests::default(), TWO.as_bytes()).unwrap();
+    let values = [
+        r#""age": [30, 31]"#,
+        r#""income": [1.5, 2]"#,
+        r#""city": ["Bonn", "Ulm"]"#,
+    ];
+    for place in 0..=values.len() {
+        let mut keys = values.to_vec();
+        keys.insert(place, r#""id": {"a": [1]}"#);
+        let body = format!("{{{}}}", keys.join(", "));
+        assert_eq!(
+            read(inputs, body.as_bytes()).as_ref(),
+            Ok(&expected),
+            "{body}"
+        );
+    }
+    refused_with(
+        inputs,
+        r#"{"id": [1], "age": [1], "income": [2]}"#,
+        "",
+        "`city`",
+    );
+
+    let ports = matrix_port(Dtype::I64);
+    let mut matrix = lists(&ports);
+    matrix.requests.ignores_unknown_columns = true;
+    let expected = azure_ml::read(&ports, Requests::default(), br#"{"X": [[1, 2, 3]]}"#).unwrap();
+    for body in [
+        r#"{"id": 7, "age": [2], "width": [1], "weight": [3]}"#,
+        r#"{"age": [2], "id": [7], "width": [1], "weight": [3]}"#,
+        r#"{"id": 7, "X": [[1, 2, 3]]}"#,
+        r#"{"X": [[1, 2, 3]], "id": 7}"#,
+    ] {
+        assert_eq!(
+            read(matrix, body.as_bytes()).as_ref(),
+            Ok(&expected),
+            "{body}"
+        );
+    }
+    // The names of the columns may follow, so they are not ignored.
+    let split = r#"{"data": [[2, 1, 3]], "columns": ["age", "width", "weight"]}"#;
+    assert_eq!(read(matrix, split.as_bytes()).as_ref(), Ok(&expected));
+}
+
+#[test]
 fn names_of_inputs_and_columns_win_over_the_keys_of_forms() {
     let ports =
         ["instances", "columns", "data"].map(|name| Port::new(name, Dtype::I64, vec![None]));

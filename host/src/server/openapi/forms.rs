@@ -119,7 +119,7 @@ struct Forms<'a> {
     inputs: &'a [Port],
     /// Columns of a row: those of a matrix with named columns, or else the inputs.
     columns: &'a [Port],
-    /// True if a row may have other keys than the columns.
+    /// True if a row, or an object of whole columns, may have other keys than the columns.
     is_open: bool,
 }
 
@@ -182,13 +182,13 @@ impl Forms<'_> {
             properties.insert(other.name.clone(), tensor(other, Direction::Input));
         }
         properties.insert(DATA.to_owned(), tensor(port, Direction::Input));
-        Some(object(properties, &optional, false))
+        Some(object(properties, &optional, self.is_open))
     }
 
     /// Returns the schemas of all forms of a body. Adds the schemas to which they refer to `schemas`.
     /// Each object is a schema with a name, because generators of clients make a class of it.
     fn bodies(&self, schemas: &mut Schemas) -> Vec<Value> {
-        let columns = tensors(self.inputs, Direction::Input, false);
+        let columns = tensors(self.inputs, Direction::Input, self.is_open);
         schemas.push(("Columns".into(), columns));
         let mut bodies = vec![reference("Columns")];
         if let Some(data) = self.data() {

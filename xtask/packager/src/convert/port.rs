@@ -99,6 +99,19 @@ pub(super) fn sections(inputs: &[Port]) -> toml::Table {
     sections
 }
 
+/// Returns a warning about the inputs that have no section because the manifest may not have as many,
+/// or `None` if each has its section.
+pub(super) fn warning(inputs: &[Port]) -> Option<String> {
+    let wanted = inputs.iter().filter(|port| !port.section().is_empty());
+    let left_out = wanted.skip(SECTIONS_MOST).count();
+    (left_out > 0).then(|| {
+        format!(
+            "scorebox.toml has facts about the first {SECTIONS_MOST} inputs only, the most that it may \
+             have; the other {left_out} refuse missing values, true and false"
+        )
+    })
+}
+
 /// Returns the text of a value that the Python process wrote: the text itself, or its JSON.
 pub(super) fn text(value: &Value) -> String {
     value
@@ -114,6 +127,22 @@ mod tests {
 
     fn port(value: Value) -> Port {
         serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn inputs_beyond_the_most_sections_are_said() {
+        let some = |count: usize| -> Vec<Port> {
+            let input = |index| json!({"name": format!("c{index}"), "dtype": "f32", "shape": [null, 1], "missing": true});
+            (0..count).map(|index| port(input(index))).collect()
+        };
+        assert_eq!(warning(&some(SECTIONS_MOST)), None);
+        let inputs = some(SECTIONS_MOST + 2);
+        assert_eq!(sections(&inputs).len(), SECTIONS_MOST);
+        let warning = warning(&inputs).unwrap();
+        assert!(
+            warning.contains("the other 2 refuse missing values"),
+            "{warning}"
+        );
     }
 
     #[test]

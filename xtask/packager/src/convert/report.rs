@@ -131,7 +131,7 @@ impl Converted {
             "classes": self.classes,
             "sample": self.sample,
             "comparison": self.comparison,
-            "warnings": self.warnings,
+            "warnings": self.warnings(),
         })
     }
 
@@ -196,10 +196,17 @@ impl Converted {
         if !self.is_copied() {
             text.push_str(&self.comparison.lines(from));
         }
-        for warning in &self.warnings {
+        for warning in self.warnings() {
             let _ = writeln!(text, "warning    {warning}");
         }
         printable_lines(&text).into_owned()
+    }
+
+    /// Returns the warnings about the conversion.
+    fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.warnings.clone();
+        warnings.extend(port::warning(&self.inputs));
+        warnings
     }
 
     /// Returns one line that describes what differs between the graph's answers and the library's.
