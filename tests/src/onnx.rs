@@ -237,15 +237,16 @@ pub fn counting() -> Vec<u8> {
     model(graph("counting", &parts))
 }
 
-/// Returns a graph whose output has the whole numbers from `from` up to, but not including, `to`. Both
-/// are its inputs, and so is the difference of neighbours, `step`.
+/// Returns a graph whose output has the whole numbers from `from` up to, but not including, `to`, which
+/// are its inputs.
 #[must_use]
 pub fn range() -> Vec<u8> {
     let parts = [
-        node("Range", &["from", "to", "step"], &["y"], &[]),
+        // A scalar has one element.
+        node("Size", &["from"], &["one"], &[]),
+        node("Range", &["from", "to", "one"], &["y"], &[]),
         port(11, ("from", element::INT64, &[])),
         port(11, ("to", element::INT64, &[])),
-        port(11, ("step", element::INT64, &[])),
         port(12, ("y", element::INT64, &[None])),
     ];
     model(graph("range", &parts))
