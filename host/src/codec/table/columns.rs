@@ -22,8 +22,8 @@ const LISTED_COLUMNS: usize = 12;
 /// One column of a table, with the elements that were decoded so far.
 pub(super) struct Column<'a> {
     pub(super) elements: Elements<'a>,
-    /// Raw text of the column's key in the row before, without the quotes. Before the first row, it
-    /// is the name. Empty if the name does not stand for itself in JSON.
+    /// Raw text of the column's key in the previous row, without the quotes. Before the first row,
+    /// it is the column's name. Empty if the name has to be escaped in JSON.
     key: &'a str,
     /// Number of the last row that has this column. The first row has the number 1. It is 0 for a
     /// column that no row has yet.
@@ -37,8 +37,8 @@ pub(super) struct Columns<'a> {
     /// slot. It is filled when a name is looked up for the first time, because rows that have their
     /// keys in the order of the model need no look-up.
     slots: Vec<usize>,
-    /// Index of the column that each place of a row had in the row before. A place of a key that is
-    /// not a column has an index that no column has.
+    /// For each position in a row, the index of the column whose key the previous row had there. If
+    /// that key was not the name of a column, the index is one that no column has.
     order: Vec<usize>,
 }
 
@@ -113,8 +113,8 @@ impl<'a> Columns<'a> {
         self.list.get_mut(index)
     }
 
-    /// Moves past the key at the cursor, which is at the place `place` of its row, and returns the
-    /// index of its column. The key is usually the one that the row before had at this place.
+    /// Moves past the key at the cursor, which has the position `place` in its row, and returns the
+    /// index of its column. Usually the previous row had an equal key at this position.
     #[inline]
     pub(super) fn key(
         &mut self,
