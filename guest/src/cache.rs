@@ -241,8 +241,8 @@ impl Bucket {
     /// atomic.
     ///
     /// # Errors
-    /// Fails if the store does not answer, if the key has more than 64 KiB, or if the value of the
-    /// key is not a decimal integer.
+    /// Fails if the store does not answer, if the key has more than 64 KiB, if the value of the key
+    /// is not a decimal integer, or if the sum does not fit into an `i64`.
     pub fn increment(&self, key: &str, delta: i64) -> Result<i64, Error> {
         atomics::increment(self.handle()?, key, delta)
     }
@@ -254,7 +254,8 @@ impl Bucket {
     ///
     /// # Errors
     /// Fails if the store does not answer, if the key has more than 64 KiB, if the value of the key
-    /// is not a decimal integer, or if `ttl` is zero or more than a thousand years.
+    /// is not a decimal integer, if the sum does not fit into an `i64`, or if `ttl` is zero or more
+    /// than a thousand years.
     pub fn increment_for(&self, key: &str, delta: i64, ttl: Duration) -> Result<i64, Error> {
         wit::increment(self.handle()?, key, delta, milliseconds(ttl))
     }

@@ -29,11 +29,11 @@ use crate::deployment::{CACHE_VARIABLE, Environment, HOME_VARIABLE, USER_CACHE_V
 /// recently are removed.
 const MAX_CACHE_BYTES: u64 = 1 << 30;
 
-/// End of the name of a file of the cache. The name starts with the digest that identifies the
+/// Extension of the file names in the cache. The rest of the name is the digest that identifies the
 /// component and the configuration of the engine, in hex.
 const FILE_END: &str = ".cwasm";
 
-/// End of the name of a file of the cache that is being written.
+/// Extension of the name of a cache file that is still being written.
 const PART_END: &str = ".cwasm.part";
 
 /// Length of the SHA-256 digest at the start of a file of the cache, in bytes.

@@ -1,7 +1,7 @@
 //! The stores of an app: the manifest names them, and the environment says where they are.
 //!
 //! Owns opening them, and reporting to an operator which servers would be used. Must not know what
-//! is kept in a store, nor how a server is spoken to.
+//! is kept in a store, nor the protocol of a server.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,13 +1,13 @@
 //! The number of cases in tests that would take long, in a short run and in a whole run.
 //!
-//! Owns the choice between the short form, which every run tries, and the whole, which
-//! `cargo xtask test --long` tries. Must not know the tests.
+//! Owns the choice between the short form of a test, which has some of its cases, and the whole
+//! test, which `cargo xtask test --long` runs. Must not know the tests.
 
-/// Environment variable that turns the short forms of the tests off, if its value is 1. `cargo
+/// Environment variable that makes the tests try all of their cases, if its value is 1. `cargo
 /// xtask test --long` sets it.
 const LONG_VARIABLE: &str = "SCOREBOX_LONG";
 
-/// Returns true if the tests try all of their cases, and not the short form.
+/// Returns true if the tests try all of their cases, and false if they try only some of them.
 #[must_use]
 pub fn is_whole() -> bool {
     std::env::var_os(LONG_VARIABLE).is_some_and(|value| value == "1")

@@ -192,7 +192,8 @@ impl Forgery {
         }
     }
 
-    /// Makes the image state that its lowest layer comes from a base image, which it names.
+    /// Makes the image state that another builder made its lowest layer, and that its base image is
+    /// `r.io/base:1`.
     pub fn on_base(&mut self) {
         self.config["history"][0] = json!({ "created_by": "another builder" });
         self.manifest["annotations"]["org.opencontainers.image.base.name"] = "r.io/base:1".into();

@@ -9,30 +9,30 @@ use std::time::Duration;
 
 use crate::wait;
 
-/// Bytes with which a client begins.
+/// Connection preface: the first bytes that a client sends (RFC 9113, section 3.4).
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Types of frames (RFC 9113, section 6).
 pub mod kind {
-    /// A piece of a body.
+    /// Frame with a part of a body.
     pub const DATA: u8 = 0;
-    /// The beginning of a header.
+    /// Frame with the beginning of a header.
     pub const HEADERS: u8 = 1;
-    /// The end of a stream because of an error.
+    /// Frame that ends a stream because of an error.
     pub const RST_STREAM: u8 = 3;
-    /// Settings of the sender.
+    /// Frame with the settings of its sender.
     pub const SETTINGS: u8 = 4;
-    /// A question whether the peer responds.
+    /// Frame that the peer must acknowledge.
     pub const PING: u8 = 6;
-    /// The end of a connection.
+    /// Frame that announces the end of the connection.
     pub const GOAWAY: u8 = 7;
-    /// Permission to send more.
+    /// Frame that allows the peer to send more bytes (flow control).
     pub const WINDOW_UPDATE: u8 = 8;
-    /// A further piece of a header.
+    /// Frame with a further part of a header.
     pub const CONTINUATION: u8 = 9;
 }
 
-/// Flag of the confirmation of a PING or of SETTINGS.
+/// Flag of a frame that acknowledges a PING or SETTINGS frame.
 pub const ACK: u8 = 1;
 /// Flag of the last frame of a stream.
 pub const END_STREAM: u8 = 1;
@@ -94,7 +94,8 @@ pub fn scoring(stream: u32, body: &str) -> Vec<u8> {
     .concat()
 }
 
-/// An HTTP/2 connection. It confirms each PING that it reads, unless it is told not to.
+/// An HTTP/2 connection. It acknowledges each PING that it reads, unless [`Http2::leave_pings`] was
+/// called.
 pub struct Http2 {
     stream: TcpStream,
     unread: Vec<u8>,
@@ -132,7 +133,7 @@ impl Http2 {
         })
     }
 
-    /// Leaves the next PINGs to the test.
+    /// Stops acknowledging PINGs, so that the test can acknowledge them itself.
     pub fn leave_pings(&mut self) {
         self.confirms = false;
     }
@@ -228,8 +229,9 @@ impl Http2 {
         }
     }
 
-    /// Waits until the connection ends, and returns the error code of its last GOAWAY, which may have
-    /// come before. Returns `None` if there was none. A reset counts as the end.
+    /// Waits until the connection ends, and returns the error code of its last GOAWAY, which may
+    /// have been read before this call. Returns `None` if there was none. A reset counts as the
+    /// end.
     ///
     /// # Panics
     /// Panics if the connection does not end in time.

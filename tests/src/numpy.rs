@@ -1,6 +1,6 @@
 //! Files of NumPy: files that NumPy wrote, and small ones that tests write.
 //!
-//! Owns their location, and the part of the format that they need. Must not know which program
+//! Owns their location, and the part of the format that the tests need. Must not know which program
 //! reads them.
 
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! ONNX files: models that were trained, and tiny ones that tests write.
 //!
-//! Owns the part of the format (protocol buffers of `onnx.proto`) that they need. Must not know
-//! which program runs them.
+//! Owns the part of the format (protocol buffers of `onnx.proto`) that the tests need. Must not
+//! know which program runs them.
 
 use std::io::Read as _;
 
@@ -37,7 +37,7 @@ pub mod element {
     pub const INT64: u64 = 7;
     /// Element type of text.
     pub const STRING: u64 = 8;
-    /// Element type of truth values, one byte each.
+    /// Element type of booleans, one byte each.
     pub const BOOL: u64 = 9;
     /// Element type of `f16`.
     pub const HALF: u64 = 10;
@@ -163,8 +163,8 @@ pub fn columns() -> Vec<u8> {
     model(graph("columns", &parts))
 }
 
-/// Returns a graph of the columns `age` (i64), `income` (f32) and `city` (text), each N × 1. It gives
-/// them back as `same_age`, `same_income` and `same_city`.
+/// Returns a graph with the inputs `age` (i64), `income` (f32) and `city` (text), each N × 1. It
+/// returns them unchanged as `same_age`, `same_income` and `same_city`.
 #[must_use]
 pub fn person() -> Vec<u8> {
     same(&[
@@ -174,8 +174,8 @@ pub fn person() -> Vec<u8> {
     ])
 }
 
-/// Returns a graph that gives its columns back, each N × 1. The output of the column `age` is called
-/// `same_age`.
+/// Returns a graph that returns its inputs unchanged. `columns` has the name and the element type
+/// of each input, whose shape is N × 1. The output for the input `age` is called `same_age`.
 #[must_use]
 pub fn same(columns: &[(&str, u64)]) -> Vec<u8> {
     let mut parts = Vec::new();

@@ -61,7 +61,7 @@ pub(crate) fn floats(numbers: &[f32]) -> Vec<u8> {
 }
 
 /// Encodes a model. `ir` is the version of the ONNX format, `operators` has the version of the
-/// operators of each domain, and `parts` are the encoded fields of the graph.
+/// operator set (opset) of each domain, and `parts` are the encoded fields of the graph.
 pub(crate) fn model(ir: u64, operators: &[(&str, u64)], parts: &[Vec<u8>]) -> Vec<u8> {
     let set = |(domain, version): &(&str, u64)| {
         bytes(8, [bytes(1, domain), number(2, *version)].concat())
@@ -176,7 +176,7 @@ pub fn defaulted(ir: u64) -> Vec<u8> {
 }
 
 /// Returns a graph that states the version `ir` of the ONNX format and the version `operators` of
-/// the standard operators.
+/// the standard operator set (opset).
 #[must_use]
 pub fn versioned(ir: u64, operators: u64) -> Vec<u8> {
     single(
@@ -188,7 +188,7 @@ pub fn versioned(ir: u64, operators: u64) -> Vec<u8> {
 
 /// Returns a graph of the encoded node `node`, with the input `x` and the output `y`, both of f32
 /// and N × 2. `ir` is the version of the ONNX format, and `operators` has the version of the
-/// operators of each domain.
+/// operator set (opset) of each domain.
 pub(crate) fn single(ir: u64, operators: &[(&str, u64)], node: Vec<u8>) -> Vec<u8> {
     let parts = [
         node,

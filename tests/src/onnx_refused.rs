@@ -7,9 +7,9 @@ use crate::onnx_cases::{
     ML, floats, initializer, model, node, pair, port, single, tensor, typed, versioned,
 };
 
-/// Newest version of the standard operators that the engine takes.
+/// Newest version of the standard operator set (opset) that the engine supports.
 pub const NEWEST_OPERATORS: u64 = 26;
-/// Newest version of the format that the engine takes.
+/// Newest version of the ONNX format (IR version) that the engine supports.
 pub const NEWEST_IR: u64 = 13;
 
 /// A file that the host does not load, with the expected parts of the problem and of the fix.

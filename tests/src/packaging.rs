@@ -1,4 +1,4 @@
-//! Calls of `cargo xtask build` and `package`, and the layouts that they write.
+//! Runs of `cargo xtask build` and `package`, and the layouts that they write.
 //!
 //! Owns the project that is packaged and the reading of layouts. Must not know what an image has to
 //! be.
@@ -90,11 +90,11 @@ pub fn blob(layout: &Path, digest: &Value) -> Vec<u8> {
     std::fs::read(layout.join("blobs/sha256").join(hex)).expect("the blob is there")
 }
 
-/// Returns the content of the file `path` from one of the compressed layers of a layout's only
-/// image.
+/// Returns the content of the file `path` from one of the gzip layers of a layout's only image.
+/// Layers in other formats are ignored.
 ///
 /// # Panics
-/// Panics if no layer has the file.
+/// Panics if none of these layers has the file.
 #[must_use]
 pub fn file(layout: &Path, path: &str) -> Vec<u8> {
     let (manifest, _) = documents(layout);

@@ -73,7 +73,8 @@ impl Snapshots {
     /// by [`Snapshots::finish`].
     ///
     /// # Panics
-    /// Panics if the snapshot cannot be written.
+    /// Panics if a snapshot with this name was checked before, or if the snapshot cannot be
+    /// written.
     pub fn check(&mut self, name: &str, text: &str) {
         assert!(self.names.insert(name.to_owned()), "{name} exists twice");
         let mut text = text.to_owned();

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 pub struct Case {
     /// Behaviour that the case proves.
     pub name: &'static str,
-    /// Operations of `keys` with their expected answers: `{"ok": …}` or `{"error": …}`.
+    /// Operations of the test program `keys`, each with its expected answer: `{"ok": …}` or
+    /// `{"error": …}`.
     pub steps: Vec<(Value, Value)>,
 }
 

@@ -8,7 +8,7 @@ use flate2::{Compress, Compression, Crc, FlushCompress};
 /// A member of a zip archive, with the fields of its headers as the test wants them.
 #[derive(Debug, Clone)]
 pub struct Member {
-    /// Name of the member in both headers.
+    /// Name of the member, in its local header and in its central directory header.
     pub name: String,
     /// Bytes of the member in the archive.
     pub packed: Vec<u8>,
@@ -125,8 +125,8 @@ fn length(bytes: usize) -> [u8; 4] {
         .to_le_bytes()
 }
 
-/// Returns the fields that both headers share: from the required version to the length of the extra
-/// field.
+/// Returns the fields that the local header and the central directory header of a member share:
+/// from the required version to the length of the extra field.
 fn fields(member: &Member) -> Vec<u8> {
     let short = |value: u16| value.to_le_bytes();
     let name = u16::try_from(member.name.len()).expect("a name is short");

@@ -1,7 +1,7 @@
 //! The section `[package]` of the manifest.
 //!
 //! Owns the names and licences that an image gets. Must not know how an image is made, or how a
-//! registry is asked.
+//! registry is queried.
 
 use std::path::{Path, PathBuf};
 

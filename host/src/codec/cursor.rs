@@ -2,7 +2,8 @@
 //!
 //! Owns the tokens of JSON: spaces, strings, numbers and words. Must not know rows, columns or
 //! element types. The tokens are those of `serde_json`, which cannot compare the raw text of a key
-//! and does not say where a value ends. What the cursor refuses, `serde_json` puts into words.
+//! and does not say where a value ends. If the cursor refuses a body, `serde_json` makes the error
+//! message.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,8 @@
 //! The deadline for reading a body.
 //!
-//! Owns the deadline of the body that this thread reads. Reading is one piece of work without an
-//! await, and its visitors have no other place for the deadline. Must not know what is read.
+//! Owns the deadline of the body that this thread reads. The deadline is a thread-local variable: a
+//! body is read on one thread without an await, and serde passes no further arguments to the
+//! visitors that read it. Must not know what is read.
 
 use std::cell::Cell;
 use std::time::Instant;

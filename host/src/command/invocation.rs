@@ -1,5 +1,5 @@
-//! `scorebox invoke --trigger`: sends what the Functions host would send, and prints what it would
-//! get.
+//! `scorebox invoke --trigger`: sends the requests that the Functions host would send, and prints
+//! the responses.
 //!
 //! Owns the choice of the function, its samples and the exit code. Must not know the format of an
 //! envelope.

@@ -2,8 +2,8 @@
 //!
 //! Owns the time limit of the trial, and what the end of its process means: the file was refused,
 //! took too long or too much memory, or crashed the process. A refusal is a JSON object on standard
-//! output. Standard error has the last words of a process that crashed. Must not know what the
-//! trial does with the file (that is `graph`).
+//! output. If the process crashes, the end of its standard error states the reason. Must not know
+//! what the trial does with the file (that is `graph`).
 
 use std::io::Read;
 use std::path::Path;

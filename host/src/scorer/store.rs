@@ -45,7 +45,7 @@ pub(super) fn new(
 }
 
 /// Sets the epoch deadline of the store to two ticks from now. When the epoch reaches it, the host
-/// interrupts the guest if the deadline of the call has passed. Otherwise the guest goes on, and
+/// interrupts the guest if the deadline of the call has passed. Otherwise the guest continues, and
 /// the next epoch deadline is one tick later.
 ///
 /// This function must be called before each call of the guest. The epoch advances while an instance

@@ -87,7 +87,8 @@ pub(super) struct Activity {
     unread_since: AtomicU64,
     /// True if the connection must end although a request is being answered.
     is_cut_off: AtomicBool,
-    /// True if the connection, when it is asked to end, may wait until its peer knows.
+    /// True if the connection, when it is asked to end, may wait until its peer knows about the
+    /// end.
     may_take_leave: AtomicBool,
 }
 
@@ -163,7 +164,8 @@ impl Activity {
         self.condemn();
     }
 
-    /// Returns true if an HTTP/2 connection that was asked to end may wait until its peer knows.
+    /// Returns true if an HTTP/2 connection that was asked to end may wait until its peer knows
+    /// about the end.
     pub(super) fn may_take_leave(&self) -> bool {
         self.may_take_leave.load(Ordering::Relaxed)
     }
@@ -226,7 +228,7 @@ impl Activity {
     }
 
     /// Asks the connection to end in its current phase. If bytes that arrived in time start another
-    /// phase, the connection goes on until the request in these bytes is answered.
+    /// phase, the connection continues until the request in these bytes is answered.
     pub(super) fn condemn(&self) {
         self.condemned_in
             .store(self.phase() as u8, Ordering::Relaxed);

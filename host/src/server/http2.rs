@@ -33,7 +33,7 @@ use self::streams::Call;
 pub(super) use self::frames::Frames;
 pub(super) use self::streams::Streams;
 
-/// Bytes with which a client that speaks HTTP/2 begins (RFC 9113, section 3.4).
+/// Connection preface of HTTP/2: the first bytes that a client sends (RFC 9113, section 3.4).
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Answers the requests of one connection whose peer speaks HTTP/2, until the connection ends.

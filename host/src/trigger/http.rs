@@ -19,7 +19,7 @@ use self::attributes::is_attribute;
 pub use self::attributes::is_credential;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Header with the client's id of a request, under a name that Azure ML has deprecated.
+/// Header with the client's id of a request. Azure ML has deprecated this name of the header.
 const MS_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-request-id");
 const MS_CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-ms-client-request-id");
 /// Header with the trace id of a request. The response repeats the header, as responses of Azure

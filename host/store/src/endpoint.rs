@@ -1,7 +1,7 @@
 //! The URL of a store: where the Redis server is, and which login is used there.
 //!
-//! Owns the form of the URL. Must not know how a connection is made. Nothing here is shown by
-//! accident: a password is a secret, and an endpoint has no `Debug`.
+//! Owns the form of the URL. Must not know how a connection is made. No password can be logged by
+//! accident: it is a `SecretString`, and an endpoint does not implement `Debug`.
 
 mod url_error;
 

@@ -77,7 +77,7 @@ pub enum LoginError {
     /// The service that issues tokens did not return a token. The text gives the reason.
     #[error("{0}")]
     NoToken(String),
-    /// The host is stopping, so the source is no longer asked.
+    /// The host is stopping, so it requests no further login.
     #[error("the host is stopping")]
     Stopping,
 }

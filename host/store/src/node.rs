@@ -1,9 +1,9 @@
 //! One server: the connection that all calls share, and the handling of an outage.
 //!
-//! Owns which callers wait for a connection. While a server is away, one task tries to reach it
-//! with growing pauses, and every call fails at once (a circuit breaker). A dead Redis then costs a
-//! call microseconds, not its timeout. The module `reconnecting` owns that task. Must not know keys
-//! nor slots.
+//! Owns which callers wait for a connection. While a server is unreachable, one task tries to
+//! connect to it with growing pauses, and every call fails at once (a circuit breaker). A dead
+//! Redis then costs a call microseconds, not its timeout. The module `reconnecting` owns that task.
+//! Must not know keys nor slots.
 
 mod reconnecting;
 mod shared;

@@ -1,7 +1,7 @@
 //! TLS towards servers: trusted certificates, and what a message may say about a failure.
 //!
 //! Owns the choice of trusted certificates and the wording of TLS failures. Must not know which
-//! protocol is spoken over TLS.
+//! protocol is used over TLS.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -55,7 +55,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Times the way from a body to a tensor.
+/// Times the decoding of a body to a tensor.
 #[divan::bench]
 fn parse(bencher: Bencher) {
     let data = Port::new("data", Dtype::F32, vec![None, Some(PIXELS as u64)]);
@@ -113,7 +113,7 @@ fn parse_columns(bencher: Bencher) {
     parse_rows(bencher, body);
 }
 
-/// Times a body of the same rows as records.
+/// Times a body with the rows of [`parse_columns`] as records.
 #[divan::bench]
 fn parse_records(bencher: Bencher) {
     let record = |index: usize| {
@@ -132,7 +132,7 @@ fn parse_rows(bencher: Bencher, body: String) {
     });
 }
 
-/// Times the way from tensors to an answer.
+/// Times the encoding of tensors to an answer.
 #[divan::bench]
 fn render(bencher: Bencher) {
     let probabilities: Vec<u8> = (1..=CLASSES)
@@ -163,7 +163,7 @@ fn render(bencher: Bencher) {
         .bench_local_values(|tensors| scoring::render(&reply, &name, tensors));
 }
 
-/// Times the whole call of the native ceiling: parse, predict, render.
+/// Times the whole call of the native reference program: parse, predict, render.
 #[divan::bench]
 fn native_call(bencher: Bencher) {
     let file = app()

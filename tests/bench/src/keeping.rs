@@ -3,8 +3,8 @@
 //!
 //! Owns the one connection, its two commands, and what happens if Redis does not answer. Keys and
 //! entries are made, read and checked by the host's own functions, so that both sides hash and keep
-//! the same bytes. It has no memory of its own, does not join equal calls, and does not connect
-//! again to a Redis that was away. Must not know HTTP.
+//! the same bytes. It has no memory of its own, does not join equal calls, and does not reconnect
+//! to a Redis server that was unavailable. Must not know HTTP.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,14 +31,14 @@ const PREFIX: &str = "native//predictions:";
 const TTL_MS: u64 = 600_000;
 const TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Most entries that are being written at a time, as in the host.
+/// Maximum number of entries that are being written at a time, as in the host.
 const WRITES: usize = 64;
 
 /// A model, and the connection to Redis that all calls share.
 pub struct Keeper {
     digits: Digits,
-    /// Everything but the input that an answer depends on. The host's is another one of the same
-    /// length.
+    /// Digest of everything that an answer depends on in addition to its input. It is as long as
+    /// the host's digest.
     scorer: Key,
     connection: MultiplexedConnection,
     writes: Arc<Semaphore>,
@@ -104,7 +104,7 @@ impl Keeper {
 
     /// Writes an entry in the background, because the caller has its answer.
     ///
-    /// If too many entries are being written, this one is not.
+    /// If too many entries are being written, the entry is dropped.
     fn store(&self, name: String, entry: Vec<u8>) {
         let Ok(place) = Arc::clone(&self.writes).try_acquire_owned() else {
             return;

@@ -1,4 +1,5 @@
-//! The native ceiling: the example `digits` as a good engineer would write it without a sandbox.
+//! The native reference program: the example `digits` as a good engineer would write it without a
+//! sandbox.
 //!
 //! Owns what Scorebox is measured against: the same HTTP stack, the same reading and writing of
 //! JSON and the same arithmetic as the host with that example, and nothing between them. On request

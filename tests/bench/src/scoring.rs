@@ -1,7 +1,8 @@
 //! One native call: from a body to an answer.
 //!
 //! Owns the ports of the example `digits`, and the only use of the host's tensor JSON, so that the
-//! ceiling accepts, refuses and writes exactly what the host does. Must not know HTTP.
+//! native reference program accepts, refuses and writes exactly what the host does. Must not know
+//! HTTP.
 
 use std::path::Path;
 

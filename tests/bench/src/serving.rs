@@ -28,10 +28,10 @@ use crate::keeping::Keeper;
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(10);
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Largest size of a body, in bytes: the default of the host's `limits.body`.
+/// Maximum size of a body, in bytes: the default of the host's `limits.body`.
 const BODY_BYTES: u64 = 8 << 20;
 
-/// Most bytes that are reserved for a body before any of it has come.
+/// Maximum number of bytes that are reserved for a body before its first byte arrives.
 const RESERVE_BYTES: u64 = 1 << 20;
 
 /// Header that says where an answer came from, as the host's answers have it.

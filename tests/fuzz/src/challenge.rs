@@ -7,7 +7,7 @@ use reqwest::Url;
 use crate::errors;
 use crate::readers::Challenge;
 
-/// Checks the bytes as headers of a response, one in each line.
+/// Checks the bytes as `WWW-Authenticate` headers of a response, one in each line.
 ///
 /// # Panics
 /// Panics if the reader breaks a rule.

@@ -1,8 +1,8 @@
 //! The Functions host's treatment of an answer: which answers are accepted, and what happens to
 //! their outputs.
 //!
-//! Owns these rules, the harsh ones too: an empty answer hangs, text that happens to be base64 is
-//! decoded, a list becomes many messages. Must not know the handler.
+//! Owns these rules, including the surprising ones: an empty answer hangs, text that happens to be
+//! base64 is decoded, a list becomes many messages. Must not know the handler.
 
 use std::fmt;
 

@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use crate::TURN;
 
-/// Timeout of a benchmark. Building the ceiling and the image's host from nothing takes minutes.
+/// Timeout of a benchmark. Building the native reference program and the image's host from scratch
+/// takes minutes.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// Waits until no soak test runs, and keeps the next one waiting.

@@ -16,7 +16,7 @@ static CLIENTS: LazyLock<Result<Libraries, String>> = LazyLock::new(|| Libraries
 
 const MISSING: &str = "[inputs.x]\nmissing = true\n";
 
-/// Starts a host that gives its input `x`, of N × 2, back as `y`.
+/// Starts a host that returns its input `x`, of N × 2, as `y`.
 fn identity(element: u64, manifest: &str) -> Host {
     Host::start(&App::graph("m.onnx", &onnx::identity(element), manifest))
 }

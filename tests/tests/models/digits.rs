@@ -1,7 +1,7 @@
 //! The digits' example compared with scikit-learn, through the server and without it.
 //!
-//! Owns the agreement on all 200 digits. Must not know how the host speaks JSON beyond the
-//! documented form.
+//! Owns the agreement on all 200 digits. Must not know more of the host's JSON than its documented
+//! form.
 
 use scorebox_tests::digits::{self, sample};
 use scorebox_tests::host::{Host, invoke};

@@ -21,7 +21,7 @@ use scorebox_tests::host::scorebox;
 use scorebox_tests::run::{self, Finished};
 
 /// Number of damaged files of each form. Together with the files made on purpose they are more than
-/// a thousand. The short form tries the first part of them.
+/// a thousand. The short form of the test tries the first files of each form.
 const FILES: [(&str, usize); 11] = [
     ("logreg", 140),
     ("logreg-ovr", 70),
@@ -36,7 +36,7 @@ const FILES: [(&str, usize); 11] = [
     ("npy", 120),
 ];
 
-/// Part of the damaged files that the short form tries: one in this many.
+/// Number by which the short form of the test divides the number of damaged files.
 const PART: usize = 8;
 
 /// Time limit for loading a graph. A network needs some hundredths of it.

@@ -31,7 +31,8 @@ fn models() -> Option<Arc<Result<Models, String>>> {
     Some(models)
 }
 
-/// Names the trained models. Returns from the test if there are none.
+/// Declares a variable that refers to the trained models. Returns from the test if they cannot be
+/// trained.
 macro_rules! models {
     ($models:ident) => {
         scorebox_tests::require!("python3", "pip3");
@@ -52,7 +53,7 @@ mod options;
 mod pipelines;
 mod refusals;
 
-/// Returns a call of `convert`, with a secret in the environment.
+/// Returns a command that runs `cargo xtask convert`, with a secret in its environment.
 fn convert(model: &Path, output: &Path) -> Command {
     let mut command = Command::new(place::xtask());
     command

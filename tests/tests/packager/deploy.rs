@@ -48,7 +48,7 @@ pub fn project(rest: &str) -> TempDir {
     dir
 }
 
-/// Returns a call of `deploy` for the image, with nothing in the environment.
+/// Returns a command that runs `cargo xtask deploy` on the image, with an empty environment.
 pub fn deploy(project: &Path, target: &str, more: &[&str]) -> Command {
     let mut deploy = Command::new(place::xtask());
     deploy

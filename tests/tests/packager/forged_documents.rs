@@ -1,8 +1,8 @@
 //! `cargo xtask inspect` on images with an altered configuration, manifest or index, in which every
 //! digest fits.
 //!
-//! Owns the altered copies and the call of `inspect` that the parts share. Must not know how
-//! alterations are found.
+//! Owns the altered copies, and how the parts run `inspect`. Must not know how alterations are
+//! found.
 
 mod bounds;
 mod configuration;

@@ -15,7 +15,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use wasmtime::{Config, Engine};
 
-/// Returns a call of the image's host, with an empty environment.
+/// Returns a command that runs the image's host, with an empty environment.
 fn image_host(command: &str, app: &Path) -> Command {
     let mut host = Command::new(place::image_host());
     host.env_clear().arg(command).arg("--app").arg(app);

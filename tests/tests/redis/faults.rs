@@ -1,8 +1,9 @@
 //! Faults of Redis under load: requests without the store are not affected, and others get a clear
 //! error.
 //!
-//! Once the store is known to be away, no request waits for it. Owns the faults. Must not know how
-//! the host finds them. Each fault happens under load, with requests of both kinds, and ends again.
+//! Once the store is known to be unavailable, no request waits for it. Owns the faults. Must not
+//! know how the host finds them. Each fault happens under load, with requests of both kinds, and
+//! ends again.
 
 mod load;
 

@@ -13,8 +13,8 @@ use scorebox_tests::http;
 use scorebox_tests::programs;
 use serde_json::Value;
 
-/// Number of requests of the short form. Memory that leaks shows as well, if it is a page of each
-/// tenth call.
+/// Number of requests of the short form of the test. They are enough to show a leak of one page of
+/// memory in each tenth call.
 const CALLS: u64 = 30_000;
 /// Number of requests of the whole test.
 const CALLS_IN_ALL: u64 = 100_000;
@@ -22,8 +22,8 @@ const CALLS_IN_ALL: u64 = 100_000;
 const CALLERS: u64 = 8;
 /// Interval of bad requests: in this many requests of a caller, one traps and one panics.
 const BAD_EVERY: u64 = 97;
-/// Number of requests that never end by themselves. They are sent one after another next to the
-/// others.
+/// Number of requests that never end by themselves. They are sent one after another, at the same
+/// time as the other requests.
 const LOOPS: u64 = 10;
 /// Number of requests before memory is first measured. Until then slots and buffers are used for
 /// the first time.

@@ -11,7 +11,8 @@ use scorebox_tests::http::Answer;
 use scorebox_tests::programs;
 use serde_json::{Value, json};
 
-/// Settings with one instance, so that a handle that is not given back stays in every later call.
+/// Settings with one instance, so that a handle that is not released stays open in every later
+/// call.
 const MANIFEST: &str = "model = \"model\"\n[stores.default]\ncommands = [\"@all\"]\n\
                         [limits]\ndeadline = \"60s\"\nmemory = \"256MiB\"\ninstances = 1\n";
 

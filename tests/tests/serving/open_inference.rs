@@ -36,7 +36,8 @@ fn request(digits: &[Digit]) -> Value {
     })
 }
 
-/// Asserts that an answer in the protocol's form has scikit-learn's predictions for these digits.
+/// Asserts that an answer in the Open Inference Protocol has scikit-learn's predictions for these
+/// digits.
 #[track_caller]
 fn check(digits: &[Digit], answer: &Value) {
     assert_eq!(

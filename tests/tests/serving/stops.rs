@@ -18,7 +18,7 @@ use scorebox_tests::{redis::free_port, wait};
 use serde_json::json;
 
 const CLIENTS: u64 = 50;
-/// Number of stops of the short form.
+/// Number of stops in the short form of the test.
 const STOPS: usize = 5;
 /// Number of stops of the whole test.
 const STOPS_IN_ALL: usize = 20;

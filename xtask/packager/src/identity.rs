@@ -1,7 +1,7 @@
 //! Flags for the credentials, the trusted hosts and the limits of requests to a registry.
 //!
 //! Owns the names and the help of these flags, and the text that says where credentials are looked
-//! for. Must not know how a registry is asked.
+//! for. Must not know how a registry is queried.
 
 use std::path::PathBuf;
 

@@ -105,7 +105,7 @@ pub fn is_safetensors(path: &Path) -> io::Result<bool> {
 /// Sizes of a file that ends too early.
 #[derive(Debug, PartialEq, Eq)]
 struct Cut {
-    /// Size that the file needs at least, in bytes, by what it says itself.
+    /// Minimum size of the file according to its own content, in bytes.
     expected: u64,
     /// Size of the file, in bytes.
     bytes: u64,

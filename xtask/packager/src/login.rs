@@ -1,7 +1,7 @@
 //! `cargo xtask login`: shows if a registry accepts the credentials, and what they allow.
 //!
-//! Owns the text and the JSON object of the result. Must not know how a registry is asked, and must
-//! not store anything.
+//! Owns the text and the JSON object of the result. Must not know how a registry is queried, and
+//! must not store anything.
 
 use std::io::Write as _;
 use std::path::PathBuf;

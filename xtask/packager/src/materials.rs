@@ -1,7 +1,7 @@
 //! Facts about what goes into an image, collected on this machine: crates, compilers, revisions and
 //! digests.
 //!
-//! Owns the calls of Cargo and git, and the hashing of files. Must not know the documents in which
+//! Owns how Cargo and git are run, and the hashing of files. Must not know the documents in which
 //! the facts are written.
 
 use std::collections::BTreeMap;

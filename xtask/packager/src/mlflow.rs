@@ -1,7 +1,8 @@
 //! The model folders of MLflow, as other commands than `convert` meet them.
 //!
-//! Owns how such a folder is known, the command that makes a project of it, and the scorer's name in
-//! that project. Must not know what is in the folder: only the process of a conversion reads it.
+//! Owns how such a folder is recognized, the command that makes a project of it, and the scorer's
+//! name in that project. Must not know what is in the folder: only the process of a conversion
+//! reads it.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

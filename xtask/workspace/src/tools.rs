@@ -1,6 +1,6 @@
 //! The tools that the tests use, and their installation on this machine.
 //!
-//! Owns the table of tools and the call of apt-get. Must not know more about the use of a tool than
+//! Owns the table of tools, and how apt-get is run. Must not know more about the use of a tool than
 //! the one line that is printed.
 
 use std::path::PathBuf;

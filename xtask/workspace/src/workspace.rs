@@ -1,7 +1,7 @@
-//! This workspace on this machine: its folders, and the calls of its Cargo.
+//! This workspace on this machine: its folders, and how Cargo is run in it.
 //!
-//! Owns paths below the root, calls of Cargo and the reading of its JSON messages. Must not know
-//! the purpose of a build.
+//! Owns the paths below the root, the runs of Cargo, and the reading of Cargo's JSON messages. Must
+//! not know the purpose of a build.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

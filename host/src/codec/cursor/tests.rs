@@ -1,4 +1,4 @@
-//! Tests of the tokens: they are those of `serde_json`.
+//! Tests that the cursor reads the same tokens as `serde_json`.
 //!
 //! Owns texts at the edges of JSON. Must not know rows.
 

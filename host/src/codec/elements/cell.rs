@@ -1,8 +1,8 @@
 //! Elements of a tensor that are read with a cursor: those of one row, or all of them.
 //!
 //! Owns how a cell of a table becomes elements of its column. Must not know where the cells of a
-//! column are in the body. The values that an element takes are those of the visitor, so both
-//! readers take the same bodies.
+//! column are in the body. An element takes the values that the serde visitor in `elements` takes,
+//! so that a body is accepted no matter which of the two reads it.
 
 use serde::de::{self, Visitor as _};
 use serde_json::Error;
@@ -38,7 +38,7 @@ impl<'a> Elements<'a> {
         self.port
     }
 
-    /// Adds the elements of the next row, which the value at the cursor is.
+    /// Reads the elements of the next row from the value at the cursor, and adds them.
     #[inline]
     pub(in crate::codec) fn row(
         &mut self,
@@ -57,8 +57,9 @@ impl<'a> Elements<'a> {
         self.with_advice(value, reader)
     }
 
-    /// Adds all elements, which the value at the cursor holds: lists that are nested like the port's
-    /// shape.
+    /// Reads all elements of the tensor from the value at the cursor, and adds them. The value
+    /// consists of lists that are nested like the port's shape, or of one flat list if the port is
+    /// a single column of any length.
     pub(in crate::codec) fn all(
         &mut self,
         cursor: &mut Cursor<'_>,

@@ -1,7 +1,7 @@
 //! Names in a request: of inputs, of outputs and of datatypes.
 //!
-//! Owns which names are known, and the messages about others. Must not know where a request has
-//! names.
+//! Owns which names are known, and the messages about names that are not. Must not know where a
+//! request has names.
 
 use super::super::reading::Reader;
 use super::super::scalar::Scalar;

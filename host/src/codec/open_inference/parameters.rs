@@ -72,7 +72,7 @@ pub(super) enum Content {
     /// There is no content type.
     #[default]
     Unstated,
-    /// A text is what it says, e.g. with the content type `str`.
+    /// A text is used unchanged, e.g. with the content type `str`.
     Plain,
     /// A text is the encoded form of another value. The content type has this name.
     Encoded(&'static str),

@@ -1,4 +1,4 @@
-//! Tests of the protocol's requests and answers.
+//! Tests of requests and answers of the Open Inference Protocol.
 
 mod binary;
 mod content;

@@ -23,8 +23,8 @@ const LISTED_COLUMNS: usize = 12;
 /// One column of a table, with the elements that were decoded so far.
 pub(super) struct Column<'a> {
     pub(super) elements: Elements<'a>,
-    /// Raw text of the column's key in the row before, without the quotes. Before the first row, it
-    /// is the name. Empty if the name does not stand for itself in JSON.
+    /// Raw text of the column's key in the previous row, without the quotes. Before the first row,
+    /// it is the column's name. Empty if the name has to be escaped in JSON.
     key: &'a str,
     /// Number of the last row that has this column. The first row has the number 1. It is 0 for a
     /// column that no row has yet.
@@ -113,8 +113,8 @@ impl<'a> Columns<'a> {
         self.list.get_mut(index)
     }
 
-    /// Moves past the key at the cursor, which is at the place `place` of its row, and returns the
-    /// index of its column. The key is usually the one that the row before had at this place.
+    /// Moves past the key at the cursor, which has the position `place` in its row, and returns the
+    /// index of its column. Usually the previous row had an equal key at this position.
     #[inline]
     pub(super) fn key(
         &mut self,

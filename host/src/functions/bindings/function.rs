@@ -1,7 +1,7 @@
 //! One function of a function app, from its `function.json`.
 //!
 //! Owns which bindings Scorebox serves, and what each of them means. Must not know where the file
-//! lies, or which other functions there are.
+//! is, or which other functions there are.
 
 use super::binding::{
     ALL_METHODS, DataType, Function, InputBinding, OutputBinding, OutputKind, PARK, TriggerBinding,

@@ -11,7 +11,8 @@ use crate::graph::ENGINE;
 use crate::graph::foreign::Foreign;
 use crate::text::{NAME_BYTES, Problem, quoted};
 
-/// Newest versions of operators that this version of the engine takes, for the text of a fix.
+/// Newest versions of the operator sets (opsets) that this version of the engine supports, for the
+/// text of a fix.
 const NEWEST_OPERATORS: &str = "26 of ai.onnx and 5 of ai.onnx.ml";
 
 /// Returns the problem with a file that the engine did not load, and its fix. `said` is the

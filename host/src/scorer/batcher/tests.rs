@@ -1,4 +1,4 @@
-//! Tests of batches with a runner that answers what it was asked.
+//! Tests of batches, with a runner that returns its inputs as outputs.
 
 use super::*;
 use crate::call::Source;

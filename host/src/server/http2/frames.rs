@@ -1,18 +1,19 @@
-//! Frames of an HTTP/2 connection, as far as they show how much work the peer causes.
+//! Frames of an HTTP/2 connection, and how much work they cause.
 //!
-//! Owns the price of each frame, and how much a peer may spend. The HTTP library reads the frames
-//! itself, and answers each SETTINGS and PING, but counts only some of them. Must not know requests.
+//! Owns the cost of each frame in points, and the number of points that a peer may use. The HTTP
+//! library reads the frames itself, and answers each SETTINGS and PING, but counts only some of
+//! them. Must not know requests.
 
 use super::super::activity::now;
 
-/// Number of points that a peer may spend at once.
+/// Maximum number of points that a peer can use at once.
 const MOST_POINTS: u32 = 2000;
 
 /// Number of points that a peer gets back per second.
 const POINTS_PER_SECOND: u64 = 500;
 
-/// Number of written bytes for which a peer gets one point back. A client sends a WINDOW_UPDATE or two
-/// for each 4 KiB or more that it reads.
+/// Number of written bytes for which a peer gets one point back. A client sends one or two
+/// WINDOW_UPDATE frames for each 4 KiB or more that it reads.
 const BYTES_PER_POINT: u32 = 512;
 
 /// Points that a request costs until it is answered.
@@ -38,7 +39,8 @@ mod kind {
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// Reader of the heads of the frames that a peer sends, with the points that the peer has spent.
+/// Reader of the heads of the frames that a peer sends, with the number of points that the peer has
+/// used.
 pub(in crate::server) struct Frames {
     /// Number of bytes until the next head of a frame.
     skip: u32,
@@ -47,7 +49,7 @@ pub(in crate::server) struct Frames {
     spent: u32,
     /// Time up to which points were given back, in microseconds of the clock [`now`].
     refilled: u64,
-    /// True if a header goes on in the next frame, and before the first frame.
+    /// True before the first frame, and if a header continues in the next frame.
     is_open: bool,
     /// True if the bytes until the next head of a frame are those of a header.
     is_header: bool,
@@ -74,7 +76,8 @@ impl Frames {
         self.is_open || self.head_bytes > 0 || self.is_header && self.skip > 0
     }
 
-    /// Reads the next bytes of the peer. Returns false if the peer has spent more points than it had.
+    /// Reads the next bytes of the peer. Returns false if the peer has used more points than it
+    /// had.
     pub(in crate::server) fn read(&mut self, mut bytes: &[u8]) -> bool {
         self.refill(now());
         while !bytes.is_empty() {
@@ -112,7 +115,7 @@ impl Frames {
             .saturating_sub(requests.saturating_mul(REQUEST_POINTS));
     }
 
-    /// Returns the frame that ends the connection because the peer has spent too much
+    /// Returns the frame that ends the connection because the peer has used too many points
     /// (ENHANCE_YOUR_CALM).
     pub(in crate::server) fn goaway(&self) -> [u8; 17] {
         let [a, b, c, d] = self.last_stream.to_be_bytes();
@@ -145,7 +148,8 @@ impl Frames {
     }
 }
 
-/// Returns the points that a frame costs. Frames that carry requests and bodies cost nothing or little.
+/// Returns the points that a frame costs. Frames that carry requests and bodies cost few points or
+/// none.
 fn price(kind: u8, flags: u8, length: u32) -> u32 {
     match kind {
         kind::DATA if length >= DATA_BYTES || flags & END_STREAM != 0 => 0,

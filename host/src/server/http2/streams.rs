@@ -103,9 +103,9 @@ impl Streams {
         self.enter(&state);
     }
 
-    /// Records that the peer was told to send no further requests. The peer confirms this, and all its
-    /// requests that were on their way have arrived then. The connection table does not wait long for
-    /// the confirmation.
+    /// Records that the peer was told to send no further requests (GOAWAY). When the peer
+    /// acknowledges this, all requests that it sent before have arrived. The connection table does
+    /// not wait long for the acknowledgment.
     pub(super) fn take_leave(&self) {
         let mut state = self.lock();
         state.has_taken_leave = true;

@@ -1,4 +1,4 @@
-//! Tests of the document: its operations, the bounds of elements, and the forms of bodies.
+//! Tests of the OpenAPI document: its operations, the bounds of elements, and the forms of bodies.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! Tests of `unpacking`: each format there and back, its damages, and bodies that are made to cost
-//! memory or work.
+//! Tests of `unpacking`: a round trip of each format, damaged bodies, and bodies that are made to
+//! cost memory or work.
 
 use std::io::Write as _;
 

@@ -1,4 +1,5 @@
-//! The fuzz target `challenge`: any bytes as a body in Azure ML's format.
+//! The fuzz target `challenge`: any bytes as `WWW-Authenticate` headers of a registry, one in each
+//! line.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The fuzz target `numpy`: any bytes as a body in Azure ML's format.
+//! The fuzz target `numpy`: any bytes as an `.npy` file or an `.npz` archive.
 
 #![no_main]
 

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::{grapher, op, send};
 
-/// Settings with one instance, so that a handle that is not given back stays in every later call.
+/// Settings with one instance, so that a handle that is not released stays open in every later
+/// call.
 const MANIFEST: &str = "[limits]\ninstances = 1\ndeadline = \"60s\"\nmemory = \"64MiB\"\n";
 
 #[test]

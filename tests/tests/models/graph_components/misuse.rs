@@ -1,5 +1,5 @@
 //! Calls of graphs by a component that are wrong: each is answered with its error, and the instance
-//! goes on.
+//! continues.
 //!
 //! Owns the wrong calls by both interfaces, and the limits on memory and handles.
 

@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 const JSON: (&str, &str) = ("content-type", "application/json");
 const PREDICT: &str = "/v1/models/served:predict";
 
-/// Starts a host of a graph that gives back its columns `age`, `income` and `city`.
+/// Starts a host of a graph that returns its columns `age`, `income` and `city`.
 fn columns(manifest: &str) -> Host {
     Host::start(&App::graph("m.onnx", &onnx::person(), manifest))
 }
 
-/// Starts a host of a graph that gives back a matrix with the columns `width` and `age`.
+/// Starts a host of a graph that returns its input, a matrix with the columns `width` and `age`.
 fn matrix(manifest: &str) -> Host {
     let manifest = format!("[inputs.x]\ncolumns = [\"width\", \"age\"]\n{manifest}");
     let graph = onnx::identity(element::FLOAT);

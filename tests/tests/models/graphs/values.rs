@@ -24,7 +24,7 @@ fn row(datatype: &str, data: &Value) -> String {
     json!({ "inputs": [input] }).to_string()
 }
 
-/// Returns the data of the first output of an answer in the protocol's form.
+/// Returns the data of the first output of an answer in the Open Inference Protocol.
 #[track_caller]
 fn inferred(host: &Host, body: impl Into<Vec<u8>>) -> Value {
     let answer = host.send("POST", INFER, &[JSON], body.into()).expect(200);

@@ -1,5 +1,5 @@
 //! Models of the kinds that users of other tools reported as trouble, and that a conversion always
-//! kept: they go on answering as their libraries.
+//! kept: they still give the answers of their libraries.
 //!
 //! Owns the outcome for each of them, for names that are no identifiers, and for files of rows as
 //! people save them. Must not know converters.
@@ -19,7 +19,7 @@ use super::{convert, finish, folder};
 
 static AGREEING: Shared<Result<Models, String>> = Shared::new();
 
-/// Models that the short form tries: one for each function of `agreeing.py`.
+/// Models that the short form of the test tries: one for each function of `agreeing.py`.
 const SHORT: [&str; 7] = [
     "lgbm-missing-later",
     "prices-xgb",
@@ -41,7 +41,8 @@ fn agreeing() -> Option<Arc<Result<Models, String>>> {
     Some(models)
 }
 
-/// Names the trained models. Returns from the test if there are none.
+/// Declares a variable that refers to the trained models. Returns from the test if they cannot be
+/// trained.
 macro_rules! agreeing {
     ($models:ident) => {
         scorebox_tests::require!("python3", "pip3");

@@ -39,9 +39,9 @@ const IN_IMAGES: [&str; 16] = [
     "xgb-regressor",
 ];
 
-/// Names of the models that the short form serves out of an image: rows with columns, trees, texts,
-/// and a library other than scikit-learn. It serves the other models of [`IN_IMAGES`] from the
-/// conversion's output folder.
+/// Names of the models that the short form of the test serves out of an image: rows with columns,
+/// trees, texts, and a library other than scikit-learn. It serves the other models of [`IN_IMAGES`]
+/// from the conversion's output folder.
 const IN_IMAGES_SHORT: [&str; 4] = ["columns", "forest", "tfidf", "xgb"];
 
 /// Converts a pickle, packages it if it is in the list, serves it, and compares the answers over

@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use super::{LIMIT, convert, finish, folder};
 
-/// Names of the cases that the short form walks: one for each place that refuses.
+/// Names of the cases that the short form of the test walks through: one for each place in the code
+/// that refuses a source.
 const SHORT: [&str; 11] = [
     "allow-differences",
     "cut-joblib",

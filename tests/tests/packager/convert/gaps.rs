@@ -29,7 +29,8 @@ fn reported() -> Option<Arc<Result<Models, String>>> {
     Some(models)
 }
 
-/// Names the trained models. Returns from the test if there are none.
+/// Declares a variable that refers to the trained models. Returns from the test if they cannot be
+/// trained.
 macro_rules! reported {
     ($models:ident) => {
         scorebox_tests::require!("python3", "pip3");

@@ -14,11 +14,11 @@ use scorebox_tests::skip;
 
 use super::{convert, finish, folder};
 
-/// Number of pipelines that every run tries, and number of those that the long form tries.
+/// Number of pipelines that the short form of the test tries, and number that the whole test tries.
 const SEEDS: (usize, usize) = (20, 200);
 
-/// Names of everything that the library's own converters lose and this conversion keeps. The long
-/// form has all of them.
+/// Names of everything that the library's own converters lose and this conversion keeps. The
+/// pipelines of the whole test contain all of them.
 const REPAIRS: [&str; 8] = [
     "directions",
     "missing-indicator",

@@ -52,8 +52,9 @@ const TARGETS: [(&str, &str); 6] = [
     ("container-apps", "credentials"),
 ];
 
-/// Number of parts that the values are divided into in the short form. It tries one part on each
-/// field and flag, another one on the next, so that every value is tried somewhere.
+/// Number of parts that the values are divided into in the short form of the test. The short form
+/// tries one part on each field and flag, and another part on the next one, so that every value is
+/// tried somewhere.
 const PARTS: usize = 4;
 
 /// Returns true if the value with this number is tried on the field or flag with this number.

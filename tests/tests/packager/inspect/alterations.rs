@@ -1,6 +1,6 @@
 //! Images that were altered after they were signed, in a layout and in a registry.
 //!
-//! Owns the alterations: a flipped byte anywhere, and labels that lie.
+//! Owns the alterations: a flipped byte anywhere, and labels with false values.
 
 use scorebox_tests::packaging::{documents, json, package, packaged, project};
 use scorebox_tests::registry::Registry;

@@ -1,6 +1,6 @@
 //! The documents that are attached to an image: its parts and how it was built.
 //!
-//! Owns a list that lies, and documents that others attached.
+//! Owns a list of parts that is wrong, and documents that other tools attached.
 
 use scorebox_tests::packaging::{blob, json, package, packaged, project};
 use scorebox_tests::registry::Registry;

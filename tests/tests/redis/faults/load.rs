@@ -16,7 +16,7 @@ pub(super) struct Load {
     pub(super) plain: usize,
     /// Number of requests that got the value.
     pub(super) found: usize,
-    /// Number of requests that got the error that the store is away.
+    /// Number of requests that got the error that the store is unavailable.
     pub(super) away: usize,
     pub(super) longest_plain: Duration,
     /// Median time of requests without the store in the second half, when the fault is known.
@@ -32,7 +32,7 @@ impl Load {
         self.p50_plain.as_secs_f64() / self.p50_control.as_secs_f64()
     }
 
-    /// Asserts that a store that is away costs a request its timeout only a few times, and then
+    /// Asserts that an unavailable store costs a request its timeout only a few times, and then
     /// almost nothing.
     #[track_caller]
     pub(super) fn is_quick(&self, lasted: Duration) {

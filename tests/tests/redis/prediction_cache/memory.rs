@@ -1,4 +1,4 @@
-//! The prediction cache's memory next to the store, and a store that is away.
+//! The prediction cache's memory next to the store, and a store that is unavailable.
 //!
 //! Owns the cost of a store that does not answer, and the end of an answer in memory.
 

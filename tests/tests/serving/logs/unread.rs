@@ -1,4 +1,4 @@
-//! Logs that nobody reads: the host goes on, and drops the lines that are not read.
+//! Logs that nobody reads: the host continues, and drops the lines that are not read.
 //!
 //! Owns a host whose standard output only the test reads.
 

@@ -13,7 +13,7 @@ use scorebox_host::text::{NAME_BYTES, quoted};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Names of objects in which the author of a document may choose any keys. The keys in these
+/// Names of JSON objects in which the author of a document may choose any keys. The keys in these
 /// objects are compared exactly as written, so two keys may differ in case alone.
 const FREE: [&str; 5] = ["Labels", "annotations", "ExposedPorts", "Volumes", "data"];
 
@@ -27,7 +27,7 @@ pub enum DisputedDocument {
     /// is the key.
     #[error("holds the key `{}` with letters beyond ASCII", quoted(.0, NAME_BYTES))]
     BeyondAscii(String),
-    /// Two keys of one object differ only in case. The text is the second key.
+    /// Two keys of one JSON object differ only in case. The text is the second key.
     #[error("holds the key `{}` twice, in different cases", quoted(.0, NAME_BYTES))]
     TwoCases(String),
 }
@@ -40,7 +40,7 @@ pub fn read(bytes: &[u8]) -> Result<Value, DisputedDocument> {
     Ok(document)
 }
 
-/// Fails if an object in the value has keys that some readers mistake for each other: keys that
+/// Fails if a JSON object in the value has keys that some readers mistake for each other: keys that
 /// differ only in case, or that have letters beyond ASCII.
 fn check(value: &Value) -> Result<(), DisputedDocument> {
     match value {

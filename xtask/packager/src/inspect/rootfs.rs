@@ -113,8 +113,8 @@ impl RootFs {
         })
     }
 
-    /// Returns the object at a path, without following links. Returns `None` if there is no such
-    /// object.
+    /// Returns the file system object at a path, without following links. Returns `None` if the
+    /// path does not exist.
     pub fn at(&self, path: &str) -> Option<Found> {
         let mut node = ROOT;
         for name in path.split('/') {
@@ -123,8 +123,8 @@ impl RootFs {
         self.found(path.to_owned(), node)
     }
 
-    /// Returns all objects below a path, sorted by path, without following links. An empty path
-    /// stands for the root folder.
+    /// Returns all file system objects below a path, sorted by path, without following links. An
+    /// empty path stands for the root folder.
     pub fn below(&self, path: &str) -> Vec<Found> {
         let mut found = Vec::new();
         let mut node = Some(ROOT);

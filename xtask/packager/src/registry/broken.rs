@@ -1,7 +1,7 @@
-//! Failed attempts, and whether another attempt may succeed.
+//! Failed attempts to transfer a blob, and whether another attempt may succeed.
 //!
-//! Owns the rule that decides whether another attempt may succeed. Must not know what was
-//! attempted.
+//! Owns the rule that decides whether another attempt may succeed. Must not know how a blob is
+//! transferred.
 
 use reqwest::{Response, StatusCode};
 use scorebox_workspace::failure::{Failure, Kind};

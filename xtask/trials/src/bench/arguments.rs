@@ -72,7 +72,7 @@ pub enum BenchCommand {
     /// clients keep two cores busy. The run ends without figures if an answer is not
     /// scikit-learn's.
     Graphs(GraphsBenchArgs),
-    /// Measure one well-behaved client while strangers attack the same host.
+    /// Measure one well-behaved client while other clients attack the same host.
     ///
     /// The client makes 200 calls a second on a fixed schedule. The attacks run one after the
     /// other: slow and silent connections, large and odd bodies, guests that loop, log or take

@@ -1,8 +1,9 @@
-//! `cargo xtask bench hostile`: measures one well-behaved client while strangers attack the same
-//! host.
+//! `cargo xtask bench hostile`: measures one well-behaved client while other clients attack the
+//! same host.
 //!
-//! Owns the order of attacks and turns. It must not know what an attack sends or how a latency
-//! becomes a figure.
+//! Owns the order of the attacks, and the turns of each attack: the attack itself, followed by a
+//! control that only burns CPU time. It must not know what an attack sends or how a latency becomes
+//! a figure.
 
 mod arguments;
 mod attacker;

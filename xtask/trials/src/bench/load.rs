@@ -1,6 +1,6 @@
 //! Load, made by the load generator wrk.
 //!
-//! Owns the script that says what wrk sends and reports, and the call of wrk. Must not know which
+//! Owns the script that says what wrk sends and reports, and how wrk is run. Must not know which
 //! server is loaded.
 
 use std::net::SocketAddr;

@@ -1,7 +1,6 @@
 //! The steps of a call, measured in one process.
 //!
-//! Owns the call of `cargo bench`. Must not know the steps: `tests/bench/benches/steps.rs` has
-//! them.
+//! Owns how `cargo bench` is run. Must not know the steps: `tests/bench/benches/steps.rs` has them.
 
 use std::path::Path;
 use std::process::Stdio;

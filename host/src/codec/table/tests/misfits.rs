@@ -1,6 +1,7 @@
-//! Tests of rows that are refused: what the error messages say, and to which place they point.
+//! Tests of rows that are refused: the text of each error message, and its JSON pointer to the
+//! wrong part of the body.
 //!
-//! Owns the misfits. Must not know which rows are read.
+//! Owns the refused rows. Must not know which rows are accepted.
 
 use super::*;
 

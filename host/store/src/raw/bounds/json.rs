@@ -6,15 +6,15 @@
 use crate::raw::{Command, CommandError};
 
 /// Maximum size of a path or option in a JSON command, such as the indentation of `JSON.GET`, in
-/// bytes. The limit also applies to the values that a command writes if its path may find many
-/// places.
+/// bytes. The limit also applies to the values that a command writes if its path may match several
+/// values.
 pub const PATH_LIMIT_BYTES: usize = 1024;
 
 /// Maximum number of paths and options of one `JSON.GET` command.
 const PATHS_LIMIT: usize = 64;
 
 /// Checks that the JSON command with the name `name` stays within the limits on its paths and
-/// values. The limits are needed because a path that finds many places multiplies the bytes that
+/// values. The limits are needed because a path that matches many values multiplies the bytes that
 /// are written or read.
 ///
 /// # Errors

@@ -51,7 +51,7 @@ pub enum FileError {
     TooManyMembers {
         /// Number of members in the archive.
         count: usize,
-        /// Maximum number of members that are accepted.
+        /// Maximum number of members that an archive may have.
         most: usize,
     },
     /// Two members of the archive have the same name.

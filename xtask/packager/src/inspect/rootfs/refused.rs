@@ -21,7 +21,8 @@ pub enum RefusedEntry {
     /// the path.
     #[error("`{0}` leads through too many links")]
     TooManyLinks(String),
-    /// The path leads through an object that is not a folder. The text is the whole path.
+    /// The path leads through a file system object that is not a folder. The text is the whole
+    /// path.
     #[error("`{0}` leads through something that is not a folder")]
     NotAFolder(String),
     /// The target of a hard link does not exist. The text is the path of the target.

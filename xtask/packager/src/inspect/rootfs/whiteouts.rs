@@ -19,10 +19,10 @@ pub(super) const WHITEOUT: &[u8] = b".wh.";
 const MOST_LOOKS: usize = 20_000_000;
 
 impl RootFs {
-    /// Removes the objects that a whiteout names. `parent` is the index of the node of the
-    /// whiteout's folder, and `path` has the names in the path of the folder. `mark` is the name of
-    /// the whiteout, and `hidden` is the rest of `mark` after the prefix `.wh.`. Fails if the
-    /// whiteout names no file to remove.
+    /// Removes the file system objects that a whiteout names. `parent` is the index of the node of
+    /// the whiteout's folder, and `path` has the names in the path of the folder. `mark` is the
+    /// name of the whiteout, and `hidden` is the rest of `mark` after the prefix `.wh.`. Fails if
+    /// the whiteout names no file to remove.
     pub(super) fn remove_marked(
         &mut self,
         parent: usize,

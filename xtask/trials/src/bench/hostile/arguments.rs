@@ -68,7 +68,7 @@ pub struct AttackerArgs {
     /// Number of connections that the attack keeps open.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=2000))]
     pub connections: u16,
-    /// Time until the process ends, in seconds.
+    /// Time after which this process ends, in seconds.
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub seconds: f64,
 }

@@ -99,8 +99,9 @@ impl Script {
     }
 
     /// Opens one connection and uses it until it ends. `index` is the number of the connection.
-    /// Returns the status code of the answer with which the server ended the connection, or `None`
-    /// if the attack ended it. Fails if the connection cannot be opened, or is cut.
+    /// Returns the status code of the answer with which the server ended the connection. Returns
+    /// `None` if the attack ended the connection, or if the attack sends HTTP/2 frames, whose
+    /// answers it does not parse. Fails if the connection cannot be opened, or breaks.
     async fn once(&self, target: &Target, index: u16) -> io::Result<Option<u16>> {
         let buffer = matches!(self.deed, Deed::Unread).then_some(RECEIVE_BUFFER);
         let mut connection = target.connect(index, buffer).await?;

@@ -4,13 +4,13 @@
 
 use crate::bench::hostile::attacks::Frames;
 
-/// Bytes with which a client that speaks HTTP/2 begins, with an empty frame of settings.
+/// Connection preface of HTTP/2 and an empty SETTINGS frame: the first bytes that a client sends.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 /// Number of frames that are sent at once. The host ends a flood after a few hundred frames.
 const FRAMES: u32 = 500;
 
-/// Number of settings in a large frame of settings. More do not fit into a frame.
+/// Number of settings in a large SETTINGS frame. A frame cannot hold more of them.
 const SETTINGS: usize = 2700;
 
 /// Types of frames (RFC 9113, section 6).
