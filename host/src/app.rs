@@ -300,8 +300,8 @@ pub(crate) fn capabilities(
 /// # Errors
 /// Fails if the app would not start, or if the trial of an ONNX file fails.
 pub fn check(app: &Path, trial: Trial<'_>) -> Result<CheckReport, StartupError> {
-    crate::machine::check(1)?;
-    let runtime = machine::runtime()?;
+    crate::machine::check()?;
+    let runtime = machine::small_runtime()?;
     let app = runtime.block_on(started(app, trial, runtime.handle()))?;
     Ok(app.report())
 }
@@ -317,7 +317,7 @@ pub fn check_by(
     sample: &crate::sample::Sample,
     trial: Trial<'_>,
 ) -> Result<CheckReport, StartupError> {
-    let runtime = machine::runtime()?;
+    let runtime = machine::small_runtime()?;
     runtime.block_on(async {
         let app = started(app, trial, runtime.handle()).await?;
         let answered = sample.try_scorer(&app.scorer).await;

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 
 use rustix::process::nice;
 use scorebox_host::error::{ErrorAnswer, StartupError, exit_code};
+use scorebox_host::machine;
 use scorebox_host::text::printable_json;
 use tokio::runtime::{Builder, Runtime};
 
@@ -27,7 +28,7 @@ use tokio::runtime::{Builder, Runtime};
 /// # Errors
 /// Fails if the operating system cannot start the threads.
 fn serving_threads(threads: usize) -> Result<Runtime, StartupError> {
-    build(Builder::new_multi_thread().thread_name("serving"), threads)
+    machine::runtime(Builder::new_multi_thread().thread_name("serving"), threads)
 }
 
 /// Starts an async runtime with `threads` threads for long calls and for `init`. The threads have a
@@ -44,7 +45,7 @@ fn scoring_threads(threads: usize) -> Result<Runtime, StartupError> {
     let mut builder = Builder::new_multi_thread();
     // A call that has just arrived is taken before the next slice of a call that has run for a
     // while.
-    build(
+    machine::runtime(
         builder
             .thread_name("scoring")
             .on_thread_start(yielding)
@@ -59,14 +60,6 @@ fn scoring_threads(threads: usize) -> Result<Runtime, StartupError> {
 /// Niceness of the scoring threads. At 10, a thread gets about a tenth of a CPU core that other
 /// threads use, and all of a core that is free.
 const SCORING_NICE: i32 = 10;
-
-fn build(builder: &mut Builder, threads: usize) -> Result<Runtime, StartupError> {
-    builder
-        .worker_threads(threads)
-        .enable_all()
-        .build()
-        .map_err(|error| StartupError::Host(format!("cannot start threads: {error}")))
-}
 
 /// Prints the result of a command to standard output.
 fn print(text: &str) {

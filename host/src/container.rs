@@ -3,6 +3,7 @@
 //! Owns the places where a limit is looked for. Must not know what is bounded by it.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// Size of the available memory that is assumed if neither a limit nor the size of the machine's
 /// memory can be read, in bytes. The smallest plan of a function app has 1.5 GB.
@@ -12,9 +13,14 @@ const UNKNOWN_BYTES: u64 = 1 << 30;
 const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// Returns the size of the memory that this process may use, in bytes: the container's limit or the
-/// size of the machine's memory, whichever is lower.
+/// size of the machine's memory, whichever is lower. Both are read once.
 #[must_use]
 pub fn available_bytes() -> u64 {
+    static BYTES: OnceLock<u64> = OnceLock::new();
+    *BYTES.get_or_init(read_available_bytes)
+}
+
+fn read_available_bytes() -> u64 {
     let memberships = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let limit = cgroup_limit(Path::new(CGROUPS), &memberships);
     let machine = std::fs::read_to_string("/proc/meminfo")

@@ -6,21 +6,22 @@ use std::fmt::Display;
 use std::sync::mpsc;
 use std::time::{Instant, SystemTime};
 
+use tokio::runtime::{Builder, Runtime};
+
 use crate::error::StartupError;
-use crate::panics;
+use crate::panics::{self, Panic};
 
 /// Number of bytes of memory that are mapped to check that memory can be mapped.
 const MAPPED_BYTES: usize = 1 << 20;
 
-/// Checks that this machine provides random numbers, clocks, memory to map, and `threads` threads
-/// at the same time.
+/// Checks that this machine provides random numbers, clocks and memory to map.
 ///
 /// Without this check, a missing resource would be noticed only during a request, in a library that
 /// can only panic.
 ///
 /// # Errors
 /// Fails if one of these resources is missing. The error names the resource and gives the fix.
-pub fn check(threads: usize) -> Result<(), StartupError> {
+pub fn check() -> Result<(), StartupError> {
     randomness().map_err(|error| {
         missing(
             "random numbers",
@@ -44,14 +45,38 @@ pub fn check(threads: usize) -> Result<(), StartupError> {
                 &error,
                 "raise the limits on memory and on addresses (ulimit -v)",
             )
-        })?;
-    start_threads(threads).map_err(|error| {
-        missing(
-            "threads",
-            &error,
-            "raise the limit on processes of the container (pids) or of the user (ulimit -u)",
-        )
-    })
+        })
+}
+
+/// Starts an async runtime with `threads` threads.
+///
+/// # Errors
+/// Fails if the operating system cannot start the threads. If it starts some of them, the runtime
+/// works with these, and [`check_threads`] fails then.
+pub fn runtime(builder: &mut Builder, threads: usize) -> Result<Runtime, StartupError> {
+    // A runtime of which no thread could be started panics.
+    let built = panics::attempt(|| builder.worker_threads(threads).enable_all().build());
+    built
+        .map_err(|panic| no_threads(&MachineError::NoThreadOfRuntime { threads, panic }))?
+        .map_err(|error| StartupError::Host(format!("cannot start threads: {error}")))
+}
+
+/// Checks that `threads` more threads can be started at the same time. The threads end at once.
+///
+/// A runtime that was built before has all its threads if this check succeeds.
+///
+/// # Errors
+/// Fails if a thread cannot be started.
+pub fn check_threads(threads: usize) -> Result<(), StartupError> {
+    start_threads(threads).map_err(|error| no_threads(&error))
+}
+
+fn no_threads(error: &MachineError) -> StartupError {
+    missing(
+        "threads",
+        error,
+        "raise the limit on processes of the container (pids) or of the user (ulimit -u)",
+    )
 }
 
 /// Returns the error for a resource that the machine does not provide. `problem` is the error that
@@ -86,9 +111,14 @@ enum MachineError {
         /// Error of the operating system.
         source: std::io::Error,
     },
-    /// A thread ended before it was asked to.
-    #[error("one ended early")]
-    ThreadEnded,
+    /// No thread of an async runtime could be started.
+    #[error("none of {threads} could be started: {panic}")]
+    NoThreadOfRuntime {
+        /// Number of threads that the runtime should have.
+        threads: usize,
+        /// Panic of the runtime, which has the error of the operating system.
+        panic: Panic,
+    },
 }
 
 /// Gets random numbers from each source that this program and its libraries use.
@@ -105,46 +135,36 @@ fn randomness() -> Result<(), MachineError> {
         .map_err(|_| MachineError::TlsRandomness)
 }
 
-/// Starts `count` threads that all exist at the same time, and then ends them.
+/// Starts `count` threads that all exist at the same time, and then lets them end. It does not wait
+/// for their ends, because each wait would make a cold start longer.
 ///
 /// # Errors
-/// Fails if a thread cannot be started, or ends before it is asked to.
+/// Fails if a thread cannot be started.
 fn start_threads(count: usize) -> Result<(), MachineError> {
-    let mut threads = Vec::with_capacity(count);
+    let mut ends = Vec::with_capacity(count);
     for started in 0..count {
-        let (end, ends) = mpsc::channel::<()>();
+        let (end, ending) = mpsc::channel::<()>();
         // The thread ends when the sender is dropped.
         let thread = std::thread::Builder::new()
             .name("attempt".to_owned())
-            .spawn(move || ends.recv().is_ok());
-        match thread {
-            Ok(thread) => threads.push((end, thread)),
-            Err(source) => {
-                return Err(MachineError::ThreadNotStarted {
-                    started,
-                    count,
-                    source,
-                });
-            }
-        }
-    }
-    for (end, thread) in threads {
-        drop(end);
-        thread.join().map_err(|_| MachineError::ThreadEnded)?;
+            .spawn(move || ending.recv().is_ok());
+        thread.map_err(|source| MachineError::ThreadNotStarted {
+            started,
+            count,
+            source,
+        })?;
+        ends.push(end);
     }
     Ok(())
 }
 
-/// Creates the async runtime for a check of an app, or for `init` when an image is built.
+/// Starts the async runtime for a check of an app, or for `init` when an image is built. It has one
+/// thread.
 ///
 /// # Errors
-/// Fails if the operating system cannot start the threads of the runtime.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, StartupError> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .map_err(|error| StartupError::Host(format!("cannot start threads: {error}")))
+/// Fails if the operating system cannot start the thread.
+pub(crate) fn small_runtime() -> Result<Runtime, StartupError> {
+    runtime(&mut Builder::new_multi_thread(), 1)
 }
 
 #[cfg(test)]
@@ -153,6 +173,7 @@ mod tests {
 
     #[test]
     fn a_machine_that_runs_tests_has_what_it_takes() {
-        assert!(check(8).is_ok());
+        assert!(check().is_ok());
+        assert!(check_threads(8).is_ok());
     }
 }

@@ -126,7 +126,7 @@ pub fn precompile(app: &Path, file: &str, cpu: Cpu) -> Result<Code, StartupError
         let world = scorer::world_of(&engine, &world, &path)?;
         let capabilities = Arc::new(app::capabilities(&manifest, model, BTreeMap::new()));
         let taken = snapshot::take(&manifest, capabilities, world, &original);
-        machine::runtime()?.block_on(taken)?
+        machine::small_runtime()?.block_on(taken)?
     } else {
         original.clone()
     };

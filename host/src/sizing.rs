@@ -3,6 +3,9 @@
 //! Owns the values that the host derives from the cores and the memory of its container if the
 //! manifest sets none. Must not know what uses them.
 
+use std::num::NonZero;
+use std::sync::OnceLock;
+
 use crate::container;
 use crate::manifest::Limits;
 
@@ -10,7 +13,9 @@ use crate::manifest::Limits;
 /// the machine.
 #[must_use]
 pub fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+    // Each look at the limits of the container takes a hundredth of a cold start.
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, NonZero::get))
 }
 
 /// Number of instances per CPU core, if the manifest does not set `limits.instances`. With several

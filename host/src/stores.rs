@@ -107,7 +107,7 @@ pub fn report(
     connect: bool,
 ) -> Result<Vec<StoreReport>, StartupError> {
     let manifest = Manifest::read(app)?;
-    let runtime = crate::machine::runtime()?;
+    let runtime = crate::machine::small_runtime()?;
     let report = |(name, section): (&String, &StoreSection)| {
         let mut report = StoreReport {
             name: name.clone(),

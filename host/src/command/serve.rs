@@ -27,29 +27,27 @@ use crate::Serve;
 /// port below 1024 would need a capability.
 const DEFAULT_PORT: u16 = 8080;
 
-/// Number of threads per CPU core: one that serves sockets and one that scores.
-const THREADS_PER_CORE: usize = 2;
-/// Number of threads in addition to those per core: the one that advances the engine's epoch, the
-/// one that writes the log, and those that the async runtimes start on first use.
-const MORE_THREADS: usize = 4;
+/// Number of threads that start after the runtimes: the one that advances the engine's epoch, and
+/// those that a runtime starts on first use for files and names.
+const LATER_THREADS: usize = 3;
 
 pub fn run(serve: Serve) -> ExitCode {
     if let Err(error) = telemetry::start(Output::Server, &deployment::process) {
         return exit(&error);
     }
     panics::log();
-    let manifest = machine::check(THREADS_PER_CORE * sizing::cores() + MORE_THREADS)
-        .and_then(|()| Ok(Manifest::read(&serve.app.app)?));
-    let outcome = manifest.and_then(|manifest| {
+    let outcome = machine::check().and_then(|()| {
+        // There are as many threads of each kind as cores, because either kind alone must be able
+        // to use the machine.
+        let scoring = scoring_threads(sizing::cores())?;
+        let serving = serving_threads(sizing::cores())?;
+        machine::check_threads(LATER_THREADS)?;
+        let manifest = Manifest::read(&serve.app.app)?;
         let functions = FunctionApp::read(&manifest)?;
         let given = deployment::port(&deployment::process)?;
         let port = serve.port.or(given).unwrap_or(DEFAULT_PORT);
         let service = Service::new(&manifest, functions, given.is_some());
         let lame_duck = manifest.limits.lame_duck(given.is_some());
-        // There are as many threads of each kind as cores, because either kind alone must be able
-        // to use the machine.
-        let scoring = scoring_threads(sizing::cores())?;
-        let serving = serving_threads(sizing::cores())?;
         let address = (serve.address, port).into();
         let outcome = serving.block_on(start(
             address,
