@@ -352,6 +352,38 @@ fn many_columns_are_found_in_any_order() {
 }
 
 #[test]
+fn ignored_keys_are_read_no_further_than_the_deadline() {
+    use std::time::{Duration, Instant};
+
+    let ports = columns();
+    let mut lists = lists(&ports);
+    lists.requests.ignores_unknown_columns = true;
+    let keys: String = (0..20_000)
+        .map(|key| format!("\"key {key}\": 0, "))
+        .collect();
+    let names: String = (0..20_000).map(|key| format!("\"key {key}\", ")).collect();
+    let zeros = "0, ".repeat(20_000);
+    let listed = format!(r#""age", "income", "city"], "data": [[{zeros}30, 1.5, "Bonn"]]}}"#);
+    let columns = r#""age": [30], "income": [1.5], "city": ["Bonn"]}"#;
+    let record = r#""age": 30, "income": 1.5, "city": "Bonn"}]"#;
+    // Without a look at the clock, each body would be refused where it is cut.
+    for (start, end) in [
+        (format!("{{{keys}"), columns),
+        (format!("{{\"age\": [30], {keys}"), &columns[13..]),
+        (format!("[{{{keys}"), record),
+        (format!("{{\"columns\": [{names}"), &listed),
+    ] {
+        let whole = format!("{start}{end}");
+        let until = |deadline, body: &str| {
+            super::super::reading_until(deadline, || read(lists, body.as_bytes()))
+        };
+        let in_time = until(Instant::now() + Duration::from_secs(60), &whole);
+        assert!(in_time.is_some_and(|read| read.is_ok()), "{}", &start[..40]);
+        assert!(until(Instant::now(), &start).is_none(), "{}", &start[..40]);
+    }
+}
+
+#[test]
 fn rows_are_read_no_further_than_the_deadline() {
     use std::time::{Duration, Instant};
 
