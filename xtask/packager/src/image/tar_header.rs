@@ -99,7 +99,10 @@ pub fn is_ours(name: &[u8], extension: &[u8]) -> bool {
     let text = std::str::from_utf8(extension).ok();
     let path = text.and_then(|text| text.split_once(" path=")?.1.strip_suffix('\n'));
     path.is_some_and(|path| {
-        !fits(path) && short(path).as_bytes() == name && record(path.as_bytes()) == extension
+        path.len() > SHORTEST_LONG_PATH_BYTES
+            && !fits(path)
+            && short(path).as_bytes() == name
+            && record(path.as_bytes()) == extension
     })
 }
 
