@@ -3,6 +3,14 @@
 //!
 //! Must not know how calls are made or answered.
 
+/// Prints a line to standard error, like the macro of the standard library, but does not panic if
+/// the reader has gone. It takes the place of that macro in all commands.
+macro_rules! eprintln {
+    ($($text:tt)*) => {
+        $crate::command::say(::std::format_args!("{}\n", ::std::format_args!($($text)*)))
+    };
+}
+
 pub mod check;
 #[cfg(feature = "graphs")]
 pub mod graph;
@@ -60,6 +68,11 @@ fn scoring_threads(threads: usize) -> Result<Runtime, StartupError> {
 /// Niceness of the scoring threads. At 10, a thread gets about a tenth of a CPU core that other
 /// threads use, and all of a core that is free.
 const SCORING_NICE: i32 = 10;
+
+/// Writes a text to standard error. If its reader has gone, there is no place left to say so.
+fn say(text: std::fmt::Arguments<'_>) {
+    let _ = std::io::stderr().write_fmt(text);
+}
 
 /// Prints the result of a command to standard output.
 fn print(text: &str) {

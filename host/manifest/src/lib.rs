@@ -21,11 +21,15 @@
 //! | `instances` | `[instances]`, `[batching]` and `[precompiled]` |
 //! | `prediction_cache` | `[prediction_cache]`: how answers are cached |
 //! | `package`, `packaged` | `[package]` and `[packaged]`: the image and the record of its files |
-//! | [`names`] | the form of names, keys and references |
+//! | [`names`] | the form of names and keys |
+//! | [`image_names`] | the form of a registry, a repository, a tag and a digest |
+//! | [`image_reference`] | references of images, which join these parts |
 //! | [`digest`] | SHA-256 digests as text |
 
 mod contract;
 pub mod digest;
+pub mod image_names;
+pub mod image_reference;
 mod inputs;
 mod instances;
 mod limits;

@@ -543,7 +543,7 @@ pub const SETTINGS: &[Setting] = &[
         "text",
         "latest",
         "Tag that is pushed in addition to the digest. If there is a scorer.version, it is the \
-         default.",
+         default, with _ for a +.",
     ),
     setting(
         "package.license",

@@ -92,16 +92,22 @@ fn score(invoke: &Invoke) -> Result<Result<Scored, ScoreFailure>, StartupError> 
 }
 
 /// Writes the result of a command to standard output. On a terminal, unprintable characters are
-/// escaped. Any other reader gets the result unchanged.
+/// escaped. Any other reader gets the result unchanged. If the reader has gone, the result is
+/// dropped, because a reader that stops early, such as `head`, is not an error.
 ///
 /// # Errors
-/// Fails if standard output cannot be written.
+/// Fails if standard output cannot be written for another reason.
 pub(super) fn give(result: &[u8]) -> std::io::Result<()> {
     let mut output = std::io::stdout();
-    if output.is_terminal() {
-        return output.write_all(printable_lines(&String::from_utf8_lossy(result)).as_bytes());
+    let written = if output.is_terminal() {
+        output.write_all(printable_lines(&String::from_utf8_lossy(result)).as_bytes())
+    } else {
+        output.write_all(result)
+    };
+    match written.and_then(|()| output.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
     }
-    output.write_all(result)
 }
 
 /// Reads an input from a file, or from standard input if `input` is `None` or `-`. Reads at most

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use scorebox_workspace::failure::EXIT_CODES;
+use scorebox_workspace::output;
 
 use crate::build::{self, BuildArgs};
 use crate::convert::{self, ConvertArgs};
@@ -90,7 +91,7 @@ pub fn run() -> ExitCode {
         Command::Part(args) => part::run(&args),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => output::ended(ExitCode::SUCCESS),
         Err(failure) => failure.report(),
     }
 }

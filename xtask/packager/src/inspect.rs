@@ -17,7 +17,6 @@ mod small_blob;
 mod store;
 mod system;
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -102,8 +101,7 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
         Format::Text => report.table(),
         Format::Json => format!("{}\n", report.json()),
     };
-    // If standard output is closed, the image is not wrong because of that.
-    let _ = write!(std::io::stdout(), "{text}");
+    print!("{text}");
     let wrong: Vec<_> = report
         .wrong()
         .map(|(what, problem)| format!("{what}: {problem}"))

@@ -4,10 +4,12 @@
 //! [`Word`], as a comment, or not at all. Must not know which commands there are.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use scorebox_host::manifest::names::is_variable;
 use scorebox_host::text::{NAME_BYTES, printable, quoted};
 use scorebox_workspace::failure::Failure;
+use scorebox_workspace::workspace::shown;
 
 /// A valid name of an environment variable.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -174,11 +176,20 @@ pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// Quotes a path or name in a command that is shown to a person, e.g. after `next:`.
+/// Quotes a name in a command that is shown to a person, e.g. after `next:`.
 pub fn argument(text: &str) -> String {
     // A control character would reach the terminal. A name with one cannot be copied from there in
     // any case.
     literal(&printable(text))
+}
+
+/// Quotes a path in a command that is shown to a person. A path that a program could mistake for a
+/// flag begins with `./`.
+pub fn path(path: &Path) -> String {
+    match shown(path) {
+        path if path.starts_with('-') => argument(&format!("./{path}")),
+        path => argument(&path),
+    }
 }
 
 /// Escapes a text for a script, for use within double quotes and `${…}`.

@@ -328,3 +328,16 @@ fn functions_that_nobody_named_have_names_of_their_own() {
         .collect();
     assert_eq!(names, ["v1-score", "v1-score-2", "V1-score-3", "a-b"]);
 }
+
+#[test]
+fn tag_without_a_setting_is_the_version_with_an_underscore_for_a_plus() {
+    let tag = |version: &str, package: &str| {
+        let text = format!(
+            "[scorer]\nname = \"risk\"\nversion = \"{version}\"\ncomponent = \"c.wasm\"\n{package}"
+        );
+        parse(&text).unwrap().package.tag
+    };
+    assert_eq!(tag("0.1.0+build.7", ""), "0.1.0_build.7");
+    assert_eq!(tag("0.1.0", ""), "0.1.0");
+    assert_eq!(tag("0.1.0+build.7", "[package]\ntag = \"blue\""), "blue");
+}

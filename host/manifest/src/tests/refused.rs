@@ -138,7 +138,20 @@ fn a_bad_value_is_answered_with_its_key_and_a_fix() {
     );
     check(
         &minimal("[package]\nbase = \"https://r.io/debian\""),
-        &["`package.base`", "HOST"],
+        &["`package.base`", "`https://`", "`r.io/debian`"],
+    );
+    check(
+        &minimal("[package]\nbase = \"r.io/Debian:12\""),
+        &[
+            "`package.base`",
+            "repository `Debian`",
+            "capital letter `D`",
+            "`debian`",
+        ],
+    );
+    check(
+        &minimal("[package]\ntag = \"1.0+5\""),
+        &["`package.tag`", "has `+`", "`1.0_5`"],
     );
     check(
         &minimal("[stores.default]\nprefix = \"*\""),

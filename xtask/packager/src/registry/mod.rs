@@ -30,8 +30,7 @@ mod upload;
 
 use std::path::Path;
 
-use oci_client::Reference;
-use scorebox_host::text::{REASON_BYTES, quoted};
+use scorebox_host::manifest::image_names;
 use scorebox_workspace::failure::Failure;
 
 pub use self::access::{Access, Identity};
@@ -42,6 +41,7 @@ pub use self::reference::BaseReference;
 pub use self::sent::Sent;
 pub use self::trusted_realm::TrustedRealm;
 
+use self::reference::failure;
 use self::repository::{Purpose, Repository};
 use crate::image::base::Base;
 use crate::image::layout::WrittenImage;
@@ -168,37 +168,16 @@ impl Target {
         repository: &str,
         tag: &str,
     ) -> Result<Option<Self>, Failure> {
-        let refused = |what: &str, text: &str, is_not: &str, fix: &str| {
-            let text = quoted(text, REASON_BYTES);
-            Failure::project(format!("{what} `{text}` is not {is_not}"), fix)
-        };
-        let host = registry.unwrap_or("registry.invalid");
-        // Docker Hub adds a folder to a repository of one part.
-        if !is_reference(host, "any/any", "latest") {
-            return Err(refused(
-                "registry",
-                host,
-                "HOST[:PORT]",
-                "write a host name with a dot or a port, without https:// and without a path, e.g. \
-                 contoso.azurecr.io or localhost:5000",
-            ));
+        if let Some(registry) = registry {
+            image_names::registry("registry", registry).map_err(failure)?;
         }
-        if !is_reference(host, repository, "latest") {
-            return Err(refused(
-                "repository",
-                repository,
-                "the name of a repository",
-                "use lower-case letters, digits, `.`, `_` and `-`, in parts with `/` between \
-                 them, e.g. scoring/digits, in `package.repository` or after --repository",
-            ));
-        }
-        if !is_reference(host, repository, tag) {
-            return Err(refused(
-                "tag",
-                tag,
-                "a tag",
-                "use at most 128 letters, digits, `.`, `_` and `-`, the first not `.` or `-`, in \
-                 `package.tag` or after --tag",
+        image_names::repository("repository", repository).map_err(failure)?;
+        image_names::tag("tag", tag).map_err(failure)?;
+        // Docker Hub has no repositories without a folder for anyone but itself.
+        if registry == Some("docker.io") && !repository.contains('/') {
+            return Err(Failure::project(
+                format!("repository `{repository}` has no folder, and Docker Hub wants one"),
+                format!("write the name of your account in front: `NAME/{repository}`"),
             ));
         }
         Ok(registry.map(|registry| Self {
@@ -207,18 +186,6 @@ impl Target {
             tag: tag.to_owned(),
         }))
     }
-}
-
-/// Returns true if the three parts form an image reference that parses back to exactly these parts.
-/// For example, a host without a dot or a port would be parsed as a part of a repository name on
-/// Docker Hub.
-fn is_reference(host: &str, repository: &str, tag: &str) -> bool {
-    let reference = format!("{host}/{repository}:{tag}").parse::<Reference>();
-    reference.is_ok_and(|reference| {
-        reference.registry() == host
-            && reference.repository() == repository
-            && reference.tag() == Some(tag)
-    })
 }
 
 #[cfg(test)]
@@ -255,6 +222,8 @@ mod tests {
         check(None, "digits@sha256", "x", false);
         check(None, "", "x", false);
         check(Some("docker.io"), "contoso/digits", "latest", true);
+        check(Some("docker.io"), "digits", "latest", false);
+        check(Some("[::1]:5000"), "digits", "latest", true);
     }
 
     #[test]
@@ -264,11 +233,16 @@ mod tests {
             assert_eq!(failure.problem, expected);
         };
         let url = "https://contoso.azurecr.io";
-        let problem = "registry `https://contoso.azurecr.io` is not HOST[:PORT]";
+        let problem = "registry `https://contoso.azurecr.io` begins with `https://`";
         check(Some(url), "any", "latest", problem);
-        let problem = "repository `Digits` is not the name of a repository";
+        let problem = "repository `Digits` has the capital letter `D` as its character 1";
         check(Some("contoso.azurecr.io"), "Digits", "1.0", problem);
         check(None, "Digits", "1.0", problem);
-        check(None, "digits", "a b", "tag `a b` is not a tag");
+        check(
+            None,
+            "digits",
+            "a b",
+            "tag `a b` has a space as its character 2",
+        );
     }
 }
