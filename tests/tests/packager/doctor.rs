@@ -1,8 +1,8 @@
 //! `cargo xtask doctor`: a right deployment passes, and each planted mistake is named by its line.
 //!
-//! Owns the deployment that is right, the form of a planted mistake, and how the report is read. The
-//! registries, the Redis servers and the hosts are real, except where a part says why not. Must not
-//! know how anything is checked.
+//! Owns the deployment that is right, the form of a planted mistake, and how the report is read.
+//! The registries, the Redis servers and the hosts are real, except where a part says why not. Must
+//! not know how anything is checked.
 
 mod apps;
 mod platform;

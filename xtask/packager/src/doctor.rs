@@ -1,4 +1,5 @@
-//! `cargo xtask doctor`: checks everything that a deployment needs, and prints a line for each check.
+//! `cargo xtask doctor`: checks everything that a deployment needs, and prints a line for each
+//! check.
 //!
 //! Owns what is checked if it is given, and the order of the checks. Must not know how anything is
 //! checked: each group of checks has a module below.
@@ -34,8 +35,8 @@ use self::settings::Settings;
 use crate::format::Format;
 use crate::registry::Identity;
 
-/// Runs `cargo xtask doctor`: checks what the arguments name and prints the report. Fails if a check
-/// finds a problem, or if a file of the registry's identity cannot be read.
+/// Runs `cargo xtask doctor`: checks what the arguments name and prints the report. Fails if a
+/// check finds a problem, or if a file of the registry's identity cannot be read.
 pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let identity = args.identity.read()?;
     let mut report = Report::default();
@@ -81,9 +82,9 @@ fn examine(args: &DoctorArgs, identity: &Identity, report: &mut Report) {
     address::examine(args, identity, report, manifest);
 }
 
-/// Reads the manifest of the built app: that of `--app`, or else that of the image. Compares its name
-/// and version with those of the project, because an app that was built before a change is easily
-/// deployed by mistake.
+/// Reads the manifest of the built app: that of `--app`, or else that of the image. Compares its
+/// name and version with those of the project, because an app that was built before a change is
+/// easily deployed by mistake.
 fn built(
     args: &DoctorArgs,
     report: &mut Report,

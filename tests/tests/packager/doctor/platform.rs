@@ -18,7 +18,7 @@ use super::{BUS, Mistake, Scene, finds, nothing, verdicts};
 fn check(plant: &dyn Fn(&Scene), words: &[&str], line: (&str, &str), text: &str, fix: &str) {
     let mistake = Mistake {
         plant,
-        words: &[&["--offline"], words].concat(),
+        words: &[&["--offline"][..], words].concat(),
         variables: &[BUS],
         line,
         text,

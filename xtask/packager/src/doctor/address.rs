@@ -1,7 +1,7 @@
 //! Check of a deployment that runs: its probes, its version, its clock and its latency.
 //!
-//! Owns the requests, none of which makes a call of the scorer. Must not know how the deployment was
-//! made.
+//! Owns the requests, none of which makes a call of the scorer. Must not know how the deployment
+//! was made.
 
 use std::time::{Duration, Instant, SystemTime};
 

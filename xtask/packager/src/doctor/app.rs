@@ -9,11 +9,12 @@ use scorebox_host::CheckReport;
 use scorebox_host::app::untried;
 use scorebox_host::error::StartupError;
 use scorebox_host::functions::FunctionApp;
+use scorebox_host::graph::LIBRARY;
 use scorebox_host::manifest::{ComponentSource, Manifest};
 use scorebox_host::sample::Sample;
 use scorebox_host::text::counted;
 use scorebox_workspace::failure::Failure;
-use scorebox_workspace::workspace::shown;
+use scorebox_workspace::workspace::{self, shown};
 
 use super::arguments::DoctorArgs;
 use super::functions_files;
@@ -280,9 +281,16 @@ fn tried(args: &DoctorArgs, manifest: &Manifest, path: &Path, code: &Code) -> Tr
                 "an ONNX graph is tried by a host program only; name one with --host",
             );
         };
+        let library = workspace::target().join("engine").join(LIBRARY);
+        if !library.is_file() {
+            return Trialled::Not(
+                "an ONNX graph is tried with ONNX Runtime, which is not here; run \
+                 `cargo xtask setup --graphs`",
+            );
+        }
         let trial = Trial {
             host: Some(host),
-            library: None,
+            library: Some(&library),
         };
         // Each graph is loaded twice, and then `init` runs.
         return match graph_trial::check(manifest, path, 3, trial) {

@@ -1,5 +1,5 @@
-//! Checks of the hosts of a deployment: the Scorebox host, the engine and the CPU level that the code
-//! was compiled for, and the Functions host of the base.
+//! Checks of the hosts of a deployment: the Scorebox host, the engine and the CPU level that the
+//! code was compiled for, and the Functions host of the base.
 //!
 //! Owns which difference is a problem, and the search for the version in a host program. Must not
 //! know images or layers.
@@ -114,7 +114,10 @@ fn code(report: &mut Report, manifest: &Manifest) {
     if precompiled.engine != ENGINE {
         report.problem(
             Noun::Host,
-            format!("the code was compiled for the engine `{engine}`, and the host of this tool has `{ENGINE}`"),
+            format!(
+                "the code was compiled for the engine `{engine}`, and the host of this tool \
+                 has `{ENGINE}`"
+            ),
             "build and package again, and keep the host and this tool from one release",
         );
         return;

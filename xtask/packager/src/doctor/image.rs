@@ -1,8 +1,9 @@
 //! Check of an image: its own layers are fetched, and its app is unpacked so that it can be tried.
 //!
-//! Owns the temporary folder, and what is taken from each layer. The machine code of an image is not
-//! loaded, because only a signature could say who made it: the component is compiled again, in the
-//! sandbox. Must not know how the app is tried. `inspect` verifies what an image says of itself.
+//! Owns the temporary folder, and what is taken from each layer. The machine code of an image is
+//! not loaded, because only a signature could say who made it: the component is compiled again, in
+//! the sandbox. Must not know how the app is tried. `inspect` verifies what an image says of
+//! itself.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -135,8 +136,8 @@ fn without_tag(reference: &str) -> &str {
     reference.get(..end).unwrap_or(reference)
 }
 
-/// Unpacks the app of an image and reads the facts about its hosts. A part that cannot be read has a
-/// line that says so.
+/// Unpacks the app of an image and reads the facts about its hosts. A part that cannot be read has
+/// a line that says so.
 fn unpacked(report: &mut Report, image: &OpenedImage, folder: TempDir) -> ImageFound {
     let root = folder.path().join("root");
     let mut marker = Marker::default();
@@ -177,8 +178,8 @@ fn unpacked(report: &mut Report, image: &OpenedImage, folder: TempDir) -> ImageF
     }
 }
 
-/// Reads the manifest of an unpacked app. Then removes the section about machine code from its file,
-/// so that a trial of the app compiles the component.
+/// Reads the manifest of an unpacked app. Then removes the section about machine code from its
+/// file, so that a trial of the app compiles the component.
 fn manifest(report: &mut Report, app: &Path) -> Option<Manifest> {
     let manifest = match manifest_file::read(app) {
         Ok(manifest) => manifest,

@@ -46,27 +46,33 @@ pub enum Noun {
 pub const ALL: &[(Noun, &str)] = &[
     (
         Noun::Image,
-        "`--image`: the reference or layout has the layers of `package`, and each blob has its digest; the reference names a digest",
+        "`--image`: the reference or layout has the layers of `package`, and each blob has its \
+         digest; the reference names a digest",
     ),
     (
         Noun::Manifest,
-        "`--manifest`, `--app` or `--image`: `scorebox.toml` is valid; the app was built from this version of the project",
+        "`--manifest`, `--app` or `--image`: `scorebox.toml` is valid; the app was built from \
+         this version of the project",
     ),
     (
         Noun::Component,
-        "the component loads, fits the contract, and its `init` succeeds, with stores in memory; it answers `package.sample`",
+        "the component loads, fits the contract, and its `init` succeeds, with stores in \
+         memory; it answers `package.sample`",
     ),
     (
         Noun::Model,
-        "the model's files are there, are not pickles, are not cut off, and are those that were packaged",
+        "the model's files are there, are not pickles, are not cut off, and are those that were \
+         packaged",
     ),
     (
         Noun::HostJson,
-        "`host.json` starts the host and lets a call take `limits.deadline`; each `function.json` is as the manifest says",
+        "`host.json` starts the host and lets a call take `limits.deadline`; each \
+         `function.json` is as the manifest says",
     ),
     (
         Noun::Settings,
-        "each environment variable that the manifest names is set, and has the form of its service; values are never shown",
+        "each environment variable that the manifest names is set, and has the form of its \
+         service; values are never shown",
     ),
     (
         Noun::Store,
@@ -83,7 +89,8 @@ pub const ALL: &[(Noun, &str)] = &[
     ),
     (
         Noun::Names,
-        "registry, repository, tag and functions follow the rules; the arguments after `--` are accepted by `cargo xtask deploy`",
+        "registry, repository, tag and functions follow the rules; the arguments after `--` are \
+         accepted by `cargo xtask deploy`",
     ),
     (
         Noun::Clock,
@@ -91,15 +98,18 @@ pub const ALL: &[(Noun, &str)] = &[
     ),
     (
         Noun::Memory,
-        "the limits of the manifest and the model fit into the container's memory: `--memory`, or else the limit of this cgroup",
+        "the limits of the manifest and the model fit into the container's memory: `--memory`, \
+         or else the limit of this cgroup",
     ),
     (
         Noun::Cpu,
-        "the container has enough CPU time for `limits.instances`: `--cpus`, or else the quota of this cgroup",
+        "the container has enough CPU time for `limits.instances`: `--cpus`, or else the quota \
+         of this cgroup",
     ),
     (
         Noun::Host,
-        "the host of the image has this tool's version; the code was compiled for this engine and a CPU level that this machine has; a base with the Functions host has version 4",
+        "the host of the image has this tool's version; the code was compiled for this engine \
+         and a CPU level that this machine has; a base with the Functions host has version 4",
     ),
     (
         Noun::Address,

@@ -1,7 +1,7 @@
 //! Checks of the registry: the login, the rights, and the clock.
 //!
-//! Owns the choice of the registry and the repository, and the lines about them. Must not know how a
-//! registry is asked.
+//! Owns the choice of the registry and the repository, and the lines about them. Must not know how
+//! a registry is asked.
 
 use scorebox_host::manifest::Manifest;
 use scorebox_workspace::failure::Failure;

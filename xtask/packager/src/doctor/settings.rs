@@ -1,7 +1,7 @@
 //! Check of the settings: the environment variables that the manifest names.
 //!
-//! Owns where their values are looked for, and the form of a value of each service. A value is never
-//! shown, because it may hold a password. Must not know how a store is connected to.
+//! Owns where their values are looked for, and the form of a value of each service. A value is
+//! never shown, because it may hold a password. Must not know how a store is connected to.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -71,8 +71,8 @@ impl Settings {
     }
 }
 
-/// Reads a file of settings in one of three forms: a list of objects with `name` and `value`, as `az`
-/// prints it, an object, or the object `Values` of `local.settings.json`.
+/// Reads a file of settings in one of three forms: a list of objects with `name` and `value`, as
+/// `az` prints it, an object, or the object `Values` of `local.settings.json`.
 fn file(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
     let fix = "write it with `az functionapp config appsettings list --name NAME \
                --resource-group GROUP > FILE`, or as one JSON object of names and values";
@@ -176,8 +176,8 @@ fn of_store(report: &mut Report, name: &str, settings: &Settings, set: &mut Vec<
     }
 }
 
-/// Checks the setting of a trigger's connection: its connection string, or the settings by which the
-/// app's identity logs in.
+/// Checks the setting of a trigger's connection: its connection string, or the settings by which
+/// the app's identity logs in.
 fn of_connection(
     report: &mut Report,
     setting: &AppSetting,

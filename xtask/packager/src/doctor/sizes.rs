@@ -93,7 +93,11 @@ fn memory(args: &DoctorArgs, report: &mut Report, manifest: &Manifest, limits: &
     if needed.saturating_add(model) > available {
         return report.warning(
             Noun::Memory,
-            format!("the container has {has}; {needs}, the model {}: under load, the model would be read from the disk again and again", size(model)),
+            format!(
+                "the container has {has}; {needs}, the model {}: under load, the model would be \
+                 read from the disk again and again",
+                size(model)
+            ),
             format!(
                 "give the container at least {}, or lower `limits.total_memory`",
                 size(needed.saturating_add(model))
@@ -142,8 +146,14 @@ fn cpu(args: &DoctorArgs, report: &mut Report, manifest: &Manifest, limits: &Lim
     if f64::from(u32::try_from(instances).unwrap_or(u32::MAX)) > most {
         return report.warning(
             Noun::Cpu,
-            format!("the container has {has}, and `limits.instances` is {instances}: most of them only wait and hold memory"),
-            format!("set `limits.instances` to \"auto\" or at most {most:.0}, or give the container more cores"),
+            format!(
+                "the container has {has}, and `limits.instances` is {instances}: most of \
+                 them only wait and hold memory"
+            ),
+            format!(
+                "set `limits.instances` to \"auto\" or at most {most:.0}, or give the container \
+                 more cores"
+            ),
         );
     }
     if cores < FEW_CORES {
@@ -183,8 +193,8 @@ fn machine_bytes() -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// Returns the lines about memory and CPU as JSON, for a manifest with the limits `limits` and a
-    /// container with this memory and these cores.
+    /// Returns the lines about memory and CPU as JSON, for a manifest with the limits `limits` and
+    /// a container with this memory and these cores.
     fn found(limits: &str, memory: &str, cpus: f64) -> Vec<String> {
         use clap::Parser as _;
         #[derive(Debug, clap::Parser)]
