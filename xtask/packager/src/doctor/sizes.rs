@@ -246,6 +246,6 @@ mod tests {
         );
         check("instances = 64", "2GiB", 2.0, ["memory ok", "cpu warning"]);
         check("body = \"1GiB\"", "1GiB", 4.0, ["memory problem", "cpu ok"]);
-        check("", "2GiB", -1.0, ["memory ok", "cpu problem"]);
+        check("", "2GiB", 0.0, ["memory ok", "cpu problem"]);
     }
 }
