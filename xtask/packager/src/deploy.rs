@@ -9,10 +9,13 @@ mod commands;
 mod deployment;
 mod names;
 
+use std::ffi::OsStr;
 use std::io::Write as _;
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use clap::{Args as _, FromArgMatches as _};
 use scorebox_host::manifest::triggers::{BlobSource, Start};
 use scorebox_host::manifest::{Manifest, Trigger};
 use scorebox_host::text::{NAME_BYTES, REASON_BYTES, quoted};
@@ -46,6 +49,35 @@ pub fn run(args: &DeployArgs) -> Result<(), Failure> {
     print!("{script}");
     eprintln!("nothing was run: pipe this to `sh`, or add --run");
     Ok(())
+}
+
+/// Checks the arguments `words` of `cargo xtask deploy` by the rules of that command, and runs and
+/// prints nothing. `image` and `manifest` are the arguments that `words` leaves out. Fails if the
+/// words are not arguments of the command, or if they do not describe a deployment.
+pub fn check(words: &[String], image: &str, manifest: &Path) -> Result<(), Failure> {
+    let command = clap::Command::new("deploy")
+        .no_binary_name(true)
+        .disable_help_flag(true);
+    let given = [
+        OsStr::new(image),
+        OsStr::new("--manifest"),
+        manifest.as_os_str(),
+    ];
+    let given = given.into_iter().chain(words.iter().map(OsStr::new));
+    let parsed = DeployArgs::augment_args(command)
+        .try_get_matches_from(given)
+        .and_then(|matches| DeployArgs::from_arg_matches(&matches));
+    let args = parsed.map_err(|error| {
+        let text = error.to_string();
+        // The lines after the first empty one are the usage of a command that nobody typed.
+        let lines = text.lines().take_while(|line| !line.trim().is_empty());
+        let told: Vec<_> = lines.map(str::trim).collect();
+        Failure::project(
+            quoted(told.join(" ").trim_start_matches("error: "), REASON_BYTES),
+            "write the arguments as `cargo xtask deploy --help` lists them",
+        )
+    })?;
+    Deployment::new(&args).map(drop)
 }
 
 impl Deployment {

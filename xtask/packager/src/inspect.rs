@@ -10,6 +10,7 @@ mod documents;
 mod form;
 mod labels;
 mod layers;
+mod opened;
 mod ours;
 mod report;
 mod rootfs;
@@ -27,6 +28,7 @@ use scorebox_workspace::failure::{Failure, Kind};
 use scorebox_workspace::workspace;
 use serde_json::Value;
 
+pub use self::opened::{OpenedImage, OpenedLayer, open};
 use self::report::{Report, Verdict};
 use self::store::Store;
 use crate::format::Format;

@@ -14,6 +14,7 @@ pub mod command_line;
 pub mod component;
 mod convert;
 mod deploy;
+mod doctor;
 pub mod engine_library;
 mod folder;
 pub mod format;

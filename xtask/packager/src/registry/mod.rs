@@ -10,6 +10,7 @@ mod auth;
 mod bounds;
 mod broken;
 mod chunks;
+mod clock;
 mod error_body;
 #[cfg(test)]
 mod fake;
@@ -35,6 +36,7 @@ use scorebox_workspace::failure::Failure;
 
 pub use self::access::{Access, Identity};
 pub use self::auth::Challenge;
+pub use self::clock::Skew;
 pub use self::grants::Grants;
 pub use self::reading::Reading;
 pub use self::reference::BaseReference;
@@ -143,11 +145,26 @@ pub fn grants(access: &Access, repository: Option<&str>) -> Result<Grants, Failu
     block_on(grants::find(access, repository))
 }
 
+/// Compares the clock of this machine with the clock of a registry, as its header `Date` states it.
+/// No credentials are sent. Returns `None` if the registry states no date. Fails if the registry
+/// does not respond.
+pub fn clock(access: &Access) -> Result<Option<Skew>, Failure> {
+    block_on(clock::compare(access))
+}
+
+/// Creates an HTTP client with the certificates and timeouts that are used for registries. It
+/// follows no redirects. Fails if TLS cannot be set up.
+pub fn client(access: &Access) -> Result<reqwest::Client, Failure> {
+    transport::client(&access.registry, &access.certificates)
+}
+
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     runtime()?.block_on(work)
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+/// Creates the async runtime for the requests of one command. Fails if the operating system cannot
+/// provide it.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
