@@ -181,6 +181,37 @@ impl Redis {
         variables
     }
 
+    /// Opens a connection to the server that stays open until it is dropped.
+    ///
+    /// # Panics
+    /// Panics if the server does not answer.
+    #[must_use]
+    pub fn connection(&self) -> Connection {
+        self.try_connection().expect("the server answers")
+    }
+
+    /// Gives a server with TLS another certificate, signed by its authority. `extensions` is the
+    /// content of the certificate's extensions, and a certificate with -1 `days` has expired.
+    ///
+    /// # Panics
+    /// Panics if the certificate cannot be made.
+    pub fn certify(&self, extensions: &str, days: i32) {
+        let dir = self.dir.path();
+        std::fs::write(dir.join("others"), extensions).expect("a file can be written");
+        let line = format!(
+            "x509 -req -days {days} -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -extfile others -out \
+             server.crt"
+        );
+        run::finish(
+            run::tool("openssl").args(line.split(' ')).current_dir(dir),
+            b"",
+        )
+        .ended(0);
+        // Setting the name of the file makes the server read the file again.
+        let file = dir.join("server.crt");
+        self.command::<()>(&["CONFIG", "SET", "tls-cert-file", &file.to_string_lossy()]);
+    }
+
     /// Sends a command to the server, in the database that the host uses, and returns the reply.
     #[track_caller]
     pub fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {

@@ -15,7 +15,7 @@ use redis::{Cmd, ErrorKind, FromRedisValue, ServerErrorKind, Value};
 
 pub(super) use self::faults::translate;
 
-use self::faults::{too_large, wrong_type};
+use self::faults::{too_large, translate_script, wrong_type};
 use self::scripts::{INCREMENT, Program, SWAP};
 
 use super::dialer::Dialer;
@@ -33,6 +33,10 @@ use super::{Condition, Lifetime, Page, Redis, StoreError};
 /// limited because only the reply of each single server has a size limit.
 const SPREAD_KEYS: usize = 32;
 
+/// Default time after which a connection without traffic is checked. Load balancers of Azure forget
+/// a connection after 4 minutes at the earliest.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
 /// Back end of a store on a Redis server or a Redis cluster.
 pub struct Server(Arc<Router>);
 
@@ -49,9 +53,24 @@ impl Server {
         credentials: Credentials,
         timeout: Duration,
     ) -> Result<Self, TlsError> {
+        Self::with_keepalive(endpoint, credentials, timeout, KEEPALIVE)
+    }
+
+    /// Creates a back end as [`Server::new`] does. `keepalive` is the time after which a connection
+    /// without traffic is checked, and replaced if the server does not answer on it.
+    ///
+    /// # Errors
+    /// Fails if the endpoint uses TLS, but the trusted certificates cannot be read, or there are
+    /// none.
+    pub fn with_keepalive(
+        endpoint: &Endpoint,
+        credentials: Credentials,
+        timeout: Duration,
+        keepalive: Duration,
+    ) -> Result<Self, TlsError> {
         Ok(Self(Router::new(
             endpoint.seeds.clone(),
-            Dialer::new(endpoint, credentials, timeout)?,
+            Dialer::new(endpoint, credentials, timeout, keepalive)?,
         )))
     }
 
@@ -118,6 +137,10 @@ impl Server {
             fill(&mut command);
             command
         };
+        let answered = |answer: Result<Value, Fault>| {
+            let answer = answer.map_err(|fault| translate_script(fault, program.commands))?;
+            redis::from_redis_value(answer).map_err(|_| wrong_type())
+        };
         match self
             .0
             .send(
@@ -130,10 +153,11 @@ impl Server {
             Err(Fault::Answer(error))
                 if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) =>
             {
-                self.query(key, &command("EVAL", program.text), Repeat::Wrong)
-                    .await
+                let command = command("EVAL", program.text);
+                let slot = slot(key.as_bytes());
+                answered(self.0.send(slot, &command, Repeat::Wrong).await)
             }
-            answer => redis::from_redis_value(answer.map_err(translate)?).map_err(|_| wrong_type()),
+            answer => answered(answer),
         }
     }
 }

@@ -13,6 +13,7 @@ use redis::Script;
 /// script returns the sum as text, because a number in Lua is a double, which is exact only up to
 /// 2^53.
 pub(super) static INCREMENT: Program = Program::new(
+    "EXISTS, INCRBY, PEXPIRE or GET",
     "local new = redis.call('EXISTS', KEYS[1]) == 0
      redis.call('INCRBY', KEYS[1], ARGV[1])
      if new and ARGV[2] ~= '0' then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
@@ -26,6 +27,7 @@ pub(super) static INCREMENT: Program = Program::new(
 /// The command WATCH cannot be used instead, because it would affect every call that shares the
 /// connection.
 pub(super) static SWAP: Program = Program::new(
+    "GET or SET",
     "local now = redis.call('GET', KEYS[1])
      if ARGV[1] == '1' then
          if now ~= ARGV[2] then return 0 end
@@ -37,13 +39,16 @@ pub(super) static SWAP: Program = Program::new(
 
 /// Script that runs on a Redis server and uses one key.
 pub(super) struct Program {
+    /// Names of the commands that the script runs, for a text.
+    pub(super) commands: &'static str,
     pub(super) text: &'static str,
     script: OnceLock<Script>,
 }
 
 impl Program {
-    const fn new(text: &'static str) -> Self {
+    const fn new(commands: &'static str, text: &'static str) -> Self {
         Self {
+            commands,
             text,
             script: OnceLock::new(),
         }
