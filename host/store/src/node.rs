@@ -65,6 +65,10 @@ struct Lent {
     read: Arc<AtomicU64>,
 }
 
+/// Time beyond the timeout for which the next call waits for the result of an attempt to connect. An
+/// attempt ends a little later than the call that started it, and then its reason is known.
+const GRACE: Duration = Duration::from_millis(100);
+
 /// Interval at which the size of the replies to a pipeline is checked while they arrive.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -214,7 +218,8 @@ impl Node {
             Err(Unanswered::Replaced) => Err(Fault::Lost(SILENT)),
             Ok(Err(error)) if error.is_io_error() || error.is_unrecoverable_error() => {
                 self.suspect(number);
-                let is_large = reply_limit::io_kind(&error) == Some(reply_limit::TOO_LARGE);
+                let is_large = reply_limit::io_error(&error)
+                    .is_some_and(|error| error.kind() == reply_limit::TOO_LARGE);
                 Err(if is_large {
                     Fault::TooLarge(REPLY_LIMIT_BYTES)
                 } else {
@@ -258,7 +263,7 @@ impl Node {
         let mut states = shared.state.subscribe();
         let (mut is_first, mut is_check) = (false, false);
         shared.state.send_if_modified(|state| {
-            let until = Instant::now() + shared.dialer.timeout();
+            let until = Instant::now() + shared.dialer.timeout() + GRACE;
             is_first = matches!(state, State::Idle);
             is_check = matches!(state, State::Connected(..)) && shared.is_stale(now_ms);
             if is_first {

@@ -133,13 +133,6 @@ pub fn reply_bytes<'a>(
         .then_some(frames.taken)
 }
 
-/// Returns the kind of the I/O error that caused a Redis error. Returns `None` if the cause is not
-/// an I/O error.
-#[must_use]
-pub fn io_kind(error: &RedisError) -> Option<io::ErrorKind> {
-    io_error(error).map(io::Error::kind)
-}
-
 /// Returns the I/O error that caused a Redis error. Returns `None` if the cause is not an I/O
 /// error.
 #[must_use]

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::{Cmd, ErrorKind, FromRedisValue, ServerErrorKind, Value};
+use redis::{Cmd, FromRedisValue, Value};
 
 pub(super) use self::faults::translate;
 
-use self::faults::{too_large, translate_script, wrong_type};
-use self::scripts::{INCREMENT, Program, SWAP};
+use self::faults::{too_large, wrong_type};
+use self::scripts::{INCREMENT, SWAP};
 
 use super::dialer::Dialer;
 use super::endpoint::Endpoint;
@@ -116,49 +116,6 @@ impl Server {
             redis::from_redis_value(answer.map_err(translate)?).map_err(|_| wrong_type())
         };
         answers.map(read).collect()
-    }
-
-    /// Runs a script on a key, and returns its result. `fill` adds the script's further arguments.
-    /// First sends only the digest of the script, and then its text if the server does not know the
-    /// script yet.
-    ///
-    /// # Errors
-    /// Fails if the server cannot be reached or refuses the script, or if the result does not have
-    /// the form of `T`.
-    async fn run<T: FromRedisValue>(
-        &self,
-        program: &Program,
-        key: &str,
-        fill: impl Fn(&mut Cmd) + Send + Sync,
-    ) -> Result<T, StoreError> {
-        let command = |name: &str, what: &str| {
-            let mut command = redis::cmd(name);
-            command.arg(what).arg(1).arg(key);
-            fill(&mut command);
-            command
-        };
-        let answered = |answer: Result<Value, Fault>| {
-            let answer = answer.map_err(|fault| translate_script(fault, program.commands))?;
-            redis::from_redis_value(answer).map_err(|_| wrong_type())
-        };
-        match self
-            .0
-            .send(
-                slot(key.as_bytes()),
-                &command("EVALSHA", program.digest()),
-                Repeat::Wrong,
-            )
-            .await
-        {
-            Err(Fault::Answer(error))
-                if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) =>
-            {
-                let command = command("EVAL", program.text);
-                let slot = slot(key.as_bytes());
-                answered(self.0.send(slot, &command, Repeat::Wrong).await)
-            }
-            answer => answered(answer),
-        }
     }
 }
 

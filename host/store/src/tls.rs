@@ -124,7 +124,8 @@ impl TlsFault {
                 Bad::Expired | Bad::ExpiredContext { .. } => Self::Expired,
                 Bad::NotValidYet | Bad::NotValidYetContext { .. } => Self::NotYetValid,
                 Bad::NotValidForName | Bad::NotValidForNameContext { .. } => Self::OtherName,
-                Bad::UnknownIssuer => Self::UnknownIssuer,
+                // A trusted certificate may have the name of the issuer, and another key.
+                Bad::UnknownIssuer | Bad::BadSignature => Self::UnknownIssuer,
                 error => {
                     let words = format!("{error:?}");
                     if words.contains("CaUsedAsEndEntity") {

@@ -316,5 +316,5 @@ fn arguments_that_measure_nothing_are_refused() {
         "cannot be used with",
     );
     refuse(&["hostile", "--attack", "kind"], "possible values");
-    refuse(&["idle", "--minutes", "0"], "from 0.03");
+    refuse(&["idle", "--minutes", "0"], "between 0.03 and 1440");
 }

@@ -19,6 +19,9 @@ use scorebox_tests::{programs, require, run, skip};
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
+/// First year of a valid certificate, and the year after its last one.
+const VALID: (u32, u32) = (2020, 2049);
+
 /// Checks a store as `scorebox check --connect` does.
 fn reach(url: &str) -> Result<Reached, Unreached> {
     install_crypto();
@@ -121,20 +124,25 @@ fn certificates_by_their_reasons() {
     let untrusted = format!("{}?ca={}", redis.url(), other.authority().display());
     fails(&untrusted, "issuer that is not trusted", "?ca=PATH");
     works(&right);
-    redis.certify(good, -1);
+    redis.certify(good, (2020, 2021));
     fails(&right, "has expired", "renew the certificate");
-    redis.certify(good, 2);
+    redis.certify(good, (2048, 2049));
+    fails(&right, "not valid yet", "correct the clock");
+    redis.certify(good, VALID);
     works(&right);
     redis.certify(
         "subjectAltName=DNS:other.example\nbasicConstraints=CA:FALSE\n",
-        2,
+        VALID,
     );
     fails(&right, "for another name", "as the certificate names it");
-    redis.certify(good, 2);
+    redis.certify(good, VALID);
     works(&right);
-    redis.certify("subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:TRUE\n", 2);
+    redis.certify(
+        "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:TRUE\n",
+        VALID,
+    );
     fails(&right, "of an authority", "CA:FALSE");
-    redis.certify(good, 2);
+    redis.certify(good, VALID);
     works(&right);
     redis.command::<()>(&["CONFIG", "SET", "tls-auth-clients", "yes"]);
     fails(

@@ -10,7 +10,7 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 use scorebox_text::{NAME_BYTES, cut};
 
 use crate::identity::LoginError;
-use crate::reply_limit::{NOT_RESP, io_error, io_kind};
+use crate::reply_limit::{NOT_RESP, io_error};
 use crate::tls::TlsFault;
 
 /// Part of opening a connection that takes time.
@@ -256,7 +256,9 @@ pub(super) fn refusal(error: &RedisError) -> DialError {
         (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS")) => DialError::WrongPassword,
         (_, Some("NOAUTH")) => DialError::NoPassword,
         (ErrorKind::RESP3NotSupported, _) | (_, Some("NOPROTO")) => DialError::Old,
-        (ErrorKind::Io, _) if io_kind(error) == Some(NOT_RESP) => DialError::NotRedis,
+        (ErrorKind::Io, _) if io_error(error).is_some_and(|error| error.kind() == NOT_RESP) => {
+            DialError::NotRedis
+        }
         (ErrorKind::Io, _) => DialError::Closed,
         (ErrorKind::Server(ServerErrorKind::BusyLoading), _) => DialError::Loading,
         (_, Some(code)) => of_message(code, detail)

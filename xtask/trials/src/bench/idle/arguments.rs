@@ -5,6 +5,8 @@
 use clap::Args;
 use scorebox_packager::format::Format;
 
+use crate::length::{self, LengthError};
+
 /// Flags of `cargo xtask bench idle`.
 #[derive(Debug, Args)]
 #[command(
@@ -28,11 +30,8 @@ pub struct IdleBenchArgs {
     pub output: Format,
 }
 
-fn minutes(text: &str) -> Result<f64, String> {
-    let minutes: f64 = text.parse().map_err(|_| "write a number".to_owned())?;
-    if (0.03..=1440.0).contains(&minutes) {
-        Ok(minutes)
-    } else {
-        Err("write a number from 0.03 (2 s) to 1440 (a day)".to_owned())
-    }
+/// Parses the value of the flag `--minutes`. Fails if the value is not a number from 0.03 (2 s) to
+/// 1440 (a day).
+fn minutes(text: &str) -> Result<f64, LengthError> {
+    length::parse(text, "minutes", 10, 0.03..=1440.0)
 }
