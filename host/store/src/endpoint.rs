@@ -177,6 +177,10 @@ impl Endpoint {
             (None, true) => "with TLS and the certificates that this machine trusts".to_owned(),
             (Some(ca), true) => format!("with TLS and the certificates in {}", ca.display()),
         };
+        let tls = match &self.certificate_name {
+            Some(name) if self.tls => format!("{tls}, for the name {name}"),
+            _ => tls,
+        };
         let named = |user: &Option<String>| user.clone().unwrap_or_else(|| "default".to_owned());
         let who = match &self.who {
             Who::Written(Login {
