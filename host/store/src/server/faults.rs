@@ -55,10 +55,12 @@ pub(super) fn translate_script(fault: Fault, commands: &str) -> StoreError {
     match error.kind() {
         ErrorKind::Server(kind) => match kind {
             // These errors pass. Some have addresses of nodes in their details.
-            BusyLoading => passing("the server is loading its data"),
-            MasterDown => passing("the server is a replica that has lost its master"),
-            ReadOnly => passing("the server is a read-only replica"),
-            ClusterDown => passing("the cluster is down"),
+            BusyLoading => passing("the server is not ready: it is loading its data"),
+            MasterDown => {
+                passing("the server is not ready: it is a replica that has lost its master")
+            }
+            ReadOnly => passing("the server is not ready: it is a read-only replica"),
+            ClusterDown => passing("the server is not ready: the cluster is down"),
             TryAgain | Moved | Ask => passing("the server is not ready"),
             CrossSlot => StoreError::Refused(
                 "CROSSSLOT the keys of one command have different slots".to_owned(),
