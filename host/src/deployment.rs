@@ -238,6 +238,7 @@ mod tests {
             prefix: "p".into(),
             default_ttl: None,
             timeout: Duration::from_secs(1),
+            keepalive: Duration::from_secs(60),
             commands: crate::redis::raw::Allowed::default(),
         };
         let read = |value: &'static str| {

@@ -198,6 +198,11 @@ impl Line {
     }
 }
 
+/// Codes with which the SDK fails a call because its store refuses an operation, and would refuse
+/// it again: a value of the wrong type, a command that the access list forbids. To deliver the
+/// message ten times more would only load the store.
+const STORE_CODES: [&str; 2] = ["store-command", "store-denied"];
+
 impl ScoreFailure {
     /// Returns the line of this failure in the table of failures.
     ///
@@ -216,6 +221,8 @@ impl ScoreFailure {
             Self::Unavailable(_)       => line(503, "",                       Redeliver, Warn,  true,  false),
             Self::Saturated            => line(503, "saturated",              Redeliver, Warn,  true,  false),
             Self::TimedOut { .. }      => line(504, "timed-out",              Redeliver, Warn,  false, true),
+            Self::Failed(problem) if STORE_CODES.contains(&problem.code.as_str())
+                                       => line(500, "",                       Park,      Error, false, true),
             Self::Failed(_)            => line(500, "",                       Redeliver, Error, false, true),
             Self::Trapped(_)           => line(500, "trapped",                Redeliver, Error, false, true),
             Self::OutOfMemory { .. }   => line(500, "out-of-memory",          Redeliver, Error, false, true),

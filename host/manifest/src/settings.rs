@@ -266,6 +266,14 @@ pub const SETTINGS: &[Setting] = &[
          scoring is useless.",
     ),
     setting(
+        "stores.<name>.keepalive",
+        "time",
+        "60s",
+        "Time after which a connection without traffic is checked, and replaced if the server does \
+         not answer on it. Azure's load balancers forget a connection after 4 to 10 minutes, \
+         without telling either side.",
+    ),
+    setting(
         "stores.<name>.commands",
         "list of names and families",
         "",

@@ -143,6 +143,12 @@ fn meaning(failure: &ScoreFailure) -> &'static str {
         ScoreFailure::Failed(problem) if problem.code == "graph-failed" => {
             "the engine cannot run the graph, or the graph has not answered any input yet"
         }
+        ScoreFailure::Failed(problem) if problem.code == "store-command" => {
+            "the store refused an operation, and would refuse it again"
+        }
+        ScoreFailure::Failed(problem) if problem.code == "store-denied" => {
+            "the store does not allow an operation"
+        }
         ScoreFailure::Failed(_) => "the scorer says that it failed",
         ScoreFailure::Trapped(_) => "the scorer trapped or panicked",
         ScoreFailure::OutOfMemory { .. } => {
@@ -215,6 +221,8 @@ fn the_operators_page_has_the_table_of_failures() {
         },
         ScoreFailure::Failed(own("")),
         ScoreFailure::Failed(own("graph-failed")),
+        ScoreFailure::Failed(own("store-command")),
+        ScoreFailure::Failed(own("store-denied")),
         ScoreFailure::Trapped(text()),
         ScoreFailure::OutOfMemory { limit_bytes: 1 },
         ScoreFailure::InvalidOutput(text()),

@@ -136,6 +136,7 @@ impl Identity {
                 prefix,
                 default_ttl,
                 timeout: _,
+                keepalive: _,
                 commands,
             },
         ) in stores
@@ -176,6 +177,7 @@ mod tests {
             prefix: prefix.to_owned(),
             default_ttl: None,
             timeout: Duration::from_secs(1),
+            keepalive: Duration::from_secs(60),
             commands: Allowed::default(),
         }
     }
