@@ -58,7 +58,8 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "`FUNCTIONS_CUSTOMHANDLER_PORT`",
         "`scorebox serve`",
         "the port if `--port` is not given; unset: 8080. If it is set, `/<function>` accepts \
-         invocations, and `limits.lame_duck` is 0 by default",
+         invocations, `limits.lame_duck` is 0 by default, and warnings and errors are logged to \
+         standard error",
     ),
     (
         "`FUNCTIONS_APP_ROOT_PATH`",
@@ -69,7 +70,7 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "`FUNCTIONS_CUSTOMHANDLER_WORKER_ID`",
         "`scorebox serve`",
         "set by the Functions host; if it is set, a server that was asked to stop ends with exit \
-         code 200 instead of 0",
+         code 200 instead of 0, and warnings and errors are logged to standard error",
     ),
     (
         "`SCOREBOX_REDIS_URL`, or what `stores.<name>.url` names",
@@ -144,6 +145,17 @@ pub fn port(environment: Environment<'_>) -> Result<Option<u16>, StartupError> {
 #[must_use]
 pub fn is_started_by_functions_host(environment: Environment<'_>) -> bool {
     environment(WORKER_ID_VARIABLE).is_some_and(|id| !id.trim().is_empty())
+}
+
+/// Returns true if the Functions host reads the output of this process. That host takes each line on
+/// standard output for information, and the level of a line on standard error from its words.
+///
+/// The Functions host sets the port and the id of its custom handler. Either of them is enough,
+/// because a stand-in for that host may set the port alone. A value that is not a port was not set
+/// by that host.
+#[must_use]
+pub fn is_read_by_functions_host(environment: Environment<'_>) -> bool {
+    is_started_by_functions_host(environment) || matches!(port(environment), Ok(Some(_)))
 }
 
 /// Returns the path of the ONNX Runtime library, which runs graphs. The file may not exist.
@@ -256,6 +268,18 @@ mod tests {
                 && !message.contains("hunter2"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn the_functions_host_is_known_by_the_port_or_the_id_that_it_sets() {
+        let is_read = |variable: &'static str, value: &'static str| {
+            let environment = move |name: &str| (name == variable).then(|| value.to_owned());
+            is_read_by_functions_host(&environment)
+        };
+        assert!(is_read(PORT_VARIABLE, "8080") && is_read(WORKER_ID_VARIABLE, "a"));
+        assert!(!is_read(PORT_VARIABLE, " ") && !is_read(PORT_VARIABLE, "many"));
+        assert!(!is_read(WORKER_ID_VARIABLE, ""));
+        assert!(!is_read("FUNCTIONS_WORKER_RUNTIME", "custom"));
     }
 
     #[test]

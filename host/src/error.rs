@@ -323,6 +323,8 @@ pub enum RequestFailure {
         /// Factor by which an unpacked body may be larger than its compressed form.
         ratio: u64,
     },
+    /// The request in an envelope had a body without a length, which the Functions host dropped.
+    LengthRequired,
     /// The invocation does not fit the bindings of its function. The text says what does not fit,
     /// and is only logged.
     Malformed(String),
@@ -367,6 +369,7 @@ impl RequestFailure {
             Self::UnknownCoding { .. } => line(415, "unsupported-encoding", Redeliver, Info, false, false),
             Self::TransferCoding      => line(501, "transfer-coding",      Redeliver, Info,  false, false),
             Self::BodyLost            => line(400, "body-lost",            Redeliver, Info,  false, false),
+            Self::LengthRequired      => line(411, "length-required",      Redeliver, Info,  false, false),
             Self::BodyTooSlow         => line(408, "body-too-slow",        Redeliver, Info,  false, false),
             Self::IdTooLong { .. }    => line(431, "id-too-long",          Redeliver, Info,  false, false),
             Self::MethodNotAllowed    => line(405, "method-not-allowed",   Redeliver, Info,  false, false),
@@ -397,6 +400,10 @@ impl RequestFailure {
             Self::BinaryAnswer => {
                 "The answer is binary, which this function's output cannot carry. Forward requests, or name the \
                  output $return."
+            }
+            Self::LengthRequired => {
+                "The Functions host drops a body that is sent with Transfer-Encoding. Send Content-Length instead, or \
+                 run the scorer on a target without the Functions host."
             }
             Self::Malformed(_) => "The invocation does not fit the function's bindings.",
             Self::BodyLost => "The body broke off.",

@@ -55,7 +55,8 @@ enum Command {
     ///
     /// POST /score and /api/ROUTE score a request. GET / answers at once, and GET /readyz succeeds
     /// when calls are answered. GET /openapi.json returns the scorer's contract. The log goes to
-    /// standard output.
+    /// standard output; if the Functions host started the program, warnings and errors go to
+    /// standard error.
     Serve(Serve),
     #[cfg(feature = "compiler")]
     /// Score one input and print the answer, without a server. The host in an image does not have
@@ -203,7 +204,11 @@ fn main() -> ExitCode {
     // fail.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let _last_lines = scorebox_host::telemetry::LastLines;
-    match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return command::refused(&error),
+    };
+    match arguments.command {
         Command::Serve(serve) => command::serve::run(serve),
         #[cfg(feature = "compiler")]
         Command::Invoke(invoke) => command::invoke::run(invoke),

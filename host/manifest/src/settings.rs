@@ -141,8 +141,9 @@ pub const SETTINGS: &[Setting] = &[
         "trigger.forwarding",
         "true or false",
         "true",
-        "http: if true, the Functions host forwards requests unchanged. Its envelope carries no \
-         binary answer, and no binary body except octet-stream.",
+        "http: if true, the Functions host forwards requests unchanged. Its envelope costs three \
+         times as much, and carries no binary answer, no binary body except octet-stream, no body \
+         without a length, and one value for each header of an answer.",
     ),
     setting(
         "trigger.path",
@@ -152,9 +153,11 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "trigger.source",
-        "\"scan\" or \"event-grid\"",
-        "scan",
-        "blob: how the Functions host learns of a blob. A scan needs no set-up and may be ten minutes late.",
+        "\"event-grid\" or \"scan\"",
+        "event-grid",
+        "blob: how the Functions host learns of a blob. Events are prompt and need a subscription, \
+         which `cargo xtask deploy` creates. A scan is for local trials: it needs no set-up, may be \
+         ten minutes late, and misses some blobs for good if many are written within a second.",
     ),
     setting(
         "trigger.queue",

@@ -113,11 +113,12 @@ pub enum Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BlobSource {
-    /// The Functions host receives events of the storage account, which arrive at once. Container
-    /// Apps scale only with this source.
+    /// The Functions host receives events of the storage account, which arrive at once. They need
+    /// an event subscription. Container Apps scale only with this source. This is the default.
     EventGrid,
     /// The Functions host scans the container and the logs of the storage account. Scans need no
-    /// set-up, but detect a blob up to ten minutes late.
+    /// set-up, but detect a blob up to ten minutes late, and miss some blobs for good if many are
+    /// written within a second. So scans are for trials on a local machine.
     Scan,
 }
 

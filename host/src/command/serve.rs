@@ -33,7 +33,7 @@ const LATER_THREADS: usize = 3;
 
 pub fn run(serve: Serve) -> ExitCode {
     if let Err(error) = telemetry::start(Output::Server, &deployment::process) {
-        return exit(&error);
+        return not_started(&error);
     }
     panics::log();
     let outcome = machine::check().and_then(|()| {
@@ -67,10 +67,27 @@ pub fn run(serve: Serve) -> ExitCode {
         ))
         .into(),
         Err(error) => {
-            tracing::error!(exit_code = exit_code::of_start(&error), "{error}");
-            exit(&error)
+            let code = exit_code::of_start(&error);
+            tracing::error!(exit_code = code, "{error}");
+            let is_read = deployment::is_read_by_functions_host(&deployment::process);
+            if is_read && tracing::enabled!(tracing::Level::ERROR) {
+                // The line above is on standard error.
+                return code.into();
+            }
+            not_started(&error)
         }
     }
+}
+
+/// Prints to standard error the error because of which the server does not run, and returns the
+/// exit code of the error. For the Functions host the error is one line, because that host takes
+/// each line for a message of its own.
+fn not_started(error: &StartupError) -> ExitCode {
+    if !deployment::is_read_by_functions_host(&deployment::process) {
+        return exit(error);
+    }
+    eprint!("{}", telemetry::error_line(error, &deployment::process));
+    exit_code::of_start(error).into()
 }
 
 async fn start(

@@ -167,6 +167,10 @@ fn meaning_of_request(failure: &RequestFailure) -> &'static str {
         RequestFailure::CodingInEnvelope => {
             "a compressed body in an envelope of the Functions host"
         }
+        RequestFailure::LengthRequired => {
+            "an envelope of the Functions host, of a request with `Transfer-Encoding`, without the \
+             body"
+        }
         RequestFailure::DamagedBody { .. } => "the body cannot be unpacked",
         RequestFailure::Inflated { .. } => "the body unpacks to more than 250 times its size",
         RequestFailure::UnknownCoding { .. } => "the content encoding is not accepted",
@@ -247,6 +251,7 @@ fn the_operators_page_has_the_table_of_failures() {
             ratio: 1,
         },
         RequestFailure::BodyLost,
+        RequestFailure::LengthRequired,
         RequestFailure::BodyTooSlow,
         RequestFailure::IdTooLong {
             name: "",

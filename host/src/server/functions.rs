@@ -12,6 +12,7 @@ use axum::extract::Request;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::Response;
+use http::header::TRANSFER_ENCODING;
 
 use super::body::{count_answer, read};
 use super::budget::SMALL_BYTES;
@@ -138,6 +139,12 @@ async fn request_in_envelope(
     };
     if Coding::of(&call.headers) != Ok(None) {
         let failure = RequestFailure::CodingInEnvelope;
+        return respond_failed(function, id, &failure.disposition());
+    }
+    // The Functions host reads the body of a request only if the request states a length. A client
+    // that sent an empty body in chunks looks like one whose body was dropped.
+    if call.body.is_empty() && call.headers.contains_key(TRANSFER_ENCODING) {
+        let failure = RequestFailure::LengthRequired;
         return respond_failed(function, id, &failure.disposition());
     }
     let lines = Lines::default();

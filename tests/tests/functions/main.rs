@@ -2,13 +2,17 @@
 //! host.
 //!
 //! Owns the list of its modules: requests, blobs and messages in envelopes, the life of the
-//! handler, and the settlement of failures.
+//! handler, its log, the settlement of failures, and the recordings of a real Functions host.
 
 mod container;
 mod http;
 mod invoke;
 mod lifecycle;
+mod log_levels;
 mod mixed;
 mod random;
+mod recorded_answers;
+mod recorded_requests;
+mod recorded_wire;
 mod settlement;
 mod values;

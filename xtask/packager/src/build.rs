@@ -61,6 +61,7 @@ pub fn run(args: BuildArgs) -> Result<(), Failure> {
         app.files.len(),
         app.model.len()
     );
+    functions_app::say_warnings(&manifest);
     functions_app::say_settings(&manifest);
     let mut next = format!(
         "cargo xtask package --manifest {}",

@@ -285,7 +285,8 @@ fn events_name_a_container(manifest: &Manifest) -> Result<(), Failure> {
                  events needs its name",
                 trigger.function
             ),
-            "write the container's name into `trigger.path`, or use `source = \"scan\"`",
+            "write the container's name into `trigger.path`, or use `source = \"scan\"`, which can \
+             miss blobs",
         )),
     }
 }

@@ -153,6 +153,36 @@ pub fn say_settings(manifest: &Manifest) {
     }
 }
 
+/// Prints to standard error what the triggers of a scorer cannot promise, and what they cost without
+/// need.
+pub fn say_warnings(manifest: &Manifest) {
+    for warning in warnings(manifest) {
+        eprintln!("{warning}");
+    }
+}
+
+/// Returns the warnings about the triggers of a scorer, each with its fix. The figures were measured
+/// with the Functions host 4.1037 on two cores.
+fn warnings(manifest: &Manifest) -> Vec<String> {
+    let warning = |trigger: &Trigger| {
+        let function = &trigger.function;
+        match &trigger.start {
+            Start::Blob(blob) if blob.source == BlobSource::Scan => Some(format!(
+                "warning: {function}: a scan finds blobs up to ten minutes late, and misses some \
+                 for good: 4 and 16 of 400 that were written within two seconds\n  \
+                 fix: write `source = \"event-grid\"` outside local trials"
+            )),
+            Start::Http(http) if !http.forwarding => Some(format!(
+                "warning: {function}: the Functions host puts each request into an envelope: 379 \
+                 calls/s, and 1,112 if requests are forwarded\n  \
+                 fix: remove `forwarding = false`"
+            )),
+            _ => None,
+        }
+    };
+    manifest.triggers.iter().filter_map(warning).collect()
+}
+
 fn connection(trigger: &Trigger, connections: Connections) -> Vec<(String, &'static str)> {
     let by_identity = connections == Connections::Identity;
     match &trigger.start {

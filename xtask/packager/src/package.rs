@@ -162,6 +162,7 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
             .iter()
             .any(|trigger| trigger.http().is_none())
     {
+        functions_app::say_warnings(&manifest);
         functions_app::say_settings(&manifest);
     }
     match outcome.place() {

@@ -98,7 +98,7 @@ fn every_key_of_the_table_is_read() {
         kind = "blob"
         function = "watch"
         path = "incoming/{name}.json"
-        source = "event-grid"
+        source = "scan"
         connection = "Storage"
         output = { blob = "scored/{name}_out.json" }
         park = { blob = "parked/{name}.json" }
@@ -215,7 +215,7 @@ fn every_key_of_the_table_is_read() {
             start: Start::Blob(triggers::BlobTrigger {
                 path: "incoming/{name}.json".into(),
                 connection: "Storage".into(),
-                source: triggers::BlobSource::EventGrid,
+                source: triggers::BlobSource::Scan,
                 output: Some("scored/{name}_out.json".into()),
                 park: Some("parked/{name}.json".into()),
             }),
@@ -309,6 +309,25 @@ fn assert_inputs(manifest: &Manifest) {
     };
     assert_eq!(manifest.requests, requests);
     assert!(manifest.unstable.inputs);
+}
+
+#[test]
+fn blobs_are_announced_by_events_unless_a_scan_is_asked_for() {
+    let source = |line: &str| {
+        let text = format!("[[trigger]]\nkind = \"blob\"\npath = \"in/{{name}}\"\n{line}\n");
+        match parse(&minimal(&text)).unwrap().triggers.remove(0).start {
+            triggers::Start::Blob(blob) => blob.source,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(source(""), triggers::BlobSource::EventGrid);
+    assert_eq!(
+        source("source = \"event-grid\""),
+        triggers::BlobSource::EventGrid
+    );
+    assert_eq!(source("source = \"scan\""), triggers::BlobSource::Scan);
+    let default = crate::settings::default_of("trigger.source");
+    assert_eq!(default, "event-grid");
 }
 
 #[test]

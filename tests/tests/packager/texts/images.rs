@@ -35,6 +35,7 @@ output.blob = "scored/{name}.json"
 [[trigger]]
 kind = "blob"
 path = "older/{name}"
+source = "scan"
 
 [[trigger]]
 kind = "service-bus"

@@ -45,6 +45,15 @@ fn head(deployment: &Deployment) -> String {
     text.push_str(&comment(&format!(
         "Written by `cargo xtask deploy`. Try it: az deployment group what-if --resource-group {group} --template-file FILE"
     )));
+    if deployment.event_functions().next().is_some() {
+        text.push_str(&comment(
+            "The event subscriptions of blob triggers are not in this file, because their key exists only once the app \
+             has",
+        ));
+        text.push_str(&comment(
+            "started. Without them no blob starts a call: run the last commands of the script of `cargo xtask deploy`.",
+        ));
+    }
     let (name, image, storage) = (Literal::of(name), Literal::of(image), Literal::of(storage));
     let _ = write!(
         text,

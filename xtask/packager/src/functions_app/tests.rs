@@ -53,7 +53,7 @@ fn each_trigger_has_its_function() {
         blob["bindings"],
         json!([
             {"type": "blobTrigger", "direction": "in", "name": "blob", "path": "incoming/{name}.json",
-             "source": "LogsAndContainerScan", "connection": connection},
+             "source": "EventGrid", "connection": connection},
             {"type": "blob", "direction": "out", "name": "output", "path": "scored/{name}_out.json",
              "connection": connection},
         ])
@@ -85,6 +85,26 @@ fn each_trigger_has_its_function() {
         names.ends_with(&["Bus", connection, "SCOREBOX_REDIS_URL"]),
         "{names:?}"
     );
+}
+
+#[test]
+fn what_a_scan_cannot_promise_and_an_envelope_costs_is_said() {
+    let warned = |rest: &str| warnings(&manifest(rest)).join("\n");
+    assert_eq!(warned(""), "");
+    let blob = "[[trigger]]\nkind = \"blob\"\npath = \"incoming/{name}\"\n";
+    assert_eq!(warned(blob), "");
+    let scan = format!("{blob}source = \"scan\"\n");
+    let source = json(&files(&manifest(&scan))["incoming/function.json"]);
+    assert_eq!(source["bindings"][0]["source"], "LogsAndContainerScan");
+    for part in ["incoming", "for good", "ten minutes", "fix: ", "event-grid"] {
+        assert!(warned(&scan).contains(part), "{part}: {}", warned(&scan));
+    }
+    let http = "[[trigger]]\nkind = \"http\"\n";
+    assert_eq!(warned(http), "");
+    let wrapped = warned(&format!("{http}forwarding = false\n"));
+    for part in ["score", "379", "1,112", "fix: remove `forwarding = false`"] {
+        assert!(wrapped.contains(part), "{part}: {wrapped}");
+    }
 }
 
 #[test]

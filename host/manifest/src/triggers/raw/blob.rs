@@ -65,7 +65,7 @@ impl RawTrigger {
         };
         Ok(BlobTrigger {
             connection: connection(self.connection)?,
-            source: self.source.unwrap_or(BlobSource::Scan),
+            source: self.source.unwrap_or(BlobSource::EventGrid),
             output: target("trigger.output", self.output)?,
             park: target("trigger.park", self.park)?,
             path,
