@@ -6,6 +6,8 @@
 
 use scorebox_text::{NAME_BYTES, Problem, quoted, start};
 
+use super::azure_names;
+
 /// Maximum length of the name of an environment variable, in bytes.
 const LONGEST_VARIABLE_BYTES: usize = 128;
 
@@ -82,7 +84,7 @@ pub(super) fn registry(text: &str) -> Result<(), Problem> {
             b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']')
         });
     if fits {
-        return Ok(());
+        return azure_names::check_registry("package.registry", text);
     }
     Err(Problem::new(
         format!(
