@@ -30,6 +30,8 @@ pub enum Source {
     Http,
     /// The call was started by a Service Bus message.
     ServiceBus,
+    /// The call was started by a message of a storage queue.
+    StorageQueue,
 }
 
 /// Format of a call's body: stated by its media type, or fixed by the route on which the call

@@ -127,7 +127,7 @@ struct Invoke {
     /// With --trigger: name of the function, if several have this trigger.
     #[arg(long, value_name = "NAME", requires = "trigger")]
     function: Option<String>,
-    /// With --trigger service-bus: number of the message's delivery, from 1.
+    /// With --trigger service-bus or queue: number of the message's delivery, from 1.
     #[arg(long, value_name = "N", requires = "trigger", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     attempt: u32,
     /// With --trigger: print the invocation, and score nothing.
@@ -146,6 +146,8 @@ enum Trigger {
     Blob,
     /// HTTP request, in an envelope or forwarded unchanged, as the function is configured.
     Http,
+    /// Message of a queue in a storage account.
+    Queue,
     /// Service Bus message, or several messages in a batch.
     ServiceBus,
 }

@@ -22,10 +22,12 @@
 //! | `prediction_cache` | `[prediction_cache]`: how answers are cached |
 //! | `package`, `packaged` | `[package]` and `[packaged]`: the image and the record of its files |
 //! | [`names`] | the form of names and keys |
+//! | [`azure_names`] | Azure's rules for the names of resources |
 //! | [`image_names`] | the form of a registry, a repository, a tag and a digest |
 //! | [`image_reference`] | references of images, which join these parts |
 //! | [`digest`] | SHA-256 digests as text |
 
+pub mod azure_names;
 mod contract;
 pub mod digest;
 pub mod image_names;
@@ -171,6 +173,7 @@ impl Manifest {
                 "correct the line shown above",
             ))
         })?;
+        triggers::all_served(&table).map_err(fail)?;
         if let Some(unknown) = unknown_key(&table) {
             return Err(fail(unknown));
         }
@@ -236,6 +239,8 @@ impl Raw {
         names::keys("config", self.config.keys())?;
         let package = self.package.into_section(&scorer, dir)?;
         let limits = self.limits.into_limits()?;
+        let triggers = triggers::triggers(self.trigger)?;
+        triggers::apart_from_stores(&triggers, &stores)?;
         let prediction_cache = self
             .prediction_cache
             .map(|raw| raw.into_section(&stores))
@@ -252,7 +257,7 @@ impl Raw {
             inputs: inputs::inputs(table)?,
             requests: inputs::requests(table)?,
             unstable: contract::unstable(table)?,
-            triggers: triggers::triggers(self.trigger)?,
+            triggers,
             stores,
             limits,
             instances: self.instances.into_section()?,

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::scorer::ScorerSection;
 use super::settings::default_of;
-use super::{image_names, image_reference, names};
+use super::{azure_names, image_names, image_reference, names};
 
 /// Section `[package]` of the manifest: the names, the base image and the licences of the app's
 /// image, and the sample.
@@ -66,6 +66,7 @@ impl RawPackage {
         }
         if let Some(registry) = &self.registry {
             image_names::registry("`package.registry`:", registry)?;
+            azure_names::check_registry("package.registry", registry)?;
         }
         if let Some(repository) = &self.repository {
             image_names::repository("`package.repository`:", repository)?;

@@ -108,7 +108,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "trigger.kind",
-        "\"http\", \"blob\" or \"service-bus\"",
+        "\"http\", \"blob\", \"queue\" or \"service-bus\"",
         "",
         "Required in each [[trigger]]. Without a [[trigger]], there is one of kind http.",
     ),
@@ -120,9 +120,10 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "trigger.route",
-        "path",
+        "path, such as score or risk/{customer}",
         "score",
-        "http: the path below /api/; the default is the name that Azure ML clients use.",
+        "http: the path below /api/, with parameters as in ASP.NET: {id}, {id:int}, {id?}, {id=7}, \
+         {*rest}. The default is the name that Azure ML clients use.",
     ),
     setting(
         "trigger.auth_level",
@@ -163,7 +164,8 @@ pub const SETTINGS: &[Setting] = &[
         "trigger.queue",
         "name",
         "",
-        "service-bus: required, unless there is a topic. The queue that messages come from.",
+        "queue: required. service-bus: required, unless there is a topic. The queue that messages \
+         come from.",
     ),
     setting(
         "trigger.topic",
@@ -195,14 +197,30 @@ pub const SETTINGS: &[Setting] = &[
         "number",
         "10",
         "service-bus: the value that the queue or subscription has; the default is Service Bus's \
-         own. A message that fails at its last delivery is parked.",
+         own. queue: the maxDequeueCount of all queues, by default 5. A message that fails at its \
+         last delivery is parked.",
+    ),
+    setting(
+        "trigger.message_encoding",
+        "\"base64\" or \"none\"",
+        "base64",
+        "queue: the form of the messages in all queues of the app; base64, the default of the \
+         Functions host, keeps every byte.",
+    ),
+    setting(
+        "trigger.visibility_timeout",
+        "time",
+        "0",
+        "queue: the time from a failed delivery to the next, in all queues of the app; 0, the \
+         default of the Functions host, is at once.",
     ),
     setting(
         "trigger.connection",
         "name of an app setting",
         "TriggerConnectionString",
-        "blob, service-bus: the setting in which the Functions host finds the account or \
-         namespace; the default is the name that the retired packager used.",
+        "blob, queue, service-bus: the setting in which the Functions host finds the account or \
+         namespace; the default is the name that the retired packager used. An account and a \
+         namespace need two settings.",
     ),
     setting(
         "trigger.output.blob",
@@ -214,7 +232,7 @@ pub const SETTINGS: &[Setting] = &[
         "trigger.output.queue",
         "name",
         "",
-        "service-bus: the queue that answers go to. Without an output they are dropped.",
+        "queue, service-bus: the queue that answers go to. Without an output they are dropped.",
     ),
     setting(
         "trigger.output.topic",
@@ -232,7 +250,8 @@ pub const SETTINGS: &[Setting] = &[
         "trigger.park.queue",
         "name",
         "",
-        "service-bus: where messages go that can never be scored, with their problem. Without it: the dead-letter queue.",
+        "queue, service-bus: where messages go that can never be scored, with their problem. \
+         Without it: the poison queue, or the dead-letter queue.",
     ),
     setting(
         "trigger.park.topic",

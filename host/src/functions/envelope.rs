@@ -136,22 +136,26 @@ fn read(function: &Function, body: &[u8]) -> Result<(Event, Option<Range<usize>>
             let (bytes, place) = binary(function, value, body)?;
             one(blob(&metadata, bytes), place)
         }
-        TriggerBinding::ServiceBus {
+        TriggerBinding::Queue {
+            data_type: DataType::Binary,
+        }
+        | TriggerBinding::ServiceBus {
             many: false,
             data_type: DataType::Binary,
         } => {
             let (bytes, place) = binary(function, value, body)?;
-            one(message(&metadata, bytes), place)
+            one(message(&function.trigger, &metadata, bytes), place)
         }
-        TriggerBinding::ServiceBus {
+        TriggerBinding::Queue {
+            data_type: DataType::Text | DataType::Unspecified,
+        }
+        | TriggerBinding::ServiceBus {
             many: false,
             data_type: DataType::Text | DataType::Unspecified,
         } => {
             let text = once_wrapped(value);
-            one(
-                message(&metadata.under(&text), text.clone().into_bytes().into()),
-                None,
-            )
+            let metadata = metadata.under(&text);
+            one(message(&function.trigger, &metadata, text.into()), None)
         }
         TriggerBinding::ServiceBus {
             many: true,

@@ -44,7 +44,10 @@ impl<'a> Metadata<'a> {
     /// they are ignored.
     #[must_use]
     pub fn under(self, message: &str) -> Self {
-        let forged = if !message.trim_start().starts_with('{') {
+        // White space and a byte order mark before an object do not hide it.
+        let is_space = |c: char| c.is_whitespace() || c == '\u{feff}';
+        let message = message.trim_start_matches(is_space);
+        let forged = if !message.starts_with('{') {
             Forged::None
         } else {
             // The more lenient JSON reader of the Functions host may accept an object that this
@@ -191,6 +194,7 @@ mod tests {
         assert_eq!(id(r#"{"a": 1}"#).as_deref(), Some("real"));
         assert_eq!(id(r#"{"messageID": "x"}"#), None);
         assert_eq!(id("{'MessageId': 'x'}"), None);
+        assert_eq!(id("\u{feff} {\"MessageId\": \"x\"}"), None);
         let count = Metadata::new(Some(&fields))
             .under(r#"{"MessageId": "x"}"#)
             .text("DeliveryCount");

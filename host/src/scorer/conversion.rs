@@ -29,7 +29,8 @@ pub(super) fn to_wit(invocation: Invocation, deadline: Instant) -> wit::Invocati
             Source::Blob => wit::Source::Blob,
             Source::Direct => wit::Source::Direct,
             Source::Http => wit::Source::Http,
-            Source::ServiceBus => wit::Source::ServiceBus,
+            // The contract has one case for the messages of a queue.
+            Source::ServiceBus | Source::StorageQueue => wit::Source::ServiceBus,
         },
         attempt: invocation.attempt,
         deadline_ms: Some(u32::try_from(left).unwrap_or(u32::MAX)),

@@ -280,7 +280,8 @@ async fn settle(
     ended: Vec<Ended>,
 ) -> Response<Body> {
     let is_last = |ended: &Ended| {
-        ended.call.source == Source::ServiceBus && ended.call.attempt >= function.max_delivery_count
+        let is_message = ended.call.source != Source::Blob;
+        is_message && ended.call.attempt >= function.max_delivery_count
     };
     let is_last = ended.iter().any(is_last);
     let is_batch = matches!(

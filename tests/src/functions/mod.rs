@@ -145,6 +145,13 @@ impl FunctionsHost {
         bindings(&self.app, function)
     }
 
+    /// Returns the content of `host.json`.
+    #[must_use]
+    pub fn host_json(&self) -> Value {
+        let text = std::fs::read_to_string(self.app.join("host.json")).expect("the app has it");
+        serde_json::from_str(&text).expect("it is JSON")
+    }
+
     /// Sends an invocation of a function to the handler, and treats the answer as the Functions
     /// host does.
     ///

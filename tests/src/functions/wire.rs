@@ -104,8 +104,8 @@ pub fn replay(port: u16, request: &[u8]) -> io::Result<RawAnswer> {
     read(&stream)
 }
 
-/// Forwards an HTTP request to the handler as the Functions host does, with the original path and
-/// some added headers, and waits for the response.
+/// Forwards an HTTP request with the method POST to the handler as the Functions host does, with
+/// the original path and some added headers, and waits for the response.
 ///
 /// # Errors
 /// Fails if the connection fails, or the response does not arrive in time.
@@ -116,8 +116,23 @@ pub fn forward(
     id: &str,
     body: &[u8],
 ) -> io::Result<RawAnswer> {
+    forward_as("POST", port, path, headers, id, body)
+}
+
+/// Forwards an HTTP request with any method to the handler, as [`forward`] does.
+///
+/// # Errors
+/// Fails if the connection fails, or the response does not arrive in time.
+pub fn forward_as(
+    method: &str,
+    port: u16,
+    path: &str,
+    headers: &[(&str, &str)],
+    id: &str,
+    body: &[u8],
+) -> io::Result<RawAnswer> {
     let mut head = format!(
-        "POST {path} HTTP/1.1\r\nAccept: */*\r\nHost: app.azurewebsites.net\r\n\
+        "{method} {path} HTTP/1.1\r\nAccept: */*\r\nHost: app.azurewebsites.net\r\n\
          User-Agent: curl/8.0 Azure-Functions-Host/{HOST_VERSION}\r\n"
     );
     for (name, value) in headers {

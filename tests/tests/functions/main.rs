@@ -1,8 +1,9 @@
 //! Tests of the area `functions`: the triggers of Azure Functions, with a double of the Functions
 //! host.
 //!
-//! Owns the list of its modules: requests, blobs and messages in envelopes, the life of the
-//! handler, its log, the settlement of failures, and the recordings of a real Functions host.
+//! Owns the list of its modules: requests, routes, blobs and messages in envelopes, storage queues,
+//! the life of the handler, its log, the settlement of failures, and the recordings of a real
+//! Functions host.
 
 mod container;
 mod http;
@@ -10,9 +11,11 @@ mod invoke;
 mod lifecycle;
 mod log_levels;
 mod mixed;
+mod queues;
 mod random;
 mod recorded_answers;
 mod recorded_requests;
 mod recorded_wire;
+mod routes;
 mod settlement;
 mod values;

@@ -68,7 +68,7 @@ pub fn deploy(project: &Path, target: &str, more: &[&str]) -> Command {
 
 /// Creates a fake `az` that records its arguments, one call per line, and fails for the command
 /// `failing`. Returns a `PATH` with its folder.
-fn az(project: &Path, failing: &str) -> String {
+pub fn az(project: &Path, failing: &str) -> String {
     let bin = project.join("bin");
     std::fs::create_dir_all(&bin).expect("a folder can be made");
     let script = format!(
@@ -85,7 +85,8 @@ fn az(project: &Path, failing: &str) -> String {
     format!("{}:/usr/bin:/bin", bin.display())
 }
 
-fn calls(project: &Path) -> Vec<Vec<String>> {
+/// Returns the calls that the fake `az` recorded, each with its arguments.
+pub fn calls(project: &Path) -> Vec<Vec<String>> {
     let text = std::fs::read_to_string(project.join("calls")).unwrap_or_default();
     text.lines()
         .map(|line| line.split('|').map(str::to_owned).collect())
@@ -93,7 +94,7 @@ fn calls(project: &Path) -> Vec<Vec<String>> {
 }
 
 /// Returns the value after a flag.
-fn flag<'a>(call: &'a [String], name: &str) -> Option<&'a str> {
+pub fn flag<'a>(call: &'a [String], name: &str) -> Option<&'a str> {
     let at = call.iter().position(|word| word == name)?;
     call.get(at + 1).map(String::as_str)
 }

@@ -10,6 +10,7 @@ mod container;
 mod convert;
 mod deploy;
 mod deploy_hostile;
+mod deploy_names;
 mod doctor;
 mod forged_bases;
 mod forged_documents;

@@ -8,21 +8,21 @@ mod bicep;
 mod commands;
 mod deployment;
 mod names;
+mod resource_names;
 
 use std::ffi::OsStr;
 use std::io::Write as _;
-use std::ops::RangeInclusive;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use clap::{Args as _, FromArgMatches as _};
 use scorebox_host::manifest::triggers::{BlobSource, Start};
 use scorebox_host::manifest::{Manifest, Trigger};
-use scorebox_host::text::{NAME_BYTES, REASON_BYTES, quoted};
+use scorebox_host::text::{REASON_BYTES, quoted};
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::tools;
 
-use crate::functions_app::{self, AppSetting};
+use crate::functions_app::{self, AppSetting, Connections};
 use crate::manifest_file;
 use crate::registry::BaseReference;
 use crate::shell::Variable;
@@ -31,6 +31,7 @@ pub use self::arguments::DeployArgs;
 use self::arguments::Target;
 use self::deployment::{Deployment, REGISTRY_PASSWORD, Secret};
 use self::names::{ParameterNames, SecretNames};
+use self::resource_names::{ResourceNames, check_registry};
 
 /// Runs `cargo xtask deploy`: prints or runs the commands of the deployment, and writes the Bicep
 /// file that `--bicep` names. Fails if the arguments do not describe a deployment, or if a command
@@ -101,53 +102,28 @@ impl Deployment {
                  Functions, wherever containers run",
             ));
         }
-        let longest = if args.target == Target::ContainerApps {
-            32
-        } else {
-            60
-        };
-        let name = plain("--name", &args.name, 2..=longest)?;
-        let short: String = name
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .collect::<String>()
-            .to_ascii_lowercase();
-        let storage = match &args.storage_account {
-            Some(storage) => storage.clone(),
-            None => format!("{short:.20}data"),
-        };
-        if !(3..=24).contains(&storage.len())
-            || !storage
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-        {
-            return Err(Failure::project(
-                format!(
-                    "`{}` cannot be the name of a storage account",
-                    quoted(&storage, NAME_BYTES)
-                ),
-                "give --storage-account a name of 3 to 24 lower-case letters and digits",
-            ));
-        }
-        let sku = args.sku.clone().unwrap_or_else(|| match args.target {
-            Target::Dedicated => "B1".to_owned(),
-            Target::Premium | Target::ContainerApps => "EP1".to_owned(),
-        });
-        let or = |given: &Option<String>, flag: &str, default: String| match given {
-            Some(name) => plain(flag, name, 1..=60),
-            None => Ok(default),
-        };
+        let ResourceNames {
+            name,
+            group,
+            location,
+            storage,
+            plan,
+            sku,
+            environment,
+        } = ResourceNames::new(args)?;
+        check_registry(&reference.registry)?;
+        strings_lead_to_one_service(&manifest, args)?;
         let (fixed, secret_settings) = settings(&manifest, args);
         let own_secret = names::secret(functions_app::OWN_STORAGE);
         events_name_a_container(&manifest)?;
         Ok(Self {
             target: args.target,
             pull: args.pull,
-            group: plain("--group", &args.group, 1..=90)?,
-            location: plain("--location", &args.location, 1..=40)?,
-            plan: or(&args.plan, "--plan", format!("{name}-plan"))?,
-            sku: plain("--sku", &sku, 1..=10)?,
-            environment: or(&args.environment, "--environment", format!("{name}-env"))?,
+            group,
+            location,
+            plan,
+            sku,
+            environment,
             image: args.image.clone(),
             registry: reference.registry,
             fixed,
@@ -219,7 +195,7 @@ fn settings(
         match setting.value {
             _ if setting.name == functions_app::OWN_STORAGE || is_elsewhere => {}
             Some(value) => fixed.push((setting.name, value)),
-            // Two triggers of two kinds may share a name, but a setting has one value.
+            // A store may share a name with another store, but a setting has one value.
             None if secret.iter().any(|known| known.name == setting.name) => {}
             None => secret.push(setting),
         }
@@ -291,24 +267,30 @@ fn events_name_a_container(manifest: &Manifest) -> Result<(), Failure> {
     }
 }
 
-/// Returns the name `text` if its length is in `characters` and its characters are allowed, so that
-/// it needs no quotes in a script. Fails otherwise. `flag` is the command-line flag that gave the
-/// name, for the error. The platform may have further rules for the name.
-fn plain(flag: &str, text: &str, characters: RangeInclusive<usize>) -> Result<String, Failure> {
-    let fits = characters.contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if fits {
-        return Ok(text.to_owned());
+/// Fails if the app logs in with connection strings, and the manifest has one setting for two
+/// services.
+fn strings_lead_to_one_service(manifest: &Manifest, args: &DeployArgs) -> Result<(), Failure> {
+    if args.connections == Connections::Identity {
+        return Ok(());
     }
-    Err(Failure::project(
-        format!("{flag}: `{}` is not a name", quoted(text, NAME_BYTES)),
-        format!(
-            "use {} to {} letters, digits, `-` and `_`, a letter or digit first",
-            characters.start(),
-            characters.end()
-        ),
-    ))
+    for trigger in &manifest.triggers {
+        let other = functions_app::shared_connection(manifest, trigger);
+        let (Some(other), Some((setting, service))) = (other, trigger.connection()) else {
+            continue;
+        };
+        let of = other
+            .connection()
+            .map_or("", |(_, service)| service.named());
+        return Err(Failure::project(
+            format!(
+                "`trigger.connection` is `{setting}` for `{}`, which needs {}, and for `{}`, which needs {of}: no \
+                 connection string leads to both",
+                trigger.function,
+                service.named(),
+                other.function
+            ),
+            "add `--connections identity`, or write another `connection` into one of the triggers and package again",
+        ));
+    }
+    Ok(())
 }

@@ -111,6 +111,12 @@ fn every_key_of_the_table_is_read() {
         max_delivery_count = 5
         output = { topic = "scores" }
         park = { queue = "parked" }
+        [[trigger]]
+        kind = "queue"
+        queue = "requests"
+        connection = "Storage"
+        message_encoding = "none"
+        visibility_timeout = "30s"
         [stores.cache]
         url = "env:CACHE_URL"
         prefix = "d"
@@ -336,7 +342,7 @@ fn functions_that_nobody_named_have_names_of_their_own() {
     let keys = [
         "kind = \"http\"\nroute = \"v1/score\"",
         "kind = \"http\"\nroute = \"v1-score\"",
-        "kind = \"blob\"\npath = \"V1-score/{name}\"",
+        "kind = \"blob\"\npath = \"v1-score/{name}\"\nconnection = \"Storage\"",
         "kind = \"service-bus\"\ntopic = \"a\"\nsubscription = \"b\"",
     ];
     let manifest = parse(&minimal(&keys.map(trigger).concat())).unwrap();
@@ -345,7 +351,7 @@ fn functions_that_nobody_named_have_names_of_their_own() {
         .iter()
         .map(|trigger| trigger.function.as_str())
         .collect();
-    assert_eq!(names, ["v1-score", "v1-score-2", "V1-score-3", "a-b"]);
+    assert_eq!(names, ["v1-score", "v1-score-2", "v1-score-3", "a-b"]);
 }
 
 #[test]

@@ -111,12 +111,13 @@ fn a_bad_value_is_answered_with_its_key_and_a_fix() {
         &trigger("kind = \"blob\"\npath = \"incoming/{name\""),
         &["`trigger.path`", "{name}"],
     );
-    let circle = "kind = \"blob\"\npath = \"in/{name}\"\noutput = { blob = \"IN/{name}.json\" }";
+    let circle =
+        "kind = \"blob\"\npath = \"incoming/{name}\"\noutput = { blob = \"incoming/{name}.json\" }";
     check(
         &trigger(circle),
         &["`trigger.output.blob`", "another container"],
     );
-    let unknown = "kind = \"blob\"\npath = \"in/{name}\"\noutput = { blob = \"out/{nome}\" }";
+    let unknown = "kind = \"blob\"\npath = \"incoming/{name}\"\noutput = { blob = \"out/{nome}\" }";
     check(&trigger(unknown), &["`trigger.output.blob`", "{nome}"]);
     check(
         &trigger("kind = \"service-bus\""),
@@ -285,7 +286,7 @@ fn an_address_in_the_manifest_is_refused_and_not_repeated() {
 
 #[test]
 fn a_connection_string_is_refused_and_not_repeated() {
-    let text = "[[trigger]]\nkind = \"blob\"\npath = \"in/{name}\"\nconnection = \"AccountName=a;AccountKey=hunter2\"";
+    let text = "[[trigger]]\nkind = \"blob\"\npath = \"incoming/{name}\"\nconnection = \"AccountName=a;AccountKey=hunter2\"";
     let message = parse(&minimal(text)).unwrap_err();
     assert!(
         message.contains("`trigger.connection`") && !message.contains("hunter2"),
@@ -333,7 +334,7 @@ fn names_that_reach_scripts_and_addresses_are_words() {
     ];
     let places = [
         "[stores.default]\nurl = \"env:VALUE\"",
-        "[[trigger]]\nkind = \"blob\"\npath = \"in/{name}\"\nconnection = \"VALUE\"",
+        "[[trigger]]\nkind = \"blob\"\npath = \"incoming/{name}\"\nconnection = \"VALUE\"",
         "[[trigger]]\nkind = \"blob\"\npath = \"VALUE/{name}\"",
         "[[trigger]]\nkind = \"http\"\nfunction = \"VALUE\"",
         "[[trigger]]\nkind = \"http\"\nroute = \"VALUE\"",

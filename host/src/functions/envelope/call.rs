@@ -23,7 +23,7 @@ pub struct HttpCall {
 /// Call of the scorer for one blob or one message.
 #[derive(Debug)]
 pub struct Call {
-    /// Kind of the call: a blob or a Service Bus message.
+    /// Kind of the call: a blob, or a message of Service Bus or of a storage queue.
     pub source: Source,
     /// Content of the blob or message, with its media type.
     pub payload: Payload,

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::call::Call;
 use crate::call::{Payload, Source};
+use crate::functions::bindings::TriggerBinding;
 use crate::functions::metadata::{self, Metadata, scalar};
 use crate::trigger::http::is_credential;
 
@@ -25,6 +26,15 @@ const MESSAGE_FIELDS: [(&str, &str); 11] = [
     ("DeadLetterSource", "dead-letter-source"),
     ("SequenceNumber", "sequence-number"),
     ("EnqueuedTimeUtc", ENQUEUED_TIME),
+];
+
+/// Metadata fields of a message of a storage queue that a scorer sees, each with the name of its
+/// attribute. `PopReceipt` is missing because it is a credential.
+const QUEUE_FIELDS: [(&str, &str); 4] = [
+    ("Id", "message-id"),
+    ("InsertionTime", ENQUEUED_TIME),
+    ("ExpirationTime", "expiration-time"),
+    ("NextVisibleTime", "next-visible-time"),
 ];
 
 const ENQUEUED_TIME: &str = "enqueued-time";
@@ -82,23 +92,43 @@ pub(super) fn blob(metadata: &Metadata<'_>, body: Bytes) -> Call {
     }
 }
 
-pub(super) fn message(metadata: &Metadata<'_>, body: Bytes) -> Call {
-    let field = |(name, attribute): (&str, &str)| {
-        Some((attribute.to_owned(), utc(attribute, metadata.text(name)?)))
+/// Returns the call for one message of Service Bus, or of a storage queue if `trigger` is one.
+pub(super) fn message(trigger: &TriggerBinding, metadata: &Metadata<'_>, body: Bytes) -> Call {
+    let is_queue = matches!(trigger, TriggerBinding::Queue { .. });
+    let (source, fields, count) = if is_queue {
+        (
+            Source::StorageQueue,
+            QUEUE_FIELDS.as_slice(),
+            "DequeueCount",
+        )
+    } else {
+        (
+            Source::ServiceBus,
+            MESSAGE_FIELDS.as_slice(),
+            "DeliveryCount",
+        )
     };
-    let mut attributes: Vec<_> = MESSAGE_FIELDS.into_iter().filter_map(field).collect();
-    attributes.extend(named("property", metadata.object("ApplicationProperties")));
+    let field = |(name, attribute): &(&str, &str)| {
+        let text = metadata.text(name)?;
+        Some(((*attribute).to_owned(), utc(attribute, text)))
+    };
+    let mut attributes: Vec<_> = fields.iter().filter_map(field).collect();
+    if !is_queue {
+        attributes.extend(named("property", metadata.object("ApplicationProperties")));
+    }
     let attempt = metadata
-        .text("DeliveryCount")
+        .text(count)
         .and_then(|count| count.parse().ok())
         .unwrap_or(1)
         .max(1);
+    // A storage queue keeps no content type.
+    let content_type = metadata.text("ContentType").filter(|_| !is_queue);
     let payload = Payload {
-        content_type: metadata.text("ContentType").unwrap_or_default(),
+        content_type: content_type.unwrap_or_default(),
         body,
     };
     Call {
-        source: Source::ServiceBus,
+        source,
         payload,
         attributes,
         attempt,

@@ -48,7 +48,19 @@ park.queue = "parked"
 kind = "service-bus"
 topic = "events"
 subscription = "risk"
+connection = "Bus"
 cardinality = "many"
+
+[[trigger]]
+kind = "queue"
+queue = "requests"
+output.queue = "scores"
+park.queue = "rejected"
+visibility_timeout = "30s"
+
+[[trigger]]
+kind = "http"
+route = "risk/{customer}/{year:int?}"
 "#;
 
 #[test]

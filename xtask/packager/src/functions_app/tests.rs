@@ -118,3 +118,73 @@ fn http_alone_needs_no_bundle_and_may_be_wrapped() {
     );
     assert_eq!(wrapped["functionTimeout"], "00:05:00");
 }
+
+#[test]
+fn a_storage_queue_has_its_function_and_the_app_its_settings() {
+    let manifest = manifest(
+        r#"
+        [[trigger]]
+        kind = "queue"
+        queue = "requests"
+        output = { queue = "scores" }
+        park = { queue = "rejected" }
+        max_delivery_count = 3
+        visibility_timeout = "90s"
+        [[trigger]]
+        kind = "blob"
+        path = "incoming/{name}"
+        "#,
+    );
+    let files = files(&manifest);
+    let connection = "TriggerConnectionString";
+    assert_eq!(
+        json(&files["requests/function.json"])["bindings"],
+        json!([
+            {"type": "queueTrigger", "direction": "in", "name": "message", "queueName": "requests",
+             "connection": connection, "dataType": "binary"},
+            {"type": "queue", "direction": "out", "name": "output", "queueName": "scores", "connection": connection},
+            {"type": "queue", "direction": "out", "name": "park", "queueName": "rejected", "connection": connection},
+        ])
+    );
+    let host = json(&files["host.json"]);
+    let queues =
+        json!({"maxDequeueCount": 3, "messageEncoding": "base64", "visibilityTimeout": "00:01:30"});
+    assert_eq!(host["extensions"]["queues"], queues);
+    assert_eq!(host["extensionBundle"]["version"], "[4.*, 5.0.0)");
+    // The account with the blobs and the queues has one setting.
+    let names = |connections| {
+        let settings = settings(&manifest, connections).into_iter();
+        let names = settings.map(|setting| setting.name);
+        let names: Vec<_> = names.filter(|name| name.starts_with(connection)).collect();
+        names
+    };
+    assert_eq!(names(Connections::Strings), [connection]);
+    let identity = ["blobServiceUri", "queueServiceUri"];
+    assert_eq!(
+        names(Connections::Identity),
+        identity.map(|name| format!("{connection}__{name}"))
+    );
+}
+
+#[test]
+fn a_connection_that_two_services_share_is_for_an_identity() {
+    let manifest = manifest(
+        r#"
+        [[trigger]]
+        kind = "queue"
+        queue = "requests"
+        connection = "Both"
+        [[trigger]]
+        kind = "service-bus"
+        queue = "applications"
+        connection = "Both"
+        "#,
+    );
+    let settings = settings(&manifest, Connections::Strings);
+    let names: Vec<_> = settings
+        .iter()
+        .map(|setting| setting.name.as_str())
+        .collect();
+    let expected = ["Both__fullyQualifiedNamespace", "Both__queueServiceUri"];
+    assert!(names.ends_with(&expected), "{names:?}");
+}

@@ -24,7 +24,7 @@ impl RawTrigger {
                 queue: None,
                 topic: None,
             }) => {
-                blob_path(key, &blob)?;
+                blob_path(&format!("{key}.blob"), &blob)?;
                 if container(&blob).eq_ignore_ascii_case(container(&path)) {
                     return Err(Problem::new(
                         format!(
