@@ -6,6 +6,7 @@
 
 mod forms;
 mod inference;
+mod keys;
 mod schema;
 
 use serde_json::{Map, Value, json};
@@ -78,6 +79,9 @@ pub(super) fn document(
         );
     }
     put_versions(&mut document, model_paths);
+    if !manifest.server.key_variables.is_empty() {
+        keys::put_keys(&mut document);
+    }
     document
 }
 

@@ -144,6 +144,47 @@ impl Script {
         let _ = writeln!(self.0, "{}=$({})", variable.name(), command.0);
     }
 
+    /// Adds a line that sets a variable to a word.
+    pub fn set(&mut self, variable: &Variable, value: &Word) {
+        let _ = writeln!(self.0, "{}={}", variable.name(), value.script);
+    }
+
+    /// Adds a command whose output the script stores in a variable, if the variable is unset or empty.
+    /// If `and_only_if` is given, the command also runs only if that variable is not empty.
+    pub fn keep_if_missing(
+        &mut self,
+        variable: &Variable,
+        and_only_if: Option<&Variable>,
+        command: Command,
+    ) {
+        let name = variable.name();
+        let condition = and_only_if.map_or_else(String::new, |other| {
+            format!(" && [ -n \"${{{}}}\" ]", other.name())
+        });
+        let _ = writeln!(
+            self.0,
+            "if [ -z \"${{{name}:-}}\" ]{condition}; then\n    {name}=$({})\nfi",
+            command.0
+        );
+    }
+
+    /// Adds a command that the script runs unless a variable has the value `value`.
+    pub fn run_unless(&mut self, variable: &Variable, value: &'static str, command: Command) {
+        let (name, value) = (variable.name(), literal(value));
+        let _ = writeln!(
+            self.0,
+            "if [ \"${{{name}}}\" != {value} ]; then\n    {}\nfi",
+            command.0
+        );
+    }
+
+    /// Adds a line that prints `what`, followed by the text of a command, to standard error. The command
+    /// is not run.
+    pub fn tell(&mut self, what: &'static str, command: &Command) {
+        let text = literal(&format!("{what}{}", command.0));
+        let _ = writeln!(self.0, "printf '%s\\n' {text} >&2");
+    }
+
     /// Adds a line that prints `https://`, followed by the output of a command.
     pub fn print_address(&mut self, command: Command) {
         let _ = writeln!(self.0, "echo \"https://$({})\"", command.0);
