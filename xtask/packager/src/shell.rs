@@ -326,6 +326,52 @@ mod tests {
     }
 
     #[test]
+    fn a_variable_is_kept_or_set_and_a_command_is_shown() {
+        let (a, b) = (Variable::fixed("A_VALUE"), Variable::fixed("B"));
+        let given = || Command::new("printf '%s' given");
+        let result = |build: &dyn Fn(&mut Script)| {
+            let mut script = Script::default();
+            build(&mut script);
+            script.run(Command::new("printf '%s|%s' \"$A_VALUE\" \"${B:-}\""));
+            read_back(&script.into_text())
+        };
+        let kept = result(&|script| {
+            script.keep_if_missing(&a, None, given());
+            script.keep_if_missing(&b, None, given());
+        });
+        assert_eq!(kept, "$(id) '|given");
+        let empty = Variable::fixed("EMPTY");
+        let unless = result(&|script| {
+            script.set(&empty, &Word::text(""));
+            script.keep_if_missing(&b, Some(&empty), given());
+            script.keep_if_missing(&b, Some(&a), given());
+        });
+        assert_eq!(unless, "$(id) '|given");
+        for text in HOSTILE {
+            let set = result(&|script| script.set(&b, &Word::text(text)));
+            assert_eq!(set, format!("$(id) '|{text}"));
+            let mut script = Script::default();
+            script.line("exec 2>&1");
+            script.tell(
+                "see: ",
+                &Command::new("az").flag("--name", &Word::text(text)),
+            );
+            let shown = read_back(&script.into_text());
+            assert!(shown.starts_with("see: az --name"), "{shown}");
+        }
+        let run = |value: &'static str| {
+            result(&|script| {
+                script.set(&b, &Word::text("on"));
+                script.run_unless(&b, value, Command::new("printf 'ran '"));
+            })
+        };
+        assert_eq!(
+            (run("on").as_str(), run("off").as_str()),
+            ("$(id) '|on", "ran $(id) '|on")
+        );
+    }
+
+    #[test]
     fn variables_are_checked() {
         for name in HOSTILE.into_iter().filter(|name| *name != "plain") {
             assert!(Variable::new(name).is_err(), "{name:?}");
