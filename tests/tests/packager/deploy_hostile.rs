@@ -192,7 +192,9 @@ impl Rig {
         assert!(
             ran.stderr.contains("parameter")
                 || ran.stderr.is_empty()
-                || ran.stderr.starts_with("a key of the server: az "),
+                || ran
+                    .stderr
+                    .starts_with("a key of the server is printed by: az "),
             "{what}: {}\n{}",
             ran.stderr,
             said.stdout

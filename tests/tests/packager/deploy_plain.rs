@@ -180,6 +180,31 @@ fn a_web_app_is_made_step_by_step() {
 }
 
 #[test]
+fn nobody_gets_in_before_the_login_of_the_platform() {
+    let container = project("");
+    let more = ["--guarded-by", "platform"];
+    made(container.path(), "plain-container-app", &more);
+    let create = call(container.path(), "containerapp create");
+    assert_eq!(flag(&create, "--ingress"), Some("internal"));
+    let auth = call(container.path(), "containerapp auth update");
+    assert_eq!(flag(&auth, "--action"), Some("Return401"));
+    let order = commands(container.path());
+    let place = |command: &str| order.iter().position(|other| other == command);
+    assert!(place("containerapp auth update") < place("containerapp ingress enable"));
+    let web = project("");
+    made(web.path(), "plain-web-app", &more);
+    let put = calls(web.path())
+        .into_iter()
+        .find(|call| flag(call, "--method") == Some("put"))
+        .expect("the login is turned on");
+    let body: serde_json::Value =
+        serde_json::from_str(flag(&put, "--body").expect("a body")).expect("JSON");
+    let validation = &body["properties"]["globalValidation"];
+    assert_eq!(validation["unauthenticatedClientAction"], "Return401");
+    assert_eq!(body["properties"]["platform"]["enabled"], true);
+}
+
+#[test]
 fn keys_that_are_missing_are_kept_or_made_and_never_printed() {
     for target in TARGETS {
         let project = project(PLAIN);
@@ -206,7 +231,8 @@ fn keys_that_are_missing_are_kept_or_made_and_never_printed() {
         };
         assert_eq!(given(name), "answer");
         assert!(
-            said.stderr.contains("a key of the server: az "),
+            said.stderr
+                .contains("a key of the server is printed by: az "),
             "{}",
             said.stderr
         );

@@ -33,20 +33,22 @@ use self::names::{ParameterNames, SecretNames};
 use self::plain_app::PlainApp;
 
 /// Runs `cargo xtask deploy`: prints or runs the commands of the deployment, and writes the files
-/// that `--bicep` and `--catch-up` name. Fails if the arguments do not describe a deployment, or if a command
-/// fails.
+/// that `--bicep` and `--catch-up` name. Fails if the arguments do not describe a deployment, or if a
+/// command fails.
 pub fn run(args: &DeployArgs) -> Result<(), Failure> {
     let deployment = Deployment::new(args)?;
+    let mut files = Vec::new();
     if let Some(path) = &args.bicep {
-        std::fs::write(path, bicep::file(&deployment))
-            .map_err(|error| Failure::file(path, "be written", error))?;
-        eprintln!("written {}", path.display());
+        files.push((path, bicep::file(&deployment)));
     }
     if let Some(path) = &args.catch_up {
-        std::fs::write(path, catch_up::script(&deployment, args.connections)?)
-            .map_err(|error| Failure::file(path, "be written", error))?;
+        files.push((path, catch_up::script(&deployment, args.connections)?));
+    }
+    for (path, text) in files {
+        std::fs::write(path, text).map_err(|error| Failure::file(path, "be written", error))?;
         eprintln!("written {}", path.display());
-    } else if deployment.has_blob_triggers() {
+    }
+    if args.catch_up.is_none() && deployment.has_blob_triggers() {
         eprintln!("a blob trigger can miss blobs: --catch-up FILE writes a script that finds them");
     }
     let script = commands::script(&deployment);

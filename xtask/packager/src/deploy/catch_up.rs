@@ -20,6 +20,31 @@ const COMMON: &str = include_str!("catch_up.sh");
 /// Name of the shell variable with the connection string of the app's own storage account.
 const OWN_CONNECTION: &str = "own_connection";
 
+/// Names of the variables that the script uses itself.
+const OWN: &[&str] = &[
+    "again_s",
+    "all",
+    "blobs",
+    "connection",
+    "dry_run",
+    "endpoint",
+    "etag",
+    "exists",
+    "function",
+    "handed",
+    "input",
+    "missed_in_all",
+    "now",
+    "output",
+    OWN_CONNECTION,
+    "park",
+    "path",
+    "status",
+    "tab",
+    "word",
+    "work",
+];
+
 /// Evidence that a function has been called for a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trace {
@@ -81,7 +106,7 @@ pub fn script(deployment: &Deployment, connections: Connections) -> Result<Strin
         }
         let nothing = Word::text("");
         let (connection, endpoint) = match connections {
-            Connections::Strings => (Word::value_of(&Variable::new(&blob.connection)?), nothing),
+            Connections::Strings => (Word::value_of(&setting(&blob.connection)?), nothing),
             Connections::Identity => (nothing, Word::value_of(&endpoint(blob)?)),
         };
         set(&mut script, "connection", &connection);
@@ -156,7 +181,7 @@ fn needed(
     for (_, blob) in triggers {
         match connections {
             Connections::Strings => add(
-                Variable::new(&blob.connection)?,
+                setting(&blob.connection)?,
                 "connection string of the storage account with the containers",
             ),
             Connections::Identity => add(
@@ -201,7 +226,7 @@ fn address(deployment: &Deployment, script: &mut Script) {
 
 /// Returns the app setting with the address of the trigger's storage account.
 fn endpoint(blob: &BlobTrigger) -> Result<Variable, Failure> {
-    Variable::new(&format!("{}__blobServiceUri", blob.connection))
+    setting(&format!("{}__blobServiceUri", blob.connection))
 }
 
 /// Returns a path as a word of the script, with the values of the settings that stand in it.
@@ -237,19 +262,13 @@ fn parts(path: &str) -> Result<Vec<(&str, bool)>, Failure> {
         .collect())
 }
 
+/// Checks the name of a variable that the script reads. Fails if the script, the shell or the platform
+/// uses the name itself.
 fn setting(name: &str) -> Result<Variable, Failure> {
     let variable = Variable::new(name)?;
-    let own = [
-        "function",
-        "path",
-        "output",
-        "park",
-        "connection",
-        "endpoint",
-    ];
-    if own.contains(&name) || super::is_reserved(name) {
+    if OWN.contains(&name) || super::is_reserved(name) {
         return Err(Failure::project(
-            format!("`%{name}%`: the script or the platform uses this name itself"),
+            format!("`{name}`: the catch-up script or the platform uses this name itself"),
             "choose another name for the app setting, e.g. `INCOMING_CONTAINER`",
         ));
     }

@@ -30,6 +30,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 tab=$(printf '\t')
 missed_in_all=0
+own_connection=''
 
 # Runs `az storage` on the account of the current trigger. Secrets are no arguments, which other
 # users of this machine could see.

@@ -36,7 +36,11 @@ impl Builder<'_> {
             .flag("--environment", &environment)
             .line("--container-name scorer")
             .flag("--image", &self.image)
-            .line("--ingress external --target-port 8080 --system-assigned")
+            // Nobody may get in before the login is there.
+            .line(match plain.guard {
+                Guard::Keys => "--ingress external --target-port 8080 --system-assigned",
+                Guard::Platform => "--ingress internal --target-port 8080 --system-assigned",
+            })
             .flag_line("--registry-server", &self.registry);
         app = match pull {
             Pull::Identity => app
@@ -77,6 +81,10 @@ impl Builder<'_> {
                 "Nobody gets in without a login. Name who logs people in with `az containerapp auth microsoft update`.",
                 login,
             );
+            let open = self
+                .of_app("az containerapp ingress enable")
+                .line("--type external --target-port 8080 --output none");
+            self.az("The login is there, so the app gets its address.", open);
         }
     }
 }

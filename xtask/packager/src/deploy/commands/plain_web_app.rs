@@ -51,6 +51,9 @@ impl Builder<'_> {
         self.az("The app.", app.line("--output none"));
         self.script.line("");
         self.asked(APP, self.of_app("az webapp show").fixed("--query id"));
+        if plain.guard == Guard::Platform {
+            self.login();
+        }
         if *pull == Pull::Identity {
             self.script
                 .comment("The app pulls the image with its own identity.");
@@ -92,9 +95,6 @@ impl Builder<'_> {
             "Settings of the app; a value may be a reference to a key vault.",
             settings.line("--output none"),
         );
-        if plain.guard == Guard::Platform {
-            self.login();
-        }
         let restart = self.of_app("az webapp restart").fixed("--output none");
         self.az("Restarts the app with these settings.", restart);
     }
