@@ -343,6 +343,11 @@ pub enum RequestFailure {
     NotReady,
     /// The body of the request has another transfer coding than `chunked`.
     TransferCoding,
+    /// The request does not carry one of the server's keys.
+    Unauthorized {
+        /// True if the request carries something else in the place of a key.
+        is_sent: bool,
+    },
     /// The body of the request has a content coding that the host does not read, or several.
     UnknownCoding {
         /// Value of the request's header `Content-Encoding`.
@@ -363,6 +368,7 @@ impl RequestFailure {
             Self::Malformed(_)        => line(400, "malformed-invocation", Redeliver, Error, false, false),
             Self::BinaryAnswer        => line(500, "binary-answer",        Redeliver, Error, false, false),
             Self::BadHost             => line(400, "bad-host",             Redeliver, Info,  false, false),
+            Self::Unauthorized { .. } => line(401, "unauthorized",         Redeliver, Info,  false, false),
             Self::DamagedBody { .. }  => line(400, "damaged-body",         Redeliver, Info,  false, false),
             Self::Inflated { .. }     => line(413, "inflated-body",        Redeliver, Info,  false, false),
             Self::CodingInEnvelope    => line(415, "unsupported-encoding", Redeliver, Info,  false, false),
@@ -438,6 +444,12 @@ impl RequestFailure {
             Self::NotReady => "The scorer is still starting. Try again later.",
             Self::TransferCoding => {
                 "Transfer-Encoding may only be chunked. To compress the body, send Content-Encoding instead."
+            }
+            Self::Unauthorized { is_sent: false } => {
+                "This server needs a key. Send it as Authorization: Bearer KEY, or as x-functions-key: KEY."
+            }
+            Self::Unauthorized { is_sent: true } => {
+                "The key is not one of this server's. Ask its operator for a current key."
             }
         };
         let mut disposition = line.with(message.to_owned());

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`manifest`] | `scorebox.toml`: every setting, its default and its check (`host/manifest`) |
 //! | [`deployment`] | the environment of the process |
+//! | [`access`] | the keys of the server, and which requests carry one |
 //! | [`error`] | why a call or a start fails, and the one table of the consequences |
 //! | [`engine`] | the WebAssembly engine, its clock and its pool of memory |
 //! | [`component`] | from an app's files to code: precompiled, or compiled at start |
@@ -51,6 +52,7 @@
 //! - `unsafe` is used in three files only: `compiled_cache.rs`, `model/mapping.rs` and
 //!   `precompiled.rs`.
 
+pub mod access;
 pub mod app;
 pub mod call;
 pub mod capability;

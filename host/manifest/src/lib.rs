@@ -17,6 +17,7 @@
 //! | `inputs` | `[inputs.<name>]` and `[requests]`: what requests may hold |
 //! | [`triggers`] | `[[trigger]]`: what starts a call |
 //! | `stores` | `[stores.<name>]`: key-value stores |
+//! | `server` | `[server]`: who may call the server |
 //! | `limits` | `[limits]`: limits of a call, of an instance and of the pool |
 //! | `instances` | `[instances]`, `[batching]` and `[precompiled]` |
 //! | `prediction_cache` | `[prediction_cache]`: how answers are cached |
@@ -41,6 +42,7 @@ mod package;
 mod packaged;
 mod prediction_cache;
 mod scorer;
+mod server;
 pub mod settings;
 mod stores;
 pub mod triggers;
@@ -61,6 +63,7 @@ pub use self::package::PackageSection;
 pub use self::packaged::{Packaged, PackagedFile};
 pub use self::prediction_cache::PredictionCacheSection;
 pub use self::scorer::{ComponentSource, ScorerSection};
+pub use self::server::ServerSection;
 pub use self::stores::StoreSection;
 pub use self::triggers::{AuthLevel, Start, Trigger};
 
@@ -98,6 +101,8 @@ pub struct Manifest {
     pub triggers: Vec<Trigger>,
     /// Sections `[stores.<name>]`: key-value stores, by the name under which a scorer opens them.
     pub stores: BTreeMap<String, StoreSection>,
+    /// Section `[server]`: who may call the server.
+    pub server: ServerSection,
     /// Section `[limits]`: limits on calls, instances and connections.
     pub limits: Limits,
     /// Section `[instances]`: the number, lifetime and isolation of instances.
@@ -241,6 +246,8 @@ impl Raw {
         let limits = self.limits.into_limits()?;
         let triggers = triggers::triggers(self.trigger)?;
         triggers::apart_from_stores(&triggers, &stores)?;
+        let server = server::server(table)?;
+        keys_are_no_addresses(&server, &stores)?;
         let prediction_cache = self
             .prediction_cache
             .map(|raw| raw.into_section(&stores))
@@ -259,6 +266,7 @@ impl Raw {
             unstable: contract::unstable(table)?,
             triggers,
             stores,
+            server,
             limits,
             instances: self.instances.into_section()?,
             batching: self.batching.map(RawBatching::into_section).transpose()?,
@@ -272,6 +280,23 @@ impl Raw {
             package,
         })
     }
+}
+
+/// Checks that no environment variable holds both a key of the server and the address of a store.
+fn keys_are_no_addresses(
+    server: &ServerSection,
+    stores: &BTreeMap<String, StoreSection>,
+) -> Result<(), Problem> {
+    for (name, store) in stores {
+        let variable = &store.url_variable;
+        if server.key_variables.contains(variable) {
+            return Err(Problem::new(
+                format!("`env:{variable}` is in `server.keys` and is `stores.{name}.url`, too"),
+                "name another variable in `server.keys`, e.g. `env:SCOREBOX_KEY_1`",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn check_name(key: &str, name: &str) -> Result<(), Problem> {

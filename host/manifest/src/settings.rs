@@ -338,6 +338,13 @@ pub const SETTINGS: &[Setting] = &[
          they cost no round trip.",
     ),
     setting(
+        "server.keys",
+        "list of \"env:NAME\"",
+        "",
+        "Names the variables that hold the keys of the server, one of which every call must carry. Several allow a key to be \
+         replaced. Probes need no key. Without it calls need no key. A function app has keys of its own.",
+    ),
+    setting(
         "limits.deadline",
         "time",
         "5s",

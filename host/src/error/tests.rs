@@ -175,6 +175,7 @@ fn meaning_of_request(failure: &RequestFailure) -> &'static str {
         RequestFailure::Inflated { .. } => "the body unpacks to more than 250 times its size",
         RequestFailure::UnknownCoding { .. } => "the content encoding is not accepted",
         RequestFailure::TransferCoding => "a transfer coding other than `chunked`",
+        RequestFailure::Unauthorized { .. } => "no key of the server, or a wrong one",
         RequestFailure::BinaryAnswer => "a binary answer for an HTTP output with a name",
         RequestFailure::BodyLost => "the body broke off",
         RequestFailure::BodyTooSlow => {
@@ -236,6 +237,7 @@ fn the_operators_page_has_the_table_of_failures() {
         RequestFailure::Malformed(text()),
         RequestFailure::BinaryAnswer,
         RequestFailure::BadHost,
+        RequestFailure::Unauthorized { is_sent: false },
         RequestFailure::TransferCoding,
         RequestFailure::UnknownCoding {
             sent: text(),

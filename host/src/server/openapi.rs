@@ -6,6 +6,7 @@
 
 mod forms;
 mod inference;
+mod keys;
 mod routes;
 mod schema;
 
@@ -81,6 +82,9 @@ pub(super) fn document(
         }
     }
     put_versions(&mut document, model_paths);
+    if !manifest.server.key_variables.is_empty() {
+        keys::put_keys(&mut document);
+    }
     document
 }
 

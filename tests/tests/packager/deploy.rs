@@ -73,7 +73,8 @@ pub fn az(project: &Path, failing: &str) -> String {
     std::fs::create_dir_all(&bin).expect("a folder can be made");
     let script = format!(
         "#!/bin/sh\nprintf '%s|' \"$@\" >> \"{0}/calls\"; echo >> \"{0}/calls\"\n\
-         case \"$*\" in \"{failing}\"*) echo 'no such plan' >&2; exit 3;; *--query*) echo answer;; esac\n",
+         case \"$*\" in \"{failing}\"*) echo 'no such plan' >&2; exit 3;; *roleAssignmentMode*) echo AcrPull;;\n\
+         *--query*) echo answer;; esac\n",
         project.display()
     );
     // Another process writes the script. If this process wrote it, a child that another test forks
@@ -172,6 +173,7 @@ fn a_premium_app_is_made_step_by_step() {
         "functionapp show",
         "functionapp identity show",
         "acr show",
+        "acr show",
         "role assignment create",
         "resource update",
         "functionapp config appsettings set",
@@ -241,7 +243,9 @@ fn a_dedicated_app_is_always_on_and_a_container_app_is_a_function_app() {
     for part in [
         "--kind functionapp",
         "--target-port 80",
-        "--registry-identity system",
+        "--registry-identity \"$deploy_app\"",
+        "--system-assigned",
+        "Container Registry Repository Reader",
         "Bus=secretref:bus",
     ] {
         assert!(container.contains(part), "{part}: {container}");

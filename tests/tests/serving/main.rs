@@ -13,6 +13,7 @@ mod encodings;
 mod endurance;
 mod host_calls;
 mod http2;
+mod keys;
 mod lifecycle;
 mod logs;
 mod messages;

@@ -5,9 +5,11 @@
 
 mod arguments;
 mod bicep;
+mod catch_up;
 mod commands;
 mod deployment;
 mod names;
+mod plain_app;
 mod resource_names;
 
 use std::ffi::OsStr;
@@ -28,20 +30,30 @@ use crate::registry::BaseReference;
 use crate::shell::Variable;
 
 pub use self::arguments::DeployArgs;
-use self::arguments::Target;
+use self::arguments::{Pull, Target};
 use self::deployment::{Deployment, REGISTRY_PASSWORD, Secret};
 use self::names::{ParameterNames, SecretNames};
+use self::plain_app::PlainApp;
 use self::resource_names::{ResourceNames, check_registry};
 
-/// Runs `cargo xtask deploy`: prints or runs the commands of the deployment, and writes the Bicep
-/// file that `--bicep` names. Fails if the arguments do not describe a deployment, or if a command
-/// fails.
+/// Runs `cargo xtask deploy`: prints or runs the commands of the deployment, and writes the files
+/// that `--bicep` and `--catch-up` name. Fails if the arguments do not describe a deployment, or if a
+/// command fails.
 pub fn run(args: &DeployArgs) -> Result<(), Failure> {
     let deployment = Deployment::new(args)?;
+    let mut files = Vec::new();
     if let Some(path) = &args.bicep {
-        std::fs::write(path, bicep::file(&deployment))
-            .map_err(|error| Failure::file(path, "be written", error))?;
+        files.push((path, bicep::file(&deployment)));
+    }
+    if let Some(path) = &args.catch_up {
+        files.push((path, catch_up::script(&deployment, args.connections)?));
+    }
+    for (path, text) in files {
+        std::fs::write(path, text).map_err(|error| Failure::file(path, "be written", error))?;
         eprintln!("written {}", path.display());
+    }
+    if args.catch_up.is_none() && deployment.has_blob_triggers() {
+        eprintln!("a blob trigger can miss blobs: --catch-up FILE writes a script that finds them");
     }
     let script = commands::script(&deployment);
     if args.run {
@@ -94,13 +106,28 @@ impl Deployment {
                 "name it as `cargo xtask package --push` printed it: REGISTRY/REPOSITORY@sha256:HEX",
             ));
         }
-        if args.base.as_ref().unwrap_or(&manifest.package.base) == "scratch" {
+        let base = args.base.as_ref().unwrap_or(&manifest.package.base);
+        let plain = match args.target.is_plain() {
+            true => Some(PlainApp::new(args, &manifest, base)?),
+            false => None,
+        };
+        if plain.is_none() && base == "scratch" {
             return Err(Failure::project(
                 "an image on `scratch` holds no Functions host",
                 "write `base = \"functions\"` into [package] and package again, or add --base here \
-                 too if you gave it to `package`; an image on `scratch` runs without Azure \
-                 Functions, wherever containers run",
+                 too if you gave it to `package`; an image on `scratch` runs without the Functions host, \
+                 e.g. by `--target plain-container-app`",
             ));
+        }
+        if plain.is_none() && !manifest.server.key_variables.is_empty() {
+            return Err(Failure::project(
+                "`server.keys`: the Functions host calls Scorebox without these keys, and checks its own",
+                "remove `server.keys`, and say with `trigger.auth_level` which key a caller needs; or choose \
+                 `--target plain-container-app` or `plain-web-app`",
+            ));
+        }
+        if args.pull == Pull::Identity {
+            pulls_from_azure(&reference.registry)?;
         }
         let ResourceNames {
             name,
@@ -113,8 +140,20 @@ impl Deployment {
         } = ResourceNames::new(args)?;
         check_registry(&reference.registry)?;
         strings_lead_to_one_service(&manifest, args)?;
-        let (fixed, secret_settings) = settings(&manifest, args);
+        let (mut fixed, secret_settings) = settings(&manifest, args);
+        if let Some(plain) = &plain {
+            fixed.retain(|(name, _)| name.starts_with("WEBSITES_"));
+            if args.target == Target::PlainWebApp {
+                fixed.extend(plain.web_settings());
+            }
+        }
         let own_secret = names::secret(functions_app::OWN_STORAGE);
+        let mut chooser = Chooser {
+            kept_as: SecretNames::avoiding(&[&own_secret, REGISTRY_PASSWORD]),
+            parameters: ParameterNames::of_a_template(),
+        };
+        let secrets = chooser.secrets(secret_settings)?;
+        let keys = chooser.secrets(key_settings(&manifest))?;
         events_name_a_container(&manifest)?;
         Ok(Self {
             target: args.target,
@@ -127,7 +166,9 @@ impl Deployment {
             image: args.image.clone(),
             registry: reference.registry,
             fixed,
-            secrets: secrets(secret_settings, &own_secret)?,
+            secrets,
+            keys,
+            plain,
             own_secret,
             name,
             storage,
@@ -185,16 +226,13 @@ impl Deployment {
 ///
 /// The first list has the names and values of settings with fixed values. The second list has the
 /// settings whose value only the user knows.
-fn settings(
-    manifest: &Manifest,
-    args: &DeployArgs,
-) -> (Vec<(String, &'static str)>, Vec<AppSetting>) {
+fn settings(manifest: &Manifest, args: &DeployArgs) -> (Vec<(String, String)>, Vec<AppSetting>) {
     let (mut fixed, mut secret) = (Vec::new(), Vec::<AppSetting>::new());
     for setting in functions_app::settings(manifest, args.connections) {
-        let is_elsewhere = setting.only_app_service && args.target == Target::ContainerApps;
+        let is_elsewhere = setting.only_app_service && args.target.is_container_app();
         match setting.value {
             _ if setting.name == functions_app::OWN_STORAGE || is_elsewhere => {}
-            Some(value) => fixed.push((setting.name, value)),
+            Some(value) => fixed.push((setting.name, value.to_owned())),
             // A store may share a name with another store, but a setting has one value.
             None if secret.iter().any(|known| known.name == setting.name) => {}
             None => secret.push(setting),
@@ -203,41 +241,90 @@ fn settings(
     (fixed, secret)
 }
 
-/// Chooses the name of the secret and of the Bicep parameter for each app setting. Fails if the
-/// name of an app setting is one that the script or the platform uses itself.
-fn secrets(settings: Vec<AppSetting>, own_secret: &str) -> Result<Vec<Secret>, Failure> {
-    let mut kept_as = SecretNames::avoiding(&[own_secret, REGISTRY_PASSWORD]);
-    let mut parameters = ParameterNames::of_a_template();
-    let reserved = |name: &str| {
-        let platform = [
-            "FUNCTIONS_",
-            "WEBSITE_",
-            "WEBSITES_",
-            "DOCKER_REGISTRY_SERVER_",
-            "AzureWebJobsScriptRoot",
-            "AzureWebJobsFeatureFlags",
-        ];
-        commands::RESERVED.contains(&name) || platform.iter().any(|start| name.starts_with(start))
-    };
-    let secret = |setting: AppSetting| {
-        if reserved(&setting.name) {
+/// Returns the app settings with the keys of the server.
+fn key_settings(manifest: &Manifest) -> Vec<AppSetting> {
+    let mut settings = Vec::new();
+    for name in &manifest.server.key_variables {
+        settings.push(AppSetting {
+            name: name.clone(),
+            value: None,
+            why: "a key of the server, of 32 characters or more",
+            only_app_service: false,
+        });
+    }
+    settings
+}
+
+/// Names of secrets and of Bicep parameters that are taken.
+struct Chooser {
+    kept_as: SecretNames,
+    parameters: ParameterNames,
+}
+
+impl Chooser {
+    /// Chooses the name of the secret and of the Bicep parameter for each app setting. Fails if the
+    /// name of an app setting is one that the script or the platform uses itself.
+    fn secrets(&mut self, settings: Vec<AppSetting>) -> Result<Vec<Secret>, Failure> {
+        settings
+            .into_iter()
+            .map(|setting| self.secret(setting))
+            .collect()
+    }
+
+    fn secret(&mut self, setting: AppSetting) -> Result<Secret, Failure> {
+        if is_reserved(&setting.name) {
             return Err(Failure::project(
                 format!(
                     "`{}` cannot be the name of your setting: the script or the platform uses it",
                     setting.name
                 ),
-                "choose another name in `url = \"env:NAME\"` of the store or in `connection` of the trigger, e.g. \
-                 `SCORING_REDIS_URL`, and package again",
+                "choose another name in `url = \"env:NAME\"` of the store, in `connection` of the trigger or in \
+                 `server.keys`, e.g. `SCORING_REDIS_URL`, and package again",
             ));
         }
         Ok(Secret {
-            kept_as: kept_as.name(&setting.name),
-            parameter: parameters.name(&setting.name),
+            kept_as: self.kept_as.name(&setting.name),
+            parameter: self.parameters.name(&setting.name),
             variable: Variable::new(&setting.name)?,
             why: setting.why,
         })
-    };
-    settings.into_iter().map(secret).collect()
+    }
+}
+
+/// Returns true if the script or the platform uses an app setting or a variable with this name.
+fn is_reserved(name: &str) -> bool {
+    let platform = [
+        "FUNCTIONS_",
+        "WEBSITE_",
+        "WEBSITES_",
+        "DOCKER_REGISTRY_SERVER_",
+        "AzureWebJobsScriptRoot",
+        "AzureWebJobsFeatureFlags",
+    ];
+    commands::RESERVED.contains(&name) || platform.iter().any(|start| name.starts_with(start))
+}
+
+/// Fails if `registry` is not an Azure Container Registry, whose images an identity of Azure may
+/// pull.
+fn pulls_from_azure(registry: &str) -> Result<(), Failure> {
+    let registry = registry.to_ascii_lowercase();
+    let is_azure = ["azurecr.io", "azurecr.cn", "azurecr.us"]
+        .iter()
+        .any(|domain| {
+            let label = registry.strip_suffix(domain);
+            label.is_some_and(|label| label.len() > 1 && label.ends_with('.'))
+        });
+    if is_azure {
+        return Ok(());
+    }
+    Err(Failure::project(
+        format!(
+            "--pull identity: `{}` is not an Azure Container Registry, so an identity of Azure cannot log in to it",
+            quoted(&registry, NAME_BYTES)
+        ),
+        "add `--pull credentials`, with SCOREBOX_REGISTRY_USERNAME and SCOREBOX_REGISTRY_PASSWORD in the environment; or \
+         push the image to a registry at `NAME.azurecr.io`",
+    ))
 }
 
 /// Fails if a blob trigger starts on events and takes the name of its container from an app

@@ -110,6 +110,12 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
     }
     // On a base with the Functions host, that host listens on the port of its images.
     let base_is_functions = base.as_ref().is_some_and(Base::is_functions);
+    if base_is_functions && !manifest.server.key_variables.is_empty() {
+        return Err(Failure::project(
+            "`server.keys`: the Functions host on the base calls Scorebox without these keys, and checks its own",
+            "remove `server.keys`, and say with `trigger.auth_level` which key a caller needs; or package on `scratch`",
+        ));
+    }
     let port = if base_is_functions {
         FUNCTIONS_PORT
     } else {

@@ -27,7 +27,7 @@ const LONGEST_PLAN: usize = 60;
 impl ResourceNames {
     /// Checks the names in the flags, and chooses the names that the flags do not give.
     pub(super) fn new(args: &DeployArgs) -> Result<Self, Failure> {
-        let app = if args.target == Target::ContainerApps {
+        let app = if args.target.is_container_app() {
             &azure_names::CONTAINER_APP
         } else {
             &azure_names::FUNCTION_APP
@@ -41,8 +41,8 @@ impl ResourceNames {
         };
         let begin: String = name.chars().take(LONGEST_PLAN - "-plan".len()).collect();
         let sku = args.sku.clone().unwrap_or_else(|| match args.target {
-            Target::Dedicated => "B1".to_owned(),
-            Target::Premium | Target::ContainerApps => "EP1".to_owned(),
+            Target::Dedicated | Target::PlainWebApp => "B1".to_owned(),
+            Target::Premium | Target::ContainerApps | Target::PlainContainerApp => "EP1".to_owned(),
         });
         Ok(Self {
             group: checked(&azure_names::RESOURCE_GROUP, "--group", &args.group)?,
