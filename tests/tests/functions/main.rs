@@ -4,6 +4,7 @@
 //! Owns the list of its modules: requests, blobs and messages in envelopes, the life of the
 //! handler, and the settlement of failures.
 
+mod chosen_answers;
 mod container;
 mod http;
 mod invoke;
