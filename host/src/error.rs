@@ -285,6 +285,30 @@ impl ScoreFailure {
     }
 }
 
+/// Returns the consequences of an answer whose status a scorer chose. Returns `None` for a status
+/// below 400, with which the call succeeded.
+///
+/// The caller of an HTTP request gets the answer itself, so the consequences are the log line and
+/// the settlement of a message. 408, 425, 429, 503 and 504 say that a later call may succeed.
+#[must_use]
+pub fn of_status(status: u16) -> Option<Disposition> {
+    let (settlement, severity) = match status {
+        ..400 => return None,
+        408 | 425 | 429 | 503 | 504 => (Settlement::Redeliver, Severity::Warn),
+        400..500 => (Settlement::Park, Severity::Info),
+        500.. => (Settlement::Redeliver, Severity::Error),
+    };
+    let line = line(
+        status,
+        "status-of-scorer",
+        settlement,
+        severity,
+        false,
+        status >= 500,
+    );
+    Some(line.with(format!("The scorer answered with the status {status}.")))
+}
+
 /// Reason why a request gets an error response although no call of the scorer failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestFailure {
@@ -341,6 +365,8 @@ pub enum RequestFailure {
     },
     /// The scorer did not become ready within `limits.init_deadline`.
     NotReady,
+    /// The answer sets several cookies, but an enveloped answer has one value for each header.
+    RepeatedCookie,
     /// The body of the request has another transfer coding than `chunked`.
     TransferCoding,
     /// The request does not carry one of the server's keys.
@@ -367,6 +393,7 @@ impl RequestFailure {
             //                              status, code,                  settlement, severity, retry, scorer at fault
             Self::Malformed(_)        => line(400, "malformed-invocation", Redeliver, Error, false, false),
             Self::BinaryAnswer        => line(500, "binary-answer",        Redeliver, Error, false, false),
+            Self::RepeatedCookie      => line(500, "repeated-cookie",      Redeliver, Error, false, false),
             Self::BadHost             => line(400, "bad-host",             Redeliver, Info,  false, false),
             Self::Unauthorized { .. } => line(401, "unauthorized",         Redeliver, Info,  false, false),
             Self::DamagedBody { .. }  => line(400, "damaged-body",         Redeliver, Info,  false, false),
@@ -442,6 +469,10 @@ impl RequestFailure {
                 routes.join(", ")
             ),
             Self::NotReady => "The scorer is still starting. Try again later.",
+            Self::RepeatedCookie => {
+                "The answer sets several cookies, and an answer in an envelope has one value for each header. Forward \
+                 requests, or set one cookie."
+            }
             Self::TransferCoding => {
                 "Transfer-Encoding may only be chunked. To compress the body, send Content-Encoding instead."
             }

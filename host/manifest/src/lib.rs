@@ -14,6 +14,7 @@
 //! | `misfits` | errors about unknown keys and values of a wrong type |
 //! | `scorer` | `[scorer]`: the name, the code and the model |
 //! | `contract` | `[contract]`: unstable features of the contract |
+//! | `answers` | `[answers]`: what a scorer may choose of an HTTP answer |
 //! | `inputs` | `[inputs.<name>]` and `[requests]`: what requests may hold |
 //! | [`triggers`] | `[[trigger]]`: what starts a call |
 //! | `stores` | `[stores.<name>]`: key-value stores |
@@ -28,6 +29,7 @@
 //! | [`image_reference`] | references of images, which join these parts |
 //! | [`digest`] | SHA-256 digests as text |
 
+mod answers;
 pub mod azure_names;
 mod contract;
 pub mod digest;
@@ -54,7 +56,7 @@ use std::time::Duration;
 use scorebox_text::{NAME_BYTES, Problem, inset, quoted};
 use serde::Deserialize;
 
-pub use self::contract::Unstable;
+pub use self::answers::Answers;
 pub use self::inputs::{InputFacts, InputSection, Requests, check_columns};
 pub use self::instances::{Batching, Instances, Isolation, Precompiled};
 pub use self::limits::Limits;
@@ -94,8 +96,8 @@ pub struct Manifest {
     pub inputs: BTreeMap<String, InputSection>,
     /// Section `[requests]`: additional values that requests may hold, for all inputs.
     pub requests: Requests,
-    /// Section `[contract]`: unstable features of the contract that the scorer may use.
-    pub unstable: Unstable,
+    /// Section `[answers]`: what the scorer may choose of an HTTP answer.
+    pub answers: Answers,
     /// Triggers that start calls, from the sections `[[trigger]]`. The list is never empty: if the
     /// file has no `[[trigger]]`, it holds one HTTP trigger with the route `score`.
     pub triggers: Vec<Trigger>,
@@ -252,6 +254,8 @@ impl Raw {
             .prediction_cache
             .map(|raw| raw.into_section(&stores))
             .transpose()?;
+        contract::check_unstable(table)?;
+        let answers = answers::answers(table, prediction_cache.is_some())?;
         if scorer.component.is_none() && self.precompiled.is_some() {
             return Err(Problem::new(
                 "[precompiled] is the code of a component, and `scorer.component` names none",
@@ -263,7 +267,7 @@ impl Raw {
             scorer,
             inputs: inputs::inputs(table)?,
             requests: inputs::requests(table)?,
-            unstable: contract::unstable(table)?,
+            answers,
             triggers,
             stores,
             server,

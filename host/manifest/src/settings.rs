@@ -103,8 +103,15 @@ pub const SETTINGS: &[Setting] = &[
         "contract.unstable",
         "list of features",
         "[]",
-        "Unstable features of the contract that the component may use: `inputs`, by which it states \
-         facts about its inputs. Off by default, because the next version may change them.",
+        "Unstable features of the contract that the component may use. The current version of the \
+         contract has none.",
+    ),
+    setting(
+        "answers.cookies",
+        "true or false",
+        "false",
+        "If true, the scorer may set cookies (`Set-Cookie`). Off by default, because a cookie is for one \
+         caller, and caches and gateways may give an answer to several.",
     ),
     setting(
         "trigger.kind",

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use scorebox_host::app::App;
 use scorebox_host::call::{Invocation, Payload, Scored, Source};
-use scorebox_host::error::{ScoreFailure, exit_code};
+use scorebox_host::error::{ScoreFailure, exit_code, of_status};
 use scorebox_host::manifest::Manifest;
 use scorebox_host::telemetry::{self, Output};
 use scorebox_host::text::{inset, printable_lines};
@@ -26,7 +26,7 @@ pub fn run(invoke: Invoke) -> ExitCode {
     }
     match score(&invoke) {
         Ok(Ok(scored)) => match give(&scored.payload.body) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => tell(&scored),
             Err(error) => exit(&StartupError::Host(format!(
                 "the answer cannot be written: {error}"
             ))),
@@ -45,6 +45,21 @@ pub fn run(invoke: Invoke) -> ExitCode {
         }
         Err(error) => exit(&error),
     }
+}
+
+/// Prints the status and headers that the scorer chose for the HTTP answer to standard error, if it
+/// chose some. Returns the exit code, which depends on the status.
+fn tell(scored: &Scored) -> ExitCode {
+    if let Some(http) = &scored.http {
+        match of_status(http.status()) {
+            Some(row) => eprintln!("error: {}: {}", row.code, row.message),
+            None => eprintln!("status {}", http.status()),
+        }
+        for (name, value) in http.texts() {
+            eprintln!("  {name}: {}", inset(&value));
+        }
+    }
+    ExitCode::from(exit_code::of_invocation(scored.status()))
 }
 
 /// Refuses a file that is given without a flag, because only `--trigger` takes such files. The

@@ -106,6 +106,29 @@ fn each_failure_has_its_row() {
 }
 
 #[test]
+fn a_chosen_status_says_what_becomes_of_a_message() {
+    #[track_caller]
+    fn check(statuses: &[u16], expected: Option<(Settlement, Severity, bool)>) {
+        for status in statuses {
+            let found = of_status(*status);
+            let found = found.map(|row| (row.settlement, row.severity, row.scorer_at_fault));
+            assert_eq!(found, expected, "{status}");
+        }
+    }
+    check(&[200, 201, 204, 299, 302, 304, 399], None);
+    let rejected = (Settlement::Park, Severity::Info, false);
+    check(&[400, 401, 404, 409, 418, 422, 499], Some(rejected));
+    let unavailable = (Settlement::Redeliver, Severity::Warn, false);
+    check(&[408, 425, 429], Some(unavailable));
+    check(
+        &[503, 504],
+        Some((Settlement::Redeliver, Severity::Warn, true)),
+    );
+    let failed = (Settlement::Redeliver, Severity::Error, true);
+    check(&[500, 501, 502, 599], Some(failed));
+}
+
+#[test]
 fn what_is_for_the_log_never_reaches_the_client() {
     let secret = "10.0.0.7:6380";
     for failure in [
@@ -176,7 +199,10 @@ fn meaning_of_request(failure: &RequestFailure) -> &'static str {
         RequestFailure::UnknownCoding { .. } => "the content encoding is not accepted",
         RequestFailure::TransferCoding => "a transfer coding other than `chunked`",
         RequestFailure::Unauthorized { .. } => "no key of the server, or a wrong one",
-        RequestFailure::BinaryAnswer => "a binary answer for an HTTP output with a name",
+        RequestFailure::BinaryAnswer => {
+            "a binary answer for an HTTP output with a name, or with a status or headers"
+        }
+        RequestFailure::RepeatedCookie => "several cookies in an enveloped answer",
         RequestFailure::BodyLost => "the body broke off",
         RequestFailure::BodyTooSlow => {
             "the body did not arrive in 60 s, or came slower than 32 KiB/s while others waited for \
@@ -236,6 +262,7 @@ fn the_operators_page_has_the_table_of_failures() {
     let requests = [
         RequestFailure::Malformed(text()),
         RequestFailure::BinaryAnswer,
+        RequestFailure::RepeatedCookie,
         RequestFailure::BadHost,
         RequestFailure::Unauthorized { is_sent: false },
         RequestFailure::TransferCoding,

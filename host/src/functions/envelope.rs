@@ -24,6 +24,7 @@ use self::http_request::http_call;
 use self::value::{binary, bodies, decoded_in_place, not_base64, once_wrapped};
 use super::bindings::{DataType, Function, TriggerBinding};
 use super::metadata::{Metadata, text};
+use crate::call::Value;
 use crate::text::{REASON_BYTES, displayed};
 
 /// Content of an invocation of a function: calls, an HTTP request, or a warm-up.
@@ -118,7 +119,8 @@ fn read(function: &Function, body: &[u8]) -> Result<(Event, Option<Range<usize>>
                 .starts_with(['{', '['])
                 .then(|| raw.get().to_owned())
         })?;
-        Some((format!("input.{}", input.name.to_ascii_lowercase()), value))
+        let name = format!("input.{}", input.name.to_ascii_lowercase());
+        Some((name, Value::Text(value)))
     });
     let inputs: Vec<_> = inputs.collect();
     let one = |mut call: Call, place| {

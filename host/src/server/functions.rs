@@ -20,8 +20,8 @@ use super::coding::Coding;
 use super::failure::log_failure;
 use super::{Ready, Service};
 use crate::call::{Invocation, Lines, Payload, Source};
-use crate::error::{Disposition, RequestFailure, ScoreFailure, Settlement};
-use crate::functions::answer::{Answer, ParkedCall, parked};
+use crate::error::{Disposition, RequestFailure, ScoreFailure, Settlement, of_status};
+use crate::functions::answer::{Answer, ParkedCall, Unfit, parked};
 use crate::functions::bindings::{Function, TriggerBinding};
 use crate::functions::envelope::{Call, Event, HttpCall, Malformed, decode};
 use crate::sizing::most_instances;
@@ -150,6 +150,7 @@ async fn request_in_envelope(
     let lines = Lines::default();
     let mut invocation = http_trigger::invocation(&ids, &call.headers);
     invocation.attributes.append(&mut call.attributes);
+    invocation.http = call.http.take();
     invocation.latest = latest;
     invocation.lines = Some(lines.clone());
     let payload = http_trigger::payload(&call.headers, call.body);
@@ -159,13 +160,22 @@ async fn request_in_envelope(
     } else {
         ready.app.scorer.run(invocation, payload).await
     };
-    let scored = scored
-        .and_then(|scored| http_trigger::check_content_type(&scored.payload).map(|()| scored));
+    let scored =
+        scored.and_then(|scored| http_trigger::check_content_type(&scored).map(|()| scored));
     let mut answer = Answer::default();
+    let is_chosen = scored.as_ref().is_ok_and(|scored| scored.http.is_some());
     let response = match scored {
         Ok(scored) => {
-            for output in &function.outputs {
-                answer.put(output, &scored.payload);
+            match of_status(scored.status()) {
+                Some(disposition) => {
+                    log_failure(ids.request(), &disposition);
+                    lines.push(line(&disposition));
+                }
+                None => {
+                    for output in &function.outputs {
+                        answer.put(output, &scored.payload);
+                    }
+                }
             }
             http_trigger::scored(&ids, scored)
         }
@@ -178,12 +188,16 @@ async fn request_in_envelope(
     };
     answer.log(lines.take());
     let output = function.http.as_deref().unwrap_or_default();
-    if answer.respond(output, &response).is_err() {
-        let disposition = RequestFailure::BinaryAnswer.disposition();
+    if let Err(unfit) = answer.respond(output, &response, is_chosen) {
+        let failure = match unfit {
+            Unfit::Binary => RequestFailure::BinaryAnswer,
+            Unfit::Cookies => RequestFailure::RepeatedCookie,
+        };
+        let disposition = failure.disposition();
         log_failure(ids.request(), &disposition);
         answer.log([line(&disposition)]);
         // The body of an error is text, so this cannot fail.
-        let _ = answer.respond(output, &http_trigger::failed(&ids, &disposition));
+        let _ = answer.respond(output, &http_trigger::failed(&ids, &disposition), false);
     }
     answered(service, id, &answer).await
 }
@@ -233,12 +247,17 @@ async fn run_all(
             } else {
                 ready.app.scorer.run(invocation, payload).await
             };
-            let scored = scored.and_then(|scored| {
-                http_trigger::check_content_type(&scored.payload).map(|()| scored)
-            });
-            let outcome = scored
-                .map(|scored| scored.payload)
-                .map_err(ScoreFailure::disposition);
+            let scored = scored
+                .and_then(|scored| http_trigger::check_content_type(&scored).map(|()| scored));
+            let outcome = match scored {
+                // A message and a blob have no HTTP answer, but its status says whether the call
+                // failed.
+                Ok(scored) => match of_status(scored.status()) {
+                    None => Ok(scored.payload),
+                    Some(disposition) => Err(disposition),
+                },
+                Err(failure) => Err(failure.disposition()),
+            };
             if let Err(disposition) = &outcome {
                 log_failure(&id, disposition);
                 lines.push(line(disposition));
@@ -351,7 +370,11 @@ fn respond_failed(function: &Function, id: &str, disposition: &Disposition) -> R
     answer.log([line(disposition)]);
     let response = http_trigger::failed(&Ids::of(id), disposition);
     // The body of an error is text, so this cannot fail.
-    let _ = answer.respond(function.http.as_deref().unwrap_or_default(), &response);
+    let _ = answer.respond(
+        function.http.as_deref().unwrap_or_default(),
+        &response,
+        false,
+    );
     document(&answer)
 }
 

@@ -72,7 +72,7 @@ async fn other(
         Some(Matched::Call(values)) => {
             let values = values
                 .into_iter()
-                .map(|(name, value)| (route_attribute(&name), value))
+                .map(|(name, value)| (route_attribute(&name), value.into()))
                 .collect();
             // A function may have the path of a prediction, and then answers as functions do.
             let dialect = match dialect {

@@ -5,6 +5,7 @@
 //! the life of the handler, its log, the settlement of failures, and the recordings of a real
 //! Functions host.
 
+mod chosen_answers;
 mod container;
 mod http;
 mod invoke;

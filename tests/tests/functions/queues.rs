@@ -70,7 +70,7 @@ fn binary(body: &[u8], dequeue_count: u32) -> Vec<u8> {
 /// Returns the answer in which the scorer repeats a message.
 fn seen(body: &[u8], attempt: u32, attributes: Value) -> Value {
     json!({
-        "body": body, "content_type": "application/octet-stream", "source": "service-bus", "attempt": attempt,
+        "body": body, "content_type": "application/octet-stream", "source": "storage-queue", "attempt": attempt,
         "attributes": attributes,
     })
 }

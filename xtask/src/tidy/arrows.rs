@@ -68,7 +68,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "engine", "graph", "model", "offload", "redis", "tensor", "text",
         ],
     ),
-    ("call", &["capability"]),
+    ("call", &["capability", "text"]),
     (
         "codec",
         &["call", "error", "manifest", "model", "tensor", "text"],

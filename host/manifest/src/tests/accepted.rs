@@ -63,7 +63,7 @@ fn defaults_hold_when_nothing_is_written() {
     );
     assert_eq!(manifest.inputs, BTreeMap::new());
     assert_eq!(manifest.requests, Requests::default());
-    assert!(!manifest.unstable.inputs);
+    assert!(!manifest.answers.cookies);
     assert_eq!(manifest.package.repository, "digits");
     assert_eq!(manifest.package.tag, "latest");
 }
@@ -87,7 +87,9 @@ fn every_key_of_the_table_is_read() {
         nan_literals = true
         unknown_columns = "ignore"
         [contract]
-        unstable = ["inputs"]
+        unstable = []
+        [answers]
+        cookies = false
         [[trigger]]
         kind = "http"
         route = "v1/score"
@@ -314,7 +316,7 @@ fn assert_inputs(manifest: &Manifest) {
         ignores_unknown_columns: true,
     };
     assert_eq!(manifest.requests, requests);
-    assert!(manifest.unstable.inputs);
+    assert!(!manifest.answers.cookies);
 }
 
 #[test]

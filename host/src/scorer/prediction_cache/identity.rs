@@ -14,7 +14,7 @@ use crate::manifest::{InputFacts, Requests, StoreSection};
 pub struct Identity {
     /// Version of the host, which decodes inputs and encodes answers.
     pub host: String,
-    /// Version of the WIT contract that the host serves.
+    /// Version of the WIT contract that the component was built against.
     pub wit_version: String,
     /// World that the scorer exports, e.g. `scoring`.
     pub world: String,

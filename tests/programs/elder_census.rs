@@ -1,36 +1,42 @@
-//! A scorer of payloads that exports the unstable interface `inputs`, which is for scorers of
-//! tensors.
+//! A scorer that exports the interface `inputs`, which was tried out in the contract 0.1.0.
 //!
-//! Owns the export, which is written without the SDK, as an author in another language has to.
+//! Owns the export, from a copy of the interface. The host does not serve it any more.
 
 use scorebox_guest::{Invocation, Payload, Result, Scorer, Signature, export_scorer};
 
 #[allow(unsafe_code, reason = "generated: the ABI needs raw pointers")]
 mod bindings {
     wit_bindgen::generate!({
-        path: "../../wit",
         inline: "
-            package elsewhere:counter@0.1.0;
+            package scorebox:scoring@0.1.0;
 
-            world counter {
-                export scorebox:scoring/inputs@0.1.0;
+            interface inputs {
+                record input-facts {
+                    name: string,
+                    missing: bool,
+                    boolean: bool,
+                    columns: list<string>,
+                }
+                describe-inputs: func() -> list<input-facts>;
+            }
+
+            world census {
+                export inputs;
             }
         ",
-        world: "elsewhere:counter/counter",
-        features: ["inputs"],
     });
 
     #[cfg(target_arch = "wasm32")]
-    use super::Counter;
+    use super::Census;
     #[cfg(target_arch = "wasm32")]
-    export!(Counter with_types_in self);
+    export!(Census with_types_in self);
 }
 
 use bindings::exports::scorebox::scoring::inputs::{Guest, InputFacts};
 
-struct Counter;
+struct Census;
 
-impl Scorer for Counter {
+impl Scorer for Census {
     type Input = Payload;
     type Output = Payload;
 
@@ -47,10 +53,10 @@ impl Scorer for Counter {
     }
 }
 
-impl Guest for Counter {
+impl Guest for Census {
     fn describe_inputs() -> Vec<InputFacts> {
         Vec::new()
     }
 }
 
-export_scorer!(Counter);
+export_scorer!(Census);
