@@ -34,8 +34,11 @@ fn manifest(lines: &str) -> (TempDir, String) {
     (dir, file)
 }
 
+/// A wrong text, with a part of the error and a part of its fix.
+type Row = (&'static str, &'static str, &'static str);
+
 /// Wrong registries, with a part of the error and of its fix.
-const REGISTRIES: [(&str, &str, &str); 6] = [
+const REGISTRIES: [Row; 6] = [
     ("https://r.io/v2/", "begins with `https://`", "`r.io`"),
     (
         "r.io/scoring",
@@ -48,7 +51,7 @@ const REGISTRIES: [(&str, &str, &str); 6] = [
     ("r_1.io", "has `_` as its character 2", "host name"),
 ];
 /// Wrong repositories, with a part of the error and of its fix.
-const REPOSITORIES: [(&str, &str, &str); 5] = [
+const REPOSITORIES: [Row; 5] = [
     (
         "Scoring/Digits",
         "the capital letter `S` as its character 1",
@@ -60,13 +63,13 @@ const REPOSITORIES: [(&str, &str, &str); 5] = [
     ("ri$k", "has `$` as its character 3", "lower-case letters"),
 ];
 /// Wrong tags, with a part of the error and of its fix.
-const TAGS: [(&str, &str, &str); 3] = [
+const TAGS: [Row; 3] = [
     ("1.0+5", "has `+` as its character 4", "`1.0_5`"),
     (".1", "begins with `.`", "letters, digits"),
     ("1~0", "has `~` as its character 2", "letters, digits"),
 ];
 /// Wrong digests, with a part of the error and of its fix.
-const DIGESTS: [(&str, &str, &str); 3] = [
+const DIGESTS: [Row; 3] = [
     ("sha256:0a", "has 2 digits", "64 hexadecimal digits"),
     ("sha512:0a", "is of the algorithm `sha512`", "sha256:"),
     (
@@ -117,7 +120,7 @@ fn a_wrong_part_given_by_a_flag_is_named() {
 
 #[test]
 fn a_wrong_part_in_the_manifest_is_named() {
-    let all: [(&str, &[(&str, &str, &str)]); 3] = [
+    let all: [(&str, &[Row]); 3] = [
         ("registry", &REGISTRIES),
         ("repository", &REPOSITORIES),
         ("tag", &TAGS),

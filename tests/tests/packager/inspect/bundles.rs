@@ -146,7 +146,8 @@ fn a_signature_in_either_format_is_enough() {
     let (_, other) = keys(dir.path(), "other");
     let layout = dir.path().join("layout");
     let shown = layout.display().to_string();
-    let cases: [(&str, fn(&Value) -> bool); 2] = [
+    type Kept = fn(&Value) -> bool;
+    let cases: [(&str, Kept); 2] = [
         ("only the bundle", |entry| !is_tagged(entry)),
         ("only the older format", |entry| !is_bundle(entry)),
     ];
