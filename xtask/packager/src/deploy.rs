@@ -107,11 +107,11 @@ impl Deployment {
             ));
         }
         let base = args.base.as_ref().unwrap_or(&manifest.package.base);
-        let plain = match args.target.is_plain() {
+        let hostless = match args.target.is_plain() {
             true => Some(PlainApp::new(args, &manifest, base)?),
             false => None,
         };
-        if plain.is_none() && base == "scratch" {
+        if hostless.is_none() && base == "scratch" {
             return Err(Failure::project(
                 "an image on `scratch` holds no Functions host",
                 "write `base = \"functions\"` into [package] and package again, or add --base here \
@@ -119,7 +119,7 @@ impl Deployment {
                  e.g. by `--target plain-container-app`",
             ));
         }
-        if plain.is_none() && !manifest.server.key_variables.is_empty() {
+        if hostless.is_none() && !manifest.server.key_variables.is_empty() {
             return Err(Failure::project(
                 "`server.keys`: the Functions host calls Scorebox without these keys, and checks its own",
                 "remove `server.keys`, and say with `trigger.auth_level` which key a caller needs; or choose \
@@ -141,10 +141,10 @@ impl Deployment {
         check_registry(&reference.registry)?;
         strings_lead_to_one_service(&manifest, args)?;
         let (mut fixed, secret_settings) = settings(&manifest, args);
-        if let Some(plain) = &plain {
+        if let Some(app) = &hostless {
             fixed.retain(|(name, _)| name.starts_with("WEBSITES_"));
             if args.target == Target::PlainWebApp {
-                fixed.extend(plain.web_settings());
+                fixed.extend(app.web_settings());
             }
         }
         let own_secret = names::secret(functions_app::OWN_STORAGE);
@@ -168,7 +168,7 @@ impl Deployment {
             fixed,
             secrets,
             keys,
-            plain,
+            plain: hostless,
             own_secret,
             name,
             storage,

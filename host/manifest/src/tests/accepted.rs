@@ -164,6 +164,8 @@ fn every_key_of_the_table_is_read() {
         keep_alive = "90s"
         connections = 64
         connections_per_peer = 16
+        [server]
+        keys = ["env:KEY_1", "env:KEY_2"]
         [prediction_cache]
         store = "cache"
         ttl = "5m"
@@ -205,6 +207,7 @@ fn every_key_of_the_table_is_read() {
         Some(Duration::from_secs(3600))
     );
     assert_eq!(manifest.stores["cache"].url_variable, "CACHE_URL");
+    assert_eq!(manifest.server.key_variables, ["KEY_1", "KEY_2"]);
     assert!(!manifest.stores["cache"].commands.is_empty());
     let cache = PredictionCacheSection {
         store: "cache".to_owned(),

@@ -74,8 +74,8 @@ fn etag(index: usize) -> String {
 /// `count` should get.
 pub fn fill(rig: &Rig) -> (Vec<String>, Vec<String>) {
     let names = names();
-    let is_missed = |index: usize| index % 27 == 0;
-    let is_parked = |index: usize| !is_missed(index) && index % 10 == 0;
+    let is_missed = |index: usize| index.is_multiple_of(27);
+    let is_parked = |index: usize| !is_missed(index) && index.is_multiple_of(10);
     let is_stale = |index: usize| !is_missed(index) && !is_parked(index) && index % 15 == 1;
     let all = || names.iter().enumerate();
     let others =
