@@ -7,9 +7,10 @@
 //! in both, and exists once here. `lists` has the functions that take lists.
 
 use scorebox_sandbox::Sandbox;
+use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType};
 
-use super::lists::{self, Store, state};
+use super::lists::{self, state};
 use super::{BucketHandle, ConnectionHandle, TensorHandle};
 #[cfg(feature = "graphs")]
 use crate::capability::bindings::capabilities::scorebox::scoring::graphs;
@@ -44,6 +45,9 @@ pub(super) fn link_model(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     }
     Ok(())
 }
+
+/// Store of the guest's instance that calls a function.
+type Store<'a> = StoreContextMut<'a, Sandbox>;
 
 /// Instance of a linker, whose functions are those of one interface.
 type Interface<'a> = LinkerInstance<'a, Sandbox>;

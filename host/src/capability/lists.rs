@@ -12,8 +12,7 @@ use wasmtime::component::{Linker, LinkerInstance, Resource, WasmList};
 
 use scorebox_sandbox::Sandbox;
 
-pub(super) use self::copying::Store;
-use self::copying::{commands, items, pairs, several};
+use self::copying::{Store, commands, items, pairs, several};
 use super::bounds::{self, Bound, Exceeded};
 use super::{BucketHandle, ConnectionHandle, InstanceState, TensorHandle};
 use crate::capability::bindings::capabilities::scorebox::scoring::{cache, metrics, model, redis};

@@ -18,7 +18,7 @@ use crate::capability::bindings::tensor_scoring::exports::scorebox::scoring::ten
 #[derive(Debug, Clone, Copy, ComponentType, Lower)]
 #[component(enum)]
 #[repr(u8)]
-enum Source {
+pub(super) enum Source {
     #[component(name = "http")]
     Http,
     #[component(name = "blob")]
