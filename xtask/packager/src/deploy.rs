@@ -320,7 +320,7 @@ fn pulls_from_azure(registry: &str) -> Result<(), Failure> {
     Err(Failure::project(
         format!(
             "--pull identity: `{}` is not an Azure Container Registry, so an identity of Azure cannot log in to it",
-            quoted(&registry, NAME_BYTES)
+            quoted(&registry, REASON_BYTES)
         ),
         "add `--pull credentials`, with SCOREBOX_REGISTRY_USERNAME and SCOREBOX_REGISTRY_PASSWORD in the environment; or \
          push the image to a registry at `NAME.azurecr.io`",

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use scorebox_host::engine::ENGINE;
-use scorebox_host::scorer::WIT_VERSION;
+use scorebox_host::scorer::Version;
 use scorebox_host::text::{REASON_BYTES, bounded, counted, cut, printable_json, printable_lines};
 use scorebox_workspace::failure::Failure;
 use serde_json::{Value, json};
@@ -186,7 +186,7 @@ impl Report {
             .collect();
         let object = json!({
             "version": VERSION,
-            "tool": { "version": TOOL_VERSION, "contract": WIT_VERSION, "engine": ENGINE },
+            "tool": { "version": TOOL_VERSION, "contract": Version::Current.number(), "engine": ENGINE },
             "passed": self.count("problem") == 0,
             "counts": counts,
             "checks": checks.collect::<Vec<_>>(),
