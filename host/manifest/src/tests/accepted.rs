@@ -124,6 +124,7 @@ fn every_key_of_the_table_is_read() {
         prefix = "d"
         default_ttl = "1h"
         timeout = "250ms"
+        keepalive = "30s"
         commands = ["@hash", "zadd"]
         [instances]
         isolation = "call"
@@ -206,6 +207,7 @@ fn every_key_of_the_table_is_read() {
         manifest.stores["cache"].default_ttl,
         Some(Duration::from_secs(3600))
     );
+    assert_eq!(manifest.stores["cache"].keepalive, Duration::from_secs(30));
     assert_eq!(manifest.stores["cache"].url_variable, "CACHE_URL");
     assert_eq!(manifest.server.key_variables, ["KEY_1", "KEY_2"]);
     assert!(!manifest.stores["cache"].commands.is_empty());

@@ -158,6 +158,12 @@ fn a_bad_value_is_answered_with_its_key_and_a_fix() {
         &minimal("[stores.default]\nprefix = \"*\""),
         &["`stores.default.prefix`"],
     );
+    for keepalive in ["500ms", "10h"] {
+        check(
+            &minimal(&format!("[stores.default]\nkeepalive = \"{keepalive}\"")),
+            &["`stores.default.keepalive`", "out of range", "4 minutes"],
+        );
+    }
     let commands = |list: &str| minimal(&format!("[stores.default]\ncommands = {list}"));
     check(
         &commands("[\"@hash\", \"KEYS\"]"),
