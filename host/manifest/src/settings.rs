@@ -149,7 +149,7 @@ pub const SETTINGS: &[Setting] = &[
         "true or false",
         "true",
         "http: if true, the Functions host forwards requests unchanged. Its envelope carries no \
-         binary answer, and no binary body except octet-stream.",
+         binary answer, no binary body except octet-stream, and one value for each header.",
     ),
     setting(
         "trigger.path",
