@@ -153,11 +153,12 @@ pub(super) fn batch(metadata: &Metadata<'_>, bodies: Vec<Bytes>) -> Vec<Call> {
     bodies.into_iter().enumerate().map(call).collect()
 }
 
-/// Returns the typed value of a message's field, which the platform sends as `text`: a time for
-/// [`ENQUEUED_TIME`], a whole number for [`SEQUENCE_NUMBER`], and a text for any other field.
+/// Returns the typed value of a message's field, which the platform sends as `text`: a time if the
+/// name of the attribute ends in `-time`, a whole number for [`SEQUENCE_NUMBER`], and a text for any
+/// other field.
 fn field_value(attribute: &str, text: String) -> Value {
     match attribute {
-        ENQUEUED_TIME => time(text),
+        name if name.ends_with("-time") => time(text),
         SEQUENCE_NUMBER => match text.parse() {
             Ok(number) => Value::Integer(number),
             Err(_) => Value::Text(text),
