@@ -70,7 +70,7 @@ fn a_bad_value_is_answered_with_its_key_and_a_fix() {
         &cached("claim = \"soon\""),
         &["prediction_cache.claim", "is not a length of time"],
     );
-    check(&minimal("[answers]"), &["`answers` is not a setting"]);
+    check(&minimal("[weather]"), &["`weather` is not a setting"]);
     check(
         &minimal("[limits]\nmemory = \"1KiB\""),
         &["`limits.memory`", "1MiB"],

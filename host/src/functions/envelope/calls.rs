@@ -33,17 +33,13 @@ const MESSAGE_FIELDS: [(&str, &str); 11] = [
 const QUEUE_FIELDS: [(&str, &str); 4] = [
     ("Id", "message-id"),
     ("InsertionTime", ENQUEUED_TIME),
-    ("ExpirationTime", EXPIRATION_TIME),
-    ("NextVisibleTime", NEXT_VISIBLE_TIME),
+    ("ExpirationTime", "expiration-time"),
+    ("NextVisibleTime", "next-visible-time"),
 ];
 
 const SEQUENCE_NUMBER: &str = "sequence-number";
 
 const ENQUEUED_TIME: &str = "enqueued-time";
-
-const EXPIRATION_TIME: &str = "expiration-time";
-
-const NEXT_VISIBLE_TIME: &str = "next-visible-time";
 
 /// Metadata fields of a blob that the Functions host adds itself. All other metadata fields are the
 /// values of placeholders in the trigger's path.
@@ -184,11 +180,12 @@ pub(super) fn batch(metadata: &Metadata<'_>, bodies: Vec<Bytes>) -> Vec<Call> {
     bodies.into_iter().enumerate().map(call).collect()
 }
 
-/// Returns the typed value of a message's field, which the platform sends as `text`: a time for
-/// the attributes that end in `time`, a whole number for [`SEQUENCE_NUMBER`], and a text for any other field.
+/// Returns the typed value of a message's field, which the platform sends as `text`: a time if the
+/// name of the attribute ends in `-time`, a whole number for [`SEQUENCE_NUMBER`], and a text for any
+/// other field.
 fn field_value(attribute: &str, text: String) -> Value {
     match attribute {
-        ENQUEUED_TIME | EXPIRATION_TIME | NEXT_VISIBLE_TIME => time(text),
+        name if name.ends_with("-time") => time(text),
         SEQUENCE_NUMBER => match text.parse() {
             Ok(number) => Value::Integer(number),
             Err(_) => Value::Text(text),
