@@ -56,8 +56,12 @@ pub fn check() -> Result<(), StartupError> {
 pub fn runtime(builder: &mut Builder, threads: usize) -> Result<Runtime, StartupError> {
     // A runtime of which no thread could be started panics.
     let built = panics::attempt(|| builder.worker_threads(threads).enable_all().build());
+    let none = |panic: Panic| MachineError::NoThreadOfRuntime {
+        threads,
+        problem: panic.into_message(),
+    };
     built
-        .map_err(|panic| no_threads(&MachineError::NoThreadOfRuntime { threads, panic }))?
+        .map_err(|panic| no_threads(&none(panic)))?
         .map_err(|error| StartupError::Host(format!("cannot start threads: {error}")))
 }
 
@@ -112,12 +116,12 @@ enum MachineError {
         source: std::io::Error,
     },
     /// No thread of an async runtime could be started.
-    #[error("none of {threads} could be started: {panic}")]
+    #[error("none of {threads} could be started: {problem}")]
     NoThreadOfRuntime {
         /// Number of threads that the runtime should have.
         threads: usize,
-        /// Panic of the runtime, which has the error of the operating system.
-        panic: Panic,
+        /// Message of the runtime's panic, which has the error of the operating system.
+        problem: String,
     },
 }
 

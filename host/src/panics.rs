@@ -59,6 +59,11 @@ impl Panic {
             place: place.map(|place| quoted(place, REASON_BYTES)),
         }
     }
+
+    /// Returns the message of the panic, for an error that is no fault of this program.
+    pub(crate) fn into_message(self) -> String {
+        self.message
+    }
 }
 
 impl fmt::Display for Panic {
