@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 pub use self::attribute::{Attribute, Value};
-pub use self::http_answer::HttpAnswer;
+pub use self::http_answer::{HttpAnswer, HttpAnswerError};
 pub use self::http_request::HttpRequest;
 pub use crate::capability::{LOGS_BYTES, Lines};
 

@@ -22,7 +22,7 @@ pub enum Value {
     Number(f64),
     /// A whole number that an `i64` cannot hold, in decimal digits.
     Decimal(String),
-    /// A text.
+    /// A text of any length.
     Text(String),
     /// A time that the platform states, in the form of RFC 3339 with its zone.
     Time(String),

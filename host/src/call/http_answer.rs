@@ -64,6 +64,38 @@ const RESERVED: [&str; 13] = [
     "x-request-id",
 ];
 
+/// Reason why the status and headers that a scorer chose are not sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HttpAnswerError {
+    /// The status is outside the range.
+    #[error("the status {0} is not one from 200 to 599, which an answer may have")]
+    Status(u16),
+    /// There are more than [`HEADERS`] headers. Holds their number.
+    #[error("the answer has {0} headers, and at most {HEADERS} are sent")]
+    TooMany(usize),
+    /// The headers have more than [`BYTES`] bytes.
+    #[error("the names and values of the headers have more than {BYTES} bytes")]
+    TooLarge,
+    /// A name has characters that the name of a header may not have.
+    #[error("`{0}` is not the name of a header")]
+    Name(String),
+    /// A value has line breaks, other control characters, or characters outside ASCII. Holds the name
+    /// of the header. Line breaks and NUL would let a value begin another header, or another answer.
+    #[error(
+        "the value of the header `{0}` is not printable ASCII; escape what a caller sent, e.g. with percent-encoding"
+    )]
+    Value(String),
+    /// The answer sets a cookie without the setting.
+    #[error("the answer sets a cookie, which the setting `answers.cookies` does not allow")]
+    Cookie,
+    /// A scorer may not set a header of this name.
+    #[error(
+        "a scorer may not set the header `{0}`: choose a name that begins with `x-`, or one of those that the contract \
+         lists"
+    )]
+    Reserved(String),
+}
+
 /// Status and headers of an HTTP answer, as a scorer chose them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpAnswer {
@@ -78,27 +110,22 @@ impl HttpAnswer {
     /// `allows_cookies` is the setting `answers.cookies`.
     ///
     /// # Errors
-    /// Fails with a text that says why if the status is not from 200 to 599, if a scorer may not
+    /// Fails if the status is not from 200 to 599, if a scorer may not
     /// set one of the headers, if a name or a value is invalid, or if there are too many headers.
     pub fn new(
         status: Option<u16>,
         headers: Vec<(String, String)>,
         allows_cookies: bool,
-    ) -> Result<Option<Self>, String> {
+    ) -> Result<Option<Self>, HttpAnswerError> {
         let status = status.unwrap_or(200);
         if !(200..=599).contains(&status) {
-            return Err(format!(
-                "the status {status} is not one from 200 to 599, which an answer may have"
-            ));
+            return Err(HttpAnswerError::Status(status));
         }
         if status == 200 && headers.is_empty() {
             return Ok(None);
         }
         if headers.len() > HEADERS {
-            let count = headers.len();
-            return Err(format!(
-                "the answer has {count} headers, and at most {HEADERS} are sent"
-            ));
+            return Err(HttpAnswerError::TooMany(headers.len()));
         }
         let mut answer = Self {
             status,
@@ -108,24 +135,19 @@ impl HttpAnswer {
         for (name, value) in headers {
             answer.bytes += name.len() + value.len();
             if answer.bytes > BYTES {
-                return Err(format!(
-                    "the names and values of the headers have more than {BYTES} bytes"
-                ));
+                return Err(HttpAnswerError::TooLarge);
             }
             let shown = || quoted(&name, NAME_BYTES);
             let checked = HeaderName::from_bytes(name.as_bytes())
-                .map_err(|_| format!("`{}` is not the name of a header", shown()))?;
+                .map_err(|_| HttpAnswerError::Name(shown()))?;
             if !may_be_set(&checked, allows_cookies) {
                 return Err(refusal(&checked));
             }
-            // Line breaks and NUL would let a value begin another header, or another answer.
-            let value = HeaderValue::from_str(&value).map_err(|_| {
-                format!(
-                    "the value of the header `{}` is not printable ASCII; escape what a caller sent, e.g. with \
-                     percent-encoding",
-                    shown()
-                )
-            })?;
+            // The library takes bytes outside ASCII, which clients read in different ways.
+            let value = HeaderValue::from_str(&value)
+                .ok()
+                .filter(|_| value.is_ascii())
+                .ok_or_else(|| HttpAnswerError::Value(shown()))?;
             answer.headers.append(checked, value);
         }
         Ok(Some(answer))
@@ -172,16 +194,11 @@ fn may_be_set(name: &HeaderName, allows_cookies: bool) -> bool {
     NAMES.contains(&name) || begins(&PREFIXES) && !begins(&RESERVED)
 }
 
-fn refusal(name: &HeaderName) -> String {
+fn refusal(name: &HeaderName) -> HttpAnswerError {
     if name == SET_COOKIE {
-        return "the answer sets a cookie, which the setting `answers.cookies` does not allow"
-            .to_owned();
+        return HttpAnswerError::Cookie;
     }
-    format!(
-        "a scorer may not set the header `{}`: choose a name that begins with `x-`, or one of those that the contract \
-         lists",
-        quoted(name.as_str(), NAME_BYTES)
-    )
+    HttpAnswerError::Reserved(quoted(name.as_str(), NAME_BYTES))
 }
 
 #[cfg(test)]
@@ -193,13 +210,16 @@ mod tests {
         headers.iter().map(owned).collect()
     }
 
-    fn answer(status: Option<u16>, headers: &[(&str, &str)]) -> Result<Option<HttpAnswer>, String> {
+    fn answer(
+        status: Option<u16>,
+        headers: &[(&str, &str)],
+    ) -> Result<Option<HttpAnswer>, HttpAnswerError> {
         HttpAnswer::new(status, owned(headers), false)
     }
 
     #[track_caller]
     fn refuses(status: Option<u16>, headers: &[(&str, &str)], part: &str) {
-        let message = answer(status, headers).unwrap_err();
+        let message = answer(status, headers).unwrap_err().to_string();
         assert!(message.contains(part), "{message}");
     }
 

@@ -45,7 +45,7 @@ impl Output {
                 Ok(Self::Chosen(Payload::default(), Box::new(http)))
             }
             Ok(Some(http)) => Ok(Self::Chosen(payload, Box::new(http))),
-            Err(problem) => Err(ScoreFailure::InvalidOutput(problem)),
+            Err(error) => Err(ScoreFailure::InvalidOutput(error.to_string())),
         }
     }
 

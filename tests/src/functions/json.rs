@@ -15,7 +15,7 @@ pub enum Json {
     Null,
     /// A truth value.
     Truth(bool),
-    /// A number.
+    /// A number with any digits.
     Number(Number),
     /// A text that is not a date.
     Text(String),

@@ -56,7 +56,7 @@ pub struct IdentityArgs {
 
 impl IdentityArgs {
     /// Returns these flags as they are written on a command line, with a space in front of each.
-    /// Whoever runs the command has to give the password again.
+    /// A password is left out, so that a person who runs the command has to give it again.
     pub fn words(&self) -> String {
         let mut words = String::new();
         if let Some(username) = &self.username {

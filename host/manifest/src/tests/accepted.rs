@@ -327,7 +327,7 @@ fn assert_inputs(manifest: &Manifest) {
 #[test]
 fn blobs_are_announced_by_events_unless_a_scan_is_asked_for() {
     let source = |line: &str| {
-        let text = format!("[[trigger]]\nkind = \"blob\"\npath = \"in/{{name}}\"\n{line}\n");
+        let text = format!("[[trigger]]\nkind = \"blob\"\npath = \"inbox/{{name}}\"\n{line}\n");
         match parse(&minimal(&text)).unwrap().triggers.remove(0).start {
             triggers::Start::Blob(blob) => blob.source,
             other => panic!("{other:?}"),

@@ -108,7 +108,7 @@ fn refused(error: &RedisError) -> StoreError {
     // A script's error arrives wrapped. It holds the error that the command alone would have given.
     if let Some((_, message)) = words.split_once("OOM command not allowed") {
         return StoreError::Full(format!(
-            "OOM command not allowed{}",
+            "OOM command not allowed {}",
             without_script(message)
         ));
     }

@@ -152,12 +152,17 @@ pub enum Guard {
     Platform,
 }
 
+/// Error for a number of CPU cores that a container app cannot have.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write a multiple of 0.25, from 0.25 to 4")]
+struct NotQuarters;
+
 /// Parses a number of CPU cores, and returns it in quarters of a core.
-fn quarters(text: &str) -> Result<u32, String> {
+fn quarters(text: &str) -> Result<u32, NotQuarters> {
     let quarters = text.parse::<f64>().ok().map(|cores| cores * 4.0);
     (1..=16)
         .find(|number| quarters == Some(f64::from(*number)))
-        .ok_or_else(|| "write a multiple of 0.25, from 0.25 to 4".to_owned())
+        .ok_or(NotQuarters)
 }
 
 #[cfg(test)]

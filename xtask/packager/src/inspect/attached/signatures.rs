@@ -15,7 +15,7 @@ use crate::image::attestation::signature_tag;
 use crate::signing::{PublicKey, signed_digest};
 use crate::sigstore_bundle::{self, Signer};
 
-/// What is known of the signatures of an image that were read so far.
+/// Facts about the signatures of an image that were read so far.
 #[derive(Debug, Default)]
 struct Signed {
     /// True if a signature about the image was made with the given key.
