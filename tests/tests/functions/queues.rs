@@ -218,7 +218,8 @@ fn a_queue_is_tried_without_the_functions_host() {
     for function in ["parks", "parks-text"] {
         let run = |more: &[&str]| invoke(&[&["--function", function], more].concat());
         let answer = run(&["--attempt", "4", "a.json"]).ended(0).json();
-        let text = answer["Outputs"]["output"].as_str().expect("a text");
+        // A text that holds a time is sent as a list of one, which the Functions host leaves alone.
+        let text = answer["Outputs"]["output"][0].as_str().expect("a text");
         let found: Value = serde_json::from_str(text).expect("JSON");
         assert_eq!(found["attempt"], 4, "{found}");
         run(&["trap.json"]).ended(23);

@@ -140,17 +140,16 @@ fn a_refused_body_is_not_read_and_the_caller_reads_the_answer() {
 #[test]
 fn the_same_holds_over_http2() {
     let host = HOST.get(start);
-    let mut connection = Http2::open(&host.address, &[]).unwrap();
-    let mut status = |stream, path: &str| {
-        connection
-            .write(&request(stream, "GET", path, false))
-            .unwrap();
-        connection.status(stream)
+    // Only the first response of a connection has every header as a literal.
+    let status = |path: &str| {
+        let mut connection = Http2::open(&host.address, &[]).unwrap();
+        connection.write(&request(1, "GET", path, false)).unwrap();
+        connection.status(1)
     };
-    assert_eq!(status(1, "/v2"), 401);
-    assert_eq!(status(3, "/readyz"), 200);
-    assert_eq!(status(5, "/v2?code=wrong"), 401);
-    assert_eq!(status(7, &format!("/v2?code={FIRST}")), 200);
+    assert_eq!(status("/v2"), 401);
+    assert_eq!(status("/readyz"), 200);
+    assert_eq!(status("/v2?code=wrong"), 401);
+    assert_eq!(status(&format!("/v2?code={FIRST}")), 200);
 }
 
 #[test]
