@@ -156,14 +156,14 @@ fn a_function_that_failed_gets_its_blob_again() {
 fn placeholders_take_as_much_as_the_functions_host_gives_them() {
     require!("curl");
     let rig = Rig::new(202);
-    let text = "[[trigger]]\nkind = \"blob\"\nfunction = \"parts\"\npath = \"in/{dir}/{name}-{end}.json\"\n\
+    let text = "[[trigger]]\nkind = \"blob\"\nfunction = \"parts\"\npath = \"inbox/{dir}/{name}-{end}.json\"\n\
                 output = { blob = \"out/{end}/{NAME}/{dir}\" }\n[package]\nbase = \"functions\"\n";
     let project = project(text);
     let mut deploy = deploy(project.path(), "premium", &["--catch-up"]);
     run::finish(deploy.arg(rig.project.path().join("catch-up.sh")), b"").ended(0);
     let blob = |name: &str| ("0x1".to_owned(), EARLY, name.to_owned());
     rig.list(
-        "in",
+        "inbox",
         [
             "a/b/c-d-e.json",
             "a/-.json",
@@ -175,7 +175,7 @@ fn placeholders_take_as_much_as_the_functions_host_gives_them() {
     );
     rig.list("out", ["e/c-d/a/b", "//a"].map(blob));
     rig.run(&[]).ended(0);
-    assert_eq!(rig.taken("parts"), ["in//x-.json"]);
+    assert_eq!(rig.taken("parts"), ["inbox//x-.json"]);
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn what_cannot_be_caught_up_is_refused() {
     let blob =
         |path: &str| format!("[[trigger]]\nkind = \"blob\"\npath = \"{path}\"\nsource = \"scan\"");
     check(&blob("incoming/100%/{name}"), &["has no second one"]);
-    check(&blob("incoming/%PATH%/{name}"), &["`%PATH%`"]);
+    check(&blob("incoming/%PATH%/{name}"), &["`PATH`"]);
     check(&blob("incoming/%A B%/{name}"), &["`A B`"]);
 }
 

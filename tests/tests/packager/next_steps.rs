@@ -237,7 +237,8 @@ fn a_password_and_a_certificate_are_asked_for_again() {
     assert!(line.ends_with(&end) && !line.contains("s3cret"), "{line}");
     // The command line is understood: what fails is the registry, which is a host of nobody.
     let line = line.replace("r.io", "127.0.0.1:1");
-    let mut shell = Programs::new().shell(&line, "--plain-http");
+    let programs = Programs::new();
+    let mut shell = programs.shell(&line, "--plain-http");
     run::finish(&mut shell, b"s3cret").ended(6);
 }
 

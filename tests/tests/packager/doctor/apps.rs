@@ -104,8 +104,8 @@ fn mistakes_of_the_component() {
         &|scene| std::fs::write(scene.path("app/component.wasm"), b"other").expect("a file"),
         &APP,
         problem,
-        "changed since it was packaged",
-        "",
+        "is not WebAssembly",
+        "--target wasm32-wasip2",
     );
 }
 

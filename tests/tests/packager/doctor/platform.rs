@@ -44,7 +44,7 @@ fn mistakes_of_names() {
     };
     of_deploy(
         &["--group", "scoring", "--name", "a;b"],
-        "--name: `a;b`",
+        "`--name`: `a;b`",
         "letters",
     );
     of_deploy(

@@ -99,8 +99,8 @@ fn a_registry_that_does_not_answer_or_speaks_tls() {
     finds(
         &wrong,
         ("registry login", "problem"),
-        "is not HOST[:PORT]",
-        "without https://",
+        "begins with `https://`",
+        "write the host alone: `contoso.azurecr.io`",
     );
 }
 
