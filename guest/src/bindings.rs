@@ -27,12 +27,12 @@ pub mod scoring {
         export_macro_name: "export_scoring",
         pub_export_macro: true,
         with: {
-            "scorebox:scoring/types@0.1.0": super::capabilities::scorebox::scoring::types,
-            "scorebox:scoring/model@0.1.0": super::capabilities::scorebox::scoring::model,
-            "scorebox:scoring/graphs@0.1.0": super::capabilities::scorebox::scoring::graphs,
-            "scorebox:scoring/cache@0.1.0": super::capabilities::scorebox::scoring::cache,
-            "scorebox:scoring/redis@0.1.0": super::capabilities::scorebox::scoring::redis,
-            "scorebox:scoring/metrics@0.1.0": super::capabilities::scorebox::scoring::metrics,
+            "scorebox:scoring/types@0.2.0": super::capabilities::scorebox::scoring::types,
+            "scorebox:scoring/model@0.2.0": super::capabilities::scorebox::scoring::model,
+            "scorebox:scoring/graphs@0.2.0": super::capabilities::scorebox::scoring::graphs,
+            "scorebox:scoring/cache@0.2.0": super::capabilities::scorebox::scoring::cache,
+            "scorebox:scoring/redis@0.2.0": super::capabilities::scorebox::scoring::redis,
+            "scorebox:scoring/metrics@0.2.0": super::capabilities::scorebox::scoring::metrics,
             "wasi:nn/tensor@0.2.0-rc-2024-10-28": super::capabilities::wasi::nn::tensor,
             "wasi:nn/errors@0.2.0-rc-2024-10-28": super::capabilities::wasi::nn::errors,
             "wasi:nn/graph@0.2.0-rc-2024-10-28": super::capabilities::wasi::nn::graph,
@@ -53,12 +53,12 @@ pub mod tensor_scoring {
         export_macro_name: "export_tensor_scoring",
         pub_export_macro: true,
         with: {
-            "scorebox:scoring/types@0.1.0": super::capabilities::scorebox::scoring::types,
-            "scorebox:scoring/model@0.1.0": super::capabilities::scorebox::scoring::model,
-            "scorebox:scoring/graphs@0.1.0": super::capabilities::scorebox::scoring::graphs,
-            "scorebox:scoring/cache@0.1.0": super::capabilities::scorebox::scoring::cache,
-            "scorebox:scoring/redis@0.1.0": super::capabilities::scorebox::scoring::redis,
-            "scorebox:scoring/metrics@0.1.0": super::capabilities::scorebox::scoring::metrics,
+            "scorebox:scoring/types@0.2.0": super::capabilities::scorebox::scoring::types,
+            "scorebox:scoring/model@0.2.0": super::capabilities::scorebox::scoring::model,
+            "scorebox:scoring/graphs@0.2.0": super::capabilities::scorebox::scoring::graphs,
+            "scorebox:scoring/cache@0.2.0": super::capabilities::scorebox::scoring::cache,
+            "scorebox:scoring/redis@0.2.0": super::capabilities::scorebox::scoring::redis,
+            "scorebox:scoring/metrics@0.2.0": super::capabilities::scorebox::scoring::metrics,
             "wasi:nn/tensor@0.2.0-rc-2024-10-28": super::capabilities::wasi::nn::tensor,
             "wasi:nn/errors@0.2.0-rc-2024-10-28": super::capabilities::wasi::nn::errors,
             "wasi:nn/graph@0.2.0-rc-2024-10-28": super::capabilities::wasi::nn::graph,
@@ -69,25 +69,5 @@ pub mod tensor_scoring {
             "wasi:logging/logging@0.1.0-draft": super::capabilities::wasi::logging::logging,
             "wasi:config/store@0.2.0-draft": super::capabilities::wasi::config::store,
         },
-    });
-}
-
-/// The unstable interface `inputs`, in a world of its own, so that only the scorers that call its
-/// export macro export it.
-#[cfg(feature = "unstable-inputs")]
-pub mod inputs {
-    wit_bindgen::generate!({
-        path: "../wit",
-        inline: "
-            package scorebox:guest@0.1.0;
-
-            world inputs {
-                export scorebox:scoring/inputs@0.1.0;
-            }
-        ",
-        world: "scorebox:guest/inputs",
-        features: ["inputs"],
-        export_macro_name: "export_inputs_world",
-        pub_export_macro: true,
     });
 }

@@ -116,6 +116,29 @@ impl From<nn::errors::Error> for Error {
     }
 }
 
+/// Start of the text of an error by which the host says that a store cannot be used now.
+const AWAY: &str = "the store cannot be reached now";
+
+/// Start of the text of an error by which the host says that a store has no room.
+const FULL: &str = "the store is full";
+
+/// Returns the error for a store that cannot be used now. A later call may succeed.
+fn away(detail: impl Display) -> Error {
+    Error::unavailable("store-unavailable", "the scorer's store does not answer")
+        .with_detail(detail)
+}
+
+/// Returns the error for a store that has no room. A later call may succeed, once values expire or
+/// the operator makes room.
+fn full(detail: impl Display) -> Error {
+    Error::unavailable("store-full", "the scorer's store is full").with_detail(detail)
+}
+
+/// Returns the error for an operation that a store refuses, and would refuse again.
+fn refused(detail: impl Display) -> Error {
+    Error::failed("store-command", "the scorer's store refused a command").with_detail(detail)
+}
+
 impl From<cache::Error> for Error {
     fn from(error: cache::Error) -> Self {
         match error {
@@ -128,10 +151,10 @@ impl From<cache::Error> for Error {
                 "store-denied",
                 "the scorer may not use its store in this way",
             ),
-            cache::Error::Other(text) => {
-                Self::unavailable("store-unavailable", "the scorer's store does not answer")
-                    .with_detail(text)
-            }
+            // The host's texts begin with one of few words. Whatever does not pass by itself fails.
+            cache::Error::Other(text) if text.starts_with(AWAY) => away(text),
+            cache::Error::Other(text) if text.starts_with(FULL) => full(text),
+            cache::Error::Other(text) => refused(text),
         }
     }
 }
@@ -145,14 +168,6 @@ impl From<redis::Error> for Error {
             )
             .with_detail(detail)
         };
-        let refused = |detail| {
-            Self::failed("store-command", "the scorer's store refused a command")
-                .with_detail(detail)
-        };
-        let away = |detail| {
-            Self::unavailable("store-unavailable", "the scorer's store does not answer")
-                .with_detail(detail)
-        };
         match error {
             redis::Error::NoSuchConnection => cache::Error::NoSuchStore.into(),
             redis::Error::Denied(why) => denied(why),
@@ -162,9 +177,11 @@ impl From<redis::Error> for Error {
             redis::Error::Timeout => away("no answer in time".to_owned()),
             redis::Error::Disconnected => away("not connected".to_owned()),
             redis::Error::TooLarge(limit) => refused(format!("a reply may have {limit} bytes at most; ask for less")),
-            // These errors pass: the server has no room, or must not write at the moment.
+            redis::Error::Server(text) if text.starts_with("OOM") => full(text),
+            redis::Error::Server(text) if text.starts_with("NOPERM") => denied(text),
+            // These errors pass: the server must not write at the moment.
             redis::Error::Server(text)
-                if ["OOM", "MISCONF", "NOREPLICAS"].iter().any(|code| text.starts_with(code)) =>
+                if ["MISCONF", "NOREPLICAS"].iter().any(|code| text.starts_with(code)) =>
             {
                 away(text)
             }
@@ -274,11 +291,30 @@ mod tests {
             Error::Failed,
             "store-denied",
         );
-        check(
-            cache::Error::Other("refused".into()).into(),
-            Error::Unavailable,
-            "store-unavailable",
-        );
+        for (text, case, code) in [
+            (
+                "the store cannot be reached now: no answer in time",
+                Error::Unavailable as fn(_) -> _,
+                "store-unavailable",
+            ),
+            (
+                "the store is full: OOM command not allowed",
+                Error::Unavailable,
+                "store-full",
+            ),
+            (
+                "the store refused: WRONGTYPE Operation against a key",
+                Error::Failed,
+                "store-command",
+            ),
+            (
+                "a batch is at most 4096 keys",
+                Error::Failed,
+                "store-command",
+            ),
+        ] {
+            check(cache::Error::Other(text.into()).into(), case, code);
+        }
         check(
             config::Error::Io("gone".into()).into(),
             Error::Unavailable,
@@ -307,7 +343,17 @@ mod tests {
         check(
             redis::Error::Server("OOM command not allowed".into()).into(),
             Error::Unavailable,
+            "store-full",
+        );
+        check(
+            redis::Error::Server("MISCONF".into()).into(),
+            Error::Unavailable,
             "store-unavailable",
+        );
+        check(
+            redis::Error::Server("NOPERM this user may not run `hget`".into()).into(),
+            Error::Failed,
+            "store-denied",
         );
         check(
             redis::Error::Server("WRONGTYPE".into()).into(),

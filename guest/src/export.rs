@@ -6,14 +6,10 @@
 use std::cell::RefCell;
 
 use crate::{
-    Error, FromPayload, Inputs, IntoPayload, Invocation, NamedTensor, OrProblem, Payload, Problem,
-    Result, Signature, TensorSignature, panic,
+    Answer, Error, FromPayload, Inputs, IntoAnswer, Invocation, NamedTensor, OrProblem, Payload,
+    Problem, Result, Signature, TensorSignature, panic,
 };
 
-#[cfg(all(feature = "unstable-inputs", target_arch = "wasm32"))]
-pub use crate::bindings::inputs::export_inputs_world;
-#[cfg(feature = "unstable-inputs")]
-pub use crate::bindings::inputs::exports::scorebox::scoring::inputs::Guest as InputsExport;
 pub use crate::bindings::scoring::exports::scorebox::scoring::scorer::Guest as ScorerExport;
 pub use crate::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer::Guest as TensorScorerExport;
 #[cfg(target_arch = "wasm32")]
@@ -30,9 +26,9 @@ pub trait Scorer: Sized + 'static {
     /// Type of the input of [`run`](Scorer::run): [`Json`](crate::Json) of a type, or [`Payload`]
     /// itself.
     type Input: FromPayload;
-    /// Type of the answer of [`run`](Scorer::run): [`Json`](crate::Json) of a type, or [`Payload`]
-    /// itself.
-    type Output: IntoPayload;
+    /// Type of the answer of [`run`](Scorer::run): [`Json`](crate::Json) of a type, [`Payload`]
+    /// itself, or [`Answer`] if the scorer chooses the status or headers of the HTTP answer.
+    type Output: IntoAnswer;
 
     /// Returns the signature of the scorer: its media types, schemas and examples.
     ///
@@ -119,7 +115,7 @@ macro_rules! export_scorer {
                     SLOT.with(|slot| slot.fill(<$scorer as $crate::Scorer>::init))
                 }
 
-                fn run(call: $crate::Invocation, input: $crate::Payload) -> $crate::Result<$crate::Payload> {
+                fn run(call: $crate::Invocation, input: $crate::Payload) -> $crate::Result<$crate::Answer> {
                     SLOT.with(|slot| slot.run(|scorer| $crate::export::score(scorer, &call, input)))
                 }
             }
@@ -182,7 +178,7 @@ macro_rules! export_tensor_scorer {
 /// signature, and `R` is the type of `run`.
 pub type Exports<S, R> = (fn() -> S, fn() -> Result<(), Problem>, R);
 /// Type of the exported function `run` of a scorer of payloads.
-pub type Run = fn(Invocation, Payload) -> Result<Payload>;
+pub type Run = fn(Invocation, Payload) -> Result<Answer>;
 /// Type of the exported function `run` of a scorer of tensors.
 pub type TensorRun = fn(Vec<Invocation>, Vec<NamedTensor>) -> Result<Vec<NamedTensor>>;
 
@@ -224,23 +220,23 @@ impl<S> Slot<S> {
     }
 }
 
-/// Runs the author's `describe` or `describe_inputs`, and returns its result. These functions
-/// cannot call the host, so the panic hook does not write to the log while they run.
+/// Runs the author's `describe`, and returns its result. It cannot call the host, so the panic hook
+/// does not write to the log while it runs.
 pub fn describe<T>(describe: fn() -> T) -> T {
     panic::install(false);
     describe()
 }
 
-/// Converts a payload to the input of a scorer, runs the call, and converts the answer to a
-/// payload.
+/// Converts a payload to the input of a scorer, runs the call, and converts what it returns to an
+/// answer.
 ///
 /// # Errors
-/// Fails if the payload does not hold an input of the scorer, if the call fails, or if the answer
-/// cannot be converted to a payload.
-pub fn score<S: Scorer>(scorer: &mut S, call: &Invocation, input: Payload) -> Result<Payload> {
+/// Fails if the payload does not hold an input of the scorer, if the call fails, or if the body of
+/// the answer cannot be written.
+pub fn score<S: Scorer>(scorer: &mut S, call: &Invocation, input: Payload) -> Result<Answer> {
     scorer
         .run(call, S::Input::from_payload(input)?)?
-        .into_payload()
+        .into_answer()
 }
 
 #[cfg(test)]

@@ -96,8 +96,25 @@
 //! export_tensor_scorer!(Sum);
 //! ```
 //!
-//! With the Cargo feature `unstable-inputs`, the module `inputs` also states which inputs take
-//! missing values and which names their columns have. It is unstable.
+//! An [`InputPort`] also states whether an input takes missing values, and which names its columns
+//! have.
+//!
+//! # The HTTP answer
+//!
+//! A scorer of payloads that returns an [`Answer`] chooses the status and headers of the HTTP
+//! answer. `call.http` has the method, the path and the query of the request, and
+//! [`Invocation::parameter`] reads the query.
+//!
+//! ```
+//! use scorebox_guest::{Answer, Invocation, Json, Payload, Result};
+//!
+//! fn run(call: &Invocation, _input: Payload) -> Result<Answer> {
+//!     match call.parameter("model").as_deref() {
+//!         None | Some("7") => Ok(Answer::of(Json(0.5))?.header("x-model", "7")),
+//!         Some(_) => Ok(Answer::of(Json("no such model"))?.status(404)),
+//!     }
+//! }
+//! ```
 //!
 //! # Errors
 //!
@@ -146,6 +163,7 @@
 
 #![deny(missing_docs)]
 
+mod answer;
 #[doc(hidden)]
 pub mod bindings;
 pub mod cache;
@@ -154,8 +172,7 @@ mod error;
 #[doc(hidden)]
 pub mod export;
 pub mod graphs;
-#[cfg(feature = "unstable-inputs")]
-pub mod inputs;
+mod invocation;
 pub mod log;
 pub mod metrics;
 pub mod model;
@@ -166,12 +183,14 @@ pub mod redis;
 mod signature;
 mod tensor;
 
+pub use self::answer::IntoAnswer;
 pub use self::bindings::capabilities::scorebox::scoring::model::{Dtype, Port};
 pub use self::bindings::capabilities::scorebox::scoring::types::{
-    Example, Invocation, Payload, Problem, ScoreError as Error, Shape, Signature, Source,
+    Answer, AttributeValue, Example, HttpRequest, Invocation, Payload, Problem,
+    ScoreError as Error, Shape, Signature, Source,
 };
 pub use self::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer::{
-    NamedTensor, TensorSignature,
+    InputPort, NamedTensor, TensorSignature,
 };
 pub use self::error::{OrProblem, Result};
 pub use self::export::{Scorer, TensorScorer};

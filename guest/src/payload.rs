@@ -3,13 +3,10 @@
 //! Owns the conversion between bytes with a media type and Rust values. Must not know what a value
 //! means.
 
-use std::fmt;
-use std::time::Duration;
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Error, Invocation, Payload, Result, Source};
+use crate::{Error, Payload, Result};
 
 /// The media type of JSON.
 const JSON: &str = "application/json";
@@ -24,7 +21,7 @@ pub trait FromPayload: Sized {
     fn from_payload(payload: Payload) -> Result<Self>;
 }
 
-/// A type that a scorer can return as its answer.
+/// A type that a scorer can return as the body of its answer.
 pub trait IntoPayload {
     /// Writes the value to a payload.
     ///
@@ -86,39 +83,6 @@ impl Payload {
             content_type: content_type.into(),
             body: body.into(),
         }
-    }
-}
-
-impl Invocation {
-    /// Returns the value of the first attribute `name` of the call, e.g. of an HTTP header, or
-    /// `None` if there is no such attribute. `name` must be in lower case, as all names of
-    /// attributes are.
-    #[must_use]
-    pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes
-            .iter()
-            .find(|(attribute, _)| attribute == name)
-            .map(|(_, value)| value.as_str())
-    }
-
-    /// Returns the time that the host granted for the call, counted from the start of the call.
-    /// Returns `None` if the host set no limit.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Duration> {
-        self.deadline_ms.map(|ms| Duration::from_millis(ms.into()))
-    }
-}
-
-/// Writes the name of the source of a call as in the WIT, e.g. `service-bus`.
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Http => "http",
-            Self::Blob => "blob",
-            Self::ServiceBus => "service-bus",
-            Self::Direct => "direct",
-            Self::WarmUp => "warm-up",
-        })
     }
 }
 

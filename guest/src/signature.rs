@@ -3,7 +3,7 @@
 //! Owns the defaults of signatures. Must not check anything: the host and the packager check
 //! signatures, for guests in any language.
 
-use crate::{Dtype, Example, Payload, Port, Shape, Signature, TensorSignature};
+use crate::{Dtype, Example, InputPort, Payload, Port, Shape, Signature, TensorSignature};
 
 impl Signature {
     /// Returns a signature for a scorer that takes and returns payloads of any media type.
@@ -105,10 +105,14 @@ impl Shape {
 
 impl TensorSignature {
     /// Returns a signature for a tensor scorer with these input and output ports. The scorer is
-    /// neither batchable nor deterministic.
-    pub fn new(inputs: impl Into<Vec<Port>>, outputs: impl Into<Vec<Port>>) -> Self {
+    /// neither batchable nor deterministic. An input is an [`InputPort`], or a [`Port`] if it takes
+    /// no missing values and its columns have no names.
+    pub fn new<I: Into<InputPort>>(
+        inputs: impl IntoIterator<Item = I>,
+        outputs: impl Into<Vec<Port>>,
+    ) -> Self {
         Self {
-            inputs: inputs.into(),
+            inputs: inputs.into_iter().map(Into::into).collect(),
             outputs: outputs.into(),
             batchable: false,
             deterministic: false,
@@ -153,5 +157,86 @@ impl Port {
             dtype,
             shape: shape.into(),
         }
+    }
+}
+
+impl From<Port> for InputPort {
+    fn from(port: Port) -> Self {
+        Self {
+            name: port.name,
+            dtype: port.dtype,
+            shape: port.shape,
+            missing: false,
+            boolean: false,
+            columns: Vec::new(),
+        }
+    }
+}
+
+/// A section `[inputs.<name>]` in the `scorebox.toml` wins over the scorer in the facts that it
+/// states. The host refuses the component if a fact does not fit its port.
+impl InputPort {
+    /// Returns an input port of a tensor scorer. `None` in `shape` stands for a dimension of any
+    /// size, e.g. the batch. At first, the input takes no missing values and no booleans as
+    /// numbers, and its columns have no names.
+    pub fn new(name: impl Into<String>, dtype: Dtype, shape: impl Into<Vec<Option<u64>>>) -> Self {
+        Port::new(name, dtype, shape).into()
+    }
+
+    /// Declares that elements of the input may be missing. A caller sends `null` in JSON for a
+    /// missing element. The scorer gets NaN for it, so the port must have a floating-point type.
+    #[must_use]
+    pub fn missing(mut self) -> Self {
+        self.missing = true;
+        self
+    }
+
+    /// Declares that the input accepts `true` and `false` as 1 and 0. The port must have a type of
+    /// numbers.
+    #[must_use]
+    pub fn boolean(mut self) -> Self {
+        self.boolean = true;
+        self
+    }
+
+    /// Sets the names of the columns of the input, in order. The port must have two dimensions, and
+    /// the columns are its last one. Callers may then send rows by name, and the model's metadata
+    /// contains the names.
+    ///
+    /// If the last dimension of the port is open, the host sets it to the number of names.
+    /// Otherwise, the two must be equal.
+    ///
+    /// ```
+    /// use scorebox_guest::{Dtype, InputPort, Port, TensorSignature};
+    ///
+    /// let people = InputPort::new("people", Dtype::F32, [None, Some(2)]);
+    /// let signature = TensorSignature::new(
+    ///     [people.missing().columns(["age", "income"])],
+    ///     [Port::new("known", Dtype::I64, [None])],
+    /// );
+    /// assert!(signature.inputs[0].missing);
+    /// ```
+    #[must_use]
+    pub fn columns<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.columns = names.into_iter().map(Into::into).collect();
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fact_that_is_not_declared_is_false() {
+        let port = || InputPort::new("x", Dtype::F32, [None, Some(2)]);
+        let plain = port();
+        assert!(!plain.missing && !plain.boolean && plain.columns.is_empty());
+        let all = port().missing().boolean().columns(["a", "b"]);
+        assert!(all.missing && all.boolean);
+        assert_eq!(all.columns, ["a", "b"]);
+        let ports = [Port::new("x", Dtype::F32, [None])];
+        let signature = TensorSignature::new(ports, []);
+        assert!(!signature.inputs[0].missing);
     }
 }

@@ -2,12 +2,25 @@
 //!
 //! Owns the words that triggers, the server and the scorer share. Must not know how a call arrives,
 //! or how it is executed.
+//!
+//! | module | owns |
+//! |---|---|
+//! | `attribute` | facts about a call, with their types |
+//! | `http_request` | the request line of an HTTP call, without keys |
+//! | `http_answer` | status and headers that a scorer may choose |
+
+mod attribute;
+mod http_answer;
+mod http_request;
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+pub use self::attribute::{Attribute, Value};
+pub use self::http_answer::{HttpAnswer, HttpAnswerError};
+pub use self::http_request::HttpRequest;
 pub use crate::capability::{LOGS_BYTES, Lines};
 
 /// Body of a call or of an answer, with its media type.
@@ -30,6 +43,8 @@ pub enum Source {
     Http,
     /// The call was started by a Service Bus message.
     ServiceBus,
+    /// The call was started by a message of a storage queue.
+    StorageQueue,
 }
 
 /// Format of a call's body: stated by its media type, or fixed by the route on which the call
@@ -57,9 +72,10 @@ pub struct Invocation {
     pub source: Source,
     /// Number of the delivery attempt. 1 for the first delivery.
     pub attempt: u32,
-    /// Attributes of the call, such as the headers of a request, as pairs of a lower-case name and
-    /// a value. Credentials are left out.
-    pub attributes: Vec<(String, String)>,
+    /// Attributes of the call, such as the headers of a request. Credentials are left out.
+    pub attributes: Vec<Attribute>,
+    /// Request line of an HTTP call. `None` if the call did not come by HTTP.
+    pub http: Option<HttpRequest>,
     /// Format of the payload's body.
     pub format: BodyFormat,
     /// IP address that the call came from. The host distinguishes callers by this address, so that
@@ -82,6 +98,7 @@ impl Invocation {
             source,
             attempt: 1,
             attributes: Vec::new(),
+            http: None,
             format: BodyFormat::default(),
             caller: None,
             latest: None,
@@ -99,10 +116,21 @@ pub struct Scored {
     /// Attributes that describe the body of the answer, such as the length of the JSON part of a
     /// binary body. Each is a pair of a lower-case name and a value.
     pub attributes: Vec<(&'static str, String)>,
+    /// Status and headers of the HTTP answer that the scorer chose. `None` if it chose neither:
+    /// then the status is 200.
+    pub http: Option<Box<HttpAnswer>>,
     /// Time for which the component or graph ran, without the wait for an instance.
     pub run_time: Duration,
     /// Status of the prediction cache for this answer. `None` if the app has no prediction cache.
     pub cache: Option<CacheStatus>,
+}
+
+impl Scored {
+    /// Returns the status that the scorer chose for the HTTP answer, or 200 if it chose none.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.http.as_ref().map_or(200, |http| http.status())
+    }
 }
 
 /// Status of the prediction cache for an answer, in the terms of RFC 9211.

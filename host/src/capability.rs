@@ -2,12 +2,13 @@
 //!
 //! Owns [`link`], the function that adds all capabilities to a linker, and the conditions under
 //! which a scorer may import an interface. Must not know which world a component exports, or HTTP.
-//! The file `state` has the state of one instance. Most other files adapt one interface each and
-//! hold no state.
+//! The file `state` has the state of one instance, and `contract` has the versions of the contract.
+//! Most other files adapt one interface each and hold no state.
 
 mod answers;
 pub(crate) mod bindings;
 pub(crate) mod bounds;
+mod contract;
 #[cfg_attr(
     not(feature = "graphs"),
     allow(dead_code, reason = "the bindings name it, and nothing links it")
@@ -34,6 +35,7 @@ use wasmtime::component::{HasSelf, Linker};
 
 pub use self::answers::Answers;
 pub use self::bindings::{CasHandle, ContextHandle, ErrorHandle, GraphHandle, TensorHandle};
+pub use self::contract::{CURRENT_VERSION, PREVIOUS_VERSION};
 pub(crate) use self::memory::Refusal;
 pub use self::memory::SharedMemory;
 pub use self::state::{Capabilities, InstanceState};
@@ -42,7 +44,7 @@ pub use crate::redis::Store as BucketHandle;
 pub use crate::redis::raw::Connection as ConnectionHandle;
 pub use crate::tensor::Tensor as ValueHandle;
 
-use crate::capability::bindings::capabilities::{scorebox, wasi};
+use crate::capability::bindings::capabilities::wasi;
 
 /// Condition under which the host lets a scorer import an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,21 +67,21 @@ pub fn grant(interface: &str) -> Option<Grant> {
     match (name, version) {
         (
             "scorebox:scoring/types" | "scorebox:scoring/model" | "scorebox:scoring/metrics",
-            "0.1.0",
+            CURRENT_VERSION | PREVIOUS_VERSION,
         )
         | ("wasi:logging/logging", "0.1.0-draft")
         | ("wasi:config/store", "0.2.0-draft") => Some(Grant::Always),
-        ("scorebox:scoring/graphs", "0.1.0")
+        ("scorebox:scoring/graphs", CURRENT_VERSION | PREVIOUS_VERSION)
         | (
             "wasi:nn/errors" | "wasi:nn/graph" | "wasi:nn/inference" | "wasi:nn/tensor",
             "0.2.0-rc-2024-10-28",
         ) => Some(Grant::Graphs),
-        ("scorebox:scoring/cache", "0.1.0")
+        ("scorebox:scoring/cache", CURRENT_VERSION | PREVIOUS_VERSION)
         | (
             "wasi:keyvalue/store" | "wasi:keyvalue/atomics" | "wasi:keyvalue/batch",
             "0.2.0-draft2",
         ) => Some(Grant::Stores),
-        ("scorebox:scoring/redis", "0.1.0") => Some(Grant::Commands),
+        ("scorebox:scoring/redis", CURRENT_VERSION | PREVIOUS_VERSION) => Some(Grant::Commands),
         _ if is_closed_wasi(interface) => Some(Grant::Always),
         _ => None,
     }
@@ -114,23 +116,18 @@ pub(crate) fn is_closed_wasi(interface: &str) -> bool {
 pub fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     type State = HasSelf<InstanceState>;
     link_closed_wasi(linker)?;
-    scorebox::scoring::types::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
-    scorebox::scoring::model::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
-    scorebox::scoring::cache::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
-    scorebox::scoring::redis::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
-    scorebox::scoring::metrics::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+    contract::link(linker)?;
     wasi::keyvalue::store::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
     wasi::keyvalue::atomics::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
     wasi::logging::logging::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
-    lists::link(linker)?;
+    lists::link_batch(linker)?;
     #[cfg(feature = "graphs")]
     {
-        scorebox::scoring::graphs::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
         wasi::nn::tensor::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
         wasi::nn::errors::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
         wasi::nn::graph::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
         wasi::nn::inference::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
-        lists::link_graphs(linker)?;
+        lists::link_inference(linker)?;
     }
     wasi::config::store::add_to_linker::<_, State>(linker, InstanceState::of_mut)
 }
@@ -145,11 +142,7 @@ pub fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
 pub(crate) fn link_for_snapshot(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     type State = HasSelf<InstanceState>;
     link_closed_wasi(linker)?;
-    scorebox::scoring::types::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
-    scorebox::scoring::model::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
-    linker.allow_shadowing(true);
-    lists::link_model(linker)?;
-    linker.allow_shadowing(false);
+    contract::link_model(linker)?;
     wasi::logging::logging::add_to_linker::<_, State>(linker, InstanceState::of_mut)
 }
 
@@ -178,8 +171,6 @@ pub fn link_closed_wasi(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     scorebox_sandbox::link(linker, const { bounds::of("wasi:io/poll#poll") }.items)
 }
 
-impl scorebox::scoring::types::Host for InstanceState {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,7 +182,9 @@ mod tests {
             assert_eq!(grant(interface), expected, "{interface}");
         }
         check("scorebox:scoring/model@0.1.0", Some(Grant::Always));
-        check("scorebox:scoring/model@0.2.0", None);
+        check("scorebox:scoring/model@0.2.0", Some(Grant::Always));
+        check("scorebox:scoring/model@0.3.0", None);
+        check("scorebox:scoring/inputs@0.1.0", None);
         check("wasi:keyvalue/store@0.2.0-draft2", Some(Grant::Stores));
         check("wasi:keyvalue/store@0.2.0-draft", None);
         check("scorebox:scoring/redis@0.1.0", Some(Grant::Commands));

@@ -30,7 +30,7 @@ use self::encoding::without_mark;
 use self::media_type::{JSON, OCTET_STREAM, has_other_charset, is_json, same_type, says_nothing};
 use self::open_inference::{Asked, JSON_LENGTH, ModelName};
 pub use self::table::{columns_of, matrix_of, takes_rows};
-use crate::call::{BodyFormat, Payload};
+use crate::call::{Attribute, BodyFormat, Payload};
 use crate::error::ScoreFailure;
 use crate::model::Dtype;
 use crate::tensor::{Port, PortLists, Tensor, only};
@@ -59,6 +59,16 @@ pub struct Written {
     pub attributes: Vec<(&'static str, String)>,
 }
 
+/// Answer without attributes: the payload that a scorer returned.
+impl From<Payload> for Written {
+    fn from(payload: Payload) -> Self {
+        Self {
+            payload,
+            attributes: Vec::new(),
+        }
+    }
+}
+
 /// Decodes the body of a call into one tensor for each input port, in the order of the ports. An
 /// optional port that the call leaves out has no tensor. Also returns the format that the answer
 /// must have. `attributes` are the attributes of the call.
@@ -70,7 +80,7 @@ pub fn read(
     ports: PortLists<'_>,
     format: BodyFormat,
     payload: &Payload,
-    attributes: &[(String, String)],
+    attributes: &[Attribute],
 ) -> Result<(Vec<Tensor>, Reply), ScoreFailure> {
     let (label, body) = (payload.content_type.as_str(), &payload.body);
     let attribute = |wanted| {
@@ -172,12 +182,12 @@ fn unsupported(label: &str, ports: &[Port]) -> ScoreFailure {
 
 /// Returns true if the caller's `accept` attribute prefers `application/octet-stream` to JSON. Only
 /// these two media types are compared. `*/*` is ignored, because every client sends it.
-fn prefers_bytes(attributes: &[(String, String)]) -> bool {
+fn prefers_bytes(attributes: &[Attribute]) -> bool {
     let weight = |wanted| {
         let ranges = attributes
             .iter()
             .filter(|(name, _)| name == "accept")
-            .flat_map(|(_, value)| value.split(','));
+            .flat_map(|(_, value)| value.as_str().split(','));
         let weights = ranges
             .filter(|range| same_type(range, wanted))
             .map(|range| {

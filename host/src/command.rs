@@ -3,6 +3,14 @@
 //!
 //! Must not know how calls are made or answered.
 
+/// Prints a line to standard error, like the macro of the standard library, but does not panic if
+/// the reader has gone. It takes the place of that macro in all commands.
+macro_rules! eprintln {
+    ($($text:tt)*) => {
+        $crate::command::say(::std::format_args!("{}\n", ::std::format_args!($($text)*)))
+    };
+}
+
 pub mod check;
 #[cfg(feature = "graphs")]
 pub mod graph;
@@ -21,6 +29,7 @@ use rustix::process::nice;
 use scorebox_host::error::{ErrorAnswer, StartupError, exit_code};
 use scorebox_host::machine;
 use scorebox_host::text::printable_json;
+use scorebox_host::{deployment, telemetry};
 use tokio::runtime::{Builder, Runtime};
 
 /// Starts an async runtime with `threads` threads that serve sockets and score short calls.
@@ -60,6 +69,32 @@ fn scoring_threads(threads: usize) -> Result<Runtime, StartupError> {
 /// Niceness of the scoring threads. At 10, a thread gets about a tenth of a CPU core that other
 /// threads use, and all of a core that is free.
 const SCORING_NICE: i32 = 10;
+
+/// Writes a text to standard error. If its reader has gone, there is no place left to say so.
+fn say(text: std::fmt::Arguments<'_>) {
+    let _ = std::io::stderr().write_fmt(text);
+}
+
+/// Prints why the command line is refused, or the help that it asks for, and returns the exit code.
+/// For the Functions host an error is one line, because that host takes each line for a message of
+/// its own.
+pub fn refused(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && deployment::is_read_by_functions_host(&deployment::process) {
+        let text = error.to_string();
+        eprint!(
+            "{}",
+            telemetry::error_line(&text.trim_end(), &deployment::process)
+        );
+    } else {
+        // A reader that is gone is not an error.
+        let _ = error.print();
+    }
+    ExitCode::from(if error.use_stderr() {
+        exit_code::COMMAND_LINE
+    } else {
+        exit_code::DONE
+    })
+}
 
 /// Prints the result of a command to standard output.
 fn print(text: &str) {

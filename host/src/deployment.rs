@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::access::Keys;
 use crate::error::StartupError;
 use crate::graph::LIBRARY;
 use crate::manifest::StoreSection;
@@ -58,7 +59,8 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "`FUNCTIONS_CUSTOMHANDLER_PORT`",
         "`scorebox serve`",
         "the port if `--port` is not given; unset: 8080. If it is set, `/<function>` accepts \
-         invocations, and `limits.lame_duck` is 0 by default",
+         invocations, `limits.lame_duck` is 0 by default, and warnings and errors are logged to \
+         standard error",
     ),
     (
         "`FUNCTIONS_APP_ROOT_PATH`",
@@ -69,12 +71,17 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
         "`FUNCTIONS_CUSTOMHANDLER_WORKER_ID`",
         "`scorebox serve`",
         "set by the Functions host; if it is set, a server that was asked to stop ends with exit \
-         code 200 instead of 0",
+         code 200 instead of 0, and warnings and errors are logged to standard error",
     ),
     (
         "`SCOREBOX_REDIS_URL`, or what `stores.<name>.url` names",
         "`scorebox serve`, `invoke`, `check`",
         "the Redis URL; unset: in memory",
+    ),
+    (
+        "what `server.keys` names",
+        "`scorebox serve`",
+        "a key of the server, of 32 to 1024 visible ASCII characters; unset: ignored, if another one is set",
     ),
     (
         "`IDENTITY_ENDPOINT`, `IDENTITY_HEADER`; `AZURE_FEDERATED_TOKEN_FILE`, `AZURE_TENANT_ID`, \
@@ -146,6 +153,17 @@ pub fn is_started_by_functions_host(environment: Environment<'_>) -> bool {
     environment(WORKER_ID_VARIABLE).is_some_and(|id| !id.trim().is_empty())
 }
 
+/// Returns true if the Functions host reads the output of this process. That host takes each line on
+/// standard output for information, and the level of a line on standard error from its words.
+///
+/// The Functions host sets the port and the id of its custom handler. Either of them is enough,
+/// because a stand-in for that host may set the port alone. A value that is not a port was not set
+/// by that host.
+#[must_use]
+pub fn is_read_by_functions_host(environment: Environment<'_>) -> bool {
+    is_started_by_functions_host(environment) || matches!(port(environment), Ok(Some(_)))
+}
+
 /// Returns the path of the ONNX Runtime library, which runs graphs. The file may not exist.
 ///
 /// If the environment variable [`ENGINE_VARIABLE`] is set and not blank, its value is the path. If
@@ -164,6 +182,39 @@ pub fn engine_library(environment: Environment<'_>) -> PathBuf {
     places
         .find(|place| place.is_file())
         .unwrap_or_else(|| Path::new("/usr/lib/scorebox").join(LIBRARY))
+}
+
+/// Returns the keys of the server, from the environment variables that `server.keys` names. A
+/// variable that is not set is ignored, so that a key can be added or removed without another image.
+///
+/// # Errors
+/// Fails if a variable holds something that cannot be a key, or if `variables` has names and none of
+/// them is set: a server that should have keys must not serve without them.
+pub fn keys(variables: &[String], environment: Environment<'_>) -> Result<Keys, StartupError> {
+    let fail = |variable: &str, problem: &str| {
+        StartupError::Environment {
+        variable: variable.to_owned(),
+        problem: problem.to_owned(),
+        fix: "set it to a key of 32 to 1024 visible ASCII characters, such as `openssl rand -hex 32` prints"
+            .to_owned(),
+    }
+    };
+    let mut keys = Keys::default();
+    for variable in variables {
+        let Some(value) = environment(variable) else {
+            continue;
+        };
+        // A file or a secret store often adds a line feed.
+        keys.add(value.trim())
+            .map_err(|problem| fail(variable, problem))?;
+    }
+    if keys.is_empty() && !variables.is_empty() {
+        return Err(fail(
+            &variables.join(", "),
+            "is not set, and `server.keys` lets nobody call this server without a key",
+        ));
+    }
+    Ok(keys)
 }
 
 /// Address and credentials of a store's Redis server.
@@ -238,6 +289,7 @@ mod tests {
             prefix: "p".into(),
             default_ttl: None,
             timeout: Duration::from_secs(1),
+            keepalive: Duration::from_secs(60),
             commands: crate::redis::raw::Allowed::default(),
         };
         let read = |value: &'static str| {
@@ -255,6 +307,57 @@ mod tests {
                 && !message.contains("hunter2"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn the_functions_host_is_known_by_the_port_or_the_id_that_it_sets() {
+        let is_read = |variable: &'static str, value: &'static str| {
+            let environment = move |name: &str| (name == variable).then(|| value.to_owned());
+            is_read_by_functions_host(&environment)
+        };
+        assert!(is_read(PORT_VARIABLE, "8080") && is_read(WORKER_ID_VARIABLE, "a"));
+        assert!(!is_read(PORT_VARIABLE, " ") && !is_read(PORT_VARIABLE, "many"));
+        assert!(!is_read(WORKER_ID_VARIABLE, ""));
+        assert!(!is_read("FUNCTIONS_WORKER_RUNTIME", "custom"));
+    }
+
+    #[test]
+    fn keys_are_read_from_the_variables_that_are_set() {
+        let names = ["FIRST", "SECOND"].map(str::to_owned);
+        let read = |first: Option<&'static str>, second: Option<&'static str>| {
+            let environment = move |name: &str| {
+                let value = if name == "FIRST" { first } else { second };
+                value.map(str::to_owned)
+            };
+            keys(&names, &environment).map_err(|error| error.to_string())
+        };
+        let (key, other) = (
+            "0123456789abcdef0123456789abcdef\n",
+            "fedcba9876543210fedcba9876543210",
+        );
+        assert_eq!(format!("{:?}", read(Some(key), None).unwrap()), "1 keys");
+        assert_eq!(format!("{:?}", read(None, Some(key)).unwrap()), "1 keys");
+        assert_eq!(
+            format!("{:?}", read(Some(key), Some(other)).unwrap()),
+            "2 keys"
+        );
+        assert!(keys(&[], &|_: &str| None).unwrap().is_empty());
+        let unset = read(None, None).unwrap_err();
+        assert!(unset.contains("FIRST, SECOND: is not set"), "{unset}");
+        for wrong in [
+            "",
+            " ",
+            "hunter2",
+            "hunter2 hunter2 hunter2 hunter2 hunter2",
+        ] {
+            let error = read(Some(key), Some(wrong)).unwrap_err();
+            assert!(
+                error.contains("SECOND")
+                    && error.contains("openssl rand")
+                    && !error.contains("hunter2"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

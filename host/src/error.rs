@@ -198,6 +198,11 @@ impl Line {
     }
 }
 
+/// Codes with which the SDK fails a call because its store refuses an operation, and would refuse
+/// it again: a value of the wrong type, a command that the access list forbids. To deliver the
+/// message ten times more would only load the store.
+const STORE_CODES: [&str; 2] = ["store-command", "store-denied"];
+
 impl ScoreFailure {
     /// Returns the line of this failure in the table of failures.
     ///
@@ -216,6 +221,8 @@ impl ScoreFailure {
             Self::Unavailable(_)       => line(503, "",                       Redeliver, Warn,  true,  false),
             Self::Saturated            => line(503, "saturated",              Redeliver, Warn,  true,  false),
             Self::TimedOut { .. }      => line(504, "timed-out",              Redeliver, Warn,  false, true),
+            Self::Failed(problem) if STORE_CODES.contains(&problem.code.as_str())
+                                       => line(500, "",                       Park,      Error, false, true),
             Self::Failed(_)            => line(500, "",                       Redeliver, Error, false, true),
             Self::Trapped(_)           => line(500, "trapped",                Redeliver, Error, false, true),
             Self::OutOfMemory { .. }   => line(500, "out-of-memory",          Redeliver, Error, false, true),
@@ -278,6 +285,30 @@ impl ScoreFailure {
     }
 }
 
+/// Returns the consequences of an answer whose status a scorer chose. Returns `None` for a status
+/// below 400, with which the call succeeded.
+///
+/// The caller of an HTTP request gets the answer itself, so the consequences are the log line and
+/// the settlement of a message. 408, 425, 429, 503 and 504 say that a later call may succeed.
+#[must_use]
+pub fn of_status(status: u16) -> Option<Disposition> {
+    let (settlement, severity) = match status {
+        ..400 => return None,
+        408 | 425 | 429 | 503 | 504 => (Settlement::Redeliver, Severity::Warn),
+        400..500 => (Settlement::Park, Severity::Info),
+        500.. => (Settlement::Redeliver, Severity::Error),
+    };
+    let line = line(
+        status,
+        "status-of-scorer",
+        settlement,
+        severity,
+        false,
+        status >= 500,
+    );
+    Some(line.with(format!("The scorer answered with the status {status}.")))
+}
+
 /// Reason why a request gets an error response although no call of the scorer failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestFailure {
@@ -316,6 +347,8 @@ pub enum RequestFailure {
         /// Factor by which an unpacked body may be larger than its compressed form.
         ratio: u64,
     },
+    /// The request in an envelope had a body without a length, which the Functions host dropped.
+    LengthRequired,
     /// The invocation does not fit the bindings of its function. The text says what does not fit,
     /// and is only logged.
     Malformed(String),
@@ -332,8 +365,15 @@ pub enum RequestFailure {
     },
     /// The scorer did not become ready within `limits.init_deadline`.
     NotReady,
+    /// The answer sets several cookies, but an enveloped answer has one value for each header.
+    RepeatedCookie,
     /// The body of the request has another transfer coding than `chunked`.
     TransferCoding,
+    /// The request does not carry one of the server's keys.
+    Unauthorized {
+        /// True if the request carries something else in the place of a key.
+        is_sent: bool,
+    },
     /// The body of the request has a content coding that the host does not read, or several.
     UnknownCoding {
         /// Value of the request's header `Content-Encoding`.
@@ -353,13 +393,16 @@ impl RequestFailure {
             //                              status, code,                  settlement, severity, retry, scorer at fault
             Self::Malformed(_)        => line(400, "malformed-invocation", Redeliver, Error, false, false),
             Self::BinaryAnswer        => line(500, "binary-answer",        Redeliver, Error, false, false),
+            Self::RepeatedCookie      => line(500, "repeated-cookie",      Redeliver, Error, false, false),
             Self::BadHost             => line(400, "bad-host",             Redeliver, Info,  false, false),
+            Self::Unauthorized { .. } => line(401, "unauthorized",         Redeliver, Info,  false, false),
             Self::DamagedBody { .. }  => line(400, "damaged-body",         Redeliver, Info,  false, false),
             Self::Inflated { .. }     => line(413, "inflated-body",        Redeliver, Info,  false, false),
             Self::CodingInEnvelope    => line(415, "unsupported-encoding", Redeliver, Info,  false, false),
             Self::UnknownCoding { .. } => line(415, "unsupported-encoding", Redeliver, Info, false, false),
             Self::TransferCoding      => line(501, "transfer-coding",      Redeliver, Info,  false, false),
             Self::BodyLost            => line(400, "body-lost",            Redeliver, Info,  false, false),
+            Self::LengthRequired      => line(411, "length-required",      Redeliver, Info,  false, false),
             Self::BodyTooSlow         => line(408, "body-too-slow",        Redeliver, Info,  false, false),
             Self::IdTooLong { .. }    => line(431, "id-too-long",          Redeliver, Info,  false, false),
             Self::MethodNotAllowed    => line(405, "method-not-allowed",   Redeliver, Info,  false, false),
@@ -390,6 +433,10 @@ impl RequestFailure {
             Self::BinaryAnswer => {
                 "The answer is binary, which this function's output cannot carry. Forward requests, or name the \
                  output $return."
+            }
+            Self::LengthRequired => {
+                "The Functions host drops a body that is sent with Transfer-Encoding. Send Content-Length instead, or \
+                 run the scorer on a target without the Functions host."
             }
             Self::Malformed(_) => "The invocation does not fit the function's bindings.",
             Self::BodyLost => "The body broke off.",
@@ -422,8 +469,18 @@ impl RequestFailure {
                 routes.join(", ")
             ),
             Self::NotReady => "The scorer is still starting. Try again later.",
+            Self::RepeatedCookie => {
+                "The answer sets several cookies, and an answer in an envelope has one value for each header. Forward \
+                 requests, or set one cookie."
+            }
             Self::TransferCoding => {
                 "Transfer-Encoding may only be chunked. To compress the body, send Content-Encoding instead."
+            }
+            Self::Unauthorized { is_sent: false } => {
+                "This server needs a key. Send it as Authorization: Bearer KEY, or as x-functions-key: KEY."
+            }
+            Self::Unauthorized { is_sent: true } => {
+                "The key is not one of this server's. Ask its operator for a current key."
             }
         };
         let mut disposition = line.with(message.to_owned());

@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`manifest`] | `scorebox.toml`: every setting, its default and its check (`host/manifest`) |
 //! | [`deployment`] | the environment of the process |
+//! | [`access`] | the keys of the server, and which requests carry one |
 //! | [`error`] | why a call or a start fails, and the one table of the consequences |
 //! | [`engine`] | the WebAssembly engine, its clock and its pool of memory |
 //! | [`component`] | from an app's files to code: precompiled, or compiled at start |
@@ -45,10 +46,13 @@
 //!   redis}`. `cargo xtask tidy` holds the table of all arrows (`xtask/src/tidy/arrows.rs`).
 //! - A guest holds a thread that serves sockets for at most one tick (`offload.rs`). A fault of
 //!   a guest does not end the process.
-//! - No address, credential or variable of the environment reaches a guest, a log or an error.
+//! - No address, credential or variable of the environment reaches a guest, a log or an error. The
+//!   log has the address of a node that a cluster announces and that cannot be reached: no operator
+//!   wrote it, so nobody else can name it.
 //! - `unsafe` is used in three files only: `compiled_cache.rs`, `model/mapping.rs` and
 //!   `precompiled.rs`.
 
+pub mod access;
 pub mod app;
 pub mod call;
 pub mod capability;

@@ -55,7 +55,8 @@ enum Command {
     ///
     /// POST /score and /api/ROUTE score a request. GET / answers at once, and GET /readyz succeeds
     /// when calls are answered. GET /openapi.json returns the scorer's contract. The log goes to
-    /// standard output.
+    /// standard output; if the Functions host started the program, warnings and errors go to
+    /// standard error.
     Serve(Serve),
     #[cfg(feature = "compiler")]
     /// Score one input and print the answer, without a server. The host in an image does not have
@@ -126,7 +127,7 @@ struct Invoke {
     /// With --trigger: name of the function, if several have this trigger.
     #[arg(long, value_name = "NAME", requires = "trigger")]
     function: Option<String>,
-    /// With --trigger service-bus: number of the message's delivery, from 1.
+    /// With --trigger service-bus or queue: number of the message's delivery, from 1.
     #[arg(long, value_name = "N", requires = "trigger", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     attempt: u32,
     /// With --trigger: print the invocation, and score nothing.
@@ -145,6 +146,8 @@ enum Trigger {
     Blob,
     /// HTTP request, in an envelope or forwarded unchanged, as the function is configured.
     Http,
+    /// Message of a queue in a storage account.
+    Queue,
     /// Service Bus message, or several messages in a batch.
     ServiceBus,
 }
@@ -203,7 +206,11 @@ fn main() -> ExitCode {
     // fail.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let _last_lines = scorebox_host::telemetry::LastLines;
-    match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return command::refused(&error),
+    };
+    match arguments.command {
         Command::Serve(serve) => command::serve::run(serve),
         #[cfg(feature = "compiler")]
         Command::Invoke(invoke) => command::invoke::run(invoke),

@@ -122,10 +122,11 @@ pub fn precompile(app: &Path, file: &str, cpu: Cpu) -> Result<Code, StartupError
     let invalid = |error: &wasmtime::Error| component::invalid(&path, error);
     let bytes = if manifest.scorer.snapshot {
         let engine = Engine::new(&engine_config()).map_err(|error| invalid(&error))?;
-        let world = Component::from_binary(&engine, &original).map_err(|error| invalid(&error))?;
-        let world = scorer::world_of(&engine, &world, &path)?;
+        let component =
+            Component::from_binary(&engine, &original).map_err(|error| invalid(&error))?;
+        let target = scorer::world_of(&engine, &component, &path)?;
         let capabilities = Arc::new(app::capabilities(&manifest, model, BTreeMap::new()));
-        let taken = snapshot::take(&manifest, capabilities, world, &original);
+        let taken = snapshot::take(&manifest, capabilities, target, &original);
         machine::small_runtime()?.block_on(taken)?
     } else {
         original.clone()

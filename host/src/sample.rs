@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::call::{Invocation, Payload, Source};
 use crate::codec::media_type::JSON;
-use crate::error::ScoreFailure;
+use crate::error::{ScoreFailure, of_status};
 use crate::manifest::ManifestError;
 use crate::scorer::Scorer;
 
@@ -53,6 +53,9 @@ pub enum SampleError {
     /// The scorer fails on the input of the sample.
     #[error("{}", told(.0))]
     NoAnswer(ScoreFailure),
+    /// The scorer answers with a status that says that the call failed.
+    #[error("the scorer answers with the status {0}")]
+    Status(u16),
     /// The scorer's answer is not JSON, so it cannot be compared with the expected answer.
     #[error("the answer is not JSON: {0}")]
     NotJson(#[from] serde_json::Error),
@@ -116,7 +119,11 @@ impl Sample {
         let scored = scorer
             .run(Invocation::new("sample", Source::Direct), self.payload())
             .await;
-        self.compare(&scored.map_err(SampleError::NoAnswer)?.payload.body)
+        let scored = scored.map_err(SampleError::NoAnswer)?;
+        match of_status(scored.status()) {
+            Some(disposition) => Err(SampleError::Status(disposition.status)),
+            None => self.compare(&scored.payload.body),
+        }
     }
 
     /// Checks that an ONNX graph returns the expected answer to the input of this sample.

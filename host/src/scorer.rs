@@ -9,14 +9,17 @@ mod cached;
 mod callers;
 mod component_runner;
 mod conversion;
+mod exports;
 mod graph_runner;
 mod instance;
 mod kind;
 mod large;
 mod linking;
+mod output;
 mod pipeline;
 mod pool;
 mod prediction_cache;
+mod previous;
 pub mod signature;
 #[cfg(feature = "compiler")]
 pub(crate) mod snapshot;
@@ -32,17 +35,17 @@ use wasmtime::Engine;
 
 #[cfg(feature = "compiler")]
 pub(crate) use self::linking::world::world_at as world_of;
-pub use self::linking::world::{WIT_VERSION, World};
+pub use self::linking::world::{Target, Version, World};
 
 use self::batcher::Batcher;
 use self::cached::Cached;
 use self::component_runner::ComponentRunner;
+use self::exports::Run;
 use self::graph_runner::GraphRunner;
-pub use self::instance::Output;
-use self::instance::Run;
 use self::kind::{Kind, PayloadComponent, TensorComponent};
 use self::large::Large;
 use self::linking::Linked;
+pub use self::output::Output;
 use self::pipeline::Pipeline;
 use self::pool::Pool;
 pub use self::prediction_cache::entry;
@@ -64,6 +67,8 @@ use crate::sizing;
 pub struct Scorer {
     pipeline: Arc<Pipeline>,
     instances: Instances,
+    /// Version of the contract that the component was built against.
+    version: Version,
     /// Maximum number of calls that the scorer may execute at a time.
     max_concurrency: usize,
     runtime: tokio::runtime::Handle,
@@ -87,7 +92,8 @@ impl Scorer {
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, StartupError> {
         let linked = Linked::new(engine, compiled, manifest, Arc::clone(&capabilities))?;
-        let cached = Cached::of_component(manifest, compiled, linked.world(), &capabilities);
+        let target = linked.target();
+        let cached = Cached::of_component(manifest, compiled, target, &capabilities);
         let deadline = Instant::now() + manifest.limits.init_deadline;
         let described = runtime.spawn(async move {
             let described = linked.describe(deadline).await?;
@@ -103,6 +109,7 @@ impl Scorer {
             Described::Payload(signature) => Kind::Payloads(PayloadComponent {
                 runner: runner(linked, manifest, max_concurrency, &turns),
                 signature,
+                allows_cookies: manifest.answers.cookies,
             }),
             Described::Tensor(signature) => Kind::Tensors(TensorComponent {
                 runner: runner(linked, manifest, max_concurrency, &turns),
@@ -112,7 +119,11 @@ impl Scorer {
                     .map(|batching| Arc::new(Batcher::new(batching))),
             }),
         };
-        Self::new(kind, turns, max_concurrency, cached, manifest, runtime)
+        let scorer = Self::new(kind, turns, max_concurrency, cached, manifest, runtime)?;
+        Ok(Self {
+            version: target.version,
+            ..scorer
+        })
     }
 
     /// Loads an ONNX graph that is served without a component.
@@ -170,6 +181,7 @@ impl Scorer {
         Ok(Self {
             pipeline: Arc::new(pipeline),
             instances: manifest.instances.clone(),
+            version: Version::Current,
             max_concurrency,
             runtime,
         })
@@ -230,6 +242,13 @@ impl Scorer {
     #[must_use]
     pub fn world(&self) -> World {
         self.pipeline.kind.world()
+    }
+
+    /// Returns the version of the contract that the component was built against, or the current one
+    /// for a graph.
+    #[must_use]
+    pub fn wit_version(&self) -> &'static str {
+        self.version.number()
     }
 
     /// Returns the name of each output that has class names, with the class names of its columns.

@@ -86,12 +86,14 @@ struct Ready {
     openapi: Bytes,
 }
 
-/// Match of a request's path with the route of a function.
-struct Matched<'a> {
-    /// HTTP methods that start a call on the route, in upper case.
-    methods: &'a [String],
-    /// Names of the route's parameters in lower case, each with its value in the path.
-    values: Vec<(String, String)>,
+/// Match of a request's method and path with the routes of functions.
+enum Matched<'a> {
+    /// The request starts a call. The list has the names of the route's parameters in lower case,
+    /// each with its value in the path.
+    Call(Vec<(String, String)>),
+    /// Routes have this path, and none of them has the method. The list has the methods of all of
+    /// these routes, in upper case.
+    OtherMethods(Vec<&'a str>),
 }
 
 impl Service {
@@ -99,11 +101,12 @@ impl Service {
     /// Functions host calls the service as its custom handler.
     #[must_use]
     pub fn new(manifest: &Manifest, functions: FunctionApp, is_custom_handler: bool) -> Arc<Self> {
-        let api = functions
-            .routes
-            .iter()
-            .map(|(route, _)| route.template().to_owned());
-        let routes = std::iter::once(SCORE_ROUTE.to_owned()).chain(api).collect();
+        let mut routes = vec![SCORE_ROUTE.to_owned()];
+        for (route, _) in &functions.routes {
+            if !routes.iter().any(|other| other == route.template()) {
+                routes.push(route.template().to_owned());
+            }
+        }
         let model = served_model::Model::new(&manifest.scorer);
         let (limits, ready) = (manifest.limits.clone(), watch::Sender::new(None));
         let bodies_bytes = sizing::bodies_bytes(&limits);
@@ -131,23 +134,32 @@ impl Service {
         }
         let function = self.functions.function(path.strip_prefix('/')?)?;
         // Without a prefix, the route of a function may be equal to the function's own path.
-        let is_forwarded = function.route.is_some() && self.route(path).is_some();
+        let is_forwarded =
+            function.route.is_some() && self.route(request.method().as_str(), path).is_some();
         // A platform may give the container its port in the variable that the Functions host uses.
         // So a request to `/score` without the header of an invocation is a payload.
         let is_payload = path == SCORE_ROUTE && !http_trigger::is_invocation(request.headers());
         (!is_forwarded && !is_payload).then_some(function)
     }
 
-    /// Returns the route of a function that matches `path`, or `None` if no route of a function
-    /// matches.
-    fn route(&self, path: &str) -> Option<Matched<'_>> {
-        let mut routes = self.functions.routes.iter();
-        routes.find_map(|(route, methods)| {
-            Some(Matched {
-                methods,
-                values: route.values(path)?,
-            })
-        })
+    /// Returns the match of a request with the routes of functions, or `None` if no route has the
+    /// path. As in the Functions host, the narrowest route that has the method is used.
+    fn route(&self, method: &str, path: &str) -> Option<Matched<'_>> {
+        let mut others: Vec<&str> = Vec::new();
+        for (route, methods) in &self.functions.routes {
+            let Some(values) = route.values(path) else {
+                continue;
+            };
+            for other in methods {
+                if other == method {
+                    return Some(Matched::Call(values));
+                }
+                if !others.contains(&other.as_str()) {
+                    others.push(other);
+                }
+            }
+        }
+        (!others.is_empty()).then_some(Matched::OtherMethods(others))
     }
 
     /// Returns the limits for reading one request body now. `limit_bytes` is the maximum size of

@@ -50,10 +50,16 @@ const BODIES_MOST_BYTES: u64 = 1 << 30;
 /// in bytes. One body of the maximum size always has room.
 #[must_use]
 pub fn bodies_bytes(limits: &Limits) -> u64 {
-    let derived = || (container::available_bytes() / BODIES_PART).min(BODIES_MOST_BYTES);
+    bodies_bytes_within(limits, container::available_bytes())
+}
+
+/// Returns what [`bodies_bytes`] returns in a container that may use `available_bytes` bytes of
+/// memory.
+#[must_use]
+pub fn bodies_bytes_within(limits: &Limits, available_bytes: u64) -> u64 {
     limits
         .bodies_bytes
-        .unwrap_or_else(derived)
+        .unwrap_or((available_bytes / BODIES_PART).min(BODIES_MOST_BYTES))
         .max(limits.body_bytes)
 }
 
@@ -68,7 +74,14 @@ const INSTANCES_PART: u64 = 2;
 /// than their share.
 #[must_use]
 pub fn instances_bytes(limits: &Limits) -> u64 {
+    instances_bytes_within(limits, container::available_bytes())
+}
+
+/// Returns what [`instances_bytes`] returns in a container that may use `available_bytes` bytes of
+/// memory.
+#[must_use]
+pub fn instances_bytes_within(limits: &Limits, available_bytes: u64) -> u64 {
     limits
         .instances_bytes
-        .unwrap_or_else(|| container::available_bytes() / INSTANCES_PART)
+        .unwrap_or(available_bytes / INSTANCES_PART)
 }

@@ -13,7 +13,7 @@ use crate::deployment::{self, Environment};
 use crate::error::StartupError;
 use crate::manifest::{Manifest, StoreSection};
 use crate::redis::raw::Connection;
-use crate::redis::{Memory, Reached, Redis, Server, Store};
+use crate::redis::{Memory, REPLICA, Reached, Redis, Server, Store, Unreached};
 
 /// Opens every store that a manifest defines, and returns the stores by name. A store connects to
 /// its server when it is first used.
@@ -63,10 +63,11 @@ fn server(
     section: &StoreSection,
     connection: deployment::Connection,
 ) -> Result<Server, StartupError> {
-    let server = Server::new(
+    let server = Server::with_keepalive(
         &connection.endpoint,
         connection.credentials,
         section.timeout,
+        section.keepalive,
     );
     server.map_err(|error| StartupError::Environment {
         variable: section.url_variable.clone(),
@@ -93,6 +94,9 @@ pub struct StoreReport {
     pub reached: Option<Reached>,
     /// Reason why the connectivity check failed. `None` if it succeeded or was not made.
     pub problem: Option<String>,
+    /// Instruction that fixes the problem, or that avoids one that writes would have. `None` if
+    /// there is nothing to fix.
+    pub fix: Option<String>,
 }
 
 /// Reports on each store of the app in the folder `app`, as `environment` configures it. If
@@ -117,14 +121,24 @@ pub fn report(
                 .to_owned(),
             reached: None,
             problem: None,
+            fix: None,
         };
         if let Some(connection) = deployment::store(section, environment)? {
             report.place = connection.endpoint.explain();
             let server = server(section, connection)?;
             if connect {
                 match runtime.block_on(server.reach()) {
-                    Ok(reached) => report.reached = Some(reached),
-                    Err(error) => report.problem = Some(error.to_string()),
+                    Ok(reached) => {
+                        report.fix = (reached.role == REPLICA).then(|| {
+                            "name the master in the URL: a replica answers reads and refuses writes"
+                                .to_owned()
+                        });
+                        report.reached = Some(reached);
+                    }
+                    Err(Unreached { problem, fix }) => {
+                        report.problem = Some(problem);
+                        report.fix = Some(fix).filter(|fix| !fix.is_empty());
+                    }
                 }
             }
         }

@@ -1,38 +1,40 @@
 //! Log of the program: structured events on standard output.
 //!
 //! Owns which lines are written, and where to. Their form is in `line`, and their queue in `queue`.
-//! Must not know what is logged. A server writes nothing to standard error, because the Functions
-//! host takes every line there for an error.
+//! Must not know what is logged. A server writes warnings and errors to standard error if the
+//! Functions host has started it, because that host takes every line on standard output for
+//! information. Otherwise a server writes every line to standard output.
 
 #[cfg(test)]
 pub(crate) mod kept_lines;
 mod line;
 mod queue;
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use tracing::Metadata;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
+use tracing::{Level, Metadata};
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Filter, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use self::line::{Form, Lines};
-use self::queue::Queue;
-use crate::deployment::{Environment, LOG_FORMAT_VARIABLE, LOG_VARIABLE};
+use self::queue::{Outputs, Queue};
+use crate::deployment::{self, Environment, LOG_FORMAT_VARIABLE, LOG_VARIABLE};
 use crate::error::StartupError;
 
 /// Maximum time for which a server waits at shutdown until its last log lines are written. The
-/// limit matters only if the reader of standard output is slow or has stopped.
+/// limit matters only if the reader of the log is slow or has stopped.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// Queue of log lines that wait to be written to standard output. Only a server has this queue.
+/// Queue of log lines that wait to be written. Only a server has this queue.
 static QUEUE: OnceLock<Queue> = OnceLock::new();
 
 /// Destination of the log lines of a process.
@@ -40,7 +42,8 @@ static QUEUE: OnceLock<Queue> = OnceLock::new();
 pub enum Output {
     /// Standard error, for commands, because a command writes its result to standard output.
     Talk,
-    /// Standard output, for servers, because a server has no other output.
+    /// Standard output, for servers, because a server has no other output. Under the Functions
+    /// host, warnings and errors go to standard error.
     Server,
 }
 
@@ -79,9 +82,11 @@ pub fn start(output: Output, environment: Environment<'_>) -> Result<(), Startup
     } else {
         Form::Text { colours: terminal }
     };
+    let is_for_functions_host =
+        output == Output::Server && deployment::is_read_by_functions_host(environment);
     let write: Write = match output {
         Output::Server => {
-            let queue = queue(form).map_err(|error| {
+            let queue = queue(form, is_for_functions_host).map_err(|error| {
                 StartupError::Host(format!("the log cannot be written: {error}"))
             })?;
             Box::new(move |line, is_urgent| queue.push(line, is_urgent))
@@ -89,29 +94,61 @@ pub fn start(output: Output, environment: Environment<'_>) -> Result<(), Startup
         // A command may wait for the reader of its messages, as every command does.
         Output::Talk => Box::new(|line, _| drop(io::stderr().write_all(line.as_bytes()))),
     };
+    let lines = Lines {
+        form,
+        is_for_functions_host,
+        write,
+    };
     tracing_subscriber::registry()
-        .with(Lines { form, write }.with_filter(Threshold(filter)))
+        .with(lines.with_filter(Threshold(filter)))
         .init();
     Ok(())
+}
+
+/// Returns the log line of an error because of which a server does not start, in the format that the
+/// environment sets, and JSON by default. The line has the form for the Functions host, and does
+/// not need [`start`].
+#[must_use]
+pub fn error_line(error: &dyn Display, environment: Environment<'_>) -> String {
+    let form = match environment(LOG_FORMAT_VARIABLE).as_deref() {
+        Some("text") => Form::Text { colours: false },
+        _ => Form::Json,
+    };
+    line::notice(form, &Level::ERROR, module_path!(), error)
 }
 
 /// Function that writes a log line. Its second argument is true for a warning or an error. Such a
 /// line may use the part of the log queue that is reserved for warnings and errors.
 type Write = Box<dyn Fn(&str, bool) + Send + Sync>;
 
-/// Creates the queue of log lines, and starts the thread that writes the lines to standard output
-/// in the format `form`.
+/// Creates the queue of log lines, and starts the thread that writes the lines in the format `form`.
+/// The lines go to standard output. If `has_two_outputs` is true, warnings and errors go to
+/// standard error.
 ///
 /// # Errors
-/// Fails if standard output cannot be duplicated, or if the thread cannot be started.
-fn queue(form: Form) -> io::Result<Queue> {
-    // The standard library's handle is not used: its lock would be held for as long as the output
-    // is not read.
-    let output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    let queue = Queue::start(output, move |count| {
+/// Fails if an output cannot be duplicated, or if the thread cannot be started.
+fn queue(form: Form, has_two_outputs: bool) -> io::Result<Queue> {
+    // The standard library's handles are not used: their locks would be held for as long as the
+    // output is not read.
+    let file = |output: BorrowedFd<'_>| {
+        Ok::<_, io::Error>(Box::new(File::from(output.try_clone_to_owned()?)))
+    };
+    let outputs = Outputs {
+        all: file(io::stdout().as_fd())?,
+        urgent: match has_two_outputs {
+            true => Some(file(io::stderr().as_fd())?),
+            false => None,
+        },
+    };
+    let source = if has_two_outputs {
+        "the log"
+    } else {
+        "standard output"
+    };
+    let queue = Queue::start(outputs, move |count| {
         let message =
-            format!("{count} log lines were dropped because the reader of standard output is slow");
-        line::notice(form, module_path!(), &message)
+            format!("{count} log lines were dropped because the reader of {source} is slow");
+        line::notice(form, &Level::WARN, module_path!(), &message)
     })?;
     let _ = QUEUE.set(queue.clone());
     Ok(queue)
@@ -212,8 +249,6 @@ fn level(name: &str) -> Option<LevelFilter> {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use tracing::Level;
-
     use super::*;
 
     #[test]
@@ -254,8 +289,12 @@ mod tests {
             let write = move |line: &str, _: bool| kept.lock().unwrap().push_str(line);
             let form = Form::Text { colours: false };
             let filter = Threshold(filter(text, Output::Server).unwrap());
-            let subscriber =
-                tracing_subscriber::registry().with(Lines { form, write }.with_filter(filter));
+            let lines = Lines {
+                form,
+                is_for_functions_host: false,
+                write,
+            };
+            let subscriber = tracing_subscriber::registry().with(lines.with_filter(filter));
             tracing::subscriber::with_default(subscriber, || {
                 crate::text::trace!(target: "scorer", "a");
                 crate::text::debug!(target: "scorer", "b");

@@ -1,13 +1,12 @@
-//! A scorer of tensors that states facts about its inputs by the unstable interface `inputs`.
+//! A scorer of tensors that states facts about its inputs in its signature.
 //!
 //! Owns the answer, which shows what arrived, and four ways to state them. Tests choose the way by
 //! a byte of the compiled component, because `describe` reads nothing else: 0 right, 1 missing
 //! values in an input of integers, 2 a panic, 3 no end.
 
-use scorebox_guest::inputs::{DescribeInputs, InputFacts};
 use scorebox_guest::{
-    Dtype, Inputs, Invocation, NamedTensor, Port, Result, TensorScorer, TensorSignature,
-    export_inputs, export_tensor_scorer,
+    Dtype, InputPort, Inputs, Invocation, NamedTensor, Port, Result, TensorScorer, TensorSignature,
+    export_tensor_scorer,
 };
 
 /// The way to state facts is the last byte.
@@ -17,11 +16,18 @@ struct Census;
 
 impl TensorScorer for Census {
     fn describe() -> TensorSignature {
+        let people = InputPort::new("people", Dtype::F64, [None, None]);
+        let member = InputPort::new("member", Dtype::I64, [None]).boolean();
+        let member = match std::hint::black_box(WAY).last() {
+            Some(b'1') => member.missing(),
+            Some(b'2') => panic!("told to"),
+            Some(b'3') => loop {
+                std::hint::black_box(());
+            },
+            _ => member,
+        };
         TensorSignature::new(
-            [
-                Port::new("people", Dtype::F64, [None, None]),
-                Port::new("member", Dtype::I64, [None]),
-            ],
+            [people.missing().columns(["age", "income"]), member],
             [
                 Port::new("known", Dtype::I64, [None]),
                 Port::new("members", Dtype::I64, [None]),
@@ -50,21 +56,4 @@ impl TensorScorer for Census {
     }
 }
 
-impl DescribeInputs for Census {
-    fn describe_inputs() -> Vec<InputFacts> {
-        let member = InputFacts::new("member").boolean();
-        let member = match std::hint::black_box(WAY).last() {
-            Some(b'1') => member.missing(),
-            Some(b'2') => panic!("told to"),
-            Some(b'3') => loop {
-                std::hint::black_box(());
-            },
-            _ => member,
-        };
-        let people = InputFacts::new("people");
-        vec![people.missing().columns(["age", "income"]), member]
-    }
-}
-
 export_tensor_scorer!(Census);
-export_inputs!(Census);

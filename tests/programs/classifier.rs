@@ -19,7 +19,7 @@ mod bindings {
                 import wasi:nn/errors@0.2.0-rc-2024-10-28;
                 import wasi:nn/graph@0.2.0-rc-2024-10-28;
                 import wasi:nn/inference@0.2.0-rc-2024-10-28;
-                export scorebox:scoring/scorer@0.1.0;
+                export scorebox:scoring/scorer@0.2.0;
             }
         ",
         world: "elsewhere:classifier/classifier",
@@ -33,7 +33,7 @@ mod bindings {
 }
 
 use bindings::exports::scorebox::scoring::scorer::{
-    Guest, Invocation, Payload, Problem, ScoreError, Signature,
+    Answer, Guest, Invocation, Payload, Problem, ScoreError, Signature,
 };
 use bindings::scorebox::scoring::types::Shape;
 use bindings::wasi::nn::errors::Error;
@@ -67,7 +67,7 @@ impl Guest for Classifier {
         Ok(())
     }
 
-    fn run(_call: Invocation, input: Payload) -> Result<Payload, ScoreError> {
+    fn run(_call: Invocation, input: Payload) -> Result<Answer, ScoreError> {
         let problem = |code: &str, message: String| Problem {
             code: code.to_owned(),
             message,
@@ -81,9 +81,13 @@ impl Guest for Classifier {
                 format!("{:?}: {}", error.code(), error.data()),
             ))
         })?;
-        Ok(Payload {
-            content_type: "application/json".to_owned(),
-            body: Value::Object(outputs).to_string().into_bytes(),
+        Ok(Answer {
+            payload: Payload {
+                content_type: "application/json".to_owned(),
+                body: Value::Object(outputs).to_string().into_bytes(),
+            },
+            status: None,
+            headers: Vec::new(),
         })
     }
 }

@@ -16,7 +16,7 @@ mod bindings {
 
             world intruder {
                 import secrets;
-                export scorebox:scoring/scorer@0.1.0;
+                export scorebox:scoring/scorer@0.2.0;
             }
         ",
         world: "intruder:host/intruder",
@@ -30,7 +30,7 @@ mod bindings {
 }
 
 use bindings::exports::scorebox::scoring::scorer::{
-    Guest, Invocation, Payload, Problem, ScoreError, Signature,
+    Answer, Guest, Invocation, Payload, Problem, ScoreError, Signature,
 };
 use bindings::scorebox::scoring::types::Shape;
 
@@ -54,11 +54,15 @@ impl Guest for Importer {
         Ok(())
     }
 
-    fn run(_call: Invocation, input: Payload) -> Result<Payload, ScoreError> {
+    fn run(_call: Invocation, input: Payload) -> Result<Answer, ScoreError> {
         let secret = bindings::intruder::host::secrets::read("redis");
-        Ok(Payload {
-            content_type: input.content_type,
-            body: secret.into_bytes(),
+        Ok(Answer {
+            payload: Payload {
+                content_type: input.content_type,
+                body: secret.into_bytes(),
+            },
+            status: None,
+            headers: Vec::new(),
         })
     }
 }

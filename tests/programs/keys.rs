@@ -3,7 +3,8 @@
 //!
 //! Owns a name for every function of wasi:keyvalue and of the contract's `cache`. It answers with
 //! one `{"ok": …}` or `{"error": …}` for each operation. A value is a string, or `{"bytes": […]}`
-//! if it is not UTF-8.
+//! if it is not UTF-8. With `"strict": true`, the first error of `get`, `set` or `increment` fails
+//! the call, as `?` does in a scorer.
 
 use std::thread;
 use std::time::Duration;
@@ -18,6 +19,8 @@ struct Request {
     #[serde(default = "default_store")]
     store: String,
     ops: Vec<Op>,
+    #[serde(default)]
+    strict: bool,
 }
 
 fn default_store() -> String {
@@ -144,6 +147,9 @@ impl Scorer for Keys {
         _call: &Invocation,
         Json(request): Json<Request>,
     ) -> Result<Json<Vec<Value>>> {
+        if request.strict {
+            return strict(&request.store, request.ops).map(Json);
+        }
         let results = request
             .ops
             .into_iter()
@@ -183,6 +189,25 @@ impl From<scorebox_guest::Error> for Fault {
     fn from(error: scorebox_guest::Error) -> Self {
         Self(json!({ "problem": error.problem().code, "detail": error.problem().detail }))
     }
+}
+
+fn strict(store: &str, ops: Vec<Op>) -> Result<Vec<Value>> {
+    let bucket = Bucket::open(store)?;
+    let mut answers = Vec::new();
+    for op in ops {
+        answers.push(match op {
+            Op::Get { key } => rendered(bucket.get(&key)?),
+            Op::Set { key, value } => done(bucket.set(&key, bytes(&value)?)?),
+            Op::Increment { key, delta } => json!(bucket.increment(&key, delta)?),
+            _ => {
+                return Err(scorebox_guest::Error::rejected(
+                    "op",
+                    "not a strict operation",
+                ));
+            }
+        });
+    }
+    Ok(answers)
 }
 
 fn perform(store: &str, op: Op) -> std::result::Result<Value, Fault> {

@@ -1,4 +1,5 @@
-//! A scorer that answers with its own input: the payload, byte by byte, and the invocation.
+//! A scorer that answers with its own input: the payload, byte by byte, and the invocation, with
+//! every attribute as a text.
 //!
 //! Owns nothing. Must not understand any payload, so that a test sees the bytes and not their
 //! meaning.
@@ -21,12 +22,14 @@ impl Scorer for Mirror {
     }
 
     fn run(&mut self, call: &Invocation, input: Payload) -> Result<Json<Value>> {
+        let attributes = call.attributes.iter();
+        let texts = attributes.filter_map(|(name, value)| Some((name, value.to_text()?)));
         Ok(Json(json!({
             "body": input.body.as_slice(),
             "content_type": input.content_type,
             "source": call.source.to_string(),
             "attempt": call.attempt,
-            "attributes": call.attributes,
+            "attributes": texts.collect::<Vec<_>>(),
         })))
     }
 }

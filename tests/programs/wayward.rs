@@ -302,11 +302,13 @@ fn sockets(port: u16) -> Value {
 }
 
 fn invocation(call: &Invocation) -> Value {
+    let attributes = call.attributes.iter();
+    let texts = attributes.filter_map(|(name, value)| Some((name, value.to_text()?)));
     json!({
         "id": call.id,
         "source": call.source.to_string(),
         "attempt": call.attempt,
         "deadline_ms": call.deadline_ms,
-        "attributes": call.attributes,
+        "attributes": texts.collect::<Vec<_>>(),
     })
 }

@@ -25,7 +25,7 @@ impl App {
     #[must_use]
     pub fn with(program: Program, manifest: &str) -> Self {
         let component = std::fs::read(place::program(program)).expect("the component can be read");
-        Self::made(program.name(), &component, manifest)
+        Self::made(&program.name().replace('_', "-"), &component, manifest)
     }
 
     /// Creates an app with the scorer's name `name`, and with any bytes as its component.

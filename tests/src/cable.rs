@@ -1,10 +1,10 @@
-//! A TCP proxy between a host and its Redis, whose connections can be cut or held up.
+//! A TCP proxy between a host and its Redis, whose connections can be cut, held up or forgotten.
 //!
 //! Owns the forwarding and its faults. Must not know which protocol is forwarded.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// A TCP proxy that forwards to one port until it is dropped.
@@ -14,6 +14,8 @@ pub struct Cable {
 }
 
 struct Shared {
+    /// Port to which new connections are forwarded.
+    target: AtomicU16,
     /// Number of response bytes that are still forwarded. A negative value means no limit.
     allowance: AtomicI64,
     /// True if new connections are closed at once.
@@ -21,6 +23,10 @@ struct Shared {
     /// Number of connections that were cut because a response reached its limit.
     reached: AtomicUsize,
     open: Mutex<Vec<TcpStream>>,
+    /// Number of connections that were accepted.
+    accepted: AtomicUsize,
+    /// Number of the first connection that is not forgotten.
+    remembered: AtomicUsize,
 }
 
 impl Cable {
@@ -33,10 +39,13 @@ impl Cable {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there are free ports");
         let own = listener.local_addr().expect("it is bound").port();
         let shared = Arc::new(Shared {
+            target: AtomicU16::new(port),
             allowance: AtomicI64::new(-1),
             is_cut: AtomicBool::new(false),
             reached: AtomicUsize::new(0),
             open: Mutex::default(),
+            accepted: AtomicUsize::new(0),
+            remembered: AtomicUsize::new(0),
         });
         let for_thread = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -44,6 +53,7 @@ impl Cable {
                 if for_thread.is_cut.load(Ordering::SeqCst) {
                     continue;
                 }
+                let port = for_thread.target.load(Ordering::SeqCst);
                 let Ok(far) = TcpStream::connect(("127.0.0.1", port)) else {
                     continue;
                 };
@@ -71,6 +81,24 @@ impl Cable {
         self.shared.reached.load(Ordering::SeqCst)
     }
 
+    /// Drops all bytes of the connections that exist now, and keeps these connections open, as a load
+    /// balancer does that has forgotten them. New connections are forwarded.
+    pub fn forget(&self) {
+        let accepted = self.shared.accepted.load(Ordering::SeqCst);
+        self.shared.remembered.store(accepted, Ordering::SeqCst);
+    }
+
+    /// Forwards new connections to another port, as a name does that moves to another server.
+    pub fn lead_to(&self, port: u16) {
+        self.shared.target.store(port, Ordering::SeqCst);
+    }
+
+    /// Returns the number of connections that the proxy has accepted so far.
+    #[must_use]
+    pub fn accepted(&self) -> usize {
+        self.shared.accepted.load(Ordering::SeqCst)
+    }
+
     /// Cuts all connections. New connections are closed at once until [`Cable::restore`] is called.
     ///
     /// # Panics
@@ -90,6 +118,8 @@ impl Cable {
 }
 
 fn forward(shared: &Arc<Shared>, near: &TcpStream, far: &TcpStream) {
+    let number = shared.accepted.fetch_add(1, Ordering::SeqCst);
+    let is_forgotten = move |shared: &Shared| number < shared.remembered.load(Ordering::SeqCst);
     let streams = [near, far].map(|stream| stream.try_clone().expect("a stream has two ends"));
     shared
         .open
@@ -100,8 +130,14 @@ fn forward(shared: &Arc<Shared>, near: &TcpStream, far: &TcpStream) {
         [from, to].map(|stream| stream.try_clone().expect("as above"))
     };
     let [mut from, mut to] = pair(near, far);
+    let for_requests = Arc::clone(shared);
     std::thread::spawn(move || {
-        drop(std::io::copy(&mut from, &mut to));
+        let mut buffer = [0; 16 << 10];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            if !is_forgotten(&for_requests) && to.write_all(&buffer[..count]).is_err() {
+                break;
+            }
+        }
         drop(to.shutdown(Shutdown::Both));
     });
     let [mut from, mut to] = pair(far, near);
@@ -109,6 +145,9 @@ fn forward(shared: &Arc<Shared>, near: &TcpStream, far: &TcpStream) {
     std::thread::spawn(move || {
         let mut buffer = [0; 16 << 10];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
+            if is_forgotten(&shared) {
+                continue;
+            }
             let left = shared.allowance.load(Ordering::SeqCst);
             let through = usize::try_from(left).map_or(count, |left| left.min(count));
             if to.write_all(&buffer[..through]).is_err() {
@@ -130,7 +169,10 @@ fn forward(shared: &Arc<Shared>, near: &TcpStream, far: &TcpStream) {
                 );
             }
         }
-        drop(to.shutdown(Shutdown::Both));
-        drop(from.shutdown(Shutdown::Both));
+        // The end of a forgotten connection is not forwarded either.
+        if !is_forgotten(&shared) {
+            drop(to.shutdown(Shutdown::Both));
+            drop(from.shutdown(Shutdown::Both));
+        }
     });
 }

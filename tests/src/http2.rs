@@ -207,7 +207,7 @@ impl Http2 {
         }
     }
 
-    /// Waits for the response of a stream, and returns its status code. Only 200, 400, 404 and 500 are
+    /// Waits for the response of a stream, and returns its status code. Only 200, 400, 401, 404 and 500 are
     /// known; any other status is 0.
     ///
     /// # Panics
@@ -217,12 +217,13 @@ impl Http2 {
         loop {
             let header = self.expect(kind::HEADERS);
             if header.stream == stream {
-                // Numbers of the static table.
-                return match header.payload.first() {
-                    Some(0x88) => 200,
-                    Some(0x8C) => 400,
-                    Some(0x8D) => 404,
-                    Some(0x8E) => 500,
+                // Numbers of the static table, and a status outside of it as a Huffman code.
+                return match header.payload.as_slice() {
+                    [0x88, ..] => 200,
+                    [0x8C, ..] => 400,
+                    [0x8D, ..] => 404,
+                    [0x8E, ..] => 500,
+                    [0x48, 0x82, 0x68, 0x01, ..] => 401,
                     _ => 0,
                 };
             }

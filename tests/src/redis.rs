@@ -17,6 +17,10 @@ pub const PASSWORD: &str = "correct-horse-battery-staple";
 /// Name of the user in the access list (ACL) of a server with TLS.
 pub const USER: &str = "scorer-one";
 
+/// Configuration of openssl for an authority whose certificates have any dates.
+const SIGNING: &str = "[ca]\ndefault_ca = own\n[own]\ndatabase = index.txt\nserial = serial\nnew_certs_dir = .\n\
+                       default_md = sha256\npolicy = any\nunique_subject = no\n[any]\ncommonName = supplied\n";
+
 /// Way in which clients connect to a Redis server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -179,6 +183,45 @@ impl Redis {
             ));
         }
         variables
+    }
+
+    /// Opens a connection to the server that stays open until it is dropped.
+    ///
+    /// # Panics
+    /// Panics if the server does not answer.
+    #[must_use]
+    pub fn connection(&self) -> Connection {
+        self.try_connection().expect("the server answers")
+    }
+
+    /// Gives a server with TLS another certificate, signed by its authority. `extensions` is the
+    /// content of the certificate's extensions, and `years` are its first year and the year after
+    /// its last one.
+    ///
+    /// # Panics
+    /// Panics if the certificate cannot be made.
+    pub fn certify(&self, extensions: &str, years: (u32, u32)) {
+        let dir = self.dir.path();
+        let write = |name: &str, text: &str| {
+            std::fs::write(dir.join(name), text).expect("a file can be written");
+        };
+        write("others", extensions);
+        write("index.txt", "");
+        write("serial", "1000\n");
+        write("signing", SIGNING);
+        let line = format!(
+            "ca -batch -notext -config signing -cert ca.crt -keyfile ca.key -in server.csr -extfile others \
+             -startdate {}0101000000Z -enddate {}0101000000Z -out server.crt",
+            years.0, years.1
+        );
+        run::finish(
+            run::tool("openssl").args(line.split(' ')).current_dir(dir),
+            b"",
+        )
+        .ended(0);
+        // Setting the name of the file makes the server read the file again.
+        let file = dir.join("server.crt");
+        self.command::<()>(&["CONFIG", "SET", "tls-cert-file", &file.to_string_lossy()]);
     }
 
     /// Sends a command to the server, in the database that the host uses, and returns the reply.

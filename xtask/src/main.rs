@@ -4,6 +4,10 @@
 //! all other commands. Must not know how any command works, and must not need an engine or a C
 //! compiler: it is what a fresh clone compiles first.
 
+// Its macros print without a panic, and take the place of those of the standard library.
+#[macro_use]
+extern crate scorebox_workspace;
+
 mod command_line;
 mod fuzz;
 mod known_name;
@@ -13,6 +17,8 @@ mod test;
 mod tidy;
 
 use std::process::ExitCode;
+
+use scorebox_workspace::output;
 
 use crate::command_line::{Command, Request};
 use crate::programs::Stop;
@@ -26,10 +32,10 @@ fn main() -> ExitCode {
         Request::Own(Command::Fuzz(args)) => fuzz::run(&args).map_err(Stop::from),
         Request::Own(Command::Tidy(args)) => tidy::run(&args).map_err(Stop::from),
         // The last line of `test` is the sum of its results, so it prints its failures itself.
-        Request::Own(Command::Test(args)) => return test::run(&args),
+        Request::Own(Command::Test(args)) => return output::ended(test::run(&args)),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => output::ended(ExitCode::SUCCESS),
         Err(stop) => stop.report(),
     }
 }

@@ -35,9 +35,6 @@ const LONG_FUZZ_TIME: Duration = Duration::from_secs(600);
 /// fuzz the code that the first inputs reach. `cargo xtask fuzz` runs longer.
 const FUZZ_TIME: Duration = Duration::from_secs(30);
 
-/// Features that clippy, rustdoc and the tests need, so that they see code which is off by default.
-const FEATURES: &str = "scorebox-guest/unstable-inputs";
-
 /// Folder of the whole-system tests, relative to the workspace's root. It contains one test program
 /// for each area.
 const AREAS: &str = "tests/tests";
@@ -102,14 +99,12 @@ pub fn run(args: &TestArgs) -> ExitCode {
                 "clippy",
                 "--release",
                 "--all-targets",
-                "--features",
-                FEATURES,
                 "--",
                 "-D",
                 "warnings",
             ];
             step("clippy", cargo(&clippy, &[]));
-            let doc = ["doc", "--release", "--no-deps", "--features", FEATURES];
+            let doc = ["doc", "--release", "--no-deps"];
             step("doc", cargo(&doc, &[("RUSTDOCFLAGS", "-D warnings")]));
         }
         match prepare(images, &programs) {
@@ -224,11 +219,7 @@ fn prepare(
     areas: &[&str],
 ) -> Result<(Places, ImageHosts), Failure> {
     let places = Places::build()?;
-    let build = [
-        &["test", "--release", "--no-run", "--features", FEATURES][..],
-        areas,
-    ]
-    .concat();
+    let build = [&["test", "--release", "--no-run"][..], areas].concat();
     cargo(&build, &[])?;
     let ended = |_| {
         Failure::other(
@@ -252,7 +243,6 @@ fn tests(
     let mut command = workspace::cargo(&workspace::root());
     command
         .args(["test", "--release", "--no-fail-fast"])
-        .args(["--features", FEATURES])
         .args(programs)
         .arg("--")
         .args(&args.only)

@@ -39,7 +39,7 @@ const PAGES: &[&str] = &["wit", ".github"];
 pub struct TidyArgs {
     /// Before the check, write what is made from the code: the contract's hash in wit/CHANGES.md,
     /// the vendored files' hashes in wit/deps/deps.lock, and the generated parts of
-    /// host/docs/settings.md, wit/README.md and wit/standards.md.
+    /// host/docs/settings.md, wit/README.md, wit/capabilities.md and wit/standards.md.
     #[arg(long)]
     pub bless: bool,
 }

@@ -157,7 +157,7 @@ fn flag(section: &toml::Table, key: &str, name: &str) -> Result<Option<bool>, Pr
     value.map(|value| boolean(value, key, name)).transpose()
 }
 
-fn boolean(value: &toml::Value, section: &str, name: &str) -> Result<bool, Problem> {
+pub(super) fn boolean(value: &toml::Value, section: &str, name: &str) -> Result<bool, Problem> {
     value.as_bool().ok_or_else(|| {
         Problem::new(
             format!(

@@ -14,18 +14,27 @@
 //! | `misfits` | errors about unknown keys and values of a wrong type |
 //! | `scorer` | `[scorer]`: the name, the code and the model |
 //! | `contract` | `[contract]`: unstable features of the contract |
+//! | `answers` | `[answers]`: what a scorer may choose of an HTTP answer |
 //! | `inputs` | `[inputs.<name>]` and `[requests]`: what requests may hold |
 //! | [`triggers`] | `[[trigger]]`: what starts a call |
 //! | `stores` | `[stores.<name>]`: key-value stores |
+//! | `server` | `[server]`: who may call the server |
 //! | `limits` | `[limits]`: limits of a call, of an instance and of the pool |
 //! | `instances` | `[instances]`, `[batching]` and `[precompiled]` |
 //! | `prediction_cache` | `[prediction_cache]`: how answers are cached |
 //! | `package`, `packaged` | `[package]` and `[packaged]`: the image and the record of its files |
-//! | [`names`] | the form of names, keys and references |
+//! | [`names`] | the form of names and keys |
+//! | [`azure_names`] | Azure's rules for the names of resources |
+//! | [`image_names`] | the form of a registry, a repository, a tag and a digest |
+//! | [`image_reference`] | references of images, which join these parts |
 //! | [`digest`] | SHA-256 digests as text |
 
+mod answers;
+pub mod azure_names;
 mod contract;
 pub mod digest;
+pub mod image_names;
+pub mod image_reference;
 mod inputs;
 mod instances;
 mod limits;
@@ -35,6 +44,7 @@ mod package;
 mod packaged;
 mod prediction_cache;
 mod scorer;
+mod server;
 pub mod settings;
 mod stores;
 pub mod triggers;
@@ -46,7 +56,7 @@ use std::time::Duration;
 use scorebox_text::{NAME_BYTES, Problem, inset, quoted};
 use serde::Deserialize;
 
-pub use self::contract::Unstable;
+pub use self::answers::Answers;
 pub use self::inputs::{InputFacts, InputSection, Requests, check_columns};
 pub use self::instances::{Batching, Instances, Isolation, Precompiled};
 pub use self::limits::Limits;
@@ -55,6 +65,7 @@ pub use self::package::PackageSection;
 pub use self::packaged::{Packaged, PackagedFile};
 pub use self::prediction_cache::PredictionCacheSection;
 pub use self::scorer::{ComponentSource, ScorerSection};
+pub use self::server::ServerSection;
 pub use self::stores::StoreSection;
 pub use self::triggers::{AuthLevel, Start, Trigger};
 
@@ -85,13 +96,15 @@ pub struct Manifest {
     pub inputs: BTreeMap<String, InputSection>,
     /// Section `[requests]`: additional values that requests may hold, for all inputs.
     pub requests: Requests,
-    /// Section `[contract]`: unstable features of the contract that the scorer may use.
-    pub unstable: Unstable,
+    /// Section `[answers]`: what the scorer may choose of an HTTP answer.
+    pub answers: Answers,
     /// Triggers that start calls, from the sections `[[trigger]]`. The list is never empty: if the
     /// file has no `[[trigger]]`, it holds one HTTP trigger with the route `score`.
     pub triggers: Vec<Trigger>,
     /// Sections `[stores.<name>]`: key-value stores, by the name under which a scorer opens them.
     pub stores: BTreeMap<String, StoreSection>,
+    /// Section `[server]`: who may call the server.
+    pub server: ServerSection,
     /// Section `[limits]`: limits on calls, instances and connections.
     pub limits: Limits,
     /// Section `[instances]`: the number, lifetime and isolation of instances.
@@ -167,6 +180,7 @@ impl Manifest {
                 "correct the line shown above",
             ))
         })?;
+        triggers::all_served(&table).map_err(fail)?;
         if let Some(unknown) = unknown_key(&table) {
             return Err(fail(unknown));
         }
@@ -232,10 +246,16 @@ impl Raw {
         names::keys("config", self.config.keys())?;
         let package = self.package.into_section(&scorer, dir)?;
         let limits = self.limits.into_limits()?;
+        let triggers = triggers::triggers(self.trigger)?;
+        triggers::apart_from_stores(&triggers, &stores)?;
+        let server = server::server(table)?;
+        keys_are_no_addresses(&server, &stores)?;
         let prediction_cache = self
             .prediction_cache
             .map(|raw| raw.into_section(&stores))
             .transpose()?;
+        contract::check_unstable(table)?;
+        let answers = answers::answers(table, prediction_cache.is_some())?;
         if scorer.component.is_none() && self.precompiled.is_some() {
             return Err(Problem::new(
                 "[precompiled] is the code of a component, and `scorer.component` names none",
@@ -247,9 +267,10 @@ impl Raw {
             scorer,
             inputs: inputs::inputs(table)?,
             requests: inputs::requests(table)?,
-            unstable: contract::unstable(table)?,
-            triggers: triggers::triggers(self.trigger)?,
+            answers,
+            triggers,
             stores,
+            server,
             limits,
             instances: self.instances.into_section()?,
             batching: self.batching.map(RawBatching::into_section).transpose()?,
@@ -263,6 +284,23 @@ impl Raw {
             package,
         })
     }
+}
+
+/// Checks that no environment variable holds both a key of the server and the address of a store.
+fn keys_are_no_addresses(
+    server: &ServerSection,
+    stores: &BTreeMap<String, StoreSection>,
+) -> Result<(), Problem> {
+    for (name, store) in stores {
+        let variable = &store.url_variable;
+        if server.key_variables.contains(variable) {
+            return Err(Problem::new(
+                format!("`env:{variable}` is in `server.keys` and is `stores.{name}.url`, too"),
+                "name another variable in `server.keys`, e.g. `env:SCOREBOX_KEY_1`",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn check_name(key: &str, name: &str) -> Result<(), Problem> {

@@ -12,13 +12,6 @@ const LONGEST_VARIABLE_BYTES: usize = 128;
 /// Maximum length of the name of a label or of a `config` value, in bytes.
 const LONGEST_KEY_BYTES: usize = 128;
 
-/// Maximum length of a repository name with the host of its registry, in bytes: the limit of the
-/// OCI distribution specification.
-const LONGEST_REPOSITORY_BYTES: usize = 255;
-
-/// Maximum length of a tag, in bytes: the limit of the OCI distribution specification.
-const LONGEST_TAG_BYTES: usize = 128;
-
 /// Returns true if `name` can be the name of an environment variable in every shell.
 #[must_use]
 pub fn is_variable(name: &str) -> bool {
@@ -74,63 +67,6 @@ pub(super) fn keys<'a>(
     ))
 }
 
-/// Checks that the value of `package.registry` is a host name with or without a port.
-pub(super) fn registry(text: &str) -> Result<(), Problem> {
-    let fits = text.len() <= LONGEST_REPOSITORY_BYTES
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
-        && text.bytes().all(|b| {
-            b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']')
-        });
-    if fits {
-        return Ok(());
-    }
-    Err(Problem::new(
-        format!(
-            "`package.registry`: `{}` is not HOST[:PORT]",
-            quoted(text, NAME_BYTES)
-        ),
-        "write the host name and, if it is not the usual one, the port, e.g. `contoso.azurecr.io` or `localhost:5000`",
-    ))
-}
-
-/// Checks that the value of `package.repository` is a repository name that registries accept.
-pub(super) fn repository(text: &str) -> Result<(), Problem> {
-    let plain = |part: &str| {
-        part.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-            && part.bytes().all(|b| {
-                b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_')
-            })
-    };
-    if text.len() <= LONGEST_REPOSITORY_BYTES && text.split('/').all(plain) {
-        return Ok(());
-    }
-    Err(Problem::new(
-        format!(
-            "`package.repository`: `{}` is not the name of a repository",
-            quoted(text, NAME_BYTES)
-        ),
-        "use lower-case letters, digits, `-`, `_` and `.`, with `/` between parts, e.g. `scoring/credit-risk`",
-    ))
-}
-
-/// Checks that the value of `package.tag` is a tag that registries accept.
-pub(super) fn tag(text: &str) -> Result<(), Problem> {
-    let fits = (1..=LONGEST_TAG_BYTES).contains(&text.len())
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
-    if fits {
-        return Ok(());
-    }
-    Err(Problem::new(
-        format!("`package.tag`: `{}` is not a tag", quoted(text, NAME_BYTES)),
-        format!(
-            "use letters, digits, `.`, `-` and `_`, at most {LONGEST_TAG_BYTES} in all, e.g. `1.4.0`"
-        ),
-    ))
-}
-
 /// Returns true if a text does not have characters that end a line or control a terminal.
 fn is_line(text: &str) -> bool {
     matches!(
@@ -166,30 +102,5 @@ mod tests {
         ] {
             assert!(!is_variable(name), "{name:?}");
         }
-    }
-
-    #[test]
-    fn names_of_images_are_those_that_registries_take() {
-        assert!(registry("127.0.0.1:5000").is_ok() && registry("[::1]:5000").is_ok());
-        assert!(repository("scoring/credit_risk-2.0").is_ok() && tag("1.4.0").is_ok());
-        for text in [
-            "",
-            "-x",
-            "a b",
-            "a$(id)",
-            "a`id`",
-            "a;id",
-            "a\nb",
-            "a'b",
-            "a\u{2028}b",
-        ] {
-            assert!(
-                registry(text).is_err() && repository(text).is_err() && tag(text).is_err(),
-                "{text:?}"
-            );
-        }
-        assert!(
-            repository("a//b").is_err() && repository("/a").is_err() && repository("A").is_err()
-        );
     }
 }

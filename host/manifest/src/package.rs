@@ -5,12 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
-use scorebox_text::{NAME_BYTES, Problem, quoted};
+use scorebox_text::{NAME_BYTES, Problem};
 use serde::Deserialize;
 
-use super::names;
 use super::scorer::ScorerSection;
 use super::settings::default_of;
+use super::{azure_names, image_names, image_reference, names};
 
 /// Section `[package]` of the manifest: the names, the base image and the licences of the app's
 /// image, and the sample.
@@ -21,7 +21,8 @@ pub struct PackageSection {
     pub registry: Option<String>,
     /// Name of the image's repository in the registry.
     pub repository: String,
-    /// Tag of the image, which is pushed in addition to the image's digest.
+    /// Tag of the image, which is pushed in addition to the image's digest. If the manifest names
+    /// none, it is made from the scorer's version, with `_` for a `+`.
     pub tag: String,
     /// Base image of the image: `scratch`, `functions`, or the full name of an image with its
     /// registry.
@@ -55,21 +56,24 @@ impl RawPackage {
         let base = self
             .base
             .unwrap_or_else(|| default_of("package.base").to_owned());
-        if !["scratch", "functions"].contains(&base.as_str()) && !names_a_registry(&base) {
-            let base = quoted(&base, NAME_BYTES);
-            return Err(Problem::new(
-                format!(
-                    "`package.base`: `{base}` is neither `scratch` nor `functions` nor an image with its registry"
-                ),
+        if !["scratch", "functions"].contains(&base.as_str()) {
+            image_reference::parse(
+                "`package.base`:",
+                &base,
                 "write HOST[:PORT]/NAME[:TAG][@sha256:HEX] in full, `functions` for the usual image of Azure Functions, or \
                  `scratch`",
-            ));
+            )?;
         }
-        self.registry.as_deref().map_or(Ok(()), names::registry)?;
-        self.repository
-            .as_deref()
-            .map_or(Ok(()), names::repository)?;
-        self.tag.as_deref().map_or(Ok(()), names::tag)?;
+        if let Some(registry) = &self.registry {
+            image_names::registry("`package.registry`:", registry)?;
+            azure_names::check_registry("package.registry", registry)?;
+        }
+        if let Some(repository) = &self.repository {
+            image_names::repository("`package.repository`:", repository)?;
+        }
+        if let Some(tag) = &self.tag {
+            image_names::tag("`package.tag`:", tag)?;
+        }
         for (key, license) in [
             ("package.license", &self.license),
             ("package.model_license", &self.model_license),
@@ -79,7 +83,7 @@ impl RawPackage {
         let tag = match (self.tag, scorer.version.as_str()) {
             (Some(tag), _) => tag,
             (None, "") => default_of("package.tag").to_owned(),
-            (None, version) => version.to_owned(),
+            (None, version) => image_names::tag_of_version(version),
         };
         Ok(PackageSection {
             registry: self.registry,
@@ -91,18 +95,4 @@ impl RawPackage {
             sample: self.sample.map(|sample| dir.join(sample)),
         })
     }
-}
-
-/// Returns true if the image reference of a base image begins with the host of a registry. The
-/// packager needs the host, and checks the rest of the reference itself.
-fn names_a_registry(reference: &str) -> bool {
-    reference.split_once('/').is_some_and(|(host, name)| {
-        let is_host = host == "localhost" || host.contains(['.', ':']);
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/:@[]+".contains(c);
-        is_host
-            && !host.ends_with(':')
-            && !name.is_empty()
-            && reference.chars().all(is_plain)
-            && !reference.starts_with('-')
-    })
 }

@@ -103,12 +103,19 @@ pub const SETTINGS: &[Setting] = &[
         "contract.unstable",
         "list of features",
         "[]",
-        "Unstable features of the contract that the component may use: `inputs`, by which it states \
-         facts about its inputs. Off by default, because the next version may change them.",
+        "Unstable features of the contract that the component may use. The current version of the \
+         contract has none.",
+    ),
+    setting(
+        "answers.cookies",
+        "true or false",
+        "false",
+        "If true, the scorer may set cookies (`Set-Cookie`). Off by default, because a cookie is for one \
+         caller, and caches and gateways may give an answer to several.",
     ),
     setting(
         "trigger.kind",
-        "\"http\", \"blob\" or \"service-bus\"",
+        "\"http\", \"blob\", \"queue\" or \"service-bus\"",
         "",
         "Required in each [[trigger]]. Without a [[trigger]], there is one of kind http.",
     ),
@@ -120,9 +127,10 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "trigger.route",
-        "path",
+        "path, such as score or risk/{customer}",
         "score",
-        "http: the path below /api/; the default is the name that Azure ML clients use.",
+        "http: the path below /api/, with parameters as in ASP.NET: {id}, {id:int}, {id?}, {id=7}, \
+         {*rest}. The default is the name that Azure ML clients use.",
     ),
     setting(
         "trigger.auth_level",
@@ -141,8 +149,9 @@ pub const SETTINGS: &[Setting] = &[
         "trigger.forwarding",
         "true or false",
         "true",
-        "http: if true, the Functions host forwards requests unchanged. Its envelope carries no \
-         binary answer, and no binary body except octet-stream.",
+        "http: if true, the Functions host forwards requests unchanged. Its envelope costs three \
+         times as much, and carries no binary answer, no binary body except octet-stream, no body \
+         without a length, and one value for each header of an answer.",
     ),
     setting(
         "trigger.path",
@@ -152,15 +161,18 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "trigger.source",
-        "\"scan\" or \"event-grid\"",
-        "scan",
-        "blob: how the Functions host learns of a blob. A scan needs no set-up and may be ten minutes late.",
+        "\"event-grid\" or \"scan\"",
+        "event-grid",
+        "blob: how the Functions host learns of a blob. Events are prompt and need a subscription, \
+         which `cargo xtask deploy` creates. A scan is for local trials: it needs no set-up, may be \
+         ten minutes late, and misses some blobs for good if many are written within a second.",
     ),
     setting(
         "trigger.queue",
         "name",
         "",
-        "service-bus: required, unless there is a topic. The queue that messages come from.",
+        "queue: required. service-bus: required, unless there is a topic. The queue that messages \
+         come from.",
     ),
     setting(
         "trigger.topic",
@@ -192,14 +204,30 @@ pub const SETTINGS: &[Setting] = &[
         "number",
         "10",
         "service-bus: the value that the queue or subscription has; the default is Service Bus's \
-         own. A message that fails at its last delivery is parked.",
+         own. queue: the maxDequeueCount of all queues, by default 5. A message that fails at its \
+         last delivery is parked.",
+    ),
+    setting(
+        "trigger.message_encoding",
+        "\"base64\" or \"none\"",
+        "base64",
+        "queue: the form of the messages in all queues of the app; base64, the default of the \
+         Functions host, keeps every byte.",
+    ),
+    setting(
+        "trigger.visibility_timeout",
+        "time",
+        "0",
+        "queue: the time from a failed delivery to the next, in all queues of the app; 0, the \
+         default of the Functions host, is at once.",
     ),
     setting(
         "trigger.connection",
         "name of an app setting",
         "TriggerConnectionString",
-        "blob, service-bus: the setting in which the Functions host finds the account or \
-         namespace; the default is the name that the retired packager used.",
+        "blob, queue, service-bus: the setting in which the Functions host finds the account or \
+         namespace; the default is the name that the retired packager used. An account and a \
+         namespace need two settings.",
     ),
     setting(
         "trigger.output.blob",
@@ -211,7 +239,7 @@ pub const SETTINGS: &[Setting] = &[
         "trigger.output.queue",
         "name",
         "",
-        "service-bus: the queue that answers go to. Without an output they are dropped.",
+        "queue, service-bus: the queue that answers go to. Without an output they are dropped.",
     ),
     setting(
         "trigger.output.topic",
@@ -229,7 +257,8 @@ pub const SETTINGS: &[Setting] = &[
         "trigger.park.queue",
         "name",
         "",
-        "service-bus: where messages go that can never be scored, with their problem. Without it: the dead-letter queue.",
+        "queue, service-bus: where messages go that can never be scored, with their problem. \
+         Without it: the poison queue, or the dead-letter queue.",
     ),
     setting(
         "trigger.park.topic",
@@ -264,6 +293,14 @@ pub const SETTINGS: &[Setting] = &[
         "1s",
         "Timeout of one operation, including the time to connect. A cache that takes longer than \
          scoring is useless.",
+    ),
+    setting(
+        "stores.<name>.keepalive",
+        "time",
+        "60s",
+        "Time after which a connection without traffic is checked, and replaced if the server does \
+         not answer on it. Azure's load balancers forget a connection after 4 to 10 minutes, \
+         without telling either side.",
     ),
     setting(
         "stores.<name>.commands",
@@ -306,6 +343,13 @@ pub const SETTINGS: &[Setting] = &[
         "16MiB",
         "Memory for answers that the process keeps in addition to the store, for a minute at most: \
          they cost no round trip.",
+    ),
+    setting(
+        "server.keys",
+        "list of \"env:NAME\"",
+        "",
+        "Names the variables that hold the keys of the server, one of which every call must carry. Several allow a key to be \
+         replaced. Probes need no key. Without it calls need no key. A function app has keys of its own.",
     ),
     setting(
         "limits.deadline",
@@ -543,7 +587,7 @@ pub const SETTINGS: &[Setting] = &[
         "text",
         "latest",
         "Tag that is pushed in addition to the digest. If there is a scorer.version, it is the \
-         default.",
+         default, with _ for a +.",
     ),
     setting(
         "package.license",

@@ -12,6 +12,9 @@ use serde::Deserialize;
 use super::settings::default_of;
 use super::{LIMIT_MOST, TTL_MOST, duration, names};
 
+/// Maximum time after which a connection without traffic is checked.
+const KEEPALIVE_MOST: Duration = Duration::from_secs(9 * 3600);
+
 /// Section `[stores.<name>]` of the manifest: one key-value store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreSection {
@@ -24,6 +27,9 @@ pub struct StoreSection {
     pub default_ttl: Option<Duration>,
     /// Timeout of one command to the store's server, including the time to connect.
     pub timeout: Duration,
+    /// Time after which a connection without traffic is checked, and replaced if the server does not
+    /// answer on it.
+    pub keepalive: Duration,
     /// Raw Redis commands that the scorer may send to the store. Empty if it may not send raw
     /// commands.
     pub commands: Allowed,
@@ -35,6 +41,7 @@ pub(super) struct RawStore {
     prefix: Option<String>,
     default_ttl: Option<String>,
     timeout: Option<String>,
+    keepalive: Option<String>,
     #[serde(default)]
     commands: Vec<String>,
 }
@@ -85,6 +92,18 @@ impl RawStore {
         let timeout = self
             .timeout
             .unwrap_or_else(|| default_of("stores.<name>.timeout").to_owned());
+        let keepalive = self
+            .keepalive
+            .unwrap_or_else(|| default_of("stores.<name>.keepalive").to_owned());
+        let keepalive_key = format!("stores.{name}.keepalive");
+        let keepalive = duration(&keepalive_key, &keepalive, LIMIT_MOST)?;
+        // The kernel counts the time of a keepalive in seconds, up to 32767.
+        if !(Duration::from_secs(1)..=KEEPALIVE_MOST).contains(&keepalive) {
+            return Err(Problem::new(
+                format!("`{keepalive_key}` is out of range"),
+                "write at least `1s` and at most `9h`; Azure forgets a connection after 4 minutes at the earliest",
+            ));
+        }
         Ok(StoreSection {
             url_variable: variable.to_owned(),
             prefix,
@@ -93,6 +112,7 @@ impl RawStore {
                 .map(|ttl| duration("stores.<name>.default_ttl", &ttl, TTL_MOST))
                 .transpose()?,
             timeout: duration("stores.<name>.timeout", &timeout, LIMIT_MOST)?,
+            keepalive,
             commands: Allowed::parse(&self.commands).map_err(|Problem { problem, fix }| {
                 Problem::new(format!("`stores.{name}.commands`: {problem}"), fix)
             })?,

@@ -4,6 +4,8 @@ mod accepted;
 mod contract;
 mod inputs;
 mod refused;
+mod server;
+mod triggers;
 
 use super::*;
 

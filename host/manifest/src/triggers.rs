@@ -1,17 +1,23 @@
 //! The section `[[trigger]]`: what starts a call.
 //!
-//! Owns the types of a trigger. The module `raw` owns how a trigger is written, and `names` owns
-//! the names that it may use. Must not know `function.json`, or how a call is made once it was
-//! started.
+//! Owns the types of a trigger. The module `raw` owns how a trigger is written, `names` owns the
+//! names that it may use, [`route`] owns the templates of HTTP routes, and `connections` owns the
+//! rule that each service has a setting of its own. Must not know `function.json`, or how a call is
+//! made once it was started.
 
+mod connections;
 mod names;
 mod raw;
+pub mod route;
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Deserialize;
 
-pub(super) use self::raw::{RawTrigger, triggers};
+pub use self::connections::Service;
+pub(super) use self::connections::{Connection, apart_from_stores};
+pub(super) use self::raw::{RawTrigger, all_served, triggers};
 
 /// One `[[trigger]]` of the manifest, which is one function of a function app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +35,8 @@ pub enum Start {
     Blob(BlobTrigger),
     /// An HTTP request to `/api/<route>` starts the function.
     Http(HttpTrigger),
+    /// Messages of a queue in a storage account start the function.
+    Queue(QueueTrigger),
     /// Messages of a Service Bus queue or subscription start the function.
     ServiceBus(ServiceBusTrigger),
 }
@@ -36,7 +44,7 @@ pub enum Start {
 /// Settings of an HTTP trigger, with `kind = "http"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpTrigger {
-    /// Path of the function below `/api/`, such as `score`.
+    /// Template of the function's path below `/api/`, such as `score` or `risk/{customer}`.
     pub route: String,
     /// Kind of access key that the Functions host requires from callers.
     pub auth_level: AuthLevel,
@@ -63,6 +71,37 @@ pub struct BlobTrigger {
     /// Path of the blob to which the record of an input blob that can never be scored is written.
     /// `None` if no record is written.
     pub park: Option<String>,
+}
+
+/// Settings of a trigger on a queue of a storage account, with `kind = "queue"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueTrigger {
+    /// Name of the queue whose messages start the function.
+    pub queue: String,
+    /// Name of the app setting that holds the connection to the storage account.
+    pub connection: String,
+    /// Queue to which answers are sent. `None` if answers are dropped.
+    pub output: Option<String>,
+    /// Queue to which the records of messages that can never be scored are sent. `None` if such
+    /// messages are left to the Functions host, which moves them to the poison queue.
+    pub park: Option<String>,
+    /// Number of deliveries of a message after which the Functions host moves it to the poison
+    /// queue. If the last delivery fails, the host sends the message's record to `park`.
+    pub max_delivery_count: u32,
+    /// Form in which messages are stored in the queues.
+    pub message_encoding: MessageEncoding,
+    /// Time from a failed delivery of a message to its next delivery.
+    pub visibility_timeout: Duration,
+}
+
+/// Form in which messages are stored in the queues of a storage account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageEncoding {
+    /// A message is stored as base64, so it may hold any bytes.
+    Base64,
+    /// A message is stored as it is, so it must be text that XML can hold.
+    None,
 }
 
 /// Settings of a Service Bus trigger, with `kind = "service-bus"`.
@@ -113,11 +152,12 @@ pub enum Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BlobSource {
-    /// The Functions host receives events of the storage account, which arrive at once. Container
-    /// Apps scale only with this source.
+    /// The Functions host receives events of the storage account, which arrive at once. They need
+    /// an event subscription. Container Apps scale only with this source. This is the default.
     EventGrid,
     /// The Functions host scans the container and the logs of the storage account. Scans need no
-    /// set-up, but detect a blob up to ten minutes late.
+    /// set-up, but detect a blob up to ten minutes late, and miss some blobs for good if many are
+    /// written within a second. So scans are for trials on a local machine.
     Scan,
 }
 
@@ -158,3 +198,8 @@ impl Trigger {
 /// Default of `trigger.max_delivery_count`: the number of deliveries after which Service Bus moves
 /// a message to the dead-letter queue. Service Bus itself has the same default.
 pub const DEFAULT_MAX_DELIVERY_COUNT: u32 = 10;
+
+/// Default of `trigger.max_delivery_count` for a queue of a storage account: the number of
+/// deliveries after which the Functions host moves a message to the poison queue. The Functions
+/// host itself has the same default.
+pub const DEFAULT_MAX_DEQUEUE_COUNT: u32 = 5;

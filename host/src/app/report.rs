@@ -9,8 +9,8 @@ use crate::component::Compiled;
 use crate::graph;
 use crate::manifest::{Manifest, Precompiled};
 use crate::model::Model;
+use crate::scorer::Scorer;
 use crate::scorer::signature::Signature;
-use crate::scorer::{Scorer, WIT_VERSION};
 use crate::tensor::Port;
 
 /// Report about a loaded app, for people, CI pipelines and the labels of an image.
@@ -22,7 +22,8 @@ pub struct CheckReport {
     pub version: String,
     /// WIT world of the scorer: `scoring` or `tensor-scoring`.
     pub world: String,
-    /// Version of the WIT contract that this host serves.
+    /// Version of the WIT contract that the component was built against, or the version that this
+    /// host serves if a graph is served without a component.
     pub wit_version: String,
     /// Digest of the component's file: `sha256:` and 64 hex digits. `None` if a graph is served
     /// without a component.
@@ -56,7 +57,7 @@ pub(super) fn of(manifest: &Manifest, scorer: &Scorer, code: &Code, model: &Mode
         name: manifest.scorer.name.clone(),
         version: manifest.scorer.version.clone(),
         world: scorer.world().to_string(),
-        wit_version: WIT_VERSION.to_owned(),
+        wit_version: scorer.wit_version().to_owned(),
         component_digest: match code {
             Code::Component { compiled, .. } => Some(compiled.digest.clone()),
             Code::Graph(_) => None,

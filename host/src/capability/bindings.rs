@@ -1,9 +1,10 @@
 //! Generated host bindings of the WIT contract.
 //!
-//! Owns the three `bindgen!` calls: one for the capabilities, and one for each world, which reuses
-//! the capabilities. So a type of the contract is one Rust type. Also owns the types of the
-//! handles, which the generated code names. Must not know what any function does. Only `capability`
-//! and `scorer` see these types.
+//! Owns the two `bindgen!` calls: one for the capabilities, and one for the types of the world
+//! `tensor-scoring`, which reuses the capabilities. So a type of the contract is one Rust type. The
+//! world `scoring` has no types of its own. Also owns the types of the handles, which the generated
+//! code names. Must not know what any function does. Only `capability` and `scorer` see these
+//! types.
 
 #![allow(missing_docs, reason = "generated; the WIT holds the documentation")]
 #![allow(clippy::all, clippy::pedantic, reason = "generated")]
@@ -59,24 +60,8 @@ pub mod capabilities {
     });
 }
 
-/// Bindings of the world `scoring`, whose scorers take and return payloads.
-pub mod scoring {
-    wasmtime::component::bindgen!({
-        path: "../wit",
-        world: "scorebox:scoring/scoring",
-        imports: { default: async | trappable },
-        exports: { default: async },
-        with: {
-            "scorebox:scoring": crate::capability::bindings::capabilities::scorebox::scoring,
-            "wasi:nn": crate::capability::bindings::capabilities::wasi::nn,
-            "wasi:keyvalue": crate::capability::bindings::capabilities::wasi::keyvalue,
-            "wasi:logging": crate::capability::bindings::capabilities::wasi::logging,
-            "wasi:config": crate::capability::bindings::capabilities::wasi::config,
-        },
-    });
-}
-
-/// Bindings of the world `tensor-scoring`, whose scorers take and return tensors.
+/// Bindings of the world `tensor-scoring`, whose scorers take and return tensors. Only its types are
+/// used.
 pub mod tensor_scoring {
     wasmtime::component::bindgen!({
         path: "../wit",

@@ -72,10 +72,18 @@ impl InstanceState {
 
     fn answer<T>(&self, result: Result<T, StoreError>) -> Answer<T> {
         Ok(result.map_err(|error| {
-            if matches!(error, StoreError::Disconnected(_)) {
-                self.log.warn("store", &error.to_string());
+            let text = error.to_string();
+            match error {
+                StoreError::Disconnected(_) => self.log.warn("store", &text),
+                StoreError::Full(_) => self.log.warn("store-full", &text),
+                // The error for the scorer has no text.
+                StoreError::Denied(_) => {
+                    self.log.warn("store-denied", &text);
+                    return Error::AccessDenied;
+                }
+                StoreError::Invalid(_) | StoreError::Refused(_) => {}
             }
-            Error::Other(error.to_string())
+            Error::Other(text)
         }))
     }
 }

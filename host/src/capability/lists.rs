@@ -8,7 +8,7 @@
 
 mod copying;
 
-use wasmtime::component::{Linker, Resource, WasmList};
+use wasmtime::component::{Linker, LinkerInstance, Resource, WasmList};
 
 use scorebox_sandbox::Sandbox;
 
@@ -31,22 +31,10 @@ use {
 /// error is returned to the scorer.
 type Answer<T, E> = wasmtime::Result<(Result<T, E>,)>;
 
-/// Adds to a linker the functions of `wasi:keyvalue/batch`, `cache`, `redis`, `metrics` and `model`
-/// that take lists. These functions limit the number of items before a list is copied to the host's
-/// memory, because many small items would take more memory there than their bytes. Fails if the
-/// linker refuses a function.
-pub(super) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
-    linker.allow_shadowing(true);
-    link_batch(linker)?;
-    link_cache(linker)?;
-    link_redis(linker)?;
-    link_metrics(linker)?;
-    link_model(linker)?;
-    linker.allow_shadowing(false);
-    Ok(())
-}
-
-fn link_batch(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
+/// Adds the functions of `wasi:keyvalue/batch` to a linker. They limit the number of items before a
+/// list is copied to the host's memory, because many small items would take more memory there than
+/// their bytes. Fails if the linker refuses a function.
+pub(super) fn link_batch(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     type Entries = WasmList<(Box<str>, Box<[u8]>)>;
     let mut batch = linker.instance("wasi:keyvalue/batch@0.2.0-draft2")?;
     batch.func_wrap_async(
@@ -99,37 +87,33 @@ fn link_batch(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     )
 }
 
-fn link_cache(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
+/// Adds `set-many` of the interface `cache` to an instance of a linker, with a limit on the number
+/// of items.
+pub(super) fn link_cache(cache: &mut LinkerInstance<'_, Sandbox>) -> wasmtime::Result<()> {
     type Arguments = (
         Resource<BucketHandle>,
         WasmList<(Box<str>, Box<[u8]>)>,
         Option<u64>,
     );
-    linker
-        .instance("scorebox:scoring/cache@0.1.0")?
-        .func_wrap_async(
-            "set-many",
-            |mut store: Store<'_>, (bucket, entries, ttl_ms): Arguments| {
-                Box::new(async move {
-                    let bound = const { bounds::of("scorebox:scoring/cache#set-many") };
-                    let entries = match items(&mut store, &entries, bound)? {
-                        Ok(entries) => pairs(entries),
-                        Err(exceeded) => return refused(&exceeded),
-                    };
-                    Ok(
-                        (
-                            cache::Host::set_many(state(&mut store), bucket, entries, ttl_ms)
-                                .await?,
-                        ),
-                    )
-                })
-            },
-        )
+    cache.func_wrap_async(
+        "set-many",
+        |mut store: Store<'_>, (bucket, entries, ttl_ms): Arguments| {
+            Box::new(async move {
+                let bound = const { bounds::of("scorebox:scoring/cache#set-many") };
+                let entries = match items(&mut store, &entries, bound)? {
+                    Ok(entries) => pairs(entries),
+                    Err(exceeded) => return refused(&exceeded),
+                };
+                Ok((cache::Host::set_many(state(&mut store), bucket, entries, ttl_ms).await?,))
+            })
+        },
+    )
 }
 
-fn link_redis(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
+/// Adds the functions of the interface `redis` that take commands to an instance of a linker, with
+/// limits on the number of commands and arguments.
+pub(super) fn link_redis(connection: &mut LinkerInstance<'_, Sandbox>) -> wasmtime::Result<()> {
     type One = WasmList<WasmList<u8>>;
-    let mut connection = linker.instance("scorebox:scoring/redis@0.1.0")?;
     connection.func_wrap_async(
         "[method]connection.execute",
         |mut store: Store<'_>, (connection, command): (Resource<ConnectionHandle>, One)| {
@@ -186,7 +170,9 @@ fn link_redis(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     )
 }
 
-fn link_metrics(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
+/// Adds the functions of the interface `metrics` to an instance of a linker. Only the first
+/// attributes of a measurement are copied.
+pub(super) fn link_metrics(metrics: &mut LinkerInstance<'_, Sandbox>) -> wasmtime::Result<()> {
     type Attributes = WasmList<(Box<str>, Box<str>)>;
     fn first(
         store: &mut Store<'_>,
@@ -198,7 +184,6 @@ fn link_metrics(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
             .map(|pair| pair.map(|(name, value)| (name.into(), value.into())))
             .collect()
     }
-    let mut metrics = linker.instance("scorebox:scoring/metrics@0.1.0")?;
     metrics.func_wrap_async(
         "count",
         |mut store: Store<'_>, (name, delta, list): (String, u64, Attributes)| {
@@ -227,31 +212,34 @@ fn link_metrics(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     )
 }
 
-/// Adds to a linker the functions of `graphs` and `wasi:nn` that take lists of tensors. These
-/// functions limit the number of tensors before a list is copied. Also adds `load` of `wasi:nn`,
-/// which always fails and so copies nothing.
+/// Adds `compute` of the interface `graphs` to an instance of a linker, with a limit on the number
+/// of tensors.
 #[cfg(feature = "graphs")]
-pub(super) fn link_graphs(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
+pub(super) fn link_graphs(graphs: &mut LinkerInstance<'_, Sandbox>) -> wasmtime::Result<()> {
+    graphs.func_wrap_async(
+        "compute",
+        |mut store: Store<'_>, (graph, inputs): (String, WasmList<graphs::Tensor>)| {
+            Box::new(async move {
+                let bound = const { bounds::of("scorebox:scoring/graphs#compute") };
+                let inputs = match items(&mut store, &inputs, bound)? {
+                    Ok(inputs) => inputs,
+                    Err(exceeded) => {
+                        let error = graphs::Error::InvalidArgument(exceeded.to_string());
+                        return Ok((Err(error),));
+                    }
+                };
+                Ok((graphs::Host::compute(state(&mut store), graph, inputs).await?,))
+            })
+        },
+    )
+}
+
+/// Adds to a linker the function of `wasi:nn` that takes a list of tensors, with a limit on their
+/// number. Also adds `load` of `wasi:nn`, which always fails and so copies nothing.
+#[cfg(feature = "graphs")]
+pub(super) fn link_inference(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     type Inputs = WasmList<(Box<str>, Resource<ValueHandle>)>;
     linker.allow_shadowing(true);
-    linker
-        .instance("scorebox:scoring/graphs@0.1.0")?
-        .func_wrap_async(
-            "compute",
-            |mut store: Store<'_>, (graph, inputs): (String, WasmList<graphs::Tensor>)| {
-                Box::new(async move {
-                    let bound = const { bounds::of("scorebox:scoring/graphs#compute") };
-                    let inputs = match items(&mut store, &inputs, bound)? {
-                        Ok(inputs) => inputs,
-                        Err(exceeded) => {
-                            let error = graphs::Error::InvalidArgument(exceeded.to_string());
-                            return Ok((Err(error),));
-                        }
-                    };
-                    Ok((graphs::Host::compute(state(&mut store), graph, inputs).await?,))
-                })
-            },
-        )?;
     linker
         .instance("wasi:nn/inference@0.2.0-rc-2024-10-28")?
         .func_wrap_async(
@@ -290,34 +278,32 @@ pub(super) fn link_graphs(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> 
     Ok(())
 }
 
-/// Adds `tensor.rows` of the interface `model` to a linker, with a limit on the number of rows. A
-/// scorer may also call `tensor.rows` in `init` when an image is built.
-pub(super) fn link_model(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
-    linker
-        .instance("scorebox:scoring/model@0.1.0")?
-        .func_wrap_async(
-            "[method]tensor.rows",
-            |mut store: Store<'_>, (tensor, indices): (Resource<TensorHandle>, WasmList<u64>)| {
-                Box::new(async move {
-                    let bound = const { bounds::of("scorebox:scoring/model#[method]tensor.rows") };
-                    if bound.too_many(indices.len()).is_some() {
-                        return Ok((Err(model::Error::TooLarge(
-                            (bound.items * size_of::<u64>()) as u64,
-                        )),));
-                    }
-                    let indices = indices
-                        .as_le_slice(&store)
-                        .iter()
-                        .copied()
-                        .map(u64::from_le)
-                        .collect();
-                    Ok((model::HostTensor::rows(state(&mut store), tensor, indices).await?,))
-                })
-            },
-        )
+/// Adds `tensor.rows` of the interface `model` to an instance of a linker, with a limit on the number
+/// of rows.
+pub(super) fn link_model(model: &mut LinkerInstance<'_, Sandbox>) -> wasmtime::Result<()> {
+    model.func_wrap_async(
+        "[method]tensor.rows",
+        |mut store: Store<'_>, (tensor, indices): (Resource<TensorHandle>, WasmList<u64>)| {
+            Box::new(async move {
+                let bound = const { bounds::of("scorebox:scoring/model#[method]tensor.rows") };
+                if bound.too_many(indices.len()).is_some() {
+                    return Ok((Err(model::Error::TooLarge(
+                        (bound.items * size_of::<u64>()) as u64,
+                    )),));
+                }
+                let indices = indices
+                    .as_le_slice(&store)
+                    .iter()
+                    .copied()
+                    .map(u64::from_le)
+                    .collect();
+                Ok((model::HostTensor::rows(state(&mut store), tensor, indices).await?,))
+            })
+        },
+    )
 }
 
-fn state<'a>(store: &'a mut Store<'_>) -> &'a mut InstanceState {
+pub(super) fn state<'a>(store: &'a mut Store<'_>) -> &'a mut InstanceState {
     InstanceState::of_mut(store.data_mut())
 }
 

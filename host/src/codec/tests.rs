@@ -38,10 +38,10 @@ fn payload(content_type: &str, body: impl Into<Vec<u8>>) -> Payload {
     }
 }
 
-fn attributes(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+fn attributes(pairs: &[(&str, &str)]) -> Vec<Attribute> {
     pairs
         .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .map(|(name, value)| ((*name).to_owned(), (*value).into()))
         .collect()
 }
 

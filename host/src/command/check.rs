@@ -176,6 +176,7 @@ fn as_text(report: &CheckReport, stores: &[StoreReport], written: Option<toml::T
             let Reached {
                 mode,
                 version,
+                role,
                 masters,
                 round_trip_us,
             } = reached;
@@ -185,11 +186,14 @@ fn as_text(report: &CheckReport, stores: &[StoreReport], written: Option<toml::T
                 format!("{masters} servers with keys")
             };
             lines.push(format!(
-                "           answers: Redis {version}, {mode}, {servers}, {round_trip_us} us"
+                "           answers: Redis {version}, {mode}, {role}, {servers}, {round_trip_us} us"
             ));
         }
         if let Some(problem) = &store.problem {
             lines.push(format!("           does not answer: {problem}"));
+        }
+        if let Some(fix) = &store.fix {
+            lines.push(format!("           fix: {fix}"));
         }
     }
     if let Some(written) = written {

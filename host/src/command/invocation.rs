@@ -88,6 +88,7 @@ fn chosen<'a>(
             (trigger, &function.trigger),
             (Trigger::Blob, TriggerBinding::Blob { .. })
                 | (Trigger::Http, TriggerBinding::Http)
+                | (Trigger::Queue, TriggerBinding::Queue { .. })
                 | (Trigger::ServiceBus, TriggerBinding::ServiceBus { .. })
         )
     };

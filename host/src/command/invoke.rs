@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use scorebox_host::app::App;
 use scorebox_host::call::{Invocation, Payload, Scored, Source};
-use scorebox_host::error::{ScoreFailure, exit_code};
+use scorebox_host::error::{ScoreFailure, exit_code, of_status};
 use scorebox_host::manifest::Manifest;
 use scorebox_host::telemetry::{self, Output};
 use scorebox_host::text::{inset, printable_lines};
@@ -26,7 +26,7 @@ pub fn run(invoke: Invoke) -> ExitCode {
     }
     match score(&invoke) {
         Ok(Ok(scored)) => match give(&scored.payload.body) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => tell(&scored),
             Err(error) => exit(&StartupError::Host(format!(
                 "the answer cannot be written: {error}"
             ))),
@@ -45,6 +45,21 @@ pub fn run(invoke: Invoke) -> ExitCode {
         }
         Err(error) => exit(&error),
     }
+}
+
+/// Prints the status and headers that the scorer chose for the HTTP answer to standard error, if it
+/// chose some. Returns the exit code, which depends on the status.
+fn tell(scored: &Scored) -> ExitCode {
+    if let Some(http) = &scored.http {
+        match of_status(http.status()) {
+            Some(row) => eprintln!("error: {}: {}", row.code, row.message),
+            None => eprintln!("status {}", http.status()),
+        }
+        for (name, value) in http.texts() {
+            eprintln!("  {name}: {}", inset(&value));
+        }
+    }
+    ExitCode::from(exit_code::of_invocation(scored.status()))
 }
 
 /// Refuses a file that is given without a flag, because only `--trigger` takes such files. The
@@ -92,16 +107,22 @@ fn score(invoke: &Invoke) -> Result<Result<Scored, ScoreFailure>, StartupError> 
 }
 
 /// Writes the result of a command to standard output. On a terminal, unprintable characters are
-/// escaped. Any other reader gets the result unchanged.
+/// escaped. Any other reader gets the result unchanged. If the reader has gone, the result is
+/// dropped, because a reader that stops early, such as `head`, is not an error.
 ///
 /// # Errors
-/// Fails if standard output cannot be written.
+/// Fails if standard output cannot be written for another reason.
 pub(super) fn give(result: &[u8]) -> std::io::Result<()> {
     let mut output = std::io::stdout();
-    if output.is_terminal() {
-        return output.write_all(printable_lines(&String::from_utf8_lossy(result)).as_bytes());
+    let written = if output.is_terminal() {
+        output.write_all(printable_lines(&String::from_utf8_lossy(result)).as_bytes())
+    } else {
+        output.write_all(result)
+    };
+    match written.and_then(|()| output.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
     }
-    output.write_all(result)
 }
 
 /// Reads an input from a file, or from standard input if `input` is `None` or `-`. Reads at most

@@ -9,12 +9,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use scorebox_host::access::Keys;
 use scorebox_host::app::App;
 use scorebox_host::error::exit_code;
 use scorebox_host::functions::FunctionApp;
 use scorebox_host::manifest::Manifest;
 use scorebox_host::server::{self, Service};
 use scorebox_host::telemetry::{self, Output};
+use scorebox_host::text::Problem;
 use scorebox_host::{StartupError, deployment, machine, panics, sizing};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -33,7 +35,7 @@ const LATER_THREADS: usize = 3;
 
 pub fn run(serve: Serve) -> ExitCode {
     if let Err(error) = telemetry::start(Output::Server, &deployment::process) {
-        return exit(&error);
+        return not_started(&error);
     }
     panics::log();
     let outcome = machine::check().and_then(|()| {
@@ -45,6 +47,7 @@ pub fn run(serve: Serve) -> ExitCode {
         let manifest = Manifest::read(&serve.app.app)?;
         let functions = FunctionApp::read(&manifest)?;
         let given = deployment::port(&deployment::process)?;
+        let keys = keys(&manifest)?;
         let port = serve.port.or(given).unwrap_or(DEFAULT_PORT);
         let service = Service::new(&manifest, functions, given.is_some());
         let lame_duck = manifest.limits.lame_duck(given.is_some());
@@ -52,6 +55,7 @@ pub fn run(serve: Serve) -> ExitCode {
         let outcome = serving.block_on(start(
             address,
             service,
+            keys,
             manifest,
             scoring.handle().clone(),
             lame_duck,
@@ -67,15 +71,50 @@ pub fn run(serve: Serve) -> ExitCode {
         ))
         .into(),
         Err(error) => {
-            tracing::error!(exit_code = exit_code::of_start(&error), "{error}");
-            exit(&error)
+            let code = exit_code::of_start(&error);
+            tracing::error!(exit_code = code, "{error}");
+            let is_read = deployment::is_read_by_functions_host(&deployment::process);
+            if is_read && tracing::enabled!(tracing::Level::ERROR) {
+                // The line above is on standard error.
+                return code.into();
+            }
+            not_started(&error)
         }
     }
+}
+
+/// Prints to standard error the error because of which the server does not run, and returns the
+/// exit code of the error. For the Functions host the error is one line, because that host takes
+/// each line for a message of its own.
+fn not_started(error: &StartupError) -> ExitCode {
+    if !deployment::is_read_by_functions_host(&deployment::process) {
+        return exit(error);
+    }
+    eprint!("{}", telemetry::error_line(error, &deployment::process));
+    exit_code::of_start(error).into()
+}
+
+/// Returns the keys of the server.
+///
+/// # Errors
+/// Fails if the manifest names keys and none is set, or one cannot be a key. Fails also if the
+/// Functions host started this process: it checks keys of its own, and calls without these.
+fn keys(manifest: &Manifest) -> Result<Keys, StartupError> {
+    let variables = &manifest.server.key_variables;
+    if !variables.is_empty() && deployment::is_started_by_functions_host(&deployment::process) {
+        let problem = Problem::new(
+            "`server.keys`: the Functions host calls its handler without these keys, and checks its own",
+            "remove `server.keys`, and say with `trigger.auth_level` which key a caller needs",
+        );
+        return Err(manifest.misfit(problem).into());
+    }
+    deployment::keys(variables, &deployment::process)
 }
 
 async fn start(
     wanted: SocketAddr,
     service: Arc<Service>,
+    keys: Keys,
     manifest: Manifest,
     scoring: Handle,
     lame_duck: Duration,
@@ -101,7 +140,7 @@ async fn start(
     let mut serving = tokio::spawn(async move {
         // If the sender was dropped, the process is about to end.
         let stop_serving = async { end.await.unwrap_or_default() };
-        server::serve(listener, served, stop_serving).await
+        server::serve(listener, served, keys, stop_serving).await
     });
     let loaded = async {
         match loading.await {

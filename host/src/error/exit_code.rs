@@ -136,14 +136,15 @@ pub fn of_call(failure: &ScoreFailure) -> u8 {
 /// Returns the exit code of the command `invoke --trigger` for the HTTP status code of the
 /// response.
 ///
-/// The exit code is 0 for a status code of 2xx. For every other status code, the platform counts
-/// the invocation as failed, and the exit code has the meaning that it has in [`of_call`].
+/// The exit code is 0 for a status code of 2xx or 3xx. For every other status code, the call counts
+/// as failed, and the exit code has the meaning that it has in [`of_call`]. The same holds for the
+/// status that a scorer chose for its answer to the command `invoke`.
 #[must_use]
 pub fn of_invocation(status: u16) -> u8 {
     match status {
-        200..=299 => DONE,
+        200..=399 => DONE,
+        408 | 425 | 429 | 503 => LATER,
         400..=499 => INPUT,
-        503 => LATER,
         504 => TIME,
         _ => SCORER,
     }

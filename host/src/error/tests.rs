@@ -106,6 +106,29 @@ fn each_failure_has_its_row() {
 }
 
 #[test]
+fn a_chosen_status_says_what_becomes_of_a_message() {
+    #[track_caller]
+    fn check(statuses: &[u16], expected: Option<(Settlement, Severity, bool)>) {
+        for status in statuses {
+            let found = of_status(*status);
+            let found = found.map(|row| (row.settlement, row.severity, row.scorer_at_fault));
+            assert_eq!(found, expected, "{status}");
+        }
+    }
+    check(&[200, 201, 204, 299, 302, 304, 399], None);
+    let rejected = (Settlement::Park, Severity::Info, false);
+    check(&[400, 401, 404, 409, 418, 422, 499], Some(rejected));
+    let unavailable = (Settlement::Redeliver, Severity::Warn, false);
+    check(&[408, 425, 429], Some(unavailable));
+    check(
+        &[503, 504],
+        Some((Settlement::Redeliver, Severity::Warn, true)),
+    );
+    let failed = (Settlement::Redeliver, Severity::Error, true);
+    check(&[500, 501, 502, 599], Some(failed));
+}
+
+#[test]
 fn what_is_for_the_log_never_reaches_the_client() {
     let secret = "10.0.0.7:6380";
     for failure in [
@@ -143,6 +166,12 @@ fn meaning(failure: &ScoreFailure) -> &'static str {
         ScoreFailure::Failed(problem) if problem.code == "graph-failed" => {
             "the engine cannot run the graph, or the graph has not answered any input yet"
         }
+        ScoreFailure::Failed(problem) if problem.code == "store-command" => {
+            "the store refused an operation, and would refuse it again"
+        }
+        ScoreFailure::Failed(problem) if problem.code == "store-denied" => {
+            "the store does not allow an operation"
+        }
         ScoreFailure::Failed(_) => "the scorer says that it failed",
         ScoreFailure::Trapped(_) => "the scorer trapped or panicked",
         ScoreFailure::OutOfMemory { .. } => {
@@ -161,11 +190,19 @@ fn meaning_of_request(failure: &RequestFailure) -> &'static str {
         RequestFailure::CodingInEnvelope => {
             "a compressed body in an envelope of the Functions host"
         }
+        RequestFailure::LengthRequired => {
+            "an envelope of the Functions host, of a request with `Transfer-Encoding`, without the \
+             body"
+        }
         RequestFailure::DamagedBody { .. } => "the body cannot be unpacked",
         RequestFailure::Inflated { .. } => "the body unpacks to more than 250 times its size",
         RequestFailure::UnknownCoding { .. } => "the content encoding is not accepted",
         RequestFailure::TransferCoding => "a transfer coding other than `chunked`",
-        RequestFailure::BinaryAnswer => "a binary answer for an HTTP output with a name",
+        RequestFailure::Unauthorized { .. } => "no key of the server, or a wrong one",
+        RequestFailure::BinaryAnswer => {
+            "a binary answer for an HTTP output with a name, or with a status or headers"
+        }
+        RequestFailure::RepeatedCookie => "several cookies in an enveloped answer",
         RequestFailure::BodyLost => "the body broke off",
         RequestFailure::BodyTooSlow => {
             "the body did not arrive in 60 s, or came slower than 32 KiB/s while others waited for \
@@ -215,6 +252,8 @@ fn the_operators_page_has_the_table_of_failures() {
         },
         ScoreFailure::Failed(own("")),
         ScoreFailure::Failed(own("graph-failed")),
+        ScoreFailure::Failed(own("store-command")),
+        ScoreFailure::Failed(own("store-denied")),
         ScoreFailure::Trapped(text()),
         ScoreFailure::OutOfMemory { limit_bytes: 1 },
         ScoreFailure::InvalidOutput(text()),
@@ -223,7 +262,9 @@ fn the_operators_page_has_the_table_of_failures() {
     let requests = [
         RequestFailure::Malformed(text()),
         RequestFailure::BinaryAnswer,
+        RequestFailure::RepeatedCookie,
         RequestFailure::BadHost,
+        RequestFailure::Unauthorized { is_sent: false },
         RequestFailure::TransferCoding,
         RequestFailure::UnknownCoding {
             sent: text(),
@@ -239,6 +280,7 @@ fn the_operators_page_has_the_table_of_failures() {
             ratio: 1,
         },
         RequestFailure::BodyLost,
+        RequestFailure::LengthRequired,
         RequestFailure::BodyTooSlow,
         RequestFailure::IdTooLong {
             name: "",

@@ -12,10 +12,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use http::Response;
+use http::header::SET_COOKIE;
 use serde_json::{Map, Value, json};
 
 use super::bindings::{Function, OutputBinding, OutputKind, RETURN};
-use crate::call::{LOGS_BYTES, Payload};
+use crate::call::{Attribute, LOGS_BYTES, Payload};
 use crate::codec::media_type::is_json;
 use crate::error::Disposition;
 use crate::text::{NAME_BYTES, REASON_BYTES, cut, escaped_bytes};
@@ -48,10 +49,16 @@ const ATTRIBUTE_BYTES: usize = REASON_BYTES;
 /// message has at most 64 KB of attributes.
 const ATTRIBUTES_BYTES: usize = 64 << 10;
 
-/// Error for an HTTP response with a binary body, because an HTTP output other than `$return`
-/// cannot carry it.
+/// Reason why an answer to an invocation cannot carry an HTTP response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Binary;
+pub enum Unfit {
+    /// The body is binary, and only the output `$return` carries bytes, with the status 200 and
+    /// without headers of the scorer.
+    Binary,
+    /// The response sets several cookies, and an answer has one value for each header: the
+    /// Functions host fails if a header is a list.
+    Cookies,
+}
 
 impl Answer {
     /// Adds log lines of the invocation to the answer, up to a total size of `ANSWER_LOGS_BYTES`.
@@ -107,31 +114,47 @@ impl Answer {
     }
 
     /// Adds the response to an HTTP request to the answer. `output` is the name of the function's
-    /// HTTP output.
+    /// HTTP output. `is_chosen` is true if the scorer chose the status or headers of the response.
+    ///
+    /// An answer has one value for each header, because the Functions host fails if a header is a
+    /// list. Several values of a header are joined as a list in one line (RFC 9110, section 5.3).
     ///
     /// # Errors
     /// Fails if the body is binary and `output` is not `$return`, because the Functions host would
-    /// send base64. Also fails if the body is binary and the status code of the response is not
-    /// 2xx.
-    pub fn respond(&mut self, output: &str, response: &Response<Bytes>) -> Result<(), Binary> {
+    /// send base64. Also fails if the body is binary and the status or headers must be kept, and if
+    /// the response sets several cookies, which cannot be joined.
+    pub fn respond(
+        &mut self,
+        output: &str,
+        response: &Response<Bytes>,
+        is_chosen: bool,
+    ) -> Result<(), Unfit> {
         let Ok(body) = std::str::from_utf8(response.body()) else {
-            if output == RETURN && response.status().is_success() {
+            if output == RETURN && response.status().is_success() && !is_chosen {
                 // The return value is the only way to send bytes through an envelope. It has no
                 // room for headers.
                 self.return_value = BASE64.encode(response.body()).into();
                 return Ok(());
             }
-            return Err(Binary);
+            return Err(Unfit::Binary);
         };
         // The Functions host would rewrite a text that is only a date. With a second line it is not
         // a date.
         let end = if is_like_a_date(body) { "\n" } else { "" };
         let body = format!("{body}{end}");
+        // Each header has one value: the Functions host fails the call at a list of values.
         // Inserted one by one: `collect` would bring code that sorts.
         let mut headers = Map::new();
         for (name, value) in response.headers() {
-            if let Ok(value) = value.to_str() {
-                headers.insert(name.as_str().to_owned(), value.into());
+            let Ok(value) = value.to_str() else { continue };
+            match headers.get_mut(name.as_str()) {
+                None => drop(headers.insert(name.as_str().to_owned(), value.into())),
+                Some(_) if name == SET_COOKIE => return Err(Unfit::Cookies),
+                Some(Value::String(joined)) => {
+                    joined.push_str(", ");
+                    joined.push_str(value);
+                }
+                Some(_) => {}
             }
         }
         self.set(
@@ -238,7 +261,9 @@ pub fn parked(
     let mut attribute_bytes = 0;
     let mut attributes = Map::new();
     for (name, value) in call.attributes {
-        let (name, value) = (cut(name, NAME_BYTES), cut(value, ATTRIBUTE_BYTES));
+        // The record has texts, as the properties of many platforms.
+        let Some(value) = value.text() else { continue };
+        let (name, value) = (cut(name, NAME_BYTES), cut(&value, ATTRIBUTE_BYTES));
         attribute_bytes += name.len() + value.len();
         if attribute_bytes > ATTRIBUTES_BYTES {
             break;
@@ -281,7 +306,7 @@ pub fn parked(
 #[derive(Debug, Clone, Copy)]
 pub struct ParkedCall<'a> {
     /// Attributes of the call, as the platform reported them.
-    pub attributes: &'a [(String, String)],
+    pub attributes: &'a [Attribute],
     /// Number of the delivery of the call's message. 1 for the first delivery.
     pub attempt: u32,
     /// Content of the call's message. `None` for a blob, because a blob stays in its container.

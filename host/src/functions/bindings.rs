@@ -31,7 +31,7 @@ pub struct FunctionApp {
     /// order of their names.
     pub functions: Vec<Function>,
     /// Routes at which HTTP requests arrive without an envelope, each with the HTTP methods that
-    /// start a call on the route.
+    /// start a call on the route. The narrower route is first, as the Functions host tries them.
     pub routes: Vec<(Route, Vec<String>)>,
     /// Duration of an invocation after which the Functions host kills its handler with all calls in
     /// flight. `None` if invocations may take any time.
@@ -57,11 +57,17 @@ impl FunctionApp {
             app.timeout = host.function_timeout.as_deref().and_then(time_span);
             app.read_functions(root, &host, manifest)?;
         }
+        // A route of the manifest that is also a route of a function is served as the function is.
+        let mut others = Vec::new();
         for http in manifest.triggers.iter().filter_map(Trigger::http) {
-            let route = Route::new(ROUTE_PREFIX, &http.route);
+            let fail = |problem| manifest.misfit(problem);
+            let route = Route::new(ROUTE_PREFIX, &http.route).map_err(fail)?;
             if !app.routes.iter().any(|(other, _)| *other == route) {
-                app.routes.push((route, http.methods.clone()));
+                others.push((route, http.methods.clone()));
             }
+        }
+        for (route, methods) in others {
+            app.add_route(route, methods);
         }
         Ok(app)
     }
@@ -71,6 +77,14 @@ impl FunctionApp {
     #[must_use]
     pub fn function(&self, name: &str) -> Option<&Function> {
         self.functions.iter().find(|function| function.name == name)
+    }
+
+    /// Adds a route before the first of the routes that the Functions host tries later.
+    fn add_route(&mut self, route: Route, methods: Vec<String>) {
+        let mut routes = self.routes.iter();
+        let at = routes.position(|(other, _)| route.is_before(other));
+        self.routes
+            .insert(at.unwrap_or(self.routes.len()), (route, methods));
     }
 
     fn read_functions(
@@ -90,11 +104,13 @@ impl FunctionApp {
             .unwrap_or(ROUTE_PREFIX);
         for (index, section) in handler.http.routes.iter().enumerate() {
             let name = format!("http-handler{}", index + 1);
-            let (route, methods) = (
-                Route::new(prefix, &section.route),
-                ALL_METHODS.map(str::to_owned).to_vec(),
-            );
-            self.routes.push((route.clone(), methods));
+            let fail = |Problem { problem, fix }| StartupError::Functions {
+                path: root.join("host.json"),
+                problem,
+                fix,
+            };
+            let route = Route::new(prefix, &section.route).map_err(fail)?;
+            self.add_route(route.clone(), ALL_METHODS.map(str::to_owned).to_vec());
             self.functions.push(Function {
                 name,
                 trigger_name: "req".to_owned(),
@@ -125,10 +141,13 @@ impl FunctionApp {
         folders.sort();
         for (name, path) in folders {
             let prefix = Some(prefix).filter(|_| forwards);
-            let (function, methods) =
+            let (mut function, methods) =
                 Function::parse(name, &path, &text(&path)?, prefix, manifest)?;
             if let Some(route) = &function.route {
-                self.routes.push((route.clone(), methods));
+                self.add_route(route.clone(), methods);
+            }
+            if matches!(function.trigger, TriggerBinding::Queue { .. }) {
+                function.max_delivery_count = host.extensions.max_dequeue_count();
             }
             self.functions.push(function);
         }

@@ -24,6 +24,7 @@ use self::http_request::http_call;
 use self::value::{binary, bodies, decoded_in_place, not_base64, once_wrapped};
 use super::bindings::{DataType, Function, TriggerBinding};
 use super::metadata::{Metadata, text};
+use crate::call::Value;
 use crate::text::{REASON_BYTES, displayed};
 
 /// Content of an invocation of a function: calls, an HTTP request, or a warm-up.
@@ -118,7 +119,8 @@ fn read(function: &Function, body: &[u8]) -> Result<(Event, Option<Range<usize>>
                 .starts_with(['{', '['])
                 .then(|| raw.get().to_owned())
         })?;
-        Some((format!("input.{}", input.name.to_ascii_lowercase()), value))
+        let name = format!("input.{}", input.name.to_ascii_lowercase());
+        Some((name, Value::Text(value)))
     });
     let inputs: Vec<_> = inputs.collect();
     let one = |mut call: Call, place| {
@@ -136,22 +138,26 @@ fn read(function: &Function, body: &[u8]) -> Result<(Event, Option<Range<usize>>
             let (bytes, place) = binary(function, value, body)?;
             one(blob(&metadata, bytes), place)
         }
-        TriggerBinding::ServiceBus {
+        TriggerBinding::Queue {
+            data_type: DataType::Binary,
+        }
+        | TriggerBinding::ServiceBus {
             many: false,
             data_type: DataType::Binary,
         } => {
             let (bytes, place) = binary(function, value, body)?;
-            one(message(&metadata, bytes), place)
+            one(message(&function.trigger, &metadata, bytes), place)
         }
-        TriggerBinding::ServiceBus {
+        TriggerBinding::Queue {
+            data_type: DataType::Text | DataType::Unspecified,
+        }
+        | TriggerBinding::ServiceBus {
             many: false,
             data_type: DataType::Text | DataType::Unspecified,
         } => {
             let text = once_wrapped(value);
-            one(
-                message(&metadata.under(&text), text.clone().into_bytes().into()),
-                None,
-            )
+            let metadata = metadata.under(&text);
+            one(message(&function.trigger, &metadata, text.into()), None)
         }
         TriggerBinding::ServiceBus {
             many: true,

@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::call::{self, Attribute};
+
 /// Metadata in the envelope of one invocation. A field is parsed when its value is requested.
 #[derive(Debug, Default)]
 pub struct Metadata<'a> {
@@ -44,7 +46,10 @@ impl<'a> Metadata<'a> {
     /// they are ignored.
     #[must_use]
     pub fn under(self, message: &str) -> Self {
-        let forged = if !message.trim_start().starts_with('{') {
+        // White space and a byte order mark before an object do not hide it.
+        let is_space = |c: char| c.is_whitespace() || c == '\u{feff}';
+        let message = message.trim_start_matches(is_space);
+        let forged = if !message.starts_with('{') {
             Forged::None
         } else {
             // The more lenient JSON reader of the Functions host may accept an object that this
@@ -89,10 +94,10 @@ impl<'a> Metadata<'a> {
         others.filter_map(|name| Some((name.clone(), self.text(name)?)))
     }
 
-    /// Returns the members of the metadata field `name` whose values are texts, numbers or
-    /// booleans, with the values as text. The list is empty if the field is not an object.
+    /// Returns the members of the metadata field `name` whose values are texts, numbers, booleans or
+    /// null, with the values in their types. The list is empty if the field is not an object.
     #[must_use]
-    pub fn object(&self, name: &str) -> Vec<(String, String)> {
+    pub fn object(&self, name: &str) -> Vec<Attribute> {
         let object = self
             .field(name)
             .and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
@@ -133,13 +138,13 @@ pub fn text(raw: &RawValue) -> Option<String> {
     }
 }
 
-/// Returns the members of a JSON object whose values are texts, numbers or booleans, with the
-/// values as text.
+/// Returns the members of a JSON object whose values are texts, numbers, booleans or null, with the
+/// values in their types.
 #[must_use]
-pub fn pairs(object: &Value) -> Vec<(String, String)> {
+pub fn pairs(object: &Value) -> Vec<Attribute> {
     let members = object.as_object().into_iter().flatten();
     members
-        .filter_map(|(name, value)| Some((name.clone(), scalar(value)?)))
+        .filter_map(|(name, value)| Some((name.clone(), call::Value::of_json(value)?)))
         .collect()
 }
 
@@ -191,6 +196,7 @@ mod tests {
         assert_eq!(id(r#"{"a": 1}"#).as_deref(), Some("real"));
         assert_eq!(id(r#"{"messageID": "x"}"#), None);
         assert_eq!(id("{'MessageId': 'x'}"), None);
+        assert_eq!(id("\u{feff} {\"MessageId\": \"x\"}"), None);
         let count = Metadata::new(Some(&fields))
             .under(r#"{"MessageId": "x"}"#)
             .text("DeliveryCount");

@@ -66,6 +66,7 @@ pub fn envelopes(
         let (value, metadata) = match &function.trigger {
             TriggerBinding::Blob { path } => blob(path, sample)?,
             TriggerBinding::Http => (request(function, sample), Map::new()),
+            TriggerBinding::Queue { data_type } => queue_message(sample, *data_type, attempt),
             TriggerBinding::ServiceBus { data_type, .. } => message(sample, *data_type, attempt),
             TriggerBinding::WarmUp => (json!({}), Map::new()),
         };
@@ -167,15 +168,37 @@ fn message(sample: &Sample, data_type: DataType, attempt: u32) -> (Value, Map<St
             wrapped(sample.content_type.as_str()),
         );
     }
-    let value = match data_type {
+    (message_value(sample, data_type, &mut metadata), metadata)
+}
+
+fn queue_message(
+    sample: &Sample,
+    data_type: DataType,
+    attempt: u32,
+) -> (Value, Map<String, Value>) {
+    let time = || Value::from(now().replace('Z', "+00:00"));
+    let mut metadata = object([
+        ("DequeueCount", wrapped(attempt)),
+        ("ExpirationTime", time()),
+        ("Id", wrapped(uuid::Uuid::new_v4().to_string())),
+        ("InsertionTime", time()),
+        ("NextVisibleTime", time()),
+        ("PopReceipt", wrapped("MDE=")),
+    ]);
+    (message_value(sample, data_type, &mut metadata), metadata)
+}
+
+/// Returns the value of one message in an envelope. A text message overwrites members of the
+/// metadata.
+fn message_value(sample: &Sample, data_type: DataType, metadata: &mut Map<String, Value>) -> Value {
+    match data_type {
         DataType::Binary => BASE64.encode(&sample.body).into(),
         DataType::Text | DataType::Unspecified => {
             let text = String::from_utf8_lossy(&sample.body);
-            overlay(&text, &mut metadata);
+            overlay(&text, metadata);
             wrapped(text.into_owned())
         }
-    };
-    (value, metadata)
+    }
 }
 
 /// Overwrites the metadata of a message with the members of the JSON object that the message holds,

@@ -12,7 +12,7 @@ use crate::error::StartupError;
 use crate::graph;
 use crate::manifest::{Manifest, PredictionCacheSection};
 
-use super::linking::world::{WIT_VERSION, World};
+use super::linking::world::{Target, Version, World};
 use super::prediction_cache::{Expected, Identity, PredictionCache};
 use super::signature::Signature;
 
@@ -30,12 +30,13 @@ impl Cached {
     pub(super) fn of_component(
         manifest: &Manifest,
         compiled: &Compiled,
-        world: World,
+        target: Target,
         capabilities: &Capabilities,
     ) -> Option<Self> {
         let precompiled = manifest.precompiled.as_ref();
         Self::of(manifest, capabilities, |identity| Identity {
-            world: world.to_string(),
+            wit_version: target.version.number().to_owned(),
+            world: target.world.to_string(),
             component: Some(compiled.digest.clone()),
             engine: Some(engine::ENGINE.to_owned()),
             cpu: precompiled.map(|precompiled| precompiled.cpu.clone()),
@@ -68,7 +69,7 @@ impl Cached {
         let answers = Answers::beside(capabilities.stores.get(&section.store)?);
         let identity = with_code(Identity {
             host: env!("CARGO_PKG_VERSION").to_owned(),
-            wit_version: WIT_VERSION.to_owned(),
+            wit_version: Version::Current.number().to_owned(),
             // A graph counts as a scorer of tensors.
             world: World::TensorScoring.to_string(),
             component: None,

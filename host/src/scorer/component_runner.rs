@@ -9,8 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::batcher::{Answer, Runner};
-use super::instance::{Failure, Instance, PayloadRun, Ready, Run, TensorRun};
+use super::exports::{PayloadRun, Run, TensorRun};
+use super::instance::{Failure, Instance, Ready};
 use super::linking::Linked;
+use super::output;
 use super::pool::Pool;
 use super::turns::{Turn, Turns};
 use crate::call::{Invocation, Payload};
@@ -159,7 +161,7 @@ impl ComponentRunner<PayloadRun> {
         call: Invocation,
         payload: Payload,
         deadline: Instant,
-    ) -> Result<(Payload, Duration), ScoreFailure> {
+    ) -> Result<(output::Answer, Duration), ScoreFailure> {
         let (mut ready, _turn) = self.acquire(call.caller, deadline).await?;
         let started = Instant::now();
         let outcome = ready.run_payload(call, payload, deadline).await;

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use crate::call::{Invocation, Source};
+use crate::call::{HttpRequest, Invocation, Source, Value};
 use crate::capability::bindings::capabilities::scorebox::scoring::types as wit;
 use crate::capability::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer::NamedTensor;
 use crate::error::{Problem, ScoreFailure};
@@ -20,9 +20,15 @@ const CODE_BYTES: usize = 64;
 /// Converts the facts about a call to the type that a guest gets. The guest gets the time that is
 /// left until `deadline`.
 pub(super) fn to_wit(invocation: Invocation, deadline: Instant) -> wit::Invocation {
-    let left = deadline
-        .saturating_duration_since(Instant::now())
-        .as_millis();
+    let http = |http: HttpRequest| wit::HttpRequest {
+        method: http.method().to_owned(),
+        path: http.path().to_owned(),
+        query: http.query(),
+    };
+    let mut attributes = Vec::with_capacity(invocation.attributes.len());
+    for (name, value) in invocation.attributes {
+        attributes.push((name, value.into()));
+    }
     wit::Invocation {
         id: invocation.id,
         source: match invocation.source {
@@ -30,10 +36,32 @@ pub(super) fn to_wit(invocation: Invocation, deadline: Instant) -> wit::Invocati
             Source::Direct => wit::Source::Direct,
             Source::Http => wit::Source::Http,
             Source::ServiceBus => wit::Source::ServiceBus,
+            Source::StorageQueue => wit::Source::StorageQueue,
         },
         attempt: invocation.attempt,
-        deadline_ms: Some(u32::try_from(left).unwrap_or(u32::MAX)),
-        attributes: invocation.attributes,
+        deadline_ms: Some(left_ms(deadline)),
+        http: invocation.http.map(http),
+        attributes,
+    }
+}
+
+/// Returns the time that is left until `deadline`, in milliseconds.
+pub(super) fn left_ms(deadline: Instant) -> u32 {
+    let left = deadline.saturating_duration_since(Instant::now());
+    u32::try_from(left.as_millis()).unwrap_or(u32::MAX)
+}
+
+impl From<Value> for wit::AttributeValue {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Boolean(value) => Self::Boolean(value),
+            Value::Integer(value) => Self::Integer(value),
+            Value::Number(value) => Self::Number(value),
+            Value::Decimal(text) => Self::Decimal(text),
+            Value::Text(text) => Self::Text(text),
+            Value::Time(text) => Self::Time(text),
+        }
     }
 }
 

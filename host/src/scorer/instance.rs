@@ -7,10 +7,14 @@ use std::slice;
 use std::time::{Duration, Instant};
 
 use scorebox_sandbox::Sandbox;
-use wasmtime::component::{self, ComponentExportIndex, ComponentNamedList, Lift, Lower, TypedFunc};
+use wasmtime::component::{self, ComponentExportIndex};
 use wasmtime::{Store, Trap};
 
 use super::conversion::{TEXT_BYTES, to_wit};
+use super::exports::{Init, PayloadRun, Run, TensorRun};
+use super::linking::world::Version;
+use super::output::Answer;
+use super::previous;
 use super::store;
 use crate::call::{Invocation, Payload};
 use crate::capability::bindings::capabilities::scorebox::scoring::types as wit;
@@ -29,96 +33,12 @@ use crate::timer;
 /// applies to what no tick can interrupt, such as a wait for a store.
 const GRACE: Duration = Duration::from_millis(50);
 
-/// The export `init` of a component. The export has the same type in both worlds.
-pub(super) type Init = TypedFunc<(), (Result<(), wit::Problem>,)>;
-
-/// The export `run` of a component of the world `scoring`.
-///
-/// The generated bindings are not used for this, because they look up all exports, which takes a
-/// tenth of the time of creating an instance.
-pub(super) type PayloadRun = TypedFunc<(wit::Invocation, wit::Payload), (PayloadScored,)>;
-
-/// The export `run` of a component of the world `tensor-scoring`.
-pub(super) type TensorRun = TypedFunc<(Vec<wit::Invocation>, Vec<NamedTensor>), (TensorsScored,)>;
-
-type PayloadScored = Result<wit::Payload, wit::ScoreError>;
-type TensorsScored = Result<Vec<NamedTensor>, wit::ScoreError>;
-
-/// Output of a scorer for one call, or for several calls that were joined into one call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
-    /// Payload that a payload scorer returned.
-    Payload(Payload),
-    /// Tensors that a tensor scorer returned. After they are checked against the signature, they
-    /// are in the order of the output ports.
-    Tensors(Vec<Tensor>),
-}
-
-impl Output {
-    /// Returns the size of the output in bytes: of the payload's body, or of the elements of all
-    /// tensors.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        match self {
-            Self::Payload(payload) => payload.body.len(),
-            Self::Tensors(tensors) => tensors.iter().map(|tensor| tensor.data.len()).sum(),
-        }
-    }
-}
-
-impl Output {
-    /// Returns the size of the memory that the output takes, in bytes. In addition to
-    /// [`Output::bytes`], this counts the media type of a payload, or the names and shapes of
-    /// tensors.
-    #[must_use]
-    pub fn held_bytes(&self) -> usize {
-        let described = match self {
-            Self::Payload(payload) => payload.content_type.len(),
-            Self::Tensors(tensors) => {
-                let of = |tensor: &Tensor| {
-                    size_of::<Tensor>() + tensor.name.len() + size_of_val(tensor.shape.as_slice())
-                };
-                tensors.iter().map(of).sum()
-            }
-        };
-        self.bytes() + described
-    }
-}
-
 /// Reason why a call of a guest did not return an answer.
 pub(super) enum Failure {
     /// The guest's `init` returned this problem.
     Init(Problem),
     /// The call failed in another way, such as a timeout, a trap or an error that `run` returned.
     Score(ScoreFailure),
-}
-
-/// Type of the export `run` of a component. The type differs between the worlds.
-pub(super) trait Run: Copy + Send + Sync + 'static {
-    /// Looks up the export `run` in the exports of an instance. `index` is the index of `run` in
-    /// the component.
-    ///
-    /// # Errors
-    /// Fails if the component does not export `run` with this type.
-    fn look_up(
-        exports: component::Instance,
-        store: &mut Store<Sandbox>,
-        index: ComponentExportIndex,
-    ) -> wasmtime::Result<Self>;
-}
-
-impl<P, T> Run for TypedFunc<P, T>
-where
-    P: ComponentNamedList + Lower + Send + Sync + 'static,
-    T: ComponentNamedList + Lift + Send + Sync + 'static,
-{
-    fn look_up(
-        exports: component::Instance,
-        store: &mut Store<Sandbox>,
-        index: ComponentExportIndex,
-    ) -> wasmtime::Result<Self> {
-        exports.get_typed_func(store, index)
-    }
 }
 
 /// An instance of a component, with its Wasmtime store.
@@ -175,15 +95,17 @@ impl Instance {
     }
 
     /// Looks up the export `run`, and returns the instance ready for calls. `index` is the index of
-    /// `run` in the component.
+    /// `run` in the component, and `version` is the version of the contract that the component
+    /// exports.
     ///
     /// # Errors
     /// Fails if the component does not export `run` with the type `R`.
     pub(super) fn ready<R: Run>(
         mut self,
         index: ComponentExportIndex,
+        version: Version,
     ) -> Result<Ready<R>, Failure> {
-        match R::look_up(self.exports, &mut self.store, index) {
+        match R::look_up(self.exports, &mut self.store, index, version) {
             Ok(run) => Ok(Ready {
                 instance: self,
                 run,
@@ -233,8 +155,8 @@ impl Instance {
 }
 
 impl Ready<PayloadRun> {
-    /// Calls the guest's `run` with the payload of one call. Returns the payload of the answer. The
-    /// guest is stopped at the deadline.
+    /// Calls the guest's `run` with the payload of one call. Returns the answer. The guest is
+    /// stopped at the deadline.
     ///
     /// # Errors
     /// Fails if the guest traps, returns an error, or does not answer before the deadline.
@@ -243,19 +165,38 @@ impl Ready<PayloadRun> {
         call: Invocation,
         payload: Payload,
         deadline: Instant,
-    ) -> Result<Payload, Failure> {
+    ) -> Result<Answer, Failure> {
         let Self { instance, run } = self;
         instance.begin(slice::from_ref(&call), deadline);
         let input = wit::Payload {
             content_type: payload.content_type,
             body: payload.body.into(),
         };
-        let call = run.call_async(&mut instance.store, (to_wit(call, deadline), input));
-        let called = bounded(deadline, call).await;
-        match instance.finish(called)? {
-            Ok(payload) => Ok(Payload {
-                content_type: payload.content_type,
-                body: payload.body.into(),
+        let answered = match run {
+            PayloadRun::Current(run) => {
+                let call = run.call_async(&mut instance.store, (to_wit(call, deadline), input));
+                let called = bounded(deadline, call).await;
+                instance.finish(called)?
+            }
+            PayloadRun::Previous(run) => {
+                let call = previous::invocation(call, deadline);
+                let call = run.call_async(&mut instance.store, (call, input));
+                let called = bounded(deadline, call).await;
+                instance.finish(called)?.map(|payload| wit::Answer {
+                    payload,
+                    status: None,
+                    headers: Vec::new(),
+                })
+            }
+        };
+        match answered {
+            Ok(answer) => Ok(Answer {
+                payload: Payload {
+                    content_type: answer.payload.content_type,
+                    body: answer.payload.body.into(),
+                },
+                status: answer.status,
+                headers: answer.headers,
             }),
             Err(error) => Err(Failure::Score(error.into())),
         }
@@ -276,10 +217,22 @@ impl Ready<TensorRun> {
     ) -> Result<Vec<Tensor>, Failure> {
         let Self { instance, run } = self;
         instance.begin(&calls, deadline);
-        let calls = calls.into_iter().map(|call| to_wit(call, deadline));
-        let inputs = tensors.into_iter().map(NamedTensor::from);
-        let input = (calls.collect(), inputs.collect());
-        let called = bounded(deadline, run.call_async(&mut instance.store, input)).await;
+        let inputs = tensors.into_iter().map(NamedTensor::from).collect();
+        let store = &mut instance.store;
+        let called = match run {
+            TensorRun::Current(run) => {
+                let calls = calls.into_iter().map(|call| to_wit(call, deadline));
+                let calls: Vec<_> = calls.collect();
+                bounded(deadline, run.call_async(store, (calls, inputs))).await
+            }
+            TensorRun::Previous(run) => {
+                let calls = calls.into_iter();
+                let calls: Vec<_> = calls
+                    .map(|call| previous::invocation(call, deadline))
+                    .collect();
+                bounded(deadline, run.call_async(store, (calls, inputs))).await
+            }
+        };
         match instance.finish(called)? {
             Ok(tensors) => Ok(tensors.into_iter().map(Tensor::from).collect()),
             Err(error) => Err(Failure::Score(error.into())),

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use super::batcher::Batcher;
 use super::component_runner::ComponentRunner;
+use super::exports::{PayloadRun, TensorRun};
 use super::graph_runner::GraphRunner;
-use super::instance::{Output, PayloadRun, TensorRun};
 use super::linking::world::World;
+use super::output::Output;
 use super::prediction_cache::entry::{self, Key};
 use super::signature::{PayloadSignature, Signature, TensorSignature};
 use crate::call::{Invocation, Payload};
@@ -31,6 +32,8 @@ pub(super) enum Kind {
 pub(super) struct PayloadComponent {
     pub(super) runner: Arc<ComponentRunner<PayloadRun>>,
     pub(super) signature: PayloadSignature,
+    /// True if the scorer may set cookies: the setting `answers.cookies`.
+    pub(super) allows_cookies: bool,
 }
 
 /// A component of the world `tensor-scoring`, with its contract with callers.
@@ -101,12 +104,12 @@ impl Work<'_> {
         }
     }
 
-    /// Runs the scorer on the input, alone or in a batch, and checks output tensors against the
-    /// signature. Returns the output and the time for which the component or graph ran.
+    /// Runs the scorer on the input, alone or in a batch. Checks output tensors against the
+    /// signature, and the status and headers of an answer. Returns the output and the time for which the component or graph ran.
     ///
     /// # Errors
-    /// Fails if the scorer does not answer before the deadline, answers with an error, or returns
-    /// tensors that do not fit its signature.
+    /// Fails if the scorer does not answer before the deadline, answers with an error, returns
+    /// tensors that do not fit its signature, or chooses a status or headers that it may not.
     pub(super) async fn run(
         self,
         invocation: Invocation,
@@ -114,8 +117,9 @@ impl Work<'_> {
     ) -> Result<(Output, Duration), ScoreFailure> {
         let ((tensors, elapsed), signature) = match self {
             Self::Payload(component, payload) => {
-                let ran = component.runner.run(invocation, payload, deadline).await?;
-                return Ok((Output::Payload(ran.0), ran.1));
+                let (answer, elapsed) = component.runner.run(invocation, payload, deadline).await?;
+                let output = Output::of_answer(answer, component.allows_cookies)?;
+                return Ok((output, elapsed));
             }
             Self::Tensors(component, tensors) => {
                 let runner = &component.runner;

@@ -5,23 +5,24 @@
 //! not know calls, or where code comes from.
 
 pub(super) mod imports;
-mod inputs;
+mod retired;
 pub(super) mod world;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use scorebox_sandbox::Sandbox;
-use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, TypedFunc};
 use wasmtime::{Engine, Store};
 
 use self::imports::check_imports;
-use self::world::{WIT_VERSION, World, world_of};
-use super::instance::{Failure, Init, Instance, Ready, Run, bounded};
+use self::world::{Target, Version, World, world_of};
+use super::exports::{Init, PayloadRun, Run, TensorRun};
+use super::instance::{Failure, Instance, Ready, bounded};
 use super::signature::{Described, PayloadSignature, TensorSignature};
-use super::store;
-use crate::capability::bindings::scoring::ScoringPre;
-use crate::capability::bindings::tensor_scoring::{TensorScoring, TensorScoringPre};
+use super::{previous, store};
+use crate::capability::bindings::capabilities::scorebox::scoring::types as wit;
+use crate::capability::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer;
 use crate::capability::refusal::{refuse, refused};
 use crate::capability::{self, Capabilities, InstanceState};
 use crate::component::{self, Compiled};
@@ -40,14 +41,12 @@ pub(super) struct Linked {
     component: Component,
     path: std::path::PathBuf,
     scorer: String,
-    world: World,
+    target: Target,
     pre: InstancePre<Sandbox>,
     /// Index of the export `init` in the component. The index is looked up once for all instances.
     init: ComponentExportIndex,
     run: ComponentExportIndex,
-    /// Index of `describe-inputs` in the component. `None` if the component does not export the
-    /// interface `inputs`.
-    describe_inputs: Option<ComponentExportIndex>,
+    describe: ComponentExportIndex,
     capabilities: Arc<Capabilities>,
     memory_bytes: u64,
     snapshot: bool,
@@ -67,50 +66,46 @@ impl Linked {
             fix,
         };
         let component = compiled.component.clone();
-        let world = world_of(engine, &component).map_err(fail)?;
+        let target = world_of(engine, &component).map_err(fail)?;
         check_imports(engine, &component, manifest, &capabilities).map_err(fail)?;
-        let describe_inputs = inputs::export(engine, &component, world, manifest).map_err(fail)?;
+        retired::check_exports(engine, &component).map_err(fail)?;
         let mut linker = Linker::new(engine);
         capability::link(&mut linker)
             .map_err(|error| StartupError::Host(format!("linking failed: {error:#}")))?;
         let misfit = |error: wasmtime::Error| {
+            let (world, version) = (target.world, target.version.number());
             fail(Problem::new(
-                format!(
-                    "does not fit the world {world} of scorebox:scoring@{WIT_VERSION}: {error:#}"
-                ),
+                format!("does not fit the world {world} of scorebox:scoring@{version}: {error:#}"),
                 "build it against the WIT of this host",
             ))
         };
         let pre = linker.instantiate_pre(&component).map_err(misfit)?;
-        // The generated bindings check that every export is present.
-        match world {
-            World::Scoring => drop(ScoringPre::new(pre.clone()).map_err(misfit)?),
-            World::TensorScoring => drop(TensorScoringPre::new(pre.clone()).map_err(misfit)?),
-        }
         let export = |name: &str| {
-            let scorer = component.get_export_index(None, world.export().as_str());
+            let scorer = component.get_export_index(None, target.export().as_str());
             let found = scorer.and_then(|scorer| component.get_export_index(Some(&scorer), name));
             found.ok_or_else(|| misfit(wasmtime::Error::msg(format!("no `{name}`"))))
         };
-        let (init, run) = (export("init")?, export("run")?);
+        // `describe` checks the types of these functions.
+        let (init, run, describe) = (export("init")?, export("run")?, export("describe")?);
         Ok(Self {
             engine: engine.clone(),
             component,
             path: path.clone(),
             scorer: manifest.scorer.name.clone(),
-            world,
+            target,
             pre,
             init,
             run,
-            describe_inputs,
+            describe,
             capabilities,
             memory_bytes: manifest.limits.memory_bytes,
             snapshot: compiled.snapshot,
         })
     }
 
-    pub(super) fn world(&self) -> World {
-        self.world
+    /// Returns the world that the component exports, with the version of the contract.
+    pub(super) fn target(&self) -> Target {
+        self.target
     }
 
     /// Returns true if the component is a snapshot: its instances start in the state after `init`,
@@ -158,12 +153,11 @@ impl Linked {
     /// # Errors
     /// Fails if the component does not export `run` with the type `R`.
     pub(super) fn ready<R: Run>(&self, instance: Instance) -> Result<Ready<R>, Failure> {
-        instance.ready(self.run)
+        instance.ready(self.run, self.target.version)
     }
 
-    /// Creates an instance without capabilities, and calls its `describe` to get the signature of
-    /// the component. If the component exports the interface `inputs`, calls `describe-inputs`,
-    /// too.
+    /// Creates an instance without capabilities, checks the types of its exports, and calls its
+    /// `describe` to get the signature of the component.
     ///
     /// The instance may use closed WASI (without files, network and environment), because the
     /// interpreters of some languages need WASI to start.
@@ -192,27 +186,20 @@ impl Linked {
         let pre = linker.instantiate_pre(&self.component).map_err(internal)?;
         let mut store = self.store(deadline, "describe");
         let called = async {
-            match self.world {
+            let exports = pre.instantiate_async(&mut store).await?;
+            let _: Init = exports.get_typed_func(&mut store, self.init)?;
+            match self.target.world {
                 World::Scoring => {
-                    let exports = ScoringPre::new(pre)?.instantiate_async(&mut store).await?;
-                    let signature = exports
-                        .scorebox_scoring_scorer()
-                        .call_describe(&mut store)
-                        .await?;
+                    PayloadRun::look_up(exports, &mut store, self.run, self.target.version)?;
+                    let describe: TypedFunc<(), (wit::Signature,)> =
+                        exports.get_typed_func(&mut store, self.describe)?;
+                    let (signature,) = describe.call_async(&mut store, ()).await?;
                     Ok(PayloadSignature::from_wit(signature).map(Described::Payload))
                 }
                 World::TensorScoring => {
-                    let instance = pre.instantiate_async(&mut store).await?;
-                    let signature = TensorScoring::new(&mut store, &instance)?
-                        .scorebox_scoring_tensor_scorer()
-                        .call_describe(&mut store)
-                        .await?;
-                    let facts = match self.describe_inputs {
-                        Some(function) => inputs::describe(&instance, &mut store, function).await?,
-                        None => Vec::new(),
-                    };
+                    TensorRun::look_up(exports, &mut store, self.run, self.target.version)?;
+                    let signature = self.tensor_signature(exports, &mut store).await?;
                     let signature = TensorSignature::from_wit(signature);
-                    let signature = signature.and_then(|signature| signature.with_facts(facts));
                     Ok(signature.map(Described::Tensor))
                 }
             }
@@ -244,6 +231,30 @@ impl Linked {
                 "correct the contract that the scorer states",
             )
         })
+    }
+
+    /// Calls `describe` of an instance of a tensor scorer. A component of 0.1.0 states no facts
+    /// about its inputs.
+    ///
+    /// # Errors
+    /// Fails if `describe` has another type than in the contract, or if it traps.
+    async fn tensor_signature(
+        &self,
+        exports: wasmtime::component::Instance,
+        store: &mut Store<Sandbox>,
+    ) -> wasmtime::Result<tensor_scorer::TensorSignature> {
+        match self.target.version {
+            Version::Current => {
+                let describe: TypedFunc<(), (tensor_scorer::TensorSignature,)> =
+                    exports.get_typed_func(&mut *store, self.describe)?;
+                Ok(describe.call_async(store, ()).await?.0)
+            }
+            Version::Previous => {
+                let describe: TypedFunc<(), (previous::TensorSignature,)> =
+                    exports.get_typed_func(&mut *store, self.describe)?;
+                Ok(describe.call_async(store, ()).await?.0.into())
+            }
+        }
     }
 
     /// Converts the failure of an `init` to the error because of which the host does not start.

@@ -5,9 +5,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::instance::Output;
 use super::kind::{Kind, Work};
 use super::large::{Admitted, Large, NoTurn, Slot};
+use super::output::Output;
 use super::prediction_cache::PredictionCache;
 use super::prediction_cache::entry::Key;
 use super::signature::TensorSignature;
@@ -18,6 +18,7 @@ use crate::codec::{self, Reply, Written};
 use crate::error::ScoreFailure;
 use crate::manifest::Limits;
 use crate::offload;
+use crate::tensor::Tensor;
 
 /// Steps that a call of a scorer goes through, with the parts of the scorer that they use.
 pub(super) struct Pipeline {
@@ -64,16 +65,25 @@ impl Pipeline {
         let execute =
             move || Box::pin(self.execute(invocation, work, place, is_large, deadline, elapsed));
         let (output, cache) = self.look_up(cached, deadline, execute).await?;
+        let (written, http) = match output {
+            Output::Payload(payload) => (Written::from(payload), None),
+            Output::Chosen(payload, http) => (Written::from(payload), Some(http)),
+            Output::Tensors(tensors) => (
+                self.encode(&reply, tensors, is_large, deadline).await?,
+                None,
+            ),
+        };
         let Written {
             payload,
             attributes,
-        } = self.encode(&reply, output, is_large, deadline).await?;
+        } = written;
         if let Some((admitted, _)) = large {
             admitted.finish();
         }
         Ok(Scored {
             payload,
             attributes,
+            http,
             run_time,
             cache,
         })
@@ -210,27 +220,18 @@ impl Pipeline {
         Ok(output)
     }
 
-    /// Encodes the scorer's output as an answer in the format `reply`. `is_large` is true if the
-    /// call already has the permit to encode a large answer.
+    /// Encodes the tensors of the scorer's output as an answer in the format `reply`. `is_large` is
+    /// true if the call already has the permit to encode a large answer.
     ///
     /// # Errors
     /// Fails if the deadline passes while a large answer waits for a permit to be encoded.
     async fn encode(
         &self,
         reply: &Reply,
-        output: Output,
+        tensors: Vec<Tensor>,
         is_large: bool,
         deadline: Instant,
     ) -> Result<Written, ScoreFailure> {
-        let tensors = match output {
-            Output::Tensors(tensors) => tensors,
-            Output::Payload(payload) => {
-                return Ok(Written {
-                    payload,
-                    attributes: Vec::new(),
-                });
-            }
-        };
         let bytes: usize = tensors.iter().map(|tensor| tensor.data.len()).sum();
         let mut _slot = None;
         if bytes > offload::LONG_BYTES {

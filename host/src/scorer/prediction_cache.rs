@@ -27,7 +27,7 @@ pub use self::identity::Identity;
 
 use self::entry::{ANSWER_COST_BYTES, Key};
 use self::writes::{Kept, Writes};
-use super::instance::Output;
+use super::output::Output;
 use crate::call::CacheStatus;
 use crate::capability::Answers;
 use crate::error::ScoreFailure;

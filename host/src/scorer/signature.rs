@@ -24,7 +24,7 @@ use crate::codec::media_type::{
 use crate::codec::{json_error, not_utf_8};
 use crate::error::ScoreFailure;
 use crate::graph::Ports;
-use crate::tensor::{self, EqualSizes, Port, PortLists, Requests, Tensor};
+use crate::tensor::{self, EqualSizes, InputFacts, Port, PortLists, Requests, Tensor};
 use crate::text::{NAME_BYTES, REASON_BYTES, displayed, quoted};
 
 /// Contract of a scorer with its callers, with one variant for each world.
@@ -157,15 +157,13 @@ impl TensorSignature {
     /// Converts and checks the signature that `describe` of the world `tensor-scoring` returned.
     ///
     /// # Errors
-    /// Fails if a list of ports is empty or has an invalid port, or if the scorer is batchable and
-    /// the first dimension of a port is not open.
+    /// Fails if a list of ports is empty or has an invalid port, if a fact about an input does not
+    /// fit its port, or if the scorer is batchable and the first dimension of a port is not open.
     pub(super) fn from_wit(
         signature: tensor_scorer::TensorSignature,
     ) -> Result<Self, SignatureError> {
-        let ports = |direction: Direction, ports: Vec<tensor_scorer::Port>| {
-            let port =
-                |port: tensor_scorer::Port| Port::new(port.name, port.dtype.into(), port.shape);
-            let ports = checked(direction, ports.into_iter().map(port).collect())?;
+        let ports = |direction: Direction, ports: Vec<Port>| {
+            let ports = checked(direction, ports)?;
             match ports
                 .iter()
                 .find(|port| signature.batchable && port.shape.first() != Some(&None))
@@ -174,14 +172,28 @@ impl TensorSignature {
                 None => Ok(ports),
             }
         };
-        let inputs = ports(Direction::Input, signature.inputs)?;
+        let input = |port: tensor_scorer::InputPort| Port {
+            facts: InputFacts {
+                missing: port.missing,
+                boolean: port.boolean,
+                columns: port.columns,
+            },
+            ..Port::new(port.name, port.dtype.into(), port.shape)
+        };
+        let output =
+            |port: tensor_scorer::Port| Port::new(port.name, port.dtype.into(), port.shape);
+        let inputs = signature.inputs.into_iter().map(input).collect();
+        let inputs = ports(Direction::Input, inputs)?;
+        facts::check_stated(&inputs)?;
+        let outputs = signature.outputs.into_iter().map(output).collect();
+        let outputs = ports(Direction::Output, outputs)?;
         Ok(Self {
             sizes: match signature.batchable {
                 true => EqualSizes::of_rows(&inputs),
                 false => EqualSizes::default(),
             },
             inputs,
-            outputs: ports(Direction::Output, signature.outputs)?,
+            outputs,
             requests: Requests::default(),
             batchable: signature.batchable,
             deterministic: signature.deterministic,

@@ -15,7 +15,7 @@ use wasmtime::{Engine, Trap};
 use wasmtime_wizer::Wizer;
 
 use super::instance::bounded;
-use super::{linking::world::World, store};
+use super::{linking::world::Target, store};
 use crate::capability::refusal::{refuse, refused};
 use crate::capability::{self, Capabilities, InstanceState};
 use crate::engine::{self, Allocation};
@@ -36,7 +36,7 @@ const OPT_OUT: &str = "or write `snapshot = false` under [scorer], which runs in
 pub(crate) async fn take(
     manifest: &Manifest,
     capabilities: Arc<Capabilities>,
-    world: World,
+    target: Target,
     component: &[u8],
 ) -> Result<Vec<u8>, StartupError> {
     let fail = |Problem { problem, fix }| StartupError::Init {
@@ -55,7 +55,7 @@ pub(crate) async fn take(
     );
     let mut wizer = Wizer::new();
     // The export must stay, because the world requires it. The host does not call it again.
-    wizer.init_func(init_call(world)).keep_init_func(true);
+    wizer.init_func(init_call(target)).keep_init_func(true);
     let snapshot = wizer.run_component(&mut store, component, async |store, component| {
         linker(&engine, component)?
             .instantiate_async(store, component)
@@ -98,10 +98,10 @@ pub(crate) async fn take(
     Ok(bytes)
 }
 
-/// Returns the call of `init` in WAVE, the text notation for WIT values. `world` is the world that
-/// the component exports.
-fn init_call(world: World) -> String {
-    let export = world.export();
+/// Returns the call of `init` in WAVE, the text notation for WIT values. `target` is the world that
+/// the component exports, with the version of the contract.
+fn init_call(target: Target) -> String {
+    let export = target.export();
     match export.split_once('@') {
         Some((interface, version)) => format!("{interface}.init@{version}()"),
         None => format!("{export}.init()"),
@@ -209,12 +209,15 @@ mod tests {
 
     #[test]
     fn init_is_named_as_wave_wants_it() {
+        use crate::scorer::linking::world::{Version, World};
+
+        let call = |world: World, version: Version| init_call(Target { world, version });
         assert_eq!(
-            init_call(World::Scoring),
-            "scorebox:scoring/scorer.init@0.1.0()"
+            call(World::Scoring, Version::Current),
+            "scorebox:scoring/scorer.init@0.2.0()"
         );
         assert_eq!(
-            init_call(World::TensorScoring),
+            call(World::TensorScoring, Version::Previous),
             "scorebox:scoring/tensor-scorer.init@0.1.0()"
         );
     }

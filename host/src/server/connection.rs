@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use http::header::{CONNECTION, HeaderMap, HeaderValue};
-use http::{Request, Response, Version};
+use http::header::{CONNECTION, HeaderValue, WWW_AUTHENTICATE};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioIo;
@@ -25,6 +25,7 @@ use super::dialect::Dialect;
 use super::discard::{self, Discarding};
 use super::stream::{RequestBody, Stream};
 use super::{Service, conformance, health, http2, routes};
+use crate::access::Keys;
 use crate::error::ScoreFailure;
 use crate::sizing;
 use crate::trigger::http::Ids;
@@ -42,11 +43,16 @@ const CONNECTIONS_OF_CALLS: usize = 4;
 const FEWEST_STREAMS: usize = 8;
 const MOST_STREAMS: usize = 100;
 
+/// Value of the header `WWW-Authenticate` of a response to a request without a key (RFC 6750, section 3).
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"scorebox\"");
+
 /// Service and router that every connection of the server uses.
 #[derive(Clone)]
 pub(super) struct Server {
     pub(super) service: Arc<Service>,
     pub(super) router: TowerToHyperService<Router>,
+    /// Keys, one of which every request but a probe must carry. Without keys, requests need none.
+    keys: Arc<Keys>,
     /// Maximum number of requests of one HTTP/2 connection at a time.
     pub(super) streams_per_connection: u32,
     /// Places of the requests over HTTP/2 of the whole host.
@@ -54,7 +60,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) fn new(service: Arc<Service>) -> Self {
+    pub(super) fn new(service: Arc<Service>, keys: Keys) -> Self {
         let limits = &service.limits;
         let calls = sizing::most_instances(limits).saturating_add(limits.queue);
         let share = (calls / CONNECTIONS_OF_CALLS).clamp(FEWEST_STREAMS, MOST_STREAMS);
@@ -63,6 +69,7 @@ impl Server {
             router: TowerToHyperService::new(routes::router(Arc::clone(&service))),
             streams_per_connection: u32::try_from(share).unwrap_or(u32::MAX),
             places: Arc::new(Semaphore::new(places)),
+            keys: Arc::new(keys),
             service,
         }
     }
@@ -119,12 +126,7 @@ impl Server {
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
         activity.enter_untimed(Phase::Call);
-        let refused = self.refused(
-            activity.is_reserved,
-            request.version(),
-            request.uri().path(),
-            request.headers(),
-        );
+        let refused = self.refused(activity.is_reserved, &request);
         let answering = match refused {
             Some(refused) => Err(refused),
             None => {
@@ -158,23 +160,33 @@ impl Server {
     /// Returns the response that refuses a request whose body is not read, or `None` if the request is
     /// for the router. `is_reserved` is true if the connection was accepted although the connection
     /// table was full, or if there is no place for the request. Then only liveness and readiness probes
-    /// are answered.
-    pub(super) fn refused(
+    /// are answered. Probes need no key.
+    pub(super) fn refused<B>(
         &self,
         is_reserved: bool,
-        version: Version,
-        path: &str,
-        headers: &HeaderMap,
+        request: &Request<B>,
     ) -> Option<Response<Body>> {
-        let disposition = match conformance::check(version, headers) {
+        let (headers, path) = (request.headers(), request.uri().path());
+        let is_probe = || health::is_probe(path);
+        let mut challenge = None;
+        let disposition = match conformance::check(request.version(), headers) {
             Err(failure) => failure.disposition(),
-            Ok(()) if is_reserved && !health::is_probe(path) => {
-                ScoreFailure::Saturated.disposition()
-            }
-            Ok(()) => return None,
+            Ok(()) if is_reserved && !is_probe() => ScoreFailure::Saturated.disposition(),
+            Ok(()) if self.keys.is_empty() || is_probe() => return None,
+            Ok(()) => match self.keys.check(headers, request.uri()) {
+                Ok(()) => return None,
+                Err(failure) => {
+                    challenge = Some(CHALLENGE);
+                    failure.disposition()
+                }
+            },
         };
         let ids = Ids::take(headers).unwrap_or_else(|_| Ids::made());
-        Some(Dialect::of(path).failed(&ids, &disposition))
+        let mut response = Dialect::of(path).failed(&ids, &disposition);
+        if let Some(challenge) = challenge {
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        Some(response)
     }
 }
 

@@ -47,6 +47,7 @@ pub(super) fn router(model: &Model) -> Router<Arc<Service>> {
     let mut router = Router::new();
     for (path, about) in [
         ("/", Document::Healthy),
+        ("/livez", Document::Healthy),
         ("/readyz", Document::Readyz),
         ("/openapi.json", Document::OpenApi),
         ("/swagger.json", Document::OpenApi),

@@ -12,6 +12,7 @@ use axum::extract::Request;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::Response;
+use http::header::TRANSFER_ENCODING;
 
 use super::body::{count_answer, read};
 use super::budget::SMALL_BYTES;
@@ -19,8 +20,8 @@ use super::coding::Coding;
 use super::failure::log_failure;
 use super::{Ready, Service};
 use crate::call::{Invocation, Lines, Payload, Source};
-use crate::error::{Disposition, RequestFailure, ScoreFailure, Settlement};
-use crate::functions::answer::{Answer, ParkedCall, parked};
+use crate::error::{Disposition, RequestFailure, ScoreFailure, Settlement, of_status};
+use crate::functions::answer::{Answer, ParkedCall, Unfit, parked};
 use crate::functions::bindings::{Function, TriggerBinding};
 use crate::functions::envelope::{Call, Event, HttpCall, Malformed, decode};
 use crate::sizing::most_instances;
@@ -140,9 +141,16 @@ async fn request_in_envelope(
         let failure = RequestFailure::CodingInEnvelope;
         return respond_failed(function, id, &failure.disposition());
     }
+    // The Functions host reads the body of a request only if the request states a length. A client
+    // that sent an empty body in chunks looks like one whose body was dropped.
+    if call.body.is_empty() && call.headers.contains_key(TRANSFER_ENCODING) {
+        let failure = RequestFailure::LengthRequired;
+        return respond_failed(function, id, &failure.disposition());
+    }
     let lines = Lines::default();
     let mut invocation = http_trigger::invocation(&ids, &call.headers);
     invocation.attributes.append(&mut call.attributes);
+    invocation.http = call.http.take();
     invocation.latest = latest;
     invocation.lines = Some(lines.clone());
     let payload = http_trigger::payload(&call.headers, call.body);
@@ -152,13 +160,22 @@ async fn request_in_envelope(
     } else {
         ready.app.scorer.run(invocation, payload).await
     };
-    let scored = scored
-        .and_then(|scored| http_trigger::check_content_type(&scored.payload).map(|()| scored));
+    let scored =
+        scored.and_then(|scored| http_trigger::check_content_type(&scored).map(|()| scored));
     let mut answer = Answer::default();
+    let is_chosen = scored.as_ref().is_ok_and(|scored| scored.http.is_some());
     let response = match scored {
         Ok(scored) => {
-            for output in &function.outputs {
-                answer.put(output, &scored.payload);
+            match of_status(scored.status()) {
+                Some(disposition) => {
+                    log_failure(ids.request(), &disposition);
+                    lines.push(line(&disposition));
+                }
+                None => {
+                    for output in &function.outputs {
+                        answer.put(output, &scored.payload);
+                    }
+                }
             }
             http_trigger::scored(&ids, scored)
         }
@@ -171,12 +188,16 @@ async fn request_in_envelope(
     };
     answer.log(lines.take());
     let output = function.http.as_deref().unwrap_or_default();
-    if answer.respond(output, &response).is_err() {
-        let disposition = RequestFailure::BinaryAnswer.disposition();
+    if let Err(unfit) = answer.respond(output, &response, is_chosen) {
+        let failure = match unfit {
+            Unfit::Binary => RequestFailure::BinaryAnswer,
+            Unfit::Cookies => RequestFailure::RepeatedCookie,
+        };
+        let disposition = failure.disposition();
         log_failure(ids.request(), &disposition);
         answer.log([line(&disposition)]);
         // The body of an error is text, so this cannot fail.
-        let _ = answer.respond(output, &http_trigger::failed(&ids, &disposition));
+        let _ = answer.respond(output, &http_trigger::failed(&ids, &disposition), false);
     }
     answered(service, id, &answer).await
 }
@@ -226,12 +247,17 @@ async fn run_all(
             } else {
                 ready.app.scorer.run(invocation, payload).await
             };
-            let scored = scored.and_then(|scored| {
-                http_trigger::check_content_type(&scored.payload).map(|()| scored)
-            });
-            let outcome = scored
-                .map(|scored| scored.payload)
-                .map_err(ScoreFailure::disposition);
+            let scored = scored
+                .and_then(|scored| http_trigger::check_content_type(&scored).map(|()| scored));
+            let outcome = match scored {
+                // A message and a blob have no HTTP answer, but its status says whether the call
+                // failed.
+                Ok(scored) => match of_status(scored.status()) {
+                    None => Ok(scored.payload),
+                    Some(disposition) => Err(disposition),
+                },
+                Err(failure) => Err(failure.disposition()),
+            };
             if let Err(disposition) = &outcome {
                 log_failure(&id, disposition);
                 lines.push(line(disposition));
@@ -273,7 +299,8 @@ async fn settle(
     ended: Vec<Ended>,
 ) -> Response<Body> {
     let is_last = |ended: &Ended| {
-        ended.call.source == Source::ServiceBus && ended.call.attempt >= function.max_delivery_count
+        let is_message = ended.call.source != Source::Blob;
+        is_message && ended.call.attempt >= function.max_delivery_count
     };
     let is_last = ended.iter().any(is_last);
     let is_batch = matches!(
@@ -343,7 +370,11 @@ fn respond_failed(function: &Function, id: &str, disposition: &Disposition) -> R
     answer.log([line(disposition)]);
     let response = http_trigger::failed(&Ids::of(id), disposition);
     // The body of an error is text, so this cannot fail.
-    let _ = answer.respond(function.http.as_deref().unwrap_or_default(), &response);
+    let _ = answer.respond(
+        function.http.as_deref().unwrap_or_default(),
+        &response,
+        false,
+    );
     document(&answer)
 }
 

@@ -7,20 +7,20 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 
-/// Returns the response to `GET /`, the liveness probe, which succeeds while the process runs. The
-/// response does not wait for the scorer, because the Functions host sends this request every 25 ms
+/// Returns the response to `GET /` and `GET /livez`, the liveness probes, which succeed while the process runs. The
+/// response does not wait for the scorer, because the Functions host sends `GET /` every 25 ms
 /// until it gets a response.
 #[must_use]
 pub(super) fn live() -> Response<Bytes> {
     text(StatusCode::OK, "Healthy")
 }
 
-/// Returns true if `path` is the path of a liveness or readiness probe. A probe needs no scorer,
-/// and must be answered even if the host is busy.
+/// Returns true if `path` is the path of a liveness or readiness probe. A probe needs no scorer
+/// and no key, and must be answered even if the host is busy.
 pub(super) fn is_probe(path: &str) -> bool {
     matches!(
         path,
-        "/" | "/readyz" | "/v2/health/live" | "/v2/health/ready"
+        "/" | "/livez" | "/readyz" | "/v2/health/live" | "/v2/health/ready"
     )
 }
 

@@ -75,12 +75,7 @@ fn answer(
 ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<> {
     let place = server.try_take_place();
     let activity = Arc::clone(streams.activity());
-    let refused = server.refused(
-        activity.is_reserved || place.is_none(),
-        request.version(),
-        request.uri().path(),
-        request.headers(),
-    );
+    let refused = server.refused(activity.is_reserved || place.is_none(), &request);
     let (call, mut ending) = Call::begin(Arc::clone(streams));
     let is_asked = request.headers().contains_key(EXPECT);
     let mut request = request.map(|incoming| StreamBody {

@@ -16,6 +16,7 @@ use super::Service;
 use super::connection::Server;
 use super::descriptors;
 use super::table::{Patience, RESERVE, Table};
+use crate::access::Keys;
 use crate::error::StartupError;
 
 /// Time for which the listener stays open after new connections are refused, so that TCP handshakes
@@ -37,7 +38,7 @@ const UNSENT_BYTES: u32 = 256 << 10;
 /// Minimum time between two log lines about connections that could not be accepted.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
 
-/// Serves the connections of `listener` until `stop` resolves to the length of the lame-duck phase,
+/// Serves the connections of `listener` to the callers who have one of `keys`, until `stop` resolves to the length of the lame-duck phase,
 /// and then shuts down.
 ///
 /// In the lame-duck phase, readiness probes fail, but new connections are still accepted. After
@@ -49,6 +50,7 @@ const LOG_PAUSE: Duration = Duration::from_secs(10);
 pub async fn serve(
     listener: TcpListener,
     service: Arc<Service>,
+    keys: Keys,
     stop: impl Future<Output = Duration>,
 ) -> Result<(), StartupError> {
     let limits = &service.limits;
@@ -59,7 +61,7 @@ pub async fn serve(
     let _ = SockRef::from(&listener).listen(HANDSHAKES_WAITING);
     let mut accepting = Accepting {
         table: Table::new(places, limits.connections_per_peer),
-        server: Server::new(Arc::clone(&service)),
+        server: Server::new(Arc::clone(&service), keys),
         patience: Patience::serving(keep_alive),
         // The period is short enough for the shortest timeout, and long enough to cost nothing.
         sweep: ticks((keep_alive / 8).clamp(Duration::from_millis(10), Duration::from_millis(500))),

@@ -6,6 +6,8 @@
 
 mod forms;
 mod inference;
+mod keys;
+mod routes;
 mod schema;
 
 use serde_json::{Map, Value, json};
@@ -68,16 +70,21 @@ pub(super) fn document(
     put(&mut document, "/paths", "/score", post);
     let triggers = manifest.triggers.iter().filter_map(Trigger::http);
     for (index, http) in triggers.enumerate() {
-        let id = format!("RunMLService{}", index + 1);
-        let operations = operations(&id, &http.methods, &input, &output);
-        put(
-            &mut document,
-            "/paths",
-            &format!("/api/{}", http.route),
-            operations,
-        );
+        for (path, id, parameters) in routes::paths(&http.route) {
+            let id = format!("RunMLService{}{id}", index + 1);
+            let operations = operations(&id, &http.methods, &input, &output);
+            routes::put(
+                &mut document,
+                &format!("/api{path}"),
+                &parameters,
+                operations,
+            );
+        }
     }
     put_versions(&mut document, model_paths);
+    if !manifest.server.key_variables.is_empty() {
+        keys::put_keys(&mut document);
+    }
     document
 }
 

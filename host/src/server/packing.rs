@@ -103,7 +103,8 @@ impl Packing {
             headers.insert(CONTENT_ENCODING, name);
         }
         if self.is_asked || self.coding.is_some() {
-            headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+            // The scorer may have set another value of this header.
+            headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
         }
     }
 }

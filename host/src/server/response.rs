@@ -17,13 +17,13 @@ use super::activity::Activity;
 use super::body::{count_answer, discard_unless_asked, read};
 use super::coding::{Coding, READ};
 use super::dialect::Dialect;
-use super::failure::{fail, refuse};
+use super::failure::{fail, log_failure, refuse};
 use super::packing::Packing;
 use super::unpacking::unpack;
 use super::{Ready, Service};
-use crate::call::CacheStatus;
+use crate::call::{Attribute, CacheStatus};
 use crate::codec::media_type::JSON;
-use crate::error::{RequestFailure, ScoreFailure};
+use crate::error::{RequestFailure, ScoreFailure, of_status};
 use crate::functions::envelope::Buffer as _;
 use crate::scorer::World;
 use crate::trigger::http::{self as http_trigger, Ids};
@@ -77,7 +77,7 @@ pub(super) async fn call(
     service: &Service,
     dialect: Dialect,
     request: Request,
-    attributes: Vec<(String, String)>,
+    attributes: Vec<Attribute>,
 ) -> Response<Body> {
     let latest = service.latest();
     let (head, body) = request.into_parts();
@@ -134,13 +134,14 @@ pub(super) async fn call(
     };
     let mut invocation = http_trigger::invocation(&ids, &head.headers);
     invocation.attributes.extend(attributes);
+    invocation.http = http_trigger::request_line(&head.method, &head.uri);
     invocation.latest = latest;
     invocation.caller = activity.map(|activity| activity.peer);
     invocation.format = dialect.format();
     let payload = http_trigger::payload(&head.headers, body);
     let scored = ready.app.scorer.run(invocation, payload).await;
-    let scored = scored
-        .and_then(|scored| http_trigger::check_content_type(&scored.payload).map(|()| scored));
+    let scored =
+        scored.and_then(|scored| http_trigger::check_content_type(&scored).map(|()| scored));
     match scored {
         Ok(mut scored) => {
             let body = std::mem::take(&mut scored.payload.body);
@@ -167,7 +168,10 @@ pub(super) async fn call(
                 scored.run_time.as_secs_f64() * 1e3,
                 scored.cache.map(CacheStatus::header),
             );
-            crate::text::debug!(invocation = ids.request(), run_ms, cache, "scored");
+            match of_status(scored.status()) {
+                None => crate::text::debug!(invocation = ids.request(), run_ms, cache, "scored"),
+                Some(disposition) => log_failure(ids.request(), &disposition),
+            }
             let mut response = http_trigger::scored(&ids, scored).map(Body::from);
             packing.describe(response.headers_mut());
             response

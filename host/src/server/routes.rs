@@ -68,14 +68,11 @@ async fn other(
     let path = request.uri().path();
     let dialect = Dialect::of(path);
     let mut allow = None;
-    if let Some(Matched { methods, values }) = service.route(path) {
-        if methods
-            .iter()
-            .any(|method| method == request.method().as_str())
-        {
+    match service.route(request.method().as_str(), path) {
+        Some(Matched::Call(values)) => {
             let values = values
                 .into_iter()
-                .map(|(name, value)| (route_attribute(&name), value))
+                .map(|(name, value)| (route_attribute(&name), value.into()))
                 .collect();
             // A function may have the path of a prediction, and then answers as functions do.
             let dialect = match dialect {
@@ -84,7 +81,8 @@ async fn other(
             };
             return call(service, dialect, request, values).await;
         }
-        allow = Some(methods.join(", "));
+        Some(Matched::OtherMethods(methods)) => allow = Some(methods.join(", ")),
+        None => {}
     }
     if path == INVOCATIONS && allow.is_none() {
         if request.method() == http::Method::POST {

@@ -25,9 +25,13 @@ impl KeptLines {
     pub(crate) fn subscriber(&self) -> impl Subscriber + Send + Sync + 'static + use<> {
         let kept = Arc::clone(&self.0);
         let write = move |line: &str, _: bool| kept.lock().unwrap().push(line.to_owned());
-        let form = Form::Json;
+        let lines = Lines {
+            form: Form::Json,
+            is_for_functions_host: false,
+            write,
+        };
         let info = Threshold(Targets::new().with_default(LevelFilter::INFO));
-        tracing_subscriber::registry().with(Lines { form, write }.with_filter(info))
+        tracing_subscriber::registry().with(lines.with_filter(info))
     }
 
     /// Returns the last kept line, as JSON, whose field `name` has the value `value`.

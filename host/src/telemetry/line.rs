@@ -1,10 +1,11 @@
 //! Log events as lines, in JSON or as text.
 //!
 //! Owns the format of a line, its escapes and its limits. Whatever is logged, an event is exactly
-//! one line, no part of the line controls a terminal, and the line has a maximum length. Must not
-//! know which events are written, or where lines go.
+//! one line, no part of the line controls a terminal, and the line has a maximum length. For the
+//! Functions host, which takes the level of a line from its words, an error never holds the word
+//! `warn`. Must not know which events are written, or where lines go.
 
-use std::fmt::{self, Debug, Write as _};
+use std::fmt::{self, Debug, Display, Write as _};
 use std::time::SystemTime;
 
 use tracing::field::{Field, Visit};
@@ -43,6 +44,9 @@ pub(super) enum Form {
 /// argument of `write` is true for a warning or an error.
 pub(super) struct Lines<W> {
     pub(super) form: Form,
+    /// True if the Functions host reads warnings and errors. It takes every line with the word
+    /// `warn` for a warning, in whatever case, so the word is escaped in errors.
+    pub(super) is_for_functions_host: bool,
     pub(super) write: W,
 }
 
@@ -50,6 +54,7 @@ impl<S: Subscriber, W: Fn(&str, bool) + 'static> Layer<S> for Lines<W> {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let (level, target) = level_and_target(event.metadata());
         let mut line = Line::new(self.form, &level, target);
+        line.hides_warn = self.is_for_functions_host && level == Level::ERROR;
         event.record(&mut line);
         (self.write)(&line.finish(target), level <= Level::WARN);
     }
@@ -65,10 +70,11 @@ pub(super) fn level_and_target<'a>(event: &Metadata<'a>) -> (Level, &'a str) {
     }
 }
 
-/// Returns the log line of a warning with the given target and message. The line is made without an
-/// event of `tracing`.
-pub(super) fn notice(form: Form, target: &str, message: &str) -> String {
-    let mut line = Line::new(form, &Level::WARN, target);
+/// Returns a log line with the given level, target and message. The line is made without an event
+/// of `tracing`. In an error, the word `warn` is escaped.
+pub(super) fn notice(form: Form, level: &Level, target: &str, message: &dyn Display) -> String {
+    let mut line = Line::new(form, level, target);
+    line.hides_warn = *level == Level::ERROR;
     line.message(format_args!("{message}"));
     line.finish(target)
 }
@@ -76,6 +82,8 @@ pub(super) fn notice(form: Form, target: &str, message: &str) -> String {
 /// A log line that is being built.
 struct Line {
     form: Form,
+    /// True if the word `warn` is escaped in values.
+    hides_warn: bool,
     text: String,
 }
 
@@ -102,7 +110,11 @@ impl Line {
                 )
             }
         };
-        Self { form, text }
+        Self {
+            form,
+            hides_warn: false,
+            text,
+        }
     }
 
     fn finish(mut self, target: &str) -> String {
@@ -153,6 +165,7 @@ impl Line {
         let end = self.text.len() + room;
         let mut value_text = Value {
             form: self.form,
+            hides_warn: self.hides_warn,
             is_quoted,
             text: &mut self.text,
             end,
@@ -216,6 +229,8 @@ impl Visit for Line {
 /// Writer that appends an escaped value to a log line until the maximum length is reached.
 struct Value<'a> {
     form: Form,
+    /// True if the last letter of the word `warn` is escaped.
+    hides_warn: bool,
     /// True if the value is in quotation marks, so that quotation marks in the value must be
     /// escaped.
     is_quoted: bool,
@@ -228,6 +243,10 @@ struct Value<'a> {
 impl Value<'_> {
     fn push(&mut self, character: char) {
         match (self.form, character) {
+            (form, 'n' | 'N') if self.hides_warn && ends_with_war(self.text) => match form {
+                Form::Json => push_json_escape(self.text, character),
+                Form::Text { .. } => self.text.extend(character.escape_unicode()),
+            },
             (_, '"' | '\\') if self.is_quoted => self.text.extend(['\\', character]),
             (Form::Json, '\n') => self.text.push_str("\\n"),
             (Form::Json, '\r') => self.text.push_str("\\r"),
@@ -247,7 +266,8 @@ impl fmt::Write for Value<'_> {
             return Err(fmt::Error);
         }
         let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-        if self.text.len() + piece.len() <= self.end && piece.bytes().all(is_plain) {
+        let is_copied = !self.hides_warn && piece.bytes().all(is_plain);
+        if self.text.len() + piece.len() <= self.end && is_copied {
             self.text.push_str(piece);
             return Ok(());
         }
@@ -264,6 +284,12 @@ impl fmt::Write for Value<'_> {
         }
         Ok(())
     }
+}
+
+/// Returns true if a text ends with the letters `war`, in whatever case.
+fn ends_with_war(text: &str) -> bool {
+    let end = text.as_bytes().last_chunk();
+    end.is_some_and(|end: &[u8; 3]| end.eq_ignore_ascii_case(b"war"))
 }
 
 #[cfg(test)]

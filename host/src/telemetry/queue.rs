@@ -1,16 +1,16 @@
-//! Bounded queue of log lines, and the thread that writes them to standard output.
+//! Bounded queue of log lines, and the thread that writes them to one or two outputs.
 //!
 //! Owns the limits, what is dropped at them, and the last flush. Must not know what a line says. A
-//! thread that logs never waits for the reader of standard output. Otherwise a full pipe would stop
-//! every thread that serves.
+//! thread that logs never waits for the reader of an output. Otherwise a full pipe would stop every
+//! thread that serves.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Maximum size of the log lines that wait in the queue, in bytes. The size is four times as much
-/// as one call may log. In addition, the thread that writes the log may be writing the same number
-/// of bytes.
+/// Maximum size of the log lines that wait in the queue, for all outputs together, in bytes. The
+/// size is four times as much as one call may log. In addition, the thread that writes the log may
+/// be writing the same number of bytes.
 const WAITING_BYTES: usize = 4 << 20;
 
 /// Size of the part of the queue that only warnings and errors may fill, in bytes. Without it, many
@@ -25,12 +25,21 @@ const WHOLE_BYTES: usize = 4096;
 /// Number of bytes of memory that the queue keeps when it is empty.
 const KEPT_BYTES: usize = 64 << 10;
 
-/// Pause before the next write if standard output is non-blocking and accepts nothing.
+/// Pause before the next write if an output is non-blocking and accepts nothing.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Queue of complete log lines that wait to be written. All clones share one queue.
 #[derive(Clone)]
 pub(super) struct Queue(Arc<Shared>);
+
+/// Outputs to which the lines of a queue are written.
+pub(super) struct Outputs {
+    /// Output of every line that has no other output.
+    pub(super) all: Box<dyn Write + Send>,
+    /// Output of urgent lines. If it is `None`, they are written to `all`, in the order in which
+    /// the lines were added.
+    pub(super) urgent: Option<Box<dyn Write + Send>>,
+}
 
 #[derive(Default)]
 struct Shared {
@@ -44,6 +53,10 @@ struct Shared {
 #[derive(Default)]
 struct State {
     waiting: Vec<u8>,
+    /// Urgent lines that wait, if urgent lines have an output of their own.
+    urgent: Vec<u8>,
+    /// True if urgent lines have an output of their own.
+    has_urgent_output: bool,
     /// Number of lines that were dropped because the queue was full, since the thread last took
     /// lines from the queue.
     dropped: u64,
@@ -51,26 +64,28 @@ struct State {
 }
 
 impl Queue {
-    /// Creates a queue, and starts the thread that writes its lines to `output`. `notice` returns
-    /// the line that reports how many lines were dropped.
+    /// Creates a queue, and starts the thread that writes its lines to `outputs`. `notice` returns
+    /// the line that reports how many lines were dropped, which is an urgent line.
     ///
     /// # Errors
     /// Fails if the operating system cannot start a thread.
     pub(super) fn start(
-        output: impl Write + Send + 'static,
+        outputs: Outputs,
         notice: impl Fn(u64) -> String + Send + 'static,
     ) -> io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let shared = Shared::default();
+        shared.lock().has_urgent_output = outputs.urgent.is_some();
+        let shared = Arc::new(shared);
         let queue = Self(Arc::clone(&shared));
         std::thread::Builder::new()
             .name("log".to_owned())
-            .spawn(move || shared.write(output, notice))?;
+            .spawn(move || shared.write(outputs, notice))?;
         Ok(queue)
     }
 
     /// Adds a line, which includes its line end, to the queue. If the queue is full, the line is
     /// dropped and counted. If `is_urgent` is true, the line may also use the reserved part of the
-    /// queue.
+    /// queue, and goes to the output of urgent lines, if there is one.
     pub(super) fn push(&self, line: &str, is_urgent: bool) {
         let most = if is_urgent {
             WAITING_BYTES
@@ -78,11 +93,16 @@ impl Queue {
             WAITING_BYTES - RESERVED_BYTES
         };
         let mut state = self.0.lock();
-        if state.waiting.len() + line.len() > most {
+        if state.waiting.len() + state.urgent.len() + line.len() > most {
             state.dropped += 1;
             return;
         }
-        state.waiting.extend_from_slice(line.as_bytes());
+        let lines = if is_urgent && state.has_urgent_output {
+            &mut state.urgent
+        } else {
+            &mut state.waiting
+        };
+        lines.extend_from_slice(line.as_bytes());
         drop(state);
         self.0.filled.notify_one();
     }
@@ -108,7 +128,7 @@ impl Queue {
 
 impl State {
     fn has_more(&self) -> bool {
-        !self.waiting.is_empty() || self.dropped > 0
+        !self.waiting.is_empty() || !self.urgent.is_empty() || self.dropped > 0
     }
 }
 
@@ -119,37 +139,35 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the lines of the queue to `output` for as long as the process lives. `notice` returns
+    /// Writes the lines of the queue to `outputs` for as long as the process lives. `notice` returns
     /// the line that reports how many lines were dropped.
-    fn write(&self, mut output: impl Write, notice: impl Fn(u64) -> String) {
-        let (mut lines, mut lost) = (Vec::new(), 0);
-        let mut is_whole = true;
+    fn write(&self, outputs: Outputs, notice: impl Fn(u64) -> String) {
+        let (mut lines, mut urgent, mut lost) = (Vec::new(), Vec::new(), 0);
+        let mut all_output = LineOutput::new(outputs.all);
+        let mut urgent_output = outputs.urgent.map(LineOutput::new);
         loop {
-            let dropped = self.take(&mut lines) + std::mem::take(&mut lost);
-            let mut rest = lines.as_slice();
-            while !rest.is_empty() {
-                let (piece, after) = rest
-                    .split_at_checked(whole_lines(rest))
-                    .unwrap_or((rest, &[]));
-                rest = after;
-                // The reader is gone, or the disk is full. Neither may end the process, and the
-                // disk may have room again.
-                if !is_written(&mut output, piece, &mut is_whole) {
-                    lost += piece.iter().filter(|byte| **byte == b'\n').count() as u64;
+            let dropped = self.take(&mut lines, &mut urgent) + std::mem::take(&mut lost);
+            if let Some(output) = &mut urgent_output {
+                lost += output.write_lines(&urgent);
+            }
+            lost += all_output.write_lines(&lines);
+            if dropped > 0 {
+                let output = urgent_output.as_mut().unwrap_or(&mut all_output);
+                if !output.is_written(notice(dropped).as_bytes()) {
+                    lost += dropped;
                 }
             }
-            if dropped > 0 && !is_written(&mut output, notice(dropped).as_bytes(), &mut is_whole) {
-                lost += dropped;
+            for kept in [&mut lines, &mut urgent] {
+                kept.clear();
+                kept.shrink_to(KEPT_BYTES);
             }
-            lines.clear();
-            lines.shrink_to(KEPT_BYTES);
         }
     }
 
     /// Waits until the queue has lines or has dropped lines, and swaps the waiting lines into
-    /// `lines`, which must be empty. Returns the number of lines that were dropped since the last
-    /// call.
-    fn take(&self, lines: &mut Vec<u8>) -> u64 {
+    /// `lines` and `urgent`, which must be empty. Returns the number of lines that were dropped
+    /// since the last call.
+    fn take(&self, lines: &mut Vec<u8>, urgent: &mut Vec<u8>) -> u64 {
         let mut state = self.lock();
         state.is_writing = false;
         while !state.has_more() {
@@ -161,7 +179,53 @@ impl Shared {
         }
         state.is_writing = true;
         std::mem::swap(lines, &mut state.waiting);
+        std::mem::swap(urgent, &mut state.urgent);
         std::mem::take(&mut state.dropped)
+    }
+}
+
+/// Output that is written in whole lines.
+struct LineOutput {
+    output: Box<dyn Write + Send>,
+    /// False if an earlier write broke off within a line. In this case a line end is written before
+    /// the next line.
+    is_whole: bool,
+}
+
+impl LineOutput {
+    fn new(output: Box<dyn Write + Send>) -> Self {
+        Self {
+            output,
+            is_whole: true,
+        }
+    }
+
+    /// Writes lines, in pieces that a pipe takes as a whole, and returns the number of lines that
+    /// could not be written.
+    fn write_lines(&mut self, lines: &[u8]) -> u64 {
+        let (mut rest, mut lost) = (lines, 0);
+        while !rest.is_empty() {
+            let (piece, after) = rest
+                .split_at_checked(whole_lines(rest))
+                .unwrap_or((rest, &[]));
+            rest = after;
+            // The reader is gone, or the disk is full. Neither may end the process, and the disk
+            // may have room again.
+            if !self.is_written(piece) {
+                lost += piece.iter().filter(|byte| **byte == b'\n').count() as u64;
+            }
+        }
+        lost
+    }
+
+    /// Writes lines, and returns true if they were written.
+    fn is_written(&mut self, lines: &[u8]) -> bool {
+        if !self.is_whole && written(&mut *self.output, b"\n").is_err() {
+            return false;
+        }
+        let outcome = written(&mut *self.output, lines);
+        self.is_whole = matches!(outcome, Ok(()) | Err(0));
+        outcome.is_ok()
     }
 }
 
@@ -177,20 +241,9 @@ fn whole_lines(bytes: &[u8]) -> usize {
     last_end.map_or(bytes.len(), |end| end + 1)
 }
 
-/// Writes lines to `output`, and returns true if they were written. `is_whole` is false if an
-/// earlier write broke off within a line. In this case a line end is written first.
-fn is_written(output: &mut impl Write, lines: &[u8], is_whole: &mut bool) -> bool {
-    if !*is_whole && written(output, b"\n").is_err() {
-        return false;
-    }
-    let outcome = written(output, lines);
-    *is_whole = matches!(outcome, Ok(()) | Err(0));
-    outcome.is_ok()
-}
-
 /// Writes all bytes to `output`. If this fails, the error is the number of bytes that were written
 /// before the failure.
-fn written(output: &mut impl Write, bytes: &[u8]) -> Result<(), usize> {
+fn written(output: &mut dyn Write, bytes: &[u8]) -> Result<(), usize> {
     let mut done = 0;
     while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
         match output.write(rest) {
@@ -239,8 +292,12 @@ mod tests {
             permits,
             written: Arc::clone(&written),
         };
+        let outputs = Outputs {
+            all: Box::new(gate),
+            urgent: None,
+        };
         (
-            Queue::start(gate, |count| format!("{count} dropped\n")).unwrap(),
+            Queue::start(outputs, |count| format!("{count} dropped\n")).unwrap(),
             permit,
             written,
         )
@@ -269,6 +326,45 @@ mod tests {
         assert_eq!(whole + said, pushed, "{}", lines.len());
         assert!(said > 0 && lines.contains(&"an error"));
         assert!(lines.last().is_some_and(|line| line.ends_with("dropped")));
+    }
+
+    #[test]
+    fn urgent_lines_go_to_their_own_output_and_share_the_limit() {
+        let (permit, permits) = mpsc::channel();
+        let (urgent_permit, urgent_permits) = mpsc::channel();
+        let [all, urgent] = [(); 2].map(|()| Arc::new(Mutex::new(Vec::new())));
+        let gate = |permits, written: &Arc<Mutex<Vec<u8>>>| {
+            let written = Arc::clone(written);
+            Box::new(Gate { permits, written })
+        };
+        let outputs = Outputs {
+            all: gate(permits, &all),
+            urgent: Some(gate(urgent_permits, &urgent)),
+        };
+        let queue = Queue::start(outputs, |count| format!("{count} dropped\n")).unwrap();
+        let line = format!("{}\n", "x".repeat(999));
+        let pushed = 10_000;
+        for _ in 0..pushed {
+            queue.push(&line, true);
+            queue.push("plain\n", false);
+        }
+        for permit in [permit, urgent_permit] {
+            (0..2 * pushed).for_each(|_| permit.send(()).unwrap());
+            std::mem::forget(permit);
+        }
+        queue.flush(LONG);
+        let text =
+            |written: &Mutex<Vec<u8>>| String::from_utf8(written.lock().unwrap().clone()).unwrap();
+        let (all, urgent) = (text(&all), text(&urgent));
+        assert!(all.lines().all(|line| line == "plain"));
+        let whole = urgent.lines().filter(|line| line.len() == 999).count();
+        let said: usize = urgent
+            .lines()
+            .filter_map(|line| line.strip_suffix(" dropped")?.parse::<usize>().ok())
+            .sum();
+        assert_eq!(all.lines().count() + whole + said, 2 * pushed);
+        // The thread may have taken one full queue before it waited for a permit.
+        assert!(whole * 1000 <= 2 * WAITING_BYTES && said > 0);
     }
 
     #[test]

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode, Uri};
 use serde_json::json;
 
-use crate::call::{Invocation, Payload, Scored, Source};
+use crate::call::{HttpRequest, Invocation, Payload, Scored, Source};
 use crate::error::{Disposition, RequestFailure, ScoreFailure};
 use crate::text::{NAME_BYTES, quoted};
 
@@ -173,6 +173,8 @@ impl Ids {
             "application/json" => {
                 drop(headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json")))
             }
+            // Only an answer without a body does not have a media type.
+            "" => {}
             other => put(CONTENT_TYPE, other),
         }
         headers.insert(
@@ -250,14 +252,20 @@ pub fn invocation(ids: &Ids, headers: &HeaderMap) -> Invocation {
     let attributes = headers
         .iter()
         .filter(|(name, _)| is_attribute(name.as_str()))
-        .filter_map(|(name, value)| {
-            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
-        })
+        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.into())))
         .collect();
     Invocation {
         attributes,
         ..Invocation::new(ids.request.clone(), Source::Http)
     }
+}
+
+/// Returns the request line of an HTTP request, which a scorer may see without its keys. Returns
+/// `None` for a target without a path, e.g. of the method CONNECT.
+#[must_use]
+pub fn request_line(method: &Method, uri: &Uri) -> Option<HttpRequest> {
+    let target = uri.path_and_query()?;
+    Some(HttpRequest::new(method.clone(), target.clone()))
 }
 
 /// Returns the payload of an HTTP request: the body, with the content type from the headers.
@@ -272,16 +280,24 @@ pub fn payload(headers: &HeaderMap, body: Bytes) -> Payload {
     }
 }
 
-/// Returns the response to a call that succeeded: the answer of the scorer, with headers about the
-/// call.
+/// Returns the response to a call that the scorer answered: the answer with the status and headers
+/// that the scorer chose, and with headers about the call. An answer with a status of 500 or more
+/// counts as a failure of the scorer, as it did for Azure ML's former inference server.
 #[must_use]
 pub fn scored(ids: &Ids, scored: Scored) -> Response<Bytes> {
+    let status = scored.status();
     let mut answer = ids.answer(
-        StatusCode::OK,
+        // A chosen status is one from 200 to 599.
+        StatusCode::from_u16(status).unwrap_or_default(),
         &scored.payload.content_type,
         scored.payload.body,
-        false,
+        status >= 500,
     );
+    if let Some(http) = &scored.http {
+        for (name, value) in http.headers() {
+            answer.headers_mut().append(name, value.clone());
+        }
+    }
     let run_us = scored.run_time.as_micros();
     if let Ok(value) = HeaderValue::from_str(&format!("{}.{:03}", run_us / 1000, run_us % 1000)) {
         answer.headers_mut().insert(RUN_FN_EXEC_MS, value);
@@ -340,12 +356,15 @@ pub fn failed_with(ids: &Ids, disposition: &Disposition, more: &[(&str, &str)]) 
     answer
 }
 
-/// Checks that the content type of a payload that a scorer returned can be a response header.
+/// Checks that the content type of an answer that a scorer returned can be a response header. An
+/// empty answer whose status or headers the scorer chose need not have one.
 ///
 /// # Errors
 /// Fails if the content type is not a media type, or is too long. The scorer is at fault.
-pub fn check_content_type(payload: &Payload) -> Result<(), ScoreFailure> {
-    if payload.content_type == "application/json" {
+pub fn check_content_type(scored: &Scored) -> Result<(), ScoreFailure> {
+    let payload = &scored.payload;
+    let is_empty = payload.content_type.is_empty() && payload.body.is_empty();
+    if payload.content_type == "application/json" || (is_empty && scored.http.is_some()) {
         return Ok(());
     }
     match payload.content_type.parse::<mime::Mime>() {

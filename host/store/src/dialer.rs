@@ -1,29 +1,36 @@
 //! A new connection to one server: TCP, TLS and login.
 //!
 //! Owns how a connection begins and how long that may take. With sentinels, it also owns to which
-//! server a connection leads. Must not know when to connect or reconnect.
+//! server a connection leads. The modules below own sockets, and the reasons why there is no
+//! connection. Must not know when to connect or reconnect.
+
+mod dial_error;
+mod sentinel;
+mod socket;
 
 use std::net::IpAddr;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, ErrorKind, FromRedisValue, ProtocolVersion, RedisConnectionInfo,
-    RedisError,
-};
+use redis::{AsyncConnectionConfig, FromRedisValue, ProtocolVersion, RedisConnectionInfo};
 use rustls::pki_types::ServerName;
-use scorebox_text::{NAME_BYTES, cut};
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 
+pub use self::dial_error::{DialError, Phase};
+pub(crate) use self::dial_error::{allow, refused_command};
+
+use self::dial_error::refusal;
+use self::sentinel::Sentinel;
+use self::socket::Times;
 use super::endpoint::{Address, Endpoint};
-use super::identity::{Credentials, Login, LoginError, Logins};
-use super::reply_limit::{Bounded, NOT_RESP, io_kind};
-use super::tls::{self, Stream, TlsError};
+use super::identity::{Credentials, Login, Logins};
+use super::reply_limit::Bounded;
+use super::tls::{self, Stream, TlsError, TlsFault};
 use super::watching::Watch;
 
 /// Dialer of one endpoint: opens connections to its servers, with TLS, login and sentinels as the
@@ -34,7 +41,7 @@ pub struct Dialer {
     tls: Option<Tls>,
     sentinel: Option<Sentinel>,
     watch: OnceLock<Watch>,
-    timeout: Duration,
+    times: Times,
 }
 
 struct Tls {
@@ -42,13 +49,8 @@ struct Tls {
     /// Name of the first host in the URL. If a cluster announces IP addresses, as Azure's clusters
     /// do, the certificate of each node has this name.
     name: String,
-}
-
-struct Sentinel {
-    /// Name of the master, as the sentinels know it.
-    master: String,
-    /// Addresses of the sentinels.
-    sentinels: Vec<Address>,
+    /// True if the certificate of each server has the name `name`, whatever its host is.
+    is_set: bool,
 }
 
 /// New connection to a server, with the task that reads and writes its bytes. The task ends when
@@ -66,51 +68,37 @@ pub struct Dialed {
     pub read: Arc<AtomicU64>,
 }
 
-/// Reason why a server cannot be used. The text of a reason may be logged and shown to a scorer,
-/// because it holds no address and no credential.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DialError {
-    /// The source of the endpoint's login did not return a login.
-    #[error("{0}")]
-    NoLogin(Arc<LoginError>),
-    /// The server refused the login. The source of the login may have a newer login.
-    #[error("the server refused the credentials")]
-    Credentials,
-    /// No TCP connection could be made, or the connection was lost. The text gives the reason.
-    #[error("no connection: {0}")]
-    Connection(String),
-    /// The TLS handshake failed. The text gives the reason.
-    #[error("no TLS: {0}")]
-    Tls(String),
-    /// No connection was made within this time, which is the timeout.
-    #[error("no connection within {} ms", .0.as_millis())]
-    Slow(Duration),
-    /// The server did not answer a command within the timeout.
-    #[error("no answer in time")]
-    NoAnswer,
-    /// The server refused a command. The text is the first word of the server's message.
-    #[error("the server refused: {0}")]
-    Refused(String),
-    /// The server's answer does not have the form of an answer to the command.
-    #[error("the server returned an unexpected answer")]
-    Unexpected,
-    /// A sentinel was asked for the master, but did not name one. The field holds the reason.
-    #[error("a sentinel does not name the master: {0}")]
-    Sentinel(Box<DialError>),
-    /// The sentinel does not watch a master with the name that the URL states.
-    #[error("it does not know the name in sentinel=...")]
-    UnknownMaster,
-    /// The URL does not name an address of a sentinel.
-    #[error("there is no sentinel")]
-    NoSentinel,
-    /// The server that the sentinels name is not the master, because the sentinels are out of date.
-    #[error("the sentinels name a server that is not the master yet")]
-    NotMaster,
+impl Dialed {
+    /// Ends a connection that nobody uses.
+    pub fn abort(self) {
+        self.abort.abort();
+    }
+}
+
+/// Maximum time that is spent on finding out why a server closed a connection.
+const DIAGNOSIS: Duration = Duration::from_millis(300);
+
+/// Phase of a connection that is being opened, for the reason if it takes too long.
+#[derive(Default)]
+struct Progress(AtomicU8);
+
+impl Progress {
+    fn enter(&self, phase: Phase) {
+        self.0.store(phase as u8, Ordering::Relaxed);
+    }
+
+    fn phase(&self) -> Phase {
+        let phases = [Phase::Tcp, Phase::Tls, Phase::Login];
+        let now = self.0.load(Ordering::Relaxed);
+        let found = phases.into_iter().find(|phase| *phase as u8 == now);
+        found.unwrap_or(Phase::Lookup)
+    }
 }
 
 impl Dialer {
     /// Creates a dialer for the servers of an endpoint. `timeout` is the maximum time to connect,
-    /// and the maximum time of each command.
+    /// and the maximum time of each command. `keepalive` is the time without traffic after which a
+    /// connection is checked.
     ///
     /// # Errors
     /// Fails if the endpoint uses TLS, but the trusted certificates cannot be read, or there are
@@ -119,11 +107,14 @@ impl Dialer {
         endpoint: &Endpoint,
         credentials: Credentials,
         timeout: Duration,
+        keepalive: Duration,
     ) -> Result<Self, TlsError> {
+        let first = || endpoint.seeds.first().map(|seed| seed.host.clone());
+        let is_set = endpoint.certificate_name.is_some();
         let name = endpoint
-            .seeds
-            .first()
-            .map(|seed| seed.host.clone())
+            .certificate_name
+            .clone()
+            .or_else(first)
             .unwrap_or_default();
         let connector = endpoint
             .tls
@@ -133,20 +124,30 @@ impl Dialer {
         Ok(Self {
             credentials,
             database: endpoint.database,
-            tls: connector.map(|connector| Tls { connector, name }),
+            tls: connector.map(|connector| Tls {
+                connector,
+                name,
+                is_set,
+            }),
             sentinel: endpoint.sentinel.clone().map(|master| Sentinel {
                 master,
                 sentinels: sentinels(),
             }),
             watch: OnceLock::new(),
-            timeout,
+            times: Times { keepalive, timeout },
         })
     }
 
     /// Returns the timeout of connecting to a server, which is also the timeout of each command.
     #[must_use]
     pub fn timeout(&self) -> Duration {
-        self.timeout
+        self.times.timeout
+    }
+
+    /// Returns the time without traffic after which a connection is checked.
+    #[must_use]
+    pub fn keepalive(&self) -> Duration {
+        self.times.keepalive
     }
 
     /// Returns true if sentinels name the server to connect to. In this case, the address that is
@@ -168,8 +169,30 @@ impl Dialer {
     /// # Errors
     /// Fails with the reason why there is no connection, which holds no address and no credential.
     pub async fn dial(&self, address: &Address) -> Result<Dialed, DialError> {
-        let dialed = tokio::time::timeout(self.timeout, self.dial_unbounded(address)).await;
-        dialed.unwrap_or_else(|_| Err(DialError::Slow(self.timeout)))
+        let (timeout, progress) = (self.timeout(), Progress::default());
+        let dialed = tokio::time::timeout(timeout, self.dial_unbounded(address, &progress)).await;
+        dialed.unwrap_or_else(|_| Err(DialError::Slow(timeout, progress.phase())))
+    }
+
+    /// Finds out more about the reason `why` for which there is no connection to the server at an
+    /// address, with short connections to it. Returns the better reason, or `why` if there is none.
+    pub async fn diagnose(&self, address: &Address, why: DialError) -> DialError {
+        if self.has_sentinels() {
+            return why;
+        }
+        let better = async {
+            match &why {
+                DialError::Closed | DialError::NotRedis if self.tls.is_none() => {
+                    socket::why_closed(address, self.times).await
+                }
+                DialError::Tls(TlsFault::Other(_)) => socket::speaks_plain(address, self.times)
+                    .await
+                    .then_some(DialError::Tls(TlsFault::NotTls)),
+                _ => None,
+            }
+        };
+        let found = tokio::time::timeout(DIAGNOSIS.min(self.timeout()), better).await;
+        found.ok().flatten().unwrap_or(why)
     }
 
     /// Logs in again on an open connection with the new login `login`.
@@ -189,7 +212,7 @@ impl Dialer {
             Some(user) => &["AUTH", user, password],
             None => &["AUTH", password],
         };
-        let asked = tokio::time::timeout(self.timeout, ask::<String>(connection, words)).await;
+        let asked = tokio::time::timeout(self.timeout(), ask::<String>(connection, words)).await;
         let answered = asked.unwrap_or(Err(DialError::NoAnswer));
         if answered.is_err() {
             self.credentials.doubt();
@@ -197,7 +220,11 @@ impl Dialer {
         answered.map(drop)
     }
 
-    async fn dial_unbounded(&self, address: &Address) -> Result<Dialed, DialError> {
+    async fn dial_unbounded(
+        &self,
+        address: &Address,
+        progress: &Progress,
+    ) -> Result<Dialed, DialError> {
         let mut logins = self.credentials.logins();
         let login = logins.current().await.map_err(DialError::NoLogin)?;
         let master = match &self.sentinel {
@@ -205,11 +232,11 @@ impl Dialer {
             None => address,
         };
         let dialed = self
-            .greet(master, &login, self.database, logins)
+            .greet(master, &login, self.database, logins, progress)
             .await
             .inspect_err(|error| {
                 // The password file or the token source may have a newer login.
-                if *error == DialError::Credentials {
+                if error.is_about_credentials() {
                     self.credentials.doubt();
                 }
             })?;
@@ -228,64 +255,16 @@ impl Dialer {
         Ok(dialed)
     }
 
-    /// Returns the address of the master, from the first sentinel that knows it.
-    ///
-    /// # Errors
-    /// Fails with [`DialError::NoSentinel`] if there are no sentinels. Otherwise fails with the
-    /// reason why the last sentinel did not name a master.
-    async fn master(&self, sentinel: &Sentinel, login: &Login) -> Result<Address, DialError> {
-        let mut problem = DialError::NoSentinel;
-        for address in &sentinel.sentinels {
-            match self.ask_sentinel(address, &sentinel.master, login).await {
-                Ok(master) => return Ok(master),
-                Err(error) => problem = DialError::Sentinel(Box::new(error)),
-            }
-        }
-        Err(problem)
-    }
-
-    async fn ask_sentinel(
-        &self,
-        address: &Address,
-        master: &str,
-        login: &Login,
-    ) -> Result<Address, DialError> {
-        // A sentinel that is away must leave time for the next one.
-        let asked = tokio::time::timeout(self.timeout / 3, async {
-            // Most sentinels have no password. Those that have one use the password of the servers.
-            let dialed = match self
-                .greet(address, &Login::ANYBODY, 0, self.credentials.logins())
-                .await
-            {
-                Err(DialError::Credentials) => {
-                    self.greet(address, login, 0, self.credentials.logins())
-                        .await
-                }
-                dialed => dialed,
-            };
-            let Dialed {
-                connection, abort, ..
-            } = dialed?;
-            let found: Result<Option<(String, u16)>, DialError> = ask(
-                &connection,
-                &["SENTINEL", "GET-MASTER-ADDR-BY-NAME", master],
-            )
-            .await;
-            abort.abort();
-            let (host, port) = found?.ok_or(DialError::UnknownMaster)?;
-            Ok(Address { host, port })
-        });
-        asked.await.unwrap_or(Err(DialError::NoAnswer))
-    }
-
     async fn greet(
         &self,
         address: &Address,
         login: &Login,
         database: u32,
         logins: Logins,
+        progress: &Progress,
     ) -> Result<Dialed, DialError> {
-        let stream = Bounded::new(self.connect(address).await?);
+        let stream = Bounded::new(self.connect(address, progress).await?);
+        progress.enter(Phase::Login);
         let read = stream.read_bytes();
         let mut info = RedisConnectionInfo::default()
             .set_protocol(ProtocolVersion::RESP3)
@@ -318,33 +297,62 @@ impl Dialer {
         })
     }
 
-    async fn connect(&self, address: &Address) -> Result<Box<dyn Stream>, DialError> {
-        let stream = TcpStream::connect((address.host.as_str(), address.port)).await;
-        let stream = stream.map_err(|error| DialError::Connection(error.kind().to_string()))?;
-        // If this fails, small requests only take longer.
-        let _ = stream.set_nodelay(true);
+    async fn connect(
+        &self,
+        address: &Address,
+        progress: &Progress,
+    ) -> Result<Box<dyn Stream>, DialError> {
+        let is_found = || progress.enter(Phase::Tcp);
+        let stream = socket::connect(address, self.times, is_found).await?;
         let Some(tls) = &self.tls else {
             return Ok(Box::new(stream));
         };
-        let stream = tls
-            .connector
-            .connect(tls.server_name(address)?, stream)
-            .await;
-        let stream = stream.map_err(|error| DialError::Tls(tls::without_names(&error)))?;
-        Ok(Box::new(stream))
+        progress.enter(Phase::Tls);
+        self.handshake(tls, address, stream).await
+    }
+
+    /// Makes the TLS handshake. A server that does not speak TLS may wait for the end of a line in
+    /// it forever. So if the handshake takes half of the timeout, the server is asked without TLS,
+    /// next to the handshake.
+    async fn handshake(
+        &self,
+        tls: &Tls,
+        address: &Address,
+        stream: TcpStream,
+    ) -> Result<Box<dyn Stream>, DialError> {
+        let handshake = tls.connector.connect(tls.server_name(address)?, stream);
+        let mut handshake = std::pin::pin!(handshake);
+        let first = tokio::time::timeout(self.timeout() / 2, &mut handshake).await;
+        let made = match first {
+            Ok(made) => made,
+            Err(_) => tokio::select! {
+                made = &mut handshake => made,
+                is_plain = socket::speaks_plain(address, self.times) => {
+                    if is_plain {
+                        return Err(DialError::Tls(TlsFault::NotTls));
+                    }
+                    handshake.await
+                }
+            },
+        };
+        match made {
+            Ok(stream) => Ok(Box::new(stream)),
+            Err(error) => Err(DialError::Tls(TlsFault::of(&error))),
+        }
     }
 }
 
 impl Tls {
     fn server_name(&self, address: &Address) -> Result<ServerName<'static>, DialError> {
         let is_ip = |host: &str| host.parse::<IpAddr>().is_ok();
-        let name = if is_ip(&address.host) && !is_ip(&self.name) {
+        let name = if self.is_set || (is_ip(&address.host) && !is_ip(&self.name)) {
             &self.name
         } else {
             &address.host
         };
         ServerName::try_from(name.clone()).map_err(|_| {
-            DialError::Tls("the host is not a name that a certificate can have".to_owned())
+            let why = "the host is not a name that a certificate can have";
+            DialError::Tls(TlsFault::Other(why.to_owned()))
         })
     }
 }
@@ -368,20 +376,4 @@ async fn ask<T: FromRedisValue>(
         .and_then(redis::Value::extract_error);
     let answer = answer.map_err(|error| refusal(&error))?;
     redis::from_redis_value(answer).map_err(|_| DialError::Unexpected)
-}
-
-/// Converts an error of a server to the reason why it refused a login or a command. At most the
-/// first word of the server's message is used, because the rest may name users.
-fn refusal(error: &RedisError) -> DialError {
-    match (error.kind(), error.code()) {
-        (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH")) => {
-            DialError::Credentials
-        }
-        (ErrorKind::Io, _) if io_kind(error) == Some(NOT_RESP) => {
-            DialError::Refused("parse error".to_owned())
-        }
-        (ErrorKind::Io, _) => DialError::Connection(error.category().to_owned()),
-        (_, Some(code)) => DialError::Refused(cut(code, NAME_BYTES).into_owned()),
-        (_, None) => DialError::Refused(error.category().to_owned()),
-    }
 }

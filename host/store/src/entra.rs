@@ -279,7 +279,7 @@ async fn send(
             .map_err(|error| no_token(error.to_string()))?
             .connect(name, stream)
             .await;
-        Box::new(connected.map_err(|error| unsent(&tls::without_names(&error)))?)
+        Box::new(connected.map_err(|error| unsent(&tls::TlsFault::of(&error).to_string()))?)
     } else {
         Box::new(stream)
     };

@@ -3,7 +3,7 @@
 //! Owns everything about Redis: which server an operator means, how the host logs in and stays
 //! connected, what every store offers, and the table of the commands that a scorer may be allowed
 //! to send. Must not know WebAssembly, a manifest's form, nor which scorer asks. No error text
-//! holds an address or a credential.
+//! for a scorer holds an address or a credential.
 //!
 //! # Features
 //!
@@ -21,9 +21,9 @@
 //! | `server` | the back end on a Redis server: operations as commands |
 //! | [`raw`] | raw commands: which are allowed, their keys, their limits, their replies |
 //! | `router`, `slots`, `parcel` | the node that gets a command, and when it is sent again |
-//! | `node` | the connection to one node, which is kept alive |
-//! | `dialer`, `tls`, `reply_limit` | opening a connection: login, sentinels, TLS, limits of replies |
-//! | `endpoint` | the URL of a store |
+//! | `node` | the connection to one node, which is checked and kept alive |
+//! | `dialer`, `tls`, `reply_limit` | opening a connection: login, sentinels, TLS, limits of replies; why there is none |
+//! | `endpoint` | the URL of a store, or its connection string |
 //! | `identity`, `entra` | logins that change: password files, tokens of Microsoft Entra ID |
 //! | `watching` | notifications of changed keys |
 //! | `reach` | the connectivity check for an operator |
@@ -89,7 +89,7 @@ pub use self::operations::{
     VALUE_LIMIT_BYTES,
 };
 #[cfg(feature = "client")]
-pub use self::reach::Reached;
+pub use self::reach::{REPLICA, Reached, Unreached};
 #[cfg(feature = "client")]
 pub use self::reply_limit::reply_bytes;
 #[cfg(feature = "client")]

@@ -79,7 +79,7 @@ impl Entries {
         }
         let bytes = bytes_after(self);
         if bytes > CAPACITY_BYTES {
-            return Err(StoreError::Refused(format!(
+            return Err(StoreError::Full(format!(
                 "OOM the store in memory holds at most {CAPACITY_BYTES} bytes; configure a Redis URL"
             )));
         }

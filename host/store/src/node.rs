@@ -3,14 +3,17 @@
 //! Owns which callers wait for a connection. While a server is unreachable, one task tries to
 //! connect to it with growing pauses, and every call fails at once (a circuit breaker). A dead
 //! Redis then costs a call microseconds, not its timeout. The module `reconnecting` owns that task.
-//! Must not know keys nor slots.
+//! A connection that no call used for a while is checked before a call uses it, which the module
+//! `checking` owns. Must not know keys nor slots.
 
+mod checking;
 mod reconnecting;
 mod shared;
 mod waiting;
 
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -20,17 +23,16 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::shared::{Shared, State};
-use self::waiting::Waiting;
-use super::dialer::Dialer;
+use self::waiting::{Unanswered, Waiting};
+use super::dialer::{DialError, Dialer};
 use super::endpoint::Address;
 use super::reply_limit::{self, PIPELINE_LIMIT_BYTES, REPLY_LIMIT_BYTES};
 
 /// Reason why a Redis command does not have an answer, or does not have a valid answer.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// There is no connection to the server, so the command was not sent. The text gives the
-    /// reason.
-    Unreachable(Arc<str>),
+    /// There is no connection to the server, so the command was not sent.
+    Unreachable(Arc<DialError>),
     /// The connection broke, or no answer arrived in time. It is unknown whether the server
     /// executed the command. The text gives the reason.
     Lost(&'static str),
@@ -42,6 +44,10 @@ pub enum Fault {
 
 /// Text of a [`Fault::Lost`] for an answer that did not arrive in time.
 pub const LATE: &str = "no answer in time";
+
+/// Text of a [`Fault::Lost`] for a connection on which the server was silent, although it answered
+/// on a new one.
+const SILENT: &str = "the connection was silent and was replaced";
 
 /// One Redis server, with the connection to this server that all calls share.
 pub struct Node {
@@ -58,6 +64,10 @@ struct Lent {
     /// Counter of the bytes that the server has sent on this connection.
     read: Arc<AtomicU64>,
 }
+
+/// Time beyond the timeout for which the next call waits for the result of an attempt to connect. An
+/// attempt ends a little later than the call that started it, and then its reason is known.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// Interval at which the size of the replies to a pipeline is checked while they arrive.
 const LOOK: Duration = Duration::from_millis(5);
@@ -78,16 +88,19 @@ async fn unless<T>(condition: impl Fn() -> bool, future: impl Future<Output = T>
 
 impl Node {
     /// Creates a node for the server at an address. The first call connects to the server.
+    /// `is_announced` is true if a cluster announced the address, and false if it is in the URL.
     #[must_use]
-    pub fn new(address: Address, dialer: Arc<Dialer>) -> Self {
+    pub fn new(address: Address, is_announced: bool, dialer: Arc<Dialer>) -> Self {
         let shared = Shared {
             address,
+            is_announced,
             dialer,
             state: watch::Sender::new(State::Idle),
             suspected: Notify::new(),
+            check: Notify::new(),
             started: Instant::now(),
             asked_ms: AtomicU64::new(0),
-            probing: AtomicBool::new(false),
+            round_trip_us: AtomicU64::new(0),
         };
         let ended = CancellationToken::new();
         Self {
@@ -109,25 +122,32 @@ impl Node {
         matches!(*self.shared.state.borrow(), State::Connected(..))
     }
 
-    /// Sends a command to the server, and waits until `deadline` for the answer.
+    /// Sends a command to the server, and waits until `deadline` for the answer. If `may_repeat` is
+    /// true, the wait also ends when the connection was silent and was replaced.
     ///
     /// # Errors
     /// Fails with a [`Fault`] if no answer arrives, or if the answer is an error.
-    pub async fn send(&self, command: &Cmd, deadline: Instant) -> Result<Value, Fault> {
+    pub async fn send(
+        &self,
+        command: &Cmd,
+        deadline: Instant,
+        may_repeat: bool,
+    ) -> Result<Value, Fault> {
         let Lent {
             mut connection,
             number,
             ..
         } = self.connection(deadline).await?;
-        let waiting = Waiting::new(&self.shared, &connection, number);
-        let answer =
-            tokio::time::timeout_at(deadline, connection.send_packed_command(command)).await;
+        let waiting = Waiting::new(&self.shared);
+        let sent = pin!(connection.send_packed_command(command));
+        let answer = waiting.answer(sent, number, deadline, may_repeat).await;
         waiting.end();
         top_level(self.checked(answer, number)?).map_err(|error| self.heard(error, number))
     }
 
     /// Sends commands to the server in one write, and waits until `deadline` for all answers, which
-    /// are in the order of the commands. Each answer may be an error of its command.
+    /// are in the order of the commands. Each answer may be an error of its command. If
+    /// `may_repeat` is true, the wait also ends when the connection was silent and was replaced.
     ///
     /// # Errors
     /// Fails with a [`Fault`] if the connection fails, if the answers do not arrive in time, or if
@@ -136,6 +156,7 @@ impl Node {
         &self,
         commands: &Pipeline,
         deadline: Instant,
+        may_repeat: bool,
     ) -> Result<Vec<Result<Value, RedisError>>, Fault> {
         let Lent {
             mut connection,
@@ -143,12 +164,13 @@ impl Node {
             read,
         } = self.connection(deadline).await?;
         let count = commands.len();
-        let waiting = Waiting::new(&self.shared, &connection, number);
+        let waiting = Waiting::new(&self.shared);
         let before = read.load(Ordering::Relaxed);
         let is_flooded =
             || read.load(Ordering::Relaxed).saturating_sub(before) > PIPELINE_LIMIT_BYTES;
-        let sent = connection.send_packed_commands(commands, 0, count);
-        let Some(answer) = unless(is_flooded, tokio::time::timeout_at(deadline, sent)).await else {
+        let sent = pin!(connection.send_packed_commands(commands, 0, count));
+        let answer = waiting.answer(sent, number, deadline, may_repeat);
+        let Some(answer) = unless(is_flooded, answer).await else {
             waiting.end();
             // The rest of the replies stays out of memory only if reading stops.
             read.store(reply_limit::OVER, Ordering::Relaxed);
@@ -176,29 +198,28 @@ impl Node {
     /// Replaces the connection with the number `number` if an error from the server shows that this
     /// connection is stale.
     fn hear(&self, error: &RedisError, number: u64) {
-        // The server has become a replica or no longer accepts this login. A new connection may
-        // lead to another server.
-        let is_stale = matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly))
-            || error.code() == Some("NOAUTH");
-        if is_stale {
+        // A new connection may lead to another server.
+        if is_about_connection(error) {
             self.suspect(number);
         }
     }
 
     fn checked<T>(
         &self,
-        answer: Result<Result<T, RedisError>, tokio::time::error::Elapsed>,
+        answer: Result<Result<T, RedisError>, Unanswered>,
         number: u64,
     ) -> Result<T, Fault> {
         match answer {
             Ok(Ok(answer)) => Ok(answer),
-            Err(_) => {
+            Err(Unanswered::Late) => {
                 self.suspect(number);
                 Err(Fault::Lost(LATE))
             }
+            Err(Unanswered::Replaced) => Err(Fault::Lost(SILENT)),
             Ok(Err(error)) if error.is_io_error() || error.is_unrecoverable_error() => {
                 self.suspect(number);
-                let is_large = reply_limit::io_kind(&error) == Some(reply_limit::TOO_LARGE);
+                let is_large = reply_limit::io_error(&error)
+                    .is_some_and(|error| error.kind() == reply_limit::TOO_LARGE);
                 Err(if is_large {
                     Fault::TooLarge(REPLY_LIMIT_BYTES)
                 } else {
@@ -214,37 +235,58 @@ impl Node {
     }
 
     async fn connection(&self, deadline: Instant) -> Result<Lent, Fault> {
-        let now = self.shared.started.elapsed().as_millis();
-        self.shared
-            .asked_ms
-            .store(u64::try_from(now).unwrap_or(u64::MAX), Ordering::Relaxed);
-        let patience = match &*self.shared.state.borrow() {
-            State::Connected(connection, number, read) => {
+        let shared = &self.shared;
+        let now_ms = shared.now_ms();
+        let patience = match &*shared.state.borrow() {
+            State::Connected(connection, number, read) if !shared.is_stale(now_ms) => {
+                shared.asked_ms.store(now_ms, Ordering::Relaxed);
                 return Ok(Lent {
                     connection: connection.clone(),
                     number: *number,
                     read: Arc::clone(read),
                 });
             }
-            State::Away(why) => return Err(Fault::Unreachable(Arc::clone(why))),
-            State::Connecting(until) => *until,
-            State::Idle => deadline,
-        };
-        let mut states = self.shared.state.subscribe();
-        let is_first = self.shared.state.send_if_modified(|state| {
-            let is_idle = matches!(state, State::Idle);
-            if is_idle {
-                *state = State::Connecting(Instant::now() + self.shared.dialer.timeout());
+            State::Away(why) => {
+                shared.asked_ms.store(now_ms, Ordering::Relaxed);
+                return Err(Fault::Unreachable(Arc::clone(why)));
             }
-            is_idle
+            State::Connecting(until) | State::Checking(until) => *until,
+            State::Idle | State::Connected(..) => deadline,
+        };
+        self.settled(now_ms, patience.min(deadline)).await
+    }
+
+    /// Waits until `deadline` for a connection that may be used. Starts the task that connects, or
+    /// the check of a connection that nobody has used for a while.
+    async fn settled(&self, now_ms: u64, deadline: Instant) -> Result<Lent, Fault> {
+        let shared = &self.shared;
+        let mut states = shared.state.subscribe();
+        let (mut is_first, mut is_check) = (false, false);
+        shared.state.send_if_modified(|state| {
+            let until = Instant::now() + shared.dialer.timeout() + GRACE;
+            is_first = matches!(state, State::Idle);
+            is_check = matches!(state, State::Connected(..)) && shared.is_stale(now_ms);
+            if is_first {
+                *state = State::Connecting(until);
+            } else if is_check {
+                *state = State::Checking(until);
+            }
+            is_first || is_check
         });
+        // This comes after the change of the state: until then, other calls must see that the
+        // connection is stale.
+        shared.asked_ms.store(now_ms, Ordering::Relaxed);
         if is_first {
-            let (shared, ended) = (Arc::clone(&self.shared), self.ended.clone());
+            let (shared, ended) = (Arc::clone(shared), self.ended.clone());
             tokio::spawn(async move { ended.run_until_cancelled(shared.keep_connected()).await });
         }
-        let settled = states.wait_for(|state| !matches!(state, State::Connecting(_)));
-        let settled = tokio::time::timeout_at(patience.min(deadline), settled).await;
-        match settled {
+        if is_check {
+            shared.check.notify_one();
+        }
+        let settled =
+            states.wait_for(|state| !matches!(state, State::Connecting(_) | State::Checking(_)));
+        let not_yet = || Err(Fault::Unreachable(DialError::NotYet.into()));
+        match tokio::time::timeout_at(deadline, settled).await {
             Ok(Ok(state)) => match &*state {
                 State::Connected(connection, number, read) => Ok(Lent {
                     connection: connection.clone(),
@@ -252,13 +294,20 @@ impl Node {
                     read: Arc::clone(read),
                 }),
                 State::Away(why) => Err(Fault::Unreachable(Arc::clone(why))),
-                State::Idle | State::Connecting(_) => {
-                    Err(Fault::Unreachable("no connection yet".into()))
-                }
+                State::Idle | State::Connecting(_) | State::Checking(_) => not_yet(),
             },
-            _ => Err(Fault::Unreachable("no connection yet".into())),
+            _ => not_yet(),
         }
     }
+}
+
+/// Returns true if an error shows that the connection leads to the wrong server, or is no longer
+/// logged in: the server has become a replica, or does not accept the login any more. The command
+/// was not executed.
+#[must_use]
+pub fn is_about_connection(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly))
+        || error.code() == Some("NOAUTH")
 }
 
 /// Returns the answer of a server, or an error if the whole answer is an error. An error inside a

@@ -18,17 +18,26 @@ pub const VALUE_LIMIT_BYTES: usize = 32 << 20;
 pub const KEY_LIMIT_BYTES: usize = 64 << 10;
 
 /// Reason why an operation on a store failed. The text of a reason may be shown to a scorer,
-/// because it holds no address and no credential.
+/// because it holds no address and no credential. The SDK knows by the start of the text if the
+/// operation may succeed later.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
+    /// The server's access list does not allow the operation to the user. The text says what is not
+    /// allowed.
+    #[error("the store refused: {0}")]
+    Denied(String),
     /// The store cannot be used now: the server does not answer in time, is not ready, or refuses
     /// the credentials.
     #[error("the store cannot be reached now: {0}")]
     Disconnected(String),
+    /// The store has no room for more. The text is the server's own message.
+    #[error("the store is full: {0}")]
+    Full(String),
     /// The arguments of the operation are not valid. The text says why.
     #[error("{0}")]
     Invalid(String),
-    /// The server refused the operation. The text is the server's own message.
+    /// The server refused the operation, and would refuse it again. The text is the server's own
+    /// message.
     #[error("the store refused: {0}")]
     Refused(String),
 }

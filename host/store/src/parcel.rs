@@ -40,14 +40,20 @@ impl Target {
     }
 
     /// Sends a request to the node, and waits until `deadline` for the answer. The answer to a
-    /// transaction is the answer to EXEC.
+    /// transaction is the answer to EXEC. `may_repeat` is true if the request may be executed
+    /// twice.
     ///
     /// # Errors
     /// Fails with a [`Fault`] if no answer arrives, or if the answer is an error.
-    pub async fn send(&self, parcel: Parcel<'_>, deadline: Instant) -> Result<Value, Fault> {
+    pub async fn send(
+        &self,
+        parcel: Parcel<'_>,
+        deadline: Instant,
+        may_repeat: bool,
+    ) -> Result<Value, Fault> {
         let (commands, is_transaction) = match parcel {
             Parcel::Command(command) if !self.is_asked => {
-                return self.node.send(command, deadline).await;
+                return self.node.send(command, deadline, may_repeat).await;
             }
             Parcel::Command(command) => (std::slice::from_ref(command), false),
             Parcel::Transaction(commands) => (commands, true),
@@ -67,7 +73,7 @@ impl Target {
         if is_transaction {
             pipeline.cmd("EXEC");
         }
-        let mut answers = self.node.send_all(&pipeline, deadline).await?;
+        let mut answers = self.node.send_all(&pipeline, deadline, may_repeat).await?;
         let answer = answers.pop().unwrap_or(Ok(Value::Nil));
         answer.map_err(|error| {
             Fault::Answer(if is_transaction {

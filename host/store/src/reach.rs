@@ -7,12 +7,17 @@ use std::collections::HashMap;
 
 use futures_util::future::BoxFuture;
 use redis::Value;
-use scorebox_text::{NAME_BYTES, bounded};
+use scorebox_text::{NAME_BYTES, bounded, quoted};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::StoreError;
+use super::dialer::{DialError, allow, refused_command};
+use super::endpoint::Address;
+use super::node::Fault;
 use super::server::{Server, translate};
+
+/// Role of a server that accepts no writes, as it reports it.
+pub const REPLICA: &str = "replica";
 
 /// Result of a connectivity check of a store that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,6 +26,9 @@ pub struct Reached {
     pub mode: String,
     /// Version that the server reports.
     pub version: String,
+    /// Role that the server reports: `master` or `replica`. With several servers, it is `replica`
+    /// if one of them is.
+    pub role: String,
     /// Number of servers that have keys of the store. The number is 1 without a cluster.
     pub masters: usize,
     /// Round-trip time of one command, in microseconds. With several servers, it is the time of the
@@ -28,27 +36,46 @@ pub struct Reached {
     pub round_trip_us: u64,
 }
 
+/// Reason why a connectivity check of a store failed, for an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreached {
+    /// Description of the problem. It holds an address only if a cluster announced the address.
+    pub problem: String,
+    /// Instruction that fixes the problem. Empty if only time does.
+    pub fix: String,
+}
+
 impl Server {
     /// Checks that every server that has keys of the store answers. Returns facts about these
     /// servers. The future is boxed, as those of [`raw::Connection`](super::raw::Connection) are.
     ///
     /// # Errors
-    /// Fails with a [`StoreError`] if one of these servers does not answer.
-    pub fn reach(&self) -> BoxFuture<'_, Result<Reached, StoreError>> {
+    /// Fails with the problem and its fix if one of these servers does not answer.
+    pub fn reach(&self) -> BoxFuture<'_, Result<Reached, Unreached>> {
         Box::pin(async move {
             let router = self.router();
-            let masters = router.masters().await.map_err(translate)?;
+            let masters = match router.masters().await {
+                // The first attempt to connect ends a little later than the command that waits for
+                // it, and then the reason is known.
+                Err(fault) if is_not_yet(&fault) => router.masters().await,
+                masters => masters,
+            };
+            let masters = masters.map_err(|fault| explain(fault, None))?;
             let mut reached = Reached {
                 mode: String::new(),
                 version: String::new(),
+                role: String::new(),
                 masters: masters.len(),
                 round_trip_us: 0,
             };
             for master in &masters {
-                let hello = router
-                    .send_to(master, &redis::cmd("HELLO"))
-                    .await
-                    .map_err(translate)?;
+                let announced = || router.announced(master);
+                let hello = redis::cmd("HELLO");
+                let hello = match router.send_to(master, &hello).await {
+                    Err(fault) if is_not_yet(&fault) => router.send_to(master, &hello).await,
+                    answer => answer,
+                };
+                let hello = hello.map_err(|fault| explain(fault, announced()))?;
                 let told: HashMap<String, Value> =
                     redis::from_redis_value(hello).unwrap_or_default();
                 let text = |name: &str| {
@@ -61,15 +88,59 @@ impl Server {
                 };
                 reached.mode = text("mode");
                 reached.version = text("version");
+                // A replica is worse news than a master.
+                if reached.role != REPLICA {
+                    reached.role = text("role");
+                }
+                if reached.mode == "sentinel" {
+                    let fault = Fault::Unreachable(DialError::IsSentinel.into());
+                    return Err(explain(fault, None));
+                }
                 let started = Instant::now();
                 router
                     .send_to(master, &redis::cmd("PING"))
                     .await
-                    .map_err(translate)?;
+                    .map_err(|fault| explain(fault, announced()))?;
                 let took = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
                 reached.round_trip_us = reached.round_trip_us.max(took);
             }
             Ok(reached)
         })
+    }
+}
+
+fn is_not_yet(fault: &Fault) -> bool {
+    matches!(fault, Fault::Unreachable(why) if **why == DialError::NotYet)
+}
+
+/// Describes a fault for an operator. `announced` is the address of the server that did not answer,
+/// if a cluster announced it.
+fn explain(fault: Fault, announced: Option<Address>) -> Unreached {
+    let fix = match &fault {
+        Fault::Unreachable(why) => why.fix(),
+        Fault::Answer(error) => {
+            let command = error.detail().and_then(refused_command);
+            command.map(allow).unwrap_or_default()
+        }
+        Fault::Lost(_) => DialError::NoAnswer.fix(),
+        Fault::TooLarge(_) => String::new(),
+    };
+    let problem = translate(fault).to_string();
+    match announced {
+        None => Unreached { problem, fix },
+        Some(address) => {
+            let address = address.to_string();
+            Unreached {
+                problem: format!(
+                    "the cluster announces the node {}: {problem}",
+                    quoted(&address, NAME_BYTES)
+                ),
+                fix: format!(
+                    "let this machine reach that address, or set `cluster-announce-ip` and `cluster-announce-port` \
+                     on the node to what this machine reaches{}{fix}",
+                    if fix.is_empty() { "" } else { "; " }
+                ),
+            }
+        }
     }
 }

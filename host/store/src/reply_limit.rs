@@ -133,13 +133,13 @@ pub fn reply_bytes<'a>(
         .then_some(frames.taken)
 }
 
-/// Returns the kind of the I/O error that caused a Redis error. Returns `None` if the cause is not
-/// an I/O error.
+/// Returns the I/O error that caused a Redis error. Returns `None` if the cause is not an I/O
+/// error.
 #[must_use]
-pub fn io_kind(error: &RedisError) -> Option<io::ErrorKind> {
+pub fn io_error(error: &RedisError) -> Option<&io::Error> {
     let source = std::error::Error::source(error)?
         .downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>()?;
-    source.downcast_ref::<io::Error>().map(io::Error::kind)
+    source.downcast_ref::<io::Error>()
 }
 
 /// Parser of the replies on a connection, from its first byte on. The parser adds up the memory

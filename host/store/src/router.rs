@@ -16,8 +16,9 @@ use tokio::time::Instant;
 
 use self::known::Known;
 pub use self::known::Router;
+use super::dialer::DialError;
 use super::endpoint::Address;
-use super::node::{Fault, Node};
+use super::node::{Fault, Node, is_about_connection};
 use super::parcel::{Parcel, Target, is_split};
 use super::watching::Watch;
 
@@ -93,7 +94,8 @@ impl Router {
         };
         let mut hops = 0;
         loop {
-            let fault = match target.send(parcel, deadline).await {
+            let may_repeat = repeat == Repeat::Harmless && hops == 0;
+            let fault = match target.send(parcel, deadline, may_repeat).await {
                 Ok(answer) => return Ok(answer),
                 Err(fault) => fault,
             };
@@ -125,8 +127,8 @@ impl Router {
         }
     }
 
-    /// Sends a command to the master node whose ID is `master`, and returns the answer. The ID is
-    /// ignored if there is no cluster.
+    /// Sends a command that only reads to the master node whose ID is `master`, and returns the
+    /// answer. The ID is ignored if there is no cluster.
     ///
     /// # Errors
     /// Fails with a [`Fault`] if the node is no longer in the cluster, does not answer, or answers
@@ -139,14 +141,18 @@ impl Router {
                 let mut masters = slots.masters().iter();
                 let found = masters.find(|found| found.id == master);
                 found
-                    .ok_or_else(|| Fault::Unreachable("a node of the cluster is gone".into()))?
+                    .ok_or_else(|| Fault::Unreachable(DialError::NodeGone.into()))?
                     .address
                     .clone()
             }
         };
-        let answer = self.node(&address).send(command, deadline).await;
+        let node = self.node(&address);
+        let mut answer = node.send(command, deadline, true).await;
         if matches!(answer, Err(Fault::Lost(_) | Fault::Unreachable(_))) {
             self.refresh();
+        }
+        if matches!(answer, Err(Fault::Lost(_))) && Instant::now() < deadline {
+            answer = node.send(command, deadline, false).await;
         }
         answer
     }
@@ -190,6 +196,11 @@ impl Router {
                 };
             }
         };
+        // The command was not executed, and the node is connecting again.
+        if is_about_connection(&error) && hops == 1 {
+            self.refresh();
+            return Next::Again;
+        }
         let ErrorKind::Server(kind) = error.kind() else {
             return Next::GiveUp(Fault::Answer(error));
         };

@@ -11,12 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::{Cmd, ErrorKind, FromRedisValue, ServerErrorKind, Value};
+use redis::{Cmd, FromRedisValue, Value};
 
 pub(super) use self::faults::translate;
 
 use self::faults::{too_large, wrong_type};
-use self::scripts::{INCREMENT, Program, SWAP};
+use self::scripts::{INCREMENT, SWAP};
 
 use super::dialer::Dialer;
 use super::endpoint::Endpoint;
@@ -32,6 +32,10 @@ use super::{Condition, Lifetime, Page, Redis, StoreError};
 /// Number of keys of a batch that are requested in one round trip to a cluster. The number is
 /// limited because only the reply of each single server has a size limit.
 const SPREAD_KEYS: usize = 32;
+
+/// Default time after which a connection without traffic is checked. Load balancers of Azure forget
+/// a connection after 4 minutes at the earliest.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// Back end of a store on a Redis server or a Redis cluster.
 pub struct Server(Arc<Router>);
@@ -49,9 +53,24 @@ impl Server {
         credentials: Credentials,
         timeout: Duration,
     ) -> Result<Self, TlsError> {
+        Self::with_keepalive(endpoint, credentials, timeout, KEEPALIVE)
+    }
+
+    /// Creates a back end as [`Server::new`] does. `keepalive` is the time after which a connection
+    /// without traffic is checked, and replaced if the server does not answer on it.
+    ///
+    /// # Errors
+    /// Fails if the endpoint uses TLS, but the trusted certificates cannot be read, or there are
+    /// none.
+    pub fn with_keepalive(
+        endpoint: &Endpoint,
+        credentials: Credentials,
+        timeout: Duration,
+        keepalive: Duration,
+    ) -> Result<Self, TlsError> {
         Ok(Self(Router::new(
             endpoint.seeds.clone(),
-            Dialer::new(endpoint, credentials, timeout)?,
+            Dialer::new(endpoint, credentials, timeout, keepalive)?,
         )))
     }
 
@@ -97,44 +116,6 @@ impl Server {
             redis::from_redis_value(answer.map_err(translate)?).map_err(|_| wrong_type())
         };
         answers.map(read).collect()
-    }
-
-    /// Runs a script on a key, and returns its result. `fill` adds the script's further arguments.
-    /// First sends only the digest of the script, and then its text if the server does not know the
-    /// script yet.
-    ///
-    /// # Errors
-    /// Fails if the server cannot be reached or refuses the script, or if the result does not have
-    /// the form of `T`.
-    async fn run<T: FromRedisValue>(
-        &self,
-        program: &Program,
-        key: &str,
-        fill: impl Fn(&mut Cmd) + Send + Sync,
-    ) -> Result<T, StoreError> {
-        let command = |name: &str, what: &str| {
-            let mut command = redis::cmd(name);
-            command.arg(what).arg(1).arg(key);
-            fill(&mut command);
-            command
-        };
-        match self
-            .0
-            .send(
-                slot(key.as_bytes()),
-                &command("EVALSHA", program.digest()),
-                Repeat::Wrong,
-            )
-            .await
-        {
-            Err(Fault::Answer(error))
-                if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) =>
-            {
-                self.query(key, &command("EVAL", program.text), Repeat::Wrong)
-                    .await
-            }
-            answer => redis::from_redis_value(answer.map_err(translate)?).map_err(|_| wrong_type()),
-        }
     }
 }
 

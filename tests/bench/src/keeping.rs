@@ -87,7 +87,7 @@ impl Keeper {
         self.store(name, entry::write(&key, &output));
         let tensors = match output {
             Output::Tensors(tensors) => tensors,
-            Output::Payload(_) => Vec::new(),
+            Output::Payload(_) | Output::Chosen(..) => Vec::new(),
         };
         Ok((self.digits.render(&reply, tensors), CacheStatus::Miss))
     }

@@ -41,11 +41,13 @@ pub enum Form {
 }
 
 /// Functions of every form: their name, the name of their trigger, and the form.
-pub const FUNCTIONS: [(&str, &str, Form); 9] = [
+pub const FUNCTIONS: [(&str, &str, Form); 11] = [
     ("blob", "blob", Form::Bytes),
     ("one", "msg", Form::Text),
     ("one-text", "msg", Form::Text),
     ("one-binary", "msg", Form::Bytes),
+    ("queue", "message", Form::Text),
+    ("queue-binary", "message", Form::Bytes),
     ("many", "msgs", Form::ManyTexts),
     ("many-text", "msgs", Form::ManyTexts),
     ("many-binary", "msgs", Form::ManyBytes),
@@ -216,6 +218,12 @@ pub fn function(name: &str, trigger: &str) -> Function {
             path: "in/{blobname}".to_owned(),
         },
         "request" | "inputs" => TriggerBinding::Http,
+        "queue" => TriggerBinding::Queue {
+            data_type: DataType::Unspecified,
+        },
+        "queue-binary" => TriggerBinding::Queue {
+            data_type: DataType::Binary,
+        },
         _ => TriggerBinding::ServiceBus {
             many: name.starts_with("many"),
             data_type: match name.split_once('-') {

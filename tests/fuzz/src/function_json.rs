@@ -83,6 +83,7 @@ fn bindings(document: &Value, function: &Function) {
             assert_eq!(*many, lower(trigger, "cardinality") == "many");
             "servicebustrigger"
         }
+        TriggerBinding::Queue { .. } => "queuetrigger",
         TriggerBinding::WarmUp => "warmuptrigger",
     };
     assert_eq!(lower(trigger, "type"), kind);

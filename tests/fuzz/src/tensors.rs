@@ -77,7 +77,7 @@ impl Request {
         };
         let length = self.json_length.clone();
         let attributes: Vec<_> = length
-            .map(|length| (JSON_LENGTH.to_owned(), length))
+            .map(|length| (JSON_LENGTH.to_owned(), length.into()))
             .into_iter()
             .collect();
         let ports = PortLists {

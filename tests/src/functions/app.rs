@@ -68,6 +68,30 @@ pub fn messages(name: &str, cardinality: &str, data_type: Option<&str>, more: &[
         .collect()
 }
 
+/// Returns the bindings of a function: a trigger on a queue of a storage account with the name
+/// `message` and a `dataType`, an output, and the bindings `more`.
+#[must_use]
+pub fn queue(data_type: Option<&str>, more: &[Value]) -> Value {
+    let mut trigger = json!({
+        "type": "queueTrigger", "direction": "in", "name": "message", "queueName": "requests", "connection": "Storage",
+    });
+    if let Some(data_type) = data_type {
+        trigger["dataType"] = data_type.into();
+    }
+    let output = queue_output("output", "scores");
+    [trigger, output]
+        .into_iter()
+        .chain(more.iter().cloned())
+        .collect()
+}
+
+/// Returns an output binding with the name `name` that sends messages to a queue of a storage
+/// account.
+#[must_use]
+pub fn queue_output(name: &str, queue: &str) -> Value {
+    json!({"type": "queue", "direction": "out", "name": name, "queueName": queue, "connection": "Storage"})
+}
+
 /// Returns an output binding to which the host writes parked messages.
 #[must_use]
 pub fn park() -> Value {

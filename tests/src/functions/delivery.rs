@@ -1,5 +1,5 @@
-//! The retries of Service Bus and of the blob trigger: a failed invocation is retried, and finally
-//! dead-lettered.
+//! The retries of Service Bus, of storage queues and of the blob trigger: a failed invocation is
+//! retried, and finally dead-lettered.
 //!
 //! Owns the number of attempts and what is kept in the end. Must not know why an invocation fails.
 
@@ -12,6 +12,10 @@ use super::values::{base64, blob, envelope, wrapped};
 /// Number of deliveries of a message before it is dead-lettered: the default of Service Bus.
 pub const MAX_DELIVERY_COUNT: u32 = 10;
 
+/// Number of deliveries of a message of a storage queue before it is moved to the poison queue: the
+/// default of `extensions.queues.maxDequeueCount`.
+pub const MAX_DEQUEUE_COUNT: u32 = 5;
+
 /// Number of attempts for a blob before the Functions host gives up: the default of
 /// `extensions.blobs.poisonBlobThreshold`.
 pub const POISON_BLOB_THRESHOLD: u32 = 5;
@@ -22,7 +26,7 @@ pub enum Delivered {
     /// An invocation succeeded: the number of the attempt, from 1, and the effects of its answer.
     Completed(u32, Bound),
     /// The platform gave up after this number of attempts, and moved the message to the dead-letter
-    /// queue, or the blob to the queue for poison blobs.
+    /// queue or to the poison queue, or the blob to the queue for poison blobs.
     Kept(u32),
 }
 
@@ -70,6 +74,21 @@ impl FunctionsHost {
             envelope("msg", base64(message.to_string()), metadata)
         };
         self.deliver(function, MAX_DELIVERY_COUNT, body)
+    }
+
+    /// Delivers one message of a storage queue to a function whose trigger is binary. While the
+    /// invocation fails, the message is delivered again with a higher count. The number of
+    /// deliveries is that of `host.json`.
+    #[must_use]
+    pub fn deliver_from_queue(&self, function: &str, message: &Value) -> Delivered {
+        let queues = &self.host_json()["extensions"]["queues"];
+        let most = queues["maxDequeueCount"].as_u64();
+        let most = most.and_then(|most| u32::try_from(most).ok());
+        let body = |attempt| {
+            let metadata = super::values::queue_metadata("q-1", attempt);
+            envelope("message", base64(message.to_string()), metadata)
+        };
+        self.deliver(function, most.unwrap_or(MAX_DEQUEUE_COUNT), body)
     }
 
     /// Delivers a blob to a function. While the invocation fails, the blob is delivered again, in a

@@ -2,13 +2,17 @@
 //! documented rules.
 //!
 //! Owns the handler's process and environment, its readiness, restarts and end. [`wire`] has the
-//! requests, [`outputs`] has the host's treatment of an answer, and [`values`] has the form of
-//! values. The rules were read from the source of Azure/azure-functions-host 4.1037. Must not know
-//! scorers.
+//! requests, [`outputs`] has the host's treatment of an answer, [`values`] has the form of values,
+//! and [`levels`] has the levels of log lines. The rules were read from the source of
+//! Azure/azure-functions-host 4.1037, and [`recorded`] compares them with what this host did. Must
+//! not know scorers.
 
 pub mod app;
 pub mod delivery;
+pub mod json;
+pub mod levels;
 pub mod outputs;
+pub mod recorded;
 pub mod values;
 pub mod wire;
 
@@ -25,6 +29,7 @@ use crate::log::Log;
 use crate::redis::free_port;
 use crate::wait;
 
+use self::levels::Level;
 use self::outputs::{Bound, Failed};
 
 /// Time for which the Functions host waits until a handler that was started answers `GET /`.
@@ -140,6 +145,13 @@ impl FunctionsHost {
         bindings(&self.app, function)
     }
 
+    /// Returns the content of `host.json`.
+    #[must_use]
+    pub fn host_json(&self) -> Value {
+        let text = std::fs::read_to_string(self.app.join("host.json")).expect("the app has it");
+        serde_json::from_str(&text).expect("it is JSON")
+    }
+
     /// Sends an invocation of a function to the handler, and treats the answer as the Functions
     /// host does.
     ///
@@ -153,24 +165,49 @@ impl FunctionsHost {
         outputs::bind(&self.bindings(function), &answer)
     }
 
-    /// Returns the handler's standard output so far.
+    /// Returns the lines that the handler has written so far: first those on standard output, then
+    /// those on standard error, which has the warnings and errors.
     #[must_use]
     pub fn log(&self) -> String {
-        self.handler().log.text()
+        let handler = self.handler();
+        [handler.log.text(), handler.stderr.text()].join("\n")
     }
 
-    /// Waits until the handler's standard output contains `words`.
+    /// Waits until a line of the handler contains `words`.
     #[track_caller]
     pub fn wait_for_log(&self, words: &str) {
         let found = wait::within(wait::LIMIT, || self.log().contains(words).then_some(()));
         assert!(found.is_some(), "no `{words}` in {}", self.log());
     }
 
-    /// Returns the handler's standard error so far. The Functions host treats each line of it as an
-    /// error.
+    /// Returns the lines that the handler has written so far, each with the level that the Functions
+    /// host gives to it.
     #[must_use]
-    pub fn stderr(&self) -> String {
-        self.handler().stderr.text()
+    pub fn leveled_log(&self) -> Vec<(Level, String)> {
+        let handler = self.handler();
+        let lines = |text: String| text.lines().map(str::to_owned).collect::<Vec<_>>();
+        let stdout = lines(handler.log.text()).into_iter();
+        let stderr = lines(handler.stderr.text()).into_iter();
+        stdout
+            .map(|line| (Level::Information, line))
+            .chain(stderr.map(|line| (levels::of_stderr(&line), line)))
+            .collect()
+    }
+
+    /// Asserts that the handler has written only log lines so far, in JSON, and that each has the
+    /// level of the Functions host that fits its own level.
+    #[track_caller]
+    pub fn check_levels(&self) {
+        for (level, line) in self.leveled_log() {
+            let parsed: Value =
+                serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            let expected = match parsed["level"].as_str() {
+                Some("ERROR") => Level::Error,
+                Some("WARN") => Level::Warning,
+                _ => Level::Information,
+            };
+            assert_eq!(level, expected, "{line}");
+        }
     }
 
     /// Returns the id of the handler's process.
@@ -206,9 +243,8 @@ impl FunctionsHost {
         while wire::ping(self.port).is_err() {
             assert!(
                 Instant::now() < deadline,
-                "the handler does not answer: {}{}",
-                self.log(),
-                self.stderr()
+                "the handler does not answer: {}",
+                self.log()
             );
             std::thread::sleep(PING_INTERVAL);
         }

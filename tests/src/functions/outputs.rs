@@ -1,8 +1,10 @@
 //! The Functions host's treatment of an answer: which answers are accepted, and what happens to
 //! their outputs.
 //!
-//! Owns these rules, including the surprising ones: an empty answer hangs, text that happens to be
-//! base64 is decoded, a list becomes many messages. Must not know the handler.
+//! Owns these rules, the harsh ones too: an empty answer hangs, text that happens to be base64 is
+//! decoded, a list becomes many messages. The rules were read from the source of the Functions host
+//! and compared with what a real one did, see `tests/data/functions-recorded`. Must not know the
+//! handler.
 
 use std::fmt;
 
@@ -10,14 +12,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
+use super::json::Json;
 use super::wire::RawAnswer;
 
 /// Reason why an invocation fails.
 pub enum Failed {
     /// No answer arrived in time.
     NoAnswer(std::io::Error),
-    /// The answer has a status other than success. This is the status and the body. Its outputs and
-    /// logs are discarded.
+    /// The answer has a status other than 200. This is the status and the body. Its outputs and logs
+    /// are discarded.
     Status(u16, Vec<u8>),
     /// The answer is invalid. The text is the reason.
     Refused(String),
@@ -45,8 +48,33 @@ pub struct Response {
     pub status: u16,
     /// Headers of the response, as the handler sent them.
     pub headers: Map<String, Value>,
+    /// Content type that the caller gets: that of the handler, or `text/plain`, with the charset of
+    /// the Functions host. `None` if the response does not have one.
+    pub content_type: Option<String>,
     /// Body of the response.
     pub body: Vec<u8>,
+}
+
+impl Response {
+    /// Returns what the caller of an HTTP function gets for the outcome of its invocation. The caller
+    /// gets 500 without a body if the invocation failed.
+    ///
+    /// # Panics
+    /// Panics if the invocation never ends, or if the function does not have an HTTP output.
+    #[track_caller]
+    #[must_use]
+    pub fn of(outcome: Result<Bound, Failed>) -> Self {
+        match outcome {
+            Ok(bound) => bound.response.expect("it is an HTTP function"),
+            Err(Failed::Hangs) => panic!("the caller gets no response"),
+            Err(_) => Self {
+                status: 500,
+                headers: Map::new(),
+                content_type: None,
+                body: Vec::new(),
+            },
+        }
+    }
 }
 
 impl fmt::Debug for Failed {
@@ -113,55 +141,41 @@ impl Bound {
 /// # Errors
 /// Fails if the Functions host would count the invocation as failed.
 pub fn bind(bindings: &Value, answer: &RawAnswer) -> Result<Bound, Failed> {
-    if !(200..300).contains(&answer.status) {
+    if answer.status != 200 {
         return Err(Failed::Status(answer.status, answer.body.clone()));
     }
     if answer.body.is_empty() {
         return Err(Failed::Hangs);
     }
     let content_type = answer.header("content-type").unwrap_or_default();
-    let essence = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    let essence = essence(content_type).to_ascii_lowercase();
     if essence != "application/json" && essence != "text/json" {
         return Err(Failed::Refused(format!(
             "Invalid HttpResponseMessage: content type {content_type:?}"
         )));
     }
-    let document: Value =
-        serde_json::from_slice(&answer.body).map_err(|error| Failed::Refused(error.to_string()))?;
-    let document = with_dates(document);
-    let members = match document {
-        Value::Null => return Err(Failed::Hangs),
-        Value::Object(members) => members,
-        other => return Err(Failed::Refused(format!("not an object: {other}"))),
-    };
+    let document = Json::parse(&answer.body).map_err(|error| Failed::Refused(error.to_string()))?;
+    match document {
+        Json::Null => return Err(Failed::Hangs),
+        Json::Object(_) => {}
+        other => return Err(Failed::Refused(format!("not an object: {other:?}"))),
+    }
     // The names `Logs`, `Outputs` and `ReturnValue` are not case-sensitive, but the names of
     // outputs are.
-    let member = |name: &str| {
-        members
+    let logs = match document.any_case("Logs") {
+        None => Vec::new(),
+        Some(Json::List(lines)) => lines
             .iter()
-            .find(|(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
-    };
-    let logs = match member("Logs") {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::Array(lines)) => lines
-            .iter()
-            .map(|line| line.as_str().map(str::to_owned))
+            .map(|line| line.text().map(str::to_owned))
             .collect::<Option<_>>()
             .ok_or_else(|| Failed::Refused("Logs holds what is no text".into()))?,
-        Some(other) => return Err(Failed::Refused(format!("Logs is no list: {other}"))),
+        Some(other) => return Err(Failed::Refused(format!("Logs is no list: {other:?}"))),
     };
-    let nothing = Map::new();
-    let outputs = match member("Outputs") {
-        None | Some(Value::Null) => &nothing,
-        Some(Value::Object(outputs)) => outputs,
-        Some(other) => return Err(Failed::Refused(format!("Outputs is no object: {other}"))),
-    };
+    let outputs = document.any_case("Outputs");
+    if let Some(other) = outputs.filter(|outputs| outputs.members().is_none()) {
+        return Err(Failed::Refused(format!("Outputs is no object: {other:?}")));
+    }
+    let returned = document.any_case("ReturnValue");
     let mut bound = Bound {
         logs,
         ..Bound::default()
@@ -175,13 +189,22 @@ pub fn bind(bindings: &Value, answer: &RawAnswer) -> Result<Bound, Failed> {
         }
         let name = binding["name"].as_str().expect("a binding has a name");
         let value = if name == "$return" {
-            member("ReturnValue")
+            returned
         } else {
-            outputs.get(name)
+            outputs.and_then(|outputs| outputs.member(name))
         };
+        let value = value.filter(|value| **value != Json::Null);
         if binding["type"] == "http" {
-            bound.response = Some(response(name, value)?);
-        } else if let Some(value) = value.filter(|value| !value.is_null()) {
+            bound.response = Some(match (name, outputs, returned) {
+                ("$return", ..) => return_value(value)?,
+                // An answer without outputs hands its return value on, whatever the output is called.
+                (_, None, Some(returned)) => plain(
+                    "application/json; charset=utf-8",
+                    returned.compact().into_bytes(),
+                ),
+                _ => response(name, value)?,
+            });
+        } else if let Some(value) = value {
             let written = write(
                 binding["type"].as_str().unwrap_or_default(),
                 binding["dataType"] == "binary",
@@ -195,154 +218,135 @@ pub fn bind(bindings: &Value, answer: &RawAnswer) -> Result<Bound, Failed> {
     Ok(bound)
 }
 
-fn response(name: &str, value: Option<&Value>) -> Result<Response, Failed> {
-    let plain = |body: Vec<u8>| Response {
+/// Content type of a response whose handler does not choose one.
+const PLAIN: &str = "text/plain; charset=utf-8";
+
+fn plain(content_type: &str, body: Vec<u8>) -> Response {
+    Response {
         status: 200,
         headers: Map::new(),
+        content_type: Some(content_type.to_owned()),
         body,
+    }
+}
+
+/// Returns the response of a function whose HTTP output is called `$return`.
+fn return_value(value: Option<&Json>) -> Result<Response, Failed> {
+    let Some(value) = value else {
+        return Ok(plain(PLAIN, Vec::new()));
     };
-    let Some(value) = value.filter(|value| !value.is_null()) else {
-        return Ok(plain(Vec::new()));
+    let Some(text) = value.text() else {
+        return response_of(value, Json::compact);
     };
-    let parsed: Value;
-    let object = match value {
-        Value::String(text) if name == "$return" => {
-            // Any text that is valid base64 is decoded. That is a trap, and the only way to return
-            // bytes.
-            if let Some(bytes) = decoded(text) {
-                return Ok(plain(bytes));
-            }
-            match serde_json::from_str(text) {
-                Ok(Value::Object(members)) => {
-                    parsed = Value::Object(members);
-                    &parsed
-                }
-                _ => return Ok(plain(text.clone().into_bytes())),
-            }
-        }
-        Value::String(text) => {
-            parsed = serde_json::from_str(text)
+    // Any text that is valid base64 is decoded. That is a trap, and the only way to return bytes.
+    if let Some(bytes) = decoded(text) {
+        return Ok(Response {
+            content_type: None,
+            ..plain(PLAIN, bytes)
+        });
+    }
+    match Json::parse(text.as_bytes()) {
+        Ok(object @ Json::Object(_)) => response_of(&object, Json::compact),
+        _ => Ok(plain(PLAIN, text.as_bytes().to_vec())),
+    }
+}
+
+/// Returns the response of a function whose HTTP output has another name than `$return`.
+fn response(name: &str, value: Option<&Json>) -> Result<Response, Failed> {
+    match value {
+        // The caller gets the JSON of an object without members.
+        None => Ok(plain(PLAIN, b"{}".to_vec())),
+        Some(Json::Text(text)) => {
+            let parsed = Json::parse(text.as_bytes())
                 .map_err(|error| Failed::Refused(format!("{name}: {error}")))?;
-            &parsed
+            response_of(&parsed, Json::shown)
         }
-        other => other,
-    };
-    let Some(members) = object.as_object() else {
-        return Err(Failed::Refused(format!("{name} is no object: {object}")));
-    };
-    let member = |wanted: &str| {
-        members
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
-            .map(|(_, value)| value)
-    };
-    let status = match member("statusCode") {
+        Some(value) => response_of(value, Json::shown),
+    }
+}
+
+/// Returns the response that an object states. `write` writes a body that is a list or an object.
+fn response_of(object: &Json, write: fn(&Json) -> String) -> Result<Response, Failed> {
+    if object.members().is_none() {
+        return Err(Failed::Refused(format!(
+            "the response is no object: {object:?}"
+        )));
+    }
+    let status = match object.any_case("statusCode") {
         None => 200,
-        Some(Value::Number(number)) => number
+        Some(Json::Number(number)) => number
             .as_u64()
             .and_then(|number| u16::try_from(number).ok())
             .unwrap_or(500),
-        Some(Value::String(text)) => text.parse().unwrap_or(500),
-        Some(other) => return Err(Failed::Refused(format!("statusCode: {other}"))),
+        Some(Json::Text(text)) => text.parse().unwrap_or(500),
+        Some(other) => return Err(Failed::Refused(format!("statusCode: {other:?}"))),
     };
-    let headers = member("headers")
-        .and_then(Value::as_object)
-        .cloned()
-        .unwrap_or_default();
-    for (name, value) in &headers {
-        if !value.is_string() {
+    let mut headers = Map::new();
+    let listed = object.any_case("headers").and_then(Json::members);
+    for (name, value) in listed.unwrap_or_default() {
+        // A header has one value. The Functions host fails at a list.
+        let Some(value) = value.text() else {
             return Err(Failed::Refused(format!(
-                "the header {name} is no text: {value}"
+                "the header {name} is no text: {value:?}"
             )));
-        }
+        };
+        headers.insert(name.clone(), value.into());
     }
-    let body = match member("body") {
-        None | Some(Value::Null) => Vec::new(),
-        // Only a date changes its form here.
-        Some(Value::String(text)) if is_date(text) => {
-            format!("{text} in another form").into_bytes()
-        }
-        Some(Value::String(text)) => text.clone().into_bytes(),
-        Some(other) => format!("{other:#}").into_bytes(),
+    let chosen = headers
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-type"))
+        .and_then(|(_, value)| value.as_str());
+    let content_type = chosen.map_or_else(|| PLAIN.to_owned(), with_charset);
+    let body = match object.any_case("body") {
+        None => String::new(),
+        Some(body @ (Json::List(_) | Json::Object(_))) => write(body),
+        Some(body) => body.shown(),
     };
     Ok(Response {
         status,
         headers,
-        body,
+        content_type: Some(content_type),
+        body: body.into_bytes(),
     })
+}
+
+fn essence(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default().trim()
+}
+
+/// Returns a content type whose charset is that of the Functions host, which writes every body as
+/// UTF-8. It does so for images, too.
+fn with_charset(content_type: &str) -> String {
+    let parameters = content_type.split(';').skip(1).map(str::trim);
+    let kept = parameters.filter(|parameter| {
+        !parameter.is_empty() && !parameter.to_ascii_lowercase().starts_with("charset=")
+    });
+    let parts: Vec<_> = std::iter::once(essence(content_type))
+        .chain(kept)
+        .chain(["charset=utf-8"])
+        .collect();
+    parts.join("; ")
 }
 
 /// Returns the bytes that an output other than HTTP writes, with one item for each blob or message.
 /// `kind` is the type of the binding, and `value` is the output in the answer.
-fn write(kind: &str, is_binary: bool, value: &Value) -> Vec<Vec<u8>> {
-    let bytes = value.as_str().filter(|_| !is_binary).and_then(decoded);
+fn write(kind: &str, is_binary: bool, value: &Json) -> Vec<Vec<u8>> {
+    let bytes = value.text().filter(|_| !is_binary).and_then(decoded);
+    let message = |value: &Json| value.shown().into_bytes();
     match (kind, bytes, value) {
         ("blob" | "queue", Some(bytes), _) => vec![bytes],
         // .NET renders a byte array as this text there.
         (_, Some(_), _) => vec![b"System.Byte[]".to_vec()],
-        ("blob", None, Value::String(text)) => vec![text.clone().into_bytes()],
-        ("blob", None, other) => vec![other.to_string().into_bytes()],
-        (_, None, Value::String(text)) => match serde_json::from_str(text).map(with_dates) {
-            Ok(Value::Array(elements)) => elements.iter().map(message).collect(),
-            Ok(object @ Value::Object(_)) => vec![message(&object)],
+        ("blob", None, Json::List(_) | Json::Object(_)) => vec![value.compact().into_bytes()],
+        ("blob", None, other) => vec![message(other)],
+        (_, None, Json::Text(text)) => match Json::parse(text.as_bytes()) {
+            Ok(Json::List(elements)) => elements.iter().map(message).collect(),
+            Ok(object @ Json::Object(_)) => vec![message(&object)],
             _ => vec![text.clone().into_bytes()],
         },
-        (_, None, Value::Array(elements)) => elements.iter().map(message).collect(),
+        (_, None, Json::List(elements)) => elements.iter().map(message).collect(),
         (_, None, other) => vec![message(other)],
     }
-}
-
-fn message(value: &Value) -> Vec<u8> {
-    match value {
-        Value::String(text) => text.clone().into_bytes(),
-        other => format!("{other:#}").into_bytes(),
-    }
-}
-
-/// Rewrites dates as the JSON reader of the Functions host does: without zeros at the end of a
-/// fraction, and in the machine's time zone if they state a zone.
-fn with_dates(value: Value) -> Value {
-    match value {
-        Value::String(text) if is_date(&text) => {
-            let (time, zone) = text.split_at(
-                text.find(['Z', '+'])
-                    .or(text.rfind('-').filter(|at| *at > 10))
-                    .unwrap_or(text.len()),
-            );
-            let time = if time.contains('.') {
-                time.trim_end_matches('0').trim_end_matches('.')
-            } else {
-                time
-            };
-            let zone = if zone.len() > 1 {
-                " in another zone"
-            } else {
-                zone
-            };
-            format!("{time}{zone}").into()
-        }
-        Value::Array(values) => values.into_iter().map(with_dates).collect(),
-        Value::Object(members) => members
-            .into_iter()
-            .map(|(name, value)| (name, with_dates(value)))
-            .collect(),
-        other => other,
-    }
-}
-
-/// Returns true for `2024-05-01T12:34:56`, with or without a fraction and a zone.
-fn is_date(text: &str) -> bool {
-    let shape: String = text
-        .chars()
-        .map(|c| if c.is_ascii_digit() { '0' } else { c })
-        .collect();
-    let Some(rest) = shape.strip_prefix("0000-00-00T00:00:00") else {
-        return false;
-    };
-    let rest = rest
-        .strip_prefix('.')
-        .map_or(rest, |fraction| fraction.trim_start_matches('0'));
-    matches!(rest, "" | "Z" | "+00:00" | "-00:00")
 }
 
 /// Decodes a text as base64, as .NET's decoder does: white space is skipped. Returns `None` if the

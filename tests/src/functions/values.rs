@@ -78,6 +78,20 @@ pub fn message_metadata(id: &str, delivery_count: u32) -> Value {
     })
 }
 
+/// Returns the metadata of one message of a storage queue with the id `id`, in the form that was
+/// recorded on a real Functions host.
+#[must_use]
+pub fn queue_metadata(id: &str, dequeue_count: u32) -> Value {
+    json!({
+        "DequeueCount": dequeue_count.to_string(),
+        "ExpirationTime": "2026-12-03T15:45:02+00:00",
+        "Id": wrapped(id),
+        "InsertionTime": "2026-11-26T15:45:02+00:00",
+        "NextVisibleTime": "2026-11-26T15:55:04+00:00",
+        "PopReceipt": wrapped("MjZOb3YyMDI2"),
+    })
+}
+
 /// Returns an HTTP request in the form in which an envelope has it in `Data`.
 ///
 /// A body of the type octet-stream or multipart becomes base64. Any other body becomes text, and

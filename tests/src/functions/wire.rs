@@ -1,7 +1,8 @@
 //! Requests in the Functions host's form: header names in its own case, bodies in chunks without a
 //! length.
 //!
-//! Owns the bytes on the socket. Must not know what they mean.
+//! Owns the bytes on the socket, which are those of a recorded Functions host. Must not know what
+//! they mean.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -30,8 +31,9 @@ impl RawAnswer {
     }
 }
 
-/// Size of a chunk of a request body, in bytes. A .NET writer flushes this amount at a time.
-const CHUNK_BYTES: usize = 16 << 10;
+/// Length of a chunk of a request body, in UTF-16 code units. A .NET writer of texts passes this
+/// amount on at a time.
+const CHUNK_UNITS: usize = 1024;
 
 const HOST_VERSION: &str = "4.1037.0.0";
 
@@ -49,13 +51,16 @@ pub fn post(
     let head = format!(
         "POST /{function} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-Azure-Functions-HostVersion: {HOST_VERSION}\r\n\
          X-Azure-Functions-InvocationId: {id}\r\nUser-Agent: Azure-Functions-Host/{HOST_VERSION}\r\n\
-         Content-Type: application/json; charset=utf-8\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+         Transfer-Encoding: chunked\r\nContent-Type: application/json; charset=utf-8\r\n\r\n"
     );
     let stream = connected(port, limit)?;
     let mut writer = io::BufWriter::with_capacity(64 << 10, &stream);
     writer.write_all(head.as_bytes())?;
-    for chunk in body.chunks(CHUNK_BYTES) {
-        write!(writer, "{:x}\r\n", chunk.len())?;
+    let mut rest = body;
+    while !rest.is_empty() {
+        let (chunk, after) = rest.split_at(chunk_bytes(rest));
+        rest = after;
+        write!(writer, "{:X}\r\n", chunk.len())?;
         writer.write_all(chunk)?;
         writer.write_all(b"\r\n")?;
     }
@@ -65,8 +70,42 @@ pub fn post(
     read(&stream)
 }
 
-/// Forwards an HTTP request to the handler as the Functions host does, with the original path and
-/// some added headers, and waits for the response.
+/// Returns the length of the next chunk of a body, in bytes. Each byte that does not belong to a
+/// character counts as a unit.
+fn chunk_bytes(body: &[u8]) -> usize {
+    let (mut bytes, mut units) = (0, 0);
+    // No character has more bytes than this for each unit.
+    let start = &body[..body.len().min(CHUNK_UNITS * 3)];
+    for piece in start.utf8_chunks() {
+        for character in piece.valid().chars() {
+            if units >= CHUNK_UNITS {
+                return bytes;
+            }
+            bytes += character.len_utf8();
+            units += character.len_utf16();
+        }
+        let stray = piece.invalid().len().min(CHUNK_UNITS.saturating_sub(units));
+        bytes += stray;
+        units += stray;
+        if units >= CHUNK_UNITS {
+            return bytes;
+        }
+    }
+    bytes
+}
+
+/// Sends the bytes of a request to the handler, and waits for the response.
+///
+/// # Errors
+/// Fails if the connection fails, or the response does not arrive in time.
+pub fn replay(port: u16, request: &[u8]) -> io::Result<RawAnswer> {
+    let mut stream = connected(port, Duration::from_secs(60))?;
+    stream.write_all(request)?;
+    read(&stream)
+}
+
+/// Forwards an HTTP request with the method POST to the handler as the Functions host does, with
+/// the original path and some added headers, and waits for the response.
 ///
 /// # Errors
 /// Fails if the connection fails, or the response does not arrive in time.
@@ -77,15 +116,33 @@ pub fn forward(
     id: &str,
     body: &[u8],
 ) -> io::Result<RawAnswer> {
+    forward_as("POST", port, path, headers, id, body)
+}
+
+/// Forwards an HTTP request with any method to the handler, as [`forward`] does.
+///
+/// # Errors
+/// Fails if the connection fails, or the response does not arrive in time.
+pub fn forward_as(
+    method: &str,
+    port: u16,
+    path: &str,
+    headers: &[(&str, &str)],
+    id: &str,
+    body: &[u8],
+) -> io::Result<RawAnswer> {
     let mut head = format!(
-        "POST {path} HTTP/1.1\r\nHost: app.azurewebsites.net\r\nX-Azure-Functions-HostVersion: {HOST_VERSION}\r\n\
-         X-Azure-Functions-InvocationId: {id}\r\nUser-Agent: curl/8.0 Azure-Functions-Host/{HOST_VERSION}\r\n\
-         Content-Length: {}\r\nConnection: close\r\n",
-        body.len()
+        "{method} {path} HTTP/1.1\r\nAccept: */*\r\nHost: app.azurewebsites.net\r\n\
+         User-Agent: curl/8.0 Azure-Functions-Host/{HOST_VERSION}\r\n"
     );
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
+    head.push_str(&format!(
+        "X-Azure-Functions-HostVersion: {HOST_VERSION}\r\nX-Azure-Functions-InvocationId: {id}\r\n\
+         Content-Length: {}\r\n",
+        body.len()
+    ));
     let mut stream = connected(port, Duration::from_secs(60))?;
     stream.write_all(format!("{head}\r\n").as_bytes())?;
     stream.write_all(body)?;
@@ -98,9 +155,7 @@ pub fn forward(
 /// Fails if the handler does not respond.
 pub fn ping(port: u16) -> io::Result<RawAnswer> {
     let mut stream = connected(port, Duration::from_secs(5))?;
-    stream.write_all(
-        format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").as_bytes(),
-    )?;
+    stream.write_all(format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n").as_bytes())?;
     read(&stream)
 }
 

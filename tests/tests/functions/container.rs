@@ -30,6 +30,7 @@ park = { blob = "rejected/{name}.json" }
 [[trigger]]
 kind = "service-bus"
 queue = "applications"
+connection = "Bus"
 output = { queue = "scores" }
 park = { queue = "rejected" }
 
@@ -37,6 +38,7 @@ park = { queue = "rejected" }
 kind = "service-bus"
 topic = "many"
 subscription = "scoring"
+connection = "Bus"
 cardinality = "many"
 output = { topic = "scores" }
 "#;

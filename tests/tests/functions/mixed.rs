@@ -266,7 +266,7 @@ fn ten_thousand_invocations_have_their_own_answers_and_lines() {
         }
     });
     assert_eq!(host.pid(), pid);
-    assert_eq!(host.stderr(), "");
+    host.check_levels();
     host.invoke(
         "messages",
         &envelope("msg", base64(r#"{"do": "count"}"#), json!({})),

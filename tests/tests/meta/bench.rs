@@ -172,6 +172,24 @@ fn a_quick_run_with_redis_has_every_figure() {
 }
 
 #[test]
+fn a_short_run_with_idle_connections_has_every_figure() {
+    require!("redis-server");
+    let _turn = turn();
+    let mut bench = Command::new(place::trials());
+    bench.args(["bench", "idle", "--connections", "10", "--minutes", "0.03"]);
+    bench.args(["--output", "json"]);
+    let figures = run::finish_within(LIMIT, bench.current_dir(place::workspace()), b"")
+        .ended(0)
+        .json();
+    assert_eq!(figures["connections"], 10, "{figures}");
+    assert_eq!(figures["wrong"], 0, "{figures}");
+    for kind in ["living", "forgotten", "fresh"] {
+        positive(&figures[kind]["p50_us"], kind);
+        positive(&figures[kind]["max_us"], kind);
+    }
+}
+
+#[test]
 fn a_quick_run_beside_attacks_has_every_figure() {
     require!("redis-server");
     let _turn = turn();
@@ -299,4 +317,5 @@ fn arguments_that_measure_nothing_are_refused() {
         "cannot be used with",
     );
     refuse(&["hostile", "--attack", "kind"], "possible values");
+    refuse(&["idle", "--minutes", "0"], "between 0.03 and 1440");
 }

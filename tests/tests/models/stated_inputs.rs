@@ -1,8 +1,7 @@
-//! Facts that a component states about its inputs, by the unstable interface `inputs` of the
-//! contract.
+//! Facts that a component states about its inputs, in its signature.
 //!
-//! Owns the setting that allows them, their way to the report and to callers, and the refusals.
-//! Must not know the wire formats: the tests of the facts themselves state them in the manifest.
+//! Owns their way to the report and to callers, and the refusals. Must not know the wire formats:
+//! the tests of the facts themselves state them in the manifest.
 
 use std::path::Path;
 
@@ -15,8 +14,6 @@ use scorebox_tests::run;
 use serde_json::{Value, json};
 
 const COMPONENT: i32 = 4;
-
-const ALLOWED: &str = "[contract]\nunstable = [\"inputs\"]\n";
 
 /// Returns an app of the program `census` in which `to` replaces each `from` in the component.
 fn changed(from: &str, to: &str, manifest: &str) -> App {
@@ -32,7 +29,7 @@ fn changed(from: &str, to: &str, manifest: &str) -> App {
     for place in places {
         component[place..place + to.len()].copy_from_slice(to.as_bytes());
     }
-    App::made("census", &component, &format!("{ALLOWED}{manifest}"))
+    App::made("census", &component, manifest)
 }
 
 /// Asserts that `serve` and `check` refuse an app for the same reason.
@@ -53,46 +50,17 @@ fn inputs(app: &Path) -> Value {
 }
 
 #[test]
-fn a_component_that_uses_an_unstable_interface_needs_the_setting() {
-    let parts = [
-        "exports scorebox:scoring/inputs@0.1.0, which is unstable",
-        "`contract.unstable`",
-        "fix: add `[contract]` with `unstable = [\"inputs\"]` to scorebox.toml",
-    ];
-    let app = App::of(programs::CENSUS);
-    refuses(&app, &parts);
-    let output = tempfile::tempdir().unwrap();
-    let place = output.path().join("app");
-    build(&app, &place).ended(3).said(&parts);
-    assert!(!place.exists());
-    // The fix works.
-    let app = App::with(programs::CENSUS, ALLOWED);
-    build(&app, &place).ended(0);
-    assert_eq!(inputs(&place), inputs(&app));
-}
-
-#[test]
-fn a_component_without_the_interface_takes_the_setting_and_stays_as_it_was() {
-    let plain = inputs(&App::of(programs::ROWS));
-    assert_eq!(inputs(&App::with(programs::ROWS, ALLOWED)), plain);
-    assert_eq!(
-        plain,
-        json!([{"name": "x", "dtype": "f32", "shape": [null, null]}])
-    );
-}
-
-#[test]
 fn what_a_component_states_is_in_its_contract_and_the_manifest_wins() {
     let people = json!({
         "name": "people", "dtype": "f64", "shape": [null, 2],
         "missing": true, "columns": ["age", "income"],
     });
     let member = json!({"name": "member", "dtype": "i64", "shape": [null], "boolean": true});
-    let app = App::with(programs::CENSUS, ALLOWED);
+    let app = App::of(programs::CENSUS);
     assert_eq!(inputs(&app), json!([people, member]));
 
     let sections = "[inputs.people]\nmissing = false\ncolumns = [\"a\", \"b\", \"c\"]\n";
-    let app = App::with(programs::CENSUS, &format!("{ALLOWED}{sections}"));
+    let app = App::with(programs::CENSUS, sections);
     let people = json!({
         "name": "people", "dtype": "f64", "shape": [null, 3], "columns": ["a", "b", "c"],
     });
@@ -100,13 +68,13 @@ fn what_a_component_states_is_in_its_contract_and_the_manifest_wins() {
 
     // A fact that the section does not state stays the one of the component.
     let sections = "[inputs.people]\ncolumns = [\"a\", \"b\"]\n";
-    let app = App::with(programs::CENSUS, &format!("{ALLOWED}{sections}"));
+    let app = App::with(programs::CENSUS, sections);
     assert_eq!(inputs(&app)[0]["missing"], true);
 }
 
 #[test]
 fn callers_get_what_a_component_states() {
-    let app = App::with(programs::CENSUS, ALLOWED);
+    let app = App::of(programs::CENSUS);
     let output = tempfile::tempdir().unwrap();
     let place = output.path().join("app");
     build(&app, &place).ended(0);
@@ -123,16 +91,13 @@ fn callers_get_what_a_component_states() {
         assert_eq!(model["inputs"][1]["parameters"], json!({"boolean": true}));
     }
     let sections = "[inputs.people]\nmissing = false\n";
-    let host = Host::start(&App::with(
-        programs::CENSUS,
-        &format!("{ALLOWED}{sections}"),
-    ));
+    let host = Host::start(&App::with(programs::CENSUS, sections));
     host.score(&body)
         .expect_error(400, "not-conforming", &["`inputs.people.missing`"]);
 }
 
 #[test]
-fn facts_that_are_wrong_and_other_versions_are_refused() {
+fn facts_that_are_wrong_are_refused() {
     let way = |way: u8, manifest: &str| {
         let to = format!("the way to state facts is {way}");
         changed("the way to state facts is 0", &to, manifest)
@@ -140,7 +105,7 @@ fn facts_that_are_wrong_and_other_versions_are_refused() {
     refuses(
         &way(1, ""),
         &[
-            "describe-inputs: `inputs.member.missing`: the input is i64, which has no missing value",
+            "invalid contract: `inputs.member.missing`: the input is i64, which has no missing value",
             "fix: correct the contract that the scorer states",
         ],
     );
@@ -148,24 +113,5 @@ fn facts_that_are_wrong_and_other_versions_are_refused() {
     refuses(
         &way(3, "[limits]\ninit_deadline = \"1s\"\n"),
         &["describe failed", "fix:"],
-    );
-    let (ours, other) = (
-        "scorebox:scoring/inputs@0.1.0",
-        "scorebox:scoring/inputs@0.9.0",
-    );
-    refuses(
-        &changed(ours, other, ""),
-        &[
-            &format!("exports {other}, which this host does not serve"),
-            &format!("fix: build it against {ours}"),
-        ],
-    );
-}
-
-#[test]
-fn a_scorer_of_payloads_has_no_inputs_to_state() {
-    refuses(
-        &App::with(programs::COUNTER, ALLOWED),
-        &["scorebox:scoring/inputs@0.1.0", "takes payloads", "fix:"],
     );
 }

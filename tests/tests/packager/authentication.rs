@@ -4,6 +4,7 @@
 //! Owns the users, and the commands that the parts share. Must not know how credentials are found
 //! or shown.
 
+mod files;
 mod refusals;
 mod sources;
 mod tokens;

@@ -325,6 +325,21 @@ fn base_that_cannot_be_had_is_told_before_anything_is_built() {
 }
 
 #[test]
+fn keys_of_the_server_do_not_fit_the_functions_base() {
+    require!("docker-registry");
+    let (project, output, registry) = (project(), tempfile::tempdir().unwrap(), Registry::start());
+    let base = stand_in::functions(&registry);
+    let manifest = project.path().join("scorebox.toml");
+    let text = std::fs::read_to_string(&manifest).expect("it is there");
+    std::fs::write(&manifest, text + "\n[server]\nkeys = [\"env:KEY\"]\n").expect("a file");
+    let layout = output.path().join("image");
+    run::finish(&mut on(&base.name, project.path(), &layout), b"")
+        .ended(3)
+        .said(&["server.keys", "trigger.auth_level", "fix:"]);
+    assert!(!layout.exists());
+}
+
+#[test]
 fn dynamic_host_is_refused_where_the_base_lacks_its_libraries() {
     require!("docker-registry", "skopeo", "umoci", "sh");
     let (project, output, registry) = (project(), tempfile::tempdir().unwrap(), Registry::start());

@@ -68,12 +68,13 @@ pub fn deploy(project: &Path, target: &str, more: &[&str]) -> Command {
 
 /// Creates a fake `az` that records its arguments, one call per line, and fails for the command
 /// `failing`. Returns a `PATH` with its folder.
-fn az(project: &Path, failing: &str) -> String {
+pub fn az(project: &Path, failing: &str) -> String {
     let bin = project.join("bin");
     std::fs::create_dir_all(&bin).expect("a folder can be made");
     let script = format!(
         "#!/bin/sh\nprintf '%s|' \"$@\" >> \"{0}/calls\"; echo >> \"{0}/calls\"\n\
-         case \"$*\" in \"{failing}\"*) echo 'no such plan' >&2; exit 3;; *--query*) echo answer;; esac\n",
+         case \"$*\" in \"{failing}\"*) echo 'no such plan' >&2; exit 3;; *roleAssignmentMode*) echo AcrPull;;\n\
+         *--query*) echo answer;; esac\n",
         project.display()
     );
     // Another process writes the script. If this process wrote it, a child that another test forks
@@ -85,7 +86,8 @@ fn az(project: &Path, failing: &str) -> String {
     format!("{}:/usr/bin:/bin", bin.display())
 }
 
-fn calls(project: &Path) -> Vec<Vec<String>> {
+/// Returns the calls that the fake `az` recorded, each with its arguments.
+pub fn calls(project: &Path) -> Vec<Vec<String>> {
     let text = std::fs::read_to_string(project.join("calls")).unwrap_or_default();
     text.lines()
         .map(|line| line.split('|').map(str::to_owned).collect())
@@ -93,7 +95,7 @@ fn calls(project: &Path) -> Vec<Vec<String>> {
 }
 
 /// Returns the value after a flag.
-fn flag<'a>(call: &'a [String], name: &str) -> Option<&'a str> {
+pub fn flag<'a>(call: &'a [String], name: &str) -> Option<&'a str> {
     let at = call.iter().position(|word| word == name)?;
     call.get(at + 1).map(String::as_str)
 }
@@ -171,6 +173,7 @@ fn a_premium_app_is_made_step_by_step() {
         "functionapp show",
         "functionapp identity show",
         "acr show",
+        "acr show",
         "role assignment create",
         "resource update",
         "functionapp config appsettings set",
@@ -240,7 +243,9 @@ fn a_dedicated_app_is_always_on_and_a_container_app_is_a_function_app() {
     for part in [
         "--kind functionapp",
         "--target-port 80",
-        "--registry-identity system",
+        "--registry-identity \"$deploy_app\"",
+        "--system-assigned",
+        "Container Registry Repository Reader",
         "Bus=secretref:bus",
     ] {
         assert!(container.contains(part), "{part}: {container}");

@@ -5,6 +5,7 @@
 
 mod alterations;
 mod attachments;
+mod bundles;
 mod signatures;
 
 use std::path::{Path, PathBuf};

@@ -76,8 +76,8 @@ fn an_import_that_no_host_lends_is_named() {
 #[test]
 fn a_component_of_another_world_is_told_which_worlds_there_are() {
     let parts = [
-        "scorebox:scoring/scorer@0.1.0",
-        "scorebox:scoring/tensor-scorer@0.1.0",
+        "scorebox:scoring/scorer@0.2.0",
+        "scorebox:scoring/tensor-scorer@0.2.0",
         "fix:",
     ];
     refuses(&App::of(programs::STRANGER), COMPONENT, &parts);

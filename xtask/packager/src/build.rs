@@ -9,7 +9,7 @@ use scorebox_host::manifest::Manifest;
 use scorebox_host::packaging::Times;
 use scorebox_host::precompiled::Cpu;
 use scorebox_workspace::failure::Failure;
-use scorebox_workspace::workspace::{self, shown};
+use scorebox_workspace::workspace;
 
 use crate::graph_trial::Trial;
 use crate::{app, component, functions_app, manifest_file, shell};
@@ -61,11 +61,20 @@ pub fn run(args: BuildArgs) -> Result<(), Failure> {
         app.files.len(),
         app.model.len()
     );
+    functions_app::say_warnings(&manifest);
     functions_app::say_settings(&manifest);
-    eprintln!(
-        "next: cargo xtask package --manifest {}",
-        shell::argument(&shown(&args.manifest))
+    let mut next = format!(
+        "cargo xtask package --manifest {}",
+        shell::path(&args.manifest)
     );
+    // An image of the same app needs the choices that the app was built with.
+    if args.cpu != Cpu::Baseline {
+        next.push_str(&format!(" --cpu {}", args.cpu));
+    }
+    if let Some(library) = &args.engine_library {
+        next.push_str(&format!(" --engine-library {}", shell::path(library)));
+    }
+    eprintln!("next: {next}");
     println!("{}", app.dir.display());
     Ok(())
 }

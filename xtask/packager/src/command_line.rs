@@ -7,10 +7,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use scorebox_workspace::failure::EXIT_CODES;
+use scorebox_workspace::output;
 
 use crate::build::{self, BuildArgs};
 use crate::convert::{self, ConvertArgs};
 use crate::deploy::{self, DeployArgs};
+use crate::doctor::{self, DoctorArgs};
 use crate::inspect::{self, InspectArgs};
 use crate::login::{self, LoginArgs};
 use crate::package::{self, PackageArgs};
@@ -68,6 +70,13 @@ enum Command {
     /// piped to `sh`. Secrets are variables of the environment. The script asks for the ones that
     /// it needs in its first lines.
     Deploy(DeployArgs),
+    /// Check everything that a deployment needs, before and after it.
+    ///
+    /// Looks at each thing that is named and prints one line for each check: `ok`, `warning`,
+    /// `problem` or `skipped`, with the fix. Nothing is changed anywhere: an upload to the registry
+    /// is begun and canceled, stores are pinged, and values of settings are never shown. The exit
+    /// code is 0 if no line is a problem, and 1 otherwise.
+    Doctor(Box<DoctorArgs>),
     /// Build or fetch one part that other commands need, and print its path.
     ///
     /// `cargo xtask setup` and `cargo xtask test` run this command.
@@ -87,10 +96,11 @@ pub fn run() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args),
         Command::Login(args) => login::run(&args),
         Command::Deploy(args) => deploy::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Part(args) => part::run(&args),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => output::ended(ExitCode::SUCCESS),
         Err(failure) => failure.report(),
     }
 }
@@ -107,11 +117,30 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// Command whose page has its arguments, so that no page is too long.
+    const ON_ITS_OWN_PAGE: &str = "doctor";
+
+    /// Returns the reference of the commands whose names `is_shown` accepts.
+    fn reference(is_shown: impl Fn(&str) -> bool) -> String {
+        let mut program = Cli::command();
+        for command in program.get_subcommands_mut() {
+            let is_hidden = command.is_hide_set() || !is_shown(command.get_name());
+            *command = std::mem::take(command).hide(is_hidden);
+        }
+        scorebox_pages::commands(program)
+    }
+
     #[test]
     fn the_page_has_the_commands_of_the_packager() {
-        let commands = scorebox_pages::commands(Cli::command());
         let page = "xtask/docs/commands.md";
+        let commands = reference(|name| name != ON_ITS_OWN_PAGE);
         scorebox_pages::check_part(page, "commands of the packager", &commands);
+    }
+
+    #[test]
+    fn the_page_of_doctor_has_its_arguments() {
+        let command = reference(|name| name == ON_ITS_OWN_PAGE);
+        scorebox_pages::check_part("xtask/docs/doctor.md", "command doctor", &command);
     }
 
     #[test]

@@ -5,39 +5,55 @@
 
 mod arguments;
 mod bicep;
+mod catch_up;
 mod commands;
 mod deployment;
 mod names;
+mod plain_app;
+mod resource_names;
 
+use std::ffi::OsStr;
 use std::io::Write as _;
-use std::ops::RangeInclusive;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use clap::{Args as _, FromArgMatches as _};
 use scorebox_host::manifest::triggers::{BlobSource, Start};
 use scorebox_host::manifest::{Manifest, Trigger};
-use scorebox_host::text::{NAME_BYTES, REASON_BYTES, quoted};
+use scorebox_host::text::{REASON_BYTES, quoted};
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::tools;
 
-use crate::functions_app::{self, AppSetting};
+use crate::functions_app::{self, AppSetting, Connections};
 use crate::manifest_file;
 use crate::registry::BaseReference;
 use crate::shell::Variable;
 
 pub use self::arguments::DeployArgs;
-use self::arguments::Target;
+use self::arguments::{Pull, Target};
 use self::deployment::{Deployment, REGISTRY_PASSWORD, Secret};
 use self::names::{ParameterNames, SecretNames};
+use self::plain_app::PlainApp;
+use self::resource_names::{ResourceNames, check_registry};
 
-/// Runs `cargo xtask deploy`: prints or runs the commands of the deployment, and writes the Bicep
-/// file that `--bicep` names. Fails if the arguments do not describe a deployment, or if a command
-/// fails.
+/// Runs `cargo xtask deploy`: prints or runs the commands of the deployment, and writes the files
+/// that `--bicep` and `--catch-up` name. Fails if the arguments do not describe a deployment, or if a
+/// command fails.
 pub fn run(args: &DeployArgs) -> Result<(), Failure> {
     let deployment = Deployment::new(args)?;
+    let mut files = Vec::new();
     if let Some(path) = &args.bicep {
-        std::fs::write(path, bicep::file(&deployment))
-            .map_err(|error| Failure::file(path, "be written", error))?;
+        files.push((path, bicep::file(&deployment)));
+    }
+    if let Some(path) = &args.catch_up {
+        files.push((path, catch_up::script(&deployment, args.connections)?));
+    }
+    for (path, text) in files {
+        std::fs::write(path, text).map_err(|error| Failure::file(path, "be written", error))?;
         eprintln!("written {}", path.display());
+    }
+    if args.catch_up.is_none() && deployment.has_blob_triggers() {
+        eprintln!("a blob trigger can miss blobs: --catch-up FILE writes a script that finds them");
     }
     let script = commands::script(&deployment);
     if args.run {
@@ -46,6 +62,35 @@ pub fn run(args: &DeployArgs) -> Result<(), Failure> {
     print!("{script}");
     eprintln!("nothing was run: pipe this to `sh`, or add --run");
     Ok(())
+}
+
+/// Checks the arguments `words` of `cargo xtask deploy` by the rules of that command, and runs and
+/// prints nothing. `image` and `manifest` are the arguments that `words` leaves out. Fails if the
+/// words are not arguments of the command, or if they do not describe a deployment.
+pub fn check(words: &[String], image: &str, manifest: &Path) -> Result<(), Failure> {
+    let command = clap::Command::new("deploy")
+        .no_binary_name(true)
+        .disable_help_flag(true);
+    let given = [
+        OsStr::new(image),
+        OsStr::new("--manifest"),
+        manifest.as_os_str(),
+    ];
+    let given = given.into_iter().chain(words.iter().map(OsStr::new));
+    let parsed = DeployArgs::augment_args(command)
+        .try_get_matches_from(given)
+        .and_then(|matches| DeployArgs::from_arg_matches(&matches));
+    let args = parsed.map_err(|error| {
+        let text = error.to_string();
+        // The lines after the first empty one are the usage of a command that nobody typed.
+        let lines = text.lines().take_while(|line| !line.trim().is_empty());
+        let told: Vec<_> = lines.map(str::trim).collect();
+        Failure::project(
+            quoted(told.join(" ").trim_start_matches("error: "), REASON_BYTES),
+            "write the arguments as `cargo xtask deploy --help` lists them",
+        )
+    })?;
+    Deployment::new(&args).map(drop)
 }
 
 impl Deployment {
@@ -61,65 +106,69 @@ impl Deployment {
                 "name it as `cargo xtask package --push` printed it: REGISTRY/REPOSITORY@sha256:HEX",
             ));
         }
-        if args.base.as_ref().unwrap_or(&manifest.package.base) == "scratch" {
+        let base = args.base.as_ref().unwrap_or(&manifest.package.base);
+        let hostless = match args.target.is_plain() {
+            true => Some(PlainApp::new(args, &manifest, base)?),
+            false => None,
+        };
+        if hostless.is_none() && base == "scratch" {
             return Err(Failure::project(
                 "an image on `scratch` holds no Functions host",
                 "write `base = \"functions\"` into [package] and package again, or add --base here \
-                 too if you gave it to `package`; an image on `scratch` runs without Azure \
-                 Functions, wherever containers run",
+                 too if you gave it to `package`; an image on `scratch` runs without the Functions host, \
+                 e.g. by `--target plain-container-app`",
             ));
         }
-        let longest = if args.target == Target::ContainerApps {
-            32
-        } else {
-            60
-        };
-        let name = plain("--name", &args.name, 2..=longest)?;
-        let short: String = name
-            .chars()
-            .filter(char::is_ascii_alphanumeric)
-            .collect::<String>()
-            .to_ascii_lowercase();
-        let storage = match &args.storage_account {
-            Some(storage) => storage.clone(),
-            None => format!("{short:.20}data"),
-        };
-        if !(3..=24).contains(&storage.len())
-            || !storage
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-        {
+        if hostless.is_none() && !manifest.server.key_variables.is_empty() {
             return Err(Failure::project(
-                format!(
-                    "`{}` cannot be the name of a storage account",
-                    quoted(&storage, NAME_BYTES)
-                ),
-                "give --storage-account a name of 3 to 24 lower-case letters and digits",
+                "`server.keys`: the Functions host calls Scorebox without these keys, and checks its own",
+                "remove `server.keys`, and say with `trigger.auth_level` which key a caller needs; or choose \
+                 `--target plain-container-app` or `plain-web-app`",
             ));
         }
-        let sku = args.sku.clone().unwrap_or_else(|| match args.target {
-            Target::Dedicated => "B1".to_owned(),
-            Target::Premium | Target::ContainerApps => "EP1".to_owned(),
-        });
-        let or = |given: &Option<String>, flag: &str, default: String| match given {
-            Some(name) => plain(flag, name, 1..=60),
-            None => Ok(default),
-        };
-        let (fixed, secret_settings) = settings(&manifest, args);
+        if args.pull == Pull::Identity {
+            pulls_from_azure(&reference.registry)?;
+        }
+        let ResourceNames {
+            name,
+            group,
+            location,
+            storage,
+            plan,
+            sku,
+            environment,
+        } = ResourceNames::new(args)?;
+        check_registry(&reference.registry)?;
+        strings_lead_to_one_service(&manifest, args)?;
+        let (mut fixed, secret_settings) = settings(&manifest, args);
+        if let Some(app) = &hostless {
+            fixed.retain(|(name, _)| name.starts_with("WEBSITES_"));
+            if args.target == Target::PlainWebApp {
+                fixed.extend(app.web_settings());
+            }
+        }
         let own_secret = names::secret(functions_app::OWN_STORAGE);
+        let mut chooser = Chooser {
+            kept_as: SecretNames::avoiding(&[&own_secret, REGISTRY_PASSWORD]),
+            parameters: ParameterNames::of_a_template(),
+        };
+        let secrets = chooser.secrets(secret_settings)?;
+        let keys = chooser.secrets(key_settings(&manifest))?;
         events_name_a_container(&manifest)?;
         Ok(Self {
             target: args.target,
             pull: args.pull,
-            group: plain("--group", &args.group, 1..=90)?,
-            location: plain("--location", &args.location, 1..=40)?,
-            plan: or(&args.plan, "--plan", format!("{name}-plan"))?,
-            sku: plain("--sku", &sku, 1..=10)?,
-            environment: or(&args.environment, "--environment", format!("{name}-env"))?,
+            group,
+            location,
+            plan,
+            sku,
+            environment,
             image: args.image.clone(),
             registry: reference.registry,
             fixed,
-            secrets: secrets(secret_settings, &own_secret)?,
+            secrets,
+            keys,
+            plain: hostless,
             own_secret,
             name,
             storage,
@@ -177,17 +226,14 @@ impl Deployment {
 ///
 /// The first list has the names and values of settings with fixed values. The second list has the
 /// settings whose value only the user knows.
-fn settings(
-    manifest: &Manifest,
-    args: &DeployArgs,
-) -> (Vec<(String, &'static str)>, Vec<AppSetting>) {
+fn settings(manifest: &Manifest, args: &DeployArgs) -> (Vec<(String, String)>, Vec<AppSetting>) {
     let (mut fixed, mut secret) = (Vec::new(), Vec::<AppSetting>::new());
     for setting in functions_app::settings(manifest, args.connections) {
-        let is_elsewhere = setting.only_app_service && args.target == Target::ContainerApps;
+        let is_elsewhere = setting.only_app_service && args.target.is_container_app();
         match setting.value {
             _ if setting.name == functions_app::OWN_STORAGE || is_elsewhere => {}
-            Some(value) => fixed.push((setting.name, value)),
-            // Two triggers of two kinds may share a name, but a setting has one value.
+            Some(value) => fixed.push((setting.name, value.to_owned())),
+            // A store may share a name with another store, but a setting has one value.
             None if secret.iter().any(|known| known.name == setting.name) => {}
             None => secret.push(setting),
         }
@@ -195,41 +241,90 @@ fn settings(
     (fixed, secret)
 }
 
-/// Chooses the name of the secret and of the Bicep parameter for each app setting. Fails if the
-/// name of an app setting is one that the script or the platform uses itself.
-fn secrets(settings: Vec<AppSetting>, own_secret: &str) -> Result<Vec<Secret>, Failure> {
-    let mut kept_as = SecretNames::avoiding(&[own_secret, REGISTRY_PASSWORD]);
-    let mut parameters = ParameterNames::of_a_template();
-    let reserved = |name: &str| {
-        let platform = [
-            "FUNCTIONS_",
-            "WEBSITE_",
-            "WEBSITES_",
-            "DOCKER_REGISTRY_SERVER_",
-            "AzureWebJobsScriptRoot",
-            "AzureWebJobsFeatureFlags",
-        ];
-        commands::RESERVED.contains(&name) || platform.iter().any(|start| name.starts_with(start))
-    };
-    let secret = |setting: AppSetting| {
-        if reserved(&setting.name) {
+/// Returns the app settings with the keys of the server.
+fn key_settings(manifest: &Manifest) -> Vec<AppSetting> {
+    let mut settings = Vec::new();
+    for name in &manifest.server.key_variables {
+        settings.push(AppSetting {
+            name: name.clone(),
+            value: None,
+            why: "a key of the server, of 32 characters or more",
+            only_app_service: false,
+        });
+    }
+    settings
+}
+
+/// Names of secrets and of Bicep parameters that are taken.
+struct Chooser {
+    kept_as: SecretNames,
+    parameters: ParameterNames,
+}
+
+impl Chooser {
+    /// Chooses the name of the secret and of the Bicep parameter for each app setting. Fails if the
+    /// name of an app setting is one that the script or the platform uses itself.
+    fn secrets(&mut self, settings: Vec<AppSetting>) -> Result<Vec<Secret>, Failure> {
+        settings
+            .into_iter()
+            .map(|setting| self.secret(setting))
+            .collect()
+    }
+
+    fn secret(&mut self, setting: AppSetting) -> Result<Secret, Failure> {
+        if is_reserved(&setting.name) {
             return Err(Failure::project(
                 format!(
                     "`{}` cannot be the name of your setting: the script or the platform uses it",
                     setting.name
                 ),
-                "choose another name in `url = \"env:NAME\"` of the store or in `connection` of the trigger, e.g. \
-                 `SCORING_REDIS_URL`, and package again",
+                "choose another name in `url = \"env:NAME\"` of the store, in `connection` of the trigger or in \
+                 `server.keys`, e.g. `SCORING_REDIS_URL`, and package again",
             ));
         }
         Ok(Secret {
-            kept_as: kept_as.name(&setting.name),
-            parameter: parameters.name(&setting.name),
+            kept_as: self.kept_as.name(&setting.name),
+            parameter: self.parameters.name(&setting.name),
             variable: Variable::new(&setting.name)?,
             why: setting.why,
         })
-    };
-    settings.into_iter().map(secret).collect()
+    }
+}
+
+/// Returns true if the script or the platform uses an app setting or a variable with this name.
+fn is_reserved(name: &str) -> bool {
+    let platform = [
+        "FUNCTIONS_",
+        "WEBSITE_",
+        "WEBSITES_",
+        "DOCKER_REGISTRY_SERVER_",
+        "AzureWebJobsScriptRoot",
+        "AzureWebJobsFeatureFlags",
+    ];
+    commands::RESERVED.contains(&name) || platform.iter().any(|start| name.starts_with(start))
+}
+
+/// Fails if `registry` is not an Azure Container Registry, whose images an identity of Azure may
+/// pull.
+fn pulls_from_azure(registry: &str) -> Result<(), Failure> {
+    let registry = registry.to_ascii_lowercase();
+    let is_azure = ["azurecr.io", "azurecr.cn", "azurecr.us"]
+        .iter()
+        .any(|domain| {
+            let label = registry.strip_suffix(domain);
+            label.is_some_and(|label| label.len() > 1 && label.ends_with('.'))
+        });
+    if is_azure {
+        return Ok(());
+    }
+    Err(Failure::project(
+        format!(
+            "--pull identity: `{}` is not an Azure Container Registry, so an identity of Azure cannot log in to it",
+            quoted(&registry, REASON_BYTES)
+        ),
+        "add `--pull credentials`, with SCOREBOX_REGISTRY_USERNAME and SCOREBOX_REGISTRY_PASSWORD in the environment; or \
+         push the image to a registry at `NAME.azurecr.io`",
+    ))
 }
 
 /// Fails if a blob trigger starts on events and takes the name of its container from an app
@@ -253,29 +348,36 @@ fn events_name_a_container(manifest: &Manifest) -> Result<(), Failure> {
                  events needs its name",
                 trigger.function
             ),
-            "write the container's name into `trigger.path`, or use `source = \"scan\"`",
+            "write the container's name into `trigger.path`, or use `source = \"scan\"`, which can \
+             miss blobs",
         )),
     }
 }
 
-/// Returns the name `text` if its length is in `characters` and its characters are allowed, so that
-/// it needs no quotes in a script. Fails otherwise. `flag` is the command-line flag that gave the
-/// name, for the error. The platform may have further rules for the name.
-fn plain(flag: &str, text: &str, characters: RangeInclusive<usize>) -> Result<String, Failure> {
-    let fits = characters.contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if fits {
-        return Ok(text.to_owned());
+/// Fails if the app logs in with connection strings, and the manifest has one setting for two
+/// services.
+fn strings_lead_to_one_service(manifest: &Manifest, args: &DeployArgs) -> Result<(), Failure> {
+    if args.connections == Connections::Identity {
+        return Ok(());
     }
-    Err(Failure::project(
-        format!("{flag}: `{}` is not a name", quoted(text, NAME_BYTES)),
-        format!(
-            "use {} to {} letters, digits, `-` and `_`, a letter or digit first",
-            characters.start(),
-            characters.end()
-        ),
-    ))
+    for trigger in &manifest.triggers {
+        let other = functions_app::shared_connection(manifest, trigger);
+        let (Some(other), Some((setting, service))) = (other, trigger.connection()) else {
+            continue;
+        };
+        let of = other
+            .connection()
+            .map_or("", |(_, service)| service.named());
+        return Err(Failure::project(
+            format!(
+                "`trigger.connection` is `{setting}` for `{}`, which needs {}, and for `{}`, which needs {of}: no \
+                 connection string leads to both",
+                trigger.function,
+                service.named(),
+                other.function
+            ),
+            "add `--connections identity`, or write another `connection` into one of the triggers and package again",
+        ));
+    }
+    Ok(())
 }

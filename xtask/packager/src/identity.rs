@@ -10,14 +10,17 @@ use clap::Args;
 use scorebox_workspace::failure::Failure;
 
 use crate::registry::{Identity, TrustedRealm};
+use crate::shell;
 
 /// Help text that lists the places in which credentials are looked for, in the order of the search.
 pub const CREDENTIALS: &str = "\
 If the registry asks for credentials, they are looked for in this order:
   1. --username with --password-stdin
   2. SCOREBOX_REGISTRY_USERNAME and SCOREBOX_REGISTRY_PASSWORD
-  3. Docker's configuration, $DOCKER_CONFIG/config.json or ~/.docker/config.json: the registry's helper in credHelpers,
-     then credsStore, then auths (what docker login and az acr login write)
+  3. files of docker and podman, in this order: $REGISTRY_AUTH_FILE; $DOCKER_CONFIG/config.json or ~/.docker/config.json;
+     $XDG_RUNTIME_DIR/containers/auth.json or /run/containers/UID/auth.json; $XDG_CONFIG_HOME/containers/auth.json or
+     ~/.config/containers/auth.json. In each: the registry's helper in credHelpers, then credsStore (docker only), then
+     auths, where the entry with the longest path of the repository comes before the entry of the registry
   4. for *.azurecr.io: an Entra access token for https://containerregistry.azure.net, in SCOREBOX_ENTRA_TOKEN or from
      az account get-access-token
   5. none: anonymous login
@@ -52,6 +55,28 @@ pub struct IdentityArgs {
 }
 
 impl IdentityArgs {
+    /// Returns these flags as they are written on a command line, with a space in front of each.
+    /// A password is left out, so that a person who runs the command has to give it again.
+    pub fn words(&self) -> String {
+        let mut words = String::new();
+        if let Some(username) = &self.username {
+            words.push_str(&format!(
+                " --username {} --password-stdin",
+                shell::argument(username)
+            ));
+        }
+        if let Some(file) = &self.ca_file {
+            words.push_str(&format!(" --ca-file {}", shell::path(file)));
+        }
+        for realm in &self.trust_realm {
+            words.push_str(&format!(
+                " --trust-realm {}",
+                shell::argument(&realm.to_string())
+            ));
+        }
+        words
+    }
+
     /// Reads the password from standard input and the certificates from their file, if the flags
     /// ask for them. Fails if one of them cannot be read.
     pub fn read(&self) -> Result<Identity, Failure> {

@@ -10,6 +10,7 @@ mod documents;
 mod form;
 mod labels;
 mod layers;
+mod opened;
 mod ours;
 mod report;
 mod rootfs;
@@ -17,7 +18,6 @@ mod small_blob;
 mod store;
 mod system;
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -28,6 +28,7 @@ use scorebox_workspace::failure::{Failure, Kind};
 use scorebox_workspace::workspace;
 use serde_json::Value;
 
+pub use self::opened::{OpenedImage, OpenedLayer, open};
 use self::report::{Report, Verdict};
 use self::store::Store;
 use crate::format::Format;
@@ -102,8 +103,7 @@ pub fn run(args: &InspectArgs) -> Result<(), Failure> {
         Format::Text => report.table(),
         Format::Json => format!("{}\n", report.json()),
     };
-    // If standard output is closed, the image is not wrong because of that.
-    let _ = write!(std::io::stdout(), "{text}");
+    print!("{text}");
     let wrong: Vec<_> = report
         .wrong()
         .map(|(what, problem)| format!("{what}: {problem}"))

@@ -4,12 +4,17 @@
 //! Owns the list of its modules. The modules that are public are those that the demo and the
 //! measurements use. Must not know the repository's own chores, nor how a host is measured.
 
+// Its macros print without a panic, and take the place of those of the standard library.
+#[macro_use]
+extern crate scorebox_workspace;
+
 pub mod app;
 mod build;
 pub mod command_line;
 pub mod component;
 mod convert;
 mod deploy;
+mod doctor;
 pub mod engine_library;
 mod folder;
 pub mod format;
@@ -34,6 +39,7 @@ mod push;
 mod registry;
 mod shell;
 mod signing;
+mod sigstore_bundle;
 #[cfg(test)]
 mod skipped;
 mod staged;

@@ -3,7 +3,6 @@
 //! Owns the text and the JSON object of the result. Must not know how a registry is queried, and
 //! must not store anything.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -78,8 +77,7 @@ pub fn run(args: &LoginArgs) -> Result<(), Failure> {
         Format::Text => line(&grants, registry, repository),
         Format::Json => result(&grants, registry, repository).to_string(),
     };
-    // If the reader of standard output has gone, the login has still succeeded.
-    let _ = writeln!(std::io::stdout(), "{text}");
+    println!("{text}");
     [grants.pull, grants.push].into_iter().flatten().collect()
 }
 
@@ -106,7 +104,7 @@ fn storing(registry: &str) -> String {
         Some((name, rest)) if rest.starts_with("azurecr.") => {
             format!("`docker login {registry}` or `az acr login --name {name}`")
         }
-        _ => format!("`docker login {registry}`"),
+        _ => format!("`docker login {registry}` or `podman login {registry}`"),
     }
 }
 

@@ -64,8 +64,8 @@ pub fn project(folder: &Path) -> (String, PathBuf) {
     let output = workspace::target().join(PROJECTS).join(&name);
     let command = format!(
         "cargo xtask convert {} --output {}",
-        shell::argument(&shown(folder)),
-        shell::argument(&shown(&output))
+        shell::path(folder),
+        shell::path(&output)
     );
     (command, output)
 }

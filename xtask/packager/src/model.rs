@@ -12,7 +12,7 @@ use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace::shown;
 use zip::ZipArchive;
 
-use crate::{intact, mlflow};
+use crate::{intact, mlflow, shell};
 
 /// A file that belongs to the model of a scorer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,7 +111,7 @@ fn walk(root: &Path, dir: &Path, prefix: &str, files: &mut Vec<ModelFile>) -> Re
                     shown(&path),
                     resolved.display()
                 ),
-                "copy the file into the model folder: the image must hold all that the scorer reads, and nothing else",
+                without_links(root),
             ));
         }
         let link = entry.file_type().map_err(unreadable)?.is_symlink();
@@ -119,7 +119,10 @@ fn walk(root: &Path, dir: &Path, prefix: &str, files: &mut Vec<ModelFile>) -> Re
             if link {
                 return Err(Failure::project(
                     format!("{}: a link to a folder", shown(&path)),
-                    "make it a folder of its own; links between folders can form circles",
+                    format!(
+                        "{}; links between folders can form circles",
+                        without_links(root)
+                    ),
                 ));
             }
             walk(root, &path, &format!("{name}/"), files)?;
@@ -136,6 +139,18 @@ fn walk(root: &Path, dir: &Path, prefix: &str, files: &mut Vec<ModelFile>) -> Re
         }
     }
     Ok(())
+}
+
+/// Returns the instruction that replaces the links in a model folder by the files that they lead
+/// to. Caches of downloaded models, such as that of huggingface_hub, consist of such links.
+fn without_links(root: &Path) -> String {
+    let mut copy = root.as_os_str().to_owned();
+    copy.push("-files");
+    format!(
+        "copy the model without its links by `cp -rL {} {}`, and name the copy in `scorer.model`",
+        shell::path(root),
+        shell::path(Path::new(&copy))
+    )
 }
 
 fn text(name: &std::ffi::OsStr, path: &Path) -> Result<String, Failure> {

@@ -3,8 +3,6 @@
 //! Owns the table, the lines below it and the JSON object. Must not know how the image was made or
 //! sent.
 
-use std::io::Write as _;
-
 use serde_json::json;
 
 use crate::format::Format;
@@ -69,8 +67,7 @@ impl Outcome<'_> {
             Format::Text => self.reference(),
             Format::Json => self.json().to_string(),
         };
-        // If the reader of standard output has gone, the push has still succeeded.
-        let _ = writeln!(std::io::stdout(), "{text}");
+        println!("{text}");
     }
 
     fn json(&self) -> serde_json::Value {

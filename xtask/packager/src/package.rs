@@ -10,6 +10,7 @@ mod origin;
 
 use std::path::{Path, PathBuf};
 
+use scorebox_host::manifest::{Manifest, image_names};
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace::{self, shown};
 
@@ -44,7 +45,9 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
         .unwrap_or(&manifest.package.repository);
     let tag = args.tag.as_deref().unwrap_or(&manifest.package.tag);
     // Names are checked before anything is built, because a build takes minutes.
-    let target = Target::parse(registry, repository, tag)?;
+    let target = Target::parse(registry, repository, tag)
+        .map_err(|failure| place_of_tag(failure, &args, &manifest, tag))?;
+    say_tag(&args, &manifest, tag);
     if args.push && target.is_none() {
         return Err(Failure::project(
             format!(
@@ -107,6 +110,12 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
     }
     // On a base with the Functions host, that host listens on the port of its images.
     let base_is_functions = base.as_ref().is_some_and(Base::is_functions);
+    if base_is_functions && !manifest.server.key_variables.is_empty() {
+        return Err(Failure::project(
+            "`server.keys`: the Functions host on the base calls Scorebox without these keys, and checks its own",
+            "remove `server.keys`, and say with `trigger.auth_level` which key a caller needs; or package on `scratch`",
+        ));
+    }
     let port = if base_is_functions {
         FUNCTIONS_PORT
     } else {
@@ -159,6 +168,7 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
             .iter()
             .any(|trigger| trigger.http().is_none())
     {
+        functions_app::say_warnings(&manifest);
         functions_app::say_settings(&manifest);
     }
     match outcome.place() {
@@ -170,19 +180,48 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
             }
         }
         None => {
-            let layout = shell::argument(&shown(&image.dir));
+            let layout = shell::path(&image.dir);
             let registry = registry.map(shell::argument);
             let registry = registry.as_deref().unwrap_or("HOST[:PORT]");
             let repository = shell::argument(repository);
             let scheme = if args.plain_http { " --plain-http" } else { "" };
+            let identity = args.identity.words();
             eprintln!(
                 "next: cargo xtask push {layout} --registry {registry} \
-                 --repository {repository}{scheme}"
+                 --repository {repository}{scheme}{identity}"
             );
         }
     }
     outcome.print(args.output);
     Ok(())
+}
+
+/// Adds to a failure that the tag is the scorer's version, if nothing else names a tag.
+fn place_of_tag(failure: Failure, args: &PackageArgs, manifest: &Manifest, tag: &str) -> Failure {
+    if args.tag.is_some() || tag != manifest.scorer.version || !failure.problem.starts_with("tag ")
+    {
+        return failure;
+    }
+    Failure {
+        fix: format!(
+            "{}; write it into `package.tag` or after --tag, because the tag is `scorer.version` \
+             if there is none",
+            failure.fix
+        ),
+        ..failure
+    }
+}
+
+/// Says that the tag differs from the scorer's version, because no tag can have the `+` of a
+/// version.
+fn say_tag(args: &PackageArgs, manifest: &Manifest, tag: &str) {
+    let version = &manifest.scorer.version;
+    if args.tag.is_none() && version != tag && image_names::tag_of_version(version) == tag {
+        eprintln!(
+            "tag: {tag}, because no tag can have the `+` of the version {version}; --tag chooses \
+             another one"
+        );
+    }
 }
 
 /// Fails unless a base image has the shared libraries that a dynamically linked host needs. A host

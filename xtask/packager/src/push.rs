@@ -59,7 +59,9 @@ pub fn run(args: &PushArgs) -> Result<(), Failure> {
         .as_deref()
         .or(found.tag.as_deref())
         .unwrap_or("latest");
-    let Some(target) = Target::parse(Some(&args.registry), &args.repository, tag)? else {
+    let target = Target::parse(Some(&args.registry), &args.repository, tag);
+    let target = target.map_err(|failure| place_of_tag(failure, args))?;
+    let Some(target) = target else {
         return Ok(());
     };
     let identity = args.identity.read()?;
@@ -80,6 +82,20 @@ pub fn run(args: &PushArgs) -> Result<(), Failure> {
     }
     outcome.print(args.output);
     Ok(())
+}
+
+/// Adds to a failure that the tag is the one in the layout, if no flag names one.
+fn place_of_tag(failure: Failure, args: &PushArgs) -> Failure {
+    if args.tag.is_some() || !failure.problem.starts_with("tag ") {
+        return failure;
+    }
+    Failure {
+        fix: format!(
+            "{}; the layout has this tag, and --tag gives another one",
+            failure.fix
+        ),
+        ..failure
+    }
 }
 
 /// Returns the place of the base image whose layers a layout names but does not contain. Returns

@@ -4,10 +4,12 @@
 //! [`Word`], as a comment, or not at all. Must not know which commands there are.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use scorebox_host::manifest::names::is_variable;
 use scorebox_host::text::{NAME_BYTES, printable, quoted};
 use scorebox_workspace::failure::Failure;
+use scorebox_workspace::workspace::shown;
 
 /// A valid name of an environment variable.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -144,6 +146,47 @@ impl Script {
         let _ = writeln!(self.0, "{}=$({})", variable.name(), command.0);
     }
 
+    /// Adds a line that sets a variable to a word.
+    pub fn set(&mut self, variable: &Variable, value: &Word) {
+        let _ = writeln!(self.0, "{}={}", variable.name(), value.script);
+    }
+
+    /// Adds a command whose output the script stores in a variable, if the variable is unset or empty.
+    /// If `and_only_if` is given, the command also runs only if that variable is not empty.
+    pub fn keep_if_missing(
+        &mut self,
+        variable: &Variable,
+        and_only_if: Option<&Variable>,
+        command: Command,
+    ) {
+        let name = variable.name();
+        let condition = and_only_if.map_or_else(String::new, |other| {
+            format!(" && [ -n \"${{{}}}\" ]", other.name())
+        });
+        let _ = writeln!(
+            self.0,
+            "if [ -z \"${{{name}:-}}\" ]{condition}; then\n    {name}=$({})\nfi",
+            command.0
+        );
+    }
+
+    /// Adds a command that the script runs unless a variable has the value `value`.
+    pub fn run_unless(&mut self, variable: &Variable, value: &'static str, command: Command) {
+        let (name, value) = (variable.name(), literal(value));
+        let _ = writeln!(
+            self.0,
+            "if [ \"${{{name}}}\" != {value} ]; then\n    {}\nfi",
+            command.0
+        );
+    }
+
+    /// Adds a line that prints `what`, followed by the text of a command, to standard error. The command
+    /// is not run.
+    pub fn tell(&mut self, what: &'static str, command: &Command) {
+        let text = literal(&format!("{what}{}", command.0));
+        let _ = writeln!(self.0, "printf '%s\\n' {text} >&2");
+    }
+
     /// Adds a line that prints `https://`, followed by the output of a command.
     pub fn print_address(&mut self, command: Command) {
         let _ = writeln!(self.0, "echo \"https://$({})\"", command.0);
@@ -174,11 +217,20 @@ pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// Quotes a path or name in a command that is shown to a person, e.g. after `next:`.
+/// Quotes a name in a command that is shown to a person, e.g. after `next:`.
 pub fn argument(text: &str) -> String {
     // A control character would reach the terminal. A name with one cannot be copied from there in
     // any case.
     literal(&printable(text))
+}
+
+/// Quotes a path in a command that is shown to a person. A path that a program could mistake for a
+/// flag begins with `./`.
+pub fn path(path: &Path) -> String {
+    match shown(path) {
+        path if path.starts_with('-') => argument(&format!("./{path}")),
+        path => argument(&path),
+    }
 }
 
 /// Escapes a text for a script, for use within double quotes and `${…}`.
@@ -281,6 +333,52 @@ mod tests {
         assert!(
             !output.status.success() && said.contains("a `reason` with \"quotes\", $(id) and }"),
             "{said}"
+        );
+    }
+
+    #[test]
+    fn a_variable_is_kept_or_set_and_a_command_is_shown() {
+        let (a, b) = (Variable::fixed("A_VALUE"), Variable::fixed("B"));
+        let given = || Command::new("printf '%s' given");
+        let result = |build: &dyn Fn(&mut Script)| {
+            let mut script = Script::default();
+            build(&mut script);
+            script.run(Command::new("printf '%s|%s' \"$A_VALUE\" \"${B:-}\""));
+            read_back(&script.into_text())
+        };
+        let kept = result(&|script| {
+            script.keep_if_missing(&a, None, given());
+            script.keep_if_missing(&b, None, given());
+        });
+        assert_eq!(kept, "$(id) '|given");
+        let empty = Variable::fixed("EMPTY");
+        let unless = result(&|script| {
+            script.set(&empty, &Word::text(""));
+            script.keep_if_missing(&b, Some(&empty), given());
+            script.keep_if_missing(&b, Some(&a), given());
+        });
+        assert_eq!(unless, "$(id) '|given");
+        for text in HOSTILE {
+            let set = result(&|script| script.set(&b, &Word::text(text)));
+            assert_eq!(set, format!("$(id) '|{text}"));
+            let mut script = Script::default();
+            script.line("exec 2>&1");
+            script.tell(
+                "see: ",
+                &Command::new("az").flag("--name", &Word::text(text)),
+            );
+            let shown = read_back(&script.into_text());
+            assert!(shown.starts_with("see: az --name"), "{shown}");
+        }
+        let run = |value: &'static str| {
+            result(&|script| {
+                script.set(&b, &Word::text("on"));
+                script.run_unless(&b, value, Command::new("printf 'ran '"));
+            })
+        };
+        assert_eq!(
+            (run("on").as_str(), run("off").as_str()),
+            ("$(id) '|on", "ran $(id) '|on")
         );
     }
 

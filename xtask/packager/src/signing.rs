@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use p256::SecretKey;
 use p256::ecdsa::signature::{Signer as _, Verifier as _};
 use p256::ecdsa::{DerSignature, Signature, SigningKey, VerifyingKey};
-use p256::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _};
+use p256::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePublicKey as _};
 use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::Failure;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -117,6 +117,18 @@ impl Key {
     }
 }
 
+impl Key {
+    /// Returns the text by which a Sigstore bundle names the public key of this key: the SHA-256
+    /// digest of the public key in DER, in base64, as cosign writes it.
+    pub fn hint(&self) -> String {
+        // A valid key can always be written.
+        let public = p256::PublicKey::from(self.0.verifying_key());
+        let der = public.to_public_key_der();
+        let der = der.map(|der| der.as_bytes().to_vec()).unwrap_or_default();
+        STANDARD.encode(Digest::of(&der).bytes())
+    }
+}
+
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Key")
@@ -204,7 +216,7 @@ fn read(path: &Path, fix: &str) -> Result<String, Failure> {
 mod tests {
     use super::*;
 
-    use p256::pkcs8::{EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
+    use p256::pkcs8::{EncodePrivateKey as _, LineEnding};
 
     fn secret() -> SecretKey {
         SecretKey::from_slice(&[7; 32]).unwrap()

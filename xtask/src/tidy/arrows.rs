@@ -27,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("redis", &["text"]),
     ("manifest", &["redis", "text"]),
     ("error", &["manifest", "text"]),
+    ("access", &["error"]),
     ("offload", &["panics"]),
     ("machine", &["error", "panics"]),
     ("sizing", &["container", "manifest"]),
@@ -39,7 +40,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "error", "manifest", "model", "sizing", "tensor", "text", "timer",
         ],
     ),
-    ("deployment", &["error", "graph", "manifest", "redis"]),
+    (
+        "deployment",
+        &["access", "error", "graph", "manifest", "redis"],
+    ),
     ("telemetry", &["deployment", "error", "text"]),
     (
         "stores",
@@ -64,7 +68,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "engine", "graph", "model", "offload", "redis", "tensor", "text",
         ],
     ),
-    ("call", &["capability"]),
+    ("call", &["capability", "text"]),
     (
         "codec",
         &["call", "error", "manifest", "model", "tensor", "text"],
@@ -138,6 +142,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "server",
         &[
+            "access",
             "app",
             "call",
             "codec",

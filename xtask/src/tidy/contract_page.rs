@@ -24,6 +24,12 @@ const CONTRACT: GeneratedPart = GeneratedPart {
     problem: "the reference of the contract differs from wit/*.wit",
 };
 
+const CAPABILITIES: GeneratedPart = GeneratedPart {
+    page: "wit/capabilities.md",
+    part: "reference",
+    problem: "the reference of the capabilities differs from wit/*.wit",
+};
+
 const STANDARDS: GeneratedPart = GeneratedPart {
     page: "wit/standards.md",
     part: "reference",
@@ -33,46 +39,75 @@ const STANDARDS: GeneratedPart = GeneratedPart {
 /// Compares the generated references on the pages of `wit/` with the WIT files. Returns a finding
 /// for each difference. Fails if the WIT cannot be parsed.
 pub fn check(root: &Path) -> Result<Vec<Finding>, Failure> {
-    let (contract, standards) = references(root)?;
+    let References {
+        contract,
+        capabilities,
+        standards,
+    } = references(root)?;
     let findings = [
         CONTRACT.check(root, &contract),
+        CAPABILITIES.check(root, &capabilities),
         STANDARDS.check(root, &standards),
     ];
     Ok(findings.into_iter().flatten().collect())
 }
 
-/// Generates the reference of the contract and the reference of the standards from the WIT files,
-/// and writes them into the pages of `wit/`. Fails if the WIT cannot be parsed, or if a page cannot
-/// be written.
+/// Generates the references of the contract, of its capabilities and of the standards from the WIT
+/// files, and writes them into the pages of `wit/`. Fails if the WIT cannot be parsed, or if a page
+/// cannot be written.
 pub fn bless(root: &Path) -> Result<(), Failure> {
-    let (contract, standards) = references(root)?;
+    let References {
+        contract,
+        capabilities,
+        standards,
+    } = references(root)?;
     CONTRACT.bless(root, &contract)?;
+    CAPABILITIES.bless(root, &capabilities)?;
     STANDARDS.bless(root, &standards)
 }
 
-/// Returns the reference of the contract, and the reference of the standards in `wit/deps`. Both
-/// are Markdown. Fails if the WIT cannot be parsed.
-fn references(root: &Path) -> Result<(String, String), Failure> {
+/// Names of the interfaces of the contract that have a page of their own, because scorers import
+/// them.
+const IMPORTED: [&str; 5] = ["cache", "graphs", "metrics", "model", "redis"];
+
+/// References in Markdown, one for each page.
+struct References {
+    /// Interfaces of the contract that a scorer exports, and the types that they share.
+    contract: String,
+    /// Interfaces of the contract that a scorer imports.
+    capabilities: String,
+    /// Interfaces of the packages in `wit/deps`.
+    standards: String,
+}
+
+/// Returns the references of all pages. Fails if the WIT cannot be parsed.
+fn references(root: &Path) -> Result<References, Failure> {
     // What is tried out is on the page, too.
     let resolve = Resolve {
         all_features: true,
         ..Resolve::default()
     };
     let (resolve, main) = contract::parse(root, resolve)?;
-    Ok((
-        reference(&resolve, main, |package| package == main),
-        reference(&resolve, main, |package| package != main),
-    ))
+    let is_imported = |interface: &Interface| {
+        let name = interface.name.as_deref();
+        name.is_some_and(|name| IMPORTED.contains(&name))
+    };
+    let is_own = |interface: &Interface| interface.package == Some(main);
+    let of = |is_wanted: &dyn Fn(&Interface) -> bool| reference(&resolve, main, is_wanted);
+    Ok(References {
+        contract: of(&|interface| is_own(interface) && !is_imported(interface)),
+        capabilities: of(&|interface| is_own(interface) && is_imported(interface)),
+        standards: of(&|interface| !is_own(interface)),
+    })
 }
 
-/// Returns a reference in Markdown of the interfaces in the packages for which `is_wanted` returns
-/// true, sorted by their names. The names of interfaces that are not in the package `main` include
-/// the package.
-fn reference(resolve: &Resolve, main: PackageId, is_wanted: impl Fn(PackageId) -> bool) -> String {
+/// Returns a reference in Markdown of the interfaces for which `is_wanted` returns true, sorted by
+/// their names. The names of interfaces that are not in the package `main` include the package.
+fn reference(resolve: &Resolve, main: PackageId, is_wanted: impl Fn(&Interface) -> bool) -> String {
     let interfaces: BTreeMap<String, InterfaceId> = resolve
         .interfaces
         .iter()
-        .filter(|(_, interface)| interface.package.is_some_and(&is_wanted))
+        .filter(|(_, interface)| interface.package.is_some() && is_wanted(interface))
         .filter_map(|(id, _)| Some((resolve.id_of(id)?, id)))
         .collect();
     let mut page = Page {

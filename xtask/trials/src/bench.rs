@@ -12,6 +12,7 @@ mod fairness;
 mod figures;
 mod graphs;
 mod hostile;
+mod idle;
 mod load;
 mod memory;
 mod process;
@@ -53,6 +54,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     match &args.command {
         Some(BenchCommand::Redis(args)) => return redis::run(args),
         Some(BenchCommand::Graphs(args)) => return graphs::run(args),
+        Some(BenchCommand::Idle(args)) => return idle::run(args),
         Some(BenchCommand::Hostile(args)) => return hostile::run(args),
         Some(BenchCommand::HostileSender(args)) => return hostile::attack(args),
         None => {}

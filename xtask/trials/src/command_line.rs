@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use scorebox_workspace::failure::EXIT_CODES;
+use scorebox_workspace::output;
 
 use crate::bench::{self, BenchArgs};
 use crate::demo::{self, DemoArgs};
@@ -57,7 +58,7 @@ pub fn run() -> ExitCode {
         Command::Soak(args) => soak::run(&args),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => output::ended(ExitCode::SUCCESS),
         Err(failure) => failure.report(),
     }
 }

@@ -2,6 +2,10 @@
 //!
 //! Owns the list of its modules. Must not know any command.
 
+// Its macros print without a panic, and take the place of those of the standard library.
+#[macro_use]
+extern crate scorebox_workspace;
+
 mod bench;
 mod command_line;
 mod demo;

@@ -90,6 +90,11 @@ pub const FORWARDED: &[Forwarded] = &[
         Program::Packager,
     ),
     forwarded(
+        "doctor",
+        "Check everything that a deployment needs, before and after it",
+        Program::Packager,
+    ),
+    forwarded(
         "bench",
         "Compare the speed of the packaged host with native code that does the same work",
         Program::Trials,

@@ -39,6 +39,16 @@ impl Digest {
         self.0.strip_prefix("sha256:").unwrap_or(&self.0)
     }
 
+    /// Returns the 32 bytes of the digest.
+    pub fn bytes(&self) -> Vec<u8> {
+        let digit = |digit: u8| char::from(digit).to_digit(16).unwrap_or_default();
+        let byte = |pair: &[u8]| {
+            let value = pair.iter().fold(0, |value, one| value * 16 + digit(*one));
+            u8::try_from(value).unwrap_or_default()
+        };
+        self.hex().as_bytes().chunks(2).map(byte).collect()
+    }
+
     fn finish(bytes: &[u8]) -> Self {
         use fmt::Write as _;
         let mut text = String::from("sha256:");
@@ -103,6 +113,7 @@ mod tests {
             "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
         assert_eq!(Digest::of(b"{}").to_string(), empty_object);
         assert_eq!(Digest::parse(empty_object), Some(Digest::of(b"{}")));
+        assert_eq!(Digest::of(b"{}").bytes(), Sha256::digest(b"{}").to_vec());
         assert_eq!(
             Digest::of_reader(&b"{}"[..]).unwrap(),
             (Digest::of(b"{}"), 2)

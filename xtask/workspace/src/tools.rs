@@ -71,6 +71,8 @@ pub const TEST_TOOLS: &[Tool] = &[
         "python3-pip",
         "fetches the library that runs graphs, those that convert models, and other clients",
     ),
+    tool("node", "nodejs", "runs Sigstore's verifier of signatures"),
+    tool("npm", "npm", "fetches Sigstore's verifier of signatures"),
 ];
 
 const fn tool(program: &'static str, package: &'static str, purpose: &'static str) -> Tool {

@@ -63,7 +63,7 @@ fn defaults_hold_when_nothing_is_written() {
     );
     assert_eq!(manifest.inputs, BTreeMap::new());
     assert_eq!(manifest.requests, Requests::default());
-    assert!(!manifest.unstable.inputs);
+    assert!(!manifest.answers.cookies);
     assert_eq!(manifest.package.repository, "digits");
     assert_eq!(manifest.package.tag, "latest");
 }
@@ -87,7 +87,9 @@ fn every_key_of_the_table_is_read() {
         nan_literals = true
         unknown_columns = "ignore"
         [contract]
-        unstable = ["inputs"]
+        unstable = []
+        [answers]
+        cookies = false
         [[trigger]]
         kind = "http"
         route = "v1/score"
@@ -98,7 +100,7 @@ fn every_key_of_the_table_is_read() {
         kind = "blob"
         function = "watch"
         path = "incoming/{name}.json"
-        source = "event-grid"
+        source = "scan"
         connection = "Storage"
         output = { blob = "scored/{name}_out.json" }
         park = { blob = "parked/{name}.json" }
@@ -111,11 +113,18 @@ fn every_key_of_the_table_is_read() {
         max_delivery_count = 5
         output = { topic = "scores" }
         park = { queue = "parked" }
+        [[trigger]]
+        kind = "queue"
+        queue = "requests"
+        connection = "Storage"
+        message_encoding = "none"
+        visibility_timeout = "30s"
         [stores.cache]
         url = "env:CACHE_URL"
         prefix = "d"
         default_ttl = "1h"
         timeout = "250ms"
+        keepalive = "30s"
         commands = ["@hash", "zadd"]
         [instances]
         isolation = "call"
@@ -156,6 +165,8 @@ fn every_key_of_the_table_is_read() {
         keep_alive = "90s"
         connections = 64
         connections_per_peer = 16
+        [server]
+        keys = ["env:KEY_1", "env:KEY_2"]
         [prediction_cache]
         store = "cache"
         ttl = "5m"
@@ -196,7 +207,9 @@ fn every_key_of_the_table_is_read() {
         manifest.stores["cache"].default_ttl,
         Some(Duration::from_secs(3600))
     );
+    assert_eq!(manifest.stores["cache"].keepalive, Duration::from_secs(30));
     assert_eq!(manifest.stores["cache"].url_variable, "CACHE_URL");
+    assert_eq!(manifest.server.key_variables, ["KEY_1", "KEY_2"]);
     assert!(!manifest.stores["cache"].commands.is_empty());
     let cache = PredictionCacheSection {
         store: "cache".to_owned(),
@@ -215,7 +228,7 @@ fn every_key_of_the_table_is_read() {
             start: Start::Blob(triggers::BlobTrigger {
                 path: "incoming/{name}.json".into(),
                 connection: "Storage".into(),
-                source: triggers::BlobSource::EventGrid,
+                source: triggers::BlobSource::Scan,
                 output: Some("scored/{name}_out.json".into()),
                 park: Some("parked/{name}.json".into()),
             }),
@@ -308,7 +321,26 @@ fn assert_inputs(manifest: &Manifest) {
         ignores_unknown_columns: true,
     };
     assert_eq!(manifest.requests, requests);
-    assert!(manifest.unstable.inputs);
+    assert!(!manifest.answers.cookies);
+}
+
+#[test]
+fn blobs_are_announced_by_events_unless_a_scan_is_asked_for() {
+    let source = |line: &str| {
+        let text = format!("[[trigger]]\nkind = \"blob\"\npath = \"inbox/{{name}}\"\n{line}\n");
+        match parse(&minimal(&text)).unwrap().triggers.remove(0).start {
+            triggers::Start::Blob(blob) => blob.source,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(source(""), triggers::BlobSource::EventGrid);
+    assert_eq!(
+        source("source = \"event-grid\""),
+        triggers::BlobSource::EventGrid
+    );
+    assert_eq!(source("source = \"scan\""), triggers::BlobSource::Scan);
+    let default = crate::settings::default_of("trigger.source");
+    assert_eq!(default, "event-grid");
 }
 
 #[test]
@@ -317,7 +349,7 @@ fn functions_that_nobody_named_have_names_of_their_own() {
     let keys = [
         "kind = \"http\"\nroute = \"v1/score\"",
         "kind = \"http\"\nroute = \"v1-score\"",
-        "kind = \"blob\"\npath = \"V1-score/{name}\"",
+        "kind = \"blob\"\npath = \"v1-score/{name}\"\nconnection = \"Storage\"",
         "kind = \"service-bus\"\ntopic = \"a\"\nsubscription = \"b\"",
     ];
     let manifest = parse(&minimal(&keys.map(trigger).concat())).unwrap();
@@ -326,5 +358,18 @@ fn functions_that_nobody_named_have_names_of_their_own() {
         .iter()
         .map(|trigger| trigger.function.as_str())
         .collect();
-    assert_eq!(names, ["v1-score", "v1-score-2", "V1-score-3", "a-b"]);
+    assert_eq!(names, ["v1-score", "v1-score-2", "v1-score-3", "a-b"]);
+}
+
+#[test]
+fn tag_without_a_setting_is_the_version_with_an_underscore_for_a_plus() {
+    let tag = |version: &str, package: &str| {
+        let text = format!(
+            "[scorer]\nname = \"risk\"\nversion = \"{version}\"\ncomponent = \"c.wasm\"\n{package}"
+        );
+        parse(&text).unwrap().package.tag
+    };
+    assert_eq!(tag("0.1.0+build.7", ""), "0.1.0_build.7");
+    assert_eq!(tag("0.1.0", ""), "0.1.0");
+    assert_eq!(tag("0.1.0+build.7", "[package]\ntag = \"blue\""), "blue");
 }

@@ -70,7 +70,7 @@ fn a_bad_value_is_answered_with_its_key_and_a_fix() {
         &cached("claim = \"soon\""),
         &["prediction_cache.claim", "is not a length of time"],
     );
-    check(&minimal("[answers]"), &["`answers` is not a setting"]);
+    check(&minimal("[weather]"), &["`weather` is not a setting"]);
     check(
         &minimal("[limits]\nmemory = \"1KiB\""),
         &["`limits.memory`", "1MiB"],
@@ -111,12 +111,13 @@ fn a_bad_value_is_answered_with_its_key_and_a_fix() {
         &trigger("kind = \"blob\"\npath = \"incoming/{name\""),
         &["`trigger.path`", "{name}"],
     );
-    let circle = "kind = \"blob\"\npath = \"in/{name}\"\noutput = { blob = \"IN/{name}.json\" }";
+    let circle =
+        "kind = \"blob\"\npath = \"incoming/{name}\"\noutput = { blob = \"incoming/{name}.json\" }";
     check(
         &trigger(circle),
         &["`trigger.output.blob`", "another container"],
     );
-    let unknown = "kind = \"blob\"\npath = \"in/{name}\"\noutput = { blob = \"out/{nome}\" }";
+    let unknown = "kind = \"blob\"\npath = \"incoming/{name}\"\noutput = { blob = \"out/{nome}\" }";
     check(&trigger(unknown), &["`trigger.output.blob`", "{nome}"]);
     check(
         &trigger("kind = \"service-bus\""),
@@ -138,12 +139,31 @@ fn a_bad_value_is_answered_with_its_key_and_a_fix() {
     );
     check(
         &minimal("[package]\nbase = \"https://r.io/debian\""),
-        &["`package.base`", "HOST"],
+        &["`package.base`", "`https://`", "`r.io/debian`"],
+    );
+    check(
+        &minimal("[package]\nbase = \"r.io/Debian:12\""),
+        &[
+            "`package.base`",
+            "repository `Debian`",
+            "capital letter `D`",
+            "`debian`",
+        ],
+    );
+    check(
+        &minimal("[package]\ntag = \"1.0+5\""),
+        &["`package.tag`", "has `+`", "`1.0_5`"],
     );
     check(
         &minimal("[stores.default]\nprefix = \"*\""),
         &["`stores.default.prefix`"],
     );
+    for keepalive in ["500ms", "10h"] {
+        check(
+            &minimal(&format!("[stores.default]\nkeepalive = \"{keepalive}\"")),
+            &["`stores.default.keepalive`", "out of range", "4 minutes"],
+        );
+    }
     let commands = |list: &str| minimal(&format!("[stores.default]\ncommands = {list}"));
     check(
         &commands("[\"@hash\", \"KEYS\"]"),
@@ -272,7 +292,7 @@ fn an_address_in_the_manifest_is_refused_and_not_repeated() {
 
 #[test]
 fn a_connection_string_is_refused_and_not_repeated() {
-    let text = "[[trigger]]\nkind = \"blob\"\npath = \"in/{name}\"\nconnection = \"AccountName=a;AccountKey=hunter2\"";
+    let text = "[[trigger]]\nkind = \"blob\"\npath = \"incoming/{name}\"\nconnection = \"AccountName=a;AccountKey=hunter2\"";
     let message = parse(&minimal(text)).unwrap_err();
     assert!(
         message.contains("`trigger.connection`") && !message.contains("hunter2"),
@@ -320,7 +340,7 @@ fn names_that_reach_scripts_and_addresses_are_words() {
     ];
     let places = [
         "[stores.default]\nurl = \"env:VALUE\"",
-        "[[trigger]]\nkind = \"blob\"\npath = \"in/{name}\"\nconnection = \"VALUE\"",
+        "[[trigger]]\nkind = \"blob\"\npath = \"incoming/{name}\"\nconnection = \"VALUE\"",
         "[[trigger]]\nkind = \"blob\"\npath = \"VALUE/{name}\"",
         "[[trigger]]\nkind = \"http\"\nfunction = \"VALUE\"",
         "[[trigger]]\nkind = \"http\"\nroute = \"VALUE\"",

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use scorebox_text::{NAME_BYTES, Problem, printable, quoted};
 
+use crate::azure_names::BLOB_CONTAINER;
 use crate::settings::default_of;
 
 /// Maximum length of the name of a function, in characters.
@@ -15,13 +16,10 @@ pub(super) const FUNCTION_NAME_CHARACTERS: usize = 128;
 /// Maximum length of the name of an app setting, in bytes.
 const LONGEST_CONNECTION_BYTES: usize = 128;
 
-/// Maximum length of the name of a blob container, in bytes, which is Azure's limit. A placeholder
-/// such as `%SETTING%` or `{name}` counts with the length of its own text.
-const LONGEST_CONTAINER_BYTES: usize = 63;
-
 /// Maximum length of a path that consists of the names of a container and a blob, in bytes. It is
-/// the sum of Azure's limits for both names.
-const LONGEST_PATH_BYTES: usize = 1024 + LONGEST_CONTAINER_BYTES;
+/// the sum of Azure's limits for both names. A placeholder such as `%SETTING%` or `{name}` counts
+/// with the length of its own text.
+const LONGEST_PATH_BYTES: usize = 1024 + 63;
 
 /// Names of the blob containers that only Azure creates. These names do not follow the rules for
 /// the names of other containers.
@@ -68,21 +66,29 @@ pub(super) fn connection(name: Option<String>) -> Result<String, Problem> {
     ))
 }
 
-pub(super) fn entity_name(key: &str, name: String) -> Result<String, Problem> {
-    let fits = (1..=260).contains(&name.len())
-        && name.bytes().all(|b| {
-            b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/' | b'%' | b'~')
-        });
-    if fits {
-        return Ok(name);
+/// Returns the error for an output of a trigger that would start the trigger again. `key` is the
+/// name of the setting.
+pub(super) fn endless_loop(key: &str) -> Problem {
+    Problem::new(
+        format!("`{key}` is the queue that the trigger takes from: messages would loop forever"),
+        "name another queue",
+    )
+}
+
+/// Returns the text of a route without the marks of its parameters, e.g. `risk/id` for
+/// `risk/{id:int}`.
+pub(super) fn route_name(route: &str) -> String {
+    let (mut name, mut is_marked) = (String::new(), false);
+    for c in route.chars() {
+        match c {
+            '{' | '}' => is_marked = false,
+            ':' | '=' => is_marked = true,
+            '*' | '?' => {}
+            c if !is_marked => name.push(c),
+            _ => {}
+        }
     }
-    Err(Problem::new(
-        format!(
-            "`{key}`: `{}` is not the name of a queue, topic or subscription",
-            shown(&name)
-        ),
-        "use letters, digits, `.`, `-`, `_` and `/`; %SETTING% stands for an app setting",
-    ))
+    name
 }
 
 /// Checks the path that a blob trigger watches. The path must be a [`blob_path`] whose container
@@ -102,18 +108,9 @@ pub(super) fn watched_path(key: &str, path: &str) -> Result<(), Problem> {
 }
 
 pub(super) fn blob_path(key: &str, path: &str) -> Result<(), Problem> {
-    if !is_container(container(path)) {
-        return Err(Problem::new(
-            format!(
-                "`{key}`: `{}` does not begin with the name of a container",
-                shown(path)
-            ),
-            format!(
-                "use letters, digits and `-`, at most {LONGEST_CONTAINER_BYTES} in all, or one of {}, e.g. \
-                 `incoming/{{name}}.json`; %SETTING% stands for an app setting",
-                SYSTEM_CONTAINERS.join(", ")
-            ),
-        ));
+    let name = container(path);
+    if !SYSTEM_CONTAINERS.contains(&name) {
+        BLOB_CONTAINER.check_pattern(key, name, true)?;
     }
     if path.len() > LONGEST_PATH_BYTES || matches!(printable(path), Cow::Owned(_)) {
         return Err(Problem::new(
@@ -146,20 +143,6 @@ pub(super) fn blob_path(key: &str, path: &str) -> Result<(), Problem> {
     ))
 }
 
-/// Returns true if `name` can be the name of a blob container. The name may have placeholders such
-/// as `%SETTING%` and `{name}`.
-///
-/// Upper-case letters pass this check, although Azure refuses them.
-fn is_container(name: &str) -> bool {
-    let plain = |b: u8| {
-        b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'%' | b'{' | b'}' | b':' | b'.')
-    };
-    SYSTEM_CONTAINERS.contains(&name)
-        || ((1..=LONGEST_CONTAINER_BYTES).contains(&name.len())
-            && name.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '%' | '{'))
-            && name.bytes().all(plain))
-}
-
 fn shown(text: &str) -> String {
     quoted(text, NAME_BYTES)
 }
@@ -185,15 +168,15 @@ mod tests {
             "incoming/{name}.json",
             "$root/x",
             "%IN%/{name}",
-            "V1-score/a/b",
-            "in/Grüße {name}.json",
+            "v1-score/a/b",
+            "incoming/Grüße {name}.json",
         ];
         for path in paths {
             assert_eq!(watched_path("trigger.path", path), Ok(()), "{path}");
         }
         assert_eq!(blob_path("trigger.output", "out-{name}/x.json"), Ok(()));
         assert!(watched_path("trigger.path", "in-{name}/x.json").is_err());
-        let long = format!("in/{}", "x".repeat(LONGEST_PATH_BYTES));
+        let long = format!("incoming/{}", "x".repeat(LONGEST_PATH_BYTES));
         let paths = [
             "in$(id)/x",
             "in`id`/x",
@@ -202,9 +185,13 @@ mod tests {
             "in'/x",
             "-in/x",
             "in\n/x",
-            "in/x\ny",
-            "in/x\u{2028}",
-            "in/\0",
+            "in/x",
+            "Incoming/x",
+            "in--x/x",
+            "%IN/x",
+            "incoming/x\ny",
+            "incoming/x\u{2028}",
+            "incoming/\0",
         ];
         for path in paths.into_iter().chain([long.as_str()]) {
             let Problem { problem, fix } = blob_path("trigger.path", path).unwrap_err();
@@ -212,6 +199,18 @@ mod tests {
                 problem.len() < 300 && !problem.contains('\n') && !fix.is_empty(),
                 "{problem}"
             );
+        }
+    }
+
+    #[test]
+    fn names_of_routes_have_no_marks() {
+        for (route, name) in [
+            ("score", "score"),
+            ("risk/{customer}", "risk/customer"),
+            ("risk/{id:int:min(1)=7}/{x?}", "risk/id/x"),
+            ("{*rest}", "rest"),
+        ] {
+            assert_eq!(route_name(route), name);
         }
     }
 

@@ -5,13 +5,19 @@
 
 mod blob;
 mod http;
+mod kinds;
+mod queue;
 mod service_bus;
 
 use scorebox_text::{NAME_BYTES, Problem, quoted};
 use serde::Deserialize;
 
-use super::names::{FUNCTION_NAME_CHARACTERS, function_name};
-use super::{AuthLevel, BlobSource, Start, Trigger};
+pub(crate) use self::kinds::all_served;
+
+use self::kinds::{BLOB, HTTP, QUEUE, SERVICE_BUS};
+use super::names::{FUNCTION_NAME_CHARACTERS, function_name, route_name};
+use super::route::Template;
+use super::{AuthLevel, BlobSource, Connection, MessageEncoding, Start, Trigger};
 use crate::settings::default_of;
 
 #[derive(Default, Deserialize)]
@@ -31,6 +37,8 @@ pub(crate) struct RawTrigger {
     sessions: Option<bool>,
     cardinality: Option<Cardinality>,
     max_delivery_count: Option<u32>,
+    message_encoding: Option<MessageEncoding>,
+    visibility_timeout: Option<String>,
     output: Option<RawTarget>,
     park: Option<RawTarget>,
 }
@@ -61,14 +69,20 @@ pub(crate) fn triggers(raw: Vec<RawTrigger>) -> Result<Vec<Trigger>, Problem> {
         raw
     };
     let mut triggers: Vec<Trigger> = Vec::with_capacity(raw.len());
+    let mut connections: Vec<Connection> = Vec::new();
     for raw in raw {
         let is_named = raw.function.is_some();
+        let is_connection_written = raw.connection.is_some();
         let mut trigger = raw.into_trigger()?;
         if !is_named {
             trigger.function = unused(trigger.function, &triggers);
         }
         for other in &triggers {
             compatible(other, &trigger)?;
+        }
+        if let Some(connection) = Connection::of(&trigger, is_connection_written) {
+            connection.apart_from(&connections)?;
+            connections.push(connection);
         }
         triggers.push(trigger);
     }
@@ -100,16 +114,52 @@ fn unused(name: String, triggers: &[Trigger]) -> String {
 
 fn compatible(one: &Trigger, other: &Trigger) -> Result<(), Problem> {
     if let (Some(one), Some(other)) = (one.http(), other.http()) {
-        if one.route == other.route {
+        let is_alike = one.route.eq_ignore_ascii_case(&other.route)
+            || one.route.contains('{')
+                && match (Template::parse(&one.route), Template::parse(&other.route)) {
+                    (Ok(one), Ok(other)) => one.is_alike(&other),
+                    _ => false,
+                };
+        let both = one
+            .methods
+            .iter()
+            .find(|method| other.methods.contains(method));
+        if let Some(method) = both.filter(|_| is_alike) {
             return Err(Problem::new(
-                "`[[trigger]]`: two HTTP triggers have the same route",
-                "remove one of them",
+                format!(
+                    "`[[trigger]]`: two HTTP triggers have the same route for {method}: `{}` and `{}`",
+                    quoted(&one.route, NAME_BYTES),
+                    quoted(&other.route, NAME_BYTES)
+                ),
+                "remove one of them, or give them different `methods`; case and the names of \
+                 parameters do not count",
             ));
         }
         if one.forwarding != other.forwarding {
             return Err(Problem::new(
                 "`trigger.forwarding` differs between two HTTP triggers",
                 "write the same for all: it is a setting of the whole function app",
+            ));
+        }
+    }
+    if let (Start::Queue(one), Start::Queue(other)) = (&one.start, &other.start) {
+        let key = if one.max_delivery_count != other.max_delivery_count {
+            "max_delivery_count"
+        } else if one.message_encoding != other.message_encoding {
+            "message_encoding"
+        } else if one.visibility_timeout != other.visibility_timeout {
+            "visibility_timeout"
+        } else {
+            ""
+        };
+        if !key.is_empty() {
+            return Err(Problem::new(
+                format!(
+                    "`trigger.{key}` differs between the queues `{}` and `{}`",
+                    one.queue, other.queue
+                ),
+                "write the same for all triggers of kind `queue`: it is a setting of the whole \
+                 function app",
             ));
         }
     }
@@ -131,8 +181,9 @@ impl RawTrigger {
         self.only_its_own_keys()?;
         let (default_name, function) = (self.default_name(), self.function.clone());
         let start = match self.kind.as_str() {
-            "http" => Start::Http(self.into_http()?),
-            "blob" => Start::Blob(self.into_blob()?),
+            HTTP => Start::Http(self.into_http()?),
+            BLOB => Start::Blob(self.into_blob()?),
+            QUEUE => Start::Queue(self.into_queue()?),
             _ => Start::ServiceBus(self.into_service_bus()?),
         };
         let function = match function {
@@ -158,8 +209,8 @@ impl RawTrigger {
     /// from the route, the blob's container, the queue, or the topic and the subscription.
     fn default_name(&self) -> String {
         let named = match self.kind.as_str() {
-            "http" => self.route.clone(),
-            "blob" => self
+            HTTP => self.route.as_deref().map(route_name),
+            BLOB => self
                 .path
                 .as_deref()
                 .map(|path| path.split('/').next().unwrap_or_default().to_owned()),
@@ -174,20 +225,8 @@ impl RawTrigger {
     /// Checks that the section of this trigger does not have a key of another kind of trigger,
     /// because such a key would be ignored silently.
     fn only_its_own_keys(&self) -> Result<(), Problem> {
-        const HTTP: &str = "http";
-        const BLOB: &str = "blob";
-        const SERVICE_BUS: &str = "service-bus";
-        let kinds = [HTTP, BLOB, SERVICE_BUS];
-        if !kinds.contains(&self.kind.as_str()) {
-            return Err(Problem::new(
-                format!(
-                    "`trigger.kind`: `{}` is not a kind of trigger",
-                    quoted(&self.kind, NAME_BYTES)
-                ),
-                "write \"http\", \"blob\" or \"service-bus\"",
-            ));
-        }
-        let keys: [(&str, bool, &[&str]); 14] = [
+        kinds::served(&self.kind)?;
+        let keys: [(&str, bool, &[&str]); 16] = [
             ("route", self.route.is_some(), &[HTTP]),
             ("auth_level", self.auth_level.is_some(), &[HTTP]),
             ("methods", self.methods.is_some(), &[HTTP]),
@@ -197,9 +236,9 @@ impl RawTrigger {
             (
                 "connection",
                 self.connection.is_some(),
-                &[BLOB, SERVICE_BUS],
+                &[BLOB, QUEUE, SERVICE_BUS],
             ),
-            ("queue", self.queue.is_some(), &[SERVICE_BUS]),
+            ("queue", self.queue.is_some(), &[QUEUE, SERVICE_BUS]),
             ("topic", self.topic.is_some(), &[SERVICE_BUS]),
             ("subscription", self.subscription.is_some(), &[SERVICE_BUS]),
             ("sessions", self.sessions.is_some(), &[SERVICE_BUS]),
@@ -207,12 +246,22 @@ impl RawTrigger {
             (
                 "max_delivery_count",
                 self.max_delivery_count.is_some(),
-                &[SERVICE_BUS],
+                &[QUEUE, SERVICE_BUS],
+            ),
+            (
+                "message_encoding",
+                self.message_encoding.is_some(),
+                &[QUEUE],
+            ),
+            (
+                "visibility_timeout",
+                self.visibility_timeout.is_some(),
+                &[QUEUE],
             ),
             (
                 "output and `trigger.park`",
                 self.output.is_some() || self.park.is_some(),
-                &[BLOB, SERVICE_BUS],
+                &[BLOB, QUEUE, SERVICE_BUS],
             ),
         ];
         match keys

@@ -131,7 +131,7 @@ proptest! {
         let signature = signature(&inputs, &[]);
         let tensors = vec![a, b];
         let read = |content_type: &str, body: Vec<u8>, json: Option<&str>| {
-            let attributes: Vec<_> = json.iter().map(|json| (JSON_LENGTH.to_owned(), (*json).to_owned())).collect();
+            let attributes: Vec<_> = json.iter().map(|json| (JSON_LENGTH.to_owned(), (*json).into())).collect();
             read(signature, BodyFormat::Labelled, &payload(content_type, body), &attributes).map(|(tensors, _)| tensors)
         };
         prop_assert_eq!(read(JSON, azure_ml::write(&tensors), None), Ok(tensors.clone()));

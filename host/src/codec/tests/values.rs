@@ -68,7 +68,7 @@ pub(super) fn read_body(
     let length = json_length.map(|length| length.to_string());
     let headers: Vec<_> = length
         .iter()
-        .map(|length| (JSON_LENGTH.to_owned(), length.clone()))
+        .map(|length| (JSON_LENGTH.to_owned(), length.as_str().into()))
         .collect();
     match read(ports, format, &payload(label, body), &headers) {
         Ok((mut tensors, _)) => {

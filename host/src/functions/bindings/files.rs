@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::error::StartupError;
+use crate::manifest::triggers::DEFAULT_MAX_DEQUEUE_COUNT;
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -42,6 +44,17 @@ pub(super) struct RouteSection {
 #[serde(default)]
 pub(super) struct ExtensionsSection {
     pub(super) http: ExtensionsHttpSection,
+    queues: Value,
+}
+
+impl ExtensionsSection {
+    /// Returns the number of deliveries after which the Functions host moves a message of a storage
+    /// queue to the poison queue.
+    pub(super) fn max_dequeue_count(&self) -> u32 {
+        let count = self.queues.get("maxDequeueCount").and_then(Value::as_u64);
+        let count = count.and_then(|count| u32::try_from(count).ok());
+        count.unwrap_or(DEFAULT_MAX_DEQUEUE_COUNT)
+    }
 }
 
 #[derive(Default, Deserialize)]

@@ -58,6 +58,9 @@ pub(super) fn function(
         "blobtrigger" => TriggerBinding::Blob {
             path: trigger.path.clone().unwrap_or_default(),
         },
+        "queuetrigger" => TriggerBinding::Queue {
+            data_type: data_type(trigger),
+        },
         "warmuptrigger" => TriggerBinding::WarmUp,
         "servicebustrigger" => TriggerBinding::ServiceBus {
             many: trigger
@@ -69,7 +72,7 @@ pub(super) fn function(
         _ => {
             return Err(Problem::new(
                 format!("a trigger of type {} is not served", trigger.kind),
-                "use httpTrigger, blobTrigger, serviceBusTrigger or warmupTrigger",
+                "use httpTrigger, blobTrigger, queueTrigger, serviceBusTrigger or warmupTrigger",
             ));
         }
     };
@@ -114,7 +117,9 @@ pub(super) fn function(
     // With any further binding, the Functions host wraps the request in an envelope even if
     // forwarding is enabled.
     let prefix = prefix.filter(|_| binding == TriggerBinding::Http && file.bindings.len() == 2);
-    let route = prefix.map(|prefix| Route::new(prefix, trigger.route.as_deref().unwrap_or(&name)));
+    let template = trigger.route.as_deref().filter(|route| !route.is_empty());
+    let route = prefix.map(|prefix| Route::new(prefix, template.unwrap_or(&name)));
+    let route = route.transpose()?;
     let methods = trigger
         .methods
         .clone()
@@ -130,7 +135,8 @@ pub(super) fn function(
     let max_delivery_count =
         max_delivery_count.map_or(DEFAULT_MAX_DELIVERY_COUNT, |trigger| match &trigger.start {
             Start::ServiceBus(service_bus) => service_bus.max_delivery_count,
-            Start::Blob(_) | Start::Http(_) => DEFAULT_MAX_DELIVERY_COUNT,
+            // The count of storage queues is in `host.json`.
+            Start::Blob(_) | Start::Http(_) | Start::Queue(_) => DEFAULT_MAX_DELIVERY_COUNT,
         });
     let trigger_name = name_of(trigger, "trigger")?;
     let function = Function {

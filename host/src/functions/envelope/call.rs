@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use http::header::HeaderMap;
 
-use crate::call::{Payload, Source};
+use crate::call::{Attribute, HttpRequest, Payload, Source};
 
 /// HTTP request that the Functions host wrapped in an envelope.
 #[derive(Debug)]
@@ -17,18 +17,20 @@ pub struct HttpCall {
     /// which does not keep every byte.
     pub body: Bytes,
     /// Attributes of the call: the values of the route parameters and of the input bindings.
-    pub attributes: Vec<(String, String)>,
+    pub attributes: Vec<Attribute>,
+    /// Request line of the request. `None` if the envelope does not have a valid URL and method.
+    pub http: Option<HttpRequest>,
 }
 
 /// Call of the scorer for one blob or one message.
 #[derive(Debug)]
 pub struct Call {
-    /// Kind of the call: a blob or a Service Bus message.
+    /// Kind of the call: a blob, or a message of Service Bus or of a storage queue.
     pub source: Source,
     /// Content of the blob or message, with its media type.
     pub payload: Payload,
     /// Attributes that the platform reported, with lower-case names.
-    pub attributes: Vec<(String, String)>,
+    pub attributes: Vec<Attribute>,
     /// Number of the delivery of the blob or message. 1 for the first delivery, and if the platform
     /// does not report a number.
     pub attempt: u32,

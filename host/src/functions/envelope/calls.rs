@@ -4,10 +4,11 @@
 //! of a value.
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::Value as Json;
 
 use super::call::Call;
-use crate::call::{Payload, Source};
+use crate::call::{Attribute, Payload, Source, Value};
+use crate::functions::bindings::TriggerBinding;
 use crate::functions::metadata::{self, Metadata, scalar};
 use crate::trigger::http::is_credential;
 
@@ -23,9 +24,20 @@ const MESSAGE_FIELDS: [(&str, &str); 11] = [
     ("ReplyToSessionId", "reply-to-session-id"),
     ("PartitionKey", "partition-key"),
     ("DeadLetterSource", "dead-letter-source"),
-    ("SequenceNumber", "sequence-number"),
+    ("SequenceNumber", SEQUENCE_NUMBER),
     ("EnqueuedTimeUtc", ENQUEUED_TIME),
 ];
+
+/// Metadata fields of a message of a storage queue that a scorer sees, each with the name of its
+/// attribute. `PopReceipt` is missing because it is a credential.
+const QUEUE_FIELDS: [(&str, &str); 4] = [
+    ("Id", "message-id"),
+    ("InsertionTime", ENQUEUED_TIME),
+    ("ExpirationTime", "expiration-time"),
+    ("NextVisibleTime", "next-visible-time"),
+];
+
+const SEQUENCE_NUMBER: &str = "sequence-number";
 
 const ENQUEUED_TIME: &str = "enqueued-time";
 
@@ -50,24 +62,25 @@ pub(super) fn blob(metadata: &Metadata<'_>, body: Bytes) -> Call {
         properties
             .iter()
             .find(|(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, v)| v)
+            .and_then(|(_, value)| value.text())
     };
     let is_json = uri
         .as_deref()
         .is_some_and(|uri| uri.to_ascii_lowercase().ends_with(".json"));
-    let content_type = match property("ContentType").map(String::as_str) {
+    let content_type = property("ContentType");
+    let content_type = match content_type.as_deref() {
         // Storage gives this type to every upload without a content type.
         None | Some("" | "application/octet-stream") if is_json => "application/json",
         Some(content_type) => content_type,
         None => "",
     };
     let mut attributes = Vec::new();
-    attributes.extend(uri.map(|uri| ("uri".to_owned(), uri)));
-    attributes.extend(property("ETag").map(|etag| ("etag".to_owned(), etag.clone())));
+    attributes.extend(uri.map(|uri| ("uri".to_owned(), uri.into())));
+    attributes.extend(property("ETag").map(|etag| ("etag".to_owned(), etag.as_ref().into())));
     attributes.extend(
         metadata
             .texts_except(&BLOB_FIELDS)
-            .map(|(name, value)| (format!("path.{}", name.to_ascii_lowercase()), value)),
+            .map(|(name, value)| (format!("path.{}", name.to_ascii_lowercase()), value.into())),
     );
     attributes.extend(named("metadata", metadata.object("Metadata")));
     let payload = Payload {
@@ -82,23 +95,43 @@ pub(super) fn blob(metadata: &Metadata<'_>, body: Bytes) -> Call {
     }
 }
 
-pub(super) fn message(metadata: &Metadata<'_>, body: Bytes) -> Call {
-    let field = |(name, attribute): (&str, &str)| {
-        Some((attribute.to_owned(), utc(attribute, metadata.text(name)?)))
+/// Returns the call for one message of Service Bus, or of a storage queue if `trigger` is one.
+pub(super) fn message(trigger: &TriggerBinding, metadata: &Metadata<'_>, body: Bytes) -> Call {
+    let is_queue = matches!(trigger, TriggerBinding::Queue { .. });
+    let (source, fields, count) = if is_queue {
+        (
+            Source::StorageQueue,
+            QUEUE_FIELDS.as_slice(),
+            "DequeueCount",
+        )
+    } else {
+        (
+            Source::ServiceBus,
+            MESSAGE_FIELDS.as_slice(),
+            "DeliveryCount",
+        )
     };
-    let mut attributes: Vec<_> = MESSAGE_FIELDS.into_iter().filter_map(field).collect();
-    attributes.extend(named("property", metadata.object("ApplicationProperties")));
+    let field = |(name, attribute): &(&str, &str)| {
+        let text = metadata.text(name)?;
+        Some(((*attribute).to_owned(), field_value(attribute, text)))
+    };
+    let mut attributes: Vec<_> = fields.iter().filter_map(field).collect();
+    if !is_queue {
+        attributes.extend(named("property", metadata.object("ApplicationProperties")));
+    }
     let attempt = metadata
-        .text("DeliveryCount")
+        .text(count)
         .and_then(|count| count.parse().ok())
         .unwrap_or(1)
         .max(1);
+    // A storage queue keeps no content type.
+    let content_type = metadata.text("ContentType").filter(|_| !is_queue);
     let payload = Payload {
-        content_type: metadata.text("ContentType").unwrap_or_default(),
+        content_type: content_type.unwrap_or_default(),
         body,
     };
     Call {
-        source: Source::ServiceBus,
+        source,
         payload,
         attributes,
         attempt,
@@ -117,9 +150,9 @@ pub(super) fn batch(metadata: &Metadata<'_>, bodies: Vec<Bytes>) -> Vec<Call> {
         array("ApplicationProperties"),
     );
     let call = |(index, body): (usize, Bytes)| {
-        let at = |values: &[Value]| values.get(index).and_then(scalar);
-        let field = |(attribute, values): &(&str, Vec<Value>)| {
-            Some(((*attribute).to_owned(), utc(attribute, at(values)?)))
+        let at = |values: &[Json]| values.get(index).and_then(scalar);
+        let field = |(attribute, values): &(&str, Vec<Json>)| {
+            Some(((*attribute).to_owned(), field_value(attribute, at(values)?)))
         };
         let mut attributes: Vec<_> = fields.iter().filter_map(field).collect();
         attributes.extend(named(
@@ -147,24 +180,84 @@ pub(super) fn batch(metadata: &Metadata<'_>, bodies: Vec<Bytes>) -> Vec<Call> {
     bodies.into_iter().enumerate().map(call).collect()
 }
 
-/// Returns the value `text` of a message's attribute. Adds `Z` for UTC to the attribute
-/// [`ENQUEUED_TIME`] if its value does not have a time zone, because the platform writes the time
-/// with or without a time zone.
-fn utc(attribute: &str, mut text: String) -> String {
-    if attribute == ENQUEUED_TIME && !text.ends_with('Z') && !text.contains('+') {
+/// Returns the typed value of a message's field, which the platform sends as `text`: a time if the
+/// name of the attribute ends in `-time`, a whole number for [`SEQUENCE_NUMBER`], and a text for any
+/// other field.
+fn field_value(attribute: &str, text: String) -> Value {
+    match attribute {
+        name if name.ends_with("-time") => time(text),
+        SEQUENCE_NUMBER => match text.parse() {
+            Ok(number) => Value::Integer(number),
+            Err(_) => Value::Text(text),
+        },
+        _ => Value::Text(text),
+    }
+}
+
+/// Returns a time of the platform with its zone. The platform writes times with or without a zone,
+/// and means UTC if there is none. A text that is not a time in the form of RFC 3339 stays a text.
+fn time(mut text: String) -> Value {
+    let is_time = text.len() >= 19 && text.as_bytes().get(10) == Some(&b'T');
+    if !is_time {
+        return Value::Text(text);
+    }
+    let clock = text.get(11..).unwrap_or_default();
+    if !clock.contains(['Z', 'z', '+', '-']) {
         text.push('Z');
     }
-    text
+    Value::Time(text)
 }
 
 /// Returns attributes whose names the sender chose, such as message properties. Each name gets the
 /// prefix `kind` and a dot, so that it differs from the names that the platform chose. Credentials
 /// are left out.
-fn named(kind: &str, pairs: Vec<(String, String)>) -> impl Iterator<Item = (String, String)> {
+fn named(kind: &str, pairs: Vec<Attribute>) -> impl Iterator<Item = Attribute> {
     let lower = pairs
         .into_iter()
         .map(|(name, value)| (name.to_lowercase(), value));
     lower
         .filter(|(name, _)| !is_credential(name))
         .map(move |(name, value)| (format!("{kind}.{name}"), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_a_zone() {
+        #[track_caller]
+        fn check(text: &str, expected: &str) {
+            let found = field_value(ENQUEUED_TIME, text.to_owned());
+            assert_eq!(found, Value::Time(expected.to_owned()));
+        }
+        check("2024-05-01T12:34:56", "2024-05-01T12:34:56Z");
+        check("2024-05-01T12:34:56.789", "2024-05-01T12:34:56.789Z");
+        check("2024-05-01T12:34:56Z", "2024-05-01T12:34:56Z");
+        check("2024-05-01T12:34:56+00:00", "2024-05-01T12:34:56+00:00");
+        check("2024-05-01T12:34:56-05:00", "2024-05-01T12:34:56-05:00");
+        let other = field_value(ENQUEUED_TIME, "05/01/2024 12:34:56".to_owned());
+        assert_eq!(other, "05/01/2024 12:34:56".into());
+    }
+
+    #[test]
+    fn properties_keep_their_types() {
+        let sent = r#"{"N": 1, "f": 1.5, "t": true, "s": "1", "nothing": null, "list": [1], "Api-Key": "s"}"#;
+        let object = serde_json::from_str(sent).unwrap();
+        let mut found: Vec<_> = named("property", metadata::pairs(&object)).collect();
+        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let expected = [
+            ("property.f", Value::Number(1.5)),
+            ("property.n", Value::Integer(1)),
+            ("property.nothing", Value::Null),
+            ("property.s", "1".into()),
+            ("property.t", Value::Boolean(true)),
+        ];
+        assert_eq!(
+            found,
+            expected.map(|(name, value)| (name.to_owned(), value))
+        );
+        let number = field_value(SEQUENCE_NUMBER, "42".to_owned());
+        assert_eq!(number, Value::Integer(42));
+    }
 }

@@ -1,12 +1,14 @@
 //! The HTTP request in an envelope.
 //!
-//! Owns which headers, body and route values a request has, and which content types the Functions
+//! Owns which headers, body, request line and route values a request has, and which content types the Functions
 //! host writes as base64. Must not know bindings other than the trigger.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use base64::Engine as _;
 use bytes::Bytes;
+use http::Method;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::Value;
@@ -14,12 +16,16 @@ use serde_json::value::RawValue;
 
 use super::call::{HttpCall, Malformed};
 use super::value::BASE64;
+use crate::call::HttpRequest;
 use crate::functions::metadata::scalar;
 use crate::text::{REASON_BYTES, displayed};
+use crate::trigger::http as trigger;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Request<'a> {
+    url: Option<Value>,
+    method: Option<Value>,
     #[serde(default)]
     headers: BTreeMap<String, Value>,
     #[serde(default)]
@@ -54,7 +60,7 @@ pub(super) fn http_call(raw: &RawValue) -> Result<HttpCall, Malformed> {
     let params = request.params.unwrap_or_default();
     let attributes = params
         .iter()
-        .filter_map(|(name, value)| Some((route_attribute(name), scalar(value)?)))
+        .filter_map(|(name, value)| Some((route_attribute(name), scalar(value)?.into())))
         .collect();
     let body = match request.body {
         None => Bytes::new(),
@@ -71,11 +77,32 @@ pub(super) fn http_call(raw: &RawValue) -> Result<HttpCall, Malformed> {
             Err(_) => Bytes::copy_from_slice(raw.get().as_bytes()),
         },
     };
+    let text = |value: &Option<Value>| value.as_ref()?.as_str().map(str::to_owned);
+    let http = text(&request.method).zip(text(&request.url));
     Ok(HttpCall {
         headers,
         body,
         attributes,
+        http: http.and_then(|(method, url)| request_line(&method, &url)),
     })
+}
+
+/// Returns the request line of a request with the given method and absolute URL. Returns `None` if
+/// they are not valid. A character that a URL cannot hold is encoded, because the Functions host
+/// decodes some.
+fn request_line(method: &str, url: &str) -> Option<HttpRequest> {
+    let method = Method::from_bytes(method.as_bytes()).ok()?;
+    let mut encoded = String::with_capacity(url.len());
+    for byte in url.bytes() {
+        match byte {
+            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | ..=0x20 | 0x7f.. => {
+                // Writing to a string cannot fail.
+                let _ = write!(encoded, "%{byte:02X}");
+            }
+            _ => encoded.push(char::from(byte)),
+        }
+    }
+    trigger::request_line(&method, &encoded.parse().ok()?)
 }
 
 /// Returns the name of the attribute that holds the value of the route parameter `name`, e.g.
@@ -99,4 +126,43 @@ fn is_encoded(headers: &HeaderMap) -> bool {
         .trim()
         .to_ascii_lowercase();
     essence == "application/octet-stream" || essence.starts_with("multipart/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_request_line_is_that_of_the_client() {
+        #[track_caller]
+        fn check(method: &str, url: &str, expected: Option<(&str, &str, &str)>) {
+            let found = request_line(method, url);
+            let query = found.as_ref().map(HttpRequest::query);
+            let parts = found
+                .as_ref()
+                .zip(query.as_deref())
+                .map(|(found, query)| (found.method(), found.path(), query));
+            assert_eq!(parts, expected, "{method} {url}");
+        }
+        check(
+            "POST",
+            "http://127.0.0.1:7071/api/web/a%20b?x=1&code=k&x=2&y=%C3%A9",
+            Some(("POST", "/api/web/a%20b", "x=1&x=2&y=%C3%A9")),
+        );
+        check("GET", "https://a", Some(("GET", "/", "")));
+        // Decoded characters are encoded again.
+        check(
+            "GET",
+            "http://a/b c?d=é",
+            Some(("GET", "/b%20c", "d=%C3%A9")),
+        );
+        check(
+            "GET",
+            "http://a/{b}?d=|",
+            Some(("GET", "/%7Bb%7D", "d=%7C")),
+        );
+        check("G ET", "http://a/", None);
+        check("GET", "", None);
+        check("GET", &format!("http://a/{}", "b".repeat(1 << 20)), None);
+    }
 }

@@ -1,6 +1,6 @@
-//! The two worlds of the contract, and which of them a component exports.
+//! The two worlds of the contract, and which of them a component exports, in which version.
 //!
-//! Owns the version of the contract, and the texts about a component without exactly one world.
+//! Owns the versions of the contract, and the texts about a component without exactly one world.
 //! Must not know imports or instances.
 
 use std::fmt;
@@ -8,12 +8,31 @@ use std::fmt;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+use crate::capability::{CURRENT_VERSION, PREVIOUS_VERSION};
 #[cfg(feature = "compiler")]
 use crate::error::StartupError;
 use crate::text::Problem;
 
-/// Version of the WIT contract `scorebox:scoring` that this host serves.
-pub const WIT_VERSION: &str = "0.1.0";
+/// Version of the contract `scorebox:scoring` that a component exports. The host serves the current
+/// one and the one before it, side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// Version in `wit/` of this repository.
+    Current,
+    /// Version before the current one.
+    Previous,
+}
+
+impl Version {
+    /// Returns the version as it stands in the names of interfaces, e.g. `0.1.0`.
+    #[must_use]
+    pub fn number(self) -> &'static str {
+        match self {
+            Self::Current => CURRENT_VERSION,
+            Self::Previous => PREVIOUS_VERSION,
+        }
+    }
+}
 
 /// One of the two worlds that a scorer can export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,12 +43,24 @@ pub enum World {
     TensorScoring,
 }
 
-impl World {
+/// World that a component exports, with the version of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// World that the component exports.
+    pub world: World,
+    /// Version of the contract that the component was built against.
+    pub version: Version,
+}
+
+impl Target {
+    /// Returns the name of the interface that a component with this target exports, e.g.
+    /// `scorebox:scoring/scorer@0.1.0`.
     pub(in crate::scorer) fn export(self) -> String {
-        match self {
-            Self::Scoring => format!("scorebox:scoring/scorer@{WIT_VERSION}"),
-            Self::TensorScoring => format!("scorebox:scoring/tensor-scorer@{WIT_VERSION}"),
-        }
+        let interface = match self.world {
+            World::Scoring => "scorer",
+            World::TensorScoring => "tensor-scorer",
+        };
+        format!("scorebox:scoring/{interface}@{}", self.version.number())
     }
 }
 
@@ -42,8 +73,8 @@ impl fmt::Display for World {
     }
 }
 
-/// Returns the world that a component exports. `path` is the file of the component, which the error
-/// names.
+/// Returns the world that a component exports, with its version. `path` is the file of the
+/// component, which the error names.
 ///
 /// # Errors
 /// Fails if the component exports no world that this host serves, or if it exports both.
@@ -52,7 +83,7 @@ pub(crate) fn world_at(
     engine: &Engine,
     component: &Component,
     path: &std::path::Path,
-) -> Result<World, StartupError> {
+) -> Result<Target, StartupError> {
     let fail = |Problem { problem, fix }| StartupError::Component {
         path: path.to_path_buf(),
         problem,
@@ -61,29 +92,37 @@ pub(crate) fn world_at(
     world_of(engine, component).map_err(fail)
 }
 
-/// Returns the world that a component exports. Fails if the component exports no world that this
-/// host serves, or if it exports both.
-pub(super) fn world_of(engine: &Engine, component: &Component) -> Result<World, Problem> {
+/// Returns the world that a component exports, with its version. Fails if the component exports no
+/// world that this host serves, or several.
+pub(super) fn world_of(engine: &Engine, component: &Component) -> Result<Target, Problem> {
     let exports: Vec<String> = component
         .component_type()
         .exports(engine)
         .map(|(name, _)| name.to_owned())
         .collect();
-    let worlds = [World::Scoring, World::TensorScoring];
-    let found: Vec<World> = worlds
-        .into_iter()
-        .filter(|world| exports.contains(&world.export()))
-        .collect();
-    if let [world] = found.as_slice() {
-        return Ok(*world);
+    let mut found = None;
+    for version in [Version::Current, Version::Previous] {
+        for world in [World::Scoring, World::TensorScoring] {
+            let target = Target { world, version };
+            if exports.contains(&target.export()) && found.replace(target).is_some() {
+                return Err(Problem::new(
+                    "exports several worlds",
+                    "export one world in one version: the host would not know which to call",
+                ));
+            }
+        }
+    }
+    if let Some(target) = found {
+        return Ok(target);
     }
     let ours: Vec<_> = exports
         .iter()
         .filter(|name| name.starts_with("scorebox:scoring/"))
         .map(String::as_str)
         .collect();
-    Err(match (found.len(), ours.as_slice()) {
-        (0, []) => Problem::new(
+    let (current, previous) = (CURRENT_VERSION, PREVIOUS_VERSION);
+    Err(match ours.as_slice() {
+        [] => Problem::new(
             format!(
                 "exports no scorer: it exports {}",
                 if exports.is_empty() {
@@ -93,23 +132,19 @@ pub(super) fn world_of(engine: &Engine, component: &Component) -> Result<World, 
                 }
             ),
             format!(
-                "export {} or {}, e.g. with the crate scorebox-guest",
-                worlds[0].export(),
-                worlds[1].export()
+                "export scorebox:scoring/scorer@{current} or scorebox:scoring/tensor-scorer@{current}, e.g. with the \
+                 crate scorebox-guest"
             ),
         ),
-        (0, ours) => Problem::new(
+        ours => Problem::new(
             format!(
                 "is a scorer of another version of the contract: it exports {}",
                 ours.join(", ")
             ),
             format!(
-                "build it against scorebox:scoring@{WIT_VERSION}, or run it with the host of its version"
+                "build it against scorebox:scoring@{current}, or run it with the host of its version; this host also \
+                 serves {previous}"
             ),
-        ),
-        _ => Problem::new(
-            "exports both worlds",
-            "export one of them: the host would not know which to call",
         ),
     })
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::capability::Answers;
-use crate::scorer::instance::Output;
+use crate::scorer::output::Output;
 
 /// First pause before the store is checked again for an answer that another process computes. The
 /// pause doubles after each check, up to `LAST_LOOK`.

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 pub use super::parts::Key;
 use super::parts::Parts;
-use crate::call::Payload;
+use crate::call::{HttpAnswer, Payload};
 use crate::model::Dtype;
-use crate::scorer::instance::Output;
+use crate::scorer::output::Output;
 use crate::tensor::Tensor;
 
 /// Size of the digest at the start of an entry of the prediction cache, in bytes. The digest covers
@@ -40,6 +40,9 @@ pub const ENTRY_BYTES: usize = DIGEST_BYTES + 4 + HEAD_BYTES + ANSWER_BYTES;
 enum Head {
     /// The answer is a payload with this media type.
     Payload(String),
+    /// The answer is a payload with this media type and the headers that the scorer set, and with
+    /// the status 200.
+    Headed(String, Vec<(String, String)>),
     /// The answer consists of tensors: the name, element type, shape and number of bytes of each.
     Tensors(Vec<(String, String, Vec<u64>, usize)>),
 }
@@ -91,11 +94,18 @@ pub fn scorer<'a>(texts: impl IntoIterator<Item = &'a str>) -> Key {
     parts.finish()
 }
 
-/// Encodes an answer as the cache entry of a key.
+/// Encodes an answer as the cache entry of a key. Its status must be 200.
 #[must_use]
 pub fn write(key: &Key, output: &Output) -> Vec<u8> {
     let head = match output {
         Output::Payload(payload) => Head::Payload(payload.content_type.clone()),
+        Output::Chosen(payload, http) => {
+            let header = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+            Head::Headed(
+                payload.content_type.clone(),
+                http.texts().map(header).collect(),
+            )
+        }
         Output::Tensors(tensors) => {
             let row = |tensor: &Tensor| {
                 (
@@ -114,7 +124,9 @@ pub fn write(key: &Key, output: &Output) -> Vec<u8> {
     entry.extend_from_slice(&u32::try_from(head.len()).unwrap_or(u32::MAX).to_le_bytes());
     entry.extend_from_slice(&head);
     match output {
-        Output::Payload(payload) => entry.extend_from_slice(&payload.body),
+        Output::Payload(payload) | Output::Chosen(payload, _) => {
+            entry.extend_from_slice(&payload.body);
+        }
         Output::Tensors(tensors) => tensors
             .iter()
             .for_each(|tensor| entry.extend_from_slice(&tensor.data)),
@@ -126,7 +138,7 @@ pub fn write(key: &Key, output: &Output) -> Vec<u8> {
 }
 
 /// Decodes the answer from the cache entry of a key. Returns `None` if the entry is damaged,
-/// exceeds its size limits, or was written for another key.
+/// exceeds its size limits, was written for another key, or has a header that a scorer may not set.
 #[must_use]
 pub fn read(key: &Key, entry: Vec<u8>) -> Option<Output> {
     if entry.len() > ENTRY_BYTES {
@@ -141,13 +153,20 @@ pub fn read(key: &Key, entry: Vec<u8>) -> Option<Output> {
     if head.len() > HEAD_BYTES || body.len() > ANSWER_BYTES {
         return None;
     }
+    let start = entry.len() - body.len();
     Some(match serde_json::from_slice(head).ok()? {
-        Head::Payload(content_type) => {
-            let start = entry.len() - body.len();
-            Output::Payload(Payload {
+        Head::Payload(content_type) => Output::Payload(Payload {
+            content_type,
+            body: bytes::Bytes::from(entry).slice(start..),
+        }),
+        Head::Headed(content_type, headers) => {
+            // A cookie is never kept, because it is for one caller.
+            let http = HttpAnswer::new(None, headers, false).ok()??;
+            let payload = Payload {
                 content_type,
                 body: bytes::Bytes::from(entry).slice(start..),
-            })
+            };
+            Output::Chosen(payload, Box::new(http))
         }
         Head::Tensors(rows) => {
             let mut rest = body;
@@ -233,11 +252,15 @@ mod tests {
 
     #[test]
     fn an_entry_that_is_not_whole_or_not_of_its_key_is_none() {
+        let payload = Payload {
+            content_type: "application/json".into(),
+            body: "[1]".into(),
+        };
+        let headers = vec![("x-model".to_owned(), "7".to_owned())];
+        let http = HttpAnswer::new(None, headers, false).unwrap().unwrap();
         let outputs = [
-            Output::Payload(Payload {
-                content_type: "application/json".into(),
-                body: "[1]".into(),
-            }),
+            Output::Payload(payload.clone()),
+            Output::Chosen(payload, Box::new(http)),
             Output::Tensors(vec![
                 tensor("label", &[1], &[7]),
                 tensor("empty", &[0], &[]),
@@ -294,6 +317,21 @@ mod tests {
             None
         );
         assert_eq!(read(&own, forged(&own, r#"{"payload":3}"#, b"1")), None);
+        // A header of an entry is held to the rules for headers of a scorer.
+        let headed = |headers: &str| {
+            let head = format!(r#"{{"headed":["a/b",[{headers}]]}}"#);
+            read(&own, forged(&own, &head, b"1")).is_some()
+        };
+        assert!(headed(r#"["x-a","1"]"#));
+        for headers in [
+            "",
+            r#"["x-a","1\r\nx-b: 2"]"#,
+            r#"["set-cookie","a=b"]"#,
+            r#"["content-length","0"]"#,
+            r#"["x-ms-request-id","1"]"#,
+        ] {
+            assert!(!headed(headers), "{headers}");
+        }
         assert_eq!(read(&own, forged(&own, &"[".repeat(HEAD_BYTES), b"")), None);
         let long = format!(r#"{{"payload":"{}"}}"#, "a".repeat(HEAD_BYTES));
         assert_eq!(read(&own, forged(&own, &long, b"1")), None);

@@ -5,7 +5,7 @@
 
 use crate::call::Payload;
 use crate::codec::media_type::same_type;
-use crate::scorer::instance::Output;
+use crate::scorer::output::Output;
 use crate::scorer::signature::Signature;
 use crate::tensor::{self, Misfit, Port};
 
@@ -86,19 +86,32 @@ impl Expected {
                 fits(content_types, &payload)?;
                 Ok(Output::Payload(payload))
             }
-            (Self::Tensors(_), Output::Payload(_)) => Err(RefusedEntry::NoTensors),
+            // The headers were checked when the entry was decoded.
+            (Self::Payload(content_types), Output::Chosen(payload, http)) => {
+                fits(content_types, &payload)?;
+                Ok(Output::Chosen(payload, http))
+            }
+            (Self::Tensors(_), Output::Payload(_) | Output::Chosen(..)) => {
+                Err(RefusedEntry::NoTensors)
+            }
             (Self::Payload(_), Output::Tensors(_)) => Err(RefusedEntry::NoPayload),
         }
     }
 
-    /// Returns true if an answer of the scorer would be accepted when it is read back from the
-    /// store. Tensors are checked when the scorer returns them, so they are always accepted.
+    /// Returns true if an answer of the scorer is kept: its status is 200, and it would be accepted
+    /// when it is read back from the store. Tensors are checked when the scorer returns them, so
+    /// they are always accepted.
+    ///
+    /// An answer with another status is not kept, because it may say what is so only now.
     #[must_use]
     pub fn takes_back(&self, output: &Output) -> bool {
         match (self, output) {
             (Self::Tensors(_), Output::Tensors(_)) => true,
             (Self::Payload(content_types), Output::Payload(payload)) => {
                 fits(content_types, payload).is_ok()
+            }
+            (Self::Payload(content_types), Output::Chosen(payload, http)) => {
+                http.status() == 200 && fits(content_types, payload).is_ok()
             }
             _ => false,
         }

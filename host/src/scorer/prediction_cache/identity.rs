@@ -14,7 +14,7 @@ use crate::manifest::{InputFacts, Requests, StoreSection};
 pub struct Identity {
     /// Version of the host, which decodes inputs and encodes answers.
     pub host: String,
-    /// Version of the WIT contract that the host serves.
+    /// Version of the WIT contract that the component was built against.
     pub wit_version: String,
     /// World that the scorer exports, e.g. `scoring`.
     pub world: String,
@@ -136,6 +136,7 @@ impl Identity {
                 prefix,
                 default_ttl,
                 timeout: _,
+                keepalive: _,
                 commands,
             },
         ) in stores
@@ -176,6 +177,7 @@ mod tests {
             prefix: prefix.to_owned(),
             default_ttl: None,
             timeout: Duration::from_secs(1),
+            keepalive: Duration::from_secs(60),
             commands: Allowed::default(),
         }
     }

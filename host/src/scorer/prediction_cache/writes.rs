@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::claim::Claim;
 use super::entry::{ANSWER_BYTES, ANSWER_COST_BYTES, Key};
-use crate::scorer::instance::Output;
+use crate::scorer::output::Output;
 
 /// Maximum total size of the answers that wait to be written to the store, in bytes. Further
 /// answers are not written.

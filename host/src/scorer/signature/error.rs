@@ -56,9 +56,9 @@ pub enum SignatureError {
     /// this name is not open.
     #[error("it is batchable, and the first dimension of `{0}` is not open")]
     NotBatchable(String),
-    /// A fact that `describe-inputs` states about an input is wrong, or the input does not exist.
-    /// The text names the fact.
-    #[error("describe-inputs: {0}")]
+    /// A fact that the contract states about an input is invalid, or does not fit the input. The
+    /// text names the fact.
+    #[error("{0}")]
     InputFacts(String),
     /// A content type that the contract states is not a media type.
     #[error("the {direction} content type `{content_type}` is not a media type (none: any)")]

@@ -16,21 +16,6 @@ use crate::tensor::{Port, shape_text};
 use crate::text::{NAME_BYTES, Problem, counted, quoted};
 
 impl TensorSignature {
-    /// Adds the facts that the component itself states to the input ports. `stated` has pairs of
-    /// the name of an input and its facts.
-    ///
-    /// # Errors
-    /// Fails if a name is not that of an input port or occurs twice, or if a fact is invalid or
-    /// does not fit its port.
-    pub(in super::super) fn with_facts(
-        mut self,
-        stated: Vec<(String, InputFacts)>,
-    ) -> Result<Self, SignatureError> {
-        state(&mut self.inputs, stated)
-            .map_err(|Problem { problem, .. }| SignatureError::InputFacts(problem))?;
-        Ok(self)
-    }
-
     /// Adds the facts in the sections `[inputs.<name>]` and `[requests]` of the manifest to the
     /// input ports. They replace those that the component states. A port whose columns have names
     /// gets their number as its last dimension.
@@ -78,22 +63,16 @@ pub(in super::super) fn check_payloads(
     )))
 }
 
-/// Adds facts that a component states to its ports. Fails if a name is not that of a port or occurs
-/// twice, or if a fact is invalid or does not fit its port.
-fn state(ports: &mut [Port], stated: Vec<(String, InputFacts)>) -> Result<(), Problem> {
-    let mut seen = vec![false; ports.len()];
-    for (name, facts) in stated {
-        let index = index_of(ports, &name)?;
-        let (Some(port), Some(seen)) = (ports.get_mut(index), seen.get_mut(index)) else {
-            continue;
-        };
-        if std::mem::replace(seen, true) {
-            let problem = format!("`inputs.{}` is stated twice", names::written(&name));
-            return Err(Problem::new(problem, "state each input once"));
-        }
-        check_columns(&port.setting("columns"), &facts.columns)?;
-        check(port, &facts)?;
-        port.facts = facts;
+/// Checks the facts that a component states about its input ports.
+///
+/// # Errors
+/// Fails if a fact is invalid or does not fit its port.
+pub(super) fn check_stated(ports: &[Port]) -> Result<(), SignatureError> {
+    for port in ports {
+        let columns = check_columns(&port.setting("columns"), &port.facts.columns);
+        columns
+            .and_then(|()| check(port, &port.facts))
+            .map_err(|Problem { problem, .. }| SignatureError::InputFacts(problem))?;
     }
     Ok(())
 }
@@ -252,11 +231,10 @@ mod tests {
             boolean: true,
             columns: columns.iter().map(|&name| name.to_owned()).collect(),
         };
-        let stated = vec![
-            ("age".to_owned(), facts(&[])),
-            ("open".to_owned(), facts(&["a", "b", "c"])),
-        ];
-        let mut signature = signature().with_facts(stated).unwrap();
+        let mut signature = signature();
+        signature.inputs[0].facts = facts(&[]);
+        signature.inputs[2].facts = facts(&["a", "b", "c"]);
+        check_stated(&signature.inputs).unwrap();
         // The number of columns stays open until the manifest was read, which may name others.
         assert_eq!(signature.inputs[2].shape, [None, None]);
         let sections = "[inputs.age]\nmissing = false\n[inputs.open]\ncolumns = [\"d\", \"e\"]";
@@ -275,44 +253,39 @@ mod tests {
     #[test]
     fn a_component_is_held_to_the_rules_for_manifests() {
         #[track_caller]
-        fn check(stated: &[(&str, bool, &[&str])], expected: &str) {
-            let stated = stated.iter().map(|&(name, missing, columns)| {
-                let columns = columns.iter().map(|&name| name.to_owned()).collect();
-                let facts = InputFacts {
-                    missing,
-                    boolean: false,
-                    columns,
-                };
-                (name.to_owned(), facts)
-            });
-            let message = signature()
-                .with_facts(stated.collect())
-                .unwrap_err()
-                .to_string();
-            assert_eq!(message, format!("describe-inputs: {expected}"));
+        fn check(name: &str, missing: bool, columns: &[&str], expected: &str) {
+            let mut inputs = signature().inputs;
+            let port = inputs.iter_mut().find(|port| port.name == name).unwrap();
+            port.facts = InputFacts {
+                missing,
+                boolean: false,
+                columns: columns.iter().map(|&name| name.to_owned()).collect(),
+            };
+            let message = check_stated(&inputs).unwrap_err().to_string();
+            assert_eq!(message, expected);
         }
         check(
-            &[("ag\ne", true, &[])],
-            "`inputs.\"ag\\ne\"`: the scorer has no input of this name",
-        );
-        check(
-            &[("age", true, &[]), ("age", true, &[])],
-            "`inputs.age` is stated twice",
-        );
-        check(
-            &[("count", true, &[])],
+            "count",
+            true,
+            &[],
             "`inputs.count.missing`: the input is i64, which has no missing value",
         );
         check(
-            &[("X", false, &["a", "a"])],
+            "X",
+            false,
+            &["a", "a"],
             "`inputs.X.columns`: there are two columns `a`",
         );
         check(
-            &[("X", false, &["a", ""])],
+            "X",
+            false,
+            &["a", ""],
             "`inputs.X.columns`: a name is empty",
         );
         check(
-            &[("X", false, &["a"])],
+            "X",
+            false,
+            &["a"],
             "`inputs.X.columns`: the list has 1 name, and the input is [N, 2]",
         );
     }

@@ -84,7 +84,7 @@ fn ids_are_unique_and_references_lead_somewhere() {
         let count = ids.len();
         ids.sort();
         ids.dedup();
-        assert_eq!((ids.len(), count), (19, 19), "{ids:?}");
+        assert_eq!((ids.len(), count), (20, 20), "{ids:?}");
         for reference in references {
             let pointer = reference.strip_prefix('#').unwrap();
             assert!(document.pointer(pointer).is_some(), "{reference}");
@@ -277,4 +277,43 @@ fn bounds_are_those_of_the_reader() {
         &(-limit.next_up()).to_string(),
     );
     check(Dtype::F64, "maximum", &json!(f64::MAX), "1.8e308");
+}
+
+#[test]
+fn keys_guard_every_operation_but_the_probes() {
+    let guarded = |text: &str| {
+        let text = format!("[scorer]\nname = \"m\"\nversion = \"1.0\"\nmodel = \"model\"\n{text}");
+        let manifest = Manifest::parse(Path::new("scorebox.toml"), &text).unwrap();
+        let paths = ["/v2/models/m", "/v2/models/m/versions/1.0"].map(str::to_owned);
+        document(&manifest, Signature::Tensor(&signature(matrix())), &paths)
+    };
+    let open = guarded("");
+    assert!(open.get("security").is_none() && !open.to_string().contains("Error401"));
+    let document = guarded("[server]\nkeys = [\"env:K\"]\n");
+    let schemes = document["components"]["securitySchemes"]
+        .as_object()
+        .unwrap();
+    let required = document["security"].as_array().unwrap();
+    assert_eq!((schemes.len(), required.len()), (3, 3));
+    for scheme in required
+        .iter()
+        .flat_map(|scheme| scheme.as_object().unwrap().keys())
+    {
+        assert!(schemes.contains_key(scheme), "{scheme}");
+    }
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for operation in operations.as_object().unwrap().values() {
+            let is_open = operation.get("security") == Some(&json!([]));
+            let has_401 = operation["responses"].get("401").is_some();
+            let probes = [
+                "/",
+                "/livez",
+                "/readyz",
+                "/v2/health/live",
+                "/v2/health/ready",
+            ];
+            let is_probe = probes.contains(&path.as_str());
+            assert_eq!((is_open, has_401), (is_probe, !is_probe), "{path}");
+        }
+    }
 }

@@ -11,11 +11,21 @@ const TEXT: Form = Form::Text { colours: false };
 
 /// Returns the log lines that the function `log` writes.
 fn lines(form: Form, log: impl FnOnce()) -> Vec<String> {
+    lines_for(form, false, log)
+}
+
+/// Returns the log lines that the function `log` writes, in the form for the Functions host if
+/// `is_for_functions_host` is true.
+fn lines_for(form: Form, is_for_functions_host: bool, log: impl FnOnce()) -> Vec<String> {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let into = Arc::clone(&lines);
     let write = move |line: &str, _| into.lock().unwrap().push(line.to_owned());
     tracing::subscriber::with_default(
-        tracing_subscriber::registry().with(Lines { form, write }),
+        tracing_subscriber::registry().with(Lines {
+            form,
+            is_for_functions_host,
+            write,
+        }),
         log,
     );
     lines.lock().unwrap().clone()
@@ -148,6 +158,50 @@ fn text_is_for_reading() {
             module_path!()
         )
     );
-    assert!(notice(TEXT, "t", "m").ends_with("  WARN t: m\n"));
-    assert!(notice(Form::Json, "t", "m").contains(r#""message":"m""#));
+    let warning = |form| notice(form, &Level::WARN, "t", &"m");
+    assert!(warning(TEXT).ends_with("  WARN t: m\n"));
+    assert!(warning(Form::Json).contains(r#""message":"m""#));
+}
+
+#[test]
+fn an_error_for_the_functions_host_never_says_warn() {
+    let texts = [
+        "warn",
+        "WARNING: wArN",
+        "a warned, forewarning warnwarn",
+        "war\nn",
+        "war \"warn\" \\warn",
+        "warn\u{202e}warn",
+    ];
+    for form in [Form::Json, TEXT] {
+        for text in texts {
+            let log = || tracing::error!(text, shown = %text, debug = ?text, "war{}", text);
+            let [line] = lines_for(form, true, log).try_into().unwrap();
+            let lower = line.to_lowercase();
+            assert!(!lower.contains("warn") && lower.contains("error"), "{line}");
+            if form == Form::Json {
+                let json: Json = serde_json::from_str(&line).unwrap();
+                let message = format!("war{text}");
+                assert_eq!(
+                    (&json["text"], &json["shown"], &json["message"]),
+                    (&text.into(), &text.into(), &message.into())
+                );
+            }
+            // Other lines, and lines that somebody else reads, keep their words.
+            let [own] = lines(form, log).try_into().unwrap();
+            assert!(own.to_lowercase().contains("war"), "{own}");
+            let log = || tracing::warn!("error: it is war and a warning");
+            let [warning] = lines_for(form, true, log).try_into().unwrap();
+            assert!(warning.contains("a warning"), "{warning}");
+        }
+    }
+    let error = notice(TEXT, &Level::ERROR, "t", &"warn:\n  fix: it");
+    assert!(
+        error.ends_with("ERROR t: war\\u{6e}:\\n  fix: it\n"),
+        "{error}"
+    );
+    let log = || tracing::error!("{}", "warn".repeat(1 << 20));
+    let [line] = lines_for(Form::Json, true, log).try_into().unwrap();
+    assert!(line.len() <= LINE_BYTES && !line.contains("warn"));
+    serde_json::from_str::<Json>(&line).unwrap();
 }

@@ -1,6 +1,6 @@
 //! Headers of a request that a scorer may see as attributes of its call.
 //!
-//! Owns which headers are credentials, and which are only transport. Must not know what any other
+//! Owns which headers are credentials or repeat the URL, and which are only transport. Must not know what any other
 //! header means.
 
 /// Prefix of the headers that the Functions host adds to a request. These headers are not passed to
@@ -50,6 +50,19 @@ const TRANSPORT_HEADERS: [&str; 14] = [
     "proxy-connection",
 ];
 
+/// Headers in which a platform or a proxy repeats the URL of a request. No scorer gets them, because
+/// the query may hold a key. A scorer gets the request line separately, without keys.
+const URL_HEADERS: [&str; 8] = [
+    "x-original-url",
+    "x-original-uri",
+    "x-waws-unencoded-url",
+    "x-rewrite-url",
+    "x-forwarded-uri",
+    "x-forwarded-url",
+    "x-envoy-original-path",
+    "referer",
+];
+
 /// Frequent headers that are known not to be credentials, so that their names need not be searched
 /// for [`CREDENTIAL_WORDS`], which would take time.
 const USUAL_HEADERS: [&str; 3] = ["accept", "user-agent", "x-request-id"];
@@ -60,7 +73,7 @@ pub(super) fn is_attribute(name: &str) -> bool {
         return false;
     }
     // Checking a name for the words takes a microsecond.
-    USUAL_HEADERS.contains(&name) || !is_credential(name)
+    USUAL_HEADERS.contains(&name) || !(is_credential(name) || URL_HEADERS.contains(&name))
 }
 
 /// Returns true if the lower-case name of a header or attribute contains a word that marks a

@@ -1,6 +1,7 @@
 //! Tests of `http`.
 
 use super::*;
+use crate::call::HttpAnswer;
 
 fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
     pairs
@@ -66,6 +67,9 @@ fn a_scorer_sees_neither_credentials_nor_the_connection() {
         ("x-zumo-auth", "s3cret"),
         ("apikey", "s3cret"),
         ("x-jwt-assertion", "s3cret"),
+        ("x-original-url", "/api/score?code=s3cret"),
+        ("x-waws-unencoded-url", "/api/score?code=s3cret"),
+        ("referer", "https://a/?code=s3cret"),
         ("host", "127.0.0.1:7071"),
         ("content-length", "2"),
         ("traceparent", "00-1"),
@@ -73,6 +77,52 @@ fn a_scorer_sees_neither_credentials_nor_the_connection() {
     ]);
     let invocation = invocation(&Ids::take(&sent).unwrap(), &sent);
     let expected =
-        [("traceparent", "00-1"), ("x-client", "a")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+        [("traceparent", "00-1"), ("x-client", "a")].map(|(a, b)| (a.to_owned(), b.into()));
     assert_eq!(invocation.attributes, expected);
+}
+
+fn scored_with(content_type: &str, body: &'static str, status: u16) -> Scored {
+    let headers = vec![
+        ("X-Model".to_owned(), "7".to_owned()),
+        ("x-model".to_owned(), "8".to_owned()),
+    ];
+    let http = HttpAnswer::new(Some(status), headers, false).unwrap();
+    Scored {
+        payload: Payload {
+            content_type: content_type.to_owned(),
+            body: body.into(),
+        },
+        attributes: Vec::new(),
+        http: http.map(Box::new),
+        run_time: Duration::ZERO,
+        cache: None,
+    }
+}
+
+#[test]
+fn a_scorer_s_status_and_headers_are_next_to_those_of_the_host() {
+    let answer = scored(&Ids::of("id"), scored_with("text/plain", "no", 404));
+    assert_eq!(answer.status(), 404);
+    let headers = answer.headers();
+    let models: Vec<_> = headers.get_all("x-model").iter().collect();
+    assert_eq!(models, ["7", "8"]);
+    assert_eq!(headers[&REQUEST_ID], "id");
+    assert_eq!(headers[&RUN_FUNCTION_FAILED], "False");
+    assert_eq!(headers[CONTENT_TYPE], "text/plain");
+    let answer = scored(&Ids::of("id"), scored_with("", "", 503));
+    assert_eq!(answer.headers()[&RUN_FUNCTION_FAILED], "True");
+    assert!(!answer.headers().contains_key(CONTENT_TYPE));
+}
+
+#[test]
+fn only_an_empty_answer_whose_status_was_chosen_may_lack_a_media_type() {
+    let fits = |scored: &Scored| check_content_type(scored).is_ok();
+    assert!(fits(&scored_with("", "", 302)));
+    assert!(!fits(&scored_with("", "a", 302)));
+    assert!(!fits(&scored_with("text", "", 302)));
+    let plain = Scored {
+        http: None,
+        ..scored_with("", "", 302)
+    };
+    assert!(!fits(&plain));
 }

@@ -27,7 +27,7 @@ async fn a_full_store_refuses_and_sweeps_what_has_expired() {
     );
     assert!(matches!(
         store.set("d", &half, None, Condition::Always).await,
-        Err(StoreError::Refused(_))
+        Err(StoreError::Full(_))
     ));
     assert_eq!(
         store.set("c", b"small", None, Condition::Always).await,

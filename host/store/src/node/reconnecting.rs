@@ -3,14 +3,16 @@
 //! Owns the pauses between attempts, when a connection is replaced, and when the attempts end. Must
 //! not know commands, except those that log in.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::checking::Checked;
 use super::shared::{Shared, State};
 use crate::LOG_TARGET;
-use crate::dialer::Dialed;
+use crate::dialer::{DialError, Dialed};
 
 /// Pause after the first failed attempt to connect to a server. The pause doubles with each further
 /// failure, up to `LONGEST_PAUSE`.
@@ -37,8 +39,15 @@ impl Shared {
     /// server cannot be reached and no call has used this node for [`INTEREST`].
     pub(super) async fn keep_connected(&self) {
         let (mut number, mut failures) = (0, 0);
+        // The last reason for which there was no connection, as it was and as it was explained.
+        let mut known: Option<(DialError, DialError)> = None;
+        let mut next = None;
         loop {
-            match self.dialer.dial(&self.address).await {
+            let dialed = match next.take() {
+                Some(dialed) => dialed,
+                None => self.dialer.dial(&self.address).await,
+            };
+            match dialed {
                 Ok(dialed) => {
                     if failures > 0 {
                         tracing::info!(
@@ -49,15 +58,22 @@ impl Shared {
                     }
                     failures = 0;
                     number += 1;
-                    self.hold(dialed, number).await;
+                    known = None;
+                    next = self.hold(dialed, number).await;
                 }
                 Err(why) => {
                     failures += 1;
+                    // The reason of an outage is looked for once, not once per attempt.
+                    let explained = match known.take() {
+                        Some((last, explained)) if last == why => explained,
+                        _ => self.dialer.diagnose(&self.address, why.clone()).await,
+                    };
+                    known = Some((why, explained.clone()));
                     // An outage is logged once, not once per attempt.
                     if failures == 1 {
-                        tracing::warn!(target: LOG_TARGET, "Redis cannot be reached: {why}");
+                        self.log(&explained);
                     }
-                    self.state.send_replace(State::Away(why.to_string().into()));
+                    self.state.send_replace(State::Away(explained.into()));
                     if self.is_forgotten() {
                         self.state.send_replace(State::Idle);
                         return;
@@ -68,10 +84,30 @@ impl Shared {
         }
     }
 
+    /// Logs that the server cannot be reached. The line has the address only if a cluster announced
+    /// it: the operator wrote every other address.
+    fn log(&self, why: &DialError) {
+        let fix = why.fix();
+        if self.is_announced {
+            let node = self.address.to_string();
+            tracing::warn!(
+                target: LOG_TARGET,
+                node,
+                fix,
+                "Redis cannot be reached: the cluster announces this node, {why}"
+            );
+        } else {
+            tracing::warn!(target: LOG_TARGET, fix, "Redis cannot be reached: {why}");
+        }
+    }
+
     /// Makes a new connection available to calls under the number `number`, and waits until the
     /// connection is lost or has to be replaced. If the login changes during this time, logs in
     /// again on the connection, without an effect on calls.
-    async fn hold(&self, dialed: Dialed, number: u64) {
+    ///
+    /// Checks the connection when a call asks for it, and whenever it was not checked for the
+    /// keepalive time. Returns the result of the new connection if a check opened one.
+    async fn hold(&self, dialed: Dialed, number: u64) -> Option<Result<Dialed, DialError>> {
         let Dialed {
             connection,
             mut lost,
@@ -85,8 +121,35 @@ impl Shared {
         };
         // A notification that is still pending belongs to an earlier connection, so it is dropped.
         let _ = tokio::time::timeout(Duration::ZERO, self.suspected.notified()).await;
-        self.state
-            .send_replace(State::Connected(connection.clone(), number, read));
+        self.state.send_replace(State::Connected(
+            connection.clone(),
+            number,
+            Arc::clone(&read),
+        ));
+        let checked = async {
+            loop {
+                // A check is due when it is asked for, or when the time has passed.
+                let _ = tokio::time::timeout(self.dialer.keepalive(), self.check.notified()).await;
+                match self.check_connection(&connection, &read).await {
+                    Checked::Alive => self.state.send_if_modified(|state| {
+                        let is_waited_for = matches!(state, State::Checking(_));
+                        if is_waited_for {
+                            *state =
+                                State::Connected(connection.clone(), number, Arc::clone(&read));
+                        }
+                        is_waited_for
+                    }),
+                    Checked::Replaced(dialed) => {
+                        tracing::info!(
+                            target: LOG_TARGET,
+                            "a connection to Redis was silent and was replaced"
+                        );
+                        return Ok(dialed);
+                    }
+                    Checked::Away(why) => return Err(why),
+                };
+            }
+        };
         let renewed = async {
             let mut login = logins.next().await;
             loop {
@@ -114,9 +177,11 @@ impl Shared {
             _ = &mut lost => {
                 let until = Instant::now() + self.dialer.timeout();
                 self.state.send_replace(State::Connecting(until));
+                None
             }
-            () = self.suspected.notified() => {}
-            () = renewed => {}
+            () = self.suspected.notified() => None,
+            () = renewed => None,
+            next = checked => Some(next),
         }
     }
 

@@ -4,27 +4,53 @@
 //! for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use redis::aio::MultiplexedConnection;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use crate::dialer::Dialer;
+use crate::dialer::{DialError, Dialer};
 use crate::endpoint::Address;
+
+/// Time without calls after which the next call first has the connection checked, in milliseconds.
+///
+/// A load balancer or a firewall may forget a connection without telling either side. A check takes
+/// one round trip, so it is made only if that is rare. A connection that is used more often than
+/// this is never forgotten: devices keep connections for minutes.
+const STALE_MS: u64 = 1000;
 
 /// Parts of a node that its calls and the task that connects use together.
 pub(super) struct Shared {
     pub(super) address: Address,
+    /// True if a cluster announced the address. If it is false, the address is in the URL.
+    pub(super) is_announced: bool,
     pub(super) dialer: Arc<Dialer>,
     pub(super) state: watch::Sender<State>,
     /// Signal to the task that connects to the server: the connection should be replaced.
     pub(super) suspected: Notify,
+    /// Signal to the task that connects to the server: it should check if the server still answers
+    /// on the connection.
+    pub(super) check: Notify,
     pub(super) started: Instant,
     /// Time of the last call that used this node, in milliseconds since `started`.
     pub(super) asked_ms: AtomicU64,
-    /// True while the host checks with a PING whether the server still answers on the connection.
-    pub(super) probing: AtomicBool,
+    /// Round-trip time of the last check of a connection, in microseconds. The number is 0 before
+    /// the first check.
+    pub(super) round_trip_us: AtomicU64,
+}
+
+impl Shared {
+    /// Returns the time since `started`, in milliseconds.
+    pub(super) fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Returns true if no call has used the connection for so long that a device on the way may
+    /// have forgotten it.
+    pub(super) fn is_stale(&self, now_ms: u64) -> bool {
+        now_ms.saturating_sub(self.asked_ms.load(Ordering::Relaxed)) > STALE_MS
+    }
 }
 
 /// State of the connection to a node's server.
@@ -34,9 +60,12 @@ pub(super) enum State {
     Idle,
     /// A task is connecting to the server. A call may wait for the connection until this time.
     Connecting(Instant),
+    /// The task checks if the server still answers on the connection. A call may wait for the result
+    /// until this time.
+    Checking(Instant),
     /// There is a connection to the server. The fields are the connection, its number, and the
     /// counter of the bytes that the server has sent on the connection.
     Connected(MultiplexedConnection, u64, Arc<AtomicU64>),
     /// The server cannot be reached. The text gives the reason. A task keeps trying to connect.
-    Away(Arc<str>),
+    Away(Arc<DialError>),
 }

@@ -3,24 +3,23 @@
 //! Owns when a connection is checked. Must not know what a command asks for, or how a server is
 //! connected to.
 
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
+use redis::RedisError;
 use tokio::time::Instant;
 
-use super::shared::Shared;
+use super::shared::{Shared, State};
 
 /// Guard of a command that waits for its answer. If the command is canceled after a long wait, the
-/// host checks the connection with a PING.
+/// host checks the connection.
 ///
-/// Without the PING it would be unknown whether the server still answers on the connection: a
+/// Without the check it would be unknown whether the server still answers on the connection: a
 /// caller may also cancel a command because its own deadline has passed.
 pub(super) struct Waiting<'a> {
     shared: &'a Arc<Shared>,
-    connection: Option<MultiplexedConnection>,
-    number: u64,
+    is_ended: bool,
     since: Instant,
 }
 
@@ -28,50 +27,68 @@ pub(super) struct Waiting<'a> {
 /// healthy server answers in far less time.
 const LONG: Duration = Duration::from_millis(20);
 
+/// Part of the timeout for which a command waits before its connection is checked. The rest must be
+/// enough to send the command again on a new connection.
+const SHARE: u32 = 4;
+
+/// Reason why a wait for an answer ended without one.
+pub(super) enum Unanswered {
+    /// The deadline passed.
+    Late,
+    /// The server answers on a new connection, and not on the one on which the command was sent.
+    Replaced,
+}
+
 impl<'a> Waiting<'a> {
-    pub(super) fn new(
-        shared: &'a Arc<Shared>,
-        connection: &MultiplexedConnection,
-        number: u64,
-    ) -> Self {
+    pub(super) fn new(shared: &'a Arc<Shared>) -> Self {
         Self {
             shared,
-            connection: Some(connection.clone()),
-            number,
+            is_ended: false,
             since: Instant::now(),
         }
     }
 
     pub(super) fn end(mut self) {
-        self.connection = None;
+        self.is_ended = true;
+    }
+
+    /// Waits until `deadline` for the answer of a command that was sent on the connection with the
+    /// number `number`. If the answer takes a quarter of the timeout, the connection is checked. If
+    /// the check replaces it, the wait ends, provided that the command may be sent again.
+    pub(super) async fn answer<T>(
+        &self,
+        mut sent: Pin<&mut (impl Future<Output = Result<T, RedisError>> + Send)>,
+        number: u64,
+        deadline: Instant,
+        may_repeat: bool,
+    ) -> Result<Result<T, RedisError>, Unanswered> {
+        let patience = self.since + self.shared.dialer.timeout() / SHARE;
+        if let Ok(answer) = tokio::time::timeout_at(patience.min(deadline), &mut sent).await {
+            return Ok(answer);
+        }
+        if patience >= deadline {
+            return Err(Unanswered::Late);
+        }
+        self.shared.check.notify_one();
+        let answer = tokio::time::timeout_at(deadline, sent);
+        if !may_repeat {
+            return answer.await.map_err(|_| Unanswered::Late);
+        }
+        let mut states = self.shared.state.subscribe();
+        let replaced =
+            states.wait_for(|state| matches!(state, State::Connected(_, now, _) if *now != number));
+        tokio::select! {
+            biased;
+            answer = answer => answer.map_err(|_| Unanswered::Late),
+            _ = replaced => Err(Unanswered::Replaced),
+        }
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else {
-            return;
-        };
-        if self.since.elapsed() < LONG || self.shared.probing.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let (shared, number) = (Arc::clone(self.shared), self.number);
-        let probe = async move {
-            let ping = redis::cmd("PING");
-            let answer = tokio::time::timeout(
-                shared.dialer.timeout(),
-                connection.send_packed_command(&ping),
-            )
-            .await;
-            if !matches!(answer, Ok(Ok(_))) {
-                shared.suspect(number);
-            }
-            shared.probing.store(false, Ordering::Relaxed);
-        };
-        // If the runtime has ended, the connection is not checked.
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(probe)),
-            Err(_) => self.shared.probing.store(false, Ordering::Relaxed),
+        if !self.is_ended && self.since.elapsed() >= LONG {
+            self.shared.check.notify_one();
         }
     }
 }

@@ -188,6 +188,10 @@ fn strip_key(value: &mut Value, prefix: &str) {
 /// command. The texts of other errors may reveal details of the deployment.
 const TOLD: &[&str] = &["BUSYGROUP", "NOGROUP", "OOM", "WRONGTYPE"];
 
+/// Codes of the errors of a server that a scorer sees without their texts. The SDK knows that they
+/// pass.
+const NAMED: &[&str] = &["MISCONF", "NOREPLICAS"];
+
 /// Converts an error from the server to an error that a scorer may see, without the store's prefix
 /// `prefix`.
 pub fn fault(error: RedisError, prefix: &str) -> CommandError {
@@ -201,11 +205,15 @@ pub fn fault(error: RedisError, prefix: &str) -> CommandError {
         );
         return CommandError::Server(without_prefix(text.trim_end(), prefix));
     }
+    if let Some(code) = error.code().filter(|code| NAMED.contains(code)) {
+        return CommandError::Server(code.to_owned());
+    }
     match translate(Fault::Answer(error)) {
         StoreError::Disconnected(why) => CommandError::Disconnected(why),
-        StoreError::Refused(text) | StoreError::Invalid(text) => {
-            CommandError::Server(without_prefix(&text, prefix))
-        }
+        StoreError::Denied(text)
+        | StoreError::Full(text)
+        | StoreError::Refused(text)
+        | StoreError::Invalid(text) => CommandError::Server(without_prefix(&text, prefix)),
     }
 }
 

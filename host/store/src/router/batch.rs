@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::known::Router;
 use super::{Repeat, Routed};
 use crate::endpoint::Address;
-use crate::node::{Fault, Node};
+use crate::node::{Fault, Node, is_about_connection};
 use crate::parcel::{Parcel, is_passing, is_split};
 use crate::reply_limit::PIPELINE_LIMIT_BYTES;
 
@@ -82,7 +82,9 @@ impl Router {
                 .map(|answer| std::mem::replace(answer, Ok(Value::Nil)));
             let answer = match (answer, &lost) {
                 (Some(Ok(answer)), _) => Ok(answer),
-                (Some(Err(error)), _) if !is_passing(&error) => Err(Fault::Answer(error)),
+                (Some(Err(error)), _) if !is_passing(&error) && !is_about_connection(&error) => {
+                    Err(Fault::Answer(error))
+                }
                 // A later command in the same slot was executed. This command must not run after
                 // that one.
                 (Some(Err(error)), _)
@@ -128,12 +130,14 @@ struct Dispatched {
 /// of each node.
 async fn dispatch(shares: Vec<Share>, commands: &[Routed], deadline: Instant) -> Vec<Dispatched> {
     let sent = shares.into_iter().map(async |Share { node, indices }| {
+        let may_repeat =
+            of_share(commands, &indices).all(|routed| routed.repeat == Repeat::Harmless);
         let mut pipeline = Pipeline::with_capacity(indices.len());
         for routed in of_share(commands, &indices) {
             pipeline.add_command(routed.command.clone());
         }
         Dispatched {
-            sent: node.send_all(&pipeline, deadline).await,
+            sent: node.send_all(&pipeline, deadline, may_repeat).await,
             indices,
         }
     });

@@ -10,6 +10,7 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 use tokio::time::Instant;
 
 use super::known::{Known, Router, Topology};
+use crate::dialer::DialError;
 use crate::endpoint::Address;
 use crate::node::{Fault, Node};
 use crate::slots::Slots;
@@ -47,6 +48,17 @@ impl Router {
         })
     }
 
+    /// Returns the address of the master node whose ID is `master`, if a cluster announced it.
+    /// Returns `None` if the address is in the URL, or if there is no such node.
+    pub fn announced(&self, master: &str) -> Option<Address> {
+        let topology = self.lock();
+        let Known::Cluster(slots) = topology.known.as_ref()? else {
+            return None;
+        };
+        let found = slots.masters().iter().find(|found| found.id == master)?;
+        (!self.seeds.contains(&found.address)).then(|| found.address.clone())
+    }
+
     pub(super) async fn owner(
         self: &Arc<Self>,
         slot: u16,
@@ -59,7 +71,7 @@ impl Router {
             Known::Single(address) => address,
             Known::Cluster(slots) => slots.owner(slot).cloned().ok_or_else(|| {
                 self.refresh();
-                Fault::Unreachable("no node of the cluster has this key".into())
+                Fault::Unreachable(DialError::NoNode.into())
             })?,
         };
         Ok(self.node(&address))
@@ -89,7 +101,11 @@ impl Router {
 
     pub(super) fn node(&self, address: &Address) -> Arc<Node> {
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = || Arc::new(Node::new(address.clone(), Arc::clone(&self.dialer)));
+        let made = || {
+            let is_announced = !self.seeds.contains(address);
+            let dialer = Arc::clone(&self.dialer);
+            Arc::new(Node::new(address.clone(), is_announced, dialer))
+        };
         Arc::clone(nodes.entry(address.clone()).or_insert_with(made))
     }
 
@@ -102,7 +118,7 @@ impl Router {
         if let Some(known) = self.lock().known.clone() {
             return Ok(known);
         }
-        let late = |_| Fault::Unreachable("no connection yet".into());
+        let late = |_| Fault::Unreachable(DialError::NotYet.into());
         let _asking = tokio::time::timeout_at(deadline, self.asking.lock())
             .await
             .map_err(late)?;
@@ -126,11 +142,11 @@ impl Router {
             return Ok(known);
         }
         self.lock().asked = Some(Instant::now());
-        let mut problem = Fault::Unreachable("no server".into());
+        let mut problem = Fault::Unreachable(DialError::NoServer.into());
         for node in self.candidates() {
             let mut command = redis::cmd("CLUSTER");
             command.arg("SLOTS");
-            let known = match node.send(&command, deadline).await {
+            let known = match node.send(&command, deadline, true).await {
                 Ok(answer) => match Slots::read(&answer, node.address()) {
                     Some(slots) => Known::Cluster(Arc::new(slots)),
                     None => Known::Single(node.address().clone()),

@@ -198,7 +198,7 @@ fn other_commands_name_the_conversion_that_they_need() {
         "sample.json",
     ]);
     assert!(converted.stdout.contains("my-model"));
-    package(&output).ended(0);
+    crate::next_steps::after_conversion(&converted);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::{FIELDS, FLAGS, Rig, checked};
 
 /// Values that have an effect if they are not quoted: they create the file `FILE`, or end a
 /// literal, a line or a comment.
-const HOSTILE: [&str; 28] = [
+pub const HOSTILE: [&str; 28] = [
     "$(touch FILE)",
     "`touch FILE`",
     "x$(touch${IFS}FILE)",
@@ -58,14 +58,14 @@ const TARGETS: [(&str, &str); 6] = [
 const PARTS: usize = 4;
 
 /// Returns true if the value with this number is tried on the field or flag with this number.
-fn is_tried(value: usize, turn: usize) -> bool {
+pub fn is_tried(value: usize, turn: usize) -> bool {
     extent::is_whole() || value % PARTS == turn % PARTS
 }
 
 /// Asserts that the outcome is a refusal of the project or the command line: few lines, with a fix,
 /// and nothing unescaped.
 #[track_caller]
-fn is_a_refusal(said: &Finished, what: &str) {
+pub fn is_a_refusal(said: &Finished, what: &str) {
     let is_usage = said.status.code() == Some(2);
     assert!(
         is_usage || (said.status.code() == Some(3) && said.stderr.contains("fix: ")),

@@ -58,9 +58,9 @@ fn a_flipped_byte_is_named_wherever_it_is() {
         std::fs::write(&path, &good).expect("a file");
         seen += 1;
     }
-    // There are the layers, the configuration and the manifest. Three artifacts add a manifest and
-    // a content each, and two configurations.
-    assert_eq!(seen, 5 + 1 + 6 + 2);
+    // There are the layers, the configuration and the manifest. Four artifacts add a manifest and a
+    // content each, and two configurations.
+    assert_eq!(seen, 5 + 1 + 8 + 2);
     inspect(&layout.display().to_string(), Some(&public)).ended(0);
 }
 

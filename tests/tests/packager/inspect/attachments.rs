@@ -31,7 +31,7 @@ fn an_image_carries_its_parts_its_making_and_a_signature() {
         .iter()
         .map(|one| one["name"].clone())
         .collect();
-    assert_eq!(names, ["sbom", "provenance", "signature"]);
+    assert_eq!(names, ["sbom", "provenance", "bundle", "signature"]);
 
     let reference = image["reference"].as_str().expect("a reference");
     let report = inspect(reference, Some(&public)).ended(0).json();
@@ -45,6 +45,7 @@ fn an_image_carries_its_parts_its_making_and_a_signature() {
     for what in [
         "sbom agrees with the files",
         "provenance names the sbom",
+        "bundle is about the image",
         "signature of the image",
     ] {
         assert!(checks.iter().any(|check| check["what"] == what), "{what}");

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use scorebox_tests::packaging::{package, packaged, project};
 use scorebox_tests::registry::Registry;
-use scorebox_tests::{place, require, run};
+use scorebox_tests::{require, run};
 use serde_json::Value;
 
 fn push(project: &Path, output: &Path, registry: &Registry, repository: &str) -> Command {
@@ -126,21 +126,6 @@ fn standard_output_is_the_reference_alone() {
         "{reference}"
     );
     assert_eq!(finished.stdout.lines().count(), 1);
-}
-
-#[test]
-fn the_next_step_after_a_packaging_can_be_run_as_it_is_printed() {
-    require!("docker-registry");
-    let (project, output, registry) = (project(), tempfile::tempdir().unwrap(), Registry::start());
-    let mut command = package(project.path(), &output.path().join("image"));
-    command.args(["--plain-http", "--registry", &registry.name]);
-    let packaged = run::finish(&mut command, b"").ended(0);
-    let mut lines = packaged.stderr.lines();
-    let next = lines.find_map(|line| line.strip_prefix("next: cargo xtask "));
-    let next = next.unwrap_or_else(|| panic!("{}", packaged.stderr));
-    let mut command = Command::new(place::xtask());
-    let pushed = run::finish(command.env_clear().args(next.split(' ')), b"").ended(0);
-    assert_eq!(pushed.stdout, packaged.stdout);
 }
 
 #[test]

@@ -12,6 +12,8 @@ use scorebox_tests::{place, programs};
 
 use crate::deploy::{TRIGGERS, deploy, project as deployable};
 
+const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 /// Address on which nothing listens: a port that needs rights to be used.
 const SILENT: &str = "127.0.0.1:1";
 
@@ -220,6 +222,18 @@ fn errors_of_deploy() {
     let scratch = deployable("");
     let mut command = deploy(scratch.path(), "premium", &[]);
     cases.run("The base has no Functions host.", &mut command, b"");
+    let mut command = deploy(scratch.path(), "plain-container-app", &[]);
+    cases.run("Nothing guards the app.", &mut command, b"");
+    let mut command = deploy(project.path(), "plain-web-app", &["--base", "scratch"]);
+    cases.run("A trigger needs the Functions host.", &mut command, b"");
+    let mut command = deploy(project.path(), "plain-web-app", &[]);
+    cases.run("The base has the Functions host.", &mut command, b"");
+    let mut command = xtask(&["deploy", &format!("ghcr.io/contoso/risk@{DIGEST}")]);
+    cases.run("An identity cannot pull here.", command.args(&rest), b"");
+    let file = scratch.path().join("catch-up.sh").display().to_string();
+    let more = ["--base", "functions", "--catch-up", &file];
+    let mut command = deploy(scratch.path(), "premium", &more);
+    cases.run("No trigger starts on blobs.", &mut command, b"");
     check("deploy", &cases, project.path());
 }
 

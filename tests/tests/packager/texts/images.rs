@@ -35,6 +35,7 @@ output.blob = "scored/{name}.json"
 [[trigger]]
 kind = "blob"
 path = "older/{name}"
+source = "scan"
 
 [[trigger]]
 kind = "service-bus"
@@ -47,7 +48,19 @@ park.queue = "parked"
 kind = "service-bus"
 topic = "events"
 subscription = "risk"
+connection = "Bus"
 cardinality = "many"
+
+[[trigger]]
+kind = "queue"
+queue = "requests"
+output.queue = "scores"
+park.queue = "rejected"
+visibility_timeout = "30s"
+
+[[trigger]]
+kind = "http"
+route = "risk/{customer}/{year:int?}"
 "#;
 
 #[test]

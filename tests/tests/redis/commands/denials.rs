@@ -144,7 +144,7 @@ fn a_scorer_without_commands_is_refused() {
         let app = App::with(programs::COMMANDS, manifest);
         let ended = refused(&app, &[]).ended(COMPONENT);
         ended.said(&[
-            "scorebox:scoring/redis@0.1.0",
+            "scorebox:scoring/redis@0.2.0",
             "grants no commands",
             "@hash",
             "fix:",

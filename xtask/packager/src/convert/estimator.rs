@@ -3,7 +3,6 @@
 //! Owns the order of the steps and the folder that is written. Must not know Python beyond the
 //! request and the answer.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
@@ -147,8 +146,7 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
         Format::Text => args.output.display().to_string(),
         Format::Json => report.to_string(),
     };
-    // If the reader of standard output is gone, the conversion has still succeeded.
-    let _ = writeln!(std::io::stdout(), "{result}");
+    println!("{result}");
     finished(args, &converted, &graph)
 }
 
@@ -186,14 +184,10 @@ fn finished(args: &ConvertArgs, converted: &Converted, graph: &Described) -> Res
         graph.file,
         graph.digest
     );
-    let manifest = shown(&args.output.join(MANIFEST_FILE));
-    eprintln!(
-        "next: scorebox serve --app {}",
-        shell::argument(&shown(&args.output))
-    );
+    eprintln!("next: scorebox serve --app {}", shell::path(&args.output));
     eprintln!(
         "next: cargo xtask package --manifest {}",
-        shell::argument(&manifest)
+        shell::path(&args.output.join(MANIFEST_FILE))
     );
     Ok(())
 }

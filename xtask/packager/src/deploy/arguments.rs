@@ -22,7 +22,8 @@ pub struct DeployArgs {
     /// app.
     #[arg(long, value_name = "FILE")]
     pub manifest: PathBuf,
-    /// The hosting plan of the app. Consumption and Flex Consumption cannot run images.
+    /// The hosting plan of the app. Consumption and Flex Consumption cannot run images. The plain
+    /// targets run the image without the Functions host, for scorers with HTTP triggers only.
     #[arg(long, value_enum)]
     pub target: Target,
     /// The resource group. It is created if it is missing.
@@ -31,7 +32,7 @@ pub struct DeployArgs {
     /// The region, e.g. westeurope.
     #[arg(long, value_name = "REGION")]
     pub location: String,
-    /// Name of the function app. App Service serves it at `https://NAME.azurewebsites.net`.
+    /// Name of the app. App Service serves it at `https://NAME.azurewebsites.net`.
     #[arg(long, value_name = "NAME")]
     pub name: String,
     /// The storage account of the app itself [default: the app's name without `-`, plus `data`].
@@ -56,6 +57,29 @@ pub struct DeployArgs {
     /// scorebox.toml.
     #[arg(long, value_name = "REF")]
     pub base: Option<String>,
+    /// The guard of an app without the Functions host: `server.keys` in scorebox.toml, or the
+    /// platform's own login, which refuses every call until you name an identity provider.
+    #[arg(long, value_enum, default_value_t = Guard::Keys)]
+    pub guarded_by: Guard,
+    /// CPU cores of a replica of a plain container app: a multiple of 0.25, up to 4. The memory is
+    /// 2 GiB for each core.
+    #[arg(long, value_name = "CORES", default_value = "1", value_parser = quarters)]
+    pub cpu: u32,
+    /// Replicas that a plain container app always has. With 0, the first call after a pause waits
+    /// until a replica has started.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub min_replicas: u32,
+    /// Replicas that a plain container app has at most.
+    #[arg(long, value_name = "NUMBER", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub max_replicas: u32,
+    /// Concurrent requests for each replica of a plain container app, above which another replica
+    /// starts [default: `limits.instances` in scorebox.toml, or four for each core].
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub concurrency: Option<u32>,
+    /// Also write a script that finds blobs for which no function ran, e.g. to catch-up.sh. Needs a
+    /// blob trigger.
+    #[arg(long, value_name = "FILE")]
+    pub catch_up: Option<PathBuf>,
     /// Also write a Bicep file with these resources, e.g. to risk.bicep.
     #[arg(long, value_name = "FILE")]
     pub bicep: Option<PathBuf>,
@@ -78,6 +102,22 @@ pub enum Target {
     Dedicated,
     /// Azure Container Apps.
     ContainerApps,
+    /// Azure Container Apps, without the Functions host.
+    PlainContainerApp,
+    /// App Service, without the Functions host.
+    PlainWebApp,
+}
+
+impl Target {
+    /// Returns true if the image of the app has no Functions host, so that Scorebox itself listens.
+    pub fn is_plain(self) -> bool {
+        matches!(self, Self::PlainContainerApp | Self::PlainWebApp)
+    }
+
+    /// Returns true if the app is a container app.
+    pub fn is_container_app(self) -> bool {
+        matches!(self, Self::ContainerApps | Self::PlainContainerApp)
+    }
 }
 
 impl fmt::Display for Target {
@@ -86,6 +126,8 @@ impl fmt::Display for Target {
             Self::Premium => "a Premium plan",
             Self::Dedicated => "a Dedicated plan",
             Self::ContainerApps => "Container Apps",
+            Self::PlainContainerApp => "Container Apps, without the Functions host",
+            Self::PlainWebApp => "App Service, without the Functions host",
         })
     }
 }
@@ -93,9 +135,47 @@ impl fmt::Display for Target {
 /// Way in which the platform logs in to the registry to pull the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Pull {
-    /// Pull as the app itself, which has the role AcrPull. There is no password to keep.
+    /// Pull as the app itself, which gets a role for this. There is no password to keep. The
+    /// registry must be an Azure Container Registry.
     Identity,
     /// Pull with the user name SCOREBOX_REGISTRY_USERNAME and the password
     /// SCOREBOX_REGISTRY_PASSWORD.
     Credentials,
+}
+
+/// Guard of an app without the Functions host: the part that refuses strangers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Guard {
+    /// The server takes calls with one of its keys only.
+    Keys,
+    /// The platform lets nobody through who did not log in.
+    Platform,
+}
+
+/// Error for a number of CPU cores that a container app cannot have.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write a multiple of 0.25, from 0.25 to 4")]
+struct NotQuarters;
+
+/// Parses a number of CPU cores, and returns it in quarters of a core.
+fn quarters(text: &str) -> Result<u32, NotQuarters> {
+    let quarters = text.parse::<f64>().ok().map(|cores| cores * 4.0);
+    (1..=16)
+        .find(|number| quarters == Some(f64::from(*number)))
+        .ok_or(NotQuarters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quarters;
+
+    #[test]
+    fn cores_are_quarters() {
+        for (text, expected) in [("0.25", 1), ("1", 4), ("1.5", 6), ("4.0", 16)] {
+            assert_eq!(quarters(text), Ok(expected), "{text}");
+        }
+        for text in ["0", "0.3", "-1", "4.25", "one", "", "NaN", "1e9"] {
+            assert!(quarters(text).is_err(), "{text}");
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! text is escaped (`literal`): text from others is written through that module.
 
 mod literal;
+mod plain;
 
 use std::fmt::Write as _;
 
@@ -16,15 +17,26 @@ use crate::functions_app::OWN_STORAGE;
 /// Returns the text of a Bicep file that creates the deployment.
 pub fn file(deployment: &Deployment) -> String {
     let mut text = head(deployment);
-    text.push_str(match (deployment.pull, deployment.target) {
-        (Pull::Credentials, _) => "",
-        (Pull::Identity, Target::ContainerApps) => IDENTITY,
-        (Pull::Identity, Target::Premium | Target::Dedicated) => REGISTRY,
-    });
-    text.push_str(STORAGE);
-    match deployment.target {
-        Target::Premium | Target::Dedicated => function_app(deployment, &mut text),
-        Target::ContainerApps => container_app(deployment, &mut text),
+    text.push_str(
+        match (deployment.pull, deployment.target.is_container_app()) {
+            (Pull::Credentials, _) => "",
+            (Pull::Identity, true) => IDENTITY,
+            (Pull::Identity, false) => REGISTRY,
+        },
+    );
+    match (&deployment.plain, deployment.target) {
+        (Some(plain), Target::PlainContainerApp) => {
+            plain::container_app(deployment, plain, &mut text);
+        }
+        (Some(plain), _) => plain::web_app(deployment, plain, &mut text),
+        (None, Target::ContainerApps | Target::PlainContainerApp) => {
+            text.push_str(STORAGE);
+            container_app(deployment, &mut text);
+        }
+        (None, Target::Premium | Target::Dedicated | Target::PlainWebApp) => {
+            text.push_str(STORAGE);
+            function_app(deployment, &mut text);
+        }
     }
     text
 }
@@ -35,31 +47,45 @@ fn head(deployment: &Deployment) -> String {
         image,
         storage,
         target,
-        registry,
         group,
         ..
     } = deployment;
-    let mut text = comment(&format!(
-        "Runs {image} as the function app {name}: {target}."
-    ));
+    let kind = deployment.kind();
+    let mut text = comment(&format!("Runs {image} as the {kind} {name}: {target}."));
     text.push_str(&comment(&format!(
         "Written by `cargo xtask deploy`. Try it: az deployment group what-if --resource-group {group} --template-file FILE"
     )));
+    if deployment.event_functions().next().is_some() {
+        text.push_str(&comment(
+            "The event subscriptions of blob triggers are not in this file, because their key exists only once the app \
+             has",
+        ));
+        text.push_str(&comment(
+            "started. Without them no blob starts a call: run the last commands of the script of `cargo xtask deploy`.",
+        ));
+    }
     let (name, image, storage) = (Literal::of(name), Literal::of(image), Literal::of(storage));
     let _ = write!(
         text,
-        "\n@description('The function app.')\nparam name string = {name}\n\n\
+        "\n@description('The {kind}.')\nparam name string = {name}\n\n\
          @description('The region of every resource.')\n\
          param location string = resourceGroup().location\n\n\
-         @description('The image, by digest.')\nparam image string = {image}\n\n\
-         @description('The storage account of the app itself.')\n@minLength(3)\n@maxLength(24)\nparam storageName string = {storage}\n"
+         @description('The image, by digest.')\nparam image string = {image}\n"
     );
-    let registry_name = Literal::of(registry.split('.').next().unwrap_or_default());
+    if deployment.plain.is_none() {
+        let _ = write!(
+            text,
+            "\n@description('The storage account of the app itself.')\n@minLength(3)\n@maxLength(24)\nparam storageName string = {storage}\n"
+        );
+    }
+    let registry_name = Literal::of(deployment.registry_name());
     match deployment.pull {
         Pull::Identity => {
             let _ = write!(
                 text,
-                "\n@description('The registry of the image, in this resource group.')\nparam registryName string = {registry_name}\n"
+                "\n@description('The registry of the image, in this resource group.')\nparam registryName string = {registry_name}\n\n\
+                 @description('True if the registry has permissions by repository (ABAC), where the role AcrPull has no effect.')\n\
+                 param registryIsAbac bool = false\n"
             );
         }
         Pull::Credentials => {
@@ -71,7 +97,7 @@ fn head(deployment: &Deployment) -> String {
             );
         }
     }
-    for secret in &deployment.secrets {
+    for secret in deployment.all_secrets() {
         let description = Literal::of(&format!("{}: {}", secret.variable.name(), secret.why));
         let _ = write!(
             text,
@@ -82,8 +108,8 @@ fn head(deployment: &Deployment) -> String {
     text
 }
 
-/// Bicep text that creates the identity of a container app and gives it the role AcrPull on the
-/// registry, so that the app can pull its image.
+/// Bicep text that creates the identity of a container app and gives it the role on the
+/// registry with which the app can pull its image.
 ///
 /// A container app is created only after its image was pulled, so the identity and its role must
 /// exist before the app.
@@ -98,20 +124,20 @@ resource puller 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = 
 }
 
 resource pull 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(registry.id, puller.id, 'AcrPull')
+  name: guid(registry.id, puller.id, registryIsAbac ? 'Container Registry Repository Reader' : 'AcrPull')
   scope: registry
   properties: {
     principalId: puller.properties.principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '7f951dda-4ed3-4680-a7ca-43fe172d538d')
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', registryIsAbac ? 'b93aa761-3e63-49ed-ac28-beffa264f7ac' : '7f951dda-4ed3-4680-a7ca-43fe172d538d')
   }
 }
 ";
 
-/// Bicep text that gives the identity of a function app the role AcrPull on the registry, so that
+/// Bicep text that gives the identity of an app of App Service the role on the registry with which
 /// the app can pull its image.
 ///
-/// The GUID in the text is the id of that role. App Service retries the pull until the role is in
+/// The GUIDs in the text are the ids of the two roles. App Service retries the pull until the role is in
 /// effect.
 const REGISTRY: &str = "
 resource registry 'Microsoft.ContainerRegistry/registries@2023-07-01' existing = {
@@ -119,12 +145,12 @@ resource registry 'Microsoft.ContainerRegistry/registries@2023-07-01' existing =
 }
 
 resource pull 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(registry.id, app.id, 'AcrPull')
+  name: guid(registry.id, app.id, registryIsAbac ? 'Container Registry Repository Reader' : 'AcrPull')
   scope: registry
   properties: {
     principalId: app.identity.principalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '7f951dda-4ed3-4680-a7ca-43fe172d538d')
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', registryIsAbac ? 'b93aa761-3e63-49ed-ac28-beffa264f7ac' : '7f951dda-4ed3-4680-a7ca-43fe172d538d')
   }
 }
 ";

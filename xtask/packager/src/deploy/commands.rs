@@ -1,4 +1,4 @@
-//! The commands that make a function app from an image, as a script for `sh`.
+//! The commands that make an app from an image, as a script for `sh`.
 //!
 //! Owns which `az` commands there are, their order and their flags. It is pure: it starts no
 //! process and touches no file. Secrets are named as variables of the environment, never written.
@@ -7,6 +7,10 @@
 mod container_app;
 mod events;
 mod function_app;
+mod keys;
+mod plain_container_app;
+mod plain_web_app;
+mod pull;
 
 use super::arguments::{Pull, Target};
 use super::deployment::Deployment;
@@ -38,6 +42,11 @@ pub const RESERVED: &[&str] = &[
     PRINCIPAL,
     REGISTRY,
     ADDRESS,
+    ROLE,
+    EXISTING,
+    LOGIN,
+    MASTER_KEY,
+    APP_URL,
     "BASH_ENV",
     "CDPATH",
     "ENV",
@@ -67,17 +76,29 @@ const APP: &str = "deploy_app";
 const PRINCIPAL: &str = "deploy_principal";
 const REGISTRY: &str = "deploy_registry";
 const ADDRESS: &str = "deploy_address";
+const ROLE: &str = "deploy_role";
+const EXISTING: &str = "deploy_existing";
+const LOGIN: &str = "deploy_login";
+
+/// Name of the environment variable with the master key of a function app, which the catch-up script
+/// needs.
+pub(super) const MASTER_KEY: &str = "MASTER_KEY";
+/// Name of the environment variable with the address of a function app, for the catch-up script.
+pub(super) const APP_URL: &str = "APP_URL";
 
 /// Returns the text of the script for `sh` whose `az` commands create the deployment.
 pub fn script(deployment: &Deployment) -> String {
     let mut script = Builder::new(deployment);
     script.group();
-    match deployment.target {
-        Target::Premium | Target::Dedicated => script.function_app(),
-        Target::ContainerApps => script.container_app(),
+    match (&deployment.plain, deployment.target) {
+        (Some(plain), Target::PlainContainerApp) => script.plain_container_app(plain),
+        (Some(plain), _) => script.plain_web_app(plain),
+        (None, Target::ContainerApps | Target::PlainContainerApp) => script.container_app(),
+        (None, Target::Premium | Target::Dedicated | Target::PlainWebApp) => script.function_app(),
     }
     script.events();
     script.address();
+    script.where_the_key_is();
     script.script.into_text()
 }
 
@@ -103,7 +124,8 @@ impl<'a> Builder<'a> {
         } = deployment;
         script.line("#!/bin/sh");
         script.comment(&format!(
-            "Runs {image} as the function app {name}: {target}."
+            "Runs {image} as the {} {name}: {target}.",
+            deployment.kind()
         ));
         script.line("# Written by `cargo xtask deploy`; with --run, this command runs it at once.");
         script.line("set -eu");
@@ -159,6 +181,9 @@ impl<'a> Builder<'a> {
             .flag("--location", &self.location)
             .line("--output none");
         self.az("The resource group of everything below.", group);
+        if self.deployment.plain.is_some() {
+            return;
+        }
         let storage = Command::new("az storage account create").flag_line("--name", &self.storage);
         let storage = storage
             .flag("--resource-group", &self.group)
@@ -173,10 +198,13 @@ impl<'a> Builder<'a> {
 
     fn host_name(&self) -> Command {
         match self.deployment.target {
-            Target::ContainerApps => self
+            Target::ContainerApps | Target::PlainContainerApp => self
                 .of_app("az containerapp show")
                 .fixed("--query properties.configuration.ingress.fqdn"),
-            _ => self
+            Target::PlainWebApp => self
+                .of_app("az webapp show")
+                .fixed("--query defaultHostName"),
+            Target::Premium | Target::Dedicated => self
                 .of_app("az functionapp show")
                 .fixed("--query defaultHostName"),
         }
@@ -193,8 +221,14 @@ impl<'a> Builder<'a> {
 /// Adds the flags with the user name and the password for pulling the image to a command, and
 /// returns the command.
 fn credentials(command: Command) -> Command {
+    credentials_as(command, "--registry-username", "--registry-password")
+}
+
+/// Adds the user name and the password for pulling the image to a command, as the flags `username`
+/// and `password`, and returns the command.
+fn credentials_as(command: Command, username: &'static str, password: &'static str) -> Command {
     let value = |variable| Word::value_of(&Variable::fixed(variable));
     command
-        .flag_line("--registry-username", &value(USERNAME))
-        .flag("--registry-password", &value(PASSWORD))
+        .flag_line(username, &value(USERNAME))
+        .flag(password, &value(PASSWORD))
 }

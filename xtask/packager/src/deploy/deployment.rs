@@ -6,9 +6,10 @@
 use scorebox_host::manifest::Manifest;
 
 use super::arguments::{Pull, Target};
+use super::plain_app::PlainApp;
 use crate::shell::Variable;
 
-/// A function app to deploy, with everything that its commands and its Bicep file need.
+/// An app to deploy, with everything that its commands and its Bicep file need.
 #[derive(Debug)]
 pub struct Deployment {
     pub(super) manifest: Manifest,
@@ -26,8 +27,12 @@ pub struct Deployment {
     pub(super) registry: String,
     /// Names and values of the app settings with fixed values, except for the setting of the app's
     /// own storage account.
-    pub(super) fixed: Vec<(String, &'static str)>,
+    pub(super) fixed: Vec<(String, String)>,
     pub(super) secrets: Vec<Secret>,
+    /// Keys of the server, which the script makes if they are missing. Empty for a function app.
+    pub(super) keys: Vec<Secret>,
+    /// Facts about an app without the Functions host. `None` for a function app.
+    pub(super) plain: Option<PlainApp>,
     /// Name of the secret in which a container app keeps the connection string of its own storage
     /// account.
     pub(super) own_secret: String,
@@ -49,3 +54,27 @@ pub struct Secret {
 /// Name of the secret in which a container app keeps the password for pulling its image from the
 /// registry.
 pub(super) const REGISTRY_PASSWORD: &str = "registry-password";
+
+impl Deployment {
+    /// Returns the app settings whose values are secrets: those that the user passes, and the keys
+    /// of the server.
+    pub(super) fn all_secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.secrets.iter().chain(&self.keys)
+    }
+
+    /// Returns the word for the app in comments.
+    pub(super) fn kind(&self) -> &'static str {
+        if self.plain.is_some() {
+            "app"
+        } else {
+            "function app"
+        }
+    }
+
+    /// Returns the name of the Azure Container Registry of the image: the first part of its address,
+    /// without the hash that Azure adds to some addresses after a `-`.
+    pub(super) fn registry_name(&self) -> &str {
+        let label = self.registry.split('.').next().unwrap_or_default();
+        label.split('-').next().unwrap_or_default()
+    }
+}

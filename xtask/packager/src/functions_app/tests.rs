@@ -53,7 +53,7 @@ fn each_trigger_has_its_function() {
         blob["bindings"],
         json!([
             {"type": "blobTrigger", "direction": "in", "name": "blob", "path": "incoming/{name}.json",
-             "source": "LogsAndContainerScan", "connection": connection},
+             "source": "EventGrid", "connection": connection},
             {"type": "blob", "direction": "out", "name": "output", "path": "scored/{name}_out.json",
              "connection": connection},
         ])
@@ -88,6 +88,26 @@ fn each_trigger_has_its_function() {
 }
 
 #[test]
+fn what_a_scan_cannot_promise_and_an_envelope_costs_is_said() {
+    let warned = |rest: &str| warnings(&manifest(rest)).join("\n");
+    assert_eq!(warned(""), "");
+    let blob = "[[trigger]]\nkind = \"blob\"\npath = \"incoming/{name}\"\n";
+    assert_eq!(warned(blob), "");
+    let scan = format!("{blob}source = \"scan\"\n");
+    let source = json(&files(&manifest(&scan))["incoming/function.json"]);
+    assert_eq!(source["bindings"][0]["source"], "LogsAndContainerScan");
+    for part in ["incoming", "for good", "ten minutes", "fix: ", "event-grid"] {
+        assert!(warned(&scan).contains(part), "{part}: {}", warned(&scan));
+    }
+    let http = "[[trigger]]\nkind = \"http\"\n";
+    assert_eq!(warned(http), "");
+    let wrapped = warned(&format!("{http}forwarding = false\n"));
+    for part in ["score", "379", "1,112", "fix: remove `forwarding = false`"] {
+        assert!(wrapped.contains(part), "{part}: {wrapped}");
+    }
+}
+
+#[test]
 fn http_alone_needs_no_bundle_and_may_be_wrapped() {
     let host = |rest: &str| json(&files(&manifest(rest))["host.json"]);
     assert_eq!(host("")["extensionBundle"], Value::Null);
@@ -97,4 +117,74 @@ fn http_alone_needs_no_bundle_and_may_be_wrapped() {
         false
     );
     assert_eq!(wrapped["functionTimeout"], "00:05:00");
+}
+
+#[test]
+fn a_storage_queue_has_its_function_and_the_app_its_settings() {
+    let manifest = manifest(
+        r#"
+        [[trigger]]
+        kind = "queue"
+        queue = "requests"
+        output = { queue = "scores" }
+        park = { queue = "rejected" }
+        max_delivery_count = 3
+        visibility_timeout = "90s"
+        [[trigger]]
+        kind = "blob"
+        path = "incoming/{name}"
+        "#,
+    );
+    let files = files(&manifest);
+    let connection = "TriggerConnectionString";
+    assert_eq!(
+        json(&files["requests/function.json"])["bindings"],
+        json!([
+            {"type": "queueTrigger", "direction": "in", "name": "message", "queueName": "requests",
+             "connection": connection, "dataType": "binary"},
+            {"type": "queue", "direction": "out", "name": "output", "queueName": "scores", "connection": connection},
+            {"type": "queue", "direction": "out", "name": "park", "queueName": "rejected", "connection": connection},
+        ])
+    );
+    let host = json(&files["host.json"]);
+    let queues =
+        json!({"maxDequeueCount": 3, "messageEncoding": "base64", "visibilityTimeout": "00:01:30"});
+    assert_eq!(host["extensions"]["queues"], queues);
+    assert_eq!(host["extensionBundle"]["version"], "[4.*, 5.0.0)");
+    // The account with the blobs and the queues has one setting.
+    let names = |connections| {
+        let settings = settings(&manifest, connections).into_iter();
+        let names = settings.map(|setting| setting.name);
+        let names: Vec<_> = names.filter(|name| name.starts_with(connection)).collect();
+        names
+    };
+    assert_eq!(names(Connections::Strings), [connection]);
+    let identity = ["blobServiceUri", "queueServiceUri"];
+    assert_eq!(
+        names(Connections::Identity),
+        identity.map(|name| format!("{connection}__{name}"))
+    );
+}
+
+#[test]
+fn a_connection_that_two_services_share_is_for_an_identity() {
+    let manifest = manifest(
+        r#"
+        [[trigger]]
+        kind = "queue"
+        queue = "requests"
+        connection = "Both"
+        [[trigger]]
+        kind = "service-bus"
+        queue = "applications"
+        connection = "Both"
+        "#,
+    );
+    let settings = settings(&manifest, Connections::Strings);
+    let names: Vec<_> = settings
+        .iter()
+        .map(|setting| setting.name.as_str())
+        .collect();
+    let expected = ["Both__fullyQualifiedNamespace", "Both__queueServiceUri"];
+    assert!(names.ends_with(&expected), "{names:?}");
 }

@@ -11,6 +11,8 @@ mod refused;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
+use super::tar_header;
+
 use self::header::{BLOCK_BYTES, Block, Header};
 use self::refused::refused;
 
@@ -55,7 +57,8 @@ pub struct TarEntry {
     /// User id and group id of the owner.
     pub owner: (u64, u64),
     /// True if the entry is described by a ustar header of POSIX alone: without extension headers,
-    /// and without numbers in base 256.
+    /// and without numbers in base 256. Also true if the only extension header is the one that
+    /// `package` writes for a path that is too long for the ustar header.
     pub is_plain: bool,
     /// Records of the PAX headers that apply to the entry, by key.
     pub records: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -76,6 +79,8 @@ pub struct Entries<R> {
 #[derive(Default)]
 struct Extensions {
     records: Option<BTreeMap<Vec<u8>, Vec<u8>>>,
+    /// Contents of all PAX headers before the entry. Only the last one applies.
+    texts: Vec<Vec<u8>>,
     long_name: Option<Vec<u8>>,
     long_link: Option<Vec<u8>>,
 }
@@ -105,6 +110,7 @@ impl<R: Read> Entries<R> {
                 b'x' => {
                     let text = self.extension(&header)?;
                     extensions.records = Some(header::records(&text)?);
+                    extensions.texts.push(text);
                 }
                 b'L' => extensions.long_name = Some(header::text(&self.extension(&header)?)),
                 b'K' => extensions.long_link = Some(header::text(&self.extension(&header)?)),
@@ -144,11 +150,16 @@ impl<R: Read> Entries<R> {
     fn merged(&mut self, mut header: Header, extensions: Extensions) -> io::Result<TarEntry> {
         let Extensions {
             records,
+            texts,
             long_name,
             long_link,
         } = extensions;
-        let is_plain =
-            header.is_plain && records.is_none() && long_name.is_none() && long_link.is_none();
+        let is_known = match texts.as_slice() {
+            [] => true,
+            [text] => tar_header::is_ours(&header.name, text),
+            _ => false,
+        };
+        let is_plain = header.is_plain && is_known && long_name.is_none() && long_link.is_none();
         let records = records.unwrap_or_default();
         // A record with an empty value cancels the record.
         let record = |name: &str| {

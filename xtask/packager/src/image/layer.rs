@@ -12,6 +12,7 @@ use scorebox_host::text::{NAME_BYTES, quoted};
 use scorebox_workspace::digest::{Digest, Hashing};
 
 use super::layer_plan::{Compression, Content, Entry, IMAGE_LAYER_ZSTD_MEDIA_TYPE, LayerPlan};
+use super::tar_header::header;
 
 /// A written layer, with its sizes and digests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,14 +90,9 @@ fn write_tar<W: Write>(plan: &LayerPlan, epoch: u64, out: W) -> io::Result<W> {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{path}: {error}"));
         match entry {
             Entry::Folder { mode } => {
-                let header = header(
-                    &format!("{path}/"),
-                    tar::EntryType::Directory,
-                    *mode,
-                    0,
-                    epoch,
-                )
-                .map_err(named)?;
+                let path = format!("{path}/");
+                let kind = tar::EntryType::Directory;
+                let header = header(&mut tar, &path, kind, *mode, 0, epoch).map_err(named)?;
                 tar.append(&header, io::empty())?;
             }
             Entry::File {
@@ -104,8 +100,8 @@ fn write_tar<W: Write>(plan: &LayerPlan, epoch: u64, out: W) -> io::Result<W> {
                 content: Content::Bytes(bytes),
             } => {
                 let size = bytes.len() as u64;
-                let header =
-                    header(path, tar::EntryType::Regular, *mode, size, epoch).map_err(named)?;
+                let kind = tar::EntryType::Regular;
+                let header = header(&mut tar, path, kind, *mode, size, epoch).map_err(named)?;
                 tar.append(&header, bytes.as_slice())?;
             }
             Entry::File {
@@ -114,8 +110,8 @@ fn write_tar<W: Write>(plan: &LayerPlan, epoch: u64, out: W) -> io::Result<W> {
             } => {
                 let file = File::open(source).map_err(named)?;
                 let size = file.metadata().map_err(named)?.len();
-                let header =
-                    header(path, tar::EntryType::Regular, *mode, size, epoch).map_err(named)?;
+                let kind = tar::EntryType::Regular;
+                let header = header(&mut tar, path, kind, *mode, size, epoch).map_err(named)?;
                 let mut exact = Exact {
                     inner: file,
                     left: size,
@@ -125,27 +121,6 @@ fn write_tar<W: Write>(plan: &LayerPlan, epoch: u64, out: W) -> io::Result<W> {
         }
     }
     tar.into_inner()
-}
-
-fn header(
-    path: &str,
-    kind: tar::EntryType,
-    mode: u32,
-    size: u64,
-    epoch: u64,
-) -> io::Result<tar::Header> {
-    let mut header = tar::Header::new_ustar();
-    header.set_entry_type(kind);
-    // The path is split at a slash into the two fields of 155 and 100 bytes. A path that is too
-    // long for them is an error.
-    header.set_path(path)?;
-    header.set_mode(mode);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_size(size);
-    header.set_mtime(epoch);
-    header.set_cksum();
-    Ok(header)
 }
 
 /// Reader that returns exactly as many bytes as the tar header of a file states. Without this
@@ -347,13 +322,40 @@ mod tests {
     }
 
     #[test]
-    fn path_that_ustar_cannot_hold_is_an_error() {
-        let error = write(
-            &plan(Compression::Stored, &[("x".repeat(101), Vec::new())]),
-            0,
-            io::sink(),
-        )
-        .unwrap_err();
-        assert!(error.to_string().contains("xxx"), "{error}");
+    fn path_of_any_length_is_written_and_read_back() {
+        let paths = [
+            "x".repeat(100),
+            "x".repeat(101),
+            "模".repeat(40),
+            format!("{}/{}", "d".repeat(150), "x".repeat(100)),
+            format!("{}/{}", "d".repeat(156), "x".repeat(20)),
+            format!("{}/{}", "é".repeat(120), "x".repeat(255)),
+        ];
+        let files: Vec<_> = paths.map(|path| (path, b"1".to_vec())).into();
+        let written = bytes(&plan(Compression::Stored, &files));
+        assert_eq!(written, bytes(&plan(Compression::Stored, &files)));
+        let mut entries = super::super::entries::Entries::new(written.as_slice());
+        let mut found = Vec::new();
+        while let Some(entry) = entries.next().unwrap() {
+            assert!(entry.is_plain, "{entry:?}");
+            found.push(String::from_utf8(entry.name).unwrap());
+        }
+        let mut expected: Vec<_> = files.into_iter().map(|(path, _)| path).collect();
+        expected.sort();
+        assert_eq!(found, expected);
+        // Another reader sees these paths, too.
+        let mut archive = tar::Archive::new(written.as_slice());
+        let paths = archive.entries().unwrap().map(|entry| {
+            let entry = entry.unwrap();
+            entry.path().unwrap().to_str().unwrap().to_owned()
+        });
+        assert_eq!(paths.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn path_out_of_the_image_is_an_error() {
+        let files = [("a/../../x".to_owned(), Vec::new())];
+        let error = write(&plan(Compression::Stored, &files), 0, io::sink()).unwrap_err();
+        assert!(error.to_string().contains("a/../../x"), "{error}");
     }
 }

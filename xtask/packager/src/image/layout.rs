@@ -48,7 +48,7 @@ pub struct WrittenImage {
 /// An artifact that is attached to an image, in the layout of the image.
 #[derive(Debug, Clone)]
 pub struct Attachment {
-    /// Name of the artifact: `sbom`, `provenance` or `signature`.
+    /// Name of the artifact: `sbom`, `provenance`, `bundle` or `signature`.
     pub name: String,
     /// Digest of the artifact's manifest.
     pub digest: Digest,
@@ -313,7 +313,7 @@ fn write_layer(plan: &LayerPlan, epoch: u64, blobs: &Path) -> Result<WrittenLaye
     let failed = |error: std::io::Error| {
         Failure::other(
             format!("layer `{}`: {error}", plan.name),
-            "shorten a path that is too long for tar (100 bytes below a folder of 155), or free disk space",
+            "free disk space, and see that the files of the project can be read",
         )
     };
     let file = File::create(&path).map_err(failed)?;

@@ -18,6 +18,7 @@ pub(crate) mod plan;
 pub(crate) mod reading;
 pub(crate) mod sample;
 pub(crate) mod system;
+mod tar_header;
 pub(crate) mod unfit;
 pub mod unpack;
 

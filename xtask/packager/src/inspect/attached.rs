@@ -6,8 +6,8 @@
 mod part;
 mod provenance;
 mod sbom;
+mod signatures;
 
-use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::{Failure, Kind};
 use serde_json::Value;
 
@@ -17,11 +17,11 @@ use super::documents;
 use super::report::{Report, Verdict};
 use super::small_blob;
 use super::store::{Store, digest_of};
-use crate::image::attestation::{self, ENVELOPE_MEDIA_TYPE, SIGNATURE_ANNOTATION, signature_tag};
+use crate::image::attestation::{self, ENVELOPE_MEDIA_TYPE, SIGNATURE_ANNOTATION};
 use crate::image::layout::LARGEST_DOCUMENT_BYTES;
-use crate::signing::{PublicKey, opened, signed_digest};
+use crate::signing::{PublicKey, opened};
 
-/// Checks the artifacts of an image, which are its referrers and its cosign signature, and adds the
+/// Checks the artifacts of an image, which are its referrers and its cosign signatures, and adds the
 /// results to the report. Returns true if the image has a signature that `key` verifies, and false
 /// if `key` is `None`. Fails only if the list of referrers cannot be read or the registry does not
 /// respond.
@@ -34,6 +34,7 @@ pub fn examine(
     let image = report.digest.clone();
     let mut sboms = Vec::new();
     let mut statements = Vec::new();
+    let mut bundles = Vec::new();
     for digest in store.referrers(&image)? {
         let manifest = match manifest(store.manifest(&digest)) {
             Ok(manifest) => manifest,
@@ -59,6 +60,7 @@ pub fn examine(
             match name {
                 "sbom" if sbom::is_ours(&part) => sboms.push(part),
                 "provenance" if provenance::is_ours(&part) => statements.push(part),
+                "bundle" if signatures::is_signature(&part) => bundles.push(part),
                 // Scanners and other build tools attach their own artifacts, which are not checked
                 // here.
                 _ => report.note(
@@ -88,7 +90,7 @@ pub fn examine(
             report.note(name, "", absent(key));
         }
     }
-    signature(store, report, &image, key)
+    signatures::examine(store, report, &bundles, &image, key)
 }
 
 /// Returns the verdict for an artifact that does not exist. Its absence is an error only if `key`
@@ -181,59 +183,4 @@ fn parts(store: &Store, report: &mut Report, name: &str, manifest: &Value) -> Ve
         }
     }
     parts
-}
-
-/// Checks the cosign signature of the image with the digest `image`, and adds the result to the
-/// report. Returns true if the image has a signature that `key` verifies, and false if `key` is
-/// `None`. Fails only if the registry does not respond.
-fn signature(
-    store: &Store,
-    report: &mut Report,
-    image: &Digest,
-    key: Option<&PublicKey>,
-) -> Result<bool, Failure> {
-    let found = match store.find(&signature_tag(image)) {
-        Ok(found) => found,
-        Err(failure) if failure.kind == Kind::Network => return Err(failure),
-        Err(failure) => {
-            report.note("signature", "", Verdict::Wrong(failure.problem));
-            return Ok(false);
-        }
-    };
-    let Some(bytes) = found else {
-        report.note("signature", "", absent(key));
-        return Ok(false);
-    };
-    let manifest = match documents::read(&bytes) {
-        Ok(manifest) => manifest,
-        Err(reason) => {
-            report.note("signature", "", Verdict::Wrong(reason.to_string()));
-            return Ok(false);
-        }
-    };
-    let parts = parts(store, report, "signature", &manifest);
-    let speaks = |part: &&Part| signed_digest(&part.bytes).as_ref() == Some(image);
-    report.check(
-        "signature is about the image",
-        parts.iter().any(|part| speaks(&part)),
-        || "it is about another one".to_owned(),
-    );
-    let verdict = match key {
-        None => Verdict::Open("signed; give --key to check it".to_owned()),
-        Some(key) => {
-            let is_good = |part: &Part| {
-                part.signature
-                    .as_deref()
-                    .is_some_and(|one| key.verify(&part.bytes, one))
-            };
-            if parts.iter().filter(speaks).any(is_good) {
-                Verdict::Good
-            } else {
-                Verdict::Wrong("was not made with this key".to_owned())
-            }
-        }
-    };
-    let is_signed = verdict == Verdict::Good;
-    report.note("signature of the image", "", verdict);
-    Ok(is_signed)
 }

@@ -72,6 +72,7 @@ impl Identity {
             registry: registry.to_owned(),
             plain_http,
             meant,
+            repository: None,
             password: self.password.clone().filter(|_| meant),
             certificates: self.certificates.clone(),
             trusted: self.trusted.clone(),
@@ -91,6 +92,9 @@ pub struct Access {
     pub plain_http: bool,
     /// True if the user name and the password in the environment variables are for this registry.
     pub meant: bool,
+    /// Repository that the credentials are for. `None` if they are for no repository in particular.
+    /// Files with credentials may hold some for single repositories.
+    pub repository: Option<String>,
     /// User name and password from the flags. `None` if the flags have no password, or if the
     /// password is for another registry.
     pub password: Option<(String, SecretString)>,
@@ -103,6 +107,14 @@ pub struct Access {
 }
 
 impl Access {
+    /// Returns the access to one repository of the registry.
+    pub fn to_repository(&self, name: &str) -> Self {
+        Self {
+            repository: Some(name.to_owned()),
+            ..self.clone()
+        }
+    }
+
     /// Returns the root URL of the registry's API: `https://HOST/v2/`, or `http://HOST/v2/` if
     /// `plain_http` is true. Fails if the registry is not a host with or without a port.
     pub fn root(&self) -> Result<Url, Failure> {

@@ -31,7 +31,10 @@ pub struct Grants {
 /// Fails if the registry does not accept the credentials, if its response to the login is another
 /// error, or if no response arrives. A missing right is not an error.
 pub async fn find(access: &Access, repository: Option<&str>) -> Result<Grants, Failure> {
-    let session = Session::new(access)?;
+    let session = match repository {
+        Some(name) => Session::new(&access.to_repository(name))?,
+        None => Session::new(access)?,
+    };
     ask(access, repository, &session).await
 }
 

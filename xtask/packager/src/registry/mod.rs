@@ -10,6 +10,7 @@ mod auth;
 mod bounds;
 mod broken;
 mod chunks;
+mod clock;
 mod error_body;
 #[cfg(test)]
 mod fake;
@@ -30,18 +31,19 @@ mod upload;
 
 use std::path::Path;
 
-use oci_client::Reference;
-use scorebox_host::text::{REASON_BYTES, quoted};
+use scorebox_host::manifest::image_names;
 use scorebox_workspace::failure::Failure;
 
 pub use self::access::{Access, Identity};
 pub use self::auth::Challenge;
+pub use self::clock::Skew;
 pub use self::grants::Grants;
 pub use self::reading::Reading;
 pub use self::reference::BaseReference;
 pub use self::sent::Sent;
 pub use self::trusted_realm::TrustedRealm;
 
+use self::reference::failure;
 use self::repository::{Purpose, Repository};
 use crate::image::base::Base;
 use crate::image::layout::WrittenImage;
@@ -143,11 +145,26 @@ pub fn grants(access: &Access, repository: Option<&str>) -> Result<Grants, Failu
     block_on(grants::find(access, repository))
 }
 
+/// Compares the clock of this machine with the clock of a registry, as its header `Date` states it.
+/// No credentials are sent. Returns `None` if the registry states no date. Fails if the registry
+/// does not respond.
+pub fn clock(access: &Access) -> Result<Option<Skew>, Failure> {
+    block_on(clock::compare(access))
+}
+
+/// Creates an HTTP client with the certificates and timeouts that are used for registries. It
+/// follows no redirects. Fails if TLS cannot be set up.
+pub fn client(access: &Access) -> Result<reqwest::Client, Failure> {
+    transport::client(&access.registry, &access.certificates)
+}
+
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     runtime()?.block_on(work)
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+/// Creates the async runtime for the requests of one command. Fails if the operating system cannot
+/// provide it.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -168,37 +185,16 @@ impl Target {
         repository: &str,
         tag: &str,
     ) -> Result<Option<Self>, Failure> {
-        let refused = |what: &str, text: &str, is_not: &str, fix: &str| {
-            let text = quoted(text, REASON_BYTES);
-            Failure::project(format!("{what} `{text}` is not {is_not}"), fix)
-        };
-        let host = registry.unwrap_or("registry.invalid");
-        // Docker Hub adds a folder to a repository of one part.
-        if !is_reference(host, "any/any", "latest") {
-            return Err(refused(
-                "registry",
-                host,
-                "HOST[:PORT]",
-                "write a host name with a dot or a port, without https:// and without a path, e.g. \
-                 contoso.azurecr.io or localhost:5000",
-            ));
+        if let Some(registry) = registry {
+            image_names::registry("registry", registry).map_err(failure)?;
         }
-        if !is_reference(host, repository, "latest") {
-            return Err(refused(
-                "repository",
-                repository,
-                "the name of a repository",
-                "use lower-case letters, digits, `.`, `_` and `-`, in parts with `/` between \
-                 them, e.g. scoring/digits, in `package.repository` or after --repository",
-            ));
-        }
-        if !is_reference(host, repository, tag) {
-            return Err(refused(
-                "tag",
-                tag,
-                "a tag",
-                "use at most 128 letters, digits, `.`, `_` and `-`, the first not `.` or `-`, in \
-                 `package.tag` or after --tag",
+        image_names::repository("repository", repository).map_err(failure)?;
+        image_names::tag("tag", tag).map_err(failure)?;
+        // Docker Hub has no repositories without a folder for anyone but itself.
+        if registry == Some("docker.io") && !repository.contains('/') {
+            return Err(Failure::project(
+                format!("repository `{repository}` has no folder, and Docker Hub wants one"),
+                format!("write the name of your account in front: `NAME/{repository}`"),
             ));
         }
         Ok(registry.map(|registry| Self {
@@ -207,18 +203,6 @@ impl Target {
             tag: tag.to_owned(),
         }))
     }
-}
-
-/// Returns true if the three parts form an image reference that parses back to exactly these parts.
-/// For example, a host without a dot or a port would be parsed as a part of a repository name on
-/// Docker Hub.
-fn is_reference(host: &str, repository: &str, tag: &str) -> bool {
-    let reference = format!("{host}/{repository}:{tag}").parse::<Reference>();
-    reference.is_ok_and(|reference| {
-        reference.registry() == host
-            && reference.repository() == repository
-            && reference.tag() == Some(tag)
-    })
 }
 
 #[cfg(test)]
@@ -255,6 +239,8 @@ mod tests {
         check(None, "digits@sha256", "x", false);
         check(None, "", "x", false);
         check(Some("docker.io"), "contoso/digits", "latest", true);
+        check(Some("docker.io"), "digits", "latest", false);
+        check(Some("[::1]:5000"), "digits", "latest", true);
     }
 
     #[test]
@@ -264,11 +250,16 @@ mod tests {
             assert_eq!(failure.problem, expected);
         };
         let url = "https://contoso.azurecr.io";
-        let problem = "registry `https://contoso.azurecr.io` is not HOST[:PORT]";
+        let problem = "registry `https://contoso.azurecr.io` begins with `https://`";
         check(Some(url), "any", "latest", problem);
-        let problem = "repository `Digits` is not the name of a repository";
+        let problem = "repository `Digits` has the capital letter `D` as its character 1";
         check(Some("contoso.azurecr.io"), "Digits", "1.0", problem);
         check(None, "Digits", "1.0", problem);
-        check(None, "digits", "a b", "tag `a b` is not a tag");
+        check(
+            None,
+            "digits",
+            "a b",
+            "tag `a b` has a space as its character 2",
+        );
     }
 }

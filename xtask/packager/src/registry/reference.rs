@@ -2,8 +2,8 @@
 //!
 //! Owns their parsing. Must not know what is requested from the registry.
 
-use oci_client::Reference;
-use scorebox_host::text::{REASON_BYTES, quoted};
+use scorebox_host::manifest::image_reference::{self, ImageReference};
+use scorebox_host::text::Problem;
 use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::Failure;
 
@@ -53,35 +53,17 @@ impl BaseReference {
     }
 
     fn read(text: &str, what: &str, fix: &str) -> Result<Self, Failure> {
-        let shown = quoted(text, REASON_BYTES);
-        let reference: Reference = text.parse().map_err(|error| {
-            Failure::project(
-                format!("{what} `{shown}` is not an image reference: {error}"),
-                fix,
-            )
-        })?;
-        // Without a host the name would be read as an image on Docker Hub, which the author may not
-        // have meant.
-        if !text.starts_with(&format!("{}/", reference.registry())) {
-            return Err(Failure::project(
-                format!("{what} `{shown}` would be read as `{}`", reference.whole()),
-                fix,
-            ));
-        }
-        let digest = match reference.digest() {
-            None => None,
-            Some(digest) => Some(Digest::parse(digest).ok_or_else(|| {
-                Failure::project(
-                    format!("{what} `{shown}`: its digest is not a SHA-256 digest"),
-                    fix,
-                )
-            })?),
-        };
-        Ok(Self {
-            registry: reference.registry().to_owned(),
-            repository: reference.repository().to_owned(),
-            tag: reference.tag().map(str::to_owned),
+        let ImageReference {
+            registry,
+            repository,
+            tag,
             digest,
+        } = image_reference::parse(what, text, fix).map_err(failure)?;
+        Ok(Self {
+            registry,
+            repository,
+            tag,
+            digest: digest.as_deref().and_then(Digest::parse),
         })
     }
 
@@ -107,6 +89,11 @@ impl BaseReference {
             ),
         }
     }
+}
+
+/// Returns the failure for a part of a reference that is wrong.
+pub fn failure(Problem { problem, fix }: Problem) -> Failure {
+    Failure::project(problem, fix)
 }
 
 #[cfg(test)]
@@ -148,5 +135,11 @@ mod tests {
         ] {
             assert!(BaseReference::parse(wrong).is_err(), "{wrong}");
         }
+        let wrong = BaseReference::of_image("r.io/Risk:1").unwrap_err();
+        assert_eq!(
+            wrong.problem,
+            "image `r.io/Risk:1`: repository `Risk` has the capital letter `R` as its character 1"
+        );
+        assert_eq!(wrong.fix, "write `risk`");
     }
 }

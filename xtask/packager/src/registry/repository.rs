@@ -49,7 +49,8 @@ impl Repository {
     /// Opens the repository `name` for the access in `purpose`, without sending a request. Fails if
     /// the registry and the name do not form a URL, or if the HTTP client cannot be created.
     pub fn open(access: &Access, name: &str, purpose: Purpose) -> Result<Self, Failure> {
-        Self::of(Session::new(access)?, access, name, purpose)
+        let session = Session::new(&access.to_repository(name))?;
+        Self::of(session, access, name, purpose)
     }
 
     /// Opens the repository `name` without credentials, over HTTP if `plain_http` is true. This

@@ -2,6 +2,7 @@
 //!
 //! Owns its form on the command line. Must not know credentials, nor which registry asks.
 
+use std::fmt;
 use std::str::FromStr;
 
 use reqwest::Url;
@@ -60,6 +61,15 @@ impl FromStr for TrustedRealm {
                 https.port().or(http.port())
             },
         })
+    }
+}
+
+impl fmt::Display for TrustedRealm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => write!(f, "{}:{port}", self.host),
+            None => f.write_str(&self.host),
+        }
     }
 }
 

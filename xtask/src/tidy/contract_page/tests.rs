@@ -10,8 +10,8 @@ fn pages(contract: &str, standard: &str) -> (String, String) {
     resolve.push_str("standard.wit", standard).unwrap();
     let main = resolve.push_str("contract.wit", contract).unwrap();
     (
-        reference(&resolve, main, |package| package == main),
-        reference(&resolve, main, |package| package != main),
+        reference(&resolve, main, |interface| interface.package == Some(main)),
+        reference(&resolve, main, |interface| interface.package != Some(main)),
     )
 }
 

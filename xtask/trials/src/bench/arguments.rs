@@ -7,6 +7,7 @@ use scorebox_packager::format::Format;
 
 use super::graphs::GraphsBenchArgs;
 use super::hostile::{AttackerArgs, HostileBenchArgs};
+use super::idle::IdleBenchArgs;
 use super::redis::RedisBenchArgs;
 use super::round::seconds;
 
@@ -20,7 +21,7 @@ use super::round::seconds;
                   scripts are left in target/bench.\n\nExamples:\n  cargo xtask bench\n  cargo \
                   xtask bench --quick --no-steps\n  cargo xtask bench --rounds 9 --connections 8 \
                   --output json > figures.json\n  cargo xtask bench redis\n  cargo xtask bench \
-                  graphs\n  cargo xtask bench hostile"
+                  graphs\n  cargo xtask bench hostile\n  cargo xtask bench idle"
 )]
 pub struct BenchArgs {
     /// Benchmark to run instead of the comparison with native code.
@@ -79,6 +80,13 @@ pub enum BenchCommand {
     /// memory, cache stampedes, unread answers and more. Each turn during an attack is followed by
     /// a turn during which a process burns as much CPU time and sends nothing.
     Hostile(HostileBenchArgs),
+    /// Measure first calls on connections to Redis that a load balancer has forgotten.
+    ///
+    /// The connections go through a proxy. After an idle time the proxy drops whatever arrives on
+    /// them and keeps them open. Half of the first calls read, and half count. They are measured
+    /// next to first calls on connections that were idle and are alive, and on new ones. The
+    /// command fails if an answer is wrong.
+    Idle(IdleBenchArgs),
     /// Attack a host, or burn CPU time. `bench hostile` starts this command in a process of its
     /// own.
     #[command(hide = true)]

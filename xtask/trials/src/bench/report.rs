@@ -3,7 +3,6 @@
 //! Owns the table and the choice of units in it. Must not know how a figure was measured.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 use scorebox_workspace::failure::Failure;
 use serde::Serialize;
@@ -11,13 +10,13 @@ use serde::Serialize;
 use super::figures::{Figures, Measured, OverCeiling, Pss, Row, Spread};
 
 /// Writes the figures of `cargo xtask bench` to standard output, as JSON if `json` is true, or else
-/// as a table. Fails if standard output is closed.
+/// as a table. Fails if they cannot be written as JSON.
 pub fn print(figures: &Figures, json: bool) -> Result<(), Failure> {
     write(figures, (!json).then(|| table(figures)))
 }
 
-/// Writes figures to standard output: as `text` if it is given, or else as JSON. Fails if standard
-/// output is closed.
+/// Writes figures to standard output: as `text` if it is given, or else as JSON. Fails if they
+/// cannot be written as JSON.
 pub fn write(figures: &impl Serialize, text: Option<String>) -> Result<(), Failure> {
     let text = match text {
         Some(text) => text,
@@ -27,14 +26,8 @@ pub fn write(figures: &impl Serialize, text: Option<String>) -> Result<(), Failu
                 + "\n"
         }
     };
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .map_err(|error| {
-            Failure::other(
-                format!("standard output: {error}"),
-                "do not close the pipe or file that standard output goes to",
-            )
-        })
+    print!("{text}");
+    Ok(())
 }
 
 fn table(figures: &Figures) -> String {

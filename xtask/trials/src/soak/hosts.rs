@@ -47,6 +47,7 @@ output = { blob = "scored/{name}.json" }
 kind = "service-bus"
 function = "applications"
 queue = "applications"
+connection = "Bus"
 cardinality = "many"
 output = { queue = "scores" }
 park = { queue = "rejected" }
@@ -54,6 +55,7 @@ park = { queue = "rejected" }
 kind = "service-bus"
 function = "single"
 queue = "single"
+connection = "Bus"
 output = { queue = "scores" }
 park = { queue = "rejected" }
 "#;

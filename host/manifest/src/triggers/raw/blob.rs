@@ -24,7 +24,7 @@ impl RawTrigger {
                 queue: None,
                 topic: None,
             }) => {
-                blob_path(key, &blob)?;
+                blob_path(&format!("{key}.blob"), &blob)?;
                 if container(&blob).eq_ignore_ascii_case(container(&path)) {
                     return Err(Problem::new(
                         format!(
@@ -65,7 +65,7 @@ impl RawTrigger {
         };
         Ok(BlobTrigger {
             connection: connection(self.connection)?,
-            source: self.source.unwrap_or(BlobSource::Scan),
+            source: self.source.unwrap_or(BlobSource::EventGrid),
             output: target("trigger.output", self.output)?,
             park: target("trigger.park", self.park)?,
             path,

@@ -6,16 +6,23 @@
 use scorebox_text::Problem;
 
 use super::{Cardinality, RawTarget, RawTrigger};
-use crate::triggers::names::{connection, entity_name};
+use crate::azure_names::{Rule, SERVICE_BUS_QUEUE, SERVICE_BUS_SUBSCRIPTION, SERVICE_BUS_TOPIC};
+use crate::triggers::names::{connection, endless_loop};
 use crate::triggers::{DEFAULT_MAX_DELIVERY_COUNT, Entity, ServiceBusTrigger, Target};
 
 impl RawTrigger {
     pub(super) fn into_service_bus(self) -> Result<ServiceBusTrigger, Problem> {
         let entity = match (self.queue, self.topic, self.subscription) {
-            (Some(queue), None, None) => Entity::Queue(entity_name("trigger.queue", queue)?),
+            (Some(queue), None, None) => {
+                Entity::Queue(checked(&SERVICE_BUS_QUEUE, "trigger.queue", queue)?)
+            }
             (None, Some(topic), Some(subscription)) => Entity::Subscription {
-                topic: entity_name("trigger.topic", topic)?,
-                subscription: entity_name("trigger.subscription", subscription)?,
+                topic: checked(&SERVICE_BUS_TOPIC, "trigger.topic", topic)?,
+                subscription: checked(
+                    &SERVICE_BUS_SUBSCRIPTION,
+                    "trigger.subscription",
+                    subscription,
+                )?,
             },
             _ => {
                 return Err(Problem::new(
@@ -31,22 +38,33 @@ impl RawTrigger {
                 topic: None,
                 blob: None,
             }) => {
-                if entity == Entity::Queue(queue.clone()) {
-                    return Err(Problem::new(
-                        format!(
-                            "`{key}.queue` is the queue that the trigger takes from: messages \
-                             would loop forever"
-                        ),
-                        "name another queue",
-                    ));
+                let key = format!("{key}.queue");
+                let own = match &entity {
+                    Entity::Queue(own) => Some(own),
+                    Entity::Subscription { .. } => None,
+                };
+                // Service Bus compares names without case.
+                if own.is_some_and(|own| own.eq_ignore_ascii_case(&queue)) {
+                    return Err(endless_loop(&key));
                 }
-                Ok(Some(Target::Queue(entity_name(key, queue)?)))
+                Ok(Some(Target::Queue(checked(
+                    &SERVICE_BUS_QUEUE,
+                    &key,
+                    queue,
+                )?)))
             }
             Some(RawTarget {
                 topic: Some(topic),
                 queue: None,
                 blob: None,
-            }) => Ok(Some(Target::Topic(entity_name(key, topic)?))),
+            }) => {
+                let key = format!("{key}.topic");
+                Ok(Some(Target::Topic(checked(
+                    &SERVICE_BUS_TOPIC,
+                    &key,
+                    topic,
+                )?)))
+            }
             Some(_) => Err(Problem::new(
                 format!("`{key}` of a service-bus trigger is neither a queue nor a topic"),
                 format!(
@@ -74,4 +92,9 @@ impl RawTrigger {
             max_delivery_count,
         })
     }
+}
+
+/// Returns a name of an entity of Service Bus if Azure accepts it by `rule`.
+fn checked(rule: &Rule, key: &str, name: String) -> Result<String, Problem> {
+    rule.check_pattern(key, &name, false).map(|()| name)
 }

@@ -4,7 +4,7 @@
 
 use super::super::arguments::Pull;
 use super::super::deployment::Deployment;
-use super::{Builder, credentials};
+use super::{APP, Builder, credentials};
 use crate::functions_app::OWN_STORAGE;
 use crate::shell::{Command, Variable, Word};
 
@@ -14,8 +14,6 @@ impl Builder<'_> {
         let Deployment {
             environment,
             pull,
-            secrets,
-            fixed,
             own_secret,
             ..
         } = self.deployment;
@@ -23,6 +21,10 @@ impl Builder<'_> {
         let extension = Command::new("az extension add")
             .line("--name containerapp --upgrade --only-show-errors");
         self.az("`--kind functionapp` is in this extension.", extension);
+        if *pull == Pull::Identity {
+            // The role takes effect while the environment is created.
+            self.puller();
+        }
         let place = Command::new("az containerapp env create").flag_line("--name", &environment);
         let place = place
             .flag("--resource-group", &self.group)
@@ -50,28 +52,50 @@ impl Builder<'_> {
             .line("--ingress external --target-port 80")
             .flag_line("--registry-server", &self.registry);
         app = match pull {
-            Pull::Identity => app.fixed("--registry-identity system"),
+            Pull::Identity => {
+                let puller = Word::value_of(&Variable::fixed(APP));
+                app.flag("--registry-identity", &puller)
+                    .line("--system-assigned")
+                    .flag("--user-assigned", &puller)
+            }
             Pull::Credentials => credentials(app),
         };
-        app = app.line("--secrets");
+        app = self.secrets_of_container_app(app, Some(own_secret));
+        self.az("The app.", app.line("--output none"));
+    }
+
+    /// Adds the secrets and the environment of a container app to the command that creates the app.
+    /// `own_secret` is the name of the secret with the connection string of the app's own storage
+    /// account, if it has one.
+    pub(super) fn secrets_of_container_app(
+        &self,
+        mut app: Command,
+        own_secret: Option<&str>,
+    ) -> Command {
         let own = Variable::fixed(OWN_STORAGE);
-        let kept = || {
-            let secrets = secrets
-                .iter()
-                .map(|secret| (&secret.variable, secret.kept_as.as_str()));
-            std::iter::once((&own, own_secret.as_str())).chain(secrets)
-        };
-        for (variable, secret) in kept() {
+        let own = own_secret.map(|secret| (&own, secret));
+        let others = self
+            .deployment
+            .all_secrets()
+            .map(|secret| (&secret.variable, secret.kept_as.as_str()));
+        let kept: Vec<_> = own.into_iter().chain(others).collect();
+        if !kept.is_empty() {
+            app = app.line("--secrets");
+        }
+        for (variable, secret) in &kept {
             app = app.pair_line(&Word::text(secret), &Word::value_of(variable));
         }
-        app = app.line("--env-vars");
-        for (variable, secret) in kept() {
+        let fixed = &self.deployment.fixed;
+        if !kept.is_empty() || !fixed.is_empty() {
+            app = app.line("--env-vars");
+        }
+        for (variable, secret) in kept {
             let reference = Word::text("secretref:").and(&Word::text(secret));
             app = app.pair_line(&Word::text(variable.name()), &reference);
         }
         for (name, value) in fixed {
             app = app.pair_line(&Word::text(name), &Word::text(value));
         }
-        self.az("The app.", app.line("--output none"));
+        app
     }
 }

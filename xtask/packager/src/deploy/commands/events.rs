@@ -36,8 +36,11 @@ impl Builder<'_> {
             self.asked(BLOBS_KEY, keys);
         }
         self.asked(ADDRESS, self.host_name());
+        let mut names = Vec::new();
         for (function, container) in functions {
-            let name = Word::text(&format!("{}-{function}", self.deployment.name));
+            let name = subscription_name(&self.deployment.name, function, &names);
+            names.push(name.clone());
+            let name = Word::text(&name);
             let path =
                 format!("/runtime/webhooks/blobs?functionName=Host.Functions.{function}&code=");
             let endpoint = Word::text("https://").and(&Word::value_of(&Variable::fixed(ADDRESS)));
@@ -59,6 +62,26 @@ impl Builder<'_> {
     }
 }
 
+/// Returns a name for the event subscription of a function that Azure accepts and that is not in
+/// `taken`: 3 to 64 letters, digits and hyphens.
+fn subscription_name(app: &str, function: &str, taken: &[String]) -> String {
+    const LONGEST: usize = 64;
+    let whole = format!("{app}-{function}").replace('_', "-");
+    let cut = |end: &str| {
+        let kept: String = whole.chars().take(LONGEST - end.len()).collect();
+        format!("{}{end}", kept.trim_end_matches('-'))
+    };
+    let mut name = cut("");
+    let is_taken = |name: &String| taken.iter().any(|other| other.eq_ignore_ascii_case(name));
+    for number in 2_u32.. {
+        if !is_taken(&name) {
+            break;
+        }
+        name = cut(&format!("-{number}"));
+    }
+    name
+}
+
 impl Deployment {
     /// Returns the name of each function with a trigger on events, and the blob container whose
     /// events trigger it.
@@ -73,5 +96,23 @@ impl Deployment {
                 )),
                 _ => None,
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_event_subscriptions_are_those_that_azure_accepts() {
+        assert_eq!(
+            subscription_name("risk", "in_coming", &[]),
+            "risk-in-coming"
+        );
+        let long = "x".repeat(128);
+        let first = subscription_name("risk", &long, &[]);
+        let second = subscription_name("risk", &long, std::slice::from_ref(&first));
+        assert_eq!((first.len(), second.len()), (64, 64));
+        assert!(second.ends_with("x-2"), "{second}");
     }
 }

@@ -4,7 +4,7 @@
 
 use super::super::arguments::{Pull, Target};
 use super::super::deployment::Deployment;
-use super::{APP, Builder, PRINCIPAL, REGISTRY, credentials};
+use super::{APP, Builder, PRINCIPAL, credentials};
 use crate::shell::{Command, Variable, Word};
 
 impl Builder<'_> {
@@ -79,14 +79,6 @@ impl Builder<'_> {
     }
 
     fn pull_as_itself(&mut self) {
-        let value = |variable| Word::value_of(&Variable::fixed(variable));
-        let registry_name = Word::text(
-            self.deployment
-                .registry
-                .split('.')
-                .next()
-                .unwrap_or_default(),
-        );
         self.script.line("");
         self.script
             .comment("The app pulls the image with its own identity.");
@@ -96,23 +88,8 @@ impl Builder<'_> {
             self.of_app("az functionapp identity show")
                 .fixed("--query principalId"),
         );
-        self.asked(
-            REGISTRY,
-            Command::new("az acr show")
-                .flag("--name", &registry_name)
-                .fixed("--query id"),
-        );
-        let role = Command::new("az role assignment create")
-            .flag_line("--assignee-object-id", &value(PRINCIPAL));
-        let role = role
-            .fixed("--assignee-principal-type ServicePrincipal")
-            .line("--role AcrPull");
-        self.az(
-            "The identity may pull, and nothing else.",
-            role.flag("--scope", &value(REGISTRY))
-                .fixed("--output none"),
-        );
-        let ids = value(APP).and(&Word::text("/config/web"));
+        self.may_pull();
+        let ids = Word::value_of(&Variable::fixed(APP)).and(&Word::text("/config/web"));
         let update = Command::new("az resource update").flag_line("--ids", &ids);
         let update = update.fixed("--set properties.acrUseManagedIdentityCreds=true --output none");
         self.az("`az functionapp` has no flag for this.", update);

@@ -19,7 +19,7 @@ const EMPTY_MEDIA_TYPE: &str = "application/vnd.oci.empty.v1+json";
 /// An OCI artifact that is attached to an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
-    /// Name of the artifact: `sbom`, `provenance` or `signature`.
+    /// Name of the artifact: `sbom`, `provenance`, `bundle` or `signature`.
     pub name: &'static str,
     /// Bytes of the artifact's manifest.
     pub manifest: Vec<u8>,
@@ -77,7 +77,8 @@ impl Artifact {
     /// an image with one layer, as readers without support for artifacts expect it. `subject` has
     /// the digest and the size in bytes of the manifest of the image to which the artifact is
     /// attached. If `subject` is `None`, the artifact is found by `tag`. `epoch` is the time of
-    /// creation, in seconds since 1970.
+    /// creation, in seconds since 1970. `annotations` are further annotations of the manifest, each
+    /// a name and a value.
     pub fn new(
         name: &'static str,
         artifact_type: Option<&str>,
@@ -85,6 +86,7 @@ impl Artifact {
         subject: Option<(&Digest, u64)>,
         tag: Option<String>,
         epoch: u64,
+        annotations: &[(&str, &str)],
     ) -> Self {
         let (config, config_media_type) = match artifact_type {
             Some(_) => (b"{}".to_vec(), EMPTY_MEDIA_TYPE),
@@ -104,6 +106,14 @@ impl Artifact {
             "layers": [content.descriptor()],
             "annotations": { "org.opencontainers.image.created": super::super::plan::rfc3339(epoch) },
         });
+        if let Some(all) = manifest
+            .get_mut("annotations")
+            .and_then(Value::as_object_mut)
+        {
+            for (name, value) in annotations {
+                all.insert((*name).to_owned(), (*value).into());
+            }
+        }
         if let Some(manifest) = manifest.as_object_mut() {
             if let Some(artifact_type) = artifact_type {
                 manifest.insert("artifactType".to_owned(), artifact_type.into());

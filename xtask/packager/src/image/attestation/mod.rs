@@ -19,11 +19,12 @@ pub use self::provenance::{BUILD_TYPE, PREDICATE_TYPE};
 pub use self::sbom::SBOM_MEDIA_TYPE;
 
 use crate::signing::{Key, STATEMENT_MEDIA_TYPE};
+use crate::sigstore_bundle::{self, BUNDLE_MEDIA_TYPE, SIGN_PREDICATE_TYPE};
 
 /// Media type of a DSSE envelope, which holds a statement and its signatures.
 pub const ENVELOPE_MEDIA_TYPE: &str = "application/vnd.dsse.envelope.v1+json";
 /// Returns the artifacts that are attached to an image: its SBOM, its provenance statement and, if
-/// `key` is given, a signature.
+/// `key` is given, a signature in each of cosign's two formats.
 ///
 /// `image` is the digest of the image's manifest, and `manifest_bytes` is the size of the manifest
 /// in bytes.
@@ -44,6 +45,7 @@ pub fn artifacts(
         subject,
         None,
         origin.epoch,
+        &[],
     )];
     let statement = match key {
         None => Content::new(STATEMENT_MEDIA_TYPE, statement),
@@ -57,12 +59,27 @@ pub fn artifacts(
         subject,
         None,
         origin.epoch,
+        &[],
     ));
     if let Some(key) = key {
+        // Releases of cosign from version 3 on find a signature among the referrers.
+        let content = Content::new(BUNDLE_MEDIA_TYPE, sigstore_bundle::sign(key, image));
+        artifacts.push(Artifact::new(
+            "bundle",
+            Some(BUNDLE_MEDIA_TYPE),
+            content,
+            subject,
+            None,
+            origin.epoch,
+            &[
+                ("dev.sigstore.bundle.content", "dsse-envelope"),
+                ("dev.sigstore.bundle.predicateType", SIGN_PREDICATE_TYPE),
+            ],
+        ));
         let (payload, signature) = key.sign_image(&origin.reference, image);
         let content =
             Content::new(SIGNATURE_MEDIA_TYPE, payload).with(SIGNATURE_ANNOTATION, &signature);
-        // Every release of cosign finds a signature by its tag.
+        // Older releases of cosign find a signature by its tag.
         artifacts.push(Artifact::new(
             "signature",
             None,
@@ -70,6 +87,7 @@ pub fn artifacts(
             None,
             Some(signature_tag(image)),
             origin.epoch,
+            &[],
         ));
     }
     artifacts
@@ -81,6 +99,7 @@ pub fn name(artifact_type: Option<&str>) -> &'static str {
     match artifact_type {
         Some(SBOM_MEDIA_TYPE) => "sbom",
         Some(STATEMENT_MEDIA_TYPE) => "provenance",
+        Some(BUNDLE_MEDIA_TYPE) => "bundle",
         Some(_) => "artifact",
         None => "signature",
     }
@@ -234,7 +253,7 @@ mod tests {
         let signed = artifacts(&origin(), &image, 10, Some(&key));
         assert_eq!(
             signed.iter().map(|one| one.name).collect::<Vec<_>>(),
-            ["sbom", "provenance", "signature"]
+            ["sbom", "provenance", "bundle", "signature"]
         );
         let manifest = json_of(&signed[0].manifest);
         assert_eq!(manifest["subject"]["digest"], image.to_string());
@@ -243,11 +262,19 @@ mod tests {
             manifest["config"]["mediaType"],
             "application/vnd.oci.empty.v1+json"
         );
-        let signature = json_of(&signed[2].manifest);
+        let bundle = json_of(&signed[2].manifest);
+        assert_eq!(bundle["artifactType"], BUNDLE_MEDIA_TYPE);
+        assert_eq!(bundle["layers"][0]["mediaType"], BUNDLE_MEDIA_TYPE);
+        assert_eq!(bundle["subject"]["digest"], image.to_string());
+        assert_eq!(
+            bundle["annotations"]["dev.sigstore.bundle.predicateType"],
+            SIGN_PREDICATE_TYPE
+        );
+        let signature = json_of(&signed[3].manifest);
         assert_eq!(signature["layers"][0]["mediaType"], SIGNATURE_MEDIA_TYPE);
         assert!(signature["layers"][0]["annotations"][SIGNATURE_ANNOTATION].is_string());
         assert_eq!(
-            signed[2].tag.as_deref(),
+            signed[3].tag.as_deref(),
             Some(format!("sha256-{}.sig", image.hex()).as_str())
         );
         // Equal inputs must give equal bytes.

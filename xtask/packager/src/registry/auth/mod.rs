@@ -3,11 +3,13 @@
 //! Owns the order in which credentials are looked for, and the error for each refused credential.
 //! Must not know what is requested from the registry.
 
+mod auths;
 mod challenge;
 mod credential;
-mod docker;
 mod entra;
+mod places;
 mod realm;
+mod stored;
 mod surroundings;
 mod token;
 
@@ -18,6 +20,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 pub use self::challenge::Challenge;
 pub use self::credential::{Credential, Found};
+use self::stored::Search;
 pub use self::surroundings::Surroundings;
 pub use self::token::{Token, TokenService};
 
@@ -28,10 +31,10 @@ const USERNAME: &str = "SCOREBOX_REGISTRY_USERNAME";
 /// Name of the environment variable that holds the password for a registry.
 const PASSWORD: &str = "SCOREBOX_REGISTRY_PASSWORD";
 
-/// Looks for the credential for a registry: in the flags, in environment variables, in Docker's
-/// configuration and at Entra ID, in this order. If no credential is found, the access is
-/// anonymous. Fails if only one of the two environment variables for user name and password is set,
-/// or if Docker's configuration is invalid.
+/// Looks for the credential for a registry: in the flags, in environment variables, in the files of
+/// Docker and podman, and at Entra ID, in this order. If no credential is found, the access is
+/// anonymous, and its origin names all places. Fails if only one of the two environment variables
+/// for user name and password is set, or if one of the files is invalid.
 ///
 /// `service` is the name that the registry reports for itself, if it reports one.
 pub async fn find(
@@ -51,20 +54,34 @@ pub async fn find(
     {
         return Ok(found);
     }
-    if let Some(found) = docker::find(&access.registry, surroundings).await? {
-        return Ok(found);
+    let mut looked_at = vec!["--username is not given".to_owned()];
+    if access.meant {
+        looked_at.push(format!("{USERNAME} is not set"));
     }
-    let mut origin = "none found".to_owned();
+    let repository = access.repository.as_deref();
+    for place in places::places(surroundings) {
+        let path = place.path.display();
+        match stored::find(&place, &access.registry, repository, surroundings).await? {
+            Search::Found(found) => return Ok(found),
+            Search::NoEntry => {
+                looked_at.push(format!("{path} has no entry for {}", access.registry));
+            }
+            Search::NoFile => looked_at.push(format!("{path} does not exist")),
+        }
+    }
     if entra::is_azure(&access.registry, service) {
         match entra::find(surroundings).await {
             Ok(Some(found)) => return Ok(found),
-            Ok(None) => {}
-            Err(why) => origin = format!("none found ({why})"),
+            Ok(None) => looked_at.push(format!(
+                "{} is not set, and `az` is not installed",
+                entra::VARIABLE
+            )),
+            Err(why) => looked_at.push(why.to_string()),
         }
     }
     Ok(Found {
         credential: Credential::Anonymous,
-        origin,
+        origin: format!("none found: {}", looked_at.join("; ")),
     })
 }
 
@@ -131,7 +148,7 @@ pub fn not_accepted(access: &Access, found: &Found, said: &str) -> Failure {
             ),
         ),
         Credential::Anonymous => (
-            format!("{registry}: wants a login, and the credentials are: {origin}: {said}"),
+            format!("{registry}: wants a login. Credentials: {origin}. The registry said: {said}"),
             format!(
                 "add --username NAME --password-stdin, set {USERNAME} and {PASSWORD}, or {}",
                 again(registry).trim_start_matches("run ")
@@ -165,7 +182,7 @@ fn again(registry: &str) -> String {
         Some((name, rest)) if rest.starts_with("azurecr.") => {
             format!("run `az acr login --name {name}` or `docker login {registry}`")
         }
-        _ => format!("run `docker login {registry}`"),
+        _ => format!("run `docker login {registry}` or `podman login {registry}`"),
     }
 }
 
@@ -206,10 +223,25 @@ mod tests {
         assert!(origin(&access(false), &both).contains("config.json"));
         assert!(origin(&access(true), &[docker, entra]).contains("config.json"));
         assert!(origin(&access(true), &[entra]).contains("SCOREBOX_ENTRA_TOKEN"));
-        assert_eq!(origin(&access(true), &[]), "none found");
+        let nothing = origin(&access(true), &[("HOME", "/nowhere")]);
+        for part in [
+            "none found: --username is not given; ",
+            USERNAME,
+            "/nowhere/.docker/config.json does not exist; ",
+            "/auth.json does not exist; ",
+            "/nowhere/.config/containers/auth.json does not exist; ",
+            "SCOREBOX_ENTRA_TOKEN is not set",
+        ] {
+            assert!(nothing.contains(part), "{nothing}");
+        }
         let mut other = access(true);
         other.registry = "r.io".to_owned();
-        assert_eq!(origin(&other, &[entra]), "none found");
+        let none = origin(&other, &[docker, entra]);
+        assert!(
+            none.contains("config.json has no entry for r.io; "),
+            "{none}"
+        );
+        assert!(!none.contains("ENTRA"), "{none}");
         assert!(
             found(&access(true), &[(USERNAME, "u")])
                 .unwrap_err()

@@ -131,6 +131,11 @@ impl Store {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// Returns the port of the Redis server.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Deletes all keys of the Redis server. Fails if the server does not answer.
     pub fn empty(&self) -> Result<(), Failure> {
         self.ask("FLUSHALL").map(drop)

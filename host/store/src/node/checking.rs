@@ -1,0 +1,102 @@
+//! The check of a connection: a PING on it, against a new connection.
+//!
+//! Owns how long a PING may take before a new connection is opened next to it, and which of the two
+//! is used. Must not know when a connection is checked, or what a call waits for.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use redis::aio::MultiplexedConnection;
+use tokio::time::Instant;
+
+use super::shared::Shared;
+use crate::dialer::{DialError, Dialed};
+
+/// Number of round trips that a PING may take before a new connection is opened next to it.
+const ROUND_TRIPS: u32 = 3;
+
+/// Minimum time that a PING may take before a new connection is opened next to it. The clock of
+/// timers has a resolution of one millisecond.
+const LEAST_START: Duration = Duration::from_millis(2);
+
+/// Maximum time that a PING may take before a new connection is opened next to it.
+const LONGEST_START: Duration = Duration::from_millis(100);
+
+/// Time that a PING may take before a new connection is opened next to it, if no round trip was
+/// measured yet.
+const FIRST_START: Duration = Duration::from_millis(5);
+
+/// Result of a check of a connection.
+pub(super) enum Checked {
+    /// The server answers on the connection.
+    Alive,
+    /// The server does not answer on the connection, but answered on this new one.
+    Replaced(Dialed),
+    /// The server answers neither on the connection nor on a new one.
+    Away(DialError),
+}
+
+impl Shared {
+    /// Checks if the server still answers on a connection. `read` is the counter of the bytes that
+    /// the server has sent on the connection: while a long reply arrives, the connection is alive.
+    ///
+    /// The connection may be dead without any sign of it. So if a PING has no answer after a few
+    /// round trips, a new connection is opened, and the first of the two that answers is used.
+    pub(super) async fn check_connection(
+        &self,
+        connection: &MultiplexedConnection,
+        read: &AtomicU64,
+    ) -> Checked {
+        let (started, before) = (Instant::now(), read.load(Ordering::Relaxed));
+        let is_silent = || read.load(Ordering::Relaxed) == before;
+        let mut connection = connection.clone();
+        let ping = redis::cmd("PING");
+        let mut answer = pin!(connection.send_packed_command(&ping));
+        // Any answer shows that the server is there, also one that refuses the PING.
+        match tokio::time::timeout(self.head_start(), &mut answer).await {
+            Ok(Ok(_)) => {
+                let took = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+                self.round_trip_us.store(took.max(1), Ordering::Relaxed);
+                return Checked::Alive;
+            }
+            Ok(Err(_)) => return Self::replaced(self.dialer.dial(&self.address).await),
+            Err(_) => {}
+        }
+        let dialing = pin!(self.dialer.dial(&self.address));
+        match select(answer, dialing).await {
+            Either::Left((Ok(_), _)) => Checked::Alive,
+            Either::Left((Err(_), dialing)) => Self::replaced(dialing.await),
+            Either::Right((Ok(dialed), _)) if is_silent() => Checked::Replaced(dialed),
+            Either::Right((Ok(dialed), _)) => {
+                dialed.abort();
+                Checked::Alive
+            }
+            // The server may refuse new connections, and still answer on the old one.
+            Either::Right((Err(why), answer)) => {
+                match tokio::time::timeout(self.dialer.timeout(), answer).await {
+                    Ok(Ok(_)) => Checked::Alive,
+                    _ if is_silent() => Checked::Away(why),
+                    _ => Checked::Alive,
+                }
+            }
+        }
+    }
+
+    fn replaced(dialed: Result<Dialed, DialError>) -> Checked {
+        match dialed {
+            Ok(dialed) => Checked::Replaced(dialed),
+            Err(why) => Checked::Away(why),
+        }
+    }
+
+    fn head_start(&self) -> Duration {
+        match self.round_trip_us.load(Ordering::Relaxed) {
+            0 => FIRST_START,
+            round_trip => {
+                (ROUND_TRIPS * Duration::from_micros(round_trip)).clamp(LEAST_START, LONGEST_START)
+            }
+        }
+    }
+}

@@ -1,0 +1,414 @@
+//! `cargo xtask deploy` to targets without the Functions host: their commands, their Bicep files, and
+//! what is refused.
+//!
+//! Owns the manifests of such apps. Must not know how the server compares keys.
+
+use std::path::Path;
+
+use scorebox_tests::run;
+use scorebox_tests::run::Finished;
+
+use crate::deploy::{TRIGGERS, az, calls, deploy, flag, project};
+
+/// HTTP triggers, a store, and keys of the server.
+pub const PLAIN: &str = r#"
+[[trigger]]
+kind = "http"
+
+[stores.default]
+
+[server]
+keys = ["env:SCOREBOX_KEY_1", "env:SCOREBOX_KEY_2"]
+"#;
+
+pub const TARGETS: [&str; 2] = ["plain-container-app", "plain-web-app"];
+
+const SECRETS: [(&str, &str); 5] = [
+    ("SCOREBOX_REDIS_URL", "rediss://:s3cret-redis@cache:10000"),
+    ("SCOREBOX_KEY_1", "s3cret-key-0123456789abcdef0123456789"),
+    ("SCOREBOX_KEY_2", "s3cret-key-fedcba9876543210fedcba9876"),
+    ("SCOREBOX_REGISTRY_USERNAME", "puller"),
+    ("SCOREBOX_REGISTRY_PASSWORD", "s3cret-registry"),
+];
+
+fn commands(project: &Path) -> Vec<String> {
+    let words = |call: Vec<String>| {
+        call.into_iter()
+            .take_while(|word| !word.starts_with("--"))
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    calls(project).into_iter().map(words).collect()
+}
+
+fn call(project: &Path, command: &str) -> Vec<String> {
+    let words: Vec<_> = command.split(' ').collect();
+    calls(project)
+        .into_iter()
+        .find(|call| call.len() > words.len() && call.iter().zip(&words).all(|(a, b)| a == b))
+        .unwrap_or_else(|| panic!("{command} was not called"))
+}
+
+/// Runs the script of a deployment with a fake `az`.
+fn made(project: &Path, target: &str, more: &[&str]) -> Finished {
+    let path = az(project, "-");
+    let mut deploy = deploy(project, target, &["--run"]);
+    run::finish(deploy.args(more).env("PATH", path).envs(SECRETS), b"").ended(0)
+}
+
+#[test]
+fn a_container_app_is_made_step_by_step() {
+    let project = project(PLAIN);
+    let more = ["--min-replicas", "0", "--max-replicas", "7", "--cpu", "0.5"];
+    let said = made(project.path(), "plain-container-app", &more);
+    assert_eq!(said.stdout.trim(), "https://answer");
+    let expected = [
+        "group create",
+        "identity create",
+        "identity show",
+        "identity show",
+        "acr show",
+        "acr show",
+        "role assignment create",
+        "containerapp env create",
+        "containerapp list",
+        "containerapp create",
+        "containerapp show",
+        "rest",
+        "containerapp show",
+    ];
+    assert_eq!(commands(project.path()), expected);
+    let create = call(project.path(), "containerapp create");
+    for (name, value) in [
+        ("--target-port", "8080"),
+        ("--ingress", "external"),
+        ("--registry-identity", "answer"),
+        ("--user-assigned", "answer"),
+        ("--min-replicas", "0"),
+        ("--max-replicas", "7"),
+        ("--cpu", "0.5"),
+        ("--memory", "1Gi"),
+        ("--scale-rule-type", "http"),
+        ("--scale-rule-http-concurrency", "4"),
+        ("--termination-grace-period", "30"),
+        ("--container-name", "scorer"),
+    ] {
+        assert_eq!(flag(&create, name), Some(value), "{name}: {create:?}");
+    }
+    for pair in [
+        "scorebox-redis-url=rediss://:s3cret-redis@cache:10000",
+        "scorebox-key-1=s3cret-key-0123456789abcdef0123456789",
+        "SCOREBOX_KEY_1=secretref:scorebox-key-1",
+        "SCOREBOX_KEY_2=secretref:scorebox-key-2",
+    ] {
+        assert!(create.iter().any(|word| word == pair), "{pair}: {create:?}");
+    }
+    assert!(
+        !create
+            .iter()
+            .any(|word| word.contains("FUNCTIONS_") || word == "--kind")
+    );
+    let patch = call(project.path(), "rest");
+    assert_eq!(flag(&patch, "--method"), Some("patch"));
+    let body: serde_json::Value =
+        serde_json::from_str(flag(&patch, "--body").expect("a body")).expect("JSON");
+    let container = &body["properties"]["template"]["containers"][0];
+    let probes: Vec<_> = container["probes"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|probe| {
+            let get = &probe["httpGet"];
+            (
+                probe["type"].as_str(),
+                get["path"].as_str(),
+                get["port"].as_u64(),
+            )
+        })
+        .collect();
+    let expected = [
+        (Some("Liveness"), Some("/livez"), Some(8080)),
+        (Some("Readiness"), Some("/readyz"), Some(8080)),
+    ];
+    assert_eq!(probes, expected);
+    // The secrets are named in the body, and their values are not.
+    assert_eq!(container["env"][1]["secretRef"], "scorebox-key-1");
+    assert!(!body.to_string().contains("s3cret"), "{body}");
+}
+
+#[test]
+fn a_web_app_is_made_step_by_step() {
+    let project = project(&format!("{PLAIN}[limits]\nlame_duck = \"20s\"\n"));
+    let said = made(project.path(), "plain-web-app", &[]);
+    assert_eq!(said.stdout.trim(), "https://answer");
+    let expected = [
+        "group create",
+        "appservice plan create",
+        "webapp list",
+        "webapp create",
+        "webapp show",
+        "webapp identity show",
+        "acr show",
+        "acr show",
+        "role assignment create",
+        "webapp config set",
+        "webapp config appsettings set",
+        "webapp restart",
+        "webapp show",
+    ];
+    assert_eq!(commands(project.path()), expected);
+    let config = call(project.path(), "webapp config set");
+    let general: serde_json::Value =
+        serde_json::from_str(flag(&config, "--generic-configurations").expect("a value"))
+            .expect("JSON");
+    assert_eq!(general["healthCheckPath"], "/readyz");
+    assert_eq!(general["acrUseManagedIdentityCreds"], true);
+    let settings = call(project.path(), "webapp config appsettings set");
+    for setting in [
+        "WEBSITES_PORT=8080",
+        "WEBSITES_ENABLE_APP_SERVICE_STORAGE=false",
+        "WEBSITES_CONTAINER_STOP_TIME_LIMIT=32",
+        "SCOREBOX_KEY_2=s3cret-key-fedcba9876543210fedcba9876",
+        "SCOREBOX_REDIS_URL=rediss://:s3cret-redis@cache:10000",
+    ] {
+        assert!(
+            settings.iter().any(|word| word == setting),
+            "{setting}: {settings:?}"
+        );
+    }
+    assert!(!settings.iter().any(|word| word.starts_with("FUNCTIONS_")));
+}
+
+#[test]
+fn nobody_gets_in_before_the_login_of_the_platform() {
+    let container = project("");
+    let more = ["--guarded-by", "platform"];
+    made(container.path(), "plain-container-app", &more);
+    let create = call(container.path(), "containerapp create");
+    assert_eq!(flag(&create, "--ingress"), Some("internal"));
+    let auth = call(container.path(), "containerapp auth update");
+    assert_eq!(flag(&auth, "--action"), Some("Return401"));
+    let order = commands(container.path());
+    let place = |command: &str| order.iter().position(|other| other == command);
+    assert!(place("containerapp auth update") < place("containerapp ingress enable"));
+    let web = project("");
+    made(web.path(), "plain-web-app", &more);
+    let put = calls(web.path())
+        .into_iter()
+        .find(|call| flag(call, "--method") == Some("put"))
+        .expect("the login is turned on");
+    let body: serde_json::Value =
+        serde_json::from_str(flag(&put, "--body").expect("a body")).expect("JSON");
+    let validation = &body["properties"]["globalValidation"];
+    assert_eq!(validation["unauthenticatedClientAction"], "Return401");
+    assert_eq!(body["properties"]["platform"]["enabled"], true);
+}
+
+#[test]
+fn keys_that_are_missing_are_kept_or_made_and_never_printed() {
+    for target in TARGETS {
+        let project = project(PLAIN);
+        // The fake answers each query, so the app is there already, and has a key.
+        let path = az(project.path(), "-");
+        let mut again = deploy(project.path(), target, &["--run"]);
+        let redis = SECRETS[0];
+        let said = run::finish(again.env("PATH", &path).envs([redis]), b"").ended(0);
+        let given = |name: &str| {
+            let calls = calls(project.path());
+            let start = format!("{name}=");
+            let words = calls.iter().flatten();
+            let values = words.filter_map(|word| word.strip_prefix(&start));
+            values
+                .filter(|value| !value.starts_with("secretref:"))
+                .map(str::to_owned)
+                .next_back()
+                .expect("the key is set")
+        };
+        let name = if target == "plain-web-app" {
+            "SCOREBOX_KEY_1"
+        } else {
+            "scorebox-key-1"
+        };
+        assert_eq!(given(name), "answer");
+        assert!(
+            said.stderr
+                .contains("a key of the server is printed by: az "),
+            "{}",
+            said.stderr
+        );
+        // Without an app, the keys are made: 32 random bytes each.
+        let script = run::finish(&mut deploy(project.path(), target, &[]), b"").ended(0);
+        let mut sh = std::process::Command::new("sh");
+        let quiet = script
+            .stdout
+            .replace("deploy_existing=$(", "deploy_existing=$(: ");
+        sh.args(["-s"]).env_clear().env("PATH", &path).envs([redis]);
+        let said = run::finish(&mut sh, quiet.as_bytes()).ended(0);
+        let (first, second) = (given(name), given(&name.replace('1', "2")));
+        for key in [&first, &second] {
+            let is_hex = key.bytes().all(|byte| byte.is_ascii_hexdigit());
+            assert!(key.len() == 64 && is_hex, "{key}");
+            for text in [&said.stdout, &said.stderr, &script.stdout] {
+                assert!(!text.contains(key.as_str()), "{text}");
+            }
+        }
+        assert_ne!(first, second);
+    }
+}
+
+#[test]
+fn secrets_stand_in_no_script_and_no_file() {
+    let project = project(PLAIN);
+    let file = project.path().join("app.bicep");
+    for target in TARGETS {
+        for (pull, guard) in [("identity", "keys"), ("credentials", "platform")] {
+            let more = ["--pull", pull, "--guarded-by", guard, "--bicep"];
+            let mut deploy = deploy(project.path(), target, &more);
+            let said = run::finish(deploy.arg(&file).envs(SECRETS), b"").ended(0);
+            let bicep = std::fs::read_to_string(&file).expect("it was written");
+            for text in [&said.stdout, &said.stderr, &bicep] {
+                assert!(!text.contains("s3cret"), "{text}");
+            }
+            let secure = if pull == "identity" { 3 } else { 4 };
+            assert_eq!(bicep.matches("@secure()").count(), secure, "{bicep}");
+            let parameters = bicep
+                .lines()
+                .filter_map(|line| line.strip_prefix("param ")?.split(' ').next());
+            for parameter in parameters {
+                assert!(bicep.matches(parameter).count() > 1, "{parameter}: {bicep}");
+            }
+            for part in ["/readyz", "8080"] {
+                assert!(bicep.contains(part), "{part}: {bicep}");
+            }
+            assert_eq!(bicep.contains("Return401"), guard == "platform", "{bicep}");
+            assert_eq!(said.stdout.contains("Return401"), guard == "platform");
+            for text in [&bicep, &said.stdout] {
+                assert!(
+                    !text.contains("torageAccounts") && !text.contains("FUNCTIONS_"),
+                    "{text}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_needs_the_functions_host_or_has_no_guard_is_refused() {
+    let check = |manifest: &str, more: &[&str], parts: &[&str]| {
+        let project = project(manifest);
+        for target in TARGETS {
+            let said = run::finish(&mut deploy(project.path(), target, more), b"").ended(3);
+            assert_eq!(said.stdout, "");
+            said.said(parts).said(&["fix: "]);
+        }
+    };
+    check(
+        TRIGGERS,
+        &[],
+        &["has the Functions host", "base = \"scratch\""],
+    );
+    let keys = "[server]\nkeys = [\"env:SCOREBOX_KEY_1\"]\n";
+    for (kind, line) in [
+        ("blob", "path = \"incoming/{name}\""),
+        ("service-bus", "queue = \"q\""),
+    ] {
+        let manifest = format!("[[trigger]]\nkind = \"{kind}\"\n{line}\n{keys}");
+        check(
+            &manifest,
+            &[],
+            &["only the Functions host", "--target premium"],
+        );
+    }
+    check(
+        "",
+        &[],
+        &[
+            "nothing guards this app",
+            "[server]",
+            "--guarded-by platform",
+        ],
+    );
+    check(keys, &["--base", "functions"], &["has the Functions host"]);
+    check(
+        keys,
+        &["--min-replicas", "3", "--max-replicas", "2"],
+        &["--min-replicas 3 is more than --max-replicas 2"],
+    );
+    // The fix works.
+    let open = project("");
+    for target in TARGETS {
+        let more = ["--guarded-by", "platform"];
+        run::finish(&mut deploy(open.path(), target, &more), b"").ended(0);
+    }
+    for cpu in ["0", "0.3", "5", "x"] {
+        let project = project(keys);
+        let mut deploy = deploy(project.path(), TARGETS[0], &["--cpu", cpu]);
+        run::finish(&mut deploy, b"")
+            .ended(2)
+            .said(&["multiple of 0.25"]);
+    }
+}
+
+#[test]
+fn a_function_app_has_no_keys_of_the_server() {
+    let project =
+        project("[server]\nkeys = [\"env:SCOREBOX_KEY_1\"]\n[package]\nbase = \"functions\"\n");
+    for target in ["premium", "dedicated", "container-apps"] {
+        run::finish(&mut deploy(project.path(), target, &[]), b"")
+            .ended(3)
+            .said(&["server.keys", "trigger.auth_level", "fix: "]);
+    }
+}
+
+#[test]
+fn an_identity_pulls_from_azure_only() {
+    let project = project("[package]\nbase = \"functions\"\n");
+    let digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    let pulled = |registry: &str, pull: &str| {
+        let mut deploy = std::process::Command::new(scorebox_tests::place::xtask());
+        deploy
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .arg("deploy");
+        deploy
+            .arg(format!("{registry}/scoring/risk@{digest}"))
+            .arg("--manifest")
+            .arg(project.path().join("scorebox.toml"))
+            .args([
+                "--target",
+                "premium",
+                "--group",
+                "g",
+                "--location",
+                "l",
+                "--name",
+                "risk-app",
+            ])
+            .args(["--pull", pull]);
+        run::finish(&mut deploy, b"")
+    };
+    for registry in [
+        "ghcr.io",
+        "127.0.0.1:5000",
+        "localhost:5000",
+        "azurecr.io",
+        "contoso.azurecr.io.example.com",
+        "contosoazurecr.io",
+    ] {
+        let said = pulled(registry, "identity").ended(3);
+        said.said(&["Azure Container Registry", "--pull credentials", "fix: "]);
+        // The fix works.
+        pulled(registry, "credentials").ended(0);
+    }
+    for (registry, name) in [
+        ("contoso.azurecr.io", "contoso"),
+        ("contoso.azurecr.cn", "contoso"),
+        ("contoso.azurecr.us", "contoso"),
+        // Azure adds a hash to the address of some registries.
+        ("contoso-a1b2c3d4.azurecr.io", "contoso"),
+    ] {
+        let said = pulled(registry, "identity").ended(0);
+        let part = format!("az acr show --name {name} ");
+        assert!(said.stdout.contains(&part), "{part}: {}", said.stdout);
+    }
+}

@@ -1,0 +1,310 @@
+//! The catch-up script: finds the blobs for which no function ran, and hands them to the function.
+//!
+//! Owns what the script looks at for each function. The file `catch_up.sh` has the part that is equal
+//! for all apps. It is pure: it starts no process and touches no file. Must not know how the app is
+//! created.
+
+use scorebox_host::manifest::triggers::{BlobSource, BlobTrigger, Start};
+use scorebox_host::text::{NAME_BYTES, quoted};
+use scorebox_workspace::failure::Failure;
+
+use super::arguments::Target;
+use super::commands::{APP_URL, MASTER_KEY};
+use super::deployment::Deployment;
+use crate::functions_app::Connections;
+use crate::shell::{Command, Script, Variable, Word};
+
+/// Options, functions and the search, which are equal for all apps.
+const COMMON: &str = include_str!("catch_up.sh");
+
+/// Name of the shell variable with the connection string of the app's own storage account.
+const OWN_CONNECTION: &str = "own_connection";
+
+/// Names of the variables that the script uses itself.
+const OWN: &[&str] = &[
+    "again_s",
+    "all",
+    "blobs",
+    "connection",
+    "dry_run",
+    "endpoint",
+    "etag",
+    "exists",
+    "function",
+    "handed",
+    "input",
+    "missed_in_all",
+    "now",
+    "output",
+    OWN_CONNECTION,
+    "park",
+    "path",
+    "status",
+    "tab",
+    "word",
+    "work",
+];
+
+/// Evidence that a function has been called for a blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trace {
+    /// The blobs that the function writes: the answer, or the record of what was parked.
+    Outputs,
+    /// The receipts that the Functions host keeps of the blobs that its scans found.
+    Receipts,
+    /// The function writes nothing that could be found again, and events leave no receipts.
+    Nothing,
+}
+
+/// Returns the text of the script for `sh` that finds missed blobs. Fails if no trigger starts on
+/// blobs, or if the path of one cannot be resolved by the script.
+pub fn script(deployment: &Deployment, connections: Connections) -> Result<String, Failure> {
+    let triggers: Vec<_> = deployment.blob_triggers().collect();
+    if triggers.is_empty() {
+        return Err(Failure::project(
+            "--catch-up: no trigger of this app starts on blobs",
+            "leave out --catch-up, or add a [[trigger]] with `kind = \"blob\"` to scorebox.toml",
+        ));
+    }
+    let mut script = Script::default();
+    script.line("#!/bin/sh");
+    script.comment(&format!(
+        "Hands the function app {} the blobs that it missed.",
+        deployment.name
+    ));
+    script.line("# Written by `cargo xtask deploy`. It needs `az` after `az login`, `curl`, and these variables:");
+    let needed = needed(&triggers, connections)?;
+    for (variable, why) in &needed {
+        script.comment(&format!("  {}  {why}", variable.name()));
+    }
+    script.line("set -eu");
+    script.line(COMMON);
+    for (variable, why) in needed {
+        script.demand(&variable, why);
+    }
+    address(deployment, &mut script);
+    if triggers
+        .iter()
+        .any(|(_, blob)| trace(blob) == Trace::Receipts)
+    {
+        let own = Command::new("az storage account show-connection-string")
+            .flag("--name", &Word::text(&deployment.storage))
+            .flag("--resource-group", &Word::text(&deployment.group));
+        script.keep(
+            &Variable::fixed(OWN_CONNECTION),
+            own.line("--query connectionString --output tsv"),
+        );
+    }
+    for (function, blob) in triggers {
+        script.line("");
+        let set = |script: &mut Script, name, word: &Word| script.set(&Variable::fixed(name), word);
+        set(&mut script, "function", &Word::text(function));
+        set(&mut script, "path", &resolved(&blob.path)?);
+        for (name, path) in [("output", &blob.output), ("park", &blob.park)] {
+            let path = path.as_deref().filter(|_| trace(blob) == Trace::Outputs);
+            set(&mut script, name, &resolved(path.unwrap_or_default())?);
+        }
+        let nothing = Word::text("");
+        let (connection, endpoint) = match connections {
+            Connections::Strings => (Word::value_of(&setting(&blob.connection)?), nothing),
+            Connections::Identity => (nothing, Word::value_of(&endpoint(blob)?)),
+        };
+        set(&mut script, "connection", &connection);
+        set(&mut script, "endpoint", &endpoint);
+        script.line(match trace(blob) {
+            Trace::Outputs => "catch_up outputs",
+            Trace::Receipts => "catch_up receipts",
+            Trace::Nothing => "catch_up nothing",
+        });
+    }
+    script.line("");
+    script.line("echo \"$missed_in_all blobs in all\" >&2");
+    Ok(script.into_text())
+}
+
+impl Deployment {
+    /// Returns true if a function of the app starts on blobs.
+    pub(super) fn has_blob_triggers(&self) -> bool {
+        self.blob_triggers().next().is_some()
+    }
+
+    /// Returns the name of each function that starts on blobs, and its trigger.
+    fn blob_triggers(&self) -> impl Iterator<Item = (&str, &BlobTrigger)> {
+        self.manifest
+            .triggers
+            .iter()
+            .filter_map(|trigger| match &trigger.start {
+                Start::Blob(blob) => Some((trigger.function.as_str(), blob)),
+                _ => None,
+            })
+    }
+}
+
+/// Returns the evidence that the function of a trigger leaves.
+fn trace(blob: &BlobTrigger) -> Trace {
+    // A parked blob must be found, too, if there is a place for it.
+    let is_found = |path: &Option<String>| path.as_deref().is_none_or(is_found_again);
+    if blob.output.is_some() && is_found(&blob.output) && is_found(&blob.park) {
+        return Trace::Outputs;
+    }
+    match blob.source {
+        BlobSource::Scan => Trace::Receipts,
+        BlobSource::EventGrid => Trace::Nothing,
+    }
+}
+
+/// Returns true if the name of an output follows from the name of the blob alone, and its container is
+/// always the same.
+fn is_found_again(path: &str) -> bool {
+    let container = path.split('/').next().unwrap_or_default();
+    let made_by_the_host = path.split('{').skip(1).any(|part| {
+        let name = part.split(['}', ':']).next().unwrap_or_default();
+        ["rand-guid", "datetime"]
+            .iter()
+            .any(|made| name.eq_ignore_ascii_case(made))
+    });
+    !container.contains('{') && !made_by_the_host
+}
+
+/// Returns the variables that the script needs, with their purpose: the connections of the triggers,
+/// and the settings that stand in paths.
+fn needed(
+    triggers: &[(&str, &BlobTrigger)],
+    connections: Connections,
+) -> Result<Vec<(Variable, &'static str)>, Failure> {
+    let mut needed: Vec<(Variable, &'static str)> = Vec::new();
+    let mut add = |variable: Variable, why| {
+        if !needed.iter().any(|(known, _)| *known == variable) {
+            needed.push((variable, why));
+        }
+    };
+    for (_, blob) in triggers {
+        match connections {
+            Connections::Strings => add(
+                setting(&blob.connection)?,
+                "connection string of the storage account with the containers",
+            ),
+            Connections::Identity => add(
+                endpoint(blob)?,
+                "https://ACCOUNT.blob.core.windows.net of the containers",
+            ),
+        }
+        for path in [Some(&blob.path), blob.output.as_ref(), blob.park.as_ref()] {
+            for (part, is_setting) in parts(path.map_or("", String::as_str))? {
+                if is_setting {
+                    add(setting(part)?, "the app setting that stands in a path");
+                }
+            }
+        }
+    }
+    Ok(needed)
+}
+
+/// Adds the commands that find the address and the master key of the app.
+fn address(deployment: &Deployment, script: &mut Script) {
+    let (url, key) = (Variable::fixed(APP_URL), Variable::fixed(MASTER_KEY));
+    let of_app = |words: &'static str| {
+        Command::new(words)
+            .flag("--name", &Word::text(&deployment.name))
+            .flag("--resource-group", &Word::text(&deployment.group))
+    };
+    let host = if deployment.target == Target::ContainerApps {
+        script.demand(
+            &key,
+            "the master key of the app, which the portal shows under Functions > App keys",
+        );
+        of_app("az containerapp show").line("--query properties.configuration.ingress.fqdn")
+    } else {
+        let keys = of_app("az functionapp keys list").line("--query masterKey --output tsv");
+        script.keep_if_missing(&key, None, keys);
+        of_app("az functionapp show").line("--query defaultHostName")
+    };
+    let host = host.fixed("--output tsv");
+    script.keep_if_missing(&url, None, host);
+    script.line("case $APP_URL in *://*) ;; *) APP_URL=https://$APP_URL ;; esac");
+}
+
+/// Returns the app setting with the address of the trigger's storage account.
+fn endpoint(blob: &BlobTrigger) -> Result<Variable, Failure> {
+    setting(&format!("{}__blobServiceUri", blob.connection))
+}
+
+/// Returns a path as a word of the script, with the values of the settings that stand in it.
+fn resolved(path: &str) -> Result<Word, Failure> {
+    let mut word = Word::text("");
+    for (number, (part, is_setting)) in parts(path)?.into_iter().enumerate() {
+        let part = match is_setting {
+            true => Word::value_of(&setting(part)?),
+            false => Word::text(part),
+        };
+        word = if number == 0 { part } else { word.and(&part) };
+    }
+    Ok(word)
+}
+
+/// Returns the parts of a path: texts, and names of app settings between two `%`. The flag is true for
+/// the name of an app setting. Fails if a `%` has no other.
+fn parts(path: &str) -> Result<Vec<(&str, bool)>, Failure> {
+    let parts: Vec<_> = path.split('%').collect();
+    if parts.len() % 2 == 0 {
+        return Err(Failure::project(
+            format!(
+                "`{}`: a `%` has no second one, and %SETTING% stands for an app setting",
+                quoted(path, NAME_BYTES)
+            ),
+            "write the name of the setting between two `%`, or leave the `%` out",
+        ));
+    }
+    let parts = parts.into_iter().enumerate();
+    Ok(parts
+        .map(|(number, part)| (part, number % 2 == 1))
+        .filter(|(part, is_setting)| *is_setting || !part.is_empty())
+        .collect())
+}
+
+/// Checks the name of a variable that the script reads. Fails if the script, the shell or the platform
+/// uses the name itself.
+fn setting(name: &str) -> Result<Variable, Failure> {
+    let variable = Variable::new(name)?;
+    if OWN.contains(&name) || super::is_reserved(name) {
+        return Err(Failure::project(
+            format!("`{name}`: the catch-up script or the platform uses this name itself"),
+            "choose another name for the app setting, e.g. `INCOMING_CONTAINER`",
+        ));
+    }
+    Ok(variable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_is_found_again_if_its_name_follows_from_the_blob() {
+        for path in ["scored/{name}.json", "scored/all", "%OUT%/{Name}"] {
+            assert!(is_found_again(path), "{path}");
+        }
+        for path in [
+            "scored/{rand-guid}",
+            "scored/{name}-{DateTime:yyyy}",
+            "scored/{DATETIME}",
+            "out-{name}/x",
+        ] {
+            assert!(!is_found_again(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn settings_stand_between_two_percent_signs() {
+        assert_eq!(parts("in/{name}").unwrap(), [("in/{name}", false)]);
+        assert!(parts("").unwrap().is_empty());
+        assert_eq!(
+            parts("%IN%/a-%B%").unwrap(),
+            [("IN", true), ("/a-", false), ("B", true)]
+        );
+        assert!(parts("100%/{name}").is_err());
+        for name in ["", "A-B", "PATH", "path", "BLOBS_KEY"] {
+            assert!(setting(name).is_err(), "{name}");
+        }
+    }
+}

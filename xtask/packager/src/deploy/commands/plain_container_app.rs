@@ -1,0 +1,90 @@
+//! Commands for a container app without the Functions host.
+//!
+//! Owns their order and their flags. Must not know plans or function apps.
+
+use super::super::arguments::{Guard, Pull};
+use super::super::deployment::Deployment;
+use super::super::plain_app::PlainApp;
+use super::{APP, Builder, credentials};
+use crate::shell::{Command, Variable, Word};
+
+impl Builder<'_> {
+    /// Adds the commands that create a container app in which Scorebox itself listens.
+    pub(super) fn plain_container_app(&mut self, plain: &PlainApp) {
+        let Deployment {
+            environment, pull, ..
+        } = self.deployment;
+        let environment = Word::text(environment);
+        let app_id = || Word::value_of(&Variable::fixed(APP));
+        if *pull == Pull::Identity {
+            // The role takes effect while the environment is created.
+            self.puller();
+        }
+        let place = Command::new("az containerapp env create").flag_line("--name", &environment);
+        let place = place
+            .flag("--resource-group", &self.group)
+            .flag("--location", &self.location);
+        self.az(
+            "The environment that the container app runs in.",
+            place.line("--output none"),
+        );
+        self.keys();
+        let number = |number: u32| Word::text(&number.to_string());
+        let mut app = Command::new("az containerapp create")
+            .flag_line("--name", &self.name)
+            .flag("--resource-group", &self.group)
+            .flag("--environment", &environment)
+            .line("--container-name scorer")
+            .flag("--image", &self.image)
+            // Nobody may get in before the login is there.
+            .line(match plain.guard {
+                Guard::Keys => "--ingress external --target-port 8080 --system-assigned",
+                Guard::Platform => "--ingress internal --target-port 8080 --system-assigned",
+            })
+            .flag_line("--registry-server", &self.registry);
+        app = match pull {
+            Pull::Identity => app
+                .flag("--registry-identity", &app_id())
+                .flag("--user-assigned", &app_id()),
+            Pull::Credentials => credentials(app),
+        };
+        app = app
+            .flag_line("--cpu", &Word::text(&plain.cpu()))
+            .flag("--memory", &Word::text(&plain.memory()))
+            .flag("--min-replicas", &number(plain.min_replicas))
+            .flag("--max-replicas", &number(plain.max_replicas))
+            .line("--scale-rule-name http --scale-rule-type http")
+            .flag("--scale-rule-http-concurrency", &number(plain.concurrency))
+            .flag_line(
+                "--termination-grace-period",
+                &Word::text(&plain.grace_s.to_string()),
+            );
+        app = self.secrets_of_container_app(app, None);
+        self.az("The app.", app.line("--output none"));
+        self.asked(APP, self.of_app("az containerapp show").fixed("--query id"));
+        let url = app_id().and(&Word::text("?api-version=2024-03-01"));
+        let body = serde_json::json!({
+            "properties": {"template": {"containers": [self.deployment.probed_container(plain)]}},
+        });
+        let probes = Command::new("az rest --method patch")
+            .flag("--url", &url)
+            .flag_line("--body", &Word::text(&body.to_string()));
+        self.az(
+            "The probes, for which `az containerapp` has no flags.",
+            probes.line("--output none"),
+        );
+        if plain.guard == Guard::Platform {
+            let login = self
+                .of_app("az containerapp auth update")
+                .line("--enabled true --action Return401 --yes --output none");
+            self.az(
+                "Nobody gets in without a login. Name who logs people in with `az containerapp auth microsoft update`.",
+                login,
+            );
+            let open = self
+                .of_app("az containerapp ingress enable")
+                .line("--type external --target-port 8080 --output none");
+            self.az("The login is there, so the app gets its address.", open);
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! Checks of the manifest, the component, the model and the files of the Functions host.
+//!
+//! Owns the order in which an app is tried, and which thing an error of the host is about. Must not
+//! know how the host loads an app: the host library does that, with all stores in memory.
+
+use std::path::{Path, PathBuf};
+
+use scorebox_host::CheckReport;
+use scorebox_host::app::untried;
+use scorebox_host::error::StartupError;
+use scorebox_host::functions::FunctionApp;
+use scorebox_host::graph::LIBRARY;
+use scorebox_host::manifest::{ComponentSource, Manifest};
+use scorebox_host::sample::Sample;
+use scorebox_host::text::counted;
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::workspace::{self, shown};
+
+use super::arguments::DoctorArgs;
+use super::functions_files;
+use super::noun::Noun;
+use super::report::Report;
+use crate::graph_trial::Trial;
+use crate::model::ModelFile;
+use crate::staged::StagedPaths;
+use crate::{component, graph_trial, manifest_file, model, shell};
+
+/// Place of the app that is tried, and the names of its paths in messages.
+#[derive(Debug)]
+pub struct AppPlace {
+    /// Path of the app's folder or of its manifest. `None` if no app is given.
+    pub path: Option<PathBuf>,
+    /// True if the app was unpacked from an image into a temporary folder.
+    is_of_image: bool,
+}
+
+impl AppPlace {
+    /// Chooses the app that is tried: that of `--app`, or else the app `unpacked` from an image, or
+    /// else the project.
+    pub fn of(args: &DoctorArgs, project: Option<&Manifest>, unpacked: Option<&Path>) -> Self {
+        let given = args.app.as_deref();
+        let place = given
+            .or(unpacked)
+            .or(project.map(|manifest| manifest.path.as_path()));
+        Self {
+            path: place.map(Path::to_path_buf),
+            is_of_image: given.is_none() && unpacked.is_some(),
+        }
+    }
+
+    /// Replaces the path of a temporary folder in the texts of a failure by the path in the image.
+    fn renamed(&self, failure: Failure) -> Failure {
+        match &self.path {
+            Some(path) if self.is_of_image => {
+                let names = [(path.clone(), PathBuf::from(crate::image::APP_ROOT))];
+                StagedPaths::new(names).renamed(failure)
+            }
+            _ => failure,
+        }
+    }
+
+    /// Returns the command that makes this app again.
+    fn again(&self, manifest: &Manifest) -> String {
+        let project = match self.is_of_image || manifest.packaged.is_some() {
+            true => "scorebox.toml".to_owned(),
+            false => shell::argument(&shown(&manifest.path)),
+        };
+        match self.is_of_image {
+            true => format!("`cargo xtask package --manifest {project} --push`"),
+            false => format!("`cargo xtask build --manifest {project}`"),
+        }
+    }
+}
+
+/// Reads a manifest and adds a line about it. Returns `None` if it is not valid.
+pub fn manifest(report: &mut Report, path: &Path) -> Option<Manifest> {
+    match manifest_file::read(path) {
+        Ok(manifest) => {
+            report.ok(Noun::Manifest, told(&shown(&manifest.path), &manifest));
+            Some(manifest)
+        }
+        Err(failure) => {
+            report.failed(Noun::Manifest, failure);
+            None
+        }
+    }
+}
+
+/// Returns the text about a valid manifest: where it is, which scorer it names, and how many
+/// triggers and stores it has.
+pub fn told(place: &str, manifest: &Manifest) -> String {
+    let scorer = &manifest.scorer;
+    let named = format!("{} {}", scorer.name, scorer.version);
+    format!(
+        "{place}: {}, {}, {}",
+        named.trim_end(),
+        counted(manifest.triggers.len() as u64, "trigger"),
+        counted(manifest.stores.len() as u64, "store"),
+    )
+}
+
+/// Checks the app at a place: the files of the Functions host, the model's files, and whether the
+/// host would start with the component and the model.
+pub fn examine(
+    args: &DoctorArgs,
+    report: &mut Report,
+    manifest: Option<&Manifest>,
+    place: &AppPlace,
+) {
+    let (Some(_), Some(path)) = (manifest, place.path.as_deref()) else {
+        for noun in [Noun::Component, Noun::Model, Noun::HostJson] {
+            report.skipped(noun, "there is no valid manifest");
+        }
+        return;
+    };
+    // The app is read from where it was unpacked, and the manifest says what it was packaged as.
+    let local = match manifest_file::read(path) {
+        Ok(local) => local,
+        Err(failure) => return report.failed(Noun::Manifest, place.renamed(failure)),
+    };
+    let has_functions = functions(report, &local, place);
+    let files = files(report, &local, place);
+    let Some(component) = located(report, &local, place) else {
+        return said_of_model(report, &local, files.as_deref(), None);
+    };
+    if !has_functions || local.scorer.model.is_some() && files.is_none() {
+        let first = if has_functions {
+            "the model"
+        } else {
+            "host.json"
+        };
+        report.skipped(
+            Noun::Component,
+            format!("the host reads {first} first; fix it, and run this command again"),
+        );
+        return said_of_model(report, &local, files.as_deref(), None);
+    }
+    match tried(args, &local, path, &component) {
+        Trialled::Not(why) => {
+            report.skipped(component.noun(), why);
+            said_of_model(report, &local, files.as_deref(), None);
+        }
+        Trialled::Started(checked) => {
+            report.ok(Noun::Component, of_component(&checked, &local));
+            said_of_model(report, &local, files.as_deref(), Some(&checked));
+        }
+        Trialled::Refused(noun, failure) => {
+            report.failed(noun, place.renamed(failure));
+            if noun != Noun::Component {
+                let why = format!("the host did not get that far: see {noun}");
+                report.skipped(Noun::Component, why);
+            }
+            if noun != Noun::Model {
+                said_of_model(report, &local, files.as_deref(), None);
+            }
+        }
+    }
+}
+
+/// Checks `host.json` and the `function.json` files. Returns false if the host would refuse them.
+fn functions(report: &mut Report, manifest: &Manifest, place: &AppPlace) -> bool {
+    match FunctionApp::read(manifest) {
+        Ok(app) => {
+            functions_files::examine(report, manifest, &app, &place.again(manifest));
+            true
+        }
+        Err(error) => {
+            let (_, failure) = of_start(&error);
+            report.failed(Noun::HostJson, place.renamed(failure));
+            false
+        }
+    }
+}
+
+/// Lists the files of the model. Returns `None` if there is no model, or if a file must not be
+/// shipped.
+fn files(report: &mut Report, manifest: &Manifest, place: &AppPlace) -> Option<Vec<ModelFile>> {
+    match model::list(manifest.scorer.model.as_deref()?) {
+        Ok(files) => Some(files),
+        Err(failure) => {
+            report.failed(Noun::Model, place.renamed(failure));
+            None
+        }
+    }
+}
+
+/// Adds the line about a model whose files were listed. `checked` is the report of the host if it
+/// has started with the model.
+fn said_of_model(
+    report: &mut Report,
+    manifest: &Manifest,
+    files: Option<&[ModelFile]>,
+    checked: Option<&CheckReport>,
+) {
+    if manifest.scorer.model.is_none() {
+        return report.ok(Noun::Model, "the manifest names none");
+    }
+    // If there are no files, a line says why.
+    let Some(files) = files else { return };
+    let sizes = files
+        .iter()
+        .filter_map(|file| std::fs::metadata(&file.path).ok())
+        .map(|metadata| metadata.len());
+    let size = bytesize::ByteSize(sizes.fold(0, u64::saturating_add));
+    let count = counted(files.len() as u64, "file");
+    let digest = checked.and_then(|checked| checked.model_digest.as_deref());
+    report.ok(
+        Noun::Model,
+        match digest {
+            Some(digest) => format!("{count}, {size}, {digest}"),
+            None => format!("{count}, {size}; not loaded"),
+        },
+    );
+}
+
+/// Code of a scorer that exists.
+enum Code {
+    /// The scorer is a component, which calls graphs if the value is true.
+    Component(bool),
+    /// The scorer is an ONNX graph.
+    Graph,
+}
+
+impl Code {
+    /// Returns the thing that a line about this code is about.
+    fn noun(&self) -> Noun {
+        match self {
+            Self::Component(_) => Noun::Component,
+            Self::Graph => Noun::Model,
+        }
+    }
+}
+
+/// Finds the code of a scorer. Returns `None` if there is a line that says why it cannot be tried.
+fn located(report: &mut Report, manifest: &Manifest, place: &AppPlace) -> Option<Code> {
+    if let Some(ComponentSource::Cargo(folder)) = &manifest.scorer.component {
+        let package = folder.join("Cargo.toml");
+        if package.is_file() {
+            let text = format!(
+                "{} is a source; build it with {}, and name the folder that it prints with --app",
+                shown(folder),
+                place.again(manifest)
+            );
+            report.skipped(Noun::Component, text);
+        } else {
+            report.problem(
+                Noun::Component,
+                format!("`scorer.component`: {} does not exist", shown(&package)),
+                "name the folder of a Cargo package in `component = { cargo = \"FOLDER\" }`, \
+                 relative to the manifest",
+            );
+        }
+        return None;
+    }
+    match component::locate(manifest) {
+        Ok(Some(component)) => Some(Code::Component(component.calls_graphs)),
+        Ok(None) => Some(Code::Graph),
+        Err(failure) => {
+            report.failed(Noun::Component, place.renamed(failure));
+            None
+        }
+    }
+}
+
+/// Outcome of a trial of an app.
+enum Trialled {
+    /// The host would start, as its report says.
+    Started(Box<CheckReport>),
+    /// The host would not start: the thing that is wrong, and the reason.
+    Refused(Noun, Failure),
+    /// The app was not tried. The text is the reason.
+    Not(&'static str),
+}
+
+/// Tries an app as the command `serve` would start it. Graphs are tried by the host program of
+/// `--host`, because a hostile file may crash the process that loads it.
+fn tried(args: &DoctorArgs, manifest: &Manifest, path: &Path, code: &Code) -> Trialled {
+    if matches!(code, Code::Graph | Code::Component(true)) {
+        let Some(host) = &args.host else {
+            return Trialled::Not(
+                "an ONNX graph is tried by a host program only; name one with --host",
+            );
+        };
+        let library = workspace::target().join("engine").join(LIBRARY);
+        if !library.is_file() {
+            return Trialled::Not(
+                "an ONNX graph is tried with ONNX Runtime, which is not here; run \
+                 `cargo xtask setup --graphs`",
+            );
+        }
+        let trial = Trial {
+            host: Some(host),
+            library: Some(&library),
+        };
+        // Each graph is loaded twice, and then `init` runs.
+        return match graph_trial::check(manifest, path, 3, trial) {
+            Ok(checked) => Trialled::Started(Box::new(checked)),
+            Err(failure) => Trialled::Refused(code.noun(), failure),
+        };
+    }
+    let checked = match &manifest.package.sample {
+        None => scorebox_host::check(path, &untried),
+        Some(sample) => match Sample::read(sample) {
+            Ok(sample) => scorebox_host::check_by(path, &sample, &untried),
+            Err(error) => Err(error.into()),
+        },
+    };
+    match checked {
+        Ok(checked) => Trialled::Started(Box::new(checked)),
+        Err(error) => {
+            let (noun, failure) = of_start(&error);
+            Trialled::Refused(noun, failure)
+        }
+    }
+}
+
+fn of_component(checked: &CheckReport, manifest: &Manifest) -> String {
+    let sample = match manifest.package.sample {
+        Some(_) => ", and answers its sample",
+        None => "",
+    };
+    match &checked.component_digest {
+        Some(digest) => format!(
+            "{} of scorebox:scoring@{}, {}; starts{sample}; {digest}",
+            checked.world, checked.wit_version, checked.code
+        ),
+        None => format!("none: {}; starts{sample}", checked.code),
+    }
+}
+
+/// Adds the line about an error of the host.
+pub fn refused(report: &mut Report, error: &StartupError) {
+    let (noun, failure) = of_start(error);
+    report.failed(noun, failure);
+}
+
+/// Returns the thing that an error of the host is about, and the error as a failure.
+pub fn of_start(error: &StartupError) -> (Noun, Failure) {
+    let noun = match error {
+        StartupError::Component { .. } | StartupError::Init { .. } => Noun::Component,
+        StartupError::Model { .. } | StartupError::Engine { .. } => Noun::Model,
+        StartupError::Environment { .. } => Noun::Settings,
+        StartupError::Functions { .. } => Noun::HostJson,
+        StartupError::Manifest(_) => Noun::Manifest,
+        StartupError::Machine { resource, .. } => match *resource {
+            "clock" => Noun::Clock,
+            "threads" => Noun::Cpu,
+            "memory to map" => Noun::Memory,
+            _ => Noun::Host,
+        },
+        _ => Noun::Host,
+    };
+    let text = error.to_string();
+    // The lines of an error's parts are indented further, so the first such line is its fix.
+    let (problem, fix) = text.split_once("\n  fix: ").unwrap_or((
+        text.as_str(),
+        "run the command again; if it fails again, report this",
+    ));
+    (noun, Failure::project(problem, fix))
+}

@@ -1,0 +1,91 @@
+//! Check of the names of a deployment.
+//!
+//! Owns the list of these checks. Must not know a rule: the manifest, the registry client and
+//! `deploy` have the rules, and each is asked.
+
+use scorebox_host::manifest::Manifest;
+use scorebox_host::text::counted;
+use scorebox_workspace::digest::Digest;
+
+use super::arguments::DoctorArgs;
+use super::noun::Noun;
+use super::registry_rights::reference;
+use super::report::Report;
+use crate::deploy;
+use crate::registry::Target;
+
+/// Registry of the image that stands for one that is not pushed yet.
+const ANY_REGISTRY: &str = "example.azurecr.io";
+
+/// Checks the names of the manifest, of the image, and of the arguments of `deploy`.
+pub fn examine(
+    args: &DoctorArgs,
+    report: &mut Report,
+    project: Option<&Manifest>,
+    manifest: Option<&Manifest>,
+) {
+    of_image(args, report, project);
+    of_deploy(args, report, project);
+    match manifest {
+        Some(manifest) if !report.has_problem(Noun::Names) => {
+            // The manifest was read, so its names follow the rules.
+            let count = counted(manifest.triggers.len() as u64, "function");
+            let deploy = match args.deploy.is_empty() {
+                true => "",
+                false => ", and those of the deployment",
+            };
+            report.ok(
+                Noun::Names,
+                format!("the names of {count}{deploy} follow the rules"),
+            );
+        }
+        None if !report.has(Noun::Names) => {
+            report.skipped(Noun::Names, "there is no valid manifest");
+        }
+        _ => {}
+    }
+}
+
+/// Checks the names under which the image is pushed: registry, repository and tag.
+fn of_image(args: &DoctorArgs, report: &mut Report, project: Option<&Manifest>) {
+    let Some(package) = project.map(|project| &project.package) else {
+        return;
+    };
+    let registry = args.registry.as_deref().or(package.registry.as_deref());
+    let repository = args.repository.as_deref().unwrap_or(&package.repository);
+    if let Err(failure) = Target::parse(registry, repository, &package.tag) {
+        report.failed(Noun::Names, failure);
+    }
+}
+
+/// Checks the arguments of `cargo xtask deploy`, by that command's own rules.
+fn of_deploy(args: &DoctorArgs, report: &mut Report, project: Option<&Manifest>) {
+    if args.deploy.is_empty() {
+        return;
+    }
+    let Some(project) = project else {
+        return report.skipped(
+            Noun::Names,
+            "the arguments of `deploy` are checked with --manifest, the manifest of the project",
+        );
+    };
+    if let Err(failure) = deploy::check(&args.deploy, &image(args, project), &project.path) {
+        report.failed(Noun::Names, failure);
+    }
+}
+
+/// Returns the reference of the image that `deploy` gets: that of `--image` if it has a digest, or
+/// else one in the repository that the image will be pushed to.
+fn image(args: &DoctorArgs, project: &Manifest) -> String {
+    let digest = Digest::of(b"an image that is not pushed yet");
+    match (reference(args), &args.image) {
+        (Some(known), Some(image)) if known.digest.is_some() => image.clone(),
+        (Some(known), _) => format!("{}/{}@{digest}", known.registry, known.repository),
+        (None, _) => {
+            let package = &project.package;
+            let registry = args.registry.as_deref().or(package.registry.as_deref());
+            let repository = args.repository.as_deref().unwrap_or(&package.repository);
+            format!("{}/{repository}@{digest}", registry.unwrap_or(ANY_REGISTRY))
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Headers of the tar entries that `package` writes, and the PAX header for a path that is too long
+//! for one.
+//!
+//! Owns their form, and the check that an entry has exactly this form. Must not know what is at a
+//! path.
+
+use std::io::{self, Write};
+
+/// Length of the field for a name in a tar header, in bytes.
+const NAME_FIELD_BYTES: usize = 100;
+
+/// Name of every PAX header that `package` writes. Readers of PAX headers ignore it.
+const HEADER_NAME: &str = "PaxHeaders/path";
+
+/// Length of the shortest path that may be too long for a tar header, in bytes. A shorter path that
+/// does not fit has another fault.
+const SHORTEST_LONG_PATH_BYTES: usize = 100;
+
+/// Returns the header of an entry. If the path is too long for it, a PAX header with the path is
+/// written first. Fails if the path is not a path within the image.
+pub fn header<W: Write>(
+    tar: &mut tar::Builder<W>,
+    path: &str,
+    kind: tar::EntryType,
+    mode: u32,
+    size: u64,
+    epoch: u64,
+) -> io::Result<tar::Header> {
+    let name = if path.len() > SHORTEST_LONG_PATH_BYTES && !fits(path) {
+        let record = record(path.as_bytes());
+        let name = HEADER_NAME;
+        let size = record.len() as u64;
+        let header = ustar(name, tar::EntryType::XHeader, 0o644, size, epoch)?;
+        tar.append(&header, record.as_slice())?;
+        short(path)
+    } else {
+        path
+    };
+    ustar(name, kind, mode, size, epoch)
+}
+
+fn ustar(
+    path: &str,
+    kind: tar::EntryType,
+    mode: u32,
+    size: u64,
+    epoch: u64,
+) -> io::Result<tar::Header> {
+    let mut header = tar::Header::new_ustar();
+    header.set_entry_type(kind);
+    // The path is split at a slash into the two fields of 155 and 100 bytes.
+    header.set_path(path)?;
+    header.set_mode(mode);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_size(size);
+    header.set_mtime(epoch);
+    header.set_cksum();
+    Ok(header)
+}
+
+/// Returns true if the header of a tar entry can hold a path: 100 bytes after a folder of 155.
+fn fits(path: &str) -> bool {
+    tar::Header::new_ustar().set_path(path).is_ok()
+}
+
+/// Returns the content of the PAX header with a path, which is one record: `LENGTH path=PATH\n`.
+/// `LENGTH` is the length of the whole record in bytes, with its own digits.
+fn record(path: &[u8]) -> Vec<u8> {
+    let rest = [b" path=".as_slice(), path, b"\n"].concat();
+    let mut length = rest.len();
+    loop {
+        let whole = rest.len().saturating_add(length.to_string().len());
+        if whole == length {
+            break;
+        }
+        length = whole;
+    }
+    [length.to_string().as_bytes(), &rest].concat()
+}
+
+/// Returns the name for the header of an entry whose path is in a PAX header: the start of the
+/// path, whole characters only.
+fn short(path: &str) -> &str {
+    let most = (0..=NAME_FIELD_BYTES.min(path.len())).rev();
+    let end = most.into_iter().find(|end| path.is_char_boundary(*end));
+    let start = path.get(..end.unwrap_or_default()).unwrap_or_default();
+    // Some readers take a name with a slash at its end for a folder.
+    start.trim_end_matches('/')
+}
+
+/// Returns true if an entry has exactly the form that `package` gives to a path that the header
+/// cannot hold. `name` is the name in the entry's own header, and `extension` is the content of the
+/// PAX header before it.
+///
+/// A reader that ignores PAX headers sees `name`. If `name` were another path, it would see another
+/// file than other readers do.
+pub fn is_ours(name: &[u8], extension: &[u8]) -> bool {
+    let text = std::str::from_utf8(extension).ok();
+    let path = text.and_then(|text| text.split_once(" path=")?.1.strip_suffix('\n'));
+    path.is_some_and(|path| {
+        path.len() > SHORTEST_LONG_PATH_BYTES
+            && !fits(path)
+            && short(path).as_bytes() == name
+            && record(path.as_bytes()) == extension
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn length_counts_its_own_digits() {
+        assert_eq!(record(b"ab"), b"11 path=ab\n");
+        for length in 0..2000 {
+            let path = "x".repeat(length);
+            let record = record(path.as_bytes());
+            let stated = record.split(|byte| *byte == b' ').next().unwrap();
+            assert_eq!(
+                std::str::from_utf8(stated).unwrap().parse(),
+                Ok(record.len()),
+                "{length}"
+            );
+        }
+    }
+
+    #[test]
+    fn name_in_the_header_is_the_start_of_the_path() {
+        let kanji = "模".repeat(40);
+        assert_eq!(short(&kanji).len(), 99);
+        assert!(is_ours(short(&kanji).as_bytes(), &record(kanji.as_bytes())));
+        assert!(!is_ours(b"usr/bin/scorebox", &record(kanji.as_bytes())));
+        // A path that the header can hold needs no PAX header.
+        assert!(!is_ours(b"a", &record(b"a")));
+        let two = [record(kanji.as_bytes()), record(b"b")].concat();
+        assert!(!is_ours(short(&kanji).as_bytes(), &two));
+    }
+}

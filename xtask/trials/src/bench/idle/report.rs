@@ -1,0 +1,167 @@
+//! Figures of first calls, as lines for people or as JSON for programs.
+//!
+//! Owns the figures. Must not know how a call was made.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use scorebox_workspace::failure::Failure;
+use serde::Serialize;
+
+use crate::bench::report::write;
+
+/// Times of the first calls of one kind.
+#[derive(Default)]
+pub(super) struct Times {
+    /// Times of the right answers, in microseconds, in the order of the calls.
+    right_us: Vec<f64>,
+    wrong: usize,
+}
+
+/// Times of one kind of calls, in microseconds.
+#[derive(Debug, Serialize)]
+pub(super) struct Row {
+    /// Median of the times.
+    p50_us: f64,
+    /// Longest of the times.
+    max_us: f64,
+}
+
+/// Ratios of the benchmark.
+#[derive(Debug, Serialize)]
+pub(super) struct Ratios {
+    /// Slowest first call on a forgotten connection, less the median time to connect, divided by
+    /// the median of the first calls on living connections.
+    slowest_over_living: f64,
+    /// Median of the first calls on forgotten connections, less the median time to connect, divided
+    /// by the median of the first calls on living connections.
+    median_over_living: f64,
+}
+
+/// Every figure of the benchmark.
+#[derive(Debug, Serialize)]
+pub(super) struct Figures {
+    /// Time for which the connections were idle, in minutes.
+    idle_minutes: f64,
+    /// Number of connections that were forgotten.
+    pub(super) connections: usize,
+    /// Number of first calls on forgotten connections whose answers were wrong.
+    pub(super) wrong: usize,
+    /// First calls on connections that were idle and were not forgotten.
+    living: Row,
+    /// First calls on connections that were forgotten.
+    forgotten: Row,
+    /// First calls on connections that did not exist yet.
+    fresh: Row,
+    /// Median time to connect, in microseconds: that of a fresh call without that of a living one.
+    /// It includes the login and the question if the server is part of a cluster.
+    connect_us: f64,
+    ratios: Ratios,
+}
+
+impl Times {
+    /// Adds one call. `time` is `None` if its answer was wrong.
+    pub(super) fn add(&mut self, time: Option<Duration>) {
+        match time {
+            Some(time) => self.right_us.push(time.as_secs_f64() * 1e6),
+            None => self.wrong += 1,
+        }
+    }
+
+    fn row(&self) -> Row {
+        let mut sorted = self.right_us.clone();
+        sorted.sort_by(f64::total_cmp);
+        Row {
+            p50_us: sorted.get(sorted.len() / 2).copied().unwrap_or_default(),
+            max_us: sorted.last().copied().unwrap_or_default(),
+        }
+    }
+}
+
+impl Figures {
+    /// Computes all figures from the times of the calls.
+    pub(super) fn of(idle_minutes: f64, living: &Times, forgotten: &Times, fresh: &Times) -> Self {
+        let (connections, wrong) = (forgotten.right_us.len() + forgotten.wrong, forgotten.wrong);
+        let (living, forgotten, fresh) = (living.row(), forgotten.row(), fresh.row());
+        let connect_us = (fresh.p50_us - living.p50_us).max(0.0);
+        let over = |time_us: f64| (time_us - connect_us) / living.p50_us;
+        Self {
+            idle_minutes,
+            connections,
+            wrong,
+            connect_us,
+            ratios: Ratios {
+                slowest_over_living: over(forgotten.max_us),
+                median_over_living: over(forgotten.p50_us),
+            },
+            living,
+            forgotten,
+            fresh,
+        }
+    }
+}
+
+/// Writes the figures of `cargo xtask bench idle` to standard output, as JSON if `json` is true, or
+/// else as lines. Fails if standard output is closed.
+pub(super) fn print(figures: &Figures, json: bool) -> Result<(), Failure> {
+    write(figures, (!json).then(|| lines(figures)))
+}
+
+fn lines(figures: &Figures) -> String {
+    let Figures {
+        idle_minutes,
+        connections,
+        wrong,
+        living,
+        forgotten,
+        fresh,
+        connect_us,
+        ratios,
+    } = figures;
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "first calls on {connections} connections that were idle for {idle_minutes} min: {} right, {wrong} wrong\n",
+        connections - wrong
+    );
+    let _ = writeln!(text, "{:<11} {:>9} {:>9}", "connection", "p50 us", "max us");
+    for (name, Row { p50_us, max_us }) in
+        [("living", living), ("forgotten", forgotten), ("new", fresh)]
+    {
+        let _ = writeln!(text, "{name:<11} {p50_us:>9.0} {max_us:>9.0}");
+    }
+    let _ = writeln!(text, "\nto connect takes {connect_us:.0} us");
+    let _ = writeln!(
+        text,
+        "forgotten over living, without connecting: median {:.2}×, slowest {:.2}× (bound: 5×)",
+        ratios.median_over_living, ratios.slowest_over_living
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times(us: &[u64]) -> Times {
+        let mut times = Times::default();
+        for us in us {
+            times.add(Some(Duration::from_micros(*us)));
+        }
+        times
+    }
+
+    #[test]
+    fn ratios_leave_out_the_time_to_connect() {
+        let mut forgotten = times(&[600, 700, 1500]);
+        forgotten.add(None);
+        let figures = Figures::of(1.0, &times(&[100, 200, 300]), &forgotten, &times(&[700]));
+        assert_eq!((figures.connections, figures.wrong), (4, 1));
+        assert!((figures.connect_us - 500.0).abs() < 1e-6);
+        assert!((figures.ratios.slowest_over_living - 5.0).abs() < 1e-6);
+        assert!((figures.ratios.median_over_living - 1.0).abs() < 1e-6);
+        let text = lines(&figures);
+        assert!(text.contains("3 right, 1 wrong"), "{text}");
+    }
+}

@@ -1,0 +1,81 @@
+//! Standard output and standard error of the programs behind `cargo xtask`.
+//!
+//! Owns the macros that print, and what happens if nobody reads what is printed. Must not know what
+//! is printed.
+//!
+//! The macros of the standard library panic if the reader has gone, e.g. in `cargo xtask deploy … |
+//! head`. The macros here have the same names, and take their place in every crate whose root has
+//! `#[macro_use] extern crate scorebox_workspace`.
+
+use std::fmt::Arguments;
+use std::io::{self, ErrorKind, Write as _};
+use std::process::ExitCode;
+use std::sync::OnceLock;
+
+use crate::failure::Failure;
+
+/// The first error of standard output, unless its reader had just gone.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// Prints to standard output, like the macro of the standard library, but never panics.
+#[macro_export]
+macro_rules! print {
+    ($($text:tt)*) => { $crate::output::out(::std::format_args!($($text)*)) };
+}
+
+/// Prints a line to standard output, like the macro of the standard library, but never panics.
+#[macro_export]
+macro_rules! println {
+    () => { $crate::output::out(::std::format_args!("\n")) };
+    ($($text:tt)*) => {
+        $crate::output::out(::std::format_args!("{}\n", ::std::format_args!($($text)*)))
+    };
+}
+
+/// Prints to standard error, like the macro of the standard library, but never panics.
+#[macro_export]
+macro_rules! eprint {
+    ($($text:tt)*) => { $crate::output::err(::std::format_args!($($text)*)) };
+}
+
+/// Prints a line to standard error, like the macro of the standard library, but never panics.
+#[macro_export]
+macro_rules! eprintln {
+    () => { $crate::output::err(::std::format_args!("\n")) };
+    ($($text:tt)*) => {
+        $crate::output::err(::std::format_args!("{}\n", ::std::format_args!($($text)*)))
+    };
+}
+
+/// Writes a text to standard output.
+///
+/// If the reader has gone, the text is dropped: a reader that stops early, such as `head`, is not
+/// an error, and what the command does is not undone by it. Any other error is kept for [`ended`].
+pub fn out(text: Arguments<'_>) {
+    let mut output = io::stdout().lock();
+    if let Err(error) = output.write_fmt(text).and_then(|()| output.flush())
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        // Only the first error is of interest.
+        let _ = LOST.set(error.to_string());
+    }
+}
+
+/// Writes a text to standard error. If it cannot be written, there is no place left to say so.
+pub fn err(text: Arguments<'_>) {
+    let _ = io::stderr().lock().write_fmt(text);
+}
+
+/// Returns the exit code of a command that ends with `code`. If the command succeeded, but a part
+/// of its output could not be written, e.g. because the disk is full, this function prints the
+/// error and returns the exit code of a failure.
+pub fn ended(code: ExitCode) -> ExitCode {
+    match LOST.get() {
+        Some(error) if code == ExitCode::SUCCESS => Failure::other(
+            format!("standard output cannot be written: {error}"),
+            "free disk space, or send the output to another place, and run the command again",
+        )
+        .report(),
+        _ => code,
+    }
+}
