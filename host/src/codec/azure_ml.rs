@@ -9,7 +9,7 @@ use serde_json::Error;
 use super::cursor::Cursor;
 use super::elements::Elements;
 use super::reading::{self, Reader, Step};
-use super::table::is_form;
+use super::table::{indices, is_form};
 use super::text;
 use crate::error::ScoreFailure;
 use crate::tensor::{Port, Requests, Tensor, only, shape_text};
@@ -60,11 +60,22 @@ fn object(
     }
     cursor.expect(b'{')?;
     let mut found: Vec<Option<Tensor>> = ports.iter().map(|_| None).collect();
+    // A body may have as many keys to ignore as it has room for.
+    let known = match requests.ignores_unknown_columns {
+        true => Some(indices(ports, &[])),
+        false => None,
+    };
+    let is_unknown = |name: &str| {
+        known
+            .as_ref()
+            .is_some_and(|known| !known.contains_key(name))
+    };
     let mut is_first = true;
     while cursor.more(b'}', std::mem::take(&mut is_first))? {
         let (name, _) = cursor.string()?;
-        // A key of a form that holds rows changes how the other keys are read.
-        if requests.ignores_unknown_columns && index_of(ports, &name).is_none() && !is_form(&name) {
+        // A key of a form that holds rows changes how the other keys are read. `data` is such a key.
+        if is_unknown(&name) && !is_form(&name) {
+            reader.look(cursor.at())?;
             cursor.expect(b':')?;
             cursor.value()?;
             continue;

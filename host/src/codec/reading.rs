@@ -15,6 +15,10 @@ use crate::error::ScoreFailure;
 use crate::tensor::Tensor;
 use crate::text::{NAME_BYTES, cut};
 
+/// Number of bytes of the body after which the deadline is checked while rows are read or keys are
+/// ignored.
+pub(super) const LOOK_BYTES: usize = 32 << 10;
+
 /// State of decoding a JSON body: the error message and the position of the error in the body. The
 /// errors of serde are only text, so both are kept here.
 #[derive(Default)]
@@ -34,6 +38,8 @@ pub(super) struct Reader {
     advice: Option<Advice>,
     /// True if a number of the body can only be rounded correctly from its decimal digits.
     pub(super) is_in_doubt: bool,
+    /// Position in the body from which the deadline is checked by the next call of [`Reader::look`].
+    next_look_at: usize,
 }
 
 /// One step of the JSON pointer to the position of an error in a body.
@@ -151,6 +157,17 @@ impl Reader {
             return Err(self.misfit("The deadline has passed.".to_owned()));
         }
         Ok(())
+    }
+
+    /// Fails if the deadline of the call has passed. `at` is the position in the body. Reads the clock
+    /// only every [`LOOK_BYTES`] of the body.
+    #[inline]
+    pub(super) fn look<E: de::Error>(&mut self, at: usize) -> Result<(), E> {
+        if at < self.next_look_at {
+            return Ok(());
+        }
+        self.next_look_at = at.saturating_add(LOOK_BYTES);
+        self.in_time()
     }
 
     /// Returns `result` unchanged. If it is an error, first adds the step that `step` returns to

@@ -20,6 +20,7 @@ mod forms;
 mod rows;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use serde_json::Error;
 
@@ -29,7 +30,8 @@ pub(super) use self::forms::is_form;
 use self::rows::Rows;
 use super::azure_ml::{self, ONE_INPUT};
 use super::cursor::Cursor;
-use super::reading::{self, Reader};
+use super::deadline;
+use super::reading::{self, LOOK_BYTES, Reader};
 use crate::error::ScoreFailure;
 use crate::tensor::{InputFacts, Port, PortLists, Requests, Tensor, only};
 use crate::text::{NAME_BYTES, cut};
@@ -47,8 +49,6 @@ struct Table<'a> {
     columns: Columns<'a>,
     requests: Requests,
     body_bytes: usize,
-    /// Position in the body from which the deadline is checked at the end of the next row.
-    next_look_at: usize,
 }
 
 /// Decodes a JSON body into one tensor for each input port, in the order of the ports.
@@ -141,11 +141,16 @@ fn is_rows(ports: PortLists<'_>, text: &str) -> bool {
     let columns = matrix_of(inputs).map(|port| &port.facts.columns);
     let is_column =
         |key: &str| columns.is_some_and(|columns| columns.iter().any(|name| name == key));
-    let is_ignored = |key: &str| {
-        let ignores = ports.requests.ignores_unknown_columns;
-        ignores && key != ONE_INPUT && !is_input(key) && !is_column(key) && !is_form(key)
+    // A body may have as many keys to ignore as it has room for.
+    let known = match ports.requests.ignores_unknown_columns {
+        true => Some(indices(inputs, columns.map_or(&[], Vec::as_slice))),
+        false => None,
     };
-    let Some(key) = first_key(&mut cursor, &is_ignored) else {
+    let mut is_ignored = |key: &str| {
+        let is_unknown = known.as_ref().is_some_and(|known| !known.contains_key(key));
+        is_unknown && key != ONE_INPUT && !is_form(key)
+    };
+    let Some(key) = first_key(&mut cursor, &mut is_ignored) else {
         return false;
     };
     // Another input, which is optional, may be called `data`.
@@ -164,18 +169,38 @@ fn is_rows(ports: PortLists<'_>, text: &str) -> bool {
     !is_input(&key) && (is_column(&key) || is_form(&key))
 }
 
+/// Returns the index of each input and of each column by its name. An input and a column of one name
+/// share an entry.
+pub(super) fn indices<'a>(inputs: &'a [Port], columns: &'a [String]) -> HashMap<&'a str, usize> {
+    let mut indices = HashMap::with_capacity(inputs.len() + columns.len());
+    for (index, name) in columns.iter().enumerate() {
+        indices.insert(name.as_str(), index);
+    }
+    for (index, port) in inputs.iter().enumerate() {
+        indices.insert(port.name.as_str(), index);
+    }
+    indices
+}
+
 /// Moves past the first key of the object at the cursor that is not ignored, and returns the key.
-/// Returns `None` if there is none.
+/// Returns `None` if there is none, or if the deadline passed: then no other reader reads the body
+/// to its end.
 fn first_key<'a>(
     cursor: &mut Cursor<'a>,
-    is_ignored: &dyn Fn(&str) -> bool,
+    is_ignored: &mut dyn FnMut(&str) -> bool,
 ) -> Option<Cow<'a, str>> {
     cursor.expect(b'{').ok()?;
-    let mut is_first = true;
+    let (mut is_first, mut next_look_at) = (true, 0);
     while cursor.more(b'}', std::mem::take(&mut is_first)).ok()? {
         let (key, _) = cursor.string().ok()?;
         if !is_ignored(&key) {
             return Some(key);
+        }
+        if cursor.at() >= next_look_at {
+            next_look_at = cursor.at().saturating_add(LOOK_BYTES);
+            if deadline::is_passed() {
+                return None;
+            }
         }
         cursor.expect(b':').ok()?;
         cursor.value().ok()?;
@@ -222,7 +247,6 @@ impl<'a> Table<'a> {
             columns: Columns::new(columns, matrix),
             requests: ports.requests,
             body_bytes,
-            next_look_at: 0,
         }
     }
 
@@ -242,15 +266,15 @@ impl<'a> Table<'a> {
 
     /// Returns true if the first key of the object at the cursor that is not ignored is the name of a
     /// column.
-    fn is_object_of_columns(&self, cursor: &Cursor<'a>) -> bool {
+    fn is_object_of_columns(&mut self, cursor: &Cursor<'a>) -> bool {
         let mut cursor = cursor.clone();
         let ignores = self.requests.ignores_unknown_columns;
-        let is_known = |key: &str| self.ports.iter().any(|port| port.name == key);
-        let is_ignored = |key: &str| ignores && !is_known(key) && !is_form(key);
-        let Some(key) = first_key(&mut cursor, &is_ignored) else {
+        let columns = &mut self.columns;
+        let mut is_ignored = |key: &str| ignores && columns.find(key).is_none() && !is_form(key);
+        let Some(key) = first_key(&mut cursor, &mut is_ignored) else {
             return false;
         };
-        let is_column = is_known(&key);
+        let is_column = self.ports.iter().any(|port| port.name == *key);
         // `data` may be a column and hold rows. The first item tells them apart.
         let list = cursor.expect(b':').and_then(|()| cursor.expect(b'['));
         is_column && (list.is_err() || cursor.peek() != Some(b'{'))

@@ -11,9 +11,6 @@ use super::Table;
 use crate::tensor::Tensor;
 use crate::text::{NAME_BYTES, counted, quoted};
 
-/// Number of bytes of the body after which the deadline is checked at the end of a row.
-const LOOK_BYTES: usize = 32 << 10;
-
 /// Number of the row that marks the columns which the list of column names has.
 const HEADER_ROW: usize = usize::MAX;
 
@@ -142,7 +139,9 @@ impl<'a> Table<'a> {
                 }
                 Err(twice(reader))
             }
-            Err(_) if self.requests.ignores_unknown_columns => Ok(None),
+            Err(_) if self.requests.ignores_unknown_columns => {
+                reader.look(cursor.at()).map(|()| None)
+            }
             Err(unknown) => Err(reader.misfit(self.columns.unknown(&unknown))),
         }
     }
@@ -154,7 +153,7 @@ impl<'a> Table<'a> {
             let record = self.record(rows + 1, cursor, reader);
             reader.at(|| Step::Index(rows), record)?;
             rows += 1;
-            self.look(cursor, reader)?;
+            reader.look(cursor.at())?;
         }
         self.columns.end_rows(rows, reader)?;
         Ok(Rows::InColumns)
@@ -231,7 +230,10 @@ impl<'a> Table<'a> {
                     .map(|()| Some((index, true)))
             }
             (Ok(index), Some(column)) => Ok(Some((index, column.enter(row)))),
-            _ => cursor.value().map(|_| None),
+            _ => {
+                reader.look(cursor.at())?;
+                cursor.value().map(|_| None)
+            }
         }
     }
 
@@ -246,7 +248,7 @@ impl<'a> Table<'a> {
             let list = self.list(header, cursor, reader);
             reader.at(|| Step::Index(rows), list)?;
             rows += 1;
-            self.look(cursor, reader)?;
+            reader.look(cursor.at())?;
         }
         self.columns.end_rows(rows, reader)?;
         Ok(Rows::InColumns)
@@ -306,16 +308,6 @@ impl<'a> Table<'a> {
             "a list" => Ok(()),
             found => Err(unexpected(found, wanted, cursor, reader)),
         }
-    }
-
-    /// Fails if the deadline has passed. Reads the clock only every [`LOOK_BYTES`] of the body.
-    #[inline]
-    fn look(&mut self, cursor: &Cursor<'_>, reader: &mut Reader) -> Result<(), Error> {
-        if cursor.at() < self.next_look_at {
-            return Ok(());
-        }
-        self.next_look_at = cursor.at().saturating_add(LOOK_BYTES);
-        reader.in_time()
     }
 }
 
