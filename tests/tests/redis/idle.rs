@@ -128,7 +128,7 @@ fn a_read_on_a_connection_that_is_in_use_is_repeated_and_a_counter_is_not() {
 fn a_write_on_a_slow_connection_is_not_repeated_on_a_new_one() {
     require!("redis-server");
     let redis = Redis::start(Kind::Plain);
-    let entries = || [("a".to_owned(), b"old".to_vec())];
+    let entries = || vec![("a".to_owned(), b"old".to_vec())];
     block_on(async {
         for is_batch in [false, true] {
             let cable = Cable::to(redis.port());
@@ -138,7 +138,7 @@ fn a_write_on_a_slow_connection_is_not_repeated_on_a_new_one() {
             // The request takes longer than a call waits before its connection is checked.
             cable.hold_up(TIMEOUT * 2 / 5, false);
             let written = if is_batch {
-                store.set_many(&entries(), None).await.map(|()| true)
+                store.set_many(entries(), None).await.map(|()| true)
             } else {
                 store.set("a", b"old", None, Condition::Always).await
             };

@@ -58,7 +58,7 @@ fn what_asp_net_refuses_is_refused_with_the_part_and_the_rule() {
         ("{a/b}", "`{a/b}` does not begin"),
         ("{a?b}", "`{a?b}` does not begin"),
         ("{a*}", "`{a*}` does not begin"),
-        ("{a{{b}", "`{a{{b}` does not begin"),
+        ("{a{{b}", "`{a{b}` does not begin"),
         ("{:int}", "`{:int}` does not begin"),
         ("{=1}", "`{=1}` does not begin"),
         ("{*}", "`{*}` does not begin"),
