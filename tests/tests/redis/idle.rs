@@ -167,7 +167,7 @@ fn a_slow_server_gets_few_new_connections() {
         let started = Instant::now();
         while started.elapsed() < timeout * timeouts {
             // The caller's own deadline passes, so the connection is checked.
-            let patience = Duration::from_millis(25);
+            let patience = Duration::from_millis(22);
             drop(tokio::time::timeout(patience, store.get("a")).await);
         }
         let opened = cable.accepted() - before;
