@@ -4,8 +4,9 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// A TCP proxy that forwards to one port until it is dropped.
 pub struct Cable {
@@ -27,6 +28,10 @@ struct Shared {
     accepted: AtomicUsize,
     /// Number of the first connection that is not forgotten.
     remembered: AtomicUsize,
+    /// Number of the first connection that is not held up.
+    prompt: AtomicUsize,
+    /// Time for which each piece of a request is held up, in milliseconds.
+    pause_ms: AtomicU64,
 }
 
 impl Cable {
@@ -46,6 +51,8 @@ impl Cable {
             open: Mutex::default(),
             accepted: AtomicUsize::new(0),
             remembered: AtomicUsize::new(0),
+            prompt: AtomicUsize::new(0),
+            pause_ms: AtomicU64::new(0),
         });
         let for_thread = Arc::clone(&shared);
         std::thread::spawn(move || {
@@ -86,6 +93,19 @@ impl Cable {
     pub fn forget(&self) {
         let accepted = self.shared.accepted.load(Ordering::SeqCst);
         self.shared.remembered.store(accepted, Ordering::SeqCst);
+    }
+
+    /// Holds up each piece of a request for `pause` on the connections that exist now, as a network or
+    /// a server that is slow. If `also_new` is true, holds up new connections, too.
+    pub fn hold_up(&self, pause: Duration, also_new: bool) {
+        let pause_ms = u64::try_from(pause.as_millis()).expect("a short pause");
+        self.shared.pause_ms.store(pause_ms, Ordering::SeqCst);
+        let end = if also_new {
+            usize::MAX
+        } else {
+            self.accepted()
+        };
+        self.shared.prompt.store(end, Ordering::SeqCst);
     }
 
     /// Forwards new connections to another port, as a name does that moves to another server.
@@ -134,6 +154,10 @@ fn forward(shared: &Arc<Shared>, near: &TcpStream, far: &TcpStream) {
     std::thread::spawn(move || {
         let mut buffer = [0; 16 << 10];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
+            if number < for_requests.prompt.load(Ordering::SeqCst) {
+                let pause_ms = for_requests.pause_ms.load(Ordering::SeqCst);
+                std::thread::sleep(Duration::from_millis(pause_ms));
+            }
             if !is_forgotten(&for_requests) && to.write_all(&buffer[..count]).is_err() {
                 break;
             }

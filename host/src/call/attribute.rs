@@ -29,21 +29,23 @@ pub enum Value {
 }
 
 impl Value {
-    /// Returns the value of a JSON text, number, boolean or null. Returns `None` for a list and an
-    /// object.
+    /// Returns the value of a JSON text, number, boolean or null, from its JSON. A whole number keeps
+    /// all of its digits. Returns `None` for a list, an object, and a number that no `f64` holds.
     #[must_use]
-    pub fn of_json(value: &serde_json::Value) -> Option<Self> {
+    pub fn of_json(json: &str) -> Option<Self> {
         use serde_json::Value as Json;
 
-        Some(match value {
+        let is_whole = json.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+            && !json.contains(['.', 'e', 'E']);
+        if is_whole {
+            let whole = json.parse().map(Self::Integer);
+            return Some(whole.unwrap_or_else(|_| Self::Decimal(json.to_owned())));
+        }
+        Some(match serde_json::from_str(json).ok()? {
             Json::Null => Self::Null,
-            Json::Bool(value) => Self::Boolean(*value),
-            Json::Number(number) => match (number.as_i64(), number.as_f64()) {
-                (Some(whole), _) => Self::Integer(whole),
-                (None, Some(number)) if !value.is_u64() => Self::Number(number),
-                _ => Self::Decimal(number.to_string()),
-            },
-            Json::String(text) => Self::Text(text.clone()),
+            Json::Bool(value) => Self::Boolean(value),
+            Json::Number(number) => Self::Number(number.as_f64()?),
+            Json::String(text) => Self::Text(text),
             Json::Array(_) | Json::Object(_) => return None,
         })
     }
@@ -103,7 +105,7 @@ mod tests {
     fn json_keeps_its_types_and_every_value_but_null_has_a_text() {
         #[track_caller]
         fn check(json: &str, expected: Option<Value>, text: Option<&str>) {
-            let found = Value::of_json(&serde_json::from_str(json).unwrap());
+            let found = Value::of_json(json);
             assert_eq!(found, expected, "{json}");
             let found = found.and_then(|value| {
                 let text = value.text().map(Cow::into_owned);
@@ -122,6 +124,11 @@ mod tests {
         check("\"\"", Some("".into()), Some(""));
         let digits = "18446744073709551615";
         check(digits, Some(Value::Decimal(digits.into())), Some(digits));
+        let digits = "-123456789012345678901234567890";
+        check(digits, Some(Value::Decimal(digits.into())), Some(digits));
+        let least = "-9223372036854775808";
+        check(least, Some(Value::Integer(i64::MIN)), Some(least));
+        check("1e999", None, None);
         check("[1]", None, None);
         check("{}", None, None);
     }

@@ -98,10 +98,27 @@ impl<'a> Metadata<'a> {
     /// null, with the values in their types. The list is empty if the field is not an object.
     #[must_use]
     pub fn object(&self, name: &str) -> Vec<Attribute> {
-        let object = self
-            .field(name)
-            .and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
-        object.as_ref().map(pairs).unwrap_or_default()
+        self.field(name)
+            .map(|raw| pairs(raw.get()))
+            .unwrap_or_default()
+    }
+
+    /// Returns the members of each object in the metadata field `<name>Array` of a batch, which has one
+    /// object for each message. The list is empty if the field does not have exactly `messages`
+    /// objects.
+    #[must_use]
+    pub fn objects(&self, name: &str, messages: usize) -> Vec<Vec<Attribute>> {
+        let Some(raw) = self.field(&format!("{name}Array")) else {
+            return Vec::new();
+        };
+        let inner: Option<String> = serde_json::from_str(raw.get()).ok();
+        let list = inner.as_deref().unwrap_or_else(|| raw.get());
+        match serde_json::from_str::<Vec<&RawValue>>(list) {
+            Ok(objects) if objects.len() == messages => {
+                objects.iter().map(|object| pairs(object.get())).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Returns the values of the metadata field `<name>Array` of a batch, which has one value for
@@ -138,13 +155,14 @@ pub fn text(raw: &RawValue) -> Option<String> {
     }
 }
 
-/// Returns the members of a JSON object whose values are texts, numbers, booleans or null, with the
-/// values in their types.
+/// Returns the members of the JSON object `object` whose values are texts, numbers, booleans or null,
+/// with the values in their types. The list is empty if the text is not an object.
 #[must_use]
-pub fn pairs(object: &Value) -> Vec<Attribute> {
-    let members = object.as_object().into_iter().flatten();
+pub fn pairs(object: &str) -> Vec<Attribute> {
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(object).unwrap_or_default();
     members
-        .filter_map(|(name, value)| Some((name.clone(), call::Value::of_json(value)?)))
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, call::Value::of_json(value.get())?)))
         .collect()
 }
 
@@ -181,6 +199,28 @@ mod tests {
         check(r#""null""#, None);
         check("null", None);
         check(r#""2024-05-01T12:34:56""#, Some("2024-05-01T12:34:56"));
+    }
+
+    #[test]
+    fn whole_numbers_of_properties_keep_their_digits() {
+        let digits = "123456789012345678901234567890";
+        let object = format!(r#"{{"a": {digits}, "b": [1], "c": 1}}"#);
+        let expected = vec![
+            ("a".to_owned(), call::Value::Decimal(digits.to_owned())),
+            ("c".to_owned(), call::Value::Integer(1)),
+        ];
+        let list = format!("[{object}, {{}}]");
+        let text = serde_json::to_string(&list).unwrap();
+        for array in [&list, &text] {
+            let fields = format!(r#"{{"One": {object}, "ManyArray": {array}}}"#);
+            let fields = raw(&fields);
+            let metadata = Metadata::new(Some(&fields));
+            assert_eq!(metadata.object("One"), expected);
+            let objects = metadata.objects("Many", 2);
+            assert_eq!(objects, [expected.clone(), Vec::new()]);
+            assert!(metadata.objects("Many", 1).is_empty());
+            assert!(metadata.object("Many").is_empty());
+        }
     }
 
     #[test]

@@ -258,6 +258,12 @@ mod tests {
         check("{*rest}", "/api", Some(&[]));
         check("x/{*rest:file}", "/api/x/a/b.c", Some(&[("rest", "a/b.c")]));
         check("x/{*rest:file}", "/api/x/a/b", None);
+        let root = Route::new("", "/").unwrap();
+        assert_eq!(root.values("/"), Some(Vec::new()));
+        assert_eq!(root.values("/score"), None);
+        check("/", "/api", Some(&[]));
+        check("/", "/api/score", None);
+        check("{customer-id}", "/api/7", Some(&[("customer-id", "7")]));
         let shown = |prefix: &str| Route::new(prefix, "score").unwrap();
         assert_eq!(shown("").template(), "/score");
         assert_eq!(shown("/v1/").values("/v1/score"), Some(Vec::new()));

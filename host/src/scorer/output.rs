@@ -41,9 +41,6 @@ impl Output {
         } = answer;
         match HttpAnswer::new(status, headers, allows_cookies) {
             Ok(None) => Ok(Self::Payload(payload)),
-            Ok(Some(http)) if http.has_no_body() => {
-                Ok(Self::Chosen(Payload::default(), Box::new(http)))
-            }
             Ok(Some(http)) => Ok(Self::Chosen(payload, Box::new(http))),
             Err(error) => Err(ScoreFailure::InvalidOutput(error.to_string())),
         }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use http::header::{CONNECTION, HeaderValue, WWW_AUTHENTICATE};
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::TokioIo;
@@ -160,14 +160,15 @@ impl Server {
     /// Returns the response that refuses a request whose body is not read, or `None` if the request is
     /// for the router. `is_reserved` is true if the connection was accepted although the connection
     /// table was full, or if there is no place for the request. Then only liveness and readiness probes
-    /// are answered. Probes need no key.
+    /// are answered. Probes, which have the method GET or HEAD, need no key.
     pub(super) fn refused<B>(
         &self,
         is_reserved: bool,
         request: &Request<B>,
     ) -> Option<Response<Body>> {
         let (headers, path) = (request.headers(), request.uri().path());
-        let is_probe = || health::is_probe(path);
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        let is_probe = || is_read && health::is_probe(path);
         let mut challenge = None;
         let disposition = match conformance::check(request.version(), headers) {
             Err(failure) => failure.disposition(),

@@ -48,7 +48,8 @@ struct Ended {
     /// container.
     body: Option<Payload>,
     id: String,
-    outcome: Result<Payload, Disposition>,
+    /// Payload for the outputs, or `None` if the scorer has nothing to write to them.
+    outcome: Result<Option<Payload>, Disposition>,
     lines: Vec<String>,
 }
 
@@ -142,14 +143,17 @@ async fn request_in_envelope(
         return respond_failed(function, id, &failure.disposition());
     }
     // The Functions host reads the body of a request only if the request states a length. A client
-    // that sent an empty body in chunks looks like one whose body was dropped.
-    if call.body.is_empty() && call.headers.contains_key(TRANSFER_ENCODING) {
+    // that sent an empty body in chunks looks like one whose body was dropped. GET and HEAD need no
+    // body, and some clients and proxies frame their requests in chunks nevertheless.
+    let method = call.http.as_ref().map_or("", |line| line.method());
+    let has_body = !matches!(method, "GET" | "HEAD");
+    if has_body && call.body.is_empty() && call.headers.contains_key(TRANSFER_ENCODING) {
         let failure = RequestFailure::LengthRequired;
         return respond_failed(function, id, &failure.disposition());
     }
     let lines = Lines::default();
-    let mut invocation = http_trigger::invocation(&ids, &call.headers);
-    invocation.attributes.append(&mut call.attributes);
+    let attributes = std::mem::take(&mut call.attributes);
+    let mut invocation = http_trigger::invocation(&ids, &call.headers, attributes);
     invocation.http = call.http.take();
     invocation.latest = latest;
     invocation.lines = Some(lines.clone());
@@ -171,6 +175,7 @@ async fn request_in_envelope(
                     log_failure(ids.request(), &disposition);
                     lines.push(line(&disposition));
                 }
+                None if scored.is_nothing() => {}
                 None => {
                     for output in &function.outputs {
                         answer.put(output, &scored.payload);
@@ -253,7 +258,7 @@ async fn run_all(
                 // A message and a blob have no HTTP answer, but its status says whether the call
                 // failed.
                 Ok(scored) => match of_status(scored.status()) {
-                    None => Ok(scored.payload),
+                    None => Ok((!scored.is_nothing()).then_some(scored.payload)),
                     Some(disposition) => Err(disposition),
                 },
                 Err(failure) => Err(failure.disposition()),
@@ -318,7 +323,7 @@ async fn settle(
     {
         answer.log(lines);
         match outcome {
-            Ok(payload) => results.push(payload),
+            Ok(payload) => results.extend(payload),
             Err(disposition) => match disposition.settle(is_last, function.park.is_some()) {
                 Settlement::Redeliver => return failed(id, &disposition),
                 Settlement::Park => {

@@ -47,8 +47,12 @@ pub(super) struct Packing {
 
 impl Packing {
     /// Chooses the coding of a response. `headers` are those of the request. `content_type` and
-    /// `bytes` are the media type of the response, and its size in bytes.
+    /// `bytes` are the media type of the response, and its size in bytes. A response without a body
+    /// is never compressed: the compressed form of nothing would be a body.
     pub(super) fn of(headers: &HeaderMap, content_type: &str, bytes: usize) -> Self {
+        if bytes == 0 {
+            return Self::default();
+        }
         let is_packed = |start: &&str| {
             let beginning = content_type.get(..start.len());
             beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(start))
@@ -276,6 +280,8 @@ mod tests {
         assert_eq!(chosen(&["gzip"], "", 1 << 20), (Some("gzip"), true));
         let required = chosen(&["gzip, identity;q=0"], "application/json", 2);
         assert_eq!(required, (Some("gzip"), true));
+        let empty = chosen(&["gzip, identity;q=0"], "application/json", 0);
+        assert_eq!(empty, (None, false));
     }
 
     #[test]

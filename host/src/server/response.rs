@@ -21,7 +21,7 @@ use super::failure::{fail, log_failure, refuse};
 use super::packing::Packing;
 use super::unpacking::unpack;
 use super::{Ready, Service};
-use crate::call::{Attribute, CacheStatus};
+use crate::call::{Attribute, CacheStatus, Payload};
 use crate::codec::media_type::JSON;
 use crate::error::{RequestFailure, ScoreFailure, of_status};
 use crate::functions::envelope::Buffer as _;
@@ -72,7 +72,7 @@ pub(super) fn answer(dialect: Dialect, headers: &HeaderMap, json: &Value) -> Res
 }
 
 /// Scores the body of a request, and returns the response with the result or the failure.
-/// `attributes` are added to those that the request's headers give to the call.
+/// `attributes` are those that the platform gives to the call, in addition to the request's headers.
 pub(super) async fn call(
     service: &Service,
     dialect: Dialect,
@@ -132,14 +132,18 @@ pub(super) async fn call(
             }
         }
     };
-    let mut invocation = http_trigger::invocation(&ids, &head.headers);
-    invocation.attributes.extend(attributes);
+    let mut invocation = http_trigger::invocation(&ids, &head.headers, attributes);
     invocation.http = http_trigger::request_line(&head.method, &head.uri);
     invocation.latest = latest;
     invocation.caller = activity.map(|activity| activity.peer);
     invocation.format = dialect.format();
     let payload = http_trigger::payload(&head.headers, body);
-    let scored = ready.app.scorer.run(invocation, payload).await;
+    let mut scored = ready.app.scorer.run(invocation, payload).await;
+    if let Ok(scored) = &mut scored
+        && scored.has_no_body()
+    {
+        scored.payload = Payload::default();
+    }
     let scored =
         scored.and_then(|scored| http_trigger::check_content_type(&scored).map(|()| scored));
     match scored {

@@ -11,7 +11,7 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER
 use http::{Method, Response, StatusCode, Uri};
 use serde_json::json;
 
-use crate::call::{HttpRequest, Invocation, Payload, Scored, Source};
+use crate::call::{Attribute, HttpRequest, Invocation, Payload, Scored, Source};
 use crate::error::{Disposition, RequestFailure, ScoreFailure};
 use crate::text::{NAME_BYTES, quoted};
 
@@ -245,15 +245,15 @@ pub fn name_invocation(headers: &mut HeaderMap, id: &str) {
     }
 }
 
-/// Creates the invocation of the scorer for an HTTP request. Its attributes are the headers of the
-/// request that a scorer may see.
+/// Creates the invocation of the scorer for an HTTP request. Its attributes are those of the platform,
+/// `attributes`, and then the headers of the request that a scorer may see.
 #[must_use]
-pub fn invocation(ids: &Ids, headers: &HeaderMap) -> Invocation {
-    let attributes = headers
+pub fn invocation(ids: &Ids, headers: &HeaderMap, mut attributes: Vec<Attribute>) -> Invocation {
+    let seen = headers
         .iter()
         .filter(|(name, _)| is_attribute(name.as_str()))
-        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.into())))
-        .collect();
+        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.into())));
+    attributes.extend(seen);
     Invocation {
         attributes,
         ..Invocation::new(ids.request.clone(), Source::Http)
@@ -283,9 +283,14 @@ pub fn payload(headers: &HeaderMap, body: Bytes) -> Payload {
 /// Returns the response to a call that the scorer answered: the answer with the status and headers
 /// that the scorer chose, and with headers about the call. An answer with a status of 500 or more
 /// counts as a failure of the scorer, as it did for Azure ML's former inference server.
+///
+/// An answer whose status does not allow a body has none, whatever the scorer returned.
 #[must_use]
-pub fn scored(ids: &Ids, scored: Scored) -> Response<Bytes> {
+pub fn scored(ids: &Ids, mut scored: Scored) -> Response<Bytes> {
     let status = scored.status();
+    if scored.has_no_body() {
+        scored.payload = Payload::default();
+    }
     let mut answer = ids.answer(
         // A chosen status is one from 200 to 599.
         StatusCode::from_u16(status).unwrap_or_default(),

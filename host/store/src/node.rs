@@ -101,6 +101,7 @@ impl Node {
             started: Instant::now(),
             asked_ms: AtomicU64::new(0),
             round_trip_us: AtomicU64::new(0),
+            next_dial_ms: AtomicU64::new(0),
         };
         let ended = CancellationToken::new();
         Self {
@@ -122,8 +123,8 @@ impl Node {
         matches!(*self.shared.state.borrow(), State::Connected(..))
     }
 
-    /// Sends a command to the server, and waits until `deadline` for the answer. If `may_repeat` is
-    /// true, the wait also ends when the connection was silent and was replaced.
+    /// Sends a command to the server, and waits until `deadline` for the answer. If `only_reads`
+    /// is true, the wait also ends when the connection was silent and was replaced.
     ///
     /// # Errors
     /// Fails with a [`Fault`] if no answer arrives, or if the answer is an error.
@@ -131,7 +132,7 @@ impl Node {
         &self,
         command: &Cmd,
         deadline: Instant,
-        may_repeat: bool,
+        only_reads: bool,
     ) -> Result<Value, Fault> {
         let Lent {
             mut connection,
@@ -140,14 +141,14 @@ impl Node {
         } = self.connection(deadline).await?;
         let waiting = Waiting::new(&self.shared);
         let sent = pin!(connection.send_packed_command(command));
-        let answer = waiting.answer(sent, number, deadline, may_repeat).await;
+        let answer = waiting.answer(sent, number, deadline, only_reads).await;
         waiting.end();
         top_level(self.checked(answer, number)?).map_err(|error| self.heard(error, number))
     }
 
     /// Sends commands to the server in one write, and waits until `deadline` for all answers, which
     /// are in the order of the commands. Each answer may be an error of its command. If
-    /// `may_repeat` is true, the wait also ends when the connection was silent and was replaced.
+    /// `only_reads` is true, the wait also ends when the connection was silent and was replaced.
     ///
     /// # Errors
     /// Fails with a [`Fault`] if the connection fails, if the answers do not arrive in time, or if
@@ -156,7 +157,7 @@ impl Node {
         &self,
         commands: &Pipeline,
         deadline: Instant,
-        may_repeat: bool,
+        only_reads: bool,
     ) -> Result<Vec<Result<Value, RedisError>>, Fault> {
         let Lent {
             mut connection,
@@ -169,7 +170,7 @@ impl Node {
         let is_flooded =
             || read.load(Ordering::Relaxed).saturating_sub(before) > PIPELINE_LIMIT_BYTES;
         let sent = pin!(connection.send_packed_commands(commands, 0, count));
-        let answer = waiting.answer(sent, number, deadline, may_repeat);
+        let answer = waiting.answer(sent, number, deadline, only_reads);
         let Some(answer) = unless(is_flooded, answer).await else {
             waiting.end();
             // The rest of the replies stays out of memory only if reading stops.
@@ -250,7 +251,7 @@ impl Node {
                 shared.asked_ms.store(now_ms, Ordering::Relaxed);
                 return Err(Fault::Unreachable(Arc::clone(why)));
             }
-            State::Connecting(until) | State::Checking(until) => *until,
+            State::Connecting(until) | State::Checking(until, _) => *until,
             State::Idle | State::Connected(..) => deadline,
         };
         self.settled(now_ms, patience.min(deadline)).await
@@ -265,11 +266,13 @@ impl Node {
         shared.state.send_if_modified(|state| {
             let until = Instant::now() + shared.dialer.timeout() + GRACE;
             is_first = matches!(state, State::Idle);
-            is_check = matches!(state, State::Connected(..)) && shared.is_stale(now_ms);
             if is_first {
                 *state = State::Connecting(until);
-            } else if is_check {
-                *state = State::Checking(until);
+            } else if let State::Connected(_, number, _) = *state
+                && shared.is_stale(now_ms)
+            {
+                is_check = true;
+                *state = State::Checking(until, number);
             }
             is_first || is_check
         });
@@ -284,7 +287,7 @@ impl Node {
             shared.check.notify_one();
         }
         let settled =
-            states.wait_for(|state| !matches!(state, State::Connecting(_) | State::Checking(_)));
+            states.wait_for(|state| !matches!(state, State::Connecting(_) | State::Checking(..)));
         let not_yet = || Err(Fault::Unreachable(DialError::NotYet.into()));
         match tokio::time::timeout_at(deadline, settled).await {
             Ok(Ok(state)) => match &*state {
@@ -294,7 +297,7 @@ impl Node {
                     read: Arc::clone(read),
                 }),
                 State::Away(why) => Err(Fault::Unreachable(Arc::clone(why))),
-                State::Idle | State::Connecting(_) | State::Checking(_) => not_yet(),
+                State::Idle | State::Connecting(_) | State::Checking(..) => not_yet(),
             },
             _ => not_yet(),
         }

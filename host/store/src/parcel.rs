@@ -40,8 +40,8 @@ impl Target {
     }
 
     /// Sends a request to the node, and waits until `deadline` for the answer. The answer to a
-    /// transaction is the answer to EXEC. `may_repeat` is true if the request may be executed
-    /// twice.
+    /// transaction is the answer to EXEC. `only_reads` is true if the request does not write, so
+    /// that it may be sent again while the server may still execute it.
     ///
     /// # Errors
     /// Fails with a [`Fault`] if no answer arrives, or if the answer is an error.
@@ -49,11 +49,11 @@ impl Target {
         &self,
         parcel: Parcel<'_>,
         deadline: Instant,
-        may_repeat: bool,
+        only_reads: bool,
     ) -> Result<Value, Fault> {
         let (commands, is_transaction) = match parcel {
             Parcel::Command(command) if !self.is_asked => {
-                return self.node.send(command, deadline, may_repeat).await;
+                return self.node.send(command, deadline, only_reads).await;
             }
             Parcel::Command(command) => (std::slice::from_ref(command), false),
             Parcel::Transaction(commands) => (commands, true),
@@ -73,7 +73,7 @@ impl Target {
         if is_transaction {
             pipeline.cmd("EXEC");
         }
-        let mut answers = self.node.send_all(&pipeline, deadline, may_repeat).await?;
+        let mut answers = self.node.send_all(&pipeline, deadline, only_reads).await?;
         let answer = answers.pop().unwrap_or(Ok(Value::Nil));
         answer.map_err(|error| {
             Fault::Answer(if is_transaction {

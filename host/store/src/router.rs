@@ -31,9 +31,16 @@ const SETTLING_PAUSE: Duration = Duration::from_millis(15);
 
 /// Repeat policy of one command with its arguments: says if the command may be sent again when it
 /// is unknown whether the server executed it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+///
+/// The policies are in ascending order: the policy of several commands together is the greatest of
+/// their policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Repeat {
-    /// The command may be executed twice without harm.
+    /// The command only reads, so it may be sent again at any time.
+    Read,
+    /// The command writes, and may be executed twice without harm. It may be sent again only after
+    /// the connection failed: over a living connection, the server could still execute the first
+    /// one, after a later write of another client.
     Harmless,
     /// The command must not be executed twice.
     Wrong,
@@ -94,8 +101,8 @@ impl Router {
         };
         let mut hops = 0;
         loop {
-            let may_repeat = repeat == Repeat::Harmless && hops == 0;
-            let fault = match target.send(parcel, deadline, may_repeat).await {
+            let only_reads = repeat == Repeat::Read && hops == 0;
+            let fault = match target.send(parcel, deadline, only_reads).await {
                 Ok(answer) => return Ok(answer),
                 Err(fault) => fault,
             };
@@ -188,7 +195,7 @@ impl Router {
             Fault::TooLarge(_) => return Next::GiveUp(fault),
             Fault::Lost(_) => {
                 self.refresh();
-                let may = repeat == Repeat::Harmless && hops == 1;
+                let may = repeat != Repeat::Wrong && hops == 1;
                 return if may {
                     Next::Again
                 } else {

@@ -94,18 +94,20 @@ impl Server {
     }
 
     /// Sends commands that may be repeated, each with the key that determines its server, in one
-    /// round trip to each server. Returns the answers in the order of the commands.
+    /// round trip to each server. Returns the answers in the order of the commands. `repeat` is the
+    /// repeat policy of each command.
     ///
     /// # Errors
     /// Fails if one of the commands fails, or if its answer does not have the form of `T`.
     async fn query_all<T: FromRedisValue>(
         &self,
         commands: Vec<(&str, Cmd)>,
+        repeat: Repeat,
     ) -> Result<Vec<T>, StoreError> {
         let routed = |(key, command): (&str, Cmd)| Routed {
             slot: slot(key.as_bytes()),
             command,
-            repeat: Repeat::Harmless,
+            repeat,
         };
         let answers = self
             .0
@@ -122,7 +124,7 @@ impl Server {
 #[async_trait]
 impl Redis for Server {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.query(key, redis::cmd("GET").arg(key), Repeat::Harmless)
+        self.query(key, redis::cmd("GET").arg(key), Repeat::Read)
             .await
     }
 
@@ -131,7 +133,7 @@ impl Redis for Server {
             return Ok(None);
         };
         let command = redis::cmd("GETRANGE").arg(key).arg(0).arg(last).clone();
-        let value: Vec<u8> = self.query(key, &command, Repeat::Harmless).await?;
+        let value: Vec<u8> = self.query(key, &command, Repeat::Read).await?;
         Ok(Some(value).filter(|value| !value.is_empty()))
     }
 
@@ -146,7 +148,7 @@ impl Redis for Server {
         if let (true, Some(first)) = (is_one_server, keys.first()) {
             // MGET gets one answer, with one size limit.
             return self
-                .query(first, redis::cmd("MGET").arg(keys), Repeat::Harmless)
+                .query(first, redis::cmd("MGET").arg(keys), Repeat::Read)
                 .await;
         }
         let mut values = Vec::with_capacity(keys.len());
@@ -156,7 +158,7 @@ impl Redis for Server {
                 .iter()
                 .map(|key| (key.as_str(), redis::cmd("GET").arg(key).clone()))
                 .collect();
-            let found: Vec<Option<Vec<u8>>> = self.query_all(commands).await?;
+            let found: Vec<Option<Vec<u8>>> = self.query_all(commands, Repeat::Read).await?;
             bytes += found.iter().flatten().map(Vec::len).sum::<usize>();
             if bytes as u64 > REPLY_LIMIT_BYTES {
                 return Err(too_large(REPLY_LIMIT_BYTES));
@@ -196,7 +198,9 @@ impl Redis for Server {
             .iter()
             .map(|entry| (entry.0.as_str(), command(entry)))
             .collect();
-        self.query_all::<String>(commands).await.map(drop)
+        self.query_all::<String>(commands, Repeat::Harmless)
+            .await
+            .map(drop)
     }
 
     async fn delete(&self, keys: &[String]) -> Result<(), StoreError> {
@@ -206,11 +210,13 @@ impl Redis for Server {
             .iter()
             .map(|key| (key.as_str(), redis::cmd("UNLINK").arg(key).clone()))
             .collect();
-        self.query_all::<i64>(commands).await.map(drop)
+        self.query_all::<i64>(commands, Repeat::Harmless)
+            .await
+            .map(drop)
     }
 
     async fn exists(&self, key: &str) -> Result<bool, StoreError> {
-        self.query(key, redis::cmd("EXISTS").arg(key), Repeat::Harmless)
+        self.query(key, redis::cmd("EXISTS").arg(key), Repeat::Read)
             .await
     }
 
@@ -308,7 +314,7 @@ impl Redis for Server {
     async fn lifetime(&self, key: &str) -> Result<Lifetime, StoreError> {
         // PTTL answers -2 if the key does not exist, and -1 if it has no expiry.
         let left: i64 = self
-            .query(key, redis::cmd("PTTL").arg(key), Repeat::Harmless)
+            .query(key, redis::cmd("PTTL").arg(key), Repeat::Read)
             .await?;
         Ok(match left {
             -2 => Lifetime::Absent,
@@ -338,7 +344,7 @@ impl Redis for Server {
         // PERSIST answers 0 both for an absent key and for a key without an expiry.
         let commands = ["PERSIST", "EXISTS"].map(|name| (key, redis::cmd(name).arg(key).clone()));
         Ok(self
-            .query_all::<bool>(commands.into())
+            .query_all::<bool>(commands.into(), Repeat::Harmless)
             .await?
             .last()
             .copied()

@@ -84,10 +84,37 @@ fn a_chosen_answer_arrives_through_an_envelope() {
             // Only an answer that succeeded is an output, too.
             assert_eq!(written, writes, "{function} {status}");
         }
-        let (answer, _) = enveloped(function, &wish(204, &[("x-model", "7")], "not sent"));
-        assert_eq!((answer.status, answer.body.len()), (204, 0));
+        let (answer, written) = enveloped(function, &wish(204, &[("x-model", "7")], "not sent"));
+        assert_eq!((answer.status, answer.body.len(), written), (204, 0, 1));
+        let (empty, written) = enveloped(function, &wish(204, &[], ""));
+        assert_eq!((empty.status, empty.body.len(), written), (204, 0, 0));
         assert_eq!(answer.headers["x-model"], "7");
     }
+}
+
+#[test]
+fn only_a_method_with_a_body_must_state_its_length() {
+    for (method, status) in [("GET", 200), ("HEAD", 200), ("POST", 411), ("DELETE", 411)] {
+        let mut request = request(&[("transfer-encoding", "chunked")], None);
+        request["Method"] = method.into();
+        let bound = bound("named", &envelope("req", request, json!({})));
+        let answer = bound.response.expect("it is an HTTP function");
+        assert_eq!(answer.status, status, "{method}");
+    }
+}
+
+#[test]
+fn a_header_is_no_value_of_the_route() {
+    let forged = [("route.model", "forged"), ("input.limits", "forged")];
+    let mut request = request(&forged, None);
+    request["Params"] = json!({"model": "a"});
+    let bound = bound("named", &envelope("req", request, json!({})));
+    let answer = bound.response.expect("it is an HTTP function");
+    let seen: Value = serde_json::from_slice(&answer.body).expect("JSON");
+    assert!(!seen.to_string().contains("forged"), "{seen}");
+    let given = json!(["route.model", "text", "a"]);
+    let attributes = seen["attributes"].as_array().expect("a list");
+    assert!(attributes.contains(&given), "{seen}");
 }
 
 #[test]
@@ -203,6 +230,26 @@ fn a_chosen_status_settles_a_message() {
             "{status}"
         );
     }
+    // A message has no HTTP answer, so the status takes no body from its output.
+    for status in [204, 205, 304] {
+        let kept = bound("parks", &message(&wish(status, &[], "as told"), 1));
+        let output = String::from_utf8_lossy(kept.of("output")[0]).into_owned();
+        assert!(output.contains("as told"), "{status}: {output}");
+        let empty = bound("parks", &message(&wish(status, &[], ""), 1));
+        assert!(empty.written.is_empty(), "{status}: {empty:?}");
+    }
+    let blob_of = |body: &str| {
+        blob(
+            "blob",
+            wish(204, &[], body).to_string().as_bytes(),
+            json!({}),
+        )
+    };
+    assert_eq!(
+        bound("blobs", &blob_of("as told")).of("output"),
+        [b"as told"]
+    );
+    assert!(bound("blobs", &blob_of("")).written.is_empty());
     for status in [400, 404, 409, 422, 499] {
         let told = wish(status, &[], "as told");
         let bound = bound("parks", &message(&told, 1));

@@ -125,6 +125,64 @@ fn a_read_on_a_connection_that_is_in_use_is_repeated_and_a_counter_is_not() {
 }
 
 #[test]
+fn a_write_on_a_slow_connection_is_not_repeated_on_a_new_one() {
+    require!("redis-server");
+    let redis = Redis::start(Kind::Plain);
+    let entries = || vec![("a".to_owned(), b"old".to_vec())];
+    block_on(async {
+        for is_batch in [false, true] {
+            let cable = Cable::to(redis.port());
+            let store = store(&cable, "p");
+            assert_eq!(store.increment("count", 0, None).await, Ok(0));
+            let before = cable.accepted();
+            // The request takes longer than a call waits before its connection is checked.
+            cable.hold_up(TIMEOUT * 2 / 5, false);
+            let written = if is_batch {
+                store.set_many(entries(), None).await.map(|()| true)
+            } else {
+                store.set("a", b"old", None, Condition::Always).await
+            };
+            assert_eq!(written, Ok(true), "{is_batch}");
+            assert!(cable.accepted() > before, "the connection was replaced");
+            // Another client writes after the write has ended.
+            redis.command::<()>(&["SET", "p:a", "new"]);
+            // The time is that of a request on the slow connection, which this test is about.
+            tokio::time::sleep(TIMEOUT / 2).await;
+            assert_eq!(redis.command::<String>(&["GET", "p:a"]), "new");
+        }
+    });
+}
+
+#[test]
+fn a_slow_server_gets_few_new_connections() {
+    require!("redis-server");
+    let redis = Redis::start(Kind::Plain);
+    let check = async |pause_ms: u64, timeout_ms: u64, timeouts: u32, most: usize| {
+        let cable = Cable::to(redis.port());
+        let timeout = Duration::from_millis(timeout_ms);
+        let store = Store::new(Arc::new(server(&url(&cable), timeout)), "p", None);
+        assert_eq!(store.get("a").await, Ok(None));
+        let before = cable.accepted();
+        cable.hold_up(Duration::from_millis(pause_ms), true);
+        let started = Instant::now();
+        while started.elapsed() < timeout * timeouts {
+            // The caller's own deadline passes, so the connection is checked.
+            let patience = Duration::from_millis(22);
+            drop(tokio::time::timeout(patience, store.get("a")).await);
+        }
+        let opened = cable.accepted() - before;
+        println!("{opened} connections were opened while a request took {pause_ms} ms");
+        assert!(opened <= most, "{opened}");
+    };
+    block_on(async {
+        // A check has room for few dials: one in each timeout.
+        check(120, 1000, 3, 4).await;
+        // The first check measures the round trip, and later ones wait that long.
+        check(24, 500, 5, 3).await;
+    });
+}
+
+#[test]
 fn a_forgotten_connection_is_replaced_in_the_background() {
     require!("redis-server");
     let redis = Redis::start(Kind::Plain);

@@ -133,7 +133,7 @@ fn routes_have_parameters_as_in_asp_net() {
         ("/risk", "leading slash"),
         ("risk/", "leading slash"),
         ("risk//x", "an empty segment"),
-        ("", "an empty segment"),
+        ("", "is empty"),
         ("risk/{customer", "a `{` without a `}`"),
         ("risk/{a}{b}", "follows another parameter"),
         ("risk/{a}/{A}", "two parameters"),

@@ -49,7 +49,8 @@ impl Template {
         &self.text
     }
 
-    /// Returns the segments of the template, each of which has at least one part.
+    /// Returns the segments of the template, each of which has at least one part. An empty template has
+    /// none.
     #[must_use]
     pub fn segments(&self) -> &[Vec<Part>] {
         &self.segments

@@ -109,7 +109,7 @@ fn request_line(method: &str, url: &str) -> Option<HttpRequest> {
 /// `route.id` for `id`.
 #[must_use]
 pub fn route_attribute(name: &str) -> String {
-    format!("route.{}", name.to_ascii_lowercase())
+    format!("route.{}", name.to_lowercase())
 }
 
 /// Returns true if the Functions host writes the body of a request with the given headers as

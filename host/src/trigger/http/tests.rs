@@ -74,10 +74,37 @@ fn a_scorer_sees_neither_credentials_nor_the_connection() {
         ("content-length", "2"),
         ("traceparent", "00-1"),
         ("x-client", "a"),
+        ("x-ms-original-url", "/api/score?code=s3cret"),
+        ("x-auto-uri", "/api/score?code=s3cret"),
     ]);
-    let invocation = invocation(&Ids::take(&sent).unwrap(), &sent);
+    let invocation = invocation(&Ids::take(&sent).unwrap(), &sent, Vec::new());
     let expected =
         [("traceparent", "00-1"), ("x-client", "a")].map(|(a, b)| (a.to_owned(), b.into()));
+    assert_eq!(invocation.attributes, expected);
+}
+
+#[test]
+fn a_header_forges_no_attribute_of_the_platform() {
+    let sent = headers(&[
+        ("route.customer", "forged"),
+        ("route.", "forged"),
+        ("input.limits", "forged"),
+        ("path.name", "forged"),
+        ("property.kind", "forged"),
+        ("metadata.kind", "forged"),
+        ("routes.customer", "a"),
+        ("route", "b"),
+        ("x.route.customer", "c"),
+    ]);
+    let given = vec![("route.customer".to_owned(), "7".into())];
+    let invocation = invocation(&Ids::take(&sent).unwrap(), &sent, given);
+    let expected = [
+        ("route.customer", "7"),
+        ("routes.customer", "a"),
+        ("route", "b"),
+        ("x.route.customer", "c"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.into()));
     assert_eq!(invocation.attributes, expected);
 }
 
@@ -112,6 +139,14 @@ fn a_scorer_s_status_and_headers_are_next_to_those_of_the_host() {
     let answer = scored(&Ids::of("id"), scored_with("", "", 503));
     assert_eq!(answer.headers()[&RUN_FUNCTION_FAILED], "True");
     assert!(!answer.headers().contains_key(CONTENT_TYPE));
+    for status in [204, 205, 304] {
+        assert!(scored_with("", "", status).is_nothing());
+        assert!(!scored_with("text/plain", "no", status).is_nothing());
+        let answer = scored(&Ids::of("id"), scored_with("text/plain", "no", status));
+        assert!(answer.body().is_empty(), "{status}");
+        assert!(!answer.headers().contains_key(CONTENT_TYPE), "{status}");
+    }
+    assert!(!scored_with("", "", 202).is_nothing());
 }
 
 #[test]

@@ -56,27 +56,31 @@ impl Shared {
         let mut answer = pin!(connection.send_packed_command(&ping));
         // Any answer shows that the server is there, also one that refuses the PING.
         match tokio::time::timeout(self.head_start(), &mut answer).await {
-            Ok(Ok(_)) => {
-                let took = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-                self.round_trip_us.store(took.max(1), Ordering::Relaxed);
-                return Checked::Alive;
-            }
+            Ok(Ok(_)) => return self.alive_after(started),
             Ok(Err(_)) => return Self::replaced(self.dialer.dial(&self.address).await),
             Err(_) => {}
         }
+        // A new connection costs a slow server more than a PING does.
+        let pause_ms = u64::try_from(self.dialer.timeout().as_millis()).unwrap_or(u64::MAX);
+        let next_ms = self.now_ms().saturating_add(pause_ms);
+        self.next_dial_ms.store(next_ms, Ordering::Relaxed);
         let dialing = pin!(self.dialer.dial(&self.address));
         match select(answer, dialing).await {
-            Either::Left((Ok(_), _)) => Checked::Alive,
+            Either::Left((Ok(_), _)) => self.alive_after(started),
             Either::Left((Err(_), dialing)) => Self::replaced(dialing.await),
-            Either::Right((Ok(dialed), _)) if is_silent() => Checked::Replaced(dialed),
+            Either::Right((Ok(dialed), _)) if is_silent() => {
+                // The old connection was dead, so the next one may be checked as quickly.
+                self.next_dial_ms.store(0, Ordering::Relaxed);
+                Checked::Replaced(dialed)
+            }
             Either::Right((Ok(dialed), _)) => {
                 dialed.abort();
-                Checked::Alive
+                self.alive_after(started)
             }
             // The server may refuse new connections, and still answer on the old one.
             Either::Right((Err(why), answer)) => {
                 match tokio::time::timeout(self.dialer.timeout(), answer).await {
-                    Ok(Ok(_)) => Checked::Alive,
+                    Ok(Ok(_)) => self.alive_after(started),
                     _ if is_silent() => Checked::Away(why),
                     _ => Checked::Alive,
                 }
@@ -91,12 +95,41 @@ impl Shared {
         }
     }
 
+    /// Returns the result of a check whose connection is alive. The time since the start of the check
+    /// counts as a round trip, so that the next check of a slow server waits longer.
+    fn alive_after(&self, started: Instant) -> Checked {
+        let took = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.round_trip_us.store(took.max(1), Ordering::Relaxed);
+        Checked::Alive
+    }
+
+    /// Returns the time that a PING may take before a new connection is opened next to it.
     fn head_start(&self) -> Duration {
-        match self.round_trip_us.load(Ordering::Relaxed) {
-            0 => FIRST_START,
-            round_trip => {
-                (ROUND_TRIPS * Duration::from_micros(round_trip)).clamp(LEAST_START, LONGEST_START)
-            }
+        let round_trip_us = self.round_trip_us.load(Ordering::Relaxed);
+        let next_ms = self.next_dial_ms.load(Ordering::Relaxed);
+        start_after(round_trip_us).max(Duration::from_millis(next_ms.saturating_sub(self.now_ms())))
+    }
+}
+
+/// Returns the time that a PING may take if the last round trip took `round_trip_us` microseconds. The
+/// number is 0 if no round trip was measured yet.
+fn start_after(round_trip_us: u64) -> Duration {
+    if round_trip_us == 0 {
+        return FIRST_START;
+    }
+    let trips = Duration::from_micros(round_trip_us).saturating_mul(ROUND_TRIPS);
+    trips.clamp(LEAST_START, LONGEST_START)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_server_gets_more_time_before_a_second_connection() {
+        for (round_trip_us, expected_ms) in [(0, 5), (1, 2), (20_000, 60), (u64::MAX, 100)] {
+            let expected = Duration::from_millis(expected_ms);
+            assert_eq!(start_after(round_trip_us), expected, "{round_trip_us}");
         }
     }
 }

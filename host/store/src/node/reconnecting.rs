@@ -132,7 +132,7 @@ impl Shared {
                 let _ = tokio::time::timeout(self.dialer.keepalive(), self.check.notified()).await;
                 match self.check_connection(&connection, &read).await {
                     Checked::Alive => self.state.send_if_modified(|state| {
-                        let is_waited_for = matches!(state, State::Checking(_));
+                        let is_waited_for = matches!(state, State::Checking(..));
                         if is_waited_for {
                             *state =
                                 State::Connected(connection.clone(), number, Arc::clone(&read));
@@ -189,7 +189,10 @@ impl Shared {
     /// replaced. Calls that wait for an answer on the old connection continue to wait.
     pub(super) fn suspect(&self, number: u64) {
         let changed = self.state.send_if_modified(|state| {
-            let is_it = matches!(state, State::Connected(_, now, _) if *now == number);
+            let is_it = matches!(
+                state,
+                State::Connected(_, now, _) | State::Checking(_, now) if *now == number
+            );
             if is_it {
                 *state = State::Connecting(Instant::now() + SUSPECT_PATIENCE);
             }

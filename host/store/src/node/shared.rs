@@ -38,6 +38,9 @@ pub(super) struct Shared {
     /// Round-trip time of the last check of a connection, in microseconds. The number is 0 before
     /// the first check.
     pub(super) round_trip_us: AtomicU64,
+    /// Time from which a check may open a new connection next to a living one, in milliseconds since
+    /// `started`.
+    pub(super) next_dial_ms: AtomicU64,
 }
 
 impl Shared {
@@ -60,9 +63,9 @@ pub(super) enum State {
     Idle,
     /// A task is connecting to the server. A call may wait for the connection until this time.
     Connecting(Instant),
-    /// The task checks if the server still answers on the connection. A call may wait for the result
-    /// until this time.
-    Checking(Instant),
+    /// The task checks if the server still answers on the connection. The fields are the time until
+    /// which a call may wait for the result, and the number of the connection.
+    Checking(Instant, u64),
     /// There is a connection to the server. The fields are the connection, its number, and the
     /// counter of the bytes that the server has sent on the connection.
     Connected(MultiplexedConnection, u64, Arc<AtomicU64>),

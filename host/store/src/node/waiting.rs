@@ -54,13 +54,16 @@ impl<'a> Waiting<'a> {
 
     /// Waits until `deadline` for the answer of a command that was sent on the connection with the
     /// number `number`. If the answer takes a quarter of the timeout, the connection is checked. If
-    /// the check replaces it, the wait ends, provided that the command may be sent again.
+    /// the check replaces it, the wait ends if the command only reads.
+    ///
+    /// A write waits on, because the server may only be slow, and may still execute the command. Sent
+    /// again, the command could undo a later write of another client.
     pub(super) async fn answer<T>(
         &self,
         mut sent: Pin<&mut (impl Future<Output = Result<T, RedisError>> + Send)>,
         number: u64,
         deadline: Instant,
-        may_repeat: bool,
+        only_reads: bool,
     ) -> Result<Result<T, RedisError>, Unanswered> {
         let patience = self.since + self.shared.dialer.timeout() / SHARE;
         if let Ok(answer) = tokio::time::timeout_at(patience.min(deadline), &mut sent).await {
@@ -71,7 +74,7 @@ impl<'a> Waiting<'a> {
         }
         self.shared.check.notify_one();
         let answer = tokio::time::timeout_at(deadline, sent);
-        if !may_repeat {
+        if !only_reads {
             return answer.await.map_err(|_| Unanswered::Late);
         }
         let mut states = self.shared.state.subscribe();

@@ -180,14 +180,8 @@ impl Connection {
             if is_spread && self.is_cluster(router).await? {
                 return Err(CommandError::CrossSlot);
             }
-            let is_harmless = prepared
-                .iter()
-                .all(|prepared| prepared.routed.repeat == Repeat::Harmless);
-            let repeat = if is_harmless {
-                Repeat::Harmless
-            } else {
-                Repeat::Wrong
-            };
+            let repeats = prepared.iter().map(|prepared| prepared.routed.repeat);
+            let repeat = repeats.max().unwrap_or(Repeat::Wrong);
             let (commands, keys): (Vec<Cmd>, Vec<Keys>) = prepared
                 .into_iter()
                 .map(|prepared| (prepared.routed.command, prepared.keys))

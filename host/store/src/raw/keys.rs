@@ -49,6 +49,7 @@ pub fn positions(row: &Row, command: &Command) -> Result<Vec<usize>, CommandErro
 /// when it is unknown whether the server executed it.
 pub fn repeat(row: &Row, command: &Command) -> Repeat {
     let is_harmless = match row.again {
+        Again::Read => return Repeat::Read,
         Again::Harmless => true,
         Again::Wrong => false,
         // Commands such as SET may be repeated with an expiry. Any other option may be a condition.
@@ -208,7 +209,9 @@ mod tests {
                 "{words}"
             );
         }
-        check("HGETALL k", Repeat::Harmless);
+        check("HGETALL k", Repeat::Read);
+        check("TIME", Repeat::Read);
+        check("MSET k v", Repeat::Harmless);
         check("SET k v", Repeat::Harmless);
         check("SET k v px 10", Repeat::Harmless);
         check("SET k v NX", Repeat::Wrong);

@@ -130,14 +130,13 @@ struct Dispatched {
 /// of each node.
 async fn dispatch(shares: Vec<Share>, commands: &[Routed], deadline: Instant) -> Vec<Dispatched> {
     let sent = shares.into_iter().map(async |Share { node, indices }| {
-        let may_repeat =
-            of_share(commands, &indices).all(|routed| routed.repeat == Repeat::Harmless);
+        let only_reads = of_share(commands, &indices).all(|routed| routed.repeat == Repeat::Read);
         let mut pipeline = Pipeline::with_capacity(indices.len());
         for routed in of_share(commands, &indices) {
             pipeline.add_command(routed.command.clone());
         }
         Dispatched {
-            sent: node.send_all(&pipeline, deadline, may_repeat).await,
+            sent: node.send_all(&pipeline, deadline, only_reads).await,
             indices,
         }
     });
@@ -166,7 +165,7 @@ fn replies(
         Err(fault @ Fault::TooLarge(PIPELINE_LIMIT_BYTES)) => (Vec::new(), Some(fault)),
         Err(_)
             if Instant::now() < deadline
-                && of_share(commands, indices).all(|routed| routed.repeat == Repeat::Harmless) =>
+                && of_share(commands, indices).all(|routed| routed.repeat != Repeat::Wrong) =>
         {
             (Vec::new(), None)
         }

@@ -60,7 +60,7 @@ fn requests_arrive_with_their_bodies_headers_and_route() {
         "request-params",
         JSON,
         b"{}",
-        &[both[0], both[1], ("route.id", "7"), ("route.model", "A")],
+        &[("route.id", "7"), ("route.model", "A"), both[0], both[1]],
     );
     check_request("request-old-query", JSON, b"{}", &both);
     check_request("request-unwrapped", JSON, b"{\"data\":[[1,2]]}", &both);

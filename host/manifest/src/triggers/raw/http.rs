@@ -53,6 +53,12 @@ fn check_route(route: &str) -> Result<(), Problem> {
             fix,
         ))
     };
+    if route.is_empty() {
+        return fail(
+            "is empty, and the Functions host takes the name of the function instead".to_owned(),
+            "write a path, e.g. `score`, or leave the setting out",
+        );
+    }
     if route.starts_with('/') || route.ends_with('/') {
         return fail(
             "begins or ends with a slash".to_owned(),

@@ -14,8 +14,12 @@ const LONGEST_BYTES: usize = 1024;
 /// Maximum number of segments of a template, which is ASP.NET's limit.
 const MOST_SEGMENTS: usize = 28;
 
+/// Characters that the name of a parameter may not have in ASP.NET. `:` and `=` end a name.
+const NOT_IN_NAMES: [char; 5] = ['/', '{', '}', '?', '*'];
+
 impl Template {
-    /// Parses the template of a route, which may begin and end with a slash.
+    /// Parses the template of a route, which may begin and end with a slash. An empty template and `/`
+    /// match only the path without segments.
     ///
     /// # Errors
     /// Fails if ASP.NET, and so the Functions host, would refuse the template.
@@ -29,7 +33,13 @@ impl Template {
                 "shorten it",
             )));
         }
-        let segments = segments(text.trim_matches('/')).map_err(fail)?;
+        // ASP.NET refuses two slashes in a row, also where there is nothing else.
+        let inner = if text == "//" {
+            text
+        } else {
+            text.trim_matches('/')
+        };
+        let segments = segments(inner).map_err(fail)?;
         let template = Self {
             text: text.to_owned(),
             segments,
@@ -118,7 +128,7 @@ fn segments(text: &str) -> Result<Vec<Vec<Part>>, Problem> {
         )
     };
     if text.is_empty() {
-        return Err(empty());
+        return Ok(segments);
     }
     while let Some(c) = rest.next() {
         match c {
@@ -185,12 +195,11 @@ fn parameter(text: &str) -> Result<Parameter, Problem> {
     };
     let end = inner.find([':', '=']).unwrap_or(inner.len());
     let (name, mut rest) = inner.split_at_checked(end).unwrap_or_default();
-    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let is_name = !name.is_empty() && !name.contains(NOT_IN_NAMES);
     if !is_name || stars > 2 {
         return Err(Problem::new(
             format!("`{{{shown}}}` does not begin with the name of a parameter"),
-            "write a name of letters, digits and `_`, e.g. `{customer}`, `{id:int}` or `{*rest}`",
+            "write a name without `/`, `{`, `}`, `?` and `*`, e.g. `{customer}`, `{id:int}` or `{*rest}`",
         ));
     }
     let mut constraints = Vec::new();
@@ -208,7 +217,7 @@ fn parameter(text: &str) -> Result<Parameter, Problem> {
         ));
     }
     Ok(Parameter {
-        name: name.to_ascii_lowercase(),
+        name: name.to_lowercase(),
         constraints,
         is_optional,
         default,

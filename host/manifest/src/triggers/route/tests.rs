@@ -25,6 +25,12 @@ fn templates_are_those_of_asp_net() {
         "a{{b}}/c",
         "{id:regex(^\\d{{3}}$)}",
         "{when:datetime}",
+        "",
+        "/",
+        "{7}",
+        "{a b}",
+        "{customer-id}/{$value}/{größe:int}",
+        "{a.b=x}",
     ] {
         assert_eq!(template(text).text(), text);
     }
@@ -32,6 +38,9 @@ fn templates_are_those_of_asp_net() {
     let names: Vec<_> = template.parameters().map(|found| &found.name).collect();
     assert_eq!(names, ["customer", "id", "rest"]);
     assert_eq!(template.segments().len(), 3);
+    let root = self::template("/");
+    assert!(root.segments().is_empty() && root.is_alike(&self::template("")));
+    assert!(root.precedence(&template).is_lt());
 }
 
 #[test]
@@ -39,15 +48,21 @@ fn what_asp_net_refuses_is_refused_with_the_part_and_the_rule() {
     let long = "x".repeat(2000);
     let deep = "a/".repeat(40);
     for (text, part) in [
-        ("", "an empty segment"),
+        ("//", "an empty segment"),
         ("a//b", "an empty segment"),
         ("a/{b", "a `{` without a `}`"),
         ("a/{b{c}", "a `{` without a `}`"),
         ("a/b}", "a `}` without a `{`"),
         ("a?b=1", "a `?` outside of a parameter"),
         ("{}", "`{}` does not begin with the name of a parameter"),
-        ("{a b}", "`{a b}` does not begin"),
-        ("{7}", "`{7}` does not begin"),
+        ("{a/b}", "`{a/b}` does not begin"),
+        ("{a?b}", "`{a?b}` does not begin"),
+        ("{a*}", "`{a*}` does not begin"),
+        ("{a{{b}", "`{a{b}` does not begin"),
+        ("{:int}", "`{:int}` does not begin"),
+        ("{=1}", "`{=1}` does not begin"),
+        ("{*}", "`{*}` does not begin"),
+        ("{Ä}/{ä}", "two parameters with the name `ä`"),
         ("{***a}", "`{***a}` does not begin"),
         ("{a}{b}", "`{b}` follows another parameter"),
         ("{a}/{A}", "two parameters with the name `a`"),
