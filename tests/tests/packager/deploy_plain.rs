@@ -75,6 +75,8 @@ fn a_container_app_is_made_step_by_step() {
         "containerapp create",
         "containerapp show",
         "rest",
+        "resource wait",
+        "containerapp show",
         "containerapp show",
     ];
     assert_eq!(commands(project.path()), expected);
@@ -191,17 +193,149 @@ fn nobody_gets_in_before_the_login_of_the_platform() {
     let order = commands(container.path());
     let place = |command: &str| order.iter().position(|other| other == command);
     assert!(place("containerapp auth update") < place("containerapp ingress enable"));
+    // The change before must have been applied.
+    assert!(place("resource wait") < place("containerapp auth update"));
     let web = project("");
     made(web.path(), "plain-web-app", &more);
-    let put = calls(web.path())
-        .into_iter()
-        .find(|call| flag(call, "--method") == Some("put"))
-        .expect("the login is turned on");
+    let create = call(web.path(), "webapp create");
+    assert_eq!(flag(&create, "--public-network-access"), Some("Disabled"));
+    let calls = calls(web.path());
+    let method = |method: &str| {
+        let is_it = |call: &Vec<String>| flag(call, "--method") == Some(method);
+        calls.iter().position(is_it).expect("it is called")
+    };
+    // The settings of the login are those that the app has, changed by the query.
+    let (put, open) = (&calls[method("put")], &calls[method("patch")]);
+    assert_eq!(flag(put, "--body"), Some("answer"));
+    let query = flag(&calls[method("put") - 1], "--query").expect("a query");
+    for part in [
+        "merge(properties",
+        "\"requireAuthentication\": true",
+        "\"unauthenticatedClientAction\": \"Return401\"",
+    ] {
+        assert!(query.contains(part), "{query}");
+    }
     let body: serde_json::Value =
-        serde_json::from_str(flag(&put, "--body").expect("a body")).expect("JSON");
-    let validation = &body["properties"]["globalValidation"];
-    assert_eq!(validation["unauthenticatedClientAction"], "Return401");
-    assert_eq!(body["properties"]["platform"]["enabled"], true);
+        serde_json::from_str(flag(open, "--body").expect("a body")).expect("JSON");
+    assert_eq!(body["properties"]["publicNetworkAccess"], "Enabled");
+    assert!(method("put") < method("patch"));
+    // Nothing but the question for the address follows.
+    assert_eq!(method("patch"), calls.len() - 2);
+}
+
+#[test]
+fn a_login_counts_only_if_it_lets_nobody_through() {
+    for (target, known, changed) in [
+        ("plain-web-app", "guarded", false),
+        ("plain-web-app", "open", true),
+        ("plain-container-app", "guarded", false),
+        ("plain-container-app", "open", true),
+    ] {
+        let project = project("");
+        let path = az(project.path(), "-");
+        let more = ["--guarded-by", "platform"];
+        let script = run::finish(&mut deploy(project.path(), target, &more), b"").ended(0);
+        let asked = script
+            .stdout
+            .lines()
+            .find(|line| line.starts_with("deploy_login=$("))
+            .expect("it asks for the login");
+        assert!(asked.contains(" auth") || asked.contains("az rest --method get"));
+        // The real `az` answers with one of two words.
+        let answered = script.stdout.replacen(
+            "deploy_login=$(",
+            &format!("deploy_login=$(printf {known}; : "),
+            1,
+        );
+        let mut sh = std::process::Command::new("sh");
+        sh.arg("-s").env_clear().env("PATH", path);
+        run::finish(&mut sh, answered.as_bytes()).ended(0);
+        let is_change = |call: &Vec<String>| {
+            flag(call, "--method") == Some("put")
+                || call.starts_with(&["containerapp", "auth", "update"].map(str::to_owned))
+        };
+        assert_eq!(
+            calls(project.path()).iter().any(is_change),
+            changed,
+            "{target} {known}"
+        );
+    }
+}
+
+#[test]
+fn the_image_of_a_web_app_has_its_registry_once() {
+    let project = project(PLAIN);
+    made(project.path(), "plain-web-app", &["--pull", "credentials"]);
+    let create = call(project.path(), "webapp create");
+    let image = flag(&create, "--container-image-name").expect("an image");
+    assert!(image.starts_with("contoso.azurecr.io/scoring/risk@sha256:"));
+    assert_eq!(flag(&create, "--container-registry-url"), None);
+    let set = call(project.path(), "webapp config container set");
+    for (name, value) in [
+        ("--container-image-name", image),
+        ("--container-registry-url", "https://contoso.azurecr.io"),
+        ("--container-registry-user", "puller"),
+        ("--container-registry-password", "s3cret-registry"),
+    ] {
+        assert_eq!(flag(&set, name), Some(value), "{name}");
+    }
+}
+
+#[test]
+fn a_key_that_cannot_be_read_ends_the_script() {
+    for target in TARGETS {
+        let project = project(PLAIN);
+        let path = az(project.path(), "-");
+        let script = run::finish(&mut deploy(project.path(), target, &[]), b"").ended(0);
+        // The entry of the key is there, and its value is empty.
+        let silent = script
+            .stdout
+            .replace("        SCOREBOX_KEY_1=$(", "        SCOREBOX_KEY_1=$(: ");
+        assert_ne!(silent, script.stdout);
+        let mut sh = std::process::Command::new("sh");
+        sh.arg("-s")
+            .env_clear()
+            .env("PATH", path)
+            .envs([SECRETS[0]]);
+        let said = run::finish(&mut sh, silent.as_bytes());
+        assert!(!said.status.success());
+        said.said(&["SCOREBOX_KEY_1", "cannot be read", "export the key"]);
+        let order = commands(project.path());
+        assert!(
+            !order
+                .iter()
+                .any(|call| call == "webapp create" || call == "containerapp create")
+        );
+    }
+}
+
+#[test]
+fn a_bicep_file_with_the_login_of_the_platform_keeps_the_app_closed_at_first() {
+    let file = |target: &str, manifest: &str, guard: &str| {
+        let project = project(manifest);
+        let path = project.path().join("app.bicep");
+        let mut deploy = deploy(project.path(), target, &["--guarded-by", guard, "--bicep"]);
+        run::finish(deploy.arg(&path), b"").ended(0);
+        std::fs::read_to_string(path).expect("it was written")
+    };
+    for (target, closed, reachable) in [
+        (
+            "plain-container-app",
+            "external: open\n",
+            "external: true\n",
+        ),
+        (
+            "plain-web-app",
+            "publicNetworkAccess: open ? 'Enabled' : 'Disabled'\n",
+            "",
+        ),
+    ] {
+        let guarded = file(target, "", "platform");
+        assert!(guarded.contains("param open bool = false\n"), "{guarded}");
+        assert!(guarded.contains(closed), "{guarded}");
+        let keyed = file(target, PLAIN, "keys");
+        assert!(!keyed.contains("param open") && keyed.contains(reachable));
+    }
 }
 
 #[test]
@@ -241,7 +375,7 @@ fn keys_that_are_missing_are_kept_or_made_and_never_printed() {
         let mut sh = std::process::Command::new("sh");
         let quiet = script
             .stdout
-            .replace("deploy_existing=$(", "deploy_existing=$(: ");
+            .replace("deploy_existing=$(az", "deploy_existing=$(: az");
         sh.args(["-s"]).env_clear().env("PATH", &path).envs([redis]);
         let said = run::finish(&mut sh, quiet.as_bytes()).ended(0);
         let (first, second) = (given(name), given(&name.replace('1', "2")));
