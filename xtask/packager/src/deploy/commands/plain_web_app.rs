@@ -15,9 +15,9 @@ const IS_GUARDED: &str = "--query \"properties.platform.enabled && properties.gl
 
 /// Query that answers with the settings of the web app's login, changed so that a request without a
 /// login is answered with 401. The identity providers stay.
-const GUARDED: &str = "--query '{properties: merge(properties || `{}`, {platform: merge(properties.platform || `{}`, \
-                       `{\"enabled\": true}`), globalValidation: merge(properties.globalValidation || `{}`, \
-                       `{\"requireAuthentication\": true, \"unauthenticatedClientAction\": \"Return401\"}`)})}' \
+const GUARDED: &str = "--query \"{properties: merge(properties || \\`{}\\`, {platform: merge(properties.platform || \\`{}\\`, \
+                       \\`{\\\"enabled\\\": true}\\`), globalValidation: merge(properties.globalValidation || \\`{}\\`, \
+                       \\`{\\\"requireAuthentication\\\": true, \\\"unauthenticatedClientAction\\\": \\\"Return401\\\"}\\`)})}\" \
                        --output json";
 
 impl Builder<'_> {
