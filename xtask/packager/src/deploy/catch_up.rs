@@ -11,7 +11,7 @@ use scorebox_workspace::failure::Failure;
 use super::arguments::Target;
 use super::commands::{APP_URL, MASTER_KEY};
 use super::deployment::Deployment;
-use crate::functions_app::Connections;
+use crate::functions_app::{Connections, OWN_STORAGE};
 use crate::shell::{Command, Script, Variable, Word};
 
 /// Options, functions and the search, which are equal for all apps.
@@ -85,7 +85,7 @@ pub fn script(deployment: &Deployment, connections: Connections) -> Result<Strin
     address(deployment, &mut script);
     if triggers
         .iter()
-        .any(|(_, blob)| trace(blob) == Trace::Receipts)
+        .any(|(_, blob)| trace(blob) == Trace::Receipts || is_own(blob))
     {
         let own = Command::new("az storage account show-connection-string")
             .flag("--name", &Word::text(&deployment.storage))
@@ -106,6 +106,7 @@ pub fn script(deployment: &Deployment, connections: Connections) -> Result<Strin
         }
         let nothing = Word::text("");
         let (connection, endpoint) = match connections {
+            _ if is_own(blob) => (Word::value_of(&Variable::fixed(OWN_CONNECTION)), nothing),
             Connections::Strings => (Word::value_of(&setting(&blob.connection)?), nothing),
             Connections::Identity => (nothing, Word::value_of(&endpoint(blob)?)),
         };
@@ -138,6 +139,14 @@ impl Deployment {
                 _ => None,
             })
     }
+}
+
+/// Returns true if a trigger watches the app's own storage account. The Functions host looks for the
+/// setting `AzureWebJobsNAME` before the setting `NAME`, and compares without case.
+fn is_own(blob: &BlobTrigger) -> bool {
+    [OWN_STORAGE, "Storage"]
+        .iter()
+        .any(|own| blob.connection.eq_ignore_ascii_case(own))
 }
 
 /// Returns the evidence that the function of a trigger leaves.
@@ -205,6 +214,7 @@ fn needed(
     };
     for (_, blob) in triggers {
         match connections {
+            _ if is_own(blob) => {}
             Connections::Strings => add(
                 setting(&blob.connection)?,
                 "connection string of the storage account with the containers",

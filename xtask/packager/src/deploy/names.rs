@@ -20,26 +20,44 @@ const HASH: usize = 7;
 const OF_THE_APP: [&str; 2] = [OWN_STORAGE_SECRET, REGISTRY_PASSWORD];
 
 /// Names that a parameter of the generated Bicep file cannot have: the names that the file uses for
-/// itself, and the keywords of Bicep.
+/// itself, and the keywords, types and functions of Bicep. Azure compares the names without case.
 const OF_THE_TEMPLATE: &[&str] = &[
     "address",
+    "any",
     "app",
+    "array",
     "assert",
+    "az",
+    "bool",
+    "concat",
+    "contains",
+    "deployment",
+    "environment",
     "existing",
     "extension",
+    "extensionResourceId",
     "false",
     "for",
+    "format",
     "func",
+    "guid",
     "if",
     "image",
     "import",
     "in",
+    "int",
+    "json",
+    "length",
+    "list",
+    "listKeys",
     "location",
     "login",
+    "managementGroup",
     "metadata",
     "module",
     "name",
     "null",
+    "object",
     "open",
     "output",
     "param",
@@ -48,18 +66,28 @@ const OF_THE_TEMPLATE: &[&str] = &[
     "provider",
     "pull",
     "puller",
+    "reference",
     "registry",
     "registryIsAbac",
     "registryName",
     "registryPassword",
     "registryUsername",
     "resource",
+    "resourceGroup",
+    "resourceId",
     "storage",
     "storageConnection",
     "storageName",
+    "string",
+    "subscription",
+    "subscriptionResourceId",
+    "sys",
     "targetScope",
+    "tenant",
+    "toLower",
     "true",
     "type",
+    "uniqueString",
     "using",
     "var",
     "with",
@@ -100,7 +128,7 @@ impl ParameterNames {
         Self(
             OF_THE_TEMPLATE
                 .iter()
-                .map(|name| (*name).to_owned())
+                .map(|name| name.to_ascii_lowercase())
                 .collect(),
         )
     }
@@ -122,9 +150,9 @@ fn unused(taken: &mut BTreeSet<String>, name: &str, numbered: impl Fn(u32) -> St
     let names = std::iter::once(name.to_owned()).chain((2..).map(numbered));
     let name = names
         .into_iter()
-        .find(|name| !taken.contains(name))
+        .find(|name| !taken.contains(&name.to_ascii_lowercase()))
         .unwrap_or_default();
-    taken.insert(name.clone());
+    taken.insert(name.to_ascii_lowercase());
     name
 }
 
@@ -214,6 +242,10 @@ mod tests {
             ("Image", "image2"),
             ("_1", "setting1"),
             ("_", "setting"),
+            ("JSON", "json2"),
+            ("RESOURCE_GROUP", "resourceGroup2"),
+            ("RESOURCEGROUP", "resourcegroup3"),
+            ("scoreboxREDISurl", "scoreboxREDISurl3"),
         ] {
             assert_eq!(names.name(setting), name);
         }
