@@ -99,8 +99,12 @@ pub fn calls(project: &Path) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// Returns the value after a flag.
+/// Returns the value of a flag, which is the next word or follows a `=`.
 pub fn flag<'a>(call: &'a [String], name: &str) -> Option<&'a str> {
+    let joined = |word: &'a String| word.strip_prefix(name)?.strip_prefix('=');
+    if let Some(value) = call.iter().find_map(joined) {
+        return Some(value);
+    }
     let at = call.iter().position(|word| word == name)?;
     call.get(at + 1).map(String::as_str)
 }
@@ -248,7 +252,7 @@ fn a_dedicated_app_is_always_on_and_a_container_app_is_a_function_app() {
     for part in [
         "--kind functionapp",
         "--target-port 80",
-        "--registry-identity \"$deploy_app\"",
+        "--registry-identity=\"$deploy_app\"",
         "--system-assigned",
         "Container Registry Repository Reader",
         "Bus=secretref:bus-",

@@ -355,11 +355,11 @@ fn what_needs_the_functions_host_or_has_no_guard_is_refused() {
         ],
     );
     check(keys, &["--base", "functions"], &["has the Functions host"]);
-    check(
-        keys,
-        &["--min-replicas", "3", "--max-replicas", "2"],
-        &["--min-replicas 3 is more than --max-replicas 2"],
-    );
+    let app = project(keys);
+    let more = ["--min-replicas", "3", "--max-replicas", "2"];
+    run::finish(&mut deploy(app.path(), "plain-container-app", &more), b"")
+        .ended(3)
+        .said(&["--min-replicas 3 is more than --max-replicas 2", "fix: "]);
     // The fix works.
     let open = project("");
     for target in TARGETS {
@@ -372,6 +372,31 @@ fn what_needs_the_functions_host_or_has_no_guard_is_refused() {
         run::finish(&mut deploy, b"")
             .ended(2)
             .said(&["multiple of 0.25"]);
+    }
+}
+
+#[test]
+fn a_flag_without_an_effect_is_refused() {
+    let app = project("[package]\nbase = \"functions\"\n");
+    let plain = project(PLAIN);
+    let functions = ["premium", "dedicated", "container-apps"].map(|target| (target, &app));
+    for (flag, value) in [
+        ("--guarded-by", "platform"),
+        ("--guarded-by", "keys"),
+        ("--cpu", "1"),
+        ("--min-replicas", "1"),
+        ("--max-replicas", "10"),
+        ("--concurrency", "4"),
+    ] {
+        let web = (flag != "--guarded-by").then_some(("plain-web-app", &plain));
+        for (target, project) in functions.into_iter().chain(web) {
+            let mut deploy = deploy(project.path(), target, &[flag, value]);
+            run::finish(&mut deploy, b"").ended(3).said(&[
+                &format!("{flag} has no effect on"),
+                &format!("leave out {flag}"),
+                "plain-container-app",
+            ]);
+        }
     }
 }
 

@@ -107,6 +107,12 @@ impl Deployment {
                 "name it as `cargo xtask package --push` printed it: REGISTRY/REPOSITORY@sha256:HEX",
             ));
         }
+        if let Some((flag, targets)) = args.idle_flag() {
+            return Err(Failure::project(
+                format!("{flag} has no effect on {}", args.target),
+                format!("leave out {flag}, or choose {targets}"),
+            ));
+        }
         let base = args.base.as_ref().unwrap_or(&manifest.package.base);
         let hostless = match args.target.is_plain() {
             true => Some(PlainApp::new(args, &manifest, base)?),

@@ -64,7 +64,8 @@ impl Word {
     pub fn value_of(variable: &Variable) -> Self {
         Self {
             script: format!("\"${}\"", variable.name()),
-            looks_like_a_flag: false,
+            // The value is not known here.
+            looks_like_a_flag: true,
         }
     }
 
@@ -359,6 +360,9 @@ mod tests {
     fn values_are_not_taken_for_flags() {
         let command = Command::new("printf '[%s]'").flag("--name", &Word::text("-x $(id)"));
         assert_eq!(read_back(&command.0), "[--name=-x $(id)]");
+        let value = Word::value_of(&Variable::fixed("A_VALUE"));
+        let command = Command::new("printf '[%s]'").flag("--name", &value);
+        assert_eq!(read_back(&command.0), "[--name=$(id) ']");
     }
 
     #[test]
