@@ -26,7 +26,7 @@ pub struct Rule {
 enum Letters {
     Ascii,
     Lower,
-    /// Letters of every script.
+    /// Letters and digits of every script.
     Any,
 }
 
@@ -229,7 +229,9 @@ impl Rule {
         let is_letter = match self.letters {
             Letters::Ascii => c.is_ascii_alphabetic(),
             Letters::Lower => c.is_ascii_lowercase(),
-            Letters::Any => c.is_alphabetic(),
+            // Azure decides by .NET's `Char.IsLetterOrDigit`. Rust's property is nearly equal: it also has
+            // the numbers that are not decimal digits, such as Roman ones.
+            Letters::Any => c.is_alphanumeric(),
         };
         is_letter || c.is_ascii_digit() || self.marks.contains(c)
     }

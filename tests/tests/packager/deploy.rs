@@ -68,12 +68,17 @@ pub fn deploy(project: &Path, target: &str, more: &[&str]) -> Command {
 
 /// Creates a fake `az` that records its arguments, one call per line, and fails for the command
 /// `failing`. Returns a `PATH` with its folder.
+///
+/// Like the real one, it joins the host of a registry and the name of an image in `az webapp create`,
+/// and lists the names of apps. The app is there already.
 pub fn az(project: &Path, failing: &str) -> String {
     let bin = project.join("bin");
     std::fs::create_dir_all(&bin).expect("a folder can be made");
     let script = format!(
         "#!/bin/sh\nprintf '%s|' \"$@\" >> \"{0}/calls\"; echo >> \"{0}/calls\"\n\
          case \"$*\" in \"{failing}\"*) echo 'no such plan' >&2; exit 3;; *roleAssignmentMode*) echo AcrPull;;\n\
+         *provisioningState*) echo Succeeded;; \"webapp list \"* | \"containerapp list \"*) echo other; echo Contoso-Risk;;\n\
+         \"webapp create \"*--container-registry-url*) echo 'the host of the registry is in the image twice' >&2; exit 3;;\n\
          *--query*) echo answer;; esac\n",
         project.display()
     );
@@ -94,8 +99,12 @@ pub fn calls(project: &Path) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// Returns the value after a flag.
+/// Returns the value of a flag, which is the next word or follows a `=`.
 pub fn flag<'a>(call: &'a [String], name: &str) -> Option<&'a str> {
+    let joined = |word: &'a String| word.strip_prefix(name)?.strip_prefix('=');
+    if let Some(value) = call.iter().find_map(joined) {
+        return Some(value);
+    }
     let at = call.iter().position(|word| word == name)?;
     call.get(at + 1).map(String::as_str)
 }
@@ -243,10 +252,10 @@ fn a_dedicated_app_is_always_on_and_a_container_app_is_a_function_app() {
     for part in [
         "--kind functionapp",
         "--target-port 80",
-        "--registry-identity \"$deploy_app\"",
+        "--registry-identity=\"$deploy_app\"",
         "--system-assigned",
         "Container Registry Repository Reader",
-        "Bus=secretref:bus",
+        "Bus=secretref:bus-",
     ] {
         assert!(container.contains(part), "{part}: {container}");
     }

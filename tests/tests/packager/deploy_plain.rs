@@ -31,7 +31,8 @@ const SECRETS: [(&str, &str); 5] = [
     ("SCOREBOX_REGISTRY_PASSWORD", "s3cret-registry"),
 ];
 
-fn commands(project: &Path) -> Vec<String> {
+/// Returns the words before the flags of each call that the fake `az` recorded.
+pub fn commands(project: &Path) -> Vec<String> {
     let words = |call: Vec<String>| {
         call.into_iter()
             .take_while(|word| !word.starts_with("--"))
@@ -41,7 +42,8 @@ fn commands(project: &Path) -> Vec<String> {
     calls(project).into_iter().map(words).collect()
 }
 
-fn call(project: &Path, command: &str) -> Vec<String> {
+/// Returns the first call of a command that the fake `az` recorded.
+pub fn call(project: &Path, command: &str) -> Vec<String> {
     let words: Vec<_> = command.split(' ').collect();
     calls(project)
         .into_iter()
@@ -50,7 +52,7 @@ fn call(project: &Path, command: &str) -> Vec<String> {
 }
 
 /// Runs the script of a deployment with a fake `az`.
-fn made(project: &Path, target: &str, more: &[&str]) -> Finished {
+pub fn made(project: &Path, target: &str, more: &[&str]) -> Finished {
     let path = az(project, "-");
     let mut deploy = deploy(project, target, &["--run"]);
     run::finish(deploy.args(more).env("PATH", path).envs(SECRETS), b"").ended(0)
@@ -75,6 +77,8 @@ fn a_container_app_is_made_step_by_step() {
         "containerapp create",
         "containerapp show",
         "rest",
+        "resource wait",
+        "containerapp show",
         "containerapp show",
     ];
     assert_eq!(commands(project.path()), expected);
@@ -180,28 +184,50 @@ fn a_web_app_is_made_step_by_step() {
 }
 
 #[test]
-fn nobody_gets_in_before_the_login_of_the_platform() {
-    let container = project("");
-    let more = ["--guarded-by", "platform"];
-    made(container.path(), "plain-container-app", &more);
-    let create = call(container.path(), "containerapp create");
-    assert_eq!(flag(&create, "--ingress"), Some("internal"));
-    let auth = call(container.path(), "containerapp auth update");
-    assert_eq!(flag(&auth, "--action"), Some("Return401"));
-    let order = commands(container.path());
-    let place = |command: &str| order.iter().position(|other| other == command);
-    assert!(place("containerapp auth update") < place("containerapp ingress enable"));
-    let web = project("");
-    made(web.path(), "plain-web-app", &more);
-    let put = calls(web.path())
-        .into_iter()
-        .find(|call| flag(call, "--method") == Some("put"))
-        .expect("the login is turned on");
-    let body: serde_json::Value =
-        serde_json::from_str(flag(&put, "--body").expect("a body")).expect("JSON");
-    let validation = &body["properties"]["globalValidation"];
-    assert_eq!(validation["unauthenticatedClientAction"], "Return401");
-    assert_eq!(body["properties"]["platform"]["enabled"], true);
+fn the_image_of_a_web_app_has_its_registry_once() {
+    let project = project(PLAIN);
+    made(project.path(), "plain-web-app", &["--pull", "credentials"]);
+    let create = call(project.path(), "webapp create");
+    let image = flag(&create, "--container-image-name").expect("an image");
+    assert!(image.starts_with("contoso.azurecr.io/scoring/risk@sha256:"));
+    assert_eq!(flag(&create, "--container-registry-url"), None);
+    let set = call(project.path(), "webapp config container set");
+    for (name, value) in [
+        ("--container-image-name", image),
+        ("--container-registry-url", "https://contoso.azurecr.io"),
+        ("--container-registry-user", "puller"),
+        ("--container-registry-password", "s3cret-registry"),
+    ] {
+        assert_eq!(flag(&set, name), Some(value), "{name}");
+    }
+}
+
+#[test]
+fn a_key_that_cannot_be_read_ends_the_script() {
+    for target in TARGETS {
+        let project = project(PLAIN);
+        let path = az(project.path(), "-");
+        let script = run::finish(&mut deploy(project.path(), target, &[]), b"").ended(0);
+        // The entry of the key is there, and its value is empty.
+        let silent = script
+            .stdout
+            .replace("        SCOREBOX_KEY_1=$(", "        SCOREBOX_KEY_1=$(: ");
+        assert_ne!(silent, script.stdout);
+        let mut sh = std::process::Command::new("sh");
+        sh.arg("-s")
+            .env_clear()
+            .env("PATH", path)
+            .envs([SECRETS[0]]);
+        let said = run::finish(&mut sh, silent.as_bytes());
+        assert!(!said.status.success());
+        said.said(&["SCOREBOX_KEY_1", "cannot be read", "export the key"]);
+        let order = commands(project.path());
+        assert!(
+            !order
+                .iter()
+                .any(|call| call == "webapp create" || call == "containerapp create")
+        );
+    }
 }
 
 #[test]
@@ -241,7 +267,7 @@ fn keys_that_are_missing_are_kept_or_made_and_never_printed() {
         let mut sh = std::process::Command::new("sh");
         let quiet = script
             .stdout
-            .replace("deploy_existing=$(", "deploy_existing=$(: ");
+            .replace("deploy_existing=$(az", "deploy_existing=$(: az");
         sh.args(["-s"]).env_clear().env("PATH", &path).envs([redis]);
         let said = run::finish(&mut sh, quiet.as_bytes()).ended(0);
         let (first, second) = (given(name), given(&name.replace('1', "2")));
@@ -329,11 +355,11 @@ fn what_needs_the_functions_host_or_has_no_guard_is_refused() {
         ],
     );
     check(keys, &["--base", "functions"], &["has the Functions host"]);
-    check(
-        keys,
-        &["--min-replicas", "3", "--max-replicas", "2"],
-        &["--min-replicas 3 is more than --max-replicas 2"],
-    );
+    let app = project(keys);
+    let more = ["--min-replicas", "3", "--max-replicas", "2"];
+    run::finish(&mut deploy(app.path(), "plain-container-app", &more), b"")
+        .ended(3)
+        .said(&["--min-replicas 3 is more than --max-replicas 2", "fix: "]);
     // The fix works.
     let open = project("");
     for target in TARGETS {
@@ -346,6 +372,31 @@ fn what_needs_the_functions_host_or_has_no_guard_is_refused() {
         run::finish(&mut deploy, b"")
             .ended(2)
             .said(&["multiple of 0.25"]);
+    }
+}
+
+#[test]
+fn a_flag_without_an_effect_is_refused() {
+    let app = project("[package]\nbase = \"functions\"\n");
+    let plain = project(PLAIN);
+    let functions = ["premium", "dedicated", "container-apps"].map(|target| (target, &app));
+    for (flag, value) in [
+        ("--guarded-by", "platform"),
+        ("--guarded-by", "keys"),
+        ("--cpu", "1"),
+        ("--min-replicas", "1"),
+        ("--max-replicas", "10"),
+        ("--concurrency", "4"),
+    ] {
+        let web = (flag != "--guarded-by").then_some(("plain-web-app", &plain));
+        for (target, project) in functions.into_iter().chain(web) {
+            let mut deploy = deploy(project.path(), target, &[flag, value]);
+            run::finish(&mut deploy, b"").ended(3).said(&[
+                &format!("{flag} has no effect on"),
+                &format!("leave out {flag}"),
+                "plain-container-app",
+            ]);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod container;
 mod convert;
 mod deploy;
 mod deploy_catch_up;
+mod deploy_guarded;
 mod deploy_hostile;
 mod deploy_names;
 mod deploy_plain;

@@ -12,6 +12,7 @@ mod names;
 mod plain_app;
 mod resource_names;
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::Path;
@@ -31,8 +32,8 @@ use crate::shell::Variable;
 
 pub use self::arguments::DeployArgs;
 use self::arguments::{Pull, Target};
-use self::deployment::{Deployment, REGISTRY_PASSWORD, Secret};
-use self::names::{ParameterNames, SecretNames};
+use self::deployment::{Deployment, Secret};
+use self::names::ParameterNames;
 use self::plain_app::PlainApp;
 use self::resource_names::{ResourceNames, check_registry};
 
@@ -106,6 +107,12 @@ impl Deployment {
                 "name it as `cargo xtask package --push` printed it: REGISTRY/REPOSITORY@sha256:HEX",
             ));
         }
+        if let Some((flag, targets)) = args.idle_flag() {
+            return Err(Failure::project(
+                format!("{flag} has no effect on {}", args.target),
+                format!("leave out {flag}, or choose {targets}"),
+            ));
+        }
         let base = args.base.as_ref().unwrap_or(&manifest.package.base);
         let hostless = match args.target.is_plain() {
             true => Some(PlainApp::new(args, &manifest, base)?),
@@ -147,9 +154,8 @@ impl Deployment {
                 fixed.extend(app.web_settings());
             }
         }
-        let own_secret = names::secret(functions_app::OWN_STORAGE);
         let mut chooser = Chooser {
-            kept_as: SecretNames::avoiding(&[&own_secret, REGISTRY_PASSWORD]),
+            kept_as: BTreeSet::new(),
             parameters: ParameterNames::of_a_template(),
         };
         let secrets = chooser.secrets(secret_settings)?;
@@ -169,7 +175,6 @@ impl Deployment {
             secrets,
             keys,
             plain: hostless,
-            own_secret,
             name,
             storage,
             manifest,
@@ -257,7 +262,7 @@ fn key_settings(manifest: &Manifest) -> Vec<AppSetting> {
 
 /// Names of secrets and of Bicep parameters that are taken.
 struct Chooser {
-    kept_as: SecretNames,
+    kept_as: BTreeSet<String>,
     parameters: ParameterNames,
 }
 
@@ -282,8 +287,19 @@ impl Chooser {
                  `server.keys`, e.g. `SCORING_REDIS_URL`, and package again",
             ));
         }
+        let kept_as = names::secret(&setting.name);
+        if !self.kept_as.insert(kept_as.clone()) {
+            return Err(Failure::project(
+                format!(
+                    "`{}`: a secret with the name `{kept_as}` holds another setting already",
+                    setting.name
+                ),
+                "choose another name in `url = \"env:NAME\"` of the store, in `connection` of the trigger or in \
+                 `server.keys`, and package again",
+            ));
+        }
         Ok(Secret {
-            kept_as: self.kept_as.name(&setting.name),
+            kept_as,
             parameter: self.parameters.name(&setting.name),
             variable: Variable::new(&setting.name)?,
             why: setting.why,

@@ -73,7 +73,13 @@ fn examine(args: &DoctorArgs, identity: &Identity, report: &mut Report) {
     }
     app::examine(args, report, manifest, &place);
     let settings = Settings::read(args, report);
-    settings::examine(report, project.as_ref(), manifest, settings.as_ref());
+    settings::examine(
+        report,
+        project.as_ref(),
+        manifest,
+        settings.as_ref(),
+        image.as_ref(),
+    );
     stores::examine(args, report, manifest, &place, settings.as_ref());
     registry_rights::examine(args, identity, report, project.as_ref());
     names::examine(args, report, project.as_ref(), manifest);

@@ -60,8 +60,10 @@ impl IdentityArgs {
     pub fn words(&self) -> String {
         let mut words = String::new();
         if let Some(username) = &self.username {
+            // A name with a dash in front would be read as the next flag.
+            let between = if username.starts_with('-') { '=' } else { ' ' };
             words.push_str(&format!(
-                " --username {} --password-stdin",
+                " --username{between}{} --password-stdin",
                 shell::argument(username)
             ));
         }

@@ -64,7 +64,8 @@ impl Word {
     pub fn value_of(variable: &Variable) -> Self {
         Self {
             script: format!("\"${}\"", variable.name()),
-            looks_like_a_flag: false,
+            // The value is not known here.
+            looks_like_a_flag: true,
         }
     }
 
@@ -177,6 +178,60 @@ impl Script {
             self.0,
             "if [ \"${{{name}}}\" != {value} ]; then\n    {}\nfi",
             command.0
+        );
+    }
+
+    /// Adds two commands that the script runs unless a variable has the value `value`. The script stores
+    /// the output of the first command in the variable `kept`.
+    pub fn keep_and_run_unless(
+        &mut self,
+        variable: &Variable,
+        value: &'static str,
+        kept: &Variable,
+        first: Command,
+        second: Command,
+    ) {
+        let (name, value, kept) = (variable.name(), literal(value), kept.name());
+        let _ = writeln!(
+            self.0,
+            "if [ \"${{{name}}}\" != {value} ]; then\n    {kept}=$({})\n    {}\nfi",
+            first.0, second.0
+        );
+    }
+
+    /// Adds commands that set a variable that is unset or empty to a value that exists elsewhere.
+    ///
+    /// They run only if the variable `only_if` is not empty. The output of `find` says where the value
+    /// is, and is stored in the variable `found`. If it is not empty, the output of `read` is the value.
+    /// An empty value ends the script with the error `why`.
+    pub fn keep_known(
+        &mut self,
+        variable: &Variable,
+        only_if: &Variable,
+        (found, find): (&Variable, Command),
+        read: Command,
+        why: &'static str,
+    ) {
+        let (name, found) = (variable.name(), found.name());
+        let _ = writeln!(
+            self.0,
+            "if [ -z \"${{{name}:-}}\" ] && [ -n \"${{{only_if}}}\" ]; then\n    {found}=$({})\n    \
+             if [ -n \"${{{found}}}\" ]; then\n        {name}=$({})\n        \
+             : \"${{{name}:?{why}}}\"\n    fi\nfi",
+            find.0,
+            read.0,
+            only_if = only_if.name(),
+            why = escaped(why),
+        );
+    }
+
+    /// Adds a line that ends the script with the error `why` unless a variable has the value `value`.
+    pub fn demand_value(&mut self, variable: &Variable, value: &'static str, why: &'static str) {
+        let (value, why) = (literal(value), literal(why));
+        let _ = writeln!(
+            self.0,
+            "[ \"${{{}}}\" = {value} ] || {{ printf '%s\\n' {why} >&2; exit 1; }}",
+            variable.name()
         );
     }
 
@@ -305,6 +360,9 @@ mod tests {
     fn values_are_not_taken_for_flags() {
         let command = Command::new("printf '[%s]'").flag("--name", &Word::text("-x $(id)"));
         assert_eq!(read_back(&command.0), "[--name=-x $(id)]");
+        let value = Word::value_of(&Variable::fixed("A_VALUE"));
+        let command = Command::new("printf '[%s]'").flag("--name", &value);
+        assert_eq!(read_back(&command.0), "[--name=$(id) ']");
     }
 
     #[test]

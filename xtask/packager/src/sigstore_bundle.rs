@@ -6,7 +6,7 @@
 use scorebox_workspace::digest::Digest;
 use serde_json::{Value, json};
 
-use crate::signing::{Key, PublicKey, opened};
+use crate::signing::{Key, PublicKey, STATEMENT_MEDIA_TYPE, opened};
 
 /// Media type of a Sigstore bundle of version 0.3, and the type of the artifact that holds it.
 pub const BUNDLE_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -60,9 +60,19 @@ pub fn sign(key: &Key, image: &Digest) -> Vec<u8> {
 }
 
 /// Reads the signature of an image from a bundle, and verifies it if `key` is given. Returns `None`
-/// if the bundle holds anything else, e.g. the provenance that another tool states.
+/// if the bundle holds anything else, e.g. the provenance that another tool states, or if it does not
+/// have exactly one signature.
 pub fn open(bundle: &[u8], key: Option<&PublicKey>) -> Option<ImageSignature> {
     let bundle: Value = serde_json::from_slice(bundle).ok()?;
+    let of_bundle = |pointer: &str| bundle.pointer(pointer).and_then(Value::as_str);
+    let signatures = bundle.pointer("/dsseEnvelope/signatures")?.as_array()?;
+    // Sigstore's readers refuse a bundle with another number of signatures.
+    if of_bundle("/mediaType") != Some(BUNDLE_MEDIA_TYPE)
+        || of_bundle("/dsseEnvelope/payloadType") != Some(STATEMENT_MEDIA_TYPE)
+        || signatures.len() != 1
+    {
+        return None;
+    }
     let envelope = serde_json::to_vec(bundle.get("dsseEnvelope")?).ok()?;
     let (statement, is_signed) = opened(&envelope, key)?;
     let statement: Value = serde_json::from_slice(&statement).ok()?;
@@ -139,6 +149,28 @@ mod tests {
                 found.is_none_or(|found| found.signer == Signer::SomeKey),
                 "{pointer}"
             );
+        }
+    }
+
+    #[test]
+    fn a_bundle_has_its_types_and_one_signature() {
+        let (key, public) = keys(7);
+        let bundle: Value = serde_json::from_slice(&sign(&key, &Digest::of(b"image"))).unwrap();
+        let opened = |bundle: &Value| open(bundle.to_string().as_bytes(), Some(&public));
+        assert!(opened(&bundle).is_some());
+        for pointer in ["/mediaType", "/dsseEnvelope/payloadType"] {
+            for value in [json!("application/json"), Value::Null] {
+                let mut altered = bundle.clone();
+                *altered.pointer_mut(pointer).unwrap() = value;
+                assert_eq!(opened(&altered), None, "{pointer}");
+            }
+        }
+        for count in [0, 2] {
+            let mut altered = bundle.clone();
+            let signatures = altered.pointer_mut("/dsseEnvelope/signatures").unwrap();
+            let one = signatures[0].clone();
+            *signatures = vec![one; count].into();
+            assert_eq!(opened(&altered), None, "{count} signatures");
         }
     }
 

@@ -34,7 +34,7 @@ fn names_are_judged_by_the_rules_of_azure() {
     );
     check(
         &RESOURCE_GROUP,
-        &["scoring", "rg_1.(test)", "größe", "-", &long(90)],
+        &["scoring", "rg_1.(test)", "größe", "群٣", "-", &long(90)],
         &[
             ("a.", "ends with `.`"),
             ("a b", "the character ` `"),

@@ -265,6 +265,21 @@ fn names_follow_the_rules_of_azure() {
             "trigger.output.topic",
             "the character ` `",
         ),
+        (
+            "kind = \"service-bus\"; queue = \"q\"; output = { queue = \"r/$DeadLetterQueue\" }",
+            "trigger.output.queue",
+            "the character `$`",
+        ),
+        (
+            "kind = \"service-bus\"; queue = \"q/$Other\"",
+            "trigger.queue",
+            "the character `$`",
+        ),
+        (
+            "kind = \"service-bus\"; queue = \"/$DeadLetterQueue\"",
+            "trigger.queue",
+            "has 0 characters",
+        ),
     ] {
         let key = format!("`{key}`: ");
         refused(&triggers(&[trigger]), &[&key, fault, "fix: use "]);
@@ -277,6 +292,9 @@ fn names_follow_the_rules_of_azure() {
         "kind = \"queue\"; queue = \"%QUEUE%\"",
         "kind = \"service-bus\"; queue = \"a/B.c_d-e\"",
         "kind = \"service-bus\"; queue = \"%QUEUE%\"",
+        "kind = \"service-bus\"; queue = \"orders/$DeadLetterQueue\"",
+        "kind = \"service-bus\"; queue = \"%QUEUE%/$deadletterqueue\"",
+        "kind = \"service-bus\"; topic = \"t\"; subscription = \"s/$DeadLetterQueue\"",
     ] {
         parse(&triggers(&[trigger])).unwrap();
     }

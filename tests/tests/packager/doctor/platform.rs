@@ -334,6 +334,11 @@ fn mistakes_of_addresses() {
         "is not an address",
         "without a user",
     );
+    let password = doctor("http://:s3cret@127.0.0.1");
+    finds(&password, problem, "is not an address", "without a user");
+    // The report has no path and no query. The scene looks for the text of the key.
+    let with_path = doctor(&format!("{nobody}/s3cret?code=s3cret"));
+    finds(&with_path, problem, "", "check the host, the port");
     require!("docker-registry");
     let registry = Registry::start();
     let other = doctor(&format!("http://{}", registry.name));

@@ -22,6 +22,46 @@ fn check(variables: &[(&str, &str)], line: (&str, &str), text: &str, fix: &str) 
     mistake.check();
 }
 
+/// Checks a mistake of an app whose server has two keys.
+fn check_keys(variables: &[(&str, &str)], line: (&str, &str), text: &str, fix: &str) {
+    let add = |scene: &Scene| {
+        scene.edit("app/scorebox.toml", |text| {
+            format!("{text}\n[server]\nkeys = [\"env:KEY_A\", \"env:KEY_B\"]\n")
+        });
+    };
+    let others = [
+        BUS,
+        ("SCOREBOX_REDIS_URL", "redis://:s3cret@127.0.0.1:6379"),
+    ];
+    let variables: Vec<_> = others.iter().chain(variables).copied().collect();
+    let mistake = Mistake {
+        plant: &add,
+        words: &APP,
+        variables: &variables,
+        line,
+        text,
+        fix,
+    };
+    mistake.check();
+}
+
+#[test]
+fn mistakes_of_the_keys_of_the_server() {
+    let good = "s3cret-0123456789abcdef0123456789abcdef";
+    check_keys(
+        &[],
+        ("settings", "warning"),
+        "none of KEY_A, KEY_B is set",
+        "cargo xtask deploy",
+    );
+    check_keys(
+        &[("KEY_A", good), ("KEY_B", "s3cret")],
+        ("settings", "problem"),
+        "`KEY_B` has fewer than 32 characters",
+        "openssl rand -hex 32",
+    );
+}
+
 #[test]
 fn mistakes_of_the_settings() {
     let problem = ("settings", "problem");

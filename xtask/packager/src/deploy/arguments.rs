@@ -58,20 +58,21 @@ pub struct DeployArgs {
     #[arg(long, value_name = "REF")]
     pub base: Option<String>,
     /// The guard of an app without the Functions host: `server.keys` in scorebox.toml, or the
-    /// platform's own login, which refuses every call until you name an identity provider.
-    #[arg(long, value_enum, default_value_t = Guard::Keys)]
-    pub guarded_by: Guard,
+    /// platform's own login, which refuses every call until you name an identity provider [default:
+    /// keys].
+    #[arg(long, value_enum)]
+    pub guarded_by: Option<Guard>,
     /// CPU cores of a replica of a plain container app: a multiple of 0.25, up to 4. The memory is
-    /// 2 GiB for each core.
-    #[arg(long, value_name = "CORES", default_value = "1", value_parser = quarters)]
-    pub cpu: u32,
+    /// 2 GiB for each core [default: 1].
+    #[arg(long, value_name = "CORES", value_parser = quarters)]
+    pub cpu: Option<u32>,
     /// Replicas that a plain container app always has. With 0, the first call after a pause waits
-    /// until a replica has started.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=1000))]
-    pub min_replicas: u32,
-    /// Replicas that a plain container app has at most.
-    #[arg(long, value_name = "NUMBER", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub max_replicas: u32,
+    /// until a replica has started [default: 1].
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub min_replicas: Option<u32>,
+    /// Replicas that a plain container app has at most [default: 10, or --min-replicas if it is more].
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub max_replicas: Option<u32>,
     /// Concurrent requests for each replica of a plain container app, above which another replica
     /// starts [default: `limits.instances` in scorebox.toml, or four for each core].
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -89,6 +90,46 @@ pub struct DeployArgs {
     /// Print the commands without running them, as without --run.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+impl DeployArgs {
+    /// Returns the first flag that is given and has no effect on the target, with the targets that it
+    /// has an effect on.
+    pub(super) fn idle_flag(&self) -> Option<(&'static str, &'static str)> {
+        const SCALED: &str = "`--target plain-container-app`";
+        const PLAIN: &str = "`--target plain-container-app` or `plain-web-app`";
+        let is_scaled = self.target == Target::PlainContainerApp;
+        [
+            (
+                self.guarded_by.is_some(),
+                self.target.is_plain(),
+                "--guarded-by",
+                PLAIN,
+            ),
+            (self.cpu.is_some(), is_scaled, "--cpu", SCALED),
+            (
+                self.min_replicas.is_some(),
+                is_scaled,
+                "--min-replicas",
+                SCALED,
+            ),
+            (
+                self.max_replicas.is_some(),
+                is_scaled,
+                "--max-replicas",
+                SCALED,
+            ),
+            (
+                self.concurrency.is_some(),
+                is_scaled,
+                "--concurrency",
+                SCALED,
+            ),
+        ]
+        .into_iter()
+        .find(|(is_given, has_effect, ..)| *is_given && !has_effect)
+        .map(|(.., flag, targets)| (flag, targets))
+    }
 }
 
 /// Hosting plan or service that runs a function app with an image of its own.

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use self::literal::{Literal, comment};
 use super::arguments::{Pull, Target};
-use super::deployment::{Deployment, REGISTRY_PASSWORD};
+use super::deployment::{Deployment, OWN_STORAGE_SECRET, REGISTRY_PASSWORD};
 use crate::functions_app::OWN_STORAGE;
 
 /// Returns the text of a Bicep file that creates the deployment.
@@ -97,6 +97,9 @@ fn head(deployment: &Deployment) -> String {
             );
         }
     }
+    if deployment.is_guarded_by_platform() {
+        text.push_str(OPEN);
+    }
     for secret in deployment.all_secrets() {
         let description = Literal::of(&format!("{}: {}", secret.variable.name(), secret.why));
         let _ = write!(
@@ -107,6 +110,13 @@ fn head(deployment: &Deployment) -> String {
     }
     text
 }
+
+/// Bicep text of the parameter that says whether an app with the platform's login can be reached. The
+/// login is a resource that exists after the app only.
+const OPEN: &str = "
+@description('False for the first deployment: nobody may reach the app before its login is there. True for each later one.')
+param open bool = false
+";
 
 /// Bicep text that creates the identity of a container app and gives it the role on the
 /// registry with which the app can pull its image.
@@ -266,7 +276,6 @@ fn container_app(deployment: &Deployment, text: &mut String) {
         pull,
         secrets,
         fixed,
-        own_secret,
         ..
     } = deployment;
     let (environment, registry) = (Literal::of(environment), Literal::of(registry));
@@ -319,7 +328,7 @@ resource app 'Microsoft.App/containerApps@2024-10-02-preview' = {{
       secrets: [
 "
     );
-    let mut kept = vec![(own_secret.as_str(), "storageConnection")];
+    let mut kept = vec![(OWN_STORAGE_SECRET, "storageConnection")];
     if *pull == Pull::Credentials {
         kept.push((REGISTRY_PASSWORD, "registryPassword"));
     }
@@ -349,7 +358,7 @@ resource app 'Microsoft.App/containerApps@2024-10-02-preview' = {{
     let named = secrets
         .iter()
         .map(|secret| (secret.variable.name(), secret.kept_as.as_str()));
-    for (name, secret) in std::iter::once((OWN_STORAGE, own_secret.as_str())).chain(named) {
+    for (name, secret) in std::iter::once((OWN_STORAGE, OWN_STORAGE_SECRET)).chain(named) {
         let (name, secret) = (Literal::of(name), Literal::of(secret));
         let _ = write!(
             text,

@@ -11,7 +11,7 @@ use scorebox_workspace::failure::Failure;
 use super::arguments::Target;
 use super::commands::{APP_URL, MASTER_KEY};
 use super::deployment::Deployment;
-use crate::functions_app::Connections;
+use crate::functions_app::{Connections, OWN_STORAGE};
 use crate::shell::{Command, Script, Variable, Word};
 
 /// Options, functions and the search, which are equal for all apps.
@@ -85,7 +85,7 @@ pub fn script(deployment: &Deployment, connections: Connections) -> Result<Strin
     address(deployment, &mut script);
     if triggers
         .iter()
-        .any(|(_, blob)| trace(blob) == Trace::Receipts)
+        .any(|(_, blob)| trace(blob) == Trace::Receipts || is_own(blob))
     {
         let own = Command::new("az storage account show-connection-string")
             .flag("--name", &Word::text(&deployment.storage))
@@ -106,6 +106,7 @@ pub fn script(deployment: &Deployment, connections: Connections) -> Result<Strin
         }
         let nothing = Word::text("");
         let (connection, endpoint) = match connections {
+            _ if is_own(blob) => (Word::value_of(&Variable::fixed(OWN_CONNECTION)), nothing),
             Connections::Strings => (Word::value_of(&setting(&blob.connection)?), nothing),
             Connections::Identity => (nothing, Word::value_of(&endpoint(blob)?)),
         };
@@ -140,10 +141,21 @@ impl Deployment {
     }
 }
 
+/// Returns true if a trigger watches the app's own storage account. The Functions host looks for the
+/// setting `AzureWebJobsNAME` before the setting `NAME`, and compares without case.
+fn is_own(blob: &BlobTrigger) -> bool {
+    [OWN_STORAGE, "Storage"]
+        .iter()
+        .any(|own| blob.connection.eq_ignore_ascii_case(own))
+}
+
 /// Returns the evidence that the function of a trigger leaves.
 fn trace(blob: &BlobTrigger) -> Trace {
     // A parked blob must be found, too, if there is a place for it.
-    let is_found = |path: &Option<String>| path.as_deref().is_none_or(is_found_again);
+    let is_found = |path: &Option<String>| {
+        path.as_deref()
+            .is_none_or(|path| is_found_again(path, &blob.path))
+    };
     if blob.output.is_some() && is_found(&blob.output) && is_found(&blob.park) {
         return Trace::Outputs;
     }
@@ -153,17 +165,39 @@ fn trace(blob: &BlobTrigger) -> Trace {
     }
 }
 
-/// Returns true if the name of an output follows from the name of the blob alone, and its container is
-/// always the same.
-fn is_found_again(path: &str) -> bool {
-    let container = path.split('/').next().unwrap_or_default();
-    let made_by_the_host = path.split('{').skip(1).any(|part| {
-        let name = part.split(['}', ':']).next().unwrap_or_default();
-        ["rand-guid", "datetime"]
-            .iter()
-            .any(|made| name.eq_ignore_ascii_case(made))
-    });
-    !container.contains('{') && !made_by_the_host
+/// Returns true if the name of an output follows from the name of the blob alone, if no other blob of
+/// the trigger leads to the same output, and if its container is always the same. `blobs` is the path
+/// of the trigger.
+fn is_found_again(output: &str, blobs: &str) -> bool {
+    let container = output.split('/').next().unwrap_or_default();
+    let filled = placeholders(output);
+    let is_made_by_the_host = |name: &String| ["rand-guid", "datetime"].contains(&name.as_str());
+    // The output of one blob would count as the output of another if a part of the name were left out.
+    let identifies = placeholders(blobs).iter().all(|name| filled.contains(name));
+    !container.contains('{')
+        && !filled.iter().any(is_made_by_the_host)
+        && identifies
+        && are_apart(output)
+}
+
+/// Returns the names of the placeholders in a path, in lower case, because the Functions host compares
+/// them without case.
+fn placeholders(path: &str) -> Vec<String> {
+    path.split('{')
+        .skip(1)
+        .map(|part| {
+            let name = part.split(['}', ':']).next().unwrap_or_default();
+            name.to_ascii_lowercase()
+        })
+        .collect()
+}
+
+/// Returns true if there is text between any two placeholders of a path. The values of two neighbours
+/// could be split in more than one way. The value of an app setting may be empty, so a setting is not
+/// text.
+fn are_apart(path: &str) -> bool {
+    let texts: String = path.split('%').step_by(2).collect();
+    !texts.contains("}{")
 }
 
 /// Returns the variables that the script needs, with their purpose: the connections of the triggers,
@@ -180,6 +214,7 @@ fn needed(
     };
     for (_, blob) in triggers {
         match connections {
+            _ if is_own(blob) => {}
             Connections::Strings => add(
                 setting(&blob.connection)?,
                 "connection string of the storage account with the containers",
@@ -281,16 +316,39 @@ mod tests {
 
     #[test]
     fn an_output_is_found_again_if_its_name_follows_from_the_blob() {
-        for path in ["scored/{name}.json", "scored/all", "%OUT%/{Name}"] {
-            assert!(is_found_again(path), "{path}");
+        for path in ["scored/{name}.json", "%OUT%/{Name}", "scored/{NAME}/%A%"] {
+            assert!(is_found_again(path, "in/{name}.csv"), "{path}");
         }
         for path in [
-            "scored/{rand-guid}",
+            "scored/{rand-guid}-{name}",
             "scored/{name}-{DateTime:yyyy}",
-            "scored/{DATETIME}",
+            "scored/{name}{DATETIME}",
             "out-{name}/x",
+            "scored/all",
+            "scored/latest.json",
         ] {
-            assert!(!is_found_again(path), "{path}");
+            assert!(!is_found_again(path, "in/{name}.csv"), "{path}");
+        }
+    }
+
+    #[test]
+    fn an_output_that_two_blobs_share_tells_nothing() {
+        let blobs = "in/{day}/{Name}.csv";
+        for path in [
+            "out/{day}/{name}",
+            "out/{name}-of-{DAY}.json",
+            "out/{name}-%S%{day}",
+        ] {
+            assert!(is_found_again(path, blobs), "{path}");
+        }
+        for path in [
+            "out/{name}",
+            "out/{day}",
+            "out/{day}{name}",
+            "out/{day}%S%{name}",
+            "out/x",
+        ] {
+            assert!(!is_found_again(path, blobs), "{path}");
         }
     }
 

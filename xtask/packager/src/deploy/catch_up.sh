@@ -118,13 +118,19 @@ missing() { # MODE
             }
             return text pattern
         }
-        function quoted(text,    result, number, c) {
+        function quoted(text,    result, number, width, c) {
             result = ""
-            for (number = 1; number <= length(text); number++) {
-                c = substr(text, number, 1)
+            for (number = 1; number <= length(text); number += width) {
+                for (width = 3; width > 1; width--) if (substr(text, number, width) in escapes) break
+                c = substr(text, number, width)
                 result = result ((c in escapes) ? escapes[c] : c)
             }
             return "\"" result "\""
+        }
+        # Escapes a range of characters that have the same bytes in UTF-8, except for the last one.
+        function escape(start, first, last, code,    byte) {
+            for (byte = first; byte <= last; byte++)
+                escapes[start sprintf("%c", byte)] = sprintf("\\u%04x", code + byte - first)
         }
         # Returns the rest of the line after a number of fields: a name may have tabs.
         function rest(fields,    line) {
@@ -136,6 +142,13 @@ missing() { # MODE
         BEGIN {
             FS = "\t"
             for (code = 1; code < 32; code++) escapes[sprintf("%c", code)] = sprintf("\\u%04x", code)
+            # Delete, the controls of ISO 8859-1, and the marks that change the direction of text.
+            escape("", 127, 127, 127)
+            escape(sprintf("%c", 194), 128, 159, 128)
+            escape(sprintf("%c", 216), 156, 156, 1564)
+            escape(sprintf("%c%c", 226, 128), 142, 143, 8206)
+            escape(sprintf("%c%c", 226, 128), 168, 174, 8232)
+            escape(sprintf("%c%c", 226, 129), 166, 169, 8294)
             escapes["\""] = "\\\""
             escapes["\\"] = "\\\\"
             path = ENVIRON["PATH_OF"]
@@ -151,6 +164,8 @@ missing() { # MODE
                 is_handed[$3 "\t" rest(3)] = 1
             next
         }
+        # The folder of a storage account with folders is no blob.
+        ("," tolower($3) ",") ~ /,hdi_isfolder,/ { next }
         kind == "output" { outputs[rest(3)] = $2; next }
         kind == "park" { parks[rest(3)] = $2; next }
         kind == "receipt" {
@@ -202,7 +217,8 @@ hand_over() { # INPUT
 # `path`, `output`, `park`, `connection` and `endpoint` describe the function.
 catch_up() { # MODE
     if [ "$1" = nothing ] && [ -z "$all" ]; then
-        echo "$function: left out, because it leaves no trace of what it did; --all hands over every blob once" >&2
+        printf '%s: left out, because it leaves no trace of what it did; --all hands over every blob once\n' \
+            "$function" >&2
         return
     fi
     : >"$work/output"
@@ -230,7 +246,7 @@ catch_up() { # MODE
         fi
         status=$(hand_over "$input") || status="$status, curl failed"
         if [ "$status" != 202 ]; then
-            echo "$function did not take $input: status $status" >&2
+            printf '%s did not take %s: status %s\n' "$function" "$input" "$status" >&2
             echo "  fix: with 401 or 403 check MASTER_KEY, with 404 the name of the app; then run this again: it goes on here" >&2
             exit 1
         fi

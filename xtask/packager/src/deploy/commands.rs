@@ -45,6 +45,9 @@ pub const RESERVED: &[&str] = &[
     ROLE,
     EXISTING,
     LOGIN,
+    LOGIN_BODY,
+    STATE,
+    ENTRY,
     MASTER_KEY,
     APP_URL,
     "BASH_ENV",
@@ -79,6 +82,9 @@ const ADDRESS: &str = "deploy_address";
 const ROLE: &str = "deploy_role";
 const EXISTING: &str = "deploy_existing";
 const LOGIN: &str = "deploy_login";
+const LOGIN_BODY: &str = "deploy_login_body";
+const STATE: &str = "deploy_state";
+const ENTRY: &str = "deploy_entry";
 
 /// Name of the environment variable with the master key of a function app, which the catch-up script
 /// needs.

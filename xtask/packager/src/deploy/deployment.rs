@@ -5,7 +5,7 @@
 
 use scorebox_host::manifest::Manifest;
 
-use super::arguments::{Pull, Target};
+use super::arguments::{Guard, Pull, Target};
 use super::plain_app::PlainApp;
 use crate::shell::Variable;
 
@@ -33,9 +33,6 @@ pub struct Deployment {
     pub(super) keys: Vec<Secret>,
     /// Facts about an app without the Functions host. `None` for a function app.
     pub(super) plain: Option<PlainApp>,
-    /// Name of the secret in which a container app keeps the connection string of its own storage
-    /// account.
-    pub(super) own_secret: String,
 }
 
 /// An app setting whose value only the user knows. The user passes the value in an environment
@@ -55,11 +52,22 @@ pub struct Secret {
 /// registry.
 pub(super) const REGISTRY_PASSWORD: &str = "registry-password";
 
+/// Name of the secret in which a container app keeps the connection string of its own storage
+/// account.
+pub(super) const OWN_STORAGE_SECRET: &str = "azurewebjobsstorage";
+
 impl Deployment {
     /// Returns the app settings whose values are secrets: those that the user passes, and the keys
     /// of the server.
     pub(super) fn all_secrets(&self) -> impl Iterator<Item = &Secret> {
         self.secrets.iter().chain(&self.keys)
+    }
+
+    /// Returns true if the login of the platform guards the app.
+    pub(super) fn is_guarded_by_platform(&self) -> bool {
+        self.plain
+            .as_ref()
+            .is_some_and(|plain| plain.guard == Guard::Platform)
     }
 
     /// Returns the word for the app in comments.

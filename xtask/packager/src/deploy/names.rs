@@ -5,31 +5,60 @@
 
 use std::collections::BTreeSet;
 
+use scorebox_workspace::digest::Digest;
+
+use super::deployment::{OWN_STORAGE_SECRET, REGISTRY_PASSWORD};
+
 /// Maximum length of a secret's name that every version of `az containerapp` accepts, in
 /// characters.
 const LONGEST_SECRET: usize = 20;
 
+/// Characters of the hash at the end of a secret's name.
+const HASH: usize = 7;
+
+/// Names of the secrets that an app has for itself.
+const OF_THE_APP: [&str; 2] = [OWN_STORAGE_SECRET, REGISTRY_PASSWORD];
+
 /// Names that a parameter of the generated Bicep file cannot have: the names that the file uses for
-/// itself, and the keywords of Bicep.
+/// itself, and the keywords, types and functions of Bicep. Azure compares the names without case.
 const OF_THE_TEMPLATE: &[&str] = &[
     "address",
+    "any",
     "app",
+    "array",
     "assert",
+    "az",
+    "bool",
+    "concat",
+    "contains",
+    "deployment",
+    "environment",
     "existing",
     "extension",
+    "extensionResourceId",
     "false",
     "for",
+    "format",
     "func",
+    "guid",
     "if",
     "image",
     "import",
     "in",
+    "int",
+    "json",
+    "length",
+    "list",
+    "listKeys",
     "location",
     "login",
+    "managementGroup",
     "metadata",
     "module",
     "name",
     "null",
+    "object",
+    "open",
     "output",
     "param",
     "place",
@@ -37,51 +66,53 @@ const OF_THE_TEMPLATE: &[&str] = &[
     "provider",
     "pull",
     "puller",
+    "reference",
     "registry",
     "registryIsAbac",
     "registryName",
     "registryPassword",
     "registryUsername",
     "resource",
+    "resourceGroup",
+    "resourceId",
     "storage",
     "storageConnection",
     "storageName",
+    "string",
+    "subscription",
+    "subscriptionResourceId",
+    "sys",
     "targetScope",
+    "tenant",
+    "toLower",
     "true",
     "type",
+    "uniqueString",
     "using",
     "var",
     "with",
 ];
 
-/// Names of the secrets of a container app. A name consists of lower-case letters, digits and `-`,
-/// and has at most 20 characters.
-#[derive(Debug)]
-pub struct SecretNames(BTreeSet<String>);
-
-impl SecretNames {
-    /// Creates a set of secret names that contains the names in `taken`.
-    pub fn avoiding(taken: &[&str]) -> Self {
-        Self(taken.iter().map(|name| (*name).to_owned()).collect())
+/// Returns the name of the secret in which a container app keeps an app setting: lower-case letters,
+/// digits and `-`, at most 20 characters.
+///
+/// The name follows from the name of the setting alone. If it depended on other settings, a removed
+/// setting could leave its value to another one. A name ends with a part of a hash if its letters
+/// alone do not tell the setting from others, or if the platform's own secrets have it.
+pub fn secret(setting: &str) -> String {
+    let plain = plain_secret(setting);
+    let is_clear = plain.len() <= LONGEST_SECRET
+        && plain.starts_with(|c: char| c.is_ascii_lowercase())
+        && plain.to_ascii_uppercase().replace('-', "_") == setting;
+    if is_clear && !OF_THE_APP.contains(&plain.as_str()) {
+        return plain;
     }
-
-    /// Returns a name for the secret that holds an app setting, and adds it to the set. The name
-    /// resembles the name of the setting, and no other secret has it.
-    pub fn name(&mut self, setting: &str) -> String {
-        let name = secret(setting);
-        let name = if name.is_empty() {
-            "secret".to_owned()
-        } else {
-            name
-        };
-        unused(&mut self.0, &name, |number| {
-            let end = format!("-{number}");
-            let kept: String = name
-                .chars()
-                .take(LONGEST_SECRET.saturating_sub(end.len()))
-                .collect();
-            format!("{}{end}", kept.trim_end_matches('-'))
-        })
+    let hash = Digest::of(setting.as_bytes()).to_string();
+    let hash: String = hash.chars().skip("sha256:".len()).take(HASH).collect();
+    let kept: String = plain.chars().take(LONGEST_SECRET - HASH - 1).collect();
+    match kept.trim_matches('-') {
+        "" => format!("secret-{hash}"),
+        kept => format!("{kept}-{hash}"),
     }
 }
 
@@ -97,7 +128,7 @@ impl ParameterNames {
         Self(
             OF_THE_TEMPLATE
                 .iter()
-                .map(|name| (*name).to_owned())
+                .map(|name| name.to_ascii_lowercase())
                 .collect(),
         )
     }
@@ -119,15 +150,14 @@ fn unused(taken: &mut BTreeSet<String>, name: &str, numbered: impl Fn(u32) -> St
     let names = std::iter::once(name.to_owned()).chain((2..).map(numbered));
     let name = names
         .into_iter()
-        .find(|name| !taken.contains(name))
+        .find(|name| !taken.contains(&name.to_ascii_lowercase()))
         .unwrap_or_default();
-    taken.insert(name.clone());
+    taken.insert(name.to_ascii_lowercase());
     name
 }
 
-/// Converts the name of an app setting to the form of a secret's name: lower-case letters, digits
-/// and `-`, at most 20 characters.
-pub fn secret(setting: &str) -> String {
+/// Converts the characters of the name of an app setting to those that a secret's name may have.
+fn plain_secret(setting: &str) -> String {
     let plain = |c: char| {
         if c.is_ascii_alphanumeric() {
             c.to_ascii_lowercase()
@@ -135,12 +165,7 @@ pub fn secret(setting: &str) -> String {
             '-'
         }
     };
-    let name: String = setting
-        .trim_matches('_')
-        .chars()
-        .map(plain)
-        .take(LONGEST_SECRET)
-        .collect();
+    let name: String = setting.chars().map(plain).collect();
     name.trim_matches('-').to_owned()
 }
 
@@ -170,22 +195,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_told_apart_when_they_are_cut() {
-        let mut names = SecretNames::avoiding(&["registry-password"]);
+    fn the_name_of_a_secret_follows_from_its_setting_alone() {
+        assert_eq!(secret("SCOREBOX_KEY_1"), "scorebox-key-1");
+        assert_eq!(secret("SCOREBOX_REDIS_URL"), "scorebox-redis-url");
         let long = "TriggerConnectionString";
-        assert_eq!(
-            names.name(&format!("{long}__blobServiceUri")),
-            "triggerconnectionstr"
-        );
-        assert_eq!(
-            names.name(&format!("{long}__queueServiceUri")),
-            "triggerconnections-2"
-        );
-        assert_eq!(names.name("REGISTRY_PASSWORD"), "registry-password-2");
-        assert_eq!(
-            (names.name("_").as_str(), names.name("__").as_str()),
-            ("secret", "secret-2")
-        );
+        let names = [
+            format!("{long}__blobServiceUri"),
+            format!("{long}__queueServiceUri"),
+            long.to_owned(),
+            "SCORING_SERVICE_KEY_FIRST".to_owned(),
+            "SCORING_SERVICE_KEY_SECOND".to_owned(),
+            "REGISTRY_PASSWORD".to_owned(),
+            "AZUREWEBJOBSSTORAGE".to_owned(),
+            "BUS".to_owned(),
+            "Bus".to_owned(),
+            "BUS_".to_owned(),
+            "B_US".to_owned(),
+            "_".to_owned(),
+            "__".to_owned(),
+            "_1".to_owned(),
+        ];
+        let mut secrets = BTreeSet::from(OF_THE_APP.map(str::to_owned));
+        for name in &names {
+            let secret = secret(name);
+            let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+            assert!(
+                secret.len() <= LONGEST_SECRET && secret.bytes().all(is_plain),
+                "{secret}"
+            );
+            assert!(
+                secret.starts_with(|c: char| c.is_ascii_alphanumeric())
+                    && secret.ends_with(|c: char| c.is_ascii_alphanumeric()),
+                "{secret}"
+            );
+            assert!(secrets.insert(secret), "{name}");
+        }
     }
 
     #[test]
@@ -198,6 +242,10 @@ mod tests {
             ("Image", "image2"),
             ("_1", "setting1"),
             ("_", "setting"),
+            ("JSON", "json2"),
+            ("RESOURCE_GROUP", "resourceGroup2"),
+            ("RESOURCEGROUP", "resourcegroup3"),
+            ("scoreboxREDISurl", "scoreboxREDISurl3"),
         ] {
             assert_eq!(names.name(setting), name);
         }

@@ -73,19 +73,20 @@ impl PlainApp {
                 "choose `--target premium`, `dedicated` or `container-apps`, or remove the [[trigger]]",
             ));
         }
-        if args.guarded_by == Guard::Keys && manifest.server.key_variables.is_empty() {
+        let guard = args.guarded_by.unwrap_or(Guard::Keys);
+        let quarters = args.cpu.unwrap_or(4);
+        let min_replicas = args.min_replicas.unwrap_or(1);
+        let max_replicas = args.max_replicas.unwrap_or(min_replicas.max(10));
+        if guard == Guard::Keys && manifest.server.key_variables.is_empty() {
             return Err(Failure::project(
                 "nothing guards this app: anyone who finds its address could call it",
                 "add `[server]` with `keys = [\"env:SCOREBOX_KEY_1\", \"env:SCOREBOX_KEY_2\"]` to scorebox.toml and \
                  package again, or add `--guarded-by platform` if callers log in to the platform",
             ));
         }
-        if args.min_replicas > args.max_replicas {
+        if min_replicas > max_replicas {
             return Err(Failure::project(
-                format!(
-                    "--min-replicas {} is more than --max-replicas {}",
-                    args.min_replicas, args.max_replicas
-                ),
+                format!("--min-replicas {min_replicas} is more than --max-replicas {max_replicas}"),
                 "give --max-replicas a number that is not less than --min-replicas",
             ));
         }
@@ -100,14 +101,14 @@ impl PlainApp {
             _ => stop.max(GRACE_USUAL).min(GRACE_MOST),
         };
         Ok(Self {
-            guard: args.guarded_by,
-            quarters: args.cpu,
-            min_replicas: args.min_replicas,
-            max_replicas: args.max_replicas,
+            guard,
+            quarters,
+            min_replicas,
+            max_replicas,
             concurrency: args
                 .concurrency
                 .or(instances)
-                .unwrap_or(CALLS_PER_CORE * args.cpu.div_ceil(4)),
+                .unwrap_or(CALLS_PER_CORE * quarters.div_ceil(4)),
             grace_s: grace.as_secs(),
         })
     }

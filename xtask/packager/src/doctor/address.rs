@@ -71,17 +71,17 @@ fn asked(
     report: &mut Report,
     manifest: Option<&Manifest>,
 ) -> Result<(), Failure> {
-    let shown = quoted(text, NAME_BYTES);
     let url = Url::parse(text).ok().filter(|url| {
         matches!(url.scheme(), "http" | "https")
             && url.host_str().is_some()
             && url.username().is_empty()
+            && url.password().is_none()
     });
     let Some(url) = url else {
         // The part before an `@` may be a password.
         let named = match text.contains('@') {
             true => "the value of --url".to_owned(),
-            false => format!("`{shown}`"),
+            false => format!("`{}`", quoted(text, NAME_BYTES)),
         };
         return Err(Failure::project(
             format!("{named} is not an address"),
@@ -92,6 +92,8 @@ fn asked(
         (Some(host), Some(port)) => format!("{host}:{port}"),
         (host, _) => host.unwrap_or_default().to_owned(),
     };
+    // The path and the query may have a key.
+    let shown = quoted(&format!("{}://{host}", url.scheme()), NAME_BYTES);
     let client = registry::client(&identity.access(&host, url.scheme() == "http", false))?;
     let runtime = registry::runtime()?;
     let get = |path: &str| runtime.block_on(get(&client, &url, path));
@@ -145,7 +147,8 @@ fn asked(
         report.ok(Noun::Address, text);
     }
     // A route of a scorer takes no GET unless its trigger says so; the refusal states the version.
-    let takes_get = manifest.is_some_and(|manifest| {
+    // Without a manifest, a GET of `/score` could be a call.
+    let takes_get = manifest.is_none_or(|manifest| {
         let mut http = manifest.triggers.iter().filter_map(Trigger::http);
         http.any(|http| http.methods.iter().any(|method| method == "GET"))
     });

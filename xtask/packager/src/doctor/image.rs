@@ -52,6 +52,14 @@ pub struct ImageFound {
     _folder: TempDir,
 }
 
+impl ImageFound {
+    /// Returns true if the image has the Functions host, which its base brings.
+    pub fn is_functions(&self) -> bool {
+        let base = self.base.as_deref().unwrap_or_default();
+        self.functions_version.is_some() || base.contains("azure-functions/")
+    }
+}
+
 /// Opens the image that `--image` names, unpacks its app, and adds lines about both. Returns `None`
 /// if no image is given or if it cannot be opened.
 pub fn examine(args: &DoctorArgs, identity: &Identity, report: &mut Report) -> Option<ImageFound> {

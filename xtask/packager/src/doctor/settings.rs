@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use scorebox_host::deployment;
+use scorebox_host::error::StartupError;
 use scorebox_host::manifest::{Manifest, Trigger};
 use scorebox_host::text::{NAME_BYTES, quoted};
 use scorebox_workspace::failure::Failure;
 use serde_json::Value;
 
 use super::arguments::DoctorArgs;
+use super::image::ImageFound;
 use super::noun::Noun;
 use super::report::Report;
 use crate::functions_app::{self, AppSetting, Connections};
@@ -117,6 +119,7 @@ pub fn examine(
     project: Option<&Manifest>,
     manifest: Option<&Manifest>,
     settings: Option<&Settings>,
+    image: Option<&ImageFound>,
 ) {
     let Some(settings) = settings else { return };
     let Some(manifest) = manifest.or(project) else {
@@ -128,7 +131,7 @@ pub fn examine(
         .iter()
         .any(|trigger: &Trigger| trigger.http().is_none());
     let has_base = project.is_some_and(|project| project.package.base != "scratch");
-    let is_functions = by_events || has_base;
+    let is_functions = by_events || has_base || image.is_some_and(ImageFound::is_functions);
     let identity = functions_app::settings(manifest, Connections::Identity);
     let stores: Vec<_> = manifest
         .stores
@@ -136,6 +139,7 @@ pub fn examine(
         .map(|store| store.url_variable.as_str())
         .collect();
     let mut set = Vec::new();
+    of_server(report, &manifest.server.key_variables, settings, &mut set);
     for setting in functions_app::settings(manifest, Connections::Strings) {
         let name = setting.name.as_str();
         if stores.contains(&name) {
@@ -151,6 +155,46 @@ pub fn examine(
         report.ok(Noun::Settings, text);
     } else if !before && !report.has(Noun::Settings) {
         report.ok(Noun::Settings, "the manifest names none");
+    }
+}
+
+/// Checks the settings with the keys of the server. The lines have the names of the settings, and not
+/// the keys.
+fn of_server(report: &mut Report, names: &[String], settings: &Settings, set: &mut Vec<String>) {
+    let mut is_any = names.is_empty();
+    for name in names {
+        let Some(value) = settings.value(name) else {
+            continue;
+        };
+        is_any = true;
+        let value = settings.usable(name).is_some().then_some(value);
+        // A host without any key does not start, so each key is checked alone.
+        match deployment::keys(std::slice::from_ref(name), &|_| value.clone()) {
+            Err(StartupError::Environment { problem, fix, .. }) if value.is_some() => {
+                report.problem(Noun::Settings, format!("`{name}` {problem}"), fix);
+            }
+            _ => set.push(name.clone()),
+        }
+    }
+    if is_any {
+        return;
+    }
+    let listed = names.join(", ");
+    let text = format!(
+        "`server.keys`: none of {listed} is set {}",
+        settings.place()
+    );
+    match settings {
+        Settings::File(_) => report.problem(
+            Noun::Settings,
+            text,
+            "set one to a key of 32 to 1024 visible ASCII characters; without a key the host does not start",
+        ),
+        Settings::Environment => report.warning(
+            Noun::Settings,
+            text,
+            "set one before you start the host here; `cargo xtask deploy` makes keys for an app that has none",
+        ),
     }
 }
 

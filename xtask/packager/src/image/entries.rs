@@ -81,6 +81,8 @@ struct Extensions {
     records: Option<BTreeMap<Vec<u8>, Vec<u8>>>,
     /// Contents of all PAX headers before the entry. Only the last one applies.
     texts: Vec<Vec<u8>>,
+    /// True if one of the PAX headers has another header than `package` writes.
+    has_foreign: bool,
     long_name: Option<Vec<u8>>,
     long_link: Option<Vec<u8>>,
 }
@@ -111,6 +113,8 @@ impl<R: Read> Entries<R> {
                     let text = self.extension(&header)?;
                     extensions.records = Some(header::records(&text)?);
                     extensions.texts.push(text);
+                    extensions.has_foreign |= !header.is_plain
+                        || !tar_header::is_our_extension(&header.name, header.mode, header.owner);
                 }
                 b'L' => extensions.long_name = Some(header::text(&self.extension(&header)?)),
                 b'K' => extensions.long_link = Some(header::text(&self.extension(&header)?)),
@@ -151,12 +155,13 @@ impl<R: Read> Entries<R> {
         let Extensions {
             records,
             texts,
+            has_foreign,
             long_name,
             long_link,
         } = extensions;
         let is_known = match texts.as_slice() {
             [] => true,
-            [text] => tar_header::is_ours(&header.name, text),
+            [text] => !has_foreign && tar_header::is_ours(&header.name, text),
             _ => false,
         };
         let is_plain = header.is_plain && is_known && long_name.is_none() && long_link.is_none();

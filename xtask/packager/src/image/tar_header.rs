@@ -27,6 +27,12 @@ pub fn header<W: Write>(
     epoch: u64,
 ) -> io::Result<tar::Header> {
     let name = if path.len() > SHORTEST_LONG_PATH_BYTES && !fits(path) {
+        if !is_inside(path) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the path leads out of the image, or is written in more than one way",
+            ));
+        }
         let record = record(path.as_bytes());
         let name = HEADER_NAME;
         let size = record.len() as u64;
@@ -64,6 +70,13 @@ fn fits(path: &str) -> bool {
     tar::Header::new_ustar().set_path(path).is_ok()
 }
 
+/// Returns true if a path has only names of files: it does not begin with a slash, and no part of it is
+/// empty, `.` or `..`. A folder may have a slash at its end.
+fn is_inside(path: &str) -> bool {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
 /// Returns the content of the PAX header with a path, which is one record: `LENGTH path=PATH\n`.
 /// `LENGTH` is the length of the whole record in bytes, with its own digits.
 fn record(path: &[u8]) -> Vec<u8> {
@@ -85,8 +98,19 @@ fn short(path: &str) -> &str {
     let most = (0..=NAME_FIELD_BYTES.min(path.len())).rev();
     let end = most.into_iter().find(|end| path.is_char_boundary(*end));
     let start = path.get(..end.unwrap_or_default()).unwrap_or_default();
-    // Some readers take a name with a slash at its end for a folder.
-    start.trim_end_matches('/')
+    // Some readers take a name with a slash at its end for a folder. A part that was cut to `.` or
+    // `..` would name another folder.
+    let mut name = start.trim_end_matches('/');
+    while let Some((folder, "." | "..")) = name.rsplit_once('/') {
+        name = folder.trim_end_matches('/');
+    }
+    name
+}
+
+/// Returns true if a PAX header has exactly the name, the permission bits and the owner that `package`
+/// gives to it.
+pub fn is_our_extension(name: &[u8], mode: u64, owner: (u64, u64)) -> bool {
+    name == HEADER_NAME.as_bytes() && mode == 0o644 && owner == (0, 0)
 }
 
 /// Returns true if an entry has exactly the form that `package` gives to a path that the header
@@ -101,6 +125,7 @@ pub fn is_ours(name: &[u8], extension: &[u8]) -> bool {
     path.is_some_and(|path| {
         path.len() > SHORTEST_LONG_PATH_BYTES
             && !fits(path)
+            && is_inside(path)
             && short(path).as_bytes() == name
             && record(path.as_bytes()) == extension
     })
@@ -135,5 +160,29 @@ mod tests {
         assert!(!is_ours(b"a", &record(b"a")));
         let two = [record(kanji.as_bytes()), record(b"b")].concat();
         assert!(!is_ours(short(&kanji).as_bytes(), &two));
+    }
+
+    #[test]
+    fn no_name_in_a_header_leads_to_another_folder() {
+        // The header of this path would end in `..` or `.`.
+        for dots in ["..", "."] {
+            let folder = "a".repeat(NAME_FIELD_BYTES - dots.len() - 1);
+            let path = format!("{folder}/{dots}{}", "b".repeat(160));
+            assert_eq!(short(&path), folder);
+            assert!(is_ours(folder.as_bytes(), &record(path.as_bytes())));
+        }
+        let long = "a".repeat(260);
+        for path in [
+            format!("../{long}"),
+            format!("{long}/.."),
+            format!("{long}/./b"),
+            format!("/{long}"),
+            format!("{long}//b"),
+        ] {
+            let mut tar = tar::Builder::new(Vec::new());
+            let written = header(&mut tar, &path, tar::EntryType::Regular, 0o644, 0, 0);
+            assert!(written.is_err(), "{path}");
+            assert!(!is_ours(short(&path).as_bytes(), &record(path.as_bytes())));
+        }
     }
 }

@@ -14,11 +14,11 @@ impl RawTrigger {
     pub(super) fn into_service_bus(self) -> Result<ServiceBusTrigger, Problem> {
         let entity = match (self.queue, self.topic, self.subscription) {
             (Some(queue), None, None) => {
-                Entity::Queue(checked(&SERVICE_BUS_QUEUE, "trigger.queue", queue)?)
+                Entity::Queue(checked_source(&SERVICE_BUS_QUEUE, "trigger.queue", queue)?)
             }
             (None, Some(topic), Some(subscription)) => Entity::Subscription {
                 topic: checked(&SERVICE_BUS_TOPIC, "trigger.topic", topic)?,
-                subscription: checked(
+                subscription: checked_source(
                     &SERVICE_BUS_SUBSCRIPTION,
                     "trigger.subscription",
                     subscription,
@@ -92,6 +92,22 @@ impl RawTrigger {
             max_delivery_count,
         })
     }
+}
+
+/// End of the name of the queue with the messages that Service Bus gave up for a queue or a
+/// subscription.
+const DEAD_LETTERS: &str = "/$DeadLetterQueue";
+
+/// Returns the name of a queue or a subscription that messages are taken from, if Azure accepts it by
+/// `rule`. The name may end with [`DEAD_LETTERS`], in any case.
+fn checked_source(rule: &Rule, key: &str, name: String) -> Result<String, Problem> {
+    let start = name.len().saturating_sub(DEAD_LETTERS.len());
+    let own = match (name.get(..start), name.get(start..)) {
+        (Some(own), Some(end)) if end.eq_ignore_ascii_case(DEAD_LETTERS) => own,
+        _ => name.as_str(),
+    };
+    rule.check_pattern(key, own, false)?;
+    Ok(name)
 }
 
 /// Returns a name of an entity of Service Bus if Azure accepts it by `rule`.

@@ -38,6 +38,11 @@ pub(super) fn container_app(deployment: &Deployment, plain: &PlainApp, text: &mu
             ),
         ),
     };
+    let external = if plain.guard == Guard::Platform {
+        "open"
+    } else {
+        "true"
+    };
     let _ = write!(
         text,
         "
@@ -55,7 +60,7 @@ resource app 'Microsoft.App/containerApps@2024-03-01' = {{
     managedEnvironmentId: place.id
     configuration: {{
       ingress: {{
-        external: true
+        external: {external}
         targetPort: {PORT}
       }}
       registries: [
@@ -208,6 +213,11 @@ pub(super) fn web_app(deployment: &Deployment, plain: &PlainApp, text: &mut Stri
         ..
     } = deployment;
     let (plan, sku) = (Literal::of(plan), Literal::of(sku));
+    let access = if plain.guard == Guard::Platform {
+        "    publicNetworkAccess: open ? 'Enabled' : 'Disabled'\n"
+    } else {
+        ""
+    };
     let _ = write!(
         text,
         "
@@ -233,7 +243,7 @@ resource app 'Microsoft.Web/sites@2023-12-01' = {{
   properties: {{
     serverFarmId: plan.id
     httpsOnly: true
-    siteConfig: {{
+{access}    siteConfig: {{
       linuxFxVersion: 'DOCKER|${{image}}'
       acrUseManagedIdentityCreds: {}
       alwaysOn: true

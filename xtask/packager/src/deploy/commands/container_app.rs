@@ -3,7 +3,7 @@
 //! Owns their order and their flags. Must not know plans or events.
 
 use super::super::arguments::Pull;
-use super::super::deployment::Deployment;
+use super::super::deployment::{Deployment, OWN_STORAGE_SECRET};
 use super::{APP, Builder, credentials};
 use crate::functions_app::OWN_STORAGE;
 use crate::shell::{Command, Variable, Word};
@@ -12,10 +12,7 @@ impl Builder<'_> {
     /// Adds the commands that create a function app in Container Apps.
     pub(super) fn container_app(&mut self) {
         let Deployment {
-            environment,
-            pull,
-            own_secret,
-            ..
+            environment, pull, ..
         } = self.deployment;
         let environment = Word::text(environment);
         let extension = Command::new("az extension add")
@@ -60,7 +57,7 @@ impl Builder<'_> {
             }
             Pull::Credentials => credentials(app),
         };
-        app = self.secrets_of_container_app(app, Some(own_secret));
+        app = self.secrets_of_container_app(app, Some(OWN_STORAGE_SECRET));
         self.az("The app.", app.line("--output none"));
     }
 

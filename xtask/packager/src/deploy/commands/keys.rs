@@ -4,7 +4,7 @@
 //! key is never printed. Must not know how the app gets it.
 
 use super::super::arguments::Target;
-use super::{Builder, EXISTING};
+use super::{Builder, ENTRY, EXISTING};
 use crate::shell::{Command, Variable, Word};
 
 impl Builder<'_> {
@@ -24,28 +24,60 @@ impl Builder<'_> {
         } else {
             "az webapp list"
         });
-        let query = format!("[?name=='{}'].name | [0]", deployment.name);
         let existing = existing
             .flag("--resource-group", &self.group)
-            .flag("--query", &Word::text(&query));
+            .fixed("--query '[].name'");
         self.asked(EXISTING, existing);
+        // Azure compares the names of apps without case, and a query of `az` cannot.
+        let own = Command::new("printf '%s\\n' \"$deploy_existing\" | grep -F -i -x")
+            .flag("-e", &self.name)
+            .fixed("|| :");
+        let (existing, entry) = (Variable::fixed(EXISTING), Variable::fixed(ENTRY));
+        self.script.keep(&existing, own);
         for key in &deployment.keys {
-            let (words, name) = match deployment.target {
-                Target::PlainContainerApp => (
-                    "az containerapp secret list --show-values",
-                    key.kept_as.as_str(),
-                ),
-                _ => ("az webapp config appsettings list", key.variable.name()),
-            };
-            let query = Word::text(&format!("[?name=='{name}'].value | [0]"));
-            let known = self.of_app(words).flag_line("--query", &query);
-            self.script.keep_if_missing(
+            let (find, read) = self.known(key.variable.name());
+            self.script.keep_known(
                 &key.variable,
-                Some(&Variable::fixed(EXISTING)),
-                known.fixed("--output tsv"),
+                &existing,
+                (&entry, find),
+                read,
+                "the app has this key, but its value cannot be read; export the key",
             );
             let random = Command::new("od -An -N 32 -t x1 /dev/urandom | tr -d ' \\n'");
             self.script.keep_if_missing(&key.variable, None, random);
+        }
+    }
+
+    /// Returns the command whose output is empty if the app does not have the setting `name`, and the
+    /// command that prints the setting's value. The second one may use the output of the first one, in
+    /// the variable `ENTRY`.
+    fn known(&self, name: &str) -> (Command, Command) {
+        let asked = |words, query: String| {
+            self.of_app(words)
+                .flag_line("--query", &Word::text(&query))
+                .fixed("--output tsv")
+        };
+        match self.deployment.target {
+            // A secret of another name may hold the value, so the environment of the app decides. An
+            // entry without a secret ends the script, because no secret has the name of a variable.
+            Target::PlainContainerApp => (
+                asked(
+                    "az containerapp show",
+                    format!(
+                        "properties.template.containers[].env[] | [?name=='{name}'] | [0] | (secretRef || name)"
+                    ),
+                ),
+                self.of_app("az containerapp secret show")
+                    .flag_line("--secret-name", &Word::value_of(&Variable::fixed(ENTRY)))
+                    .fixed("--query value --output tsv"),
+            ),
+            _ => {
+                let settings = "az webapp config appsettings list";
+                (
+                    asked(settings, format!("[?name=='{name}'].name | [0]")),
+                    asked(settings, format!("[?name=='{name}'].value | [0]")),
+                )
+            }
         }
     }
 

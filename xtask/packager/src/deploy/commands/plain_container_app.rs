@@ -5,8 +5,13 @@
 use super::super::arguments::{Guard, Pull};
 use super::super::deployment::Deployment;
 use super::super::plain_app::PlainApp;
-use super::{APP, Builder, credentials};
+use super::{APP, Builder, LOGIN, STATE, credentials};
 use crate::shell::{Command, Variable, Word};
+
+/// Query that answers with `guarded` if the login of a container app lets nobody through without a
+/// login.
+const IS_GUARDED: &str = "--query \"platform.enabled && (globalValidation.unauthenticatedClientAction || \
+                          'AllowAnonymous') != 'AllowAnonymous' && 'guarded' || 'open'\"";
 
 impl Builder<'_> {
     /// Adds the commands that create a container app in which Scorebox itself listens.
@@ -73,18 +78,46 @@ impl Builder<'_> {
             "The probes, for which `az containerapp` has no flags.",
             probes.line("--output none"),
         );
+        self.wait_for_container_app();
         if plain.guard == Guard::Platform {
+            self.script.line("");
+            self.script.comment(
+                "Nobody gets in without a login. Name who logs people in with `az containerapp auth microsoft update`.",
+            );
+            let known = self.of_app("az containerapp auth show");
+            self.asked(LOGIN, known.line(IS_GUARDED));
             let login = self
                 .of_app("az containerapp auth update")
-                .line("--enabled true --action Return401 --yes --output none");
-            self.az(
-                "Nobody gets in without a login. Name who logs people in with `az containerapp auth microsoft update`.",
-                login,
-            );
+                .line("    --enabled true --action Return401 --yes --output none");
+            self.script
+                .run_unless(&Variable::fixed(LOGIN), "guarded", login);
             let open = self
                 .of_app("az containerapp ingress enable")
                 .line("--type external --target-port 8080 --output none");
             self.az("The login is there, so the app gets its address.", open);
         }
+    }
+
+    /// Adds the commands that wait until Azure has applied the last change of the app. Azure refuses
+    /// another change before that. Waits for 10 minutes at most.
+    fn wait_for_container_app(&mut self) {
+        let app = Word::value_of(&Variable::fixed(APP));
+        let wait = Command::new("az resource wait")
+            .flag("--ids", &app)
+            .fixed("--updated --interval 5 --timeout 600");
+        self.az(
+            "Azure takes the next change once this one is applied.",
+            wait,
+        );
+        // `az resource wait` succeeds if the time is over.
+        let state = self
+            .of_app("az containerapp show")
+            .fixed("--query properties.provisioningState");
+        self.asked(STATE, state);
+        self.script.demand_value(
+            &Variable::fixed(STATE),
+            "Succeeded",
+            "the change of the app was not applied within 10 minutes; run this again",
+        );
     }
 }

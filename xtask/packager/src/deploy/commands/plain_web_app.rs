@@ -5,12 +5,20 @@
 use super::super::arguments::{Guard, Pull};
 use super::super::deployment::Deployment;
 use super::super::plain_app::PlainApp;
-use super::{APP, Builder, LOGIN, PRINCIPAL, credentials_as};
+use super::{APP, Builder, LOGIN, LOGIN_BODY, PRINCIPAL, credentials_as};
 use crate::shell::{Command, Variable, Word};
 
-/// Settings of the web app's login, as JSON. Requests without a login are answered with 401.
-const LOGIN_BODY: &str = "--body '{\"properties\": {\"platform\": {\"enabled\": true}, \"globalValidation\": \
-                          {\"requireAuthentication\": true, \"unauthenticatedClientAction\": \"Return401\"}}}'";
+/// Query that answers with `guarded` if the web app's login lets nobody through without a login.
+const IS_GUARDED: &str = "--query \"properties.platform.enabled && properties.globalValidation.requireAuthentication \
+                          && (properties.globalValidation.unauthenticatedClientAction || 'AllowAnonymous') != \
+                          'AllowAnonymous' && 'guarded' || 'open'\"";
+
+/// Query that answers with the settings of the web app's login, changed so that a request without a
+/// login is answered with 401. The identity providers stay.
+const GUARDED: &str = "--query \"{properties: merge(properties || \\`{}\\`, {platform: merge(properties.platform || \\`{}\\`, \
+                       \\`{\\\"enabled\\\": true}\\`), globalValidation: merge(properties.globalValidation || \\`{}\\`, \
+                       \\`{\\\"requireAuthentication\\\": true, \\\"unauthenticatedClientAction\\\": \\\"Return401\\\"}\\`)})}\" \
+                       --output json";
 
 impl Builder<'_> {
     /// Adds the commands that create a web app in which Scorebox itself listens.
@@ -40,19 +48,31 @@ impl Builder<'_> {
             .flag_line("--plan", &plan)
             .flag_line("--container-image-name", &self.image)
             .line("--assign-identity '[system]' --https-only true");
-        if *pull == Pull::Credentials {
-            let server = Word::text("https://").and(&self.registry);
-            app = credentials_as(
-                app.flag_line("--container-registry-url", &server),
-                "--container-registry-user",
-                "--container-registry-password",
-            );
+        if plain.guard == Guard::Platform {
+            // Nobody may get in before the login is there.
+            app = app.line("--public-network-access Disabled");
         }
         self.az("The app.", app.line("--output none"));
         self.script.line("");
         self.asked(APP, self.of_app("az webapp show").fixed("--query id"));
         if plain.guard == Guard::Platform {
             self.login();
+        }
+        if *pull == Pull::Credentials {
+            let server = Word::text("https://").and(&self.registry);
+            let container = self
+                .of_app("az webapp config container set")
+                .flag_line("--container-image-name", &self.image)
+                .flag_line("--container-registry-url", &server);
+            let container = credentials_as(
+                container,
+                "--container-registry-user",
+                "--container-registry-password",
+            );
+            self.az(
+                "The registry's user. `az webapp create` would put the registry before the image's name again.",
+                container.line("--output none"),
+            );
         }
         if *pull == Pull::Identity {
             self.script
@@ -97,10 +117,18 @@ impl Builder<'_> {
         );
         let restart = self.of_app("az webapp restart").fixed("--output none");
         self.az("Restarts the app with these settings.", restart);
+        if plain.guard == Guard::Platform {
+            let url =
+                Word::value_of(&Variable::fixed(APP)).and(&Word::text("?api-version=2023-12-01"));
+            let open = Command::new("az rest --method patch")
+                .flag("--url", &url)
+                .line("--body '{\"properties\": {\"publicNetworkAccess\": \"Enabled\"}}' --output none");
+            self.az("The login is there, so the app can be reached.", open);
+        }
     }
 
-    /// Adds the commands that turn on the login of the platform, unless it is on already: its settings
-    /// may name identity providers, which must stay.
+    /// Adds the commands that turn on the login of the platform, unless it lets nobody through without
+    /// a login already. The settings of the login may name identity providers, which stay.
     fn login(&mut self) {
         let url = Word::value_of(&Variable::fixed(APP))
             .and(&Word::text("/config/authsettingsV2?api-version=2023-12-01"));
@@ -109,11 +137,13 @@ impl Builder<'_> {
             "Nobody gets in without a login. Name who logs people in with `az webapp auth microsoft update`.",
         );
         let known = Command::new("az rest --method get").flag("--url", &url);
-        self.asked(LOGIN, known.line("--query properties.platform.enabled"));
+        self.asked(LOGIN, known.clone().line(IS_GUARDED));
+        let (login, body) = (Variable::fixed(LOGIN), Variable::fixed(LOGIN_BODY));
         let set = Command::new("az rest --method put")
             .flag("--url", &url)
-            .line(LOGIN_BODY)
+            .flag_line("--body", &Word::value_of(&body))
             .line("--output none");
-        self.script.run_unless(&Variable::fixed(LOGIN), "true", set);
+        self.script
+            .keep_and_run_unless(&login, "guarded", &body, known.line(GUARDED), set);
     }
 }

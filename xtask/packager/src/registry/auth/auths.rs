@@ -1,6 +1,6 @@
 //! The choice of one entry among those that a file holds for registries and their repositories.
 //!
-//! Owns the rules of Docker and podman for the keys of `auths` and `credHelpers`. Must not know
+//! Owns the rules of Docker and podman for the keys of `auths`. Must not know
 //! what an entry holds.
 
 use std::collections::BTreeMap;

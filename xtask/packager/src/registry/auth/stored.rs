@@ -85,10 +85,15 @@ pub async fn find(
     let (path, writer) = (&place.path, place.writer);
     // A helper that is named for the registry comes before the one for all registries. Its name
     // may be empty, which switches the latter off.
-    let named = choose(&config.helpers, registry, None, writer).map(|(_, helper)| helper);
+    // Docker and podman look for exactly the host, unlike in `auths`.
+    let own = own_key(registry, writer);
+    let named = config
+        .helpers
+        .get(own)
+        .or_else(|| config.helpers.get(registry));
     let store = config.store.as_ref().filter(|_| writer == Writer::Docker);
     if let Some(helper) = named.or(store).filter(|helper| !helper.is_empty())
-        && let Some(credential) = ask(helper, own_key(registry, writer), path, surroundings).await?
+        && let Some(credential) = ask(helper, own, path, surroundings).await?
     {
         return Ok(Search::Found(Found {
             credential,
@@ -102,7 +107,7 @@ pub async fn find(
         None => Search::NoEntry,
         Some(credential) => Search::Found(Found {
             credential,
-            origin: if key == own_key(registry, writer) {
+            origin: if key == own {
                 path.display().to_string()
             } else {
                 format!("{}, entry {}", path.display(), quoted(key, NAME_BYTES))

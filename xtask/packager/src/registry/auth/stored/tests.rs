@@ -130,7 +130,7 @@ fn bytes_before_the_text_are_known() {
 fn each_program_has_its_own_helpers() {
     let echo = r#"echo "{\"Username\":\"me\",\"Secret\":\"$server\"}""#;
     let store = br#"{"credsStore":"test"}"#;
-    let named = br#"{"credHelpers":{"https://r.io:5000/":"test"}}"#;
+    let named = br#"{"credHelpers":{"r.io:5000":"test"}}"#;
     let answer = Some(("me".to_owned(), "r.io:5000".to_owned()));
     assert_eq!(
         found_in(store, Some(echo), Writer::Docker),
@@ -138,6 +138,14 @@ fn each_program_has_its_own_helpers() {
     );
     assert_eq!(found_in(store, Some(echo), Writer::Podman), Ok(None));
     assert_eq!(found_in(named, Some(echo), Writer::Podman), Ok(answer));
+    // The key of a helper is the host alone: no URL, no path and no other case.
+    for key in ["https://r.io:5000/", "r.io:5000/a", "R.io:5000", "r.io"] {
+        let other = format!(r#"{{"credHelpers":{{"{key}":"test"}}}}"#);
+        for writer in [Writer::Docker, Writer::Podman] {
+            let found = found_in(other.as_bytes(), Some(echo), writer);
+            assert_eq!(found, Ok(None), "{key}");
+        }
+    }
     // An empty name switches the helper for all registries off.
     let off = br#"{"credsStore":"test","credHelpers":{"r.io:5000":""}}"#;
     assert_eq!(found_in(off, Some(echo), Writer::Docker), Ok(None));
