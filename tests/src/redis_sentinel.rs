@@ -125,15 +125,18 @@ impl Watched {
         drop(child.wait());
     }
 
-    /// Asks a sentinel to make the replica the master, while both servers run.
-    #[track_caller]
+    /// Asks a sentinel to make the replica the master, while both servers run. A sentinel refuses
+    /// with `NOGOODSLAVE` while it has not heard from the replica for some seconds, which happens
+    /// on a busy machine: it is asked again until it has.
     pub fn fail_over(&self) {
-        ask::<()>(
-            self.sentinels[0].port,
-            None,
-            &["SENTINEL", "FAILOVER", MASTER],
-        )
-        .expect("a replica is good enough");
+        wait::until("a sentinel that finds the replica good enough", || {
+            let words = ["SENTINEL", "FAILOVER", MASTER];
+            match ask::<()>(self.sentinels[0].port, None, &words) {
+                Ok(()) => Some(()),
+                Err(error) if error.code() == Some("NOGOODSLAVE") => None,
+                Err(error) => panic!("the sentinel refused: {error}"),
+            }
+        });
     }
 }
 
