@@ -18,7 +18,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// An app is a folder that holds scorebox.toml, a component and a model. `cargo xtask build`
 /// creates one, and an image from `cargo xtask package` holds one at /home/site/wwwroot.
 #[derive(Parser)]
-#[command(name = "scorebox", version, after_help = EXIT_CODES)]
+#[command(name = "scorebox", bin_name = "scorebox", version, after_help = EXIT_CODES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

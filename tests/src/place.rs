@@ -10,7 +10,7 @@ use crate::programs::Program;
 /// Returns the path of the host program.
 #[must_use]
 pub fn host() -> PathBuf {
-    existing("SCOREBOX_HOST_PROGRAM", || beside_tests("scorebox"))
+    existing("SCOREBOX_HOST_PROGRAM", || beside_tests("scorebox-host"))
 }
 
 /// Returns the path of the host program for images.
@@ -43,7 +43,7 @@ pub fn engine_library() -> PathBuf {
 /// scorers and images.
 #[must_use]
 pub fn xtask() -> PathBuf {
-    existing("SCOREBOX_XTASK", || beside_tests("scorebox-packager"))
+    existing("SCOREBOX_XTASK", || beside_tests("scorebox"))
 }
 
 /// Returns the path of the program behind `cargo xtask bench` and `cargo xtask soak`.

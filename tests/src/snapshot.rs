@@ -201,10 +201,18 @@ fn ended_line(text: &str) -> String {
 
 /// Returns a command as a user would write it.
 fn shown(command: &Command) -> String {
-    let program = Path::new(command.get_program()).file_name();
-    let program = program.and_then(OsStr::to_str).unwrap_or_default();
-    let is_ours = matches!(program, "scorebox-packager" | "scorebox-trials" | "xtask");
-    let mut shown = if is_ours { "cargo xtask" } else { program }.to_owned();
+    let file = Path::new(command.get_program());
+    let program = file.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    // The host in an image has the same file name as the packager, so paths are compared.
+    let is_ours = [place::xtask(), place::trials(), place::chores()]
+        .iter()
+        .any(|ours| ours.as_path() == file);
+    let shown = match program {
+        _ if is_ours => "cargo xtask",
+        "scorebox-host" => "scorebox",
+        other => other,
+    };
+    let mut shown = shown.to_owned();
     for argument in command.get_args() {
         write!(shown, " {}", argument.display()).expect("a string takes any text");
     }

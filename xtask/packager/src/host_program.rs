@@ -21,10 +21,15 @@ pub enum Kind {
     ImageWithGraphs,
 }
 
+/// Name of the host program among the targets of Cargo.
+const PROGRAM: &str = "scorebox-host";
+/// File name of a copy of the host program. It is the name that the program has in an image.
+const NAME: &str = "scorebox";
+
 const DEVELOPER: [&str; SELECTION.len() + 2] = {
     let [profile, a, packager, b, trials, c, host] = SELECTION;
     [
-        profile, a, packager, b, trials, c, host, "--bin", "scorebox",
+        profile, a, packager, b, trials, c, host, "--bin", PROGRAM,
     ]
 };
 
@@ -34,7 +39,7 @@ const WITH_GRAPHS: [&str; 9] = [
     "-p",
     "scorebox-host",
     "--bin",
-    "scorebox",
+    PROGRAM,
     "--no-default-features",
     "--features",
     "graphs",
@@ -57,7 +62,7 @@ pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
                 "-p",
                 "scorebox-host",
                 "--bin",
-                "scorebox",
+                PROGRAM,
                 "--no-default-features",
             ],
         ),
@@ -67,20 +72,20 @@ pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
     let built = workspace::build(&workspace::root(), arguments)?;
     let programs = built
         .into_iter()
-        .filter(|artifact| artifact.name == "scorebox");
+        .filter(|artifact| artifact.name == PROGRAM);
     let Some(program) = programs
         .filter_map(|artifact| artifact.executable)
         .next_back()
     else {
         return Err(Failure::toolchain(
-            "cargo built no program `scorebox`",
-            "see that host/Cargo.toml has a [[bin]] with the name `scorebox`",
+            format!("cargo built no program `{PROGRAM}`"),
+            format!("see that host/Cargo.toml has a [[bin]] with the name `{PROGRAM}`"),
         ));
     };
     // All builds have the same file name in Cargo's folder, so each is copied to a folder of its
     // own.
     let dir = workspace::target().join("hosts").join(name);
-    let place = dir.join("scorebox");
+    let place = dir.join(NAME);
     let fail = |error| Failure::file(&place, "be written", error);
     std::fs::create_dir_all(&dir).map_err(fail)?;
     let copy = tempfile::NamedTempFile::new_in(&dir).map_err(fail)?;

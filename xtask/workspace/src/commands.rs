@@ -115,10 +115,10 @@ const fn forwarded(name: &'static str, about: &'static str, program: Program) ->
 }
 
 impl Program {
-    /// Returns the name of the program, which is also the name of its Cargo package.
+    /// Returns the name of the program, which is the name of its target in Cargo.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Packager => "scorebox-packager",
+            Self::Packager => "scorebox",
             Self::Trials => "scorebox-trials",
         }
     }

@@ -154,14 +154,14 @@ mod tests {
         let messages = r#"not JSON
 {"reason":"build-script-executed","package_id":"x"}
 {"reason":"compiler-artifact","manifest_path":"/a/Cargo.toml","target":{"name":"digits"},"filenames":["/t/digits.wasm"],"executable":null}
-{"reason":"compiler-artifact","manifest_path":"/h/Cargo.toml","target":{"name":"scorebox"},"filenames":["/t/scorebox"],"executable":"/t/scorebox"}
+{"reason":"compiler-artifact","manifest_path":"/h/Cargo.toml","target":{"name":"scorebox-host"},"filenames":["/t/scorebox-host"],"executable":"/t/scorebox-host"}
 {"reason":"build-finished","success":true}"#;
         let found = artifacts(messages);
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].files, [PathBuf::from("/t/digits.wasm")]);
         assert_eq!(
             (&found[0].executable, found[1].executable.as_deref()),
-            (&None, Some(Path::new("/t/scorebox")))
+            (&None, Some(Path::new("/t/scorebox-host")))
         );
     }
 }
