@@ -15,6 +15,7 @@ use crate::deploy::{self, DeployArgs};
 use crate::doctor::{self, DoctorArgs};
 use crate::inspect::{self, InspectArgs};
 use crate::login::{self, LoginArgs};
+use crate::new::{self, NewArgs};
 use crate::package::{self, PackageArgs};
 use crate::part::{self, PartArgs};
 use crate::push::{self, PushArgs};
@@ -34,6 +35,11 @@ struct Cli {
 /// The commands of the packager, in the order of `cargo xtask --help`.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Create the folder of a scorer from a template.
+    ///
+    /// The folder has a manifest with the common settings explained, a small scorer or model, a
+    /// sample with its answer, and a page that says what to do next.
+    New(NewArgs),
     /// Convert a saved model or NumPy arrays into files that a scorer can ship.
     ///
     /// A saved model becomes an ONNX graph. Estimators and pipelines of scikit-learn, XGBoost and
@@ -89,6 +95,7 @@ enum Command {
 pub fn run() -> ExitCode {
     registry::install_cryptography();
     let outcome = match Cli::parse().command {
+        Command::New(args) => new::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Build(args) => build::run(args),
         Command::Package(args) => package::run(args),

@@ -36,6 +36,26 @@ impl Replacement {
                 ));
             }
         }
+        Self::staged(goal)
+    }
+
+    /// Creates an empty folder that will take the place of `goal`. Fails unless `goal` does not
+    /// exist or is an empty folder.
+    pub fn of_nothing(goal: &Path) -> Result<Self, Failure> {
+        let is_free = match std::fs::read_dir(goal) {
+            Ok(mut entries) => entries.next().is_none(),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
+        if !is_free {
+            return Err(Failure::other(
+                format!("{}: is there already, and is not empty", goal.display()),
+                "name another folder, or empty this one",
+            ));
+        }
+        Self::staged(goal)
+    }
+
+    fn staged(goal: &Path) -> Result<Self, Failure> {
         // The temporary folder is next to the goal, so that the last step is a rename within one
         // file system.
         let goal =

@@ -28,9 +28,7 @@ const NAME: &str = "scorebox";
 
 const DEVELOPER: [&str; SELECTION.len() + 2] = {
     let [profile, a, packager, b, trials, c, host] = SELECTION;
-    [
-        profile, a, packager, b, trials, c, host, "--bin", PROGRAM,
-    ]
+    [profile, a, packager, b, trials, c, host, "--bin", PROGRAM]
 };
 
 const WITH_GRAPHS: [&str; 9] = [

@@ -32,6 +32,7 @@ pub mod manifest_file;
 mod materials;
 mod mlflow;
 mod model;
+mod new;
 mod outcome;
 pub mod package;
 mod part;

@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("skipped", &[]),
     ("staged", &[]),
     ("mlflow", &["shell"]),
+    ("new", &["folder", "shell"]),
     ("manifest_file", &["mlflow"]),
     (
         "convert",

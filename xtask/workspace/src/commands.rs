@@ -55,6 +55,11 @@ pub const FORWARDED: &[Forwarded] = &[
         Program::Trials,
     ),
     forwarded(
+        "new",
+        "Create the folder of a scorer from a template",
+        Program::Packager,
+    ),
+    forwarded(
         "convert",
         "Convert a saved model or NumPy arrays into files that a scorer can ship",
         Program::Packager,

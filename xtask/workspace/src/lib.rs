@@ -10,6 +10,7 @@ pub mod output;
 pub mod commands;
 pub mod digest;
 pub mod failure;
+pub mod installation;
 pub mod toolchain;
 pub mod tools;
 pub mod workspace;

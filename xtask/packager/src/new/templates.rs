@@ -1,0 +1,118 @@
+//! The templates of `scorebox new`: for each its name, its description and its files.
+//!
+//! Owns the table. The files are in `xtask/packager/templates`, one folder for each template, and
+//! are compiled into the program. Must not know how a folder is written.
+//!
+//! To add a template, put its files into a folder there and add a row here. Files whose names start
+//! with a dot are kept without the dot, because tools would take them for files of this repository.
+
+use std::fmt;
+
+use scorebox_workspace::installation::Sources;
+
+/// A template: the files of a new scorer's folder.
+#[derive(Clone, Copy)]
+pub struct Template {
+    /// Name of the template on the command line.
+    pub name: &'static str,
+    /// Description of the template in one line, for `scorebox new --list`.
+    pub about: &'static str,
+    /// Programs that building the scorer needs, as text for people. `None` if this program is
+    /// enough.
+    pub needs: Option<&'static str>,
+    /// Files of the new folder.
+    pub files: &'static [File],
+    /// Folders of sources that are copied into the new folder, each with its place there.
+    pub copies: &'static [(Sources, &'static str)],
+}
+
+/// A file of a template.
+///
+/// In its path and its text these words are replaced:
+///
+/// | word | replaced by |
+/// |---|---|
+/// | `@name@` | name of the scorer, e.g. `credit-risk` |
+/// | `@identifier@` | name of the scorer as an identifier of Rust and Python, e.g. `credit_risk` |
+/// | `@version@` | version of this program, which is that of the SDKs |
+/// | `@sdk@` | path of the sources of the SDK for Rust on this machine |
+#[derive(Debug, Clone, Copy)]
+pub struct File {
+    /// Path of the file in the new folder.
+    pub path: &'static str,
+    /// Content of the file. Bytes that are not UTF-8 are copied unchanged.
+    pub bytes: &'static [u8],
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// Makes a [`File`] of a file below `xtask/packager/templates`. If the file has another name there,
+/// the name in the new folder follows after `=>`.
+macro_rules! file {
+    ($template:literal, $path:literal) => {
+        file!($template, $path => $path)
+    };
+    ($template:literal, $source:literal => $path:literal) => {
+        File {
+            path: $path,
+            bytes: include_bytes!(concat!("../../templates/", $template, "/", $source)),
+        }
+    };
+}
+
+/// All templates, in the order of `scorebox new --list`.
+pub const TEMPLATES: &[Template] = &[Template {
+    name: "minimal",
+    about: "An ONNX file that the host serves itself, and nothing else",
+    needs: None,
+    files: &[
+        file!("minimal", "scorebox.toml"),
+        file!("minimal", "model/linear.onnx"),
+        file!("minimal", "sample.json"),
+        file!("minimal", "gitignore" => ".gitignore"),
+        file!("minimal", "README.md"),
+    ],
+    copies: &[],
+}];
+
+/// Returns the names of all templates as text for people.
+pub fn names() -> String {
+    let names: Vec<_> = TEMPLATES.iter().map(|template| template.name).collect();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use scorebox_workspace::workspace;
+
+    use super::*;
+
+    /// Returns the number of files below a folder.
+    fn files(dir: &Path) -> usize {
+        let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
+        entries
+            .map(|entry| match entry.file_type().unwrap().is_dir() {
+                true => files(&entry.path()),
+                false => 1,
+            })
+            .sum()
+    }
+
+    #[test]
+    fn every_file_of_the_templates_is_in_the_table() {
+        let root = workspace::root().join("xtask/packager/templates");
+        let listed: usize = TEMPLATES.iter().map(|template| template.files.len()).sum();
+        assert_eq!(files(&root), listed);
+        for template in TEMPLATES {
+            let has = |path: &str| template.files.iter().any(|file| file.path == path);
+            assert!(has("scorebox.toml") && has("README.md") && has(".gitignore"));
+            assert!(template.about.len() < 80, "{template:?}");
+        }
+    }
+}
