@@ -1,4 +1,4 @@
-//! The code that wit-bindgen generates from `../wit`: the capabilities once, and each world's
+//! The code that wit-bindgen generates from `wit`: the capabilities once, and each world's
 //! export.
 //!
 //! Owns only generated code. A scorer must not use this module directly, because the other modules
@@ -13,7 +13,7 @@
 
 pub mod capabilities {
     wit_bindgen::generate!({
-        path: "../wit",
+        path: "wit",
         world: "capabilities",
         generate_all,
         generate_unused_types: true,
@@ -22,7 +22,7 @@ pub mod capabilities {
 
 pub mod scoring {
     wit_bindgen::generate!({
-        path: "../wit",
+        path: "wit",
         world: "scoring",
         export_macro_name: "export_scoring",
         pub_export_macro: true,
@@ -48,7 +48,7 @@ pub mod scoring {
 
 pub mod tensor_scoring {
     wit_bindgen::generate!({
-        path: "../wit",
+        path: "wit",
         world: "tensor-scoring",
         export_macro_name: "export_tensor_scoring",
         pub_export_macro: true,

@@ -15,8 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::OrProblem;
-use crate::bindings::capabilities::scorebox::scoring::cache as wit;
-use crate::bindings::capabilities::wasi::keyvalue::{atomics, batch, store};
+use crate::imports::{atomics, batch, cache as wit, keyvalue as store};
 
 pub use store::{Error, KeyResponse};
 pub use wit::{Condition, Lifetime};

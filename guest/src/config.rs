@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::bindings::capabilities::wasi::config::store as wit;
+use crate::imports::config as wit;
 
 pub use wit::Error;
 

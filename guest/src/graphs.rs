@@ -20,7 +20,7 @@
 
 use std::borrow::Cow;
 
-use crate::bindings::capabilities::scorebox::scoring::graphs as wit;
+use crate::imports::graphs as wit;
 use crate::{Element, Error as Failure, OrProblem};
 
 pub use wit::{ElementType, Error, GraphInfo, Port};
@@ -84,7 +84,7 @@ impl Graph {
 
 /// A tensor for an input port of a graph.
 #[derive(Debug, Clone)]
-pub struct Input(wit::Tensor);
+pub struct Input(pub(crate) wit::Tensor);
 
 impl Input {
     /// Returns a tensor of numbers or booleans for the input port `name`. `values` are in row-major
@@ -148,7 +148,7 @@ impl From<crate::NamedTensor> for Input {
 
 /// Outputs of one run of a graph: one tensor for each output port, in the order of the ONNX file.
 #[derive(Debug, Clone)]
-pub struct Outputs(Vec<wit::Tensor>);
+pub struct Outputs(pub(crate) Vec<wit::Tensor>);
 
 impl Outputs {
     /// Returns the tensor of the output port `name`.

@@ -172,6 +172,7 @@ mod error;
 #[doc(hidden)]
 pub mod export;
 pub mod graphs;
+mod imports;
 mod invocation;
 pub mod log;
 pub mod metrics;
@@ -182,6 +183,8 @@ mod payload;
 pub mod redis;
 mod signature;
 mod tensor;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
 
 pub use self::answer::IntoAnswer;
 pub use self::bindings::capabilities::scorebox::scoring::model::{Dtype, Port};

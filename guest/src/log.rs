@@ -13,7 +13,7 @@
 
 use std::fmt::Arguments;
 
-use crate::bindings::capabilities::wasi::logging::logging as wit;
+use crate::imports::logging as wit;
 
 pub use wit::Level;
 

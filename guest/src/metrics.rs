@@ -3,7 +3,7 @@
 //! Owns only the Rust form of these measurements. Must not know how the host names, bounds or
 //! exports them.
 
-use crate::bindings::capabilities::scorebox::scoring::metrics as wit;
+use crate::imports::metrics as wit;
 
 /// Adds `delta` to the counter `name`, e.g. `count("predictions", 1, &[("label", "7")])`. The
 /// attributes are pairs of a name and a value.

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::bindings::capabilities::scorebox::scoring::model as wit;
+use crate::imports::model as wit;
 use crate::{Dtype, Element};
 
 pub use wit::{Error, ModelInfo, TensorInfo};

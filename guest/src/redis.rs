@@ -25,7 +25,7 @@ use std::cell::OnceCell;
 
 use serde_json::Value as Json;
 
-use crate::bindings::capabilities::scorebox::scoring::redis as wit;
+use crate::imports::redis as wit;
 
 pub use wit::{Error, Node};
 

@@ -1,0 +1,17 @@
+//! The functions that a scorer imports: the host's in a component, and mocks on every other target.
+//!
+//! Owns the choice between the two. Both have the same names and types, so the modules that wrap
+//! them must not know which one they use.
+
+#[cfg(target_arch = "wasm32")]
+pub(crate) use crate::bindings::capabilities::{
+    scorebox::scoring::{cache, graphs, metrics, model, redis},
+    wasi::config::store as config,
+    wasi::keyvalue::{atomics, batch, store as keyvalue},
+    wasi::logging::logging,
+};
+
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use crate::testing::mocks::{
+    atomics, batch, cache, config, graphs, keyvalue, logging, metrics, model, redis,
+};

@@ -1,0 +1,427 @@
+//! The mock host: its parts, and the host that is installed for a thread.
+//!
+//! Owns the building and the reading of a host in a test. Must not know the form of the imports:
+//! `mocks` has it.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io;
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::model_folder::{self, Stored};
+use super::redis_value::Value;
+use super::state::{LogLine, Measurement, State, Store};
+use crate::graphs::{self, Input, Outputs};
+use crate::model::ModelInfo;
+use crate::{Element, redis};
+
+thread_local! {
+    static INSTALLED: RefCell<Option<Host>> = const { RefCell::new(None) };
+}
+
+/// A host for a test: a model, stores, graphs and settings that the test chooses, and everything
+/// that the scorer logs or measures.
+///
+/// The functions that return the host build it. [`install`](Self::install) makes it answer the
+/// scorers of the thread.
+///
+/// ```
+/// use scorebox_guest::config;
+/// use scorebox_guest::cache::Bucket;
+/// use scorebox_guest::testing::Host;
+///
+/// let host = Host::new().setting("threshold", "0.5").store("default").install();
+/// assert_eq!(config::parsed("threshold").unwrap(), Some(0.5));
+/// Bucket::open("default").unwrap().set("user:1", "41").unwrap();
+/// assert!(host.log().is_empty());
+/// ```
+#[derive(Clone, Default)]
+pub struct Host(Arc<Mutex<State>>);
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").finish_non_exhaustive()
+    }
+}
+
+impl Host {
+    /// Returns a host with an empty model and without stores, graphs and settings.
+    ///
+    /// ```
+    /// use scorebox_guest::model;
+    /// use scorebox_guest::testing::Host;
+    ///
+    /// let _host = Host::new().install();
+    /// assert!(model::tensors().is_empty());
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the files of a folder to the model, with the tensors of its `.safetensors` files, as
+    /// the host does. `path` may also be a single file. It is relative to the folder of the Cargo
+    /// package, where Cargo starts tests.
+    ///
+    /// ```
+    /// use scorebox_guest::model;
+    /// use scorebox_guest::testing::Host;
+    ///
+    /// let host = Host::new().model("src").unwrap();
+    /// let _host = host.install();
+    /// assert!(model::files().contains(&"lib.rs".to_owned()));
+    /// ```
+    ///
+    /// # Errors
+    /// Fails if a file cannot be read, or if a `.safetensors` file is damaged.
+    pub fn model(self, path: impl AsRef<Path>) -> io::Result<Self> {
+        let (files, tensors) = model_folder::read(path.as_ref())?;
+        let mut state = self.state();
+        for (name, bytes) in files {
+            state.files.insert(name, Arc::new(bytes));
+        }
+        for (name, tensor) in tensors {
+            state.tensors.insert(name, Arc::new(tensor));
+        }
+        drop(state);
+        Ok(self)
+    }
+
+    /// Adds a tensor to the model. `values` are its elements in row-major order.
+    ///
+    /// ```
+    /// use scorebox_guest::model::Tensor;
+    /// use scorebox_guest::testing::Host;
+    ///
+    /// let _host = Host::new().tensor("coef", [1, 2], &[0.5_f32, 2.0]).install();
+    /// assert_eq!(Tensor::open("coef").unwrap().shape(), [1, 2]);
+    /// ```
+    #[must_use]
+    pub fn tensor<T: Element, const RANK: usize>(
+        self,
+        name: &str,
+        shape: [usize; RANK],
+        values: &[T],
+    ) -> Self {
+        let tensor = Stored {
+            dtype: T::DTYPE,
+            shape: shape.iter().map(|size| *size as u64).collect(),
+            bytes: T::write(values),
+        };
+        self.with(|state| {
+            state.tensors.insert(name.to_owned(), Arc::new(tensor));
+        })
+    }
+
+    /// Adds a file to the model. `name` is a path with `/` between its parts.
+    ///
+    /// ```
+    /// use scorebox_guest::model;
+    /// use scorebox_guest::testing::Host;
+    ///
+    /// let _host = Host::new().file("labels.txt", "no\nyes").install();
+    /// assert_eq!(model::read_file("labels.txt").unwrap(), b"no\nyes");
+    /// ```
+    #[must_use]
+    pub fn file(self, name: &str, bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = Arc::new(bytes.into());
+        self.with(|state| {
+            state.files.insert(name.to_owned(), bytes);
+        })
+    }
+
+    /// Sets the facts about the model that [`model::info`](crate::model::info) returns.
+    ///
+    /// ```
+    /// use scorebox_guest::model::{self, ModelInfo};
+    /// use scorebox_guest::testing::Host;
+    ///
+    /// let _host = Host::new()
+    ///     .model_info(ModelInfo {
+    ///         name: "risk".to_owned(),
+    ///         version: "7".to_owned(),
+    ///         digest: String::new(),
+    ///         labels: Vec::new(),
+    ///     })
+    ///     .install();
+    /// assert_eq!(model::info().version, "7");
+    /// ```
+    #[must_use]
+    pub fn model_info(self, info: ModelInfo) -> Self {
+        self.with(|state| state.info = info)
+    }
+
+    /// Sets a setting, as `[config]` in `scorebox.toml` does.
+    ///
+    /// ```
+    /// use scorebox_guest::config;
+    /// use scorebox_guest::testing::Host;
+    ///
+    /// let _host = Host::new().setting("limit", "10").install();
+    /// assert_eq!(config::parsed("limit").unwrap(), Some(10));
+    /// ```
+    #[must_use]
+    pub fn setting(self, name: &str, value: &str) -> Self {
+        self.with(|state| {
+            state.settings.insert(name.to_owned(), value.to_owned());
+        })
+    }
+
+    /// Adds an empty store of keys and values, as `[stores.<name>]` in `scorebox.toml` does. To
+    /// fill it or to look into it, a test opens it as a scorer does.
+    ///
+    /// ```
+    /// use scorebox_guest::cache::Bucket;
+    /// use scorebox_guest::testing::Host;
+    ///
+    /// let _host = Host::new().store("default").install();
+    /// assert_eq!(Bucket::open("default").unwrap().increment("calls", 1).unwrap(), 1);
+    /// ```
+    #[must_use]
+    pub fn store(self, name: &str) -> Self {
+        self.with(|state| {
+            state.stores.insert(name.to_owned(), Store::default());
+        })
+    }
+
+    /// Adds an empty store of keys and values whose keys expire after `default_ttl` unless the
+    /// scorer says otherwise.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use scorebox_guest::cache::Bucket;
+    /// use scorebox_guest::testing::Host;
+    ///
+    /// let minute = Duration::from_secs(60);
+    /// let host = Host::new().store_with_ttl("default", minute).install();
+    /// let bucket = Bucket::open("default").unwrap();
+    /// bucket.set("a", "1").unwrap();
+    /// host.advance(minute);
+    /// assert_eq!(bucket.get("a").unwrap(), None);
+    /// ```
+    #[must_use]
+    pub fn store_with_ttl(self, name: &str, default_ttl: Duration) -> Self {
+        self.with(|state| {
+            let store = Store {
+                default_ttl: Some(default_ttl),
+                ..Store::default()
+            };
+            state.stores.insert(name.to_owned(), store);
+        })
+    }
+
+    /// Adds a store that answers Redis commands by calling `answer`. The function gets the words of
+    /// a command. Bytes that are not UTF-8 become replacement characters.
+    ///
+    /// ```
+    /// use scorebox_guest::redis::{Connection, Error};
+    /// use scorebox_guest::testing::{Host, Value};
+    ///
+    /// let host = Host::new()
+    ///     .redis("default", |command| match command {
+    ///         ["HGETALL", "user:1"] => Ok(Value::map([("age", 41.into())])),
+    ///         ["HGETALL", _] => Ok(Value::Array(Vec::new())),
+    ///         _ => Err(Error::Denied(command.join(" "))),
+    ///     })
+    ///     .install();
+    /// let reply = Connection::open("default").unwrap().execute(["HGETALL", "user:1"]).unwrap();
+    /// assert_eq!(reply.value().field("age").and_then(|age| age.as_i64()), Some(41));
+    /// assert_eq!(host.commands(), [["HGETALL", "user:1"]]);
+    /// ```
+    #[must_use]
+    pub fn redis(
+        self,
+        name: &str,
+        answer: impl Fn(&[&str]) -> Result<Value, redis::Error> + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|state| {
+            state.redis.insert(name.to_owned(), Arc::new(answer));
+        })
+    }
+
+    /// Adds a graph that is computed by `compute`. The function reads the inputs of a run in the
+    /// way in which a scorer reads outputs, and returns the outputs.
+    ///
+    /// ```
+    /// use scorebox_guest::graphs::{Graph, Input};
+    /// use scorebox_guest::testing::Host;
+    ///
+    /// let _host = Host::new()
+    ///     .graph("double", |inputs| {
+    ///         let x = inputs.iter().next().and_then(|x| Some(x.values::<f32>().ok()?.into_owned()));
+    ///         let twice: Vec<_> = x.unwrap_or_default().iter().map(|x| 2.0 * x).collect();
+    ///         Ok(vec![Input::new("y", [twice.len()], &twice)])
+    ///     })
+    ///     .install();
+    /// let outputs = Graph::lazy("double").run([Input::new("x", [1], &[4.0_f32])]).unwrap();
+    /// assert_eq!(*outputs.tensor("y").unwrap().values::<f32>().unwrap(), [8.0]);
+    /// ```
+    #[must_use]
+    pub fn graph(
+        self,
+        name: &str,
+        compute: impl Fn(&Outputs) -> Result<Vec<Input>, graphs::Error> + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|state| {
+            state.graphs.insert(name.to_owned(), Arc::new(compute));
+        })
+    }
+
+    /// Makes the host answer the scorers of this thread until the returned value is dropped.
+    ///
+    /// ```
+    /// use scorebox_guest::model;
+    /// use scorebox_guest::testing::Host;
+    ///
+    /// let host = Host::new().file("a", "1").install();
+    /// assert_eq!(model::files(), ["a"]);
+    /// drop(host);
+    /// assert!(model::files().is_empty());
+    /// ```
+    #[must_use = "the host answers only until the returned value is dropped"]
+    pub fn install(self) -> Installed {
+        let before = INSTALLED.with(|installed| installed.replace(Some(self.clone())));
+        Installed {
+            host: self,
+            before,
+            of_one_thread: std::marker::PhantomData,
+        }
+    }
+
+    /// Returns the lines that the scorer has written to the log.
+    ///
+    /// ```
+    /// use scorebox_guest::log;
+    /// use scorebox_guest::testing::Host;
+    ///
+    /// let host = Host::new().install();
+    /// log::info!("ready");
+    /// assert_eq!(host.log().len(), 1);
+    /// ```
+    #[must_use]
+    pub fn log(&self) -> Vec<LogLine> {
+        self.state().log.clone()
+    }
+
+    /// Returns the measurements that the scorer has made.
+    ///
+    /// ```
+    /// use scorebox_guest::metrics;
+    /// use scorebox_guest::testing::Host;
+    ///
+    /// let host = Host::new().install();
+    /// metrics::count("predictions", 2, &[]);
+    /// assert!(host.measurements()[0].is_count);
+    /// ```
+    #[must_use]
+    pub fn measurements(&self) -> Vec<Measurement> {
+        self.state().measurements.clone()
+    }
+
+    /// Returns the Redis commands that the scorer has sent, each as its words.
+    ///
+    /// ```
+    /// use scorebox_guest::redis::Connection;
+    /// use scorebox_guest::testing::{Host, Value};
+    ///
+    /// let host = Host::new().redis("default", |_| Ok(Value::Nil)).install();
+    /// Connection::lazy("default").execute(["DEL", "a"]).unwrap();
+    /// assert_eq!(host.commands(), [["DEL", "a"]]);
+    /// ```
+    #[must_use]
+    pub fn commands(&self) -> Vec<Vec<String>> {
+        self.state().commands.clone()
+    }
+
+    /// Lets time pass for the stores, so that keys expire. The time of a mock host passes only by
+    /// this function.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use scorebox_guest::cache::{Bucket, Lifetime};
+    /// use scorebox_guest::testing::Host;
+    ///
+    /// let host = Host::new().store("default").install();
+    /// let bucket = Bucket::open("default").unwrap();
+    /// bucket.set_for("a", "1", Duration::from_secs(10)).unwrap();
+    /// host.advance(Duration::from_secs(4));
+    /// assert!(matches!(bucket.lifetime("a").unwrap(), Lifetime::Remaining(6000)));
+    /// ```
+    pub fn advance(&self, time: Duration) {
+        let mut state = self.state();
+        state.now = state.now.saturating_add(time);
+    }
+
+    /// Makes every store unreachable (`true`), or reachable again (`false`).
+    ///
+    /// ```
+    /// use scorebox_guest::Error;
+    /// use scorebox_guest::cache::Bucket;
+    /// use scorebox_guest::testing::Host;
+    ///
+    /// let host = Host::new().store("default").install();
+    /// host.disconnect_stores(true);
+    /// let failed: Error = Bucket::lazy("default").get("a").unwrap_err().into();
+    /// assert!(matches!(failed, Error::Unavailable(_)));
+    /// ```
+    pub fn disconnect_stores(&self, is_away: bool) {
+        self.state().is_away = is_away;
+    }
+
+    /// Returns the host that is installed for this thread, or an empty host if there is none.
+    pub(crate) fn current() -> Self {
+        INSTALLED.with(|installed| installed.borrow().clone().unwrap_or_default())
+    }
+
+    /// Locks the parts of the host. A test that panicked leaves them whole.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with(self, change: impl FnOnce(&mut State)) -> Self {
+        change(&mut self.state());
+        self
+    }
+}
+
+/// A [`Host`] that answers the scorers of a thread. The host that was installed before answers
+/// again when this value is dropped.
+///
+/// ```
+/// use scorebox_guest::testing::{Host, Installed};
+///
+/// fn with_settings() -> Installed {
+///     Host::new().setting("threshold", "0.5").install()
+/// }
+///
+/// let host = with_settings();
+/// assert!(host.log().is_empty());
+/// ```
+#[derive(Debug)]
+pub struct Installed {
+    host: Host,
+    before: Option<Host>,
+    /// A host is installed for one thread, so it is uninstalled by the same thread.
+    of_one_thread: std::marker::PhantomData<*const ()>,
+}
+
+impl Deref for Installed {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        &self.host
+    }
+}
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        let before = self.before.take();
+        // While a thread ends, the variable may be gone, and no scorer of the thread runs again.
+        let _ = INSTALLED.try_with(|installed| *installed.borrow_mut() = before);
+    }
+}

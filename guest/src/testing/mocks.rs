@@ -1,0 +1,103 @@
+//! The imports of a scorer as mocks, answered by the installed host.
+//!
+//! Owns the small interfaces; the folder has those of the model, the stores and Redis. The names
+//! and types are those of the generated bindings. Must not know a test.
+
+use crate::testing::host::Host;
+
+pub(crate) use self::stores::{atomics, batch, cache, keyvalue};
+
+pub(crate) mod model;
+pub(crate) mod redis;
+mod stores;
+
+/// Settings of the scorer.
+pub(crate) mod config {
+    use super::Host;
+
+    pub use crate::bindings::capabilities::wasi::config::store::Error;
+
+    pub(crate) fn get(name: &str) -> Result<Option<String>, Error> {
+        Ok(Host::current().state().settings.get(name).cloned())
+    }
+
+    pub(crate) fn get_all() -> Result<Vec<(String, String)>, Error> {
+        let settings = Host::current().state().settings.clone();
+        Ok(settings.into_iter().collect())
+    }
+}
+
+/// Log lines of the scorer. A line is also printed, so that a failed test shows it.
+pub(crate) mod logging {
+    use super::Host;
+    use crate::testing::LogLine;
+
+    pub use crate::bindings::capabilities::wasi::logging::logging::Level;
+
+    pub(crate) fn log(level: Level, context: &str, message: &str) {
+        eprintln!("{level:?} {context}: {message}");
+        Host::current().state().log.push(LogLine {
+            level,
+            context: context.to_owned(),
+            message: message.to_owned(),
+        });
+    }
+}
+
+/// Measurements of the scorer.
+pub(crate) mod metrics {
+    use super::Host;
+    use crate::testing::Measurement;
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a counter beyond 2^53 is not counted in a test"
+    )]
+    pub(crate) fn count(name: &str, delta: u64, attributes: &[(String, String)]) {
+        push(name, delta as f64, true, attributes);
+    }
+
+    pub(crate) fn record_value(name: &str, value: f64, attributes: &[(String, String)]) {
+        push(name, value, false, attributes);
+    }
+
+    fn push(name: &str, value: f64, is_count: bool, attributes: &[(String, String)]) {
+        Host::current().state().measurements.push(Measurement {
+            name: name.to_owned(),
+            value,
+            is_count,
+            attributes: attributes.to_vec(),
+        });
+    }
+}
+
+/// Graphs of the model. A graph of a mock host has no ports.
+pub(crate) mod graphs {
+    use std::sync::Arc;
+
+    use super::Host;
+    use crate::graphs::Outputs;
+
+    pub use crate::bindings::capabilities::scorebox::scoring::graphs::{
+        ElementType, Elements, Error, GraphInfo, Port, Tensor,
+    };
+
+    pub(crate) fn list() -> Vec<GraphInfo> {
+        let host = Host::current();
+        let state = host.state();
+        let info = |name: &String| GraphInfo {
+            name: name.clone(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+        };
+        state.graphs.keys().map(info).collect()
+    }
+
+    pub(crate) fn compute(name: &str, inputs: &[Tensor]) -> Result<Vec<Tensor>, Error> {
+        // The lock is released first, because the function of a test may ask the host, too.
+        let graph = Host::current().state().graphs.get(name).map(Arc::clone);
+        let graph = graph.ok_or_else(|| Error::NotFound(name.to_owned()))?;
+        let outputs = graph(&Outputs(inputs.to_vec()))?;
+        Ok(outputs.into_iter().map(|output| output.0).collect())
+    }
+}
