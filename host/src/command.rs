@@ -30,6 +30,11 @@ use scorebox_host::error::{ErrorAnswer, StartupError, exit_code};
 use scorebox_host::machine;
 use scorebox_host::text::printable_json;
 use scorebox_host::{deployment, telemetry};
+#[cfg(feature = "compiler")]
+use scorebox_host::{
+    engine::VERSION,
+    text::{NAME_BYTES, quoted},
+};
 use tokio::runtime::{Builder, Runtime};
 
 /// Starts an async runtime with `threads` threads that serve sockets and score short calls.
@@ -108,9 +113,24 @@ fn error_json(error: &StartupError) -> String {
     printable_json(&answer).into_owned()
 }
 
+/// Returns an error if the tool that started this program is of another release.
+///
+/// The tool names its version in the environment. A user who starts the program does not name one.
+#[cfg(feature = "compiler")]
+pub fn other_tool() -> Option<StartupError> {
+    let tool = std::env::var(deployment::TOOL_VARIABLE).ok()?;
+    (tool != VERSION).then(|| {
+        StartupError::Host(format!(
+            "the host is scorebox {VERSION}, and the tool that started it is scorebox {}; install \
+             both from one release",
+            quoted(&tool, NAME_BYTES)
+        ))
+    })
+}
+
 /// Prints to standard error the error because of which a command fails, and returns the exit code
 /// of the error.
-fn exit(error: &StartupError) -> ExitCode {
+pub fn exit(error: &StartupError) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::from(exit_code::of_start(error))
 }

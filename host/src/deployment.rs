@@ -32,6 +32,12 @@ pub const LOG_FORMAT_VARIABLE: &str = "SCOREBOX_LOG_FORMAT";
 /// host searches for the library near the program.
 pub const ENGINE_VARIABLE: &str = "SCOREBOX_ENGINE_LIBRARY";
 
+/// Name of the environment variable in which the installed tool names its version to the host that
+/// it starts. The host refuses another version than its own.
+///
+/// This is not a setting: a user does not set it.
+pub const TOOL_VARIABLE: &str = "SCOREBOX_TOOL_VERSION";
+
 /// Name of the environment variable that holds the absolute path of the folder of compiled
 /// components. If it is empty, nothing is cached.
 pub const CACHE_VARIABLE: &str = "SCOREBOX_CACHE";

@@ -13,11 +13,24 @@ use wasmtime::{
 
 use crate::error::StartupError;
 
+/// Expands to the text of [`ENGINE`], because `concat!` takes only literals.
+macro_rules! engine {
+    () => {
+        "wasmtime 48.0.8, scorebox 1"
+    };
+}
+
 /// Name and settings of the WebAssembly engine, as recorded in precompiled code.
 ///
 /// The version of Wasmtime is the one in `Cargo.lock`. The last number must be increased with every
 /// change to `engine_config` that changes compiled code.
-pub const ENGINE: &str = "wasmtime 48.0.8, scorebox 1";
+pub const ENGINE: &str = engine!();
+
+/// Version and engine of this host, as `scorebox --version` prints them after the name.
+///
+/// The tool that packages scorers has the same text, and looks for it in every host that it is
+/// given. A host with another text may refuse the machine code that the tool compiles.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (engine ", engine!(), ")");
 
 /// Interval at which the epoch of the WebAssembly engine advances. Each advance interrupts running
 /// guests, so that the host can check their deadlines. The interval is also the longest time for

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use scorebox_host::engine::VERSION;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -18,7 +19,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// An app is a folder that holds scorebox.toml, a component and a model. `cargo xtask build`
 /// creates one, and an image from `cargo xtask package` holds one at /home/site/wwwroot.
 #[derive(Parser)]
-#[command(name = "scorebox", bin_name = "scorebox", version, after_help = EXIT_CODES)]
+#[command(name = "scorebox", bin_name = "scorebox", version = VERSION, after_help = EXIT_CODES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -206,6 +207,10 @@ fn main() -> ExitCode {
     // fail.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let _last_lines = scorebox_host::telemetry::LastLines;
+    #[cfg(feature = "compiler")]
+    if let Some(error) = command::other_tool() {
+        return command::exit(&error);
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return command::refused(&error),

@@ -36,6 +36,7 @@ pub mod redis;
 pub mod redis_cluster;
 pub mod redis_sentinel;
 pub mod registry;
+pub mod release;
 pub mod run;
 pub mod safetensors;
 pub mod shared;

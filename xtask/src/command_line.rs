@@ -45,9 +45,9 @@ pub enum Command {
 }
 
 /// Names of all commands of `cargo xtask`, in the order in which a newcomer needs them.
-const ORDER: [&str; 16] = [
-    "setup", "demo", "new", "convert", "build", "package", "push", "inspect", "login", "deploy",
-    "doctor", "test", "fuzz", "bench", "soak", "tidy",
+const ORDER: [&str; 18] = [
+    "setup", "demo", "new", "convert", "sample", "build", "package", "push", "inspect", "login",
+    "deploy", "doctor", "dist", "test", "fuzz", "bench", "soak", "tidy",
 ];
 
 /// A parsed command line of `cargo xtask`.

@@ -15,9 +15,10 @@ use scorebox_tests::{place, require};
 use tempfile::TempDir;
 
 /// Files that print such a line. A new one needs a test here.
-const PRINTING: [&str; 4] = [
+const PRINTING: [&str; 5] = [
     "xtask/packager/src/build.rs",
     "xtask/packager/src/convert/estimator.rs",
+    "xtask/packager/src/new.rs",
     "xtask/packager/src/package.rs",
     "xtask/src/setup.rs",
 ];
@@ -155,6 +156,27 @@ fn a_build_is_followed_by_a_packaging() {
     assert!(line.ends_with(" --cpu x86-64-v2"), "{line}");
     let layout = dir.path().join("layout");
     programs.run(&line, &with_host(&layout)).ended(0);
+    assert!(layout.join("index.json").is_file());
+}
+
+#[test]
+fn a_new_folder_is_followed_by_a_packaging() {
+    let programs = Programs::new();
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut new = Command::new(place::xtask());
+    new.env_clear()
+        .args(["new", "--template", "minimal"])
+        .arg(dir.path().join("my scorers/risk"));
+    let created = run::finish(&mut new, b"").ended(0);
+    let line = next_line(&created);
+    let layout = dir.path().join("layout");
+    let more = format!(
+        "--host {} --engine-library {} --layout {}",
+        place::image_host_with_graphs().display(),
+        place::engine_library().display(),
+        layout.display()
+    );
+    programs.run(&line, &more).ended(0);
     assert!(layout.join("index.json").is_file());
 }
 

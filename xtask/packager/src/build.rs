@@ -5,12 +5,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use scorebox_host::manifest::Manifest;
+use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
 use scorebox_host::packaging::Times;
 use scorebox_host::precompiled::Cpu;
 use scorebox_workspace::failure::Failure;
-use scorebox_workspace::workspace;
 
+use crate::forward::built_app;
 use crate::graph_trial::Trial;
 use crate::{app, component, functions_app, manifest_file, shell};
 
@@ -21,7 +21,7 @@ use crate::{app, component, functions_app, manifest_file, shell};
 )]
 pub struct BuildArgs {
     /// Path of the scorer's scorebox.toml.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", default_value = MANIFEST_FILE)]
     pub manifest: PathBuf,
     /// The app folder to write. An app that is already there is replaced [default:
     /// target/apps/NAME].
@@ -42,7 +42,7 @@ pub struct BuildArgs {
 /// or if a part cannot be built or checked.
 pub fn run(args: BuildArgs) -> Result<(), Failure> {
     let manifest = manifest_file::read(&args.manifest)?;
-    let dir = args.app.unwrap_or_else(|| default_dir(&manifest));
+    let dir = args.app.unwrap_or_else(|| built_app(&manifest.scorer.name));
     let trial = Trial {
         host: None,
         library: args.engine_library.as_deref(),
@@ -77,9 +77,4 @@ pub fn run(args: BuildArgs) -> Result<(), Failure> {
     eprintln!("next: {next}");
     println!("{}", app.dir.display());
     Ok(())
-}
-
-/// Returns the default app folder of a scorer: `apps/NAME` in the target folder.
-fn default_dir(manifest: &Manifest) -> PathBuf {
-    workspace::target().join("apps").join(&manifest.scorer.name)
 }

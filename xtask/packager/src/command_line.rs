@@ -1,17 +1,23 @@
-//! The command line of the packager: the part of `cargo xtask` that builds and brings scorers.
+//! The command line of the tool `scorebox`, which is also the part of `cargo xtask` that builds and
+//! brings scorers.
 //!
 //! Owns the names of the commands, their help and the exit code. Must not know what the commands
 //! do, nor their flags.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use scorebox_workspace::failure::EXIT_CODES;
-use scorebox_workspace::output;
+use clap::builder::StyledStr;
+use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use scorebox_workspace::failure::{EXIT_CODES, Failure};
+use scorebox_workspace::output::as_installed;
+use scorebox_workspace::{installation, output};
 
 use crate::build::{self, BuildArgs};
+use crate::completions::{self, CompletionsArgs};
 use crate::convert::{self, ConvertArgs};
 use crate::deploy::{self, DeployArgs};
+use crate::dist::{self, DistArgs};
 use crate::doctor::{self, DoctorArgs};
 use crate::inspect::{self, InspectArgs};
 use crate::login::{self, LoginArgs};
@@ -19,13 +25,14 @@ use crate::new::{self, NewArgs};
 use crate::package::{self, PackageArgs};
 use crate::part::{self, PartArgs};
 use crate::push::{self, PushArgs};
-use crate::registry;
+use crate::sample::{self, SampleArgs};
+use crate::{forward, installed, registry, version};
 
-/// Build, package, push, inspect and deploy Scorebox scorers.
+/// Write, build, serve, package and deploy Scorebox scorers.
 ///
 /// Results go to standard output, everything else to standard error.
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = EXIT_CODES)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, after_help = EXIT_CODES)]
 struct Cli {
     /// The command to run.
     #[command(subcommand)]
@@ -48,6 +55,11 @@ enum Command {
     /// arrays become tensors in a safetensors file: a .npz file gives one tensor for each of its
     /// arrays, a .npy file gives one tensor with the file's name.
     Convert(Box<ConvertArgs>),
+    /// Call a scorer once, and keep the request with its answer as a sample.
+    ///
+    /// `package.sample` names such a file. `build`, `package` and `check` then refuse a scorer that
+    /// answers differently.
+    Sample(SampleArgs),
     /// Build a scorer into an app folder for `scorebox serve --app`.
     Build(BuildArgs),
     /// Build a scorer into an OCI image, and push the image if --push is given.
@@ -83,20 +95,134 @@ enum Command {
     /// is begun and canceled, stores are pinged, and values of settings are never shown. The exit
     /// code is 0 if no line is a problem, and 1 otherwise.
     Doctor(Box<DoctorArgs>),
+    /// Make a release of the tool: an archive and a Python wheel.
+    ///
+    /// Both hold the program, the hosts for images and for developers, ONNX Runtime, the contract
+    /// and the sources of the SDKs. The tree must not differ from its commit. Next to them are
+    /// checksums, the list of parts (an SBOM in CycloneDX) and, with --sign-key, a signature of the
+    /// checksums.
+    Dist(DistArgs),
     /// Build or fetch one part that other commands need, and print its path.
     ///
     /// `cargo xtask setup` and `cargo xtask test` run this command.
     #[command(hide = true)]
     Part(PartArgs),
+    /// Print the script by which a shell completes commands and flags.
+    #[command(hide = true)]
+    Completions(CompletionsArgs),
+}
+
+/// Commands that need the repository. An installed tool does not show them.
+const OF_REPOSITORY: [&str; 2] = ["dist", "part"];
+
+/// Names of the commands of an installed tool, in the order in which a newcomer needs them.
+const ORDER: [&str; 16] = [
+    "new",
+    "convert",
+    "build",
+    "check",
+    "invoke",
+    "serve",
+    "graph",
+    "sample",
+    "package",
+    "push",
+    "inspect",
+    "login",
+    "deploy",
+    "doctor",
+    "completions",
+    "help",
+];
+
+/// Returns the definition of the command line of an installed tool. It includes the commands of the
+/// host program, for the help and for shells.
+fn installed_command() -> clap::Command {
+    let host = forward::COMMANDS.iter().map(|command| {
+        let flags = command.flags.iter();
+        let flags = flags.map(|flag| Arg::new(*flag).long(*flag));
+        clap::Command::new(command.name)
+            .about(command.about)
+            .args(flags)
+    });
+    let all = renamed(Cli::command().subcommands(host));
+    let all = all
+        .mut_subcommand("completions", |command| command.hide(false))
+        .name("scorebox")
+        .bin_name("scorebox");
+    let all = OF_REPOSITORY.iter().fold(all, |all, name| {
+        all.mut_subcommand(name, |command| command.hide(true))
+    });
+    let known = |all: &clap::Command, name: &str| all.find_subcommand(name).is_some();
+    ORDER.iter().enumerate().fold(all, |all, (place, name)| {
+        if !known(&all, name) {
+            return all;
+        }
+        all.mut_subcommand(name, |command| command.display_order(place))
+    })
+}
+
+/// Returns a command with texts that name the installed tool instead of `cargo xtask`.
+fn renamed(command: clap::Command) -> clap::Command {
+    let text = |text: Option<&StyledStr>| text.map(|text| as_installed(&text.to_string()));
+    let (about, long) = (text(command.get_about()), text(command.get_long_about()));
+    let after = text(command.get_after_help());
+    let mut command = command;
+    if let Some(about) = about {
+        command = command.about(about);
+    }
+    if let Some(long) = long {
+        command = command.long_about(long);
+    }
+    if let Some(after) = after {
+        command = command.after_help(after);
+    }
+    let command = command.mut_args(|arg| {
+        let (help, long) = (text(arg.get_help()), text(arg.get_long_help()));
+        let arg = match help {
+            Some(help) => arg.help(help),
+            None => arg,
+        };
+        match long {
+            Some(long) => arg.long_help(long),
+            None => arg,
+        }
+    });
+    command.mut_subcommands(renamed)
 }
 
 /// Parses the arguments of this process and runs the command that they name. Prints the failure of
 /// the command, and returns the exit code.
 pub fn run() -> ExitCode {
+    let words: Vec<_> = std::env::args_os().skip(1).collect();
+    if let Some(command) = forward::named(&words) {
+        return forward::run(command, &words).report();
+    }
+    // The commit of a clone is asked of git, which only those wait for who want to see it.
+    if matches!(words.as_slice(), [word] if word == "--version" || word == "-V") {
+        println!("scorebox {}", version::text());
+        return output::ended(ExitCode::SUCCESS);
+    }
     registry::install_cryptography();
-    let outcome = match Cli::parse().command {
+    let command = match installation::parts() {
+        Some(_) => installed_command(),
+        None => Cli::command(),
+    };
+    let matches = command.get_matches();
+    let parsed = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    // Parts of another release are refused before a command does anything.
+    let outcome = installed::list().and_then(|_| started(parsed.command));
+    match outcome {
+        Ok(()) => output::ended(ExitCode::SUCCESS),
+        Err(failure) => failure.report(),
+    }
+}
+
+fn started(command: Command) -> Result<(), Failure> {
+    match command {
         Command::New(args) => new::run(&args),
         Command::Convert(args) => convert::run(&args),
+        Command::Sample(args) => sample::run(&args),
         Command::Build(args) => build::run(args),
         Command::Package(args) => package::run(args),
         Command::Push(args) => push::run(&args),
@@ -104,17 +230,17 @@ pub fn run() -> ExitCode {
         Command::Login(args) => login::run(&args),
         Command::Deploy(args) => deploy::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Dist(args) => dist::run(&args),
         Command::Part(args) => part::run(&args),
-    };
-    match outcome {
-        Ok(()) => output::ended(ExitCode::SUCCESS),
-        Err(failure) => failure.report(),
+        Command::Completions(args) => {
+            completions::run(&args, installed_command());
+            Ok(())
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
     use scorebox_workspace::commands::Program;
 
     use super::*;
@@ -122,6 +248,33 @@ mod tests {
     #[test]
     fn command_line_is_consistent() {
         Cli::command().debug_assert();
+        installed_command().debug_assert();
+    }
+
+    #[test]
+    fn an_installed_tool_has_its_own_commands_and_those_of_the_host() {
+        let mut command = installed_command();
+        let shown: Vec<_> = command
+            .get_subcommands()
+            .filter(|command| !command.is_hide_set())
+            .map(|command| command.get_name().to_owned())
+            .collect();
+        let expected: Vec<_> = ORDER.iter().filter(|name| **name != "help").collect();
+        assert_eq!(shown.len(), expected.len(), "{shown:?}");
+        assert!(
+            expected
+                .iter()
+                .all(|name| shown.iter().any(|one| one == **name))
+        );
+        let names: Vec<_> = shown.iter().map(String::as_str).chain([""]).collect();
+        for name in names {
+            let command = match name {
+                "" => &mut command,
+                name => command.find_subcommand_mut(name).unwrap(),
+            };
+            let help = command.render_long_help().to_string();
+            assert!(!help.contains("cargo xtask"), "{help}");
+        }
     }
 
     /// Command whose page has its arguments, so that no page is too long.

@@ -11,7 +11,8 @@ use std::process::{Command, Stdio};
 use scorebox_host::graph::LIBRARY;
 use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::{Failure, Kind};
-use scorebox_workspace::workspace::{self, shown};
+use scorebox_workspace::installation;
+use scorebox_workspace::workspace::shown;
 
 /// Requirement of pip for ONNX Runtime, with the pinned version.
 const REQUIREMENT: &str = "onnxruntime==1.31.1";
@@ -22,6 +23,9 @@ const WHEEL_DIGEST: &str =
     "sha256:5752bd508126ae7c49894d3b9d2e83f0c3d487319246d04c444b393308d7ad7f";
 const LIBRARY_DIGEST: &str =
     "sha256:fc44112fbe06d7d689c57e11d3862031f64711007e4ee020f8eed5185fd2c1d3";
+
+/// Name of the folder of the library in an installed tool and among what was fetched.
+pub const FOLDER: &str = "engine";
 
 /// Names of the files with the licence of ONNX Runtime and the licences of its dependencies. Both
 /// files are always copied with the library.
@@ -36,8 +40,18 @@ pub struct EngineLibrary {
     pub texts: Vec<PathBuf>,
 }
 
+/// Returns the folder of the ONNX Runtime library that commands use if none is given: in an
+/// installed tool that has the library, the folder next to the hosts, and otherwise a folder of
+/// what was fetched before. The library may be missing.
+pub fn folder() -> PathBuf {
+    let shipped = installation::parts().map(|parts| parts.join(FOLDER));
+    shipped
+        .filter(|folder| folder.join(LIBRARY).is_file())
+        .unwrap_or_else(|| installation::cache().join(FOLDER))
+}
+
 /// Returns the ONNX Runtime library at the path `given`. If `given` is `None`, returns the library
-/// in the target folder, which is fetched if it is missing. Fails if there is no file at `given`,
+/// in [`folder`], which is fetched if it is missing. Fails if there is no file at `given`,
 /// if the library cannot be fetched or is not the pinned version, or if one of its licence files is
 /// missing.
 pub fn locate(given: Option<&Path>) -> Result<EngineLibrary, Failure> {
@@ -55,7 +69,7 @@ pub fn locate(given: Option<&Path>) -> Result<EngineLibrary, Failure> {
             )
         });
     }
-    let dir = workspace::target().join("engine");
+    let dir = folder();
     let file = dir.join(LIBRARY);
     match kept(&file)? {
         Some(library) => Ok(library),
@@ -118,7 +132,7 @@ fn check(file: &Path, expected: &str) -> Result<(), Failure> {
 }
 
 fn fetch(dir: &Path) -> Result<(), Failure> {
-    let target = workspace::target();
+    let target = installation::cache();
     let taken = std::fs::create_dir_all(&target).and_then(|()| {
         tempfile::Builder::new()
             .prefix(".engine-")

@@ -12,7 +12,8 @@ use std::process::{Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use scorebox_host::CheckReport;
-use scorebox_host::deployment::ENGINE_VARIABLE;
+use scorebox_host::deployment::{ENGINE_VARIABLE, TOOL_VARIABLE};
+use scorebox_host::engine::VERSION;
 use scorebox_host::error::{ErrorAnswer, exit_code};
 use scorebox_host::manifest::Manifest;
 use scorebox_workspace::failure::Failure;
@@ -33,7 +34,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// graphs. Other scorers need neither of them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Trial<'a> {
-    /// Host program that runs graphs. If `None`, the host program for developers is built.
+    /// Host program that runs graphs. If `None`, the host program for developers is built, or that of the
+    /// installed tool is taken.
     pub host: Option<&'a Path>,
     /// Shared library of ONNX Runtime, which runs graphs. If `None`, the copy in the target folder
     /// is used, and is fetched if it is missing.
@@ -65,6 +67,7 @@ pub fn check(
     command
         .env_clear()
         .env(ENGINE_VARIABLE, library)
+        .env(TOOL_VARIABLE, VERSION)
         .stdin(Stdio::null());
     command
         .args(["check", "--output", "json", "--app"])

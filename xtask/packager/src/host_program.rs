@@ -9,6 +9,8 @@ use scorebox_workspace::commands::SELECTION;
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace::{self, shown};
 
+use crate::installed;
+
 /// Kind of build of the host program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -25,6 +27,20 @@ pub enum Kind {
 const PROGRAM: &str = "scorebox-host";
 /// File name of a copy of the host program. It is the name that the program has in an image.
 const NAME: &str = "scorebox";
+
+impl Kind {
+    /// All kinds of builds.
+    pub const ALL: [Self; 3] = [Self::Developer, Self::Image, Self::ImageWithGraphs];
+
+    /// Returns the file name of the host program in the folder of an installed tool's parts.
+    pub fn installed(self) -> &'static str {
+        match self {
+            Self::Developer => installed::DEVELOPER_HOST,
+            Self::Image => installed::IMAGE_HOST,
+            Self::ImageWithGraphs => installed::GRAPHS_HOST,
+        }
+    }
+}
 
 const DEVELOPER: [&str; SELECTION.len() + 2] = {
     let [profile, a, packager, b, trials, c, host] = SELECTION;
@@ -43,9 +59,13 @@ const WITH_GRAPHS: [&str; 9] = [
     "graphs",
 ];
 
-/// Builds the host program of the given kind, and returns the path of its file. Fails if the
-/// program cannot be built or does not start.
+/// Builds the host program of the given kind, and returns the path of its file. An installed tool
+/// brings its hosts, and builds none. Fails if the program cannot be built, does not start, or is
+/// not the one that the tool was installed with.
 pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
+    if let Some(list) = installed::list()? {
+        return list.file(kind.installed());
+    }
     let (name, arguments): (_, &[_]) = match kind {
         // The packages are those of every build for developers, so that no large crate is compiled
         // twice.
@@ -107,6 +127,23 @@ pub fn check(path: &Path) -> Result<(), Failure> {
             format!("{}: {error}", shown(path)),
             "build it for x86_64 Linux with `-C target-feature=+crt-static`, as .cargo/config.toml says; RUSTFLAGS in \
              the environment overrides that file",
+        )
+    })
+}
+
+/// Fails unless the program at this path is a host of the version and with the engine of this tool,
+/// because another host refuses the machine code that this tool compiles.
+pub fn is_of_this_release(path: &Path) -> Result<(), Failure> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        Failure::toolchain(
+            format!("{}: cannot be read: {error}", shown(path)),
+            "give --host a program for x86_64 Linux",
+        )
+    })?;
+    installed::is_of_this_release(&bytes).map_err(|problem| {
+        Failure::toolchain(
+            format!("{}: {problem}", shown(path)),
+            "give --host a host of the release of this tool, or leave --host out",
         )
     })
 }

@@ -25,7 +25,7 @@ use oci_client::manifest::{IMAGE_CONFIG_MEDIA_TYPE, IMAGE_DOCKER_CONFIG_MEDIA_TY
 use scorebox_host::text::{REASON_BYTES, quoted};
 use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::{Failure, Kind};
-use scorebox_workspace::workspace;
+use scorebox_workspace::installation;
 use serde_json::Value;
 
 pub use self::opened::{OpenedImage, OpenedLayer, open};
@@ -75,7 +75,7 @@ pub struct InspectArgs {
 /// fails.
 pub fn run(args: &InspectArgs) -> Result<(), Failure> {
     let key = args.key.as_deref().map(PublicKey::read).transpose()?;
-    let target = workspace::target();
+    let target = installation::cache();
     let folder = std::fs::create_dir_all(&target)
         .and_then(|()| {
             tempfile::Builder::new()

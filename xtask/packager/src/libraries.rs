@@ -71,6 +71,18 @@ fn read(program: &Path) -> Result<(Option<PathBuf>, Versions), Failure> {
     })
 }
 
+/// Returns the newest minor version of glibc that a program or library needs. Returns 0 if it needs
+/// none, because it is linked statically. Fails if the file cannot be read or is not an ELF file.
+pub fn glibc_minor(program: &Path) -> Result<u32, Failure> {
+    let (_, libraries) = read(program)?;
+    let versions = libraries.values().flatten();
+    let minors = versions.filter_map(|version| {
+        let rest = version.strip_prefix("GLIBC_2.")?;
+        rest.split('.').next()?.parse().ok()
+    });
+    Ok(minors.max().unwrap_or_default())
+}
+
 /// Finds the loader and the libraries that programs need on this machine. The keys are the paths at
 /// which the loader looks for the files, and the values are the paths of the files without symbolic
 /// links. Fails if a library is missing.

@@ -11,27 +11,30 @@ use std::process::{Command, Stdio};
 
 use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::Failure;
+use scorebox_workspace::installation;
 use scorebox_workspace::workspace;
 use serde::Deserialize;
 
 use crate::image::Content;
 use crate::image::attestation::{Crate, HostBuild, Revision};
+use crate::installed;
 
 /// Returns facts about the build of the image's host: the crates that Cargo compiles for it, and
-/// the tools that compile them. `with_graphs` is true for the host that runs graphs. Fails if
+/// the tools that compile them. An installed tool has these facts from its own build. `with_graphs` is true for the host that runs graphs. Fails if
 /// `Cargo.lock` cannot be read, or if Cargo fails.
 pub fn host_build(with_graphs: bool) -> Result<HostBuild, Failure> {
+    if let Some(list) = installed::list()? {
+        return list.host_build(with_graphs);
+    }
     let root = workspace::root();
-    let path = root.join("Cargo.lock");
-    let text =
-        std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, "be read", error))?;
-    let lock: Lock = toml::from_str(&text).map_err(|error| {
-        Failure::toolchain(
-            format!("{}: {error}", path.display()),
-            "run `cargo update --workspace`",
-        )
-    })?;
-    let tree = tree(&root, with_graphs)?;
+    let (text, lock) = lock(&root)?;
+    let graphs: &[&str] = if with_graphs {
+        &["--features", "graphs"]
+    } else {
+        &[]
+    };
+    let host = ["-p", "scorebox-host", "--no-default-features"];
+    let tree = tree(&root, &[&host, graphs].concat())?;
     let crates = crates(&tree, &lock);
     let version = crates
         .iter()
@@ -52,19 +55,35 @@ pub fn host_build(with_graphs: bool) -> Result<HostBuild, Failure> {
     })
 }
 
-/// Returns the output of `cargo tree` for the image's host, with graphs if `with_graphs` is true.
-/// Each line describes a package as `NAME vVERSION|LICENCE`. A path may follow the version, and the
-/// mark `(*)` may follow the licence. Fails if Cargo fails.
-fn tree(root: &Path, with_graphs: bool) -> Result<String, Failure> {
-    // The package and features are those of the image's build in `host_program`.
-    let arguments = [
-        "tree",
-        "-p",
-        "scorebox-host",
-        "--no-default-features",
-        "--edges",
-        "normal,no-proc-macro",
-    ];
+/// Returns the crates that are compiled into the installed tool and the hosts that it brings. Fails
+/// if `Cargo.lock` cannot be read, or if Cargo fails.
+pub fn tool_crates() -> Result<Vec<Crate>, Failure> {
+    let root = workspace::root();
+    let (_, lock) = lock(&root)?;
+    let packages = ["-p", "scorebox-packager", "-p", "scorebox-host"];
+    Ok(crates(&tree(&root, &packages)?, &lock))
+}
+
+/// Reads `Cargo.lock`, and returns its text and its packages.
+fn lock(root: &Path) -> Result<(String, Lock), Failure> {
+    let path = root.join("Cargo.lock");
+    let text =
+        std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, "be read", error))?;
+    let lock: Lock = toml::from_str(&text).map_err(|error| {
+        Failure::toolchain(
+            format!("{}: {error}", path.display()),
+            "run `cargo update --workspace`",
+        )
+    })?;
+    Ok((text, lock))
+}
+
+/// Returns the output of `cargo tree` for the packages and features in `selection`. Each line
+/// describes a package as `NAME vVERSION|LICENCE`. A path may follow the version, and the mark
+/// `(*)` may follow the licence. Fails if Cargo fails.
+fn tree(root: &Path, selection: &[&str]) -> Result<String, Failure> {
+    // The packages and features are those of the builds in `host_program`.
+    let arguments = ["tree", "--edges", "normal,no-proc-macro"];
     let form = [
         "--target",
         "x86_64-unknown-linux-gnu",
@@ -74,14 +93,9 @@ fn tree(root: &Path, with_graphs: bool) -> Result<String, Failure> {
         "{p}|{l}",
         "--locked",
     ];
-    let features: &[&str] = if with_graphs {
-        &["--features", "graphs"]
-    } else {
-        &[]
-    };
     let output = workspace::cargo(root)
         .args(arguments)
-        .args(features)
+        .args(selection)
         .args(form)
         .stdin(Stdio::null())
         .output();
@@ -99,7 +113,7 @@ fn tree(root: &Path, with_graphs: bool) -> Result<String, Failure> {
         )),
         Err(error) => Err(Failure::toolchain(
             format!("`cargo tree` cannot be started: {error}"),
-            "run `cargo xtask setup`",
+            installation::toolchain_fix(),
         )),
     }
 }

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use scorebox_host::manifest::{Manifest, image_names};
 use scorebox_workspace::failure::Failure;
-use scorebox_workspace::workspace::{self, shown};
+use scorebox_workspace::installation;
+use scorebox_workspace::workspace::shown;
 
 pub use self::arguments::PackageArgs;
 
@@ -25,7 +26,7 @@ use crate::image::{Compression, PORT};
 use crate::outcome::Outcome;
 use crate::registry::{self, BasePlace, Target};
 use crate::signing::Key;
-use crate::{component, functions_app, libraries, manifest_file, shell};
+use crate::{component, functions_app, host_program, libraries, manifest_file, shell};
 
 /// Port that the Functions host listens on in its own images.
 const FUNCTIONS_PORT: u16 = 80;
@@ -56,6 +57,9 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
             ),
             "add --registry HOST[:PORT], or `registry = \"HOST\"` under [package]",
         ));
+    }
+    if let Some(host) = &args.host {
+        host_program::is_of_this_release(host)?;
     }
     let key = args.sign_key.as_deref().map(Key::read).transpose()?;
     if key.is_some() && args.attest == Attest::None {
@@ -248,10 +252,10 @@ fn libraries_are_there(
     libraries::check(host, &needs, &base.name, &layers)
 }
 
-/// Returns the path of the folder in the target folder that keeps the layers of base images. They
+/// Returns the path of the folder that keeps the layers of base images. They
 /// are kept because a base image is large and rarely changes.
 fn base_folder() -> PathBuf {
-    workspace::target().join("base-blobs")
+    installation::cache().join("base-blobs")
 }
 
 /// Fetches the layers of the base image, and returns the path of the folder with the layers.

@@ -84,6 +84,12 @@ impl Key {
         signature.to_der().as_bytes().to_vec()
     }
 
+    /// Signs bytes, and returns the signature as ASN.1 DER in base64, which `cosign verify-blob` and
+    /// openssl verify.
+    pub fn sign_text(&self, bytes: &[u8]) -> String {
+        STANDARD.encode(self.sign(bytes))
+    }
+
     /// Signs the image with this reference and digest as cosign does. Returns the payload, and the
     /// signature of the payload in base64 for cosign's annotation.
     pub fn sign_image(&self, reference: &str, digest: &Digest) -> (Vec<u8>, String) {

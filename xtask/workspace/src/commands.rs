@@ -65,6 +65,11 @@ pub const FORWARDED: &[Forwarded] = &[
         Program::Packager,
     ),
     forwarded(
+        "sample",
+        "Call a scorer once, and keep the request with its answer as a sample",
+        Program::Packager,
+    ),
+    forwarded(
         "build",
         "Build a scorer into an app folder for `scorebox serve --app`",
         Program::Packager,
@@ -97,6 +102,11 @@ pub const FORWARDED: &[Forwarded] = &[
     forwarded(
         "doctor",
         "Check everything that a deployment needs, before and after it",
+        Program::Packager,
+    ),
+    forwarded(
+        "dist",
+        "Make a release of the tool: an archive and a Python wheel",
         Program::Packager,
     ),
     forwarded(

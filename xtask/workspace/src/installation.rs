@@ -107,6 +107,15 @@ pub fn program() -> &'static str {
     }
 }
 
+/// Returns the instruction that gets the toolchain for scorers in Rust.
+pub fn toolchain_fix() -> &'static str {
+    if parts().is_some() {
+        "install Rust from https://rustup.rs, and run `rustup target add wasm32-wasip2`"
+    } else {
+        "run `cargo xtask setup`, which checks the toolchain"
+    }
+}
+
 /// Returns the folder for what commands fetch or keep for later. It is `scorebox` in the user's
 /// folder of caches if this program is installed, and the target folder in the repository.
 pub fn cache() -> PathBuf {

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use crate::failure::Failure;
+use crate::installation;
 
 /// The first error of standard output, unless its reader had just gone.
 static LOST: OnceLock<String> = OnceLock::new();
@@ -53,7 +54,11 @@ macro_rules! eprintln {
 /// an error, and what the command does is not undone by it. Any other error is kept for [`ended`].
 pub fn out(text: Arguments<'_>) {
     let mut output = io::stdout().lock();
-    if let Err(error) = output.write_fmt(text).and_then(|()| output.flush())
+    let written = match renamed(text) {
+        Some(text) => output.write_all(text.as_bytes()),
+        None => output.write_fmt(text),
+    };
+    if let Err(error) = written.and_then(|()| output.flush())
         && error.kind() != ErrorKind::BrokenPipe
     {
         // Only the first error is of interest.
@@ -63,7 +68,28 @@ pub fn out(text: Arguments<'_>) {
 
 /// Writes a text to standard error. If it cannot be written, there is no place left to say so.
 pub fn err(text: Arguments<'_>) {
-    let _ = io::stderr().lock().write_fmt(text);
+    let mut output = io::stderr().lock();
+    let _ = match renamed(text) {
+        Some(text) => output.write_all(text.as_bytes()),
+        None => output.write_fmt(text),
+    };
+}
+
+/// Start of a command in the texts of this project. Its user has a clone of the repository.
+const IN_REPOSITORY: &str = "cargo xtask ";
+
+/// Returns a text as an installed tool prints it. Returns `None` in a clone of the repository,
+/// where texts are printed unchanged.
+fn renamed(text: Arguments<'_>) -> Option<String> {
+    installation::parts()?;
+    Some(as_installed(&text.to_string()))
+}
+
+/// Returns a text in which the commands of `cargo xtask` are those of the installed tool, which is
+/// the same program under another name.
+pub fn as_installed(text: &str) -> String {
+    text.replace("`cargo xtask`", "`scorebox`")
+        .replace(IN_REPOSITORY, "scorebox ")
 }
 
 /// Returns the exit code of a command that ends with `code`. If the command succeeded, but a part

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::installation;
 
 /// Compilation target of the components of scorers, as Rust names it.
 pub const GUEST_TARGET: &str = "wasm32-wasip2";
@@ -33,8 +34,13 @@ pub fn root() -> PathBuf {
     package.parent().map_or(package.clone(), Path::to_path_buf)
 }
 
-/// Returns the target folder of Cargo, which contains everything that is built.
+/// Returns the folder of everything that is built. In the repository it is the target folder of
+/// Cargo. For an installed tool it is `target` in the current folder.
 pub fn target() -> PathBuf {
+    if installation::parts().is_some() {
+        // If the current folder was removed, the build fails with a message that names the path.
+        return std::env::current_dir().unwrap_or_default().join("target");
+    }
     std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| root().join("target"), |dir| root().join(dir))
 }
@@ -101,7 +107,7 @@ pub fn build(dir: &Path, arguments: &[&str]) -> Result<Vec<Artifact>, Failure> {
         .map_err(|error| {
             Failure::toolchain(
                 format!("`{shown_call}` cannot be started: {error}"),
-                "run `cargo xtask setup`",
+                installation::toolchain_fix(),
             )
         })?;
     if !output.status.success() {
@@ -111,7 +117,10 @@ pub fn build(dir: &Path, arguments: &[&str]) -> Result<Vec<Artifact>, Failure> {
                 shown(dir),
                 output.status
             ),
-            "fix the errors of the compiler above; `cargo xtask setup` checks the toolchain",
+            format!(
+                "fix the errors of the compiler above; or {}",
+                installation::toolchain_fix()
+            ),
         ));
     }
     Ok(artifacts(&String::from_utf8_lossy(&output.stdout)))

@@ -69,7 +69,7 @@ pub struct ConvertArgs {
     #[arg(long, value_name = "PROGRAM", conflicts_with = "environment")]
     pub python: Option<PathBuf>,
     /// Folder in which the pinned libraries are installed, once, with pip [default:
-    /// target/convert-env].
+    /// target/convert-env, or for an installed tool ~/.cache/scorebox/convert-env].
     #[arg(long, value_name = "DIR")]
     pub environment: Option<PathBuf>,
     /// Time limit for loading, converting and comparing, e.g. 30m.

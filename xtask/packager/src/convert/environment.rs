@@ -9,10 +9,14 @@ use std::process::{Command, Output, Stdio};
 
 use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::{Failure, Kind};
-use scorebox_workspace::workspace::{self, shown};
+use scorebox_workspace::installation::{self, Sources};
+use scorebox_workspace::workspace::shown;
 
 /// Versions of Python for which `requirements.txt` has the digests of the libraries' wheels.
 const VERSIONS: [&str; 3] = ["3.11", "3.12", "3.13"];
+
+/// File name of the list of the pinned Python libraries.
+const REQUIREMENTS: &str = "requirements.txt";
 
 /// Python code that prints the version and the path of the interpreter that runs it.
 ///
@@ -34,13 +38,13 @@ pub struct Environment {
 
 /// Returns the folder of the Python files that convert models.
 pub fn sources() -> PathBuf {
-    workspace::root().join("xtask/python/convert")
+    Sources::Convert.folder()
 }
 
 /// Returns the environment that converts models. If `python` names an interpreter, this is the
 /// interpreter with its own libraries. If `python` is `None`, it is `python3` with the pinned
 /// libraries in `folder`, which are installed if they are missing. The default of `folder` is
-/// `convert-env` in the target folder. Fails if the interpreter cannot be run, if the libraries are
+/// `convert-env` in the folder of caches. Fails if the interpreter cannot be run, if the libraries are
 /// not pinned for its version, or if they cannot be installed.
 pub fn locate(python: Option<&Path>, folder: Option<&Path>) -> Result<Environment, Failure> {
     if let Some(python) = python {
@@ -62,11 +66,11 @@ pub fn locate(python: Option<&Path>, folder: Option<&Path>) -> Result<Environmen
             "put one of these on PATH as python3, or name an environment of your own with --python",
         ));
     }
-    let file = sources().join("requirements.txt");
+    let file = sources().join(REQUIREMENTS);
     let text = std::fs::read(&file).map_err(|error| Failure::file(&file, "be read", error))?;
     let requirements = Digest::of(&text);
     let root = folder.map_or_else(
-        || workspace::target().join("convert-env"),
+        || installation::cache().join("convert-env"),
         Path::to_path_buf,
     );
     let root =
@@ -167,9 +171,11 @@ fn refused(output: &Output) -> Failure {
     if said.contains("No module named pip") {
         return Failure::toolchain(problem, "install pip (apt-get install python3-pip)");
     }
-    let fix = "check that pip can reach its package index (`pip config list` shows which one it \
-               uses); or install xtask/python/convert/requirements.txt elsewhere, into a Python \
-               that you name with --python";
+    let fix = format!(
+        "check that pip can reach its package index (`pip config list` shows which one it uses); \
+         or install {} elsewhere, into a Python that you name with --python",
+        shown(&sources().join(REQUIREMENTS))
+    );
     Failure::new(Kind::Network, problem, fix)
 }
 

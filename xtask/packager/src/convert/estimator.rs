@@ -9,7 +9,8 @@ use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
 use scorebox_host::text::{inset, printable_lines};
 use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::Failure;
-use scorebox_workspace::workspace::{self, shown};
+use scorebox_workspace::installation;
+use scorebox_workspace::workspace::shown;
 use serde_json::json;
 
 use super::arguments::ConvertArgs;
@@ -54,7 +55,7 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
 
     // The process gets a folder of its own. Files that it leaves there, other than the graph, do
     // not ship.
-    let target = workspace::target();
+    let target = installation::cache();
     let scratch = std::fs::create_dir_all(&target)
         .and_then(|()| {
             tempfile::Builder::new()

@@ -14,7 +14,7 @@ use scorebox_host::manifest::{ComponentSource, Manifest};
 use scorebox_host::sample::Sample;
 use scorebox_host::text::counted;
 use scorebox_workspace::failure::Failure;
-use scorebox_workspace::workspace::{self, shown};
+use scorebox_workspace::workspace::shown;
 
 use super::arguments::DoctorArgs;
 use super::functions_files;
@@ -276,12 +276,20 @@ enum Trialled {
 /// `--host`, because a hostile file may crash the process that loads it.
 fn tried(args: &DoctorArgs, manifest: &Manifest, path: &Path, code: &Code) -> Trialled {
     if matches!(code, Code::Graph | Code::Component(true)) {
-        let Some(host) = &args.host else {
-            return Trialled::Not(
-                "an ONNX graph is tried by a host program only; name one with --host",
-            );
+        let host = match &args.host {
+            Some(host) => host.clone(),
+            // An installed tool brings the host program.
+            None if installation::parts().is_some() => match host_program::build(Kind::Developer) {
+                Ok(host) => host,
+                Err(failure) => return Trialled::Refused(code.noun(), failure),
+            },
+            None => {
+                return Trialled::Not(
+                    "an ONNX graph is tried by a host program only; name one with --host",
+                );
+            }
         };
-        let library = workspace::target().join("engine").join(LIBRARY);
+        let library = engine_library::folder().join(LIBRARY);
         if !library.is_file() {
             return Trialled::Not(
                 "an ONNX graph is tried with ONNX Runtime, which is not here; run \
@@ -289,7 +297,7 @@ fn tried(args: &DoctorArgs, manifest: &Manifest, path: &Path, code: &Code) -> Tr
             );
         }
         let trial = Trial {
-            host: Some(host),
+            host: Some(&host),
             library: Some(&library),
         };
         // Each graph is loaded twice, and then `init` runs.

@@ -57,7 +57,8 @@ pub struct DoctorArgs {
     #[arg(long, value_name = "CORES")]
     pub cpus: Option<f64>,
     /// The host program that tries ONNX graphs, e.g. the `scorebox` of `cargo build --release`.
-    /// Graphs are not tried without it.
+    /// An installed tool has a host of its own. In the repository, graphs are not tried without this
+    /// flag.
     #[arg(long, value_name = "FILE")]
     pub host: Option<PathBuf>,
     /// Connect to nothing: no store, no registry and no address.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
 use scorebox_host::text::{NAME_BYTES, quoted};
 use scorebox_workspace::failure::{Failure, Kind};
-use scorebox_workspace::workspace;
+use scorebox_workspace::installation;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -86,7 +86,7 @@ fn opened(
     identity: &Identity,
     image: &str,
 ) -> Result<(OpenedImage, TempDir), Failure> {
-    let target = workspace::target();
+    let target = installation::cache();
     let folder = std::fs::create_dir_all(&target)
         .and_then(|()| {
             tempfile::Builder::new()

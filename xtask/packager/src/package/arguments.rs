@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use scorebox_host::manifest::MANIFEST_FILE;
 use scorebox_host::precompiled::Cpu;
 
 use crate::format::Format;
@@ -20,7 +21,7 @@ use crate::identity::{CREDENTIALS, IdentityArgs};
 )]
 pub struct PackageArgs {
     /// Path of the scorer's scorebox.toml.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", default_value = MANIFEST_FILE)]
     pub manifest: PathBuf,
     /// The folder for the OCI layout. A layout that is already there is replaced [default:
     /// target/images/NAME].

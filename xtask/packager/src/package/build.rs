@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use scorebox_host::manifest::Manifest;
 use scorebox_host::packaging::Times;
 use scorebox_workspace::failure::Failure;
-use scorebox_workspace::workspace;
+use scorebox_workspace::{installation, workspace};
 
 use super::graph_parts::GraphParts;
 use super::options::Making;
@@ -34,7 +34,7 @@ pub fn image(
     let epoch = source_date_epoch(std::env::var("SOURCE_DATE_EPOCH").ok().as_deref())?;
     // The staging folder has a name of its own, so that packagings and builds at the same time do
     // not meet.
-    let target = workspace::target();
+    let target = installation::cache();
     let staging = std::fs::create_dir_all(&target)
         .and_then(|()| {
             tempfile::Builder::new()

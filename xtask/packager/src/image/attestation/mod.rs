@@ -16,7 +16,7 @@ pub use self::artifact::{
 };
 pub use self::origin::{Crate, FileOrigin, HostBuild, HostOrigin, Origin, Revision, Role};
 pub use self::provenance::{BUILD_TYPE, PREDICATE_TYPE};
-pub use self::sbom::SBOM_MEDIA_TYPE;
+pub use self::sbom::{SBOM_MEDIA_TYPE, library};
 
 use crate::signing::{Key, STATEMENT_MEDIA_TYPE};
 use crate::sigstore_bundle::{self, BUNDLE_MEDIA_TYPE, SIGN_PREDICATE_TYPE};

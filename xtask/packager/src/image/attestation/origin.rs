@@ -3,6 +3,7 @@
 //! Owns these facts. Must not know the form of any attestation.
 
 use scorebox_workspace::digest::Digest;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value};
 
 /// Facts about the origin of an image, from which its attestations are made.
@@ -48,7 +49,7 @@ pub struct HostOrigin {
 
 /// Facts about a build of the host program: the version, the crates, the compiler and the lock
 /// file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostBuild {
     /// Version of the host.
     pub version: String,
@@ -60,11 +61,21 @@ pub struct HostBuild {
     /// Version of rustc that compiled the host. `None` if the version is unknown.
     pub rustc: Option<String>,
     /// Digest of the Cargo.lock that pinned the crates of the host.
+    #[serde(serialize_with = "write_digest", deserialize_with = "read_digest")]
     pub lock: Digest,
 }
 
+fn write_digest<S: Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(digest)
+}
+
+fn read_digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Digest::parse(&text).ok_or_else(|| de::Error::custom("not a digest"))
+}
+
 /// A crate that is compiled into the host.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Crate {
     /// Name of the crate on crates.io.
     pub name: String,

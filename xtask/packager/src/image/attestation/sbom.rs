@@ -94,7 +94,8 @@ fn host(host: &HostOrigin) -> Value {
     part
 }
 
-fn library(one: &Crate) -> Value {
+/// Returns the entry of a crate in an SBOM.
+pub fn library(one: &Crate) -> Value {
     let Crate {
         name,
         version,

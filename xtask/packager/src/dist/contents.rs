@@ -1,0 +1,100 @@
+//! The files of a release: their paths below the prefix, their modes and their bytes.
+//!
+//! Owns the collection. Must not know which files there are, nor the archives that they are put
+//! into.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use scorebox_workspace::digest::Digest;
+use scorebox_workspace::failure::Failure;
+
+use crate::installed::Part;
+
+/// The files of a release. The keys are paths relative to the prefix of an installation.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Contents(BTreeMap<String, File>);
+
+/// A file of a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    bytes: Bytes,
+    /// True if the file is a program.
+    pub is_program: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Bytes {
+    Path(PathBuf),
+    Memory(Vec<u8>),
+}
+
+impl Contents {
+    /// Adds the program at `from`.
+    pub fn program(&mut self, path: &str, from: &Path) {
+        self.add(path, Bytes::Path(from.to_path_buf()), true);
+    }
+
+    /// Adds the file at `from`, which is not a program.
+    pub fn file(&mut self, path: &str, from: &Path) {
+        self.add(path, Bytes::Path(from.to_path_buf()), false);
+    }
+
+    /// Adds a file with these bytes, which is not a program.
+    pub fn bytes(&mut self, path: &str, bytes: Vec<u8>) {
+        self.add(path, Bytes::Memory(bytes), false);
+    }
+
+    fn add(&mut self, path: &str, bytes: Bytes, is_program: bool) {
+        let file = File { bytes, is_program };
+        self.0.insert(path.to_owned(), file);
+    }
+
+    /// Returns all files with their paths, sorted by path.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &File)> {
+        self.0.iter().map(|(path, file)| (path.as_str(), file))
+    }
+
+    /// Returns size and digest of each file. Fails if a file cannot be read.
+    pub fn parts(&self) -> Result<BTreeMap<String, Part>, Failure> {
+        let mut parts = BTreeMap::new();
+        for (path, file) in self.iter() {
+            let bytes = file.read()?;
+            let part = Part {
+                size: bytes.len() as u64,
+                sha256: Digest::of(&bytes).hex().to_owned(),
+            };
+            parts.insert(path.to_owned(), part);
+        }
+        Ok(parts)
+    }
+
+    /// Returns the files on this machine that may be dynamic programs or shared libraries.
+    pub fn dynamic(&self) -> impl Iterator<Item = &Path> {
+        let is_library = |path: &str| path.contains(".so");
+        self.iter()
+            .filter(move |(path, file)| file.is_program || is_library(path))
+            .filter_map(|(_, file)| match &file.bytes {
+                Bytes::Path(path) => Some(path.as_path()),
+                Bytes::Memory(_) => None,
+            })
+    }
+}
+
+impl File {
+    /// Returns the bytes of the file. Fails if the file cannot be read.
+    pub fn read(&self) -> Result<Cow<'_, [u8]>, Failure> {
+        match &self.bytes {
+            Bytes::Memory(bytes) => Ok(Cow::Borrowed(bytes)),
+            Bytes::Path(path) => std::fs::read(path)
+                .map(Cow::Owned)
+                .map_err(|error| Failure::file(path, "be read", error)),
+        }
+    }
+
+    /// Returns the mode of the file.
+    pub fn mode(&self) -> u32 {
+        if self.is_program { 0o755 } else { 0o644 }
+    }
+}

@@ -1,0 +1,108 @@
+//! The sources in a release: the contract, the SDKs and the converters of models.
+//!
+//! Owns which files of the repository belong to them. Must not know archives.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::installation::Sources;
+
+use super::contents::Contents;
+use super::{part, standalone};
+
+/// Folders next to the SDK for Rust that do not belong to it, relative to its folder. The SDKs for
+/// other languages are parts of their own.
+const LEFT_OUT: [&str; 4] = ["examples/", "tests/", "python/", "javascript/"];
+
+/// File of the licence, relative to the root of the repository.
+const LICENSE: &str = "LICENSE";
+
+/// Adds all sources and the licence to the files of a release. Files that git ignores are left out.
+/// Fails if git fails, or if a file cannot be read.
+pub fn add(contents: &mut Contents, root: &Path) -> Result<(), Failure> {
+    contents.file(&part(LICENSE), &root.join(LICENSE));
+    for sources in Sources::ALL {
+        let folder = sources.in_repository();
+        for name in files(root, folder)? {
+            let is_left_out = LEFT_OUT.iter().any(|left_out| name.starts_with(left_out));
+            if sources == Sources::Rust && is_left_out {
+                continue;
+            }
+            let from = root.join(folder).join(&name);
+            let path = part(&format!("{}/{name}", sources.installed()));
+            if sources == Sources::Rust && name == "Cargo.toml" {
+                let text = standalone::manifest(root, &from)?;
+                contents.bytes(&path, text.into_bytes());
+            } else {
+                contents.file(&path, &from);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns the paths of the files below a folder of the repository, relative to the folder. Returns
+/// no files if the folder does not exist.
+fn files(root: &Path, folder: &str) -> Result<Vec<String>, Failure> {
+    let dir = root.join(folder);
+    if !dir.is_dir() {
+        return Ok(Vec::new());
+    }
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(&dir)
+        .args([
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| Failure::toolchain(format!("git cannot be run: {error}"), GIT))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(Failure::toolchain(
+            format!("`git ls-files` ended with {}: {said}", output.status),
+            GIT,
+        ));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let names = text.split('\0').filter(|name| !name.is_empty());
+    let mut found = Vec::new();
+    for name in names {
+        // A file that was removed is still listed until the removal is committed. A link to a
+        // folder is listed as one file.
+        if dir.join(name).is_file() {
+            found.push(name.to_owned());
+        } else if dir.join(name).is_dir() {
+            let linked = linked(&dir.join(name))?;
+            found.extend(linked.into_iter().map(|file| format!("{name}/{file}")));
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the paths of all files below a folder that a link names, relative to the folder.
+fn linked(dir: &Path) -> Result<Vec<String>, Failure> {
+    let unreadable = |error| Failure::file(dir, "be listed", error);
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+            continue;
+        };
+        if path.is_dir() {
+            let below = linked(&path)?;
+            found.extend(below.into_iter().map(|file| format!("{name}/{file}")));
+        } else {
+            found.push(name.to_owned());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+const GIT: &str = "install git (apt-get install git), and run this command in a clone made by it";

@@ -1,0 +1,200 @@
+//! The commands of the host program: `scorebox serve`, `invoke`, `check` and `graph`.
+//!
+//! Owns their names, the host that runs them, and the app folder if none is named. Must not know
+//! what they do: the host program parses their flags, except for those that a shell completes.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use scorebox_host::deployment::{ENGINE_VARIABLE, TOOL_VARIABLE};
+use scorebox_host::engine::VERSION;
+use scorebox_host::graph::LIBRARY;
+use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::installation;
+use scorebox_workspace::workspace::{self, shown};
+
+use crate::engine_library;
+use crate::host_program::{self, Kind};
+use crate::installed::DEVELOPER_HOST;
+
+/// Environment variable with the path of the host program, which the tests of the repository set.
+const HOST_VARIABLE: &str = "SCOREBOX_HOST_PROGRAM";
+
+/// Environment variable in which the Functions host names the app folder.
+const APP_VARIABLE: &str = "FUNCTIONS_APP_ROOT_PATH";
+
+/// A command of the host program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostCommand {
+    /// Name of the command.
+    pub name: &'static str,
+    /// Description of the command in one line.
+    pub about: &'static str,
+    /// Long flags of the command, without the dashes. A shell completes them.
+    pub flags: &'static [&'static str],
+    /// True if the command takes an app folder.
+    takes_app: bool,
+}
+
+/// The commands of the host program, in the order of the help.
+pub const COMMANDS: [HostCommand; 4] = [
+    HostCommand {
+        name: "check",
+        about: "Load an app as `serve` would, and print a report about it",
+        flags: &["app", "explain", "connect", "sample", "output"],
+        takes_app: true,
+    },
+    HostCommand {
+        name: "invoke",
+        about: "Score one input and print the answer, without a server",
+        flags: &[
+            "app",
+            "input",
+            "content-type",
+            "trigger",
+            "function",
+            "attempt",
+            "print-envelope",
+        ],
+        takes_app: true,
+    },
+    HostCommand {
+        name: "serve",
+        about: "Serve an app over HTTP until SIGTERM",
+        flags: &["app", "address", "port"],
+        takes_app: true,
+    },
+    HostCommand {
+        name: "graph",
+        about: "Print the inputs and outputs of an ONNX file",
+        flags: &["sample"],
+        takes_app: false,
+    },
+];
+
+/// Returns the command of the host program that the arguments `words` of this process name. The
+/// words may ask for its help.
+pub fn named(words: &[OsString]) -> Option<HostCommand> {
+    let name = words.iter().find(|word| *word != "help")?;
+    COMMANDS.into_iter().find(|command| *name == *command.name)
+}
+
+/// Runs a command of the host program in place of this process. `words` are all arguments of this
+/// process. Returns the failure if the host cannot be found or started, and does not return
+/// otherwise.
+pub fn run(command: HostCommand, words: &[OsString]) -> Failure {
+    match prepared(command, words) {
+        // Signals and the exit code need no forwarding, because the process is the same.
+        Ok(mut host) => {
+            let error = host.exec();
+            Failure::file(Path::new(host.get_program()), "be run", error)
+        }
+        Err(failure) => failure,
+    }
+}
+
+/// Returns a command that calls the scorer in the app folder `app` once, with the request on
+/// standard input. Without `app` it is the default app of the current folder.
+pub fn invoke(app: Option<&Path>) -> Result<Command, Failure> {
+    let app = app.map_or_else(|| default_app(Path::new(".")), Path::to_path_buf);
+    let mut host = started(&[OsString::from("invoke")])?;
+    host.arg("--app").arg(app);
+    Ok(host)
+}
+
+/// Returns a command that runs the host program with the arguments `words`.
+fn started(words: &[OsString]) -> Result<Command, Failure> {
+    let mut host = Command::new(host()?);
+    host.args(words).env(TOOL_VARIABLE, VERSION);
+    let library = engine_library::folder().join(LIBRARY);
+    if std::env::var_os(ENGINE_VARIABLE).is_none() && library.is_file() {
+        host.env(ENGINE_VARIABLE, library);
+    }
+    Ok(host)
+}
+
+fn prepared(command: HostCommand, words: &[OsString]) -> Result<Command, Failure> {
+    let names_app = std::env::var_os(APP_VARIABLE).is_some_and(|folder| !folder.is_empty());
+    let mut words = words.to_vec();
+    if command.takes_app && !names_app && lacks_app(&words) {
+        let app = default_app(Path::new("."));
+        eprintln!("app: {}", shown(&app));
+        // Right after the command's name, the flag cannot be taken for an operand.
+        words.splice(1..1, [OsString::from("--app"), app.into()]);
+    }
+    started(&words)
+}
+
+/// Returns the path of the host program for developers: that of the installed tool, or in the
+/// repository the one that is built.
+fn host() -> Result<PathBuf, Failure> {
+    if installation::parts().is_some() {
+        return host_program::build(Kind::Developer);
+    }
+    let given = std::env::var_os(HOST_VARIABLE).map(PathBuf::from);
+    let program = std::env::current_exe().ok();
+    let next_to_this = program.map(|program| program.with_file_name(DEVELOPER_HOST));
+    match given.or(next_to_this).filter(|host| host.is_file()) {
+        Some(host) => Ok(host),
+        None => host_program::build(Kind::Developer),
+    }
+}
+
+/// Returns true if the arguments of a command name no app folder and do not ask for help.
+fn lacks_app(words: &[OsString]) -> bool {
+    !words.iter().any(|word| {
+        let text = word.to_string_lossy();
+        matches!(&*text, "help" | "--help" | "-h" | "--app") || text.starts_with("--app=")
+    })
+}
+
+/// Returns the app folder of the project in the folder `project`: the one that `build` wrote, or
+/// else the project itself, which is an app if nothing in it has to be built.
+fn default_app(project: &Path) -> PathBuf {
+    let manifest = Manifest::read(&project.join(MANIFEST_FILE)).ok();
+    let built = manifest.map(|manifest| built_app(&manifest.scorer.name));
+    built
+        .filter(|app| app.join(MANIFEST_FILE).is_file())
+        .unwrap_or_else(|| project.to_path_buf())
+}
+
+/// Returns the default folder of the app that `build` writes for a scorer.
+pub fn built_app(scorer: &str) -> PathBuf {
+    workspace::target().join("apps").join(scorer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split_whitespace().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn commands_of_the_host_are_recognized() {
+        let name = |line: &str| named(&words(line)).map(|command| command.name);
+        assert_eq!(name("serve --port 1"), Some("serve"));
+        assert_eq!(name("help check"), Some("check"));
+        assert_eq!(name("package --host serve"), None);
+        assert_eq!(name(""), None);
+    }
+
+    #[test]
+    fn an_app_is_added_if_none_is_named() {
+        assert!(lacks_app(&words("serve --port 8080")));
+        for line in [
+            "serve --app x",
+            "serve --app=x",
+            "serve --help",
+            "help serve",
+        ] {
+            assert!(!lacks_app(&words(line)), "{line}");
+        }
+        let project = tempfile::tempdir().unwrap();
+        assert_eq!(default_app(project.path()), project.path());
+    }
+}

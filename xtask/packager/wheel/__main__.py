@@ -1,0 +1,5 @@
+"""Runs the program for `python -m scorebox`."""
+
+from scorebox import main
+
+main()
