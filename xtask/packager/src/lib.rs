@@ -44,6 +44,7 @@ mod sigstore_bundle;
 #[cfg(test)]
 mod skipped;
 mod staged;
+mod toolchain;
 
 pub use self::convert::ArraySource;
 pub use self::registry::{Challenge, install_cryptography};

@@ -1,27 +1,36 @@
 // Builds the component of a scorer in JavaScript: bundles the sources, and wraps the bundle.
 //
-// Run by `component/javascript.rs` in the folder of a toolchain, with one argument of JSON. Owns the
+// Run by `component/script.rs`, with one argument of JSON. Owns the
 // bundle and its table of lines. Must not know manifests.
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join, relative, resolve } from 'node:path';
-import { build } from 'esbuild';
+import { basename, dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
-const { engine, entry, wit, guest, interfaces, output } = JSON.parse(process.argv[2]);
+const { engine, entry, wit, guest, interfaces, output, toolchain } = JSON.parse(process.argv.at(-1));
+const require = createRequire(join(toolchain, 'package.json'));
+const { build } = require('esbuild');
 const folder = dirname(entry);
-const HOST = 'scorebox-host';
+const [GUEST, HOST] = ['scorebox-guest', 'scorebox-host'];
 
-/** Resolves `@scorebox/guest` and the interfaces of the host. */
+/**
+ * Resolves `@scorebox/guest` and the interfaces of the host. The package has a namespace of its own,
+ * because the bundle names the path of every other file.
+ */
 const scorebox = {
   name: 'scorebox',
   setup(bundler) {
     bundler.onResolve({ filter: /^(scorebox|wasi):/ }, ({ path }) => ({ path, external: true }));
-    bundler.onResolve({ filter: /^@scorebox\/guest$/ }, () => ({ path: join(guest, 'src/index.js') }));
-    bundler.onResolve({ filter: /^#host$/ }, ({ importer, path }) =>
-      resolve(importer).startsWith(resolve(guest)) ? { path, namespace: HOST } : undefined,
+    bundler.onResolve({ filter: /^@scorebox\/guest$/ }, () => ({ path: 'index.js', namespace: GUEST }));
+    bundler.onResolve({ filter: /.*/, namespace: GUEST }, ({ path }) =>
+      path === '#host' ? { path, namespace: HOST } : { path: path.replace('./', ''), namespace: GUEST },
     );
-    bundler.onLoad({ filter: /.*/, namespace: HOST }, () => ({ contents: host(), loader: 'js' }));
+    bundler.onLoad({ filter: /.*/, namespace: GUEST }, async ({ path }) => ({
+      contents: await readFile(join(guest, 'src', path), 'utf8'),
+    }));
+    bundler.onLoad({ filter: /.*/, namespace: HOST }, () => ({ contents: host() }));
   },
 };
 
@@ -45,11 +54,8 @@ const CODES = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
  * line. The table is itself on the first line of the bundle, so the others move by one.
  */
 function table({ sources, mappings }) {
-  const inside = resolve(guest);
-  const own = sources.map((source) => {
-    const path = resolve(folder, source);
-    return source.startsWith(`${HOST}:`) || path.startsWith(inside) ? null : relative(folder, path);
-  });
+  const isOwn = (source) => !source.startsWith(`${GUEST}:`) && !source.startsWith(`${HOST}:`);
+  const own = sources.map((source) => (isOwn(source) ? source : null));
   const lines = [0, 0];
   const at = [0, 0, 0, 0];
   for (const line of mappings.split(';')) {
@@ -126,11 +132,13 @@ try {
   const path = join(place, 'scorer.js');
   await writeFile(path, source);
   if (engine === 'quickjs') {
-    const { componentize } = await import('componentize-qjs');
+    const { componentize } = require('componentize-qjs');
     const options = { witPath: wit, world, jsSource: source, jsPath: path, moduleRoot: place };
     ({ component } = await componentize({ ...options, sync: true, optSize: true }));
   } else {
-    const { componentize } = await import('@bytecodealliance/componentize-js');
+    // The package exports nothing to `require`.
+    const file = 'node_modules/@bytecodealliance/componentize-js/src/componentize.js';
+    const { componentize } = await import(pathToFileURL(join(toolchain, file)));
     const disableFeatures = ['http', 'fetch-event'];
     ({ component } = await componentize({ sourcePath: path, witPath: wit, worldName: world, disableFeatures }));
   }
@@ -143,7 +151,9 @@ await writeFile(output, anonymous(Buffer.from(component), place));
 
 /** Returns bytes in which a path is replaced by zeros, because it says where the build ran. */
 function anonymous(bytes, path) {
-  const replacement = `/${'0'.repeat(path.length - 1)}`;
-  for (let at = bytes.indexOf(path); at >= 0; at = bytes.indexOf(path, at)) bytes.write(replacement, at);
+  // The engine drops the first slash in places.
+  const found = path.slice(1);
+  const replacement = '0'.repeat(found.length);
+  for (let at = bytes.indexOf(found); at >= 0; at = bytes.indexOf(found, at)) bytes.write(replacement, at);
   return bytes;
 }

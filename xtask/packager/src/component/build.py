@@ -1,6 +1,6 @@
 """Builds the component of a scorer in Python.
 
-Run by `component/python.rs`, with one argument of JSON. Owns the module that exports the scorer, and the
+Run by `component/script.rs`, with one argument of JSON. Owns the module that exports the scorer, and the
 choice of the world. Must not know manifests.
 """
 
