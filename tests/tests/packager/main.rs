@@ -19,6 +19,7 @@ mod forged_bases;
 mod forged_documents;
 mod forged_layers;
 mod inspect;
+mod languages;
 mod long_names;
 mod next_steps;
 mod package;
