@@ -136,9 +136,15 @@ function caught(call) {
   try {
     return call();
   } catch (error) {
+    // The instance ends, as in other languages: its memory never shrinks.
+    if (isOutOfMemory(error)) throw error;
     throw { tag: error instanceof ScoreError ? error.tag : 'failed', val: problem(error, true) };
   }
 }
+
+/** Returns true for the error of either engine that gets no more memory. */
+const isOutOfMemory = (error) =>
+  error === 'out of memory' || (error?.name === 'InternalError' && error.message === 'out of memory');
 
 function problem(error, inCall) {
   if (error instanceof ScoreError) return { code: error.code, message: error.message, detail: error.detail };

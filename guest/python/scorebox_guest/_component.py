@@ -95,6 +95,9 @@ def _payloads(author: type) -> type:
                 value = payload.to_json() if takes_json else payload
                 found = answer(scored.run(_invocation(call), value))
                 return types.Answer(_payload(types, found.payload), found.status, list(found.headers))
+            except MemoryError:
+                # The instance ends, as in other languages: its memory never shrinks.
+                raise
             except Exception as error:
                 raise Err(errors.of(error)) from None
 
@@ -145,6 +148,9 @@ def _tensors(author: type) -> type:
                     wit.NamedTensor(one.name, dtypes[one.dtype], list(one.shape), bytes(one.data))
                     for one in found
                 ]
+            except MemoryError:
+                # The instance ends, as in other languages: its memory never shrinks.
+                raise
             except Exception as error:
                 raise Err(errors.of(error)) from None
 

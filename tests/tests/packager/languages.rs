@@ -83,7 +83,7 @@ fn check(project: &Path, source: &str) {
     // An instance goes on after an exception, and the host after an endless loop.
     score(88.0).expect_error(504, "timed-out", &[]);
     answers_as_the_model(&host);
-    score(99.0).expect_error(507, "out-of-memory", &[]);
+    score(99.0).expect_error(500, "out-of-memory", &[]);
     answers_as_the_model(&host);
 }
 
