@@ -31,7 +31,7 @@ pub struct Installed {
 }
 
 impl Toolchain {
-    /// All toolchains.
+    /// All toolchains, for the tests below.
     #[cfg(test)]
     const ALL: [Self; 3] = [Self::ComponentizeJs, Self::ComponentizePy, Self::QuickJs];
 
