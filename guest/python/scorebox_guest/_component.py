@@ -43,9 +43,11 @@ def export(module: ModuleType, world: str) -> Dict[str, Any]:
         raise TypeError(f"{module.__name__}.py has no class that extends JsonScorer, Scorer or TensorScorer")
     is_tensors = issubclass(found, scorer.TensorScorer)
     if is_tensors != (name == "TensorScorer"):
+        where, kind = f"{module.__name__}.py", found.__name__
         raise TypeError(
-            f"{found.__name__} extends TensorScorer; import TensorScorer in {module.__name__}.py, "
-            "so that the component is built for tensors"
+            f"{kind} extends TensorScorer, and {where} does not mention TensorScorer; import it there"
+            if is_tensors
+            else f"{where} mentions TensorScorer, and {kind} does not extend it; remove the name there"
         )
     return {name: _tensors(found) if is_tensors else _payloads(found)}
 

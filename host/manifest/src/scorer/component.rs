@@ -40,18 +40,6 @@ pub enum ScriptEngine {
     QuickJs,
 }
 
-impl ComponentSource {
-    /// Returns the path of the component's file. Returns `None` if the component is built from a
-    /// source.
-    #[must_use]
-    pub fn file(&self) -> Option<&Path> {
-        match self {
-            Self::File(path) => Some(path),
-            _ => None,
-        }
-    }
-}
-
 impl ScriptEngine {
     /// All engines, each with its key in `scorer.component`.
     const KEYS: [(&str, Self); 3] = [

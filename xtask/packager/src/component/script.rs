@@ -50,12 +50,12 @@ pub fn build(manifest: &Manifest, engine: ScriptEngine, entry: &Path) -> Result<
     };
     let options = json!({
         "engine": engine.key(),
-        "entry": entry,
-        "guest": guest,
+        "entry": text(&entry)?,
+        "guest": text(&guest)?,
         "interfaces": interfaces,
-        "output": output,
-        "toolchain": installed.folder,
-        "wit": wit,
+        "output": text(&output)?,
+        "toolchain": text(&installed.folder)?,
+        "wit": text(&wit)?,
     });
     let mut command = Command::new(&installed.program);
     match engine {
@@ -136,6 +136,16 @@ fn is_module(entry: &Path) -> bool {
     name.is_some_and(|name| {
         name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    })
+}
+
+/// Returns a path as text. Fails if it is not UTF-8, because the tools cannot take it.
+fn text(path: &Path) -> Result<&str, Failure> {
+    path.to_str().ok_or_else(|| {
+        Failure::project(
+            format!("{}: the path is not UTF-8", path.display()),
+            "rename the folder, or move the project",
+        )
     })
 }
 
