@@ -64,8 +64,7 @@ pub fn load(
 /// Returns the path of the component's `.wasm` file that the manifest names.
 ///
 /// # Errors
-/// Fails if the manifest does not name a component, or names a Cargo package, which has to be built
-/// first.
+/// Fails if the manifest does not name a component, or names a source, which has to be built first.
 pub fn file(manifest: &Manifest) -> Result<PathBuf, StartupError> {
     match &manifest.scorer.component {
         Some(ComponentSource::File(path)) => Ok(path.clone()),
@@ -74,11 +73,15 @@ pub fn file(manifest: &Manifest) -> Result<PathBuf, StartupError> {
             problem: "names no component".to_owned(),
             fix: "add `component = \"NAME.wasm\"` under [scorer]".to_owned(),
         }),
-        Some(ComponentSource::Cargo(folder)) => Err(StartupError::Component {
-            path: folder.clone(),
+        Some(
+            ComponentSource::Cargo(source)
+            | ComponentSource::Script { entry: source, .. }
+            | ComponentSource::Command { output: source, .. },
+        ) => Err(StartupError::Component {
+            path: source.clone(),
             problem: "is a source, and the host runs only what is built".to_owned(),
             fix: format!(
-                "`cargo xtask build --manifest {}` builds it and prints the app folder to give to --app",
+                "`scorebox build --manifest {}` builds it and prints the app folder to give to --app",
                 manifest.path.display()
             ),
         }),

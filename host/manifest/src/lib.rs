@@ -64,7 +64,7 @@ pub use self::misfits::{near, nearest};
 pub use self::package::PackageSection;
 pub use self::packaged::{Packaged, PackagedFile};
 pub use self::prediction_cache::PredictionCacheSection;
-pub use self::scorer::{ComponentSource, ScorerSection};
+pub use self::scorer::{ComponentSource, ScorerSection, ScriptEngine};
 pub use self::server::ServerSection;
 pub use self::stores::StoreSection;
 pub use self::triggers::{AuthLevel, Start, Trigger};

@@ -11,6 +11,10 @@ use serde::Deserialize;
 
 use super::{check_name, names};
 
+mod component;
+
+pub use self::component::{ComponentSource, ScriptEngine};
+
 /// Section `[scorer]` of the manifest: the scorer's name, its code and its model.
 #[derive(Debug, Clone)]
 pub struct ScorerSection {
@@ -33,15 +37,6 @@ pub struct ScorerSection {
     pub labels: BTreeMap<String, String>,
 }
 
-/// Source of a component: a Cargo package or a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ComponentSource {
-    /// Folder of a Cargo package that `cargo xtask build` compiles for `wasm32-wasip2`.
-    Cargo(PathBuf),
-    /// Path of a `.wasm` file that is already built.
-    File(PathBuf),
-}
-
 #[derive(Deserialize)]
 pub(super) struct RawScorer {
     name: String,
@@ -60,31 +55,19 @@ impl RawScorer {
         check_name("scorer.name", &self.name)?;
         names::line("scorer.version", &self.version, NAME_BYTES)?;
         names::keys("scorer.labels", self.labels.keys())?;
-        let unreadable = || {
-            Problem::new(
-                "`scorer.component` is neither a file's name nor a source",
-                "write `component = \"NAME.wasm\"` or `component = { cargo = \"FOLDER\" }`",
-            )
-        };
-        let component = match &self.component {
-            None => None,
-            Some(toml::Value::String(file)) => Some(ComponentSource::File(dir.join(file))),
-            Some(toml::Value::Table(source)) if source.len() == 1 => {
-                let folder = source
-                    .get("cargo")
-                    .and_then(toml::Value::as_str)
-                    .ok_or_else(unreadable)?;
-                Some(ComponentSource::Cargo(dir.join(folder)))
-            }
-            Some(_) => return Err(unreadable()),
-        };
+        let component = self
+            .component
+            .as_ref()
+            .map(|value| component::source(value, dir))
+            .transpose()?;
         match (&component, &self.model, &self.graph) {
             (None, None, _) => {
                 return Err(Problem::new(
                     "there is neither `scorer.component` nor `scorer.model`, so there is nothing \
                      to serve",
-                    "write `component = \"NAME.wasm\"` or `component = { cargo = \"FOLDER\" }`; \
-                     or, to serve an ONNX file without a component, `model = \"FILE.onnx\"`",
+                    "write `component = \"NAME.wasm\"`, or a source such as `component = { cargo = \
+                     \"FOLDER\" }`; or, to serve an ONNX file without a component, `model = \
+                     \"FILE.onnx\"`",
                 ));
             }
             (Some(_), _, Some(_)) => {

@@ -35,10 +35,12 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "scorer.component",
-        "\"FILE.wasm\" or { cargo = \"FOLDER\" }",
+        "\"FILE.wasm\" or a source",
         "",
-        "A component, or a Cargo package that `cargo xtask build` compiles for wasm32-wasip2. \
-         Without it, the host serves the model's graph.",
+        "A component, or the source that `scorebox build` makes it of: `{ cargo = \"FOLDER\" }` for \
+         Rust, `{ componentize-py = \"app.py\" }` for Python, `{ componentize-js = \"app.js\" }` or \
+         `{ quickjs = \"app.js\" }` for JavaScript, `{ command = [\"make\"], output = \
+         \"FILE.wasm\" }` for anything else. Without it, the host serves the model's graph.",
     ),
     setting(
         "scorer.graph",

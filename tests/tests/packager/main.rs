@@ -20,6 +20,7 @@ mod forged_documents;
 mod forged_layers;
 mod inspect;
 mod installed;
+mod languages;
 mod long_names;
 mod next_steps;
 mod package;

@@ -1,15 +1,22 @@
 //! The component of a scorer: built from its source, or found at the path in the manifest.
 //!
-//! Owns the way from `scorer.component` to a `.wasm` file, and the check whether the component
-//! calls graphs, because such a component needs another image. Must not know what the component
-//! exports: the host library checks that.
+//! Owns the way from `scorer.component` to a `.wasm` file, the build of a Cargo package, and the
+//! check whether the component calls graphs, because such a component needs another image. Must not
+//! know what the component exports: the host library checks that.
 
+mod command;
+mod script;
+mod world;
+
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use scorebox_host::capability::{Grant, grant};
 use scorebox_host::manifest::{ComponentSource, Manifest};
+use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace::{self, Artifact, GUEST_TARGET, shown};
+use scorebox_workspace::{installation, tools};
 use wit_component::DecodedWasm;
 use wit_parser::WorldKey;
 
@@ -29,6 +36,10 @@ pub fn locate(manifest: &Manifest) -> Result<Option<Component>, Failure> {
     let file = match &manifest.scorer.component {
         None => return Ok(None),
         Some(ComponentSource::Cargo(dir)) => build(manifest, dir)?,
+        Some(ComponentSource::Command { command, output }) => {
+            command::build(manifest, command, output)?
+        }
+        Some(ComponentSource::Script { engine, entry }) => script::build(manifest, *engine, entry)?,
         Some(ComponentSource::File(file)) if file.is_file() => file.clone(),
         Some(ComponentSource::File(file)) => {
             return Err(Failure::project(
@@ -37,7 +48,8 @@ pub fn locate(manifest: &Manifest) -> Result<Option<Component>, Failure> {
                     manifest.path.display(),
                     file.display()
                 ),
-                "compile the component first, or write `component = { cargo = \"FOLDER\" }` to have it compiled",
+                "compile the component first, or name its source to have it built, e.g. `component = \
+                 { cargo = \"FOLDER\" }`",
             ));
         }
     };
@@ -69,6 +81,22 @@ fn calls_graphs(bytes: &[u8]) -> bool {
     })
 }
 
+/// Returns the folder for the built component of a project, which is created if it is missing.
+fn place(manifest: &Manifest) -> Result<PathBuf, Failure> {
+    let path = &manifest.path;
+    let path = path
+        .canonicalize()
+        .map_err(|error| Failure::file(path, "be resolved", error))?;
+    // Projects of one name must not meet.
+    let digest = Digest::of(path.as_os_str().as_bytes());
+    let short = digest.hex().get(..16).unwrap_or_default().to_owned();
+    let place = installation::cache()
+        .join("components")
+        .join(format!("{}-{short}", manifest.scorer.name));
+    std::fs::create_dir_all(&place).map_err(|error| Failure::file(&place, "be created", error))?;
+    Ok(place)
+}
+
 fn build(manifest: &Manifest, dir: &Path) -> Result<PathBuf, Failure> {
     let package = dir.join("Cargo.toml");
     if !package.is_file() {
@@ -79,6 +107,14 @@ fn build(manifest: &Manifest, dir: &Path) -> Result<PathBuf, Failure> {
                 package.display()
             ),
             "name the folder of a Cargo package, relative to the manifest",
+        ));
+    }
+    if std::env::var_os("CARGO").is_none() && tools::find("cargo").is_none() {
+        return Err(Failure::toolchain(
+            "`cargo` is not installed, and the component is a Cargo package",
+            format!(
+                "install Rust from https://rustup.rs, and run `rustup target add {GUEST_TARGET}`"
+            ),
         ));
     }
     eprintln!(

@@ -49,6 +49,7 @@ mod sigstore_bundle;
 #[cfg(test)]
 mod skipped;
 mod staged;
+mod toolchain;
 mod version;
 
 pub use self::convert::ArraySource;

@@ -12,7 +12,8 @@ const ROOT: &str = "xtask/packager/src/";
 /// Each module of the packager with the modules that it may use. A module comes after every module
 /// that it may use, so there are no circular uses.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("component", &[]),
+    ("toolchain", &[]),
+    ("component", &["toolchain"]),
     ("engine_library", &[]),
     ("folder", &[]),
     ("completions", &[]),

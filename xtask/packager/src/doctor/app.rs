@@ -252,6 +252,21 @@ fn located(report: &mut Report, manifest: &Manifest, place: &AppPlace) -> Option
         }
         return None;
     }
+    let source = match &manifest.scorer.component {
+        Some(ComponentSource::Script { entry, .. }) => Some(entry),
+        Some(ComponentSource::Command { output, .. }) => Some(output),
+        _ => None,
+    };
+    if let Some(source) = source {
+        let text = format!(
+            "{} is built from a source; build it with {}, and name the folder that it prints with \
+             --app",
+            shown(source),
+            place.again(manifest)
+        );
+        report.skipped(Noun::Component, text);
+        return None;
+    }
     match component::locate(manifest) {
         Ok(Some(component)) => Some(Code::Component(component.calls_graphs)),
         Ok(None) => Some(Code::Graph),

@@ -81,13 +81,16 @@ fn filled(text: &str, words: &[(&str, String)]) -> String {
 }
 
 /// Copies the files below the folder `from` to the folder `to` of the new folder. Hidden files and
-/// folders named `target` are left out.
+/// folders that tools make are left out.
 fn copy(replacement: &mut Replacement, from: &Path, to: &Path) -> Result<(), Failure> {
     let unreadable = |error| Failure::file(from, "be listed", error);
     for entry in std::fs::read_dir(from).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let name = entry.file_name();
-        if name == "target" || name.to_string_lossy().starts_with('.') {
+        let is_made = ["target", "node_modules", "__pycache__"]
+            .iter()
+            .any(|made| name == *made);
+        if is_made || name.to_string_lossy().starts_with('.') {
             continue;
         }
         let goal = to.join(&name);

@@ -65,19 +65,57 @@ macro_rules! file {
 }
 
 /// All templates, in the order of `scorebox new --list`.
-pub const TEMPLATES: &[Template] = &[Template {
-    name: "minimal",
-    about: "An ONNX file that the host serves itself, and nothing else",
-    needs: None,
-    files: &[
-        file!("minimal", "scorebox.toml"),
-        file!("minimal", "model/linear.onnx"),
-        file!("minimal", "sample.json"),
-        file!("minimal", "gitignore" => ".gitignore"),
-        file!("minimal", "README.md"),
-    ],
-    copies: &[],
-}];
+pub const TEMPLATES: &[Template] = &[
+    Template {
+        name: "minimal",
+        about: "An ONNX file that the host serves itself, and nothing else",
+        needs: None,
+        files: &[
+            file!("minimal", "scorebox.toml"),
+            file!("minimal", "model/linear.onnx"),
+            file!("minimal", "sample.json"),
+            file!("minimal", "gitignore" => ".gitignore"),
+            file!("minimal", "README.md"),
+        ],
+        copies: &[],
+    },
+    Template {
+        name: "python",
+        about: "A scorer in Python, with weights that it reads itself",
+        needs: Some("Python and pip"),
+        files: &[
+            file!("python", "scorebox.toml"),
+            file!("python", "app.py"),
+            file!("python", "model/risk.safetensors"),
+            file!("python", "sample.json"),
+            file!("python", "tests/__init__.py"),
+            file!("python", "tests/test_app.py"),
+            file!("python", "tests/test_host.py"),
+            file!("python", "gitignore" => ".gitignore"),
+            file!("python", "github/image.yml" => ".github/workflows/image.yml"),
+            file!("python", "README.md"),
+        ],
+        copies: &[(Sources::Python, "scorebox_guest")],
+    },
+    Template {
+        name: "javascript",
+        about: "A scorer in JavaScript, with weights that it reads itself",
+        needs: Some("Node.js and npm"),
+        files: &[
+            file!("javascript", "scorebox.toml"),
+            file!("javascript", "app.js"),
+            file!("javascript", "package.json"),
+            file!("javascript", "model/risk.safetensors"),
+            file!("javascript", "sample.json"),
+            file!("javascript", "tests/app.test.mjs"),
+            file!("javascript", "tests/host.test.mjs"),
+            file!("javascript", "gitignore" => ".gitignore"),
+            file!("javascript", "github/image.yml" => ".github/workflows/image.yml"),
+            file!("javascript", "README.md"),
+        ],
+        copies: &[(Sources::JavaScript, "guest")],
+    },
+];
 
 /// Returns the names of all templates as text for people.
 pub fn names() -> String {

@@ -1,0 +1,319 @@
+// The types of @scorebox/guest, the SDK for scorers in JavaScript and TypeScript.
+
+/** An element type, with its name in safetensors in lower case. */
+export type Dtype =
+  'bool' | 'u8' | 'i8' | 'u16' | 'i16' | 'f16' | 'bf16' | 'u32' | 'i32' | 'f32' | 'u64' | 'i64' | 'f64';
+
+/** Elements of a tensor in row-major order. `f16` and `bf16` are Float32Array, `bool` is Uint8Array. */
+export type Elements =
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | Float32Array
+  | Float64Array
+  | BigUint64Array
+  | BigInt64Array;
+
+/** Bytes with a media type. */
+export interface Payload {
+  contentType: string;
+  body: Uint8Array;
+}
+
+/** A payload with the status and the headers of the HTTP answer. Make one with `answer`. */
+export interface Answer {
+  payload: Payload;
+  status?: number;
+  headers?: [string, string][];
+}
+
+/** The event that caused a call. */
+export type Source = 'http' | 'blob' | 'service-bus' | 'storage-queue' | 'direct' | 'warm-up';
+
+/** The value of an attribute, with the type that the platform reported. */
+export type AttributeValue = null | boolean | number | bigint | string;
+
+/** The request line of an HTTP call, as the client sent it and without keys. */
+export interface HttpRequest {
+  method: string;
+  path: string;
+  query: string;
+}
+
+/** The facts about one call. */
+export class Invocation {
+  constructor(facts?: Partial<Pick<Invocation, 'id' | 'source' | 'attempt' | 'deadlineMs' | 'http' | 'attributes'>>);
+  /** The id of the call, which is in every log line of the call. */
+  readonly id: string;
+  readonly source: Source;
+  /** The number of the delivery: 1 for the first one. */
+  readonly attempt: number;
+  /** Time in milliseconds until the host interrupts the scorer. */
+  readonly deadlineMs?: number;
+  readonly http?: HttpRequest;
+  /** HTTP headers in lower case, blob metadata or message properties. Names may repeat. */
+  readonly attributes: [string, AttributeValue][];
+  /** Returns the first attribute with a name. */
+  attribute(name: string): AttributeValue | undefined;
+  /** Returns the first parameter of the query with a name, decoded. */
+  parameter(name: string): string | undefined;
+}
+
+/** What the scorer takes or gives. */
+export interface Side {
+  /** Media types that are accepted or returned. An empty list means any. */
+  contentTypes?: string[];
+  /** JSON Schema (2020-12). To input that does not conform, the host answers 400. */
+  schema?: object | string;
+  /** An example: a payload, or a value that becomes JSON. `run` must answer that of an input. */
+  example?: unknown;
+}
+
+/** The contract of a scorer with its callers. */
+export interface Signature extends Side {
+  output?: Side;
+  /** True if equal inputs always give equal answers. */
+  deterministic?: boolean;
+}
+
+/** The functions of a scorer. `describe` reaches no capability. */
+export interface Author<Input> {
+  describe?(): Signature;
+  /**
+   * Prepares the instance. By default it runs where the image is built, and may then only read the
+   * model and write to the log. With `snapshot = false` it runs for every new instance.
+   */
+  init?(): void;
+  /** Scores one input. Returns an `Answer`, a `Payload`, or a value that becomes JSON. */
+  run(call: Invocation, input: Input): unknown;
+}
+
+/** An object that a component exports under the name `scorer`. */
+export interface ScorerExport {
+  describe(): unknown;
+  init(): void;
+  run(call: unknown, input: unknown): unknown;
+}
+
+/** An object that a component exports under the name `tensorScorer`. */
+export interface TensorScorerExport {
+  describe(): unknown;
+  init(): void;
+  run(calls: unknown[], inputs: unknown[]): unknown;
+}
+
+/** Makes a scorer of payloads. Export the result as `scorer`. */
+export function scorer(author: Author<Payload>): ScorerExport;
+
+/** Makes a scorer whose `run` takes the value of a JSON body. Export the result as `scorer`. */
+export function jsonScorer<Input = any>(author: Author<Input>): ScorerExport;
+
+/** Makes a scorer of tensors. Export the result as `tensorScorer`. */
+export function tensorScorer(author: TensorAuthor): TensorScorerExport;
+
+/** A named output of a tensor scorer. `null` in the shape is a dimension of any size. */
+export interface Port {
+  name: string;
+  dtype: Dtype;
+  shape: (number | null)[];
+}
+
+/** A named input of a tensor scorer. */
+export interface InputPort extends Port {
+  /** True if callers may send `null`, which arrives as NaN. */
+  missing?: boolean;
+  /** True if callers may send `true` and `false` for 1 and 0. */
+  boolean?: boolean;
+  /** Names of the columns of a port with two dimensions. */
+  columns?: string[];
+}
+
+/** The contract of a tensor scorer with its callers. */
+export interface TensorSignature {
+  inputs: InputPort[];
+  outputs: Port[];
+  /** True if axis 0 of every port is a batch of independent rows. */
+  batchable?: boolean;
+  deterministic?: boolean;
+  /** What a caller posts as JSON, such as `{ x: [[1, 2]] }`. */
+  example?: unknown;
+}
+
+/** A dense tensor with the name of its port. */
+export interface Tensor {
+  name: string;
+  dtype: Dtype;
+  shape: number[];
+  values: Elements;
+}
+
+/** A tensor of texts, which only graphs have. */
+export interface Texts {
+  name: string;
+  dtype: 'text';
+  shape: number[];
+  values: string[];
+}
+
+/** The functions of a scorer of tensors. */
+export interface TensorAuthor {
+  describe(): TensorSignature;
+  init?(): void;
+  /** Scores the tensors of one call, or the joined rows of several calls. */
+  run(calls: Invocation[], inputs: Tensor[]): (Tensor | OutputTensor)[];
+}
+
+/** A tensor whose elements are not yet of the type that it states. */
+export interface OutputTensor {
+  name: string;
+  dtype: Dtype;
+  shape: number[];
+  values: Elements | number[] | bigint[] | boolean[];
+}
+
+/** Returns a tensor. `dtype` is that of the typed array, or `f32`; `shape` is one dimension. */
+export function tensor(
+  name: string,
+  values: Elements | number[] | bigint[] | boolean[],
+  options?: { shape?: number[]; dtype?: Dtype },
+): OutputTensor;
+
+/** Returns a value as a JSON payload. Typed arrays become lists. Throws `Failed` for NaN. */
+export function json(value: unknown): Payload;
+
+/** Returns an answer with a status and headers. `value` becomes JSON, unless it is a payload. */
+export function answer(value: unknown, options?: { status?: number; headers?: Record<string, string> }): Answer;
+
+/** The reason why a call has no answer. `code` is in kebab-case, `message` is sent to the caller. */
+export class ScoreError extends Error {
+  constructor(code: string, message: string, detail?: string);
+  readonly code: string;
+  /** Text for the log. The caller does not get it. */
+  readonly detail?: string;
+}
+
+/** This input can never be scored. HTTP answers 422, and a message is parked. */
+export class Rejected extends ScoreError {}
+
+/** A later call may succeed. HTTP answers 503, and a message is delivered again. */
+export class Unavailable extends ScoreError {}
+
+/** The scorer is at fault. HTTP answers 500, and a message is delivered again. */
+export class Failed extends ScoreError {}
+
+/** The model that ships with the scorer: its tensors and its files. */
+export namespace model {
+  /** A tensor of the model, which the host holds. Only the parts that are read are copied. */
+  class Tensor {
+    /** Finds a tensor by its name. Throws `Failed` if the model has none of this name. */
+    constructor(name: string);
+    readonly name: string;
+    readonly dtype: Dtype;
+    readonly shape: number[];
+    /** Number of elements. */
+    readonly length: number;
+    /** Returns elements of the tensor's own type. `start` is a flat, row-major index. */
+    values(start?: number, count?: number): Elements;
+    /** Returns elements as `f32`. The tensor must be of floating point. */
+    floats(start?: number, count?: number): Float32Array;
+    /** Returns the rows of axis 0 with these indices, one after the other. */
+    rows(indices: Iterable<number>): Float32Array;
+  }
+  /** Returns facts about the loaded model. */
+  function info(): { name: string; version: string; digest: string; labels: Record<string, string> };
+  /** Returns the descriptions of all tensors, in the order of their names. */
+  function tensors(): { name: string; dtype: Dtype; shape: number[] }[];
+  /** Returns the names of the model's files. `/` separates folders. */
+  function files(): string[];
+  /** Returns the bytes of a file from the byte `start`: `count` of them, or all. */
+  function readFile(name: string, start?: number, count?: number): Uint8Array;
+}
+
+/** The graphs of the model: ONNX files that the host runs. */
+export namespace graphs {
+  interface GraphPort {
+    name: string;
+    dtype: Dtype | 'text';
+    shape: (number | null)[];
+    classes: string[];
+  }
+  /** Returns the descriptions of all graphs of the model. */
+  function all(): { name: string; inputs: GraphPort[]; outputs: GraphPort[] }[];
+  /** Runs a graph, and returns its outputs by name. `graph` is the path of the file without `.onnx`. */
+  function run(graph: string, inputs: (Tensor | OutputTensor | Texts)[]): Record<string, Tensor | Texts>;
+}
+
+/** A store of scorebox.toml. Times to live are in seconds. */
+export class Bucket {
+  /** Names a store, which is opened when it is first used. The default is `default`. */
+  constructor(name?: string);
+  readonly name: string;
+  get(key: string): Uint8Array | undefined;
+  getText(key: string): string | undefined;
+  getJson<Value = any>(key: string): Value | undefined;
+  /** Writes a value. Returns false, and writes nothing, if `onlyIf` does not hold. */
+  set(key: string, value: Uint8Array | string, options?: { ttl?: number; onlyIf?: 'absent' | 'present' }): boolean;
+  setJson(key: string, value: unknown, options?: { ttl?: number; onlyIf?: 'absent' | 'present' }): boolean;
+  delete(key: string): void;
+  exists(key: string): boolean;
+  keys(): string[];
+  getMany(keys: Iterable<string>): Map<string, Uint8Array>;
+  setMany(entries: Map<string, Uint8Array | string> | Record<string, Uint8Array | string>, options?: { ttl?: number }): void;
+  deleteMany(keys: Iterable<string>): void;
+  /** Adds to a counter atomically, and returns the sum. */
+  increment(key: string, delta?: number, options?: { ttl?: number }): number;
+  /** Returns the seconds until a key expires, Infinity if it never does, undefined if it is absent. */
+  lifetime(key: string): number | undefined;
+  /** Makes a key expire after `ttl`, or never. Returns false if the key does not exist. */
+  touch(key: string, ttl?: number): boolean;
+  /** Replaces a value atomically. `change` may be called several times. */
+  update(key: string, change: (held: Uint8Array | undefined) => Uint8Array | string, attempts?: number): Uint8Array;
+}
+
+/** An error that Redis gave inside a reply, e.g. for one command of a transaction. */
+export class Fault extends Error {}
+
+/** A value in a reply of Redis. */
+export type Reply = null | boolean | number | bigint | string | Uint8Array | Fault | Reply[] | Map<Reply, Reply>;
+
+/** A word of a command of Redis. */
+export type Word = string | number | bigint | Uint8Array;
+
+/** A connection to a store, for the raw commands that its `commands` allow. */
+export class Connection {
+  constructor(name?: string);
+  readonly name: string;
+  /** Sends one command, e.g. `execute('HGET', 'user', 'age')`, and returns the reply. */
+  execute(...words: Word[]): Reply;
+  /** Sends several commands in one round trip. A command that fails has its error in the array. */
+  pipeline(commands: Word[][]): (Reply | ScoreError)[];
+  /** Executes commands between MULTI and EXEC, all or none. */
+  transaction(commands: Word[][]): Reply[];
+}
+
+/** Writes lines of the host's log, under the id of the call. */
+export const log: Record<'trace' | 'debug' | 'info' | 'warn' | 'error', (message: unknown) => void>;
+
+/** Measurements, which the host writes to its log as events. */
+export const metrics: {
+  count(name: string, delta?: number, attributes?: Record<string, unknown>): void;
+  record(name: string, value: number, attributes?: Record<string, unknown>): void;
+};
+
+/** The settings that `[config]` of scorebox.toml gives to the scorer. */
+export const config: {
+  text(name: string): string | undefined;
+  text(name: string, fallback: string): string;
+  number(name: string): number | undefined;
+  number(name: string, fallback: number): number;
+  all(): Record<string, string>;
+};
+
+/** Returns a text as bytes of UTF-8, also in engines without TextEncoder. */
+export function encode(text: string): Uint8Array;
+
+/** Returns bytes of UTF-8 as a text, also in engines without TextDecoder. */
+export function decode(bytes: Uint8Array): string;

@@ -1,0 +1,64 @@
+// Raw commands of Redis on a store of scorebox.toml, as far as its `commands` allow.
+//
+// Owns commands and the values in replies. Must not know which commands are allowed.
+
+import { ofRedis, translated } from './errors.js';
+import { narrow, reach } from './interfaces.js';
+import { encode } from './text.js';
+
+const command = (words) => words.map((word) => (word instanceof Uint8Array ? word : encode(String(word))));
+
+/** An error that the server gave inside a reply, e.g. for one command of a transaction. */
+export class Fault extends Error {}
+
+/**
+ * A connection to a store. It is opened when it is first used, so `init` may name it. Replies are
+ * values of JavaScript: null, booleans, numbers, texts, Uint8Array, arrays and Map.
+ */
+export class Connection {
+  #handle;
+
+  constructor(name = 'default') {
+    this.name = name;
+  }
+
+  /** Sends one command, e.g. `execute('HGET', 'user', 'age')`, and returns the reply. */
+  execute(...words) {
+    return value(this.#call((handle) => handle.execute(command(words))));
+  }
+
+  /** Sends several commands in one round trip. A command that fails has its error in the array. */
+  pipeline(commands) {
+    const replies = this.#call((handle) => handle.pipeline(commands.map(command)));
+    return replies.map((reply) => (reply.tag === 'ok' ? value(reply.val) : ofRedis(reply.val)));
+  }
+
+  /** Executes commands between MULTI and EXEC, all or none, and returns their replies. */
+  transaction(commands) {
+    return this.#call((handle) => handle.transaction(commands.map(command))).map(value);
+  }
+
+  #call(use) {
+    return translated(ofRedis, () => {
+      this.#handle ??= reach('redis').Connection.open(this.name);
+      return use(this.#handle);
+    });
+  }
+}
+
+/** Returns a reply of the host as a value of JavaScript. Children come before their parents. */
+function value({ nodes, root }) {
+  const values = [];
+  for (const { tag, val } of nodes) {
+    values.push(
+      {
+        nil: () => null,
+        integer: () => narrow(val),
+        array: () => Array.from(val, (index) => values[index]),
+        map: () => new Map(val.map(([key, item]) => [values[key], values[item]])),
+        fault: () => new Fault(val),
+      }[tag]?.() ?? (tag === 'nil' ? null : val),
+    );
+  }
+  return values[root];
+}

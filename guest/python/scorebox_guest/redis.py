@@ -1,0 +1,79 @@
+"""Raw commands of Redis on a store of ``scorebox.toml``, as far as its ``commands`` allow.
+
+Owns commands and the values in replies. Must not know which commands are allowed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, List, Sequence, Union
+
+from . import errors
+from ._host import Err, case, interface
+
+Word = Union[bytes, str, int, float]
+
+
+class Fault(Exception):
+    """An error that the server gave inside a reply, e.g. for one command of a transaction."""
+
+
+class Connection:
+    """A connection to a store. It is opened when it is first used, so ``init`` may name it.
+
+    Replies are values of Python: ``None``, ``bool``, ``int``, ``float``, ``str``, ``bytes``,
+    ``list`` and ``dict``. An error inside a reply is a ``Fault``.
+    """
+
+    def __init__(self, name: str = "default") -> None:
+        self.name = name
+        self._handle = None
+
+    def execute(self, *words: Word) -> Any:
+        """Sends one command, e.g. ``execute("HGET", "user", "age")``, and returns the reply."""
+        return value(self._call("execute", _command(words)))
+
+    def pipeline(self, commands: Sequence[Sequence[Word]]) -> List[Any]:
+        """Sends several commands in one round trip to each node.
+
+        A command that fails has its error in the list, as a ``ScoreError``.
+        """
+        replies = self._call("pipeline", [_command(words) for words in commands])
+        return [
+            errors.of_redis(reply.value) if isinstance(reply, Err) else value(reply.value)
+            for reply in replies
+        ]
+
+    def transaction(self, commands: Sequence[Sequence[Word]]) -> List[Any]:
+        """Executes commands between MULTI and EXEC, all or none, and returns their replies."""
+        return [value(reply) for reply in self._call("transaction", [_command(words) for words in commands])]
+
+    def _call(self, method: str, argument: Any) -> Any:
+        try:
+            if self._handle is None:
+                self._handle = interface("redis").Connection.open(self.name)
+            return getattr(self._handle, method)(argument)
+        except Err as error:
+            raise errors.of_redis(error.value) from error
+
+
+def value(reply: Any) -> Any:
+    """Returns a reply of the host as a value of Python. Children come before their parents."""
+    values: List[Any] = []
+    for node in reply.nodes:
+        kind, held = case(node), getattr(node, "value", None)
+        if kind == "Array":
+            held = [values[index] for index in held]
+        elif kind == "Map":
+            held = {_key(values[key]): values[item] for key, item in held}
+        elif kind == "Fault":
+            held = Fault(held)
+        values.append(held)
+    return values[reply.root]
+
+
+def _key(value: Any) -> Any:
+    return repr(value) if isinstance(value, (list, dict)) else value
+
+
+def _command(words: Sequence[Word]) -> List[bytes]:
+    return [word if isinstance(word, bytes) else str(word).encode() for word in words]

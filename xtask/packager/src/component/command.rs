@@ -1,0 +1,93 @@
+//! The component of a scorer that a program of the project makes, such as `make`.
+//!
+//! Owns the run of the program. Must not know what the program does.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use scorebox_host::manifest::Manifest;
+use scorebox_host::text::{NAME_BYTES, quoted};
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::workspace::shown;
+
+/// Runs the command in the folder of the manifest, and returns the path of the `.wasm` file that it
+/// made. Fails if the command cannot be run or fails, or if there is no file afterwards.
+pub fn build(manifest: &Manifest, command: &[String], output: &Path) -> Result<PathBuf, Failure> {
+    let Some((program, arguments)) = command.split_first() else {
+        return Err(Failure::project(
+            format!(
+                "{}: `scorer.component.command` is empty",
+                manifest.path.display()
+            ),
+            "name the program that makes the component",
+        ));
+    };
+    let words = quoted(&command.join(" "), NAME_BYTES);
+    let dir = manifest.dir();
+    eprintln!("building the component: `{words}` in {}", shown(dir));
+    let status = Command::new(found(dir, program))
+        .args(arguments)
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        // Standard output is for the result of the command.
+        .stdout(Stdio::from(std::io::stderr()))
+        .status()
+        .map_err(|error| {
+            Failure::toolchain(
+                format!("`{words}` cannot be run: {error}"),
+                "install the program, or correct `scorer.component.command`",
+            )
+        })?;
+    if !status.success() {
+        return Err(Failure::project(
+            format!("`{words}` in {} ended with {status}", shown(dir)),
+            "fix the error above",
+        ));
+    }
+    if output.is_file() {
+        return Ok(output.to_path_buf());
+    }
+    Err(Failure::project(
+        format!("`{words}` in {} made no {}", shown(dir), output.display()),
+        "name the file that it makes in `scorer.component.output`, relative to the manifest",
+    ))
+}
+
+/// Returns the program to run. A program with a folder in its name is relative to the manifest.
+fn found(dir: &Path, program: &str) -> PathBuf {
+    let path = Path::new(program);
+    if path.components().count() < 2 || path.is_absolute() {
+        return path.to_path_buf();
+    }
+    let joined = dir.join(path);
+    // The system looks for a relative path in the folder that the program starts in.
+    std::path::absolute(&joined).unwrap_or(joined)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_makes_the_file_in_the_manifests_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = "[scorer]\nname = \"x\"\ncomponent = \"x.wasm\"\n";
+        let manifest = Manifest::parse(&dir.path().join("scorebox.toml"), text).unwrap();
+        let output = dir.path().join("x.wasm");
+        let run = |words: &[&str]| {
+            let command: Vec<_> = words.iter().map(|&word| word.to_owned()).collect();
+            build(&manifest, &command, &output)
+        };
+        let kind = |words: &[&str]| run(words).unwrap_err().exit_code();
+        assert_eq!(kind(&["no-such-program-of-a-scorer"]), 4);
+        assert_eq!(kind(&["sh", "-c", "exit 3"]), 3);
+        assert_eq!(kind(&["true"]), 3);
+        assert_eq!(run(&["sh", "-c", "echo made > x.wasm"]).unwrap(), output);
+        let script = dir.path().join("make.sh");
+        std::fs::write(&script, "#!/bin/sh\necho again > x.wasm\n").unwrap();
+        let runnable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&script, runnable).unwrap();
+        run(&["./make.sh"]).unwrap();
+        assert_eq!(std::fs::read_to_string(&output).unwrap(), "again\n");
+    }
+}
