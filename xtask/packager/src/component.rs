@@ -1,22 +1,23 @@
 //! The component of a scorer: built from its source, or found at the path in the manifest.
 //!
-//! Owns the way from `scorer.component` to a `.wasm` file, the build of a Cargo package, and the
-//! check whether the component calls graphs, because such a component needs another image. Must not
-//! know what the component exports: the host library checks that.
+//! Owns the way from `scorer.component` to a `.wasm` file, and the check whether the component
+//! calls graphs, because such a component needs another image. Must not know what the component
+//! exports: the host library checks that.
 
+mod build_config;
+mod cargo;
 mod command;
 mod script;
 mod world;
 
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use scorebox_host::capability::{Grant, grant};
 use scorebox_host::manifest::{ComponentSource, Manifest};
 use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::Failure;
-use scorebox_workspace::workspace::{self, Artifact, GUEST_TARGET, shown};
-use scorebox_workspace::{installation, tools};
+use scorebox_workspace::installation;
 use wit_component::DecodedWasm;
 use wit_parser::WorldKey;
 
@@ -35,7 +36,7 @@ pub struct Component {
 pub fn locate(manifest: &Manifest) -> Result<Option<Component>, Failure> {
     let file = match &manifest.scorer.component {
         None => return Ok(None),
-        Some(ComponentSource::Cargo(dir)) => build(manifest, dir)?,
+        Some(ComponentSource::Cargo(dir)) => cargo::build(manifest, dir)?,
         Some(ComponentSource::Command { command, output }) => {
             command::build(manifest, command, output)?
         }
@@ -95,89 +96,4 @@ fn place(manifest: &Manifest) -> Result<PathBuf, Failure> {
         .join(format!("{}-{short}", manifest.scorer.name));
     std::fs::create_dir_all(&place).map_err(|error| Failure::file(&place, "be created", error))?;
     Ok(place)
-}
-
-fn build(manifest: &Manifest, dir: &Path) -> Result<PathBuf, Failure> {
-    let package = dir.join("Cargo.toml");
-    if !package.is_file() {
-        return Err(Failure::project(
-            format!(
-                "{}: `scorer.component`: {} does not exist",
-                manifest.path.display(),
-                package.display()
-            ),
-            "name the folder of a Cargo package, relative to the manifest",
-        ));
-    }
-    if std::env::var_os("CARGO").is_none() && tools::find("cargo").is_none() {
-        return Err(Failure::toolchain(
-            "`cargo` is not installed, and the component is a Cargo package",
-            format!(
-                "install Rust from https://rustup.rs, and run `rustup target add {GUEST_TARGET}`"
-            ),
-        ));
-    }
-    eprintln!(
-        "building the component in {} for {GUEST_TARGET}",
-        shown(dir)
-    );
-    let package = package
-        .canonicalize()
-        .map_err(|error| Failure::file(&package, "be resolved", error))?;
-    let built = workspace::build(dir, &["--release", "--target", GUEST_TARGET])?;
-    match modules(&built, &package).as_slice() {
-        [file] => Ok(file.clone()),
-        [] => Err(Failure::project(
-            format!("{}: the package makes no .wasm file", package.display()),
-            "add `[lib]` with `crate-type = [\"cdylib\"]` to its Cargo.toml",
-        )),
-        several => Err(Failure::project(
-            format!(
-                "{}: the package makes {} .wasm files",
-                package.display(),
-                several.len()
-            ),
-            format!(
-                "keep one, or name the right one: `component = \"FILE.wasm\"`; there are {}",
-                several
-                    .iter()
-                    .map(|file| shown(file))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ),
-        )),
-    }
-}
-
-/// Returns the `.wasm` files that Cargo built for the package itself, and not for its dependencies.
-/// `package` is the path of the package's Cargo.toml.
-fn modules(built: &[Artifact], package: &Path) -> Vec<PathBuf> {
-    let own = built.iter().filter(|artifact| artifact.manifest == package);
-    own.flat_map(|artifact| &artifact.files)
-        .filter(|file| file.extension() == Some("wasm".as_ref()))
-        .cloned()
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_packages_own_modules_count() {
-        let artifact = |manifest: &str, files: &[&str]| Artifact {
-            manifest: manifest.into(),
-            name: "x".into(),
-            files: files.iter().map(PathBuf::from).collect(),
-            executable: None,
-        };
-        let built = [
-            artifact("/dep/Cargo.toml", &["/t/dep.wasm"]),
-            artifact("/own/Cargo.toml", &["/t/own.wasm", "/t/libown.rlib"]),
-        ];
-        assert_eq!(
-            modules(&built, Path::new("/own/Cargo.toml")),
-            [PathBuf::from("/t/own.wasm")]
-        );
-    }
 }

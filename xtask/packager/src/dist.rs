@@ -7,7 +7,6 @@ mod archive;
 mod bill;
 mod contents;
 mod sources;
-mod standalone;
 mod wheel;
 
 use std::path::{Path, PathBuf};

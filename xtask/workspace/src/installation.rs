@@ -65,6 +65,16 @@ impl Sources {
         }
     }
 
+    /// Returns the names of folders in the repository's folder that do not belong to the sources. An
+    /// installed tool does not have them.
+    pub fn left_out(self) -> &'static [&'static str] {
+        match self {
+            // Examples are packages of their own, and the SDKs for other languages are other sources.
+            Self::Rust => &["examples", "tests", "python", "javascript"],
+            Self::Wit | Self::Python | Self::JavaScript | Self::Convert => &[],
+        }
+    }
+
     /// Returns the path of the folder on this machine: in the installed tool if this program is
     /// one, and in the repository otherwise.
     pub fn folder(self) -> PathBuf {

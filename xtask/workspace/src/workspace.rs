@@ -96,10 +96,44 @@ pub struct Artifact {
 /// Runs `cargo build` in the folder `dir` with the given arguments, and returns the artifacts that
 /// Cargo built. Compiler messages are printed to standard error. Fails if the build fails.
 pub fn build(dir: &Path, arguments: &[&str]) -> Result<Vec<Artifact>, Failure> {
+    run_build(cargo(dir), dir, arguments, &[])
+}
+
+/// Runs `cargo build` like [`build`], with settings of Cargo. Each one is a text that the option
+/// `--config` of Cargo takes.
+///
+/// Flags for the compiler in the environment are not used. They are this machine's, and Cargo would
+/// ignore the flags of all other settings.
+pub fn build_configured(
+    dir: &Path,
+    arguments: &[&str],
+    config: &[String],
+) -> Result<Vec<Artifact>, Failure> {
+    let mut command = cargo(dir);
+    for name in MACHINE_FLAGS {
+        if std::env::var_os(name).is_some_and(|value| !value.is_empty()) {
+            eprintln!("note: {name} is not used, because the result would depend on this machine");
+        }
+        command.env_remove(name);
+    }
+    run_build(command, dir, arguments, config)
+}
+
+/// Variables of the environment that change what the compiler makes of the same sources.
+const MACHINE_FLAGS: [&str; 3] = ["CARGO_ENCODED_RUSTFLAGS", "CARGO_INCREMENTAL", "RUSTFLAGS"];
+
+fn run_build(
+    mut command: Command,
+    dir: &Path,
+    arguments: &[&str],
+    config: &[String],
+) -> Result<Vec<Artifact>, Failure> {
     let shown_call = format!("cargo build {}", arguments.join(" "));
-    let output = cargo(dir)
+    let settings = config.iter().flat_map(|setting| ["--config", setting]);
+    let output = command
         .arg("build")
         .args(arguments)
+        .args(settings)
         .arg("--message-format=json-render-diagnostics")
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())

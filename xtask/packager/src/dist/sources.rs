@@ -9,11 +9,7 @@ use scorebox_workspace::failure::Failure;
 use scorebox_workspace::installation::Sources;
 
 use super::contents::Contents;
-use super::{part, standalone};
-
-/// Folders next to the SDK for Rust that do not belong to it, relative to its folder. The SDKs for
-/// other languages are parts of their own.
-const LEFT_OUT: [&str; 4] = ["examples/", "tests/", "python/", "javascript/"];
+use super::part;
 
 /// File of the licence, relative to the root of the repository.
 const LICENSE: &str = "LICENSE";
@@ -25,18 +21,13 @@ pub fn add(contents: &mut Contents, root: &Path) -> Result<(), Failure> {
     for sources in Sources::ALL {
         let folder = sources.in_repository();
         for name in files(root, folder)? {
-            let is_left_out = LEFT_OUT.iter().any(|left_out| name.starts_with(left_out));
-            if sources == Sources::Rust && is_left_out {
+            let top = name.split('/').next().unwrap_or_default();
+            if sources.left_out().contains(&top) {
                 continue;
             }
             let from = root.join(folder).join(&name);
             let path = part(&format!("{}/{name}", sources.installed()));
-            if sources == Sources::Rust && name == "Cargo.toml" {
-                let text = standalone::manifest(root, &from)?;
-                contents.bytes(&path, text.into_bytes());
-            } else {
-                contents.file(&path, &from);
-            }
+            contents.file(&path, &from);
         }
     }
     Ok(())

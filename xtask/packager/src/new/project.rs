@@ -33,7 +33,12 @@ pub fn create(template: &Template, folder: &Path) -> Result<Vec<PathBuf>, Failur
         written.push(PathBuf::from(path));
     }
     for (sources, goal) in template.copies {
-        copy(&mut replacement, &sources.folder(), Path::new(goal))?;
+        copy(
+            &mut replacement,
+            &sources.folder(),
+            Path::new(goal),
+            sources.left_out(),
+        )?;
         written.push(PathBuf::from(goal));
     }
     replacement.finish()?;
@@ -81,23 +86,29 @@ fn filled(text: &str, words: &[(&str, String)]) -> String {
 }
 
 /// Copies the files below the folder `from` to the folder `to` of the new folder. Hidden files and
-/// folders that tools make are left out.
-fn copy(replacement: &mut Replacement, from: &Path, to: &Path) -> Result<(), Failure> {
+/// folders that tools make are left out, and so are the folders `left_out` in `from`. A link is
+/// copied as what it names.
+fn copy(
+    replacement: &mut Replacement,
+    from: &Path,
+    to: &Path,
+    left_out: &[&str],
+) -> Result<(), Failure> {
     let unreadable = |error| Failure::file(from, "be listed", error);
     for entry in std::fs::read_dir(from).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        let name = entry.file_name();
-        let is_made = ["target", "node_modules", "__pycache__"]
+        let name = entry.map_err(unreadable)?.file_name();
+        let is_left_out = ["target", "node_modules", "__pycache__"]
             .iter()
-            .any(|made| name == *made);
-        if is_made || name.to_string_lossy().starts_with('.') {
+            .chain(left_out)
+            .any(|left_out| name == *left_out);
+        if is_left_out || name.to_string_lossy().starts_with('.') {
             continue;
         }
-        let goal = to.join(&name);
-        if entry.file_type().map_err(unreadable)?.is_dir() {
-            copy(replacement, &entry.path(), &goal)?;
+        let (source, goal) = (from.join(&name), to.join(&name));
+        if source.is_dir() {
+            copy(replacement, &source, &goal, &[])?;
         } else {
-            replacement.copy(&goal.to_string_lossy(), &entry.path())?;
+            replacement.copy(&goal.to_string_lossy(), &source)?;
         }
     }
     Ok(())

@@ -1,0 +1,214 @@
+//! Settings of Cargo for the build of a component.
+//!
+//! Owns the settings that keep this machine out of a component, and those that every scorer in Rust
+//! should be built with. Must not know how Cargo is run.
+//!
+//! The compiler writes paths of sources into the messages of panics. Without the settings they name
+//! the folders of the person who builds, and the digest of an image depends on these folders.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::workspace::{self, GUEST_TARGET, shown};
+use serde_json::Value;
+
+/// The path that replaces the root of the package's workspace.
+const PROJECT: &str = "/project";
+/// The path that replaces the folder of what is built.
+const TARGET: &str = "/target";
+/// The path that replaces the folder of Cargo, with the sources of dependencies.
+const CARGO: &str = "/cargo";
+/// The folder that replaces the folders of dependencies that are elsewhere on this machine.
+const DEPENDENCIES: &str = "/dependencies";
+
+/// Returns settings of Cargo for the build of the package in the folder `dir`, each as the option
+/// `--config` takes it. Fails if Cargo cannot read the package and its dependencies.
+///
+/// The settings add flags to those of the project, so a project may set flags of its own in
+/// `.cargo/config.toml`.
+pub fn of(dir: &Path) -> Result<Vec<String>, Failure> {
+    let metadata = metadata(dir)?;
+    let unreadable = || {
+        Failure::toolchain(
+            format!("`cargo metadata` in {} cannot be read", shown(dir)),
+            "use a version of Cargo from 1.85 to the newest",
+        )
+    };
+    let folders = Folders::of(&metadata).ok_or_else(unreadable)?;
+    let mut flags = vec!["-C".to_owned(), "target-feature=+simd128".to_owned()];
+    let mut renamed = folders.renamed(cargo_home());
+    renamed.extend(standard_library(dir));
+    flags.extend(remappings(renamed));
+    let mut config = vec![format!(
+        "target.{GUEST_TARGET}.rustflags={}",
+        toml::Value::from(flags)
+    )];
+    if !states_strip(&folders.root) {
+        config.push("profile.release.strip=\"symbols\"".to_owned());
+    }
+    Ok(config)
+}
+
+/// Runs `cargo metadata` in the folder `dir`, and returns what it prints.
+fn metadata(dir: &Path) -> Result<Value, Failure> {
+    let output = workspace::cargo(dir)
+        .args(["metadata", "--format-version=1", "--filter-platform"])
+        .arg(GUEST_TARGET)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output();
+    let output = output.map_err(|error| {
+        Failure::toolchain(
+            format!("`cargo metadata` cannot be started: {error}"),
+            "install Rust from https://rustup.rs",
+        )
+    })?;
+    serde_json::from_slice(&output.stdout).map_err(|_| {
+        Failure::toolchain(
+            format!(
+                "`cargo metadata` in {} ended with {}",
+                shown(dir),
+                output.status
+            ),
+            "fix what Cargo says above",
+        )
+    })
+}
+
+/// Folders of a package's sources on this machine.
+#[derive(Debug)]
+struct Folders {
+    /// Root of the package's workspace.
+    root: PathBuf,
+    /// Folder of what is built.
+    target: PathBuf,
+    /// Folders of all packages that are built, each with the package's name and version.
+    packages: Vec<(PathBuf, String)>,
+}
+
+impl Folders {
+    /// Reads the output of `cargo metadata`. Returns `None` if it has another form.
+    fn of(metadata: &Value) -> Option<Self> {
+        let path = |name: &str| Some(PathBuf::from(metadata.get(name)?.as_str()?));
+        let package = |package: &Value| {
+            let text = |name: &str| package.get(name)?.as_str();
+            let folder = Path::new(text("manifest_path")?).parent()?.to_path_buf();
+            Some((folder, format!("{}-{}", text("name")?, text("version")?)))
+        };
+        let packages = metadata.get("packages")?.as_array()?;
+        Some(Self {
+            root: path("workspace_root")?,
+            target: path("target_directory")?,
+            packages: packages.iter().map(package).collect::<Option<_>>()?,
+        })
+    }
+
+    /// Returns the folders to rename, each with its new name. `cargo_home` is the folder of Cargo.
+    fn renamed(&self, cargo_home: Option<PathBuf>) -> Vec<(PathBuf, String)> {
+        let mut renamed = vec![
+            (self.root.clone(), PROJECT.to_owned()),
+            (self.target.clone(), TARGET.to_owned()),
+        ];
+        renamed.extend(cargo_home.map(|folder| (folder, CARGO.to_owned())));
+        let known: Vec<_> = renamed.iter().map(|(folder, _)| folder.clone()).collect();
+        for (folder, package) in &self.packages {
+            if !known.iter().any(|known| folder.starts_with(known)) {
+                renamed.push((folder.clone(), format!("{DEPENDENCIES}/{package}")));
+            }
+        }
+        renamed
+    }
+}
+
+/// Returns the folder of Cargo, or `None` if the environment does not name it.
+fn cargo_home() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    folder("CARGO_HOME").or_else(|| Some(folder("HOME")?.join(".cargo")))
+}
+
+/// Returns the folder of the standard library's sources, with the name that the compiler gives it
+/// if the sources are not installed. Returns `None` if the compiler does not tell.
+fn standard_library(dir: &Path) -> Option<(PathBuf, String)> {
+    let said = |arguments: &[&str]| {
+        let mut compiler = std::process::Command::new("rustc");
+        let compiler = compiler.args(arguments).current_dir(dir);
+        let output = compiler.stdin(Stdio::null()).stderr(Stdio::null()).output();
+        String::from_utf8(output.ok()?.stdout).ok()
+    };
+    let sysroot = said(&["--print", "sysroot"])?;
+    let version = said(&["-vV"])?;
+    let commit = version
+        .lines()
+        .find_map(|line| line.strip_prefix("commit-hash: "))?;
+    let sources = Path::new(sysroot.trim()).join("lib/rustlib/src/rust");
+    Some((sources, format!("/rustc/{commit}")))
+}
+
+/// Returns the flags that rename folders. A later flag wins over an earlier one, so a folder comes
+/// after the folders that it is in.
+fn remappings(mut renamed: Vec<(PathBuf, String)>) -> Vec<String> {
+    renamed.sort_by_key(|(folder, _)| folder.as_os_str().len());
+    let flag = |(folder, name): &(PathBuf, String)| {
+        format!("--remap-path-prefix={}={name}", folder.display())
+    };
+    renamed.iter().map(flag).collect()
+}
+
+/// Returns true if a workspace says itself if symbols or debug information are kept.
+fn states_strip(root: &Path) -> bool {
+    let text = std::fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
+    let table: toml::Table = text.parse().unwrap_or_default();
+    let profile = table.get("profile").and_then(|all| all.get("release"));
+    profile.is_some_and(|profile| {
+        ["strip", "debug"]
+            .iter()
+            .any(|name| profile.get(name).is_some())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_folder_of_this_machine_is_renamed() {
+        let package = |name: &str, folder: &str| json!({"name": name, "version": "1.2.3", "manifest_path": format!("{folder}/Cargo.toml")});
+        let metadata = json!({
+            "workspace_root": "/home/a/risk",
+            "target_directory": "/home/a/risk/target",
+            "packages": [
+                package("risk", "/home/a/risk"),
+                package("scorebox-guest", "/usr/lib/scorebox/guest"),
+                package("serde", "/home/a/.cargo/registry/src/x/serde-1.2.3"),
+            ],
+        });
+        let folders = Folders::of(&metadata).unwrap();
+        let flags = remappings(folders.renamed(Some("/home/a/.cargo".into())));
+        assert_eq!(
+            flags,
+            [
+                "--remap-path-prefix=/home/a/risk=/project",
+                "--remap-path-prefix=/home/a/.cargo=/cargo",
+                "--remap-path-prefix=/home/a/risk/target=/target",
+                "--remap-path-prefix=/usr/lib/scorebox/guest=/dependencies/scorebox-guest-1.2.3",
+            ]
+        );
+        assert!(Folders::of(&json!({"packages": []})).is_none());
+    }
+
+    #[test]
+    fn a_project_that_keeps_symbols_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let check = |text: &str, states: bool| {
+            std::fs::write(dir.path().join("Cargo.toml"), text).unwrap();
+            assert_eq!(states_strip(dir.path()), states, "{text}");
+        };
+        check("[package]\nname = \"a\"\n", false);
+        check("[profile.release]\nlto = true\n", false);
+        check("[profile.release]\nstrip = false\n", true);
+        check("[profile.release]\ndebug = 1\n", true);
+    }
+}
