@@ -7,6 +7,7 @@
 mod build_config;
 mod cargo;
 mod command;
+mod module;
 mod script;
 mod world;
 
@@ -38,7 +39,7 @@ pub fn locate(manifest: &Manifest) -> Result<Option<Component>, Failure> {
         None => return Ok(None),
         Some(ComponentSource::Cargo(dir)) => cargo::build(manifest, dir)?,
         Some(ComponentSource::Command { command, output }) => {
-            command::build(manifest, command, output)?
+            module::component(manifest, command::build(manifest, command, output)?)?
         }
         Some(ComponentSource::Script { engine, entry }) => script::build(manifest, *engine, entry)?,
         Some(ComponentSource::File(file)) if file.is_file() => file.clone(),
