@@ -3,10 +3,9 @@
 //! Owns the facts about a call that a test starts from, and the check of tensors against the ports.
 //! Must not know the mock host.
 
-use crate::model::Port;
 use crate::{
-    Answer, Dtype, Error, HttpRequest, Inputs, Invocation, NamedTensor, Payload, Result, Scorer,
-    Source, TensorScorer, export,
+    Answer, Dtype, Error, HttpRequest, Inputs, Invocation, NamedTensor, Payload, Port, Result,
+    Scorer, Source, TensorScorer, export,
 };
 
 /// Returns the facts about a call as `scorebox invoke` makes it: the source is

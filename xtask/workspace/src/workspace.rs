@@ -99,15 +99,23 @@ pub fn build(dir: &Path, arguments: &[&str]) -> Result<Vec<Artifact>, Failure> {
     run_build(cargo(dir), dir, arguments, &[])
 }
 
-/// Runs `cargo build` like [`build`], with settings of Cargo. Each one is a text that the option
-/// `--config` of Cargo takes.
+/// What a build is given in addition to the configuration that Cargo finds in files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Configuration {
+    /// Settings, each as the option `--config` of Cargo takes it.
+    pub settings: Vec<String>,
+    /// Variables of the environment, each with its name and its value.
+    pub variables: Vec<(&'static str, OsString)>,
+}
+
+/// Runs `cargo build` like [`build`], with a configuration of its own.
 ///
 /// Flags for the compiler in the environment are not used. They are this machine's, and Cargo would
 /// ignore the flags of all other settings.
 pub fn build_configured(
     dir: &Path,
     arguments: &[&str],
-    config: &[String],
+    configuration: &Configuration,
 ) -> Result<Vec<Artifact>, Failure> {
     let mut command = cargo(dir);
     for name in MACHINE_FLAGS {
@@ -116,7 +124,10 @@ pub fn build_configured(
         }
         command.env_remove(name);
     }
-    run_build(command, dir, arguments, config)
+    for (name, value) in &configuration.variables {
+        command.env(name, value);
+    }
+    run_build(command, dir, arguments, &configuration.settings)
 }
 
 /// Variables of the environment that change what the compiler makes of the same sources.
@@ -126,10 +137,10 @@ fn run_build(
     mut command: Command,
     dir: &Path,
     arguments: &[&str],
-    config: &[String],
+    settings: &[String],
 ) -> Result<Vec<Artifact>, Failure> {
     let shown_call = format!("cargo build {}", arguments.join(" "));
-    let settings = config.iter().flat_map(|setting| ["--config", setting]);
+    let settings = settings.iter().flat_map(|setting| ["--config", setting]);
     let output = command
         .arg("build")
         .args(arguments)

@@ -5,12 +5,17 @@
 //!
 //! The compiler writes paths of sources into the messages of panics. Without the settings they name
 //! the folders of the person who builds, and the digest of an image depends on these folders.
+//! `rustc.sh` does the rest for packages outside of the workspace.
 
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use scorebox_workspace::failure::Failure;
-use scorebox_workspace::workspace::{self, GUEST_TARGET, shown};
+use scorebox_workspace::installation;
+use scorebox_workspace::workspace::{self, Configuration, GUEST_TARGET, shown};
 use serde_json::Value;
 
 /// The path that replaces the root of the package's workspace.
@@ -22,12 +27,17 @@ const CARGO: &str = "/cargo";
 /// The folder that replaces the folders of dependencies that are elsewhere on this machine.
 const DEPENDENCIES: &str = "/dependencies";
 
-/// Returns settings of Cargo for the build of the package in the folder `dir`, each as the option
-/// `--config` takes it. Fails if Cargo cannot read the package and its dependencies.
+/// Text and file name of the program that runs the compiler.
+const WRAPPER: (&str, &str) = (include_str!("rustc.sh"), "rustc.sh");
+/// Variable of the environment with the packages whose names would have a path in them.
+const PLACED: &str = "SCOREBOX_PLACED";
+
+/// Returns the configuration of Cargo for the build of the package in the folder `dir`. Fails if
+/// Cargo cannot read the package and its dependencies.
 ///
 /// The settings add flags to those of the project, so a project may set flags of its own in
 /// `.cargo/config.toml`.
-pub fn of(dir: &Path) -> Result<Vec<String>, Failure> {
+pub fn of(dir: &Path) -> Result<Configuration, Failure> {
     let metadata = metadata(dir)?;
     let unreadable = || {
         Failure::toolchain(
@@ -40,14 +50,85 @@ pub fn of(dir: &Path) -> Result<Vec<String>, Failure> {
     let mut renamed = folders.renamed(cargo_home());
     renamed.extend(standard_library(dir));
     flags.extend(remappings(renamed));
-    let mut config = vec![format!(
+    let mut settings = vec![format!(
         "target.{GUEST_TARGET}.rustflags={}",
         toml::Value::from(flags)
     )];
     if !states_strip(&folders.root) {
-        config.push("profile.release.strip=\"symbols\"".to_owned());
+        settings.push("profile.release.strip=\"symbols\"".to_owned());
     }
-    Ok(config)
+    let placed = placed(&metadata, &folders.root).ok_or_else(unreadable)?;
+    let mut variables = Vec::new();
+    if !placed.is_empty() {
+        variables.push(("RUSTC_WRAPPER", wrapper()?.into_os_string()));
+        variables.push((PLACED, placed.join(" ").into()));
+    }
+    Ok(Configuration {
+        settings,
+        variables,
+    })
+}
+
+/// Returns the packages whose hashes cover the path of a folder, each as `NAME@VERSION`: those on
+/// this machine that are not below `root`, and all that depend on one. Returns none if two of them
+/// have one name and version, because the compiler must tell them apart. Returns `None` if the
+/// output of `cargo metadata` has another form.
+fn placed(metadata: &Value, root: &Path) -> Option<Vec<String>> {
+    let (mut found, mut names) = (BTreeSet::new(), Vec::new());
+    let packages = metadata.get("packages")?.as_array()?;
+    for package in packages {
+        let text = |name: &str| package.get(name)?.as_str();
+        let is_local = package.get("source").is_none_or(Value::is_null);
+        if is_local && !Path::new(text("manifest_path")?).starts_with(root) {
+            found.insert(text("id")?);
+        }
+    }
+    let nodes = metadata.get("resolve")?.get("nodes")?.as_array()?;
+    loop {
+        let before = found.len();
+        for node in nodes {
+            let needed = node.get("dependencies")?.as_array()?;
+            if needed
+                .iter()
+                .filter_map(Value::as_str)
+                .any(|id| found.contains(id))
+            {
+                found.insert(node.get("id")?.as_str()?);
+            }
+        }
+        if found.len() == before {
+            break;
+        }
+    }
+    for package in packages {
+        let text = |name: &str| package.get(name)?.as_str();
+        if found.contains(text("id")?) {
+            names.push(format!("{}@{}", text("name")?, text("version")?));
+        }
+    }
+    names.sort();
+    let is_ambiguous = names
+        .windows(2)
+        .any(|pair| matches!(pair, [a, b] if a == b));
+    Some(if is_ambiguous { Vec::new() } else { names })
+}
+
+/// Writes the program that runs the compiler, and returns its path.
+fn wrapper() -> Result<PathBuf, Failure> {
+    let (text, name) = WRAPPER;
+    let folder = installation::cache();
+    let path = folder.join(name);
+    let write = || {
+        std::fs::create_dir_all(&folder)?;
+        // Another build may run the program now, so the file is replaced and not changed.
+        let mut file = tempfile::NamedTempFile::new_in(&folder)?;
+        file.write_all(text.as_bytes())?;
+        let runnable = std::fs::Permissions::from_mode(0o755);
+        file.as_file().set_permissions(runnable)?;
+        file.persist(&path).map_err(|error| error.error)
+    };
+    write().map_err(|error| Failure::file(&path, "be written", error))?;
+    std::path::absolute(&path).map_err(|error| Failure::file(&path, "be resolved", error))
 }
 
 /// Runs `cargo metadata` in the folder `dir`, and returns what it prints.
@@ -197,6 +278,36 @@ mod tests {
             ]
         );
         assert!(Folders::of(&json!({"packages": []})).is_none());
+    }
+
+    #[test]
+    fn names_depend_on_folders_outside_of_the_workspace() {
+        let package = |name: &str, folder: &str, source: Value| {
+            json!({
+                "name": name, "version": "1.0.0", "id": format!("{folder}#{name}"), "source": source,
+                "manifest_path": format!("{folder}/Cargo.toml"),
+            })
+        };
+        let node =
+            |id: &str, dependencies: &[&str]| json!({"id": id, "dependencies": dependencies});
+        let check = |guest: &str, expected: &[&str]| {
+            let guest_id = format!("{guest}#guest");
+            let metadata = json!({
+                "packages": [
+                    package("risk", "/a/risk", Value::Null),
+                    package("guest", guest, Value::Null),
+                    package("serde", "/c/serde", json!("registry+https://example.com")),
+                ],
+                "resolve": {"nodes": [
+                    node("/a/risk#risk", &["/a/risk/lib#lib", &guest_id]),
+                    node(&guest_id, &["/c/serde#serde"]),
+                    node("/c/serde#serde", &[]),
+                ]},
+            });
+            assert_eq!(placed(&metadata, Path::new("/a/risk")).unwrap(), expected);
+        };
+        check("/a/risk/guest", &[]);
+        check("/a/guest", &["guest@1.0.0", "risk@1.0.0"]);
     }
 
     #[test]
