@@ -37,8 +37,8 @@
 //! }
 //!
 //! # fn main() -> Result<()> {
-//! let _host = Host::new().tensor("weights", [2], &[0.5_f32, 2.0]).install();
-//! let mut sum = Sum::init()?;
+//! let host = Host::new().tensor("weights", [2], &[0.5_f32, 2.0]).install();
+//! let mut sum: Sum = host.start()?;
 //! // Typed, as `run` has it:
 //! let Json(answer) = sum.run(&testing::call(), Json(vec![1.0, 2.0]))?;
 //! assert_eq!(answer, 4.5);
@@ -56,7 +56,6 @@
 //! - Schemas are not checked. The real host refuses a body that does not conform to the schema
 //!   before `run` is called.
 //! - Limits on time and memory do not exist, and a panic fails the test.
-//! - `describe` may call the host here. The real host traps such a call.
 //! - [`nn`](crate::nn) has no mock, and its functions panic. Use [`graphs`](crate::graphs), or test
 //!   with the real host: `scorebox invoke`.
 //! - A real Redis is not needed, and the commands of [`redis`](crate::redis) are answered by a

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use super::model_folder::{self, Stored};
 use super::redis_value::Value;
-use super::state::{LogLine, Measurement, State, Store};
+use super::state::{Capability, LogLine, Measurement, Phase, State, Store};
 use crate::graphs::{self, Input, Outputs};
 use crate::model::ModelInfo;
-use crate::{Element, redis};
+use crate::{Element, Result, Scorer, TensorScorer, redis};
 
 thread_local! {
     static INSTALLED: RefCell<Option<Host>> = const { RefCell::new(None) };
@@ -292,6 +292,92 @@ impl Host {
         }
     }
 
+    /// Creates an instance of a scorer of payloads as the real host does, with the rules for
+    /// `describe` and `init`. The host must be [installed](Self::install).
+    ///
+    /// ```
+    /// use scorebox_guest::testing::{self, Host};
+    /// # use scorebox_guest::{Invocation, Json, Result, Scorer, Signature};
+    /// # struct Twice;
+    /// # impl Scorer for Twice {
+    /// #     type Input = Json<f64>;
+    /// #     type Output = Json<f64>;
+    /// #     fn describe() -> Signature { Signature::json().input_example("one", "1") }
+    /// #     fn init() -> Result<Self> { Ok(Self) }
+    /// #     fn run(&mut self, _: &Invocation, Json(x): Json<f64>) -> Result<Json<f64>> { Ok(Json(2.0 * x)) }
+    /// # }
+    ///
+    /// let host = Host::new().install();
+    /// let mut twice = host.start::<Twice>().unwrap();
+    /// assert_eq!(testing::post(&mut twice, "2").unwrap(), "4.0");
+    /// ```
+    ///
+    /// # Errors
+    /// Fails if the scorer's `init` fails.
+    ///
+    /// # Panics
+    /// Panics if `describe` calls the host, or if `init` asks for more than the model and the log.
+    /// The real host traps such a call.
+    pub fn start<S: Scorer>(&self) -> Result<S> {
+        self.within(Phase::Describe, S::describe);
+        self.within(self.phase_of_init(), S::init)
+    }
+
+    /// Creates an instance of a scorer of tensors, as [`start`](Self::start) does for a scorer of
+    /// payloads.
+    ///
+    /// ```
+    /// use scorebox_guest::testing::Host;
+    /// use scorebox_guest::{Dtype, Port, TensorSignature};
+    /// # use scorebox_guest::{Inputs, Invocation, NamedTensor, Result, TensorScorer};
+    /// # struct Same;
+    /// # impl TensorScorer for Same {
+    /// #     fn describe() -> TensorSignature {
+    /// #         let port = Port::new("x", Dtype::F32, [None]);
+    /// #         TensorSignature::new([port.clone()], [port])
+    /// #     }
+    /// #     fn init() -> Result<Self> { Ok(Self) }
+    /// #     fn run(&mut self, _: &[Invocation], inputs: Inputs) -> Result<Vec<NamedTensor>> { Ok(inputs.0) }
+    /// # }
+    ///
+    /// let host = Host::new().install();
+    /// assert!(host.start_tensors::<Same>().is_ok());
+    /// ```
+    ///
+    /// # Errors
+    /// Fails if the scorer's `init` fails.
+    ///
+    /// # Panics
+    /// Panics if `describe` calls the host, or if `init` asks for more than the model and the log.
+    /// The real host traps such a call.
+    pub fn start_tensors<S: TensorScorer>(&self) -> Result<S> {
+        self.within(Phase::Describe, S::describe);
+        self.within(self.phase_of_init(), S::init)
+    }
+
+    /// Allows `init` everything, as `snapshot = false` under `[scorer]` in `scorebox.toml` does.
+    ///
+    /// ```
+    /// use scorebox_guest::cache::Bucket;
+    /// use scorebox_guest::testing::Host;
+    /// # use scorebox_guest::{Invocation, Json, Result, Scorer, Signature};
+    /// # struct Stored(Bucket);
+    /// # impl Scorer for Stored {
+    /// #     type Input = Json<f64>;
+    /// #     type Output = Json<f64>;
+    /// #     fn describe() -> Signature { Signature::json().input_example("one", "1") }
+    /// #     fn init() -> Result<Self> { Ok(Self(Bucket::open("default")?)) }
+    /// #     fn run(&mut self, _: &Invocation, input: Json<f64>) -> Result<Json<f64>> { Ok(input) }
+    /// # }
+    ///
+    /// let host = Host::new().store("default").without_snapshot().install();
+    /// assert!(host.start::<Stored>().is_ok());
+    /// ```
+    #[must_use]
+    pub fn without_snapshot(self) -> Self {
+        self.with(|state| state.has_snapshot = false)
+    }
+
     /// Returns the lines that the scorer has written to the log.
     ///
     /// ```
@@ -376,6 +462,43 @@ impl Host {
     /// Returns the host that is installed for this thread, or an empty host if there is none.
     pub(crate) fn current() -> Self {
         INSTALLED.with(|installed| installed.borrow().clone().unwrap_or_default())
+    }
+
+    /// Returns the host that is installed for this thread, for the use of a capability.
+    ///
+    /// # Panics
+    /// Panics if the function of the scorer that runs may not use the capability.
+    #[expect(clippy::panic, reason = "the real host traps, and here the test fails")]
+    pub(crate) fn current_for(capability: Capability) -> Self {
+        let host = Self::current();
+        let refusal = host.state().phase.refusal(capability);
+        match refusal {
+            Some(refusal) => panic!("{refusal}"),
+            None => host,
+        }
+    }
+
+    fn phase_of_init(&self) -> Phase {
+        match self.state().has_snapshot {
+            true => Phase::Init,
+            false => Phase::Run,
+        }
+    }
+
+    /// Runs a function of a scorer, with what it may ask of the host.
+    fn within<T>(&self, phase: Phase, function: fn() -> T) -> T {
+        /// Allows everything again, even if the function panics.
+        struct Again<'a>(&'a Host);
+
+        impl Drop for Again<'_> {
+            fn drop(&mut self) {
+                self.0.state().phase = Phase::Run;
+            }
+        }
+
+        self.state().phase = phase;
+        let _again = Again(self);
+        function()
     }
 
     /// Locks the parts of the host. A test that panicked leaves them whole.

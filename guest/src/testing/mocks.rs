@@ -4,6 +4,7 @@
 //! and types are those of the generated bindings. Must not know a test.
 
 use crate::testing::host::Host;
+use crate::testing::state::Capability;
 
 pub(crate) use self::stores::{atomics, batch, cache, keyvalue};
 
@@ -13,40 +14,50 @@ mod stores;
 
 /// Settings of the scorer.
 pub(crate) mod config {
-    use super::Host;
+    use super::{Capability, Host};
 
     pub use crate::bindings::capabilities::wasi::config::store::Error;
 
     pub(crate) fn get(name: &str) -> Result<Option<String>, Error> {
-        Ok(Host::current().state().settings.get(name).cloned())
+        Ok(Host::current_for(Capability::Other)
+            .state()
+            .settings
+            .get(name)
+            .cloned())
     }
 
     pub(crate) fn get_all() -> Result<Vec<(String, String)>, Error> {
-        let settings = Host::current().state().settings.clone();
+        let settings = Host::current_for(Capability::Other)
+            .state()
+            .settings
+            .clone();
         Ok(settings.into_iter().collect())
     }
 }
 
 /// Log lines of the scorer. A line is also printed, so that a failed test shows it.
 pub(crate) mod logging {
-    use super::Host;
+    use super::{Capability, Host};
     use crate::testing::LogLine;
 
     pub use crate::bindings::capabilities::wasi::logging::logging::Level;
 
     pub(crate) fn log(level: Level, context: &str, message: &str) {
         eprintln!("{level:?} {context}: {message}");
-        Host::current().state().log.push(LogLine {
-            level,
-            context: context.to_owned(),
-            message: message.to_owned(),
-        });
+        Host::current_for(Capability::Log)
+            .state()
+            .log
+            .push(LogLine {
+                level,
+                context: context.to_owned(),
+                message: message.to_owned(),
+            });
     }
 }
 
 /// Measurements of the scorer.
 pub(crate) mod metrics {
-    use super::Host;
+    use super::{Capability, Host};
     use crate::testing::Measurement;
 
     #[expect(
@@ -62,12 +73,15 @@ pub(crate) mod metrics {
     }
 
     fn push(name: &str, value: f64, is_count: bool, attributes: &[(String, String)]) {
-        Host::current().state().measurements.push(Measurement {
-            name: name.to_owned(),
-            value,
-            is_count,
-            attributes: attributes.to_vec(),
-        });
+        Host::current_for(Capability::Other)
+            .state()
+            .measurements
+            .push(Measurement {
+                name: name.to_owned(),
+                value,
+                is_count,
+                attributes: attributes.to_vec(),
+            });
     }
 }
 
@@ -75,7 +89,7 @@ pub(crate) mod metrics {
 pub(crate) mod graphs {
     use std::sync::Arc;
 
-    use super::Host;
+    use super::{Capability, Host};
     use crate::graphs::Outputs;
 
     pub use crate::bindings::capabilities::scorebox::scoring::graphs::{
@@ -83,7 +97,7 @@ pub(crate) mod graphs {
     };
 
     pub(crate) fn list() -> Vec<GraphInfo> {
-        let host = Host::current();
+        let host = Host::current_for(Capability::Other);
         let state = host.state();
         let info = |name: &String| GraphInfo {
             name: name.clone(),
@@ -95,7 +109,11 @@ pub(crate) mod graphs {
 
     pub(crate) fn compute(name: &str, inputs: &[Tensor]) -> Result<Vec<Tensor>, Error> {
         // The lock is released first, because the function of a test may ask the host, too.
-        let graph = Host::current().state().graphs.get(name).map(Arc::clone);
+        let graph = Host::current_for(Capability::Other)
+            .state()
+            .graphs
+            .get(name)
+            .map(Arc::clone);
         let graph = graph.ok_or_else(|| Error::NotFound(name.to_owned()))?;
         let outputs = graph(&Outputs(inputs.to_vec()))?;
         Ok(outputs.into_iter().map(|output| output.0).collect())

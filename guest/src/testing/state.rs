@@ -19,6 +19,39 @@ pub(crate) type Redis = dyn Fn(&[&str]) -> Result<Value, redis::Error> + Send + 
 /// Function of a test that stands in for a graph.
 pub(crate) type Graph = dyn Fn(&Outputs) -> Result<Vec<Input>, graphs::Error> + Send + Sync;
 
+/// Function of a scorer that runs. It decides what the scorer may ask of its host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// `describe`, which may ask nothing.
+    Describe,
+    /// `init` where the image is built. It may read the model and write to the log.
+    Init,
+    /// `run`, or `init` without a snapshot.
+    Run,
+}
+
+/// What a scorer asks of its host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Capability {
+    Model,
+    Log,
+    Other,
+}
+
+impl Phase {
+    /// Returns the reason why a capability may not be used, or `None` if it may.
+    pub(crate) fn refusal(self, capability: Capability) -> Option<&'static str> {
+        match (self, capability) {
+            (Self::Run, _) | (Self::Init, Capability::Model | Capability::Log) => None,
+            (Self::Describe, _) => Some("`describe` must not call the host"),
+            (Self::Init, Capability::Other) => Some(
+                "`init` may only read the model and write to the log, unless the project says \
+                 `snapshot = false`",
+            ),
+        }
+    }
+}
+
 /// Parts of a mock host.
 pub(crate) struct State {
     pub(crate) info: ModelInfo,
@@ -32,6 +65,8 @@ pub(crate) struct State {
     pub(crate) measurements: Vec<Measurement>,
     pub(crate) commands: Vec<Vec<String>>,
     pub(crate) is_away: bool,
+    pub(crate) phase: Phase,
+    pub(crate) has_snapshot: bool,
     /// Time that the test let pass for the stores. The clock of the machine does not count.
     pub(crate) now: Duration,
 }
@@ -114,6 +149,8 @@ impl Default for State {
             measurements: Vec::new(),
             commands: Vec::new(),
             is_away: false,
+            phase: Phase::Run,
+            has_snapshot: true,
             now: Duration::ZERO,
         }
     }

@@ -230,3 +230,63 @@ fn a_graph_is_a_function_of_the_test() {
     assert_eq!(*outputs.tensor("n").unwrap().values::<i64>().unwrap(), [2]);
     assert!(graph.run([]).is_err());
 }
+
+/// A scorer whose functions ask for what they may not have.
+struct Curious;
+
+impl crate::Scorer for Curious {
+    type Input = crate::Payload;
+    type Output = crate::Payload;
+
+    fn describe() -> crate::Signature {
+        if config_is("describe") {
+            let _ = model::info();
+        }
+        crate::Signature::any()
+    }
+
+    fn init() -> crate::Result<Self> {
+        let _ = model::tensors();
+        crate::log::info!("init");
+        if config_is("init") {
+            let _ = Bucket::open("default")?;
+        }
+        Ok(Self)
+    }
+
+    fn run(
+        &mut self,
+        _: &crate::Invocation,
+        input: crate::Payload,
+    ) -> crate::Result<crate::Payload> {
+        Ok(input)
+    }
+}
+
+thread_local! {
+    static CURIOUS: std::cell::Cell<&'static str> = const { std::cell::Cell::new("") };
+}
+
+fn config_is(name: &str) -> bool {
+    CURIOUS.get() == name
+}
+
+#[test]
+fn describe_and_init_have_the_rules_of_the_host() {
+    let starts = |host: Host, curious: &'static str| {
+        CURIOUS.set(curious);
+        let host = host.install();
+        let started = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            host.start::<Curious>().is_ok()
+        }));
+        // After a panic everything is allowed again.
+        assert!(config::all().unwrap().is_empty());
+        started.ok()
+    };
+    let host = || Host::new().store("default");
+    assert_eq!(starts(host(), ""), Some(true));
+    assert_eq!(starts(host(), "describe"), None);
+    assert_eq!(starts(host(), "init"), None);
+    assert_eq!(starts(host().without_snapshot(), "init"), Some(true));
+    assert_eq!(starts(Host::new().without_snapshot(), "init"), Some(false));
+}

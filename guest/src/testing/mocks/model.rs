@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::Dtype;
 use crate::testing::host::Host;
 use crate::testing::model_folder::{Stored, width};
+use crate::testing::state::Capability;
 
 pub use crate::bindings::capabilities::scorebox::scoring::model::{Error, ModelInfo, TensorInfo};
 
@@ -18,11 +19,11 @@ const READ_BYTES: u64 = 64 << 20;
 const READ_ROWS: usize = 1 << 20;
 
 pub(crate) fn info() -> ModelInfo {
-    Host::current().state().info.clone()
+    Host::current_for(Capability::Model).state().info.clone()
 }
 
 pub(crate) fn tensors() -> Vec<TensorInfo> {
-    let host = Host::current();
+    let host = Host::current_for(Capability::Model);
     let state = host.state();
     let tensors = state.tensors.iter();
     tensors
@@ -31,11 +32,20 @@ pub(crate) fn tensors() -> Vec<TensorInfo> {
 }
 
 pub(crate) fn files() -> Vec<String> {
-    Host::current().state().files.keys().cloned().collect()
+    Host::current_for(Capability::Model)
+        .state()
+        .files
+        .keys()
+        .cloned()
+        .collect()
 }
 
 pub(crate) fn read_file(name: &str, start: u64, count: u64) -> Result<Vec<u8>, Error> {
-    let file = Host::current().state().files.get(name).map(Arc::clone);
+    let file = Host::current_for(Capability::Model)
+        .state()
+        .files
+        .get(name)
+        .map(Arc::clone);
     let file = file.ok_or_else(|| Error::NotFound(name.to_owned()))?;
     let length = file.len() as u64;
     let count = count.min(length.checked_sub(start).ok_or(Error::OutOfRange)?);
@@ -54,7 +64,11 @@ pub(crate) struct Tensor {
 
 impl Tensor {
     pub(crate) fn open(name: &str) -> Result<Self, Error> {
-        let stored = Host::current().state().tensors.get(name).map(Arc::clone);
+        let stored = Host::current_for(Capability::Model)
+            .state()
+            .tensors
+            .get(name)
+            .map(Arc::clone);
         let stored = stored.ok_or_else(|| Error::NotFound(name.to_owned()))?;
         Ok(Self {
             name: name.to_owned(),

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::testing::host::Host;
-use crate::testing::state::Redis;
+use crate::testing::state::{Capability, Redis};
 
 pub use crate::bindings::capabilities::scorebox::scoring::redis::{Error, Node, Reply};
 
@@ -23,7 +23,7 @@ impl std::fmt::Debug for Connection {
 
 impl Connection {
     pub(crate) fn open(name: &str) -> Result<Self, Error> {
-        let host = Host::current();
+        let host = Host::current_for(Capability::Other);
         let answer = host.state().redis.get(name).map(Arc::clone);
         Ok(Self {
             answer: answer.ok_or(Error::NoSuchConnection)?,

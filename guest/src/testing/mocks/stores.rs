@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::testing::host::Host;
-use crate::testing::state::{Entry, State, Store};
+use crate::testing::state::{Capability, Entry, State, Store};
 
 const VALUE_BYTES: usize = 32 << 20;
 const KEY_BYTES: usize = 64 << 10;
@@ -17,7 +17,7 @@ const TTL_LIMIT: Duration = Duration::from_secs(1000 * 366 * 24 * 3600);
 
 /// Buckets, and operations on one key.
 pub(crate) mod keyvalue {
-    use super::{Entry, Host, PAGE_KEYS, Store, expiry, live, other};
+    use super::{Capability, Entry, Host, PAGE_KEYS, Store, expiry, live, other};
 
     pub use crate::bindings::capabilities::wasi::keyvalue::store::{Error, KeyResponse};
 
@@ -29,7 +29,7 @@ pub(crate) mod keyvalue {
     }
 
     pub(crate) fn open(name: &str) -> Result<Bucket, Error> {
-        let host = Host::current();
+        let host = Host::current_for(Capability::Other);
         if !host.state().stores.contains_key(name) {
             return Err(Error::NoSuchStore);
         }

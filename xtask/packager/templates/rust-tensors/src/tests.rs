@@ -1,14 +1,14 @@
 //! Tests without a host: `cargo test`.
 
 use scorebox_guest::testing::{self, Host};
-use scorebox_guest::{Error, NamedTensor, TensorScorer};
+use scorebox_guest::{Error, NamedTensor};
 
 use super::Risk;
 
 fn scored(rows: &[[f32; 3]]) -> Result<Vec<f32>, Error> {
-    let _host = Host::new().model("model").unwrap().install();
+    let host = Host::new().model("model").unwrap().install();
     let rows = NamedTensor::new("rows", [rows.len(), 3], rows.as_flattened());
-    let outputs = testing::score_tensors(&mut Risk::init()?, [rows])?;
+    let outputs = testing::score_tensors(&mut host.start_tensors::<Risk>()?, [rows])?;
     Ok(outputs[0].values::<f32>()?.into_owned())
 }
 

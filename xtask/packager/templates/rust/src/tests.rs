@@ -1,15 +1,15 @@
 //! Tests without a host: `cargo test`.
 
 use scorebox_guest::testing::{self, Host};
-use scorebox_guest::{Error, Scorer};
+use scorebox_guest::Error;
 use serde_json::Value;
 
 use super::Risk;
 
 #[test]
 fn the_sample_is_answered() {
-    let _host = Host::new().model("model").unwrap().install();
-    let mut risk = Risk::init().unwrap();
+    let host = Host::new().model("model").unwrap().install();
+    let mut risk: Risk = host.start().unwrap();
     let sample: Value = serde_json::from_str(include_str!("../sample.json")).unwrap();
     let answer = testing::post(&mut risk, &sample["inputs"].to_string()).unwrap();
     let answer: Value = serde_json::from_str(&answer).unwrap();
@@ -20,7 +20,8 @@ fn the_sample_is_answered() {
 
 #[test]
 fn a_negative_income_is_rejected() {
-    let _host = Host::new().model("model").unwrap().install();
-    let refused = testing::post(&mut Risk::init().unwrap(), r#"{"features": [-1, 2, 0.5]}"#);
+    let host = Host::new().model("model").unwrap().install();
+    let mut risk: Risk = host.start().unwrap();
+    let refused = testing::post(&mut risk, r#"{"features": [-1, 2, 0.5]}"#);
     assert!(matches!(refused, Err(Error::Rejected(problem)) if problem.code == "negative-income"));
 }
