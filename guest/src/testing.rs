@@ -63,13 +63,15 @@
 
 mod calls;
 mod host;
+mod installed;
 pub(crate) mod mocks;
 mod model_folder;
 mod redis_value;
 mod state;
 
 pub use self::calls::{call, post, request, score, score_examples, score_tensors};
-pub use self::host::{Host, Installed};
+pub use self::host::Host;
+pub use self::installed::Installed;
 pub use self::redis_value::Value;
 pub use self::state::{LogLine, Measurement};
 

@@ -1,26 +1,19 @@
-//! The mock host: its parts, and the host that is installed for a thread.
+//! The mock host that a test builds.
 //!
-//! Owns the building and the reading of a host in a test. Must not know the form of the imports:
-//! `mocks` has it.
+//! Owns the parts that a test can choose. Must not know the form of the imports: `mocks` has it.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::io;
-use std::ops::Deref;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::model_folder::{self, Stored};
 use super::redis_value::Value;
-use super::state::{Capability, LogLine, Measurement, Phase, State, Store};
+use super::state::{State, Store};
 use crate::graphs::{self, Input, Outputs};
 use crate::model::ModelInfo;
-use crate::{Element, Result, Scorer, TensorScorer, redis};
-
-thread_local! {
-    static INSTALLED: RefCell<Option<Host>> = const { RefCell::new(None) };
-}
+use crate::{Element, redis};
 
 /// A host for a test: a model, stores, graphs and settings that the test chooses, and everything
 /// that the scorer logs or measures.
@@ -271,90 +264,6 @@ impl Host {
         })
     }
 
-    /// Makes the host answer the scorers of this thread until the returned value is dropped.
-    ///
-    /// ```
-    /// use scorebox_guest::model;
-    /// use scorebox_guest::testing::Host;
-    ///
-    /// let host = Host::new().file("a", "1").install();
-    /// assert_eq!(model::files(), ["a"]);
-    /// drop(host);
-    /// assert!(model::files().is_empty());
-    /// ```
-    #[must_use = "the host answers only until the returned value is dropped"]
-    pub fn install(self) -> Installed {
-        let before = INSTALLED.with(|installed| installed.replace(Some(self.clone())));
-        Installed {
-            host: self,
-            before,
-            of_one_thread: std::marker::PhantomData,
-        }
-    }
-
-    /// Creates an instance of a scorer of payloads as the real host does, with the rules for
-    /// `describe` and `init`. The host must be [installed](Self::install).
-    ///
-    /// ```
-    /// use scorebox_guest::testing::{self, Host};
-    /// # use scorebox_guest::{Invocation, Json, Result, Scorer, Signature};
-    /// # struct Twice;
-    /// # impl Scorer for Twice {
-    /// #     type Input = Json<f64>;
-    /// #     type Output = Json<f64>;
-    /// #     fn describe() -> Signature { Signature::json().input_example("one", "1") }
-    /// #     fn init() -> Result<Self> { Ok(Self) }
-    /// #     fn run(&mut self, _: &Invocation, Json(x): Json<f64>) -> Result<Json<f64>> { Ok(Json(2.0 * x)) }
-    /// # }
-    ///
-    /// let host = Host::new().install();
-    /// let mut twice = host.start::<Twice>().unwrap();
-    /// assert_eq!(testing::post(&mut twice, "2").unwrap(), "4.0");
-    /// ```
-    ///
-    /// # Errors
-    /// Fails if the scorer's `init` fails.
-    ///
-    /// # Panics
-    /// Panics if `describe` calls the host, or if `init` asks for more than the model and the log.
-    /// The real host traps such a call.
-    pub fn start<S: Scorer>(&self) -> Result<S> {
-        self.within(Phase::Describe, S::describe);
-        self.within(self.phase_of_init(), S::init)
-    }
-
-    /// Creates an instance of a scorer of tensors, as [`start`](Self::start) does for a scorer of
-    /// payloads.
-    ///
-    /// ```
-    /// use scorebox_guest::testing::Host;
-    /// use scorebox_guest::{Dtype, Port, TensorSignature};
-    /// # use scorebox_guest::{Inputs, Invocation, NamedTensor, Result, TensorScorer};
-    /// # struct Same;
-    /// # impl TensorScorer for Same {
-    /// #     fn describe() -> TensorSignature {
-    /// #         let port = Port::new("x", Dtype::F32, [None]);
-    /// #         TensorSignature::new([port.clone()], [port])
-    /// #     }
-    /// #     fn init() -> Result<Self> { Ok(Self) }
-    /// #     fn run(&mut self, _: &[Invocation], inputs: Inputs) -> Result<Vec<NamedTensor>> { Ok(inputs.0) }
-    /// # }
-    ///
-    /// let host = Host::new().install();
-    /// assert!(host.start_tensors::<Same>().is_ok());
-    /// ```
-    ///
-    /// # Errors
-    /// Fails if the scorer's `init` fails.
-    ///
-    /// # Panics
-    /// Panics if `describe` calls the host, or if `init` asks for more than the model and the log.
-    /// The real host traps such a call.
-    pub fn start_tensors<S: TensorScorer>(&self) -> Result<S> {
-        self.within(Phase::Describe, S::describe);
-        self.within(self.phase_of_init(), S::init)
-    }
-
     /// Allows `init` everything, as `snapshot = false` under `[scorer]` in `scorebox.toml` does.
     ///
     /// ```
@@ -378,129 +287,6 @@ impl Host {
         self.with(|state| state.has_snapshot = false)
     }
 
-    /// Returns the lines that the scorer has written to the log.
-    ///
-    /// ```
-    /// use scorebox_guest::log;
-    /// use scorebox_guest::testing::Host;
-    ///
-    /// let host = Host::new().install();
-    /// log::info!("ready");
-    /// assert_eq!(host.log().len(), 1);
-    /// ```
-    #[must_use]
-    pub fn log(&self) -> Vec<LogLine> {
-        self.state().log.clone()
-    }
-
-    /// Returns the measurements that the scorer has made.
-    ///
-    /// ```
-    /// use scorebox_guest::metrics;
-    /// use scorebox_guest::testing::Host;
-    ///
-    /// let host = Host::new().install();
-    /// metrics::count("predictions", 2, &[]);
-    /// assert!(host.measurements()[0].is_count);
-    /// ```
-    #[must_use]
-    pub fn measurements(&self) -> Vec<Measurement> {
-        self.state().measurements.clone()
-    }
-
-    /// Returns the Redis commands that the scorer has sent, each as its words.
-    ///
-    /// ```
-    /// use scorebox_guest::redis::Connection;
-    /// use scorebox_guest::testing::{Host, Value};
-    ///
-    /// let host = Host::new().redis("default", |_| Ok(Value::Nil)).install();
-    /// Connection::lazy("default").execute(["DEL", "a"]).unwrap();
-    /// assert_eq!(host.commands(), [["DEL", "a"]]);
-    /// ```
-    #[must_use]
-    pub fn commands(&self) -> Vec<Vec<String>> {
-        self.state().commands.clone()
-    }
-
-    /// Lets time pass for the stores, so that keys expire. The time of a mock host passes only by
-    /// this function.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// use scorebox_guest::cache::{Bucket, Lifetime};
-    /// use scorebox_guest::testing::Host;
-    ///
-    /// let host = Host::new().store("default").install();
-    /// let bucket = Bucket::open("default").unwrap();
-    /// bucket.set_for("a", "1", Duration::from_secs(10)).unwrap();
-    /// host.advance(Duration::from_secs(4));
-    /// assert!(matches!(bucket.lifetime("a").unwrap(), Lifetime::Remaining(6000)));
-    /// ```
-    pub fn advance(&self, time: Duration) {
-        let mut state = self.state();
-        state.now = state.now.saturating_add(time);
-    }
-
-    /// Makes every store unreachable (`true`), or reachable again (`false`).
-    ///
-    /// ```
-    /// use scorebox_guest::Error;
-    /// use scorebox_guest::cache::Bucket;
-    /// use scorebox_guest::testing::Host;
-    ///
-    /// let host = Host::new().store("default").install();
-    /// host.disconnect_stores(true);
-    /// let failed: Error = Bucket::lazy("default").get("a").unwrap_err().into();
-    /// assert!(matches!(failed, Error::Unavailable(_)));
-    /// ```
-    pub fn disconnect_stores(&self, is_away: bool) {
-        self.state().is_away = is_away;
-    }
-
-    /// Returns the host that is installed for this thread, or an empty host if there is none.
-    pub(crate) fn current() -> Self {
-        INSTALLED.with(|installed| installed.borrow().clone().unwrap_or_default())
-    }
-
-    /// Returns the host that is installed for this thread, for the use of a capability.
-    ///
-    /// # Panics
-    /// Panics if the function of the scorer that runs may not use the capability.
-    #[expect(clippy::panic, reason = "the real host traps, and here the test fails")]
-    pub(crate) fn current_for(capability: Capability) -> Self {
-        let host = Self::current();
-        let refusal = host.state().phase.refusal(capability);
-        match refusal {
-            Some(refusal) => panic!("{refusal}"),
-            None => host,
-        }
-    }
-
-    fn phase_of_init(&self) -> Phase {
-        match self.state().has_snapshot {
-            true => Phase::Init,
-            false => Phase::Run,
-        }
-    }
-
-    /// Runs a function of a scorer, with what it may ask of the host.
-    fn within<T>(&self, phase: Phase, function: fn() -> T) -> T {
-        /// Allows everything again, even if the function panics.
-        struct Again<'a>(&'a Host);
-
-        impl Drop for Again<'_> {
-            fn drop(&mut self) {
-                self.0.state().phase = Phase::Run;
-            }
-        }
-
-        self.state().phase = phase;
-        let _again = Again(self);
-        function()
-    }
-
     /// Locks the parts of the host. A test that panicked leaves them whole.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -509,42 +295,5 @@ impl Host {
     fn with(self, change: impl FnOnce(&mut State)) -> Self {
         change(&mut self.state());
         self
-    }
-}
-
-/// A [`Host`] that answers the scorers of a thread. The host that was installed before answers
-/// again when this value is dropped.
-///
-/// ```
-/// use scorebox_guest::testing::{Host, Installed};
-///
-/// fn with_settings() -> Installed {
-///     Host::new().setting("threshold", "0.5").install()
-/// }
-///
-/// let host = with_settings();
-/// assert!(host.log().is_empty());
-/// ```
-#[derive(Debug)]
-pub struct Installed {
-    host: Host,
-    before: Option<Host>,
-    /// A host is installed for one thread, so it is uninstalled by the same thread.
-    of_one_thread: std::marker::PhantomData<*const ()>,
-}
-
-impl Deref for Installed {
-    type Target = Host;
-
-    fn deref(&self) -> &Host {
-        &self.host
-    }
-}
-
-impl Drop for Installed {
-    fn drop(&mut self) {
-        let before = self.before.take();
-        // While a thread ends, the variable may be gone, and no scorer of the thread runs again.
-        let _ = INSTALLED.try_with(|installed| *installed.borrow_mut() = before);
     }
 }

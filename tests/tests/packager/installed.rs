@@ -10,7 +10,7 @@ use scorebox_tests::{require, run};
 use serde_json::Value;
 
 /// The template of the tests. It needs no other program.
-const TEMPLATE: &str = "minimal";
+const TEMPLATE: &str = "onnx";
 
 /// Size that pip users accept for a tool. Package indexes refuse files above 100 MB.
 const LARGEST_WHEEL_BYTES: u64 = 60 << 20;
@@ -81,7 +81,7 @@ fn the_commands_of_the_host_run_on_the_project() {
     tool.run("risk", &["check", "--sample", "new.json"])
         .ended(0);
     let graph = tool
-        .run("risk", &["graph", "model/linear.onnx"])
+        .run("risk", &["graph", "model/risk.onnx"])
         .ended(0)
         .json();
     assert_eq!(graph["inputs"][0]["name"], "X");

@@ -29,6 +29,7 @@ mod push_faults;
 mod quiet_output;
 mod references;
 mod registry_bounds;
+mod rust_projects;
 mod sample;
 mod snapshots;
 mod templates;

@@ -165,7 +165,7 @@ fn a_new_folder_is_followed_by_a_packaging() {
     let dir = tempfile::tempdir().expect("a folder");
     let mut new = Command::new(place::xtask());
     new.env_clear()
-        .args(["new", "--template", "minimal"])
+        .args(["new", "--template", "onnx"])
         .arg(dir.path().join("my scorers/risk"));
     let created = run::finish(&mut new, b"").ended(0);
     let line = next_line(&created);
