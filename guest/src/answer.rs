@@ -7,6 +7,13 @@ use crate::{Answer, IntoPayload, Payload, Result};
 
 /// A type that a scorer of payloads can return: [`Answer`], or the body alone, which is every
 /// [`IntoPayload`].
+///
+/// ```
+/// use scorebox_guest::{Answer, IntoAnswer, Json};
+///
+/// let body_alone = Json(7).into_answer().unwrap();
+/// assert_eq!(body_alone.status, None);
+/// ```
 pub trait IntoAnswer {
     /// Converts the value to an answer.
     ///
@@ -50,6 +57,12 @@ impl Answer {
 
     /// Returns an answer without a body. The status is 204 until [`status`](Self::status) sets
     /// another one, e.g. 304 or 404.
+    ///
+    /// ```
+    /// use scorebox_guest::Answer;
+    ///
+    /// assert_eq!(Answer::empty().status(304).status, Some(304));
+    /// ```
     #[must_use]
     pub fn empty() -> Self {
         Self::from(Payload::new("", Vec::new())).status(204)
@@ -61,6 +74,15 @@ impl Answer {
     /// With a status of 400 or more, the call counts as failed: no output of a function is
     /// written, and a message is parked or delivered again. To report a problem in the form that
     /// all errors have, return an [`Error`](crate::Error) instead.
+    ///
+    /// ```
+    /// use scorebox_guest::{Answer, Json, Result};
+    ///
+    /// fn missing() -> Result<Answer> {
+    ///     Ok(Answer::of(Json("no such model"))?.status(404))
+    /// }
+    /// # assert_eq!(missing().unwrap().status, Some(404));
+    /// ```
     #[must_use]
     pub fn status(mut self, status: u16) -> Self {
         self.status = Some(status);
@@ -77,6 +99,15 @@ impl Answer {
     ///
     /// An HTTP function whose requests come in envelopes carries one value for each name: the host
     /// joins several with `, `, and refuses several cookies.
+    ///
+    /// ```
+    /// use scorebox_guest::{Answer, Json, Result};
+    ///
+    /// fn cached() -> Result<Answer> {
+    ///     Ok(Answer::of(Json(0.5))?.header("cache-control", "max-age=60"))
+    /// }
+    /// # assert_eq!(cached().unwrap().headers.len(), 1);
+    /// ```
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));

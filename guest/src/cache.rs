@@ -8,22 +8,39 @@
 //! more than 64 KiB, a value of more than 32 MiB, or a `ttl` of zero or of more than a thousand
 //! years.
 
+mod json;
+mod snapshot;
+
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
-use crate::OrProblem;
 use crate::imports::{atomics, batch, cache as wit, keyvalue as store};
 
+pub use self::snapshot::{Snapshot, Swap};
 pub use store::{Error, KeyResponse};
 pub use wit::{Condition, Lifetime};
 
 /// A key of a store and the value of this key.
+///
+/// ```
+/// # use scorebox_guest::cache::Entry;
+/// # let host = scorebox_guest::testing::Host::new().store("default").install();
+/// # let bucket = scorebox_guest::cache::Bucket::lazy("default");
+/// let entry: Entry = ("user:1".to_owned(), b"41".to_vec());
+/// bucket.set_many(&[entry]).unwrap();
+/// ```
 pub type Entry = (String, Vec<u8>);
 
 /// A store of keys and values in Redis: one `[stores.<name>]` of `scorebox.toml`.
+///
+/// ```
+/// # use scorebox_guest::cache::Bucket;
+/// # use std::time::Duration;
+/// # let host = scorebox_guest::testing::Host::new().store("default").install();
+/// let bucket = Bucket::lazy("default");
+/// bucket.set_for("user:1", "41", Duration::from_secs(60)).unwrap();
+/// assert_eq!(bucket.get("user:1").unwrap().as_deref(), Some(b"41".as_slice()));
+/// ```
 #[derive(Debug)]
 pub struct Bucket {
     name: String,
@@ -32,6 +49,13 @@ pub struct Bucket {
 
 impl Bucket {
     /// Opens the store `name` of `scorebox.toml`.
+    ///
+    /// ```
+    /// # use scorebox_guest::cache::{Bucket, Error};
+    /// # let host = scorebox_guest::testing::Host::new().store("default").install();
+    /// assert!(Bucket::open("default").is_ok());
+    /// assert!(matches!(Bucket::open("other"), Err(Error::NoSuchStore)));
+    /// ```
     ///
     /// # Errors
     /// Fails if `scorebox.toml` has no store of this name.
@@ -45,6 +69,13 @@ impl Bucket {
     ///
     /// Use this function in `init`, which runs where the image is built and no store can be
     /// reached. If `scorebox.toml` has no store of this name, the first use fails.
+    ///
+    /// ```
+    /// # use scorebox_guest::cache::Bucket;
+    /// # let host = scorebox_guest::testing::Host::new().store("default").install();
+    /// let bucket = Bucket::lazy("default");
+    /// assert!(!bucket.exists("user:1").unwrap());
+    /// ```
     #[must_use]
     pub fn lazy(name: &str) -> Self {
         Self {
@@ -63,6 +94,12 @@ impl Bucket {
 
     /// Returns the value of a key, or `None` if the key does not exist.
     ///
+    /// ```
+    /// # let host = scorebox_guest::testing::Host::new().store("default").install();
+    /// # let bucket = scorebox_guest::cache::Bucket::lazy("default");
+    /// assert_eq!(bucket.get("user:1").unwrap(), None);
+    /// ```
+    ///
     /// # Errors
     /// Fails if the store does not answer, or if the key has more than 64 KiB.
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
@@ -72,6 +109,13 @@ impl Bucket {
     /// Writes the value of a key. The value expires after the store's `default_ttl`, or never if
     /// `default_ttl` is not set.
     ///
+    /// ```
+    /// # let host = scorebox_guest::testing::Host::new().store("default").install();
+    /// # let bucket = scorebox_guest::cache::Bucket::lazy("default");
+    /// bucket.set("user:1", "41").unwrap();
+    /// assert!(bucket.exists("user:1").unwrap());
+    /// ```
+    ///
     /// # Errors
     /// Fails if the store does not answer, if the key has more than 64 KiB, or if the value has
     /// more than 32 MiB.
@@ -80,6 +124,16 @@ impl Bucket {
     }
 
     /// Writes the value of a key. The value expires after the time `ttl`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let host = scorebox_guest::testing::Host::new().store("default").install();
+    /// # let bucket = scorebox_guest::cache::Bucket::lazy("default");
+    /// bucket.set_for("user:1", "41", Duration::from_secs(60)).unwrap();
+    /// # host.advance(Duration::from_secs(60));
+    /// // A minute later:
+    /// assert_eq!(bucket.get("user:1").unwrap(), None);
+    /// ```
     ///
     /// # Errors
     /// Fails if the store does not answer, if the key has more than 64 KiB, if the value has more
@@ -94,6 +148,15 @@ impl Bucket {
     ///
     /// The value expires after the time `ttl`. If `ttl` is `None`, the store's `default_ttl`
     /// applies.
+    ///
+    /// ```
+    /// # use scorebox_guest::cache::Condition;
+    /// # use std::time::Duration;
+    /// # let host = scorebox_guest::testing::Host::new().store("default").install();
+    /// # let bucket = scorebox_guest::cache::Bucket::lazy("default");
+    /// assert!(bucket.set_if("lock", "1", Condition::IfAbsent, Some(Duration::from_secs(5))).unwrap());
+    /// assert!(!bucket.set_if("lock", "1", Condition::IfAbsent, Some(Duration::from_secs(5))).unwrap());
+    /// ```
     ///
     /// # Errors
     /// Fails if the store does not answer, if the key has more than 64 KiB, if the value has more
@@ -116,38 +179,13 @@ impl Bucket {
         )
     }
 
-    /// Returns the value of a key, parsed from JSON as `T`, or `None` if the key does not exist.
-    ///
-    /// # Errors
-    /// Fails if the store does not answer, if the key has more than 64 KiB, or if the stored value
-    /// is not JSON of type `T` (code `stored-json`).
-    pub fn get_json<T: DeserializeOwned>(&self, key: &str) -> crate::Result<Option<T>> {
-        let Some(bytes) = self.get(key)? else {
-            return Ok(None);
-        };
-        serde_json::from_slice(&bytes)
-            .map(Some)
-            .or_fail("stored-json", "a stored value is not the JSON expected")
-    }
-
-    /// Writes the value of a key as JSON. The value expires after the time `ttl`. If `ttl` is
-    /// `None`, the store's `default_ttl` applies.
-    ///
-    /// # Errors
-    /// Fails if the store does not answer, or if the value cannot be written as JSON. Also fails if
-    /// the key has more than 64 KiB, if the JSON has more than 32 MiB, or if `ttl` is zero or more
-    /// than a thousand years.
-    pub fn set_json<T: Serialize>(
-        &self,
-        key: &str,
-        value: &T,
-        ttl: Option<Duration>,
-    ) -> crate::Result<()> {
-        self.set_if(key, serde_json::to_vec(value)?, Condition::Always, ttl)?;
-        Ok(())
-    }
-
     /// Removes a key from the store. If the key does not exist, nothing happens.
+    ///
+    /// ```
+    /// # let host = scorebox_guest::testing::Host::new().store("default").install();
+    /// # let bucket = scorebox_guest::cache::Bucket::lazy("default");
+    /// bucket.delete("user:1").unwrap();
+    /// ```
     ///
     /// # Errors
     /// Fails if the store does not answer, or if the key has more than 64 KiB.
@@ -156,6 +194,12 @@ impl Bucket {
     }
 
     /// Returns true if the store has the key `key`.
+    ///
+    /// ```
+    /// # let host = scorebox_guest::testing::Host::new().store("default").install();
+    /// # let bucket = scorebox_guest::cache::Bucket::lazy("default");
+    /// assert!(!bucket.exists("user:1").unwrap());
+    /// ```
     ///
     /// # Errors
     /// Fails if the store does not answer, or if the key has more than 64 KiB.
@@ -168,6 +212,14 @@ impl Bucket {
     /// If `cursor` is `None`, the first page is returned. To get the next page, pass the cursor
     /// that this page contains.
     ///
+    /// ```
+    /// # let host = scorebox_guest::testing::Host::new().store("default").install();
+    /// # let bucket = scorebox_guest::cache::Bucket::lazy("default");
+    /// bucket.set("user:1", "41").unwrap();
+    /// let page = bucket.page(None).unwrap();
+    /// assert_eq!((page.keys.len(), page.cursor), (1, None));
+    /// ```
+    ///
     /// # Errors
     /// Fails if the store does not answer, or if the store never returned this cursor.
     pub fn page(&self, cursor: Option<&str>) -> Result<KeyResponse, Error> {
@@ -175,6 +227,13 @@ impl Bucket {
     }
 
     /// Returns all keys of the store, in no particular order.
+    ///
+    /// ```
+    /// # let host = scorebox_guest::testing::Host::new().store("default").install();
+    /// # let bucket = scorebox_guest::cache::Bucket::lazy("default");
+    /// bucket.set("user:1", "41").unwrap();
+    /// assert_eq!(bucket.keys().unwrap(), ["user:1"]);
+    /// ```
     ///
     /// # Errors
     /// Fails if the store does not answer.
@@ -194,6 +253,14 @@ impl Bucket {
     /// Returns an entry for each of `keys`, in the order of `keys`: the key with its value, or
     /// `None` if the key does not exist.
     ///
+    /// ```
+    /// # let host = scorebox_guest::testing::Host::new().store("default").install();
+    /// # let bucket = scorebox_guest::cache::Bucket::lazy("default");
+    /// bucket.set("a", "1").unwrap();
+    /// let found = bucket.get_many(&["a".to_owned(), "b".to_owned()]).unwrap();
+    /// assert_eq!(found, [Some(("a".to_owned(), b"1".to_vec())), None]);
+    /// ```
+    ///
     /// # Errors
     /// Fails if the store does not answer, if `keys` has more than 4,096 keys or a key of more than
     /// 64 KiB, or if the keys or the values have more than 64 MiB in total.
@@ -203,6 +270,12 @@ impl Bucket {
 
     /// Writes the values of several keys in one round trip, but not atomically. The values expire
     /// after the store's `default_ttl`, or never if `default_ttl` is not set.
+    ///
+    /// ```
+    /// # let host = scorebox_guest::testing::Host::new().store("default").install();
+    /// # let bucket = scorebox_guest::cache::Bucket::lazy("default");
+    /// bucket.set_many(&[("a".to_owned(), b"1".to_vec()), ("b".to_owned(), b"2".to_vec())]).unwrap();
+    /// ```
     ///
     /// # Errors
     /// Fails if the store does not answer. In this case, some of the values may have been written.
@@ -217,6 +290,14 @@ impl Bucket {
     ///
     /// If `ttl` is `None`, the store's `default_ttl` applies.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let host = scorebox_guest::testing::Host::new().store("default").install();
+    /// # let bucket = scorebox_guest::cache::Bucket::lazy("default");
+    /// let day = Duration::from_secs(24 * 60 * 60);
+    /// bucket.set_many_for(&[("a".to_owned(), b"1".to_vec())], Some(day)).unwrap();
+    /// ```
+    ///
     /// # Errors
     /// Fails if the store does not answer. In this case, some of the values may have been written.
     /// Also fails, without writing a value, if `entries` has more than 4,096 entries, more than 64
@@ -226,6 +307,12 @@ impl Bucket {
     }
 
     /// Removes several keys in one round trip, but not atomically.
+    ///
+    /// ```
+    /// # let host = scorebox_guest::testing::Host::new().store("default").install();
+    /// # let bucket = scorebox_guest::cache::Bucket::lazy("default");
+    /// bucket.delete_many(&["a".to_owned(), "b".to_owned()]).unwrap();
+    /// ```
     ///
     /// # Errors
     /// Fails if the store does not answer. In this case, some of the keys may have been removed.
@@ -239,6 +326,13 @@ impl Bucket {
     /// not exist starts at 0, and gets the store's `default_ttl` if this is set. The operation is
     /// atomic.
     ///
+    /// ```
+    /// # let host = scorebox_guest::testing::Host::new().store("default").install();
+    /// # let bucket = scorebox_guest::cache::Bucket::lazy("default");
+    /// assert_eq!(bucket.increment("calls", 1).unwrap(), 1);
+    /// assert_eq!(bucket.increment("calls", 2).unwrap(), 3);
+    /// ```
+    ///
     /// # Errors
     /// Fails if the store does not answer, if the key has more than 64 KiB, if the value of the key
     /// is not a decimal integer, or if the sum does not fit into an `i64`.
@@ -251,6 +345,15 @@ impl Bucket {
     ///
     /// The operation is atomic.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let host = scorebox_guest::testing::Host::new().store("default").install();
+    /// # let bucket = scorebox_guest::cache::Bucket::lazy("default");
+    /// // At most ten calls of a user in a minute:
+    /// let calls = bucket.increment_for("calls:user:1", 1, Duration::from_secs(60)).unwrap();
+    /// assert!(calls <= 10);
+    /// ```
+    ///
     /// # Errors
     /// Fails if the store does not answer, if the key has more than 64 KiB, if the value of the key
     /// is not a decimal integer, if the sum does not fit into an `i64`, or if `ttl` is zero or more
@@ -260,6 +363,13 @@ impl Bucket {
     }
 
     /// Returns the remaining lifetime of a key, or that the key never expires or does not exist.
+    ///
+    /// ```
+    /// # use scorebox_guest::cache::Lifetime;
+    /// # let host = scorebox_guest::testing::Host::new().store("default").install();
+    /// # let bucket = scorebox_guest::cache::Bucket::lazy("default");
+    /// assert!(matches!(bucket.lifetime("user:1").unwrap(), Lifetime::Absent));
+    /// ```
     ///
     /// # Errors
     /// Fails if the store does not answer, or if the key has more than 64 KiB.
@@ -272,6 +382,13 @@ impl Bucket {
     ///
     /// Returns true if the key exists, and false if it does not.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let host = scorebox_guest::testing::Host::new().store("default").install();
+    /// # let bucket = scorebox_guest::cache::Bucket::lazy("default");
+    /// assert!(!bucket.touch("user:1", Some(Duration::from_secs(60))).unwrap());
+    /// ```
+    ///
     /// # Errors
     /// Fails if the store does not answer, if the key has more than 64 KiB, or if `ttl` is zero or
     /// more than a thousand years.
@@ -281,6 +398,14 @@ impl Bucket {
 
     /// Reads the value of a key for a compare-and-swap: [`swap`](Snapshot::swap) then writes a new
     /// value only if the value of the key has not changed.
+    ///
+    /// ```
+    /// # use scorebox_guest::cache::Swap;
+    /// # let host = scorebox_guest::testing::Host::new().store("default").install();
+    /// # let bucket = scorebox_guest::cache::Bucket::lazy("default");
+    /// let snapshot = bucket.snapshot("user:1").unwrap();
+    /// assert!(matches!(snapshot.swap("41").unwrap(), Swap::Done));
+    /// ```
     ///
     /// # Errors
     /// Fails if the store does not answer, or if the key has more than 64 KiB.
@@ -293,6 +418,14 @@ impl Bucket {
     /// `change` gets the current value, or `None` if the key does not exist. If another caller
     /// changes the value in the meantime, `change` is called again with the newer value. The new
     /// value expires after the store's `default_ttl`, or never if `default_ttl` is not set.
+    ///
+    /// ```
+    /// # let host = scorebox_guest::testing::Host::new().store("default").install();
+    /// # let bucket = scorebox_guest::cache::Bucket::lazy("default");
+    /// let longer = |old: Option<Vec<u8>>| [old.unwrap_or_default(), b"x".to_vec()].concat();
+    /// assert_eq!(bucket.update("trail", longer).unwrap(), b"x");
+    /// assert_eq!(bucket.update("trail", longer).unwrap(), b"xx");
+    /// ```
     ///
     /// # Errors
     /// Fails if the store does not answer, if the key has more than 64 KiB, or if the new value has
@@ -309,46 +442,6 @@ impl Bucket {
                 Swap::Done => return Ok(value),
                 Swap::Changed(newer) => snapshot = newer,
             }
-        }
-    }
-}
-
-/// A key with the value that the key had when it was read, for a compare-and-swap.
-#[derive(Debug)]
-pub struct Snapshot(atomics::Cas);
-
-/// Result of [`Snapshot::swap`].
-#[derive(Debug)]
-pub enum Swap {
-    /// The new value was written.
-    Done,
-    /// Nothing was written, because another caller changed the value after the snapshot was read.
-    ///
-    /// The new snapshot contains the changed value.
-    Changed(Snapshot),
-}
-
-impl Snapshot {
-    /// Returns the value that the snapshot read, or `None` if the key did not exist.
-    ///
-    /// # Errors
-    /// Fails if the host refuses the call. The store is not asked again.
-    pub fn current(&self) -> Result<Option<Vec<u8>>, Error> {
-        self.0.current()
-    }
-
-    /// Writes `value` to the key of the snapshot if the key still has the value that the snapshot
-    /// read. The value expires after the store's `default_ttl`, or never if `default_ttl` is not
-    /// set.
-    ///
-    /// # Errors
-    /// Fails if the store does not answer. Also fails if `value` has more than 32 MiB. A changed
-    /// value is not an error, but the result [`Swap::Changed`].
-    pub fn swap(self, value: impl AsRef<[u8]>) -> Result<Swap, Error> {
-        match atomics::swap(self.0, value.as_ref()) {
-            Ok(()) => Ok(Swap::Done),
-            Err(atomics::CasError::CasFailed(newer)) => Ok(Swap::Changed(Snapshot(newer))),
-            Err(atomics::CasError::StoreError(error)) => Err(error),
         }
     }
 }

@@ -13,6 +13,13 @@ pub use wit::Error;
 
 /// Returns the value of the setting `name` as text, or `None` if the setting is not set.
 ///
+/// ```
+/// # use scorebox_guest::{config, testing::Host};
+/// # let _host = Host::new().setting("best", "3").setting("wait", "90s").install();
+/// assert_eq!(config::text("best").unwrap().as_deref(), Some("3"));
+/// assert_eq!(config::text("worst").unwrap(), None);
+/// ```
+///
 /// # Errors
 /// Fails if the host cannot read the setting.
 pub fn text(name: &str) -> Result<Option<String>, Error> {
@@ -20,6 +27,13 @@ pub fn text(name: &str) -> Result<Option<String>, Error> {
 }
 
 /// Returns the name and the value of each setting, sorted by name in byte order.
+///
+/// ```
+/// # use scorebox_guest::{config, testing::Host};
+/// # let _host = Host::new().setting("best", "3").setting("wait", "90s").install();
+/// let names: Vec<_> = config::all().unwrap().into_iter().map(|(name, _)| name).collect();
+/// assert_eq!(names, ["best", "wait"]);
+/// ```
 ///
 /// # Errors
 /// Fails if the host cannot read the settings.
@@ -29,6 +43,14 @@ pub fn all() -> Result<Vec<(String, String)>, Error> {
 
 /// Parses the value of the setting `name` as a number, or as another type that can be parsed from
 /// text. Returns `None` if the setting is not set.
+///
+/// ```
+/// # use scorebox_guest::{config, testing::Host};
+/// # let _host = Host::new().setting("best", "3").setting("wait", "90s").install();
+/// let best: usize = config::parsed("best").unwrap().unwrap_or(1);
+/// assert_eq!(best, 3);
+/// assert!(config::parsed::<usize>("wait").is_err());
+/// ```
 ///
 /// # Errors
 /// Fails if the host cannot read the setting, or if its value cannot be parsed as `T` (code
@@ -46,6 +68,13 @@ pub fn parsed<T: FromStr<Err: Display>>(name: &str) -> crate::Result<Option<T>> 
 /// set.
 ///
 /// The value is a whole number and a unit: `ms`, `s`, `m`, `h` or `d`, e.g. `90s`.
+///
+/// ```
+/// # use scorebox_guest::{config, testing::Host};
+/// # let _host = Host::new().setting("best", "3").setting("wait", "90s").install();
+/// # use std::time::Duration;
+/// assert_eq!(config::duration("wait").unwrap(), Some(Duration::from_secs(90)));
+/// ```
 ///
 /// # Errors
 /// Fails if the host cannot read the setting, or if its value is not a length of time (code

@@ -9,6 +9,15 @@ use std::fmt::Display;
 use crate::{Error, Problem, cache, config, graphs, model, nn, redis};
 
 /// Result of a function of a scorer. The error type `E` is [`Error`] unless another one is named.
+///
+/// ```
+/// use scorebox_guest::{Error, Result};
+///
+/// fn positive(x: f32) -> Result<f32> {
+///     if x > 0.0 { Ok(x) } else { Err(Error::rejected("not-positive", "send a positive number")) }
+/// }
+/// # assert!(positive(1.0).is_ok() && positive(0.0).is_err());
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
@@ -17,6 +26,13 @@ impl Error {
     ///
     /// `code` is in kebab-case. `message` is sent to the caller, so put internal facts into
     /// [`Error::with_detail`].
+    ///
+    /// ```
+    /// use scorebox_guest::Error;
+    ///
+    /// let error = Error::rejected("missing-age", "send an age");
+    /// assert!(matches!(error, Error::Rejected(_)));
+    /// ```
     pub fn rejected(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Rejected(Problem::new(code, message))
     }
@@ -25,6 +41,13 @@ impl Error {
     ///
     /// `code` is in kebab-case. `message` is sent to the caller, so put internal facts into
     /// [`Error::with_detail`].
+    ///
+    /// ```
+    /// use scorebox_guest::Error;
+    ///
+    /// let error = Error::unavailable("warming-up", "try again in a minute");
+    /// assert!(matches!(error, Error::Unavailable(_)));
+    /// ```
     pub fn unavailable(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Unavailable(Problem::new(code, message))
     }
@@ -33,12 +56,26 @@ impl Error {
     ///
     /// `code` is in kebab-case. `message` is sent to the caller, so put internal facts into
     /// [`Error::with_detail`].
+    ///
+    /// ```
+    /// use scorebox_guest::Error;
+    ///
+    /// let error = Error::failed("no-weights", "the model is damaged");
+    /// assert!(matches!(error, Error::Failed(_)));
+    /// ```
     pub fn failed(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Failed(Problem::new(code, message))
     }
 
     /// Adds a detail to the error. The host writes the detail to its log, and never sends the
     /// detail to the caller.
+    ///
+    /// ```
+    /// use scorebox_guest::Error;
+    ///
+    /// let error = Error::failed("no-weights", "the model is damaged").with_detail("no tensor `coef`");
+    /// assert_eq!(error.problem().detail.as_deref(), Some("no tensor `coef`"));
+    /// ```
     #[must_use]
     pub fn with_detail(mut self, detail: impl Display) -> Self {
         let (Self::Rejected(problem) | Self::Unavailable(problem) | Self::Failed(problem)) =
@@ -48,6 +85,13 @@ impl Error {
     }
 
     /// Returns the code, the message and the detail of the error, whatever its variant.
+    ///
+    /// ```
+    /// use scorebox_guest::Error;
+    ///
+    /// let error = Error::rejected("missing-age", "send an age");
+    /// assert_eq!(error.problem().code, "missing-age");
+    /// ```
     #[must_use]
     pub fn problem(&self) -> &Problem {
         let (Self::Rejected(problem) | Self::Unavailable(problem) | Self::Failed(problem)) = self;
@@ -58,6 +102,13 @@ impl Error {
 impl Problem {
     /// Returns a problem with a code in kebab-case and a message for the caller, but without a
     /// detail for the log.
+    ///
+    /// ```
+    /// use scorebox_guest::{Error, Problem};
+    ///
+    /// let error = Error::Rejected(Problem::new("missing-age", "send an age"));
+    /// assert_eq!(error.problem().detail, None);
+    /// ```
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             code: code.into(),

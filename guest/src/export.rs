@@ -22,6 +22,31 @@ pub use crate::bindings::{scoring::export_scoring, tensor_scoring::export_tensor
 /// The value keeps its state between calls until the host retires the instance. Do not rely on this
 /// state, because the next call may get another instance. Keep shared state in a
 /// [`Bucket`](crate::cache::Bucket).
+///
+/// ```
+/// use scorebox_guest::{Invocation, Json, Result, Scorer, Signature};
+///
+/// struct Twice;
+///
+/// impl Scorer for Twice {
+///     type Input = Json<f64>;
+///     type Output = Json<f64>;
+///
+///     fn describe() -> Signature {
+///         Signature::json().input_example("one", "1")
+///     }
+///
+///     fn init() -> Result<Self> {
+///         Ok(Self)
+///     }
+///
+///     fn run(&mut self, _call: &Invocation, Json(x): Json<f64>) -> Result<Json<f64>> {
+///         Ok(Json(2.0 * x))
+///     }
+/// }
+///
+/// scorebox_guest::export_scorer!(Twice);
+/// ```
 pub trait Scorer: Sized + 'static {
     /// Type of the input of [`run`](Scorer::run): [`Json`](crate::Json) of a type, or [`Payload`]
     /// itself.
@@ -63,6 +88,31 @@ pub trait Scorer: Sized + 'static {
 ///
 /// A value of the implementing type is one instance of the scorer. It keeps its state between
 /// calls, but the next call may get another instance.
+///
+/// ```
+/// use scorebox_guest::{
+///     Dtype, Inputs, Invocation, NamedTensor, Port, Result, TensorScorer, TensorSignature,
+/// };
+///
+/// struct Same;
+///
+/// impl TensorScorer for Same {
+///     fn describe() -> TensorSignature {
+///         let port = Port::new("x", Dtype::F32, [None]);
+///         TensorSignature::new([port.clone()], [port])
+///     }
+///
+///     fn init() -> Result<Self> {
+///         Ok(Self)
+///     }
+///
+///     fn run(&mut self, _calls: &[Invocation], inputs: Inputs) -> Result<Vec<NamedTensor>> {
+///         Ok(inputs.0)
+///     }
+/// }
+///
+/// scorebox_guest::export_tensor_scorer!(Same);
+/// ```
 pub trait TensorScorer: Sized + 'static {
     /// Returns the signature of the scorer: its input and output ports, and examples.
     ///
@@ -96,6 +146,19 @@ pub trait TensorScorer: Sized + 'static {
 }
 
 /// Exports a [`Scorer`] as a component. Call this macro once, in a crate of type `cdylib`.
+///
+/// ```
+/// # use scorebox_guest::{Invocation, Json, Result, Scorer, Signature};
+/// # struct Twice;
+/// # impl Scorer for Twice {
+/// #     type Input = Json<f64>;
+/// #     type Output = Json<f64>;
+/// #     fn describe() -> Signature { Signature::json().input_example("one", "1") }
+/// #     fn init() -> Result<Self> { Ok(Self) }
+/// #     fn run(&mut self, _: &Invocation, Json(x): Json<f64>) -> Result<Json<f64>> { Ok(Json(2.0 * x)) }
+/// # }
+/// scorebox_guest::export_scorer!(Twice);
+/// ```
 #[macro_export]
 macro_rules! export_scorer {
     ($scorer:ty) => {
@@ -134,6 +197,31 @@ macro_rules! export_scorer {
 }
 
 /// Exports a [`TensorScorer`] as a component. Call this macro once, in a crate of type `cdylib`.
+///
+/// ```
+/// # use scorebox_guest::{
+/// #     Dtype, Inputs, Invocation, NamedTensor, Port, Result, TensorScorer, TensorSignature,
+/// # };
+/// #
+/// # struct Same;
+/// #
+/// # impl TensorScorer for Same {
+/// #     fn describe() -> TensorSignature {
+/// #         let port = Port::new("x", Dtype::F32, [None]);
+/// #         TensorSignature::new([port.clone()], [port])
+/// #     }
+/// #
+/// #     fn init() -> Result<Self> {
+/// #         Ok(Self)
+/// #     }
+/// #
+/// #     fn run(&mut self, _calls: &[Invocation], inputs: Inputs) -> Result<Vec<NamedTensor>> {
+/// #         Ok(inputs.0)
+/// #     }
+/// # }
+/// #
+/// scorebox_guest::export_tensor_scorer!(Same);
+/// ```
 #[macro_export]
 macro_rules! export_tensor_scorer {
     ($scorer:ty) => {

@@ -26,12 +26,27 @@ use crate::{Element, Error as Failure, OrProblem};
 pub use wit::{ElementType, Error, GraphInfo, Port};
 
 /// Returns a description of each graph of the model, sorted by name in byte order.
+///
+/// ```
+/// # use scorebox_guest::{graphs::*, testing::Host};
+/// # let y = |_: &Outputs| Ok(vec![Input::new("y", [1, 2], &[0.5_f32, 1.0]), Input::texts("label", [1], ["no"])]);
+/// # let _host = Host::new().graph("risk", y).install();
+/// assert_eq!(list()[0].name, "risk");
+/// ```
 #[must_use]
 pub fn list() -> Vec<GraphInfo> {
     wit::list()
 }
 
 /// A graph of the model: an ONNX file that the host runs.
+///
+/// ```
+/// # use scorebox_guest::{graphs::*, testing::Host};
+/// # let y = |_: &Outputs| Ok(vec![Input::new("y", [1, 2], &[0.5_f32, 1.0]), Input::texts("label", [1], ["no"])]);
+/// # let _host = Host::new().graph("risk", y).install();
+/// let outputs = Graph::lazy("risk").run([Input::new("x", [1], &[0.5_f32])]).unwrap();
+/// assert_eq!(outputs.iter().count(), 2);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Graph {
     name: String,
@@ -40,6 +55,14 @@ pub struct Graph {
 impl Graph {
     /// Opens the graph `name`. A graph's name is the path of its file in the model, without
     /// `.onnx`.
+    ///
+    /// ```
+    /// # use scorebox_guest::{graphs::*, testing::Host};
+    /// # let y = |_: &Outputs| Ok(vec![Input::new("y", [1, 2], &[0.5_f32, 1.0]), Input::texts("label", [1], ["no"])]);
+    /// # let _host = Host::new().graph("risk", y).install();
+    /// assert!(Graph::open("risk").is_ok());
+    /// assert!(matches!(Graph::open("other"), Err(Error::NotFound(_))));
+    /// ```
     ///
     /// # Errors
     /// Fails if the model has no graph of this name.
@@ -54,6 +77,14 @@ impl Graph {
     ///
     /// Use this function in `init`, which runs where the image is built and no engine is present.
     /// If the model has no graph of this name, the first run fails.
+    ///
+    /// ```
+    /// # use scorebox_guest::{graphs::*, testing::Host};
+    /// # let y = |_: &Outputs| Ok(vec![Input::new("y", [1, 2], &[0.5_f32, 1.0]), Input::texts("label", [1], ["no"])]);
+    /// # let _host = Host::new().graph("risk", y).install();
+    /// let graph = Graph::lazy("risk");
+    /// assert!(graph.run([Input::new("x", [1], &[0.5_f32])]).is_ok());
+    /// ```
     #[must_use]
     pub fn lazy(name: &str) -> Self {
         Self {
@@ -62,6 +93,13 @@ impl Graph {
     }
 
     /// Returns the description of the graph: its name, inputs and outputs.
+    ///
+    /// ```
+    /// # use scorebox_guest::{graphs::*, testing::Host};
+    /// # let y = |_: &Outputs| Ok(vec![Input::new("y", [1, 2], &[0.5_f32, 1.0]), Input::texts("label", [1], ["no"])]);
+    /// # let _host = Host::new().graph("risk", y).install();
+    /// assert_eq!(Graph::lazy("risk").info().unwrap().name, "risk");
+    /// ```
     ///
     /// # Errors
     /// Fails if the model has no graph of this name.
@@ -73,6 +111,14 @@ impl Graph {
     /// Runs the graph, and returns its outputs. `inputs` has one tensor for each input port, in any
     /// order.
     ///
+    /// ```
+    /// # use scorebox_guest::{graphs::*, testing::Host};
+    /// # let y = |_: &Outputs| Ok(vec![Input::new("y", [1, 2], &[0.5_f32, 1.0]), Input::texts("label", [1], ["no"])]);
+    /// # let _host = Host::new().graph("risk", y).install();
+    /// let outputs = Graph::lazy("risk").run([Input::new("x", [1], &[0.5_f32])]).unwrap();
+    /// assert_eq!(outputs.tensor("y").unwrap().shape(), [1, 2]);
+    /// ```
+    ///
     /// # Errors
     /// Fails if the model does not have the graph, if the inputs do not fit the graph's input
     /// ports, or if the engine cannot compute the outputs.
@@ -83,6 +129,14 @@ impl Graph {
 }
 
 /// A tensor for an input port of a graph.
+///
+/// ```
+/// # use scorebox_guest::{graphs::*, testing::Host};
+/// # let y = |_: &Outputs| Ok(vec![Input::new("y", [1, 2], &[0.5_f32, 1.0]), Input::texts("label", [1], ["no"])]);
+/// # let _host = Host::new().graph("risk", y).install();
+/// let income = Input::new("income", [2, 1], &[41_000_f32, 52_000.0]);
+/// let country = Input::texts("country", [2, 1], ["CH", "DE"]);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Input(pub(crate) wit::Tensor);
 
@@ -91,6 +145,13 @@ impl Input {
     /// order.
     ///
     /// If the number of values does not fit the shape, the run of the graph fails.
+    ///
+    /// ```
+    /// # use scorebox_guest::{graphs::*, testing::Host};
+    /// # let y = |_: &Outputs| Ok(vec![Input::new("y", [1, 2], &[0.5_f32, 1.0]), Input::texts("label", [1], ["no"])]);
+    /// # let _host = Host::new().graph("risk", y).install();
+    /// let income = Input::new("income", [2, 1], &[41_000_f32, 52_000.0]);
+    /// ```
     pub fn new<T: Element, const RANK: usize>(
         name: &str,
         shape: [usize; RANK],
@@ -106,6 +167,13 @@ impl Input {
     /// Returns a tensor of texts for the input port `name`. `texts` are in row-major order.
     ///
     /// If the number of texts does not fit the shape, the run of the graph fails.
+    ///
+    /// ```
+    /// # use scorebox_guest::{graphs::*, testing::Host};
+    /// # let y = |_: &Outputs| Ok(vec![Input::new("y", [1, 2], &[0.5_f32, 1.0]), Input::texts("label", [1], ["no"])]);
+    /// # let _host = Host::new().graph("risk", y).install();
+    /// let country = Input::texts("country", [2, 1], ["CH", "DE"]);
+    /// ```
     pub fn texts<S: Into<String>, const RANK: usize>(
         name: &str,
         shape: [usize; RANK],
@@ -147,11 +215,29 @@ impl From<crate::NamedTensor> for Input {
 }
 
 /// Outputs of one run of a graph: one tensor for each output port, in the order of the ONNX file.
+///
+/// ```
+/// # use scorebox_guest::{graphs::*, testing::Host};
+/// # let y = |_: &Outputs| Ok(vec![Input::new("y", [1, 2], &[0.5_f32, 1.0]), Input::texts("label", [1], ["no"])]);
+/// # let _host = Host::new().graph("risk", y).install();
+/// # let outputs = Graph::lazy("risk").run([]).unwrap();
+/// let names: Vec<_> = outputs.iter().map(|output| output.name()).collect();
+/// assert_eq!(names, ["y", "label"]);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Outputs(pub(crate) Vec<wit::Tensor>);
 
 impl Outputs {
     /// Returns the tensor of the output port `name`.
+    ///
+    /// ```
+    /// # use scorebox_guest::{graphs::*, testing::Host};
+    /// # let y = |_: &Outputs| Ok(vec![Input::new("y", [1, 2], &[0.5_f32, 1.0]), Input::texts("label", [1], ["no"])]);
+    /// # let _host = Host::new().graph("risk", y).install();
+    /// # let outputs = Graph::lazy("risk").run([]).unwrap();
+    /// assert_eq!(outputs.tensor("y").unwrap().shape(), [1, 2]);
+    /// assert_eq!(outputs.tensor("z").unwrap_err().problem().code, "no-such-output");
+    /// ```
     ///
     /// # Errors
     /// Fails if the graph has no output port of this name.
@@ -163,17 +249,42 @@ impl Outputs {
     }
 
     /// Returns the tensors of all output ports, in the order of the ONNX file.
+    ///
+    /// ```
+    /// # use scorebox_guest::{graphs::*, testing::Host};
+    /// # let y = |_: &Outputs| Ok(vec![Input::new("y", [1, 2], &[0.5_f32, 1.0]), Input::texts("label", [1], ["no"])]);
+    /// # let _host = Host::new().graph("risk", y).install();
+    /// # let outputs = Graph::lazy("risk").run([]).unwrap();
+    /// assert_eq!(outputs.iter().count(), 2);
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = Output<'_>> {
         self.0.iter().map(Output)
     }
 }
 
 /// A tensor that a run of a graph returned at an output port.
+///
+/// ```
+/// # use scorebox_guest::{graphs::*, testing::Host};
+/// # let y = |_: &Outputs| Ok(vec![Input::new("y", [1, 2], &[0.5_f32, 1.0]), Input::texts("label", [1], ["no"])]);
+/// # let _host = Host::new().graph("risk", y).install();
+/// # let outputs = Graph::lazy("risk").run([]).unwrap();
+/// let y = outputs.tensor("y").unwrap();
+/// assert_eq!(*y.values::<f32>().unwrap(), [0.5, 1.0]);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Output<'a>(&'a wit::Tensor);
 
 impl<'a> Output<'a> {
     /// Returns the name of the output port of this tensor.
+    ///
+    /// ```
+    /// # use scorebox_guest::{graphs::*, testing::Host};
+    /// # let y = |_: &Outputs| Ok(vec![Input::new("y", [1, 2], &[0.5_f32, 1.0]), Input::texts("label", [1], ["no"])]);
+    /// # let _host = Host::new().graph("risk", y).install();
+    /// # let outputs = Graph::lazy("risk").run([]).unwrap();
+    /// assert_eq!(outputs.iter().next().unwrap().name(), "y");
+    /// ```
     #[must_use]
     pub fn name(self) -> &'a str {
         &self.0.name
@@ -181,12 +292,28 @@ impl<'a> Output<'a> {
 
     /// Returns the dimensions of the tensor, whose elements are in row-major order. The result is
     /// empty for a scalar.
+    ///
+    /// ```
+    /// # use scorebox_guest::{graphs::*, testing::Host};
+    /// # let y = |_: &Outputs| Ok(vec![Input::new("y", [1, 2], &[0.5_f32, 1.0]), Input::texts("label", [1], ["no"])]);
+    /// # let _host = Host::new().graph("risk", y).install();
+    /// # let outputs = Graph::lazy("risk").run([]).unwrap();
+    /// assert_eq!(outputs.tensor("y").unwrap().shape(), [1, 2]);
+    /// ```
     #[must_use]
     pub fn shape(self) -> &'a [u64] {
         &self.0.shape
     }
 
     /// Returns the type of the tensor's elements.
+    ///
+    /// ```
+    /// # use scorebox_guest::{graphs::*, testing::Host};
+    /// # let y = |_: &Outputs| Ok(vec![Input::new("y", [1, 2], &[0.5_f32, 1.0]), Input::texts("label", [1], ["no"])]);
+    /// # let _host = Host::new().graph("risk", y).install();
+    /// # let outputs = Graph::lazy("risk").run([]).unwrap();
+    /// assert!(matches!(outputs.tensor("label").unwrap().element(), ElementType::Text));
+    /// ```
     #[must_use]
     pub fn element(self) -> ElementType {
         match &self.0.elements {
@@ -198,6 +325,15 @@ impl<'a> Output<'a> {
     /// Returns the numbers or booleans of the tensor in row-major order. The elements are borrowed
     /// from the output, or copied if their bytes are not aligned for `T`.
     ///
+    /// ```
+    /// # use scorebox_guest::{graphs::*, testing::Host};
+    /// # let y = |_: &Outputs| Ok(vec![Input::new("y", [1, 2], &[0.5_f32, 1.0]), Input::texts("label", [1], ["no"])]);
+    /// # let _host = Host::new().graph("risk", y).install();
+    /// # let outputs = Graph::lazy("risk").run([]).unwrap();
+    /// assert_eq!(*outputs.tensor("y").unwrap().values::<f32>().unwrap(), [0.5, 1.0]);
+    /// assert!(outputs.tensor("y").unwrap().values::<i64>().is_err());
+    /// ```
+    ///
     /// # Errors
     /// Fails if the elements of the tensor are not of type `T`.
     pub fn values<T: Element>(self) -> crate::Result<Cow<'a, [T]>> {
@@ -208,6 +344,14 @@ impl<'a> Output<'a> {
     }
 
     /// Returns the texts of the tensor in row-major order.
+    ///
+    /// ```
+    /// # use scorebox_guest::{graphs::*, testing::Host};
+    /// # let y = |_: &Outputs| Ok(vec![Input::new("y", [1, 2], &[0.5_f32, 1.0]), Input::texts("label", [1], ["no"])]);
+    /// # let _host = Host::new().graph("risk", y).install();
+    /// # let outputs = Graph::lazy("risk").run([]).unwrap();
+    /// assert_eq!(outputs.tensor("label").unwrap().as_texts().unwrap(), ["no"]);
+    /// ```
     ///
     /// # Errors
     /// Fails if the elements of the tensor are not texts.

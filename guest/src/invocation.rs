@@ -12,6 +12,14 @@ impl Invocation {
     /// Returns the value of the first attribute `name` of the call as a text, e.g. of an HTTP
     /// header. Returns `None` if there is no such attribute, or if it is null. `name` must be in
     /// lower case, as all names of attributes are.
+    ///
+    /// ```
+    /// # use scorebox_guest::{AttributeValue, testing};
+    /// # let mut call = testing::request("POST", "/score?version=7&best=3");
+    /// # call.attributes.push(("retries".to_owned(), AttributeValue::Integer(2)));
+    /// assert_eq!(call.attribute("retries").as_deref(), Some("2"));
+    /// assert_eq!(call.attribute("x-tenant"), None);
+    /// ```
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<Cow<'_, str>> {
         self.value(name)?.to_text()
@@ -19,6 +27,13 @@ impl Invocation {
 
     /// Returns the value of the first attribute `name` of the call with its type, e.g. of a
     /// property of a message. Returns `None` if there is no such attribute.
+    ///
+    /// ```
+    /// # use scorebox_guest::{AttributeValue, testing};
+    /// # let mut call = testing::request("POST", "/score?version=7&best=3");
+    /// # call.attributes.push(("retries".to_owned(), AttributeValue::Integer(2)));
+    /// assert!(matches!(call.value("retries"), Some(AttributeValue::Integer(2))));
+    /// ```
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&AttributeValue> {
         self.attributes
@@ -29,6 +44,13 @@ impl Invocation {
 
     /// Returns the value of the first parameter `name` in the query of the call's HTTP request.
     /// Returns `None` if there is no such parameter, or if the call did not come by HTTP.
+    ///
+    /// ```
+    /// # use scorebox_guest::{AttributeValue, testing};
+    /// # let mut call = testing::request("POST", "/score?version=7&best=3");
+    /// # call.attributes.push(("retries".to_owned(), AttributeValue::Integer(2)));
+    /// assert_eq!(call.parameter("version").as_deref(), Some("7"));
+    /// ```
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<String> {
         self.http.as_ref()?.parameter(name)
@@ -36,6 +58,15 @@ impl Invocation {
 
     /// Returns the time that the host granted for the call, counted from the start of the call.
     /// Returns `None` if the host set no limit.
+    ///
+    /// ```
+    /// # use scorebox_guest::{AttributeValue, testing};
+    /// # let mut call = testing::request("POST", "/score?version=7&best=3");
+    /// # call.attributes.push(("retries".to_owned(), AttributeValue::Integer(2)));
+    /// // Choose a cheaper answer if time is short.
+    /// let is_short = call.deadline().is_some_and(|deadline| deadline.as_millis() < 100);
+    /// # assert!(!is_short);
+    /// ```
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         self.deadline_ms.map(|ms| Duration::from_millis(ms.into()))
@@ -45,6 +76,14 @@ impl Invocation {
 impl AttributeValue {
     /// Returns the value as a text: the text itself, or a number, a truth value or a time as
     /// text. Returns `None` for null.
+    ///
+    /// ```
+    /// # use scorebox_guest::{AttributeValue, testing};
+    /// # let mut call = testing::request("POST", "/score?version=7&best=3");
+    /// # call.attributes.push(("retries".to_owned(), AttributeValue::Integer(2)));
+    /// assert_eq!(AttributeValue::Integer(2).to_text().as_deref(), Some("2"));
+    /// assert_eq!(AttributeValue::Null.to_text(), None);
+    /// ```
     #[must_use]
     pub fn to_text(&self) -> Option<Cow<'_, str>> {
         Some(match self {
@@ -63,6 +102,14 @@ impl AttributeValue {
 impl HttpRequest {
     /// Returns the value of the first parameter `name` in the query, decoded. Returns `None` if
     /// there is no such parameter. The case of letters counts.
+    ///
+    /// ```
+    /// # use scorebox_guest::{AttributeValue, testing};
+    /// # let mut call = testing::request("POST", "/score?version=7&best=3");
+    /// # call.attributes.push(("retries".to_owned(), AttributeValue::Integer(2)));
+    /// let request = call.http.unwrap();
+    /// assert_eq!(request.parameter("best").as_deref(), Some("3"));
+    /// ```
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<String> {
         let mut parameters = self.parameters();
@@ -71,6 +118,15 @@ impl HttpRequest {
 
     /// Returns the parameters in the query in their order, each with its name and its value, both
     /// decoded. A parameter without `=` has an empty value.
+    ///
+    /// ```
+    /// # use scorebox_guest::{AttributeValue, testing};
+    /// # let mut call = testing::request("POST", "/score?version=7&best=3");
+    /// # call.attributes.push(("retries".to_owned(), AttributeValue::Integer(2)));
+    /// let request = call.http.unwrap();
+    /// let names: Vec<_> = request.parameters().map(|(name, _)| name).collect();
+    /// assert_eq!(names, ["version", "best"]);
+    /// ```
     pub fn parameters(&self) -> impl Iterator<Item = (String, String)> + '_ {
         let pairs = self.query.split('&').filter(|pair| !pair.is_empty());
         pairs.map(|pair| {

@@ -24,6 +24,12 @@ pub use crate::{
 };
 
 /// Writes one line to the operator's log. `context` groups lines, e.g. by the name of a module.
+///
+/// ```
+/// use scorebox_guest::log::{self, Level};
+///
+/// log::write(Level::Info, "weights", format_args!("{} tensors", 2));
+/// ```
 pub fn write(level: Level, context: &str, message: Arguments<'_>) {
     match message.as_str() {
         Some(message) => wit::log(level, context, message),

@@ -19,12 +19,35 @@ pub use wit::{Error, ModelInfo, TensorInfo};
 const READ_BYTES: u64 = 16 << 20;
 
 /// Returns the name, version, digest and labels of the model.
+///
+/// ```
+/// # use scorebox_guest::{Dtype, model::{self, Tensor}, testing::Host};
+/// # let _host = Host::new()
+/// #     .tensor("coef", [2, 2], &[0.5_f32, 1.0, 1.5, 2.0])
+/// #     .tensor("classes", [2], &[3_i64, 7])
+/// #     .file("labels.txt", "no\nyes")
+/// #     .install();
+/// let model = model::info();
+/// model::info().labels.iter().for_each(|(name, text)| println!("{name}: {text}"));
+/// # assert!(model.digest.starts_with("sha256:"));
+/// ```
 #[must_use]
 pub fn info() -> ModelInfo {
     wit::info()
 }
 
 /// Returns a description of each tensor of the model, sorted by name in byte order.
+///
+/// ```
+/// # use scorebox_guest::{Dtype, model::{self, Tensor}, testing::Host};
+/// # let _host = Host::new()
+/// #     .tensor("coef", [2, 2], &[0.5_f32, 1.0, 1.5, 2.0])
+/// #     .tensor("classes", [2], &[3_i64, 7])
+/// #     .file("labels.txt", "no\nyes")
+/// #     .install();
+/// let names: Vec<_> = model::tensors().into_iter().map(|tensor| tensor.name).collect();
+/// assert_eq!(names, ["classes", "coef"]);
+/// ```
 #[must_use]
 pub fn tensors() -> Vec<TensorInfo> {
     wit::tensors()
@@ -32,12 +55,33 @@ pub fn tensors() -> Vec<TensorInfo> {
 
 /// Returns the name of each file of the model, in byte order. A name is a path with `/` between its
 /// parts.
+///
+/// ```
+/// # use scorebox_guest::{Dtype, model::{self, Tensor}, testing::Host};
+/// # let _host = Host::new()
+/// #     .tensor("coef", [2, 2], &[0.5_f32, 1.0, 1.5, 2.0])
+/// #     .tensor("classes", [2], &[3_i64, 7])
+/// #     .file("labels.txt", "no\nyes")
+/// #     .install();
+/// assert_eq!(model::files(), ["labels.txt"]);
+/// ```
 #[must_use]
 pub fn files() -> Vec<String> {
     wit::files()
 }
 
 /// Reads the whole file `name` of the model.
+///
+/// ```
+/// # use scorebox_guest::{Dtype, model::{self, Tensor}, testing::Host};
+/// # let _host = Host::new()
+/// #     .tensor("coef", [2, 2], &[0.5_f32, 1.0, 1.5, 2.0])
+/// #     .tensor("classes", [2], &[3_i64, 7])
+/// #     .file("labels.txt", "no\nyes")
+/// #     .install();
+/// let labels = String::from_utf8(model::read_file("labels.txt").unwrap()).unwrap();
+/// assert_eq!(labels.lines().count(), 2);
+/// ```
 ///
 /// # Errors
 /// Fails if the model has no file of this name.
@@ -56,6 +100,16 @@ pub fn read_file(name: &str) -> Result<Vec<u8>, Error> {
 /// Reads at most `count` bytes of the file `name` of the model, from the byte offset `start`.
 /// Returns fewer bytes only at the end of the file.
 ///
+/// ```
+/// # use scorebox_guest::{Dtype, model::{self, Tensor}, testing::Host};
+/// # let _host = Host::new()
+/// #     .tensor("coef", [2, 2], &[0.5_f32, 1.0, 1.5, 2.0])
+/// #     .tensor("classes", [2], &[3_i64, 7])
+/// #     .file("labels.txt", "no\nyes")
+/// #     .install();
+/// assert_eq!(model::read_file_part("labels.txt", 3, 100).unwrap(), b"yes");
+/// ```
+///
 /// # Errors
 /// Fails if the model has no file of this name, if the file ends before `start`, or if more than 64
 /// MiB would be returned.
@@ -65,6 +119,17 @@ pub fn read_file_part(name: &str, start: u64, count: u64) -> Result<Vec<u8>, Err
 
 /// A tensor of the model. The host holds the elements of the tensor, and the scorer reads copies of
 /// them.
+///
+/// ```
+/// # use scorebox_guest::{Dtype, model::{self, Tensor}, testing::Host};
+/// # let _host = Host::new()
+/// #     .tensor("coef", [2, 2], &[0.5_f32, 1.0, 1.5, 2.0])
+/// #     .tensor("classes", [2], &[3_i64, 7])
+/// #     .file("labels.txt", "no\nyes")
+/// #     .install();
+/// let coef = Tensor::open("coef").unwrap();
+/// assert_eq!(coef.floats().unwrap().len() as u64, coef.count());
+/// ```
 #[derive(Debug)]
 pub struct Tensor {
     inner: wit::Tensor,
@@ -73,6 +138,17 @@ pub struct Tensor {
 
 impl Tensor {
     /// Opens the tensor `name` of the model.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, model::{self, Tensor}, testing::Host};
+    /// # let _host = Host::new()
+    /// #     .tensor("coef", [2, 2], &[0.5_f32, 1.0, 1.5, 2.0])
+    /// #     .tensor("classes", [2], &[3_i64, 7])
+    /// #     .file("labels.txt", "no\nyes")
+    /// #     .install();
+    /// assert!(Tensor::open("coef").is_ok());
+    /// assert!(matches!(Tensor::open("bias"), Err(model::Error::NotFound(_))));
+    /// ```
     ///
     /// # Errors
     /// Fails if the model has no tensor of this name.
@@ -83,6 +159,16 @@ impl Tensor {
     }
 
     /// Returns the type of the tensor's elements.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, model::{self, Tensor}, testing::Host};
+    /// # let _host = Host::new()
+    /// #     .tensor("coef", [2, 2], &[0.5_f32, 1.0, 1.5, 2.0])
+    /// #     .tensor("classes", [2], &[3_i64, 7])
+    /// #     .file("labels.txt", "no\nyes")
+    /// #     .install();
+    /// assert_eq!(Tensor::open("coef").unwrap().dtype(), Dtype::F32);
+    /// ```
     #[must_use]
     pub fn dtype(&self) -> Dtype {
         self.info.dtype
@@ -90,18 +176,48 @@ impl Tensor {
 
     /// Returns the dimensions of the tensor, whose elements are in row-major order. The result is
     /// empty for a scalar.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, model::{self, Tensor}, testing::Host};
+    /// # let _host = Host::new()
+    /// #     .tensor("coef", [2, 2], &[0.5_f32, 1.0, 1.5, 2.0])
+    /// #     .tensor("classes", [2], &[3_i64, 7])
+    /// #     .file("labels.txt", "no\nyes")
+    /// #     .install();
+    /// assert_eq!(Tensor::open("coef").unwrap().shape(), [2, 2]);
+    /// ```
     #[must_use]
     pub fn shape(&self) -> &[u64] {
         &self.info.shape
     }
 
     /// Returns the number of elements of the tensor.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, model::{self, Tensor}, testing::Host};
+    /// # let _host = Host::new()
+    /// #     .tensor("coef", [2, 2], &[0.5_f32, 1.0, 1.5, 2.0])
+    /// #     .tensor("classes", [2], &[3_i64, 7])
+    /// #     .file("labels.txt", "no\nyes")
+    /// #     .install();
+    /// assert_eq!(Tensor::open("coef").unwrap().count(), 4);
+    /// ```
     #[must_use]
     pub fn count(&self) -> u64 {
         self.info.shape.iter().product()
     }
 
     /// Reads all elements of the tensor as `f32`. The element type must be f16, bf16, f32 or f64.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, model::{self, Tensor}, testing::Host};
+    /// # let _host = Host::new()
+    /// #     .tensor("coef", [2, 2], &[0.5_f32, 1.0, 1.5, 2.0])
+    /// #     .tensor("classes", [2], &[3_i64, 7])
+    /// #     .file("labels.txt", "no\nyes")
+    /// #     .install();
+    /// assert_eq!(Tensor::open("coef").unwrap().floats().unwrap(), [0.5, 1.0, 1.5, 2.0]);
+    /// ```
     ///
     /// # Errors
     /// Fails if the elements are integers or booleans. Use [`Tensor::values`] or
@@ -111,6 +227,16 @@ impl Tensor {
     }
 
     /// Reads the elements in `range` as `f32`. The range is over flat, row-major indices.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, model::{self, Tensor}, testing::Host};
+    /// # let _host = Host::new()
+    /// #     .tensor("coef", [2, 2], &[0.5_f32, 1.0, 1.5, 2.0])
+    /// #     .tensor("classes", [2], &[3_i64, 7])
+    /// #     .file("labels.txt", "no\nyes")
+    /// #     .install();
+    /// assert_eq!(Tensor::open("coef").unwrap().floats_in(1..3).unwrap(), [1.0, 1.5]);
+    /// ```
     ///
     /// # Errors
     /// Fails if the elements are integers or booleans, or if the range is not within the tensor.
@@ -122,6 +248,16 @@ impl Tensor {
 
     /// Reads all elements of the tensor as `T`, which must be the tensor's own element type.
     ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, model::{self, Tensor}, testing::Host};
+    /// # let _host = Host::new()
+    /// #     .tensor("coef", [2, 2], &[0.5_f32, 1.0, 1.5, 2.0])
+    /// #     .tensor("classes", [2], &[3_i64, 7])
+    /// #     .file("labels.txt", "no\nyes")
+    /// #     .install();
+    /// assert_eq!(Tensor::open("classes").unwrap().values::<i64>().unwrap(), [3, 7]);
+    /// ```
+    ///
     /// # Errors
     /// Fails if the elements of the tensor are not of type `T`.
     pub fn values<T: Element>(&self) -> Result<Vec<T>, Error> {
@@ -132,6 +268,16 @@ impl Tensor {
     }
 
     /// Reads all elements of an integer or boolean tensor as `i64`, e.g. class labels.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, model::{self, Tensor}, testing::Host};
+    /// # let _host = Host::new()
+    /// #     .tensor("coef", [2, 2], &[0.5_f32, 1.0, 1.5, 2.0])
+    /// #     .tensor("classes", [2], &[3_i64, 7])
+    /// #     .file("labels.txt", "no\nyes")
+    /// #     .install();
+    /// assert_eq!(Tensor::open("classes").unwrap().integers().unwrap(), [3, 7]);
+    /// ```
     ///
     /// # Errors
     /// Fails if the elements are floating-point numbers, or if a u64 exceeds the range of `i64`.
@@ -168,6 +314,16 @@ impl Tensor {
     /// become 0 and 1. Read class labels, and counts that are only compared, with
     /// [`Tensor::integers`], which is exact.
     ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, model::{self, Tensor}, testing::Host};
+    /// # let _host = Host::new()
+    /// #     .tensor("coef", [2, 2], &[0.5_f32, 1.0, 1.5, 2.0])
+    /// #     .tensor("classes", [2], &[3_i64, 7])
+    /// #     .file("labels.txt", "no\nyes")
+    /// #     .install();
+    /// assert_eq!(Tensor::open("classes").unwrap().numbers().unwrap(), [3.0, 7.0]);
+    /// ```
+    ///
     /// # Errors
     /// Fails if the host refuses the read.
     pub fn numbers(&self) -> Result<Vec<f32>, Error> {
@@ -185,6 +341,17 @@ impl Tensor {
     /// Reads the elements in `range` as little-endian bytes, in the tensor's own element type. The
     /// range is over flat, row-major indices.
     ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, model::{self, Tensor}, testing::Host};
+    /// # let _host = Host::new()
+    /// #     .tensor("coef", [2, 2], &[0.5_f32, 1.0, 1.5, 2.0])
+    /// #     .tensor("classes", [2], &[3_i64, 7])
+    /// #     .file("labels.txt", "no\nyes")
+    /// #     .install();
+    /// let bytes = Tensor::open("coef").unwrap().bytes_in(0..1).unwrap();
+    /// assert_eq!(bytes, 0.5_f32.to_le_bytes());
+    /// ```
+    ///
     /// # Errors
     /// Fails if the range is not within the tensor.
     pub fn bytes_in(&self, range: Range<u64>) -> Result<Vec<u8>, Error> {
@@ -198,6 +365,16 @@ impl Tensor {
     /// `f32`.
     ///
     /// An embedding lookup uses this function to copy only the rows that it needs.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, model::{self, Tensor}, testing::Host};
+    /// # let _host = Host::new()
+    /// #     .tensor("coef", [2, 2], &[0.5_f32, 1.0, 1.5, 2.0])
+    /// #     .tensor("classes", [2], &[3_i64, 7])
+    /// #     .file("labels.txt", "no\nyes")
+    /// #     .install();
+    /// assert_eq!(Tensor::open("coef").unwrap().rows(&[1, 1]).unwrap(), [1.5, 2.0, 1.5, 2.0]);
+    /// ```
     ///
     /// # Errors
     /// Fails if the elements are integers or booleans, if an index is outside axis 0, if there are

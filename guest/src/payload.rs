@@ -12,6 +12,21 @@ use crate::{Error, Payload, Result};
 const JSON: &str = "application/json";
 
 /// A type that a scorer can take as its input.
+///
+/// ```
+/// use scorebox_guest::{Error, FromPayload, OrProblem, Payload, Result};
+///
+/// /// One line of text.
+/// struct Line(String);
+///
+/// impl FromPayload for Line {
+///     fn from_payload(payload: Payload) -> Result<Self> {
+///         let text = String::from_utf8(payload.body).or_reject("not-text", "send UTF-8")?;
+///         Ok(Self(text.trim_end().to_owned()))
+///     }
+/// }
+/// # assert_eq!(Line::from_payload(Payload::new("text/plain", "a\n")).unwrap().0, "a");
+/// ```
 pub trait FromPayload: Sized {
     /// Reads a value of this type from a payload.
     ///
@@ -22,6 +37,20 @@ pub trait FromPayload: Sized {
 }
 
 /// A type that a scorer can return as the body of its answer.
+///
+/// ```
+/// use scorebox_guest::{IntoPayload, Payload, Result};
+///
+/// /// Rows of comma-separated values.
+/// struct Csv(Vec<String>);
+///
+/// impl IntoPayload for Csv {
+///     fn into_payload(self) -> Result<Payload> {
+///         Ok(Payload::new("text/csv", self.0.join("\n")))
+///     }
+/// }
+/// # assert_eq!(Csv(vec!["a".to_owned()]).into_payload().unwrap().body, b"a");
+/// ```
 pub trait IntoPayload {
     /// Writes the value to a payload.
     ///
@@ -38,6 +67,14 @@ pub trait IntoPayload {
 /// reader that may be off by one unit in the last place, a short decimal costs 1 to 2 ns more, and
 /// a number with 17 digits 12 to 20 ns more. A field under `#[serde(flatten)]` or in an untagged
 /// enum is an `f64` first, so declare the field as `f64` if its last bit matters.
+///
+/// ```
+/// use scorebox_guest::{FromPayload, Json, Payload};
+///
+/// let Json(features) =
+///     Json::<Vec<f32>>::from_payload(Payload::new("application/json", "[1, 2]")).unwrap();
+/// assert_eq!(features, [1.0, 2.0]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Json<T>(
     /// The value that is read from JSON text or written as JSON text.
@@ -78,6 +115,13 @@ impl IntoPayload for Payload {
 
 impl Payload {
     /// Returns a payload with a media type and a body.
+    ///
+    /// ```
+    /// use scorebox_guest::Payload;
+    ///
+    /// let picture = Payload::new("image/png", [137, 80, 78, 71]);
+    /// assert_eq!(picture.body.len(), 4);
+    /// ```
     pub fn new(content_type: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
         Self {
             content_type: content_type.into(),

@@ -21,16 +21,25 @@
 //! # }
 //! ```
 
-use std::cell::OnceCell;
+mod value;
 
-use serde_json::Value as Json;
+use std::cell::OnceCell;
 
 use crate::imports::redis as wit;
 
+pub use self::value::Value;
 pub use wit::{Error, Node};
 
 /// A connection to a Redis store. All instances of the scorer share the host's connection to each
 /// server of the store.
+///
+/// ```
+/// # use scorebox_guest::{redis::*, testing};
+/// # let _host = testing::Host::new().redis("default", |_| Ok(testing::Value::Nil)).install();
+/// # let redis = Connection::lazy("default");
+/// let redis = Connection::lazy("default");
+/// redis.execute(["SET", "user:1", "0.5", "EX", "60"]).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Connection {
     name: String,
@@ -39,6 +48,14 @@ pub struct Connection {
 
 impl Connection {
     /// Opens the store `name` of `scorebox.toml`, without connecting to the store yet.
+    ///
+    /// ```
+    /// # use scorebox_guest::{redis::*, testing};
+    /// # let _host = testing::Host::new().redis("default", |_| Ok(testing::Value::Nil)).install();
+    /// # let redis = Connection::lazy("default");
+    /// assert!(Connection::open("default").is_ok());
+    /// assert!(matches!(Connection::open("other"), Err(Error::NoSuchConnection)));
+    /// ```
     ///
     /// # Errors
     /// Fails if `scorebox.toml` has no store of this name, or if `scorebox.toml` allows no command
@@ -54,6 +71,14 @@ impl Connection {
     ///
     /// Use this function in `init`, which runs where the image is built and no store can be
     /// reached. If `scorebox.toml` has no store of this name, the first use fails.
+    ///
+    /// ```
+    /// # use scorebox_guest::{redis::*, testing};
+    /// # let _host = testing::Host::new().redis("default", |_| Ok(testing::Value::Nil)).install();
+    /// # let redis = Connection::lazy("default");
+    /// let redis = Connection::lazy("default");
+    /// assert!(redis.execute(["GET", "user:1"]).is_ok());
+    /// ```
     #[must_use]
     pub fn lazy(name: &str) -> Self {
         Self {
@@ -72,6 +97,14 @@ impl Connection {
 
     /// Sends a command, and returns the reply to the command.
     ///
+    /// ```
+    /// # use scorebox_guest::{redis::*, testing};
+    /// # let _host = testing::Host::new().redis("default", |_| Ok("0.5".into())).install();
+    /// # let redis = Connection::lazy("default");
+    /// let reply = redis.execute(["GET", "user:1"]).unwrap();
+    /// assert_eq!(reply.value().as_f64(), Some(0.5));
+    /// ```
+    ///
     /// # Errors
     /// Fails if the host denies the command, if the store refuses the command, if the store does
     /// not answer, or if the reply is larger than the host allows.
@@ -81,6 +114,14 @@ impl Connection {
 
     /// Sends all commands in one round trip. Returns one result for each command: the reply or the
     /// error of the command.
+    ///
+    /// ```
+    /// # use scorebox_guest::{redis::*, testing};
+    /// # let _host = testing::Host::new().redis("default", |_| Ok(testing::Value::Nil)).install();
+    /// # let redis = Connection::lazy("default");
+    /// let replies = redis.pipeline([["GET", "user:1"], ["GET", "user:2"]]).unwrap();
+    /// assert!(replies.iter().all(|reply| reply.is_ok()));
+    /// ```
     ///
     /// # Errors
     /// Fails if nothing was sent to the store. The error of a single command is in the returned
@@ -98,6 +139,14 @@ impl Connection {
     ///
     /// If a command fails while it is executed, the reply to the command is a
     /// [fault](Value::fault).
+    ///
+    /// ```
+    /// # use scorebox_guest::{redis::*, testing};
+    /// # let _host = testing::Host::new().redis("default", |_| Ok(testing::Value::Nil)).install();
+    /// # let redis = Connection::lazy("default");
+    /// let replies = redis.transaction([["GET", "user:1"], ["DEL", "user:1"]]).unwrap();
+    /// assert_eq!(replies.len(), 2);
+    /// ```
     ///
     /// # Errors
     /// Fails if the host or the store refuses the transaction, so that nothing was executed. Also
@@ -121,17 +170,37 @@ fn all<C: Into<Command>>(commands: impl IntoIterator<Item = C>) -> Vec<Vec<Vec<u
 }
 
 /// A Redis command: its name, followed by its arguments.
+///
+/// ```
+/// # use scorebox_guest::{redis::*, testing};
+/// # let _host = testing::Host::new().redis("default", |_| Ok(testing::Value::Nil)).install();
+/// # let redis = Connection::lazy("default");
+/// let command = Command::new("ZADD").arg("scores").arg("0.7").arg([0, 255]);
+/// assert!(redis.execute(command).is_ok());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command(Vec<Vec<u8>>);
 
 impl Command {
     /// Returns the command `name` without arguments.
+    ///
+    /// ```
+    /// use scorebox_guest::redis::Command;
+    ///
+    /// assert_eq!(Command::new("PING"), Command::from(["PING"]));
+    /// ```
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self(vec![name.into()])
     }
 
     /// Adds an argument after the other arguments of the command.
+    ///
+    /// ```
+    /// use scorebox_guest::redis::Command;
+    ///
+    /// assert_eq!(Command::new("GET").arg("user:1"), Command::from(["GET", "user:1"]));
+    /// ```
     #[must_use]
     pub fn arg(mut self, argument: impl AsRef<[u8]>) -> Self {
         self.0.push(argument.as_ref().to_vec());
@@ -169,190 +238,30 @@ impl<A: AsRef<[u8]>> From<Vec<A>> for Command {
 }
 
 /// A reply of the store to a command.
+///
+/// ```
+/// # use scorebox_guest::{redis::*, testing};
+/// # let _host = testing::Host::new().redis("default", |_| Ok("0.5".into())).install();
+/// # let redis = Connection::lazy("default");
+/// let reply = redis.execute(["GET", "user:1"]).unwrap();
+/// assert_eq!(reply.value().as_str(), Some("0.5"));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Reply(wit::Reply);
 
 impl Reply {
     /// Returns the whole reply as one value.
+    ///
+    /// ```
+    /// # use scorebox_guest::{redis::*, testing};
+    /// # let _host = testing::Host::new().redis("default", |_| Ok(41.into())).install();
+    /// # let redis = Connection::lazy("default");
+    /// let reply = redis.execute(["INCR", "calls"]).unwrap();
+    /// assert_eq!(reply.value().as_i64(), Some(41));
+    /// ```
     #[must_use]
     pub fn value(&self) -> Value<'_> {
-        Value {
-            nodes: &self.0.nodes,
-            index: self.0.root,
-        }
-    }
-}
-
-/// A value in a reply, which may contain other values.
-#[derive(Debug, Clone, Copy)]
-pub struct Value<'a> {
-    nodes: &'a [Node],
-    index: u32,
-}
-
-impl<'a> Value<'a> {
-    /// Returns this value of a reply as a node, for a `match` on its type.
-    #[must_use]
-    pub fn node(self) -> &'a Node {
-        self.nodes.get(self.index as usize).unwrap_or(&Node::Nil)
-    }
-
-    /// Returns true if this value of a reply is nil. Redis replies with nil if a key, field or
-    /// member does not exist.
-    #[must_use]
-    pub fn is_nil(self) -> bool {
-        matches!(self.node(), Node::Nil)
-    }
-
-    /// Returns this value of a reply as an integer. Returns `None` if the value is neither an
-    /// integer nor a string that holds an integer.
-    #[must_use]
-    pub fn as_i64(self) -> Option<i64> {
-        match self.node() {
-            Node::Integer(value) => Some(*value),
-            _ => self.as_str()?.parse().ok(),
-        }
-    }
-
-    /// Returns this value of a reply as a floating-point number. Returns `None` if the value is
-    /// neither a number nor a string that holds a number.
-    #[must_use]
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "as every reading of a whole number as a floating-point one"
-    )]
-    pub fn as_f64(self) -> Option<f64> {
-        match self.node() {
-            Node::Double(value) => Some(*value),
-            Node::Integer(value) => Some(*value as f64),
-            _ => self.as_str()?.parse().ok(),
-        }
-    }
-
-    /// Returns this value of a reply as a boolean, where the integers 1 and 0 are true and false.
-    /// Returns `None` if the value is anything else.
-    #[must_use]
-    pub fn as_bool(self) -> Option<bool> {
-        match self.node() {
-            Node::Boolean(value) => Some(*value),
-            Node::Integer(value @ (0 | 1)) => Some(*value == 1),
-            _ => None,
-        }
-    }
-
-    /// Returns this value of a reply as text. Returns `None` if the value is not a string in UTF-8.
-    #[must_use]
-    pub fn as_str(self) -> Option<&'a str> {
-        std::str::from_utf8(self.as_bytes()?).ok()
-    }
-
-    /// Returns the bytes of this value of a reply. Returns `None` if the value is not a string.
-    #[must_use]
-    pub fn as_bytes(self) -> Option<&'a [u8]> {
-        match self.node() {
-            Node::Bytes(bytes) => Some(bytes),
-            Node::Text(text) => Some(text.as_bytes()),
-            _ => None,
-        }
-    }
-
-    /// Returns the text of the error if this value of a reply is an error, and `None` otherwise.
-    #[must_use]
-    pub fn fault(self) -> Option<&'a str> {
-        match self.node() {
-            Node::Fault(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// Returns the items of this value of a reply if it is a list or a set. Any other value has no
-    /// items.
-    pub fn items(self) -> impl Iterator<Item = Self> {
-        let items = if let Node::Array(items) = self.node() {
-            items.as_slice()
-        } else {
-            &[]
-        };
-        items.iter().map(move |index| self.at(*index))
-    }
-
-    /// Returns the pairs of a key and a value that this reply value contains. It can contain them
-    /// as a map, as a list of pairs, or as a list in which keys and values alternate. Any other
-    /// value has no pairs.
-    ///
-    /// Redis sends members with their scores, and ids with their entries, as lists of pairs. In the
-    /// entry of a stream, fields and values alternate.
-    #[must_use]
-    pub fn pairs(self) -> Vec<(Self, Self)> {
-        if let Node::Map(pairs) = self.node() {
-            return pairs
-                .iter()
-                .map(|(key, value)| (self.at(*key), self.at(*value)))
-                .collect();
-        }
-        let pair = |item: Self| match item.node() {
-            Node::Array(items) => items.first().zip(items.get(1)).filter(|_| items.len() == 2),
-            _ => None,
-        };
-        let found: Option<Vec<_>> = self
-            .items()
-            .map(|item| pair(item).map(|(key, value)| (self.at(*key), self.at(*value))))
-            .collect();
-        found.unwrap_or_else(|| {
-            let (keys, values) = (self.items().step_by(2), self.items().skip(1).step_by(2));
-            keys.zip(values).collect()
-        })
-    }
-
-    /// Returns the value of the key `key` among the [pairs](Self::pairs) of this value, or `None`
-    /// if no pair has the key.
-    #[must_use]
-    pub fn field(self, key: &str) -> Option<Self> {
-        self.pairs()
-            .into_iter()
-            .find(|(found, _)| found.as_bytes() == Some(key.as_bytes()))
-            .map(|(_, value)| value)
-    }
-
-    /// Returns this value of a reply as JSON.
-    ///
-    /// A string that is not UTF-8 becomes a list of its bytes, and a map becomes an object. Nil,
-    /// NaN, infinity and faults become null.
-    #[must_use]
-    pub fn to_json(self) -> Json {
-        match self.node() {
-            Node::Nil | Node::Fault(_) => Json::Null,
-            Node::Boolean(value) => (*value).into(),
-            Node::Integer(value) => (*value).into(),
-            Node::Double(value) => (*value).into(),
-            Node::Text(text) => text.as_str().into(),
-            Node::Bytes(bytes) => self
-                .as_str()
-                .map_or_else(|| bytes.as_slice().into(), Into::into),
-            Node::Array(_) => self.items().map(Self::to_json).collect(),
-            Node::Map(_) => {
-                let name = |key: Self| {
-                    key.as_str()
-                        .map_or_else(|| key.to_json().to_string(), str::to_owned)
-                };
-                self.pairs()
-                    .into_iter()
-                    .map(|(key, value)| (name(key), value.to_json()))
-                    .collect()
-            }
-        }
-    }
-
-    /// Returns the child of this value whose index among the nodes of the reply is `index`.
-    ///
-    /// In a reply, children come before their parents, so following the children always ends. An
-    /// index that does not come before the index of this value gives nil.
-    fn at(self, index: u32) -> Self {
-        let index = if index < self.index { index } else { u32::MAX };
-        Self {
-            nodes: self.nodes,
-            index,
-        }
+        Value::new(&self.0.nodes, self.0.root)
     }
 }
 

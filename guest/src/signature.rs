@@ -7,6 +7,11 @@ use crate::{Dtype, Example, InputPort, Payload, Port, Shape, Signature, TensorSi
 
 impl Signature {
     /// Returns a signature for a scorer that takes and returns payloads of any media type.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
+    /// assert!(Signature::any().input.content_types.is_empty());
+    /// ```
     #[must_use]
     pub fn any() -> Self {
         let shape = Shape {
@@ -22,6 +27,11 @@ impl Signature {
     }
 
     /// Returns a signature for a scorer that takes and returns JSON.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
+    /// assert_eq!(Signature::json().input.content_types, ["application/json"]);
+    /// ```
     #[must_use]
     pub fn json() -> Self {
         Self::any()
@@ -30,6 +40,12 @@ impl Signature {
     }
 
     /// Sets the media types that the scorer accepts. The first one is the preferred one.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
+    /// let pictures = Signature::any().accepts(["image/png", "image/jpeg"]);
+    /// # assert_eq!(pictures.input.content_types.len(), 2);
+    /// ```
     #[must_use]
     pub fn accepts<const N: usize>(mut self, content_types: [&str; N]) -> Self {
         self.input.content_types = content_types.map(str::to_owned).to_vec();
@@ -37,6 +53,12 @@ impl Signature {
     }
 
     /// Sets the media types that the scorer returns. The first one is the preferred one.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
+    /// let table = Signature::json().produces(["text/csv"]);
+    /// # assert_eq!(table.output.content_types, ["text/csv"]);
+    /// ```
     #[must_use]
     pub fn produces<const N: usize>(mut self, content_types: [&str; N]) -> Self {
         self.output.content_types = content_types.map(str::to_owned).to_vec();
@@ -46,6 +68,12 @@ impl Signature {
     /// Sets the JSON Schema (2020-12) of the input. `schema` is JSON text.
     ///
     /// The host refuses a request that does not conform to the schema.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
+    /// let signature = Signature::json().input_schema(r#"{"type": "array", "minItems": 1}"#);
+    /// # assert!(signature.input.json_schema.is_some());
+    /// ```
     #[must_use]
     pub fn input_schema(mut self, schema: impl Into<String>) -> Self {
         self.input.json_schema = Some(schema.into());
@@ -53,6 +81,12 @@ impl Signature {
     }
 
     /// Sets the JSON Schema (2020-12) of the output. `schema` is JSON text.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
+    /// let signature = Signature::json().output_schema(r#"{"type": "number"}"#);
+    /// # assert!(signature.output.json_schema.is_some());
+    /// ```
     #[must_use]
     pub fn output_schema(mut self, schema: impl Into<String>) -> Self {
         self.output.json_schema = Some(schema.into());
@@ -64,6 +98,12 @@ impl Signature {
     ///
     /// The example has the first media type that the scorer accepts, so call
     /// [`accepts`](Self::accepts) first.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
+    /// let signature = Signature::json().input_example("two", "[1, 2]");
+    /// assert_eq!(signature.input.examples[0].value.content_type, "application/json");
+    /// ```
     #[must_use]
     pub fn input_example(mut self, name: &str, body: impl Into<Vec<u8>>) -> Self {
         self.input.add_example(name, body.into());
@@ -75,6 +115,12 @@ impl Signature {
     ///
     /// The example has the first media type that the scorer returns, so call
     /// [`produces`](Self::produces) first.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
+    /// let signature = Signature::json().output_example("two", "3");
+    /// # assert_eq!(signature.output.examples.len(), 1);
+    /// ```
     #[must_use]
     pub fn output_example(mut self, name: &str, body: impl Into<Vec<u8>>) -> Self {
         self.output.add_example(name, body.into());
@@ -83,6 +129,11 @@ impl Signature {
 
     /// Declares that equal payloads always give equal answers, so that the host may answer from its
     /// prediction cache.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
+    /// assert!(Signature::json().deterministic().deterministic);
+    /// ```
     #[must_use]
     pub fn deterministic(mut self) -> Self {
         self.deterministic = true;
@@ -107,6 +158,13 @@ impl TensorSignature {
     /// Returns a signature for a tensor scorer with these input and output ports. The scorer is
     /// neither batchable nor deterministic. An input is an [`InputPort`], or a [`Port`] if it takes
     /// no missing values and its columns have no names.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
+    /// let port = Port::new("x", Dtype::F32, [None]);
+    /// let signature = TensorSignature::new([port.clone()], [port]);
+    /// assert!(!signature.batchable);
+    /// ```
     pub fn new<I: Into<InputPort>>(
         inputs: impl IntoIterator<Item = I>,
         outputs: impl Into<Vec<Port>>,
@@ -122,6 +180,12 @@ impl TensorSignature {
 
     /// Declares that the rows along axis 0 of every port are independent, so that the host may join
     /// the rows of several calls into one batch.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
+    /// let port = Port::new("x", Dtype::F32, [None]);
+    /// assert!(TensorSignature::new([port.clone()], [port]).batchable().batchable);
+    /// ```
     #[must_use]
     pub fn batchable(mut self) -> Self {
         self.batchable = true;
@@ -130,6 +194,12 @@ impl TensorSignature {
 
     /// Declares that equal tensors always give equal answers, so that the host may answer from its
     /// prediction cache.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
+    /// let port = Port::new("x", Dtype::F32, [None]);
+    /// assert!(TensorSignature::new([port.clone()], [port]).deterministic().deterministic);
+    /// ```
     #[must_use]
     pub fn deterministic(mut self) -> Self {
         self.deterministic = true;
@@ -138,6 +208,13 @@ impl TensorSignature {
 
     /// Adds an example of the inputs, as the JSON body that a caller would send. `name` is the name
     /// of the example.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
+    /// let port = Port::new("x", Dtype::F32, [None]);
+    /// let signature = TensorSignature::new([port.clone()], [port]);
+    /// assert_eq!(signature.example("two", r#"{"x": [1, 2]}"#).examples.len(), 1);
+    /// ```
     #[must_use]
     pub fn example(mut self, name: &str, json: impl Into<Vec<u8>>) -> Self {
         self.examples.push(Example {
@@ -151,6 +228,12 @@ impl TensorSignature {
 impl Port {
     /// Returns an input or output port of a tensor scorer. `None` in `shape` stands for a dimension
     /// of any size, e.g. the batch.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
+    /// let rows_of_three = Port::new("rows", Dtype::F32, [None, Some(3)]);
+    /// # assert_eq!(rows_of_three.shape.len(), 2);
+    /// ```
     pub fn new(name: impl Into<String>, dtype: Dtype, shape: impl Into<Vec<Option<u64>>>) -> Self {
         Self {
             name: name.into(),
@@ -179,12 +262,23 @@ impl InputPort {
     /// Returns an input port of a tensor scorer. `None` in `shape` stands for a dimension of any
     /// size, e.g. the batch. At first, the input takes no missing values and no booleans as
     /// numbers, and its columns have no names.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
+    /// let rows_of_three = InputPort::new("rows", Dtype::F32, [None, Some(3)]);
+    /// assert!(!rows_of_three.missing);
+    /// ```
     pub fn new(name: impl Into<String>, dtype: Dtype, shape: impl Into<Vec<Option<u64>>>) -> Self {
         Port::new(name, dtype, shape).into()
     }
 
     /// Declares that elements of the input may be missing. A caller sends `null` in JSON for a
     /// missing element. The scorer gets NaN for it, so the port must have a floating-point type.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
+    /// assert!(InputPort::new("rows", Dtype::F32, [None]).missing().missing);
+    /// ```
     #[must_use]
     pub fn missing(mut self) -> Self {
         self.missing = true;
@@ -193,6 +287,11 @@ impl InputPort {
 
     /// Declares that the input accepts `true` and `false` as 1 and 0. The port must have a type of
     /// numbers.
+    ///
+    /// ```
+    /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
+    /// assert!(InputPort::new("flags", Dtype::I64, [None]).boolean().boolean);
+    /// ```
     #[must_use]
     pub fn boolean(mut self) -> Self {
         self.boolean = true;

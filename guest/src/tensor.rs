@@ -11,6 +11,16 @@ use crate::{Dtype, Error, NamedTensor, OrProblem, Result};
 /// A Rust number or boolean that can be an element of a tensor.
 ///
 /// Rust does not have `f16` and `bf16`. For these, use the bytes in [`NamedTensor::data`].
+///
+/// ```
+/// use scorebox_guest::{Dtype, Element};
+///
+/// fn dtype_of<T: Element>(_values: &[T]) -> Dtype {
+///     T::DTYPE
+/// }
+///
+/// assert_eq!(dtype_of(&[1.0_f32]), Dtype::F32);
+/// ```
 pub trait Element: Copy + sealed::Sealed {
     /// Element type of a tensor whose elements are values of this Rust type.
     const DTYPE: Dtype;
@@ -93,6 +103,13 @@ impl NamedTensor {
     /// Returns the tensor `name`. `values` are its elements in row-major order.
     ///
     /// If the number of values does not fit the shape, the host refuses the answer.
+    ///
+    /// ```
+    /// use scorebox_guest::NamedTensor;
+    ///
+    /// let rows = NamedTensor::new("rows", [2, 2], &[1.0_f32, 2.0, 3.0, 4.0]);
+    /// assert_eq!(rows.shape, [2, 2]);
+    /// ```
     pub fn new<T: Element, const RANK: usize>(
         name: impl Into<String>,
         shape: [usize; RANK],
@@ -111,6 +128,14 @@ impl NamedTensor {
     ///
     /// The elements are borrowed if the tensor's bytes are aligned, as the bytes of a scorer's
     /// inputs are, and copied otherwise.
+    ///
+    /// ```
+    /// use scorebox_guest::NamedTensor;
+    ///
+    /// let rows = NamedTensor::new("rows", [2], &[1.0_f32, 2.0]);
+    /// assert_eq!(*rows.values::<f32>().unwrap(), [1.0, 2.0]);
+    /// assert!(rows.values::<f64>().is_err());
+    /// ```
     ///
     /// # Errors
     /// Fails if the elements of the tensor are not of type `T`, e.g. because the port declares
@@ -132,6 +157,13 @@ impl NamedTensor {
 
 /// Inputs of one run of a tensor scorer: one tensor for each input port, in the order of the
 /// signature.
+///
+/// ```
+/// use scorebox_guest::{Inputs, NamedTensor};
+///
+/// let inputs = Inputs(vec![NamedTensor::new("x", [1], &[1.0_f32])]);
+/// assert_eq!(inputs.0.len(), 1);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Inputs(
     /// One tensor for each input port, in the order of the signature.
@@ -140,6 +172,14 @@ pub struct Inputs(
 
 impl Inputs {
     /// Returns the tensor of the input port `name`.
+    ///
+    /// ```
+    /// use scorebox_guest::{Inputs, NamedTensor};
+    ///
+    /// let inputs = Inputs(vec![NamedTensor::new("x", [1], &[1.0_f32])]);
+    /// assert!(inputs.tensor("x").is_ok());
+    /// assert_eq!(inputs.tensor("y").unwrap_err().problem().code, "no-such-input");
+    /// ```
     ///
     /// # Errors
     /// Fails if the signature has no input port of this name.

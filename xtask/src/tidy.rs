@@ -85,10 +85,10 @@ pub fn check() -> Result<(), Failure> {
             }
         }
     }
-    findings.extend(manifests::check(
-        "Cargo.toml",
-        &read(&root.join("Cargo.toml"))?,
-    ));
+    let workspace = read(&root.join("Cargo.toml"))?;
+    findings.extend(manifests::check("Cargo.toml", &workspace));
+    let sdk = read(&root.join(manifests::SDK))?;
+    findings.extend(manifests::check_sdk(&sdk, &workspace));
     findings.extend(settings_page::check(&root));
     findings.extend(pages::check(&root, &pages(&root)?));
     findings.extend(contract::check(&root)?);

@@ -1,6 +1,6 @@
 //! Tests of `redis`.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::*;
 

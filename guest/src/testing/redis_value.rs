@@ -20,11 +20,11 @@ use crate::bindings::capabilities::scorebox::scoring::redis::{Node, Reply};
 pub enum Value {
     /// Nil, the reply for a key, a field or a member that does not exist.
     Nil,
-    /// A boolean.
+    /// A boolean value.
     Boolean(bool),
-    /// An integer.
+    /// An integer of 64 bits.
     Integer(i64),
-    /// A floating-point number.
+    /// A floating-point number of 64 bits.
     Double(f64),
     /// A simple string, e.g. `OK`.
     Text(String),

@@ -30,7 +30,7 @@ pub(crate) enum Phase {
     Run,
 }
 
-/// What a scorer asks of its host.
+/// Part of the host that a scorer asks for something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Capability {
     Model,

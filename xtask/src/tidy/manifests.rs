@@ -115,6 +115,43 @@ pub fn check(file: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
+/// Path of the manifest of the SDK, which takes nothing from the workspace.
+pub const SDK: &str = "guest/Cargo.toml";
+
+/// Checks that the SDK names the versions of the workspace. `sdk` and `workspace` are the texts of
+/// the two manifests.
+pub fn check_sdk(sdk: &str, workspace: &str) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (index, line) in sdk.lines().enumerate() {
+        let Some((key, own)) = stated(line) else {
+            continue;
+        };
+        let theirs = workspace.lines().filter_map(stated);
+        let theirs = theirs.filter(|(other, _)| *other == key).map(|(_, it)| it);
+        let differs = theirs.clone().next().is_some() && !theirs.clone().any(|it| it == own);
+        if differs {
+            findings.push(Finding::new(
+                SDK,
+                index + 1,
+                format!("`{key}` is {own}, and the workspace has another one"),
+                "write the version of the root's Cargo.toml",
+            ));
+        }
+    }
+    findings
+}
+
+/// Returns the key of a line of a `Cargo.toml`, and the first text of its value, which is the
+/// version of a dependency.
+fn stated(line: &str) -> Option<(&str, &str)> {
+    let (key, value) = line.split_once(" = ")?;
+    let is_key = key
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+    let value = value.split('"').nth(1)?;
+    (is_key && value.contains(|c: char| c.is_ascii_digit())).then_some((key, value))
+}
+
 /// Returns the name of the dependency that a line of a `Cargo.toml` declares. Returns `None` if the
 /// line does not declare a dependency. `section` is the name of the line's section.
 fn dependency<'a>(section: &str, line: &'a str) -> Option<&'a str> {
@@ -162,6 +199,26 @@ mod tests {
             .into_iter()
             .map(|finding| finding.line)
             .collect()
+    }
+
+    #[test]
+    fn the_sdk_has_the_versions_of_the_workspace() {
+        let workspace = "[workspace.package]\nversion = \"0.1.0\"\nedition = \"2024\"\n\
+                         [workspace.dependencies]\nserde = { version = \"1\" }\nlog = \"=0.4.1\"\n";
+        let check = |sdk: &str, expected: &[usize]| {
+            let findings = super::check_sdk(sdk, workspace);
+            let lines: Vec<_> = findings.iter().map(|finding| finding.line).collect();
+            assert_eq!(lines, expected, "{sdk}");
+        };
+        check("version = \"0.1.0\"\nname = \"scorebox-guest\"\n", &[]);
+        check(
+            "serde = { version = \"1\", features = [\"derive\"] }\n",
+            &[],
+        );
+        check(
+            "version = \"0.1.1\"\nlog = \"=0.4.2\"\nown = \"3\"\n",
+            &[1, 2],
+        );
     }
 
     #[test]

@@ -99,7 +99,7 @@ pub fn build(dir: &Path, arguments: &[&str]) -> Result<Vec<Artifact>, Failure> {
     run_build(cargo(dir), dir, arguments, &[])
 }
 
-/// What a build is given in addition to the configuration that Cargo finds in files.
+/// A configuration that a build is given in addition to the one that Cargo finds in files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Configuration {
     /// Settings, each as the option `--config` of Cargo takes it.
