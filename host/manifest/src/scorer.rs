@@ -36,7 +36,7 @@ pub struct ScorerSection {
 /// Source of a component: a Cargo package or a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ComponentSource {
-    /// Folder of a Cargo package that `cargo xtask build` compiles for `wasm32-wasip2`.
+    /// Folder of a Cargo package that `scorebox build` compiles for `wasm32-wasip2`.
     Cargo(PathBuf),
     /// Path of a `.wasm` file that is already built.
     File(PathBuf),
