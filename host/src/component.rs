@@ -101,7 +101,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, StartupError> {
     let bytes = std::fs::read(path).map_err(|error| {
         fail(
             format!("cannot be read: {error}"),
-            "build it and stage an app with `cargo xtask build --manifest FILE`",
+            "build it and stage an app with `scorebox build --manifest FILE`",
         )
     })?;
     // A core module and a component differ in the second half of the version field (component-model
@@ -140,7 +140,7 @@ fn compile(
     Err(StartupError::Component {
         path: path.to_path_buf(),
         problem: "is not compiled, and this host has no compiler".to_owned(),
-        fix: "make the app with `cargo xtask build` or `cargo xtask package`, which compile the \
+        fix: "make the app with `scorebox build` or `scorebox package`, which compile the \
               component"
             .to_owned(),
     })

@@ -47,9 +47,9 @@ pub const LIBRARY: &str = "libonnxruntime.so.1.31.1";
 pub const ENGINE: &str = "ONNX Runtime 1.31.1";
 
 /// Fix in the error message if this program does not have an engine for graphs.
-pub const NO_ENGINE: &str = "use the host of `cargo build --release -p scorebox-packager \
-                             -p scorebox-host --bins`, or the one that `cargo xtask \
-                             package` puts into an image with a graph";
+pub const NO_ENGINE: &str = "use the host of the installed tool or of `cargo build --release \
+                             -p scorebox-packager -p scorebox-host --bins`, or the one that \
+                             `scorebox package` puts into an image with a graph";
 
 /// True if this program can load the library of ONNX Runtime, as [`allow_loading`] declares.
 static LOADS: AtomicBool = AtomicBool::new(false);

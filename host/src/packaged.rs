@@ -215,8 +215,8 @@ fn other_digest(manifest: &Manifest, found: &str, expected: &str) -> String {
 /// there.
 fn fix(manifest: &Manifest) -> String {
     format!(
-        "put the packaged file back, or build the app again from the files that are there: `cargo xtask build --manifest {} \
-         --app {}`; to change an image, change the scorer's project and run `cargo xtask package` there",
+        "put the packaged file back, or build the app again from the files that are there: `scorebox build --manifest {} \
+         --app {}`; to change an image, change the scorer's project and run `scorebox package` there",
         manifest.path.display(),
         manifest.dir().display()
     )

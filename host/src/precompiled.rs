@@ -146,8 +146,7 @@ pub fn load(engine: &Engine, precompiled: &Precompiled) -> Result<Component, Sta
         problem,
         fix: fix.to_owned(),
     };
-    let again =
-        "build the app again with the `cargo xtask` of this host, and keep both from one release";
+    let again = "build the app again with the tool `scorebox` of this host's release";
     if precompiled.engine != ENGINE {
         let problem = format!(
             "was compiled for another engine: `{}`, and this host has `{ENGINE}`",

@@ -76,7 +76,7 @@ fn foreign() -> Vec<Refused> {
         file(
             "a pickle",
             "it is a pickle",
-            "cargo xtask convert",
+            "scorebox convert",
             b"\x80\x04\x95\x0a\0\0\0\0\0\0\0",
         ),
         file(

@@ -205,7 +205,7 @@ pub fn tag_of_version(version: &str) -> String {
 /// # Errors
 /// Fails if the text is not `sha256:` and 64 lower-case hexadecimal digits.
 pub fn digest(what: &str, text: &str) -> Result<(), Problem> {
-    let fix = "write `sha256:` and the 64 hexadecimal digits that `cargo xtask package` printed";
+    let fix = "write `sha256:` and the 64 hexadecimal digits that `scorebox package` printed";
     let refused = |reason: &str| Err(refused(what, text, reason, fix));
     let Some((algorithm, digits)) = text.split_once(':') else {
         return refused("does not name its algorithm");

@@ -48,7 +48,7 @@ pub struct Batching {
     pub max_wait: Duration,
 }
 
-/// Section `[precompiled]` of the manifest: the component's machine code, written by `cargo xtask
+/// Section `[precompiled]` of the manifest: the component's machine code, written by `scorebox
 /// build`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Precompiled {
@@ -171,7 +171,7 @@ impl RawPrecompiled {
             {
                 return Err(Problem::new(
                     format!("`precompiled.{key}` is not `sha256:` and 64 hex digits"),
-                    "leave [precompiled] to `cargo xtask build`, which writes it",
+                    "leave [precompiled] to `scorebox build`, which writes it",
                 ));
             }
         }

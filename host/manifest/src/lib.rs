@@ -155,8 +155,8 @@ impl Manifest {
             path: path.clone(),
             problem: format!("cannot be read: {error}"),
             fix: format!(
-                "name a folder that holds {MANIFEST_FILE}; `cargo xtask build --manifest FILE` makes one from a project, \
-                 and `cargo xtask convert MODEL --output DIR` from a saved model or a model folder of MLflow"
+                "name a folder that holds {MANIFEST_FILE}; `scorebox build --manifest FILE` makes one from a project, \
+                 and `scorebox convert MODEL --output DIR` from a saved model or a model folder of MLflow"
             ),
         })?;
         Self::parse(&path, &text)
@@ -259,7 +259,7 @@ impl Raw {
         if scorer.component.is_none() && self.precompiled.is_some() {
             return Err(Problem::new(
                 "[precompiled] is the code of a component, and `scorer.component` names none",
-                "leave [precompiled] to `cargo xtask build`, which writes it",
+                "leave [precompiled] to `scorebox build`, which writes it",
             ));
         }
         Ok(Manifest {

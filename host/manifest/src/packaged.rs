@@ -1,4 +1,4 @@
-//! The section `[packaged]`: the component and the model as `cargo xtask build` or `package` left
+//! The section `[packaged]`: the component and the model as `scorebox build` or `package` left
 //! them.
 //!
 //! Owns the section and its checks. Must not know how files are compared with it.
@@ -93,7 +93,7 @@ impl RawPackaged {
     }
 }
 
-const FIX: &str = "leave [packaged] to `cargo xtask build`, which writes it";
+const FIX: &str = "leave [packaged] to `scorebox build`, which writes it";
 
 fn check_digest(key: &str, value: &str) -> Result<(), Problem> {
     let hex = value.strip_prefix("sha256:").unwrap_or_default();

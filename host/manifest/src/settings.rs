@@ -166,7 +166,7 @@ pub const SETTINGS: &[Setting] = &[
         "\"event-grid\" or \"scan\"",
         "event-grid",
         "blob: how the Functions host learns of a blob. Events are prompt and need a subscription, \
-         which `cargo xtask deploy` creates. A scan is for local trials: it needs no set-up, may be \
+         which `scorebox deploy` creates. A scan is for local trials: it needs no set-up, may be \
          ten minutes late, and misses some blobs for good if many are written within a second.",
     ),
     setting(
@@ -485,7 +485,7 @@ pub const SETTINGS: &[Setting] = &[
         "precompiled.file",
         "file",
         "",
-        "[precompiled] is written by `cargo xtask build`: the component's machine code.",
+        "[precompiled] is written by `scorebox build`: the component's machine code.",
     ),
     setting(
         "precompiled.digest",
@@ -527,7 +527,7 @@ pub const SETTINGS: &[Setting] = &[
         "packaged.model",
         "sha256:HEX",
         "",
-        "[packaged] is written by `cargo xtask build`: digest of the whole model. The host refuses a model that differs.",
+        "[packaged] is written by `scorebox build`: digest of the whole model. The host refuses a model that differs.",
     ),
     setting(
         "packaged.answers_sample",

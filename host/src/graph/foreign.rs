@@ -127,7 +127,7 @@ impl Foreign {
             ),
             Self::Pickle => problem(
                 "is a pickle of Python",
-                "convert it with `cargo xtask convert FILE --output FOLDER`",
+                "convert it with `scorebox convert FILE --output FOLDER`",
             ),
         }
     }

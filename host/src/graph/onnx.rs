@@ -56,7 +56,9 @@ pub(super) fn engine(
     let environment = LIBRARY.get_or_init(|| load(library)).as_ref().map_err(|error| StartupError::Engine {
         library: library.to_path_buf(),
         problem: error.to_string(),
-        fix: "`cargo xtask setup --graphs` fetches the library; SCOREBOX_ENGINE_LIBRARY names another place".to_owned(),
+        fix: "the installed tool brings the library, and `cargo xtask setup --graphs` fetches it into a clone; \
+              SCOREBOX_ENGINE_LIBRARY names another place"
+            .to_owned(),
     })?;
     // If the file cannot be read, loading it fails later and says why.
     let is_predictable = uneven::is_even(file).unwrap_or(false);

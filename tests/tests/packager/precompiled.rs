@@ -102,7 +102,7 @@ fn the_images_host_has_no_compiler() {
     let refused = check(&App::of(programs::WAYWARD)).ended(4);
     refused.said(&[
         "component.wasm: is not compiled, and this host has no compiler",
-        "cargo xtask build",
+        "scorebox build",
     ]);
 }
 
@@ -285,7 +285,7 @@ fn check_finds_what_was_changed_beside_the_code() {
     model.write("model/extra.txt", b"more");
     check(&model)
         .ended(5)
-        .said(&["changed since it was packaged", "cargo xtask build"]);
+        .said(&["changed since it was packaged", "scorebox build"]);
     let report: Value = check(&place::example("features")).ended(0).json();
     assert_eq!(report["name"], "features");
 }

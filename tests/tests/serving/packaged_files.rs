@@ -120,10 +120,7 @@ impl Folder {
     fn is_refused(&self, code: i32, parts: &[&str]) -> Finished {
         let parts = [
             parts,
-            &[
-                "changed since it was packaged",
-                "cargo xtask build --manifest",
-            ],
+            &["changed since it was packaged", "scorebox build --manifest"],
         ]
         .concat();
         run::finish(&mut scorebox("check", &self.app()), b"")
@@ -184,14 +181,14 @@ fn a_replaced_model_is_refused_until_the_app_is_built_again() {
     std::fs::write(folder.file(WEIGHTS), &changed).unwrap();
     let refused = folder.is_refused(
         MODEL,
-        &[WEIGHTS, "its digest is sha256:", "cargo xtask package"],
+        &[WEIGHTS, "its digest is sha256:", "scorebox package"],
     );
     // The refusal contains this command, which must work as it is.
     let command = refused
         .stderr
         .split('`')
         .nth(1)
-        .and_then(|text| text.strip_prefix("cargo xtask "))
+        .and_then(|text| text.strip_prefix("scorebox "))
         .expect("a command");
     run::finish(xtask().args(command.split(' ')), b"").ended(0);
     let host = Host::start(&folder.app());

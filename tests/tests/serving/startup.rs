@@ -117,7 +117,7 @@ fn what_is_no_component_is_told_apart() {
     );
     let app = App::of(programs::WAYWARD);
     app.remove("component.wasm");
-    refuses(&app, COMPONENT, &["component.wasm", "cargo xtask build"]);
+    refuses(&app, COMPONENT, &["component.wasm", "scorebox build"]);
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_source_must_be_built_first() {
         "scorebox.toml",
         b"[scorer]\nname = \"x\"\ncomponent = { cargo = \".\" }\n",
     );
-    refuses(&app, COMPONENT, &["cargo xtask build"]);
+    refuses(&app, COMPONENT, &["scorebox build"]);
 }
 
 #[test]
@@ -181,11 +181,7 @@ fn a_model_that_is_missing_or_damaged_is_named() {
 #[test]
 fn a_manifest_that_is_missing_or_wrong_is_explained() {
     let empty = tempfile::tempdir().unwrap();
-    refuses(
-        empty.path(),
-        MANIFEST,
-        &["scorebox.toml", "cargo xtask build"],
-    );
+    refuses(empty.path(), MANIFEST, &["scorebox.toml", "scorebox build"]);
     refuses(&empty.path().join("none"), MANIFEST, &["none", "fix:"]);
     let with = |manifest: &str| App::with(programs::WAYWARD, manifest);
     refuses(

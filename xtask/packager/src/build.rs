@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
+use scorebox_host::manifest::MANIFEST_FILE;
 use scorebox_host::packaging::Times;
 use scorebox_host::precompiled::Cpu;
 use scorebox_workspace::failure::Failure;

@@ -4,7 +4,6 @@
 //! Owns the names of the commands, their help and the exit code. Must not know what the commands
 //! do, nor their flags.
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::builder::StyledStr;

@@ -106,7 +106,7 @@ fn failed(path: &Path, problem: String) -> StartupError {
     StartupError::Functions {
         path: path.to_path_buf(),
         problem,
-        fix: "correct the file; `cargo xtask build` writes it from scorebox.toml".to_owned(),
+        fix: "correct the file; `scorebox build` writes it from scorebox.toml".to_owned(),
     }
 }
 

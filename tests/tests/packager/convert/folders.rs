@@ -190,7 +190,7 @@ fn other_commands_name_the_conversion_that_they_need() {
     let mut check = scorebox("check", &source);
     run::finish(&mut check, b"")
         .ended(3)
-        .said(&["cargo xtask convert MODEL --output DIR"]);
+        .said(&["scorebox convert MODEL --output DIR"]);
     let output = place.path().join("my-model");
     let converted = finish(&mut convert(&source, &output)).ended(0).said(&[
         "next: scorebox serve --app ",

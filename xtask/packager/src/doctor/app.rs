@@ -14,6 +14,7 @@ use scorebox_host::manifest::{ComponentSource, Manifest};
 use scorebox_host::sample::Sample;
 use scorebox_host::text::counted;
 use scorebox_workspace::failure::Failure;
+use scorebox_workspace::installation;
 use scorebox_workspace::workspace::shown;
 
 use super::arguments::DoctorArgs;
@@ -21,9 +22,10 @@ use super::functions_files;
 use super::noun::Noun;
 use super::report::Report;
 use crate::graph_trial::Trial;
+use crate::host_program::Kind;
 use crate::model::ModelFile;
 use crate::staged::StagedPaths;
-use crate::{component, graph_trial, manifest_file, model, shell};
+use crate::{component, engine_library, graph_trial, host_program, manifest_file, model, shell};
 
 /// Place of the app that is tried, and the names of its paths in messages.
 #[derive(Debug)]

@@ -218,7 +218,7 @@ fn annotations(inputs: &Inputs) -> BTreeMap<String, String> {
 
 /// Formats a time in seconds since 1970 as an RFC 3339 time. A time after the year 9999 is
 /// formatted as 1970-01-01T00:00:00Z.
-pub(super) fn rfc3339(epoch: u64) -> String {
+pub fn rfc3339(epoch: u64) -> String {
     // The formatter supports years up to 9999.
     let seconds = if epoch < 253_402_300_800 { epoch } else { 0 };
     humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
