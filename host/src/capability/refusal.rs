@@ -5,11 +5,18 @@
 
 use scorebox_sandbox::Sandbox;
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, Linker, ResourceType};
+use wasmtime::component::{Component, Linker, ResourceType, Val};
+
+use super::InstanceState;
+
+/// Function that answers some calls of refused functions. It gets the state of the instance, the
+/// name of the function in the form of `BOUNDS`, and the arguments. It returns the result, or `None`
+/// if the call is refused.
+pub(crate) type Exception = fn(&InstanceState, &str, &[Val]) -> Option<Val>;
 
 /// Defines the functions of every interface that `component` imports and for which `lends` returns
 /// false, so that calling them ends the guest. The text of the error is `mark`, then the interface
-/// and the function, then a backtick.
+/// and the function, then a backtick. A call that `exception` answers does not end the guest.
 ///
 /// # Errors
 /// Fails if the linker has another kind of item under the name of an interface, which would be a
@@ -19,6 +26,7 @@ pub(crate) fn refuse(
     component: &Component,
     lends: impl Fn(&str) -> bool,
     mark: &'static str,
+    exception: Exception,
 ) -> wasmtime::Result<()> {
     let engine = linker.engine().clone();
     // An interface that uses a resource of another interface exports it again. For example,
@@ -47,8 +55,17 @@ pub(crate) fn refuse(
                 }
                 (ComponentItem::ComponentFunc(_), Some(refused)) => {
                     let text = format!("{mark}{interface}#{name}`");
-                    refused.func_new(name, move |_, _, _, _| {
-                        Err(wasmtime::Error::msg(text.clone()))
+                    let package = interface.split('@').next().unwrap_or(interface);
+                    let function = format!("{package}#{name}");
+                    refused.func_new(name, move |store, _, arguments, results| {
+                        let state = InstanceState::of(store.data());
+                        match (exception(state, &function, arguments), results) {
+                            (Some(answer), [result]) => {
+                                *result = answer;
+                                Ok(())
+                            }
+                            _ => Err(wasmtime::Error::msg(text.clone())),
+                        }
                     })?;
                 }
                 _ => {}

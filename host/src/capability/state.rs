@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use scorebox_sandbox::{Sandbox, SandboxState};
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, Trap};
-use wasmtime_wasi::{WasiCtx, WasiCtxView};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView};
 
 #[cfg(feature = "compiler")]
 use super::bindings::TensorHandle;
 use super::bounds::{self, Bound, Exceeded, HANDLE_LIMIT, Size, Time};
+use super::fixed_wasi;
 use super::memory::{MemoryLimit, Refusal, SharedMemory};
 use super::output::GuestOutput;
 use super::telemetry::{Lines, LogSink};
@@ -55,6 +56,9 @@ pub struct InstanceState {
     /// Total size of the instance's open tensors of `wasi:nn` in the host's memory, in bytes. This
     /// size may not exceed the maximum size of the instance's linear memory.
     pub(crate) tensor_bytes: u64,
+    /// True while an instance for a snapshot is created, before its `init` is called.
+    #[cfg(feature = "compiler")]
+    pub(crate) is_starting: bool,
     pub(super) memory: MemoryLimit,
     /// WASI context, which is created on first use. Most scorers do not use WASI, and seeding its
     /// random numbers takes longer than creating the rest of this state.
@@ -76,6 +80,8 @@ impl InstanceState {
             deadline: Instant::now(),
             held_bytes: 0,
             tensor_bytes: 0,
+            #[cfg(feature = "compiler")]
+            is_starting: false,
             memory,
             wasi: None,
         }
@@ -113,6 +119,14 @@ impl InstanceState {
     /// Ends a call of the guest. Logs what the guest printed after its last line end.
     pub(crate) fn end(&mut self) {
         self.log.end();
+    }
+
+    /// Makes the clocks of the instance stand still, and its random numbers repeat. Must be called
+    /// before the guest runs.
+    pub(crate) fn fix_wasi(&mut self) {
+        let mut wasi = closed_wasi(&self.log);
+        fixed_wasi::fix(&mut wasi);
+        self.wasi = Some(Box::new(wasi.build()));
     }
 
     /// Returns true if the instance was refused memory in the current call.
@@ -189,23 +203,23 @@ impl SandboxState for InstanceState {
             wasi, log, table, ..
         } = self;
         WasiCtxView {
-            ctx: wasi.get_or_insert_with(|| Box::new(closed_wasi(log))),
+            ctx: wasi.get_or_insert_with(|| Box::new(closed_wasi(log).build())),
             table,
         }
     }
 }
 
-/// Creates a WASI context without files, sockets, environment or arguments. Lines that the guest
-/// prints become log lines of the current call in `log`.
-fn closed_wasi(log: &LogSink) -> WasiCtx {
-    WasiCtx::builder()
-        .stdout(GuestOutput::new(log.clone(), "stdout"))
+/// Returns the builder of a WASI context without files, sockets, environment or arguments. Lines
+/// that the guest prints become log lines of the current call in `log`.
+fn closed_wasi(log: &LogSink) -> WasiCtxBuilder {
+    let mut wasi = WasiCtx::builder();
+    wasi.stdout(GuestOutput::new(log.clone(), "stdout"))
         .stderr(GuestOutput::new(log.clone(), "stderr"))
         // Nothing is preopened and no address is allowed by default. This only says so to the next
         // reader.
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)
-        .max_random_size(const { bounds::of("wasi:random/random#get-random-bytes") }.bytes as u64)
-        .build()
+        .max_random_size(const { bounds::of("wasi:random/random#get-random-bytes") }.bytes as u64);
+    wasi
 }

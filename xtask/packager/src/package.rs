@@ -97,6 +97,9 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
         libraries_are_there(host, None, place, base)?;
     }
     let component = component::locate(&manifest)?;
+    if let Some(component) = &component {
+        app::examine(&manifest, component)?;
+    }
     let parts = match &component {
         Some(component) if !component.calls_graphs => None,
         _ => Some(GraphParts::new(
