@@ -132,7 +132,9 @@ impl App {
         let judged = |outline: &Outline| judge(outline, &manifest, has_graph(&model)).map(drop);
         let compiled = component::load(&engine, &manifest, environment, &judged)?;
         #[cfg(feature = "graphs")]
-        let capabilities = match calls_graphs(&Outline::of_compiled(&engine, &compiled.component)) {
+        let outline = Outline::of_compiled(&engine, &compiled.component);
+        #[cfg(feature = "graphs")]
+        let capabilities = match calls_graphs(&outline.imports) {
             true => {
                 let graphs = graphs(trial, &manifest, &model, &library, runtime.clone()).await?;
                 Capabilities {

@@ -37,6 +37,8 @@ use wasmtime::component::{HasSelf, Linker};
 pub use self::answers::Answers;
 pub use self::bindings::{CasHandle, ContextHandle, ErrorHandle, GraphHandle, TensorHandle};
 pub use self::contract::{CURRENT_VERSION, PREVIOUS_VERSION};
+#[cfg(feature = "compiler")]
+pub(crate) use self::fixed_wasi::standing_clock;
 pub(crate) use self::memory::Refusal;
 pub use self::memory::SharedMemory;
 pub use self::state::{Capabilities, InstanceState};
@@ -184,21 +186,6 @@ pub(crate) fn lends_at_build(interface: &str) -> bool {
             .iter()
             .any(|package| name.starts_with(package)),
     }
-}
-
-/// Returns the result of a function that reads a clock or random numbers, for an instance that is
-/// starting before its `init` is called. The values are always the same. Returns `None` for any other
-/// function, and for an instance that has started.
-#[cfg(feature = "compiler")]
-pub(crate) fn answer_at_start(
-    state: &InstanceState,
-    function: &str,
-    arguments: &[wasmtime::component::Val],
-) -> Option<wasmtime::component::Val> {
-    let answer = state
-        .is_starting
-        .then(|| fixed_wasi::answer(function, arguments));
-    answer.flatten()
 }
 
 /// Adds to a linker only the host functions of closed WASI (without files, network and

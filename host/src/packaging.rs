@@ -126,7 +126,7 @@ pub fn examine(manifest: &Manifest, file: &Path) -> Result<(), StartupError> {
 #[must_use]
 pub fn calls_graphs(bytes: &[u8]) -> bool {
     let outline = component::outline(Path::new(""), bytes);
-    outline.is_ok_and(|outline| scorer::calls_graphs(&outline))
+    outline.is_ok_and(|outline| scorer::calls_graphs(&outline.imports))
 }
 
 /// Compiles the component of an app folder to machine code for a CPU level. `file` is the name of

@@ -28,7 +28,7 @@ pub(crate) const HANDLE_LIMIT: usize = 10_000;
 
 /// Maximum number of random bytes that a scorer gets per call. The limit is that of the Web Crypto
 /// API. More bytes would block a thread for longer than one tick of the epoch.
-pub(super) const RANDOM_BYTES: usize = 64 << 10;
+const RANDOM_BYTES: usize = 64 << 10;
 
 /// Maximum size of one write of a scorer to standard output or standard error, in bytes.
 const WRITE_BYTES: usize = 64 << 10;

@@ -15,8 +15,9 @@ use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 /// is at 0.
 const WALL_SECONDS: u64 = 946_684_800;
 
-/// Time of the monotonic clock, in nanoseconds. Some libraries subtract from their first reading.
-const MONOTONIC_NS: u64 = 1_000_000_000;
+/// Time of the monotonic clock, in nanoseconds. An instance that starts from a snapshot has a clock
+/// that starts at 0, so a time that was kept in the snapshot is never in its future.
+const MONOTONIC_NS: u64 = 0;
 
 /// Random numbers, which repeat after these bytes. They are not all zero, because a generator that
 /// is seeded with zeros returns zeros.
@@ -55,37 +56,13 @@ pub(super) fn fix(wasi: &mut WasiCtxBuilder) {
         .insecure_random_seed(u128::from(WALL_SECONDS));
 }
 
-/// Returns the result of a function of the clocks or of random numbers, with the values of this
-/// file. `function` is the name in the form of `BOUNDS`. Returns `None` for any other function.
+/// Returns the result of a function of the monotonic clock, which stands still. `function` is the
+/// name in the form of `BOUNDS`. Returns `None` for any other function.
 #[cfg(feature = "compiler")]
-pub(super) fn answer(function: &str, arguments: &[Val]) -> Option<Val> {
-    let time = |seconds: u64, nanoseconds: u32| {
-        let seconds = ("seconds".to_owned(), Val::U64(seconds));
-        let nanoseconds = ("nanoseconds".to_owned(), Val::U32(nanoseconds));
-        Some(Val::Record(vec![seconds, nanoseconds]))
-    };
+pub(crate) fn standing_clock(function: &str) -> Option<Val> {
     match function {
         "wasi:clocks/monotonic-clock#now" => Some(Val::U64(MONOTONIC_NS)),
         "wasi:clocks/monotonic-clock#resolution" => Some(Val::U64(1)),
-        "wasi:clocks/wall-clock#now" => time(WALL_SECONDS, 0),
-        "wasi:clocks/wall-clock#resolution" => time(0, 1),
-        "wasi:random/random#get-random-u64" | "wasi:random/insecure#get-insecure-random-u64" => {
-            Some(Val::U64(WALL_SECONDS))
-        }
-        "wasi:random/insecure-seed#insecure-seed" => Some(Val::Tuple(vec![
-            Val::U64(WALL_SECONDS),
-            Val::U64(MONOTONIC_NS),
-        ])),
-        "wasi:random/random#get-random-bytes"
-        | "wasi:random/insecure#get-insecure-random-bytes" => {
-            let [Val::U64(count)] = arguments else {
-                return None;
-            };
-            let count = usize::try_from(*count).ok();
-            let count = count.filter(|count| *count <= super::bounds::RANDOM_BYTES)?;
-            let bytes = RANDOM.iter().cycle().take(count);
-            Some(Val::List(bytes.map(|byte| Val::U8(*byte)).collect()))
-        }
         _ => None,
     }
 }

@@ -7,12 +7,9 @@ use scorebox_sandbox::Sandbox;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, ResourceType, Val};
 
-use super::InstanceState;
-
-/// Function that answers some calls of refused functions. It gets the state of the instance, the
-/// name of the function in the form of `BOUNDS`, and the arguments. It returns the result, or `None`
-/// if the call is refused.
-pub(crate) type Exception = fn(&InstanceState, &str, &[Val]) -> Option<Val>;
+/// Function that answers some calls of refused functions. It gets the name of the function in the form
+/// of `BOUNDS`, and returns the result, or `None` if the call is refused.
+pub(crate) type Exception = fn(&str) -> Option<Val>;
 
 /// Defines the functions of every interface that `component` imports and for which `lends` returns
 /// false, so that calling them ends the guest. The text of the error is `mark`, then the interface
@@ -57,9 +54,8 @@ pub(crate) fn refuse(
                     let text = format!("{mark}{interface}#{name}`");
                     let package = interface.split('@').next().unwrap_or(interface);
                     let function = format!("{package}#{name}");
-                    refused.func_new(name, move |store, _, arguments, results| {
-                        let state = InstanceState::of(store.data());
-                        match (exception(state, &function, arguments), results) {
+                    refused.func_new(name, move |_, _, _, results| {
+                        match (exception(&function), results) {
                             (Some(answer), [result]) => {
                                 *result = answer;
                                 Ok(())

@@ -56,9 +56,6 @@ pub struct InstanceState {
     /// Total size of the instance's open tensors of `wasi:nn` in the host's memory, in bytes. This
     /// size may not exceed the maximum size of the instance's linear memory.
     pub(crate) tensor_bytes: u64,
-    /// True while an instance for a snapshot is created, before its `init` is called.
-    #[cfg(feature = "compiler")]
-    pub(crate) is_starting: bool,
     pub(super) memory: MemoryLimit,
     /// WASI context, which is created on first use. Most scorers do not use WASI, and seeding its
     /// random numbers takes longer than creating the rest of this state.
@@ -80,8 +77,6 @@ impl InstanceState {
             deadline: Instant::now(),
             held_bytes: 0,
             tensor_bytes: 0,
-            #[cfg(feature = "compiler")]
-            is_starting: false,
             memory,
             wasi: None,
         }

@@ -181,7 +181,7 @@ impl Linked {
             &self.component,
             capability::is_closed_wasi,
             REFUSED,
-            |_, _, _| None,
+            |_| None,
         )
         .map_err(internal)?;
         let pre = linker.instantiate_pre(&self.component).map_err(internal)?;

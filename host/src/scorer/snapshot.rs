@@ -3,15 +3,15 @@
 //! Owns what `init` may do when the image is built, and the texts for what it may not do. A
 //! snapshot is the guest's memory and nothing else, and every instance starts from the same
 //! snapshot. So no handle, secret, time or randomness may be in it. For this reason `init` has only
-//! the model and the log. Every other import ends `init` with an error that names the import. Before
-//! `init`, while an interpreter starts, clocks stand still and random numbers are fixed. Must not
-//! know instances, pools or calls.
+//! the model and the log. Every other import ends `init` with an error that names the import. The
+//! event loop of an interpreter reads the monotonic clock in every call, so this clock stands still
+//! for interpreters. Must not know instances, pools or calls.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use scorebox_sandbox::Sandbox;
-use wasmtime::component::{Component, ComponentExportIndex, Instance, Linker, Val};
+use wasmtime::component::{Component, Instance, Linker};
 use wasmtime::{Engine, Store, Trap};
 use wasmtime_wizer::{ComponentContext, WasmtimeWizerComponent, Wizer};
 
@@ -20,7 +20,7 @@ use super::instance::bounded;
 use super::linking::world::{Target, world_of};
 use super::store;
 use crate::capability::bindings::capabilities::scorebox::scoring::types as wit;
-use crate::capability::refusal::{refuse, refused};
+use crate::capability::refusal::{Exception, refuse, refused};
 use crate::capability::{self, Capabilities, InstanceState};
 use crate::component::Outline;
 use crate::engine::{self, Allocation};
@@ -52,10 +52,9 @@ pub(crate) enum Snapshot {
 /// Runs `init` of a component and takes a snapshot: a component whose instances start in the state
 /// after `init`. `component` holds the bytes of the component, which was judged by `outline`.
 ///
-/// If the component is an interpreter, `describe` is called before `init`, because an interpreter
-/// that was initialised when the component was built completes its start in the first call. What
-/// then stands against a snapshot may not be the author's fault, so it makes the snapshot
-/// unsupported.
+/// What `init` of an interpreter does may not be the author's fault. For example, CPython of
+/// componentize-py seeds its random numbers in the first call. So a refused import or an open handle
+/// makes the snapshot of an interpreter unsupported, and is an error otherwise.
 ///
 /// # Errors
 /// Fails if `init` fails or takes too long, or if `init` does something that a snapshot cannot
@@ -95,7 +94,11 @@ pub(crate) async fn take(
     let deadline = Instant::now() + limit;
     let memory_bytes = manifest.limits.memory_bytes;
     let mut store = store::new(&engine, capabilities, memory_bytes, deadline, "init");
-    let started = start(&mut store, &instrumented, target, outline.is_interpreter);
+    let exception: Exception = match outline.is_interpreter {
+        true => capability::standing_clock,
+        false => |_| None,
+    };
+    let started = start(&mut store, &instrumented, target, exception);
     let started = bounded(deadline, caught(started)).await;
     InstanceState::of_mut(store.data_mut()).end();
     let started = started.map(|started| started.unwrap_or_else(|panic| Err(panic.into())));
@@ -175,8 +178,8 @@ fn instrument<'a>(
     Ok((context, Component::from_binary(engine, &instrumented)?))
 }
 
-/// Creates an instance of a component, and calls its `init`. Calls its `describe` before if
-/// `describes`. Returns the instance, with the result of `init`.
+/// Creates an instance of a component, and calls its `init`. Returns the instance, with the result of
+/// `init`. `exception` answers some of the calls that are refused while an image is built.
 ///
 /// # Errors
 /// Fails if the guest traps, or calls a function that is refused.
@@ -184,24 +187,14 @@ async fn start(
     store: &mut Store<Sandbox>,
     component: &Component,
     target: Target,
-    describes: bool,
+    exception: Exception,
 ) -> wasmtime::Result<(Instance, Result<(), wit::Problem>)> {
-    let linker = linker(component.engine(), component)?;
-    InstanceState::of_mut(store.data_mut()).is_starting = true;
+    let linker = linker(component.engine(), component, exception)?;
     let instance = linker.instantiate_async(&mut *store, component).await?;
-    let export = |name: &str| -> wasmtime::Result<ComponentExportIndex> {
-        let scorer = component.get_export_index(None, target.export().as_str());
-        let found = scorer.and_then(|scorer| component.get_export_index(Some(&scorer), name));
-        found.ok_or_else(|| wasmtime::Error::msg(format!("no `{name}`")))
-    };
-    if describes && let Some(describe) = instance.get_func(&mut *store, export("describe")?) {
-        let mut signature = [Val::Bool(false)];
-        describe
-            .call_async(&mut *store, &[], &mut signature)
-            .await?;
-    }
-    InstanceState::of_mut(store.data_mut()).is_starting = false;
-    let init: Init = instance.get_typed_func(&mut *store, export("init")?)?;
+    let scorer = component.get_export_index(None, target.export().as_str());
+    let init = scorer.and_then(|scorer| component.get_export_index(Some(&scorer), "init"));
+    let init = init.ok_or_else(|| wasmtime::Error::msg("it exports no `init`"))?;
+    let init: Init = instance.get_typed_func(&mut *store, init)?;
     let (result,) = init.call_async(&mut *store, ()).await?;
     Ok((instance, result))
 }
@@ -209,7 +202,11 @@ async fn start(
 /// Text in the guest's error that comes before the name of the import that ended `init`.
 const REFUSED: &str = "not where an image is built: `";
 
-fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<Sandbox>> {
+fn linker(
+    engine: &Engine,
+    component: &Component,
+    exception: Exception,
+) -> wasmtime::Result<Linker<Sandbox>> {
     let mut linker = Linker::new(engine);
     capability::link_for_snapshot(&mut linker)?;
     refuse(
@@ -217,7 +214,7 @@ fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<San
         component,
         capability::lends_at_build,
         REFUSED,
-        capability::answer_at_start,
+        exception,
     )?;
     Ok(linker)
 }

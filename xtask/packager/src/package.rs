@@ -25,7 +25,7 @@ use crate::image::{Compression, PORT};
 use crate::outcome::Outcome;
 use crate::registry::{self, BasePlace, Target};
 use crate::signing::Key;
-use crate::{component, functions_app, libraries, manifest_file, shell};
+use crate::{app, component, functions_app, libraries, manifest_file, shell};
 
 /// Port that the Functions host listens on in its own images.
 const FUNCTIONS_PORT: u16 = 80;

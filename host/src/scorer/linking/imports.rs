@@ -4,7 +4,7 @@
 //! fix. Must not know exports or instances.
 
 use crate::capability::{self, CURRENT_VERSION, Grant, grant};
-use crate::component::{Import, Outline};
+use crate::component::Import;
 use crate::graph::NO_ENGINE;
 use crate::manifest::Manifest;
 use crate::text::{NAME_BYTES, Problem, quoted};
@@ -47,8 +47,8 @@ impl Granted {
 /// Returns true if a component imports functions that run graphs, so that the graphs of its model
 /// must be loaded.
 #[cfg(any(feature = "compiler", feature = "graphs"))]
-pub(crate) fn calls_graphs(outline: &Outline) -> bool {
-    let mut imports = outline.imports.iter();
+pub(crate) fn calls_graphs(imports: &[Import]) -> bool {
+    let mut imports = imports.iter();
     imports.any(|import| grant(&import.name) == Some(Grant::Graphs) && import.is_provided)
 }
 
