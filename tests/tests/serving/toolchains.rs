@@ -170,6 +170,26 @@ fn a_component_that_no_snapshot_can_keep_is_built_without_one() {
 }
 
 #[test]
+fn an_interpreter_whose_init_a_snapshot_cannot_keep_is_built_without_one() {
+    let mut component = bytes_of(programs::TOURIST);
+    append_custom(&mut component, "producers", b"component-init-transform");
+    for (deed, said) in [
+        ("instant", "init done"),
+        ("hash-map", "init left to each start"),
+        ("resolve", "init left to each start"),
+    ] {
+        let app = App::made("tourist", &component, "model = \"model\"\n");
+        app.write("model/deed", deed.as_bytes());
+        let output = tempfile::tempdir().unwrap();
+        let built = output.path().join("app");
+        build(&app, &built).ended(0).said(&[said]);
+        let host = Host::start(&built);
+        let answer = host.score(&json!({ "do": "nothing" })).expect(200);
+        assert!(answer.json().is_null(), "{deed}");
+    }
+}
+
+#[test]
 fn leftovers_of_a_build_are_named() {
     let mut component = bytes_of(programs::WAYWARD);
     append_custom(&mut component, ".debug_info", &[0; 10_000]);
