@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 #[cfg(feature = "graphs")]
 use crate::capability::inference;
 use crate::capability::{Capabilities, SharedMemory};
-use crate::component;
+use crate::component::{self, Outline};
 use crate::deployment::{self, Environment, MACHINE_VARIABLES};
 use crate::engine::{self, Allocation};
 use crate::error::StartupError;
@@ -28,9 +28,9 @@ use crate::manifest::Manifest;
 use crate::model::Model;
 use crate::packaged::{self, Proof};
 use crate::redis::Store;
-use crate::scorer::Scorer;
 #[cfg(feature = "graphs")]
 use crate::scorer::calls_graphs;
+use crate::scorer::{Scorer, judge};
 use crate::sizing;
 use crate::stores;
 use crate::text::Problem;
@@ -129,9 +129,12 @@ impl App {
         let engine = engine::engine(Allocation::Pool {
             instances: sizing::most_instances(&manifest.limits),
         })?;
-        let compiled = component::load(&engine, &manifest, environment)?;
+        let judged = |outline: &Outline| judge(outline, &manifest, has_graph(&model)).map(drop);
+        let compiled = component::load(&engine, &manifest, environment, &judged)?;
         #[cfg(feature = "graphs")]
-        let capabilities = match calls_graphs(&engine, &compiled.component) {
+        let outline = Outline::of_compiled(&engine, &compiled.component);
+        #[cfg(feature = "graphs")]
+        let capabilities = match calls_graphs(&outline.imports) {
             true => {
                 let graphs = graphs(trial, &manifest, &model, &library, runtime.clone()).await?;
                 Capabilities {
@@ -266,6 +269,11 @@ pub(crate) fn open_model(manifest: &Manifest) -> Result<Model, StartupError> {
         .model
         .as_deref()
         .map_or_else(|| Ok(Model::empty()), Model::open)
+}
+
+/// Returns true if a model has a graph.
+pub(crate) fn has_graph(model: &Model) -> bool {
+    model.files().any(|name| name.ends_with(graph::EXTENSION))
 }
 
 /// Returns the capabilities that all instances of a scorer share: the model, the stores, the

@@ -9,6 +9,7 @@ mod answers;
 pub(crate) mod bindings;
 pub(crate) mod bounds;
 mod contract;
+mod fixed_wasi;
 #[cfg_attr(
     not(feature = "graphs"),
     allow(dead_code, reason = "the bindings name it, and nothing links it")
@@ -36,6 +37,8 @@ use wasmtime::component::{HasSelf, Linker};
 pub use self::answers::Answers;
 pub use self::bindings::{CasHandle, ContextHandle, ErrorHandle, GraphHandle, TensorHandle};
 pub use self::contract::{CURRENT_VERSION, PREVIOUS_VERSION};
+#[cfg(feature = "compiler")]
+pub(crate) use self::fixed_wasi::standing_clock;
 pub(crate) use self::memory::Refusal;
 pub use self::memory::SharedMemory;
 pub use self::state::{Capabilities, InstanceState};
@@ -88,24 +91,48 @@ pub fn grant(interface: &str) -> Option<Grant> {
 }
 
 /// Returns true if an interface belongs to closed WASI: the interfaces that the standard libraries
-/// of toolchains import on their own. The host provides all of them, but without files, network or
-/// environment.
+/// of toolchains import on their own. The host provides all of them, in every patch version of WASI
+/// 0.2, but without files, network or environment.
 #[must_use]
 pub(crate) fn is_closed_wasi(interface: &str) -> bool {
     let Some((name, version)) = interface.split_once('@') else {
         return false;
     };
-    version.starts_with("0.2.")
-        && [
-            "wasi:cli/",
-            "wasi:clocks/",
-            "wasi:filesystem/",
-            "wasi:io/",
-            "wasi:random/",
-            "wasi:sockets/",
-        ]
-        .iter()
-        .any(|package| name.starts_with(package))
+    // A release candidate, such as 0.2.0-rc-2023-11-10, has other functions than the release.
+    let is_patch = |patch: &str| !patch.is_empty() && patch.bytes().all(|b| b.is_ascii_digit());
+    version.strip_prefix("0.2.").is_some_and(is_patch) && is_wasi(name)
+}
+
+/// Returns true if an interface belongs to the packages of closed WASI, in whatever version.
+#[must_use]
+pub(crate) fn is_wasi(interface: &str) -> bool {
+    [
+        "wasi:cli/",
+        "wasi:clocks/",
+        "wasi:filesystem/",
+        "wasi:io/",
+        "wasi:random/",
+        "wasi:sockets/",
+    ]
+    .iter()
+    .any(|package| interface.starts_with(package))
+}
+
+/// Returns true if an interface that is granted has a function in this host, e.g. `poll` in
+/// `wasi:io/poll@0.2.6`.
+///
+/// An interface of a later patch version may have functions that this host does not know.
+#[cfg(feature = "compiler")]
+#[must_use]
+pub(crate) fn has_function(interface: &str, function: &str) -> bool {
+    let name = interface
+        .split_once('@')
+        .map_or(interface, |(name, _)| name);
+    bounds::BOUNDS.iter().any(|row| {
+        let of_interface = row.function.strip_prefix(name);
+        let row = of_interface.and_then(|rest| rest.strip_prefix('#'));
+        row.is_some_and(|row| row == function || row == "*")
+    })
 }
 
 /// Adds the host functions of every capability to a linker. Functions that need graphs are added
@@ -173,7 +200,42 @@ pub fn link_closed_wasi(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use wit_parser::{Resolve, WorldItem};
+
     use super::*;
+
+    #[test]
+    fn every_app_grants_what_the_small_worlds_import() {
+        let mut resolve = Resolve::default();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
+        let (package, _) = resolve.push_dir(&folder).unwrap();
+        for (name, export) in [
+            ("scorer-bytes", "scorer"),
+            ("scorer-tensors", "tensor-scorer"),
+        ] {
+            let world = &resolve.worlds[resolve.packages[package].worlds[name]];
+            for item in world.imports.values() {
+                let WorldItem::Interface { id, .. } = item else {
+                    continue;
+                };
+                let interface = resolve.id_of(*id).unwrap();
+                assert_eq!(
+                    grant(&interface),
+                    Some(Grant::Always),
+                    "{name}: {interface}"
+                );
+            }
+            let exports: Vec<_> = world
+                .exports
+                .keys()
+                .map(|key| resolve.name_world_key(key))
+                .collect();
+            let export = format!("scorebox:scoring/{export}@{CURRENT_VERSION}");
+            assert_eq!(exports, [export], "{name}");
+        }
+    }
 
     #[test]
     fn only_the_contract_and_closed_wasi_are_granted() {
@@ -192,6 +254,8 @@ mod tests {
         check("wasi:nn/inference@0.2.0-rc-2024-10-28", Some(Grant::Graphs));
         check("wasi:nn/inference@0.2.0-rc-2024-06-25", None);
         check("wasi:cli/environment@0.2.6", Some(Grant::Always));
+        check("wasi:cli/environment@0.2.99", Some(Grant::Always));
+        check("wasi:cli/environment@0.2.0-rc-2023-11-10", None);
         check("wasi:cli/environment@0.3.0", None);
         check("wasi:http/outgoing-handler@0.2.0", None);
         check("intruder:host/secrets@0.1.0", None);

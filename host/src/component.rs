@@ -1,8 +1,15 @@
 //! Loader of an app's component: it takes precompiled code if there is some, or else compiles the
 //! component. What was compiled before is in the user's cache.
 //!
-//! Owns the choice between the two, and the texts about a component's file. Must not know worlds or
-//! capabilities. `precompiled` knows what precompiled code is.
+//! Owns the choice between the two, the order read, judge, compile, and the texts about a
+//! component's file. Must not know worlds or capabilities: the caller judges. `precompiled` knows
+//! what precompiled code is.
+
+#[cfg(feature = "compiler")]
+mod leftovers;
+mod outline;
+#[cfg(feature = "compiler")]
+mod outline_reader;
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +23,12 @@ use crate::error::StartupError;
 use crate::manifest::digest::digest;
 use crate::manifest::{ComponentSource, Manifest};
 use crate::precompiled;
+use crate::text::Problem;
+
+pub use self::outline::{Import, Outline};
+
+/// Function that says from its outline why a component cannot be a scorer of this app.
+pub(crate) type Judge<'a> = &'a dyn Fn(&Outline) -> Result<(), Problem>;
 
 /// Compiled component that is ready to be linked with the host's functions.
 #[derive(Clone)]
@@ -31,16 +44,17 @@ pub struct Compiled {
 
 /// Loads the component that the manifest names. Uses its precompiled code if the manifest has it,
 /// and compiles the component otherwise, or takes its code from the cache that the environment
-/// names.
+/// names. A component is judged before it is compiled, because compiling takes seconds.
 ///
 /// # Errors
 /// Fails if the manifest names a Cargo package instead of a file, or if the component is unusable.
 /// Also fails if the precompiled code does not fit this host, or if there is no precompiled code
 /// and this host does not have a compiler.
-pub fn load(
+pub(crate) fn load(
     engine: &Engine,
     manifest: &Manifest,
     environment: Environment<'_>,
+    judge: Judge<'_>,
 ) -> Result<Compiled, StartupError> {
     let path = file(manifest)?;
     match &manifest.precompiled {
@@ -51,7 +65,7 @@ pub fn load(
         }),
         None => {
             let bytes = read(&path)?;
-            let component = compile(engine, &path, &bytes, environment)?;
+            let component = compile(engine, &path, &bytes, environment, judge)?;
             Ok(Compiled {
                 component,
                 digest: digest(&bytes),
@@ -125,7 +139,9 @@ fn compile(
     path: &Path,
     bytes: &[u8],
     environment: Environment<'_>,
+    judge: Judge<'_>,
 ) -> Result<Component, StartupError> {
+    examine(path, bytes, judge)?;
     let compiled = CompiledCache::of(environment).component(engine, bytes);
     compiled.map_err(|error| invalid(path, &error))
 }
@@ -136,6 +152,7 @@ fn compile(
     path: &Path,
     _: &[u8],
     _: Environment<'_>,
+    _: Judge<'_>,
 ) -> Result<Component, StartupError> {
     Err(StartupError::Component {
         path: path.to_path_buf(),
@@ -146,15 +163,70 @@ fn compile(
     })
 }
 
+/// Returns the outline of a component that `judge` accepts, before the component is compiled. Logs a
+/// warning for what a build left in the component.
+///
+/// # Errors
+/// Fails if the bytes are not a component, or if `judge` does not accept the component.
+#[cfg(feature = "compiler")]
+pub(crate) fn examine(
+    path: &Path,
+    bytes: &[u8],
+    judge: Judge<'_>,
+) -> Result<Outline, StartupError> {
+    let (outline, leftovers) =
+        outline_reader::read(bytes).map_err(|error| malformed(path, &error))?;
+    judge(&outline).map_err(|problem| unfit(path, problem))?;
+    // An interpreter has the paths of those who built it, which no author can change.
+    if !outline.is_interpreter {
+        leftovers.warn(path);
+    }
+    Ok(outline)
+}
+
+/// Returns the outline of a component, without compiling the component. `bytes` are the content of
+/// the file `path`, which an error names.
+///
+/// # Errors
+/// Fails if the bytes are not a component, or end too early.
+#[cfg(feature = "compiler")]
+pub fn outline(path: &Path, bytes: &[u8]) -> Result<Outline, StartupError> {
+    let read = outline_reader::read(bytes).map_err(|error| malformed(path, &error));
+    read.map(|(outline, _)| outline)
+}
+
+/// Returns the error for a component that cannot be a scorer. `path` is the file of the component.
+pub(crate) fn unfit(path: &Path, Problem { problem, fix }: Problem) -> StartupError {
+    StartupError::Component {
+        path: path.to_path_buf(),
+        problem,
+        fix,
+    }
+}
+
+/// Returns the error for bytes that are not a component, or only the start of one. `path` is the
+/// file of the component.
+#[cfg(feature = "compiler")]
+fn malformed(path: &Path, error: &dyn std::fmt::Display) -> StartupError {
+    unfit(
+        path,
+        Problem::new(
+            format!("is not a valid component: {error}"),
+            "build it again, and copy the whole file",
+        ),
+    )
+}
+
 /// Returns the error for a component that the compiler refuses. `path` is the file of the
 /// component.
 #[cfg(feature = "compiler")]
 pub(crate) fn invalid(path: &Path, error: &wasmtime::Error) -> StartupError {
-    StartupError::Component {
-        path: path.to_path_buf(),
-        problem: format!("is not a valid component: {error:#}"),
-        fix: "compile it again; a component that needs threads, exceptions or garbage collection \
-              is not supported"
-            .to_owned(),
-    }
+    unfit(
+        path,
+        Problem::new(
+            format!("is not a valid component: {error:#}"),
+            "compile it again; a component that needs async, threads, exceptions or garbage \
+             collection is not supported",
+        ),
+    )
 }

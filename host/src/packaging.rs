@@ -8,18 +8,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use wasmtime::Engine;
-use wasmtime::component::Component;
-
 use crate::app;
-use crate::component;
-use crate::engine::{ENGINE, engine_config};
+use crate::component::{self, Outline};
+use crate::engine::ENGINE;
 use crate::error::StartupError;
 use crate::machine;
 use crate::manifest::{ComponentSource, Manifest, Packaged, PackagedFile, Precompiled, digest};
 use crate::model::FileFacts;
 use crate::precompiled::{self, Cpu};
-use crate::scorer::{self, snapshot};
+use crate::scorer::snapshot::{self, Snapshot};
+use crate::scorer::{self, judge};
 
 /// Precompiled machine code of a component, with the section `[precompiled]` for the app's
 /// manifest.
@@ -29,6 +27,9 @@ pub struct Code {
     /// Section `[precompiled]` for the manifest. Its `file` is the name that the caller of
     /// [`precompile`] passed.
     pub section: Precompiled,
+    /// Reason why the code is not a snapshot although the manifest asks for one. `None` if it is a
+    /// snapshot, or if the manifest does not ask for one.
+    pub no_snapshot: Option<String>,
 }
 
 /// Times to record for the files of an app: the times that the files have where a host reads them.
@@ -102,9 +103,35 @@ pub fn record(app: &Path, times: Times) -> Result<Packaged, StartupError> {
     })
 }
 
+/// Checks that a component can be the scorer of a project: the world that it exports, and each of
+/// its imports. Nothing is compiled, so this takes milliseconds. `file` is the component's file.
+///
+/// # Errors
+/// Fails if the file is not a component, or if a host would refuse it. The error has all reasons.
+pub fn examine(manifest: &Manifest, file: &Path) -> Result<(), StartupError> {
+    let outline = component::outline(file, &component::read(file)?)?;
+    // A model that cannot be opened is reported when it is packaged.
+    let has_graph = match app::open_model(manifest) {
+        Ok(model) => app::has_graph(&model),
+        Err(_) => true,
+    };
+    let judged = judge(&outline, manifest, has_graph);
+    judged
+        .map(drop)
+        .map_err(|problem| component::unfit(file, problem))
+}
+
+/// Returns true if bytes are a component that imports functions that need an engine for graphs.
+/// Returns false for bytes that are not a component.
+#[must_use]
+pub fn calls_graphs(bytes: &[u8]) -> bool {
+    let outline = component::outline(Path::new(""), bytes);
+    outline.is_ok_and(|outline| scorer::calls_graphs(&outline.imports))
+}
+
 /// Compiles the component of an app folder to machine code for a CPU level. `file` is the name of
 /// the file that will hold the code. The code is a snapshot of the state after `init`, unless the
-/// manifest has `snapshot = false`.
+/// manifest has `snapshot = false`, or a snapshot of such a component is not supported.
 ///
 /// # Errors
 /// Fails if the app cannot be read, if `init` fails or does something that a snapshot cannot keep,
@@ -119,19 +146,23 @@ pub fn precompile(app: &Path, file: &str, cpu: Cpu) -> Result<Code, StartupError
         .model
         .as_ref()
         .map(|_| model.digest().to_owned());
-    let invalid = |error: &wasmtime::Error| component::invalid(&path, error);
-    let bytes = if manifest.scorer.snapshot {
-        let engine = Engine::new(&engine_config()).map_err(|error| invalid(&error))?;
-        let component =
-            Component::from_binary(&engine, &original).map_err(|error| invalid(&error))?;
-        let target = scorer::world_of(&engine, &component, &path)?;
-        let capabilities = Arc::new(app::capabilities(&manifest, model, BTreeMap::new()));
-        let taken = snapshot::take(&manifest, capabilities, target, &original);
-        machine::small_runtime()?.block_on(taken)?
-    } else {
-        original.clone()
+    let outline = component::examine(&path, &original, &|outline: &Outline| {
+        judge(outline, &manifest, app::has_graph(&model)).map(drop)
+    })?;
+    let (taken, no_snapshot) = match manifest.scorer.snapshot {
+        false => (None, None),
+        true => {
+            let capabilities = Arc::new(app::capabilities(&manifest, model, BTreeMap::new()));
+            let taken = snapshot::take(&manifest, capabilities, &outline, &original);
+            match machine::small_runtime()?.block_on(taken)? {
+                Snapshot::Taken(bytes) => (Some(bytes), None),
+                Snapshot::Unsupported(reason) => (None, Some(reason)),
+            }
+        }
     };
-    let bytes = precompiled::compile(&bytes, cpu).map_err(|error| invalid(&error))?;
+    let snapshot = taken.is_some();
+    let bytes = precompiled::compile(taken.as_deref().unwrap_or(&original), cpu)
+        .map_err(|error| component::invalid(&path, &error))?;
     let section = Precompiled {
         file: file.into(),
         digest: digest::digest(&bytes),
@@ -139,7 +170,11 @@ pub fn precompile(app: &Path, file: &str, cpu: Cpu) -> Result<Code, StartupError
         cpu: cpu.to_string(),
         component: digest::digest(&original),
         model: digest,
-        snapshot: manifest.scorer.snapshot,
+        snapshot,
     };
-    Ok(Code { bytes, section })
+    Ok(Code {
+        bytes,
+        section,
+        no_snapshot,
+    })
 }

@@ -33,8 +33,7 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 use wasmtime::Engine;
 
-#[cfg(feature = "compiler")]
-pub(crate) use self::linking::world::world_at as world_of;
+pub(crate) use self::linking::judging::judge;
 pub use self::linking::world::{Target, Version, World};
 
 use self::batcher::Batcher;
@@ -42,17 +41,19 @@ use self::cached::Cached;
 use self::component_runner::ComponentRunner;
 use self::exports::Run;
 use self::graph_runner::GraphRunner;
+#[cfg(feature = "graphs")]
+pub(crate) use self::graph_runner::answer_of;
 use self::kind::{Kind, PayloadComponent, TensorComponent};
 use self::large::Large;
 use self::linking::Linked;
+#[cfg(any(feature = "compiler", feature = "graphs"))]
+pub(crate) use self::linking::imports::calls_graphs;
 pub use self::output::Output;
 use self::pipeline::Pipeline;
 use self::pool::Pool;
 pub use self::prediction_cache::entry;
 use self::signature::{Described, Signature, check_payloads};
 use self::turns::Turns;
-#[cfg(feature = "graphs")]
-pub(crate) use self::{graph_runner::answer_of, linking::imports::calls_graphs};
 use crate::call::{Invocation, Payload, Scored};
 use crate::capability::Capabilities;
 use crate::codec::open_inference::ModelName;

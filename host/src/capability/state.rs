@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use scorebox_sandbox::{Sandbox, SandboxState};
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, Trap};
-use wasmtime_wasi::{WasiCtx, WasiCtxView};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView};
 
 #[cfg(feature = "compiler")]
 use super::bindings::TensorHandle;
 use super::bounds::{self, Bound, Exceeded, HANDLE_LIMIT, Size, Time};
+use super::fixed_wasi;
 use super::memory::{MemoryLimit, Refusal, SharedMemory};
 use super::output::GuestOutput;
 use super::telemetry::{Lines, LogSink};
@@ -115,6 +116,14 @@ impl InstanceState {
         self.log.end();
     }
 
+    /// Makes the clocks of the instance stand still, and its random numbers repeat. Must be called
+    /// before the guest runs.
+    pub(crate) fn fix_wasi(&mut self) {
+        let mut wasi = closed_wasi(&self.log);
+        fixed_wasi::fix(&mut wasi);
+        self.wasi = Some(Box::new(wasi.build()));
+    }
+
     /// Returns true if the instance was refused memory in the current call.
     #[cfg(feature = "compiler")]
     pub(crate) fn memory_refused(&self) -> bool {
@@ -189,23 +198,23 @@ impl SandboxState for InstanceState {
             wasi, log, table, ..
         } = self;
         WasiCtxView {
-            ctx: wasi.get_or_insert_with(|| Box::new(closed_wasi(log))),
+            ctx: wasi.get_or_insert_with(|| Box::new(closed_wasi(log).build())),
             table,
         }
     }
 }
 
-/// Creates a WASI context without files, sockets, environment or arguments. Lines that the guest
-/// prints become log lines of the current call in `log`.
-fn closed_wasi(log: &LogSink) -> WasiCtx {
-    WasiCtx::builder()
-        .stdout(GuestOutput::new(log.clone(), "stdout"))
+/// Returns the builder of a WASI context without files, sockets, environment or arguments. Lines
+/// that the guest prints become log lines of the current call in `log`.
+fn closed_wasi(log: &LogSink) -> WasiCtxBuilder {
+    let mut wasi = WasiCtx::builder();
+    wasi.stdout(GuestOutput::new(log.clone(), "stdout"))
         .stderr(GuestOutput::new(log.clone(), "stderr"))
         // Nothing is preopened and no address is allowed by default. This only says so to the next
         // reader.
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)
-        .max_random_size(const { bounds::of("wasi:random/random#get-random-bytes") }.bytes as u64)
-        .build()
+        .max_random_size(const { bounds::of("wasi:random/random#get-random-bytes") }.bytes as u64);
+    wasi
 }

@@ -3,8 +3,8 @@
 //! Owns the call of the guest, and what the end of the call means. Must not know pools, JSON or
 //! HTTP.
 
-use std::slice;
 use std::time::{Duration, Instant};
+use std::{fmt, slice};
 
 use scorebox_sandbox::Sandbox;
 use wasmtime::component::{self, ComponentExportIndex};
@@ -291,10 +291,29 @@ impl Failure {
     }
 }
 
-/// Returns the text of a trap with its backtrace, cut to `TEXT_BYTES` bytes. The text is cut
-/// because the backtrace holds names of the component's functions, which may have any length.
+/// Returns the text of a trap with the guest's frames, cut to `TEXT_BYTES` bytes. The text is cut
+/// because the frames hold names of the component's functions, which may have any length.
+///
+/// The `Debug` text of the error would also have the frames of the host if `RUST_BACKTRACE` is set.
 fn told(error: &wasmtime::Error) -> String {
-    displayed(&format_args!("{error:?}"), TEXT_BYTES)
+    displayed(&Causes(error), TEXT_BYTES)
+}
+
+/// Text of an error with all its causes, each from a line of its own on.
+struct Causes<'a>(&'a wasmtime::Error);
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, cause) in self.0.chain().enumerate() {
+            match index {
+                0 => {}
+                1 => f.write_str("\n\nCaused by:\n    ")?,
+                _ => f.write_str("\n    ")?,
+            }
+            write!(f, "{cause}")?;
+        }
+        Ok(())
+    }
 }
 
 /// Returns true if a trap shows that a guest overflowed the lower end of its stack.

@@ -5,6 +5,7 @@
 //! not know calls, or where code comes from.
 
 pub(super) mod imports;
+pub(super) mod judging;
 mod retired;
 pub(super) mod world;
 
@@ -15,8 +16,8 @@ use scorebox_sandbox::Sandbox;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker, TypedFunc};
 use wasmtime::{Engine, Store};
 
-use self::imports::check_imports;
-use self::world::{Target, Version, World, world_of};
+use self::judging::judge;
+use self::world::{Target, Version, World};
 use super::exports::{Init, PayloadRun, Run, TensorRun};
 use super::instance::{Failure, Instance, Ready, bounded};
 use super::signature::{Described, PayloadSignature, TensorSignature};
@@ -25,8 +26,9 @@ use crate::capability::bindings::capabilities::scorebox::scoring::types as wit;
 use crate::capability::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer;
 use crate::capability::refusal::{refuse, refused};
 use crate::capability::{self, Capabilities, InstanceState};
-use crate::component::{self, Compiled};
+use crate::component::{self, Compiled, Outline};
 use crate::error::{ScoreFailure, StartupError};
+use crate::graph::Graphs;
 use crate::manifest::{Limits, Manifest};
 use crate::panics::caught;
 use crate::text::Problem;
@@ -60,15 +62,12 @@ impl Linked {
         capabilities: Arc<Capabilities>,
     ) -> Result<Self, StartupError> {
         let path = component::file(manifest)?;
-        let fail = |Problem { problem, fix }| StartupError::Component {
-            path: path.clone(),
-            problem,
-            fix,
-        };
+        let fail = |problem| component::unfit(&path, problem);
         let component = compiled.component.clone();
-        let target = world_of(engine, &component).map_err(fail)?;
-        check_imports(engine, &component, manifest, &capabilities).map_err(fail)?;
-        retired::check_exports(engine, &component).map_err(fail)?;
+        let graphs = capabilities.graphs.iter();
+        let has_graph = graphs.flat_map(Graphs::iter).next().is_some();
+        let outline = Outline::of_compiled(engine, &component);
+        let target = judge(&outline, manifest, has_graph).map_err(fail)?;
         let mut linker = Linker::new(engine);
         capability::link(&mut linker)
             .map_err(|error| StartupError::Host(format!("linking failed: {error:#}")))?;
@@ -160,7 +159,8 @@ impl Linked {
     /// `describe` to get the signature of the component.
     ///
     /// The instance may use closed WASI (without files, network and environment), because the
-    /// interpreters of some languages need WASI to start.
+    /// interpreters of some languages need WASI to start. Its clocks stand still and its random
+    /// numbers are always the same, so that the signature cannot depend on them.
     ///
     /// # Errors
     /// Fails if `describe` traps, calls a capability, does not end before the deadline, or returns
@@ -181,10 +181,12 @@ impl Linked {
             &self.component,
             capability::is_closed_wasi,
             REFUSED,
+            |_| None,
         )
         .map_err(internal)?;
         let pre = linker.instantiate_pre(&self.component).map_err(internal)?;
         let mut store = self.store(deadline, "describe");
+        InstanceState::of_mut(store.data_mut()).fix_wasi();
         let called = async {
             let exports = pre.instantiate_async(&mut store).await?;
             let _: Init = exports.get_typed_func(&mut store, self.init)?;

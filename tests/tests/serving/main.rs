@@ -28,5 +28,6 @@ mod sandbox;
 mod startup;
 mod stops;
 mod texts;
+mod toolchains;
 mod versions;
 mod wasi_imports;

@@ -11,6 +11,7 @@ use scorebox_host::manifest::{MANIFEST_FILE, Manifest, Packaged, PackagedFile, P
 use scorebox_host::packaging::{self, Code, Times, precompile};
 use scorebox_host::precompiled::Cpu;
 use scorebox_host::sample::Sample;
+use scorebox_host::text::inset;
 use scorebox_host::{CheckReport, StartupError, deployment, telemetry};
 use scorebox_workspace::failure::Failure;
 
@@ -40,6 +41,12 @@ pub struct App {
     pub model: Vec<ModelFile>,
     /// Report of the host library or a host program, which checked the app folder.
     pub report: CheckReport,
+}
+
+/// Checks the world and the imports of a component, which takes milliseconds. Everything that
+/// follows takes seconds or minutes. Fails with all reasons if a host would refuse the component.
+pub fn examine(manifest: &Manifest, component: &Component) -> Result<(), Failure> {
+    packaging::examine(manifest, &component.file).map_err(|error| refused(manifest, &error))
 }
 
 /// Writes the app folder `dir` of a scorer, checks the folder with the host library, and compiles
@@ -96,17 +103,29 @@ pub fn stage(
                 checked.map_err(renamed)
             };
             let runs_here = cpu <= Cpu::native();
-            // The first check has no snapshot yet, so that a fault of the scorer itself is reported
-            // before a fault of its snapshot. It uses the developer's host: the given host may be
-            // one for images, which accepts only compiled components.
-            let as_it_came = match component.calls_graphs && runs_here {
-                true => None,
-                false => Some(check(Trial {
+            // This check has no snapshot yet. It uses the developer's host: the given host may be one
+            // for images, which accepts only compiled components.
+            let as_it_came = || {
+                check(Trial {
                     host: None,
                     ..trial
-                })?),
+                })
             };
-            let code = precompile(staging.path(), CODE_FILE, cpu).map_err(refused)?;
+            // Code for a newer CPU than that of this machine cannot be tried here.
+            let of_other_cpu = match runs_here {
+                true => None,
+                false => Some(as_it_came()?),
+            };
+            let code = match precompile(staging.path(), CODE_FILE, cpu) {
+                Ok(code) => code,
+                Err(error) => {
+                    // A fault of the scorer itself is reported before a fault of its snapshot.
+                    if runs_here && !component.calls_graphs {
+                        as_it_came()?;
+                    }
+                    return Err(refused(error));
+                }
+            };
             staging.write(CODE_FILE, &code.bytes)?;
             // The record is taken before the last check, so that a host has compared the files with
             // it once.
@@ -115,9 +134,9 @@ pub fn stage(
                 MANIFEST_FILE,
                 written(&with_record(with_code(resolved, &code), &record))?.as_bytes(),
             )?;
-            let report = match as_it_came {
-                Some(report) if !runs_here => report,
-                _ => check(trial)?,
+            let report = match of_other_cpu {
+                Some(report) => report,
+                None => check(trial)?,
             };
             say(&report, &code);
             (
@@ -229,16 +248,16 @@ fn say(report: &CheckReport, code: &Code) {
         report.world,
         report.wit_version
     );
-    eprintln!(
-        "compiled: {} KiB for {}{}",
-        code.bytes.len().div_ceil(1024),
-        code.section.cpu,
-        if code.section.snapshot {
-            ", init done"
-        } else {
-            ", init left to each start"
-        }
-    );
+    let kib = code.bytes.len().div_ceil(1024);
+    let init = match (code.section.snapshot, &code.no_snapshot) {
+        (true, _) => String::from("init done"),
+        (false, None) => String::from("init left to each start"),
+        (false, Some(reason)) => format!(
+            "init left to each start, because this component cannot be stored after init: {}",
+            inset(reason)
+        ),
+    };
+    eprintln!("compiled: {kib} KiB for {}, {init}", code.section.cpu);
 }
 
 /// Returns the manifest for the app folder: the project's manifest, but with the paths of the

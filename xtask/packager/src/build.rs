@@ -48,6 +48,9 @@ pub fn run(args: BuildArgs) -> Result<(), Failure> {
         library: args.engine_library.as_deref(),
     };
     let component = component::locate(&manifest)?;
+    if let Some(component) = &component {
+        app::examine(&manifest, component)?;
+    }
     let app = app::stage(
         &manifest,
         component.as_ref(),

@@ -14,13 +14,11 @@ mod world;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
-use scorebox_host::capability::{Grant, grant};
 use scorebox_host::manifest::{ComponentSource, Manifest};
+use scorebox_host::packaging;
 use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::installation;
-use wit_component::DecodedWasm;
-use wit_parser::WorldKey;
 
 /// The component of a scorer, as a `.wasm` file that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,31 +54,8 @@ pub fn locate(manifest: &Manifest) -> Result<Option<Component>, Failure> {
         }
     };
     let bytes = std::fs::read(&file).map_err(|error| Failure::file(&file, "be read", error))?;
-    let calls_graphs = calls_graphs(&bytes);
+    let calls_graphs = packaging::calls_graphs(&bytes);
     Ok(Some(Component { file, calls_graphs }))
-}
-
-/// Returns true if `bytes` are a component that imports functions that need ONNX Runtime, the
-/// engine for graphs.
-///
-/// Returns false for bytes that are not a component. The host library reports them later.
-fn calls_graphs(bytes: &[u8]) -> bool {
-    let Ok(DecodedWasm::Component(resolve, world)) = wit_component::decode(bytes) else {
-        return false;
-    };
-    let imports = resolve
-        .worlds
-        .get(world)
-        .into_iter()
-        .flat_map(|world| world.imports.keys());
-    let mut interfaces = imports.filter_map(|key| match key {
-        WorldKey::Interface(id) => Some((resolve.interfaces.get(*id)?, resolve.id_of(*id)?)),
-        WorldKey::Name(_) => None,
-    });
-    // An interface that only defines types does not need the engine.
-    interfaces.any(|(interface, name)| {
-        !interface.functions.is_empty() && grant(&name) == Some(Grant::Graphs)
-    })
 }
 
 /// Returns the folder for the built component of a project, which is created if it is missing.

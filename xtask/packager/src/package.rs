@@ -26,7 +26,7 @@ use crate::image::{Compression, PORT};
 use crate::outcome::Outcome;
 use crate::registry::{self, BasePlace, Target};
 use crate::signing::Key;
-use crate::{component, functions_app, host_program, libraries, manifest_file, shell};
+use crate::{app, component, functions_app, host_program, libraries, manifest_file, shell};
 
 /// Port that the Functions host listens on in its own images.
 const FUNCTIONS_PORT: u16 = 80;
@@ -101,6 +101,9 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
         libraries_are_there(host, None, place, base)?;
     }
     let component = component::locate(&manifest)?;
+    if let Some(component) = &component {
+        app::examine(&manifest, component)?;
+    }
     let parts = match &component {
         Some(component) if !component.calls_graphs => None,
         _ => Some(GraphParts::new(

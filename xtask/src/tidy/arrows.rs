@@ -59,6 +59,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "error",
             "manifest",
             "precompiled",
+            "text",
         ],
     ),
     ("packaged", &["component", "error", "manifest", "model"]),

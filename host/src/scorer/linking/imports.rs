@@ -1,106 +1,352 @@
 //! The imports of a component: which it may have, and what the app must grant for them.
 //!
-//! Owns the texts about imports that are unknown or not granted. Must not know exports or
-//! instances.
+//! Owns the texts about imports that are unknown or not granted, with one problem for each kind of
+//! fix. Must not know exports or instances.
 
-use wasmtime::Engine;
-use wasmtime::component::Component;
-use wasmtime::component::types::ComponentItem;
-
-use crate::capability::{Capabilities, Grant, grant};
+use crate::capability::{self, CURRENT_VERSION, Grant, grant};
+use crate::component::Import;
 use crate::graph::NO_ENGINE;
 use crate::manifest::Manifest;
-use crate::text::Problem;
+use crate::text::{NAME_BYTES, Problem, quoted};
+
+/// Maximum number of imports that one problem names. A component may have thousands.
+const NAMED: usize = 12;
+
+/// Standards of which the host provides one version that is not final: the start of the names of
+/// their interfaces, and the version.
+const DRAFTS: [(&str, &str); 4] = [
+    ("wasi:nn/", "0.2.0-rc-2024-10-28"),
+    ("wasi:keyvalue/", "0.2.0-draft2"),
+    ("wasi:logging/", "0.1.0-draft"),
+    ("wasi:config/", "0.2.0-draft"),
+];
+
+/// What an app grants to its scorer, beyond what every scorer has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Granted {
+    /// True if the model has a graph.
+    pub(super) graphs: bool,
+    /// True if the manifest names a store.
+    pub(super) stores: bool,
+    /// True if the manifest names a store with raw commands.
+    pub(super) commands: bool,
+}
+
+impl Granted {
+    /// Returns what a manifest grants. `graphs` is true if the model has a graph.
+    pub(super) fn by(manifest: &Manifest, graphs: bool) -> Self {
+        let mut stores = manifest.stores.values();
+        Self {
+            graphs,
+            stores: !manifest.stores.is_empty(),
+            commands: stores.any(|store| !store.commands.is_empty()),
+        }
+    }
+}
 
 /// Returns true if a component imports functions that run graphs, so that the graphs of its model
 /// must be loaded.
-#[cfg(feature = "graphs")]
-pub(crate) fn calls_graphs(engine: &Engine, component: &Component) -> bool {
-    let imports = component.component_type();
-    let mut imports = imports.imports(engine);
-    imports.any(|(name, item)| grant(name) == Some(Grant::Graphs) && lends(engine, &item.ty))
+#[cfg(any(feature = "compiler", feature = "graphs"))]
+pub(crate) fn calls_graphs(imports: &[Import]) -> bool {
+    let mut imports = imports.iter();
+    imports.any(|import| grant(&import.name) == Some(Grant::Graphs) && import.is_provided)
 }
 
-/// Checks that the host provides every import of a component, and that the manifest and the model
-/// meet the condition under which each import is granted.
-pub(super) fn check_imports(
-    engine: &Engine,
-    component: &Component,
-    manifest: &Manifest,
-    capabilities: &Capabilities,
-) -> Result<(), Problem> {
-    let mut strange = Vec::new();
-    let mut missing = None;
-    let has_commands = manifest
-        .stores
-        .values()
-        .any(|store| !store.commands.is_empty());
-    for (name, item) in component.component_type().imports(engine) {
-        let lends = lends(engine, &item.ty);
-        match grant(name) {
-            Some(Grant::Always) => {}
-            Some(Grant::Graphs) if !lends => {}
-            Some(Grant::Graphs) if cfg!(not(feature = "graphs")) => {
-                missing = Some(Problem::new(
-                    format!("imports {name}, and this program has no engine for graphs"),
-                    NO_ENGINE,
-                ));
-            }
-            Some(Grant::Graphs)
-                if capabilities
-                    .graphs
-                    .iter()
-                    .all(|graphs| graphs.iter().next().is_none()) =>
-            {
-                missing = Some(Problem::new(
-                    format!("imports {name}, and the model holds no graph"),
-                    "put an .onnx file into the folder that scorer.model names",
-                ));
-            }
-            Some(Grant::Stores) if manifest.stores.is_empty() => {
-                missing = Some(Problem::new(
-                    format!("imports {name}, and the manifest grants no store"),
-                    "add `[stores.default]` to scorebox.toml; without a Redis URL it is kept in memory",
-                ));
-            }
-            Some(Grant::Commands) if !has_commands => {
-                missing = Some(Problem::new(
-                    format!("imports {name}, and the manifest grants no commands"),
-                    "write `commands` under a `[stores.<name>]` of scorebox.toml, with the \
-                     commands that the scorer sends, e.g. `commands = [\"@hash\"]`",
-                ));
-            }
-            Some(Grant::Commands | Grant::Graphs | Grant::Stores) => {}
-            None if lends => strange.push(name.to_owned()),
-            None => {}
+/// Reason why an import cannot be provided. Each has a fix of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Misfit {
+    /// HTTP of WASI. A scorer has no network.
+    Http,
+    /// An interface of a version of WASI that this host does not have, e.g. 0.3.
+    OtherWasi,
+    /// A function that is not in the interface as this host provides it.
+    NewerFunction,
+    /// A version of a standard that is not final, or of the contract, other than that of this host.
+    OtherVersion,
+    /// An interface that is not for scorers.
+    Unknown,
+    /// A graph, for a host that was built without an engine for graphs.
+    NoEngine,
+    /// A graph, for a model that does not have one.
+    NoGraph,
+    /// A store, for a manifest that does not name one.
+    NoStore,
+    /// Raw commands, for a manifest that does not allow any.
+    NoCommands,
+}
+
+const MISFITS: [Misfit; 9] = [
+    Misfit::Http,
+    Misfit::OtherWasi,
+    Misfit::NewerFunction,
+    Misfit::OtherVersion,
+    Misfit::Unknown,
+    Misfit::NoEngine,
+    Misfit::NoGraph,
+    Misfit::NoStore,
+    Misfit::NoCommands,
+];
+
+/// Returns a problem for each reason why the host does not provide imports of a component to a
+/// scorer of an app. Returns nothing if every import is provided.
+pub(super) fn problems(imports: &[Import], granted: Granted) -> Vec<Problem> {
+    let mut found: Vec<(Misfit, String)> = Vec::new();
+    for import in imports {
+        if let Some(misfit) = misfit(import, granted) {
+            found.push(misfit);
         }
     }
-    if !strange.is_empty() {
-        let problem = format!(
-            "imports what no world of the contract provides: {}",
-            strange.join(", ")
-        );
-        // The tools for JavaScript import these interfaces by default.
-        if strange.iter().all(|name| name.starts_with("wasi:http/")) {
-            let fix = "build the scorer without HTTP (componentize-js: `-d http -d fetch-event`); it has no network";
-            return Err(Problem::new(problem, fix));
+    let names_all = [Misfit::NoGraph, Misfit::NoStore, Misfit::NoCommands]
+        .iter()
+        .all(|missing| found.iter().any(|(misfit, _)| misfit == missing));
+    let mut problems = Vec::new();
+    for kind in MISFITS {
+        let names: Vec<&str> = found
+            .iter()
+            .filter(|(misfit, _)| *misfit == kind)
+            .map(|(_, name)| name.as_str())
+            .collect();
+        if !names.is_empty() {
+            problems.push(kind.problem(&listed(&names)));
         }
-        return Err(Problem::new(
-            problem,
-            "remove the dependency that needs it; a scorer has model, graphs, cache, redis, metrics, wasi:nn, wasi:keyvalue, \
-             wasi:logging and wasi:config, and no network, files or host of its own",
+    }
+    if names_all {
+        problems.push(Problem::new(
+            "imports all that a scorer can have, as tools do that copy a whole world",
+            "if it does not use stores, graphs and commands, build it for the world `scorer-bytes` or \
+             `scorer-tensors`, which do not have them",
         ));
     }
-    missing.map_or(Ok(()), Err)
+    problems
 }
 
-/// Returns true if the host has to provide an imported item, because it is more than a collection
-/// of types.
-fn lends(engine: &Engine, item: &ComponentItem) -> bool {
-    match item {
-        ComponentItem::ComponentInstance(instance) => instance
-            .exports(engine)
-            .any(|(_, item)| !matches!(item.ty, ComponentItem::Type(_))),
-        _ => true,
+/// Returns the reason why an import is not provided, with the name to show. Returns `None` if it is
+/// provided, or if it needs nothing from the host.
+fn misfit(import: &Import, granted: Granted) -> Option<(Misfit, String)> {
+    let name = quoted(&import.name, NAME_BYTES);
+    let misfit = match grant(&import.name) {
+        // A collection of types.
+        _ if !import.is_provided => return None,
+        None => unknown(&import.name),
+        Some(Grant::Graphs) if cfg!(not(feature = "graphs")) => Misfit::NoEngine,
+        Some(Grant::Graphs) if !granted.graphs => Misfit::NoGraph,
+        Some(Grant::Stores) if !granted.stores => Misfit::NoStore,
+        Some(Grant::Commands) if !granted.commands => Misfit::NoCommands,
+        Some(_) => {
+            let newer = quoted(newer_function(import)?, NAME_BYTES);
+            return Some((Misfit::NewerFunction, format!("{name}#{newer}")));
+        }
+    };
+    Some((misfit, name))
+}
+
+/// Returns the name of a function in an import that this host does not have in the interface.
+#[cfg(feature = "compiler")]
+fn newer_function(import: &Import) -> Option<&str> {
+    let mut functions = import.functions.iter().map(String::as_str);
+    functions.find(|function| !capability::has_function(&import.name, function))
+}
+
+/// Returns no name, because a host without a compiler only gets code whose functions were compared.
+#[cfg(not(feature = "compiler"))]
+fn newer_function(_: &Import) -> Option<&str> {
+    None
+}
+
+/// Returns the reason why an import that no scorer has is not provided.
+fn unknown(name: &str) -> Misfit {
+    if name.starts_with("wasi:http/") {
+        Misfit::Http
+    } else if DRAFTS.iter().any(|(start, _)| name.starts_with(start))
+        || name.starts_with("scorebox:scoring/")
+    {
+        Misfit::OtherVersion
+    } else if capability::is_wasi(name) {
+        Misfit::OtherWasi
+    } else {
+        Misfit::Unknown
+    }
+}
+
+impl Misfit {
+    fn problem(self, names: &str) -> Problem {
+        match self {
+            Self::Http => Problem::new(
+                format!("imports {names}, and a scorer has no network"),
+                "build the scorer without HTTP (componentize-js: `-d http -d fetch-event`), and let callers send what it \
+                 would fetch",
+            ),
+            Self::OtherWasi => Problem::new(
+                format!(
+                    "imports {names}, and this host has WASI 0.2.0 and its later patch versions"
+                ),
+                "build it for WASI 0.2 (Rust: `--target wasm32-wasip2`; tools with async functions: turn them off)",
+            ),
+            Self::NewerFunction => Problem::new(
+                format!("imports functions that this host does not have: {names}"),
+                "build it against the WIT of this host, or with a toolchain of the version of WASI that this host has",
+            ),
+            Self::OtherVersion => {
+                let mut versions = format!("scorebox:scoring@{CURRENT_VERSION}");
+                for (start, version) in DRAFTS {
+                    let package = start.trim_end_matches('/');
+                    versions.push_str(&format!(", {package}@{version}"));
+                }
+                Problem::new(
+                    format!("imports {names}, in a version that this host does not have"),
+                    format!("build it against the WIT of this host, which has {versions}"),
+                )
+            }
+            Self::Unknown => Problem::new(
+                format!("imports what no world of the contract provides: {names}"),
+                "remove the dependency that needs it; a scorer has model, graphs, cache, redis, metrics, wasi:nn, \
+                 wasi:keyvalue, wasi:logging and wasi:config, and no network, files or host of its own",
+            ),
+            Self::NoEngine => Problem::new(
+                format!("imports {names}, and this program has no engine for graphs"),
+                NO_ENGINE,
+            ),
+            Self::NoGraph => Problem::new(
+                format!("imports {names}, and the model holds no graph"),
+                "put an .onnx file into the folder that scorer.model names",
+            ),
+            Self::NoStore => Problem::new(
+                format!("imports {names}, and the manifest grants no store"),
+                "add `[stores.default]` to scorebox.toml; without a Redis URL it is kept in memory",
+            ),
+            Self::NoCommands => Problem::new(
+                format!("imports {names}, and the manifest grants no commands"),
+                "write `commands` under a `[stores.<name>]` of scorebox.toml, with the commands that the scorer sends, \
+                 e.g. `commands = [\"@hash\"]`",
+            ),
+        }
+    }
+}
+
+/// Returns the names of imports as a list, which is cut after [`NAMED`] of them.
+fn listed(names: &[&str]) -> String {
+    let (shown, rest) = names.split_at(names.len().min(NAMED));
+    let mut text = shown.join(", ");
+    if !rest.is_empty() {
+        text.push_str(&format!(" and {} more", rest.len()));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOTHING: Granted = Granted {
+        graphs: false,
+        stores: false,
+        commands: false,
+    };
+
+    fn import(name: &str, functions: &[&str]) -> Import {
+        Import {
+            name: name.to_owned(),
+            is_provided: true,
+            functions: functions.iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+
+    #[track_caller]
+    fn check(imports: &[Import], granted: Granted, expected: &[(&str, &str)]) {
+        let found = problems(imports, granted);
+        assert_eq!(found.len(), expected.len(), "{found:?}");
+        for (Problem { problem, fix }, (in_problem, in_fix)) in found.iter().zip(expected) {
+            assert!(problem.contains(in_problem), "{problem}");
+            assert!(fix.contains(in_fix), "{fix}");
+        }
+    }
+
+    #[test]
+    fn every_patch_version_of_wasi_is_provided() {
+        for version in ["0.2.0", "0.2.6", "0.2.12", "0.2.99"] {
+            let environment = format!("wasi:cli/environment@{version}");
+            let poll = format!("wasi:io/poll@{version}");
+            let types = format!("wasi:filesystem/types@{version}");
+            let imports = [
+                import(&environment, &["get-environment", "initial-cwd"]),
+                import(&poll, &["[method]pollable.ready", "poll"]),
+                import(&types, &["[method]descriptor.read"]),
+            ];
+            check(&imports, NOTHING, &[]);
+        }
+        let newer = [import(
+            "wasi:cli/environment@0.2.99",
+            &["get-environment", "get-user"],
+        )];
+        check(
+            &newer,
+            NOTHING,
+            &[("wasi:cli/environment@0.2.99#get-user", "toolchain")],
+        );
+    }
+
+    #[test]
+    fn all_misfits_are_named_at_once_each_with_its_fix() {
+        let imports = [
+            import("wasi:http/types@0.2.10", &["http-error-code"]),
+            import("wasi:http/outgoing-handler@0.2.10", &["handle"]),
+            import("wasi:cli/environment@0.3.0", &["get-environment"]),
+            import("wasi:clocks/wall-clock@0.2.0-rc-2023-11-10", &["now"]),
+            import("wasi:keyvalue/store@0.2.0-draft", &["open"]),
+            import("intruder:host/secrets@0.1.0", &["read"]),
+            import("wasi:keyvalue/store@0.2.0-draft2", &["open"]),
+        ];
+        let expected = [
+            (
+                "wasi:http/types@0.2.10, wasi:http/outgoing-handler@0.2.10",
+                "-d http -d fetch-event",
+            ),
+            (
+                "wasi:cli/environment@0.3.0, wasi:clocks/wall-clock@0.2.0-rc-2023-11-10",
+                "WASI 0.2",
+            ),
+            (
+                "wasi:keyvalue/store@0.2.0-draft, in a version",
+                "wasi:keyvalue@0.2.0-draft2",
+            ),
+            ("intruder:host/secrets@0.1.0", "remove the dependency"),
+            ("wasi:keyvalue/store@0.2.0-draft2", "[stores.default]"),
+        ];
+        check(&imports, NOTHING, &expected);
+        let granted = Granted {
+            stores: true,
+            ..NOTHING
+        };
+        check(&imports, granted, &expected[..4]);
+    }
+
+    #[test]
+    fn a_component_with_a_whole_world_is_told_of_the_small_one() {
+        let imports = [
+            import("scorebox:scoring/graphs@0.2.0", &["list"]),
+            import("scorebox:scoring/cache@0.2.0", &["set"]),
+            import("scorebox:scoring/redis@0.2.0", &["[static]connection.open"]),
+        ];
+        let found = problems(&imports, NOTHING);
+        assert_eq!(found.len(), 4, "{found:?}");
+        assert!(found[3].fix.contains("`scorer-bytes`"), "{found:?}");
+        assert_eq!(problems(&imports[1..], NOTHING).len(), 2);
+    }
+
+    #[test]
+    fn types_alone_need_no_grant_and_long_lists_are_cut() {
+        let types = Import {
+            is_provided: false,
+            ..import("scorebox:scoring/redis@0.2.0", &[])
+        };
+        check(&[types], NOTHING, &[]);
+        let many: Vec<_> = (0..1000)
+            .map(|index| import(&format!("a:b/c{index}"), &[]))
+            .collect();
+        check(
+            &many,
+            NOTHING,
+            &[("a:b/c11 and 988 more", "remove the dependency")],
+        );
     }
 }

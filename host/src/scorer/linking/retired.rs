@@ -2,32 +2,27 @@
 //!
 //! Owns their names and the text about each. Must not know what they did.
 
-use wasmtime::Engine;
-use wasmtime::component::Component;
-
 use crate::capability::CURRENT_VERSION;
+use crate::component::Outline;
 use crate::text::{NAME_BYTES, Problem, quoted};
 
 /// Interface of facts about inputs, which was unstable in 0.1.0. Its facts are fields of the
 /// signature since 0.2.0.
 const INPUTS: &str = "scorebox:scoring/inputs@";
 
-/// Checks that a component does not export an unstable interface whose trial has ended. Without
-/// this check, the host would ignore what the component states there.
-pub(super) fn check_exports(engine: &Engine, component: &Component) -> Result<(), Problem> {
-    let exports = component.component_type();
-    let mut exports = exports.exports(engine).map(|(name, _)| name);
-    match exports.find(|name| name.starts_with(INPUTS)) {
-        None => Ok(()),
-        Some(name) => Err(Problem::new(
-            format!(
-                "exports {}, which was unstable and is not served any more",
-                quoted(name, NAME_BYTES)
-            ),
-            format!(
-                "build it against scorebox:scoring@{CURRENT_VERSION}, whose signature states these facts in \
-                 `input-port`, or without the interface, and state the facts under `[inputs.<name>]`"
-            ),
-        )),
-    }
+/// Returns the problem with a component that exports an unstable interface whose trial has ended.
+/// Without this check, the host would ignore what the component states there.
+pub(super) fn retired_exports(outline: &Outline) -> Option<Problem> {
+    let mut exports = outline.exports.iter();
+    let name = exports.find(|name| name.starts_with(INPUTS))?;
+    Some(Problem::new(
+        format!(
+            "exports {}, which was unstable and is not served any more",
+            quoted(name, NAME_BYTES)
+        ),
+        format!(
+            "build it against scorebox:scoring@{CURRENT_VERSION}, whose signature states these facts in \
+             `input-port`, or without the interface, and state the facts under `[inputs.<name>]`"
+        ),
+    ))
 }

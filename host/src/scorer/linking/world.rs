@@ -5,13 +5,9 @@
 
 use std::fmt;
 
-use wasmtime::Engine;
-use wasmtime::component::Component;
-
 use crate::capability::{CURRENT_VERSION, PREVIOUS_VERSION};
-#[cfg(feature = "compiler")]
-use crate::error::StartupError;
-use crate::text::Problem;
+use crate::component::Outline;
+use crate::text::{NAME_BYTES, Problem, quoted};
 
 /// Version of the contract `scorebox:scoring` that a component exports. The host serves the current
 /// one and the one before it, side by side.
@@ -73,33 +69,13 @@ impl fmt::Display for World {
     }
 }
 
-/// Returns the world that a component exports, with its version. `path` is the file of the
-/// component, which the error names.
-///
-/// # Errors
-/// Fails if the component exports no world that this host serves, or if it exports both.
-#[cfg(feature = "compiler")]
-pub(crate) fn world_at(
-    engine: &Engine,
-    component: &Component,
-    path: &std::path::Path,
-) -> Result<Target, StartupError> {
-    let fail = |Problem { problem, fix }| StartupError::Component {
-        path: path.to_path_buf(),
-        problem,
-        fix,
-    };
-    world_of(engine, component).map_err(fail)
-}
+/// Maximum number of exports that an error names. A component may have thousands.
+const NAMED: usize = 12;
 
 /// Returns the world that a component exports, with its version. Fails if the component exports no
 /// world that this host serves, or several.
-pub(super) fn world_of(engine: &Engine, component: &Component) -> Result<Target, Problem> {
-    let exports: Vec<String> = component
-        .component_type()
-        .exports(engine)
-        .map(|(name, _)| name.to_owned())
-        .collect();
+pub(in crate::scorer) fn world_of(outline: &Outline) -> Result<Target, Problem> {
+    let exports = &outline.exports;
     let mut found = None;
     for version in [Version::Current, Version::Previous] {
         for world in [World::Scoring, World::TensorScoring] {
@@ -115,36 +91,32 @@ pub(super) fn world_of(engine: &Engine, component: &Component) -> Result<Target,
     if let Some(target) = found {
         return Ok(target);
     }
-    let ours: Vec<_> = exports
-        .iter()
-        .filter(|name| name.starts_with("scorebox:scoring/"))
-        .map(String::as_str)
-        .collect();
+    let listed = |start: &str| {
+        let ours = exports.iter().filter(|name| name.starts_with(start));
+        let ours: Vec<_> = ours
+            .take(NAMED)
+            .map(|name| quoted(name, NAME_BYTES))
+            .collect();
+        ours.join(", ")
+    };
     let (current, previous) = (CURRENT_VERSION, PREVIOUS_VERSION);
-    Err(match ours.as_slice() {
-        [] => Problem::new(
-            format!(
-                "exports no scorer: it exports {}",
-                if exports.is_empty() {
-                    "nothing".into()
-                } else {
-                    exports.join(", ")
-                }
-            ),
+    let ours = listed("scorebox:scoring/");
+    if ours.is_empty() {
+        let all = listed("");
+        let all = if all.is_empty() { "nothing" } else { &all };
+        return Err(Problem::new(
+            format!("exports no scorer: it exports {all}"),
             format!(
                 "export scorebox:scoring/scorer@{current} or scorebox:scoring/tensor-scorer@{current}, e.g. with the \
                  crate scorebox-guest"
             ),
+        ));
+    }
+    Err(Problem::new(
+        format!("is a scorer of another version of the contract: it exports {ours}"),
+        format!(
+            "build it against scorebox:scoring@{current}, or run it with the host of its version; this host also \
+             serves {previous}"
         ),
-        ours => Problem::new(
-            format!(
-                "is a scorer of another version of the contract: it exports {}",
-                ours.join(", ")
-            ),
-            format!(
-                "build it against scorebox:scoring@{current}, or run it with the host of its version; this host also \
-                 serves {previous}"
-            ),
-        ),
-    })
+    ))
 }

@@ -3,7 +3,9 @@
 //! Owns the comparison of the metadata with the files. Must not know where the files come from.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
+use scorebox_host::component::outline;
 use scorebox_host::manifest::Manifest;
 use scorebox_host::scorer::World;
 use scorebox_host::text::{NAME_BYTES, quoted};
@@ -332,22 +334,17 @@ fn shown(value: Option<String>) -> String {
 /// Returns the name of the WIT world and the version of the contract that the exports of a
 /// component state. Both are `None` if the component cannot be parsed or exports no scorer.
 fn contract(component: &[u8]) -> (Option<String>, Option<String>) {
-    let Ok(wit_component::DecodedWasm::Component(resolve, world)) =
-        wit_component::decode(component)
-    else {
+    let Ok(outline) = outline(Path::new(""), component) else {
         return (None, None);
     };
-    let exports = resolve.worlds.get(world).map(|world| &world.exports);
-    let names = exports
-        .into_iter()
-        .flatten()
-        .map(|(key, _)| resolve.name_world_key(key));
-    names
-        .filter_map(|name| {
-            let (interface, version) = name.strip_prefix("scorebox:scoring/")?.split_once('@')?;
-            let world = interface.strip_suffix("scorer")?;
-            Some((Some(format!("{world}scoring")), Some(version.to_owned())))
-        })
-        .next()
+    let contract = |name: &String| {
+        let (interface, version) = name.strip_prefix("scorebox:scoring/")?.split_once('@')?;
+        let world = interface.strip_suffix("scorer")?;
+        Some((Some(format!("{world}scoring")), Some(version.to_owned())))
+    };
+    outline
+        .exports
+        .iter()
+        .find_map(contract)
         .unwrap_or_default()
 }
