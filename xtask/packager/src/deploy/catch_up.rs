@@ -77,6 +77,8 @@ pub fn script(deployment: &Deployment, connections: Connections) -> Result<Strin
     for (variable, why) in &needed {
         script.comment(&format!("  {}  {why}", variable.name()));
     }
+    // Names of blobs may hold `$`, and a path in single quotes is meant as it is.
+    script.line("# shellcheck disable=SC2016");
     script.line("set -eu");
     script.line(COMMON);
     for (variable, why) in needed {
