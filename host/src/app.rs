@@ -73,15 +73,15 @@ impl App {
     /// Loads an app's component, model and stores. A store connects when it is first used.
     ///
     /// # Errors
-    /// Fails if the component, the model or a store is missing or unusable. The error names the
-    /// cause and gives the fix.
+    /// Fails if the component, the model, a graph or a store is missing or unusable, or if a file
+    /// changed since it was packaged. The error names the cause and gives the fix.
     pub fn load<'a>(
         manifest: Manifest,
         environment: Environment<'a>,
         runtime: tokio::runtime::Handle,
     ) -> BoxFuture<'a, Result<Self, StartupError>> {
-        // The code of a boxed future exists once. A program that waits for another future compiles its
-        // code again.
+        // A boxed future is compiled once, in this crate. Any other future would be compiled again
+        // in each program that awaits it.
         Box::pin(Self::load_after(
             &untried,
             Proof::Facts,
@@ -103,7 +103,8 @@ impl App {
         environment: Environment<'_>,
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, StartupError> {
-        // A component that is only a source is refused before anything is opened.
+        // A component that is only source code, not a `.wasm` file, is refused before anything is
+        // opened.
         if manifest.scorer.component.is_some() {
             component::file(&manifest)?;
         }
@@ -163,10 +164,12 @@ impl App {
     }
 }
 
-/// Lets a graph that answered no made-up input answer the sample that the manifest names, so that
-/// the inputs which it refuses count as errors of callers from the first call on.
+/// Runs the graph on the sample that the manifest names, if the graph has not answered any input
+/// yet. Once a graph has answered an input, inputs that it refuses count as errors of callers. The
+/// sample makes this true from the first call on.
 ///
-/// An image does not have the sample, but a record that the graph answered it.
+/// An image does not contain the sample. Instead it contains a record that the graph answered the
+/// sample. A failure is only logged.
 #[cfg(feature = "graphs")]
 async fn answer_sample(manifest: &Manifest, scorer: &Scorer) {
     let packaged = manifest.packaged.as_ref();

@@ -1,8 +1,8 @@
 //! Loader of an app's component: it takes precompiled code if there is some, or else compiles the
-//! component. What was compiled before is in the user's cache.
+//! component. Code that was compiled before is taken from the user's cache.
 //!
-//! Owns the choice between the two, and the texts about a component's file. Must not know worlds or
-//! capabilities. `precompiled` knows what precompiled code is.
+//! Owns the choice between precompiled code and compiling, and the error texts about a component's
+//! file. Must not know worlds or capabilities. `precompiled` knows what precompiled code is.
 
 use std::path::{Path, PathBuf};
 

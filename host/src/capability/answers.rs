@@ -1,7 +1,7 @@
 //! The entries of the prediction cache in a store.
 //!
-//! Must not know what an entry is. The entries of a scorer in the same store have another prefix,
-//! so neither side can access the entries of the other.
+//! Owns the access to these entries. Must not know what an entry contains. The entries of a scorer
+//! in the same store have another prefix, so neither side can access the entries of the other.
 
 use std::time::Duration;
 

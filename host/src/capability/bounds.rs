@@ -5,8 +5,8 @@
 //! and WASI, and fails if a function has no row.
 //!
 //! A guest's arguments are copied to the host's memory before a host function runs.
-//! [`LIFTED_BYTES`] limits that copy for every function. Lists of small items take a multiple of
-//! their bytes, so `lists.rs` counts the items before the copy.
+//! [`LIFTED_BYTES`] limits that copy for every function. A list of small items takes much more
+//! memory on the host than in the guest, so `lists.rs` counts the items before the copy.
 
 use crate::model::READ_LIMIT_BYTES;
 use crate::redis::raw::{ARGUMENT_BYTES, ARGUMENTS, COMMANDS_AT_ONCE, REPLY_BYTES};
@@ -160,7 +160,8 @@ pub(crate) const BOUNDS: &[Bound] = &[
     row("wasi:clocks/wall-clock#resolution", 1, 0, Tick),
     row("wasi:clocks/monotonic-clock#now", 1, 0, Tick),
     row("wasi:clocks/monotonic-clock#resolution", 1, 0, Tick),
-    // These two are bounded by the number of handles that an instance may hold.
+    // The calls of `subscribe-instant` and `subscribe-duration` are bounded by the number of
+    // handles that an instance may hold.
     row("wasi:clocks/monotonic-clock#subscribe-instant", 1, 0, Tick),
     row("wasi:clocks/monotonic-clock#subscribe-duration", 1, 0, Tick),
     row("wasi:io/poll#[method]pollable.ready", 1, 0, Tick),

@@ -1,10 +1,11 @@
 //! Linking of the contract's own interfaces, under the names of every version that the host serves.
 //!
 //! Owns the list of their functions. Must not know what a function does; that is in the
-//! implementation of the generated trait. The linking is written by hand, because the generated one
-//! knows the names of one version only, and a second generated one would make the host larger by
-//! the code of every function. A function that did not change between two versions has equal types
-//! in both, and exists once here. `lists` has the functions that take lists.
+//! implementation of the generated trait. The linking is written by hand, because generated code
+//! has the names of one version only. Code that is generated for a second version would contain
+//! every function again, and make the host larger. A function that did not change between two
+//! versions has equal types in both, and exists once here. `lists` has the functions that take
+//! lists.
 
 use scorebox_sandbox::Sandbox;
 use wasmtime::StoreContextMut;
@@ -23,8 +24,8 @@ pub const CURRENT_VERSION: &str = "0.2.0";
 pub const PREVIOUS_VERSION: &str = "0.1.0";
 
 /// Adds the functions of `model`, `graphs`, `cache`, `redis` and `metrics` to a linker, in every
-/// version that the host serves. Fails if two functions have the same name, which would be a mistake
-/// in this file.
+/// version that the host serves. Fails if two functions have the same name, which would be a
+/// mistake in this file.
 pub(super) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     link_model(linker)?;
     for version in [CURRENT_VERSION, PREVIOUS_VERSION] {
@@ -46,10 +47,10 @@ pub(super) fn link_model(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-/// Store of the guest's instance that calls a function.
+/// Wasmtime store of the instance whose guest calls a host function.
 type Store<'a> = StoreContextMut<'a, Sandbox>;
 
-/// Instance of a linker, whose functions are those of one interface.
+/// One interface in a linker, to which host functions are added.
 type Interface<'a> = LinkerInstance<'a, Sandbox>;
 
 fn instance<'a>(
@@ -217,7 +218,7 @@ mod tests {
                 continue;
             }
             for version in [CURRENT_VERSION, PREVIOUS_VERSION] {
-                // A linker refuses a second function or resource of a name.
+                // A linker refuses a second function or resource with the same name.
                 for function in resolve.interfaces[*id].functions.keys() {
                     let mut interface = instance(&mut linker, name, version).unwrap();
                     let second = interface.func_wrap(function, |_, (): ()| Ok(()));

@@ -1,4 +1,4 @@
-//! Functions that take lists of many small items. The items are counted in the guest's memory,
+//! Host functions that take lists of many small items. The items are counted in the guest's memory,
 //! before any of them is copied to the host.
 //!
 //! Owns the linking of these functions. Must not know what a function does; that is in the
@@ -170,7 +170,7 @@ pub(super) fn link_redis(connection: &mut LinkerInstance<'_, Sandbox>) -> wasmti
     )
 }
 
-/// Adds the functions of the interface `metrics` to an instance of a linker. Only the first
+/// Adds the functions of the interface `metrics` to an instance of a linker. Only the first 64
 /// attributes of a measurement are copied.
 pub(super) fn link_metrics(metrics: &mut LinkerInstance<'_, Sandbox>) -> wasmtime::Result<()> {
     type Attributes = WasmList<(Box<str>, Box<str>)>;
@@ -278,8 +278,8 @@ pub(super) fn link_inference(linker: &mut Linker<Sandbox>) -> wasmtime::Result<(
     Ok(())
 }
 
-/// Adds `tensor.rows` of the interface `model` to an instance of a linker, with a limit on the number
-/// of rows.
+/// Adds `tensor.rows` of the interface `model` to an instance of a linker, with a limit on the
+/// number of rows.
 pub(super) fn link_model(model: &mut LinkerInstance<'_, Sandbox>) -> wasmtime::Result<()> {
     model.func_wrap_async(
         "[method]tensor.rows",

@@ -19,8 +19,8 @@ use super::graph::memory_bytes;
 
 /// Pause between two checks of whether the process that tries the ONNX file has ended.
 const PAUSE: Duration = Duration::from_millis(2);
-/// Time after the time limit after which the process that tries the ONNX file ends itself. This
-/// happens only if the host's own process was stopped and could not end that process.
+/// Time that the process that tries the ONNX file may run beyond the time limit before it ends
+/// itself. It ends itself only if the host's process was stopped and could not end it.
 const OWN_TIME: Duration = Duration::from_secs(5);
 /// Maximum size of the messages that are kept from the process that tries the ONNX file, in bytes.
 /// The last messages are kept, because they state the reason why the process ended.

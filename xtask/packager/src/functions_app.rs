@@ -112,8 +112,8 @@ pub fn settings(manifest: &Manifest, connections: Connections) -> Vec<AppSetting
         .triggers
         .iter()
         .flat_map(|trigger| {
-            // No connection string leads to two services. For an identity there are settings with
-            // further words in their names.
+            // A connection string leads to one service only. If two services share the name, the
+            // app logs in with its identity: the settings for it have further words in their names.
             let is_shared = shared_connection(manifest, trigger).is_some();
             connection(trigger, connections == Connections::Identity || is_shared)
         })
@@ -172,8 +172,8 @@ pub fn say_settings(manifest: &Manifest) {
     }
 }
 
-/// Prints to standard error what the triggers of a scorer cannot promise, and what they cost without
-/// need.
+/// Prints to standard error the warnings about the triggers of a scorer: calls that may be late or
+/// missing, and costs that can be avoided.
 pub fn say_warnings(manifest: &Manifest) {
     for warning in warnings(manifest) {
         eprintln!("{warning}");

@@ -64,7 +64,7 @@ impl Word {
     pub fn value_of(variable: &Variable) -> Self {
         Self {
             script: format!("\"${}\"", variable.name()),
-            // The value is not known here.
+            // The value is known only when the script runs, and may begin with a dash.
             looks_like_a_flag: true,
         }
     }
@@ -250,7 +250,7 @@ impl Script {
     /// Adds a line that ends the script with an error if a variable is unset or empty. `why` is the
     /// purpose of the variable.
     pub fn demand(&mut self, variable: &Variable, why: &'static str) {
-        // The shell expands inside the braces. Outside of them it joins quoted parts.
+        // The shell expands the text inside the braces, so the text is escaped.
         let _ = writeln!(self.0, ": \"${{{}:?{}}}\"", variable.name(), escaped(why));
     }
 
@@ -264,8 +264,8 @@ impl Script {
 /// quoted, so that the script is easy to read.
 pub fn literal(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@=+,%".contains(&b);
-    // Some shells would read a leading `=` as a path. A leading `-` needs no quotes, and they would
-    // not help.
+    // Some shells would read a leading `=` as a path. A leading `-` needs no quotes, because quotes
+    // do not keep a program from reading a flag.
     if !text.is_empty() && text.bytes().all(plain) && !text.starts_with('=') {
         return text.to_owned();
     }

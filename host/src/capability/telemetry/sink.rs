@@ -23,7 +23,7 @@ const LINES_PER_CALL: usize = 1000;
 const BYTES_PER_CALL: usize = 1 << 20;
 
 /// Factor by which the limits per call are higher for lines at the level `error`. The error that
-/// ends a call is worth more than the lines of a loop.
+/// ends a call must be logged, even if a loop has used up the limits.
 const ERRORS_FACTOR: usize = 2;
 
 /// Maximum length of the text of a log line, in bytes. The rest of the text is cut off.

@@ -4,8 +4,8 @@
 //! input accepts.
 //!
 //! The result is at most eight times as large as the data: a byte can become a number of 64 bits.
-//! JSON needs as much: two bytes of text, such as `1,`, can become eight, in a list that grows by
-//! doubling.
+//! Data in JSON can need as much memory: two bytes of text, such as `1,`, can become eight bytes,
+//! in a buffer that grows by doubling.
 
 use half::{bf16, f16};
 

@@ -180,7 +180,8 @@ fn tensor(
                     "Binary data requires the header Inference-Header-Content-Length.".to_owned(),
                 );
             }
-            // Only the texts themselves say how long they are. Whether they fit is checked below.
+            // The shape does not determine the size of texts. `Tensor::fits` checks their bytes
+            // below.
             if size != bytes && port.dtype != Dtype::Text {
                 return wrong(format!(
                     "The input has {}; {shape:?} of {} takes {bytes}.",

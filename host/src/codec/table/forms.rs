@@ -1,6 +1,7 @@
-//! The objects that hold rows, and their keys.
+//! JSON objects that hold rows, and their keys.
 //!
-//! Owns which keys may be in one object, and in which order they are read. Must not know rows.
+//! Owns which keys one object may have, and the order in which their values are decoded. Must not
+//! know rows.
 
 use serde_json::Error;
 
@@ -30,16 +31,16 @@ enum Holds {
     Rows,
     /// An object with the key `data`.
     Data,
-    /// An object of orient=split.
+    /// An object of pandas' orient=split.
     Split,
-    /// A list of rows, or an object of orient=split.
+    /// A list of rows, or an object of pandas' orient=split.
     RowsOrSplit,
     /// A list of rows that are lists, or an object with a list for each column. An empty list and a
     /// list of objects are refused, because the Open Inference Protocol has these at the same key.
     RowsOrColumns,
 }
 
-/// Bit of the object of orient=split.
+/// Bit of the object of pandas' orient=split.
 const SPLIT: u8 = 1;
 /// Bit of the body of Azure's automated ML.
 const AUTOMATED: u8 = 2;
@@ -73,14 +74,15 @@ const KEYS: [Key; 12] = {
     ]
 };
 
-/// Returns true if a body may be one of these objects and begin with the key `name`.
+/// Returns true if a body that holds rows may be an object with the key `name`.
 pub(in crate::codec) fn is_form(name: &str) -> bool {
     KEYS.iter()
         .any(|key| key.name == name && key.objects & BODY != 0)
 }
 
 impl<'a> Table<'a> {
-    /// Decodes the object at the cursor, which holds rows. `objects` says as bits which objects it may be.
+    /// Decodes the object at the cursor, which holds rows. `objects` has a bit for each kind of
+    /// object that it may be.
     pub(super) fn object(
         &mut self,
         mut objects: u8,
@@ -112,7 +114,7 @@ impl<'a> Table<'a> {
                 self.header(cursor, reader)
                     .map(|names| header = Some(names))
             } else if holds_rows && objects & SPLIT != 0 && header.is_none() && are_lists(cursor) {
-                // The names of the columns may follow.
+                // The names of the columns may follow, so these rows are decoded at the end.
                 lists_at = Some(cursor.clone());
                 cursor.value().map(drop)
             } else if holds_rows {
@@ -157,7 +159,8 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Returns true if the value at the cursor is an empty list, or a list whose first item is an object.
+/// Returns true if the value at the cursor is an empty list, or a list whose first item is an
+/// object.
 fn are_records(cursor: &Cursor<'_>) -> bool {
     let mut cursor = cursor.clone();
     cursor.expect(b'[').is_ok() && matches!(cursor.peek(), Some(b'{' | b']'))
@@ -169,8 +172,8 @@ fn are_lists(cursor: &Cursor<'_>) -> bool {
     cursor.expect(b'[').is_ok() && matches!(cursor.peek(), Some(b'[' | b']'))
 }
 
-/// Returns the error message for a key that does not belong into an object that may be one of
-/// `objects`.
+/// Returns the error message for a key that an object may not have. `objects` has a bit for each
+/// kind of object that it may be.
 fn other_key(objects: u8) -> String {
     let mut text = "This key does not belong here. The keys are ".to_owned();
     let keys = KEYS.iter().filter(|key| key.objects & objects != 0);

@@ -2,7 +2,8 @@
 //!
 //! Owns the resources of the file and their API versions. It is pure: it starts no process and
 //! touches no file. Secrets are `@secure()` parameters, never values. Must not know `az`, nor how
-//! text is escaped (`literal`): text from others is written through that module.
+//! text is escaped (`literal`): text that this program did not choose is written through that
+//! module.
 
 mod literal;
 mod plain;
@@ -111,8 +112,8 @@ fn head(deployment: &Deployment) -> String {
     text
 }
 
-/// Bicep text of the parameter that says whether an app with the platform's login can be reached. The
-/// login is a resource that exists after the app only.
+/// Bicep text of the parameter that says if an app with the platform's login can be reached. The
+/// login is a resource that is created only after the app.
 const OPEN: &str = "
 @description('False for the first deployment: nobody may reach the app before its login is there. True for each later one.')
 param open bool = false
@@ -147,8 +148,8 @@ resource pull 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 /// Bicep text that gives the identity of an app of App Service the role on the registry with which
 /// the app can pull its image.
 ///
-/// The GUIDs in the text are the ids of the two roles. App Service retries the pull until the role is in
-/// effect.
+/// The GUIDs in the text are the ids of the roles `Container Registry Repository Reader` and
+/// `AcrPull`. App Service retries the pull until the role is in effect.
 const REGISTRY: &str = "
 resource registry 'Microsoft.ContainerRegistry/registries@2023-07-01' existing = {
   name: registryName

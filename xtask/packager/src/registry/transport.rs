@@ -52,7 +52,8 @@ pub fn client(registry: &str, certificates: &[Certificate]) -> Result<Client, Fa
     builder()
         .tls_certs_merge(certificates.iter().cloned())
         .build()
-        // If the machine has no certificates, the first attempt fails. Mozilla's are compiled in.
+        // If the machine has no root certificates, the first attempt fails. Mozilla's root
+        // certificates are compiled into this program.
         .or_else(|_| {
             let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
             let roots: Result<Vec<_>, _> = roots.map(|root| Certificate::from_der(root)).collect();
