@@ -11,6 +11,12 @@ macro_rules! eprintln {
     };
 }
 
+/// Prints to standard error without a line break. It replaces the macro `eprint` of the standard
+/// library for the same reason.
+macro_rules! eprint {
+    ($($text:tt)*) => { $crate::command::say(::std::format_args!($($text)*)) };
+}
+
 pub mod check;
 #[cfg(feature = "graphs")]
 pub mod graph;

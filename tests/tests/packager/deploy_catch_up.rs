@@ -219,7 +219,11 @@ fn the_own_storage_account_needs_no_connection_and_a_folder_is_no_blob() {
         let shown = rig.run(&["--dry-run"]).ended(0).stdout;
         assert!(shown.contains("a\\u0085\\u007f\\u202e\\u2066b"), "{shown}");
         rig.run(&[]).ended(0);
-        assert_eq!(rig.taken("own"), [format!("incoming/{odd}")], "{connection}");
+        assert_eq!(
+            rig.taken("own"),
+            [format!("incoming/{odd}")],
+            "{connection}"
+        );
     }
 }
 

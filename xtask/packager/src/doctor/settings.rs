@@ -292,9 +292,9 @@ fn of_app(
         (Some(_), None) if setting.only_app_service => {}
         // The app's identity can take the place of the connection string.
         (None, None)
-            if values
-                .keys()
-                .any(|key| key.starts_with(&format!("{name}__"))) =>
+            if values.iter().any(|(key, value)| {
+                key.starts_with(&format!("{name}__")) && !value.trim().is_empty()
+            }) =>
         {
             set.push(name.clone());
         }

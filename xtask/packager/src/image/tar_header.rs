@@ -14,7 +14,7 @@ const HEADER_NAME: &str = "PaxHeaders/path";
 
 /// Maximum length of a path that is never too long for a tar header, in bytes. If such a path does
 /// not fit, it has another fault.
-const SHORTEST_LONG_PATH_BYTES: usize = 100;
+const SURELY_SHORT_PATH_BYTES: usize = 100;
 
 /// Returns the header of an entry. If the path is too long for it, a PAX header with the path is
 /// written first. Fails if the path is not a path within the image.
@@ -26,7 +26,7 @@ pub fn header<W: Write>(
     size: u64,
     epoch: u64,
 ) -> io::Result<tar::Header> {
-    let name = if path.len() > SHORTEST_LONG_PATH_BYTES && !fits(path) {
+    let name = if path.len() > SURELY_SHORT_PATH_BYTES && !fits(path) {
         if !is_inside(path) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -124,7 +124,7 @@ pub fn is_ours(name: &[u8], extension: &[u8]) -> bool {
     let text = std::str::from_utf8(extension).ok();
     let path = text.and_then(|text| text.split_once(" path=")?.1.strip_suffix('\n'));
     path.is_some_and(|path| {
-        path.len() > SHORTEST_LONG_PATH_BYTES
+        path.len() > SURELY_SHORT_PATH_BYTES
             && !fits(path)
             && is_inside(path)
             && short(path).as_bytes() == name
