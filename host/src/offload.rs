@@ -93,7 +93,7 @@ pub(crate) async fn run<T: Send + 'static>(
         // The call waits, e.g. for a store. The answer wakes this thread anyway, and the rest of
         // the call may be short. A separate task also lets calls that have come meanwhile send
         // their commands first. Then these go to Redis in one write, which saves a tenth of the
-        // time of a hit, as measured.
+        // time of a call that the prediction cache answers, as measured.
         let scoring = scoring.clone();
         tokio::spawn(async move {
             match while_short(&mut call).await {

@@ -57,7 +57,8 @@ impl FunctionApp {
             app.timeout = host.function_timeout.as_deref().and_then(time_span);
             app.read_functions(root, &host, manifest)?;
         }
-        // A route of the manifest that is also a route of a function is served as the function is.
+        // If a route of the manifest is also the route of a function in `function.json`, the HTTP
+        // methods of the function apply.
         let mut others = Vec::new();
         for http in manifest.triggers.iter().filter_map(Trigger::http) {
             let fail = |problem| manifest.misfit(problem);

@@ -93,9 +93,9 @@ fn two_services_share_a_connection_only_if_the_manifest_says_so() {
         // One name is written, and the other is the default.
         let named = on(storage, "TriggerConnectionString");
         refused(&triggers(&[&named, bus]), &parts);
-        // The fix works.
+        // The manifest is accepted after the fix that the error states.
         parse(&triggers(&[storage, &on(bus, "ServiceBusConnection")])).unwrap();
-        // The manifest says so.
+        // The manifest itself names the same setting for both services.
         parse(&triggers(&[&on(storage, "Both"), &on(bus, "Both")])).unwrap();
     }
     // Blobs and queues have one account, and several entities have one namespace.

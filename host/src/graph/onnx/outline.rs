@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn a_cut_file_is_told_from_another_one() {
         let whole = model();
-        // The file is whole between two fields of the model, too.
+        // A file that ends between two fields of the model counts as whole.
         let ends = [0, 2, whole.len() - 4];
         for length in (0..whole.len()).filter(|length| !ends.contains(length)) {
             let text = read(&whole[..length]).unwrap_err();

@@ -63,7 +63,7 @@ const NO_CUSTOM: &str = "export the model with the operators of ONNX alone, beca
                          not load libraries of custom operators; if a step needs one, do it in a \
                          component that calls the graph";
 
-/// Fix for inputs and outputs without an element type that the engine has.
+/// Fix for inputs and outputs that have no element type, or one that the engine does not support.
 const NO_TYPE: &str = "export it with an element type for each input and output: f32, f64, whole \
                        numbers, bool or text";
 

@@ -94,8 +94,8 @@ impl RawTrigger {
     }
 }
 
-/// End of the name of the queue with the messages that Service Bus gave up for a queue or a
-/// subscription.
+/// Suffix of the name of a dead-letter queue. The rest of the name is that of the queue or the
+/// subscription whose undeliverable messages it holds.
 const DEAD_LETTERS: &str = "/$DeadLetterQueue";
 
 /// Returns the name of a queue or a subscription that messages are taken from, if Azure accepts it by

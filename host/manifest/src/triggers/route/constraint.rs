@@ -16,7 +16,8 @@ pub enum Constraint {
     Decimal,
     /// `double` or `float`: a number.
     Float,
-    /// `file`, or `nonfile` if the value is false: a name with an extension, or without.
+    /// `file`, a name with an extension, if the field is true. `nonfile`, a name without an
+    /// extension, if it is false.
     File(bool),
     /// `guid`: a UUID.
     Guid,

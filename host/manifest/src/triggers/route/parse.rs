@@ -48,7 +48,8 @@ impl Template {
         Ok(template)
     }
 
-    /// Checks which parameters may follow each other.
+    /// Checks the number of segments, and that ASP.NET accepts the names of the parameters and the
+    /// order of the parts.
     fn is_consistent(&self) -> Result<(), Problem> {
         if self.segments.len() > MOST_SEGMENTS {
             return Err(Problem::new(
