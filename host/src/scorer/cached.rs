@@ -86,7 +86,7 @@ impl Cached {
             name: manifest.scorer.name.clone(),
             version: manifest.scorer.version.clone(),
             labels: manifest.scorer.labels.clone(),
-            // The facts are known with the signature.
+            // `cache` adds the facts about the inputs, which are known only with the signature.
             inputs: BTreeMap::new(),
             requests: manifest.requests,
             config: manifest.config.clone(),

@@ -71,8 +71,9 @@ impl<R: Run> ComponentRunner<R> {
         if let Some(ready) = self.pool.take() {
             return Ok((ready, turn));
         }
-        // An instance that comes from a snapshot, or is for this call alone, leaves nothing to save
-        // for other calls.
+        // If the deadline passes first, nothing is kept for other calls: an instance from a
+        // snapshot is made in microseconds, and other calls cannot use an instance that is for one
+        // call only.
         let made = if self.linked.is_snapshot() || !self.pool.is_warm() {
             let made = self.linked.instance(deadline).await;
             made.map(|instance| (instance, turn))

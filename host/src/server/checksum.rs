@@ -1,6 +1,6 @@
 //! The checksum at the end of a gzip member.
 //!
-//! Owns CRC-32 as RFC 1952 has it. Must not know the format around it.
+//! Owns CRC-32 as RFC 1952 defines it. Must not know the format around it.
 
 /// CRC remainders of every byte that is followed by 0, 1, 2 or 3 bytes of zeros, in one table each.
 /// With four tables, four bytes take one step.

@@ -86,7 +86,7 @@ pub(super) async fn call(
         Err(failure) => return refuse(dialect, &head.headers, failure),
     };
     let activity = head.extensions.get::<Arc<Activity>>();
-    // The next answer of a client that does not read would be computed for nothing.
+    // If a client does not read its answers, it would be useless to compute its next answer.
     if service.answers.is_nearly_full()
         && activity.is_some_and(|activity| activity.found_answers_full())
     {

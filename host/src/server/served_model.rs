@@ -1,6 +1,7 @@
 //! The served model in the protocols of KServe: its paths, and the document about it.
 //!
-//! Owns both. Must not know how a request is answered.
+//! Owns the paths of the model, and the content of its metadata. Must not know how a request is
+//! answered.
 
 use serde_json::{Value, json};
 

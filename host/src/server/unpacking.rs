@@ -207,8 +207,9 @@ impl Work {
 
     /// Forgets what was unpacked, and starts again with the first byte of the body.
     ///
-    /// A decoder of zstd holds up to 8 MiB back that no reservation counts, so a body must not wait
-    /// with it. What was unpacked of a small body is not worth that memory.
+    /// A zstd decoder keeps up to 8 MiB that no reservation of memory counts. So a body must not
+    /// keep its decoder while it waits for memory. It takes little time to unpack the first bytes
+    /// of a small body again.
     fn restart(&mut self) {
         self.decoder = Decoder::new(self.coding, &self.input);
         self.unpacked.truncate(0);

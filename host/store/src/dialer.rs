@@ -311,9 +311,9 @@ impl Dialer {
         self.handshake(tls, address, stream).await
     }
 
-    /// Makes the TLS handshake. A server that does not speak TLS may wait for the end of a line in
-    /// it forever. So if the handshake takes half of the timeout, the server is asked without TLS,
-    /// next to the handshake.
+    /// Makes the TLS handshake. A server that does not speak TLS may wait forever for a line end in
+    /// the bytes of the handshake. So if the handshake takes half of the timeout, a second
+    /// connection without TLS checks, while the handshake continues, if the server answers there.
     async fn handshake(
         &self,
         tls: &Tls,

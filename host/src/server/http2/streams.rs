@@ -91,7 +91,7 @@ impl Streams {
         self.enter(state);
     }
 
-    /// Returns the number of requests that were answered since the last call.
+    /// Returns the number of requests that were answered since this function was last called.
     pub(in crate::server) fn take_answered(&self) -> u32 {
         std::mem::take(&mut self.lock().answered)
     }
@@ -160,8 +160,8 @@ pub(super) struct Call {
     is_over: AtomicBool,
 }
 
-/// Owner of a response of which the last bytes are not written yet, or of a request without a response.
-/// Dropping this value ends the request.
+/// Guard of one request, until the last bytes of its response are written, or until it ends without
+/// a response. Dropping this value ends the request.
 pub(super) struct Response {
     call: Arc<Call>,
     is_ready: bool,
@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(activity.phase(), Phase::Call);
         drop(response);
         assert_eq!(activity.phase(), Phase::Closing);
-        // The peer does not confirm the end.
+        // The peer does not acknowledge the end.
         activity.dismiss();
         assert!(activity.is_leaving());
     }

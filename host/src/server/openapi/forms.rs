@@ -25,7 +25,7 @@ const ROWS: &str = include_str!("rows.json");
 /// Maximum number of columns of the examples that are made from the inputs.
 const EXAMPLE_COLUMNS: usize = 256;
 
-/// Schemas with their names.
+/// JSON schemas, each with the name under which the OpenAPI document has it.
 pub(super) type Schemas = Vec<(Cow<'static, str>, Value)>;
 
 /// Returns the schemas of the bodies and answers of a tensor scorer, with the names by which the
@@ -57,8 +57,9 @@ pub(super) fn schemas(signature: &TensorSignature) -> Schemas {
     schemas
 }
 
-/// Returns examples of a request with one row of zeros and empty texts, as records, as lists, and as
-/// orient=split, which shows the order of the columns. Returns none if the rows have no names, or too many.
+/// Returns examples of a request with one row of zeros and empty texts, as records, as lists, and
+/// as orient=split, which shows the order of the columns. Returns no examples if a row has no named
+/// columns, or more than `EXAMPLE_COLUMNS`, or if the scorer does not take a single row.
 #[inline(never)]
 pub(super) fn examples(signature: &TensorSignature) -> Map<String, Value> {
     let columns = columns_of(&signature.inputs);
@@ -160,7 +161,8 @@ impl Forms<'_> {
             .is_some_and(|port| !matches!(port.shape.as_slice(), [_] | [_, Some(1)]))
     }
 
-    /// Returns the number of rows, if the scorer takes no other number.
+    /// Returns the number of rows that each request must have. Returns `None` if the scorer takes
+    /// any number of rows.
     fn row_count(&self) -> Option<u64> {
         let mut required = self.inputs.iter().filter(|port| !port.optional);
         required.find_map(|port| port.shape.first().copied().flatten())
@@ -211,12 +213,12 @@ impl Forms<'_> {
         bodies
     }
 
-    /// Adds the objects that hold rows to the schemas, and references to those that may be a body to
-    /// `bodies`. A name of an input or of a column wins over a key, so an object with such a key is not
-    /// a body.
+    /// Adds the schemas of the objects that hold rows to `schemas`. If such an object may be a
+    /// body, also adds a reference to its schema to `bodies`. An object is not a body if one of its
+    /// keys is the name of an input or a column, because the key is then read as this name.
     #[inline(never)]
     fn put_rows(&self, schemas: &mut Schemas, bodies: &mut Vec<Value>) {
-        // The text is a constant.
+        // The text is a constant, so parsing it does not fail.
         let Ok(Value::Object(rows)) = serde_json::from_str(ROWS) else {
             return;
         };
@@ -264,7 +266,7 @@ impl Forms<'_> {
         }
         let mut cells = Vec::with_capacity(self.columns.len());
         for column in self.columns {
-            // Rows without names have the columns that every row must have.
+            // A row that is a list without names has a value for each column that is not optional.
             if !column.optional {
                 cells.push(cell(column));
             }

@@ -1,4 +1,4 @@
-//! JSON schemas of requests and answers of the Open Inference Protocol.
+//! JSON schemas of requests and answers in the Open Inference Protocol.
 //!
 //! Owns these schemas. The file `tensors.json` has the parts that are equal for all scorers. Must not
 //! know routes, or bodies outside the protocol. The reader ignores fields that it does not know, so the
@@ -15,10 +15,10 @@ use crate::tensor::Port;
 /// Schemas of the protocol, to which the names and types of the ports are added.
 const SCHEMAS: &str = include_str!("tensors.json");
 
-/// Adds the schemas of a request and of an answer for a tensor scorer to the document.
+/// Adds the schemas of a tensor scorer's requests and answers to the OpenAPI document.
 #[inline(never)]
 pub(super) fn put_schemas(signature: &TensorSignature, document: &mut Value) {
-    // The text is a constant.
+    // The text is a constant, so parsing it does not fail.
     let Ok(Value::Object(schemas)) = serde_json::from_str(SCHEMAS) else {
         return;
     };

@@ -59,13 +59,13 @@ pub(super) fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
-/// Returns the schema of bytes.
+/// Returns the schema of a body that is binary data.
 #[inline(never)]
 pub(super) fn binary() -> Value {
     json!({"type": "string", "format": "binary"})
 }
 
-/// Returns a schema to which a value conforms that conforms to one of `schemas`.
+/// Returns a schema that accepts every value that at least one of `schemas` accepts.
 #[inline(never)]
 pub(super) fn any_of(mut schemas: Vec<Value>) -> Value {
     match schemas.pop() {

@@ -41,7 +41,7 @@ impl Dialer {
         master: &str,
         login: &Login,
     ) -> Result<Address, DialError> {
-        // A sentinel that is away must leave time for the next one.
+        // A sentinel that does not respond must leave time for the next sentinel.
         let asked = tokio::time::timeout(self.timeout() / 3, async {
             // Most sentinels have no password. Those that have one use the password of the servers.
             let logins = || self.credentials.logins();

@@ -1,8 +1,8 @@
 //! A Redis URL: `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE][?PARAMETER=VALUE&…]`.
 //!
 //! Owns where each part of a URL ends. Keys that a provider generates hold `/`, `+` and `=`, and
-//! people paste them unescaped, so the login ends only where the rest of the text is a place. Must
-//! not know how a connection is made.
+//! people paste them unescaped, so the login ends only at an `@` after which the rest of the text
+//! is a valid host with its port, database and parameters. Must not know how a connection is made.
 
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
@@ -107,9 +107,9 @@ fn without_scheme(text: &str) -> Result<(bool, &str), UrlError> {
     found.ok_or(UrlError::Scheme)
 }
 
-/// Divides a URL without its scheme into the login and the place. The login is empty, or it ends at
-/// the first `@` after which the rest of the text is a place. A host does not hold an `@`, so this
-/// is the last `@` before the host.
+/// Divides a URL without its scheme into the login, and the host with its port, database and
+/// parameters. The login is empty, or it ends at the first `@` after which the rest of the text is
+/// valid. A host does not hold an `@`, so this is the last `@` before the host.
 fn divide(text: &str) -> Result<(WrittenLogin<'_>, Place), UrlError> {
     let mut problem = UrlError::NoHost;
     let ends = text.match_indices('@').map(|(at, _)| Some(at));
@@ -117,7 +117,8 @@ fn divide(text: &str) -> Result<(WrittenLogin<'_>, Place), UrlError> {
         let (login, place) = end
             .and_then(|at| Some((text.get(..at)?, text.get(at + 1..)?)))
             .unwrap_or(("", text));
-        // A place is looked for before the login is judged: the last problem of a place says more.
+        // A problem of the text after the `@` hides a problem of the login. The problem found at
+        // the last `@` is returned, because it says more.
         match (written(login), Place::parse(place)) {
             (Ok(login), Ok(place)) => return Ok((login, place)),
             (Err(error), Ok(_)) => problem = error,

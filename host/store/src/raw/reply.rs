@@ -188,8 +188,8 @@ fn strip_key(value: &mut Value, prefix: &str) {
 /// command. The texts of other errors may reveal details of the deployment.
 const TOLD: &[&str] = &["BUSYGROUP", "NOGROUP", "OOM", "WRONGTYPE"];
 
-/// Codes of the errors of a server that a scorer sees without their texts. The SDK knows that they
-/// pass.
+/// Codes of the errors of a server that a scorer sees without their texts. The SDK knows that these
+/// errors are temporary.
 const NAMED: &[&str] = &["MISCONF", "NOREPLICAS"];
 
 /// Converts an error from the server to an error that a scorer may see, without the store's prefix
