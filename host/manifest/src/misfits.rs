@@ -191,7 +191,7 @@ pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> &'
 }
 
 /// Returns the name among `names` that is most similar to `wanted`, if it is so similar that
-/// `wanted` may be the same name, misspelled. Letters of both cases are equal.
+/// `wanted` may be a misspelling of it. Otherwise returns `None`. The case of letters is ignored.
 pub fn near<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // The similarity of `age` and `ages` is 0.94, and that of `width` and `height` is 0.59.
     const LEAST: f64 = 0.75;

@@ -1,7 +1,7 @@
 //! The sections `[stores.<name>]` of the manifest.
 //!
-//! Owns which environment variable names a server, the prefix of the keys and the limits of a
-//! store. Must not know the address of a server, or how a store is opened.
+//! Owns the name of the environment variable with the store's URL, the prefix of the keys, and the
+//! limits of a store. Must not know the address of a server, or how a store is opened.
 
 use std::time::Duration;
 

@@ -27,8 +27,8 @@ use crate::text::Problem;
 /// Function app: its functions, its HTTP routes and its timeout.
 #[derive(Debug, Clone, Default)]
 pub struct FunctionApp {
-    /// Functions of the app: first those from `customHandler.http.routes`, then the others in the
-    /// order of their names.
+    /// Functions of the app: first the functions in `customHandler.http.routes`, then all other
+    /// functions in the order of their names.
     pub functions: Vec<Function>,
     /// Routes at which HTTP requests arrive without an envelope, each with the HTTP methods that
     /// start a call on the route. The narrower route is first, as the Functions host tries them.
@@ -80,7 +80,8 @@ impl FunctionApp {
         self.functions.iter().find(|function| function.name == name)
     }
 
-    /// Adds a route before the first of the routes that the Functions host tries later.
+    /// Adds a route to the list of routes, before the first route that the Functions host tries
+    /// later than the new one.
     fn add_route(&mut self, route: Route, methods: Vec<String>) {
         let mut routes = self.routes.iter();
         let at = routes.position(|(other, _)| route.is_before(other));

@@ -117,8 +117,9 @@ fn keep(parameter: &Parameter, text: Option<&str>, values: &mut Values) -> Optio
 }
 
 /// Matches a segment that has several parts, such as `{name}.{extension}`, and adds its values to
-/// `values` from left to right. As in ASP.NET, the texts are found from the end of the segment, so
-/// that the first parameter takes as much as it can. Returns `None` if the segment does not match.
+/// `values` from left to right. As in ASP.NET, the literal texts are searched from the end of the
+/// segment, so that the first parameter takes as many characters as it can. Returns `None` if the
+/// segment does not match.
 fn within(parts: &[Part], segment: &str, values: &mut Values) -> Option<()> {
     let count = values.len();
     if placed(parts, segment, values).is_some() {

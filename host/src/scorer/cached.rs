@@ -1,7 +1,8 @@
 //! The step from a manifest to a prediction cache: whether answers are kept, and what they depend
 //! on in addition to their inputs.
 //!
-//! Owns that step. Must not know calls.
+//! Owns the identity of a scorer for its cache, and the check that the scorer is deterministic.
+//! Must not know calls.
 
 use std::collections::BTreeMap;
 

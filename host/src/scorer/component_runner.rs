@@ -1,8 +1,8 @@
 //! A component as a scorer: permission to execute, an instance that computes the output, and its
 //! return to the pool.
 //!
-//! Owns the order of these steps, and what becomes of an instance whose call cannot wait for it.
-//! Must not know bodies, or the prediction cache.
+//! Owns the order of these steps, and what happens to a new instance if the call that needed it has
+//! timed out. Must not know bodies, or the prediction cache.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Large calls: calls whose body or answer takes long to read, to score or to write.
 //!
-//! Owns how many of them are in memory in decoded form, and how many of those execute, so that
-//! small calls always find an instance. Also owns which calls are refused because they could not be
+//! Owns how many large calls are in memory in decoded form, and how many execute, so that small
+//! calls always find an instance. Also owns which calls are refused because they could not be
 //! answered before their deadline. Must not know what a body means.
 //!
 //! A large call is judged by its bytes. The rate at which large calls are finished is measured

@@ -1,8 +1,8 @@
 //! Linking of a component to the host: which world it exports, what it imports, and how instances
 //! are created.
 //!
-//! Owns the checks that `package`, `check` and the start of the host share, and their texts. Must
-//! not know calls, or where code comes from.
+//! Owns the checks of a component that `package`, `check` and the start of the host share, and the
+//! texts of the errors. Must not know calls, or where code comes from.
 
 pub(super) mod imports;
 mod retired;

@@ -1,9 +1,9 @@
 //! The prediction cache: returns answers that were computed before. An answer that is in the cache
 //! costs at most one round trip to the store, and no call of the guest.
 //!
-//! Owns which call computes an answer that several calls ask for at a time, and where the answer is
-//! looked up first: in this process, then in the store. An answer depends on nothing but its key,
-//! so neither place can hold a stale one. Must not know what a call is.
+//! Owns which call computes an answer that several calls need at the same time, and where the
+//! answer is looked up first: in this process, then in the store. An answer depends on nothing but
+//! its key, so neither place can hold a stale one. Must not know what a call is.
 
 mod claim;
 mod counts;

@@ -6,9 +6,9 @@
 //! caller take.
 //!
 //! Callers are distinguished by how long their calls occupy an instance. While there are callers
-//! whose calls are quick, all others share half of the instances and half of the queue. So callers
-//! whose calls run until their deadline cannot keep everyone out. A new caller counts among the
-//! others until one of its calls was quick.
+//! whose calls are quick, all other callers share half of the instances and half of the queue. So
+//! callers whose calls run until their deadline cannot block all other callers. A new caller counts
+//! as not quick until one of its calls was quick.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;

@@ -82,8 +82,8 @@ pub(super) struct Activity {
     /// True if the host started to answer a request after the last bytes arrived from the socket.
     has_answered: AtomicBool,
     /// Time since which the peer of an HTTP/2 connection has read too little of its responses, in
-    /// microseconds of the clock [`now`]. 0 if the peer has read them. With HTTP/1, the phase
-    /// [`Phase::Unread`] has this time.
+    /// microseconds of the clock [`now`]. 0 if the peer has read them. A connection that speaks
+    /// HTTP/1 is in the phase [`Phase::Unread`] during this time instead.
     unread_since: AtomicU64,
     /// True if the connection must end although a request is being answered.
     is_cut_off: AtomicBool,

@@ -1,7 +1,7 @@
 //! Responses to requests for a score or a document.
 //!
-//! Owns the way of a request from its body to a call and back. Must not know which route a request
-//! came on, or choose a status.
+//! Owns the steps from the body of a request to a call, and from its result to the response. Must
+//! not know which route a request came on, or choose a status.
 
 use std::sync::Arc;
 use std::time::Instant;

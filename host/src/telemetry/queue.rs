@@ -1,8 +1,8 @@
 //! Bounded queue of log lines, and the thread that writes them to one or two outputs.
 //!
-//! Owns the limits, what is dropped at them, and the last flush. Must not know what a line says. A
-//! thread that logs never waits for the reader of an output. Otherwise a full pipe would stop every
-//! thread that serves.
+//! Owns the limits of the queue, which lines are dropped when it is full, and the last flush. Must
+//! not know what a line says. A thread that logs never waits for the reader of an output. Otherwise
+//! a full pipe would stop every thread that serves.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -1,8 +1,8 @@
 //! A new connection to one server: TCP, TLS and login.
 //!
 //! Owns how a connection begins and how long that may take. With sentinels, it also owns to which
-//! server a connection leads. The modules below own sockets, and the reasons why there is no
-//! connection. Must not know when to connect or reconnect.
+//! server a connection leads. Submodules own sockets, and the reasons why there is no connection.
+//! Must not know when to connect or reconnect.
 
 mod dial_error;
 mod sentinel;
@@ -69,7 +69,7 @@ pub struct Dialed {
 }
 
 impl Dialed {
-    /// Ends a connection that nobody uses.
+    /// Closes a new connection that no call will use.
     pub fn abort(self) {
         self.abort.abort();
     }

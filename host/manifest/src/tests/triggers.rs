@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::{minimal, parse};
 use crate::triggers::{MessageEncoding, QueueTrigger, Start};
 
-/// Returns a manifest with these triggers. Each is the text of its keys, with `;` between them.
+/// Returns the text of a manifest with the given triggers. A trigger is given as the text of its
+/// keys and values, with `;` between them.
 fn triggers(triggers: &[&str]) -> String {
     let mut text = String::new();
     for trigger in triggers {

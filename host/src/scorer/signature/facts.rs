@@ -1,4 +1,4 @@
-//! Facts about inputs that a component or `scorebox.toml` states, joined to the ports of the
+//! Facts about inputs that a component or `scorebox.toml` states, added to the input ports of the
 //! scorer.
 //!
 //! Owns the check that a fact fits its port, and the rule that the manifest replaces what the

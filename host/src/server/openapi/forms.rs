@@ -1,7 +1,8 @@
 //! JSON schemas of the bodies and answers of a tensor scorer, outside the Open Inference Protocol.
 //!
-//! Owns the schema of each form that the reader of bodies takes, and the examples that are made from
-//! the inputs. Must not know routes. What a schema cannot say is on the page `host/docs/requests.md`.
+//! Owns the schema of each form of a body that the host accepts, and the examples that are made
+//! from the inputs. Must not know routes. What a schema cannot say is on the page
+//! `host/docs/requests.md`.
 
 use std::borrow::Cow;
 
@@ -134,7 +135,8 @@ impl Forms<'_> {
         takes_rows(self.inputs)
     }
 
-    /// Returns the only input that is not optional.
+    /// Returns the only input that is not optional. Returns `None` if there are several such
+    /// inputs, or none.
     fn only_input(&self) -> Option<&Port> {
         only(self.inputs).map(|(_, port)| port)
     }
@@ -150,7 +152,8 @@ impl Forms<'_> {
         matrix_of(self.inputs).is_some()
     }
 
-    /// Returns the only input, if its rows are nested lists.
+    /// Returns the only input that is not optional, if its rows are nested lists and not columns.
+    /// Otherwise returns `None`.
     fn nested_input(&self) -> Option<&Port> {
         self.only_input().filter(|_| !self.is_matrix())
     }

@@ -83,7 +83,7 @@ pub(super) fn list(items: Value, length: Option<u64>) -> Value {
     sized("items", items, length)
 }
 
-/// Returns the schema of a list whose items have these schemas, in their order.
+/// Returns the schema of a list that has one item for each schema in `items`, in this order.
 pub(super) fn tuple(items: Vec<Value>) -> Value {
     let length = items.len() as u64;
     if length == 0 {

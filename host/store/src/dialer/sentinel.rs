@@ -1,6 +1,7 @@
 //! Sentinels: the servers that know which server is the master.
 //!
-//! Owns asking them, one after another. Must not know how a connection to the master is used.
+//! Owns the requests for the master's address to one sentinel after another. Must not know how a
+//! connection to the master is used.
 
 use super::{DialError, Dialed, Dialer, Progress, ask};
 use crate::endpoint::Address;

@@ -1,7 +1,7 @@
 //! The conversion of a server's answer into the reply that a scorer gets.
 //!
 //! Owns the limits on a reply, removing the prefix from key names in it, and which part of an error
-//! a scorer may read. Must not know how an answer came.
+//! a scorer may read. Must not know how an answer was received.
 
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 use scorebox_text::{REASON_BYTES, cut};

@@ -1,7 +1,7 @@
 //! Checks of a trigger of kind `service-bus`.
 //!
-//! Owns which queues and topics it may take from and send to. Must not know other kinds of
-//! triggers.
+//! Owns which queues and topics a trigger may take messages from and send messages to. Must not
+//! know other kinds of triggers.
 
 use scorebox_text::Problem;
 

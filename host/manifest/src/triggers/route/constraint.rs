@@ -30,8 +30,8 @@ pub enum Constraint {
     Range(i64, i64),
     /// `required`: any text.
     Required,
-    /// `datetime` and `regex(…)`: not checked here, because only .NET defines which values fit. The
-    /// text is the constraint as it was written.
+    /// `datetime` and `regex(…)`: not checked by Scorebox, because only .NET defines which values
+    /// fit. The text is the constraint as it was written.
     Unchecked(String),
 }
 
