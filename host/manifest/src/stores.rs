@@ -63,8 +63,8 @@ impl RawStore {
             ));
         };
         if !names::is_variable(variable) {
-            // The value stays out of this message, too, because `env:redis://…` has been written
-            // before.
+            // The value stays out of the message, because some authors write `env:redis://…`, an
+            // address with a password.
             return Err(Problem::new(
                 format!(
                     "`stores.{name}.url`: what follows `env:` is not the name of an environment variable"

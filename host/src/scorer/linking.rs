@@ -120,7 +120,8 @@ impl Linked {
     /// # Errors
     /// Fails if `init` traps, returns a problem, or does not end before the deadline.
     pub(super) async fn instance(&self, deadline: Instant) -> Result<Instance, Failure> {
-        // A separate task may run this, and there a panic would not reach the call that waits.
+        // A separate task may run this function. Its panic would not reach the call that waits for
+        // the instance.
         let made = caught(self.made(deadline)).await;
         made.unwrap_or_else(|panic| Err(Failure::Score(ScoreFailure::HostFault(panic.to_string()))))
     }

@@ -117,9 +117,9 @@ impl Server {
         }
     }
 
-    /// Takes a permit for a request over HTTP/2. Returns `None` if the connections of the host
-    /// together have as many such requests as connections may be open, because each request over
-    /// HTTP/2 costs as much as a connection.
+    /// Takes a permit for a request over HTTP/2. Returns `None` if no permit is free. There are as
+    /// many permits as connections may be open, because each request over HTTP/2 costs as much as a
+    /// connection.
     pub(super) fn try_take_place(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.places).try_acquire_owned().ok()
     }

@@ -171,8 +171,9 @@ impl Forms<'_> {
         required.find_map(|port| port.shape.first().copied().flatten())
     }
 
-    /// Returns the schema of an object that has the only input under the key `data`, and optional inputs
-    /// under their names. Returns `None` if orient=split is the only object with this key.
+    /// Returns the schema of an object that has the only input under the key `data`, and optional
+    /// inputs under their names. Returns `None` if not exactly one input is required, if an input
+    /// or a column is called `data`, or if only objects of orient=split have this key.
     #[inline(never)]
     fn data(&self) -> Option<Value> {
         let port = self.only_input()?;

@@ -12,7 +12,8 @@ use crate::codec::open_inference::{accepted_datatypes, datatype};
 use crate::scorer::signature::TensorSignature;
 use crate::tensor::Port;
 
-/// Schemas of the protocol, to which the names and types of the ports are added.
+/// JSON schemas of the Open Inference Protocol, to which the names and types of the ports are
+/// added.
 const SCHEMAS: &str = include_str!("tensors.json");
 
 /// Adds the schemas of a tensor scorer's requests and answers to the OpenAPI document.
@@ -60,7 +61,7 @@ pub(super) fn put_schemas(signature: &TensorSignature, document: &mut Value) {
     }
 }
 
-/// Appends `value` to `values` if they do not have it.
+/// Appends `value` to `values`, unless `values` already has it.
 #[inline(never)]
 fn put_new(values: &mut Vec<Value>, value: Value) {
     if !values.contains(&value) {

@@ -168,8 +168,8 @@ pub(super) fn nested(port: &Port, direction: Direction, shape: &[Option<u64>]) -
     }
 }
 
-/// Returns the schema of what one row has for a port: the part of the tensor without the first
-/// dimension. The only element of a row need not be in a list.
+/// Returns the schema of the value that one row has for a port: nested lists for the dimensions of
+/// the tensor after the first. If a row has only one element, the element need not be in a list.
 #[inline(never)]
 pub(super) fn cell(port: &Port) -> Value {
     let inner = port.shape.get(1..).unwrap_or_default();
