@@ -197,7 +197,9 @@ impl Rule {
     }
 
     /// Checks the parts of a name between its placeholders. The first part is empty if the name
-    /// begins with a placeholder, and the last part is empty if the name ends with one.
+    /// begins with a placeholder, and the last part is empty if the name ends with one. Fails if
+    /// Azure would refuse every name with these parts. `key` is the setting or flag with the name,
+    /// for the error.
     fn judge(&self, key: &str, name: &str, parts: &[&str]) -> Result<(), Problem> {
         let is_whole = parts.len() == 1;
         let count: usize = parts.iter().map(|part| part.chars().count()).sum();

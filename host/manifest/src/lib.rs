@@ -233,7 +233,7 @@ struct Raw {
 
 impl Raw {
     /// Checks the values, and converts them to a manifest. `table` is the whole file, from which
-    /// some sections are read.
+    /// some sections are read. Fails if a setting does not accept its value.
     fn into_manifest(self, path: &Path, table: &toml::Table) -> Result<Manifest, Problem> {
         let dir = path.parent().unwrap_or(Path::new(""));
         let scorer = self.scorer.into_section(dir)?;
@@ -286,7 +286,8 @@ impl Raw {
     }
 }
 
-/// Checks that no environment variable holds both a key of the server and the address of a store.
+/// Checks that no environment variable holds both a key of the server and the URL of a store. Fails
+/// if one does.
 fn keys_are_no_addresses(
     server: &ServerSection,
     stores: &BTreeMap<String, StoreSection>,

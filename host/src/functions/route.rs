@@ -210,8 +210,8 @@ fn decoded(text: &str) -> Cow<'_, str> {
     Cow::Owned(decoded)
 }
 
-/// Returns the byte that two hexadecimal digits at the start of a text stand for, and the text
-/// after them.
+/// Returns the byte that two hexadecimal digits at the start of `text` stand for, and the text
+/// after them. Returns `None` if `text` does not begin with two such digits.
 fn escaped(text: &[u8]) -> Option<(u8, &[u8])> {
     let [high, low, after @ ..] = text else {
         return None;

@@ -100,7 +100,8 @@ struct Accepting {
     server: Server,
     patience: Patience,
     sweep: Interval,
-    /// Time of the last log line about a connection that could not be accepted.
+    /// Time of the last log line about a connection that could not be accepted. `None` before the
+    /// first such line.
     logged: Option<Instant>,
 }
 

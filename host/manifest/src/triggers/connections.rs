@@ -130,6 +130,7 @@ impl Connection {
 }
 
 /// Checks that no trigger has its connection in the environment variable with the URL of a store.
+/// Fails if one has.
 pub(crate) fn apart_from_stores(
     triggers: &[Trigger],
     stores: &BTreeMap<String, StoreSection>,

@@ -109,7 +109,8 @@ fn without_scheme(text: &str) -> Result<(bool, &str), UrlError> {
 
 /// Divides a URL without its scheme into the login, and the host with its port, database and
 /// parameters. The login is empty, or it ends at the first `@` after which the rest of the text is
-/// valid. A host does not hold an `@`, so this is the last `@` before the host.
+/// valid. A host does not hold an `@`, so this is the last `@` before the host. Fails if there is
+/// no such division.
 fn divide(text: &str) -> Result<(WrittenLogin<'_>, Place), UrlError> {
     let mut problem = UrlError::NoHost;
     let ends = text.match_indices('@').map(|(at, _)| Some(at));
@@ -129,7 +130,7 @@ fn divide(text: &str) -> Result<(WrittenLogin<'_>, Place), UrlError> {
 }
 
 /// Divides a login into the user and the password, at the first colon. A password may hold any
-/// character.
+/// character. Fails if the user holds a character that must be escaped.
 fn written(login: &str) -> Result<WrittenLogin<'_>, UrlError> {
     let (user, password) = login
         .split_once(':')
@@ -162,7 +163,8 @@ impl Place {
 }
 
 /// Parses a host with or without a port. An IPv6 address is between brackets. `port` is the port if
-/// the text does not have one.
+/// the text does not have one. Fails if the text is not a host, or if its port is not a number that
+/// a port can have.
 pub(super) fn address(text: &str, port: u16) -> Result<Address, UrlError> {
     let (host, written) = match text.strip_prefix('[') {
         Some(inner) => {
@@ -256,7 +258,8 @@ fn parameters(query: &str) -> Result<[Option<String>; 5], UrlError> {
 }
 
 /// Decodes `%XX`. A `%` that two hexadecimal digits do not follow stands for itself, because a
-/// password that is pasted unescaped may hold one.
+/// password that is pasted unescaped may hold one. Fails if the decoded bytes are not UTF-8. `what`
+/// is the name of the part of the URL, for the error.
 fn decoded(text: &str, what: &'static str) -> Result<String, UrlError> {
     let text = percent_decode_str(text).decode_utf8();
     text.map(|text| text.into_owned())

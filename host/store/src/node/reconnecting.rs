@@ -107,7 +107,8 @@ impl Shared {
     /// again on the connection, without an effect on calls.
     ///
     /// Checks the connection when a call asks for it, and whenever it was not checked for the
-    /// keepalive time. Returns the result of the new connection if a check opened one.
+    /// keepalive time. If a check opened a new connection, returns it, or the reason why it failed.
+    /// Otherwise returns `None`.
     async fn hold(&self, dialed: Dialed, number: u64) -> Option<Result<Dialed, DialError>> {
         let Dialed {
             connection,

@@ -98,8 +98,9 @@ impl RawTrigger {
 /// subscription whose undeliverable messages it holds.
 const DEAD_LETTERS: &str = "/$DeadLetterQueue";
 
-/// Returns the name of a queue or a subscription that messages are taken from, if Azure accepts it by
-/// `rule`. The name may end with [`DEAD_LETTERS`], in any case.
+/// Returns the name of a queue or a subscription that messages are taken from, if Azure accepts it
+/// by `rule`. The name may end with [`DEAD_LETTERS`] in any case of letters. Fails if Azure does
+/// not accept the name. `key` is the setting with the name, for the error.
 fn checked_source(rule: &Rule, key: &str, name: String) -> Result<String, Problem> {
     let start = name.len().saturating_sub(DEAD_LETTERS.len());
     let own = match (name.get(..start), name.get(start..)) {
@@ -110,7 +111,8 @@ fn checked_source(rule: &Rule, key: &str, name: String) -> Result<String, Proble
     Ok(name)
 }
 
-/// Returns a name of an entity of Service Bus if Azure accepts it by `rule`.
+/// Returns the name of an entity of Service Bus. Fails if Azure does not accept the name by `rule`.
+/// `key` is the setting with the name, for the error.
 fn checked(rule: &Rule, key: &str, name: String) -> Result<String, Problem> {
     rule.check_pattern(key, &name, false).map(|()| name)
 }
