@@ -1,7 +1,7 @@
 //! The model: named tensors and files, mapped once per process.
 //!
-//! Owns finding, mapping, describing and slicing these tensors and files. Must not know
-//! WebAssembly, or who reads.
+//! Owns finding, mapping, describing and slicing a model's tensors and files. Must not know
+//! WebAssembly, or which code reads them.
 
 mod dtype;
 mod facts;

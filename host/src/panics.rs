@@ -22,8 +22,8 @@ thread_local! {
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Installs a panic hook instead of Rust's, which would report panics in several lines on standard
-/// error. A server writes log lines only.
+/// Installs a panic hook in place of Rust's default hook, which reports a panic in several lines on
+/// standard error. A server writes log lines only.
 ///
 /// A panic that is not caught is logged. A panic that is caught is reported by the code that
 /// catches it, because this code knows the request.

@@ -195,8 +195,8 @@ impl Scorer {
     /// Fails if `init` fails, traps or takes too long, or if a session of the graph cannot be
     /// created.
     ///
-    /// The future is boxed, so that its code exists once. A program that waits for another future
-    /// compiles its code again.
+    /// The returned future is boxed, so that its code is compiled once. The code of a future that
+    /// is not boxed is compiled again in each crate that awaits it.
     pub fn warm_up(&self) -> BoxFuture<'_, Result<(), StartupError>> {
         Box::pin(async move {
             // One instance proves that `init` works, even if no instance is kept.

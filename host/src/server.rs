@@ -233,7 +233,7 @@ impl Service {
 
     /// Waits until the scorer is ready, for at most `limits.init_deadline`. Returns the scorer's
     /// app and OpenAPI document. A platform sends calls as soon as `GET /` succeeds, so early calls
-    /// wait here.
+    /// wait in this function.
     ///
     /// # Errors
     /// Fails if the scorer does not become ready within this time.

@@ -94,8 +94,8 @@ pub struct StoreReport {
     pub reached: Option<Reached>,
     /// Reason why the connectivity check failed. `None` if it succeeded or was not made.
     pub problem: Option<String>,
-    /// Instruction that fixes the problem, or that avoids one that writes would have. `None` if
-    /// there is nothing to fix.
+    /// Instruction that fixes the problem, or that prevents a problem which later writes would
+    /// have. `None` if there is nothing to fix.
     pub fix: Option<String>,
 }
 

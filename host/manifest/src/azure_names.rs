@@ -1,7 +1,7 @@
 //! Azure's rules for the names of resources, and the check of a name.
 //!
-//! Owns the table of these rules. The manifest and the packager check names by it where they enter.
-//! Must not know which setting or flag a name comes from.
+//! Owns the table of these rules. The manifest and the packager use the table to check each name as
+//! soon as they read it. Must not know which setting or flag a name comes from.
 
 use scorebox_text::{NAME_BYTES, Problem, quoted};
 
@@ -130,10 +130,10 @@ pub const REGISTRY: Rule = Rule {
     ..rule("a container registry", 5, 50)
 };
 
-/// End of the host names of registries in Azure.
+/// Suffix of the host names of Azure's container registries.
 const AZURE_REGISTRIES: &str = ".azurecr.io";
 
-/// Rule for managed identities that are resources of their own.
+/// Rule for user-assigned managed identities.
 pub const IDENTITY: Rule = Rule {
     letters: Letters::Ascii,
     marks: "-_",
@@ -197,7 +197,9 @@ impl Rule {
     }
 
     /// Checks the parts of a name between its placeholders. The first part is empty if the name
-    /// begins with a placeholder, and the last part is empty if the name ends with one.
+    /// begins with a placeholder, and the last part is empty if the name ends with one. Fails if
+    /// Azure would refuse every name with these parts. `key` is the setting or flag with the name,
+    /// for the error.
     fn judge(&self, key: &str, name: &str, parts: &[&str]) -> Result<(), Problem> {
         let is_whole = parts.len() == 1;
         let count: usize = parts.iter().map(|part| part.chars().count()).sum();
@@ -229,8 +231,8 @@ impl Rule {
         let is_letter = match self.letters {
             Letters::Ascii => c.is_ascii_alphabetic(),
             Letters::Lower => c.is_ascii_lowercase(),
-            // Azure decides by .NET's `Char.IsLetterOrDigit`. Rust's property is nearly equal: it also has
-            // the numbers that are not decimal digits, such as Roman ones.
+            // Azure uses .NET's `Char.IsLetterOrDigit`. Rust's `is_alphanumeric` is nearly equal.
+            // It also accepts numbers that are not decimal digits, such as Roman numerals.
             Letters::Any => c.is_alphanumeric(),
         };
         is_letter || c.is_ascii_digit() || self.marks.contains(c)

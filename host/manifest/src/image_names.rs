@@ -1,7 +1,7 @@
 //! The parts of an image reference: registry, repository, tag and digest.
 //!
-//! Owns the characters that each part may have, and the error that names the first one that it may
-//! not have. Must not know which setting or argument holds a part: the caller names it.
+//! Owns the characters that each part may have, and the error that names the first character that
+//! is not allowed. Must not know which setting or argument holds a part: the caller names it.
 
 use std::net::Ipv6Addr;
 
@@ -186,8 +186,8 @@ pub fn tag(what: &str, text: &str) -> Result<(), Problem> {
 }
 
 /// Returns the tag for a version: with `_` for the `+` before the build metadata of a semantic
-/// version, because no tag can have a `+`. Helm chooses the same tag. A text that is a tag already,
-/// or cannot become one like this, is returned unchanged.
+/// version, because no tag can have a `+`. Helm chooses the same tag. A text that already is a tag,
+/// or does not become one by this change, is returned unchanged.
 #[must_use]
 pub fn tag_of_version(version: &str) -> String {
     let tag = version.replace('+', "_");
@@ -233,8 +233,8 @@ fn is_of_tag(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
 }
 
-/// Returns the words that name the first character of a text that is not allowed, or `None` if all
-/// characters are.
+/// Returns the end of an error message that names the first character of `text` that is not
+/// allowed. Returns `None` if all characters are allowed.
 fn misfit(text: &str, is_allowed: impl Fn(char) -> bool) -> Option<String> {
     let (index, found) = text.chars().enumerate().find(|(_, c)| !is_allowed(*c))?;
     let shown = match found {

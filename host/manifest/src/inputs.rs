@@ -123,7 +123,8 @@ pub(super) fn requests(table: &toml::Table) -> Result<Requests, Problem> {
                     "write `unknown_columns = \"ignore\"`, or remove the line",
                 ));
             }
-            // The keys were compared with the table of settings.
+            // The only other key is `nan_literals`, because the keys were compared with the table
+            // of settings.
             _ => requests.nan_literals = boolean(value, "requests", name)?,
         }
     }

@@ -126,8 +126,8 @@ enum Kind {
     Setting,
     /// The name is written as the header of a section, and the section does not have keys.
     Section,
-    /// The name is the name of a known section, but is written as a key with a value. The parser
-    /// would take a date for an empty section.
+    /// The name is that of a known section, but is written as a key with a value. If the value is a
+    /// date, the TOML parser would take it for an empty section.
     SectionAsValue,
 }
 
@@ -141,7 +141,8 @@ fn find_unknown(table: &toml::Table, path: &mut Vec<String>) -> Option<Unknown> 
             Some(Unknown { key, kind })
         };
         let found = match value {
-            // The source of a component is a value of its own form, which the reader checks.
+            // The value of `scorer.component` may be a table, whose keys are not in the table of
+            // settings. The reader of `[scorer]` checks these keys.
             _ if path.join(".") == "scorer.component" => None,
             toml::Value::Table(inner) if !inner.is_empty() => find_unknown(inner, path),
             toml::Value::Table(_) if is_section || is_setting => None,
@@ -190,9 +191,9 @@ pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> &'
 }
 
 /// Returns the name among `names` that is most similar to `wanted`, if it is so similar that
-/// `wanted` may be the same name, misspelled. Letters of both cases are equal.
+/// `wanted` may be a misspelling of it. Otherwise returns `None`. The case of letters is ignored.
 pub fn near<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // `age` and `ages` have 0.94, `width` and `height` 0.59.
+    // The similarity of `age` and `ages` is 0.94, and that of `width` and `height` is 0.59.
     const LEAST: f64 = 0.75;
     let wanted = wanted.to_lowercase();
     let mut near = (None, LEAST);

@@ -3,7 +3,7 @@
 //! Owns the types of a trigger. The module `raw` owns how a trigger is written, `names` owns the
 //! names that it may use, [`route`] owns the templates of HTTP routes, and `connections` owns the
 //! rule that each service has a setting of its own. Must not know `function.json`, or how a call is
-//! made once it was started.
+//! made after a trigger started it.
 
 mod connections;
 mod names;

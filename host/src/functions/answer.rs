@@ -261,7 +261,8 @@ pub fn parked(
     let mut attribute_bytes = 0;
     let mut attributes = Map::new();
     for (name, value) in call.attributes {
-        // The record has texts, as the properties of many platforms.
+        // All attributes are texts in the record, because the properties of messages are texts on
+        // many platforms.
         let Some(value) = value.text() else { continue };
         let (name, value) = (cut(name, NAME_BYTES), cut(&value, ATTRIBUTE_BYTES));
         attribute_bytes += name.len() + value.len();

@@ -1,4 +1,5 @@
-//! Metadata of a call: the information that the platform sends next to the value.
+//! Metadata of a call: the information that the platform sends in addition to the value of the
+//! trigger.
 //!
 //! Owns the forms of metadata, and which fields a message cannot forge. If a text message looks
 //! like a JSON object, the Functions host writes the members of the message over its own metadata,

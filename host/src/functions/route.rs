@@ -117,8 +117,9 @@ fn keep(parameter: &Parameter, text: Option<&str>, values: &mut Values) -> Optio
 }
 
 /// Matches a segment that has several parts, such as `{name}.{extension}`, and adds its values to
-/// `values` from left to right. As in ASP.NET, the texts are found from the end of the segment, so
-/// that the first parameter takes as much as it can. Returns `None` if the segment does not match.
+/// `values` from left to right. As in ASP.NET, the literal texts are searched from the end of the
+/// segment, so that the first parameter takes as many characters as it can. Returns `None` if the
+/// segment does not match.
 fn within(parts: &[Part], segment: &str, values: &mut Values) -> Option<()> {
     let count = values.len();
     if placed(parts, segment, values).is_some() {
@@ -209,8 +210,8 @@ fn decoded(text: &str) -> Cow<'_, str> {
     Cow::Owned(decoded)
 }
 
-/// Returns the byte that two hexadecimal digits at the start of a text stand for, and the text
-/// after them.
+/// Returns the byte that two hexadecimal digits at the start of `text` stand for, and the text
+/// after them. Returns `None` if `text` does not begin with two such digits.
 fn escaped(text: &[u8]) -> Option<(u8, &[u8])> {
     let [high, low, after @ ..] = text else {
         return None;

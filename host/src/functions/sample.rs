@@ -1,7 +1,7 @@
 //! Sample envelopes for a trial on a local machine, in the form that the Functions host sends.
 //!
 //! Owns the Functions host's side of the protocol: each value is written by the type of its
-//! binding, with the metadata that come with it. Must not know files, nor what happens to an
+//! binding, with the metadata of that kind of trigger. Must not know files, nor what happens to an
 //! envelope.
 
 use base64::Engine as _;

@@ -1,7 +1,7 @@
 //! A first run on made-up inputs, which shows facts about the outputs that the file does not state.
 //!
-//! Owns the inputs of that run, and the ports as the run shows them. Must not know engines or
-//! calls.
+//! Owns the inputs of the first run, and the ports as the first run shows them. Must not know
+//! engines or calls.
 
 use super::{GraphError, Ports, Session, Stop};
 use crate::model::Dtype;

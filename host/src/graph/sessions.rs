@@ -148,7 +148,8 @@ impl Graph {
             }
         }
         let outputs = outputs.map_err(|error| match error {
-            // Nothing shows that the graph answers any input at all.
+            // The graph has never answered, so the graph itself may be at fault, and not this
+            // input.
             GraphError::Refused { detail, .. } if !self.has_answered() => {
                 GraphError::Failed(detail)
             }

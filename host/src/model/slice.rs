@@ -167,7 +167,7 @@ fn append(dtype: Dtype, bytes: &[u8], floats: &mut Vec<f32>) {
                 .iter()
                 .map(|chunk| bf16::from_le_bytes(*chunk).to_f32()),
         ),
-        // `check_float` has refused these.
+        // `check_float` has refused all other types.
         _ => {}
     }
 }

@@ -1,7 +1,8 @@
 //! The step from a manifest to a prediction cache: whether answers are kept, and what they depend
 //! on in addition to their inputs.
 //!
-//! Owns that step. Must not know calls.
+//! Owns the identity of a scorer for its cache, and the check that the scorer is deterministic.
+//! Must not know calls.
 
 use std::collections::BTreeMap;
 
@@ -86,7 +87,7 @@ impl Cached {
             name: manifest.scorer.name.clone(),
             version: manifest.scorer.version.clone(),
             labels: manifest.scorer.labels.clone(),
-            // The facts are known with the signature.
+            // `cache` adds the facts about the inputs, which are known only with the signature.
             inputs: BTreeMap::new(),
             requests: manifest.requests,
             config: manifest.config.clone(),

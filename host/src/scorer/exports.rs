@@ -1,8 +1,8 @@
 //! The exports of a component that the host calls: their types, which differ between the worlds and
 //! between the versions of the contract.
 //!
-//! Owns the choice of the type, which is made once for each instance. Must not know what a call is
-//! for, or what its end means.
+//! Owns the choice of the type, which is made once for each instance. Must not know what a call
+//! computes, or what follows from its result.
 
 use scorebox_sandbox::Sandbox;
 use wasmtime::Store;

@@ -126,7 +126,8 @@ impl Instance {
             [call] => state.begin(&call.id, deadline, call.lines.clone()),
             calls => {
                 let ids: Vec<&str> = calls.iter().map(|call| call.id.as_str()).collect();
-                // A line of joined calls does not belong to one of them alone.
+                // A log line of joined calls belongs to all of these calls, so it is not kept for
+                // one of them.
                 state.begin(&ids.join(","), deadline, None);
             }
         }

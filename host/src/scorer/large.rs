@@ -1,7 +1,7 @@
 //! Large calls: calls whose body or answer takes long to read, to score or to write.
 //!
-//! Owns how many of them are in memory in decoded form, and how many of those execute, so that
-//! small calls always find an instance. Also owns which calls are refused because they could not be
+//! Owns how many large calls are in memory in decoded form, and how many execute, so that small
+//! calls always find an instance. Also owns which calls are refused because they could not be
 //! answered before their deadline. Must not know what a body means.
 //!
 //! A large call is judged by its bytes. The rate at which large calls are finished is measured
@@ -26,12 +26,12 @@ const USABLE: f64 = 0.7;
 /// different.
 const JUDGE_AGAIN: Duration = Duration::from_millis(100);
 
-/// Number of bytes of the bodies of answered large calls after which the weight of older
-/// measurements of their rate is halved.
+/// Number of bytes of measurements of the rate of large calls: after bodies of this total size were
+/// answered, the weight of older measurements is halved.
 const MEMORY_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
 
-/// Time with large calls in progress after which the weight of older measurements of their rate is
-/// halved, so that a slow minute is soon forgotten.
+/// Time of measurements of the rate of large calls: after large calls were in progress for this
+/// time, the weight of older measurements is halved. So a slow minute soon has no more effect.
 const MEMORY_TIME: Duration = Duration::from_secs(10);
 
 /// Limits on the large calls of one scorer: those whose body or answer exceeds 64 KiB. Only some

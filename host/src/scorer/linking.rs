@@ -1,8 +1,8 @@
 //! Linking of a component to the host: which world it exports, what it imports, and how instances
 //! are created.
 //!
-//! Owns the checks that `package`, `check` and the start of the host share, and their texts. Must
-//! not know calls, or where code comes from.
+//! Owns the checks of a component that `package`, `check` and the start of the host share, and the
+//! texts of the errors. Must not know calls, or where code comes from.
 
 pub(super) mod imports;
 mod retired;
@@ -120,7 +120,8 @@ impl Linked {
     /// # Errors
     /// Fails if `init` traps, returns a problem, or does not end before the deadline.
     pub(super) async fn instance(&self, deadline: Instant) -> Result<Instance, Failure> {
-        // A separate task may run this, and there a panic would not reach the call that waits.
+        // A separate task may run this function. Its panic would not reach the call that waits for
+        // the instance.
         let made = caught(self.made(deadline)).await;
         made.unwrap_or_else(|panic| Err(Failure::Score(ScoreFailure::HostFault(panic.to_string()))))
     }

@@ -1,6 +1,8 @@
-//! Outputs of a scorer: the answer of a guest, and what a call gets of it after it is checked.
+//! Outputs of a scorer: the answer as a guest returned it, and the output that a call gets after
+//! the answer was checked.
 //!
-//! Owns both, and their sizes. Must not know how a guest is called, or how an output is encoded.
+//! Owns the types of answers and outputs, and the sizes of outputs. Must not know how a guest is
+//! called, or how an output is encoded.
 
 use crate::call::{HttpAnswer, Payload};
 use crate::error::ScoreFailure;

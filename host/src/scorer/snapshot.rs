@@ -61,7 +61,7 @@ pub(crate) async fn take(
             .instantiate_async(store, component)
             .await
     });
-    // Shapes of components that were never stored before may cause a panic there.
+    // Wizer may panic on a component whose structure it has never processed before.
     let Some(snapshot) = bounded(deadline, caught(snapshot)).await else {
         let problem = format!(
             "did not end within {} ms",

@@ -1,7 +1,7 @@
 //! Request bodies, read within bounds.
 //!
-//! Owns how many bytes are taken, how long that may last, and what happens to a body that is not
-//! needed. Must not know what a body means, or who sends it.
+//! Owns how many bytes of a body are read, how long that may take, and what happens to a body that
+//! is not needed. Must not know what a body means, or who sends it.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! Memory budgets for bodies: how many bytes they may hold together, and which of them wait for
-//! memory.
+//! Memory budgets for bodies: how many bytes all bodies may hold together, and which bodies wait
+//! for memory.
 //!
 //! Owns the reservation of bytes and their release when the last owner of a body is gone. Must not
 //! know what a body means. Small bodies are not counted, so that usual calls pay nothing. The

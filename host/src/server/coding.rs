@@ -1,4 +1,4 @@
-//! Content codings, and the one that a request's body has.
+//! Content codings, and the content coding of a request's body.
 //!
 //! Owns the names of the codings, and how the header `Content-Encoding` is read. Must not know how
 //! bytes are packed or unpacked.
@@ -26,7 +26,7 @@ impl Coding {
     /// Returns the content coding of a request's body, or `None` if the body has none.
     ///
     /// # Errors
-    /// Fails if the body has an unknown coding, or several.
+    /// Fails if the body has an unknown coding, or several codings.
     pub(super) fn of(headers: &HeaderMap) -> Result<Option<Self>, RequestFailure> {
         let mut values = headers.get_all(CONTENT_ENCODING).iter();
         let Some(value) = values.next() else {
@@ -58,7 +58,7 @@ impl Coding {
         Err(unknown())
     }
 
-    /// Returns the name of the coding, as headers have it.
+    /// Returns the name of the coding, as HTTP headers state it.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",

@@ -73,7 +73,7 @@ pub(super) async fn invoke(
         Err(disposition) => return not_called(function, &id, &disposition),
     };
     // A large envelope is decoded on the scoring threads, so the scorer must be ready first. A
-    // small one is decoded before that, because it may ask for nothing.
+    // small envelope is decoded before that, because it may hold nothing to score.
     let mut scorer = None;
     if body.as_ref().len() as u64 > SMALL_BYTES {
         match service.ready().await {
@@ -255,8 +255,8 @@ async fn run_all(
             let scored = scored
                 .and_then(|scored| http_trigger::check_content_type(&scored).map(|()| scored));
             let outcome = match scored {
-                // A message and a blob have no HTTP answer, but its status says whether the call
-                // failed.
+                // The call of a message or blob has no HTTP answer. But the status that the scorer
+                // chose says whether the call failed.
                 Ok(scored) => match of_status(scored.status()) {
                     None => Ok((!scored.is_nothing()).then_some(scored.payload)),
                     Some(disposition) => Err(disposition),

@@ -143,7 +143,7 @@ impl Weights {
         }
         weights.gzip = weights.gzip.or(any);
         weights.deflate = weights.deflate.or(any);
-        // A response without a coding is right unless it is excluded.
+        // A response without a coding is acceptable unless the client excludes it.
         weights.identity = weights.identity.or(any.filter(|weight| *weight == 0));
         weights
     }

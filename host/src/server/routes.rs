@@ -1,4 +1,4 @@
-//! Routes of the server: which request is answered by what.
+//! Routes of the server: which handler answers each request.
 //!
 //! Owns the fixed routes of scoring requests, and the choice between a function, a function's route
 //! and a refusal. The routes of documents are in `documents`. Must not know how a call is made.

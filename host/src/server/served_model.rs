@@ -1,6 +1,7 @@
 //! The served model in the protocols of KServe: its paths, and the document about it.
 //!
-//! Owns both. Must not know how a request is answered.
+//! Owns the paths of the model, and the content of its metadata. Must not know how a request is
+//! answered.
 
 use serde_json::{Value, json};
 
@@ -132,7 +133,7 @@ impl Model {
 
 /// Returns what the manifest and the model state about an input, as the `parameters` of the input's
 /// metadata. Returns `None` if they state nothing. `dimensions` has the names of the input's
-/// dimensions if other dimensions have them, too.
+/// dimensions if it shares such a name with other dimensions.
 fn parameters(port: &Port, dimensions: Option<String>) -> Option<Value> {
     let mut facts = port.stated();
     if let Some(dimensions) = dimensions {

@@ -276,6 +276,7 @@ mod tests {
     const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     /// Opens a connection from `peer` that ends when it is asked to end, whatever its phase is.
+    /// Returns `None` if the table does not admit the connection.
     fn open(table: &mut Table, peer: IpAddr) -> Option<Arc<Activity>> {
         let activity = table.admit(peer)?;
         let ends = Arc::clone(&activity);

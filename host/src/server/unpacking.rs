@@ -44,9 +44,9 @@ const FREE_BYTES: u64 = 16 << 20;
 /// bombs reach 1,000 and more.
 const RATIO: u64 = 250;
 
-/// Maximum number of compressed bytes that may give no data. A body of gzip or deflate must give
-/// data after this many bytes, at least one byte for each [`BYTES_PER_BYTE`]. In a zstd body, this
-/// is the maximum size of all skipped frames and empty blocks together.
+/// Maximum number of compressed bytes that may give no data. After this many bytes, a body of gzip
+/// or deflate must have given at least one byte of data for each [`BYTES_PER_BYTE`] compressed
+/// bytes. In a zstd body, this is the maximum size of all skipped frames and empty blocks together.
 const EMPTY_BYTES: u64 = 64 << 10;
 
 /// Maximum number of compressed bytes of gzip or deflate for each byte of data, once
@@ -207,8 +207,9 @@ impl Work {
 
     /// Forgets what was unpacked, and starts again with the first byte of the body.
     ///
-    /// A decoder of zstd holds up to 8 MiB back that no reservation counts, so a body must not wait
-    /// with it. What was unpacked of a small body is not worth that memory.
+    /// A zstd decoder keeps up to 8 MiB that no reservation of memory counts. So a body must not
+    /// keep its decoder while it waits for memory. It takes little time to unpack the first bytes
+    /// of a small body again.
     fn restart(&mut self) {
         self.decoder = Decoder::new(self.coding, &self.input);
         self.unpacked.truncate(0);

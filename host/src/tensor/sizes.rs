@@ -97,7 +97,7 @@ impl EqualSizes {
     /// order of `ports`, and may lack those of optional ports.
     ///
     /// # Errors
-    /// Fails if two dimensions differ. The error names both with their sizes.
+    /// Fails if two dimensions differ. The error names both dimensions and states their sizes.
     pub fn check(&self, ports: &[Port], tensors: &[Tensor]) -> Result<(), UnequalSizes> {
         if self.names.is_empty() {
             return Ok(());

@@ -1,9 +1,9 @@
 //! Login of the host at a Redis server, and its changes: a password file that is replaced, a token
 //! that expires.
 //!
-//! Owns when a source is asked again, and passing new logins to the connections. Must not know how
-//! a connection is made, nor where a token comes from. The text of a credential leaves this module
-//! only for a server.
+//! Owns when a source of logins is asked again, and passing new logins to the connections. Must not
+//! know how a connection is made, nor where a token comes from. The text of a credential leaves
+//! this module only for a server.
 
 use std::io;
 use std::path::PathBuf;

@@ -41,7 +41,8 @@ pub struct Reached {
 pub struct Unreached {
     /// Description of the problem. It holds an address only if a cluster announced the address.
     pub problem: String,
-    /// Instruction that fixes the problem. Empty if only time does.
+    /// Instruction that fixes the problem. Empty if nobody can fix the problem, and it ends by
+    /// itself.
     pub fix: String,
 }
 
@@ -88,7 +89,8 @@ impl Server {
                 };
                 reached.mode = text("mode");
                 reached.version = text("version");
-                // A replica is worse news than a master.
+                // If one server is a replica, the result is `replica`, whatever the other servers
+                // are.
                 if reached.role != REPLICA {
                     reached.role = text("role");
                 }

@@ -1,8 +1,8 @@
 //! A router that finds the node for a key: the only server, or a node of a cluster.
 //!
-//! Owns where one command goes, and where it goes after a redirection or another fault. The modules
-//! below own batches of commands, and the known topology. Must not know what a command means, nor
-//! how a node is connected to.
+//! Owns where one command goes, and where it goes after a redirection or another fault. Submodules
+//! own batches of commands, and the known topology. Must not know what a command means, nor how a
+//! node is connected to.
 
 mod batch;
 mod known;

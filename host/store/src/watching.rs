@@ -1,8 +1,8 @@
 //! Notifications from a server that keys changed, so that copies of the keys are stale (client-side
 //! caching).
 //!
-//! Owns asking for the notifications and reading them. Not every server sends them: a proxy may not
-//! support them, and a user may not be allowed to ask. So only the time until a stale copy is
+//! Owns the request for notifications, and reading them. Not every server sends them: a proxy may
+//! not support them, and a user may not be allowed to ask. So only the time until a stale copy is
 //! removed may depend on them. Must not know what is copied.
 
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Text from outside, made fit for messages: limited in bytes, and without control characters.
 //!
 //! Owns the ellipsis that marks a cut, the rule for escapes, [`Problem`], the error for a person,
-//! and the macros for log lines below the level `info`. Must not know where a text came from or goes to, nor any other crate of the workspace:
-//! all of them may use this one.
+//! and the macros for log lines below the level `info`. Must not know where a text came from or
+//! goes to, nor any other crate of the workspace, because all crates may use this one.
 //!
 //! # Map
 //!

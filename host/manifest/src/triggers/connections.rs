@@ -82,9 +82,9 @@ impl Connection {
         })
     }
 
-    /// Checks that the setting of this connection does not lead to another service, unless the
-    /// manifest says so: it may name the setting for both, because settings for an identity have
-    /// further words in their names.
+    /// Checks that no connection in `others` uses the same app setting for another service. The
+    /// manifest may still write one name for both services: with an identity, each service reads
+    /// settings whose names begin with this name and have different endings.
     pub(super) fn apart_from(&self, others: &[Self]) -> Result<(), Problem> {
         let is_own = |name: &str| name.eq_ignore_ascii_case(OWN_STORAGE);
         if self.service != Service::Storage
@@ -130,6 +130,7 @@ impl Connection {
 }
 
 /// Checks that no trigger has its connection in the environment variable with the URL of a store.
+/// Fails if one has.
 pub(crate) fn apart_from_stores(
     triggers: &[Trigger],
     stores: &BTreeMap<String, StoreSection>,

@@ -39,7 +39,8 @@ pub(super) fn function_name(name: &str) -> String {
         }
     };
     let mut name: String = name.chars().map(plain).collect();
-    // The Functions host does not accept the first two. `model` is the name of the model's folder.
+    // The Functions host does not accept the name `host`, or a name that does not begin with a
+    // letter. `model` is the name of the model's folder.
     if name.eq_ignore_ascii_case("host")
         || !name.starts_with(|c: char| c.is_ascii_alphabetic())
         || name.eq_ignore_ascii_case("model")

@@ -57,8 +57,9 @@ struct RawTarget {
     topic: Option<String>,
 }
 
-/// Checks the sections `[[trigger]]` of a manifest, and converts them to triggers. If there are
-/// none, returns one HTTP trigger with default settings.
+/// Checks the sections `[[trigger]]` of a manifest, and converts them to triggers. If there are no
+/// such sections, returns one HTTP trigger with default settings. Fails if a section is not a valid
+/// trigger, or if two triggers must not be in one app.
 pub(crate) fn triggers(raw: Vec<RawTrigger>) -> Result<Vec<Trigger>, Problem> {
     let raw = if raw.is_empty() {
         vec![RawTrigger {

@@ -109,7 +109,8 @@ impl Parameter {
     }
 }
 
-/// Returns the rank of a segment among others: the smaller rank is tried first.
+/// Returns the rank of a segment of a template. ASP.NET first tries the template whose segment has
+/// the smaller rank.
 fn rank(segment: &[Part]) -> u8 {
     match segment {
         [Part::Literal(_)] => 1,

@@ -1,7 +1,7 @@
 //! Calls for blobs and messages: the payload of each, and its attributes from the metadata.
 //!
-//! Owns which fields of the platform a scorer sees, and under which names. Must not know the form
-//! of a value.
+//! Owns which metadata fields of the platform a scorer sees, and the names of their attributes.
+//! Must not know the form of a value.
 
 use bytes::Bytes;
 use serde_json::Value as Json;

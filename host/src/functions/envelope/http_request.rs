@@ -1,7 +1,7 @@
 //! The HTTP request in an envelope.
 //!
-//! Owns which headers, body, request line and route values a request has, and which content types the Functions
-//! host writes as base64. Must not know bindings other than the trigger.
+//! Owns which headers, body, request line and route values a request has, and which content types
+//! the Functions host writes as base64. Must not know bindings other than the trigger.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -57,8 +57,8 @@ pub(super) fn inputs_without_shape(file: &Path) -> Result<Vec<String>, OutlineEr
     Ok(found)
 }
 
-/// Returns the name of an input whose description `input` says that it is a tensor, but not its
-/// shape.
+/// Returns the name of an input if its encoded description `input` says that it is a tensor, and
+/// does not state its shape. Otherwise returns `None`.
 fn name_without_shape(input: &[u8]) -> Option<String> {
     let tensor = message(message(input, 2)?, 1)?;
     if message(tensor, 2).is_some() {
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn a_cut_file_is_told_from_another_one() {
         let whole = model();
-        // The file is whole between two fields of the model, too.
+        // A file that ends between two fields of the model counts as whole.
         let ends = [0, 2, whole.len() - 4];
         for length in (0..whole.len()).filter(|length| !ends.contains(length)) {
             let text = read(&whole[..length]).unwrap_err();

@@ -72,7 +72,8 @@ fn without_places(mut said: &str) -> &str {
         } else if first.starts_with('/') {
             said = without_function(rest);
         } else {
-            // After a file without its folder stands only the name of a function.
+            // A file name without its folder is followed by the name of a function, without
+            // parameters.
             said = rest.split_once(' ').map_or("", |(_, rest)| rest);
         }
         said = said.trim_start();

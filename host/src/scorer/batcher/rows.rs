@@ -2,7 +2,7 @@
 //! split again.
 //!
 //! Owns which inputs can be joined, in which order their rows stand, and when an answer cannot be
-//! split. Must not know calls, deadlines or what runs them.
+//! split. Must not know deadlines, or how calls are run.
 
 use crate::tensor::Tensor;
 

@@ -14,7 +14,7 @@ use crate::error::StartupError;
 use crate::text::Problem;
 
 /// Version of the contract `scorebox:scoring` that a component exports. The host serves the current
-/// one and the one before it, side by side.
+/// version and the version before it at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
     /// Version in `wit/` of this repository.
@@ -24,7 +24,7 @@ pub enum Version {
 }
 
 impl Version {
-    /// Returns the version as it stands in the names of interfaces, e.g. `0.1.0`.
+    /// Returns the version as the names of interfaces state it, e.g. `0.1.0`.
     #[must_use]
     pub fn number(self) -> &'static str {
         match self {

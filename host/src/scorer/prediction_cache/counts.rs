@@ -1,7 +1,8 @@
 //! Counts of answers by their origin, as measurements in the log.
 //!
 //! Owns the counting, and when the counts are logged: at most once a minute, because a line for
-//! each call would cost more than a hit. Must not know what an answer is.
+//! each call would cost more than reading an answer from the cache. Must not know what an answer
+//! is.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};

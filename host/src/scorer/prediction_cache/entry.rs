@@ -1,9 +1,9 @@
-//! Entries of the prediction cache: the format in which an answer is kept, and its key.
+//! Entries of the prediction cache: the format in which an answer is kept, and the keys of answers.
 //!
-//! Owns both formats and their limits. An entry holds the digest of its key and content. If an
-//! entry was cut short, changed, or written for another key, it is refused. The digest needs no
-//! secret, so an entry that is whole may still be forged; `expected` checks what it says. Must not
-//! know where entries are kept.
+//! Owns the formats of entries and keys, and their limits. An entry holds the digest of its key and
+//! content. If an entry was cut short, changed, or written for another key, it is refused. The
+//! digest needs no secret, so an entry that is whole may still be forged; `expected` checks what it
+//! says. Must not know where entries are kept.
 
 use serde::{Deserialize, Serialize};
 

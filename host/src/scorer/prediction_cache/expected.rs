@@ -102,7 +102,7 @@ impl Expected {
     /// when it is read back from the store. Tensors are checked when the scorer returns them, so
     /// they are always accepted.
     ///
-    /// An answer with another status is not kept, because it may say what is so only now.
+    /// An answer with another status is not kept, because it may describe a temporary problem.
     #[must_use]
     pub fn takes_back(&self, output: &Output) -> bool {
         match (self, output) {

@@ -43,10 +43,11 @@ pub struct Identity {
     pub version: String,
     /// Labels of the scorer, which `model.info` returns.
     pub labels: BTreeMap<String, String>,
-    /// Facts about the inputs of a scorer of tensors, by the name of the input. They decide what
-    /// the host makes of a request.
+    /// Facts about the inputs of a scorer of tensors, by the name of the input. The host reads a
+    /// request into tensors by these facts.
     pub inputs: BTreeMap<String, InputFacts>,
-    /// Settings of what requests may hold. They decide what the host makes of a request, too.
+    /// Settings that allow additional values in requests. The host reads a request into tensors by
+    /// these settings.
     pub requests: Requests,
     /// Settings that the scorer reads through `wasi:config`.
     pub config: BTreeMap<String, String>,

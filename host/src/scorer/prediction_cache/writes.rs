@@ -1,7 +1,7 @@
-//! Answers that are on their way to the store.
+//! Queue of the answers that wait to be written to the store.
 //!
-//! Owns how many there may be, and that answers which come together are written together. Must not
-//! know what an entry looks like.
+//! Owns the limit on their total size, and that answers which wait at the same time are written in
+//! one round trip. Must not know what an entry looks like.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

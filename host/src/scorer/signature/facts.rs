@@ -1,4 +1,4 @@
-//! Facts about inputs that a component or `scorebox.toml` states, joined to the ports of the
+//! Facts about inputs that a component or `scorebox.toml` states, added to the input ports of the
 //! scorer.
 //!
 //! Owns the check that a fact fits its port, and the rule that the manifest replaces what the
@@ -235,7 +235,8 @@ mod tests {
         signature.inputs[0].facts = facts(&[]);
         signature.inputs[2].facts = facts(&["a", "b", "c"]);
         check_stated(&signature.inputs).unwrap();
-        // The number of columns stays open until the manifest was read, which may name others.
+        // The number of columns stays open until the manifest is read, because the manifest may
+        // name other columns.
         assert_eq!(signature.inputs[2].shape, [None, None]);
         let sections = "[inputs.age]\nmissing = false\n[inputs.open]\ncolumns = [\"d\", \"e\"]";
         signature.add_facts(&manifest(sections)).unwrap();

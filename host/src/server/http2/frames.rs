@@ -19,10 +19,10 @@ const BYTES_PER_POINT: u32 = 512;
 /// Points that a request costs until it is answered.
 pub(super) const REQUEST_POINTS: u32 = 2;
 
-/// Size of the head of a frame (RFC 9113, section 4.1).
+/// Size of the head of a frame, in bytes (RFC 9113, section 4.1).
 const HEAD_BYTES: usize = 9;
 
-/// Size from which on a DATA frame costs nothing.
+/// Minimum size of a DATA frame that costs no points, in bytes.
 const DATA_BYTES: u32 = 256;
 
 /// Types of frames (RFC 9113, section 6).

@@ -55,8 +55,8 @@ impl Inflating {
     /// is in a zlib frame, as HTTP requires, or without one.
     pub(super) fn deflate(input: &[u8]) -> Self {
         let is_zlib = match input {
-            // A bare block that begins with these bits would be a stored one with set padding,
-            // which no encoder writes.
+            // A bare deflate block that begins with these bits would be a stored block whose
+            // padding bits are set, which no encoder writes.
             [first, second, ..] => {
                 first & 0x0F == 8 && u16::from_be_bytes([*first, *second]) % 31 == 0
             }

@@ -152,7 +152,8 @@ impl DialError {
         matches!(self, Self::WrongPassword | Self::NoPassword)
     }
 
-    /// Returns an instruction that fixes the fault. Empty if only time does.
+    /// Returns an instruction that fixes the fault. The text is empty if nobody can fix the fault,
+    /// and it ends by itself.
     #[must_use]
     pub fn fix(&self) -> String {
         let fix = match self {

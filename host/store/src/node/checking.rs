@@ -1,4 +1,5 @@
-//! The check of a connection: a PING on it, against a new connection.
+//! The check of a connection: a PING on the connection, and a new connection if the PING has no
+//! answer soon.
 //!
 //! Owns how long a PING may take before a new connection is opened next to it, and which of the two
 //! is used. Must not know when a connection is checked, or what a call waits for.

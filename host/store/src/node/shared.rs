@@ -16,8 +16,8 @@ use crate::endpoint::Address;
 /// Time without calls after which the next call first has the connection checked, in milliseconds.
 ///
 /// A load balancer or a firewall may forget a connection without telling either side. A check takes
-/// one round trip, so it is made only if that is rare. A connection that is used more often than
-/// this is never forgotten: devices keep connections for minutes.
+/// one round trip, so it is made only before rare calls. A connection with frequent calls is never
+/// forgotten, because devices keep idle connections for minutes.
 const STALE_MS: u64 = 1000;
 
 /// Parts of a node that its calls and the task that connects use together.

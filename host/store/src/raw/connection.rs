@@ -3,8 +3,9 @@
 //! Owns the order of checks (allowed, keys, bounds, size, slots) and the prefix on every key. Must
 //! not know how a node is found, nor what a command means.
 //!
-//! The functions that send return boxed futures, so that their code, and that of routers and nodes,
-//! exists once. The crate that waits for another future compiles its code again.
+//! The functions that send return boxed futures, so that their code, and the code of routers and
+//! nodes, is compiled once. The code of a future that is not boxed is compiled again in each crate
+//! that awaits it.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! Checks of a trigger of kind `http`.
 //!
-//! Owns the form of its route and its methods. Must not know other kinds of triggers.
+//! Owns the form of a trigger's route and its HTTP methods. Must not know other kinds of triggers.
 
 use scorebox_text::{NAME_BYTES, Problem, quoted};
 
@@ -43,8 +43,8 @@ impl RawTrigger {
     }
 }
 
-/// Checks the route of an HTTP trigger: a template of ASP.NET whose texts need no escapes in an
-/// address, and whose constraints are checked here like in the Functions host.
+/// Checks that the route of an HTTP trigger is an ASP.NET template whose literal texts need no
+/// escapes in a URL, and whose constraints this host checks as the Functions host does.
 fn check_route(route: &str) -> Result<(), Problem> {
     let fail = |problem: String, fix: &str| {
         let shown = quoted(route, NAME_BYTES);

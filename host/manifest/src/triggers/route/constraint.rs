@@ -16,7 +16,8 @@ pub enum Constraint {
     Decimal,
     /// `double` or `float`: a number.
     Float,
-    /// `file`, or `nonfile` if the value is false: a name with an extension, or without.
+    /// `file`, a name with an extension, if the field is true. `nonfile`, a name without an
+    /// extension, if it is false.
     File(bool),
     /// `guid`: a UUID.
     Guid,
@@ -29,8 +30,8 @@ pub enum Constraint {
     Range(i64, i64),
     /// `required`: any text.
     Required,
-    /// `datetime` and `regex(…)`: not checked here, because only .NET defines which values fit. The
-    /// text is the constraint as it was written.
+    /// `datetime` and `regex(…)`: not checked by Scorebox, because only .NET defines which values
+    /// fit. The text is the constraint as it was written.
     Unchecked(String),
 }
 

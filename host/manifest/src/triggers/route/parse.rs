@@ -48,7 +48,8 @@ impl Template {
         Ok(template)
     }
 
-    /// Checks which parameters may follow each other.
+    /// Checks the number of segments, and that ASP.NET accepts the names of the parameters and the
+    /// order of the parts.
     fn is_consistent(&self) -> Result<(), Problem> {
         if self.segments.len() > MOST_SEGMENTS {
             return Err(Problem::new(
@@ -117,7 +118,8 @@ impl Template {
 }
 
 /// Splits a template into segments, and the segments into parts. A slash, a literal brace (`{{` or
-/// `}}`) and the braces of a parameter end a part.
+/// `}}`) and the braces of a parameter end a part. Fails if braces do not match, if a segment is
+/// empty, if a `?` is outside of a parameter, or if a parameter is not valid.
 fn segments(text: &str) -> Result<Vec<Vec<Part>>, Problem> {
     let (mut segments, mut segment, mut literal) = (Vec::new(), Vec::new(), String::new());
     let mut rest = text.chars().peekable();
@@ -184,7 +186,8 @@ fn end_literal(literal: &mut String, segment: &mut Vec<Part>) {
     }
 }
 
-/// Parses the inner text of a parameter: `*name:constraint(arguments)=default` or `name?`.
+/// Parses the inner text of a parameter: `*name:constraint(arguments)=default` or `name?`. Fails if
+/// ASP.NET would refuse the parameter.
 fn parameter(text: &str) -> Result<Parameter, Problem> {
     let shown = quoted(text, NAME_BYTES);
     let stars = text.len() - text.trim_start_matches('*').len();
