@@ -6,6 +6,7 @@
 
 mod error;
 mod facts;
+mod schema;
 
 use bytes::Buf as _;
 use serde_json::Value;
@@ -14,6 +15,7 @@ pub(super) use self::facts::check_payloads;
 
 use self::error::DIMENSIONS;
 pub(super) use self::error::{Direction, SignatureError};
+use self::schema::examples;
 use crate::call::Payload;
 use crate::capability::bindings::capabilities::scorebox::scoring::types as wit;
 use crate::capability::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer;
@@ -375,30 +377,6 @@ impl Shape {
             examples: examples(shape.examples),
         })
     }
-}
-
-impl Schema {
-    fn parse(direction: Direction, text: &str) -> Result<Self, SignatureError> {
-        let document: Value = serde_json::from_str(text)
-            .map_err(|source| SignatureError::NotJson { direction, source })?;
-        let validator = jsonschema::draft202012::new(&document)
-            .map_err(|source| SignatureError::NotSchema { direction, source })?;
-        Ok(Self {
-            document,
-            validator: Box::new(validator),
-        })
-    }
-}
-
-fn examples(examples: Vec<wit::Example>) -> Vec<Example> {
-    let example = |example: wit::Example| Example {
-        name: example.name,
-        value: Payload {
-            content_type: example.value.content_type,
-            body: example.value.body.into(),
-        },
-    };
-    examples.into_iter().map(example).collect()
 }
 
 #[cfg(test)]
