@@ -215,7 +215,7 @@ fn the_own_storage_account_needs_no_connection_and_a_folder_is_no_blob() {
             line("hdi_isfolder", "folder.json"),
             line("other,Hdi_isfolder", "folder2.json"),
         ];
-        std::fs::write(rig.project.path().join("lists/in"), lines.concat()).expect("a file");
+        std::fs::write(rig.project.path().join("lists/incoming"), lines.concat()).expect("a file");
         let shown = rig.run(&["--dry-run"]).ended(0).stdout;
         assert!(shown.contains("a\\u0085\\u007f\\u202e\\u2066b"), "{shown}");
         rig.run(&[]).ended(0);

@@ -150,7 +150,6 @@ fn a_web_app_is_made_step_by_step() {
         "appservice plan create",
         "webapp list",
         "webapp create",
-        "webapp show",
         "webapp identity show",
         "acr show",
         "acr show",

@@ -112,8 +112,10 @@ pub fn settings(manifest: &Manifest, connections: Connections) -> Vec<AppSetting
         })
         .collect();
     for (name, why) in triggers {
-        // A blob trigger and a queue trigger may share an account, and a setting has one value.
-        if !settings.iter().any(|known| known.name == name) {
+        // A blob trigger and a queue trigger may share an account, and a setting has one value. A
+        // setting with a value of ours stays a second one, which `deploy` refuses by its name.
+        let is_shared = |known: &AppSetting| known.name == name && known.value.is_none();
+        if !settings.iter().any(is_shared) {
             settings.push(setting(&name, None, why));
         }
     }
