@@ -43,8 +43,8 @@ impl Invocation {
 }
 
 impl AttributeValue {
-    /// Returns the value as a text: the text itself, or a number, a truth value or a time as
-    /// text. Returns `None` for null.
+    /// Returns the value as a text: the text itself, or a number, a boolean or a time as text.
+    /// Returns `None` for null.
     #[must_use]
     pub fn to_text(&self) -> Option<Cow<'_, str>> {
         Some(match self {

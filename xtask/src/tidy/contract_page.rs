@@ -82,7 +82,7 @@ struct References {
 
 /// Returns the references of all pages. Fails if the WIT cannot be parsed.
 fn references(root: &Path) -> Result<References, Failure> {
-    // What is tried out is on the page, too.
+    // Unstable items are on the page, too.
     let resolve = Resolve {
         all_features: true,
         ..Resolve::default()
@@ -158,7 +158,7 @@ impl Page<'_> {
             let types = types.join(", ");
             self.blocks.push(format!("Uses {types} of `{source}`."));
         }
-        // In the order of the file, not in that of the parser.
+        // The page lists types in the order of the WIT file, which is not the order of the parser.
         own.sort_by_key(|(_, definition)| {
             let span = definition.span;
             span.is_known().then(|| span.start())
