@@ -242,6 +242,57 @@ fn connection(trigger: &Trigger, by_identity: bool) -> Vec<(String, &'static str
     }
 }
 
+fn host_json(manifest: &Manifest) -> String {
+    let mut host = json!({
+        "version": "2.0",
+        "logging": { "logLevel": { "default": "Information" } },
+        "functionTimeout": time_span(FUNCTION_TIMEOUT_LEAST.max(manifest.limits.deadline * 2)),
+        "customHandler": {
+            "description": {
+                "defaultExecutablePath": HOST_PROGRAM,
+                "arguments": ["serve", "--app", APP_ROOT],
+            },
+            // Forwarding applies to functions with HTTP in and HTTP out. All others receive
+            // envelopes.
+            "enableForwardingHttpRequest": manifest.triggers.iter().filter_map(Trigger::http).any(|http| http.forwarding),
+        },
+    });
+    // HTTP is built into the Functions host. A bundle that the base lacks is downloaded at every
+    // cold start, and that fails if the network is closed. So the bundle is named only if a trigger
+    // needs it.
+    let needs_bundle = manifest
+        .triggers
+        .iter()
+        .any(|trigger| trigger.http().is_none());
+    if let Some(host) = host.as_object_mut().filter(|_| needs_bundle) {
+        host.insert(
+            "extensionBundle".to_owned(),
+            json!({"id": BUNDLE.0, "version": BUNDLE.1}),
+        );
+    }
+    // These are settings of the whole app. All triggers on queues have the same ones.
+    let queue = manifest
+        .triggers
+        .iter()
+        .find_map(|trigger| match &trigger.start {
+            Start::Queue(queue) => Some(queue),
+            _ => None,
+        });
+    if let (Some(queue), Some(host)) = (queue, host.as_object_mut()) {
+        let encoding = match queue.message_encoding {
+            MessageEncoding::Base64 => "base64",
+            MessageEncoding::None => "none",
+        };
+        let queues = json!({
+            "maxDequeueCount": queue.max_delivery_count,
+            "messageEncoding": encoding,
+            "visibilityTimeout": time_span(queue.visibility_timeout),
+        });
+        host.insert("extensions".to_owned(), json!({ "queues": queues }));
+    }
+    text(&host)
+}
+
 /// Formats a duration as a TimeSpan of .NET, rounded up to whole seconds, e.g. `00:05:00`.
 fn time_span(time: Duration) -> String {
     let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
