@@ -29,7 +29,8 @@ const STREAM_WINDOW_BYTES: u32 = 64 << 10;
 /// 128 MiB at most.
 const CONNECTION_WINDOW_BYTES: u32 = 128 << 10;
 
-/// Maximum size of the header of a request, in bytes, as HTTP/2 counts it.
+/// Maximum size of the header fields of a request, in bytes. As in HTTP/2's own setting, the names
+/// and values are counted uncompressed, with 32 bytes more for each field.
 const HEADER_BYTES: u32 = 32 << 10;
 
 /// Maximum number of requests of a connection that the client canceled before the host saw them.

@@ -265,8 +265,8 @@ impl PayloadSignature {
         })
     }
 
-    /// Returns a payload with the media type of JSON, if the media type of `payload` says nothing
-    /// and the scorer takes JSON.
+    /// Returns `payload` with the media type of JSON, if its own media type says nothing and the
+    /// scorer takes JSON. Removes a byte order mark from the start of a JSON body.
     ///
     /// A media type that the scorer accepts is kept. `application/octet-stream` and the media types
     /// for which [`says_nothing`] returns true count as saying nothing. If a payload without a
@@ -304,7 +304,7 @@ impl PayloadSignature {
     ///
     /// # Errors
     /// Fails if the scorer does not accept the media type of the payload, or if the payload is JSON
-    /// that does not conform to the scorer's schema.
+    /// that is not encoded in UTF-8 or does not conform to the scorer's schema.
     pub fn admit(&self, payload: &Payload) -> Result<(), ScoreFailure> {
         let accepted = &self.input.content_types;
         if !accepted.is_empty()
