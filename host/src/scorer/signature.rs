@@ -245,7 +245,8 @@ impl TensorSignature {
     /// the order of these ports.
     ///
     /// # Errors
-    /// Fails if a tensor is missing, or does not fit an output port.
+    /// Fails if a tensor is missing or given twice, belongs to no output port, or does not fit its
+    /// port.
     pub(super) fn in_order(&self, tensors: Vec<Tensor>) -> Result<Vec<Tensor>, ScoreFailure> {
         tensor::in_order(&self.outputs, tensors)
             .map_err(|misfit| ScoreFailure::InvalidOutput(misfit.to_string()))

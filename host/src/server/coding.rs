@@ -1,7 +1,7 @@
 //! Content codings, and the content coding of a request's body.
 //!
 //! Owns the names of the codings, and how the header `Content-Encoding` is read. Must not know how
-//! bytes are packed or unpacked.
+//! bytes are compressed or decompressed.
 
 use http::header::{CONTENT_ENCODING, HeaderMap};
 
