@@ -13,7 +13,7 @@ use crate::identity::LoginError;
 use crate::reply_limit::{NOT_RESP, io_error};
 use crate::tls::TlsFault;
 
-/// Part of opening a connection that takes time.
+/// Phase of connecting to a server. If the connection times out, the error names the phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// The name of the host is looked up.
@@ -152,8 +152,8 @@ impl DialError {
         matches!(self, Self::WrongPassword | Self::NoPassword)
     }
 
-    /// Returns an instruction that fixes the fault. The text is empty if nobody can fix the fault,
-    /// and it ends by itself.
+    /// Returns an instruction that fixes the fault. The text is empty if no fix is known, e.g.
+    /// because the fault ends by itself.
     #[must_use]
     pub fn fix(&self) -> String {
         let fix = match self {
