@@ -52,7 +52,7 @@ const SILENT: &str = "the connection was silent and was replaced";
 /// One Redis server, with the connection to this server that all calls share.
 pub struct Node {
     shared: Arc<Shared>,
-    /// Guard that cancels the task that connects to the server when this node is dropped.
+    /// Guard that is dropped with this node, and then cancels the task that connects to the server.
     _end: DropGuard,
     ended: CancellationToken,
 }
@@ -65,8 +65,9 @@ struct Lent {
     read: Arc<AtomicU64>,
 }
 
-/// Time beyond the timeout for which the next call waits for the result of an attempt to connect. An
-/// attempt ends a little later than the call that started it, and then its reason is known.
+/// Time beyond the timeout for which a call may wait for the result of an attempt to connect. A
+/// failed attempt ends a little later than the call that started it, and only then is the reason
+/// known.
 const GRACE: Duration = Duration::from_millis(100);
 
 /// Interval at which the size of the replies to a pipeline is checked while they arrive.
