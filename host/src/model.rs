@@ -124,8 +124,8 @@ impl Model {
     /// Returns the digest over all files of the model: `sha256:` and 64 hex digits.
     ///
     /// The digest covers the names, sizes and bytes of all files, in byte order of their names. The
-    /// first call reads every byte of the files, unless the digest was set before with
-    /// [`Model::adopt_digest`].
+    /// first call reads every byte of the files, unless the digest was set before to one that was
+    /// computed earlier.
     #[must_use]
     pub fn digest(&self) -> &str {
         self.digest.get_or_init(|| {
