@@ -39,7 +39,7 @@ const PENDING_RESETS: usize = 20;
 /// Maximum number of streams of a connection that the host ended because of an error of the client.
 const LOCAL_RESETS: usize = 256;
 
-/// Socket of a connection.
+/// Socket of an HTTP/2 connection: a stream of bytes that can be read and written.
 pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
@@ -100,7 +100,8 @@ impl Service<Request<Incoming>> for Calls<'_> {
     }
 }
 
-/// Starts a task for each request. All tasks have one type, so that their code exists once.
+/// Executor of hyper that starts a task for each request. All tasks have one type, so that their
+/// code exists once.
 #[derive(Clone)]
 struct Tasks;
 

@@ -59,13 +59,13 @@ pub struct PayloadSignature {
 /// One direction of a payload scorer's contract: its input or its output.
 #[derive(Debug)]
 pub struct Shape {
-    /// Media types that payloads of this direction may have, the preferred one first. If the list
-    /// is empty, they may have any media type.
+    /// Media types that the payloads of this input or output may have, the preferred one first. If
+    /// the list is empty, the payloads may have any media type.
     pub content_types: Vec<String>,
     /// JSON Schema to which the bodies of payloads must conform if they are JSON. `None` if the
     /// scorer does not state a schema.
     pub schema: Option<Schema>,
-    /// Example payloads of this direction, each with a name.
+    /// Example payloads of this input or output, each with a name.
     pub examples: Vec<Example>,
 }
 

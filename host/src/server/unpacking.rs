@@ -67,15 +67,15 @@ static FREE_PLACES: Semaphore = Semaphore::const_new(PLACES);
 /// Reason why a compressed body cannot be decompressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Damage {
-    /// The bytes do not follow the format, or a checksum does not match.
+    /// The bytes of the body do not follow the format, or a checksum does not match.
     Corrupt,
     /// The body needs a dictionary that only the client has.
     Dictionary,
-    /// The bytes are mostly empty blocks, members or frames.
+    /// The bytes of the body are mostly empty blocks, members or frames.
     Empty,
     /// The body has more than [`MOST_PARTS`] members or frames.
     Parts,
-    /// Other bytes follow the end of the compressed data.
+    /// Other bytes follow the end of the compressed data in the body.
     Trailing,
     /// The body ends before the end of its last member or frame.
     Truncated,
@@ -97,7 +97,7 @@ impl Damage {
     }
 }
 
-/// Result of one step of a decoder.
+/// Result of one step of the decoder of a compressed body.
 struct Step {
     /// Number of decompressed bytes that were written to the output.
     written: usize,
@@ -105,7 +105,7 @@ struct Step {
     is_done: bool,
 }
 
-/// Decoder of one body in its format. The decoder knows its position in the compressed bytes.
+/// Decoder of one compressed body. The decoder knows its position in the compressed bytes.
 enum Decoder {
     Inflating(Box<Inflating>),
     Zstandard(Box<Zstandard>),

@@ -44,7 +44,7 @@ pub(super) struct Outputs {
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Signal to the thread that there is something to write.
+    /// Signal to the thread that writes the lines: the queue has something to write.
     filled: Condvar,
     /// Signal to callers of [`Queue::flush`] that every line of the queue is written.
     emptied: Condvar,

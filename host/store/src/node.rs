@@ -38,7 +38,8 @@ pub enum Fault {
     Lost(&'static str),
     /// The server answered with an error, or with an answer that is not valid.
     Answer(RedisError),
-    /// The server's answer is larger than this maximum size, in bytes.
+    /// The server's answer to a command, or its answers to a pipeline together, exceed this maximum
+    /// size, in bytes.
     TooLarge(u64),
 }
 

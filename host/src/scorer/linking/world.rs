@@ -17,9 +17,9 @@ use crate::text::Problem;
 /// the current version and the version before it at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
-    /// Version in `wit/` of this repository.
+    /// Current version of the contract: the version in `wit/` of this repository.
     Current,
-    /// Version before the current one.
+    /// Version of the contract before the current one.
     Previous,
 }
 

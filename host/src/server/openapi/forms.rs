@@ -120,7 +120,7 @@ fn zeros(dtype: Dtype, shape: &[Option<u64>]) -> Value {
     Value::Array(items)
 }
 
-/// Forms of the bodies of a tensor scorer.
+/// Forms that the body of a request to a tensor scorer may have.
 struct Forms<'a> {
     inputs: &'a [Port],
     /// Columns of a row: those of a matrix with named columns, or else the inputs.

@@ -45,7 +45,7 @@ pub enum DialError {
     /// The name of the host could not be looked up.
     #[error("no connection: DNS does not answer")]
     NoDns,
-    /// Nothing listens on the port.
+    /// The TCP connection was refused, usually because nothing listens on the port of the server.
     #[error("no connection: the connection was refused")]
     ConnectionRefused,
     /// The network of this machine does not lead to the server.
