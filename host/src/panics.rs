@@ -18,7 +18,7 @@ thread_local! {
     /// [`Caught`] future.
     static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
     /// Source location of the last panic on this thread that is caught by [`attempt`]. `None` if
-    /// the location is unknown or was taken.
+    /// there was no such panic yet, or if its location is unknown or was already taken.
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 

@@ -108,7 +108,7 @@ impl fmt::Display for Cpu {
     }
 }
 
-/// Error for a text that is not the name of a CPU level.
+/// Error for a text that is neither the name of a CPU level nor `native`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{text}` is not a CPU level; choose {} or native",

@@ -68,8 +68,8 @@ pub struct Service {
     /// Routes that answer scoring requests in Azure ML's format. Error messages list these routes.
     routes: Vec<String>,
     functions: FunctionApp,
-    /// True if the Functions host calls this service as its custom handler. Each function has a
-    /// route of its own only in this case.
+    /// True if the Functions host calls this service as its custom handler. Only then is a POST
+    /// request to `/NAME` an invocation of the function `NAME`.
     is_custom_handler: bool,
     model: served_model::Model,
     /// Memory budget of the request bodies that are being read or scored.

@@ -27,7 +27,8 @@ pub(super) struct Cached {
 
 impl Cached {
     /// Returns the settings and the store of the prediction cache of a component, and the identity
-    /// of the component. Returns `None` if the manifest does not ask for a prediction cache.
+    /// of the component. Returns `None` if the manifest does not ask for a prediction cache, or if
+    /// the cache's store was not opened.
     pub(super) fn of_component(
         manifest: &Manifest,
         compiled: &Compiled,
@@ -52,7 +53,7 @@ impl Cached {
 
     /// Returns the settings and the store of the prediction cache of a graph that is served without
     /// a component, and the identity of the graph. Returns `None` if the manifest does not ask for
-    /// a prediction cache.
+    /// a prediction cache, or if the cache's store was not opened.
     pub(super) fn of_graph(manifest: &Manifest, capabilities: &Capabilities) -> Option<Self> {
         Self::of(manifest, capabilities, |identity| Identity {
             graph_engine: Some(graph::ENGINE.to_owned()),

@@ -203,7 +203,8 @@ impl Runner for ComponentRunner<TensorRun> {
 }
 
 /// Creates an instance in a task of its own, and sends it with the permission to execute to the
-/// returned receiver. If the receiver was dropped, calls `keep` with the instance.
+/// returned receiver. If the receiver was dropped and the instance could be created, calls `keep`
+/// with the instance.
 fn initialise(
     linked: Arc<Linked>,
     deadline: Instant,

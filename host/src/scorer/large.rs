@@ -40,8 +40,8 @@ pub(super) struct Large {
     /// Permits for large calls whose tensors or answer may be in memory at a time. There is one
     /// permit for each large call that may execute, and one more for each CPU core.
     decoded: Arc<Semaphore>,
-    /// Permits for large calls to execute. There are half as many as calls that may execute at a
-    /// time.
+    /// Permits for large calls to execute. There are half as many permits, rounded up, as calls
+    /// that may execute at a time.
     executing: Arc<Semaphore>,
     load: Arc<Mutex<Load>>,
 }
@@ -101,7 +101,8 @@ impl Large {
 
     /// Returns true if a call with a body of `bytes` bytes is expected to be answered within
     /// `time`, with a margin. Calls with bodies of `waiting_bytes` bytes in total are answered
-    /// first. Always returns true while no large call is in progress.
+    /// first. Always returns true while no large call is in progress, and while no rate was
+    /// measured.
     pub(super) fn is_in_time(&self, bytes: u64, waiting_bytes: u64, time: Duration) -> bool {
         self.load()
             .is_in_time(bytes.saturating_add(waiting_bytes), time)
@@ -109,7 +110,7 @@ impl Large {
 
     /// Admits a large call with a body of `bytes` bytes. Returns `None` if the call is not expected
     /// to be answered within `time`, with a margin. Always admits the call if no other large call
-    /// is in progress.
+    /// is in progress, or if no rate was measured yet.
     pub(super) fn enter(&self, bytes: u64, time: Duration) -> Option<Admitted> {
         let mut load = self.load();
         if !load.is_in_time(bytes, time) {

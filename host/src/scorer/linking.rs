@@ -1,4 +1,4 @@
-//! Linking of a component to the host: which world it exports, what it imports, and how instances
+//! Linking of a component to the host: which world it targets, what it imports, and how instances
 //! are created.
 //!
 //! Owns the checks of a component that `package`, `check` and the start of the host share, and the
@@ -103,7 +103,7 @@ impl Linked {
         })
     }
 
-    /// Returns the world that the component exports, with the version of the contract.
+    /// Returns the world that the component targets, with the version of the contract.
     pub(super) fn target(&self) -> Target {
         self.target
     }
@@ -118,7 +118,8 @@ impl Linked {
     /// because it ran when the image was built.
     ///
     /// # Errors
-    /// Fails if `init` traps, returns a problem, or does not end before the deadline.
+    /// Fails if the instance cannot be created, or if `init` traps, returns a problem, or does not
+    /// end before the deadline.
     pub(super) async fn instance(&self, deadline: Instant) -> Result<Instance, Failure> {
         // A separate task may run this function. Its panic would not reach the call that waits for
         // the instance.
@@ -164,8 +165,8 @@ impl Linked {
     /// interpreters of some languages need WASI to start.
     ///
     /// # Errors
-    /// Fails if `describe` traps, calls a capability, does not end before the deadline, or returns
-    /// an invalid signature.
+    /// Fails if an export has another type than in the contract, or if `describe` traps, calls a
+    /// capability, does not end before the deadline, or returns an invalid signature.
     pub(super) async fn describe(&self, deadline: Instant) -> Result<Described, StartupError> {
         let fail = |problem: String, fix: &str| StartupError::Component {
             path: self.path.clone(),

@@ -60,7 +60,7 @@ impl Output {
 }
 
 impl Output {
-    /// Returns the size of the memory that the output takes, in bytes. In addition to
+    /// Returns the approximate size of the memory that the output takes, in bytes. In addition to
     /// [`Output::bytes`], this counts the media type and the headers of a payload, or the names and
     /// shapes of tensors.
     #[must_use]

@@ -195,7 +195,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// Fails if too many calls wait already, if the scorer does not answer before the deadline, or
-    /// if it answers with an error.
+    /// if it answers with an error or with an invalid output.
     async fn execute(
         &self,
         invocation: Invocation,

@@ -15,7 +15,7 @@ use crate::call;
 use crate::capability::bindings::capabilities::scorebox::scoring::{model, types};
 use crate::capability::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer;
 
-/// Event that caused a call.
+/// Kind of event that caused a call, in the contract 0.1.0.
 #[derive(Debug, Clone, Copy, ComponentType, Lower)]
 #[component(enum)]
 #[repr(u8)]
@@ -33,7 +33,7 @@ pub(super) enum Source {
     WarmUp,
 }
 
-/// Facts about one call, all of whose attributes are texts.
+/// Facts about one call, in the contract 0.1.0. All attributes are texts.
 #[derive(ComponentType, Lower)]
 #[component(record)]
 pub(super) struct Invocation {
@@ -45,7 +45,7 @@ pub(super) struct Invocation {
     attributes: Vec<(String, String)>,
 }
 
-/// Contract of a tensor scorer, whose inputs state no facts.
+/// Signature of a tensor scorer in the contract 0.1.0. It does not state facts about the inputs.
 #[derive(ComponentType, Lift)]
 #[component(record)]
 pub(super) struct TensorSignature {

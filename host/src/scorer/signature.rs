@@ -59,13 +59,13 @@ pub struct PayloadSignature {
 /// One direction of a payload scorer's contract: its input or its output.
 #[derive(Debug)]
 pub struct Shape {
-    /// Media types that payloads of this direction may have, the preferred one first. If the list
-    /// is empty, they may have any media type.
+    /// Media types that the payloads of this input or output may have, the preferred one first. If
+    /// the list is empty, the payloads may have any media type.
     pub content_types: Vec<String>,
     /// JSON Schema to which the bodies of payloads must conform if they are JSON. `None` if the
     /// scorer does not state a schema.
     pub schema: Option<Schema>,
-    /// Example payloads of this direction, each with a name.
+    /// Example payloads of this input or output, each with a name.
     pub examples: Vec<Example>,
 }
 
@@ -245,7 +245,8 @@ impl TensorSignature {
     /// the order of these ports.
     ///
     /// # Errors
-    /// Fails if a tensor is missing, or does not fit an output port.
+    /// Fails if a tensor is missing or given twice, belongs to no output port, or does not fit its
+    /// port.
     pub(super) fn in_order(&self, tensors: Vec<Tensor>) -> Result<Vec<Tensor>, ScoreFailure> {
         tensor::in_order(&self.outputs, tensors)
             .map_err(|misfit| ScoreFailure::InvalidOutput(misfit.to_string()))
@@ -265,8 +266,8 @@ impl PayloadSignature {
         })
     }
 
-    /// Returns a payload with the media type of JSON, if the media type of `payload` says nothing
-    /// and the scorer takes JSON.
+    /// Returns `payload` with the media type of JSON, if its own media type says nothing and the
+    /// scorer takes JSON. Removes a byte order mark from the start of a JSON body.
     ///
     /// A media type that the scorer accepts is kept. `application/octet-stream` and the media types
     /// for which [`says_nothing`] returns true count as saying nothing. If a payload without a
@@ -304,7 +305,7 @@ impl PayloadSignature {
     ///
     /// # Errors
     /// Fails if the scorer does not accept the media type of the payload, or if the payload is JSON
-    /// that does not conform to the scorer's schema.
+    /// that is not encoded in UTF-8 or does not conform to the scorer's schema.
     pub fn admit(&self, payload: &Payload) -> Result<(), ScoreFailure> {
         let accepted = &self.input.content_types;
         if !accepted.is_empty()

@@ -28,7 +28,8 @@ use crate::text::Problem;
 const OPT_OUT: &str = "or write `snapshot = false` under [scorer], which runs init at each start";
 
 /// Runs `init` of a component and returns a snapshot: a component whose instances start in the
-/// state after `init`. `component` holds the bytes of the component, and `world` is its world.
+/// state after `init`. `component` holds the bytes of the component, and `target` is the world that
+/// it targets, with the version of the contract.
 ///
 /// # Errors
 /// Fails if `init` fails or takes too long, if `init` does something that a snapshot cannot keep,
@@ -99,7 +100,7 @@ pub(crate) async fn take(
 }
 
 /// Returns the call of `init` in WAVE, the text notation for WIT values. `target` is the world that
-/// the component exports, with the version of the contract.
+/// the component targets, with the version of the contract.
 fn init_call(target: Target) -> String {
     let export = target.export();
     match export.split_once('@') {
@@ -181,7 +182,8 @@ fn explain(error: &wasmtime::Error, state: &InstanceState) -> Problem {
     )
 }
 
-/// Returns the text of the error of type `problem` that `init` returned.
+/// Returns the text of the error that `init` returned, which has the WIT type `problem`. Returns a
+/// fixed text if the value does not have this type.
 fn problem_text(problem: Option<&Val>) -> String {
     let Some(Val::Record(fields)) = problem else {
         return "init failed".to_owned();

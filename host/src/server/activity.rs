@@ -148,8 +148,8 @@ impl Activity {
     }
 
     /// Returns how long the peer of an HTTP/2 connection has read too little of its responses at
-    /// the time `at`, in microseconds of the clock [`now`]. The time continues while calls of the
-    /// same connection are in progress.
+    /// the time `at`, in microseconds of the clock [`now`]. Returns zero if the peer has read them.
+    /// The time continues while calls of the same connection are in progress.
     pub(super) fn unread(&self, at: u64) -> Duration {
         match self.unread_since.load(Ordering::Relaxed) {
             0 => Duration::ZERO,
@@ -218,8 +218,9 @@ impl Activity {
     /// Returns the phase of the connection, and the idle time of the peer: how long the peer has
     /// been silent in this phase at the time `at`, in microseconds of the clock [`now`].
     ///
-    /// To compare the idle times of connections, pass the same `at` for each. A thread can be
-    /// interrupted between two calls of this function, so the current time would differ.
+    /// The idle time has no meaning in a phase that [`Activity::enter_untimed`] set. To compare the
+    /// idle times of connections, pass the same `at` for each. A thread can be interrupted between
+    /// two calls of this function, so the current time would differ.
     pub(super) fn silence(&self, at: u64) -> (Phase, Duration) {
         let state = self.state.load(Ordering::Relaxed);
         (
@@ -246,8 +247,8 @@ impl Activity {
         self.condemned.notified().await;
     }
 
-    /// Returns true if the connection was asked to end in its current phase. Such a connection ends
-    /// as soon as its task runs.
+    /// Returns true if the connection was asked to end in its current phase, and no request is
+    /// being answered in this phase. Such a connection ends as soon as its task runs.
     pub(super) fn is_leaving(&self) -> bool {
         let phase = self.phase();
         self.condemned_in.load(Ordering::Relaxed) == phase as u8

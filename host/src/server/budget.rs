@@ -47,7 +47,8 @@ impl Reserved {
 }
 
 impl Budget {
-    /// Creates a budget of `bytes` bytes, but of at least `UNIT_BYTES`.
+    /// Creates a budget of `bytes` bytes, rounded down to whole units of `UNIT_BYTES`. The budget
+    /// has at least one unit.
     pub(super) fn new(bytes: u64) -> Self {
         let most = u64::from(u32::MAX).min(Semaphore::MAX_PERMITS as u64);
         let total_units = u32::try_from((bytes / UNIT_BYTES).clamp(1, most)).unwrap_or(u32::MAX);

@@ -45,7 +45,7 @@ const CONNECTIONS_OF_CALLS: usize = 4;
 const FEWEST_STREAMS: usize = 8;
 const MOST_STREAMS: usize = 100;
 
-/// Value of the header `WWW-Authenticate` of a response to a request without a key (RFC 6750,
+/// Value of the header `WWW-Authenticate` of a response to a request without a valid key (RFC 6750,
 /// section 3).
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"scorebox\"");
 
@@ -199,7 +199,8 @@ impl Server {
 /// Closes a connection in such a way that the peer can still read its last response.
 ///
 /// If a socket with unread bytes were closed, the kernel would reset the connection, and the peer
-/// might lose a response that it has not read yet.
+/// might lose a response that it has not read yet. A connection is closed at once if it failed, was
+/// cut off, or was flooded with frames.
 async fn close(mut stream: Stream, activity: &Activity) {
     if stream.is_ended() {
         return;

@@ -119,7 +119,7 @@ struct Answer {
 }
 
 /// Guard that records the end of a response when it is dropped, with the request's permit for
-/// HTTP/2. `None` if the request was refused because no permit was free.
+/// HTTP/2. The permit is `None` if the request was refused because no permit was free.
 type Ending = (streams::Response, Option<OwnedSemaphorePermit>);
 
 /// Bytes of a response, with the guard that records the end of the response.

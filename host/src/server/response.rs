@@ -72,7 +72,8 @@ pub(super) fn answer(dialect: Dialect, headers: &HeaderMap, json: &Value) -> Res
 }
 
 /// Scores the body of a request, and returns the response with the result or the failure.
-/// `attributes` are those that the platform gives to the call, in addition to the request's headers.
+/// `attributes` are the values of the parameters in the route, which become attributes of the call
+/// in addition to the request's headers.
 pub(super) async fn call(
     service: &Service,
     dialect: Dialect,

@@ -20,8 +20,8 @@ pub(super) struct Model {
     /// model, and one with the version if a path can hold the version unescaped.
     pub(super) paths: Vec<String>,
     pub(super) scoring_routes: Vec<String>,
-    /// Routes of scoring requests that are answered with predictions: that of KServe's protocol V1,
-    /// and that of MLflow.
+    /// Routes of scoring requests that are answered with predictions: the route of KServe's
+    /// protocol V1, and the route of MLflow.
     pub(super) prediction_routes: [String; 2],
 }
 
@@ -53,8 +53,8 @@ impl Model {
         format!("{MODELS}/{}", self.name)
     }
 
-    /// Returns a sentence that says in what the path of a request differs from those of this model:
-    /// in the name of the model, or in its version. Returns `None` for any other path.
+    /// Returns a sentence for the caller if the path of a request names another model, or another
+    /// version of this model. Returns `None` for any other path.
     pub(super) fn mismatch(&self, path: &str) -> Option<String> {
         let shown = |part: &str| quoted(part, NAME_BYTES);
         let v1 = path

@@ -134,9 +134,10 @@ impl Table {
         self.len() < self.places.saturating_add(RESERVE)
     }
 
-    /// Admits a new connection from `peer`, and returns its activity. If the table is full, another
-    /// connection is closed. Returns `None` if the peer has as many connections as it may have and
-    /// all of them are in calls.
+    /// Admits a new connection from `peer`, and returns its activity. If the table is full, asks
+    /// another connection to end. If all of them are in calls, admits the new connection as an
+    /// additional one, on which only probes are answered. Returns `None` if the peer has as many
+    /// connections as it may have and all of them are in calls.
     pub(super) fn admit(&mut self, peer: IpAddr) -> Option<Arc<Activity>> {
         let peer = network_of(peer);
         if let Some(most) = self.places_per_peer {

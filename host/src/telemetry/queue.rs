@@ -22,7 +22,7 @@ const RESERVED_BYTES: usize = 1 << 20;
 /// incomplete line.
 const WHOLE_BYTES: usize = 4096;
 
-/// Number of bytes of memory that the queue keeps when it is empty.
+/// Maximum capacity that each buffer of the queue keeps when it is empty, in bytes.
 const KEPT_BYTES: usize = 64 << 10;
 
 /// Pause before the next write if an output is non-blocking and accepts nothing.
@@ -36,15 +36,15 @@ pub(super) struct Queue(Arc<Shared>);
 pub(super) struct Outputs {
     /// Output of every line that has no other output.
     pub(super) all: Box<dyn Write + Send>,
-    /// Output of urgent lines. If it is `None`, they are written to `all`, in the order in which
-    /// the lines were added.
+    /// Output of urgent lines: warnings and errors. If it is `None`, they are written to `all`, in
+    /// the order in which the lines were added.
     pub(super) urgent: Option<Box<dyn Write + Send>>,
 }
 
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Signal to the thread that there is something to write.
+    /// Signal to the thread that writes the lines: the queue has something to write.
     filled: Condvar,
     /// Signal to callers of [`Queue::flush`] that every line of the queue is written.
     emptied: Condvar,

@@ -160,7 +160,8 @@ impl TokenSource for PasswordFile {
 pub struct Credentials {
     shared: Arc<Shared>,
     ended: CancellationToken,
-    /// Guard that cancels the task that asks the source when these credentials are dropped.
+    /// Guard that is dropped with these credentials, and then cancels the task that asks the source
+    /// for logins.
     _end: DropGuard,
 }
 

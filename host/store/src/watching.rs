@@ -45,7 +45,8 @@ impl Watch {
     }
 
     /// Asks the server to report changes to keys with this watch's prefix on the connection.
-    /// Changes that are made on the connection itself are not reported.
+    /// Changes that are made on the connection itself are not reported. If the server refuses the
+    /// request, a line is logged, and the server reports nothing.
     pub async fn ask(&self, connection: &MultiplexedConnection) {
         let mut command = Cmd::new();
         command.arg(&[

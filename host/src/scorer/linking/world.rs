@@ -1,4 +1,4 @@
-//! The two worlds of the contract, and which of them a component exports, in which version.
+//! The two worlds of the contract, and which of them a component targets, in which version.
 //!
 //! Owns the versions of the contract, and the texts about a component without exactly one world.
 //! Must not know imports or instances.
@@ -13,13 +13,13 @@ use crate::capability::{CURRENT_VERSION, PREVIOUS_VERSION};
 use crate::error::StartupError;
 use crate::text::Problem;
 
-/// Version of the contract `scorebox:scoring` that a component exports. The host serves the current
-/// version and the version before it at the same time.
+/// Version of the contract `scorebox:scoring` that a component was built against. The host serves
+/// the current version and the version before it at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
-    /// Version in `wit/` of this repository.
+    /// Current version of the contract: the version in `wit/` of this repository.
     Current,
-    /// Version before the current one.
+    /// Version of the contract before the current one.
     Previous,
 }
 
@@ -34,7 +34,7 @@ impl Version {
     }
 }
 
-/// One of the two worlds that a scorer can export.
+/// One of the two worlds that a scorer can target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum World {
     /// The world `scoring`, of scorers that take and return payloads.
@@ -43,10 +43,10 @@ pub enum World {
     TensorScoring,
 }
 
-/// World that a component exports, with the version of the contract.
+/// World that a component targets, with the version of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target {
-    /// World that the component exports.
+    /// World that the component targets.
     pub world: World,
     /// Version of the contract that the component was built against.
     pub version: Version,
@@ -73,11 +73,12 @@ impl fmt::Display for World {
     }
 }
 
-/// Returns the world that a component exports, with its version. `path` is the file of the
-/// component, which the error names.
+/// Returns the world that a component targets, with the version of the contract. `path` is the file
+/// of the component, which the error names.
 ///
 /// # Errors
-/// Fails if the component exports no world that this host serves, or if it exports both.
+/// Fails if the component does not target a world and a version that this host serves, or if it
+/// targets several.
 #[cfg(feature = "compiler")]
 pub(crate) fn world_at(
     engine: &Engine,
@@ -92,8 +93,8 @@ pub(crate) fn world_at(
     world_of(engine, component).map_err(fail)
 }
 
-/// Returns the world that a component exports, with its version. Fails if the component exports no
-/// world that this host serves, or several.
+/// Returns the world that a component targets, with the version of the contract. Fails if the
+/// component does not target a world and a version that this host serves, or if it targets several.
 pub(super) fn world_of(engine: &Engine, component: &Component) -> Result<Target, Problem> {
     let exports: Vec<String> = component
         .component_type()

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::call::CacheStatus;
 
-/// Time between two log lines with the counts of the prediction cache.
+/// Minimum time between two reports of the prediction cache's counts in the log, until the cache is
+/// dropped.
 const PERIOD: Duration = Duration::from_secs(60);
 
 /// Number of answers of the prediction cache since the counts were last logged, by cache status.

@@ -94,7 +94,8 @@ pub fn scorer<'a>(texts: impl IntoIterator<Item = &'a str>) -> Key {
     parts.finish()
 }
 
-/// Encodes an answer as the cache entry of a key. Its status must be 200.
+/// Encodes an answer as the cache entry of a key. The status of the answer must be 200, because an
+/// entry does not hold a status.
 #[must_use]
 pub fn write(key: &Key, output: &Output) -> Vec<u8> {
     let head = match output {

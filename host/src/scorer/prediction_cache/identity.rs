@@ -14,9 +14,10 @@ use crate::manifest::{InputFacts, Requests, StoreSection};
 pub struct Identity {
     /// Version of the host, which decodes inputs and encodes answers.
     pub host: String,
-    /// Version of the WIT contract that the component was built against.
+    /// Version of the WIT contract that the component was built against. The current version for a
+    /// graph.
     pub wit_version: String,
-    /// World that the scorer exports, e.g. `scoring`.
+    /// World that the scorer targets, e.g. `scoring`.
     pub world: String,
     /// Digest of the component. `None` if a graph is served without a component.
     pub component: Option<String>,
@@ -25,7 +26,7 @@ pub struct Identity {
     pub engine: Option<String>,
     /// CPU level that the component's code was compiled for. The level can change an answer,
     /// because the results of WebAssembly's relaxed instructions differ by CPU. `None` if the code
-    /// was compiled when the host started.
+    /// was compiled when the host started, or if there is no component.
     pub cpu: Option<String>,
     /// True if instances start from a snapshot of the state after `init`. In that case `init` could
     /// not read settings.
@@ -61,8 +62,9 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Returns the digest of the identity, which is part of every cache key. The timeouts of stores
-    /// are left out, because they decide whether there is an answer, but not which answer.
+    /// Returns the digest of the identity, which is part of every cache key. The timeouts and
+    /// keepalives of stores are left out, because they decide whether there is an answer, but not
+    /// which answer.
     #[must_use]
     pub fn key(&self) -> Key {
         // The pattern has no `..`, so that a new field cannot be forgotten here.

@@ -26,7 +26,7 @@ impl Schema {
     }
 }
 
-/// Converts the examples of a shape.
+/// Converts the examples of a signature from the type of the WIT to the host's type.
 pub(super) fn examples(examples: Vec<wit::Example>) -> Vec<Example> {
     let example = |example: wit::Example| Example {
         name: example.name,

@@ -18,7 +18,7 @@ pub(in crate::server) struct Streams {
     ending: Notify,
 }
 
-/// Numbers of requests in each state.
+/// Numbers of requests of one HTTP/2 connection in each state.
 #[derive(Debug, Default)]
 struct State {
     /// Number of requests that are read or computed.
@@ -155,8 +155,8 @@ impl Streams {
 /// One request, from its header to the end of its response.
 pub(super) struct Call {
     streams: Arc<Streams>,
-    /// True while the host waits for more of the body. Both flags change only under the lock of
-    /// `streams`.
+    /// True while the host waits for more of the body. This flag and `is_over` change only under
+    /// the lock of `streams`.
     is_waiting: AtomicBool,
     /// True if the response is ready, or if the client canceled the request.
     is_over: AtomicBool,

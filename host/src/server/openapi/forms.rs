@@ -17,13 +17,16 @@ use crate::model::Dtype;
 use crate::scorer::signature::TensorSignature;
 use crate::tensor::{Port, only};
 
-/// Name of the only input for callers of Azure ML, and key of rows in orient=split of pandas.
+/// Key of the only input in a body of Azure ML, and of the rows in the format orient=split of
+/// pandas.
 const DATA: &str = "data";
 
-/// Schemas of the objects that hold rows, to which the names and types of the columns are added.
+/// JSON schemas of the objects in a body that hold rows. The names and types of a scorer's columns
+/// are added to them.
 const ROWS: &str = include_str!("rows.json");
 
-/// Maximum number of columns of the examples that are made from the inputs.
+/// Maximum number of columns of a scorer for which the OpenAPI document has examples that are made
+/// from the inputs.
 const EXAMPLE_COLUMNS: usize = 256;
 
 /// JSON schemas, each with the name under which the OpenAPI document has it.
@@ -58,9 +61,10 @@ pub(super) fn schemas(signature: &TensorSignature) -> Schemas {
     schemas
 }
 
-/// Returns examples of a request with one row of zeros and empty texts, as records, as lists, and
-/// as orient=split, which shows the order of the columns. Returns no examples if a row has no named
-/// columns, or more than `EXAMPLE_COLUMNS`, or if the scorer does not take a single row.
+/// Returns examples of a request with one row of zeros and empty texts: as records, with a list for
+/// each column, and as orient=split, which shows the order of the columns. Returns no examples if a
+/// row has no named columns, or more than `EXAMPLE_COLUMNS`, or if the scorer does not take a
+/// single row.
 #[inline(never)]
 pub(super) fn examples(signature: &TensorSignature) -> Map<String, Value> {
     let columns = columns_of(&signature.inputs);
@@ -116,7 +120,7 @@ fn zeros(dtype: Dtype, shape: &[Option<u64>]) -> Value {
     Value::Array(items)
 }
 
-/// Forms of the bodies of a tensor scorer.
+/// Forms that the body of a request to a tensor scorer may have.
 struct Forms<'a> {
     inputs: &'a [Port],
     /// Columns of a row: those of a matrix with named columns, or else the inputs.
@@ -312,8 +316,8 @@ impl Forms<'_> {
     }
 }
 
-/// Returns a schema of lists without the empty list. At `inputs`, an empty list and a list of objects
-/// are a request of the Open Inference Protocol.
+/// Returns a schema of lists without the empty list. Under the key `inputs`, an empty list is a
+/// request of the Open Inference Protocol, as is a list of objects.
 fn nonempty(mut schema: Value) -> Value {
     if let Some(schemas) = schema.get_mut("anyOf").and_then(Value::as_array_mut) {
         for schema in schemas {

@@ -16,7 +16,8 @@ use crate::tensor::Port;
 /// added.
 const SCHEMAS: &str = include_str!("tensors.json");
 
-/// Adds the schemas of a tensor scorer's requests and answers to the OpenAPI document.
+/// Adds the schemas of a tensor scorer's requests and responses in the Open Inference Protocol to
+/// the OpenAPI document.
 #[inline(never)]
 pub(super) fn put_schemas(signature: &TensorSignature, document: &mut Value) {
     // The text is a constant, so parsing it does not fail.
@@ -69,8 +70,8 @@ fn put_new(values: &mut Vec<Value>, value: Value) {
     }
 }
 
-/// Returns the schema of the input of a request for a port, with its data in JSON. `schema` has the
-/// parts that all inputs have in common.
+/// Returns the schema of one input in a request of the Open Inference Protocol, with its data in
+/// JSON. `port` is the input's port. `schema` has the parts that all inputs have in common.
 #[inline(never)]
 fn input(port: &Port, mut schema: Value) -> Value {
     let mut sizes = Vec::with_capacity(port.shape.len());

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::put;
 use crate::server::health::is_probe;
 
-/// Security schemes, the requirement of one of them, and the response to a request without a key.
+/// OpenAPI objects as JSON: the security schemes, the requirement of one of them, and the response
+/// to a request without a valid key.
 const KEYS: &str = include_str!("keys.json");
 
 /// Adds the security schemes to the OpenAPI document. Every operation needs one of them, except for

@@ -180,8 +180,9 @@ pub(super) fn cell(port: &Port) -> Value {
     }
 }
 
-/// Returns the schema of an element of a port. An element of an input may also be `null` or a boolean
-/// if the manifest says so. A float of an answer may be `null`, which stands for NaN and infinity.
+/// Returns the schema of an element of a port. An element of an input may also be `null` or a
+/// boolean if the facts about the input say so. A float of an answer may be `null`, which stands
+/// for NaN and infinity.
 #[inline(never)]
 pub(super) fn element(port: &Port, direction: Direction) -> Value {
     let is_input = direction == Direction::Input;

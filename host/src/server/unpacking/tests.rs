@@ -94,7 +94,7 @@ fn every_format_gives_its_bytes_back() {
         ] {
             let got = unpacked(coding, &body, LIMIT).unwrap();
             assert!(got == data, "{coding:?} of {} bytes", data.len());
-            // A small body, which is unpacked in one step, gives the same bytes.
+            // A small body, which is decompressed in one step, gives the same bytes.
             let mut work = Work::new(coding, Received::Small(body), LIMIT).unwrap();
             work.fill(&mut vec![0; 64 << 10]).unwrap();
             let small = work.unpacked.as_ref();
@@ -140,7 +140,7 @@ fn damaged_bodies_are_refused_with_what_is_wrong() {
         changed[body.len() - 2] ^= 1;
         refused(coding, &changed, "damaged-body", "damaged");
         refused(coding, b"{\"data\": [[1]]}", "damaged-body", coding.name());
-        // Whichever bit is changed, unpacking returns a result or an error.
+        // Whichever bit is changed, decompressing returns a result or an error.
         for index in 0..body.len() {
             for bit in 0..8 {
                 let mut changed = body.clone();

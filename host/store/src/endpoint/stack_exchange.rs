@@ -10,16 +10,17 @@ use super::url::{self, address};
 use super::{Address, Endpoint, UrlError, Who};
 use crate::identity::Login;
 
-/// Port of a server with TLS if the string does not name one.
+/// Port of a Redis server with TLS if the connection string does not name a port.
 const TLS_PORT: u16 = 6380;
 
-/// Port of a sentinel if the string does not name one.
+/// Port of a sentinel if the connection string does not name a port.
 const SENTINEL_PORT: u16 = 26379;
 
 /// Port on which Azure Managed Redis speaks TLS.
 const MANAGED_PORT: u16 = 10000;
 
-/// Options that choose a server, a login or TLS, in lower case.
+/// Options of a connection string of StackExchange.Redis that choose a server, a login or TLS, in
+/// lower case.
 pub(super) const OPTIONS: [&str; 6] = [
     "defaultdatabase",
     "password",
@@ -64,8 +65,8 @@ const IGNORED: &[&str] = &[
     "writebuffer",
 ];
 
-/// Returns true if a text looks like a connection string of StackExchange.Redis: it has no scheme,
-/// and an option follows its first comma.
+/// Returns true if a text looks like a connection string of StackExchange.Redis: it has a comma and
+/// an option, and neither a scheme nor a quotation mark is before the comma.
 pub(super) fn is_form_of(text: &str) -> bool {
     let Some((first, rest)) = text.split_once(',') else {
         return false;

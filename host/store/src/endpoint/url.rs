@@ -31,7 +31,7 @@ pub(super) const PORT: u16 = 6379;
 /// Schemes of a Redis URL, each with a flag that says if it stands for TLS.
 const SCHEMES: [(&str, bool); 2] = [("redis://", false), ("rediss://", true)];
 
-/// Parts of a URL after its login.
+/// Parts of a Redis URL after its login: the host with its port, the database and the parameters.
 struct Place {
     seed: Address,
     database: u32,
@@ -39,7 +39,7 @@ struct Place {
     parameters: [Option<String>; 5],
 }
 
-/// Parts of a URL before the `@`, as they are written.
+/// Login of a Redis URL, as it is written before the `@`: the user and the password, not decoded.
 struct WrittenLogin<'a> {
     user: &'a str,
     password: Option<&'a str>,

@@ -112,8 +112,8 @@ impl Shared {
     }
 }
 
-/// Returns the time that a PING may take if the last round trip took `round_trip_us` microseconds. The
-/// number is 0 if no round trip was measured yet.
+/// Returns the time that a PING may take before a new connection is opened next to it, if the last
+/// round trip took `round_trip_us` microseconds. The number is 0 if no round trip was measured yet.
 fn start_after(round_trip_us: u64) -> Duration {
     if round_trip_us == 0 {
         return FIRST_START;

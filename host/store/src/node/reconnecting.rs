@@ -232,7 +232,7 @@ impl Drop for AbortLater {
 }
 
 /// Returns a random pause before the next attempt to connect, after `failures` failed attempts. The
-/// pause is between half and all of a time that doubles with each failure.
+/// pause is between half and all of a time that doubles with each failure, up to `LONGEST_PAUSE`.
 fn pause(failures: u32) -> Duration {
     let longest = FIRST_PAUSE
         .saturating_mul(1 << failures.saturating_sub(1).min(10))

@@ -69,6 +69,6 @@ pub(super) enum State {
     /// There is a connection to the server. The fields are the connection, its number, and the
     /// counter of the bytes that the server has sent on the connection.
     Connected(MultiplexedConnection, u64, Arc<AtomicU64>),
-    /// The server cannot be reached. The text gives the reason. A task keeps trying to connect.
+    /// The server cannot be reached. The field gives the reason. A task keeps trying to connect.
     Away(Arc<DialError>),
 }

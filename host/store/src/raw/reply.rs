@@ -36,7 +36,7 @@ pub enum Node {
     Integer(i64),
     /// A floating-point number.
     Double(f64),
-    /// A simple string, or the digits of an integer that does not fit into 64 bits.
+    /// A simple or verbatim string, or the digits of an integer that does not fit into 64 bits.
     Text(String),
     /// A string of bytes.
     Bytes(Vec<u8>),

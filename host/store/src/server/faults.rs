@@ -10,8 +10,8 @@ use crate::dialer::refused_command;
 use crate::node::Fault;
 use crate::operations::{NOT_AN_INTEGER, OVERFLOW, StoreError};
 
-/// Codes of errors that end by themselves, or after an operator acts, each with its meaning. The
-/// command was not executed.
+/// Codes of errors of a Redis server that end by themselves, or after an operator acts, each with
+/// its meaning. A command with such an error was not executed.
 const PASSING: [(&str, &str); 4] = [
     ("BUSY", "the server is busy with a script (BUSY)"),
     (
@@ -25,7 +25,7 @@ const PASSING: [(&str, &str); 4] = [
     ("UNBLOCKED", "the server has changed its role (UNBLOCKED)"),
 ];
 
-/// Text of a server's error for a script in which a command was refused by the access list.
+/// Parts of a server's error text which say that the access list refused a command of a script.
 /// Servers before Redis 7.2 do not say which command it was.
 const REFUSED_IN_SCRIPT: [&str; 2] = [
     "can't run this command or subcommand",
