@@ -8,7 +8,7 @@ use std::path::Path;
 use scorebox_tests::run;
 use scorebox_tests::run::Finished;
 
-use crate::deploy::{TRIGGERS, az, calls, deploy, flag, project};
+use crate::deploy::{az, calls, deploy, flag, project};
 
 /// HTTP triggers, a store, and keys of the server.
 pub const PLAIN: &str = r#"

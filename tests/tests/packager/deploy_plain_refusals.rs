@@ -2,8 +2,10 @@
 //!
 //! Owns the refused manifests and flags. Must not know the commands of what is accepted.
 
-use crate::deploy::{TRIGGERS, deploy, flag, project};
-use crate::deploy_plain::{PLAIN, TARGETS, commands, made};
+use scorebox_tests::run;
+
+use crate::deploy::{TRIGGERS, deploy, project};
+use crate::deploy_plain::{PLAIN, TARGETS};
 
 #[test]
 fn what_needs_the_functions_host_or_has_no_guard_is_refused() {

@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use scorebox_host::manifest::triggers::{
-    BlobSource, BlobTrigger, Entity, HttpTrigger, MessageEncoding, QueueTrigger, ServiceBusTrigger,
-    Start, Target,
+    BlobSource, BlobTrigger, MessageEncoding, QueueTrigger, ServiceBusTrigger, Start,
 };
 use scorebox_host::manifest::{Manifest, Trigger};
 use serde_json::{Value, json};
