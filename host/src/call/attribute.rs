@@ -74,8 +74,8 @@ impl Value {
         }
     }
 
-    /// Returns the text if the value is one, or an empty text. Headers and route parameters are
-    /// always texts.
+    /// Returns the text of a [`Value::Text`], and an empty text for any other value. Headers and
+    /// route parameters are always texts.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
