@@ -17,7 +17,8 @@ pub(super) enum Token<'de> {
     /// A whole number of at most 18 digits, without a fraction or an exponent. `-0` is a `Number`,
     /// because an integer loses its sign.
     Whole(i64),
-    /// A number of at most 19 digits, with a fraction and without an exponent.
+    /// A number of at most 19 digits, with a fraction and without an exponent, that is not a
+    /// negative zero.
     Decimal {
         /// The number as an `f64`, which is off by at most two units in the last place.
         value: f64,
@@ -26,7 +27,8 @@ pub(super) enum Token<'de> {
         /// Text of the number.
         text: &'de str,
     },
-    /// Text of any other number: `-0`, a number with an exponent, or one with more digits.
+    /// Text of any other number: a negative zero such as `-0` or `-0.0`, a number with an exponent,
+    /// or one with more digits.
     Number(&'de str),
     Text(Cow<'de, str>),
 }
@@ -103,9 +105,9 @@ impl<'de> Cursor<'de> {
         }
     }
 
-    /// Moves to the next item of a list or an object, past the comma. Returns false, and moves past
-    /// the closing bracket `close`, if it is the next byte. `is_first` is true before the first
-    /// item.
+    /// Moves to the next item of a list or an object, and returns true. Moves past the comma before
+    /// the item, which there is not if `is_first` is true. If the closing bracket `close` is the
+    /// next byte, moves past it and returns false. Fails if anything else follows.
     #[inline]
     pub(super) fn more(&mut self, close: u8, is_first: bool) -> Result<bool, Error> {
         match self.peek() {
@@ -123,8 +125,8 @@ impl<'de> Cursor<'de> {
     }
 
     /// Moves past the string with the raw text `raw`, without its quotes. Returns false, and does
-    /// not move, if the next value is not this string. `raw` must be the inner text of a JSON
-    /// string.
+    /// not move, if this string does not begin at the cursor. White space before a string is not
+    /// skipped. `raw` must be the inner text of a JSON string.
     #[inline]
     pub(super) fn eat_string(&mut self, raw: &str) -> bool {
         let (bytes, start) = (self.text.as_bytes(), self.at + 1);
