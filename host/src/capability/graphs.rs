@@ -36,8 +36,8 @@ impl InstanceState {
 
     /// Checks a scorer's tensors against a graph's input ports, runs the graph, and returns the
     /// outputs in the order of the output ports. The inner error, which is returned to the scorer,
-    /// says that the tensors do not fit, or that the run failed. If the deadline passes during the
-    /// run, the scorer's call ends with a trap.
+    /// says that the tensors do not fit, or that the run failed. The scorer's call ends with a trap
+    /// if the deadline passes during the run, or if the thread of the run ends without an answer.
     pub(super) async fn run_graph(
         &mut self,
         graph: Arc<Graph>,
