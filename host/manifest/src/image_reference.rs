@@ -7,7 +7,7 @@ use scorebox_text::{Problem, REASON_BYTES, quoted};
 
 use super::image_names;
 
-/// Host of Docker Hub in references.
+/// Host name by which references of images name Docker Hub.
 const DOCKER_HUB: &str = "docker.io";
 /// Folder in which Docker Hub keeps the repositories that have no folder of their own.
 const DOCKER_HUB_FOLDER: &str = "library";

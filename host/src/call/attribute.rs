@@ -16,7 +16,7 @@ pub enum Value {
     Null,
     /// A boolean: true or false.
     Boolean(bool),
-    /// A whole number.
+    /// A whole number that an `i64` can hold.
     Integer(i64),
     /// A number with a fraction or an exponent.
     Number(f64),

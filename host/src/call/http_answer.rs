@@ -74,7 +74,7 @@ pub enum HttpAnswerError {
     /// There are more than [`HEADERS`] headers. Holds their number.
     #[error("the answer has {0} headers, and at most {HEADERS} are sent")]
     TooMany(usize),
-    /// The headers have more than [`BYTES`] bytes.
+    /// The names and values of the headers have more than [`BYTES`] bytes in total.
     #[error("the names and values of the headers have more than {BYTES} bytes")]
     TooLarge,
     /// The name of a header is empty, or has characters that a name may not have. Holds the name.

@@ -24,7 +24,7 @@ pub(super) enum Token<'de> {
         value: f64,
         /// True if `value` is the nearest `f64`.
         is_exact: bool,
-        /// Text of the number.
+        /// Text of the number, as the body has it.
         text: &'de str,
     },
     /// Text of any other number: a negative zero such as `-0` or `-0.0`, a number with an exponent,

@@ -36,7 +36,7 @@ use crate::error::ScoreFailure;
 use crate::tensor::{InputFacts, Port, PortLists, Requests, Tensor, only};
 use crate::text::{NAME_BYTES, cut};
 
-/// A table that is being decoded.
+/// A table of rows and columns that is being decoded from a JSON body.
 struct Table<'a> {
     /// Ports of the columns, with unique names.
     ports: &'a [Port],

@@ -249,7 +249,7 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// Returns the tensors of the columns, without those that are optional and that no row has.
+    /// Returns the tensors of the columns, without the optional columns that no row has.
     pub(super) fn into_tensors(self) -> Vec<Tensor> {
         let mut tensors = Vec::with_capacity(self.list.len());
         for column in self.list {

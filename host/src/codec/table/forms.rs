@@ -12,7 +12,7 @@ use super::rows::{Header, Rows, kind, unexpected};
 use super::{Table, expectation};
 use crate::text::{NAME_BYTES, cut};
 
-/// A key of an object that holds rows.
+/// A key that a JSON object which holds rows may have.
 struct Key {
     name: &'static str,
     holds: Holds,
@@ -24,20 +24,21 @@ struct Key {
 /// Value of a key of an object that holds rows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Holds {
-    /// Anything. The value is ignored.
+    /// The key holds any value, which is ignored.
     Anything,
-    /// The names of the columns.
+    /// The key holds a list of the names of the columns.
     Header,
-    /// A list of rows.
+    /// The key holds a list of rows.
     Rows,
-    /// An object with the key `data`.
+    /// The key holds an object whose key `data` holds the rows.
     Data,
-    /// An object of pandas' orient=split.
+    /// The key holds an object of pandas' orient=split.
     Split,
-    /// A list of rows, or an object of pandas' orient=split.
+    /// The key holds a list of rows, or an object of pandas' orient=split.
     RowsOrSplit,
-    /// A list of rows that are lists, or an object with a list for each column. An empty list and a
-    /// list of objects are refused, because the Open Inference Protocol has these at the same key.
+    /// The key holds a list of rows that are lists, or an object with a list for each column. An
+    /// empty list and a list of objects are refused, because the Open Inference Protocol has these
+    /// at the same key.
     RowsOrColumns,
 }
 

@@ -116,7 +116,7 @@ struct Field {
 struct Fields {
     file: BufReader<File>,
     bytes: u64,
-    /// Number of bytes that were read or skipped.
+    /// Number of bytes of the file that were read or skipped so far.
     at: u64,
 }
 
