@@ -105,9 +105,10 @@ impl<'de> Cursor<'de> {
         }
     }
 
-    /// Moves to the next item of a list or an object, and returns true. Moves past the comma before
-    /// the item, which there is not if `is_first` is true. If the closing bracket `close` is the
-    /// next byte, moves past it and returns false. Fails if anything else follows.
+    /// Moves past the comma before the next item of a list or an object, and returns true. If
+    /// `is_first` is true, there is no comma, and the cursor stays before the first item. If the
+    /// closing bracket `close` is the next byte, moves past it and returns false. Fails at the end
+    /// of the text, and if a later item has no comma before it.
     #[inline]
     pub(super) fn more(&mut self, close: u8, is_first: bool) -> Result<bool, Error> {
         match self.peek() {

@@ -108,7 +108,8 @@ pub(super) fn is_exact(dtype: Dtype, value: i128) -> bool {
 const WHOLE_DIGITS: i64 = 38;
 
 /// Returns the value of a decimal as an integer if it is a whole number, in any form: `1.0`,
-/// `10e-1` and `1` are one number. `text` is the decimal as the JSON body has it.
+/// `10e-1` and `1` are one number. Otherwise, or if the integer has more than 38 digits, returns
+/// the reason. `text` is the decimal as the JSON body has it.
 pub(super) fn whole_of(text: &str) -> Whole {
     if let Ok(number) = text.parse::<i64>() {
         return Whole::Number(number.into());

@@ -45,8 +45,8 @@ struct Table<'a> {
     /// Only port of the model that is not optional, if its rows may be nested lists. `None` if
     /// there are several such ports, or if the port is a matrix with named columns.
     nested_port: Option<&'a Port>,
-    /// True if the elements of `nested_port` are a matrix, or have more dimensions, so that a body
-    /// cannot name its columns.
+    /// True if `nested_port` may have more than one column or has more than two dimensions, so that
+    /// a body cannot name its columns.
     is_unnamed: bool,
     columns: Columns<'a>,
     requests: Requests,

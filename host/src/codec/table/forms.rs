@@ -12,7 +12,7 @@ use super::rows::{Header, Rows, kind, unexpected};
 use super::{Table, expectation};
 use crate::text::{NAME_BYTES, cut};
 
-/// A key that a JSON object which holds rows may have.
+/// A known key of a JSON object that holds rows.
 struct Key {
     name: &'static str,
     holds: Holds,
