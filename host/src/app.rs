@@ -38,8 +38,8 @@ use crate::text::Problem;
 pub use self::report::CheckReport;
 use self::report::Code;
 
-/// App that was loaded from its folder. The scorer's `describe` has succeeded, but its `init` has
-/// not run yet.
+/// App that was loaded from its folder. The signature of its scorer is known, but the `init` of a
+/// component has not run yet.
 pub struct App {
     /// Settings of the app, from its `scorebox.toml`.
     pub manifest: Manifest,
@@ -70,7 +70,8 @@ impl App {
         report::of(&self.manifest, &self.scorer, &self.code, &self.model)
     }
 
-    /// Loads an app's component, model and stores. A store connects when it is first used.
+    /// Loads the component or the graph, the model and the stores of an app. A store connects when
+    /// it is first used.
     ///
     /// # Errors
     /// Fails if the component, the model, a graph or a store is missing or unusable, or if a file
@@ -353,7 +354,7 @@ async fn started(
 ) -> Result<App, StartupError> {
     let manifest = Manifest::read(app)?;
     FunctionApp::read(&manifest)?;
-    // All stores stay in memory.
+    // The URLs of stores are not among the variables of the machine, so all stores stay in memory.
     let environment = |name: &str| {
         let is_of_machine = MACHINE_VARIABLES.contains(&name);
         is_of_machine.then(|| deployment::process(name)).flatten()

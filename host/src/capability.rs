@@ -1,7 +1,7 @@
 //! Capabilities: what the host provides to a scorer.
 //!
 //! Owns [`link`], the function that adds all capabilities to a linker, and the conditions under
-//! which a scorer may import an interface. Must not know which world a component exports, or HTTP.
+//! which a scorer may import an interface. Must not know which world a component targets, or HTTP.
 //! The file `state` has the state of one instance, and `contract` has the versions of the contract.
 //! Most other files adapt one interface each and hold no state.
 

@@ -11,8 +11,9 @@ macro_rules! eprintln {
     };
 }
 
-/// Prints to standard error without a line break. It replaces the macro `eprint` of the standard
-/// library for the same reason.
+/// Prints to standard error without a line break. Unlike the macro `eprint` of the standard
+/// library, which it replaces in all commands, it does not panic if standard error cannot be
+/// written.
 macro_rules! eprint {
     ($($text:tt)*) => { $crate::command::say(::std::format_args!($($text)*)) };
 }
@@ -103,7 +104,7 @@ pub fn refused(error: &clap::Error) -> ExitCode {
     })
 }
 
-/// Prints the result of a command to standard output.
+/// Prints the result of a command to standard output, with a line break. An error is ignored.
 fn print(text: &str) {
     // A reader that stops early, such as `head`, is not an error.
     let _ = writeln!(std::io::stdout(), "{text}");

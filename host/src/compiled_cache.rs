@@ -50,9 +50,9 @@ pub(crate) struct CompiledCache {
 }
 
 impl CompiledCache {
-    /// Returns the cache that the environment names: in the folder `SCOREBOX_CACHE`, or else in
-    /// `scorebox` in the user's cache folder. If the path of the folder is unknown, empty or
-    /// relative, nothing is cached.
+    /// Returns the cache in the folder that the environment variable `SCOREBOX_CACHE` names. If the
+    /// variable is not set, the folder is `scorebox` in the user's cache folder. If the path of the
+    /// folder is unknown, empty or relative, nothing is cached.
     pub(crate) fn of(environment: Environment<'_>) -> Self {
         let of_user = || {
             let home = || Some(Path::new(&environment(HOME_VARIABLE)?).join(".cache"));

@@ -27,8 +27,8 @@ pub const LOG_VARIABLE: &str = "SCOREBOX_LOG";
 /// JSON for a server whose standard output is not a terminal, and text otherwise.
 pub const LOG_FORMAT_VARIABLE: &str = "SCOREBOX_LOG_FORMAT";
 
-/// Name of the environment variable that holds the path of the ONNX Runtime library. By default the
-/// host searches for the library near the program.
+/// Name of the environment variable that holds the path of the ONNX Runtime library. By default,
+/// [`engine_library`] searches for the library.
 pub const ENGINE_VARIABLE: &str = "SCOREBOX_ENGINE_LIBRARY";
 
 /// Name of the environment variable that holds the absolute path of the folder of compiled

@@ -327,7 +327,7 @@ pub enum RequestFailure {
     /// The request in an envelope had a compressed body, which the Functions host damaged because
     /// it read the body as text.
     CodingInEnvelope,
-    /// The body of the request is compressed, and cannot be unpacked.
+    /// The body of the request is compressed, and cannot be decompressed.
     DamagedBody {
         /// Content coding of the body.
         coding: &'static str,
@@ -341,11 +341,11 @@ pub enum RequestFailure {
         /// Maximum number of characters that an id in these headers may have.
         limit: usize,
     },
-    /// The body of the request unpacks to far more bytes than it has.
+    /// The body of the request decompresses to far more bytes than the host accepts for its size.
     Inflated {
         /// Content coding of the body.
         coding: &'static str,
-        /// Factor by which an unpacked body may be larger than its compressed form.
+        /// Maximum factor by which a decompressed body may be larger than its compressed form.
         ratio: u64,
     },
     /// The request in an envelope had a body without a length, which the Functions host dropped.

@@ -143,8 +143,8 @@ impl Manifest {
     /// folder.
     ///
     /// # Errors
-    /// Fails if the file cannot be read or is not TOML, if it has an unknown key, or if a setting
-    /// does not accept its value.
+    /// Fails if the file cannot be read or is not TOML, if it has an unknown key or lacks a
+    /// required one, if a setting does not accept its value, or if two settings exclude each other.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
         let path = if path.is_dir() {
             path.join(MANIFEST_FILE)
@@ -166,8 +166,8 @@ impl Manifest {
     /// messages name. Relative paths in the manifest start at the folder of the file.
     ///
     /// # Errors
-    /// Fails if the text is not TOML, if it has an unknown key, or if a setting does not accept its
-    /// value.
+    /// Fails if the text is not TOML, if it has an unknown key or lacks a required one, if a
+    /// setting does not accept its value, or if two settings exclude each other.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ManifestError> {
         let fail = |Problem { problem, fix }| ManifestError {
             path: path.to_path_buf(),

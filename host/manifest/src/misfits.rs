@@ -35,14 +35,14 @@ pub(super) fn unknown_key(table: &toml::Table) -> Option<Problem> {
 }
 
 /// Converts the error of serde for a `scorebox.toml` whose keys are all settings, but in which a
-/// value has a wrong type or a key is missing. The returned problem names the setting, the line and
-/// the form of the value.
+/// value has a wrong type or a key is missing. The returned problem names the line and, if serde
+/// names a known setting, this setting and the form of its value.
 pub(super) fn wrong_type(mut error: toml::de::Error) -> Problem {
     let message = error.message().to_owned();
     let shown = error.to_string();
     let shown = shown.trim_end();
     let place = shown.strip_suffix(&message).unwrap_or_default();
-    // Without the text of the file, the error ends with its key.
+    // Without the text of the file, the message of the error ends with the key.
     error.set_input(None);
     let with_key = error.to_string();
     let key = with_key
@@ -238,8 +238,9 @@ fn find(path: &[impl AsRef<str>]) -> Option<&'static Setting> {
         .find(|setting| rest(setting, path) == Some(0))
 }
 
-/// Returns the number of parts of a setting's key that follow after the parts `path`. Returns
-/// `None` if the key does not begin with these parts.
+/// Returns the number of parts of a setting's key that follow after the parts `path`. A part
+/// `<name>` of the key is equal to every name. Returns `None` if the key does not begin with the
+/// parts `path`.
 fn rest(setting: &Setting, path: &[impl AsRef<str>]) -> Option<usize> {
     let mut parts = setting.key.split('.');
     let begins = path.iter().all(|name| {

@@ -12,7 +12,8 @@ use serde::Deserialize;
 use super::settings::default_of;
 use super::{LIMIT_MOST, TTL_MOST, duration, names};
 
-/// Maximum time after which a connection without traffic is checked.
+/// Maximum value of `stores.<name>.keepalive`, the time after which a connection without traffic is
+/// checked.
 const KEEPALIVE_MOST: Duration = Duration::from_secs(9 * 3600);
 
 /// Section `[stores.<name>]` of the manifest: one key-value store.

@@ -16,7 +16,7 @@ pub enum Value {
     Null,
     /// A boolean: true or false.
     Boolean(bool),
-    /// A whole number.
+    /// A whole number that an `i64` can hold.
     Integer(i64),
     /// A number with a fraction or an exponent.
     Number(f64),
@@ -74,8 +74,8 @@ impl Value {
         }
     }
 
-    /// Returns the text if the value is one, or an empty text. Headers and route parameters are
-    /// always texts.
+    /// Returns the text of a [`Value::Text`], and an empty text for any other value. Headers and
+    /// route parameters are always texts.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {

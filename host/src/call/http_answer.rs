@@ -18,7 +18,8 @@ const BYTES: usize = 8 << 10;
 /// Prefixes of the names of headers that a scorer may set, except those in [`RESERVED`].
 const PREFIXES: [&str; 2] = ["x-", "access-control-"];
 
-/// Names of headers that a scorer may set, in addition to those that begin as in [`PREFIXES`].
+/// Names of headers that a scorer may set, in addition to names that begin with one of
+/// [`PREFIXES`].
 ///
 /// Other standard headers are left out. They describe the connection, the framing or the coding of
 /// the body, which the host decides, or they are not for an application to set.
@@ -73,10 +74,10 @@ pub enum HttpAnswerError {
     /// There are more than [`HEADERS`] headers. Holds their number.
     #[error("the answer has {0} headers, and at most {HEADERS} are sent")]
     TooMany(usize),
-    /// The headers have more than [`BYTES`] bytes.
+    /// The names and values of the headers have more than [`BYTES`] bytes in total.
     #[error("the names and values of the headers have more than {BYTES} bytes")]
     TooLarge,
-    /// The name of a header has characters that are not allowed there. Holds the name.
+    /// The name of a header is empty, or has characters that a name may not have. Holds the name.
     #[error("`{0}` is not the name of a header")]
     Name(String),
     /// A value has line breaks, other control characters, or characters outside ASCII. Holds the
@@ -107,8 +108,8 @@ pub struct HttpAnswer {
 
 impl HttpAnswer {
     /// Checks the status and the headers that a scorer chose. Returns `None` if the scorer chose
-    /// nothing, so that the answer has the status 200 and only the host's headers.
-    /// `allows_cookies` is the setting `answers.cookies`.
+    /// nothing, or only the status 200, so that the answer has the status 200 and only the host's
+    /// headers. `allows_cookies` is the setting `answers.cookies`.
     ///
     /// # Errors
     /// Fails if the status is not from 200 to 599, if a scorer may not set one of the headers, if a

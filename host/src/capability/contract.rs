@@ -4,8 +4,8 @@
 //! implementation of the generated trait. The linking is written by hand, because generated code
 //! has the names of one version only. Code that is generated for a second version would contain
 //! every function again, and make the host larger. A function that did not change between two
-//! versions has equal types in both, and exists once here. `lists` has the functions that take
-//! lists.
+//! versions has equal types in both, and exists once in this file. `lists` has the functions that
+//! take lists.
 
 use scorebox_sandbox::Sandbox;
 use wasmtime::StoreContextMut;
@@ -20,7 +20,8 @@ use crate::capability::bindings::capabilities::scorebox::scoring::{cache, model,
 /// Version of the contract in `wit/`, as it stands in the names of interfaces.
 pub const CURRENT_VERSION: &str = "0.2.0";
 
-/// Version before the current one. The host serves components that were built against it, too.
+/// Version of the contract before [`CURRENT_VERSION`]. The host also serves components that were
+/// built against this version.
 pub const PREVIOUS_VERSION: &str = "0.1.0";
 
 /// Adds the functions of `model`, `graphs`, `cache`, `redis` and `metrics` to a linker, in every

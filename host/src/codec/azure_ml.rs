@@ -102,7 +102,8 @@ fn object(
     Ok(tensors)
 }
 
-/// Decodes the value of the field `name` into the slot of its port in `found`.
+/// Decodes the value of the field `name` into the slot of its port in `found`. Fails if no port has
+/// this name, if the field was there before, or if the value does not fit the port.
 fn tensor(
     ports: &[Port],
     name: &str,

@@ -17,16 +17,18 @@ pub(super) enum Token<'de> {
     /// A whole number of at most 18 digits, without a fraction or an exponent. `-0` is a `Number`,
     /// because an integer loses its sign.
     Whole(i64),
-    /// A number of at most 19 digits, with a fraction and without an exponent.
+    /// A number of at most 19 digits, with a fraction and without an exponent, that is not a
+    /// negative zero.
     Decimal {
         /// The number as an `f64`, which is off by at most two units in the last place.
         value: f64,
         /// True if `value` is the nearest `f64`.
         is_exact: bool,
-        /// Text of the number.
+        /// Text of the number, as the body has it.
         text: &'de str,
     },
-    /// Text of any other number: `-0`, a number with an exponent, or one with more digits.
+    /// Text of any other number: a negative zero such as `-0` or `-0.0`, a number with an exponent,
+    /// or one with more digits.
     Number(&'de str),
     Text(Cow<'de, str>),
 }
@@ -103,9 +105,10 @@ impl<'de> Cursor<'de> {
         }
     }
 
-    /// Moves to the next item of a list or an object, past the comma. Returns false, and moves past
-    /// the closing bracket `close`, if it is the next byte. `is_first` is true before the first
-    /// item.
+    /// Moves past the comma before the next item of a list or an object, and returns true. If
+    /// `is_first` is true, there is no comma, and the cursor stays before the first item. If the
+    /// closing bracket `close` is the next byte, moves past it and returns false. Fails at the end
+    /// of the text, and if a later item has no comma before it.
     #[inline]
     pub(super) fn more(&mut self, close: u8, is_first: bool) -> Result<bool, Error> {
         match self.peek() {
@@ -123,8 +126,8 @@ impl<'de> Cursor<'de> {
     }
 
     /// Moves past the string with the raw text `raw`, without its quotes. Returns false, and does
-    /// not move, if the next value is not this string. `raw` must be the inner text of a JSON
-    /// string.
+    /// not move, if this string does not begin at the cursor. White space before a string is not
+    /// skipped. `raw` must be the inner text of a JSON string.
     #[inline]
     pub(super) fn eat_string(&mut self, raw: &str) -> bool {
         let (bytes, start) = (self.text.as_bytes(), self.at + 1);

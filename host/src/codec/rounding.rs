@@ -31,7 +31,7 @@ pub(super) enum Rounded {
     OutOfRange,
 }
 
-/// Whole number that a decimal states.
+/// Value of a decimal number as an integer, or the reason why there is no such integer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whole {
     Number(i128),
@@ -107,8 +107,9 @@ pub(super) fn is_exact(dtype: Dtype, value: i128) -> bool {
 /// than 20 digits, and an `i128` holds 38.
 const WHOLE_DIGITS: i64 = 38;
 
-/// Returns the whole number that a decimal states, in any form: `1.0`, `10e-1` and `1` are one
-/// number. `text` is the decimal as the JSON body has it.
+/// Returns the value of a decimal as an integer if it is a whole number, in any form: `1.0`,
+/// `10e-1` and `1` are one number. Otherwise, or if the integer has more than 38 digits, returns
+/// the reason. `text` is the decimal as the JSON body has it.
 pub(super) fn whole_of(text: &str) -> Whole {
     if let Ok(number) = text.parse::<i64>() {
         return Whole::Number(number.into());

@@ -36,7 +36,7 @@ use crate::error::ScoreFailure;
 use crate::tensor::{InputFacts, Port, PortLists, Requests, Tensor, only};
 use crate::text::{NAME_BYTES, cut};
 
-/// A table that is being decoded.
+/// A table of rows and columns that is being decoded from a JSON body.
 struct Table<'a> {
     /// Ports of the columns, with unique names.
     ports: &'a [Port],
@@ -45,7 +45,8 @@ struct Table<'a> {
     /// Only port of the model that is not optional, if its rows may be nested lists. `None` if
     /// there are several such ports, or if the port is a matrix with named columns.
     nested_port: Option<&'a Port>,
-    /// True if the model has a matrix whose columns have no names.
+    /// True if `nested_port` may have more than one column or has more than two dimensions, so that
+    /// a body cannot name its columns.
     is_unnamed: bool,
     columns: Columns<'a>,
     requests: Requests,
@@ -211,7 +212,7 @@ fn first_key<'a>(
     None
 }
 
-/// Decodes a body of rows.
+/// Decodes a body of rows into one tensor for each input port, in the order of the ports.
 fn rows_of(ports: PortLists<'_>, body: &[u8]) -> Result<Vec<Tensor>, ScoreFailure> {
     let columns = columns_of(ports.inputs);
     reading::text(

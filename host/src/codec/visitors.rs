@@ -83,7 +83,7 @@ pub(super) trait Fields {
 }
 
 /// Deserialization seed that passes the fields of a JSON object to a receiver. The fields may be in
-/// any order, but each may occur only once. `null` counts as an object without fields.
+/// any order, but each known field may occur only once. `null` counts as an object without fields.
 pub(super) struct Object<'a, F>(pub(super) &'a mut F, pub(super) &'a mut Reader);
 
 impl<'de, F: Fields> DeserializeSeed<'de> for Object<'_, F> {

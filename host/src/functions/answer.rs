@@ -142,8 +142,8 @@ impl Answer {
         // a date.
         let end = if is_like_a_date(body) { "\n" } else { "" };
         let body = format!("{body}{end}");
-        // Each header has one value: the Functions host fails the call at a list of values.
-        // Inserted one by one: `collect` would bring code that sorts.
+        // Each header has one value, because the Functions host fails the call at a list of values.
+        // The headers are inserted one by one, because `collect` would add code that sorts.
         let mut headers = Map::new();
         for (name, value) in response.headers() {
             let Ok(value) = value.to_str() else { continue };

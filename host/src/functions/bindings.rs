@@ -34,7 +34,7 @@ pub struct FunctionApp {
     /// start a call on the route. The narrower route is first, as the Functions host tries them.
     pub routes: Vec<(Route, Vec<String>)>,
     /// Duration of an invocation after which the Functions host kills its handler with all calls in
-    /// flight. `None` if invocations may take any time.
+    /// flight. `None` if `host.json` does not set such a duration.
     pub timeout: Option<Duration>,
 }
 

@@ -25,7 +25,8 @@ impl Route {
     /// routes. The prefix may be empty.
     ///
     /// # Errors
-    /// Fails if the Functions host would refuse the template.
+    /// Fails if the Functions host would refuse the template, or if the template with its prefix
+    /// has more than 1024 bytes.
     pub fn new(prefix: &str, template: &str) -> Result<Self, Problem> {
         let mut shown = String::new();
         for part in [prefix, template] {
@@ -87,7 +88,8 @@ impl Route {
 }
 
 /// Takes the next segment of a path. `rest` is the part of the path that was not taken so far, and
-/// becomes `None` at the end of the path.
+/// becomes `None` at the end of the path. Returns `None` at the end of the path, and for an empty
+/// segment, which ASP.NET does not match.
 fn next<'a>(rest: &mut Option<&'a str>) -> Option<&'a str> {
     let text = rest.take()?;
     let segment = match text.split_once('/') {

@@ -283,8 +283,8 @@ fn request(function: &Function, sample: &Sample) -> Value {
     request
 }
 
-/// Returns a JSON object with these members. They are inserted one by one, because `from_iter`
-/// would bring code that sorts.
+/// Returns a JSON object with the members `members`. The members are inserted one by one, because
+/// `from_iter` would add code that sorts.
 fn object<const COUNT: usize>(members: [(&str, Value); COUNT]) -> Map<String, Value> {
     let mut object = Map::new();
     for (name, value) in members {

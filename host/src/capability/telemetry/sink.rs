@@ -19,7 +19,7 @@ const LINES_PER_CALL: usize = 1000;
 /// of each line counts, and so do the bytes that the host adds to the line.
 ///
 /// This is a quarter of the queue for standard output, so that one call cannot displace the lines
-/// of all others.
+/// of all other calls.
 const BYTES_PER_CALL: usize = 1 << 20;
 
 /// Factor by which the limits per call are higher for lines at the level `error`. The error that

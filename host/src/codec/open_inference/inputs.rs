@@ -14,7 +14,8 @@ use crate::tensor::{Port, Tensor, count};
 use crate::text::counted;
 
 /// Part of the binary data after the JSON of a request that no input has taken yet. `is_announced`
-/// is true if the request states the length of its JSON, without which it cannot have binary data.
+/// is true if the request states the length of its JSON. A request that does not state this length
+/// cannot have binary data.
 pub(super) struct Binary<'a> {
     pub(super) rest: &'a [u8],
     pub(super) is_announced: bool,

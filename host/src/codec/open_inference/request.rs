@@ -45,9 +45,9 @@ pub(super) struct Request<'a> {
 /// Facts about an input that may follow its data in the body.
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
-    /// Index of the input port that has the input's name.
+    /// Index of the input port that has the input's name. `None` if the input does not have a name.
     port: Option<usize>,
-    /// Datatype of the input.
+    /// Datatype of the input. `None` if the request does not state a datatype.
     dtype: Option<Dtype>,
 }
 

@@ -166,7 +166,8 @@ impl<'a> Columns<'a> {
     }
 
     /// Returns the name of the first column that the row with the number `row` must have and does
-    /// not have. A column that is optional may be left out of all rows.
+    /// not have. A column that is optional may be left out of all rows. Returns `None` if no column
+    /// is missing.
     pub(super) fn missing(&self, row: usize) -> Option<&'a str> {
         let is_missing =
             |column: &&Column<'_>| column.row != row && !(column.is_optional() && column.row == 0);
@@ -248,7 +249,7 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// Returns the tensors of the columns, without those that are optional and that no row has.
+    /// Returns the tensors of the columns, without the optional columns that no row has.
     pub(super) fn into_tensors(self) -> Vec<Tensor> {
         let mut tensors = Vec::with_capacity(self.list.len());
         for column in self.list {

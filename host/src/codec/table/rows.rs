@@ -18,11 +18,11 @@ const HEADER_ROW: usize = usize::MAX;
 /// ignored.
 pub(super) type Header = Vec<Option<usize>>;
 
-/// Rows that were decoded.
+/// Rows of a body that were decoded. The variant says where their elements are.
 pub(super) enum Rows {
     /// Rows whose elements are in the columns of the table.
     InColumns,
-    /// Tensors of all ports.
+    /// Tensors of all input ports, to which the rows were decoded directly.
     Tensors(Vec<Tensor>),
 }
 

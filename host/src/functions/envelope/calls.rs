@@ -95,7 +95,8 @@ pub(super) fn blob(metadata: &Metadata<'_>, body: Bytes) -> Call {
     }
 }
 
-/// Returns the call for one message of Service Bus, or of a storage queue if `trigger` is one.
+/// Returns the call for one message: of a storage queue if `trigger` is a queue trigger, and of
+/// Service Bus otherwise.
 pub(super) fn message(trigger: &TriggerBinding, metadata: &Metadata<'_>, body: Bytes) -> Call {
     let is_queue = matches!(trigger, TriggerBinding::Queue { .. });
     let (source, fields, count) = if is_queue {

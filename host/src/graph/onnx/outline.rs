@@ -22,11 +22,12 @@ pub(super) enum OutlineError {
     NotOnnx,
 }
 
-/// Number of the field `ir_version` of a model, which every exporter writes first.
+/// Number of the field `ir_version` of a `ModelProto` in `onnx.proto`. Every exporter writes this
+/// field first.
 const IR_VERSION: u64 = 1;
-/// Number of the field `graph` of a model.
+/// Number of the field `graph` of a `ModelProto` in `onnx.proto`.
 const GRAPH: u64 = 7;
-/// Number of the field `input` of a graph.
+/// Number of the field `input` of a `GraphProto` in `onnx.proto`.
 const INPUT: u64 = 11;
 /// Maximum size of an input's description that is read, in bytes. It has room for a long name and
 /// for thousands of dimensions.
@@ -87,8 +88,9 @@ fn message(mut bytes: &[u8], number: u64) -> Option<&[u8]> {
     None
 }
 
-/// Decodes a number of variable length. `next` returns its bytes one after the other. Returns
-/// `None` if the bytes end before the number, or if the number has more than 64 bits.
+/// Decodes a number of variable length (a varint of Protocol Buffers). `next` returns its bytes one
+/// after the other. Returns `None` if the bytes end before the number, or if the number has more
+/// than ten bytes.
 fn varint(mut next: impl FnMut() -> Option<u8>) -> Option<u64> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
@@ -110,11 +112,11 @@ struct Field {
     bytes: u64,
 }
 
-/// Reader of the fields of a file.
+/// Reader of the fields of an ONNX file.
 struct Fields {
     file: BufReader<File>,
     bytes: u64,
-    /// Number of bytes that were read or skipped.
+    /// Number of bytes of the file that were read or skipped so far.
     at: u64,
 }
 

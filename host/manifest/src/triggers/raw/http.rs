@@ -44,7 +44,9 @@ impl RawTrigger {
 }
 
 /// Checks that the route of an HTTP trigger is an ASP.NET template whose literal texts need no
-/// escapes in a URL, and whose constraints this host checks as the Functions host does.
+/// escapes in a URL, and whose constraints Scorebox checks as the Functions host does. Also refuses
+/// a route that is empty, begins or ends with `/`, has the segment `.` or `..`, or begins with
+/// `admin`, which the Functions host keeps for itself.
 fn check_route(route: &str) -> Result<(), Problem> {
     let fail = |problem: String, fix: &str| {
         let shown = quoted(route, NAME_BYTES);

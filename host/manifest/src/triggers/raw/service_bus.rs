@@ -98,9 +98,10 @@ impl RawTrigger {
 /// subscription whose undeliverable messages it holds.
 const DEAD_LETTERS: &str = "/$DeadLetterQueue";
 
-/// Returns the name of a queue or a subscription that messages are taken from, if Azure accepts it
-/// by `rule`. The name may end with [`DEAD_LETTERS`] in any case of letters. Fails if Azure does
-/// not accept the name. `key` is the setting with the name, for the error.
+/// Returns `name`, the name of a queue or a subscription that messages are taken from, if it
+/// follows `rule`. The name may end with [`DEAD_LETTERS`] in any case of letters, and only the text
+/// before it must follow the rule. Otherwise fails. `key` is the setting with the name, for the
+/// error.
 fn checked_source(rule: &Rule, key: &str, name: String) -> Result<String, Problem> {
     let start = name.len().saturating_sub(DEAD_LETTERS.len());
     let own = match (name.get(..start), name.get(start..)) {
@@ -111,7 +112,7 @@ fn checked_source(rule: &Rule, key: &str, name: String) -> Result<String, Proble
     Ok(name)
 }
 
-/// Returns the name of an entity of Service Bus. Fails if Azure does not accept the name by `rule`.
+/// Returns `name`, the name of an entity of Service Bus, if it follows `rule`. Otherwise fails.
 /// `key` is the setting with the name, for the error.
 fn checked(rule: &Rule, key: &str, name: String) -> Result<String, Problem> {
     rule.check_pattern(key, &name, false).map(|()| name)

@@ -22,7 +22,8 @@ impl Template {
     /// match only the path without segments.
     ///
     /// # Errors
-    /// Fails if ASP.NET, and so the Functions host, would refuse the template.
+    /// Fails if the template has more than 1024 bytes or more than 28 segments, or if ASP.NET, and
+    /// so the Functions host, would refuse it.
     pub fn parse(text: &str) -> Result<Self, Problem> {
         let fail = |Problem { problem, fix }| {
             Problem::new(format!("`{}`: {problem}", quoted(text, NAME_BYTES)), fix)
@@ -117,9 +118,10 @@ impl Template {
     }
 }
 
-/// Splits a template into segments, and the segments into parts. A slash, a literal brace (`{{` or
-/// `}}`) and the braces of a parameter end a part. Fails if braces do not match, if a segment is
-/// empty, if a `?` is outside of a parameter, or if a parameter is not valid.
+/// Splits a template into segments, and the segments into parts. A slash and the braces of a
+/// parameter end a part. `{{` and `}}` stand for a brace in a literal text. Fails if braces do not
+/// match, if a segment is empty, if a `?` is outside of a parameter, or if a parameter is not
+/// valid.
 fn segments(text: &str) -> Result<Vec<Vec<Part>>, Problem> {
     let (mut segments, mut segment, mut literal) = (Vec::new(), Vec::new(), String::new());
     let mut rest = text.chars().peekable();
