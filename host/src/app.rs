@@ -304,7 +304,7 @@ pub(crate) fn capabilities(
 /// # Errors
 /// Fails if the app would not start, or if the trial of an ONNX file fails.
 pub fn check(app: &Path, trial: Trial<'_>) -> Result<CheckReport, StartupError> {
-    crate::machine::check()?;
+    machine::check()?;
     let runtime = machine::small_runtime()?;
     let app = runtime.block_on(started(app, trial, runtime.handle()))?;
     Ok(app.report())
@@ -321,6 +321,7 @@ pub fn check_by(
     sample: &crate::sample::Sample,
     trial: Trial<'_>,
 ) -> Result<CheckReport, StartupError> {
+    machine::check()?;
     let runtime = machine::small_runtime()?;
     runtime.block_on(async {
         let app = started(app, trial, runtime.handle()).await?;

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::manifest::triggers::route::{Parameter, Part, Template};
+use crate::manifest::triggers::route::{Parameter, Part, Template, trimmed};
 use crate::text::Problem;
 
 /// Route of an HTTP function, including the prefix of all HTTP routes.
@@ -30,7 +30,7 @@ impl Route {
     pub fn new(prefix: &str, template: &str) -> Result<Self, Problem> {
         let mut shown = String::new();
         for part in [prefix, template] {
-            let part = part.trim_matches('/');
+            let part = trimmed(part);
             if !part.is_empty() {
                 shown.push('/');
                 shown.push_str(part);

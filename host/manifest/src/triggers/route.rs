@@ -9,6 +9,7 @@ mod parse;
 use std::cmp::Ordering;
 
 pub use self::constraint::Constraint;
+pub use self::parse::trimmed;
 
 /// Template of an HTTP route: a path whose segments may have parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]

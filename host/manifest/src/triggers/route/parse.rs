@@ -17,6 +17,17 @@ const MOST_SEGMENTS: usize = 28;
 /// Characters that the name of a parameter may not have in ASP.NET. `:` and `=` end a name.
 const NOT_IN_NAMES: [char; 5] = ['/', '{', '}', '?', '*'];
 
+/// Returns the template of a route without the slash at its start and the one at its end. ASP.NET
+/// refuses two slashes in a row, so a second slash stays.
+#[must_use]
+pub fn trimmed(template: &str) -> &str {
+    let inner = template.strip_prefix('/').unwrap_or(template);
+    match inner.strip_suffix('/') {
+        Some(rest) if !rest.is_empty() => rest,
+        _ => inner,
+    }
+}
+
 impl Template {
     /// Parses the template of a route, which may begin and end with a slash. An empty template and `/`
     /// match only the path without segments.
@@ -34,13 +45,7 @@ impl Template {
                 "shorten it",
             )));
         }
-        // ASP.NET refuses two slashes in a row, also where there is nothing else.
-        let inner = if text == "//" {
-            text
-        } else {
-            text.trim_matches('/')
-        };
-        let segments = segments(inner).map_err(fail)?;
+        let segments = segments(trimmed(text)).map_err(fail)?;
         let template = Self {
             text: text.to_owned(),
             segments,
