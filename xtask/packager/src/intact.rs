@@ -77,8 +77,8 @@ pub fn check_model_file(name: &str, path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Returns true if the file starts with the bytes of an ONNX graph: the version of the format, and
-/// a field that follows it in every writer. Fails if the file cannot be read.
+/// Returns true if the file starts like an ONNX model: with the field `ir_version`, followed by one
+/// of the fields 2 to 8, which every exporter writes next. Fails if the file cannot be read.
 pub fn is_graph(path: &Path) -> io::Result<bool> {
     let mut head = Vec::new();
     File::open(path)?.take(3).read_to_end(&mut head)?;

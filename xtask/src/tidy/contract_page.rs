@@ -66,8 +66,8 @@ pub fn bless(root: &Path) -> Result<(), Failure> {
     STANDARDS.bless(root, &standards)
 }
 
-/// Names of the interfaces of the contract that have a page of their own, because scorers import
-/// them.
+/// Names of the contract's interfaces that scorers import. Their reference is on the page
+/// `wit/capabilities.md`, and that of all other interfaces of the contract on `wit/README.md`.
 const IMPORTED: [&str; 5] = ["cache", "graphs", "metrics", "model", "redis"];
 
 /// References in Markdown, one for each page.

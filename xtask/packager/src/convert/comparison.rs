@@ -35,7 +35,7 @@ pub(super) struct Comparison {
 #[derive(Debug, Serialize, Deserialize)]
 struct Rows {
     rows: u64,
-    /// Number of the first of these rows, from 0.
+    /// Index, counted from 0, of the first row that got no answer.
     first: u64,
     /// Error for the first of these rows.
     reason: String,

@@ -15,8 +15,9 @@ pub const OURS: [&str; 5] = [
     "/usr/bin/engine",
 ];
 
-/// Returns true if the path is one of [`OURS`], or is below or above one of these paths. `path` has
-/// no leading slash.
+/// Returns true if the path is, contains, or is inside a path that only layers of `package` may
+/// change: the app, the host program or ONNX Runtime, as listed in [`OURS`]. `path` has no leading
+/// slash.
 pub fn concerns_us(path: &str) -> bool {
     let is_within = |path: &str, place: &str| {
         path.strip_prefix(place)

@@ -67,11 +67,11 @@ pub enum Frames {
 /// Content coding of the bodies of an attack.
 #[derive(Debug, Clone, Copy)]
 pub enum Coding {
-    /// gzip, with 64 MiB of zeros and with many empty members.
+    /// gzip. One body decompresses to 64 MiB of zeros, and another one consists of empty members.
     Gzip,
-    /// deflate, with 64 MiB of zeros and with many empty blocks.
+    /// deflate. One body decompresses to 64 MiB of zeros, and another one consists of empty blocks.
     Deflate,
-    /// zstd, with 64 MiB of zeros and with many frames that are skipped.
+    /// zstd. One body decompresses to 64 MiB of zeros, and another one consists of skippable frames.
     Zstd,
 }
 
