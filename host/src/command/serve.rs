@@ -43,8 +43,7 @@ pub fn run(serve: Serve) -> ExitCode {
         // to use the machine.
         let scoring = scoring_threads(sizing::cores())?;
         let serving = serving_threads(sizing::cores())?;
-        // Meanwhile this thread reads the app, because starting threads makes a cold start longer.
-        let threads = scoring.spawn(async { machine::check_threads(LATER_THREADS) });
+        machine::check_threads(LATER_THREADS)?;
         let manifest = Manifest::read(&serve.app.app)?;
         let functions = FunctionApp::read(&manifest)?;
         let given = deployment::port(&deployment::process)?;
@@ -53,8 +52,6 @@ pub fn run(serve: Serve) -> ExitCode {
         let service = Service::new(&manifest, functions, given.is_some());
         let lame_duck = manifest.limits.lame_duck(given.is_some());
         let address = (serve.address, port).into();
-        let threads = serving.block_on(threads);
-        threads.map_err(|error| StartupError::Host(format!("cannot try threads: {error}")))??;
         let outcome = serving.block_on(start(
             address,
             service,
