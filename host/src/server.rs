@@ -91,8 +91,8 @@ enum Matched<'a> {
     /// The request starts a call. The list has the names of the route's parameters in lower case,
     /// each with its value in the path.
     Call(Vec<(String, String)>),
-    /// Routes have this path, and none of them has the method. The list has the methods of all of
-    /// these routes, in upper case.
+    /// At least one route matches the path of the request, but none of them accepts its method. The
+    /// list has the methods of all routes with this path, in upper case.
     OtherMethods(Vec<&'a str>),
 }
 

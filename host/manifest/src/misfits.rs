@@ -124,7 +124,7 @@ struct Unknown {
 enum Kind {
     /// The name is a key with a value.
     Setting,
-    /// The name is written as the header of a section, and the section does not have keys.
+    /// The unknown name is written as the header of a section that does not have keys.
     Section,
     /// The name is that of a known section, but is written as a key with a value. If the value is a
     /// date, the TOML parser would take it for an empty section.

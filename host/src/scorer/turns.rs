@@ -76,8 +76,8 @@ struct Count {
 }
 
 struct Waiter {
-    /// Time by which the waiting calls of a queue are sorted. The call with the earliest time
-    /// executes first.
+    /// Sort key of the call in its queue: its time of arrival plus a delay, which grows with the
+    /// average duration of its caller's calls. The call with the earliest time executes first.
     due: Instant,
     caller: Option<IpAddr>,
     deadline: Instant,

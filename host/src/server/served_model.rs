@@ -131,9 +131,10 @@ impl Model {
     }
 }
 
-/// Returns what the manifest and the model state about an input, as the `parameters` of the input's
-/// metadata. Returns `None` if they state nothing. `dimensions` has the names of the input's
-/// dimensions if it shares such a name with other dimensions.
+/// Returns the facts that the manifest and the scorer state about an input, as the `parameters` of
+/// the input's metadata. Returns `None` if they state none. `dimensions` is the list of the input's
+/// dimensions as text, such as `[batch, 4]`. It is `None` if no dimension must have the same size
+/// as another.
 fn parameters(port: &Port, dimensions: Option<String>) -> Option<Value> {
     let mut facts = port.stated();
     if let Some(dimensions) = dimensions {

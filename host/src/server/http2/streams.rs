@@ -25,7 +25,7 @@ struct State {
     calls: u32,
     /// Number of requests among `calls` for whose bodies the host waits.
     reading: u32,
-    /// Number of requests whose responses are not written completely.
+    /// Number of responses that are ready, but not completely written to the peer.
     answers: u32,
     /// Number of responses that were written or dropped since [`Streams::take_answered`] was last
     /// called.

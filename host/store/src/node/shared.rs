@@ -20,7 +20,7 @@ use crate::endpoint::Address;
 /// forgotten, because devices keep idle connections for minutes.
 const STALE_MS: u64 = 1000;
 
-/// Parts of a node that its calls and the task that connects use together.
+/// State of a Redis node that its calls share with the task that connects to the server.
 pub(super) struct Shared {
     pub(super) address: Address,
     /// True if a cluster announced the address. If it is false, the address is in the URL.
