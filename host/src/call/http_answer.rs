@@ -71,10 +71,10 @@ pub enum HttpAnswerError {
     /// The status is outside the range from 200 to 599. Holds the status.
     #[error("the status {0} is not one from 200 to 599, which an answer may have")]
     Status(u16),
-    /// There are more than [`HEADERS`] headers. Holds their number.
+    /// There are more than 32 headers. Holds their number.
     #[error("the answer has {0} headers, and at most {HEADERS} are sent")]
     TooMany(usize),
-    /// The names and values of the headers have more than [`BYTES`] bytes in total.
+    /// The names and values of the headers have more than 8 KiB in total.
     #[error("the names and values of the headers have more than {BYTES} bytes")]
     TooLarge,
     /// The name of a header is empty, or has characters that a name may not have. Holds the name.
