@@ -183,6 +183,9 @@ fn segments(text: &str) -> Result<Vec<Vec<Part>>, Problem> {
         }
     }
     end_literal(&mut literal, &mut segment);
+    if segment.is_empty() {
+        return Err(empty());
+    }
     segments.push(segment);
     Ok(segments)
 }
