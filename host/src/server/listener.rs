@@ -15,7 +15,8 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 use super::Service;
 use super::connection::Server;
 use super::descriptors;
-use super::table::{Patience, RESERVE, Table};
+use super::patience::Patience;
+use super::table::{RESERVE, Table};
 use crate::access::Keys;
 use crate::error::StartupError;
 

@@ -234,7 +234,8 @@ mod tests {
     use std::time::Duration;
 
     use super::super::super::activity::now;
-    use super::super::super::table::{Patience, Table};
+    use super::super::super::patience::Patience;
+    use super::super::super::table::Table;
     use super::*;
 
     #[test]

@@ -184,6 +184,27 @@ resource storage 'Microsoft.Storage/storageAccounts@2023-05-01' = {
 var storageConnection = 'DefaultEndpointsProtocol=https;AccountName=${storage.name};AccountKey=${storage.listKeys().keys[0].value};EndpointSuffix=${environment().suffixes.storage}'
 ";
 
+/// Adds the hosting plan of an app on App Service to a Bicep file.
+fn app_service_plan(plan: &str, sku: &str, kind: &str, text: &mut String) {
+    let (plan, sku) = (Literal::of(plan), Literal::of(sku));
+    let _ = write!(
+        text,
+        "
+resource plan 'Microsoft.Web/serverfarms@2023-12-01' = {{
+  name: {plan}
+  location: location
+  kind: '{kind}'
+  sku: {{
+    name: {sku}
+  }}
+  properties: {{
+    reserved: true
+  }}
+}}
+"
+    );
+}
+
 fn function_app(deployment: &Deployment, text: &mut String) {
     let Deployment {
         plan,
@@ -195,23 +216,12 @@ fn function_app(deployment: &Deployment, text: &mut String) {
         fixed,
         ..
     } = deployment;
-    let (plan, sku) = (Literal::of(plan), Literal::of(sku));
     let is_dedicated = *target == Target::Dedicated;
+    let kind = if is_dedicated { "linux" } else { "elastic" };
+    app_service_plan(plan, sku, kind, text);
     let _ = write!(
         text,
         "
-resource plan 'Microsoft.Web/serverfarms@2023-12-01' = {{
-  name: {plan}
-  location: location
-  kind: '{}'
-  sku: {{
-    name: {sku}
-  }}
-  properties: {{
-    reserved: true
-  }}
-}}
-
 resource app 'Microsoft.Web/sites@2023-12-01' = {{
   name: name
   location: location
@@ -234,7 +244,6 @@ resource app 'Microsoft.Web/sites@2023-12-01' = {{
           value: storageConnection
         }}
 ",
-        if is_dedicated { "linux" } else { "elastic" },
         *pull == Pull::Identity,
     );
     let mut settings: Vec<_> = fixed
