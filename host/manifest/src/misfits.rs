@@ -15,7 +15,8 @@ const REPEATED: [&str; 2] = ["trigger", "packaged.file"];
 /// Finds the first key of `scorebox.toml` that is not a setting. Returns the problem and its fix,
 /// or `None` if all keys are settings.
 pub(super) fn unknown_key(table: &toml::Table) -> Option<Problem> {
-    let Unknown { key, kind } = find_unknown(table, &mut Vec::new())?;
+    let keys: Vec<_> = SETTINGS.iter().map(|setting| setting.key).collect();
+    let Unknown { key, kind } = find_unknown(table, &keys, &mut Vec::new())?;
     let shown = quoted(&key, NAME_BYTES);
     let nearest = match kind {
         Kind::Setting => {
@@ -131,10 +132,24 @@ enum Kind {
     SectionAsValue,
 }
 
-fn find_unknown(table: &toml::Table, path: &mut Vec<String>) -> Option<Unknown> {
+/// Finds the first unknown name in a table. `path` has the names of the sections that contain the
+/// table, and `keys` has what follows these names in the keys of the settings.
+///
+/// Every start of the host runs this search. It compares a name only with the settings of its own
+/// section, because a comparison of each name with all settings would take a tenth of the instructions of a start.
+fn find_unknown(
+    table: &toml::Table,
+    keys: &[&'static str],
+    path: &mut Vec<String>,
+) -> Option<Unknown> {
     for (name, value) in table {
         path.push(name.clone());
-        let (is_section, is_setting) = (is_section(path), find(path).is_some());
+        let named = keys.iter().filter_map(|key| after(key, name));
+        let inner_keys: Vec<_> = named.clone().flatten().collect();
+        let (is_section, is_setting) = (
+            !inner_keys.is_empty(),
+            named.into_iter().any(|rest| rest.is_none()),
+        );
         let unknown = |kind: Kind, path: &[String]| {
             let parts: Vec<_> = path.iter().map(|name| names::written(name)).collect();
             let key = parts.join(".");
@@ -144,14 +159,16 @@ fn find_unknown(table: &toml::Table, path: &mut Vec<String>) -> Option<Unknown> 
             // The value of `scorer.component` may be a table, whose keys are not in the table of
             // settings. The reader of `[scorer]` checks these keys.
             _ if path.join(".") == "scorer.component" => None,
-            toml::Value::Table(inner) if !inner.is_empty() => find_unknown(inner, path),
+            toml::Value::Table(inner) if !inner.is_empty() => {
+                find_unknown(inner, &inner_keys, path)
+            }
             toml::Value::Table(_) if is_section || is_setting => None,
             toml::Value::Table(_) => unknown(Kind::Section, path),
             toml::Value::Array(items)
                 if items.iter().all(toml::Value::is_table) && !items.is_empty() =>
             {
                 let mut tables = items.iter().filter_map(toml::Value::as_table);
-                match tables.find_map(|inner| find_unknown(inner, path)) {
+                match tables.find_map(|inner| find_unknown(inner, &inner_keys, path)) {
                     None if !is_section && !is_setting => unknown(Kind::Section, path),
                     found => found,
                 }
@@ -242,13 +259,25 @@ fn find(path: &[impl AsRef<str>]) -> Option<&'static Setting> {
 /// `<name>` of the key is equal to every name. Returns `None` if the key does not begin with the
 /// parts `path`.
 fn rest(setting: &Setting, path: &[impl AsRef<str>]) -> Option<usize> {
-    let mut parts = setting.key.split('.');
-    let begins = path.iter().all(|name| {
-        parts
-            .next()
-            .is_some_and(|part| part == "<name>" || part == name.as_ref())
-    });
-    begins.then(|| parts.count())
+    let mut key = Some(setting.key);
+    for name in path {
+        key = after(key?, name.as_ref())?;
+    }
+    Some(key.map_or(0, |key| key.split('.').count()))
+}
+
+/// Removes the first part of a key, which must be `name` or `<name>`. Returns the parts that follow,
+/// or `Some(None)` if this part was the last one. Returns `None` if the first part is a different
+/// one.
+fn after<'key>(key: &'key str, name: &str) -> Option<Option<&'key str>> {
+    let end_of_part = |rest: &'key str| match rest {
+        "" => Some(None),
+        _ => rest.strip_prefix('.').map(Some),
+    };
+    // A quoted name in TOML may contain dots, and is still one part.
+    let same = key.strip_prefix(name).filter(|_| !name.contains('.'));
+    same.and_then(end_of_part)
+        .or_else(|| key.strip_prefix("<name>").and_then(end_of_part))
 }
 
 #[cfg(test)]
@@ -267,6 +296,24 @@ mod tests {
         ] {
             assert_eq!(near(wanted, ["age", "width"]), expected, "{wanted}");
         }
+    }
+
+    #[test]
+    fn a_path_is_compared_with_a_key_part_by_part() {
+        #[track_caller]
+        fn check(path: &[&str], section: bool, setting: bool) {
+            assert_eq!((is_section(path), find(path).is_some()), (section, setting));
+        }
+        check(&["limits"], true, false);
+        check(&["limits", "memory"], false, true);
+        check(&["limits", "memo"], false, false);
+        check(&["limits", "memory", "more"], false, false);
+        check(&["limits.memory"], false, false);
+        check(&["stores", "a.b"], true, false);
+        check(&["stores", "", "url"], false, true);
+        check(&["stores", "url", "url"], false, true);
+        check(&["stores", "a", "u"], false, false);
+        check(&[""], false, false);
     }
 
     #[test]

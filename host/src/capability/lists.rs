@@ -234,8 +234,33 @@ pub(super) fn link_graphs(graphs: &mut LinkerInstance<'_, Sandbox>) -> wasmtime:
     )
 }
 
-/// Adds to a linker the function of `wasi:nn` that takes a list of tensors, with a limit on their
-/// number. Also adds `load` of `wasi:nn`, which always fails and so copies nothing.
+/// Adds `load` of `wasi:nn/graph` to a linker. The function always fails, so it copies nothing.
+#[cfg(feature = "graphs")]
+pub(super) fn link_graph(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
+    type Builders = WasmList<WasmList<u8>>;
+    linker.allow_shadowing(true);
+    linker
+        .instance("wasi:nn/graph@0.2.0-rc-2024-10-28")?
+        .func_wrap_async(
+            "load",
+            |mut store: Store<'_>,
+             (_, encoding, target): (Builders, GraphEncoding, ExecutionTarget)| {
+                Box::new(async move {
+                    Ok(
+                        (
+                            graph::Host::load(state(&mut store), Vec::new(), encoding, target)
+                                .await?,
+                        ),
+                    )
+                })
+            },
+        )?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// Adds to a linker the function of `wasi:nn/inference` that takes a list of tensors, with a limit
+/// on their number.
 #[cfg(feature = "graphs")]
 pub(super) fn link_inference(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     type Inputs = WasmList<(Box<str>, Resource<ValueHandle>)>;
@@ -263,17 +288,6 @@ pub(super) fn link_inference(linker: &mut Linker<Sandbox>) -> wasmtime::Result<(
                 })
             },
         )?;
-    linker
-        .instance("wasi:nn/graph@0.2.0-rc-2024-10-28")?
-        .func_wrap_async(
-        "load",
-        |mut store: Store<'_>,
-         (_, encoding, target): (WasmList<WasmList<u8>>, GraphEncoding, ExecutionTarget)| {
-            Box::new(async move {
-                Ok((graph::Host::load(state(&mut store), Vec::new(), encoding, target).await?,))
-            })
-        },
-    )?;
     linker.allow_shadowing(false);
     Ok(())
 }

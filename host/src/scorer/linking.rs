@@ -70,7 +70,9 @@ impl Linked {
         check_imports(engine, &component, manifest, &capabilities).map_err(fail)?;
         retired::check_exports(engine, &component).map_err(fail)?;
         let mut linker = Linker::new(engine);
-        capability::link(&mut linker)
+        let imports = component.component_type();
+        let imports: Vec<_> = imports.imports(engine).map(|(name, _)| name).collect();
+        capability::link(&mut linker, &|interface| imports.contains(&interface))
             .map_err(|error| StartupError::Host(format!("linking failed: {error:#}")))?;
         let misfit = |error: wasmtime::Error| {
             let (world, version) = (target.world, target.version.number());
