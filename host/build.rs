@@ -10,14 +10,14 @@ fn main() {
     if is_image && is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_ARCH", "x86_64") {
         // Identical functions, of which generic code makes many, are kept once.
         println!("cargo:rustc-link-arg-bins=-Wl,--icf=all");
-        // Strings with the same end are kept once.
+        // At this level the linker also merges a string with the end of a longer string.
         println!("cargo:rustc-link-arg-bins=-Wl,-O2");
-        // A position-independent program relocates itself. In this form, the list of relocations
-        // has a fortieth of its usual size.
+        // A position-independent program relocates itself. The packed form of the list of
+        // relocations has a fortieth of the usual size.
         //
-        // The C library reads it from glibc 2.36 on: Debian 12, Ubuntu 24.04. The packager tries
-        // the program. A program that is linked dynamically uses the C library of the base image,
-        // which may be older, so it does not get this flag.
+        // The C library reads the packed form since glibc 2.36 (Debian 12, Ubuntu 24.04). The
+        // packager checks this by running the program. A program that is linked dynamically uses
+        // the C library of the base image, which may be older, so it does not get this flag.
         if std::env::var_os("CARGO_FEATURE_GRAPHS").is_none() {
             println!("cargo:rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
         }

@@ -202,7 +202,8 @@ impl From<cache::Error> for Error {
                 "store-denied",
                 "the scorer may not use its store in this way",
             ),
-            // The host's texts begin with one of few words. Whatever does not pass by itself fails.
+            // The text begins with one of these phrases if a later call may succeed. Any other
+            // error is a failure of the scorer.
             cache::Error::Other(text) if text.starts_with(AWAY) => away(text),
             cache::Error::Other(text) if text.starts_with(FULL) => full(text),
             cache::Error::Other(text) => refused(text),
@@ -230,7 +231,7 @@ impl From<redis::Error> for Error {
             redis::Error::TooLarge(limit) => refused(format!("a reply may have {limit} bytes at most; ask for less")),
             redis::Error::Server(text) if text.starts_with("OOM") => full(text),
             redis::Error::Server(text) if text.starts_with("NOPERM") => denied(text),
-            // These errors pass: the server must not write at the moment.
+            // These errors are temporary: the server cannot write at the moment.
             redis::Error::Server(text)
                 if ["MISCONF", "NOREPLICAS"].iter().any(|code| text.starts_with(code)) =>
             {

@@ -74,8 +74,8 @@ impl Invocation {
 }
 
 impl AttributeValue {
-    /// Returns the value as a text: the text itself, or a number, a truth value or a time as
-    /// text. Returns `None` for null.
+    /// Returns the value as a text: the text itself, or a number, a boolean or a time as text.
+    /// Returns `None` for null.
     ///
     /// ```
     /// # use scorebox_guest::{AttributeValue, testing};

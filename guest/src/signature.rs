@@ -256,8 +256,9 @@ impl From<Port> for InputPort {
     }
 }
 
-/// A section `[inputs.<name>]` in the `scorebox.toml` wins over the scorer in the facts that it
-/// states. The host refuses the component if a fact does not fit its port.
+/// If a section `[inputs.<name>]` in the `scorebox.toml` states a fact about an input, this fact
+/// replaces the one that the scorer states. The host refuses the component if a fact does not fit
+/// its port.
 impl InputPort {
     /// Returns an input port of a tensor scorer. `None` in `shape` stands for a dimension of any
     /// size, e.g. the batch. At first, the input takes no missing values and no booleans as

@@ -1,8 +1,8 @@
-//! Keys of the server: which requests carry one.
+//! Keys of the server: the check that a request carries one of them.
 //!
-//! Owns the form of a key, the places of a key in a request, and the comparison. Must not know which
-//! paths need a key, or where the keys come from. Only digests of the keys are kept, so that no
-//! message can show a key.
+//! Owns the form of a key, the parts of a request that may carry one, and the comparison with the
+//! server's keys. Must not know which paths need a key, or where the keys come from. Only digests
+//! of the keys are kept, so that no message can show a key.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::error::RequestFailure;
 
-/// Minimum length of a key, in characters. So many hexadecimal digits have 128 random bits.
+/// Minimum length of a key, in characters. 32 hexadecimal digits have 128 random bits.
 const LEAST_CHARACTERS: usize = 32;
 
 /// Maximum length of a key, in characters. Proxies limit the length of a header.
@@ -47,8 +47,8 @@ impl Keys {
     /// Adds a key. The key is not kept, but only its digest.
     ///
     /// # Errors
-    /// Fails if the key is too short or too long, or has other characters than visible ASCII. The
-    /// error says what is wrong, and does not show the key.
+    /// Fails if the key has fewer than 32 or more than 1024 characters, or other characters than
+    /// visible ASCII. The error says what is wrong, and does not show the key.
     pub fn add(&mut self, key: &str) -> Result<(), &'static str> {
         let problem = match key.len() {
             0 => "is empty",
@@ -69,7 +69,8 @@ impl Keys {
     /// `x-functions-key: KEY`, or as `?code=KEY`. One of the three suffices, because a gateway may
     /// add an `Authorization` header of its own.
     ///
-    /// The time depends on the length of what the request carries, and not on the keys.
+    /// The time for the check depends on the length of the keys that the request carries and on the
+    /// number of the server's keys, but not on their values.
     ///
     /// # Errors
     /// Fails if the request does not carry one of the keys.
@@ -91,7 +92,8 @@ impl Keys {
         }
     }
 
-    /// Compares `sent` with every key, also after one was found to be equal.
+    /// Returns 1 if `sent` is one of the keys, and 0 otherwise. Compares `sent` with every key,
+    /// even after an equal one, so that the time does not depend on which key is equal.
     fn contains(&self, sent: &[u8]) -> Choice {
         let digest: [u8; 32] = Sha256::digest(sent).into();
         let mut is_one = Choice::from(0);
@@ -111,7 +113,8 @@ fn bearer_token(value: &[u8]) -> Option<&[u8]> {
         .then_some(token.trim_ascii())
 }
 
-/// Returns the decoded value of the first parameter `code` in a query.
+/// Returns the decoded value of the first parameter `code` in a query. Returns `None` if the query
+/// does not have this parameter.
 ///
 /// A `+` stands for itself: a key never has a space, but keys of function apps may have a `+`.
 fn code(query: &str) -> Option<Vec<u8>> {
@@ -124,7 +127,7 @@ fn code(query: &str) -> Option<Vec<u8>> {
     None
 }
 
-/// Decodes `%` and two hexadecimal digits. A `%` without them stands for itself.
+/// Decodes percent-encoding. A `%` without two hexadecimal digits after it stands for itself.
 fn decoded(text: &[u8]) -> Vec<u8> {
     let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
     let mut decoded = Vec::with_capacity(text.len());

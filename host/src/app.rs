@@ -38,8 +38,8 @@ use crate::text::Problem;
 pub use self::report::CheckReport;
 use self::report::Code;
 
-/// App that was loaded from its folder. The scorer's `describe` has succeeded, but its `init` has
-/// not run yet.
+/// App that was loaded from its folder. The signature of its scorer is known, but the `init` of a
+/// component has not run yet.
 pub struct App {
     /// Settings of the app, from its `scorebox.toml`.
     pub manifest: Manifest,
@@ -70,18 +70,19 @@ impl App {
         report::of(&self.manifest, &self.scorer, &self.code, &self.model)
     }
 
-    /// Loads an app's component, model and stores. A store connects when it is first used.
+    /// Loads the component or the graph, the model and the stores of an app. A store connects when
+    /// it is first used.
     ///
     /// # Errors
-    /// Fails if the component, the model or a store is missing or unusable. The error names the
-    /// cause and gives the fix.
+    /// Fails if the component, the model, a graph or a store is missing or unusable, or if a file
+    /// changed since it was packaged. The error names the cause and gives the fix.
     pub fn load<'a>(
         manifest: Manifest,
         environment: Environment<'a>,
         runtime: tokio::runtime::Handle,
     ) -> BoxFuture<'a, Result<Self, StartupError>> {
-        // The code of a boxed future exists once. A program that waits for another future compiles its
-        // code again.
+        // A boxed future is compiled once, in this crate. Any other future would be compiled again
+        // in each program that awaits it.
         Box::pin(Self::load_after(
             &untried,
             Proof::Facts,
@@ -103,7 +104,8 @@ impl App {
         environment: Environment<'_>,
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, StartupError> {
-        // A component that is only a source is refused before anything is opened.
+        // A component that is only source code, not a `.wasm` file, is refused before anything is
+        // opened.
         if manifest.scorer.component.is_some() {
             component::file(&manifest)?;
         }
@@ -166,10 +168,12 @@ impl App {
     }
 }
 
-/// Lets a graph that answered no made-up input answer the sample that the manifest names, so that
-/// the inputs which it refuses count as errors of callers from the first call on.
+/// Runs the graph on the sample that the manifest names, if the graph has not answered any input
+/// yet. Once a graph has answered an input, inputs that it refuses count as errors of callers. The
+/// sample makes this true from the first call on.
 ///
-/// An image does not have the sample, but a record that the graph answered it.
+/// An image does not contain the sample. Instead it contains a record that the graph answered the
+/// sample. A failure is only logged.
 #[cfg(feature = "graphs")]
 async fn answer_sample(manifest: &Manifest, scorer: &Scorer) {
     let packaged = manifest.packaged.as_ref();
@@ -308,7 +312,7 @@ pub(crate) fn capabilities(
 /// # Errors
 /// Fails if the app would not start, or if the trial of an ONNX file fails.
 pub fn check(app: &Path, trial: Trial<'_>) -> Result<CheckReport, StartupError> {
-    crate::machine::check()?;
+    machine::check()?;
     let runtime = machine::small_runtime()?;
     let app = runtime.block_on(started(app, trial, runtime.handle()))?;
     Ok(app.report())
@@ -325,6 +329,7 @@ pub fn check_by(
     sample: &crate::sample::Sample,
     trial: Trial<'_>,
 ) -> Result<CheckReport, StartupError> {
+    machine::check()?;
     let runtime = machine::small_runtime()?;
     runtime.block_on(async {
         let app = started(app, trial, runtime.handle()).await?;
@@ -358,7 +363,7 @@ async fn started(
 ) -> Result<App, StartupError> {
     let manifest = Manifest::read(app)?;
     FunctionApp::read(&manifest)?;
-    // All stores stay in memory.
+    // The URLs of stores are not among the variables of the machine, so all stores stay in memory.
     let environment = |name: &str| {
         let is_of_machine = MACHINE_VARIABLES.contains(&name);
         is_of_machine.then(|| deployment::process(name)).flatten()

@@ -1,6 +1,6 @@
 //! A call of a scorer: its payload, its source, the facts that go with it, and its answer.
 //!
-//! Owns the words that triggers, the server and the scorer share. Must not know how a call arrives,
+//! Owns the types that triggers, the server and the scorer share. Must not know how a call arrives,
 //! or how it is executed.
 //!
 //! | module | owns |
@@ -116,8 +116,8 @@ pub struct Scored {
     /// Attributes that describe the body of the answer, such as the length of the JSON part of a
     /// binary body. Each is a pair of a lower-case name and a value.
     pub attributes: Vec<(&'static str, String)>,
-    /// Status and headers of the HTTP answer that the scorer chose. `None` if it chose neither:
-    /// then the status is 200.
+    /// Status and headers of the HTTP answer that the scorer chose. `None` if it chose neither, or
+    /// only the status 200. Then the status is 200.
     pub http: Option<Box<HttpAnswer>>,
     /// Time for which the component or graph ran, without the wait for an instance.
     pub run_time: Duration,
@@ -132,8 +132,8 @@ impl Scored {
         self.http.as_ref().map_or(200, |http| http.status())
     }
 
-    /// Returns true if an HTTP answer with the status that the scorer chose does not have a body. The
-    /// payload may have one nevertheless, for the outputs of a function.
+    /// Returns true if an HTTP answer with the status that the scorer chose does not have a body.
+    /// The payload may have one nevertheless, for the outputs of a function.
     #[must_use]
     pub fn has_no_body(&self) -> bool {
         self.http.as_ref().is_some_and(|http| http.has_no_body())

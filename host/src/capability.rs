@@ -1,7 +1,7 @@
 //! Capabilities: what the host provides to a scorer.
 //!
 //! Owns [`link`], the function that adds all capabilities to a linker, and the conditions under
-//! which a scorer may import an interface. Must not know which world a component exports, or HTTP.
+//! which a scorer may import an interface. Must not know which world a component targets, or HTTP.
 //! The file `state` has the state of one instance, and `contract` has the versions of the contract.
 //! Most other files adapt one interface each and hold no state.
 
@@ -135,29 +135,67 @@ pub(crate) fn has_function(interface: &str, function: &str) -> bool {
     })
 }
 
-/// Adds the host functions of every capability to a linker. Functions that need graphs are added
-/// only if this host is built to run graphs.
+/// Adds host functions to a linker: all of closed WASI, and of the other capabilities those whose
+/// interfaces the component imports. `is_imported` returns true for the names of these interfaces,
+/// which contain the version. Functions that need graphs are added only if this host is built to run
+/// graphs.
 ///
 /// # Errors
 /// Fails if two host functions have the same name, which would be a mistake in this file.
-pub fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
-    type State = HasSelf<InstanceState>;
+pub fn link(
+    linker: &mut Linker<Sandbox>,
+    is_imported: &dyn Fn(&str) -> bool,
+) -> wasmtime::Result<()> {
     link_closed_wasi(linker)?;
-    contract::link(linker)?;
-    wasi::keyvalue::store::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
-    wasi::keyvalue::atomics::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
-    wasi::logging::logging::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
-    lists::link_batch(linker)?;
-    #[cfg(feature = "graphs")]
-    {
-        wasi::nn::tensor::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
-        wasi::nn::errors::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
-        wasi::nn::graph::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
-        wasi::nn::inference::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
-        lists::link_inference(linker)?;
+    contract::link(linker, is_imported)?;
+    for (interface, link) in WASI {
+        if is_imported(interface) {
+            link(linker)?;
+        }
     }
-    wasi::config::store::add_to_linker::<_, State>(linker, InstanceState::of_mut)
+    Ok(())
 }
+
+/// Function that adds the functions of one interface to a linker.
+type Link = fn(&mut Linker<Sandbox>) -> wasmtime::Result<()>;
+
+/// Interfaces of WASI that are not in closed WASI, and how each is linked.
+const WASI: &[(&str, Link)] = {
+    type State = HasSelf<InstanceState>;
+    &[
+        ("wasi:keyvalue/store@0.2.0-draft2", |linker| {
+            wasi::keyvalue::store::add_to_linker::<_, State>(linker, InstanceState::of_mut)
+        }),
+        ("wasi:keyvalue/atomics@0.2.0-draft2", |linker| {
+            wasi::keyvalue::atomics::add_to_linker::<_, State>(linker, InstanceState::of_mut)
+        }),
+        ("wasi:keyvalue/batch@0.2.0-draft2", lists::link_batch),
+        ("wasi:logging/logging@0.1.0-draft", |linker| {
+            wasi::logging::logging::add_to_linker::<_, State>(linker, InstanceState::of_mut)
+        }),
+        ("wasi:config/store@0.2.0-draft", |linker| {
+            wasi::config::store::add_to_linker::<_, State>(linker, InstanceState::of_mut)
+        }),
+        #[cfg(feature = "graphs")]
+        ("wasi:nn/tensor@0.2.0-rc-2024-10-28", |linker| {
+            wasi::nn::tensor::add_to_linker::<_, State>(linker, InstanceState::of_mut)
+        }),
+        #[cfg(feature = "graphs")]
+        ("wasi:nn/errors@0.2.0-rc-2024-10-28", |linker| {
+            wasi::nn::errors::add_to_linker::<_, State>(linker, InstanceState::of_mut)
+        }),
+        #[cfg(feature = "graphs")]
+        ("wasi:nn/graph@0.2.0-rc-2024-10-28", |linker| {
+            wasi::nn::graph::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+            lists::link_graph(linker)
+        }),
+        #[cfg(feature = "graphs")]
+        ("wasi:nn/inference@0.2.0-rc-2024-10-28", |linker| {
+            wasi::nn::inference::add_to_linker::<_, State>(linker, InstanceState::of_mut)?;
+            lists::link_inference(linker)
+        }),
+    ]
+};
 
 /// Adds to a linker the host functions that `init` may use when an image is built: those of the
 /// model, the log, and closed WASI. The caller must then redefine the interfaces of closed WASI for

@@ -3,12 +3,19 @@
 //!
 //! Must not know how calls are made or answered.
 
-/// Prints a line to standard error, like the macro of the standard library, but does not panic if
-/// the reader has gone. It takes the place of that macro in all commands.
+/// Prints a line to standard error. Unlike the macro `eprintln` of the standard library, which it
+/// replaces in all commands, it does not panic if standard error cannot be written.
 macro_rules! eprintln {
     ($($text:tt)*) => {
         $crate::command::say(::std::format_args!("{}\n", ::std::format_args!($($text)*)))
     };
+}
+
+/// Prints to standard error without a line break. Unlike the macro `eprint` of the standard
+/// library, which it replaces in all commands, it does not panic if standard error cannot be
+/// written.
+macro_rules! eprint {
+    ($($text:tt)*) => { $crate::command::say(::std::format_args!($($text)*)) };
 }
 
 pub mod check;
@@ -64,8 +71,8 @@ fn scoring_threads(threads: usize) -> Result<Runtime, StartupError> {
             .thread_name("scoring")
             .on_thread_start(yielding)
             .global_queue_interval(1)
-            // A slice of a call lasts for milliseconds. Timers and sockets are looked at after
-            // each.
+            // A slice of a call lasts for milliseconds. Timers and sockets are checked after each
+            // slice.
             .event_interval(1),
         threads,
     )
@@ -75,14 +82,15 @@ fn scoring_threads(threads: usize) -> Result<Runtime, StartupError> {
 /// threads use, and all of a core that is free.
 const SCORING_NICE: i32 = 10;
 
-/// Writes a text to standard error. If its reader has gone, there is no place left to say so.
+/// Writes a text to standard error. An error is ignored, because there is no other output that
+/// could report it.
 fn say(text: std::fmt::Arguments<'_>) {
     let _ = std::io::stderr().write_fmt(text);
 }
 
 /// Prints why the command line is refused, or the help that it asks for, and returns the exit code.
-/// For the Functions host an error is one line, because that host takes each line for a message of
-/// its own.
+/// For the Functions host an error is one line, because that host logs each line as a separate
+/// message.
 pub fn refused(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && deployment::is_read_by_functions_host(&deployment::process) {
         let text = error.to_string();
@@ -101,7 +109,7 @@ pub fn refused(error: &clap::Error) -> ExitCode {
     })
 }
 
-/// Prints the result of a command to standard output.
+/// Prints the result of a command to standard output, with a line break. An error is ignored.
 fn print(text: &str) {
     // A reader that stops early, such as `head`, is not an error.
     let _ = writeln!(std::io::stdout(), "{text}");

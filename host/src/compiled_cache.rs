@@ -42,18 +42,17 @@ const DIGEST_BYTES: usize = 32;
 /// Cache of compiled components. Each file holds the machine code of one component for one
 /// configuration of the engine, after the SHA-256 digest of this code.
 ///
-/// The digest finds damage. It does not protect against a person who can write to the folder, as
-/// the programs of a user are not protected against this either. For this reason a file is used
-/// only if nobody but the user can write to it and to the folder.
+/// The digest detects damage. It does not protect against a person who can write to the folder. For
+/// this reason a file is used only if nobody but the user can write to it and to the folder.
 pub(crate) struct CompiledCache {
     /// Path of the folder. `None` if nothing is cached.
     folder: Option<PathBuf>,
 }
 
 impl CompiledCache {
-    /// Returns the cache that the environment names: in the folder `SCOREBOX_CACHE`, or else in
-    /// `scorebox` in the user's cache folder. If the path of the folder is unknown, empty or
-    /// relative, nothing is cached.
+    /// Returns the cache in the folder that the environment variable `SCOREBOX_CACHE` names. If the
+    /// variable is not set, the folder is `scorebox` in the user's cache folder. If the path of the
+    /// folder is unknown, empty or relative, nothing is cached.
     pub(crate) fn of(environment: Environment<'_>) -> Self {
         let of_user = || {
             let home = || Some(Path::new(&environment(HOME_VARIABLE)?).join(".cache"));
@@ -66,7 +65,7 @@ impl CompiledCache {
             Some(named) => Some(PathBuf::from(named)),
             None => of_user(),
         };
-        // A relative path would lead into the working directory, which may be of somebody else.
+        // A relative path would be in the working directory, which may belong to another user.
         Self {
             folder: folder.filter(|path| path.is_absolute()),
         }
@@ -90,9 +89,9 @@ impl CompiledCache {
         let file = folder.join(key(engine, bytes));
         if let Ok(code) = read(&file) {
             // SAFETY: the code must be the unchanged result of `Engine::precompile_component`. Its
-            // digest shows that it is what was written as a whole, and only this user can have
-            // written it, because of the owners and modes that `open` and `read` checked. wasmtime
-            // checks version, settings and CPU features once more.
+            // digest shows that the file is complete and unchanged. Only this user can have written
+            // it, because `open` and `read` checked the owners and the modes of the folder and the
+            // file. wasmtime checks version, settings and CPU features once more.
             let loaded = unsafe { Component::deserialize(engine, &code) };
             match loaded {
                 Ok(component) => return Ok(component),
@@ -109,9 +108,9 @@ impl CompiledCache {
 }
 
 /// Returns the name of the file for a component: the SHA-256 digest, in hex, of all that determines
-/// its machine code.
+/// its machine code, with the extension [`FILE_END`].
 fn key(engine: &Engine, bytes: &[u8]) -> String {
-    /// Hasher that passes everything on to SHA-256.
+    /// Hasher that passes all bytes on to SHA-256. Its `finish` is not used, and returns 0.
     struct Through(Sha256);
     impl Hasher for Through {
         fn write(&mut self, bytes: &[u8]) {
@@ -166,7 +165,7 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
     if !is_whole {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    // If this fails, the file is removed earlier than others, and that is all.
+    // A failure is ignored: its only effect is that the file may be removed earlier.
     let _ = file.set_modified(SystemTime::now());
     bytes.drain(..DIGEST_BYTES);
     Ok(bytes)
@@ -180,7 +179,7 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
 fn write(folder: &Path, file: &Path, code: &[u8]) -> io::Result<()> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let stem = name.strip_suffix(FILE_END).unwrap_or(&name);
-    // Hosts in two containers can have one process id and one folder.
+    // A process id would not be unique, because two containers can share the folder.
     let writer = uuid::Uuid::new_v4().simple();
     let part = folder.join(format!("{stem}.{writer}{PART_END}"));
     let mut opened = OpenOptions::new()
@@ -199,8 +198,8 @@ fn write(folder: &Path, file: &Path, code: &[u8]) -> io::Result<()> {
     make_room(folder, MAX_CACHE_BYTES)
 }
 
-/// Removes the files of the cache that were used least recently until those in a folder together
-/// have at most `most` bytes. Files with other names are neither counted nor removed.
+/// Removes the least recently used files of the cache in `folder` until the files that are left
+/// have at most `most` bytes in total. Files with other names are neither counted nor removed.
 ///
 /// # Errors
 /// Fails if the folder cannot be read, or if a file cannot be removed.
@@ -222,7 +221,7 @@ fn make_room(folder: &Path, most: u64) -> io::Result<()> {
             break;
         }
         match std::fs::remove_file(path) {
-            // Another process made room at this time.
+            // A file that does not exist was removed by another process.
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }

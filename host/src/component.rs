@@ -1,9 +1,9 @@
 //! Loader of an app's component: it takes precompiled code if there is some, or else compiles the
-//! component. What was compiled before is in the user's cache.
+//! component. Code that was compiled before is taken from the user's cache.
 //!
-//! Owns the choice between the two, the order read, judge, compile, and the texts about a
-//! component's file. Must not know worlds or capabilities: the caller judges. `precompiled` knows
-//! what precompiled code is.
+//! Owns the choice between precompiled code and compiling, the order in which a component is read,
+//! judged and compiled, and the error texts about a component's file. Must not know worlds or
+//! capabilities: the caller judges. `precompiled` knows what precompiled code is.
 
 #[cfg(feature = "compiler")]
 mod leftovers;

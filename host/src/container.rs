@@ -1,6 +1,6 @@
 //! Memory that this process may use: the container's limit, or else the machine's memory.
 //!
-//! Owns the places where a limit is looked for. Must not know what is bounded by it.
+//! Owns the files from which the limit is read. Must not know what the limit is used for.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -13,7 +13,8 @@ const UNKNOWN_BYTES: u64 = 1 << 30;
 const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// Returns the size of the memory that this process may use, in bytes: the container's limit or the
-/// size of the machine's memory, whichever is lower. Both are read once.
+/// size of the machine's memory, whichever is lower. Returns 1 GiB if neither can be read. The size
+/// is determined once per process.
 #[must_use]
 pub fn available_bytes() -> u64 {
     static BYTES: OnceLock<u64> = OnceLock::new();

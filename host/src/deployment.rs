@@ -1,8 +1,7 @@
-//! Environment of the process, which differs between the places where a scorer runs.
+//! Environment variables of the process, which differ between the platforms that run a scorer.
 //!
-//! Owns the names of the environment variables and reads them, once, at the edge of the program.
-//! Must not know what the values are used for. The value of a variable never appears in a message,
-//! because it may hold a password.
+//! Owns the names of the environment variables, and reads them. Must not know what the values are
+//! used for. The value of a variable never appears in a message, because it may hold a password.
 
 use std::path::{Path, PathBuf};
 
@@ -28,8 +27,8 @@ pub const LOG_VARIABLE: &str = "SCOREBOX_LOG";
 /// JSON for a server whose standard output is not a terminal, and text otherwise.
 pub const LOG_FORMAT_VARIABLE: &str = "SCOREBOX_LOG_FORMAT";
 
-/// Name of the environment variable that holds the path of the ONNX Runtime library. By default the
-/// host searches for the library near the program.
+/// Name of the environment variable that holds the path of the ONNX Runtime library. By default,
+/// [`engine_library`] searches for the library.
 pub const ENGINE_VARIABLE: &str = "SCOREBOX_ENGINE_LIBRARY";
 
 /// Name of the environment variable in which the installed tool names its version to the host that
@@ -159,8 +158,9 @@ pub fn is_started_by_functions_host(environment: Environment<'_>) -> bool {
     environment(WORKER_ID_VARIABLE).is_some_and(|id| !id.trim().is_empty())
 }
 
-/// Returns true if the Functions host reads the output of this process. That host takes each line on
-/// standard output for information, and the level of a line on standard error from its words.
+/// Returns true if the Functions host reads the output of this process. The Functions host logs
+/// each line on standard output as information. It takes the level of a line on standard error from
+/// the words of the line.
 ///
 /// The Functions host sets the port and the id of its custom handler. Either of them is enough,
 /// because a stand-in for that host may set the port alone. A value that is not a port was not set
@@ -191,11 +191,12 @@ pub fn engine_library(environment: Environment<'_>) -> PathBuf {
 }
 
 /// Returns the keys of the server, from the environment variables that `server.keys` names. A
-/// variable that is not set is ignored, so that a key can be added or removed without another image.
+/// variable that is not set is ignored, so that a key can be added or removed without another
+/// image.
 ///
 /// # Errors
-/// Fails if a variable holds something that cannot be a key, or if `variables` has names and none of
-/// them is set: a server that should have keys must not serve without them.
+/// Fails if a variable holds something that cannot be a key, or if `variables` has names and none
+/// of them is set: a server that should have keys must not serve without them.
 pub fn keys(variables: &[String], environment: Environment<'_>) -> Result<Keys, StartupError> {
     let fail = |variable: &str, problem: &str| {
         StartupError::Environment {
@@ -258,7 +259,7 @@ pub fn store(
 }
 
 /// Returns the platform that issues Microsoft Entra ID tokens to this process, from the environment
-/// variables that Azure sets.
+/// variables that Azure sets. Without these variables, the platform is a virtual machine.
 fn platform(environment: Environment<'_>) -> Platform {
     let value = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
     if let (Some(endpoint), Some(header)) = (value("IDENTITY_ENDPOINT"), value("IDENTITY_HEADER")) {

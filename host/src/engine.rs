@@ -146,7 +146,8 @@ pub(crate) fn engine_config() -> Config {
     #[cfg(feature = "compiler")]
     config.cranelift_opt_level(wasmtime::OptLevel::Speed);
     config
-        // This is the only way to stop an endless loop. It costs about a fifth on JSON (measured).
+        // The host needs epochs to stop an endless loop. They make code that parses JSON about a
+        // fifth slower (measured).
         .epoch_interruption(true)
         .consume_fuel(false)
         // An instance runs one call at a time. Several instances run calls concurrently.
@@ -180,7 +181,7 @@ fn pool(instances: usize) -> PoolingAllocationConfig {
         .total_memories(instances.saturating_mul(MEMORIES))
         .total_tables(instances.saturating_mul(TABLES))
         .total_stacks(instances)
-        // This is all that 32 bits can address. The store's limiter enforces `limits.memory` for
+        // 4 GiB is all that 32 bits can address. The store's limiter enforces `limits.memory` for
         // each instance.
         .max_memory_size(1 << 32)
         .table_elements(TABLE_ELEMENTS)
@@ -190,10 +191,9 @@ fn pool(instances: usize) -> PoolingAllocationConfig {
     pool
 }
 
-/// Records for the thread that advances the epoch that a guest runs, so that the thread keeps its
-/// short interval.
+/// Records that a guest runs, so that the thread that advances the epoch keeps its short interval.
 pub(crate) fn guest_runs() {
-    // The flag is read first, because memory that all threads only read is in all their caches.
+    // The flag is read first, because a write would remove it from the caches of the other cores.
     if !GUESTS_RAN.load(Ordering::Relaxed) {
         GUESTS_RAN.store(true, Ordering::Relaxed);
     }

@@ -199,8 +199,8 @@ impl Line {
 }
 
 /// Codes with which the SDK fails a call because its store refuses an operation, and would refuse
-/// it again: a value of the wrong type, a command that the access list forbids. To deliver the
-/// message ten times more would only load the store.
+/// it again: a value of the wrong type, a command that the access list forbids. Delivering the
+/// message again would only put load on the store.
 const STORE_CODES: [&str; 2] = ["store-command", "store-denied"];
 
 impl ScoreFailure {
@@ -324,9 +324,10 @@ pub enum RequestFailure {
     BodyLost,
     /// The body of the request did not arrive within its time limit.
     BodyTooSlow,
-    /// The compressed body of the request in an envelope was read as text by the Functions host.
+    /// The request in an envelope had a compressed body, which the Functions host damaged because
+    /// it read the body as text.
     CodingInEnvelope,
-    /// The body of the request is compressed, and cannot be unpacked.
+    /// The body of the request is compressed, and cannot be decompressed.
     DamagedBody {
         /// Content coding of the body.
         coding: &'static str,
@@ -340,11 +341,11 @@ pub enum RequestFailure {
         /// Maximum number of characters that an id in these headers may have.
         limit: usize,
     },
-    /// The body of the request unpacks to far more bytes than it has.
+    /// The body of the request decompresses to far more bytes than the host accepts for its size.
     Inflated {
         /// Content coding of the body.
         coding: &'static str,
-        /// Factor by which an unpacked body may be larger than its compressed form.
+        /// Maximum factor by which a decompressed body may be larger than its compressed form.
         ratio: u64,
     },
     /// The request in an envelope had a body without a length, which the Functions host dropped.
@@ -371,7 +372,8 @@ pub enum RequestFailure {
     TransferCoding,
     /// The request does not carry one of the server's keys.
     Unauthorized {
-        /// True if the request carries something else in the place of a key.
+        /// True if the request carries a value where a key is expected. False if it carries no such
+        /// value.
         is_sent: bool,
     },
     /// The body of the request has a content coding that the host does not read, or several.

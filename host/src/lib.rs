@@ -46,9 +46,9 @@
 //!   redis}`. `cargo xtask tidy` holds the table of all arrows (`xtask/src/tidy/arrows.rs`).
 //! - A guest holds a thread that serves sockets for at most one tick (`offload.rs`). A fault of
 //!   a guest does not end the process.
-//! - No address, credential or variable of the environment reaches a guest, a log or an error. The
-//!   log has the address of a node that a cluster announces and that cannot be reached: no operator
-//!   wrote it, so nobody else can name it.
+//! - No address, credential or variable of the environment reaches a guest, a log or an error.
+//!   There is one exception: if a Redis cluster announces a node that cannot be reached, the log
+//!   has the address of this node, because no setting has it.
 //! - `unsafe` is used in three files only: `compiled_cache.rs`, `model/mapping.rs` and
 //!   `precompiled.rs`.
 

@@ -1,6 +1,7 @@
 //! Checks of the machine before a server listens.
 //!
-//! Owns the checks, and the fix if one fails. Must not know an app, nor which part needs what.
+//! Owns the checks, and the fix if one fails. Must not know an app, nor which code needs which
+//! resource.
 
 use std::fmt::Display;
 use std::sync::mpsc;

@@ -203,8 +203,8 @@ enum Format {
 fn main() -> ExitCode {
     #[cfg(all(feature = "graphs", not(target_feature = "crt-static")))]
     scorebox_host::graph::allow_loading();
-    // TLS to Redis uses this default. No other code sets the process-wide default, so this cannot
-    // fail.
+    // TLS to Redis uses the process-wide default provider. No other code sets it, so this call
+    // cannot fail.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let _last_lines = scorebox_host::telemetry::LastLines;
     #[cfg(feature = "compiler")]

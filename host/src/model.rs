@@ -1,7 +1,7 @@
 //! The model: named tensors and files, mapped once per process.
 //!
-//! Owns finding, mapping, describing and slicing these tensors and files. Must not know
-//! WebAssembly, or who reads.
+//! Owns finding, mapping, describing and slicing a model's tensors and files. Must not know
+//! WebAssembly, or which code reads them.
 
 mod dtype;
 mod facts;
@@ -54,8 +54,10 @@ impl Model {
     /// and reads the headers of its safetensors files.
     ///
     /// # Errors
-    /// Fails if the path is missing or empty, if an entry below it is neither a file nor a folder,
-    /// if a safetensors file is damaged, or if two tensors have the same name.
+    /// Fails if the path is missing or has no files, if a file or folder below it cannot be read,
+    /// if the name of a file is not UTF-8, or if an entry is neither a file nor a folder. Also
+    /// fails if a safetensors file is damaged or has an element type that the host does not
+    /// support, or if two tensors have the same name.
     pub fn open(path: &Path) -> Result<Self, StartupError> {
         let fail = |path: &Path, problem: String, fix: &str| StartupError::Model {
             path: path.to_path_buf(),
@@ -122,7 +124,8 @@ impl Model {
     /// Returns the digest over all files of the model: `sha256:` and 64 hex digits.
     ///
     /// The digest covers the names, sizes and bytes of all files, in byte order of their names. The
-    /// first call reads every byte.
+    /// first call reads every byte of the files, unless the digest was set before to one that was
+    /// computed earlier.
     #[must_use]
     pub fn digest(&self) -> &str {
         self.digest.get_or_init(|| {
@@ -199,8 +202,8 @@ pub fn safetensors_tensors(
 /// `prefix` is the subfolder of `root` to start from. It is empty or ends in `/`.
 ///
 /// # Errors
-/// Fails if a folder cannot be read, if a name is not UTF-8, or if an entry is neither a file nor a
-/// folder.
+/// Fails if a folder or one of its entries cannot be read, if a name is not UTF-8, or if an entry
+/// is neither a file nor a folder.
 fn find_files(root: &Path, prefix: &str, names: &mut Vec<String>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(root.join(prefix))? {
         let entry = entry?;

@@ -1,11 +1,12 @@
 //! The thread that a call runs on: the thread on which it arrived while it is short, and a scoring
 //! thread once it is long.
 //!
-//! Owns that decision. Handing a call to another thread and back costs more than scoring a small
-//! model does. But a long call on a thread that serves sockets would block all other callers. So a
-//! call starts where it is. It is moved at its first tick of the epoch (`engine::TICK`), or as soon
-//! as it is known to be long. Scoring threads have a lower priority, so that long computations
-//! yield to calls that are answered at once. Must not know what a call does.
+//! Owns the decision which thread a call runs on. Handing a call to another thread and back costs
+//! more than scoring a small model does. But a long call on a thread that serves sockets would
+//! block all other callers. So a call starts where it is. It is moved at its first tick of the
+//! epoch (`engine::TICK`), or as soon as it is known to be long. Scoring threads have a lower
+//! priority, so that long computations yield to calls that are answered at once. Must not know what
+//! a call does.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -93,7 +94,7 @@ pub(crate) async fn run<T: Send + 'static>(
         // The call waits, e.g. for a store. The answer wakes this thread anyway, and the rest of
         // the call may be short. A separate task also lets calls that have come meanwhile send
         // their commands first. Then these go to Redis in one write, which saves a tenth of the
-        // time of a hit, as measured.
+        // time of a call that the prediction cache answers, as measured.
         let scoring = scoring.clone();
         tokio::spawn(async move {
             match while_short(&mut call).await {

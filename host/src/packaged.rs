@@ -39,7 +39,8 @@ pub enum Proof {
 /// After a success, [`Model::digest`] is the digest of the files that are there.
 ///
 /// # Errors
-/// Fails if a file was changed, added or removed since it was packaged.
+/// Fails if a file was changed, added or removed since the app was packaged, or if a file cannot be
+/// examined or read.
 pub(crate) fn compare(
     manifest: &Manifest,
     model: &Model,
@@ -254,8 +255,8 @@ fn is_of_image(modified_ns: i64, entry_ns: i64) -> bool {
     modified_ns == entry_ns || (entry_ns == 0 && modified_ns == 1_000_000_000)
 }
 
-/// Returns true if the file `path` with the facts `found` was unpacked before the last files of its
-/// image, and is in the same file system as those files.
+/// Returns true if the file `path` with the facts `found` was unpacked no later than the last files
+/// of its image, and is in the same file system as those files.
 ///
 /// The modification times of an image's files are known when the image is packaged. A file that
 /// replaces one of them later can get the same modification time, but neither such a file nor a

@@ -18,12 +18,12 @@ thread_local! {
     /// [`Caught`] future.
     static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
     /// Source location of the last panic on this thread that is caught by [`attempt`]. `None` if
-    /// the location is unknown or was taken.
+    /// there was no such panic yet, or if its location is unknown or was already taken.
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Installs a panic hook instead of Rust's, which would report panics in several lines on standard
-/// error. A server writes log lines only.
+/// Installs a panic hook in place of Rust's default hook, which reports a panic in several lines on
+/// standard error. A server writes log lines only.
 ///
 /// A panic that is not caught is logged. A panic that is caught is reported by the code that
 /// catches it, because this code knows the request.

@@ -108,7 +108,7 @@ impl fmt::Display for Cpu {
     }
 }
 
-/// Error for a text that is not the name of a CPU level.
+/// Error for a text that is neither the name of a CPU level nor `native`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{text}` is not a CPU level; choose {} or native",
@@ -180,10 +180,11 @@ pub fn load(engine: &Engine, precompiled: &Precompiled) -> Result<Component, Sta
             "do not run this app; take the image or the folder again from where it was built",
         ));
     }
-    // SAFETY: the bytes must be the unchanged result of `Engine::precompile_component`. They are
-    // those that the packager wrote: their SHA-256 is the one that it put into the manifest. The
-    // digest was taken of this very buffer, which nothing else can write to. wasmtime copies it and
-    // checks version, settings and CPU features once more.
+    // SAFETY: the bytes must be the unchanged result of `Engine::precompile_component`. The
+    // packager wrote these bytes, because their SHA-256 is the one that it put into the manifest.
+    // The digest was computed over this same buffer, and no other code can write to the buffer.
+    // Wasmtime copies the buffer, and checks the version, the settings and the CPU features once
+    // more.
     let loaded = unsafe { Component::deserialize(engine, &bytes) };
     loaded.map_err(|error| {
         fail(

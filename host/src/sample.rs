@@ -1,8 +1,8 @@
 //! Sample: an input, with the answer that the model gave where it was trained.
 //!
-//! Owns the form of the file, and the rule for equal answers. A model that was cut, changed during
-//! a transfer or converted wrongly can still load and run. Only an answer shows that it still
-//! works. Must not know who asks, nor what computes.
+//! Owns the form of a sample's file, and the rule for equal answers. A model that was cut, changed
+//! during a transfer or converted wrongly can still load and run. Only an answer shows that it
+//! still works. Must not know which command tries a model, nor how an answer is computed.
 
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -28,7 +28,7 @@ const TOLERANCE: f64 = 1e-4;
 /// Maximum number of characters of a value that an error message shows.
 const SHOWN_CHARS: usize = 60;
 
-/// Sample from a file: an input of a scorer, with the expected answer.
+/// Sample from a file: an input of a scorer, with the expected answer if the file has one.
 #[derive(Debug)]
 pub struct Sample {
     /// Path of the file that the sample was read from.
@@ -77,7 +77,7 @@ impl Sample {
     /// Reads a sample from its file.
     ///
     /// # Errors
-    /// Fails if the file cannot be read, or does not hold a sample.
+    /// Fails if the file cannot be read, has more than 64 MiB, or does not hold a sample.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
         let fail = |problem: String| ManifestError {
             path: path.to_path_buf(),
@@ -110,7 +110,8 @@ impl Sample {
         })
     }
 
-    /// Checks that a scorer returns the expected answer to the input of this sample.
+    /// Checks that a scorer returns the expected answer to the input of this sample. If the sample
+    /// does not have an expected answer, each answer is accepted that is not a failure.
     ///
     /// # Errors
     /// Fails if the scorer fails, or if its answer differs from the expected answer. The error
@@ -126,7 +127,8 @@ impl Sample {
         }
     }
 
-    /// Checks that an ONNX graph returns the expected answer to the input of this sample.
+    /// Checks that an ONNX graph returns the expected answer to the input of this sample. If the
+    /// sample does not have an expected answer, each answer is accepted.
     ///
     /// # Errors
     /// Fails if the graph fails, or if its answer differs from the expected answer. The error
@@ -234,8 +236,8 @@ fn is_same(a: &serde_json::Number, b: &serde_json::Number, tolerance: f64) -> bo
     distance <= tolerance * expected.abs().max(1.0)
 }
 
-/// Returns a JSON number as an integer. Returns `None` if the number has a fraction or does not fit
-/// into 64 bits.
+/// Returns a JSON number as an integer. Returns `None` if the number has a fraction, or if its
+/// magnitude is 2^64 or more.
 fn whole(number: &serde_json::Number) -> Option<i128> {
     #[expect(
         clippy::cast_possible_truncation,

@@ -68,7 +68,8 @@ use crate::sizing;
 pub struct Scorer {
     pipeline: Arc<Pipeline>,
     instances: Instances,
-    /// Version of the contract that the component was built against.
+    /// Version of the contract that the component was built against. The current version for a
+    /// graph.
     version: Version,
     /// Maximum number of calls that the scorer may execute at a time.
     max_concurrency: usize,
@@ -83,8 +84,9 @@ impl Scorer {
     /// long (`offload.rs`).
     ///
     /// # Errors
-    /// Fails if the component exports no world that this host serves, if it imports an interface
-    /// that is not granted, or if `describe` fails.
+    /// Fails if the component does not target a world that this host serves, if it imports an
+    /// interface that is not granted, if `describe` fails, or if the manifest does not fit the
+    /// signature that `describe` returns.
     pub async fn load(
         engine: &Engine,
         compiled: &Compiled,
@@ -133,8 +135,8 @@ impl Scorer {
     /// engine that runs graphs.
     ///
     /// # Errors
-    /// Fails if this host does not have an engine for graphs, or if the file is not a graph that
-    /// callers can use.
+    /// Fails if this host does not have an engine for graphs, if the file is not a graph that
+    /// callers can use, or if the manifest does not fit the graph.
     pub async fn of_graph(
         file: &Path,
         library: &Path,
@@ -196,8 +198,8 @@ impl Scorer {
     /// Fails if `init` fails, traps or takes too long, or if a session of the graph cannot be
     /// created.
     ///
-    /// The future is boxed, so that its code exists once. A program that waits for another future
-    /// compiles its code again.
+    /// The returned future is boxed, so that its code is compiled once. The code of a future that
+    /// is not boxed is compiled again in each crate that awaits it.
     pub fn warm_up(&self) -> BoxFuture<'_, Result<(), StartupError>> {
         Box::pin(async move {
             // One instance proves that `init` works, even if no instance is kept.
@@ -221,9 +223,9 @@ impl Scorer {
         matches!(&self.pipeline.kind, Kind::Graph(graph) if !graph.has_answered())
     }
 
-    /// Lets the graph of this scorer answer an example of a request, or records that it answered
-    /// one elsewhere if `example` is `None`. From its first answer on, an input that the graph
-    /// refuses is the caller's error. Does nothing for a component.
+    /// Runs the graph of this scorer on an example of a request. If `example` is `None`, only
+    /// records that the graph has answered a request elsewhere. After its first answer, an input
+    /// that the graph refuses counts as the caller's error. Does nothing for a component.
     ///
     /// # Errors
     /// Fails if the example does not fit the inputs of the graph, or if the graph fails.
@@ -238,8 +240,8 @@ impl Scorer {
         }
     }
 
-    /// Returns the world of the scorer: the one that the component exports, or `tensor-scoring` for
-    /// a graph.
+    /// Returns the world of the scorer: the world that the component targets, or `tensor-scoring`
+    /// for a graph.
     #[must_use]
     pub fn world(&self) -> World {
         self.pipeline.kind.world()
@@ -283,8 +285,9 @@ impl Scorer {
     /// Returns true if a call with a body of `bytes` bytes is expected to be answered before its
     /// deadline. If false, there is no point in reading the body.
     ///
-    /// `waiting_bytes` is the total size of the bodies that are answered first. For a body of at
-    /// most 64 KiB the function always returns true, and also while no large call is in progress.
+    /// `waiting_bytes` is the total size of the bodies that are answered first. Always returns true
+    /// for a body of at most 64 KiB, while no large call is in progress, and while no rate of large
+    /// calls was measured.
     #[must_use]
     pub fn is_in_time(&self, bytes: u64, waiting_bytes: u64) -> bool {
         bytes <= offload::LONG_BYTES as u64
@@ -298,8 +301,8 @@ impl Scorer {
     /// it includes the wait for an instance. If `invocation.latest` is earlier, it is the deadline.
     ///
     /// # Errors
-    /// Fails if the scorer does not answer before the deadline, or answers with an error. The
-    /// failure says why.
+    /// Fails if the payload does not fit the scorer's contract, if too many calls wait, or if the
+    /// scorer does not answer before the deadline or answers with an error. The failure says why.
     pub async fn run(
         &self,
         invocation: Invocation,

@@ -23,6 +23,7 @@ mod http2;
 mod listener;
 mod openapi;
 mod packing;
+mod patience;
 mod response;
 mod routes;
 mod served_model;
@@ -68,8 +69,8 @@ pub struct Service {
     /// Routes that answer scoring requests in Azure ML's format. Error messages list these routes.
     routes: Vec<String>,
     functions: FunctionApp,
-    /// True if the Functions host calls this service as its custom handler. Each function has a
-    /// route of its own only in this case.
+    /// True if the Functions host calls this service as its custom handler. Only then is a POST
+    /// request to `/NAME` an invocation of the function `NAME`.
     is_custom_handler: bool,
     model: served_model::Model,
     /// Memory budget of the request bodies that are being read or scored.
@@ -91,8 +92,8 @@ enum Matched<'a> {
     /// The request starts a call. The list has the names of the route's parameters in lower case,
     /// each with its value in the path.
     Call(Vec<(String, String)>),
-    /// Routes have this path, and none of them has the method. The list has the methods of all of
-    /// these routes, in upper case.
+    /// At least one route matches the path of the request, but none of them accepts its method. The
+    /// list has the methods of all routes with this path, in upper case.
     OtherMethods(Vec<&'a str>),
 }
 
@@ -233,7 +234,7 @@ impl Service {
 
     /// Waits until the scorer is ready, for at most `limits.init_deadline`. Returns the scorer's
     /// app and OpenAPI document. A platform sends calls as soon as `GET /` succeeds, so early calls
-    /// wait here.
+    /// wait in this function.
     ///
     /// # Errors
     /// Fails if the scorer does not become ready within this time.

@@ -94,8 +94,8 @@ pub struct StoreReport {
     pub reached: Option<Reached>,
     /// Reason why the connectivity check failed. `None` if it succeeded or was not made.
     pub problem: Option<String>,
-    /// Instruction that fixes the problem, or that avoids one that writes would have. `None` if
-    /// there is nothing to fix.
+    /// Instruction that fixes the problem, or that prevents a problem which later writes would
+    /// have. `None` if there is nothing to fix.
     pub fix: Option<String>,
 }
 
@@ -103,8 +103,9 @@ pub struct StoreReport {
 /// `connect` is true, the connection to each store is checked, too.
 ///
 /// # Errors
-/// Fails if the manifest is invalid, or if the environment variable of a store does not hold a
-/// valid Redis URL. A store that does not respond is not an error: its report states the problem.
+/// Fails if the manifest is invalid, if the environment variable of a store does not hold a valid
+/// Redis URL, or if the certificates for the connection cannot be read. A store that does not
+/// respond is not an error: its report states the problem.
 pub fn report(
     app: &Path,
     environment: Environment<'_>,

@@ -105,9 +105,9 @@ pub fn start(output: Output, environment: Environment<'_>) -> Result<(), Startup
     Ok(())
 }
 
-/// Returns the log line of an error because of which a server does not start, in the format that the
-/// environment sets, and JSON by default. The line has the form for the Functions host, and does
-/// not need [`start`].
+/// Returns the log line of an error that keeps a server from starting. The line is in the format
+/// that the environment sets, and in JSON by default. The word `warn` is escaped in it, as for the
+/// Functions host. [`start`] need not be called before.
 #[must_use]
 pub fn error_line(error: &dyn Display, environment: Environment<'_>) -> String {
     let form = match environment(LOG_FORMAT_VARIABLE).as_deref() {
@@ -154,7 +154,7 @@ fn queue(form: Form, has_two_outputs: bool) -> io::Result<Queue> {
     Ok(queue)
 }
 
-/// Guard that waits, when it is dropped, until the queued log lines are written to standard output,
+/// Guard that waits, when it is dropped, until the queued log lines are written to their outputs,
 /// but for at most one second.
 ///
 /// Lines that are logged after the drop are lost when the process ends. So the guard must be

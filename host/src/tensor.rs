@@ -124,8 +124,9 @@ impl Tensor {
                 }
             }
         }
-        // An empty tensor has no bytes that limit its other dimensions. Code that calculates with
-        // them expects 63 bits for their product, and each of them is a list to write.
+        // An empty tensor has no bytes that limit its other dimensions. Other code expects that
+        // their product fits into 63 bits. When the tensor is encoded as lists, each dimension
+        // before the first 0 multiplies the number of lists.
         let mut others = self.shape.iter().filter(|dimension| **dimension > 0);
         let others = others.try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
         let lists = self

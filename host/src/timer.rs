@@ -1,8 +1,9 @@
-//! Timeouts for futures that cost nothing if the future is ready at once, as it nearly always is
-//! here.
+//! Timeouts for futures. A timeout costs nothing if its future is ready at once, as most futures in
+//! a call are.
 //!
-//! Owns that shortcut over tokio's timers. Creating a timer reads the clock and needs a handle to
-//! the runtime, and a call passes four timeouts. Must not know what is waited for.
+//! Owns the check of a future before a timer of tokio is created for it. Creating a timer reads the
+//! clock and needs a handle to the runtime, and each call has four timeouts. Must not know what is
+//! waited for.
 
 use std::future::poll_fn;
 use std::pin::pin;

@@ -66,9 +66,9 @@ fn list() -> String {
 
 /// Limits the number of allocations for a JSON body of Azure ML. Measured: 9 allocations.
 ///
-/// The allocations are: the end of the check for the Open Inference Protocol, the slots to find
-/// tensors by port, the shape twice (open, then found), the elements, the tensor's name, the list
-/// of tensors, the text of the response and its media type.
+/// The allocations are: the error that ends the check for the Open Inference Protocol early, the
+/// slots to find tensors by port, the open shape, the shape of the body, the elements, the tensor's
+/// name, the list of tensors, the text of the response, and its media type.
 #[test]
 fn azure_ml_s_json() {
     let body = format!("{{\"data\":[{}]}}", list());
@@ -83,8 +83,8 @@ fn azure_ml_s_json() {
 /// Limits the number of allocations for a JSON body of the Open Inference Protocol. Measured: 15
 /// allocations.
 ///
-/// In addition to those for Azure ML's JSON, the allocations are: the list of inputs, the shape as
-/// stated, the id, and the outputs that are asked for.
+/// In addition to the allocations for a JSON body of Azure ML, these are: the list of inputs, the
+/// shape that the body states, the id, and the outputs that the body requests.
 #[test]
 fn the_open_inference_protocol_s_json() {
     let body = format!(

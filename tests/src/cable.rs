@@ -26,11 +26,12 @@ struct Shared {
     open: Mutex<Vec<TcpStream>>,
     /// Number of connections that were accepted.
     accepted: AtomicUsize,
-    /// Number of the first connection that is not forgotten.
+    /// Number of the first connection whose bytes are still forwarded, counted from 0. The bytes of
+    /// earlier connections are dropped.
     remembered: AtomicUsize,
-    /// Number of the first connection that is not held up.
+    /// Number of the first connection whose requests are not held up, counted from 0.
     prompt: AtomicUsize,
-    /// Time for which each piece of a request is held up, in milliseconds.
+    /// Time for which each part of a request is held up, in milliseconds.
     pause_ms: AtomicU64,
 }
 
@@ -88,15 +89,15 @@ impl Cable {
         self.shared.reached.load(Ordering::SeqCst)
     }
 
-    /// Drops all bytes of the connections that exist now, and keeps these connections open, as a load
-    /// balancer does that has forgotten them. New connections are forwarded.
+    /// Drops all bytes of the connections that exist now, and keeps these connections open, like a
+    /// load balancer that has forgotten them. New connections are forwarded.
     pub fn forget(&self) {
         let accepted = self.shared.accepted.load(Ordering::SeqCst);
         self.shared.remembered.store(accepted, Ordering::SeqCst);
     }
 
-    /// Holds up each piece of a request for `pause` on the connections that exist now, as a network or
-    /// a server that is slow. If `also_new` is true, holds up new connections, too.
+    /// Holds up each part of a request for `pause` on the connections that exist now, like a slow
+    /// network or a slow server. If `also_new` is true, holds up new connections, too.
     pub fn hold_up(&self, pause: Duration, also_new: bool) {
         let pause_ms = u64::try_from(pause.as_millis()).expect("a short pause");
         self.shared.pause_ms.store(pause_ms, Ordering::SeqCst);
@@ -108,7 +109,7 @@ impl Cable {
         self.shared.prompt.store(end, Ordering::SeqCst);
     }
 
-    /// Forwards new connections to another port, as a name does that moves to another server.
+    /// Forwards new connections to another port, like a DNS name that moves to another server.
     pub fn lead_to(&self, port: u16) {
         self.shared.target.store(port, Ordering::SeqCst);
     }

@@ -1,7 +1,7 @@
 //! One HTTP/2 connection whose frames a test sends itself.
 //!
-//! Owns the frames, and the small part of header compression that a test needs. Must not know what is
-//! requested.
+//! Owns the frames, and the small part of header compression that a test needs. Must not know what
+//! is requested.
 
 use std::io::{Read, Result, Write};
 use std::net::TcpStream;
@@ -16,7 +16,7 @@ pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 pub mod kind {
     /// Frame with a part of a body.
     pub const DATA: u8 = 0;
-    /// Frame with the beginning of a header.
+    /// Frame with the first part of the headers of a request or response.
     pub const HEADERS: u8 = 1;
     /// Frame that ends a stream because of an error.
     pub const RST_STREAM: u8 = 3;
@@ -28,7 +28,7 @@ pub mod kind {
     pub const GOAWAY: u8 = 7;
     /// Frame that allows the peer to send more bytes (flow control).
     pub const WINDOW_UPDATE: u8 = 8;
-    /// Frame with a further part of a header.
+    /// Frame with a further part of the headers.
     pub const CONTINUATION: u8 = 9;
 }
 
@@ -36,7 +36,7 @@ pub mod kind {
 pub const ACK: u8 = 1;
 /// Flag of the last frame of a stream.
 pub const END_STREAM: u8 = 1;
-/// Flag of the last frame of a header.
+/// Flag of the last frame with headers.
 pub const END_HEADERS: u8 = 4;
 /// Error code of a connection on which the peer sent too much.
 pub const ENHANCE_YOUR_CALM: u32 = 0xB;
@@ -67,14 +67,15 @@ pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// Returns the bytes of the header of a request. `method` is `GET` or `POST`. Without a body, the
-/// header ends the request.
+/// Returns the bytes of the HEADERS frame of a request. `method` is `GET` or `POST`. If there is no
+/// body, the frame ends the request.
 ///
 /// # Panics
 /// Panics if the path is longer than 126 bytes.
 #[must_use]
 pub fn request(stream: u32, method: &str, path: &str, has_body: bool) -> Vec<u8> {
-    // Numbers of the static table: the method, `:scheme: http`, and `:path` with a text.
+    // Indexes of HPACK's static table: the method, `:scheme: http`, and `:path` with a literal
+    // value.
     let method = if method == "GET" { 0x82 } else { 0x83 };
     let length = u8::try_from(path.len()).expect("a short path");
     assert!(length < 0x7F, "a short path");
@@ -105,7 +106,8 @@ pub struct Http2 {
 }
 
 impl Http2 {
-    /// Connects to an address, and sends the preface and these settings, each of six bytes.
+    /// Connects to an address, and sends the preface and a SETTINGS frame with `settings`, which
+    /// has six bytes for each setting.
     ///
     /// # Errors
     /// Fails if the address refuses the connection.
@@ -175,7 +177,7 @@ impl Http2 {
                         self.goodbye = Some(u32::from_be_bytes([c0, c1, c2, c3]));
                     }
                     if self.confirms && found.kind == kind::PING && found.flags & ACK == 0 {
-                        // If the host is gone, the next read tells.
+                        // The error is ignored, because the next read fails as well.
                         drop(self.write(&frame(kind::PING, ACK, 0, &found.payload)));
                     }
                     return Ok(Some(found));
@@ -189,10 +191,10 @@ impl Http2 {
         }
     }
 
-    /// Waits for the next frame of this type.
+    /// Waits for the next frame of the type `wanted`. Frames of other types are ignored.
     ///
     /// # Panics
-    /// Panics if the connection ends first, or no such frame arrives in time.
+    /// Panics if the connection ends first, or if no frame of this type arrives in time.
     #[track_caller]
     pub fn expect(&mut self, wanted: u8) -> Frame {
         loop {
@@ -207,8 +209,8 @@ impl Http2 {
         }
     }
 
-    /// Waits for the response of a stream, and returns its status code. Only 200, 400, 401, 404 and 500 are
-    /// known; any other status is 0.
+    /// Waits for the response of a stream, and returns its status code. Only 200, 400, 401, 404 and
+    /// 500 are known. Any other status is returned as 0.
     ///
     /// # Panics
     /// Panics if no response arrives.
@@ -217,7 +219,8 @@ impl Http2 {
         loop {
             let header = self.expect(kind::HEADERS);
             if header.stream == stream {
-                // Numbers of the static table, and a status outside of it as a Huffman code.
+                // Indexes of HPACK's static table. The status 401 is not in the table, and is a
+                // Huffman code.
                 return match header.payload.as_slice() {
                     [0x88, ..] => 200,
                     [0x8C, ..] => 400,

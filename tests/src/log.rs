@@ -75,8 +75,8 @@ impl Log {
         })
     }
 
-    /// Waits for the log line of the call that got `answer`, and asserts that its detail has the given
-    /// part.
+    /// Waits for the log line of the call that got `answer`, and asserts that its detail has the
+    /// given part.
     #[track_caller]
     pub fn wait_for_detail(&self, answer: &Answer, part: &str) {
         let line = self.wait_for_failure(answer.header("x-request-id").expect("an id"));

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::place;
 
-/// Returns the path of the file `name` in the test data, which NumPy wrote.
+/// Returns the path of the test file `name`, which NumPy wrote.
 #[must_use]
 pub fn made(name: &str) -> PathBuf {
     place::workspace().join("tests/data/numpy").join(name)

@@ -237,8 +237,8 @@ pub fn counting() -> Vec<u8> {
     model(graph("counting", &parts))
 }
 
-/// Returns a graph whose output has the whole numbers from `from` up to, but not including, `to`, which
-/// are its inputs.
+/// Returns a graph whose output has the whole numbers from `from` up to, but not including, `to`,
+/// which are its inputs.
 #[must_use]
 pub fn range() -> Vec<u8> {
     let parts = [

@@ -1,7 +1,7 @@
 //! ONNX files as exporters leave them: with shared sizes, default values and categories.
 //!
-//! Owns those files and their parts. Must not know which program runs them. Files that the host does
-//! not load are in `onnx_refused`, and files that ask for something that no model needs in
+//! Owns those files and their parts. Must not know which program runs them. Files that the host
+//! does not load are in `onnx_refused`, and files that ask for something that no model needs are in
 //! `onnx_hostile`.
 
 use crate::onnx::{bytes, element, graph, node_fields, number};

@@ -1,6 +1,7 @@
-//! Files under the name of an ONNX file that the host does not load.
+//! Files with the name of an ONNX file that the host refuses to load.
 //!
-//! Owns those files, and what the host must say of each. Must not know which program reads them.
+//! Owns those files, and the error that the host must report for each. Must not know which program
+//! reads them.
 
 use crate::onnx::{bytes, element, number};
 use crate::onnx_cases::{
@@ -24,12 +25,13 @@ pub struct Refused {
     pub fix: &'static str,
 }
 
-/// Returns a graph of one node from the input `x` of this type to the output `y` of this type.
+/// Returns a graph of one node, with the input `x` and the output `y`. The arguments `x` and `y`
+/// are the encoded types of this input and output.
 fn typed_graph(operators: &[(&str, u64)], node: Vec<u8>, x: Vec<u8>, y: Vec<u8>) -> Vec<u8> {
     model(8, operators, &[node, typed(11, "x", x), typed(12, "y", y)])
 }
 
-/// Returns the files that are not ONNX files, or not whole.
+/// Returns the files that are not ONNX files, or that are incomplete ONNX files.
 fn foreign() -> Vec<Refused> {
     let file = |name, problem, fix, file: &[u8]| Refused {
         name,

@@ -52,8 +52,8 @@ pub fn trials() -> PathBuf {
     existing("SCOREBOX_TRIALS", || beside_tests("scorebox-trials"))
 }
 
-/// Returns the path of the program behind `cargo xtask` itself, which runs the chores of the
-/// repository and builds the programs of all other commands.
+/// Returns the path of the program behind `cargo xtask` itself, which checks and tests the
+/// repository, and builds the programs of all other commands.
 #[must_use]
 pub fn chores() -> PathBuf {
     existing("SCOREBOX_CHORES", || beside_tests("xtask"))

@@ -1,7 +1,7 @@
 //! The programs in `tests/programs`, one constant for each. `build.rs` writes the constants.
 //!
 //! Owns the type that stands for a program, so that a misspelled name does not compile. Must not
-//! know which test uses a program: the area `meta` checks that one does.
+//! know which test uses a program: a test of the area `meta` checks that each program is used.
 
 /// A test program: a small scorer that is compiled from `tests/programs/NAME.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,7 +17,7 @@ pub const PASSWORD: &str = "correct-horse-battery-staple";
 /// Name of the user in the access list (ACL) of a server with TLS.
 pub const USER: &str = "scorer-one";
 
-/// Configuration of openssl for an authority whose certificates have any dates.
+/// Configuration of openssl for a certificate authority that signs certificates with any dates.
 const SIGNING: &str = "[ca]\ndefault_ca = own\n[own]\ndatabase = index.txt\nserial = serial\nnew_certs_dir = .\n\
                        default_md = sha256\npolicy = any\nunique_subject = no\n[any]\ncommonName = supplied\n";
 

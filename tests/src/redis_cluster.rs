@@ -45,7 +45,7 @@ impl Cluster {
         Self::with_node_timeout(NODE_TIMEOUT)
     }
 
-    /// Starts a cluster in which a silent node counts as failed after this time.
+    /// Starts a cluster in which a silent node counts as failed after the time `node_timeout`.
     #[must_use]
     pub fn with_node_timeout(node_timeout: Duration) -> Self {
         let cluster = Self {
@@ -53,7 +53,8 @@ impl Cluster {
                 .map(|_| Node::start(node_timeout))
                 .collect(),
         };
-        // This must happen before the nodes meet. Later a node refuses it.
+        // The epochs must be set before the nodes meet. A node that knows others refuses the
+        // command.
         for number in 1..cluster.nodes.len() {
             cluster.command::<String>(
                 number,
@@ -91,7 +92,7 @@ impl Cluster {
     }
 
     /// Waits until every node reports a healthy cluster, and all masters have replicas that are in
-    /// step.
+    /// sync.
     pub fn wait_until_whole(&self) {
         let replicas = |number: usize| {
             let role: Vec<redis::Value> = self.try_command(number, &["ROLE"]).ok()?;

@@ -17,7 +17,7 @@ pub const MASTER: &str = "scores";
 /// A running Redis master with its replica and three sentinels. All processes are killed when this
 /// value is dropped.
 pub struct Watched {
-    /// Both servers. The first is the master at the start.
+    /// The servers: the master at the start, followed by its replica.
     servers: Vec<Process>,
     sentinels: Vec<Process>,
     _dir: TempDir,
@@ -126,8 +126,8 @@ impl Watched {
     }
 
     /// Asks a sentinel to make the replica the master, while both servers run. A sentinel refuses
-    /// with `NOGOODSLAVE` while it has not heard from the replica for some seconds, which happens
-    /// on a busy machine: it is asked again until it has.
+    /// with `NOGOODSLAVE` if the replica has not answered for some seconds, which happens on a busy
+    /// machine. The command is then repeated until the sentinel accepts it.
     pub fn fail_over(&self) {
         wait::until("a sentinel that finds the replica good enough", || {
             let words = ["SENTINEL", "FAILOVER", MASTER];

@@ -1,4 +1,4 @@
-//! Snapshots of what users see, in `tests/tests/snapshots`.
+//! Snapshots of the texts that users see, in `tests/tests/snapshots`.
 //!
 //! Owns the files, the placeholders for what varies, and the one way to write the files again: the
 //! variable `SCOREBOX_BLESS`. Must not know any text.

@@ -71,7 +71,7 @@ pub fn functions(registry: &Registry) -> StandIn {
     )
 }
 
-/// Builds a base image that contains another program, and pushes it to a registry.
+/// Builds a base image that does not start a Functions host, and pushes it to a registry.
 ///
 /// # Panics
 /// Panics if umoci, skopeo or the registry fails.

@@ -1,7 +1,8 @@
 //! The required behaviour of every store: one list for memory and for every kind of server.
 //!
 //! Owns the list, in the language of the test program `keys`, and the comparison. Must not know how
-//! an operation is performed: that is a closure of the test's. Long because it is a table of cases.
+//! an operation is performed: each test passes a closure that does this. Long because it is a table
+//! of cases.
 
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! `cargo xtask fuzz`: fuzzing guided by code coverage, for a bounded time.
 //!
-//! Owns the build with counters, the corpus and the bounds of a run. Must not know what a target
-//! checks.
+//! Owns the build with coverage counters, the corpus and the bounds of a run. Must not know what a
+//! target checks.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};

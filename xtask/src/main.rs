@@ -1,10 +1,10 @@
 //! `cargo xtask`: builds, packages, tries, tests and measures Scorebox.
 //!
-//! Owns the dispatch: to one file for each chore of the repository, and to the programs that run
-//! all other commands. Must not know how any command works, and must not need an engine or a C
-//! compiler: it is what a fresh clone compiles first.
+//! Owns the dispatch: to one file for each command that this program runs itself, and to the
+//! programs that run all other commands. Must not know how any command works, and must not need an
+//! engine or a C compiler: it is what a fresh clone compiles first.
 
-// Its macros print without a panic, and take the place of those of the standard library.
+// The macros of this crate print without a panic, and replace those of the standard library.
 #[macro_use]
 extern crate scorebox_workspace;
 

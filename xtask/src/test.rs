@@ -24,8 +24,8 @@ use crate::{fuzz, tidy};
 /// run appends a line with its reason to the file.
 const SKIPPED_VARIABLE: &str = "SCOREBOX_SKIPPED_FILE";
 
-/// Name of the environment variable that makes tests that take long run completely if its value is
-/// 1. Otherwise, such a test tries only a part.
+/// Name of the environment variable that decides how much long tests do. If its value is 1, a long
+/// test tries all of its cases. Otherwise, it tries only some of them.
 const LONG_VARIABLE: &str = "SCOREBOX_LONG";
 
 /// Duration of the fuzzing step of `test --long`, for all targets together.

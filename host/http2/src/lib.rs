@@ -29,7 +29,8 @@ const STREAM_WINDOW_BYTES: u32 = 64 << 10;
 /// 128 MiB at most.
 const CONNECTION_WINDOW_BYTES: u32 = 128 << 10;
 
-/// Maximum size of the header of a request, in bytes, as HTTP/2 counts it.
+/// Maximum size of the header fields of a request, in bytes. As in HTTP/2's own setting, the names
+/// and values are counted uncompressed, with 32 bytes more for each field.
 const HEADER_BYTES: u32 = 32 << 10;
 
 /// Maximum number of requests of a connection that the client canceled before the host saw them.
@@ -38,7 +39,7 @@ const PENDING_RESETS: usize = 20;
 /// Maximum number of streams of a connection that the host ended because of an error of the client.
 const LOCAL_RESETS: usize = 256;
 
-/// Socket of a connection.
+/// Socket of an HTTP/2 connection: a stream of bytes that can be read and written.
 pub trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
@@ -99,7 +100,8 @@ impl Service<Request<Incoming>> for Calls<'_> {
     }
 }
 
-/// Starts a task for each request. All tasks have one type, so that their code exists once.
+/// Executor of hyper that starts a task for each request. All tasks have one type, so that their
+/// code exists once.
 #[derive(Clone)]
 struct Tasks;
 

@@ -1,7 +1,7 @@
 //! Azure's rules for the names of resources, and the check of a name.
 //!
-//! Owns the table of these rules. The manifest and the packager check names by it where they enter.
-//! Must not know which setting or flag a name comes from.
+//! Owns the table of these rules. The manifest and the packager use the table to check each name as
+//! soon as they read it. Must not know which setting or flag a name comes from.
 
 use scorebox_text::{NAME_BYTES, Problem, quoted};
 
@@ -21,7 +21,7 @@ pub struct Rule {
     allows_double_hyphens: bool,
 }
 
-/// Letters that a name may have.
+/// Letters that the name of a resource may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Letters {
     Ascii,
@@ -30,7 +30,7 @@ enum Letters {
     Any,
 }
 
-/// Rule for the first or the last character of a name.
+/// Rule for the first or the last character of the name of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Any,
@@ -39,7 +39,7 @@ enum End {
     NoDot,
 }
 
-/// Rule for function apps on App Service.
+/// Azure's rule for the names of function apps on App Service.
 pub const FUNCTION_APP: Rule = Rule {
     letters: Letters::Ascii,
     marks: "-",
@@ -48,14 +48,14 @@ pub const FUNCTION_APP: Rule = Rule {
     ..rule("a function app", 2, 60)
 };
 
-/// Rule for hosting plans on App Service.
+/// Azure's rule for the names of hosting plans on App Service.
 pub const PLAN: Rule = Rule {
     letters: Letters::Ascii,
     marks: "-",
     ..rule("a hosting plan", 1, 60)
 };
 
-/// Rule for resource groups.
+/// Azure's rule for the names of resource groups.
 pub const RESOURCE_GROUP: Rule = Rule {
     letters: Letters::Any,
     marks: "-_.()",
@@ -63,16 +63,16 @@ pub const RESOURCE_GROUP: Rule = Rule {
     ..rule("a resource group", 1, 90)
 };
 
-/// Rule for regions, such as `westeurope`.
+/// Azure's rule for the names of regions, such as `westeurope`.
 pub const REGION: Rule = Rule {
     letters: Letters::Ascii,
     ..rule("a region", 1, 40)
 };
 
-/// Rule for storage accounts.
+/// Azure's rule for the names of storage accounts.
 pub const STORAGE_ACCOUNT: Rule = rule("a storage account", 3, 24);
 
-/// Rule for container apps.
+/// Azure's rule for the names of container apps.
 pub const CONTAINER_APP: Rule = Rule {
     marks: "-",
     start: End::Letter,
@@ -81,7 +81,7 @@ pub const CONTAINER_APP: Rule = Rule {
     ..rule("a container app", 2, 32)
 };
 
-/// Rule for environments of Container Apps.
+/// Azure's rule for the names of environments of Container Apps.
 pub const CONTAINER_APP_ENVIRONMENT: Rule = Rule {
     marks: "-",
     start: End::Letter,
@@ -90,7 +90,7 @@ pub const CONTAINER_APP_ENVIRONMENT: Rule = Rule {
     ..rule("an environment of Container Apps", 2, 60)
 };
 
-/// Rule for containers of blobs, except those that only Azure creates.
+/// Azure's rule for the names of blob containers, except those that only Azure creates.
 pub const BLOB_CONTAINER: Rule = Rule {
     marks: "-",
     start: End::LetterOrDigit,
@@ -99,7 +99,7 @@ pub const BLOB_CONTAINER: Rule = Rule {
     ..rule("a blob container", 3, 63)
 };
 
-/// Rule for queues of a storage account.
+/// Azure's rule for the names of queues of a storage account.
 pub const STORAGE_QUEUE: Rule = Rule {
     marks: "-",
     start: End::LetterOrDigit,
@@ -108,32 +108,33 @@ pub const STORAGE_QUEUE: Rule = Rule {
     ..rule("a storage queue", 3, 63)
 };
 
-/// Rule for queues of a storage account that have a poison queue. The name of the poison queue has
-/// 7 characters more, and the Functions host does without a poison queue if it would be too long.
+/// Azure's rule for the names of queues of a storage account that have a poison queue. The name of
+/// the poison queue has 7 characters more, and the Functions host does without a poison queue if it
+/// would be too long.
 pub const TRIGGER_QUEUE: Rule = Rule {
     most: 56,
     ..STORAGE_QUEUE
 };
 
-/// Rule for Service Bus queues.
+/// Azure's rule for the names of Service Bus queues.
 pub const SERVICE_BUS_QUEUE: Rule = entity("a Service Bus queue", 260, "-_./");
 
-/// Rule for Service Bus topics.
+/// Azure's rule for the names of Service Bus topics.
 pub const SERVICE_BUS_TOPIC: Rule = entity("a Service Bus topic", 260, "-_./");
 
-/// Rule for subscriptions to a Service Bus topic.
+/// Azure's rule for the names of subscriptions to a Service Bus topic.
 pub const SERVICE_BUS_SUBSCRIPTION: Rule = entity("a Service Bus subscription", 50, "-_.");
 
-/// Rule for container registries.
+/// Azure's rule for the names of container registries.
 pub const REGISTRY: Rule = Rule {
     letters: Letters::Ascii,
     ..rule("a container registry", 5, 50)
 };
 
-/// End of the host names of registries in Azure.
+/// Suffix of the host names of Azure's container registries.
 const AZURE_REGISTRIES: &str = ".azurecr.io";
 
-/// Rule for managed identities that are resources of their own.
+/// Azure's rule for the names of user-assigned managed identities.
 pub const IDENTITY: Rule = Rule {
     letters: Letters::Ascii,
     marks: "-_",
@@ -141,7 +142,8 @@ pub const IDENTITY: Rule = Rule {
     ..rule("a managed identity", 3, 128)
 };
 
-/// Returns a rule that allows lower-case letters and digits in any order.
+/// Returns a rule for names of `least` to `most` lower-case letters and digits in any order. `what`
+/// is the kind of resource with its article.
 const fn rule(what: &'static str, least: usize, most: usize) -> Rule {
     Rule {
         what,
@@ -155,7 +157,8 @@ const fn rule(what: &'static str, least: usize, most: usize) -> Rule {
     }
 }
 
-/// Returns the rule for an entity of Service Bus.
+/// Returns the rule for the names of one kind of Service Bus entity: of queues, topics or
+/// subscriptions. `what` is the kind of entity with its article.
 const fn entity(what: &'static str, most: usize, marks: &'static str) -> Rule {
     Rule {
         letters: Letters::Ascii,
@@ -167,7 +170,8 @@ const fn entity(what: &'static str, most: usize, marks: &'static str) -> Rule {
 }
 
 impl Rule {
-    /// Checks a name. `key` is the setting or flag with the name, for the error.
+    /// Checks that a name follows the rule. `key` is the setting or flag with the name, for the
+    /// error.
     ///
     /// # Errors
     /// Fails if Azure would refuse the name. The error states the offending part and the rule.
@@ -175,9 +179,10 @@ impl Rule {
         self.judge(key, name, &[name])
     }
 
-    /// Checks a name that may have placeholders: `%SETTING%` for the value of an app setting and, if
-    /// `has_braces` is true, `{name}` for a part of a path. The texts that they stand for are not
-    /// known, so only the rest is checked. `key` is the setting with the name, for the error.
+    /// Checks a name that may have placeholders: `%SETTING%` for the value of an app setting and,
+    /// if `has_braces` is true, `{name}` for a part of a path. The texts that the placeholders
+    /// stand for are not known, so only the rest of the name is checked. `key` is the setting with
+    /// the name, for the error.
     ///
     /// # Errors
     /// Fails if Azure would refuse every name of this form, or if a placeholder is malformed.
@@ -197,7 +202,9 @@ impl Rule {
     }
 
     /// Checks the parts of a name between its placeholders. The first part is empty if the name
-    /// begins with a placeholder, and the last part is empty if the name ends with one.
+    /// begins with a placeholder, and the last part is empty if the name ends with one. Fails if
+    /// Azure would refuse every name with these parts. `key` is the setting or flag with the name,
+    /// for the error.
     fn judge(&self, key: &str, name: &str, parts: &[&str]) -> Result<(), Problem> {
         let is_whole = parts.len() == 1;
         let count: usize = parts.iter().map(|part| part.chars().count()).sum();
@@ -229,8 +236,8 @@ impl Rule {
         let is_letter = match self.letters {
             Letters::Ascii => c.is_ascii_alphabetic(),
             Letters::Lower => c.is_ascii_lowercase(),
-            // Azure decides by .NET's `Char.IsLetterOrDigit`. Rust's property is nearly equal: it also has
-            // the numbers that are not decimal digits, such as Roman ones.
+            // Azure uses .NET's `Char.IsLetterOrDigit`. Rust's `is_alphanumeric` is nearly equal.
+            // It also accepts numbers that are not decimal digits, such as Roman numerals.
             Letters::Any => c.is_alphanumeric(),
         };
         is_letter || c.is_ascii_digit() || self.marks.contains(c)
@@ -314,8 +321,9 @@ fn is_azure_registry(host: &str) -> bool {
     end.is_some_and(|end| end.eq_ignore_ascii_case(AZURE_REGISTRIES))
 }
 
-/// Returns the parts of a name between its placeholders. Returns `None` if a placeholder is
-/// malformed.
+/// Returns the parts of a name before, between and after its placeholders: `%SETTING%` and, if
+/// `has_braces` is true, `{name}`. Returns `None` if a placeholder is malformed, or if a `%` or a
+/// brace does not belong to a placeholder.
 fn literals(name: &str, has_braces: bool) -> Option<Vec<&str>> {
     let (mut parts, mut rest) = (Vec::new(), name);
     loop {

@@ -1,15 +1,16 @@
 //! The section `[contract]`: unstable features of the contract between host and scorer that a
 //! scorer may use.
 //!
-//! Owns the names of the features that ended. Must not know what a feature did, or which scorer used
-//! it. The current version of the contract has no unstable feature.
+//! Owns the names of the features that were unstable in an earlier version. Must not know what a
+//! feature did, or which scorer used it. The current version of the contract has no unstable
+//! feature.
 
 use scorebox_text::{NAME_BYTES, Problem, quoted};
 
 use super::inputs::{section, shown};
 
-/// Checks the key `unstable` of the section `[contract]` in the table of a `scorebox.toml`. Fails if
-/// the key is not an empty list, or if `contract` is not written as a section.
+/// Checks the key `unstable` of the section `[contract]` in the table of a `scorebox.toml`. Fails
+/// if the key has another value than an empty list, or if `contract` is not written as a section.
 pub(super) fn check_unstable(table: &toml::Table) -> Result<(), Problem> {
     // The keys were compared with the table of settings, so `unstable` is the only one.
     for (_, value) in section(table, "contract")? {

@@ -1,33 +1,34 @@
 //! The parts of an image reference: registry, repository, tag and digest.
 //!
-//! Owns the characters that each part may have, and the error that names the first one that it may
-//! not have. Must not know which setting or argument holds a part: the caller names it.
+//! Owns the characters that each part may have, and the error that names the first character that
+//! is not allowed. Must not know which setting or argument holds a part: the caller names it.
 
 use std::net::Ipv6Addr;
 
 use scorebox_text::{NAME_BYTES, Problem, quoted, start};
 
-/// Maximum length of a repository name with the host of its registry, in bytes: the limit of the
-/// OCI distribution specification.
+/// Maximum length of the host and port of a registry, and of the name of a repository, in bytes.
+/// Many clients limit both together to 255 characters, says the OCI distribution specification.
 const LONGEST_REPOSITORY_BYTES: usize = 255;
 /// Maximum length of a tag, in bytes: the limit of the OCI distribution specification.
 const LONGEST_TAG_BYTES: usize = 128;
 /// Number of hexadecimal digits of a SHA-256 digest.
 const DIGEST_DIGITS: usize = 64;
 
-/// Fix for a registry that has no usable form.
+/// Text of the fix in an error about the host of a registry.
 const HOST: &str = "write the host name and, if it is not the usual one, the port, e.g. \
                     `contoso.azurecr.io` or `localhost:5000`";
-/// Fix for a repository that has no usable form.
+/// Text of the fix in an error about the form of a repository's name.
 const REPOSITORY: &str = "use lower-case letters and digits, with `.`, `_`, `__` or `-` between \
                           them, in parts with `/` between them, e.g. `scoring/credit-risk`";
 
-/// Checks the host of a registry, with or without a port. `what` is what holds the text, for the
-/// error.
+/// Checks the host of a registry, with or without a port. `what` names the setting or argument that
+/// holds the text, for the error.
 ///
 /// # Errors
 /// Fails if the text is not a host name with a dot or a port, `localhost`, or an IPv6 address in
-/// brackets.
+/// brackets. Also fails if the port is not from 1 to 65535, or if a text with a host name has more
+/// than 255 bytes.
 pub fn registry(what: &str, text: &str) -> Result<(), Problem> {
     let refused = |reason: &str, fix: &str| Err(refused(what, text, reason, fix));
     if let Some((scheme, rest)) = text.split_once("://") {
@@ -103,10 +104,12 @@ pub fn registry(what: &str, text: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Checks the name of a repository. `what` is what holds the text, for the error.
+/// Checks the name of a repository. `what` names the setting or argument that holds the text, for
+/// the error.
 ///
 /// # Errors
-/// Fails if registries do not accept the name.
+/// Fails if the name has more than 255 bytes, or does not have the form that the OCI distribution
+/// specification defines.
 pub fn repository(what: &str, text: &str) -> Result<(), Problem> {
     let refused = |reason: &str, fix: &str| Err(refused(what, text, reason, fix));
     if text.is_empty() || text.len() > LONGEST_REPOSITORY_BYTES {
@@ -157,10 +160,10 @@ pub fn repository(what: &str, text: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Checks a tag. `what` is what holds the text, for the error.
+/// Checks a tag. `what` names the setting or argument that holds the text, for the error.
 ///
 /// # Errors
-/// Fails if registries do not accept the tag.
+/// Fails if the tag does not have the form that the OCI distribution specification defines.
 pub fn tag(what: &str, text: &str) -> Result<(), Problem> {
     let allowed = format!(
         "use 1 to {LONGEST_TAG_BYTES} letters, digits, `.`, `_` and `-`, with a letter, a digit or \
@@ -185,9 +188,10 @@ pub fn tag(what: &str, text: &str) -> Result<(), Problem> {
     }
 }
 
-/// Returns the tag for a version: with `_` for the `+` before the build metadata of a semantic
-/// version, because no tag can have a `+`. Helm chooses the same tag. A text that is a tag already,
-/// or cannot become one like this, is returned unchanged.
+/// Returns the tag for a version, with `_` for the `+` before the build metadata of a semantic
+/// version, because no tag can have a `+`. Helm chooses the same tag. The text is returned
+/// unchanged if it does not begin with a digit, with or without `v` before it, or if it has other
+/// characters that no tag can have.
 #[must_use]
 pub fn tag_of_version(version: &str) -> String {
     let tag = version.replace('+', "_");
@@ -200,7 +204,7 @@ pub fn tag_of_version(version: &str) -> String {
     version.to_owned()
 }
 
-/// Checks a digest. `what` is what holds the text, for the error.
+/// Checks a digest. `what` names the setting or argument that holds the text, for the error.
 ///
 /// # Errors
 /// Fails if the text is not `sha256:` and 64 lower-case hexadecimal digits.
@@ -233,8 +237,8 @@ fn is_of_tag(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
 }
 
-/// Returns the words that name the first character of a text that is not allowed, or `None` if all
-/// characters are.
+/// Returns the end of an error message that names the first character of `text` that is not
+/// allowed. Returns `None` if all characters are allowed.
 fn misfit(text: &str, is_allowed: impl Fn(char) -> bool) -> Option<String> {
     let (index, found) = text.chars().enumerate().find(|(_, c)| !is_allowed(*c))?;
     let shown = match found {

@@ -7,7 +7,7 @@ use scorebox_text::{Problem, REASON_BYTES, quoted};
 
 use super::image_names;
 
-/// Host of Docker Hub in references.
+/// Host name by which references of images name Docker Hub.
 const DOCKER_HUB: &str = "docker.io";
 /// Folder in which Docker Hub keeps the repositories that have no folder of their own.
 const DOCKER_HUB_FOLDER: &str = "library";
@@ -15,7 +15,7 @@ const DOCKER_HUB_FOLDER: &str = "library";
 /// Reference of an image, in its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageReference {
-    /// Host and port of the registry.
+    /// Host of the registry, with its port if the reference has one.
     pub registry: String,
     /// Name of the repository in the registry.
     pub repository: String,
@@ -27,11 +27,12 @@ pub struct ImageReference {
 }
 
 /// Parses the reference of an image. `what` says what the text is, for the error, and `fix` is the
-/// instruction for a text that has another form than a reference.
+/// instruction in the error for a reference that does not name its registry.
 ///
 /// # Errors
-/// Fails with the part that is wrong if a part has a character that it may not have. Also fails if
-/// the reference does not name its registry, because it would be read as an image on Docker Hub.
+/// Fails if the text begins with a scheme such as `https://`, or if a part of the reference has a
+/// wrong form. The error names this part. Also fails if the reference does not name its registry,
+/// because it would be read as an image on Docker Hub.
 pub fn parse(what: &str, text: &str, fix: &str) -> Result<ImageReference, Problem> {
     let shown = quoted(text, REASON_BYTES);
     if let Some((scheme, rest)) = text.split_once("://") {

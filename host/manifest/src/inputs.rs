@@ -48,9 +48,9 @@ pub struct InputSection {
 }
 
 impl InputSection {
-    /// Returns the facts about the input. `stated` are those that the scorer states. A fact in this
-    /// section replaces the scorer's, because the manifest belongs to one deployment, and several
-    /// deployments may use the scorer.
+    /// Returns the facts about the input. `stated` holds the facts that the scorer states. A fact
+    /// in this section replaces the scorer's, because the manifest belongs to one deployment, and
+    /// several deployments may use the scorer.
     #[must_use]
     pub fn over(&self, stated: &InputFacts) -> InputFacts {
         let columns = match self.columns.is_empty() {
@@ -107,7 +107,8 @@ pub(super) fn inputs(table: &toml::Table) -> Result<BTreeMap<String, InputSectio
 }
 
 /// Reads the section `[requests]` from the table of a `scorebox.toml`. Fails if `requests` is not
-/// written as a section, or if a value is not a boolean.
+/// written as a section, if `nan_literals` is not a boolean, or if `unknown_columns` is neither
+/// `refuse` nor `ignore`.
 pub(super) fn requests(table: &toml::Table) -> Result<Requests, Problem> {
     let mut requests = Requests::default();
     for (name, value) in section(table, "requests")? {
@@ -123,7 +124,8 @@ pub(super) fn requests(table: &toml::Table) -> Result<Requests, Problem> {
                     "write `unknown_columns = \"ignore\"`, or remove the line",
                 ));
             }
-            // The keys were compared with the table of settings.
+            // The only other key is `nan_literals`, because the keys were compared with the table
+            // of settings.
             _ => requests.nan_literals = boolean(value, "requests", name)?,
         }
     }
@@ -192,7 +194,7 @@ fn columns(section: &toml::Table, key: &str) -> Result<Vec<String>, Problem> {
     Ok(columns)
 }
 
-/// Checks the names of the columns of an input, which a manifest or a scorer states. `key` is the
+/// Checks the names of the columns of an input, as a manifest or a scorer states them. `key` is the
 /// full name of the setting or of the fact, for the error.
 ///
 /// # Errors

@@ -1,10 +1,10 @@
 //! `scorebox.toml`: the settings of a scorer that are true wherever it runs.
 //!
-//! Owns the [`Manifest`] and its errors: a raw serde twin is read and becomes a manifest once,
-//! here. Each section has a module below, which owns its settings and their checks. Must not know
-//! the environment (that is `deployment` in the host), nor what any setting makes the host or the
-//! packager do. It needs no runtime, no TLS and no C compiler, so that every tool can read a
-//! manifest.
+//! Owns the [`Manifest`] and its errors, and the single step in which the file, as serde parses it,
+//! is checked and becomes a manifest. Each section has a module, which owns its settings and their
+//! checks. Must not know the environment (that is `deployment` in the host), nor what any setting
+//! makes the host or the packager do. It needs no runtime, no TLS and no C compiler, so that every
+//! tool can read a manifest.
 //!
 //! # Map
 //!
@@ -26,7 +26,7 @@
 //! | [`names`] | the form of names and keys |
 //! | [`azure_names`] | Azure's rules for the names of resources |
 //! | [`image_names`] | the form of a registry, a repository, a tag and a digest |
-//! | [`image_reference`] | references of images, which join these parts |
+//! | [`image_reference`] | references of images, divided into their parts |
 //! | [`digest`] | SHA-256 digests as text |
 
 mod answers;
@@ -143,8 +143,8 @@ impl Manifest {
     /// folder.
     ///
     /// # Errors
-    /// Fails if the file cannot be read or is not TOML, if it has an unknown key, or if a setting
-    /// does not accept its value.
+    /// Fails if the file cannot be read or is not TOML, if it has an unknown key or lacks a
+    /// required one, if a setting does not accept its value, or if two settings exclude each other.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
         let path = if path.is_dir() {
             path.join(MANIFEST_FILE)
@@ -166,8 +166,8 @@ impl Manifest {
     /// messages name. Relative paths in the manifest start at the folder of the file.
     ///
     /// # Errors
-    /// Fails if the text is not TOML, if it has an unknown key, or if a setting does not accept its
-    /// value.
+    /// Fails if the text is not TOML, if it has an unknown key or lacks a required one, if a
+    /// setting does not accept its value, or if two settings exclude each other.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ManifestError> {
         let fail = |Problem { problem, fix }| ManifestError {
             path: path.to_path_buf(),
@@ -233,7 +233,7 @@ struct Raw {
 
 impl Raw {
     /// Checks the values, and converts them to a manifest. `table` is the whole file, from which
-    /// some sections are read.
+    /// some sections are read. Fails if a setting does not accept its value.
     fn into_manifest(self, path: &Path, table: &toml::Table) -> Result<Manifest, Problem> {
         let dir = path.parent().unwrap_or(Path::new(""));
         let scorer = self.scorer.into_section(dir)?;
@@ -286,7 +286,8 @@ impl Raw {
     }
 }
 
-/// Checks that no environment variable holds both a key of the server and the address of a store.
+/// Checks that no environment variable holds both a key of the server and the URL of a store. Fails
+/// if one does.
 fn keys_are_no_addresses(
     server: &ServerSection,
     stores: &BTreeMap<String, StoreSection>,

@@ -15,7 +15,8 @@ const REPEATED: [&str; 2] = ["trigger", "packaged.file"];
 /// Finds the first key of `scorebox.toml` that is not a setting. Returns the problem and its fix,
 /// or `None` if all keys are settings.
 pub(super) fn unknown_key(table: &toml::Table) -> Option<Problem> {
-    let Unknown { key, kind } = find_unknown(table, &mut Vec::new())?;
+    let keys: Vec<_> = SETTINGS.iter().map(|setting| setting.key).collect();
+    let Unknown { key, kind } = find_unknown(table, &keys, &mut Vec::new())?;
     let shown = quoted(&key, NAME_BYTES);
     let nearest = match kind {
         Kind::Setting => {
@@ -35,14 +36,14 @@ pub(super) fn unknown_key(table: &toml::Table) -> Option<Problem> {
 }
 
 /// Converts the error of serde for a `scorebox.toml` whose keys are all settings, but in which a
-/// value has a wrong type or a key is missing. The returned problem names the setting, the line and
-/// the form of the value.
+/// value has a wrong type or a key is missing. The returned problem names the line and, if serde
+/// names a known setting, this setting and the form of its value.
 pub(super) fn wrong_type(mut error: toml::de::Error) -> Problem {
     let message = error.message().to_owned();
     let shown = error.to_string();
     let shown = shown.trim_end();
     let place = shown.strip_suffix(&message).unwrap_or_default();
-    // Without the text of the file, the error ends with its key.
+    // Without the text of the file, the message of the error ends with the key.
     error.set_input(None);
     let with_key = error.to_string();
     let key = with_key
@@ -124,33 +125,50 @@ struct Unknown {
 enum Kind {
     /// The name is a key with a value.
     Setting,
-    /// The name is written as the header of a section, and the section does not have keys.
+    /// The unknown name is written as the header of a section that does not have keys.
     Section,
-    /// The name is the name of a known section, but is written as a key with a value. The parser
-    /// would take a date for an empty section.
+    /// The name is that of a known section, but is written as a key with a value. If the value is a
+    /// date, the TOML parser would take it for an empty section.
     SectionAsValue,
 }
 
-fn find_unknown(table: &toml::Table, path: &mut Vec<String>) -> Option<Unknown> {
+/// Finds the first unknown name in a table. `path` has the names of the sections that contain the
+/// table, and `keys` has what follows these names in the keys of the settings.
+///
+/// Every start of the host runs this search. It compares a name only with the settings of its own
+/// section, because a comparison of each name with all settings would take a tenth of the instructions of a start.
+fn find_unknown(
+    table: &toml::Table,
+    keys: &[&'static str],
+    path: &mut Vec<String>,
+) -> Option<Unknown> {
     for (name, value) in table {
         path.push(name.clone());
-        let (is_section, is_setting) = (is_section(path), find(path).is_some());
+        let named = keys.iter().filter_map(|key| after(key, name));
+        let inner_keys: Vec<_> = named.clone().flatten().collect();
+        let (is_section, is_setting) = (
+            !inner_keys.is_empty(),
+            named.into_iter().any(|rest| rest.is_none()),
+        );
         let unknown = |kind: Kind, path: &[String]| {
             let parts: Vec<_> = path.iter().map(|name| names::written(name)).collect();
             let key = parts.join(".");
             Some(Unknown { key, kind })
         };
         let found = match value {
-            // The source of a component is a value of its own form, which the reader checks.
+            // The value of `scorer.component` may be a table, whose keys are not in the table of
+            // settings. The reader of `[scorer]` checks these keys.
             _ if path.join(".") == "scorer.component" => None,
-            toml::Value::Table(inner) if !inner.is_empty() => find_unknown(inner, path),
+            toml::Value::Table(inner) if !inner.is_empty() => {
+                find_unknown(inner, &inner_keys, path)
+            }
             toml::Value::Table(_) if is_section || is_setting => None,
             toml::Value::Table(_) => unknown(Kind::Section, path),
             toml::Value::Array(items)
                 if items.iter().all(toml::Value::is_table) && !items.is_empty() =>
             {
                 let mut tables = items.iter().filter_map(toml::Value::as_table);
-                match tables.find_map(|inner| find_unknown(inner, path)) {
+                match tables.find_map(|inner| find_unknown(inner, &inner_keys, path)) {
                     None if !is_section && !is_setting => unknown(Kind::Section, path),
                     found => found,
                 }
@@ -190,9 +208,9 @@ pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> &'
 }
 
 /// Returns the name among `names` that is most similar to `wanted`, if it is so similar that
-/// `wanted` may be the same name, misspelled. Letters of both cases are equal.
+/// `wanted` may be a misspelling of it. Otherwise returns `None`. The case of letters is ignored.
 pub fn near<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // `age` and `ages` have 0.94, `width` and `height` 0.59.
+    // The similarity of `age` and `ages` is 0.94, and that of `width` and `height` is 0.59.
     const LEAST: f64 = 0.75;
     let wanted = wanted.to_lowercase();
     let mut near = (None, LEAST);
@@ -237,16 +255,29 @@ fn find(path: &[impl AsRef<str>]) -> Option<&'static Setting> {
         .find(|setting| rest(setting, path) == Some(0))
 }
 
-/// Returns the number of parts of a setting's key that follow after the parts `path`. Returns
-/// `None` if the key does not begin with these parts.
+/// Returns the number of parts of a setting's key that follow after the parts `path`. A part
+/// `<name>` of the key is equal to every name. Returns `None` if the key does not begin with the
+/// parts `path`.
 fn rest(setting: &Setting, path: &[impl AsRef<str>]) -> Option<usize> {
-    let mut parts = setting.key.split('.');
-    let begins = path.iter().all(|name| {
-        parts
-            .next()
-            .is_some_and(|part| part == "<name>" || part == name.as_ref())
-    });
-    begins.then(|| parts.count())
+    let mut key = Some(setting.key);
+    for name in path {
+        key = after(key?, name.as_ref())?;
+    }
+    Some(key.map_or(0, |key| key.split('.').count()))
+}
+
+/// Removes the first part of a key, which must be `name` or `<name>`. Returns the parts that follow,
+/// or `Some(None)` if this part was the last one. Returns `None` if the first part is a different
+/// one.
+fn after<'key>(key: &'key str, name: &str) -> Option<Option<&'key str>> {
+    let end_of_part = |rest: &'key str| match rest {
+        "" => Some(None),
+        _ => rest.strip_prefix('.').map(Some),
+    };
+    // A quoted name in TOML may contain dots, and is still one part.
+    let same = key.strip_prefix(name).filter(|_| !name.contains('.'));
+    same.and_then(end_of_part)
+        .or_else(|| key.strip_prefix("<name>").and_then(end_of_part))
 }
 
 #[cfg(test)]
@@ -265,6 +296,24 @@ mod tests {
         ] {
             assert_eq!(near(wanted, ["age", "width"]), expected, "{wanted}");
         }
+    }
+
+    #[test]
+    fn a_path_is_compared_with_a_key_part_by_part() {
+        #[track_caller]
+        fn check(path: &[&str], section: bool, setting: bool) {
+            assert_eq!((is_section(path), find(path).is_some()), (section, setting));
+        }
+        check(&["limits"], true, false);
+        check(&["limits", "memory"], false, true);
+        check(&["limits", "memo"], false, false);
+        check(&["limits", "memory", "more"], false, false);
+        check(&["limits.memory"], false, false);
+        check(&["stores", "a.b"], true, false);
+        check(&["stores", "", "url"], false, true);
+        check(&["stores", "url", "url"], false, true);
+        check(&["stores", "a", "u"], false, false);
+        check(&[""], false, false);
     }
 
     #[test]

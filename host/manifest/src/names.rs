@@ -12,7 +12,8 @@ const LONGEST_VARIABLE_BYTES: usize = 128;
 /// Maximum length of the name of a label or of a `config` value, in bytes.
 const LONGEST_KEY_BYTES: usize = 128;
 
-/// Returns true if `name` can be the name of an environment variable in every shell.
+/// Returns true if `name` has at most 128 bytes and can be the name of an environment variable in
+/// every shell.
 #[must_use]
 pub fn is_variable(name: &str) -> bool {
     (1..=LONGEST_VARIABLE_BYTES).contains(&name.len())
@@ -49,7 +50,8 @@ pub fn written(name: &str) -> String {
 }
 
 /// Checks the keys `names` of a table whose keys the author of the manifest chooses, such as
-/// `scorer.labels`. `table` is the name of the table, for the error.
+/// `scorer.labels`. Fails if a key is empty, has more than 128 bytes, or has a control character.
+/// `table` is the name of the table, for the error.
 pub(super) fn keys<'a>(
     table: &str,
     names: impl IntoIterator<Item = &'a String>,

@@ -21,8 +21,9 @@ pub struct PackageSection {
     pub registry: Option<String>,
     /// Name of the image's repository in the registry.
     pub repository: String,
-    /// Tag of the image, which is pushed in addition to the image's digest. If the manifest names
-    /// none, it is made from the scorer's version, with `_` for a `+`.
+    /// Tag of the image, which is pushed in addition to the image's digest. If the manifest does
+    /// not set it, the tag is the scorer's version with `_` for a `+`, or `latest` if the scorer
+    /// has no version.
     pub tag: String,
     /// Base image of the image: `scratch`, `functions`, or the full name of an image with its
     /// registry.

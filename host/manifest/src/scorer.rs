@@ -24,8 +24,8 @@ pub struct ScorerSection {
     pub version: String,
     /// Source of the component. `None` if an ONNX graph of the model is served without a component.
     pub component: Option<ComponentSource>,
-    /// Name of the ONNX graph that is served without a component. `None` if a component is served,
-    /// or if the model holds only one graph.
+    /// Name of the ONNX graph that is served without a component. `None` if the manifest does not
+    /// name a graph: a component is served, or the model holds only one graph.
     pub graph: Option<String>,
     /// Path of the model's folder or single file. `None` if the scorer does not have a model.
     pub model: Option<PathBuf>,

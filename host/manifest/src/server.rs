@@ -8,10 +8,11 @@ use scorebox_text::Problem;
 use super::inputs::{section, shown};
 use super::names;
 
-/// Maximum number of keys. A rotation needs two, and a team rarely has more than a few callers.
+/// Maximum number of keys of the server. A rotation needs two, and a team rarely has more than a
+/// few callers.
 const KEYS_MOST: usize = 16;
 
-/// Section `[server]` of the manifest: the guard of the server.
+/// Section `[server]` of the manifest: the keys that callers of the server need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServerSection {
     /// Names of the environment variables that hold the keys of the server. Empty if calls need no
@@ -20,7 +21,8 @@ pub struct ServerSection {
 }
 
 /// Reads the section `[server]` from the table of a `scorebox.toml`. Fails if `keys` is not a list
-/// of names of environment variables, or if `server` is not written as a section.
+/// of 1 to 16 different texts `env:NAME`, each with the name of an environment variable, or if
+/// `server` is not written as a section.
 pub(super) fn server(table: &toml::Table) -> Result<ServerSection, Problem> {
     let mut server = ServerSection::default();
     // The keys were compared with the table of settings, so `keys` is the only one.

@@ -1,7 +1,7 @@
 //! The sections `[stores.<name>]` of the manifest.
 //!
-//! Owns which environment variable names a server, the prefix of the keys and the limits of a
-//! store. Must not know the address of a server, or how a store is opened.
+//! Owns the name of the environment variable with the store's URL, the prefix of the keys, and the
+//! limits of a store. Must not know the address of a server, or how a store is opened.
 
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use serde::Deserialize;
 use super::settings::default_of;
 use super::{LIMIT_MOST, TTL_MOST, duration, names};
 
-/// Maximum time after which a connection without traffic is checked.
+/// Maximum value of `stores.<name>.keepalive`, the time after which a connection without traffic is
+/// checked.
 const KEEPALIVE_MOST: Duration = Duration::from_secs(9 * 3600);
 
 /// Section `[stores.<name>]` of the manifest: one key-value store.
@@ -63,8 +64,8 @@ impl RawStore {
             ));
         };
         if !names::is_variable(variable) {
-            // The value stays out of this message, too, because `env:redis://…` has been written
-            // before.
+            // The value stays out of the message, because some authors write `env:redis://…`, an
+            // address with a password.
             return Err(Problem::new(
                 format!(
                     "`stores.{name}.url`: what follows `env:` is not the name of an environment variable"

@@ -3,7 +3,7 @@
 //! Owns the types of a trigger. The module `raw` owns how a trigger is written, `names` owns the
 //! names that it may use, [`route`] owns the templates of HTTP routes, and `connections` owns the
 //! rule that each service has a setting of its own. Must not know `function.json`, or how a call is
-//! made once it was started.
+//! made after a trigger started it.
 
 mod connections;
 mod names;
@@ -86,7 +86,8 @@ pub struct QueueTrigger {
     /// messages are left to the Functions host, which moves them to the poison queue.
     pub park: Option<String>,
     /// Number of deliveries of a message after which the Functions host moves it to the poison
-    /// queue. If the last delivery fails, the host sends the message's record to `park`.
+    /// queue. If the last delivery fails and `park` is set, Scorebox sends the message's record to
+    /// `park`.
     pub max_delivery_count: u32,
     /// Form in which messages are stored in the queues.
     pub message_encoding: MessageEncoding,
@@ -121,7 +122,7 @@ pub struct ServiceBusTrigger {
     /// such messages are left to Service Bus, which moves them to the dead-letter queue.
     pub park: Option<Target>,
     /// Number of deliveries of a message after which Service Bus moves it to the dead-letter queue.
-    /// If the last delivery fails, the host sends the message's record to `park`.
+    /// If the last delivery fails and `park` is set, Scorebox sends the message's record to `park`.
     pub max_delivery_count: u32,
 }
 
@@ -195,8 +196,9 @@ impl Trigger {
     }
 }
 
-/// Default of `trigger.max_delivery_count`: the number of deliveries after which Service Bus moves
-/// a message to the dead-letter queue. Service Bus itself has the same default.
+/// Default of `trigger.max_delivery_count` for a Service Bus trigger: the number of deliveries
+/// after which Service Bus moves a message to the dead-letter queue. Service Bus itself has the
+/// same default.
 pub const DEFAULT_MAX_DELIVERY_COUNT: u32 = 10;
 
 /// Default of `trigger.max_delivery_count` for a queue of a storage account: the number of

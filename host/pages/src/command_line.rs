@@ -19,7 +19,8 @@ pub fn commands(mut program: Command) -> String {
     blocks.join("\n\n") + "\n"
 }
 
-/// Adds the Markdown blocks of all subcommands of a command, and of their subcommands, to `blocks`.
+/// Adds the Markdown blocks of each subcommand of a command, and of its own subcommands, to
+/// `blocks`. Leaves out hidden commands and clap's command `help`.
 fn add_commands(blocks: &mut Vec<String>, parent: &mut Command) {
     for command in parent.get_subcommands_mut() {
         if command.is_hide_set() || OF_CLAP.contains(&command.get_name()) {
@@ -45,7 +46,8 @@ fn code(text: &str) -> String {
 }
 
 /// Returns the Markdown table of a command's arguments: first the positional arguments, as in the
-/// command's help. Returns `None` if the command does not have arguments.
+/// command's help. Leaves out hidden arguments and clap's own. Returns `None` if no argument
+/// remains.
 fn table(command: &Command) -> Option<String> {
     let shown =
         |argument: &&Arg| !argument.is_hide_set() && !OF_CLAP.contains(&argument.get_id().as_str());
@@ -113,8 +115,8 @@ fn default_in(help: &str) -> Option<(&str, &str)> {
     help.strip_suffix(']')?.rsplit_once(" [default: ")
 }
 
-/// Returns a help text with a full stop at its end, because clap removes the full stop of help
-/// texts.
+/// Returns a help text with the full stop at its end that clap removed. Adds nothing to an empty
+/// text or to a text that ends with `.`, `:`, `?` or `.)`.
 fn sentence(text: &str) -> String {
     let is_whole = text.is_empty() || text.ends_with(['.', ':', '?']) || text.ends_with(".)");
     let stop = if is_whole { "" } else { "." };

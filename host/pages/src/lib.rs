@@ -27,7 +27,7 @@ static PAGES: Mutex<()> = Mutex::new(());
 ///
 /// # Panics
 /// Panics if the page cannot be read or written, if it does not have the part, or if the part has
-/// another text.
+/// another text and is not to be written.
 #[track_caller]
 pub fn check_part(page: &str, part: &str, expected: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))

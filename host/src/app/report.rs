@@ -104,7 +104,8 @@ fn signature_json(scorer: &Scorer) -> Value {
         }
         described
     };
-    // If an output was a list of maps, its classes name the columns.
+    // An output that the graph declares as a list of maps becomes a tensor. The classes are the
+    // names of its columns.
     let output = |output: &Port| {
         let mut described = port(output);
         let classes = scorer.classes().find(|(name, _)| *name == output.name);

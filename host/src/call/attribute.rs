@@ -14,9 +14,9 @@ pub type Attribute = (String, Value);
 pub enum Value {
     /// The attribute is present and does not have a value.
     Null,
-    /// A truth value.
+    /// A boolean: true or false.
     Boolean(bool),
-    /// A whole number.
+    /// A whole number that an `i64` can hold.
     Integer(i64),
     /// A number with a fraction or an exponent.
     Number(f64),
@@ -29,7 +29,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// Returns the value of a JSON text, number, boolean or null, from its JSON. A whole number keeps
+    /// Parses `json`, the valid JSON of a string, a number, a boolean or null. A whole number keeps
     /// all of its digits. Returns `None` for a list, an object, and a number that no `f64` holds.
     #[must_use]
     pub fn of_json(json: &str) -> Option<Self> {
@@ -50,8 +50,8 @@ impl Value {
         })
     }
 
-    /// Returns the value as text: what a component of the contract 0.1.0 gets. Returns `None` for
-    /// null.
+    /// Returns the value as text, in the form in which a component for version 0.1.0 of the
+    /// contract gets it. Returns `None` for null.
     #[must_use]
     pub fn text(&self) -> Option<Cow<'_, str>> {
         Some(match self {
@@ -74,8 +74,8 @@ impl Value {
         }
     }
 
-    /// Returns the text if the value is one, or an empty text. Headers and route parameters are
-    /// always texts.
+    /// Returns the text of a [`Value::Text`], and an empty text for any other value. Headers and
+    /// route parameters are always texts.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {

@@ -1,8 +1,8 @@
 //! The parts of an HTTP answer that a scorer chooses: its status and headers.
 //!
-//! Owns the rules for both: which headers a scorer may set, and the bounds on them. A value of
-//! [`HttpAnswer`] keeps the rules, so it can be sent without another check. Must not know how an
-//! answer is sent, or what a status means for a message.
+//! Owns the rules for the status and the headers: which headers a scorer may set, and the bounds on
+//! them. A value of [`HttpAnswer`] keeps the rules, so it can be sent without another check. Must
+//! not know how an answer is sent, or what a status means for the settlement of a message.
 
 use http::header::{HeaderMap, HeaderName, HeaderValue, SET_COOKIE};
 
@@ -15,13 +15,14 @@ const HEADERS: usize = 32;
 /// answers with more: nginx has 4 to 8 KiB for the head of an answer by default.
 const BYTES: usize = 8 << 10;
 
-/// Starts of the names of headers that a scorer may set, except those in [`RESERVED`].
+/// Prefixes of the names of headers that a scorer may set, except those in [`RESERVED`].
 const PREFIXES: [&str; 2] = ["x-", "access-control-"];
 
-/// Names of headers that a scorer may set, in addition to those that begin as in [`PREFIXES`].
+/// Names of headers that a scorer may set, in addition to names that begin with one of
+/// [`PREFIXES`].
 ///
-/// A header that is not in this list describes the connection, the framing or the coding of the
-/// body, which are the host's own, or is not for an application to set.
+/// Other standard headers are left out. They describe the connection, the framing or the coding of
+/// the body, which the host decides, or they are not for an application to set.
 const NAMES: [&str; 20] = [
     "allow",
     "cache-control",
@@ -45,8 +46,8 @@ const NAMES: [&str; 20] = [
     "www-authenticate",
 ];
 
-/// Starts of the names of headers that only the host, a platform or a proxy sets. Some make a proxy
-/// act: `x-accel-redirect` makes nginx send another file, and
+/// Prefixes of the names of headers that only the host, a platform or a proxy sets. Some make a
+/// proxy act: `x-accel-redirect` makes nginx send another file, and
 /// `x-envoy-immediate-health-check-fail` makes the ingress of Container Apps drop the replica.
 const RESERVED: [&str; 13] = [
     "x-ms-",
@@ -67,28 +68,29 @@ const RESERVED: [&str; 13] = [
 /// Reason why the status and headers that a scorer chose are not sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpAnswerError {
-    /// The status is outside the range.
+    /// The status is outside the range from 200 to 599. Holds the status.
     #[error("the status {0} is not one from 200 to 599, which an answer may have")]
     Status(u16),
-    /// There are more than [`HEADERS`] headers. Holds their number.
+    /// There are more than 32 headers. Holds their number.
     #[error("the answer has {0} headers, and at most {HEADERS} are sent")]
     TooMany(usize),
-    /// The headers have more than [`BYTES`] bytes.
+    /// The names and values of the headers have more than 8 KiB in total.
     #[error("the names and values of the headers have more than {BYTES} bytes")]
     TooLarge,
-    /// A name has characters that the name of a header may not have.
+    /// The name of a header is empty, or has characters that a name may not have. Holds the name.
     #[error("`{0}` is not the name of a header")]
     Name(String),
-    /// A value has line breaks, other control characters, or characters outside ASCII. Holds the name
-    /// of the header. Line breaks and NUL would let a value begin another header, or another answer.
+    /// A value has line breaks, other control characters, or characters outside ASCII. Holds the
+    /// name of the header. Line breaks and NUL would let a value begin another header, or another
+    /// answer.
     #[error(
         "the value of the header `{0}` is not printable ASCII; escape what a caller sent, e.g. with percent-encoding"
     )]
     Value(String),
-    /// The answer sets a cookie without the setting.
+    /// The answer sets a cookie, but the setting `answers.cookies` does not allow cookies.
     #[error("the answer sets a cookie, which the setting `answers.cookies` does not allow")]
     Cookie,
-    /// A scorer may not set a header of this name.
+    /// A scorer may not set a header with this name. Holds the name.
     #[error(
         "a scorer may not set the header `{0}`: choose a name that begins with `x-`, or one of those that the contract \
          lists"
@@ -106,12 +108,12 @@ pub struct HttpAnswer {
 
 impl HttpAnswer {
     /// Checks the status and the headers that a scorer chose. Returns `None` if the scorer chose
-    /// nothing, so that the answer has the status 200 and only the host's headers.
-    /// `allows_cookies` is the setting `answers.cookies`.
+    /// nothing, or only the status 200, so that the answer has the status 200 and only the host's
+    /// headers. `allows_cookies` is the setting `answers.cookies`.
     ///
     /// # Errors
-    /// Fails if the status is not from 200 to 599, if a scorer may not
-    /// set one of the headers, if a name or a value is invalid, or if there are too many headers.
+    /// Fails if the status is not from 200 to 599, if a scorer may not set one of the headers, if a
+    /// name or a value is invalid, or if the headers are too many or too large.
     pub fn new(
         status: Option<u16>,
         headers: Vec<(String, String)>,
@@ -143,7 +145,8 @@ impl HttpAnswer {
             if !may_be_set(&checked, allows_cookies) {
                 return Err(refusal(&checked));
             }
-            // The library takes bytes outside ASCII, which clients read in different ways.
+            // `HeaderValue` accepts bytes outside ASCII, but clients decode these in different
+            // ways.
             let value = HeaderValue::from_str(&value)
                 .ok()
                 .filter(|_| value.is_ascii())

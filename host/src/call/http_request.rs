@@ -8,9 +8,9 @@ use http::uri::PathAndQuery;
 
 /// Names of query parameters that hold a key, in lower case. No scorer gets these parameters.
 ///
-/// `code` is the key of a function in Azure Functions, and of this server's own keys. The others
-/// are names that gateways and OAuth 2.0 (RFC 6750) use. The list has whole names and not words,
-/// because parameters are inputs: `author` must not be left out because of `auth`.
+/// `code` holds a key of a function in Azure Functions, or a key of this server. The other names
+/// are those that gateways and OAuth 2.0 (RFC 6750) use. The list has whole names and not parts of
+/// names, because a parameter such as `author` may be an input of the scorer.
 const KEYS: [&str; 5] = [
     "code",
     "access_token",
@@ -19,8 +19,8 @@ const KEYS: [&str; 5] = [
     "subscription-key",
 ];
 
-/// Request line of an HTTP call. Copying it costs little, because the parts are shared with the
-/// request, so that only a scorer that sees them pays for their texts.
+/// Request line of an HTTP call. Copying it costs little, because the copy shares the texts with
+/// the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpRequest {
     method: Method,
@@ -66,8 +66,8 @@ impl HttpRequest {
 }
 
 /// Returns true if the name of a query parameter is that of a key, in any case of its letters and
-/// with any percent-encoding. White space and NUL around the name do not count, because platforms
-/// differ in whether they cut these.
+/// with any percent-encoding. White space and NUL around the name are ignored, because some
+/// platforms remove them.
 fn is_key(name: &str) -> bool {
     let mut decoded = [0; 32];
     let mut length = 0;
@@ -90,7 +90,7 @@ fn is_key(name: &str) -> bool {
         if length == 0 && is_blank(byte) {
             continue;
         }
-        // A name that is longer than every key is a key only if blanks follow the key.
+        // No key has more than 32 characters, so only blanks may follow.
         match decoded.get_mut(length) {
             Some(place) => *place = byte.to_ascii_lowercase(),
             None if is_blank(byte) => continue,
@@ -133,7 +133,7 @@ mod tests {
         check(&format!("{}code=s3cret&a=1", "%20".repeat(100)), "a=1");
         check("access_token=s3cret&ApiKey=s3cret&api_key=s3cret", "");
         check("subscription-key=s3cret&x=1", "x=1");
-        // These are not keys, and stay as they were sent.
+        // Parameters that are not keys stay as they were sent.
         let others = "x=%C3%A9&y=a+b&codes=1&zip_code=2&author=me&x=code&=code&%2563ode=1";
         check(others, others);
         let long = format!("{}=1", "code".repeat(100));

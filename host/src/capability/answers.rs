@@ -1,7 +1,7 @@
 //! The entries of the prediction cache in a store.
 //!
-//! Must not know what an entry is. The entries of a scorer in the same store have another prefix,
-//! so neither side can access the entries of the other.
+//! Owns the access to these entries. Must not know what an entry contains. The entries of a scorer
+//! in the same store have another prefix, so neither side can access the entries of the other.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ impl Answers {
         Self(store.sibling("predictions"))
     }
 
-    /// Calls `told` when another client of the store changes or removes an entry. The argument is
-    /// the entry's key, or `None` if every entry may have changed.
+    /// Calls `told` when another client of the store changes or removes an entry of the prediction
+    /// cache. The argument is the entry's key, or `None` if every entry may have changed.
     pub fn watch(&self, told: impl Fn(Option<&str>) + Send + Sync + 'static) {
         self.0.watch(told);
     }
@@ -61,7 +61,7 @@ impl Answers {
     }
 
     /// Gives up the claim of this process on the entry of a key, so that another process can
-    /// compute the entry.
+    /// compute the entry. A failure is only logged, because the claim expires.
     pub async fn release(&self, key: &str) {
         if let Err(error) = self.0.delete(&[claim(key)]).await {
             crate::text::debug!("a claim on an answer was not released and expires later: {error}");

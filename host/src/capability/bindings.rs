@@ -60,8 +60,8 @@ pub mod capabilities {
     });
 }
 
-/// Bindings of the world `tensor-scoring`, whose scorers take and return tensors. Only its types are
-/// used.
+/// Bindings of the world `tensor-scoring`, whose scorers take and return tensors. Only its types
+/// are used.
 pub mod tensor_scoring {
     wasmtime::component::bindgen!({
         path: "../wit",

@@ -5,8 +5,8 @@
 //! and WASI, and fails if a function has no row.
 //!
 //! A guest's arguments are copied to the host's memory before a host function runs.
-//! [`LIFTED_BYTES`] limits that copy for every function. Lists of small items take a multiple of
-//! their bytes, so `lists.rs` counts the items before the copy.
+//! [`LIFTED_BYTES`] limits that copy for every function. A list of small items takes much more
+//! memory on the host than in the guest, so `lists.rs` counts the items before the copy.
 
 use crate::model::READ_LIMIT_BYTES;
 use crate::redis::raw::{ARGUMENT_BYTES, ARGUMENTS, COMMANDS_AT_ONCE, REPLY_BYTES};
@@ -26,8 +26,9 @@ pub(crate) const KEY_BYTES: usize = KEY_LIMIT_BYTES;
 /// that a scorer that leaks handles gets an error and does not use up the host's memory.
 pub(crate) const HANDLE_LIMIT: usize = 10_000;
 
-/// Maximum number of random bytes that a scorer gets per call. The limit is that of the Web Crypto
-/// API. More bytes would block a thread for longer than one tick of the epoch.
+/// Maximum number of random bytes that one call of a host function gives to a scorer. The limit is
+/// that of the Web Crypto API. More bytes would block a thread for longer than one tick of the
+/// epoch.
 const RANDOM_BYTES: usize = 64 << 10;
 
 /// Maximum size of one write of a scorer to standard output or standard error, in bytes.
@@ -73,9 +74,10 @@ pub(crate) struct Bound {
     /// scorer has neither folders nor a network.
     pub(crate) function: &'static str,
     /// Maximum number of items in the lists that the function takes. 1 if the function does not
-    /// take a list.
+    /// take a list, and 0 if it refuses every call.
     pub(crate) items: usize,
-    /// Maximum size of the function's arguments or of its result, whichever is larger, in bytes.
+    /// Maximum size of the function's arguments or of its result, whichever is larger, in bytes. 0
+    /// for a function that takes no bytes and whose result is not limited.
     pub(crate) bytes: usize,
     /// Time within which a call of the function ends.
     pub(crate) time: Time,
@@ -160,7 +162,8 @@ pub(crate) const BOUNDS: &[Bound] = &[
     row("wasi:clocks/wall-clock#resolution", 1, 0, Tick),
     row("wasi:clocks/monotonic-clock#now", 1, 0, Tick),
     row("wasi:clocks/monotonic-clock#resolution", 1, 0, Tick),
-    // These two are bounded by the number of handles that an instance may hold.
+    // The calls of `subscribe-instant` and `subscribe-duration` are bounded by the number of
+    // handles that an instance may hold.
     row("wasi:clocks/monotonic-clock#subscribe-instant", 1, 0, Tick),
     row("wasi:clocks/monotonic-clock#subscribe-duration", 1, 0, Tick),
     row("wasi:io/poll#[method]pollable.ready", 1, 0, Tick),

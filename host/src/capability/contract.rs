@@ -1,10 +1,11 @@
 //! Linking of the contract's own interfaces, under the names of every version that the host serves.
 //!
 //! Owns the list of their functions. Must not know what a function does; that is in the
-//! implementation of the generated trait. The linking is written by hand, because the generated one
-//! knows the names of one version only, and a second generated one would make the host larger by
-//! the code of every function. A function that did not change between two versions has equal types
-//! in both, and exists once here. `lists` has the functions that take lists.
+//! implementation of the generated trait. The linking is written by hand, because generated code
+//! has the names of one version only. Code that is generated for a second version would contain
+//! every function again, and make the host larger. A function that did not change between two
+//! versions has equal types in both, and exists once in this file. `lists` has the functions that
+//! take lists.
 
 use scorebox_sandbox::Sandbox;
 use wasmtime::StoreContextMut;
@@ -19,45 +20,61 @@ use crate::capability::bindings::capabilities::scorebox::scoring::{cache, model,
 /// Version of the contract in `wit/`, as it stands in the names of interfaces.
 pub const CURRENT_VERSION: &str = "0.2.0";
 
-/// Version before the current one. The host serves components that were built against it, too.
+/// Version of the contract before [`CURRENT_VERSION`]. The host also serves components that were
+/// built against this version.
 pub const PREVIOUS_VERSION: &str = "0.1.0";
 
-/// Adds the functions of `model`, `graphs`, `cache`, `redis` and `metrics` to a linker, in every
-/// version that the host serves. Fails if two functions have the same name, which would be a mistake
-/// in this file.
-pub(super) fn link(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
-    link_model(linker)?;
+/// Function that adds the functions of one interface to a linker.
+type Link = fn(&mut Interface<'_>) -> wasmtime::Result<()>;
+
+/// Interfaces of the contract that a scorer may import, and how each is linked.
+const INTERFACES: &[(&str, Link)] = &[
+    ("model", add_model),
+    ("cache", link_cache),
+    ("redis", link_redis),
+    ("metrics", lists::link_metrics),
+    #[cfg(feature = "graphs")]
+    ("graphs", link_graphs),
+];
+
+/// Adds the functions of those interfaces of the contract to a linker for whose names `is_imported`
+/// returns true. A name contains the version, e.g. `scorebox:scoring/model@0.2.0`, and both versions
+/// that the host serves are asked for. Fails if two functions have the same name, which would be a
+/// mistake in this file.
+pub(super) fn link(
+    linker: &mut Linker<Sandbox>,
+    is_imported: &dyn Fn(&str) -> bool,
+) -> wasmtime::Result<()> {
     for version in [CURRENT_VERSION, PREVIOUS_VERSION] {
-        link_cache(&mut instance(linker, "cache", version)?)?;
-        link_redis(&mut instance(linker, "redis", version)?)?;
-        lists::link_metrics(&mut instance(linker, "metrics", version)?)?;
-        #[cfg(feature = "graphs")]
-        link_graphs(&mut instance(linker, "graphs", version)?)?;
+        for (interface, link) in INTERFACES {
+            let name = name(interface, version);
+            if is_imported(&name) {
+                link(&mut linker.instance(&name)?)?;
+            }
+        }
     }
     Ok(())
 }
 
 /// Adds the functions of `model` to a linker, in every version that the host serves. A scorer may
 /// also call them in `init` when an image is built.
+#[cfg(feature = "compiler")]
 pub(super) fn link_model(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
-    for version in [CURRENT_VERSION, PREVIOUS_VERSION] {
-        add_model(&mut instance(linker, "model", version)?)?;
-    }
-    Ok(())
+    let models = [CURRENT_VERSION, PREVIOUS_VERSION].map(|version| name("model", version));
+    link(linker, &|interface| {
+        models.iter().any(|name| name == interface)
+    })
 }
 
-/// Store of the guest's instance that calls a function.
+/// Wasmtime store of the instance whose guest calls a host function.
 type Store<'a> = StoreContextMut<'a, Sandbox>;
 
-/// Instance of a linker, whose functions are those of one interface.
+/// One interface in a linker, to which host functions are added.
 type Interface<'a> = LinkerInstance<'a, Sandbox>;
 
-fn instance<'a>(
-    linker: &'a mut Linker<Sandbox>,
-    interface: &str,
-    version: &str,
-) -> wasmtime::Result<Interface<'a>> {
-    linker.instance(&format!("scorebox:scoring/{interface}@{version}"))
+/// Returns the name of an interface of the contract with its version, as a component imports it.
+fn name(interface: &str, version: &str) -> String {
+    format!("scorebox:scoring/{interface}@{version}")
 }
 
 fn add_model(interface: &mut Interface<'_>) -> wasmtime::Result<()> {
@@ -210,26 +227,27 @@ mod tests {
             CURRENT_VERSION
         );
         let mut linker = Linker::new(&engine(Allocation::OnDemand).unwrap());
-        link(&mut linker).unwrap();
-        for (name, id) in &package.interfaces {
-            let is_export = matches!(name.as_str(), "scorer" | "tensor-scorer");
-            if is_export || (cfg!(not(feature = "graphs")) && name == "graphs") {
+        link(&mut linker, &|_| true).unwrap();
+        for (interface, id) in &package.interfaces {
+            let is_export = matches!(interface.as_str(), "scorer" | "tensor-scorer");
+            if is_export || (cfg!(not(feature = "graphs")) && interface == "graphs") {
                 continue;
             }
             for version in [CURRENT_VERSION, PREVIOUS_VERSION] {
-                // A linker refuses a second function or resource of a name.
+                let name = name(interface, version);
+                // A linker refuses a second function or resource with the same name.
                 for function in resolve.interfaces[*id].functions.keys() {
-                    let mut interface = instance(&mut linker, name, version).unwrap();
+                    let mut interface = linker.instance(&name).unwrap();
                     let second = interface.func_wrap(function, |_, (): ()| Ok(()));
-                    assert!(second.is_err(), "{name}@{version} has no `{function}`");
+                    assert!(second.is_err(), "{name} has no `{function}`");
                     found += 1;
                 }
                 for (resource, id) in &resolve.interfaces[*id].types {
                     if resolve.types[*id].kind == TypeDefKind::Resource {
-                        let mut interface = instance(&mut linker, name, version).unwrap();
+                        let mut interface = linker.instance(&name).unwrap();
                         let ty = ResourceType::host::<()>();
                         let second = interface.resource(resource, ty, |_, _| Ok(()));
-                        assert!(second.is_err(), "{name}@{version} has no `{resource}`");
+                        assert!(second.is_err(), "{name} has no `{resource}`");
                     }
                 }
             }

@@ -1,8 +1,8 @@
 //! The interface `graphs`: the ports of the model's graphs, and runs with elements of every type.
 //!
-//! Owns the steps of one run from a scorer's tensors to its answer, for `wasi:nn`, too. Must not
-//! know how or where a graph computes; that is in `crate::graph`. An error of the engine is also a
-//! line in the log, because a scorer may swallow it.
+//! Owns the steps of one run from a scorer's tensors to the graph's outputs, for `wasi:nn`, too.
+//! Must not know how or where a graph computes; that is in `crate::graph`. An error of the engine
+//! is also a line in the log, because a scorer may swallow it.
 
 use std::sync::Arc;
 
@@ -36,8 +36,8 @@ impl InstanceState {
 
     /// Checks a scorer's tensors against a graph's input ports, runs the graph, and returns the
     /// outputs in the order of the output ports. The inner error, which is returned to the scorer,
-    /// says that the tensors do not fit, or that the run failed. If the deadline passes during the
-    /// run, the scorer's call ends with a trap.
+    /// says that the tensors do not fit, or that the run failed. The scorer's call ends with a trap
+    /// if the deadline passes during the run, or if the thread of the run ends without an answer.
     pub(super) async fn run_graph(
         &mut self,
         graph: Arc<Graph>,
@@ -149,7 +149,7 @@ fn described(name: &str, graph: &Graph) -> wit::GraphInfo {
 }
 
 /// Converts a scorer's tensor to the host's type. Does not check whether the tensor fits a port.
-/// The error is returned to the scorer.
+/// Fails if a text of the tensor has a NUL character. The error is returned to the scorer.
 fn read(tensor: wit::Tensor) -> Result<Tensor, Error> {
     let (dtype, data) = match tensor.elements {
         Elements::Plain((dtype, data)) => (dtype.into(), data),

@@ -1,7 +1,8 @@
 //! The interfaces `wasi:keyvalue` and `cache`: stores by name.
 //!
-//! Must not know where a store is. Every error of a store may be shown to a scorer. Every failure
-//! is also a line in the log, because a scorer may swallow the error.
+//! Must not know where a store is. Every error of a store may be shown to a scorer. If a store
+//! cannot be reached, is full or denies access, that is also a line in the log, because a scorer
+//! may swallow the error.
 
 use std::time::Duration;
 

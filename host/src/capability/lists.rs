@@ -1,4 +1,4 @@
-//! Functions that take lists of many small items. The items are counted in the guest's memory,
+//! Host functions that take lists of many small items. The items are counted in the guest's memory,
 //! before any of them is copied to the host.
 //!
 //! Owns the linking of these functions. Must not know what a function does; that is in the
@@ -170,7 +170,7 @@ pub(super) fn link_redis(connection: &mut LinkerInstance<'_, Sandbox>) -> wasmti
     )
 }
 
-/// Adds the functions of the interface `metrics` to an instance of a linker. Only the first
+/// Adds the functions of the interface `metrics` to an instance of a linker. Only the first 64
 /// attributes of a measurement are copied.
 pub(super) fn link_metrics(metrics: &mut LinkerInstance<'_, Sandbox>) -> wasmtime::Result<()> {
     type Attributes = WasmList<(Box<str>, Box<str>)>;
@@ -234,8 +234,33 @@ pub(super) fn link_graphs(graphs: &mut LinkerInstance<'_, Sandbox>) -> wasmtime:
     )
 }
 
-/// Adds to a linker the function of `wasi:nn` that takes a list of tensors, with a limit on their
-/// number. Also adds `load` of `wasi:nn`, which always fails and so copies nothing.
+/// Adds `load` of `wasi:nn/graph` to a linker. The function always fails, so it copies nothing.
+#[cfg(feature = "graphs")]
+pub(super) fn link_graph(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
+    type Builders = WasmList<WasmList<u8>>;
+    linker.allow_shadowing(true);
+    linker
+        .instance("wasi:nn/graph@0.2.0-rc-2024-10-28")?
+        .func_wrap_async(
+            "load",
+            |mut store: Store<'_>,
+             (_, encoding, target): (Builders, GraphEncoding, ExecutionTarget)| {
+                Box::new(async move {
+                    Ok(
+                        (
+                            graph::Host::load(state(&mut store), Vec::new(), encoding, target)
+                                .await?,
+                        ),
+                    )
+                })
+            },
+        )?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// Adds to a linker the function of `wasi:nn/inference` that takes a list of tensors, with a limit
+/// on their number.
 #[cfg(feature = "graphs")]
 pub(super) fn link_inference(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     type Inputs = WasmList<(Box<str>, Resource<ValueHandle>)>;
@@ -263,23 +288,12 @@ pub(super) fn link_inference(linker: &mut Linker<Sandbox>) -> wasmtime::Result<(
                 })
             },
         )?;
-    linker
-        .instance("wasi:nn/graph@0.2.0-rc-2024-10-28")?
-        .func_wrap_async(
-        "load",
-        |mut store: Store<'_>,
-         (_, encoding, target): (WasmList<WasmList<u8>>, GraphEncoding, ExecutionTarget)| {
-            Box::new(async move {
-                Ok((graph::Host::load(state(&mut store), Vec::new(), encoding, target).await?,))
-            })
-        },
-    )?;
     linker.allow_shadowing(false);
     Ok(())
 }
 
-/// Adds `tensor.rows` of the interface `model` to an instance of a linker, with a limit on the number
-/// of rows.
+/// Adds `tensor.rows` of the interface `model` to an instance of a linker, with a limit on the
+/// number of rows.
 pub(super) fn link_model(model: &mut LinkerInstance<'_, Sandbox>) -> wasmtime::Result<()> {
     model.func_wrap_async(
         "[method]tensor.rows",

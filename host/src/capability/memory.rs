@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn one_instance_cannot_take_the_shares_of_the_others() {
-        // Each of the eight instances has 16 MiB, and 128 MiB are for those that need more.
+        // Each of the eight instances has 16 MiB, and 128 MiB are for instances that need more.
         let shared = Arc::new(SharedMemory::new(256 * MIB, 8));
         let instance = || MemoryLimit::new(Arc::clone(&shared), 256 * MIB);
         let mut hog = instance();

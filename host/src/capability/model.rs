@@ -27,8 +27,8 @@ impl From<Dtype> for wit::Dtype {
             Dtype::I32 => Self::I32,
             Dtype::I64 => Self::I64,
             Dtype::I8 => Self::I8,
-            // No port of a component and no weight has this type, because the contract does not
-            // have it. Its bytes would be of this one.
+            // The contract has no type for texts, so no port of a component and no weight is of
+            // this type. The bytes of a text are `u8`.
             Dtype::Text => Self::U8,
             Dtype::U16 => Self::U16,
             Dtype::U32 => Self::U32,

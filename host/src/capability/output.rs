@@ -1,6 +1,7 @@
 //! Standard output and standard error of a scorer, as log lines of the invocation.
 //!
-//! Owns the two stream traits that WASI requires. Must not know what becomes of a line.
+//! Owns the implementation of the stream traits that WASI requires. Must not know what becomes of a
+//! line.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

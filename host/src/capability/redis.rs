@@ -26,7 +26,7 @@ impl InstanceState {
 
     /// Logs the first of the given errors that an operator must know: the server cannot be reached,
     /// is full, or does not allow a command. At most one error is logged per call of this function,
-    /// because the others usually have the same cause.
+    /// because the other errors usually have the same cause.
     fn note<'a>(&self, errors: impl IntoIterator<Item = &'a CommandError>) {
         let noted = |error: &'a CommandError| match error {
             CommandError::Timeout | CommandError::Disconnected(_) => Some(("store", error)),

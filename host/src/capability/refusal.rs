@@ -1,4 +1,4 @@
-//! Imports that a guest may have, but may not call in one phase of its life.
+//! Imports that a guest may have, but may not call in one phase, e.g. in `describe`.
 //!
 //! Owns the definitions of these imports: each function ends the guest with a given text and the
 //! import's name. Must not know which phase it is, or why the phase refuses an import.
@@ -27,8 +27,8 @@ pub(crate) fn refuse(
 ) -> wasmtime::Result<()> {
     let engine = linker.engine().clone();
     // An interface that uses a resource of another interface exports it again. For example,
-    // `wasi:clocks/monotonic-clock` exports the `pollable` of `wasi:io/poll`. It stays the resource
-    // of its first interface, because a definition here would be of another type.
+    // `wasi:clocks/monotonic-clock` exports the `pollable` of `wasi:io/poll`. The resource stays
+    // that of its first interface, because a definition here would be of another type.
     let mut known: Vec<ResourceType> = Vec::new();
     linker.allow_shadowing(true);
     for (interface, item) in component.component_type().imports(&engine) {
@@ -46,7 +46,8 @@ pub(crate) fn refuse(
                 (ComponentItem::Resource(resource), refused) if !known.contains(&resource) => {
                     known.push(resource);
                     if let Some(refused) = refused {
-                        // No guest can have one, because each function that would return it fails.
+                        // No guest can have a handle of the resource, because each function that
+                        // would return one fails.
                         refused.resource(name, ResourceType::host::<()>(), |_, _| Ok(()))?;
                     }
                 }

@@ -1,6 +1,6 @@
 //! The interface `wasi:config`: the settings that the manifest gives the scorer.
 //!
-//! Must not know the environment: nothing of it is visible here.
+//! Must not know the environment variables of the process, which no scorer can read.
 
 use super::state::InstanceState;
 use crate::capability::bindings::capabilities::wasi::config::store::{Error, Host};

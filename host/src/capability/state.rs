@@ -210,8 +210,8 @@ fn closed_wasi(log: &LogSink) -> WasiCtxBuilder {
     let mut wasi = WasiCtx::builder();
     wasi.stdout(GuestOutput::new(log.clone(), "stdout"))
         .stderr(GuestOutput::new(log.clone(), "stderr"))
-        // Nothing is preopened and no address is allowed by default. This only says so to the next
-        // reader.
+        // By default no folder is preopened, and no address is allowed. These calls only make it
+        // explicit.
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)

@@ -41,8 +41,8 @@ pub(super) fn read(
     )
 }
 
-/// Decodes the object at the cursor into one tensor for each input port. `body_bytes` is the size of
-/// the body, which limits how much memory is reserved.
+/// Decodes the object at the cursor into one tensor for each input port. `body_bytes` is the size
+/// of the body, which limits how much memory is reserved.
 fn object(
     ports: &[Port],
     requests: Requests,
@@ -60,7 +60,7 @@ fn object(
     }
     cursor.expect(b'{')?;
     let mut found: Vec<Option<Tensor>> = ports.iter().map(|_| None).collect();
-    // A body may have as many keys to ignore as it has room for.
+    // The map is built once, because a body may have very many keys that are ignored.
     let known = match requests.ignores_unknown_columns {
         true => Some(indices(ports, &[])),
         false => None,
@@ -73,7 +73,8 @@ fn object(
     let mut is_first = true;
     while cursor.more(b'}', std::mem::take(&mut is_first))? {
         let (name, _) = cursor.string()?;
-        // A key of a form that holds rows changes how the other keys are read. `data` is such a key.
+        // A key of a body that consists of rows, such as `data`, is not ignored, because it changes
+        // how the other keys are read.
         if is_unknown(&name) && !is_form(&name) {
             reader.look(cursor.at())?;
             cursor.expect(b':')?;
@@ -101,7 +102,8 @@ fn object(
     Ok(tensors)
 }
 
-/// Decodes the value of the field `name` into the slot of its port in `found`.
+/// Decodes the value of the field `name` into the slot of its port in `found`. Fails if no port has
+/// this name, if the field was there before, or if the value does not fit the port.
 fn tensor(
     ports: &[Port],
     name: &str,
@@ -129,7 +131,9 @@ fn tensor(
     Ok(())
 }
 
-/// Returns the index of the port that the field `name` stands for.
+/// Returns the index of the port that the field `name` of a body stands for: the port with this
+/// name. If no port is called `data`, `data` stands for the only port that is not optional. Returns
+/// `None` for any other name.
 fn index_of(ports: &[Port], name: &str) -> Option<usize> {
     let by_name = ports.iter().position(|port| port.name == name);
     by_name.or_else(|| match only(ports) {

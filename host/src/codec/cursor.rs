@@ -1,9 +1,9 @@
 //! A cursor over the text of a JSON body.
 //!
-//! Owns the tokens of JSON: spaces, strings, numbers and words. Must not know rows, columns or
-//! element types. The tokens are those of `serde_json`, which cannot compare the raw text of a key
-//! and does not say where a value ends. If the cursor refuses a body, `serde_json` makes the error
-//! message.
+//! Owns the tokens of JSON: white space, strings, numbers and literals such as `true`. Must not
+//! know rows, columns or element types. The cursor accepts the same tokens as `serde_json`, which
+//! cannot compare the raw text of a key and does not say where a value ends. If the cursor refuses
+//! a body, `serde_json` makes the error message.
 
 use std::borrow::Cow;
 
@@ -14,18 +14,21 @@ use serde_json::Error;
 pub(super) enum Token<'de> {
     Null,
     Boolean(bool),
-    /// A whole number without an exponent. `-0` is a `Number`, because an integer loses its sign.
+    /// A whole number of at most 18 digits, without a fraction or an exponent. `-0` is a `Number`,
+    /// because an integer loses its sign.
     Whole(i64),
-    /// A number with a fraction.
+    /// A number of at most 19 digits, with a fraction and without an exponent, that is not a
+    /// negative zero.
     Decimal {
         /// The number as an `f64`, which is off by at most two units in the last place.
         value: f64,
         /// True if `value` is the nearest `f64`.
         is_exact: bool,
-        /// Text of the number.
+        /// Text of the number, as the body has it.
         text: &'de str,
     },
-    /// Text of a number that only its digits state exactly.
+    /// Text of any other number: a negative zero such as `-0` or `-0.0`, a number with an exponent,
+    /// or one with more digits.
     Number(&'de str),
     Text(Cow<'de, str>),
 }
@@ -37,7 +40,8 @@ pub(super) struct Cursor<'de> {
     at: usize,
 }
 
-/// Maximum number of digits of a decimal whose nearest `f64` is the quotient of two exact floats.
+/// Maximum number of digits of a decimal whose nearest `f64` is the quotient of its digits and a
+/// power of ten. An `f64` holds both of these exactly.
 const EXACT_DIGITS: usize = 15;
 
 /// Maximum number of digits of a decimal whose digits fit a `u64`.
@@ -52,8 +56,8 @@ const POWERS: [f64; MOST_DIGITS + 1] = [
     1e17, 1e18, 1e19,
 ];
 
-/// Returns the error for text that is not JSON. It has no place: the caller of the reader gets the words
-/// of `serde_json` instead.
+/// Returns the error for text that is not JSON. It has neither a position nor a reason: the module
+/// `reading` replaces it by the error of `serde_json`.
 #[cold]
 #[inline(never)]
 pub(super) fn syntax() -> Error {
@@ -70,8 +74,8 @@ impl<'de> Cursor<'de> {
         self.at
     }
 
-    /// Returns the next byte that is not a space, without moving past it. Returns `None` at the end
-    /// of the text.
+    /// Moves past white space, and returns the next byte without moving past it. Returns `None` at
+    /// the end of the text.
     #[inline]
     pub(super) fn peek(&mut self) -> Option<u8> {
         loop {
@@ -82,7 +86,8 @@ impl<'de> Cursor<'de> {
         }
     }
 
-    /// Moves past the byte `expected`, which must be the next one that is not a space.
+    /// Moves past white space and the byte `expected`. Fails if another byte follows the white
+    /// space.
     #[inline]
     pub(super) fn expect(&mut self, expected: u8) -> Result<(), Error> {
         if self.peek() == Some(expected) {
@@ -92,7 +97,7 @@ impl<'de> Cursor<'de> {
         Err(syntax())
     }
 
-    /// Fails if anything but spaces follows.
+    /// Fails if anything but white space follows the cursor.
     pub(super) fn end(&mut self) -> Result<(), Error> {
         match self.peek() {
             None => Ok(()),
@@ -100,8 +105,10 @@ impl<'de> Cursor<'de> {
         }
     }
 
-    /// Moves to the next item of a list or an object, past the comma. Returns false, and moves past
-    /// the end, if the next byte is `close`. `is_first` is true before the first item.
+    /// Moves past the comma before the next item of a list or an object, and returns true. If
+    /// `is_first` is true, there is no comma, and the cursor stays before the first item. If the
+    /// closing bracket `close` is the next byte, moves past it and returns false. Fails at the end
+    /// of the text, and if a later item has no comma before it.
     #[inline]
     pub(super) fn more(&mut self, close: u8, is_first: bool) -> Result<bool, Error> {
         match self.peek() {
@@ -119,8 +126,8 @@ impl<'de> Cursor<'de> {
     }
 
     /// Moves past the string with the raw text `raw`, without its quotes. Returns false, and does
-    /// not move, if the next value is not this string. `raw` must be the inner text of a JSON
-    /// string.
+    /// not move, if this string does not begin at the cursor. White space before a string is not
+    /// skipped. `raw` must be the inner text of a JSON string.
     #[inline]
     pub(super) fn eat_string(&mut self, raw: &str) -> bool {
         let (bytes, start) = (self.text.as_bytes(), self.at + 1);
@@ -134,7 +141,8 @@ impl<'de> Cursor<'de> {
         is_equal
     }
 
-    /// Moves past a string. Returns its text, and its raw text without the quotes.
+    /// Moves past a string. Returns its text with decoded escapes, and its raw text without the
+    /// quotes.
     pub(super) fn string(&mut self) -> Result<(Cow<'de, str>, &'de str), Error> {
         self.expect(b'"')?;
         let start = self.at;
@@ -163,8 +171,9 @@ impl<'de> Cursor<'de> {
         }
     }
 
-    /// Returns the error `error` about the string that starts at the byte `start`, with its place in the
-    /// whole text. `serde_json` takes the place from the end of the message.
+    /// Returns an error that is like `error`, but states the line and column in the whole text.
+    /// `error` is about the string that starts at the byte `start`. `serde_json` takes the line and
+    /// column of an error from the end of the error's message.
     #[cold]
     #[inline(never)]
     fn placed(&self, start: usize, error: &Error) -> Error {
@@ -195,7 +204,8 @@ impl<'de> Cursor<'de> {
     pub(super) fn value(&mut self) -> Result<&'de str, Error> {
         self.peek();
         let rest = self.text.get(self.at..).ok_or_else(syntax)?;
-        // The parser of bytes is used elsewhere, so the program has no other one for this.
+        // The host uses the parser for bytes elsewhere. The parser for texts would be additional
+        // code.
         let mut values =
             serde_json::Deserializer::from_slice(rest.as_bytes()).into_iter::<IgnoredAny>();
         if !matches!(values.next(), Some(Ok(_))) {
@@ -219,7 +229,7 @@ impl<'de> Cursor<'de> {
         let (start, bytes) = (self.at, self.text.as_bytes());
         let is_negative = bytes.get(start) == Some(&b'-');
         self.at += usize::from(is_negative);
-        // Only a number of few digits uses the value, so a value that wraps is never used.
+        // The value wraps if the number has many digits. Only a number with few digits uses it.
         let mut value = 0u64;
         let first = bytes.get(self.at);
         let whole = self.digits(&mut value);
@@ -265,7 +275,8 @@ impl<'de> Cursor<'de> {
         })
     }
 
-    /// Moves past decimal digits, and appends them to `value`. Returns the number of the digits.
+    /// Moves past decimal digits, and appends them to `value`, which wraps on overflow. Returns the
+    /// number of the digits.
     #[inline]
     fn digits(&mut self, value: &mut u64) -> usize {
         let start = self.at;
@@ -282,7 +293,7 @@ impl<'de> Cursor<'de> {
 pub(super) fn plain_bytes(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
-    // The lowest marked byte is exact. Higher bytes may be marked by a borrow from a lower one.
+    // The lowest marked byte is marked correctly. A borrow from it may mark higher bytes, too.
     let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word;
     let (words, rest) = bytes.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {

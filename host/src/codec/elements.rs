@@ -1,8 +1,7 @@
 //! A list of numbers or texts in JSON, read directly into the bytes of a tensor.
 //!
 //! Owns the limits of the element types, and the agreement of nested lists with a shape. Must not
-//! know what is around the list. Nothing is built in between: an element becomes bytes as it is
-//! read.
+//! know what is around the list. Each element is converted to bytes as soon as it is read.
 
 mod cell;
 
@@ -32,8 +31,8 @@ const LOOK_BYTES: usize = 16 << 10;
 /// dimension's length, and every other list of the dimension must have the same length.
 pub(super) struct Elements<'a> {
     port: &'a Port,
-    /// Input that says which values the elements may have: the port itself, or the matrix of which the
-    /// port is a column.
+    /// Input that says which values the elements may have: the port itself, or the matrix of which
+    /// the port is a column.
     input: &'a Port,
     /// Shape that the caller's request states for the tensor. `None` if the request has not stated
     /// a shape before the data.
@@ -100,8 +99,9 @@ impl<'a> Elements<'a> {
             Some(declared) => declared.iter().copied().map(Some).collect(),
             None => port.shape.clone(),
         };
-        // If the number of rows is open, one row is reserved. An element takes at least two bytes
-        // of the body, so a shape cannot reserve more than its caller sent.
+        // If the number of rows is open, memory for one row is reserved. An element takes at least
+        // two bytes of the body, so the body limits the number of elements for which memory is
+        // reserved.
         let elements = shape.iter().flatten().fold(1u64, |product, dimension| {
             product.saturating_mul(*dimension)
         });
@@ -180,8 +180,8 @@ impl<'de> DeserializeSeed<'de> for Nested<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        // The number is read by its digits. If the first value decides between flat and nested, it
-        // may also be a list.
+        // A number is read by its digits. The value may also be a list if it decides between flat
+        // and nested lists.
         let by_digits = self.elements.by_digits | self.reader.is_exact;
         if by_digits && self.elements.leaf.unwrap_or(1) == self.depth {
             let text = <&RawValue>::deserialize(deserializer)?.get();
@@ -192,8 +192,8 @@ impl<'de> DeserializeSeed<'de> for Nested<'_, '_> {
                 .deserialize_any(self)
                 .map_err(de::Error::custom);
         }
-        // `deserialize_any` lets a value that is not a list reach the visitor, which refuses it in
-        // our words.
+        // `deserialize_any` lets a value that is not a list reach the visitor, which refuses it
+        // with an error message of the host.
         deserializer.deserialize_any(self)
     }
 }
@@ -201,7 +201,7 @@ impl<'de> DeserializeSeed<'de> for Nested<'_, '_> {
 impl Nested<'_, '_> {
     /// Returns true if an element is expected at the depth of this value. If flat and nested lists
     /// are both accepted, the first value inside the outermost list decides which of them the lists
-    /// are. If this value is the first, the elements are at the depth `found`.
+    /// are. `found` is the depth of the elements if this value is the one that decides.
     fn is_leaf(&mut self, found: usize) -> bool {
         let leaf = if self.depth == 1 {
             *self.elements.leaf.get_or_insert(found)
@@ -225,8 +225,9 @@ impl Nested<'_, '_> {
             .misfit(format!("Here is {found}, where {wanted} belongs."))
     }
 
-    /// Adds an element that is not a number of the port's own type, with a function of `values`.
-    /// `found` says what the element is if a list belongs here.
+    /// Adds an element that is not a number of the port's own type, with the function `put` from
+    /// the module `values`. `found` names the kind of the element, for the error if a list is
+    /// expected at this depth.
     fn put_with<E: de::Error>(
         mut self,
         found: &str,
@@ -278,7 +279,7 @@ impl Nested<'_, '_> {
         self.rounded(rounding::float(dtype, value), shown)
     }
 
-    /// Adds an element that `text`, the decimal number in the body, states.
+    /// Adds an element whose decimal number in the body is `text`.
     fn digits<E: de::Error>(mut self, text: &str) -> Result<(), E> {
         let dtype = self.elements.port.dtype;
         if !self.is_leaf(1) || matches!(dtype, Dtype::Bool | Dtype::Text) {
@@ -296,8 +297,8 @@ impl Nested<'_, '_> {
             Rounded::F16(bytes) => self.put(bytes),
             Rounded::F32(bytes) => self.put(bytes),
             Rounded::F64(bytes) => self.put(bytes),
-            // Only the digits say which of two numbers is nearer, and they are gone, so the body is
-            // read again.
+            // Only the decimal digits tell which of two numbers is nearer. They were not kept, so
+            // the body is read again.
             Rounded::InDoubt => self.reader.is_in_doubt = true,
             Rounded::OutOfRange => return Err(self.does_not_fit(&value)),
         }

@@ -35,7 +35,8 @@ pub fn says_nothing(content_type: &str) -> bool {
 }
 
 /// Returns true if a media type has a `charset` other than UTF-8. US-ASCII is a part of UTF-8, so
-/// it counts as UTF-8. The quotes around a charset and the case of letters are ignored.
+/// it counts as UTF-8, and so does an empty charset. The quotes around a charset and the case of
+/// letters are ignored.
 #[must_use]
 pub fn has_other_charset(content_type: &str) -> bool {
     let parameters = content_type.split(';').skip(1);

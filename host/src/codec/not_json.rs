@@ -3,8 +3,8 @@
 //!
 //! Owns where these words are, and the marked strings that replace them. The JSON parser refuses
 //! the words, so a body is copied with a marked string in place of each word, and the copy is
-//! decoded. Must not know ports or formats. Only a body that the parser refused comes here, so
-//! other bodies pay nothing.
+//! decoded. Must not know ports or formats. Only bodies that the parser refused are handled here,
+//! so other bodies take no more time.
 
 use serde_json::Error;
 
@@ -39,8 +39,8 @@ pub(super) fn word_at(body: &[u8], error: &Error) -> Option<&'static str> {
     word(rest)
 }
 
-/// Start of the text of the JSON parser's error about a number that is JSON, and too large for an
-/// `f64`.
+/// Start of the text of the JSON parser's error about a number that is valid JSON, but too large
+/// for an `f64`.
 const LARGE_NUMBER: &str = "number out of range";
 
 /// Returns true if the JSON parser refused a number because no `f64` holds it.
@@ -127,7 +127,7 @@ pub(super) fn message(
     if !is_marked {
         return format!("{begin}{shown}.");
     }
-    // The caller's body is shorter than the one that was read.
+    // The copy with marked strings is longer than the caller's body, so the column is corrected.
     let (line, column) = (error.line(), error.column());
     let place = format!(" at line {line} column {column}");
     let start = line_start(body, line).unwrap_or_default();

@@ -94,7 +94,7 @@ mod tests {
             &[tensor("label", &[0], &[]), tensor("p", &[0, 2], &[])],
             r#"{"predictions":[]}"#,
         );
-        // Without rows in common, the outputs stay whole.
+        // Outputs that do not have equally many rows are not split into rows.
         check(
             &[tensor("label", &[2], &[7, 8]), tensor("mean", &[], &[9])],
             r#"{"predictions":{"label":[7,8],"mean":9}}"#,

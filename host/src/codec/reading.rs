@@ -1,7 +1,7 @@
 //! Reading of a whole JSON body, and the position of an error in it.
 //!
-//! Owns the JSON pointer, and when a body is read again. Must not know ports or formats. The pointer
-//! costs nothing until there is an error: it is put together while the error is returned.
+//! Owns the JSON pointer, and when a body is read again. Must not know ports or formats. The
+//! pointer costs nothing until there is an error: it is put together while the error is returned.
 
 use std::fmt::Write as _;
 
@@ -38,7 +38,8 @@ pub(super) struct Reader {
     advice: Option<Advice>,
     /// True if a number of the body can only be rounded correctly from its decimal digits.
     pub(super) is_in_doubt: bool,
-    /// Position in the body from which the deadline is checked by the next call of [`Reader::look`].
+    /// Position in the body from which the deadline is checked by the next call of
+    /// [`Reader::look`].
     next_look_at: usize,
 }
 
@@ -79,12 +80,13 @@ pub(super) fn json<T>(
 /// is true if numbers may be `NaN` and `Infinity`.
 ///
 /// If a number can only be rounded correctly from its decimal digits, the body is decoded a second
-/// time, with all numbers from their digits. Decoding every body from digits would cost more. A body
-/// with a number that no `f64` holds is decoded again in the same way, so that the error says where
-/// the number is. A body with `NaN` or `Infinity` is decoded again from a copy in which marked strings
-/// replace these words.
+/// time, with all numbers from their digits. Decoding every body from digits would cost more. A
+/// body with a number that no `f64` holds is decoded again in the same way, so that the error says
+/// where the number is. A body with `NaN` or `Infinity` is decoded again from a copy in which
+/// marked strings replace these words.
 ///
-/// The functions are references, so that each result has this code only once.
+/// `wanted` and `read` are trait objects, so that this code is compiled only once for each type of
+/// result.
 fn whole<T>(
     body: &[u8],
     takes_words: bool,
@@ -114,7 +116,8 @@ fn whole<T>(
 }
 
 /// Decodes a whole JSON body with `read`, which gets the text to decode and reads it with a cursor.
-/// `takes_words` and `wanted` are those of [`whole`].
+/// `takes_words` is true if numbers may be `NaN` and `Infinity`. `wanted` returns the part of an
+/// error message that says what the caller should have sent.
 pub(super) fn text(
     body: &[u8],
     takes_words: bool,
@@ -131,8 +134,8 @@ pub(super) fn text(
 }
 
 impl Reader {
-    /// Returns the error of `serde_json` for text that is not JSON, because a cursor usually says neither
-    /// what is wrong nor where. Returns other errors unchanged.
+    /// Returns the error of `serde_json` for text that is not JSON, because a cursor usually says
+    /// neither what is wrong nor where. Returns other errors unchanged.
     #[cold]
     #[inline(never)]
     fn in_words_of_serde(&self, text: &[u8], error: serde_json::Error) -> serde_json::Error {
@@ -159,8 +162,8 @@ impl Reader {
         Ok(())
     }
 
-    /// Fails if the deadline of the call has passed. `at` is the position in the body. Reads the clock
-    /// only every [`LOOK_BYTES`] of the body.
+    /// Fails if the deadline of the call has passed. `at` is the position in the body. Reads the
+    /// clock only every [`LOOK_BYTES`] of the body.
     #[inline]
     pub(super) fn look<E: de::Error>(&mut self, at: usize) -> Result<(), E> {
         if at < self.next_look_at {
@@ -173,8 +176,9 @@ impl Reader {
     /// Returns `result` unchanged. If it is an error, first adds the step that `step` returns to
     /// the position of the error.
     ///
-    /// The code for an error is kept apart, so that the other code is short. It is always inlined,
-    /// because a call for each element of a body would take a quarter of the time of reading it.
+    /// The code for an error is a separate function, so that this function is short. It is always
+    /// inlined, because a function call for each element would take a quarter of the time of
+    /// reading a body.
     #[inline(always)]
     pub(super) fn at<T, E>(
         &mut self,
@@ -188,8 +192,8 @@ impl Reader {
     }
 
     /// Keeps the advice about `NaN` and `Infinity` as elements of a list in which decoding failed.
-    /// Nothing is kept if the host refused the body, and not the JSON parser. Only the advice about
-    /// the innermost list is kept.
+    /// Nothing is kept if the host, and not the JSON parser, refused the body. Only the advice
+    /// about the innermost list is kept.
     #[cold]
     #[inline(never)]
     pub(super) fn advise(&mut self, advice: impl FnOnce() -> Advice) {

@@ -31,7 +31,7 @@ pub(super) enum Rounded {
     OutOfRange,
 }
 
-/// Whole number that a decimal states.
+/// Value of a decimal number as an integer, or the reason why there is no such integer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whole {
     Number(i128),
@@ -90,8 +90,8 @@ pub(super) fn of_float(dtype: Dtype, value: f64) -> Rounded {
     nearest(dtype, value, Ordering::Equal)
 }
 
-/// Returns true if the float type `dtype` has enough bits for an integer. Its range is not
-/// compared.
+/// Returns true if the float type `dtype` has enough bits of precision for the integer `value`.
+/// Does not check that `value` is in the range of the type.
 pub(super) fn is_exact(dtype: Dtype, value: i128) -> bool {
     let bits = match dtype {
         Dtype::F16 => f16::MANTISSA_DIGITS,
@@ -107,8 +107,9 @@ pub(super) fn is_exact(dtype: Dtype, value: i128) -> bool {
 /// than 20 digits, and an `i128` holds 38.
 const WHOLE_DIGITS: i64 = 38;
 
-/// Returns the whole number that a decimal states, in any form: `1.0`, `10e-1` and `1` are one
-/// number. `text` is the decimal as the JSON body has it.
+/// Returns the value of a decimal as an integer if it is a whole number, in any form: `1.0`,
+/// `10e-1` and `1` are one number. Otherwise, or if the integer has more than 38 digits, returns
+/// the reason. `text` is the decimal as the JSON body has it.
 pub(super) fn whole_of(text: &str) -> Whole {
     if let Ok(number) = text.parse::<i64>() {
         return Whole::Number(number.into());
@@ -146,7 +147,7 @@ pub(super) fn decimal(dtype: Dtype, text: &str) -> Rounded {
     let Ok(float) = text.parse::<f64>() else {
         return Rounded::OutOfRange;
     };
-    // The parser of Rust rounds to the nearest `f64` itself.
+    // Rust's `parse` rounds to the nearest `f64`.
     if dtype == Dtype::F64 {
         return nearest(dtype, float, Ordering::Equal);
     }
@@ -182,7 +183,8 @@ fn nearest(dtype: Dtype, value: f64, side: Ordering) -> Rounded {
 
 #[inline]
 fn finite_f32(number: f32) -> Rounded {
-    // A number that is finite in JSON stays finite, because infinity would be scored as garbage.
+    // A finite number must not become infinity, with which a scorer would compute a meaningless
+    // answer.
     if number.is_finite() {
         Rounded::F32(number.to_le_bytes())
     } else {
@@ -268,7 +270,7 @@ fn significant(text: &str) -> (Vec<u8>, i64) {
             .map_or(0, |last| last + 1),
     );
     // An exponent that does not fit into 64 bits counts as the largest or the smallest one that
-    // does. Only a body with as many digits could bring such a number near to a float.
+    // does. Only a number with about 2^63 digits could make up for such an exponent.
     let beyond = if exponent.starts_with('-') {
         i64::MIN
     } else {

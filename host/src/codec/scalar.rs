@@ -1,4 +1,4 @@
-//! A single value of JSON: a boolean, a whole number, a string, or nothing.
+//! A single value of JSON: a boolean, a whole number, a string, or `null`.
 //!
 //! Owns which value is accepted where one of these is expected, and the error message about any
 //! other value. Must not know ports or formats.

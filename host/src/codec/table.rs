@@ -36,15 +36,17 @@ use crate::error::ScoreFailure;
 use crate::tensor::{InputFacts, Port, PortLists, Requests, Tensor, only};
 use crate::text::{NAME_BYTES, cut};
 
-/// A table that is being decoded.
+/// A table of rows and columns that is being decoded from a JSON body.
 struct Table<'a> {
     /// Ports of the columns, with unique names.
     ports: &'a [Port],
-    /// Port of the matrix whose columns these are. `None` if each column is a port.
+    /// Port of the matrix to which the columns are joined. `None` if each column is a port itself.
     matrix: Option<&'a Port>,
-    /// Only port of the model, if its rows may be nested lists.
+    /// Only port of the model that is not optional, if its rows may be nested lists. `None` if
+    /// there are several such ports, or if the port is a matrix with named columns.
     nested_port: Option<&'a Port>,
-    /// True if the model has a matrix whose columns have no names.
+    /// True if `nested_port` may have more than one column or has more than two dimensions, so that
+    /// a body cannot name its columns.
     is_unnamed: bool,
     columns: Columns<'a>,
     requests: Requests,
@@ -65,7 +67,8 @@ pub(super) fn read(ports: PortLists<'_>, body: &[u8]) -> Result<Vec<Tensor>, Sco
     }
     let read = azure_ml::read(inputs, ports.requests, body);
     match &read {
-        // The keys of orient=split may come in any order, and `data` alone is Azure ML's form.
+        // The keys of pandas' orient=split may come in any order. If `data` is the first key, the
+        // body was taken for Azure ML's format.
         Err(ScoreFailure::NotConforming { pointer, .. })
             if matches!(pointer.as_str(), "/columns" | "/index") =>
         {
@@ -83,17 +86,17 @@ pub fn takes_rows(inputs: &[Port]) -> bool {
         .all(|port| port.optional || !port.shape.is_empty())
 }
 
-/// Returns the input whose named columns a row has: the only input that is not optional, if its
-/// columns have names.
+/// Returns the matrix whose named columns are the columns of a row. It is the only input that is
+/// not optional. Returns `None` if there are several such inputs, or if the columns have no names.
 #[must_use]
 pub fn matrix_of(inputs: &[Port]) -> Option<&Port> {
     let (_, port) = only(inputs)?;
     (!port.facts.columns.is_empty()).then_some(port)
 }
 
-/// Returns a port for each column of a row: for a matrix with named columns a port of each column,
-/// and else the input ports `inputs`. An optional input is a column only if it has as many rows as the
-/// others.
+/// Returns a port for each column of a row. For a matrix with named columns, these are ports for
+/// the columns of the matrix. Otherwise they are the input ports. An optional input port is left
+/// out if it does not have the number of rows of the other ports.
 #[must_use]
 pub fn columns_of(inputs: &[Port]) -> Cow<'_, [Port]> {
     let Some(port) = matrix_of(inputs) else {
@@ -127,8 +130,8 @@ pub fn columns_of(inputs: &[Port]) -> Cow<'_, [Port]> {
     Cow::Owned(columns)
 }
 
-/// Returns true if a body has a form of this module. The names of ports and columns win over the
-/// keys of the forms.
+/// Returns true if a body has one of the forms that consist of rows. A key that is the name of a
+/// port or a column counts as this name, and not as the key of a form.
 fn is_rows(ports: PortLists<'_>, text: &str) -> bool {
     let inputs = ports.inputs;
     let mut cursor = Cursor::new(text);
@@ -141,7 +144,7 @@ fn is_rows(ports: PortLists<'_>, text: &str) -> bool {
     let columns = matrix_of(inputs).map(|port| &port.facts.columns);
     let is_column =
         |key: &str| columns.is_some_and(|columns| columns.iter().any(|name| name == key));
-    // A body may have as many keys to ignore as it has room for.
+    // The map is built once, because a body may have very many keys that are ignored.
     let known = match ports.requests.ignores_unknown_columns {
         true => Some(indices(inputs, columns.map_or(&[], Vec::as_slice))),
         false => None,
@@ -156,7 +159,8 @@ fn is_rows(ports: PortLists<'_>, text: &str) -> bool {
     // Another input, which is optional, may be called `data`.
     let is_meant = |port: &Port| port.name == *key || !is_input(&key);
     if let Some((_, port)) = only(inputs).filter(|(_, port)| key == ONE_INPUT && is_meant(port)) {
-        // One input may be called `data`, and `data` may hold rows. The first item tells them apart.
+        // One input may be called `data`, and `data` may hold rows. The first item tells them
+        // apart.
         let first = cursor.expect(b':').and_then(|()| cursor.expect(b'['));
         let first = first.ok().and_then(|()| cursor.peek());
         return match first {
@@ -169,8 +173,8 @@ fn is_rows(ports: PortLists<'_>, text: &str) -> bool {
     !is_input(&key) && (is_column(&key) || is_form(&key))
 }
 
-/// Returns the index of each input and of each column by its name. An input and a column of one name
-/// share an entry.
+/// Returns the index of each input and of each column by its name. If an input and a column have
+/// the same name, the index is that of the input.
 pub(super) fn indices<'a>(inputs: &'a [Port], columns: &'a [String]) -> HashMap<&'a str, usize> {
     let mut indices = HashMap::with_capacity(inputs.len() + columns.len());
     for (index, name) in columns.iter().enumerate() {
@@ -183,8 +187,8 @@ pub(super) fn indices<'a>(inputs: &'a [Port], columns: &'a [String]) -> HashMap<
 }
 
 /// Moves past the first key of the object at the cursor that is not ignored, and returns the key.
-/// Returns `None` if there is none, or if the deadline passed: then no other reader reads the body
-/// to its end.
+/// Returns `None` if there is no such key, or if the text is not JSON. Also returns `None` if the
+/// deadline has passed, because then no reader decodes the whole body.
 fn first_key<'a>(
     cursor: &mut Cursor<'a>,
     is_ignored: &mut dyn FnMut(&str) -> bool,
@@ -208,7 +212,7 @@ fn first_key<'a>(
     None
 }
 
-/// Decodes a body of rows.
+/// Decodes a body of rows into one tensor for each input port, in the order of the ports.
 fn rows_of(ports: PortLists<'_>, body: &[u8]) -> Result<Vec<Tensor>, ScoreFailure> {
     let columns = columns_of(ports.inputs);
     reading::text(
@@ -264,8 +268,8 @@ impl<'a> Table<'a> {
         Ok(self.into_tensors(rows))
     }
 
-    /// Returns true if the first key of the object at the cursor that is not ignored is the name of a
-    /// column.
+    /// Returns true if the first key of the object at the cursor that is not ignored is the name of
+    /// a column.
     fn is_object_of_columns(&mut self, cursor: &Cursor<'a>) -> bool {
         let mut cursor = cursor.clone();
         let ignores = self.requests.ignores_unknown_columns;

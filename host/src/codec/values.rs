@@ -3,7 +3,7 @@
 //!
 //! Owns the values that an input takes in these forms, and the messages about those that it does
 //! not take. Must not know lists, nor where an element is. Most bodies have none of these elements,
-//! so the code for them is kept out of the way of the others.
+//! so the functions that only they need are marked as cold.
 
 use half::{bf16, f16};
 
@@ -52,7 +52,7 @@ pub(super) fn put_missing(port: &Port, found: &str, data: &mut Vec<u8>) -> Resul
 
 /// Appends the number `word` to `data`, the elements of `port`. `word` is `NaN`, `Infinity` or
 /// `-Infinity`, which are not JSON. Fails if the element type has no infinity. `NaN` is a missing
-/// value, so it fails if the input takes no missing values.
+/// value, so the function fails for `NaN` if the input takes no missing values.
 #[cold]
 #[inline(never)]
 pub(super) fn put_word(port: &Port, word: &str, data: &mut Vec<u8>) -> Result<(), NoElement> {
@@ -236,9 +236,8 @@ pub(super) fn too_large(value: &str, dtype: Dtype) -> String {
     format!("{value} does not fit {}.", dtype.name())
 }
 
-/// Returns the message about a number that is not whole. It is for a port of an integer type, and
-/// for a port of a float type whose caller states an integer datatype. `dtype` is the type of the
-/// port.
+/// Returns the message about a number that is not whole, but must be. `dtype` is the type of the
+/// port: an integer type, or a float type for which the caller states an integer datatype.
 #[cold]
 #[inline(never)]
 fn not_whole(value: &str, dtype: Dtype) -> String {

@@ -1,7 +1,7 @@
 //! Visitors for the objects and lists of JSON, of which every format of a body consists.
 //!
-//! Owns how an object or a list is passed to its receiver, and the refusal of another value. Must not
-//! know ports, formats or what a field holds.
+//! Owns how an object or a list is passed to its receiver, and the refusal of another value. Must
+//! not know ports, formats or what a field holds.
 
 use std::fmt;
 
@@ -83,7 +83,7 @@ pub(super) trait Fields {
 }
 
 /// Deserialization seed that passes the fields of a JSON object to a receiver. The fields may be in
-/// any order, but each may occur only once. `null` counts as an object without fields.
+/// any order, but each known field may occur only once. `null` counts as an object without fields.
 pub(super) struct Object<'a, F>(pub(super) &'a mut F, pub(super) &'a mut Reader);
 
 impl<'de, F: Fields> DeserializeSeed<'de> for Object<'_, F> {
@@ -91,7 +91,7 @@ impl<'de, F: Fields> DeserializeSeed<'de> for Object<'_, F> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         // `deserialize_any` lets a value that is not an object reach the visitor, which refuses it
-        // in our words.
+        // with an error message of the host.
         deserializer.deserialize_any(self)
     }
 }

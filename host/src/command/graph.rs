@@ -35,7 +35,8 @@ const OUTPUT_BYTES: u64 = 1 << 30;
 /// Exit code of this process if its parent has ended. No process reads this code.
 const ABANDONED: i32 = exit_code::HOST as i32;
 
-/// Limits that the process that started this one sets: its own lifetime, and a time limit.
+/// Conditions under which this process ends itself: the end of the process that started it, and a
+/// time limit.
 #[derive(Debug, Clone, Copy)]
 pub struct Waiting {
     /// Id of the process that started this one and waits for it. `None` if a person started this
@@ -156,8 +157,8 @@ fn load(file: &Path, sample: Option<&Path>) -> Result<Value, StartupError> {
 /// support a signal at the end of the other process.
 fn tied(waiting: Waiting) -> std::io::Result<()> {
     if let Some(limit) = waiting.limit {
-        // A thread is needed because native code that never returns leaves no other way, and a
-        // signal because an exit would wait for that code.
+        // A thread is needed because native code may never return. The thread sends a signal,
+        // because an exit would wait for that code.
         std::thread::Builder::new()
             .name("limit".to_owned())
             .spawn(move || {

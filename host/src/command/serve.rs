@@ -30,7 +30,7 @@ use crate::Serve;
 const DEFAULT_PORT: u16 = 8080;
 
 /// Number of threads that start after the runtimes: the one that advances the engine's epoch, and
-/// those that a runtime starts on first use for files and names.
+/// those that a runtime starts when it first reads a file or resolves a host name.
 const LATER_THREADS: usize = 3;
 
 pub fn run(serve: Serve) -> ExitCode {
@@ -75,7 +75,8 @@ pub fn run(serve: Serve) -> ExitCode {
             tracing::error!(exit_code = code, "{error}");
             let is_read = deployment::is_read_by_functions_host(&deployment::process);
             if is_read && tracing::enabled!(tracing::Level::ERROR) {
-                // The line above is on standard error.
+                // The line that was logged above is on standard error, which the Functions host
+                // reads.
                 return code.into();
             }
             not_started(&error)
@@ -84,8 +85,8 @@ pub fn run(serve: Serve) -> ExitCode {
 }
 
 /// Prints to standard error the error because of which the server does not run, and returns the
-/// exit code of the error. For the Functions host the error is one line, because that host takes
-/// each line for a message of its own.
+/// exit code of the error. For the Functions host the error is one line, because that host logs
+/// each line as a separate message.
 fn not_started(error: &StartupError) -> ExitCode {
     if !deployment::is_read_by_functions_host(&deployment::process) {
         return exit(error);
@@ -97,8 +98,9 @@ fn not_started(error: &StartupError) -> ExitCode {
 /// Returns the keys of the server.
 ///
 /// # Errors
-/// Fails if the manifest names keys and none is set, or one cannot be a key. Fails also if the
-/// Functions host started this process: it checks keys of its own, and calls without these.
+/// Fails if the manifest names keys and none of them is set, or if one of their values cannot be a
+/// key. Also fails if the manifest names keys and the Functions host started this process, because
+/// that host checks keys of its own and does not send the server's keys.
 fn keys(manifest: &Manifest) -> Result<Keys, StartupError> {
     let variables = &manifest.server.key_variables;
     if !variables.is_empty() && deployment::is_started_by_functions_host(&deployment::process) {
@@ -206,8 +208,8 @@ async fn load(
     scoring: Handle,
 ) -> Result<(), StartupError> {
     let started = std::time::Instant::now();
-    // The scoring threads do this, because compiling, and reading a model for its digest, is work
-    // for a core.
+    // The app is loaded on a scoring thread, because compiling a component and reading a model for
+    // its digest occupy a core.
     let handle = scoring.clone();
     let loaded = scoring.spawn(async move {
         let app = App::load(manifest, &deployment::process, handle).await?;
@@ -218,7 +220,8 @@ async fn load(
     let (app, report) = loaded
         .await
         .map_err(|error| StartupError::Host(format!("loading ended: {error}")))??;
-    // Those who wait for the line find a host that is ready.
+    // The host becomes ready before the line is logged, so that anyone who waits for the line can
+    // send calls.
     service.set_ready(app);
     tracing::info!(
         scorer = report.name,

@@ -19,8 +19,8 @@ use super::graph::memory_bytes;
 
 /// Pause between two checks of whether the process that tries the ONNX file has ended.
 const PAUSE: Duration = Duration::from_millis(2);
-/// Time after the time limit after which the process that tries the ONNX file ends itself. This
-/// happens only if the host's own process was stopped and could not end that process.
+/// Time that the process that tries the ONNX file may run beyond the time limit before it ends
+/// itself. It ends itself only if the host's process was stopped and could not end it.
 const OWN_TIME: Duration = Duration::from_secs(5);
 /// Maximum size of the messages that are kept from the process that tries the ONNX file, in bytes.
 /// The last messages are kept, because they state the reason why the process ended.
@@ -37,7 +37,8 @@ const SHOWN_CHARS: usize = 400;
 ///
 /// # Errors
 /// Fails if the file is not a graph that can be served, if the graph does not return the answer of
-/// the sample, or if the engine for graphs cannot be used.
+/// the sample, or if the engine for graphs cannot be used. Also fails if the process cannot be
+/// started, crashes, takes longer than `limit`, or needs more memory than a trial may use.
 pub fn examine(file: &Path, limit: Duration, sample: Option<&Path>) -> Result<(), StartupError> {
     let host = |error: std::io::Error| {
         StartupError::Host(format!("`scorebox graph` cannot be run: {error}"))
@@ -194,7 +195,7 @@ fn engine_error(problem: String, fix: String) -> StartupError {
     }
 }
 
-/// Returns the last `SHOWN_CHARS` characters of a text.
+/// Returns the last `SHOWN_CHARS` characters of a text, or the whole text if it is shorter.
 fn last(text: &str) -> &str {
     let start = text
         .char_indices()
@@ -210,7 +211,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns what a process that reports an error leaves behind: its exit code, its standard
+    /// Returns what a process that reports an error leaves behind: its wait status, its standard
     /// output, and its standard error.
     fn refused(error: &StartupError) -> (i32, String, String) {
         let answer = ErrorAnswer::of(error);

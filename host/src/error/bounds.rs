@@ -2,8 +2,8 @@
 //!
 //! Owns the maximum length of each text of a [`Disposition`]. Responses, log lines, lines of an
 //! invocation and records of failed messages are all made from these texts. Many texts come from
-//! callers and scorers: a text of 5 MB would come back in each of them. Must not know where a text
-//! came from.
+//! callers and scorers. Without limits, a text of 5 MB would appear in each response, line and
+//! record. Must not know where a text came from.
 
 use super::Disposition;
 use crate::text::{NAME_BYTES, REASON_BYTES, bounded};

@@ -14,7 +14,8 @@ pub const HOST: u8 = 1;
 /// Exit code of a command that failed because of an error in its command line.
 pub const COMMAND_LINE: u8 = 2;
 
-/// Exit code of a command that failed because of a problem in `scorebox.toml`.
+/// Exit code of a command that failed because of a problem in `scorebox.toml` or in the file of a
+/// sample.
 pub const MANIFEST: u8 = 3;
 
 /// Exit code of a command that failed because of a problem with the component.
@@ -83,8 +84,9 @@ pub const MEANINGS: &[(u8, &str)] = &[
     (INTENTIONAL_RESTART, "a server was stopped by SIGTERM or SIGINT, and the Functions host had started it"),
 ];
 
-/// Returns the exit code of the program for an error because of which the host does not start. Each
-/// kind of error has an exit code of its own.
+/// Returns the exit code of the program for an error because of which the host does not start.
+/// Errors of the host and of the machine share one exit code. Every other kind of error has its
+/// own.
 ///
 /// The exit code is never 0, because the Functions host does not restart a handler that exits with
 /// 0. The exit code is never 2 either, because 2 stands for errors in the command line.

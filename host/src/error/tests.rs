@@ -1,9 +1,10 @@
-//! Tests of `error`, one of which writes its table on the operators' pages.
+//! Tests of the module `error`. Two of them check the generated tables of failures and exit codes
+//! in `host/docs/http.md` and `host/docs/settings.md`, or write them.
 
 use super::*;
 
-/// Checks the status, settlement, severity and code of each failure, as the page
-/// `host/docs/http.md` lists them.
+/// Checks the status, settlement, severity and code of each [`ScoreFailure`] against the values
+/// that `host/docs/http.md` documents.
 #[test]
 fn each_failure_has_its_row() {
     #[track_caller]
@@ -147,7 +148,7 @@ fn what_is_for_the_log_never_reaches_the_client() {
     }
 }
 
-/// Returns the meaning of a failed call for the table of failures on the operators' page.
+/// Returns the meaning of a failed call for the table of failures in `host/docs/http.md`.
 fn meaning(failure: &ScoreFailure) -> &'static str {
     match failure {
         ScoreFailure::Rejected(problem) if problem.code == "graph-refused" => {
@@ -182,7 +183,7 @@ fn meaning(failure: &ScoreFailure) -> &'static str {
     }
 }
 
-/// Returns the meaning of a failed request for the table of failures on the operators' page.
+/// Returns the meaning of a failed request for the table of failures in `host/docs/http.md`.
 fn meaning_of_request(failure: &RequestFailure) -> &'static str {
     match failure {
         RequestFailure::Malformed(_) => "an invocation that does not fit its function's bindings",

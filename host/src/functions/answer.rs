@@ -142,8 +142,8 @@ impl Answer {
         // a date.
         let end = if is_like_a_date(body) { "\n" } else { "" };
         let body = format!("{body}{end}");
-        // Each header has one value: the Functions host fails the call at a list of values.
-        // Inserted one by one: `collect` would bring code that sorts.
+        // Each header has one value, because the Functions host fails the call at a list of values.
+        // The headers are inserted one by one, because `collect` would add code that sorts.
         let mut headers = Map::new();
         for (name, value) in response.headers() {
             let Ok(value) = value.to_str() else { continue };
@@ -261,7 +261,8 @@ pub fn parked(
     let mut attribute_bytes = 0;
     let mut attributes = Map::new();
     for (name, value) in call.attributes {
-        // The record has texts, as the properties of many platforms.
+        // All attributes are texts in the record, because the properties of messages are texts on
+        // many platforms.
         let Some(value) = value.text() else { continue };
         let (name, value) = (cut(name, NAME_BYTES), cut(&value, ATTRIBUTE_BYTES));
         attribute_bytes += name.len() + value.len();

@@ -27,14 +27,14 @@ use crate::text::Problem;
 /// Function app: its functions, its HTTP routes and its timeout.
 #[derive(Debug, Clone, Default)]
 pub struct FunctionApp {
-    /// Functions of the app: first those from `customHandler.http.routes`, then the others in the
-    /// order of their names.
+    /// Functions of the app: first the functions in `customHandler.http.routes`, then all other
+    /// functions in the order of their names.
     pub functions: Vec<Function>,
     /// Routes at which HTTP requests arrive without an envelope, each with the HTTP methods that
     /// start a call on the route. The narrower route is first, as the Functions host tries them.
     pub routes: Vec<(Route, Vec<String>)>,
     /// Duration of an invocation after which the Functions host kills its handler with all calls in
-    /// flight. `None` if invocations may take any time.
+    /// flight. `None` if `host.json` does not set such a duration.
     pub timeout: Option<Duration>,
 }
 
@@ -57,7 +57,8 @@ impl FunctionApp {
             app.timeout = host.function_timeout.as_deref().and_then(time_span);
             app.read_functions(root, &host, manifest)?;
         }
-        // A route of the manifest that is also a route of a function is served as the function is.
+        // If a route of the manifest is also the route of a function in `function.json`, the HTTP
+        // methods of the function apply.
         let mut others = Vec::new();
         for http in manifest.triggers.iter().filter_map(Trigger::http) {
             let fail = |problem| manifest.misfit(problem);
@@ -79,7 +80,8 @@ impl FunctionApp {
         self.functions.iter().find(|function| function.name == name)
     }
 
-    /// Adds a route before the first of the routes that the Functions host tries later.
+    /// Adds a route to the list of routes, before the first route that the Functions host tries
+    /// later than the new one.
     fn add_route(&mut self, route: Route, methods: Vec<String>) {
         let mut routes = self.routes.iter();
         let at = routes.position(|(other, _)| route.is_before(other));

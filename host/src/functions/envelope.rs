@@ -1,8 +1,8 @@
 //! Decoder of envelopes: from the body of an invocation to the calls that are to be scored.
 //!
 //! Owns which of the three forms of a value (object, base64, JSON text within a JSON string) the
-//! type of a binding prescribes. The modules below own the forms and what becomes of them. Must not
-//! know how a call ends.
+//! type of a binding prescribes. Submodules own the decoding of each form, and the calls that are
+//! made from the values. Must not know how a call ends.
 
 mod call;
 mod calls;

@@ -1,4 +1,5 @@
-//! Metadata of a call: the information that the platform sends next to the value.
+//! Metadata of a call: the information that the platform sends in addition to the value of the
+//! trigger.
 //!
 //! Owns the forms of metadata, and which fields a message cannot forge. If a text message looks
 //! like a JSON object, the Functions host writes the members of the message over its own metadata,
@@ -29,8 +30,8 @@ enum Forged {
 }
 
 impl<'a> Metadata<'a> {
-    /// Parses the metadata of an invocation. If `raw`, the metadata in the envelope, is missing or
-    /// not a JSON object, the metadata has no fields.
+    /// Parses the metadata of an invocation. `raw` is the value of `Metadata` in the envelope. If
+    /// it is missing or not a JSON object, the result has no fields.
     #[must_use]
     pub fn new(raw: Option<&'a RawValue>) -> Self {
         let fields = raw
@@ -56,7 +57,8 @@ impl<'a> Metadata<'a> {
             // reader refuses.
             match serde_json::from_str::<BTreeMap<String, &RawValue>>(message) {
                 Ok(members) => {
-                    // Inserted one by one: `collect` would bring code that sorts.
+                    // The names are inserted one by one, because `collect` would add code that
+                    // sorts.
                     let mut names = BTreeSet::new();
                     for name in members.keys() {
                         names.insert(name.to_lowercase());

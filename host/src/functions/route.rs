@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::manifest::triggers::route::{Parameter, Part, Template};
+use crate::manifest::triggers::route::{Parameter, Part, Template, trimmed};
 use crate::text::Problem;
 
 /// Route of an HTTP function, including the prefix of all HTTP routes.
@@ -25,11 +25,12 @@ impl Route {
     /// routes. The prefix may be empty.
     ///
     /// # Errors
-    /// Fails if the Functions host would refuse the template.
+    /// Fails if the Functions host would refuse the template, or if the template with its prefix
+    /// has more than 1024 bytes.
     pub fn new(prefix: &str, template: &str) -> Result<Self, Problem> {
         let mut shown = String::new();
         for part in [prefix, template] {
-            let part = part.trim_matches('/');
+            let part = trimmed(part);
             if !part.is_empty() {
                 shown.push('/');
                 shown.push_str(part);
@@ -87,7 +88,8 @@ impl Route {
 }
 
 /// Takes the next segment of a path. `rest` is the part of the path that was not taken so far, and
-/// becomes `None` at the end of the path.
+/// becomes `None` at the end of the path. Returns `None` at the end of the path, and for an empty
+/// segment, which ASP.NET does not match.
 fn next<'a>(rest: &mut Option<&'a str>) -> Option<&'a str> {
     let text = rest.take()?;
     let segment = match text.split_once('/') {
@@ -117,8 +119,9 @@ fn keep(parameter: &Parameter, text: Option<&str>, values: &mut Values) -> Optio
 }
 
 /// Matches a segment that has several parts, such as `{name}.{extension}`, and adds its values to
-/// `values` from left to right. As in ASP.NET, the texts are found from the end of the segment, so
-/// that the first parameter takes as much as it can. Returns `None` if the segment does not match.
+/// `values` from left to right. As in ASP.NET, the literal texts are searched from the end of the
+/// segment, so that the first parameter takes as many characters as it can. Returns `None` if the
+/// segment does not match.
 fn within(parts: &[Part], segment: &str, values: &mut Values) -> Option<()> {
     let count = values.len();
     if placed(parts, segment, values).is_some() {
@@ -209,8 +212,8 @@ fn decoded(text: &str) -> Cow<'_, str> {
     Cow::Owned(decoded)
 }
 
-/// Returns the byte that two hexadecimal digits at the start of a text stand for, and the text
-/// after them.
+/// Returns the byte that two hexadecimal digits at the start of `text` stand for, and the text
+/// after them. Returns `None` if `text` does not begin with two such digits.
 fn escaped(text: &[u8]) -> Option<(u8, &[u8])> {
     let [high, low, after @ ..] = text else {
         return None;

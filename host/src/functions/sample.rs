@@ -1,7 +1,7 @@
 //! Sample envelopes for a trial on a local machine, in the form that the Functions host sends.
 //!
 //! Owns the Functions host's side of the protocol: each value is written by the type of its
-//! binding, with the metadata that come with it. Must not know files, nor what happens to an
+//! binding, with the metadata of that kind of trigger. Must not know files, nor what happens to an
 //! envelope.
 
 use base64::Engine as _;
@@ -283,8 +283,8 @@ fn request(function: &Function, sample: &Sample) -> Value {
     request
 }
 
-/// Returns a JSON object with these members. They are inserted one by one, because `from_iter`
-/// would bring code that sorts.
+/// Returns a JSON object with the members `members`. The members are inserted one by one, because
+/// `from_iter` would add code that sorts.
 fn object<const COUNT: usize>(members: [(&str, Value); COUNT]) -> Map<String, Value> {
     let mut object = Map::new();
     for (name, value) in members {

@@ -25,7 +25,7 @@ pub enum Foreign {
     Document(&'static str),
     /// A ZIP archive.
     Zip,
-    /// A compressed file: the name of the format, and the program that unpacks it.
+    /// A compressed file: the name of the format, and the program that decompresses it.
     Compressed(&'static str, &'static str),
     /// A pickle of Python.
     Pickle,

@@ -7,7 +7,7 @@ use super::stop::Stop;
 use crate::tensor::{EqualSizes, Port, Tensor};
 use crate::text::Problem;
 
-/// Input and output ports of a graph, and what is known about its outputs in addition.
+/// Input and output ports of a graph, and additional facts about its inputs and outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ports {
     /// Input ports, in the order of the ONNX file. Optional ports are the last ones.

@@ -3,8 +3,8 @@
 //! Owns the decision whether a run may happen on the thread that asks for it. Handing a run to
 //! another thread and back costs several times what a small network or a linear model computes.
 //! Therefore a run stays on its thread if runs of its size were short before. A long run would
-//! delay all requests that the thread serves, and nothing can interrupt it. Must not know what
-//! computes.
+//! delay all requests that the thread serves, and nothing can interrupt it. Must not know which
+//! engine runs the graph.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -35,7 +35,7 @@ impl Graphs {
     ///
     /// # Errors
     /// Fails if this host has no engine for graphs, if a file is not a graph that the engine can
-    /// run, or if loading takes too long.
+    /// run, if a session cannot be created, or if loading takes too long.
     pub async fn load(
         files: Vec<(String, PathBuf)>,
         library: &Path,

@@ -71,8 +71,8 @@ pub(super) fn engine(
 }
 
 fn load(library: &Path) -> Result<Environment, LibraryError> {
-    // If the path is not absolute, the crate looks next to the program, and accepts any library
-    // that the loader finds.
+    // If the path were not absolute, the crate `ort` would look next to the program, and accept any
+    // library that the dynamic loader finds.
     let library = std::path::absolute(library)?;
     if !library.is_file() {
         return Err(LibraryError::NoFile);

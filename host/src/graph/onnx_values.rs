@@ -207,7 +207,8 @@ fn copied<T: PrimitiveTensorElementType + Copy, const N: usize>(
 }
 
 /// Converts an output that is a list of maps, from a class to a number, to a tensor. Also returns
-/// the names of the classes. Fails if the tensor would be larger than `limit_bytes`.
+/// the names of the classes. Fails if the maps have different classes, or if the tensor would be
+/// larger than `limit_bytes`.
 ///
 /// The tensor has a row for each map and a column for each class.
 fn class_maps(

@@ -1,7 +1,7 @@
 //! A first run on made-up inputs, which shows facts about the outputs that the file does not state.
 //!
-//! Owns the inputs of that run, and the ports as the run shows them. Must not know engines or
-//! calls.
+//! Owns the inputs of the first run, and the ports as the first run shows them. Must not know
+//! engines or calls.
 
 use super::{GraphError, Ports, Session, Stop};
 use crate::model::Dtype;
@@ -15,7 +15,7 @@ const MOST_ELEMENTS: u64 = 1 << 26;
 /// Reason why the first run of a graph shows nothing about its outputs.
 #[derive(Debug, thiserror::Error)]
 enum Unknown {
-    /// The run failed.
+    /// The first run failed.
     #[error(transparent)]
     Failed(#[from] GraphError),
     /// A made-up input would take too much memory.
@@ -25,7 +25,7 @@ enum Unknown {
 
 /// Runs a graph on inputs of zeros, and on ones if the graph refuses zeros. Returns its ports, and
 /// true if a run succeeded. If so, the shapes and the column names of the outputs agree with that
-/// run. Otherwise they are those that the file states.
+/// run. Otherwise the ports are as the file states them.
 ///
 /// # Errors
 /// Fails if no run succeeds and the file does not say how many dimensions an output has.

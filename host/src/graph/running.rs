@@ -1,9 +1,9 @@
 //! Loading and running of graphs on blocking threads, for no longer than a caller waits.
 //!
-//! Owns the transfer of a run to such a thread and back, and stops the engine if no caller waits
-//! any more. A run that is expected to be short happens on the thread that asks for it. No tick
-//! interrupts the blocking threads, and no socket waits for them. Must not know who waits, or what
-//! the end of a run means to a caller.
+//! Owns the transfer of a run to a blocking thread and back, and stops the engine if no caller
+//! waits any more. A run that is expected to be short happens on the thread that asks for it. The
+//! ticks of the WebAssembly engine's epoch do not interrupt blocking threads, and blocking threads
+//! serve no sockets. Must not know who waits, or what the end of a run means to a caller.
 
 use std::path::Path;
 use std::sync::Arc;

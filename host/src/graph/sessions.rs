@@ -26,8 +26,8 @@ pub struct Limits {
 const NOT_LOADED: &str = "see the log for the engine's words; use the ONNX Runtime that `cargo \
                           xtask setup --graphs` fetches";
 
-/// Graph that is loaded into sessions of an engine. Loading it runs it once on zeros, or on ones if
-/// it refuses zeros. These first runs may have failed.
+/// Graph that is loaded into sessions of an engine. When it is loaded, it is run once on zeros, and
+/// on ones if it refuses zeros. These first runs may have failed.
 pub struct Graph {
     engine: Box<dyn Engine>,
     ports: Ports,
@@ -148,7 +148,8 @@ impl Graph {
             }
         }
         let outputs = outputs.map_err(|error| match error {
-            // Nothing shows that the graph answers any input at all.
+            // The graph has never answered, so the graph itself may be at fault, and not this
+            // input.
             GraphError::Refused { detail, .. } if !self.has_answered() => {
                 GraphError::Failed(detail)
             }

@@ -1,7 +1,7 @@
 //! A handle to stop a run from another thread.
 //!
-//! Owns the state of a run: whether it was stopped, before it began or during it. Must not know how
-//! an engine is stopped.
+//! Owns the state of a run: idle, running or stopped. A run can be stopped before it begins. Must
+//! not know how an engine is stopped.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

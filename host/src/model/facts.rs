@@ -76,7 +76,7 @@ impl Model {
     /// Sets the digest of the model to one that was computed earlier.
     ///
     /// The caller must have checked that the files are unchanged since then. This function has no
-    /// effect if the digest was already computed from the files.
+    /// effect if the digest was already computed or set.
     pub(crate) fn adopt_digest(&self, digest: &str) {
         self.digest.get_or_init(|| digest.to_owned());
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use memmap2::Mmap;
 
-/// Number of bytes of a file that are read at a time.
+/// Maximum number of bytes of a file that [`Mapping::pieces`] reads at a time.
 const PIECE_BYTES: usize = 1 << 20;
 
 /// File whose bytes are mapped into memory, read-only. All processes that map the file share one

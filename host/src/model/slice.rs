@@ -61,8 +61,9 @@ impl Model {
     /// to `f32`.
     ///
     /// # Errors
-    /// Fails if an index is not within the tensor, if the converted rows are larger than
-    /// [`READ_LIMIT_BYTES`], or if the elements are not floating-point numbers.
+    /// Fails if the elements are not floating-point numbers, if an index is not within the tensor,
+    /// or if the converted rows together, or one row before the conversion, are larger than
+    /// [`READ_LIMIT_BYTES`]. A scalar does not have rows.
     pub fn rows(&self, tensor: &TensorInfo, indices: &[u64]) -> Result<Vec<f32>, SliceError> {
         check_float(tensor.dtype)?;
         let (rows, row) = match tensor.shape.split_first() {
@@ -125,7 +126,7 @@ fn check_float(dtype: Dtype) -> Result<(), SliceError> {
 /// Checks that `floats` values of the type `f32` are together not larger than [`READ_LIMIT_BYTES`].
 ///
 /// The limit also applies to the values after their conversion. Values of half precision take twice
-/// as many bytes as `f32`.
+/// as many bytes after their conversion to `f32`.
 fn check_size(floats: u64) -> Result<(), SliceError> {
     match floats.checked_mul(4) {
         Some(bytes) if bytes <= READ_LIMIT_BYTES => Ok(()),
@@ -167,7 +168,7 @@ fn append(dtype: Dtype, bytes: &[u8], floats: &mut Vec<f32>) {
                 .iter()
                 .map(|chunk| bf16::from_le_bytes(*chunk).to_f32()),
         ),
-        // `check_float` has refused these.
+        // `check_float` has refused all other types.
         _ => {}
     }
 }

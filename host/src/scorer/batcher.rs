@@ -1,9 +1,9 @@
 //! Batching: joins concurrent calls of a batchable tensor scorer along axis 0 into one call.
 //!
-//! Owns which calls are joined, how long the first one waits, and what each caller gets. A call in
-//! a batch must have the outcome that it would have alone. If the batch fails in any way, each of
-//! its calls is made by itself, with the time that it has left. Must not know JSON, instances or
-//! pools.
+//! Owns which calls are joined, how long the first call of a batch waits, and what each caller
+//! gets. A call in a batch must have the outcome that it would have alone. If the batch fails in
+//! any way, each of its calls is made by itself, with the time that it has left. Must not know
+//! JSON, instances or pools.
 
 mod rows;
 #[cfg(test)]

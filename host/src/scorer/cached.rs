@@ -1,7 +1,8 @@
 //! The step from a manifest to a prediction cache: whether answers are kept, and what they depend
 //! on in addition to their inputs.
 //!
-//! Owns that step. Must not know calls.
+//! Owns the identity of a scorer for its cache, and the check that the scorer is deterministic.
+//! Must not know calls.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +27,8 @@ pub(super) struct Cached {
 
 impl Cached {
     /// Returns the settings and the store of the prediction cache of a component, and the identity
-    /// of the component. Returns `None` if the manifest does not ask for a prediction cache.
+    /// of the component. Returns `None` if the manifest does not ask for a prediction cache, or if
+    /// the cache's store was not opened.
     pub(super) fn of_component(
         manifest: &Manifest,
         compiled: &Compiled,
@@ -51,7 +53,7 @@ impl Cached {
 
     /// Returns the settings and the store of the prediction cache of a graph that is served without
     /// a component, and the identity of the graph. Returns `None` if the manifest does not ask for
-    /// a prediction cache.
+    /// a prediction cache, or if the cache's store was not opened.
     pub(super) fn of_graph(manifest: &Manifest, capabilities: &Capabilities) -> Option<Self> {
         Self::of(manifest, capabilities, |identity| Identity {
             graph_engine: Some(graph::ENGINE.to_owned()),
@@ -86,7 +88,7 @@ impl Cached {
             name: manifest.scorer.name.clone(),
             version: manifest.scorer.version.clone(),
             labels: manifest.scorer.labels.clone(),
-            // The facts are known with the signature.
+            // `cache` adds the facts about the inputs, which are known only with the signature.
             inputs: BTreeMap::new(),
             requests: manifest.requests,
             config: manifest.config.clone(),

@@ -19,8 +19,8 @@ const CALLS: u32 = 256;
 /// ends.
 const STUCK: Duration = Duration::from_millis(500);
 
-/// Maximum number of callers of which a record is kept. If there are more, the half of the records
-/// that was used least recently is dropped.
+/// Number of records of callers at which the half that changed least recently is dropped before
+/// another is added. Records of callers with calls in progress are kept.
 const RECORDS: usize = 4096;
 
 /// Records of how long the calls of each caller take, by the caller's address. Calls without an
@@ -55,7 +55,8 @@ impl Callers {
     }
 
     /// Returns how long a call of this caller occupies an instance on average, at most 10 ms.
-    /// Returns 10 ms for a caller without a record.
+    /// Returns 10 ms for a caller without a record, and zero for a caller of which no call has
+    /// ended yet.
     pub(super) fn average(&self, caller: Option<IpAddr>) -> Duration {
         self.records
             .get(&caller)
@@ -81,7 +82,7 @@ impl Callers {
     }
 
     /// Records that a call of this caller ended at the time `now`, after it occupied an instance
-    /// for `time`.
+    /// for `time`. Does nothing for a caller without a record.
     pub(super) fn finished(&mut self, caller: Option<IpAddr>, time: Duration, now: Instant) {
         let Some(record) = self.records.get_mut(&caller) else {
             return;
@@ -93,7 +94,7 @@ impl Callers {
     }
 
     /// Drops the half of the records that changed least recently, except those of callers with
-    /// calls in progress. This keeps new callers from growing the table beyond `RECORDS`.
+    /// calls in progress. This keeps the records of callers that are gone from filling the memory.
     fn forget_half(&mut self) {
         let mut moved: Vec<_> = self.records.values().map(|record| record.moved).collect();
         let middle = moved.len() / 2;

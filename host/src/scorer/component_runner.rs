@@ -1,8 +1,8 @@
 //! A component as a scorer: permission to execute, an instance that computes the output, and its
 //! return to the pool.
 //!
-//! Owns the order of these steps, and what becomes of an instance whose call cannot wait for it.
-//! Must not know bodies, or the prediction cache.
+//! Owns the order of these steps, and what happens to a new instance if the call that needed it has
+//! timed out. Must not know bodies, or the prediction cache.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -71,8 +71,9 @@ impl<R: Run> ComponentRunner<R> {
         if let Some(ready) = self.pool.take() {
             return Ok((ready, turn));
         }
-        // An instance that comes from a snapshot, or is for this call alone, leaves nothing to save
-        // for other calls.
+        // If the deadline passes first, nothing is kept for other calls: an instance from a
+        // snapshot is made in microseconds, and other calls cannot use an instance that is for one
+        // call only.
         let made = if self.linked.is_snapshot() || !self.pool.is_warm() {
             let made = self.linked.instance(deadline).await;
             made.map(|instance| (instance, turn))
@@ -202,7 +203,8 @@ impl Runner for ComponentRunner<TensorRun> {
 }
 
 /// Creates an instance in a task of its own, and sends it with the permission to execute to the
-/// returned receiver. If the receiver was dropped, calls `keep` with the instance.
+/// returned receiver. If the receiver was dropped and the instance could be created, calls `keep`
+/// with the instance.
 fn initialise(
     linked: Arc<Linked>,
     deadline: Instant,

@@ -69,9 +69,9 @@ impl GraphRunner {
         self.graph.has_answered()
     }
 
-    /// Runs the graph on the body `example` of a request. After its first answer, an input that the
-    /// graph refuses counts as the caller's error. `example` is `None` if the graph has already
-    /// answered a request elsewhere, e.g. when it was packaged.
+    /// Runs the graph on the body `example` of a request. If `example` is `None`, only records that
+    /// the graph has answered a request elsewhere, e.g. when it was packaged. After its first
+    /// answer, an input that the graph refuses counts as the caller's error.
     ///
     /// # Errors
     /// Fails if the example does not fit the inputs of the graph, or if the graph fails.
@@ -96,7 +96,8 @@ impl GraphRunner {
         &self.signature
     }
 
-    /// Returns the contract, to add what the manifest states about the inputs.
+    /// Returns the contract of the graph with its callers, so that facts from the manifest can be
+    /// added to it.
     pub(super) fn signature_mut(&mut self) -> &mut TensorSignature {
         &mut self.signature
     }
@@ -129,7 +130,7 @@ impl GraphRunner {
     /// engine has stopped.
     ///
     /// # Errors
-    /// Fails if the graph fails, or does not answer before the deadline.
+    /// Fails if the graph refuses the inputs, fails, or does not answer before the deadline.
     pub(super) async fn run(
         &self,
         caller: Option<IpAddr>,
@@ -200,7 +201,7 @@ fn failed(detail: String) -> ScoreFailure {
 
 /// Runs a graph on the body of a request, and returns the body of the answer. The graph runs on
 /// this thread and without a deadline, so this function is only for a process that tries the graph
-/// and then exits. The body may hold everything that a manifest could allow, e.g. missing values.
+/// and then exits. The body may hold each value that a manifest could allow, e.g. missing values.
 ///
 /// # Errors
 /// Fails if the body does not fit the inputs of the graph, or if the graph fails.

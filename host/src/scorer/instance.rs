@@ -68,12 +68,13 @@ impl Instance {
     }
 
     /// Returns true if the instance may serve another call. Returns false after a call of the guest
-    /// failed, or after the guest was refused memory.
+    /// trapped or timed out, or after the guest was refused memory.
     pub(super) fn is_reusable(&self) -> bool {
         self.reusable
     }
 
-    /// Returns the number of calls that the instance has served.
+    /// Returns the number of calls of the guest's `run` on this instance. Joined calls count as
+    /// one.
     pub(super) fn invocations(&self) -> u64 {
         self.invocations
     }
@@ -95,8 +96,8 @@ impl Instance {
     }
 
     /// Looks up the export `run`, and returns the instance ready for calls. `index` is the index of
-    /// `run` in the component, and `version` is the version of the contract that the component
-    /// exports.
+    /// `run` in the component, and `version` is the version of the contract that the component was
+    /// built against.
     ///
     /// # Errors
     /// Fails if the component does not export `run` with the type `R`.
@@ -126,7 +127,8 @@ impl Instance {
             [call] => state.begin(&call.id, deadline, call.lines.clone()),
             calls => {
                 let ids: Vec<&str> = calls.iter().map(|call| call.id.as_str()).collect();
-                // A line of joined calls does not belong to one of them alone.
+                // A log line of joined calls belongs to all of these calls, so it is not kept for
+                // one of them.
                 state.begin(&ids.join(","), deadline, None);
             }
         }

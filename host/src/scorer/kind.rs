@@ -1,7 +1,8 @@
 //! The kinds of scorers: a component of payloads, a component of tensors, and a graph.
 //!
-//! Owns the choice, which is made once, at load, and the pairing of a call's input with what runs
-//! it. Must not know bodies, the order of a call's steps, or the prediction cache.
+//! Owns the choice of the kind, which is made once when the scorer is loaded, and the pairing of a
+//! call's decoded input with the scorer that runs it. Must not know bodies, the order of a call's
+//! steps, or the prediction cache.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -105,7 +106,8 @@ impl Work<'_> {
     }
 
     /// Runs the scorer on the input, alone or in a batch. Checks output tensors against the
-    /// signature, and the status and headers of an answer. Returns the output and the time for which the component or graph ran.
+    /// signature, and the status and headers of an answer. Returns the output and the time for
+    /// which the component or graph ran.
     ///
     /// # Errors
     /// Fails if the scorer does not answer before the deadline, answers with an error, returns

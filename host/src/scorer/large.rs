@@ -1,7 +1,7 @@
 //! Large calls: calls whose body or answer takes long to read, to score or to write.
 //!
-//! Owns how many of them are in memory in decoded form, and how many of those execute, so that
-//! small calls always find an instance. Also owns which calls are refused because they could not be
+//! Owns how many large calls are in memory in decoded form, and how many execute, so that small
+//! calls always find an instance. Also owns which calls are refused because they could not be
 //! answered before their deadline. Must not know what a body means.
 //!
 //! A large call is judged by its bytes. The rate at which large calls are finished is measured
@@ -26,12 +26,12 @@ const USABLE: f64 = 0.7;
 /// different.
 const JUDGE_AGAIN: Duration = Duration::from_millis(100);
 
-/// Number of bytes of the bodies of answered large calls after which the weight of older
-/// measurements of their rate is halved.
+/// Number of bytes of measurements of the rate of large calls: after bodies of this total size were
+/// answered, the weight of older measurements is halved.
 const MEMORY_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
 
-/// Time with large calls in progress after which the weight of older measurements of their rate is
-/// halved, so that a slow minute is soon forgotten.
+/// Time of measurements of the rate of large calls: after large calls were in progress for this
+/// time, the weight of older measurements is halved. So a slow minute soon has no more effect.
 const MEMORY_TIME: Duration = Duration::from_secs(10);
 
 /// Limits on the large calls of one scorer: those whose body or answer exceeds 64 KiB. Only some
@@ -40,8 +40,8 @@ pub(super) struct Large {
     /// Permits for large calls whose tensors or answer may be in memory at a time. There is one
     /// permit for each large call that may execute, and one more for each CPU core.
     decoded: Arc<Semaphore>,
-    /// Permits for large calls to execute. There are half as many as calls that may execute at a
-    /// time.
+    /// Permits for large calls to execute. There are half as many permits, rounded up, as calls
+    /// that may execute at a time.
     executing: Arc<Semaphore>,
     load: Arc<Mutex<Load>>,
 }
@@ -101,7 +101,8 @@ impl Large {
 
     /// Returns true if a call with a body of `bytes` bytes is expected to be answered within
     /// `time`, with a margin. Calls with bodies of `waiting_bytes` bytes in total are answered
-    /// first. Always returns true while no large call is in progress.
+    /// first. Always returns true while no large call is in progress, and while no rate was
+    /// measured.
     pub(super) fn is_in_time(&self, bytes: u64, waiting_bytes: u64, time: Duration) -> bool {
         self.load()
             .is_in_time(bytes.saturating_add(waiting_bytes), time)
@@ -109,7 +110,7 @@ impl Large {
 
     /// Admits a large call with a body of `bytes` bytes. Returns `None` if the call is not expected
     /// to be answered within `time`, with a margin. Always admits the call if no other large call
-    /// is in progress.
+    /// is in progress, or if no rate was measured yet.
     pub(super) fn enter(&self, bytes: u64, time: Duration) -> Option<Admitted> {
         let mut load = self.load();
         if !load.is_in_time(bytes, time) {

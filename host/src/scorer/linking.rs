@@ -1,8 +1,8 @@
-//! Linking of a component to the host: which world it exports, what it imports, and how instances
+//! Linking of a component to the host: which world it targets, what it imports, and how instances
 //! are created.
 //!
-//! Owns the checks that `package`, `check` and the start of the host share, and their texts. Must
-//! not know calls, or where code comes from.
+//! Owns the checks of a component that `package`, `check` and the start of the host share, and the
+//! texts of the errors. Must not know calls, or where code comes from.
 
 pub(super) mod imports;
 pub(super) mod judging;
@@ -69,7 +69,9 @@ impl Linked {
         let outline = Outline::of_compiled(engine, &component);
         let target = judge(&outline, manifest, has_graph).map_err(fail)?;
         let mut linker = Linker::new(engine);
-        capability::link(&mut linker)
+        let imports = component.component_type();
+        let imports: Vec<_> = imports.imports(engine).map(|(name, _)| name).collect();
+        capability::link(&mut linker, &|interface| imports.contains(&interface))
             .map_err(|error| StartupError::Host(format!("linking failed: {error:#}")))?;
         let misfit = |error: wasmtime::Error| {
             let (world, version) = (target.world, target.version.number());
@@ -102,7 +104,7 @@ impl Linked {
         })
     }
 
-    /// Returns the world that the component exports, with the version of the contract.
+    /// Returns the world that the component targets, with the version of the contract.
     pub(super) fn target(&self) -> Target {
         self.target
     }
@@ -117,9 +119,11 @@ impl Linked {
     /// because it ran when the image was built.
     ///
     /// # Errors
-    /// Fails if `init` traps, returns a problem, or does not end before the deadline.
+    /// Fails if the instance cannot be created, or if `init` traps, returns a problem, or does not
+    /// end before the deadline.
     pub(super) async fn instance(&self, deadline: Instant) -> Result<Instance, Failure> {
-        // A separate task may run this, and there a panic would not reach the call that waits.
+        // A separate task may run this function. Its panic would not reach the call that waits for
+        // the instance.
         let made = caught(self.made(deadline)).await;
         made.unwrap_or_else(|panic| Err(Failure::Score(ScoreFailure::HostFault(panic.to_string()))))
     }
@@ -163,8 +167,8 @@ impl Linked {
     /// numbers are always the same, so that the signature cannot depend on them.
     ///
     /// # Errors
-    /// Fails if `describe` traps, calls a capability, does not end before the deadline, or returns
-    /// an invalid signature.
+    /// Fails if an export has another type than in the contract, or if `describe` traps, calls a
+    /// capability, does not end before the deadline, or returns an invalid signature.
     pub(super) async fn describe(&self, deadline: Instant) -> Result<Described, StartupError> {
         let fail = |problem: String, fix: &str| StartupError::Component {
             path: self.path.clone(),

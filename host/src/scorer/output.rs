@@ -1,6 +1,8 @@
-//! Outputs of a scorer: the answer of a guest, and what a call gets of it after it is checked.
+//! Outputs of a scorer: the answer as a guest returned it, and the output that a call gets after
+//! the answer was checked.
 //!
-//! Owns both, and their sizes. Must not know how a guest is called, or how an output is encoded.
+//! Owns the types of answers and outputs, and the sizes of outputs. Must not know how a guest is
+//! called, or how an output is encoded.
 
 use crate::call::{HttpAnswer, Payload};
 use crate::error::ScoreFailure;
@@ -58,7 +60,7 @@ impl Output {
 }
 
 impl Output {
-    /// Returns the size of the memory that the output takes, in bytes. In addition to
+    /// Returns the approximate size of the memory that the output takes, in bytes. In addition to
     /// [`Output::bytes`], this counts the media type and the headers of a payload, or the names and
     /// shapes of tensors.
     #[must_use]

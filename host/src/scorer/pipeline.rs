@@ -61,7 +61,8 @@ impl Pipeline {
         let elapsed = &mut run_time;
         let cached = self.cache.as_ref();
         let cached = cached.map(|cache| (cache, work.key(cache.scorer())));
-        // This future is boxed, because a hit does not need it and it holds most of a call's state.
+        // This future is boxed, because it holds most of a call's state, and a call that the cache
+        // answers does not need it.
         let execute =
             move || Box::pin(self.execute(invocation, work, place, is_large, deadline, elapsed));
         let (output, cache) = self.look_up(cached, deadline, execute).await?;
@@ -194,7 +195,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// Fails if too many calls wait already, if the scorer does not answer before the deadline, or
-    /// if it answers with an error.
+    /// if it answers with an error or with an invalid output.
     async fn execute(
         &self,
         invocation: Invocation,

@@ -1,7 +1,7 @@
 //! The pool of warm instances.
 //!
-//! Owns the idle instances, and when an instance is retired. Must not know what an instance does,
-//! or which call may have one.
+//! Owns the idle instances, and when an instance is retired. Must not know what an instance
+//! computes, or which call may take one.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! The prediction cache: returns answers that were computed before. An answer that is in the cache
 //! costs at most one round trip to the store, and no call of the guest.
 //!
-//! Owns which call computes an answer that several calls ask for at a time, and where the answer is
-//! looked up first: in this process, then in the store. An answer depends on nothing but its key,
-//! so neither place can hold a stale one. Must not know what a call is.
+//! Owns which call computes an answer that several calls need at the same time, and where the
+//! answer is looked up first: in this process, then in the store. An answer depends on nothing but
+//! its key, so neither place can hold a stale one. Must not know what a call is.
 
 mod claim;
 mod counts;
@@ -170,8 +170,8 @@ impl PredictionCache {
                 .ok_or_else(&timed_out)?;
             match answered.ok().and_then(|answered| answered.clone()) {
                 Some(Ok(output)) => return Ok((output, CacheStatus::Collapsed)),
-                // The call that led had less time, or no place. There may be some left for this
-                // call.
+                // The other call, which computed the answer, ran out of time, or was refused
+                // because too many calls waited. This call may have more time, or be admitted now.
                 Some(Err(ScoreFailure::TimedOut { .. } | ScoreFailure::Saturated)) | None => {}
                 Some(Err(failure)) => return Err(failure),
             }
@@ -247,8 +247,8 @@ impl PredictionCache {
             match asked.flatten() {
                 Some(true) => {
                     let ours = Claim::new(self.answers.clone(), name);
-                    // The instance that had the claim may have written its entry after our last
-                    // look.
+                    // The process that had the claim before may have written its entry after the
+                    // last check of the store.
                     return match self.stored(&key, deadline, is_refused).await {
                         Some(output) => Claimed::Kept(output),
                         None => Claimed::Ours(ours),
@@ -316,8 +316,8 @@ impl PredictionCache {
                     .map(entry)
                     .filter(|(_, entry)| entry.len() <= entry::ENTRY_BYTES);
                 answers.put(entries.collect(), ttl).await;
-                // The claim is given back only now, so that other instances that wait for the entry
-                // find it first.
+                // The claim is released only after the write, so that other processes that wait for
+                // the entry find the entry first.
                 kept.into_iter().for_each(|Kept { claim, .. }| drop(claim));
             }
         });
@@ -387,8 +387,8 @@ impl Lead<'_> {
 impl Drop for Lead<'_> {
     fn drop(&mut self) {
         let waiting = self.cache.lock().remove(&self.key).flatten();
-        // If there is no answer, the calls that wait see that the sender is gone, and one of them
-        // leads.
+        // If there is no answer, the calls that wait notice that the sender was dropped, and one of
+        // them computes the answer.
         if let (Some(waiting), Some(answered)) = (waiting, self.answered.take()) {
             waiting.send_replace(Some(answered));
         }

@@ -1,10 +1,10 @@
 //! Types of the contract 0.1.0, the previous version, as far as they differ from the current ones.
 //!
 //! Owns these types, and what a component of 0.1.0 gets of a call. Must not know how a component is
-//! called. All other types are equal in
-//! both versions, so the generated ones serve both: components compare types by their structure.
-//! Written by hand, because generated bindings of a second package would make the host larger. The
-//! tests run components that were built against the files of 0.1.0.
+//! called. All other types are equal in the versions 0.1.0 and 0.2.0. The generated types of 0.2.0
+//! serve both versions, because components compare types by their structure. The types in this
+//! module are written by hand, because generated bindings of a second package would make the host
+//! larger. The tests run components that were built against the files of 0.1.0.
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use crate::call;
 use crate::capability::bindings::capabilities::scorebox::scoring::{model, types};
 use crate::capability::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer;
 
-/// Event that caused a call.
+/// Kind of event that caused a call, in the contract 0.1.0.
 #[derive(Debug, Clone, Copy, ComponentType, Lower)]
 #[component(enum)]
 #[repr(u8)]
@@ -33,7 +33,7 @@ pub(super) enum Source {
     WarmUp,
 }
 
-/// Facts about one call, all of whose attributes are texts.
+/// Facts about one call, in the contract 0.1.0. All attributes are texts.
 #[derive(ComponentType, Lower)]
 #[component(record)]
 pub(super) struct Invocation {
@@ -45,7 +45,7 @@ pub(super) struct Invocation {
     attributes: Vec<(String, String)>,
 }
 
-/// Contract of a tensor scorer, whose inputs state no facts.
+/// Signature of a tensor scorer in the contract 0.1.0. It does not state facts about the inputs.
 #[derive(ComponentType, Lift)]
 #[component(record)]
 pub(super) struct TensorSignature {

@@ -6,6 +6,7 @@
 
 mod error;
 mod facts;
+mod schema;
 
 use bytes::Buf as _;
 use serde_json::Value;
@@ -14,6 +15,7 @@ pub(super) use self::facts::check_payloads;
 
 use self::error::DIMENSIONS;
 pub(super) use self::error::{Direction, SignatureError};
+use self::schema::examples;
 use crate::call::Payload;
 use crate::capability::bindings::capabilities::scorebox::scoring::types as wit;
 use crate::capability::bindings::tensor_scoring::exports::scorebox::scoring::tensor_scorer;
@@ -57,13 +59,13 @@ pub struct PayloadSignature {
 /// One direction of a payload scorer's contract: its input or its output.
 #[derive(Debug)]
 pub struct Shape {
-    /// Media types that payloads of this direction may have, the preferred one first. If the list
-    /// is empty, they may have any media type.
+    /// Media types that the payloads of this input or output may have, the preferred one first. If
+    /// the list is empty, the payloads may have any media type.
     pub content_types: Vec<String>,
     /// JSON Schema to which the bodies of payloads must conform if they are JSON. `None` if the
     /// scorer does not state a schema.
     pub schema: Option<Schema>,
-    /// Example payloads of this direction, each with a name.
+    /// Example payloads of this input or output, each with a name.
     pub examples: Vec<Example>,
 }
 
@@ -243,7 +245,8 @@ impl TensorSignature {
     /// the order of these ports.
     ///
     /// # Errors
-    /// Fails if a tensor is missing, or does not fit an output port.
+    /// Fails if a tensor is missing or given twice, belongs to no output port, or does not fit its
+    /// port.
     pub(super) fn in_order(&self, tensors: Vec<Tensor>) -> Result<Vec<Tensor>, ScoreFailure> {
         tensor::in_order(&self.outputs, tensors)
             .map_err(|misfit| ScoreFailure::InvalidOutput(misfit.to_string()))
@@ -263,8 +266,8 @@ impl PayloadSignature {
         })
     }
 
-    /// Returns a payload with the media type of JSON, if the media type of `payload` says nothing
-    /// and the scorer takes JSON.
+    /// Returns `payload` with the media type of JSON, if its own media type says nothing and the
+    /// scorer takes JSON. Removes a byte order mark from the start of a JSON body.
     ///
     /// A media type that the scorer accepts is kept. `application/octet-stream` and the media types
     /// for which [`says_nothing`] returns true count as saying nothing. If a payload without a
@@ -302,7 +305,7 @@ impl PayloadSignature {
     ///
     /// # Errors
     /// Fails if the scorer does not accept the media type of the payload, or if the payload is JSON
-    /// that does not conform to the scorer's schema.
+    /// that is not encoded in UTF-8 or does not conform to the scorer's schema.
     pub fn admit(&self, payload: &Payload) -> Result<(), ScoreFailure> {
         let accepted = &self.input.content_types;
         if !accepted.is_empty()
@@ -375,30 +378,6 @@ impl Shape {
             examples: examples(shape.examples),
         })
     }
-}
-
-impl Schema {
-    fn parse(direction: Direction, text: &str) -> Result<Self, SignatureError> {
-        let document: Value = serde_json::from_str(text)
-            .map_err(|source| SignatureError::NotJson { direction, source })?;
-        let validator = jsonschema::draft202012::new(&document)
-            .map_err(|source| SignatureError::NotSchema { direction, source })?;
-        Ok(Self {
-            document,
-            validator: Box::new(validator),
-        })
-    }
-}
-
-fn examples(examples: Vec<wit::Example>) -> Vec<Example> {
-    let example = |example: wit::Example| Example {
-        name: example.name,
-        value: Payload {
-            content_type: example.value.content_type,
-            body: example.value.body.into(),
-        },
-    };
-    examples.into_iter().map(example).collect()
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ pub(crate) async fn take(
     let mut wizer = Wizer::new();
     // The export `init` must stay, because the world requires it. The host does not call it again.
     wizer.keep_init_func(true);
-    // Shapes of components that were never stored before may cause a panic there.
+    // Wizer may panic on a component whose structure it has never processed before.
     let instrumented = attempt(|| instrument(&wizer, &engine, component));
     let (context, instrumented) = match instrumented {
         Ok(Ok(instrumented)) => instrumented,

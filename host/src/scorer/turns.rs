@@ -6,9 +6,9 @@
 //! caller take.
 //!
 //! Callers are distinguished by how long their calls occupy an instance. While there are callers
-//! whose calls are quick, all others share half of the instances and half of the queue. So callers
-//! whose calls run until their deadline cannot keep everyone out. A new caller counts among the
-//! others until one of its calls was quick.
+//! whose calls are quick, all other callers share half of the instances and half of the queue. So
+//! callers whose calls run until their deadline cannot block all other callers. A new caller counts
+//! as not quick until one of its calls was quick.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -67,8 +67,8 @@ struct State {
     last_quick: Option<Instant>,
 }
 
-/// Number of calls that hold a [`Place`], or that hold a [`Turn`]. `all` counts all of them, and
-/// `others` counts those whose callers are not known to be quick.
+/// Counter of the calls that hold a [`Place`], or of the calls that hold a [`Turn`]. `all` counts
+/// all of these calls, and `others` counts the calls whose callers are not known to be quick.
 #[derive(Default)]
 struct Count {
     all: usize,
@@ -76,8 +76,8 @@ struct Count {
 }
 
 struct Waiter {
-    /// Time by which the waiting calls of a queue are sorted. The call with the earliest time
-    /// executes first.
+    /// Sort key of the call in its queue: its time of arrival plus a delay, which grows with the
+    /// average duration of its caller's calls. The call with the earliest time executes first.
     due: Instant,
     caller: Option<IpAddr>,
     deadline: Instant,
@@ -175,8 +175,9 @@ impl Turns {
 }
 
 impl Turn {
-    /// Returns true if the caller of this call is not known to be quick, but another caller was
-    /// recently. Such a call should not even start on a thread that serves sockets.
+    /// Returns true if the caller of this call is not known to be quick, but a call of a quick
+    /// caller ended recently. In this case, the call should not even start on a thread that serves
+    /// sockets.
     pub(super) fn is_apart(&self) -> bool {
         !self.is_quick && self.turns.lock().keeps_room(self.started)
     }

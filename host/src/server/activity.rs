@@ -82,8 +82,8 @@ pub(super) struct Activity {
     /// True if the host started to answer a request after the last bytes arrived from the socket.
     has_answered: AtomicBool,
     /// Time since which the peer of an HTTP/2 connection has read too little of its responses, in
-    /// microseconds of the clock [`now`]. 0 if the peer has read them. With HTTP/1, the phase
-    /// [`Phase::Unread`] has this time.
+    /// microseconds of the clock [`now`]. 0 if the peer has read them. A connection that speaks
+    /// HTTP/1 is in the phase [`Phase::Unread`] during this time instead.
     unread_since: AtomicU64,
     /// True if the connection must end although a request is being answered.
     is_cut_off: AtomicBool,
@@ -135,7 +135,7 @@ impl Activity {
         self.found_answers_full.load(Ordering::Relaxed)
     }
 
-    /// Records whether the peer of an HTTP/2 connection has not read all responses.
+    /// Records whether the peer of an HTTP/2 connection still has responses to read.
     pub(super) fn set_has_unread(&self, has_unread: bool) {
         let since = if has_unread { now() } else { 0 };
         self.unread_since.store(since, Ordering::Relaxed);
@@ -147,9 +147,9 @@ impl Activity {
         self.unread_since.store(since, Ordering::Relaxed);
     }
 
-    /// Returns how long the peer of an HTTP/2 connection has read too little of its responses at the
-    /// time `at`, in microseconds of the clock [`now`]. Calls of the same connection do not end this
-    /// time.
+    /// Returns how long the peer of an HTTP/2 connection has read too little of its responses at
+    /// the time `at`, in microseconds of the clock [`now`]. Returns zero if the peer has read them.
+    /// The time continues while calls of the same connection are in progress.
     pub(super) fn unread(&self, at: u64) -> Duration {
         match self.unread_since.load(Ordering::Relaxed) {
             0 => Duration::ZERO,
@@ -157,8 +157,9 @@ impl Activity {
         }
     }
 
-    /// Asks the connection to end, as [`Activity::condemn`] does. An HTTP/2 connection may tell its peer
-    /// first, and answer the requests that the peer sent before it knew.
+    /// Asks the connection to end, as [`Activity::condemn`] does. An HTTP/2 connection may first
+    /// announce its end to the peer, and answer the requests that the peer sent before it received
+    /// the announcement.
     pub(super) fn dismiss(&self) {
         self.may_take_leave.store(true, Ordering::Relaxed);
         self.condemn();
@@ -217,8 +218,9 @@ impl Activity {
     /// Returns the phase of the connection, and the idle time of the peer: how long the peer has
     /// been silent in this phase at the time `at`, in microseconds of the clock [`now`].
     ///
-    /// To compare the idle times of connections, pass the same `at` for each. A thread can be
-    /// interrupted between two calls of this function, so the current time would differ.
+    /// The idle time has no meaning in a phase that [`Activity::enter_untimed`] set. To compare the
+    /// idle times of connections, pass the same `at` for each. A thread can be interrupted between
+    /// two calls of this function, so the current time would differ.
     pub(super) fn silence(&self, at: u64) -> (Phase, Duration) {
         let state = self.state.load(Ordering::Relaxed);
         (
@@ -245,8 +247,8 @@ impl Activity {
         self.condemned.notified().await;
     }
 
-    /// Returns true if the connection was asked to end in its current phase. Such a connection ends
-    /// as soon as its task runs.
+    /// Returns true if the connection was asked to end in its current phase, and no request is
+    /// being answered in this phase. Such a connection ends as soon as its task runs.
     pub(super) fn is_leaving(&self) -> bool {
         let phase = self.phase();
         self.condemned_in.load(Ordering::Relaxed) == phase as u8

@@ -1,7 +1,7 @@
 //! Request bodies, read within bounds.
 //!
-//! Owns how many bytes are taken, how long that may last, and what happens to a body that is not
-//! needed. Must not know what a body means, or who sends it.
+//! Owns how many bytes of a body are read, how long that may take, and what happens to a body that
+//! is not needed. Must not know what a body means, or who sends it.
 
 use std::time::{Duration, Instant};
 
@@ -141,7 +141,7 @@ pub(super) fn discard_unless_asked(headers: &HeaderMap, body: Body) {
 }
 
 /// Reads and drops the rest of a refused body in the background while the response is sent. This is
-/// done slowly and within bounds.
+/// done slowly and within bounds. Does nothing if too many bodies are being discarded already.
 fn discard(body: Body) {
     if let Some(discarding) = Discarding::try_begin() {
         tokio::spawn(discarding.discard(body));
@@ -195,7 +195,8 @@ impl Received {
     /// block each other. The deadline ends their wait.
     ///
     /// # Errors
-    /// Fails if the budget has no memory for the body before `bounds.deadline`.
+    /// Fails if the budget has no memory for the body before `bounds.deadline`, or if the operating
+    /// system cannot reserve address space.
     pub(super) async fn make_room(
         &mut self,
         total: u64,
@@ -332,7 +333,7 @@ impl Progress {
 
 /// Reserves memory for a large response body, so that clients that do not read their responses
 /// cannot use up the memory. A response that waits for memory takes memory as well, so only a few
-/// may wait.
+/// may wait. A body of at most `SMALL_BYTES` bytes needs no reservation.
 ///
 /// # Errors
 /// Fails if `budget` has no memory for the response before the deadline, or if too many responses

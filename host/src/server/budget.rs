@@ -1,5 +1,5 @@
-//! Memory budgets for bodies: how many bytes they may hold together, and which of them wait for
-//! memory.
+//! Memory budgets for bodies: how many bytes all bodies may hold together, and which bodies wait
+//! for memory.
 //!
 //! Owns the reservation of bytes and their release when the last owner of a body is gone. Must not
 //! know what a body means. Small bodies are not counted, so that usual calls pay nothing. The
@@ -47,7 +47,8 @@ impl Reserved {
 }
 
 impl Budget {
-    /// Creates a budget of `bytes` bytes, but of at least `UNIT_BYTES`.
+    /// Creates a budget of `bytes` bytes, rounded down to whole units of `UNIT_BYTES`. The budget
+    /// has at least one unit.
     pub(super) fn new(bytes: u64) -> Self {
         let most = u64::from(u32::MAX).min(Semaphore::MAX_PERMITS as u64);
         let total_units = u32::try_from((bytes / UNIT_BYTES).clamp(1, most)).unwrap_or(u32::MAX);

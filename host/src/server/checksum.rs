@@ -1,6 +1,6 @@
 //! The checksum at the end of a gzip member.
 //!
-//! Owns CRC-32 as RFC 1952 has it. Must not know the format around it.
+//! Owns CRC-32 as RFC 1952 defines it. Must not know the format around it.
 
 /// CRC remainders of every byte that is followed by 0, 1, 2 or 3 bytes of zeros, in one table each.
 /// With four tables, four bytes take one step.
@@ -32,8 +32,8 @@ const TABLES: [[u32; 256]; 4] = {
     tables
 };
 
-/// Returns the CRC-32 of bytes that end with `bytes`. `checksum` is the CRC-32 of all bytes before
-/// them, and 0 if there are none.
+/// Returns the CRC-32 of some data that ends with `bytes`. `checksum` is the CRC-32 of the data
+/// before `bytes`, or 0 if there is none.
 pub(super) fn crc32(checksum: u32, bytes: &[u8]) -> u32 {
     let [last, third, second, first] = &TABLES;
     let at = |table: &[u32; 256], byte: u32| {

@@ -1,7 +1,7 @@
-//! Content codings, and the one that a request's body has.
+//! Content codings, and the content coding of a request's body.
 //!
 //! Owns the names of the codings, and how the header `Content-Encoding` is read. Must not know how
-//! bytes are packed or unpacked.
+//! bytes are compressed or decompressed.
 
 use http::header::{CONTENT_ENCODING, HeaderMap};
 
@@ -14,11 +14,12 @@ pub(super) const READ: &str = "gzip, deflate, zstd";
 /// Content coding of a body, as HTTP names it (RFC 9110, section 8.4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Coding {
-    /// The format of RFC 1952.
+    /// The coding `gzip`: the format of RFC 1952.
     Gzip,
-    /// The format of RFC 1950. Many clients send the format of RFC 1951 under this name.
+    /// The coding `deflate`: the format of RFC 1950. Many clients send the format of RFC 1951 under
+    /// this name.
     Deflate,
-    /// The format of RFC 8878.
+    /// The coding `zstd`: the format of RFC 8878.
     Zstd,
 }
 
@@ -26,7 +27,7 @@ impl Coding {
     /// Returns the content coding of a request's body, or `None` if the body has none.
     ///
     /// # Errors
-    /// Fails if the body has an unknown coding, or several.
+    /// Fails if the body has an unknown coding, or several codings.
     pub(super) fn of(headers: &HeaderMap) -> Result<Option<Self>, RequestFailure> {
         let mut values = headers.get_all(CONTENT_ENCODING).iter();
         let Some(value) = values.next() else {
@@ -58,7 +59,7 @@ impl Coding {
         Err(unknown())
     }
 
-    /// Returns the name of the coding, as headers have it.
+    /// Returns the name of the coding, as HTTP headers state it.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",

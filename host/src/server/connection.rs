@@ -34,16 +34,19 @@ use crate::trigger::http::Ids;
 /// client can make each connection hold this much memory before the limits for bodies apply.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// Number of HTTP/2 connections that together may have as many calls as may execute and wait. So a
-/// single connection does not take the places of all others.
+/// Divisor by which the number of calls that may execute or wait is divided to get the maximum
+/// number of requests of one HTTP/2 connection. So one connection cannot take the places of all
+/// other connections.
 const CONNECTIONS_OF_CALLS: usize = 4;
 
-/// Minimum and maximum number of requests of one HTTP/2 connection at a time. Gateways send about a
-/// hundred requests over a connection before they open another one.
+/// Smallest value for the maximum number of requests of one HTTP/2 connection at a time. The
+/// largest value is `MOST_STREAMS`: gateways send about a hundred requests over a connection before
+/// they open another one.
 const FEWEST_STREAMS: usize = 8;
 const MOST_STREAMS: usize = 100;
 
-/// Value of the header `WWW-Authenticate` of a response to a request without a key (RFC 6750, section 3).
+/// Value of the header `WWW-Authenticate` of a response to a request without a valid key (RFC 6750,
+/// section 3).
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"scorebox\"");
 
 /// Service and router that every connection of the server uses.
@@ -55,7 +58,7 @@ pub(super) struct Server {
     keys: Arc<Keys>,
     /// Maximum number of requests of one HTTP/2 connection at a time.
     pub(super) streams_per_connection: u32,
-    /// Places of the requests over HTTP/2 of the whole host.
+    /// Permits for requests over HTTP/2. All connections of the host share these permits.
     places: Arc<Semaphore>,
 }
 
@@ -114,8 +117,9 @@ impl Server {
         }
     }
 
-    /// Takes a place among the requests over HTTP/2 of the whole host. Returns `None` if there are as
-    /// many as connections may be open: each of these requests costs as much as a connection.
+    /// Takes a permit for a request over HTTP/2. Returns `None` if no permit is free. There are as
+    /// many permits as connections may be open, because each request over HTTP/2 costs as much as a
+    /// connection.
     pub(super) fn try_take_place(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.places).try_acquire_owned().ok()
     }
@@ -157,10 +161,11 @@ impl Server {
         }
     }
 
-    /// Returns the response that refuses a request whose body is not read, or `None` if the request is
-    /// for the router. `is_reserved` is true if the connection was accepted although the connection
-    /// table was full, or if there is no place for the request. Then only liveness and readiness probes
-    /// are answered. Probes, which have the method GET or HEAD, need no key.
+    /// Returns the response that refuses a request whose body is not read, or `None` if the request
+    /// is passed to the router. `is_reserved` is true if the connection was accepted although the
+    /// connection table was full, or if there is no permit for a request over HTTP/2. Then only
+    /// liveness and readiness probes are answered. Probes, which have the method GET or HEAD, need
+    /// no key.
     pub(super) fn refused<B>(
         &self,
         is_reserved: bool,
@@ -194,7 +199,8 @@ impl Server {
 /// Closes a connection in such a way that the peer can still read its last response.
 ///
 /// If a socket with unread bytes were closed, the kernel would reset the connection, and the peer
-/// might lose a response that it has not read yet.
+/// might lose a response that it has not read yet. A connection is closed at once if it failed, was
+/// cut off, or was flooded with frames.
 async fn close(mut stream: Stream, activity: &Activity) {
     if stream.is_ended() {
         return;

@@ -13,7 +13,7 @@ const OTHERS: usize = 128;
 const FEWEST_PLACES: usize = 16;
 
 /// Raises the process's limit for open file descriptors as far as the operating system allows, and
-/// returns how many connections the connection table may have.
+/// returns the maximum number of connections in the connection table.
 ///
 /// The result is at most `wanted`. File descriptors for `reserve` connections beyond the table stay
 /// free, unless the table would then have fewer than `FEWEST_PLACES` connections.

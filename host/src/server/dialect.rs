@@ -24,10 +24,11 @@ pub(super) const INVOCATIONS: &str = "/invocations";
 pub(super) enum Dialect {
     /// Protocol of Azure ML, on all paths that belong to no other protocol.
     AzureMl,
-    /// KServe's protocol V1 below `/v1/models`, and MLflow's at `/invocations`. Both answer with
+    /// KServe's protocol V1, on the path `/v1/models` and the paths below it, and the protocol of
+    /// MLflow, on the path `/invocations`. Responses in these two protocols have the same format:
     /// predictions.
     Predictions,
-    /// Open Inference Protocol, on the paths below `/v2`.
+    /// Open Inference Protocol, on the path `/v2` and the paths below it.
     OpenInference,
 }
 
@@ -50,8 +51,8 @@ impl Dialect {
         }
     }
 
-    /// Returns the response to a call that failed. In the protocols of KServe, the response has the
-    /// `error` field that these protocols require, in addition to the usual fields.
+    /// Returns the response to a call that failed. In all protocols but Azure ML's, the response
+    /// also has the field `error`, which the protocols of KServe require.
     pub(super) fn failed(self, ids: &Ids, disposition: &Disposition) -> Response<Body> {
         let more: &[(&str, &str)] = match self {
             Self::AzureMl => &[],

@@ -5,16 +5,19 @@
 //! redeliver an invocation. Must not know the form of an envelope (`functions`), nor choose what
 //! happens after a failure (`error`).
 
+mod answers;
+
 use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::Request;
-use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::Response;
 use http::header::TRANSFER_ENCODING;
 
-use super::body::{count_answer, read};
+pub(super) use self::answers::unanswered;
+use self::answers::{answered, document, failed, line, not_called, refused, respond_failed};
+use super::body::read;
 use super::budget::SMALL_BYTES;
 use super::coding::Coding;
 use super::failure::log_failure;
@@ -25,7 +28,6 @@ use crate::functions::answer::{Answer, ParkedCall, Unfit, parked};
 use crate::functions::bindings::{Function, TriggerBinding};
 use crate::functions::envelope::{Call, Event, HttpCall, Malformed, decode};
 use crate::sizing::most_instances;
-use crate::text::printable;
 use crate::trigger::http::{self as http_trigger, Ids};
 
 /// Factor by which the envelope of an invocation may be larger than the maximum size of a payload.
@@ -73,7 +75,7 @@ pub(super) async fn invoke(
         Err(disposition) => return not_called(function, &id, &disposition),
     };
     // A large envelope is decoded on the scoring threads, so the scorer must be ready first. A
-    // small one is decoded before that, because it may ask for nothing.
+    // small envelope is decoded before that, because it may hold nothing to score.
     let mut scorer = None;
     if body.as_ref().len() as u64 > SMALL_BYTES {
         match service.ready().await {
@@ -255,8 +257,8 @@ async fn run_all(
             let scored = scored
                 .and_then(|scored| http_trigger::check_content_type(&scored).map(|()| scored));
             let outcome = match scored {
-                // A message and a blob have no HTTP answer, but its status says whether the call
-                // failed.
+                // The call of a message or blob has no HTTP answer. But the status that the scorer
+                // chose says whether the call failed.
                 Ok(scored) => match of_status(scored.status()) {
                     None => Ok((!scored.is_nothing()).then_some(scored.payload)),
                     Some(disposition) => Err(disposition),
@@ -349,80 +351,4 @@ async fn settle(
         }
     }
     answered(service, id, &answer).await
-}
-
-/// Formats a failure as a single log line of its invocation. Line breaks in the failure's message
-/// are escaped, because the text may come from a caller or a scorer.
-fn line(disposition: &Disposition) -> String {
-    printable(&format!("{} {}", disposition.code, disposition.message)).into_owned()
-}
-
-/// Answers an invocation whose call was not made because of the failure `disposition`. The caller
-/// of an HTTP trigger gets the failure. Any other invocation counts as failed, so its message stays
-/// with the platform.
-fn not_called(function: &Function, id: &str, disposition: &Disposition) -> Response<Body> {
-    if function.trigger == TriggerBinding::Http {
-        return respond_failed(function, id, disposition);
-    }
-    refused(id, disposition)
-}
-
-/// Logs the failure of a call that was not made, and returns an answer that sends the failure to
-/// the caller through the function's HTTP output.
-fn respond_failed(function: &Function, id: &str, disposition: &Disposition) -> Response<Body> {
-    log_failure(id, disposition);
-    let mut answer = Answer::default();
-    answer.log([line(disposition)]);
-    let response = http_trigger::failed(&Ids::of(id), disposition);
-    // The body of an error is text, so this cannot fail.
-    let _ = answer.respond(
-        function.http.as_deref().unwrap_or_default(),
-        &response,
-        false,
-    );
-    document(&answer)
-}
-
-/// Answers an invocation whose handler in this host panicked. The caller of an HTTP trigger gets
-/// the failure `disposition`. Any other invocation counts as failed, so its message stays with the
-/// platform.
-pub(super) fn unanswered(
-    function: &Function,
-    request: &Request,
-    disposition: &Disposition,
-) -> Response<Body> {
-    let id = http_trigger::invocation_id(request.headers());
-    match function.trigger {
-        TriggerBinding::Http => respond_failed(function, &id, disposition),
-        _ => refused(&id, disposition),
-    }
-}
-
-/// Logs a failure, and returns the response that makes the platform count the invocation `id` as
-/// failed.
-fn refused(id: &str, disposition: &Disposition) -> Response<Body> {
-    log_failure(id, disposition);
-    failed(id, disposition)
-}
-
-/// Returns the response that makes the platform count the invocation `id` as failed.
-fn failed(id: &str, disposition: &Disposition) -> Response<Body> {
-    http_trigger::failed(&Ids::of(id), disposition).map(Body::from)
-}
-
-/// Returns the response to the invocation `id`. A large response first waits for memory of the
-/// budget of responses. If there is none before the deadline, the invocation fails.
-async fn answered(service: &Service, id: &str, answer: &Answer) -> Response<Body> {
-    let deadline = Instant::now() + service.limits.deadline;
-    match count_answer(Bytes::from(answer.to_string()), &service.answers, deadline).await {
-        Ok(body) => Ids::made().document(body).map(Body::from),
-        Err(disposition) => refused(id, &disposition),
-    }
-}
-
-/// Returns a response to an invocation without waiting for memory, so `answer` must be small.
-fn document(answer: &Answer) -> Response<Body> {
-    Ids::made()
-        .document(Bytes::from(answer.to_string()))
-        .map(Body::from)
 }

@@ -1,4 +1,4 @@
-//! Guard that answers a request whose handler panics, as a fault of the host.
+//! Guard that answers a request whose handler panics with the error for a fault of the host.
 //!
 //! Owns which parts of a request are kept until its response is ready. Must not know what the
 //! request asks for.

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 
-/// Returns the response to `GET /` and `GET /livez`, the liveness probes, which succeed while the process runs. The
-/// response does not wait for the scorer, because the Functions host sends `GET /` every 25 ms
-/// until it gets a response.
+/// Returns the response to `GET /` and `GET /livez`, the liveness probes, which succeed while the
+/// process runs. The response does not wait for the scorer, because the Functions host sends `GET
+/// /` every 25 ms until it gets a response.
 #[must_use]
 pub(super) fn live() -> Response<Bytes> {
     text(StatusCode::OK, "Healthy")

@@ -1,9 +1,9 @@
 //! One connection that speaks HTTP/2 without TLS (h2c), from its preface to its end.
 //!
-//! Owns the way of each request to the router, and how a connection ends. `frames` counts what a peer
-//! sends, and `streams` tells the connection table what the host waits for. The crate `scorebox-http2`
-//! has the limits of the protocol. Must not know bodies, or the requests of HTTP/1: those are in
-//! `connection`.
+//! Owns how each request is passed to the router, and how a connection ends. `frames` counts what a
+//! peer sends, and `streams` tells the connection table what the host waits for. The crate
+//! `scorebox-http2` has the limits of the protocol. Must not know bodies, or the requests of
+//! HTTP/1: those are in `connection`.
 
 mod frames;
 mod streams;
@@ -118,11 +118,11 @@ struct Answer {
     ending: Arc<Ending>,
 }
 
-/// End of a response, and its place among the requests over HTTP/2 of the whole host. There was no
-/// place if the request was refused.
+/// Guard that records the end of a response when it is dropped, with the request's permit for
+/// HTTP/2. The permit is `None` if the request was refused because no permit was free.
 type Ending = (streams::Response, Option<OwnedSemaphorePermit>);
 
-/// Bytes of a response, with the end of the response.
+/// Bytes of a response, with the guard that records the end of the response.
 struct Unread {
     bytes: Bytes,
     _ending: Arc<Ending>,

@@ -15,7 +15,8 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 use super::Service;
 use super::connection::Server;
 use super::descriptors;
-use super::table::{Patience, RESERVE, Table};
+use super::patience::Patience;
+use super::table::{RESERVE, Table};
 use crate::access::Keys;
 use crate::error::StartupError;
 
@@ -38,8 +39,8 @@ const UNSENT_BYTES: u32 = 256 << 10;
 /// Minimum time between two log lines about connections that could not be accepted.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
 
-/// Serves the connections of `listener` to the callers who have one of `keys`, until `stop` resolves to the length of the lame-duck phase,
-/// and then shuts down.
+/// Serves the connections of `listener` to the callers who have one of `keys`, until `stop`
+/// resolves to the length of the lame-duck phase, and then shuts down.
 ///
 /// In the lame-duck phase, readiness probes fail, but new connections are still accepted. After
 /// this phase, no new connections are accepted, and calls in flight have the time `limits.drain` to
@@ -100,7 +101,8 @@ struct Accepting {
     server: Server,
     patience: Patience,
     sweep: Interval,
-    /// Time of the last log line about a connection that could not be accepted.
+    /// Time of the last log line about a connection that could not be accepted. `None` before the
+    /// first such line.
     logged: Option<Instant>,
 }
 

@@ -1,8 +1,9 @@
 //! OpenAPI 3.1 document at `/openapi.json`, which describes every route and the scorer's contract.
 //!
-//! Owns the operations that take a body. The file `openapi/frame.json` has all others and the
-//! failures, as text, because code that builds them is several times as large. Must not know
-//! how the contract was found, or the schemas of tensors, which are in `schema`.
+//! Owns the operations that take a body. The file `openapi/frame.json` has all other operations,
+//! and the responses to calls that fail. The file is text, because code that builds its content is
+//! several times as large. Must not know how the contract was found, or the schemas of tensors,
+//! which are in `schema`.
 
 mod forms;
 mod inference;
@@ -18,11 +19,11 @@ use crate::codec::takes_bytes;
 use crate::manifest::{Manifest, Trigger};
 use crate::scorer::signature::{Example, Shape, Signature, TensorSignature};
 
-/// Document with the routes that take no body, and the schemas of failures. `@NAME@` stands for the
-/// name of the scorer.
+/// OpenAPI document as JSON, with the routes that take no body and the schemas of failures.
+/// `@NAME@` stands for the name of the scorer.
 const FRAME: &str = include_str!("openapi/frame.json");
 
-/// Status codes of the failures of a call, all of which the frame describes.
+/// Status codes of the failures of a call. The file `openapi/frame.json` describes all of them.
 const FAILURES: [&str; 11] = [
     "400", "404", "405", "408", "413", "415", "422", "431", "500", "503", "504",
 ];
@@ -88,7 +89,8 @@ pub(super) fn document(
     document
 }
 
-/// Inserts `value` under `key` into the object of the document at the JSON pointer `pointer`.
+/// Inserts `value` under `key` into the object at the JSON pointer `pointer` of the OpenAPI
+/// document. Does nothing if the pointer does not lead to an object.
 #[inline(never)]
 fn put(document: &mut Value, pointer: &str, key: &str, value: Value) {
     if let Some(object) = document.pointer_mut(pointer).and_then(Value::as_object_mut) {
@@ -96,7 +98,8 @@ fn put(document: &mut Value, pointer: &str, key: &str, value: Value) {
     }
 }
 
-/// Adds the schemas of a tensor scorer, and the routes of KServe and MLflow, to the document.
+/// Adds the schemas of a tensor scorer, and the routes of KServe and MLflow, to the OpenAPI
+/// document.
 #[inline(never)]
 fn put_tensors(
     document: &mut Value,
@@ -139,7 +142,9 @@ fn put_tensors(
     }
 }
 
-/// Repeats the routes of the model at the path with the model's version, if there is such a path.
+/// Repeats the operations on the path of the model without a version for the path with its version,
+/// if there is such a path. `model_paths` are the paths of the model, the one without a version
+/// first.
 #[inline(never)]
 fn put_versions(document: &mut Value, model_paths: &[String]) {
     let [path, versioned] = model_paths else {
@@ -163,8 +168,8 @@ fn put_versions(document: &mut Value, model_paths: &[String]) {
     }
 }
 
-/// Returns the OpenAPI descriptions of the request body and of the response body of `/score` for a
-/// tensor scorer, by media type.
+/// Returns the OpenAPI descriptions of the request body and of the response body for a tensor
+/// scorer, by media type. They are for `/score` and for the routes of HTTP triggers.
 #[inline(never)]
 fn tensor_bodies(manifest: &Manifest, signature: &TensorSignature) -> (Value, Value) {
     let mut input = json!({JSON: media(reference("ScoreRequest"), examples(manifest, signature))});
@@ -277,7 +282,8 @@ fn media(schema: Value, examples: Map<String, Value>) -> Value {
     Value::Object(media)
 }
 
-/// Returns the examples that a scorer states, by their names.
+/// Returns the examples that a scorer states, by their names. Leaves out examples that are neither
+/// JSON nor text in UTF-8.
 #[inline(never)]
 fn stated(examples: &[Example]) -> Map<String, Value> {
     let mut stated = Map::new();

@@ -113,8 +113,8 @@ impl Packing {
     }
 }
 
-/// Weights of the codings in the header `Accept-Encoding`, in thousandths. `None` if the header
-/// does not name the coding.
+/// Weights of the codings in the header `Accept-Encoding`, in thousandths. A weight is `None` if
+/// the header does not state it, neither under the name of the coding nor with `*`.
 #[derive(Debug, Default)]
 struct Weights {
     gzip: Option<u16>,
@@ -143,14 +143,14 @@ impl Weights {
         }
         weights.gzip = weights.gzip.or(any);
         weights.deflate = weights.deflate.or(any);
-        // A response without a coding is right unless it is excluded.
+        // A response without a coding is acceptable unless the client excludes it.
         weights.identity = weights.identity.or(any.filter(|weight| *weight == 0));
         weights
     }
 
-    /// Returns the coding with the greatest weight. Returns `None` if neither coding has a weight
-    /// above 0, or if a response without a coding has a greater weight. If weights are equal, gzip
-    /// comes before deflate, and both come before no coding.
+    /// Returns the coding with the greatest weight. Returns `None` if neither gzip nor deflate has
+    /// a weight above 0, or if a response without a coding has a greater weight. If weights are
+    /// equal, gzip comes before deflate, and both come before no coding.
     fn best(&self) -> Option<Coding> {
         let (gzip, deflate) = (self.gzip.unwrap_or(0), self.deflate.unwrap_or(0));
         let (coding, weight) = if deflate > gzip {

@@ -1,7 +1,7 @@
 //! Responses to requests for a score or a document.
 //!
-//! Owns the way of a request from its body to a call and back. Must not know which route a request
-//! came on, or choose a status.
+//! Owns the steps from the body of a request to a call, and from its result to the response. Must
+//! not know which route a request came on, or choose a status.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -72,7 +72,8 @@ pub(super) fn answer(dialect: Dialect, headers: &HeaderMap, json: &Value) -> Res
 }
 
 /// Scores the body of a request, and returns the response with the result or the failure.
-/// `attributes` are those that the platform gives to the call, in addition to the request's headers.
+/// `attributes` are the values of the parameters in the route, which become attributes of the call
+/// in addition to the request's headers.
 pub(super) async fn call(
     service: &Service,
     dialect: Dialect,
@@ -86,7 +87,7 @@ pub(super) async fn call(
         Err(failure) => return refuse(dialect, &head.headers, failure),
     };
     let activity = head.extensions.get::<Arc<Activity>>();
-    // The next answer of a client that does not read would be computed for nothing.
+    // If a client does not read its answers, it would be useless to compute its next answer.
     if service.answers.is_nearly_full()
         && activity.is_some_and(|activity| activity.found_answers_full())
     {

@@ -1,4 +1,4 @@
-//! Routes of the server: which request is answered by what.
+//! Routes of the server: which handler answers each request.
 //!
 //! Owns the fixed routes of scoring requests, and the choice between a function, a function's route
 //! and a refusal. The routes of documents are in `documents`. Must not know how a call is made.
@@ -45,8 +45,8 @@ pub(super) fn router(service: Arc<Service>) -> Router {
 }
 
 /// Answers a request whose path is not a fixed route of the server: invokes a function, scores on
-/// the route of a function or on MLflow's route, or refuses the request. `scorebox invoke --trigger`
-/// calls this function without a socket.
+/// the route of a function or on the path `/invocations` of MLflow, or refuses the request.
+/// `scorebox invoke --trigger` calls this function without a socket.
 pub async fn answer(service: &Service, request: Request) -> Response<Body> {
     let not_found = |service: &Service, dialect, path: &str| RequestFailure::NotFound {
         reason: service.model.mismatch(path).unwrap_or_default(),
@@ -55,8 +55,10 @@ pub async fn answer(service: &Service, request: Request) -> Response<Body> {
     other(service, request, not_found).await
 }
 
-/// Answers a request that invokes a function, or whose path is the route of a function or MLflow's.
-/// Refuses any other request with the result of `failure`.
+/// Invokes a function if the request is an invocation by the Functions host, or scores the request
+/// if its method and path match the route of a function or `POST /invocations` of MLflow. On these
+/// paths, refuses any other method with [`RequestFailure::MethodNotAllowed`]. Refuses every other
+/// request with the result of `failure`.
 async fn other(
     service: &Service,
     request: Request,

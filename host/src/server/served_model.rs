@@ -1,6 +1,7 @@
 //! The served model in the protocols of KServe: its paths, and the document about it.
 //!
-//! Owns both. Must not know how a request is answered.
+//! Owns the paths of the model, and the content of its metadata. Must not know how a request is
+//! answered.
 
 use serde_json::{Value, json};
 
@@ -19,8 +20,8 @@ pub(super) struct Model {
     /// model, and one with the version if a path can hold the version unescaped.
     pub(super) paths: Vec<String>,
     pub(super) scoring_routes: Vec<String>,
-    /// Routes of scoring requests that are answered with predictions: that of KServe's protocol V1,
-    /// and that of MLflow.
+    /// Routes of scoring requests that are answered with predictions: the route of KServe's
+    /// protocol V1, and the route of MLflow.
     pub(super) prediction_routes: [String; 2],
 }
 
@@ -52,8 +53,8 @@ impl Model {
         format!("{MODELS}/{}", self.name)
     }
 
-    /// Returns a sentence that says in what the path of a request differs from those of this model:
-    /// in the name of the model, or in its version. Returns `None` for any other path.
+    /// Returns a sentence for the caller if the path of a request names another model, or another
+    /// version of this model. Returns `None` for any other path.
     pub(super) fn mismatch(&self, path: &str) -> Option<String> {
         let shown = |part: &str| quoted(part, NAME_BYTES);
         let v1 = path
@@ -130,9 +131,10 @@ impl Model {
     }
 }
 
-/// Returns what the manifest and the model state about an input, as the `parameters` of the input's
-/// metadata. Returns `None` if they state nothing. `dimensions` has the names of the input's
-/// dimensions if other dimensions have them, too.
+/// Returns the facts that the manifest and the scorer state about an input, as the `parameters` of
+/// the input's metadata. Returns `None` if they state none. `dimensions` is the list of the input's
+/// dimensions as text, such as `[batch, 4]`. It is `None` if no dimension must have the same size
+/// as another.
 fn parameters(port: &Port, dimensions: Option<String>) -> Option<Value> {
     let mut facts = port.stated();
     if let Some(dimensions) = dimensions {

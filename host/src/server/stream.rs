@@ -71,7 +71,8 @@ impl Stream {
         if peeked == 0 || peeked == seen.len() || !begins(&seen, peeked) {
             return peeked == seen.len() && seen == *PREFACE;
         }
-        // A part of the preface would be seen again and again.
+        // A part of the preface is read from the socket: if it stayed there, the socket would be
+        // readable at once, and the wait for the rest would use up the CPU.
         while self.ahead.len() < seen.len() {
             tokio::select! {
                 biased;

@@ -1,8 +1,8 @@
 //! Table of the open connections: how many there may be, and which one is closed if there are too
 //! many.
 //!
-//! Owns the number of connections, the limits on the idle time of their peers, and the choice of
-//! the connection that is closed. Must not know how a connection is served.
+//! Owns the number of connections, and the choice of the connection that is closed. Must not know
+//! how a connection is served.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::task::{Id, JoinSet};
 
 use super::activity::{Activity, Phase, now};
+use super::patience::Patience;
 
 /// Number of connections that may be open in addition to those of the connection table. While every
 /// connection of the table is in a call, probes are answered on these additional connections, and
@@ -34,65 +35,6 @@ const ON_ITS_WAY: Duration = Duration::from_millis(250);
 /// Minimum time between two log lines about connections that were closed because the table was
 /// full.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
-
-/// Maximum idle time of a peer in each phase of a connection: the time for which the peer may send
-/// and read less than the minimum rate.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
-    /// Maximum idle time of the peer before the first byte of a connection.
-    pub(super) first_byte: Duration,
-    /// Maximum idle time of the peer between two requests of a connection.
-    pub(super) idle: Duration,
-    /// Maximum idle time of the peer within the head of a request, counted from the first byte of
-    /// the head.
-    pub(super) head: Duration,
-    /// Maximum idle time of the peer while a response cannot be written until the peer has read
-    /// more of it.
-    pub(super) unread: Duration,
-    /// Maximum idle time of the peer after the host has closed its side of the connection.
-    pub(super) closing: Duration,
-}
-
-impl Patience {
-    /// Returns the limits on the peer's idle time that apply while the host serves connections.
-    /// `idle` is the setting `limits.keep_alive`.
-    pub(super) const fn serving(idle: Duration) -> Self {
-        Self {
-            // A caller sends its request together with its connection. Pools that connect in
-            // advance, such as those of browsers, connect again.
-            first_byte: Duration::from_secs(5),
-            idle,
-            head: Duration::from_secs(10),
-            unread: Duration::from_secs(30),
-            closing: Duration::from_secs(2),
-        }
-    }
-
-    /// Returns the limits on the peer's idle time that apply in a shutdown, after new connections
-    /// are refused. A request that a peer sent earlier is in transit for less than the shortest of
-    /// these limits.
-    pub(super) const fn ending() -> Self {
-        let (idle, second) = (Duration::from_millis(500), Duration::from_secs(1));
-        Self {
-            first_byte: second,
-            closing: second,
-            ..Self::serving(idle)
-        }
-    }
-
-    fn of(&self, phase: Phase) -> Option<Duration> {
-        match phase {
-            Phase::New => Some(self.first_byte),
-            Phase::Idle => Some(self.idle),
-            Phase::Head => Some(self.head),
-            Phase::Unread => Some(self.unread),
-            Phase::Closing => Some(self.closing),
-            // The reader of bodies has its own limit, with a response for it. A call has its
-            // deadline.
-            Phase::Body | Phase::Call | Phase::Answer => None,
-        }
-    }
-}
 
 /// Table of the open connections, with their tasks. At most `places` connections may be open, and
 /// the [`RESERVE`] in addition.
@@ -134,9 +76,10 @@ impl Table {
         self.len() < self.places.saturating_add(RESERVE)
     }
 
-    /// Admits a new connection from `peer`, and returns its activity. If the table is full, another
-    /// connection is closed. Returns `None` if the peer has as many connections as it may have and
-    /// all of them are in calls.
+    /// Admits a new connection from `peer`, and returns its activity. If the table is full, asks
+    /// another connection to end. If all of them are in calls, admits the new connection as an
+    /// additional one, on which only probes are answered. Returns `None` if the peer has as many
+    /// connections as it may have and all of them are in calls.
     pub(super) fn admit(&mut self, peer: IpAddr) -> Option<Arc<Activity>> {
         let peer = network_of(peer);
         if let Some(most) = self.places_per_peer {
@@ -276,6 +219,7 @@ mod tests {
     const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     /// Opens a connection from `peer` that ends when it is asked to end, whatever its phase is.
+    /// Returns `None` if the table does not admit the connection.
     fn open(table: &mut Table, peer: IpAddr) -> Option<Arc<Activity>> {
         let activity = table.admit(peer)?;
         let ends = Arc::clone(&activity);

@@ -1,7 +1,8 @@
-//! Unpacking of compressed request bodies, within bounds.
+//! Decompression of compressed request bodies, within bounds.
 //!
-//! Owns the maximum size of an unpacked body, the limits on the memory and the work of unpacking,
-//! and the choice of the thread. Must not know the formats: each has a module of its own.
+//! Owns the maximum size of a decompressed body, the limits on the memory and the work of the
+//! decompression, and the choice of the thread. Must not know the formats: each has a module of its
+//! own.
 
 mod inflating;
 mod zstandard;
@@ -21,22 +22,22 @@ use crate::functions::envelope::Buffer as _;
 use crate::scorer::Scorer;
 use crate::timer;
 
-/// Maximum size of a compressed body that is unpacked on the thread that serves sockets, in bytes.
-/// The slowest body takes the decoder 200 ns per byte, so one of this size takes about 3 ms.
+/// Maximum size of a compressed body that is decompressed on the thread that serves sockets, in
+/// bytes. The slowest body takes the decoder 200 ns per byte, so one of this size takes about 3 ms.
 const INLINE_BYTES: usize = 16 << 10;
 
 /// Maximum number of compressed bytes that are read between two checks of the deadline. A step of
 /// the decoder may exceed it.
 const INPUT_PIECE_BYTES: usize = 64 << 10;
 
-/// Maximum number of bytes that are unpacked between two checks of the deadline. A step of the
+/// Maximum number of bytes that are decompressed between two checks of the deadline. A step of the
 /// decoder may exceed it.
 const OUTPUT_PIECE_BYTES: u64 = 256 << 10;
 
-/// Size to which every body may unpack, whatever its compressed size, in bytes. A harmless body can
-/// shrink a lot: matrices of a few ones among zeros shrink by a factor of 450 to 765, and equal
-/// rows by 1,000. Unpacking this much takes less than 100 ms and uses reserved memory, so up to
-/// this size `limits.body` and `limits.bodies` suffice as limits.
+/// Size up to which every body may be decompressed, whatever its compressed size, in bytes. A
+/// harmless body can shrink a lot: matrices of a few ones among zeros shrink by a factor of 450 to
+/// 765, and equal rows by 1,000. Decompressing this much takes less than 100 ms and uses reserved
+/// memory, so up to this size `limits.body` and `limits.bodies` suffice as limits.
 const FREE_BYTES: u64 = 16 << 20;
 
 /// Maximum factor by which a body of more than [`FREE_BYTES`] may be larger than its compressed
@@ -44,9 +45,9 @@ const FREE_BYTES: u64 = 16 << 20;
 /// bombs reach 1,000 and more.
 const RATIO: u64 = 250;
 
-/// Maximum number of compressed bytes that may give no data. A body of gzip or deflate must give
-/// data after this many bytes, at least one byte for each [`BYTES_PER_BYTE`]. In a zstd body, this
-/// is the maximum size of all skipped frames and empty blocks together.
+/// Maximum number of compressed bytes that may give no data. After this many bytes, a body of gzip
+/// or deflate must have given at least one byte of data for each [`BYTES_PER_BYTE`] compressed
+/// bytes. In a zstd body, this is the maximum size of all skipped frames and empty blocks together.
 const EMPTY_BYTES: u64 = 64 << 10;
 
 /// Maximum number of compressed bytes of gzip or deflate for each byte of data, once
@@ -57,28 +58,28 @@ const BYTES_PER_BYTE: u64 = 4;
 /// write a member for each 64 KiB or more.
 const MOST_PARTS: u32 = 1024;
 
-/// Maximum number of large bodies that are unpacked at a time. Each takes memory that it does not
-/// reserve: its compressed form, and a window of up to 8 MiB.
+/// Maximum number of large bodies that are decompressed at a time. Each takes memory that it does
+/// not reserve: its compressed form, and a window of up to 8 MiB.
 const PLACES: usize = 2;
 
 static FREE_PLACES: Semaphore = Semaphore::const_new(PLACES);
 
-/// Reason why a compressed body cannot be unpacked.
+/// Reason why a compressed body cannot be decompressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Damage {
-    /// The bytes do not follow the format, or a checksum does not match.
+    /// The bytes of the body do not follow the format, or a checksum does not match.
     Corrupt,
     /// The body needs a dictionary that only the client has.
     Dictionary,
-    /// The bytes are mostly empty blocks, members or frames.
+    /// The bytes of the body are mostly empty blocks, members or frames.
     Empty,
     /// The body has more than [`MOST_PARTS`] members or frames.
     Parts,
-    /// Other bytes follow the end of the compressed data.
+    /// Other bytes follow the end of the compressed data in the body.
     Trailing,
     /// The body ends before the end of its last member or frame.
     Truncated,
-    /// The body needs a window of more than 8 MiB to be unpacked.
+    /// The body needs a window of more than 8 MiB to be decompressed.
     Window,
 }
 
@@ -96,15 +97,15 @@ impl Damage {
     }
 }
 
-/// Result of one step of a decoder.
+/// Result of one step of the decoder of a compressed body.
 struct Step {
-    /// Number of unpacked bytes that were written to the output.
+    /// Number of decompressed bytes that were written to the output.
     written: usize,
-    /// True if the whole body is unpacked.
+    /// True if the whole body is decompressed.
     is_done: bool,
 }
 
-/// Decoder of one body in its format. The decoder knows its position in the compressed bytes.
+/// Decoder of one compressed body. The decoder knows its position in the compressed bytes.
 enum Decoder {
     Inflating(Box<Inflating>),
     Zstandard(Box<Zstandard>),
@@ -119,9 +120,9 @@ impl Decoder {
         }
     }
 
-    /// Unpacks the next bytes of `input`, the whole compressed body, into `output`. A step reads
-    /// one zstd block, which has at most 128 KiB, or 4 KiB of deflated data, or one header. Fails
-    /// if the body cannot be unpacked.
+    /// Decompresses the next bytes of `input`, the whole compressed body, into `output`. A step
+    /// reads one zstd block, which has at most 128 KiB, or 4 KiB of deflated data, or one header.
+    /// Fails if the body cannot be decompressed.
     fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Damage> {
         match self {
             Self::Inflating(inflating) => inflating.step(input, output),
@@ -138,23 +139,24 @@ impl Decoder {
     }
 }
 
-/// A body that is being unpacked.
+/// A body that is being decompressed.
 struct Work {
     coding: Coding,
     decoder: Decoder,
     input: Bytes,
     unpacked: Received,
-    /// Maximum size of the unpacked body, in bytes.
+    /// Maximum size of the decompressed body, in bytes.
     limit_bytes: u64,
     is_done: bool,
 }
 
-/// Unpacks the body of a request. A large body is unpacked on a scoring thread, with memory that is
-/// reserved as for a body that is not compressed.
+/// Decompresses the body of a request. A large body is decompressed on a scoring thread, with
+/// memory that is reserved as for a body that is not compressed.
 ///
 /// # Errors
-/// Fails if the body is damaged, if the unpacked body is too large, or if the host does not have
-/// the memory or the time for it before `bounds.deadline`.
+/// Fails if the body is damaged, if the decompressed body is too large, in itself or compared with
+/// the compressed body, or if the host does not have the memory or the time for it before
+/// `bounds.deadline`.
 pub(super) async fn unpack(
     coding: Coding,
     body: Received,
@@ -190,9 +192,9 @@ pub(super) async fn unpack(
 }
 
 impl Work {
-    /// Prepares the unpacking of `body`. The memory that is reserved for the compressed body counts
-    /// for the unpacked body, because a body must not wait for memory that it holds itself. Fails
-    /// if the host cannot get address space for the unpacked body.
+    /// Prepares the decompression of `body`. The memory that is reserved for the compressed body
+    /// counts for the decompressed body, because a body must not wait for memory that it holds
+    /// itself. Fails if the host cannot get address space for the decompressed body.
     fn new(coding: Coding, body: Received, limit_bytes: u64) -> Result<Self, Disposition> {
         let (input, unpacked) = body.into_source(limit_bytes)?;
         Ok(Self {
@@ -205,10 +207,11 @@ impl Work {
         })
     }
 
-    /// Forgets what was unpacked, and starts again with the first byte of the body.
+    /// Forgets what was decompressed, and starts again with the first byte of the body.
     ///
-    /// A decoder of zstd holds up to 8 MiB back that no reservation counts, so a body must not wait
-    /// with it. What was unpacked of a small body is not worth that memory.
+    /// A zstd decoder keeps up to 8 MiB that no reservation of memory counts. So a body must not
+    /// keep its decoder while it waits for memory. It takes little time to decompress the first
+    /// bytes of a small body again.
     fn restart(&mut self) {
         self.decoder = Decoder::new(self.coding, &self.input);
         self.unpacked.truncate(0);
@@ -218,8 +221,8 @@ impl Work {
         self.unpacked.as_ref().len() as u64
     }
 
-    /// Unpacks the next piece of a large body, until it has read `INPUT_PIECE_BYTES` or written
-    /// `OUTPUT_PIECE_BYTES`. Fails as [`Self::step`] does.
+    /// Decompresses the next piece of a large body, until it has read `INPUT_PIECE_BYTES` or
+    /// written `OUTPUT_PIECE_BYTES`. Fails as [`Self::step`] does.
     fn piece(&mut self) -> Result<(), Disposition> {
         // The bytes of one step go through this buffer, which fits into the processor's cache.
         let mut buffer = vec![0; 32 << 10];
@@ -233,8 +236,8 @@ impl Work {
         Ok(())
     }
 
-    /// Unpacks a small body until it is done, or until the unpacked bytes fill `buffer`. Fails as
-    /// [`Self::step`] does.
+    /// Decompresses a small body until it is done, or until the decompressed bytes fill `buffer`.
+    /// Fails as [`Self::step`] does.
     fn fill(&mut self, buffer: &mut [u8]) -> Result<(), Disposition> {
         while !self.is_done && self.total() < buffer.len() as u64 {
             let left = buffer.len() - self.unpacked.as_ref().len();
@@ -243,8 +246,8 @@ impl Work {
         Ok(())
     }
 
-    /// Unpacks the next bytes into `buffer`, and appends them to the unpacked body. Fails if the
-    /// body is damaged, or exceeds a limit.
+    /// Decompresses the next bytes into `buffer`, and appends them to the decompressed body. Fails
+    /// if the body is damaged, or exceeds a limit.
     fn step(&mut self, buffer: &mut [u8]) -> Result<(), Disposition> {
         let Step { written, is_done } = self
             .decoder

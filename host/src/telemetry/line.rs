@@ -44,8 +44,9 @@ pub(super) enum Form {
 /// argument of `write` is true for a warning or an error.
 pub(super) struct Lines<W> {
     pub(super) form: Form,
-    /// True if the Functions host reads warnings and errors. It takes every line with the word
-    /// `warn` for a warning, in whatever case, so the word is escaped in errors.
+    /// True if the Functions host reads warnings and errors. The Functions host takes every line
+    /// with the word `warn`, in any case of letters, for a warning. So the word is escaped in
+    /// errors.
     pub(super) is_for_functions_host: bool,
     pub(super) write: W,
 }

@@ -1,8 +1,8 @@
 //! Bounded queue of log lines, and the thread that writes them to one or two outputs.
 //!
-//! Owns the limits, what is dropped at them, and the last flush. Must not know what a line says. A
-//! thread that logs never waits for the reader of an output. Otherwise a full pipe would stop every
-//! thread that serves.
+//! Owns the limits of the queue, which lines are dropped when it is full, and the last flush. Must
+//! not know what a line says. A thread that logs never waits for the reader of an output. Otherwise
+//! a full pipe would stop every thread that serves.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 /// be writing the same number of bytes.
 const WAITING_BYTES: usize = 4 << 20;
 
-/// Size of the part of the queue that only warnings and errors may fill, in bytes. Without it, many
-/// other lines would displace them.
+/// Size of the part of the queue that only warnings and errors may fill, in bytes. Without this
+/// part, warnings and errors would be dropped if many other lines fill the queue.
 const RESERVED_BYTES: usize = 1 << 20;
 
 /// Maximum size of a write that a pipe takes as a whole or not at all, in bytes (`PIPE_BUF` of
@@ -22,7 +22,7 @@ const RESERVED_BYTES: usize = 1 << 20;
 /// incomplete line.
 const WHOLE_BYTES: usize = 4096;
 
-/// Number of bytes of memory that the queue keeps when it is empty.
+/// Maximum capacity that each buffer of the queue keeps when it is empty, in bytes.
 const KEPT_BYTES: usize = 64 << 10;
 
 /// Pause before the next write if an output is non-blocking and accepts nothing.
@@ -36,15 +36,15 @@ pub(super) struct Queue(Arc<Shared>);
 pub(super) struct Outputs {
     /// Output of every line that has no other output.
     pub(super) all: Box<dyn Write + Send>,
-    /// Output of urgent lines. If it is `None`, they are written to `all`, in the order in which
-    /// the lines were added.
+    /// Output of urgent lines: warnings and errors. If it is `None`, they are written to `all`, in
+    /// the order in which the lines were added.
     pub(super) urgent: Option<Box<dyn Write + Send>>,
 }
 
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// Signal to the thread that there is something to write.
+    /// Signal to the thread that writes the lines: the queue has something to write.
     filled: Condvar,
     /// Signal to callers of [`Queue::flush`] that every line of the queue is written.
     emptied: Condvar,

@@ -9,7 +9,7 @@ use crate::text::counted;
 /// Reason why bytes are not an element of a text tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TextFault {
-    /// The data end before the length that precedes the text is reached.
+    /// The data end within the text, or within the length that precedes the text.
     #[error("is cut off")]
     CutOff,
     /// The bytes of the text are not UTF-8.

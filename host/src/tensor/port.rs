@@ -20,15 +20,15 @@ pub struct Port {
     pub dtype: Dtype,
     /// Dimensions of the port. A dimension is `None` if the port accepts any size.
     pub shape: Vec<Option<u64>>,
-    /// Facts that the manifest states about the port, e.g. that its elements may be missing. Only
-    /// input ports have facts that differ from the default.
+    /// Facts that the component or the manifest states about the port, e.g. that its elements may
+    /// be missing. Only input ports have facts that differ from the default.
     pub facts: InputFacts,
     /// True for an input that a call may leave out, because the model has a default value for it.
     pub optional: bool,
 }
 
 impl Port {
-    /// Creates a port about which the manifest states nothing.
+    /// Creates a port that is not optional, and about which no facts are stated.
     #[must_use]
     pub fn new(name: impl Into<String>, dtype: Dtype, shape: Vec<Option<u64>>) -> Self {
         Self {
@@ -40,8 +40,8 @@ impl Port {
         }
     }
 
-    /// Returns the facts of this port that differ from the default, as the members of a JSON object
-    /// for people and programs that ask about the port.
+    /// Returns the facts of this port that differ from the default, and `optional` if the port is
+    /// optional, as the members of a JSON object for people and programs that ask about the port.
     #[must_use]
     pub fn stated(&self) -> Map<String, Value> {
         let flags = [
@@ -81,8 +81,8 @@ pub struct PortLists<'a> {
     pub requests: Requests,
 }
 
-/// Returns the port that a caller means who does not name an input: the only port that is not
-/// optional. Returns `None` if there is no such port, or more than one.
+/// Returns the port that a caller means who does not name an input, with its index: the only port
+/// that is not optional. Returns `None` if there is no such port, or more than one.
 #[must_use]
 pub fn only(ports: &[Port]) -> Option<(usize, &Port)> {
     let mut required = ports.iter().enumerate().filter(|(_, port)| !port.optional);

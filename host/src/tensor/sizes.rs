@@ -97,7 +97,7 @@ impl EqualSizes {
     /// order of `ports`, and may lack those of optional ports.
     ///
     /// # Errors
-    /// Fails if two dimensions differ. The error names both with their sizes.
+    /// Fails if two dimensions differ. The error names both dimensions and states their sizes.
     pub fn check(&self, ports: &[Port], tensors: &[Tensor]) -> Result<(), UnequalSizes> {
         if self.names.is_empty() {
             return Ok(());
@@ -127,8 +127,9 @@ impl EqualSizes {
         Ok(())
     }
 
-    /// Returns the names of the dimensions of the port with the index `port`, such as
-    /// `[batch, 4]`. Returns `None` if none of them shares its size.
+    /// Returns the dimensions of `port`, which has the index `index`, such as `[batch, 4]`: the
+    /// name of each shared size, or else the size of the dimension, or -1 if any size is accepted.
+    /// Returns `None` if no dimension of the port shares its size.
     #[must_use]
     pub fn dimensions(&self, index: usize, port: &Port) -> Option<String> {
         let shared = self.shared.get(index)?;

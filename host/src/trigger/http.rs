@@ -62,8 +62,8 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// Reads the ids of a request from the headers of the request. Creates an id if the request
-    /// does not have one.
+    /// Reads the ids of a request from the headers of the request. If the client did not send an
+    /// id, uses the id of the invocation, or else creates an id.
     ///
     /// # Errors
     /// Fails if an id has more than 100 characters. In this case, the call must not be made.
@@ -260,8 +260,9 @@ pub fn invocation(ids: &Ids, headers: &HeaderMap, mut attributes: Vec<Attribute>
     }
 }
 
-/// Returns the request line of an HTTP request, which a scorer may see without its keys. Returns
-/// `None` for a target without a path, e.g. of the method CONNECT.
+/// Returns the request line of an HTTP request for the scorer. It holds the query with the caller's
+/// keys, which [`HttpRequest::query`] leaves out. Returns `None` if the target does not have a
+/// path, e.g. with the method CONNECT.
 #[must_use]
 pub fn request_line(method: &Method, uri: &Uri) -> Option<HttpRequest> {
     let target = uri.path_and_query()?;
@@ -327,8 +328,8 @@ pub fn failed(ids: &Ids, disposition: &Disposition) -> Response<Bytes> {
     failed_with(ids, disposition, &[])
 }
 
-/// Returns the response to a call that failed: a JSON body with the message, the code and the id of
-/// the request. `more` are further fields of the body.
+/// Returns the response to a call that failed: a JSON body with the message, the code, the id of
+/// the request, and the pointer if the failure has one. `more` are further fields of the body.
 #[must_use]
 pub fn failed_with(ids: &Ids, disposition: &Disposition, more: &[(&str, &str)]) -> Response<Bytes> {
     let mut body =

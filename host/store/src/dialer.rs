@@ -1,8 +1,8 @@
 //! A new connection to one server: TCP, TLS and login.
 //!
-//! Owns how a connection begins and how long that may take. With sentinels, it also owns to which
-//! server a connection leads. The modules below own sockets, and the reasons why there is no
-//! connection. Must not know when to connect or reconnect.
+//! Owns the steps of opening a connection, and how long they may take. If the endpoint has
+//! sentinels, also owns which server is connected to. Submodules own sockets, and the reasons why
+//! there is no connection. Must not know when to connect or reconnect.
 
 mod dial_error;
 mod sentinel;
@@ -69,7 +69,7 @@ pub struct Dialed {
 }
 
 impl Dialed {
-    /// Ends a connection that nobody uses.
+    /// Closes a new connection that no call will use.
     pub fn abort(self) {
         self.abort.abort();
     }
@@ -78,7 +78,8 @@ impl Dialed {
 /// Maximum time that is spent on finding out why a server closed a connection.
 const DIAGNOSIS: Duration = Duration::from_millis(300);
 
-/// Phase of a connection that is being opened, for the reason if it takes too long.
+/// Phase of a connection that is being opened. If opening the connection takes too long, the error
+/// states this phase.
 #[derive(Default)]
 struct Progress(AtomicU8);
 
@@ -311,9 +312,9 @@ impl Dialer {
         self.handshake(tls, address, stream).await
     }
 
-    /// Makes the TLS handshake. A server that does not speak TLS may wait for the end of a line in
-    /// it forever. So if the handshake takes half of the timeout, the server is asked without TLS,
-    /// next to the handshake.
+    /// Makes the TLS handshake. A server that does not speak TLS may wait forever for a line end in
+    /// the bytes of the handshake. So if the handshake takes half of the timeout, a second
+    /// connection without TLS checks, while the handshake continues, if the server answers there.
     async fn handshake(
         &self,
         tls: &Tls,

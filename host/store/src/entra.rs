@@ -82,9 +82,11 @@ pub struct Entra {
 #[derive(Deserialize)]
 struct Answer {
     access_token: String,
-    /// Time at which the token expires, in seconds since 1970, as text or as a number.
+    /// Time at which the token expires, in seconds since 1970, as text or as a number. `None` if
+    /// the response does not have the field.
     expires_on: Option<serde_json::Value>,
-    /// Time from now until the token expires, in seconds, as text or as a number.
+    /// Time from now until the token expires, in seconds, as text or as a number. `None` if the
+    /// response does not have the field.
     expires_in: Option<serde_json::Value>,
 }
 

@@ -1,9 +1,9 @@
 //! Login of the host at a Redis server, and its changes: a password file that is replaced, a token
 //! that expires.
 //!
-//! Owns when a source is asked again, and passing new logins to the connections. Must not know how
-//! a connection is made, nor where a token comes from. The text of a credential leaves this module
-//! only for a server.
+//! Owns when a source of logins is asked again, and passing new logins to the connections. Must not
+//! know how a connection is made, nor where a token comes from. The text of a credential leaves
+//! this module only for a server.
 
 use std::io;
 use std::path::PathBuf;
@@ -160,7 +160,8 @@ impl TokenSource for PasswordFile {
 pub struct Credentials {
     shared: Arc<Shared>,
     ended: CancellationToken,
-    /// Guard that cancels the task that asks the source when these credentials are dropped.
+    /// Guard that is dropped with these credentials, and then cancels the task that asks the source
+    /// for logins.
     _end: DropGuard,
 }
 

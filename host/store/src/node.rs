@@ -38,7 +38,8 @@ pub enum Fault {
     Lost(&'static str),
     /// The server answered with an error, or with an answer that is not valid.
     Answer(RedisError),
-    /// The server's answer is larger than this maximum size, in bytes.
+    /// The server's answer to a command, or its answers to a pipeline together, exceed this maximum
+    /// size, in bytes.
     TooLarge(u64),
 }
 
@@ -52,7 +53,7 @@ const SILENT: &str = "the connection was silent and was replaced";
 /// One Redis server, with the connection to this server that all calls share.
 pub struct Node {
     shared: Arc<Shared>,
-    /// Guard that cancels the task that connects to the server when this node is dropped.
+    /// Guard that is dropped with this node, and then cancels the task that connects to the server.
     _end: DropGuard,
     ended: CancellationToken,
 }
@@ -65,8 +66,9 @@ struct Lent {
     read: Arc<AtomicU64>,
 }
 
-/// Time beyond the timeout for which the next call waits for the result of an attempt to connect. An
-/// attempt ends a little later than the call that started it, and then its reason is known.
+/// Time beyond the timeout for which a call may wait for the result of an attempt to connect. A
+/// failed attempt ends a little later than the call that started it, and only then is the reason
+/// known.
 const GRACE: Duration = Duration::from_millis(100);
 
 /// Interval at which the size of the replies to a pipeline is checked while they arrive.

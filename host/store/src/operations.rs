@@ -132,7 +132,8 @@ pub trait Redis: Send + Sync {
     ) -> Result<Page, StoreError>;
     /// Adds `delta` to the decimal integer that a key holds, and returns the sum. A key that does
     /// not exist counts as 0. If the call creates the key, the key expires after `ttl`, or never if
-    /// `ttl` is `None`.
+    /// `ttl` is `None`. Fails if the key holds another value than an integer, or if the sum does
+    /// not fit into 64 bits.
     async fn increment(
         &self,
         key: &str,

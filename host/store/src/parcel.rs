@@ -1,7 +1,7 @@
 //! A request to one node: a command or a transaction, sent in one write.
 //!
-//! Owns ASKING, MULTI and EXEC, and which errors in an answer allow another attempt. Must not know
-//! which node has a key.
+//! Owns the commands ASKING, MULTI and EXEC, and which errors in an answer allow another attempt.
+//! Must not know which node has a key.
 
 use std::sync::Arc;
 

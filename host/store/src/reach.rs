@@ -16,18 +16,18 @@ use super::endpoint::Address;
 use super::node::Fault;
 use super::server::{Server, translate};
 
-/// Role of a server that accepts no writes, as it reports it.
+/// Role that a server which accepts no writes reports.
 pub const REPLICA: &str = "replica";
 
 /// Result of a connectivity check of a store that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reached {
-    /// Mode that the server reports: `standalone` or `cluster`.
+    /// Mode that the server reports: `standalone` or `cluster`. `unknown` if it reports none.
     pub mode: String,
-    /// Version that the server reports.
+    /// Version that the server reports. `unknown` if it reports none.
     pub version: String,
-    /// Role that the server reports: `master` or `replica`. With several servers, it is `replica`
-    /// if one of them is.
+    /// Role that the server reports: `master` or `replica`. `unknown` if it reports none. With
+    /// several servers, it is `replica` if one of them is a replica.
     pub role: String,
     /// Number of servers that have keys of the store. The number is 1 without a cluster.
     pub masters: usize,
@@ -41,13 +41,15 @@ pub struct Reached {
 pub struct Unreached {
     /// Description of the problem. It holds an address only if a cluster announced the address.
     pub problem: String,
-    /// Instruction that fixes the problem. Empty if only time does.
+    /// Instruction that fixes the problem. Empty if no fix is known, e.g. because the problem ends
+    /// by itself.
     pub fix: String,
 }
 
 impl Server {
     /// Checks that every server that has keys of the store answers. Returns facts about these
-    /// servers. The future is boxed, as those of [`raw::Connection`](super::raw::Connection) are.
+    /// servers. The future is boxed, so that its code is compiled once and not in each crate that
+    /// awaits it.
     ///
     /// # Errors
     /// Fails with the problem and its fix if one of these servers does not answer.
@@ -88,7 +90,8 @@ impl Server {
                 };
                 reached.mode = text("mode");
                 reached.version = text("version");
-                // A replica is worse news than a master.
+                // If one server is a replica, the result is `replica`, whatever the other servers
+                // are.
                 if reached.role != REPLICA {
                     reached.role = text("role");
                 }

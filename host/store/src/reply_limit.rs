@@ -1,9 +1,9 @@
 //! A limit on the size of each Redis reply. A reply is held in memory before anyone can look at it.
 //!
-//! Owns reading the frames of RESP as far as their sizes are concerned. Must not know what a value
+//! Owns the parser of RESP, which only determines the sizes of replies. Must not know what a value
 //! means. A reply over the limit ends the connection, because the next reply starts only after the
-//! rest was read. Bytes that are not RESP end it, too: the client may skip them, and then nobody
-//! knows where the next reply starts.
+//! rest was read. Bytes that are not RESP also end the connection: the client may skip them, and
+//! then it is unknown where the next reply starts.
 
 use std::io;
 use std::pin::Pin;

@@ -1,8 +1,8 @@
 //! A router that finds the node for a key: the only server, or a node of a cluster.
 //!
-//! Owns where one command goes, and where it goes after a redirection or another fault. The modules
-//! below own batches of commands, and the known topology. Must not know what a command means, nor
-//! how a node is connected to.
+//! Owns where one command goes, and where it goes after a redirection or another fault. Submodules
+//! own batches of commands, and the known topology. Must not know what a command means, nor how a
+//! node is connected to.
 
 mod batch;
 mod known;
@@ -39,8 +39,8 @@ pub enum Repeat {
     /// The command only reads, so it may be sent again at any time.
     Read,
     /// The command writes, and may be executed twice without harm. It may be sent again only after
-    /// the connection failed: over a living connection, the server could still execute the first
-    /// one, after a later write of another client.
+    /// the connection failed: over a living connection, the server could still execute the command
+    /// that was sent first, after a later write of another client.
     Harmless,
     /// The command must not be executed twice.
     Wrong,
@@ -48,7 +48,8 @@ pub enum Repeat {
 
 /// Command with the slot that determines the node of a cluster to which the command is sent.
 pub struct Routed {
-    /// Slot that the keys of the command belong to.
+    /// Slot that the keys of the command belong to, or the slot of the store's prefix if the
+    /// command does not have keys.
     pub slot: u16,
     /// Command to send. Its keys are complete, with the store's prefix.
     pub command: Cmd,
@@ -60,8 +61,9 @@ impl Router {
     /// Sends a command to the node that owns `slot`, follows redirections, and returns the answer.
     ///
     /// # Errors
-    /// Fails with a [`Fault`] if no node answers, or if the answer is an error. The fault is never
-    /// a redirection.
+    /// Fails with a [`Fault`] if no node answers, or if the answer is an error. The error is a
+    /// redirection only if there were too many of them, if the deadline has passed, or if the
+    /// redirection does not name an address.
     pub async fn send(
         self: &Arc<Self>,
         slot: u16,
@@ -76,8 +78,9 @@ impl Router {
     /// to EXEC. If the node redirects, the whole transaction is sent again.
     ///
     /// # Errors
-    /// Fails with a [`Fault`] if no node answers, or if the answer is an error. The fault is never
-    /// a redirection.
+    /// Fails with a [`Fault`] if no node answers, or if the answer is an error. The error is a
+    /// redirection only if there were too many of them, if the deadline has passed, or if the
+    /// redirection does not name an address.
     pub async fn send_transaction(
         self: &Arc<Self>,
         slot: u16,

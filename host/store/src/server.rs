@@ -261,8 +261,8 @@ impl Redis for Server {
         let answer = self.0.send_to(master, &command).await.map_err(translate)?;
         let (next, keys): (u64, Vec<Vec<u8>>) =
             redis::from_redis_value(answer).map_err(|_| wrong_type())?;
-        // Keys are text here. A key that is not text was written by a raw command or by another
-        // client.
+        // A listing only has keys that are text. A key that is not text was written by a raw
+        // command or by another client.
         let keys = keys
             .into_iter()
             .filter_map(|key| String::from_utf8(key).ok())

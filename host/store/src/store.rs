@@ -240,9 +240,9 @@ impl Store {
             .await
     }
 
-    /// Writes a value to a key if the key still has the value `expected`, or still does not exist
-    /// if `expected` is `None`. Returns false, and writes nothing, if it does not. The key expires
-    /// after the store's default expiry.
+    /// Writes a value to a key if the key still has the value `expected`, or, if `expected` is
+    /// `None`, if the key still does not exist. Otherwise writes nothing and returns false. The key
+    /// expires after the store's default expiry.
     ///
     /// # Errors
     /// Fails with a [`StoreError`] if the store cannot be reached or refuses the operation. Also

@@ -141,7 +141,7 @@ impl TlsFault {
             Error::AlertReceived(Alert::CertificateRequired | Alert::NoCertificate) => {
                 Self::ClientCertificate
             }
-            // A server with TLS 1.2 that wants a certificate says no more than that.
+            // A TLS 1.2 server that requires a client certificate sends only this alert.
             Error::AlertReceived(Alert::HandshakeFailure | Alert::ProtocolVersion)
             | Error::PeerIncompatible(_) => Self::Version,
             Error::InvalidMessage(InvalidMessage::InvalidContentType) => Self::NotTls,

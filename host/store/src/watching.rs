@@ -1,8 +1,8 @@
 //! Notifications from a server that keys changed, so that copies of the keys are stale (client-side
 //! caching).
 //!
-//! Owns asking for the notifications and reading them. Not every server sends them: a proxy may not
-//! support them, and a user may not be allowed to ask. So only the time until a stale copy is
+//! Owns the request for notifications, and reading them. Not every server sends them: a proxy may
+//! not support them, and a user may not be allowed to ask. So only the time until a stale copy is
 //! removed may depend on them. Must not know what is copied.
 
 use std::sync::Arc;
@@ -45,7 +45,8 @@ impl Watch {
     }
 
     /// Asks the server to report changes to keys with this watch's prefix on the connection.
-    /// Changes that are made on the connection itself are not reported.
+    /// Changes that are made on the connection itself are not reported. If the server refuses the
+    /// request, a line is logged, and the server reports nothing.
     pub async fn ask(&self, connection: &MultiplexedConnection) {
         let mut command = Cmd::new();
         command.arg(&[

@@ -10,7 +10,7 @@
 /// Level of a log line that is below `info`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// Level of lines for somebody who looks for a fault.
+    /// Level of lines that help to find the cause of a fault.
     Debug,
     /// Level of lines about every step.
     Trace,

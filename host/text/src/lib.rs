@@ -1,8 +1,8 @@
 //! Text from outside, made fit for messages: limited in bytes, and without control characters.
 //!
 //! Owns the ellipsis that marks a cut, the rule for escapes, [`Problem`], the error for a person,
-//! and the macros for log lines below the level `info`. Must not know where a text came from or goes to, nor any other crate of the workspace:
-//! all of them may use this one.
+//! and the macros for log lines below the level `info`. Must not know where a text came from or
+//! goes to, nor any other crate of the workspace, because all crates may use this one.
 //!
 //! # Map
 //!
@@ -35,8 +35,8 @@ pub const REASON_BYTES: usize = 2048;
 /// Ellipsis at the end of a text that was truncated. The ellipsis is one character of three bytes.
 const MARK: &str = "…";
 
-/// Truncates a text to at most `limit_bytes` bytes. A text that was truncated ends with an ellipsis
-/// (`…`).
+/// Truncates a text to at most `limit_bytes` bytes, or to 3 bytes if the limit is lower. A text
+/// that was truncated ends with an ellipsis (`…`), which takes 3 bytes.
 #[must_use]
 pub fn cut(text: &str, limit_bytes: usize) -> Cow<'_, str> {
     if text.len() <= limit_bytes {
@@ -46,16 +46,16 @@ pub fn cut(text: &str, limit_bytes: usize) -> Cow<'_, str> {
     Cow::Owned([kept, MARK].concat())
 }
 
-/// Returns the first `limit_bytes` bytes of a text, or a few bytes less if a character would be
-/// split. Does not add an ellipsis.
+/// Returns the first `limit_bytes` bytes of a text, or up to three bytes less if a character would
+/// be split. Returns the whole text if it is not longer. Does not add an ellipsis.
 #[must_use]
 pub fn start(text: &str, limit_bytes: usize) -> &str {
     text.get(..text.floor_char_boundary(limit_bytes))
         .unwrap_or_default()
 }
 
-/// Truncates an owned text to at most `limit_bytes` bytes, as [`cut`] does. Does not copy the text
-/// if it is short enough.
+/// Truncates an owned text as [`cut`] does: to at most `limit_bytes` bytes, or to 3 bytes if the
+/// limit is lower. Does not copy the text if it is short enough.
 #[must_use]
 pub fn bounded(text: String, limit_bytes: usize) -> String {
     if text.len() <= limit_bytes {
@@ -65,7 +65,8 @@ pub fn bounded(text: String, limit_bytes: usize) -> String {
     }
 }
 
-/// Returns the text of a value as `Display` writes it, truncated to at most `limit_bytes` bytes.
+/// Returns the text of a value as `Display` writes it, truncated as [`cut`] does: to at most
+/// `limit_bytes` bytes, or to 3 bytes if the limit is lower.
 ///
 /// Formatting stops at the limit, so that a long text is never built only to be truncated.
 #[must_use]
@@ -212,8 +213,9 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Escapes a text as [`printable`] does, and truncates it to at most `limit_bytes` bytes. A long
-/// text is also truncated before it is escaped, so that only short texts are escaped.
+/// Escapes a text as [`printable`] does, and then truncates it as [`cut`] does: to at most
+/// `limit_bytes` bytes, or to 3 bytes if the limit is lower. A long text is also truncated before
+/// it is escaped, so that only short texts are escaped.
 #[must_use]
 pub fn quoted(text: &str, limit_bytes: usize) -> String {
     cut(

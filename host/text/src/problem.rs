@@ -1,7 +1,7 @@
 //! An error for a person: what is wrong, and how to fix it.
 //!
-//! Owns the form in which both are printed. Must not know which file, variable or argument a
-//! problem is about: the caller names it.
+//! Owns the form in which the problem and its fix are printed. Must not know which file, variable
+//! or argument a problem is about: the caller names it.
 
 use std::error::Error;
 use std::fmt::{self, Display};

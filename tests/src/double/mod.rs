@@ -1,5 +1,5 @@
-//! A fake registry with the rules of Azure's that docker-registry does not have, and with faults on
-//! demand.
+//! A fake registry with the rules of Azure Container Registry that docker-registry does not have,
+//! and with faults on demand.
 //!
 //! Owns its contents, its users, the log of its requests, and two invariants: no tag may lead to
 //! missing content, and credentials must not reach another host. Must not know which client sends

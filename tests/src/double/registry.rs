@@ -100,7 +100,7 @@ impl State {
             if let Some(bytes) = found {
                 self.blobs
                     .insert((name.to_owned(), digest.to_owned()), bytes);
-                // Some registries answer without a Location, too.
+                // Some registries do not send the header `Location` either.
                 return Answer::of(201);
             }
         }

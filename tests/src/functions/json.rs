@@ -1,7 +1,7 @@
 //! JSON as the library of the Functions host (Newtonsoft.Json) reads and writes it.
 //!
 //! Owns the order of members, which stays as it was written, and the forms of dates, numbers and
-//! truth values. Must not know answers or bindings.
+//! booleans. Must not know answers or bindings.
 
 use std::fmt::{self, Write as _};
 
@@ -13,7 +13,7 @@ use serde_json::Number;
 pub enum Json {
     /// The value null.
     Null,
-    /// A truth value.
+    /// The value true or false.
     Truth(bool),
     /// A number with any digits.
     Number(Number),
@@ -73,8 +73,8 @@ impl Json {
             .filter(|value| **value != Self::Null)
     }
 
-    /// Returns the text that .NET shows for the value: a text unchanged, a date as an American writes
-    /// it, a truth value with a capital letter, and anything else as JSON with line breaks.
+    /// Returns the text that .NET shows for the value: a text unchanged, a date in the American
+    /// form, a boolean with a capital letter, and anything else as JSON with line breaks.
     #[must_use]
     pub fn shown(&self) -> String {
         match self {
@@ -145,7 +145,8 @@ fn enclosed(
     written + close
 }
 
-/// Returns true for `2024-05-01T12:34:56`, with or without a fraction and a zone.
+/// Returns true if a text has the form `2024-05-01T12:34:56`, with or without a fraction and a time
+/// zone.
 fn is_date(text: &str) -> bool {
     let shape: String = text
         .chars()
@@ -160,12 +161,12 @@ fn is_date(text: &str) -> bool {
     matches!(rest, "" | "Z" | "+00:00" | "-00:00")
 }
 
-/// Note in a date whose zone the Functions host replaces by that of its machine. No test may rely on
-/// the result.
+/// Note in place of the time zone of a date. The Functions host converts such a date to the time
+/// zone of its machine, so no test may rely on the result.
 const ANOTHER_ZONE: &str = " in another zone";
 
-/// Returns the time of a date with its fraction, and the zone, which is replaced by a note if it has
-/// digits.
+/// Splits a date into its time, with the fraction, and its time zone. A zone in digits is replaced
+/// by the note [`ANOTHER_ZONE`].
 fn split_date(text: &str) -> (&str, &str) {
     let zone = text
         .find(['Z', '+'])

@@ -5,7 +5,7 @@
 /// Level of a line in the log of the Functions host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// The line is an information, as every line on standard output is.
+    /// The line is informational, as every line on standard output is.
     Information,
     /// The line is a warning.
     Warning,
@@ -13,7 +13,7 @@ pub enum Level {
     Error,
 }
 
-/// Words that make an error of a line on standard error, in whatever case.
+/// Words that give a line on standard error the level `Error`, in upper or lower case.
 const ERROR_WORDS: [&str; 4] = ["error", "fail", "severe", "unhandled exception"];
 
 /// Returns the level of a line on standard error. The word `warn` is looked for first.

@@ -32,7 +32,7 @@ use crate::wait;
 use self::levels::Level;
 use self::outputs::{Bound, Failed};
 
-/// Time for which the Functions host waits until a handler that was started answers `GET /`.
+/// Maximum time from the start of a handler until it answers `GET /`.
 const INITIALIZATION_TIMEOUT: Duration = Duration::from_secs(30);
 const PING_INTERVAL: Duration = Duration::from_millis(25);
 
@@ -180,8 +180,8 @@ impl FunctionsHost {
         assert!(found.is_some(), "no `{words}` in {}", self.log());
     }
 
-    /// Returns the lines that the handler has written so far, each with the level that the Functions
-    /// host gives to it.
+    /// Returns the lines that the handler has written so far, each with the level that the
+    /// Functions host gives to it.
     #[must_use]
     pub fn leveled_log(&self) -> Vec<(Level, String)> {
         let handler = self.handler();

@@ -19,8 +19,8 @@ use super::wire::RawAnswer;
 pub enum Failed {
     /// No answer arrived in time.
     NoAnswer(std::io::Error),
-    /// The answer has a status other than 200. This is the status and the body. Its outputs and logs
-    /// are discarded.
+    /// The answer has a status other than 200. The fields are the status and the body. The outputs
+    /// and logs of the answer are discarded.
     Status(u16, Vec<u8>),
     /// The answer is invalid. The text is the reason.
     Refused(String),
@@ -56,8 +56,8 @@ pub struct Response {
 }
 
 impl Response {
-    /// Returns what the caller of an HTTP function gets for the outcome of its invocation. The caller
-    /// gets 500 without a body if the invocation failed.
+    /// Returns the response that the caller of an HTTP function gets for the outcome of its
+    /// invocation. The caller gets 500 without a body if the invocation failed.
     ///
     /// # Panics
     /// Panics if the invocation never ends, or if the function does not have an HTTP output.
@@ -197,7 +197,8 @@ pub fn bind(bindings: &Value, answer: &RawAnswer) -> Result<Bound, Failed> {
         if binding["type"] == "http" {
             bound.response = Some(match (name, outputs, returned) {
                 ("$return", ..) => return_value(value)?,
-                // An answer without outputs hands its return value on, whatever the output is called.
+                // If an answer has no outputs, its return value is the response, whatever the name
+                // of the output is.
                 (_, None, Some(returned)) => plain(
                     "application/json; charset=utf-8",
                     returned.compact().into_bytes(),
@@ -335,7 +336,7 @@ fn write(kind: &str, is_binary: bool, value: &Json) -> Vec<Vec<u8>> {
     let message = |value: &Json| value.shown().into_bytes();
     match (kind, bytes, value) {
         ("blob" | "queue", Some(bytes), _) => vec![bytes],
-        // .NET renders a byte array as this text there.
+        // For any other binding, .NET renders a byte array as this text.
         (_, Some(_), _) => vec![b"System.Byte[]".to_vec()],
         ("blob", None, Json::List(_) | Json::Object(_)) => vec![value.compact().into_bytes()],
         ("blob", None, other) => vec![message(other)],

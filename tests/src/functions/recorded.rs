@@ -1,7 +1,7 @@
 //! Recordings of a real Functions host: the requests that it sent, and what it made of answers.
 //!
 //! Owns the form of the files in `tests/data/functions-recorded`. Must not know the handler or the
-//! double.
+//! simulated Functions host.
 
 use std::path::PathBuf;
 

@@ -1,8 +1,8 @@
 //! Values in the form in which the Functions host writes them into an envelope.
 //!
-//! Owns the one table of forms: objects, base64, and JSON text within a JSON string. Owns also the
-//! overlay of text messages and the parts of a request that reach the handler. Must not know the
-//! handler.
+//! Owns the one table of forms: objects, base64, and JSON text within a JSON string. Owns also how
+//! a text message overwrites metadata, and the parts of a request that reach the handler. Must not
+//! know the handler.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

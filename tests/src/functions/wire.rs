@@ -74,7 +74,7 @@ pub fn post(
 /// character counts as a unit.
 fn chunk_bytes(body: &[u8]) -> usize {
     let (mut bytes, mut units) = (0, 0);
-    // No character has more bytes than this for each unit.
+    // A character has at most 3 bytes of UTF-8 for each of its UTF-16 code units.
     let start = &body[..body.len().min(CHUNK_UNITS * 3)];
     for piece in start.utf8_chunks() {
         for character in piece.valid().chars() {

@@ -134,6 +134,11 @@ fn a_start_that_fails_is_one_error_in_one_line() {
         };
         assert_eq!(levels::of_stderr(line), Level::Error, "{line}");
         assert!(line.contains(part), "no {part} in {line}");
+        // The exit code is the same if nobody reads standard error.
+        let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+        drop(reader);
+        let status = serve.stderr(writer).status();
+        assert_eq!(status.expect("it can be started").code(), Some(code));
     }
     // The fix of this error names the level `warn`.
     check(&app(), &[("SCOREBOX_LOG", "loud")], &[], 8, "SCOREBOX_LOG");

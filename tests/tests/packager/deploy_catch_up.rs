@@ -183,13 +183,13 @@ fn an_output_that_blobs_share_proves_nothing() {
     require!("curl");
     let rig = Rig::new(202);
     // Two blobs of different days have one output, so only receipts could tell.
-    let text = "[[trigger]]\nkind = \"blob\"\nfunction = \"days\"\npath = \"in/{day}/{name}.json\"\n\
+    let text = "[[trigger]]\nkind = \"blob\"\nfunction = \"days\"\npath = \"incoming/{day}/{name}.json\"\n\
                 source = \"event-grid\"\noutput = { blob = \"out/{name}\" }\n[package]\nbase = \"functions\"\n";
     let project = project(text);
     let mut deploy = deploy(project.path(), "premium", &["--catch-up"]);
     run::finish(deploy.arg(rig.project.path().join("catch-up.sh")), b"").ended(0);
     let blob = |name: &str| ("0x1".to_owned(), EARLY, name.to_owned());
-    rig.list("in", ["1/a.json", "2/a.json"].map(blob));
+    rig.list("incoming", ["1/a.json", "2/a.json"].map(blob));
     rig.list("out", ["a"].map(blob));
     let said = rig.run(&[]).ended(0);
     assert!(said.stderr.contains("days: left out"), "{}", said.stderr);
@@ -202,7 +202,7 @@ fn the_own_storage_account_needs_no_connection_and_a_folder_is_no_blob() {
     let rig = Rig::new(202);
     for connection in ["AzureWebJobsStorage", "Storage"] {
         let text = format!(
-            "[[trigger]]\nkind = \"blob\"\nfunction = \"own\"\npath = \"in/{{name}}.json\"\nsource = \"scan\"\n\
+            "[[trigger]]\nkind = \"blob\"\nfunction = \"own\"\npath = \"incoming/{{name}}.json\"\nsource = \"scan\"\n\
              connection = \"{connection}\"\n[package]\nbase = \"functions\"\n"
         );
         let project = project(&text);
@@ -215,11 +215,15 @@ fn the_own_storage_account_needs_no_connection_and_a_folder_is_no_blob() {
             line("hdi_isfolder", "folder.json"),
             line("other,Hdi_isfolder", "folder2.json"),
         ];
-        std::fs::write(rig.project.path().join("lists/in"), lines.concat()).expect("a file");
+        std::fs::write(rig.project.path().join("lists/incoming"), lines.concat()).expect("a file");
         let shown = rig.run(&["--dry-run"]).ended(0).stdout;
         assert!(shown.contains("a\\u0085\\u007f\\u202e\\u2066b"), "{shown}");
         rig.run(&[]).ended(0);
-        assert_eq!(rig.taken("own"), [format!("in/{odd}")], "{connection}");
+        assert_eq!(
+            rig.taken("own"),
+            [format!("incoming/{odd}")],
+            "{connection}"
+        );
     }
 }
 

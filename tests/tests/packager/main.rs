@@ -14,6 +14,7 @@ mod deploy_guarded;
 mod deploy_hostile;
 mod deploy_names;
 mod deploy_plain;
+mod deploy_plain_refusals;
 mod doctor;
 mod forged_bases;
 mod forged_documents;

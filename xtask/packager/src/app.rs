@@ -206,8 +206,8 @@ fn staged_paths(
 fn log() {
     static START: std::sync::Once = std::sync::Once::new();
     START.call_once(|| {
-        // A variable that is not a valid filter is for the host to refuse. Here it only hides the
-        // scorer's log lines.
+        // If `SCOREBOX_LOG` is not a valid filter, the scorer's log lines are not shown here. The
+        // host refuses the filter when it starts.
         let _ = telemetry::start(telemetry::Output::Talk, &deployment::process);
     });
 }
@@ -226,7 +226,8 @@ fn check(manifest: &Manifest, dir: &Path) -> Result<CheckReport, Failure> {
 
 fn refused(manifest: &Manifest, error: &StartupError) -> Failure {
     let text = error.to_string();
-    // The lines of an error's parts are indented further, so the first such line is its fix.
+    // The parts of an error are indented further, so the first line with this indentation is the
+    // fix of the error itself.
     let (problem, fix) = text.split_once("\n  fix: ").unwrap_or((
         text.as_str(),
         "fix the component, the model or the manifest, and build again",

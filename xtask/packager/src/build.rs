@@ -70,7 +70,7 @@ pub fn run(args: BuildArgs) -> Result<(), Failure> {
         "cargo xtask package --manifest {}",
         shell::path(&args.manifest)
     );
-    // An image of the same app needs the choices that the app was built with.
+    // The command `package` needs the same flags to make an image of this app.
     if args.cpu != Cpu::Baseline {
         next.push_str(&format!(" --cpu {}", args.cpu));
     }

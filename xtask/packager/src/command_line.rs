@@ -1,5 +1,5 @@
-//! The command line of the tool `scorebox`, which is also the part of `cargo xtask` that builds and
-//! brings scorers.
+//! The command line of the tool `scorebox`, which is also the part of `cargo xtask` that builds,
+//! publishes and deploys scorers.
 //!
 //! Owns the names of the commands, their help and the exit code. Must not know what the commands
 //! do, nor their flags.
@@ -276,7 +276,8 @@ mod tests {
         }
     }
 
-    /// Command whose page has its arguments, so that no page is too long.
+    /// Name of the command whose arguments are documented on a page of their own, because the page
+    /// for all other commands would become too long.
     const ON_ITS_OWN_PAGE: &str = "doctor";
 
     /// Returns the reference of the commands whose names `is_shown` accepts.

@@ -1,4 +1,4 @@
-//! `cargo xtask deploy`: brings an image into Azure, or prints the commands that do.
+//! `cargo xtask deploy`: deploys an image to Azure, or prints the commands that do so.
 //!
 //! Owns how a deployment follows from the flags and the manifest, and the cases in which a
 //! deployment is refused. Must not know commands (`commands`) nor templates (`bicep`).
@@ -83,7 +83,8 @@ pub fn check(words: &[String], image: &str, manifest: &Path) -> Result<(), Failu
         .and_then(|matches| DeployArgs::from_arg_matches(&matches));
     let args = parsed.map_err(|error| {
         let text = error.to_string();
-        // The lines after the first empty one are the usage of a command that nobody typed.
+        // The lines after the first empty one show the usage of a command line that the user did
+        // not type.
         let lines = text.lines().take_while(|line| !line.trim().is_empty());
         let told: Vec<_> = lines.map(str::trim).collect();
         Failure::project(
@@ -238,7 +239,7 @@ fn settings(manifest: &Manifest, args: &DeployArgs) -> (Vec<(String, String)>, V
         match setting.value {
             _ if setting.name == functions_app::OWN_STORAGE || is_elsewhere => {}
             Some(value) => fixed.push((setting.name, value.to_owned())),
-            // A store may share a name with another store, but a setting has one value.
+            // Two stores may name the same setting, which has one value.
             None if secret.iter().any(|known| known.name == setting.name) => {}
             None => secret.push(setting),
         }

@@ -63,7 +63,8 @@ fn examine(args: &DoctorArgs, identity: &Identity, report: &mut Report) {
     let unpacked = image.as_ref().and_then(|image| image.app.as_deref());
     let place = AppPlace::of(args, project.as_ref(), unpacked);
     let built = built(args, report, project.as_ref(), image.as_ref());
-    // What is checked as an app is the built one. A project alone is checked in its own folder.
+    // The built app is checked. If there is only a project, the project is checked in its own
+    // folder.
     let manifest = built.as_ref().or(project.as_ref());
     if manifest.is_none() && args.manifest.is_none() && args.app.is_none() && args.image.is_none() {
         report.skipped(
@@ -90,7 +91,8 @@ fn examine(args: &DoctorArgs, identity: &Identity, report: &mut Report) {
 
 /// Reads the manifest of the built app: that of `--app`, or else that of the image. Compares its
 /// name and version with those of the project, because an app that was built before a change is
-/// easily deployed by mistake.
+/// easily deployed by mistake. Returns `None` if no built app is given, or if its manifest is not
+/// valid.
 fn built(
     args: &DoctorArgs,
     report: &mut Report,

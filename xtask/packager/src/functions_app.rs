@@ -3,22 +3,20 @@
 //! Owns the content of `host.json` and of one `function.json` per trigger. Must not know the
 //! scorer, nor where the files are written.
 
+mod bindings;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use clap::ValueEnum;
-use scorebox_host::functions::bindings::PARK;
 use scorebox_host::manifest::triggers::{
-    BlobSource, BlobTrigger, Entity, HttpTrigger, MessageEncoding, QueueTrigger, ServiceBusTrigger,
-    Start, Target,
+    BlobSource, BlobTrigger, MessageEncoding, QueueTrigger, ServiceBusTrigger, Start,
 };
 use scorebox_host::manifest::{Manifest, Trigger};
 use serde_json::{Value, json};
 
+use self::bindings::bindings;
 use crate::image::{APP_ROOT, HOST_PROGRAM};
-
-/// Name of the output binding that returns the scorer's answers.
-const OUTPUT: &str = "output";
 
 /// Smallest value of `functionTimeout`, the time after which the Functions host kills its custom
 /// handler. 5 min is the default of the Functions host on the Consumption plan.
@@ -49,15 +47,9 @@ pub struct AppSetting {
 /// the values are the contents.
 pub fn files(manifest: &Manifest) -> BTreeMap<String, String> {
     let functions = manifest.triggers.iter().map(|trigger| {
-        let bindings = match &trigger.start {
-            Start::Http(http) => http_bindings(http),
-            Start::Blob(blob) => blob_bindings(blob),
-            Start::Queue(queue) => queue_bindings(queue),
-            Start::ServiceBus(service_bus) => service_bus_bindings(service_bus),
-        };
         (
             format!("{}/function.json", trigger.function),
-            text(&json!({ "bindings": bindings })),
+            text(&json!({ "bindings": bindings(trigger) })),
         )
     });
     std::iter::once(("host.json".to_owned(), host_json(manifest)))
@@ -112,15 +104,17 @@ pub fn settings(manifest: &Manifest, connections: Connections) -> Vec<AppSetting
         .triggers
         .iter()
         .flat_map(|trigger| {
-            // No connection string leads to two services. For an identity there are settings with
-            // further words in their names.
+            // A connection string leads to one service only. If two services share the name, the
+            // app logs in with its identity: the settings for it have further words in their names.
             let is_shared = shared_connection(manifest, trigger).is_some();
             connection(trigger, connections == Connections::Identity || is_shared)
         })
         .collect();
     for (name, why) in triggers {
-        // A blob trigger and a queue trigger may share an account, and a setting has one value.
-        if !settings.iter().any(|known| known.name == name) {
+        // A blob trigger and a queue trigger may share an account, and a setting has one value. A
+        // setting with a value of ours stays a second one, which `deploy` refuses by its name.
+        let is_shared = |known: &AppSetting| known.name == name && known.value.is_none();
+        if !settings.iter().any(is_shared) {
             settings.push(setting(&name, None, why));
         }
     }
@@ -172,8 +166,8 @@ pub fn say_settings(manifest: &Manifest) {
     }
 }
 
-/// Prints to standard error what the triggers of a scorer cannot promise, and what they cost without
-/// need.
+/// Prints to standard error the warnings about the triggers of a scorer: calls that may be late or
+/// missing, and costs that can be avoided.
 pub fn say_warnings(manifest: &Manifest) {
     for warning in warnings(manifest) {
         eprintln!("{warning}");
@@ -245,109 +239,6 @@ fn connection(trigger: &Trigger, by_identity: bool) -> Vec<(String, &'static str
             )]
         }
     }
-}
-
-fn http_bindings(http: &HttpTrigger) -> Vec<Value> {
-    let methods: Vec<_> = http
-        .methods
-        .iter()
-        .map(|method| method.to_ascii_lowercase())
-        .collect();
-    vec![
-        json!({
-            "type": "httpTrigger",
-            "direction": "in",
-            "name": "req",
-            "authLevel": http.auth_level.to_string(),
-            "methods": methods,
-            "route": http.route,
-        }),
-        json!({ "type": "http", "direction": "out", "name": "res" }),
-    ]
-}
-
-fn blob_bindings(blob: &BlobTrigger) -> Vec<Value> {
-    let source = match blob.source {
-        BlobSource::EventGrid => "EventGrid",
-        BlobSource::Scan => "LogsAndContainerScan",
-    };
-    let trigger = json!({
-        "type": "blobTrigger",
-        "direction": "in",
-        "name": "blob",
-        "path": blob.path,
-        "source": source,
-        "connection": blob.connection,
-    });
-    let outputs = [(OUTPUT, &blob.output), (PARK, &blob.park)].into_iter().filter_map(|(name, path)| {
-        let path = path.as_ref()?;
-        // There is no `dataType`, so that the Functions host decodes base64 to bytes.
-        Some(json!({
-            "type": "blob", "direction": "out", "name": name, "path": path, "connection": blob.connection,
-        }))
-    });
-    std::iter::once(trigger).chain(outputs).collect()
-}
-
-fn queue_bindings(queue: &QueueTrigger) -> Vec<Value> {
-    let trigger = json!({
-        "type": "queueTrigger",
-        "direction": "in",
-        "name": "message",
-        "queueName": queue.queue,
-        "connection": queue.connection,
-        // Bytes reach the scorer as they were sent, and no message can overwrite the metadata with
-        // its own members.
-        "dataType": "binary",
-    });
-    let outputs = [(OUTPUT, &queue.output), (PARK, &queue.park)].into_iter();
-    let outputs = outputs.filter_map(|(name, target)| {
-        Some(json!({
-            "type": "queue", "direction": "out", "name": name, "queueName": target.as_ref()?,
-            "connection": queue.connection,
-        }))
-    });
-    std::iter::once(trigger).chain(outputs).collect()
-}
-
-fn service_bus_bindings(service_bus: &ServiceBusTrigger) -> Vec<Value> {
-    let mut trigger = json!({
-        "type": "serviceBusTrigger",
-        "direction": "in",
-        "name": "message",
-        "connection": service_bus.connection,
-        // Bytes reach the scorer as they were sent, and no message can overwrite the metadata with
-        // its own members.
-        "dataType": "binary",
-        "cardinality": if service_bus.many { "many" } else { "one" },
-        "isSessionsEnabled": service_bus.sessions,
-    });
-    let entity = match &service_bus.entity {
-        Entity::Queue(queue) => vec![("queueName", queue)],
-        Entity::Subscription {
-            topic,
-            subscription,
-        } => vec![("topicName", topic), ("subscriptionName", subscription)],
-    };
-    if let Some(trigger) = trigger.as_object_mut() {
-        trigger.extend(
-            entity
-                .into_iter()
-                .map(|(key, name)| (key.to_owned(), name.as_str().into())),
-        );
-    }
-    let outputs = [(OUTPUT, &service_bus.output), (PARK, &service_bus.park)];
-    let outputs = outputs.into_iter().filter_map(|(name, target)| {
-        let mut output =
-            json!({"type": "serviceBus", "direction": "out", "name": name, "connection": service_bus.connection});
-        let (key, entity) = match target.as_ref()? {
-            Target::Queue(queue) => ("queueName", queue),
-            Target::Topic(topic) => ("topicName", topic),
-        };
-        output.as_object_mut()?.insert(key.to_owned(), entity.as_str().into());
-        Some(output)
-    });
-    std::iter::once(trigger).chain(outputs).collect()
 }
 
 fn host_json(manifest: &Manifest) -> String {

@@ -137,7 +137,8 @@ impl Refusal {
         let last = printed.rsplit(|byte| *byte == b'\n').next();
         match serde_json::from_slice(last.unwrap_or_default()) {
             Ok(ErrorAnswer { error }) => {
-                // The host also writes the error as text, after its log. The failure shows it.
+                // The host also writes the error as text, after its log. This text is removed from
+                // the log, because the failure shows the error.
                 let text = format!("error: {error}\n");
                 Self {
                     log: said.strip_suffix(text.as_str()).unwrap_or(&said).to_owned(),
@@ -250,7 +251,7 @@ fn finished(command: &mut Command, limit: Duration) -> std::io::Result<Option<Ou
             Some(status) => break status,
             None if Instant::now() < late => std::thread::sleep(PAUSE),
             None => {
-                // The processes that it started itself end with it.
+                // The processes that the host has started end with the host.
                 child.kill()?;
                 child.wait()?;
                 return Ok(None);

@@ -70,8 +70,8 @@ pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
         // The packages are those of every build for developers, so that no large crate is compiled
         // twice.
         Kind::Developer => ("developer", &DEVELOPER),
-        // It is built alone, since Cargo gives a program every feature that any other package of
-        // the build asks for.
+        // The host for an image is built alone, since Cargo gives a program every feature that any
+        // other package of the build asks for.
         Kind::Image => (
             "image",
             &[

@@ -1,7 +1,7 @@
 //! Files that are not the model that their name says: pointers, web pages, and files that were cut.
 //!
-//! Owns the checks that a file's own bytes answer, and their fixes. Must not know what a model
-//! computes, nor what becomes of the file.
+//! Owns the checks that need nothing but the bytes of the file, and their fixes. Must not know what
+//! a model computes, nor what becomes of the file.
 
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
@@ -77,12 +77,12 @@ pub fn check_model_file(name: &str, path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Returns true if the file starts with the bytes of an ONNX graph: the version of the format, and
-/// a field that follows it in every writer. Fails if the file cannot be read.
+/// Returns true if the file starts like an ONNX model: with the field `ir_version`, followed by one
+/// of the fields 2 to 8, which every exporter writes next. Fails if the file cannot be read.
 pub fn is_graph(path: &Path) -> io::Result<bool> {
     let mut head = Vec::new();
     File::open(path)?.take(3).read_to_end(&mut head)?;
-    // Field 1 is a small number. One of the fields 2 to 8 follows it, of which 5 is a number too.
+    // Field 1 is a small number. One of the fields 2 to 8 follows it. Field 5 is a number, too.
     Ok(matches!(
         head.as_slice(),
         [0x08, 1..=32, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42]

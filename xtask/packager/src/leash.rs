@@ -1,7 +1,7 @@
 //! Child processes, such as servers, that end with this program, however it ends.
 //!
-//! Owns the watcher of each process: a shell at the other end of a pipe, which the system closes
-//! with this program. Must not know what the watched process does, nor how else it ends.
+//! Owns the watcher of each process: a shell at the other end of a pipe. The system closes the pipe
+//! when this program ends. Must not know what the watched process does, nor how else it ends.
 
 use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
@@ -60,7 +60,7 @@ mod tests {
         drop(Leash::on(&child));
         assert!(child.try_wait().unwrap().is_none());
         let mut leash = Leash::on(&child);
-        // The system does this when this program ends.
+        // The system closes the pipe in the same way when this program ends.
         drop(leash.0.as_mut().unwrap().stdin.take());
         assert_eq!(child.wait().unwrap().signal(), Some(9));
     }

@@ -1,10 +1,11 @@
-//! The packager: makes app folders and OCI images of scorers, and brings them to registries and
-//! into Azure.
+//! The packager: makes app folders and OCI images of scorers, pushes the images to registries, and
+//! deploys them to Azure.
 //!
 //! Owns the list of its modules. The modules that are public are those that the demo and the
 //! measurements use. Must not know the repository's own chores, nor how a host is measured.
 
-// Its macros print without a panic, and take the place of those of the standard library.
+// The macros of `scorebox_workspace` print without a panic, and replace those of the standard
+// library.
 #[macro_use]
 extern crate scorebox_workspace;
 

@@ -1,4 +1,5 @@
-//! The program behind `cargo xtask package` and the other commands that build and bring scorers.
+//! The program behind `cargo xtask package` and the other commands that build, publish and deploy
+//! scorers.
 //!
 //! Must not know any command: the library has them all.
 

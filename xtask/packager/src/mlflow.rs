@@ -1,4 +1,4 @@
-//! The model folders of MLflow, as other commands than `convert` meet them.
+//! The model folders of MLflow that commands other than `convert` are given.
 //!
 //! Owns how such a folder is recognized, the command that makes a project of it, and the scorer's
 //! name in that project. Must not know what is in the folder: only the process of a conversion
@@ -15,12 +15,13 @@ use crate::shell;
 
 /// Name of the file that describes a model in a folder of MLflow.
 pub const MLFLOW_FILE: &str = "MLmodel";
-/// Name of the folder, in the target folder, that gets projects by the commands in error messages.
+/// Name of the folder, in the target folder, to which the commands in error messages write
+/// converted projects.
 const PROJECTS: &str = "converted";
 
-/// Returns the model folder of MLflow that a path names: the folder itself, or a description or a
-/// manifest in it. Returns `None` for other paths, and if the folder has a manifest, because then it
-/// is a project.
+/// Returns the model folder of MLflow that a path names: the folder itself, or the path of an
+/// `MLmodel` or a `scorebox.toml` in it. Returns `None` for other paths, and if the folder has a
+/// manifest, because then it is a project.
 pub fn folder(path: &Path) -> Option<PathBuf> {
     let folder = if path.is_dir() {
         path

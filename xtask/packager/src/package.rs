@@ -203,7 +203,8 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Adds to a failure that the tag is the scorer's version, if nothing else names a tag.
+/// Adds to the fix of a failure about the tag that the tag is the scorer's version, if nothing else
+/// names a tag. Returns any other failure unchanged.
 fn place_of_tag(failure: Failure, args: &PackageArgs, manifest: &Manifest, tag: &str) -> Failure {
     if args.tag.is_some() || tag != manifest.scorer.version || !failure.problem.starts_with("tag ")
     {
@@ -219,7 +220,7 @@ fn place_of_tag(failure: Failure, args: &PackageArgs, manifest: &Manifest, tag: 
     }
 }
 
-/// Says that the tag differs from the scorer's version, because no tag can have the `+` of a
+/// Prints a note if the tag differs from the scorer's version because no tag can have the `+` of a
 /// version.
 fn say_tag(args: &PackageArgs, manifest: &Manifest, tag: &str) {
     let version = &manifest.scorer.version;

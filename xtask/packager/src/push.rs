@@ -84,7 +84,8 @@ pub fn run(args: &PushArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Adds to a failure that the tag is the one in the layout, if no flag names one.
+/// Adds to the fix of a failure about the tag that the tag is the one in the layout, if no flag
+/// names a tag. Returns any other failure unchanged.
 fn place_of_tag(failure: Failure, args: &PushArgs) -> Failure {
     if args.tag.is_some() || !failure.problem.starts_with("tag ") {
         return failure;

@@ -1,8 +1,10 @@
-"""One model, from a pickle to a graph that gives the same answers: the process that `cargo xtask convert` starts.
+"""Conversion of one model from a pickle to a graph with the same answers: the process that `cargo
+xtask convert` starts.
 
-Owns the order of the steps, the bound on memory, and the form of what goes in (standard input) and out (a file): JSON
-both times. Must not know how any step works. This is the only process that loads the pickle, and loading runs what its
-author wrote; so nothing here is trusted afterwards: the caller takes the answer for text, and checks what it can itself.
+Owns the order of the steps, the limit on memory, and the form of the request (JSON on standard
+input) and of the outcome (JSON in a file). Must not know how any step works. Only this process
+loads the pickle, and loading runs the code of the pickle's author. Nothing in this process is
+trusted afterwards: the caller treats the outcome as text, and checks what it can itself.
 """
 
 import ctypes
@@ -17,15 +19,17 @@ import traceback
 
 from refusal import Refused
 
-# PR_SET_PDEATHSIG of prctl(2).
+# Number of the option PR_SET_PDEATHSIG of prctl(2).
 _SET_PARENT_DEATH_SIGNAL = 1
 
 
 def main():
     request = json.load(sys.stdin)
-    # A short life: collecting what importing leaves behind would take a sixth of it.
+    # The process is short-lived, and collecting the garbage of the imports would take a sixth of
+    # its time.
     gc.disable()
-    # Before anything is imported or loaded. An allocation above it is a MemoryError, or ends the process.
+    # The limit is set before anything is imported or loaded. An allocation beyond it raises
+    # MemoryError or ends the process.
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (request["memory_bytes"], hard))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -46,23 +50,27 @@ def main():
 
 
 def _end_with(parent, seconds):
-    """Ends this process with the command that started it, and after its time even if the command cannot end it.
+    """Makes this process end with the command that started it, and after `seconds` seconds at the
+    latest.
 
-    It has a group of its own, which an interrupt of the command does not reach.
+    The process has a process group of its own, so an interrupt of the command does not reach it.
     """
     signal.alarm(seconds)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     most = seconds if hard == resource.RLIM_INFINITY else min(seconds, hard)
-    # The clock above can be stopped by what a pickle runs; this one cannot be raised again.
+    # Code in a pickle can stop the alarm, but it cannot raise the hard limit on CPU time again.
     resource.setrlimit(resource.RLIMIT_CPU, (most, most))
     ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-    # A command that ended before that call sends no signal; then another process has inherited this one.
+    # If the command ended before the call of prctl, no signal was sent, and this process already
+    # has another parent.
     if os.getppid() != parent:
         os._exit(1)
 
 
 def _lacking():
-    """What a Python of somebody's own lacks."""
+    """Returns the outcome for a Python environment that lacks a required module, or None if it has
+    all of them.
+    """
     for module in ("sklearn", "joblib", "pandas", "skl2onnx", "onnxruntime"):
         if importlib.util.find_spec(module) is None:
             pip = f"{sys.executable} -m pip install scikit-learn pandas skl2onnx onnxruntime"
@@ -72,7 +80,9 @@ def _lacking():
 
 
 def convert(request):
-    """Runs every step, and returns what the caller writes into its report."""
+    """Runs every step of the conversion, and returns the outcome, which the caller writes into its
+    report.
+    """
     import loading
 
     warnings, folder = [], None
@@ -98,7 +108,9 @@ def convert(request):
 
 
 def _converted(request, model, given, sample, warnings):
-    """The graph of a model, compared with the model."""
+    """Converts a model to a graph, compares the graph with the model, writes the graph, and returns
+    the outcome.
+    """
     import dataclasses
 
     import numpy as np
@@ -126,7 +138,7 @@ def _converted(request, model, given, sample, warnings):
     is_example = sample != request["sample"]
     count = inputs.count(rows) if is_example else 0
     if is_example:
-        # The example of a folder has few rows: it is compared beside made-up ones.
+        # The example of an MLflow folder has few rows, so generated rows are compared as well.
         made, _ = inputs.sample(layout, hints, None, request["rows"], request["seed"], warnings)
         rows = {name: np.concatenate([values, made[name]]) for name, values in rows.items()}
         described["rows"] = inputs.count(rows)
@@ -136,7 +148,7 @@ def _converted(request, model, given, sample, warnings):
     try:
         attempt = attempts.best(model, layout, expected, request, warnings)
     except Refused as refused:
-        # A converter names the part that it had in hands; the engine only knows operators.
+        # A converter names the part that it failed to convert. The engine knows only operators.
         if refused.estimator is not None:
             raise
         part = _part_at_fault(request, model, layout, expected.rows)
@@ -169,7 +181,7 @@ def _converted(request, model, given, sample, warnings):
 
 
 def _agrees(request, part, layout, rows):
-    """Whether the graph of a part gives the library's answers."""
+    """Returns True if the graph of a part of the model gives the library's answers."""
     import comparison
     import graphs
 
@@ -188,7 +200,9 @@ def _part_at_fault(request, model, layout, rows):
 
 
 def _instruction(request, model, layout, rows, sample):
-    """What to do about other answers; what can be tried was tried."""
+    """Returns the instruction for a graph that gives other answers than the library. Instructions
+    that can be tried were tried.
+    """
     import advice
     import inputs
 

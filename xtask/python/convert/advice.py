@@ -1,6 +1,7 @@
-"""What to do about a graph that gives other answers than the library.
+"""Instructions for a user whose graph gives other answers than the library.
 
-Owns the instructions. Each is tried before it is given, where it can be. Must not know how answers are compared.
+Owns the instructions. An instruction is tried before it is given, if it can be tried. Must not know
+how answers are compared.
 """
 
 import numpy as np
@@ -11,7 +12,9 @@ _READERS = ("CountVectorizer", "TfidfVectorizer")
 
 
 def instruction(model, layout, rows, part, tried):
-    """The instruction for this model. `tried` says whether the graph agrees with other inputs, or on other rows."""
+    """Returns the instruction for this model. `tried` is a function that returns True if the graph
+    agrees with the library for other inputs or on other rows.
+    """
     if any(port.kind == "f32" for port in layout.ports):
         double = [_double(port) for port in layout.ports]
         if tried(double):
@@ -40,7 +43,7 @@ def _shown(one):
 
 
 def _capitals(values):
-    """Whether a text has a capital that is not one of A to Z."""
+    """Returns True if one of the texts has a capital letter that is not one of A to Z."""
     return any(not one.isascii() and one != one.lower() for one in np.ravel(values) if isinstance(one, str))
 
 
@@ -66,6 +69,8 @@ def _columns(layout, rows):
 
 
 def _merged(values):
-    """Whether single precision makes two of the numbers one, though the numbers are whole or far apart."""
+    """Returns True if single precision makes two different numbers equal, and the absolute value of
+    a number is above 2^24.
+    """
     values = values[np.isfinite(values)]
     return bool((np.abs(values) > 2**24).any()) and len(np.unique(values)) > len(np.unique(values.astype(np.float32)))

@@ -1,6 +1,8 @@
-"""The graphs that are tried for one model: in the precision that was asked for, and in double where single is not enough.
+"""Graphs that are tried for one model: in the requested precision, and in double precision if
+single precision is not enough.
 
-Owns which of them is kept. Must not know how a graph is made, nor how it is compared.
+Owns the choice of the graph that is kept. Must not know how a graph is made, nor how it is
+compared.
 """
 
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ import precision
 
 @dataclass(frozen=True)
 class Attempt:
-    """One graph and what the comparison says of it."""
+    """One graph, and the result of its comparison with the library."""
 
     graph: object
     layout: object
@@ -22,7 +24,10 @@ class Attempt:
 
 
 def best(model, layout, expected, request, warnings):
-    """The first graph that agrees: in single precision, then in double; the other way where trees see computed numbers."""
+    """Returns the first attempt that agrees with the library, or else the attempt with the given
+    layout. Single precision is tried before double precision. If trees get computed numbers, double
+    precision is tried first.
+    """
     exact = precision.is_needed(model)
     layouts = [layout]
     if not layout.given and layout.doubled() != layout:
@@ -37,7 +42,7 @@ def best(model, layout, expected, request, warnings):
         if found[-1][0].compared["agrees"]:
             break
     if not found:
-        # What is said of the inputs that were asked for.
+        # The error that is raised is that of the layout that was asked for.
         raise next(error for one, error in refused if one is layout)
     attempt, said = found[-1]
     if not attempt.compared["agrees"]:

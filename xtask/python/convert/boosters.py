@@ -1,7 +1,8 @@
-"""Boosters of XGBoost and LightGBM, as models that answer like the libraries' classes for scikit-learn.
+"""Boosters of XGBoost and LightGBM, as models that answer like the libraries' classes for
+scikit-learn.
 
-Owns the choice between classifier and regressor by the objective, and the version in XGBoost's bytes. Must not know
-files.
+Owns the choice between classifier and regressor by the objective, and the search for the version in
+XGBoost's bytes. Must not know files.
 """
 
 import json
@@ -20,26 +21,30 @@ _OTHER = (
 )
 ENCODE = "encode them by a OneHotEncoder or OrdinalEncoder in the pipeline, and fit again"
 
-# Of the array with three small numbers that stands in UBJSON, and of JSON.
+# Version of XGBoost in a saved model: an array of three small numbers in UBJSON, or a list in JSON.
 _VERSION = re.compile(
     rb'version\[#L\0{7}\x03i(.)i(.)i(.)|version\[\$[iU]#L\0{7}\x03(.)(.)(.)|"version":\[(\d+),(\d+),(\d+)\]', re.DOTALL
 )
 
 
 def is_booster(model):
-    """Whether an object is a model without the class for scikit-learn around it."""
+    """Returns True if an object is a booster that is not wrapped in the library's class for
+    scikit-learn.
+    """
     return type(model).__name__ == "Booster" and type(model).__module__.split(".")[0] in ("xgboost", "lightgbm")
 
 
 def wrapped(booster, warnings):
-    """The class for scikit-learn that answers as the booster does."""
+    """Returns a booster wrapped in the library's class for scikit-learn, which gives the same
+    answers.
+    """
     if type(booster).__module__.startswith("xgboost"):
         return _xgboost(booster, warnings)
     return _lightgbm(booster, warnings)
 
 
 def load_xgboost(data, warnings):
-    """A model out of the bytes that `save_model` wrote."""
+    """Loads an XGBoost model from the bytes that `save_model` wrote."""
     xgboost = _library("xgboost")
     booster = xgboost.Booster()
     try:
@@ -50,7 +55,7 @@ def load_xgboost(data, warnings):
 
 
 def load_lightgbm(data, warnings):
-    """A model out of the text that `save_model` wrote."""
+    """Loads a LightGBM model from the text that `save_model` wrote."""
     lightgbm = _library("lightgbm")
     try:
         booster = lightgbm.Booster(model_str=data.decode("utf-8"))
@@ -60,7 +65,9 @@ def load_lightgbm(data, warnings):
 
 
 def xgboost_version(data):
-    """The version of XGBoost that wrote these bytes, as `2.1.3`; None if they do not say."""
+    """Returns the version of XGBoost that wrote these bytes, e.g. `2.1.3`, or None if the bytes do
+    not state it.
+    """
     found = _VERSION.search(data)
     if found is None:
         return None
@@ -70,7 +77,9 @@ def xgboost_version(data):
 
 
 def check_xgboost(model, name):
-    """Refuses a model of XGBoost's classes for scikit-learn that its converter cannot read, or reads wrongly."""
+    """Refuses a model of XGBoost's classes for scikit-learn if its converter cannot read it, or
+    reads it wrongly.
+    """
     learner = _config(model.get_booster())
     kind = learner["gradient_booster"]["name"]
     if kind != "gbtree":
@@ -101,14 +110,15 @@ def _xgboost(booster, warnings):
     objective = learner["objective"]["name"]
     kind = _kind(objective, "binary:logistic or reg:squarederror", "xgboost.core.Booster")
     if booster.attr("scikit_learn") is None and booster.attr("best_iteration") is not None:
-        # A booster answers by all its trees, unless the caller of `predict` says otherwise.
+        # A booster uses all its trees to answer, unless the caller of `predict` says otherwise.
         best = int(booster.attr("best_iteration")) + 1
         if best < booster.num_boosted_rounds():
             warnings.append(f"all {booster.num_boosted_rounds()} rounds answer; early stopping found {best} to be best")
         booster.set_attr(best_iteration=None)
     booster.set_attr(scikit_learn=None)
     if objective == "multi:softmax":
-        # The same trees, with probabilities besides the labels, as XGBClassifier has them.
+        # This objective has the same trees. It gives probabilities and not only labels, as
+        # XGBClassifier needs.
         booster.set_param({"objective": "multi:softprob"})
     model = xgboost.XGBClassifier() if kind == "classifier" else xgboost.XGBRegressor()
     model.load_model(booster.save_raw("ubj"))
@@ -131,7 +141,7 @@ def _lightgbm(booster, warnings):
     if kind == "classifier":
         from sklearn.preprocessing import LabelEncoder
 
-        # One tree an iteration decides between two classes.
+        # A classifier of two classes has one tree per iteration.
         count = max(2, booster.num_model_per_iteration())
         model._le = LabelEncoder().fit(np.arange(count))
         model._classes, model._n_classes = model._le.classes_, count

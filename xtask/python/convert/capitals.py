@@ -1,31 +1,35 @@
-"""Capital letters beyond A to Z in the texts of a CountVectorizer or TfidfVectorizer.
+"""Capital letters other than A to Z in the texts of a CountVectorizer or TfidfVectorizer.
 
-Owns the words that the graph counts as one. Its operators lower-case A to Z only, so each word of the vocabulary is
-there in its other spellings too. Must not know texts.
+Owns the spellings that the graph counts as one word. The graph's operators convert only A to Z to
+lower case, so the graph has the other spellings of each word in its vocabulary. Must not know
+texts.
 """
 
 import functools
 import itertools
 import sys
 
-# More n-grams than these for one vectorizer would make the graph large and slow to load.
+# Maximum number of n-grams of a vectorizer. More n-grams would make the graph large and slow to
+# load.
 _MOST = 200_000
 
 
 def register(wrap):
-    """Registers the converters around those of skl2onnx."""
+    """Registers converters that extend those of skl2onnx."""
     wrap("SklearnCountVectorizer", _with_capitals)
     wrap("SklearnTfidfVectorizer", _with_capitals)
 
 
 def are_all_known(part):
-    """Whether every spelling of every word is in the graph; else only capitalized words and words in capitals are."""
+    """Returns True if the graph has every spelling of every word. Otherwise, it has each word in
+    lower case, capitalized and in capitals.
+    """
     spellings = functools.partial(_count, full=True)
     return sum(map(spellings, part.vocabulary_)) <= max(_MOST, 2 * len(part.vocabulary_))
 
 
 def needs(part):
-    """Whether the vectorizer lower-cases letters beyond A to Z."""
+    """Returns True if the vectorizer converts letters other than A to Z to lower case."""
     return part.lowercase and any(not word.isascii() for word in part.vocabulary_)
 
 
@@ -42,7 +46,7 @@ def _with_capitals(convert, scope, operator, container):
 
 
 def _extend(attributes, full):
-    """Adds the spellings of each n-gram, with the same place in the output."""
+    """Adds the spellings of each n-gram, with the index of the n-gram in the output."""
     pool = [one.decode("utf-8") for one in attributes["pool_strings"].strings]
     starts, places = list(attributes["ngram_counts"].ints), list(attributes["ngram_indexes"].ints)
     weights = list(attributes["weights"].floats) if "weights" in attributes else None
@@ -64,7 +68,7 @@ def _extend(attributes, full):
 
 
 def _spellings(word, full):
-    """The word as it is after A to Z became lower case, for every way to write it."""
+    """Returns the spellings of a word after A to Z were converted to lower case."""
     if word.isascii():
         return [word]
     if full:
@@ -82,7 +86,9 @@ def _count(entry, full):
 
 @functools.cache
 def _letters(letter):
-    """The letter, and those that become it in lower case; its common capital is the last."""
+    """Returns a letter and the capital letters whose lower case it is. The usual capital is the
+    last item.
+    """
     if letter.isascii():
         return (letter,)
     common = [one for one in {letter.title(), letter.upper()} if len(one) == 1]
@@ -92,7 +98,9 @@ def _letters(letter):
 
 @functools.cache
 def _capitals():
-    """All letters of Unicode that have a lower case of one letter, by that letter."""
+    """Returns the capital letters of Unicode whose lower case is one letter, by this letter. ASCII
+    is left out.
+    """
     found = {}
     for code in range(128, sys.maxunicode):
         lower = chr(code).lower()

@@ -1,21 +1,25 @@
-"""Probabilities within 0 and 1.
+"""Bounds of probabilities: 0 and 1.
 
-Owns which operators can leave these bounds by rounding, and the one that brings them back. Must not know estimators.
+Owns the list of operators whose results can exceed these bounds by rounding, and the node that
+clips the results. Must not know estimators.
 """
 
 import numpy as np
 
-# These give numbers within 0 and 1 by themselves.
+# Operators whose results are always within 0 and 1.
 _BOUNDED = ("Softmax", "Sigmoid", "Clip", "Normalizer")
 _BOUNDED_AFTER = ("LinearClassifier", "TreeEnsembleClassifier")
-# The operators' version in a graph that has none of them yet, and the one from which bounds are inputs.
+# Version of the operator set (opset) for a graph that states none, and first version in which the
+# bounds of Clip are inputs.
 _OPSET, _BOUNDS_ARE_INPUTS = 18, 11
-# These change no number, or no number that matters here.
+# Operators that do not change numbers, or change them too little to exceed the bounds.
 _THROUGH = ("Identity", "Cast", "Reshape", "Squeeze")
 
 
 def clip(graph, place):
-    """Clips an output of the graph, unless its numbers cannot be below 0 or above 1."""
+    """Clips the output with the index `place` to the range from 0 to 1, unless its numbers are
+    within this range anyway.
+    """
     import onnx
 
     inner = graph.graph
@@ -58,7 +62,7 @@ def _is_bounded(graph, name):
         return False
     attributes = {one.name: one for one in node.attribute}
     after = attributes["post_transform"].s if "post_transform" in attributes else b"NONE"
-    # One tree adds nothing up.
+    # A single tree does not add numbers up, so it does not round them.
     single = "nodes_treeids" in attributes and len(set(attributes["nodes_treeids"].ints)) == 1
     return after in (b"SOFTMAX", b"LOGISTIC") or single and not any(
         attributes[one].floats for one in ("base_values",) if one in attributes

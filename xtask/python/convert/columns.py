@@ -1,7 +1,7 @@
-"""What a fitted model remembers of its columns.
+"""Facts that a fitted model keeps about its columns.
 
-Owns which are texts or truth values, what counts as missing in them, whether they are asked for by name, and whether
-the model reads texts themselves. Must not know rows.
+Owns the search for columns of texts or booleans, for the values that count as missing, for columns
+that are selected by name, and for models that read texts themselves. Must not know rows.
 """
 
 import numpy as np
@@ -9,12 +9,12 @@ import numpy as np
 from nodes import is_missing
 
 _DOCUMENTS = ("CountVectorizer", "TfidfVectorizer")
-# What fills gaps and leaves the other values as they are.
+# Estimators that fill gaps and do not change other values.
 _IMPUTERS = ("SimpleImputer", "KNNImputer")
 
 
 def first(model):
-    """The part that sees the rows first."""
+    """Returns the part of a model that gets the rows first."""
     while True:
         if getattr(model, "best_estimator_", None) is not None:
             model = model.best_estimator_
@@ -26,7 +26,7 @@ def first(model):
 
 
 def reads_documents(model):
-    """Whether it takes a list of texts."""
+    """Returns True if the model takes a list of texts."""
     start = first(model)
     if type(start).__name__ in _DOCUMENTS:
         return True
@@ -35,7 +35,7 @@ def reads_documents(model):
 
 
 def by_name(model):
-    """Whether it picks columns by name, which the graph then has to have."""
+    """Returns True if the model selects columns by name. The graph then needs the names."""
     start = first(model)
     specs = [spec for _, part, spec in getattr(start, "transformers_", []) if part != "drop"]
     flat = [one for spec in specs for one in (spec if isinstance(spec, (list, tuple, np.ndarray)) else [spec])]
@@ -43,16 +43,20 @@ def by_name(model):
 
 
 def names_of(model, width):
-    """The names of the columns that the model was fitted on, or None if it was fitted on an array."""
+    """Returns the names of the columns on which the model was fitted, or None if it was fitted on
+    an array.
+    """
     names = getattr(model, "feature_names_in_", None)
     names = None if names is None else tuple(str(name) for name in names)
-    # LightGBM makes names up for an array.
+    # LightGBM invents these names for an array.
     made_up = tuple(f"Column_{index}" for index in range(width or 0))
     return None if names == made_up and names else names
 
 
 def kinds(model, width, names):
-    """The kind of each column: text where the model keeps texts of it, else f32."""
+    """Returns the kind of each column: `text` if the model keeps texts of the column, or else
+    `f32`.
+    """
     found = ["f32"] * width
 
     def see(part, where):
@@ -67,7 +71,9 @@ def kinds(model, width, names):
 
 
 def booleans(model, width, names):
-    """True for each column that held True and False in training, as far as the model remembers it."""
+    """Returns a list with True for each column that contained True and False in training, as far as
+    the model keeps this fact.
+    """
     found = [False] * width
 
     def see(part, where):
@@ -76,7 +82,7 @@ def booleans(model, width, names):
             if index is not None and held and all(isinstance(one, (bool, np.bool_)) for one in held):
                 found[index] = True
         if type(part).__module__.startswith("xgboost"):
-            # XGBoost calls the type of a column of truth values `i`.
+            # XGBoost uses `i` for the type of a column of booleans.
             for index, kind in zip(where, part.get_booster().feature_types or []):
                 if index is not None and kind == "i":
                     found[index] = True
@@ -86,7 +92,9 @@ def booleans(model, width, names):
 
 
 def marks(model, width, names):
-    """What the training data held where a value was missing: NaN, None or pandas.NA, for each column."""
+    """Returns the value that stands for a missing value in each column of the training data: NaN,
+    None or pandas.NA.
+    """
     found = [None] * width
 
     def see(part, where):
@@ -101,7 +109,9 @@ def marks(model, width, names):
 
 
 def texts_of(sample, names, width, known):
-    """Which columns of a sample are texts, and which hold True and False; none without a sample."""
+    """Returns two lists: True for each column of a sample that has texts, and True for each column
+    that has True and False. Without a sample, all items are False.
+    """
     if sample is None:
         return [False] * width, [False] * width
     import samples
@@ -113,7 +123,9 @@ def texts_of(sample, names, width, known):
 
 
 def categories(part):
-    """For each column of an encoder or imputer, what it keeps of it; None for other parts."""
+    """Returns an array for each column of an encoder or imputer: the categories or statistics that
+    it keeps. Returns None for any other part.
+    """
     for attribute in ("categories_", "statistics_"):
         kept = getattr(part, attribute, None)
         if kept is not None:
@@ -122,7 +134,9 @@ def categories(part):
 
 
 def _missing_texts(part):
-    """For the one part that counts a text as missing and keeps nothing else of its columns."""
+    """Returns an array with the missing text for each column of a MissingIndicator, which keeps
+    nothing else of its columns. Returns an empty list for any other part.
+    """
     wanted = getattr(part, "missing_values", None)
     if type(part).__name__ != "MissingIndicator" or not isinstance(wanted, str):
         return []
@@ -130,7 +144,7 @@ def _missing_texts(part):
 
 
 def indices(spec, names, width):
-    """The columns that a ColumnTransformer's specification means."""
+    """Returns the indices of the columns that a ColumnTransformer's specification selects."""
     every = list(range(width))
     if isinstance(spec, slice):
         if isinstance(spec.start, str) or isinstance(spec.stop, str):
@@ -145,9 +159,11 @@ def indices(spec, names, width):
 
 
 def visit(part, where, names, see):
-    """Calls `see(part, columns)` for each part that sees the rows first, with the columns that it sees.
+    """Calls `see(part, columns)` for each part that gets columns of the rows unchanged. `columns`
+    are the indices of these columns.
 
-    A part behind others sees the columns that they give on as they are, with None for a column that is another.
+    A part after other parts gets the columns that these do not change. A column that was changed
+    has the index None.
     """
     if isinstance(part, str):
         return
@@ -172,7 +188,9 @@ def visit(part, where, names, see):
 
 
 def passed(part, where, names):
-    """For each column that a part gives, the one that it is of, unchanged; None for others, or for all if it is not known."""
+    """Returns, for each output column of a part, the index of the input column that it equals. The
+    index is None for a changed column. Returns None if the columns are not known.
+    """
     kind = type(part).__name__
     if kind == "FunctionTransformer" and part.func is None:
         return where
@@ -199,7 +217,8 @@ def passed(part, where, names):
 
 
 def _branches(part, where, names):
-    """The parts of a ColumnTransformer, each with its name and its columns."""
+    """Yields the parts of a ColumnTransformer, each with its name and the indices of its columns.
+    """
     for name, inner, spec in part.transformers_:
         chosen = _chosen(part, spec, names, len(where))
         if chosen is not None:
@@ -207,7 +226,9 @@ def _branches(part, where, names):
 
 
 def _chosen(part, spec, names, width):
-    """The columns of a ColumnTransformer's part; None where names are asked for that are not known."""
+    """Returns the indices of the columns of a part of a ColumnTransformer, or None if it selects
+    columns by names that are not known.
+    """
     own = getattr(part, "feature_names_in_", None)
     try:
         return indices(spec, list(own) if names is None and own is not None else names, width)

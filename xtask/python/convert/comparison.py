@@ -1,7 +1,7 @@
-"""Whether the graph answers as the library does.
+"""Comparison of the graph's answers with those of the library.
 
-Owns both sets of answers, the rows that either of them refuses, and the differences. Must not know how the graph was
-made, nor how it is finished.
+Owns both sets of answers, the rows that the library or the graph refuses, and the differences. Must
+not know how the graph was made, nor how it is finished.
 """
 
 import warnings as python_warnings
@@ -14,13 +14,14 @@ import estimators
 import inputs
 import ties
 
-# Also asked one by one: a graph may be right for many rows at a time and wrong for one.
+# Number of rows that are also scored one by one, because a graph may be right for a batch and wrong
+# for one row.
 _SINGLE = 8
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the library says, under the name that the graph's output gets."""
+    """Answers of one method of the library, under the name of the graph's output."""
 
     output: str
     method: str
@@ -29,20 +30,23 @@ class Answer:
 
 @dataclass(frozen=True)
 class Expected:
-    """The library's answers, the rows that they are for, and the rows that the library refuses."""
+    """Answers of the library, the rows to which they belong, and the rows that the library refuses.
+    """
 
     answers: list
-    # The rows that are compared, and their numbers among all rows.
+    # Rows that are compared, and their indices among all rows.
     rows: dict
     places: np.ndarray
-    # How many rows the library refuses, the first one and the reason; None if there are none.
+    # Number of rows that the library refuses, the first of them and the reason. None if there are
+    # none.
     refused: dict | None
-    # The rows that the library refuses.
+    # Rows that the library refuses.
     others: dict
 
 
 def library(model, layout, rows, warnings):
-    """The library's own answers."""
+    """Computes the answers of the library for the rows. Refuses the model if it fails on all rows.
+    """
     methods = estimators.methods(model)
     with python_warnings.catch_warnings(record=True) as caught:
         python_warnings.simplefilter("always")
@@ -65,9 +69,11 @@ def library(model, layout, rows, warnings):
 
 
 def in_parts(ask, rows):
-    """Asks for all rows at once, and for parts of them where that fails.
+    """Calls `ask` with all rows at once. If this fails, calls it with ever smaller parts of the
+    rows.
 
-    Returns the answers, joined; the rows that they are for; and each row that fails, with the error.
+    Returns the joined answers, the indices of their rows, and a list with the index and the error
+    of each row that fails. The answers are None if every row fails.
     """
     done, failed = [], []
     todo = [np.arange(inputs.count(rows))]
@@ -81,7 +87,7 @@ def in_parts(ask, rows):
             if len(some) == 1:
                 failed.append((int(some[0]), error))
             elif len(some):
-                # The first row comes first, so that the rows stay in order.
+                # The first half is popped first, so that the rows stay in order.
                 todo += [some[len(some) // 2 :], some[: len(some) // 2]]
     if not done:
         return None, np.array([], dtype=np.int64), failed
@@ -91,7 +97,7 @@ def in_parts(ask, rows):
 
 
 def _joined(parts):
-    # An engine may give lists, which are refused later.
+    # An engine may return lists, which are refused later.
     return np.concatenate(parts) if all(isinstance(one, np.ndarray) for one in parts) else parts[0]
 
 
@@ -107,7 +113,7 @@ def _summary(failed):
 
 
 def compare(graph, layout, expected, tolerance, warnings):
-    """Runs the graph; returns its outputs, and what differs."""
+    """Runs the graph, and returns its outputs and a description of the differences."""
     rows, answers = expected.rows, expected.answers
     run = _session(graph, layout)
     results, places, failed = in_parts(run, rows)
@@ -119,7 +125,7 @@ def compare(graph, layout, expected, tolerance, warnings):
             estimators.SCORER,
             None,
         )
-    # A row that the library answers and the graph does not is a difference.
+    # A row that the library answers and the graph refuses is a difference.
     failed = [(int(expected.places[place]), error) for place, error in failed]
     answers = [Answer(one.output, one.method, one.values[places]) for one in answers]
     single, first = None, min(len(places), _SINGLE)
@@ -149,7 +155,7 @@ def compare(graph, layout, expected, tolerance, warnings):
 
 
 def missing_rows(rows):
-    """Which rows have a missing value."""
+    """Returns an array that is True for each row with a missing value."""
     found = False
     for values in rows.values():
         gaps = np.array([one is None for one in values.ravel()]) if values.dtype == object else values != values
@@ -159,12 +165,12 @@ def missing_rows(rows):
 
 
 def _session(graph, layout):
-    """A function that runs the graph on rows."""
+    """Returns a function that runs the graph on rows."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    # A node that refuses a row says so in its exception.
+    # A node that refuses a row raises an exception, so the log is not needed.
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
@@ -183,7 +189,9 @@ def _refused_graph(error, layout):
 
 
 def _tell_answered(run, layout, expected, warnings):
-    """Says which rows the graph answers where the library raises, missing values apart: a host refuses these."""
+    """Warns about rows that the library refuses and the graph answers. Rows with missing values are
+    left out, because a host refuses them.
+    """
     others = inputs.chosen(expected.others, ~missing_rows(expected.others)) if expected.refused else {}
     if not others or not inputs.count(others):
         return
@@ -195,7 +203,9 @@ def _tell_answered(run, layout, expected, warnings):
 
 
 def _outputs(answers, results, tolerance):
-    """What differs, for each output; labels of a tie are no difference where all numbers agree."""
+    """Returns a description of the differences for each output. If all numbers agree, labels may
+    differ in rows with a tie.
+    """
     found = [_compared(answer, result, tolerance) for answer, result in zip(answers, results)]
     numbers_agree = all(one["agrees"] for one in found if one["kind"] == "numbers")
     for index, one in enumerate(found):
@@ -230,27 +240,31 @@ def _compared(answer, result, tolerance, tied=None):
 
 
 def _off(answer, expected, result, tolerance):
-    """Where two answers of one shape differ, and the largest difference; None for labels and texts."""
+    """Returns an array that is True where two answers of equal shape differ, and the largest
+    difference. The largest difference is None for labels and texts.
+    """
     if answer.method == "predict" and answer.output == "label" or expected.dtype.kind in "OUS":
-        # As objects: a text is no number that reads the same.
+        # The values are compared as objects, because a text is not equal to the number that it
+        # shows.
         return np.asarray(expected.astype(object) != result.astype(object), dtype=np.bool_), None
     expected, result = expected.astype(np.float64), result.astype(np.float64)
     both = np.isnan(expected) & np.isnan(result) | (expected == result)
     with np.errstate(invalid="ignore"):
         difference = np.where(both, 0.0, np.abs(expected - result))
     difference = np.where(np.isnan(difference), np.inf, difference)
-    # Of numbers above 1 the difference is relative: f32 has seven digits.
+    # For numbers above 1 the relative difference counts, because f32 has about seven digits.
     relative = difference / np.maximum(1.0, np.abs(np.nan_to_num(expected)))
     return ~(relative <= tolerance), float(difference.max(initial=0.0))
 
 
 def _shaped(expected, result):
-    """Both in one shape, where they only differ in how they write it."""
+    """Returns both answers in the same shape, if their shapes differ only in the notation."""
     if expected.dtype == np.bool_:
         expected = expected.astype(np.int64)
     if result.ndim == 2 and expected.ndim == 1 and result.shape[1] == 1:
         result = result[:, 0]
-    # A decision between two classes: the library gives one number, some converters one for each class.
+    # For a decision between two classes, the library returns one number, and some converters one
+    # number for each class.
     if result.ndim == 2 and expected.ndim == 1 and result.shape[1] == 2 and expected.dtype.kind == "f":
         expected = np.stack([-expected, expected], axis=1)
     return expected, result

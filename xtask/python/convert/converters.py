@@ -1,7 +1,8 @@
-"""Converters beyond those of skl2onnx.
+"""Converters that skl2onnx does not have.
 
-Owns the registration of our own, and of XGBoost's and LightGBM's, which onnxmltools has. Must not know the model, and
-imports a library only if the model has brought it.
+Owns the registration of the project's own converters, and of those for XGBoost and LightGBM in
+onnxmltools. Must not know the model, and imports a library only if loading the model has imported
+it.
 """
 
 import sys
@@ -11,7 +12,7 @@ from refusal import Refused
 
 
 def register():
-    """Registers what is loaded, so that it converts inside of pipelines too."""
+    """Registers the converters of all loaded libraries, so that they also work inside pipelines."""
     _ours()
     if "xgboost" in sys.modules:
         _xgboost()
@@ -21,7 +22,9 @@ def register():
 
 
 def _ours():
-    """What skl2onnx loses or does otherwise: missing values, mostly."""
+    """Registers converters for parts that skl2onnx converts incompletely, mostly because of missing
+    values.
+    """
     import capitals
     import encoders
     import imputers
@@ -42,7 +45,9 @@ def _ours():
 
 
 def _wrap(name, around):
-    """Puts a function around a converter that is registered; a version of skl2onnx may lack it."""
+    """Wraps the registered converter `name` in the function `around`. Does nothing if this version
+    of skl2onnx does not have the converter.
+    """
     from skl2onnx.common import _registration as registration
 
     if name not in registration._converter_pool:
@@ -71,12 +76,14 @@ def _xgboost():
         _wrap("XGBoost" + kind.__name__, _without_zeros)
 
 
-# The XGBoost models that see a sparse matrix, by identity.
+# Ids of the XGBoost models that get a sparse matrix.
 _SPARSE = set()
 
 
 def are_sparse(parts):
-    """Says which models of XGBoost take zeros for missing, as they are left out of a sparse matrix."""
+    """Sets the XGBoost models that get a sparse matrix. They treat zeros as missing, because a
+    sparse matrix leaves zeros out.
+    """
     _SPARSE.clear()
     _SPARSE.update(parts)
 

@@ -1,4 +1,4 @@
-"""Libraries whose models are not converted here, and the way to a model that is.
+"""Libraries whose models this converter does not support, and another way to a graph for each.
 
 Owns the instruction for each library. Must not know how a model is loaded.
 """
@@ -15,5 +15,7 @@ _LIBRARIES = {
 
 
 def instruction(module):
-    """What to do with a model of this library; None for a library that is not known."""
+    """Returns the instruction for a model of the library `module`, or None if the library is not
+    known.
+    """
     return _LIBRARIES.get(module.split(".")[0])

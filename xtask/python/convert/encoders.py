@@ -1,6 +1,8 @@
-"""OneHotEncoder, OrdinalEncoder and TargetEncoder in a graph, with missing values and fractions among the categories.
+"""OneHotEncoder, OrdinalEncoder and TargetEncoder in a graph, with missing values and fractions
+among the categories.
 
-Owns their nodes. A missing text is the empty text in a graph, and a missing number is NaN. Must not know imputers.
+Owns their nodes. A missing text is the empty text in a graph, and a missing number is NaN. Must not
+know imputers.
 """
 
 import numpy as np
@@ -11,14 +13,17 @@ import estimators
 
 
 def register(add, wrap):
-    """Registers the converters around those of skl2onnx, which know no missing category."""
+    """Registers converters that extend those of skl2onnx, which do not support missing categories.
+    """
     wrap("SklearnOneHotEncoder", _one_hot)
     wrap("SklearnOrdinalEncoder", lambda convert, *given: _ordinal(*given))
     wrap("SklearnTargetEncoder", _target)
 
 
 def one_hot_shape(calculate, operator):
-    """The width of a OneHotEncoder's output; skl2onnx counts rare categories one by one."""
+    """Sets the width of a OneHotEncoder's output. skl2onnx counts each rare category as a column of
+    its own.
+    """
     calculate(operator)
     part = operator.raw_operator
     if hasattr(part, "_n_features_outs"):
@@ -37,7 +42,8 @@ def _one_hot(convert, scope, operator, container):
         codes, unknown, width = _codes(part, index)
         if not width:
             continue
-        # What is left out gets a column of its own, which is cut off: only an unknown category is an error.
+        # A dropped category gets a column of its own, which is cut off, so that only an unknown
+        # category is an error.
         cut = refuses and width in codes
         if refuses:
             unknown = -1
@@ -57,19 +63,20 @@ def _one_hot(convert, scope, operator, container):
 
 
 def _is_plain(part, operator):
-    """Whether skl2onnx's own converter gives the library's answers."""
+    """Returns True if skl2onnx's own converter gives the library's answers."""
     if getattr(part, "_infrequent_enabled", False) or part.handle_unknown not in ("ignore", "error"):
         return False
     if any(is_missing(one) for kept in part.categories_ for one in kept):
         return False
-    # Its converter cuts fractions off, so that 7.9 is the category 7.
+    # The converter of skl2onnx truncates numbers, so that 7.9 becomes the category 7.
     return all(type(one.type).__name__ in ("StringTensorType", "Int64TensorType") for one in operator.inputs)
 
 
 def _codes(part, index):
-    """The output's column for each category of an input, that of an unknown one, and the number of columns.
+    """Returns the output column of each category of an input, the output column of an unknown
+    category, and the number of output columns.
 
-    The number of columns itself stands for none of them.
+    If an output column equals the number of output columns, the category has no output column.
     """
     kept = part.categories_[index]
     codes, unknown = list(range(len(kept))), None
@@ -90,7 +97,9 @@ def _codes(part, index):
 
 
 def _place(nodes, part, index, name, variable, codes, unknown):
-    """A whole number for each value of a column: the code of its category, or that of an unknown one."""
+    """Adds nodes that map each value of a column to the code of its category, or to `unknown` if
+    the category is not known. Returns the name of the result.
+    """
     kept = part.categories_[index]
     if is_text(variable):
         return nodes.place(name, _texts(kept), codes, unknown)
@@ -121,11 +130,11 @@ def _ordinal(scope, operator, container):
         rare = getattr(part, "_default_to_infrequent_mappings", None)
         rare = rare[index] if getattr(part, "_infrequent_enabled", False) and rare is not None else None
         values = [float(one) for one in (range(count) if rare is None else rare)]
-        # Rare categories are counted without the missing one, which is the last.
+        # Codes of rare categories leave the missing category out, which is the last one.
         values += [0.0] * (count - len(values))
         if index in missing_codes:
             values[missing_codes[index]] = float(part.encoded_missing_value)
-        # Beyond the end of the table there is an error, as in the library.
+        # An index beyond the end of the table is an error, as it is in the library.
         if part.handle_unknown == "use_encoded_value":
             values.append(float(part.unknown_value))
         place = _place(nodes, part, index, name, variable, range(count), count)

@@ -1,6 +1,7 @@
-"""What the loaded object is: its parts, its kind, and which parts have no converter.
+"""Estimators: their parts, their kinds, and the parts without a converter.
 
-Owns the walk through estimators and every refusal that can be known before a conversion is tried. Must not know graphs.
+Owns the walk through estimators, and every refusal that is known before a conversion is tried. Must
+not know graphs.
 """
 
 import datetime
@@ -19,7 +20,7 @@ INSTEAD = {
     "TransformedTargetRegressor": "pickle its `regressor_`, and undo the change of the target after the call",
 }
 SCORER = "leave it out and do its work before the call, or write a scorer"
-# Of a part that gives the answers, which cannot be left out.
+# Instruction for a part that gives the answers of the model, and therefore cannot be left out.
 ANOTHER = "fit an estimator that converts in its place, as xtask/docs/convert.md lists them, or write a scorer"
 _DATES = (
     "make numbers of the dates before `fit` and before the call, e.g. days: "
@@ -28,7 +29,7 @@ _DATES = (
 
 
 def children(estimator):
-    """The fitted parts of an estimator, with their names; whether they are all the same kind of learner."""
+    """Returns the fitted parts of an estimator, each as a pair of its name and the part."""
     named = []
     for attribute in ("steps", "transformer_list"):
         named += [part[:2] for part in getattr(estimator, attribute, None) or []]
@@ -36,7 +37,7 @@ def children(estimator):
     learners = getattr(estimator, "estimators_", None)
     if learners is not None and len(learners):
         flat = np.ravel(np.array(learners, dtype=object)) if isinstance(learners, np.ndarray) else learners
-        # IsolationForest and others keep pairs; most keep estimators.
+        # IsolationForest and others keep pairs. Most ensembles keep estimators.
         named += [(str(index), one[1] if isinstance(one, tuple) else one) for index, one in enumerate(flat)]
     calibrated = getattr(estimator, "calibrated_classifiers_", None)
     named += [(str(index), one.estimator) for index, one in enumerate(calibrated or [])]
@@ -48,7 +49,7 @@ def children(estimator):
 
 
 def walk(estimator):
-    """The estimator and all its parts; each part once."""
+    """Yields the estimator and all its parts, each of them once."""
     seen, todo = set(), [estimator]
     while todo:
         one = todo.pop(0)
@@ -59,7 +60,9 @@ def walk(estimator):
 
 
 def class_of(estimator):
-    """`package.module.Class`, as one imports it: without private modules and what lies in them."""
+    """Returns the public import path of an estimator's class, such as `package.module.Class`.
+    Private modules and modules in them are left out.
+    """
     kind = type(estimator)
     public = lambda part: not part.startswith("_") or part == "__main__"
     package = list(itertools.takewhile(public, kind.__module__.split(".")))
@@ -67,7 +70,9 @@ def class_of(estimator):
 
 
 def tree(estimator, name=None):
-    """The parts by class, for the report; equal neighbours are counted."""
+    """Returns the tree of an estimator's parts by class, for the report. Equal parts that follow
+    each other are counted.
+    """
     node = {"class": class_of(estimator)}
     if name is not None:
         node["name"] = str(name)
@@ -84,7 +89,9 @@ def tree(estimator, name=None):
 
 
 def summary(estimator):
-    """One line: a pipeline names its steps, anything else its class."""
+    """Returns a summary of an estimator in one line: a pipeline with the classes of its steps, or
+    else the class.
+    """
     steps = getattr(estimator, "steps", None)
     if not steps:
         return type(estimator).__name__
@@ -93,7 +100,7 @@ def summary(estimator):
 
 
 def final(estimator):
-    """The part that gives the answers."""
+    """Returns the part of an estimator that gives the answers."""
     while True:
         if getattr(estimator, "steps", None):
             estimator = [step for _, step in estimator.steps if not isinstance(step, str)][-1]
@@ -104,7 +111,9 @@ def final(estimator):
 
 
 def classes(estimator):
-    """The labels in the order of the columns, as JSON has them."""
+    """Returns the labels in the order of the output columns, as values of JSON. Returns None if
+    there are none.
+    """
     found = getattr(estimator, "classes_", None)
     if not isinstance(found, np.ndarray) or found.ndim != 1:
         return None
@@ -112,7 +121,7 @@ def classes(estimator):
 
 
 def methods(estimator):
-    """The outputs to expect, as (name, method of the library)."""
+    """Returns the expected outputs, as pairs of the output's name and the method of the library."""
     last = final(estimator)
     kind = _kind(last)
     has = lambda method: hasattr(estimator, method)
@@ -139,7 +148,9 @@ def methods(estimator):
 
 
 def _kind(estimator):
-    """What scikit-learn calls the kind of an estimator; until 1.5 it was an attribute."""
+    """Returns the kind of an estimator, as scikit-learn names it. Before scikit-learn 1.6, an
+    attribute states it.
+    """
     try:
         from sklearn.utils import get_tags
     except ImportError:
@@ -148,7 +159,7 @@ def _kind(estimator):
 
 
 def check(model):
-    """Refuses what is no fitted estimator, and every part that is known to have no converter."""
+    """Refuses a model that is not a fitted estimator, or that has a part without a converter."""
     from sklearn.utils.validation import NotFittedError, check_is_fitted
 
     _converters()
@@ -170,7 +181,7 @@ def check(model):
     for part in walk(model):
         _check_part(part)
     methods(model)
-    # One list of classes for each question.
+    # The attribute is a list of arrays if the classifier has several targets.
     if isinstance(getattr(model, "classes_", None), list):
         raise Refused(
             "answers several questions at once", "fit and convert one classifier for each of them", class_of(final(model))
@@ -205,7 +216,8 @@ def _check_part(part):
     if any(_is_date(one) for kept in getattr(part, "categories_", None) or [] for one in list(kept)[:1]):
         raise Refused("has dates as categories, and a graph knows no dates", _DATES, name)
     if getattr(part, "sublinear_tf", False):
-        # Equal where no word stands twice in a text, so a comparison may miss it.
+        # The results are equal if no word occurs twice in a text, so the comparison may not find
+        # the difference.
         raise Refused(
             "has sublinear_tf, for which skl2onnx takes log(1 + n) instead of 1 + log(n)", "fit it without", name
         )
@@ -218,12 +230,14 @@ def _check_part(part):
 
 
 def instead(part):
-    """What to do about a part that has no converter."""
+    """Returns the instruction for a part without a converter."""
     return INSTEAD.get(type(part).__name__, SCORER if hasattr(part, "transform") else ANOTHER)
 
 
 def refused_threshold(part):
-    """The refusal of a threshold that was chosen: the probabilities convert, and comparing them is the caller's work."""
+    """Returns the refusal of a classifier with a threshold that was chosen. Its probabilities
+    convert, and the caller can compare them with the threshold.
+    """
     threshold = getattr(part, "best_threshold_", getattr(part, "threshold", "auto"))
     if part.response_method == "decision_function" or not hasattr(part.estimator_, "predict_proba"):
         problem, fix = "decides by a threshold of `decision_function`", "fit it with response_method='predict_proba'"
@@ -266,7 +280,7 @@ def _check_text(part, name):
 
 
 def _converters():
-    """Registers the converters of libraries that are loaded."""
+    """Registers the converters of the libraries that are loaded."""
     import converters
 
     converters.register()

@@ -1,6 +1,7 @@
-"""The part of a model at which the graph and the library part.
+"""Search for the part of a model at which the graph's answers differ from the library's.
 
-Owns the search, which converts ever more of a pipeline. Must not know why a part differs.
+Owns the search, which converts longer and longer starts of a pipeline. Must not know why a part
+differs.
 """
 
 import copy
@@ -9,9 +10,10 @@ import estimators
 
 
 def find(model, agrees):
-    """The part at fault: the first that does not convert alone, or not with the parts before it.
+    """Returns the part at fault: the first part that does not convert, alone or after the parts
+    before it.
 
-    `agrees(part)` says whether the graph of a part runs and gives the library's answers.
+    `agrees(part)` returns True if the graph of a part runs and gives the library's answers.
     """
     while getattr(model, "best_estimator_", None) is not None:
         model = model.best_estimator_
@@ -20,7 +22,7 @@ def find(model, agrees):
         for end in range(1, len(steps)):
             if steps[end - 1][1] not in (None, "passthrough") and not _agrees(agrees, model[:end]):
                 part = steps[end - 1][1]
-                # Only the first step sees the rows themselves.
+                # Only the first step gets the rows unchanged.
                 return find(part, agrees) if end == 1 else part
         return find(steps[0][1], agrees) if len(steps) == 1 else steps[-1][1]
     for name, part, one in _branches(model):
@@ -30,7 +32,9 @@ def find(model, agrees):
 
 
 def _branches(model):
-    """For each branch of a ColumnTransformer or a FeatureUnion: its name, its part, and the model with it alone."""
+    """Yields the name and the part of each branch of a ColumnTransformer or FeatureUnion, and a
+    copy of the model with this branch alone.
+    """
     for attribute in ("transformers_", "transformer_list"):
         for entry in getattr(model, attribute, None) or []:
             if not isinstance(entry[1], str) and entry[1] is not None:

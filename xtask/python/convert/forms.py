@@ -1,7 +1,8 @@
-"""The form of a model file, by its bytes. Its name is never asked, because a model has any name.
+"""The format of a model file, found by its content. The file's name is not used, because models
+have names of all kinds.
 
-Owns the signatures of file formats, what to do with those that are not converted, and the reading of compressed files.
-Must not know estimators, and runs nothing that a file holds.
+Owns the signatures of file formats, the instructions for formats that are not converted, and the
+reading of compressed files. Must not know estimators, and runs nothing that a file contains.
 """
 
 import bz2
@@ -15,9 +16,10 @@ import elsewhere
 
 PICKLE, XGBOOST, LIGHTGBM, SKOPS = "pickle", "XGBoost's own form", "LightGBM's own form", "skops"
 
-# Enough of a file to tell its form by.
+# Number of bytes at the start of a file that show its format.
 _HEAD = 64 << 10
-# Unpacks to a thousand times as much at most.
+# Number of bytes that are unpacked at a time. They unpack to at most about a thousand times as many
+# bytes.
 _PART = 64 << 10
 
 _TORCH = ("is a file of torch.save, which holds weights and no model that converts", elsewhere.instruction("torch"))
@@ -43,12 +45,12 @@ _FOREIGN = [
 ]
 _DUMP = "is a dump for people, which {} does not load again"
 
-# What was written stands for what is to be done about a file that was cut.
+# Instruction for a file that was cut.
 CUT = "copy or download it again, and compare its size with the original's"
 
 
 def of(path):
-    """The form of a file; refuses the forms that are known and cannot be converted."""
+    """Returns the format of a file. Refuses known formats that cannot be converted."""
     head = _start(path)
     if not head:
         raise Refused("was cut: nothing can be unpacked" if os.path.getsize(path) else "is empty", CUT)
@@ -72,24 +74,26 @@ def of(path):
 
 
 def read(path):
-    """All bytes of a file, unpacked if it is compressed; as many as there are, if it was cut."""
+    """Returns all bytes of a file, unpacked if the file is compressed. If the file was cut, returns
+    the bytes that it has.
+    """
     return b"".join(_parts(path))
 
 
 def is_cut(path):
-    """Whether a file that begins as a pickle or as a compressed file lacks its end."""
+    """Returns True if the end of a pickle or of a compressed file is missing."""
     head, last, whole = _start(path), b"", True
     try:
         for part in _unpacked(path):
             last = part or last
     except (EOFError, OSError, RuntimeError, ValueError, zlib.error, lzma.LZMAError):
         whole = False
-    # The STOP of a pickle.
+    # The last byte of a pickle is the opcode STOP.
     return not whole or (head[:1] == b"\x80" and not last.endswith(b"."))
 
 
 def begins(path):
-    """The first bytes of a file, for a message."""
+    """Returns the first bytes of a file as text, for a message."""
     return ascii(_start(path)[:24].decode("latin-1"))
 
 
@@ -103,7 +107,7 @@ def _start(path):
 
 
 def _parts(path):
-    """What can be read of a file, which may be cut or damaged."""
+    """Yields the readable parts of a file, which may be cut or damaged."""
     try:
         yield from _unpacked(path)
     except (EOFError, OSError, RuntimeError, ValueError, zlib.error, lzma.LZMAError):
@@ -124,7 +128,9 @@ def _unpacked(path):
 
 
 def _unpacker(head):
-    """What undoes the compression of a file that begins so; None without compression."""
+    """Returns a decompressor for a file that begins with the bytes `head`, or None if the file is
+    not compressed.
+    """
     if head.startswith(b"\x1f\x8b"):
         return zlib.decompressobj(wbits=31)
     if head.startswith(b"BZh"):
@@ -133,7 +139,8 @@ def _unpacker(head):
         return lzma.LZMADecompressor()
     if head.startswith(b"\x04\x22\x4d\x18"):
         return _lz4().LZ4FrameDecompressor()
-    # Of zlib: deflate, a window of at most 32 KiB, and a check of both bytes.
+    # The head of a zlib stream: deflate, a window of at most 32 KiB, and two bytes whose number is
+    # a multiple of 31.
     if len(head) > 1 and head[0] & 15 == 8 and head[0] >> 4 <= 7 and int.from_bytes(head[:2], "big") % 31 == 0:
         return zlib.decompressobj()
     return None
@@ -167,7 +174,9 @@ def _archive(path):
 
 
 def _object(path, text):
-    """JSON, or XGBoost's binary form of it."""
+    """Returns the format of a file that begins with a brace: JSON, or XGBoost's UBJSON. Refuses
+    anything that is not an XGBoost model.
+    """
     if b"learner" in text:
         if not read(path).rstrip().endswith(b"}"):
             raise Refused("is an XGBoost model that was cut: it has no end", CUT)

@@ -1,7 +1,7 @@
-"""Rows that nobody has: made up where a fitted model's answers change.
+"""Rows that are generated near the values at which a fitted model's answers change.
 
-Owns what is drawn for each column. Must not know what becomes of the rows, nor how it is found out which values the
-model takes.
+Owns the choice of values for each column. Must not know what the rows are used for, nor how the
+values that a model accepts are found.
 """
 
 import math
@@ -13,28 +13,30 @@ from nodes import is_missing
 import columns
 import precision
 
-# Beyond these a threshold only says where zero is, or that there is a number.
+# Bounds of useful thresholds. A smaller one only separates zero, and a larger one only separates
+# missing values.
 _TINY, _HUGE = 1e-30, 1e30
-# How often a column has no value in a row, and how many of the rows have all of theirs.
+# Probability that a value is missing, and share of the rows in which no value is missing.
 _MISSING, _WHOLE = 0.2, 0.4
-# How often a column has exactly a value that matters, zero, or a category that was not there in training.
+# Probabilities of a value at which answers change, of zero, and of a category that was not in the
+# training data.
 _EXACT, _ZERO, _STRANGE = 0.2, 0.05, 0.1
 
 
 class Hint:
-    """What is known of one column."""
+    """Known facts about one column."""
 
     def __init__(self):
-        # Categories; numbers near which answers change; numbers at which they do.
+        # Categories, numbers near which answers change, and numbers at which answers change.
         self.known, self.near, self.exact = [], [], []
-        # Words of which the model counts how often they stand in a text.
+        # Words that the model counts in a text.
         self.words = []
         self.middle, self.spread = 0.0, 1.0
-        # What the model was found to take.
+        # Kinds of values that the model accepts, as trials have shown.
         self.missing = self.zero = self.strange = self.empty = False
 
     def draw(self, kind, count, random):
-        """So many values that the model takes, without missing ones."""
+        """Returns `count` random values that the model accepts, without missing values."""
         if kind == "text":
             return self._texts(count, random)
         drawn = self._numbers(count, random)
@@ -43,10 +45,13 @@ class Hint:
         return drawn > self.middle if kind == "bool" else drawn
 
     def stranger(self, kind):
-        """A category that was not there in training; None if the column has none."""
+        """Returns a category that was not in the training data, or None if the column has no
+        categories.
+        """
         if kind == "text":
             return "never seen before"
-        # No whole number, so that one cannot be taken for another that is cut off.
+        # In a column of floating-point numbers the result has a fraction. A graph that truncates
+        # fractions would take it for a known category, which the comparison finds.
         known = [one for one in self.known if not isinstance(one, str)]
         return float(max(known)) + (1.0 if kind == "i64" else 0.9) if known else None
 
@@ -64,13 +69,14 @@ class Hint:
             drawn = random.choice(np.asarray(known), size=count)
             odd = random.random(count) < _STRANGE
             return np.where(odd & self.strange, drawn + 0.9, drawn)
-        # Between the values that matter, and somewhat beyond them.
+        # The values are drawn between those at which answers change, and a little beyond them.
         drawn = random.normal(self.middle, self.spread, size=count)
         if self.near or self.exact:
             near = np.asarray(self.near + self.exact, dtype=np.float64)
             near = near[np.isfinite(near)]
             if len(near):
-                # One threshold alone, or the same one twice, says nothing of how far its column reaches.
+                # A single threshold does not show the range of its column, even if it occurs
+                # several times.
                 largest = max(1.0, np.abs(near).max())
                 reach = near.max() - near.min()
                 reach = reach if reach > 1e-6 * largest else largest
@@ -82,7 +88,7 @@ class Hint:
 
 
 def hints(model, layout):
-    """What the model remembers of each column."""
+    """Returns the facts that the model keeps about each column."""
     found = [Hint() for _ in range(layout.width())]
     if layout.form != "documents":
         see = lambda part, where: _learn(part, where, found)
@@ -93,7 +99,9 @@ def hints(model, layout):
 
 
 def rows(layout, hints, count, random):
-    """So many rows by the ports' names; the same ones for the same model and seed."""
+    """Returns `count` generated rows by the names of the ports. Equal models and seeds give equal
+    rows.
+    """
     if layout.form == "documents":
         return {layout.ports[0].name: _documents(hints[0].words, count, random)}
     drawn, start, whole = {}, 0, random.random(count) < _WHOLE
@@ -104,7 +112,7 @@ def rows(layout, hints, count, random):
         for index, hint in enumerate(chosen):
             if hint.missing:
                 gaps = (random.random(count) < _MISSING) & ~whole
-                # One row in which everything that can be missing is.
+                # In the last of several rows, every value that can be missing is missing.
                 gaps[-1] = count > 1
                 values[gaps, index] = None if port.kind == "text" else np.nan
         drawn[port.name] = values
@@ -124,7 +132,7 @@ def _learn(part, where, hints):
             hints[index].near += [] if categories or texts else numbers
     if where and getattr(part, "vocabulary_", None):
         hints[where[0][1]].words = _words(part)
-    # A number or text that stands for a missing one.
+    # This number or text stands for a missing value.
     wanted = getattr(part, "missing_values", None)
     for _, index in where:
         if isinstance(wanted, str):
@@ -140,10 +148,10 @@ def _learn(part, where, hints):
     _learn_scale(part, where, hints)
     by_place = dict(where)
     for place, threshold in _thresholds(part):
-        # LightGBM writes 1e300 where a split only tells missing values from others.
+        # LightGBM writes 1e300 if a split only separates missing values from other values.
         if place in by_place and _TINY < abs(threshold) < _HUGE:
-            # The number that a caller would write lies on one side of it.
-            # Whole numbers above 2^24 may be one in single precision.
+            # The decimal number that a caller would write is next to the threshold. Whole numbers
+            # above 2^24 may become equal in single precision.
             whole = [math.floor(threshold), math.ceil(threshold)] if abs(threshold) > 2**23 else []
             hints[by_place[place]].exact += dict.fromkeys([threshold, precision.short(threshold), *map(float, whole)])
 
@@ -162,7 +170,7 @@ def _learn_scale(part, where, hints):
 
 
 def _thresholds(part):
-    """Where trees split, as (column, value)."""
+    """Yields the thresholds of a part's trees as pairs of a column and a value."""
     import estimators
 
     for one in estimators.walk(part):
@@ -175,7 +183,8 @@ def _thresholds(part):
                 inner = tree.nodes[tree.nodes["is_leaf"] == 0]
                 yield from zip(inner["feature_idx"].tolist(), inner["num_threshold"].tolist())
         elif "xgboost" in sys.modules and type(one).__module__.startswith("xgboost"):
-            # Not by `get_params`: a pickle of an older XGBoost lacks parameters of today.
+            # The attribute is read without `get_params`, because a pickle of an older XGBoost lacks
+            # new parameters.
             if getattr(one, "booster", None) == "gblinear":
                 continue
             table = one.get_booster().trees_to_dataframe()

@@ -1,6 +1,7 @@
-"""A graph that needs no conversion: it is copied, and the engine has to load it.
+"""A model that is a graph already: the graph is copied, and the engine must be able to load it.
 
-Owns the checks of the graph and its description. Must not know estimators, nor where the graph came from.
+Owns the checks of the graph and its description. Must not know estimators, nor where the graph came
+from.
 """
 
 import os
@@ -10,7 +11,7 @@ import forms
 import package_sample
 import versions
 
-# A protobuf message cannot be larger.
+# Maximum size of a protobuf message, in bytes.
 _MOST_BYTES = (2 << 30) - 1
 _KINDS = {1: "f32", 2: "u8", 3: "i8", 4: "u16", 5: "i16", 6: "i32", 7: "i64", 8: "text", 9: "bool", 10: "f16", 11: "f64"}
 _KINDS |= {12: "u32", 13: "u64", 16: "bf16"}
@@ -18,7 +19,9 @@ _EXTERNAL = "name the folder of the .onnx file and its data files in `scorer.mod
 
 
 def copy(source, target, folder, warnings):
-    """Copies the graph of a folder, and returns what the caller writes into its report."""
+    """Copies the graph of an MLflow folder, and returns the outcome, which the caller writes into
+    its report.
+    """
     import onnx
     import onnxruntime
 
@@ -65,7 +68,7 @@ def copy(source, target, folder, warnings):
 
 
 def _whole(graph, source):
-    """The bytes of the file, with the weights that lie beside it put into it."""
+    """Returns the bytes of an ONNX file. Weights in separate files are put into it."""
     from onnx import external_data_helper as external
 
     tensors = [one for one in external._get_all_tensors(graph) if external.uses_external_data(one)]
@@ -84,10 +87,10 @@ def _whole(graph, source):
     if sum(os.path.getsize(os.path.join(folder, place)) for place in places) > _MOST_BYTES:
         raise Refused("its graph has more weights beside it than one file can hold", _EXTERNAL)
     try:
-        # It refuses places outside of the folder.
+        # The function refuses paths outside of the folder.
         external.load_external_data_for_model(graph, folder)
         return graph.SerializeToString(deterministic=True)
-    except Exception as error:  # noqa: BLE001 - as above.
+    except Exception as error:  # noqa: BLE001 - errors of protobuf and onnx have no common type.
         raise Refused(f"the weights beside its graph cannot be read: {brief(error)}", _EXTERNAL) from error
 
 
@@ -98,7 +101,7 @@ def _ports(found, graph, are_answers=False):
         if port.name in weights:
             continue
         if are_answers and _is_zip_map(port):
-            # A host answers it as a matrix with one column for each class.
+            # A host returns this output as a matrix with one column for each class.
             ports.append({"name": port.name, "dtype": "f32", "shape": [None, None]})
             continue
         tensor = port.type.tensor_type
@@ -113,6 +116,8 @@ def _ports(found, graph, are_answers=False):
 
 
 def _is_zip_map(port):
-    """Whether a port holds a list of maps to f32, as skl2onnx's classifiers answer by default."""
+    """Returns True if a port is a list of maps to f32, which is the default output of skl2onnx's
+    classifiers.
+    """
     element = port.type.sequence_type.elem_type
     return element.HasField("map_type") and element.map_type.value_type.tensor_type.elem_type == 1

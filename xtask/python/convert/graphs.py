@@ -1,7 +1,7 @@
-"""The graph: how it is converted, and how it is finished so that a host can serve it.
+"""Graphs: their conversion, and the changes that let a host serve them.
 
-Owns the versions of its operators, the converters' options, and the names and shapes of its ports. Must not know
-answers.
+Owns the versions of the operators, the options of the converters, and the names and shapes of the
+ports. Must not know answers.
 """
 
 import sys
@@ -13,21 +13,24 @@ import clipping
 import estimators
 import versions
 
-# Old enough for every converter that takes part, new enough for trees in double precision.
+# Versions of the operator sets (opsets): old enough for every converter, and new enough for trees
+# in double precision.
 _OPSETS = {"": 18, "ai.onnx.ml": 3}
 
-# A word as Python's \w\w+ has it, in the syntax of the engine's expressions.
+# Python's default pattern of a word, and the pattern in the engine's syntax.
 _PYTHON_WORD, _ENGINE_WORD = r"(?u)\b\w\w+\b", r"[\p{L}\p{N}_][\p{L}\p{N}_]+"
 
 _KINDS = {1: "f32", 7: "i64", 8: "text", 9: "bool", 11: "f64"}
 
 
 def convert(model, layout, name, warnings):
-    """The graph as the converters make it."""
+    """Converts a model to a graph, which is not finished yet. Refuses the model if a converter
+    fails.
+    """
     import skl2onnx
 
     _prepare(model)
-    # A search answers by what it has found.
+    # A search such as GridSearchCV answers with the best estimator that it has found.
     while hasattr(model, "best_estimator_"):
         model = model.best_estimator_
     with python_warnings.catch_warnings(record=True) as caught:
@@ -52,7 +55,7 @@ def convert(model, layout, name, warnings):
     for place, (_, method) in enumerate(estimators.methods(model)):
         if method == "predict_proba" and place < len(graph.graph.output):
             clipping.clip(graph, place)
-    # Names that are no identifiers come out changed.
+    # The converter changes names that are not identifiers.
     for port, given in zip(graph.graph.input, layout.ports):
         _rename(graph.graph, port, given.name)
     ours = ("skl2onnx", "onnxmltools")
@@ -62,10 +65,11 @@ def convert(model, layout, name, warnings):
 
 
 def _options(model, warnings):
-    """Options by the identity of the part that they are for."""
+    """Returns the options of the converters, by the id of the part to which they belong."""
     options = {}
     last = estimators.final(model)
-    # Probabilities as a matrix, not as maps; without them the library's own scores, not what a converter makes of them.
+    # Probabilities are requested as a matrix and not as maps. If there are none, the library's own
+    # scores are requested.
     decides = "decision_function" in dict(estimators.methods(model)).values()
     wanted = {"zipmap": False} | ({"raw_scores": True} if decides else {})
     wanted = {option: value for option, value in wanted.items() if _takes(last, option)}
@@ -80,7 +84,7 @@ def _options(model, warnings):
 
 
 def _takes(part, option):
-    """Whether a part's converter knows an option."""
+    """Returns True if the converter of a part supports an option."""
     from skl2onnx._supported_operators import sklearn_operator_name_map
     from skl2onnx.common._registration import get_converter
 
@@ -89,7 +93,8 @@ def _takes(part, option):
 
 
 def _text_options(part, warnings):
-    # The locale of a machine is not in an image; `C` is everywhere, and changes the case of ASCII letters only.
+    # Images do not contain locales. The locale `C` always exists, and changes the case of ASCII
+    # letters only.
     if capitals.needs(part) and not capitals.are_all_known(part):
         name = type(part).__name__
         warnings.append(
@@ -101,18 +106,19 @@ def _text_options(part, warnings):
 
 
 def _prepare(model):
-    """Changes what keeps a converter from its work and changes no answer."""
+    """Changes attributes of parts that the converters do not support. No answer changes."""
     for part in estimators.walk(model):
         if "xgboost" in sys.modules and type(part).__module__.startswith("xgboost"):
-            # Its trees name columns as they were called; the converter knows numbers only.
+            # The trees name columns by their names, but the converter supports only numbers.
             part.get_booster().feature_names = None
         if type(part).__name__ == "VotingClassifier":
-            # Of `transform` alone, which nobody asks a classifier for.
+            # The attribute affects only `transform`, which is not used for a classifier.
             part.flatten_transform = False
 
 
 def _at_fault(error):
-    """The part that a converter had in hands when it failed."""
+    """Returns the part that a converter was converting when it failed, or None if it is not known.
+    """
     found, frame = None, error.__traceback__
     while frame is not None:
         operator = frame.tb_frame.f_locals.get("operator")
@@ -123,12 +129,14 @@ def _at_fault(error):
 
 
 def finish(graph, layout, names, results):
-    """Names the outputs, and says what is open: the number of rows, called N, and nothing else."""
+    """Names the outputs, removes unused inputs, and makes the number of rows the only open
+    dimension, which is called N.
+    """
     inner = graph.graph
     used = {name for node in inner.node for name in _mentioned(node)}
     kept = [port for port in inner.input if port.name in used]
     taken = {port.name for port in kept}
-    # Some converters give more than the library has.
+    # Some converters add outputs that the library does not have.
     del inner.output[len(names) :]
     for output, name in zip(inner.output, names):
         _rename(inner, output, name if name not in taken else f"output_{name}")
@@ -153,7 +161,7 @@ def _open(port, rank):
 
 
 def _mentioned(node):
-    """The tensors that a node reads, those of graphs inside it included."""
+    """Yields the names of the tensors that a node reads, including those in its inner graphs."""
     yield from node.input
     for attribute in node.attribute:
         for inner in [attribute.g, *attribute.graphs] if attribute.type in (5, 10) else []:
@@ -163,7 +171,9 @@ def _mentioned(node):
 
 
 def _rename(graph, port, name):
-    """Gives an input or output its name; whatever has it already gets another."""
+    """Renames an input or output of the graph. A tensor that already has the name is renamed as
+    well.
+    """
     old = port.name
     if old == name:
         return
@@ -187,7 +197,7 @@ def _replace(graph, old, new):
 
 
 def ports(found):
-    """Ports for the report; open dimensions are null."""
+    """Returns the ports for the report. An open dimension is null."""
     size = lambda dimension: None if dimension.dim_param else dimension.dim_value
     described = []
     for port in found:
@@ -198,12 +208,12 @@ def ports(found):
 
 
 def opsets(graph):
-    """The versions of the operators by their domains."""
+    """Returns the version of each operator set (opset), by its domain."""
     return {one.domain or "ai.onnx": one.version for one in graph.opset_import}
 
 
 def operators(graph):
-    """How often each operator stands in the graph."""
+    """Returns the number of nodes of each operator in the graph."""
     found = {}
     for node in graph.graph.node:
         found[node.op_type] = found.get(node.op_type, 0) + 1

@@ -1,7 +1,7 @@
-"""The names that a pickle imports, read without loading it.
+"""The names that a pickle imports, read without loading the pickle.
 
-Owns the reader, which builds nothing of the file and runs nothing of it, and the distributions that bring a module.
-Must not know why anybody asks.
+Owns the reader, which creates no objects of the file and runs no code of it. Also owns the mapping
+from a module to the distribution that contains it. Must not know what the names are used for.
 """
 
 import importlib.metadata
@@ -13,7 +13,7 @@ import sys
 import boosters
 import forms
 
-# Where the distribution has another name than its module.
+# Names of distributions that differ from the names of their modules, by module.
 _DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
     "imblearn": "imbalanced-learn",
@@ -23,13 +23,14 @@ _DISTRIBUTIONS = {
     "sklego": "scikit-lego",
     "sklearn_pandas": "sklearn-pandas",
 }
-# Known to be names of distributions too. No other name is told to pip: anyone may have taken it.
+# Modules whose distributions have equal names. No other name is suggested for pip, because anyone
+# may have registered it.
 _SAME = ("lightgbm", "xgboost", "catboost", "numpy", "scipy", "pandas", "joblib", "cloudpickle", "dill", "mapie")
 _SKLEARN_VERSION = re.compile(rb"_sklearn_version[^0-9]{1,8}([0-9]+\.[0-9]+\.[0-9]+)")
 
 
 def of(path):
-    """The top modules that a pickle names, without Python's own, in the order of the alphabet."""
+    """Returns the top-level modules that a pickle names, sorted, without Python's own modules."""
     data = forms.read(path)
     found = _named(data)
     return sorted(
@@ -38,25 +39,28 @@ def of(path):
 
 
 def sklearn_version(path):
-    """The version of scikit-learn that a pickle names; None if it names none."""
+    """Returns the version of scikit-learn that a pickle states, or None if it states none."""
     found = _SKLEARN_VERSION.search(forms.read(path))
     return found and found.group(1).decode()
 
 
 def xgboost_version(path):
-    """The version of XGBoost whose bytes are in a pickle; None if there are none."""
+    """Returns the version of XGBoost in a pickle, or None if the pickle does not contain an XGBoost
+    model.
+    """
     return boosters.xgboost_version(forms.read(path))
 
 
 def distribution(module):
-    """The name by which pip knows a module; None if it is not known to be one of pip's."""
+    """Returns the name of the distribution that contains a module, or None if it is not known."""
     if module in _DISTRIBUTIONS or module in _SAME:
         return _DISTRIBUTIONS.get(module, module)
     return next(iter(importlib.metadata.packages_distributions().get(module, ())), None)
 
 
 class _Nothing:
-    """Stands for whatever a pickle makes, and takes whatever is done to it."""
+    """Stand-in for every object that a pickle creates. It accepts every operation and does nothing.
+    """
 
     def __new__(cls, *_, **__):
         return super().__new__(cls)
@@ -89,7 +93,7 @@ class _Nothing:
 
 
 def _named(data):
-    """The modules of all names in the stream, as far as it can be read."""
+    """Returns the modules of all names in a pickle, as far as it can be read."""
     import numpy as np
     from joblib import numpy_pickle
 
@@ -99,10 +103,11 @@ def _named(data):
         def read_array(self, unpickler, *more):
             if not self.dtype.hasobject:
                 return super().read_array(unpickler, *more)
-            # joblib would load these objects, which are a pickle of their own.
+            # joblib would load these objects, because they are a nested pickle.
             return Reader("model", unpickler.file_handle, **order).load()
 
-    # Of joblib's arrays, whose bytes stand between the opcodes: without them the rest cannot be read.
+    # The bytes of joblib's arrays are between the opcodes, so the arrays must be read to read the
+    # rest.
     arrays = {("joblib.numpy_pickle", "NumpyArrayWrapper"): Array, ("numpy", "ndarray"): np.ndarray}
     arrays["numpy", "dtype"] = np.dtype
 
@@ -117,7 +122,7 @@ def _named(data):
         def get_extension(self, _):
             self.append(_Nothing())
 
-    # What the arguments are called differs between versions of joblib.
+    # The names of the arguments differ between versions of joblib.
     takes = inspect.signature(numpy_pickle.NumpyUnpickler.__init__).parameters
     order = {"ensure_native_byte_order": False} if "ensure_native_byte_order" in takes else {}
     try:
@@ -130,6 +135,6 @@ def _named(data):
 
 
 def _seen(data):
-    """Names in a stream that cannot be read to its end, by their look."""
+    """Returns the known modules whose names occur in a pickle that cannot be read to its end."""
     known = set(_DISTRIBUTIONS) | set(_SAME)
     return {name for name in known if re.search(rb"\b%s[.\n]" % name.encode(), data)}

@@ -1,6 +1,8 @@
-"""SimpleImputer and MissingIndicator in a graph: for numbers and for texts, with and without indicators.
+"""SimpleImputer and MissingIndicator in a graph: for numbers and for texts, with and without
+indicators.
 
-Owns their nodes. A missing text is the empty text in a graph, and a missing number is NaN. Must not know encoders.
+Owns their nodes. A missing text is the empty text in a graph, and a missing number is NaN. Must not
+know encoders.
 """
 
 import numpy as np
@@ -11,7 +13,9 @@ import estimators
 
 
 def register(add, wrap):
-    """Registers the converters: `add` by the class of a part, `wrap` around one that skl2onnx has."""
+    """Registers the converters. `add` registers one for a class, and `wrap` extends a converter of
+    skl2onnx.
+    """
     from sklearn.impute import MissingIndicator, SimpleImputer
 
     add(SimpleImputer, "SklearnSimpleImputer", _imputer_shape, _imputer)
@@ -33,7 +37,7 @@ def _imputer(scope, operator, container):
     missing = _mask(nodes, part, values, operator.inputs[0])
     kept = _kept(part)
     fill = part.statistics_.copy()
-    # A column that is left out has no number to fill in.
+    # A column that is dropped has no number that fills gaps.
     fill[[index for index in range(len(fill)) if index not in kept]] = 0
     fill = fill.astype(getattr(part, "_fill_dtype", fill.dtype), copy=False)
     if text:
@@ -46,7 +50,7 @@ def _imputer(scope, operator, container):
     if part.add_indicator:
         shown = nodes.columns(missing, part.indicator_.features_)
         if text:
-            # As an encoder of such columns has them among its categories.
+            # An encoder of these columns has these texts among its categories.
             words = [nodes.constant(np.array([[word]], dtype=object), operator.outputs[0]) for word in ("True", "False")]
             results.append(nodes.add("Where", [shown, *words]))
         else:
@@ -55,7 +59,9 @@ def _imputer(scope, operator, container):
 
 
 def _kept(part):
-    """The columns that an imputer does not drop for having nothing to learn from."""
+    """Returns the indices of the columns that an imputer keeps. It drops columns without any value
+    in training.
+    """
     every = range(len(part.statistics_))
     if getattr(part, "keep_empty_features", False):
         return list(every)
@@ -74,7 +80,9 @@ def _indicator(scope, operator, container):
 
 
 def _mask(nodes, part, values, source):
-    """Where a value is missing, as booleans."""
+    """Adds nodes that find missing values, and returns the name of the result, a matrix of
+    booleans.
+    """
     wanted = part.missing_values
     if is_text(source):
         key = "" if is_missing(wanted) else str(wanted)
@@ -86,7 +94,7 @@ def _mask(nodes, part, values, source):
             estimators.class_of(part),
         )
     if is_missing(wanted):
-        # No whole number is missing.
+        # A whole number is never missing, and always equals itself.
         same = nodes.add("Equal", [values, values])
         return nodes.add("Not", [same])
     return nodes.add("Equal", [values, nodes.number(wanted, like=values)])

@@ -1,7 +1,8 @@
-"""What the model takes: the graph's input ports, and rows in the forms of the library and of the graph.
+"""Inputs of a model: the graph's input ports, and rows in the forms of the library and of the
+graph.
 
-Owns the layout (one matrix, one port for each column, or texts) and how it is found out. Must not know what becomes of
-the rows.
+Owns the layout (one matrix, one port for each column, or texts) and how it is found. Must not know
+what the rows are used for.
 """
 
 from dataclasses import dataclass, replace
@@ -11,13 +12,14 @@ import numpy as np
 from nodes import is_missing
 from refusal import Refused
 
-# Kinds of ports by the names that callers see, with what the graph takes.
+# Kinds of ports by the names that callers see, each with the type of the graph's elements.
 KINDS = {"f32": np.float32, "f64": np.float64, "i64": np.int64, "text": object, "bool": np.bool_}
 
 
 @dataclass(frozen=True)
 class Port:
-    """One input; `width` is the number of its columns, or None for a list of texts without columns."""
+    """One input. `width` is the number of its columns, or None for a list of texts without columns.
+    """
 
     name: str
     kind: str
@@ -26,22 +28,24 @@ class Port:
 
 @dataclass(frozen=True)
 class Layout:
-    """All inputs, and which form the library takes: `documents`, `matrix` or `columns`."""
+    """All inputs, and the form that the library takes: `documents`, `matrix` or `columns`."""
 
     form: str
     ports: tuple
-    # The columns' names where the library was fitted with names.
+    # Names of the columns if the library was fitted with names, or else None.
     names: tuple | None
-    # What the library takes for a missing value, for each column; NaN where nothing is said.
+    # Value that stands for a missing value in each column of the library. NaN if none is known.
     marks: tuple = ()
     # True for each column that held True and False in training.
     booleans: tuple = ()
-    # True if a caller said the inputs.
+    # True if the caller stated the inputs.
     given: bool = False
 
     @staticmethod
     def of(model, given, sample):
-        """Finds the layout: what was said wins, then what the sample shows, then what the model remembers."""
+        """Finds the layout. Inputs that the caller stated have precedence over the sample, and the
+        sample over the model.
+        """
         import columns
 
         layout = Layout._of(model, given, sample)
@@ -87,7 +91,7 @@ class Layout:
         return Layout("matrix", (Port("X", kinds[0], int(width)),), names)
 
     def types(self):
-        """The inputs as skl2onnx wants them."""
+        """Returns the inputs as skl2onnx takes them: pairs of a name and a type."""
         from skl2onnx.common import data_types
 
         found = {"f32": "Float", "f64": "Double", "i64": "Int64", "text": "String", "bool": "Boolean"}
@@ -96,15 +100,15 @@ class Layout:
         return [(port.name, kind(port)(shape(port))) for port in self.ports]
 
     def width(self):
-        """The number of columns of all ports together."""
+        """Returns the number of columns of all ports together."""
         return sum(port.width or 1 for port in self.ports)
 
     def kinds(self):
-        """The kind of each column."""
+        """Returns the kind of each column."""
         return [port.kind for port in self.ports for _ in range(port.width or 1)]
 
     def columns(self):
-        """A name for each column, as messages call it."""
+        """Returns a name for each column, for messages."""
         if self.names is not None and len(self.names) == self.width():
             return list(self.names)
         if self.form == "columns":
@@ -112,17 +116,17 @@ class Layout:
         return [f"x{index}" for index in range(self.width())]
 
     def apart(self):
-        """One port for each column of a matrix."""
+        """Returns a layout with one port for each column of the matrix."""
         kind = self.ports[0].kind
         return replace(self, form="columns", ports=tuple(Port(name, kind, 1) for name in self.columns()))
 
     def doubled(self):
-        """The same ports, with numbers in double precision."""
+        """Returns the layout with numbers in double precision."""
         ports = tuple(replace(port, kind="f64") if port.kind == "f32" else port for port in self.ports)
         return replace(self, ports=ports)
 
     def library(self, rows):
-        """Rows in the form that the library was fitted with, in its own precision."""
+        """Converts rows to the form and the precision with which the library was fitted."""
         if self.form == "documents":
             return [np.nan if one is None else one for one in rows[self.ports[0].name]]
         values = [rows[port.name][:, index] for port in self.ports for index in range(port.width)]
@@ -130,17 +134,21 @@ class Layout:
         values = [_marked(column, mark) for column, mark in zip(values, marks)]
         if self.names is not None:
             return _frame(dict(zip(self.columns(), values)))
-        # NumPy keeps numbers in one type, and everything in one array.
+        # A NumPy array has one type for all columns. Texts and numbers together are objects.
         plain = all(column.dtype != object for column in values)
         return np.stack(values, axis=1) if plain else np.stack([column.astype(object) for column in values], axis=1)
 
     def feeds(self, rows, names):
-        """Rows as the graph takes them, for the inputs that it has: a missing text is the empty one."""
+        """Converts rows to the inputs of the graph that `names` lists. A missing text becomes the
+        empty text.
+        """
         return {port.name: _fed(rows[port.name], port.kind) for port in self.ports if port.name in names}
 
 
 def sample(layout, hints, path, count, seed, warnings):
-    """Rows to compare on, by the ports' names, and where they are from: a file, or what the model remembers."""
+    """Returns the rows for the comparison, by the names of the ports, and a description of their
+    origin. They come from the file `path`, or are generated if `path` is None.
+    """
     if path is None:
         import generation
 
@@ -160,12 +168,12 @@ def sample(layout, hints, path, count, seed, warnings):
 
 
 def count(rows):
-    """The number of rows."""
+    """Returns the number of rows."""
     return len(next(iter(rows.values())))
 
 
 def chosen(rows, which):
-    """Some of the rows."""
+    """Returns the rows that `which` selects."""
     return {name: values[which] for name, values in rows.items()}
 
 
@@ -186,7 +194,9 @@ def _given(given, names):
 
 
 def _width(model, sample):
-    """For the few estimators that do not remember: as many columns as the sample has."""
+    """Returns the number of columns of the sample, for an estimator that does not keep this number.
+    Refuses the model if there is no sample.
+    """
     import samples
 
     if sample is not None:
@@ -199,7 +209,9 @@ def _width(model, sample):
 
 
 def _marked(column, mark):
-    """A column with what the library takes for a missing value."""
+    """Returns a column whose missing values are replaced by `mark`, the library's value for a
+    missing one.
+    """
     if column.dtype == object:
         return np.array([mark if one is None else one for one in column] + [None], dtype=object)[:-1]
     if column.dtype.kind == "f" and not isinstance(mark, float) and np.isnan(column).any():
@@ -217,6 +229,6 @@ def _fed(values, kind):
 def _frame(values):
     import pandas
 
-    # As objects: pandas would make NaN of None.
+    # The type is object, because pandas would otherwise convert None to NaN.
     series = lambda one: pandas.Series(one, dtype=object if one.dtype == object else None)
     return pandas.DataFrame({name: series(one) for name, one in values.items()}, copy=False)

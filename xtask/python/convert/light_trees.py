@@ -1,7 +1,7 @@
-"""Trees of LightGBM that hold more than a graph's trees do.
+"""LightGBM trees with features that trees of a graph do not have.
 
-Owns the refusals: zeros that count as missing values, and leaves with a linear model. Must not know graphs: there, a zero is
-a number, and a leaf has one value.
+Owns the refusal of zeros that count as missing values, and of leaves with a linear model. Must not
+know graphs, in which a zero is a number and a leaf has one value.
 """
 
 from refusal import Refused
@@ -9,7 +9,7 @@ import estimators
 
 
 def check(model):
-    """Refuses a model of which the converter would lose something without a word."""
+    """Refuses a model from which the converter would silently lose something."""
     for part in estimators.walk(model):
         if not type(part).__module__.startswith("lightgbm"):
             continue

@@ -1,6 +1,6 @@
-"""From a file to an object: the step that runs foreign code.
+"""Loading of a model from a file: the step that runs foreign code.
 
-Owns the loading of every form of file, and what each way of failing means to whoever has the file. Must not know
+Owns the loading of every file format, and the message for each kind of failure. Must not know
 estimators.
 """
 
@@ -24,7 +24,7 @@ _CUSTOM = (
 
 
 def load(path, other_version, warnings):
-    """Loads the file; adds to the warnings what is to be known about it."""
+    """Loads the model in a file, and adds facts that the user should know to `warnings`."""
     form = forms.of(path)
     if form == forms.XGBOOST:
         return boosters.load_xgboost(_named(path, warnings), warnings)
@@ -60,12 +60,12 @@ def _skops(path):
             "is a skops file, and this environment has no skops",
             "install skops into it; the environment that `convert` makes itself has it",
         ) from None
-    # As for a pickle: convert only files that you would run.
+    # All types are trusted, as for a pickle: users must convert only files that they would run.
     return skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
 
 
 def _tried(read, path):
-    """The object, or the reason why there is none."""
+    """Returns the object and None, or None and the reason why the file cannot be loaded."""
     try:
         return read(path), None
     except (MemoryError, Refused):
@@ -76,7 +76,7 @@ def _tried(read, path):
         return None, _missing(error)
     except (pickle.UnpicklingError, EOFError, KeyError, IndexError, ValueError, OSError, UnicodeError) as error:
         return None, _damaged(path, error)
-    # Loading runs foreign code, which may raise anything, and may ask the interpreter to end.
+    # Loading runs foreign code, which may raise any exception, and may ask the interpreter to exit.
     except BaseException as error:  # noqa: BLE001
         return None, Refused(f"raised an exception while it was loaded: {brief(error)}", _TRUST)
 
@@ -89,7 +89,7 @@ def _damaged(path, error):
 
 
 def _module(error):
-    """A library that the pickle names and that is not here."""
+    """Returns the refusal for a module that the pickle needs and that is not installed."""
     name = str(error.name)
     problem = f"needs the Python module `{name}`, which is not in this environment"
     top = name.split(".")[0]
@@ -103,7 +103,7 @@ def _module(error):
 
 
 def _missing(error):
-    """A class that the pickle names and that its module does not have."""
+    """Returns the refusal for a class that the pickle needs and that its module does not have."""
     found = re.match(r"(?:Can't|Cannot) get attribute '([^']+)' (?:on|from) <module '([^']+)'", str(error))
     if found is None:
         return Refused(f"raised an exception while it was loaded: {brief(error)}", _TRUST)
@@ -113,7 +113,9 @@ def _missing(error):
 
 
 def _named(path, warnings):
-    """The file's bytes; says if another version of XGBoost wrote what is in them."""
+    """Returns the bytes of a file, and warns if they contain a model that another version of
+    XGBoost wrote.
+    """
     data = forms.read(path)
     version, current = boosters.xgboost_version(data), versions.of("xgboost-cpu") or versions.of("xgboost")
     if version is not None and current is not None and version != current:
@@ -122,7 +124,9 @@ def _named(path, warnings):
 
 
 def _completed(model):
-    """Gives parts that an older XGBoost pickled the parameters that it did not have, with their defaults."""
+    """Adds parameters with their default values to XGBoost models that an older XGBoost pickled
+    without them. Returns the model.
+    """
     if "xgboost" not in sys.modules:
         return model
     import estimators
@@ -136,21 +140,27 @@ def _completed(model):
 
 
 def _other_versions(path, caught, problem):
-    """The version that wrote the file, that which loads it, and the classes concerned; None if they are the same."""
-    # By name: a file that is no model should not cost the import of scikit-learn.
+    """Returns the version of scikit-learn that wrote the file, the version that loads it, and the
+    affected classes as text. Returns None if the versions are equal.
+    """
+    # The category is compared by name, because a file without a model should not need the import of
+    # scikit-learn.
     told = [one.message for one in caught if one.category.__name__ == "InconsistentVersionWarning"]
     if told:
         names = ", ".join(dict.fromkeys(one.estimator_name for one in told))
         return told[0].original_sklearn_version, told[0].current_sklearn_version, f" ({names})"
     if problem is None:
         return None
-    # What was renamed since then ends the loading before anything is warned of; the version stands in the file.
+    # A class that was renamed ends the loading before a warning is given. In this case, the file
+    # states the version.
     written, current = imports.sklearn_version(path), versions.of("scikit-learn")
     return (written, current, "") if written and written != current else None
 
 
 def _judge_versions(path, others, problem, other_version, warnings):
-    """Another series of versions may read a pickle wrongly and say nothing, which no comparison finds."""
+    """Warns about a pickle of another version of scikit-learn, or refuses it. Another minor version
+    may read a pickle wrongly without an error, and no comparison finds this.
+    """
     version, current, names = others
     told = f"pickled by scikit-learn {version}, loaded by {current}{names}"
     if problem is None and version.split(".")[:2] == current.split(".")[:2]:
@@ -165,13 +175,14 @@ def _judge_versions(path, others, problem, other_version, warnings):
 
 
 def _environment(path, version):
-    """How to make an environment with everything that the file names."""
+    """Returns the instruction to create an environment with everything that the file names."""
     wanted, strange = {"scikit-learn": version}, []
     for module in imports.of(path):
         name = imports.distribution(module)
         if name is None:
             strange.append(module)
-        # Their versions are not in the file. scikit-learn needs these anyway, in versions of its own choice.
+        # The file does not state these versions. scikit-learn requires the three libraries anyway,
+        # and chooses their versions.
         elif name not in ("numpy", "scipy", "joblib"):
             wanted.setdefault("xgboost" if name == "xgboost-cpu" else name, versions.of(name))
     if "xgboost" in wanted:

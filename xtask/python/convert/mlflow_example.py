@@ -1,14 +1,15 @@
-"""The input example of a model folder of MLflow: rows that the model was shown with, in each form that MLflow writes.
+"""The input example in a model folder of MLflow, in each form that MLflow writes.
 
-Owns these forms: MLflow 1 to 3, tables and arrays, and the body of a call (`serving_input_example.json`). Must not know
-the folder, estimators or graphs.
+Owns these forms: MLflow 1 to 3, tables and arrays, and the body of a request
+(`serving_input_example.json`). Must not know the folder, estimators or graphs.
 """
 
 import math
 
 import numpy as np
 
-# Bodies of a call have one of these keys, with the parameters of the call beside it at most.
+# Keys of a request body. Next to one of these keys, a body has at most the parameters of the
+# request.
 _BODIES = ("inputs", "instances", "dataframe_split", "dataframe_records")
 _TYPES = {
     "f16": np.float16,
@@ -27,13 +28,15 @@ _TYPES = {
 
 
 def rows(example, names):
-    """A table as columns or as rows, for the file of a sample; None for what is no table."""
+    """Returns a table as columns or as rows, in the form of a sample file. Returns None if the
+    example is not a table.
+    """
     example = _content(example)
     if isinstance(example, dict) and {"columns", "data"} <= set(example):
         names, table = example["columns"], example["data"]
         if not isinstance(names, list) or not _is_table(table) or not all(len(row) == len(names) for row in table):
             return None
-        # Names may be numbers; the reader of samples takes texts.
+        # Names may be numbers, but the reader of samples takes texts.
         return {str(name): [row[index] for row in table] for index, name in enumerate(names)}
     if isinstance(example, dict):
         lists = [one for one in example.values() if isinstance(one, list)]
@@ -48,7 +51,9 @@ def rows(example, names):
 
 
 def arrays(example, names, ports):
-    """An array for each input of a graph; None if the example does not say which value is whose, or does not fit."""
+    """Returns an array for each input of a graph, by the name of the input. Returns None if the
+    example does not show which value belongs to which input, or does not fit the inputs.
+    """
     inner, table = _content(example), rows(example, names)
     if isinstance(table, list) and table and all(isinstance(row, dict) for row in table):
         table = {name: [row.get(name) for row in table] for name in table[0]}
@@ -71,7 +76,7 @@ def arrays(example, names, ports):
 
 
 def _content(example):
-    """What a body of a call holds; anything else is itself."""
+    """Returns the content of a request body. Any other example is returned unchanged."""
     while isinstance(example, dict):
         key = next((key for key in _BODIES if key in example), None)
         if key is None or set(example) - {key, "params"}:
@@ -85,10 +90,11 @@ def _is_table(values):
 
 
 def _array(values, port):
-    """The values of one input; None if they have another type or shape."""
+    """Returns the values of one input as an array, or None if they have another type or shape."""
     kind, shape = port["dtype"], port["shape"]
     try:
-        # Through objects: NumPy would make texts of numbers beside a text.
+        # The values are read as objects, because NumPy would convert numbers next to a text to
+        # texts.
         array = np.array(values, dtype=object)
         if array.ndim == len(shape) - 1 and shape[-1] == 1:
             array = array[..., np.newaxis]

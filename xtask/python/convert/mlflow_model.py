@@ -1,7 +1,8 @@
-"""A model folder of MLflow: which file is the model, which columns it takes, and rows that it was shown with.
+"""A model folder of MLflow: its model file, its columns, and its example rows.
 
-Owns the form of `MLmodel`, and which files of the folder are read. Must not know estimators or graphs, and neither imports nor runs
-what the folder names: its code, its environment and its loader stay what they are, text.
+Owns the form of `MLmodel`, and the list of files in the folder that are read. Must not know
+estimators or graphs. Must not import or run what the folder names, such as its code, its
+environment or its loader.
 """
 
 import json
@@ -13,7 +14,7 @@ import elsewhere
 import mlflow_example
 
 _FILE = "MLmodel"
-# By the flavor, the key of the model's file.
+# Key of the model's file in `MLmodel`, by the flavor.
 _FLAVORS = {"onnx": "data", "xgboost": "data", "lightgbm": "data", "sklearn": "pickled_model"}
 _MOST_BYTES = 4 << 20
 _KINDS = {
@@ -21,9 +22,10 @@ _KINDS = {
     "boolean": "boolean",
     "string": "text",
 }
-# Types of inputs in which a value may be missing.
+# Element types of inputs in which a value may be missing.
 _GAPS = ("f16", "f32", "f64", "text")
-# MLflow names the first file, or both; folders that were put together by hand may have either.
+# File names of input examples. MLflow names the first file or both, and a folder that was made by
+# hand may have either of them.
 _EXAMPLES = ("input_example.json", "serving_input_example.json")
 _AGAIN = "save the model again with MLflow, or name the model's own file"
 _LOG = "log the model with mlflow.sklearn, mlflow.xgboost, mlflow.lightgbm or mlflow.onnx, or write a scorer"
@@ -31,19 +33,22 @@ _LOG = "log the model with mlflow.sklearn, mlflow.xgboost, mlflow.lightgbm or ml
 
 @dataclass(frozen=True)
 class Folder:
-    """What is used of a folder."""
+    """Facts about an MLflow folder that the conversion uses."""
 
     flavor: str
     file: str
-    # Pairs of a name and a kind: `number`, `boolean` or `text`. Empty without a signature of columns.
+    # Pairs of a name and a kind: `number`, `boolean` or `text`. Empty if the folder has no
+    # signature with columns.
     columns: tuple
-    # The names of those columns that the signature does not require.
+    # Names of the columns that the signature does not require.
     optional: frozenset
-    # The input example's own object, or None.
+    # Input example as a JSON value, or None if there is none.
     example: object
 
     def sample(self, folder, warnings):
-        """Writes the input example as a file that --sample takes; None if there is none."""
+        """Writes the input example to a file in the form of --sample, and returns its path. Returns
+        None if there is no example that is a table.
+        """
         rows = mlflow_example.rows(self.example, [name for name, _ in self.columns])
         if rows is None:
             if self.example is not None:
@@ -55,11 +60,15 @@ class Folder:
         return path
 
     def values(self, ports):
-        """The input example by the inputs of a graph, as lists; None if it cannot be told which value is whose."""
+        """Returns the input example as an array for each input of a graph. Returns None if the
+        example does not show which value belongs to which input.
+        """
         return mlflow_example.arrays(self.example, [name for name, _ in self.columns], ports)
 
     def inputs(self, model):
-        """Inputs in the form of --inputs, where the signature knows of texts that the model does not; else none."""
+        """Returns inputs in the form of --inputs if the signature has columns of texts that the
+        model does not know. Otherwise, returns an empty list.
+        """
         import columns
 
         texts = {name for name, kind in self.columns if kind == "text"}
@@ -73,7 +82,8 @@ class Folder:
         return [{"name": name, "kind": "text" if name in texts else "f32", "width": None} for name in names]
 
     def described(self, ports):
-        """Adds to the described ports what the signature knows beyond the model."""
+        """Adds facts that only the signature states to the described ports, and returns the ports.
+        """
         names = [name for name, _ in self.columns]
         booleans = {name for name, kind in self.columns if kind == "boolean"}
         for port in ports:
@@ -84,13 +94,16 @@ class Folder:
             if held & booleans and port["dtype"] not in ("text", "bool"):
                 port["boolean"] = True
             if port.get("missing") is None and port["dtype"] in _GAPS:
-                # Nobody can ask a graph: the signature says that a value may be left out.
+                # A graph does not state which values may be missing, but the signature states which
+                # columns are optional.
                 port["missing"] = bool(held & self.optional)
         return ports
 
 
 def read(path):
-    """Reads the folder's description; refuses flavors that do not convert, and files outside of the folder."""
+    """Reads the description of the folder. Refuses flavors that cannot be converted, and files
+    outside of the folder.
+    """
     text = _text(path, _FILE)
     described = _parsed(text)
     flavors = described.get("flavors")
@@ -136,7 +149,9 @@ def _other(flavors):
 
 
 def _inside(path, name):
-    """A file of the folder. A link in it was refused before this process started, or ends here."""
+    """Returns the path of a file in the folder. Refuses a path that leads out of the folder, or
+    that contains a link.
+    """
     parts = name.split("/")
     file = os.path.join(path, name)
     if (
@@ -166,7 +181,8 @@ def _shown(name):
 
 
 def _columns(described):
-    """The columns of the signature with their kinds, and the names of those that may be left out."""
+    """Returns the columns of the signature with their kinds, and the names of the optional columns.
+    """
     signature = described.get("signature")
     inputs = signature.get("inputs") if isinstance(signature, dict) else None
     try:
@@ -174,7 +190,7 @@ def _columns(described):
     except ValueError:
         inputs = []
     inputs = [one for one in inputs if isinstance(one, dict)] if isinstance(inputs, list) else []
-    # Tensors and a single nameless column have no names to publish.
+    # Tensors and a single column without a name have no names that could be published.
     if not all(isinstance(one.get("name"), str) and one.get("type") != "tensor" for one in inputs):
         return (), frozenset()
     columns, optional = [], set()
@@ -187,7 +203,7 @@ def _columns(described):
             what = _shown(one.get("type"))
             raise Refused(f"its signature gives the column {_shown(one['name'])} the type {what}", fix)
         columns.append((one["name"], kind))
-        # MLflow 1 spells it the other way around.
+        # MLflow 1 writes `optional` instead of `required`.
         if one.get("required") is False or one.get("optional") is True:
             optional.add(one["name"])
     return tuple(columns), frozenset(optional)
@@ -205,12 +221,12 @@ def _example(path, described):
             found = json.loads(_text(path, name))
         except (ValueError, RecursionError):
             continue
-        # A sparse matrix is written as the parts of it.
+        # A sparse matrix is written as its internal arrays, which are not used.
         if not (isinstance(found, dict) and "indptr" in found):
             return found
     return None
 
 
 def _is_whole(ports, names):
-    """Whether one input takes all columns."""
+    """Returns True if the only input takes all columns."""
     return len(ports) == 1 and len(names) > 1 and ports[0]["shape"][1:] == [len(names)]

@@ -1,33 +1,35 @@
-"""Nodes of a graph, as our own converters write them.
+"""Nodes of a graph, as the project's own converters write them.
 
-Owns the few operators that they share, and the text that stands for a missing one. Must not know estimators.
+Owns the operators that several converters use, and the values that count as missing. Must not know
+estimators.
 """
 
 import numpy as np
 
 
 def is_missing(value):
-    """True for what pandas and NumPy call missing: None, NaN and NA."""
+    """Returns True for the values that pandas and NumPy treat as missing: None, NaN, NA and NaT."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, (float, np.floating)) and bool(np.isnan(value))
 
 
 def is_text(variable):
-    """True for a variable of skl2onnx that holds texts."""
+    """Returns True if a variable of skl2onnx holds texts."""
     return type(variable.type).__name__ == "StringTensorType"
 
 
 class Nodes:
-    """The nodes of one part, with new names for what they give."""
+    """Builder of the nodes of one part, which chooses new names for their results."""
 
     def __init__(self, scope, container):
         self.scope, self.container = scope, container
-        # The types of what was made here, so that a number can be of the type that it is compared with.
+        # Element types of the results by name, so that a number gets the type of the tensor with
+        # which it is compared.
         self._types = {}
 
     def add(self, kind, inputs, domain="", version=None, **attributes):
-        """Adds a node with one output; returns the output's name."""
+        """Adds a node with one output, and returns the name of the output."""
         name = self.scope.get_unique_variable_name(kind.lower())
         self._add(kind, inputs, name, domain, version, **attributes)
         return name
@@ -38,7 +40,9 @@ class Nodes:
         self.container.add_node(kind, inputs, [output], op_domain=domain, **versions, **attributes)
 
     def constant(self, values, like):
-        """The name of a tensor of values, of the type of a variable or of one of our own results."""
+        """Adds a constant tensor with the element type of `like`, and returns its name. `like` is a
+        variable, the name of a result, or the name of a type.
+        """
         kind = self._type(like)
         data = np.asarray(values)
         shape = list(data.shape)
@@ -52,28 +56,30 @@ class Nodes:
         return name
 
     def number(self, value, like):
-        """The name of one number, of the type of one of our own results."""
+        """Adds a constant with one number and the element type of `like`, and returns its name."""
         return self.constant(np.array([value]), like)
 
     def cast(self, name, like):
-        """The values of a tensor in another type."""
+        """Converts a tensor to the element type of `like`, and returns the name of the result."""
         kind = self._type(like)
         result = self.add("Cast", [name], to=kind)
         self._types[result] = kind
         return result
 
     def columns(self, name, indices):
-        """Some columns of a matrix."""
+        """Selects columns of a matrix by their indices, and returns the name of the result."""
         result = self.add("Gather", [name, self.integers(indices)], axis=1)
         self._types[result] = self._types.get(name)
         return result
 
     def integers(self, values):
-        """The name of a list of whole numbers."""
+        """Adds a constant list of whole numbers, and returns its name."""
         return self.constant(np.asarray(values, dtype=np.int64).ravel(), "int64")
 
     def joined(self, variables, like):
-        """All columns of the inputs as one matrix, of the type of `like`."""
+        """Joins all columns of the variables to one matrix with the element type of `like`, and
+        returns its name.
+        """
         kind = self._type(like)
         names = [one.full_name if self._type(one) == kind else self.cast(one.full_name, like) for one in variables]
         name = names[0] if len(names) == 1 else self.add("Concat", names, axis=1)
@@ -81,7 +87,9 @@ class Nodes:
         return name
 
     def each(self, variables):
-        """Each column of the inputs as a matrix of one column, with the variable that it is from."""
+        """Yields each column of the variables as a pair: the name of a matrix with this column, and
+        the variable that contains it.
+        """
         for variable in variables:
             width = variable.type.shape[1]
             for index in range(width):
@@ -91,7 +99,9 @@ class Nodes:
                 yield name, variable
 
     def place(self, name, keys, values, default):
-        """A whole number for each text of a tensor: that of its key, or the default."""
+        """Maps each text of a tensor to the number of its key, or to the default, and returns the
+        name of the result.
+        """
         result = self.add(
             "LabelEncoder",
             [name],
@@ -105,11 +115,11 @@ class Nodes:
         return result
 
     def rename(self, name, output):
-        """Gives a tensor the name of a variable of skl2onnx."""
+        """Gives a tensor the name of an output variable of skl2onnx."""
         self._add("Identity", [name], output.full_name)
 
     def finish(self, results, output):
-        """Writes the results, next to each other, to an output of the part."""
+        """Joins the results next to each other, and writes them to an output of the part."""
         if len(results) == 1:
             self.rename(results[0], output)
         else:

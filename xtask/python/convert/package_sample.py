@@ -1,21 +1,26 @@
-"""The sample that a project is packaged with: a request as a caller sends it, and the answer that belongs to it.
+"""The sample with which a project is packaged: a request as a caller sends it, and its answer.
 
-Owns the form of both. Must not know where the rows are from, nor how answers are compared.
+Owns the form of the request and of the answer. Must not know the source of the rows, nor how
+answers are compared.
 """
 
 import numpy as np
 
 from refusal import brief
 
-# More rows prove little more, and the file is read by people.
+# Maximum number of rows in the sample. More rows prove little more, and people read the file.
 _MOST_ROWS = 100
 
 
 def of_model(layout, described, rows, attempt, expected, count):
-    """The first `count` rows, as far as a caller may send them, with the library's answers; None if no row is left."""
+    """Returns the sample of a model: those of the first `count` rows that a caller may send, with
+    the library's answers. Returns None if there is no such row, or if the graph's answers do not
+    agree.
+    """
     asked = {port["name"]: port for port in described}
     ports = [port for port in layout.ports if port.name in asked]
-    # A row that the library refuses has no answer, and a host refuses a missing value that is not declared.
+    # A row that the library refuses has no answer. A host refuses a missing value unless the input
+    # accepts missing values.
     shown = [
         (place, int(row))
         for place, row in enumerate(expected.places)
@@ -28,14 +33,18 @@ def of_model(layout, described, rows, attempt, expected, count):
     for output, answer, result in zip(attempt.graph.graph.output, expected.answers, attempt.results):
         values = result
         if answer.output != "label" and result.dtype.kind == "f" and answer.values.size == result.size:
-            # The library's own numbers. Labels are the same, except where two are equally good.
+            # The answer has the library's own numbers. Labels of the graph are used, which differ
+            # only in a tie.
             values = np.reshape(answer.values, result.shape)
         answers[output.name] = _shown(values[[place for place, _ in shown]])
     return _sample(inputs, answers)
 
 
 def of_graph(session, ports, arrays, warnings):
-    """The example of a graph that no library answers; the engine's own answer belongs to it if it is always the same."""
+    """Returns the sample of a graph without a library to compare it with. It has the engine's
+    answer if two runs give equal answers. Returns None if there is no example, or if the graph
+    refuses it.
+    """
     if arrays is None:
         return None
     open_to_callers = all(port["shape"] and port["shape"][0] is None for port in ports)
@@ -56,12 +65,14 @@ def of_graph(session, ports, arrays, warnings):
 
 
 def _sample(inputs, outputs):
-    """The content of the file. JSON has no infinity: a request with one is no sample, and an answer with one is left out."""
+    """Returns the content of the sample file. JSON has no infinity. A request with infinity gives
+    no sample, and an answer with infinity is left out.
+    """
     if not _is_finite(inputs):
         return None
     if outputs is None or not _is_finite(outputs):
         return {"inputs": inputs}
-    # A host answers a single output without its name.
+    # A host returns a single output without its name.
     return {"inputs": inputs, "outputs": outputs if len(outputs) != 1 else next(iter(outputs.values()))}
 
 
@@ -78,7 +89,7 @@ def _gaps(values):
 
 
 def _filled(array):
-    """Texts as the graph takes them: a missing one is the empty text."""
+    """Returns texts as the graph takes them. A missing text becomes the empty text."""
     flat = ["" if one is None else one for one in array.ravel()]
     return np.array(flat + [None], dtype=object)[:-1].reshape(array.shape)
 
@@ -90,7 +101,9 @@ def _equal(one, other):
 
 
 def _shown(array, kind=None):
-    """The values as JSON has them: a missing one is null, and a number has no more digits than its type keeps."""
+    """Returns the values as values of JSON. A missing value becomes null, and a number has no more
+    digits than its type holds.
+    """
     array = np.asarray(array)
     if kind in ("f16", "f32"):
         array = array.astype({"f16": np.float16, "f32": np.float32}[kind])

@@ -1,15 +1,15 @@
-"""Trees behind numbers in double precision.
+"""Trees that get numbers in double precision.
 
-Owns the way of double numbers into trees, which compare single ones: scikit-learn's and XGBoost's own do the same. What
-comes before a tree, a scaler for instance, then has all of its digits: a tree may split between two numbers that differ
-in the last one. Must not know how trees are converted.
+Owns the conversion of double numbers for trees, which compare single ones, as those of scikit-learn
+and XGBoost do. A part before a tree, e.g. a scaler, then keeps all digits, because a tree may split
+between two numbers that differ in the last digit. Must not know how trees are converted.
 """
 
 import numpy as np
 
 import estimators
 
-# Transformers after which a number is what it was, or a whole number.
+# Transformers that return numbers unchanged, or whole numbers.
 _EXACT = [
     "Binarizer",
     "CountVectorizer",
@@ -26,7 +26,7 @@ _EXACT = [
     "VarianceThreshold",
 ]
 
-# Names of the converters of trees, with the prefix that skl2onnx or we give them.
+# Names of the converters of trees, with their prefixes.
 _NAMES = [
     "SklearnDecisionTreeClassifier",
     "SklearnDecisionTreeRegressor",
@@ -50,19 +50,21 @@ _NAMES = [
 ]
 
 
-# True while a model is converted whose trees see computed numbers.
+# True during the conversion of a model whose trees get computed numbers.
 _exact = False
 
 
 def register(wrap):
-    """Registers the converters; `wrap` puts a function around one that is registered."""
+    """Registers the converters. `wrap` puts a function around a registered converter."""
     for name in _NAMES:
         wrap(name, _in_single)
     wrap("SklearnTfidfTransformer", _weights)
 
 
 def is_needed(model):
-    """Whether trees see numbers that single precision would send elsewhere; says to the converters if they are computed."""
+    """Returns True if a tree gets numbers that would take another branch in single precision. Also
+    sets `_exact`, for the converters.
+    """
     global _exact
     parts = list(estimators.walk(model))
     trees = any(map(_is_tree, parts))
@@ -72,7 +74,9 @@ def is_needed(model):
 
 
 def _parts_decimals(part):
-    """Whether HistGradientBoosting splits so close below a number of few digits that single precision takes both for one."""
+    """Returns True if a tree of HistGradientBoosting has a threshold that is just below a number of
+    few digits and equals it in single precision.
+    """
     if getattr(part, "_predictors", None) is None:
         return False
     for tree in np.ravel(np.array(part._predictors, dtype=object)):
@@ -84,7 +88,9 @@ def _parts_decimals(part):
 
 
 def short(value):
-    """The number of few digits that a threshold half way between two such numbers is meant to be; else the threshold."""
+    """Returns the nearest number with six digits if the threshold stands for it, up to rounding.
+    Otherwise, returns the threshold.
+    """
     found = float(f"{value:.6g}")
     return found if abs(found - value) <= 1e-9 * abs(value) else float(value)
 
@@ -98,7 +104,7 @@ def _is_container(part):
 
 
 def _weights(convert, scope, operator, container):
-    """The weights of words, in double precision where trees see them."""
+    """Converts a TfidfTransformer, in double precision if trees get its numbers."""
     from nodes import Nodes
 
     part = operator.raw_operator
@@ -111,7 +117,7 @@ def _weights(convert, scope, operator, container):
         values = nodes.add("Mul", [values, nodes.constant(np.asarray(part.idf_), "double")])
     if part.norm is not None:
         norm = nodes.add("ReduceL1" if part.norm == "l1" else "ReduceL2", [values, nodes.integers([1])], keepdims=1)
-        # A text without known words has no length to divide by.
+        # A text without known words has the norm zero, by which it cannot be divided.
         zero, one = (nodes.constant(np.array([number]), "double") for number in (0.0, 1.0))
         norm = nodes.add("Where", [nodes.add("Equal", [norm, zero]), one, norm])
         values = nodes.add("Div", [values, norm])
@@ -119,7 +125,7 @@ def _weights(convert, scope, operator, container):
 
 
 class _Single:
-    """A part as its converter sees it, with one input and its outputs of single precision."""
+    """A part whose input and outputs are in single precision, as its converter sees it."""
 
     def __init__(self, operator, given, outputs):
         self._operator = operator
@@ -146,17 +152,19 @@ def _in_single(convert, scope, operator, container):
     outputs = [new(output) if is_double(output) else output for output in operator.outputs]
     convert(scope, _Single(operator, given, outputs), container)
     if getattr(operator.raw_operator, "_predictors", None) is not None:
-        # The first version of the operators in which numbers are double.
+        # Trees with double numbers exist from this version of the operator set (opset) on.
         container.node_domain_version_pair_sets.add(("ai.onnx.ml", 3))
         _compare_doubles(container.nodes[before:], operator.raw_operator, given.full_name, operator.inputs[0].full_name)
-    # What comes out has the precision that the parts after it were promised.
+    # The outputs get the precision that the following parts expect.
     for single, output in zip(outputs, operator.outputs):
         if single is not output:
             nodes.rename(nodes.cast(single.full_name, output), output)
 
 
 def _compare_doubles(added, part, single, double):
-    """The trees of HistGradientBoosting compare double numbers: half way between -0.04 and -0.02 is not -0.03."""
+    """Makes the trees of HistGradientBoosting in the graph compare double numbers. For example, the
+    middle between -0.04 and -0.02 is not exactly -0.03.
+    """
     from onnx import helper, numpy_helper
 
     trees = [tree.nodes for tree in np.ravel(np.array(part._predictors, dtype=object))]

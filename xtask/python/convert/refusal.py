@@ -1,11 +1,12 @@
-"""Why a model is not converted.
+"""Refusals: reasons why a model is not converted.
 
-Owns the form: what is wrong, which estimator it concerns, what to do instead. Must not know any reason.
+Owns the form: what is wrong, which estimator is concerned, and what to do instead. Must not know
+any reason.
 """
 
 
 class Refused(Exception):
-    """A model that is not converted; whoever reads this can do something about it."""
+    """Reason why a model is not converted, with an instruction for the user."""
 
     def __init__(self, problem, fix, estimator=None):
         super().__init__(problem)
@@ -14,12 +15,12 @@ class Refused(Exception):
         self.estimator = estimator
 
     def outcome(self):
-        """As the caller reads it."""
+        """Returns the refusal in the form of an outcome, which the caller reads."""
         return {"kind": "refused", "problem": self.problem, "fix": self.fix, "estimator": self.estimator}
 
 
 def brief(error):
-    """An exception in one line that is not too long."""
+    """Returns an exception as one line of at most 300 characters."""
     text = " ".join(str(error).split())
     name = type(error).__name__
     text = f"{name}: {text}" if text else name

@@ -1,6 +1,6 @@
-"""Rows that somebody has: a CSV, JSON or NumPy file.
+"""Rows of a user: a CSV, JSON or NumPy file.
 
-Owns the files' forms and their way into the ports. Must not know the model.
+Owns the formats of these files, and the conversion of their rows to ports. Must not know the model.
 """
 
 import json
@@ -9,14 +9,14 @@ import numpy as np
 
 from refusal import Refused, brief
 
-# More would only take longer.
+# Maximum number of rows that are read. More rows would only take longer.
 _MOST_ROWS = 10_000
 
 _FORMS = "name a .csv with a header, a .json (a list of rows, or an object of columns) or a .npy without objects"
 
 
 def table(path, texts=()):
-    """The file as a table; the columns in `texts` are read as they are written, `007` and all."""
+    """Reads a file as a table. Columns in `texts` keep their spelling, e.g. `007`."""
     import pandas
 
     try:
@@ -37,7 +37,7 @@ def table(path, texts=()):
 
 
 def read(path, layout, warnings):
-    """The rows of a file, by the ports' names."""
+    """Reads the rows of a file, by the names of the ports."""
     ports = layout.ports
     found = table(path, [port.name for port in ports if port.kind == "text"])
     width = sum(port.width or 1 for port in ports)
@@ -56,7 +56,7 @@ def read(path, layout, warnings):
 
 
 def choose(found, names, width):
-    """The columns that the model takes, in its order."""
+    """Returns the columns that the model takes, in its order."""
     shown = [str(name) for name in found.columns]
     found = found.set_axis(shown, axis=1)
     if names is not None and not all(name in shown for name in names) and not set(names) & set(shown):
@@ -78,12 +78,14 @@ def choose(found, names, width):
 
 
 def is_text(column):
-    """Whether a column holds anything but numbers and truth values."""
+    """Returns True if a column has values that are neither numbers nor booleans."""
     return column.dtype.kind not in "biuf" and not is_boolean(column) and not column.isna().all()
 
 
 def is_boolean(column):
-    """Whether a column holds True and False, and missing values at most."""
+    """Returns True if a column has only True, False and missing values, and at least one that is
+    not missing.
+    """
     if column.dtype.kind == "b":
         return True
     if column.dtype != object:
@@ -93,7 +95,7 @@ def is_boolean(column):
 
 
 def _values(part, port, path):
-    """A port's values; a missing text is None, a missing number NaN."""
+    """Returns the values of a port. A missing text is None, and a missing number is NaN."""
     try:
         missing = part.isna().to_numpy()
         if port.kind == "text":
@@ -118,7 +120,9 @@ def _text(value):
 
 
 def _rows(value):
-    """Azure ML's body is taken too: an object with one list of rows under any name."""
+    """Returns the rows or columns of a JSON value. An Azure ML body is accepted, too: an object
+    with one list of rows under any name.
+    """
     if isinstance(value, dict) and len(value) == 1:
         inner = next(iter(value.values()))
         if isinstance(inner, list) and inner and isinstance(inner[0], list) and len(inner[0]) != 1:

@@ -1,7 +1,7 @@
-"""Models that see a sparse matrix in training, for which no entry is a missing value.
+"""Models that get a sparse matrix, in which a left-out entry is a missing value.
 
-Owns the search for them. XGBoost takes what a sparse matrix leaves out for missing, and a graph knows no sparse matrix.
-Must not know graphs.
+Owns the search for these models. XGBoost treats the entries that a sparse matrix leaves out as
+missing, but a graph has no sparse matrices. Must not know graphs.
 """
 
 import warnings as python_warnings
@@ -10,7 +10,9 @@ import estimators
 
 
 def xgboost_parts(model, row):
-    """The XGBoost models whose input is sparse, by identity; `row` is one row as the library takes it."""
+    """Returns the ids of the XGBoost models that get a sparse matrix. `row` is one row in the form
+    that the library takes.
+    """
     found = set()
     with python_warnings.catch_warnings():
         python_warnings.simplefilter("ignore")
@@ -35,14 +37,14 @@ def _visit(part, given, found):
             given = step.transform(given)
         _visit(steps[-1], given, found)
     elif getattr(part, "transformers_", None) is None:
-        # The last of a stack sees the answers of the others.
+        # The final estimator of a stack gets the answers of the other estimators.
         for name, inner in estimators.children(part):
             if name != "final_estimator_":
                 _visit(inner, given, found)
 
 
 def _differs(booster):
-    """Whether a split sends a missing value elsewhere than a zero."""
+    """Returns True if a split sends a missing value to another branch than a zero."""
     table = booster.trees_to_dataframe()
     table = table[table["Feature"] != "Leaf"]
     of_zero = table["Yes"].where(table["Split"] > 0, table["No"])

@@ -1,6 +1,7 @@
-"""Which values the estimator itself takes in each column: missing ones, zeros, unknown categories, empty texts.
+"""The values that the estimator accepts in each column: missing values, zeros, unknown categories
+and empty texts.
 
-Owns the trials, each of which asks the estimator for an answer to one row. Must not know graphs.
+Owns the trials. In each trial, the estimator scores one row. Must not know graphs.
 """
 
 import warnings as python_warnings
@@ -14,15 +15,18 @@ import estimators
 import generation
 import inputs
 
-# Rows that are tried as the one to change, and how many of them show whether two values are told apart.
+# Maximum number of rows that are tried, and number of rows that show if the estimator tells two
+# values apart.
 _TRIED, _SHOWN = 16, 8
 
 
 def find(model, layout, hints, sample, warnings):
-    """Writes into the hints what the estimator takes; returns the layout, in which a matrix may be taken apart."""
+    """Writes the values that the estimator accepts into `hints`. Returns the layout, whose matrix
+    may have been split into columns.
+    """
     trial = Trial(model, layout, sample, hints)
     if trial.row is None:
-        # The comparison refuses such a model, or says which rows it does not take.
+        # The comparison refuses this model later, or states which rows it refuses.
         return layout
     kinds, groups = layout.kinds(), _groups(model, layout)
     numbers = [index for index, kind in enumerate(kinds) if kind in ("f32", "f64", "i64")]
@@ -45,7 +49,7 @@ def find(model, layout, hints, sample, warnings):
 
 
 def tell_refusing(model, warnings):
-    """Says which parts refuse a category that they were not fitted on."""
+    """Warns about parts that refuse a category on which they were not fitted."""
     for part in estimators.walk(model):
         if type(part).__name__ in ("OneHotEncoder", "OrdinalEncoder") and part.handle_unknown == "error":
             warnings.append(
@@ -55,7 +59,7 @@ def tell_refusing(model, warnings):
 
 
 class Trial:
-    """One row that the estimator answers, and the same row with some columns changed."""
+    """A row that the estimator can score, and copies of this row with changed columns."""
 
     def __init__(self, model, layout, sample, hints):
         self.model, self.layout = model, layout
@@ -71,7 +75,7 @@ class Trial:
         self.row = self.others[0] if self.others else None
 
     def answer(self, row):
-        """The library's numbers for a row, or None if it refuses the row."""
+        """Returns the library's numbers for a row, or None if the library refuses the row."""
         with python_warnings.catch_warnings():
             python_warnings.simplefilter("ignore")
             try:
@@ -83,7 +87,7 @@ class Trial:
         return np.asarray(values.toarray() if hasattr(values, "toarray") else values)
 
     def changed(self, values, row=None):
-        """The row with other values, by the columns' numbers."""
+        """Returns a copy of a row with other values, by the indices of the columns."""
         row, place = {name: column.copy() for name, column in (row or self.row).items()}, 0
         for port in self.layout.ports:
             for index in range(port.width or 1):
@@ -94,7 +98,7 @@ class Trial:
         return row
 
     def same(self, index, one, other):
-        """Whether the estimator answers alike for two values of a column."""
+        """Returns True if the estimator gives equal answers for two values of a column."""
         for row in self.others:
             first, second = (self.answer(self.changed({index: value}, row)) for value in (one, other))
             if first is None or second is None or first.shape != second.shape:
@@ -104,7 +108,9 @@ class Trial:
         return True
 
     def taken(self, wanted, value, groups):
-        """Those of the columns for which the estimator takes a value, each for itself and all together."""
+        """Returns the columns of `wanted` in which the estimator accepts the value `value(column)`,
+        alone and in all of these columns together.
+        """
         ask = lambda some: self.answer(self.changed({index: value(index) for index in some})) is not None
         if not wanted or ask(wanted):
             return wanted
@@ -121,7 +127,9 @@ class Trial:
 
 
 def _groups(model, layout):
-    """The columns by the part that sees them first, and whether that part treats them all alike."""
+    """Returns groups of columns by the part that gets them first. Each group is a pair: the
+    columns, and True if the part treats all of them in the same way.
+    """
     found, seen = [], set()
 
     def see(part, where):
@@ -136,10 +144,12 @@ def _groups(model, layout):
 
 
 def _tell_apart(model, layout, trial, index, hint, warnings):
-    """A graph gets the empty text for a missing one: says where the library tells them apart."""
+    """Warns or refuses if the library tells a missing text from an empty text. A graph gets the
+    empty text for both.
+    """
     if not (hint.missing and hint.empty):
         return
-    # Where a null is sent as the empty text, an empty text is not drawn for itself.
+    # A missing text is sent as the empty text, so generated rows do not have empty texts.
     hint.empty = False
     if trial.same(index, "", None):
         return
@@ -163,7 +173,7 @@ def _tell_apart(model, layout, trial, index, hint, warnings):
 
 
 def _fills(model, layout, index):
-    """The part that puts something in the place of a missing value of a column; None if an encoder sees the gap itself."""
+    """Returns the part that replaces missing values of a column, or None if no part does."""
     found = []
 
     def see(part, where):
@@ -175,7 +185,7 @@ def _fills(model, layout, index):
 
 
 def _learned_empty(model):
-    """A part that has the empty text among its categories."""
+    """Returns a part that has the empty text among its categories, or None if no part has it."""
     for part in estimators.walk(model):
         for kept in getattr(part, "categories_", None) or []:
             if any(isinstance(one, str) and one == "" for one in np.ravel(kept)):
@@ -184,7 +194,12 @@ def _learned_empty(model):
 
 
 def _apart(model, layout, hints, warnings):
-    """A matrix has missing values in all of its columns or in none: where they differ, each column becomes an input."""
+    """Splits a matrix of which only some columns may have missing values. A matrix accepts them in
+    all of its columns or in none.
+
+    The matrix is split into one input for each column if the model selects columns and the caller
+    did not state the inputs. Otherwise, the matrix accepts no missing values.
+    """
     missing = [hint.missing for hint in hints]
     if layout.form != "matrix" or all(missing) or not any(missing):
         return layout
@@ -203,7 +218,7 @@ def _apart(model, layout, hints, warnings):
 
 
 def described(layout, hints, ports):
-    """Adds to the described ports what else callers must know."""
+    """Adds facts that callers need to the described ports."""
     start, found = 0, {}
     for port in layout.ports:
         width = port.width or 1
@@ -219,7 +234,9 @@ def described(layout, hints, ports):
 
 
 def with_empty_texts(layout, hints, rows):
-    """Rows of a .csv, where a column that takes no missing text has empty ones."""
+    """Returns rows of a CSV file. In a column that accepts empty texts but no missing ones, missing
+    texts become empty texts.
+    """
     start = 0
     for port in layout.ports:
         for index in range(port.width or 1):

@@ -1,7 +1,7 @@
 """TunedThresholdClassifierCV in a graph, with its threshold.
 
-Owns the label, which skl2onnx takes from the estimator inside as if the threshold were one half. Must not know how that
-estimator is converted.
+Owns the label. skl2onnx takes the label of the inner estimator, as if the threshold were one half.
+Must not know how the inner estimator is converted.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ import estimators
 
 
 def register(wrap):
-    """Registers the converter around the one that skl2onnx has."""
+    """Registers a converter that replaces that of skl2onnx."""
     wrap("SklearnTunedThresholdClassifierCV", _tuned)
 
 

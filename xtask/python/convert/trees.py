@@ -1,10 +1,10 @@
-"""Trees of scikit-learn that learned where a missing number goes.
+"""Trees of scikit-learn that learned to which branch a missing number goes.
 
-Owns the direction of missing numbers in the nodes of a graph. Must not know where the numbers come from: skl2onnx builds
-the nodes, and leaves the directions out.
+Owns the directions of missing numbers in the nodes of a graph. Must not know where the numbers come
+from. skl2onnx builds the nodes without the directions.
 """
 
-# Names of the converters whose parts are trees, or hold trees in `estimators_`.
+# Names of the converters of trees, and of ensembles with trees in `estimators_`.
 _NAMES = [
     "DecisionTreeClassifier",
     "DecisionTreeRegressor",
@@ -19,7 +19,7 @@ _NAMES = [
 
 
 def register(wrap):
-    """Registers the converters; `wrap` puts a function around one that skl2onnx has."""
+    """Registers the converters. `wrap` puts a function around a converter of skl2onnx."""
     for name in _NAMES:
         wrap(f"Sklearn{name}", _with_directions)
 
@@ -29,10 +29,10 @@ def _with_directions(convert, scope, operator, container):
     convert(scope, operator, container)
     added = [node for node in container.nodes[before:] if node.op_type.startswith("TreeEnsemble")]
     trees = [one.tree_ for one in _trees(operator.raw_operator)]
-    # Before scikit-learn 1.3 no tree took missing numbers.
+    # Before scikit-learn 1.3, trees did not accept missing numbers.
     if not all(hasattr(tree, "missing_go_to_left") for tree in trees):
         return
-    # A node of the graph holds one tree or all of them, in the order of the estimators.
+    # A node of the graph has one tree or all trees, in the order of the estimators.
     for node in added:
         features, directions = _attribute(node, "nodes_featureids"), _attribute(node, "nodes_missing_value_tracks_true")
         split, left = [], []
@@ -48,7 +48,7 @@ def _with_directions(convert, scope, operator, container):
 
 
 def _trees(part):
-    """The trees in the order of the graph's nodes."""
+    """Returns the trees in the order of the graph's nodes."""
     return list(part.estimators_) if hasattr(part, "estimators_") else [part]
 
 

@@ -1,20 +1,21 @@
-"""The versions of what takes part.
+"""Versions of Python and of the libraries.
 
-Owns which libraries are named, and how an environment with other versions is made. Must not know what they are for.
+Owns the list of libraries that are named, and the commands that create an environment with other
+versions. Must not know what the libraries are used for.
 """
 
 import importlib.metadata
 import platform
 import sys
 
-# Names of distributions, by the module that they bring.
+# Names of distributions, by the module that they contain.
 _ALWAYS = {"sklearn": ["scikit-learn"], "skl2onnx": ["skl2onnx"], "onnx": ["onnx"], "numpy": ["numpy"]}
 _ALWAYS |= {"scipy": ["scipy"], "onnxruntime": ["onnxruntime"]}
 _IF_LOADED = {"xgboost": ["xgboost-cpu", "xgboost"], "lightgbm": ["lightgbm"], "onnxmltools": ["onnxmltools"]}
 _IF_LOADED |= {"pandas": ["pandas"]}
 
-# Versions of Python's series 3 that have wheels of a series of scikit-learn. What converts needs 3.10, so there is no
-# environment for an older series.
+# First and last minor version of Python 3 with wheels for each series of scikit-learn. The
+# converters need Python 3.10, so older series have no environment.
 _PYTHONS = {
     (1, 0): (10, 10),
     (1, 1): (10, 11),
@@ -26,17 +27,17 @@ _PYTHONS = {
     (1, 7): (10, 14),
 }
 _OLDEST = min(_PYTHONS)
-# The last series whose wheels need NumPy 1.
+# Last series of scikit-learn whose wheels need NumPy 1.
 _NUMPY_1 = (1, 3)
-# The oldest Python that the versions of this environment are for.
+# Oldest minor version of Python 3 for which the versions of this environment are made.
 _PINNED = 11
 _BESIDE = ("skl2onnx", "onnx", "onnxruntime", "protobuf")
-# What worked together for the series that the pinned converter does not know.
+# Versions that work with the series that the pinned converter does not support.
 _BEFORE = {"skl2onnx": None, "onnx": "1.15.*", "onnxruntime": None, "protobuf": "4.*"}
 
 
 def used():
-    """Versions of Python and of the libraries, by their names."""
+    """Returns the versions of Python and of the used libraries, by name."""
     found = {"python": platform.python_version()}
     for module, names in (_ALWAYS | _IF_LOADED).items():
         if module in _ALWAYS or module in sys.modules:
@@ -49,7 +50,7 @@ def used():
 
 
 def of(distribution):
-    """The version of one distribution, or None."""
+    """Returns the installed version of a distribution, or None if it is not installed."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
@@ -57,9 +58,10 @@ def of(distribution):
 
 
 def environment(wanted):
-    """The commands that make an environment: the distributions with their versions, or None for any version.
+    """Returns the commands that create an environment. `wanted` has the version of each
+    distribution, or None for any version.
 
-    Returns None if no environment for a version of scikit-learn as old as this one can convert.
+    Returns None if the version of scikit-learn is too old for the converters.
     """
     wanted = dict(wanted)
     series = tuple(int(part) for part in wanted["scikit-learn"].split(".")[:2])

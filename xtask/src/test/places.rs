@@ -31,8 +31,9 @@ const XTASK_VARIABLE: &str = "SCOREBOX_XTASK";
 /// Name of the environment variable with the path of the program that runs `cargo xtask bench` and
 /// `cargo xtask soak`, for the tests.
 const TRIALS_VARIABLE: &str = "SCOREBOX_TRIALS";
-/// Name of the environment variable with the path of this program, for the tests. This program runs
-/// the chores of the repository.
+/// Name of the environment variable with the path of the program behind `cargo xtask` itself, for
+/// the tests. The program checks and tests the repository, and builds the programs that run all
+/// other commands.
 const CHORES_VARIABLE: &str = "SCOREBOX_CHORES";
 /// Name of the environment variable with the folder of the compiled test guests, for the tests.
 const PROGRAMS_VARIABLE: &str = "SCOREBOX_PROGRAMS";

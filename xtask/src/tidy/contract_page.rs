@@ -66,8 +66,8 @@ pub fn bless(root: &Path) -> Result<(), Failure> {
     STANDARDS.bless(root, &standards)
 }
 
-/// Names of the interfaces of the contract that have a page of their own, because scorers import
-/// them.
+/// Names of the contract's interfaces that scorers import. Their reference is on the page
+/// `wit/capabilities.md`, and that of all other interfaces of the contract on `wit/README.md`.
 const IMPORTED: [&str; 5] = ["cache", "graphs", "metrics", "model", "redis"];
 
 /// References in Markdown, one for each page.
@@ -82,7 +82,7 @@ struct References {
 
 /// Returns the references of all pages. Fails if the WIT cannot be parsed.
 fn references(root: &Path) -> Result<References, Failure> {
-    // What is tried out is on the page, too.
+    // Unstable items are on the page, too.
     let resolve = Resolve {
         all_features: true,
         ..Resolve::default()
@@ -158,7 +158,7 @@ impl Page<'_> {
             let types = types.join(", ");
             self.blocks.push(format!("Uses {types} of `{source}`."));
         }
-        // In the order of the file, not in that of the parser.
+        // The page lists types in the order of the WIT file, which is not the order of the parser.
         own.sort_by_key(|(_, definition)| {
             let span = definition.span;
             span.is_known().then(|| span.start())

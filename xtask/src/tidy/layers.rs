@@ -98,7 +98,8 @@ const RULES: &[Rule] = &[
     },
     Rule {
         within: HOST,
-        // A scorer must not set these headers, so their start is in a list.
+        // The host refuses these headers in answers of scorers, so `http_answer.rs` contains their
+        // prefix.
         except: &["host/src/call/http_answer.rs", "host/src/trigger/http.rs"],
         banned: &["x-ms-"],
         strings: true,

@@ -1,4 +1,5 @@
-//! The arrows between the modules of the packager, i.e. the rule which module may use which.
+//! The dependencies between the modules of the packager: the rule that states which modules a
+//! module may use.
 //!
 //! Owns the table, from the lowest module to the highest. Must not know how a use is found.
 

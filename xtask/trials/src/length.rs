@@ -1,6 +1,6 @@
 //! Lengths of time on the command line: numbers of seconds or minutes with a minimum and a maximum.
 //!
-//! Owns their parser and its errors. Must not know which commands have such an argument.
+//! Owns their parser and its errors. Must not know which commands take a length of time.
 
 use std::num::ParseFloatError;
 use std::ops::RangeInclusive;

@@ -2,7 +2,7 @@
 //!
 //! Owns the list of its modules. Must not know any command.
 
-// Its macros print without a panic, and take the place of those of the standard library.
+// The macros of this crate print without a panic, and replace those of the standard library.
 #[macro_use]
 extern crate scorebox_workspace;
 

@@ -3,7 +3,7 @@
 //! Owns the list of its modules. Must not know wasmtime, a registry, or anything that takes long to
 //! compile: `cargo xtask tidy` is built from this crate too.
 
-// The macros of this module take the place of those of the standard library in all others.
+// The macros of this module replace those of the standard library in all other modules.
 #[macro_use]
 pub mod output;
 

@@ -15,7 +15,8 @@ use std::sync::OnceLock;
 use crate::failure::Failure;
 use crate::installation;
 
-/// The first error of standard output, unless its reader had just gone.
+/// First error of a write to standard output. The error of a write whose reader has gone is not
+/// kept.
 static LOST: OnceLock<String> = OnceLock::new();
 
 /// Prints to standard output, like the macro of the standard library, but never panics.
@@ -66,7 +67,8 @@ pub fn out(text: Arguments<'_>) {
     }
 }
 
-/// Writes a text to standard error. If it cannot be written, there is no place left to say so.
+/// Writes a text to standard error. Errors are ignored, because there is no other place to report
+/// them.
 pub fn err(text: Arguments<'_>) {
     let mut output = io::stderr().lock();
     let _ = match renamed(text) {

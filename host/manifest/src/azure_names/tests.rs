@@ -1,4 +1,4 @@
-//! Tests of `azure_names`.
+//! Tests of Azure's rules for the names of resources.
 
 use super::*;
 

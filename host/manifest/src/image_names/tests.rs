@@ -1,4 +1,4 @@
-//! Tests of `image_names`.
+//! Tests of the checks of registries, repositories, tags and digests.
 
 use super::*;
 

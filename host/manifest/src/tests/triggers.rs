@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::{minimal, parse};
 use crate::triggers::{MessageEncoding, QueueTrigger, Start};
 
-/// Returns a manifest with these triggers. Each is the text of its keys, with `;` between them.
+/// Returns the text of a manifest with the given triggers. A trigger is given as the text of its
+/// keys and values, with `;` between them.
 fn triggers(triggers: &[&str]) -> String {
     let mut text = String::new();
     for trigger in triggers {
@@ -93,9 +94,9 @@ fn two_services_share_a_connection_only_if_the_manifest_says_so() {
         // One name is written, and the other is the default.
         let named = on(storage, "TriggerConnectionString");
         refused(&triggers(&[&named, bus]), &parts);
-        // The fix works.
+        // The manifest is accepted after the fix that the error states.
         parse(&triggers(&[storage, &on(bus, "ServiceBusConnection")])).unwrap();
-        // The manifest says so.
+        // The manifest itself names the same setting for both services.
         parse(&triggers(&[&on(storage, "Both"), &on(bus, "Both")])).unwrap();
     }
     // Blobs and queues have one account, and several entities have one namespace.

@@ -10,7 +10,7 @@ use scorebox_text::Problem;
 use super::{Start, Trigger};
 use crate::stores::StoreSection;
 
-/// App setting with the connection of the function app's own storage account.
+/// Name of the app setting with the connection of the function app's own storage account.
 const OWN_STORAGE: &str = "AzureWebJobsStorage";
 
 /// Beginning of the names of app settings that the Functions host tries first: for the connection
@@ -82,9 +82,10 @@ impl Connection {
         })
     }
 
-    /// Checks that the setting of this connection does not lead to another service, unless the
-    /// manifest says so: it may name the setting for both, because settings for an identity have
-    /// further words in their names.
+    /// Checks that a connection to Service Bus does not use the app setting of the function app's
+    /// own storage account, and that no connection in `others` uses the same app setting for
+    /// another service. The manifest may still write one name for both services: with an identity,
+    /// each service reads settings whose names begin with this name and have different endings.
     pub(super) fn apart_from(&self, others: &[Self]) -> Result<(), Problem> {
         let is_own = |name: &str| name.eq_ignore_ascii_case(OWN_STORAGE);
         if self.service != Service::Storage
@@ -130,6 +131,7 @@ impl Connection {
 }
 
 /// Checks that no trigger has its connection in the environment variable with the URL of a store.
+/// Fails if one has.
 pub(crate) fn apart_from_stores(
     triggers: &[Trigger],
     stores: &BTreeMap<String, StoreSection>,

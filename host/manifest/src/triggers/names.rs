@@ -25,11 +25,11 @@ const LONGEST_PATH_BYTES: usize = 1024 + 63;
 /// the names of other containers.
 const SYSTEM_CONTAINERS: [&str; 3] = ["$root", "$web", "$logs"];
 
-/// Returns `name` itself if it is a function name that the Functions host accepts, or else an
-/// accepted function name that is similar to it.
+/// Returns `name` itself if it can be the name of a function, or else a similar name that can.
 ///
-/// A function name starts with a letter, followed by letters, digits, `_` and `-`. A function name
-/// has at most 128 characters, and is neither `host` nor `model`.
+/// The Functions host wants a letter, followed by letters, digits, `_` and `-`, at most 128
+/// characters in all, and refuses the name `host`. The name `model` is not used either, because the
+/// app has the model in a folder of this name.
 pub(super) fn function_name(name: &str) -> String {
     let plain = |c: char| {
         if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') {
@@ -39,7 +39,8 @@ pub(super) fn function_name(name: &str) -> String {
         }
     };
     let mut name: String = name.chars().map(plain).collect();
-    // The Functions host does not accept the first two. `model` is the name of the model's folder.
+    // The Functions host does not accept the name `host`, or a name that does not begin with a
+    // letter. `model` is the name of the model's folder.
     if name.eq_ignore_ascii_case("host")
         || !name.starts_with(|c: char| c.is_ascii_alphabetic())
         || name.eq_ignore_ascii_case("model")
@@ -75,8 +76,8 @@ pub(super) fn endless_loop(key: &str) -> Problem {
     )
 }
 
-/// Returns the text of a route without the marks of its parameters, e.g. `risk/id` for
-/// `risk/{id:int}`.
+/// Returns the text of a route without the braces, constraints and defaults of its parameters, e.g.
+/// `risk/id` for `risk/{id:int}`.
 pub(super) fn route_name(route: &str) -> String {
     let (mut name, mut is_marked) = (String::new(), false);
     for c in route.chars() {

@@ -1,7 +1,8 @@
-//! Reading of a trigger as it is written in `scorebox.toml`.
+//! Reading of the sections `[[trigger]]` of `scorebox.toml`.
 //!
-//! Owns the section's keys, which kind of trigger takes which key, and what must not be written
-//! together. Must not know the form of a name.
+//! Owns the keys of a section, which kind of trigger takes which key, and which keys or triggers
+//! exclude each other. Must not know which names of functions, queues, blobs and app settings are
+//! valid: that is in `names`.
 
 mod blob;
 mod http;
@@ -57,8 +58,9 @@ struct RawTarget {
     topic: Option<String>,
 }
 
-/// Checks the sections `[[trigger]]` of a manifest, and converts them to triggers. If there are
-/// none, returns one HTTP trigger with default settings.
+/// Checks the sections `[[trigger]]` of a manifest, and converts them to triggers. If there are no
+/// such sections, returns one HTTP trigger with default settings. Fails if a section is not a valid
+/// trigger, or if two triggers must not be in one app.
 pub(crate) fn triggers(raw: Vec<RawTrigger>) -> Result<Vec<Trigger>, Problem> {
     let raw = if raw.is_empty() {
         vec![RawTrigger {
@@ -206,7 +208,8 @@ impl RawTrigger {
     }
 
     /// Returns the name that the function has if the manifest does not set one. This name is made
-    /// from the route, the blob's container, the queue, or the topic and the subscription.
+    /// from the route, the blob's container, the queue, or the topic and the subscription. It is
+    /// `score` if the section has none of these.
     fn default_name(&self) -> String {
         let named = match self.kind.as_str() {
             HTTP => self.route.as_deref().map(route_name),

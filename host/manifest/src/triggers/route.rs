@@ -9,6 +9,7 @@ mod parse;
 use std::cmp::Ordering;
 
 pub use self::constraint::Constraint;
+pub use self::parse::trimmed;
 
 /// Template of an HTTP route: a path whose segments may have parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,10 +18,10 @@ pub struct Template {
     segments: Vec<Vec<Part>>,
 }
 
-/// Part of a segment of a template.
+/// Part of a segment of a route template: a literal text or a parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
-    /// Text that a path must have. Its case is ignored.
+    /// Text that a path must have at this position. The case of letters is ignored.
     Literal(String),
     /// Parameter that stands for a text in a path.
     Parameter(Parameter),
@@ -31,7 +32,7 @@ pub enum Part {
 pub struct Parameter {
     /// Name of the parameter, in lower case.
     pub name: String,
-    /// Constraints that a value must satisfy.
+    /// Constraints that a value of the parameter must satisfy. Empty if any value is accepted.
     pub constraints: Vec<Constraint>,
     /// True for `{id?}`: a path may end before the parameter.
     pub is_optional: bool,
@@ -49,8 +50,8 @@ impl Template {
         &self.text
     }
 
-    /// Returns the segments of the template, each of which has at least one part. An empty template has
-    /// none.
+    /// Returns the segments of the template, each of which has at least one part. The list is empty
+    /// for an empty template and for `/`.
     #[must_use]
     pub fn segments(&self) -> &[Vec<Part>] {
         &self.segments
@@ -65,10 +66,10 @@ impl Template {
         })
     }
 
-    /// Returns the order in which ASP.NET tries two templates. The narrower template is first: a
-    /// literal comes before a parameter with a constraint, then come other parameters, and
-    /// catch-all parameters are last. Templates that are equal in this respect are in the order of
-    /// their texts.
+    /// Returns the order in which ASP.NET tries two templates. Their segments are compared from
+    /// left to right: a literal comes first, then a parameter with a constraint or a segment with
+    /// several parts, then another parameter, and a catch-all parameter is last. Templates that are
+    /// equal in this respect are in the order of their texts.
     #[must_use]
     pub fn precedence(&self, other: &Self) -> Ordering {
         let ranks = |template: &Self| -> Vec<u8> {
@@ -109,7 +110,8 @@ impl Parameter {
     }
 }
 
-/// Returns the rank of a segment among others: the smaller rank is tried first.
+/// Returns the rank of a segment of a template. ASP.NET first tries the template whose segment has
+/// the smaller rank.
 fn rank(segment: &[Part]) -> u8 {
     match segment {
         [Part::Literal(_)] => 1,

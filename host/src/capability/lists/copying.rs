@@ -11,7 +11,7 @@ use crate::capability::bounds::{Bound, Exceeded};
 use crate::redis::VALUE_LIMIT_BYTES;
 use crate::redis::raw::{ARGUMENT_BYTES, COMMANDS_AT_ONCE, Command};
 
-/// Store of the guest's instance, which gives access to the guest's memory.
+/// Wasmtime store of the guest's instance, which gives access to the guest's memory.
 pub(super) type Store<'a> = StoreContextMut<'a, Sandbox>;
 
 /// Copies the items of a list from the guest's memory. The inner error, which is returned to the

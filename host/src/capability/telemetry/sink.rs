@@ -19,11 +19,11 @@ const LINES_PER_CALL: usize = 1000;
 /// of each line counts, and so do the bytes that the host adds to the line.
 ///
 /// This is a quarter of the queue for standard output, so that one call cannot displace the lines
-/// of all others.
+/// of all other calls.
 const BYTES_PER_CALL: usize = 1 << 20;
 
 /// Factor by which the limits per call are higher for lines at the level `error`. The error that
-/// ends a call is worth more than the lines of a loop.
+/// ends a call must be logged, even if a loop has used up the limits.
 const ERRORS_FACTOR: usize = 2;
 
 /// Maximum length of the text of a log line, in bytes. The rest of the text is cut off.

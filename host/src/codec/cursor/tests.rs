@@ -1,6 +1,6 @@
 //! Tests that the cursor reads the same tokens as `serde_json`.
 //!
-//! Owns texts at the edges of JSON. Must not know rows.
+//! Owns unusual texts, some of which are not JSON. Must not know rows.
 
 use super::*;
 
@@ -23,8 +23,8 @@ fn strings_end_where_json_says() {
     }
 }
 
-/// Checks that the cursor takes exactly the values that `serde_json` takes, and as much of the
-/// text.
+/// Checks that the cursor accepts exactly the values that `serde_json` accepts, and moves past as
+/// many bytes.
 #[test]
 fn tokens_are_those_of_serde_json() {
     let texts = [

@@ -1,8 +1,9 @@
-//! Elements of a tensor that are read with a cursor: those of one row, or all of them.
+//! Elements of a tensor that are read with a cursor: the elements of one row, or of the whole
+//! tensor.
 //!
 //! Owns how a cell of a table becomes elements of its column. Must not know where the cells of a
-//! column are in the body. An element takes the values that the serde visitor in `elements` takes,
-//! so that a body is accepted no matter which of the two reads it.
+//! column are in the body. The cursor and the serde visitor in `elements` accept the same values
+//! for an element, so that a body is accepted no matter which of the two reads it.
 
 use serde::de::{self, Visitor as _};
 use serde_json::Error;
@@ -25,7 +26,8 @@ impl<'a> Elements<'a> {
         Self::new(port, None, leaf, body_bytes)
     }
 
-    /// Starts decoding a column of a table, which is the input `input` or a column of it.
+    /// Starts decoding the column `port` of a table. `input` is the input of the scorer that is
+    /// this column, or a matrix that has it.
     pub(in crate::codec) fn column(port: &'a Port, input: &'a Port) -> Self {
         Self {
             input,
@@ -79,8 +81,8 @@ impl<'a> Elements<'a> {
         result
     }
 
-    /// Adds the elements of the value at the cursor, which is at the depth `depth`. The depth is
-    /// bounded, because a list of elements must not hold lists.
+    /// Adds the elements of the value at the cursor, which is at the depth `depth`. The recursion
+    /// is bounded, because an element must not be a list.
     fn value(
         &mut self,
         depth: usize,
@@ -128,8 +130,8 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// Adds a number that needs no second look, as most numbers of a body are. Returns false for any
-    /// other element.
+    /// Adds a number that its token states precisely enough for the type of the port, as for most
+    /// numbers of a body. Returns false for any other element, and adds nothing.
     #[inline]
     #[expect(
         clippy::cast_precision_loss,
@@ -162,8 +164,8 @@ impl<'a> Elements<'a> {
         true
     }
 
-    /// Adds one element, which is at the depth `depth`. If a list belongs at this depth, the token
-    /// is refused.
+    /// Adds one element, which is at the depth `depth`. If a list is expected at this depth, the
+    /// token is refused.
     #[inline(never)]
     fn element(
         &mut self,
@@ -171,7 +173,7 @@ impl<'a> Elements<'a> {
         token: &Token<'_>,
         reader: &mut Reader,
     ) -> Result<(), Error> {
-        // Each arm makes the seed for itself, because moving it takes longer.
+        // Each arm creates the `Nested` for itself, because moving a `Nested` takes longer.
         macro_rules! place {
             () => {
                 Nested {
@@ -192,7 +194,7 @@ impl<'a> Elements<'a> {
                 if !dtype.is_float() || dtype == Dtype::F64 && !is_exact {
                     return place!().digits(text);
                 }
-                // The digits are still here, so the body need not be read again for this number.
+                // The token has the digits, so the body need not be read again for this number.
                 let was_in_doubt = std::mem::take(&mut reader.is_in_doubt);
                 place!().float::<Error>(*value)?;
                 if std::mem::replace(&mut reader.is_in_doubt, was_in_doubt) {
@@ -212,8 +214,8 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// Ends a list of `length` items at the depth `depth`. Fails if another length belongs there, or
-    /// if the deadline has passed.
+    /// Ends a list of `length` items at the depth `depth`. Fails if a list at this depth must have
+    /// another length, or if the deadline has passed.
     pub(super) fn end_list<E: de::Error>(
         &mut self,
         depth: usize,
@@ -242,12 +244,14 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// Returns the number of rows of a tensor that was decoded.
+    /// Returns the number of rows that were decoded. Returns 0 if the elements do not show the
+    /// number.
     pub(in crate::codec) fn rows(&self) -> u64 {
         self.shape.first().copied().flatten().unwrap_or_default()
     }
 
-    /// Ends a column that has `rows` rows. Fails if the port takes another number of rows.
+    /// Sets the number of rows of a column that was decoded row by row. Fails if the port takes
+    /// another number of rows.
     pub(in crate::codec) fn end_rows(
         &mut self,
         rows: usize,
@@ -275,7 +279,8 @@ impl<'a> Elements<'a> {
     /// Returns the tensor that was decoded. Only valid for elements that were created with
     /// [`Elements::nested_or_column`].
     pub(in crate::codec) fn into_tensor(self) -> Tensor {
-        // A dimension inside an empty batch was never seen, and no element contradicts a 0.
+        // The dimensions inside an empty batch are unknown. They become 0, which no element
+        // contradicts.
         let shape = self.column_shape().unwrap_or_else(|| {
             let sizes = self.shape.iter().copied();
             sizes.map(Option::unwrap_or_default).collect()
@@ -289,6 +294,7 @@ impl<'a> Elements<'a> {
     }
 
     /// Returns the shape of the tensor if its elements were one flat list for a port of one column.
+    /// Returns `None` otherwise.
     fn column_shape(&self) -> Option<Vec<u64>> {
         (is_column(self.port) && self.is_flat()).then(|| {
             let rows = count(self.port.dtype, &self.data).unwrap_or_default();
@@ -302,7 +308,7 @@ fn is_column(port: &Port) -> bool {
     matches!(port.shape.as_slice(), [_, Some(1)])
 }
 
-/// Returns the verb for `count` things that belong somewhere.
+/// Returns `belongs` if `count` is 1, and `belong` otherwise, for an error message.
 pub(in crate::codec) fn belongs(count: u64) -> &'static str {
     if count == 1 { "belongs" } else { "belong" }
 }

@@ -4,8 +4,8 @@
 //! input accepts.
 //!
 //! The result is at most eight times as large as the data: a byte can become a number of 64 bits.
-//! JSON needs as much: two bytes of text, such as `1,`, can become eight, in a list that grows by
-//! doubling.
+//! Data in JSON can need as much memory: two bytes of text, such as `1,`, can become eight bytes,
+//! in a buffer that grows by doubling.
 
 use half::{bf16, f16};
 
@@ -14,10 +14,11 @@ use super::super::values::{self, NoElement};
 use super::ports::datatype;
 use crate::model::Dtype;
 
-/// Number of elements after which the deadline is checked.
+/// Number of elements of binary data after which the deadline is checked.
 const LOOK_ELEMENTS: usize = 4096;
 
-/// Number that an element states.
+/// Value of one element of binary data: an integer or a float that is wide enough for every element
+/// type.
 enum Number {
     Whole(i128),
     Float(f64),
@@ -56,8 +57,8 @@ pub(super) fn converted(to: Dtype, from: Dtype, bytes: &[u8]) -> Result<Vec<u8>,
     Ok(data)
 }
 
-/// Returns the number that the bytes of an element of the type `dtype` state. Returns `None` for a
-/// boolean that is neither 0 nor 1.
+/// Returns the value of an element of the type `dtype`. `element` holds its bytes in little-endian
+/// order. Returns `None` for a boolean that is neither 0 nor 1.
 fn number(dtype: Dtype, element: &[u8]) -> Option<Number> {
     let mut wide = [0; 8];
     wide.iter_mut()

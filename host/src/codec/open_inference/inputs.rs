@@ -14,7 +14,8 @@ use crate::tensor::{Port, Tensor, count};
 use crate::text::counted;
 
 /// Part of the binary data after the JSON of a request that no input has taken yet. `is_announced`
-/// is true if the request states the length of its JSON, without which it cannot have binary data.
+/// is true if the request states the length of its JSON. A request that does not state this length
+/// cannot have binary data.
 pub(super) struct Binary<'a> {
     pub(super) rest: &'a [u8],
     pub(super) is_announced: bool,
@@ -180,7 +181,8 @@ fn tensor(
                     "Binary data requires the header Inference-Header-Content-Length.".to_owned(),
                 );
             }
-            // Only the texts themselves say how long they are. Whether they fit is checked below.
+            // The shape does not determine the size of texts. `Tensor::fits` checks their bytes
+            // below.
             if size != bytes && port.dtype != Dtype::Text {
                 return wrong(format!(
                     "The input has {}; {shape:?} of {} takes {bytes}.",

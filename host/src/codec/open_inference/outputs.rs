@@ -17,7 +17,7 @@ pub(super) struct Output {
     pub(super) parameters: Parameters,
 }
 
-/// Reader of the list `outputs` of a request, into the outputs of the request.
+/// Receiver of the items of the list `outputs`, which adds them to the outputs of the request.
 pub(super) struct Outputs<'r, 'a>(pub(super) &'r mut Request<'a>);
 
 impl Items for Outputs<'_, '_> {

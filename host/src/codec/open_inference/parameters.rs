@@ -41,18 +41,20 @@ pub(super) struct Parameters {
     pub(super) binary_data_output: Option<bool>,
     /// Meaning of the elements of an input, by its parameter `content_type`.
     pub(super) content: Content,
-    /// Reason to refuse an input or an output that has one of the parameters of Triton's extensions
-    /// with which its elements are elsewhere, or are something else. `None` if it has none of them.
+    /// Message that refuses an input or an output, because it has a parameter of a Triton extension
+    /// that the host does not support: classification, or shared memory. `None` if it does not have
+    /// such a parameter.
     refusal: Option<&'static str>,
 }
 
 impl Parameters {
-    /// Reads the parameters of an input or an output. Those of a request are read without this
-    /// method, because the extensions that are refused here have no parameters there.
+    /// Reads the parameters of an input or an output. The parameters of a whole request are read
+    /// without this method, because the unsupported extensions have parameters only for inputs and
+    /// outputs.
     ///
     /// # Errors
-    /// Fails if the parameters are not valid, or if the caller would look for elements where the host
-    /// does not write them.
+    /// Fails if the parameters are not valid, or if they ask for classification or shared memory,
+    /// which are Triton extensions that the host does not support.
     pub(super) fn read<'de, A: MapAccess<'de>>(
         &mut self,
         map: &mut A,

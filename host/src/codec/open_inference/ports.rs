@@ -47,14 +47,15 @@ pub const fn datatype(dtype: Dtype) -> &'static str {
     }
 }
 
-/// Returns true if every value of a datatype is a whole number. True and false are 1 and 0.
+/// Returns true if every value of a datatype is a whole number. Booleans count as the whole numbers
+/// 0 and 1.
 pub(super) fn is_whole(dtype: Dtype) -> bool {
     !dtype.is_float() && dtype != Dtype::Text
 }
 
 /// Returns true if an input of `port` may have the datatype of `dtype`. An input of numbers accepts
 /// every datatype of numbers, because the values decide whether they fit. It accepts `BOOL` if the
-/// manifest says so.
+/// manifest allows booleans for this input.
 #[must_use]
 pub fn accepts(port: &Port, dtype: Dtype) -> bool {
     let is_number = |dtype: Dtype| !matches!(dtype, Dtype::Bool | Dtype::Text);

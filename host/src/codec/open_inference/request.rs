@@ -3,9 +3,9 @@
 //! Owns the request's fields, and the positions of errors in them. Must not know binary data, or
 //! whether an input fits its port: that is checked when the whole input is known.
 //!
-//! Data is read into elements at its place in the body, which requires the input's name and its
-//! datatype. If they follow the data, the data may have to be skipped. Then the body is read a
-//! second time, with the names and the datatypes known.
+//! Data is decoded when it is reached in the body, which requires the name and the datatype of the
+//! input. If the name or the datatype follows the data, the data may have to be skipped. Then the
+//! body is read a second time, with the names and the datatypes known.
 
 use std::borrow::Cow;
 
@@ -45,9 +45,9 @@ pub(super) struct Request<'a> {
 /// Facts about an input that may follow its data in the body.
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
-    /// Index of the input port that has the input's name.
+    /// Index of the input port that has the input's name. `None` if the input does not have a name.
     port: Option<usize>,
-    /// Datatype of the input.
+    /// Datatype of the input. `None` if the request does not state a datatype.
     dtype: Option<Dtype>,
 }
 
@@ -211,8 +211,8 @@ struct Extra<'a> {
 }
 
 impl Extra<'_> {
-    /// Returns the message that says that the request has this input too many. A name that no input
-    /// of the scorer has is refused before, when it is read.
+    /// Returns the message that says that this input is one too many. A name that no input of the
+    /// scorer has was refused when it was read.
     fn message(&self) -> String {
         let count = counted(self.ports.len() as u64, "input");
         let named = self.port.and_then(|port| self.ports.get(port));
@@ -244,8 +244,7 @@ struct Reading<'a> {
     ports: &'a [Port],
     body_bytes: usize,
     known: Known,
-    /// True if the data was read for a port of a float type under the condition that each number is
-    /// whole.
+    /// True if the data was decoded for a port of a float type, and each number had to be whole.
     is_whole: bool,
     input: Input,
 }
@@ -321,7 +320,7 @@ impl Items for Shape {
         list: &mut A,
         reader: &mut Reader,
     ) -> Result<bool, A::Error> {
-        // No port has this many dimensions. A longer list is refused before it is kept.
+        // No port has more than 64 dimensions. A longer list is refused before it is stored.
         const DIMENSIONS: usize = 64;
         let Some(value) = list.next_element::<Scalar>()? else {
             return Ok(false);

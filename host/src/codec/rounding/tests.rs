@@ -54,7 +54,7 @@ fn a_decimal_next_to_a_tie_goes_to_its_own_side() {
         "10000000596046447753.90625000000000001e-19",
         above_one,
     );
-    // The tie above that neighbour goes up, because the number above the tie is even.
+    // The tie between the first and the second f32 above 1 rounds up, because the second is even.
     check(
         Dtype::F32,
         "1.000000178813934326171875",
@@ -64,7 +64,8 @@ fn a_decimal_next_to_a_tie_goes_to_its_own_side() {
     check(Dtype::F32, "16777217.0", 16_777_216.0);
     check(Dtype::F32, "16777217.00000000000001", 16_777_218.0);
     check(Dtype::F32, "16777216.99999999999999", 16_777_216.0);
-    // These are next to the largest and the smallest number.
+    // The next numbers are close to the tie above the largest f32, or to the tie below the smallest
+    // one.
     check(
         Dtype::F32,
         "340282356779733661637539395458142568447.9999",
@@ -89,8 +90,8 @@ fn a_decimal_next_to_a_tie_goes_to_its_own_side() {
     check(Dtype::F16, "2049.0000000000000000001", 2050.0);
     check(Dtype::F16, "2048.9999999999999999999", 2048.0);
     check(Dtype::F16, "2051.0", 2052.0);
-    // The next two differ from a tie as an f64, but not as an f32. No type in between may take
-    // them for the tie.
+    // 2049.00000001 and 2049.0000000000005 differ from the tie 2049 as an f64, but not as an f32.
+    // They must not be rounded to an f32 first.
     check(Dtype::F16, "2049.00000001", 2050.0);
     check(Dtype::F16, "2049.0000000000005", 2050.0);
     check(Dtype::F16, "65519.99999999999999999999", 65504.0);

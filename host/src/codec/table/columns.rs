@@ -37,8 +37,8 @@ pub(super) struct Columns<'a> {
     /// Index of each column by its name. It is filled when a name is looked up for the first time,
     /// because rows that have their keys in the order of the model need no look-up.
     by_name: HashMap<&'a str, usize>,
-    /// Index of the column that each place of a row had in the row before. A place of a key that is
-    /// not a column has an index that no column has.
+    /// For each position in a row, the index of the column whose key the previous row had there. If
+    /// that key was not the name of a column, the index is one that no column has.
     order: Vec<usize>,
 }
 
@@ -84,8 +84,8 @@ impl<'a> Column<'a> {
 }
 
 impl<'a> Columns<'a> {
-    /// Creates a column without elements for each port. `matrix` is the input whose columns these are,
-    /// if each of them is not an input itself.
+    /// Creates a column without elements for each port. `matrix` is the input to which the columns
+    /// belong, or `None` if each column is an input itself.
     pub(super) fn new(ports: &'a [Port], matrix: Option<&'a Port>) -> Self {
         let mut list = Vec::with_capacity(ports.len());
         for port in ports {
@@ -98,7 +98,8 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// Forgets which columns the list of names has, because records name their columns themselves.
+    /// Forgets which columns the list of column names has, because rows that are objects name their
+    /// columns themselves.
     pub(super) fn forget(&mut self) {
         for column in &mut self.list {
             column.row = 0;
@@ -114,7 +115,8 @@ impl<'a> Columns<'a> {
     }
 
     /// Moves past the key at the cursor, which has the position `place` in its row, and returns the
-    /// index of its column. Usually the previous row had an equal key at this position.
+    /// index of its column. The inner error is a key that is not the name of a column. Usually the
+    /// previous row had an equal key at this position, so no look-up is needed.
     #[inline]
     pub(super) fn key(
         &mut self,
@@ -151,7 +153,8 @@ impl<'a> Columns<'a> {
         Ok(found.ok_or(Unknown(name)))
     }
 
-    /// Returns the index of the column with the name `name`.
+    /// Returns the index of the column with the name `name`. Returns `None` if there is no such
+    /// column.
     pub(super) fn find(&mut self, name: &str) -> Option<usize> {
         if self.by_name.is_empty() {
             self.by_name.reserve(self.list.len());
@@ -162,16 +165,17 @@ impl<'a> Columns<'a> {
         self.by_name.get(name).copied()
     }
 
-    /// Returns the name of the first column that the row with the number `row` must have and does not
-    /// have. A column that is optional may be left out of all rows.
+    /// Returns the name of the first column that the row with the number `row` must have and does
+    /// not have. A column that is optional may be left out of all rows. Returns `None` if no column
+    /// is missing.
     pub(super) fn missing(&self, row: usize) -> Option<&'a str> {
         let is_missing =
             |column: &&Column<'_>| column.row != row && !(column.is_optional() && column.row == 0);
         self.list.iter().find(is_missing).map(Column::name)
     }
 
-    /// Returns the columns of rows that do not name their values: all that are not optional. Notes
-    /// that the row with the number `row` has them.
+    /// Returns the indices of the columns of rows that do not name their values: all columns that
+    /// are not optional. Notes that the row with the number `row` has these columns.
     pub(super) fn required(&mut self, row: usize) -> Vec<Option<usize>> {
         let mut required = Vec::with_capacity(self.list.len());
         for (index, column) in self.list.iter_mut().enumerate() {
@@ -186,7 +190,8 @@ impl<'a> Columns<'a> {
     /// Returns the error message for a name that is not a column.
     pub(super) fn unknown(&self, unknown: &Unknown<'_>) -> String {
         let name = cut(&unknown.0, NAME_BYTES);
-        // The work grows with the product of the lengths, and no long name is a misspelled one.
+        // The time for comparing two names grows with the product of their lengths, and a very long
+        // name is not a misspelled one.
         let names = self.list.iter().map(Column::name);
         let near = nearest(&name, names.filter(|name| name.len() <= NAME_BYTES));
         let message = format!(
@@ -213,7 +218,8 @@ impl<'a> Columns<'a> {
         text
     }
 
-    /// Ends columns that have `rows` rows. Fails if the model takes another number of rows.
+    /// Sets the number of rows of columns that were decoded row by row. Fails if the model takes
+    /// another number of rows.
     pub(super) fn end_rows(&mut self, rows: usize, reader: &mut Reader) -> Result<(), Error> {
         for column in &mut self.list {
             if !(column.is_optional() && column.is_left_out()) {
@@ -243,7 +249,7 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// Returns the tensors of the columns, without those that are optional and that no row has.
+    /// Returns the tensors of the columns, without the optional columns that no row has.
     pub(super) fn into_tensors(self) -> Vec<Tensor> {
         let mut tensors = Vec::with_capacity(self.list.len());
         for column in self.list {
@@ -264,7 +270,7 @@ pub(super) fn matrix(port: &Port, columns: &[Tensor]) -> Tensor {
     let data = match port.dtype {
         Dtype::Text => texts(columns),
         _ => match port.dtype.bytes() {
-            // Most matrices are of `f32`. A copy of another width takes longer.
+            // Most matrices are of `f32`, so elements of four bytes have a faster function.
             4 => interleaved::<4>(columns, elements),
             width => interleaved_by(width, columns, elements),
         },
@@ -305,7 +311,7 @@ fn texts(columns: &[Tensor]) -> Vec<u8> {
     for column in columns {
         rests.push(column.data.as_slice());
     }
-    // Every column has equally many texts, so all end together.
+    // Every column has equally many texts, so all columns end at the same time.
     while rests.iter().any(|rest| !rest.is_empty()) {
         for rest in &mut rests {
             let before = *rest;

@@ -1,6 +1,7 @@
-//! The objects that hold rows, and their keys.
+//! JSON objects that hold rows, and their keys.
 //!
-//! Owns which keys may be in one object, and in which order they are read. Must not know rows.
+//! Owns which keys one object may have, and the order in which their values are decoded. Must not
+//! know rows.
 
 use serde_json::Error;
 
@@ -11,44 +12,47 @@ use super::rows::{Header, Rows, kind, unexpected};
 use super::{Table, expectation};
 use crate::text::{NAME_BYTES, cut};
 
-/// A key of an object that holds rows.
+/// A known key of a JSON object that holds rows.
 struct Key {
     name: &'static str,
     holds: Holds,
-    /// Objects that may have this key, as bits.
+    /// Kinds of objects that may have this key: one or several of the flags [`SPLIT`],
+    /// [`AUTOMATED`], [`NAMED`] and [`INPUTS`].
     objects: u8,
 }
 
 /// Value of a key of an object that holds rows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Holds {
-    /// Anything. The value is ignored.
+    /// The key holds any value, which is ignored.
     Anything,
-    /// The names of the columns.
+    /// The key holds a list of the names of the columns.
     Header,
-    /// A list of rows.
+    /// The key holds a list of rows.
     Rows,
-    /// An object with the key `data`.
+    /// The key holds an object whose key `data` holds the rows.
     Data,
-    /// An object of orient=split.
+    /// The key holds an object of pandas' orient=split.
     Split,
-    /// A list of rows, or an object of orient=split.
+    /// The key holds a list of rows, or an object of pandas' orient=split.
     RowsOrSplit,
-    /// A list of rows that are lists, or an object with a list for each column. An empty list and a
-    /// list of objects are refused, because the Open Inference Protocol has these at the same key.
+    /// The key holds a list of rows that are lists, or an object with a list for each column. An
+    /// empty list and a list of objects are refused, because the Open Inference Protocol has these
+    /// at the same key.
     RowsOrColumns,
 }
 
-/// Bit of the object of orient=split.
+/// Flag in [`Key::objects`] of a key that an object of pandas' orient=split may have.
 const SPLIT: u8 = 1;
-/// Bit of the body of Azure's automated ML.
+/// Flag in [`Key::objects`] of a key that a body of Azure's automated ML may have.
 const AUTOMATED: u8 = 2;
-/// Bit of the bodies of MLflow and KServe.
+/// Flag in [`Key::objects`] of a key that a body of MLflow or KServe may have.
 const NAMED: u8 = 4;
-/// Bit of the object `Inputs` in a body of Azure's automated ML.
+/// Flag in [`Key::objects`] of a key that the object `Inputs` may have, in a body of Azure's
+/// automated ML.
 const INPUTS: u8 = 8;
 
-/// Bits of the objects that a whole body may be.
+/// Flags in [`Key::objects`] for all kinds of objects that a whole body may be.
 pub(super) const BODY: u8 = SPLIT | AUTOMATED | NAMED;
 
 #[rustfmt::skip]
@@ -73,14 +77,16 @@ const KEYS: [Key; 12] = {
     ]
 };
 
-/// Returns true if a body may be one of these objects and begin with the key `name`.
+/// Returns true if a body that holds rows may be an object with the key `name`.
 pub(in crate::codec) fn is_form(name: &str) -> bool {
     KEYS.iter()
         .any(|key| key.name == name && key.objects & BODY != 0)
 }
 
 impl<'a> Table<'a> {
-    /// Decodes the object at the cursor, which holds rows. `objects` says as bits which objects it may be.
+    /// Decodes the object at the cursor, which holds rows. `objects` has the flag of each kind of
+    /// object that it may be, as [`Key::objects`] does. Fails if the object has a key that none of
+    /// these kinds may have, has a key or the rows twice, or has no rows.
     pub(super) fn object(
         &mut self,
         mut objects: u8,
@@ -112,7 +118,7 @@ impl<'a> Table<'a> {
                 self.header(cursor, reader)
                     .map(|names| header = Some(names))
             } else if holds_rows && objects & SPLIT != 0 && header.is_none() && are_lists(cursor) {
-                // The names of the columns may follow.
+                // The names of the columns may follow, so these rows are decoded at the end.
                 lists_at = Some(cursor.clone());
                 cursor.value().map(drop)
             } else if holds_rows {
@@ -157,7 +163,8 @@ impl<'a> Table<'a> {
     }
 }
 
-/// Returns true if the value at the cursor is an empty list, or a list whose first item is an object.
+/// Returns true if the value at the cursor is an empty list, or a list whose first item is an
+/// object.
 fn are_records(cursor: &Cursor<'_>) -> bool {
     let mut cursor = cursor.clone();
     cursor.expect(b'[').is_ok() && matches!(cursor.peek(), Some(b'{' | b']'))
@@ -169,8 +176,8 @@ fn are_lists(cursor: &Cursor<'_>) -> bool {
     cursor.expect(b'[').is_ok() && matches!(cursor.peek(), Some(b'[' | b']'))
 }
 
-/// Returns the error message for a key that does not belong into an object that may be one of
-/// `objects`.
+/// Returns the error message for a key that an object may not have. `objects` has the flag of each
+/// kind of object that it may be, as [`Key::objects`] does.
 fn other_key(objects: u8) -> String {
     let mut text = "This key does not belong here. The keys are ".to_owned();
     let keys = KEYS.iter().filter(|key| key.objects & objects != 0);

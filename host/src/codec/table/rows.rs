@@ -11,17 +11,18 @@ use super::Table;
 use crate::tensor::Tensor;
 use crate::text::{NAME_BYTES, counted, quoted};
 
-/// Number of the row that marks the columns which the list of column names has.
+/// Row number that marks a column as present in the list of column names, which is not a row.
 const HEADER_ROW: usize = usize::MAX;
 
-/// Columns of the values of a row that is a list. A value without a column is ignored.
+/// Index of the column of each value in a row that is a list. A value whose index is `None` is
+/// ignored.
 pub(super) type Header = Vec<Option<usize>>;
 
-/// Rows that were decoded.
+/// Rows of a body that were decoded. The variant says where their elements are.
 pub(super) enum Rows {
     /// Rows whose elements are in the columns of the table.
     InColumns,
-    /// Tensors of all ports.
+    /// Tensors of all input ports, to which the rows were decoded directly.
     Tensors(Vec<Tensor>),
 }
 
@@ -198,9 +199,10 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Moves past the key of an object, which is at the place `place`, and past the colon. Returns
-    /// the index of the column, and true if the row with the number `row` did not have the column
-    /// yet. Returns `None` if the key is not a column and is ignored with its value.
+    /// Moves past the key of an object, which is at the position `place` in the object, and past
+    /// the colon. Returns the index of the column, and true if the row with the number `row` did
+    /// not have the column yet. Returns `None` if the key is not a column and is ignored with its
+    /// value.
     #[inline]
     fn column(
         &mut self,
@@ -296,8 +298,8 @@ impl<'a> Table<'a> {
         ))
     }
 
-    /// Fails if the value at the cursor is not a list. `wanted` says for the error which list
-    /// belongs here.
+    /// Fails if the value at the cursor is not a list. `wanted` describes the expected list, for
+    /// the error message.
     fn expect_list(
         &self,
         wanted: &str,
@@ -317,8 +319,8 @@ fn twice(reader: &mut Reader) -> Error {
     reader.misfit("This column is given twice.".to_owned())
 }
 
-/// Returns the kind of the value at the cursor for an error message, or an empty text if a value does
-/// not begin there.
+/// Returns the kind of the value at the cursor for an error message, or an empty text if a value
+/// does not begin there.
 pub(super) fn kind(cursor: &mut Cursor<'_>) -> &'static str {
     match cursor.peek() {
         Some(b'[') => "a list",
@@ -331,8 +333,8 @@ pub(super) fn kind(cursor: &mut Cursor<'_>) -> &'static str {
     }
 }
 
-/// Returns the error for a value of the kind `found` where `wanted` belongs. If the value is not
-/// JSON, the error says that.
+/// Returns the error for a value of the kind `found` where `wanted` is expected. If the value is
+/// not JSON, the error says that.
 #[cold]
 #[inline(never)]
 pub(super) fn unexpected(

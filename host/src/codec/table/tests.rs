@@ -10,7 +10,7 @@ use super::super::azure_ml;
 use super::*;
 use crate::model::Dtype;
 
-/// Ports of one column each, in all forms of a column.
+/// Returns ports of one column each, in both shapes that a column may have.
 fn columns() -> Vec<Port> {
     vec![
         Port::new("age", Dtype::I64, vec![None, Some(1)]),
@@ -19,7 +19,7 @@ fn columns() -> Vec<Port> {
     ]
 }
 
-/// Port of a matrix with named columns.
+/// Returns the port of a matrix with named columns.
 fn matrix_port(dtype: Dtype) -> Vec<Port> {
     let mut port = Port::new("X", dtype, vec![None, Some(3)]);
     port.facts.columns = ["width", "age", "weight"].map(str::to_owned).to_vec();
@@ -298,7 +298,7 @@ fn unknown_keys_beside_whole_columns_are_ignored_at_any_place() {
             "{body}"
         );
     }
-    // The names of the columns may follow, so they are not ignored.
+    // The key `columns` may follow the rows, and is not ignored.
     let split = r#"{"data": [[2, 1, 3]], "columns": ["age", "width", "weight"]}"#;
     assert_eq!(read(matrix, split.as_bytes()).as_ref(), Ok(&expected));
 }
@@ -366,7 +366,8 @@ fn ignored_keys_are_read_no_further_than_the_deadline() {
     let listed = format!(r#""age", "income", "city"], "data": [[{zeros}30, 1.5, "Bonn"]]}}"#);
     let columns = r#""age": [30], "income": [1.5], "city": ["Bonn"]}"#;
     let record = r#""age": 30, "income": 1.5, "city": "Bonn"}]"#;
-    // Without a look at the clock, each body would be refused where it is cut.
+    // Each `start` is a body that is cut off. If the deadline were not checked, it would be refused
+    // as invalid JSON.
     for (start, end) in [
         (format!("{{{keys}"), columns),
         (format!("{{\"age\": [30], {keys}"), &columns[13..]),

@@ -51,7 +51,8 @@ fn an_input_of_numbers_takes_every_datatype_that_keeps_the_values() {
     assert_eq!(read_declared(&float, "INT64", "[1, -3.0]"), Ok(f32s));
     let i64s = bytes_of(&[1i64, -3].map(i64::to_le_bytes));
     assert_eq!(read_declared(&whole, "FP64", "[1.0, -3]"), Ok(i64s));
-    // A number that a float holds only rounded is not the caller's number, unless it is a float.
+    // A whole number that a float type can only hold rounded is refused, unless the caller states a
+    // float datatype.
     assert_eq!(
         read_declared(&double, "FP32", "[9007199254740993]"),
         Ok(9_007_199_254_740_992f64.to_le_bytes().to_vec())
@@ -90,7 +91,8 @@ fn an_input_of_numbers_takes_every_datatype_that_keeps_the_values() {
         "/data/0",
         "1.5 is not a whole number.",
     );
-    // Booleans are numbers only by the manifest, and never the other way.
+    // Booleans are accepted as numbers only if the manifest says so. Numbers are never accepted as
+    // booleans.
     refused(
         read_declared(&float, "BOOL", "[1]"),
         "/datatype",

@@ -81,7 +81,7 @@ fn a_decimal_next_to_a_tie_is_rounded_once_in_every_form() {
     for found in read_everywhere(Dtype::Bf16, "257.00000000000000000001") {
         assert_eq!(found, bf16::from_f32(258.0).to_le_bytes());
     }
-    // A misfit after a number in doubt is reported as if there were no doubt.
+    // An invalid element after a number that must be read by its digits is reported as usual.
     let ports = [port("x", Dtype::F32, &[None])];
     let body = payload(JSON, "{\"x\": [16777217.0, null]}");
     let Err(ScoreFailure::NotConforming { pointer, .. }) =

@@ -16,14 +16,14 @@ fn a_byte_order_mark_is_skipped_in_every_form() {
     }
     let by_route = echo_as(BodyFormat::OpenInference, "", marked(open), &[]);
     assert_eq!(body(by_route), body(echo(JSON, open, &[])));
-    // The length of the JSON counts the mark.
+    // The length of the JSON includes the byte order mark.
     let binary = r#"{"inputs": [{"name": "x", "shape": [1, 2], "datatype": "UINT8",
                      "parameters": {"binary_data_size": 2}}]}"#;
     let length = marked(binary).len().to_string();
     let sent = [marked(binary), b"12".to_vec()].concat();
     let answer = echo(OCTET_STREAM, sent, &[(JSON_LENGTH, &length)]);
     assert_eq!(body(answer), body(echo(JSON, open, &[])));
-    // A mark is three numbers in raw bytes, and one mark is enough.
+    // In raw bytes, a byte order mark is three numbers. JSON may have only one mark.
     assert!(echo(OCTET_STREAM, marked("1"), &[]).is_ok());
     assert!(echo(JSON, marked(&format!("\u{feff}{azure}")), &[]).is_err());
 }

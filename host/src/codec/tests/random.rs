@@ -33,7 +33,7 @@ fn any_tensor(name: &'static str) -> impl Strategy<Value = (Port, Tensor)> {
         any::<[bool; 4]>(),
     )
         .prop_map(move |(dtype, shape, seed, open)| {
-            // Nested lists cannot show a dimension inside an empty one.
+            // Nested lists cannot show the length of a dimension inside an empty dimension.
             let empty = shape
                 .iter()
                 .position(|dimension| *dimension == 0)
@@ -143,7 +143,7 @@ proptest! {
 
     #[test]
     fn bytes_alone_do_not_change_a_tensor((mut port, tensor) in any_tensor("x")) {
-        // The length gives one open dimension, unless another dimension is 0.
+        // The number of bytes determines one open dimension, unless another dimension is 0.
         let product: u64 = tensor.shape.iter().skip(1).product();
         port.shape = tensor.shape.iter().copied().map(Some).collect();
         if let Some(first) = port.shape.first_mut().filter(|_| product > 0) {

@@ -112,7 +112,7 @@ fn null_is_nan_or_the_empty_text_where_an_element_may_be_missing() {
     }
     let texts = read_items(&missing(Dtype::Text), false, "\"a\",null,\"\"");
     assert_eq!(texts, Ok(b"\x01\0\0\0a\0\0\0\0\0\0\0\0".to_vec()));
-    // A number that can only be rounded from its digits, next to a missing one.
+    // A missing value may follow a number that can only be rounded from its digits.
     let doubtful = bytes_of(&[16_777_216f32, f32::NAN].map(f32::to_le_bytes));
     assert_eq!(
         read_items(&missing(Dtype::F32), false, "16777217.0,null"),
@@ -284,7 +284,7 @@ fn words_are_numbers_if_the_manifest_says_so() {
         "/0",
         "Here is Infinity",
     );
-    // A text with this content is a text.
+    // The string `"NaN"` is a text, and not a missing value.
     let text = read_items(&missing(Dtype::Text), true, "\"NaN\",NaN").unwrap();
     assert_eq!(text, b"\x03\0\0\0NaN\0\0\0\0");
     let id = r#"{"id": NaN, "inputs": []}"#;

@@ -1,4 +1,4 @@
-//! Tests of whole numbers, which count by their value however they are written.
+//! Tests of whole numbers: a value is accepted no matter how it is written.
 
 use proptest::prelude::*;
 
@@ -89,7 +89,8 @@ fn a_whole_number_counts_by_its_value() {
     assert!(message.len() < 200, "{message}");
 }
 
-/// Forms of one whole number in JSON: with a point, with an exponent, and with both.
+/// Returns one whole number in several forms of JSON: with a point, with an exponent, and with
+/// both.
 fn forms(number: i128, zeros: usize) -> Vec<String> {
     let text = number.to_string();
     let mut forms = vec![

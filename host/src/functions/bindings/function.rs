@@ -85,7 +85,8 @@ pub(super) fn function(
         } else if kind == "http" {
             http = Some(name);
         } else if data_type(other) == DataType::Binary {
-            // The source code of the Functions host and its maintainers contradict each other here.
+            // The source code of the Functions host and its maintainers contradict each other about
+            // an output with a `dataType`.
             return Err(Problem::new(
                 format!(
                     "the output {name} has a `dataType`, so it is uncertain what the Functions \
@@ -135,7 +136,7 @@ pub(super) fn function(
     let max_delivery_count =
         max_delivery_count.map_or(DEFAULT_MAX_DELIVERY_COUNT, |trigger| match &trigger.start {
             Start::ServiceBus(service_bus) => service_bus.max_delivery_count,
-            // The count of storage queues is in `host.json`.
+            // The delivery count of storage queues is in `host.json`.
             Start::Blob(_) | Start::Http(_) | Start::Queue(_) => DEFAULT_MAX_DELIVERY_COUNT,
         });
     let trigger_name = name_of(trigger, "trigger")?;

@@ -1,7 +1,7 @@
 //! Calls for blobs and messages: the payload of each, and its attributes from the metadata.
 //!
-//! Owns which fields of the platform a scorer sees, and under which names. Must not know the form
-//! of a value.
+//! Owns which metadata fields of the platform a scorer sees, and the names of their attributes.
+//! Must not know the form of a value.
 
 use bytes::Bytes;
 use serde_json::Value as Json;
@@ -95,7 +95,8 @@ pub(super) fn blob(metadata: &Metadata<'_>, body: Bytes) -> Call {
     }
 }
 
-/// Returns the call for one message of Service Bus, or of a storage queue if `trigger` is one.
+/// Returns the call for one message: of a storage queue if `trigger` is a queue trigger, and of
+/// Service Bus otherwise.
 pub(super) fn message(trigger: &TriggerBinding, metadata: &Metadata<'_>, body: Bytes) -> Call {
     let is_queue = matches!(trigger, TriggerBinding::Queue { .. });
     let (source, fields, count) = if is_queue {

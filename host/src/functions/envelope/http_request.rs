@@ -1,7 +1,7 @@
 //! The HTTP request in an envelope.
 //!
-//! Owns which headers, body, request line and route values a request has, and which content types the Functions
-//! host writes as base64. Must not know bindings other than the trigger.
+//! Owns which headers, body, request line and route values a request has, and which content types
+//! the Functions host writes as base64. Must not know bindings other than the trigger.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -88,8 +88,8 @@ pub(super) fn http_call(raw: &RawValue) -> Result<HttpCall, Malformed> {
 }
 
 /// Returns the request line of a request with the given method and absolute URL. Returns `None` if
-/// they are not valid. A character that a URL cannot hold is encoded, because the Functions host
-/// decodes some.
+/// the method or the URL is not valid. A character that a URL cannot hold is percent-encoded,
+/// because the Functions host decodes some of these characters.
 fn request_line(method: &str, url: &str) -> Option<HttpRequest> {
     let method = Method::from_bytes(method.as_bytes()).ok()?;
     let mut encoded = String::with_capacity(url.len());

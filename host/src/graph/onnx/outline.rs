@@ -22,11 +22,12 @@ pub(super) enum OutlineError {
     NotOnnx,
 }
 
-/// Number of the field `ir_version` of a model, which every exporter writes first.
+/// Number of the field `ir_version` of a `ModelProto` in `onnx.proto`. Every exporter writes this
+/// field first.
 const IR_VERSION: u64 = 1;
-/// Number of the field `graph` of a model.
+/// Number of the field `graph` of a `ModelProto` in `onnx.proto`.
 const GRAPH: u64 = 7;
-/// Number of the field `input` of a graph.
+/// Number of the field `input` of a `GraphProto` in `onnx.proto`.
 const INPUT: u64 = 11;
 /// Maximum size of an input's description that is read, in bytes. It has room for a long name and
 /// for thousands of dimensions.
@@ -57,8 +58,8 @@ pub(super) fn inputs_without_shape(file: &Path) -> Result<Vec<String>, OutlineEr
     Ok(found)
 }
 
-/// Returns the name of an input whose description `input` says that it is a tensor, but not its
-/// shape.
+/// Returns the name of an input if its encoded description `input` says that it is a tensor, and
+/// does not state its shape. Otherwise returns `None`.
 fn name_without_shape(input: &[u8]) -> Option<String> {
     let tensor = message(message(input, 2)?, 1)?;
     if message(tensor, 2).is_some() {
@@ -87,8 +88,9 @@ fn message(mut bytes: &[u8], number: u64) -> Option<&[u8]> {
     None
 }
 
-/// Decodes a number of variable length. `next` returns its bytes one after the other. Returns
-/// `None` if the bytes end before the number, or if the number has more than 64 bits.
+/// Decodes a number of variable length (a varint of Protocol Buffers). `next` returns its bytes one
+/// after the other. Returns `None` if the bytes end before the number, or if the number has more
+/// than ten bytes.
 fn varint(mut next: impl FnMut() -> Option<u8>) -> Option<u64> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
@@ -110,11 +112,11 @@ struct Field {
     bytes: u64,
 }
 
-/// Reader of the fields of a file.
+/// Reader of the fields of an ONNX file.
 struct Fields {
     file: BufReader<File>,
     bytes: u64,
-    /// Number of bytes that were read or skipped.
+    /// Number of bytes of the file that were read or skipped so far.
     at: u64,
 }
 
@@ -236,7 +238,7 @@ mod tests {
     #[test]
     fn a_cut_file_is_told_from_another_one() {
         let whole = model();
-        // The file is whole between two fields of the model, too.
+        // A file that ends between two fields of the model counts as whole.
         let ends = [0, 2, whole.len() - 4];
         for length in (0..whole.len()).filter(|length| !ends.contains(length)) {
             let text = read(&whole[..length]).unwrap_err();

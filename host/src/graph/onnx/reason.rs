@@ -10,7 +10,8 @@ use crate::graph::interface::GraphError;
 use crate::graph::is_out_of_memory;
 use crate::text::{bounded, quoted};
 
-/// Maximum length of a reason, in bytes. It is enough for one sentence with a few sizes in it.
+/// Maximum length of the reason that callers get, in bytes. It is enough for one sentence with a
+/// few sizes in it.
 const REASON_BYTES: usize = 512;
 
 /// Maximum length of the message of the engine that is kept for the log, in bytes.
@@ -72,7 +73,8 @@ fn without_places(mut said: &str) -> &str {
         } else if first.starts_with('/') {
             said = without_function(rest);
         } else {
-            // After a file without its folder stands only the name of a function.
+            // A file name without its folder is followed by the name of a function, without
+            // parameters.
             said = rest.split_once(' ').map_or("", |(_, rest)| rest);
         }
         said = said.trim_start();

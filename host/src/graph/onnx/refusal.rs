@@ -63,7 +63,7 @@ const NO_CUSTOM: &str = "export the model with the operators of ONNX alone, beca
                          not load libraries of custom operators; if a step needs one, do it in a \
                          component that calls the graph";
 
-/// Fix for inputs and outputs without an element type that the engine has.
+/// Fix for inputs and outputs that have no element type, or one that the engine does not support.
 const NO_TYPE: &str = "export it with an element type for each input and output: f32, f64, whole \
                        numbers, bool or text";
 
@@ -108,7 +108,8 @@ const FIXES: [(&str, &str); 12] = [
 ];
 
 /// Returns the problem and its fix if `said`, the engine's message, reports that weights are in
-/// another file, which is missing. `folder` is the folder of the graph.
+/// another file, which is missing. Returns `None` for any other message. `folder` is the folder of
+/// the graph.
 fn weights(said: &str, folder: &Path) -> Option<Problem> {
     let (_, path) = said.split_once("External data path does not exist: \"")?;
     let path = Path::new(path.split('"').next()?);
@@ -124,7 +125,7 @@ fn weights(said: &str, folder: &Path) -> Option<Problem> {
 }
 
 /// Returns the problem and its fix if `said`, the engine's message, reports that the file uses a
-/// version of ONNX that is too new.
+/// version of ONNX that is too new. Returns `None` for any other message.
 fn versions(said: &str) -> Option<Problem> {
     if let Some((_, versions)) = said.split_once("Unsupported model IR version: ") {
         let (found, newest) = versions.split_once(", max supported IR version: ")?;
@@ -155,7 +156,7 @@ fn versions(said: &str) -> Option<Problem> {
 }
 
 /// Returns the problem and its fix if `said`, the engine's message, reports that the engine does
-/// not have an operator that the file uses.
+/// not have an operator that the file uses. Returns `None` for any other message.
 fn operator(said: &str) -> Option<Problem> {
     if let Some((_, rest)) = said.split_once("Fatal error: ")
         && let Some((operator, _)) = rest.split_once("is not a registered function/op")

@@ -1,7 +1,7 @@
 //! Operators whose work depends on the values of the inputs, found in an ONNX file.
 //!
-//! Owns the list of these operators, and the search for them. Must not know the engine, or what
-//! follows from what is found.
+//! Owns the list of these operators, and the search for them. Must not know the engine, or what the
+//! result is used for.
 
 use std::fs::File;
 use std::io::Read as _;

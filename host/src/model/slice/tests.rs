@@ -146,7 +146,7 @@ fn every_half_and_every_brain_float_is_exact() {
 #[test]
 fn doubles_are_rounded_to_the_nearest_and_ties_to_even() {
     let two = |exponent| 2f64.powi(exponent);
-    // This is half way between the largest float and the number that would come next.
+    // This number is exactly halfway between the largest `f32` and 2^128, which would come next.
     let half_of_the_last = two(128) - two(103);
     let cases = [
         (0.1, 0.1),

@@ -2,7 +2,7 @@
 //! split again.
 //!
 //! Owns which inputs can be joined, in which order their rows stand, and when an answer cannot be
-//! split. Must not know calls, deadlines or what runs them.
+//! split. Must not know deadlines, or how calls are run.
 
 use crate::tensor::Tensor;
 
@@ -26,8 +26,8 @@ pub(super) fn alike(a: &[Tensor], b: &[Tensor]) -> bool {
             .all(|(a, b)| a.name == b.name && a.shape.get(1..) == b.shape.get(1..))
 }
 
-/// Joins the inputs of several calls, which are alike, along axis 0. `total` is the number of rows
-/// of all calls.
+/// Joins the inputs of several calls along axis 0. The inputs must be alike, as [`alike`] checks.
+/// `total` is the number of rows of all calls.
 pub(super) fn join<'a>(mut calls: impl Iterator<Item = &'a [Tensor]>, total: u64) -> Vec<Tensor> {
     let mut joined = calls.next().map(<[Tensor]>::to_vec).unwrap_or_default();
     for call in calls {

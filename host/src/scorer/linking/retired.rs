@@ -6,8 +6,8 @@ use crate::capability::CURRENT_VERSION;
 use crate::component::Outline;
 use crate::text::{NAME_BYTES, Problem, quoted};
 
-/// Interface of facts about inputs, which was unstable in 0.1.0. Its facts are fields of the
-/// signature since 0.2.0.
+/// Start of the name of the interface in which a component of 0.1.0 could state facts about its
+/// inputs. The interface was unstable. Since 0.2.0 these facts are fields of the signature.
 const INPUTS: &str = "scorebox:scoring/inputs@";
 
 /// Returns the problem with a component that exports an unstable interface whose trial has ended.

@@ -1,4 +1,4 @@
-//! The two worlds of the contract, and which of them a component exports, in which version.
+//! The two worlds of the contract, and which of them a component targets, in which version.
 //!
 //! Owns the versions of the contract, and the texts about a component without exactly one world.
 //! Must not know imports or instances.
@@ -9,18 +9,18 @@ use crate::capability::{CURRENT_VERSION, PREVIOUS_VERSION};
 use crate::component::Outline;
 use crate::text::{NAME_BYTES, Problem, quoted};
 
-/// Version of the contract `scorebox:scoring` that a component exports. The host serves the current
-/// one and the one before it, side by side.
+/// Version of the contract `scorebox:scoring` that a component was built against. The host serves
+/// the current version and the version before it at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
-    /// Version in `wit/` of this repository.
+    /// Current version of the contract: the version in `wit/` of this repository.
     Current,
-    /// Version before the current one.
+    /// Version of the contract before the current one.
     Previous,
 }
 
 impl Version {
-    /// Returns the version as it stands in the names of interfaces, e.g. `0.1.0`.
+    /// Returns the version as the names of interfaces state it, e.g. `0.1.0`.
     #[must_use]
     pub fn number(self) -> &'static str {
         match self {
@@ -30,7 +30,7 @@ impl Version {
     }
 }
 
-/// One of the two worlds that a scorer can export.
+/// One of the two worlds that a scorer can target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum World {
     /// The world `scoring`, of scorers that take and return payloads.
@@ -39,10 +39,10 @@ pub enum World {
     TensorScoring,
 }
 
-/// World that a component exports, with the version of the contract.
+/// World that a component targets, with the version of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target {
-    /// World that the component exports.
+    /// World that the component targets.
     pub world: World,
     /// Version of the contract that the component was built against.
     pub version: Version,
@@ -72,8 +72,8 @@ impl fmt::Display for World {
 /// Maximum number of exports that an error names. A component may have thousands.
 const NAMED: usize = 12;
 
-/// Returns the world that a component exports, with its version. Fails if the component exports no
-/// world that this host serves, or several.
+/// Returns the world that a component targets, with the version of the contract. Fails if the
+/// component does not target a world and a version that this host serves, or if it targets several.
 pub(in crate::scorer) fn world_of(outline: &Outline) -> Result<Target, Problem> {
     let exports = &outline.exports;
     let mut found = None;

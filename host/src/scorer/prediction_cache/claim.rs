@@ -1,7 +1,8 @@
-//! Claims: which of several host processes computes an answer that all of them are asked for.
+//! Claims: which of several host processes computes an answer that calls in all of these processes
+//! need.
 //!
-//! Owns the claim, its release, and the pauses between two looks at an entry that another process
-//! computes. Must not know how an answer is computed.
+//! Owns the claim, its release, and the pauses between two checks of the store for an answer that
+//! another process computes. Must not know how an answer is computed.
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
 //! Counts of answers by their origin, as measurements in the log.
 //!
 //! Owns the counting, and when the counts are logged: at most once a minute, because a line for
-//! each call would cost more than a hit. Must not know what an answer is.
+//! each call would cost more than reading an answer from the cache. Must not know what an answer
+//! is.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::call::CacheStatus;
 
-/// Time between two log lines with the counts of the prediction cache.
+/// Minimum time between two reports of the prediction cache's counts in the log, until the cache is
+/// dropped.
 const PERIOD: Duration = Duration::from_secs(60);
 
 /// Number of answers of the prediction cache since the counts were last logged, by cache status.

@@ -1,9 +1,9 @@
-//! Entries of the prediction cache: the format in which an answer is kept, and its key.
+//! Entries of the prediction cache: the format in which an answer is kept, and the keys of answers.
 //!
-//! Owns both formats and their limits. An entry holds the digest of its key and content. If an
-//! entry was cut short, changed, or written for another key, it is refused. The digest needs no
-//! secret, so an entry that is whole may still be forged; `expected` checks what it says. Must not
-//! know where entries are kept.
+//! Owns the formats of entries and keys, and their limits. An entry holds the digest of its key and
+//! content. If an entry was cut short, changed, or written for another key, it is refused. The
+//! digest needs no secret, so an entry that is whole may still be forged; `expected` checks what it
+//! says. Must not know where entries are kept.
 
 use serde::{Deserialize, Serialize};
 
@@ -94,7 +94,8 @@ pub fn scorer<'a>(texts: impl IntoIterator<Item = &'a str>) -> Key {
     parts.finish()
 }
 
-/// Encodes an answer as the cache entry of a key. Its status must be 200.
+/// Encodes an answer as the cache entry of a key. The status of the answer must be 200, because an
+/// entry does not hold a status.
 #[must_use]
 pub fn write(key: &Key, output: &Output) -> Vec<u8> {
     let head = match output {

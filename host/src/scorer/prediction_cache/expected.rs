@@ -9,7 +9,7 @@ use crate::scorer::output::Output;
 use crate::scorer::signature::Signature;
 use crate::tensor::{self, Misfit, Port};
 
-/// Maximum length of the content type of an answer that is read from the store, in bytes.
+/// Maximum length of the content type of an answer in the prediction cache, in bytes.
 const CONTENT_TYPE_BYTES: usize = 1 << 10;
 
 /// Reason why an entry of the prediction cache's store is not an answer that the scorer could have
@@ -102,7 +102,7 @@ impl Expected {
     /// when it is read back from the store. Tensors are checked when the scorer returns them, so
     /// they are always accepted.
     ///
-    /// An answer with another status is not kept, because it may say what is so only now.
+    /// An answer with another status is not kept, because it may describe a temporary problem.
     #[must_use]
     pub fn takes_back(&self, output: &Output) -> bool {
         match (self, output) {
@@ -119,8 +119,8 @@ impl Expected {
 }
 
 /// Checks that the content type of a payload is a media type that the scorer may answer with: one
-/// of `content_types`, or any if the list is empty. The content type is checked because it becomes
-/// a header, and callers decode the body by it.
+/// of `content_types`, or any media type or none if the list is empty. The content type is checked
+/// because it becomes a header, and callers decode the body by it.
 fn fits(content_types: &[String], payload: &Payload) -> Result<(), RefusedEntry> {
     let label = payload.content_type.as_str();
     if label.len() > CONTENT_TYPE_BYTES {

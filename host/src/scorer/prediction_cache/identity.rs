@@ -14,9 +14,10 @@ use crate::manifest::{InputFacts, Requests, StoreSection};
 pub struct Identity {
     /// Version of the host, which decodes inputs and encodes answers.
     pub host: String,
-    /// Version of the WIT contract that the component was built against.
+    /// Version of the WIT contract that the component was built against. The current version for a
+    /// graph.
     pub wit_version: String,
-    /// World that the scorer exports, e.g. `scoring`.
+    /// World that the scorer targets, e.g. `scoring`.
     pub world: String,
     /// Digest of the component. `None` if a graph is served without a component.
     pub component: Option<String>,
@@ -25,7 +26,7 @@ pub struct Identity {
     pub engine: Option<String>,
     /// CPU level that the component's code was compiled for. The level can change an answer,
     /// because the results of WebAssembly's relaxed instructions differ by CPU. `None` if the code
-    /// was compiled when the host started.
+    /// was compiled when the host started, or if there is no component.
     pub cpu: Option<String>,
     /// True if instances start from a snapshot of the state after `init`. In that case `init` could
     /// not read settings.
@@ -43,10 +44,11 @@ pub struct Identity {
     pub version: String,
     /// Labels of the scorer, which `model.info` returns.
     pub labels: BTreeMap<String, String>,
-    /// Facts about the inputs of a scorer of tensors, by the name of the input. They decide what
-    /// the host makes of a request.
+    /// Facts about the inputs of a scorer of tensors, by the name of the input. The host reads a
+    /// request into tensors by these facts.
     pub inputs: BTreeMap<String, InputFacts>,
-    /// Settings of what requests may hold. They decide what the host makes of a request, too.
+    /// Settings that allow additional values in requests. The host reads a request into tensors by
+    /// these settings.
     pub requests: Requests,
     /// Settings that the scorer reads through `wasi:config`.
     pub config: BTreeMap<String, String>,
@@ -60,8 +62,9 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Returns the digest of the identity, which is part of every cache key. The timeouts of stores
-    /// are left out, because they decide whether there is an answer, but not which answer.
+    /// Returns the digest of the identity, which is part of every cache key. The timeouts and
+    /// keepalives of stores are left out, because they decide whether there is an answer, but not
+    /// which answer.
     #[must_use]
     pub fn key(&self) -> Key {
         // The pattern has no `..`, so that a new field cannot be forgotten here.

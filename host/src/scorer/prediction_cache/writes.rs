@@ -1,7 +1,7 @@
-//! Answers that are on their way to the store.
+//! Queue of the answers that wait to be written to the store.
 //!
-//! Owns how many there may be, and that answers which come together are written together. Must not
-//! know what an entry looks like.
+//! Owns the limit on their total size, and that answers which wait at the same time are written in
+//! one round trip. Must not know what an entry looks like.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,8 +9,8 @@ use super::claim::Claim;
 use super::entry::{ANSWER_BYTES, ANSWER_COST_BYTES, Key};
 use crate::scorer::output::Output;
 
-/// Maximum total size of the answers that wait to be written to the store, in bytes. Further
-/// answers are not written.
+/// Maximum total size of the answers that wait to be written to the store or are being written, in
+/// bytes. Further answers are dropped.
 ///
 /// This limits how much memory of the host is used because of a slow store. The limit is in bytes
 /// and not in entries: on a busy machine the writer may not run for a while, and small answers
@@ -91,8 +91,8 @@ impl Writer {
     /// Returns the answers to be written next, or `None` if no answer waits. After `None` this
     /// writer is done, and [`Writes::add`] returns a new writer for the next answer.
     ///
-    /// The answers together have at most `ANSWER_BYTES` bytes, because the commands of all other
-    /// calls wait until they are written.
+    /// Returns at most `BATCH` answers with at most `ANSWER_BYTES` bytes in total, because the
+    /// commands of all other calls wait until they are written.
     pub fn next(&mut self) -> Option<Vec<Kept>> {
         let mut pending = self.writes.lock();
         let mut bytes = 0;

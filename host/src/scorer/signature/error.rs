@@ -1,7 +1,7 @@
 //! Errors of a contract that `describe` states, or that a graph's inputs and outputs define.
 //!
-//! Owns their texts, and the limit that one of them states. Must not know how a contract is
-//! checked, or what is done about an error.
+//! Owns the texts of the errors, and the maximum number of dimensions of a port. Must not know how
+//! a contract is checked, or what is done about an error.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Facts about inputs that a component or `scorebox.toml` states, joined to the ports of the
+//! Facts about inputs that a component or `scorebox.toml` states, added to the input ports of the
 //! scorer.
 //!
 //! Owns the check that a fact fits its port, and the rule that the manifest replaces what the
@@ -16,9 +16,10 @@ use crate::tensor::{Port, shape_text};
 use crate::text::{NAME_BYTES, Problem, counted, quoted};
 
 impl TensorSignature {
-    /// Adds the facts in the sections `[inputs.<name>]` and `[requests]` of the manifest to the
-    /// input ports. They replace those that the component states. A port whose columns have names
-    /// gets their number as its last dimension.
+    /// Applies the sections `[inputs.<name>]` of the manifest to the input ports of these names,
+    /// and the section `[requests]` to the whole signature. A fact in the manifest replaces the
+    /// fact that the component states. The last dimension of a port whose columns have names
+    /// becomes the number of these columns.
     ///
     /// # Errors
     /// Fails if a section is not named after an input port, or if a fact does not fit its port.
@@ -27,8 +28,9 @@ impl TensorSignature {
         add(&mut self.inputs, &manifest.inputs).map_err(|problem| manifest.misfit(problem))
     }
 
-    /// Allows requests to hold everything that the sections `[inputs.<name>]` and `[requests]`
-    /// could allow. Meant for the trial of a graph, whose manifest is not known.
+    /// Allows requests to hold each value that the sections `[inputs.<name>]` and `[requests]`
+    /// could allow: literals for NaN, missing values, and booleans for numbers. Meant for the trial
+    /// of a graph without a manifest.
     #[cfg(feature = "graphs")]
     pub(in super::super) fn allow_all(&mut self) {
         self.requests.nan_literals = true;
@@ -77,9 +79,9 @@ pub(super) fn check_stated(ports: &[Port]) -> Result<(), SignatureError> {
     Ok(())
 }
 
-/// Adds facts that the manifest states to the ports. Sets the last dimension of each port whose
-/// columns have names to their number. Fails if a section is not named after a port, or if a fact
-/// does not fit its port.
+/// Applies the facts that the manifest states to the ports. Sets the last dimension of each port
+/// whose columns have names to the number of these columns. Fails if a section is not named after a
+/// port, or if a fact does not fit its port.
 fn add(ports: &mut [Port], inputs: &BTreeMap<String, InputSection>) -> Result<(), Problem> {
     for (name, section) in inputs {
         let index = index_of(ports, name)?;
@@ -235,7 +237,8 @@ mod tests {
         signature.inputs[0].facts = facts(&[]);
         signature.inputs[2].facts = facts(&["a", "b", "c"]);
         check_stated(&signature.inputs).unwrap();
-        // The number of columns stays open until the manifest was read, which may name others.
+        // The number of columns stays open until the manifest is read, because the manifest may
+        // name other columns.
         assert_eq!(signature.inputs[2].shape, [None, None]);
         let sections = "[inputs.age]\nmissing = false\n[inputs.open]\ncolumns = [\"d\", \"e\"]";
         signature.add_facts(&manifest(sections)).unwrap();

@@ -6,23 +6,28 @@
 
 use super::super::activity::now;
 
-/// Maximum number of points that a peer can use at once.
+/// Maximum number of points that the frames of a peer may cost at once. Points measure the work
+/// that a frame causes.
 const MOST_POINTS: u32 = 2000;
 
-/// Number of points that a peer gets back per second.
+/// Number of points that a peer gets back per second. Points measure the work that the frames of
+/// the peer cause.
 const POINTS_PER_SECOND: u64 = 500;
 
-/// Number of written bytes for which a peer gets one point back. A client sends one or two
-/// WINDOW_UPDATE frames for each 4 KiB or more that it reads.
+/// Number of bytes written to a peer for which the peer gets back one point. Points measure the
+/// work that the frames of the peer cause. A client sends one or two WINDOW_UPDATE frames for each
+/// 4 KiB or more that it reads.
 const BYTES_PER_POINT: u32 = 512;
 
-/// Points that a request costs until it is answered.
+/// Number of points that a request costs its peer until it is answered. Points measure the work
+/// that the frames of the peer cause.
 pub(super) const REQUEST_POINTS: u32 = 2;
 
-/// Size of the head of a frame (RFC 9113, section 4.1).
+/// Size of the head of a frame, in bytes (RFC 9113, section 4.1).
 const HEAD_BYTES: usize = 9;
 
-/// Size from which on a DATA frame costs nothing.
+/// Minimum size of a DATA frame that costs no points although it does not end its stream, in bytes.
+/// Points measure the work that frames cause.
 const DATA_BYTES: u32 = 256;
 
 /// Types of frames (RFC 9113, section 6).

@@ -1,7 +1,7 @@
-//! Requests of one HTTP/2 connection, and what the host waits for because of them.
+//! Requests of one HTTP/2 connection, and the phase of the connection that follows from them.
 //!
-//! Owns the numbers of requests in each state, and the phase of the connection that follows from
-//! them. Must not know HTTP: `frames` reads what the peer sends.
+//! Owns the numbers of requests in each state, and the rule that derives the phase from these
+//! numbers. Must not know HTTP: `frames` reads what the peer sends.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,16 +18,17 @@ pub(in crate::server) struct Streams {
     ending: Notify,
 }
 
-/// Numbers of requests in each state.
+/// Numbers of requests of one HTTP/2 connection in each state.
 #[derive(Debug, Default)]
 struct State {
-    /// Requests that are read or computed.
+    /// Number of requests that are read or computed.
     calls: u32,
-    /// Requests among `calls` for whose bodies the host waits.
+    /// Number of requests among `calls` for whose bodies the host waits.
     reading: u32,
-    /// Requests whose responses are not written completely.
+    /// Number of responses that are ready, but not completely written to the peer.
     answers: u32,
-    /// Responses that were written or dropped since [`Streams::take_answered`] was called.
+    /// Number of responses that were written or dropped since [`Streams::take_answered`] was last
+    /// called.
     answered: u32,
     /// True if the peer has sent a part of a header, or the preface and nothing else.
     is_in_head: bool,
@@ -75,8 +76,9 @@ impl Streams {
         &self.activity
     }
 
-    /// Adds to the numbers of requests that are read or computed, for whose bodies the host waits, and
-    /// whose responses are not written completely.
+    /// Adds the changes `calls`, `reading` and `answers`, which may be negative, to the numbers of
+    /// `state`. If `answers` is negative, also counts an answered request. Then updates the phase
+    /// of the connection.
     fn change(&self, state: &mut State, calls: i32, reading: i32, answers: i32) {
         let had_answers = state.answers > 0;
         state.calls = state.calls.saturating_add_signed(calls);
@@ -91,7 +93,7 @@ impl Streams {
         self.enter(state);
     }
 
-    /// Returns the number of requests that were answered since the last call.
+    /// Returns the number of requests that were answered since this function was last called.
     pub(in crate::server) fn take_answered(&self) -> u32 {
         std::mem::take(&mut self.lock().answered)
     }
@@ -153,15 +155,15 @@ impl Streams {
 /// One request, from its header to the end of its response.
 pub(super) struct Call {
     streams: Arc<Streams>,
-    /// True while the host waits for more of the body. Both flags change only under the lock of
-    /// `streams`.
+    /// True while the host waits for more of the body. This flag and `is_over` change only under
+    /// the lock of `streams`.
     is_waiting: AtomicBool,
     /// True if the response is ready, or if the client canceled the request.
     is_over: AtomicBool,
 }
 
-/// Owner of a response of which the last bytes are not written yet, or of a request without a response.
-/// Dropping this value ends the request.
+/// Guard of one request, until the last bytes of its response are written, or until it ends without
+/// a response. Dropping this value ends the request.
 pub(super) struct Response {
     call: Arc<Call>,
     is_ready: bool,
@@ -232,7 +234,8 @@ mod tests {
     use std::time::Duration;
 
     use super::super::super::activity::now;
-    use super::super::super::table::{Patience, Table};
+    use super::super::super::patience::Patience;
+    use super::super::super::table::Table;
     use super::*;
 
     #[test]
@@ -291,7 +294,7 @@ mod tests {
         assert_eq!(activity.phase(), Phase::Call);
         drop(response);
         assert_eq!(activity.phase(), Phase::Closing);
-        // The peer does not confirm the end.
+        // The peer does not acknowledge the end.
         activity.dismiss();
         assert!(activity.is_leaving());
     }

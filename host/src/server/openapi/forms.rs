@@ -1,7 +1,8 @@
 //! JSON schemas of the bodies and answers of a tensor scorer, outside the Open Inference Protocol.
 //!
-//! Owns the schema of each form that the reader of bodies takes, and the examples that are made from
-//! the inputs. Must not know routes. What a schema cannot say is on the page `host/docs/requests.md`.
+//! Owns the schema of each form of a body that the host accepts, and the examples that are made
+//! from the inputs. Must not know routes. What a schema cannot say is on the page
+//! `host/docs/requests.md`.
 
 use std::borrow::Cow;
 
@@ -16,16 +17,19 @@ use crate::model::Dtype;
 use crate::scorer::signature::TensorSignature;
 use crate::tensor::{Port, only};
 
-/// Name of the only input for callers of Azure ML, and key of rows in orient=split of pandas.
+/// Key of the only input in a body of Azure ML, and of the rows in the format orient=split of
+/// pandas.
 const DATA: &str = "data";
 
-/// Schemas of the objects that hold rows, to which the names and types of the columns are added.
+/// JSON schemas of the objects in a body that hold rows. The names and types of a scorer's columns
+/// are added to them.
 const ROWS: &str = include_str!("rows.json");
 
-/// Maximum number of columns of the examples that are made from the inputs.
+/// Maximum number of columns of a scorer for which the OpenAPI document has examples that are made
+/// from the inputs.
 const EXAMPLE_COLUMNS: usize = 256;
 
-/// Schemas with their names.
+/// JSON schemas, each with the name under which the OpenAPI document has it.
 pub(super) type Schemas = Vec<(Cow<'static, str>, Value)>;
 
 /// Returns the schemas of the bodies and answers of a tensor scorer, with the names by which the
@@ -57,8 +61,10 @@ pub(super) fn schemas(signature: &TensorSignature) -> Schemas {
     schemas
 }
 
-/// Returns examples of a request with one row of zeros and empty texts, as records, as lists, and as
-/// orient=split, which shows the order of the columns. Returns none if the rows have no names, or too many.
+/// Returns examples of a request with one row of zeros and empty texts: as records, with a list for
+/// each column, and as orient=split, which shows the order of the columns. Returns no examples if a
+/// row has no named columns, or more than `EXAMPLE_COLUMNS`, or if the scorer does not take a
+/// single row.
 #[inline(never)]
 pub(super) fn examples(signature: &TensorSignature) -> Map<String, Value> {
     let columns = columns_of(&signature.inputs);
@@ -114,7 +120,7 @@ fn zeros(dtype: Dtype, shape: &[Option<u64>]) -> Value {
     Value::Array(items)
 }
 
-/// Forms of the bodies of a tensor scorer.
+/// Forms that the body of a request to a tensor scorer may have.
 struct Forms<'a> {
     inputs: &'a [Port],
     /// Columns of a row: those of a matrix with named columns, or else the inputs.
@@ -133,7 +139,8 @@ impl Forms<'_> {
         takes_rows(self.inputs)
     }
 
-    /// Returns the only input that is not optional.
+    /// Returns the only input that is not optional. Returns `None` if there are several such
+    /// inputs, or none.
     fn only_input(&self) -> Option<&Port> {
         only(self.inputs).map(|(_, port)| port)
     }
@@ -149,7 +156,8 @@ impl Forms<'_> {
         matrix_of(self.inputs).is_some()
     }
 
-    /// Returns the only input, if its rows are nested lists.
+    /// Returns the only input that is not optional, if its rows are nested lists and not columns.
+    /// Otherwise returns `None`.
     fn nested_input(&self) -> Option<&Port> {
         self.only_input().filter(|_| !self.is_matrix())
     }
@@ -160,14 +168,16 @@ impl Forms<'_> {
             .is_some_and(|port| !matches!(port.shape.as_slice(), [_] | [_, Some(1)]))
     }
 
-    /// Returns the number of rows, if the scorer takes no other number.
+    /// Returns the number of rows that each request must have. Returns `None` if the scorer takes
+    /// any number of rows.
     fn row_count(&self) -> Option<u64> {
         let mut required = self.inputs.iter().filter(|port| !port.optional);
         required.find_map(|port| port.shape.first().copied().flatten())
     }
 
-    /// Returns the schema of an object that has the only input under the key `data`, and optional inputs
-    /// under their names. Returns `None` if orient=split is the only object with this key.
+    /// Returns the schema of an object that has the only input under the key `data`, and optional
+    /// inputs under their names. Returns `None` if not exactly one input is required, if an input
+    /// or a column is called `data`, or if only objects of orient=split have this key.
     #[inline(never)]
     fn data(&self) -> Option<Value> {
         let port = self.only_input()?;
@@ -211,12 +221,12 @@ impl Forms<'_> {
         bodies
     }
 
-    /// Adds the objects that hold rows to the schemas, and references to those that may be a body to
-    /// `bodies`. A name of an input or of a column wins over a key, so an object with such a key is not
-    /// a body.
+    /// Adds the schemas of the objects that hold rows to `schemas`. If such an object may be a
+    /// body, also adds a reference to its schema to `bodies`. An object is not a body if one of its
+    /// keys is the name of an input or a column, because the key is then read as this name.
     #[inline(never)]
     fn put_rows(&self, schemas: &mut Schemas, bodies: &mut Vec<Value>) {
-        // The text is a constant.
+        // The text is a constant, so parsing it does not fail.
         let Ok(Value::Object(rows)) = serde_json::from_str(ROWS) else {
             return;
         };
@@ -264,7 +274,7 @@ impl Forms<'_> {
         }
         let mut cells = Vec::with_capacity(self.columns.len());
         for column in self.columns {
-            // Rows without names have the columns that every row must have.
+            // A row that is a list without names has a value for each column that is not optional.
             if !column.optional {
                 cells.push(cell(column));
             }
@@ -306,8 +316,8 @@ impl Forms<'_> {
     }
 }
 
-/// Returns a schema of lists without the empty list. At `inputs`, an empty list and a list of objects
-/// are a request of the Open Inference Protocol.
+/// Returns a schema of lists without the empty list. Under the key `inputs`, an empty list is a
+/// request of the Open Inference Protocol, as is a list of objects.
 fn nonempty(mut schema: Value) -> Value {
     if let Some(schemas) = schema.get_mut("anyOf").and_then(Value::as_array_mut) {
         for schema in schemas {

@@ -1,4 +1,4 @@
-//! JSON schemas of requests and answers of the Open Inference Protocol.
+//! JSON schemas of requests and answers in the Open Inference Protocol.
 //!
 //! Owns these schemas. The file `tensors.json` has the parts that are equal for all scorers. Must not
 //! know routes, or bodies outside the protocol. The reader ignores fields that it does not know, so the
@@ -12,13 +12,15 @@ use crate::codec::open_inference::{accepted_datatypes, datatype};
 use crate::scorer::signature::TensorSignature;
 use crate::tensor::Port;
 
-/// Schemas of the protocol, to which the names and types of the ports are added.
+/// JSON schemas of the Open Inference Protocol, to which the names and types of the ports are
+/// added.
 const SCHEMAS: &str = include_str!("tensors.json");
 
-/// Adds the schemas of a request and of an answer for a tensor scorer to the document.
+/// Adds the schemas of a tensor scorer's requests and responses in the Open Inference Protocol to
+/// the OpenAPI document.
 #[inline(never)]
 pub(super) fn put_schemas(signature: &TensorSignature, document: &mut Value) {
-    // The text is a constant.
+    // The text is a constant, so parsing it does not fail.
     let Ok(Value::Object(schemas)) = serde_json::from_str(SCHEMAS) else {
         return;
     };
@@ -60,7 +62,7 @@ pub(super) fn put_schemas(signature: &TensorSignature, document: &mut Value) {
     }
 }
 
-/// Appends `value` to `values` if they do not have it.
+/// Appends `value` to `values`, unless `values` already has it.
 #[inline(never)]
 fn put_new(values: &mut Vec<Value>, value: Value) {
     if !values.contains(&value) {
@@ -68,8 +70,8 @@ fn put_new(values: &mut Vec<Value>, value: Value) {
     }
 }
 
-/// Returns the schema of the input of a request for a port, with its data in JSON. `schema` has the
-/// parts that all inputs have in common.
+/// Returns the schema of one input in a request of the Open Inference Protocol, with its data in
+/// JSON. `port` is the input's port. `schema` has the parts that all inputs have in common.
 #[inline(never)]
 fn input(port: &Port, mut schema: Value) -> Value {
     let mut sizes = Vec::with_capacity(port.shape.len());

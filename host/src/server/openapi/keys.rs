@@ -1,21 +1,23 @@
-//! Keys of the server in the document: where a request carries one, and which operations need one.
+//! Keys of the server in the OpenAPI document: where a request carries a key, and which operations
+//! need one.
 //!
-//! Owns the security schemes and the response without a key. The file `keys.json` has them as text.
-//! Must not know a key.
+//! Owns the security schemes, and the response to a request without a key. The file `keys.json` has
+//! them as text. Must not know a key.
 
 use serde_json::{Value, json};
 
 use super::put;
 use crate::server::health::is_probe;
 
-/// Security schemes, the requirement of one of them, and the response to a request without a key.
+/// OpenAPI objects as JSON: the security schemes, the requirement of one of them, and the response
+/// to a request without a valid key.
 const KEYS: &str = include_str!("keys.json");
 
-/// Adds the security schemes to the document. Every operation needs one of them, except for the
-/// probes.
+/// Adds the security schemes to the OpenAPI document. Every operation needs one of them, except for
+/// the probes.
 #[inline(never)]
 pub(super) fn put_keys(document: &mut Value) {
-    // The text is a constant.
+    // The text is a constant, so parsing it does not fail.
     let mut keys: Value = serde_json::from_str(KEYS).unwrap_or_default();
     let mut take = |name: &str| keys.get_mut(name).map(Value::take).unwrap_or_default();
     put(document, "", "security", take("security"));

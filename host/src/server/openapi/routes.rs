@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use crate::manifest::triggers::route::{Constraint, Parameter, Part, Template};
 
 /// Returns the paths of a route below the prefix of all routes. A template whose last segments may
-/// be missing has several paths, the longest one first. Each path has the end of the ids of its
-/// operations, and its parameters.
+/// be missing has several paths, the longest one first. Each path is followed by the suffix of the
+/// ids of its operations, which is empty for the longest path, and by its parameters.
 #[inline(never)]
 pub(super) fn paths(route: &str) -> Vec<(String, String, Vec<Value>)> {
     // The manifest has checked the template.
@@ -46,7 +46,8 @@ pub(super) fn paths(route: &str) -> Vec<(String, String, Vec<Value>)> {
     paths
 }
 
-/// Adds operations with parameters to a path of the document, which may have other operations.
+/// Adds operations with parameters to a path of the OpenAPI document. The path may already have
+/// other operations.
 #[inline(never)]
 pub(super) fn put(document: &mut Value, path: &str, parameters: &[Value], operations: Value) {
     let Value::Object(operations) = operations else {

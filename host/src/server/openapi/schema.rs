@@ -59,13 +59,13 @@ pub(super) fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
-/// Returns the schema of bytes.
+/// Returns the schema of a body that is binary data.
 #[inline(never)]
 pub(super) fn binary() -> Value {
     json!({"type": "string", "format": "binary"})
 }
 
-/// Returns a schema to which a value conforms that conforms to one of `schemas`.
+/// Returns a schema that accepts every value that at least one of `schemas` accepts.
 #[inline(never)]
 pub(super) fn any_of(mut schemas: Vec<Value>) -> Value {
     match schemas.pop() {
@@ -83,7 +83,7 @@ pub(super) fn list(items: Value, length: Option<u64>) -> Value {
     sized("items", items, length)
 }
 
-/// Returns the schema of a list whose items have these schemas, in their order.
+/// Returns the schema of a list that has one item for each schema in `items`, in this order.
 pub(super) fn tuple(items: Vec<Value>) -> Value {
     let length = items.len() as u64;
     if length == 0 {
@@ -168,8 +168,8 @@ pub(super) fn nested(port: &Port, direction: Direction, shape: &[Option<u64>]) -
     }
 }
 
-/// Returns the schema of what one row has for a port: the part of the tensor without the first
-/// dimension. The only element of a row need not be in a list.
+/// Returns the schema of the value that one row has for a port: nested lists for the dimensions of
+/// the tensor after the first. If a row has only one element, the element need not be in a list.
 #[inline(never)]
 pub(super) fn cell(port: &Port) -> Value {
     let inner = port.shape.get(1..).unwrap_or_default();
@@ -180,8 +180,9 @@ pub(super) fn cell(port: &Port) -> Value {
     }
 }
 
-/// Returns the schema of an element of a port. An element of an input may also be `null` or a boolean
-/// if the manifest says so. A float of an answer may be `null`, which stands for NaN and infinity.
+/// Returns the schema of an element of a port. An element of an input may also be `null` or a
+/// boolean if the facts about the input say so. A float of an answer may be `null`, which stands
+/// for NaN and infinity.
 #[inline(never)]
 pub(super) fn element(port: &Port, direction: Direction) -> Value {
     let is_input = direction == Direction::Input;

@@ -22,7 +22,7 @@ fn signature(inputs: Vec<Port>) -> TensorSignature {
     }
 }
 
-/// Returns the document of a graph with these inputs.
+/// Returns the OpenAPI document of a graph with these inputs.
 fn document_of(inputs: Vec<Port>) -> Value {
     let text = "[scorer]\nname = \"m\"\nversion = \"1.0\"\nmodel = \"model\"\n";
     let manifest = Manifest::parse(Path::new("scorebox.toml"), text).unwrap();
@@ -43,7 +43,7 @@ fn matrix() -> Vec<Port> {
     vec![port]
 }
 
-/// Calls `visit` with each value of the document.
+/// Calls `visit` with a JSON value and with each value inside of it.
 fn walk(value: &Value, visit: &mut impl FnMut(&Value)) {
     visit(value);
     match value {

@@ -1,14 +1,14 @@
 //! Decoder of gzip, zlib and bare deflate.
 //!
 //! Owns the format around deflated data: members of gzip with their headers and checksums, and the
-//! choice between zlib and bare deflate. Must not know how much a body may unpack to.
+//! choice between zlib and bare deflate. Must not know how much a body may decompress to.
 
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::super::checksum::crc32;
 use super::{Damage, MOST_PARTS, Step};
 
-/// Maximum number of compressed bytes that one step reads.
+/// Maximum number of bytes of deflated data that one step of the decoder reads.
 const STEP_BYTES: usize = 4 << 10;
 
 /// First two bytes of a gzip member.
@@ -30,7 +30,7 @@ pub(super) struct Inflating {
     position: usize,
     state: State,
     members: u32,
-    /// Checksum (CRC-32) of the bytes that were unpacked from the current gzip member so far.
+    /// Checksum (CRC-32) of the bytes that were decompressed from the current gzip member so far.
     /// `length` is their number, modulo 2^32.
     checksum: u32,
     length: u32,
@@ -55,8 +55,8 @@ impl Inflating {
     /// is in a zlib frame, as HTTP requires, or without one.
     pub(super) fn deflate(input: &[u8]) -> Self {
         let is_zlib = match input {
-            // A bare block that begins with these bits would be a stored one with set padding,
-            // which no encoder writes.
+            // A bare deflate block that begins with these bits would be a stored block whose
+            // padding bits are set, which no encoder writes.
             [first, second, ..] => {
                 first & 0x0F == 8 && u16::from_be_bytes([*first, *second]) % 31 == 0
             }
@@ -81,8 +81,8 @@ impl Inflating {
         self.position
     }
 
-    /// Unpacks the next bytes of `input`, the whole compressed body, into `output`, which must not
-    /// be empty. Fails if the body cannot be unpacked.
+    /// Decompresses the next bytes of `input`, the whole compressed body, into `output`, which must
+    /// not be empty. Fails if the body cannot be decompressed.
     pub(super) fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Damage> {
         let rest = input.get(self.position..).unwrap_or_default();
         let mut written = 0;

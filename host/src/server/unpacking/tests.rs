@@ -94,7 +94,7 @@ fn every_format_gives_its_bytes_back() {
         ] {
             let got = unpacked(coding, &body, LIMIT).unwrap();
             assert!(got == data, "{coding:?} of {} bytes", data.len());
-            // The small way gives the same bytes.
+            // A small body, which is decompressed in one step, gives the same bytes.
             let mut work = Work::new(coding, Received::Small(body), LIMIT).unwrap();
             work.fill(&mut vec![0; 64 << 10]).unwrap();
             let small = work.unpacked.as_ref();
@@ -140,7 +140,7 @@ fn damaged_bodies_are_refused_with_what_is_wrong() {
         changed[body.len() - 2] ^= 1;
         refused(coding, &changed, "damaged-body", "damaged");
         refused(coding, b"{\"data\": [[1]]}", "damaged-body", coding.name());
-        // Whatever is changed, there is an answer.
+        // Whichever bit is changed, decompressing returns a result or an error.
         for index in 0..body.len() {
             for bit in 0..8 {
                 let mut changed = body.clone();
@@ -149,7 +149,7 @@ fn damaged_bodies_are_refused_with_what_is_wrong() {
             }
         }
     }
-    // A frame that needs a dictionary has its number.
+    // A frame that needs a dictionary states the id of the dictionary.
     refused(
         Coding::Zstd,
         b"\x28\xB5\x2F\xFD\x01\0\x07\x01\0\0",
@@ -255,7 +255,7 @@ fn a_window_of_more_than_8_mib_is_refused() {
     for window in [0x69, 0x70, 0xFF] {
         refused(Coding::Zstd, &zeros(window, 1), "damaged-body", "8 MiB");
     }
-    // A frame without a window has that of its size.
+    // A frame that states no window size has a window of the size of its content.
     let huge = b"\x28\xB5\x2F\xFD\xA0\xFF\xFF\xFF\xFF\x01\0\0";
     refused(Coding::Zstd, huge, "damaged-body", "8 MiB");
 }

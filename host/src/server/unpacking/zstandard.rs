@@ -1,7 +1,7 @@
 //! Decoder of zstd.
 //!
 //! Owns the order of frames, and the checks that the library leaves to its user: the checksum and
-//! the stated size of a frame. Must not know how much a body may unpack to.
+//! the stated size of a frame. Must not know how much a body may decompress to.
 
 use std::io::Read as _;
 
@@ -13,7 +13,7 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use super::{Damage, EMPTY_BYTES, MOST_PARTS, Step};
 
-/// Maximum size of the window of an encoder, in bytes. RFC 9659 sets this bound for HTTP.
+/// Maximum size of the window of a zstd frame, in bytes. RFC 9659 sets this bound for HTTP.
 const WINDOW_BYTES: u64 = 8 << 20;
 
 /// Size of the magic number and the length at the start of a skippable frame, in bytes.
@@ -25,7 +25,7 @@ pub(super) struct Zstandard {
     position: usize,
     frames: u32,
     is_in_frame: bool,
-    /// Number of bytes that were unpacked from the current frame so far.
+    /// Number of bytes that were decompressed from the current frame so far.
     length: u64,
     /// Number of compressed bytes in skipped frames and empty blocks, which give no data.
     idle_bytes: usize,
@@ -51,9 +51,9 @@ impl Zstandard {
         self.position
     }
 
-    /// Unpacks the next bytes of `input`, the whole compressed body, into `output`, which must not
-    /// be empty. Reads at most one block, the header of one frame, or one frame that is skipped.
-    /// Fails if the body cannot be unpacked.
+    /// Decompresses the next bytes of `input`, the whole compressed body, into `output`, which must
+    /// not be empty. Reads at most one block, the header of one frame, or one frame that is
+    /// skipped. Fails if the body cannot be decompressed.
     pub(super) fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Damage> {
         if !self.is_in_frame {
             return self.next_frame(input);
@@ -131,8 +131,8 @@ impl Zstandard {
         }
     }
 
-    /// Ends the current frame, whose bytes were all unpacked. Fails if its checksum or its stated
-    /// size does not match.
+    /// Ends the current frame, whose bytes were all decompressed. Fails if its checksum or its
+    /// stated size does not match.
     fn end_frame(&mut self) -> Result<(), Damage> {
         let checksum = self.decoder.get_checksum_from_data();
         let is_whole = checksum

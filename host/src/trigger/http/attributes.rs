@@ -32,7 +32,7 @@ const CREDENTIAL_WORDS: [&str; 13] = [
 ///
 /// Most of these headers belong to one connection and not to the message (RFC 9110, section 7.6.1).
 /// Behind a platform, `host` is the worker's own address. The media type comes with the payload,
-/// and the host unpacks the body and encodes the response.
+/// and the host decompresses the body and encodes the response.
 const TRANSPORT_HEADERS: [&str; 14] = [
     "host",
     "content-type",

@@ -13,7 +13,7 @@ use crate::identity::LoginError;
 use crate::reply_limit::{NOT_RESP, io_error};
 use crate::tls::TlsFault;
 
-/// Part of opening a connection that takes time.
+/// Phase of connecting to a server. If the connection times out, the error names the phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// The name of the host is looked up.
@@ -45,7 +45,7 @@ pub enum DialError {
     /// The name of the host could not be looked up.
     #[error("no connection: DNS does not answer")]
     NoDns,
-    /// Nothing listens on the port.
+    /// The TCP connection was refused, usually because nothing listens on the port of the server.
     #[error("no connection: the connection was refused")]
     ConnectionRefused,
     /// The network of this machine does not lead to the server.
@@ -152,7 +152,8 @@ impl DialError {
         matches!(self, Self::WrongPassword | Self::NoPassword)
     }
 
-    /// Returns an instruction that fixes the fault. Empty if only time does.
+    /// Returns an instruction that fixes the fault. The text is empty if no fix is known, e.g.
+    /// because the fault ends by itself.
     #[must_use]
     pub fn fix(&self) -> String {
         let fix = match self {

@@ -1,6 +1,7 @@
 //! Sentinels: the servers that know which server is the master.
 //!
-//! Owns asking them, one after another. Must not know how a connection to the master is used.
+//! Owns the requests for the master's address to one sentinel after another. Must not know how a
+//! connection to the master is used.
 
 use super::{DialError, Dialed, Dialer, Progress, ask};
 use crate::endpoint::Address;
@@ -41,7 +42,7 @@ impl Dialer {
         master: &str,
         login: &Login,
     ) -> Result<Address, DialError> {
-        // A sentinel that is away must leave time for the next one.
+        // A sentinel that does not respond must leave time for the next sentinel.
         let asked = tokio::time::timeout(self.timeout() / 3, async {
             // Most sentinels have no password. Those that have one use the password of the servers.
             let logins = || self.credentials.logins();

@@ -35,7 +35,7 @@ const CLIENT_HELLO: &[u8] = b"\x16\x03\x01\x00\x31\x01\x00\x00\x2d\x03\x03\
 /// First bytes of the records of TLS: an alert, and a part of the handshake.
 const TLS_RECORDS: [u8; 2] = [0x15, 0x16];
 
-/// Times that the kernel keeps for a connection.
+/// Times from which the kernel's timeouts for a connection are set.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
     /// Time without traffic after which the kernel sends a keepalive probe.
@@ -83,8 +83,8 @@ fn keep_alive(stream: &TcpStream, Times { keepalive, timeout }: Times) {
     let _ = socket.set_tcp_user_timeout(Some((2 * timeout).max(LEAST_UNACKNOWLEDGED)));
 }
 
-/// Returns the reason why a name was not found. The library for names has only a text that tells a
-/// name that does not exist from a DNS server that is away.
+/// Returns the reason why a name was not found. The error has no code for the reason. Its text
+/// shows whether the name does not exist, or no DNS server responded.
 fn of_lookup(error: &io::Error) -> DialError {
     let text = error.to_string();
     if text.contains("Temporary failure") || text.contains("system error") {
@@ -103,8 +103,9 @@ fn of_connect(error: &io::Error) -> DialError {
 }
 
 /// Returns the reason why a server closed a connection without TLS, or sent something that is not
-/// in the protocol of Redis. A server may send its reason before it is asked and close the
-/// connection, so that the reason is lost with it. Returns `None` if the reason is not found.
+/// in the protocol of Redis. A server may send the reason without being asked, and then close the
+/// connection, which loses the reason. Therefore a new connection is made that sends nothing at
+/// first. Returns `None` if the reason is not found.
 pub(super) async fn why_closed(address: &Address, times: Times) -> Option<DialError> {
     let mut stream = connect(address, times, || {}).await.ok()?;
     let mut bytes = [0; 512];

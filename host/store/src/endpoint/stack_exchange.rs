@@ -1,8 +1,8 @@
 //! A connection string of StackExchange.Redis, as Azure's portal shows it:
 //! `HOST:PORT,password=KEY,ssl=True,abortConnect=False`.
 //!
-//! Owns which options of that client choose a server, a login or TLS, and which only tune the
-//! client. Must not know how a connection is made.
+//! Owns which options of StackExchange.Redis choose a server, a login or TLS, and which only tune
+//! that client. Must not know how a connection is made.
 
 use secrecy::SecretString;
 
@@ -10,16 +10,17 @@ use super::url::{self, address};
 use super::{Address, Endpoint, UrlError, Who};
 use crate::identity::Login;
 
-/// Port of a server with TLS if the string does not name one.
+/// Port of a Redis server with TLS if the connection string does not name a port.
 const TLS_PORT: u16 = 6380;
 
-/// Port of a sentinel if the string does not name one.
+/// Port of a sentinel if the connection string does not name a port.
 const SENTINEL_PORT: u16 = 26379;
 
 /// Port on which Azure Managed Redis speaks TLS.
 const MANAGED_PORT: u16 = 10000;
 
-/// Options that choose a server, a login or TLS, in lower case.
+/// Options of a connection string of StackExchange.Redis that choose a server, a login or TLS, in
+/// lower case.
 pub(super) const OPTIONS: [&str; 6] = [
     "defaultdatabase",
     "password",
@@ -29,8 +30,8 @@ pub(super) const OPTIONS: [&str; 6] = [
     "user",
 ];
 
-/// Options that only tune the other client, in lower case. They are ignored: timeouts, retries and
-/// names are settings of the manifest, or of this client itself.
+/// Options that only tune StackExchange.Redis, in lower case. They are ignored, because timeouts,
+/// retries and names are settings of the manifest, or are fixed in this host.
 const IGNORED: &[&str] = &[
     "abortconnect",
     "allowadmin",
@@ -64,8 +65,8 @@ const IGNORED: &[&str] = &[
     "writebuffer",
 ];
 
-/// Returns true if a text looks like a connection string of StackExchange.Redis: it has no scheme,
-/// and an option follows its first comma.
+/// Returns true if a text looks like a connection string of StackExchange.Redis: it has a comma and
+/// an option, and neither a scheme nor a quotation mark is before the comma.
 pub(super) fn is_form_of(text: &str) -> bool {
     let Some((first, rest)) = text.split_once(',') else {
         return false;
@@ -129,8 +130,9 @@ pub(super) fn parse(text: &str) -> Result<Endpoint, UrlError> {
     })
 }
 
-/// Returns true if a server speaks TLS although the string does not say so, as that client assumes
-/// for Azure.
+/// Returns true if a server is expected to speak TLS although the connection string does not say
+/// so: its port is 6380, or it is Azure Managed Redis. StackExchange.Redis assumes the same for
+/// servers of Azure.
 fn is_tls_by_default(seed: &Address) -> bool {
     let is_managed = seed.port == MANAGED_PORT && seed.host.ends_with(".azure.net");
     seed.port == TLS_PORT || is_managed

@@ -1,8 +1,8 @@
 //! A Redis URL: `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE][?PARAMETER=VALUE&…]`.
 //!
 //! Owns where each part of a URL ends. Keys that a provider generates hold `/`, `+` and `=`, and
-//! people paste them unescaped, so the login ends only where the rest of the text is a place. Must
-//! not know how a connection is made.
+//! people paste them unescaped, so the login ends only at an `@` after which the rest of the text
+//! is a valid host with its port, database and parameters. Must not know how a connection is made.
 
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ pub(super) const PORT: u16 = 6379;
 /// Schemes of a Redis URL, each with a flag that says if it stands for TLS.
 const SCHEMES: [(&str, bool); 2] = [("redis://", false), ("rediss://", true)];
 
-/// Parts of a URL after its login.
+/// Parts of a Redis URL after its login: the host with its port, the database and the parameters.
 struct Place {
     seed: Address,
     database: u32,
@@ -39,7 +39,7 @@ struct Place {
     parameters: [Option<String>; 5],
 }
 
-/// Parts of a URL before the `@`, as they are written.
+/// Login of a Redis URL, as it is written before the `@`: the user and the password, not decoded.
 struct WrittenLogin<'a> {
     user: &'a str,
     password: Option<&'a str>,
@@ -107,9 +107,10 @@ fn without_scheme(text: &str) -> Result<(bool, &str), UrlError> {
     found.ok_or(UrlError::Scheme)
 }
 
-/// Divides a URL without its scheme into the login and the place. The login is empty, or it ends at
-/// the first `@` after which the rest of the text is a place. A host does not hold an `@`, so this
-/// is the last `@` before the host.
+/// Divides a URL without its scheme into the login, and the host with its port, database and
+/// parameters. The login is empty, or it ends at the first `@` after which the rest of the text is
+/// valid. A host does not hold an `@`, so this is the last `@` before the host. Fails if there is
+/// no such division.
 fn divide(text: &str) -> Result<(WrittenLogin<'_>, Place), UrlError> {
     let mut problem = UrlError::NoHost;
     let ends = text.match_indices('@').map(|(at, _)| Some(at));
@@ -117,7 +118,8 @@ fn divide(text: &str) -> Result<(WrittenLogin<'_>, Place), UrlError> {
         let (login, place) = end
             .and_then(|at| Some((text.get(..at)?, text.get(at + 1..)?)))
             .unwrap_or(("", text));
-        // A place is looked for before the login is judged: the last problem of a place says more.
+        // A problem of the text after the `@` hides a problem of the login. The problem found at
+        // the last `@` is returned, because it says more.
         match (written(login), Place::parse(place)) {
             (Ok(login), Ok(place)) => return Ok((login, place)),
             (Err(error), Ok(_)) => problem = error,
@@ -128,7 +130,7 @@ fn divide(text: &str) -> Result<(WrittenLogin<'_>, Place), UrlError> {
 }
 
 /// Divides a login into the user and the password, at the first colon. A password may hold any
-/// character.
+/// character. Fails if the user holds a character that must be escaped.
 fn written(login: &str) -> Result<WrittenLogin<'_>, UrlError> {
     let (user, password) = login
         .split_once(':')
@@ -161,7 +163,8 @@ impl Place {
 }
 
 /// Parses a host with or without a port. An IPv6 address is between brackets. `port` is the port if
-/// the text does not have one.
+/// the text does not have one. Fails if the text is not a host, or if its port is not a number that
+/// a port can have.
 pub(super) fn address(text: &str, port: u16) -> Result<Address, UrlError> {
     let (host, written) = match text.strip_prefix('[') {
         Some(inner) => {
@@ -255,7 +258,8 @@ fn parameters(query: &str) -> Result<[Option<String>; 5], UrlError> {
 }
 
 /// Decodes `%XX`. A `%` that two hexadecimal digits do not follow stands for itself, because a
-/// password that is pasted unescaped may hold one.
+/// password that is pasted unescaped may hold one. Fails if the decoded bytes are not UTF-8. `what`
+/// is the name of the part of the URL, for the error.
 fn decoded(text: &str, what: &'static str) -> Result<String, UrlError> {
     let text = percent_decode_str(text).decode_utf8();
     text.map(|text| text.into_owned())

@@ -15,7 +15,7 @@ pub enum UrlError {
     /// The text holds a character that no URL holds, such as a line feed in the middle.
     #[error("it holds a control character, such as the end of a line")]
     Control,
-    /// The text is between quotation marks.
+    /// The text begins with a quotation mark.
     #[error("it begins with a quotation mark; write it without quotation marks")]
     Quoted,
     /// The text before the `@` begins with a user that holds a character that must be escaped.
@@ -23,7 +23,7 @@ pub enum UrlError {
         "its user holds / ? # or @; a password alone has a colon before it, as in :PASSWORD@HOST"
     )]
     User,
-    /// The host of the URL holds a character that no host has.
+    /// The host of the URL holds a character that no host has, or is not a valid IPv6 address.
     #[error("its host holds a character that no host has")]
     Host,
     /// A connection string of StackExchange.Redis has an unknown option.
@@ -44,7 +44,8 @@ pub enum UrlError {
     /// The port of the URL is not a number that a port can have.
     #[error("its port is not a number from 0 to 65535")]
     Port,
-    /// The path of the URL is not the number of a database.
+    /// The database in the path of the URL, or in a connection string of StackExchange.Redis, is
+    /// not a number.
     #[error("its database is not a number")]
     Database,
     /// The URL names a file of certificates, but does not ask for TLS.

@@ -1,4 +1,5 @@
-//! The check of a connection: a PING on it, against a new connection.
+//! The check of a connection: a PING on the connection, and a new connection if the PING has no
+//! answer soon.
 //!
 //! Owns how long a PING may take before a new connection is opened next to it, and which of the two
 //! is used. Must not know when a connection is checked, or what a call waits for.
@@ -111,8 +112,8 @@ impl Shared {
     }
 }
 
-/// Returns the time that a PING may take if the last round trip took `round_trip_us` microseconds. The
-/// number is 0 if no round trip was measured yet.
+/// Returns the time that a PING may take before a new connection is opened next to it, if the last
+/// round trip took `round_trip_us` microseconds. The number is 0 if no round trip was measured yet.
 fn start_after(round_trip_us: u64) -> Duration {
     if round_trip_us == 0 {
         return FIRST_START;

@@ -39,7 +39,8 @@ impl Shared {
     /// server cannot be reached and no call has used this node for [`INTEREST`].
     pub(super) async fn keep_connected(&self) {
         let (mut number, mut failures) = (0, 0);
-        // The last reason for which there was no connection, as it was and as it was explained.
+        // The reason why the last attempt failed, and the better reason that `diagnose` returned
+        // for it.
         let mut known: Option<(DialError, DialError)> = None;
         let mut next = None;
         loop {
@@ -63,7 +64,7 @@ impl Shared {
                 }
                 Err(why) => {
                     failures += 1;
-                    // The reason of an outage is looked for once, not once per attempt.
+                    // The reason of an outage is diagnosed once, not once per attempt.
                     let explained = match known.take() {
                         Some((last, explained)) if last == why => explained,
                         _ => self.dialer.diagnose(&self.address, why.clone()).await,
@@ -106,7 +107,8 @@ impl Shared {
     /// again on the connection, without an effect on calls.
     ///
     /// Checks the connection when a call asks for it, and whenever it was not checked for the
-    /// keepalive time. Returns the result of the new connection if a check opened one.
+    /// keepalive time. If a check opened a new connection, returns it, or the reason why it failed.
+    /// Otherwise returns `None`.
     async fn hold(&self, dialed: Dialed, number: u64) -> Option<Result<Dialed, DialError>> {
         let Dialed {
             connection,
@@ -230,7 +232,7 @@ impl Drop for AbortLater {
 }
 
 /// Returns a random pause before the next attempt to connect, after `failures` failed attempts. The
-/// pause is between half and all of a time that doubles with each failure.
+/// pause is between half and all of a time that doubles with each failure, up to `LONGEST_PAUSE`.
 fn pause(failures: u32) -> Duration {
     let longest = FIRST_PAUSE
         .saturating_mul(1 << failures.saturating_sub(1).min(10))

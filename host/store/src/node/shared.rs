@@ -16,11 +16,11 @@ use crate::endpoint::Address;
 /// Time without calls after which the next call first has the connection checked, in milliseconds.
 ///
 /// A load balancer or a firewall may forget a connection without telling either side. A check takes
-/// one round trip, so it is made only if that is rare. A connection that is used more often than
-/// this is never forgotten: devices keep connections for minutes.
+/// one round trip, so it is made only before rare calls. A connection with frequent calls is never
+/// forgotten, because devices keep idle connections for minutes.
 const STALE_MS: u64 = 1000;
 
-/// Parts of a node that its calls and the task that connects use together.
+/// State of a Redis node that its calls share with the task that connects to the server.
 pub(super) struct Shared {
     pub(super) address: Address,
     /// True if a cluster announced the address. If it is false, the address is in the URL.
@@ -69,6 +69,6 @@ pub(super) enum State {
     /// There is a connection to the server. The fields are the connection, its number, and the
     /// counter of the bytes that the server has sent on the connection.
     Connected(MultiplexedConnection, u64, Arc<AtomicU64>),
-    /// The server cannot be reached. The text gives the reason. A task keeps trying to connect.
+    /// The server cannot be reached. The field gives the reason. A task keeps trying to connect.
     Away(Arc<DialError>),
 }

@@ -27,8 +27,9 @@ pub(super) struct Waiting<'a> {
 /// healthy server answers in far less time.
 const LONG: Duration = Duration::from_millis(20);
 
-/// Part of the timeout for which a command waits before its connection is checked. The rest must be
-/// enough to send the command again on a new connection.
+/// Number by which the timeout is divided to get the time for which a command waits before its
+/// connection is checked. The rest of the timeout must be enough to send the command again on a new
+/// connection.
 const SHARE: u32 = 4;
 
 /// Reason why a wait for an answer ended without one.
@@ -54,10 +55,10 @@ impl<'a> Waiting<'a> {
 
     /// Waits until `deadline` for the answer of a command that was sent on the connection with the
     /// number `number`. If the answer takes a quarter of the timeout, the connection is checked. If
-    /// the check replaces it, the wait ends if the command only reads.
+    /// the check replaces the connection and the command only reads, the wait ends.
     ///
-    /// A write waits on, because the server may only be slow, and may still execute the command. Sent
-    /// again, the command could undo a later write of another client.
+    /// A write continues to wait, because the server may only be slow, and may still execute the
+    /// command. If the command were sent again, it could undo a later write of another client.
     pub(super) async fn answer<T>(
         &self,
         mut sent: Pin<&mut (impl Future<Output = Result<T, RedisError>> + Send)>,

@@ -1,4 +1,4 @@
-//! The list of raw commands that a store's manifest allows.
+//! The list of raw commands that the manifest of an app allows for a store.
 //!
 //! Owns the reading of the list and the texts of refusals. Must not know the manifest's form.
 

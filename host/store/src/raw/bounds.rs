@@ -1,10 +1,10 @@
 //! Limits on what a command may ask of the server: time and memory beyond the bytes that are sent.
 //!
-//! Owns the limits on the keys of one command. The modules below own the limits on the commands of
-//! one call together, and a rule for every argument by which a short command causes long work:
-//! counts, offsets, lists of keys that are combined, sizes of filters, JSON paths. Must not know
-//! prefixes or connections. A server works for one client at a time. All other clients of the
-//! server wait while it executes what one call asks for.
+//! Owns the limits on the keys of one command. Submodules own the limits on the commands of one
+//! call together, and a rule for every argument by which a short command causes long work: counts,
+//! offsets, lists of keys that are combined, sizes of filters, JSON paths. Must not know prefixes
+//! or connections. A server executes commands of one client at a time. All other clients wait while
+//! it executes the commands of one call.
 //!
 //! Data that is already stored is not checked: `HGETALL` takes longer for a larger hash. The client
 //! that wrote the hash sent it within these limits.

@@ -86,7 +86,7 @@ const SORTED_SET: &str = "@sortedset";
 const STREAM: &str = "@stream";
 const STRING: &str = "@string";
 
-/// Name of the family that contains all commands.
+/// Name of the family that contains all commands that a scorer may be allowed to send.
 pub const EVERYTHING: &str = "@all";
 
 /// Every command that the host can let a scorer send, sorted by family and name.

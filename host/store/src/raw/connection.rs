@@ -1,10 +1,11 @@
 //! The connection that a scorer opens to send raw commands and receive replies.
 //!
-//! Owns the order of checks (allowed, keys, bounds, size, slots) and the prefix on every key. Must
+//! Owns the order of checks (size, allowed, keys, bounds, slots) and the prefix on every key. Must
 //! not know how a node is found, nor what a command means.
 //!
-//! The functions that send return boxed futures, so that their code, and that of routers and nodes,
-//! exists once. The crate that waits for another future compiles its code again.
+//! The functions that send return boxed futures, so that their code, and the code of routers and
+//! nodes, is compiled once. The code of a future that is not boxed is compiled again in each crate
+//! that awaits it.
 
 use std::sync::Arc;
 
@@ -75,8 +76,9 @@ impl Connection {
     /// Sends a raw command, and waits for its reply.
     ///
     /// # Errors
-    /// Fails with a [`CommandError`] if the command is not allowed, if the server refuses it, or if
-    /// no reply arrives.
+    /// Fails with a [`CommandError`] if the command is not allowed or exceeds a limit, if its keys
+    /// have different slots of a cluster, if the server refuses the command, or if no reply
+    /// arrives.
     pub fn execute(&self, command: Command) -> BoxFuture<'_, Result<Reply, CommandError>> {
         Box::pin(async move {
             check_size(std::slice::from_ref(&command))?;
@@ -148,9 +150,9 @@ impl Connection {
     /// order. The node executes them without a command of another client in between.
     ///
     /// # Errors
-    /// Fails with a [`CommandError`] if a command is not allowed, if the server refuses one, or if
-    /// no reply arrives. If a command was not allowed or was refused, no command of the transaction
-    /// was executed.
+    /// Fails with a [`CommandError`] if a command is not allowed or exceeds a limit, if the keys
+    /// have different slots of a cluster, if the server refuses a command, or if no reply arrives.
+    /// If a command was not allowed or was refused, no command of the transaction was executed.
     pub fn transaction(
         &self,
         commands: Vec<Command>,

@@ -1,7 +1,7 @@
 //! The conversion of a server's answer into the reply that a scorer gets.
 //!
 //! Owns the limits on a reply, removing the prefix from key names in it, and which part of an error
-//! a scorer may read. Must not know how an answer came.
+//! a scorer may read. Must not know how an answer was received.
 
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 use scorebox_text::{REASON_BYTES, cut};
@@ -36,7 +36,7 @@ pub enum Node {
     Integer(i64),
     /// A floating-point number.
     Double(f64),
-    /// A simple string, or the digits of an integer that does not fit into 64 bits.
+    /// A simple or verbatim string, or the digits of an integer that does not fit into 64 bits.
     Text(String),
     /// A string of bytes.
     Bytes(Vec<u8>),
@@ -188,8 +188,8 @@ fn strip_key(value: &mut Value, prefix: &str) {
 /// command. The texts of other errors may reveal details of the deployment.
 const TOLD: &[&str] = &["BUSYGROUP", "NOGROUP", "OOM", "WRONGTYPE"];
 
-/// Codes of the errors of a server that a scorer sees without their texts. The SDK knows that they
-/// pass.
+/// Codes of the errors of a server that a scorer sees without their texts. The SDK knows that these
+/// errors are temporary.
 const NAMED: &[&str] = &["MISCONF", "NOREPLICAS"];
 
 /// Converts an error from the server to an error that a scorer may see, without the store's prefix

@@ -143,7 +143,7 @@ async fn dispatch(shares: Vec<Share>, commands: &[Routed], deadline: Instant) ->
     join_all(sent).await
 }
 
-/// Returns those of the commands of a batch that are at the positions `indices`.
+/// Returns the commands at the positions `indices` of a batch.
 fn of_share<'a>(commands: &'a [Routed], indices: &'a [usize]) -> impl Iterator<Item = &'a Routed> {
     indices.iter().filter_map(move |index| commands.get(*index))
 }

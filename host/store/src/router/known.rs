@@ -1,6 +1,7 @@
 //! Topology as a router knows it: the endpoint's servers, its nodes, and the slots of each node.
 //!
-//! Owns the form of this knowledge. Must not know how it is asked for, or where a command goes.
+//! Owns the form in which the topology is stored. Must not know how the topology is requested, or
+//! where a command is sent.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -1,7 +1,9 @@
-//! The topology of an endpoint: which node has which slots, and the nodes that are connected to.
+//! The topology of an endpoint: which node has which slots, and the nodes that the host has
+//! connections to.
 //!
-//! Owns asking for the topology and following its changes: slots that move from one node to
-//! another, and nodes that are gone. Must not know what a command means, nor when it is sent again.
+//! Owns the requests for the topology, and the changes that follow: slots that move from one node
+//! to another, and nodes that leave the cluster. Must not know what a command means, nor when it is
+//! sent again.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;

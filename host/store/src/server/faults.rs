@@ -1,7 +1,7 @@
 //! Texts that a scorer sees when a command has no answer, or not the expected one.
 //!
-//! Owns which parts of a server's message are passed on, and which errors pass. No address or
-//! credential ever reaches a text. Must not know which command was sent.
+//! Owns which parts of a server's message are passed on, and which errors are temporary. No address
+//! or credential ever reaches a text. Must not know which command was sent.
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use scorebox_text::{NAME_BYTES, REASON_BYTES, cut};
@@ -10,8 +10,8 @@ use crate::dialer::refused_command;
 use crate::node::Fault;
 use crate::operations::{NOT_AN_INTEGER, OVERFLOW, StoreError};
 
-/// Codes of errors that pass by themselves or when an operator acts, each with its meaning. The
-/// command was not executed.
+/// Codes of errors of a Redis server that end by themselves, or after an operator acts, each with
+/// its meaning. A command with such an error was not executed.
 const PASSING: [(&str, &str); 4] = [
     ("BUSY", "the server is busy with a script (BUSY)"),
     (
@@ -25,7 +25,7 @@ const PASSING: [(&str, &str); 4] = [
     ("UNBLOCKED", "the server has changed its role (UNBLOCKED)"),
 ];
 
-/// Text of a server's error for a script in which a command was refused by the access list.
+/// Parts of a server's error text which say that the access list refused a command of a script.
 /// Servers before Redis 7.2 do not say which command it was.
 const REFUSED_IN_SCRIPT: [&str; 2] = [
     "can't run this command or subcommand",
@@ -54,7 +54,8 @@ pub(super) fn translate_script(fault: Fault, commands: &str) -> StoreError {
     let passing = |why: &str| StoreError::Disconnected(why.to_owned());
     match error.kind() {
         ErrorKind::Server(kind) => match kind {
-            // These errors pass. Some have addresses of nodes in their details.
+            // These errors are temporary. Their details are left out, because some name addresses
+            // of nodes.
             BusyLoading => passing("the server is not ready: it is loading its data"),
             MasterDown => {
                 passing("the server is not ready: it is a replica that has lost its master")

@@ -74,8 +74,8 @@ fn mistakes_of_names() {
         &nothing,
         &["--manifest", "PROJECT", "--repository", "Digits"],
         problem,
-        "repository `Digits` is not",
-        "lower-case letters",
+        "repository `Digits` has the capital letter `D`",
+        "write `digits`",
     );
     check(
         &|scene| {

@@ -137,6 +137,11 @@ fn mistakes_of_the_settings_of_a_deployed_app() {
         "`Bus` is not set in the file of --settings",
         "set `Bus`",
     );
+    check(
+        r#"{"AzureWebJobsStorage__accountName": " "}"#,
+        "`AzureWebJobsStorage` of the deployed app is not set",
+        "set `AzureWebJobsStorage`",
+    );
     let local = "\u{feff}{\"Values\": {\"Bus\": \"AccountName=s3cret\"}}";
     check(local, "the value of `Bus` is not", "Endpoint=sb://");
     check(

@@ -1,7 +1,7 @@
 //! The command line of `cargo xtask convert`.
 //!
-//! Owns the flags, their help and the small forms of their values. Must not know what the command
-//! does with them.
+//! Owns the flags, their help and the syntax of their values. Must not know what the command does
+//! with them.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Findings of a comparison of a graph with its library, as the report states them.
+//! Findings of a comparison of a graph with the library of the converted model, as the report
+//! states them.
 //!
 //! Owns the form of the comparison and its text. Must not know how answers are compared.
 
@@ -9,7 +10,8 @@ use serde_json::Value;
 
 use super::port::text;
 
-/// Comparison of a graph's answers with those of its library.
+/// Comparison of a graph's answers with those of the library of the converted model, e.g.
+/// scikit-learn.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Comparison {
     tolerance: f64,
@@ -33,7 +35,7 @@ pub(super) struct Comparison {
 #[derive(Debug, Serialize, Deserialize)]
 struct Rows {
     rows: u64,
-    /// Number of the first of these rows, from 0.
+    /// Index, counted from 0, of the first row that got no answer.
     first: u64,
     /// Error for the first of these rows.
     reason: String,
@@ -50,8 +52,10 @@ pub(super) struct Compared {
     /// differ.
     kind: String,
     mismatches: Option<u64>,
-    /// Number of rows with another label whose two best numbers are equal within the tolerance,
-    /// while all numbers agree. These rows do not count as mismatches.
+    /// Number of ties: rows for which the graph gives another label than the library, because the
+    /// two best numbers of the row are equal within the tolerance. Ties do not count as mismatches.
+    /// `None` if ties were not looked for, e.g. because all labels are equal or some numbers
+    /// differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ties: Option<u64>,
     largest_difference: Option<f64>,

@@ -69,7 +69,8 @@ pub fn run(
         let _ = stdin.write_all(request.to_string().as_bytes());
     }
     let status = wait(&mut child, limit).map_err(failed);
-    // Processes that it has started are ended with it.
+    // The processes that the Python process has started are in its process group, and are killed,
+    // too.
     let _ = kill_process_group(group, Signal::KILL);
     if !matches!(status, Ok(Some(_))) {
         child.wait().map_err(failed)?;
@@ -86,8 +87,8 @@ pub fn run(
 fn command(environment: &Environment, scratch: &Path) -> Command {
     let mut command = Command::new(&environment.python);
     command.env_clear().process_group(0).current_dir(scratch);
-    // The process gets nothing of the caller's environment. It has one thread, and sets in the same
-    // order each time, so that the same file gives the same bytes.
+    // The process gets nothing of the caller's environment. It uses one thread, and iterates over
+    // sets in the same order each time, so that the same file gives the same bytes.
     command.envs([
         ("PATH", "/usr/bin:/bin"),
         ("LANG", "C.UTF-8"),
@@ -96,8 +97,8 @@ fn command(environment: &Environment, scratch: &Path) -> Command {
     command.envs([("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1")]);
     command.env("HOME", scratch).env("TMPDIR", scratch);
     // The process does not load libraries from the user's folder or from the current folder. It
-    // writes no compiled files next to the pinned libraries either. The variable is the option -P,
-    // which a Python before 3.11 does not know: old pickles need an old Python.
+    // writes no compiled files next to the pinned libraries either. PYTHONSAFEPATH is set in place
+    // of the option -P, which a Python before 3.11 refuses: old pickles need an old Python.
     command.env("PYTHONSAFEPATH", "1").args(["-s", "-B"]);
     if let Some(libraries) = &environment.libraries {
         command.env("PYTHONPATH", libraries).arg("-S");

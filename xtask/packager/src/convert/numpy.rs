@@ -1,8 +1,8 @@
 //! Converts NumPy's `.npy` and `.npz` files to safetensors.
 //!
 //! Owns the order of the steps. All headers are read and checked, against each other and the limit,
-//! before any data are read. Then the data of each array pass through once. Must not know how a
-//! header or an archive is read.
+//! before any data are read. Then the data of each array are read once. Must not know how a header
+//! or an archive is read.
 
 mod archive;
 mod elements;
@@ -164,7 +164,8 @@ impl Import<'_> {
         let name = self
             .name
             .or_else(|| self.file.file_stem().and_then(|stem| stem.to_str()));
-        // The host would refuse a hidden file in a model's folder. A folder belongs to `--output`.
+        // The host would refuse a hidden file in a model's folder. The name must not contain a
+        // folder, because `--output` names the folder.
         let fits = |name: &&str| {
             !name.is_empty()
                 && !name.starts_with('.')

@@ -99,8 +99,8 @@ pub(super) fn sections(inputs: &[Port]) -> toml::Table {
     sections
 }
 
-/// Returns a warning about the inputs that have no section because the manifest may not have as many,
-/// or `None` if each has its section.
+/// Returns a warning about the inputs whose section `[inputs.NAME]` is left out because a host
+/// accepts only a limited number of sections. Returns `None` if no section is left out.
 pub(super) fn warning(inputs: &[Port]) -> Option<String> {
     let wanted = inputs.iter().filter(|port| !port.section().is_empty());
     let left_out = wanted.skip(SECTIONS_MOST).count();

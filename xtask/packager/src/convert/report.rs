@@ -167,8 +167,8 @@ impl Converted {
     }
 
     /// Returns a summary of the conversion for people, in several lines. `source` is the model's
-    /// file or folder. Characters that control a terminal are escaped: what the model says of itself may
-    /// hold any.
+    /// file or folder. Characters that control a terminal are escaped, because texts from the model
+    /// may contain them.
     pub fn lines(&self, source: &Described) -> String {
         let mut text = format!("model      {}", self.summary);
         if !self.is_copied() {

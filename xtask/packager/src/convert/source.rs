@@ -1,7 +1,7 @@
 //! The source of a conversion: a file, or a model folder of MLflow.
 //!
-//! Owns the digest of the source, and the refusal of folders from which a link leads elsewhere.
-//! Must not know what is in a file.
+//! Owns the digest of the source, and the refusal of folders that contain links. Must not know what
+//! is in a file.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -184,7 +184,7 @@ pub enum Pull {
     Credentials,
 }
 
-/// Guard of an app without the Functions host: the part that refuses strangers.
+/// Guard of an app without the Functions host: the part that refuses calls without credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Guard {
     /// The server takes calls with one of its keys only.

@@ -2,7 +2,8 @@
 //!
 //! Owns the resources of the file and their API versions. It is pure: it starts no process and
 //! touches no file. Secrets are `@secure()` parameters, never values. Must not know `az`, nor how
-//! text is escaped (`literal`): text from others is written through that module.
+//! text is escaped (`literal`): text that this program did not choose is written through that
+//! module.
 
 mod literal;
 mod plain;
@@ -111,8 +112,8 @@ fn head(deployment: &Deployment) -> String {
     text
 }
 
-/// Bicep text of the parameter that says whether an app with the platform's login can be reached. The
-/// login is a resource that exists after the app only.
+/// Bicep text of the parameter that says if an app with the platform's login can be reached. The
+/// login is a resource that is created only after the app.
 const OPEN: &str = "
 @description('False for the first deployment: nobody may reach the app before its login is there. True for each later one.')
 param open bool = false
@@ -147,8 +148,8 @@ resource pull 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 /// Bicep text that gives the identity of an app of App Service the role on the registry with which
 /// the app can pull its image.
 ///
-/// The GUIDs in the text are the ids of the two roles. App Service retries the pull until the role is in
-/// effect.
+/// The GUIDs in the text are the ids of the roles `Container Registry Repository Reader` and
+/// `AcrPull`. App Service retries the pull until the role is in effect.
 const REGISTRY: &str = "
 resource registry 'Microsoft.ContainerRegistry/registries@2023-07-01' existing = {
   name: registryName
@@ -183,6 +184,27 @@ resource storage 'Microsoft.Storage/storageAccounts@2023-05-01' = {
 var storageConnection = 'DefaultEndpointsProtocol=https;AccountName=${storage.name};AccountKey=${storage.listKeys().keys[0].value};EndpointSuffix=${environment().suffixes.storage}'
 ";
 
+/// Adds the hosting plan of an app on App Service to a Bicep file.
+fn app_service_plan(plan: &str, sku: &str, kind: &str, text: &mut String) {
+    let (plan, sku) = (Literal::of(plan), Literal::of(sku));
+    let _ = write!(
+        text,
+        "
+resource plan 'Microsoft.Web/serverfarms@2023-12-01' = {{
+  name: {plan}
+  location: location
+  kind: '{kind}'
+  sku: {{
+    name: {sku}
+  }}
+  properties: {{
+    reserved: true
+  }}
+}}
+"
+    );
+}
+
 fn function_app(deployment: &Deployment, text: &mut String) {
     let Deployment {
         plan,
@@ -194,23 +216,12 @@ fn function_app(deployment: &Deployment, text: &mut String) {
         fixed,
         ..
     } = deployment;
-    let (plan, sku) = (Literal::of(plan), Literal::of(sku));
     let is_dedicated = *target == Target::Dedicated;
+    let kind = if is_dedicated { "linux" } else { "elastic" };
+    app_service_plan(plan, sku, kind, text);
     let _ = write!(
         text,
         "
-resource plan 'Microsoft.Web/serverfarms@2023-12-01' = {{
-  name: {plan}
-  location: location
-  kind: '{}'
-  sku: {{
-    name: {sku}
-  }}
-  properties: {{
-    reserved: true
-  }}
-}}
-
 resource app 'Microsoft.Web/sites@2023-12-01' = {{
   name: name
   location: location
@@ -233,7 +244,6 @@ resource app 'Microsoft.Web/sites@2023-12-01' = {{
           value: storageConnection
         }}
 ",
-        if is_dedicated { "linux" } else { "elastic" },
         *pull == Pull::Identity,
     );
     let mut settings: Vec<_> = fixed

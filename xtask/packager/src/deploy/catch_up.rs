@@ -1,8 +1,8 @@
 //! The catch-up script: finds the blobs for which no function ran, and hands them to the function.
 //!
-//! Owns what the script looks at for each function. The file `catch_up.sh` has the part that is equal
-//! for all apps. It is pure: it starts no process and touches no file. Must not know how the app is
-//! created.
+//! Owns what the script looks at for each function. The file `catch_up.sh` has the part of the
+//! script that is equal for all apps. This module is pure: it starts no process and touches no
+//! file. Must not know how the app is created.
 
 use scorebox_host::manifest::triggers::{BlobSource, BlobTrigger, Start};
 use scorebox_host::text::{NAME_BYTES, quoted};
@@ -14,13 +14,15 @@ use super::deployment::Deployment;
 use crate::functions_app::{Connections, OWN_STORAGE};
 use crate::shell::{Command, Script, Variable, Word};
 
-/// Options, functions and the search, which are equal for all apps.
+/// Part of the script that is equal for all apps: the options, the shell functions and the search
+/// for blobs.
 const COMMON: &str = include_str!("catch_up.sh");
 
 /// Name of the shell variable with the connection string of the app's own storage account.
 const OWN_CONNECTION: &str = "own_connection";
 
-/// Names of the variables that the script uses itself.
+/// Names of the shell variables that the catch-up script uses itself. An app setting that the
+/// script reads cannot have one of these names.
 const OWN: &[&str] = &[
     "again_s",
     "all",
@@ -48,7 +50,8 @@ const OWN: &[&str] = &[
 /// Evidence that a function has been called for a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trace {
-    /// The blobs that the function writes: the answer, or the record of what was parked.
+    /// The blobs that the function writes: the answer, or the record of a blob that can never be
+    /// scored (`park`).
     Outputs,
     /// The receipts that the Functions host keeps of the blobs that its scans found.
     Receipts,
@@ -77,6 +80,8 @@ pub fn script(deployment: &Deployment, connections: Connections) -> Result<Strin
     for (variable, why) in &needed {
         script.comment(&format!("  {}  {why}", variable.name()));
     }
+    // Names of blobs may hold `$`, and a path in single quotes is meant as it is.
+    script.line("# shellcheck disable=SC2016");
     script.line("set -eu");
     script.line(COMMON);
     for (variable, why) in needed {
@@ -151,7 +156,7 @@ fn is_own(blob: &BlobTrigger) -> bool {
 
 /// Returns the evidence that the function of a trigger leaves.
 fn trace(blob: &BlobTrigger) -> Trace {
-    // A parked blob must be found, too, if there is a place for it.
+    // If the trigger has `park`, the record of a blob that can never be scored must be found, too.
     let is_found = |path: &Option<String>| {
         path.as_deref()
             .is_none_or(|path| is_found_again(path, &blob.path))
@@ -165,9 +170,10 @@ fn trace(blob: &BlobTrigger) -> Trace {
     }
 }
 
-/// Returns true if the name of an output follows from the name of the blob alone, if no other blob of
-/// the trigger leads to the same output, and if its container is always the same. `blobs` is the path
-/// of the trigger.
+/// Returns true if the output for a blob can be found: if its name follows from the name of the
+/// blob alone, if no other blob of the trigger leads to the same output, and if the container of
+/// the output is always the same. `output` is the path of the output, and `blobs` is the path of
+/// the trigger.
 fn is_found_again(output: &str, blobs: &str) -> bool {
     let container = output.split('/').next().unwrap_or_default();
     let filled = placeholders(output);
@@ -192,9 +198,9 @@ fn placeholders(path: &str) -> Vec<String> {
         .collect()
 }
 
-/// Returns true if there is text between any two placeholders of a path. The values of two neighbours
-/// could be split in more than one way. The value of an app setting may be empty, so a setting is not
-/// text.
+/// Returns true if there is text between any two placeholders of a path. Without text between them,
+/// the values of two placeholders could be separated in more than one way. An app setting does not
+/// count as text, because its value may be empty.
 fn are_apart(path: &str) -> bool {
     let texts: String = path.split('%').step_by(2).collect();
     !texts.contains("}{")
@@ -277,8 +283,8 @@ fn resolved(path: &str) -> Result<Word, Failure> {
     Ok(word)
 }
 
-/// Returns the parts of a path: texts, and names of app settings between two `%`. The flag is true for
-/// the name of an app setting. Fails if a `%` has no other.
+/// Returns the parts of a path: texts, and names of app settings between two `%`. The flag is true
+/// for the name of an app setting. Fails if a `%` has no second one.
 fn parts(path: &str) -> Result<Vec<(&str, bool)>, Failure> {
     let parts: Vec<_> = path.split('%').collect();
     if parts.len() % 2 == 0 {

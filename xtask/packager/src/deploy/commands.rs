@@ -1,4 +1,4 @@
-//! The commands that make an app from an image, as a script for `sh`.
+//! The commands that create an app from an image, as a script for `sh`.
 //!
 //! Owns which `az` commands there are, their order and their flags. It is pure: it starts no
 //! process and touches no file. Secrets are named as variables of the environment, never written.

@@ -70,7 +70,8 @@ impl Deployment {
             .is_some_and(|plain| plain.guard == Guard::Platform)
     }
 
-    /// Returns the word for the app in comments.
+    /// Returns the noun for the app in the comments of the script and the Bicep file: `app` or
+    /// `function app`.
     pub(super) fn kind(&self) -> &'static str {
         if self.plain.is_some() {
             "app"

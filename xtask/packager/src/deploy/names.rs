@@ -13,10 +13,11 @@ use super::deployment::{OWN_STORAGE_SECRET, REGISTRY_PASSWORD};
 /// characters.
 const LONGEST_SECRET: usize = 20;
 
-/// Characters of the hash at the end of a secret's name.
+/// Number of hex digits of the hash at the end of a secret's name.
 const HASH: usize = 7;
 
-/// Names of the secrets that an app has for itself.
+/// Names of the secrets that a deployment itself adds to an app: for the app's own storage account,
+/// and for the registry.
 const OF_THE_APP: [&str; 2] = [OWN_STORAGE_SECRET, REGISTRY_PASSWORD];
 
 /// Names that a parameter of the generated Bicep file cannot have: the names that the file uses for
@@ -97,8 +98,9 @@ const OF_THE_TEMPLATE: &[&str] = &[
 /// digits and `-`, at most 20 characters.
 ///
 /// The name follows from the name of the setting alone. If it depended on other settings, a removed
-/// setting could leave its value to another one. A name ends with a part of a hash if its letters
-/// alone do not tell the setting from others, or if the platform's own secrets have it.
+/// setting could leave its value to another one. The name ends with a part of a hash if its letters
+/// alone do not identify the setting, or if a secret that the deployment itself adds has the name
+/// already.
 pub fn secret(setting: &str) -> String {
     let plain = plain_secret(setting);
     let is_clear = plain.len() <= LONGEST_SECRET

@@ -31,13 +31,13 @@ const GRACE_USUAL: Duration = Duration::from_secs(30);
 /// Longest time for which App Service waits until a container has stopped.
 const STOP_MOST: Duration = Duration::from_secs(120);
 
-/// Calls for each core that run at a time if `limits.instances` is `auto`.
+/// Number of calls that run at a time for each core if `limits.instances` is `auto`.
 const CALLS_PER_CORE: u32 = 4;
 
 /// An app without the Functions host, with the facts that a function app does not have.
 #[derive(Debug)]
 pub struct PlainApp {
-    /// The part that refuses strangers.
+    /// The part that refuses calls without credentials.
     pub(super) guard: Guard,
     /// CPU cores of a replica, in quarters.
     pub(super) quarters: u32,
@@ -50,8 +50,10 @@ pub struct PlainApp {
 }
 
 impl PlainApp {
-    /// Returns the facts about an app without the Functions host. Fails if a trigger needs that
-    /// host, or if nothing would refuse strangers. `base` is the base of the image.
+    /// Returns the facts about an app without the Functions host. Fails if the base image has the
+    /// Functions host, if a trigger needs it, if nothing would refuse calls without credentials, or
+    /// if the minimum number of replicas is above the maximum. `base` is the name of the base
+    /// image.
     pub(super) fn new(args: &DeployArgs, manifest: &Manifest, base: &str) -> Result<Self, Failure> {
         if base == "functions" || base.contains("azure-functions/") {
             return Err(Failure::project(

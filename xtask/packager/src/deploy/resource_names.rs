@@ -25,7 +25,8 @@ pub(super) struct ResourceNames {
 const LONGEST_PLAN: usize = 60;
 
 impl ResourceNames {
-    /// Checks the names in the flags, and chooses the names that the flags do not give.
+    /// Checks the names in the flags, and chooses the names that the flags do not give. Fails if
+    /// Azure would refuse a name or the plan's size in the flags.
     pub(super) fn new(args: &DeployArgs) -> Result<Self, Failure> {
         let app = if args.target.is_container_app() {
             &azure_names::CONTAINER_APP
@@ -71,8 +72,8 @@ impl ResourceNames {
     }
 }
 
-/// Checks the name of the registry in Azure that an image is in. Registries elsewhere follow other
-/// rules.
+/// Checks the name of the Azure Container Registry that an image is in. Registries outside of Azure
+/// follow other rules. Fails if Azure would refuse the name.
 pub(super) fn check_registry(registry: &str) -> Result<(), Failure> {
     azure_names::check_registry("image", registry).map_err(refused)
 }

@@ -36,7 +36,8 @@ struct Answer {
     took_ms: f64,
 }
 
-/// Asks the address of `--url` for its probes and its version.
+/// Checks the deployment at the address of `--url`: its probes, its version, its clock and its
+/// latency.
 pub fn examine(
     args: &DoctorArgs,
     identity: &Identity,
@@ -98,7 +99,7 @@ fn asked(
     let runtime = registry::runtime()?;
     let get = |path: &str| runtime.block_on(get(&client, &url, path));
     let first = get("/livez")?;
-    // Before a version had this path, the root was the probe.
+    // A host of an older version does not have this path. Its liveness probe is the root path.
     let live = if first.status == 404 {
         get("/")?
     } else {

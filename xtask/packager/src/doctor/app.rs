@@ -27,7 +27,7 @@ use crate::model::ModelFile;
 use crate::staged::StagedPaths;
 use crate::{component, engine_library, graph_trial, host_program, manifest_file, model, shell};
 
-/// Place of the app that is tried, and the names of its paths in messages.
+/// Path of the app that is tried, and the path that messages show in its place.
 #[derive(Debug)]
 pub struct AppPlace {
     /// Path of the app's folder or of its manifest. `None` if no app is given.
@@ -61,7 +61,7 @@ impl AppPlace {
         }
     }
 
-    /// Returns the command that makes this app again.
+    /// Returns the command that builds or packages this app again.
     fn again(&self, manifest: &Manifest) -> String {
         let project = match self.is_of_image || manifest.packaged.is_some() {
             true => "scorebox.toml".to_owned(),
@@ -101,8 +101,8 @@ pub fn told(place: &str, manifest: &Manifest) -> String {
     )
 }
 
-/// Checks the app at a place: the files of the Functions host, the model's files, and whether the
-/// host would start with the component and the model.
+/// Checks the app at the path in `place`: the files of the Functions host, the model's files, and
+/// whether the host would start with the component and the model.
 pub fn examine(
     args: &DoctorArgs,
     report: &mut Report,
@@ -115,7 +115,8 @@ pub fn examine(
         }
         return;
     };
-    // The app is read from where it was unpacked, and the manifest says what it was packaged as.
+    // The manifest is read again: in the folder of an app that was unpacked from an image, it has
+    // no section about machine code, so the component is compiled.
     let local = match manifest_file::read(path) {
         Ok(local) => local,
         Err(failure) => return report.failed(Noun::Manifest, place.renamed(failure)),
@@ -197,7 +198,7 @@ fn said_of_model(
     if manifest.scorer.model.is_none() {
         return report.ok(Noun::Model, "the manifest names none");
     }
-    // If there are no files, a line says why.
+    // If the files could not be listed, the report already has a line that says why.
     let Some(files) = files else { return };
     let sizes = files
         .iter()
@@ -224,7 +225,7 @@ enum Code {
 }
 
 impl Code {
-    /// Returns the thing that a line about this code is about.
+    /// Returns the noun of the report's lines about this code.
     fn noun(&self) -> Noun {
         match self {
             Self::Component(_) => Noun::Component,
@@ -233,7 +234,8 @@ impl Code {
     }
 }
 
-/// Finds the code of a scorer. Returns `None` if there is a line that says why it cannot be tried.
+/// Finds the code of a scorer. Returns `None` if the code cannot be tried. In this case, a line of
+/// the report says why.
 fn located(report: &mut Report, manifest: &Manifest, place: &AppPlace) -> Option<Code> {
     if let Some(ComponentSource::Cargo(folder)) = &manifest.scorer.component {
         let package = folder.join("Cargo.toml");
@@ -376,7 +378,8 @@ pub fn of_start(error: &StartupError) -> (Noun, Failure) {
         _ => Noun::Host,
     };
     let text = error.to_string();
-    // The lines of an error's parts are indented further, so the first such line is its fix.
+    // The parts of an error are indented further, so the first line with this indentation is the
+    // fix of the error itself.
     let (problem, fix) = text.split_once("\n  fix: ").unwrap_or((
         text.as_str(),
         "run the command again; if it fails again, report this",

@@ -65,7 +65,8 @@ impl Limits {
     }
 
     fn memory(&mut self, file: &Path) {
-        // No limit is `max` in version 2, and a number near 2^63 in version 1.
+        // A control group without a limit states `max` in version 2, and a number near 2^63 in
+        // version 1.
         let value = text(file).and_then(|text| text.parse().ok());
         let Some(value) = value.filter(|bytes: &u64| *bytes < 1 << 62) else {
             return;
@@ -80,7 +81,7 @@ impl Limits {
         }
     }
 
-    /// Reads a quota of version 2, `QUOTA PERIOD` or `max PERIOD`.
+    /// Reads the CPU quota of a control group of version 2: `QUOTA PERIOD` or `max PERIOD`.
     fn cpu_2(&mut self, file: &Path) {
         let Some(text) = text(file) else { return };
         if let Some((quota, period)) = text.split_once(' ') {
@@ -88,7 +89,7 @@ impl Limits {
         }
     }
 
-    /// Reads a quota of version 1. A quota of -1 stands for no limit.
+    /// Reads the CPU quota of a control group of version 1. A quota of -1 stands for no limit.
     fn cpu_1(&mut self, folder: &Path) {
         let file = folder.join("cpu.cfs_quota_us");
         let period = text(&folder.join("cpu.cfs_period_us"));

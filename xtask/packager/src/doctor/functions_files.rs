@@ -68,8 +68,8 @@ fn read(path: &Path) -> Option<Value> {
     serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()
 }
 
-/// Checks `host.json`. Only what keeps calls from being answered is a problem: everything else in
-/// the file is for the operator to choose.
+/// Checks `host.json`. Only a setting that keeps calls from being answered is a problem. The
+/// operator may choose everything else in the file.
 fn of_host(
     report: &mut Report,
     manifest: &Manifest,

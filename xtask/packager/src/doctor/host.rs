@@ -178,14 +178,15 @@ impl Marker {
         }
     }
 
-    /// Looks for the text at each position before `most`.
+    /// Looks for the version at each position before `most` in `seen`, a part of the program.
     fn look(&mut self, seen: &[u8], most: usize) {
         for start in 0..most {
             let rest = seen.get(start..).unwrap_or_default();
             let Some(rest) = rest.strip_prefix(MARK) else {
                 continue;
             };
-            // What follows in the program can begin with a digit, too.
+            // The bytes after the version in the program can begin with a digit, too, so the
+            // version of this tool is tried first.
             let version = match rest.starts_with(TOOL_VERSION.as_bytes()) {
                 true => Some(TOOL_VERSION.to_owned()),
                 false => version(rest),
@@ -196,13 +197,14 @@ impl Marker {
         }
     }
 
-    /// Returns the version that was found.
+    /// Returns the version that was found, or `None` if the program has none.
     pub fn version(self) -> Option<String> {
         self.found
     }
 }
 
-/// Returns the version at the start of `bytes`: three numbers with dots between them.
+/// Returns the version at the start of `bytes`: three numbers with dots between them. Returns
+/// `None` if there is no version.
 fn version(bytes: &[u8]) -> Option<String> {
     let is_of_version = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
     let length = bytes

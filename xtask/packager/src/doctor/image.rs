@@ -26,7 +26,7 @@ use crate::inspect::{self, OpenedImage, OpenedLayer};
 use crate::manifest_file;
 use crate::registry::Identity;
 
-/// Names of the layers that are fetched.
+/// Names of the layers of an image that `doctor` fetches.
 const WANTED: [&str; 3] = ["host", "model", "app"];
 /// Maximum ratio of the size of an unpacked layer to the size of its blob.
 const MOST_TIMES: u64 = 100;

@@ -1,7 +1,7 @@
 //! Check of the names of a deployment.
 //!
-//! Owns the list of these checks. Must not know a rule: the manifest, the registry client and
-//! `deploy` have the rules, and each is asked.
+//! Owns the list of these checks. Must not know a rule: this module calls the checks of the
+//! manifest, the registry client and `deploy`.
 
 use scorebox_host::manifest::Manifest;
 use scorebox_host::text::counted;
@@ -14,7 +14,7 @@ use super::report::Report;
 use crate::deploy;
 use crate::registry::Target;
 
-/// Registry of the image that stands for one that is not pushed yet.
+/// Registry in the image reference that `deploy` gets if no registry is named.
 const ANY_REGISTRY: &str = "example.azurecr.io";
 
 /// Checks the names of the manifest, of the image, and of the arguments of `deploy`.

@@ -1,7 +1,7 @@
 //! Checks of the registry: the login, the rights, and the clock.
 //!
 //! Owns the choice of the registry and the repository, and the lines about them. Must not know how
-//! a registry is asked.
+//! a registry is queried.
 
 use scorebox_host::manifest::Manifest;
 use scorebox_workspace::failure::Failure;
@@ -18,7 +18,7 @@ const WARNED_SECONDS: u64 = 30;
 /// Entra ID and most token services allow 5 min.
 const REFUSED_SECONDS: u64 = 300;
 
-/// Registry and repository that are tried.
+/// Registry whose login is tried, and repository whose rights are tried.
 struct Place {
     registry: String,
     repository: Option<String>,
@@ -50,7 +50,7 @@ impl Place {
 }
 
 /// Returns the reference of `--image`. Returns `None` if the image is a layout, or if the reference
-/// is malformed, which a line about the image says.
+/// is malformed. The check of the image reports a malformed reference.
 pub fn reference(args: &DoctorArgs) -> Option<BaseReference> {
     let image = args.image.as_deref()?;
     match std::path::Path::new(image).is_dir() {

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use super::noun::{ALL, Noun};
 
-/// Version of the form of the JSON object. It rises when a field changes its meaning or is removed.
+/// Version of the format of the JSON object. It rises when a field changes its meaning or is
+/// removed.
 const VERSION: u32 = 1;
 
 /// Version of this program, and of the host library that it contains.
@@ -48,7 +49,7 @@ enum Verdict {
 }
 
 impl Verdict {
-    /// Words of all verdicts, in the order of the counts.
+    /// Words for all verdicts, in the order in which the report shows how many lines have each.
     const WORDS: [&'static str; 4] = ["ok", "warning", "problem", "skipped"];
 
     fn word(&self) -> &'static str {
@@ -86,7 +87,8 @@ impl Report {
         self.add(noun, text.into(), Verdict::Problem(fix.into()));
     }
 
-    /// Adds a line about a thing that could not be used, as the failure says.
+    /// Adds a line about a thing with which the deployment does not work. `failure` has the text
+    /// and the fix of the line.
     pub fn failed(&mut self, noun: Noun, failure: Failure) {
         self.problem(noun, failure.problem, failure.fix);
     }

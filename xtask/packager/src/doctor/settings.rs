@@ -27,15 +27,15 @@ const KEY_VAULT: &str = "@Microsoft.KeyVault(";
 /// Values of settings, by their names.
 #[derive(Debug)]
 pub enum Settings {
-    /// The values are those of this process.
+    /// The values are those of the environment variables of this process.
     Environment,
     /// The values are in a file that describes a deployed app.
     File(BTreeMap<String, String>),
 }
 
 impl Settings {
-    /// Reads the file that `--settings` names. Without it, the settings are those of this process.
-    /// Adds a line and returns `None` if the file cannot be read.
+    /// Reads the file that `--settings` names. Without the flag, the settings are the environment
+    /// variables of this process. Adds a line and returns `None` if the file cannot be read.
     pub fn read(args: &DoctorArgs, report: &mut Report) -> Option<Self> {
         let Some(path) = &args.settings else {
             return Some(Self::Environment);
@@ -49,7 +49,7 @@ impl Settings {
         }
     }
 
-    /// Returns the value of a setting, or `None` if it is not set or blank.
+    /// Returns the value of a setting, or `None` if the setting is unset or blank.
     pub fn value(&self, name: &str) -> Option<String> {
         let value = match self {
             Self::Environment => deployment::process(name),
@@ -112,8 +112,8 @@ fn file(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
     Ok(values)
 }
 
-/// Checks the settings that the manifest names, and those of every function app if the settings are
-/// those of a deployed app.
+/// Checks the settings that the manifest names. If `settings` are those of a deployed function app,
+/// also checks the settings that every function app needs.
 pub fn examine(
     report: &mut Report,
     project: Option<&Manifest>,
@@ -168,7 +168,8 @@ fn of_server(report: &mut Report, names: &[String], settings: &Settings, set: &m
         };
         is_any = true;
         let value = settings.usable(name).is_some().then_some(value);
-        // A host without any key does not start, so each key is checked alone.
+        // Each key is checked alone, so that a problem names its setting. A key that only the
+        // platform can read is passed as missing, and the error about that is ignored.
         match deployment::keys(std::slice::from_ref(name), &|_| value.clone()) {
             Err(StartupError::Environment { problem, fix, .. }) if value.is_some() => {
                 report.problem(Noun::Settings, format!("`{name}` {problem}"), fix);
@@ -291,9 +292,9 @@ fn of_app(
         (Some(_), None) if setting.only_app_service => {}
         // The app's identity can take the place of the connection string.
         (None, None)
-            if values
-                .keys()
-                .any(|key| key.starts_with(&format!("{name}__"))) =>
+            if values.iter().any(|(key, value)| {
+                key.starts_with(&format!("{name}__")) && !value.trim().is_empty()
+            }) =>
         {
             set.push(name.clone());
         }

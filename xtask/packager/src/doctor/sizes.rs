@@ -53,7 +53,7 @@ fn memory(args: &DoctorArgs, report: &mut Report, manifest: &Manifest, limits: &
     let own = &manifest.limits;
     let instances = sizing::instances_bytes_within(own, available);
     let bodies = sizing::bodies_bytes_within(own, available);
-    // The same amount is for answers as for bodies.
+    // Answers may need as much memory as bodies.
     let needed = instances
         .saturating_add(bodies.saturating_mul(2))
         .saturating_add(HOST_BYTES);

@@ -166,7 +166,7 @@ impl<R: Read> Entries<R> {
         };
         let is_plain = header.is_plain && is_known && long_name.is_none() && long_link.is_none();
         let records = records.unwrap_or_default();
-        // A record with an empty value cancels the record.
+        // A record with an empty value counts as missing.
         let record = |name: &str| {
             records
                 .get(name.as_bytes())
@@ -204,7 +204,8 @@ impl<R: Read> Entries<R> {
                 )));
             }
         };
-        // In these formats of sparse files the name is in a record of its own.
+        // Sparse files in the versions 0.0, 0.1 and 1.0 of GNU's format have their name in a record
+        // of its own.
         let version = [record("GNU.sparse.major"), record("GNU.sparse.minor")]
             .map(|value| value.map(Vec::as_slice));
         let is_sparse = match version {

@@ -26,7 +26,8 @@ pub const CREATED_BY: &str = "cargo xtask package";
 /// Names of all layers that an image can have, from the bottom up.
 pub const LAYERS: [&str; 6] = ["system", "libraries", "host", "engine", "model", "app"];
 
-/// Plans an image from its inputs: layers, container settings and annotations.
+/// Decides the layers, the container settings and the annotations of an image from its inputs. Does
+/// not read or write files.
 pub fn plan(inputs: &Inputs) -> ImagePlan {
     let host = BTreeMap::from([(HOST_PROGRAM.to_owned(), inputs.host.clone())]);
     let mut layers = Vec::new();

@@ -14,10 +14,10 @@ use super::paths::APP_ROOT;
 const PASSWD: &str =
     "root:x:0:0:root:/root:/sbin/nologin\nscorebox:x:65532:65532:scorebox:/home:/sbin/nologin\n";
 const GROUP: &str = "root:x:0:\nscorebox:x:65532:\n";
-// Container engines write their own hosts file. If neither file exists, a static program cannot
-// resolve `localhost`.
+// Container engines write their own `/etc/hosts`. Without `/etc/hosts` and `/etc/nsswitch.conf`, a
+// static program cannot resolve `localhost`.
 const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n";
-// Files come first. Static glibc uses no other name service.
+// For host names, files come before DNS. A static glibc uses no other name services than these two.
 const NSSWITCH: &str = "passwd: files\ngroup: files\nhosts: files dns\n";
 
 /// Returns the plan of the layer `system`: the files that a static program needs in an image

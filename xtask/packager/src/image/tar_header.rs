@@ -1,5 +1,5 @@
 //! Headers of the tar entries that `package` writes, and the PAX header for a path that is too long
-//! for one.
+//! for a tar header.
 //!
 //! Owns their form, and the check that an entry has exactly this form. Must not know what is at a
 //! path.
@@ -12,9 +12,9 @@ const NAME_FIELD_BYTES: usize = 100;
 /// Name of every PAX header that `package` writes. Readers of PAX headers ignore it.
 const HEADER_NAME: &str = "PaxHeaders/path";
 
-/// Length of the shortest path that may be too long for a tar header, in bytes. A shorter path that
-/// does not fit has another fault.
-const SHORTEST_LONG_PATH_BYTES: usize = 100;
+/// Maximum length of a path that is never too long for a tar header, in bytes. If such a path does
+/// not fit, it has another fault.
+const SURELY_SHORT_PATH_BYTES: usize = 100;
 
 /// Returns the header of an entry. If the path is too long for it, a PAX header with the path is
 /// written first. Fails if the path is not a path within the image.
@@ -26,7 +26,7 @@ pub fn header<W: Write>(
     size: u64,
     epoch: u64,
 ) -> io::Result<tar::Header> {
-    let name = if path.len() > SHORTEST_LONG_PATH_BYTES && !fits(path) {
+    let name = if path.len() > SURELY_SHORT_PATH_BYTES && !fits(path) {
         if !is_inside(path) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
@@ -65,7 +65,8 @@ fn ustar(
     Ok(header)
 }
 
-/// Returns true if the header of a tar entry can hold a path: 100 bytes after a folder of 155.
+/// Returns true if the header of a tar entry can hold a path: at most 100 bytes, after a folder of
+/// at most 155 bytes.
 fn fits(path: &str) -> bool {
     tar::Header::new_ustar().set_path(path).is_ok()
 }
@@ -123,7 +124,7 @@ pub fn is_ours(name: &[u8], extension: &[u8]) -> bool {
     let text = std::str::from_utf8(extension).ok();
     let path = text.and_then(|text| text.split_once(" path=")?.1.strip_suffix('\n'));
     path.is_some_and(|path| {
-        path.len() > SHORTEST_LONG_PATH_BYTES
+        path.len() > SURELY_SHORT_PATH_BYTES
             && !fits(path)
             && is_inside(path)
             && short(path).as_bytes() == name

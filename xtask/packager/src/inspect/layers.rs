@@ -28,7 +28,7 @@ pub fn examine(
         .and_then(Value::as_array)
         .cloned()
         .unwrap_or_default();
-    // Every layer gets a name. A history with another number of entries is reported below.
+    // A layer that has no entry in the history has the name `None`, like a layer of the base.
     let named: Vec<_> = (0..manifest.layers.len())
         .map(|index| names.get(index).copied().flatten())
         .collect();
@@ -167,7 +167,7 @@ fn order(report: &mut Report, contents: &Contents, division: &Division, count: u
             contents.intrusions.join(", ")
         });
     }
-    // A manifest in Docker's format has no annotations.
+    // A manifest in Docker's format has no annotations, so it cannot name its base.
     let said = match &report.base {
         Some((name, _)) => format!("the image says that its base is {name}"),
         None => format!(

@@ -1,12 +1,12 @@
-//! The places in an image that only `package` writes to.
+//! The paths in an image that only `package` writes to.
 //!
-//! Owns the list of these places, and the check whether a path is one of them. Must not know
-//! layers.
+//! Owns the list of these paths, and the check whether another path concerns one of them. Must not
+//! know layers.
 
 use crate::image::{APP_ROOT, ENGINE_FOLDER, HOST_PROGRAM};
 
-/// Paths in an image that only layers of `package` may change: the app, the host, and the places
-/// where the host looks for ONNX Runtime.
+/// Paths in an image that only layers of `package` may change: the app, the host, and the folders
+/// in which the host looks for ONNX Runtime.
 pub const OURS: [&str; 5] = [
     APP_ROOT,
     ENGINE_FOLDER,
@@ -15,8 +15,9 @@ pub const OURS: [&str; 5] = [
     "/usr/bin/engine",
 ];
 
-/// Returns true if the path is one of [`OURS`], or is below or above one of these paths. `path` has
-/// no leading slash.
+/// Returns true if the path is, contains, or is inside a path that only layers of `package` may
+/// change: the app, the host program or ONNX Runtime, as listed in [`OURS`]. `path` has no leading
+/// slash.
 pub fn concerns_us(path: &str) -> bool {
     let is_within = |path: &str, place: &str| {
         path.strip_prefix(place)

@@ -5,8 +5,8 @@ use super::*;
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
 const PAGE: &[u8] = b"<!DOCTYPE html><html><title>model.onnx</title>";
 
-/// Writes the bytes to a file with the name, checks the file, and asserts that the failure contains
-/// the part. An empty part means that there is no failure.
+/// Writes `bytes` to a file with the name `name`, checks the file, and asserts that the failure
+/// contains `part`. If `part` is empty, there must be no failure.
 #[track_caller]
 fn check(name: &str, bytes: &[u8], part: &str) {
     let folder = tempfile::tempdir().unwrap();

@@ -32,8 +32,8 @@ pub fn image(
     making: &Making<'_>,
 ) -> Result<WrittenImage, Failure> {
     let epoch = source_date_epoch(std::env::var("SOURCE_DATE_EPOCH").ok().as_deref())?;
-    // The staging folder has a name of its own, so that packagings and builds at the same time do
-    // not meet.
+    // The name of the staging folder is unique, so that two commands that run at the same time do
+    // not use the same folder.
     let target = installation::cache();
     let staging = std::fs::create_dir_all(&target)
         .and_then(|()| {

@@ -153,8 +153,8 @@ impl<'a> Chunks<'a> {
             Err(failure) => return Err(bytes.why().await.unwrap_or_else(|| failure.into())),
         };
         if response.status() != 202 {
-            // The transport has waited, or has fetched a new token, but the body was already used
-            // up: it is worth another attempt.
+            // The transport has waited, or the session has fetched a new token, but the body was
+            // already used up. So another attempt with a new body may succeed.
             let is_ready = matches!(response.status().as_u16(), 401 | 429 | 502 | 503 | 504);
             let broken = Broken::unexpected(self.action, response).await;
             return Err(Broken {

@@ -28,8 +28,8 @@ impl Skew {
     /// Computes the difference of the clocks from a date in a response. `sent` and `received` are
     /// the times on this machine before and after the request.
     ///
-    /// The date has whole seconds, and the response took some time. What these two can explain does
-    /// not count as a difference.
+    /// The date has whole seconds, and the response took some time. A difference that these two can
+    /// explain is ignored.
     pub fn new(date: SystemTime, sent: SystemTime, received: SystemTime) -> Self {
         let end = date + Duration::from_secs(1);
         let whole = |difference: Duration| difference.as_secs();
@@ -50,9 +50,9 @@ impl Skew {
     }
 }
 
-/// Asks a registry for its API without credentials, and compares the date of the response with the
-/// clock of this machine. Any status will do. Returns `None` if the response has no valid date.
-/// Fails if no response arrives.
+/// Requests the root of a registry's API without credentials, and compares the date of the response
+/// with the clock of this machine. The status of the response does not matter. Returns `None` if
+/// the response has no valid date. Fails if no response arrives.
 pub async fn compare(access: &Access) -> Result<Option<Skew>, Failure> {
     let action = format!("asking {} for the time", access.registry);
     let client = transport::client(&access.registry, &access.certificates)?;

@@ -190,7 +190,7 @@ impl Target {
         }
         image_names::repository("repository", repository).map_err(failure)?;
         image_names::tag("tag", tag).map_err(failure)?;
-        // Docker Hub has no repositories without a folder for anyone but itself.
+        // On Docker Hub, only Docker's own repositories have a name without a folder.
         if registry == Some("docker.io") && !repository.contains('/') {
             return Err(Failure::project(
                 format!("repository `{repository}` has no folder, and Docker Hub wants one"),

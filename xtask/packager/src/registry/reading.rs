@@ -83,8 +83,8 @@ impl Reading {
     /// respond.
     pub fn referrers(&self, image: &Digest) -> Result<Vec<Value>, Failure> {
         self.runtime.block_on(async {
-            // A registry may have got its own list only after the tag was written. Its own list is
-            // then empty, so the tag is read, too.
+            // A registry may have begun to keep referrers lists only after the tag was written. Its
+            // own list is then empty, so the tag is read, too.
             let listed = manifests::referrers(&self.repository, image).await?;
             if let Some(listed) = listed.filter(|listed| !listed.is_empty()) {
                 return Ok(listed);

@@ -284,7 +284,8 @@ async fn read_answer(
     }
 }
 
-/// Counts and hashes the bytes of a blob from the first byte on, to check the size and the digest.
+/// Count and hash of the bytes of a blob from the first byte on, by which the size and the digest
+/// are checked.
 struct Passing {
     action: String,
     hash: Hashing<io::Sink>,

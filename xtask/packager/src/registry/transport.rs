@@ -52,7 +52,8 @@ pub fn client(registry: &str, certificates: &[Certificate]) -> Result<Client, Fa
     builder()
         .tls_certs_merge(certificates.iter().cloned())
         .build()
-        // If the machine has no certificates, the first attempt fails. Mozilla's are compiled in.
+        // If the machine has no root certificates, the first attempt fails. Mozilla's root
+        // certificates are compiled into this program.
         .or_else(|_| {
             let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
             let roots: Result<Vec<_>, _> = roots.map(|root| Certificate::from_der(root)).collect();
@@ -63,11 +64,12 @@ pub fn client(registry: &str, certificates: &[Certificate]) -> Result<Client, Fa
         .map_err(|error| answer::unanswered("preparing TLS", &error))
 }
 
-/// Sends a request with the credential in `pass`. While the registry is busy or cannot be reached,
-/// the request is sent again, at most [`ATTEMPTS`] times in total. So a repeat must do no harm,
-/// except for a `PATCH`, which is not sent again after its connection was cut. `action` describes
-/// the request. `first` is the first attempt. `again` builds another attempt, or returns `None` if
-/// the request must not be sent again. Fails if no response arrives.
+/// Sends a request with the credential in `pass`, and retries it while the registry is busy or
+/// cannot be reached. At most [`ATTEMPTS`] attempts are made, including the first one. The request
+/// must therefore be idempotent. A `PATCH`, which uploads a chunk, is not retried after its
+/// connection was cut. `action` describes the request in error messages. `first` is the first
+/// attempt. `again` builds another attempt, or returns `None` if the request must not be retried.
+/// Fails if no response arrives.
 pub async fn send(
     action: &str,
     pass: Option<&Pass>,

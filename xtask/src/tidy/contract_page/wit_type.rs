@@ -4,8 +4,8 @@
 
 use wit_parser::{Function, FunctionKind, Handle, Resolve, Result_, Type, TypeDefKind, TypeId};
 
-/// Returns a type as WIT writes it at a place where it is used: its name if it has a name, or else
-/// its definition.
+/// Returns a type in the form that WIT uses for a parameter, a result or a field: the name of the
+/// type if it has one, or else its definition.
 pub fn name(resolve: &Resolve, ty: Type) -> String {
     let name = match ty {
         Type::Bool => "bool",

@@ -1,7 +1,7 @@
 //! The digits that servers are asked to score, and the check of the answers.
 //!
-//! Owns the digits. Must not know how figures are made: no figures are made for a server that
-//! answers wrongly.
+//! Owns the digits. Must not know how figures are made. A server that answers wrongly gets no
+//! figures.
 
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace;

@@ -2,11 +2,11 @@
 //!
 //! Owns a spinning process of the idle class (SCHED_IDLE) for each core. The process gets a core
 //! only while no other process wants it. The reason: a core without work sleeps, and in a virtual
-//! machine waking it takes microseconds of the process that wakes it. The load generator sleeps
-//! more often while it waits for a slow server. Without spinning, such a server would also be
-//! charged for waking the load generator. Spinning costs latency, because a core that spins is
-//! given up only at the scheduler's next look. It is therefore used only when CPU time is measured.
-//! Must not know what is measured.
+//! machine the process that wakes it loses microseconds. The load generator sleeps more often while
+//! it waits for a slow server. Without spinning, such a server would also be charged for waking the
+//! load generator. Spinning costs latency, because the kernel first has to take the core from the
+//! spinning process. It is therefore used only when CPU time is measured. Must not know what is
+//! measured.
 
 use std::process::{Child, Command, Stdio};
 

@@ -45,7 +45,7 @@ const RECOVERY: Duration = Duration::from_millis(1500);
 /// Time that an attack gets to open its connections in a run with `--quick`.
 const QUICK_SETTLE: Duration = Duration::from_millis(100);
 /// Pause after an attack in a run with `--quick`. The pause is shorter than the deadline of a call,
-/// so some calls of the attack may be left.
+/// so some calls of the attack may still run.
 const QUICK_RECOVERY: Duration = Duration::from_millis(200);
 /// Time for which the well-behaved client is measured in a run with `--quick`, in seconds: once
 /// during the attack, and once during the control that follows it.

@@ -23,7 +23,7 @@ use self::proxy::Proxy;
 use self::report::{Figures, Times};
 use super::redis::{Store as RedisServer, find_server};
 
-/// Timeout of an operation: the default of a store.
+/// Timeout of a Redis operation, which is the default timeout of a store.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Value of every key of the benchmark.
@@ -32,8 +32,8 @@ const VALUE: &[u8] = b"value";
 /// One connection of the benchmark, with a key prefix of its own.
 struct Client {
     store: Store,
-    /// True if the first call reads. If it is false, the first call counts, which must not be
-    /// repeated.
+    /// True if the first call reads a value. If false, the first call increments a counter, so it
+    /// must not be repeated.
     is_reader: bool,
 }
 
@@ -72,7 +72,8 @@ pub fn run(args: &IdleBenchArgs) -> Result<(), Failure> {
     thread::sleep(idle);
     forgetful.forget();
 
-    // Each round measures one call of each kind, so a machine that is slow for a while slows all.
+    // Each round measures one call of each kind, so a machine that is slow for a while slows all
+    // kinds.
     let (mut alive, mut dead, mut fresh) = (Times::default(), Times::default(), Times::default());
     for (number, (living, forgotten)) in living.iter().zip(&forgotten).enumerate() {
         alive.add(runtime.block_on(living.first_call()));
@@ -104,7 +105,7 @@ fn client(proxy: &Proxy, prefix: &str, is_reader: bool) -> Result<Client, Failur
 }
 
 impl Client {
-    /// Connects, writes the value that the first call reads, and counts once.
+    /// Connects, writes the value that the first call reads, and increments the counter to 1.
     async fn prepare(&self) -> Result<(), Failure> {
         let written = self.store.set("value", VALUE, None, Condition::Always);
         let written = written.await.map_err(|error| failed(error.to_string()))?;

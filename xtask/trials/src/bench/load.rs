@@ -14,9 +14,9 @@ use scorebox_workspace::tools;
 use scorebox_workspace::workspace::shown;
 use serde::Deserialize;
 
-/// Number of seconds that wrk is told to run longer than the load takes.
+/// Number of seconds by which the duration that wrk is given exceeds the time of the load.
 ///
-/// wrk counts in whole seconds. It is therefore told to run longer than the load takes, and is
+/// wrk accepts only whole seconds. Its duration is therefore longer than the load, and wrk is
 /// stopped when the time of the load is over.
 const SPARE_SECONDS: u64 = 5;
 

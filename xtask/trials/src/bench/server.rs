@@ -96,7 +96,7 @@ impl Program {
     /// started.
     ///
     /// The process gets only the environment variables that were added with `with_variable`,
-    /// because the first process of a container has few more.
+    /// because the first process of a container has few other variables.
     pub fn start(&self) -> Result<Server, Failure> {
         let port = free_port()?;
         let log =

@@ -35,7 +35,8 @@ pub fn measure(
     let mut samples = Vec::new();
     for round in 0..rounds {
         for &connections in connections {
-            // The first server of a round meets what the others left, so each is first in turn.
+            // To be the first in a round may be an advantage or a disadvantage, so the servers take
+            // turns.
             let turns = servers
                 .iter()
                 .cycle()

@@ -25,7 +25,7 @@ const UNFIT: &str = r#"{"data":[[1,2,3]]}"#;
 /// A path of the soak: a kind of call to a kind of host.
 #[derive(Debug)]
 pub struct Path {
-    /// Name of the path in the table and in the JSON output.
+    /// Name of this kind of call in the table and in the JSON output, e.g. `infer-binary`.
     pub name: &'static str,
     /// Kind of the host to which the calls go.
     pub host: Kind,

@@ -1,4 +1,5 @@
-//! Counters and latencies of the calls of a soak, and the first failure of each path.
+//! Counters and latencies of the calls of a soak, and the first failure of each path. A path is one
+//! kind of call to one host.
 //!
 //! Owns what is noted while the calls run. It must not know what a path sends, or how a figure is
 //! computed.

@@ -1,6 +1,7 @@
 //! Checks of a trigger of kind `blob`.
 //!
-//! Owns the rule for the blobs that its answers may go to. Must not know other kinds of triggers.
+//! Owns the rule for the blobs to which answers may be written. Must not know other kinds of
+//! triggers.
 
 use scorebox_text::{NAME_BYTES, Problem, quoted};
 

@@ -1,6 +1,6 @@
 //! Checks of a trigger of kind `http`.
 //!
-//! Owns the form of its route and its methods. Must not know other kinds of triggers.
+//! Owns the form of a trigger's route and its HTTP methods. Must not know other kinds of triggers.
 
 use scorebox_text::{NAME_BYTES, Problem, quoted};
 
@@ -43,8 +43,10 @@ impl RawTrigger {
     }
 }
 
-/// Checks the route of an HTTP trigger: a template of ASP.NET whose texts need no escapes in an
-/// address, and whose constraints are checked here like in the Functions host.
+/// Checks that the route of an HTTP trigger is an ASP.NET template whose literal texts need no
+/// escapes in a URL, and whose constraints Scorebox checks as the Functions host does. Also refuses
+/// a route that is empty, begins or ends with `/`, has the segment `.` or `..`, or begins with
+/// `admin`, which the Functions host keeps for itself.
 fn check_route(route: &str) -> Result<(), Problem> {
     let fail = |problem: String, fix: &str| {
         let shown = quoted(route, NAME_BYTES);

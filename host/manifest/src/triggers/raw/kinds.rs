@@ -10,8 +10,8 @@ pub(super) const HTTP: &str = "http";
 pub(super) const QUEUE: &str = "queue";
 pub(super) const SERVICE_BUS: &str = "service-bus";
 
-/// Kinds that Scorebox serves, each with other names for it, in small letters and without
-/// separators.
+/// Kinds of triggers that Scorebox serves, each with all names that may mean it, in lower case and
+/// without separators.
 const SERVED: [(&str, &[&str]); 4] = [
     (BLOB, &["blob", "blobs", "blobstorage", "storageblob"]),
     (HTTP, &["http", "https", "webhook", "rest"]),
@@ -22,8 +22,8 @@ const SERVED: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// Kinds that Azure Functions has and Scorebox does not serve, in small letters and without
-/// separators, with advice.
+/// Kinds of triggers that Azure Functions has and Scorebox does not serve, in lower case and
+/// without separators. Each group has the advice for the author of the manifest.
 const FOREIGN: [(&[&str], &str); 4] = [
     (
         &["timer", "schedule", "cron"],
@@ -97,7 +97,8 @@ pub(crate) fn all_served(table: &toml::Table) -> Result<(), Problem> {
 /// Checks that a kind of trigger is served.
 ///
 /// # Errors
-/// Fails if it is not. The error names the kind that was meant, or says what to do instead.
+/// Fails if the kind is not served. If it is another name of a served kind, the error names this
+/// kind. Otherwise the error lists the served kinds, with advice if Azure Functions has the kind.
 pub(super) fn served(kind: &str) -> Result<(), Problem> {
     if SERVED.iter().any(|(served, _)| *served == kind) {
         return Ok(());

@@ -1,7 +1,7 @@
 //! Checks of a trigger of kind `queue`.
 //!
-//! Owns which queues of a storage account it may take from and send to, and the bounds of its
-//! retries. Must not know other kinds of triggers.
+//! Owns which queues of a storage account a trigger may take messages from and send messages to,
+//! and the bounds of retries. Must not know other kinds of triggers.
 
 use std::time::Duration;
 
@@ -77,8 +77,8 @@ impl RawTrigger {
     }
 }
 
-/// Adds to the error for the name of a trigger's queue why the name must be shorter than those of
-/// other queues.
+/// Adds to an error about the name of a trigger's queue why this name must be shorter than the
+/// names of other queues: the name of its poison queue is longer.
 fn with_poison_queue(Problem { problem, fix }: Problem) -> Problem {
     Problem::new(
         problem,

@@ -1,7 +1,7 @@
 //! Checks of a trigger of kind `service-bus`.
 //!
-//! Owns which queues and topics it may take from and send to. Must not know other kinds of
-//! triggers.
+//! Owns which queues and topics a trigger may take messages from and send messages to. Must not
+//! know other kinds of triggers.
 
 use scorebox_text::Problem;
 
@@ -94,12 +94,14 @@ impl RawTrigger {
     }
 }
 
-/// End of the name of the queue with the messages that Service Bus gave up for a queue or a
-/// subscription.
+/// Suffix of the name of a dead-letter queue. The rest of the name is that of the queue or the
+/// subscription whose undeliverable messages it holds.
 const DEAD_LETTERS: &str = "/$DeadLetterQueue";
 
-/// Returns the name of a queue or a subscription that messages are taken from, if Azure accepts it by
-/// `rule`. The name may end with [`DEAD_LETTERS`], in any case.
+/// Returns `name`, the name of a queue or a subscription that messages are taken from, if it
+/// follows `rule`. The name may end with [`DEAD_LETTERS`] in any case of letters, and only the text
+/// before it must follow the rule. Otherwise fails. `key` is the setting with the name, for the
+/// error.
 fn checked_source(rule: &Rule, key: &str, name: String) -> Result<String, Problem> {
     let start = name.len().saturating_sub(DEAD_LETTERS.len());
     let own = match (name.get(..start), name.get(start..)) {
@@ -110,7 +112,8 @@ fn checked_source(rule: &Rule, key: &str, name: String) -> Result<String, Proble
     Ok(name)
 }
 
-/// Returns a name of an entity of Service Bus if Azure accepts it by `rule`.
+/// Returns `name`, the name of an entity of Service Bus, if it follows `rule`. Otherwise fails.
+/// `key` is the setting with the name, for the error.
 fn checked(rule: &Rule, key: &str, name: String) -> Result<String, Problem> {
     rule.check_pattern(key, &name, false).map(|()| name)
 }

@@ -14,9 +14,10 @@ pub enum Constraint {
     Bool,
     /// `decimal`: a number without an exponent.
     Decimal,
-    /// `double` or `float`: a number.
+    /// `double` or `float`: a number, which may have an exponent.
     Float,
-    /// `file`, or `nonfile` if the value is false: a name with an extension, or without.
+    /// `file`, a name with an extension, if the field is true. `nonfile`, a name without an
+    /// extension, if it is false.
     File(bool),
     /// `guid`: a UUID.
     Guid,
@@ -27,10 +28,10 @@ pub enum Constraint {
     Length(u64, u64),
     /// `long`, `min(1)`, `max(12)` and `range(1,12)`: the least and the greatest whole number.
     Range(i64, i64),
-    /// `required`: any text.
+    /// `required`: any text that is not empty.
     Required,
-    /// `datetime` and `regex(…)`: not checked here, because only .NET defines which values fit. The
-    /// text is the constraint as it was written.
+    /// `datetime` and `regex(…)`: not checked by Scorebox, because only .NET defines which values
+    /// fit. The text is the constraint as it was written.
     Unchecked(String),
 }
 
@@ -114,8 +115,9 @@ impl Constraint {
     }
 }
 
-/// Returns true for a number as .NET writes and reads it without a culture: digits with or without
-/// commas, a fraction and, if `has_exponent` is true, an exponent.
+/// Returns true for a number as .NET writes and reads it without a culture: a sign, digits with or
+/// without commas, a fraction and, if `has_exponent` is true, an exponent. If `has_exponent` is
+/// true, also returns true for `NaN`, `Infinity` and `-Infinity`.
 fn is_number(text: &str, has_exponent: bool) -> bool {
     let text = text.trim();
     if has_exponent && matches!(text, "NaN" | "Infinity" | "-Infinity") {
@@ -137,7 +139,8 @@ fn is_number(text: &str, has_exponent: bool) -> bool {
         && exponent.is_none_or(|text| !text.is_empty() && digits(text))
 }
 
-/// Returns true for a UUID with or without hyphens, braces or parentheses.
+/// Returns true for a UUID: 32 hexadecimal digits without hyphens, or with the four usual hyphens.
+/// A UUID with hyphens may be in braces or parentheses.
 fn is_guid(text: &str) -> bool {
     let inner = |open: char, close: char| text.strip_prefix(open)?.strip_suffix(close);
     let enclosed = inner('{', '}').or_else(|| inner('(', ')'));

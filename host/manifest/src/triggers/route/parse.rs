@@ -17,12 +17,24 @@ const MOST_SEGMENTS: usize = 28;
 /// Characters that the name of a parameter may not have in ASP.NET. `:` and `=` end a name.
 const NOT_IN_NAMES: [char; 5] = ['/', '{', '}', '?', '*'];
 
+/// Returns the template of a route without the slash at its start and the one at its end. ASP.NET
+/// refuses two slashes in a row, so a second slash stays.
+#[must_use]
+pub fn trimmed(template: &str) -> &str {
+    let inner = template.strip_prefix('/').unwrap_or(template);
+    match inner.strip_suffix('/') {
+        Some(rest) if !rest.is_empty() => rest,
+        _ => inner,
+    }
+}
+
 impl Template {
     /// Parses the template of a route, which may begin and end with a slash. An empty template and `/`
     /// match only the path without segments.
     ///
     /// # Errors
-    /// Fails if ASP.NET, and so the Functions host, would refuse the template.
+    /// Fails if the template has more than 1024 bytes or more than 28 segments, or if ASP.NET, and
+    /// so the Functions host, would refuse it.
     pub fn parse(text: &str) -> Result<Self, Problem> {
         let fail = |Problem { problem, fix }| {
             Problem::new(format!("`{}`: {problem}", quoted(text, NAME_BYTES)), fix)
@@ -33,13 +45,7 @@ impl Template {
                 "shorten it",
             )));
         }
-        // ASP.NET refuses two slashes in a row, also where there is nothing else.
-        let inner = if text == "//" {
-            text
-        } else {
-            text.trim_matches('/')
-        };
-        let segments = segments(inner).map_err(fail)?;
+        let segments = segments(trimmed(text)).map_err(fail)?;
         let template = Self {
             text: text.to_owned(),
             segments,
@@ -48,7 +54,8 @@ impl Template {
         Ok(template)
     }
 
-    /// Checks which parameters may follow each other.
+    /// Checks the number of segments, and that ASP.NET accepts the names of the parameters and the
+    /// order of the parts.
     fn is_consistent(&self) -> Result<(), Problem> {
         if self.segments.len() > MOST_SEGMENTS {
             return Err(Problem::new(
@@ -116,8 +123,10 @@ impl Template {
     }
 }
 
-/// Splits a template into segments, and the segments into parts. A slash, a literal brace (`{{` or
-/// `}}`) and the braces of a parameter end a part.
+/// Splits a template into segments, and the segments into parts. A slash and the braces of a
+/// parameter end a part. `{{` and `}}` stand for a brace in a literal text. Fails if braces do not
+/// match, if a segment is empty, if a `?` is outside of a parameter, or if a parameter is not
+/// valid.
 fn segments(text: &str) -> Result<Vec<Vec<Part>>, Problem> {
     let (mut segments, mut segment, mut literal) = (Vec::new(), Vec::new(), String::new());
     let mut rest = text.chars().peekable();
@@ -174,6 +183,9 @@ fn segments(text: &str) -> Result<Vec<Vec<Part>>, Problem> {
         }
     }
     end_literal(&mut literal, &mut segment);
+    if segment.is_empty() {
+        return Err(empty());
+    }
     segments.push(segment);
     Ok(segments)
 }
@@ -184,7 +196,8 @@ fn end_literal(literal: &mut String, segment: &mut Vec<Part>) {
     }
 }
 
-/// Parses the inner text of a parameter: `*name:constraint(arguments)=default` or `name?`.
+/// Parses the inner text of a parameter: `*name:constraint(arguments)=default` or `name?`. Fails if
+/// ASP.NET would refuse the parameter.
 fn parameter(text: &str) -> Result<Parameter, Problem> {
     let shown = quoted(text, NAME_BYTES);
     let stars = text.len() - text.trim_start_matches('*').len();

@@ -49,6 +49,8 @@ fn what_asp_net_refuses_is_refused_with_the_part_and_the_rule() {
     let deep = "a/".repeat(40);
     for (text, part) in [
         ("//", "an empty segment"),
+        ("//a", "an empty segment"),
+        ("a//", "an empty segment"),
         ("a//b", "an empty segment"),
         ("a/{b", "a `{` without a `}`"),
         ("a/{b{c}", "a `{` without a `}`"),

@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// Reads a request with the parameters `whole` for an input with the parameters `own`. Returns the
-/// data of the input, or the pointer and the message of the failure.
+/// Reads a request that has the parameters `whole`, and one input that has the parameters `own`.
+/// Returns the data of the input, or the pointer and the message of the failure.
 fn sent(dtype: Dtype, datatype: &str, whole: &str, own: &str) -> Result<Vec<u8>, (String, String)> {
     let data = if dtype == Dtype::Text { r#""a""# } else { "1" };
     let body = format!(
@@ -46,7 +46,7 @@ fn other_content_types_leave_a_text_as_it_is() {
         assert_eq!(sent(Dtype::Text, "BYTES", "{}", &typed(name)), text);
         assert_eq!(sent(Dtype::Text, "BYTES", &typed(name), "{}"), text);
     }
-    // The content type of the input counts before that of the request.
+    // The content type of the input takes precedence over that of the request.
     let (whole, own) = (typed("pd_json"), typed("str"));
     assert_eq!(sent(Dtype::Text, "BYTES", &whole, &own), text);
     for value in ["null", "1", "true", "[\"pd_json\"]", "{}"] {

@@ -271,7 +271,7 @@ fn extensions_that_move_the_elements_elsewhere_are_refused() {
     check("{}", memory, "/outputs/0/parameters", "Shared memory");
     let classes = r#"{"binary_data": true, "classification": 3}"#;
     check("{}", classes, "/outputs/0/parameters", "`class_count`");
-    // Values that ask for nothing, and parameters of the request, are ignored.
+    // The values 0 and `null` ask for nothing and are ignored. So are parameters of the request.
     for (output, whole) in [
         (r#"{"classification": 0}"#, "{}"),
         (

@@ -5,8 +5,8 @@
 
 use super::*;
 
-/// Ports of the columns `age` and `city`, and of inputs that a call may leave out: the column `plan`
-/// and the number `limit`, which has no rows.
+/// Returns ports of the columns `age` and `city`, and of inputs that a call may leave out: the
+/// column `plan` and the number `limit`, which has no rows.
 fn with_optional() -> Vec<Port> {
     let mut ports = vec![
         Port::new("age", Dtype::I64, vec![None, Some(1)]),
@@ -31,7 +31,8 @@ fn an_optional_column_is_in_all_rows_or_in_none() {
         r#"{"inputs": {"age": [30, 31], "city": ["Bonn", "Ulm"]}}"#,
         r#"{"instances": [{"age": 30, "city": "Bonn"}, {"age": 31, "city": "Ulm"}]}"#,
         r#"{"dataframe_split": {"data": [[30, "Bonn"], [31, "Ulm"]]}}"#,
-        // Records name their columns themselves.
+        // Rows that are objects name their columns themselves, so the list `columns` does not make
+        // `plan` required.
         r#"{"columns": ["age", "plan", "city"], "data": [{"age": 30, "city": "Bonn"}, {"age": 31, "city": "Ulm"}]}"#,
     ] {
         check(&ports, body, without);
@@ -86,7 +87,7 @@ fn the_only_input_that_must_be_there_may_have_names() {
         r#"{"data": [[1, 2, 3]], "weights": [1, 1, 1]}"#,
         r#"{"X": [[1, 2, 3]], "weights": [1, 1, 1]}"#,
     );
-    // Another input may be called `data`.
+    // An optional input may be called `data`.
     ports[1].name = "data".to_owned();
     equal(
         &ports,

@@ -260,7 +260,7 @@ fn text_that_is_not_json_is_called_so() {
     ] {
         check(&ports, body, "", "The body is not JSON: ");
     }
-    // The place is that of the parser, also in a string.
+    // The line and the column are those of `serde_json`, also for an error within a string.
     for body in [
         r#"[{"age": 1, "city": "\ud834"}]"#,
         "[{\"age\": 1,\n \"city\": \"ab\\ud834 \"}]",

@@ -29,7 +29,7 @@ pub enum CopyError {
 /// Copies the elements of an array from `from` to `to`, in little-endian and row-major order. Fails
 /// if `from` does not hold exactly as many bytes as the header states.
 pub fn copy(header: &Header, from: &mut dyn Read, to: &mut dyn Write) -> Result<(), CopyError> {
-    // With fewer than two dimensions the two orders are equal.
+    // With fewer than two dimensions, column-major and row-major order are equal.
     if header.is_fortran && header.shape.len() > 1 {
         let mut data = Vec::new();
         from.take(header.data_bytes as u64)
@@ -121,8 +121,8 @@ fn transpose(header: &Header, data: &[u8], to: &mut dyn Write) -> io::Result<()>
             stride,
             index: 0,
         });
-        // The stride stays within the size of the data. Only an array without data may exceed it,
-        // and then nothing is walked.
+        // The stride stays within the size of the data. Only an array without elements may exceed
+        // it, and no element of such an array is written.
         stride = stride.saturating_mul(*size);
     }
     let mut at = 0;

@@ -232,7 +232,7 @@ pub enum HeaderError {
     /// The array has more than 64 dimensions.
     #[error("has more than {most} dimensions")]
     TooManyDimensions {
-        /// Maximum number of dimensions that are accepted.
+        /// Maximum number of dimensions that an array may have.
         most: usize,
     },
     /// The size of all elements of the array does not fit into a `usize`.

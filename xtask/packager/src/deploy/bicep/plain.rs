@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use super::super::arguments::{Guard, Pull};
 use super::super::deployment::{Deployment, REGISTRY_PASSWORD};
 use super::super::plain_app::{LIVE, PORT, PlainApp, READY};
+use super::app_service_plan;
 use super::literal::Literal;
 
 /// Adds the resources of a container app without the Functions host to a Bicep file.
@@ -212,7 +213,7 @@ pub(super) fn web_app(deployment: &Deployment, plain: &PlainApp, text: &mut Stri
         pull,
         ..
     } = deployment;
-    let (plan, sku) = (Literal::of(plan), Literal::of(sku));
+    app_service_plan(plan, sku, "linux", text);
     let access = if plain.guard == Guard::Platform {
         "    publicNetworkAccess: open ? 'Enabled' : 'Disabled'\n"
     } else {
@@ -221,18 +222,6 @@ pub(super) fn web_app(deployment: &Deployment, plain: &PlainApp, text: &mut Stri
     let _ = write!(
         text,
         "
-resource plan 'Microsoft.Web/serverfarms@2023-12-01' = {{
-  name: {plan}
-  location: location
-  kind: 'linux'
-  sku: {{
-    name: {sku}
-  }}
-  properties: {{
-    reserved: true
-  }}
-}}
-
 resource app 'Microsoft.Web/sites@2023-12-01' = {{
   name: name
   location: location

@@ -91,7 +91,7 @@ impl Builder<'_> {
                 .of_app("az containerapp secret show")
                 .flag("--secret-name", &Word::text(&key.kept_as))
                 .fixed("--query value --output tsv"),
-            // Without a query, which would need quotes within quotes.
+            // A query would need quotes within quotes, so this command prints all settings.
             _ => self.of_app("az webapp config appsettings list"),
         };
         self.script

@@ -109,7 +109,7 @@ impl Builder<'_> {
             "Azure takes the next change once this one is applied.",
             wait,
         );
-        // `az resource wait` succeeds if the time is over.
+        // `az resource wait` also succeeds when its timeout expires, so the state is read.
         let state = self
             .of_app("az containerapp show")
             .fixed("--query properties.provisioningState");

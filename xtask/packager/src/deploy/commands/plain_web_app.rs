@@ -53,9 +53,9 @@ impl Builder<'_> {
             app = app.line("--public-network-access Disabled");
         }
         self.az("The app.", app.line("--output none"));
-        self.script.line("");
-        self.asked(APP, self.of_app("az webapp show").fixed("--query id"));
         if plain.guard == Guard::Platform {
+            self.script.line("");
+            self.asked(APP, self.of_app("az webapp show").fixed("--query id"));
             self.login();
         }
         if *pull == Pull::Credentials {

@@ -13,8 +13,8 @@ const ROLE_QUERY: &str = "--query \"roleAssignmentMode == 'AbacRepositoryPermiss
 
 impl Builder<'_> {
     /// Adds the commands that create an identity for the pull, which may pull from the registry. A
-    /// container app is created only after its image was pulled, so its own identity would be too
-    /// late. The shell variable `APP` has the id of the identity then.
+    /// container app is created only after its image was pulled, so its own identity would come too
+    /// late. Afterwards, the shell variable `APP` has the id of the created identity.
     pub(super) fn puller(&mut self) {
         let name = Word::text(&format!("{}-pull", self.deployment.name));
         let of_identity = |words: &'static str, group: &Word| {

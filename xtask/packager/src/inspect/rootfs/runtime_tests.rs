@@ -155,8 +155,9 @@ fn by_umoci(layers: &[Vec<Member>]) -> Option<Result<Vec<String>, String>> {
     Some(Ok(listing(&root)))
 }
 
-/// Unpacks the layers with podman, whose storage keeps the layers apart, and returns a listing of
-/// the files. Returns `None` if podman cannot be used, and an error if podman refuses the layers.
+/// Unpacks the layers with podman and returns a listing of the files. Podman's storage driver `vfs`
+/// applies each layer to a copy of the layers below it. Returns `None` if podman is not installed or
+/// this process is not root, and an error if podman refuses the layers.
 fn by_podman(layers: &[Vec<Member>]) -> Option<Result<Vec<String>, String>> {
     if !rustix::process::geteuid().is_root() {
         return None;

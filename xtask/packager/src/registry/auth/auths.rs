@@ -15,7 +15,7 @@ const DOCKER_HUB: &str = "docker.io";
 /// Further hosts of Docker Hub, which stand for [`DOCKER_HUB`] in the keys of entries.
 const DOCKER_HUB_HOSTS: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
 
-/// A key of `auths`, in its parts.
+/// A key of `auths`, split into its parts.
 struct Key<'a> {
     host: &'a str,
     /// Path after the host, without slashes at its ends.
@@ -26,11 +26,11 @@ struct Key<'a> {
 
 /// Returns the entry that applies to a repository in a registry, with its key.
 ///
-/// An entry whose path is the repository, or the longest part of its start, comes before an entry
-/// for the whole registry. Of several entries for the whole registry, the one with exactly the key
-/// that `writer` writes comes first, then the others in the order of their keys. Docker ignores the
-/// path of a key if it finds no better one, and podman does so for URLs. `repository` is `None` if
-/// the credentials are not for one repository.
+/// An entry whose path is the repository or a folder above it comes before an entry for the whole
+/// registry. The longest such path comes first. Of several entries for the whole registry, the one
+/// with exactly the key that `writer` writes comes first, then the others in the order of their
+/// keys. Docker ignores the path of a key if it finds no better one, and podman does so for URLs.
+/// `repository` is `None` if the credentials are not for one repository.
 pub fn choose<'a, T>(
     entries: &'a BTreeMap<String, T>,
     registry: &str,
@@ -41,7 +41,8 @@ pub fn choose<'a, T>(
     let ranked = entries
         .iter()
         .filter_map(|(key, entry)| Some((rank(key)?, key, entry)));
-    // Of equal ranks, the first is kept: a map with an order makes this the same each time.
+    // Of entries with equal ranks, the first is kept. The map is sorted, so the result is always
+    // the same.
     let best = ranked.reduce(|best, other| if other.0 > best.0 { other } else { best });
     best.map(|(_, key, entry)| (key.as_str(), entry))
 }
@@ -171,7 +172,7 @@ mod tests {
             Writer::Docker,
             "https://r.io/b/",
         );
-        // The same entry is found each time.
+        // `https` comes before `http`, whatever the order of the keys.
         check(
             &["https://r.io", "http://r.io"],
             "r.io",

@@ -1,6 +1,6 @@
 //! Files in which docker, az and podman store the credentials for registries.
 //!
-//! Owns which files these are, and the order in which they are asked. Must not know what is in
+//! Owns which files these are, and the order in which they are searched. Must not know what is in
 //! them.
 
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub struct Place {
     pub writer: Writer,
 }
 
-/// Returns the files that may hold credentials, in the order in which they are asked.
+/// Returns the files that may hold credentials, in the order in which they are searched.
 ///
 /// A file that REGISTRY_AUTH_FILE names is meant for this call, so it is first. Docker's file comes
 /// before podman's own files, because `az acr login` writes to it. Within podman's files, the one

@@ -70,9 +70,10 @@ pub enum Search {
     NoFile,
 }
 
-/// Looks up the credential for a registry in one file that `place` names: asks the credential helper that the file
-/// names, and then searches the file itself. `repository` is the repository that the credential is
-/// for, if it is for one. Fails if the file is invalid, or if the credential helper fails.
+/// Looks up the credential for a registry in the file that `place` names: asks the credential
+/// helper that the file names, and then searches the file itself. `repository` is the repository
+/// that the credential is for, or `None` if it is not for one repository. Fails if the file is
+/// invalid, or if the credential helper fails.
 pub async fn find(
     place: &Place,
     registry: &str,
@@ -83,9 +84,9 @@ pub async fn find(
         return Ok(Search::NoFile);
     };
     let (path, writer) = (&place.path, place.writer);
-    // A helper that is named for the registry comes before the one for all registries. Its name
-    // may be empty, which switches the latter off.
-    // Docker and podman look for exactly the host, unlike in `auths`.
+    // A helper that is named for the registry comes before the helper for all registries. An empty
+    // name switches the helper for all registries off. Unlike in `auths`, Docker and podman look
+    // for exactly the host.
     let own = own_key(registry, writer);
     let named = config
         .helpers

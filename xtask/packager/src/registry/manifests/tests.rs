@@ -63,7 +63,7 @@ fn the_digest_that_was_asked_for_outranks_the_one_that_the_registry_names() {
         let read = got(&name, Some(&pinned), ours, named);
         assert_eq!(read.as_deref(), Ok(ours), "{named}");
     }
-    // For a tag, the digest that the registry names is the only one.
+    // For a tag, only the digest that the registry names can be compared with the bytes.
     for named in ["", &name, "sha256:short"] {
         assert_eq!(got("1", None, ours, named).as_deref(), Ok(ours), "{named}");
     }

@@ -48,7 +48,8 @@ pub struct Deeds {
 }
 
 /// Attacks a host or burns CPU time for the given time, and then prints the counters as JSON. Fails
-/// if the attack is unknown, or if the counters cannot be printed.
+/// if the attack is unknown, if its bytes cannot be built, or if the counters cannot be written as
+/// JSON.
 pub fn run(args: &AttackerArgs) -> Result<(), Failure> {
     allow_connections();
     let time = Duration::from_secs_f64(args.seconds);
@@ -164,7 +165,7 @@ mod tests {
     #[test]
     fn the_burner_uses_about_as_much_as_it_was_told() {
         const ALONE: &str = "SCOREBOX_TEST_ALONE";
-        // The time is that of the whole process, so no other test may run in it.
+        // The CPU time is that of the whole process, so no other test may run in the process.
         if std::env::var_os(ALONE).is_none() {
             let test =
                 "bench::hostile::attacker::tests::the_burner_uses_about_as_much_as_it_was_told";

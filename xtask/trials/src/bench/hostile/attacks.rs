@@ -49,29 +49,29 @@ pub enum Deed {
     Pipelined(usize),
     /// Speaks HTTP/2 and sends frames of this kind until the host closes the connection.
     Frames(Frames),
-    /// Sends small bodies in this coding, one after the other, that unpack to 64 MB or to nothing.
+    /// Sends small bodies in this coding, one after the other, that unpack to 64 MiB or to nothing.
     Bomb(Coding),
 }
 
 /// Frames of HTTP/2 that an attack sends again and again.
 #[derive(Debug, Clone, Copy)]
 pub enum Frames {
-    /// Requests that are canceled at once.
+    /// HEADERS frames of requests, each followed by an RST_STREAM frame that cancels the request.
     Resets,
-    /// Pieces of one header that does not end.
+    /// CONTINUATION frames of one header block that does not end.
     Continuations,
-    /// Settings, some of them without a value and some with thousands of values.
+    /// SETTINGS frames, some of them empty and one with thousands of settings.
     Settings,
 }
 
 /// Content coding of the bodies of an attack.
 #[derive(Debug, Clone, Copy)]
 pub enum Coding {
-    /// gzip, with 64 MB of zeros and with many empty members.
+    /// gzip. One body decompresses to 64 MiB of zeros, and another one consists of empty members.
     Gzip,
-    /// deflate, with 64 MB of zeros and with many empty blocks.
+    /// deflate. One body decompresses to 64 MiB of zeros, and another one consists of empty blocks.
     Deflate,
-    /// zstd, with 64 MB of zeros and with many frames that are skipped.
+    /// zstd. One body decompresses to 64 MiB of zeros, and another one consists of skippable frames.
     Zstd,
 }
 

@@ -85,8 +85,8 @@ impl Cage {
         };
         let root = Path::new(version.root);
         if version.limit == V2.limit {
-            // The write fails if the controller is enabled already or cannot be enabled. The
-            // limit's file shows which it is.
+            // The write also fails if the controller is already enabled, so its error is ignored.
+            // If the controller cannot be enabled, the limit of the group cannot be set.
             let _ = fs::write(root.join("cgroup.subtree_control"), "+memory");
         }
         let number = NEXT.fetch_add(1, Ordering::Relaxed);

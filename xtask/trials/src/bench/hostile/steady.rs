@@ -134,9 +134,9 @@ impl Schedule {
     }
 }
 
-/// Asks the question with the number `question` on the open connection, or on a new one, and checks
-/// the answer. If the connection fails or the host closes it, `connection` is `None` afterwards.
-/// Fails if the answer is wrong or does not arrive.
+/// Sends a scoring request with the input `question` on the open connection, or on a new one, and
+/// checks the response. If the connection fails or the host closes it, `connection` is `None`
+/// afterwards. Fails if the response is wrong or does not arrive.
 fn call(address: SocketAddr, connection: &mut Option<TcpStream>, question: u64) -> io::Result<()> {
     let stream = match connection.take() {
         Some(stream) => stream,
@@ -156,9 +156,9 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Sends the question with the number `question` on a connection and checks the answer. Returns
-/// true if the connection can be used for another question, and false if the host closes it. Fails
-/// if the answer is wrong or does not arrive.
+/// Sends a scoring request with the input `question` on a connection, and checks the response.
+/// Returns true if the connection can be used for another request, and false if the host closes it.
+/// Fails if the response is wrong or does not arrive.
 fn exchange(mut stream: &TcpStream, question: u64) -> io::Result<bool> {
     stream.write_all(&client::request(&format!(
         r#"{{"do":"score","x":{question}}}"#

@@ -23,7 +23,8 @@ pub(super) struct Proxy {
 struct Shared {
     /// Number of connections that were accepted.
     accepted: AtomicUsize,
-    /// Number of the first connection that is not forgotten.
+    /// Number of the first connection whose bytes are still forwarded, counted from 0. The bytes of
+    /// earlier connections are dropped.
     remembered: AtomicUsize,
 }
 

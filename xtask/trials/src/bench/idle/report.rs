@@ -53,8 +53,9 @@ pub(super) struct Figures {
     forgotten: Row,
     /// First calls on connections that did not exist yet.
     fresh: Row,
-    /// Median time to connect, in microseconds: that of a fresh call without that of a living one.
-    /// It includes the login and the question if the server is part of a cluster.
+    /// Median time to connect, in microseconds: the median of the calls on new connections less the
+    /// median of the calls on living connections. It includes the login, and the command that asks
+    /// if the server is part of a cluster.
     connect_us: f64,
     ratios: Ratios,
 }
@@ -102,7 +103,7 @@ impl Figures {
 }
 
 /// Writes the figures of `cargo xtask bench idle` to standard output, as JSON if `json` is true, or
-/// else as lines. Fails if standard output is closed.
+/// else as lines. Fails if they cannot be written as JSON.
 pub(super) fn print(figures: &Figures, json: bool) -> Result<(), Failure> {
     write(figures, (!json).then(|| lines(figures)))
 }

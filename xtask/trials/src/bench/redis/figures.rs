@@ -182,8 +182,8 @@ pub struct Figures {
     pub cores: usize,
     /// Number of connections that the load generator kept busy.
     pub connections: u16,
-    /// Number of different questions that are asked for answers from Redis. The servers have
-    /// answered them before.
+    /// Number of different questions in a load whose answers come from Redis. The servers have
+    /// answered these questions before.
     pub known_questions: usize,
     /// Number of rounds of each load in the benchmark.
     pub rounds: u32,

@@ -39,8 +39,9 @@ pub struct Questions {
 }
 
 impl Questions {
-    /// Reads the digits of the sample, and writes the scripts of wrk for the questions to a folder.
-    /// `wrk` is the path of wrk. Fails if the sample cannot be read, or a script cannot be written.
+    /// Reads the handwritten digits of `tests/data/digits-sample.json`, and writes the Lua scripts with
+    /// which wrk sends them as requests into `folder`. `wrk` is the path of the program wrk. Fails if
+    /// the digits cannot be read, or if a script cannot be written.
     pub fn read(wrk: &Path, folder: &Path) -> Result<Self, Failure> {
         let known = Question::all()?;
         let bodies: Vec<&str> = known

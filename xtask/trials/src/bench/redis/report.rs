@@ -10,7 +10,7 @@ use super::figures::{Figures, Row};
 use crate::bench::report::{columns, heading, ratio, write};
 
 /// Writes the figures of `cargo xtask bench redis` to standard output, as JSON if `json` is true,
-/// or else as a table. Fails if standard output is closed.
+/// or else as a table. Fails if they cannot be written as JSON.
 pub fn print(figures: &Figures, json: bool) -> Result<(), Failure> {
     write(figures, (!json).then(|| table(figures)))
 }

@@ -83,8 +83,8 @@ impl Turns<'_> {
         let mut samples = Vec::new();
         for round in 0..rounds {
             let mut turns = TURNS;
-            // The first server of a round meets what the others left, so every second round is in
-            // the opposite order.
+            // To be the first in a round may be an advantage or a disadvantage, so every second
+            // round is in the opposite order.
             if round % 2 == 1 {
                 turns.reverse();
             }
@@ -139,7 +139,7 @@ impl Turns<'_> {
             };
             match refute(turn.0, counted, answers) {
                 None => return Ok(measured),
-                // Entries are written in the background. On a busy machine that goes on, with
+                // Entries are written in the background. On a busy machine this continues, with
                 // pauses, after the load has ended.
                 Some(_) if ended.elapsed() < WRITING => {}
                 Some(problem) => {

@@ -19,7 +19,8 @@ const EMPTY: usize = 100_000;
 /// Number of zeros in one block of zstd.
 const BLOCK_BYTES: usize = 128 << 10;
 
-/// Returns the requests that a connection sends one after the other.
+/// Returns two requests with bodies in a content coding: one body unpacks to [`ZEROS`] bytes, and
+/// the other one to nothing. Fails if a body cannot be compressed.
 pub fn requests(coding: Coding) -> io::Result<Vec<Vec<u8>>> {
     let zeros = vec![0; ZEROS];
     let (name, bodies) = match coding {
@@ -27,7 +28,7 @@ pub fn requests(coding: Coding) -> io::Result<Vec<Vec<u8>>> {
         Coding::Deflate => {
             let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
             encoder.write_all(&zeros)?;
-            // A frame of zlib with stored blocks of no bytes.
+            // A zlib stream of empty stored blocks, which has no last block.
             let empty = b"\0\0\0\xFF\xFF".repeat(EMPTY);
             let empty = [&b"\x78\x9C"[..], &empty].concat();
             ("deflate", [encoder.finish()?, empty])
@@ -46,7 +47,8 @@ fn gzip(data: &[u8]) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// Returns a frame of zstd with a window of 128 KiB, whose blocks repeat a zero (RFC 8878).
+/// Returns a zstd frame (RFC 8878) with a window of 128 KiB that unpacks to [`ZEROS`] zeros. Each
+/// block states one zero and how often it is repeated.
 fn zstd_zeros() -> Vec<u8> {
     let mut frame = b"\x28\xB5\x2F\xFD\0\x38".to_vec();
     let blocks = ZEROS / BLOCK_BYTES;
@@ -58,7 +60,7 @@ fn zstd_zeros() -> Vec<u8> {
     frame
 }
 
-/// Returns a frame of zstd without data that a reader must skip.
+/// Returns a skippable zstd frame (RFC 8878), which has no content.
 fn skipped_frame() -> Vec<u8> {
     b"\x50\x2A\x4D\x18\0\0\0\0".to_vec()
 }

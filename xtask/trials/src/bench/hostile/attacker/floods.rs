@@ -30,7 +30,8 @@ pub fn bytes(frames: Frames) -> Vec<u8> {
         Frames::Resets => {
             for number in 0..FRAMES {
                 let stream = 2 * number + 1;
-                // `POST /score` in numbers of the static table, with two texts.
+                // A header block of `POST /score` in HPACK: two indexes of the static table, then
+                // the path and the authority as literals.
                 let header = b"\x83\x86\x04\x06/score\x01\x01x";
                 bytes.extend(frame(kind::HEADERS, END_HEADERS, stream, header));
                 bytes.extend(frame(kind::RST_STREAM, 0, stream, &[0, 0, 0, 8]));
