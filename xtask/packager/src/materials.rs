@@ -20,8 +20,8 @@ use crate::image::attestation::{Crate, HostBuild, Revision};
 use crate::installed;
 
 /// Returns facts about the build of the image's host: the crates that Cargo compiles for it, and
-/// the tools that compile them. An installed tool has these facts from its own build. `with_graphs` is true for the host that runs graphs. Fails if
-/// `Cargo.lock` cannot be read, or if Cargo fails.
+/// the tools that compile them. An installed tool has these facts from its own build. `with_graphs`
+/// is true for the host that runs graphs. Fails if `Cargo.lock` cannot be read, or if Cargo fails.
 pub fn host_build(with_graphs: bool) -> Result<HostBuild, Failure> {
     if let Some(list) = installed::list()? {
         return list.host_build(with_graphs);

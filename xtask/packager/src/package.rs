@@ -256,8 +256,8 @@ fn libraries_are_there(
     libraries::check(host, &needs, &base.name, &layers)
 }
 
-/// Returns the path of the folder that keeps the layers of base images. They
-/// are kept because a base image is large and rarely changes.
+/// Returns the path of the folder that keeps the layers of base images. They are kept because a
+/// base image is large and rarely changes.
 fn base_folder() -> PathBuf {
     installation::cache().join("base-blobs")
 }
