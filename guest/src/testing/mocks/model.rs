@@ -138,9 +138,12 @@ fn part(bytes: &[u8], start: u64, count: u64) -> Result<&[u8], Error> {
         .ok_or(Error::OutOfRange)
 }
 
+/// Function that reads the elements of a tensor as `f32`.
+type Reader = fn(&[u8]) -> Vec<f32>;
+
 /// Returns the function that reads elements of a floating-point type as `f32`. Returns `None` for
 /// any other type.
-fn reader(dtype: Dtype) -> Option<fn(&[u8]) -> Vec<f32>> {
+fn reader(dtype: Dtype) -> Option<Reader> {
     #[expect(
         clippy::cast_possible_truncation,
         reason = "the host rounds to the nearest `f32`, too"

@@ -171,10 +171,10 @@ pub(crate) mod batch {
     use super::keyvalue::{Bucket, Error};
     use super::{BATCH_BYTES, live, other};
 
-    pub(crate) fn get_many(
-        bucket: &Bucket,
-        keys: &[String],
-    ) -> Result<Vec<Option<(String, Vec<u8>)>>, Error> {
+    /// A key with its value. `None` stands for a key that does not exist.
+    type Found = Option<(String, Vec<u8>)>;
+
+    pub(crate) fn get_many(bucket: &Bucket, keys: &[String]) -> Result<Vec<Found>, Error> {
         let names: Vec<_> = keys.iter().map(String::as_str).collect();
         super::check_batch(keys.len(), 0)?;
         bucket.with(&names, |store, now| {
