@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::{PoisonError, RwLockReadGuard};
 use std::time::Duration;
 
-use scorebox_tests::{place, programs, require, run};
+use scorebox_tests::{extent, place, programs, require, run};
 use serde_json::Value;
 
 use crate::TURN;
@@ -264,6 +264,41 @@ fn a_quick_run_beside_attacks_has_every_figure() {
 }
 
 #[test]
+fn a_quick_run_of_the_languages_has_every_figure() {
+    require!("wrk");
+    let _turn = turn();
+    let all = "c,quickjs,componentize-js,componentize-py";
+    let mut bench = Command::new(place::trials());
+    bench.args(["bench", "languages", "--quick", "--output", "json"]);
+    bench.args(["--languages", extent::of("c", all)]);
+    let figures = run::finish_within(LIMIT, bench.current_dir(place::workspace()), b"")
+        .ended(0)
+        .json();
+    let rows = figures["languages"].as_array().expect("a list");
+    assert_eq!(rows[0]["language"], "rust", "{figures}");
+    let skipped = figures["skipped"].as_array().expect("a list");
+    let wanted = extent::of(2, 5);
+    assert_eq!(rows.len() + skipped.len(), wanted, "{figures}");
+    for row in rows {
+        for name in ["component_bytes", "image_bytes", "build_ms", "package_ms"] {
+            positive(&row[name], name);
+        }
+        for name in ["cold_start_ms", "warm_p50_us", "call_p50_us"] {
+            spread(&row[name], name);
+        }
+        for name in ["instances_1", "instances_8"] {
+            positive(&row["pss_bytes"][name], name);
+        }
+        for name in ["cold_start", "warm_p50", "call_p50"] {
+            positive(&row["over_rust"][name], name);
+        }
+    }
+    for ratio in ["cold_start", "warm_p50", "call_p50"] {
+        assert_eq!(rows[0]["over_rust"][ratio], 1.0, "{ratio}");
+    }
+}
+
+#[test]
 fn only_loopback_addresses_can_be_attacked() {
     let sender = [
         "bench",
@@ -318,4 +353,5 @@ fn arguments_that_measure_nothing_are_refused() {
     );
     refuse(&["hostile", "--attack", "kind"], "possible values");
     refuse(&["idle", "--minutes", "0"], "between 0.03 and 1440");
+    refuse(&["languages", "--languages", "go"], "possible values");
 }

@@ -54,4 +54,5 @@ mod toolchain;
 mod version;
 
 pub use self::convert::ArraySource;
+pub use self::new::create as create_from_template;
 pub use self::registry::{Challenge, install_cryptography};

@@ -71,6 +71,14 @@ pub fn run(args: &NewArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Creates the folder of a scorer from the template with the name `name`. Fails if there is no such
+/// template, if the folder contains files, or if it cannot be written.
+pub fn create(name: &str, folder: &Path) -> Result<(), Failure> {
+    let template = template(name)
+        .map_err(|unknown| Failure::other(format!("no template `{name}`"), unknown.to_string()))?;
+    project::create(template, folder).map(drop)
+}
+
 /// Returns the command that packages the scorer in a new folder.
 fn next(folder: &Path) -> String {
     let program = installation::program();

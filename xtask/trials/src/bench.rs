@@ -13,6 +13,7 @@ mod figures;
 mod graphs;
 mod hostile;
 mod idle;
+mod languages;
 mod load;
 mod memory;
 mod process;
@@ -55,6 +56,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
         Some(BenchCommand::Redis(args)) => return redis::run(args),
         Some(BenchCommand::Graphs(args)) => return graphs::run(args),
         Some(BenchCommand::Idle(args)) => return idle::run(args),
+        Some(BenchCommand::Languages(args)) => return languages::run(args),
         Some(BenchCommand::Hostile(args)) => return hostile::run(args),
         Some(BenchCommand::HostileSender(args)) => return hostile::attack(args),
         None => {}

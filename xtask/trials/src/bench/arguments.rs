@@ -8,6 +8,7 @@ use scorebox_packager::format::Format;
 use super::graphs::GraphsBenchArgs;
 use super::hostile::{AttackerArgs, HostileBenchArgs};
 use super::idle::IdleBenchArgs;
+use super::languages::LanguagesBenchArgs;
 use super::redis::RedisBenchArgs;
 use super::round::seconds;
 
@@ -21,7 +22,7 @@ use super::round::seconds;
                   scripts are left in target/bench.\n\nExamples:\n  cargo xtask bench\n  cargo \
                   xtask bench --quick --no-steps\n  cargo xtask bench --rounds 9 --connections 8 \
                   --output json > figures.json\n  cargo xtask bench redis\n  cargo xtask bench \
-                  graphs\n  cargo xtask bench hostile\n  cargo xtask bench idle"
+                  graphs\n  cargo xtask bench hostile\n  cargo xtask bench idle\n  cargo xtask bench languages"
 )]
 pub struct BenchArgs {
     /// Benchmark to run instead of the comparison with native code.
@@ -87,6 +88,13 @@ pub enum BenchCommand {
     /// next to first calls on connections that were idle and are alive, and on new ones. The
     /// command fails if an answer is wrong.
     Idle(IdleBenchArgs),
+    /// Compare one scorer that is written in Rust, C, JavaScript and Python.
+    ///
+    /// The scorers are those that `cargo xtask new` creates: a logistic regression over three
+    /// features, with the same weights. Each is built, packaged, and served from its image. The run
+    /// measures sizes, build times, cold starts, the latency of calls over one connection, and
+    /// memory. It ends without figures if one of 100 answers is not that of the model.
+    Languages(LanguagesBenchArgs),
     /// Attack a host, or burn CPU time. `bench hostile` starts this command in a process of its
     /// own.
     #[command(hide = true)]

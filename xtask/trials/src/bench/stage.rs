@@ -269,22 +269,28 @@ fn wayward(apps: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// Section, key and value of a setting in `scorebox.toml`.
-type Setting<'a> = (&'a str, &'a str, toml::Value);
+pub(super) type Setting<'a> = (&'a str, &'a str, toml::Value);
 
 /// Copies the app folder `app` to `copy`, changes some settings in the copy, and returns the path
 /// of the copy. The inner error says which setting the host refuses.
-fn altered(
+pub(super) fn altered(
     app: &Path,
     copy: &Path,
     settings: &[Setting<'_>],
 ) -> Result<Result<PathBuf, ManifestError>, Failure> {
     copy_folder(app, copy)?;
     let file = copy.join(MANIFEST_FILE);
+    set(&file, settings)?;
+    Ok(Manifest::read(&file).map(|_| copy.to_path_buf()))
+}
+
+/// Changes some settings in the manifest `file`. Fails if the file cannot be read or written.
+pub(super) fn set(file: &Path, settings: &[Setting<'_>]) -> Result<(), Failure> {
     let text =
-        std::fs::read_to_string(&file).map_err(|error| Failure::file(&file, "be read", error))?;
+        std::fs::read_to_string(file).map_err(|error| Failure::file(file, "be read", error))?;
     let mut manifest: toml::Table = text
         .parse()
-        .map_err(|error| Failure::file(&file, "be parsed", error))?;
+        .map_err(|error| Failure::file(file, "be parsed", error))?;
     for (section, key, value) in settings {
         let section = manifest
             .entry(*section)
@@ -293,8 +299,7 @@ fn altered(
             section.insert((*key).to_owned(), value.clone());
         }
     }
-    write(&file, &manifest)?;
-    Ok(Manifest::read(&file).map(|_| copy.to_path_buf()))
+    write(file, &manifest)
 }
 
 fn write(file: &Path, manifest: &toml::Table) -> Result<(), Failure> {
