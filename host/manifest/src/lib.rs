@@ -151,13 +151,29 @@ impl Manifest {
         } else {
             path.to_path_buf()
         };
-        let text = std::fs::read_to_string(&path).map_err(|error| ManifestError {
+        let fail = |problem: String, fix: String| ManifestError {
             path: path.clone(),
-            problem: format!("cannot be read: {error}"),
-            fix: format!(
-                "name a folder that holds {MANIFEST_FILE}; `scorebox build --manifest FILE` makes one from a project, \
-                 and `scorebox convert MODEL --output DIR` from a saved model or a model folder of MLflow"
-            ),
+            problem,
+            fix,
+        };
+        let bytes = std::fs::read(&path).map_err(|error| {
+            fail(
+                format!("cannot be read: {error}"),
+                format!(
+                    "name a folder that holds {MANIFEST_FILE}; `scorebox build --manifest FILE` makes one from a project, \
+                     and `scorebox convert MODEL --output DIR` from a saved model or a model folder of MLflow"
+                ),
+            )
+        })?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let bytes = error.as_bytes();
+            let is_utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+            let problem = if is_utf16 {
+                "is in UTF-16, and TOML is in UTF-8"
+            } else {
+                "is not in UTF-8, as TOML is"
+            };
+            fail(problem.to_owned(), "save the file as UTF-8".to_owned())
         })?;
         Self::parse(&path, &text)
     }

@@ -17,7 +17,7 @@ pub fn read(path: &Path) -> Result<Manifest, Failure> {
         return Err(mlflow::not_a_project(&folder));
     }
     Manifest::read(path).map_err(|error| {
-        let is_readable = std::fs::read_to_string(&error.path).is_ok();
+        let is_readable = std::fs::read(&error.path).is_ok();
         let failure = failure(error);
         if is_readable {
             return failure;

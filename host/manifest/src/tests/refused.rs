@@ -375,3 +375,25 @@ fn names_that_reach_scripts_and_addresses_are_words() {
         }
     }
 }
+
+#[test]
+fn a_file_that_is_not_utf_8_is_named_as_such() {
+    let file = std::env::temp_dir().join(format!("scorebox-encoding-{}.toml", std::process::id()));
+    let refused = |bytes: &[u8]| {
+        std::fs::write(&file, bytes).unwrap();
+        Manifest::read(&file).unwrap_err()
+    };
+    for (bytes, said) in [
+        (&b"\xff\xfe[\0s\0"[..], "is in UTF-16"),
+        (b"\xfe\xff\0[\0s", "is in UTF-16"),
+        (b"[scorer]\nname = \"\xe4\"\n", "is not in UTF-8"),
+    ] {
+        let refused = refused(bytes);
+        assert!(refused.problem.contains(said), "{refused}");
+        assert_eq!(refused.fix, "save the file as UTF-8");
+    }
+    assert!(refused(b"[scorer]").fix != "save the file as UTF-8");
+    std::fs::remove_file(&file).unwrap();
+    let missing = Manifest::read(&file).unwrap_err();
+    assert!(missing.problem.contains("cannot be read"), "{missing}");
+}
