@@ -11,8 +11,9 @@ mod module;
 mod script;
 mod world;
 
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use scorebox_host::manifest::{ComponentSource, Manifest};
 use scorebox_host::packaging;
@@ -58,6 +59,9 @@ pub fn locate(manifest: &Manifest) -> Result<Option<Component>, Failure> {
     Ok(Some(Component { file, calls_graphs }))
 }
 
+/// Name of the file in the folder of a built component that has the path of the project's manifest.
+const OWNER: &str = "manifest";
+
 /// Returns the folder for the built component of a project, which is created if it is missing.
 fn place(manifest: &Manifest) -> Result<PathBuf, Failure> {
     let path = &manifest.path;
@@ -67,9 +71,56 @@ fn place(manifest: &Manifest) -> Result<PathBuf, Failure> {
     // Projects of one name must not meet.
     let digest = Digest::of(path.as_os_str().as_bytes());
     let short = digest.hex().get(..16).unwrap_or_default().to_owned();
-    let place = installation::cache()
-        .join("components")
-        .join(format!("{}-{short}", manifest.scorer.name));
+    let root = installation::cache().join("components");
+    let place = root.join(format!("{}-{short}", manifest.scorer.name));
+    if !place.is_dir() {
+        sweep(&root);
+    }
     std::fs::create_dir_all(&place).map_err(|error| Failure::file(&place, "be created", error))?;
+    let owner = place.join(OWNER);
+    std::fs::write(&owner, path.as_os_str().as_bytes())
+        .map_err(|error| Failure::file(&owner, "be written", error))?;
     Ok(place)
+}
+
+/// Removes the components of projects that no longer exist from the folder `root`. A folder that
+/// cannot be removed stays.
+fn sweep(root: &Path) {
+    let Ok(entries) = std::fs::read_dir(root) else {
+        return;
+    };
+    for folder in entries.flatten().map(|entry| entry.path()) {
+        let Ok(owner) = std::fs::read(folder.join(OWNER)) else {
+            continue;
+        };
+        if !Path::new(OsStr::from_bytes(&owner)).exists() {
+            let _ = std::fs::remove_dir_all(&folder);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn components_of_removed_projects_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let manifest = dir.path().join("scorebox.toml");
+        std::fs::write(&manifest, "").unwrap();
+        let folder = |name: &str, owner: Option<&Path>| {
+            let folder = dir.path().join("components").join(name);
+            std::fs::create_dir_all(&folder).unwrap();
+            if let Some(owner) = owner {
+                std::fs::write(folder.join(OWNER), owner.as_os_str().as_bytes()).unwrap();
+            }
+            folder
+        };
+        let kept = [folder("a", Some(&manifest)), folder("b", None)];
+        let removed = folder("c", Some(&dir.path().join("removed.toml")));
+        sweep(&dir.path().join("components"));
+        assert!(kept.iter().all(|folder| folder.is_dir()));
+        assert!(!removed.exists());
+        sweep(&dir.path().join("no-such-folder"));
+    }
 }

@@ -71,7 +71,8 @@ impl Sources {
         match self {
             // Examples are packages of their own, and the SDKs for other languages are other sources.
             Self::Rust => &["examples", "tests", "python", "javascript"],
-            Self::Wit | Self::Python | Self::JavaScript | Self::Convert => &[],
+            Self::JavaScript => &["tests"],
+            Self::Wit | Self::Python | Self::Convert => &[],
         }
     }
 

@@ -30,14 +30,13 @@ pub fn build(manifest: &Manifest, engine: ScriptEngine, entry: &Path) -> Result<
     };
     let installed = toolchain::locate(toolchain)?;
     let place = place(manifest)?;
-    let wit = place.join("wit");
+    // Another process may build the same project now, so each build has a folder of its own.
+    let folder = tempfile::tempdir_in(&place)
+        .map_err(|error| Failure::file(&place, "create a temporary folder", error))?;
+    let wit = folder.path().join("wit");
     let interfaces = world::interfaces(manifest);
-    // Interfaces of an earlier contract must not stay there.
-    if wit.is_dir() {
-        fs::remove_dir_all(&wit).map_err(|error| Failure::file(&wit, "be removed", error))?;
-    }
     world::write(&wit, &interfaces)?;
-    let output = place.join("component.wasm");
+    let output = folder.path().join("component.wasm");
     eprintln!(
         "building the component of {} with {}",
         shown(&entry),
@@ -78,7 +77,10 @@ pub fn build(manifest: &Manifest, engine: ScriptEngine, entry: &Path) -> Result<
         .status()
         .map_err(|error| Failure::file(&installed.program, "be run", error))?;
     if status.success() && output.is_file() {
-        return Ok(output);
+        let goal = place.join("component.wasm");
+        fs::rename(&output, &goal)
+            .map_err(|error| Failure::file(&goal, "be put in place", error))?;
+        return Ok(goal);
     }
     Err(Failure::project(
         format!(
