@@ -108,10 +108,13 @@ impl Release {
         let dir = tempfile::tempdir().expect("a folder can be made");
         let environment = dir.path().join("env");
         let mut venv = run::tool("python3");
-        venv.args(["-m", "venv"]).arg(&environment);
+        // Debian keeps the pip of environments in a package of its own, so the system's pip is used.
+        venv.args(["-m", "venv", "--without-pip"]).arg(&environment);
         run::finish(&mut venv, b"").ended(0);
-        let mut pip = Command::new(environment.join("bin/python"));
-        pip.args(["-m", "pip", "install", "--quiet", "--no-index"])
+        let mut pip = run::tool("python3");
+        pip.args(["-m", "pip", "--python"])
+            .arg(environment.join("bin/python"))
+            .args(["install", "--quiet", "--no-index"])
             .args(["--disable-pip-version-check"])
             .arg(self.file(".whl"));
         run::finish(&mut pip, b"").ended(0);

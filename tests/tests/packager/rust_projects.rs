@@ -208,7 +208,7 @@ fn tests_of_the_template_for_c_pass_without_a_host() {
 
 #[test]
 fn a_scorer_in_c_is_built_without_tools_for_components() {
-    require!("make", "clang");
+    require!("make", "clang", "wasm-ld");
     let dir = tempfile::tempdir().unwrap();
     let (project, app) = (dir.path().join("risk"), dir.path().join("app"));
     let mut new = Command::new(place::xtask());
@@ -230,7 +230,7 @@ fn a_scorer_in_c_is_built_without_tools_for_components() {
 
 #[test]
 fn a_scorer_in_c_that_misbehaves_is_held() {
-    require!("make", "clang");
+    require!("make", "clang", "wasm-ld");
     let dir = tempfile::tempdir().unwrap();
     let (project, app) = (dir.path().join("risk"), dir.path().join("app"));
     let mut new = Command::new(place::xtask());
