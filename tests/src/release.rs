@@ -87,9 +87,10 @@ impl Release {
     #[must_use]
     pub fn unpacked(&self) -> Tool {
         let dir = tempfile::tempdir().expect("a folder can be made");
-        let file = std::fs::File::open(self.file(".tar.gz")).expect("the archive is there");
-        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
-        archive.unpack(dir.path()).expect("the archive is whole");
+        // A program that this process writes may still be open in a child of another test.
+        let mut tar = run::tool("tar");
+        tar.arg("-xzf").arg(self.file(".tar.gz"));
+        run::finish(tar.arg("-C").arg(dir.path()), b"").ended(0);
         let mut entries = std::fs::read_dir(dir.path()).expect("a folder");
         let prefix = entries
             .next()
@@ -108,10 +109,13 @@ impl Release {
         let dir = tempfile::tempdir().expect("a folder can be made");
         let environment = dir.path().join("env");
         let mut venv = run::tool("python3");
-        venv.args(["-m", "venv"]).arg(&environment);
+        // Debian keeps the pip of environments in a package of its own, so the system's pip is used.
+        venv.args(["-m", "venv", "--without-pip"]).arg(&environment);
         run::finish(&mut venv, b"").ended(0);
-        let mut pip = Command::new(environment.join("bin/python"));
-        pip.args(["-m", "pip", "install", "--quiet", "--no-index"])
+        let mut pip = run::tool("python3");
+        pip.args(["-m", "pip", "--python"])
+            .arg(environment.join("bin/python"))
+            .args(["install", "--quiet", "--no-index"])
             .args(["--disable-pip-version-check"])
             .arg(self.file(".whl"));
         run::finish(&mut pip, b"").ended(0);

@@ -2,7 +2,6 @@
 //!
 //! Owns the comparison of the archive with the wheel, and the refusal of parts of another release.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use scorebox_tests::release::{Release, Tool};
@@ -212,10 +211,14 @@ fn parts_of_another_release_are_refused() {
 
 /// Replaces a program by another file with these bytes.
 fn replace(path: &Path, bytes: &[u8]) {
-    // A file that runs cannot be written, so the name is given to a new one.
-    let new = path.with_extension("new");
-    std::fs::write(&new, bytes).unwrap();
-    std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // A file that runs cannot be written, so the name is given to a new one. Another process writes
+    // it, because a child of another test could keep a file of this process open.
+    let (data, new) = (path.with_extension("data"), path.with_extension("new"));
+    std::fs::write(&data, bytes).unwrap();
+    let mut install = run::tool("install");
+    install.args(["-m", "755"]).arg(&data).arg(&new);
+    run::finish(&mut install, b"").ended(0);
+    std::fs::remove_file(&data).unwrap();
     std::fs::rename(&new, path).unwrap();
 }
 

@@ -74,6 +74,13 @@ fn check(project: &Path, source: &str) {
     answers_as_the_model(&host);
     let score = |first: f64| host.score(&json!({"features": [first, 2, 0.5]}));
     score(-1.0).expect_error(422, "negative-income", &["is negative"]);
+    // Neither the variables of this machine nor its files are in reach.
+    let seen = score(66.0).expect(200).json();
+    let variables = seen["variables"].as_array().unwrap();
+    for name in ["HOME", "PATH", "CARGO_HOME", "SCOREBOX_REDIS_URL"] {
+        assert!(!variables.contains(&json!(name)), "{seen}");
+    }
+    assert_eq!(seen["files"], "closed", "{seen}");
     // The host checks the schema.
     host.score(&json!({"features": [1, 2]})).expect(400);
     // The caller sees that the scorer failed, and the log has the place.
@@ -91,8 +98,17 @@ fn check(project: &Path, source: &str) {
 fn misbehaving_python(project: &Path) {
     edit(
         &project.join("app.py"),
+        "import math",
+        "import math\nimport os",
+    );
+    edit(
+        &project.join("app.py"),
         "        if income < 0:",
-        "        if income == 77:\n            return {}[\"nothing\"]\n        \
+        "        if income == 66:\n            \
+         try:\n                files = os.listdir(\"/\")\n            \
+         except OSError:\n                files = \"closed\"\n            \
+         return {\"variables\": sorted(os.environ), \"files\": files}\n        \
+         if income == 77:\n            return {}[\"nothing\"]\n        \
          if income == 88:\n            while True:\n                pass\n        \
          if income == 99:\n            held = [bytearray(1 << 20) for _ in range(1 << 12)]\n            \
          return len(held)\n        if income < 0:",
@@ -109,7 +125,10 @@ fn misbehaving_javascript(project: &Path) {
     edit(
         &project.join("app.js"),
         "    if (features[0] < 0) {",
-        "    if (features[0] === 77) {\n      return undefined.nothing;\n    }\n    \
+        "    if (features[0] === 66) {\n      \
+         const { env } = globalThis.process ?? { env: {} };\n      \
+         return { variables: Object.keys(env), files: globalThis.std ?? 'closed' };\n    }\n    \
+         if (features[0] === 77) {\n      return undefined.nothing;\n    }\n    \
          if (features[0] === 88) for (;;);\n    \
          if (features[0] === 99) {\n      \
          return Array.from({ length: 4096 }, () => new Uint8Array(1 << 20).fill(1)).length;\n    }\n    \

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use scorebox_tests::host::Host;
 use scorebox_tests::run::{self, Finished};
 use scorebox_tests::{place, require};
+use serde_json::json;
 
 /// Timeout of a command that compiles the SDK.
 const LIMIT: Duration = Duration::from_secs(900);
@@ -206,7 +208,7 @@ fn tests_of_the_template_for_c_pass_without_a_host() {
 
 #[test]
 fn a_scorer_in_c_is_built_without_tools_for_components() {
-    require!("make", "clang");
+    require!("make", "clang", "wasm-ld");
     let dir = tempfile::tempdir().unwrap();
     let (project, app) = (dir.path().join("risk"), dir.path().join("app"));
     let mut new = Command::new(place::xtask());
@@ -224,6 +226,50 @@ fn a_scorer_in_c_is_built_without_tools_for_components() {
     invoke(r#"{"features": [-1, 2, 0.5]}"#)
         .ended(20)
         .said(&["negative-income"]);
+}
+
+#[test]
+fn a_scorer_in_c_that_misbehaves_is_held() {
+    require!("make", "clang", "wasm-ld");
+    let dir = tempfile::tempdir().unwrap();
+    let (project, app) = (dir.path().join("risk"), dir.path().join("app"));
+    let mut new = Command::new(place::xtask());
+    run::finish(new.args(["new", "--template", "c"]).arg(&project), b"").ended(0);
+    let edit = |name: &str, from: &str, to: &str| {
+        let file = project.join(name);
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(&file, text.replacen(from, to, 1)).unwrap();
+    };
+    edit(
+        "risk.c",
+        "    if (features[0] < 0) {",
+        "    if (features[0] == 66) features[0] = getenv(\"PATH\") || fopen(\"/etc/passwd\", \"r\") ? 1000 : -1000;\n    \
+         if (features[0] == 77) __builtin_trap();\n    \
+         if (features[0] == 88) for (volatile int forever = 1; forever;) {}\n    \
+         if (features[0] == 99) for (;;) {\n        char *volatile held = malloc(1 << 20);\n        if (!held) abort();\n        memset(held, 1, 1 << 20);\n    }\n    \
+         if (features[0] < 0 && features[0] > -1000) {",
+    );
+    edit("scorebox.toml", "deadline = \"5s\"", "deadline = \"1s\"");
+    built(&mut build(&project, &app));
+    let host = Host::start(&app);
+    let score = |first: f64| host.score(&json!({"features": [first, 2, 0.5]}));
+    let answers = || {
+        let answer = score(1.0).expect(200).json();
+        let probability = answer["probability"].as_f64().unwrap();
+        assert!((probability - 0.437_823_504).abs() < 1e-6, "{answer}");
+    };
+    // Neither the variables of this machine nor its files are in reach.
+    let closed = score(66.0).expect(200).json()["probability"].as_f64();
+    assert!(closed < Some(0.5), "{closed:?}");
+    for (first, status, code) in [
+        (77.0, 500, "trapped"),
+        (88.0, 504, "timed-out"),
+        (99.0, 500, "out-of-memory"),
+    ] {
+        score(first).expect_error(status, code, &[]);
+        answers();
+    }
 }
 
 #[test]

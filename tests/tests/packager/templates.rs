@@ -1,10 +1,13 @@
 //! The templates of `scorebox new`, each of them built, tried and packaged by the installed tool.
 //!
-//! Owns the programs that a template needs. Must not know the files of a template. A short run
-//! tries two templates, and `cargo xtask test --long` tries all.
+//! Owns the programs that a template needs, and the bound on the CPU time of a first image. Must not
+//! know the files of a template. A short run tries two templates, and `cargo xtask test --long`
+//! tries all.
 
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use scorebox_tests::release::{Release, Tool};
 use scorebox_tests::run::{self, Finished};
@@ -23,25 +26,85 @@ const PROGRAMS: [(&str, &[&str]); 6] = [
     ("rust-tensors", &["cargo"]),
     ("python", &["python3"]),
     ("javascript", &["node", "npm"]),
-    ("c", &["clang"]),
+    ("c", &["make", "clang", "wasm-ld"]),
     ("sklearn", &["python3"]),
 ];
 
-/// Runs a command of the tool with the programs of this machine on `PATH`.
-#[track_caller]
-fn run_there(tool: &Tool, folder: &str, words: &[&str], input: &[u8]) -> Finished {
-    let mut command = tool.command(folder, words);
-    with_programs(&mut command);
-    run::finish_within(LIMIT, &mut command, input)
+/// Templates whose builds need a compiler, which needs other programs.
+const COMPILED: [&str; 3] = ["rust", "rust-tensors", "c"];
+
+/// Largest CPU time from `new` to an image whose sample is answered, in seconds. Fetching the
+/// toolchain is not counted.
+const CPU_SECONDS: f64 = 60.0;
+
+/// An installed tool with the programs that a template needs.
+struct Desk<'a> {
+    tool: &'a Tool,
+    path: OsString,
 }
 
-/// Gives a command the programs of this machine, and the toolchains and caches of its user.
-fn with_programs(command: &mut Command) {
-    for name in ["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME"] {
-        if let Some(value) = std::env::var_os(name) {
-            command.env(name, value);
+impl<'a> Desk<'a> {
+    /// Returns the tool with all programs of this machine if the template is compiled, and
+    /// otherwise with no other programs than the template needs.
+    fn of(tool: &'a Tool, template: &str) -> Self {
+        let path = match COMPILED.contains(&template) {
+            true => std::env::var_os("PATH").unwrap_or_default(),
+            false => linked(
+                &tool.work().join(format!("programs-of-{template}")),
+                needed(template),
+            ),
+        };
+        Self { tool, path }
+    }
+
+    /// Returns a command of the tool, with the toolchains and caches of this machine's user.
+    fn command(&self, folder: &str, words: &[&str]) -> Command {
+        let mut command = self.tool.command(folder, words);
+        self.equip(&mut command);
+        command
+    }
+
+    fn equip(&self, command: &mut Command) {
+        command.env("PATH", &self.path);
+        for name in ["HOME", "CARGO_HOME", "RUSTUP_HOME", "XDG_CACHE_HOME"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
         }
     }
+
+    #[track_caller]
+    fn run(&self, folder: &str, words: &[&str], input: &[u8]) -> Finished {
+        run::finish_within(LIMIT, &mut self.command(folder, words), input).ended(0)
+    }
+}
+
+/// Returns the programs that a template needs.
+fn needed(template: &str) -> &'static [&'static str] {
+    let row = PROGRAMS.iter().find(|(name, _)| *name == template);
+    row.map_or(&[], |(_, programs)| programs)
+}
+
+/// Makes a folder with links to programs of this machine, and returns its path.
+fn linked(folder: &Path, programs: &[&str]) -> OsString {
+    std::fs::create_dir_all(folder).expect("a folder can be made");
+    for program in programs {
+        // The program on PATH may be a shim, which needs others.
+        let real = match *program {
+            "python3" => {
+                let mut python = run::tool("python3");
+                python.args(["-c", "import sys; print(sys.executable)"]);
+                let said = run::finish(&mut python, b"").ended(0).stdout;
+                PathBuf::from(said.trim_end())
+            }
+            other => place::tool(other).expect("the caller looked for it"),
+        };
+        let link = folder.join(program);
+        if !link.exists() {
+            std::os::unix::fs::symlink(&real, link).expect("a link can be made");
+        }
+    }
+    folder.into()
 }
 
 #[test]
@@ -53,42 +116,106 @@ fn every_template_is_built_tried_and_packaged() {
         .lines()
         .filter_map(|line| line.split(' ').next())
         .collect();
-    assert!(!names.is_empty(), "{list}");
-    let of_short = |name: &&str| SHORT.contains(name);
-    let short: Vec<_> = match names.iter().any(|name| of_short(&name)) {
-        true => names
-            .iter()
-            .copied()
-            .filter(|name| of_short(&name))
-            .collect(),
-        false => names.iter().copied().take(2).collect(),
-    };
+    let short: Vec<_> = names
+        .iter()
+        .copied()
+        .filter(|name| SHORT.contains(name))
+        .collect();
+    assert_eq!(short, SHORT, "{list}");
     for name in extent::of(short, names) {
-        let needs = PROGRAMS.iter().find(|(template, _)| *template == name);
-        let missing = needs
+        let mut missing = needed(name)
             .iter()
-            .flat_map(|(_, programs)| programs.iter())
-            .find(|program| place::tool(program).is_none());
-        match missing {
+            .filter(|program| place::tool(program).is_none());
+        match missing.next() {
             Some(program) => skip::skip(&format!("{name}: there is no program `{program}`")),
-            None => tries(&tool, name),
+            None => tries(&Desk::of(&tool, name), name),
         }
     }
 }
 
 /// Creates a scorer from a template, builds, checks, calls and packages it.
 #[track_caller]
-fn tries(tool: &Tool, template: &str) {
+fn tries(desk: &Desk<'_>, template: &str) {
     let folder = format!("my-{template}");
-    run_there(tool, ".", &["new", &folder, "--template", template], b"").ended(0);
-    run_there(tool, &folder, &["build"], b"").ended(0);
-    run_there(tool, &folder, &["check"], b"").ended(0);
-    let project = tool.work().join(&folder);
+    desk.run(".", &["new", &folder, "--template", template], b"");
+    let project = desk.tool.work().join(&folder);
+    if template == "sklearn" && extent::is_whole() {
+        trains(desk, &folder, &project);
+    }
+    desk.run(&folder, &["build"], b"");
+    desk.run(&folder, &["check"], b"");
     let sample = std::fs::read(project.join("sample.json")).expect("every template has a sample");
     let sample: Value = serde_json::from_slice(&sample).expect("a sample is JSON");
     let body = sample["inputs"].to_string();
-    run_there(tool, &folder, &["invoke"], body.as_bytes()).ended(0);
-    run_there(tool, &folder, &["package"], b"").ended(0);
+    desk.run(&folder, &["invoke"], body.as_bytes());
+    desk.run(&folder, &["package"], b"");
     let layout = project.join("target/images").join(&folder);
     assert!(layout.join("index.json").is_file(), "{template}");
+}
+
+/// Trains the model of the template `sklearn`, and converts its pickle.
+#[track_caller]
+fn trains(desk: &Desk<'_>, folder: &str, project: &Path) {
+    // The libraries of the repository are those that an installed tool would fetch, too.
+    let mut part = Command::new(place::xtask());
+    part.args(["part", "convert-libraries"]);
+    let libraries = run::finish_within(LIMIT, &mut part, b"").ended(0).stdout;
+    let libraries = place::workspace().join(libraries.trim_end());
+    let mut python = run::tool("python3");
+    python
+        .arg("train.py")
+        .current_dir(project)
+        .env("PYTHONPATH", &libraries);
+    run::finish_within(LIMIT, &mut python, b"").ended(0);
+    let environment = libraries.parent().expect("a folder").display().to_string();
+    let words = [
+        "convert",
+        "model.pkl",
+        "--output",
+        "converted",
+        "--name",
+        "model",
+        "--sample",
+        "rows.json",
+        "--force",
+        "--environment",
+        &environment,
+    ];
+    desk.run(folder, &words, b"");
+}
+
+#[test]
+fn a_first_image_of_a_scorer_in_python_takes_a_minute_of_cpu_time_and_no_compiler() {
+    require!("openssl", "python3");
+    let tool = Release::of_the_tests().installed();
+    let desk = Desk::of(&tool, "python");
+    // The toolchain is fetched here, which is not measured.
+    desk.run(".", &["new", "first", "--template", "python"], b"");
+    desk.run("first", &["build"], b"");
+
+    let started = Instant::now();
+    let mut shell = Command::new("/bin/sh");
+    let script = "\"$0\" new risk --template python >&2 && cd risk && \"$0\" package >&2 && times";
+    shell
+        .args(["-c", script])
+        .arg(desk.command(".", &[]).get_program())
+        .current_dir(tool.work())
+        .env_clear();
+    desk.equip(&mut shell);
+    let finished = run::finish_within(LIMIT, &mut shell, b"").ended(0);
+    // The second line has the times of the shell's children: user and system.
+    let line = finished.stdout.lines().nth(1).expect("two lines");
+    let seconds: f64 = line.split_whitespace().map(seconds).sum();
+    let wall = started.elapsed().as_secs_f64();
+    eprintln!("{seconds:.1} s of CPU time, {wall:.1} s of wall time");
+    assert!(seconds > 0.0 && seconds < CPU_SECONDS, "{seconds} s");
+    let layout = tool.work().join("risk/target/images/risk/index.json");
+    assert!(layout.is_file());
+}
+
+/// Returns a time of the shell, e.g. `0m13.250s`, in seconds.
+fn seconds(text: &str) -> f64 {
+    let (minutes, rest) = text.split_once('m').expect("minutes");
+    let number = |text: &str| text.parse::<f64>().expect("a number");
+    60.0 * number(minutes) + number(rest.trim_end_matches('s'))
 }

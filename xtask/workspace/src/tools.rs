@@ -13,7 +13,8 @@ use crate::failure::Failure;
 pub struct Tool {
     /// File name of the tool's program.
     pub program: &'static str,
-    /// Name of the Debian package that contains the program.
+    /// Name of the Debian package that contains the program. The packages of libraries that the
+    /// program needs for the tests follow after spaces.
     pub package: &'static str,
     /// Purpose of the program in the tests, as text for people.
     pub purpose: &'static str,
@@ -71,8 +72,23 @@ pub const TEST_TOOLS: &[Tool] = &[
         "python3-pip",
         "fetches the library that runs graphs, those that convert models, and other clients",
     ),
-    tool("node", "nodejs", "runs Sigstore's verifier of signatures"),
-    tool("npm", "npm", "fetches Sigstore's verifier of signatures"),
+    tool(
+        "node",
+        "nodejs",
+        "runs Sigstore's verifier of signatures, and builds scorers in JavaScript",
+    ),
+    tool(
+        "npm",
+        "npm",
+        "fetches Sigstore's verifier of signatures, and tools for scorers in JavaScript",
+    ),
+    tool("make", "make", "builds scorers in C"),
+    tool(
+        "clang",
+        "clang wasi-libc libclang-rt-dev-wasm32",
+        "compiles scorers in C",
+    ),
+    tool("wasm-ld", "lld", "links scorers in C"),
 ];
 
 const fn tool(program: &'static str, package: &'static str, purpose: &'static str) -> Tool {

@@ -1,6 +1,6 @@
 //! Tests of the errors for what the manifest does not accept.
 
-use super::{minimal, parse};
+use super::{Manifest, minimal, parse};
 
 #[test]
 fn a_bad_value_is_answered_with_its_key_and_a_fix() {

@@ -83,10 +83,10 @@ mod tests {
         assert_eq!(kind(&["sh", "-c", "exit 3"]), 3);
         assert_eq!(kind(&["true"]), 3);
         assert_eq!(run(&["sh", "-c", "echo made > x.wasm"]).unwrap(), output);
-        let script = dir.path().join("make.sh");
-        std::fs::write(&script, "#!/bin/sh\necho again > x.wasm\n").unwrap();
-        let runnable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(&script, runnable).unwrap();
+        // Another process writes the script, because a child of another test could keep a file of
+        // this process open.
+        let script = "printf '#!/bin/sh\\necho again > x.wasm\\n' > make.sh && chmod +x make.sh";
+        run(&["sh", "-c", script]).unwrap();
         run(&["./make.sh"]).unwrap();
         assert_eq!(std::fs::read_to_string(&output).unwrap(), "again\n");
     }

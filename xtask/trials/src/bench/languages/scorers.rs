@@ -60,7 +60,7 @@ impl Language {
     pub fn missing_program(self) -> Option<&'static str> {
         let needed: &[&str] = match self {
             Self::Rust => &["cargo"],
-            Self::C => &["make", "clang"],
+            Self::C => &["make", "clang", "wasm-ld"],
             Self::QuickJs | Self::ComponentizeJs => &["node", "npm"],
             Self::ComponentizePy => &["python3"],
         };
