@@ -31,8 +31,8 @@ mod stream;
 mod table;
 mod unpacking;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::extract::Request;
@@ -84,7 +84,9 @@ pub struct Service {
 
 struct Ready {
     app: App,
-    openapi: Bytes,
+    /// The OpenAPI document. It is made when a client first asks for it, because making it takes
+    /// longer than all other steps between loading the app and the first answer.
+    openapi: OnceLock<Bytes>,
 }
 
 /// Match of a request's method and path with the routes of functions.
@@ -201,8 +203,7 @@ impl Service {
     /// Makes the service ready. It answers all later calls with `app`, and also the calls that
     /// already wait for the scorer.
     pub fn set_ready(&self, app: App) {
-        let document = openapi::document(&app.manifest, app.scorer.signature(), &self.model.paths);
-        let openapi = Bytes::from(document.to_string());
+        let openapi = OnceLock::new();
         self.ready
             .send_replace(Some(Arc::new(Ready { app, openapi })));
     }

@@ -10,6 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::routing::get;
+use bytes::Bytes;
 use http::Response;
 use http::header::HeaderMap;
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 use super::dialect::{Dialect, MODELS};
 use super::response::{answer, answer_if_ready, document};
 use super::served_model::Model;
-use super::{Ready, Service, health};
+use super::{Ready, Service, health, openapi};
 
 /// A document that a path answers with.
 #[derive(Clone, Copy)]
@@ -85,7 +86,7 @@ async fn respond(
     let json: Value = match about {
         Document::Healthy => return health::live().map(Body::from),
         Document::Readyz => return health::ready(service.is_ready()).map(Body::from),
-        Document::OpenApi => return document(service, dialect, headers, openapi).await,
+        Document::OpenApi => return document(service, dialect, headers, openapi_document).await,
         Document::Metadata => return document(service, dialect, headers, metadata).await,
         Document::Models => json!({"models": [name]}),
         Document::Server => json!({
@@ -103,11 +104,16 @@ async fn respond(
     }
 }
 
-fn openapi(_: &Service, ready: &Ready) -> bytes::Bytes {
-    ready.openapi.clone()
+fn openapi_document(service: &Service, ready: &Ready) -> Bytes {
+    let document = ready.openapi.get_or_init(|| {
+        let (app, paths) = (&ready.app, &service.model.paths);
+        let document = openapi::document(&app.manifest, app.scorer.signature(), paths);
+        document.to_string().into()
+    });
+    document.clone()
 }
 
-fn metadata(service: &Service, ready: &Ready) -> bytes::Bytes {
+fn metadata(service: &Service, ready: &Ready) -> Bytes {
     let document = service.model.document(ready.app.scorer.signature());
     document.to_string().into()
 }
