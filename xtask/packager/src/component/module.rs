@@ -5,6 +5,7 @@
 //! wit-bindgen puts the world of a module into it, so a component can be made of the module alone.
 //! What the module asks of WASI preview 1 is answered by the adapter that wasmtime ships.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use scorebox_host::manifest::Manifest;
@@ -33,8 +34,14 @@ pub fn component(manifest: &Manifest, file: PathBuf) -> Result<PathBuf, Failure>
         return Ok(file);
     }
     let made = encoded(&bytes, &file)?;
-    let place = super::place(manifest)?.join("module.wasm");
-    std::fs::write(&place, made).map_err(|error| Failure::file(&place, "be written", error))?;
+    let folder = super::place(manifest)?;
+    let place = folder.join("module.wasm");
+    // Another process may build the same project now, so the file is replaced and not changed.
+    let written = tempfile::NamedTempFile::new_in(&folder).and_then(|mut file| {
+        file.write_all(&made)?;
+        file.persist(&place).map_err(|error| error.error)
+    });
+    written.map_err(|error| Failure::file(&place, "be written", error))?;
     Ok(place)
 }
 
