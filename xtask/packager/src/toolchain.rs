@@ -78,8 +78,8 @@ impl Toolchain {
     fn size(self) -> &'static str {
         match self {
             Self::ComponentizeJs => "about 60 MB, 200 MB on disk",
-            Self::ComponentizePy => "17 MB, 45 MB on disk",
-            Self::QuickJs => "about 15 MB, 35 MB on disk",
+            Self::ComponentizePy => "17 MB, 47 MB on disk",
+            Self::QuickJs => "about 15 MB, 50 MB on disk",
         }
     }
 

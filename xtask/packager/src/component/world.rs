@@ -14,8 +14,10 @@ use scorebox_workspace::failure::Failure;
 use scorebox_workspace::installation::Sources;
 
 /// Interfaces that every project grants, by the names that the SDKs use.
-const ALWAYS: [(&str, &str); 5] = [
-    ("types", "scorebox:scoring/types@0.2.0"),
+///
+/// `types` is not one of them. It has no functions, so an engine of JavaScript has no module for it,
+/// and a world that uses its types imports it without being told.
+const ALWAYS: [(&str, &str); 4] = [
     ("model", "scorebox:scoring/model@0.2.0"),
     ("metrics", "scorebox:scoring/metrics@0.2.0"),
     ("logging", "wasi:logging/logging@0.1.0-draft"),
@@ -137,7 +139,7 @@ mod tests {
             let found = interfaces(&manifest(dir.path(), more));
             found.into_keys().collect()
         };
-        let plain = ["config", "logging", "metrics", "model", "types"];
+        let plain = ["config", "logging", "metrics", "model"];
         assert_eq!(names(""), plain);
         let stores = names("[stores.default]\n");
         assert!(stores.contains(&"cache") && !stores.contains(&"redis"));
