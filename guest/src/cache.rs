@@ -247,8 +247,9 @@ impl Bucket {
         atomics::increment(self.handle()?, key, delta)
     }
 
-    /// Adds `delta` to the counter of a key, and returns the sum. The counter expires when the time
-    /// `ttl` has passed since its first increment.
+    /// Adds `delta` to the counter of a key, and returns the sum. The counter of a key that does
+    /// not exist starts at 0, and expires when the time `ttl` has passed since this first
+    /// increment.
     ///
     /// The operation is atomic.
     ///

@@ -16,7 +16,7 @@ pub struct Answers {
 
 /// Reads the section `[answers]` from the table of a `scorebox.toml`. Fails if `answers` is not
 /// written as a section, if a value is not a boolean, or if cookies are allowed although the
-/// manifest has a prediction cache: `is_cached` says so.
+/// manifest has a prediction cache. `is_cached` is true if it has one.
 pub(super) fn answers(table: &toml::Table, is_cached: bool) -> Result<Answers, Problem> {
     let mut answers = Answers::default();
     // The keys were compared with the table of settings, so `cookies` is the only one.

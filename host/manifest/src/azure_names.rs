@@ -109,8 +109,8 @@ pub const STORAGE_QUEUE: Rule = Rule {
 };
 
 /// Azure's rule for the names of queues of a storage account that have a poison queue. The name of
-/// the poison queue has 7 characters more, and the Functions host does without a poison queue if it
-/// would be too long.
+/// the poison queue has 7 characters more. If this name would be too long, the Functions host does
+/// not use a poison queue.
 pub const TRIGGER_QUEUE: Rule = Rule {
     most: 56,
     ..STORAGE_QUEUE

@@ -123,12 +123,12 @@ struct Unknown {
 /// Kind of an unknown name in `scorebox.toml`. The kind determines what the author may have meant.
 #[derive(Clone, Copy)]
 enum Kind {
-    /// The name is a key with a value.
+    /// The unknown name is written as a key with a value.
     Setting,
     /// The unknown name is written as the header of a section that does not have keys.
     Section,
-    /// The name is that of a known section, but is written as a key with a value. If the value is a
-    /// date, the TOML parser would take it for an empty section.
+    /// The name of a known section is written as a key with a value. Without this check, the TOML
+    /// parser would read a date as an empty section.
     SectionAsValue,
 }
 

@@ -200,8 +200,8 @@ impl<'de> DeserializeSeed<'de> for Nested<'_, '_> {
 
 impl Nested<'_, '_> {
     /// Returns true if an element is expected at the depth of this value. If flat and nested lists
-    /// are both accepted, the first value inside the outermost list decides which of them the lists
-    /// are. `found` is the depth of the elements if this value is the one that decides.
+    /// are both accepted, the first value inside the outermost list decides between them. If this
+    /// value decides, `found` is the depth that all elements must then have.
     fn is_leaf(&mut self, found: usize) -> bool {
         let leaf = if self.depth == 1 {
             *self.elements.leaf.get_or_insert(found)

@@ -31,7 +31,8 @@ pub struct FunctionApp {
     /// functions in the order of their names.
     pub functions: Vec<Function>,
     /// Routes at which HTTP requests arrive without an envelope, each with the HTTP methods that
-    /// start a call on the route. The narrower route is first, as the Functions host tries them.
+    /// start a call on the route. The routes are in the order in which the Functions host tries
+    /// them: of two routes, the narrower one is first.
     pub routes: Vec<(Route, Vec<String>)>,
     /// Duration of an invocation after which the Functions host kills its handler with all calls in
     /// flight. `None` if `host.json` does not set such a duration.

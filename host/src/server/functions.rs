@@ -50,7 +50,8 @@ struct Ended {
     /// container.
     body: Option<Payload>,
     id: String,
-    /// Payload for the outputs, or `None` if the scorer has nothing to write to them.
+    /// Payload for the outputs of the function, or `None` if the scorer has nothing to write to
+    /// them. The error has the consequences of a failed call.
     outcome: Result<Option<Payload>, Disposition>,
     lines: Vec<String>,
 }

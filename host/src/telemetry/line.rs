@@ -18,8 +18,9 @@ use crate::text::{Detail, detail, is_deceptive, push_json_escape, push_printable
 /// Maximum length of a value in a log line, in bytes after escaping.
 const VALUE_BYTES: usize = 16 << 10;
 
-/// Length of a log line from which on values are truncated, in bytes. Names of fields are never
-/// truncated, so a line may be a little longer. A few values of the maximum length fit into a line.
+/// Length up to which values are written to a log line, in bytes. The rest of the values is left
+/// out. Names of fields are never truncated, so a line may be a little longer. A few values of the
+/// maximum length fit into a line.
 const LINE_BYTES: usize = 64 << 10;
 
 /// Ellipsis at the end of a value that was truncated.

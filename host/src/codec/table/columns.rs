@@ -46,7 +46,7 @@ pub(super) struct Columns<'a> {
 pub(super) struct Unknown<'a>(Cow<'a, str>);
 
 impl Unknown<'_> {
-    /// Returns the step of a JSON pointer to the value of the name.
+    /// Returns the step of a JSON pointer that leads to the value with this name in its object.
     pub(super) fn step(&self) -> Step {
         Step::Name(cut(&self.0, NAME_BYTES).into_owned())
     }

@@ -115,9 +115,9 @@ impl Constraint {
     }
 }
 
-/// Returns true for a number as .NET writes and reads it without a culture: a sign, digits with or
-/// without commas, a fraction and, if `has_exponent` is true, an exponent. If `has_exponent` is
-/// true, also returns true for `NaN`, `Infinity` and `-Infinity`.
+/// Returns true for a number as .NET writes and reads it with the invariant culture: a sign, digits
+/// with or without commas, a fraction and, if `has_exponent` is true, an exponent. If
+/// `has_exponent` is true, also returns true for `NaN`, `Infinity` and `-Infinity`.
 fn is_number(text: &str, has_exponent: bool) -> bool {
     let text = text.trim();
     if has_exponent && matches!(text, "NaN" | "Infinity" | "-Infinity") {
