@@ -209,8 +209,9 @@ impl hyper::body::Body for StreamBody {
 }
 
 impl Drop for StreamBody {
-    /// Reads and drops the rest of a body that was not read to its end, slowly and within bounds. Some
-    /// clients see no response if the host resets the stream before they have sent everything.
+    /// Reads and drops the rest of a body that was not read to its end, slowly and within bounds.
+    /// Some clients see no response if the host resets the stream before they have sent everything.
+    /// Does nothing if the client sent `Expect`, or if too many bodies are being discarded already.
     fn drop(&mut self) {
         self.call.set_waiting(false);
         let rest = self.incoming.take();

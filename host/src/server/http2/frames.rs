@@ -6,8 +6,8 @@
 
 use super::super::activity::now;
 
-/// Maximum number of points that the frames of a peer may cost at once. Points measure the work
-/// that a frame causes.
+/// Maximum number of points that a peer may have used and not got back. Points measure the work
+/// that the frames of the peer cause. If a peer uses more, its connection ends.
 const MOST_POINTS: u32 = 2000;
 
 /// Number of points that a peer gets back per second. Points measure the work that the frames of
