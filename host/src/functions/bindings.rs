@@ -44,11 +44,12 @@ const ROUTE_PREFIX: &str = "api";
 
 impl FunctionApp {
     /// Reads the function app from `host.json` and the `function.json` files in the folder of a
-    /// manifest.
+    /// manifest. Adds the routes of the manifest's HTTP triggers. If there is no `host.json`, the
+    /// app has only these routes.
     ///
     /// # Errors
-    /// Fails if the folder or a file cannot be read, if the Functions host would not accept a file,
-    /// or if a file asks for a binding that Scorebox does not serve.
+    /// Fails if the folder or a file cannot be read, if the Functions host would not accept a file
+    /// or a route, or if a file asks for a binding that Scorebox does not serve.
     pub fn read(manifest: &Manifest) -> Result<Self, StartupError> {
         let root = manifest.dir();
         let mut app = Self::default();

@@ -125,8 +125,8 @@ fn filled(port: &Port, fill: Fill) -> Option<Tensor> {
     })
 }
 
-/// Makes those dimensions of an output port open that differ from `tensor`, the output of a run.
-/// All dimensions become open if their number differs.
+/// Makes those dimensions of an output port open that differ from `tensor`, the output of a run. If
+/// their number differs, the port gets as many dimensions as the tensor, all of them open.
 ///
 /// The engine loads a file with wrong shapes with only a warning, because the shapes that a
 /// converter writes are often wrong.

@@ -48,8 +48,8 @@ impl Graph {
     /// does not state.
     ///
     /// # Errors
-    /// Fails if the engine cannot load the graph. Also fails if it can be run neither on zeros nor
-    /// on ones, and the file does not say how many dimensions an output has.
+    /// Fails if the engine cannot load the graph. Also fails if the graph can be run neither on
+    /// zeros nor on ones, and the file does not say how many dimensions an output has.
     pub fn load(engine: Box<dyn Engine>, limits: Limits) -> Result<Self, Problem> {
         let mut session = engine.session().map_err(|error| {
             let (problem, fix) = match error {

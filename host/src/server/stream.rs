@@ -58,8 +58,9 @@ impl Stream {
         }
     }
 
-    /// Waits for the first bytes of the connection, and returns true if they are the preface of HTTP/2.
-    /// Returns false if the connection ends first. The bytes are read again afterwards.
+    /// Waits for the first bytes of the connection, and returns true if they are the preface of
+    /// HTTP/2. Returns false if the connection ends, or is asked to end, before that. The bytes are
+    /// read again afterwards.
     pub(super) async fn begins_http2(&mut self) -> bool {
         let mut seen = [0; PREFACE.len()];
         // The bytes of an HTTP/1 request stay in the socket, so that they are read at once.
