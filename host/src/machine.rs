@@ -140,8 +140,8 @@ fn randomness() -> Result<(), MachineError> {
         .map_err(|_| MachineError::TlsRandomness)
 }
 
-/// Starts `count` threads that all exist at the same time, and then lets them end. It does not wait
-/// for their ends, because each wait would make a cold start longer.
+/// Starts `count` threads that all exist at the same time, and then lets them end. This function
+/// does not wait until the threads have ended, because that would make a cold start longer.
 ///
 /// # Errors
 /// Fails if a thread cannot be started.

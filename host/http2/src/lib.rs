@@ -1,11 +1,11 @@
 //! Connections that speak HTTP/2: hyper's server with the limits of the protocol.
 //!
-//! Owns the limits of HTTP/2, and the types for which hyper's generic code is compiled. Must not know
-//! requests, or when a connection ends.
+//! Owns the limits of HTTP/2, and the types for which hyper's generic code is compiled. Must not
+//! know requests, or when a connection ends.
 //!
 //! This is a separate crate because of its size. Most code of HTTP/2 depends on the types of the
-//! socket and of the responses. In this crate it is compiled for size. In the crate that defines these
-//! types it would be compiled for speed, and be twice as large.
+//! socket and of the responses. In this crate it is compiled for size. In the crate that defines
+//! these types it would be compiled for speed, and be twice as large.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -59,8 +59,8 @@ type Io<'a> = TokioIo<&'a mut (dyn Socket + 'a)>;
 pub struct Connection<'a>(Pin<Box<http2::Connection<Io<'a>, Calls<'a>, Tasks>>>);
 
 impl<'a> Connection<'a> {
-    /// Creates the connection on a socket whose peer has sent nothing before the preface of HTTP/2. The
-    /// peer may have `streams` requests at a time.
+    /// Creates the connection on a socket whose peer has sent nothing before the preface of HTTP/2.
+    /// The peer may have `streams` requests at a time.
     pub fn new(socket: &'a mut (dyn Socket + 'a), answer: &'a Answer<'a>, streams: u32) -> Self {
         let mut builder = http2::Builder::new(Tasks);
         builder

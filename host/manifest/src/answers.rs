@@ -6,8 +6,8 @@ use scorebox_text::Problem;
 
 use super::inputs::{boolean, section};
 
-/// Section `[answers]` of the manifest: parts of an HTTP answer that a scorer may choose in addition
-/// to its status and the usual headers.
+/// Section `[answers]` of the manifest: parts of an HTTP answer that a scorer may choose in
+/// addition to its status and the usual headers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Answers {
     /// True if the scorer may set cookies by the header `Set-Cookie`.

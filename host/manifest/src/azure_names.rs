@@ -300,9 +300,9 @@ impl End {
     }
 }
 
-/// Checks the host name of a registry. The first part of the name of a registry in Azure is the
-/// name of a resource. Other registries are not checked. `key` is the setting or flag with the
-/// host name, for the error.
+/// Checks the host name of a registry. The host name of a registry in Azure begins with the name of
+/// a resource, which ends at the first dot or hyphen. Other registries are not checked. `key` is
+/// the setting or flag with the host name, for the error.
 ///
 /// # Errors
 /// Fails if Azure cannot have a registry with this host name.

@@ -136,7 +136,8 @@ enum Kind {
 /// table, and `keys` has what follows these names in the keys of the settings.
 ///
 /// Every start of the host runs this search. It compares a name only with the settings of its own
-/// section, because a comparison of each name with all settings would take a tenth of the instructions of a start.
+/// section, because a comparison of each name with all settings would take a tenth of the
+/// instructions of a start.
 fn find_unknown(
     table: &toml::Table,
     keys: &[&'static str],
@@ -266,9 +267,9 @@ fn rest(setting: &Setting, path: &[impl AsRef<str>]) -> Option<usize> {
     Some(key.map_or(0, |key| key.split('.').count()))
 }
 
-/// Removes the first part of a key, which must be `name` or `<name>`. Returns the parts that follow,
-/// or `Some(None)` if this part was the last one. Returns `None` if the first part is a different
-/// one.
+/// Removes the first part of a key, which must be `name` or `<name>`. Returns the parts that
+/// follow, or `Some(None)` if this part was the last one. Returns `None` if the first part is a
+/// different one.
 fn after<'key>(key: &'key str, name: &str) -> Option<Option<&'key str>> {
     let end_of_part = |rest: &'key str| match rest {
         "" => Some(None),

@@ -152,8 +152,8 @@ pub(super) fn read(input: Option<&Path>, limit_bytes: u64) -> Result<Vec<u8>, St
 }
 
 /// Guesses the media type of an input from the path `input` of its file, if it has one, and from
-/// its content `body`. An empty input counts as JSON, so that it is refused. If it counted as
-/// bytes, it could be a tensor without rows, and the answer would hide the mistake.
+/// its content `body`. An empty input counts as JSON. If it counted as bytes, it could be a tensor
+/// without rows, and the answer would hide the mistake.
 pub(super) fn guess(input: Option<&Path>, body: &[u8]) -> &'static str {
     let named = input
         .and_then(Path::extension)

@@ -167,7 +167,8 @@ impl hyper::body::Body for Answer {
     }
 }
 
-/// Body of a request. While it is read, it records when the host waits for more bytes from the peer.
+/// Body of a request. While it is read, it records when the host waits for more bytes from the
+/// peer.
 struct StreamBody {
     /// Body as the HTTP library gives it. `None` after the last byte, and after an error.
     incoming: Option<Incoming>,

@@ -114,8 +114,8 @@ impl Stream {
         self.is_flooded
     }
 
-    /// Tells the peer of an HTTP/2 connection that it sent too much. Does nothing if the socket takes no
-    /// bytes now.
+    /// Tells the peer of an HTTP/2 connection that it sent too much. Does nothing if the socket
+    /// takes no bytes now.
     pub(super) fn say_calm_down(&self) {
         if let Some(watch) = &self.watch {
             let _ = self.socket.try_write(&watch.frames.goaway());

@@ -62,8 +62,8 @@ impl<S: Subscriber, W: Fn(&str, bool) + 'static> Layer<S> for Lines<W> {
     }
 }
 
-/// Returns the level and the target of the log line of an event. They differ from those of the event
-/// if the line's level is below `info`.
+/// Returns the level and the target of the log line of an event. They differ from those of the
+/// event if the line's level is below `info`.
 pub(super) fn level_and_target<'a>(event: &Metadata<'a>) -> (Level, &'a str) {
     match detail(event.target()) {
         Some((Detail::Debug, target)) => (Level::DEBUG, target),

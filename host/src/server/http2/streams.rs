@@ -185,8 +185,8 @@ impl Call {
         (call, response)
     }
 
-    /// Records whether the host waits for more of the body. A body that is only read to be dropped does
-    /// not count.
+    /// Records whether the host waits for more of the body. A body that is only read to be dropped
+    /// does not count.
     pub(super) fn set_waiting(&self, is_waiting: bool) {
         let mut state = self.streams.lock();
         if self.is_over.load(Ordering::Relaxed) {
@@ -198,8 +198,8 @@ impl Call {
         }
     }
 
-    /// Records that the request is no longer read or computed. Adds `answers` to the number of responses
-    /// that are not written completely.
+    /// Records that the request is no longer read or computed. Adds `answers` to the number of
+    /// responses that are not written completely.
     fn leave(&self, answers: i32) {
         let mut state = self.streams.lock();
         self.is_over.store(true, Ordering::Relaxed);
