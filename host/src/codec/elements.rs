@@ -47,7 +47,8 @@ pub(super) struct Elements<'a> {
     /// True if all numbers are read by their digits, and not through an `f64`.
     by_digits: bool,
     data: Vec<u8>,
-    /// Length of `data`, in bytes, from which the deadline is checked at the end of the next list.
+    /// Minimum length of `data`, in bytes, at which the end of the next list is a reason to check
+    /// the deadline.
     next_look_bytes: usize,
 }
 

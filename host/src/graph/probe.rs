@@ -75,7 +75,7 @@ pub(super) fn ports(session: &mut dyn Session) -> Result<(Ports, bool), Problem>
 /// Values of the elements of a made-up input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fill {
-    /// Zeros, false, or empty texts.
+    /// All elements are zero, false, or empty texts.
     Zeros,
     /// Ones, true, or texts of the digit 1.
     Ones,

@@ -51,7 +51,7 @@ struct Ended {
     body: Option<Payload>,
     id: String,
     /// Payload for the outputs of the function, or `None` if the scorer has nothing to write to
-    /// them. The error has the consequences of a failed call.
+    /// them. If the call failed, the error says what happens to its message.
     outcome: Result<Option<Payload>, Disposition>,
     lines: Vec<String>,
 }

@@ -173,7 +173,8 @@ struct StreamBody {
     /// Body as the HTTP library gives it. `None` after the last byte, and after an error.
     incoming: Option<Incoming>,
     call: Arc<Call>,
-    /// True if the client asks with `Expect` whether to send the body. Then there may be no body.
+    /// True if the client asks, with the header `Expect`, whether it should send the body. Such a
+    /// client may send no body at all.
     is_asked: bool,
 }
 

@@ -360,8 +360,8 @@ impl Tls {
     }
 }
 
-/// Sends a command of the host itself, such as `ROLE`, on a connection, and returns the
-/// answer. `words` are the command's name and arguments.
+/// Sends a command of the host itself, such as `ROLE`, on a connection, and returns the answer.
+/// `words` are the command's name and arguments.
 ///
 /// # Errors
 /// Fails if the connection is lost, if the server refuses the command, or if the answer does not

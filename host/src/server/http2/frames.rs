@@ -62,7 +62,8 @@ pub(in crate::server) struct Frames {
 }
 
 impl Frames {
-    /// Creates the reader of a connection whose preface has `preface` bytes.
+    /// Creates the reader for a connection. The first `preface` bytes that it reads are the preface
+    /// of HTTP/2, which is not a frame.
     pub(in crate::server) fn new(preface: u32) -> Self {
         Self {
             skip: preface,
@@ -113,7 +114,8 @@ impl Frames {
         self.spent = self.spent.saturating_sub(bytes / BYTES_PER_POINT);
     }
 
-    /// Gives the points of `requests` requests back, because they were answered.
+    /// Gives back the points that `requests` requests cost the peer, because they were answered.
+    /// Points measure the work that the frames of the peer cause.
     pub(in crate::server) fn answered(&mut self, requests: u32) {
         self.spent = self
             .spent

@@ -37,8 +37,8 @@ struct State {
 }
 
 impl State {
-    /// Returns the phase of the connection. A request that is computed counts most, because its
-    /// connection must not be closed.
+    /// Returns the phase of the connection. If the connection has several requests, one that is
+    /// being answered determines the phase, because its connection must not be closed.
     fn phase(&self) -> Phase {
         match self {
             Self { calls, reading, .. } if calls > reading => Phase::Call,

@@ -1,7 +1,7 @@
 //! JSON schemas of elements, of tensors as nested lists, and of single rows.
 //!
-//! Owns the bounds of each element type, which are those of the reader of bodies. Must not know
-//! routes, or the objects that hold rows.
+//! Owns the bounds of each element type, which are the same as in the code that decodes bodies.
+//! Must not know routes, or the objects that hold rows.
 
 use serde_json::{Map, Value, json};
 
