@@ -5,8 +5,8 @@
 
 use crate::{Answer, IntoPayload, Payload, Result};
 
-/// A type that a scorer of payloads can return: [`Answer`], or the body alone, which is every
-/// [`IntoPayload`].
+/// A type that a scorer of payloads can return: [`Answer`], or any type that implements
+/// [`IntoPayload`] for the body alone.
 pub trait IntoAnswer {
     /// Converts the value to an answer.
     ///

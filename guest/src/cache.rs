@@ -290,7 +290,7 @@ impl Bucket {
         atomics::Cas::new(self.handle()?, key).map(Snapshot)
     }
 
-    /// Replaces the value of a key by the result of `change`, and returns the new value.
+    /// Replaces the value of a key with the result of `change`, and returns the new value.
     ///
     /// `change` gets the current value, or `None` if the key does not exist. If another caller
     /// changes the value in the meantime, `change` is called again with the newer value. The new

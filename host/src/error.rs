@@ -48,8 +48,8 @@ pub enum ScoreFailure {
         /// body.
         pointer: String,
     },
-    /// The instance that ran the call needed more memory than `limits.memory` allows, or the
-    /// outputs of a graph did.
+    /// The call needed more memory than `limits.memory` allows, either for its instance or for the
+    /// outputs of a graph.
     OutOfMemory {
         /// Maximum size of the memory of one instance, in bytes: the setting `limits.memory`.
         limit_bytes: u64,

@@ -1,4 +1,5 @@
-//! The interface `wasi:nn`: the model's graphs, by the functions of that proposed standard.
+//! The interface `wasi:nn`: access to the model's graphs through the functions of this proposed
+//! standard.
 //!
 //! Owns the types of `wasi:nn`, and which parts of a graph they can carry. Must not know how a
 //! graph computes. Graphs come only from the model, by name: if a scorer could bring its own bytes,

@@ -35,7 +35,7 @@ struct Permits {
     /// Place of the call among the calls that wait or execute. `None` if the scorer has a
     /// prediction cache: then a call takes a place only when it has to be executed.
     place: Option<Place>,
-    /// Permits of a large call: that it is admitted, and that it may be decoded. `None` for a small
+    /// Permits of a large call: one to be in progress, and one to be decoded. `None` for a small
     /// call.
     large: Option<(Admitted, Slot)>,
 }

@@ -1,5 +1,5 @@
 //! Activity of one connection: its phase, and since when the peer has been silent, i.e. has sent
-//! and read less than the minimum rate.
+//! and read fewer bytes than the minimum rate requires.
 //!
 //! Owns the phases of a connection, the clock that measures the idle time of the peer, and the
 //! request to close. The task of the connection writes the activity, and the connection table reads

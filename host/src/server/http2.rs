@@ -111,8 +111,8 @@ fn answer(
     }
 }
 
-/// Body of a response. It counts as unread until its last bytes are dropped, which the HTTP library
-/// does when they are written.
+/// Body of a response. The body counts as unread until the HTTP library has written its last bytes,
+/// and drops them.
 struct Answer {
     body: Body,
     ending: Arc<Ending>,

@@ -103,7 +103,8 @@ impl Stream {
         true
     }
 
-    /// Observes the frames of an HTTP/2 connection from now on, whose preface was not read yet.
+    /// Observes the frames of this HTTP/2 connection from now on. Must be called before the HTTP
+    /// library reads the preface of the connection.
     pub(super) fn watch(&mut self, streams: Arc<Streams>) {
         let frames = Frames::new(u32::try_from(PREFACE.len()).unwrap_or_default());
         self.watch = Some(Watch { frames, streams });

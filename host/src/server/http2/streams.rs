@@ -21,7 +21,7 @@ pub(in crate::server) struct Streams {
 /// Numbers of requests of one HTTP/2 connection in each state.
 #[derive(Debug, Default)]
 struct State {
-    /// Number of requests that are read or computed.
+    /// Number of requests that are being read, or whose responses are being computed.
     calls: u32,
     /// Number of requests among `calls` for whose bodies the host waits.
     reading: u32,
@@ -198,8 +198,8 @@ impl Call {
         }
     }
 
-    /// Records that the request is no longer read or computed. Adds `answers` to the number of
-    /// responses that are not written completely.
+    /// Records that the request is no longer being read, and that its response is no longer being
+    /// computed. Adds `answers` to the number of responses that are not written completely.
     fn leave(&self, answers: i32) {
         let mut state = self.streams.lock();
         self.is_over.store(true, Ordering::Relaxed);

@@ -208,8 +208,9 @@ pub(super) fn element(port: &Port, direction: Direction) -> Value {
     schema
 }
 
-/// Returns the schema of an element of the type `dtype`. The bounds of an input are those of the
-/// reader of bodies. An answer has no bounds, because its elements are always within them.
+/// Returns the schema of an element of the type `dtype`. The bounds of an input are those that the
+/// host checks when it decodes a body. An answer has no bounds, because its elements are always
+/// within them.
 #[inline(never)]
 fn of_dtype(dtype: Dtype, is_input: bool) -> Value {
     let (kind, format) = match dtype {

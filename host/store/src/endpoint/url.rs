@@ -39,7 +39,8 @@ struct Place {
     parameters: [Option<String>; 5],
 }
 
-/// Login of a Redis URL, as it is written before the `@`: the user and the password, not decoded.
+/// Login of a Redis URL, as it is written before the `@`: the user name and the password, not
+/// decoded.
 struct WrittenLogin<'a> {
     user: &'a str,
     password: Option<&'a str>,

@@ -39,7 +39,7 @@ impl Constraint {
     /// Parses a constraint, with its arguments in parentheses.
     ///
     /// # Errors
-    /// Fails if ASP.NET does not have this constraint, or not with these arguments.
+    /// Fails if ASP.NET does not have this constraint, or does not accept these arguments for it.
     pub(super) fn parse(text: &str) -> Result<Self, Problem> {
         let (name, arguments) = match text.split_once('(') {
             Some((name, rest)) => (name, Some(rest.strip_suffix(')').unwrap_or(rest))),
