@@ -116,8 +116,8 @@ fn error_json(error: &StartupError) -> String {
     printable_json(&answer).into_owned()
 }
 
-/// Prints to standard error the error because of which a command fails, and returns the exit code
-/// of the error.
+/// Prints the error of a failed command to standard error, and returns the exit code that belongs
+/// to the error.
 fn exit(error: &StartupError) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::from(exit_code::of_start(error))
