@@ -261,7 +261,7 @@ fn key_settings(manifest: &Manifest) -> Vec<AppSetting> {
     settings
 }
 
-/// Names of secrets and of Bicep parameters that are taken.
+/// Names of secrets and of Bicep parameters that are already taken.
 struct Chooser {
     kept_as: BTreeSet<String>,
     parameters: ParameterNames,
@@ -269,7 +269,8 @@ struct Chooser {
 
 impl Chooser {
     /// Chooses the name of the secret and of the Bicep parameter for each app setting. Fails if the
-    /// name of an app setting is one that the script or the platform uses itself.
+    /// script or the platform itself uses the name of an app setting, or if two app settings would
+    /// get the same name of a secret.
     fn secrets(&mut self, settings: Vec<AppSetting>) -> Result<Vec<Secret>, Failure> {
         settings
             .into_iter()
@@ -321,8 +322,8 @@ fn is_reserved(name: &str) -> bool {
     commands::RESERVED.contains(&name) || platform.iter().any(|start| name.starts_with(start))
 }
 
-/// Fails if `registry` is not an Azure Container Registry, whose images an identity of Azure may
-/// pull.
+/// Fails if `registry` is not an Azure Container Registry, because an identity of Azure cannot log
+/// in to any other registry.
 fn pulls_from_azure(registry: &str) -> Result<(), Failure> {
     let registry = registry.to_ascii_lowercase();
     let is_azure = ["azurecr.io", "azurecr.cn", "azurecr.us"]
@@ -371,8 +372,8 @@ fn events_name_a_container(manifest: &Manifest) -> Result<(), Failure> {
     }
 }
 
-/// Fails if the app logs in with connection strings, and the manifest has one setting for two
-/// services.
+/// Fails if the app logs in with connection strings, and two triggers of different services have
+/// the same connection setting.
 fn strings_lead_to_one_service(manifest: &Manifest, args: &DeployArgs) -> Result<(), Failure> {
     if args.connections == Connections::Identity {
         return Ok(());

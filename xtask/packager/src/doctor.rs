@@ -1,8 +1,8 @@
 //! `cargo xtask doctor`: checks everything that a deployment needs, and prints a line for each
 //! check.
 //!
-//! Owns what is checked if it is given, and the order of the checks. Must not know how anything is
-//! checked: each group of checks has a module below.
+//! Owns the choice of the checks, which follows from the arguments, and their order. Must not know
+//! how anything is checked: each group of checks has a module below.
 
 mod address;
 mod app;

@@ -1,7 +1,7 @@
 //! Converts a fitted model of scikit-learn, XGBoost or LightGBM to a graph.
 //!
-//! Owns the order of the steps and the folder that is written. Must not know Python beyond the
-//! request and the answer.
+//! Owns the order of the steps and the folder that is written. Knows the request to the Python
+//! process and its answer, and must not know how that process converts the model.
 
 use std::path::Path;
 

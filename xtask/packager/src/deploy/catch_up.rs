@@ -59,8 +59,8 @@ enum Trace {
     Nothing,
 }
 
-/// Returns the text of the script for `sh` that finds missed blobs. Fails if no trigger starts on
-/// blobs, or if the path of one cannot be resolved by the script.
+/// Returns the text of the script for `sh` that finds missed blobs. Fails if the app has no blob
+/// trigger, or if the script cannot resolve the path of a trigger.
 pub fn script(deployment: &Deployment, connections: Connections) -> Result<String, Failure> {
     let triggers: Vec<_> = deployment.blob_triggers().collect();
     if triggers.is_empty() {
@@ -129,12 +129,12 @@ pub fn script(deployment: &Deployment, connections: Connections) -> Result<Strin
 }
 
 impl Deployment {
-    /// Returns true if a function of the app starts on blobs.
+    /// Returns true if a function of the app has a blob trigger.
     pub(super) fn has_blob_triggers(&self) -> bool {
         self.blob_triggers().next().is_some()
     }
 
-    /// Returns the name of each function that starts on blobs, and its trigger.
+    /// Returns the name of each function that has a blob trigger, and the trigger.
     fn blob_triggers(&self) -> impl Iterator<Item = (&str, &BlobTrigger)> {
         self.manifest
             .triggers
@@ -206,8 +206,8 @@ fn are_apart(path: &str) -> bool {
     !texts.contains("}{")
 }
 
-/// Returns the variables that the script needs, with their purpose: the connections of the triggers,
-/// and the settings that stand in paths.
+/// Returns the environment variables that the script needs, with their purpose: the connections of
+/// the triggers, and the app settings that the paths of the triggers name.
 fn needed(
     triggers: &[(&str, &BlobTrigger)],
     connections: Connections,
@@ -270,7 +270,9 @@ fn endpoint(blob: &BlobTrigger) -> Result<Variable, Failure> {
     setting(&format!("{}__blobServiceUri", blob.connection))
 }
 
-/// Returns a path as a word of the script, with the values of the settings that stand in it.
+/// Returns a path of a trigger as a word of the script, in which the values of app settings replace
+/// their names. Fails if the path has a `%` without a second one, or the name of an app setting
+/// that the script cannot read.
 fn resolved(path: &str) -> Result<Word, Failure> {
     let mut word = Word::text("");
     for (number, (part, is_setting)) in parts(path)?.into_iter().enumerate() {

@@ -166,8 +166,8 @@ impl<'a> Builder<'a> {
         self.script.run(command);
     }
 
-    /// Adds a command to the script, whose output the script stores in the shell variable
-    /// `variable`. The commands that follow can use the variable.
+    /// Adds a command to the script. The script stores the output of the command in the shell
+    /// variable `variable`, which the commands that follow can use.
     fn asked(&mut self, variable: &'static str, command: Command) {
         self.script
             .keep(&Variable::fixed(variable), command.fixed("--output tsv"));

@@ -1,6 +1,6 @@
 //! Names that a deployment derives from the names of settings.
 //!
-//! Owns the form of these names, and makes sure that no two are alike. Must not know commands nor
+//! Owns the form of these names, and makes sure that no two are alike. Must not know commands or
 //! templates.
 
 use std::collections::BTreeSet;

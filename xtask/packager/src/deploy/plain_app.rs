@@ -1,4 +1,4 @@
-//! An app without the Functions host: Scorebox itself listens, and guards itself.
+//! An app without the Functions host: Scorebox itself listens for requests.
 //!
 //! Owns what such an app needs, and the cases in which it is refused. Must not know commands or
 //! templates.
@@ -37,13 +37,13 @@ const CALLS_PER_CORE: u32 = 4;
 /// An app without the Functions host, with the facts that a function app does not have.
 #[derive(Debug)]
 pub struct PlainApp {
-    /// The part that refuses calls without credentials.
+    /// Part that refuses calls without credentials: Scorebox itself or the login of the platform.
     pub(super) guard: Guard,
     /// CPU cores of a replica, in quarters.
     pub(super) quarters: u32,
     pub(super) min_replicas: u32,
     pub(super) max_replicas: u32,
-    /// Concurrent requests for each replica, above which another replica starts.
+    /// Number of concurrent requests for each replica, above which another replica starts.
     pub(super) concurrency: u32,
     /// Time from the request to stop until the platform may kill the process, in seconds.
     pub(super) grace_s: u64,
@@ -141,7 +141,7 @@ impl PlainApp {
 
 impl Deployment {
     /// Returns the part of a container app that the Azure CLI has no flags for: its container with
-    /// the probes. Secrets are named in it, and their values are not.
+    /// the probes. The part has the names of secrets, but not their values.
     pub(super) fn probed_container(&self, plain: &PlainApp) -> Value {
         let probe = |kind: &str, path: &str, period: u32| {
             json!({

@@ -48,7 +48,8 @@ impl AppPlace {
         }
     }
 
-    /// Replaces the path of a temporary folder in the texts of a failure by the path in the image.
+    /// Replaces the path of the temporary folder in the texts of a failure with the path in the
+    /// image. If the app does not come from an image, the failure is returned as it is.
     fn renamed(&self, failure: Failure) -> Failure {
         match &self.path {
             Some(path) if self.is_of_image => {
@@ -72,7 +73,8 @@ impl AppPlace {
     }
 }
 
-/// Reads a manifest and adds a line about it. Returns `None` if it is not valid.
+/// Reads a manifest and adds a line about it to the report. Returns `None` if the manifest is not
+/// valid.
 pub fn manifest(report: &mut Report, path: &Path) -> Option<Manifest> {
     match manifest_file::read(path) {
         Ok(manifest) => {
@@ -214,9 +216,9 @@ fn said_of_model(
     );
 }
 
-/// Code of a scorer that exists.
+/// Code of a scorer, which was found: a component or an ONNX graph.
 enum Code {
-    /// The scorer is a component, which calls graphs if the value is true.
+    /// The scorer is a component. The value is true if the component calls graphs.
     Component(bool),
     /// The scorer is an ONNX graph.
     Graph,
@@ -266,9 +268,9 @@ fn located(report: &mut Report, manifest: &Manifest, place: &AppPlace) -> Option
 
 /// Outcome of a trial of an app.
 enum Trialled {
-    /// The host would start, as its report says.
+    /// The host would start with the app. The value is the report of its checks.
     Started(Box<CheckReport>),
-    /// The host would not start: the thing that is wrong, and the reason.
+    /// The host would not start with the app: the thing that is wrong, and the reason.
     Refused(Noun, Failure),
     /// The app was not tried. The text is the reason.
     Not(&'static str),
@@ -330,7 +332,7 @@ fn of_component(checked: &CheckReport, manifest: &Manifest) -> String {
     }
 }
 
-/// Adds the line about an error of the host.
+/// Adds a line about an error of the host to the report.
 pub fn refused(report: &mut Report, error: &StartupError) {
     let (noun, failure) = of_start(error);
     report.failed(noun, failure);

@@ -93,7 +93,7 @@ impl Report {
         self.problem(noun, failure.problem, failure.fix);
     }
 
-    /// Adds a line about a check that was not made. `why` says what it needs.
+    /// Adds a line about a check that was not made. `why` says why it was not made.
     pub fn skipped(&mut self, noun: Noun, why: impl Into<String>) {
         self.add(noun, why.into(), Verdict::Skipped);
     }
@@ -133,7 +133,8 @@ impl Report {
         }
     }
 
-    /// Returns the lines in the order of their nouns. Lines about one noun keep their order.
+    /// Returns the lines in the order of the things that they are about, as in [`ALL`]. Lines about
+    /// one thing keep their order.
     fn sorted(&self) -> Vec<&Line> {
         let mut lines = Vec::new();
         for (noun, _) in ALL {
