@@ -35,7 +35,8 @@ pub enum Settings {
 
 impl Settings {
     /// Reads the file that `--settings` names. Without the flag, the settings are the environment
-    /// variables of this process. Adds a line and returns `None` if the file cannot be read.
+    /// variables of this process. If the file cannot be read, adds a line to the report and returns
+    /// `None`.
     pub fn read(args: &DoctorArgs, report: &mut Report) -> Option<Self> {
         let Some(path) = &args.settings else {
             return Some(Self::Environment);
@@ -74,7 +75,8 @@ impl Settings {
 }
 
 /// Reads a file of settings in one of three forms: a list of objects with `name` and `value`, as
-/// `az` prints it, an object, or the object `Values` of `local.settings.json`.
+/// `az` prints it, an object, or the object `Values` of `local.settings.json`. Fails if the file
+/// cannot be read, or has another form.
 fn file(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
     let fix = "write it with `az functionapp config appsettings list --name NAME \
                --resource-group GROUP > FILE`, or as one JSON object of names and values";
@@ -312,8 +314,8 @@ fn of_app(
     }
 }
 
-/// Checks that a value has no characters that only a mistake in copying puts there. Adds a line and
-/// returns false if it has some.
+/// Checks that the value of the setting `name` has no white space and no quotes around it, which
+/// are usually a mistake in copying. Otherwise adds a line to the report and returns false.
 fn is_plain(report: &mut Report, name: &str, value: &str) -> bool {
     let is_blank = value != value.trim();
     let is_quoted = value.starts_with(['"', '\'']) || value.ends_with(['"', '\'']);
@@ -329,8 +331,8 @@ fn is_plain(report: &mut Report, name: &str, value: &str) -> bool {
     false
 }
 
-/// Checks that a connection string is one of the service that the trigger needs. Adds a line and
-/// returns false if it is not.
+/// Checks that a connection string belongs to the service that the trigger needs. Otherwise adds a
+/// line to the report and returns false.
 fn is_of_service(report: &mut Report, setting: &AppSetting, value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     if value.starts_with(KEY_VAULT) {

@@ -18,9 +18,9 @@ use crate::model;
 /// Memory of the host itself: its program, its threads and its connections. An idle host has about
 /// 10 MB.
 const HOST_BYTES: u64 = 32 << 20;
-/// CPU cores below which a start takes so long that platforms give up.
+/// Number of CPU cores below which a start takes so long that platforms give up.
 const LEAST_CORES: f64 = 0.1;
-/// CPU cores below which a call takes a multiple of its usual time.
+/// Number of CPU cores below which a call takes a multiple of its usual time.
 const FEW_CORES: f64 = 0.25;
 /// Number of instances per CPU core above which further instances only wait and hold memory. By
 /// default there are four.
@@ -179,7 +179,8 @@ fn size_of(path: &Path) -> Option<u64> {
     std::fs::metadata(path).ok().map(|file| file.len())
 }
 
-/// Returns the size of the machine's memory, in bytes.
+/// Returns the size of the machine's memory, in bytes. Returns `None` if Linux does not state the
+/// size.
 fn machine_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text

@@ -20,7 +20,8 @@ use super::settings::Settings;
 /// least once per call, and calls take a few milliseconds.
 const FAR_US: u64 = 50_000;
 
-/// Connects to each store of the manifest and pings it.
+/// Connects to each store of the manifest, pings it, and adds a line about the result to the
+/// report.
 pub fn examine(
     args: &DoctorArgs,
     report: &mut Report,

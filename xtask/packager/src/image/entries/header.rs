@@ -19,7 +19,7 @@ pub struct Block(pub Vec<u8>);
 
 /// The parsed fields of a tar header.
 pub struct Header {
-    /// Path of the entry, which starts with the prefix field of the header.
+    /// Path of the entry: the prefix field of the header, if there is one, and the name field.
     pub name: Vec<u8>,
     /// Target of the link. It has no meaning if the entry is not a link.
     pub link: Vec<u8>,
