@@ -284,7 +284,7 @@ impl Read for Bounded {
     }
 }
 
-/// Reader that also adds every byte that it reads to a hash, here that of the whole model.
+/// Reader that adds every byte that it returns to `hash`, the hash of the whole model.
 struct Both<'a, R> {
     inner: R,
     hash: &'a mut Hashing<io::Sink>,

@@ -26,8 +26,8 @@ struct Signed {
     has_certificate: bool,
 }
 
-/// Returns true if a bundle holds the signature of an image, and not what another tool states about
-/// it.
+/// Returns true if a bundle holds the signature of an image. Bundles of other tools can hold other
+/// statements about the image.
 pub(super) fn is_signature(bundle: &Part) -> bool {
     sigstore_bundle::open(&bundle.bytes, None).is_some()
 }
@@ -68,7 +68,7 @@ pub(super) fn examine(
     Ok(signed.is_by_key)
 }
 
-/// Checks the signature in a bundle.
+/// Checks the signature in a Sigstore bundle, and adds the result to the report and to `signed`.
 fn add_bundle(
     report: &mut Report,
     signed: &mut Signed,
@@ -100,7 +100,8 @@ fn add_bundle(
     }
 }
 
-/// Checks the signatures in the older format, which are under a tag of the repository.
+/// Checks the signatures in the older format, which are under a tag of the repository, and adds the
+/// results to the report and to `signed`. Fails only if the registry does not respond.
 fn add_tagged(
     store: &Store,
     report: &mut Report,
