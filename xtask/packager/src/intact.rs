@@ -1,4 +1,5 @@
-//! Files that are not the model that their name says: pointers, web pages, and files that were cut.
+//! Files that do not hold the model that their name promises: Git LFS pointers, web pages, and
+//! files that were cut off.
 //!
 //! Owns the checks that need nothing but the bytes of the file, and their fixes. Must not know what
 //! a model computes, nor what becomes of the file.
@@ -125,10 +126,11 @@ fn refusal(path: &Path, problem: &Problem) -> Failure {
 }
 
 /// Returns the sizes of an ONNX file that was cut. Returns `None` for a whole file, and for a file
-/// that is not ONNX: the engine says what is wrong with it. Fails if the file cannot be read.
+/// that is not ONNX, which ONNX Runtime refuses with its own error. Fails if the file cannot be
+/// read.
 ///
 /// An ONNX file is a protobuf message. Only the fields of the outermost message are read, because
-/// each of them says its length.
+/// each of them states its length.
 fn cut_graph(path: &Path) -> io::Result<Option<Cut>> {
     let file = File::open(path)?;
     let bytes = file.metadata()?.len();
@@ -172,7 +174,7 @@ fn cut_graph(path: &Path) -> io::Result<Option<Cut>> {
 }
 
 /// Reads a number of protobuf. Returns the number and its length in bytes, or `None` if the file
-/// ends within it. Fails if the file cannot be read.
+/// ends within the number. Fails if the file cannot be read.
 fn varint(from: &mut impl Read) -> io::Result<Option<(u64, u64)>> {
     let mut value = 0_u64;
     for index in 0..10_u32 {
@@ -218,7 +220,7 @@ fn cut_safetensors(path: &Path) -> io::Result<Option<Cut>> {
     Ok(cut(start.saturating_add(data)))
 }
 
-/// Returns the number that the first eight bytes are, the lowest byte first.
+/// Returns the number that the first eight bytes of `bytes` encode in little-endian order.
 fn little_endian(bytes: &[u8]) -> u64 {
     let bytes = bytes.iter().take(8).rev();
     bytes.fold(0, |number, byte| (number << 8) | u64::from(*byte))

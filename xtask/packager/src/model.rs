@@ -330,7 +330,8 @@ fn pickle_header(bytes: &[u8]) -> bool {
 }
 
 /// Returns true if the bytes start like a pickle of the protocols 0 and 1, which are text: with the
-/// import of a name from a module, or with a container that Python starts with.
+/// import of a name from a module, or with the opcodes for a list, a dictionary or an instance of a
+/// class.
 fn text_pickle(bytes: &[u8]) -> bool {
     // A list of labels may begin like an import. But the module of a library has a dot, and an
     // opcode follows the name.

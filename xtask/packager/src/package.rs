@@ -196,8 +196,9 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Adds to the fix of a failure about the tag that the tag is the scorer's version, if nothing else
-/// names a tag. Returns any other failure unchanged.
+/// Adds an explanation to the fix of a failure about the tag: the tag is the scorer's version,
+/// because nothing else names a tag. Returns the failure unchanged if it is not about the tag, or
+/// if the tag was given.
 fn place_of_tag(failure: Failure, args: &PackageArgs, manifest: &Manifest, tag: &str) -> Failure {
     if args.tag.is_some() || tag != manifest.scorer.version || !failure.problem.starts_with("tag ")
     {

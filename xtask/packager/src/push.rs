@@ -84,8 +84,9 @@ pub fn run(args: &PushArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Adds to the fix of a failure about the tag that the tag is the one in the layout, if no flag
-/// names a tag. Returns any other failure unchanged.
+/// Adds an explanation to the fix of a failure about the tag: the tag is from the layout, because
+/// no flag names one. Returns the failure unchanged if it is not about the tag, or if `--tag` was
+/// given.
 fn place_of_tag(failure: Failure, args: &PushArgs) -> Failure {
     if args.tag.is_some() || !failure.problem.starts_with("tag ") {
         return failure;

@@ -20,8 +20,8 @@ use super::transport::{ATTEMPTS, backoff};
 /// Size of a chunk, in bytes, unless the registry demands larger chunks. Azure Container Registry
 /// refuses a single request of more than about 20 MB.
 const CHUNK_BYTES: u64 = 16 << 20;
-/// Maximum of the smallest chunk size that a registry may demand, in bytes. If a registry demands
-/// larger chunks, the upload fails.
+/// Largest minimum chunk size that a registry may demand, in bytes. If a registry demands larger
+/// chunks than this, the upload fails.
 const LARGEST_CHUNK_BYTES: u64 = 1 << 30;
 
 /// An open upload session at a registry, and the progress of its chunks.

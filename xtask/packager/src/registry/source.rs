@@ -1,8 +1,8 @@
 //! Sources of a blob's bytes: a file, or another registry.
 //!
-//! Owns the reading ahead of the task that sends or stores the bytes: a few parts at a time and
-//! never the whole blob. Also owns the check of the digest and size. Must not know where the bytes
-//! go.
+//! Owns the task that reads the blob in advance of the task that sends or stores the bytes: a few
+//! parts at a time, and never the whole blob. Also owns the check of the digest and size. Must not
+//! know where the bytes go.
 
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;

@@ -117,7 +117,8 @@ pub async fn find(
     })
 }
 
-/// Reads `null` as if the key were missing, as Docker does.
+/// Deserializes a value in a file with credentials. `null` gives the default value, as if the key
+/// were missing, because Docker reads `null` in this way.
 fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     from: D,
 ) -> Result<T, D::Error> {
