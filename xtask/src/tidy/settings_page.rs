@@ -1,4 +1,4 @@
-//! The table of settings on the operators' page.
+//! The table of the host's settings on the page `host/docs/settings.md`, which is for operators.
 //!
 //! Owns the table's text. Must not know what any setting does.
 
