@@ -49,7 +49,8 @@ pub enum Deed {
     Pipelined(usize),
     /// Speaks HTTP/2 and sends frames of this kind until the host closes the connection.
     Frames(Frames),
-    /// Sends small bodies in this coding, one after the other, that unpack to 64 MiB or to nothing.
+    /// Sends small bodies in this content coding one after the other. Each body decompresses to 64
+    /// MiB or to nothing.
     Bomb(Coding),
 }
 
