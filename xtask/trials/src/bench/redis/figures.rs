@@ -182,8 +182,8 @@ pub struct Figures {
     pub cores: usize,
     /// Number of connections that the load generator kept busy.
     pub connections: u16,
-    /// Number of different questions in a load whose answers come from Redis. The servers have
-    /// answered these questions before.
+    /// Number of different requests in a load whose answers come from Redis. The servers have
+    /// answered these requests before.
     pub known_questions: usize,
     /// Number of rounds of each load in the benchmark.
     pub rounds: u32,
