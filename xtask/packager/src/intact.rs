@@ -39,8 +39,8 @@ pub fn check_source(path: &Path) -> Result<(), Failure> {
 /// Checks that a file of a model folder is what its extension says, as far as its beginning and its
 /// length tell. `name` is the name of the file in the model.
 ///
-/// No file may be a Git LFS pointer. A file with the extension `onnx`, `safetensors`, `npy` or
-/// `npz` may not be a web page, an archive of another kind, or cut.
+/// Fails if the file is a Git LFS pointer. Also fails if a file with the extension `onnx`,
+/// `safetensors`, `npy` or `npz` is a web page or an archive of another kind, or was cut off.
 pub fn check_model_file(name: &str, path: &Path) -> Result<(), Failure> {
     let found = recognized(path)?;
     if let Some(found) = found.filter(|found| *found == Foreign::LfsPointer) {

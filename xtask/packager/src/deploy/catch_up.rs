@@ -207,7 +207,8 @@ fn are_apart(path: &str) -> bool {
 }
 
 /// Returns the environment variables that the script needs, with their purpose: the connections of
-/// the triggers, and the app settings that the paths of the triggers name.
+/// the triggers, and the app settings that the paths of the triggers name. Fails if the script
+/// cannot read a variable with one of these names.
 fn needed(
     triggers: &[(&str, &BlobTrigger)],
     connections: Connections,
@@ -265,7 +266,8 @@ fn address(deployment: &Deployment, script: &mut Script) {
     script.line("case $APP_URL in *://*) ;; *) APP_URL=https://$APP_URL ;; esac");
 }
 
-/// Returns the app setting with the address of the trigger's storage account.
+/// Returns the app setting with the address of the trigger's storage account. Fails if the script
+/// cannot read a variable with this name.
 fn endpoint(blob: &BlobTrigger) -> Result<Variable, Failure> {
     setting(&format!("{}__blobServiceUri", blob.connection))
 }

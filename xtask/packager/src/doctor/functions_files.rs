@@ -145,7 +145,8 @@ fn of_function(report: &mut Report, name: &str, expected: &Value, found: &Value,
 }
 
 /// Returns the JSON pointer of the first value in `expected` that `found` does not have. Additional
-/// members of `found` do not count. `at` is the JSON pointer that leads to `expected` and `found`.
+/// members of `found` do not count. Returns `None` if `found` has all values. `at` is the JSON
+/// pointer that leads to `expected` and `found`.
 fn difference(expected: &Value, found: &Value, at: &mut String) -> Option<String> {
     let mut below = |name: &str, expected: &Value, found: Option<&Value>| {
         let length = at.len();

@@ -186,8 +186,9 @@ fn unpacked(report: &mut Report, image: &OpenedImage, folder: TempDir) -> ImageF
     }
 }
 
-/// Reads the manifest of an unpacked app. Then removes the section about machine code from its
-/// file, so that a trial of the app compiles the component.
+/// Reads the manifest of an unpacked app. Then removes the section about machine code from the
+/// manifest's file, so that a trial of the app compiles the component. If the manifest is not
+/// valid, adds a line to the report and returns `None`.
 fn manifest(report: &mut Report, app: &Path) -> Option<Manifest> {
     let manifest = match manifest_file::read(app) {
         Ok(manifest) => manifest,
@@ -214,7 +215,8 @@ fn manifest(report: &mut Report, app: &Path) -> Option<Manifest> {
     Some(manifest)
 }
 
-/// Returns a reader of a layer's tar archive that ends after a bounded number of bytes.
+/// Returns a reader of a layer's tar archive that ends after a bounded number of bytes. Fails if
+/// the layer cannot be opened.
 fn archive(layer: &OpenedLayer) -> io::Result<tar::Archive<impl Read>> {
     let most = layer
         .size
@@ -225,7 +227,8 @@ fn archive(layer: &OpenedLayer) -> io::Result<tar::Archive<impl Read>> {
     ))
 }
 
-/// Searches the host program in a layer for the version of the host. The program is not run.
+/// Searches the host program in a layer for the version of the host. The program is not run. Fails
+/// if the layer cannot be read.
 fn scanned(layer: &OpenedLayer, marker: &mut Marker) -> io::Result<()> {
     for entry in archive(layer)?.entries()? {
         let mut entry = entry?;
@@ -236,7 +239,8 @@ fn scanned(layer: &OpenedLayer, marker: &mut Marker) -> io::Result<()> {
     Ok(())
 }
 
-/// Extracts the files of the app folder from a layer into the folder `root`.
+/// Extracts the files of the app folder from a layer into the folder `root`. Fails if the layer
+/// cannot be read, or if a file cannot be written.
 fn extracted(layer: &OpenedLayer, root: &Path) -> io::Result<()> {
     let inside = Path::new(APP_ROOT.trim_start_matches('/'));
     std::fs::create_dir_all(root)?;

@@ -82,10 +82,11 @@ pub enum BenchCommand {
     Hostile(HostileBenchArgs),
     /// Measure first calls on connections to Redis that a load balancer has forgotten.
     ///
-    /// The connections go through a proxy. After an idle time the proxy drops whatever arrives on
-    /// them and keeps them open. Half of the first calls read, and half count. They are measured
-    /// next to first calls on connections that were idle and are alive, and on new ones. The
-    /// command fails if an answer is wrong.
+    /// The connections go through a proxy. After an idle time the proxy drops all bytes that arrive
+    /// on the connections, and keeps the connections open. Half of the first calls read a value,
+    /// and the other half increment a counter. They are measured next to first calls on connections
+    /// that were idle and were not forgotten, and on new connections. The command fails if an
+    /// answer is wrong.
     Idle(IdleBenchArgs),
     /// Attack a host, or burn CPU time. `bench hostile` starts this command in a process of its
     /// own.

@@ -105,7 +105,8 @@ fn client(proxy: &Proxy, prefix: &str, is_reader: bool) -> Result<Client, Failur
 }
 
 impl Client {
-    /// Connects, writes the value that the first call reads, and increments the counter to 1.
+    /// Connects, writes the value that the first call reads, and increments the counter to 1. Fails
+    /// if Redis gives another answer.
     async fn prepare(&self) -> Result<(), Failure> {
         let written = self.store.set("value", VALUE, None, Condition::Always);
         let written = written.await.map_err(|error| failed(error.to_string()))?;
