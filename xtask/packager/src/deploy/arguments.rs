@@ -133,7 +133,7 @@ impl DeployArgs {
     }
 }
 
-/// Hosting plan or service that runs a function app with an image of its own.
+/// Hosting plan or service that runs an app with an image of its own.
 ///
 /// The plans Consumption and Flex Consumption do not accept images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -199,7 +199,8 @@ pub enum Guard {
 #[error("write a multiple of 0.25, from 0.25 to 4")]
 struct NotQuarters;
 
-/// Parses a number of CPU cores, and returns it in quarters of a core.
+/// Parses a number of CPU cores, and returns it in quarters of a core. Fails if the number is not a
+/// multiple of 0.25 from 0.25 to 4.
 fn quarters(text: &str) -> Result<u32, NotQuarters> {
     let quarters = text.parse::<f64>().ok().map(|cores| cores * 4.0);
     (1..=16)
