@@ -1,7 +1,7 @@
 //! `cargo xtask deploy`: deploys an image to Azure, or prints the commands that do so.
 //!
 //! Owns how a deployment follows from the flags and the manifest, and the cases in which a
-//! deployment is refused. Must not know commands (`commands`) nor templates (`bicep`).
+//! deployment is refused. Must not know commands (`commands`) or templates (`bicep`).
 
 mod arguments;
 mod bicep;
@@ -65,9 +65,9 @@ pub fn run(args: &DeployArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Checks the arguments `words` of `cargo xtask deploy` by the rules of that command, and runs and
-/// prints nothing. `image` and `manifest` are the arguments that `words` leaves out. Fails if the
-/// words are not arguments of the command, or if they do not describe a deployment.
+/// Checks the arguments `words` of `cargo xtask deploy` by the rules of that command, but does not
+/// run or print anything. `image` and `manifest` are the arguments that `words` leaves out. Fails
+/// if the words are not arguments of the command, or if they do not describe a deployment.
 pub fn check(words: &[String], image: &str, manifest: &Path) -> Result<(), Failure> {
     let command = clap::Command::new("deploy")
         .no_binary_name(true)
@@ -345,8 +345,8 @@ fn pulls_from_azure(registry: &str) -> Result<(), Failure> {
     ))
 }
 
-/// Fails if a blob trigger starts on events and takes the name of its container from an app
-/// setting.
+/// Fails if events trigger a function on blobs, and the name of the blobs' container comes from an
+/// app setting.
 ///
 /// A subscription to events needs the container's name, but the value of an app setting is known
 /// only inside the app.

@@ -36,7 +36,7 @@ use crate::format::Format;
 use crate::registry::Identity;
 
 /// Runs `cargo xtask doctor`: checks what the arguments name and prints the report. Fails if a
-/// check finds a problem, or if a file of the registry's identity cannot be read.
+/// check finds a problem, or if the password or the certificates for the registry cannot be read.
 pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let identity = args.identity.read()?;
     let mut report = Report::default();

@@ -1,4 +1,4 @@
-//! Findings of a comparison of a graph with the library of the converted model, as the report
+//! Results of comparing a graph with the library of the model that was converted, as the report
 //! states them.
 //!
 //! Owns the form of the comparison and its text. Must not know how answers are compared.

@@ -192,7 +192,8 @@ fn finished(args: &ConvertArgs, converted: &Converted, graph: &Described) -> Res
     Ok(())
 }
 
-/// Fails if a host would refuse the manifest, e.g. for the name of a column.
+/// Checks the manifest that was generated for the graph. Fails if a host would refuse the manifest,
+/// e.g. because of the name of a column.
 fn checked(args: &ConvertArgs, manifest: &str) -> Result<(), Failure> {
     match Manifest::parse(Path::new(MANIFEST_FILE), manifest) {
         Ok(_) => Ok(()),

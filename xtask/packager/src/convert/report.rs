@@ -16,7 +16,8 @@ use super::port::{self, Port};
 
 /// Version of the format of `report.json`.
 const VERSION: u32 = 1;
-/// Name of the file with the sample that the project is packaged with.
+/// Name of the file with the sample: a request with its right answer, on which `package` tries the
+/// project.
 pub(super) const SAMPLE_FILE: &str = "sample.json";
 
 /// Answer of the Python process that converts a model.

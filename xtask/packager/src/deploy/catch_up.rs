@@ -146,8 +146,8 @@ impl Deployment {
     }
 }
 
-/// Returns true if a trigger watches the app's own storage account. The Functions host looks for the
-/// setting `AzureWebJobsNAME` before the setting `NAME`, and compares without case.
+/// Returns true if a trigger watches the app's own storage account. The Functions host looks for
+/// the setting `AzureWebJobsNAME` before the setting `NAME`, and compares the names without case.
 fn is_own(blob: &BlobTrigger) -> bool {
     [OWN_STORAGE, "Storage"]
         .iter()
@@ -273,8 +273,8 @@ fn endpoint(blob: &BlobTrigger) -> Result<Variable, Failure> {
 }
 
 /// Returns a path of a trigger as a word of the script, in which the values of app settings replace
-/// their names. Fails if the path has a `%` without a second one, or the name of an app setting
-/// that the script cannot read.
+/// their names. Fails if the path has an odd number of `%`, or if the script cannot read an app
+/// setting that the path names.
 fn resolved(path: &str) -> Result<Word, Failure> {
     let mut word = Word::text("");
     for (number, (part, is_setting)) in parts(path)?.into_iter().enumerate() {
@@ -288,7 +288,7 @@ fn resolved(path: &str) -> Result<Word, Failure> {
 }
 
 /// Returns the parts of a path: texts, and names of app settings between two `%`. The flag is true
-/// for the name of an app setting. Fails if a `%` has no second one.
+/// for the name of an app setting. Fails if the path has an odd number of `%`.
 fn parts(path: &str) -> Result<Vec<(&str, bool)>, Failure> {
     let parts: Vec<_> = path.split('%').collect();
     if parts.len() % 2 == 0 {

@@ -1,8 +1,8 @@
 //! The commands that create an app from an image, as a script for `sh`.
 //!
-//! Owns which `az` commands there are, their order and their flags. It is pure: it starts no
-//! process and touches no file. Secrets are named as variables of the environment, never written.
-//! Must not know who runs the script, nor how text is quoted (`shell`).
+//! Owns which `az` commands there are, their order and their flags. This module is pure: it starts
+//! no process and touches no file. Secrets are named as variables of the environment, never
+//! written. Must not know who runs the script, nor how text is quoted (`shell`).
 
 mod container_app;
 mod events;

@@ -1,7 +1,6 @@
 //! Check of a deployment that runs: its probes, its version, its clock and its latency.
 //!
-//! Owns the requests, none of which makes a call of the scorer. Must not know how the deployment
-//! was made.
+//! Owns the requests, none of which calls the scorer. Must not know how the deployment was made.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -21,7 +20,7 @@ use crate::registry::{self, Identity, Skew};
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Number of requests whose latency is measured, after the first one.
 const MEASURED: usize = 5;
-/// Latency from which an address is called slow, in milliseconds.
+/// Latency from which the report says that an address is slow, in milliseconds.
 const SLOW_MS: f64 = 500.0;
 /// Maximum number of bytes that are read of the body of a response. A connection can be used for
 /// another request only after the body was read.

@@ -225,7 +225,7 @@ enum Code {
 }
 
 impl Code {
-    /// Returns the noun of the report's lines about this code.
+    /// Returns the checked thing that the report's lines about this code name.
     fn noun(&self) -> Noun {
         match self {
             Self::Component(_) => Noun::Component,

@@ -30,7 +30,7 @@ use crate::registry::Identity;
 const WANTED: [&str; 3] = ["host", "model", "app"];
 /// Maximum ratio of the size of an unpacked layer to the size of its blob.
 const MOST_TIMES: u64 = 100;
-/// Number of bytes that a layer may unpack to beyond `MOST_TIMES` times the size of its blob.
+/// Number of bytes by which an unpacked layer may exceed `MOST_TIMES` times the size of its blob.
 const MOST_BEYOND_BYTES: u64 = 64 << 20;
 /// Environment variable in which the stock images of Azure Functions state the version of the
 /// Functions host.
@@ -53,7 +53,7 @@ pub struct ImageFound {
 }
 
 impl ImageFound {
-    /// Returns true if the image has the Functions host, which its base brings.
+    /// Returns true if the image has the Functions host, which is part of its base.
     pub fn is_functions(&self) -> bool {
         let base = self.base.as_deref().unwrap_or_default();
         self.functions_version.is_some() || base.contains("azure-functions/")
@@ -144,8 +144,8 @@ fn without_tag(reference: &str) -> &str {
     reference.get(..end).unwrap_or(reference)
 }
 
-/// Unpacks the app of an image and reads the facts about its hosts. A part that cannot be read has
-/// a line that says so.
+/// Unpacks the app of an image and reads the facts about its hosts. For a part that cannot be read,
+/// adds a line to the report.
 fn unpacked(report: &mut Report, image: &OpenedImage, folder: TempDir) -> ImageFound {
     let root = folder.path().join("root");
     let mut marker = Marker::default();
