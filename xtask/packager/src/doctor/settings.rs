@@ -1,7 +1,8 @@
 //! Check of the settings: the environment variables that the manifest names.
 //!
-//! Owns where their values are looked for, and the form of a value of each service. A value is
-//! never shown, because it may hold a password. Must not know how a store is connected to.
+//! Owns the places in which a value is looked for, and the form that each service requires of a
+//! value. A value is never shown, because it may hold a password. Must not know how a store is
+//! connected to.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -59,8 +60,8 @@ impl Settings {
         value.filter(|value| !value.trim().is_empty())
     }
 
-    /// Returns the value of a setting that this process can use. Returns `None` if only the
-    /// platform can read the value.
+    /// Returns the value of a setting if this process can use the value. Returns `None` if the
+    /// setting is unset or blank, or if only the platform can read the value.
     pub fn usable(&self, name: &str) -> Option<String> {
         self.value(name)
             .filter(|value| !value.starts_with(KEY_VAULT))

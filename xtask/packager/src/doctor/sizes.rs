@@ -1,7 +1,7 @@
 //! Checks of memory and CPU: the container's limits against the limits of the manifest.
 //!
-//! Owns which combination of limits is a problem. Must not know how the host divides memory: its
-//! library says how much each part gets.
+//! Owns which combination of limits is a problem. Must not know how the host divides memory: the
+//! host's library says how much each part gets.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ const LEAST_CORES: f64 = 0.1;
 /// Number of CPU cores below which a call takes a multiple of its usual time.
 const FEW_CORES: f64 = 0.25;
 /// Number of instances per CPU core above which further instances only wait and hold memory. By
-/// default there are four.
+/// default, there are four instances per core.
 const MOST_INSTANCES_PER_CORE: f64 = 16.0;
 
 /// Compares the memory and the CPU time of the container with the limits of the manifest.
@@ -166,8 +166,8 @@ fn cpu(args: &DoctorArgs, report: &mut Report, manifest: &Manifest, limits: &Lim
     report.ok(Noun::Cpu, has);
 }
 
-/// Returns the size of the model's files, in bytes. If the files cannot be listed, a line about the
-/// model says why, and the size is 0.
+/// Returns the size of the model's files, in bytes. If the files cannot be listed, the size is 0,
+/// and the check of the model reports the reason.
 fn model_bytes(manifest: &Manifest) -> u64 {
     let listed = manifest.scorer.model.as_deref().map(model::list);
     let Some(Ok(files)) = listed else { return 0 };

@@ -9,7 +9,7 @@ use scorebox_host::manifest::triggers::{
 };
 use serde_json::{Value, json};
 
-/// Name of the binding to which the answer is written.
+/// Name of the output binding that receives the function's answer.
 const OUTPUT: &str = "output";
 
 /// Returns the bindings of a trigger: what starts the function, and what its answer is written to.

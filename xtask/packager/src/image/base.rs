@@ -1,8 +1,8 @@
 //! The base image of a scorer's image: the parts of the base that are kept, and the parts that are
 //! added.
 //!
-//! Owns the merging of the two configurations. Must not know files or registries: it works on bytes
-//! that other modules fetched and hashed.
+//! Owns the merging of the base's configuration with that of the scorer's image. Must not know
+//! files or registries: it works on bytes that other modules fetched and hashed.
 
 use scorebox_workspace::digest::Digest;
 use serde_json::{Map, Value, json};

@@ -95,7 +95,7 @@ fn record(path: &[u8]) -> Vec<u8> {
 }
 
 /// Returns the name for the header of an entry whose path is in a PAX header: the start of the
-/// path, whole characters only.
+/// path, up to the end of a character.
 fn short(path: &str) -> &str {
     let most = (0..=NAME_FIELD_BYTES.min(path.len())).rev();
     let end = most.into_iter().find(|end| path.is_char_boundary(*end));

@@ -20,9 +20,10 @@ use crate::sigstore_bundle::{self, Signer};
 struct Signed {
     /// True if a signature about the image was made with the given key.
     is_by_key: bool,
-    /// True if there is a signature with a key.
+    /// True if one of the signatures was made with a key, which may differ from the given key.
     has_key: bool,
-    /// True if there is a signature with a certificate, which is not verified here.
+    /// True if one of the signatures was made with a certificate. Such a signature is not verified
+    /// here.
     has_certificate: bool,
 }
 
@@ -33,9 +34,10 @@ pub(super) fn is_signature(bundle: &Part) -> bool {
 }
 
 /// Checks the signatures of the image with the digest `image`, and adds the results to the report.
-/// `bundles` are the bundles among its referrers that hold signatures. If there are signatures of
-/// several keys, one with the given key is enough. Returns true if the image has a signature that
-/// `key` verifies, and false if `key` is `None`. Fails only if the registry does not respond.
+/// `bundles` are the bundles among the image's referrers that hold signatures. If there are
+/// signatures of several keys, one with the given key is enough. Returns true if the image has a
+/// signature that `key` verifies, and false if `key` is `None`. Fails only if the registry does not
+/// respond.
 pub(super) fn examine(
     store: &Store,
     report: &mut Report,
