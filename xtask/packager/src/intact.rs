@@ -103,7 +103,7 @@ pub fn is_safetensors(path: &Path) -> io::Result<bool> {
     })
 }
 
-/// Sizes of a file that ends too early.
+/// Expected and actual size of a file that ends too early.
 #[derive(Debug, PartialEq, Eq)]
 struct Cut {
     /// Minimum size of the file according to its own content, in bytes.
@@ -125,9 +125,9 @@ fn refusal(path: &Path, problem: &Problem) -> Failure {
     )
 }
 
-/// Returns the sizes of an ONNX file that was cut. Returns `None` for a whole file, and for a file
-/// that is not ONNX, which ONNX Runtime refuses with its own error. Fails if the file cannot be
-/// read.
+/// Returns the expected and the actual size of an ONNX file that was cut. Returns `None` for a
+/// whole file, and for a file that is not ONNX, which ONNX Runtime refuses with its own error.
+/// Fails if the file cannot be read.
 ///
 /// An ONNX file is a protobuf message. Only the fields of the outermost message are read, because
 /// each of them states its length.
@@ -192,8 +192,8 @@ fn varint(from: &mut impl Read) -> io::Result<Option<(u64, u64)>> {
     Ok(Some((u64::MAX, 10)))
 }
 
-/// Returns the sizes of a safetensors file that was cut. Returns `None` for a whole file, and for a
-/// file that is not safetensors. Fails if the file cannot be read.
+/// Returns the expected and the actual size of a safetensors file that was cut. Returns `None` for
+/// a whole file, and for a file that is not safetensors. Fails if the file cannot be read.
 fn cut_safetensors(path: &Path) -> io::Result<Option<Cut>> {
     if !is_safetensors(path)? {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! `cargo xtask package`: from a manifest to an image, on disk and in a registry.
+//! `cargo xtask package`: builds an image from a manifest, on disk and in a registry.
 //!
 //! Owns the order of the steps and their messages. Must not know how any step works.
 
@@ -250,8 +250,8 @@ fn libraries_are_there(
     libraries::check(host, &needs, &base.name, &layers)
 }
 
-/// Returns the path of the folder in the target folder that keeps the layers of base images. They
-/// are kept because a base image is large and rarely changes.
+/// Returns the path of the folder in the target folder that keeps the layers of base images. The
+/// layers are kept because a base image is large and rarely changes.
 fn base_folder() -> PathBuf {
     workspace::target().join("base-blobs")
 }

@@ -1,6 +1,7 @@
-//! Artifacts of an image, such as attestations and signatures, and their upload next to it.
+//! Artifacts of an image, such as attestations and signatures, and their upload to the repository
+//! of the image.
 //!
-//! Owns how they are found in the registry: by the registry's own list of referrers, or by a
+//! Owns how artifacts are found in the registry: by the registry's own list of referrers, or by a
 //! fallback tag if the registry does not have such lists (OCI distribution specification,
 //! "Referrers Tag Schema"). Must not know what the artifacts say.
 
