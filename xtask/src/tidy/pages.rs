@@ -1,4 +1,5 @@
-//! The pages: their sizes, their links, and the files that their commands name.
+//! The Markdown pages of the repository: their sizes, their links, and the files that their
+//! commands name.
 //!
 //! Owns these rules and a reader of just enough Markdown. Must not know what any page says.
 

@@ -38,7 +38,7 @@ use crate::demo::sample::{self, Digit};
 const SAMPLE_PERIOD: Duration = Duration::from_secs(2);
 /// Time between two restarts of Redis. In a run of less than 60 s, the time is a third of the run.
 const RESTART_PERIOD: Duration = Duration::from_secs(20);
-/// Pause of each client between two calls, so that the machine is busy but not full.
+/// Pause of each client between two calls, so that the machine is busy but not fully loaded.
 const PAUSE: Duration = Duration::from_millis(2);
 /// Pause of the main thread between two checks whether a sample or a restart is due.
 const TICK: Duration = Duration::from_millis(50);

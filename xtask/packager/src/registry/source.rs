@@ -57,7 +57,8 @@ struct Parts {
 
 impl<'a> Reader<'a> {
     /// Starts to read the blob with this digest and size. `name` is the name of the blob in error
-    /// messages.
+    /// messages. Fails if the file cannot be opened, or if the registry does not have a blob of
+    /// this size.
     pub async fn open(
         source: Source<'a>,
         name: &'a str,
@@ -284,8 +285,8 @@ async fn read_answer(
     }
 }
 
-/// Count and hash of the bytes of a blob from the first byte on, by which the size and the digest
-/// are checked.
+/// Count and hash of all bytes of a blob that were read, with which the size and the digest are
+/// checked.
 struct Passing {
     action: String,
     hash: Hashing<io::Sink>,

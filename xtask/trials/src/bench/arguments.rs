@@ -66,7 +66,8 @@ pub enum BenchCommand {
     /// background. Redis's own time is not counted. The run ends without figures if an answer is
     /// not scikit-learn's, or if the hits and misses that Redis counted do not match the answers.
     Redis(RedisBenchArgs),
-    /// Compare a graph that is served without code with a native server that calls the same engine.
+    /// Compare an ONNX graph that the host serves without a component with a native server that
+    /// calls the same ONNX Runtime.
     ///
     /// The graph is the example `digits-mlp`, served by the host program of images with graphs. The
     /// run also measures what a second client adds: each run of the graph has one thread, so two

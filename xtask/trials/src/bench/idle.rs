@@ -129,8 +129,8 @@ impl Client {
         is_right.then(|| started.elapsed())
     }
 
-    /// Makes a call for which the connection has to be opened first. Returns the time that both
-    /// took, or `None` if the answer is wrong.
+    /// Makes a call for which the connection has to be opened first. Returns the time that the
+    /// connection and the call took together, or `None` if the answer is wrong.
     async fn connect_and_call(&self) -> Option<Duration> {
         let started = Instant::now();
         let is_right = self.store.get("value").await == Ok(None);

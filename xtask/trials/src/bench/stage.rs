@@ -272,7 +272,8 @@ fn wayward(apps: &Path) -> Result<PathBuf, Failure> {
 type Setting<'a> = (&'a str, &'a str, toml::Value);
 
 /// Copies the app folder `app` to `copy`, changes some settings in the copy, and returns the path
-/// of the copy. The inner error says which setting the host refuses.
+/// of the copy. The inner error says which setting the host refuses. Fails if the folder cannot be
+/// copied, or if the manifest in it cannot be changed.
 fn altered(
     app: &Path,
     copy: &Path,

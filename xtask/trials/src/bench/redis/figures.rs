@@ -138,7 +138,7 @@ pub struct CpuRatios {
 }
 
 impl CpuRatios {
-    /// Returns the ratios of CPU time in the rows.
+    /// Returns the ratios of CPU time that `rows` contains.
     pub fn of(rows: &[Row]) -> Self {
         let cpu = |path| over_ceiling(rows, path).map(|over| over.cpu);
         Self {
@@ -164,7 +164,7 @@ pub struct P50Ratios {
 }
 
 impl P50Ratios {
-    /// Returns the ratios of the median latency (p50) in the rows.
+    /// Returns the ratios of the median latency (p50) that `rows` contains.
     pub fn of(rows: &[Row]) -> Self {
         let p50 = |path| over_ceiling(rows, path).map(|over| over.p50);
         Self {
