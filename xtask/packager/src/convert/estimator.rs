@@ -36,8 +36,10 @@ const OWN_SECONDS: u64 = 10;
 const SEED: u32 = 0;
 
 /// Runs `cargo xtask convert` for a file with a model or a model folder of MLflow: converts the
-/// model to a graph, and writes a project folder that serves the graph. Fails if the model is
-/// refused, or if the conversion fails. Also fails if the graph answers differently than the
+/// model to a graph, and writes a project folder that serves the graph.
+///
+/// Fails if the model is refused, or if the conversion fails. Also fails if the output folder holds
+/// an earlier conversion, unless `--force` is given, and if the graph answers differently than the
 /// library, unless `--allow-differences` is given.
 pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let name = name(args)?;

@@ -60,7 +60,8 @@ enum Trace {
 }
 
 /// Returns the text of the script for `sh` that finds missed blobs. Fails if the app has no blob
-/// trigger, or if the script cannot resolve the path of a trigger.
+/// trigger, if the script cannot resolve the path of a trigger, or if it cannot read an app setting
+/// that a trigger names.
 pub fn script(deployment: &Deployment, connections: Connections) -> Result<String, Failure> {
     let triggers: Vec<_> = deployment.blob_triggers().collect();
     if triggers.is_empty() {

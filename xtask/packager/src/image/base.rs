@@ -43,8 +43,9 @@ pub struct Base {
 }
 
 impl Base {
-    /// Builds a base image from its fetched manifest and config. Fails if the image is not for
-    /// linux/amd64, or if the manifest and the config contradict each other.
+    /// Builds a base image from its fetched manifest and config. Fails if the config is not a JSON
+    /// object, if the image is not for linux/amd64, or if the manifest and the config contradict
+    /// each other.
     pub fn new(
         name: String,
         digest: Digest,

@@ -135,7 +135,8 @@ pub fn blob_name(digest: &Digest) -> String {
 }
 
 /// Writes the planned image as a new OCI image layout in the folder `dir`. An existing layout in
-/// the folder is replaced. Fails if the folder contains other files.
+/// the folder is replaced. Fails if the folder contains other files, or if a file cannot be read or
+/// written.
 ///
 /// `base_blobs` is a folder with the layers of the base image, each named by the hex digits of its
 /// digest. If `base_blobs` is `None`, the layout refers to these layers but does not contain them.

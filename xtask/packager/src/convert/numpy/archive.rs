@@ -52,9 +52,10 @@ pub fn open<R: Read + Seek>(mut file: R) -> Result<ZipArchive<R>, FileError> {
 
 /// Returns the members of an `.npz` archive, in the order of the archive.
 ///
-/// Fails if the archive is empty or has more than `MOST_ARRAYS` members. Also fails if NumPy
-/// cannot have written the archive, e.g. if the headers of its members differ from its directory,
-/// if two members share bytes or a name, or if a member needs a password.
+/// Fails if the archive is empty, has more than `MOST_ARRAYS` members, or is a sparse matrix of
+/// SciPy. Also fails if NumPy cannot have written the archive, e.g. if the headers of its members
+/// differ from its directory, if two members share bytes or a name, or if a member needs a
+/// password.
 pub fn members<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Vec<Member>, FileError> {
     let damaged = |source: ZipError| FileError::DamagedArchive { source };
     if archive.is_empty() {

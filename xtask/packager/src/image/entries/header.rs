@@ -43,7 +43,8 @@ impl Block {
         self.0.iter().all(|byte| *byte == 0)
     }
 
-    /// Parses the fields of the tar header. Fails if the checksum of the header is wrong.
+    /// Parses the fields of the tar header. Fails if the checksum of the header is wrong, or if a
+    /// number in the header is invalid.
     pub fn header(&self) -> io::Result<Header> {
         self.check()?;
         let is_ustar = self.field(257..265) == b"ustar\x0000";
