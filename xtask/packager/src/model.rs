@@ -23,8 +23,8 @@ pub struct ModelFile {
     pub path: PathBuf,
 }
 
-/// Returns the files of the model at a path, sorted by name. Fails if a scorer must not contain one
-/// of the files, e.g. a pickle.
+/// Returns the files of the model at a path, sorted by name. Fails if there is no file at the path,
+/// if a file cannot be read, or if a scorer must not contain one of the files, e.g. a pickle.
 pub fn list(model: &Path) -> Result<Vec<ModelFile>, Failure> {
     let root = model.canonicalize().map_err(|error| {
         Failure::project(

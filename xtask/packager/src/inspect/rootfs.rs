@@ -168,8 +168,8 @@ impl RootFs {
     }
 
     /// Finds the place of the folder at the path `parts`, following links. The folder does not have
-    /// to exist. Fails if the path leads through too many links, or through an object that is not a
-    /// folder.
+    /// to exist. Fails if the path is too long, or if it leads through too many links or through an
+    /// object that is not a folder.
     fn resolve(&self, parts: &[Vec<u8>]) -> Result<Place, RefusedEntry> {
         let mut place = Place {
             nodes: vec![ROOT],

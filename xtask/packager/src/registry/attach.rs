@@ -173,8 +173,8 @@ fn beside(there: &[u8], ours: &[u8]) -> Beside {
 
 /// Makes sure that the referrers list of an image contains all entries in `entries`. `is_listed` is
 /// true if the registry has listed the entries by itself, false if the registry does not keep
-/// referrers lists, and `None` if this is not known. Fails if another client keeps changing the
-/// list.
+/// referrers lists, and `None` if this is not known. Fails if the registry refuses the list, or if
+/// another client keeps changing it.
 async fn list(
     target: &Repository,
     image: &Digest,

@@ -57,7 +57,8 @@ impl<'a> Chunks<'a> {
 
     /// Continues an upload session that the registry has already opened. `response` is the
     /// registry's response, and `action` describes the upload in error messages. Fails if the
-    /// registry demands chunks of more than 1 GiB.
+    /// registry demands chunks of more than 1 GiB, or if its response does not say where to
+    /// continue.
     pub fn opened(
         target: &'a Repository,
         action: &'a str,

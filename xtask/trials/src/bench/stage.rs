@@ -174,7 +174,7 @@ pub fn prepare() -> Result<Stage, Failure> {
 
 /// Builds a native reference program of the package `scorebox-bench`, and returns its path.
 /// `program` is the name of the program, and `features` are the arguments of Cargo that select
-/// features. Fails if a build fails, or if a file cannot be written.
+/// features. Fails if the build fails.
 ///
 /// The program is built alone, because in a common build Cargo would give it the features that
 /// other packages ask for.

@@ -76,10 +76,10 @@ struct Claims {
 }
 
 impl TokenService<'_> {
-    /// Fetches an access token for the given scopes. Fails if the token service does not belong to
-    /// the registry, or does not accept the credential. `refresh` keeps the refresh token that was
-    /// received in exchange for an Entra access token, so that later calls need no further
-    /// exchange.
+    /// Fetches an access token for the given scopes. Fails if the credential must not be sent to
+    /// the token service, or if the service does not accept the credential. `refresh` keeps the
+    /// refresh token that was received in exchange for an Entra access token, so that later calls
+    /// need no further exchange.
     pub async fn fetch(
         &self,
         found: &Found,
