@@ -43,9 +43,9 @@ pub struct ConvertArgs {
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// File with rows to compare the answers on: .csv with a header, .json (rows, columns or Azure
-    /// ML's body) or .npy [default: rows made up from what the model remembers]. If the model knows
-    /// the names of its columns, columns that it was not fitted on are ignored. The rows also show
-    /// which columns are texts.
+    /// ML's body) or .npy [default: rows generated from the thresholds, means, categories and words
+    /// in the model]. If the model knows the names of its columns, columns that it was not fitted
+    /// on are ignored. The rows also show which columns are texts.
     #[arg(long, value_name = "FILE")]
     pub sample: Option<PathBuf>,
     /// Inputs of the graph, for a model that does not state them, or for types other than f32:

@@ -155,7 +155,7 @@ fn is_own(blob: &BlobTrigger) -> bool {
         .any(|own| blob.connection.eq_ignore_ascii_case(own))
 }
 
-/// Returns the evidence that the function of a trigger leaves.
+/// Returns the evidence that the function of a trigger leaves when it is called for a blob.
 fn trace(blob: &BlobTrigger) -> Trace {
     // If the trigger has `park`, the record of a blob that can never be scored must be found, too.
     let is_found = |path: &Option<String>| {

@@ -1,4 +1,4 @@
-//! Check of a deployment that runs: its probes, its version, its clock and its latency.
+//! Check of a running deployment: its probes, its version, its clock and its latency.
 //!
 //! Owns the requests, none of which calls the scorer. Must not know how the deployment was made.
 

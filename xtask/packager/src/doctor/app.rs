@@ -1,7 +1,8 @@
 //! Checks of the manifest, the component, the model and the files of the Functions host.
 //!
-//! Owns the order in which an app is tried, and which thing an error of the host is about. Must not
-//! know how the host loads an app: the host library does that, with all stores in memory.
+//! Owns the order in which an app is tried, and the rule that says which of these things an error
+//! of the host concerns. Must not know how the host loads an app: the host library does that, with
+//! all stores in memory.
 
 use std::path::{Path, PathBuf};
 
@@ -225,7 +226,8 @@ enum Code {
 }
 
 impl Code {
-    /// Returns the checked thing that the report's lines about this code name.
+    /// Returns the thing that the lines of the report about this code name: the component, or the
+    /// model of a scorer that is a graph.
     fn noun(&self) -> Noun {
         match self {
             Self::Component(_) => Noun::Component,
@@ -338,7 +340,8 @@ pub fn refused(report: &mut Report, error: &StartupError) {
     report.failed(noun, failure);
 }
 
-/// Returns the thing that an error of the host is about, and the error as a failure.
+/// Returns the thing that an error of the host concerns, such as the component or the model, and
+/// the error as a failure.
 pub fn of_start(error: &StartupError) -> (Noun, Failure) {
     let noun = match error {
         StartupError::Component { .. } | StartupError::Init { .. } => Noun::Component,

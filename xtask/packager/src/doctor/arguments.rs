@@ -33,7 +33,7 @@ pub struct DoctorArgs {
     /// The app folder that `cargo xtask build` wrote. The component and the model are tried there.
     #[arg(long, value_name = "DIR")]
     pub app: Option<PathBuf>,
-    /// An image that is deployed or will be: its reference, or the folder of a layout. If --app is
+    /// An image that is or will be deployed: its reference, or the folder of a layout. If --app is
     /// not given, the app in the image is tried.
     #[arg(long, value_name = "IMAGE")]
     pub image: Option<String>,

@@ -11,7 +11,7 @@ const ROOT: &str = "/sys/fs/cgroup";
 /// Limit of a control group, and the file that states it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limit<T> {
-    /// Value of the limit.
+    /// Value of the limit, e.g. a number of bytes or of cores.
     pub value: T,
     /// Path of the file that states the limit.
     pub file: PathBuf,

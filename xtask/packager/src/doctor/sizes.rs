@@ -15,8 +15,8 @@ use super::noun::Noun;
 use super::report::Report;
 use crate::model;
 
-/// Memory of the host itself: its program, its threads and its connections. An idle host has about
-/// 10 MB.
+/// Memory that the host itself may need: for its program, its threads and its connections. An idle
+/// host needs about 10 MB.
 const HOST_BYTES: u64 = 32 << 20;
 /// Number of CPU cores below which a start takes so long that platforms give up.
 const LEAST_CORES: f64 = 0.1;

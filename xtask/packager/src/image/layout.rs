@@ -295,9 +295,9 @@ fn base_layers(plan: &ImagePlan, held: bool) -> Vec<Blob> {
     layers.map(blob).collect()
 }
 
-/// Puts the file of a base layer into the layout, as a hard link if the file system supports links,
-/// because base layers can be large, and as a copy otherwise. Fails if the file can be neither
-/// linked nor copied.
+/// Puts the file of a base layer into the layout: as a hard link if the file system supports links,
+/// and as a copy otherwise. A link is preferred because base layers can be large. Fails if the file
+/// can be neither linked nor copied.
 fn put(from: &Path, to: &Path) -> Result<(), Failure> {
     // A base may name a layer twice.
     if to.exists() {

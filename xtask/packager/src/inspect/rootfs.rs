@@ -1,8 +1,8 @@
 //! File system of an image, as a container runtime builds it from the layers.
 //!
-//! Owns the rules of containerd and runc: how a path is cleaned, how links are followed, what a
-//! whiteout removes, and what replaces what. Must not know what the files are for, nor where the
-//! layers come from. It holds names and digests, no bytes.
+//! Owns the rules of containerd and runc: how a path is cleaned, how links are followed, which
+//! objects a whiteout removes, and which entries replace other objects. Must not know what the
+//! files are for, nor where the layers come from. It holds names and digests, no bytes.
 
 mod path;
 mod refused;

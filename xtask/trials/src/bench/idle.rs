@@ -26,7 +26,7 @@ use super::redis::{Store as RedisServer, find_server};
 /// Timeout of a Redis operation, which is the default timeout of a store.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Value of every key of the benchmark.
+/// Value that the benchmark stores in Redis for a first call that reads.
 const VALUE: &[u8] = b"value";
 
 /// One connection of the benchmark, with a key prefix of its own.
