@@ -22,7 +22,8 @@ pub const CUT_FIX: &str = "copy or download it again, and compare its size with 
 const MOST_HEADER_BYTES: u64 = 100_000_000;
 
 /// Checks that the file of a model, such as a pickle, is neither empty nor a Git LFS pointer nor an
-/// HTML page. Fails with the fix for the content that was found instead.
+/// HTML page. Fails with the fix for the content that was found instead, or if the file cannot be
+/// read.
 pub fn check_source(path: &Path) -> Result<(), Failure> {
     let Some(found) = recognized(path)? else {
         return Ok(());

@@ -87,7 +87,7 @@ pub(super) fn shown(ports: &[Port]) -> String {
 }
 
 /// Returns the sections `[inputs.NAME]` of the manifest, by the name of the input. Inputs with an
-/// empty section are left out.
+/// empty section are left out, and so are the sections after the first `SECTIONS_MOST`.
 pub(super) fn sections(inputs: &[Port]) -> toml::Table {
     let mut sections = toml::Table::new();
     for port in inputs {

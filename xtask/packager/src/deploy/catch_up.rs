@@ -308,8 +308,8 @@ fn parts(path: &str) -> Result<Vec<(&str, bool)>, Failure> {
         .collect())
 }
 
-/// Checks the name of a variable that the script reads. Fails if the script, the shell or the platform
-/// uses the name itself.
+/// Checks the name of a variable that the script reads. Fails if the name is invalid, or if the
+/// script, the shell or the platform uses the name itself.
 fn setting(name: &str) -> Result<Variable, Failure> {
     let variable = Variable::new(name)?;
     if OWN.contains(&name) || super::is_reserved(name) {

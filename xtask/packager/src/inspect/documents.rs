@@ -41,7 +41,8 @@ pub fn read(bytes: &[u8]) -> Result<Value, DisputedDocument> {
 }
 
 /// Fails if a JSON object in the value has keys that some readers mistake for each other: keys that
-/// differ only in case, or that have letters beyond ASCII.
+/// differ only in case, or that have letters beyond ASCII. Objects with a name in `FREE` may have
+/// any keys.
 fn check(value: &Value) -> Result<(), DisputedDocument> {
     match value {
         Value::Object(object) => {

@@ -228,7 +228,8 @@ impl RootFs {
 
     /// Returns the content that a hard link to the path `target` shares with its target. Symbolic
     /// links on the way to the target are followed. A target that is itself a symbolic link is not
-    /// followed. Fails if the target does not exist or is a folder.
+    /// followed. Fails if the path to the target cannot be followed, or if the target does not
+    /// exist or is a folder.
     fn linked(&self, target: &[u8]) -> Result<What, RefusedEntry> {
         let parts = cleaned(target)?;
         let missing = || RefusedEntry::NoTarget(shown(&parts));

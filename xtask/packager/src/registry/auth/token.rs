@@ -256,7 +256,8 @@ impl TokenService<'_> {
 
 /// Returns the lifetime that a JSON web token states, or `None` if the token states no time of
 /// expiry. The lifetime is the difference between the token's own times of issue and expiry,
-/// because the clocks of two machines differ.
+/// because the clocks of two machines differ. If the token does not state when it was issued, the
+/// current time is used instead.
 fn life_of(token: &str) -> Option<Duration> {
     let claims = claims(token)?;
     let now = || {
