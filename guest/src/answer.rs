@@ -5,8 +5,8 @@
 
 use crate::{Answer, IntoPayload, Payload, Result};
 
-/// A type that a scorer of payloads can return: [`Answer`], or the body alone, which is every
-/// [`IntoPayload`].
+/// A type that a scorer of payloads can return: [`Answer`], or any type that implements
+/// [`IntoPayload`] for the body alone.
 ///
 /// ```
 /// use scorebox_guest::{Answer, IntoAnswer, Json};
@@ -91,14 +91,14 @@ impl Answer {
 
     /// Adds a header to the HTTP answer. A name may be added several times.
     ///
-    /// Allowed are names that begin with `x-` or `access-control-`, and the usual names of an
-    /// application, e.g. `cache-control`, `etag`, `location` and `retry-after`. The contract's
-    /// record `answer` lists them. `set-cookie` needs `cookies = true` under `[answers]` in the
+    /// A name may begin with `x-` or `access-control-`, or be a usual header of an application,
+    /// e.g. `cache-control`, `etag`, `location` or `retry-after`. The contract's record `answer`
+    /// lists these headers. `set-cookie` needs `cookies = true` under `[answers]` in the
     /// `scorebox.toml`. Any other header, and a value that is not printable ASCII, is a fault of
     /// the scorer, and the caller gets 500.
     ///
-    /// An HTTP function whose requests come in envelopes carries one value for each name: the host
-    /// joins several with `, `, and refuses several cookies.
+    /// If the requests of an HTTP function come in envelopes, its answers can have only one value
+    /// for each name. The host then joins several values with `, `, and refuses several cookies.
     ///
     /// ```
     /// use scorebox_guest::{Answer, Json, Result};

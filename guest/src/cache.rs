@@ -340,8 +340,9 @@ impl Bucket {
         atomics::increment(self.handle()?, key, delta)
     }
 
-    /// Adds `delta` to the counter of a key, and returns the sum. The counter expires when the time
-    /// `ttl` has passed since its first increment.
+    /// Adds `delta` to the counter of a key, and returns the sum. The counter of a key that does
+    /// not exist starts at 0, and expires when the time `ttl` has passed since this first
+    /// increment.
     ///
     /// The operation is atomic.
     ///
@@ -413,7 +414,7 @@ impl Bucket {
         atomics::Cas::new(self.handle()?, key).map(Snapshot)
     }
 
-    /// Replaces the value of a key by the result of `change`, and returns the new value.
+    /// Replaces the value of a key with the result of `change`, and returns the new value.
     ///
     /// `change` gets the current value, or `None` if the key does not exist. If another caller
     /// changes the value in the meantime, `change` is called again with the newer value. The new

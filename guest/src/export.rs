@@ -308,8 +308,8 @@ impl<S> Slot<S> {
     }
 }
 
-/// Runs the author's `describe`, and returns its result. It cannot call the host, so the panic hook
-/// does not write to the log while it runs.
+/// Runs the author's `describe`, and returns its result. `describe` cannot call the host, so the
+/// panic hook does not write to the log while `describe` runs.
 pub fn describe<T>(describe: fn() -> T) -> T {
     panic::install(false);
     describe()

@@ -118,27 +118,30 @@
 //!
 //! # Errors
 //!
-//! The variant of an [`Error`] decides what the platform does next, so choose the variant that
-//! helps:
+//! The variant of an [`Error`] decides what the platform does next with the caller's request or
+//! message:
 //!
 //! | case | means | HTTP | a message is |
 //! |---|---|---|---|
 //! | [`Error::Rejected`] | this input can never be scored | 422 | parked |
-//! | [`Error::Unavailable`] | later may work | 503 with `Retry-After` | redelivered |
+//! | [`Error::Unavailable`] | a later call may succeed | 503 with `Retry-After` | redelivered |
 //! | [`Error::Failed`] | the scorer is at fault | 500 | redelivered |
 //!
 //! To park a message is to complete it and to send a record of it to the place that the setting
 //! `park` of its trigger names. A message is parked only if its trigger has this setting. With the
 //! setting, a message whose last delivery fails is parked, whatever the case. Without it, every
-//! failed message is redelivered until the platform keeps it, for example in a dead-letter queue.
+//! failed message is redelivered until the platform gives up and sets the message aside, for
+//! example in a dead-letter queue.
 //!
 //! The caller sees the code and the message. The detail goes only to the log. The operator `?`
 //! converts these errors:
 //!
-//! - Errors of [`model`], [`graphs`] and [`nn`] become failed.
-//! - Errors of [`cache`], [`redis`] and [`config`] become unavailable. But a store that is not
-//!   configured, and a command that is denied or that the server refuses, become failed.
-//! - Errors of JSON become failed. A caller's bad JSON is rejected as `invalid-json` before `run`.
+//! - Errors of [`model`], [`graphs`] and [`nn`] become [`Error::Failed`].
+//! - Errors of [`cache`], [`redis`] and [`config`] become [`Error::Unavailable`]. But if a store is
+//!   not configured, or if a command is denied or refused by the server, the error becomes
+//!   [`Error::Failed`].
+//! - Errors of JSON become [`Error::Failed`]. A caller's invalid JSON is rejected with the code
+//!   `invalid-json` before `run` is called.
 //!
 //! [`OrProblem`] turns any `Option` or `Result` into one of the three errors. A panic is a trap:
 //! the host answers 500, logs the message and the location, and retires the instance.

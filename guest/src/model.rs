@@ -1,8 +1,8 @@
 //! The model that ships with the component: its tensors and its files.
 //!
-//! Owns the reading of tensors and files in pieces that the host's limit allows. The elements stay
-//! in the host, once for all instances; copy in what you need, once, in `init`. Must not know what
-//! a tensor is used for.
+//! Owns the reading of tensors and files in pieces that the host's limit allows. The host holds the
+//! elements only once for all instances. In `init`, copy the elements that the scorer needs into
+//! the instance. Must not know what a tensor is used for.
 
 use std::ops::Range;
 

@@ -63,10 +63,10 @@ pub trait IntoPayload {
 /// A value that is sent as JSON. A body that is not JSON of type `T` is rejected as `invalid-json`,
 /// with the line and the column of the problem.
 ///
-/// A decimal becomes the nearest `f64`, or the nearest `f32` in one step. Compared with a JSON
-/// reader that may be off by one unit in the last place, a short decimal costs 1 to 2 ns more, and
-/// a number with 17 digits 12 to 20 ns more. A field under `#[serde(flatten)]` or in an untagged
-/// enum is an `f64` first, so declare the field as `f64` if its last bit matters.
+/// A decimal number becomes the nearest `f64`, or the nearest `f32` without an `f64` in between. A
+/// faster reader could be off by one unit in the last place. It would save 1 to 2 ns for a short
+/// decimal, and 12 to 20 ns for a number with 17 digits. A field under `#[serde(flatten)]` or in an
+/// untagged enum is read as an `f64` first, so declare the field as `f64` if its last bit matters.
 ///
 /// ```
 /// use scorebox_guest::{FromPayload, Json, Payload};

@@ -124,8 +124,8 @@ impl Connection {
     /// ```
     ///
     /// # Errors
-    /// Fails if nothing was sent to the store. The error of a single command is in the returned
-    /// list.
+    /// Fails if no command can be sent to the store, e.g. because the commands together are too
+    /// large. The error of a single command is in the returned list.
     pub fn pipeline<C: Into<Command>>(
         &self,
         commands: impl IntoIterator<Item = C>,

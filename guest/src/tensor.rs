@@ -33,8 +33,8 @@ pub trait Element: Copy + sealed::Sealed {
 }
 
 mod sealed {
-    /// Prevents other crates from implementing [`Element`](super::Element), whose types are the
-    /// element types of the WIT.
+    /// Prevents other crates from implementing [`Element`](super::Element), because only the
+    /// element types of the WIT can be elements.
     pub trait Sealed {}
 }
 

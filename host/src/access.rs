@@ -44,7 +44,7 @@ impl Keys {
         self.digests.is_empty()
     }
 
-    /// Adds a key. The key is not kept, but only its digest.
+    /// Adds a key. Only the digest of the key is kept.
     ///
     /// # Errors
     /// Fails if the key has fewer than 32 or more than 1024 characters, or other characters than

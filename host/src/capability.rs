@@ -135,10 +135,10 @@ pub(crate) fn has_function(interface: &str, function: &str) -> bool {
     })
 }
 
-/// Adds host functions to a linker: all of closed WASI, and of the other capabilities those whose
-/// interfaces the component imports. `is_imported` returns true for the names of these interfaces,
-/// which contain the version. Functions that need graphs are added only if this host is built to run
-/// graphs.
+/// Adds the host functions that a component may call to a linker. All functions of closed WASI are
+/// added. A function of another capability is added only if the component imports its interface.
+/// `is_imported` returns true for the name of an imported interface, which contains the version.
+/// Functions that need graphs are added only if this host is built to run graphs.
 ///
 /// # Errors
 /// Fails if two host functions have the same name, which would be a mistake in this file.

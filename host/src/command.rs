@@ -136,8 +136,8 @@ pub fn other_tool() -> Option<StartupError> {
     })
 }
 
-/// Prints to standard error the error because of which a command fails, and returns the exit code
-/// of the error.
+/// Prints the error of a failed command to standard error, and returns the exit code that belongs
+/// to the error.
 pub fn exit(error: &StartupError) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::from(exit_code::of_start(error))

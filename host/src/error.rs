@@ -48,8 +48,8 @@ pub enum ScoreFailure {
         /// body.
         pointer: String,
     },
-    /// The instance that ran the call needed more memory than `limits.memory` allows, or the
-    /// outputs of a graph did.
+    /// The call needed more memory than `limits.memory` allows, either for its instance or for the
+    /// outputs of a graph.
     OutOfMemory {
         /// Maximum size of the memory of one instance, in bytes: the setting `limits.memory`.
         limit_bytes: u64,
@@ -199,8 +199,8 @@ impl Line {
 }
 
 /// Codes with which the SDK fails a call because its store refuses an operation, and would refuse
-/// it again: a value of the wrong type, a command that the access list forbids. Delivering the
-/// message again would only put load on the store.
+/// it again. Examples are a value of the wrong type, and a command that the access list forbids.
+/// Delivering the message again would only put load on the store.
 const STORE_CODES: [&str; 2] = ["store-command", "store-denied"];
 
 impl ScoreFailure {

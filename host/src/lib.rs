@@ -18,10 +18,10 @@
 //! | [`sizing`] | how many instances, and how much memory of each kind, if the manifest sets none |
 //! | `packaged` | whether component and model are those that were packaged |
 //! | [`model`] | tensors and files, mapped once per process |
-//! | [`graph`] | models that compute by themselves, and the engine that runs them |
+//! | [`graph`] | models that contain their own computation, and the engine that runs them |
 //! | [`redis`] | stores: keys, values and raw commands (`host/store`) |
 //! | [`capability`] | what a scorer may import |
-//! | [`call`] | the words for one call: payload, source, invocation, answer |
+//! | [`call`] | the types of one call: payload, source, invocation, answer |
 //! | [`codec`] | wire formats: bodies as tensors, and tensors as bodies |
 //! | `offload` | the thread of a call: where it arrived, or a scoring thread |
 //! | [`scorer`] | a component and its instances; one call from payload to outcome |

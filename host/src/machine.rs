@@ -52,8 +52,8 @@ pub fn check() -> Result<(), StartupError> {
 /// Starts an async runtime with `threads` threads.
 ///
 /// # Errors
-/// Fails if the operating system cannot start the threads. If it starts some of them, the runtime
-/// works with these, and [`check_threads`] fails then.
+/// Fails if the operating system can start none of the threads. If it can start only some of them,
+/// this function succeeds, and a later call of [`check_threads`] fails.
 pub fn runtime(builder: &mut Builder, threads: usize) -> Result<Runtime, StartupError> {
     // A runtime of which no thread could be started panics.
     let built = panics::attempt(|| builder.worker_threads(threads).enable_all().build());
@@ -68,7 +68,7 @@ pub fn runtime(builder: &mut Builder, threads: usize) -> Result<Runtime, Startup
 
 /// Checks that `threads` more threads can be started at the same time. The threads end at once.
 ///
-/// A runtime that was built before has all its threads if this check succeeds.
+/// If this check succeeds, every async runtime that was started before has all of its threads.
 ///
 /// # Errors
 /// Fails if a thread cannot be started.
@@ -140,8 +140,8 @@ fn randomness() -> Result<(), MachineError> {
         .map_err(|_| MachineError::TlsRandomness)
 }
 
-/// Starts `count` threads that all exist at the same time, and then lets them end. It does not wait
-/// for their ends, because each wait would make a cold start longer.
+/// Starts `count` threads that all exist at the same time, and then lets them end. This function
+/// does not wait until the threads have ended, because that would make a cold start longer.
 ///
 /// # Errors
 /// Fails if a thread cannot be started.

@@ -71,8 +71,9 @@ pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// Future of a call whose panics are caught.
 type Call<T> = Caught<Boxed<T>>;
 
-/// Runs a call to its end, and returns its output. The call runs on this thread as long as it is
-/// short, and on a thread of `scoring` as soon as it is long.
+/// Runs a call to its end, and returns its output. The call starts on this thread. It runs on
+/// threads of the current async runtime as long as it is short, and on a thread of `scoring` as
+/// soon as it is long.
 ///
 /// The call continues even if the returned future is dropped after its first poll. An instance must
 /// not be left in the middle of a call because a client disconnected.
@@ -109,7 +110,7 @@ pub(crate) async fn run<T: Send + 'static>(
 }
 
 /// Polls a call until it ends, and returns its outcome. Returns `None` as soon as the call is
-/// marked as long.
+/// marked as long, unless it has ended.
 async fn while_short<T>(call: &mut Call<T>) -> Option<Ended<T>> {
     std::future::poll_fn(|context| {
         LONG.set(false);

@@ -249,8 +249,8 @@ fn show_the_same(manifest: &Manifest, files: &[(PathBuf, FileFacts)]) -> bool {
 }
 
 /// Returns true if the modification time of a file is the modification time of its entry in an
-/// image. Both are in nanoseconds since 1970. Instead of time 0, some unpackers write one second
-/// after it, because certain tools take time 0 for a missing time.
+/// image. Both are in nanoseconds since 1970. If the time in the image is 0, some unpackers write a
+/// time that is one second later, because certain tools take the time 0 for a missing time.
 fn is_of_image(modified_ns: i64, entry_ns: i64) -> bool {
     modified_ns == entry_ns || (entry_ns == 0 && modified_ns == 1_000_000_000)
 }

@@ -1,8 +1,8 @@
 //! Functions for the packager: compile an app's component into code that the image's host can load,
 //! and record its files.
 //!
-//! Owns the order snapshot, compile, digest, and the record of the files by which a host detects a
-//! change. Must not know images, nor where the result is put.
+//! Owns the order of the steps (take a snapshot, compile it, compute the digest), and the record of
+//! the files by which a host detects a change. Must not know images, nor where the result is put.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

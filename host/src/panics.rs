@@ -60,7 +60,8 @@ impl Panic {
         }
     }
 
-    /// Returns the message of the panic, for an error that does not come from a fault in this program.
+    /// Returns the message of the panic, for an error that does not come from a fault in this
+    /// program.
     pub(crate) fn into_message(self) -> String {
         self.message
     }

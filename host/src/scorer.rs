@@ -224,8 +224,8 @@ impl Scorer {
     }
 
     /// Runs the graph of this scorer on an example of a request. If `example` is `None`, only
-    /// records that the graph has answered a request elsewhere. After its first answer, an input
-    /// that the graph refuses counts as the caller's error. Does nothing for a component.
+    /// records that the graph has answered a request elsewhere. After the graph's first answer, an
+    /// input that the graph refuses counts as the caller's error. Does nothing for a component.
     ///
     /// # Errors
     /// Fails if the example does not fit the inputs of the graph, or if the graph fails.

@@ -121,8 +121,8 @@ pub fn error_line(error: &dyn Display, environment: Environment<'_>) -> String {
 /// line may use the part of the log queue that is reserved for warnings and errors.
 type Write = Box<dyn Fn(&str, bool) + Send + Sync>;
 
-/// Creates the queue of log lines, and starts the thread that writes the lines in the format `form`.
-/// The lines go to standard output. If `has_two_outputs` is true, warnings and errors go to
+/// Creates the queue of log lines, and starts the thread that writes the lines in the format
+/// `form`. The lines go to standard output. If `has_two_outputs` is true, warnings and errors go to
 /// standard error.
 ///
 /// # Errors

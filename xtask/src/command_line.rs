@@ -34,10 +34,11 @@ pub enum Command {
     Setup(SetupArgs),
     /// Run every check and test. The last line is `N passed, N failed, N skipped`.
     Test(TestArgs),
-    /// Fuzz the readers of bytes that come from outside.
+    /// Fuzz the parsers of data from outside.
     ///
-    /// libFuzzer starts from the corpus of each target and is guided by code coverage. What it
-    /// learns is kept in target/fuzz. Prints one line for each target. Needs a C++ compiler.
+    /// libFuzzer starts from the corpus of each target and is guided by code coverage. The inputs
+    /// that it finds are kept in target/fuzz. Prints one line for each target. Needs a C++
+    /// compiler.
     Fuzz(FuzzArgs),
     /// Check the rules of this repository: dependency direction, module docs, the hash of the WIT
     /// contract.

@@ -1,8 +1,8 @@
 //! `cargo xtask`: builds, packages, tries, tests and measures Scorebox.
 //!
 //! Owns the dispatch: to one file for each command that this program runs itself, and to the
-//! programs that run all other commands. Must not know how any command works, and must not need an
-//! engine or a C compiler: it is what a fresh clone compiles first.
+//! programs that run all other commands. Must not know how any command works. Must not depend on
+//! Wasmtime, and must not need a C compiler, because a fresh clone compiles this program first.
 
 // The macros of this crate print without a panic, and replace those of the standard library.
 #[macro_use]

@@ -1,4 +1,4 @@
-//! `cargo xtask setup`: checks that everything that building and packaging need is installed.
+//! `cargo xtask setup`: checks that all tools for building and packaging are installed.
 //!
 //! Owns the flags and the report. Must not know how anything is checked, built or fetched.
 

@@ -24,8 +24,8 @@ use crate::{fuzz, tidy};
 /// run appends a line with its reason to the file.
 const SKIPPED_VARIABLE: &str = "SCOREBOX_SKIPPED_FILE";
 
-/// Name of the environment variable that decides how much long tests do. If its value is 1, a long
-/// test tries all of its cases. Otherwise, it tries only some of them.
+/// Name of the environment variable that decides how many of their cases long tests try. If its
+/// value is 1, a long test tries all of its cases. Otherwise, it tries only some of them.
 const LONG_VARIABLE: &str = "SCOREBOX_LONG";
 
 /// Duration of the fuzzing step of `test --long`, for all targets together.
@@ -61,8 +61,8 @@ pub struct TestArgs {
     /// before this flag, since it takes every word that follows.
     #[arg(long, value_name = "FILTER", num_args = 1..)]
     pub only: Vec<String>,
-    /// Run the whole of each test that is long by nature: every damaged model, a hundred thousand
-    /// requests, twenty stops, ten minutes of fuzzing. Without this flag, such a test tries a part.
+    /// Run all cases of each long test: every damaged model, a hundred thousand requests, twenty
+    /// stops, ten minutes of fuzzing. Without this flag, a long test runs only some of its cases.
     #[arg(long)]
     pub long: bool,
 }

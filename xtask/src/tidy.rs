@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: the house rules that no compiler checks.
+//! `cargo xtask tidy`: checks the rules of this repository that no compiler checks.
 //!
 //! Owns the folders that are checked, and the order of the checks. Must not know any rule: each
 //! family of rules has its own file.

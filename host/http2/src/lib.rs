@@ -1,11 +1,11 @@
 //! Connections that speak HTTP/2: hyper's server with the limits of the protocol.
 //!
-//! Owns the limits of HTTP/2, and the types for which hyper's generic code is compiled. Must not know
-//! requests, or when a connection ends.
+//! Owns the limits of HTTP/2, and the types for which hyper's generic code is compiled. Must not
+//! know requests, or when a connection ends.
 //!
 //! This is a separate crate because of its size. Most code of HTTP/2 depends on the types of the
-//! socket and of the responses. In this crate it is compiled for size. In the crate that defines these
-//! types it would be compiled for speed, and be twice as large.
+//! socket and of the responses. In this crate it is compiled for size. In the crate that defines
+//! these types it would be compiled for speed, and be twice as large.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -21,22 +21,24 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// Maximum number of unread bytes of one request's body that the host keeps. It is the smallest value
-/// with which every client works.
+/// Maximum number of unread bytes of one request's body that the host keeps. The default of HTTP/2
+/// is one byte less, and a client may send that many bytes before it knows the host's settings.
 const STREAM_WINDOW_BYTES: u32 = 64 << 10;
 
-/// Maximum number of unread bytes of the bodies of a connection together. A thousand connections hold
-/// 128 MiB at most.
+/// Maximum number of unread bytes that the host keeps of all request bodies of one connection
+/// together. A thousand connections hold 128 MiB at most.
 const CONNECTION_WINDOW_BYTES: u32 = 128 << 10;
 
 /// Maximum size of the header fields of a request, in bytes. As in HTTP/2's own setting, the names
 /// and values are counted uncompressed, with 32 bytes more for each field.
 const HEADER_BYTES: u32 = 32 << 10;
 
-/// Maximum number of requests of a connection that the client canceled before the host saw them.
+/// Maximum number of requests of one connection that the client canceled before the host began to
+/// answer them. The connection ends if there are more.
 const PENDING_RESETS: usize = 20;
 
-/// Maximum number of streams of a connection that the host ended because of an error of the client.
+/// Maximum number of streams of one connection that the host reset because of an error of the
+/// client. The connection ends if there are more.
 const LOCAL_RESETS: usize = 256;
 
 /// Socket of an HTTP/2 connection: a stream of bytes that can be read and written.
@@ -57,8 +59,8 @@ type Io<'a> = TokioIo<&'a mut (dyn Socket + 'a)>;
 pub struct Connection<'a>(Pin<Box<http2::Connection<Io<'a>, Calls<'a>, Tasks>>>);
 
 impl<'a> Connection<'a> {
-    /// Creates the connection on a socket whose peer has sent nothing before the preface of HTTP/2. The
-    /// peer may have `streams` requests at a time.
+    /// Creates the connection on a socket whose peer has sent nothing before the preface of HTTP/2.
+    /// The peer may have `streams` requests at a time.
     pub fn new(socket: &'a mut (dyn Socket + 'a), answer: &'a Answer<'a>, streams: u32) -> Self {
         let mut builder = http2::Builder::new(Tasks);
         builder
@@ -101,7 +103,7 @@ impl Service<Request<Incoming>> for Calls<'_> {
 }
 
 /// Executor of hyper that starts a task for each request. All tasks have one type, so that their
-/// code exists once.
+/// code is compiled only once.
 #[derive(Clone)]
 struct Tasks;
 

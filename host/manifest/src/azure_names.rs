@@ -109,8 +109,8 @@ pub const STORAGE_QUEUE: Rule = Rule {
 };
 
 /// Azure's rule for the names of queues of a storage account that have a poison queue. The name of
-/// the poison queue has 7 characters more, and the Functions host does without a poison queue if it
-/// would be too long.
+/// the poison queue has 7 characters more. If this name would be too long, the Functions host does
+/// not use a poison queue.
 pub const TRIGGER_QUEUE: Rule = Rule {
     most: 56,
     ..STORAGE_QUEUE
@@ -300,9 +300,9 @@ impl End {
     }
 }
 
-/// Checks the host name of a registry. The first part of the name of a registry in Azure is the
-/// name of a resource. Other registries are not checked. `key` is the setting or flag with the
-/// host name, for the error.
+/// Checks the host name of a registry. The host name of a registry in Azure begins with the name of
+/// a resource, which ends at the first dot or hyphen. Other registries are not checked. `key` is
+/// the setting or flag with the host name, for the error.
 ///
 /// # Errors
 /// Fails if Azure cannot have a registry with this host name.

@@ -8,7 +8,8 @@ use std::net::Ipv6Addr;
 use scorebox_text::{NAME_BYTES, Problem, quoted, start};
 
 /// Maximum length of the host and port of a registry, and of the name of a repository, in bytes.
-/// Many clients limit both together to 255 characters, says the OCI distribution specification.
+/// According to the OCI distribution specification, many clients limit both together to 255
+/// characters.
 const LONGEST_REPOSITORY_BYTES: usize = 255;
 /// Maximum length of a tag, in bytes: the limit of the OCI distribution specification.
 const LONGEST_TAG_BYTES: usize = 128;

@@ -39,11 +39,14 @@ pub struct InputFacts {
 /// For any other fact, the statement of the scorer or the default applies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InputSection {
-    /// Value of `missing`. `None` if the section does not have the key.
+    /// True if the input takes missing values, and false if it does not. `None` if the section does
+    /// not have the key `missing`.
     pub missing: Option<bool>,
-    /// Value of `boolean`. `None` if the section does not have the key.
+    /// True if an input of numbers takes `true` and `false` as 1 and 0, and false if it does not.
+    /// `None` if the section does not have the key `boolean`.
     pub boolean: Option<bool>,
-    /// Value of `columns`. Empty if the section does not have the key.
+    /// Names of the input's columns, in order. Empty if the section does not have the key
+    /// `columns`.
     pub columns: Vec<String>,
 }
 

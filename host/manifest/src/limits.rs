@@ -28,9 +28,9 @@ pub struct Limits {
     pub queue: usize,
     /// Maximum size of a request's body, in bytes.
     pub body_bytes: u64,
-    /// Maximum size of all request bodies over 64 KiB that are read or scored at a time, in bytes.
-    /// Smaller bodies do not count. `None` if the host derives the maximum from the memory that it
-    /// may use.
+    /// Maximum total size of the request bodies over 64 KiB that are read or scored at a time, in
+    /// bytes. Smaller bodies do not count. `None` if the host derives the maximum from the memory
+    /// that it may use.
     pub bodies_bytes: Option<u64>,
     /// Maximum duration of an instance's `init`.
     pub init_deadline: Duration,

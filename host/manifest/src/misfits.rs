@@ -123,12 +123,12 @@ struct Unknown {
 /// Kind of an unknown name in `scorebox.toml`. The kind determines what the author may have meant.
 #[derive(Clone, Copy)]
 enum Kind {
-    /// The name is a key with a value.
+    /// The unknown name is written as a key with a value.
     Setting,
     /// The unknown name is written as the header of a section that does not have keys.
     Section,
-    /// The name is that of a known section, but is written as a key with a value. If the value is a
-    /// date, the TOML parser would take it for an empty section.
+    /// The name of a known section is written as a key with a value. Without this check, the TOML
+    /// parser would read a date as an empty section.
     SectionAsValue,
 }
 
@@ -136,7 +136,8 @@ enum Kind {
 /// table, and `keys` has what follows these names in the keys of the settings.
 ///
 /// Every start of the host runs this search. It compares a name only with the settings of its own
-/// section, because a comparison of each name with all settings would take a tenth of the instructions of a start.
+/// section, because a comparison of each name with all settings would take a tenth of the
+/// instructions of a start.
 fn find_unknown(
     table: &toml::Table,
     keys: &[&'static str],
@@ -266,9 +267,9 @@ fn rest(setting: &Setting, path: &[impl AsRef<str>]) -> Option<usize> {
     Some(key.map_or(0, |key| key.split('.').count()))
 }
 
-/// Removes the first part of a key, which must be `name` or `<name>`. Returns the parts that follow,
-/// or `Some(None)` if this part was the last one. Returns `None` if the first part is a different
-/// one.
+/// Removes the first part of a key, which must be `name` or `<name>`. Returns the parts that
+/// follow, or `Some(None)` if this part was the last one. Returns `None` if the first part is a
+/// different one.
 fn after<'key>(key: &'key str, name: &str) -> Option<Option<&'key str>> {
     let end_of_part = |rest: &'key str| match rest {
         "" => Some(None),

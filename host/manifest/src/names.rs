@@ -49,7 +49,7 @@ pub fn written(name: &str) -> String {
     format!("\"{}\"", quoted(&name, NAME_BYTES))
 }
 
-/// Checks the keys `names` of a table whose keys the author of the manifest chooses, such as
+/// Checks `names`, the keys of a table whose keys the author of the manifest chooses, such as
 /// `scorer.labels`. Fails if a key is empty, has more than 128 bytes, or has a control character.
 /// `table` is the name of the table, for the error.
 pub(super) fn keys<'a>(

@@ -28,8 +28,8 @@ pub struct StoreSection {
     pub default_ttl: Option<Duration>,
     /// Timeout of one command to the store's server, including the time to connect.
     pub timeout: Duration,
-    /// Time after which a connection without traffic is checked, and replaced if the server does not
-    /// answer on it.
+    /// Time after which a connection without traffic is checked, and replaced if the server does
+    /// not answer on it.
     pub keepalive: Duration,
     /// Raw Redis commands that the scorer may send to the store. Empty if it may not send raw
     /// commands.

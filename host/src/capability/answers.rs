@@ -42,8 +42,8 @@ impl Answers {
     /// Claims the computation of the entry of a key for this process. The claim ends after `time`,
     /// or when [`Answers::release`] is called.
     ///
-    /// Returns `Some(true)` if this process has the claim, `Some(false)` if another process has it,
-    /// and `None` if the store fails.
+    /// Returns `Some(true)` if this process got the claim, `Some(false)` if there already is a
+    /// claim on the entry, and `None` if the store fails.
     pub async fn claim(&self, key: &str, time: Duration) -> Option<bool> {
         match self
             .0

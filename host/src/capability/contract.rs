@@ -37,10 +37,10 @@ const INTERFACES: &[(&str, Link)] = &[
     ("graphs", link_graphs),
 ];
 
-/// Adds the functions of those interfaces of the contract to a linker for whose names `is_imported`
-/// returns true. A name contains the version, e.g. `scorebox:scoring/model@0.2.0`, and both versions
-/// that the host serves are asked for. Fails if two functions have the same name, which would be a
-/// mistake in this file.
+/// Adds the functions of an interface of the contract to a linker if `is_imported` returns true for
+/// the name of the interface. The name contains the version, e.g. `scorebox:scoring/model@0.2.0`.
+/// `is_imported` is called for each interface in both versions that the host serves. Fails if two
+/// functions have the same name, which would be a mistake in this file.
 pub(super) fn link(
     linker: &mut Linker<Sandbox>,
     is_imported: &dyn Fn(&str) -> bool,

@@ -2,7 +2,7 @@
 //!
 //! Owns the steps of one run from a scorer's tensors to the graph's outputs, for `wasi:nn`, too.
 //! Must not know how or where a graph computes; that is in `crate::graph`. An error of the engine
-//! is also a line in the log, because a scorer may swallow it.
+//! is also written to the log, because a scorer may ignore it.
 
 use std::sync::Arc;
 

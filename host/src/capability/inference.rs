@@ -1,4 +1,5 @@
-//! The interface `wasi:nn`: the model's graphs, by the functions of that proposed standard.
+//! The interface `wasi:nn`: access to the model's graphs through the functions of this proposed
+//! standard.
 //!
 //! Owns the types of `wasi:nn`, and which parts of a graph they can carry. Must not know how a
 //! graph computes. Graphs come only from the model, by name: if a scorer could bring its own bytes,
@@ -136,7 +137,8 @@ impl tensor::Host for InstanceState {}
 
 impl tensor::HostTensor for InstanceState {
     /// Creates a tensor for the scorer. The host checks that the type, dimensions and data agree
-    /// only when the tensor is used, because this function of `wasi:nn` cannot return an error.
+    /// only when the tensor is used, because this function of `wasi:nn` cannot return an error. The
+    /// scorer's call ends with a trap if its open tensors would take more than `limits.memory`.
     async fn new(
         &mut self,
         dimensions: Vec<u32>,

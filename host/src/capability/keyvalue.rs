@@ -1,8 +1,8 @@
 //! The interfaces `wasi:keyvalue` and `cache`: stores by name.
 //!
 //! Must not know where a store is. Every error of a store may be shown to a scorer. If a store
-//! cannot be reached, is full or denies access, that is also a line in the log, because a scorer
-//! may swallow the error.
+//! cannot be reached, is full or denies access, the host also writes a line to the log, because a
+//! scorer may ignore the error.
 
 use std::time::Duration;
 

@@ -125,9 +125,9 @@ impl<'de> Cursor<'de> {
         }
     }
 
-    /// Moves past the string with the raw text `raw`, without its quotes. Returns false, and does
-    /// not move, if this string does not begin at the cursor. White space before a string is not
-    /// skipped. `raw` must be the inner text of a JSON string.
+    /// Moves past the string with the raw text `raw`, and returns true. Returns false, and does not
+    /// move, if this string does not begin at the cursor. White space before a string is not
+    /// skipped. `raw` must be the inner text of a JSON string, without the quotes.
     #[inline]
     pub(super) fn eat_string(&mut self, raw: &str) -> bool {
         let (bytes, start) = (self.text.as_bytes(), self.at + 1);

@@ -47,7 +47,8 @@ pub(super) struct Elements<'a> {
     /// True if all numbers are read by their digits, and not through an `f64`.
     by_digits: bool,
     data: Vec<u8>,
-    /// Length of `data`, in bytes, from which the deadline is checked at the end of the next list.
+    /// Minimum length of `data`, in bytes, at which the end of the next list is a reason to check
+    /// the deadline.
     next_look_bytes: usize,
 }
 
@@ -200,8 +201,8 @@ impl<'de> DeserializeSeed<'de> for Nested<'_, '_> {
 
 impl Nested<'_, '_> {
     /// Returns true if an element is expected at the depth of this value. If flat and nested lists
-    /// are both accepted, the first value inside the outermost list decides which of them the lists
-    /// are. `found` is the depth of the elements if this value is the one that decides.
+    /// are both accepted, the first value inside the outermost list decides between them. If this
+    /// value decides, `found` is the depth that all elements must then have.
     fn is_leaf(&mut self, found: usize) -> bool {
         let leaf = if self.depth == 1 {
             *self.elements.leaf.get_or_insert(found)

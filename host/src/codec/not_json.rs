@@ -1,10 +1,10 @@
 //! Bodies that are not JSON: the message about them, and the words `NaN` and `Infinity`, which some
 //! clients write as numbers.
 //!
-//! Owns where these words are, and the marked strings that replace them. The JSON parser refuses
-//! the words, so a body is copied with a marked string in place of each word, and the copy is
-//! decoded. Must not know ports or formats. Only bodies that the parser refused are handled here,
-//! so other bodies take no more time.
+//! Owns the search for these words, and the marked strings that replace them. The JSON parser
+//! refuses the words, so a body is copied with a marked string in place of each word, and the copy
+//! is decoded. Must not know ports or formats. Only bodies that the parser refused are handled
+//! here, so other bodies take no more time.
 
 use serde_json::Error;
 

@@ -5,9 +5,10 @@
 //! is at <https://github.com/kserve/open-inference-protocol>, and the extension is in Triton's
 //! `extension_binary_data.md`.
 //!
-//! Beyond the protocol, elements of FP16 and BF16 may be JSON numbers; the protocol has them only
-//! as binary data. The protocol's BYTES are texts here: strings in JSON, and UTF-8 in binary data.
-//! An input of numbers accepts every datatype of numbers, if its type holds the values.
+//! Unlike the protocol, which has elements of FP16 and BF16 only as binary data, the host also
+//! accepts them as JSON numbers. The protocol's BYTES are texts here: strings in JSON, and UTF-8 in
+//! binary data. An input of numbers accepts every datatype of numbers, as long as the type of the
+//! input can hold the values.
 
 mod conversion;
 mod inputs;

@@ -218,9 +218,9 @@ fn is_near_tie<const BITS: u32>(value: f64, smallest_normal: f64) -> bool {
 /// `side` says whether the exact number is nearer to zero than `value` (`Less`) or farther from
 /// zero (`Greater`).
 ///
-/// The result is on the same side as the exact number of every float with at most 22 bits, and of
-/// every midpoint between two of those. So rounding the result a second time is equal to rounding
-/// the exact number once.
+/// Comparing the result with a float that has a significand of at most 22 bits, or with the
+/// midpoint between two such floats, has the same outcome as comparing the exact number. So
+/// rounding the result to such a float is equal to rounding the exact number.
 fn odd(value: f64, side: Ordering) -> f32 {
     let size = value.abs();
     let mut cut = nearest_f32(size);

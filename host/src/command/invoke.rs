@@ -47,7 +47,7 @@ pub fn run(invoke: Invoke) -> ExitCode {
     }
 }
 
-/// Prints the status and headers that the scorer chose for the HTTP answer to standard error, if it
+/// Prints to standard error the status and headers that the scorer chose for the HTTP answer, if it
 /// chose some. Returns the exit code, which depends on the status.
 fn tell(scored: &Scored) -> ExitCode {
     if let Some(http) = &scored.http {
@@ -107,8 +107,8 @@ fn score(invoke: &Invoke) -> Result<Result<Scored, ScoreFailure>, StartupError> 
 }
 
 /// Writes the result of a command to standard output. On a terminal, unprintable characters are
-/// escaped. Any other reader gets the result unchanged. If the reader has gone, the result is
-/// dropped, because a reader that stops early, such as `head`, is not an error.
+/// escaped. Any other reader gets the result unchanged. If the reader has closed the pipe, the
+/// result is dropped, because a reader that stops early, such as `head`, is not an error.
 ///
 /// # Errors
 /// Fails if standard output cannot be written for another reason.
@@ -152,8 +152,8 @@ pub(super) fn read(input: Option<&Path>, limit_bytes: u64) -> Result<Vec<u8>, St
 }
 
 /// Guesses the media type of an input from the path `input` of its file, if it has one, and from
-/// its content `body`. An empty input counts as JSON, as the server treats a request without a
-/// media type. As bytes it would be a tensor without rows, whose answer would hide the mistake.
+/// its content `body`. An empty input counts as JSON. If it counted as bytes, it could be a tensor
+/// without rows, and the answer would hide the mistake.
 pub(super) fn guess(input: Option<&Path>, body: &[u8]) -> &'static str {
     let named = input
         .and_then(Path::extension)

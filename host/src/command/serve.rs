@@ -84,9 +84,9 @@ pub fn run(serve: Serve) -> ExitCode {
     }
 }
 
-/// Prints to standard error the error because of which the server does not run, and returns the
-/// exit code of the error. For the Functions host the error is one line, because that host logs
-/// each line as a separate message.
+/// Prints the error that keeps the server from starting to standard error, and returns the exit
+/// code that belongs to the error. For the Functions host the error is one line, because that host
+/// logs each line as a separate message.
 fn not_started(error: &StartupError) -> ExitCode {
     if !deployment::is_read_by_functions_host(&deployment::process) {
         return exit(error);

@@ -52,8 +52,8 @@ const ATTRIBUTES_BYTES: usize = 64 << 10;
 /// Reason why an answer to an invocation cannot carry an HTTP response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unfit {
-    /// The body is binary, and only the output `$return` carries bytes, with the status 200 and
-    /// without headers of the scorer.
+    /// The body is binary, but cannot be sent as the return value. Only the output `$return` can
+    /// carry bytes, and only if the scorer chose neither the status nor headers.
     Binary,
     /// The response sets several cookies, and an answer has one value for each header: the
     /// Functions host fails if a header is a list.

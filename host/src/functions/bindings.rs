@@ -31,7 +31,8 @@ pub struct FunctionApp {
     /// functions in the order of their names.
     pub functions: Vec<Function>,
     /// Routes at which HTTP requests arrive without an envelope, each with the HTTP methods that
-    /// start a call on the route. The narrower route is first, as the Functions host tries them.
+    /// start a call on the route. The routes are in the order in which the Functions host tries
+    /// them: of two routes, the narrower one is first.
     pub routes: Vec<(Route, Vec<String>)>,
     /// Duration of an invocation after which the Functions host kills its handler with all calls in
     /// flight. `None` if `host.json` does not set such a duration.
@@ -43,11 +44,12 @@ const ROUTE_PREFIX: &str = "api";
 
 impl FunctionApp {
     /// Reads the function app from `host.json` and the `function.json` files in the folder of a
-    /// manifest.
+    /// manifest. Adds the routes of the manifest's HTTP triggers. If there is no `host.json`, the
+    /// app has only these routes.
     ///
     /// # Errors
-    /// Fails if the folder or a file cannot be read, if the Functions host would not accept a file,
-    /// or if a file asks for a binding that Scorebox does not serve.
+    /// Fails if the folder or a file cannot be read, if the Functions host would not accept a file
+    /// or a route, or if a file asks for a binding that Scorebox does not serve.
     pub fn read(manifest: &Manifest) -> Result<Self, StartupError> {
         let root = manifest.dir();
         let mut app = Self::default();

@@ -96,8 +96,8 @@ impl<'a> Metadata<'a> {
         others.filter_map(|name| Some((name.clone(), self.text(name)?)))
     }
 
-    /// Returns the members of the metadata field `name` whose values are texts, numbers, booleans or
-    /// null, with the values in their types. The list is empty if the field is not an object.
+    /// Returns the members of the metadata field `name` whose values are texts, numbers, booleans
+    /// or null, with the values in their types. The list is empty if the field is not an object.
     #[must_use]
     pub fn object(&self, name: &str) -> Vec<Attribute> {
         self.field(name)
@@ -105,8 +105,8 @@ impl<'a> Metadata<'a> {
             .unwrap_or_default()
     }
 
-    /// Returns the members of each object in the metadata field `<name>Array` of a batch, which has one
-    /// object for each message. The list is empty if the field does not have exactly `messages`
+    /// Returns the members of each object in the metadata field `<name>Array` of a batch, which has
+    /// one object for each message. The list is empty if the field does not have exactly `messages`
     /// objects.
     #[must_use]
     pub fn objects(&self, name: &str, messages: usize) -> Vec<Vec<Attribute>> {
@@ -157,8 +157,8 @@ pub fn text(raw: &RawValue) -> Option<String> {
     }
 }
 
-/// Returns the members of the JSON object `object` whose values are texts, numbers, booleans or null,
-/// with the values in their types. The list is empty if the text is not an object.
+/// Returns the members of the JSON object `object` whose values are texts, numbers, booleans or
+/// null, with the values in their types. The list is empty if the text is not an object.
 #[must_use]
 pub fn pairs(object: &str) -> Vec<Attribute> {
     let members: BTreeMap<String, &RawValue> = serde_json::from_str(object).unwrap_or_default();

@@ -54,8 +54,9 @@ impl Route {
     }
 
     /// Returns the names of the route's parameters in lower case, each with its decoded value in
-    /// `path`. Returns `None` if the path does not match this route. The case of letters in literal
-    /// texts is ignored, as the Functions host ignores it.
+    /// `path`. An optional parameter that the path does not have is left out. Returns `None` if the
+    /// path does not match this route. The case of letters in literal texts is ignored, as the
+    /// Functions host ignores it.
     #[must_use]
     pub fn values(&self, path: &str) -> Option<Values> {
         // One slash at the end is ignored, except in the value of a catch-all parameter.

@@ -188,8 +188,8 @@ fn queue_message(
     (message_value(sample, data_type, &mut metadata), metadata)
 }
 
-/// Returns the value of one message in an envelope. A text message overwrites members of the
-/// metadata.
+/// Returns the value of one message in an envelope. If a text message holds a JSON object, the
+/// members of the object overwrite members of the metadata.
 fn message_value(sample: &Sample, data_type: DataType, metadata: &mut Map<String, Value>) -> Value {
     match data_type {
         DataType::Binary => BASE64.encode(&sample.body).into(),

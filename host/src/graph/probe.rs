@@ -75,7 +75,7 @@ pub(super) fn ports(session: &mut dyn Session) -> Result<(Ports, bool), Problem>
 /// Values of the elements of a made-up input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fill {
-    /// Zeros, false, or empty texts.
+    /// All elements are zero, false, or empty texts.
     Zeros,
     /// Ones, true, or texts of the digit 1.
     Ones,
@@ -125,8 +125,8 @@ fn filled(port: &Port, fill: Fill) -> Option<Tensor> {
     })
 }
 
-/// Makes those dimensions of an output port open that differ from `tensor`, the output of a run.
-/// All dimensions become open if their number differs.
+/// Makes those dimensions of an output port open that differ from `tensor`, the output of a run. If
+/// their number differs, the port gets as many dimensions as the tensor, all of them open.
 ///
 /// The engine loads a file with wrong shapes with only a warning, because the shapes that a
 /// converter writes are often wrong.

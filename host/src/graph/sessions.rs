@@ -1,9 +1,9 @@
 //! A loaded graph: its ports, and the sessions that run it.
 //!
-//! Owns the list of idle sessions, the decision to create another one, the check of a run's outputs,
-//! and the record that the graph has answered. A session runs one call at a time and holds the whole
-//! model in memory, so another one is created only if a call finds no idle session. Must not know
-//! engines or threads: a run blocks the thread that calls it.
+//! Owns the list of idle sessions, the decision to create another one, the check of a run's
+//! outputs, and the record that the graph has answered. A session runs one call at a time and holds
+//! the whole model in memory, so another one is created only if a call finds no idle session. Must
+//! not know engines or threads: a run blocks the thread that calls it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -48,8 +48,8 @@ impl Graph {
     /// does not state.
     ///
     /// # Errors
-    /// Fails if the engine cannot load the graph. Also fails if it can be run neither on zeros nor
-    /// on ones, and the file does not say how many dimensions an output has.
+    /// Fails if the engine cannot load the graph. Also fails if the graph can be run neither on
+    /// zeros nor on ones, and the file does not say how many dimensions an output has.
     pub fn load(engine: Box<dyn Engine>, limits: Limits) -> Result<Self, Problem> {
         let mut session = engine.session().map_err(|error| {
             let (problem, fix) = match error {

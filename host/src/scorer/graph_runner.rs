@@ -70,8 +70,8 @@ impl GraphRunner {
     }
 
     /// Runs the graph on the body `example` of a request. If `example` is `None`, only records that
-    /// the graph has answered a request elsewhere, e.g. when it was packaged. After its first
-    /// answer, an input that the graph refuses counts as the caller's error.
+    /// the graph has answered a request elsewhere, e.g. when it was packaged. After the graph's
+    /// first answer, an input that the graph refuses counts as the caller's error.
     ///
     /// # Errors
     /// Fails if the example does not fit the inputs of the graph, or if the graph fails.
@@ -204,7 +204,8 @@ fn failed(detail: String) -> ScoreFailure {
 /// and then exits. The body may hold each value that a manifest could allow, e.g. missing values.
 ///
 /// # Errors
-/// Fails if the body does not fit the inputs of the graph, or if the graph fails.
+/// Fails if callers cannot use the ports of the graph, if the body does not fit its inputs, or if
+/// the graph fails.
 #[cfg(feature = "graphs")]
 pub(crate) fn answer_of(graph: &Graph, payload: &Payload) -> Result<Vec<u8>, ScoreFailure> {
     use crate::codec::open_inference::ModelName;

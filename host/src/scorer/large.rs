@@ -26,12 +26,12 @@ const USABLE: f64 = 0.7;
 /// different.
 const JUDGE_AGAIN: Duration = Duration::from_millis(100);
 
-/// Number of bytes of measurements of the rate of large calls: after bodies of this total size were
-/// answered, the weight of older measurements is halved.
+/// Total size of the answered bodies at which the measurements of the rate of large calls are
+/// halved, in bytes. Halving them gives older measurements less weight than newer ones.
 const MEMORY_BYTES: f64 = 64.0 * 1024.0 * 1024.0;
 
-/// Time of measurements of the rate of large calls: after large calls were in progress for this
-/// time, the weight of older measurements is halved. So a slow minute soon has no more effect.
+/// Measured time at which the measurements of the rate of large calls are halved. Halving them
+/// gives older measurements less weight than newer ones, so a slow minute soon has no more effect.
 const MEMORY_TIME: Duration = Duration::from_secs(10);
 
 /// Limits on the large calls of one scorer: those whose body or answer exceeds 64 KiB. Only some
@@ -79,8 +79,8 @@ struct Load {
     /// Total size of the bodies of all large calls that have ended, whether they were answered or
     /// not, in bytes.
     departed_bytes: u64,
-    /// Start of the time with large calls in progress that is not added to `busy` yet. `None` if no
-    /// large call is in progress.
+    /// Time up to which the duration of the large calls in progress was added to `busy`. `None` if
+    /// no large call is in progress.
     since: Option<Instant>,
     busy: Duration,
     finished_bytes: f64,

@@ -35,7 +35,7 @@ struct Permits {
     /// Place of the call among the calls that wait or execute. `None` if the scorer has a
     /// prediction cache: then a call takes a place only when it has to be executed.
     place: Option<Place>,
-    /// Permits of a large call: that it is admitted, and that it may be decoded. `None` for a small
+    /// Permits of a large call: one to be in progress, and one to be decoded. `None` for a small
     /// call.
     large: Option<(Admitted, Slot)>,
 }
@@ -94,8 +94,8 @@ impl Pipeline {
     /// scoring threads, where the call waits until it may be decoded.
     ///
     /// # Errors
-    /// Fails if too many calls wait already, or if a large call is not expected to be answered
-    /// before its deadline.
+    /// Fails if too many calls wait already, if a large call is not expected to be answered before
+    /// its deadline, or if the deadline passes while it waits.
     async fn admit(
         &self,
         invocation: &Invocation,
@@ -171,8 +171,8 @@ impl Pipeline {
     /// the scorer does not have a prediction cache.
     ///
     /// # Errors
-    /// Fails if `execute` fails, or if an answer that another call computes does not come before
-    /// the deadline.
+    /// Fails if `execute` fails. Also fails if another call computes the answer, and fails or does
+    /// not end before the deadline of this call.
     async fn look_up<F: Future<Output = Result<Output, ScoreFailure>>>(
         &self,
         cached: Option<(&PredictionCache, Key)>,

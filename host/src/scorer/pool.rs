@@ -36,9 +36,9 @@ impl<R> Pool<R> {
         self.isolation == Isolation::Warm
     }
 
-    /// Takes an idle instance from the pool. Returns `None` if no instance is idle. Only a call
-    /// with the permission to execute calls this function, so there are never more instances than
-    /// calls that may execute.
+    /// Takes an idle instance from the pool, and drops instances that are too old. Returns `None`
+    /// if no instance is left. Only a call with the permission to execute calls this function, so
+    /// there are never more instances than calls that may execute.
     pub(super) fn take(&self) -> Option<Ready<R>> {
         loop {
             let ready = self.lock().pop()?;

@@ -231,8 +231,9 @@ impl TensorSignature {
         }
     }
 
-    /// Checks that dimensions of the inputs which share a size have equal sizes. `tensors` fit
-    /// their ports and are in the order of the ports.
+    /// Fails if dimensions of the inputs that must have equal sizes in one call have different
+    /// sizes. `tensors` are the inputs of the call. They must fit their ports, and be in the order
+    /// of the ports.
     pub(super) fn agree(&self, tensors: &[Tensor]) -> Result<(), ScoreFailure> {
         let agreed = self.sizes.check(&self.inputs, tensors);
         agreed.map_err(|unequal| ScoreFailure::NotConforming {

@@ -8,7 +8,7 @@
 //! Callers are distinguished by how long their calls occupy an instance. While there are callers
 //! whose calls are quick, all other callers share half of the instances and half of the queue. So
 //! callers whose calls run until their deadline cannot block all other callers. A new caller counts
-//! as not quick until one of its calls was quick.
+//! as not quick until one of its calls has ended.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -102,7 +102,8 @@ impl Turns {
 
     /// Adds a call of this caller to the calls that wait or execute, and returns the place of the
     /// call. `caller` is `None` if the address of the caller is unknown. Returns `None` if too many
-    /// calls wait already.
+    /// calls wait already: of all callers together or, if this caller is not known to be quick, of
+    /// all such callers.
     pub(super) fn enter(&self, caller: Option<IpAddr>) -> Option<Place> {
         let mut state = self.lock();
         let now = Instant::now();

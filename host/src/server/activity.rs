@@ -1,5 +1,5 @@
 //! Activity of one connection: its phase, and since when the peer has been silent, i.e. has sent
-//! and read less than the minimum rate.
+//! and read fewer bytes than the minimum rate requires.
 //!
 //! Owns the phases of a connection, the clock that measures the idle time of the peer, and the
 //! request to close. The task of the connection writes the activity, and the connection table reads
@@ -32,7 +32,7 @@ pub(super) enum Phase {
     Idle = 1,
     /// The host waits for the rest of the head of a request.
     Head = 2,
-    /// A request is being answered, and the host waits for nothing from the peer.
+    /// A request is being answered, and the host does not wait for more of its body.
     Call = 3,
     /// The host waits for more of the body of a request.
     Body = 4,
@@ -41,7 +41,8 @@ pub(super) enum Phase {
     /// The rest of a response cannot be written until the peer has read more of the response.
     Unread = 6,
     /// The host has closed its side of the connection, and waits until the peer closes the other
-    /// side.
+    /// side. Over HTTP/2: the host has asked the peer to send no further requests, and all requests
+    /// are answered.
     Closing = 7,
 }
 

@@ -38,8 +38,9 @@ pub(super) fn check(version: Version, headers: &HeaderMap) -> Result<(), Request
         .ok_or(RequestFailure::TransferCoding)
 }
 
-/// Returns true if `value` is the name or the address of a server, with or without a port. The
-/// value is empty if the target of the request has no server.
+/// Returns true if `value` is the name or the address of a server, with or without a port. Also
+/// returns true for an empty value, which a client sends if the target of its request does not name
+/// a server.
 fn is_host(value: &[u8]) -> bool {
     let (host, port) = match value {
         [b'[', rest @ ..] => match rest.iter().position(|byte| *byte == b']') {

@@ -199,8 +199,9 @@ impl Server {
 /// Closes a connection in such a way that the peer can still read its last response.
 ///
 /// If a socket with unread bytes were closed, the kernel would reset the connection, and the peer
-/// might lose a response that it has not read yet. A connection is closed at once if it failed, was
-/// cut off, or was flooded with frames.
+/// might lose a response that it has not read yet. A connection is closed at once if the peer has
+/// closed it, if it failed, was cut off or was flooded with frames, or if it was asked to end while
+/// no request was being answered.
 async fn close(mut stream: Stream, activity: &Activity) {
     if stream.is_ended() {
         return;

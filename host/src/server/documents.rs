@@ -23,9 +23,9 @@ use super::{Ready, Service, health, openapi};
 /// A document that a path answers with.
 #[derive(Clone, Copy)]
 enum Document {
-    /// The liveness probe of Azure ML and of platforms.
+    /// The liveness probe of Azure ML and of container platforms.
     Healthy,
-    /// The readiness probe of platforms.
+    /// The readiness probe of container platforms.
     Readyz,
     /// The OpenAPI document.
     OpenApi,

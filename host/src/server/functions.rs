@@ -50,7 +50,8 @@ struct Ended {
     /// container.
     body: Option<Payload>,
     id: String,
-    /// Payload for the outputs, or `None` if the scorer has nothing to write to them.
+    /// Payload for the outputs of the function, or `None` if the scorer has nothing to write to
+    /// them. If the call failed, the error says what happens to its message.
     outcome: Result<Option<Payload>, Disposition>,
     lines: Vec<String>,
 }
@@ -293,8 +294,8 @@ async fn run_all(
 }
 
 /// Answers an invocation with the results of its calls `ended`, and with the records of failed
-/// calls for the output `park`. If a failed call must be delivered again, fails the invocation as a
-/// whole.
+/// calls for the output `park`. If the message of a failed call must be delivered again, fails the
+/// invocation as a whole.
 ///
 /// The platform settles a batch as one unit. If one message must be redelivered, the whole batch is
 /// redelivered. If one message is at its last delivery, every message of the batch is treated as

@@ -111,8 +111,8 @@ fn answer(
     }
 }
 
-/// Body of a response. It counts as unread until its last bytes are dropped, which the HTTP library
-/// does when they are written.
+/// Body of a response. The body counts as unread until the HTTP library has written its last bytes,
+/// and drops them.
 struct Answer {
     body: Body,
     ending: Arc<Ending>,
@@ -167,12 +167,14 @@ impl hyper::body::Body for Answer {
     }
 }
 
-/// Body of a request. While it is read, it records when the host waits for more bytes from the peer.
+/// Body of a request. While it is read, it records when the host waits for more bytes from the
+/// peer.
 struct StreamBody {
     /// Body as the HTTP library gives it. `None` after the last byte, and after an error.
     incoming: Option<Incoming>,
     call: Arc<Call>,
-    /// True if the client asks with `Expect` whether to send the body. Then there may be no body.
+    /// True if the client asks, with the header `Expect`, whether it should send the body. Such a
+    /// client may send no body at all.
     is_asked: bool,
 }
 
@@ -209,8 +211,9 @@ impl hyper::body::Body for StreamBody {
 }
 
 impl Drop for StreamBody {
-    /// Reads and drops the rest of a body that was not read to its end, slowly and within bounds. Some
-    /// clients see no response if the host resets the stream before they have sent everything.
+    /// Reads and drops the rest of a body that was not read to its end, slowly and within bounds.
+    /// Some clients see no response if the host resets the stream before they have sent everything.
+    /// Does nothing if the client sent `Expect`, or if too many bodies are being discarded already.
     fn drop(&mut self) {
         self.call.set_waiting(false);
         let rest = self.incoming.take();

@@ -142,9 +142,9 @@ fn put_tensors(
     }
 }
 
-/// Repeats the operations on the path of the model without a version for the path with its version,
-/// if there is such a path. `model_paths` are the paths of the model, the one without a version
-/// first.
+/// Copies the operations on the model's path without a version to the model's path with its
+/// version. Does nothing if the model has no such path. `model_paths` are the paths of the model,
+/// the one without a version first.
 #[inline(never)]
 fn put_versions(document: &mut Value, model_paths: &[String]) {
     let [path, versioned] = model_paths else {

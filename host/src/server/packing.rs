@@ -114,7 +114,7 @@ impl Packing {
 }
 
 /// Weights of the codings in the header `Accept-Encoding`, in thousandths. A weight is `None` if
-/// the header does not state it, neither under the name of the coding nor with `*`.
+/// the header states it neither under the name of the coding nor with `*`.
 #[derive(Debug, Default)]
 struct Weights {
     gzip: Option<u16>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::activity::Phase;
 
 /// Maximum idle time of a peer in each phase of a connection: the time for which the peer may send
-/// and read less than the minimum rate.
+/// and read fewer bytes than the minimum rate requires.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
     /// Maximum idle time of the peer before the first byte of a connection.

@@ -58,8 +58,9 @@ impl Stream {
         }
     }
 
-    /// Waits for the first bytes of the connection, and returns true if they are the preface of HTTP/2.
-    /// Returns false if the connection ends first. The bytes are read again afterwards.
+    /// Waits for the first bytes of the connection, and returns true if they are the preface of
+    /// HTTP/2. Returns false if the connection ends, or is asked to end, before that. The bytes are
+    /// read again afterwards.
     pub(super) async fn begins_http2(&mut self) -> bool {
         let mut seen = [0; PREFACE.len()];
         // The bytes of an HTTP/1 request stay in the socket, so that they are read at once.
@@ -102,7 +103,8 @@ impl Stream {
         true
     }
 
-    /// Observes the frames of an HTTP/2 connection from now on, whose preface was not read yet.
+    /// Observes the frames of this HTTP/2 connection from now on. Must be called before the HTTP
+    /// library reads the preface of the connection.
     pub(super) fn watch(&mut self, streams: Arc<Streams>) {
         let frames = Frames::new(u32::try_from(PREFACE.len()).unwrap_or_default());
         self.watch = Some(Watch { frames, streams });
@@ -113,8 +115,8 @@ impl Stream {
         self.is_flooded
     }
 
-    /// Tells the peer of an HTTP/2 connection that it sent too much. Does nothing if the socket takes no
-    /// bytes now.
+    /// Tells the peer of an HTTP/2 connection that it sent too much. Does nothing if the socket
+    /// takes no bytes now.
     pub(super) fn say_calm_down(&self) {
         if let Some(watch) = &self.watch {
             let _ = self.socket.try_write(&watch.frames.goaway());

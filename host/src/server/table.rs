@@ -32,8 +32,8 @@ const RESERVE_IN_USE: usize = RESERVE / 2;
 /// arrives, if many connections arrive quickly.
 const ON_ITS_WAY: Duration = Duration::from_millis(250);
 
-/// Minimum time between two log lines about connections that were closed because the table was
-/// full.
+/// Minimum time between two log lines about connections that were closed because there was no room
+/// for another connection.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
 
 /// Table of the open connections, with their tasks. At most `places` connections may be open, and
@@ -43,7 +43,7 @@ pub(super) struct Table {
     places_per_peer: Option<usize>,
     tasks: JoinSet<()>,
     activities: HashMap<Id, Arc<Activity>>,
-    /// Number of connections that were closed or refused because the table was full, and that are
+    /// Number of connections that were closed or refused because there was no room, and that are
     /// not logged yet.
     closed: u64,
     logged: Option<Instant>,
@@ -76,10 +76,10 @@ impl Table {
         self.len() < self.places.saturating_add(RESERVE)
     }
 
-    /// Admits a new connection from `peer`, and returns its activity. If the table is full, asks
-    /// another connection to end. If all of them are in calls, admits the new connection as an
-    /// additional one, on which only probes are answered. Returns `None` if the peer has as many
-    /// connections as it may have and all of them are in calls.
+    /// Admits a new connection from `peer`, and returns its activity. If the peer has as many
+    /// connections as it may have, asks one of them to end, and returns `None` if all of them are
+    /// in calls. If the table is full, asks another connection to end. If all connections are in
+    /// calls, admits the new one as an additional connection, on which only probes are answered.
     pub(super) fn admit(&mut self, peer: IpAddr) -> Option<Arc<Activity>> {
         let peer = network_of(peer);
         if let Some(most) = self.places_per_peer {
@@ -129,8 +129,8 @@ impl Table {
     }
 
     /// Asks each connection whose peer has been silent for longer than `patience` allows to end. At
-    /// most every ten seconds, also logs how many connections were closed because the table was
-    /// full.
+    /// most every ten seconds, also logs how many connections were closed because there was no room
+    /// for another one.
     pub(super) fn sweep(&mut self, patience: &Patience) {
         let at = now();
         for activity in self

@@ -18,8 +18,9 @@ use crate::text::{Detail, detail, is_deceptive, push_json_escape, push_printable
 /// Maximum length of a value in a log line, in bytes after escaping.
 const VALUE_BYTES: usize = 16 << 10;
 
-/// Length of a log line from which on values are truncated, in bytes. Names of fields are never
-/// truncated, so a line may be a little longer. A few values of the maximum length fit into a line.
+/// Length up to which values are written to a log line, in bytes. The rest of the values is left
+/// out. Names of fields are never truncated, so a line may be a little longer. A few values of the
+/// maximum length fit into a line.
 const LINE_BYTES: usize = 64 << 10;
 
 /// Ellipsis at the end of a value that was truncated.
@@ -61,8 +62,8 @@ impl<S: Subscriber, W: Fn(&str, bool) + 'static> Layer<S> for Lines<W> {
     }
 }
 
-/// Returns the level and the target of the log line of an event. They differ from those of the event
-/// if the line's level is below `info`.
+/// Returns the level and the target of the log line of an event. They differ from those of the
+/// event if the line's level is below `info`.
 pub(super) fn level_and_target<'a>(event: &Metadata<'a>) -> (Level, &'a str) {
     match detail(event.target()) {
         Some((Detail::Debug, target)) => (Level::DEBUG, target),

@@ -139,8 +139,8 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the lines of the queue to `outputs` for as long as the process lives. `notice` returns
-    /// the line that reports how many lines were dropped.
+    /// Writes the lines of the queue to `outputs` for as long as the process lives. `notice`
+    /// returns the line that reports how many lines were dropped.
     fn write(&self, outputs: Outputs, notice: impl Fn(u64) -> String) {
         let (mut lines, mut urgent, mut lost) = (Vec::new(), Vec::new(), 0);
         let mut all_output = LineOutput::new(outputs.all);

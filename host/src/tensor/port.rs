@@ -81,8 +81,8 @@ pub struct PortLists<'a> {
     pub requests: Requests,
 }
 
-/// Returns the port that a caller means who does not name an input, with its index: the only port
-/// that is not optional. Returns `None` if there is no such port, or more than one.
+/// Returns the port that is meant if a caller does not name an input, with its index. It is the
+/// only port that is not optional. Returns `None` if there is no such port, or more than one.
 #[must_use]
 pub fn only(ports: &[Port]) -> Option<(usize, &Port)> {
     let mut required = ports.iter().enumerate().filter(|(_, port)| !port.optional);

@@ -93,8 +93,8 @@ impl EqualSizes {
         }
     }
 
-    /// Checks that dimensions which share a size have equal sizes in one call. `tensors` are in the
-    /// order of `ports`, and may lack those of optional ports.
+    /// Checks that the dimensions that must have equal sizes in one call do have equal sizes.
+    /// `tensors` are in the order of `ports`, and may lack those of optional ports.
     ///
     /// # Errors
     /// Fails if two dimensions differ. The error names both dimensions and states their sizes.

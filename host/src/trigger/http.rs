@@ -245,8 +245,8 @@ pub fn name_invocation(headers: &mut HeaderMap, id: &str) {
     }
 }
 
-/// Creates the invocation of the scorer for an HTTP request. Its attributes are those of the platform,
-/// `attributes`, and then the headers of the request that a scorer may see.
+/// Creates the invocation of the scorer for an HTTP request. Its attributes are those of the
+/// platform, `attributes`, and then the headers of the request that a scorer may see.
 #[must_use]
 pub fn invocation(ids: &Ids, headers: &HeaderMap, mut attributes: Vec<Attribute>) -> Invocation {
     let seen = headers

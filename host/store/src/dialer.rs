@@ -49,7 +49,8 @@ struct Tls {
     /// Name of the first host in the URL. If a cluster announces IP addresses, as Azure's clusters
     /// do, the certificate of each node has this name.
     name: String,
-    /// True if the certificate of each server has the name `name`, whatever its host is.
+    /// True if the certificate of each server has the name `name`, whatever the host of the server
+    /// is.
     is_set: bool,
 }
 
@@ -313,8 +314,9 @@ impl Dialer {
     }
 
     /// Makes the TLS handshake. A server that does not speak TLS may wait forever for a line end in
-    /// the bytes of the handshake. So if the handshake takes half of the timeout, a second
-    /// connection without TLS checks, while the handshake continues, if the server answers there.
+    /// the bytes of the handshake. So if the handshake takes half of the timeout, the host checks
+    /// on a second connection whether the server answers without TLS. The handshake continues in
+    /// the meantime.
     async fn handshake(
         &self,
         tls: &Tls,
@@ -358,8 +360,8 @@ impl Tls {
     }
 }
 
-/// Sends a command on a connection that no other call uses yet, and returns the answer. `words` are
-/// the command's name and arguments.
+/// Sends a command of the host itself, such as `ROLE`, on a connection, and returns the answer.
+/// `words` are the command's name and arguments.
 ///
 /// # Errors
 /// Fails if the connection is lost, if the server refuses the command, or if the answer does not

@@ -140,9 +140,9 @@ pub trait Redis: Send + Sync {
         delta: i64,
         ttl: Option<Duration>,
     ) -> Result<i64, StoreError>;
-    /// Writes a value to a key if the key still has the value `expected`, or still does not exist
-    /// if `expected` is `None`. Returns false, and writes nothing, if it does not. The key expires
-    /// after `ttl`, or never if `ttl` is `None`.
+    /// Writes a value to a key if the key still has the value `expected`, or, if `expected` is
+    /// `None`, if the key still does not exist. Otherwise writes nothing and returns false. The key
+    /// expires after `ttl`, or never if `ttl` is `None`.
     async fn swap(
         &self,
         key: &str,

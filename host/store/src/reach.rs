@@ -19,7 +19,7 @@ use super::server::{Server, translate};
 /// Role that a server which accepts no writes reports.
 pub const REPLICA: &str = "replica";
 
-/// Result of a connectivity check of a store that succeeded.
+/// Result of a successful connectivity check of a store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reached {
     /// Mode that the server reports: `standalone` or `cluster`. `unknown` if it reports none.

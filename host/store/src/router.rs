@@ -173,8 +173,8 @@ impl Router {
         self.dialer.watch(watch);
     }
 
-    /// Decides to which node a command with the slot `slot` is sent next after the fault `fault` of
-    /// the node `from`. `hops` is the number of attempts so far.
+    /// Decides whether a command with the slot `slot` is sent again after the fault `fault` of the
+    /// node `from`, and to which node. `hops` is the number of attempts so far.
     fn next(
         self: &Arc<Self>,
         fault: Fault,

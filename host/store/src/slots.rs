@@ -87,8 +87,8 @@ impl Slots {
     }
 
     /// Returns a copy of this map in which the slot `slot` is owned by the node at the address
-    /// `to`. The copy is used after a node reports the new owner of a slot, because the report is
-    /// newer than the map.
+    /// `to`. The list of master nodes stays the same. The copy is used after a node reports the new
+    /// owner of a slot, because the report is newer than the map.
     #[must_use]
     pub fn moved(&self, slot: u16, to: &Address) -> Self {
         let mut ranges = Vec::with_capacity(self.ranges.len() + 2);

@@ -27,8 +27,8 @@ pub fn detail(target: &str) -> Option<(Detail, &str)> {
     Some((Detail::Trace, target))
 }
 
-/// Logs a line of the level `debug`. Takes what `tracing::debug` takes, except that a target must be
-/// a literal.
+/// Logs a line of the level `debug`. Takes what `tracing::debug` takes, except that a target must
+/// be a literal.
 #[macro_export]
 macro_rules! debug {
     (target: $target:expr, $($event:tt)+) => {

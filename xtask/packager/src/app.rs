@@ -50,7 +50,7 @@ pub fn examine(manifest: &Manifest, component: &Component) -> Result<(), Failure
 }
 
 /// Writes the app folder `dir` of a scorer, checks the folder with the host library, and compiles
-/// the component for `cpu`. Fails if a host refuses the scorer.
+/// the component for `cpu`. Fails if a host refuses the scorer, or if the folder cannot be written.
 ///
 /// If `component` is `None`, the scorer is an ONNX graph, and nothing is compiled. A scorer that
 /// needs ONNX Runtime, the engine for graphs, is checked by the host program in `trial`, in a

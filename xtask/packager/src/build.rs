@@ -32,8 +32,9 @@ pub struct BuildArgs {
     /// CPU below this level.
     #[arg(long, value_name = "LEVEL", default_value = "x86-64")]
     pub cpu: Cpu,
-    /// For a scorer with a graph: the ONNX Runtime library that runs the graph, instead of fetching
-    /// one with pip. LICENSE and ThirdPartyNotices.txt must be next to the library.
+    /// The ONNX Runtime library that runs the graph, for a scorer with a graph. Without this flag,
+    /// the library is fetched with pip. LICENSE and ThirdPartyNotices.txt must be next to the
+    /// library.
     #[arg(long, value_name = "FILE")]
     pub engine_library: Option<PathBuf>,
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask deploy`: deploys an image to Azure, or prints the commands that do so.
 //!
 //! Owns how a deployment follows from the flags and the manifest, and the cases in which a
-//! deployment is refused. Must not know commands (`commands`) nor templates (`bicep`).
+//! deployment is refused. Must not know commands (`commands`) or templates (`bicep`).
 
 mod arguments;
 mod bicep;
@@ -65,9 +65,9 @@ pub fn run(args: &DeployArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Checks the arguments `words` of `cargo xtask deploy` by the rules of that command, and runs and
-/// prints nothing. `image` and `manifest` are the arguments that `words` leaves out. Fails if the
-/// words are not arguments of the command, or if they do not describe a deployment.
+/// Checks the arguments `words` of `cargo xtask deploy` by the rules of that command, but does not
+/// run or print anything. `image` and `manifest` are the arguments that `words` leaves out. Fails
+/// if the words are not arguments of the command, or if they do not describe a deployment.
 pub fn check(words: &[String], image: &str, manifest: &Path) -> Result<(), Failure> {
     let command = clap::Command::new("deploy")
         .no_binary_name(true)
@@ -261,7 +261,7 @@ fn key_settings(manifest: &Manifest) -> Vec<AppSetting> {
     settings
 }
 
-/// Names of secrets and of Bicep parameters that are taken.
+/// Names of secrets and of Bicep parameters that are already taken.
 struct Chooser {
     kept_as: BTreeSet<String>,
     parameters: ParameterNames,
@@ -269,7 +269,8 @@ struct Chooser {
 
 impl Chooser {
     /// Chooses the name of the secret and of the Bicep parameter for each app setting. Fails if the
-    /// name of an app setting is one that the script or the platform uses itself.
+    /// script or the platform itself uses the name of an app setting, or if two app settings would
+    /// get the same name of a secret.
     fn secrets(&mut self, settings: Vec<AppSetting>) -> Result<Vec<Secret>, Failure> {
         settings
             .into_iter()
@@ -321,8 +322,8 @@ fn is_reserved(name: &str) -> bool {
     commands::RESERVED.contains(&name) || platform.iter().any(|start| name.starts_with(start))
 }
 
-/// Fails if `registry` is not an Azure Container Registry, whose images an identity of Azure may
-/// pull.
+/// Fails if `registry` is not an Azure Container Registry, because an identity of Azure cannot log
+/// in to any other registry.
 fn pulls_from_azure(registry: &str) -> Result<(), Failure> {
     let registry = registry.to_ascii_lowercase();
     let is_azure = ["azurecr.io", "azurecr.cn", "azurecr.us"]
@@ -344,8 +345,8 @@ fn pulls_from_azure(registry: &str) -> Result<(), Failure> {
     ))
 }
 
-/// Fails if a blob trigger starts on events and takes the name of its container from an app
-/// setting.
+/// Fails if events trigger a function on blobs, and the name of the blobs' container comes from an
+/// app setting.
 ///
 /// A subscription to events needs the container's name, but the value of an app setting is known
 /// only inside the app.
@@ -371,8 +372,8 @@ fn events_name_a_container(manifest: &Manifest) -> Result<(), Failure> {
     }
 }
 
-/// Fails if the app logs in with connection strings, and the manifest has one setting for two
-/// services.
+/// Fails if the app logs in with connection strings, and two triggers of different services have
+/// the same connection setting.
 fn strings_lead_to_one_service(manifest: &Manifest, args: &DeployArgs) -> Result<(), Failure> {
     if args.connections == Connections::Identity {
         return Ok(());

@@ -1,8 +1,8 @@
 //! `cargo xtask doctor`: checks everything that a deployment needs, and prints a line for each
 //! check.
 //!
-//! Owns what is checked if it is given, and the order of the checks. Must not know how anything is
-//! checked: each group of checks has a module below.
+//! Owns the choice of the checks, which follows from the arguments, and their order. Must not know
+//! how anything is checked: each group of checks has a module below.
 
 mod address;
 mod app;
@@ -36,7 +36,7 @@ use crate::format::Format;
 use crate::registry::Identity;
 
 /// Runs `cargo xtask doctor`: checks what the arguments name and prints the report. Fails if a
-/// check finds a problem, or if a file of the registry's identity cannot be read.
+/// check finds a problem, or if the password or the certificates for the registry cannot be read.
 pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let identity = args.identity.read()?;
     let mut report = Report::default();

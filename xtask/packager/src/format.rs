@@ -1,6 +1,6 @@
 //! The format of a command's result on standard output.
 //!
-//! Owns the values of the flag `--output`. Must not know any command.
+//! Owns the values of the flag that chooses the format. Must not know any command.
 
 use clap::ValueEnum;
 

@@ -129,9 +129,9 @@ pub fn settings(manifest: &Manifest, connections: Connections) -> Vec<AppSetting
     settings
 }
 
-/// Returns the trigger that has the same app setting as `trigger` for the connection to another
-/// service. Returns `None` if there is no such trigger. The manifest must name the setting in both
-/// triggers, so the sharing is intended.
+/// Returns a trigger that reads its connection from the same app setting as `trigger`, but connects
+/// to another service. Returns `None` if there is no such trigger. Two triggers share a setting
+/// only if the manifest names it in both, so the sharing is intended.
 pub fn shared_connection<'a>(manifest: &'a Manifest, trigger: &Trigger) -> Option<&'a Trigger> {
     let (name, service) = trigger.connection()?;
     manifest.triggers.iter().find(|other| {
@@ -197,6 +197,7 @@ fn warnings(manifest: &Manifest) -> Vec<String> {
 }
 
 /// Returns the names and purposes of the app settings with the connection of a trigger.
+/// `by_identity` is true if the app logs in with its own identity instead of a connection string.
 fn connection(trigger: &Trigger, by_identity: bool) -> Vec<(String, &'static str)> {
     match &trigger.start {
         Start::Http(_) => Vec::new(),

@@ -71,8 +71,8 @@ pub struct InspectArgs {
     pub output: Format,
 }
 
-/// Runs `cargo xtask inspect`: prints the report on an image, and fails if a check of the image
-/// fails.
+/// Runs `cargo xtask inspect`: prints the report on an image. Fails if the image cannot be read, or
+/// if a check of the image fails.
 pub fn run(args: &InspectArgs) -> Result<(), Failure> {
     let key = args.key.as_deref().map(PublicKey::read).transpose()?;
     let target = installation::cache();

@@ -1,4 +1,5 @@
-//! Files that are not the model that their name says: pointers, web pages, and files that were cut.
+//! Files that do not hold the model that their name promises: Git LFS pointers, web pages, and
+//! files that were cut off.
 //!
 //! Owns the checks that need nothing but the bytes of the file, and their fixes. Must not know what
 //! a model computes, nor what becomes of the file.
@@ -21,7 +22,8 @@ pub const CUT_FIX: &str = "copy or download it again, and compare its size with 
 const MOST_HEADER_BYTES: u64 = 100_000_000;
 
 /// Checks that the file of a model, such as a pickle, is neither empty nor a Git LFS pointer nor an
-/// HTML page. Fails with the fix for the content that was found instead.
+/// HTML page. Fails with the fix for the content that was found instead, or if the file cannot be
+/// read.
 pub fn check_source(path: &Path) -> Result<(), Failure> {
     let Some(found) = recognized(path)? else {
         return Ok(());
@@ -38,8 +40,8 @@ pub fn check_source(path: &Path) -> Result<(), Failure> {
 /// Checks that a file of a model folder is what its extension says, as far as its beginning and its
 /// length tell. `name` is the name of the file in the model.
 ///
-/// No file may be a Git LFS pointer. A file with the extension `onnx`, `safetensors`, `npy` or
-/// `npz` may not be a web page, an archive of another kind, or cut.
+/// Fails if the file is a Git LFS pointer. Also fails if a file with the extension `onnx`,
+/// `safetensors`, `npy` or `npz` is a web page or an archive of another kind, or was cut off.
 pub fn check_model_file(name: &str, path: &Path) -> Result<(), Failure> {
     let found = recognized(path)?;
     if let Some(found) = found.filter(|found| *found == Foreign::LfsPointer) {
@@ -102,7 +104,7 @@ pub fn is_safetensors(path: &Path) -> io::Result<bool> {
     })
 }
 
-/// Sizes of a file that ends too early.
+/// Expected and actual size of a file that ends too early.
 #[derive(Debug, PartialEq, Eq)]
 struct Cut {
     /// Minimum size of the file according to its own content, in bytes.
@@ -124,11 +126,12 @@ fn refusal(path: &Path, problem: &Problem) -> Failure {
     )
 }
 
-/// Returns the sizes of an ONNX file that was cut. Returns `None` for a whole file, and for a file
-/// that is not ONNX: the engine says what is wrong with it. Fails if the file cannot be read.
+/// Returns the expected and the actual size of an ONNX file that was cut. Returns `None` for a
+/// whole file, and for a file that is not ONNX, which ONNX Runtime refuses with its own error.
+/// Fails if the file cannot be read.
 ///
 /// An ONNX file is a protobuf message. Only the fields of the outermost message are read, because
-/// each of them says its length.
+/// each of them states its length.
 fn cut_graph(path: &Path) -> io::Result<Option<Cut>> {
     let file = File::open(path)?;
     let bytes = file.metadata()?.len();
@@ -172,7 +175,7 @@ fn cut_graph(path: &Path) -> io::Result<Option<Cut>> {
 }
 
 /// Reads a number of protobuf. Returns the number and its length in bytes, or `None` if the file
-/// ends within it. Fails if the file cannot be read.
+/// ends within the number. Fails if the file cannot be read.
 fn varint(from: &mut impl Read) -> io::Result<Option<(u64, u64)>> {
     let mut value = 0_u64;
     for index in 0..10_u32 {
@@ -190,8 +193,8 @@ fn varint(from: &mut impl Read) -> io::Result<Option<(u64, u64)>> {
     Ok(Some((u64::MAX, 10)))
 }
 
-/// Returns the sizes of a safetensors file that was cut. Returns `None` for a whole file, and for a
-/// file that is not safetensors. Fails if the file cannot be read.
+/// Returns the expected and the actual size of a safetensors file that was cut. Returns `None` for
+/// a whole file, and for a file that is not safetensors. Fails if the file cannot be read.
 fn cut_safetensors(path: &Path) -> io::Result<Option<Cut>> {
     if !is_safetensors(path)? {
         return Ok(None);
@@ -218,7 +221,7 @@ fn cut_safetensors(path: &Path) -> io::Result<Option<Cut>> {
     Ok(cut(start.saturating_add(data)))
 }
 
-/// Returns the number that the first eight bytes are, the lowest byte first.
+/// Returns the number that the first eight bytes of `bytes` encode in little-endian order.
 fn little_endian(bytes: &[u8]) -> u64 {
     let bytes = bytes.iter().take(8).rev();
     bytes.fold(0, |number, byte| (number << 8) | u64::from(*byte))

@@ -2,7 +2,7 @@
 //! deploys them to Azure.
 //!
 //! Owns the list of its modules. The modules that are public are those that the demo and the
-//! measurements use. Must not know the repository's own chores, nor how a host is measured.
+//! measurements use. Must not know the checks of the repository itself, nor how a host is measured.
 
 // The macros of `scorebox_workspace` print without a panic, and replace those of the standard
 // library.

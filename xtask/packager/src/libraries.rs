@@ -46,8 +46,8 @@ pub fn needs(program: &Path) -> Result<Option<Needs>, Failure> {
 }
 
 impl Needs {
-    /// Adds the libraries that `library` needs. The program loads `library` itself at run time.
-    /// Fails if `library` cannot be read as a library.
+    /// Adds the libraries that the library `library` itself needs, because the program loads
+    /// `library` at run time. Fails if `library` cannot be read as a library.
     pub fn add(&mut self, library: &Path) -> Result<(), Failure> {
         for (name, versions) in read(library)?.1 {
             self.libraries.entry(name).or_default().extend(versions);

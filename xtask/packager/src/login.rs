@@ -23,7 +23,7 @@ pub struct LoginArgs {
     /// Host and port of the registry, e.g. contoso.azurecr.io. Overrides `package.registry`.
     #[arg(long, value_name = "HOST[:PORT]", required_unless_present = "manifest")]
     pub registry: Option<String>,
-    /// The repository to try the rights for. Overrides `package.repository`. Without a repository
+    /// The repository whose rights are tried. Overrides `package.repository`. Without a repository
     /// only the login is tried.
     #[arg(long, value_name = "NAME")]
     pub repository: Option<String>,

@@ -1,7 +1,7 @@
 //! The program behind `cargo xtask package` and the other commands that build, publish and deploy
 //! scorers.
 //!
-//! Must not know any command: the library has them all.
+//! Must not know any command: the library crate has all of them.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The reading of a `scorebox.toml` on behalf of a command.
+//! Reads the `scorebox.toml` that is given to a command.
 //!
 //! Owns the failure that a command ends with if the manifest, or a file that it names, is wrong.
 //! Must not know the keys of a manifest.

@@ -1,4 +1,4 @@
-//! The model folders of MLflow that commands other than `convert` are given.
+//! Model folders of MLflow that are given to other commands than `convert`.
 //!
 //! Owns how such a folder is recognized, the command that makes a project of it, and the scorer's
 //! name in that project. Must not know what is in the folder: only the process of a conversion
@@ -71,8 +71,9 @@ pub fn project(folder: &Path) -> (String, PathBuf) {
     (command, output)
 }
 
-/// Prints a note if the model of a graph without code is a model folder of MLflow. The graph in it
-/// is served, but nothing reads the signature and the input example.
+/// Prints a note if the model of a scorer without a component is a model folder of MLflow. The
+/// graph in the folder is served, but the signature and the input example in the folder are not
+/// used.
 pub fn tell_unused(model: &Path) {
     if let Some(folder) = folder(model) {
         eprintln!(

@@ -23,8 +23,8 @@ pub struct ModelFile {
     pub path: PathBuf,
 }
 
-/// Returns the files of the model at a path, sorted by name. Fails if a scorer must not contain one
-/// of the files, e.g. a pickle.
+/// Returns the files of the model at a path, sorted by name. Fails if there is no file at the path,
+/// if a file cannot be read, or if a scorer must not contain one of the files, e.g. a pickle.
 pub fn list(model: &Path) -> Result<Vec<ModelFile>, Failure> {
     let root = model.canonicalize().map_err(|error| {
         Failure::project(
@@ -330,7 +330,8 @@ fn pickle_header(bytes: &[u8]) -> bool {
 }
 
 /// Returns true if the bytes start like a pickle of the protocols 0 and 1, which are text: with the
-/// import of a name from a module, or with a container that Python starts with.
+/// import of a name from a module, or with the opcodes for a list, a dictionary or an instance of a
+/// class.
 fn text_pickle(bytes: &[u8]) -> bool {
     // A list of labels may begin like an import. But the module of a library has a dot, and an
     // opcode follows the name.

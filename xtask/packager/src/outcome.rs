@@ -50,7 +50,7 @@ impl Outcome<'_> {
     }
 
     /// Returns a text table with a row for each blob and attached artifact of the image. If a push
-    /// was requested, the table has the sums of their bytes.
+    /// was requested, the table also states how many bytes were sent, copied, mounted and skipped.
     pub fn table(&self) -> String {
         let attached = self
             .image
@@ -101,8 +101,8 @@ impl Outcome<'_> {
 }
 
 /// Returns a text table with a row for each blob of an image. `sent` has the result of the push for
-/// each blob, or is `None` if no push was requested. If `dry_run` is true, the rows say what would
-/// be sent.
+/// each blob, or is `None` if no push was requested. If there are results, a last row has the sums
+/// of the blobs' sizes. If `dry_run` is true, the rows say what would be sent.
 pub fn table(image: &WrittenImage, sent: Option<&[Sent]>, dry_run: bool) -> String {
     let mut text = String::new();
     for (index, blob) in image.blobs.iter().enumerate() {

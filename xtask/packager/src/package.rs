@@ -1,4 +1,4 @@
-//! `cargo xtask package`: from a manifest to an image, on disk and in a registry.
+//! `cargo xtask package`: builds an image from a manifest, on disk and in a registry.
 //!
 //! Owns the order of the steps and their messages. Must not know how any step works.
 
@@ -203,8 +203,9 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Adds to the fix of a failure about the tag that the tag is the scorer's version, if nothing else
-/// names a tag. Returns any other failure unchanged.
+/// Adds an explanation to the fix of a failure about the tag: the tag is the scorer's version,
+/// because nothing else names a tag. Returns the failure unchanged if it is not about the tag, or
+/// if the tag was given.
 fn place_of_tag(failure: Failure, args: &PackageArgs, manifest: &Manifest, tag: &str) -> Failure {
     if args.tag.is_some() || tag != manifest.scorer.version || !failure.problem.starts_with("tag ")
     {
@@ -256,8 +257,8 @@ fn libraries_are_there(
     libraries::check(host, &needs, &base.name, &layers)
 }
 
-/// Returns the path of the folder that keeps the layers of base images. They are kept because a
-/// base image is large and rarely changes.
+/// Returns the path of the folder that keeps the layers of base images. The layers are kept because
+/// a base image is large and rarely changes.
 fn base_folder() -> PathBuf {
     installation::cache().join("base-blobs")
 }

@@ -84,8 +84,9 @@ pub fn run(args: &PushArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Adds to the fix of a failure about the tag that the tag is the one in the layout, if no flag
-/// names a tag. Returns any other failure unchanged.
+/// Adds an explanation to the fix of a failure about the tag: the tag is from the layout, because
+/// no flag names one. Returns the failure unchanged if it is not about the tag, or if `--tag` was
+/// given.
 fn place_of_tag(failure: Failure, args: &PushArgs) -> Failure {
     if args.tag.is_some() || !failure.problem.starts_with("tag ") {
         return failure;
@@ -100,7 +101,8 @@ fn place_of_tag(failure: Failure, args: &PushArgs) -> Failure {
 }
 
 /// Returns the place of the base image whose layers a layout names but does not contain. Returns
-/// `None` if the layout contains every blob. Fails if the layout does not name its base image.
+/// `None` if the layout contains every blob. Fails if layers are missing and the layout does not
+/// name its base image.
 fn base_place(
     args: &PushArgs,
     identity: &Identity,

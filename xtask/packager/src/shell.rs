@@ -1,4 +1,4 @@
-//! A script for `sh`, built of parts that the shell cannot interpret in another way than meant.
+//! A script for `sh`, built of parts that the shell can interpret only as intended.
 //!
 //! Owns quoting: text reaches a script as fixed text of this program (`&'static str`), as a
 //! [`Word`], as a comment, or not at all. Must not know which commands there are.
@@ -152,8 +152,9 @@ impl Script {
         let _ = writeln!(self.0, "{}={}", variable.name(), value.script);
     }
 
-    /// Adds a command whose output the script stores in a variable, if the variable is unset or empty.
-    /// If `and_only_if` is given, the command also runs only if that variable is not empty.
+    /// Adds a command whose output the script stores in a variable, if the variable is unset or
+    /// empty. If `and_only_if` names a variable, that variable must not be empty, or else the
+    /// command does not run.
     pub fn keep_if_missing(
         &mut self,
         variable: &Variable,
@@ -199,11 +200,13 @@ impl Script {
         );
     }
 
-    /// Adds commands that set a variable that is unset or empty to a value that exists elsewhere.
+    /// Adds commands that set `variable` to a value that exists elsewhere, if `variable` is unset
+    /// or empty.
     ///
-    /// They run only if the variable `only_if` is not empty. The output of `find` says where the value
-    /// is, and is stored in the variable `found`. If it is not empty, the output of `read` is the value.
-    /// An empty value ends the script with the error `why`.
+    /// The commands run only if the variable `only_if` is not empty. The output of `find` says
+    /// where the value is, and is stored in the variable `found`. If this output is not empty, the
+    /// output of `read` becomes the value of `variable`. If the value is empty, the script ends
+    /// with the error `why`.
     pub fn keep_known(
         &mut self,
         variable: &Variable,

@@ -20,18 +20,19 @@ const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 pub struct ImageSignature {
     /// Digests of the images that the signature is about.
     pub images: Vec<Digest>,
-    /// The one who signed, as far as it is known.
+    /// Signer of the image, as far as the signer is known.
     pub signer: Signer,
 }
 
-/// The one who signed a bundle, as far as it is known.
+/// Signer of a bundle, as far as the signer is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signer {
     /// The owner of the private key of the given public key.
     GivenKey,
-    /// The owner of a key. It is another key than the given one, or no key was given.
+    /// The owner of a key. The key differs from the given key, or no key was given.
     SomeKey,
-    /// The owner of a certificate, as in cosign's keyless signatures. It is not verified here.
+    /// The owner of a certificate, as in cosign's keyless signatures. The certificate is not
+    /// verified here.
     Certificate,
 }
 

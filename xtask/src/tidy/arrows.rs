@@ -163,9 +163,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Finds uses of other modules in one file of the host that the table of allowed uses does not
-/// contain. `main.rs`, `lib.rs` and the commands may use every module. `file` is the path relative
-/// to the workspace's root, and `text` is the content.
+/// Checks which other modules one file of the host uses, and returns a finding for each use that
+/// the table of allowed uses does not contain. `main.rs`, `lib.rs` and the commands may use every
+/// module. `file` is the path relative to the workspace's root, and `text` is the content.
 pub fn check(file: &str, text: &str) -> Vec<Finding> {
     let Some(path) = file.strip_prefix(ROOT) else {
         return Vec::new();

@@ -128,7 +128,7 @@ fn reference(resolve: &Resolve, main: PackageId, is_wanted: impl Fn(&Interface) 
     page.blocks.join("\n\n") + "\n"
 }
 
-/// A page with a reference of interfaces that is being written.
+/// A page that is being written, with a reference of interfaces.
 struct Page<'a> {
     resolve: &'a Resolve,
     /// Headings, paragraphs, tables and code blocks of the page. Blank lines separate them.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use scorebox_workspace::failure::Failure;
 
-/// Reads a file as text. The error names the file.
+/// Reads a file as text. Fails if the file cannot be read or is not UTF-8. The error names the
+/// file.
 pub fn read(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path).map_err(|error| Failure::file(path, "be read", error))
 }

@@ -23,7 +23,7 @@ pub struct GeneratedPart {
 
 impl GeneratedPart {
     /// Compares the part of the page with `text`, which the code generates. Returns a finding if
-    /// they differ.
+    /// they differ, and `None` otherwise.
     pub fn check(&self, root: &Path, text: &str) -> Option<Finding> {
         let page = std::fs::read_to_string(root.join(self.page)).unwrap_or_default();
         self.compare(&page, text)
@@ -47,7 +47,7 @@ impl GeneratedPart {
     }
 
     /// Compares the part in the page's text `page` with `text`, which the code generates. Returns a
-    /// finding if they differ.
+    /// finding if they differ, and `None` otherwise.
     pub fn compare(&self, page: &str, text: &str) -> Option<Finding> {
         if with_part(page, self.part, text).as_deref() == Some(page) {
             return None;

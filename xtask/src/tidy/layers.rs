@@ -1,7 +1,7 @@
 //! Rules that forbid some modules to mention some names.
 //!
-//! Owns the table of these rules, which states the architecture for this check. Must not know a
-//! file's other rules.
+//! Owns the table of these rules, which together state the architecture. Must not know any other
+//! rule for files.
 
 use super::finding::Finding;
 use super::source_text::views;

@@ -1,6 +1,8 @@
-//! The pages: their sizes, their links, and the files that their commands name.
+//! The Markdown pages of the repository: their sizes, their links, and the files that their
+//! commands name.
 //!
-//! Owns these rules and a reader of just enough Markdown. Must not know what any page says.
+//! Owns these rules, and a reader of the few parts of Markdown that the rules need. Must not know
+//! what any page says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};

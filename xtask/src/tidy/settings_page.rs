@@ -1,4 +1,4 @@
-//! The table of settings on the operators' page.
+//! The table of the host's settings on the page `host/docs/settings.md`, which is for operators.
 //!
 //! Owns the table's text. Must not know what any setting does.
 
@@ -17,7 +17,7 @@ const TABLE: GeneratedPart = GeneratedPart {
 };
 
 /// Compares the table of settings in `host/docs/settings.md` with the settings of the host. Returns
-/// a finding if they differ.
+/// a finding if they differ, and `None` otherwise.
 pub fn check(root: &Path) -> Option<Finding> {
     TABLE.check(root, &table(SETTINGS))
 }

@@ -89,8 +89,8 @@ fn begins_with(text: &str, word: &str) -> bool {
     rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric()))
 }
 
-/// Returns the words and phrases in a line that the project does not use, each with the one that it
-/// uses instead.
+/// Returns the words and phrases in a line that the project does not use, each with its
+/// replacement.
 fn odd_words(line: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
     let words: Vec<String> = line
         .split(|c: char| !c.is_alphabetic() && c != '\'')
@@ -111,7 +111,7 @@ fn odd_words(line: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
     single.into_iter().chain(phrases.collect::<Vec<_>>())
 }
 
-/// Returns true if the line contains the phrase where it means `does not have` or `is not a`.
+/// Returns true if the line contains the phrase in the meaning `does not have` or `is not a`.
 /// `lower` is the line in lower case, and `phrase` is one of `PHRASES`.
 fn is_odd(lower: &str, phrase: &str) -> bool {
     let mut rest = lower;

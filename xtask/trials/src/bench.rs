@@ -1,7 +1,7 @@
 //! `cargo xtask bench`: compares the packaged host with native code that gives the same answers.
 //!
-//! Owns the order of the run: build both programs, check one answer of each, measure them in turns,
-//! report. Must not know how anything is measured.
+//! Owns the order of the run: build the host and the native reference program, check one answer of
+//! each, measure them in turns, and report. Must not know how anything is measured.
 
 mod answer;
 mod arguments;

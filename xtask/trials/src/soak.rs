@@ -38,13 +38,14 @@ use crate::demo::sample::{self, Digit};
 const SAMPLE_PERIOD: Duration = Duration::from_secs(2);
 /// Time between two restarts of Redis. In a run of less than 60 s, the time is a third of the run.
 const RESTART_PERIOD: Duration = Duration::from_secs(20);
-/// Pause of each client between two calls, so that the machine is busy but not full.
+/// Pause of each client between two calls, so that the machine is busy but not fully loaded.
 const PAUSE: Duration = Duration::from_millis(2);
 /// Pause of the main thread between two checks whether a sample or a restart is due.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Runs `cargo xtask soak`, and prints its figures. Fails if a host cannot be started, or if the
-/// figures show a drift or a wrong answer.
+/// Runs `cargo xtask soak`, and prints its figures. Fails if a host cannot be started, if an answer
+/// is wrong, if a call gets no answer, or if a host's memory, file descriptors or threads changed
+/// by more than is allowed.
 pub fn run(args: &SoakArgs) -> Result<(), Failure> {
     let program = redis::find_server()?;
     toolchain::check(|line| eprintln!("{line}"))?;

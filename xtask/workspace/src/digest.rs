@@ -1,6 +1,7 @@
 //! SHA-256 digests in the notation of OCI.
 //!
-//! Owns the newtype, its parser and hashing while bytes pass. Must not know what is hashed.
+//! Owns the type, its parser, and the hashing of bytes while they are written. Must not know what
+//! is hashed.
 
 use std::fmt;
 use std::io::{self, Read, Write};

@@ -51,8 +51,8 @@ macro_rules! eprintln {
 
 /// Writes a text to standard output.
 ///
-/// If the reader has gone, the text is dropped: a reader that stops early, such as `head`, is not
-/// an error, and what the command does is not undone by it. Any other error is kept for [`ended`].
+/// If the reader has gone, the text is dropped and the command continues, because a reader that
+/// stops early, such as `head`, is not an error. Any other error is kept for [`ended`].
 pub fn out(text: Arguments<'_>) {
     let mut output = io::stdout().lock();
     let written = match renamed(text) {

@@ -12,9 +12,9 @@ use crate::failure::Failure;
 use crate::tools::{self, apt_line, find};
 use crate::workspace::{self, GUEST_TARGET};
 
-/// Checks everything that is needed to build scorers, and calls `say` with a line for each item,
-/// installed or missing. Fails if an item is missing. If the compilation target of scorers is
-/// missing, the target is added.
+/// Checks everything that is needed to build scorers and the host, and calls `say` with a line for
+/// each item, installed or missing. Fails if an item is missing. If the compilation target of
+/// scorers is missing, the target is added.
 pub fn check(say: fn(&str)) -> Result<(), Failure> {
     let (mut problems, mut fixes) = (Vec::new(), Vec::new());
     for outcome in [

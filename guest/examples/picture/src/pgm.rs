@@ -6,7 +6,8 @@
 use scorebox_guest::{Error, OrProblem, Result};
 
 /// Reads a PGM picture of `side` x `side` pixels. Returns the pixels row by row, each from 0.0
-/// (black) to 1.0 (white). Fails if the file is not such a picture.
+/// (black) to 1.0 (white). Fails if the file is not a PGM picture of this size with one byte for
+/// each pixel.
 pub fn pixels(file: &[u8], side: usize) -> Result<Vec<f32>> {
     let (header, bytes) =
         header(file).or_reject("no-pgm", "the body is not a binary PGM file (P5)")?;

@@ -26,8 +26,8 @@ impl<'a> Elements<'a> {
         Self::new(port, None, leaf, body_bytes)
     }
 
-    /// Starts decoding the column `port` of a table. `input` is the input of the scorer that is
-    /// this column, or a matrix that has it.
+    /// Starts decoding the column `port` of a table. `input` is the input of the scorer that the
+    /// column belongs to: the column itself, or the matrix that contains it.
     pub(in crate::codec) fn column(port: &'a Port, input: &'a Port) -> Self {
         Self {
             input,
@@ -130,8 +130,8 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// Adds a number that its token states precisely enough for the type of the port, as for most
-    /// numbers of a body. Returns false for any other element, and adds nothing.
+    /// Adds a number whose token states it precisely enough for the type of the port. Most numbers
+    /// of a body are of this kind. Returns false for any other element, and adds nothing.
     #[inline]
     #[expect(
         clippy::cast_precision_loss,

@@ -1,7 +1,7 @@
 //! The inputs of a request as tensors of the ports.
 //!
 //! Owns the agreement of an input with its port, and where binary data belongs. Must not know how
-//! JSON is read, or anything of answers.
+//! JSON is read, or the form of an answer.
 
 use super::super::values::NoElement;
 use super::conversion::converted;

@@ -211,8 +211,9 @@ struct Extra<'a> {
 }
 
 impl Extra<'_> {
-    /// Returns the message that says that this input is one too many. A name that no input of the
-    /// scorer has was refused when it was read.
+    /// Returns the message that says that this input is one too many. The message names the input,
+    /// if it has a name. Unknown names need no message here, because they are refused when they are
+    /// read.
     fn message(&self) -> String {
         let count = counted(self.ports.len() as u64, "input");
         let named = self.port.and_then(|port| self.ports.get(port));

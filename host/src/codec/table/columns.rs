@@ -26,8 +26,8 @@ pub(super) struct Column<'a> {
     /// Raw text of the column's key in the previous row, without the quotes. Before the first row,
     /// it is the column's name. Empty if the name has to be escaped in JSON.
     key: &'a str,
-    /// Number of the last row that has this column. The first row has the number 1. It is 0 for a
-    /// column that no row has yet.
+    /// Number of the last row that has this column. The first row has the number 1. The number is 0
+    /// for a column that no row has had yet.
     row: usize,
 }
 
@@ -42,11 +42,11 @@ pub(super) struct Columns<'a> {
     order: Vec<usize>,
 }
 
-/// Name that is not a column of the model.
+/// Name that no column of the model has.
 pub(super) struct Unknown<'a>(Cow<'a, str>);
 
 impl Unknown<'_> {
-    /// Returns the step of a JSON pointer to the value of the name.
+    /// Returns the step of a JSON pointer that leads to the value with this name in its object.
     pub(super) fn step(&self) -> Step {
         Step::Name(cut(&self.0, NAME_BYTES).into_owned())
     }

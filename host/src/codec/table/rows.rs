@@ -202,7 +202,7 @@ impl<'a> Table<'a> {
     /// Moves past the key of an object, which is at the position `place` in the object, and past
     /// the colon. Returns the index of the column, and true if the row with the number `row` did
     /// not have the column yet. Returns `None` if the key is not a column and is ignored with its
-    /// value.
+    /// value. Fails if such a key must not be ignored.
     #[inline]
     fn column(
         &mut self,

@@ -55,8 +55,8 @@ pub enum TriggerBinding {
     /// An HTTP request starts the function. The value of the trigger is a JSON object.
     Http,
     /// A message of a queue in a storage account starts the function. The value of the trigger is
-    /// base64 if `data_type` is `Binary`, and otherwise a JSON string that holds the text as another
-    /// JSON string.
+    /// base64 if `data_type` is `Binary`, and otherwise a JSON string that holds the text as
+    /// another JSON string.
     Queue {
         /// Value of `dataType` in the trigger binding.
         data_type: DataType,

@@ -68,8 +68,9 @@ fn name_without_shape(input: &[u8]) -> Option<String> {
     Some(String::from_utf8_lossy(message(input, 1)?).into_owned())
 }
 
-/// Returns the content of the first field `number` of an encoded message that is a message, bytes
-/// or a text. Returns `None` if there is no such field.
+/// Returns the content of a field of the encoded message `bytes`: of the first field with the
+/// number `number` whose content is a message, bytes or a text. Returns `None` if there is no such
+/// field.
 fn message(mut bytes: &[u8], number: u64) -> Option<&[u8]> {
     while !bytes.is_empty() {
         let key = varint(|| bytes.split_off_first().copied())?;
@@ -131,9 +132,9 @@ impl Fields {
         })
     }
 
-    /// Returns the next field of a message that ends at the position `end`, or `None` at its end.
-    /// The content of the field is not read. Fails if the field is cut off, or is not that of an
-    /// ONNX file.
+    /// Returns the next field of a message, or `None` at the end of the message. `end` is the
+    /// position in the file at which the message ends. The content of the field is not read. Fails
+    /// if the field is cut off, or is not that of an ONNX file.
     fn next(&mut self, end: u64) -> Result<Option<Field>, OutlineError> {
         if self.at == end {
             return Ok(None);

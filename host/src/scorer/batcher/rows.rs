@@ -1,8 +1,8 @@
 //! Rows of a batch: the input tensors of several calls joined along axis 0, and the output tensors
 //! split again.
 //!
-//! Owns which inputs can be joined, in which order their rows stand, and when an answer cannot be
-//! split. Must not know deadlines, or how calls are run.
+//! Owns which inputs can be joined, the order of their rows, and when an answer cannot be split.
+//! Must not know deadlines, or how calls are run.
 
 use crate::tensor::Tensor;
 

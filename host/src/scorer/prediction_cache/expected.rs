@@ -119,8 +119,9 @@ impl Expected {
 }
 
 /// Checks that the content type of a payload is a media type that the scorer may answer with: one
-/// of `content_types`, or any media type or none if the list is empty. The content type is checked
-/// because it becomes a header, and callers decode the body by it.
+/// of `content_types`, or any media type or none if the list is empty. Also checks the length of
+/// the content type. The content type is checked because it becomes a header, and callers decode
+/// the body by it.
 fn fits(content_types: &[String], payload: &Payload) -> Result<(), RefusedEntry> {
     let label = payload.content_type.as_str();
     if label.len() > CONTENT_TYPE_BYTES {

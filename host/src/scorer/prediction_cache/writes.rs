@@ -34,8 +34,8 @@ pub struct Kept {
 
 /// Queue of the answers that wait to be written to the store.
 ///
-/// Answers that arrive during a write are written together in the next round trip. Written one by
-/// one, each of them would cost a task and a write to the socket.
+/// Answers that arrive during a write are written together in the next round trip. If they were
+/// written one by one, each of them would cost a task and a write to the socket.
 #[derive(Default)]
 pub struct Writes(Mutex<Pending>);
 

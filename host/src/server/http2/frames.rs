@@ -6,8 +6,8 @@
 
 use super::super::activity::now;
 
-/// Maximum number of points that the frames of a peer may cost at once. Points measure the work
-/// that a frame causes.
+/// Maximum number of points that a peer may have used and not got back. Points measure the work
+/// that the frames of the peer cause. If a peer uses more, its connection ends.
 const MOST_POINTS: u32 = 2000;
 
 /// Number of points that a peer gets back per second. Points measure the work that the frames of
@@ -52,7 +52,8 @@ pub(in crate::server) struct Frames {
     head: [u8; HEAD_BYTES],
     head_bytes: usize,
     spent: u32,
-    /// Time up to which points were given back, in microseconds of the clock [`now`].
+    /// Time up to which the peer got back points for the time that has passed, in microseconds of
+    /// the clock [`now`].
     refilled: u64,
     /// True before the first frame, and if a header continues in the next frame.
     is_open: bool,
@@ -62,7 +63,8 @@ pub(in crate::server) struct Frames {
 }
 
 impl Frames {
-    /// Creates the reader of a connection whose preface has `preface` bytes.
+    /// Creates the reader for a connection. The first `preface` bytes that it reads are the preface
+    /// of HTTP/2, which is not a frame.
     pub(in crate::server) fn new(preface: u32) -> Self {
         Self {
             skip: preface,
@@ -81,8 +83,8 @@ impl Frames {
         self.is_open || self.head_bytes > 0 || self.is_header && self.skip > 0
     }
 
-    /// Reads the next bytes of the peer. Returns false if the peer has used more points than it
-    /// had.
+    /// Reads the next bytes of the peer. Returns false if the peer has used more points than it may
+    /// use. Points measure the work that the frames of the peer cause.
     pub(in crate::server) fn read(&mut self, mut bytes: &[u8]) -> bool {
         self.refill(now());
         while !bytes.is_empty() {
@@ -107,21 +109,23 @@ impl Frames {
         self.spent <= MOST_POINTS
     }
 
-    /// Gives points back for bytes that were written to the peer.
+    /// Gives the peer points back for `bytes` bytes that were written to it. Points measure the
+    /// work that the frames of the peer cause.
     pub(in crate::server) fn wrote(&mut self, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.spent = self.spent.saturating_sub(bytes / BYTES_PER_POINT);
     }
 
-    /// Gives the points of `requests` requests back, because they were answered.
+    /// Gives back the points that `requests` requests cost the peer, because they were answered.
+    /// Points measure the work that the frames of the peer cause.
     pub(in crate::server) fn answered(&mut self, requests: u32) {
         self.spent = self
             .spent
             .saturating_sub(requests.saturating_mul(REQUEST_POINTS));
     }
 
-    /// Returns the frame that ends the connection because the peer has used too many points
-    /// (ENHANCE_YOUR_CALM).
+    /// Returns the frame that ends the connection because the frames of the peer cause too much
+    /// work (ENHANCE_YOUR_CALM).
     pub(in crate::server) fn goaway(&self) -> [u8; 17] {
         let [a, b, c, d] = self.last_stream.to_be_bytes();
         [0, 0, 8, 7, 0, 0, 0, 0, 0, a, b, c, d, 0, 0, 0, 0xB]
@@ -153,8 +157,8 @@ impl Frames {
     }
 }
 
-/// Returns the points that a frame costs. Frames that carry requests and bodies cost few points or
-/// none.
+/// Returns the points that a frame costs its peer. Points measure the work that frames cause.
+/// Frames that carry requests and bodies cost few points or none.
 fn price(kind: u8, flags: u8, length: u32) -> u32 {
     match kind {
         kind::DATA if length >= DATA_BYTES || flags & END_STREAM != 0 => 0,

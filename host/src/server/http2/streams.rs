@@ -21,7 +21,7 @@ pub(in crate::server) struct Streams {
 /// Numbers of requests of one HTTP/2 connection in each state.
 #[derive(Debug, Default)]
 struct State {
-    /// Number of requests that are read or computed.
+    /// Number of requests that are being read, or whose responses are being computed.
     calls: u32,
     /// Number of requests among `calls` for whose bodies the host waits.
     reading: u32,
@@ -37,8 +37,8 @@ struct State {
 }
 
 impl State {
-    /// Returns the phase of the connection. A request that is computed counts most, because its
-    /// connection must not be closed.
+    /// Returns the phase of the connection. If the connection has several requests, one that is
+    /// being answered determines the phase, because its connection must not be closed.
     fn phase(&self) -> Phase {
         match self {
             Self { calls, reading, .. } if calls > reading => Phase::Call,
@@ -185,8 +185,8 @@ impl Call {
         (call, response)
     }
 
-    /// Records whether the host waits for more of the body. A body that is only read to be dropped does
-    /// not count.
+    /// Records whether the host waits for more of the body. A body that is only read to be dropped
+    /// does not count.
     pub(super) fn set_waiting(&self, is_waiting: bool) {
         let mut state = self.streams.lock();
         if self.is_over.load(Ordering::Relaxed) {
@@ -198,8 +198,8 @@ impl Call {
         }
     }
 
-    /// Records that the request is no longer read or computed. Adds `answers` to the number of responses
-    /// that are not written completely.
+    /// Records that the request is no longer being read, and that its response is no longer being
+    /// computed. Adds `answers` to the number of responses that are not written completely.
     fn leave(&self, answers: i32) {
         let mut state = self.streams.lock();
         self.is_over.store(true, Ordering::Relaxed);

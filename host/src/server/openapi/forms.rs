@@ -195,8 +195,9 @@ impl Forms<'_> {
         Some(object(properties, &optional, self.is_open))
     }
 
-    /// Returns the schemas of all forms of a body. Adds the schemas to which they refer to `schemas`.
-    /// Each object is a schema with a name, because generators of clients make a class of it.
+    /// Returns the schemas of all forms of a body. Adds the schemas to which they refer to
+    /// `schemas`. Each object is a schema with a name, because generators of clients make a class
+    /// of it.
     fn bodies(&self, schemas: &mut Schemas) -> Vec<Value> {
         let columns = tensors(self.inputs, Direction::Input, self.is_open);
         schemas.push(("Columns".into(), columns));
@@ -287,7 +288,8 @@ impl Forms<'_> {
         tensors(self.columns, Direction::Input, self.is_open)
     }
 
-    /// Adds the names of the columns and the values of a row to the schema of orient=split, `split`.
+    /// Adds the names of the columns and the values of a row to the schema of orient=split,
+    /// `split`.
     #[inline(never)]
     fn name_columns(&self, split: &mut Value) {
         let mut names = Vec::with_capacity(self.columns.len());
@@ -329,8 +331,8 @@ fn nonempty(mut schema: Value) -> Value {
     schema
 }
 
-/// Adds the schema of predictions to `schemas`: a list with an item for each row, or the whole answer
-/// if the outputs do not have equally many rows.
+/// Adds the schema of predictions to `schemas`: a list with an item for each row, or the whole
+/// answer if the outputs do not have equally many rows.
 #[inline(never)]
 fn put_predictions(outputs: &[Port], schemas: &mut Schemas) {
     let has_rows = outputs.iter().all(|port| !port.shape.is_empty());

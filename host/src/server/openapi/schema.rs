@@ -1,7 +1,7 @@
 //! JSON schemas of elements, of tensors as nested lists, and of single rows.
 //!
-//! Owns the bounds of each element type, which are those of the reader of bodies. Must not know
-//! routes, or the objects that hold rows.
+//! Owns the bounds of each element type, which are the same as in the code that decodes bodies.
+//! Must not know routes, or the objects that hold rows.
 
 use serde_json::{Map, Value, json};
 
@@ -16,8 +16,8 @@ pub(super) enum Direction {
     Output,
 }
 
-/// Returns the description of a tensor scorer: its inputs and columns, in their order, and the sizes
-/// that must be equal, which JSON Schema cannot state.
+/// Returns the description of a tensor scorer: its inputs and columns, in their order, and the
+/// sizes that must be equal, which JSON Schema cannot state.
 pub(super) fn described(signature: &TensorSignature) -> String {
     let mut text = "Inputs, in order: ".to_owned();
     for (index, port) in signature.inputs.iter().enumerate() {
@@ -121,8 +121,8 @@ pub(super) fn object(properties: Map<String, Value>, optional: &[&str], is_open:
     object
 }
 
-/// Returns the schema of an object with the tensors of these ports as nested lists. `is_open` is true
-/// if the object may have other properties.
+/// Returns the schema of an object with the tensors of these ports as nested lists. `is_open` is
+/// true if the object may have other properties.
 #[inline(never)]
 pub(super) fn tensors(ports: &[Port], direction: Direction, is_open: bool) -> Value {
     match direction {
@@ -131,8 +131,8 @@ pub(super) fn tensors(ports: &[Port], direction: Direction, is_open: bool) -> Va
     }
 }
 
-/// Returns the schema of an object with a property for each port, which has the schema that `schema`
-/// returns. `is_open` is true if the object may have other properties.
+/// Returns the schema of an object with a property for each port, which has the schema that
+/// `schema` returns. `is_open` is true if the object may have other properties.
 #[inline(never)]
 pub(super) fn of_ports(ports: &[Port], is_open: bool, schema: fn(&Port) -> Value) -> Value {
     let (mut properties, mut optional) = (Map::new(), Vec::new());
@@ -145,8 +145,8 @@ pub(super) fn of_ports(ports: &[Port], is_open: bool, schema: fn(&Port) -> Value
     object(properties, &optional, is_open)
 }
 
-/// Returns the schema of a tensor as nested lists. The elements of an input of one column may also be
-/// one flat list.
+/// Returns the schema of a tensor as nested lists. The elements of an input of one column may also
+/// be one flat list.
 #[inline(never)]
 pub(super) fn tensor(port: &Port, direction: Direction) -> Value {
     let nested = nested(port, direction, &port.shape);
@@ -208,8 +208,9 @@ pub(super) fn element(port: &Port, direction: Direction) -> Value {
     schema
 }
 
-/// Returns the schema of an element of the type `dtype`. The bounds of an input are those of the
-/// reader of bodies. An answer has no bounds, because its elements are always within them.
+/// Returns the schema of an element of the type `dtype`. The bounds of an input are those that the
+/// host checks when it decodes a body. An answer has no bounds, because its elements are always
+/// within them.
 #[inline(never)]
 fn of_dtype(dtype: Dtype, is_input: bool) -> Value {
     let (kind, format) = match dtype {

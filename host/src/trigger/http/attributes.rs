@@ -50,9 +50,9 @@ const TRANSPORT_HEADERS: [&str; 14] = [
     "proxy-connection",
 ];
 
-/// Headers in which a platform or a proxy repeats the URL of a request. No scorer gets them, because
-/// the query may hold a key. A scorer gets the request line separately, without keys. Headers of
-/// [`URL_ENDS`] are left out, too.
+/// Headers in which a platform or a proxy repeats the URL of a request. No scorer gets them,
+/// because the query may hold a key. A scorer gets the request line separately, without keys.
+/// Headers of [`URL_ENDS`] are left out, too.
 const URL_HEADERS: [&str; 2] = ["x-envoy-original-path", "referer"];
 
 /// Ends of the names of headers that repeat the URL of a request, such as `x-original-url`,

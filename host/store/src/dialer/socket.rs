@@ -70,8 +70,8 @@ pub(super) async fn connect(
     Err(problem)
 }
 
-/// Sets the options of a connection. If one of them fails, small requests only take longer, or a
-/// dead connection is noticed later.
+/// Sets the options of a connection. An option that cannot be set is ignored: small requests then
+/// only take longer, or a dead connection is noticed later.
 fn keep_alive(stream: &TcpStream, Times { keepalive, timeout }: Times) {
     let _ = stream.set_nodelay(true);
     let socket = SockRef::from(stream);

@@ -66,7 +66,7 @@ const IGNORED: &[&str] = &[
 ];
 
 /// Returns true if a text looks like a connection string of StackExchange.Redis: it has a comma and
-/// an option, and neither a scheme nor a quotation mark is before the comma.
+/// an option, and the text before the comma has no scheme and does not begin with a quotation mark.
 pub(super) fn is_form_of(text: &str) -> bool {
     let Some((first, rest)) = text.split_once(',') else {
         return false;

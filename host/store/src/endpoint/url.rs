@@ -39,7 +39,8 @@ struct Place {
     parameters: [Option<String>; 5],
 }
 
-/// Login of a Redis URL, as it is written before the `@`: the user and the password, not decoded.
+/// Login of a Redis URL, as it is written before the `@`: the user name and the password, not
+/// decoded.
 struct WrittenLogin<'a> {
     user: &'a str,
     password: Option<&'a str>,
@@ -129,8 +130,8 @@ fn divide(text: &str) -> Result<(WrittenLogin<'_>, Place), UrlError> {
     Err(problem)
 }
 
-/// Divides a login into the user and the password, at the first colon. A password may hold any
-/// character. Fails if the user holds a character that must be escaped.
+/// Divides a login into the user name and the password, at the first colon. The password may hold
+/// any character. Fails if the user name holds a character that must be escaped.
 fn written(login: &str) -> Result<WrittenLogin<'_>, UrlError> {
     let (user, password) = login
         .split_once(':')

@@ -18,7 +18,7 @@ pub enum UrlError {
     /// The text begins with a quotation mark.
     #[error("it begins with a quotation mark; write it without quotation marks")]
     Quoted,
-    /// The text before the `@` begins with a user that holds a character that must be escaped.
+    /// The text before the `@` begins with a user name that holds a character that must be escaped.
     #[error(
         "its user holds / ? # or @; a password alone has a colon before it, as in :PASSWORD@HOST"
     )]

@@ -96,8 +96,8 @@ impl Shared {
         }
     }
 
-    /// Returns the result of a check whose connection is alive. The time since the start of the check
-    /// counts as a round trip, so that the next check of a slow server waits longer.
+    /// Returns the result of a check whose connection is alive. The time since the start of the
+    /// check counts as a round trip, so that the next check of a slow server waits longer.
     fn alive_after(&self, started: Instant) -> Checked {
         let took = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.round_trip_us.store(took.max(1), Ordering::Relaxed);

@@ -22,9 +22,9 @@ use crate::dialer::{DialError, Dialed};
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// Maximum time for which a call waits for a new connection after the server stopped answering on
-/// the old one. A healthy server is connected again within a few milliseconds. To wait longer for
-/// an unhealthy server would only delay the call.
+/// Maximum time for which a call waits for a new connection after the old one was found to be
+/// unusable. A healthy server is connected again within a few milliseconds. To wait longer for an
+/// unhealthy server would only delay the call.
 const SUSPECT_PATIENCE: Duration = Duration::from_millis(50);
 
 /// Pause between two attempts to make a server accept a new login.

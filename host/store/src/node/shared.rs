@@ -38,8 +38,8 @@ pub(super) struct Shared {
     /// Round-trip time of the last check of a connection, in microseconds. The number is 0 before
     /// the first check.
     pub(super) round_trip_us: AtomicU64,
-    /// Time from which a check may open a new connection next to a living one, in milliseconds since
-    /// `started`.
+    /// Time from which a check may open a new connection next to one that may still be alive, in
+    /// milliseconds since `started`.
     pub(super) next_dial_ms: AtomicU64,
 }
 

@@ -27,8 +27,8 @@ pub const KEYS_LIMIT: usize = 4096;
 /// arguments.
 ///
 /// # Errors
-/// Fails with [`CommandError::Denied`] if the command asks for more than a limit allows, or names a
-/// key more than twice. The text names the limit.
+/// Fails with [`CommandError::Denied`] if the command asks for more than a limit allows, names a
+/// key more than twice, or has a key that is too long. The text of the error says what is wrong.
 pub fn check(
     row: &Row,
     command: &Command,

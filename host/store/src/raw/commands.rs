@@ -50,8 +50,8 @@ pub enum Again {
     Read,
     /// The command writes, and may be repeated after its connection failed.
     Harmless,
-    /// The command may be repeated if it does not have options, or only an expiry. Any other option
-    /// may be a condition.
+    /// The command may be repeated if it has no options, or if an expiry is its only option. Any
+    /// other option may be a condition.
     Plain,
     /// The command must not be repeated. The command counts, appends or removes, or its reply says
     /// how much it changed.

@@ -103,7 +103,8 @@ impl Connection {
     /// order of the commands, and each command may fail without the others.
     ///
     /// # Errors
-    /// Fails with a [`CommandError`] if no command was sent.
+    /// Fails with a [`CommandError`] if no command can be sent, e.g. because the commands are
+    /// together too large, or because the store is in memory.
     pub fn pipeline(
         &self,
         commands: Vec<Command>,

@@ -221,7 +221,8 @@ impl Router {
     }
 
     /// Requests the topology in the background. Does nothing if the topology was requested less
-    /// than [`REFRESH_PAUSE`] ago, or if the endpoint is known to be one server without a cluster.
+    /// than [`REFRESH_PAUSE`] ago, if a request is in progress, or if the endpoint is known to be
+    /// one server without a cluster.
     pub(super) fn refresh(self: &Arc<Self>) {
         {
             let mut topology = self.lock();

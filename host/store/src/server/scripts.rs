@@ -46,7 +46,7 @@ pub(super) static SWAP: Program = Program::new(
 
 /// Script that runs on a Redis server and uses one key.
 pub(super) struct Program {
-    /// Names of the commands that the script runs, for a text.
+    /// Names of the commands that the script runs, for an error text.
     pub(super) commands: &'static str,
     pub(super) text: &'static str,
     script: OnceLock<Script>,

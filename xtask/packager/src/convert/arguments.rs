@@ -43,17 +43,17 @@ pub struct ConvertArgs {
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// File with rows to compare the answers on: .csv with a header, .json (rows, columns or Azure
-    /// ML's body) or .npy [default: rows made up from what the model remembers]. If the model knows
-    /// the names of its columns, columns that it was not fitted on are ignored. The rows also show
-    /// which columns are texts.
+    /// ML's body) or .npy [default: rows generated from the thresholds, means, categories and words
+    /// in the model]. If the model knows the names of its columns, columns that it was not fitted
+    /// on are ignored. The rows also show which columns are texts.
     #[arg(long, value_name = "FILE")]
     pub sample: Option<PathBuf>,
-    /// Inputs of the graph, if the model does not say them or more than f32 is wanted: NAME=TYPE or
-    /// `NAME=TYPE[COLUMNS]`, with the types f32, f64, i64, bool and text, e.g. `X=f64[12]` or
-    /// age=f32,city=text.
+    /// Inputs of the graph, for a model that does not state them, or for types other than f32:
+    /// NAME=TYPE or `NAME=TYPE[COLUMNS]`, with the types f32, f64, i64, bool and text, e.g.
+    /// `X=f64[12]` or age=f32,city=text.
     #[arg(long, value_name = "NAME=TYPE,...", value_delimiter = ',', value_parser = input)]
     pub inputs: Vec<Input>,
-    /// Number of rows to make up without --sample.
+    /// Number of rows that are made up if --sample is not given.
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub rows: u32,
     /// Accept a model that another release series of scikit-learn pickled. Its answers are then not
@@ -64,8 +64,8 @@ pub struct ConvertArgs {
     /// still says "differs".
     #[arg(long)]
     pub allow_differences: bool,
-    /// Python with scikit-learn, skl2onnx and onnxruntime of your own choice, instead of the pinned
-    /// ones, e.g. ~/env/bin/python.
+    /// Python interpreter of your own choice with scikit-learn, skl2onnx and onnxruntime, which is
+    /// used instead of the pinned libraries, e.g. ~/env/bin/python.
     #[arg(long, value_name = "PROGRAM", conflicts_with = "environment")]
     pub python: Option<PathBuf>,
     /// Folder in which the pinned libraries are installed, once, with pip [default:

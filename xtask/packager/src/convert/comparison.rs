@@ -1,4 +1,4 @@
-//! Findings of a comparison of a graph with the library of the converted model, as the report
+//! Results of comparing a graph with the library of the model that was converted, as the report
 //! states them.
 //!
 //! Owns the form of the comparison and its text. Must not know how answers are compared.
@@ -37,7 +37,7 @@ struct Rows {
     rows: u64,
     /// Index, counted from 0, of the first row that got no answer.
     first: u64,
-    /// Error for the first of these rows.
+    /// Error that the library or the graph gave for the first row that got no answer.
     reason: String,
 }
 
@@ -63,8 +63,8 @@ pub(super) struct Compared {
     /// at a time.
     one_by_one: bool,
     agrees: bool,
-    /// First row in which the graph differs, with the answers of the library and of the graph.
-    /// `None` if no row differs.
+    /// First row for which the graph's answer differs from the library's, with both answers. `None`
+    /// if no row differs.
     first: Option<Value>,
 }
 
@@ -92,7 +92,8 @@ impl Comparison {
     }
 
     /// Returns one line that describes the outputs of the graph that differ from the library's
-    /// answers. The line is empty if no output differs.
+    /// answers, and the rows that get no answer from the graph. The line is empty if there are
+    /// none.
     pub(super) fn differences(&self) -> String {
         let differing = self
             .outputs

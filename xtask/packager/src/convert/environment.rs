@@ -1,5 +1,5 @@
-//! The Python interpreter that converts models, with one pinned set of libraries that is installed
-//! once, or with those of an environment that the user names.
+//! The Python interpreter that converts models. It uses a pinned set of libraries, which is
+//! installed once, or the libraries of an environment that the user names.
 //!
 //! Owns the folder of the libraries, their installation by pip and their identity. Must not know
 //! what is converted.

@@ -1,7 +1,7 @@
 //! Converts a fitted model of scikit-learn, XGBoost or LightGBM to a graph.
 //!
-//! Owns the order of the steps and the folder that is written. Must not know Python beyond the
-//! request and the answer.
+//! Owns the order of the steps and the folder that is written. Knows the request to the Python
+//! process and its answer, and must not know how that process converts the model.
 
 use std::path::Path;
 
@@ -37,8 +37,10 @@ const OWN_SECONDS: u64 = 10;
 const SEED: u32 = 0;
 
 /// Runs `cargo xtask convert` for a file with a model or a model folder of MLflow: converts the
-/// model to a graph, and writes a project folder that serves the graph. Fails if the model is
-/// refused, or if the conversion fails. Also fails if the graph answers differently than the
+/// model to a graph, and writes a project folder that serves the graph.
+///
+/// Fails if the model is refused, or if the conversion fails. Also fails if the output folder holds
+/// an earlier conversion, unless `--force` is given, and if the graph answers differently than the
 /// library, unless `--allow-differences` is given.
 pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let name = name(args)?;
@@ -193,7 +195,8 @@ fn finished(args: &ConvertArgs, converted: &Converted, graph: &Described) -> Res
     Ok(())
 }
 
-/// Fails if a host would refuse the manifest, e.g. for the name of a column.
+/// Checks the manifest that was generated for the graph. Fails if a host would refuse the manifest,
+/// e.g. because of the name of a column.
 fn checked(args: &ConvertArgs, manifest: &str) -> Result<(), Failure> {
     match Manifest::parse(Path::new(MANIFEST_FILE), manifest) {
         Ok(_) => Ok(()),

@@ -1,4 +1,5 @@
-//! `cargo xtask convert`: converts a file that a library saved to a file that a scorer can ship.
+//! `cargo xtask convert`: makes a file that a scorer can ship from a model or from arrays that a
+//! Python library saved.
 //!
 //! Owns the choice of the conversion, by the content of the source. Must not know how any
 //! conversion works. This program never reads a pickle itself: a separate process does.

@@ -10,7 +10,7 @@ use serde_json::Value;
 /// are left out, so that the host accepts the manifest. The inputs without a section refuse missing
 /// values.
 const SECTIONS_MOST: usize = 1000;
-/// Maximum number of column names that a line for people shows.
+/// Maximum number of column names that are shown for one input in the output for people.
 const SHOWN_MOST: usize = 12;
 
 /// One input or output of a converted graph.
@@ -48,7 +48,7 @@ impl Port {
         section
     }
 
-    /// Returns the input or the output in one line for people.
+    /// Returns a description of the input or the output in one line, for people to read.
     fn shown(&self) -> String {
         let sizes: Vec<String> = self
             .shape
@@ -80,14 +80,14 @@ impl Port {
     }
 }
 
-/// Returns the inputs or the outputs in one line for people.
+/// Returns a description of all inputs or all outputs in one line, for people to read.
 pub(super) fn shown(ports: &[Port]) -> String {
     let shown: Vec<String> = ports.iter().map(Port::shown).collect();
     shown.join("; ")
 }
 
 /// Returns the sections `[inputs.NAME]` of the manifest, by the name of the input. Inputs with an
-/// empty section are left out.
+/// empty section are left out, and so are the sections after the first `SECTIONS_MOST`.
 pub(super) fn sections(inputs: &[Port]) -> toml::Table {
     let mut sections = toml::Table::new();
     for port in inputs {
@@ -112,7 +112,8 @@ pub(super) fn warning(inputs: &[Port]) -> Option<String> {
     })
 }
 
-/// Returns the text of a value that the Python process wrote: the text itself, or its JSON.
+/// Returns a JSON value that the Python process wrote as text: the string itself, or the JSON of a
+/// value that is not a string.
 pub(super) fn text(value: &Value) -> String {
     value
         .as_str()

@@ -16,7 +16,8 @@ use super::port::{self, Port};
 
 /// Version of the format of `report.json`.
 const VERSION: u32 = 1;
-/// Name of the file with the sample that the project is packaged with.
+/// Name of the file with the sample: a request with its right answer, on which `package` tries the
+/// project.
 pub(super) const SAMPLE_FILE: &str = "sample.json";
 
 /// Answer of the Python process that converts a model.
@@ -68,15 +69,16 @@ pub struct Converted {
     fix: Option<String>,
 }
 
-/// A file that the report names: the source or the graph.
+/// The source or the graph of a conversion, as the report describes it.
 #[derive(Debug, Serialize)]
 pub struct Described {
     /// Path of the file: relative to the output folder for the graph, or as the user gave it for
     /// the source.
     pub file: String,
-    /// SHA-256 digest of the file, in the form `sha256:HEX`.
+    /// SHA-256 digest of the file, in the form `sha256:HEX`. For a folder, the digest of a list of
+    /// its files.
     pub digest: String,
-    /// Size of the file, in bytes.
+    /// Size of the file, or of all files in the folder together, in bytes.
     pub bytes: u64,
 }
 

@@ -1,8 +1,8 @@
 //! A safetensors file, which is written while the bytes of its tensors arrive.
 //!
 //! Owns the order of the tensors (the order of the crate `safetensors`), the header, and the step
-//! from a temporary file to the final one. Equal tensors give equal bytes. Must not know where they
-//! come from.
+//! from a temporary file to the final one. Equal tensors give equal bytes. Must not know where the
+//! tensors come from.
 
 use std::fs::Permissions;
 use std::io::{self, BufWriter, Write};
@@ -63,7 +63,7 @@ pub type Data<'a> = &'a mut dyn Write;
 
 /// Writes the tensors `tensors` to `NAME.safetensors` in a folder. Fails if the file exists, unless
 /// `replace` is true. Also fails if the header would be too long, or if the file cannot be written.
-/// A failed call leaves no file.
+/// If the call fails, no file is created or replaced.
 ///
 /// `data` writes the elements of all tensors in the order of `tensors`. If `data` fails, its
 /// failure is returned.

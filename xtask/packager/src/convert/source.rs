@@ -53,8 +53,8 @@ fn of_file(file: &Path) -> Result<(Digest, u64), Failure> {
 
 /// Appends the files of a folder and of the folders in it to `files`, each with its path from the
 /// outermost folder, and the path to open it. `prefix` is the path of `folder` from the outermost
-/// folder. Fails if there are more than `MOST_FILES` files, or if an entry is neither a file nor a
-/// folder, such as a symbolic link.
+/// folder. Fails if a folder cannot be listed, if there are more than `MOST_FILES` files, or if an
+/// entry is neither a file nor a folder, such as a symbolic link.
 fn list(folder: &Path, prefix: &str, files: &mut Vec<(String, PathBuf)>) -> Result<(), Failure> {
     let unreadable = |error: std::io::Error| Failure::file(folder, "be listed", error);
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {

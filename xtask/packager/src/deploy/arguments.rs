@@ -66,22 +66,23 @@ pub struct DeployArgs {
     /// 2 GiB for each core [default: 1].
     #[arg(long, value_name = "CORES", value_parser = quarters)]
     pub cpu: Option<u32>,
-    /// Replicas that a plain container app always has. With 0, the first call after a pause waits
-    /// until a replica has started [default: 1].
+    /// Minimum number of replicas of a plain container app. With 0, the first call after a pause
+    /// waits until a replica has started [default: 1].
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub min_replicas: Option<u32>,
-    /// Replicas that a plain container app has at most [default: 10, or --min-replicas if it is more].
+    /// Maximum number of replicas of a plain container app [default: 10, or --min-replicas if it is
+    /// more].
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub max_replicas: Option<u32>,
-    /// Concurrent requests for each replica of a plain container app, above which another replica
-    /// starts [default: `limits.instances` in scorebox.toml, or four for each core].
+    /// Number of concurrent requests for each replica of a plain container app, above which another
+    /// replica starts [default: `limits.instances` in scorebox.toml, or four for each core].
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub concurrency: Option<u32>,
     /// Also write a script that finds blobs for which no function ran, e.g. to catch-up.sh. Needs a
     /// blob trigger.
     #[arg(long, value_name = "FILE")]
     pub catch_up: Option<PathBuf>,
-    /// Also write a Bicep file with these resources, e.g. to risk.bicep.
+    /// Also write a Bicep file with the resources of the deployment, e.g. to risk.bicep.
     #[arg(long, value_name = "FILE")]
     pub bicep: Option<PathBuf>,
     /// Run the commands instead of printing them. Run `az login` first.
@@ -93,8 +94,8 @@ pub struct DeployArgs {
 }
 
 impl DeployArgs {
-    /// Returns the first flag that is given and has no effect on the target, with the targets that it
-    /// has an effect on.
+    /// Returns the first flag that is given and has no effect on the target, with a text that names
+    /// the targets on which the flag has an effect. Returns `None` if there is no such flag.
     pub(super) fn idle_flag(&self) -> Option<(&'static str, &'static str)> {
         const SCALED: &str = "`--target plain-container-app`";
         const PLAIN: &str = "`--target plain-container-app` or `plain-web-app`";
@@ -132,7 +133,7 @@ impl DeployArgs {
     }
 }
 
-/// Hosting plan or service that runs a function app with an image of its own.
+/// Hosting plan or service that runs an app with an image of its own.
 ///
 /// The plans Consumption and Flex Consumption do not accept images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -187,9 +188,9 @@ pub enum Pull {
 /// Guard of an app without the Functions host: the part that refuses calls without credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Guard {
-    /// The server takes calls with one of its keys only.
+    /// The server accepts only calls that have one of its keys.
     Keys,
-    /// The platform lets nobody through who did not log in.
+    /// The platform refuses every call without a login.
     Platform,
 }
 
@@ -198,7 +199,8 @@ pub enum Guard {
 #[error("write a multiple of 0.25, from 0.25 to 4")]
 struct NotQuarters;
 
-/// Parses a number of CPU cores, and returns it in quarters of a core.
+/// Parses a number of CPU cores, and returns it in quarters of a core. Fails if the number is not a
+/// multiple of 0.25 from 0.25 to 4.
 fn quarters(text: &str) -> Result<u32, NotQuarters> {
     let quarters = text.parse::<f64>().ok().map(|cores| cores * 4.0);
     (1..=16)

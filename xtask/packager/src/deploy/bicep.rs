@@ -1,8 +1,8 @@
 //! A deployment as a Bicep file, for pipelines that keep what they deploy in a repository.
 //!
-//! Owns the resources of the file and their API versions. It is pure: it starts no process and
-//! touches no file. Secrets are `@secure()` parameters, never values. Must not know `az`, nor how
-//! text is escaped (`literal`): text that this program did not choose is written through that
+//! Owns the resources of the file and their API versions. This module is pure: it starts no process
+//! and touches no file. Secrets are `@secure()` parameters, never values. Must not know `az`, nor
+//! how text is escaped (`literal`): text that this program did not choose is written through that
 //! module.
 
 mod literal;

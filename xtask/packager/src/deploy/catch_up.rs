@@ -59,8 +59,9 @@ enum Trace {
     Nothing,
 }
 
-/// Returns the text of the script for `sh` that finds missed blobs. Fails if no trigger starts on
-/// blobs, or if the path of one cannot be resolved by the script.
+/// Returns the text of the script for `sh` that finds missed blobs. Fails if the app has no blob
+/// trigger, if the script cannot resolve the path of a trigger, or if it cannot read an app setting
+/// that a trigger names.
 pub fn script(deployment: &Deployment, connections: Connections) -> Result<String, Failure> {
     let triggers: Vec<_> = deployment.blob_triggers().collect();
     if triggers.is_empty() {
@@ -129,12 +130,12 @@ pub fn script(deployment: &Deployment, connections: Connections) -> Result<Strin
 }
 
 impl Deployment {
-    /// Returns true if a function of the app starts on blobs.
+    /// Returns true if a function of the app has a blob trigger.
     pub(super) fn has_blob_triggers(&self) -> bool {
         self.blob_triggers().next().is_some()
     }
 
-    /// Returns the name of each function that starts on blobs, and its trigger.
+    /// Returns the name of each function that has a blob trigger, and the trigger.
     fn blob_triggers(&self) -> impl Iterator<Item = (&str, &BlobTrigger)> {
         self.manifest
             .triggers
@@ -146,15 +147,15 @@ impl Deployment {
     }
 }
 
-/// Returns true if a trigger watches the app's own storage account. The Functions host looks for the
-/// setting `AzureWebJobsNAME` before the setting `NAME`, and compares without case.
+/// Returns true if a trigger watches the app's own storage account. The Functions host looks for
+/// the setting `AzureWebJobsNAME` before the setting `NAME`, and compares the names without case.
 fn is_own(blob: &BlobTrigger) -> bool {
     [OWN_STORAGE, "Storage"]
         .iter()
         .any(|own| blob.connection.eq_ignore_ascii_case(own))
 }
 
-/// Returns the evidence that the function of a trigger leaves.
+/// Returns the evidence that the function of a trigger leaves when it is called for a blob.
 fn trace(blob: &BlobTrigger) -> Trace {
     // If the trigger has `park`, the record of a blob that can never be scored must be found, too.
     let is_found = |path: &Option<String>| {
@@ -206,8 +207,9 @@ fn are_apart(path: &str) -> bool {
     !texts.contains("}{")
 }
 
-/// Returns the variables that the script needs, with their purpose: the connections of the triggers,
-/// and the settings that stand in paths.
+/// Returns the environment variables that the script needs, with their purpose: the connections of
+/// the triggers, and the app settings that the paths of the triggers name. Fails if the script
+/// cannot read a variable with one of these names.
 fn needed(
     triggers: &[(&str, &BlobTrigger)],
     connections: Connections,
@@ -265,12 +267,15 @@ fn address(deployment: &Deployment, script: &mut Script) {
     script.line("case $APP_URL in *://*) ;; *) APP_URL=https://$APP_URL ;; esac");
 }
 
-/// Returns the app setting with the address of the trigger's storage account.
+/// Returns the app setting with the address of the trigger's storage account. Fails if the script
+/// cannot read a variable with this name.
 fn endpoint(blob: &BlobTrigger) -> Result<Variable, Failure> {
     setting(&format!("{}__blobServiceUri", blob.connection))
 }
 
-/// Returns a path as a word of the script, with the values of the settings that stand in it.
+/// Returns a path of a trigger as a word of the script, in which the values of app settings replace
+/// their names. Fails if the path has an odd number of `%`, or if the script cannot read an app
+/// setting that the path names.
 fn resolved(path: &str) -> Result<Word, Failure> {
     let mut word = Word::text("");
     for (number, (part, is_setting)) in parts(path)?.into_iter().enumerate() {
@@ -284,7 +289,7 @@ fn resolved(path: &str) -> Result<Word, Failure> {
 }
 
 /// Returns the parts of a path: texts, and names of app settings between two `%`. The flag is true
-/// for the name of an app setting. Fails if a `%` has no second one.
+/// for the name of an app setting. Fails if the path has an odd number of `%`.
 fn parts(path: &str) -> Result<Vec<(&str, bool)>, Failure> {
     let parts: Vec<_> = path.split('%').collect();
     if parts.len() % 2 == 0 {
@@ -303,8 +308,8 @@ fn parts(path: &str) -> Result<Vec<(&str, bool)>, Failure> {
         .collect())
 }
 
-/// Checks the name of a variable that the script reads. Fails if the script, the shell or the platform
-/// uses the name itself.
+/// Checks the name of a variable that the script reads. Fails if the name is invalid, or if the
+/// script, the shell or the platform uses the name itself.
 fn setting(name: &str) -> Result<Variable, Failure> {
     let variable = Variable::new(name)?;
     if OWN.contains(&name) || super::is_reserved(name) {

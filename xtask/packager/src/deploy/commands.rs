@@ -1,8 +1,8 @@
 //! The commands that create an app from an image, as a script for `sh`.
 //!
-//! Owns which `az` commands there are, their order and their flags. It is pure: it starts no
-//! process and touches no file. Secrets are named as variables of the environment, never written.
-//! Must not know who runs the script, nor how text is quoted (`shell`).
+//! Owns which `az` commands there are, their order and their flags. This module is pure: it starts
+//! no process and touches no file. Secrets are named as variables of the environment, never
+//! written. Must not know who runs the script, nor how text is quoted (`shell`).
 
 mod container_app;
 mod events;
@@ -166,8 +166,8 @@ impl<'a> Builder<'a> {
         self.script.run(command);
     }
 
-    /// Adds a command to the script, whose output the script stores in the shell variable
-    /// `variable`. The commands that follow can use the variable.
+    /// Adds a command to the script. The script stores the output of the command in the shell
+    /// variable `variable`, which the commands that follow can use.
     fn asked(&mut self, variable: &'static str, command: Command) {
         self.script
             .keep(&Variable::fixed(variable), command.fixed("--output tsv"));

@@ -1,6 +1,6 @@
 //! Names that a deployment derives from the names of settings.
 //!
-//! Owns the form of these names, and makes sure that no two are alike. Must not know commands nor
+//! Owns the form of these names, and makes sure that no two are alike. Must not know commands or
 //! templates.
 
 use std::collections::BTreeSet;
@@ -94,13 +94,13 @@ const OF_THE_TEMPLATE: &[&str] = &[
     "with",
 ];
 
-/// Returns the name of the secret in which a container app keeps an app setting: lower-case letters,
-/// digits and `-`, at most 20 characters.
+/// Returns the name of the secret in which a container app keeps an app setting: lower-case
+/// letters, digits and `-`, at most 20 characters.
 ///
-/// The name follows from the name of the setting alone. If it depended on other settings, a removed
-/// setting could leave its value to another one. The name ends with a part of a hash if its letters
-/// alone do not identify the setting, or if a secret that the deployment itself adds has the name
-/// already.
+/// The name follows from the name of the setting alone. If it depended on other settings, the name
+/// could pass from a removed setting to another one, which would then have the removed setting's
+/// value. The name ends with a part of a hash if its letters alone do not identify the setting, or
+/// if a secret that the deployment itself adds has the name already.
 pub fn secret(setting: &str) -> String {
     let plain = plain_secret(setting);
     let is_clear = plain.len() <= LONGEST_SECRET

@@ -1,4 +1,4 @@
-//! An app without the Functions host: Scorebox itself listens, and guards itself.
+//! An app without the Functions host: Scorebox itself listens for requests.
 //!
 //! Owns what such an app needs, and the cases in which it is refused. Must not know commands or
 //! templates.
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::arguments::{DeployArgs, Guard, Target};
 use super::deployment::Deployment;
 
-/// Port on which the image listens if it has no Functions host.
+/// Port on which Scorebox listens in an image without the Functions host.
 pub(super) const PORT: u16 = 8080;
 
 /// Path of the liveness probe. It succeeds while the process runs.
@@ -34,18 +34,18 @@ const STOP_MOST: Duration = Duration::from_secs(120);
 /// Number of calls that run at a time for each core if `limits.instances` is `auto`.
 const CALLS_PER_CORE: u32 = 4;
 
-/// An app without the Functions host, with the facts that a function app does not have.
+/// Facts about an app without the Functions host that a function app does not have.
 #[derive(Debug)]
 pub struct PlainApp {
-    /// The part that refuses calls without credentials.
+    /// Part that refuses calls without credentials: Scorebox itself or the login of the platform.
     pub(super) guard: Guard,
-    /// CPU cores of a replica, in quarters.
+    /// Number of CPU cores of a replica, in quarters of a core.
     pub(super) quarters: u32,
     pub(super) min_replicas: u32,
     pub(super) max_replicas: u32,
-    /// Concurrent requests for each replica, above which another replica starts.
+    /// Number of concurrent requests for each replica, above which another replica starts.
     pub(super) concurrency: u32,
-    /// Time from the request to stop until the platform may kill the process, in seconds.
+    /// Time from the signal to stop until the platform may kill the process, in seconds.
     pub(super) grace_s: u64,
 }
 
@@ -141,7 +141,7 @@ impl PlainApp {
 
 impl Deployment {
     /// Returns the part of a container app that the Azure CLI has no flags for: its container with
-    /// the probes. Secrets are named in it, and their values are not.
+    /// the probes. The part has the names of secrets, but not their values.
     pub(super) fn probed_container(&self, plain: &PlainApp) -> Value {
         let probe = |kind: &str, path: &str, period: u32| {
             json!({

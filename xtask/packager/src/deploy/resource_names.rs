@@ -1,7 +1,7 @@
 //! Names of the Azure resources of a deployment, from the flags and their defaults.
 //!
 //! Owns which rule each name follows, and the defaults. The rules themselves are in
-//! `manifest::azure_names`. Must not know commands nor templates.
+//! `manifest::azure_names`. Must not know commands or templates.
 
 use scorebox_host::manifest::azure_names::{self, Rule};
 use scorebox_host::text::{NAME_BYTES, Problem, quoted};
@@ -85,7 +85,8 @@ fn checked(rule: &Rule, flag: &str, name: &str) -> Result<String, Failure> {
     }
 }
 
-/// Checks the size of a hosting plan, such as `EP1`.
+/// Returns the size of a hosting plan, such as `EP1`. Fails if the size does not consist of 1 to 10
+/// letters and digits.
 fn size(sku: String) -> Result<String, Failure> {
     let is_plain = sku.bytes().all(|b| b.is_ascii_alphanumeric());
     if is_plain && (1..=10).contains(&sku.len()) {

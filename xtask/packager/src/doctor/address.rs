@@ -1,7 +1,6 @@
-//! Check of a deployment that runs: its probes, its version, its clock and its latency.
+//! Check of a running deployment: its probes, its version, its clock and its latency.
 //!
-//! Owns the requests, none of which makes a call of the scorer. Must not know how the deployment
-//! was made.
+//! Owns the requests, none of which calls the scorer. Must not know how the deployment was made.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -21,9 +20,10 @@ use crate::registry::{self, Identity, Skew};
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Number of requests whose latency is measured, after the first one.
 const MEASURED: usize = 5;
-/// Latency from which an address is called slow, in milliseconds.
+/// Latency from which the report says that an address is slow, in milliseconds.
 const SLOW_MS: f64 = 500.0;
-/// Maximum number of bytes of a body that are read, so that its connection can be used again.
+/// Maximum number of bytes that are read of the body of a response. A connection can be used for
+/// another request only after the body was read.
 const LONGEST_BODY_BYTES: usize = 16 << 10;
 /// Header in which the host states its version.
 const VERSION_HEADER: &str = "x-ms-server-version";
@@ -32,7 +32,7 @@ const VERSION_HEADER: &str = "x-ms-server-version";
 struct Answer {
     status: u16,
     headers: HeaderMap,
-    /// Time from the start of the request to the end of the body, in milliseconds.
+    /// Time from the start of the request to the end of the response's body, in milliseconds.
     took_ms: f64,
 }
 
@@ -200,7 +200,7 @@ fn clock(report: &mut Report, host: &str, answer: &Answer) {
     said_of_clock(report, host, Skew::new(date, sent, received));
 }
 
-/// Returns the fix for a deployment whose probe of liveness answers with the status `status`.
+/// Returns the fix for a deployment whose liveness probe answers with the status code `status`.
 fn of_status(status: u16) -> &'static str {
     match status {
         301 | 302 | 307 | 308 => "name the address that it redirects to, e.g. with https://",

@@ -1,7 +1,8 @@
 //! Checks of the manifest, the component, the model and the files of the Functions host.
 //!
-//! Owns the order in which an app is tried, and which thing an error of the host is about. Must not
-//! know how the host loads an app: the host library does that, with all stores in memory.
+//! Owns the order in which an app is tried, and the rule that says which of these things an error
+//! of the host concerns. Must not know how the host loads an app: the host library does that, with
+//! all stores in memory.
 
 use std::path::{Path, PathBuf};
 
@@ -50,7 +51,8 @@ impl AppPlace {
         }
     }
 
-    /// Replaces the path of a temporary folder in the texts of a failure by the path in the image.
+    /// Replaces the path of the temporary folder in the texts of a failure with the path in the
+    /// image. If the app does not come from an image, the failure is returned as it is.
     fn renamed(&self, failure: Failure) -> Failure {
         match &self.path {
             Some(path) if self.is_of_image => {
@@ -74,7 +76,8 @@ impl AppPlace {
     }
 }
 
-/// Reads a manifest and adds a line about it. Returns `None` if it is not valid.
+/// Reads a manifest and adds a line about it to the report. Returns `None` if the manifest is not
+/// valid.
 pub fn manifest(report: &mut Report, path: &Path) -> Option<Manifest> {
     match manifest_file::read(path) {
         Ok(manifest) => {
@@ -216,16 +219,17 @@ fn said_of_model(
     );
 }
 
-/// Code of a scorer that exists.
+/// Code of a scorer, which was found: a component or an ONNX graph.
 enum Code {
-    /// The scorer is a component, which calls graphs if the value is true.
+    /// The scorer is a component. The value is true if the component calls graphs.
     Component(bool),
     /// The scorer is an ONNX graph.
     Graph,
 }
 
 impl Code {
-    /// Returns the noun of the report's lines about this code.
+    /// Returns the thing that the lines of the report about this code name: the component, or the
+    /// model of a scorer that is a graph.
     fn noun(&self) -> Noun {
         match self {
             Self::Component(_) => Noun::Component,
@@ -283,9 +287,9 @@ fn located(report: &mut Report, manifest: &Manifest, place: &AppPlace) -> Option
 
 /// Outcome of a trial of an app.
 enum Trialled {
-    /// The host would start, as its report says.
+    /// The host would start with the app. The value is the report of its checks.
     Started(Box<CheckReport>),
-    /// The host would not start: the thing that is wrong, and the reason.
+    /// The host would not start with the app: the thing that is wrong, and the reason.
     Refused(Noun, Failure),
     /// The app was not tried. The text is the reason.
     Not(&'static str),
@@ -355,13 +359,14 @@ fn of_component(checked: &CheckReport, manifest: &Manifest) -> String {
     }
 }
 
-/// Adds the line about an error of the host.
+/// Adds a line about an error of the host to the report.
 pub fn refused(report: &mut Report, error: &StartupError) {
     let (noun, failure) = of_start(error);
     report.failed(noun, failure);
 }
 
-/// Returns the thing that an error of the host is about, and the error as a failure.
+/// Returns the thing that an error of the host concerns, such as the component or the model, and
+/// the error as a failure.
 pub fn of_start(error: &StartupError) -> (Noun, Failure) {
     let noun = match error {
         StartupError::Component { .. } | StartupError::Init { .. } => Noun::Component,

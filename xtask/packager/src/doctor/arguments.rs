@@ -33,14 +33,14 @@ pub struct DoctorArgs {
     /// The app folder that `cargo xtask build` wrote. The component and the model are tried there.
     #[arg(long, value_name = "DIR")]
     pub app: Option<PathBuf>,
-    /// An image that is deployed or will be: its reference, or the folder of a layout. If --app is
+    /// An image that is or will be deployed: its reference, or the folder of a layout. If --app is
     /// not given, the app in the image is tried.
     #[arg(long, value_name = "IMAGE")]
     pub image: Option<String>,
     /// The registry to log in to. Overrides `package.registry` and the registry of --image.
     #[arg(long, value_name = "HOST[:PORT]")]
     pub registry: Option<String>,
-    /// The repository to try the rights for. Overrides `package.repository`.
+    /// The repository whose rights are tried. Overrides `package.repository`.
     #[arg(long, value_name = "NAME")]
     pub repository: Option<String>,
     /// The address of a deployment that runs: its probes, version and latency are checked.
@@ -53,7 +53,8 @@ pub struct DoctorArgs {
     /// container, or the memory of the machine, in which this command runs.
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<ByteSize>,
-    /// CPU cores of that container, e.g. 0.5. Default: those that this command may use.
+    /// CPU cores of the container that will run the scorer, e.g. 0.5. Default: the cores that this
+    /// command may use.
     #[arg(long, value_name = "CORES")]
     pub cpus: Option<f64>,
     /// The host program that tries ONNX graphs, e.g. the `scorebox` of `cargo build --release`.
@@ -73,8 +74,8 @@ pub struct DoctorArgs {
     /// Format of standard output: lines, or one JSON object.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub output: Format,
-    /// Arguments of `cargo xtask deploy`, whose names are checked, without the image and
-    /// --manifest.
+    /// Arguments of `cargo xtask deploy`, without the image and --manifest. The names in them are
+    /// checked.
     #[arg(last = true, value_name = "DEPLOY ARGUMENTS")]
     pub deploy: Vec<String>,
 }

@@ -11,7 +11,7 @@ const ROOT: &str = "/sys/fs/cgroup";
 /// Limit of a control group, and the file that states it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limit<T> {
-    /// Value of the limit.
+    /// Value of the limit, e.g. a number of bytes or of cores.
     pub value: T,
     /// Path of the file that states the limit.
     pub file: PathBuf,
@@ -20,9 +20,9 @@ pub struct Limit<T> {
 /// Limits that apply to this process. A limit is `None` if no control group sets it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Limits {
-    /// Lowest limit on memory, in bytes.
+    /// Lowest limit on memory, in bytes. `None` if no control group limits memory.
     pub memory_bytes: Option<Limit<u64>>,
-    /// Lowest limit on CPU time, in cores.
+    /// Lowest limit on CPU time, in cores. `None` if no control group limits CPU time.
     pub cores: Option<Limit<f64>>,
 }
 

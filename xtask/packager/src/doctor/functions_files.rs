@@ -20,7 +20,7 @@ const HOST_FILE: &str = "host.json";
 const LARGEST_BYTES: u64 = 1 << 20;
 
 /// Compares the files that the Functions host reads with those that the manifest asks for. `app` is
-/// what the host read from them, and `again` is the command that writes them again.
+/// what the host read from the files, and `again` is the command that writes the files again.
 pub fn examine(report: &mut Report, manifest: &Manifest, app: &FunctionApp, again: &str) {
     let folder = manifest.dir();
     if !folder.join(HOST_FILE).is_file() {
@@ -145,7 +145,8 @@ fn of_function(report: &mut Report, name: &str, expected: &Value, found: &Value,
 }
 
 /// Returns the JSON pointer of the first value in `expected` that `found` does not have. Additional
-/// members of `found` do not count. `at` is the pointer of the two values.
+/// members of `found` do not count. Returns `None` if `found` has all values. `at` is the JSON
+/// pointer that leads to `expected` and `found`.
 fn difference(expected: &Value, found: &Value, at: &mut String) -> Option<String> {
     let mut below = |name: &str, expected: &Value, found: Option<&Value>| {
         let length = at.len();

@@ -154,7 +154,8 @@ pub struct Marker {
 }
 
 impl Marker {
-    /// Searches a program for the version. Fails if the program cannot be read.
+    /// Searches the bytes of a host program for the version of the host. Fails if the program
+    /// cannot be read.
     pub fn search(&mut self, mut program: impl Read) -> io::Result<()> {
         const PIECE_BYTES: usize = 64 << 10;
         // The end of each piece is kept, because the text may lie across two pieces.

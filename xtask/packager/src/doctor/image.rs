@@ -30,7 +30,7 @@ use crate::registry::Identity;
 const WANTED: [&str; 3] = ["host", "model", "app"];
 /// Maximum ratio of the size of an unpacked layer to the size of its blob.
 const MOST_TIMES: u64 = 100;
-/// Number of bytes that a layer may unpack to beyond `MOST_TIMES` times the size of its blob.
+/// Number of bytes by which an unpacked layer may exceed `MOST_TIMES` times the size of its blob.
 const MOST_BEYOND_BYTES: u64 = 64 << 20;
 /// Environment variable in which the stock images of Azure Functions state the version of the
 /// Functions host.
@@ -53,7 +53,7 @@ pub struct ImageFound {
 }
 
 impl ImageFound {
-    /// Returns true if the image has the Functions host, which its base brings.
+    /// Returns true if the image has the Functions host, which is part of its base.
     pub fn is_functions(&self) -> bool {
         let base = self.base.as_deref().unwrap_or_default();
         self.functions_version.is_some() || base.contains("azure-functions/")
@@ -144,8 +144,8 @@ fn without_tag(reference: &str) -> &str {
     reference.get(..end).unwrap_or(reference)
 }
 
-/// Unpacks the app of an image and reads the facts about its hosts. A part that cannot be read has
-/// a line that says so.
+/// Unpacks the app of an image and reads the facts about its hosts. For a part that cannot be read,
+/// adds a line to the report.
 fn unpacked(report: &mut Report, image: &OpenedImage, folder: TempDir) -> ImageFound {
     let root = folder.path().join("root");
     let mut marker = Marker::default();
@@ -186,8 +186,9 @@ fn unpacked(report: &mut Report, image: &OpenedImage, folder: TempDir) -> ImageF
     }
 }
 
-/// Reads the manifest of an unpacked app. Then removes the section about machine code from its
-/// file, so that a trial of the app compiles the component.
+/// Reads the manifest of an unpacked app. Then removes the section about machine code from the
+/// manifest's file, so that a trial of the app compiles the component. If the manifest is not
+/// valid, adds a line to the report and returns `None`.
 fn manifest(report: &mut Report, app: &Path) -> Option<Manifest> {
     let manifest = match manifest_file::read(app) {
         Ok(manifest) => manifest,
@@ -214,7 +215,8 @@ fn manifest(report: &mut Report, app: &Path) -> Option<Manifest> {
     Some(manifest)
 }
 
-/// Returns a reader of a layer's tar archive that ends after a bounded number of bytes.
+/// Returns a reader of a layer's tar archive that ends after a bounded number of bytes. Fails if
+/// the layer cannot be opened.
 fn archive(layer: &OpenedLayer) -> io::Result<tar::Archive<impl Read>> {
     let most = layer
         .size
@@ -225,7 +227,8 @@ fn archive(layer: &OpenedLayer) -> io::Result<tar::Archive<impl Read>> {
     ))
 }
 
-/// Searches the host program in a layer for the version of the host. The program is not run.
+/// Searches the host program in a layer for the version of the host. The program is not run. Fails
+/// if the layer cannot be read.
 fn scanned(layer: &OpenedLayer, marker: &mut Marker) -> io::Result<()> {
     for entry in archive(layer)?.entries()? {
         let mut entry = entry?;
@@ -236,7 +239,8 @@ fn scanned(layer: &OpenedLayer, marker: &mut Marker) -> io::Result<()> {
     Ok(())
 }
 
-/// Extracts the files of the app folder from a layer into the folder `root`.
+/// Extracts the files of the app folder from a layer into the folder `root`. Fails if the layer
+/// cannot be read, or if a file cannot be written.
 fn extracted(layer: &OpenedLayer, root: &Path) -> io::Result<()> {
     let inside = Path::new(APP_ROOT.trim_start_matches('/'));
     std::fs::create_dir_all(root)?;

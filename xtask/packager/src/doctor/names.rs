@@ -74,8 +74,9 @@ fn of_deploy(args: &DoctorArgs, report: &mut Report, project: Option<&Manifest>)
     }
 }
 
-/// Returns the reference of the image that `deploy` gets: that of `--image` if it has a digest, or
-/// else one in the repository that the image will be pushed to.
+/// Returns the image reference that `deploy` gets. If `--image` has a digest, this is the value of
+/// `--image`. Otherwise it consists of the repository of `--image`, or of the repository that the
+/// image will be pushed to, and of a placeholder digest.
 fn image(args: &DoctorArgs, project: &Manifest) -> String {
     let digest = Digest::of(b"an image that is not pushed yet");
     match (reference(args), &args.image) {

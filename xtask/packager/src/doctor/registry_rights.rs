@@ -11,8 +11,8 @@ use super::noun::Noun;
 use super::report::Report;
 use crate::registry::{self, Access, BaseReference, Grants, Identity, Skew, Target};
 
-/// Difference of the clocks from which a line is a warning, in seconds. Clocks that are kept right
-/// by NTP differ by less than a second.
+/// Difference of the clocks from which a line is a warning, in seconds. Clocks that NTP
+/// synchronizes differ by less than a second.
 const WARNED_SECONDS: u64 = 30;
 /// Difference of the clocks from which tokens and signatures are refused, in seconds. Microsoft
 /// Entra ID and most token services allow 5 min.
@@ -59,7 +59,8 @@ pub fn reference(args: &DoctorArgs) -> Option<BaseReference> {
     }
 }
 
-/// Logs in to the registry and tries the rights for the repository. Compares the clocks.
+/// Logs in to the registry, tries the rights for the repository, and compares the clock of this
+/// machine with that of the registry.
 pub fn examine(
     args: &DoctorArgs,
     identity: &Identity,

@@ -49,7 +49,7 @@ enum Verdict {
 }
 
 impl Verdict {
-    /// Words for all verdicts, in the order in which the report shows how many lines have each.
+    /// Words for all verdicts, in the order in which the report counts the lines with each verdict.
     const WORDS: [&'static str; 4] = ["ok", "warning", "problem", "skipped"];
 
     fn word(&self) -> &'static str {
@@ -70,30 +70,30 @@ impl Verdict {
 }
 
 impl Report {
-    /// Adds a line about a thing that is as a deployment needs it.
+    /// Adds a line that says that the thing `noun` is as a deployment needs it.
     pub fn ok(&mut self, noun: Noun, text: impl Into<String>) {
         self.add(noun, text.into(), Verdict::Ok);
     }
 
-    /// Adds a line about a thing with which the deployment works, but not as well as it should.
-    /// `fix` is the instruction that fixes it.
+    /// Adds a line with a warning about the thing `noun`: the deployment works, but not as well as
+    /// it should. `fix` is the instruction that corrects this.
     pub fn warning(&mut self, noun: Noun, text: impl Into<String>, fix: impl Into<String>) {
         self.add(noun, text.into(), Verdict::Warning(fix.into()));
     }
 
-    /// Adds a line about a thing with which the deployment does not work. `fix` is the instruction
-    /// that fixes it.
+    /// Adds a line with a problem of the thing `noun`, because of which the deployment does not
+    /// work. `fix` is the instruction that solves the problem.
     pub fn problem(&mut self, noun: Noun, text: impl Into<String>, fix: impl Into<String>) {
         self.add(noun, text.into(), Verdict::Problem(fix.into()));
     }
 
-    /// Adds a line about a thing with which the deployment does not work. `failure` has the text
-    /// and the fix of the line.
+    /// Adds a line with a problem of the thing `noun`, because of which the deployment does not
+    /// work. `failure` has the text and the fix of the line.
     pub fn failed(&mut self, noun: Noun, failure: Failure) {
         self.problem(noun, failure.problem, failure.fix);
     }
 
-    /// Adds a line about a check that was not made. `why` says what it needs.
+    /// Adds a line about a check that was not made. `why` says why it was not made.
     pub fn skipped(&mut self, noun: Noun, why: impl Into<String>) {
         self.add(noun, why.into(), Verdict::Skipped);
     }
@@ -133,7 +133,8 @@ impl Report {
         }
     }
 
-    /// Returns the lines in the order of their nouns. Lines about one noun keep their order.
+    /// Returns the lines in the order of the things that they are about, as in [`ALL`]. Lines about
+    /// one thing keep their order.
     fn sorted(&self) -> Vec<&Line> {
         let mut lines = Vec::new();
         for (noun, _) in ALL {

@@ -1,7 +1,8 @@
 //! Check of the settings: the environment variables that the manifest names.
 //!
-//! Owns where their values are looked for, and the form of a value of each service. A value is
-//! never shown, because it may hold a password. Must not know how a store is connected to.
+//! Owns the places in which a value is looked for, and the form that each service requires of a
+//! value. A value is never shown, because it may hold a password. Must not know how a store is
+//! connected to.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -35,7 +36,8 @@ pub enum Settings {
 
 impl Settings {
     /// Reads the file that `--settings` names. Without the flag, the settings are the environment
-    /// variables of this process. Adds a line and returns `None` if the file cannot be read.
+    /// variables of this process. If the file cannot be read, adds a line to the report and returns
+    /// `None`.
     pub fn read(args: &DoctorArgs, report: &mut Report) -> Option<Self> {
         let Some(path) = &args.settings else {
             return Some(Self::Environment);
@@ -58,8 +60,8 @@ impl Settings {
         value.filter(|value| !value.trim().is_empty())
     }
 
-    /// Returns the value of a setting that this process can use. Returns `None` if only the
-    /// platform can read the value.
+    /// Returns the value of a setting if this process can use the value. Returns `None` if the
+    /// setting is unset or blank, or if only the platform can read the value.
     pub fn usable(&self, name: &str) -> Option<String> {
         self.value(name)
             .filter(|value| !value.starts_with(KEY_VAULT))
@@ -74,7 +76,8 @@ impl Settings {
 }
 
 /// Reads a file of settings in one of three forms: a list of objects with `name` and `value`, as
-/// `az` prints it, an object, or the object `Values` of `local.settings.json`.
+/// `az` prints it, an object, or the object `Values` of `local.settings.json`. Fails if the file
+/// cannot be read, or has another form.
 fn file(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
     let fix = "write it with `az functionapp config appsettings list --name NAME \
                --resource-group GROUP > FILE`, or as one JSON object of names and values";
@@ -312,8 +315,8 @@ fn of_app(
     }
 }
 
-/// Checks that a value has no characters that only a mistake in copying puts there. Adds a line and
-/// returns false if it has some.
+/// Checks that the value of the setting `name` has no white space and no quotes around it, which
+/// are usually a mistake in copying. Otherwise adds a line to the report and returns false.
 fn is_plain(report: &mut Report, name: &str, value: &str) -> bool {
     let is_blank = value != value.trim();
     let is_quoted = value.starts_with(['"', '\'']) || value.ends_with(['"', '\'']);
@@ -329,8 +332,8 @@ fn is_plain(report: &mut Report, name: &str, value: &str) -> bool {
     false
 }
 
-/// Checks that a connection string is one of the service that the trigger needs. Adds a line and
-/// returns false if it is not.
+/// Checks that a connection string belongs to the service that the trigger needs. Otherwise adds a
+/// line to the report and returns false.
 fn is_of_service(report: &mut Report, setting: &AppSetting, value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     if value.starts_with(KEY_VAULT) {

@@ -1,7 +1,7 @@
 //! Checks of memory and CPU: the container's limits against the limits of the manifest.
 //!
-//! Owns which combination of limits is a problem. Must not know how the host divides memory: its
-//! library says how much each part gets.
+//! Owns which combination of limits is a problem. Must not know how the host divides memory: the
+//! host's library says how much each part gets.
 
 use std::path::Path;
 
@@ -15,15 +15,15 @@ use super::noun::Noun;
 use super::report::Report;
 use crate::model;
 
-/// Memory of the host itself: its program, its threads and its connections. An idle host has about
-/// 10 MB.
+/// Memory that the host itself may need: for its program, its threads and its connections. An idle
+/// host needs about 10 MB.
 const HOST_BYTES: u64 = 32 << 20;
-/// CPU cores below which a start takes so long that platforms give up.
+/// Number of CPU cores below which a start takes so long that platforms give up.
 const LEAST_CORES: f64 = 0.1;
-/// CPU cores below which a call takes a multiple of its usual time.
+/// Number of CPU cores below which a call takes a multiple of its usual time.
 const FEW_CORES: f64 = 0.25;
 /// Number of instances per CPU core above which further instances only wait and hold memory. By
-/// default there are four.
+/// default, there are four instances per core.
 const MOST_INSTANCES_PER_CORE: f64 = 16.0;
 
 /// Compares the memory and the CPU time of the container with the limits of the manifest.
@@ -166,8 +166,8 @@ fn cpu(args: &DoctorArgs, report: &mut Report, manifest: &Manifest, limits: &Lim
     report.ok(Noun::Cpu, has);
 }
 
-/// Returns the size of the model's files, in bytes. If the files cannot be listed, a line about the
-/// model says why, and the size is 0.
+/// Returns the size of the model's files, in bytes. If the files cannot be listed, the size is 0,
+/// and the check of the model reports the reason.
 fn model_bytes(manifest: &Manifest) -> u64 {
     let listed = manifest.scorer.model.as_deref().map(model::list);
     let Some(Ok(files)) = listed else { return 0 };
@@ -179,7 +179,8 @@ fn size_of(path: &Path) -> Option<u64> {
     std::fs::metadata(path).ok().map(|file| file.len())
 }
 
-/// Returns the size of the machine's memory, in bytes.
+/// Returns the size of the machine's memory, in bytes. Returns `None` if Linux does not state the
+/// size.
 fn machine_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text

@@ -16,11 +16,12 @@ use super::noun::Noun;
 use super::report::Report;
 use super::settings::Settings;
 
-/// Round-trip time from which a store is called far away, in microseconds. A scorer asks a store at
-/// least once per call, and calls take a few milliseconds.
+/// Round-trip time from which the report says that a store is far away, in microseconds. A scorer
+/// asks a store at least once per call, and calls take a few milliseconds.
 const FAR_US: u64 = 50_000;
 
-/// Connects to each store of the manifest and pings it.
+/// Connects to each store of the manifest, pings it, and adds a line about the result to the
+/// report.
 pub fn examine(
     args: &DoctorArgs,
     report: &mut Report,

@@ -1,4 +1,4 @@
-//! The bindings of a trigger, which make its `function.json`.
+//! The bindings of a trigger, which are the content of its `function.json`.
 //!
 //! Owns the JSON of each kind of binding. Must not know the app settings, nor `host.json`.
 
@@ -9,7 +9,7 @@ use scorebox_host::manifest::triggers::{
 };
 use serde_json::{Value, json};
 
-/// Name of the binding to which the answer is written.
+/// Name of the output binding that receives the function's answer.
 const OUTPUT: &str = "output";
 
 /// Returns the bindings of a trigger: what starts the function, and what its answer is written to.
@@ -22,7 +22,7 @@ pub fn bindings(trigger: &Trigger) -> Vec<Value> {
     }
 }
 
-/// Returns the bindings of a trigger of the kind `http`: its own, and its outputs.
+/// Returns the trigger binding and the output binding of a trigger of the kind `http`.
 fn http_bindings(http: &HttpTrigger) -> Vec<Value> {
     let methods: Vec<_> = http
         .methods
@@ -42,7 +42,7 @@ fn http_bindings(http: &HttpTrigger) -> Vec<Value> {
     ]
 }
 
-/// Returns the bindings of a trigger of the kind `blob`: its own, and its outputs.
+/// Returns the trigger binding and the output bindings of a trigger of the kind `blob`.
 fn blob_bindings(blob: &BlobTrigger) -> Vec<Value> {
     let source = match blob.source {
         BlobSource::EventGrid => "EventGrid",
@@ -66,7 +66,7 @@ fn blob_bindings(blob: &BlobTrigger) -> Vec<Value> {
     std::iter::once(trigger).chain(outputs).collect()
 }
 
-/// Returns the bindings of a trigger of the kind `queue`: its own, and its outputs.
+/// Returns the trigger binding and the output bindings of a trigger of the kind `queue`.
 fn queue_bindings(queue: &QueueTrigger) -> Vec<Value> {
     let trigger = json!({
         "type": "queueTrigger",
@@ -88,7 +88,7 @@ fn queue_bindings(queue: &QueueTrigger) -> Vec<Value> {
     std::iter::once(trigger).chain(outputs).collect()
 }
 
-/// Returns the bindings of a trigger of the kind `service-bus`: its own, and its outputs.
+/// Returns the trigger binding and the output bindings of a trigger of the kind `service-bus`.
 fn service_bus_bindings(service_bus: &ServiceBusTrigger) -> Vec<Value> {
     let mut trigger = json!({
         "type": "serviceBusTrigger",

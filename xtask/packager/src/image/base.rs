@@ -1,8 +1,8 @@
 //! The base image of a scorer's image: the parts of the base that are kept, and the parts that are
 //! added.
 //!
-//! Owns the merging of the two configurations. Must not know files or registries: it works on bytes
-//! that other modules fetched and hashed.
+//! Owns the merging of the base's configuration with that of the scorer's image. Must not know
+//! files or registries: it works on bytes that other modules fetched and hashed.
 
 use scorebox_workspace::digest::Digest;
 use serde_json::{Map, Value, json};
@@ -43,8 +43,9 @@ pub struct Base {
 }
 
 impl Base {
-    /// Builds a base image from its fetched manifest and config. Fails if the image is not for
-    /// linux/amd64, or if the manifest and the config contradict each other.
+    /// Builds a base image from its fetched manifest and config. Fails if the config is not a JSON
+    /// object, if the image is not for linux/amd64, or if the manifest and the config contradict
+    /// each other.
     pub fn new(
         name: String,
         digest: Digest,

@@ -81,7 +81,7 @@ struct Extensions {
     records: Option<BTreeMap<Vec<u8>, Vec<u8>>>,
     /// Contents of all PAX headers before the entry. Only the last one applies.
     texts: Vec<Vec<u8>>,
-    /// True if one of the PAX headers has another header than `package` writes.
+    /// True if one of the PAX headers before the entry differs from those that `package` writes.
     has_foreign: bool,
     long_name: Option<Vec<u8>>,
     long_link: Option<Vec<u8>>,

@@ -51,7 +51,7 @@ pub struct ImagePlan {
     /// Base image. `None` if the image has no base.
     pub base: Option<Base>,
     /// Plans of the layers that the image adds, from the bottom up. Layers that change rarely come
-    /// first, so that a change re-sends little.
+    /// first, so that few layers have to be sent again after a change.
     pub layers: Vec<LayerPlan>,
     /// Settings with which a container of the image starts.
     pub config: ContainerConfig,

@@ -17,7 +17,7 @@ use super::tar_header::header;
 /// A written layer, with its sizes and digests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrittenLayer {
-    /// Name of the layer, as in its [`LayerPlan`].
+    /// Name of the layer, e.g. `model`, as in its [`LayerPlan`].
     pub name: &'static str,
     /// OCI media type of the layer.
     pub media_type: &'static str,

@@ -135,7 +135,8 @@ pub fn blob_name(digest: &Digest) -> String {
 }
 
 /// Writes the planned image as a new OCI image layout in the folder `dir`. An existing layout in
-/// the folder is replaced. Fails if the folder contains other files.
+/// the folder is replaced. Fails if the folder contains other files, or if a file cannot be read or
+/// written.
 ///
 /// `base_blobs` is a folder with the layers of the base image, each named by the hex digits of its
 /// digest. If `base_blobs` is `None`, the layout refers to these layers but does not contain them.
@@ -294,9 +295,9 @@ fn base_layers(plan: &ImagePlan, held: bool) -> Vec<Blob> {
     layers.map(blob).collect()
 }
 
-/// Puts the file of a base layer into the layout, as a hard link if the file system supports links,
-/// because base layers can be large, and as a copy otherwise. Fails if the file can be neither
-/// linked nor copied.
+/// Puts the file of a base layer into the layout: as a hard link if the file system supports links,
+/// and as a copy otherwise. A link is preferred because base layers can be large. Fails if the file
+/// can be neither linked nor copied.
 fn put(from: &Path, to: &Path) -> Result<(), Failure> {
     // A base may name a layer twice.
     if to.exists() {

@@ -12,12 +12,13 @@ const NAME_FIELD_BYTES: usize = 100;
 /// Name of every PAX header that `package` writes. Readers of PAX headers ignore it.
 const HEADER_NAME: &str = "PaxHeaders/path";
 
-/// Maximum length of a path that is never too long for a tar header, in bytes. If such a path does
-/// not fit, it has another fault.
+/// Length up to which every valid path fits into a tar header, in bytes. If a path of this length
+/// or less is refused, the path is invalid for another reason.
 const SURELY_SHORT_PATH_BYTES: usize = 100;
 
-/// Returns the header of an entry. If the path is too long for it, a PAX header with the path is
-/// written first. Fails if the path is not a path within the image.
+/// Returns the header of an entry. If the path is too long for the header, a PAX header with the
+/// path is written to `tar` first. Fails if such a path leads out of the image, if the path is
+/// invalid, or if `tar` cannot be written.
 pub fn header<W: Write>(
     tar: &mut tar::Builder<W>,
     path: &str,
@@ -65,8 +66,8 @@ fn ustar(
     Ok(header)
 }
 
-/// Returns true if the header of a tar entry can hold a path: at most 100 bytes, after a folder of
-/// at most 155 bytes.
+/// Returns true if the header of a tar entry can hold a path: a path of at most 100 bytes, or a
+/// name of at most 100 bytes after a folder of at most 155 bytes.
 fn fits(path: &str) -> bool {
     tar::Header::new_ustar().set_path(path).is_ok()
 }
@@ -79,7 +80,7 @@ fn is_inside(path: &str) -> bool {
 }
 
 /// Returns the content of the PAX header with a path, which is one record: `LENGTH path=PATH\n`.
-/// `LENGTH` is the length of the whole record in bytes, with its own digits.
+/// `LENGTH` is the length of the whole record in bytes, including the digits of `LENGTH`.
 fn record(path: &[u8]) -> Vec<u8> {
     let rest = [b" path=".as_slice(), path, b"\n"].concat();
     let mut length = rest.len();
@@ -94,7 +95,7 @@ fn record(path: &[u8]) -> Vec<u8> {
 }
 
 /// Returns the name for the header of an entry whose path is in a PAX header: the start of the
-/// path, whole characters only.
+/// path, up to the end of a character.
 fn short(path: &str) -> &str {
     let most = (0..=NAME_FIELD_BYTES.min(path.len())).rev();
     let end = most.into_iter().find(|end| path.is_char_boundary(*end));
@@ -118,8 +119,8 @@ pub fn is_our_extension(name: &[u8], mode: u64, owner: (u64, u64)) -> bool {
 /// cannot hold. `name` is the name in the entry's own header, and `extension` is the content of the
 /// PAX header before it.
 ///
-/// A reader that ignores PAX headers sees `name`. If `name` were another path, it would see another
-/// file than other readers do.
+/// A reader that ignores PAX headers sees `name`. If `name` were another path, such a reader would
+/// see another file than other readers do.
 pub fn is_ours(name: &[u8], extension: &[u8]) -> bool {
     let text = std::str::from_utf8(extension).ok();
     let path = text.and_then(|text| text.split_once(" path=")?.1.strip_suffix('\n'));

@@ -42,7 +42,8 @@ pub enum UnfitImage {
         quoted(.0, NAME_BYTES)
     )]
     OtherLayer(String),
-    /// The document has a text that is not a digest where a digest is expected. This is the text.
+    /// The document has a text that is not a digest where a digest is expected. The value is this
+    /// text.
     #[error("names `{}`, which is not a SHA-256 digest", quoted(.0, NAME_BYTES))]
     NotADigest(String),
     /// The config of the image is not a JSON object.

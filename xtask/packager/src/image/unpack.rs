@@ -17,8 +17,8 @@ use super::layer;
 use super::layout::{self, blob_name};
 
 /// Unpacks the first image of the layout in the folder `layout` into a new folder `root`, and
-/// returns the digest of the image. `root` must not exist yet. Fails if a digest differs from the
-/// content.
+/// returns the digest of the image. `root` must not exist yet. Fails if the layout is incomplete,
+/// if a digest differs from the content, or if a file cannot be written.
 pub fn unpack(layout: &Path, root: &Path) -> Result<Digest, Failure> {
     let index: Value = serde_json::from_slice(&layout::index(layout)?)
         .map_err(|error| bad(layout, &format!("index.json: {error}")))?;

@@ -28,8 +28,8 @@ pub const KEPT: [(&str, u64); 3] = [
 /// Maximum ratio of the size of an unpacked layer to the size of its blob. For programs and weights
 /// the ratio is at most 10.
 const MOST_TIMES: u64 = 100;
-/// Number of bytes that all layers together may unpack to beyond `MOST_TIMES` times the sizes of
-/// their blobs. This is for layers that consist mostly of zeros.
+/// Number of bytes by which all unpacked layers together may exceed `MOST_TIMES` times the sizes of
+/// their blobs. This allowance is for layers that consist mostly of zeros.
 const MOST_BEYOND: u64 = 1 << 30;
 
 /// Contents of an image, as far as its layers could be read.
@@ -56,8 +56,8 @@ pub struct Contents {
     /// True if a layer of the base image could not be read.
     pub is_base_unknown: bool,
     system: Option<usize>,
-    /// Number of bytes that the layers may still unpack to beyond [`MOST_TIMES`] times the sizes of
-    /// their blobs. It starts at [`MOST_BEYOND`].
+    /// Number of bytes by which the layers that are read next may exceed [`MOST_TIMES`] times the
+    /// sizes of their blobs. It starts at [`MOST_BEYOND`].
     beyond: u64,
 }
 
@@ -284,7 +284,7 @@ impl Read for Bounded {
     }
 }
 
-/// Reader that also adds every byte that it reads to a hash, here that of the whole model.
+/// Reader that adds every byte that it returns to `hash`, the hash of the whole model.
 struct Both<'a, R> {
     inner: R,
     hash: &'a mut Hashing<io::Sink>,

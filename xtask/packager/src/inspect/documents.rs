@@ -2,9 +2,9 @@
 //! content.
 //!
 //! Owns the strictness: no key may occur twice or differ from another only in case. Container
-//! runtimes are written in Go, whose JSON parser accepts `"Layers"` for `"layers"` and takes the
-//! last of two. A document with both would have different meanings for different readers. Must not
-//! know what the documents say.
+//! runtimes are written in Go, whose JSON parser accepts `"Layers"` for `"layers"` and uses the
+//! last of two equal keys. A document with both would have different meanings for different
+//! readers. Must not know what the documents say.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -41,7 +41,8 @@ pub fn read(bytes: &[u8]) -> Result<Value, DisputedDocument> {
 }
 
 /// Fails if a JSON object in the value has keys that some readers mistake for each other: keys that
-/// differ only in case, or that have letters beyond ASCII.
+/// differ only in case, or that have letters beyond ASCII. Objects with a name in `FREE` may have
+/// any keys.
 fn check(value: &Value) -> Result<(), DisputedDocument> {
     match value {
         Value::Object(object) => {

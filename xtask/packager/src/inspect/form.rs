@@ -29,8 +29,8 @@ pub struct Division {
 }
 
 /// Splits the layers of an image into those of the base image and those of `package`. `names` has
-/// the name of each layer in the history, or `None`. A base image may itself be a Scorebox image,
-/// so the topmost group of named layers is used.
+/// the name of each layer in the history, or `None` for a layer that `package` did not write. A
+/// base image may itself be a Scorebox image, so the topmost group of named layers is used.
 pub fn divide(names: &[Option<&'static str>]) -> Division {
     let rank = |index: usize| {
         names

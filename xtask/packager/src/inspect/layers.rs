@@ -14,8 +14,8 @@ use crate::image::manifest::{BaseLayer, BaseManifest};
 
 /// Checks the layers of an image from the bottom up, in the order in which a container runtime
 /// unpacks them, and adds the results to the report. Returns the contents of the layers. `names`
-/// has the name that `package` gave each layer, or `None`. Fails only if the registry does not
-/// respond.
+/// has the name that `package` gave each layer, or `None` for a layer that `package` did not write.
+/// Fails only if the registry does not respond.
 pub fn examine(
     store: &Store,
     report: &mut Report,

@@ -1,8 +1,8 @@
 //! File system of an image, as a container runtime builds it from the layers.
 //!
-//! Owns the rules of containerd and runc: how a path is cleaned, how links are followed, what a
-//! whiteout removes, and what replaces what. Must not know what the files are for, nor where the
-//! layers come from. It holds names and digests, no bytes.
+//! Owns the rules of containerd and runc: how a path is cleaned, how links are followed, which
+//! objects a whiteout removes, and which entries replace other objects. Must not know what the
+//! files are for, nor where the layers come from. It holds names and digests, no bytes.
 
 mod path;
 mod refused;
@@ -168,8 +168,8 @@ impl RootFs {
     }
 
     /// Finds the place of the folder at the path `parts`, following links. The folder does not have
-    /// to exist. Fails if the path leads through too many links, or through an object that is not a
-    /// folder.
+    /// to exist. Fails if the path is too long, or if it leads through too many links or through an
+    /// object that is not a folder.
     fn resolve(&self, parts: &[Vec<u8>]) -> Result<Place, RefusedEntry> {
         let mut place = Place {
             nodes: vec![ROOT],
@@ -228,7 +228,8 @@ impl RootFs {
 
     /// Returns the content that a hard link to the path `target` shares with its target. Symbolic
     /// links on the way to the target are followed. A target that is itself a symbolic link is not
-    /// followed. Fails if the target does not exist or is a folder.
+    /// followed. Fails if the path to the target cannot be followed, or if the target does not
+    /// exist or is a folder.
     fn linked(&self, target: &[u8]) -> Result<What, RefusedEntry> {
         let parts = cleaned(target)?;
         let missing = || RefusedEntry::NoTarget(shown(&parts));

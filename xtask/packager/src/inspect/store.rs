@@ -55,7 +55,8 @@ impl Store {
         }
     }
 
-    /// Returns the manifest with this digest. Fails if the bytes do not have the digest.
+    /// Returns the manifest with this digest. Fails if there is no such manifest, or if its bytes
+    /// do not have the digest.
     pub fn manifest(&self, digest: &Digest) -> Result<Vec<u8>, Failure> {
         match self {
             Self::Registry(reading) => reading.manifest(&digest.to_string()),

@@ -1,7 +1,7 @@
 //! Check of the layer `system`, which the SBOM does not list: users, names and root certificates.
 //!
-//! Owns its comparison with the layer that this version writes. Must not know how the layer is
-//! built.
+//! Owns the comparison of this layer with the one that this version of Scorebox writes. Must not
+//! know how the layer is built.
 
 use scorebox_workspace::digest::Digest;
 

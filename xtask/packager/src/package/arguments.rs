@@ -84,8 +84,9 @@ pub struct PackageArgs {
     /// built with the feature `graphs` if the scorer has a graph.
     #[arg(long, value_name = "FILE")]
     pub host: Option<PathBuf>,
-    /// For a scorer with a graph: the ONNX Runtime library that runs the graph, instead of fetching
-    /// one with pip. LICENSE and ThirdPartyNotices.txt must be next to the library.
+    /// The ONNX Runtime library that runs the graph, for a scorer with a graph. Without this flag,
+    /// the library is fetched with pip. LICENSE and ThirdPartyNotices.txt must be next to the
+    /// library.
     #[arg(long, value_name = "FILE")]
     pub engine_library: Option<PathBuf>,
     /// Format of standard output: the digest reference alone, or a JSON object with every digest

@@ -93,7 +93,7 @@ pub struct Access {
     /// True if the user name and the password in the environment variables are for this registry.
     pub meant: bool,
     /// Repository that the credentials are for. `None` if they are for no repository in particular.
-    /// Files with credentials may hold some for single repositories.
+    /// A file with credentials may have entries for single repositories.
     pub repository: Option<String>,
     /// User name and password from the flags. `None` if the flags have no password, or if the
     /// password is for another registry.

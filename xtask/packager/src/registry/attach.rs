@@ -1,6 +1,7 @@
-//! Artifacts of an image, such as attestations and signatures, and their upload next to it.
+//! Artifacts of an image, such as attestations and signatures, and their upload to the repository
+//! of the image.
 //!
-//! Owns how they are found in the registry: by the registry's own list of referrers, or by a
+//! Owns how artifacts are found in the registry: by the registry's own list of referrers, or by a
 //! fallback tag if the registry does not have such lists (OCI distribution specification,
 //! "Referrers Tag Schema"). Must not know what the artifacts say.
 
@@ -172,8 +173,8 @@ fn beside(there: &[u8], ours: &[u8]) -> Beside {
 
 /// Makes sure that the referrers list of an image contains all entries in `entries`. `is_listed` is
 /// true if the registry has listed the entries by itself, false if the registry does not keep
-/// referrers lists, and `None` if this is not known. Fails if another client keeps changing the
-/// list.
+/// referrers lists, and `None` if this is not known. Fails if the registry refuses the list, or if
+/// another client keeps changing it.
 async fn list(
     target: &Repository,
     image: &Digest,

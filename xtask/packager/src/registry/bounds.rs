@@ -149,8 +149,8 @@ pub fn referrers(count: usize) -> Result<(), Failure> {
     ))
 }
 
-/// Builds the failure for a referrers list that has more than [`MOST_PAGES`] pages, or whose pages
-/// lead back to one of them.
+/// Builds the failure for a referrers list that has more than [`MOST_PAGES`] pages, or in which a
+/// page leads back to an earlier page.
 pub fn pages() -> Failure {
     Failure::new(
         Kind::Registry,

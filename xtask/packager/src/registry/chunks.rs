@@ -20,8 +20,8 @@ use super::transport::{ATTEMPTS, backoff};
 /// Size of a chunk, in bytes, unless the registry demands larger chunks. Azure Container Registry
 /// refuses a single request of more than about 20 MB.
 const CHUNK_BYTES: u64 = 16 << 20;
-/// Maximum of the smallest chunk size that a registry may demand, in bytes. If a registry demands
-/// larger chunks, the upload fails.
+/// Upper limit on the minimum chunk size that a registry may demand, in bytes. If a registry
+/// demands larger chunks, the upload fails.
 const LARGEST_CHUNK_BYTES: u64 = 1 << 30;
 
 /// An open upload session at a registry, and the progress of its chunks.
@@ -38,7 +38,8 @@ pub struct Chunks<'a> {
 
 impl<'a> Chunks<'a> {
     /// Opens an upload session for a blob in the repository `target`. `action` describes the upload
-    /// in error messages.
+    /// in error messages. Fails if the registry refuses the upload, or demands chunks of more than
+    /// 1 GiB.
     pub async fn begin(target: &'a Repository, action: &'a str) -> Result<Self, Broken> {
         let url = target.url("blobs/uploads/")?;
         let response = target
@@ -56,7 +57,8 @@ impl<'a> Chunks<'a> {
 
     /// Continues an upload session that the registry has already opened. `response` is the
     /// registry's response, and `action` describes the upload in error messages. Fails if the
-    /// registry demands chunks of more than 1 GiB.
+    /// registry demands chunks of more than 1 GiB, or if its response does not say where to
+    /// continue.
     pub fn opened(
         target: &'a Repository,
         action: &'a str,

@@ -178,8 +178,9 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 impl Target {
     /// Checks that registry, repository and tag form an image reference, and returns them. Without
-    /// a registry, only repository and tag are checked, and `None` is returned. An error shows only
-    /// the invalid part, because the caller may not have given the other parts.
+    /// a registry, only repository and tag are checked, and `None` is returned. Fails if a part is
+    /// invalid. The error shows only the invalid part, because the caller may not have given the
+    /// other parts.
     pub fn parse(
         registry: Option<&str>,
         repository: &str,

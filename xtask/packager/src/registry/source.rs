@@ -1,8 +1,8 @@
 //! Sources of a blob's bytes: a file, or another registry.
 //!
-//! Owns the reading ahead of the task that sends or stores the bytes: a few parts at a time and
-//! never the whole blob. Also owns the check of the digest and size. Must not know where the bytes
-//! go.
+//! Owns the task that reads the blob in advance of the task that sends or stores the bytes: a few
+//! parts at a time, and never the whole blob. Also owns the check of the digest and size. Must not
+//! know where the bytes go.
 
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
@@ -57,7 +57,8 @@ struct Parts {
 
 impl<'a> Reader<'a> {
     /// Starts to read the blob with this digest and size. `name` is the name of the blob in error
-    /// messages.
+    /// messages. Fails if the file cannot be opened, or if the registry does not have a blob of
+    /// this size.
     pub async fn open(
         source: Source<'a>,
         name: &'a str,
@@ -284,8 +285,8 @@ async fn read_answer(
     }
 }
 
-/// Count and hash of the bytes of a blob from the first byte on, by which the size and the digest
-/// are checked.
+/// Count and hash of all bytes of a blob that were read, with which the size and the digest are
+/// checked.
 struct Passing {
     action: String,
     hash: Hashing<io::Sink>,

@@ -1,7 +1,7 @@
 //! The digits that servers are asked to score, and the check of the answers.
 //!
-//! Owns the digits. Must not know how figures are made. A server that answers wrongly gets no
-//! figures.
+//! Owns the digits. Must not know how figures are made. A server whose answer is wrong is not
+//! measured.
 
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace;
@@ -11,7 +11,7 @@ use super::server::Server;
 use crate::demo::SAMPLE;
 use crate::demo::sample::{self, Agreement, Digit, Trained};
 
-/// A digit of the sample file as a request to score it.
+/// A handwritten digit of the sample file, as a request that asks a server to score the digit.
 pub struct Question {
     digit: Digit,
     /// Body of the request, as JSON.
@@ -21,8 +21,8 @@ pub struct Question {
 }
 
 impl Question {
-    /// Returns the first digit of the sample file as a question. Fails if the sample file cannot be
-    /// read, or has no digit.
+    /// Returns the request for the first digit of the sample file. Fails if the sample file cannot
+    /// be read, or has no digit.
     pub fn read() -> Result<Self, Failure> {
         let first = Self::all()?.into_iter().next();
         first.ok_or_else(|| {
@@ -34,8 +34,8 @@ impl Question {
         })
     }
 
-    /// Returns all digits of the sample file as questions. Fails if the sample file cannot be read,
-    /// or has no digit.
+    /// Returns one request for each digit of the sample file. Fails if the sample file cannot be
+    /// read, or has no digit.
     pub fn all() -> Result<Vec<Self>, Failure> {
         Ok(sample::read(&workspace::root().join(SAMPLE))?
             .into_iter()
@@ -49,13 +49,13 @@ impl Question {
         Self { digit, json, bytes }
     }
 
-    /// Fails if a server's answer to this question is not the answer of scikit-learn's logistic
+    /// Fails if a server's answer to this request is not the answer of scikit-learn's logistic
     /// regression.
     pub fn check(&self, server: &Server, answer: &Answer) -> Result<(), Failure> {
         self.check_as(Trained::Regression, server, answer)
     }
 
-    /// Fails if a server's answer to this question is not the answer of `model`, as scikit-learn
+    /// Fails if a server's answer to this request is not the answer of `model`, as scikit-learn
     /// computes it.
     pub fn check_as(
         &self,

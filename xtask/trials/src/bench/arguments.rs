@@ -67,7 +67,8 @@ pub enum BenchCommand {
     /// background. Redis's own time is not counted. The run ends without figures if an answer is
     /// not scikit-learn's, or if the hits and misses that Redis counted do not match the answers.
     Redis(RedisBenchArgs),
-    /// Compare a graph that is served without code with a native server that calls the same engine.
+    /// Compare an ONNX graph that the host serves without a component with a native server that
+    /// calls the same ONNX Runtime.
     ///
     /// The graph is the example `digits-mlp`, served by the host program of images with graphs. The
     /// run also measures what a second client adds: each run of the graph has one thread, so two
@@ -83,10 +84,11 @@ pub enum BenchCommand {
     Hostile(HostileBenchArgs),
     /// Measure first calls on connections to Redis that a load balancer has forgotten.
     ///
-    /// The connections go through a proxy. After an idle time the proxy drops whatever arrives on
-    /// them and keeps them open. Half of the first calls read, and half count. They are measured
-    /// next to first calls on connections that were idle and are alive, and on new ones. The
-    /// command fails if an answer is wrong.
+    /// The connections go through a proxy. After an idle time the proxy drops all bytes that arrive
+    /// on the connections, and keeps the connections open. Half of the first calls read a value,
+    /// and the other half increment a counter. They are measured next to first calls on connections
+    /// that were idle and were not forgotten, and on new connections. The command fails if an
+    /// answer is wrong.
     Idle(IdleBenchArgs),
     /// Compare one scorer that is written in Rust, C, JavaScript and Python.
     ///

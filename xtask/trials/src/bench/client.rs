@@ -1,8 +1,8 @@
-//! The smallest HTTP client that can ask a server once.
+//! A minimal HTTP client that sends one request at a time.
 //!
-//! Owns the bytes of a request and the reading of its answer. A client library would take longer to
-//! start than a server takes to answer, and that time is what is measured. Must not know what is
-//! asked.
+//! Owns the bytes of a request and the reading of its response. A client library would take longer
+//! to start than a server takes to answer, and that time is what is measured. Must not know what a
+//! request asks for.
 
 use std::io::{self, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -10,8 +10,8 @@ use super::progress::Progress;
 use super::server::Program;
 
 /// Measures the cold start of the host (`warm`) and of the native reference program (`ceiling`).
-/// Each program is started `spawns` times, and the two take turns at being started first. Each
-/// start ends with the answer to `question`. Fails if an answer is wrong.
+/// Each program is started `spawns` times, and the two take turns at being started first. A cold
+/// start ends when the program has answered the request `question`. Fails if an answer is wrong.
 pub fn measure(
     warm: &Program,
     ceiling: &Program,

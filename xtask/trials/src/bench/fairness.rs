@@ -1,4 +1,5 @@
-//! The cost of one caller with endless calls for all other callers.
+//! The effect of one caller, whose calls never end by themselves, on the latency of all other
+//! callers.
 //!
 //! Owns the caller with endless calls. Must not know how a host keeps callers apart.
 

@@ -202,8 +202,8 @@ pub struct ColdStart {
     /// Times from the start of the native reference program to its first correct answer, in
     /// milliseconds.
     pub ceiling_ms: Spread,
-    /// Time of the host divided by the time of the native reference program: the median over pairs
-    /// of consecutive starts.
+    /// Cold start of the host divided by that of the native reference program: the median over
+    /// pairs of consecutive starts.
     pub over_ceiling: f64,
 }
 

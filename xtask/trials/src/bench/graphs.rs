@@ -1,5 +1,5 @@
-//! `cargo xtask bench graphs`: compares the packaged host, which serves a graph without code, with
-//! native code that calls the same engine.
+//! `cargo xtask bench graphs`: compares the packaged host, which serves an ONNX graph without a
+//! component, with native code that calls the same ONNX Runtime.
 //!
 //! Owns the order of the run and its figures: start both servers, check an answer of each, measure
 //! both in turns, and measure what a second client adds. Must not know how anything is measured.
@@ -196,8 +196,8 @@ impl Place {
         Ok(servers)
     }
 
-    /// Writes the app folder of a project whose scorer is a graph without code, and returns a
-    /// program that serves the app with the host. `name` is the name of the app folder and of the
+    /// Writes the app folder of a project whose scorer is a graph without a component, and returns
+    /// a program that serves the app with the host. `name` is the name of the app folder and of the
     /// program. Fails if the app folder cannot be written.
     fn program(&self, name: &str, manifest: &Manifest) -> Result<Program, Failure> {
         let app = self.folder.join(name);

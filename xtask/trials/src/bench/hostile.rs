@@ -184,9 +184,9 @@ impl Plan<'_> {
     }
 
     /// Measures the well-behaved client while a second process of this program attacks the host or
-    /// burns CPU time. `words` are the arguments of that process. Returns the latencies and losses
-    /// of the client, and the counters of the process. Fails if the process cannot be started, or
-    /// fails.
+    /// burns CPU time. `words` are the arguments of that process. Returns the latencies and lost
+    /// calls of the client, and the counters of the process. Fails if the process cannot be
+    /// started, or fails.
     fn beside(&self, host: &Guarded, words: &[String]) -> Result<(Steady, Deeds), Failure> {
         let time = self.settle + self.time;
         let mut process = Sender::start(words, time)?;

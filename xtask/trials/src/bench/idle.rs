@@ -1,8 +1,8 @@
-//! `cargo xtask bench idle`: first calls on connections to Redis that a device on the way has
-//! forgotten.
+//! `cargo xtask bench idle`: measures first calls on connections to Redis that a network device,
+//! such as a load balancer, has forgotten.
 //!
-//! Owns the order of the run: connect, idle, forget, call. Must not know the protocol of Redis, nor
-//! how the host checks a connection.
+//! Owns the order of the run: connect, wait, let a proxy forget the connections, and call. Must not
+//! know the protocol of Redis, nor how the host checks a connection.
 
 mod arguments;
 mod proxy;
@@ -26,7 +26,7 @@ use super::redis::{Store as RedisServer, find_server};
 /// Timeout of a Redis operation, which is the default timeout of a store.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Value of every key of the benchmark.
+/// Value that the benchmark stores in Redis for a first call that reads.
 const VALUE: &[u8] = b"value";
 
 /// One connection of the benchmark, with a key prefix of its own.
@@ -38,7 +38,7 @@ struct Client {
 }
 
 /// Runs `cargo xtask bench idle`, and prints its figures. Fails if Redis is missing or cannot be
-/// started, or if a first call on a connection is wrong.
+/// started, or if the answer to a first call on a connection is wrong.
 pub fn run(args: &IdleBenchArgs) -> Result<(), Failure> {
     let program = find_server()?;
     let folder = workspace::target().join("bench-idle");
@@ -105,7 +105,8 @@ fn client(proxy: &Proxy, prefix: &str, is_reader: bool) -> Result<Client, Failur
 }
 
 impl Client {
-    /// Connects, writes the value that the first call reads, and increments the counter to 1.
+    /// Connects, writes the value that the first call reads, and increments the counter to 1. Fails
+    /// if Redis gives another answer.
     async fn prepare(&self) -> Result<(), Failure> {
         let written = self.store.set("value", VALUE, None, Condition::Always);
         let written = written.await.map_err(|error| failed(error.to_string()))?;
@@ -116,8 +117,8 @@ impl Client {
         }
     }
 
-    /// Makes the first call after the idle time. Returns its time, or `None` if its answer is
-    /// wrong.
+    /// Makes the first call after the idle time. Returns the time that the call took, or `None` if
+    /// its answer is wrong.
     async fn first_call(&self) -> Option<Duration> {
         let started = Instant::now();
         let is_right = if self.is_reader {
@@ -128,8 +129,8 @@ impl Client {
         is_right.then(|| started.elapsed())
     }
 
-    /// Makes a call on a connection that does not exist yet. Returns its time, or `None` if its
-    /// answer is wrong.
+    /// Makes a call for which the connection has to be opened first. Returns the time that the
+    /// connection and the call took together, or `None` if the answer is wrong.
     async fn connect_and_call(&self) -> Option<Duration> {
         let started = Instant::now();
         let is_right = self.store.get("value").await == Ok(None);

@@ -1,4 +1,4 @@
-//! Load, made by the load generator wrk.
+//! The load generator wrk, which loads a server with requests.
 //!
 //! Owns the script that says what wrk sends and reports, and how wrk is run. Must not know which
 //! server is loaded.
@@ -14,7 +14,7 @@ use scorebox_workspace::tools;
 use scorebox_workspace::workspace::shown;
 use serde::Deserialize;
 
-/// Number of seconds by which the duration that wrk is given exceeds the time of the load.
+/// Number of seconds by which the duration in the arguments of wrk exceeds the time of the load.
 ///
 /// wrk accepts only whole seconds. Its duration is therefore longer than the load, and wrk is
 /// stopped when the time of the load is over.

@@ -11,7 +11,7 @@ use scorebox_workspace::failure::Failure;
 /// the kernel's own tick rate is.
 const TICK_NS: u64 = 10_000_000;
 
-/// CPU time that a process had used since its start when the time was read.
+/// CPU time that a process has used from its start until the time of the reading.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CpuTime {
     /// CPU time of each running thread, in nanoseconds. The keys are the thread ids.

@@ -1,8 +1,8 @@
 //! `cargo xtask bench redis`: compares the packaged host's prediction cache with native code that
 //! keeps its answers in the same Redis.
 //!
-//! Owns the order of the run: start a Redis and the servers, check each kind of answer, then
-//! measure all in turns. Must not know what is asked, nor the protocol of Redis.
+//! Owns the order of the run: start Redis and the servers, check each kind of answer, then measure
+//! all servers in turns. Must not know what the requests contain, nor the protocol of Redis.
 
 mod arguments;
 mod figures;

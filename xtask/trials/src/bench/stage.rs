@@ -174,7 +174,7 @@ pub fn prepare() -> Result<Stage, Failure> {
 
 /// Builds a native reference program of the package `scorebox-bench`, and returns its path.
 /// `program` is the name of the program, and `features` are the arguments of Cargo that select
-/// features. Fails if a build fails, or if a file cannot be written.
+/// features. Fails if the build fails.
 ///
 /// The program is built alone, because in a common build Cargo would give it the features that
 /// other packages ask for.
@@ -272,7 +272,8 @@ fn wayward(apps: &Path) -> Result<PathBuf, Failure> {
 pub(super) type Setting<'a> = (&'a str, &'a str, toml::Value);
 
 /// Copies the app folder `app` to `copy`, changes some settings in the copy, and returns the path
-/// of the copy. The inner error says which setting the host refuses.
+/// of the copy. The inner error says which setting the host refuses. Fails if the folder cannot be
+/// copied, or if the manifest in it cannot be changed.
 pub(super) fn altered(
     app: &Path,
     copy: &Path,

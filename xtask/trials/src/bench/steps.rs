@@ -15,7 +15,8 @@ use super::stage::PROFILE;
 const APP_VARIABLE: &str = "SCOREBOX_BENCH_APP";
 
 /// Runs the benchmarks of the single steps of a call on the app folder `app`. Their table is
-/// printed to standard error, because it is not part of the result.
+/// printed to standard error, because it is not part of the result. Fails if the benchmarks cannot
+/// be built or run.
 pub fn run(app: &Path) -> Result<(), Failure> {
     // The package is built alone, because Cargo gives a program every feature that any package in
     // the same build asks for. The image's host does not have a compiler, and so the benchmarks

@@ -13,8 +13,8 @@ use super::process::CpuTime;
 use super::progress::Progress;
 use super::server::Server;
 
-/// Time for which each server is loaded before measuring, so that memory is touched and branches
-/// are learnt.
+/// Time for which each server is loaded before measuring, so that its memory is in use and the
+/// branch predictors are trained.
 pub const WARM_UP: Duration = Duration::from_millis(300);
 
 /// Loads every server with every number of connections in each of `rounds` rounds. Each load takes

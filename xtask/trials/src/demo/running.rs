@@ -126,8 +126,8 @@ impl RunningHost {
         }
     }
 
-    /// Sends SIGTERM to the host and waits until it ends. Returns a text that says so. Fails if the
-    /// exit code is not 0, or if the host does not end within 15 s.
+    /// Sends SIGTERM to the host and waits until it ends. Returns a text that says how the host
+    /// ended. Fails if the exit code is not 0, or if the host does not end within 15 s.
     pub async fn stop(mut self) -> Result<String, Failure> {
         let asked = rustix::process::kill_process(
             rustix::process::Pid::from_child(&self.child),

@@ -61,8 +61,8 @@ struct Sample {
     digits: Vec<Digit>,
 }
 
-/// Reads all digits from the sample file at a path. Fails if the file cannot be read, or is not a
-/// sample.
+/// Reads all digits from the sample file at a path. Fails if the file cannot be read, or does not
+/// have the form of the sample file.
 pub fn read(path: &Path) -> Result<Vec<Digit>, Failure> {
     let text = std::fs::read(path).map_err(|error| Failure::file(path, "be read", error))?;
     let sample: Sample =

@@ -1,6 +1,6 @@
 //! The hosts of a soak and their Redis.
 //!
-//! Owns their settings, their start and their end. It must not know what they are asked.
+//! Owns their settings, their start and their end. It must not know which requests they get.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -76,7 +76,7 @@ pub enum Kind {
     Cached,
     /// A host of the example `digits` as a function app.
     Functions,
-    /// A host of the example `digits-mlp`, which is a graph without code.
+    /// A host of the example `digits-mlp`, which is an ONNX graph without a component.
     Graph,
 }
 

@@ -1,4 +1,5 @@
-//! The paths of the soak: what each path sends to which host, and when an answer is right.
+//! The paths of the soak. A path is one kind of call to one kind of host: it determines what is
+//! sent, and when an answer is right.
 //!
 //! Owns the requests in every protocol and the reading of answers. It must not know how connections
 //! are kept.
@@ -58,7 +59,7 @@ const fn path(name: &'static str, host: Kind, form: Form) -> Path {
     Path { name, host, form }
 }
 
-/// All paths of the soak. Each path has its own client.
+/// All paths of the soak, which are kinds of calls to kinds of hosts. Each path has its own client.
 pub const PATHS: &[Path] = &[
     path("score", Kind::Warm, Form::Score),
     path("infer-json", Kind::Warm, Form::InferJson),
@@ -94,7 +95,7 @@ pub fn groups(digits: &[Digit]) -> impl Iterator<Item = &[Digit]> {
 }
 
 impl Path {
-    /// Builds the request of this path that asks for the scores of the given digits.
+    /// Builds the request of this kind of call that asks for the scores of the given digits.
     pub fn question<'a>(&self, digits: &'a [Digit]) -> Sent<'a> {
         Sent {
             digits,

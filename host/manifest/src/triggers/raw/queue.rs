@@ -77,8 +77,8 @@ impl RawTrigger {
     }
 }
 
-/// Adds to an error about the name of a trigger's queue why this name must be shorter than the
-/// names of other queues: the name of its poison queue is longer.
+/// Adds a reason to an error about the name of a trigger's queue. The reason says why this name
+/// must be shorter than the names of other queues: the name of its poison queue is longer.
 fn with_poison_queue(Problem { problem, fix }: Problem) -> Problem {
     Problem::new(
         problem,

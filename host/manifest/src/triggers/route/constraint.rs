@@ -39,7 +39,7 @@ impl Constraint {
     /// Parses a constraint, with its arguments in parentheses.
     ///
     /// # Errors
-    /// Fails if ASP.NET does not have this constraint, or not with these arguments.
+    /// Fails if ASP.NET does not have this constraint, or does not accept these arguments for it.
     pub(super) fn parse(text: &str) -> Result<Self, Problem> {
         let (name, arguments) = match text.split_once('(') {
             Some((name, rest)) => (name, Some(rest.strip_suffix(')').unwrap_or(rest))),
@@ -115,9 +115,9 @@ impl Constraint {
     }
 }
 
-/// Returns true for a number as .NET writes and reads it without a culture: a sign, digits with or
-/// without commas, a fraction and, if `has_exponent` is true, an exponent. If `has_exponent` is
-/// true, also returns true for `NaN`, `Infinity` and `-Infinity`.
+/// Returns true for a number as .NET writes and reads it with the invariant culture: a sign, digits
+/// with or without commas, a fraction and, if `has_exponent` is true, an exponent. If
+/// `has_exponent` is true, also returns true for `NaN`, `Infinity` and `-Infinity`.
 fn is_number(text: &str, has_exponent: bool) -> bool {
     let text = text.trim();
     if has_exponent && matches!(text, "NaN" | "Infinity" | "-Infinity") {

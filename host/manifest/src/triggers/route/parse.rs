@@ -29,8 +29,8 @@ pub fn trimmed(template: &str) -> &str {
 }
 
 impl Template {
-    /// Parses the template of a route, which may begin and end with a slash. An empty template and `/`
-    /// match only the path without segments.
+    /// Parses the template of a route, which may begin and end with a slash. An empty template and
+    /// `/` match only the path without segments.
     ///
     /// # Errors
     /// Fails if the template has more than 1024 bytes or more than 28 segments, or if ASP.NET, and

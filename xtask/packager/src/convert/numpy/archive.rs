@@ -1,7 +1,7 @@
 //! The zip archive of an `.npz` file.
 //!
-//! Owns the rules for archives, and the names of their arrays. A member is never unpacked to a file
-//! of its name. Must not know the content of arrays.
+//! Owns the rules for archives, and the names of their arrays. Members are read from the archive,
+//! and never unpacked into files. Must not know the content of arrays.
 
 use std::io::{Read, Seek};
 
@@ -21,10 +21,10 @@ const MOST_ARRAYS: usize = 100_000;
 /// Members of every archive that `scipy.sparse.save_npz` writes.
 const SPARSE: [&str; 3] = ["format.npy", "shape.npy", "data.npy"];
 
-/// A member of an `.npz` archive. Each member is an array.
+/// An array of the source: a member of an `.npz` archive, or a single `.npy` file.
 #[derive(Debug)]
 pub struct Member {
-    /// Index of the member in the archive, from 0.
+    /// Index of the member in the archive, counted from 0. 0 for a single `.npy` file.
     pub index: usize,
     /// Name of the array: the member's name without `.npy`.
     pub name: String,
@@ -52,9 +52,10 @@ pub fn open<R: Read + Seek>(mut file: R) -> Result<ZipArchive<R>, FileError> {
 
 /// Returns the members of an `.npz` archive, in the order of the archive.
 ///
-/// Fails if the archive is empty or has more than `MOST_ARRAYS` members. Also fails if NumPy
-/// cannot have written the archive, e.g. if the headers of its members differ from its directory,
-/// if two members share bytes or a name, or if a member needs a password.
+/// Fails if the archive is empty, has more than `MOST_ARRAYS` members, or is a sparse matrix of
+/// SciPy. Also fails if NumPy cannot have written the archive, e.g. if the headers of its members
+/// differ from its directory, if two members share bytes or a name, or if a member needs a
+/// password.
 pub fn members<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Vec<Member>, FileError> {
     let damaged = |source: ZipError| FileError::DamagedArchive { source };
     if archive.is_empty() {

@@ -27,7 +27,8 @@ pub enum CopyError {
 }
 
 /// Copies the elements of an array from `from` to `to`, in little-endian and row-major order. Fails
-/// if `from` does not hold exactly as many bytes as the header states.
+/// if `from` does not hold exactly as many bytes as the header states, if a boolean element is
+/// neither 0 nor 1, if `from` cannot be read, or if `to` cannot be written.
 pub fn copy(header: &Header, from: &mut dyn Read, to: &mut dyn Write) -> Result<(), CopyError> {
     // With fewer than two dimensions, column-major and row-major order are equal.
     if header.is_fortran && header.shape.len() > 1 {

@@ -14,10 +14,10 @@ use crate::intact::CUT_FIX;
 /// Maximum length of a quoted message of the zip library, in bytes. The message may contain the
 /// name of a member.
 const MESSAGE_BYTES: usize = 1024;
-/// Fix for an array that a tensor cannot hold.
+/// Instruction in the error message for an array that a tensor cannot hold.
 const SAVE_FIX: &str =
     "save it again where it was made, with np.save or np.savez and a plain numeric dtype";
-/// Fix for a sparse matrix.
+/// Instruction in the error message for a sparse matrix.
 const SPARSE_FIX: &str = "save it as a dense array, `np.save('dense.npy', \
                           scipy.sparse.load_npz('sparse.npz').toarray())`, and convert that file";
 
@@ -82,7 +82,7 @@ pub enum FileError {
 }
 
 impl FileError {
-    /// Returns the instruction that fixes the problem.
+    /// Returns the instruction with which a user can correct the file.
     pub fn fix(&self) -> &'static str {
         match self {
             Self::Sparse => SPARSE_FIX,
@@ -94,7 +94,7 @@ impl FileError {
 }
 
 impl ArrayError {
-    /// Returns the instruction that fixes the problem.
+    /// Returns the instruction with which a user can correct the array.
     pub fn fix(&self) -> &'static str {
         match self {
             Self::Cut { .. } | Self::Header(HeaderError::Cut) => CUT_FIX,

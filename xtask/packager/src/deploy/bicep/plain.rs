@@ -169,7 +169,8 @@ resource app 'Microsoft.App/containerApps@2024-03-01' = {{
     );
 }
 
-/// Bicep text that lets nobody reach a container app without a login.
+/// Bicep text of the login of a container app: the platform answers requests without a login with
+/// the status code 401.
 const LOGIN_OF_CONTAINER_APP: &str = "
 // Nobody gets in until an identity provider is added here.
 resource login 'Microsoft.App/containerApps/authConfigs@2024-03-01' = {
@@ -186,7 +187,8 @@ resource login 'Microsoft.App/containerApps/authConfigs@2024-03-01' = {
 }
 ";
 
-/// Bicep text that lets nobody reach a web app without a login.
+/// Bicep text of the login of a web app: the platform answers requests without a login with the
+/// status code 401.
 const LOGIN_OF_WEB_APP: &str = "
 // Nobody gets in until an identity provider is added here.
 resource login 'Microsoft.Web/sites/config@2023-12-01' = {

@@ -63,7 +63,7 @@ impl Builder<'_> {
 
     /// Adds the secrets and the environment of a container app to the command that creates the app.
     /// `own_secret` is the name of the secret with the connection string of the app's own storage
-    /// account, if it has one.
+    /// account, or `None` if the app has no storage account of its own.
     pub(super) fn secrets_of_container_app(
         &self,
         mut app: Command,

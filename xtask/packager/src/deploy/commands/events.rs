@@ -11,8 +11,8 @@ use super::{ADDRESS, BLOBS_KEY, Builder, EVENT_STORAGE};
 use crate::shell::{Command, Variable, Word};
 
 impl Builder<'_> {
-    /// Adds the commands that create an event subscription for each function with a trigger on
-    /// events. Without a subscription no event arrives, and the function is never called.
+    /// Adds the commands that create an event subscription for each function that events trigger.
+    /// Without a subscription no event arrives, and the function is never called.
     pub(super) fn events(&mut self) {
         let functions: Vec<_> = self.deployment.event_functions().collect();
         if functions.is_empty() {
@@ -62,8 +62,9 @@ impl Builder<'_> {
     }
 }
 
-/// Returns a name for the event subscription of a function that Azure accepts and that is not in
-/// `taken`: 3 to 64 letters, digits and hyphens.
+/// Returns a name for the event subscription of a function. The name has 3 to 64 letters, digits
+/// and hyphens, as Azure requires. It differs from all names in `taken`, also if letters are
+/// compared without case.
 fn subscription_name(app: &str, function: &str, taken: &[String]) -> String {
     const LONGEST: usize = 64;
     let whole = format!("{app}-{function}").replace('_', "-");
@@ -83,8 +84,8 @@ fn subscription_name(app: &str, function: &str, taken: &[String]) -> String {
 }
 
 impl Deployment {
-    /// Returns the name of each function with a trigger on events, and the blob container whose
-    /// events trigger it.
+    /// Returns the name of each function that events trigger, and the blob container whose events
+    /// trigger it.
     pub fn event_functions(&self) -> impl Iterator<Item = (&str, &str)> {
         self.manifest
             .triggers

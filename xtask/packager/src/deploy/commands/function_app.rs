@@ -1,4 +1,5 @@
-//! Commands for a function app on a plan: the plan, the app, its settings, and how it pulls.
+//! Commands for a function app on a plan: they create the plan and the app, set the app's settings,
+//! and let the app pull its image.
 //!
 //! Owns their order and their flags. Must not know Container Apps or events.
 

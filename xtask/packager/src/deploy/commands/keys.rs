@@ -8,7 +8,7 @@ use super::{Builder, ENTRY, EXISTING};
 use crate::shell::{Command, Variable, Word};
 
 impl Builder<'_> {
-    /// Adds the commands after which each key of the server is in a shell variable.
+    /// Adds the commands that put each key of the server into a shell variable.
     pub(super) fn keys(&mut self) {
         let deployment = self.deployment;
         if deployment.keys.is_empty() {
@@ -81,7 +81,8 @@ impl Builder<'_> {
         }
     }
 
-    /// Adds a line that says how to read a key of the server.
+    /// Adds a line to the script that prints the command with which the user can read a key of the
+    /// server.
     pub(super) fn where_the_key_is(&mut self) {
         let Some(key) = self.deployment.keys.first() else {
             return;

@@ -8,8 +8,8 @@ use super::super::plain_app::PlainApp;
 use super::{APP, Builder, LOGIN, STATE, credentials};
 use crate::shell::{Command, Variable, Word};
 
-/// Query that answers with `guarded` if the login of a container app lets nobody through without a
-/// login.
+/// Query of `az` whose result is `guarded` if a container app refuses requests without a login, and
+/// `open` otherwise.
 const IS_GUARDED: &str = "--query \"platform.enabled && (globalValidation.unauthenticatedClientAction || \
                           'AllowAnonymous') != 'AllowAnonymous' && 'guarded' || 'open'\"";
 

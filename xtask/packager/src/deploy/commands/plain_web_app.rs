@@ -8,13 +8,14 @@ use super::super::plain_app::PlainApp;
 use super::{APP, Builder, LOGIN, LOGIN_BODY, PRINCIPAL, credentials_as};
 use crate::shell::{Command, Variable, Word};
 
-/// Query that answers with `guarded` if the web app's login lets nobody through without a login.
+/// Query of `az` whose result is `guarded` if a web app refuses requests without a login, and
+/// `open` otherwise.
 const IS_GUARDED: &str = "--query \"properties.platform.enabled && properties.globalValidation.requireAuthentication \
                           && (properties.globalValidation.unauthenticatedClientAction || 'AllowAnonymous') != \
                           'AllowAnonymous' && 'guarded' || 'open'\"";
 
-/// Query that answers with the settings of the web app's login, changed so that a request without a
-/// login is answered with 401. The identity providers stay.
+/// Query of `az` whose result is the settings of the web app's login, changed so that a request
+/// without a login is answered with the status code 401. The identity providers are kept.
 const GUARDED: &str = "--query \"{properties: merge(properties || \\`{}\\`, {platform: merge(properties.platform || \\`{}\\`, \
                        \\`{\\\"enabled\\\": true}\\`), globalValidation: merge(properties.globalValidation || \\`{}\\`, \
                        \\`{\\\"requireAuthentication\\\": true, \\\"unauthenticatedClientAction\\\": \\\"Return401\\\"}\\`)})}\" \
@@ -127,8 +128,8 @@ impl Builder<'_> {
         }
     }
 
-    /// Adds the commands that turn on the login of the platform, unless it lets nobody through without
-    /// a login already. The settings of the login may name identity providers, which stay.
+    /// Adds the commands that turn on the login of the platform, unless the app already refuses
+    /// requests without a login. The identity providers in the settings of the login are kept.
     fn login(&mut self) {
         let url = Word::value_of(&Variable::fixed(APP))
             .and(&Word::text("/config/authsettingsV2?api-version=2023-12-01"));

@@ -1,20 +1,20 @@
-//! Commands with which an app may pull its image as itself: its identity, and the identity's role in
-//! the registry.
+//! Commands that let an app pull its image with an identity of Azure. They create an identity if it
+//! must exist before the app, and give the identity a role in the registry.
 //!
 //! Owns which role the identity gets. Must not know how the app itself is created.
 
 use super::{APP, Builder, PRINCIPAL, REGISTRY, ROLE};
 use crate::shell::{Command, Variable, Word};
 
-/// Query that answers with the role that lets an identity pull. A registry whose role assignments
-/// have conditions for repositories (ABAC) ignores the role `AcrPull`.
+/// Query of `az` whose result is the role that lets an identity pull. A registry whose role
+/// assignments have conditions for repositories (ABAC) ignores the role `AcrPull`.
 const ROLE_QUERY: &str = "--query \"roleAssignmentMode == 'AbacRepositoryPermissions' \
                           && 'Container Registry Repository Reader' || 'AcrPull'\"";
 
 impl Builder<'_> {
-    /// Adds the commands that create an identity for the pull, which may pull from the registry. A
-    /// container app is created only after its image was pulled, so its own identity would come too
-    /// late. Afterwards, the shell variable `APP` has the id of the created identity.
+    /// Adds the commands that create an identity and let it pull from the registry. A container app
+    /// is created only after its image was pulled, so its own identity would come too late.
+    /// Afterwards, the shell variable `APP` has the id of the created identity.
     pub(super) fn puller(&mut self) {
         let name = Word::text(&format!("{}-pull", self.deployment.name));
         let of_identity = |words: &'static str, group: &Word| {

@@ -1,8 +1,8 @@
 //! Provenance statement of an image: an in-toto statement with the SLSA predicate.
 //!
-//! Owns that document. Must not know how it is attached or signed. It states the build parameters
-//! and the inputs. Times and paths of the machine are left out, so that equal inputs give an equal
-//! statement.
+//! Owns this document, which states the build parameters and the inputs. Times and paths of the
+//! machine are left out, so that equal inputs give an equal statement. Must not know how the
+//! document is attached or signed.
 
 use scorebox_workspace::digest::Digest;
 use serde_json::{Value, json};

@@ -1,8 +1,8 @@
 //! Software bill of materials (SBOM) of an image, in CycloneDX 1.6.
 //!
-//! Owns that document. Must not know how it is attached. The document is built here instead of with
-//! a crate, because the CycloneDX crate brings a parser for XML, and only a small part of CycloneDX
-//! is needed.
+//! Owns this document. Must not know how it is attached to the image. The document is built here
+//! instead of with a crate, because the CycloneDX crate brings a parser for XML, and only a small
+//! part of CycloneDX is needed.
 
 use scorebox_host::graph::ENGINE;
 use scorebox_workspace::digest::Digest;

@@ -19,7 +19,7 @@ pub struct Block(pub Vec<u8>);
 
 /// The parsed fields of a tar header.
 pub struct Header {
-    /// Path of the entry, which starts with the prefix field of the header.
+    /// Path of the entry: the prefix field of the header, if there is one, and the name field.
     pub name: Vec<u8>,
     /// Target of the link. It has no meaning if the entry is not a link.
     pub link: Vec<u8>,
@@ -43,7 +43,8 @@ impl Block {
         self.0.iter().all(|byte| *byte == 0)
     }
 
-    /// Parses the fields of the tar header. Fails if the checksum of the header is wrong.
+    /// Parses the fields of the tar header. Fails if the checksum of the header is wrong, or if a
+    /// number in the header is invalid.
     pub fn header(&self) -> io::Result<Header> {
         self.check()?;
         let is_ustar = self.field(257..265) == b"ustar\x0000";

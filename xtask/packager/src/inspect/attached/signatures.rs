@@ -20,22 +20,24 @@ use crate::sigstore_bundle::{self, Signer};
 struct Signed {
     /// True if a signature about the image was made with the given key.
     is_by_key: bool,
-    /// True if there is a signature with a key.
+    /// True if one of the signatures was made with a key, which may differ from the given key.
     has_key: bool,
-    /// True if there is a signature with a certificate, which is not verified here.
+    /// True if one of the signatures was made with a certificate. Such a signature is not verified
+    /// here.
     has_certificate: bool,
 }
 
-/// Returns true if a bundle holds the signature of an image, and not what another tool states about
-/// it.
+/// Returns true if a bundle holds the signature of an image. Bundles of other tools can hold other
+/// statements about the image.
 pub(super) fn is_signature(bundle: &Part) -> bool {
     sigstore_bundle::open(&bundle.bytes, None).is_some()
 }
 
 /// Checks the signatures of the image with the digest `image`, and adds the results to the report.
-/// `bundles` are the bundles among its referrers that hold signatures. If there are signatures of
-/// several keys, one with the given key is enough. Returns true if the image has a signature that
-/// `key` verifies, and false if `key` is `None`. Fails only if the registry does not respond.
+/// `bundles` are the bundles among the image's referrers that hold signatures. If there are
+/// signatures of several keys, one with the given key is enough. Returns true if the image has a
+/// signature that `key` verifies, and false if `key` is `None`. Fails only if the registry does not
+/// respond.
 pub(super) fn examine(
     store: &Store,
     report: &mut Report,
@@ -68,7 +70,7 @@ pub(super) fn examine(
     Ok(signed.is_by_key)
 }
 
-/// Checks the signature in a bundle.
+/// Checks the signature in a Sigstore bundle, and adds the result to the report and to `signed`.
 fn add_bundle(
     report: &mut Report,
     signed: &mut Signed,
@@ -100,7 +102,8 @@ fn add_bundle(
     }
 }
 
-/// Checks the signatures in the older format, which are under a tag of the repository.
+/// Checks the signatures in the older format, which are under a tag of the repository, and adds the
+/// results to the report and to `signed`. Fails only if the registry does not respond.
 fn add_tagged(
     store: &Store,
     report: &mut Report,

@@ -50,7 +50,7 @@ impl Place {
 }
 
 /// Returns the names in a path, cleaned like Go's `filepath.Clean` does: without following links.
-/// Fails if the path leads above the root.
+/// Fails if the path leads above the root, or if it is too long.
 pub fn cleaned(path: &[u8]) -> Result<Vec<Vec<u8>>, RefusedEntry> {
     let mut names: Vec<Vec<u8>> = Vec::new();
     for name in path.split(|byte| *byte == b'/') {

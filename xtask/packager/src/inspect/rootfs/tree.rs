@@ -1,6 +1,6 @@
 //! The tree of files and folders of an image, and the limits on its size.
 //!
-//! Owns the nodes of the tree: how one is added, replaced and taken out. Must not know how a path
+//! Owns the nodes of the tree: how a node is added, replaced and removed. Must not know how a path
 //! leads to a node, or what a whiteout removes.
 
 use std::collections::BTreeMap;

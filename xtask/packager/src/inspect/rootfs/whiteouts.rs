@@ -21,8 +21,12 @@ const MOST_LOOKS: usize = 20_000_000;
 impl RootFs {
     /// Removes the file system objects that a whiteout names. `parent` is the index of the node of
     /// the whiteout's folder, and `path` has the names in the path of the folder. `mark` is the
-    /// name of the whiteout, and `hidden` is the rest of `mark` after the prefix `.wh.`. Fails if
-    /// the whiteout names no file to remove.
+    /// name of the whiteout, and `hidden` is the rest of `mark` after the prefix `.wh.`.
+    ///
+    /// Objects that the current layer wrote are kept. If the whiteout names such an object, or a
+    /// folder with such an object, the result says that the entry is ambiguous. Fails if the
+    /// whiteout names no file to remove, or if more than [`MOST_LOOKS`] nodes were examined for the
+    /// image.
     pub(super) fn remove_marked(
         &mut self,
         parent: usize,

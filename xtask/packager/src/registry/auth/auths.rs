@@ -1,7 +1,8 @@
-//! The choice of one entry among those that a file holds for registries and their repositories.
+//! The choice of the entry that applies to a registry or a repository, among the entries of a file
+//! with credentials such as Docker's config.json.
 //!
-//! Owns the rules of Docker and podman for the keys of `auths`. Must not know
-//! what an entry holds.
+//! Owns the rules of Docker and podman for the keys of the object `auths` in these files. Must not
+//! know what an entry holds.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +11,12 @@ use super::places::Writer;
 /// Key under which Docker stores the credentials for Docker Hub: the address of its first API
 /// version.
 pub const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
-/// Host of Docker Hub in references.
+/// Host of Docker Hub in image references.
 const DOCKER_HUB: &str = "docker.io";
 /// Further hosts of Docker Hub, which stand for [`DOCKER_HUB`] in the keys of entries.
 const DOCKER_HUB_HOSTS: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
 
-/// A key of `auths`, split into its parts.
+/// A key of the object `auths` in a file with credentials, split into its parts.
 struct Key<'a> {
     host: &'a str,
     /// Path after the host, without slashes at its ends.
@@ -24,7 +25,8 @@ struct Key<'a> {
     is_url: bool,
 }
 
-/// Returns the entry that applies to a repository in a registry, with its key.
+/// Returns the entry that applies to a repository in a registry, with its key. Returns `None` if no
+/// entry applies.
 ///
 /// An entry whose path is the repository or a folder above it comes before an entry for the whole
 /// registry. The longest such path comes first. Of several entries for the whole registry, the one
@@ -56,7 +58,7 @@ fn rank(
     repository: Option<&str>,
     writer: Writer,
 ) -> Option<(usize, bool, bool)> {
-    /// Rank of a key with exactly the text that is expected.
+    /// Rank of the key that the writer of the file itself uses for the whole registry.
     const EXACT: usize = 3;
     const REGISTRY: usize = 2;
     const ANY_PATH: usize = 1;
@@ -83,7 +85,7 @@ fn rank(
     Some((fit, !key.is_url, text.starts_with("https:")))
 }
 
-/// Returns the key that a program writes for a whole registry.
+/// Returns the key under which a program stores the credentials for a whole registry.
 pub fn own_key(registry: &str, writer: Writer) -> &str {
     match writer {
         Writer::Docker if is_same_host(registry, DOCKER_HUB) => DOCKER_HUB_KEY,

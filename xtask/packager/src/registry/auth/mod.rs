@@ -34,7 +34,8 @@ const PASSWORD: &str = "SCOREBOX_REGISTRY_PASSWORD";
 /// Looks for the credential for a registry: in the flags, in environment variables, in the files of
 /// Docker and podman, and at Entra ID, in this order. If no credential is found, the access is
 /// anonymous, and its origin names all places. Fails if only one of the two environment variables
-/// for user name and password is set, or if one of the files is invalid.
+/// for user name and password is set, if one of the files is invalid, or if a credential helper
+/// that a file names fails.
 ///
 /// `service` is the name that the registry reports for itself, if it reports one.
 pub async fn find(

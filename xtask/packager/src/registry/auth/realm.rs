@@ -32,7 +32,8 @@ pub const KNOWN: &[(&str, &str)] = &[
 ];
 
 /// Fails if the credential must not be sent to the token service at the URL `realm`, because the
-/// service does not belong to the registry or does not use HTTPS although the registry does.
+/// service neither belongs to the registry nor is trusted by the user, or because it does not use
+/// HTTPS although the registry does.
 pub fn admit(access: &Access, realm: &Url, found: &Found) -> Result<(), Failure> {
     let registry = access.root()?;
     let is_trusted = access.trusted.iter().any(|trusted| trusted.covers(realm));

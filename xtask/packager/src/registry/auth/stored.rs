@@ -29,7 +29,8 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 struct Config {
     #[serde(default, deserialize_with = "or_default")]
     auths: BTreeMap<String, Entry>,
-    /// Credential helper for all registries. Podman does not know it.
+    /// Name of the credential helper for all registries. `None` if the file does not name one.
+    /// Podman ignores this setting.
     #[serde(default, rename = "credsStore")]
     store: Option<String>,
     #[serde(default, rename = "credHelpers", deserialize_with = "or_default")]
@@ -117,7 +118,8 @@ pub async fn find(
     })
 }
 
-/// Reads `null` as if the key were missing, as Docker does.
+/// Deserializes a value in a file with credentials. `null` gives the default value, as if the key
+/// were missing, because Docker reads `null` in this way. Fails if the value has another type.
 fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
     from: D,
 ) -> Result<T, D::Error> {

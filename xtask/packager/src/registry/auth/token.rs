@@ -76,10 +76,10 @@ struct Claims {
 }
 
 impl TokenService<'_> {
-    /// Fetches an access token for the given scopes. Fails if the token service does not belong to
-    /// the registry, or does not accept the credential. `refresh` keeps the refresh token that was
-    /// received in exchange for an Entra access token, so that later calls need no further
-    /// exchange.
+    /// Fetches an access token for the given scopes. Fails if the credential must not be sent to
+    /// the token service, or if the service does not accept the credential. `refresh` keeps the
+    /// refresh token that was received in exchange for an Entra access token, so that later calls
+    /// need no further exchange.
     pub async fn fetch(
         &self,
         found: &Found,
@@ -256,7 +256,8 @@ impl TokenService<'_> {
 
 /// Returns the lifetime that a JSON web token states, or `None` if the token states no time of
 /// expiry. The lifetime is the difference between the token's own times of issue and expiry,
-/// because the clocks of two machines differ.
+/// because the clocks of two machines differ. If the token does not state when it was issued, the
+/// current time is used instead.
 fn life_of(token: &str) -> Option<Duration> {
     let claims = claims(token)?;
     let now = || {

@@ -38,8 +38,8 @@ pub enum Deed {
     /// Sends requests with this kind of body one after the other and reads the answers. The time is
     /// the pause after each answer.
     Repeat(Body, Duration),
-    /// Sends the same new request on all connections at the same moment, again and again. A cache
-    /// does not have the answer yet.
+    /// Sends the same request on all connections at the same moment, again and again. Each time the
+    /// request is a new one, so a cache does not have the answer yet.
     Stampede,
     /// Asks for large answers and reads none of them.
     Unread,
@@ -49,7 +49,8 @@ pub enum Deed {
     Pipelined(usize),
     /// Speaks HTTP/2 and sends frames of this kind until the host closes the connection.
     Frames(Frames),
-    /// Sends small bodies in this coding, one after the other, that unpack to 64 MiB or to nothing.
+    /// Sends small bodies in this content coding one after the other. Each body decompresses to 64
+    /// MiB or to nothing.
     Bomb(Coding),
 }
 
@@ -89,7 +90,7 @@ pub enum Body {
     Loop,
     /// A request that makes the guest write log lines until the deadline of the call.
     Flood,
-    /// A request that makes the guest take memory until the host refuses more.
+    /// A request that makes the guest allocate memory until the host refuses more.
     Grow,
     /// A request that makes the guest write 50 log lines.
     Chatter,

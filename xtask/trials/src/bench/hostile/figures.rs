@@ -106,8 +106,8 @@ pub struct AttackFigures {
     pub first_loss: Option<String>,
     /// Resident memory of the host before the attack, in MiB.
     pub idle_mib: f64,
-    /// Peak resident memory of the host from its start to the attack in the last turn, in MiB. If
-    /// the host has ended, the peak memory of its container counts as well.
+    /// Peak resident memory of the host from its start to the end of the attack in the last turn,
+    /// in MiB. If the host has ended, the peak memory of its container counts as well.
     pub peak_mib: f64,
     /// Peak resident memory of the host divided by its resident memory before the attack.
     pub peak_over_idle: f64,

@@ -1,5 +1,5 @@
 //! Everything that is built and laid out for the attacks: a host, a scorer that can misbehave, and
-//! a Redis.
+//! a Redis server.
 //!
 //! Owns the settings of the scorer. It must not know how anything is measured.
 
@@ -30,7 +30,7 @@ const LIMITS: &str = "[limits]\nmemory = \"24MiB\"\ndeadline = \"1s\"\n";
 /// answers in its own memory, so each hit is a request to Redis.
 const CACHE: &str = "[stores.default]\n[prediction_cache]\nmemory = \"0\"\nclaim = \"1s\"\n";
 
-/// Name of the test scorer that misbehaves as a request asks for.
+/// Name of the test scorer, which misbehaves in the way that a request asks for.
 const SCORER: &str = "hostile";
 
 /// Programs and folders that are needed to attack a host.

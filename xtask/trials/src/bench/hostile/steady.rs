@@ -1,12 +1,12 @@
-//! The client that behaves well: 200 calls a second from 127.0.0.1, at the same rate for good and
-//! bad answers.
+//! The well-behaved client of `bench hostile`: it makes 200 calls per second from 127.0.0.1,
+//! whether the answers are right or wrong.
 //!
-//! Owns its schedule, its connections and what counts as lost. It must not know what else happens
-//! at the same time.
+//! Owns its schedule, its connections and the rule that decides if a call is lost. It must not know
+//! what else happens at the same time.
 //!
-//! Calls have a fixed schedule, and a latency runs from the scheduled time. If the host stalls, the
-//! calls that could not be sent meanwhile count with all their waiting time, so a stall is not
-//! hidden by the client's own waiting.
+//! Calls have a fixed schedule, and a latency is measured from the scheduled time. If the host
+//! stalls, the calls that could not be sent meanwhile count with all their waiting time, so a stall
+//! is not hidden by the client's own waiting.
 
 use std::io::{self, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -22,16 +22,16 @@ pub const RATE: u32 = 200;
 /// Number of connections of the well-behaved client, each with its own thread. This is also the
 /// maximum number of its simultaneous calls.
 const CONNECTIONS: usize = 16;
-/// Timeout for connecting, and for each read and write of a call. A call that exceeds it counts as
-/// lost, with at least this latency.
+/// Timeout for connecting, and for each read and write of a call. A call that exceeds the timeout
+/// counts as lost, with at least this latency.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Number of the next question of the well-behaved client. No question is asked twice, so that no
+/// Input of the next scoring request of the well-behaved client. No input is sent twice, so that no
 /// answer comes from a cache.
 static NEXT_QUESTION: AtomicU64 = AtomicU64::new(1);
 
-/// Latencies and losses of the well-behaved client's calls in one measurement, either during an
-/// attack or during a control.
+/// Latencies and lost calls of the well-behaved client in one measurement, either during an attack
+/// or during a control, which only burns CPU time.
 #[derive(Debug, Clone, Default)]
 pub struct Steady {
     /// Latencies of all calls in milliseconds, sorted. A lost call counts with `PATIENCE`, or with

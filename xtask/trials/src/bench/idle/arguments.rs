@@ -18,7 +18,8 @@ use crate::length::{self, LengthError};
                   idle --minutes 10 --output json"
 )]
 pub struct IdleBenchArgs {
-    /// Number of connections that are forgotten together. As many are idle and are not forgotten.
+    /// Number of connections that are forgotten together. The same number of other connections is
+    /// idle and is not forgotten.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub connections: u16,
     /// Time for which the connections are idle, in minutes, e.g. 10 or 0.1. Azure's load balancers

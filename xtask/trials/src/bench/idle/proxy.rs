@@ -29,7 +29,8 @@ struct Shared {
 }
 
 impl Proxy {
-    /// Starts a proxy on a free port of this machine, which forwards to the port `target`.
+    /// Starts a proxy on a free port of this machine, which forwards to the port `target`. Fails if
+    /// no port is free.
     pub(super) async fn start(target: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();

@@ -10,35 +10,38 @@ use serde::Serialize;
 
 use crate::bench::report::write;
 
-/// Times of the first calls of one kind.
+/// Times of the first calls on one kind of connection, e.g. on forgotten connections.
 #[derive(Default)]
 pub(super) struct Times {
-    /// Times of the right answers, in microseconds, in the order of the calls.
+    /// Times of the calls with right answers, in microseconds, in the order of the calls.
     right_us: Vec<f64>,
     wrong: usize,
 }
 
-/// Times of one kind of calls, in microseconds.
+/// Median and maximum time of the first calls on one kind of connection.
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
-    /// Median of the times.
+    /// Median time of the first calls with right answers, in microseconds.
     p50_us: f64,
-    /// Longest of the times.
+    /// Longest time of a first call with a right answer, in microseconds.
     max_us: f64,
 }
 
-/// Ratios of the benchmark.
+/// Ratios of the times on forgotten connections to the times on connections that were idle and were
+/// not forgotten.
 #[derive(Debug, Serialize)]
 pub(super) struct Ratios {
-    /// Slowest first call on a forgotten connection, less the median time to connect, divided by
-    /// the median of the first calls on living connections.
+    /// Longest time of a first call on a forgotten connection, less the median time to connect,
+    /// divided by the median time of first calls on connections that were idle and were not
+    /// forgotten.
     slowest_over_living: f64,
-    /// Median of the first calls on forgotten connections, less the median time to connect, divided
-    /// by the median of the first calls on living connections.
+    /// Median time of first calls on forgotten connections, less the median time to connect,
+    /// divided by the median time of first calls on connections that were idle and were not
+    /// forgotten.
     median_over_living: f64,
 }
 
-/// Every figure of the benchmark.
+/// All results of a run of `cargo xtask bench idle`.
 #[derive(Debug, Serialize)]
 pub(super) struct Figures {
     /// Time for which the connections were idle, in minutes.
@@ -47,21 +50,21 @@ pub(super) struct Figures {
     pub(super) connections: usize,
     /// Number of first calls on forgotten connections whose answers were wrong.
     pub(super) wrong: usize,
-    /// First calls on connections that were idle and were not forgotten.
+    /// Times of first calls on connections that were idle and were not forgotten.
     living: Row,
-    /// First calls on connections that were forgotten.
+    /// Times of first calls on connections that were forgotten.
     forgotten: Row,
-    /// First calls on connections that did not exist yet.
+    /// Times of first calls for which the connection had to be opened.
     fresh: Row,
-    /// Median time to connect, in microseconds: the median of the calls on new connections less the
-    /// median of the calls on living connections. It includes the login, and the command that asks
-    /// if the server is part of a cluster.
+    /// Median time to connect, in microseconds: the median time of calls on new connections less
+    /// the median time of calls on connections that were idle and were not forgotten. It includes
+    /// the login, and the command that asks if the server is part of a cluster.
     connect_us: f64,
     ratios: Ratios,
 }
 
 impl Times {
-    /// Adds one call. `time` is `None` if its answer was wrong.
+    /// Adds the time of one call. `time` is `None` if the answer to the call was wrong.
     pub(super) fn add(&mut self, time: Option<Duration>) {
         match time {
             Some(time) => self.right_us.push(time.as_secs_f64() * 1e6),
@@ -80,7 +83,9 @@ impl Times {
 }
 
 impl Figures {
-    /// Computes all figures from the times of the calls.
+    /// Computes all figures from the times of the first calls on the three kinds of connections:
+    /// `living` connections were idle and not forgotten, `forgotten` ones were forgotten, and
+    /// `fresh` ones had to be opened.
     pub(super) fn of(idle_minutes: f64, living: &Times, forgotten: &Times, fresh: &Times) -> Self {
         let (connections, wrong) = (forgotten.right_us.len() + forgotten.wrong, forgotten.wrong);
         let (living, forgotten, fresh) = (living.row(), forgotten.row(), fresh.row());

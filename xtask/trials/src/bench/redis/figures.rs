@@ -138,7 +138,7 @@ pub struct CpuRatios {
 }
 
 impl CpuRatios {
-    /// Returns the ratios of CPU time in the rows.
+    /// Returns the ratios of CPU time that `rows` contains.
     pub fn of(rows: &[Row]) -> Self {
         let cpu = |path| over_ceiling(rows, path).map(|over| over.cpu);
         Self {
@@ -164,7 +164,7 @@ pub struct P50Ratios {
 }
 
 impl P50Ratios {
-    /// Returns the ratios of the median latency (p50) in the rows.
+    /// Returns the ratios of the median latency (p50) that `rows` contains.
     pub fn of(rows: &[Row]) -> Self {
         let p50 = |path| over_ceiling(rows, path).map(|over| over.p50);
         Self {
@@ -182,8 +182,8 @@ pub struct Figures {
     pub cores: usize,
     /// Number of connections that the load generator kept busy.
     pub connections: u16,
-    /// Number of different questions in a load whose answers come from Redis. The servers have
-    /// answered these questions before.
+    /// Number of different requests in a load whose answers come from Redis. The servers have
+    /// answered these requests before.
     pub known_questions: usize,
     /// Number of rounds of each load in the benchmark.
     pub rounds: u32,

@@ -1,10 +1,10 @@
-//! Questions for benchmarks of the prediction cache: requests that a server has answered before,
-//! and requests that no server has ever received.
+//! Requests for benchmarks of the prediction cache: known requests, which a server has answered
+//! before, and new requests, which no server has ever received.
 //!
-//! Owns both kinds, as requests and as scripts of wrk. Known questions are the digits of the
-//! sample. Unknown questions are the same digits with other pixels in the first corner. The model
-//! gives those pixels no weight, so scikit-learn's answers hold for both kinds. Must not know what
-//! is measured.
+//! Owns both kinds, as requests and as scripts of wrk. Known requests ask for the scores of the
+//! digits in `tests/data/digits-sample.json`. New requests have the same digits with other pixels
+//! in the first corner. The model gives those pixels no weight, so scikit-learn's answers hold for
+//! both kinds. Must not know what is measured.
 
 use std::cell::Cell;
 use std::fmt::Write as _;
@@ -18,23 +18,23 @@ use crate::bench::client;
 use crate::bench::load::{LoadGenerator, lua_text};
 use crate::bench::server::Server;
 
-/// Start of the JSON of every digit in the sample. Its pixels are white in every digit, and are
-/// changed to make unknown questions.
+/// Start of the JSON body for every digit in the sample file. The first five pixels are white in
+/// every digit. They are changed to make requests that no server has ever received.
 const CORNER: &str = r#"{"data":[[0.0,0.0,0.0,0.0,0.0,"#;
 
-/// Maximum number of times that a server is asked all known questions, until it has stored every
-/// answer. Once may not be enough, because answers are stored in the background.
+/// Maximum number of times that all known requests are sent to a server until it has stored every
+/// answer. One time may not be enough, because answers are stored in the background.
 const TRIES: u32 = 20;
 
-/// Known and unknown questions for a server with a prediction cache, with the scripts of wrk that
-/// ask the questions.
+/// Requests for a server with a prediction cache, and the scripts of wrk that send them. The server
+/// has answered known requests before, and no server has ever received a new request.
 pub struct Questions {
     known: Vec<Question>,
     known_load: LoadGenerator,
     wrk: PathBuf,
     script: PathBuf,
-    /// Number of series of unknown questions that were asked so far. Each series has its own
-    /// number, so no question is ever repeated.
+    /// Number of series of new requests that were sent so far. Each series has its own number, so
+    /// no request is ever repeated.
     series: Cell<u32>,
 }
 
@@ -60,19 +60,19 @@ impl Questions {
         })
     }
 
-    /// Returns the number of known questions, which are the digits of the sample.
+    /// Returns the number of known requests, which is the number of digits in the sample file.
     pub fn known(&self) -> usize {
         self.known.len()
     }
 
-    /// Returns a load generator that asks all known questions, one after the other.
+    /// Returns a load generator that sends all known requests, one after the other.
     pub fn known_load(&self) -> &LoadGenerator {
         &self.known_load
     }
 
-    /// Asks a server all known questions until every answer comes from its cache. Fails if an
-    /// answer differs from scikit-learn's, or if some answers are still not cached at the
-    /// `TRIES`th time.
+    /// Sends all known requests to a server again and again until every answer comes from the
+    /// server's cache. Fails if an answer differs from scikit-learn's, or if some answers still do
+    /// not come from the cache at the `TRIES`th time.
     pub fn teach(&self, server: &Server) -> Result<(), Failure> {
         let mut hits = 0;
         for _ in 0..TRIES {
@@ -95,9 +95,9 @@ impl Questions {
         )))
     }
 
-    /// Asks a server an unknown question, and fails unless the server computes the answer.
+    /// Sends a new request to a server, and fails unless the server computes the right answer.
     ///
-    /// Returns a load generator that asks further unknown questions.
+    /// Returns a load generator that sends further new requests.
     pub fn unknown_load(&self, server: &Server) -> Result<LoadGenerator, Failure> {
         let series = self.series.get() + 1;
         self.series.set(series);
@@ -156,9 +156,9 @@ end
 "
 }
 
-/// Returns a Lua script for wrk that sends a new question of the series `series` in each request.
-/// The questions are made from a counter, and all requests have the same length. The start of the
-/// JSON differs between the questions, and `rest` is the JSON after it.
+/// Returns a Lua script for wrk that sends a new request of the series `series` each time. The
+/// requests are made from a counter, and all of them have the same length. The start of the JSON
+/// differs between the requests, and `rest` is the JSON after it.
 ///
 /// Only the first request is made with wrk's own function, which is slow.
 fn asking_anew(series: u32, rest: &str) -> String {

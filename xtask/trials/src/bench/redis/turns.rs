@@ -1,7 +1,7 @@
-//! The servers with answers from every source, measured one after the other, round by round.
+//! Measures the servers with answers from every source, one after the other, round by round.
 //!
 //! Owns the order of the turns, and the proof that the answers of each load came from the right
-//! source: Redis has counted its hits and misses. Must not know how figures are summed up.
+//! source: the counters of hits and misses in Redis. Must not know how figures are summed up.
 
 use std::time::{Duration, Instant};
 
@@ -66,7 +66,7 @@ pub struct Turns<'a> {
     pub servers: &'a Servers,
     /// Redis server in which all servers store their answers.
     pub store: &'a Store,
-    /// Questions that the servers are asked.
+    /// Requests that are sent to the servers.
     pub questions: &'a Questions,
     /// Length of a turn, in which one server is loaded.
     pub time: Duration,

@@ -1,4 +1,4 @@
-//! Compressed bodies that unpack to far more bytes than they have, or to nothing.
+//! Compressed bodies that decompress to far more bytes than they have, or to nothing.
 //!
 //! Owns the bytes of these bodies. It must not know how they are sent.
 
@@ -10,17 +10,17 @@ use flate2::write::{GzEncoder, ZlibEncoder};
 use super::connection::packed_request;
 use crate::bench::hostile::attacks::Coding;
 
-/// Size to which a bomb unpacks, in bytes.
+/// Size of the data to which a decompression bomb decompresses, in bytes.
 const ZEROS: usize = 64 << 20;
 
-/// Number of empty members, blocks or frames of a body that unpacks to nothing.
+/// Number of empty members, blocks or frames of a body that decompresses to nothing.
 const EMPTY: usize = 100_000;
 
 /// Number of zeros in one block of zstd.
 const BLOCK_BYTES: usize = 128 << 10;
 
-/// Returns two requests with bodies in a content coding: one body unpacks to [`ZEROS`] bytes, and
-/// the other one to nothing. Fails if a body cannot be compressed.
+/// Returns two requests with bodies in a content coding: one body decompresses to [`ZEROS`] bytes,
+/// and the other one to nothing. Fails if a body cannot be compressed.
 pub fn requests(coding: Coding) -> io::Result<Vec<Vec<u8>>> {
     let zeros = vec![0; ZEROS];
     let (name, bodies) = match coding {
@@ -47,8 +47,8 @@ fn gzip(data: &[u8]) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// Returns a zstd frame (RFC 8878) with a window of 128 KiB that unpacks to [`ZEROS`] zeros. Each
-/// block states one zero and how often it is repeated.
+/// Returns a zstd frame (RFC 8878) with a window of 128 KiB that decompresses to [`ZEROS`] zeros.
+/// Each block states one zero and how often it is repeated.
 fn zstd_zeros() -> Vec<u8> {
     let mut frame = b"\x28\xB5\x2F\xFD\0\x38".to_vec();
     let blocks = ZEROS / BLOCK_BYTES;

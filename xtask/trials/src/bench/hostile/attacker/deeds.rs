@@ -58,7 +58,7 @@ impl Script {
     /// Returns the script of an attack, with the bytes that its connections send.
     ///
     /// # Errors
-    /// Fails if a body cannot be compressed, which does not happen.
+    /// Fails if a body cannot be compressed.
     pub fn of(attack: &Attack) -> io::Result<Self> {
         let requests = match attack.deed {
             Deed::SlowBody => {

@@ -54,7 +54,7 @@ pub fn bytes(frames: Frames) -> Vec<u8> {
     bytes
 }
 
-/// Returns the bytes of a frame.
+/// Returns the bytes of an HTTP/2 frame with this type, these flags, this stream and this payload.
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     // No payload here is longer than 16 KiB.
     let [_, length @ ..] = (payload.len() as u32).to_be_bytes();
