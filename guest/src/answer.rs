@@ -97,8 +97,9 @@ impl Answer {
     /// `scorebox.toml`. Any other header, and a value that is not printable ASCII, is a fault of
     /// the scorer, and the caller gets 500.
     ///
-    /// If the requests of an HTTP function come in envelopes, its answers can have only one value
-    /// for each name. The host then joins several values with `, `, and refuses several cookies.
+    /// If the trigger has `forwarding = false` in the `scorebox.toml`, Azure Functions wraps each
+    /// HTTP request in a JSON document. The answer to such a request can have only one value for
+    /// each name. The host joins several values with `, `, and refuses several cookies.
     ///
     /// ```
     /// use scorebox_guest::{Answer, Json, Result};

@@ -57,8 +57,8 @@ pub enum BodyFormat {
     /// The body is a request of the Open Inference Protocol. The media type of the body is ignored,
     /// because clients send binary data with various media types.
     OpenInference,
-    /// The body is JSON of a route for predictions, as KServe's protocol V1 and MLflow have it. The
-    /// answer has the key `predictions`.
+    /// The body is JSON in the format that the prediction routes of KServe's protocol V1 and of
+    /// MLflow accept. The answer is a JSON object with the key `predictions`.
     Predict,
 }
 

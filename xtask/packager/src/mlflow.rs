@@ -42,8 +42,8 @@ pub fn folder(path: &Path) -> Option<PathBuf> {
 
 /// Returns the failure of a command that was given a model folder of MLflow as a project.
 ///
-/// No command but `convert` reads such a folder, because loading a model runs what its author
-/// wrote.
+/// Only `convert` reads such a folder. Loading an MLflow model can execute code that the author of
+/// the model wrote, so a command that is not about models must not do it.
 pub fn not_a_project(folder: &Path) -> Failure {
     let (command, project) = project(folder);
     Failure::project(

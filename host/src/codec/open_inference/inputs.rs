@@ -21,9 +21,10 @@ pub(super) struct Binary<'a> {
     pub(super) is_announced: bool,
 }
 
-/// Converts the inputs of a request to one tensor for each port, in the order of the ports.
-/// Optional ports may have none. `content` is the content type in the parameters of the request. It
-/// applies to inputs without a content type of their own. Fails if the inputs do not fit the ports.
+/// Converts the inputs of a request to tensors, in the order of the ports. An optional port for
+/// which the request has no input does not get a tensor. `content` is the content type in the
+/// parameters of the request. It applies to inputs without a content type of their own. Fails if
+/// the inputs do not fit the ports.
 pub(super) fn tensors(
     ports: &[Port],
     inputs: Vec<Input>,

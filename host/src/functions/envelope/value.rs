@@ -1,8 +1,8 @@
 //! Forms of a value in an envelope: base64, and JSON text within a JSON string.
 //!
-//! Owns the decoding of each form, and the decoding of base64 in place. The value itself is never
-//! used to find its form: a blob of three bytes may arrive as `null` or `1234`. Must not know
-//! metadata, or what a value becomes.
+//! Owns the decoding of each form, and the decoding of base64 in place. The form is never guessed
+//! from the value, because base64 can look like JSON: the base64 text of a blob of three bytes may
+//! be `null` or `1234`. Must not know metadata, or what a value becomes.
 
 use std::ops::Range;
 

@@ -92,8 +92,10 @@ pub(super) fn translate_script(fault: Fault, commands: &str) -> StoreError {
     }
 }
 
-/// Returns the error for an operation that the access list does not allow. The rest of the message
-/// is not used, because it may name a user.
+/// Returns the error for an operation that the server's access list (ACL) does not allow. `detail`
+/// is the text of the server's error, and `commands` has the names of the commands that the
+/// operation sent. The error names the refused command, if `detail` names one. No other part of
+/// `detail` is used, because it may contain the name of a user.
 fn not_allowed(detail: &str, commands: &str) -> StoreError {
     let what = match refused_command(detail) {
         Some(command) => format!("run `{command}`"),

@@ -1,6 +1,7 @@
 //! Advice about a source file that cannot be read.
 //!
-//! Owns the fix that every conversion gives. Must not know any conversion.
+//! Owns the text of the advice, which is the same in every conversion. Must not know any
+//! conversion.
 
-/// Fix in the error for a source file that cannot be read.
+/// Instruction to the user in the error for a source file that cannot be read.
 pub(super) const UNREADABLE: &str = "name a file that exists and that you may read";

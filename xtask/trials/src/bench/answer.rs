@@ -1,7 +1,7 @@
-//! The digits that servers are asked to score, and the check of the answers.
+//! Inputs of the benchmarks, which are images of handwritten digits, and the check of the answers.
 //!
-//! Owns the digits. Must not know how figures are made. A server whose answer is wrong is not
-//! measured.
+//! Owns the images and the answers that are right. Must not know how servers are measured. A server
+//! that gives a wrong answer is not measured.
 
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace;

@@ -67,7 +67,7 @@ pub enum Search {
     Found(Found),
     /// The file has no credential for the registry.
     NoEntry,
-    /// There is no such file.
+    /// The file with the stored credentials does not exist.
     NoFile,
 }
 

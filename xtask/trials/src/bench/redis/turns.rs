@@ -21,7 +21,8 @@ use crate::bench::throughput::{WARM_UP, under_load};
 /// Maximum time from the end of a load until the last answer of the load is stored in Redis.
 const WRITING: Duration = Duration::from_secs(20);
 
-/// Number of loads in a round: one for each turn of a server with one source of answers.
+/// Number of measurements in a round: one for each pair of a server and the source of its
+/// answers.
 pub const IN_A_ROUND: u32 = TURNS.len() as u32;
 
 /// The servers that are measured. All of them run from the start, and only one of them is loaded at
