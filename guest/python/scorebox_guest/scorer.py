@@ -30,8 +30,7 @@ class Scorer:
     def init(self) -> None:
         """Prepares the instance, e.g. reads weights.
 
-        By default it runs where the image is built, and may then only read the model and write
-        to the log. With ``snapshot = false`` it runs for every new instance.
+        It runs for each new instance, before the first call.
         """
 
     def run(self, call: Invocation, payload: Payload) -> Any:

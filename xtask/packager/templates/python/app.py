@@ -19,7 +19,7 @@ class Risk(JsonScorer):
         return Signature.json(SCHEMA, example={"features": [1, 2, 0.5]}, deterministic=True)
 
     def init(self) -> None:
-        # It runs once, where the image is built. Each instance starts with what it left.
+        # It runs once for each instance, before the first call.
         self.coef = model.Tensor("coef").floats()
         self.intercept = model.Tensor("intercept").floats()[0]
 
