@@ -139,6 +139,7 @@ def types(random):
     labels = (frame["income"] + frame["age"] > 110).to_numpy()
     line = lambda: make_pipeline(preprocessing.StandardScaler(), linear_model.LogisticRegression())
     keep("floating-labels", line(), frame, np.where(labels, 2.0, 1.0))
+    keep("boolean-labels", line(), frame, labels)
     vectors = make_pipeline(preprocessing.StandardScaler(), svm.SVC(probability=True, random_state=0))
     keep("umlauts", vectors, frame, np.where(labels, "Größe", "Übrig"))
     keep("integers", line(), frame.round(0).astype("Int64"), labels * 1)

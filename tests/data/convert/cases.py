@@ -31,7 +31,7 @@ def write(folder, name, model, asked, sample, **more):
     case = {
         "columns": list(table.columns) if named else [f"x{index}" for index in range(table.shape[1])],
         "rows": [[null(value) for value in row] for row in table.to_numpy(dtype=object).tolist()],
-        "answers": {output: values.astype(int if values.dtype == bool else values.dtype).tolist() for output, values in answers.items()},
+        "answers": {output: values.tolist() for output, values in answers.items()},
     }
     (folder / f"{name}.case.json").write_text(json.dumps(case | more))
 

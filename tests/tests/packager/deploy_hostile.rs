@@ -224,8 +224,10 @@ fn escaped(text: &str) -> String {
 #[track_caller]
 fn checked(script: &str, what: &str) {
     require!("shellcheck");
+    // SC1003 asks if a quote after a backslash is meant to be escaped. A hostile value that contains
+    // `\'` is quoted correctly, and still looks like this mistake.
     let said = run::finish(
-        run::tool("shellcheck").args(["--shell=sh", "--severity=style", "-"]),
+        run::tool("shellcheck").args(["--shell=sh", "--severity=style", "--exclude=SC1003", "-"]),
         script.as_bytes(),
     );
     assert_eq!(said.stdout, "", "{what}: {script}");

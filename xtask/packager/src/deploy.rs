@@ -372,8 +372,7 @@ fn events_name_a_container(manifest: &Manifest) -> Result<(), Failure> {
     }
 }
 
-/// Fails if the app logs in with connection strings, and two triggers of different services have
-/// the same connection setting.
+/// Fails if the app logs in with connection strings, and two services share a connection setting.
 fn strings_lead_to_one_service(manifest: &Manifest, args: &DeployArgs) -> Result<(), Failure> {
     if args.connections == Connections::Identity {
         return Ok(());

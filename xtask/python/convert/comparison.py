@@ -59,9 +59,6 @@ def library(model, layout, rows, warnings):
             estimators.class_of(model),
         ) from failed[0][1]
     answers = [Answer(output, method, values) for (output, method), values in zip(methods, found)]
-    for answer in answers:
-        if answer.output == "label" and answer.values.dtype == np.bool_:
-            warnings.append("labels are True and False in the library, and 1 and 0 in the graph")
     said = [f"the library, while it scored: {brief(one.message)}" for one in caught]
     warnings.extend(dict.fromkeys(said))
     others = np.array([place for place, _ in failed], dtype=np.int64)
@@ -259,8 +256,6 @@ def _off(answer, expected, result, tolerance):
 
 def _shaped(expected, result):
     """Returns both answers in the same shape, if their shapes differ only in the notation."""
-    if expected.dtype == np.bool_:
-        expected = expected.astype(np.int64)
     if result.ndim == 2 and expected.ndim == 1 and result.shape[1] == 1:
         result = result[:, 0]
     # For a decision between two classes, the library returns one number, and some converters one

@@ -11,6 +11,7 @@ from refusal import Refused, brief
 import capitals
 import clipping
 import estimators
+import labels
 import versions
 
 # Versions of the operator sets (opsets): old enough for every converter, and new enough for trees
@@ -52,9 +53,11 @@ def convert(model, layout, name, warnings):
                 estimators.SCORER if part is None else estimators.instead(part),
                 None if part is None else estimators.class_of(part),
             ) from error
-    for place, (_, method) in enumerate(estimators.methods(model)):
-        if method == "predict_proba" and place < len(graph.graph.output):
+    for place, (output, method) in enumerate(estimators.methods(model)[: len(graph.graph.output)]):
+        if method == "predict_proba":
             clipping.clip(graph, place)
+        if output == "label":
+            labels.cast(graph, place, getattr(model, "classes_", None))
     # The converter changes names that are not identifiers.
     for port, given in zip(graph.graph.input, layout.ports):
         _rename(graph.graph, port, given.name)

@@ -1,7 +1,6 @@
 //! Rules that forbid some modules to mention some names.
 //!
-//! Owns the table of these rules, which together state the architecture. Must not know any other
-//! rule for files.
+//! Owns the table of these rules, which states the architecture. Must not know any other check.
 
 use super::finding::Finding;
 use super::source_text::views;

@@ -73,7 +73,7 @@ fn models_that_converted_rightly_still_do() {
     let cases = GapCase::all(models.path());
     let known = |name: &&str| cases.iter().any(|case| case.name == **name);
     assert!(
-        cases.len() == 35 && SHORT.iter().all(known),
+        cases.len() == 36 && SHORT.iter().all(known),
         "{} models",
         cases.len()
     );
@@ -138,6 +138,29 @@ fn names_that_are_no_identifiers_are_kept() {
     wrong["a/b~c"][0][0] = json!("a text");
     let refused = host.score(&wrong).expect_error(400, "not-conforming", &[]);
     assert_eq!(refused.json()["pointer"], "/a~1b~0c/0/0");
+}
+
+#[test]
+fn labels_have_the_type_that_the_library_gives_them() {
+    agreeing!(models);
+    for (name, datatype) in [("floating-labels", "FP64"), ("boolean-labels", "BOOL")] {
+        let case = GapCase::read(models.path(), name);
+        let (report, host, _folder) = serve(&case);
+        let asked = case.case(&report);
+        asked.check(&host.score(&asked.call).expect(200).json());
+        let input = json!({"name": "X", "datatype": "FP32", "shape": [1, 2], "data": [40, 60.5]});
+        let request = json!({"inputs": [input], "outputs": [{"name": "label"}]}).to_string();
+        let path = format!("/v2/models/{name}/infer");
+        let headers = [("content-type", "application/json")];
+        let answer = host
+            .send("POST", &path, &headers, request)
+            .expect(200)
+            .json();
+        assert_eq!(
+            answer["outputs"][0]["datatype"], datatype,
+            "{name}: {answer}"
+        );
+    }
 }
 
 #[test]
