@@ -150,6 +150,8 @@ pub const TEMPLATES: &[Template] = &[
             file!("c", "scorebox.toml"),
             file!("c", "Makefile"),
             file!("c", "risk.c"),
+            file!("c", "scorebox.c"),
+            file!("c", "scorebox.h"),
             file!("c", "bindings/scorer_bytes.c"),
             file!("c", "bindings/scorer_bytes.h"),
             file!("c", "bindings/scorer_bytes_component_type.o"),
