@@ -269,12 +269,26 @@ pub trait OrProblem<T>: Sized {
     /// Returns the value of the `Option` or `Result`, or the error that `make` returns if there is
     /// no value.
     ///
+    /// ```
+    /// use scorebox_guest::{Error, OrProblem};
+    ///
+    /// let age = None::<u8>.or_problem(|| Error::rejected("missing-age", "send an age"));
+    /// assert_eq!(age.unwrap_err().problem().code, "missing-age");
+    /// ```
+    ///
     /// # Errors
     /// Fails if there is no value: the `Option` is `None`, or the `Result` is an error.
     fn or_problem(self, make: impl FnOnce() -> Error) -> Result<T>;
 
     /// Returns the value of the `Option` or `Result`. If there is no value, returns
     /// [`Error::Rejected`] with this code and message.
+    ///
+    /// ```
+    /// use scorebox_guest::{Error, OrProblem};
+    ///
+    /// let age = None::<u8>.or_reject("missing-age", "send an age");
+    /// assert!(matches!(age, Err(Error::Rejected(_))));
+    /// ```
     ///
     /// # Errors
     /// Fails if there is no value: the `Option` is `None`, or the `Result` is an error.
@@ -285,6 +299,13 @@ pub trait OrProblem<T>: Sized {
     /// Returns the value of the `Option` or `Result`. If there is no value, returns
     /// [`Error::Unavailable`] with this code and message.
     ///
+    /// ```
+    /// use scorebox_guest::{Error, OrProblem};
+    ///
+    /// let rate = None::<f32>.or_unavailable("no-rate", "try again in a minute");
+    /// assert!(matches!(rate, Err(Error::Unavailable(_))));
+    /// ```
+    ///
     /// # Errors
     /// Fails if there is no value: the `Option` is `None`, or the `Result` is an error.
     fn or_unavailable(self, code: &str, message: &str) -> Result<T> {
@@ -293,6 +314,13 @@ pub trait OrProblem<T>: Sized {
 
     /// Returns the value of the `Option` or `Result`. If there is no value, returns
     /// [`Error::Failed`] with this code and message.
+    ///
+    /// ```
+    /// use scorebox_guest::{Error, OrProblem};
+    ///
+    /// let best = Vec::<f32>::new().into_iter().next().or_fail("no-answer", "the graph is damaged");
+    /// assert!(matches!(best, Err(Error::Failed(_))));
+    /// ```
     ///
     /// # Errors
     /// Fails if there is no value: the `Option` is `None`, or the `Result` is an error.

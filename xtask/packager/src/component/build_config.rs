@@ -164,6 +164,8 @@ struct Folders {
     root: PathBuf,
     /// Folder of what is built.
     target: PathBuf,
+    /// Folder of intermediate results, if it is not in that of what is built.
+    build: Option<PathBuf>,
     /// Folders of all packages that are built, each with the package's name and version.
     packages: Vec<(PathBuf, String)>,
 }
@@ -181,6 +183,8 @@ impl Folders {
         Some(Self {
             root: path("workspace_root")?,
             target: path("target_directory")?,
+            // Older versions of Cargo do not name it, and have none.
+            build: path("build_directory"),
             packages: packages.iter().map(package).collect::<Option<_>>()?,
         })
     }
@@ -191,6 +195,9 @@ impl Folders {
             (self.root.clone(), PROJECT.to_owned()),
             (self.target.clone(), TARGET.to_owned()),
         ];
+        let build = self.build.clone();
+        let build = build.filter(|build| !build.starts_with(&self.target));
+        renamed.extend(build.map(|folder| (folder, TARGET.to_owned())));
         renamed.extend(cargo_home.map(|folder| (folder, CARGO.to_owned())));
         let known: Vec<_> = renamed.iter().map(|(folder, _)| folder.clone()).collect();
         for (folder, package) in &self.packages {
@@ -278,6 +285,12 @@ mod tests {
             ]
         );
         assert!(Folders::of(&json!({"packages": []})).is_none());
+        // The settings of a user may keep intermediate results elsewhere.
+        let mut elsewhere = metadata;
+        elsewhere["build_directory"] = json!("/var/cache/build-of-risk");
+        let folders = Folders::of(&elsewhere).unwrap();
+        let renamed = folders.renamed(None);
+        assert!(renamed.contains(&("/var/cache/build-of-risk".into(), TARGET.to_owned())));
     }
 
     #[test]

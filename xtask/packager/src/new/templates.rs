@@ -241,4 +241,25 @@ mod tests {
             assert!(template.about.len() < 80, "{template:?}");
         }
     }
+
+    #[test]
+    fn a_scorer_has_twenty_to_forty_lines_of_code() {
+        let scorers = [
+            ("rust", "src/lib.rs"),
+            ("rust-tensors", "src/lib.rs"),
+            ("python", "app.py"),
+            ("javascript", "app.js"),
+            ("c", "risk.c"),
+        ];
+        for (name, path) in scorers {
+            let mut templates = TEMPLATES.iter();
+            let template = templates.find(|template| template.name == name).unwrap();
+            let file = template.files.iter().find(|file| file.path == path);
+            let text = std::str::from_utf8(file.unwrap().bytes).unwrap();
+            let lines = text.lines().map(str::trim_start);
+            let code = lines.filter(|line| !line.is_empty() && !line.starts_with("//"));
+            let count = code.count();
+            assert!((20..=40).contains(&count), "{name}: {count} lines");
+        }
+    }
 }
