@@ -243,12 +243,12 @@ fn a_scorer_in_c_that_misbehaves_is_held() {
     };
     edit(
         "risk.c",
-        "    if (features[0] < 0) return",
+        "    if (features[0] < 0) {",
         "    if (features[0] == 66) features[0] = getenv(\"PATH\") || fopen(\"/etc/passwd\", \"r\") ? 1000 : -1000;\n    \
          if (features[0] == 77) __builtin_trap();\n    \
          if (features[0] == 88) for (volatile int forever = 1; forever;) {}\n    \
          if (features[0] == 99) for (;;) {\n        char *volatile held = malloc(1 << 20);\n        if (!held) abort();\n        memset(held, 1, 1 << 20);\n    }\n    \
-         if (features[0] < 0 && features[0] > -1000) return",
+         if (features[0] < 0 && features[0] > -1000) {",
     );
     edit("scorebox.toml", "deadline = \"5s\"", "deadline = \"1s\"");
     built(&mut build(&project, &app));

@@ -30,6 +30,20 @@ const PROGRAMS: [(&str, &[&str]); 6] = [
     ("sklearn", &["python3"]),
 ];
 
+/// Scripts that run the tests of a project, with and without the host, by the name of its template.
+const TESTS: [(&str, &str); 7] = [
+    ("rust", "cargo test"),
+    ("rust-tensors", "cargo test"),
+    ("python", "python3 -m unittest"),
+    (
+        "javascript",
+        "npm install --offline --no-audit --no-fund && npm test",
+    ),
+    ("c", "make test test-host"),
+    ("onnx", "python3 -m unittest"),
+    ("sklearn", "python3 -m unittest"),
+];
+
 /// Templates whose builds need a compiler, which needs other programs.
 const COMPILED: [&str; 3] = ["rust", "rust-tensors", "c"];
 
@@ -151,6 +165,30 @@ fn tries(desk: &Desk<'_>, template: &str) {
     desk.run(&folder, &["package"], b"");
     let layout = project.join("target/images").join(&folder);
     assert!(layout.join("index.json").is_file(), "{template}");
+    if extent::is_whole() {
+        passes_its_tests(desk, template, &project);
+    }
+}
+
+/// Runs the tests of a project with the tool and all programs of this machine on `PATH`.
+#[track_caller]
+fn passes_its_tests(desk: &Desk<'_>, template: &str, project: &Path) {
+    let mut scripts = TESTS.iter();
+    let script = scripts.find(|(name, _)| *name == template);
+    let (_, script) = script.expect("every template has tests");
+    let tool = desk.command(".", &[]);
+    let folder = Path::new(tool.get_program()).parent();
+    let machine = std::env::var_os("PATH").unwrap_or_default();
+    let path = folder
+        .map(Path::to_path_buf)
+        .into_iter()
+        .chain(std::env::split_paths(&machine));
+    let path = std::env::join_paths(path).expect("folders of PATH");
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", script]).current_dir(project).env_clear();
+    desk.equip(&mut shell);
+    shell.env("PATH", path);
+    run::finish_within(LIMIT, &mut shell, b"").ended(0);
 }
 
 /// Trains the model of the template `sklearn`, and converts its pickle.

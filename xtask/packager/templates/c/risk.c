@@ -17,8 +17,12 @@ result scorer_init(void) {
 // The host has checked the request against the schema.
 result scorer_run(const char *request) {
     float features[3];
-    if (!json_numbers(request, features, 3)) return rejected("unreadable", "send one list of three numbers");
-    if (features[0] < 0) return rejected("negative-income", "the first feature is negative");
+    if (!json_numbers(request, features, 3)) {
+        return rejected("unreadable", "send one list of three numbers");
+    }
+    if (features[0] < 0) {
+        return rejected("negative-income", "the first feature is negative");
+    }
     float dot = intercept;
     for (int i = 0; i < 3; i++) {
         dot += features[i] * coef[i];

@@ -1,7 +1,7 @@
 //! Tests without a host: `cargo test`.
 
-use scorebox_guest::testing::{self, Host};
 use scorebox_guest::Error;
+use scorebox_guest::testing::{self, Host};
 use serde_json::Value;
 
 use super::Risk;
