@@ -17,6 +17,9 @@ const SWAPS: u32 = 5;
 pub struct Replacement {
     staging: tempfile::TempDir,
     goal: PathBuf,
+    /// True if the files are moved into the folder `goal`, which is empty, and false if they replace
+    /// it.
+    is_filled: bool,
 }
 
 impl Replacement {
@@ -36,11 +39,14 @@ impl Replacement {
                 ));
             }
         }
-        Self::staged(goal)
+        Self::staged(goal, false)
     }
 
-    /// Creates an empty folder that will take the place of `goal`. Fails unless `goal` does not
+    /// Creates an empty folder whose files will be those of `goal`. Fails unless `goal` does not
     /// exist or is an empty folder.
+    ///
+    /// An empty folder is not replaced: it may be the current folder of a shell, which would stay in
+    /// the old one, or a volume of a container.
     pub fn of_nothing(goal: &Path) -> Result<Self, Failure> {
         let is_free = match std::fs::read_dir(goal) {
             Ok(mut entries) => entries.next().is_none(),
@@ -52,21 +58,28 @@ impl Replacement {
                 "name another folder, or empty this one",
             ));
         }
-        Self::staged(goal)
+        Self::staged(goal, goal.is_dir())
     }
 
-    fn staged(goal: &Path) -> Result<Self, Failure> {
-        // The temporary folder is next to the goal, so that the last step is a rename within one
-        // file system.
+    fn staged(goal: &Path, is_filled: bool) -> Result<Self, Failure> {
+        // The temporary folder is next to the goal or in it, so that the last step is a rename
+        // within one file system.
         let goal =
             std::path::absolute(goal).map_err(|error| Failure::file(goal, "be resolved", error))?;
-        let parent = goal.parent().unwrap_or(&goal);
+        let parent = match is_filled {
+            true => goal.as_path(),
+            false => goal.parent().unwrap_or(&goal),
+        };
         std::fs::create_dir_all(parent).map_err(|error| Failure::file(parent, "be made", error))?;
         let staging = tempfile::Builder::new()
             .prefix(".staging-")
             .tempdir_in(parent)
             .map_err(|error| Failure::file(parent, "create a temporary folder", error))?;
-        Ok(Self { staging, goal })
+        Ok(Self {
+            staging,
+            goal,
+            is_filled,
+        })
     }
 
     /// Returns the path of the new folder while it is being built.
@@ -104,6 +117,11 @@ impl Replacement {
     /// folder. Fails if the folders cannot be moved.
     pub fn finish(self) -> Result<(), Failure> {
         use std::os::unix::fs::PermissionsExt as _;
+        if self.is_filled {
+            return self
+                .fill()
+                .map_err(|error| Failure::file(&self.goal, "be filled", error));
+        }
         // Temporary folders are private, but this one is a result that others read.
         std::fs::set_permissions(self.path(), std::fs::Permissions::from_mode(0o755))
             .map_err(|error| Failure::file(self.path(), "change its mode", error))?;
@@ -117,6 +135,14 @@ impl Replacement {
         }
         // The temporary folder's name no longer exists, so there is nothing left to remove.
         let _ = self.staging.keep();
+        Ok(())
+    }
+
+    fn fill(&self) -> io::Result<()> {
+        let entries: io::Result<Vec<_>> = std::fs::read_dir(self.path())?.collect();
+        for entry in entries? {
+            std::fs::rename(entry.path(), self.goal.join(entry.file_name()))?;
+        }
         Ok(())
     }
 
@@ -135,6 +161,22 @@ impl Replacement {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_empty_folder_is_filled_and_stays_itself() {
+        use std::os::unix::fs::MetadataExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let place = || dir.path().metadata().unwrap().ino();
+        let before = place();
+        let mut folder = Replacement::of_nothing(dir.path()).unwrap();
+        folder.write("sub/file", b"1").unwrap();
+        folder.finish().unwrap();
+        let entries = std::fs::read_dir(dir.path()).unwrap();
+        let names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["sub"]);
+        assert_eq!(place(), before);
+        assert!(Replacement::of_nothing(dir.path()).is_err());
+    }
 
     #[test]
     fn stale_files_go_and_strange_folders_stay() {
