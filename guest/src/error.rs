@@ -318,7 +318,7 @@ pub trait OrProblem<T>: Sized {
     /// ```
     /// use scorebox_guest::{Error, OrProblem};
     ///
-    /// let best = Vec::<f32>::new().into_iter().next().or_fail("no-answer", "the graph is damaged");
+    /// let best = [0.5_f32].get(1).or_fail("no-answer", "the graph is damaged");
     /// assert!(matches!(best, Err(Error::Failed(_))));
     /// ```
     ///

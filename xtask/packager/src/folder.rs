@@ -17,8 +17,8 @@ const SWAPS: u32 = 5;
 pub struct Replacement {
     staging: tempfile::TempDir,
     goal: PathBuf,
-    /// True if the files are moved into the folder `goal`, which is empty, and false if they replace
-    /// it.
+    /// True if the files are moved into the folder `goal`, which is empty. False if the new folder
+    /// replaces it.
     is_filled: bool,
 }
 
@@ -45,8 +45,8 @@ impl Replacement {
     /// Creates an empty folder whose files will be those of `goal`. Fails unless `goal` does not
     /// exist or is an empty folder.
     ///
-    /// An empty folder is not replaced: it may be the current folder of a shell, which would stay in
-    /// the old one, or a volume of a container.
+    /// An empty folder is not replaced, because it may be the current folder of a shell or a volume
+    /// of a container.
     pub fn of_nothing(goal: &Path) -> Result<Self, Failure> {
         let is_free = match std::fs::read_dir(goal) {
             Ok(mut entries) => entries.next().is_none(),
