@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use scorebox_tests::release::{Release, Tool};
 use scorebox_tests::run::{self, Finished};
-use scorebox_tests::{extent, place, require, skip};
+use scorebox_tests::{cpu_time, extent, place, require, skip};
 use serde_json::Value;
 
 /// Timeout for one command, which may fetch a toolchain.
@@ -203,19 +203,10 @@ fn a_first_image_of_a_scorer_in_python_takes_a_minute_of_cpu_time_and_no_compile
         .env_clear();
     desk.equip(&mut shell);
     let finished = run::finish_within(LIMIT, &mut shell, b"").ended(0);
-    // The second line has the times of the shell's children: user and system.
-    let line = finished.stdout.lines().nth(1).expect("two lines");
-    let seconds: f64 = line.split_whitespace().map(seconds).sum();
+    let seconds = cpu_time::of_children(&finished.stdout);
     let wall = started.elapsed().as_secs_f64();
     eprintln!("{seconds:.1} s of CPU time, {wall:.1} s of wall time");
     assert!(seconds > 0.0 && seconds < CPU_SECONDS, "{seconds} s");
     let layout = tool.work().join("risk/target/images/risk/index.json");
     assert!(layout.is_file());
-}
-
-/// Returns a time of the shell, e.g. `0m13.250s`, in seconds.
-fn seconds(text: &str) -> f64 {
-    let (minutes, rest) = text.split_once('m').expect("minutes");
-    let number = |text: &str| text.parse::<f64>().expect("a number");
-    60.0 * number(minutes) + number(rest.trim_end_matches('s'))
 }
