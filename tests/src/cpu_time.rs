@@ -13,7 +13,11 @@ const SCRIPT: &str = "\"$0\" \"$@\"; code=$?; times >&2; exit $code";
 /// Runs a command to its end, with `input` on its standard input. Returns the outcome with the CPU
 /// time that the program took, in seconds. The program has the environment variables that are set
 /// by the command, and no others.
+///
+/// # Panics
+/// Panics if the program cannot be started, or does not end in time.
 #[track_caller]
+#[must_use]
 pub fn measured(command: &Command, input: &[u8]) -> (Finished, f64) {
     let mut shell = Command::new("/bin/sh");
     shell

@@ -82,8 +82,9 @@ fn append_nested(component: &mut Vec<u8>) {
 /// Returns a module with about `bytes` bytes of code, in functions of 2 KiB each.
 fn module_of_code(bytes: usize) -> Vec<u8> {
     // The argument, which each step multiplies by 43 and combines with the argument again.
-    let mut body = vec![0, 0x20, 0];
-    body.extend([0x41, 43, 0x6c, 0x20, 0, 0x73].repeat(340));
+    let step: [u8; 6] = [0x41, 43, 0x6c, 0x20, 0, 0x73];
+    let mut body: Vec<u8> = vec![0, 0x20, 0];
+    body.extend(step.repeat(340));
     body.push(0x0b);
     let count = bytes / body.len();
     let mut function = leb128(body.len());
