@@ -1,9 +1,10 @@
 //! One scorer in four languages, written against the contract alone where a language allows it, and
 //! built with the default settings.
 //!
-//! Owns the projects of these scorers, and the comparison of their answers with those of the scorer
-//! in Rust. Must not know the SDKs for Python and JavaScript. A short run tries the scorers whose
-//! builds take seconds, and `cargo xtask test --long` tries all.
+//! Owns the projects of these scorers, the comparison of their answers with those of the scorer in
+//! Rust, and the components that toolchains make without the tool. Must not know the SDKs for
+//! Python and JavaScript. A short run tries the scorers whose builds take seconds, and `cargo xtask
+//! test --long` tries all.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +15,7 @@ use scorebox_tests::app::{App, copy};
 use scorebox_tests::host::{Host, scorebox};
 use scorebox_tests::packaging::unpack;
 use scorebox_tests::run::{self, Finished};
-use scorebox_tests::{extent, place, require};
+use scorebox_tests::{cpu_time, extent, place, require};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -74,6 +75,37 @@ const PYTHON: Form = Form {
     init: &["init left to each start, because this component cannot be stored after init"],
 };
 
+/// World of a component that a toolchain makes without the tool.
+const WORLD: &str = "package my:risk;
+
+world risk {
+    import scorebox:scoring/model@0.2.0;
+    export scorebox:scoring/scorer@0.2.0;
+}
+";
+
+/// Exit code of `check` for a component that is not a scorer of the app.
+const COMPONENT: i32 = 4;
+
+/// Largest CPU time of a program that refuses a component, in seconds.
+const REFUSAL_SECONDS: f64 = 0.5;
+
+/// A component that a toolchain makes without the tool, and the flags that it needs.
+struct Alone {
+    /// Form of the scorer.
+    form: &'static Form,
+    /// Start of the name of the toolchain's folder.
+    toolchain: &'static str,
+    /// Program of the toolchain in its folder, which Node runs.
+    program: &'static str,
+    /// Arguments that make the component `made.wasm`.
+    words: &'static [&'static str],
+    /// Flags without which the host refuses the component.
+    flags: &'static [&'static str],
+    /// Texts of the refusal.
+    said: &'static [&'static str],
+}
+
 /// A scorer that was built.
 struct Built {
     dir: TempDir,
@@ -131,6 +163,14 @@ impl Built {
         command
     }
 
+    /// Returns an app of a component as it came from its toolchain, without machine code.
+    fn bare(&self, component: &Path) -> App {
+        let component = std::fs::read(component).unwrap();
+        let app = App::made("bare", &component, "model = \"model\"\n");
+        copy(&self.project.join("model"), &app.join("model"));
+        app
+    }
+
     /// Packages the project, and serves the app of the image with the host of the image.
     #[track_caller]
     fn served_from_an_image(&self) -> Host {
@@ -158,6 +198,61 @@ fn name_the_sdk(project: &Path) {
     let sdk = root.join("guest").display().to_string();
     std::fs::write(project.join("Cargo.toml"), package.replace("@sdk@", &sdk)).unwrap();
     std::fs::copy(root.join("Cargo.lock"), project.join("Cargo.lock")).unwrap();
+}
+
+/// Writes the contract and a world of its own to the project of a scorer.
+#[track_caller]
+fn write_world(project: &Path) {
+    let root = place::workspace();
+    for (from, to) in [("wit", "wit/deps/scorebox"), ("wit/deps", "wit/deps")] {
+        let to = project.join(to);
+        std::fs::create_dir_all(&to).unwrap();
+        for file in std::fs::read_dir(root.join(from)).unwrap().flatten() {
+            if file.path().extension() == Some("wit".as_ref()) {
+                std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+            }
+        }
+    }
+    std::fs::write(project.join("wit/world.wit"), WORLD).unwrap();
+}
+
+/// Returns the folder of a toolchain that a build has fetched. `start` is the start of its name.
+#[track_caller]
+fn toolchain(start: &str) -> PathBuf {
+    let root = place::workspace();
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let folders = std::fs::read_dir(root.join(target).join("toolchains")).unwrap();
+    let mut folders = folders.flatten();
+    let found = folders.find(|folder| folder.file_name().to_string_lossy().starts_with(start));
+    found.expect("the toolchain was fetched").path()
+}
+
+/// Returns the command that checks an app. The machine code of its component is not kept, because
+/// it is large and is not needed again.
+fn check(app: &App) -> Command {
+    let mut command = scorebox("check", app);
+    command.env("SCOREBOX_CACHE", "");
+    command
+}
+
+/// Makes the component of a scorer with the command line of its toolchain. Checks that the host
+/// refuses the component with a text that names the flags, and accepts one that is made with them.
+#[track_caller]
+fn is_refused_without_flags(alone: &Alone) {
+    // This build fetches the toolchain.
+    let built = Built::of(alone.form);
+    write_world(&built.project);
+    let program = toolchain(alone.toolchain).join(alone.program);
+    let made = |flags: &[&str]| {
+        let mut node = run::tool("node");
+        node.arg(&program).args(alone.words).args(flags);
+        finish(node.current_dir(&built.project));
+        built.bare(&built.project.join("made.wasm"))
+    };
+    let (refused, seconds) = cpu_time::measured(&check(&made(&[])), b"");
+    refused.ended(COMPONENT).said(alone.said);
+    assert!(seconds <= REFUSAL_SECONDS, "{seconds} s");
+    finish(&mut check(&made(alone.flags)));
 }
 
 #[track_caller]
@@ -192,12 +287,8 @@ fn answers_in_rust() -> &'static [f64] {
 fn answers_as_in_rust(form: &Form) {
     let built = Built::of(form);
     finish(&mut scorebox("check", &built.app));
-    // The component as it came from its toolchain, without machine code.
-    let component = std::fs::read(built.app.join("component.wasm")).unwrap();
-    let bare = App::made(form.name, &component, "model = \"model\"\n");
-    copy(&built.project.join("model"), &bare.join("model"));
-    // The machine code of an interpreter is large and is not needed again.
-    finish(scorebox("check", &bare).env("SCOREBOX_CACHE", ""));
+    let bare = built.bare(&built.app.join("component.wasm"));
+    finish(&mut check(&bare));
     for host in [Host::start(&built.app), built.served_from_an_image()] {
         let (found, expected) = (answers(&host), answers_in_rust());
         for (case, (found, expected)) in found.iter().zip(expected).enumerate() {
@@ -241,4 +332,43 @@ fn the_scorer_in_python_answers_as_the_one_in_rust() {
     if extent::is_whole() {
         answers_as_in_rust(&PYTHON);
     }
+}
+
+#[test]
+fn a_component_that_is_async_is_refused_with_the_flag_against_it() {
+    require!("node", "npm");
+    is_refused_without_flags(&Alone {
+        form: &QUICKJS,
+        toolchain: "componentize-qjs-",
+        program: "node_modules/componentize-qjs/bin/componentize-qjs",
+        words: &[
+            "--wit=wit",
+            "--world=risk",
+            "--js=risk-quickjs.js",
+            "--output=made.wasm",
+        ],
+        flags: &["--sync"],
+        said: &["async functions of the component model", "`--sync`"],
+    });
+}
+
+#[test]
+fn a_component_with_http_is_refused_with_the_flags_against_it() {
+    require!("node", "npm");
+    if !extent::is_whole() {
+        return;
+    }
+    is_refused_without_flags(&Alone {
+        form: &SPIDERMONKEY,
+        toolchain: "componentize-js-",
+        program: "node_modules/@bytecodealliance/componentize-js/src/cli.js",
+        words: &[
+            "risk.js",
+            "--wit=wit",
+            "--world-name=risk",
+            "--out=made.wasm",
+        ],
+        flags: &["-d", "http", "-d", "fetch-event"],
+        said: &["wasi:http/", "`-d http -d fetch-event`"],
+    });
 }
