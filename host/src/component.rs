@@ -47,9 +47,9 @@ pub struct Compiled {
 /// names. A component is judged before it is compiled, because compiling takes seconds.
 ///
 /// # Errors
-/// Fails if the manifest names a Cargo package instead of a file, or if the component is unusable.
-/// Also fails if the precompiled code does not fit this host, or if there is no precompiled code
-/// and this host does not have a compiler.
+/// Fails if the manifest names a source instead of a file, or if the component is unusable. Also
+/// fails if the precompiled code does not fit this host, or if there is no precompiled code and this
+/// host does not have a compiler.
 pub(crate) fn load(
     engine: &Engine,
     manifest: &Manifest,

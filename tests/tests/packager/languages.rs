@@ -228,6 +228,12 @@ fn an_error_in_a_script_ends_the_build_with_its_place() {
         &["jsonScorer"],
     );
     check("javascript", "app.js", "import 'no-such';\n", &["no-such"]);
+    check(
+        "javascript",
+        "app.js",
+        "import 'scorebox:scoring/model@0.1.0';\n",
+        &["app.js:1", "model@0.1.0", "it has", "model@0.2.0"],
+    );
 }
 
 #[test]

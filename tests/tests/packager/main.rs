@@ -25,6 +25,7 @@ mod languages;
 mod long_names;
 mod next_steps;
 mod package;
+mod polyglot;
 mod precompiled;
 mod push_faults;
 mod quiet_output;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use scorebox_tests::release::{Release, Tool};
 use scorebox_tests::run::{self, Finished};
-use scorebox_tests::{extent, place, require, skip};
+use scorebox_tests::{cpu_time, extent, place, require, skip};
 use serde_json::Value;
 
 /// Timeout for one command, which may fetch a toolchain.
@@ -262,9 +262,7 @@ fn is_fast(desk: &Desk<'_>, template: &str) {
         .env_clear();
     desk.equip(&mut shell);
     let finished = run::finish_within(LIMIT, &mut shell, b"").ended(0);
-    // The second line has the times of the shell's children: user and system.
-    let line = finished.stdout.lines().nth(1).expect("two lines");
-    let seconds: f64 = line.split_whitespace().map(seconds).sum();
+    let seconds = cpu_time::of_children(&finished.stdout);
     let wall = started.elapsed().as_secs_f64();
     eprintln!("{template}: {seconds:.1} s of CPU time, {wall:.1} s of wall time");
     assert!(
@@ -273,11 +271,4 @@ fn is_fast(desk: &Desk<'_>, template: &str) {
     );
     let layout = format!("{folder}/target/images/{folder}/index.json");
     assert!(desk.tool.work().join(layout).is_file());
-}
-
-/// Returns a time of the shell, e.g. `0m13.250s`, in seconds.
-fn seconds(text: &str) -> f64 {
-    let (minutes, rest) = text.split_once('m').expect("minutes");
-    let number = |text: &str| text.parse::<f64>().expect("a number");
-    60.0 * number(minutes) + number(rest.trim_end_matches('s'))
 }

@@ -4,17 +4,27 @@
 //! Owns these properties, which are added to programs in Rust. Must not know any toolchain.
 
 use std::path::Path;
+use std::process::Command;
 
 use scorebox_tests::app::App;
 use scorebox_tests::host::{Host, scorebox};
 use scorebox_tests::packaging::build;
-use scorebox_tests::place;
 use scorebox_tests::programs::{self, Program};
 use scorebox_tests::run::{self, Finished};
+use scorebox_tests::{cpu_time, extent, place};
 use serde_json::json;
 
 /// Exit code for a component that is not a scorer of the app.
 const COMPONENT: i32 = 4;
+
+/// Exit code of `build` for a scorer that no host would run.
+const PROJECT: i32 = 3;
+
+/// Size of a component that holds an interpreter, in bytes.
+const LARGE: usize = 12 << 20;
+
+/// Largest CPU time of a program that refuses a component, in seconds.
+const REFUSAL_SECONDS: f64 = 0.5;
 
 fn bytes_of(program: Program) -> Vec<u8> {
     std::fs::read(place::program(program)).unwrap()
@@ -67,6 +77,27 @@ fn append_nested(component: &mut Vec<u8>) {
     let mut nested = b"\0asm\x0d\0\x01\0".to_vec();
     append(&mut nested, 1, b"\0asm\x01\0\0\0");
     append(component, 4, &nested);
+}
+
+/// Returns a module with about `bytes` bytes of code, in functions of 2 KiB each.
+fn module_of_code(bytes: usize) -> Vec<u8> {
+    // The argument, which each step multiplies by 43 and combines with the argument again.
+    let step: [u8; 6] = [0x41, 43, 0x6c, 0x20, 0, 0x73];
+    let mut body: Vec<u8> = vec![0, 0x20, 0];
+    body.extend(step.repeat(340));
+    body.push(0x0b);
+    let count = bytes / body.len();
+    let mut function = leb128(body.len());
+    function.extend(body);
+    let mut code = leb128(count);
+    code.extend(function.repeat(count));
+    let mut types = leb128(count);
+    types.resize(types.len() + count, 0);
+    let mut module = b"\0asm\x01\0\0\0".to_vec();
+    append(&mut module, 1, &[1, 0x60, 1, 0x7f, 1, 0x7f]);
+    append(&mut module, 3, &types);
+    append(&mut module, 10, &code);
+    module
 }
 
 fn check(app: &Path) -> Finished {
@@ -123,7 +154,7 @@ fn wrong_imports_are_refused_before_anything_is_compiled() {
     append(&mut module, 1, &[1, 0x60, 0, 0]);
     append(&mut module, 3, &[1, 0]);
     append(&mut module, 10, &[1, 4, 0, 0xff, 0xff, 0xff]);
-    append_custom(&mut module, "padding", &vec![0; 12 << 20]);
+    append_custom(&mut module, "padding", &vec![0; LARGE]);
     let mut component = bytes_of(programs::IMPORTER);
     append(&mut component, 1, &module);
     let app = App::made("importer", &component, "");
@@ -132,7 +163,7 @@ fn wrong_imports_are_refused_before_anything_is_compiled() {
         .said(&["intruder:host/secrets@0.1.0", "fix:"]);
     let output = tempfile::tempdir().unwrap();
     build(&app, &output.path().join("app"))
-        .ended(3)
+        .ended(PROJECT)
         .said(&["intruder:host/secrets@0.1.0", "component.wasm"]);
     // Without the wrong import the compiler reports the function.
     let mut component = bytes_of(programs::WAYWARD);
@@ -140,6 +171,42 @@ fn wrong_imports_are_refused_before_anything_is_compiled() {
     check(&App::made("wayward", &component, ""))
         .ended(COMPONENT)
         .said(&["is not a valid component"]);
+}
+
+#[test]
+fn wrong_imports_of_a_large_component_are_refused_within_half_a_second_of_cpu_time() {
+    let module = module_of_code(LARGE);
+    let app = |program: Program| {
+        let mut component = bytes_of(program);
+        append(&mut component, 1, &module);
+        App::made(program.name(), &component, "")
+    };
+    // Nothing is taken from the cache of compiled components, and nothing is put there.
+    let checked = |app: &App| {
+        let mut command = scorebox("check", app);
+        cpu_time::measured(command.env("SCOREBOX_CACHE", ""), b"")
+    };
+    let refused = app(programs::IMPORTER);
+    let output = tempfile::tempdir().unwrap();
+    let mut build = Command::new(place::xtask());
+    build.args(["build", "--manifest"]);
+    build.arg(refused.join("scorebox.toml"));
+    build.arg("--app").arg(output.path().join("app"));
+    let built = cpu_time::measured(&build, b"");
+    for ((finished, seconds), code) in [(checked(&refused), COMPONENT), (built, PROJECT)] {
+        let finished = finished.ended(code).said(&["intruder:host/secrets@0.1.0"]);
+        assert!(
+            seconds <= REFUSAL_SECONDS,
+            "{seconds} s: {}",
+            finished.stderr
+        );
+    }
+    if extent::is_whole() {
+        // The code is compiled if nothing is wrong.
+        let (finished, seconds) = checked(&app(programs::WAYWARD));
+        finished.ended(0);
+        assert!(seconds > 2.0 * REFUSAL_SECONDS, "{seconds} s");
+    }
 }
 
 #[test]

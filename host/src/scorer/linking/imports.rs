@@ -92,8 +92,15 @@ const MISFITS: [Misfit; 9] = [
 pub(super) fn problems(imports: &[Import], granted: Granted) -> Vec<Problem> {
     let mut found: Vec<(Misfit, String)> = Vec::new();
     for import in imports {
-        if let Some(misfit) = misfit(import, granted) {
-            found.push(misfit);
+        let name = quoted(&import.name, NAME_BYTES);
+        match misfit(import, granted) {
+            Some(misfit) => found.push((misfit, name)),
+            None => {
+                for function in newer_functions(import) {
+                    let newer = quoted(function, NAME_BYTES);
+                    found.push((Misfit::NewerFunction, format!("{name}#{newer}")));
+                }
+            }
         }
     }
     let names_all = [Misfit::NoGraph, Misfit::NoStore, Misfit::NoCommands]
@@ -120,37 +127,33 @@ pub(super) fn problems(imports: &[Import], granted: Granted) -> Vec<Problem> {
     problems
 }
 
-/// Returns the reason why an import is not provided, with the name to show. Returns `None` if it is
+/// Returns the reason why the interface of an import is not provided. Returns `None` if it is
 /// provided, or if it needs nothing from the host.
-fn misfit(import: &Import, granted: Granted) -> Option<(Misfit, String)> {
-    let name = quoted(&import.name, NAME_BYTES);
-    let misfit = match grant(&import.name) {
+fn misfit(import: &Import, granted: Granted) -> Option<Misfit> {
+    match grant(&import.name) {
         // A collection of types.
-        _ if !import.is_provided => return None,
-        None => unknown(&import.name),
-        Some(Grant::Graphs) if cfg!(not(feature = "graphs")) => Misfit::NoEngine,
-        Some(Grant::Graphs) if !granted.graphs => Misfit::NoGraph,
-        Some(Grant::Stores) if !granted.stores => Misfit::NoStore,
-        Some(Grant::Commands) if !granted.commands => Misfit::NoCommands,
-        Some(_) => {
-            let newer = quoted(newer_function(import)?, NAME_BYTES);
-            return Some((Misfit::NewerFunction, format!("{name}#{newer}")));
-        }
-    };
-    Some((misfit, name))
+        _ if !import.is_provided => None,
+        None => Some(unknown(&import.name)),
+        Some(Grant::Graphs) if cfg!(not(feature = "graphs")) => Some(Misfit::NoEngine),
+        Some(Grant::Graphs) if !granted.graphs => Some(Misfit::NoGraph),
+        Some(Grant::Stores) if !granted.stores => Some(Misfit::NoStore),
+        Some(Grant::Commands) if !granted.commands => Some(Misfit::NoCommands),
+        Some(_) => None,
+    }
 }
 
-/// Returns the name of a function in an import that this host does not have in the interface.
+/// Returns the names of the functions in an import that this host does not have in the interface.
+/// Returns nothing for a collection of types.
 #[cfg(feature = "compiler")]
-fn newer_function(import: &Import) -> Option<&str> {
-    let mut functions = import.functions.iter().map(String::as_str);
-    functions.find(|function| !capability::has_function(&import.name, function))
+fn newer_functions(import: &Import) -> impl Iterator<Item = &str> {
+    let functions = import.functions.iter().map(String::as_str);
+    functions.filter(move |function| !capability::has_function(&import.name, function))
 }
 
-/// Returns no name, because a host without a compiler only gets code whose functions were compared.
+/// Returns nothing, because a host without a compiler only gets code whose functions were compared.
 #[cfg(not(feature = "compiler"))]
-fn newer_function(_: &Import) -> Option<&str> {
-    None
+fn newer_functions(_: &Import) -> [&str; 0] {
+    []
 }
 
 /// Returns the reason why an import that no scorer has is not provided.
@@ -276,13 +279,10 @@ mod tests {
         }
         let newer = [import(
             "wasi:cli/environment@0.2.99",
-            &["get-environment", "get-user"],
+            &["get-user", "get-environment", "get-group"],
         )];
-        check(
-            &newer,
-            NOTHING,
-            &[("wasi:cli/environment@0.2.99#get-user", "toolchain")],
-        );
+        let names = "wasi:cli/environment@0.2.99#get-user, wasi:cli/environment@0.2.99#get-group";
+        check(&newer, NOTHING, &[(names, "toolchain")]);
     }
 
     #[test]

@@ -22,7 +22,11 @@ const [GUEST, HOST] = ['scorebox-guest', 'scorebox-host'];
 const scorebox = {
   name: 'scorebox',
   setup(bundler) {
-    bundler.onResolve({ filter: /^(scorebox|wasi):/ }, ({ path }) => ({ path, external: true }));
+    bundler.onResolve({ filter: /^(scorebox|wasi):/ }, ({ path }) => {
+      const has = Object.values(interfaces);
+      if (has.includes(path) || !path.startsWith('scorebox:')) return { path, external: true };
+      return { errors: [{ text: `the component does not have the interface ${path}; it has ${has.join(', ')}` }] };
+    });
     bundler.onResolve({ filter: /^@scorebox\/guest$/ }, () => ({ path: 'index.js', namespace: GUEST }));
     bundler.onResolve({ filter: /.*/, namespace: GUEST }, ({ path }) =>
       path === '#host' ? { path, namespace: HOST } : { path: path.replace('./', ''), namespace: GUEST },

@@ -22,10 +22,12 @@ typedef struct {
 // Bytes with a media type: the input and the answer of a scorer of payloads. JSON
 // is a payload whose `content-type` is `application/json`.
 typedef struct scorebox_scoring_types_payload_t {
-  // The media type, e.g. `image/png`. An input has the caller's type with its
-  // parameters, or else `application/octet-stream`. If the signature lists
-  // `application/json`, it replaces `application/octet-stream`, `text/plain` and
-  // `application/x-www-form-urlencoded`, unless listed, too.
+  // The media type, e.g. `image/png`. An input has the media type that the caller
+  // sent, with its parameters, or `application/octet-stream` if the caller sent none.
+  // There is one exception: if the signature lists `application/json`, an input of the
+  // type `application/octet-stream`, `text/plain` or
+  // `application/x-www-form-urlencoded` gets the type `application/json` instead, unless
+  // the signature also lists the input's own type.
   scorer_bytes_string_t   content_type;
   // The bytes of the payload. The host has refused inputs of more than
   // `limits.body` bytes before.
