@@ -284,7 +284,8 @@ fn the_package_for_python_keeps_its_promises_on_the_native_interpreter() {
 fn the_package_for_javascript_keeps_its_promises_on_node() {
     require!("node");
     let mut node = run::tool("node");
-    node.args(["--test", "tests/"])
+    // Node 20 takes a folder here, and Node 22 takes only files.
+    node.args(["--test", "tests/guest.test.mjs"])
         .current_dir(place::workspace().join("guest/javascript"));
     run::finish(&mut node, b"").ended(0);
 }
