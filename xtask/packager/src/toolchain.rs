@@ -184,11 +184,14 @@ impl Manager {
             Self::Pip => {
                 let mut pip = Command::new(program);
                 pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--no-deps"]);
-                pip.args(["--disable-pip-version-check", "--root-user-action=ignore"]);
+                pip.arg("--disable-pip-version-check");
                 pip.args(["--require-hashes", "--only-binary=:all:", "--target"]);
                 pip.arg(folder);
                 pip.arg("--requirement")
                     .arg(folder.join("requirements.txt"));
+                // The user's configuration may ask for an installation into the home folder, which
+                // pip refuses together with --target.
+                pip.env("PIP_USER", "0");
                 pip
             }
             Self::Npm => {
