@@ -122,9 +122,7 @@ class Scorers(unittest.TestCase):
 
         with self.assertRaises(NotAvailable):
             Host().start(Early)
-        with self.assertRaises(NotAvailable):
-            Host().start(Storing)
-        Host(snapshot=False).start(Storing)
+        Host().start(Storing)
 
     def test_nan_is_not_json(self) -> None:
         with self.assertRaises(Failed):
