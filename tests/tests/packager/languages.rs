@@ -3,6 +3,8 @@
 //! Owns the way from a script to an answer, through `cargo xtask new` and `build`, and the tests of
 //! the packages for these languages. Must not know the toolchains.
 
+mod capabilities;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -113,11 +115,6 @@ fn misbehaving_python(project: &Path) {
          if income == 99:\n            held = [bytearray(1 << 20) for _ in range(1 << 12)]\n            \
          return len(held)\n        if income < 0:",
     );
-    edit(
-        &project.join("scorebox.toml"),
-        "deadline = \"5s\"",
-        "deadline = \"1s\"",
-    );
 }
 
 /// Adds bad behaviour to the scorer in JavaScript.
@@ -131,13 +128,8 @@ fn misbehaving_javascript(project: &Path) {
          if (features[0] === 77) {\n      return undefined.nothing;\n    }\n    \
          if (features[0] === 88) for (;;);\n    \
          if (features[0] === 99) {\n      \
-         return Array.from({ length: 4096 }, () => new Uint8Array(1 << 20).fill(1)).length;\n    }\n    \
+         return Array.from({ length: 4096 }, () => new Uint8Array(1 << 20)).length;\n    }\n    \
          if (features[0] < 0) {",
-    );
-    edit(
-        &project.join("scorebox.toml"),
-        "deadline = \"5s\"",
-        "deadline = \"1s\"",
     );
 }
 
@@ -146,7 +138,12 @@ fn a_scorer_in_python_answers_rejects_and_is_held() {
     require!("python3", "pip3");
     let (_dir, project) = created("python");
     misbehaving_python(&project);
+    // The build does not import modules of the project in place of the standard library's.
+    std::fs::write(project.join("tempfile.py"), "raise ImportError\n").unwrap();
     check(&project, "File \"app.py\", line ");
+    for folder in ["__pycache__", "scorebox_guest/__pycache__"] {
+        assert!(!project.join(folder).exists(), "{folder}");
+    }
 }
 
 #[test]
