@@ -67,11 +67,12 @@ fn answers_as_the_model(host: &Host) {
     }
 }
 
-/// Checks a scorer of the templates: its answers, what it rejects, and its errors.
+/// Checks a scorer of the templates: its answers, what it rejects, and its errors. `source` is the
+/// start of the place of an error, and `init` says when the scorer's `init` runs.
 #[track_caller]
-fn check(project: &Path, source: &str) {
+fn check(project: &Path, source: &str, init: &str) {
     let (built, app) = build(project);
-    built.ended(0);
+    built.ended(0).said(&[init]);
     let host = Host::start(&app);
     answers_as_the_model(&host);
     let score = |first: f64| host.score(&json!({"features": [first, 2, 0.5]}));
@@ -140,7 +141,11 @@ fn a_scorer_in_python_answers_rejects_and_is_held() {
     misbehaving_python(&project);
     // The build does not import modules of the project in place of the standard library's.
     std::fs::write(project.join("tempfile.py"), "raise ImportError\n").unwrap();
-    check(&project, "File \"app.py\", line ");
+    check(
+        &project,
+        "File \"app.py\", line ",
+        "init left to each start",
+    );
     for folder in ["__pycache__", "scorebox_guest/__pycache__"] {
         assert!(!project.join(folder).exists(), "{folder}");
     }
@@ -151,7 +156,7 @@ fn a_scorer_in_javascript_answers_rejects_and_is_held_with_quickjs() {
     require!("node", "npm");
     let (_dir, project) = created("javascript");
     misbehaving_javascript(&project);
-    check(&project, "app.js:");
+    check(&project, "app.js:", "init left to each start");
 }
 
 #[test]
@@ -167,7 +172,7 @@ fn a_scorer_in_javascript_answers_rejects_and_is_held_with_spidermonkey() {
     );
     edit(&manifest, "snapshot = false", "snapshot = true");
     edit(&manifest, "memory = \"128MiB\"", "memory = \"256MiB\"");
-    check(&project, "app.js:");
+    check(&project, "app.js:", "init done");
 }
 
 #[test]
