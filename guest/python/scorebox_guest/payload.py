@@ -29,9 +29,10 @@ class Payload:
         """
         try:
             text = json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+            # A text with half of a surrogate pair is not UTF-8.
+            return Payload(JSON, text.encode())
         except (TypeError, ValueError, RecursionError) as error:
             raise Failed("json", "the scorer could not write its answer as JSON", str(error)) from error
-        return Payload(JSON, text.encode())
 
     @staticmethod
     def text(text: str) -> Payload:

@@ -68,20 +68,16 @@ class Host:
         stores: Sequence[str] = ("default",),
         graphs: Optional[Mapping[str, Callable[[Dict[str, Any]], Dict[str, Any]]]] = None,
         redis: Optional[Callable[..., Any]] = None,
-        snapshot: bool = True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         tensors, found = _read(model)
         found.update(files or {})
-        self.snapshot = snapshot
         self.lines: List[Line] = []
         self.measurements: List[Measurement] = []
         self.stores: Dict[str, Store] = {name: Store(clock) for name in stores}
-        reached = Model(tensors, found, dict(labels or {}))
-        logging = Logging(lambda level, message: self.lines.append(Line(level, message)))
-        self._always = {"model": reached, "logging": logging}
         self._interfaces = {
-            **self._always,
+            "model": Model(tensors, found, dict(labels or {})),
+            "logging": Logging(lambda level, message: self.lines.append(Line(level, message))),
             "config": Config(dict(config or {})),
             "metrics": Metrics(lambda *facts: self.measurements.append(Measurement(*facts))),
             "graphs": Graphs(dict(graphs or {})),
@@ -104,14 +100,14 @@ class Host:
     def start(self, scorer: type) -> Instance:
         """Creates an instance as the host does: ``describe``, then ``init``.
 
-        ``describe`` reaches no capability. ``init`` reaches only the model and the log, unless
-        ``snapshot`` is false.
+        ``describe`` reaches no capability. ``init`` reaches all of them, because it runs for each
+        instance of a scorer in Python.
         """
         instance = scorer()
         before = _host.install({"nothing": None})
         try:
             signature = instance.describe()
-            _host.install(self._always if self.snapshot else self._interfaces)
+            _host.install(self._interfaces)
             instance.init()
         finally:
             _host.install(before)

@@ -250,7 +250,6 @@ fn a_scorer_in_c_that_misbehaves_is_held() {
          if (features[0] == 99) for (;;) {\n        char *volatile held = malloc(1 << 20);\n        if (!held) abort();\n        memset(held, 1, 1 << 20);\n    }\n    \
          if (features[0] < 0 && features[0] > -1000) {",
     );
-    edit("scorebox.toml", "deadline = \"5s\"", "deadline = \"1s\"");
     built(&mut build(&project, &app));
     let host = Host::start(&app);
     let score = |first: f64| host.score(&json!({"features": [first, 2, 0.5]}));

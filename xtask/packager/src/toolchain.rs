@@ -90,6 +90,63 @@ impl Toolchain {
             Self::ComponentizeJs | Self::QuickJs => Manager::Npm,
         }
     }
+
+    /// Returns the oldest version of the runtime that the toolchain works with.
+    fn oldest(self) -> (u32, u32) {
+        match self {
+            // npm leaves out the native part of its parser for older versions.
+            Self::ComponentizeJs => (20, 0),
+            Self::ComponentizePy => (3, 9),
+            Self::QuickJs => (18, 19),
+        }
+    }
+
+    /// Returns the instruction that installs the runtime and the package manager.
+    fn fix(self) -> &'static str {
+        match self {
+            Self::ComponentizeJs => {
+                "install Node.js 20 or later with npm, e.g. from https://nodejs.org; QuickJS needs only \
+                 Node.js 18.19: write `quickjs` in place of `componentize-js`"
+            }
+            Self::ComponentizePy => {
+                "install Python 3.9 or later with pip, e.g. `apt-get install python3 python3-pip`"
+            }
+            Self::QuickJs => {
+                "install Node.js 18.19 or later with npm, e.g. `apt-get install nodejs npm`"
+            }
+        }
+    }
+
+    /// Returns the runtime's program, which prints its version and its path itself: the program on
+    /// PATH may be a shim. Fails if the runtime cannot be run or is too old.
+    fn locate_runtime(self) -> Result<PathBuf, Failure> {
+        let manager = self.manager();
+        let runtime = manager.runtime();
+        let output = Command::new(runtime)
+            .args(manager.question())
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| {
+                Failure::toolchain(format!("`{runtime}` cannot be run: {error}"), self.fix())
+            })?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let mut lines = said.lines();
+        let (Some(version), Some(program), true) =
+            (lines.next(), lines.next(), output.status.success())
+        else {
+            return Err(Failure::toolchain(
+                format!("`{runtime}` ended with {}", output.status),
+                self.fix(),
+            ));
+        };
+        if parsed(version).is_none_or(|found| found < self.oldest()) {
+            return Err(Failure::toolchain(
+                format!("`{runtime}` has the version {version}, which is too old"),
+                self.fix(),
+            ));
+        }
+        Ok(PathBuf::from(program))
+    }
 }
 
 /// A package manager that fetches toolchains.
@@ -115,66 +172,18 @@ impl Manager {
         }
     }
 
-    /// Returns the oldest version of the runtime that the toolchains work with.
-    fn oldest(self) -> (u32, u32) {
+    /// Returns the arguments with which the runtime prints its version and its path.
+    fn question(self) -> [&'static str; 2] {
         match self {
-            Self::Npm => (18, 19),
-            Self::Pip => (3, 9),
+            Self::Npm => [
+                "-e",
+                "console.log(process.versions.node + '\\n' + process.execPath)",
+            ],
+            Self::Pip => [
+                "-c",
+                "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)",
+            ],
         }
-    }
-
-    /// Returns the instruction that installs the runtime and the package manager.
-    fn fix(self) -> String {
-        let (major, minor) = self.oldest();
-        match self {
-            Self::Npm => format!(
-                "install Node.js {major}.{minor} or later with npm, e.g. `apt-get install nodejs npm`"
-            ),
-            Self::Pip => format!(
-                "install Python {major}.{minor} or later with pip, e.g. `apt-get install python3 \
-                 python3-pip`"
-            ),
-        }
-    }
-
-    /// Returns the runtime's program, which prints its version and its path itself: the program on
-    /// PATH may be a shim. Fails if the runtime cannot be run or is too old.
-    fn locate(self) -> Result<PathBuf, Failure> {
-        let runtime = self.runtime();
-        let code = match self {
-            Self::Npm => "console.log(process.versions.node + '\\n' + process.execPath)",
-            Self::Pip => {
-                "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)"
-            }
-        };
-        let flag = match self {
-            Self::Npm => "-e",
-            Self::Pip => "-c",
-        };
-        let output = Command::new(runtime)
-            .args([flag, code])
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|error| {
-                Failure::toolchain(format!("`{runtime}` cannot be run: {error}"), self.fix())
-            })?;
-        let said = String::from_utf8_lossy(&output.stdout);
-        let mut lines = said.lines();
-        let (Some(version), Some(program), true) =
-            (lines.next(), lines.next(), output.status.success())
-        else {
-            return Err(Failure::toolchain(
-                format!("`{runtime}` ended with {}", output.status),
-                self.fix(),
-            ));
-        };
-        if parsed(version).is_none_or(|found| found < self.oldest()) {
-            return Err(Failure::toolchain(
-                format!("`{runtime}` has the version {version}, which is too old"),
-                self.fix(),
-            ));
-        }
-        Ok(PathBuf::from(program))
     }
 
     /// Returns the command that installs the packages that the files in `folder` pin into that
@@ -184,11 +193,14 @@ impl Manager {
             Self::Pip => {
                 let mut pip = Command::new(program);
                 pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--no-deps"]);
-                pip.args(["--disable-pip-version-check", "--root-user-action=ignore"]);
+                pip.arg("--disable-pip-version-check");
                 pip.args(["--require-hashes", "--only-binary=:all:", "--target"]);
                 pip.arg(folder);
                 pip.arg("--requirement")
                     .arg(folder.join("requirements.txt"));
+                // The user's configuration may ask for an installation into the home folder, which
+                // pip refuses together with --target.
+                pip.env("PIP_USER", "0");
                 pip
             }
             Self::Npm => {
@@ -212,8 +224,7 @@ fn parsed(version: &str) -> Option<(u32, u32)> {
 /// Returns a toolchain on this machine, which is fetched if it is missing. Fails if the runtime or
 /// the package manager is missing, or if the toolchain cannot be fetched.
 pub fn locate(toolchain: Toolchain) -> Result<Installed, Failure> {
-    let manager = toolchain.manager();
-    let program = manager.locate()?;
+    let program = toolchain.locate_runtime()?;
     let root = installation::cache().join("toolchains");
     let folder = root.join(toolchain.name());
     if !folder.is_dir() {
@@ -253,7 +264,7 @@ fn fetch(toolchain: Toolchain, program: &Path, root: &Path, goal: &Path) -> Resu
         .map_err(|error| {
             Failure::toolchain(
                 format!("`{}` cannot be run: {error}", manager.name()),
-                manager.fix(),
+                toolchain.fix(),
             )
         })?;
     if !output.status.success() {
@@ -283,7 +294,7 @@ fn refused(toolchain: Toolchain, output: &Output) -> Failure {
         return Failure::new(Kind::Verification, problem, fix);
     }
     if said.contains("No module named pip") {
-        return Failure::toolchain(problem, manager.fix());
+        return Failure::toolchain(problem, toolchain.fix());
     }
     let fix = match manager {
         Manager::Npm => {
@@ -358,6 +369,8 @@ mod tests {
     fn versions_are_compared_as_numbers() {
         assert_eq!(parsed("20.20.2"), Some((20, 20)));
         assert!(parsed("18.9.0") < parsed("18.19.1"));
+        assert!(parsed("18.19.1").unwrap() >= Toolchain::QuickJs.oldest());
+        assert!(parsed("18.19.1").unwrap() < Toolchain::ComponentizeJs.oldest());
         assert_eq!(parsed("x"), None);
     }
 }

@@ -6,6 +6,8 @@
 //! An installed tool has a prefix P: the program is `P/bin/scorebox`, and everything that belongs
 //! to it is in `P/lib/scorebox`.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -128,7 +130,8 @@ pub fn toolchain_fix() -> &'static str {
 }
 
 /// Returns the folder for what commands fetch or keep for later. It is `scorebox` in the user's
-/// folder of caches if this program is installed, and the target folder in the repository.
+/// folder of caches if this program is installed, and the target folder in the repository. The
+/// folder of an installed program is created if it is missing.
 pub fn cache() -> PathBuf {
     if parts().is_none() {
         return workspace::target();
@@ -138,10 +141,14 @@ pub fn cache() -> PathBuf {
         folder.is_absolute().then_some(folder)
     };
     // A user without a home, as in some containers, keeps nothing.
-    folder("XDG_CACHE_HOME")
+    let cache = folder("XDG_CACHE_HOME")
         .or_else(|| Some(folder("HOME")?.join(".cache")))
         .unwrap_or_else(std::env::temp_dir)
-        .join("scorebox")
+        .join("scorebox");
+    // The host keeps compiled components here too, and does not use a folder that another user may
+    // write to. If the folder cannot be created, the command that needs it fails with the reason.
+    let _ = DirBuilder::new().recursive(true).mode(0o700).create(&cache);
+    cache
 }
 
 #[cfg(test)]

@@ -131,7 +131,7 @@ const world = isTensors ? 'tensor-component' : 'component';
 const place = await mkdtemp(join(tmpdir(), 'scorebox-'));
 process.env.TMPDIR = place;
 process.chdir(place);
-let component;
+let component, failure;
 try {
   const path = join(place, 'scorer.js');
   await writeFile(path, source);
@@ -147,10 +147,11 @@ try {
     ({ component } = await componentize({ sourcePath: path, witPath: wit, worldName: world, disableFeatures }));
   }
 } catch (error) {
-  fail(String(error?.message ?? error).replaceAll(`${place}/`, '').replaceAll('/scorer.js', 'scorer.js'));
+  failure = String(error?.message ?? error).replaceAll(`${place}/`, '').replaceAll('/scorer.js', 'scorer.js');
 } finally {
   await rm(place, { recursive: true, force: true });
 }
+if (failure !== undefined) fail(failure);
 await writeFile(output, anonymous(Buffer.from(component), place));
 
 /** Returns bytes in which a path is replaced by zeros, because it says where the build ran. */

@@ -26,6 +26,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="scorebox-") as folder:
         module = Path(folder, "scorebox_component.py")
         module.write_text(
+            # The interpreter in the component would write byte code next to the sources.
+            "import sys\n"
+            "sys.dont_write_bytecode = True\n"
             f"import {entry.stem}\n"
             "from scorebox_guest import _component\n"
             f'globals().update(_component.export({entry.stem}, "{kind}"))\n'
@@ -35,6 +38,7 @@ def main() -> int:
         for path in [options["guest"], folder, str(entry.parent)]:
             words += ["-p", path]
         sys.argv = ["componentize-py", *words, "-o", options["output"]]
+        sys.path.insert(0, options["toolchain"])
         from componentize_py import script
 
         return script() or 0

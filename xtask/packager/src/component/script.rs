@@ -59,10 +59,9 @@ pub fn build(manifest: &Manifest, engine: ScriptEngine, entry: &Path) -> Result<
     let mut command = Command::new(&installed.program);
     match engine {
         ScriptEngine::ComponentizePy => {
-            command.args(["-c", BUILD_PY]).arg(options.to_string());
-            command.env("PYTHONPATH", &installed.folder);
-            // Neither the sources of the SDK nor those of the project get folders of byte code.
-            command.env("PYTHONDONTWRITEBYTECODE", "1");
+            // Isolated, because modules of the project may have the names of the standard library's.
+            command.args(["-I", "-B", "-c", BUILD_PY]);
+            command.arg(options.to_string());
         }
         _ => {
             command.args(["--input-type=module", "--eval", BUILD_MJS, "--"]);
