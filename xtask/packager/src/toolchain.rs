@@ -184,7 +184,9 @@ impl Manager {
             Self::Pip => {
                 let mut pip = Command::new(program);
                 pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--no-deps"]);
-                pip.args(["--disable-pip-version-check", "--root-user-action=ignore"]);
+                pip.arg("--disable-pip-version-check");
+                // A pip before 22.1 refuses the flag of this name, and ignores the variable.
+                pip.env("PIP_ROOT_USER_ACTION", "ignore");
                 pip.args(["--require-hashes", "--only-binary=:all:", "--target"]);
                 pip.arg(folder);
                 pip.arg("--requirement")
@@ -291,8 +293,8 @@ fn refused(toolchain: Toolchain, output: &Output) -> Failure {
              uses), and run the command again"
         }
         Manager::Pip => {
-            "check that pip can reach its package index (`pip config list` shows which one it \
-             uses), and run the command again"
+            "check that pip is 20.3 or later (`python3 -m pip --version`) and can reach its \
+             package index (`pip config list` shows which one it uses), and run the command again"
         }
     };
     Failure::new(Kind::Network, problem, fix)
