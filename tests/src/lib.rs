@@ -10,6 +10,7 @@ pub mod cable;
 pub mod certificates;
 pub mod connection;
 pub mod container;
+pub mod debian;
 pub mod digits;
 pub mod double;
 pub mod extent;

@@ -35,7 +35,7 @@ const COMPILED: [&str; 3] = ["rust", "rust-tensors", "c"];
 
 /// Largest CPU time from `new` to an image whose sample is answered, in seconds. Fetching the
 /// toolchain is not counted.
-const CPU_SECONDS: f64 = 60.0;
+pub const CPU_SECONDS: f64 = 60.0;
 
 /// An installed tool with the programs that a template needs.
 struct Desk<'a> {
@@ -214,7 +214,7 @@ fn a_first_image_of_a_scorer_in_python_takes_a_minute_of_cpu_time_and_no_compile
 }
 
 /// Returns a time of the shell, e.g. `0m13.250s`, in seconds.
-fn seconds(text: &str) -> f64 {
+pub fn seconds(text: &str) -> f64 {
     let (minutes, rest) = text.split_once('m').expect("minutes");
     let number = |text: &str| text.parse::<f64>().expect("a number");
     60.0 * number(minutes) + number(rest.trim_end_matches('s'))
