@@ -33,6 +33,20 @@ const PROGRAMS: [(&str, &[&str]); 6] = [
 /// Templates whose builds need a compiler, which needs other programs.
 const COMPILED: [&str; 3] = ["rust", "rust-tensors", "c"];
 
+/// Commands that run the tests of a template, by the name of the template.
+const TESTS: [(&str, &str); 7] = [
+    ("rust", "cargo test"),
+    ("rust-tensors", "cargo test"),
+    ("python", "python3 -m unittest"),
+    (
+        "javascript",
+        "npm install --offline --no-audit --no-fund && npm test",
+    ),
+    ("c", "make test test-host"),
+    ("onnx", "python3 -m unittest"),
+    ("sklearn", "python3 -m unittest"),
+];
+
 /// Largest CPU time from `new` to an image whose sample is answered, in seconds. Fetching the
 /// toolchain is not counted.
 pub const CPU_SECONDS: f64 = 60.0;
@@ -133,7 +147,8 @@ fn every_template_is_built_tried_and_packaged() {
     }
 }
 
-/// Creates a scorer from a template, builds, checks, calls and packages it.
+/// Creates a scorer from a template, builds, checks, calls and packages it. A whole run also runs
+/// the tests that the template has.
 #[track_caller]
 fn tries(desk: &Desk<'_>, template: &str) {
     let folder = format!("my-{template}");
@@ -151,6 +166,26 @@ fn tries(desk: &Desk<'_>, template: &str) {
     desk.run(&folder, &["package"], b"");
     let layout = project.join("target/images").join(&folder);
     assert!(layout.join("index.json").is_file(), "{template}");
+    if extent::is_whole() {
+        tests_itself(desk, template, &project);
+    }
+}
+
+/// Runs the tests that the folder of a scorer has, with the tool on `PATH`.
+#[track_caller]
+fn tests_itself(desk: &Desk<'_>, template: &str, project: &Path) {
+    let row = TESTS.iter().find(|(name, _)| *name == template);
+    let (_, script) = row.expect("every template has tests");
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-ec", script]).current_dir(project).env_clear();
+    desk.equip(&mut shell);
+    // Package managers start other programs of this machine.
+    let machine = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(desk.tool.programs().to_path_buf())
+        .chain(std::env::split_paths(&desk.path))
+        .chain(std::env::split_paths(&machine));
+    let path = std::env::join_paths(folders).expect("no colon is in them");
+    run::finish_within(LIMIT, shell.env("PATH", path), b"").ended(0);
 }
 
 /// Trains the model of the template `sklearn`, and converts its pickle.
