@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn other_pages_have_the_arguments_of_a_command() {
+    fn each_other_page_has_the_arguments_of_its_command() {
         for (name, page) in ON_OTHER_PAGES {
             let command = reference(|other| other == name);
             scorebox_pages::check_part(page, &format!("command {name}"), &command);
