@@ -242,6 +242,11 @@ fn a_new_folder_is_refused_if_its_name_or_its_place_does_not_fit() {
     tool.run(".", &["new", "risk"])
         .ended(2)
         .said(&["--template"]);
+    // A shell that is in an empty folder is then in the project.
+    std::fs::create_dir(tool.work().join("here")).unwrap();
+    tool.run("here", &["new", ".", "--template", TEMPLATE])
+        .ended(0);
+    assert!(tool.work().join("here/scorebox.toml").is_file());
     std::fs::create_dir(tool.work().join("risk")).unwrap();
     std::fs::write(tool.work().join("risk/notes"), "x").unwrap();
     tool.run(".", &["new", "risk", "--template", TEMPLATE])

@@ -17,6 +17,9 @@ const SWAPS: u32 = 5;
 pub struct Replacement {
     staging: tempfile::TempDir,
     goal: PathBuf,
+    /// True if the goal exists and is empty. It is filled and not replaced, because the user's
+    /// shell may be in it.
+    fills: bool,
 }
 
 impl Replacement {
@@ -36,37 +39,45 @@ impl Replacement {
                 ));
             }
         }
-        Self::staged(goal)
+        Self::staged(goal, false)
     }
 
-    /// Creates an empty folder that will take the place of `goal`. Fails unless `goal` does not
-    /// exist or is an empty folder.
+    /// Creates an empty folder for what `goal` will hold. Fails unless `goal` does not exist or is an
+    /// empty folder.
     pub fn of_nothing(goal: &Path) -> Result<Self, Failure> {
-        let is_free = match std::fs::read_dir(goal) {
-            Ok(mut entries) => entries.next().is_none(),
-            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        let is_empty = std::fs::read_dir(goal).map(|mut entries| entries.next().is_none());
+        let fills = match is_empty {
+            Ok(true) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            _ => {
+                return Err(Failure::other(
+                    format!("{}: is there already, and is not empty", goal.display()),
+                    "name another folder, or empty this one",
+                ));
+            }
         };
-        if !is_free {
-            return Err(Failure::other(
-                format!("{}: is there already, and is not empty", goal.display()),
-                "name another folder, or empty this one",
-            ));
-        }
-        Self::staged(goal)
+        Self::staged(goal, fills)
     }
 
-    fn staged(goal: &Path) -> Result<Self, Failure> {
-        // The temporary folder is next to the goal, so that the last step is a rename within one
-        // file system.
+    fn staged(goal: &Path, fills: bool) -> Result<Self, Failure> {
+        // The temporary folder is next to the goal or in it, so that the last step is a rename
+        // within one file system.
         let goal =
             std::path::absolute(goal).map_err(|error| Failure::file(goal, "be resolved", error))?;
-        let parent = goal.parent().unwrap_or(&goal);
+        let parent = match fills {
+            true => goal.as_path(),
+            false => goal.parent().unwrap_or(&goal),
+        };
         std::fs::create_dir_all(parent).map_err(|error| Failure::file(parent, "be made", error))?;
         let staging = tempfile::Builder::new()
             .prefix(".staging-")
             .tempdir_in(parent)
             .map_err(|error| Failure::file(parent, "create a temporary folder", error))?;
-        Ok(Self { staging, goal })
+        Ok(Self {
+            staging,
+            goal,
+            fills,
+        })
     }
 
     /// Returns the path of the new folder while it is being built.
@@ -101,9 +112,14 @@ impl Replacement {
     }
 
     /// Moves the new folder to the path of the folder that it replaces, and removes the replaced
-    /// folder. Fails if the folders cannot be moved.
+    /// folder. An empty folder of [`Replacement::of_nothing`] stays, and is filled. Fails if the
+    /// folders cannot be moved.
     pub fn finish(self) -> Result<(), Failure> {
         use std::os::unix::fs::PermissionsExt as _;
+        if self.fills {
+            let filled = self.fill();
+            return filled.map_err(|error| Failure::file(&self.goal, "be filled", error));
+        }
         // Temporary folders are private, but this one is a result that others read.
         std::fs::set_permissions(self.path(), std::fs::Permissions::from_mode(0o755))
             .map_err(|error| Failure::file(self.path(), "change its mode", error))?;
@@ -117,6 +133,15 @@ impl Replacement {
         }
         // The temporary folder's name no longer exists, so there is nothing left to remove.
         let _ = self.staging.keep();
+        Ok(())
+    }
+
+    /// Moves everything in the new folder to the goal.
+    fn fill(&self) -> io::Result<()> {
+        for entry in std::fs::read_dir(self.path())? {
+            let entry = entry?;
+            std::fs::rename(entry.path(), self.goal.join(entry.file_name()))?;
+        }
         Ok(())
     }
 
@@ -135,6 +160,21 @@ impl Replacement {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_empty_folder_is_filled_and_stays_the_same_folder() {
+        use std::os::unix::fs::MetadataExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let inode = || std::fs::metadata(dir.path()).unwrap().ino();
+        let before = inode();
+        let mut folder = Replacement::of_nothing(dir.path()).unwrap();
+        folder.write("sub/file", b"1").unwrap();
+        folder.finish().unwrap();
+        assert_eq!(inode(), before);
+        assert!(dir.path().join("sub/file").is_file());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert!(Replacement::of_nothing(dir.path()).is_err());
+    }
 
     #[test]
     fn stale_files_go_and_strange_folders_stay() {
