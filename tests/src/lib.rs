@@ -11,6 +11,7 @@ pub mod certificates;
 pub mod connection;
 pub mod container;
 pub mod cpu_time;
+pub mod debian;
 pub mod digits;
 pub mod double;
 pub mod extent;

@@ -149,6 +149,15 @@ impl Tool {
         }
     }
 
+    /// Returns the folder of the tool's program.
+    ///
+    /// # Panics
+    /// Panics if the program has no folder.
+    #[must_use]
+    pub fn programs(&self) -> &Path {
+        self.program.parent().expect("a program is in a folder")
+    }
+
     /// Returns the path of a part of the tool. `name` is relative to the folder of the parts.
     #[must_use]
     pub fn part(&self, name: &str) -> PathBuf {

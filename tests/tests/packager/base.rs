@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use scorebox_host::engine::VERSION;
 use scorebox_tests::packaging::{blob, documents, json, package, packaged, project};
 use scorebox_tests::registry::Registry;
 use scorebox_tests::stand_in::{self, StandIn};
@@ -344,10 +345,11 @@ fn dynamic_host_is_refused_where_the_base_lacks_its_libraries() {
     require!("docker-registry", "skopeo", "umoci", "sh");
     let (project, output, registry) = (project(), tempfile::tempdir().unwrap(), Registry::start());
     let layout = output.path().join("image");
-    let shell = place::tool("sh")
-        .expect("a shell")
-        .canonicalize()
-        .expect("it is there");
+    // A shell with the version of this release in its file takes the place of a dynamic host.
+    let mut shell = std::fs::read(place::tool("sh").expect("a shell")).expect("it can be read");
+    shell.extend(VERSION.as_bytes());
+    let host = output.path().join("host");
+    std::fs::write(&host, shell).expect("a file can be written");
     let with_host = |base: Option<&str>| {
         let mut command = Command::new(place::xtask());
         command
@@ -358,7 +360,7 @@ fn dynamic_host_is_refused_where_the_base_lacks_its_libraries() {
             .arg("--layout")
             .arg(&layout)
             .arg("--host")
-            .arg(&shell);
+            .arg(&host);
         command.args(
             base.map(|base| ["--base-plain-http", "--base", base])
                 .into_iter()

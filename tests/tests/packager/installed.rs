@@ -11,8 +11,9 @@ use serde_json::Value;
 /// The template of the tests. It needs no other program.
 const TEMPLATE: &str = "onnx";
 
-/// Size that pip users accept for a tool. Package indexes refuse files above 100 MB.
-const LARGEST_WHEEL_BYTES: u64 = 60 << 20;
+/// Largest size of the wheel, in bytes. Package indexes refuse files above 100 MB, and a wheel that
+/// is near that bound soon exceeds it.
+const LARGEST_WHEEL_BYTES: u64 = 60_000_000;
 
 /// Creates a project with the name `risk`, and packages it. Returns the reference of the image.
 #[track_caller]
@@ -46,7 +47,7 @@ fn a_release_is_packaged_with_and_without_pip_alike() {
     let wheel = release.installed();
     assert_eq!(packaged(&wheel), reference);
     let size = std::fs::metadata(release.file(".whl")).unwrap().len();
-    assert!(size < LARGEST_WHEEL_BYTES, "{size} bytes");
+    assert!(size <= LARGEST_WHEEL_BYTES, "{size} bytes");
 
     let inspected = wheel
         .run("risk", &["inspect", "target/images/risk"])
@@ -73,6 +74,7 @@ fn the_commands_of_the_host_run_on_the_project() {
         .said(&["app: target/apps/risk"]);
     let mut invoke = tool.command("risk", &["invoke"]);
     let answer = run::finish(&mut invoke, br#"{"X": [[1, 2, 0.5]]}"#).ended(0);
+    // The graph has one output, so the answer is its value without a name.
     let probability = answer.json()[0][0].as_f64().unwrap();
     assert!((probability - 0.437_823_5).abs() < 1e-5, "{probability}");
     let mut sample = tool.command("risk", &["sample", "--output", "new.json"]);
@@ -240,6 +242,11 @@ fn a_new_folder_is_refused_if_its_name_or_its_place_does_not_fit() {
     tool.run(".", &["new", "risk"])
         .ended(2)
         .said(&["--template"]);
+    // A shell that is in an empty folder is then in the project.
+    std::fs::create_dir(tool.work().join("here")).unwrap();
+    tool.run("here", &["new", ".", "--template", TEMPLATE])
+        .ended(0);
+    assert!(tool.work().join("here/scorebox.toml").is_file());
     std::fs::create_dir(tool.work().join("risk")).unwrap();
     std::fs::write(tool.work().join("risk/notes"), "x").unwrap();
     tool.run(".", &["new", "risk", "--template", TEMPLATE])

@@ -5,6 +5,7 @@
 //! and deploys.
 
 mod authentication;
+mod bare_debian;
 mod base;
 mod container;
 mod convert;

@@ -33,7 +33,10 @@ const PROGRAMS: [(&str, &[&str]); 6] = [
     ("sklearn", &["python3"]),
 ];
 
-/// Scripts that run the tests of a project, with and without the host, by the name of its template.
+/// Templates whose builds need a compiler, which needs other programs.
+const COMPILED: [&str; 3] = ["rust", "rust-tensors", "c"];
+
+/// Commands that run the tests of a template, by the name of the template.
 const TESTS: [(&str, &str); 7] = [
     ("rust", "cargo test"),
     ("rust-tensors", "cargo test"),
@@ -47,12 +50,9 @@ const TESTS: [(&str, &str); 7] = [
     ("sklearn", "python3 -m unittest"),
 ];
 
-/// Templates whose builds need a compiler, which needs other programs.
-const COMPILED: [&str; 3] = ["rust", "rust-tensors", "c"];
-
 /// Largest CPU time from `new` to an image whose sample is answered, in seconds. Fetching the
 /// toolchain is not counted.
-const CPU_SECONDS: f64 = 60.0;
+pub const CPU_SECONDS: f64 = 60.0;
 
 /// An installed tool with the programs that a template needs.
 struct Desk<'a> {
@@ -154,7 +154,8 @@ fn every_template_is_built_tried_and_packaged() {
     }
 }
 
-/// Creates a scorer from a template, builds, checks, calls and packages it.
+/// Creates a scorer from a template, builds, checks, calls and packages it. A whole run also runs
+/// the tests that the template has.
 #[track_caller]
 fn tries(desk: &Desk<'_>, template: &str) {
     let folder = format!("my-{template}");

@@ -25,7 +25,7 @@ use crate::host_program::{self, Kind};
 use crate::image::attestation::Revision;
 use crate::installed::{self, List};
 use crate::signing::Key;
-use crate::{engine_library, libraries, materials};
+use crate::{engine_library, materials};
 
 /// File name of the checksums, in the form that `sha256sum --check` reads.
 const CHECKSUMS: &str = "SHA256SUMS";
@@ -196,14 +196,4 @@ fn contents(root: &Path, revision: &Revision) -> Result<Contents, Failure> {
 /// Returns the path of a part, relative to the prefix of an installation.
 fn part(name: &str) -> String {
     format!("{}/{name}", installation::PARTS)
-}
-
-/// Returns the newest minor version of glibc that a dynamic program or library of the release
-/// needs.
-fn glibc_minor(contents: &Contents) -> Result<u32, Failure> {
-    let mut newest = 0;
-    for file in contents.dynamic() {
-        newest = newest.max(libraries::glibc_minor(file)?);
-    }
-    Ok(newest)
 }

@@ -17,9 +17,9 @@ const SWAPS: u32 = 5;
 pub struct Replacement {
     staging: tempfile::TempDir,
     goal: PathBuf,
-    /// True if the files are moved into the folder `goal`, which is empty. False if the new folder
-    /// replaces it.
-    is_filled: bool,
+    /// True if the goal exists and is empty. It is filled and not replaced, because the user's
+    /// shell may be in it.
+    fills: bool,
 }
 
 impl Replacement {
@@ -42,31 +42,29 @@ impl Replacement {
         Self::staged(goal, false)
     }
 
-    /// Creates an empty folder whose files will be those of `goal`. Fails unless `goal` does not
-    /// exist or is an empty folder.
-    ///
-    /// An empty folder is not replaced, because it may be the current folder of a shell or a volume
-    /// of a container.
+    /// Creates an empty folder for what `goal` will hold. Fails unless `goal` does not exist or is an
+    /// empty folder.
     pub fn of_nothing(goal: &Path) -> Result<Self, Failure> {
-        let is_free = match std::fs::read_dir(goal) {
-            Ok(mut entries) => entries.next().is_none(),
-            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        let is_empty = std::fs::read_dir(goal).map(|mut entries| entries.next().is_none());
+        let fills = match is_empty {
+            Ok(true) => true,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            _ => {
+                return Err(Failure::other(
+                    format!("{}: is there already, and is not empty", goal.display()),
+                    "name another folder, or empty this one",
+                ));
+            }
         };
-        if !is_free {
-            return Err(Failure::other(
-                format!("{}: is there already, and is not empty", goal.display()),
-                "name another folder, or empty this one",
-            ));
-        }
-        Self::staged(goal, goal.is_dir())
+        Self::staged(goal, fills)
     }
 
-    fn staged(goal: &Path, is_filled: bool) -> Result<Self, Failure> {
+    fn staged(goal: &Path, fills: bool) -> Result<Self, Failure> {
         // The temporary folder is next to the goal or in it, so that the last step is a rename
         // within one file system.
         let goal =
             std::path::absolute(goal).map_err(|error| Failure::file(goal, "be resolved", error))?;
-        let parent = match is_filled {
+        let parent = match fills {
             true => goal.as_path(),
             false => goal.parent().unwrap_or(&goal),
         };
@@ -78,7 +76,7 @@ impl Replacement {
         Ok(Self {
             staging,
             goal,
-            is_filled,
+            fills,
         })
     }
 
@@ -114,13 +112,13 @@ impl Replacement {
     }
 
     /// Moves the new folder to the path of the folder that it replaces, and removes the replaced
-    /// folder. Fails if the folders cannot be moved.
+    /// folder. An empty folder of [`Replacement::of_nothing`] stays, and is filled. Fails if the
+    /// folders cannot be moved.
     pub fn finish(self) -> Result<(), Failure> {
         use std::os::unix::fs::PermissionsExt as _;
-        if self.is_filled {
-            return self
-                .fill()
-                .map_err(|error| Failure::file(&self.goal, "be filled", error));
+        if self.fills {
+            let filled = self.fill();
+            return filled.map_err(|error| Failure::file(&self.goal, "be filled", error));
         }
         // Temporary folders are private, but this one is a result that others read.
         std::fs::set_permissions(self.path(), std::fs::Permissions::from_mode(0o755))
@@ -138,9 +136,10 @@ impl Replacement {
         Ok(())
     }
 
+    /// Moves everything in the new folder to the goal.
     fn fill(&self) -> io::Result<()> {
-        let entries: io::Result<Vec<_>> = std::fs::read_dir(self.path())?.collect();
-        for entry in entries? {
+        for entry in std::fs::read_dir(self.path())? {
+            let entry = entry?;
             std::fs::rename(entry.path(), self.goal.join(entry.file_name()))?;
         }
         Ok(())
@@ -163,18 +162,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_folder_is_filled_and_stays_itself() {
+    fn an_empty_folder_is_filled_and_stays_the_same_folder() {
         use std::os::unix::fs::MetadataExt as _;
         let dir = tempfile::tempdir().unwrap();
-        let place = || dir.path().metadata().unwrap().ino();
-        let before = place();
+        let inode = || std::fs::metadata(dir.path()).unwrap().ino();
+        let before = inode();
         let mut folder = Replacement::of_nothing(dir.path()).unwrap();
         folder.write("sub/file", b"1").unwrap();
         folder.finish().unwrap();
-        let entries = std::fs::read_dir(dir.path()).unwrap();
-        let names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(names, ["sub"]);
-        assert_eq!(place(), before);
+        assert_eq!(inode(), before);
+        assert!(dir.path().join("sub/file").is_file());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
         assert!(Replacement::of_nothing(dir.path()).is_err());
     }
 

@@ -76,11 +76,29 @@ fn read(program: &Path) -> Result<(Option<PathBuf>, Versions), Failure> {
 pub fn glibc_minor(program: &Path) -> Result<u32, Failure> {
     let (_, libraries) = read(program)?;
     let versions = libraries.values().flatten();
-    let minors = versions.filter_map(|version| {
-        let rest = version.strip_prefix("GLIBC_2.")?;
-        rest.split('.').next()?.parse().ok()
-    });
-    Ok(minors.max().unwrap_or_default())
+    Ok(versions
+        .filter_map(|version| minor(version))
+        .max()
+        .unwrap_or_default())
+}
+
+/// Symbol version of glibc that a program with packed relocations needs. glibc has it since 2.36.
+const PACKED_RELOCATIONS: &str = "GLIBC_ABI_DT_RELR";
+
+/// Returns the minor version of glibc that introduced a symbol version. Returns `None` if `version`
+/// is not one of glibc.
+fn minor(version: &str) -> Option<u32> {
+    if version == PACKED_RELOCATIONS {
+        return Some(36);
+    }
+    let rest = version.strip_prefix("GLIBC_2.")?;
+    rest.split('.').next()?.parse().ok()
+}
+
+/// Returns the file names of the shared libraries that a program or library names as needed. Fails
+/// if the file cannot be read or is not an ELF file.
+pub fn names(program: &Path) -> Result<BTreeSet<String>, Failure> {
+    Ok(read(program)?.1.into_keys().collect())
 }
 
 /// Finds the loader and the libraries that programs need on this machine. The keys are the paths at
@@ -315,97 +333,4 @@ fn file_name(path: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::skipped::skip;
-
-    fn needs_of(libraries: &[(&str, &[&str])]) -> Needs {
-        let set = |versions: &[&str]| {
-            versions
-                .iter()
-                .map(|version| (*version).to_owned())
-                .collect()
-        };
-        let libraries = libraries
-            .iter()
-            .map(|(name, versions)| ((*name).to_owned(), set(versions)))
-            .collect();
-        Needs {
-            loader: "ld-linux-x86-64.so.2".to_owned(),
-            loader_path: PathBuf::new(),
-            libraries,
-        }
-    }
-
-    #[test]
-    fn what_is_missing_is_named() {
-        let mut found = Found::default();
-        let needs = needs_of(&[("libc.so.6", &["GLIBC_2.2.5", "GLIBC_2.34"])]);
-        assert!(
-            found
-                .meets(&needs)
-                .unwrap_err()
-                .to_string()
-                .contains("lacks the loader ld-linux-x86-64.so.2")
-        );
-        found.files.insert("ld-2.31.so".into(), BTreeSet::new());
-        found
-            .links
-            .insert("ld-linux-x86-64.so.2".into(), "ld-2.31.so".into());
-        let lack = found.meets(&needs).unwrap_err().to_string();
-        assert!(lack.contains("lacks libc.so.6"), "{lack}");
-        found
-            .links
-            .insert("libc.so.6".into(), "libc-2.31.so".into());
-        found
-            .files
-            .insert("libc-2.31.so".into(), ["GLIBC_2.2.5".to_owned()].into());
-        assert_eq!(
-            found.meets(&needs).unwrap_err().to_string(),
-            "its libc.so.6 lacks GLIBC_2.34"
-        );
-        found.files.insert(
-            "libc-2.31.so".into(),
-            ["GLIBC_2.2.5".to_owned(), "GLIBC_2.34".to_owned()].into(),
-        );
-        assert_eq!(found.meets(&needs), Ok(()));
-    }
-
-    #[test]
-    fn paths_are_read_from_the_loader_s_list() {
-        let text = "\tlinux-vdso.so.1 (0x00007ffe)\n\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f)\n\t\
-                    /lib64/ld-linux-x86-64.so.2 (0x00007f)\n";
-        assert_eq!(
-            listed(text).collect::<Vec<_>>(),
-            [
-                "/lib/x86_64-linux-gnu/libc.so.6",
-                "/lib64/ld-linux-x86-64.so.2"
-            ]
-        );
-    }
-
-    #[test]
-    fn static_program_needs_nothing_and_a_shell_its_c_library() {
-        assert_eq!(needs(Path::new("/proc/self/exe")), Ok(None));
-        assert!(needs(Path::new("/etc/passwd")).is_err());
-        let Some(needs) = needs(Path::new("/bin/sh")).unwrap() else {
-            return skip("/bin/sh is linked statically here, so it needs no library");
-        };
-        let (name, versions) = needs.libraries.iter().next().unwrap();
-        assert!(
-            name.starts_with("libc.") && needs.loader.starts_with("ld-"),
-            "{needs:?} {versions:?}"
-        );
-        let bundled = bundle(&needs, &[Path::new("/bin/sh")]).unwrap();
-        assert!(
-            bundled.contains_key(&needs.loader_path.display().to_string()),
-            "{bundled:?}"
-        );
-        assert!(
-            bundled
-                .iter()
-                .any(|(path, file)| path.contains("/libc.") && file.is_file()),
-            "{bundled:?}"
-        );
-    }
-}
+mod tests;

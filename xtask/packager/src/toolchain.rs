@@ -194,6 +194,8 @@ impl Manager {
                 let mut pip = Command::new(program);
                 pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--no-deps"]);
                 pip.arg("--disable-pip-version-check");
+                // A pip before 22.1 refuses the flag of this name, and ignores the variable.
+                pip.env("PIP_ROOT_USER_ACTION", "ignore");
                 pip.args(["--require-hashes", "--only-binary=:all:", "--target"]);
                 pip.arg(folder);
                 pip.arg("--requirement")
@@ -302,8 +304,8 @@ fn refused(toolchain: Toolchain, output: &Output) -> Failure {
              uses), and run the command again"
         }
         Manager::Pip => {
-            "check that pip can reach its package index (`pip config list` shows which one it \
-             uses), and run the command again"
+            "check that pip is 20.3 or later (`python3 -m pip --version`) and can reach its \
+             package index (`pip config list` shows which one it uses), and run the command again"
         }
     };
     Failure::new(Kind::Network, problem, fix)

@@ -136,19 +136,24 @@ pub fn cache() -> PathBuf {
     if parts().is_none() {
         return workspace::target();
     }
-    let folder = |name: &str| {
-        let folder = std::env::var_os(name).map(PathBuf::from)?;
-        folder.is_absolute().then_some(folder)
-    };
-    // A user without a home, as in some containers, keeps nothing.
-    let cache = folder("XDG_CACHE_HOME")
-        .or_else(|| Some(folder("HOME")?.join(".cache")))
-        .unwrap_or_else(std::env::temp_dir)
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    // A user without a home keeps it with the project. In the folder for temporary files another
+    // user could leave a toolchain, which this program would run.
+    let cache = caches(folder("XDG_CACHE_HOME"), folder("HOME"))
+        .unwrap_or_else(workspace::target)
         .join("scorebox");
     // The host keeps compiled components here too, and does not use a folder that another user may
     // write to. If the folder cannot be created, the command that needs it fails with the reason.
     let _ = DirBuilder::new().recursive(true).mode(0o700).create(&cache);
     cache
+}
+
+/// Returns the user's folder of caches: the folder `given`, or the one in the folder `home`. A path
+/// that is not absolute does not count. Returns `None` if there is neither.
+fn caches(given: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
+    let is_absolute = |folder: &PathBuf| folder.is_absolute();
+    let in_home = home.filter(is_absolute).map(|home| home.join(".cache"));
+    given.filter(is_absolute).or(in_home)
 }
 
 #[cfg(test)]
@@ -174,6 +179,19 @@ mod tests {
         std::fs::remove_dir_all(&dir).unwrap();
         // This test itself runs from the repository.
         assert_eq!((super::parts(), super::program()), (None, "cargo xtask"));
+    }
+
+    #[test]
+    fn caches_are_in_a_folder_of_the_user() {
+        let check = |given: Option<&str>, home: Option<&str>, expected: Option<&str>| {
+            let found = caches(given.map(PathBuf::from), home.map(PathBuf::from));
+            assert_eq!(found, expected.map(PathBuf::from));
+        };
+        check(Some("/c"), Some("/h"), Some("/c"));
+        check(Some("c"), Some("/h"), Some("/h/.cache"));
+        check(None, Some("/h"), Some("/h/.cache"));
+        check(None, Some(""), None);
+        check(None, None, None);
     }
 
     #[test]

@@ -82,6 +82,11 @@ pub const TEST_TOOLS: &[Tool] = &[
         "npm",
         "fetches Sigstore's verifier of signatures, and tools for scorers in JavaScript",
     ),
+    tool(
+        "debootstrap",
+        "debootstrap",
+        "makes a root file system without a compiler, for the installed tool",
+    ),
     tool("make", "make", "builds scorers in C"),
     tool(
         "clang",

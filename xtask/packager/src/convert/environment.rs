@@ -136,13 +136,10 @@ fn install(python: &Path, requirements: &Path, root: &Path, goal: &Path) -> Resu
         "--require-hashes",
         "--no-deps",
     ]);
-    pip.args([
-        "--only-binary=:all:",
-        "--no-input",
-        "--root-user-action=ignore",
-        "--target",
-    ])
-    .arg(&libraries);
+    // A pip before 22.1 refuses the flag of this name, and ignores the variable.
+    pip.env("PIP_ROOT_USER_ACTION", "ignore");
+    pip.args(["--only-binary=:all:", "--no-input", "--target"])
+        .arg(&libraries);
     pip.arg("--requirement").arg(requirements);
     let output = pip.stdin(Stdio::null()).output();
     let output = output.map_err(|error| Failure::file(python, "be run", error))?;

@@ -4,6 +4,7 @@
 //! <https://packaging.python.org/en/latest/specifications/binary-distribution-format/>, and the
 //! platform that it claims. Must not know what the files are for.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
@@ -14,11 +15,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::installation::Sources;
+use scorebox_workspace::workspace::shown;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::contents::Contents;
 use super::part;
+use crate::libraries;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Name of the Python package whose folder is the prefix of the installation.
@@ -34,12 +37,43 @@ const PYTHON: [(&str, &str); 2] = [
     ("__main__.py", include_str!("../../wheel/__main__.py")),
 ];
 
+/// Shared libraries that every system has on which pip installs a wheel for `manylinux`, as far as
+/// programs in a wheel of ours may need them.
+const PROMISED: [&str; 8] = [
+    "ld-linux-x86-64.so.2",
+    "libc.so.6",
+    "libdl.so.2",
+    "libgcc_s.so.1",
+    "libm.so.6",
+    "libpthread.so.0",
+    "librt.so.1",
+    "libstdc++.so.6",
+];
+
 /// Returns the platform tag of the wheel, such as `manylinux_2_34_x86_64`. It names the oldest
 /// glibc that has everything which the programs and libraries need. Fails if a program cannot be
-/// read.
+/// read, or if it needs a library that the platform does not promise.
 pub fn platform(contents: &Contents) -> Result<String, Failure> {
-    let minor = super::glibc_minor(contents)?.max(OLDEST_GLIBC_MINOR);
-    Ok(format!("manylinux_2_{minor}_x86_64"))
+    let mut newest = OLDEST_GLIBC_MINOR;
+    for file in contents.dynamic() {
+        newest = newest.max(libraries::glibc_minor(file)?);
+        if let Some(library) = unpromised(&libraries::names(file)?) {
+            return Err(Failure::toolchain(
+                format!(
+                    "{}: needs {library}, which a system for wheels need not have",
+                    shown(file)
+                ),
+                "link the library statically, or leave out what needs it",
+            ));
+        }
+    }
+    Ok(format!("manylinux_2_{newest}_x86_64"))
+}
+
+/// Returns the first of the libraries that the platform of a wheel does not promise.
+fn unpromised(libraries: &BTreeSet<String>) -> Option<&str> {
+    let mut names = libraries.iter().map(String::as_str);
+    names.find(|name| !PROMISED.contains(name))
 }
 
 /// Writes the wheel of a release to the path `path`. `tag` is its platform tag, and `epoch` is the
@@ -156,6 +190,22 @@ mod tests {
     use std::io::Read as _;
 
     use super::*;
+
+    #[test]
+    fn the_platform_promises_what_the_programs_need() {
+        // This test is linked statically, so it runs with the oldest glibc.
+        let mut contents = Contents::default();
+        contents.program("bin/scorebox", Path::new("/proc/self/exe"));
+        assert_eq!(platform(&contents).unwrap(), "manylinux_2_17_x86_64");
+        let names = |names: &[&str]| -> BTreeSet<String> {
+            names.iter().map(|name| (*name).to_owned()).collect()
+        };
+        assert_eq!(unpromised(&names(&["libc.so.6", "libm.so.6"])), None);
+        assert_eq!(
+            unpromised(&names(&["libc.so.6", "libssl.so.3"])),
+            Some("libssl.so.3")
+        );
+    }
 
     #[test]
     fn a_wheel_lists_its_files_with_their_digests_and_modes() {

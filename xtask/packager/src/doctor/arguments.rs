@@ -57,7 +57,7 @@ pub struct DoctorArgs {
     /// command may use.
     #[arg(long, value_name = "CORES")]
     pub cpus: Option<f64>,
-    /// The host program that tries ONNX graphs, e.g. the `scorebox` of `cargo build --release`.
+    /// The host program that tries ONNX graphs, e.g. the `scorebox-host` of `cargo build --release`.
     /// An installed tool has a host of its own. In the repository, graphs are not tried without this
     /// flag.
     #[arg(long, value_name = "FILE")]

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest};
 use scorebox_host::text::{NAME_BYTES, quoted};
 use scorebox_workspace::failure::Failure;
-use scorebox_workspace::installation::Sources;
 
 use super::templates::Template;
 use crate::folder::Replacement;
@@ -68,14 +67,12 @@ fn checked(name: &str) -> Result<String, Failure> {
 
 /// Returns the words that are replaced in a template, with their replacements. `name` is the name
 /// of the scorer.
-fn words(name: &str) -> [(&'static str, String); 4] {
+fn words(name: &str) -> [(&'static str, String); 3] {
     let identifier = name.replace(['-', '.'], "_");
-    let sdk = Sources::Rust.folder();
     [
         ("@name@", name.to_owned()),
         ("@identifier@", identifier),
         ("@version@", env!("CARGO_PKG_VERSION").to_owned()),
-        ("@sdk@", sdk.display().to_string()),
     ]
 }
 

@@ -35,7 +35,6 @@ pub struct Template {
 /// | `@name@` | name of the scorer, e.g. `credit-risk` |
 /// | `@identifier@` | name of the scorer as an identifier of Rust and Python, e.g. `credit_risk` |
 /// | `@version@` | version of this program, which is that of the SDKs |
-/// | `@sdk@` | path of the sources of the SDK for Rust on this machine |
 #[derive(Debug, Clone, Copy)]
 pub struct File {
     /// Path of the file in the new folder.
