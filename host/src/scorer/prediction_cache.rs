@@ -239,14 +239,15 @@ impl PredictionCache {
         let patience = (Instant::now() + time).min(deadline);
         let mut pause = FIRST_LOOK;
         loop {
+            let started = Instant::now();
             let asked = timer::until(
-                Instant::now() + self.section.timeout,
+                started + self.section.timeout,
                 self.answers.claim(&name, time),
             )
             .await;
             match asked.flatten() {
                 Some(true) => {
-                    let ours = Claim::new(self.answers.clone(), name);
+                    let ours = Claim::new(self.answers.clone(), name, started, time);
                     // The process that had the claim before may have written its entry after the
                     // last check of the store.
                     return match self.stored(&key, deadline, is_refused).await {
@@ -257,11 +258,8 @@ impl PredictionCache {
                 Some(false) if Instant::now() < patience => {}
                 Some(false) | None => return Claimed::Nobodys,
             }
-            timer::until(
-                (Instant::now() + pause).min(patience),
-                std::future::pending::<()>(),
-            )
-            .await;
+            let next_look = (Instant::now() + pause).min(patience);
+            timer::until(next_look, std::future::pending::<()>()).await;
             pause = (pause * 2).min(LAST_LOOK);
             if let Some(output) = self.stored(&key, deadline, is_refused).await {
                 return Claimed::Kept(output);

@@ -4,7 +4,7 @@
 //! Owns the claim, its release, and the pauses between two checks of the store for an answer that
 //! another process computes. Must not know how an answer is computed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::capability::Answers;
 use crate::scorer::output::Output;
@@ -26,22 +26,32 @@ pub enum Claimed {
     Nobodys,
 }
 
-/// Claim of this process on the computation of an answer. Dropping this value releases the claim.
+/// Claim of this process on the computation of an answer. Dropping this value releases the claim,
+/// unless the claim may have expired: another process may have a claim on the answer then.
 pub struct Claim {
     answers: Answers,
     name: String,
+    release_before: Instant,
 }
 
 impl Claim {
     /// Returns the claim on the answer whose store entry has the name `name`. The store must have
-    /// granted the claim to this process.
-    pub(super) fn new(answers: Answers, name: String) -> Self {
-        Self { answers, name }
+    /// granted the claim to this process for `time`, after `started`.
+    pub(super) fn new(answers: Answers, name: String, started: Instant, time: Duration) -> Self {
+        Self {
+            answers,
+            name,
+            // The release takes a while, too, and must not arrive after the claim has expired.
+            release_before: started + time * 9 / 10,
+        }
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
+        if Instant::now() >= self.release_before {
+            return;
+        }
         let (answers, name) = (self.answers.clone(), std::mem::take(&mut self.name));
         // If the runtime has ended, the claim expires by itself.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {

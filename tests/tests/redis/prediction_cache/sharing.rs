@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use scorebox_tests::host::Host;
 use scorebox_tests::http::Answer;
 use scorebox_tests::redis::{Kind, Redis};
-use scorebox_tests::require;
+use scorebox_tests::{require, wait};
 use serde_json::{Value, json};
 
 use super::{FAR, MISS, STORE, app, check, entries, have_run};
@@ -117,6 +117,35 @@ fn equal_calls_on_two_instances_run_one_guest_where_one_may_claim_an_answer() {
         line["metric"] == "prediction_cache.answers" && line["status"] == "collapsed"
     });
     assert!(told["count"].as_u64() >= Some(49), "{told}");
+}
+
+#[test]
+fn a_claim_that_expired_is_not_taken_from_the_process_that_has_it_now() {
+    require!("redis-server");
+    let redis = Redis::start(Kind::Plain);
+    let host = Host::start_with(
+        &app(&format!("{FAR}claim = \"200ms\"\n")),
+        &[("SCOREBOX_REDIS_URL", &redis.url())],
+    );
+    let call = json!({"number": 13, "ms": 600});
+    check(&host.score(&call), 169, MISS);
+    let key = entries(&redis, 1).remove(0);
+    redis.command::<i64>(&["DEL", &key]);
+    let claim = format!("{key}/claim");
+    std::thread::scope(|scope| {
+        let answer = scope.spawn(|| host.score(&call));
+        wait::until("the claim of the host", || {
+            (redis.command::<i64>(&["EXISTS", &claim]) == 1).then_some(())
+        });
+        wait::until("the end of the claim", || {
+            redis.command::<Option<String>>(&["SET", &claim, "theirs", "NX", "PX", "60000"])
+        });
+        check(&answer.join().expect("an answer"), 169, MISS);
+    });
+    host.terminate();
+    assert!(host.wait_for_exit().success());
+    let claimed: Option<String> = redis.command(&["GET", &claim]);
+    assert_eq!(claimed.as_deref(), Some("theirs"));
 }
 
 #[test]
