@@ -71,9 +71,11 @@ impl Answer {
     /// Sets the status of the HTTP answer, from 200 to 599. Any other status is a fault of the
     /// scorer, and the caller gets 500.
     ///
-    /// With a status of 400 or more, the call counts as failed: no output of a function is
-    /// written, and a message is parked or delivered again. To report a problem in the form that
-    /// all errors have, return an [`Error`](crate::Error) instead.
+    /// With a status of 400 or more, the call counts as failed. On Azure Functions, the answer is
+    /// then written only to the HTTP response, and not to other output bindings. If a message
+    /// started the call, the message is delivered again, or goes to the place that `park` names
+    /// in the `scorebox.toml`. To report a problem in the form that all errors have, return an
+    /// [`Error`](crate::Error) instead.
     ///
     /// ```
     /// use scorebox_guest::{Answer, Json, Result};

@@ -63,10 +63,10 @@ pub trait Scorer: Sized + 'static {
 
     /// Creates an instance of the scorer: for example, reads weights and builds tables.
     ///
-    /// By default, this function runs where the image is built, and every instance starts from the
-    /// memory that it left. It may then only read the model and write to the log. With
-    /// `snapshot = false` under `[scorer]`, it runs for every new instance and may use every
-    /// capability.
+    /// By default, this function runs once, while the container image is built. Every instance then
+    /// starts from a snapshot of the memory that it left. In this mode, it may only read the model
+    /// and write to the log. With `snapshot = false` under `[scorer]` in the `scorebox.toml`, it
+    /// runs for every new instance and may use every capability.
     ///
     /// # Errors
     /// Fails if the instance cannot be created. The variant of [`Error`] makes no difference. By

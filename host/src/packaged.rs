@@ -1,10 +1,13 @@
 //! Comparison of an app's component and model with the files that were packaged.
 //!
-//! Owns the comparison with `[packaged]` and `[precompiled]`, and the texts of refusals. The
-//! machine code may hold the state after `init`, and with it the old weights, so a file that
-//! changed must never be served. Sizes and times are compared first, because reading a large model
-//! would delay every start. If sizes and times do not prove that a file is unchanged, digests
-//! decide. Must not know how code or tensors are loaded.
+//! Owns the comparison with the manifest's sections `[packaged]` and `[precompiled]`, which hold
+//! the digests of the packaged files. Also owns the texts of refusals. Must not know how code or
+//! tensors are loaded.
+//!
+//! A file that changed must never be served. The precompiled machine code may hold the state of the
+//! component after its `init`, and with it the weights of the old model. Sizes and times are
+//! compared first, because reading a large model would delay every start. If sizes and times do not
+//! prove that a file is unchanged, digests decide.
 
 use std::path::{Path, PathBuf};
 

@@ -246,7 +246,7 @@ impl<'a> Value<'a> {
     /// Returns this value of a reply as JSON.
     ///
     /// A string that is not UTF-8 becomes a list of its bytes, and a map becomes an object. Nil,
-    /// NaN, infinity and faults become null.
+    /// NaN, infinity and the errors of Redis commands become null.
     ///
     /// ```
     /// # use scorebox_guest::{redis::*, testing};

@@ -1,7 +1,7 @@
 //! The parts of a mock host.
 //!
-//! Owns what a host holds and what it records. Must not know how a test builds a host, nor the form
-//! of the imports.
+//! Owns what a mock host holds and what it records. Must not know how a test builds a host, or how
+//! the mocks implement the interfaces that a scorer imports.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,8 @@ pub(crate) type Redis = dyn Fn(&[&str]) -> Result<Value, redis::Error> + Send + 
 /// Function of a test that stands in for a graph.
 pub(crate) type Graph = dyn Fn(&Outputs) -> Result<Vec<Input>, graphs::Error> + Send + Sync;
 
-/// Function of a scorer that runs. It decides what the scorer may ask of its host.
+/// Phase of a scorer: `describe`, `init` at build time, or `run`. It determines which capabilities
+/// of the host the scorer may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// `describe`, which may ask nothing.

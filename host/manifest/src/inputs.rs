@@ -20,8 +20,8 @@ const COLUMNS_MOST: usize = 10_000;
 /// Maximum length of the name of an input or of a column, in bytes.
 const LONGEST_NAME_BYTES: usize = 1024;
 
-/// Facts about an input beyond its type and its shape: the additional values that it takes, and the
-/// names of its columns.
+/// Facts about an input beyond its type and its shape: whether it takes missing values, whether it
+/// takes booleans as numbers, and the names of its columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InputFacts {
     /// True if an element of the input may be missing, which a JSON request writes as `null`. A

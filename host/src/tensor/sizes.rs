@@ -34,7 +34,7 @@ const PLACEHOLDERS: [&str; 7] = ["", "?", "-1", "None", "none", "unk", "unknown"
 /// Maximum number of dimensions that a text about one shared size lists.
 const MOST_LISTED: usize = 8;
 
-/// Error because two dimensions that share a size have different sizes.
+/// Error because two dimensions have different sizes, although their sizes must be equal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {reason}", compared(found, first))]
 pub struct UnequalSizes {

@@ -54,7 +54,8 @@ pub fn examine(manifest: &Manifest, component: &Component) -> Result<(), Failure
 ///
 /// If `component` is `None`, the scorer is an ONNX graph, and nothing is compiled. A scorer that
 /// needs ONNX Runtime, the engine for graphs, is checked by the host program in `trial`, in a
-/// process of its own. `times` are the times that the record of the packaged files states.
+/// process of its own. `times` selects the modification times that are recorded for the files of
+/// the app.
 pub fn stage(
     manifest: &Manifest,
     component: Option<&Component>,

@@ -19,8 +19,8 @@ const WATCH: &str = "trap '' HUP INT TERM; read -r word || kill -KILL \"$1\" 2>/
 pub struct Leash(Option<Child>);
 
 impl Leash {
-    /// Starts to watch a child process. If no shell can be started, the child is not watched, and
-    /// ends only if this program ends it.
+    /// Starts a shell that watches a child process. If the shell cannot be started, the child is
+    /// not watched, and may continue to run after this program has ended.
     pub fn on(child: &Child) -> Self {
         let mut watcher = Command::new("sh");
         watcher

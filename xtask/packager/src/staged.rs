@@ -26,7 +26,8 @@ impl StagedPaths {
         Self(paths)
     }
 
-    /// Replaces every staged path in the texts of a failure by the path in the project.
+    /// Returns the failure with changed texts: the path of each temporary copy of a project file is
+    /// replaced with the path of the original.
     pub fn renamed(&self, failure: Failure) -> Failure {
         let replaced = |text: String| {
             self.0.iter().fold(text, |text, (staged, original)| {

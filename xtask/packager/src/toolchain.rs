@@ -186,8 +186,8 @@ impl Manager {
         }
     }
 
-    /// Returns the command that installs the packages that the files in `folder` pin into that
-    /// folder.
+    /// Returns the command that installs packages into `folder`. The versions of the packages are
+    /// pinned by files in this folder.
     fn install(self, program: &Path, folder: &Path) -> Command {
         match self {
             Self::Pip => {

@@ -105,7 +105,7 @@ impl Places {
     }
 }
 
-/// Paths of the host programs for images, without graphs and with graphs.
+/// Paths of the two host programs for images: one that cannot run ONNX graphs, and one that can.
 pub struct ImageHosts {
     plain: PathBuf,
     with_graphs: PathBuf,

@@ -35,8 +35,8 @@ struct Guess {
 
 /// A scorer with the execution context of its graph. `None` until the first call opens the context.
 ///
-/// `init` cannot open the context, because `init` runs where the image is built and no engine is
-/// present.
+/// `init` cannot open the context: it runs while the container image is built, without an inference
+/// engine.
 struct Picture(Option<GraphExecutionContext>);
 
 impl Scorer for Picture {

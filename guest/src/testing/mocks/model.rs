@@ -55,7 +55,7 @@ pub(crate) fn read_file(name: &str, start: u64, count: u64) -> Result<Vec<u8>, E
     part(&file, start, count).map(<[u8]>::to_vec)
 }
 
-/// A tensor of the installed host's model.
+/// A tensor in the model of the mock host that the test installed.
 #[derive(Debug)]
 pub(crate) struct Tensor {
     name: String,

@@ -1,7 +1,7 @@
 //! Lists of many small items, copied from the guest's memory to the host.
 //!
 //! Owns the checks of a list's size before anything is copied. Must not know which host function
-//! takes the list, or how an excess is returned to the scorer.
+//! takes the list, or how the scorer gets the error for a list that is too large.
 
 use scorebox_sandbox::Sandbox;
 use wasmtime::StoreContextMut;

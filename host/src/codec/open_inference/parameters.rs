@@ -24,7 +24,8 @@ const ENCODED: [&str; 6] = [
 /// its elements.
 const CLASSIFICATION: &str = "The extension `classification` is not supported (`class_count` of tritonclient). Leave it out, \
                               and choose the largest elements of the answer yourself.";
-/// Message about Triton's extensions for shared memory, with which elements are not in the body.
+/// Message about Triton's extensions for shared memory. With them, the elements of a tensor are in
+/// memory that the client shares with the server, and not in the body.
 const SHARED_MEMORY: &str =
     "Shared memory is not supported. Send the data in the request, and read it from the answer.";
 

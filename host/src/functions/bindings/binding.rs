@@ -77,8 +77,8 @@ pub enum TriggerBinding {
 pub enum DataType {
     /// `dataType` is `binary`: a message in an envelope is base64.
     Binary,
-    /// `dataType` has any other value: a message in an envelope is a JSON string that holds the
-    /// text as another JSON string.
+    /// `dataType` has a value other than `binary`: a message in an envelope is a JSON string that
+    /// holds the text as another JSON string.
     Text,
     /// The binding does not have `dataType`: a single message in an envelope is a text, and a
     /// message of a batch is the JSON value that the message holds.

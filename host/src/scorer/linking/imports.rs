@@ -33,7 +33,8 @@ pub(super) struct Granted {
 }
 
 impl Granted {
-    /// Returns what a manifest grants. `graphs` is true if the model has a graph.
+    /// Returns the capabilities that an app with this manifest grants to its scorer. `graphs` is
+    /// true if the model has a graph.
     pub(super) fn by(manifest: &Manifest, graphs: bool) -> Self {
         let mut stores = manifest.stores.values();
         Self {

@@ -69,10 +69,11 @@ pub fn of(dir: &Path) -> Result<Configuration, Failure> {
     })
 }
 
-/// Returns the packages whose hashes cover the path of a folder, each as `NAME@VERSION`: those on
-/// this machine that are not below `root`, and all that depend on one. Returns none if two of them
-/// have one name and version, because the compiler must tell them apart. Returns `None` if the
-/// output of `cargo metadata` has another form.
+/// Returns the packages whose crate hashes depend on the path of a folder on this machine, each as
+/// `NAME@VERSION`. These are the path dependencies outside of `root`, and all packages that depend
+/// on one of them. The list is empty if two of these packages have the same name and version,
+/// because the compiler could not tell their crates apart without the path. Returns `None` if
+/// `metadata`, the output of `cargo metadata`, does not have the expected form.
 fn placed(metadata: &Value, root: &Path) -> Option<Vec<String>> {
     let (mut found, mut names) = (BTreeSet::new(), Vec::new());
     let packages = metadata.get("packages")?.as_array()?;

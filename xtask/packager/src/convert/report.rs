@@ -211,8 +211,9 @@ impl Converted {
         warnings
     }
 
-    /// Returns one line that describes what differs between the graph's answers and the library's.
-    /// The line is empty if nothing differs. Characters that control a terminal are escaped.
+    /// Returns one line that describes how the answers of the converted ONNX graph differ from
+    /// those of the Python library that made the model. The line is empty if nothing differs.
+    /// Characters that control a terminal are escaped.
     pub fn differences(&self) -> String {
         printable(&self.comparison.differences()).into_owned()
     }

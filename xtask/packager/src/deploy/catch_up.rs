@@ -147,8 +147,10 @@ impl Deployment {
     }
 }
 
-/// Returns true if a trigger watches the app's own storage account. The Functions host looks for
-/// the setting `AzureWebJobsNAME` before the setting `NAME`, and compares the names without case.
+/// Returns true if a blob trigger watches the app's own storage account, whose connection is in the
+/// app setting `AzureWebJobsStorage`. A trigger can also name this setting `Storage`: for a trigger
+/// with the connection `NAME`, the Functions host looks for the setting `AzureWebJobsNAME` before
+/// the setting `NAME`. It ignores the case of the names.
 fn is_own(blob: &BlobTrigger) -> bool {
     [OWN_STORAGE, "Storage"]
         .iter()

@@ -224,8 +224,8 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Adds the flags with the user name and the password for pulling the image to a command, and
-/// returns the command.
+/// Adds two flags to a command, and returns the command. The flags hold the user name and the
+/// password with which the image is pulled from its registry.
 fn credentials(command: Command) -> Command {
     credentials_as(command, "--registry-username", "--registry-password")
 }

@@ -1,6 +1,7 @@
-//! The files of a release: their paths below the prefix, their modes and their bytes.
+//! The files of a release: their paths below the folder of an installation, their modes and their
+//! bytes.
 //!
-//! Owns the collection. Must not know which files there are, nor the archives that they are put
+//! Owns the collection. Must not know which files a release has, nor the archives that they are put
 //! into.
 
 use std::borrow::Cow;
@@ -70,7 +71,8 @@ impl Contents {
         Ok(parts)
     }
 
-    /// Returns the files on this machine that may be dynamic programs or shared libraries.
+    /// Returns the paths on this machine of those files of the release that may be dynamically
+    /// linked programs or shared libraries.
     pub fn dynamic(&self) -> impl Iterator<Item = &Path> {
         let is_library = |path: &str| path.contains(".so");
         self.iter()

@@ -101,7 +101,8 @@ pub fn examine(
     }
 }
 
-/// Adds the lines about rights that cannot be tried without a login.
+/// Adds to the report that the rights to pull and to push were not checked, because the check of
+/// the login failed.
 fn no_rights(report: &mut Report) {
     for noun in [Noun::Pull, Noun::Push] {
         report.skipped(noun, format!("see {}", Noun::Login));

@@ -98,7 +98,7 @@ pub struct PackageArgs {
 /// Documents that are attached to an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Attest {
-    /// Attach the list of parts (CycloneDX) and the provenance statement (SLSA).
+    /// Attach the SBOM (CycloneDX) and the provenance statement (SLSA).
     All,
     /// Attach no documents to the image.
     None,

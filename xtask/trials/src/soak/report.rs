@@ -89,8 +89,10 @@ impl PathFigures {
 }
 
 impl Figures {
-    /// Summarises the figures of the paths and hosts of a run. `minutes` is the length of the run,
-    /// and `redis_restarts` is the number of times that Redis was restarted.
+    /// Summarises a run. `minutes` is the length of the run, and `redis_restarts` is the number of
+    /// times that Redis was restarted. `paths` has the figures of each path, which is one kind of
+    /// call to one host. `hosts` has the changes of each host's memory, file descriptors and
+    /// threads.
     pub fn of(
         minutes: f64,
         redis_restarts: u32,

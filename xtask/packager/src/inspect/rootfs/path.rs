@@ -16,8 +16,8 @@ pub const ROOT: usize = 0;
 /// the root to this folder. If there are fewer nodes than names, the remaining folders do not
 /// exist.
 pub struct Place {
-    /// Indices of the nodes of the existing folders, from the root to the folder. The first index
-    /// is that of the root.
+    /// Indices of the nodes of the folders on the way from the root to this folder, as far as the
+    /// folders exist. The first index is that of the root.
     pub nodes: Vec<usize>,
     /// Names of the folders from the root to the folder. The root itself has no name.
     pub names: Vec<Vec<u8>>,

@@ -101,8 +101,8 @@ pub struct AttackFigures {
     /// Number of the well-behaved client's calls during the control that did not get the right
     /// answer, in all turns.
     pub control_lost: u32,
-    /// Problem of the well-behaved client's first call during the attack that did not get the right
-    /// answer. `None` if every call got the right answer.
+    /// Error of the well-behaved client's first failed call during the attack. A call with a wrong
+    /// answer counts as failed. `None` if every call got the right answer.
     pub first_loss: Option<String>,
     /// Resident memory of the host before the attack, in MiB.
     pub idle_mib: f64,

@@ -56,9 +56,10 @@ pub(super) struct Figures {
     forgotten: Row,
     /// Times of first calls for which the connection had to be opened.
     fresh: Row,
-    /// Median time to connect, in microseconds: the median time of calls on new connections less
-    /// the median time of calls on connections that were idle and were not forgotten. It includes
-    /// the login, and the command that asks if the server is part of a cluster.
+    /// Median time to connect to Redis, in microseconds: the median time of calls on new
+    /// connections less the median time of calls on idle connections that no network device had
+    /// forgotten. It includes the login, and the command that asks if the server is part of a
+    /// cluster.
     connect_us: f64,
     ratios: Ratios,
 }
