@@ -6,6 +6,8 @@ clips the results. Must not know estimators.
 
 import numpy as np
 
+import free_names
+
 # Operators whose results are always within 0 and 1.
 _BOUNDED = ("Softmax", "Sigmoid", "Clip", "Normalizer")
 _BOUNDED_AFTER = ("LinearClassifier", "TreeEnsembleClassifier")
@@ -27,8 +29,7 @@ def clip(graph, place):
     kind = output.type.tensor_type.elem_type
     if kind not in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE) or _is_bounded(inner, output.name):
         return
-    taken = {name for node in inner.node for name in [*node.input, *node.output]} | {one.name for one in inner.initializer}
-    new = lambda name: name if name not in taken else new(name + "_")
+    new = free_names.of(inner)
     before, low, high = new(f"{output.name}_unclipped"), new("probability_low"), new("probability_high")
     for node in inner.node:
         for field in (node.input, node.output):

@@ -6,6 +6,8 @@ or booleans. Must not know estimators, nor how labels are compared.
 
 import numpy as np
 
+import free_names
+
 
 def cast(graph, place, classes):
     """Casts the output with the index `place` to the type of the classes, if the graph has integers
@@ -18,8 +20,7 @@ def cast(graph, place, classes):
     kind = {"f": onnx.TensorProto.DOUBLE, "b": onnx.TensorProto.BOOL}.get(_kind(classes))
     if kind is None or output.type.tensor_type.elem_type != onnx.TensorProto.INT64:
         return
-    taken = {name for node in inner.node for name in [*node.input, *node.output]} | {one.name for one in inner.input}
-    new = lambda name: name if name not in taken else new(name + "_")
+    new = free_names.of(inner)
     integers = output.name
     output.name = new(f"{integers}_typed")
     output.type.tensor_type.elem_type = kind
