@@ -15,13 +15,18 @@ use crate::log::{self, Level};
 /// log during `describe`, the call would trap and hide the panic.
 static CAPABLE: AtomicBool = AtomicBool::new(false);
 
-/// Installs the panic hook. Every export calls this function before the author's code runs.
-/// `capable` is true if the export may call the host's capabilities, such as the log.
+/// Installs the panic hook in a component. Every export calls this function before the author's
+/// code runs. `capable` is true if the export may call the host's capabilities, such as the log.
+///
+/// A native test keeps its own hook: all tests of a program share one, and a mock host may refuse
+/// the log.
 pub(crate) fn install(capable: bool) {
     static INSTALL: Once = Once::new();
 
     CAPABLE.store(capable, Ordering::Relaxed);
-    INSTALL.call_once(|| panic::set_hook(Box::new(report)));
+    if cfg!(target_family = "wasm") {
+        INSTALL.call_once(|| panic::set_hook(Box::new(report)));
+    }
 }
 
 fn report(info: &PanicHookInfo<'_>) {
