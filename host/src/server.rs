@@ -23,6 +23,7 @@ mod http2;
 mod listener;
 mod openapi;
 mod packing;
+mod pages;
 mod patience;
 mod response;
 mod routes;

@@ -11,8 +11,9 @@ use http::header::{CONTENT_LENGTH, EXPECT, HeaderMap};
 use http_body_util::BodyExt;
 use tokio::sync::Semaphore;
 
-use super::budget::{self, Budget, Pages, Reserved, SMALL_BYTES, whole_units};
+use super::budget::{self, Budget, Reserved, SMALL_BYTES, whole_units};
 use super::discard::Discarding;
+use super::pages::Pages;
 use crate::error::{Disposition, RequestFailure, ScoreFailure};
 use crate::functions::envelope::Buffer;
 use crate::timer;
@@ -277,7 +278,7 @@ impl Buffer for Received {
             Self::Small(bytes) => bytes.into(),
             Self::Large {
                 pages, reserved, ..
-            } => pages.into_bytes(reserved),
+            } => budget::counted(pages, reserved),
         }
     }
 }

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
-use memmap2::MmapMut;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::timer;
@@ -142,70 +141,6 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Memory of a large body, in memory pages of its own. The pages go back to the operating system
-/// when the body is dropped. An allocator would keep the memory for later.
-pub(super) struct Pages {
-    map: MmapMut,
-    length: usize,
-}
-
-impl Pages {
-    /// Reserves address space for a body of at most `capacity` bytes. Memory is used only for bytes
-    /// that are written.
-    ///
-    /// # Errors
-    /// Fails if the operating system cannot reserve the address space.
-    pub(super) fn new(capacity: usize) -> std::io::Result<Self> {
-        Ok(Self {
-            map: MmapMut::map_anon(capacity.max(1))?,
-            length: 0,
-        })
-    }
-
-    /// Appends bytes to the body. Returns false, and appends nothing, if the bytes exceed the
-    /// capacity.
-    pub(super) fn extend(&mut self, bytes: &[u8]) -> bool {
-        let end = self.length.saturating_add(bytes.len());
-        match self.map.get_mut(self.length..end) {
-            Some(free) => free.copy_from_slice(bytes),
-            None => return false,
-        }
-        self.length = end;
-        true
-    }
-
-    /// Returns the bytes of the body that were written so far.
-    pub(super) fn as_slice(&self) -> &[u8] {
-        self.map.get(..self.length).unwrap_or_default()
-    }
-
-    /// Returns the bytes of the body that were written so far, so that they can be changed in
-    /// place.
-    pub(super) fn as_mut_slice(&mut self) -> &mut [u8] {
-        self.map.get_mut(..self.length).unwrap_or_default()
-    }
-
-    /// Shortens the body to its first `length` bytes. Does nothing if the body is shorter.
-    pub(super) fn truncate(&mut self, length: usize) {
-        self.length = self.length.min(length);
-    }
-
-    /// Converts the pages to bytes. The pages and the reservation `reserved` are released when the
-    /// last clone of the bytes is dropped.
-    pub(super) fn into_bytes(self, reserved: Reserved) -> Bytes {
-        Bytes::from_owner(Owner {
-            bytes: self,
-            _reserved: reserved,
-        })
-    }
-}
-
-impl AsRef<[u8]> for Pages {
-    fn as_ref(&self) -> &[u8] {
-        self.as_slice()
-    }
-}
-
 /// Bytes of a body with their reservation in a budget. Both are released together.
 struct Owner<T> {
     bytes: T,
@@ -218,9 +153,9 @@ impl<T: AsRef<[u8]>> AsRef<[u8]> for Owner<T> {
     }
 }
 
-/// Ties an existing body to a reservation in a budget. The reservation is released when the last
-/// clone of the result is dropped.
-pub(super) fn counted(body: Bytes, reserved: Reserved) -> Bytes {
+/// Ties the bytes of a body to a reservation in a budget. The reservation is released, and `body` is
+/// dropped, when the last clone of the result is dropped.
+pub(super) fn counted(body: impl AsRef<[u8]> + Send + 'static, reserved: Reserved) -> Bytes {
     Bytes::from_owner(Owner {
         bytes: body,
         _reserved: reserved,
@@ -243,9 +178,7 @@ mod tests {
         let reserved = budget.reserve(1 << 20, soon()).await.unwrap();
         assert!(budget.reserve(1, soon()).await.is_none());
         assert!(!budget.is_short());
-        let mut pages = Pages::new(8).unwrap();
-        assert!(pages.extend(b"12345678") && !pages.extend(b"9"));
-        let body = pages.into_bytes(reserved);
+        let body = counted(b"12345678".to_vec(), reserved);
         let clone = body.clone();
         drop(body);
         assert_eq!(&clone[..], b"12345678");

@@ -13,7 +13,7 @@ mod waiting;
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -102,6 +102,7 @@ impl Node {
             check: Notify::new(),
             started: Instant::now(),
             asked_ms: AtomicU64::new(0),
+            was_long_idle: AtomicBool::new(false),
             round_trip_us: AtomicU64::new(0),
             next_dial_ms: AtomicU64::new(0),
         };
@@ -274,6 +275,8 @@ impl Node {
                 && shared.is_stale(now_ms)
             {
                 is_check = true;
+                let was_long_idle = shared.is_long_idle(now_ms);
+                shared.was_long_idle.store(was_long_idle, Ordering::Relaxed);
                 *state = State::Checking(until, number);
             }
             is_first || is_check

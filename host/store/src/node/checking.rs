@@ -44,7 +44,9 @@ impl Shared {
     /// the server has sent on the connection: while a long reply arrives, the connection is alive.
     ///
     /// The connection may be dead without any sign of it. So if a PING has no answer after a few
-    /// round trips, a new connection is opened, and the first of the two that answers is used.
+    /// round trips, a new connection is opened, and the first of the two that answers is used. If a
+    /// call asks for the check after a long time without calls, the new connection is opened at
+    /// once, because it takes longer than the PING and is probably needed.
     pub(super) async fn check_connection(
         &self,
         connection: &MultiplexedConnection,
@@ -56,10 +58,14 @@ impl Shared {
         let ping = redis::cmd("PING");
         let mut answer = pin!(connection.send_packed_command(&ping));
         // Any answer shows that the server is there, also one that refuses the PING.
-        match tokio::time::timeout(self.head_start(), &mut answer).await {
-            Ok(Ok(_)) => return self.alive_after(started),
-            Ok(Err(_)) => return Self::replaced(self.dialer.dial(&self.address).await),
-            Err(_) => {}
+        // A timeout of 0 would take a millisecond, so no timer is used then.
+        let head_start = self.head_start();
+        if !head_start.is_zero() {
+            match tokio::time::timeout(head_start, &mut answer).await {
+                Ok(Ok(_)) => return self.alive_after(started),
+                Ok(Err(_)) => return Self::replaced(self.dialer.dial(&self.address).await),
+                Err(_) => {}
+            }
         }
         // A new connection costs a slow server more than a PING does.
         let pause_ms = u64::try_from(self.dialer.timeout().as_millis()).unwrap_or(u64::MAX);
@@ -108,13 +114,19 @@ impl Shared {
     fn head_start(&self) -> Duration {
         let round_trip_us = self.round_trip_us.load(Ordering::Relaxed);
         let next_ms = self.next_dial_ms.load(Ordering::Relaxed);
-        start_after(round_trip_us).max(Duration::from_millis(next_ms.saturating_sub(self.now_ms())))
+        let was_long_idle = self.was_long_idle.swap(false, Ordering::Relaxed);
+        let start = start_after(round_trip_us, was_long_idle);
+        start.max(Duration::from_millis(next_ms.saturating_sub(self.now_ms())))
     }
 }
 
 /// Returns the time that a PING may take before a new connection is opened next to it, if the last
 /// round trip took `round_trip_us` microseconds. The number is 0 if no round trip was measured yet.
-fn start_after(round_trip_us: u64) -> Duration {
+/// `was_long_idle` is true if the check comes after a long time without calls.
+fn start_after(round_trip_us: u64, was_long_idle: bool) -> Duration {
+    if was_long_idle {
+        return Duration::ZERO;
+    }
     if round_trip_us == 0 {
         return FIRST_START;
     }
@@ -130,7 +142,18 @@ mod tests {
     fn a_slow_server_gets_more_time_before_a_second_connection() {
         for (round_trip_us, expected_ms) in [(0, 5), (1, 2), (20_000, 60), (u64::MAX, 100)] {
             let expected = Duration::from_millis(expected_ms);
-            assert_eq!(start_after(round_trip_us), expected, "{round_trip_us}");
+            assert_eq!(
+                start_after(round_trip_us, false),
+                expected,
+                "{round_trip_us}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_connection_that_was_idle_for_long_is_opened_again_at_once() {
+        for round_trip_us in [0, 1, 20_000] {
+            assert_eq!(start_after(round_trip_us, true), Duration::ZERO);
         }
     }
 }

@@ -4,7 +4,7 @@
 //! for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use redis::aio::MultiplexedConnection;
 use tokio::sync::{Notify, watch};
@@ -19,6 +19,14 @@ use crate::endpoint::Address;
 /// one round trip, so it is made only before rare calls. A connection with frequent calls is never
 /// forgotten, because devices keep idle connections for minutes.
 const STALE_MS: u64 = 1000;
+
+/// Time without calls after which the check of a connection opens a new connection at once, in
+/// milliseconds.
+///
+/// Azure's load balancers forget idle connections after 4 to 10 minutes, and other devices may
+/// forget them earlier. The time is long enough that living connections rarely cost the server a
+/// second one.
+const LONG_IDLE_MS: u64 = 30_000;
 
 /// State of a Redis node that its calls share with the task that connects to the server.
 pub(super) struct Shared {
@@ -35,6 +43,9 @@ pub(super) struct Shared {
     pub(super) started: Instant,
     /// Time of the last call that used this node, in milliseconds since `started`.
     pub(super) asked_ms: AtomicU64,
+    /// True if the latest call that asked for a check came after [`LONG_IDLE_MS`] without calls.
+    /// The check that the call asked for sets it to false.
+    pub(super) was_long_idle: AtomicBool,
     /// Round-trip time of the last check of a connection, in microseconds. The number is 0 before
     /// the first check.
     pub(super) round_trip_us: AtomicU64,
@@ -52,7 +63,17 @@ impl Shared {
     /// Returns true if no call has used the connection for so long that a device on the way may
     /// have forgotten it.
     pub(super) fn is_stale(&self, now_ms: u64) -> bool {
-        now_ms.saturating_sub(self.asked_ms.load(Ordering::Relaxed)) > STALE_MS
+        self.idle_ms(now_ms) > STALE_MS
+    }
+
+    /// Returns true if no call has used the connection for so long that a new connection is opened
+    /// at once when it is checked.
+    pub(super) fn is_long_idle(&self, now_ms: u64) -> bool {
+        self.idle_ms(now_ms) > LONG_IDLE_MS
+    }
+
+    fn idle_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.asked_ms.load(Ordering::Relaxed))
     }
 }
 
