@@ -50,7 +50,7 @@ struct Pending {
 impl Kept {
     /// Returns the approximate size of the memory that the answer takes, in bytes.
     fn bytes(&self) -> u64 {
-        self.output.bytes() as u64 + ANSWER_COST_BYTES
+        self.output.held_bytes() as u64 + ANSWER_COST_BYTES
     }
 }
 

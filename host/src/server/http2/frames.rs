@@ -150,7 +150,9 @@ impl Frames {
             .saturating_mul(POINTS_PER_SECOND)
             / 1_000_000;
         if points > 0 {
-            self.refilled = now;
+            // The rest of the time counts for the next point.
+            let time = points.saturating_mul(1_000_000) / POINTS_PER_SECOND;
+            self.refilled = self.refilled.saturating_add(time);
             let points = u32::try_from(points).unwrap_or(u32::MAX);
             self.spent = self.spent.saturating_sub(points);
         }
@@ -237,6 +239,9 @@ mod tests {
         frames.refilled = 1_000_000;
         frames.refill(1_001_000);
         assert_eq!((frames.spent, frames.refilled), (MOST_POINTS, 1_000_000));
+        // A point takes 2 ms. The rest of the time is not lost.
+        frames.refill(1_003_000);
+        assert_eq!((frames.spent, frames.refilled), (MOST_POINTS - 1, 1_002_000));
         frames.refill(2_000_000);
         assert_eq!(
             (frames.spent, frames.refilled),
