@@ -25,6 +25,7 @@ pub mod graph;
 pub mod invocation;
 #[cfg(feature = "compiler")]
 pub mod invoke;
+mod priority;
 pub mod serve;
 #[cfg(feature = "graphs")]
 pub mod trial;
@@ -32,7 +33,6 @@ pub mod trial;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use rustix::process::nice;
 use scorebox_host::error::{ErrorAnswer, StartupError, exit_code};
 use scorebox_host::machine;
 use scorebox_host::text::printable_json;
@@ -58,18 +58,13 @@ fn serving_threads(threads: usize) -> Result<Runtime, StartupError> {
 /// # Errors
 /// Fails if the operating system cannot start the threads.
 fn scoring_threads(threads: usize) -> Result<Runtime, StartupError> {
-    // A lower priority needs no permission. If it fails nevertheless, long calls only compete more
-    // with the other threads.
-    let yielding = || {
-        let _ = nice(SCORING_NICE);
-    };
     let mut builder = Builder::new_multi_thread();
     // A call that has just arrived is taken before the next slice of a call that has run for a
     // while.
     machine::runtime(
         builder
             .thread_name("scoring")
-            .on_thread_start(yielding)
+            .on_thread_start(priority::yield_to_others)
             .global_queue_interval(1)
             // A slice of a call lasts for milliseconds. Timers and sockets are checked after each
             // slice.
@@ -77,10 +72,6 @@ fn scoring_threads(threads: usize) -> Result<Runtime, StartupError> {
         threads,
     )
 }
-
-/// Niceness of the scoring threads. At 10, a thread gets about a tenth of a CPU core that other
-/// threads use, and all of a core that is free.
-const SCORING_NICE: i32 = 10;
 
 /// Writes a text to standard error. An error is ignored, because there is no other output that
 /// could report it.

@@ -241,7 +241,10 @@ mod tests {
         assert_eq!((frames.spent, frames.refilled), (MOST_POINTS, 1_000_000));
         // A point takes 2 ms. The rest of the time is not lost.
         frames.refill(1_003_000);
-        assert_eq!((frames.spent, frames.refilled), (MOST_POINTS - 1, 1_002_000));
+        assert_eq!(
+            (frames.spent, frames.refilled),
+            (MOST_POINTS - 1, 1_002_000)
+        );
         frames.refill(2_000_000);
         assert_eq!(
             (frames.spent, frames.refilled),
