@@ -1,4 +1,5 @@
-//! Linker flags for the image's host, which must be small because every cold start pulls it.
+//! Linker flags for the host program of container images, which must be small because every cold
+//! start pulls it.
 //!
 //! Owns four flags for the linker of the pinned toolchain (lld). Must not know the crates that are
 //! linked.

@@ -36,7 +36,7 @@ export type Source = 'http' | 'blob' | 'service-bus' | 'storage-queue' | 'direct
 /** The value of an attribute, with the type that the platform reported. */
 export type AttributeValue = null | boolean | number | bigint | string;
 
-/** The request line of an HTTP call, as the client sent it and without keys. */
+/** The request line of an HTTP call, as the client sent it, without API keys in the query. */
 export interface HttpRequest {
   method: string;
   path: string;
@@ -51,40 +51,41 @@ export class Invocation {
   readonly source: Source;
   /** The number of the delivery: 1 for the first one. */
   readonly attempt: number;
-  /** Time in milliseconds until the host interrupts the scorer. */
+  /** Time in milliseconds from the start of `run` until the host interrupts the scorer. */
   readonly deadlineMs?: number;
   readonly http?: HttpRequest;
   /** HTTP headers in lower case, blob metadata or message properties. Names may repeat. */
   readonly attributes: [string, AttributeValue][];
-  /** Returns the first attribute with a name. */
+  /** Returns the value of the first attribute `name`, or undefined if there is none. */
   attribute(name: string): AttributeValue | undefined;
-  /** Returns the first parameter of the query with a name, decoded. */
+  /** Returns the first parameter `name` in the query, decoded, or undefined if there is none. */
   parameter(name: string): string | undefined;
 }
 
-/** What the scorer takes or gives. */
+/** The input or the output of a scorer: its media types, its schema and an example. */
 export interface Side {
   /** Media types that are accepted or returned. An empty list means any. */
   contentTypes?: string[];
   /** JSON Schema (2020-12). To input that does not conform, the host answers 400. */
   schema?: object | string;
-  /** An example: a payload, or a value that becomes JSON. `run` must answer that of an input. */
+  /** An example: a payload, or a value for JSON. `run` must answer an example of an input. */
   example?: unknown;
 }
 
-/** The contract of a scorer with its callers. */
+/** The contract of a scorer with its callers. The fields of `Side` describe the input. */
 export interface Signature extends Side {
   output?: Side;
   /** True if equal inputs always give equal answers. */
   deterministic?: boolean;
 }
 
-/** The functions of a scorer. `describe` reaches no capability. */
+/** The functions of a scorer. `describe` may not use a capability of the host. */
 export interface Author<Input> {
   describe?(): Signature;
   /**
-   * Prepares the instance. By default it runs where the image is built, and may then only read the
-   * model and write to the log. With `snapshot = false` it runs for every new instance.
+   * Prepares the instance. By default, it runs while the container image is built, and may only
+   * read the model and write to the log. With `snapshot = false` under `[scorer]` in scorebox.toml,
+   * it runs for every new instance and may use every capability.
    */
   init?(): void;
   /** Scores one input. Returns an `Answer`, a `Payload`, or a value that becomes JSON. */
@@ -121,9 +122,9 @@ export interface Port {
   shape: (number | null)[];
 }
 
-/** A named input of a tensor scorer. */
+/** A named input of a tensor scorer, with facts about its values and its columns. */
 export interface InputPort extends Port {
-  /** True if callers may send `null`, which arrives as NaN. */
+  /** True if callers may send `null` for a number. The scorer gets NaN for it. */
   missing?: boolean;
   /** True if callers may send `true` and `false` for 1 and 0. */
   boolean?: boolean;
@@ -138,7 +139,7 @@ export interface TensorSignature {
   /** True if axis 0 of every port is a batch of independent rows. */
   batchable?: boolean;
   deterministic?: boolean;
-  /** What a caller posts as JSON, such as `{ x: [[1, 2]] }`. */
+  /** An example of the value that a caller posts as JSON, such as `{ x: [[1, 2]] }`. */
   example?: unknown;
 }
 
@@ -166,7 +167,7 @@ export interface TensorAuthor {
   run(calls: Invocation[], inputs: Tensor[]): (Tensor | OutputTensor)[];
 }
 
-/** A tensor whose elements are not yet of the type that it states. */
+/** A tensor of an answer. If `values` are not of the type `dtype`, they are converted to it. */
 export interface OutputTensor {
   name: string;
   dtype: Dtype;
@@ -174,7 +175,10 @@ export interface OutputTensor {
   values: Elements | number[] | bigint[] | boolean[];
 }
 
-/** Returns a tensor. `dtype` is that of the typed array, or `f32`; `shape` is one dimension. */
+/**
+ * Returns a tensor with the name of its port. By default, `dtype` is the type of the typed array,
+ * or `f32` for another array, and `shape` is one dimension with the number of values.
+ */
 export function tensor(
   name: string,
   values: Elements | number[] | bigint[] | boolean[],
@@ -187,7 +191,7 @@ export function json(value: unknown): Payload;
 /** Returns an answer with a status and headers. `value` becomes JSON, unless it is a payload. */
 export function answer(value: unknown, options?: { status?: number; headers?: Record<string, string> }): Answer;
 
-/** The reason why a call has no answer. `code` is in kebab-case, `message` is sent to the caller. */
+/** The reason why a call has no answer. `code` is in kebab-case. The caller gets `message`. */
 export class ScoreError extends Error {
   constructor(code: string, message: string, detail?: string);
   readonly code: string;
@@ -195,7 +199,11 @@ export class ScoreError extends Error {
   readonly detail?: string;
 }
 
-/** This input can never be scored. HTTP answers 422, and a message is parked. */
+/**
+ * This input can never be scored. HTTP answers 422. If a message started the call and its trigger
+ * has the setting `park`, the message is completed, and a record of it goes to the place that
+ * `park` names. Otherwise it is delivered again.
+ */
 export class Rejected extends ScoreError {}
 
 /** A later call may succeed. HTTP answers 503, and a message is delivered again. */
@@ -215,11 +223,11 @@ export namespace model {
     readonly shape: number[];
     /** Number of elements. */
     readonly length: number;
-    /** Returns elements of the tensor's own type. `start` is a flat, row-major index. */
+    /** Returns `count` elements of the tensor's own type from the flat, row-major index `start`. */
     values(start?: number, count?: number): Elements;
-    /** Returns elements as `f32`. The tensor must be of floating point. */
+    /** Returns elements as `f32`. The tensor must have a floating-point type. */
     floats(start?: number, count?: number): Float32Array;
-    /** Returns the rows of axis 0 with these indices, one after the other. */
+    /** Returns the rows of axis 0 with these indices, one after the other, as `f32`. */
     rows(indices: Iterable<number>): Float32Array;
   }
   /** Returns facts about the loaded model. */
@@ -228,7 +236,7 @@ export namespace model {
   function tensors(): { name: string; dtype: Dtype; shape: number[] }[];
   /** Returns the names of the model's files. `/` separates folders. */
   function files(): string[];
-  /** Returns the bytes of a file from the byte `start`: `count` of them, or all. */
+  /** Returns `count` bytes of a file from the byte `start`. The default is the whole file. */
   function readFile(name: string, start?: number, count?: number): Uint8Array;
 }
 
@@ -242,19 +250,25 @@ export namespace graphs {
   }
   /** Returns the descriptions of all graphs of the model. */
   function all(): { name: string; inputs: GraphPort[]; outputs: GraphPort[] }[];
-  /** Runs a graph, and returns its outputs by name. `graph` is the path of the file without `.onnx`. */
+  /**
+   * Runs a graph, and returns its outputs by name. `graph` is the path of the file in the model,
+   * without `.onnx`.
+   */
   function run(graph: string, inputs: (Tensor | OutputTensor | Texts)[]): Record<string, Tensor | Texts>;
 }
 
-/** A store of scorebox.toml. Times to live are in seconds. */
+/** A store of scorebox.toml. The times until a key expires (`ttl`) are in seconds. */
 export class Bucket {
-  /** Names a store, which is opened when it is first used. The default is `default`. */
+  /** Chooses a store, which is opened when it is first used. The default is `default`. */
   constructor(name?: string);
   readonly name: string;
   get(key: string): Uint8Array | undefined;
   getText(key: string): string | undefined;
   getJson<Value = any>(key: string): Value | undefined;
-  /** Writes a value. Returns false, and writes nothing, if `onlyIf` does not hold. */
+  /**
+   * Writes the value of a key. Returns false, and writes nothing, if `onlyIf` does not hold: the
+   * key must not exist (`absent`), or it must exist (`present`).
+   */
   set(key: string, value: Uint8Array | string, options?: { ttl?: number; onlyIf?: 'absent' | 'present' }): boolean;
   setJson(key: string, value: unknown, options?: { ttl?: number; onlyIf?: 'absent' | 'present' }): boolean;
   delete(key: string): void;
@@ -263,13 +277,23 @@ export class Bucket {
   getMany(keys: Iterable<string>): Map<string, Uint8Array>;
   setMany(entries: Map<string, Uint8Array | string> | Record<string, Uint8Array | string>, options?: { ttl?: number }): void;
   deleteMany(keys: Iterable<string>): void;
-  /** Adds to a counter atomically, and returns the sum. */
+  /**
+   * Adds `delta` to the counter of a key atomically, and returns the sum. The counter of a key that
+   * does not exist starts at 0, and expires after `ttl`.
+   */
   increment(key: string, delta?: number, options?: { ttl?: number }): number;
-  /** Returns the seconds until a key expires, Infinity if it never does, undefined if it is absent. */
+  /** Returns the seconds until a key expires: Infinity if never, undefined if it does not exist. */
   lifetime(key: string): number | undefined;
-  /** Makes a key expire after `ttl`, or never. Returns false if the key does not exist. */
+  /**
+   * Makes a key expire after `ttl` seconds, or never without `ttl`. Returns false if the key does
+   * not exist.
+   */
   touch(key: string, ttl?: number): boolean;
-  /** Replaces a value atomically. `change` may be called several times. */
+  /**
+   * Replaces the value of a key with the result of `change` atomically, and returns it. If another
+   * caller writes in between, `change` is called again, up to `attempts` times. After that, throws
+   * `Unavailable` with the code `store-busy`.
+   */
   update(key: string, change: (held: Uint8Array | undefined) => Uint8Array | string, attempts?: number): Uint8Array;
 }
 
@@ -279,18 +303,21 @@ export class Fault extends Error {}
 /** A value in a reply of Redis. */
 export type Reply = null | boolean | number | bigint | string | Uint8Array | Fault | Reply[] | Map<Reply, Reply>;
 
-/** A word of a command of Redis. */
+/** The name of a Redis command, or one of its arguments. */
 export type Word = string | number | bigint | Uint8Array;
 
-/** A connection to a store, for the raw commands that its `commands` allow. */
+/** A connection to a store of scorebox.toml, for the Redis commands that its `commands` lists. */
 export class Connection {
   constructor(name?: string);
   readonly name: string;
   /** Sends one command, e.g. `execute('HGET', 'user', 'age')`, and returns the reply. */
   execute(...words: Word[]): Reply;
-  /** Sends several commands in one round trip. A command that fails has its error in the array. */
+  /**
+   * Sends several commands in one round trip, and returns their replies. If a command fails, the
+   * array has a `ScoreError` in place of its reply.
+   */
   pipeline(commands: Word[][]): (Reply | ScoreError)[];
-  /** Executes commands between MULTI and EXEC, all or none. */
+  /** Executes commands between MULTI and EXEC, all or none, and returns their replies. */
   transaction(commands: Word[][]): Reply[];
 }
 

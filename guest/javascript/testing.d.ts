@@ -2,9 +2,11 @@
 
 import type { Invocation, OutputTensor, Payload, ScorerExport, Tensor, TensorScorerExport, Texts } from './index.js';
 
-/** What the stand-in has. Everything is optional. */
+/** The contents of the stand-in for the host. Every field is optional. */
 export interface Options {
-  /** Path of a folder or file, or tensors by name. A list becomes a tensor of `f32`. */
+  /**
+   * The model: the path of a folder or file, or tensors by name. A list becomes a tensor of `f32`.
+   */
   model?: string | Record<string, OutputTensor | number[] | Float32Array>;
   /** Further files of the model. */
   files?: Record<string, Uint8Array>;
@@ -14,19 +16,19 @@ export interface Options {
   stores?: string[];
   /** A function for each graph, which takes and returns tensors by name. */
   graphs?: Record<string, (inputs: Record<string, Tensor | Texts>) => Record<string, OutputTensor | Tensor | Texts>>;
-  /** A function that answers raw commands of Redis. */
+  /** A function that gets the name and the arguments of a Redis command, and returns the reply. */
   redis?: (name: string, ...words: string[]) => unknown;
   /** False if the scorer has `snapshot = false`, so that `init` may use every capability. */
   snapshot?: boolean;
-  /** The clock of the stores, in milliseconds. */
+  /** A function that returns the time by which keys of the stores expire, in milliseconds. */
   clock?: () => number;
 }
 
-/** A store in memory. */
+/** A store of keys and values in memory. */
 export interface Store {
-  /** The values, which tests may fill and read. */
+  /** The values by their keys. Tests may write and read them. */
   values: Map<string, Uint8Array>;
-  /** True if the store does not answer, to test what a scorer does then. */
+  /** True if the store does not answer, to test how a scorer handles that. */
   isAway: boolean;
 }
 
@@ -38,7 +40,7 @@ export class Host {
   readonly stores: Record<string, Store>;
   /** Creates an instance as the host does: `describe`, then `init`. */
   start(scorer: ScorerExport | TensorScorerExport): Instance;
-  /** Calls a function that may use every capability. */
+  /** Calls `use`, which may use every capability of the host, and returns its result. */
   with<Value>(use: () => Value): Value;
 }
 

@@ -5,8 +5,9 @@
 
 use crate::{Answer, IntoPayload, Payload, Result};
 
-/// A type that a scorer of payloads can return: [`Answer`], or any type that implements
-/// [`IntoPayload`] for the body alone.
+/// A type that a scorer of payloads can return: [`Answer`], or a type that implements
+/// [`IntoPayload`]. A value of the latter becomes the body of an answer with the status 200 and
+/// without headers.
 ///
 /// ```
 /// use scorebox_guest::{Answer, IntoAnswer, Json};
@@ -18,8 +19,8 @@ pub trait IntoAnswer {
     /// Converts the value to an answer.
     ///
     /// # Errors
-    /// Fails if the body cannot be written. The error is [`Error::Failed`](crate::Error::Failed),
-    /// because the scorer made the body.
+    /// Fails if the value cannot be written as a body, e.g. as JSON. The error is
+    /// [`Error::Failed`](crate::Error::Failed), because the scorer made the value.
     fn into_answer(self) -> Result<Answer>;
 }
 
@@ -50,7 +51,7 @@ impl Answer {
     /// ```
     ///
     /// # Errors
-    /// Fails if the body cannot be written.
+    /// Fails if `body` cannot be written, e.g. as JSON.
     pub fn of(body: impl IntoPayload) -> Result<Self> {
         body.into_payload().map(Self::from)
     }

@@ -1,10 +1,10 @@
-//! The code that wit-bindgen generates from `wit`: the capabilities once, and each world's
-//! export.
+//! Code that wit-bindgen generates from the WIT files in `guest/wit`: the imports of the world
+//! `capabilities`, and the exports of the worlds `scoring` and `tensor-scoring`.
 //!
 //! Owns only generated code. A scorer must not use this module directly, because the other modules
-//! wrap it. The capabilities are generated apart from the worlds so that both worlds share their
-//! types. A world's description reaches the final component only through its export macro, so a
-//! scorer exports the one world whose macro it calls.
+//! wrap it. The imports are generated apart from the exports, so that both worlds use the same Rust
+//! types. A component gets the description of a world only by a call of the world's export macro,
+//! so a scorer targets the world whose macro it calls.
 #![allow(
     missing_docs,
     unsafe_code,

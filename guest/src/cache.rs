@@ -67,8 +67,8 @@ impl Bucket {
 
     /// Returns the store `name` of `scorebox.toml`. The store is opened when it is first used.
     ///
-    /// Use this function in `init`, which runs where the image is built and no store can be
-    /// reached. If `scorebox.toml` has no store of this name, the first use fails.
+    /// Use this function in `init`, which runs while the container image is built, without a store.
+    /// If `scorebox.toml` has no store of this name, the first use fails.
     ///
     /// ```
     /// # use scorebox_guest::cache::Bucket;
@@ -221,7 +221,7 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer, or if the store never returned this cursor.
+    /// Fails if the store does not answer, or if `cursor` is not one that this store returned.
     pub fn page(&self, cursor: Option<&str>) -> Result<KeyResponse, Error> {
         self.handle()?.list_keys(cursor)
     }

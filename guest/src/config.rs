@@ -1,7 +1,7 @@
 //! The scorer's settings: `[config]` of `scorebox.toml`.
 //!
-//! Owns the reading of settings as typed values. Must not know where the host takes them from.
-//! Settings are part of the image, so none of them is a secret.
+//! Owns the reading of settings as typed values. Must not know where the host takes them from. The
+//! settings are part of the container image, so do not put a secret into one.
 
 use std::fmt::Display;
 use std::str::FromStr;

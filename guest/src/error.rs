@@ -21,8 +21,7 @@ use crate::{Error, Problem, cache, config, graphs, model, nn, redis};
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// Returns the error for an input that can never be scored, so that the call is not tried
-    /// again.
+    /// Returns the error for an input that can never be scored, so a retry is useless.
     ///
     /// `code` is in kebab-case. `message` is sent to the caller, so put internal facts into
     /// [`Error::with_detail`].
@@ -37,7 +36,8 @@ impl Error {
         Self::Rejected(Problem::new(code, message))
     }
 
-    /// Returns the error for a call that may succeed later, when the caller tries again.
+    /// Returns the error for a call that cannot be scored now, but that may succeed if the caller
+    /// retries it later.
     ///
     /// `code` is in kebab-case. `message` is sent to the caller, so put internal facts into
     /// [`Error::with_detail`].
@@ -167,10 +167,10 @@ impl From<nn::errors::Error> for Error {
     }
 }
 
-/// Start of the text of an error by which the host says that a store cannot be used now.
+/// Start of the text of the host's error for a store that cannot be used now.
 const AWAY: &str = "the store cannot be reached now";
 
-/// Start of the text of an error by which the host says that a store has no room.
+/// Start of the text of the host's error for a store that is full.
 const FULL: &str = "the store is full";
 
 /// Returns the error for a store that cannot be used now. A later call may succeed.
@@ -179,8 +179,8 @@ fn away(detail: impl Display) -> Error {
         .with_detail(detail)
 }
 
-/// Returns the error for a store that has no room. A later call may succeed, once values expire or
-/// the operator makes room.
+/// Returns the error for a store that is full. A later call may succeed, once values expire or the
+/// operator makes room.
 fn full(detail: impl Display) -> Error {
     Error::unavailable("store-full", "the scorer's store is full").with_detail(detail)
 }

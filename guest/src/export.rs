@@ -1,7 +1,8 @@
-//! The two kinds of scorer, and the macros that make a component of a scorer.
+//! The traits of a scorer, [`Scorer`] and [`TensorScorer`], and the macros that export a scorer as
+//! a component.
 //!
-//! Owns the calls of the author's code by the exported functions, and the slot that keeps the
-//! scorer between calls. Must not interpret payloads or tensors.
+//! Owns the exported functions, which call the code of the scorer's author, and the slot that keeps
+//! the scorer between calls. Must not interpret payloads or tensors.
 
 use std::cell::RefCell;
 
@@ -48,8 +49,8 @@ pub use crate::bindings::{scoring::export_scoring, tensor_scoring::export_tensor
 /// scorebox_guest::export_scorer!(Twice);
 /// ```
 pub trait Scorer: Sized + 'static {
-    /// Type of the input of [`run`](Scorer::run): [`Json`](crate::Json) of a type, or [`Payload`]
-    /// itself.
+    /// Type of the input of [`run`](Scorer::run): [`Json`](crate::Json) of a type, [`Payload`]
+    /// itself, or another type that implements [`FromPayload`].
     type Input: FromPayload;
     /// Type of the answer of [`run`](Scorer::run): [`Json`](crate::Json) of a type, [`Payload`]
     /// itself, or [`Answer`] if the scorer chooses the status or headers of the HTTP answer.
@@ -57,8 +58,8 @@ pub trait Scorer: Sized + 'static {
 
     /// Returns the signature of the scorer: its media types, schemas and examples.
     ///
-    /// This function runs when the image is built and when the host starts. It has no access to the
-    /// host's capabilities: a call of a capability traps.
+    /// This function runs when the container image is built and when the host starts. It has no
+    /// access to the host's capabilities: a call of a capability traps.
     fn describe() -> Signature;
 
     /// Creates an instance of the scorer: for example, reads weights and builds tables.
@@ -70,9 +71,9 @@ pub trait Scorer: Sized + 'static {
     ///
     /// # Errors
     /// Fails if the instance cannot be created. The variant of [`Error`] makes no difference. By
-    /// default, the error ends the build. With `snapshot = false`, the host logs the error and does
-    /// not become ready. If a further instance fails after the first one succeeded, only its call
-    /// fails, with the code `init-failed`.
+    /// default, the error ends the build of the image. With `snapshot = false`, the host logs the
+    /// error and does not become ready. If a later instance fails after the first one succeeded,
+    /// only the call that needed it fails, with the code `init-failed`.
     fn init() -> Result<Self>;
 
     /// Scores one payload. `call` describes the call, e.g. its deadline and attributes.
@@ -87,7 +88,7 @@ pub trait Scorer: Sized + 'static {
 /// [`export_tensor_scorer!`](crate::export_tensor_scorer).
 ///
 /// A value of the implementing type is one instance of the scorer. It keeps its state between
-/// calls, but the next call may get another instance.
+/// calls. Do not rely on this state, because the next call may get another instance.
 ///
 /// ```
 /// use scorebox_guest::{
@@ -116,21 +117,22 @@ pub trait Scorer: Sized + 'static {
 pub trait TensorScorer: Sized + 'static {
     /// Returns the signature of the scorer: its input and output ports, and examples.
     ///
-    /// Like [`Scorer::describe`], this function has no access to the host's capabilities.
+    /// Like [`Scorer::describe`], this function runs when the container image is built and when the
+    /// host starts. A call of one of the host's capabilities traps.
     fn describe() -> TensorSignature;
 
     /// Creates an instance of the scorer: for example, reads weights and builds tables.
     ///
-    /// By default, this function runs where the image is built, and every instance starts from the
-    /// memory that it left. It may then only read the model and write to the log. With
-    /// `snapshot = false` under `[scorer]`, it runs for every new instance and may use every
-    /// capability.
+    /// By default, this function runs once, while the container image is built. Every instance then
+    /// starts from a snapshot of the memory that it left. In this mode, it may only read the model
+    /// and write to the log. With `snapshot = false` under `[scorer]` in the `scorebox.toml`, it
+    /// runs for every new instance and may use every capability.
     ///
     /// # Errors
     /// Fails if the instance cannot be created. The variant of [`Error`] makes no difference. By
-    /// default, the error ends the build. With `snapshot = false`, the host logs the error and does
-    /// not become ready. If a further instance fails after the first one succeeded, only its call
-    /// fails, with the code `init-failed`.
+    /// default, the error ends the build of the image. With `snapshot = false`, the host logs the
+    /// error and does not become ready. If a later instance fails after the first one succeeded,
+    /// only the call that needed it fails, with the code `init-failed`.
     fn init() -> Result<Self>;
 
     /// Scores the tensors of one call, or the joined rows of several calls. `inputs` has one tensor
@@ -262,15 +264,15 @@ macro_rules! export_tensor_scorer {
     };
 }
 
-/// Functions that a component exports: `describe`, `init` and `run`. `S` is the type of the
-/// signature, and `R` is the type of `run`.
+/// Types of the functions that a component exports: `describe`, `init` and `run`. `S` is the type
+/// of the signature, and `R` is the type of `run`.
 pub type Exports<S, R> = (fn() -> S, fn() -> Result<(), Problem>, R);
 /// Type of the exported function `run` of a scorer of payloads.
 pub type Run = fn(Invocation, Payload) -> Result<Answer>;
 /// Type of the exported function `run` of a scorer of tensors.
 pub type TensorRun = fn(Vec<Invocation>, Vec<NamedTensor>) -> Result<Vec<NamedTensor>>;
 
-/// A slot for the scorer of an instance. The slot is empty until `init` has succeeded.
+/// A slot that holds the scorer of an instance of the component. It is empty until `init` succeeds.
 #[derive(Debug)]
 pub struct Slot<S>(RefCell<Option<S>>);
 
@@ -281,10 +283,11 @@ impl<S> Slot<S> {
         Self(RefCell::new(None))
     }
 
-    /// Runs the author's `init`, and puts the scorer that it returns into the slot.
+    /// Runs `init`, a function of the scorer's author, and puts the scorer that it returns into the
+    /// slot.
     ///
     /// # Errors
-    /// Fails if the author's `init` fails.
+    /// Fails if `init` fails.
     pub fn fill(&self, init: fn() -> Result<S>) -> Result<(), Problem> {
         panic::install(true);
         *self.0.borrow_mut() = Some(init()?);
@@ -308,19 +311,19 @@ impl<S> Slot<S> {
     }
 }
 
-/// Runs the author's `describe`, and returns its result. `describe` cannot call the host, so the
-/// panic hook does not write to the log while `describe` runs.
+/// Runs `describe`, a function of the scorer's author, and returns its result. `describe` cannot
+/// call the host, so the panic hook does not write to the log while `describe` runs.
 pub fn describe<T>(describe: fn() -> T) -> T {
     panic::install(false);
     describe()
 }
 
-/// Converts a payload to the input of a scorer, runs the call, and converts what it returns to an
-/// answer.
+/// Converts a payload to the input of a scorer, calls the scorer's `run`, and converts the output
+/// to an answer.
 ///
 /// # Errors
-/// Fails if the payload does not hold an input of the scorer, if the call fails, or if the body of
-/// the answer cannot be written.
+/// Fails if the payload does not hold an input of the scorer, if `run` fails, or if the body of the
+/// answer cannot be written.
 pub fn score<S: Scorer>(scorer: &mut S, call: &Invocation, input: Payload) -> Result<Answer> {
     scorer
         .run(call, S::Input::from_payload(input)?)?

@@ -1,8 +1,8 @@
 //! The model's graphs: ONNX files that the host runs.
 //!
 //! Owns the conversion of Rust values to a graph's inputs, and of its outputs to Rust values. Must
-//! not know which engine runs a graph. A graph runs in parallel with the calls of other instances.
-//! When the call's deadline passes, the graph is stopped, and the scorer with it.
+//! not know which inference engine runs a graph. A graph runs in parallel with the calls of other
+//! instances. When the call's deadline passes, the host stops the graph and interrupts the scorer.
 //!
 //! ```no_run
 //! use scorebox_guest::graphs::{Graph, Input};
@@ -75,8 +75,8 @@ impl Graph {
     /// Returns a handle to a graph that is looked up when it is first run. The name of a graph is
     /// the path of its file in the model, without `.onnx`.
     ///
-    /// Use this function in `init`, which runs where the image is built and no engine is present.
-    /// If the model has no graph of this name, the first run fails.
+    /// Use this function in `init`, which runs while the container image is built, without an
+    /// inference engine. If the model has no graph of this name, the first run fails.
     ///
     /// ```
     /// # use scorebox_guest::{graphs::*, testing::Host};
@@ -120,8 +120,8 @@ impl Graph {
     /// ```
     ///
     /// # Errors
-    /// Fails if the model does not have the graph, if the inputs do not fit the graph's input
-    /// ports, or if the engine cannot compute the outputs.
+    /// Fails if the model has no graph of this name, if `inputs` do not fit the input ports, if the
+    /// engine cannot compute the outputs, or if the outputs are larger than the host allows.
     pub fn run(&self, inputs: impl IntoIterator<Item = Input>) -> Result<Outputs, Error> {
         let inputs: Vec<_> = inputs.into_iter().map(|input| input.0).collect();
         wit::compute(&self.name, &inputs).map(Outputs)

@@ -1,7 +1,8 @@
-//! The functions that a scorer imports: the host's in a component, and mocks on every other target.
+//! The functions that a scorer imports: those of the host on WebAssembly, and mocks on every other
+//! target.
 //!
-//! Owns the choice between the two. Both have the same names and types, so the modules that wrap
-//! them must not know which one they use.
+//! Owns the choice between the functions of the host and the mocks. Both have the same names and
+//! types, so the modules that wrap them must not know which ones they use.
 
 #[cfg(target_arch = "wasm32")]
 pub(crate) use crate::bindings::capabilities::{

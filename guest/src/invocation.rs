@@ -1,6 +1,6 @@
 //! Facts about a call: its attributes with their types, its HTTP request and its deadline.
 //!
-//! Owns the readers of these facts. Must not know payloads.
+//! Owns the functions that read these facts. Must not know payloads.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -56,8 +56,8 @@ impl Invocation {
         self.http.as_ref()?.parameter(name)
     }
 
-    /// Returns the time that the host granted for the call, counted from the start of the call.
-    /// Returns `None` if the host set no limit.
+    /// Returns the time from the start of `run` until the deadline, at which the host interrupts
+    /// the scorer. Returns `None` if there is no deadline.
     ///
     /// ```
     /// # use scorebox_guest::{AttributeValue, testing};
@@ -100,8 +100,8 @@ impl AttributeValue {
 }
 
 impl HttpRequest {
-    /// Returns the value of the first parameter `name` in the query, decoded. Returns `None` if
-    /// there is no such parameter. The case of letters counts.
+    /// Returns the value of the first parameter `name` in the query, percent-decoded. Returns
+    /// `None` if there is no such parameter. Names are case-sensitive.
     ///
     /// ```
     /// # use scorebox_guest::{AttributeValue, testing};
@@ -117,7 +117,7 @@ impl HttpRequest {
     }
 
     /// Returns the parameters in the query in their order, each with its name and its value, both
-    /// decoded. A parameter without `=` has an empty value.
+    /// percent-decoded. A parameter without `=` has an empty value.
     ///
     /// ```
     /// # use scorebox_guest::{AttributeValue, testing};
@@ -136,8 +136,8 @@ impl HttpRequest {
     }
 }
 
-/// Decodes a part of a query: `+` is a space, and `%` precedes two hexadecimal digits. Bytes that
-/// are not UTF-8 become replacement characters.
+/// Decodes a name or a value of a query: `+` becomes a space, and `%` with two hexadecimal digits
+/// becomes a byte. Bytes that are not UTF-8 become replacement characters.
 fn decoded(text: &str) -> String {
     let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
     let (bytes, mut found) = (text.as_bytes(), Vec::with_capacity(text.len()));

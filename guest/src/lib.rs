@@ -1,9 +1,9 @@
 //! The SDK for scorers: a scorer is a WebAssembly component with `init` and `run`, as an Azure ML
 //! scoring script has.
 //!
-//! Owns what a scorer's author sees: two traits, typed payloads and tensors, errors that say what
-//! happens to a call next, and wrappers over everything that the host provides. Must not know the
-//! host: the only contract between them is the WIT in `wit/`.
+//! Owns what a scorer's author sees: two traits, typed payloads and tensors, errors that determine
+//! whether a call is retried, and wrappers over everything that the host provides. Must not know
+//! the host: the only contract between a scorer and the host is the WIT in `wit/`.
 //!
 //! # A scorer of payloads
 //!

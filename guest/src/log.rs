@@ -1,9 +1,9 @@
 //! Lines for the operator's log: macros over wasi:logging, from [`trace!`](trace) to
 //! [`critical!`](critical).
 //!
-//! Owns the form of these macros: they take the arguments of `format!`, and the line's context is
-//! the module's path. Must not know where lines go. The host adds the invocation's id. Standard
-//! output and standard error go to the same log.
+//! Owns the form of the macros: they take the arguments of `format!`, and the context of a line is
+//! the path of the module that logs it. Must not know where lines go. The host adds the id of the
+//! call to each line, and writes standard output and standard error to the same log.
 //!
 //! ```no_run
 //! use scorebox_guest::log;

@@ -1,12 +1,14 @@
-//! Measurements that the scorer makes itself: counters and distributions.
+//! Measurements that a scorer makes itself: counters and distributions.
 //!
-//! Owns only the Rust form of these measurements. Must not know how the host names, bounds or
-//! exports them.
+//! Owns only the Rust form of the measurements. Must not know how the host limits or exports them.
+//! The name of a measurement has lower-case ASCII letters, digits, `.` and `_`, starts with a
+//! letter, and has at most 64 bytes. The host drops a measurement with another name, with one
+//! warning in the log. It keeps at most 8 attributes of a measurement.
 
 use crate::imports::metrics as wit;
 
-/// Adds `delta` to the counter `name`, e.g. `count("predictions", 1, &[("label", "7")])`. The
-/// attributes are pairs of a name and a value.
+/// Adds `delta` to the counter `name`. `attributes` are additional facts, each with a name and a
+/// value.
 ///
 /// ```
 /// use scorebox_guest::metrics;
@@ -17,8 +19,8 @@ pub fn count(name: &str, delta: u64, attributes: &[(&str, &str)]) {
     wit::count(name, delta, &owned(attributes));
 }
 
-/// Records `value` in the distribution `name`, e.g. `record("score", 0.93, &[])`. The attributes
-/// are pairs of a name and a value.
+/// Records `value` as one value of the distribution `name`. `attributes` are additional facts, each
+/// with a name and a value.
 ///
 /// ```
 /// use scorebox_guest::metrics;

@@ -1,8 +1,8 @@
 //! The model that ships with the component: its tensors and its files.
 //!
-//! Owns the reading of tensors and files in pieces that the host's limit allows. The host holds the
-//! elements only once for all instances. In `init`, copy the elements that the scorer needs into
-//! the instance. Must not know what a tensor is used for.
+//! Owns the reading of tensors and files in pieces that the host's limit allows. Must not know what
+//! a tensor is used for. The host holds the tensors once for all instances. In `init`, copy the
+//! elements that the scorer needs into the instance.
 
 use std::ops::Range;
 
@@ -53,8 +53,8 @@ pub fn tensors() -> Vec<TensorInfo> {
     wit::tensors()
 }
 
-/// Returns the name of each file of the model, in byte order. A name is a path with `/` between its
-/// parts.
+/// Returns the name of each file of the model, in byte order. A name is a path relative to the
+/// folder of the model, with `/` between its parts.
 ///
 /// ```
 /// # use scorebox_guest::{Dtype, model::{self, Tensor}, testing::Host};
@@ -311,8 +311,7 @@ impl Tensor {
     /// Reads all elements of the tensor as `f32`, whatever their type.
     ///
     /// A number that `f32` cannot represent becomes the nearest `f32`, ties to even. Booleans
-    /// become 0 and 1. Read class labels, and counts that are only compared, with
-    /// [`Tensor::integers`], which is exact.
+    /// become 0 and 1. Use [`Tensor::integers`] for integers that must be exact, e.g. class labels.
     ///
     /// ```
     /// # use scorebox_guest::{Dtype, model::{self, Tensor}, testing::Host};

@@ -1,10 +1,10 @@
 //! The standard interface to graphs, `wasi:nn`, unchanged.
 //!
-//! Owns only the export of the interface, which is for code that runs on other hosts too.
-//! [`graphs`](crate::graphs) is shorter to write, and takes elements of every type. The names for
-//! `load_by_name` are those of the model's `.onnx` files without their extension. `load` is always
-//! refused. A graph that is opened in `init` needs `snapshot = false` in `scorebox.toml`, so open
-//! it on the first run instead. Must not add to wasi:nn.
+//! Owns only the re-export of wasi:nn, for code that must also run on other hosts. Must not add to
+//! wasi:nn. [`graphs`](crate::graphs) is shorter to write, and takes elements of every type. The
+//! names for `load_by_name` are the paths of the model's `.onnx` files without `.onnx`. The host
+//! always refuses `load`. To open a graph in `init`, a scorer needs `snapshot = false` under
+//! `[scorer]` in the `scorebox.toml`. Without it, open the graph in the first call of `run`.
 //!
 //! ```no_run
 //! use scorebox_guest::nn::graph::load_by_name;

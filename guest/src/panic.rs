@@ -18,8 +18,8 @@ static CAPABLE: AtomicBool = AtomicBool::new(false);
 /// Installs the panic hook in a component. Every export calls this function before the author's
 /// code runs. `capable` is true if the export may call the host's capabilities, such as the log.
 ///
-/// A native test keeps its own hook: all tests of a program share one, and a mock host may refuse
-/// the log.
+/// In a native test, nothing is installed. All tests of a program share one hook, and a mock host
+/// may panic when the hook writes to the log.
 pub(crate) fn install(capable: bool) {
     static INSTALL: Once = Once::new();
 

@@ -1,7 +1,7 @@
-//! Typed payloads: the values that a scorer takes and returns.
+//! Payloads as Rust types: the conversion of a request's body to a value, and of a value to the
+//! body of an answer.
 //!
-//! Owns the conversion between bytes with a media type and Rust values. Must not know what a value
-//! means.
+//! Owns the traits of the conversion, and [`Json`]. Must not know what a value means.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -55,18 +55,19 @@ pub trait IntoPayload {
     /// Writes the value to a payload.
     ///
     /// # Errors
-    /// Fails if the value cannot be written. The error is [`Error::Failed`], because the scorer
-    /// made the value.
+    /// Fails if the value cannot be written, e.g. as JSON. The error is [`Error::Failed`], because
+    /// the scorer made the value.
     fn into_payload(self) -> Result<Payload>;
 }
 
 /// A value that is sent as JSON. A body that is not JSON of type `T` is rejected as `invalid-json`,
 /// with the line and the column of the problem.
 ///
-/// A decimal number becomes the nearest `f64`, or the nearest `f32` without an `f64` in between. A
-/// faster reader could be off by one unit in the last place. It would save 1 to 2 ns for a short
-/// decimal, and 12 to 20 ns for a number with 17 digits. A field under `#[serde(flatten)]` or in an
-/// untagged enum is read as an `f64` first, so declare the field as `f64` if its last bit matters.
+/// A decimal number becomes the nearest `f64`, or the nearest `f32` without an `f64` in between.
+/// Without serde_json's feature `float_roundtrip`, a number could be off by one unit in the last
+/// place. The feature costs 1 to 2 ns for a short decimal, and 12 to 20 ns for a number with 17
+/// digits. A field under `#[serde(flatten)]` or in an untagged enum is read as an `f64` first, so
+/// declare the field as `f64` if its last bit matters.
 ///
 /// ```
 /// use scorebox_guest::{FromPayload, Json, Payload};
@@ -114,7 +115,7 @@ impl IntoPayload for Payload {
 }
 
 impl Payload {
-    /// Returns a payload with a media type and a body.
+    /// Returns a payload with the body `body`. `content_type` is its media type, e.g. `image/png`.
     ///
     /// ```
     /// use scorebox_guest::Payload;

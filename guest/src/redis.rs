@@ -30,8 +30,8 @@ use crate::imports::redis as wit;
 pub use self::value::Value;
 pub use wit::{Error, Node};
 
-/// A connection to a Redis store. All instances of the scorer share the host's connection to each
-/// server of the store.
+/// A connection to a Redis store. All instances of the scorer share one connection from the host to
+/// each server of the store.
 ///
 /// ```
 /// # use scorebox_guest::{redis::*, testing};
@@ -69,8 +69,8 @@ impl Connection {
     /// Returns a connection to the store `name` of `scorebox.toml`. The store is opened when the
     /// connection is first used.
     ///
-    /// Use this function in `init`, which runs where the image is built and no store can be
-    /// reached. If `scorebox.toml` has no store of this name, the first use fails.
+    /// Use this function in `init`, which runs while the container image is built, without a store.
+    /// If `scorebox.toml` has no store of this name, the first use fails.
     ///
     /// ```
     /// # use scorebox_guest::{redis::*, testing};
@@ -137,8 +137,8 @@ impl Connection {
     /// Executes all commands in one transaction, or none of them. Returns one reply for each
     /// command.
     ///
-    /// If a command fails while it is executed, the reply to the command is a
-    /// [fault](Value::fault).
+    /// If a command fails while it is executed, its reply is an error, which [`Value::fault`]
+    /// returns.
     ///
     /// ```
     /// # use scorebox_guest::{redis::*, testing};

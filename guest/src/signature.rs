@@ -1,6 +1,6 @@
 //! Builders for the signatures that `describe` returns.
 //!
-//! Owns the defaults of signatures. Must not check anything: the host and the packager check
+//! Owns the default values of signatures. Must not check anything: the host and the packager check
 //! signatures, for guests in any language.
 
 use crate::{Dtype, Example, InputPort, Payload, Port, Shape, Signature, TensorSignature};
@@ -286,8 +286,8 @@ impl InputPort {
         self
     }
 
-    /// Declares that the input accepts `true` and `false` as 1 and 0. The port must have a type of
-    /// numbers.
+    /// Declares that the input accepts `true` and `false` as 1 and 0. The port must have a numeric
+    /// type.
     ///
     /// ```
     /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
@@ -299,12 +299,13 @@ impl InputPort {
         self
     }
 
-    /// Sets the names of the columns of the input, in order. The port must have two dimensions, and
-    /// the columns are its last one. Callers may then send rows by name, and the model's metadata
-    /// contains the names.
+    /// Sets the names of the columns of the input, in order. The port must have two dimensions. The
+    /// first one counts the rows, and the last one counts the columns. With names, a caller may
+    /// send a row as a JSON object from column name to value, and the model's metadata contains the
+    /// names.
     ///
-    /// If the last dimension of the port is open, the host sets it to the number of names.
-    /// Otherwise, the two must be equal.
+    /// If the last dimension of the port may have any size, the host sets it to the number of
+    /// names. Otherwise, its size must be equal to the number of names.
     ///
     /// ```
     /// use scorebox_guest::{Dtype, InputPort, Port, TensorSignature};

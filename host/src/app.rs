@@ -49,12 +49,12 @@ pub struct App {
     model: Arc<Model>,
 }
 
-/// Function that tries an ONNX file: it loads and runs the file in a process of its own, for at
-/// most the given time. The function is called with the path of the file and that time, before this
-/// process loads the file.
+/// Function that checks an ONNX file in a trial: it loads and runs the file in a process of its
+/// own, for at most the given time. The function is called with the path of the file and that time,
+/// before this process loads the file.
 pub type Trial<'a> = &'a (dyn Fn(&Path, Duration) -> Result<(), StartupError> + Sync);
 
-/// Accepts an ONNX file without a trial. This function is the [`Trial`] for files that were tried
+/// Accepts an ONNX file without a trial. This function is the [`Trial`] for files that had a trial
 /// before they were packaged.
 ///
 /// # Errors
@@ -169,11 +169,11 @@ impl App {
 }
 
 /// Runs the graph on the sample that the manifest names, if the graph has not answered any input
-/// yet. Once a graph has answered an input, inputs that it refuses count as errors of callers. The
-/// sample makes this true from the first call on.
+/// yet. Once a graph has answered an input, inputs that it refuses count as errors of callers, and
+/// no longer as errors of the graph. With the sample, this holds from the first call on.
 ///
-/// An image does not contain the sample. Instead it contains a record that the graph answered the
-/// sample. A failure is only logged.
+/// A container image does not contain the sample. Instead, its manifest records that the graph
+/// answered the sample. A failure is only logged.
 #[cfg(feature = "graphs")]
 async fn answer_sample(manifest: &Manifest, scorer: &Scorer) {
     let packaged = manifest.packaged.as_ref();

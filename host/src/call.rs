@@ -133,14 +133,15 @@ impl Scored {
     }
 
     /// Returns true if an HTTP answer with the status that the scorer chose does not have a body.
-    /// The payload may have one nevertheless, for the outputs of a function.
+    /// The payload may have a body nevertheless, for the other output bindings of an Azure
+    /// function.
     #[must_use]
     pub fn has_no_body(&self) -> bool {
         self.http.as_ref().is_some_and(|http| http.has_no_body())
     }
 
-    /// Returns true if the scorer says that there is nothing to write to an output: the payload is
-    /// empty, and the status is that of an answer without a body.
+    /// Returns true if the scorer says that there is nothing to write to an output binding of an
+    /// Azure function: the payload is empty, and the status is that of an answer without a body.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         self.has_no_body() && self.payload.body.is_empty()

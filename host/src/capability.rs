@@ -197,9 +197,9 @@ const WASI: &[(&str, Link)] = {
     ]
 };
 
-/// Adds to a linker the host functions that `init` may use when an image is built: those of the
-/// model, the log, and closed WASI. The caller must then redefine the interfaces of closed WASI for
-/// which [`lends_at_build`] returns false.
+/// Adds to a linker the host functions that `init` may use while a container image is built: those
+/// of the model, the log, and closed WASI. The caller must then redefine the interfaces of closed
+/// WASI for which [`lends_at_build`] returns false.
 ///
 /// # Errors
 /// Fails if two host functions have the same name, which would be a mistake in this file.
@@ -211,8 +211,8 @@ pub(crate) fn link_for_snapshot(linker: &mut Linker<Sandbox>) -> wasmtime::Resul
     wasi::logging::logging::add_to_linker::<_, State>(linker, InstanceState::of_mut)
 }
 
-/// Returns true if `init` may use an interface when an image is built. This is the case if nothing
-/// in the interface depends on the time or place of the build.
+/// Returns true if `init` may use an interface while a container image is built. This is the case
+/// if nothing in the interface depends on the time or place of the build.
 #[cfg(feature = "compiler")]
 pub(crate) fn lends_at_build(interface: &str) -> bool {
     let name = interface

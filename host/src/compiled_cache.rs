@@ -2,8 +2,8 @@
 //! not at each start.
 //!
 //! Owns the folder, the names and the form of its files, the checks before machine code is loaded
-//! from it, and the limit on its size. Must not know apps. The host in an image has no compiler, so
-//! it has no cache: it runs only what its manifest names by digest.
+//! from it, and the limit on its size. Must not know apps. The host program in a container image
+//! has no compiler, so it has no cache: it runs only what its manifest names by digest.
 
 #![allow(
     unsafe_code,
@@ -45,7 +45,7 @@ const DIGEST_BYTES: usize = 32;
 /// The digest detects damage. It does not protect against a person who can write to the folder. For
 /// this reason a file is used only if nobody but the user can write to it and to the folder.
 pub(crate) struct CompiledCache {
-    /// Path of the folder. `None` if nothing is cached.
+    /// Path of the cache's folder. `None` if nothing is cached.
     folder: Option<PathBuf>,
 }
 

@@ -2,8 +2,9 @@
 //! component. Code that was compiled before is taken from the user's cache.
 //!
 //! Owns the choice between precompiled code and compiling, the order in which a component is read,
-//! judged and compiled, and the error texts about a component's file. Must not know worlds or
-//! capabilities: the caller judges. `precompiled` knows what precompiled code is.
+//! checked and compiled, and the error texts about a component's file. Must not know worlds or
+//! capabilities: the caller passes the function that checks imports and exports. `precompiled`
+//! knows what precompiled code is.
 
 #[cfg(feature = "compiler")]
 mod leftovers;
@@ -27,7 +28,8 @@ use crate::text::Problem;
 
 pub use self::outline::{Import, Outline};
 
-/// Function that says from its outline why a component cannot be a scorer of this app.
+/// Function that checks the outline of a component, before the component is compiled. Its error
+/// says why the component cannot be a scorer of this app.
 pub(crate) type Judge<'a> = &'a dyn Fn(&Outline) -> Result<(), Problem>;
 
 /// Compiled component that is ready to be linked with the host's functions.
@@ -44,12 +46,12 @@ pub struct Compiled {
 
 /// Loads the component that the manifest names. Uses its precompiled code if the manifest has it,
 /// and compiles the component otherwise, or takes its code from the cache that the environment
-/// names. A component is judged before it is compiled, because compiling takes seconds.
+/// names. `judge` checks a component before it is compiled, because compiling takes seconds.
 ///
 /// # Errors
-/// Fails if the manifest names a source instead of a file, or if the component is unusable. Also
-/// fails if the precompiled code does not fit this host, or if there is no precompiled code and this
-/// host does not have a compiler.
+/// Fails if the manifest does not name a component, or names a source instead of a file, or if the
+/// component is unusable. Also fails if the precompiled code does not fit this host, or if there is
+/// no precompiled code and this host does not have a compiler.
 pub(crate) fn load(
     engine: &Engine,
     manifest: &Manifest,
@@ -163,8 +165,9 @@ fn compile(
     })
 }
 
-/// Returns the outline of a component that `judge` accepts, before the component is compiled. Logs a
-/// warning for what a build left in the component.
+/// Returns the outline of a component that `judge` accepts, before the component is compiled. Logs
+/// a warning if the component holds debug information or names folders of the machine that built
+/// it, unless it holds an interpreter.
 ///
 /// # Errors
 /// Fails if the bytes are not a component, or if `judge` does not accept the component.

@@ -174,8 +174,8 @@ pub fn is_read_by_functions_host(environment: Environment<'_>) -> bool {
 ///
 /// If the environment variable [`ENGINE_VARIABLE`] is set and not blank, its value is the path. If
 /// not, the library is searched for in `lib/scorebox/` and `engine/` below the program's folder and
-/// the two folders above it. If it is not there, the path is in `/usr/lib/scorebox`, where an image
-/// has the library. A clone of the repository has it in `target/engine`.
+/// the two folders above it. If it is not there, the path is in `/usr/lib/scorebox`, where a
+/// container image has the library. A clone of the repository has it in `target/engine`.
 #[must_use]
 pub fn engine_library(environment: Environment<'_>) -> PathBuf {
     if let Some(path) = environment(ENGINE_VARIABLE).filter(|path| !path.trim().is_empty()) {
@@ -191,8 +191,8 @@ pub fn engine_library(environment: Environment<'_>) -> PathBuf {
 }
 
 /// Returns the keys of the server, from the environment variables that `server.keys` names. A
-/// variable that is not set is ignored, so that a key can be added or removed without another
-/// image.
+/// variable that is not set is ignored, so that a key can be added or removed without building
+/// another image.
 ///
 /// # Errors
 /// Fails if a variable holds something that cannot be a key, or if `variables` has names and none

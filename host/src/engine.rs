@@ -110,8 +110,8 @@ pub fn engine(allocation: Allocation) -> Result<Engine, StartupError> {
     started(&config)
 }
 
-/// Creates a WebAssembly engine that compiles quickly, for code that runs once. Compiling takes about
-/// half as long as with [`engine`], and the code is slower.
+/// Creates a WebAssembly engine that compiles quickly, for code that runs once. Compiling takes
+/// about half as long as with [`engine()`], and the code is slower.
 ///
 /// # Errors
 /// Fails if the thread that advances the epoch cannot be started.

@@ -135,9 +135,9 @@ impl Disposition {
     /// last delivery of the message. `has_park` is true if the function has the output `park`, for
     /// messages that can never be scored.
     ///
-    /// Without the output `park`, the platform's own queue keeps the message. With it, a message
-    /// that fails at its last delivery is completed whatever was wrong, and its record is sent to
-    /// `park`. So the problem is recorded together with the message.
+    /// Without the output `park`, the message is delivered again, until the platform gives up on
+    /// it. With it, a message that fails at its last delivery is completed, and its record, with
+    /// the problem, is sent to `park`.
     #[must_use]
     pub fn settle(&self, is_last: bool, has_park: bool) -> Settlement {
         match self.settlement {

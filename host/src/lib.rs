@@ -19,7 +19,7 @@
 //! | `packaged` | whether component and model are those that were packaged |
 //! | [`model`] | tensors and files, mapped once per process |
 //! | [`graph`] | models that contain their own computation, and the engine that runs them |
-//! | [`redis`] | stores: keys, values and raw commands (`host/store`) |
+//! | [`redis`] | stores: keys, values and Redis commands (`host/store`) |
 //! | [`capability`] | what a scorer may import |
 //! | [`call`] | the types of one call: payload, source, invocation, answer |
 //! | [`codec`] | wire formats: bodies as tensors, and tensors as bodies |
@@ -30,8 +30,8 @@
 //! | [`server`] | sockets, routes, limits, the end of the process |
 //! | [`app`] | the order in which an app folder is loaded |
 //! | [`stores`] | the stores that a manifest names, opened as the environment sets them |
-//! | [`packaging`] | for the packager: `init` and compiling while an image is built |
-//! | [`sample`] | an input with its answer, to try a model before it is packaged |
+//! | [`packaging`] | for the packager: `init` and compiling while a container image is built |
+//! | [`sample`] | an input with its answer, to check a model before it is packaged |
 //! | [`tensor`] | tensors by value, and the ports that they fit |
 //! | [`machine`] | what the machine must have, checked before a server listens |
 //! | [`panics`] | the text of a panic, for the log line of the affected request |
@@ -43,7 +43,8 @@
 //! # Invariants
 //!
 //! - Dependencies point one way: `main → server → scorer → codec → capability → {model, graph,
-//!   redis}`. `cargo xtask tidy` holds the table of all arrows (`xtask/src/tidy/arrows.rs`).
+//!   redis}`. `cargo xtask tidy` compares all dependencies with the table in
+//!   `xtask/src/tidy/arrows.rs`.
 //! - A guest holds a thread that serves sockets for at most one tick (`offload.rs`). A fault of
 //!   a guest does not end the process.
 //! - No address, credential or variable of the environment reaches a guest, a log or an error.

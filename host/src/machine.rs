@@ -85,7 +85,7 @@ fn no_threads(error: &MachineError) -> StartupError {
 }
 
 /// Returns the error for a resource that the machine does not provide. `problem` is the error that
-/// occurred when the resource was tried.
+/// occurred when the resource was checked.
 fn missing(resource: &'static str, problem: &dyn Display, fix: &'static str) -> StartupError {
     StartupError::Machine {
         resource,
@@ -97,7 +97,7 @@ fn missing(resource: &'static str, problem: &dyn Display, fix: &'static str) -> 
 /// Reason why the machine does not provide random numbers or enough threads.
 #[derive(Debug, thiserror::Error)]
 enum MachineError {
-    /// The source of random numbers that all code except hash maps and TLS uses failed.
+    /// The source of random numbers failed that all code uses except hash maps and TLS.
     #[error(transparent)]
     Randomness(#[from] getrandom::Error),
     /// The source of random numbers for the seeds of hash maps failed.
@@ -163,8 +163,8 @@ fn start_threads(count: usize) -> Result<(), MachineError> {
     Ok(())
 }
 
-/// Starts the async runtime for a check of an app, or for `init` when an image is built. It has one
-/// thread.
+/// Starts the async runtime for a check of an app, or for `init` while a container image is built.
+/// It has one thread.
 ///
 /// # Errors
 /// Fails if the operating system cannot start the thread.

@@ -22,7 +22,7 @@ use crate::model::{FileFacts, Model};
 const ALWAYS_READ_BYTES: u64 = 1 << 20;
 
 /// Name of the settings file of the Functions host. Every app that was built has this file, and the
-/// file is unpacked from an image after the model.
+/// file is unpacked from a container image after the model.
 const HOST_FILE: &str = "host.json";
 
 /// Way in which an app's files are compared with the packager's record of these files.

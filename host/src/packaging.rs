@@ -1,5 +1,5 @@
-//! Functions for the packager: compile an app's component into code that the image's host can load,
-//! and record its files.
+//! Functions for the packager: compile an app's component into code that the host program in a
+//! container image can load, and record its files.
 //!
 //! Owns the order of the steps (take a snapshot, compile it, compute the digest), and the record of
 //! the files by which a host detects a change. Must not know images, nor where the result is put.
@@ -39,7 +39,7 @@ pub enum Times {
     /// reads directly.
     AsWritten,
     /// This modification time is recorded for all files, in seconds since 1970. This variant is for
-    /// an image, whose files get this time when they are unpacked.
+    /// a container image, whose files get this time when they are unpacked.
     Image(u64),
 }
 
@@ -131,7 +131,7 @@ pub fn calls_graphs(bytes: &[u8]) -> bool {
 
 /// Compiles the component of an app folder to machine code for a CPU level. `file` is the name of
 /// the file that will hold the code. The code is a snapshot of the state after `init`, unless the
-/// manifest has `snapshot = false`, or a snapshot of such a component is not supported.
+/// manifest has `snapshot = false`, or snapshots of this component are not supported.
 ///
 /// # Errors
 /// Fails if the app cannot be read, if `init` fails or does something that a snapshot cannot keep,

@@ -17,7 +17,7 @@ thread_local! {
     /// True while this thread runs code whose panics are caught by [`attempt`], such as a
     /// [`Caught`] future.
     static IS_CAUGHT: Cell<bool> = const { Cell::new(false) };
-    /// Source location of the last panic on this thread that is caught by [`attempt`]. `None` if
+    /// Source location of the last panic on this thread that was caught by [`attempt`]. `None` if
     /// there was no such panic yet, or if its location is unknown or was already taken.
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }

@@ -1,5 +1,5 @@
 //! Precompiled code: the machine code of a component, compiled by the packager and loaded by the
-//! image's host.
+//! host program in a container image.
 //!
 //! Owns the CPU levels, the compiling for one of them, and the checks before code is loaded. This
 //! is native code that no sandbox checks again. It is trusted for one reason only: its digest is in

@@ -1,8 +1,8 @@
 //! Sample: an input, with the answer that the model gave where it was trained.
 //!
-//! Owns the form of a sample's file, and the rule for equal answers. A model that was cut, changed
-//! during a transfer or converted wrongly can still load and run. Only an answer shows that it
-//! still works. Must not know which command tries a model, nor how an answer is computed.
+//! Owns the form of a sample's file, and the rule for equal answers. A model that was truncated,
+//! changed during a transfer or converted wrongly can still load and run. Only an answer shows that
+//! it still works. Must not know which command checks a model, nor how an answer is computed.
 
 use std::fmt::Write as _;
 use std::io::Read as _;

@@ -63,8 +63,8 @@ const SCORE_ROUTE: &str = "/score";
 /// `functionTimeout` is the limit of the Functions host for the duration of an invocation.
 const FUNCTION_TIMEOUT_MARGIN: Duration = Duration::from_secs(5);
 
-/// The service behind all routes of the server. The service gets the scorer and the OpenAPI
-/// document of the scorer when the scorer is ready.
+/// The service behind all routes of the server. It answers probes from the start, and calls as soon
+/// as [`Service::set_ready`] has given it the scorer.
 pub struct Service {
     limits: Limits,
     /// Routes that answer scoring requests in Azure ML's format. Error messages list these routes.
@@ -90,7 +90,7 @@ struct Ready {
     openapi: OnceLock<Bytes>,
 }
 
-/// Match of a request's method and path with the routes of functions.
+/// Result of matching a request's method and path with the routes of HTTP functions.
 enum Matched<'a> {
     /// The request starts a call. The list has the names of the route's parameters in lower case,
     /// each with its value in the path.
@@ -146,8 +146,8 @@ impl Service {
         (!is_forwarded && !is_payload).then_some(function)
     }
 
-    /// Returns the match of a request with the routes of functions, or `None` if no route has the
-    /// path. As in the Functions host, the narrowest route that has the method is used.
+    /// Returns the match of a request with the routes of HTTP functions, or `None` if no route has
+    /// the path. As in the Functions host, the narrowest route that has the method is used.
     fn route(&self, method: &str, path: &str) -> Option<Matched<'_>> {
         let mut others: Vec<&str> = Vec::new();
         for (route, methods) in &self.functions.routes {
@@ -234,9 +234,9 @@ impl Service {
         }
     }
 
-    /// Waits until the scorer is ready, for at most `limits.init_deadline`. Returns the scorer's
-    /// app and OpenAPI document. A platform sends calls as soon as `GET /` succeeds, so early calls
-    /// wait in this function.
+    /// Waits until the scorer is ready, for at most `limits.init_deadline`, and returns the app
+    /// with the scorer. A platform sends calls as soon as `GET /` succeeds, so early calls wait in
+    /// this function.
     ///
     /// # Errors
     /// Fails if the scorer does not become ready within this time.

@@ -1,4 +1,5 @@
-//! How much may happen at a time: instances, runs of graphs, and the memory of each kind.
+//! Limits on what happens at a time: the number of instances and of runs of graphs, and the memory
+//! for bodies and for instances.
 //!
 //! Owns the values that the host derives from the cores and the memory of its container if the
 //! manifest sets none. Must not know what uses them.
@@ -53,8 +54,8 @@ pub fn bodies_bytes(limits: &Limits) -> u64 {
     bodies_bytes_within(limits, container::available_bytes())
 }
 
-/// Returns what [`bodies_bytes`] returns in a container that may use `available_bytes` bytes of
-/// memory.
+/// Returns the maximum size of the memory for all request bodies, in bytes, as [`bodies_bytes`]
+/// does, but for a container that may use `available_bytes` bytes of memory.
 #[must_use]
 pub fn bodies_bytes_within(limits: &Limits, available_bytes: u64) -> u64 {
     limits
@@ -77,8 +78,8 @@ pub fn instances_bytes(limits: &Limits) -> u64 {
     instances_bytes_within(limits, container::available_bytes())
 }
 
-/// Returns what [`instances_bytes`] returns in a container that may use `available_bytes` bytes of
-/// memory.
+/// Returns the maximum size of the linear memory of all instances together, in bytes, as
+/// [`instances_bytes`] does, but for a container that may use `available_bytes` bytes of memory.
 #[must_use]
 pub fn instances_bytes_within(limits: &Limits, available_bytes: u64) -> u64 {
     limits

@@ -106,8 +106,9 @@ pub fn start(output: Output, environment: Environment<'_>) -> Result<(), Startup
 }
 
 /// Returns the log line of an error that keeps a server from starting. The line is in the format
-/// that the environment sets, and in JSON by default. The word `warn` is escaped in it, as for the
-/// Functions host. [`start`] need not be called before.
+/// that the environment sets, and in JSON by default. The word `warn` is escaped in it, because the
+/// Functions host takes every line with this word for a warning. [`start`] need not be called
+/// before.
 #[must_use]
 pub fn error_line(error: &dyn Display, environment: Environment<'_>) -> String {
     let form = match environment(LOG_FORMAT_VARIABLE).as_deref() {

@@ -23,8 +23,8 @@ const TARGETS: &str = "tests/fuzz/src/bin";
 /// which contains the first inputs of a run.
 const CORPORA: &str = "tests/fuzz/corpus";
 
-/// Names of targets, each with a folder of additional first inputs, relative to the workspace's
-/// root.
+/// Names of fuzz targets that have additional first inputs, each with the folder of these inputs,
+/// relative to the workspace's root.
 const MORE_SEEDS: [(&str, &str); 2] = [
     ("envelope", "tests/data/envelopes"),
     ("numpy", "tests/data/numpy"),
@@ -55,8 +55,8 @@ pub struct FuzzArgs {
     pub seconds: u64,
 }
 
-/// Runs `cargo xtask fuzz`: fuzzes the targets that the arguments name. Fails if a target does not
-/// exist or cannot be built, or if an input breaks a rule.
+/// Runs `cargo xtask fuzz`: fuzzes the targets that the arguments name. Fails if a target cannot be
+/// built, or if an input makes a target fail.
 pub fn run(args: &FuzzArgs) -> Result<(), Failure> {
     fuzz(&args.targets, Duration::from_secs(args.seconds))
 }
@@ -65,7 +65,8 @@ pub fn run(args: &FuzzArgs) -> Result<(), Failure> {
 /// them one after the other. `time` is the time for all of them together, but each target runs for
 /// at least `LEAST_TIME`.
 ///
-/// Prints one line for each target. Fails if an input breaks a rule of a target.
+/// Prints one line for each target. Fails if an input makes a target fail, e.g. because an
+/// assertion of the target does not hold.
 pub fn fuzz(names: &[String], time: Duration) -> Result<(), Failure> {
     let names = if names.is_empty() {
         targets(&workspace::root().join(TARGETS))?
@@ -121,8 +122,8 @@ fn targets(dir: &Path) -> Result<Vec<String>, Failure> {
 }
 
 /// Runs a fuzz target for the given time and prints one line about the run. `program` is the path
-/// of the target's program. Returns false if an input breaks a rule of the target. Fails if the
-/// program cannot be run.
+/// of the target's program. Returns false if an input made the target fail, e.g. because an
+/// assertion did not hold or the input took too long. Fails if the program cannot be run.
 fn run_target(name: &str, program: &Path, time: Duration) -> Result<bool, Failure> {
     let dir = workspace::target().join("fuzz").join(name);
     let (corpus, findings) = (dir.join("corpus"), dir.join("findings"));
@@ -183,8 +184,9 @@ fn run_target(name: &str, program: &Path, time: Duration) -> Result<bool, Failur
 /// Builds fuzz targets and returns the paths of their programs. The keys are the names of the
 /// targets. Fails if a target cannot be built.
 ///
-/// The packages of every build for developers are selected along with the targets, so that the
-/// dependencies keep the features with which they are compiled already.
+/// The build also selects the packages in [`SELECTION`]. The features of a dependency depend on the
+/// selected packages, so dependencies that `cargo xtask` has compiled before are not compiled
+/// again.
 fn build(names: &[String]) -> Result<BTreeMap<String, PathBuf>, Failure> {
     eprintln!("building the fuzz targets {}", names.join(", "));
     let mut arguments = SELECTION.to_vec();

@@ -1,4 +1,5 @@
-//! The programs behind `cargo xtask`, which run some of its commands or build parts for it.
+//! The programs that `cargo xtask` builds and starts: they run some of its commands, or build what
+//! it needs, such as the host.
 //!
 //! Owns the start of these programs, and the meaning of their exit status. Must not know what their
 //! commands do.
@@ -85,9 +86,9 @@ impl Packager {
         &self.0
     }
 
-    /// Builds or fetches a part with the packager's command `part`, and returns the path of the
-    /// part. `name` is the name of the part, and `more` are further arguments of the command. Fails
-    /// if the command fails.
+    /// Builds or fetches something that `cargo xtask` needs, with the packager's command `part`,
+    /// and returns its path. `name` selects it, e.g. `host` or `engine-library`, and `more` are
+    /// further arguments of the command. Fails if the command fails.
     pub fn part(&self, name: &str, more: &[OsString]) -> Result<PathBuf, Stop> {
         let words = ["part", name].map(OsString::from);
         let said = self.said(&[&words, more].concat())?;

@@ -2,7 +2,7 @@
 //! the end.
 //!
 //! Owns the order of the steps, the areas of the whole-system tests, and the addition of the
-//! numbers. Must not know single tests: each starts its own servers.
+//! numbers. Must not know what a test does: each test starts its own servers.
 
 mod places;
 
@@ -24,8 +24,8 @@ use crate::{fuzz, tidy};
 /// run appends a line with its reason to the file.
 const SKIPPED_VARIABLE: &str = "SCOREBOX_SKIPPED_FILE";
 
-/// Name of the environment variable that decides how many of their cases long tests try. If its
-/// value is 1, a long test tries all of its cases. Otherwise, it tries only some of them.
+/// Name of the environment variable that decides how many of their cases long tests run. If its
+/// value is 1, a long test runs all of its cases. Otherwise, it runs only some of them.
 const LONG_VARIABLE: &str = "SCOREBOX_LONG";
 
 /// Duration of the fuzzing step of `test --long`, for all targets together.

@@ -28,10 +28,11 @@ use scorebox_workspace::workspace;
 
 use self::files::{read, walk};
 
-/// Folders whose Rust files and manifests are checked, relative to the workspace's root.
+/// Folders whose Rust files, `Cargo.toml` files and Markdown pages are checked, relative to the
+/// workspace's root.
 const CODE: &[&str] = &["guest", "host", "tests", "xtask"];
 
-/// Folders without code whose pages are checked, relative to the workspace's root.
+/// Folders without code whose Markdown pages are checked, relative to the workspace's root.
 const PAGES: &[&str] = &["wit", ".github"];
 
 /// Flags of `cargo xtask tidy`.

@@ -11,8 +11,9 @@ const bytes = (value) => (typeof value === 'string' ? encode(value) : value);
 const ms = (ttl) => (ttl === undefined ? undefined : wide(Math.max(1, Math.round(ttl * 1000))));
 
 /**
- * A store of scorebox.toml. It is opened when it is first used, so `init` may name it. Times to live
- * are in seconds. A store without an answer throws `Unavailable`.
+ * A store of scorebox.toml. It is opened when it is first used, so `init` may create this object.
+ * The times until a key expires (`ttl`) are in seconds. If the store does not answer, the methods
+ * throw `Unavailable`.
  */
 export class Bucket {
   #handle;
@@ -43,14 +44,17 @@ export class Bucket {
     }
   }
 
-  /** Writes a value. Returns false, and writes nothing, if `onlyIf` does not hold. */
+  /**
+   * Writes the value of a key. Returns false, and writes nothing, if `onlyIf` does not hold: the
+   * key must not exist (`absent`), or it must exist (`present`).
+   */
   set(key, value, { ttl, onlyIf } = {}) {
     const condition = onlyIf === undefined ? 'always' : `if-${onlyIf}`;
     const options = { ttlMs: ms(ttl), condition };
     return this.#call((handle) => reach('cache').set(handle, key, bytes(value), options));
   }
 
-  /** Writes a value as JSON. */
+  /** Writes the value of a key as JSON, with the options of `set`. */
   setJson(key, value, options) {
     return this.set(key, JSON.stringify(value), options);
   }
@@ -77,27 +81,27 @@ export class Bucket {
     return found;
   }
 
-  /** Returns a Map of the values of the keys that exist, in one round trip. */
+  /** Returns a Map of those of the keys that exist, with their values, in one round trip. */
   getMany(keys) {
     const found = this.#call((handle) => reach('batch').getMany(handle, [...keys]));
     return new Map(found.filter((pair) => pair != null));
   }
 
-  /** Writes several values in one round trip, but not atomically. */
+  /** Writes the values of several keys in one round trip, but not atomically. */
   setMany(entries, { ttl } = {}) {
     const list = entries instanceof Map ? [...entries] : Object.entries(entries);
     const pairs = list.map(([key, value]) => [key, bytes(value)]);
     this.#call((handle) => reach('cache').setMany(handle, pairs, ms(ttl)));
   }
 
-  /** Deletes several keys in one round trip. */
+  /** Deletes several keys in one round trip, but not atomically. */
   deleteMany(keys) {
     this.#call((handle) => reach('batch').deleteMany(handle, [...keys]));
   }
 
   /**
-   * Adds to a counter atomically, and returns the sum. The counter of a key that does not exist starts
-   * at 0, and expires after `ttl`.
+   * Adds `delta` to the counter of a key atomically, and returns the sum. The counter of a key that
+   * does not exist starts at 0, and expires after `ttl`.
    */
   increment(key, delta = 1, { ttl } = {}) {
     const sum = this.#call((handle) =>
@@ -108,21 +112,25 @@ export class Bucket {
     return Number(sum);
   }
 
-  /** Returns the seconds until a key expires, Infinity if it never does, undefined if it is absent. */
+  /** Returns the seconds until a key expires: Infinity if never, undefined if it does not exist. */
   lifetime(key) {
     const { tag, val } = this.#call((handle) => reach('cache').lifetimeOf(handle, key));
     if (tag === 'absent') return undefined;
     return tag === 'unlimited' ? Infinity : Number(val) / 1000;
   }
 
-  /** Makes a key expire after `ttl`, or never. Returns false if the key does not exist. */
+  /**
+   * Makes a key expire after `ttl` seconds, or never without `ttl`. Returns false if the key does
+   * not exist.
+   */
   touch(key, ttl) {
     return this.#call((handle) => reach('cache').touch(handle, key, ms(ttl)));
   }
 
   /**
-   * Replaces a value by what `change` makes of it, atomically, and returns the new value. `change` may
-   * be called several times, because another caller may write in between.
+   * Replaces the value of a key with the result of `change` atomically, and returns it. If another
+   * caller writes in between, `change` is called again, up to `attempts` times. After that, throws
+   * `Unavailable` with the code `store-busy`.
    */
   update(key, change, attempts = 16) {
     const { Cas, swap } = reach('atomics');

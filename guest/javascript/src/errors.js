@@ -6,7 +6,7 @@
 
 import { payloadOf } from './interfaces.js';
 
-/** The reason why a call has no answer. Throw one of the three subclasses. */
+/** The reason why a call has no answer. Throw `Rejected`, `Unavailable` or `Failed`. */
 export class ScoreError extends Error {
   constructor(code, message, detail) {
     super(message);
@@ -20,7 +20,11 @@ export class ScoreError extends Error {
   }
 }
 
-/** This input can never be scored. HTTP answers 422, and a message is parked. */
+/**
+ * This input can never be scored. HTTP answers 422. If a message started the call and its trigger
+ * has the setting `park`, the message is completed, and a record of it goes to the place that
+ * `park` names. Otherwise it is delivered again.
+ */
 export class Rejected extends ScoreError {
   get tag() {
     return 'rejected';
@@ -37,7 +41,7 @@ export class Unavailable extends ScoreError {
 /** The scorer is at fault. HTTP answers 500, and a message is delivered again. */
 export class Failed extends ScoreError {}
 
-/** Calls a function of the host, and converts its error by `convert`. */
+/** Calls `call`, and converts an error that the host returns with `convert`. */
 export function translated(convert, call) {
   try {
     return call();
@@ -73,13 +77,13 @@ export function ofStore({ tag, val }) {
   if (tag === 'no-such-store') return noSuchStore();
   if (tag === 'access-denied') return denied();
   const text = String(val);
-  // The host's texts begin with one of few words. Whatever does not pass by itself fails.
+  // The text of the host begins with one of these phrases if a later call may succeed.
   if (text.startsWith('the store cannot be reached now')) return away(text);
   if (text.startsWith('the store is full')) return full(text);
   return refused(text);
 }
 
-/** Returns the error for a command of Redis that has no reply. */
+/** Returns the error for a Redis command that has no reply. */
 export function ofRedis({ tag, val }) {
   const text = String(val);
   switch (tag) {

@@ -1,6 +1,6 @@
 // The graphs of the model: ONNX files that the host runs.
 //
-// Owns the description of graphs, and runs by name. Must not know the engine.
+// Owns the description of graphs, and runs by name. Must not know the inference engine.
 
 import { wide } from '#host';
 import { ofGraph, translated } from './errors.js';
@@ -22,7 +22,7 @@ export const all = () =>
 
 /**
  * Runs a graph on one tensor for each of its inputs, and returns its outputs by name. `graph` is the
- * path of the file without `.onnx`. A tensor of texts has the dtype `text`.
+ * path of the file in the model, without `.onnx`. A tensor of texts has the dtype `text`.
  */
 export function run(graph, inputs) {
   const outputs = translated(ofGraph, () => reach('graphs').compute(graph, inputs.map(lowered)));

@@ -1,4 +1,4 @@
-// The interfaces of the host on Node, where there is none until a test installs a stand-in.
+// The interfaces of the host on Node, where they do not exist until a test installs a stand-in.
 //
 // `scorebox build` replaces this module by one that imports the interfaces of the component. Owns
 // the table of interfaces. Must not know what an interface does.
@@ -6,8 +6,8 @@
 /** The interfaces that this program can reach, by name. */
 export const host = {};
 
-/** Returns a whole number as the engine passes 64 bits to the host. */
+/** Converts a whole number to the type that the engine has for integers of 64 bits. */
 export const wide = (number) => number;
 
-/** Table of the lines of a bundle, for stack traces. There is none on Node. */
+/** Table from lines of the bundle to lines of its sources, for stack traces. Undefined on Node. */
 export const lines = undefined;

@@ -1,11 +1,11 @@
-// The access to the host's interfaces, and the numbers that they pass.
+// The access to the host's interfaces, and the conversion of their integers of 64 bits.
 //
 // Owns the error for an interface that is missing. Must not know what an interface does.
 
 import { host } from '#host';
 
 const stores = 'a [stores.<name>] in scorebox.toml';
-// What the project needs so that the component is built with an interface.
+// Requirements of interfaces: a component is built with an interface only if the project has this.
 const needs = {
   graphs: 'an .onnx file in the model',
   cache: stores,
@@ -15,7 +15,7 @@ const needs = {
   redis: 'a [stores.<name>] with `commands` in scorebox.toml',
 };
 
-/** Returns an interface of the host. Throws if there is none, with the fix. */
+/** Returns the interface `name`. Throws an error that says what to do if there is none. */
 export function reach(name) {
   const found = host[name];
   if (found !== undefined) return found;
@@ -29,12 +29,12 @@ export function reach(name) {
   );
 }
 
-/** Returns a number of 64 bits as a number if that is exact, and as a BigInt otherwise. */
+/** Converts an integer of 64 bits to a number if that is exact, and to a BigInt otherwise. */
 export function narrow(value) {
   return typeof value === 'bigint' && Number.isSafeInteger(Number(value)) ? Number(value) : value;
 }
 
-/** Returns a list of numbers of 64 bits as an array of numbers. */
+/** Converts a list of integers of 64 bits to an array of numbers. A missing one becomes null. */
 export const narrowAll = (values) => Array.from(values, (value) => (value == null ? null : Number(value)));
 
 /** Returns the payload of an error that the host returned, or undefined for any other error. */

@@ -25,7 +25,7 @@ export const tensors = () => Array.from(reach('model').tensors(), described);
 /** Returns the names of the model's files. `/` separates folders. */
 export const files = () => Array.from(reach('model').files());
 
-/** Returns the bytes of a file from the byte `start`: `count` of them, or all. */
+/** Returns `count` bytes of a file from the byte `start`. The default is the whole file. */
 export function readFile(name, start = 0, count = Infinity) {
   const pieces = [];
   while (count > 0) {
@@ -49,18 +49,21 @@ export class Tensor {
     this.shape = found.shape;
   }
 
-  /** Number of elements. */
+  /** Number of elements of the tensor. */
   get length() {
     return countOf(this.shape);
   }
 
-  /** Returns elements of the tensor's own type as a typed array. */
+  /**
+   * Returns `count` elements of the tensor's own type from the flat, row-major index `start`, as a
+   * typed array.
+   */
   values(start = 0, count = this.length - start) {
     const read = (handle, at, some) => handle.bytes(wide(at), wide(some));
     return view(this.dtype, joined(this.#pieces(start, count, sizeOf(this.dtype), read)));
   }
 
-  /** Returns elements as a Float32Array. The tensor must be of floating point. */
+  /** Returns elements as a Float32Array. The tensor must have a floating-point type. */
   floats(start = 0, count = this.length - start) {
     if (this.dtype === 'f32') return this.values(start, count);
     const found = new Float32Array(Math.max(count, 0));
@@ -83,7 +86,7 @@ export class Tensor {
     if (!(start >= 0) || !(count >= 0)) throw ofModel({ tag: 'out-of-range' });
     const step = Math.floor(PIECE_BYTES / size);
     const pieces = [];
-    // A range that is not within the tensor is for the host to refuse.
+    // The host refuses a range that is not within the tensor, so it is requested, too.
     for (let at = start; at === start || at < start + count; at += step) {
       const some = Math.min(step, start + count - at);
       pieces.push(this.#with(this.name, (handle) => read(handle, at, some)));

@@ -1,6 +1,7 @@
-// Raw commands of Redis on a store of scorebox.toml, as far as its `commands` allow.
+// Redis commands on a store of scorebox.toml, whose setting `commands` lists those allowed.
 //
-// Owns commands and the values in replies. Must not know which commands are allowed.
+// Owns the encoding of commands, and the values in replies. Must not know which commands are
+// allowed.
 
 import { ofRedis, translated } from './errors.js';
 import { narrow, reach } from './interfaces.js';
@@ -12,8 +13,9 @@ const command = (words) => words.map((word) => (word instanceof Uint8Array ? wor
 export class Fault extends Error {}
 
 /**
- * A connection to a store. It is opened when it is first used, so `init` may name it. Replies are
- * values of JavaScript: null, booleans, numbers, texts, Uint8Array, arrays and Map.
+ * A connection to a store. It is opened when it is first used, so `init` may create this object.
+ * Replies are values of JavaScript: null, booleans, numbers, texts, Uint8Array, arrays and Map. An
+ * error inside a reply is a `Fault`.
  */
 export class Connection {
   #handle;
@@ -27,7 +29,10 @@ export class Connection {
     return value(this.#call((handle) => handle.execute(command(words))));
   }
 
-  /** Sends several commands in one round trip. A command that fails has its error in the array. */
+  /**
+   * Sends several commands in one round trip, and returns their replies. If a command fails, the
+   * array has a `ScoreError` in place of its reply.
+   */
   pipeline(commands) {
     const replies = this.#call((handle) => handle.pipeline(commands.map(command)));
     return replies.map((reply) => (reply.tag === 'ok' ? value(reply.val) : ofRedis(reply.val)));
@@ -46,7 +51,7 @@ export class Connection {
   }
 }
 
-/** Returns a reply of the host as a value of JavaScript. Children come before their parents. */
+/** Converts a reply of the host, in which children come before parents, to a JavaScript value. */
 function value({ nodes, root }) {
   const values = [];
   for (const { tag, val } of nodes) {

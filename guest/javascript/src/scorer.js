@@ -1,4 +1,4 @@
-// The kinds of scorer: what the host calls, around the author's functions.
+// The exports of a component, made of the author's functions: of payloads, of JSON or of tensors.
 //
 // Owns the conversion between the types of the contract and those of this package. Must not know what
 // a scorer computes.
@@ -14,7 +14,7 @@ const JSON_TYPE = 'application/json';
 // Setting of [config] that sends stack traces to callers. It is for development.
 const TRACEBACKS = 'scorebox-tracebacks';
 
-/** Returns a value as a JSON payload. */
+/** Returns a value as a JSON payload. Typed arrays become lists. Throws `Failed` for NaN. */
 export function json(value) {
   const text = JSON.stringify(value, (key, item) => {
     // JSON would have null for these, which a caller takes for a missing value.
@@ -34,18 +34,18 @@ export function answer(value, { status, headers = {} } = {}) {
 
 const isPayload = (value) => value?.body instanceof Uint8Array && typeof value.contentType === 'string';
 
-/** Returns what a scorer returned as an answer of the contract. */
+/** Converts the result of a scorer's `run` to the record `answer` of the WIT. */
 function answered(value) {
   if (isPayload(value?.payload)) return { status: undefined, headers: [], ...value };
   return answer(value);
 }
 
-/** Makes a scorer of payloads. `run` takes a call and a payload. */
+/** Makes a scorer of payloads. The `run` of `author` takes a call and a payload. */
 export function scorer(author) {
   return payloads(author, (payload) => payload);
 }
 
-/** Makes a scorer of JSON. `run` takes a call and the value of the body. */
+/** Makes a scorer of JSON. The `run` of `author` takes a call and the value of the JSON body. */
 export function jsonScorer(author) {
   return payloads(author, (payload) => {
     try {
@@ -78,7 +78,7 @@ function side(contentTypes, schema, example) {
   return { contentTypes, jsonSchema: typeof schema === 'object' ? JSON.stringify(schema) : schema, examples };
 }
 
-/** Makes a scorer of tensors. `run` takes the calls and the inputs, and returns the outputs. */
+/** Makes a scorer of tensors. The `run` of `author` takes calls and inputs, and returns outputs. */
 export function tensorScorer(author) {
   const lists = (shape) => shape.map((size) => (size == null ? undefined : wide(size)));
   const sizes = (shape) => {
@@ -131,18 +131,18 @@ function initialised(author) {
   }
 }
 
-/** Calls the author's code, and throws its error as the contract has it. */
+/** Calls the author's code, and converts an error that it throws to a `score-error` of the WIT. */
 function caught(call) {
   try {
     return call();
   } catch (error) {
-    // The instance ends, as in other languages: its memory never shrinks.
+    // Thrown as it is, so that the host ends the instance: its memory would never shrink.
     if (isOutOfMemory(error)) throw error;
     throw { tag: error instanceof ScoreError ? error.tag : 'failed', val: problem(error, true) };
   }
 }
 
-/** Returns true for the error of either engine that gets no more memory. */
+/** Returns true if StarlingMonkey or QuickJS threw `error` because it ran out of memory. */
 const isOutOfMemory = (error) =>
   error === 'out of memory' || (error?.name === 'InternalError' && error.message === 'out of memory');
 
@@ -161,7 +161,7 @@ function tellsCallers() {
   }
 }
 
-/** Returns the facts about a call, with methods. */
+/** Converts the record `invocation` of the WIT to an `Invocation`. */
 function invocation({ id, source, attempt, deadlineMs, http, attributes }) {
   return new Invocation({
     id,
@@ -180,12 +180,12 @@ export class Invocation {
     Object.assign(this, given, facts);
   }
 
-  /** Returns the first attribute with a name, e.g. an HTTP header in lower case. */
+  /** Returns the value of the first attribute `name`, e.g. of an HTTP header in lower case. */
   attribute(name) {
     return this.attributes.find(([key]) => key === name)?.[1];
   }
 
-  /** Returns the first parameter of the query with a name, decoded. */
+  /** Returns the first parameter `name` in the query, decoded, or undefined if there is none. */
   parameter(name) {
     const pairs = (this.http?.query ?? '').split('&').map((pair) => pair.split('='));
     const found = pairs.find(([key]) => decoded(key) === name);

@@ -22,17 +22,17 @@ const pairs = (attributes) => Object.entries(attributes).map(([name, value]) => 
 
 /** Measurements, which the host writes to its log as events. */
 export const metrics = {
-  /** Adds to a counter, e.g. `predictions`. */
+  /** Adds `delta` to the counter `name`, e.g. `predictions`. */
   count: (name, delta = 1, attributes = {}) => reach('metrics').count(name, wide(delta), pairs(attributes)),
-  /** Records one value of a distribution, e.g. of `score`. */
+  /** Records one value of the distribution `name`, e.g. `score`. */
   record: (name, value, attributes = {}) => reach('metrics').recordValue(name, value, pairs(attributes)),
 };
 
 /** The settings that `[config]` of scorebox.toml gives to the scorer. */
 export const config = {
-  /** Returns a setting, or `fallback` if there is none of this name. */
+  /** Returns the setting `name` as text, or `fallback` if there is none of this name. */
   text: (name, fallback) => translated(ofConfig, () => reach('config').get(name)) ?? fallback,
-  /** Returns a setting that is a number. Throws `Failed` if it is not one. */
+  /** Returns the setting `name`, or `fallback`. Throws `Failed` if the setting is not a number. */
   number(name, fallback) {
     const text = config.text(name);
     if (text === undefined) return fallback;

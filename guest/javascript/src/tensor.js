@@ -19,15 +19,15 @@ const arrays = {
   f64: Float64Array,
 };
 
-/** Returns the size of an element, in bytes. */
+/** Returns the size of one element of the type `dtype`, in bytes. */
 export const sizeOf = (dtype) => arrays[dtype]?.BYTES_PER_ELEMENT ?? 2;
 
 /** Returns the number of elements of a shape. */
 export const countOf = (shape) => shape.reduce((product, size) => product * Number(size), 1);
 
 /**
- * Returns the elements in little-endian bytes as a typed array. Elements of `f16` and `bf16` become a
- * Float32Array.
+ * Returns the elements that little-endian bytes hold as a typed array. Elements of `f16` and `bf16`
+ * become a Float32Array.
  */
 export function view(dtype, bytes) {
   if (dtype === 'f16' || dtype === 'bf16') {
@@ -40,7 +40,7 @@ export function view(dtype, bytes) {
   return new Type(data.buffer, data.byteOffset, data.byteLength / Type.BYTES_PER_ELEMENT);
 }
 
-/** Returns elements as little-endian bytes. Throws `Failed` if they do not fit the type. */
+/** Returns elements as little-endian bytes. Throws `Failed` if one does not fit `dtype`. */
 export function packed(dtype, values) {
   if (dtype === 'f16' || dtype === 'bf16') {
     const halves = Uint16Array.from(values, dtype === 'f16' ? toHalf : toBfloat);
@@ -55,7 +55,10 @@ export function packed(dtype, values) {
   }
 }
 
-/** Returns a function that checks and converts one element. */
+/**
+ * Returns a function that converts a value to an element. It throws if the value does not fit into
+ * an integer type of at most 32 bits.
+ */
 function exact(dtype) {
   if (dtype === 'f32' || dtype === 'f64') return Number;
   if (dtype === 'i64' || dtype === 'u64') return BigInt;
@@ -68,8 +71,9 @@ function exact(dtype) {
 }
 
 /**
- * Returns a named tensor for the answer of a tensor scorer or the input of a graph. `dtype` is that
- * of the typed array, or `f32`. `shape` is one dimension, unless it is given.
+ * Returns a named tensor for the answer of a tensor scorer or the input of a graph. By default,
+ * `dtype` is the type of the typed array, or `f32` for another array, and `shape` is one dimension
+ * with the number of values.
  */
 export function tensor(name, values, { shape = [values.length], dtype = dtypeOf(values) } = {}) {
   if (countOf(shape) !== values.length) {

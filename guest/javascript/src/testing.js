@@ -12,10 +12,10 @@ import { Invocation, json } from './scorer.js';
 import { packed, sizeOf, tensor, view } from './tensor.js';
 import { decode, encode } from './text.js';
 
-/** Returns an error as the engines throw the error of a function of the host. */
+/** Returns an error in the form in which engines throw the errors of the host's functions. */
 const failure = (tag, val) => Object.assign(new Error(tag), { payload: { tag, val } });
 
-/** Replaces the table of interfaces while a function runs. */
+/** Calls `use`. While it runs, `interfaces` replaces the table of the host's interfaces. */
 function within(interfaces, use) {
   const before = { ...table };
   const replace = (next) => {
@@ -57,7 +57,7 @@ export class Host {
     };
   }
 
-  /** Calls a function that may use every capability. */
+  /** Calls `use`, which may use every capability of the host, and returns its result. */
   with(use) {
     return within(this.#all, use);
   }
@@ -110,7 +110,7 @@ class Instance {
   }
 }
 
-/** Throws the error of the contract as the class that the author threw. */
+/** Calls `call`, and converts a `score-error` of the WIT to the class that the author threw. */
 function raised(call, tag) {
   try {
     return call();
@@ -213,7 +213,7 @@ function modelOf(tensors, files, labels) {
   };
 }
 
-/** A store in memory, which tests may fill and read as `values`. */
+/** A store of keys and values in memory. Tests may write and read its `values`. */
 class Store {
   #clock;
   #ends = new Map();

@@ -42,7 +42,7 @@ export const decode =
         return parts.join('');
       };
 
-/** Returns the code point at an index of UTF-8, and the number of its bytes. */
+/** Returns the code point that starts at the index `at` of UTF-8 bytes, and its number of bytes. */
 function point(bytes, at) {
   const first = bytes[at];
   if (first < 0x80) return [first, 1];

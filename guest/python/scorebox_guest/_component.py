@@ -1,4 +1,4 @@
-"""The component of a scorer: what the host calls, around the author's class.
+"""The exports of a scorer's component, which call the functions of the author's class.
 
 Owns the search for the class, the conversion between the types of the contract and those of this
 package, and tracebacks. Must not know what a scorer computes. `scorebox build` writes a module that
@@ -53,8 +53,10 @@ def export(module: ModuleType, world: str) -> Dict[str, Any]:
 
 
 def find(module: ModuleType) -> Optional[type]:
-    """Returns the only class of a module that extends one of this package. Returns ``None`` if there
-    is none. Raises ``TypeError`` if there are several."""
+    """Returns the only class of a module that extends a scorer class of this package.
+
+    Returns ``None`` if there is none. Raises ``TypeError`` if there are several.
+    """
     kinds = (scorer.Scorer, scorer.TensorScorer)
     found = {
         value
@@ -98,7 +100,7 @@ def _payloads(author: type) -> type:
                 found = answer(scored.run(_invocation(call), value))
                 return types.Answer(_payload(types, found.payload), found.status, list(found.headers))
             except MemoryError:
-                # The instance ends, as in other languages: its memory never shrinks.
+                # Not caught, so that the host ends the instance: its memory would never shrink.
                 raise
             except Exception as error:
                 raise Err(errors.of(error)) from None
@@ -151,7 +153,7 @@ def _tensors(author: type) -> type:
                     for one in found
                 ]
             except MemoryError:
-                # The instance ends, as in other languages: its memory never shrinks.
+                # Not caught, so that the host ends the instance: its memory would never shrink.
                 raise
             except Exception as error:
                 raise Err(errors.of(error)) from None

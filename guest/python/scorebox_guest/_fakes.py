@@ -33,14 +33,14 @@ NoSuchConnection, Server, InvalidArgument = _case("NoSuchConnection"), _case("Se
 
 
 class _Record:
-    """A record with the fields that are given."""
+    """A record whose fields are the keyword arguments of its constructor."""
 
     def __init__(self, **fields: Any) -> None:
         self.__dict__.update(fields)
 
 
 class Model:
-    """The model, in memory."""
+    """The stand-in for the interface ``model``, with tensors and files in memory."""
 
     Dtype = Dtype
 
@@ -115,7 +115,7 @@ def _described(held: NamedTensor) -> Any:
 
 
 class Logging:
-    """The log: each line goes to a function."""
+    """The stand-in for wasi:logging. Calls ``write`` with the level and the text of each line."""
 
     Level = Enum("Level", ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "CRITICAL"])
 
@@ -127,7 +127,10 @@ class Logging:
 
 
 class Metrics:
-    """The measurements: each goes to a function."""
+    """The stand-in for the interface ``metrics``.
+
+    Calls ``write`` with the facts of each measurement.
+    """
 
     def __init__(self, write: Callable[..., None]) -> None:
         self._write = write
@@ -140,7 +143,7 @@ class Metrics:
 
 
 class Config:
-    """The settings."""
+    """The stand-in for wasi:config, with settings in memory."""
 
     def __init__(self, settings: Dict[str, str]) -> None:
         self._settings = settings
@@ -153,11 +156,11 @@ class Config:
 
 
 class Store:
-    """A store in memory, which tests may fill and read as ``values``."""
+    """A store of keys and values in memory. Tests may write and read its ``values``."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.values: Dict[str, bytes] = {}
-        # True if the store does not answer, to test what a scorer does then.
+        # True if the store does not answer, to test how a scorer handles that.
         self.is_away = False
         self._ends: Dict[str, float] = {}
         self._clock = clock
@@ -218,7 +221,7 @@ class Store:
 
 
 class Cache:
-    """The interfaces for single keys of a store."""
+    """The stand-in for the interface ``cache`` and for wasi:keyvalue, without its ``batch``."""
 
     Condition = Enum("Condition", ["ALWAYS", "IF_ABSENT", "IF_PRESENT"])
 
@@ -277,7 +280,7 @@ class Cache:
 
 
 class Batch:
-    """The interface for many keys of a store."""
+    """The stand-in for wasi:keyvalue/batch, with operations on several keys of a store."""
 
     def get_many(self, bucket: Store, keys: List[str]) -> List[Optional[Tuple[str, bytes]]]:
         found = [(key, bucket.get(key)) for key in keys]
@@ -289,7 +292,7 @@ class Batch:
 
 
 class Graphs:
-    """The graphs: each is a function of a test."""
+    """The stand-in for the interface ``graphs``. A function of the test computes each graph."""
 
     def __init__(self, graphs: Dict[str, Callable[..., Any]]) -> None:
         self._graphs = graphs
@@ -324,7 +327,10 @@ def _lifted(one: Any) -> Any:
 
 
 class Redis:
-    """Raw commands: each goes to a function of a test, which returns the reply."""
+    """The stand-in for the interface ``redis``.
+
+    A function of the test gets each command and returns the reply.
+    """
 
     def __init__(self, stores: Dict[str, Store], answer: Optional[Callable[..., Any]]) -> None:
         class Connection:
@@ -349,7 +355,7 @@ class Redis:
 
 
 def reply(value: Any) -> Any:
-    """Returns a value of Python as a reply of the host."""
+    """Converts a Python value to a reply in the form in which the host returns it."""
     nodes: List[Any] = []
 
     def add(item: Any) -> int:

@@ -21,8 +21,9 @@ except ImportError:
             self.value = value
 
 
-# The names that componentize-py gives to the modules, by the names that this package uses. The
-# first name that exists counts: a name without its package is given if it is unique in the world.
+# The names that componentize-py gives to the modules of interfaces, by the names that this package
+# uses. The first name that exists counts, because componentize-py adds the name of the package only
+# if two interfaces of the world have the same name.
 _MODULES = {
     "model": ("model",),
     "logging": ("logging",),
@@ -37,7 +38,7 @@ _MODULES = {
     "types": ("types",),
 }
 
-# What the project needs so that the component is built with an interface.
+# Requirements of interfaces: a component is built with an interface only if the project has this.
 _NEEDS = {
     "graphs": "an .onnx file in the model",
     "cache": "a [stores.<name>] in scorebox.toml",
@@ -49,7 +50,7 @@ _NEEDS = {
 
 
 class NotAvailable(RuntimeError):
-    """The component was built without an interface of the host, or a test has no stand-in."""
+    """The component has no import of an interface of the host, or a test has no stand-in for it."""
 
 
 _installed: Dict[str, Any] = {}
@@ -81,7 +82,7 @@ def load() -> None:
 def interface(name: str) -> Any:
     """Returns the interface ``name``.
 
-    Raises ``NotAvailable`` if there is none, with the fix.
+    Raises ``NotAvailable``, with a text that says what to do, if this process cannot reach it.
     """
     found = _installed.get(name)
     if found is not None:

@@ -15,9 +15,12 @@ Bytes = Union[bytes, str]
 
 
 class Bucket:
-    """A store of ``scorebox.toml``. It is opened when it is first used, so ``init`` may name it.
+    """A store of ``scorebox.toml``, which is opened when it is first used.
 
-    Times to live are in seconds. A store without an answer raises ``Unavailable``.
+    So ``init`` may create this object, even if no store can be reached then.
+
+    Times until a key expires are in seconds. If the store does not answer, the methods raise
+    ``Unavailable``.
     """
 
     def __init__(self, name: str = "default") -> None:
@@ -31,10 +34,11 @@ class Bucket:
     def set(
         self, key: str, value: Bytes, ttl: Optional[float] = None, only_if: Optional[str] = None
     ) -> bool:
-        """Writes a value. Returns false if ``only_if`` does not hold, and then writes nothing.
+        """Writes the value of a key. Returns true if it was written.
 
-        ``ttl`` is the time until the key expires, or else the store's ``default_ttl`` counts.
-        ``only_if`` is ``"absent"`` or ``"present"``.
+        ``ttl`` is the number of seconds until the key expires. If it is ``None``, the store's
+        ``default_ttl`` applies. ``only_if`` is ``"absent"`` or ``"present"``: the value is written
+        only if the key does not exist, or only if it exists. Otherwise, ``set`` returns false.
         """
         cache = interface("cache")
         names = {None: "ALWAYS", "absent": "IF_ABSENT", "present": "IF_PRESENT"}
@@ -74,47 +78,59 @@ class Bucket:
             ) from error
 
     def set_json(self, key: str, value: Any, ttl: Optional[float] = None) -> bool:
-        """Writes a value as JSON."""
+        """Writes the value of a key as JSON. Returns true. ``ttl`` is as in ``set``."""
         return self.set(key, json.dumps(value, separators=(",", ":")), ttl)
 
     def get_many(self, keys: Iterable[str]) -> Dict[str, bytes]:
-        """Returns the values of the keys that exist, in one round trip."""
+        """Returns those of the keys that exist, with their values, in one round trip."""
         wanted = list(keys)
         found = self._call(lambda handle: interface("batch").get_many(handle, wanted))
         return {pair[0]: pair[1] for pair in found if pair is not None}
 
     def set_many(self, entries: Mapping[str, Bytes], ttl: Optional[float] = None) -> None:
-        """Writes several values in one round trip, but not atomically."""
+        """Writes the values of several keys in one round trip, but not atomically.
+
+        ``ttl`` is as in ``set``.
+        """
         pairs = [(key, _bytes(value)) for key, value in entries.items()]
         self._call(lambda handle: interface("cache").set_many(handle, pairs, _ms(ttl)))
 
     def delete_many(self, keys: Iterable[str]) -> None:
-        """Deletes several keys in one round trip."""
+        """Deletes several keys in one round trip, but not atomically."""
         wanted = list(keys)
         self._call(lambda handle: interface("batch").delete_many(handle, wanted))
 
     def increment(self, key: str, delta: int = 1, ttl: Optional[float] = None) -> int:
-        """Adds to a counter atomically, and returns the sum.
+        """Adds ``delta`` to the counter of a key atomically, and returns the sum.
 
-        The counter of a key that does not exist starts at 0, and expires after ``ttl``.
+        The counter of a key that does not exist starts at 0, and expires after ``ttl`` seconds. If
+        ``ttl`` is ``None``, the store's ``default_ttl`` applies.
         """
         if ttl is None:
             return self._call(lambda handle: interface("atomics").increment(handle, key, delta))
         return self._call(lambda handle: interface("cache").increment(handle, key, delta, _ms(ttl)))
 
     def lifetime(self, key: str) -> Union[float, bool, None]:
-        """Returns the seconds until a key expires, ``True`` if it never does, ``None`` if absent."""
+        """Returns the seconds until a key expires.
+
+        Returns ``True`` if the key never expires, and ``None`` if it does not exist.
+        """
         found = self._call(lambda handle: interface("cache").lifetime_of(handle, key))
         return {"Absent": None, "Unlimited": True}.get(case(found), getattr(found, "value", 0) / 1000)
 
     def touch(self, key: str, ttl: Optional[float]) -> bool:
-        """Makes a key expire after ``ttl``, or never. Returns false if the key does not exist."""
+        """Makes a key expire after ``ttl`` seconds, or never if ``ttl`` is ``None``.
+
+        Returns false if the key does not exist.
+        """
         return self._call(lambda handle: interface("cache").touch(handle, key, _ms(ttl)))
 
     def update(self, key: str, change: Callable[[Optional[bytes]], Bytes], attempts: int = 16) -> bytes:
-        """Replaces a value by what ``change`` makes of it, atomically. Returns the new value.
+        """Replaces the value of a key with the result of ``change`` atomically, and returns it.
 
-        ``change`` may be called several times, because another caller may write in between.
+        ``change`` gets the current value, or ``None`` if the key does not exist. If another caller
+        writes in between, it is called again with the newer value, up to ``attempts`` times. After
+        that, raises ``Unavailable`` with the code ``store-busy``.
         """
         atomics = interface("atomics")
         cas = self._call(lambda handle: atomics.Cas.new(handle, key))

@@ -12,7 +12,7 @@ from ._host import Err, interface
 
 
 def text(name: str, default: Optional[str] = None) -> Optional[str]:
-    """Returns a setting, or ``default`` if ``scorebox.toml`` does not have it."""
+    """Returns the setting ``name`` as text, or ``default`` if ``scorebox.toml`` lacks it."""
     try:
         found = interface("config").get(name)
     except Err as error:
@@ -21,7 +21,10 @@ def text(name: str, default: Optional[str] = None) -> Optional[str]:
 
 
 def number(name: str, default: Optional[float] = None) -> Optional[float]:
-    """Returns a setting that is a number. Raises ``Failed`` if it is not one."""
+    """Returns the setting ``name`` as a number, or ``default`` if ``scorebox.toml`` lacks it.
+
+    Raises ``Failed`` if the setting is not a number.
+    """
     found = text(name)
     if found is None:
         return default

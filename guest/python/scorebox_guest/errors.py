@@ -22,7 +22,7 @@ class Problem:
 
 
 class ScoreError(Exception):
-    """The reason why a call has no answer. Raise one of the three subclasses.
+    """The reason why a call has no answer. Raise ``Rejected``, ``Unavailable`` or ``Failed``.
 
     ``code`` is in kebab-case. ``message`` is sent to the caller, and must not contain a secret.
     ``detail`` goes to the log alone.
@@ -39,7 +39,12 @@ class ScoreError(Exception):
 
 
 class Rejected(ScoreError):
-    """This input can never be scored. HTTP answers 422, and a message is parked."""
+    """This input can never be scored. HTTP answers 422.
+
+    If a message started the call and its trigger has the setting ``park``, the message is
+    completed, and a record of it goes to the place that ``park`` names. Otherwise it is delivered
+    again.
+    """
 
     case = "rejected"
 
@@ -98,7 +103,7 @@ def of_store(error: Any) -> ScoreError:
 
 
 def of_redis(error: Any) -> ScoreError:
-    """Returns the error for a command of Redis that has no reply."""
+    """Returns the error for a Redis command that has no reply."""
     kind, text = case(error), str(getattr(error, "value", ""))
     if kind == "NoSuchConnection":
         return _no_such_store()

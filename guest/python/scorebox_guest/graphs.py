@@ -1,6 +1,6 @@
 """The graphs of the model: ONNX files that the host runs.
 
-Owns the description of graphs, and runs by name. Must not know the engine.
+Owns the description of graphs, and runs by name. Must not know the inference engine.
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ class Texts:
 
 @dataclass
 class GraphPort:
-    """An input or output of a graph. ``dtype`` is ``None`` if the elements are texts."""
+    """An input or output of a graph. ``dtype`` is ``None`` if the elements are texts.
+
+    ``None`` in ``shape`` is a dimension of any size. ``classes`` has the classes of an output that
+    is a list of maps from class to number in the ONNX file, and is empty for any other port.
+    """
 
     name: str
     dtype: Optional[Dtype]
@@ -57,8 +61,8 @@ def all() -> List[GraphInfo]:
 def run(graph: str, inputs: Iterable[Union[NamedTensor, Texts]]) -> Dict[str, Union[NamedTensor, Texts]]:
     """Runs a graph on one tensor for each of its inputs. Returns its outputs, by name.
 
-    ``graph`` is the path of the file without ``.onnx``. Raises ``Failed`` if the graph gives no
-    answer.
+    ``graph`` is the path of the file in the model, without ``.onnx``. Raises ``Failed`` if the
+    model does not have the graph, or if the run fails.
     """
     host = interface("graphs")
     try:
@@ -69,7 +73,10 @@ def run(graph: str, inputs: Iterable[Union[NamedTensor, Texts]]) -> Dict[str, Un
 
 
 def output(outputs: Dict[str, Union[NamedTensor, Texts]], name: str) -> Union[NamedTensor, Texts]:
-    """Returns an output by its name. Raises ``Failed`` if the graph does not have it."""
+    """Returns the output ``name`` of a run.
+
+    Raises ``Failed`` if the graph does not have this output.
+    """
     found = outputs.get(name)
     if found is None:
         raise Failed("no-such-output", "the scorer reads an output that its graph does not have", name)

@@ -27,7 +27,7 @@ class Source(Enum):
 
 @dataclass
 class HttpRequest:
-    """The request line of an HTTP call, as the client sent it and without keys."""
+    """The request line of an HTTP call, as the client sent it, without API keys in the query."""
 
     method: str
     path: str
@@ -50,14 +50,14 @@ class Invocation:
     attributes: List[Tuple[str, Value]] = field(default_factory=list)
 
     def attribute(self, name: str) -> Value:
-        """Returns the first attribute with a name, e.g. an HTTP header in lower case.
+        """Returns the value of the first attribute ``name``, e.g. of an HTTP header in lower case.
 
-        Returns ``None`` if the call has no such attribute.
+        Returns ``None`` if the call has no such attribute, or if the attribute is null.
         """
         return next((value for key, value in self.attributes if key == name), None)
 
     def parameter(self, name: str) -> Optional[str]:
-        """Returns the first parameter of the query with a name, decoded.
+        """Returns the value of the first parameter ``name`` in the query, decoded.
 
         Returns ``None`` if the call is not an HTTP call, or has no such parameter.
         """

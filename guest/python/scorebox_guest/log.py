@@ -34,6 +34,9 @@ def error(message: str) -> None:
 
 
 def write(level: str, message: str, context: str = "") -> None:
-    """Writes a line. ``context`` names the part of the scorer that writes it."""
+    """Writes a line of the level ``level``.
+
+    ``context`` names the part of the scorer that writes it.
+    """
     logging = interface("logging")
     logging.log(getattr(logging.Level, level.upper()), context, str(message))

@@ -9,12 +9,12 @@ from ._host import interface
 
 
 def count(name: str, delta: int = 1, **attributes: object) -> None:
-    """Adds to a counter, e.g. ``predictions``. Keywords are additional facts."""
+    """Adds ``delta`` to the counter ``name``. Keywords are additional facts."""
     interface("metrics").count(name, delta, _pairs(attributes))
 
 
 def record(name: str, value: float, **attributes: object) -> None:
-    """Records one value of a distribution, e.g. of ``score``. Keywords are additional facts."""
+    """Records one value of the distribution ``name``. Keywords are additional facts."""
     interface("metrics").record_value(name, float(value), _pairs(attributes))
 
 

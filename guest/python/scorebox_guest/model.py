@@ -55,7 +55,7 @@ def files() -> List[str]:
 
 
 def read_file(name: str, start: int = 0, count: Optional[int] = None) -> bytes:
-    """Returns the bytes of a file from the byte ``start``: ``count`` of them, or all.
+    """Returns ``count`` bytes of a file from the byte ``start``. ``None`` means all bytes.
 
     Raises ``Failed`` if the model has no such file.
     """
@@ -90,7 +90,8 @@ class Tensor:
     def values(self, start: int = 0, count: Optional[int] = None) -> Values:
         """Returns elements of the tensor's own type: a view of bytes that were copied once.
 
-        ``start`` is a flat, row-major index. ``count`` is the number of elements, or all.
+        ``start`` is a flat, row-major index. ``count`` is the number of elements. ``None`` means
+        all.
         """
         data = bytearray()
         size = self.dtype.size
@@ -99,7 +100,7 @@ class Tensor:
         return view(self.dtype, memoryview(data))
 
     def floats(self, start: int = 0, count: Optional[int] = None) -> array:
-        """Returns elements as an array of ``f32``. The tensor must be of floating point."""
+        """Returns elements as an array of ``f32``. The tensor must have a floating-point type."""
         if self.dtype is Dtype.F32:
             found = array("f")
             found.frombytes(self.values(start, count).cast("B"))
@@ -120,7 +121,7 @@ class Tensor:
     def _pieces(self, start: int, count: Optional[int], size: int):
         end = len(self) if count is None else start + count
         step = _PIECE_BYTES // size
-        # A range that is not within the tensor is for the host to refuse.
+        # The host refuses a range that is not within the tensor, so it is requested, too.
         for at in range(start, max(end, start + 1), step):
             yield at, min(step, end - at)
 

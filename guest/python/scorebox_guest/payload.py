@@ -60,7 +60,7 @@ class Answer:
 
     @staticmethod
     def of(value: Any, status: Optional[int] = None, **headers: str) -> Answer:
-        """Returns an answer of a payload, or of a value that becomes JSON.
+        """Returns an answer with the payload ``value``. Any other value becomes a payload of JSON.
 
         A keyword names a header with ``_`` for ``-``: ``x_model="7"`` is the header ``x-model``.
         """
@@ -69,7 +69,10 @@ class Answer:
 
 
 def answer(value: Any) -> Answer:
-    """Returns what a scorer returned as an answer: an answer, a payload, or a value for JSON."""
+    """Converts a result of ``run`` to an answer.
+
+    The result is an ``Answer``, a ``Payload``, or a value that becomes JSON.
+    """
     if isinstance(value, Answer):
         return value
     return Answer(value if isinstance(value, Payload) else Payload.json(value))

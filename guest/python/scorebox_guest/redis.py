@@ -1,6 +1,6 @@
-"""Raw commands of Redis on a store of ``scorebox.toml``, as far as its ``commands`` allow.
+"""Redis commands on a store of ``scorebox.toml``, whose setting ``commands`` lists those allowed.
 
-Owns commands and the values in replies. Must not know which commands are allowed.
+Owns the encoding of commands and the values in replies. Must not know which commands are allowed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Fault(Exception):
 
 
 class Connection:
-    """A connection to a store. It is opened when it is first used, so ``init`` may name it.
+    """A connection to a store of ``scorebox.toml``, which is opened when it is first used.
 
     Replies are values of Python: ``None``, ``bool``, ``int``, ``float``, ``str``, ``bytes``,
     ``list`` and ``dict``. An error inside a reply is a ``Fault``.
@@ -33,9 +33,9 @@ class Connection:
         return value(self._call("execute", _command(words)))
 
     def pipeline(self, commands: Sequence[Sequence[Word]]) -> List[Any]:
-        """Sends several commands in one round trip to each node.
+        """Sends several commands in one round trip to each server, and returns their replies.
 
-        A command that fails has its error in the list, as a ``ScoreError``.
+        If a command fails, the list has a ``ScoreError`` in place of its reply.
         """
         replies = self._call("pipeline", [_command(words) for words in commands])
         return [
@@ -57,7 +57,10 @@ class Connection:
 
 
 def value(reply: Any) -> Any:
-    """Returns a reply of the host as a value of Python. Children come before their parents."""
+    """Converts a reply of the host to a Python value.
+
+    In a reply, children come before their parents.
+    """
     values: List[Any] = []
     for node in reply.nodes:
         kind, held = case(node), getattr(node, "value", None)

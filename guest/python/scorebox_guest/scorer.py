@@ -1,4 +1,4 @@
-"""The kinds of scorer.
+"""The base classes of scorers: of payloads, of JSON and of tensors.
 
 Owns the classes that an author extends. Must not know how a component calls them.
 """
@@ -23,7 +23,8 @@ class Scorer:
     def describe(self) -> Signature:
         """Returns the contract with callers.
 
-        It runs when the image is built and when the host starts, and reaches no capability.
+        It runs when the container image is built and when the host starts. It may not use a
+        capability.
         """
         raise NotImplementedError
 
@@ -39,10 +40,15 @@ class Scorer:
 
 
 class JsonScorer(Scorer):
-    """A scorer whose ``run`` takes the value of a JSON body, such as a dict, and returns another."""
+    """A scorer whose ``run`` takes the value of a JSON body, such as a dict, and returns a value
+    for JSON.
+    """
 
     def run(self, call: Invocation, request: Any) -> Any:
-        """Scores one value. Returns a value that becomes JSON, a ``Payload`` or an ``Answer``."""
+        """Scores the value of one JSON body.
+
+        Returns a value that becomes JSON, a ``Payload`` or an ``Answer``.
+        """
         raise NotImplementedError
 
 

@@ -46,7 +46,7 @@ class Signature:
         output_example: Any = None,
         deterministic: bool = False,
     ) -> Signature:
-        """Returns the signature of a scorer that takes and gives JSON.
+        """Returns the signature of a scorer that takes and returns JSON.
 
         ``schema`` and ``output_schema`` are JSON Schemas (2020-12), as a dict or as a text. The
         host answers 400 to input that does not conform. ``example`` is an input that ``run``
@@ -74,7 +74,12 @@ class Port:
 
 @dataclass
 class InputPort(Port):
-    """A named input of a tensor scorer, with the additional values that it takes."""
+    """A named input of a tensor scorer.
+
+    ``missing`` is true if callers may send ``null`` for a number, which arrives as NaN. ``boolean``
+    is true if they may send ``true`` and ``false`` for 1 and 0. ``columns`` has the names of the
+    columns of a port with two dimensions.
+    """
 
     missing: bool = False
     boolean: bool = False

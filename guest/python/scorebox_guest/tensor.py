@@ -1,4 +1,4 @@
-"""The element types and the named tensors.
+"""The element types of tensors, and named tensors.
 
 Owns the conversion between bytes and views of elements. Must not know the model or a graph.
 """
@@ -60,7 +60,7 @@ Values = Union[memoryview, Sequence[Any]]
 
 
 def view(dtype: Dtype, data: Union[bytes, memoryview]) -> Values:
-    """Returns the elements in little-endian bytes, without a copy where Python has the type.
+    """Returns the elements that little-endian bytes hold, without a copy if Python has their type.
 
     The result has ``len``, indices and slices. Elements of ``f16`` and ``bf16`` are copied into an
     array of ``f32``.
@@ -76,7 +76,7 @@ def view(dtype: Dtype, data: Union[bytes, memoryview]) -> Values:
 
 
 def packed(dtype: Dtype, values: Iterable[Any]) -> bytes:
-    """Returns elements as little-endian bytes.
+    """Returns elements of the type ``dtype`` as little-endian bytes.
 
     Raises ``Failed`` if an element does not fit the type.
     """
@@ -128,7 +128,7 @@ class NamedTensor:
         return NamedTensor(name, dtype, list(shape), data)
 
     def values(self) -> Values:
-        """Returns the elements in row-major order, without a copy where Python has the type."""
+        """Returns the elements in row-major order, without a copy if Python has their type."""
         return view(self.dtype, self.data)
 
     def rows(self) -> List[Values]:

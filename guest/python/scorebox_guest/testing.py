@@ -52,11 +52,12 @@ class Measurement:
 class Host:
     """A stand-in for the host: a model, settings, stores in memory, and a log that tests read.
 
-    ``model`` is a folder, a file, or a mapping from names to tensors. A tensor is a ``NamedTensor``,
-    or a list of numbers, which becomes a tensor of ``f32`` with one dimension. ``files`` are further
-    files of the model. ``stores`` are the names of stores. ``graphs`` has a function for each graph,
-    which takes and returns tensors by name. ``redis`` is called with the words of each raw command,
-    and returns the reply.
+    ``model`` is a folder, a file, or a mapping from names to tensors. A tensor is a
+    ``NamedTensor``, or a list of numbers, which becomes a tensor of ``f32`` with one dimension.
+    ``files`` are further files of the model. ``stores`` are the names of stores. ``graphs`` has a
+    function for each graph, which takes and returns tensors by name. ``redis`` is called with the
+    name and the arguments of each Redis command, and returns the reply. ``clock`` returns the time
+    in seconds by which keys expire.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class Host:
         self._before: List[Dict[str, Any]] = []
 
     def __enter__(self) -> Host:
-        """Makes every capability reachable, for tests of functions that are no scorer."""
+        """Makes every capability reachable, for tests of functions without a scorer."""
         self._before.append(_host.install(self._interfaces))
         return self
 
@@ -100,8 +101,8 @@ class Host:
     def start(self, scorer: type) -> Instance:
         """Creates an instance as the host does: ``describe``, then ``init``.
 
-        ``describe`` reaches no capability. ``init`` reaches all of them, because it runs for each
-        instance of a scorer in Python.
+        ``describe`` may not use a capability. ``init`` may use all of them, because the real host
+        runs it for each instance of a scorer in Python.
         """
         instance = scorer()
         before = _host.install({"nothing": None})

@@ -1,6 +1,6 @@
-//! Values of a store as JSON.
+//! Reading and writing of values of a store as JSON.
 //!
-//! Owns the conversion. Must not know how a store is opened.
+//! Owns the conversion between JSON and Rust types. Must not know how a store is opened.
 
 use std::time::Duration;
 

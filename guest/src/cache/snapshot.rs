@@ -1,6 +1,7 @@
 //! Compare-and-swap: a value is written only if it has not changed since it was read.
 //!
-//! Owns the two types of such a write. Must not know how a store is opened.
+//! Owns the types of a compare-and-swap, [`Snapshot`] and [`Swap`]. Must not know how a store is
+//! opened.
 
 use super::Error;
 use crate::imports::atomics;
@@ -48,7 +49,7 @@ impl Snapshot {
     /// ```
     ///
     /// # Errors
-    /// Fails if the host refuses the call. The store is not asked again.
+    /// Fails if the host refuses the call. The store is not read again, so it need not answer.
     pub fn current(&self) -> Result<Option<Vec<u8>>, Error> {
         self.0.current()
     }

@@ -1,4 +1,4 @@
-//! Tests of `redis`.
+//! Tests of Redis commands, and of the reading of replies.
 
 use serde_json::{Value as Json, json};
 

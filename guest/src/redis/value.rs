@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::Node;
 
-/// A value in a reply, which may contain other values.
+/// A value in a reply of Redis. A list or a map contains other values.
 ///
 /// ```
 /// # use scorebox_guest::{redis::*, testing};
@@ -190,8 +190,8 @@ impl<'a> Value<'a> {
     /// as a map, as a list of pairs, or as a list in which keys and values alternate. Any other
     /// value has no pairs.
     ///
-    /// Redis sends members with their scores, and ids with their entries, as lists of pairs. In the
-    /// entry of a stream, fields and values alternate.
+    /// Redis sends the members of a sorted set with their scores, and the ids of a stream with
+    /// their entries, as lists of pairs. In an entry of a stream, field names and values alternate.
     ///
     /// ```
     /// # use scorebox_guest::{redis::*, testing};

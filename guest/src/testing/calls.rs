@@ -1,7 +1,7 @@
 //! Calls of a scorer in a test.
 //!
-//! Owns the facts about a call that a test starts from, and the check of tensors against the ports.
-//! Must not know the mock host.
+//! Owns the default facts about a call, the calls of a scorer's functions, and the check of tensors
+//! against the ports. Must not know the mock host.
 
 use crate::{
     Answer, Dtype, Error, HttpRequest, Inputs, Invocation, NamedTensor, Payload, Port, Result,
@@ -31,8 +31,8 @@ pub fn call() -> Invocation {
     }
 }
 
-/// Returns the facts about a call that came by HTTP. `target` is the path of the request, with its
-/// query if it has one.
+/// Returns the facts about a call that came by HTTP. `method` is the method of the request, e.g.
+/// `POST`. `target` is its path, followed by `?` and the query if it has one.
 ///
 /// ```
 /// use scorebox_guest::testing;
@@ -100,15 +100,15 @@ pub fn score<S: Scorer>(scorer: &mut S, call: &Invocation, payload: Payload) -> 
 /// ```
 ///
 /// # Errors
-/// Fails like [`score`]. Also fails if the body of the answer is not UTF-8.
+/// Fails if [`score`] fails, or if the body of the answer is not UTF-8.
 pub fn post<S: Scorer>(scorer: &mut S, body: &str) -> Result<String> {
     let answer = score(scorer, &call(), Payload::new("application/json", body))?;
     String::from_utf8(answer.payload.body)
         .map_err(|error| Error::failed("not-text", "the answer is not text").with_detail(error))
 }
 
-/// Scores every example of an input in the scorer's signature. The host does so, too, and refuses a
-/// scorer that does not answer its own examples.
+/// Scores every example of an input in the scorer's signature, and drops the answers. Call it in a
+/// test, because every scorer must answer its own examples.
 ///
 /// ```
 /// use scorebox_guest::testing;
@@ -126,7 +126,7 @@ pub fn post<S: Scorer>(scorer: &mut S, body: &str) -> Result<String> {
 /// ```
 ///
 /// # Errors
-/// Fails with the error of the first example that is not answered.
+/// Fails if an example cannot be scored. The error is that of the first such example.
 pub fn score_examples<S: Scorer>(scorer: &mut S) -> Result<()> {
     for example in S::describe().input.examples {
         score(scorer, &call(), example.value)?;
@@ -166,8 +166,9 @@ pub fn score_examples<S: Scorer>(scorer: &mut S) -> Result<()> {
 /// ```
 ///
 /// # Errors
-/// Fails with the code `unfit-input` if the inputs do not fit the ports, with the code
-/// `unfit-output` if the outputs do not, and if `run` fails.
+/// Fails with the code `unfit-input` if the inputs do not fit the input ports, with the code
+/// `unfit-output` if the outputs do not fit the output ports, and with the error of `run` if `run`
+/// fails.
 pub fn score_tensors<S: TensorScorer>(
     scorer: &mut S,
     inputs: impl IntoIterator<Item = NamedTensor>,
@@ -184,8 +185,8 @@ pub fn score_tensors<S: TensorScorer>(
     fitted(&signature.outputs, outputs).map_err(|why| Error::failed("unfit-output", why))
 }
 
-/// Returns the tensors in the order of the ports. Fails with the reason if there is not one fitting
-/// tensor for each port.
+/// Returns the tensors in the order of the ports. If there is not exactly one tensor for each port,
+/// or if a tensor does not fit its port, returns the reason as the error.
 fn fitted(ports: &[Port], mut tensors: Vec<NamedTensor>) -> Result<Vec<NamedTensor>, String> {
     let mut sorted = Vec::new();
     for port in ports {

@@ -1,6 +1,7 @@
 //! The mock host that a test builds.
 //!
-//! Owns the parts that a test can choose. Must not know the form of the imports: `mocks` has it.
+//! Owns the functions with which a test configures the host. Must not know how the mocks implement
+//! the interfaces that a scorer imports.
 
 use std::fmt;
 use std::io;
@@ -18,8 +19,8 @@ use crate::{Element, redis};
 /// A host for a test: a model, stores, graphs and settings that the test chooses, and everything
 /// that the scorer logs or measures.
 ///
-/// The functions that return the host build it. [`install`](Self::install) makes it answer the
-/// scorers of the thread.
+/// The functions that take the host and return it configure it. [`install`](Self::install) makes it
+/// answer the scorers of the thread.
 ///
 /// ```
 /// use scorebox_guest::config;
@@ -55,9 +56,9 @@ impl Host {
         Self::default()
     }
 
-    /// Adds the files of a folder to the model, with the tensors of its `.safetensors` files, as
-    /// the host does. `path` may also be a single file. It is relative to the folder of the Cargo
-    /// package, where Cargo starts tests.
+    /// Adds the files of the folder `path` to the model, and the tensors of its `.safetensors`
+    /// files. `path` may also be a single file. It is relative to the folder of the Cargo package,
+    /// where Cargo starts tests. Hidden files are left out.
     ///
     /// ```
     /// use scorebox_guest::model;
@@ -83,7 +84,7 @@ impl Host {
         Ok(self)
     }
 
-    /// Adds a tensor to the model. `values` are its elements in row-major order.
+    /// Adds the tensor `name` to the model. `values` are its elements in row-major order.
     ///
     /// ```
     /// use scorebox_guest::model::Tensor;
@@ -109,7 +110,8 @@ impl Host {
         })
     }
 
-    /// Adds a file to the model. `name` is a path with `/` between its parts.
+    /// Adds the file `name` to the model. `name` is a path relative to the folder of the model,
+    /// with `/` between its parts.
     ///
     /// ```
     /// use scorebox_guest::model;
@@ -147,7 +149,7 @@ impl Host {
         self.with(|state| state.info = info)
     }
 
-    /// Sets a setting, as `[config]` in `scorebox.toml` does.
+    /// Sets the setting `name` of the scorer, as `[config]` in `scorebox.toml` does.
     ///
     /// ```
     /// use scorebox_guest::config;
@@ -164,7 +166,8 @@ impl Host {
     }
 
     /// Adds an empty store of keys and values, as `[stores.<name>]` in `scorebox.toml` does. To
-    /// fill it or to look into it, a test opens it as a scorer does.
+    /// write or read its values, a test opens the store with [`Bucket`](crate::cache::Bucket), as a
+    /// scorer does.
     ///
     /// ```
     /// use scorebox_guest::cache::Bucket;
@@ -180,8 +183,8 @@ impl Host {
         })
     }
 
-    /// Adds an empty store of keys and values whose keys expire after `default_ttl` unless the
-    /// scorer says otherwise.
+    /// Adds an empty store of keys and values. A key expires after `default_ttl` unless the scorer
+    /// sets another expiry.
     ///
     /// ```
     /// use std::time::Duration;
@@ -207,8 +210,8 @@ impl Host {
         })
     }
 
-    /// Adds a store that answers Redis commands by calling `answer`. The function gets the words of
-    /// a command. Bytes that are not UTF-8 become replacement characters.
+    /// Adds a store that answers Redis commands by calling `answer`. The function gets the name of
+    /// a command and its arguments. Bytes that are not UTF-8 become replacement characters.
     ///
     /// ```
     /// use scorebox_guest::redis::{Connection, Error};
@@ -236,8 +239,8 @@ impl Host {
         })
     }
 
-    /// Adds a graph that is computed by `compute`. The function reads the inputs of a run in the
-    /// way in which a scorer reads outputs, and returns the outputs.
+    /// Adds a graph to the model. `compute` is called for each run of the graph: it gets the
+    /// inputs, which it reads like a scorer reads outputs, and returns the outputs.
     ///
     /// ```
     /// use scorebox_guest::graphs::{Graph, Input};
@@ -264,7 +267,8 @@ impl Host {
         })
     }
 
-    /// Allows `init` everything, as `snapshot = false` under `[scorer]` in `scorebox.toml` does.
+    /// Allows `init` to use every capability, as `snapshot = false` under `[scorer]` in
+    /// `scorebox.toml` does.
     ///
     /// ```
     /// use scorebox_guest::cache::Bucket;
@@ -287,7 +291,8 @@ impl Host {
         self.with(|state| state.has_snapshot = false)
     }
 
-    /// Locks the parts of the host. A test that panicked leaves them whole.
+    /// Locks the state of the host. A poisoned lock is used like any other: a test whose panic
+    /// poisoned it leaves the state consistent.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,7 +1,7 @@
-//! The host that is installed for a thread: what answers a scorer, and what a test sees of it.
+//! The mock host that is installed for a thread, and that answers the scorers of this thread.
 //!
-//! Owns the installation, the start of a scorer, and the records that a test reads. Must not know
-//! how a host is built.
+//! Owns the installation, the start of a scorer, and the functions by which a test reads what a
+//! scorer did. Must not know how a mock host is configured.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -38,8 +38,8 @@ impl Host {
         }
     }
 
-    /// Creates an instance of a scorer of payloads as the real host does, with the rules for
-    /// `describe` and `init`. The host must be [installed](Self::install).
+    /// Creates an instance of a scorer of payloads as the real host does: calls `describe`, then
+    /// `init`, and checks which capabilities they use. The host must be [installed](Self::install).
     ///
     /// ```
     /// use scorebox_guest::testing::{self, Host};
@@ -62,8 +62,9 @@ impl Host {
     /// Fails if the scorer's `init` fails.
     ///
     /// # Panics
-    /// Panics if `describe` calls the host, or if `init` asks for more than the model and the log.
-    /// The real host traps such a call.
+    /// Panics if `describe` calls the host. Unless the host was configured with
+    /// [`without_snapshot`](Self::without_snapshot), also panics if `init` uses more than the model
+    /// and the log. The real host refuses such a call, too.
     pub fn start<S: Scorer>(&self) -> Result<S> {
         self.within(Phase::Describe, S::describe);
         self.within(self.phase_of_init(), S::init)
@@ -94,8 +95,9 @@ impl Host {
     /// Fails if the scorer's `init` fails.
     ///
     /// # Panics
-    /// Panics if `describe` calls the host, or if `init` asks for more than the model and the log.
-    /// The real host traps such a call.
+    /// Panics if `describe` calls the host. Unless the host was configured with
+    /// [`without_snapshot`](Self::without_snapshot), also panics if `init` uses more than the model
+    /// and the log. The real host refuses such a call, too.
     pub fn start_tensors<S: TensorScorer>(&self) -> Result<S> {
         self.within(Phase::Describe, S::describe);
         self.within(self.phase_of_init(), S::init)
@@ -131,7 +133,7 @@ impl Host {
         self.state().measurements.clone()
     }
 
-    /// Returns the Redis commands that the scorer has sent, each as its words.
+    /// Returns the Redis commands that the scorer has sent, each as its name and its arguments.
     ///
     /// ```
     /// use scorebox_guest::redis::Connection;
@@ -146,8 +148,8 @@ impl Host {
         self.state().commands.clone()
     }
 
-    /// Lets time pass for the stores, so that keys expire. The time of a mock host passes only by
-    /// this function.
+    /// Moves the clock of the mock host forward by `time`, so that keys of its stores expire. Only
+    /// this function moves the clock.
     ///
     /// ```
     /// use std::time::Duration;
@@ -166,7 +168,7 @@ impl Host {
         state.now = state.now.saturating_add(time);
     }
 
-    /// Makes every store unreachable (`true`), or reachable again (`false`).
+    /// Makes every store unreachable if `is_away` is true, and reachable again if it is false.
     ///
     /// ```
     /// use scorebox_guest::Error;
@@ -187,10 +189,11 @@ impl Host {
         INSTALLED.with(|installed| installed.borrow().clone().unwrap_or_default())
     }
 
-    /// Returns the host that is installed for this thread, for the use of a capability.
+    /// Returns the host that is installed for this thread, for a call of `capability`.
     ///
     /// # Panics
-    /// Panics if the function of the scorer that runs may not use the capability.
+    /// Panics if the function of the scorer that is running, e.g. `describe`, may not use
+    /// `capability`.
     #[expect(clippy::panic, reason = "the real host traps, and here the test fails")]
     pub(crate) fn current_for(capability: Capability) -> Self {
         let host = Self::current();
@@ -208,9 +211,10 @@ impl Host {
         }
     }
 
-    /// Runs a function of a scorer, with what it may ask of the host.
+    /// Calls `function`, a function of a scorer, with the capabilities that it may use in `phase`.
     fn within<T>(&self, phase: Phase, function: fn() -> T) -> T {
-        /// Allows everything again, even if the function panics.
+        /// Allows every capability again when it is dropped, even if the function of the scorer
+        /// panics.
         struct Again<'a>(&'a Host);
 
         impl Drop for Again<'_> {
@@ -242,7 +246,8 @@ impl Host {
 pub struct Installed {
     host: Host,
     before: Option<Host>,
-    /// A host is installed for one thread, so it is uninstalled by the same thread.
+    /// Keeps the value on its thread: a host that is installed for a thread must be uninstalled by
+    /// the same thread.
     of_one_thread: PhantomData<*const ()>,
 }
 

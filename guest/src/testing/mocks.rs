@@ -1,7 +1,9 @@
-//! The imports of a scorer as mocks, answered by the installed host.
+//! Mocks of the functions that a scorer imports. The mock host that the test installed answers
+//! them.
 //!
-//! Owns the small interfaces; the folder has those of the model, the stores and Redis. The names
-//! and types are those of the generated bindings. Must not know a test.
+//! Owns the mocks of settings, log, measurements and graphs. Modules of `mocks` have those of the
+//! model, the stores and Redis. The names and types are those of the generated bindings. Must not
+//! know a test.
 
 use crate::testing::host::Host;
 use crate::testing::state::Capability;
@@ -12,7 +14,7 @@ pub(crate) mod model;
 pub(crate) mod redis;
 mod stores;
 
-/// Settings of the scorer.
+/// Mock of the interface wasi:config/store: the settings of the scorer.
 pub(crate) mod config {
     use super::{Capability, Host};
 
@@ -35,7 +37,8 @@ pub(crate) mod config {
     }
 }
 
-/// Log lines of the scorer. A line is also printed, so that a failed test shows it.
+/// Mock of the interface wasi:logging/logging, which records log lines. A line is also printed to
+/// standard error, so that a failed test shows it.
 pub(crate) mod logging {
     use super::{Capability, Host};
     use crate::testing::LogLine;
@@ -55,7 +58,7 @@ pub(crate) mod logging {
     }
 }
 
-/// Measurements of the scorer.
+/// Mock of the interface `metrics`, which records the measurements of the scorer.
 pub(crate) mod metrics {
     use super::{Capability, Host};
     use crate::testing::Measurement;
@@ -85,7 +88,8 @@ pub(crate) mod metrics {
     }
 }
 
-/// Graphs of the model. A graph of a mock host has no ports.
+/// Mock of the interface `graphs`. A function of the test computes a graph, and the description of
+/// a graph has no ports.
 pub(crate) mod graphs {
     use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The files of a model on the disk, with the tensors of its safetensors files.
+//! The files of a model on the disk, and the tensors of its safetensors files.
 //!
 //! Owns the reading of a folder and of the format safetensors. Must not know who asks for a tensor.
 
@@ -119,7 +119,7 @@ fn dtype(name: &str) -> Option<Dtype> {
     })
 }
 
-/// Returns the size of an element, in bytes.
+/// Returns the size of one element of the type `dtype`, in bytes.
 pub(crate) fn width(dtype: Dtype) -> u64 {
     match dtype {
         Dtype::Bool | Dtype::U8 | Dtype::I8 => 1,

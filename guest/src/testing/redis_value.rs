@@ -1,7 +1,7 @@
 //! Replies to Redis commands in a test.
 //!
-//! Owns the values of a reply, and their conversion to the form in which the host sends them. Must
-//! not know commands.
+//! Owns the values of a reply, and their conversion to the type `reply` of the WIT. Must not know
+//! commands.
 
 use crate::bindings::capabilities::scorebox::scoring::redis::{Node, Reply};
 
@@ -59,7 +59,8 @@ impl Value {
         Reply { nodes, root }
     }
 
-    /// Adds the nodes of the value to those of a reply, children first, and returns its index.
+    /// Adds the value and its children to the nodes of a reply, children first. Returns the index
+    /// of the value's own node.
     fn add_to(self, nodes: &mut Vec<Node>) -> u32 {
         let node = match self {
             Self::Nil => Node::Nil,

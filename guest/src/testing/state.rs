@@ -1,4 +1,4 @@
-//! The parts of a mock host.
+//! The state of a mock host.
 //!
 //! Owns what a mock host holds and what it records. Must not know how a test builds a host, or how
 //! the mocks implement the interfaces that a scorer imports.
@@ -14,24 +14,26 @@ use crate::log::Level;
 use crate::model::ModelInfo;
 use crate::redis;
 
-/// Function of a test that answers the commands to a Redis store.
+/// Function of a test that answers Redis commands. It gets the name of a command and its arguments,
+/// and returns the reply.
 pub(crate) type Redis = dyn Fn(&[&str]) -> Result<Value, redis::Error> + Send + Sync;
-/// Function of a test that stands in for a graph.
+/// Function of a test that stands in for a graph. It gets the inputs of a run, and returns the
+/// outputs.
 pub(crate) type Graph = dyn Fn(&Outputs) -> Result<Vec<Input>, graphs::Error> + Send + Sync;
 
 /// Phase of a scorer: `describe`, `init` at build time, or `run`. It determines which capabilities
 /// of the host the scorer may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// `describe`, which may ask nothing.
+    /// `describe`, which may not use any capability.
     Describe,
-    /// `init` where the image is built. It may read the model and write to the log.
+    /// `init` while the container image is built. It may only read the model and write to the log.
     Init,
-    /// `run`, or `init` without a snapshot.
+    /// `run`, or `init` with `snapshot = false`, which may use every capability.
     Run,
 }
 
-/// Part of the host that a scorer asks for something.
+/// Capability of the host, as far as the rules for `describe` and `init` distinguish capabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Capability {
     Model,
@@ -40,7 +42,7 @@ pub(crate) enum Capability {
 }
 
 impl Phase {
-    /// Returns the reason why a capability may not be used, or `None` if it may.
+    /// Returns the reason why a scorer may not use `capability` in this phase, or `None` if it may.
     pub(crate) fn refusal(self, capability: Capability) -> Option<&'static str> {
         match (self, capability) {
             (Self::Run, _) | (Self::Init, Capability::Model | Capability::Log) => None,
@@ -53,7 +55,7 @@ impl Phase {
     }
 }
 
-/// Parts of a mock host.
+/// State of a mock host: the capabilities that a test chose, and records of what a scorer did.
 pub(crate) struct State {
     pub(crate) info: ModelInfo,
     pub(crate) tensors: BTreeMap<String, Arc<Stored>>,
@@ -68,7 +70,7 @@ pub(crate) struct State {
     pub(crate) is_away: bool,
     pub(crate) phase: Phase,
     pub(crate) has_snapshot: bool,
-    /// Time that the test let pass for the stores. The clock of the machine does not count.
+    /// Time on the clock of the mock host, by which keys expire. Only `Host::advance` moves it.
     pub(crate) now: Duration,
 }
 
@@ -79,7 +81,8 @@ pub(crate) struct Store {
     pub(crate) entries: BTreeMap<String, Entry>,
 }
 
-/// The value of a key, and the time on the host's clock at which the key expires.
+/// The value of a key, and the time on the mock host's clock at which the key expires. `None` if it
+/// never expires.
 #[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) value: Vec<u8>,
@@ -99,7 +102,7 @@ pub(crate) struct Entry {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogLine {
-    /// Level of the line.
+    /// Level at which the scorer logged the line.
     pub level: Level,
     /// Context of the line. The macros of [`log`](crate::log) set it to the path of the module.
     pub context: String,
@@ -125,9 +128,9 @@ pub struct Measurement {
     pub name: String,
     /// The recorded value, or the number that was added to the counter.
     pub value: f64,
-    /// True if the measurement was added to a counter, and false if it is one of a distribution.
+    /// True if the value was added to a counter, and false if it was recorded in a distribution.
     pub is_count: bool,
-    /// Names and values of the attributes.
+    /// Attributes of the measurement, each with a name and a value.
     pub attributes: Vec<(String, String)>,
 }
 

@@ -1,5 +1,5 @@
-//! The sections `[inputs.<name>]` and `[requests]`, which allow requests to hold more than the
-//! types and the shapes of the inputs say.
+//! The sections `[inputs.<name>]` and `[requests]`: facts about inputs beyond their types and
+//! shapes, and how strictly JSON bodies are read.
 //!
 //! Owns these sections and their checks. Must not know the inputs that a scorer has, or how a
 //! request is read. The sections are read from the parsed table, because a reader that serde
@@ -68,7 +68,8 @@ impl InputSection {
     }
 }
 
-/// Section `[requests]` of the manifest: additional values that requests may hold, for all inputs.
+/// Section `[requests]` of the manifest: how strictly the JSON bodies of requests are read, for all
+/// inputs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Requests {
     /// True if the words `NaN`, `Infinity` and `-Infinity`, which are not JSON, are accepted as

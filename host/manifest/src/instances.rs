@@ -1,7 +1,8 @@
 //! The sections `[instances]`, `[batching]` and `[precompiled]` of the manifest.
 //!
-//! They say how instances are created, how long they live, and which calls share one. Owns these
-//! three sections and their checks. Must not know how instances are created.
+//! They set the number, lifetime and isolation of instances, which calls are joined, and which
+//! machine code is loaded. Owns these three sections and their checks. Must not know how instances
+//! are created.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -49,7 +50,7 @@ pub struct Batching {
 }
 
 /// Section `[precompiled]` of the manifest: the component's machine code, written by `scorebox
-/// build`.
+/// build` and `scorebox package`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Precompiled {
     /// Path of the file with the machine code.

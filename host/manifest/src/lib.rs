@@ -15,14 +15,14 @@
 //! | `scorer` | `[scorer]`: the name, the code and the model |
 //! | `contract` | `[contract]`: unstable features of the contract |
 //! | `answers` | `[answers]`: what a scorer may choose of an HTTP answer |
-//! | `inputs` | `[inputs.<name>]` and `[requests]`: what requests may hold |
+//! | `inputs` | `[inputs.<name>]` and `[requests]`: facts about inputs; strict or lenient JSON |
 //! | [`triggers`] | `[[trigger]]`: what starts a call |
 //! | `stores` | `[stores.<name>]`: key-value stores |
 //! | `server` | `[server]`: who may call the server |
 //! | `limits` | `[limits]`: limits of a call, of an instance and of the pool |
 //! | `instances` | `[instances]`, `[batching]` and `[precompiled]` |
 //! | `prediction_cache` | `[prediction_cache]`: how answers are cached |
-//! | `package`, `packaged` | `[package]` and `[packaged]`: the image and the record of its files |
+//! | `package`, `packaged` | `[package]` and `[packaged]`: the container image, and its files |
 //! | [`names`] | the form of names and keys |
 //! | [`azure_names`] | Azure's rules for the names of resources |
 //! | [`image_names`] | the form of a registry, a repository, a tag and a digest |
@@ -91,10 +91,10 @@ pub struct Manifest {
     pub path: PathBuf,
     /// Section `[scorer]`: the scorer and its model.
     pub scorer: ScorerSection,
-    /// Sections `[inputs.<name>]`: what each input takes beyond its type and shape, by the name of
-    /// the input. Inputs without a section are not in the map.
+    /// Sections `[inputs.<name>]`: facts about an input beyond its type and its shape, such as its
+    /// column names, by the name of the input. Inputs without a section are not in the map.
     pub inputs: BTreeMap<String, InputSection>,
-    /// Section `[requests]`: additional values that requests may hold, for all inputs.
+    /// Section `[requests]`: how strictly the JSON bodies of requests are read, for all inputs.
     pub requests: Requests,
     /// Section `[answers]`: what the scorer may choose of an HTTP answer.
     pub answers: Answers,
@@ -117,12 +117,12 @@ pub struct Manifest {
     /// Section `[precompiled]`: the component's machine code. `None` if the app folder does not
     /// have precompiled code.
     pub precompiled: Option<Precompiled>,
-    /// Section `[packaged]`: the record of the packaged files. `None` if the app folder was not
-    /// built.
+    /// Section `[packaged]`: the packager's record of the files of the component and the model.
+    /// `None` if `scorebox build` or `scorebox package` did not write the app folder.
     pub packaged: Option<Packaged>,
     /// Section `[config]`: settings that the scorer reads through `wasi:config`, by name.
     pub config: BTreeMap<String, String>,
-    /// Section `[package]`: settings of the image and its registry.
+    /// Section `[package]`: settings of the app's container image and of its registry.
     pub package: PackageSection,
 }
 

@@ -1,6 +1,7 @@
-//! The section `[limits]`: bounds of a call, of an instance, of the pool and of connections.
+//! The section `[limits]`: limits on a call, on an instance, on the instance pool and on
+//! connections.
 //!
-//! Owns this section and its checks. Must not know which code keeps the bounds.
+//! Owns this section and its checks. Must not know which code enforces the limits.
 
 use std::time::Duration;
 

@@ -133,7 +133,7 @@ enum Kind {
 }
 
 /// Finds the first unknown name in a table. `path` has the names of the sections that contain the
-/// table, and `keys` has what follows these names in the keys of the settings.
+/// table. `keys` has the keys of the settings in these sections, without the names of the sections.
 ///
 /// Every start of the host runs this search. It compares a name only with the settings of its own
 /// section, because a comparison of each name with all settings would take a tenth of the

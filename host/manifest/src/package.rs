@@ -1,7 +1,7 @@
 //! The section `[package]` of the manifest.
 //!
-//! Owns the names and licences that an image gets. Must not know how an image is made, or how a
-//! registry is queried.
+//! Owns the names and licences that an app's container image gets. Must not know how an image is
+//! made, or how a registry is queried.
 
 use std::path::{Path, PathBuf};
 
@@ -13,27 +13,27 @@ use super::settings::default_of;
 use super::{azure_names, image_names, image_reference, names};
 
 /// Section `[package]` of the manifest: the names, the base image and the licences of the app's
-/// image, and the sample.
+/// container image, and the sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageSection {
-    /// Host and port of the image's registry, such as `contoso.azurecr.io`. `None` if the manifest
-    /// does not name a registry.
+    /// Host and port of the registry for the app's container image, such as `contoso.azurecr.io`.
+    /// `None` if the manifest does not name a registry.
     pub registry: Option<String>,
-    /// Name of the image's repository in the registry.
+    /// Name of the repository of the app's container image in the registry.
     pub repository: String,
-    /// Tag of the image, which is pushed in addition to the image's digest. If the manifest does
-    /// not set it, the tag is the scorer's version with `_` for a `+`, or `latest` if the scorer
-    /// has no version.
+    /// Tag of the app's container image, which is pushed in addition to the image's digest. If the
+    /// manifest does not set it, the tag is the scorer's version with `_` for a `+`, or `latest` if
+    /// the scorer has no version.
     pub tag: String,
-    /// Base image of the image: `scratch`, `functions`, or the full name of an image with its
-    /// registry.
+    /// Base image of the app's container image: `scratch`, `functions`, or the full name of an
+    /// image with its registry.
     pub base: String,
     /// Licence of the scorer, as an SPDX expression. `None` if the manifest does not state it.
     pub license: Option<String>,
     /// Licence of the model, as an SPDX expression. `None` if the manifest does not state it.
     pub model_license: Option<String>,
     /// Path of the sample: a file with an input and its expected answer, with which the scorer is
-    /// tried before it is packaged. `None` if the scorer is not tried.
+    /// checked before it is packaged. `None` if the packager makes no such check.
     pub sample: Option<PathBuf>,
 }
 

@@ -1,5 +1,5 @@
-//! The section `[packaged]`: the component and the model as `scorebox build` or `package` left
-//! them.
+//! The section `[packaged]`: the record of the files of the component and the model that `scorebox
+//! build` and `scorebox package` write.
 //!
 //! Owns the section and its checks. Must not know how files are compared with it.
 
@@ -16,8 +16,8 @@ pub struct Packaged {
     /// Digest over the model's files: `sha256:` and 64 hex digits. `None` if the scorer does not
     /// have a model.
     pub model: Option<String>,
-    /// True if an ONNX graph answered its sample when it was packaged. The sample itself is not in
-    /// the image.
+    /// True if the packager checked an ONNX graph with its sample, and got the expected answer. The
+    /// sample itself is not packaged.
     pub answers_sample: bool,
     /// Records of the component's file and of each file of the model, by path.
     pub files: BTreeMap<PathBuf, PackagedFile>,
@@ -35,7 +35,7 @@ pub struct PackagedFile {
     /// not fit into 64 bits.
     pub modified_ns: Option<i64>,
     /// Time of the file's last status change (`ctime`), in nanoseconds since 1970. `None` for a
-    /// file in an image, because the file gets this time only when the image is unpacked.
+    /// file in a container image, because the file gets this time only when the image is unpacked.
     pub changed_ns: Option<i64>,
 }
 

@@ -18,7 +18,8 @@ pub use self::component::{ComponentSource, ScriptEngine};
 /// Section `[scorer]` of the manifest: the scorer's name, its code and its model.
 #[derive(Debug, Clone)]
 pub struct ScorerSection {
-    /// Name of the scorer in logs, OpenAPI and the image: lower-case letters, digits and `-`.
+    /// Name of the scorer in logs, OpenAPI and its container image: lower-case letters, digits and
+    /// `-`.
     pub name: String,
     /// Version of the scorer as free text, such as `1.4.0`. Empty if the manifest does not set it.
     pub version: String,

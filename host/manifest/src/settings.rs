@@ -1,6 +1,6 @@
 //! Every key of `scorebox.toml`, with its form, its default and the reason for it.
 //!
-//! Owns the one table that the reader, `scorebox check --explain` and the page
+//! Owns the one table that the parser of the manifest, `scorebox check --explain` and the page
 //! `host/docs/settings.md` follow. This file is long because it is a table. Must not know the types
 //! that the values become.
 

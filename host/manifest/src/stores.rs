@@ -31,8 +31,8 @@ pub struct StoreSection {
     /// Time after which a connection without traffic is checked, and replaced if the server does
     /// not answer on it.
     pub keepalive: Duration,
-    /// Raw Redis commands that the scorer may send to the store. Empty if it may not send raw
-    /// commands.
+    /// Redis commands that the scorer may send to the store through the interface `redis`. Empty if
+    /// it may not send any.
     pub commands: Allowed,
 }
 

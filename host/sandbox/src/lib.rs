@@ -5,7 +5,7 @@
 //!
 //! This is a separate crate because of its size. WASI has more than a hundred functions, most of
 //! which are never called, and each is compiled anew for the type of the store. In this crate they
-//! are compiled for size, which makes the image's host a twentieth smaller.
+//! are compiled for size, which makes the host program of container images a twentieth smaller.
 
 use std::any::Any;
 

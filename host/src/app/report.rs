@@ -13,7 +13,7 @@ use crate::scorer::Scorer;
 use crate::scorer::signature::Signature;
 use crate::tensor::Port;
 
-/// Report about a loaded app, for people, CI pipelines and the labels of an image.
+/// Report about a loaded app, for people, CI pipelines and the labels of a container image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckReport {
     /// Name of the scorer, from `scorer.name`.

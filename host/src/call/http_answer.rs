@@ -1,6 +1,6 @@
 //! The parts of an HTTP answer that a scorer chooses: its status and headers.
 //!
-//! Owns the rules for the status and the headers: which headers a scorer may set, and the bounds on
+//! Owns the rules for the status and the headers: which headers a scorer may set, and the limits on
 //! them. A value of [`HttpAnswer`] follows the rules, so it can be sent without another check. Must
 //! not know how an answer is sent, or what a status means for the settlement of a message.
 

@@ -1,7 +1,8 @@
 //! The entries of the prediction cache in a store.
 //!
-//! Owns the access to these entries. Must not know what an entry contains. The entries of a scorer
-//! in the same store have another prefix, so neither side can access the entries of the other.
+//! Owns the access to these entries. Must not know what an entry contains. The entries that scorers
+//! write to the same store have another prefix. So scorers cannot access the entries of the cache,
+//! and the cache cannot access those of scorers.
 
 use std::time::Duration;
 

@@ -57,7 +57,7 @@ pub(super) fn link(
 }
 
 /// Adds the functions of `model` to a linker, in every version that the host serves. A scorer may
-/// also call them in `init` when an image is built.
+/// also call them in `init` while a container image is built.
 #[cfg(feature = "compiler")]
 pub(super) fn link_model(linker: &mut Linker<Sandbox>) -> wasmtime::Result<()> {
     let models = [CURRENT_VERSION, PREVIOUS_VERSION].map(|version| name("model", version));

@@ -1,7 +1,7 @@
 //! Clocks and random numbers that never change, for the phases of a guest whose outcome must not
 //! depend on them.
 //!
-//! Owns their values. Must not know which phase it is.
+//! Owns their values. Must not know which phases use them.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::random::Deterministic;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 
-/// Time of the wall clock: 1 January 2000, in seconds since 1970. Some libraries refuse a clock that
-/// is at 0.
+/// Time of the wall clock: 1 January 2000, in seconds since 1970. Some libraries refuse a clock
+/// that is at 0.
 const WALL_SECONDS: u64 = 946_684_800;
 
 /// Time of the monotonic clock, in nanoseconds. An instance that starts from a snapshot has a clock

@@ -17,8 +17,8 @@ use crate::capability::bindings::capabilities::wasi::keyvalue::{atomics, batch, 
 use crate::redis::{Condition, Lifetime, Store, StoreError};
 
 impl CasHandle {
-    /// Returns the size of the key and the value that the handle holds in the host's memory, in
-    /// bytes.
+    /// Returns the size of the key and the value that this `cas` handle holds in the host's memory,
+    /// in bytes.
     fn bytes(&self) -> usize {
         self.key.len() + self.current.as_ref().map_or(0, Vec::len)
     }

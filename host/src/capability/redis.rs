@@ -1,4 +1,4 @@
-//! The interface `redis`: raw commands on a store's connection.
+//! The interface `redis`: Redis commands that a scorer sends on a store's connection.
 //!
 //! Must not know which commands there are, or where keys are in them; that is in
 //! `crate::redis::raw`. If the server cannot be reached, the host also writes a line to the log,

@@ -7,8 +7,8 @@ use scorebox_sandbox::Sandbox;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, ResourceType, Val};
 
-/// Function that answers some calls of refused functions. It gets the name of the function in the form
-/// of `BOUNDS`, and returns the result, or `None` if the call is refused.
+/// Function that answers some calls of refused functions. It gets the name of the function in the
+/// form of `BOUNDS`, and returns the result, or `None` if the call is refused.
 pub(crate) type Exception = fn(&str) -> Option<Val>;
 
 /// Defines the functions of every interface that `component` imports and for which `lends` returns

@@ -22,13 +22,13 @@ pub(super) enum Token<'de> {
     Decimal {
         /// The number as an `f64`, which is off by at most two units in the last place.
         value: f64,
-        /// True if `value` is the nearest `f64`.
+        /// True if `value` is the `f64` that is nearest to the decimal number.
         is_exact: bool,
         /// Text of the number, as the body has it.
         text: &'de str,
     },
-    /// Text of any other number: a negative zero such as `-0` or `-0.0`, a number with an exponent,
-    /// or one with more digits.
+    /// Text of a number that is neither a `Whole` nor a `Decimal`: a negative zero such as `-0` or
+    /// `-0.0`, a number with an exponent, or one with too many digits.
     Number(&'de str),
     Text(Cow<'de, str>),
 }

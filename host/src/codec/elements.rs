@@ -1,7 +1,7 @@
 //! A list of numbers or texts in JSON, read directly into the bytes of a tensor.
 //!
 //! Owns the limits of the element types, and the agreement of nested lists with a shape. Must not
-//! know what is around the list. Each element is converted to bytes as soon as it is read.
+//! know where the list is in a body. Each element is converted to bytes as soon as it is read.
 
 mod cell;
 

@@ -1,9 +1,9 @@
 //! Bodies that consist of rows: records, and the forms of pandas, Azure, MLflow and KServe that
 //! hold rows.
 //!
-//! Owns which form a body has, and what may be around the rows. Must not know how one row is read,
-//! which is in `rows`, or the answer. A body that is none of these forms is read as Azure ML's
-//! nested lists.
+//! Owns which form a body has, and which keys it may have next to the rows. Must not know how one
+//! row is read, which is in `rows`, or the answer. A body that is none of these forms is read as
+//! Azure ML's nested lists.
 //!
 //! | body | form |
 //! |---|---|
@@ -254,7 +254,8 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Decodes the whole body `text`.
+    /// Decodes the whole JSON body `text` into one tensor for each input port. The body consists of
+    /// rows.
     fn body(mut self, text: &'a str, reader: &mut Reader) -> Result<Vec<Tensor>, Error> {
         let mut cursor = Cursor::new(text);
         let rows = match cursor.peek() {

@@ -1,7 +1,7 @@
 //! Tensors as JSON text.
 //!
-//! Owns how an element is written. Must not know what is around the lists. The element type is
-//! checked once for each row, and each element is written directly to its final place.
+//! Owns how an element is written. Must not know where the lists are in an answer. The element type
+//! is checked once for each row, and each element is written directly to its final place.
 
 use half::{bf16, f16};
 

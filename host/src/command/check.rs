@@ -58,9 +58,9 @@ pub fn run(arguments: Check) -> ExitCode {
 
 /// Checks the app that the command line names, and returns the report about the app.
 ///
-/// Each ONNX file is tried in a separate process before this process loads it, so that a broken
-/// file does no harm. If the scorer is a graph without a component, the separate process also
-/// checks that the graph returns the answer of the sample.
+/// Each ONNX file is loaded and run in a separate process before this process loads it, so that a
+/// broken file does no harm. If the scorer is a graph without a component, the separate process
+/// also checks that the graph returns the answer of the sample.
 #[cfg(any(feature = "compiler", feature = "graphs"))]
 fn report(arguments: &Check) -> Result<CheckReport, StartupError> {
     let manifest = Manifest::read(&arguments.app.app)?;

@@ -1,4 +1,4 @@
-//! `scorebox graph`: tries one ONNX file in a process that the file may crash.
+//! `scorebox graph`: loads and runs one ONNX file in a process that the file may crash.
 //!
 //! Owns the limits of that process, and its report about the file. Must not know how a file is
 //! loaded, nor what the end of the process means to the process that started it (that is `trial`).
@@ -84,8 +84,8 @@ fn runs_on_zeros(graph: &Graph) -> Result<(), Problem> {
     }
 }
 
-/// Returns the size of the address space that a process may use to try an ONNX file of `file_bytes`
-/// bytes, in bytes.
+/// Returns the size of the address space that a process may use to load and run an ONNX file of
+/// `file_bytes` bytes, in bytes.
 pub fn memory_bytes(file_bytes: u64) -> u64 {
     MEMORY_BYTES.saturating_add(file_bytes.saturating_mul(COPIES))
 }

@@ -17,22 +17,22 @@ use scorebox_host::{StartupError, deployment};
 
 use super::graph::memory_bytes;
 
-/// Pause between two checks of whether the process that tries the ONNX file has ended.
+/// Pause between two checks of whether the process that loads and runs the ONNX file has ended.
 const PAUSE: Duration = Duration::from_millis(2);
-/// Time that the process that tries the ONNX file may run beyond the time limit before it ends
-/// itself. It ends itself only if the host's process was stopped and could not end it.
+/// Time that the process that loads and runs the ONNX file may take beyond the time limit before it
+/// ends itself. It ends itself only if the host's process was stopped and could not end it.
 const OWN_TIME: Duration = Duration::from_secs(5);
-/// Maximum size of the messages that are kept from the process that tries the ONNX file, in bytes.
-/// The last messages are kept, because they state the reason why the process ended.
+/// Maximum size of the messages that are kept from the process that loads and runs the ONNX file,
+/// in bytes. The last messages are kept, because they state the reason why the process ended.
 const TEXT_BYTES: usize = 16 << 10;
-/// Maximum size of the answer that is kept from the process that tries the ONNX file, in bytes. An
-/// error has a few parts of at most 16 KiB, and JSON can make a text six times as long.
+/// Maximum size of the answer that is kept from the process that loads and runs the ONNX file, in
+/// bytes. An error has a few parts of at most 16 KiB, and JSON can make a text six times as long.
 const ANSWER_BYTES: usize = 1 << 20;
-/// Maximum number of characters that are shown of the messages of the process that tries the ONNX
-/// file. These messages are shown if the process does not report a problem itself.
+/// Maximum number of characters that are shown of the messages of the process that loads and runs
+/// the ONNX file. These messages are shown if the process does not report a problem itself.
 const SHOWN_CHARS: usize = 400;
 
-/// Tries an ONNX file in a separate process for at most the time `limit`. The process loads the
+/// Checks an ONNX file in a separate process for at most the time `limit`. The process loads the
 /// file and runs the graph on the sample, or on zeros if there is no sample.
 ///
 /// # Errors
@@ -90,8 +90,8 @@ pub fn examine(file: &Path, limit: Duration, sample: Option<&Path>) -> Result<()
     judged(file, ended, limit, own_error(&answer), said.trim())
 }
 
-/// Reads everything that the process that tries the ONNX file writes to a pipe, and returns the
-/// last `limit_bytes` bytes.
+/// Reads everything that the process that loads and runs the ONNX file writes to a pipe, and
+/// returns the last `limit_bytes` bytes.
 fn heard(mut pipe: impl Read, limit_bytes: usize) -> Vec<u8> {
     let (mut said, mut piece) = (Vec::new(), [0; 4096]);
     loop {
@@ -103,9 +103,9 @@ fn heard(mut pipe: impl Read, limit_bytes: usize) -> Vec<u8> {
     }
 }
 
-/// Returns the error that the process that tries the ONNX file reported itself. Returns `None` if
-/// the last line of its standard output `stdout` is not an error. Lines before the last one may
-/// come from native code.
+/// Returns the error that the process that loads and runs the ONNX file reported itself. Returns
+/// `None` if the last line of its standard output `stdout` is not an error. Lines before the last
+/// one may come from native code.
 fn own_error(stdout: &[u8]) -> Option<ErrorReport> {
     let last = stdout
         .trim_ascii_end()
@@ -115,9 +115,9 @@ fn own_error(stdout: &[u8]) -> Option<ErrorReport> {
     Some(answer.error)
 }
 
-/// Checks how the process that tried the ONNX file ended, and returns an error unless the process
-/// succeeded. `ended` is `None` if the process was stopped at the time limit `limit`. `own` is the
-/// error that the process reported itself, and `said` is the end of its standard error.
+/// Checks how the process that loaded and ran the ONNX file ended, and returns an error unless the
+/// process succeeded. `ended` is `None` if the process was stopped at the time limit `limit`. `own`
+/// is the error that the process reported itself, and `said` is the end of its standard error.
 fn judged(
     file: &Path,
     ended: Option<ExitStatus>,

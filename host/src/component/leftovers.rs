@@ -1,5 +1,5 @@
-//! What a build left in a component that is of no use in an image: debug information, and names of
-//! folders of the machine that built it.
+//! Leftovers of a build in a component, which a container image does not need: debug information,
+//! and names of folders of the machine that built the component.
 //!
 //! Owns how both are recognised, and the texts about them. Must not know how a component is read.
 
@@ -10,17 +10,19 @@ use crate::text::{NAME_BYTES, Problem, displayed, printable, quoted};
 /// Start of the names of the custom sections with debug information (DWARF).
 const DEBUG_SECTION: &str = ".debug_";
 
-/// Folders that hold the home folders of people. The home folder of root is in no other folder.
+/// Folders that hold the home folders of people. The folder `/root` is itself the home folder of
+/// root, so only hidden folders in it count, such as `/root/.cargo`.
 const HOMES: [&[u8]; 3] = [b"/home/", b"/Users/", b"/root/."];
 
-/// Home folders of the machines of code hosts, on which toolchains are built. Their names are in the
-/// standard libraries of some languages.
+/// Home folders of the machines of code hosts, on which toolchains are built. Their names are in
+/// the standard libraries of some languages, so paths in them are not reported.
 const PUBLIC_HOMES: [&[u8]; 2] = [b"/home/runner/", b"/Users/runner/"];
 
 /// Maximum number of parts that are shown of a path. Four parts show whose folder it is.
 const SHOWN_PARTS: usize = 4;
 
-/// What the build of a component left in it.
+/// Leftovers of a build in a component: debug information, and the path of a folder on the machine
+/// that built it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Leftovers {
     /// Size of all debug information, in bytes.
@@ -94,8 +96,8 @@ fn path_in(data: &[u8]) -> Option<String> {
     }
 }
 
-/// Returns the first parts of the path at the start of `text`. Returns `None` for a path that ends
-/// with the home folder itself, which may be a word in a text.
+/// Returns the first four parts of the path at the start of `text`. Returns `None` for a path with
+/// fewer parts, because it may be a word in a text.
 fn start_of(text: &[u8]) -> Option<String> {
     let is_part =
         |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-');

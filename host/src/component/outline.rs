@@ -1,4 +1,5 @@
-//! The outline of a component: what it imports and exports, and which host it was built for.
+//! The outline of a component: what it imports and exports, and whether it is async or holds an
+//! interpreter.
 //!
 //! Owns the two ways to get an outline: from the bytes of a component, before anything is compiled,
 //! and from compiled code. Must not know which imports a host grants.
@@ -7,7 +8,7 @@ use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ResourceType};
 
-/// Imports and exports of a component.
+/// Imports and exports of a component, and two facts about its code.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Outline {
     /// Imports of the component, in the order of its binary.
@@ -18,7 +19,7 @@ pub struct Outline {
     /// does, because the engine refuses such a component.
     pub is_async: bool,
     /// True if the component holds an interpreter that was initialised when it was built, with the
-    /// program in its memory. Only the outline of bytes says so.
+    /// program in its memory. Always false in an outline of compiled code.
     pub is_interpreter: bool,
 }
 

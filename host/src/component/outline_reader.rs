@@ -1,8 +1,9 @@
 //! Reader of a component's outline from its bytes, which takes milliseconds where a compiler takes
 //! seconds.
 //!
-//! Owns the index space of types at the root of a component. Must not know what an import or a
-//! leftover means. Nothing is validated here: the compiler does that later.
+//! Owns the index space of types at the root of a component. Must not know what an import means, or
+//! how debug information and paths are recognized. Nothing is validated here: the compiler does
+//! that later.
 
 use wasmparser::{
     BinaryReaderError, CanonicalFunction, CanonicalOption, ComponentAlias, ComponentExternalKind,
@@ -17,7 +18,8 @@ use super::outline::{Import, Outline};
 /// built: those of componentize-py, componentize-js and wizer.
 const INITIALISERS: [&[u8]; 3] = [b"component-init", b"ComponentizeJS", b"wizer"];
 
-/// Reads the outline of a component, and what its build left in it.
+/// Reads the outline of a component. Also returns the debug information and the path that its build
+/// left in it.
 ///
 /// # Errors
 /// Fails if the bytes are not a component, or end too early.
@@ -39,14 +41,14 @@ struct OutlineReader<'a> {
     types: Vec<Type<'a>>,
 }
 
-/// Type in the root component.
+/// Type in the index space of types of the root component.
 enum Type<'a> {
-    /// The type of an interface.
+    /// The type is that of an interface.
     Interface {
         functions: Vec<&'a str>,
         has_resource: bool,
     },
-    /// Any other type, or a type that is defined elsewhere.
+    /// The type is not that of an interface, or is not defined in the root component.
     Other,
 }
 
@@ -110,8 +112,8 @@ impl<'a> OutlineReader<'a> {
         matches!(self.nested.as_slice(), [Encoding::Component])
     }
 
-    /// Returns a type of the root component with the names of its functions, if it is the type of an
-    /// interface.
+    /// Returns a type of the root component, with the names of its functions if it is the type of
+    /// an interface.
     fn named(&mut self, ty: &ComponentType<'a>) -> Type<'a> {
         let ComponentType::Instance(declarations) = ty else {
             self.outline.is_async |= matches!(ty, ComponentType::Func(func) if func.async_);

@@ -105,7 +105,7 @@ pub enum StartupError {
     Machine {
         /// Name of the resource, e.g. `threads`.
         resource: &'static str,
-        /// Error that occurred when the resource was tried.
+        /// Error that occurred when the host checked the resource.
         problem: String,
         /// Instruction that fixes the problem.
         fix: &'static str,

@@ -42,11 +42,12 @@ const ANSWER_LOGS_BYTES: usize = 2 * LOGS_BYTES;
 /// comma.
 const LINE_BYTES: usize = 3;
 
-/// Maximum length of the value of an attribute in a record for the output `park`, in bytes.
+/// Maximum length of the value of an attribute, in bytes, in the record of a failed call that is
+/// written to the output binding `park`.
 const ATTRIBUTE_BYTES: usize = REASON_BYTES;
 
-/// Maximum size of all attributes in a record for the output `park`, in bytes. A Service Bus
-/// message has at most 64 KB of attributes.
+/// Maximum size of all attributes, in bytes, in the record of a failed call that is written to the
+/// output binding `park`. A Service Bus message has at most 64 KB of attributes.
 const ATTRIBUTES_BYTES: usize = 64 << 10;
 
 /// Reason why an answer to an invocation cannot carry an HTTP response.

@@ -181,7 +181,8 @@ fn placed(parts: &[Part], segment: &str, values: &mut Values) -> Option<()> {
 }
 
 /// Decodes the percent escapes in a part of a path as ASP.NET's server does. An escaped slash or
-/// NUL stays as it is, and so do escapes that are not UTF-8.
+/// NUL stays as it is. Escapes of bytes that are not UTF-8 stay, with their hexadecimal digits in
+/// lower case.
 fn decoded(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);

@@ -63,8 +63,9 @@ const DOCUMENTS: [(&[u8], &str); 4] = [
 ];
 
 impl Foreign {
-    /// Recognizes the content of a file by `head`, which has its first [`HEAD_BYTES`] bytes, or all
-    /// bytes of a shorter file. Returns `None` for any other content, such as that of a graph.
+    /// Returns the kind of the file that begins with `head`: its first [`HEAD_BYTES`] bytes, or all
+    /// bytes of a shorter file. Returns `None` if the bytes are of none of these kinds, e.g. those
+    /// of a graph.
     fn of(head: &[u8]) -> Option<Self> {
         if head.is_empty() {
             return Some(Self::Empty);
@@ -83,8 +84,8 @@ impl Foreign {
         found.map(|(_, name)| Self::Document(name))
     }
 
-    /// Recognizes the content of the file at `path`. Returns `None` for any other content, such as
-    /// that of a graph.
+    /// Returns the kind of the file at `path`, by its content. Returns `None` if the content is of
+    /// none of the kinds of [`Foreign`], e.g. that of a graph.
     ///
     /// # Errors
     /// Fails if the file cannot be read.

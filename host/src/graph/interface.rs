@@ -12,7 +12,8 @@ use crate::text::Problem;
 pub struct Ports {
     /// Input ports, in the order of the ONNX file. Optional ports are the last ones.
     pub inputs: Vec<Port>,
-    /// Dimensions of the inputs that have one name in the ONNX file, and therefore one size.
+    /// Groups of input dimensions that have one name in the ONNX file, and whose sizes must
+    /// therefore be equal in a call.
     pub sizes: EqualSizes,
     /// Output ports, in the order of the ONNX file.
     pub outputs: Vec<Port>,

@@ -2,8 +2,8 @@
 //!
 //! Owns loading the library once per process, its settings, and one session. Must not know how many
 //! sessions there are, or how a tensor is converted (`onnx_values`). The library is native code: a
-//! file that someone manipulated can end the process. Therefore files are tried in a process of
-//! their own before they are packaged.
+//! file that someone manipulated can end the process. Therefore files are loaded and run in a
+//! process of their own before they are packaged.
 
 mod error;
 mod outline;

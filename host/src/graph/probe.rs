@@ -77,7 +77,7 @@ pub(super) fn ports(session: &mut dyn Session) -> Result<(Ports, bool), Problem>
 enum Fill {
     /// All elements are zero, false, or empty texts.
     Zeros,
-    /// Ones, true, or texts of the digit 1.
+    /// All elements are one, true, or the text `1`.
     Ones,
 }
 

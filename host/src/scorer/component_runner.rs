@@ -1,5 +1,5 @@
-//! A component as a scorer: permission to execute, an instance that computes the output, and its
-//! return to the pool.
+//! A component as a scorer: a call waits for the permission to execute, runs on an instance, and
+//! returns the instance to the pool.
 //!
 //! Owns the order of these steps, and what happens to a new instance if the call that needed it has
 //! timed out. Must not know bodies, or the prediction cache.

@@ -200,7 +200,7 @@ fn failed(detail: String) -> ScoreFailure {
 }
 
 /// Runs a graph on the body of a request, and returns the body of the answer. The graph runs on
-/// this thread and without a deadline, so this function is only for a process that tries the graph
+/// this thread and without a deadline, so this function is only for a process that checks the graph
 /// and then exits. The body may hold each value that a manifest could allow, e.g. missing values.
 ///
 /// # Errors

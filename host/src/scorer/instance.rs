@@ -301,7 +301,7 @@ fn told(error: &wasmtime::Error) -> String {
     displayed(&Causes(error), TEXT_BYTES)
 }
 
-/// Text of an error with all its causes, each from a line of its own on.
+/// Text of an error with all its causes. Each cause begins on a line of its own.
 struct Causes<'a>(&'a wasmtime::Error);
 
 impl fmt::Display for Causes<'_> {

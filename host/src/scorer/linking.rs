@@ -1,8 +1,8 @@
 //! Linking of a component to the host: which world it targets, what it imports, and how instances
 //! are created.
 //!
-//! Owns the checks of a component that `package`, `check` and the start of the host share, and the
-//! texts of the errors. Must not know calls, or where code comes from.
+//! Owns the checks of a component that the commands `package` and `check` and the start of the host
+//! share, and the texts of the errors. Must not know calls, or where code comes from.
 
 pub(super) mod imports;
 pub(super) mod judging;
@@ -116,7 +116,7 @@ impl Linked {
     }
 
     /// Creates an instance and runs its `init`. `init` is not run if the component is a snapshot,
-    /// because it ran when the image was built.
+    /// because it ran when the container image was built.
     ///
     /// # Errors
     /// Fails if the instance cannot be created, or if `init` traps, returns a problem, or does not
@@ -239,8 +239,9 @@ impl Linked {
         })
     }
 
-    /// Calls `describe` of an instance of a tensor scorer. A component of 0.1.0 states no facts
-    /// about its inputs.
+    /// Calls `describe` of an instance of a tensor scorer, and returns the signature. A signature
+    /// of the contract 0.1.0, which states no facts about the inputs, is converted to the current
+    /// type.
     ///
     /// # Errors
     /// Fails if `describe` has another type than in the contract, or if it traps.

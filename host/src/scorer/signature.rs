@@ -93,8 +93,8 @@ pub struct TensorSignature {
     pub inputs: Vec<Port>,
     /// Output ports of the scorer. There is at least one, and their names are unique.
     pub outputs: Vec<Port>,
-    /// Additional values that requests may hold, which the types and the shapes of the inputs do
-    /// not state.
+    /// Section `[requests]` of the manifest: whether numbers may be the words `NaN` and `Infinity`,
+    /// and whether unknown columns are ignored.
     pub requests: Requests,
     /// Dimensions of the inputs that must have equal sizes in one call.
     pub sizes: EqualSizes,
@@ -116,7 +116,7 @@ impl<'a> Signature<'a> {
         }
     }
 
-    /// Returns the example inputs that the scorer states that it answers.
+    /// Returns the example inputs that the scorer states. It states that it answers each of them.
     #[must_use]
     pub fn examples(self) -> &'a [Example] {
         match self {

@@ -1,7 +1,7 @@
-//! Snapshots: components in the state after `init`, made once when the image is built.
+//! Snapshots: components in the state after `init`, made once when the container image is built.
 //!
-//! Owns what `init` may do when the image is built, and the texts for what it may not do. A
-//! snapshot is the guest's memory and nothing else, and every instance starts from the same
+//! Owns what `init` may do when the container image is built, and the texts for what it may not do.
+//! A snapshot is the guest's memory and nothing else, and every instance starts from the same
 //! snapshot. So no handle, secret, time or randomness may be in it. For this reason `init` has only
 //! the model and the log. Every other import ends `init` with an error that names the import. The
 //! event loop of an interpreter reads the monotonic clock in every call, so this clock stands still
@@ -29,9 +29,9 @@ use crate::manifest::Manifest;
 use crate::panics::{attempt, caught};
 use crate::text::{Problem, REASON_BYTES, displayed};
 
-/// Size of a component from which on it is compiled quickly instead of well for its `init`, in
-/// bytes. Interpreters are that large. Compiling one well takes 14 s of CPU time, and its `init`
-/// milliseconds.
+/// Maximum size of a component that is compiled with optimizations to run its `init`, in bytes.
+/// Larger components usually hold an interpreter. Compiling one with optimizations takes 14 s of
+/// CPU time, and its `init` takes milliseconds.
 const LARGE_BYTES: usize = 4 << 20;
 
 /// Time within which the memory of an instance is copied into the snapshot. The copy runs in the
@@ -41,16 +41,18 @@ const COPYING: Duration = Duration::from_secs(600);
 /// Advice on how to disable snapshots, which is appended to the fix of an error.
 const OPT_OUT: &str = "or write `snapshot = false` under [scorer], which runs init at each start";
 
-/// Result of an attempt to take a snapshot of a component whose `init` did nothing wrong.
+/// Result of an attempt to take a snapshot of a component.
 pub(crate) enum Snapshot {
     /// The snapshot: a component whose instances start in the state after `init`.
     Taken(Vec<u8>),
-    /// A component of this shape cannot be stored. The text is the reason.
+    /// The attempt failed for a reason that may not be the fault of the scorer's author: the
+    /// structure of the component, or its interpreter. The text is the reason.
     Unsupported(String),
 }
 
 /// Runs `init` of a component and takes a snapshot: a component whose instances start in the state
-/// after `init`. `component` holds the bytes of the component, which was judged by `outline`.
+/// after `init`. `component` holds the bytes of the component, and `outline` its imports and
+/// exports.
 ///
 /// What `init` of an interpreter does may not be the author's fault. For example, CPython of
 /// componentize-py seeds its random numbers in the first call. So a refused import or an open handle
@@ -165,10 +167,10 @@ fn unsupported(error: &wasmtime::Error) -> Snapshot {
     Snapshot::Unsupported(displayed(&format_args!("{error:#}"), REASON_BYTES))
 }
 
-/// Adds exports to a component by which its state can be read, and compiles it.
+/// Adds exports to a component through which its state can be read, and compiles it.
 ///
 /// # Errors
-/// Fails if a component of this shape cannot be stored.
+/// Fails if Wizer does not support the structure of the component, or if it cannot be compiled.
 fn instrument<'a>(
     wizer: &Wizer,
     engine: &Engine,
@@ -178,8 +180,9 @@ fn instrument<'a>(
     Ok((context, Component::from_binary(engine, &instrumented)?))
 }
 
-/// Creates an instance of a component, and calls its `init`. Returns the instance, with the result of
-/// `init`. `exception` answers some of the calls that are refused while an image is built.
+/// Creates an instance of a component, and calls its `init`. Returns the instance, with the result
+/// of `init`. `exception` answers some of the calls that are refused while a container image is
+/// built.
 ///
 /// # Errors
 /// Fails if the guest traps, or calls a function that is refused.
@@ -221,7 +224,7 @@ fn linker(
 
 /// Reason why `init` was aborted, for the scorer's author.
 enum Explained {
-    /// `init` called a function that is refused while an image is built.
+    /// `init` called a function that is refused while a container image is built.
     Refused(Problem),
     /// `init` ended by itself, e.g. with a trap.
     Ended(Problem),

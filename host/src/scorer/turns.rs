@@ -24,7 +24,8 @@ use crate::{offload, timer};
 /// queue are kept free for quick callers. A caller is quick if its calls are short on average.
 const KEEPS_ROOM: Duration = Duration::from_secs(10);
 
-/// Minimum duration that is recorded for a call that was ended by its deadline.
+/// Minimum duration that is recorded for a call that was ended by its deadline, because the call
+/// would have occupied its instance for longer.
 const CUT_OFF: Duration = Duration::from_secs(1);
 
 /// Factor that determines a waiting call's place in the queue: the call is sorted as if it had

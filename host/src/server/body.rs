@@ -172,9 +172,9 @@ impl Received {
         })
     }
 
-    /// Returns the bytes of the body, and an empty body of at most `limit_bytes` bytes that takes
-    /// over the reservation of memory, if there is one. Fails if the operating system cannot
-    /// reserve address space for the empty body.
+    /// Splits a compressed body into its bytes, and an empty body for the decompressed bytes. The
+    /// empty body has room for `limit_bytes` bytes, and takes over the memory reservation, if there
+    /// is one. Fails if the operating system cannot reserve address space for the empty body.
     pub(super) fn into_source(self, limit_bytes: u64) -> Result<(Bytes, Self), Disposition> {
         match self {
             Self::Small(bytes) => Ok((bytes.into(), Self::Small(Vec::new()))),

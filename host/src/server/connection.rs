@@ -54,7 +54,8 @@ const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"scorebox
 pub(super) struct Server {
     pub(super) service: Arc<Service>,
     pub(super) router: TowerToHyperService<Router>,
-    /// Keys, one of which every request but a probe must carry. Without keys, requests need none.
+    /// API keys of the server. Every request but a probe must carry one of them. If the server has
+    /// no keys, requests need none.
     keys: Arc<Keys>,
     /// Maximum number of requests of one HTTP/2 connection at a time.
     pub(super) streams_per_connection: u32,

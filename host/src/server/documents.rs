@@ -20,7 +20,7 @@ use super::response::{answer, answer_if_ready, document};
 use super::served_model::Model;
 use super::{Ready, Service, health, openapi};
 
-/// A document that a path answers with.
+/// Document with which the host answers a GET request on one or more paths.
 #[derive(Clone, Copy)]
 enum Document {
     /// The liveness probe of Azure ML and of container platforms.

@@ -45,9 +45,9 @@ const ENVELOPE_BYTES: u64 = 128 << 20;
 struct Ended {
     call: Call,
     /// Content of the message that started the call. If the call can never be scored, or fails at
-    /// its last delivery, this content becomes part of the record for the output `park`. `None` if
-    /// the function does not have the output `park`, and for a blob, because a blob stays in its
-    /// container.
+    /// its last delivery, this content becomes part of the record that is written to the function's
+    /// output binding `park`. `None` if the function does not have this binding, and for a blob,
+    /// because a blob stays in its container.
     body: Option<Payload>,
     id: String,
     /// Payload for the outputs of the function, or `None` if the scorer has nothing to write to
@@ -294,8 +294,8 @@ async fn run_all(
 }
 
 /// Answers an invocation with the results of its calls `ended`, and with the records of failed
-/// calls for the output `park`. If the message of a failed call must be delivered again, fails the
-/// invocation as a whole.
+/// calls for the output binding `park`. If the message of a failed call must be delivered again,
+/// fails the invocation as a whole.
 ///
 /// The platform settles a batch as one unit. If one message must be redelivered, the whole batch is
 /// redelivered. If one message is at its last delivery, every message of the batch is treated as

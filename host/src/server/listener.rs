@@ -39,8 +39,8 @@ const UNSENT_BYTES: u32 = 256 << 10;
 /// Minimum time between two log lines about connections that could not be accepted.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
 
-/// Serves the connections of `listener` to the callers who have one of `keys`, until `stop`
-/// resolves to the length of the lame-duck phase, and then shuts down.
+/// Serves the connections of `listener` to the callers who have one of `keys`, or to all callers if
+/// there are no keys. When `stop` resolves to the length of the lame-duck phase, shuts down.
 ///
 /// In the lame-duck phase, readiness probes fail, but new connections are still accepted. After
 /// this phase, no new connections are accepted, and calls in flight have the time `limits.drain` to

@@ -143,8 +143,8 @@ fn put_tensors(
 }
 
 /// Copies the operations on the model's path without a version to the model's path with its
-/// version. Does nothing if the model has no such path. `model_paths` are the paths of the model,
-/// the one without a version first.
+/// version. Does nothing if the model does not have a path with a version. `model_paths` are the
+/// paths of the model, the one without a version first.
 #[inline(never)]
 fn put_versions(document: &mut Value, model_paths: &[String]) {
     let [path, versioned] = model_paths else {

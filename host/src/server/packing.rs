@@ -2,7 +2,7 @@
 //!
 //! Owns the choice of the responses that are compressed, of their coding, and of the thread. Must
 //! not know what a response says. A response is never compressed with zstd: an encoder would make
-//! the image larger than the bytes that it saves.
+//! the container image larger than the bytes that it saves.
 
 use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress, Status};
@@ -39,7 +39,9 @@ const PACKED_TYPES: [&str; 6] = [
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Packing {
     coding: Option<Coding>,
-    /// True if the coding depends on the header `Accept-Encoding` of the request.
+    /// True if the response is compressed for every client that prefers a coding, because the
+    /// response is large enough and its media type is not one of [`PACKED_TYPES`]. If false, it is
+    /// compressed only for a client that requires a coding.
     is_asked: bool,
     /// True if the client accepts no response without a coding.
     is_required: bool,

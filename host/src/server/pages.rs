@@ -14,21 +14,22 @@ use std::time::Duration;
 
 use memmap2::MmapMut;
 
-/// Maximum total size of the maps that have been kept for a next body, in bytes. Maps that hold a
-/// body again are included, because such a map may be larger than the body's reservation.
+/// Maximum total size of the memory maps that have been kept for a next body, in bytes. Maps that
+/// were taken from the kept ones and hold a body now are included, because such a map may be larger
+/// than the body's reservation.
 const KEPT_BYTES: usize = 32 << 20;
 
-/// Maximum ratio of the size of a kept map to the capacity that a body asks for. Otherwise small
-/// bodies would use up the maps of large ones.
+/// Maximum ratio of the size of a kept memory map to the capacity that a body asks for. Otherwise
+/// small bodies would use up the maps of large ones.
 const MAX_RATIO: usize = 4;
 
-/// Time without large bodies after which the kept maps go back to the operating system.
+/// Time without large bodies after which the kept memory maps go back to the operating system.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// Memory of one large body. Only the bytes that were written to this body can be read, although
 /// the pages may have held another body before.
 pub(super) struct Pages {
-    /// `None` only while the pages are dropped.
+    /// Memory map that holds the body. `None` only while this value is dropped.
     map: Option<MmapMut>,
     length: usize,
     /// True if the map held another body before, so that it is counted in [`Kept::total_bytes`].
@@ -99,7 +100,8 @@ impl Drop for Pages {
     }
 }
 
-/// Maps that are kept for the next bodies.
+/// Memory maps that are kept for the next bodies, so that the operating system need not fill new
+/// pages with zeros.
 #[derive(Default)]
 struct Kept {
     maps: Vec<MmapMut>,
@@ -108,7 +110,7 @@ struct Kept {
     total_bytes: usize,
     /// True if a map was taken or added since this was last set to false.
     is_used: bool,
-    /// True if a task will release the maps.
+    /// True if a thread is running that will release the maps.
     has_releaser: bool,
 }
 
@@ -158,8 +160,9 @@ impl Kept {
     }
 }
 
-/// Keeps the map of a body that has ended, if there is room, until no large body has come for a
-/// while.
+/// Keeps the memory map of a body that has ended for a next body, and starts a thread that releases
+/// the kept maps after [`IDLE`] without large bodies. If there is no room for the map, or if the
+/// thread cannot be started, releases the map at once.
 #[inline(never)]
 fn keep(map: MmapMut, is_counted: bool) {
     let mut kept = kept();

@@ -51,7 +51,9 @@ impl Patience {
         }
     }
 
-    /// Returns the limit in a phase. Returns `None` if the phase has no limit of this kind.
+    /// Returns the limit on the peer's idle time in a phase of its connection. Returns `None` if
+    /// the idle time is not limited in this phase, because reading a body and answering a call have
+    /// limits of their own.
     pub(super) fn of(&self, phase: Phase) -> Option<Duration> {
         match phase {
             Phase::New => Some(self.first_byte),

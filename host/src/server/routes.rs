@@ -1,7 +1,8 @@
 //! Routes of the server: which handler answers each request.
 //!
-//! Owns the fixed routes of scoring requests, and the choice between a function, a function's route
-//! and a refusal. The routes of documents are in `documents`. Must not know how a call is made.
+//! Owns the fixed routes of scoring requests, and the decision whether a request invokes a
+//! function, is scored on the route of an HTTP function, or is refused. The routes of documents are
+//! in `documents`. Must not know how a call is made.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Bytes of a connection and of a request's body, as they are read and written.
 //!
-//! Owns the places where bytes that are read or written are reported to `activity`, and how a
-//! condemned connection ends. Must not know requests.
+//! Owns the places where bytes that are read or written are reported to `activity`, and how the
+//! stream ends if the connection is asked to end. Must not know requests.
 
 use std::io::{Error, ErrorKind, IoSlice, Result};
 use std::pin::Pin;
@@ -115,8 +115,8 @@ impl Stream {
         self.is_flooded
     }
 
-    /// Tells the peer of an HTTP/2 connection that it sent too much. Does nothing if the socket
-    /// takes no bytes now.
+    /// Tells the peer of an HTTP/2 connection that its frames cause too much work (GOAWAY with
+    /// ENHANCE_YOUR_CALM). Does nothing if the socket takes no bytes now.
     pub(super) fn say_calm_down(&self) {
         if let Some(watch) = &self.watch {
             let _ = self.socket.try_write(&watch.frames.goaway());
@@ -182,7 +182,8 @@ impl Stream {
 }
 
 impl Watch {
-    /// Observes bytes that the peer sent. Returns false if the peer has sent too much.
+    /// Observes bytes that the peer sent. Returns false if the frames of the peer cause too much
+    /// work.
     fn read(&mut self, bytes: &[u8]) -> bool {
         let was_in_head = self.frames.is_in_head();
         self.frames.answered(self.streams.take_answered());

@@ -62,8 +62,9 @@ impl<S: Subscriber, W: Fn(&str, bool) + 'static> Layer<S> for Lines<W> {
     }
 }
 
-/// Returns the level and the target of the log line of an event. They differ from those of the
-/// event if the line's level is below `info`.
+/// Returns the level and the target of the log line of an event. A line below the level `info` is
+/// an event of the level `info` whose target begins with the line's own level. In this case,
+/// returns the line's own level, and the target without this mark.
 pub(super) fn level_and_target<'a>(event: &Metadata<'a>) -> (Level, &'a str) {
     match detail(event.target()) {
         Some((Detail::Debug, target)) => (Level::DEBUG, target),
@@ -73,7 +74,8 @@ pub(super) fn level_and_target<'a>(event: &Metadata<'a>) -> (Level, &'a str) {
 }
 
 /// Returns a log line with the given level, target and message. The line is made without an event
-/// of `tracing`. In an error, the word `warn` is escaped.
+/// of `tracing`. In an error, the word `warn` is escaped, because the Functions host takes every
+/// line with this word for a warning.
 pub(super) fn notice(form: Form, level: &Level, target: &str, message: &dyn Display) -> String {
     let mut line = Line::new(form, level, target);
     line.hides_warn = *level == Level::ERROR;

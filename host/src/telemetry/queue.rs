@@ -34,7 +34,7 @@ pub(super) struct Queue(Arc<Shared>);
 
 /// Outputs to which the lines of a queue are written.
 pub(super) struct Outputs {
-    /// Output of every line that has no other output.
+    /// Output of all lines. If `urgent` is set, output of all lines except urgent ones.
     pub(super) all: Box<dyn Write + Send>,
     /// Output of urgent lines: warnings and errors. If it is `None`, they are written to `all`, in
     /// the order in which the lines were added.

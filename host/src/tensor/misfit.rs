@@ -96,8 +96,8 @@ pub enum Misfit {
         /// Dimensions of the tensor.
         shape: Vec<u64>,
     },
-    /// The tensor does not have elements, and the product of its other dimensions is 2^63 or more,
-    /// or the product of the dimensions before the first 0 is more than 1,048,576.
+    /// The tensor does not have elements, and the product of its dimensions that are not 0 is 2^63
+    /// or more, or the product of the dimensions before the first 0 is more than 1,048,576.
     #[error("`{name}` is empty, and its shape is {shape:?}")]
     Empty {
         /// Name of the tensor.

@@ -76,8 +76,7 @@ pub struct PortLists<'a> {
     pub inputs: &'a [Port],
     /// Output ports, with unique names.
     pub outputs: &'a [Port],
-    /// Additional values that requests may hold, which the types and the shapes of the inputs do
-    /// not state.
+    /// Section `[requests]` of the manifest: how strictly the JSON bodies of requests are read.
     pub requests: Requests,
 }
 

@@ -1,7 +1,8 @@
-//! Sizes that must be equal: dimensions of input ports that share a name, or the number of rows.
+//! Dimensions of input ports whose sizes must be equal in a call: those that have the same name, or
+//! the numbers of rows.
 //!
-//! Owns which dimensions share a size, their check, and the texts about them. Must not know who
-//! names dimensions, or whose ports they are.
+//! Owns which dimensions belong to a group of equal sizes, their check, and the texts about them.
+//! Must not know who names dimensions, or whose ports they are.
 
 use std::collections::HashMap;
 
@@ -9,29 +10,30 @@ use super::Tensor;
 use super::port::Port;
 use crate::text::{NAME_BYTES, quoted};
 
-/// Dimensions of input ports that must have equal sizes in one call.
+/// Groups of dimensions of input ports. In one call, all dimensions of a group must have equal
+/// sizes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EqualSizes {
-    /// Names of the sizes that several dimensions share.
+    /// Name of each group of dimensions.
     names: Vec<SizeName>,
-    /// Dimensions of each port, in the order of the ports: the index of the shared size, or `None`
-    /// for a dimension that shares its size with no other.
+    /// For each port, in the order of the ports, and for each of its dimensions: the index in
+    /// `names` of the dimension's group. `None` for a dimension in no group.
     shared: Vec<Vec<Option<usize>>>,
 }
 
-/// Name of a size that several dimensions share.
+/// Name of a group of dimensions that must have equal sizes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum SizeName {
     /// Name that the model's file gives to the dimensions.
     Dimension(String),
-    /// Number of rows of a batch.
+    /// The dimensions are the numbers of rows of one batch.
     Rows,
 }
 
 /// Names that exporters write for a dimension of any size. They say nothing about equality.
 const PLACEHOLDERS: [&str; 7] = ["", "?", "-1", "None", "none", "unk", "unknown"];
 
-/// Maximum number of dimensions that a text about one shared size lists.
+/// Maximum number of dimensions that a text about one group of dimensions lists.
 const MOST_LISTED: usize = 8;
 
 /// Error because two dimensions have different sizes, although their sizes must be equal.
@@ -52,7 +54,7 @@ struct Place {
 }
 
 impl EqualSizes {
-    /// Returns the sizes that dimensions with equal names share. `dimensions` has the names of the
+    /// Creates a group of all dimensions that have the same name. `dimensions` has the names of the
     /// dimensions of each input port. A dimension without a name has an empty one.
     #[must_use]
     pub fn named(dimensions: &[Vec<String>]) -> Self {
@@ -81,7 +83,8 @@ impl EqualSizes {
         sizes
     }
 
-    /// Returns the sizes of a scorer whose input ports all have the rows of one batch as axis 0.
+    /// Creates one group for the number of rows, which is axis 0 of every input port of the scorer.
+    /// With fewer than two ports, there is no group.
     #[must_use]
     pub fn of_rows(ports: &[Port]) -> Self {
         if ports.len() < 2 {
@@ -127,9 +130,10 @@ impl EqualSizes {
         Ok(())
     }
 
-    /// Returns the dimensions of `port`, which has the index `index`, such as `[batch, 4]`: the
-    /// name of each shared size, or else the size of the dimension, or -1 if any size is accepted.
-    /// Returns `None` if no dimension of the port shares its size.
+    /// Returns the dimensions of `port`, which has the index `index`, such as `[batch, 4]`. A
+    /// dimension that must be equal to others has the name of its group. Any other dimension has
+    /// its size, or -1 if any size is accepted. Returns `None` if no dimension of the port must be
+    /// equal to others.
     #[must_use]
     pub fn dimensions(&self, index: usize, port: &Port) -> Option<String> {
         let shared = self.shared.get(index)?;
@@ -148,8 +152,9 @@ impl EqualSizes {
         Some(format!("[{}]", names.join(", ")))
     }
 
-    /// Returns one sentence for each shared size, for people who read the contract of a scorer with
-    /// the input ports `ports`. Returns an empty text if no size is shared.
+    /// Returns one sentence for each group of dimensions that must have equal sizes, for people who
+    /// read the contract of a scorer with the input ports `ports`. Returns an empty text if there
+    /// are no groups.
     #[must_use]
     pub fn described(&self, ports: &[Port]) -> String {
         let mut text = String::new();

@@ -54,7 +54,7 @@ const CONTENT_TYPE_BYTES: usize = 1024;
 /// Ids of one request. The response repeats these ids in the headers that clients of Azure ML know.
 #[derive(Debug, Clone)]
 pub struct Ids {
-    /// Id that the request has, or a new id if the request does not have one.
+    /// Id that the client sent, or else the id of the invocation, or else a new id.
     request: String,
     ms_request: Option<String>,
     client: Option<String>,
@@ -321,8 +321,8 @@ pub fn scored(ids: &Ids, mut scored: Scored) -> Response<Bytes> {
     answer
 }
 
-/// Returns the response to a call that failed: a JSON body with the message, the code and the id of
-/// the request.
+/// Returns the response to a call that failed: a JSON body with the message, the code, the id of
+/// the request, and the pointer if the failure has one.
 #[must_use]
 pub fn failed(ids: &Ids, disposition: &Disposition) -> Response<Bytes> {
     failed_with(ids, disposition, &[])

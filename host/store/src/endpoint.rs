@@ -1,8 +1,8 @@
 //! The URL of a store: where the Redis server is, and which login is used there.
 //!
-//! Owns the meaning of the URL, and the order of its forms. Must not know how a connection is made.
-//! No password can be logged by accident: it is a `SecretString`, and an endpoint does not
-//! implement `Debug`.
+//! Owns the meaning of the URL, and the choice between the forms that it may have. Must not know
+//! how a connection is made. No password can be logged by accident: it is a `SecretString`, and an
+//! endpoint does not implement `Debug`.
 
 mod stack_exchange;
 mod url;

@@ -8,8 +8,8 @@
 //! # Features
 //!
 //! `client`, a default, adds everything that opens a connection or keeps a value. Without it the
-//! crate is the table of raw commands in [`raw`], for a reader of the list of allowed commands in a
-//! manifest.
+//! crate is only the table of Redis commands in [`raw`], for the parser of the list of allowed
+//! commands in a manifest.
 //!
 //! # Map
 //!
@@ -19,10 +19,10 @@
 //! | `store` | a store as a scorer sees it: key prefix, default expiry |
 //! | `memory` | the back end in memory |
 //! | `server` | the back end on a Redis server: operations as commands |
-//! | [`raw`] | raw commands: which are allowed, their keys, their limits, their replies |
+//! | [`raw`] | Redis commands of scorers: which are allowed; keys, limits and replies |
 //! | `router`, `slots`, `parcel` | the node that gets a command, and when it is sent again |
 //! | `node` | the connection to one node, which is checked and kept alive |
-//! | `dialer`, `tls`, `reply_limit` | opening a connection: login, sentinels, TLS, limits of replies; why there is none |
+//! | `dialer`, `tls`, `reply_limit` | opening a connection: login, sentinels, TLS, reply limits |
 //! | `endpoint` | the URL of a store, or its connection string |
 //! | `identity`, `entra` | logins that change: password files, tokens of Microsoft Entra ID |
 //! | `watching` | notifications of changed keys |

@@ -1,6 +1,6 @@
 //! A store without a server: the semantics of Redis in this process's memory, lost at exit.
 //!
-//! Owns expiry and the limit on size. Must not know prefixes or defaults.
+//! Owns expiry and the limit on size. Must not know key prefixes or default expiries.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

@@ -1,8 +1,8 @@
 //! The store on a Redis server or a cluster.
 //!
 //! Owns the translation of operations to commands. The module `faults` owns the translation of
-//! errors to texts that a scorer may see. Must not know prefixes or defaults, nor which server has
-//! a key.
+//! errors to texts that a scorer may see. Must not know key prefixes or default expiries, nor which
+//! server has a key.
 
 mod faults;
 mod scripts;

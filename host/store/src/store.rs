@@ -40,7 +40,7 @@ impl Store {
         }
     }
 
-    /// Adds a connection for raw commands to this store.
+    /// Adds a connection on which a scorer can send Redis commands to this store.
     #[must_use]
     pub fn with_connection(self, connection: raw::Connection) -> Self {
         Self {
@@ -49,8 +49,8 @@ impl Store {
         }
     }
 
-    /// Returns the connection that sends raw commands to this store. Returns `None` if the manifest
-    /// does not allow raw commands.
+    /// Returns the connection on which a scorer sends Redis commands to this store. Returns `None`
+    /// if the manifest does not allow Redis commands.
     #[must_use]
     pub fn connection(&self) -> Option<&raw::Connection> {
         self.connection.as_ref()

@@ -73,7 +73,7 @@ pub enum TlsFault {
     /// The server's certificate is not valid yet, or the clock of this machine is wrong.
     #[error("the server's certificate is not valid yet")]
     NotYetValid,
-    /// The server's certificate names other hosts.
+    /// The server's certificate does not name the host that was connected to.
     #[error("the server's certificate is for another name than the host that was connected to")]
     OtherName,
     /// The issuer of the server's certificate is not among the trusted certificates.
@@ -82,7 +82,8 @@ pub enum TlsFault {
     /// The server shows the certificate of an authority as its own.
     #[error("the server's certificate is that of an authority, not of a server")]
     Authority,
-    /// The server's certificate is not valid for another reason. The text is one word.
+    /// The server's certificate is invalid for a reason that has no variant of its own. The text is
+    /// one word that names the reason.
     #[error("the server's certificate is not valid: {0}")]
     Certificate(String),
     /// The server asks clients for a certificate.
@@ -94,7 +95,7 @@ pub enum TlsFault {
     /// The server and the host have no version of TLS in common, or no cipher.
     #[error("the server does not accept TLS 1.2 or 1.3 with a cipher that the host has")]
     Version,
-    /// The handshake failed for another reason.
+    /// The handshake failed for a reason that has no variant of its own. The text gives the reason.
     #[error("{0}")]
     Other(String),
 }

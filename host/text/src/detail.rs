@@ -12,7 +12,7 @@
 pub enum Detail {
     /// Level of lines that help to find the cause of a fault.
     Debug,
-    /// Level of lines about every step.
+    /// Level of lines about single steps, with more detail than `debug`.
     Trace,
 }
 

@@ -43,8 +43,9 @@ pub struct App {
     pub report: CheckReport,
 }
 
-/// Checks the world and the imports of a component, which takes milliseconds. Everything that
-/// follows takes seconds or minutes. Fails with all reasons if a host would refuse the component.
+/// Checks the world and the imports of a component. This takes milliseconds, so a command does it
+/// before the steps that take seconds or minutes. Fails with all reasons if a host would refuse the
+/// component.
 pub fn examine(manifest: &Manifest, component: &Component) -> Result<(), Failure> {
     packaging::examine(manifest, &component.file).map_err(|error| refused(manifest, &error))
 }
@@ -104,15 +105,15 @@ pub fn stage(
                 checked.map_err(renamed)
             };
             let runs_here = cpu <= Cpu::native();
-            // This check has no snapshot yet. It uses the developer's host: the given host may be one
-            // for images, which accepts only compiled components.
+            // There is no snapshot yet. This check uses the developer's host, because the given
+            // host may be one for images, which accepts only compiled components.
             let as_it_came = || {
                 check(Trial {
                     host: None,
                     ..trial
                 })
             };
-            // Code for a newer CPU than that of this machine cannot be tried here.
+            // Code for a newer CPU than that of this machine cannot run here.
             let of_other_cpu = match runs_here {
                 true => None,
                 false => Some(as_it_came()?),
@@ -128,8 +129,8 @@ pub fn stage(
                 }
             };
             staging.write(CODE_FILE, &code.bytes)?;
-            // The record is taken before the last check, so that a host has compared the files with
-            // it once.
+            // The record is made before the last check, so that a host has compared the files with
+            // the record once.
             let record = packaging::record(staging.path(), times).map_err(refused)?;
             staging.write(
                 MANIFEST_FILE,
@@ -203,7 +204,8 @@ fn staged_paths(
     StagedPaths::new(paths)
 }
 
-/// Starts to print the log lines that the scorer writes while it is checked.
+/// Sets up logging, so that the log lines of the checked scorer go to standard error. Only the
+/// first call has an effect.
 fn log() {
     static START: std::sync::Once = std::sync::Once::new();
     START.call_once(|| {

@@ -111,7 +111,8 @@ enum Command {
     Completions(CompletionsArgs),
 }
 
-/// Commands that need the repository. An installed tool does not show them.
+/// Names of the commands that run only in a clone of the Scorebox repository. The help of an
+/// installed tool does not list them.
 const OF_REPOSITORY: [&str; 2] = ["dist", "part"];
 
 /// Names of the commands of an installed tool, in the order in which a newcomer needs them.
@@ -135,7 +136,7 @@ const ORDER: [&str; 16] = [
 ];
 
 /// Returns the definition of the command line of an installed tool. It includes the commands of the
-/// host program, for the help and for shells.
+/// host program, so that the help lists them and shells complete them.
 fn installed_command() -> clap::Command {
     let host = forward::COMMANDS.iter().map(|command| {
         let flags = command.flags.iter();
@@ -161,7 +162,8 @@ fn installed_command() -> clap::Command {
     })
 }
 
-/// Returns a command with texts that name the installed tool instead of `cargo xtask`.
+/// Returns the command with changed help texts, which name the installed tool `scorebox` instead of
+/// `cargo xtask`. The texts of its flags and of its subcommands are changed, too.
 fn renamed(command: clap::Command) -> clap::Command {
     let text = |text: Option<&StyledStr>| text.map(|text| as_installed(&text.to_string()));
     let (about, long) = (text(command.get_about()), text(command.get_long_about()));
@@ -197,7 +199,8 @@ pub fn run() -> ExitCode {
     if let Some(command) = forward::named(&words) {
         return forward::run(command, &words).report();
     }
-    // The commit of a clone is asked of git, which only those wait for who want to see it.
+    // In a clone, the version includes the commit, which git has to be asked for. So the version is
+    // computed only if the user wants to see it.
     if matches!(words.as_slice(), [word] if word == "--version" || word == "-V") {
         println!("scorebox {}", version::text());
         return output::ended(ExitCode::SUCCESS);
@@ -276,15 +279,17 @@ mod tests {
         }
     }
 
-    /// Commands whose arguments are documented on another page, because the page for all others
-    /// would become too long: the name, and the page.
+    /// Commands whose arguments are documented on pages of their own, because
+    /// `xtask/docs/commands.md` would become too long: the name of the command, and the path of the
+    /// page.
     const ON_OTHER_PAGES: [(&str, &str); 3] = [
         ("convert", "xtask/docs/convert.md"),
         ("dist", "xtask/docs/install.md"),
         ("doctor", "xtask/docs/doctor.md"),
     ];
 
-    /// Returns the reference of the commands whose names `is_shown` accepts.
+    /// Returns the reference documentation, in Markdown, of the commands whose names `is_shown`
+    /// accepts.
     fn reference(is_shown: impl Fn(&str) -> bool) -> String {
         let mut program = Cli::command();
         for command in program.get_subcommands_mut() {

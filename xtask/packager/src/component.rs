@@ -1,8 +1,8 @@
 //! The component of a scorer: built from its source, or found at the path in the manifest.
 //!
 //! Owns the way from `scorer.component` to a `.wasm` file, and the check whether the component
-//! calls graphs, because such a component needs another image. Must not know what the component
-//! exports: the host library checks that.
+//! calls ONNX graphs, because a component that does needs an image with ONNX Runtime. Must not know
+//! what the component exports: the host library checks that.
 
 mod build_config;
 mod cargo;
@@ -59,16 +59,18 @@ pub fn locate(manifest: &Manifest) -> Result<Option<Component>, Failure> {
     Ok(Some(Component { file, calls_graphs }))
 }
 
-/// Name of the file in the folder of a built component that has the path of the project's manifest.
+/// Name of the file that holds the absolute path of the project's manifest. The file is in the
+/// folder of the project's built component.
 const OWNER: &str = "manifest";
 
-/// Returns the folder for the built component of a project, which is created if it is missing.
+/// Returns the folder for the built component of a project, in the cache folder of this program.
+/// The folder is created if it is missing. Fails if a folder or a file cannot be written.
 fn place(manifest: &Manifest) -> Result<PathBuf, Failure> {
     let path = &manifest.path;
     let path = path
         .canonicalize()
         .map_err(|error| Failure::file(path, "be resolved", error))?;
-    // Projects of one name must not meet.
+    // Two projects with the same scorer name must not share a folder.
     let digest = Digest::of(path.as_os_str().as_bytes());
     let short = digest.hex().get(..16).unwrap_or_default().to_owned();
     let root = installation::cache().join("components");
@@ -83,8 +85,8 @@ fn place(manifest: &Manifest) -> Result<PathBuf, Failure> {
     Ok(place)
 }
 
-/// Removes the components of projects that no longer exist from the folder `root`. A folder that
-/// cannot be removed stays.
+/// Removes the built components of projects whose manifest no longer exists. `root` is the folder
+/// that has one folder for each project. A folder that cannot be removed stays.
 fn sweep(root: &Path) {
     let Ok(entries) = std::fs::read_dir(root) else {
         return;

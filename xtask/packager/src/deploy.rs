@@ -38,8 +38,8 @@ use self::plain_app::PlainApp;
 use self::resource_names::{ResourceNames, check_registry};
 
 /// Runs `cargo xtask deploy`: prints or runs the commands of the deployment, and writes the files
-/// that `--bicep` and `--catch-up` name. Fails if the arguments do not describe a deployment, or if a
-/// command fails.
+/// that `--bicep` and `--catch-up` name. Fails if the arguments do not describe a deployment, or if
+/// a command fails.
 pub fn run(args: &DeployArgs) -> Result<(), Failure> {
     let deployment = Deployment::new(args)?;
     let mut files = Vec::new();
@@ -227,7 +227,7 @@ impl Deployment {
     }
 }
 
-/// Returns the app settings of the function app, except for the setting of the app's own storage
+/// Returns the app settings that a function app needs, except for the setting of its own storage
 /// account.
 ///
 /// The first list has the names and values of settings with fixed values. The second list has the
@@ -247,7 +247,7 @@ fn settings(manifest: &Manifest, args: &DeployArgs) -> (Vec<(String, String)>, V
     (fixed, secret)
 }
 
-/// Returns the app settings with the keys of the server.
+/// Returns the app settings that hold the keys of `server.keys`, one for each key.
 fn key_settings(manifest: &Manifest) -> Vec<AppSetting> {
     let mut settings = Vec::new();
     for name in &manifest.server.key_variables {
@@ -345,11 +345,9 @@ fn pulls_from_azure(registry: &str) -> Result<(), Failure> {
     ))
 }
 
-/// Fails if events trigger a function on blobs, and the name of the blobs' container comes from an
-/// app setting.
-///
-/// A subscription to events needs the container's name, but the value of an app setting is known
-/// only inside the app.
+/// Fails if Event Grid events trigger a function, and the name of the blob container comes from an
+/// app setting. An event subscription needs the name, but the value of an app setting is known only
+/// inside the app.
 fn events_name_a_container(manifest: &Manifest) -> Result<(), Failure> {
     let is_setting = |trigger: &&Trigger| match &trigger.start {
         Start::Blob(blob) => {
@@ -372,7 +370,8 @@ fn events_name_a_container(manifest: &Manifest) -> Result<(), Failure> {
     }
 }
 
-/// Fails if the app logs in with connection strings, and two services share a connection setting.
+/// Fails if the app logs in with connection strings, and two triggers of different services name
+/// the same app setting, because a connection string leads to one service only.
 fn strings_lead_to_one_service(manifest: &Manifest, args: &DeployArgs) -> Result<(), Failure> {
     if args.connections == Connections::Identity {
         return Ok(());

@@ -1,7 +1,7 @@
 //! `cargo xtask dist`: makes a release of the tool.
 //!
-//! Owns the flags, the order of the steps and the names of the files. Must not know the form of any
-//! file.
+//! Owns the flags, the order of the steps and the names of the files of a release. Must not know
+//! the format of any file.
 
 mod archive;
 mod bill;
@@ -51,8 +51,9 @@ pub struct DistArgs {
     pub allow_changes: bool,
 }
 
-/// Runs `cargo xtask dist`: builds the programs, and writes the files of a release. Fails if the
-/// tree differs from its commit, if a program cannot be built, or if a file cannot be written.
+/// Runs `cargo xtask dist`: builds the programs, and writes the files of a release. Fails if this
+/// program is an installed tool, if files differ from the commit and `--allow-changes` is not
+/// given, if a program cannot be built, or if a file cannot be written.
 pub fn run(args: &DistArgs) -> Result<(), Failure> {
     if installation::parts().is_some() {
         return Err(Failure::other(
@@ -108,8 +109,8 @@ pub fn run(args: &DistArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the commit of the repository at `root`. Fails if files differ from it and `is_allowed`
-/// is false.
+/// Returns the commit of the git repository at `root`. If `is_allowed` is false, fails if files
+/// differ from the commit, or if `root` is not a git repository.
 fn revision(root: &Path, is_allowed: bool) -> Result<Revision, Failure> {
     let fix = "commit the changes, or remove them; --allow-changes makes a release that says that \
                it is changed";
@@ -135,7 +136,7 @@ fn revision(root: &Path, is_allowed: bool) -> Result<Revision, Failure> {
 }
 
 /// Returns the time for all files of the release, in seconds since 1970: `SOURCE_DATE_EPOCH`, or
-/// the time of the commit.
+/// else the time of the commit, or else 0. Fails if `SOURCE_DATE_EPOCH` is not a number.
 fn epoch(root: &Path) -> Result<u64, Failure> {
     let given = std::env::var("SOURCE_DATE_EPOCH").ok();
     let committed = || {
@@ -153,8 +154,8 @@ fn epoch(root: &Path) -> Result<u64, Failure> {
     })
 }
 
-/// Builds the programs, and collects the files of the release. The last of them is the list of the
-/// others.
+/// Builds the programs of a release, and collects all of its files. One of them, `manifest.json`,
+/// is the list of the others. Fails if a program cannot be built, or if a file cannot be read.
 fn contents(root: &Path, revision: &Revision) -> Result<Contents, Failure> {
     let mut contents = Contents::default();
     contents.program(installed::PROGRAM, &Program::Packager.build()?);
@@ -193,7 +194,8 @@ fn contents(root: &Path, revision: &Revision) -> Result<Contents, Failure> {
     Ok(contents)
 }
 
-/// Returns the path of a part, relative to the prefix of an installation.
+/// Returns the path of a part, relative to the folder of an installation. `name` is relative to the
+/// folder `lib/scorebox` in it.
 fn part(name: &str) -> String {
     format!("{}/{name}", installation::PARTS)
 }

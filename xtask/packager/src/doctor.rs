@@ -51,7 +51,7 @@ pub fn run(args: &DoctorArgs) -> Result<(), Failure> {
 }
 
 fn examine(args: &DoctorArgs, identity: &Identity, report: &mut Report) {
-    // The lines that a scorer logs while it is tried go to standard error.
+    // The lines that a scorer logs while it is checked go to standard error.
     if let Err(error) = telemetry::start(Output::Talk, &deployment::process) {
         app::refused(report, &error);
     }
@@ -89,10 +89,10 @@ fn examine(args: &DoctorArgs, identity: &Identity, report: &mut Report) {
     address::examine(args, identity, report, manifest);
 }
 
-/// Reads the manifest of the built app: that of `--app`, or else that of the image. Compares its
-/// name and version with those of the project, because an app that was built before a change is
-/// easily deployed by mistake. Returns `None` if no built app is given, or if its manifest is not
-/// valid.
+/// Reads the manifest of the built app: that of `--app`, or else that of the image. Adds a warning
+/// to the report if the name or the version of the scorer differs from the project's, because an
+/// app that was built before a change is easily deployed by mistake. Returns `None` if no built app
+/// is given, or if its manifest is not valid.
 fn built(
     args: &DoctorArgs,
     report: &mut Report,

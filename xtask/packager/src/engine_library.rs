@@ -1,8 +1,8 @@
-//! The library that runs graphs: one version of ONNX Runtime, fetched once, checked, and kept with
-//! its licence.
+//! The shared library of ONNX Runtime, which runs ONNX graphs. One version is fetched once,
+//! verified by its digest, and kept with its licence.
 //!
-//! Owns the version and the source of its bytes: a wheel for Python, of which only the C library is
-//! taken. Must not know which program loads the library, nor images.
+//! Owns the version and the source of the library: a Python wheel, of which only the shared library
+//! and the licence files are kept. Must not know which program loads the library, nor images.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,8 @@ const WHEEL_DIGEST: &str =
 const LIBRARY_DIGEST: &str =
     "sha256:fc44112fbe06d7d689c57e11d3862031f64711007e4ee020f8eed5185fd2c1d3";
 
-/// Name of the folder of the library in an installed tool and among what was fetched.
+/// Name of the folder that holds the ONNX Runtime library, in an installed tool and in the cache
+/// folder of this program.
 pub const FOLDER: &str = "engine";
 
 /// Names of the files with the licence of ONNX Runtime and the licences of its dependencies. Both
@@ -40,9 +41,9 @@ pub struct EngineLibrary {
     pub texts: Vec<PathBuf>,
 }
 
-/// Returns the folder of the ONNX Runtime library that commands use if none is given: in an
-/// installed tool that has the library, the folder next to the hosts, and otherwise a folder of
-/// what was fetched before. The library may be missing.
+/// Returns the folder of the ONNX Runtime library that commands use if the user names none. If an
+/// installed tool has the library, this is a folder of the tool. Otherwise it is a folder in the
+/// cache folder of this program, in which the library may be missing.
 pub fn folder() -> PathBuf {
     let shipped = installation::parts().map(|parts| parts.join(FOLDER));
     shipped

@@ -17,14 +17,14 @@ const SWAPS: u32 = 5;
 pub struct Replacement {
     staging: tempfile::TempDir,
     goal: PathBuf,
-    /// True if the goal exists and is empty. It is filled and not replaced, because the user's
-    /// shell may be in it.
+    /// True if `goal` is an empty folder that is filled and not replaced, because it may be the
+    /// current folder of the user's shell.
     fills: bool,
 }
 
 impl Replacement {
     /// Creates an empty folder that will replace the folder `goal`. Fails if `goal` contains files,
-    /// but no file `mark`, because only this program writes folders with this file.
+    /// but no file `mark`: such a folder was not written by this program, and is not replaced.
     pub fn begin(goal: &Path, mark: &str) -> Result<Self, Failure> {
         if goal.exists() && !goal.join(mark).exists() {
             let mut entries =
@@ -42,8 +42,8 @@ impl Replacement {
         Self::staged(goal, false)
     }
 
-    /// Creates an empty folder for what `goal` will hold. Fails unless `goal` does not exist or is an
-    /// empty folder.
+    /// Creates an empty folder whose content will be moved to the folder `goal`. Fails if `goal`
+    /// exists and is not an empty folder.
     pub fn of_nothing(goal: &Path) -> Result<Self, Failure> {
         let is_empty = std::fs::read_dir(goal).map(|mut entries| entries.next().is_none());
         let fills = match is_empty {
@@ -136,7 +136,7 @@ impl Replacement {
         Ok(())
     }
 
-    /// Moves everything in the new folder to the goal.
+    /// Moves everything in the new folder to the folder `goal`.
     fn fill(&self) -> io::Result<()> {
         for entry in std::fs::read_dir(self.path())? {
             let entry = entry?;

@@ -1,7 +1,8 @@
 //! The commands of the host program: `scorebox serve`, `invoke`, `check` and `graph`.
 //!
-//! Owns their names, the host that runs them, and the app folder if none is named. Must not know
-//! what they do: the host program parses their flags, except for those that a shell completes.
+//! Owns their names, the choice of the host program that runs them, and of the app folder if none
+//! is named. Must not know what they do: the host program parses their flags. Only the names of the
+//! flags are known here, because shells complete them.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
@@ -33,7 +34,7 @@ pub struct HostCommand {
     pub name: &'static str,
     /// Description of the command in one line.
     pub about: &'static str,
-    /// Long flags of the command, without the dashes. A shell completes them.
+    /// Names of the command's long flags, without the dashes. A shell completes them.
     pub flags: &'static [&'static str],
     /// True if the command takes an app folder.
     takes_app: bool,
@@ -75,8 +76,8 @@ pub const COMMANDS: [HostCommand; 4] = [
     },
 ];
 
-/// Returns the command of the host program that the arguments `words` of this process name. The
-/// words may ask for its help.
+/// Returns the command of the host program that the arguments `words` of this process name, also in
+/// `help COMMAND`. Returns `None` if they name another command or none.
 pub fn named(words: &[OsString]) -> Option<HostCommand> {
     let name = words.iter().find(|word| *word != "help")?;
     COMMANDS.into_iter().find(|command| *name == *command.name)
@@ -96,8 +97,9 @@ pub fn run(command: HostCommand, words: &[OsString]) -> Failure {
     }
 }
 
-/// Returns a command that calls the scorer in the app folder `app` once, with the request on
-/// standard input. Without `app` it is the default app of the current folder.
+/// Prepares a process that calls the scorer in the app folder `app` once, with the request on
+/// standard input. The process is not started yet. If `app` is `None`, the app is that of the
+/// project in the current folder. Fails if the host program cannot be found or built.
 pub fn invoke(app: Option<&Path>) -> Result<Command, Failure> {
     let app = app.map_or_else(|| default_app(Path::new(".")), Path::to_path_buf);
     let mut host = started(&[OsString::from("invoke")])?;
@@ -105,7 +107,8 @@ pub fn invoke(app: Option<&Path>) -> Result<Command, Failure> {
     Ok(host)
 }
 
-/// Returns a command that runs the host program with the arguments `words`.
+/// Prepares a process that runs the host program with the arguments `words`. The process is not
+/// started yet. Fails if the host program cannot be found or built.
 fn started(words: &[OsString]) -> Result<Command, Failure> {
     let mut host = Command::new(host()?);
     host.args(words).env(TOOL_VARIABLE, VERSION);
@@ -128,8 +131,9 @@ fn prepared(command: HostCommand, words: &[OsString]) -> Result<Command, Failure
     started(&words)
 }
 
-/// Returns the path of the host program for developers: that of the installed tool, or in the
-/// repository the one that is built.
+/// Returns the path of the host program for developers. An installed tool has one. In the
+/// repository, it is the program that `SCOREBOX_HOST_PROGRAM` names, or else the one next to this
+/// program, or else it is built. Fails if it cannot be built.
 fn host() -> Result<PathBuf, Failure> {
     if installation::parts().is_some() {
         return host_program::build(Kind::Developer);
@@ -151,8 +155,8 @@ fn lacks_app(words: &[OsString]) -> bool {
     })
 }
 
-/// Returns the app folder of the project in the folder `project`: the one that `build` wrote, or
-/// else the project itself, which is an app if nothing in it has to be built.
+/// Returns the app folder of the project in the folder `project`: the folder that `build` wrote, or
+/// else `project` itself, which is an app folder if nothing in it has to be built.
 fn default_app(project: &Path) -> PathBuf {
     let manifest = Manifest::read(&project.join(MANIFEST_FILE)).ok();
     let built = manifest.map(|manifest| built_app(&manifest.scorer.name));
@@ -161,7 +165,8 @@ fn default_app(project: &Path) -> PathBuf {
         .unwrap_or_else(|| project.to_path_buf())
 }
 
-/// Returns the default folder of the app that `build` writes for a scorer.
+/// Returns the default path of the app folder that `build` writes. `scorer` is the name of the
+/// scorer.
 pub fn built_app(scorer: &str) -> PathBuf {
     workspace::target().join("apps").join(scorer)
 }

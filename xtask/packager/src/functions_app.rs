@@ -18,8 +18,9 @@ use serde_json::{Value, json};
 use self::bindings::bindings;
 use crate::image::{APP_ROOT, HOST_PROGRAM};
 
-/// Smallest value of `functionTimeout`, the time after which the Functions host kills its custom
-/// handler. 5 min is the default of the Functions host on the Consumption plan.
+/// Minimum value of `functionTimeout` in the generated `host.json`, the time after which the
+/// Functions host kills its custom handler. 5 min is the default of the Functions host on the
+/// Consumption plan.
 const FUNCTION_TIMEOUT_LEAST: Duration = Duration::from_secs(5 * 60);
 
 /// Name of the extension bundle that contains the triggers, and the range of its versions. Versions
@@ -67,7 +68,8 @@ pub enum Connections {
     Identity,
 }
 
-/// Returns the app settings that a function app needs in addition to the image.
+/// Returns the app settings that a function app needs to run this scorer. Settings of the triggers'
+/// connections and of the stores have no values, because only the user knows them.
 pub fn settings(manifest: &Manifest, connections: Connections) -> Vec<AppSetting> {
     let setting = |name: &str, value, why| AppSetting {
         name: name.to_owned(),
@@ -112,7 +114,8 @@ pub fn settings(manifest: &Manifest, connections: Connections) -> Vec<AppSetting
         .collect();
     for (name, why) in triggers {
         // A blob trigger and a queue trigger may share an account, and a setting has one value. A
-        // setting with a value of ours stays a second one, which `deploy` refuses by its name.
+        // setting with a fixed value is listed a second time if a trigger uses its name, and
+        // `deploy` refuses this name.
         let is_shared = |known: &AppSetting| known.name == name && known.value.is_none();
         if !settings.iter().any(is_shared) {
             settings.push(setting(&name, None, why));
@@ -174,8 +177,8 @@ pub fn say_warnings(manifest: &Manifest) {
     }
 }
 
-/// Returns the warnings about the triggers of a scorer, each with its fix. The figures were measured
-/// with the Functions host 4.1037 on two cores.
+/// Returns the warnings about the triggers of a scorer, each with its fix. The figures were
+/// measured with the Functions host 4.1037 on two cores.
 fn warnings(manifest: &Manifest) -> Vec<String> {
     let warning = |trigger: &Trigger| {
         let function = &trigger.function;

@@ -34,11 +34,11 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// graphs. Other scorers need neither of them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Trial<'a> {
-    /// Host program that runs graphs. If `None`, the host program for developers is built, or that of the
-    /// installed tool is taken.
+    /// Path of a host program that runs graphs. If `None`, the host program for developers is
+    /// built, or that of the installed tool is used.
     pub host: Option<&'a Path>,
-    /// Shared library of ONNX Runtime, which runs graphs. If `None`, the copy in the target folder
-    /// is used, and is fetched if it is missing.
+    /// Path of the shared library of ONNX Runtime, which runs graphs. If `None`, the library of the
+    /// installed tool or in the cache folder is used. It is fetched if it is missing.
     pub library: Option<&'a Path>,
 }
 

@@ -1,6 +1,7 @@
-//! The host program: built, found, and checked to be static if the image needs that.
+//! The host program, which is built or found in the installed tool, and checks of its file.
 //!
-//! Owns the call that builds it and the reading of its ELF header. Must not know images.
+//! Owns the call of Cargo that builds the program and the reading of its ELF header. Must not know
+//! images.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -25,7 +26,7 @@ pub enum Kind {
 
 /// Name of the host program among the targets of Cargo.
 const PROGRAM: &str = "scorebox-host";
-/// File name of a copy of the host program. It is the name that the program has in an image.
+/// File name of the copy of a built host program. The program also has this name in an image.
 const NAME: &str = "scorebox";
 
 impl Kind {

@@ -25,29 +25,30 @@ pub const DEVELOPER_HOST: &str = "scorebox-host";
 pub const IMAGE_HOST: &str = "image-host";
 /// File name of the host program for images with a graph.
 pub const GRAPHS_HOST: &str = "image-host-graphs";
-/// Path of this program, relative to the prefix of the installation.
+/// Path of this program, relative to the folder of the installation.
 pub const PROGRAM: &str = "bin/scorebox";
 
 /// Instruction for an installation whose parts do not belong together.
 const INSTALL_AGAIN: &str = "install one release as a whole: `pip install --force-reinstall \
                              WHEEL`, or unpack its archive into an empty folder";
 
-/// The list of the parts of an installed tool, which `manifest.json` holds.
+/// List of the parts of an installed tool, as its file `manifest.json` holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct List {
-    /// Version and engine of the release, as the host names them.
+    /// Version of the release, with the version of its engine, e.g.
+    /// `0.1.0 (engine wasmtime 48.0.8, scorebox 1)`.
     pub version: String,
     /// Git commit that the release was made from. Empty if it is unknown.
     pub commit: String,
-    /// True if files differed from the commit when the release was made.
+    /// True if files of the repository differed from the commit when the release was made.
     pub is_changed: bool,
-    /// The files of the release. The keys are paths relative to the prefix.
+    /// Files of the release. The keys are the paths relative to the folder of the installation.
     pub files: BTreeMap<String, Part>,
     /// Facts about the builds of the hosts for images. The keys are the file names of the hosts.
     pub hosts: BTreeMap<String, HostBuild>,
 }
 
-/// A file of an installed tool.
+/// Size and digest of a file of an installed tool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// Size of the file, in bytes.
@@ -72,8 +73,9 @@ pub fn list() -> Result<Option<&'static List>, Failure> {
 }
 
 impl List {
-    /// Reads the list in the file `file`. Fails if it cannot be read, or if it is not the list of
-    /// this program's release. `program_bytes` is the size of this program, if it is known.
+    /// Reads the list of parts in the file `file`. Fails if the file cannot be read, or if it is
+    /// not the list of this program's release. `program_bytes` is the size of this program, or
+    /// `None` if the size is unknown.
     fn read(file: &Path, program_bytes: Option<u64>) -> Result<Self, Failure> {
         let refused = |problem: String| {
             Failure::toolchain(format!("{}: {problem}", shown(file)), INSTALL_AGAIN)
@@ -96,8 +98,8 @@ impl List {
         Ok(list)
     }
 
-    /// Returns the path of the part with the file name `name`. Fails if the part is missing or is
-    /// not the one that the release was made with.
+    /// Returns the path of the part with the file name `name`. Fails if the part is missing, or if
+    /// its size or digest is not that in the list.
     pub fn file(&self, name: &str) -> Result<PathBuf, Failure> {
         let folder = installation::parts().unwrap_or(Path::new("."));
         let path = folder.join(name);
@@ -106,8 +108,8 @@ impl List {
         Ok(path)
     }
 
-    /// Returns facts about the build of a host for images, with graphs if `with_graphs` is true.
-    /// Fails if the list does not have them.
+    /// Returns facts about the build of a host for images: of the one that runs graphs if
+    /// `with_graphs` is true. Fails if the list does not have these facts.
     pub fn host_build(&self, with_graphs: bool) -> Result<HostBuild, Failure> {
         let name = if with_graphs { GRAPHS_HOST } else { IMAGE_HOST };
         self.hosts.get(name).cloned().ok_or_else(|| {
@@ -116,8 +118,8 @@ impl List {
     }
 }
 
-/// Fails unless the file at `path` is the one that the list names. `listed` is `None` if the list
-/// does not have the file.
+/// Fails unless the file at `path` has the size and the digest in `listed`, which is its entry in
+/// the list of parts. Also fails if `listed` is `None`, because the list has no such entry.
 fn checked(path: &Path, listed: Option<&Part>) -> Result<(), Failure> {
     let refused =
         |problem: String| Failure::toolchain(format!("{}: {problem}", shown(path)), INSTALL_AGAIN);
@@ -144,7 +146,7 @@ fn checked(path: &Path, listed: Option<&Part>) -> Result<(), Failure> {
 /// Reason why a host program and this tool are not of one release.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OtherRelease {
-    /// The program is a host of another release.
+    /// The program is the host of another release. The text is the version of that release.
     #[error("is the host of scorebox {0}, and this tool is scorebox {VERSION}")]
     Named(String),
     /// The program does not name a release.
@@ -152,8 +154,8 @@ pub enum OtherRelease {
     Unnamed,
 }
 
-/// Fails unless the bytes of a host program contain the version and the engine of this tool. A host
-/// cannot always be started here, so it is not asked.
+/// Fails unless the bytes of a host program contain the version and the engine of this tool. The
+/// bytes are searched because not every host program can be started on this machine.
 pub fn is_of_this_release(program: &[u8]) -> Result<(), OtherRelease> {
     if find(program, VERSION.as_bytes()).is_some() {
         return Ok(());
@@ -161,10 +163,12 @@ pub fn is_of_this_release(program: &[u8]) -> Result<(), OtherRelease> {
     Err(named(program).map_or(OtherRelease::Unnamed, OtherRelease::Named))
 }
 
-/// Text in the middle of the version that a host names.
+/// Text in the middle of the version that every host program contains, e.g. of
+/// `0.1.0 (engine wasmtime 48.0.8, scorebox 1)`.
 const ENGINE: &str = " (engine wasmtime ";
 
-/// Returns the version that a host program of another release names.
+/// Returns the version that the bytes of a host program contain, or `None` if they contain no
+/// version.
 fn named(program: &[u8]) -> Option<String> {
     let at = find(program, ENGINE.as_bytes())?;
     let is_version = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
@@ -180,7 +184,8 @@ fn named(program: &[u8]) -> Option<String> {
     Some(quoted(text, NAME_BYTES))
 }
 
-/// Returns the place of `needle` in `bytes`.
+/// Returns the index of the first occurrence of `needle` in `bytes`, or `None` if there is none or
+/// `needle` is empty.
 fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     let first = needle.first()?;
     let mut from = 0;

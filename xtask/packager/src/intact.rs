@@ -2,7 +2,7 @@
 //! files that were cut off.
 //!
 //! Owns the checks that need nothing but the bytes of the file, and their fixes. Must not know what
-//! a model computes, nor what becomes of the file.
+//! a model computes, nor how the file is used.
 
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
@@ -41,7 +41,8 @@ pub fn check_source(path: &Path) -> Result<(), Failure> {
 /// length tell. `name` is the name of the file in the model.
 ///
 /// Fails if the file is a Git LFS pointer. Also fails if a file with the extension `onnx`,
-/// `safetensors`, `npy` or `npz` is a web page or an archive of another kind, or was cut off.
+/// `safetensors`, `npy` or `npz` is empty, is in another format, such as a web page or an archive,
+/// or was cut off.
 pub fn check_model_file(name: &str, path: &Path) -> Result<(), Failure> {
     let found = recognized(path)?;
     if let Some(found) = found.filter(|found| *found == Foreign::LfsPointer) {
@@ -126,7 +127,7 @@ fn refusal(path: &Path, problem: &Problem) -> Failure {
     )
 }
 
-/// Returns the expected and the actual size of an ONNX file that was cut. Returns `None` for a
+/// Returns the expected and the actual size of an ONNX file that was cut off. Returns `None` for a
 /// whole file, and for a file that is not ONNX, which ONNX Runtime refuses with its own error.
 /// Fails if the file cannot be read.
 ///
@@ -174,8 +175,8 @@ fn cut_graph(path: &Path) -> io::Result<Option<Cut>> {
     Ok(None)
 }
 
-/// Reads a number of protobuf. Returns the number and its length in bytes, or `None` if the file
-/// ends within the number. Fails if the file cannot be read.
+/// Reads a variable-length integer (varint) of protobuf. Returns the number and its length in
+/// bytes, or `None` if the file ends within the number. Fails if the file cannot be read.
 fn varint(from: &mut impl Read) -> io::Result<Option<(u64, u64)>> {
     let mut value = 0_u64;
     for index in 0..10_u32 {
@@ -193,8 +194,8 @@ fn varint(from: &mut impl Read) -> io::Result<Option<(u64, u64)>> {
     Ok(Some((u64::MAX, 10)))
 }
 
-/// Returns the expected and the actual size of a safetensors file that was cut. Returns `None` for
-/// a whole file, and for a file that is not safetensors. Fails if the file cannot be read.
+/// Returns the expected and the actual size of a safetensors file that was cut off. Returns `None`
+/// for a whole file, and for a file that is not safetensors. Fails if the file cannot be read.
 fn cut_safetensors(path: &Path) -> io::Result<Option<Cut>> {
     if !is_safetensors(path)? {
         return Ok(None);

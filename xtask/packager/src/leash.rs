@@ -1,7 +1,7 @@
-//! Child processes, such as servers, that end with this program, however it ends.
+//! Child processes, such as servers, that are killed when this program ends, even if it crashes.
 //!
-//! Owns the watcher of each process: a shell at the other end of a pipe. The system closes the pipe
-//! when this program ends. Must not know what the watched process does, nor how else it ends.
+//! Owns the watcher of each child process: a shell at the other end of a pipe that the operating
+//! system closes when this program ends. Must not know what the child process does.
 
 use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 const WATCH: &str = "trap '' HUP INT TERM; read -r word || kill -KILL \"$1\" 2>/dev/null";
 
 /// A watcher process that kills a child process if this program ends first. It watches until this
-/// value is dropped.
+/// value is dropped. `None` if the watcher could not be started.
 #[derive(Debug)]
 pub struct Leash(Option<Child>);
 

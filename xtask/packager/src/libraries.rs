@@ -1,7 +1,8 @@
-//! The shared libraries that a dynamic program needs, and the check that a base image has them.
+//! The shared libraries that a dynamically linked program needs, and the check that a base image
+//! has them.
 //!
 //! Owns the reading of ELF's version tables, the search through layers, and the search on this
-//! machine if there is no base. Must not know why a program is dynamic.
+//! machine if there is no base image. Must not know why a program is dynamically linked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read as _};
@@ -17,7 +18,8 @@ use scorebox_workspace::workspace::shown;
 use crate::image::entries::{Entries, EntryKind};
 use crate::image::layer;
 
-/// Maximum size of a library whose bytes are read, in bytes. No C library is larger.
+/// Maximum size of a library in a base image whose bytes are read, in bytes. No C library is
+/// larger.
 const LARGEST_LIBRARY_BYTES: u64 = 64 << 20;
 
 /// The loader and the libraries that a dynamically linked program needs.
@@ -71,8 +73,9 @@ fn read(program: &Path) -> Result<(Option<PathBuf>, Versions), Failure> {
     })
 }
 
-/// Returns the newest minor version of glibc that a program or library needs. Returns 0 if it needs
-/// none, because it is linked statically. Fails if the file cannot be read or is not an ELF file.
+/// Returns the newest minor version of glibc that a program or library needs, e.g. 34 for glibc
+/// 2.34. Returns 0 if it needs none, because it is linked statically. Fails if the file cannot be
+/// read or is not an ELF file.
 pub fn glibc_minor(program: &Path) -> Result<u32, Failure> {
     let (_, libraries) = read(program)?;
     let versions = libraries.values().flatten();
@@ -85,8 +88,8 @@ pub fn glibc_minor(program: &Path) -> Result<u32, Failure> {
 /// Symbol version of glibc that a program with packed relocations needs. glibc has it since 2.36.
 const PACKED_RELOCATIONS: &str = "GLIBC_ABI_DT_RELR";
 
-/// Returns the minor version of glibc that introduced a symbol version. Returns `None` if `version`
-/// is not one of glibc.
+/// Returns the minor version of glibc that introduced a symbol version, e.g. 34 for `GLIBC_2.34`.
+/// Returns `None` if `version` is not a symbol version of glibc.
 fn minor(version: &str) -> Option<u32> {
     if version == PACKED_RELOCATIONS {
         return Some(36);
@@ -303,7 +306,8 @@ impl Found {
             .or_else(|| self.files.get(self.links.get(name)?))
     }
 
-    /// Fails unless the layers contain the loader and the libraries that a program needs.
+    /// Fails unless the layers of the base image contain the loader, the libraries and the symbol
+    /// versions that a program needs.
     fn meets(&self, needs: &Needs) -> Result<(), Lack> {
         if self.versions(&needs.loader).is_none() {
             return Err(Lack::Loader(needs.loader.clone()));

@@ -1,4 +1,5 @@
-//! `cargo xtask login`: shows if a registry accepts the credentials, and what they allow.
+//! `cargo xtask login`: shows if a registry accepts the credentials, and if they allow to pull from
+//! and push to a repository.
 //!
 //! Owns the text and the JSON object of the result. Must not know how a registry is queried, and
 //! must not store anything.
@@ -41,9 +42,9 @@ pub struct LoginArgs {
     pub output: Format,
 }
 
-/// Runs `cargo xtask login`: shows if a registry accepts the credentials, and which rights it
-/// grants. Fails if no registry is named, or if the registry refuses the credentials or does not
-/// respond.
+/// Runs `cargo xtask login`: shows if a registry accepts the credentials, and if it grants the
+/// rights to pull from and push to the repository. Fails if no registry is named, if the registry
+/// refuses the credentials or does not respond, or if a right is missing.
 pub fn run(args: &LoginArgs) -> Result<(), Failure> {
     let manifest = args
         .manifest

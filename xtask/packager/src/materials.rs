@@ -64,7 +64,8 @@ pub fn tool_crates() -> Result<Vec<Crate>, Failure> {
     Ok(crates(&tree(&root, &packages)?, &lock))
 }
 
-/// Reads `Cargo.lock`, and returns its text and its packages.
+/// Reads `Cargo.lock` in the folder `root`, and returns its text and its packages. Fails if the
+/// file cannot be read or parsed.
 fn lock(root: &Path) -> Result<(String, Lock), Failure> {
     let path = root.join("Cargo.lock");
     let text =
@@ -78,9 +79,9 @@ fn lock(root: &Path) -> Result<(String, Lock), Failure> {
     Ok((text, lock))
 }
 
-/// Returns the output of `cargo tree` for the packages and features in `selection`. Each line
-/// describes a package as `NAME vVERSION|LICENCE`. A path may follow the version, and the mark
-/// `(*)` may follow the licence. Fails if Cargo fails.
+/// Returns the output of `cargo tree` in the folder `root`, for the packages and features in
+/// `selection`. Each line describes a package as `NAME vVERSION|LICENCE`. A path may follow the
+/// version, and the mark `(*)` may follow the licence. Fails if Cargo fails.
 fn tree(root: &Path, selection: &[&str]) -> Result<String, Failure> {
     // The packages and features are those of the builds in `host_program`.
     let arguments = ["tree", "--edges", "normal,no-proc-macro"];

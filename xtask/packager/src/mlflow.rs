@@ -1,8 +1,8 @@
 //! Model folders of MLflow that are given to other commands than `convert`.
 //!
 //! Owns how such a folder is recognized, the command that makes a project of it, and the scorer's
-//! name in that project. Must not know what is in the folder: only the process of a conversion
-//! reads it.
+//! name in that project. Must not know the content of the model's files: only the process that
+//! converts a model reads them.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -71,9 +71,9 @@ pub fn project(folder: &Path) -> (String, PathBuf) {
     (command, output)
 }
 
-/// Prints a note if the model of a scorer without a component is a model folder of MLflow. The
-/// graph in the folder is served, but the signature and the input example in the folder are not
-/// used.
+/// Prints a note if the path `model` names a model folder of MLflow. This is for a scorer without a
+/// component: the graph in the folder is served, but the signature and the input example in the
+/// folder are not used.
 pub fn tell_unused(model: &Path) {
     if let Some(folder) = folder(model) {
         eprintln!(

@@ -1,7 +1,7 @@
-//! The files of a model, and the refusal of files that must not be shipped.
+//! The files of a model, and the refusal of files that an image must not contain.
 //!
 //! Owns the walk through the model folder and the search for pickles. Must not know tensors: the
-//! host library reads those when it checks the app, and `intact` finds files that were cut.
+//! host library reads tensors when it checks the app, and `intact` finds files that were cut off.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -17,7 +17,8 @@ use crate::{intact, mlflow, shell};
 /// A file that belongs to the model of a scorer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ModelFile {
-    /// Path of the file in the model, with `/` between its parts.
+    /// Path of the file relative to the model folder, with `/` between its parts. If the model is a
+    /// single file, the name of the file.
     pub name: String,
     /// Path of the file on this machine.
     pub path: PathBuf,
@@ -200,7 +201,7 @@ fn program(file: &ModelFile) -> Result<Option<&'static str>, Failure> {
 const ARCHIVE: &[u8] = b"PK\x03\x04";
 
 /// Returns a description of the program in a zip archive: a NumPy array of Python objects, which is
-/// a pickle. NumPy stores several arrays in one archive. Returns `None` if no member of the archive
+/// a pickle. NumPy stores several arrays in one archive. Returns `None` if no file in the archive
 /// is such an array.
 ///
 /// Also returns `None` for an archive that cannot be read, because no library can load the archive

@@ -52,8 +52,9 @@ fn template(name: &str) -> Result<&'static Template, UnknownTemplate> {
 #[error("choose one of {}", templates::names())]
 struct UnknownTemplate;
 
-/// Runs `scorebox new`: prints the templates, or creates the folder of a scorer. Fails if the
-/// folder cannot be a scorer's, if it contains files, or if it cannot be written.
+/// Runs `scorebox new`: prints the templates, or creates the folder of a scorer. Fails if the name
+/// of the folder cannot be the name of a scorer, or if the folder contains files or cannot be
+/// written.
 pub fn run(args: &NewArgs) -> Result<(), Failure> {
     let (Some(folder), Some(template)) = (&args.folder, args.template) else {
         print!("{}", list());
@@ -72,7 +73,8 @@ pub fn run(args: &NewArgs) -> Result<(), Failure> {
 }
 
 /// Creates the folder of a scorer from the template with the name `name`. Fails if there is no such
-/// template, if the folder contains files, or if it cannot be written.
+/// template, if the name of the folder cannot be the name of a scorer, or if the folder contains
+/// files or cannot be written.
 pub fn create(name: &str, folder: &Path) -> Result<(), Failure> {
     let template = template(name)
         .map_err(|unknown| Failure::other(format!("no template `{name}`"), unknown.to_string()))?;

@@ -1,7 +1,7 @@
 //! The result of packaging or pushing an image, as text for people and as JSON for scripts.
 //!
-//! Owns the table, the lines below it and the JSON object. Must not know how the image was made or
-//! sent.
+//! Owns the text table, the sentence about the push, and the JSON object. Must not know how the
+//! image was made or sent.
 
 use serde_json::json;
 

@@ -203,9 +203,9 @@ pub fn run(args: PackageArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Adds an explanation to the fix of a failure about the tag: the tag is the scorer's version,
-/// because nothing else names a tag. Returns the failure unchanged if it is not about the tag, or
-/// if the tag was given.
+/// Adds an explanation to the fix of a failure about the tag, if the tag is the scorer's version.
+/// It is the version if neither `--tag` nor `package.tag` is set. Returns the failure unchanged if
+/// it is not about the tag, if `--tag` is given, or if the tag is not the version.
 fn place_of_tag(failure: Failure, args: &PackageArgs, manifest: &Manifest, tag: &str) -> Failure {
     if args.tag.is_some() || tag != manifest.scorer.version || !failure.problem.starts_with("tag ")
     {
@@ -264,7 +264,8 @@ fn base_folder() -> PathBuf {
 }
 
 /// Fetches the layers of the base image, and returns the path of the folder with the layers.
-/// Returns `None` if the layout will not contain them. Fails if a layer cannot be fetched.
+/// Returns `None` with `--push` and without `--base-blobs`, because the layout then does not
+/// contain the layers. Fails if a layer cannot be fetched.
 fn base_blobs(
     args: &PackageArgs,
     place: &BasePlace,

@@ -84,9 +84,9 @@ pub fn run(args: &PushArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Adds an explanation to the fix of a failure about the tag: the tag is from the layout, because
-/// no flag names one. Returns the failure unchanged if it is not about the tag, or if `--tag` was
-/// given.
+/// Adds an explanation to the fix of a failure about the tag: the tag is that of the image in the
+/// layout, because `--tag` is not given. Returns the failure unchanged if it is not about the tag,
+/// or if `--tag` is given.
 fn place_of_tag(failure: Failure, args: &PushArgs) -> Failure {
     if args.tag.is_some() || !failure.problem.starts_with("tag ") {
         return failure;

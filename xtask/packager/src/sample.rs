@@ -1,8 +1,8 @@
 //! `scorebox sample`: records the answer of a scorer to one request, as a sample for
 //! `package.sample`.
 //!
-//! Owns the flags and the form of the file. Must not know how a scorer is called: the host program
-//! calls it.
+//! Owns the flags of the command, and the form of the file with the sample. Must not know how a
+//! scorer is called: the host program calls it.
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -46,7 +46,8 @@ pub struct SampleArgs {
     pub tolerance: f64,
 }
 
-/// A request with its answer, in the form that `package.sample` names.
+/// A request with its answer, in the form of the JSON file that `package.sample` in `scorebox.toml`
+/// names.
 #[derive(Debug, Serialize)]
 struct Sample<'a> {
     inputs: &'a RawValue,
@@ -55,7 +56,8 @@ struct Sample<'a> {
 }
 
 /// Runs `scorebox sample`: calls the scorer once, and writes the request and the answer to a file.
-/// Fails if the request is not JSON, or if the scorer does not answer it with JSON.
+/// Fails if the request is not JSON, if the scorer does not answer it with JSON, or if a file
+/// cannot be read or written.
 pub fn run(args: &SampleArgs) -> Result<(), Failure> {
     if !(args.tolerance.is_finite() && args.tolerance >= 0.0) {
         return Err(Failure::project(
@@ -113,8 +115,9 @@ fn json<'a>(bytes: &'a [u8], name: &str) -> Result<&'a RawValue, Failure> {
         .map_err(|error| Failure::project(format!("{name} is not JSON: {error}"), JSON))
 }
 
-/// Returns the answer of the scorer in the app folder `app` to a request. The host prints its own
-/// errors.
+/// Returns the answer of the scorer in the app folder `app` to a request. `None` stands for the
+/// default app of the current folder. Fails if the host cannot be run, or ends with an error, which
+/// the host itself prints.
 fn answer(app: Option<&Path>, request: &[u8]) -> Result<Vec<u8>, Failure> {
     let mut invoke = forward::invoke(app)?;
     let mut child = invoke

@@ -98,7 +98,8 @@ impl Command {
         self
     }
 
-    /// Adds a flag and its value to the command.
+    /// Adds a flag and its value to the command, as `NAME VALUE`. If the value could be mistaken
+    /// for a flag, they are joined as `NAME=VALUE`.
     pub fn flag(mut self, name: &'static str, value: &Word) -> Self {
         // A value with a dash in front would be read as the next flag.
         let between = if value.looks_like_a_flag { '=' } else { ' ' };
@@ -182,8 +183,8 @@ impl Script {
         );
     }
 
-    /// Adds two commands that the script runs unless a variable has the value `value`. The script stores
-    /// the output of the first command in the variable `kept`.
+    /// Adds two commands that the script runs unless a variable has the value `value`. The script
+    /// stores the output of the first command in the variable `kept`.
     pub fn keep_and_run_unless(
         &mut self,
         variable: &Variable,
@@ -228,7 +229,8 @@ impl Script {
         );
     }
 
-    /// Adds a line that ends the script with the error `why` unless a variable has the value `value`.
+    /// Adds a line that ends the script with the error `why` unless a variable has the value
+    /// `value`.
     pub fn demand_value(&mut self, variable: &Variable, value: &'static str, why: &'static str) {
         let (value, why) = (literal(value), literal(why));
         let _ = writeln!(
@@ -238,8 +240,8 @@ impl Script {
         );
     }
 
-    /// Adds a line that prints `what`, followed by the text of a command, to standard error. The command
-    /// is not run.
+    /// Adds a line that prints `what`, followed by the text of a command, to standard error. The
+    /// command is not run.
     pub fn tell(&mut self, what: &'static str, command: &Command) {
         let text = literal(&format!("{what}{}", command.0));
         let _ = writeln!(self.0, "printf '%s\\n' {text} >&2");

@@ -61,8 +61,8 @@ pub fn sign(key: &Key, image: &Digest) -> Vec<u8> {
 }
 
 /// Reads the signature of an image from a bundle, and verifies it if `key` is given. Returns `None`
-/// if the bundle holds anything else, e.g. the provenance that another tool states, or if it does not
-/// have exactly one signature.
+/// if the bundle holds anything else, e.g. the provenance statement of another tool, or if it does
+/// not have exactly one signature.
 pub fn open(bundle: &[u8], key: Option<&PublicKey>) -> Option<ImageSignature> {
     let bundle: Value = serde_json::from_slice(bundle).ok()?;
     let of_bundle = |pointer: &str| bundle.pointer(pointer).and_then(Value::as_str);

@@ -11,11 +11,12 @@ use std::sync::{Mutex, PoisonError};
 /// Names of the tests of this process that were reported as skipped.
 static REPORTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Reports that the running test, or a part of it, is skipped for this reason. A test is counted
-/// once, with its first reason.
+/// Reports that the running test, or a part of it, is skipped, with the reason `reason`. A test is
+/// counted once, with its first reason.
 ///
 /// # Panics
-/// Panics in continuous integration, where no test may be skipped.
+/// Panics in continuous integration, where no test may be skipped. Also panics if the file with the
+/// skipped tests cannot be written.
 pub fn skip(reason: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     let line = format!("{test}: {reason}");

@@ -1,19 +1,22 @@
-//! Replacement of the paths of staged files in messages by paths in the project.
+//! Replacement of the paths of temporary copies in messages by the paths of the copied files in the
+//! project.
 //!
-//! Owns the replacement. Must not know which files an app folder has. The staged files are removed
-//! before a user could look at them, so messages name the files of the project.
+//! Owns the replacement. Must not know which files an app folder has. The files of a project are
+//! copied to a temporary app folder, which is removed if an error occurs. Messages therefore name
+//! the files of the project.
 
 use std::path::PathBuf;
 
 use scorebox_workspace::failure::Failure;
 
-/// Pairs of the path of a staged file or folder and the path in the project that replaces it in
-/// messages.
+/// Pairs of paths: the path of a temporary copy of a file or folder, and the path in the project
+/// that replaces it in messages.
 #[derive(Debug)]
 pub struct StagedPaths(Vec<(String, String)>);
 
 impl StagedPaths {
-    /// Creates the list of replacements from pairs of a staged path and a path in the project.
+    /// Creates the list of replacements from pairs of paths: the path of a temporary copy, and the
+    /// path of the original in the project.
     pub fn new(pairs: impl IntoIterator<Item = (PathBuf, PathBuf)>) -> Self {
         // Collected from its parts, a path loses the slash at its end.
         let shown = |path: PathBuf| path.components().collect::<PathBuf>().display().to_string();

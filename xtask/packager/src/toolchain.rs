@@ -13,29 +13,30 @@ use scorebox_workspace::workspace::shown;
 /// A tool that makes a component of a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Toolchain {
-    /// componentize-js, which takes SpiderMonkey.
+    /// componentize-js, which puts a JavaScript file and the engine SpiderMonkey into a component.
     ComponentizeJs,
-    /// componentize-py, which takes CPython.
+    /// componentize-py, which puts Python files and the interpreter CPython into a component.
     ComponentizePy,
-    /// componentize-qjs, which takes QuickJS.
+    /// componentize-qjs, which puts a JavaScript file and the engine QuickJS into a component.
     QuickJs,
 }
 
-/// A toolchain on this machine.
+/// A toolchain that was found or fetched on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installed {
-    /// Path of the program that runs the toolchain: Python or Node.
+    /// Path of the program that runs the toolchain: Python or Node.js.
     pub program: PathBuf,
     /// Folder of the toolchain's files.
     pub folder: PathBuf,
 }
 
 impl Toolchain {
-    /// All toolchains, for the tests below.
+    /// All toolchains. This list is for the tests.
     #[cfg(test)]
     const ALL: [Self; 3] = [Self::ComponentizeJs, Self::ComponentizePy, Self::QuickJs];
 
-    /// Returns the name and the version of the tool, which are the name of its folder.
+    /// Returns the name and the version of the tool, e.g. `componentize-py-0.25.1`. The folder with
+    /// the files of the tool has this name.
     pub fn name(self) -> &'static str {
         match self {
             Self::ComponentizeJs => "componentize-js-0.23.0",
@@ -44,7 +45,8 @@ impl Toolchain {
         }
     }
 
-    /// Returns the files that pin the versions and digests of the toolchain's packages, by name.
+    /// Returns the files that pin the versions and digests of the toolchain's packages. Each is a
+    /// pair of the file name and the content.
     fn pins(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::ComponentizeJs => &[
@@ -74,7 +76,8 @@ impl Toolchain {
         }
     }
 
-    /// Returns the amount that the package manager fetches, as text for people.
+    /// Returns the sizes of the download and of the installed toolchain as text for people, e.g.
+    /// `17 MB, 47 MB on disk`.
     fn size(self) -> &'static str {
         match self {
             Self::ComponentizeJs => "about 60 MB, 200 MB on disk",
@@ -91,7 +94,8 @@ impl Toolchain {
         }
     }
 
-    /// Returns the oldest version of the runtime that the toolchain works with.
+    /// Returns the oldest version of Python or Node.js that the toolchain works with, as its major
+    /// and minor number.
     fn oldest(self) -> (u32, u32) {
         match self {
             // npm leaves out the native part of its parser for older versions.
@@ -101,7 +105,8 @@ impl Toolchain {
         }
     }
 
-    /// Returns the instruction that installs the runtime and the package manager.
+    /// Returns the instruction that installs Python with pip, or Node.js with npm, whichever the
+    /// toolchain needs.
     fn fix(self) -> &'static str {
         match self {
             Self::ComponentizeJs => {
@@ -117,8 +122,9 @@ impl Toolchain {
         }
     }
 
-    /// Returns the runtime's program, which prints its version and its path itself: the program on
-    /// PATH may be a shim. Fails if the runtime cannot be run or is too old.
+    /// Returns the path of the Python or Node.js program that runs the toolchain. The program on
+    /// PATH may be a shim, so it is run and prints the path of the real program. Fails if the
+    /// program cannot be run or is too old.
     fn locate_runtime(self) -> Result<PathBuf, Failure> {
         let manager = self.manager();
         let runtime = manager.runtime();
@@ -164,7 +170,7 @@ impl Manager {
         }
     }
 
-    /// Returns the name of the program that runs the toolchain.
+    /// Returns the name of the program that runs the toolchain: `node` or `python3`.
     fn runtime(self) -> &'static str {
         match self {
             Self::Npm => "node",
@@ -172,7 +178,8 @@ impl Manager {
         }
     }
 
-    /// Returns the arguments with which the runtime prints its version and its path.
+    /// Returns the arguments with which `node` or `python3` prints its version and its path, each
+    /// on a line.
     fn question(self) -> [&'static str; 2] {
         match self {
             Self::Npm => [
@@ -186,8 +193,8 @@ impl Manager {
         }
     }
 
-    /// Returns the command that installs packages into `folder`. The versions of the packages are
-    /// pinned by files in this folder.
+    /// Returns the command that installs packages into `folder`. `program` is the path of Python,
+    /// and is not used for npm. The versions of the packages are pinned by files in this folder.
     fn install(self, program: &Path, folder: &Path) -> Command {
         match self {
             Self::Pip => {
@@ -217,7 +224,8 @@ impl Manager {
     }
 }
 
-/// Parses the first two numbers of a version.
+/// Parses the first two numbers of a version, e.g. 3 and 12 of `3.12.1`. Returns `None` if the text
+/// does not start with two numbers.
 fn parsed(version: &str) -> Option<(u32, u32)> {
     let mut parts = version.split('.');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
@@ -236,7 +244,8 @@ pub fn locate(toolchain: Toolchain) -> Result<Installed, Failure> {
 }
 
 /// Fetches a toolchain into a temporary folder below `root`, and renames the folder to `goal` when
-/// it is complete.
+/// it is complete. `program` is the Python or Node.js program that runs the toolchain. Fails if a
+/// folder or file cannot be written, or if the package manager fails.
 fn fetch(toolchain: Toolchain, program: &Path, root: &Path, goal: &Path) -> Result<(), Failure> {
     let manager = toolchain.manager();
     let taken = std::fs::create_dir_all(root).and_then(|()| {
@@ -279,7 +288,8 @@ fn fetch(toolchain: Toolchain, program: &Path, root: &Path, goal: &Path) -> Resu
     }
 }
 
-/// Returns the failure for a package manager that did not install a toolchain.
+/// Returns the failure for a package manager that did not install a toolchain. `output` is the
+/// output of the package manager, which determines the kind of the failure.
 fn refused(toolchain: Toolchain, output: &Output) -> Failure {
     let manager = toolchain.manager();
     let said = String::from_utf8_lossy(&output.stderr);

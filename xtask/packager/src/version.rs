@@ -1,6 +1,6 @@
 //! The text of `scorebox --version`: version, commit and engine.
 //!
-//! Owns the form of the text. Must not know where the facts come from.
+//! Owns the form of the text. Must not know where the version and the commit come from.
 
 use scorebox_host::engine::ENGINE;
 use scorebox_workspace::workspace;
@@ -8,11 +8,13 @@ use scorebox_workspace::workspace;
 use crate::image::attestation::Revision;
 use crate::{installed, materials};
 
-/// Number of hex digits of a commit that the text shows. Git shows about as many.
+/// Number of hex digits of a commit's hash in the output of `scorebox --version`. They identify a
+/// commit even in a large repository.
 const COMMIT_DIGITS: usize = 12;
 
-/// Returns the version of this program with the commit that it was made from and the engine that it
-/// compiles for. A program in a clone of the repository names the commit of the clone.
+/// Returns the version of this program, with the commit that it was made from and the WebAssembly
+/// engine that it compiles for, as `scorebox --version` prints it. A program in a clone of the
+/// repository names the commit of the clone.
 pub fn text() -> String {
     let revision = match installed::list() {
         Ok(Some(list)) => Some(Revision {

@@ -15,8 +15,8 @@ import estimators
 import generation
 import inputs
 
-# Maximum number of rows that are tried, and number of rows that show if the estimator tells two
-# values apart.
+# Maximum number of rows that are scored to find rows that the estimator accepts, and maximum number
+# of accepted rows on which two values of a column are compared.
 _TRIED, _SHOWN = 16, 8
 
 

@@ -1,4 +1,5 @@
-//! Tests of `command_line`.
+//! Tests of the command line of `cargo xtask`: its help, and the choice of the program for a
+//! command.
 
 use super::*;
 

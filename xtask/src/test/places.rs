@@ -1,7 +1,7 @@
 //! The programs and folders that the whole-system tests use.
 //!
 //! Owns how they are built, and the environment variables that tell the tests their paths. Must not
-//! know single tests.
+//! know what a test does.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -18,9 +18,10 @@ const WORKSPACE_VARIABLE: &str = "SCOREBOX_WORKSPACE";
 /// tests.
 const HOST_VARIABLE: &str = "SCOREBOX_HOST_PROGRAM";
 /// Name of the environment variable with the path of the host program for images, for the tests.
+/// This host cannot run ONNX graphs.
 const IMAGE_HOST_VARIABLE: &str = "SCOREBOX_IMAGE_HOST_PROGRAM";
-/// Name of the environment variable with the path of the host program for images with a graph, for
-/// the tests.
+/// Name of the environment variable with the path of the host program for images that run ONNX
+/// graphs, for the tests.
 const GRAPHS_HOST_VARIABLE: &str = "SCOREBOX_GRAPHS_HOST_PROGRAM";
 /// Name of the environment variable with the path of the ONNX Runtime library, which runs graphs,
 /// for the tests and the host.
@@ -28,14 +29,15 @@ const ENGINE_VARIABLE: &str = "SCOREBOX_ENGINE_LIBRARY";
 /// Name of the environment variable with the path of the packager, for the tests. The packager runs
 /// the commands of `cargo xtask` that are about scorers and images.
 const XTASK_VARIABLE: &str = "SCOREBOX_XTASK";
-/// Name of the environment variable with the path of the program that runs `cargo xtask bench` and
-/// `cargo xtask soak`, for the tests.
+/// Name of the environment variable with the path of the program that runs `cargo xtask demo`,
+/// `bench` and `soak`, for the tests.
 const TRIALS_VARIABLE: &str = "SCOREBOX_TRIALS";
-/// Name of the environment variable with the path of the program behind `cargo xtask` itself, for
-/// the tests. The program checks and tests the repository, and builds the programs that run all
+/// Name of the environment variable with the path of the program that `cargo xtask` itself runs,
+/// for the tests. The program checks and tests the repository, and builds the programs that run all
 /// other commands.
 const CHORES_VARIABLE: &str = "SCOREBOX_CHORES";
-/// Name of the environment variable with the folder of the compiled test guests, for the tests.
+/// Name of the environment variable with the folder of the scorers that only the tests use,
+/// compiled to WebAssembly, for the tests.
 const PROGRAMS_VARIABLE: &str = "SCOREBOX_PROGRAMS";
 /// Name of the environment variable with the folder that contains one app folder for each example,
 /// for the tests.
@@ -112,8 +114,8 @@ pub struct ImageHosts {
 }
 
 impl ImageHosts {
-    /// Builds the host program without graphs and the host program with graphs. Linking each takes
-    /// minutes on one core. Fails if a build fails.
+    /// Builds both host programs for images: the one that cannot run ONNX graphs, and the one that
+    /// can. Linking each takes minutes on one core. Fails if a build fails.
     pub fn build() -> Result<Self, Failure> {
         let build = || -> Result<Self, Stop> {
             let packager = Packager::build()?;
@@ -135,8 +137,8 @@ impl ImageHosts {
     }
 }
 
-/// Builds the test guests and returns the path of their folder. `root` is the root folder of the
-/// workspace. Fails if the build fails.
+/// Builds the scorers that only the tests use, and returns the path of the folder with their
+/// `.wasm` files. `root` is the root folder of the workspace. Fails if the build fails.
 fn guests(root: &Path) -> Result<PathBuf, Failure> {
     let arguments = [
         "--release",

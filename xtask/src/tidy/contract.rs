@@ -45,7 +45,7 @@ pub fn bless(root: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the hash of the text in which `WitPrinter` prints the contract. Blank lines and the
+/// Returns the hash of the text that `WitPrinter` prints for the contract. Blank lines and the
 /// order of files do not change the hash. Comments change it, because they are the contract's
 /// documentation. Fails if the WIT cannot be parsed.
 fn contract_hash(root: &Path) -> Result<Digest, Failure> {

@@ -70,7 +70,7 @@ pub fn bless(root: &Path) -> Result<(), Failure> {
 /// `wit/capabilities.md`, and that of all other interfaces of the contract on `wit/README.md`.
 const IMPORTED: [&str; 5] = ["cache", "graphs", "metrics", "model", "redis"];
 
-/// References in Markdown, one for each page.
+/// References of WIT interfaces in Markdown, one for each page of `wit/`.
 struct References {
     /// Interfaces of the contract that a scorer exports, and the types that they share.
     contract: String,
@@ -80,7 +80,8 @@ struct References {
     standards: String,
 }
 
-/// Returns the references of all pages. Fails if the WIT cannot be parsed.
+/// Generates the references for all pages from the WIT files below `root`, the workspace's root.
+/// Fails if the WIT cannot be parsed.
 fn references(root: &Path) -> Result<References, Failure> {
     // Unstable items are on the page, too.
     let resolve = Resolve {
@@ -128,10 +129,10 @@ fn reference(resolve: &Resolve, main: PackageId, is_wanted: impl Fn(&Interface) 
     page.blocks.join("\n\n") + "\n"
 }
 
-/// A page that is being written, with a reference of interfaces.
+/// A reference of interfaces in Markdown that is being written.
 struct Page<'a> {
     resolve: &'a Resolve,
-    /// Headings, paragraphs, tables and code blocks of the page. Blank lines separate them.
+    /// Headings, paragraphs, tables and code blocks of the reference. Blank lines separate them.
     blocks: Vec<String>,
 }
 

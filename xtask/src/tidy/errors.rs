@@ -62,7 +62,7 @@ fn arguments(text: &str) -> Vec<String> {
     let mut depth = 0_usize;
     for character in text.chars() {
         match character {
-            // The arrow of a function's type closes nothing.
+            // The `>` of an arrow `->` is not a closing bracket.
             '>' if argument.ends_with('-') => {}
             '>' | ')' | ']' if depth == 0 => break,
             '>' | ')' | ']' => depth -= 1,

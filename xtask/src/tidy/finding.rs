@@ -16,8 +16,8 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Returns a finding in a line of a file. `what` says what is wrong, and `fix` says how to
-    /// correct it.
+    /// Creates a finding in the line `line` of the file `file`. `what` says what is wrong, and
+    /// `fix` says how to correct it.
     pub fn new(file: &str, line: usize, what: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
             file: file.to_owned(),

@@ -15,7 +15,8 @@ use super::finding::Finding;
 pub struct GeneratedPart {
     /// Path of the page that contains the part, relative to the workspace's root.
     pub page: &'static str,
-    /// Name of the part in the lines of the page that mark it.
+    /// Name of the part. In the page, the part stands between `<!-- generated: NAME -->` and `<!--
+    /// end: NAME -->`.
     pub part: &'static str,
     /// Text of the finding if the part differs from the text that the code generates.
     pub problem: &'static str,

@@ -4,7 +4,8 @@
 
 use super::finding::Finding;
 
-/// Folder or manifest of each crate, with the crates on which it must not depend and the reason.
+/// Folder or `Cargo.toml` of each crate, with the crates on which it must not depend and the
+/// reason.
 const BANNED: &[(&str, &[&str], &str)] = &[
     (
         "host/",
@@ -62,8 +63,8 @@ const BANNED: &[(&str, &[&str], &str)] = &[
     ),
 ];
 
-/// Crates that take long to compile or need a C compiler. The crates behind `cargo xtask tidy` must
-/// not depend on them.
+/// Crates that take long to compile or need a C compiler. The crates from which `cargo xtask tidy`
+/// is built must not depend on them.
 const HEAVY: &[&str] = &[
     "scorebox-host",
     "scorebox-packager",
@@ -115,11 +116,12 @@ pub fn check(file: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// Path of the manifest of the SDK, which takes nothing from the workspace.
+/// Path of the `Cargo.toml` of the SDK `scorebox-guest`. It states all versions itself, and
+/// inherits nothing from the workspace.
 pub const SDK: &str = "guest/Cargo.toml";
 
-/// Checks that the SDK names the versions of the workspace. `sdk` and `workspace` are the texts of
-/// the two manifests.
+/// Checks that the versions in the SDK's `Cargo.toml` are those of the workspace. `sdk` and
+/// `workspace` are the texts of the two files. Keys that only the SDK has are not compared.
 pub fn check_sdk(sdk: &str, workspace: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, line) in sdk.lines().enumerate() {
@@ -141,8 +143,9 @@ pub fn check_sdk(sdk: &str, workspace: &str) -> Vec<Finding> {
     findings
 }
 
-/// Returns the key of a line of a `Cargo.toml`, and the first text of its value, which is the
-/// version of a dependency.
+/// Returns the key of a line of a `Cargo.toml` and the first string in its value, e.g. the name and
+/// the version of a dependency. Returns `None` if the line has another form, or if the string has
+/// no digit.
 fn stated(line: &str) -> Option<(&str, &str)> {
     let (key, value) = line.split_once(" = ")?;
     let is_key = key
@@ -162,8 +165,8 @@ fn dependency<'a>(section: &str, line: &'a str) -> Option<&'a str> {
     name.trim().split('.').next()
 }
 
-/// Returns the part of a line of a `Cargo.toml` that can contain a comment: the text from the last
-/// quote or bracket of the value to the end.
+/// Returns the part of a line of a `Cargo.toml` in which a comment is looked for. It contains a `#`
+/// only if the line has a comment.
 fn after_value(line: &str) -> &str {
     line.rfind(['"', '}', ']'])
         .and_then(|end| line.get(end..))

@@ -1,4 +1,4 @@
-//! Rules for each Rust file by itself.
+//! Rules for a Rust file that can be checked without any other file.
 //!
 //! Owns the rules for module docs, for the length of a file, for names of modules, and for code
 //! that must not be left in, such as `todo!`. Must not know which file may use which: that is
@@ -19,8 +19,9 @@ const LEFT_OVER: &[(&str, &str)] = &[
     ),
 ];
 
-/// Checks the rules that apply to each Rust file by itself. `file` is the path relative to the
-/// workspace's root, and `text` is the content.
+/// Checks the rules that apply to a Rust file by itself: its module doc, its length, its name, and
+/// code that must not be left in. `file` is the path relative to the workspace's root, and `text`
+/// is the content.
 pub fn check(file: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     let doc = module_doc(text);

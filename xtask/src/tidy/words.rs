@@ -1,7 +1,7 @@
 //! Rules for the English of comments and texts, as far as a program can check them.
 //!
 //! Owns the words with which a doc comment must not begin, and the words that the project does not
-//! use. Must not know which file says what; `.github/CONTRIBUTING.md` has the rules for people.
+//! use. Must not know what a text is about. `.github/CONTRIBUTING.md` has the rules for people.
 
 use super::finding::Finding;
 use super::source_text::views;

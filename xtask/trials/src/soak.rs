@@ -40,7 +40,8 @@ const SAMPLE_PERIOD: Duration = Duration::from_secs(2);
 const RESTART_PERIOD: Duration = Duration::from_secs(20);
 /// Pause of each client between two calls, so that the machine is busy but not fully loaded.
 const PAUSE: Duration = Duration::from_millis(2);
-/// Pause of the main thread between two checks whether a sample or a restart is due.
+/// Pause of the main thread between two checks of the time. At each check, it takes a sample or
+/// restarts Redis if this is due.
 const TICK: Duration = Duration::from_millis(50);
 
 /// Runs `cargo xtask soak`, and prints its figures. Fails if a host cannot be started, if an answer
@@ -112,8 +113,8 @@ fn supervise(hosts: &mut Hosts, watch: &mut Watch, time: Duration) -> Result<u32
     Ok(restarts)
 }
 
-/// Makes the calls of one path again and again until `stop` is true. Checks each answer and counts
-/// it in `tally`. `address` is the address of the host.
+/// Makes calls of one kind to one host again and again until `stop` is true. `path` is the kind of
+/// call, and `address` is the address of the host. Checks each answer, and counts it in `tally`.
 fn call(
     path: &Path,
     address: std::net::SocketAddr,

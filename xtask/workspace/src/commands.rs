@@ -27,9 +27,9 @@ pub const SELECTION: [&str; 7] = [
 /// A program that runs some commands of `cargo xtask`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Program {
-    /// The packager, which builds, packages and deploys scorers.
+    /// The packager `scorebox`, which builds, packages and deploys scorers.
     Packager,
-    /// The trials: the demo and the measurements of running hosts.
+    /// The program `scorebox-trials`, which runs the demo, the benchmarks and the soak.
     Trials,
 }
 
@@ -154,8 +154,9 @@ impl Program {
         })
     }
 
-    /// Returns the differences between the table [`FORWARDED`] and `own`, the commands that the
-    /// program itself defines. Each text describes a command. Hidden commands are left out.
+    /// Returns one line for each command that only the table [`FORWARDED`] has, or only `own`, the
+    /// commands that the program itself defines. A command is also listed if its two descriptions
+    /// differ. Hidden commands are left out.
     pub fn differences(self, own: &Command) -> Vec<String> {
         let listed = FORWARDED.iter().filter(|command| command.program == self);
         let listed: Vec<_> = listed

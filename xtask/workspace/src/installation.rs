@@ -1,7 +1,7 @@
 //! The place that this program runs from: an installed tool, or a clone of the repository.
 //!
-//! Owns the layout of an installed tool, and the folders that both places have under other names.
-//! Must not know what a command does with them.
+//! Owns the layout of an installed tool, and the folders that have different paths in an installed
+//! tool and in the repository. Must not know what a command does with the folders.
 //!
 //! An installed tool has a prefix P: the program is `P/bin/scorebox`, and everything that belongs
 //! to it is in `P/lib/scorebox`.
@@ -13,14 +13,15 @@ use std::sync::OnceLock;
 
 use crate::workspace;
 
-/// Folder of an installed tool's parts, relative to the prefix.
+/// Folder with everything that belongs to an installed tool, relative to the prefix.
 pub const PARTS: &str = "lib/scorebox";
 
-/// File name of the list of an installed tool's parts. A folder with this file is an installation.
+/// File name of the list of an installed tool's files, which is in the folder [`PARTS`]. A program
+/// without this file is not an installed tool.
 pub const LIST: &str = "manifest.json";
 
-/// A folder of sources that a scorer is written with. Every installation has it, and so has the
-/// repository.
+/// A folder of sources that commands need, such as the contract and the SDKs for scorers. Installed
+/// tools and the repository have all of these folders, at different paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sources {
     /// The contract in WIT, with the packages that it uses in `deps`.
@@ -45,7 +46,7 @@ impl Sources {
         Self::Convert,
     ];
 
-    /// Returns the path of the folder in an installed tool, relative to the folder of its parts.
+    /// Returns the path of the folder in an installed tool, relative to [`PARTS`].
     pub fn installed(self) -> &'static str {
         match self {
             Self::Wit => "wit",
@@ -67,11 +68,12 @@ impl Sources {
         }
     }
 
-    /// Returns the names of folders in the repository's folder that do not belong to the sources. An
-    /// installed tool does not have them.
+    /// Returns the names of those subfolders that the repository has below [`Self::in_repository`],
+    /// but an installed tool does not.
     pub fn left_out(self) -> &'static [&'static str] {
         match self {
-            // Examples are packages of their own, and the SDKs for other languages are other sources.
+            // Examples are packages of their own. The SDKs for other languages are listed as
+            // sources of their own.
             Self::Rust => &["examples", "tests", "python", "javascript"],
             Self::JavaScript => &["tests"],
             Self::Wit | Self::Python | Self::Convert => &[],
@@ -88,8 +90,8 @@ impl Sources {
     }
 }
 
-/// Returns the folder of the parts of the installed tool that this program is. Returns `None` if
-/// this program runs from a clone of the repository.
+/// Returns the folder [`PARTS`] of the installed tool that this program is. Returns `None` if this
+/// program is not an installed tool, but runs from a clone of the repository.
 pub fn parts() -> Option<&'static Path> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
     FOUND
@@ -97,8 +99,8 @@ pub fn parts() -> Option<&'static Path> {
         .as_deref()
 }
 
-/// Returns the folder of the parts that belong to the program `program`. Returns `None` if the
-/// program is not in the folder `bin` of an installed tool.
+/// Returns the folder [`PARTS`] that belongs to the program with the path `program`. Returns `None`
+/// if the program is not in the folder `bin` of an installed tool.
 fn parts_of(program: &Path) -> Option<PathBuf> {
     // A package manager may link to the program from another folder.
     let program = program.canonicalize().ok()?;
@@ -120,7 +122,8 @@ pub fn program() -> &'static str {
     }
 }
 
-/// Returns the instruction that gets the toolchain for scorers in Rust.
+/// Returns an instruction for the user on how to get the Rust toolchain for scorers. It is the fix
+/// in error messages.
 pub fn toolchain_fix() -> &'static str {
     if parts().is_some() {
         "install Rust from https://rustup.rs, and run `rustup target add wasm32-wasip2`"
@@ -129,16 +132,16 @@ pub fn toolchain_fix() -> &'static str {
     }
 }
 
-/// Returns the folder for what commands fetch or keep for later. It is `scorebox` in the user's
-/// folder of caches if this program is installed, and the target folder in the repository. The
-/// folder of an installed program is created if it is missing.
+/// Returns the folder for files that commands download or keep for later. For an installed tool, it
+/// is `scorebox` in the user's folder of caches, e.g. `~/.cache`, and is created if it is missing.
+/// In a clone of the repository, it is the target folder of Cargo.
 pub fn cache() -> PathBuf {
     if parts().is_none() {
         return workspace::target();
     }
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    // A user without a home keeps it with the project. In the folder for temporary files another
-    // user could leave a toolchain, which this program would run.
+    // Without a home folder, the cache is in the target folder. It is not in the folder for
+    // temporary files, where another user could leave a toolchain, which this program would run.
     let cache = caches(folder("XDG_CACHE_HOME"), folder("HOME"))
         .unwrap_or_else(workspace::target)
         .join("scorebox");
@@ -148,8 +151,9 @@ pub fn cache() -> PathBuf {
     cache
 }
 
-/// Returns the user's folder of caches: the folder `given`, or the one in the folder `home`. A path
-/// that is not absolute does not count. Returns `None` if there is neither.
+/// Returns the user's folder of caches: `given`, the value of `XDG_CACHE_HOME`, or else `.cache` in
+/// the folder `home`. A path that is not absolute is ignored. Returns `None` if neither path can be
+/// used.
 fn caches(given: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
     let is_absolute = |folder: &PathBuf| folder.is_absolute();
     let in_home = home.filter(is_absolute).map(|home| home.join(".cache"));

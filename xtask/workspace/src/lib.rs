@@ -1,4 +1,4 @@
-//! The modules that `cargo xtask` and the programs behind it share.
+//! The modules that `cargo xtask` shares with the programs that it builds and starts.
 //!
 //! Owns the list of its modules. Must not know wasmtime, a registry, or anything that takes long to
 //! compile: `cargo xtask tidy` is built from this crate too.

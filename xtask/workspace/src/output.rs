@@ -1,4 +1,4 @@
-//! Standard output and standard error of the programs behind `cargo xtask`.
+//! Standard output and standard error of `cargo xtask` and of the programs that it starts.
 //!
 //! Owns the macros that print, and what happens if nobody reads what is printed. Must not know what
 //! is printed.
@@ -15,8 +15,7 @@ use std::sync::OnceLock;
 use crate::failure::Failure;
 use crate::installation;
 
-/// First error of a write to standard output. The error of a write whose reader has gone is not
-/// kept.
+/// First error of a write to standard output. A broken pipe, whose reader has gone, is not kept.
 static LOST: OnceLock<String> = OnceLock::new();
 
 /// Prints to standard output, like the macro of the standard library, but never panics.
@@ -77,18 +76,20 @@ pub fn err(text: Arguments<'_>) {
     };
 }
 
-/// Start of a command in the texts of this project. Its user has a clone of the repository.
+/// Start of a command line in messages, as users type it in a clone of the repository. An installed
+/// tool prints `scorebox ` instead.
 const IN_REPOSITORY: &str = "cargo xtask ";
 
-/// Returns a text as an installed tool prints it. Returns `None` in a clone of the repository,
-/// where texts are printed unchanged.
+/// Returns the text as an installed tool prints it, with `scorebox` in place of each `cargo xtask`.
+/// Returns `None` if this program runs from a clone of the repository, where texts are printed
+/// unchanged.
 fn renamed(text: Arguments<'_>) -> Option<String> {
     installation::parts()?;
     Some(as_installed(&text.to_string()))
 }
 
-/// Returns a text in which the commands of `cargo xtask` are those of the installed tool, which is
-/// the same program under another name.
+/// Replaces each `cargo xtask` in a text with `scorebox`, the name of the installed tool. Both
+/// names stand for the same program.
 pub fn as_installed(text: &str) -> String {
     text.replace("`cargo xtask`", "`scorebox`")
         .replace(IN_REPOSITORY, "scorebox ")

@@ -1,7 +1,7 @@
 //! The tools that the tests use, and their installation on this machine.
 //!
-//! Owns the table of tools, and how apt-get is run. Must not know more about the use of a tool than
-//! the one line that is printed.
+//! Owns the table of tools, and how apt-get is run. Must not know how a test uses a tool, apart
+//! from the purpose that the table states in one line.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

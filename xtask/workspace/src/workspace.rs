@@ -1,4 +1,4 @@
-//! This workspace on this machine: its folders, and how Cargo is run in it.
+//! The Cargo workspace of this repository: its folders on this machine, and how Cargo is run in it.
 //!
 //! Owns the paths below the root, the runs of Cargo, and the reading of Cargo's JSON messages. Must
 //! not know the purpose of a build.
@@ -34,8 +34,8 @@ pub fn root() -> PathBuf {
     package.parent().map_or(package.clone(), Path::to_path_buf)
 }
 
-/// Returns the folder of everything that is built. In the repository it is the target folder of
-/// Cargo. For an installed tool it is `target` in the current folder.
+/// Returns the folder for everything that is built. In a clone of the repository, it is the target
+/// folder of Cargo. For an installed tool, it is `target` in the current folder.
 pub fn target() -> PathBuf {
     if installation::parts().is_some() {
         // If the current folder was removed, the build fails with a message that names the path.
@@ -87,7 +87,7 @@ pub struct Artifact {
     pub manifest: PathBuf,
     /// Name of the artifact, which is a library, a program or an example.
     pub name: String,
-    /// Paths of the files of the artifact, e.g. of a library.
+    /// Paths of the files of which the artifact consists.
     pub files: Vec<PathBuf>,
     /// Path of the program. `None` if the artifact is not a program.
     pub executable: Option<PathBuf>,
@@ -99,19 +99,19 @@ pub fn build(dir: &Path, arguments: &[&str]) -> Result<Vec<Artifact>, Failure> {
     run_build(cargo(dir), dir, arguments, &[])
 }
 
-/// A configuration that a build is given in addition to the one that Cargo finds in files.
+/// Settings and environment variables of a build, in addition to the configuration files of Cargo.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Configuration {
     /// Settings, each as the option `--config` of Cargo takes it.
     pub settings: Vec<String>,
-    /// Variables of the environment, each with its name and its value.
+    /// Environment variables of the build, each with its name and its value.
     pub variables: Vec<(&'static str, OsString)>,
 }
 
-/// Runs `cargo build` like [`build`], with a configuration of its own.
+/// Runs `cargo build` like [`build`], with additional settings and environment variables.
 ///
-/// Flags for the compiler in the environment are not used. They are this machine's, and Cargo would
-/// ignore the flags of all other settings.
+/// Compiler flags in the environment, e.g. in `RUSTFLAGS`, are not used, because they belong to
+/// this machine. Cargo would also ignore the compiler flags in all settings because of them.
 pub fn build_configured(
     dir: &Path,
     arguments: &[&str],
@@ -130,7 +130,8 @@ pub fn build_configured(
     run_build(command, dir, arguments, &configuration.settings)
 }
 
-/// Variables of the environment that change what the compiler makes of the same sources.
+/// Environment variables of Cargo that change the compiled code. With them, the same sources give
+/// other files on another machine.
 const MACHINE_FLAGS: [&str; 3] = ["CARGO_ENCODED_RUSTFLAGS", "CARGO_INCREMENTAL", "RUSTFLAGS"];
 
 fn run_build(

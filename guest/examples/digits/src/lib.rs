@@ -1,7 +1,7 @@
 //! An example of a scorer of tensors: handwritten digits, by scikit-learn's logistic regression.
 //!
-//! Owns the ports. The host turns a caller's `{"data": [[…784 numbers…]]}` into the tensor, so no
-//! JSON is read here.
+//! Owns the input and output ports. The host converts the JSON of a request,
+//! `{"data": [[…784 numbers…]]}`, to the tensor `data`, so the scorer does not parse JSON.
 
 mod logreg;
 

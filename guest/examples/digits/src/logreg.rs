@@ -1,8 +1,8 @@
 //! Multinomial logistic regression over 28x28 pixels, from the tensors `coef`, `intercept` and
 //! `classes`.
 //!
-//! Owns the arithmetic and the model's form. Must not know the form of requests or answers, because
-//! two examples use this file.
+//! Owns the arithmetic and the form of the model. Must not know requests or answers, because the
+//! examples `digits` and `features` both use this file.
 
 use scorebox_guest::{Error, OrProblem, Result, model};
 
@@ -15,8 +15,9 @@ pub const CLASSES: usize = 10;
 
 /// Number of partial sums that a dot product accumulates.
 ///
-/// The compiler must not reorder a floating-point sum, so with a single sum it could not use SIMD.
-/// Sixteen sums fill four vectors of four lanes, which hide the latency of an addition.
+/// The compiler must not reorder the additions of a floating-point sum, so it could not use SIMD
+/// for a single sum. Sixteen partial sums fill four SIMD vectors of four `f32`, whose additions
+/// overlap.
 const LANES: usize = 16;
 
 /// A trained logistic regression, which scores images of digits.

@@ -1,9 +1,9 @@
-//! An example of a scorer with a store: a request names a key in Redis, and the digit there is
-//! scored.
+//! An example of a scorer with a store: a request names a key in Redis, and the handwritten digit
+//! that is stored under this key is scored.
 //!
-//! Owns the request, the stored forms and their expiry. A value is a JSON array of 784 integers
-//! from 0 (background) to 255 (ink), a 28x28 image row by row. The answer to `<key>` is kept under
-//! `<key>:score` for later requests.
+//! Owns the request, the JSON in the store and its expiry. The value of a key is a JSON array of
+//! 784 integers from 0 (background) to 255 (ink): the pixels of a 28x28 picture, row by row. The
+//! answer for the key `<key>` is kept under `<key>:score` for later requests.
 
 // This is the model of the example `digits`. In a scorer of your own, put the file next to this
 // one.
@@ -22,7 +22,8 @@ use crate::logreg::{LogisticRegression, PIXELS};
 
 /// Time for which an answer is kept in the store if the setting `answer_ttl` is not set.
 ///
-/// The features of a digit rarely change. An answer can outlive the features by an hour at most.
+/// The pixels of a digit rarely change. If they do, the answer to the old pixels is returned for an
+/// hour at most.
 const ANSWER_TTL: Duration = Duration::from_secs(3600);
 
 #[derive(Deserialize)]
@@ -65,7 +66,8 @@ impl Scorer for Features {
     fn init() -> Result<Self> {
         Ok(Self {
             model: LogisticRegression::load()?,
-            // The store is opened when it is used, because `init` runs where the image is built.
+            // The store is opened when it is first used, because `init` runs while the container
+            // image is built, without a store.
             store: Bucket::lazy("default"),
         })
     }

@@ -1,8 +1,8 @@
 //! An example of a scorer of pictures: pre-processing, a neural network through wasi:nn,
 //! post-processing.
 //!
-//! Owns the steps around the graph. The module `pgm` knows what a PGM file is, and the host runs
-//! the graph.
+//! Owns the steps before and after the run of the graph. Must not know the format of a picture,
+//! which is in the module `pgm`. The host runs the graph.
 
 mod pgm;
 
@@ -17,7 +17,7 @@ use serde::Serialize;
 /// Width and height of a picture in pixels, as in the network's training data.
 const SIDE: usize = 28;
 
-/// Number of guesses in an answer if the setting `best` is not set.
+/// Number of guesses in an answer if the setting `best` under `[config]` is not set.
 const BEST: usize = 3;
 
 #[derive(Serialize)]

@@ -1,7 +1,7 @@
 //! Reading of PGM, the simplest format of gray pictures (binary, `P5`).
 //!
-//! Owns the reading of the header, and the refusal of other pictures. Must not know what a picture
-//! shows.
+//! Owns the reading of the header, and the refusal of files that are not PGM pictures of the wanted
+//! size. Must not know what a picture shows.
 
 use scorebox_guest::{Error, OrProblem, Result};
 

@@ -1,4 +1,4 @@
-//! The model of the installed host, as the interface `model` has it.
+//! Mock of the interface `model`, answered by the mock host that the test installed.
 //!
 //! Owns the checks and limits of the interface, which are those of the real host. Must not know
 //! files on the disk.
@@ -12,10 +12,10 @@ use crate::testing::state::Capability;
 
 pub use crate::bindings::capabilities::scorebox::scoring::model::{Error, ModelInfo, TensorInfo};
 
-/// Maximum number of bytes that one read returns.
+/// Maximum number of bytes that one read of a tensor or a file returns, as in the real host.
 const READ_BYTES: u64 = 64 << 20;
 
-/// Maximum number of rows that one read returns.
+/// Maximum number of rows of a tensor that one read returns, as in the real host.
 const READ_ROWS: usize = 1 << 20;
 
 pub(crate) fn info() -> ModelInfo {
@@ -171,7 +171,8 @@ fn reader(dtype: Dtype) -> Option<Reader> {
     })
 }
 
-/// Returns the value of a number in IEEE 754 half precision. Every such number is an `f32`.
+/// Converts the little-endian bytes of a number in IEEE 754 half precision to `f32`, which can
+/// represent every such number.
 fn half(bytes: [u8; 2]) -> f32 {
     let bits = u16::from_le_bytes(bytes);
     let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };

@@ -1,6 +1,6 @@
-//! Redis commands, answered by a function of the test.
+//! Mock of the interface `redis`. A function of the test answers the commands.
 //!
-//! Owns the record of commands. Must not know the effect of any command.
+//! Owns the record of the commands that a scorer sent. Must not know the effect of any command.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::testing::state::{Capability, Redis};
 
 pub use crate::bindings::capabilities::scorebox::scoring::redis::{Error, Node, Reply};
 
-/// A store that a function of the test answers for.
+/// A connection to a store whose Redis commands a function of the test answers.
 pub(crate) struct Connection {
     host: Host,
     answer: Arc<Redis>,

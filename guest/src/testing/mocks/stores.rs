@@ -1,4 +1,4 @@
-//! Keys and values in memory, as wasi:keyvalue and the interface `cache` have them.
+//! Mocks of wasi:keyvalue and of the interface `cache`: stores of keys and values in memory.
 //!
 //! Owns the semantics of a store, which are those of the real host: expiry, conditions, counters
 //! and limits. Must not know Redis commands.
@@ -15,13 +15,13 @@ const BATCH_BYTES: usize = 64 << 20;
 const PAGE_KEYS: usize = 1000;
 const TTL_LIMIT: Duration = Duration::from_secs(1000 * 366 * 24 * 3600);
 
-/// Buckets, and operations on one key.
+/// Mock of wasi:keyvalue/store: opening a store, and operations on one key.
 pub(crate) mod keyvalue {
     use super::{Capability, Entry, Host, PAGE_KEYS, Store, expiry, live, other};
 
     pub use crate::bindings::capabilities::wasi::keyvalue::store::{Error, KeyResponse};
 
-    /// A store of the host that was installed when the store was opened.
+    /// A store of the mock host that was installed when the store was opened.
     #[derive(Debug)]
     pub(crate) struct Bucket {
         pub(super) host: Host,
@@ -40,8 +40,8 @@ pub(crate) mod keyvalue {
     }
 
     impl Bucket {
-        /// Runs `act` on the store and the time on the host's clock. Fails if a key is too long, or
-        /// if the stores cannot be reached.
+        /// Calls `act` with the store and the time on the mock host's clock. Fails if one of `keys`
+        /// is longer than 64 KiB, or if the test made the stores unreachable.
         pub(super) fn with<T>(
             &self,
             keys: &[&str],
@@ -108,7 +108,7 @@ pub(crate) mod keyvalue {
     }
 }
 
-/// Counters and compare-and-swap.
+/// Mock of wasi:keyvalue/atomics: counters and compare-and-swap.
 pub(crate) mod atomics {
     use super::keyvalue::{Bucket, Error};
     use super::{expiry, live};
@@ -123,9 +123,10 @@ pub(crate) mod atomics {
 
     /// Reason why a value was not swapped.
     pub(crate) enum CasError {
-        /// The store failed.
+        /// The store did not answer, or refused the write.
         StoreError(Error),
-        /// The value has changed. The new handle has the changed value.
+        /// The value of the key has changed since it was read. The new handle has the changed
+        /// value.
         CasFailed(Cas),
     }
 
@@ -166,7 +167,7 @@ pub(crate) mod atomics {
     }
 }
 
-/// Operations on several keys.
+/// Mock of wasi:keyvalue/batch: operations on several keys.
 pub(crate) mod batch {
     use super::keyvalue::{Bucket, Error};
     use super::{BATCH_BYTES, live, other};
@@ -209,7 +210,7 @@ pub(crate) mod batch {
     }
 }
 
-/// Expiry and conditional writes.
+/// Mock of the interface `cache`: expiry and conditional writes.
 pub(crate) mod cache {
     use super::keyvalue::{Bucket, Error};
     use super::{expiry, live, ttl};
@@ -323,7 +324,8 @@ fn check_batch(keys: usize, bytes: usize) -> Result<(), keyvalue::Error> {
     Ok(())
 }
 
-/// Returns the lifetime that a scorer chose. Fails if it is zero or more than a thousand years.
+/// Converts a lifetime in milliseconds that a scorer chose. Fails if it is zero or more than a
+/// thousand years. `None` stays `None`.
 fn ttl(ttl_ms: Option<u64>) -> Result<Option<Duration>, keyvalue::Error> {
     let ttl = ttl_ms.map(Duration::from_millis);
     if ttl == Some(Duration::ZERO) {
@@ -337,7 +339,7 @@ fn ttl(ttl_ms: Option<u64>) -> Result<Option<Duration>, keyvalue::Error> {
     Ok(ttl)
 }
 
-/// Returns the time on the host's clock at which a key with the lifetime `ttl` expires.
+/// Returns the time on the mock host's clock at which a key with the lifetime `ttl` expires.
 fn expiry(ttl: Option<Duration>, now: Duration) -> Option<Duration> {
     ttl.map(|ttl| now.saturating_add(ttl))
 }
@@ -366,8 +368,9 @@ fn put(
     Ok(())
 }
 
-/// Adds `delta` to a counter. A counter that does not exist starts at 0 and has the lifetime `ttl`,
-/// or else that of the store.
+/// Adds `delta` to the counter of a key, and returns the sum. The counter of a key that does not
+/// exist starts at 0 and expires after `ttl`, or after the store's `default_ttl` if `ttl` is
+/// `None`.
 fn add(
     bucket: &keyvalue::Bucket,
     key: &str,

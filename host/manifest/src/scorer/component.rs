@@ -59,8 +59,9 @@ impl ScriptEngine {
     }
 }
 
-/// Reads the value of `scorer.component`. `dir` is the folder of the manifest. Fails if the value is
-/// neither a path nor one of the sources.
+/// Reads the value of `scorer.component`. `dir` is the folder of the manifest. Fails if the value
+/// is neither the path of a `.wasm` file nor a table with one source, such as `{ cargo = "FOLDER"
+/// }`.
 pub(super) fn source(value: &toml::Value, dir: &Path) -> Result<ComponentSource, Problem> {
     let table = match value {
         toml::Value::String(file) => return Ok(ComponentSource::File(dir.join(file))),

@@ -1,6 +1,6 @@
 //! The rows of a table: objects with a key for each column, or lists with a value for each column.
 //!
-//! Owns the rules for one row. Must not know what is around the rows.
+//! Owns the rules for one row. Must not know where the rows are in a body.
 
 use serde_json::Error;
 

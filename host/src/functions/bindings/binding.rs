@@ -80,8 +80,9 @@ pub enum DataType {
     /// `dataType` has a value other than `binary`: a message in an envelope is a JSON string that
     /// holds the text as another JSON string.
     Text,
-    /// The binding does not have `dataType`: a single message in an envelope is a text, and a
-    /// message of a batch is the JSON value that the message holds.
+    /// The binding does not have `dataType`: a single message in an envelope is a JSON string that
+    /// holds the text as another JSON string. A message of a batch is the JSON value that the
+    /// message holds.
     Unspecified,
 }
 

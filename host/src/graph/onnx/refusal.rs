@@ -67,7 +67,7 @@ const NO_CUSTOM: &str = "export the model with the operators of ONNX alone, beca
 const NO_TYPE: &str = "export it with an element type for each input and output: f32, f64, whole \
                        numbers, bool or text";
 
-/// Fix for a file that is wrong in a way that has no fix of its own.
+/// Fix for a file that the engine does not load for a reason without a fix of its own.
 const CHECK: &str = "check the file with onnx.checker.check_model(FILE) where it was made, and \
                      convert it again; a file that was damaged in transit fails in the same way";
 

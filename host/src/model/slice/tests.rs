@@ -1,4 +1,4 @@
-//! Tests of `slice`.
+//! Tests of reading parts of tensors and files, of the conversion to `f32`, and of opening a model.
 
 use super::*;
 

@@ -21,14 +21,14 @@ const DRAFTS: [(&str, &str); 4] = [
     ("wasi:config/", "0.2.0-draft"),
 ];
 
-/// What an app grants to its scorer, beyond what every scorer has.
+/// Capabilities that an app grants to its scorer, in addition to those that every scorer has.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Granted {
     /// True if the model has a graph.
     pub(super) graphs: bool,
-    /// True if the manifest names a store.
+    /// True if the manifest defines a store.
     pub(super) stores: bool,
-    /// True if the manifest names a store with raw commands.
+    /// True if the manifest allows Redis commands for a store.
     pub(super) commands: bool,
 }
 
@@ -53,26 +53,27 @@ pub(crate) fn calls_graphs(imports: &[Import]) -> bool {
     imports.any(|import| grant(&import.name) == Some(Grant::Graphs) && import.is_provided)
 }
 
-/// Reason why an import cannot be provided. Each has a fix of its own.
+/// Reason why an import cannot be provided. Each reason has a fix of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Misfit {
-    /// HTTP of WASI. A scorer has no network.
+    /// The import is an interface of `wasi:http`, and a scorer has no network.
     Http,
-    /// An interface of a version of WASI that this host does not have, e.g. 0.3.
+    /// The import is an interface of WASI in a version that this host does not have, e.g. 0.3.
     OtherWasi,
-    /// A function that is not in the interface as this host provides it.
+    /// The import is a function that this host's version of the interface does not have.
     NewerFunction,
-    /// A version of a standard that is not final, or of the contract, other than that of this host.
+    /// The import is an interface of the contract, or of a draft standard such as `wasi:nn`, in a
+    /// version that this host does not have.
     OtherVersion,
-    /// An interface that is not for scorers.
+    /// The import is an interface of a package that the host does not know.
     Unknown,
-    /// A graph, for a host that was built without an engine for graphs.
+    /// The import runs graphs, and this host was built without an engine for graphs.
     NoEngine,
-    /// A graph, for a model that does not have one.
+    /// The import runs graphs, and the model does not have a graph.
     NoGraph,
-    /// A store, for a manifest that does not name one.
+    /// The import needs a store, and the manifest does not define one.
     NoStore,
-    /// Raw commands, for a manifest that does not allow any.
+    /// The import sends Redis commands, and the manifest does not allow any.
     NoCommands,
 }
 
@@ -88,8 +89,8 @@ const MISFITS: [Misfit; 9] = [
     Misfit::NoCommands,
 ];
 
-/// Returns a problem for each reason why the host does not provide imports of a component to a
-/// scorer of an app. Returns nothing if every import is provided.
+/// Returns a problem for each reason why the host does not provide imports of a component to the
+/// scorer of an app. The list is empty if every import is provided.
 pub(super) fn problems(imports: &[Import], granted: Granted) -> Vec<Problem> {
     let mut found: Vec<(Misfit, String)> = Vec::new();
     for import in imports {
@@ -144,20 +145,21 @@ fn misfit(import: &Import, granted: Granted) -> Option<Misfit> {
 }
 
 /// Returns the names of the functions in an import that this host does not have in the interface.
-/// Returns nothing for a collection of types.
+/// There are none if the interface consists of types only.
 #[cfg(feature = "compiler")]
 fn newer_functions(import: &Import) -> impl Iterator<Item = &str> {
     let functions = import.functions.iter().map(String::as_str);
     functions.filter(move |function| !capability::has_function(&import.name, function))
 }
 
-/// Returns nothing, because a host without a compiler only gets code whose functions were compared.
+/// Returns no names. A host without a compiler only runs precompiled code, whose imported functions
+/// were compared with those of the host before the code was compiled.
 #[cfg(not(feature = "compiler"))]
 fn newer_functions(_: &Import) -> [&str; 0] {
     []
 }
 
-/// Returns the reason why an import that no scorer has is not provided.
+/// Returns the reason why the host provides the interface `name` to no scorer.
 fn unknown(name: &str) -> Misfit {
     if name.starts_with("wasi:http/") {
         Misfit::Http

@@ -1,5 +1,5 @@
-//! Judgement of a component by its outline: all reasons at once why it cannot be a scorer of an
-//! app.
+//! Judgement of a component by its outline, i.e. its imports and exports: all reasons at once why
+//! it cannot be the scorer of an app.
 //!
 //! Owns the order of the reasons, and the form in which several are printed. Must not know where an
 //! outline comes from, or instances.
@@ -11,8 +11,8 @@ use crate::component::Outline;
 use crate::manifest::Manifest;
 use crate::text::Problem;
 
-/// Returns the world that a component exports, with its version. `has_graph` is true if the model of
-/// the app has a graph.
+/// Returns the world that a component exports, with the version of the contract. `has_graph` is
+/// true if the model of the app has a graph.
 ///
 /// # Errors
 /// Fails if this host cannot run the component as the scorer of the app. The problem has all
@@ -44,8 +44,9 @@ pub(crate) fn judge(
     }
 }
 
-/// Returns one problem with the texts of all problems. Several are numbered, so that each fix can be
-/// told from the others.
+/// Joins several problems into one. Their texts and their fixes are numbered, so that the reader
+/// sees which fix belongs to which problem. A single problem is returned unchanged. Returns `None`
+/// if there is no problem.
 fn joined(mut problems: Vec<Problem>) -> Option<Problem> {
     if problems.len() < 2 {
         return problems.pop();

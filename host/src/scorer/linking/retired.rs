@@ -1,17 +1,21 @@
-//! Exports of the contract that were tried out, and are not served any more.
+//! Unstable interfaces that a component could export in an earlier version of the contract, and
+//! that the host no longer serves.
 //!
-//! Owns their names and the text about each. Must not know what they did.
+//! Owns the names of these interfaces, and the error for each. Must not know what an interface was
+//! for.
 
 use crate::capability::CURRENT_VERSION;
 use crate::component::Outline;
 use crate::text::{NAME_BYTES, Problem, quoted};
 
-/// Start of the name of the interface in which a component of 0.1.0 could state facts about its
-/// inputs. The interface was unstable. Since 0.2.0 these facts are fields of the signature.
+/// Start of the name of the interface in which a component of the contract 0.1.0 could state facts
+/// about its inputs. The interface was unstable. Since 0.2.0 these facts are fields of the
+/// signature.
 const INPUTS: &str = "scorebox:scoring/inputs@";
 
-/// Returns the problem with a component that exports an unstable interface whose trial has ended.
-/// Without this check, the host would ignore what the component states there.
+/// Returns the problem with a component that exports an unstable interface that the host no longer
+/// serves, or `None` if it exports no such interface. Without this check, the host would ignore
+/// what the component states in the interface.
 pub(super) fn retired_exports(outline: &Outline) -> Option<Problem> {
     let mut exports = outline.exports.iter();
     let name = exports.find(|name| name.starts_with(INPUTS))?;

@@ -1,7 +1,7 @@
 //! The format that an answer of the scorer must have, no matter where the answer came from.
 //!
-//! Owns the check of answers that come from the store, because anyone who can write there can write
-//! anything. Must not know where answers are kept.
+//! Owns the check of answers that come from the store. Anyone who can write to the store can write
+//! anything, so an entry may be forged. Must not know where answers are kept.
 
 use crate::call::Payload;
 use crate::codec::media_type::same_type;

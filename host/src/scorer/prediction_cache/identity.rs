@@ -44,11 +44,13 @@ pub struct Identity {
     pub version: String,
     /// Labels of the scorer, which `model.info` returns.
     pub labels: BTreeMap<String, String>,
-    /// Facts about the inputs of a scorer of tensors, by the name of the input. The host reads a
-    /// request into tensors by these facts.
+    /// Facts about the inputs of a tensor scorer, by the name of the input: whether the input takes
+    /// missing values or booleans, and the names of its columns. The host reads a request into
+    /// tensors by these facts.
     pub inputs: BTreeMap<String, InputFacts>,
-    /// Settings that allow additional values in requests. The host reads a request into tensors by
-    /// these settings.
+    /// Section `[requests]` of the manifest: whether numbers may be the words `NaN` and `Infinity`,
+    /// and whether unknown columns are ignored. The host reads a request into tensors by these
+    /// settings.
     pub requests: Requests,
     /// Settings that the scorer reads through `wasi:config`.
     pub config: BTreeMap<String, String>,

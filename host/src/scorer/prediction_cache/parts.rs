@@ -1,4 +1,5 @@
-//! A digest over parts, none of which can be mistaken for another.
+//! A digest over several parts. No part can be mistaken for another part, because its tag and its
+//! length are hashed with it.
 //!
 //! Owns the format in which parts are hashed: each part with a tag and its length, and each list
 //! and map with its number of items. Must not know what is hashed.

@@ -81,7 +81,7 @@ impl Writes {
     }
 }
 
-/// Right to write the answers of a queue to the store. At most one writer exists per queue.
+/// Permission to write the answers of a queue to the store. At most one writer exists per queue.
 pub struct Writer {
     writes: Arc<Writes>,
     is_done: bool,

@@ -7,8 +7,8 @@ use std::fmt;
 
 use jsonschema::ValidationError;
 
-/// Maximum number of dimensions of a port. JSON bodies may be nested this deep, but tensors in
-/// practice are not.
+/// Maximum number of dimensions of a port. Each dimension is a level of nested lists in JSON, and
+/// tensors in practice have fewer dimensions.
 pub(super) const DIMENSIONS: usize = 16;
 
 /// Direction of data in a scorer's contract: what the scorer takes, or what it answers with.

@@ -1,5 +1,5 @@
 //! Facts about inputs that a component or `scorebox.toml` states, added to the input ports of the
-//! scorer.
+//! scorer: whether an input takes missing values or booleans, and the names of its columns.
 //!
 //! Owns the check that a fact fits its port, and the rule that the manifest replaces what the
 //! component states. Must not know how a request is read, or the form in which the facts are

@@ -52,8 +52,8 @@ pub(in crate::server) struct Frames {
     head: [u8; HEAD_BYTES],
     head_bytes: usize,
     spent: u32,
-    /// Time up to which the peer got back points for the time that has passed, in microseconds of
-    /// the clock [`now`].
+    /// Time of the last refill, at which the peer got points back for the time before it, in
+    /// microseconds of the clock [`now`].
     refilled: u64,
     /// True before the first frame, and if a header continues in the next frame.
     is_open: bool,

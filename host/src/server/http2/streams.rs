@@ -58,7 +58,8 @@ impl State {
 }
 
 impl Streams {
-    /// Creates the record of a connection whose peer has sent the preface of HTTP/2.
+    /// Creates the request counts of a connection whose peer has sent the preface of HTTP/2 and
+    /// nothing else, and puts the connection into the phase [`Phase::Head`].
     pub(in crate::server) fn new(activity: Arc<Activity>) -> Self {
         activity.enter(Phase::Head);
         let is_in_head = true;

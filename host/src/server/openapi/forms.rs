@@ -120,7 +120,8 @@ fn zeros(dtype: Dtype, shape: &[Option<u64>]) -> Value {
     Value::Array(items)
 }
 
-/// Forms that the body of a request to a tensor scorer may have.
+/// Inputs and columns of a tensor scorer. They determine the forms that the body of a request may
+/// have.
 struct Forms<'a> {
     inputs: &'a [Port],
     /// Columns of a row: those of a matrix with named columns, or else the inputs.
@@ -145,13 +146,14 @@ impl Forms<'_> {
         only(self.inputs).map(|(_, port)| port)
     }
 
-    /// Returns true if a body may be an object of orient=split.
+    /// Returns true if a body may be an object of orient=split, a format of pandas.
     fn takes_split(&self) -> bool {
         let is_taken = self.only_input().is_none() && self.is_name(DATA);
         !is_taken && !self.is_name("columns") && !self.is_name("index")
     }
 
-    /// Returns true if the columns are those of one matrix.
+    /// Returns true if the only required input is a matrix with named columns, so that the columns
+    /// of a row are those of this matrix.
     fn is_matrix(&self) -> bool {
         matrix_of(self.inputs).is_some()
     }
@@ -267,7 +269,8 @@ impl Forms<'_> {
         list(reference("Row"), self.row_count())
     }
 
-    /// Returns the schema of rows that are lists, with the values in the order of the model.
+    /// Returns the schema of rows that are lists without column names. Their values are in the
+    /// order of the model's columns.
     #[inline(never)]
     fn lists(&self) -> Value {
         if let Some(port) = self.nested_input() {
@@ -288,8 +291,8 @@ impl Forms<'_> {
         tensors(self.columns, Direction::Input, self.is_open)
     }
 
-    /// Adds the names of the columns and the values of a row to the schema of orient=split,
-    /// `split`.
+    /// Adds the names of the columns and the values of a row to `split`, the schema of an object of
+    /// orient=split.
     #[inline(never)]
     fn name_columns(&self, split: &mut Value) {
         let mut names = Vec::with_capacity(self.columns.len());
@@ -318,8 +321,8 @@ impl Forms<'_> {
     }
 }
 
-/// Returns a schema of lists without the empty list. Under the key `inputs`, an empty list is a
-/// request of the Open Inference Protocol, as is a list of objects.
+/// Returns the schema of a list, changed so that the list must not be empty. Under the key
+/// `inputs`, an empty list is a request of the Open Inference Protocol, as is a list of objects.
 fn nonempty(mut schema: Value) -> Value {
     if let Some(schemas) = schema.get_mut("anyOf").and_then(Value::as_array_mut) {
         for schema in schemas {

@@ -1,8 +1,8 @@
 //! JSON schemas of requests and answers in the Open Inference Protocol.
 //!
 //! Owns these schemas. The file `tensors.json` has the parts that are equal for all scorers. Must
-//! not know routes, or bodies outside the protocol. The reader ignores fields that it does not
-//! know, so the objects of a request are open.
+//! not know routes, or bodies outside the protocol. The host ignores unknown fields of a request,
+//! so the schemas of a request allow additional properties.
 
 use serde_json::{Value, json};
 

@@ -2,7 +2,7 @@
 //! need one.
 //!
 //! Owns the security schemes, and the response to a request without a key. The file `keys.json` has
-//! them as text. Must not know a key.
+//! them as text. Must not know the keys themselves.
 
 use serde_json::{Value, json};
 

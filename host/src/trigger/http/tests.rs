@@ -1,4 +1,4 @@
-//! Tests of `http`.
+//! Tests of the ids and attributes of HTTP requests, and of the status and headers of responses.
 
 use super::*;
 use crate::call::HttpAnswer;

@@ -22,7 +22,7 @@ pub enum Phase {
     Tcp,
     /// The TLS handshake runs.
     Tls,
-    /// The server answers the login.
+    /// The login is sent, and the server has to answer it.
     Login,
 }
 
@@ -51,7 +51,8 @@ pub enum DialError {
     /// The network of this machine does not lead to the server.
     #[error("no connection: there is no route to the host")]
     NoRoute,
-    /// No TCP connection could be made for another reason, which the text gives.
+    /// The TCP connection failed for a reason that has no variant of its own. The text gives the
+    /// reason.
     #[error("no connection: {0}")]
     Connection(String),
     /// The server closed the connection before it answered.

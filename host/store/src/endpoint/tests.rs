@@ -1,4 +1,4 @@
-//! Tests of `endpoint`.
+//! Tests of the forms of a Redis URL, and of the addresses that a cluster announces.
 
 use secrecy::ExposeSecret as _;
 

@@ -1,4 +1,4 @@
-//! Tests of `memory`.
+//! Tests of a full store in memory, and of the pages of its keys.
 
 use super::*;
 

@@ -2,7 +2,7 @@
 //! answer soon.
 //!
 //! Owns how long a PING may take before a new connection is opened next to it, and which of the two
-//! is used. Must not know when a connection is checked, or what a call waits for.
+//! connections is used. Must not know when a connection is checked, or what a call waits for.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -31,7 +31,8 @@ const LONG_IDLE_MS: u64 = 30_000;
 /// State of a Redis node that its calls share with the task that connects to the server.
 pub(super) struct Shared {
     pub(super) address: Address,
-    /// True if a cluster announced the address. If it is false, the address is in the URL.
+    /// True if a cluster announced the address of the node's server. False if the address is in the
+    /// URL.
     pub(super) is_announced: bool,
     pub(super) dialer: Arc<Dialer>,
     pub(super) state: watch::Sender<State>,

@@ -34,7 +34,7 @@ const SHARE: u32 = 4;
 
 /// Reason why a wait for an answer ended without one.
 pub(super) enum Unanswered {
-    /// The deadline passed.
+    /// The deadline passed before an answer arrived.
     Late,
     /// The server answers on a new connection, and not on the one on which the command was sent.
     Replaced,

@@ -1,4 +1,4 @@
-//! The list of raw commands that the manifest of an app allows for a store.
+//! The list of Redis commands that the manifest of an app allows scorers to send to a store.
 //!
 //! Owns the reading of the list and the texts of refusals. Must not know the manifest's form.
 
@@ -7,7 +7,7 @@ use scorebox_text::{Problem, cut};
 use super::commands::{COMMANDS, EVERYTHING, Row, find};
 use super::{Command, CommandError, refused};
 
-/// Raw commands that a scorer may send to a store.
+/// Redis commands that a scorer may send to a store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Allowed {
     /// Names of the allowed commands, in byte order.
@@ -45,7 +45,7 @@ impl Allowed {
         self.names.is_empty()
     }
 
-    /// Returns the row of a command in the table of raw commands, if the command is allowed.
+    /// Returns the row of a command in the table of Redis commands, if the command is allowed.
     /// `store` is the name of the store, which the error message contains.
     ///
     /// # Errors
@@ -87,7 +87,7 @@ impl Allowed {
 const NAME_SHOWN: usize = 40;
 
 /// Returns true if an entry of the list of allowed commands stands for the command in a row of the
-/// table of raw commands. A name such as `XGROUP` stands for all of its subcommands.
+/// table of Redis commands. A name such as `XGROUP` stands for all of its subcommands.
 fn is_meant(entry: &str, row: &Row) -> bool {
     let container = row
         .name

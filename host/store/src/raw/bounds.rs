@@ -19,12 +19,12 @@ use super::commands::Row;
 use super::{Command, CommandError};
 use crate::KEY_LIMIT_BYTES;
 
-/// Maximum number of keys that one raw command may name.
+/// Maximum number of keys that one Redis command of a scorer may name.
 pub const KEYS_LIMIT: usize = 4096;
 
-/// Checks that a raw command stays within the limits, and adds what the command asks for to
-/// `asked`, the sums for its call. `keys` holds the positions of the command's keys among its
-/// arguments.
+/// Checks that a Redis command of a scorer stays within the limits, and adds what the command asks
+/// for to `asked`, the sums for its call. `keys` holds the positions of the command's keys among
+/// its arguments.
 ///
 /// # Errors
 /// Fails with [`CommandError::Denied`] if the command asks for more than a limit allows, names a

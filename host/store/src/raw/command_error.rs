@@ -1,9 +1,9 @@
-//! Reasons why a raw command does not have a reply.
+//! Reasons why a Redis command of a scorer does not have a reply.
 //!
 //! Owns their texts. Must not know which command failed, or how an error of a server is read.
 
-/// Reason why a raw command does not have a reply. The text of a reason may be shown to a scorer,
-/// because it holds no address, no credential and no prefix.
+/// Reason why a Redis command of a scorer does not have a reply. The text of a reason may be shown
+/// to a scorer, because it holds no address, no credential and no prefix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     /// The manifest or the host does not allow the command, so it was not sent. The text gives the

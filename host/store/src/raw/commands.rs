@@ -5,7 +5,8 @@
 //! reports (`COMMAND INFO`, `COMMAND GETKEYS`). Rows for commands that the server is too old for
 //! follow <https://redis.io/commands>.
 
-/// Row of the table of raw commands: one command or one subcommand.
+/// Row of the table of Redis commands that a scorer may be allowed to send: one command or one
+/// subcommand.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Row {
     /// Name of the command in upper case. A subcommand is written as in Redis's access control
@@ -42,8 +43,8 @@ pub enum Keys {
     Streams,
 }
 
-/// Repeat policy of a command in the table of raw commands. A repeat is harmless if the stored data
-/// and the reply are the same as after one execution.
+/// Repeat policy of a command in the table of Redis commands. A repeat is harmless if the stored
+/// data and the reply are the same as after one execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Again {
     /// The command only reads, so it may be repeated at any time.
@@ -316,8 +317,8 @@ const fn row(name: &'static str, family: &'static str, keys: Keys, again: Again)
     }
 }
 
-/// Returns the row of a command in the table of raw commands. A subcommand is found by the name of
-/// the command and its first argument. Returns `None` if the table does not have the command.
+/// Returns the row of a command in the table of Redis commands. A subcommand is found by the name
+/// of the command and its first argument. Returns `None` if the table does not have the command.
 pub fn find(command: &[Vec<u8>]) -> Option<&'static Row> {
     let mut words = command.iter().map(Vec::as_slice);
     let (name, sub) = (words.next()?, words.next().unwrap_or_default());

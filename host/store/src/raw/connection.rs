@@ -1,4 +1,4 @@
-//! The connection that a scorer opens to send raw commands and receive replies.
+//! The connection that a scorer opens to send Redis commands and receive replies.
 //!
 //! Owns the order of checks (size, allowed, keys, bounds, slots) and the prefix on every key. Must
 //! not know how a node is found, nor what a command means.
@@ -24,7 +24,8 @@ use crate::router::{Repeat, Routed, Router};
 use crate::server::Server;
 use crate::slots::slot;
 
-/// Connection for raw commands to the server of one store. All clones share one connection.
+/// Connection on which a scorer sends Redis commands to the server of one store. All clones share
+/// one connection.
 #[derive(Clone)]
 pub struct Connection(Arc<Shared>);
 
@@ -40,7 +41,7 @@ struct Shared {
     variable: String,
 }
 
-/// Raw command that has passed all checks and is ready to be sent.
+/// Redis command of a scorer that has passed all checks and is ready to be sent.
 struct Prepared {
     routed: Routed,
     /// True if the command's keys have different slots.
@@ -51,8 +52,8 @@ struct Prepared {
 }
 
 impl Connection {
-    /// Creates a connection for raw commands to the server of the store with the name `store`. If
-    /// `server` is `None`, the store is in memory, and every raw command fails.
+    /// Creates a connection for Redis commands of scorers to the server of the store with the name
+    /// `store`. If `server` is `None`, the store is in memory, and every command fails.
     ///
     /// `prefix` and a colon are put before every key. `variable` is the name of the environment
     /// variable for the server's URL, which error messages name.
@@ -73,7 +74,7 @@ impl Connection {
         }))
     }
 
-    /// Sends a raw command, and waits for its reply.
+    /// Sends a Redis command of a scorer, and waits for its reply.
     ///
     /// # Errors
     /// Fails with a [`CommandError`] if the command is not allowed or exceeds a limit, if its keys
@@ -99,8 +100,8 @@ impl Connection {
         })
     }
 
-    /// Sends all raw commands in one pipeline, and waits for all replies. The replies are in the
-    /// order of the commands, and each command may fail without the others.
+    /// Sends Redis commands of a scorer in one pipeline, and waits for all replies. The replies are
+    /// in the order of the commands, and each command may fail without the others.
     ///
     /// # Errors
     /// Fails with a [`CommandError`] if no command can be sent, e.g. because the commands are
@@ -147,8 +148,8 @@ impl Connection {
         })
     }
 
-    /// Sends all raw commands between MULTI and EXEC to one node, and returns their replies in
-    /// order. The node executes them without a command of another client in between.
+    /// Sends Redis commands of a scorer between MULTI and EXEC to one node, and returns their
+    /// replies in order. The node executes them without a command of another client in between.
     ///
     /// # Errors
     /// Fails with a [`CommandError`] if a command is not allowed or exceeds a limit, if the keys
@@ -203,8 +204,8 @@ impl Connection {
         })
     }
 
-    /// Checks that a raw command may be sent, and puts the store's prefix before its keys. `asked`
-    /// holds the sums over the earlier commands of the call.
+    /// Checks that a Redis command of a scorer may be sent, and puts the store's prefix before its
+    /// keys. `asked` holds the sums over the earlier commands of the call.
     ///
     /// # Errors
     /// Fails with [`CommandError::Denied`] if the command is not allowed, if its keys cannot be

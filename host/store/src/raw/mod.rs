@@ -1,5 +1,4 @@
-//! Raw commands: Redis commands that a scorer may send to a store beyond reading and writing
-//! values.
+//! Redis commands that a scorer may send to a store, in addition to reading and writing values.
 //!
 //! Owns the connection that a scorer opens, which commands it may send, where their keys are, and
 //! the form of a reply. Must not know WebAssembly, nor which node has a key. A key is never sent
@@ -33,14 +32,14 @@ pub use self::reply::{Budget, NODE_BYTES, Node, REPLY_BYTES, Reply, reply};
 /// Redis command: its name, followed by its arguments.
 pub type Command = Vec<Vec<u8>>;
 
-/// Maximum number of raw commands in one pipeline or transaction. The number is limited because a
-/// server answers no other client while it executes a transaction.
+/// Maximum number of Redis commands in one pipeline or transaction of a scorer. The number is
+/// limited because a server answers no other client while it executes a transaction.
 pub const COMMANDS_AT_ONCE: usize = 4096;
 
-/// Maximum number of arguments of all raw commands in one call together. The names of the commands
-/// count as arguments.
+/// Maximum number of arguments that all Redis commands in one call of a scorer have together. The
+/// names of the commands count as arguments.
 pub const ARGUMENTS: usize = 1 << 17;
 
-/// Maximum size of all arguments of the raw commands in one call together, in bytes. A single
-/// argument is limited to the maximum size of a value.
+/// Maximum size of the arguments of all Redis commands in one call of a scorer together, in bytes.
+/// A single argument is limited to the maximum size of a value.
 pub const ARGUMENT_BYTES: usize = 64 << 20;

@@ -1,8 +1,9 @@
-//! The commands that no manifest can allow.
+//! The Redis commands that no manifest can allow.
 //!
-//! Owns the reasons, and what to do instead. Must not know the commands that can be allowed.
+//! Owns the reasons, and the advice what to use instead. Must not know the commands that can be
+//! allowed.
 
-/// Group of raw commands that are always refused for the same reason.
+/// Group of Redis commands that are always refused, for one reason.
 #[derive(Debug)]
 pub struct Refused {
     /// Names of the commands, in upper case. A name also stands for all subcommands of the command.
@@ -13,7 +14,7 @@ pub struct Refused {
     pub instead: &'static str,
 }
 
-/// Every raw command that is always refused, grouped by reason.
+/// Every Redis command that is always refused, grouped by reason.
 pub static REFUSED: &[Refused] = &[
     Refused {
         names: &[

@@ -13,8 +13,8 @@ use crate::node::Fault;
 use crate::router::Repeat;
 use crate::slots::slot;
 
-/// Redis script that adds ARGV[1] to the integer that a key holds. If the script creates the key,
-/// it also sets the expiry (ARGV[2] in milliseconds, 0 for none).
+/// Redis script that adds `ARGV[1]` to the integer that a key holds. If the script creates the key,
+/// it also sets the expiry (`ARGV[2]` in milliseconds, 0 for none).
 ///
 /// A script is used because the key could expire, or the host could stop, between two commands. The
 /// script returns the sum as text, because a number in Lua is a double, which is exact only up to
@@ -27,9 +27,9 @@ pub(super) static INCREMENT: Program = Program::new(
      return redis.call('GET', KEYS[1])",
 );
 
-/// Redis script that writes a value (ARGV[3]) to a key if the key has the expected value. ARGV[1]
-/// is '1' and ARGV[2] is the expected value, or ARGV[1] is '0' if the key must not exist. ARGV[4]
-/// is the expiry in milliseconds, 0 for none.
+/// Redis script that writes a value (`ARGV[3]`) to a key if the key has the expected value.
+/// `ARGV[1]` is '1' and `ARGV[2]` is the expected value, or `ARGV[1]` is '0' if the key must not
+/// exist. `ARGV[4]` is the expiry in milliseconds, 0 for none.
 ///
 /// The command WATCH cannot be used instead, because it would affect every call that shares the
 /// connection.

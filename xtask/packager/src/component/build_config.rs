@@ -1,11 +1,12 @@
 //! Settings of Cargo for the build of a component.
 //!
-//! Owns the settings that keep this machine out of a component, and those that every scorer in Rust
-//! should be built with. Must not know how Cargo is run.
+//! Owns the settings that keep paths of this machine out of a component, and those that every
+//! scorer in Rust should be built with. Must not know how Cargo is run.
 //!
-//! The compiler writes paths of sources into the messages of panics. Without the settings they name
-//! the folders of the person who builds, and the digest of an image depends on these folders.
-//! `rustc.sh` does the rest for packages outside of the workspace.
+//! The compiler writes paths of source files into the messages of panics. Without the settings,
+//! these paths depend on the machine, and so does the digest of the image. The hash in the name of
+//! a crate also depends on a path, if the package is outside of the workspace. The wrapper script
+//! `rustc.sh` replaces this hash.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -18,18 +19,22 @@ use scorebox_workspace::installation;
 use scorebox_workspace::workspace::{self, Configuration, GUEST_TARGET, shown};
 use serde_json::Value;
 
-/// The path that replaces the root of the package's workspace.
+/// Path that replaces the root of the package's workspace in the paths that the compiler writes.
 const PROJECT: &str = "/project";
-/// The path that replaces the folder of what is built.
+/// Path that replaces Cargo's target folder and build folder in the paths that the compiler writes.
 const TARGET: &str = "/target";
-/// The path that replaces the folder of Cargo, with the sources of dependencies.
+/// Path that replaces Cargo's home folder, which has the sources of dependencies, in the paths that
+/// the compiler writes.
 const CARGO: &str = "/cargo";
-/// The folder that replaces the folders of dependencies that are elsewhere on this machine.
+/// Folder that replaces the folders of all other dependencies in the paths that the compiler
+/// writes. Each of them becomes `/dependencies/NAME-VERSION`.
 const DEPENDENCIES: &str = "/dependencies";
 
-/// Text and file name of the program that runs the compiler.
+/// Text and file name of the shell script that Cargo runs in place of the compiler
+/// (`RUSTC_WRAPPER`), and that runs the compiler.
 const WRAPPER: (&str, &str) = (include_str!("rustc.sh"), "rustc.sh");
-/// Variable of the environment with the packages whose names would have a path in them.
+/// Environment variable for `rustc.sh`: the packages whose crate hashes would depend on the path of
+/// a folder, each as `NAME@VERSION`, separated by spaces.
 const PLACED: &str = "SCOREBOX_PLACED";
 
 /// Returns the configuration of Cargo for the build of the package in the folder `dir`. Fails if
@@ -114,7 +119,8 @@ fn placed(metadata: &Value, root: &Path) -> Option<Vec<String>> {
     Some(if is_ambiguous { Vec::new() } else { names })
 }
 
-/// Writes the program that runs the compiler, and returns its path.
+/// Writes the wrapper script `rustc.sh` into the cache folder of this program, and returns the
+/// absolute path of the script. Fails if the script cannot be written.
 fn wrapper() -> Result<PathBuf, Failure> {
     let (text, name) = WRAPPER;
     let folder = installation::cache();
@@ -132,7 +138,8 @@ fn wrapper() -> Result<PathBuf, Failure> {
     std::path::absolute(&path).map_err(|error| Failure::file(&path, "be resolved", error))
 }
 
-/// Runs `cargo metadata` in the folder `dir`, and returns what it prints.
+/// Runs `cargo metadata` in the folder `dir`, and returns its output. Fails if Cargo cannot be
+/// started, or if the output is not JSON.
 fn metadata(dir: &Path) -> Result<Value, Failure> {
     let output = workspace::cargo(dir)
         .args(["metadata", "--format-version=1", "--filter-platform"])
@@ -163,16 +170,19 @@ fn metadata(dir: &Path) -> Result<Value, Failure> {
 struct Folders {
     /// Root of the package's workspace.
     root: PathBuf,
-    /// Folder of what is built.
+    /// Cargo's target folder.
     target: PathBuf,
-    /// Folder of intermediate results, if it is not in that of what is built.
+    /// Cargo's build folder, for intermediate results. `None` if the version of Cargo does not have
+    /// one.
     build: Option<PathBuf>,
-    /// Folders of all packages that are built, each with the package's name and version.
+    /// Folders of the package and of all its dependencies, each with the package's name and version
+    /// as `NAME-VERSION`.
     packages: Vec<(PathBuf, String)>,
 }
 
 impl Folders {
-    /// Reads the output of `cargo metadata`. Returns `None` if it has another form.
+    /// Reads the folders from `metadata`, the output of `cargo metadata`. Returns `None` if the
+    /// output does not have the expected form.
     fn of(metadata: &Value) -> Option<Self> {
         let path = |name: &str| Some(PathBuf::from(metadata.get(name)?.as_str()?));
         let package = |package: &Value| {
@@ -184,13 +194,14 @@ impl Folders {
         Some(Self {
             root: path("workspace_root")?,
             target: path("target_directory")?,
-            // Older versions of Cargo do not name it, and have none.
+            // Older versions of Cargo do not have this folder, and do not name it.
             build: path("build_directory"),
             packages: packages.iter().map(package).collect::<Option<_>>()?,
         })
     }
 
-    /// Returns the folders to rename, each with its new name. `cargo_home` is the folder of Cargo.
+    /// Returns the folders that the compiler renames, each with the path that replaces it.
+    /// `cargo_home` is Cargo's home folder.
     fn renamed(&self, cargo_home: Option<PathBuf>) -> Vec<(PathBuf, String)> {
         let mut renamed = vec![
             (self.root.clone(), PROJECT.to_owned()),
@@ -210,14 +221,16 @@ impl Folders {
     }
 }
 
-/// Returns the folder of Cargo, or `None` if the environment does not name it.
+/// Returns Cargo's home folder: `CARGO_HOME`, or else `.cargo` in `HOME`. Returns `None` if both
+/// variables are unset.
 fn cargo_home() -> Option<PathBuf> {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
     folder("CARGO_HOME").or_else(|| Some(folder("HOME")?.join(".cargo")))
 }
 
-/// Returns the folder of the standard library's sources, with the name that the compiler gives it
-/// if the sources are not installed. Returns `None` if the compiler does not tell.
+/// Returns the folder of the standard library's sources, with the path `/rustc/COMMIT`, which the
+/// compiler itself uses if the sources are not installed. Returns `None` if `rustc` cannot be run
+/// in the folder `dir`, or does not print its sysroot and its commit.
 fn standard_library(dir: &Path) -> Option<(PathBuf, String)> {
     let said = |arguments: &[&str]| {
         let mut compiler = std::process::Command::new("rustc");
@@ -234,8 +247,9 @@ fn standard_library(dir: &Path) -> Option<(PathBuf, String)> {
     Some((sources, format!("/rustc/{commit}")))
 }
 
-/// Returns the flags that rename folders. A later flag wins over an earlier one, so a folder comes
-/// after the folders that it is in.
+/// Returns the compiler flags that rename folders. Each entry of `renamed` is a folder and the path
+/// that replaces it. A later flag wins over an earlier one, so a folder comes after the folders
+/// that contain it.
 fn remappings(mut renamed: Vec<(PathBuf, String)>) -> Vec<String> {
     renamed.sort_by_key(|(folder, _)| folder.as_os_str().len());
     let flag = |(folder, name): &(PathBuf, String)| {
@@ -244,7 +258,8 @@ fn remappings(mut renamed: Vec<(PathBuf, String)>) -> Vec<String> {
     renamed.iter().map(flag).collect()
 }
 
-/// Returns true if a workspace says itself if symbols or debug information are kept.
+/// Returns true if the `Cargo.toml` in the folder `root` sets `strip` or `debug` in its release
+/// profile. Returns false if the file cannot be read.
 fn states_strip(root: &Path) -> bool {
     let text = std::fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
     let table: toml::Table = text.parse().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The component of a scorer that a program of the project makes, such as `make`.
+//! The component of a scorer, built by a program that the manifest names, such as `make`.
 //!
 //! Owns the run of the program. Must not know what the program does.
 
@@ -10,8 +10,9 @@ use scorebox_host::text::{NAME_BYTES, quoted};
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace::shown;
 
-/// Runs the command in the folder of the manifest, and returns the path of the `.wasm` file that it
-/// made. Fails if the command cannot be run or fails, or if there is no file afterwards.
+/// Runs a command in the folder of the manifest, and returns `output`, the path of the `.wasm` file
+/// that the command makes. `command` is the program and its arguments. Fails if the program cannot
+/// be run or fails, or if the file does not exist afterwards.
 pub fn build(manifest: &Manifest, command: &[String], output: &Path) -> Result<PathBuf, Failure> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(Failure::project(
@@ -53,7 +54,9 @@ pub fn build(manifest: &Manifest, command: &[String], output: &Path) -> Result<P
     ))
 }
 
-/// Returns the program to run. A program with a folder in its name is relative to the manifest.
+/// Returns the path of the program to run. A relative path with a folder in it is relative to
+/// `dir`, the folder of the manifest. A name without a folder is returned as it is: the system
+/// looks for it in `PATH`.
 fn found(dir: &Path, program: &str) -> PathBuf {
     let path = Path::new(program);
     if path.components().count() < 2 || path.is_absolute() {

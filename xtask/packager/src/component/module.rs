@@ -1,9 +1,10 @@
-//! Core modules: what compilers without tools for components make, e.g. clang.
+//! Core modules of WebAssembly, which compilers without support for components make, e.g. clang.
 //!
 //! Owns the step from a core module to a component. Must not know what made the module.
 //!
-//! wit-bindgen puts the world of a module into it, so a component can be made of the module alone.
-//! What the module asks of WASI preview 1 is answered by the adapter that wasmtime ships.
+//! wit-bindgen puts the world of a module into the module, so a component can be made of the module
+//! alone. The adapter that wasmtime ships implements the functions of WASI preview 1 that the
+//! module imports.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -23,9 +24,9 @@ const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 /// Start of the name of the custom section in which wit-bindgen stores the world of a module.
 const WORLD: &[u8] = b"component-type";
 
-/// Returns the component of the file `file`: the file itself, or if it is a core module with a
-/// world, the path of a component that is made of the module. Fails if the file cannot be read or
-/// written, or if the module does not fit its world.
+/// Returns the path of the component in the file `file`. If the file is a core module with a world,
+/// a component is made of the module, and its path is returned. Any other file is returned as it
+/// is. Fails if the file cannot be read or written, or if the module does not fit its world.
 pub fn component(manifest: &Manifest, file: PathBuf) -> Result<PathBuf, Failure> {
     let bytes = std::fs::read(&file).map_err(|error| Failure::file(&file, "be read", error))?;
     let has_world = bytes.windows(WORLD.len()).any(|window| window == WORLD);
@@ -45,7 +46,8 @@ pub fn component(manifest: &Manifest, file: PathBuf) -> Result<PathBuf, Failure>
     Ok(place)
 }
 
-/// Makes a component of the bytes of a core module. `file` is the file of the module.
+/// Makes a component of the bytes of a core module. `file` is the path of the module, for the text
+/// of the failure. Fails if the module does not fit its world.
 fn encoded(module: &[u8], file: &Path) -> Result<Vec<u8>, Failure> {
     let encoder = ComponentEncoder::default()
         .module(module)

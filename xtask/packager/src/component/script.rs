@@ -1,7 +1,7 @@
 //! The component of a scorer in Python or JavaScript: a script, the SDK and the engine.
 //!
-//! Owns the run of the build scripts `build.py` and `build.mjs`, which drive the toolchains. Must not
-//! know where a toolchain comes from.
+//! Owns the run of the build scripts `build.py` and `build.mjs`, which drive the toolchains. Must
+//! not know where a toolchain comes from.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -59,7 +59,8 @@ pub fn build(manifest: &Manifest, engine: ScriptEngine, entry: &Path) -> Result<
     let mut command = Command::new(&installed.program);
     match engine {
         ScriptEngine::ComponentizePy => {
-            // Isolated, because modules of the project may have the names of the standard library's.
+            // Python runs in isolated mode, because modules of the project may have the same names
+            // as modules of the standard library.
             command.args(["-I", "-B", "-c", BUILD_PY]);
             command.arg(options.to_string());
         }
@@ -131,7 +132,8 @@ fn checked(manifest: &Manifest, engine: ScriptEngine, entry: &Path) -> Result<Pa
         .map_err(|error| Failure::file(entry, "be resolved", error))
 }
 
-/// Returns true if the name of a file is that of a module of Python.
+/// Returns true if Python can import the file as a module: its name without the extension has only
+/// ASCII letters, digits and `_`, and does not begin with a digit.
 fn is_module(entry: &Path) -> bool {
     let name = entry.file_stem().and_then(|name| name.to_str());
     name.is_some_and(|name| {
@@ -140,7 +142,8 @@ fn is_module(entry: &Path) -> bool {
     })
 }
 
-/// Returns a path as text. Fails if it is not UTF-8, because the tools cannot take it.
+/// Returns a path as text. Fails if the path is not UTF-8, because the build scripts get it as
+/// JSON.
 fn text(path: &Path) -> Result<&str, Failure> {
     path.to_str().ok_or_else(|| {
         Failure::project(

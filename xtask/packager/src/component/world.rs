@@ -1,9 +1,9 @@
-//! The WIT that a script's component is built for: the contract, and worlds with the interfaces that
-//! the project grants.
+//! The WIT files for building a component from a script: the WIT packages of Scorebox, and worlds
+//! with the interfaces that the project grants.
 //!
 //! Owns the choice of interfaces by the manifest. A tool that makes a component of a script puts
 //! every import of its world into the component, and the host refuses an import that the project
-//! does not grant. Must not know engines.
+//! does not grant. Must not know script engines.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,35 +13,38 @@ use scorebox_host::manifest::Manifest;
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::installation::Sources;
 
-/// Interfaces that every project grants, by the names that the SDKs use.
+/// Interfaces that every project grants to its component: the name that the SDKs use, and the full
+/// name in WIT.
 ///
-/// `types` is not one of them. It has no functions, so an engine of JavaScript has no module for it,
-/// and a world that uses its types imports it without being told.
+/// The interface `types` is not listed. It has no functions, so JavaScript engines have no module
+/// for it. A world that uses its types imports it implicitly.
 const ALWAYS: [(&str, &str); 4] = [
     ("model", "scorebox:scoring/model@0.2.0"),
     ("metrics", "scorebox:scoring/metrics@0.2.0"),
     ("logging", "wasi:logging/logging@0.1.0-draft"),
     ("config", "wasi:config/store@0.2.0-draft"),
 ];
-/// Interfaces that a project with a store grants.
+/// Interfaces that a project grants to its component if its manifest defines a store.
 const STORES: [(&str, &str); 4] = [
     ("cache", "scorebox:scoring/cache@0.2.0"),
     ("keyvalue", "wasi:keyvalue/store@0.2.0-draft2"),
     ("atomics", "wasi:keyvalue/atomics@0.2.0-draft2"),
     ("batch", "wasi:keyvalue/batch@0.2.0-draft2"),
 ];
-/// Interface that a project with raw commands on a store grants.
+/// Interface that a project grants to its component if a store in its manifest allows Redis
+/// commands.
 const COMMANDS: (&str, &str) = ("redis", "scorebox:scoring/redis@0.2.0");
-/// Interface that a project whose model has a graph grants.
+/// Interface that a project grants to its component if its model has an ONNX graph.
 const GRAPHS: (&str, &str) = ("graphs", "scorebox:scoring/graphs@0.2.0");
 
-/// Names of the worlds, each with the interface that it exports.
+/// Names of the worlds in the generated `world.wit`, each with the interface that it exports.
 const WORLDS: [(&str, &str); 2] = [
     ("component", "scorebox:scoring/scorer@0.2.0"),
     ("tensor-component", "scorebox:scoring/tensor-scorer@0.2.0"),
 ];
 
-/// Returns the interfaces that a component of the project imports, by the names that the SDKs use.
+/// Returns the interfaces that a component of the project imports. The keys are the names that the
+/// SDKs use, and the values are the full names in WIT.
 pub fn interfaces(manifest: &Manifest) -> BTreeMap<&'static str, &'static str> {
     let mut found = BTreeMap::from(ALWAYS);
     if !manifest.stores.is_empty() {
@@ -60,8 +63,9 @@ pub fn interfaces(manifest: &Manifest) -> BTreeMap<&'static str, &'static str> {
     found
 }
 
-/// Returns true if a model is a graph, or if there is one in its folder. A model that cannot be read
-/// is reported when the app is staged.
+/// Returns true if a model is an ONNX graph, or a folder with an ONNX graph in it. Only the names
+/// of files are compared. A model that cannot be read is reported later, when the app folder is
+/// written.
 fn has_graph(model: &Path) -> bool {
     let is_graph = |path: &Path| path.to_string_lossy().ends_with(graph::EXTENSION);
     let Ok(entries) = std::fs::read_dir(model) else {
@@ -76,8 +80,9 @@ fn has_graph(model: &Path) -> bool {
     })
 }
 
-/// Writes the contract and the worlds of a project to the folder `dir`. Fails if a file cannot be
-/// read or written.
+/// Writes the WIT packages of Scorebox and the worlds of a project to the folder `dir`. The worlds
+/// import `interfaces`, as [`interfaces()`] returns them. Fails if a file cannot be read or
+/// written.
 pub fn write(dir: &Path, interfaces: &BTreeMap<&'static str, &'static str>) -> Result<(), Failure> {
     let sources = Sources::Wit.folder();
     let (packages, contract) = (dir.join("deps"), dir.join("deps/scorebox"));
@@ -103,7 +108,8 @@ fn wit_files(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
         .collect())
 }
 
-/// Returns the text of `world.wit`.
+/// Returns the text of `world.wit`: a package with all worlds of a project, each of which imports
+/// `interfaces`.
 fn text(interfaces: &BTreeMap<&'static str, &'static str>) -> String {
     let mut text = "package scorebox:component;\n".to_owned();
     for (world, export) in WORLDS {

@@ -1,5 +1,5 @@
-//! Results of comparing a graph with the library of the model that was converted, as the report
-//! states them.
+//! Results of comparing the answers of a converted ONNX graph with those of the Python library that
+//! made the model, as the report of the conversion states them.
 //!
 //! Owns the form of the comparison and its text. Must not know how answers are compared.
 
@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::port::text;
 
-/// Comparison of a graph's answers with those of the library of the converted model, e.g.
-/// scikit-learn.
+/// Comparison of the answers of a converted ONNX graph with those of the Python library that made
+/// the model, e.g. scikit-learn.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Comparison {
     tolerance: f64,
@@ -22,26 +22,27 @@ pub(super) struct Comparison {
     missing: Option<u64>,
     pub(super) agrees: bool,
     pub(super) outputs: Vec<Compared>,
-    /// Rows that the library itself refuses, which are not compared. `None` if there are none.
+    /// Rows that the Python library itself refuses, which are not compared. `None` if there are
+    /// none.
     #[serde(default)]
     refused: Option<Rows>,
-    /// Rows that the library answers and the graph refuses, which count as differences. `None` if
-    /// there are none.
+    /// Rows that the Python library answers and the ONNX graph refuses, which count as differences.
+    /// `None` if there are none.
     #[serde(default)]
     failed: Option<Rows>,
 }
 
-/// Rows that get no answer from the library, or from the graph.
+/// Rows for which the Python library, or the ONNX graph, gives an error instead of an answer.
 #[derive(Debug, Serialize, Deserialize)]
 struct Rows {
     rows: u64,
     /// Index, counted from 0, of the first row that got no answer.
     first: u64,
-    /// Error that the library or the graph gave for the first row that got no answer.
+    /// Error for the first row that got no answer.
     reason: String,
 }
 
-/// Comparison of one output of a graph.
+/// Comparison of one output of a converted ONNX graph with the answers of the Python library.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Compared {
     output: String,
@@ -52,25 +53,26 @@ pub(super) struct Compared {
     /// differ.
     kind: String,
     mismatches: Option<u64>,
-    /// Number of ties: rows for which the graph gives another label than the library, because the
-    /// two best numbers of the row are equal within the tolerance. Ties do not count as mismatches.
-    /// `None` if ties were not looked for, e.g. because all labels are equal or some numbers
-    /// differ.
+    /// Number of ties: rows for which the graph gives another label than the Python library,
+    /// because the two best numbers of the row are equal within the tolerance. Ties do not count as
+    /// mismatches. `None` if ties were not looked for, e.g. because all labels are equal or some
+    /// numbers differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ties: Option<u64>,
     largest_difference: Option<f64>,
-    /// True if the graph also gives the library's answers for the first rows when it gets one row
-    /// at a time.
+    /// True if the graph also gives the answers of the Python library when it gets one row at a
+    /// time. This is checked with the first rows only.
     one_by_one: bool,
     agrees: bool,
-    /// First row for which the graph's answer differs from the library's, with both answers. `None`
-    /// if no row differs.
+    /// JSON object with the first difference: the number of the row, the answer of the Python
+    /// library and that of the graph. If the shapes differ, it has the two shapes and no row.
+    /// `None` if nothing differs.
     first: Option<Value>,
 }
 
 impl Comparison {
-    /// Returns the comparison in lines for people. `from` is the source of the rows, e.g. `file` or
-    /// `generated`.
+    /// Returns the comparison as text of several lines, for people to read. `from` is the source of
+    /// the compared rows, e.g. `file` or `generated`.
     pub(super) fn lines(&self, from: &str) -> String {
         let mut lines = format!("compared   {} rows ({from})", self.rows);
         if let Some(missing) = self.missing.filter(|missing| *missing > 0) {
@@ -91,9 +93,9 @@ impl Comparison {
         lines
     }
 
-    /// Returns one line that describes the outputs of the graph that differ from the library's
-    /// answers, and the rows that get no answer from the graph. The line is empty if there are
-    /// none.
+    /// Returns one line that describes the differences: the outputs of the graph that differ from
+    /// the answers of the Python library, and the rows that the graph refuses. The line is empty if
+    /// nothing differs.
     pub(super) fn differences(&self) -> String {
         let differing = self
             .outputs

@@ -1,8 +1,8 @@
 //! The Python interpreter that converts models. It uses a pinned set of libraries, which is
 //! installed once, or the libraries of an environment that the user names.
 //!
-//! Owns the folder of the libraries, their installation by pip and their identity. Must not know
-//! what is converted.
+//! Owns the folder of the libraries, their installation by pip, and the digest of the file that
+//! pins them. Must not know what is converted.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -43,9 +43,9 @@ pub fn sources() -> PathBuf {
 
 /// Returns the environment that converts models. If `python` names an interpreter, this is the
 /// interpreter with its own libraries. If `python` is `None`, it is `python3` with the pinned
-/// libraries in `folder`, which are installed if they are missing. The default of `folder` is
-/// `convert-env` in the folder of caches. Fails if the interpreter cannot be run, if the libraries
-/// are not pinned for its version, or if they cannot be installed.
+/// libraries in `folder`, which are installed if they are missing. If `folder` is `None`, it is
+/// `convert-env` in the cache folder of this program. Fails if the interpreter cannot be run, if
+/// the libraries are not pinned for its version, or if they cannot be installed.
 pub fn locate(python: Option<&Path>, folder: Option<&Path>) -> Result<Environment, Failure> {
     if let Some(python) = python {
         // The interpreter prints its own path, so a name that PATH finds is enough.
@@ -112,8 +112,8 @@ fn identity(python: &Path) -> Result<(String, PathBuf), Failure> {
 }
 
 /// Installs the Python libraries that the file `requirements` pins in a temporary folder below
-/// `root`, and renames the folder to `goal` when it is complete. Fails if pip fails, e.g. because a
-/// library has another digest.
+/// `root`, and renames the folder to `goal` when it is complete. Fails if pip fails, e.g. because
+/// the digest of a library is not the pinned one.
 fn install(python: &Path, requirements: &Path, root: &Path, goal: &Path) -> Result<(), Failure> {
     let taken = std::fs::create_dir_all(root).and_then(|()| {
         tempfile::Builder::new()

@@ -1,4 +1,4 @@
-//! Converts a fitted model of scikit-learn, XGBoost or LightGBM to a graph.
+//! Converts a fitted model of scikit-learn, XGBoost or LightGBM to an ONNX graph.
 //!
 //! Owns the order of the steps and the folder that is written. Knows the request to the Python
 //! process and its answer, and must not know how that process converts the model.
@@ -31,17 +31,19 @@ const TOLERANCE: f64 = 1e-4;
 /// Number of seconds after the time limit `--timeout` at which the Python process that converts a
 /// model ends itself.
 ///
-/// The process does so in case this program has ended before it.
+/// The process has a time limit of its own because this program, which kills it at `--timeout`, may
+/// have ended before that.
 const OWN_SECONDS: u64 = 10;
-/// Seed for generating the rows on which answers are compared if the user gives no sample.
+/// Seed for generating the rows on which the answers of the library and of the ONNX graph are
+/// compared if the user gives no sample.
 const SEED: u32 = 0;
 
 /// Runs `cargo xtask convert` for a file with a model or a model folder of MLflow: converts the
-/// model to a graph, and writes a project folder that serves the graph.
+/// model to an ONNX graph, and writes a project folder that serves the graph.
 ///
 /// Fails if the model is refused, or if the conversion fails. Also fails if the output folder holds
-/// an earlier conversion, unless `--force` is given, and if the graph answers differently than the
-/// library, unless `--allow-differences` is given.
+/// an earlier conversion, unless `--force` is given, and if the graph gives other answers than the
+/// Python library of the model, unless `--allow-differences` is given.
 pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let name = name(args)?;
     let source = described(&args.model, args.model.display().to_string())?;
@@ -195,8 +197,8 @@ fn finished(args: &ConvertArgs, converted: &Converted, graph: &Described) -> Res
     Ok(())
 }
 
-/// Checks the manifest that was generated for the graph. Fails if a host would refuse the manifest,
-/// e.g. because of the name of a column.
+/// Checks the text of the manifest that was generated for a converted model. Fails if a host would
+/// refuse the manifest, e.g. because of the name of a column.
 fn checked(args: &ConvertArgs, manifest: &str) -> Result<(), Failure> {
     match Manifest::parse(Path::new(MANIFEST_FILE), manifest) {
         Ok(_) => Ok(()),

@@ -1,5 +1,5 @@
-//! `cargo xtask convert`: makes a file that a scorer can ship from a model or from arrays that a
-//! Python library saved.
+//! `cargo xtask convert`: converts a model or arrays that a Python library saved to a file that a
+//! scorer can ship.
 //!
 //! Owns the choice of the conversion, by the content of the source. Must not know how any
 //! conversion works. This program never reads a pickle itself: a separate process does.
@@ -83,9 +83,9 @@ pub fn prepare() -> Result<PathBuf, Failure> {
         .unwrap_or_default())
 }
 
-/// Returns true if a file holds NumPy arrays: if it starts like one, if its name has an extension
-/// that NumPy writes, or if it is an archive of nothing but arrays. Fails if the file cannot be
-/// read.
+/// Returns true if a file holds NumPy arrays: if it starts with the magic bytes of an `.npy` file,
+/// if its name ends in `.npy` or `.npz`, or if it is a zip archive in which all names end in
+/// `.npy`. Fails if the file cannot be read.
 fn is_arrays(model: &Path) -> std::io::Result<bool> {
     let mut file = File::open(model)?;
     let mut head = Vec::new();

@@ -1,16 +1,18 @@
 //! The inputs and outputs of a converted graph, as the report and the manifest state them.
 //!
-//! Owns their text, and the section of the manifest with the facts about an input beyond its type
-//! and its shape. Must not know how these facts were found.
+//! Owns the text that describes them, and the section `[inputs.NAME]` of the manifest, which has
+//! the facts about an input beyond its type and its shape. Must not know how these facts were
+//! found.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Maximum number of sections `[inputs.NAME]` that a host accepts in a manifest. Further sections
 /// are left out, so that the host accepts the manifest. The inputs without a section refuse missing
-/// values.
+/// values and booleans.
 const SECTIONS_MOST: usize = 1000;
-/// Maximum number of column names that are shown for one input in the output for people.
+/// Maximum number of column names of one input in the text output. Further names are replaced by
+/// `...`.
 const SHOWN_MOST: usize = 12;
 
 /// One input or output of a converted graph.
@@ -32,8 +34,8 @@ pub(super) struct Port {
 }
 
 impl Port {
-    /// Returns the section of the manifest for the input. The section is empty if nothing is known
-    /// about the input beyond its type and its shape.
+    /// Returns the content of the section `[inputs.NAME]` of the manifest for this input. The
+    /// section is empty if nothing is known about the input beyond its type and its shape.
     fn section(&self) -> toml::Table {
         let mut section = toml::Table::new();
         if self.missing == Some(true) {
@@ -48,7 +50,8 @@ impl Port {
         section
     }
 
-    /// Returns a description of the input or the output in one line, for people to read.
+    /// Returns a description of the input or the output in one line, for people to read, e.g. `age
+    /// f32 [N, 1], may be missing`.
     fn shown(&self) -> String {
         let sizes: Vec<String> = self
             .shape
@@ -80,7 +83,8 @@ impl Port {
     }
 }
 
-/// Returns a description of all inputs or all outputs in one line, for people to read.
+/// Returns a description of all inputs or all outputs in one line, for people to read. Semicolons
+/// separate them.
 pub(super) fn shown(ports: &[Port]) -> String {
     let shown: Vec<String> = ports.iter().map(Port::shown).collect();
     shown.join("; ")
@@ -112,8 +116,7 @@ pub(super) fn warning(inputs: &[Port]) -> Option<String> {
     })
 }
 
-/// Returns a JSON value that the Python process wrote as text: the string itself, or the JSON of a
-/// value that is not a string.
+/// Converts a JSON value to text: a string to its content, and any other value to its JSON.
 pub(super) fn text(value: &Value) -> String {
     value
         .as_str()

@@ -1,4 +1,5 @@
-//! Output of a conversion: for people, for scripts, and in the folder that it writes.
+//! Results of a conversion: the text for people, the report for scripts, and the manifest of the
+//! converted model.
 //!
 //! Owns the form of the report, the lines on standard error and the manifest. The report's
 //! `version` rises when a field changes its meaning or is removed. Must not know how anything was
@@ -16,16 +17,16 @@ use super::port::{self, Port};
 
 /// Version of the format of `report.json`.
 const VERSION: u32 = 1;
-/// Name of the file with the sample: a request with its right answer, on which `package` tries the
-/// project.
+/// Name of the file with the sample: a request with its right answer, which `package` sends to the
+/// scorer to check it.
 pub(super) const SAMPLE_FILE: &str = "sample.json";
 
 /// Answer of the Python process that converts a model.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Answer {
-    /// The model was converted to a graph, and the graph's answers were compared with those of the
-    /// library.
+    /// The model was converted to an ONNX graph, and the answers of the graph were compared with
+    /// those of the Python library that made the model.
     Converted(Box<Converted>),
     /// A Python library that the conversion needs is missing.
     Lacking {
@@ -45,7 +46,7 @@ pub enum Answer {
     },
 }
 
-/// Facts about a successful conversion of an estimator to a graph, as the Python process reports
+/// Facts about a successful conversion of a model to an ONNX graph, as the Python process reports
 /// them.
 #[derive(Debug, Deserialize)]
 pub struct Converted {
@@ -59,13 +60,13 @@ pub struct Converted {
     operators: BTreeMap<String, u64>,
     sample: Value,
     comparison: Comparison,
-    /// Content of the file with the sample: the input example of a model folder of MLflow, with the
-    /// answers that belong to it. `None` if there is no example.
+    /// Content of `sample.json`: the input example of a model folder of MLflow as a request, with
+    /// its answers. `None` if the source has no input example that can be a sample.
     #[serde(default)]
     example: Option<Value>,
     warnings: Vec<String>,
-    /// Instruction for a graph that gives other answers than the library. `None` if the answers
-    /// agree.
+    /// Instruction for a user whose ONNX graph gives other answers than the Python library of the
+    /// model. `None` if the answers agree.
     fix: Option<String>,
 }
 
@@ -83,25 +84,26 @@ pub struct Described {
 }
 
 impl Converted {
-    /// Returns true if the graph gives the same answers as the library.
+    /// Returns true if the ONNX graph gives the same answers as the Python library of the model,
+    /// within the tolerance. Also returns true if there are no answers to compare.
     pub fn agrees(&self) -> bool {
         self.comparison.agrees
     }
 
-    /// Returns the instruction for a graph that gives other answers than the library. Returns
-    /// `None` if the answers agree.
+    /// Returns the instruction for a user whose ONNX graph gives other answers than the Python
+    /// library of the model. Returns `None` if the answers agree.
     pub fn fix(&self) -> Option<&str> {
         self.fix.as_deref()
     }
 
-    /// Returns the content of the file with the sample. Returns `None` if the source has no input
-    /// example.
+    /// Returns the content of `sample.json`: a request with its answers. Returns `None` if the
+    /// source has no input example that can be a sample.
     pub fn example(&self) -> Option<&Value> {
         self.example.as_ref()
     }
 
-    /// Returns true if the source was a graph, so that there are no answers of a library to compare
-    /// the graph with.
+    /// Returns true if the source was an ONNX graph, which was copied. Then no Python library gives
+    /// answers to compare with.
     fn is_copied(&self) -> bool {
         self.comparison.outputs.is_empty()
     }
@@ -137,10 +139,10 @@ impl Converted {
         })
     }
 
-    /// Returns the text of the `scorebox.toml` of a project that serves the graph. `name` is the
-    /// name of the scorer. The sections `[inputs.NAME]` say what the estimator takes beyond the types
-    /// and the shapes of the graph's inputs. `package.sample` names the file with the sample, if there
-    /// is one.
+    /// Returns the text of the `scorebox.toml` of a project that serves the converted graph. `name`
+    /// is the name of the scorer. The sections `[inputs.NAME]` have the facts about the inputs
+    /// beyond their types and shapes, e.g. whether an input takes missing values. `package.sample`
+    /// names the file `sample.json` if there is a sample.
     pub fn manifest(&self, name: &str, source: &Described) -> String {
         let mut labels = toml::Table::new();
         labels.insert("estimator".to_owned(), self.summary.clone().into());
@@ -204,7 +206,8 @@ impl Converted {
         printable_lines(&text).into_owned()
     }
 
-    /// Returns the warnings about the conversion.
+    /// Returns the warnings of the Python process, and a warning if the manifest leaves out facts
+    /// about some inputs.
     fn warnings(&self) -> Vec<String> {
         let mut warnings = self.warnings.clone();
         warnings.extend(port::warning(&self.inputs));

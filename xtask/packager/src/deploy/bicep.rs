@@ -112,8 +112,8 @@ fn head(deployment: &Deployment) -> String {
     text
 }
 
-/// Bicep text of the parameter that says if an app with the platform's login can be reached. The
-/// login is a resource that is created only after the app.
+/// Bicep text of the parameter `open`: if it is false, an app with the platform's login cannot be
+/// reached. It is false for the first deployment, because the login is created after the app.
 const OPEN: &str = "
 @description('False for the first deployment: nobody may reach the app before its login is there. True for each later one.')
 param open bool = false
@@ -184,7 +184,7 @@ resource storage 'Microsoft.Storage/storageAccounts@2023-05-01' = {
 var storageConnection = 'DefaultEndpointsProtocol=https;AccountName=${storage.name};AccountKey=${storage.listKeys().keys[0].value};EndpointSuffix=${environment().suffixes.storage}'
 ";
 
-/// Adds the hosting plan of an app on App Service to a Bicep file.
+/// Adds the hosting plan of an app on App Service to the text of a Bicep file.
 fn app_service_plan(plan: &str, sku: &str, kind: &str, text: &mut String) {
     let (plan, sku) = (Literal::of(plan), Literal::of(sku));
     let _ = write!(

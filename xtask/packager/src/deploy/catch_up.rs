@@ -1,8 +1,9 @@
-//! The catch-up script: finds the blobs for which no function ran, and hands them to the function.
+//! The catch-up script of a deployment. It finds the blobs for which no function ran, and calls the
+//! function for each of them.
 //!
-//! Owns what the script looks at for each function. The file `catch_up.sh` has the part of the
-//! script that is equal for all apps. This module is pure: it starts no process and touches no
-//! file. Must not know how the app is created.
+//! Owns the choice of the evidence by which the script recognizes a missed blob. The file
+//! `catch_up.sh` has the part of the script that is equal for all apps. This module is pure: it
+//! starts no process and touches no file. Must not know how the app is created.
 
 use scorebox_host::manifest::triggers::{BlobSource, BlobTrigger, Start};
 use scorebox_host::text::{NAME_BYTES, quoted};
@@ -14,8 +15,8 @@ use super::deployment::Deployment;
 use crate::functions_app::{Connections, OWN_STORAGE};
 use crate::shell::{Command, Script, Variable, Word};
 
-/// Part of the script that is equal for all apps: the options, the shell functions and the search
-/// for blobs.
+/// Part of the catch-up script that is equal for all apps: the options, the shell functions and the
+/// search for blobs.
 const COMMON: &str = include_str!("catch_up.sh");
 
 /// Name of the shell variable with the connection string of the app's own storage account.
@@ -59,9 +60,9 @@ enum Trace {
     Nothing,
 }
 
-/// Returns the text of the script for `sh` that finds missed blobs. Fails if the app has no blob
-/// trigger, if the script cannot resolve the path of a trigger, or if it cannot read an app setting
-/// that a trigger names.
+/// Returns the text of the script for `sh` that finds the blobs for which no function ran, and
+/// calls the function for each of them. Fails if the app has no blob trigger, if the path of a
+/// trigger is malformed, or if the script cannot read an app setting that a trigger names.
 pub fn script(deployment: &Deployment, connections: Connections) -> Result<String, Failure> {
     let triggers: Vec<_> = deployment.blob_triggers().collect();
     if triggers.is_empty() {
@@ -173,15 +174,16 @@ fn trace(blob: &BlobTrigger) -> Trace {
     }
 }
 
-/// Returns true if the output for a blob can be found: if its name follows from the name of the
-/// blob alone, if no other blob of the trigger leads to the same output, and if the container of
-/// the output is always the same. `output` is the path of the output, and `blobs` is the path of
-/// the trigger.
+/// Returns true if the catch-up script can find the output for a blob: if its name follows from the
+/// name of the blob alone, if no other blob of the trigger leads to the same output, and if the
+/// container of the output is always the same. `output` is the path of the output, and `blobs` is
+/// the path of the trigger.
 fn is_found_again(output: &str, blobs: &str) -> bool {
     let container = output.split('/').next().unwrap_or_default();
     let filled = placeholders(output);
     let is_made_by_the_host = |name: &String| ["rand-guid", "datetime"].contains(&name.as_str());
-    // The output of one blob would count as the output of another if a part of the name were left out.
+    // If the path of the output left out a part of the blob's name, the output of one blob would
+    // count as the output of another blob.
     let identifies = placeholders(blobs).iter().all(|name| filled.contains(name));
     !container.contains('{')
         && !filled.iter().any(is_made_by_the_host)
@@ -189,8 +191,8 @@ fn is_found_again(output: &str, blobs: &str) -> bool {
         && are_apart(output)
 }
 
-/// Returns the names of the placeholders in a path, in lower case, because the Functions host compares
-/// them without case.
+/// Returns the names of the placeholders in a path, in lower case, because the Functions host
+/// ignores the case of these names.
 fn placeholders(path: &str) -> Vec<String> {
     path.split('{')
         .skip(1)
@@ -209,9 +211,9 @@ fn are_apart(path: &str) -> bool {
     !texts.contains("}{")
 }
 
-/// Returns the environment variables that the script needs, with their purpose: the connections of
-/// the triggers, and the app settings that the paths of the triggers name. Fails if the script
-/// cannot read a variable with one of these names.
+/// Returns the environment variables that the catch-up script needs, with their purpose: the
+/// connections of the triggers, and the app settings that the paths of the triggers name. Fails if
+/// the script cannot read a variable with one of these names.
 fn needed(
     triggers: &[(&str, &BlobTrigger)],
     connections: Connections,
@@ -245,7 +247,8 @@ fn needed(
     Ok(needed)
 }
 
-/// Adds the commands that find the address and the master key of the app.
+/// Adds to the script the commands that find the address and the master key of the app. The master
+/// key of an app in Container Apps cannot be found by a command: the user passes it.
 fn address(deployment: &Deployment, script: &mut Script) {
     let (url, key) = (Variable::fixed(APP_URL), Variable::fixed(MASTER_KEY));
     let of_app = |words: &'static str| {
@@ -269,8 +272,8 @@ fn address(deployment: &Deployment, script: &mut Script) {
     script.line("case $APP_URL in *://*) ;; *) APP_URL=https://$APP_URL ;; esac");
 }
 
-/// Returns the app setting with the address of the trigger's storage account. Fails if the script
-/// cannot read a variable with this name.
+/// Returns the app setting with the address of the blob service of the trigger's storage account.
+/// Fails if the script cannot read a variable with this name.
 fn endpoint(blob: &BlobTrigger) -> Result<Variable, Failure> {
     setting(&format!("{}__blobServiceUri", blob.connection))
 }
@@ -310,8 +313,8 @@ fn parts(path: &str) -> Result<Vec<(&str, bool)>, Failure> {
         .collect())
 }
 
-/// Checks the name of a variable that the script reads. Fails if the name is invalid, or if the
-/// script, the shell or the platform uses the name itself.
+/// Checks the name of an app setting that the catch-up script reads as an environment variable.
+/// Fails if the name is invalid, or if the script, the shell or the platform uses the name itself.
 fn setting(name: &str) -> Result<Variable, Failure> {
     let variable = Variable::new(name)?;
     if OWN.contains(&name) || super::is_reserved(name) {

@@ -1,4 +1,4 @@
-//! The commands that create an app from an image, as a script for `sh`.
+//! The commands that create an app in Azure from an image, as a script for `sh`.
 //!
 //! Owns which `az` commands there are, their order and their flags. This module is pure: it starts
 //! no process and touches no file. Secrets are named as variables of the environment, never
@@ -23,7 +23,7 @@ const USERNAME: &str = "SCOREBOX_REGISTRY_USERNAME";
 /// Name of the environment variable with the password for pulling the image. The script reads the
 /// variable if `--pull credentials` is given.
 const PASSWORD: &str = "SCOREBOX_REGISTRY_PASSWORD";
-/// Name of the environment variable with the resource id of the storage account whose events
+/// Name of the environment variable with the resource id of the storage account whose blob events
 /// trigger functions.
 const EVENT_STORAGE: &str = "EVENT_STORAGE_ID";
 /// Name of the environment variable with the system key of the app, which an event subscription
@@ -86,10 +86,11 @@ const LOGIN_BODY: &str = "deploy_login_body";
 const STATE: &str = "deploy_state";
 const ENTRY: &str = "deploy_entry";
 
-/// Name of the environment variable with the master key of a function app, which the catch-up script
-/// needs.
+/// Name of the environment variable with the master key of a function app. The script that finds
+/// blobs for which no function ran needs the key to call functions.
 pub(super) const MASTER_KEY: &str = "MASTER_KEY";
-/// Name of the environment variable with the address of a function app, for the catch-up script.
+/// Name of the environment variable with the address of a function app. The script that finds blobs
+/// for which no function ran calls functions at this address.
 pub(super) const APP_URL: &str = "APP_URL";
 
 /// Returns the text of the script for `sh` whose `az` commands create the deployment.
@@ -173,8 +174,8 @@ impl<'a> Builder<'a> {
             .keep(&Variable::fixed(variable), command.fixed("--output tsv"));
     }
 
-    /// Returns a command of `az` about the app itself, with the app's name and resource group as
-    /// flags. `words` are the words of the command before the flags.
+    /// Returns an `az` command about the app, with the app's name and resource group as flags.
+    /// `words` is the text of the command before the flags.
     fn of_app(&self, words: &'static str) -> Command {
         Command::new(words)
             .flag("--name", &self.name)

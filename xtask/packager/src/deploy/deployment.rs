@@ -29,18 +29,19 @@ pub struct Deployment {
     /// own storage account.
     pub(super) fixed: Vec<(String, String)>,
     pub(super) secrets: Vec<Secret>,
-    /// Keys of the server, which the script makes if they are missing. Empty for a function app.
+    /// Keys of `server.keys`, one of which a caller has to send. The deployment script makes the
+    /// keys if they are missing. Empty for a function app, whose keys the Functions host checks.
     pub(super) keys: Vec<Secret>,
     /// Facts about an app without the Functions host. `None` for a function app.
     pub(super) plain: Option<PlainApp>,
 }
 
-/// An app setting whose value only the user knows. The user passes the value in an environment
+/// An app setting with a secret value. The deployment script takes the value from the environment
 /// variable with the name of the setting.
 #[derive(Debug)]
 pub struct Secret {
     pub(super) variable: Variable,
-    /// Purpose of the app setting's value, which the user has to pass.
+    /// Purpose of the app setting, as text for the user, who passes the value.
     pub(super) why: &'static str,
     /// Name of the secret in which a container app keeps the app setting's value.
     pub(super) kept_as: String,
@@ -58,12 +59,12 @@ pub(super) const OWN_STORAGE_SECRET: &str = "azurewebjobsstorage";
 
 impl Deployment {
     /// Returns the app settings whose values are secrets: those that the user passes, and the keys
-    /// of the server.
+    /// of `server.keys`.
     pub(super) fn all_secrets(&self) -> impl Iterator<Item = &Secret> {
         self.secrets.iter().chain(&self.keys)
     }
 
-    /// Returns true if the login of the platform guards the app.
+    /// Returns true if the platform refuses requests without a login before they reach the app.
     pub(super) fn is_guarded_by_platform(&self) -> bool {
         self.plain
             .as_ref()
@@ -80,8 +81,8 @@ impl Deployment {
         }
     }
 
-    /// Returns the name of the Azure Container Registry of the image: the first part of its address,
-    /// without the hash that Azure adds to some addresses after a `-`.
+    /// Returns the name of the Azure Container Registry that has the image: the host name up to the
+    /// first dot, without the hash that Azure adds to some host names after a `-`.
     pub(super) fn registry_name(&self) -> &str {
         let label = self.registry.split('.').next().unwrap_or_default();
         label.split('-').next().unwrap_or_default()

@@ -1,4 +1,5 @@
-//! Names that a deployment derives from the names of settings.
+//! Names of secrets and of Bicep parameters that a deployment derives from the names of app
+//! settings.
 //!
 //! Owns the form of these names, and makes sure that no two are alike. Must not know commands or
 //! templates.
@@ -21,7 +22,7 @@ const HASH: usize = 7;
 const OF_THE_APP: [&str; 2] = [OWN_STORAGE_SECRET, REGISTRY_PASSWORD];
 
 /// Names that a parameter of the generated Bicep file cannot have: the names that the file uses for
-/// itself, and the keywords, types and functions of Bicep. Azure compares the names without case.
+/// itself, and the keywords, types and functions of Bicep. Azure ignores the case of the names.
 const OF_THE_TEMPLATE: &[&str] = &[
     "address",
     "any",
@@ -158,7 +159,8 @@ fn unused(taken: &mut BTreeSet<String>, name: &str, numbered: impl Fn(u32) -> St
     name
 }
 
-/// Converts the characters of the name of an app setting to those that a secret's name may have.
+/// Converts the name of an app setting to lower-case letters, digits and `-`, which a secret's name
+/// may have. The result can be empty, too long, or equal for two settings.
 fn plain_secret(setting: &str) -> String {
     let plain = |c: char| {
         if c.is_ascii_alphanumeric() {

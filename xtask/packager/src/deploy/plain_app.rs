@@ -1,7 +1,7 @@
 //! An app without the Functions host: Scorebox itself listens for requests.
 //!
-//! Owns what such an app needs, and the cases in which it is refused. Must not know commands or
-//! templates.
+//! Owns the settings and the probes of the app, and the cases in which it is refused. Must not know
+//! commands or templates.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ const STOP_MOST: Duration = Duration::from_secs(120);
 /// Number of calls that run at a time for each core if `limits.instances` is `auto`.
 const CALLS_PER_CORE: u32 = 4;
 
-/// Facts about an app without the Functions host that a function app does not have.
+/// Settings of an app without the Functions host that a function app does not have.
 #[derive(Debug)]
 pub struct PlainApp {
     /// Part that refuses calls without credentials: Scorebox itself or the login of the platform.
@@ -45,15 +45,15 @@ pub struct PlainApp {
     pub(super) max_replicas: u32,
     /// Number of concurrent requests for each replica, above which another replica starts.
     pub(super) concurrency: u32,
-    /// Time from the signal to stop until the platform may kill the process, in seconds.
+    /// Time from SIGTERM until the platform may kill the process, in seconds.
     pub(super) grace_s: u64,
 }
 
 impl PlainApp {
-    /// Returns the facts about an app without the Functions host. Fails if the base image has the
-    /// Functions host, if a trigger needs it, if nothing would refuse calls without credentials, or
-    /// if the minimum number of replicas is above the maximum. `base` is the name of the base
-    /// image.
+    /// Chooses the settings of an app without the Functions host from the flags and the manifest.
+    /// Fails if the base image has the Functions host, if a trigger needs it, if nothing would
+    /// refuse calls without credentials, or if the minimum number of replicas is above the maximum.
+    /// `base` is the name of the base image.
     pub(super) fn new(args: &DeployArgs, manifest: &Manifest, base: &str) -> Result<Self, Failure> {
         if base == "functions" || base.contains("azure-functions/") {
             return Err(Failure::project(
@@ -115,8 +115,8 @@ impl PlainApp {
         })
     }
 
-    /// Returns the app settings of a web app that say on which port Scorebox listens, and how long a
-    /// stop may take.
+    /// Returns the app settings of a web app that say on which port Scorebox listens, and how long
+    /// the process may take to stop.
     pub(super) fn web_settings(&self) -> [(String, String); 2] {
         [
             ("WEBSITES_PORT".to_owned(), PORT.to_string()),
@@ -140,8 +140,8 @@ impl PlainApp {
 }
 
 impl Deployment {
-    /// Returns the part of a container app that the Azure CLI has no flags for: its container with
-    /// the probes. The part has the names of secrets, but not their values.
+    /// Returns the container of a container app as JSON for the Azure API, because the Azure CLI
+    /// has no flags for its probes. The JSON has the names of secrets, but not their values.
     pub(super) fn probed_container(&self, plain: &PlainApp) -> Value {
         let probe = |kind: &str, path: &str, period: u32| {
             json!({

@@ -72,8 +72,8 @@ impl ResourceNames {
     }
 }
 
-/// Checks the name of the Azure Container Registry that an image is in. Registries outside of Azure
-/// follow other rules. Fails if Azure would refuse the name.
+/// Checks the name of the Azure Container Registry in `registry`, the host name of a registry.
+/// Registries outside of Azure are not checked. Fails if Azure would refuse the name.
 pub(super) fn check_registry(registry: &str) -> Result<(), Failure> {
     azure_names::check_registry("image", registry).map_err(refused)
 }
@@ -85,8 +85,8 @@ fn checked(rule: &Rule, flag: &str, name: &str) -> Result<String, Failure> {
     }
 }
 
-/// Returns the size of a hosting plan, such as `EP1`. Fails if the size does not consist of 1 to 10
-/// letters and digits.
+/// Checks the size of a hosting plan, such as `EP1`, and returns it. Fails if the size does not
+/// consist of 1 to 10 letters and digits.
 fn size(sku: String) -> Result<String, Failure> {
     let is_plain = sku.bytes().all(|b| b.is_ascii_alphanumeric());
     if is_plain && (1..=10).contains(&sku.len()) {

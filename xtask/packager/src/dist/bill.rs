@@ -1,4 +1,4 @@
-//! The list of the parts of a release (an SBOM in CycloneDX 1.6).
+//! The SBOM of a release in CycloneDX 1.6, which lists its crates, its programs and ONNX Runtime.
 //!
 //! Owns that document. Must not know how the parts are built.
 
@@ -10,8 +10,9 @@ use super::contents::Contents;
 use crate::image::attestation::{Crate, library};
 use crate::image::plan::rfc3339;
 
-/// Returns the SBOM of a release as JSON. `crates` are those that are compiled into the programs,
-/// and `epoch` is the time of the release, in seconds since 1970.
+/// Returns the SBOM of a release as JSON. `crates` are the crates that are compiled into the
+/// programs. The crates of Scorebox itself are left out. `epoch` is the time of the release, in
+/// seconds since 1970.
 pub fn document(crates: &[Crate], contents: &Contents, epoch: u64) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let mut parts: Vec<_> = crates

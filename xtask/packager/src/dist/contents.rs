@@ -13,7 +13,8 @@ use scorebox_workspace::failure::Failure;
 
 use crate::installed::Part;
 
-/// The files of a release. The keys are paths relative to the prefix of an installation.
+/// The files of a release. The keys are the paths of the files below the folder of an installation,
+/// e.g. `bin/scorebox`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Contents(BTreeMap<String, File>);
 
@@ -21,7 +22,7 @@ pub struct Contents(BTreeMap<String, File>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
     bytes: Bytes,
-    /// True if the file is a program.
+    /// True if the file is a program, which everyone may run.
     pub is_program: bool,
 }
 
@@ -32,17 +33,18 @@ enum Bytes {
 }
 
 impl Contents {
-    /// Adds the program at `from`.
+    /// Adds the program in the file `from`. `path` is its path in the installation.
     pub fn program(&mut self, path: &str, from: &Path) {
         self.add(path, Bytes::Path(from.to_path_buf()), true);
     }
 
-    /// Adds the file at `from`, which is not a program.
+    /// Adds the file `from`, which is not a program. `path` is its path in the installation.
     pub fn file(&mut self, path: &str, from: &Path) {
         self.add(path, Bytes::Path(from.to_path_buf()), false);
     }
 
-    /// Adds a file with these bytes, which is not a program.
+    /// Adds a file with these bytes, which is not a program. `path` is its path in the
+    /// installation.
     pub fn bytes(&mut self, path: &str, bytes: Vec<u8>) {
         self.add(path, Bytes::Memory(bytes), false);
     }
@@ -57,7 +59,8 @@ impl Contents {
         self.0.iter().map(|(path, file)| (path.as_str(), file))
     }
 
-    /// Returns size and digest of each file. Fails if a file cannot be read.
+    /// Returns the size and the digest of each file. The keys are the paths of the files in the
+    /// installation. Fails if a file cannot be read.
     pub fn parts(&self) -> Result<BTreeMap<String, Part>, Failure> {
         let mut parts = BTreeMap::new();
         for (path, file) in self.iter() {
@@ -95,7 +98,8 @@ impl File {
         }
     }
 
-    /// Returns the mode of the file.
+    /// Returns the permission bits of the file: `0o755` for a program, and `0o644` for any other
+    /// file.
     pub fn mode(&self) -> u32 {
         if self.is_program { 0o755 } else { 0o644 }
     }

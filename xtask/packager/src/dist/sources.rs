@@ -1,6 +1,6 @@
-//! The sources in a release: the contract, the SDKs and the converters of models.
+//! The sources in a release: the WIT files, the SDKs and the Python programs that convert models.
 //!
-//! Owns which files of the repository belong to them. Must not know archives.
+//! Owns the choice of the repository's files that belong to the sources. Must not know archives.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -33,8 +33,9 @@ pub fn add(contents: &mut Contents, root: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the paths of the files below a folder of the repository, relative to the folder. Returns
-/// no files if the folder does not exist.
+/// Returns the paths of the files below a folder of the repository, relative to the folder. Files
+/// that git ignores are left out. Returns no files if the folder does not exist. Fails if git
+/// fails.
 fn files(root: &Path, folder: &str) -> Result<Vec<String>, Failure> {
     let dir = root.join(folder);
     if !dir.is_dir() {
@@ -76,7 +77,8 @@ fn files(root: &Path, folder: &str) -> Result<Vec<String>, Failure> {
     Ok(found)
 }
 
-/// Returns the paths of all files below a folder that a link names, relative to the folder.
+/// Returns the sorted paths of all files below `dir`, a folder to which a symbolic link points. The
+/// paths are relative to `dir`. Fails if a folder cannot be listed.
 fn linked(dir: &Path) -> Result<Vec<String>, Failure> {
     let unreadable = |error| Failure::file(dir, "be listed", error);
     let mut found = Vec::new();

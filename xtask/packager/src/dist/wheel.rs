@@ -24,11 +24,12 @@ use super::part;
 use crate::libraries;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// Name of the Python package whose folder is the prefix of the installation.
+/// Name of the Python package whose folder has the files of the installation.
 const PACKAGE: &str = "scorebox";
-/// Oldest minor version of glibc for which pip knows a platform by its version.
+/// Lowest minor version of glibc 2 in the platform tag of the wheel. Programs that need only an
+/// older version also get the tag `manylinux_2_17_x86_64`, which is `manylinux2014`.
 const OLDEST_GLIBC_MINOR: u32 = 17;
-/// The start of the time that a zip archive can state: 1980-01-01.
+/// Earliest time that a zip archive can state, 1980-01-01, in seconds since 1970.
 const OLDEST_SECONDS: u64 = 315_532_800;
 
 /// Python files of the package, which start the program.
@@ -37,8 +38,8 @@ const PYTHON: [(&str, &str); 2] = [
     ("__main__.py", include_str!("../../wheel/__main__.py")),
 ];
 
-/// Shared libraries that every system has on which pip installs a wheel for `manylinux`, as far as
-/// programs in a wheel of ours may need them.
+/// File names of shared libraries that every system has on which pip installs a `manylinux` wheel.
+/// The list has only the libraries that the programs of a release may need.
 const PROMISED: [&str; 8] = [
     "ld-linux-x86-64.so.2",
     "libc.so.6",
@@ -51,8 +52,8 @@ const PROMISED: [&str; 8] = [
 ];
 
 /// Returns the platform tag of the wheel, such as `manylinux_2_34_x86_64`. It names the oldest
-/// glibc that has everything which the programs and libraries need. Fails if a program cannot be
-/// read, or if it needs a library that the platform does not promise.
+/// glibc with which all programs and libraries of the release run. Fails if a program cannot be
+/// read, or if it needs a library that a system with this platform tag may lack.
 pub fn platform(contents: &Contents) -> Result<String, Failure> {
     let mut newest = OLDEST_GLIBC_MINOR;
     for file in contents.dynamic() {
@@ -70,7 +71,7 @@ pub fn platform(contents: &Contents) -> Result<String, Failure> {
     Ok(format!("manylinux_2_{newest}_x86_64"))
 }
 
-/// Returns the first of the libraries that the platform of a wheel does not promise.
+/// Returns the first of the libraries that is not in `PROMISED`. Returns `None` if all are.
 fn unpromised(libraries: &BTreeSet<String>) -> Option<&str> {
     let mut names = libraries.iter().map(String::as_str);
     names.find(|name| !PROMISED.contains(name))
@@ -121,7 +122,7 @@ pub fn write(path: &Path, contents: &Contents, tag: &str, epoch: u64) -> Result<
 
 const LICENSE: &str = include_str!("../../../../LICENSE");
 
-/// A wheel that is being written, with the list of its files so far.
+/// A wheel that is being written. `record` has the lines of the file `RECORD` for the files so far.
 struct Wheel<'a> {
     zip: ZipWriter<File>,
     record: String,
@@ -164,7 +165,8 @@ fn wheel_file(tag: &str) -> String {
     )
 }
 
-/// Returns a time for files in a zip archive. `epoch` is in seconds since 1970.
+/// Converts `epoch`, in seconds since 1970, to a time for files in a zip archive. A time before
+/// 1980 becomes 1980-01-01.
 fn time(epoch: u64) -> DateTime {
     let seconds = epoch.max(OLDEST_SECONDS);
     let text = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds));

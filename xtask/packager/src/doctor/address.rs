@@ -37,7 +37,7 @@ struct Answer {
 }
 
 /// Checks the deployment at the address of `--url`: its probes, its version, its clock and its
-/// latency.
+/// latency. Adds the results to the report.
 pub fn examine(
     args: &DoctorArgs,
     identity: &Identity,

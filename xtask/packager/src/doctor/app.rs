@@ -1,8 +1,8 @@
 //! Checks of the manifest, the component, the model and the files of the Functions host.
 //!
-//! Owns the order in which an app is tried, and the rule that says which of these things an error
-//! of the host concerns. Must not know how the host loads an app: the host library does that, with
-//! all stores in memory.
+//! Owns the order of these checks, and the rule that says which of these things an error of the
+//! host concerns. Must not know how the host loads an app: the host library does that, with all
+//! stores in memory.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ use crate::model::ModelFile;
 use crate::staged::StagedPaths;
 use crate::{component, engine_library, graph_trial, host_program, manifest_file, model, shell};
 
-/// Path of the app that is tried, and the path that messages show in its place.
+/// Location of the app that is checked.
 #[derive(Debug)]
 pub struct AppPlace {
     /// Path of the app's folder or of its manifest. `None` if no app is given.
@@ -38,8 +38,8 @@ pub struct AppPlace {
 }
 
 impl AppPlace {
-    /// Chooses the app that is tried: that of `--app`, or else the app `unpacked` from an image, or
-    /// else the project.
+    /// Chooses the app that is checked: that of `--app`, or else the app `unpacked` from an image,
+    /// or else the project.
     pub fn of(args: &DoctorArgs, project: Option<&Manifest>, unpacked: Option<&Path>) -> Self {
         let given = args.app.as_deref();
         let place = given
@@ -63,7 +63,7 @@ impl AppPlace {
         }
     }
 
-    /// Returns the command that builds or packages this app again.
+    /// Returns the command that builds or packages this app again, in backticks, as a fix shows it.
     fn again(&self, manifest: &Manifest) -> String {
         let project = match self.is_of_image || manifest.packaged.is_some() {
             true => "scorebox.toml".to_owned(),
@@ -190,8 +190,8 @@ fn files(report: &mut Report, manifest: &Manifest, place: &AppPlace) -> Option<V
     }
 }
 
-/// Adds the line about a model whose files were listed. `checked` is the report of the host if it
-/// has started with the model.
+/// Adds the line about the model to the report. `files` are the files of the model, or `None` if
+/// they could not be listed. `checked` is the report of the host if it would start with the model.
 fn said_of_model(
     report: &mut Report,
     manifest: &Manifest,
@@ -219,7 +219,7 @@ fn said_of_model(
     );
 }
 
-/// Code of a scorer, which was found: a component or an ONNX graph.
+/// Code of a scorer: a component or an ONNX graph.
 enum Code {
     /// The scorer is a component. The value is true if the component calls graphs.
     Component(bool),
@@ -238,8 +238,8 @@ impl Code {
     }
 }
 
-/// Finds the code of a scorer. Returns `None` if the code cannot be tried. In this case, a line of
-/// the report says why.
+/// Finds the code of a scorer. Returns `None` if the code cannot be checked, e.g. because it is not
+/// built yet. In this case, a line of the report says why.
 fn located(report: &mut Report, manifest: &Manifest, place: &AppPlace) -> Option<Code> {
     if let Some(ComponentSource::Cargo(folder)) = &manifest.scorer.component {
         let package = folder.join("Cargo.toml");
@@ -285,18 +285,18 @@ fn located(report: &mut Report, manifest: &Manifest, place: &AppPlace) -> Option
     }
 }
 
-/// Outcome of a trial of an app.
+/// Outcome of loading an app as a host would at its start.
 enum Trialled {
     /// The host would start with the app. The value is the report of its checks.
     Started(Box<CheckReport>),
     /// The host would not start with the app: the thing that is wrong, and the reason.
     Refused(Noun, Failure),
-    /// The app was not tried. The text is the reason.
+    /// The app was not loaded. The text is the reason.
     Not(&'static str),
 }
 
-/// Tries an app as the command `serve` would start it. Graphs are tried by the host program of
-/// `--host`, because a hostile file may crash the process that loads it.
+/// Loads an app as the command `serve` would. ONNX graphs are loaded by a host program in a process
+/// of its own, because a hostile file may crash the process that loads it.
 fn tried(args: &DoctorArgs, manifest: &Manifest, path: &Path, code: &Code) -> Trialled {
     if matches!(code, Code::Graph | Code::Component(true)) {
         let host = match &args.host {

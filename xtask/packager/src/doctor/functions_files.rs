@@ -1,7 +1,7 @@
 //! Check of `host.json` and the `function.json` files against the manifest.
 //!
-//! Owns which difference is a problem. Must not know how the files are written: it compares them
-//! with those that `build` would write.
+//! Owns the choice of the differences that are problems. Must not know how the files are written:
+//! it compares them with those that `build` would write.
 
 use std::path::Path;
 
@@ -133,7 +133,8 @@ fn of_host(
     }
 }
 
-/// Checks one `function.json`: every value that the manifest asks for must be there.
+/// Checks one `function.json`, whose path in the app folder is `name`: every value in `expected`,
+/// which follows from the manifest, must also be in `found`.
 fn of_function(report: &mut Report, name: &str, expected: &Value, found: &Value, again: &str) {
     if let Some(pointer) = difference(expected, found, &mut String::new()) {
         report.problem(

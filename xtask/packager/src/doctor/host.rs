@@ -1,8 +1,8 @@
 //! Checks of the hosts of a deployment: the Scorebox host, the engine and the CPU level that the
-//! code was compiled for, and the Functions host of the base.
+//! machine code was compiled for, and the Functions host of the base image.
 //!
-//! Owns which difference is a problem, and the search for the version in a host program. Must not
-//! know images or layers.
+//! Owns the choice of the differences that are problems, and the search for the version in a host
+//! program. Must not know images or layers.
 
 use std::io::{self, Read};
 
@@ -15,14 +15,16 @@ use super::image::ImageFound;
 use super::noun::Noun;
 use super::report::{Report, TOOL_VERSION};
 
-/// Text before the version in every host program: the host sends both in a header of its answers.
+/// Text before the version in every host program. The host sends the text and the version in a
+/// header of its responses.
 const MARK: &[u8] = b"scorebox/";
 /// Maximum length of a version, in bytes.
 const LONGEST_VERSION_BYTES: usize = 24;
 /// Major version of the Functions host that calls custom handlers as Scorebox expects it.
 const FUNCTIONS_MAJOR: &str = "4";
 
-/// Checks the hosts that will run the app.
+/// Checks the Scorebox host and the Functions host that will run the app. `project` is the manifest
+/// that `--manifest` names, and `manifest` is that of the built app or of the project.
 pub fn examine(
     report: &mut Report,
     project: Option<&Manifest>,
@@ -46,7 +48,7 @@ pub fn examine(
     }
 }
 
-/// Checks that the base has a Functions host if the project needs one.
+/// Checks that the project's base image has the Functions host if a trigger needs it.
 fn base(report: &mut Report, project: &Manifest) {
     let by_events: Vec<_> = project
         .triggers

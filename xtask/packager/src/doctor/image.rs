@@ -1,9 +1,10 @@
-//! Check of an image: its own layers are fetched, and its app is unpacked so that it can be tried.
+//! Check of an image: its layers are fetched, without those of its base image, and its app is
+//! unpacked for further checks.
 //!
-//! Owns the temporary folder, and what is taken from each layer. The machine code of an image is
-//! not loaded, because only a signature could say who made it: the component is compiled again, in
-//! the sandbox. Must not know how the app is tried. `inspect` verifies what an image says of
-//! itself.
+//! Owns the temporary folder, and the choice of what is taken from each layer. The machine code of
+//! an image is not loaded, because only a signature could say who made it. The component is
+//! compiled again instead. Must not know how the app is checked. The command `inspect` verifies the
+//! labels and attestations of an image.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ use crate::inspect::{self, OpenedImage, OpenedLayer};
 use crate::manifest_file;
 use crate::registry::Identity;
 
-/// Names of the layers of an image that `doctor` fetches.
+/// Names of the layers of an image that `doctor` fetches. `package` gives the layers these names.
 const WANTED: [&str; 3] = ["host", "model", "app"];
 /// Maximum ratio of the size of an unpacked layer to the size of its blob.
 const MOST_TIMES: u64 = 100;
@@ -42,11 +43,13 @@ pub struct ImageFound {
     pub app: Option<PathBuf>,
     /// Manifest of the app, as it is in the image. `None` if it is not valid.
     pub manifest: Option<Manifest>,
-    /// Version of the Scorebox host in the image. `None` if the image has no such host.
+    /// Version of the Scorebox host in the image. `None` if the image has no such host, or if the
+    /// version is not found in the host program.
     pub host_version: Option<String>,
-    /// Name of the base image. `None` if the image states no base.
+    /// Name of the base image. `None` if the image does not state its base image.
     pub base: Option<String>,
-    /// Version of the Functions host in the base. `None` if the base states none.
+    /// Version of the Functions host in the base image. `None` if the base image does not state it
+    /// in the environment variable `HOST_VERSION`.
     pub functions_version: Option<String>,
     /// Folder that is removed when the image is no longer used.
     _folder: TempDir,
@@ -60,8 +63,8 @@ impl ImageFound {
     }
 }
 
-/// Opens the image that `--image` names, unpacks its app, and adds lines about both. Returns `None`
-/// if no image is given or if it cannot be opened.
+/// Opens the image that `--image` names, unpacks its app, and adds lines about the image and the
+/// app's manifest to the report. Returns `None` if no image is given or if it cannot be opened.
 pub fn examine(args: &DoctorArgs, identity: &Identity, report: &mut Report) -> Option<ImageFound> {
     let image = args.image.as_deref()?;
     let is_layout = Path::new(image).is_dir();
@@ -187,7 +190,7 @@ fn unpacked(report: &mut Report, image: &OpenedImage, folder: TempDir) -> ImageF
 }
 
 /// Reads the manifest of an unpacked app. Then removes the section about machine code from the
-/// manifest's file, so that a trial of the app compiles the component. If the manifest is not
+/// manifest's file, so that a check of the app compiles the component. If the manifest is not
 /// valid, adds a line to the report and returns `None`.
 fn manifest(report: &mut Report, app: &Path) -> Option<Manifest> {
     let manifest = match manifest_file::read(app) {

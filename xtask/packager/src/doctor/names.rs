@@ -14,10 +14,13 @@ use super::report::Report;
 use crate::deploy;
 use crate::registry::Target;
 
-/// Registry in the image reference that `deploy` gets if no registry is named.
+/// Placeholder for the registry in the image reference with which the arguments of `deploy` are
+/// checked, if no registry is named.
 const ANY_REGISTRY: &str = "example.azurecr.io";
 
-/// Checks the names of the manifest, of the image, and of the arguments of `deploy`.
+/// Checks the names in the manifest, in the reference of the image, and in the arguments of
+/// `deploy`. Adds the results to the report. `project` is the manifest that `--manifest` names, and
+/// `manifest` is that of the built app or of the project.
 pub fn examine(
     args: &DoctorArgs,
     report: &mut Report,
@@ -74,9 +77,9 @@ fn of_deploy(args: &DoctorArgs, report: &mut Report, project: Option<&Manifest>)
     }
 }
 
-/// Returns the image reference that `deploy` gets. If `--image` has a digest, this is the value of
-/// `--image`. Otherwise it consists of the repository of `--image`, or of the repository that the
-/// image will be pushed to, and of a placeholder digest.
+/// Returns the image reference with which the arguments of `deploy` are checked. If `--image` has a
+/// digest, this is the value of `--image`. Otherwise it consists of the repository of `--image`, or
+/// of the repository that the image will be pushed to, and of a placeholder digest.
 fn image(args: &DoctorArgs, project: &Manifest) -> String {
     let digest = Digest::of(b"an image that is not pushed yet");
     match (reference(args), &args.image) {

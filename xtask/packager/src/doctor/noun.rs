@@ -1,6 +1,7 @@
 //! The things that `cargo xtask doctor` checks, each with its name.
 //!
-//! Owns the names, which scripts rely on, and one sentence about each. Must not know a check.
+//! Owns the names, which scripts rely on, and the text about each thing for the page
+//! `xtask/docs/doctor.md`. Must not know a check.
 
 use std::fmt;
 
@@ -19,15 +20,16 @@ pub enum Noun {
     HostJson,
     /// The environment variables that the manifest names.
     Settings,
-    /// The key-value stores.
+    /// The key-value stores that the manifest names.
     Store,
     /// The login to the registry.
     Login,
-    /// The right to read from the repository.
+    /// The right to read from the repository of the image.
     Pull,
-    /// The right to write into the repository.
+    /// The right to write to the repository of the image.
     Push,
-    /// The names of the deployment.
+    /// The names of the registry, the repository, the tag and the functions, and the arguments of
+    /// `deploy`.
     Names,
     /// The clock of this machine.
     Clock,
@@ -37,7 +39,7 @@ pub enum Noun {
     Cpu,
     /// The Scorebox host and the Functions host of the image.
     Host,
-    /// The address of a deployment that runs.
+    /// The address of a running deployment, which `--url` names.
     Address,
 }
 

@@ -1,7 +1,7 @@
-//! Checks of the registry: the login, the rights, and the clock.
+//! Checks of the registry: the login, the rights to pull and to push, and the clock.
 //!
-//! Owns the choice of the registry and the repository, and the lines about them. Must not know how
-//! a registry is queried.
+//! Owns the choice of the registry and the repository, and the report's lines about them. Must not
+//! know how a registry is queried.
 
 use scorebox_host::manifest::Manifest;
 use scorebox_workspace::failure::Failure;
@@ -11,18 +11,20 @@ use super::noun::Noun;
 use super::report::Report;
 use crate::registry::{self, Access, BaseReference, Grants, Identity, Skew, Target};
 
-/// Difference of the clocks from which a line is a warning, in seconds. Clocks that NTP
-/// synchronizes differ by less than a second.
+/// Difference between the clocks of this machine and of a server from which the report has a
+/// warning, in seconds. Clocks that NTP synchronizes differ by less than a second.
 const WARNED_SECONDS: u64 = 30;
-/// Difference of the clocks from which tokens and signatures are refused, in seconds. Microsoft
-/// Entra ID and most token services allow 5 min.
+/// Difference between the clocks of this machine and of a server from which tokens and signatures
+/// are refused, in seconds. Microsoft Entra ID and most token services allow 5 min.
 const REFUSED_SECONDS: u64 = 300;
 
-/// Registry whose login is tried, and repository whose rights are tried.
+/// Registry to which the login is checked, and repository for which the rights to pull and to push
+/// are checked.
 struct Place {
     registry: String,
     repository: Option<String>,
-    /// True if the image is there already, so that nothing has to be pushed.
+    /// True if the registry is that of `--image`. The image is in the registry already, so nothing
+    /// has to be pushed.
     is_deployed: bool,
 }
 
@@ -59,8 +61,8 @@ pub fn reference(args: &DoctorArgs) -> Option<BaseReference> {
     }
 }
 
-/// Logs in to the registry, tries the rights for the repository, and compares the clock of this
-/// machine with that of the registry.
+/// Logs in to the registry, checks the rights to pull from the repository and to push to it, and
+/// compares the clock of this machine with that of the registry. Adds the results to the report.
 pub fn examine(
     args: &DoctorArgs,
     identity: &Identity,
@@ -159,7 +161,8 @@ fn clock(report: &mut Report, access: &Access) {
     }
 }
 
-/// Adds the line about the clock of this machine, compared with the clock of `other`.
+/// Adds the line about the clock of this machine to the report. `skew` is the difference from the
+/// clock of `other`, the host name of a server.
 pub fn said_of_clock(report: &mut Report, other: &str, skew: Skew) {
     let Skew { seconds, is_ahead } = skew;
     let way = if is_ahead { "ahead of" } else { "behind" };

@@ -1,8 +1,8 @@
 //! Report of `cargo xtask doctor`.
 //!
-//! Owns the lines, their two output formats, and the exit code. Also prevents text from outside
-//! from controlling the terminal or looking like a line of the report. Must not know how anything
-//! is checked.
+//! Owns the lines, their two output formats, and the failure if a line is a problem. Also prevents
+//! text from outside from controlling the terminal or looking like a line of the report. Must not
+//! know how anything is checked.
 
 use std::fmt::Write as _;
 

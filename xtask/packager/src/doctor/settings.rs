@@ -115,8 +115,8 @@ fn file(path: &Path) -> Result<BTreeMap<String, String>, Failure> {
     Ok(values)
 }
 
-/// Checks the settings that the manifest names. If `settings` are those of a deployed function app,
-/// also checks the settings that every function app needs.
+/// Checks the settings that the manifest names, and adds the results to the report. If `settings`
+/// are those of a deployed function app, also checks the settings that every function app needs.
 pub fn examine(
     report: &mut Report,
     project: Option<&Manifest>,
@@ -161,8 +161,8 @@ pub fn examine(
     }
 }
 
-/// Checks the settings with the keys of the server. The lines have the names of the settings, and not
-/// the keys.
+/// Checks the settings that hold the keys of `server.keys`. The report has the names of the
+/// settings, but not the keys. Adds the names of the settings that are correct to `set`.
 fn of_server(report: &mut Report, names: &[String], settings: &Settings, set: &mut Vec<String>) {
     let mut is_any = names.is_empty();
     for name in names {
@@ -224,8 +224,9 @@ fn of_store(report: &mut Report, name: &str, settings: &Settings, set: &mut Vec<
     }
 }
 
-/// Checks the setting of a trigger's connection: its connection string, or the settings by which
-/// the app's identity logs in.
+/// Checks the setting of a trigger's connection: its connection string, or the settings in
+/// `identity` with which the app's identity logs in. Adds the names of the settings that are
+/// correct to `set`.
 fn of_connection(
     report: &mut Report,
     setting: &AppSetting,
@@ -277,7 +278,8 @@ fn listed(settings: &[&AppSetting]) -> String {
     names.join(" and ")
 }
 
-/// Checks a setting that every function app needs, in the settings of a deployed app.
+/// Checks a setting that every function app needs. `values` are the settings of a deployed app. If
+/// the setting is correct, its name is added to `set`.
 fn of_app(
     report: &mut Report,
     setting: &AppSetting,
@@ -315,8 +317,9 @@ fn of_app(
     }
 }
 
-/// Checks that the value of the setting `name` has no white space and no quotes around it, which
-/// are usually a mistake in copying. Otherwise adds a line to the report and returns false.
+/// Returns true if the value of the setting `name` has no white space and no quotes around it,
+/// which are usually a mistake in copying. Otherwise adds a problem to the report and returns
+/// false.
 fn is_plain(report: &mut Report, name: &str, value: &str) -> bool {
     let is_blank = value != value.trim();
     let is_quoted = value.starts_with(['"', '\'']) || value.ends_with(['"', '\'']);
@@ -332,8 +335,8 @@ fn is_plain(report: &mut Report, name: &str, value: &str) -> bool {
     false
 }
 
-/// Checks that a connection string belongs to the service that the trigger needs. Otherwise adds a
-/// line to the report and returns false.
+/// Returns true if `value` looks like a connection string of the service that the trigger needs, or
+/// is a secret of Azure Key Vault. Otherwise adds a problem to the report and returns false.
 fn is_of_service(report: &mut Report, setting: &AppSetting, value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     if value.starts_with(KEY_VAULT) {

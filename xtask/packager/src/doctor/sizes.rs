@@ -1,7 +1,7 @@
 //! Checks of memory and CPU: the container's limits against the limits of the manifest.
 //!
-//! Owns which combination of limits is a problem. Must not know how the host divides memory: the
-//! host's library says how much each part gets.
+//! Owns the choice of the combinations of limits that are problems. Must not know how the host
+//! divides memory: the host's library says how much each part gets.
 
 use std::path::Path;
 
@@ -194,8 +194,9 @@ fn machine_bytes() -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// Returns the lines about memory and CPU as JSON, for a manifest with the limits `limits` and
-    /// a container with this memory and these cores.
+    /// Returns the report's lines about memory and CPU, each as `NOUN VERDICT: TEXT`. `limits` is
+    /// the section `[limits]` of the manifest, and the container has this memory and this number of
+    /// cores.
     fn found(limits: &str, memory: &str, cpus: f64) -> Vec<String> {
         use clap::Parser as _;
         #[derive(Debug, clap::Parser)]

@@ -1,7 +1,7 @@
 //! Check of the key-value stores: each one that has a URL is connected to and pinged.
 //!
-//! Owns the lines about stores, and which latency is worth a warning. Must not know Redis: the host
-//! library connects, as the command `check --connect` of the host does.
+//! Owns the report's lines about stores, and the latency from which a line is a warning. Must not
+//! know Redis: the host library connects, as the command `check --connect` of the host does.
 
 use std::time::Instant;
 
@@ -90,8 +90,9 @@ pub fn examine(
     }
 }
 
-/// Adds the line about a store that was connected to. `whole_ms` is the time of the connection, the
-/// login and the pings together, in milliseconds.
+/// Adds the line about a store to the report, after the attempt to connect to it. `line` is the
+/// start of the line, which names the store. `whole_ms` is the time for the connection, the login
+/// and the pings together, in milliseconds.
 fn said(report: &mut Report, line: &str, store: &StoreReport, whole_ms: f64) {
     let StoreReport {
         place,

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 /// Name of the output binding that receives the function's answer.
 const OUTPUT: &str = "output";
 
-/// Returns the bindings of a trigger: what starts the function, and what its answer is written to.
+/// Returns the bindings of a trigger as JSON: the one that starts the function, and those to which
+/// its answer is written.
 pub fn bindings(trigger: &Trigger) -> Vec<Value> {
     match &trigger.start {
         Start::Http(http) => http_bindings(http),

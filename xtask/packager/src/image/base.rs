@@ -1,5 +1,4 @@
-//! The base image of a scorer's image: the parts of the base that are kept, and the parts that are
-//! added.
+//! The base image of a scorer's image, and the config of an image that is built on it.
 //!
 //! Owns the merging of the base's configuration with that of the scorer's image. Must not know
 //! files or registries: it works on bytes that other modules fetched and hashed.
@@ -23,7 +22,8 @@ const FUNCTIONS_HOST: &str = "/azure-functions-host/Microsoft.Azure.WebJobs.Scri
 /// to the scorer's own variables.
 ///
 /// The first variable turns console logging on (azure-functions-core-tools, Dockerfile.custom). The
-/// second variable turns off the search for .NET functions, which `dotnet-isolated` turns on.
+/// second variable turns off the search for .NET functions, which the stock image `dotnet-isolated`
+/// turns on.
 const FUNCTIONS_SETTINGS: &[&str] = &[
     "AzureFunctionsJobHost__Logging__Console__IsEnabled=true",
     "AzureWebJobsFeatureFlags=",
@@ -97,9 +97,9 @@ impl Base {
             || command.iter().any(starts_host)
     }
 
-    /// Returns the config of an image on this base, without the layers that the image adds:
-    /// platform, container settings, and the layers of the base. `ours` has the container settings
-    /// of the image.
+    /// Returns the config of an image on this base, without the layers that `package` adds:
+    /// platform, container settings, and the layers and history of the base. `ours` has the
+    /// container settings of the image.
     pub fn document(&self, ours: &ContainerConfig) -> Map<String, Value> {
         // Docker's own fields describe the container in which the base was built, so they are
         // dropped.

@@ -1,6 +1,7 @@
 //! Plans of images, and the inputs that determine them.
 //!
-//! Owns both types. Must not know how a plan follows from its inputs, or how an image is written.
+//! Owns the types for plans and for inputs. Must not know how a plan follows from its inputs, or
+//! how an image is written.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +14,12 @@ use super::layer_plan::{Compression, Content, LayerPlan};
 pub struct Inputs {
     /// Name of the scorer.
     pub name: String,
-    /// Version of the scorer. Empty if the manifest does not set it.
+    /// Version of the scorer. Empty if `scorebox.toml` does not set it.
     pub version: String,
-    /// Name of the WIT world that the component targets.
+    /// Name of the WIT world of the scorer: `scoring` or `tensor-scoring`.
     pub world: String,
-    /// Version of the WIT contract that the component uses.
+    /// Version of the WIT contract that the component uses. It is not used if the scorer is a
+    /// graph.
     pub wit_version: String,
     /// Digest of the component's bytes. `None` if the scorer is a graph.
     pub component_digest: Option<String>,

@@ -1,6 +1,7 @@
-//! Writer of layers. Equal plans always give equal bytes.
+//! Writer and reader of layers. Equal plans always give equal bytes.
 //!
-//! Owns tar, gzip and zstd, and hashes while writing. Must not know what a layer is for.
+//! Owns the use of tar, gzip and zstd, and the hashing of layers while they are written or read.
+//! Must not know what a layer is for.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
@@ -148,8 +149,9 @@ pub struct Tar {
     hash: Hashing<io::Sink>,
 }
 
-/// Opens the blob of a layer to read its tar archive. Fails if the media type is unknown, or if the
-/// first bytes show a compression that differs from the media type.
+/// Opens the blob of a layer to read its tar archive. Fails if the file cannot be read, if the
+/// media type is unknown, or if the first bytes show a compression that differs from the media
+/// type.
 pub fn open(path: &Path, media_type: &str) -> io::Result<Tar> {
     let mut file = BufReader::new(File::open(path)?);
     // Runtimes detect the compression from the first bytes and ignore the media type. A layer whose

@@ -1,7 +1,7 @@
 //! Plans of layers: their entries, contents and compressions.
 //!
-//! Owns what is decided about a layer before it is written. Must not know how a layer is written,
-//! or which layers an image has.
+//! Owns the types for all decisions about a layer that are made before it is written. Must not know
+//! how a layer is written, or which layers an image has.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -48,7 +48,8 @@ pub struct WrittenImage {
 /// An artifact that is attached to an image, in the layout of the image.
 #[derive(Debug, Clone)]
 pub struct Attachment {
-    /// Name of the artifact: `sbom`, `provenance`, `bundle` or `signature`.
+    /// Name of the artifact: `sbom`, `provenance`, `bundle` or `signature`, or `artifact` for one
+    /// of a type that `package` does not write.
     pub name: String,
     /// Digest of the artifact's manifest.
     pub digest: Digest,
@@ -65,7 +66,8 @@ pub struct Attachment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blob {
     /// Name of the blob in messages: the name of a layer, `base-` and a number for a layer of the
-    /// base image, `config`, or the name of an artifact.
+    /// base image, `config`, the name of an artifact, or `config of NAME` for the config of an
+    /// artifact.
     pub name: String,
     /// Media type of the blob, as the manifest states it.
     pub media_type: String,
@@ -134,13 +136,13 @@ pub fn blob_name(digest: &Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
 }
 
-/// Writes the planned image as a new OCI image layout in the folder `dir`. An existing layout in
-/// the folder is replaced. Fails if the folder contains other files, or if a file cannot be read or
-/// written.
+/// Writes the planned image as a new OCI image layout in the folder `dir`, with the tag `tag`. An
+/// existing layout in the folder is replaced. Fails if the folder contains other files, or if a
+/// file cannot be read or written.
 ///
 /// `base_blobs` is a folder with the layers of the base image, each named by the hex digits of its
 /// digest. If `base_blobs` is `None`, the layout refers to these layers but does not contain them.
-/// `attach` receives the digest of the image and the size of its manifest, and returns the
+/// `attach` receives the digest of the image and the size of its manifest in bytes, and returns the
 /// artifacts to attach.
 pub fn write(
     plan: &ImagePlan,

@@ -27,10 +27,11 @@ pub const ACCEPTED: [&str; 4] = [
     IMAGE_MANIFEST_MEDIA_TYPE,
 ];
 
-/// A layer of a base image.
+/// A layer of a base image or of an inspected image, as the manifest of the image states it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseLayer {
-    /// OCI media type of the layer, which replaces Docker's media type if the base image uses it.
+    /// OCI media type of the layer. If the manifest states one of Docker's media types, it is
+    /// replaced by the OCI media type of the same format.
     pub media_type: String,
     /// Digest of the layer's blob.
     pub digest: Digest,
@@ -39,7 +40,7 @@ pub struct BaseLayer {
     /// URLs from which a container runtime fetches the layer. Empty unless the layer is one that no
     /// registry stores.
     pub urls: Vec<String>,
-    /// Annotations of the layer's descriptor in the manifest of the base image.
+    /// Annotations of the layer's descriptor in the manifest.
     pub annotations: BTreeMap<String, String>,
 }
 

@@ -1,8 +1,9 @@
 //! Container images: plans, layers of entries, and configurations.
 //!
 //! Owns the names under which other modules use the types and paths of an image. Must not know
-//! disks or registries: `plan`, the types that it works on, `base`, `manifest` and `unfit` are
-//! pure. `layer` and `layout` write images to disk, `reading` and `unpack` read them back.
+//! registries. `plan`, the types that it works on, `base`, `manifest` and `unfit` neither read nor
+//! write files. `layer` and `layout` write images to disk. `reading` and `unpack` read images from
+//! disk.
 
 pub(crate) mod attestation;
 pub(crate) mod base;

@@ -1,8 +1,8 @@
-//! The plan of an image, which follows from the scorer's parts, and the image's config and
-//! manifest, which follow from the hashed layers.
+//! The plan of an image, which is made from the parts of the scorer. Also the image's config and
+//! manifest, which are made from the plan and the digests of the written layers.
 //!
-//! Owns every decision about which file is where in the image. Must not know files: it reads and
-//! writes none.
+//! Owns every decision about which file is where in the image. Must not know how files are read or
+//! written: it only passes their paths on.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
@@ -23,7 +23,7 @@ use super::system;
 
 /// Value of `created_by` in the image's history for each layer that `package` writes.
 pub const CREATED_BY: &str = "cargo xtask package";
-/// Names of all layers that an image can have, from the bottom up.
+/// Names of all layers that `package` can write into an image, from the bottom up.
 pub const LAYERS: [&str; 6] = ["system", "libraries", "host", "engine", "model", "app"];
 
 /// Decides the layers, the container settings and the annotations of an image from its inputs. Does
@@ -92,13 +92,13 @@ pub fn plan(inputs: &Inputs) -> ImagePlan {
 }
 
 /// Returns the comment of the model's layer in the image's history. `digest` is the digest of the
-/// model.
+/// model. Without a digest, the comment has an empty one.
 pub fn model_comment(digest: Option<&str>) -> String {
     format!("model {}", digest.unwrap_or_default())
 }
 
-/// Returns the comment of the app's layer in the image's history. `component` is the digest of the
-/// component, or `None` if the scorer is a graph.
+/// Returns the comment of the app's layer in the image's history. `name` is the name of the scorer.
+/// `component` is the digest of the component, or `None` if the scorer is a graph.
 pub fn app_comment(name: &str, component: Option<&str>) -> String {
     match component {
         Some(digest) => format!("scorer {name} with component {digest}"),

@@ -3,7 +3,7 @@
 //! Owns the choice of the samples, and the limit that they must shrink to. Must not know what the
 //! files are. Weights hardly compress: a network's float32 weights shrink to 0.94 of their size.
 //! Compressing weights costs a second for each 40 MB when the image is built, and unpacking them
-//! costs time at every pull. A forest of trees shrinks to a tenth.
+//! costs time at every pull. A forest of decision trees shrinks to a tenth of its size.
 
 use std::fs::File;
 use std::io::{self, Write as _};

@@ -1,5 +1,5 @@
-//! The lowest layer of an image without a base: the files that a static program needs in an
-//! otherwise empty root.
+//! The lowest layer of an image without a base: the files that a statically linked program needs in
+//! an otherwise empty root folder.
 //!
 //! Owns users, host names, root certificates and folders. Must not know the scorer.
 
@@ -20,8 +20,8 @@ const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n";
 // For host names, files come before DNS. A static glibc uses no other name services than these two.
 const NSSWITCH: &str = "passwd: files\ngroup: files\nhosts: files dns\n";
 
-/// Returns the plan of the layer `system`: the files that a static program needs in an image
-/// without a base. The layer does not depend on the scorer.
+/// Returns the plan of the layer `system`: the files that a statically linked program needs in an
+/// image without a base. The layer does not depend on the scorer.
 pub fn layer(compression: Compression) -> LayerPlan {
     let files = [
         ("etc/group", GROUP.to_owned()),

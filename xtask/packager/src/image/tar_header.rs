@@ -1,8 +1,8 @@
 //! Headers of the tar entries that `package` writes, and the PAX header for a path that is too long
 //! for a tar header.
 //!
-//! Owns their form, and the check that an entry has exactly this form. Must not know what is at a
-//! path.
+//! Owns the form of these headers, and the check that an entry has exactly this form. Must not know
+//! the content of entries.
 
 use std::io::{self, Write};
 
@@ -72,8 +72,8 @@ fn fits(path: &str) -> bool {
     tar::Header::new_ustar().set_path(path).is_ok()
 }
 
-/// Returns true if a path has only names of files: it does not begin with a slash, and no part of it is
-/// empty, `.` or `..`. A folder may have a slash at its end.
+/// Returns true if every part of a path is the name of a file or folder: the path does not begin
+/// with a slash, and no part of it is empty, `.` or `..`. The path may end with a slash.
 fn is_inside(path: &str) -> bool {
     let path = path.strip_suffix('/').unwrap_or(path);
     path.split('/').all(|part| !matches!(part, "" | "." | ".."))
@@ -109,8 +109,8 @@ fn short(path: &str) -> &str {
     name
 }
 
-/// Returns true if a PAX header has exactly the name, the permission bits and the owner that `package`
-/// gives to it.
+/// Returns true if a PAX header has exactly the name, the permission bits and the owner that
+/// `package` gives to it.
 pub fn is_our_extension(name: &[u8], mode: u64, owner: (u64, u64)) -> bool {
     name == HEADER_NAME.as_bytes() && mode == 0o644 && owner == (0, 0)
 }

@@ -18,7 +18,8 @@ use super::layout::{self, blob_name};
 
 /// Unpacks the first image of the layout in the folder `layout` into a new folder `root`, and
 /// returns the digest of the image. `root` must not exist yet. Fails if the layout is incomplete,
-/// if a digest differs from the content, or if a file cannot be written.
+/// if a digest differs from the content, if a layer has a whiteout, which is not supported here, or
+/// if a file cannot be written.
 pub fn unpack(layout: &Path, root: &Path) -> Result<Digest, Failure> {
     let index: Value = serde_json::from_slice(&layout::index(layout)?)
         .map_err(|error| bad(layout, &format!("index.json: {error}")))?;
@@ -75,7 +76,8 @@ fn parse(layout: &Path, descriptor: &OciDescriptor) -> Result<Digest, Failure> {
 }
 
 /// Unpacks one layer of a layout into the folder `root`, and returns the digest of the layer's tar
-/// archive. Fails if the blob does not have the digest and size in its descriptor.
+/// archive. Fails if the blob does not have the digest and size in its descriptor, or if an entry
+/// cannot be unpacked.
 fn unpack_layer(layout: &Path, descriptor: &OciDescriptor, root: &Path) -> Result<Digest, Failure> {
     let digest = parse(layout, descriptor)?;
     let path = layout.join(blob_name(&digest));

@@ -21,10 +21,10 @@ use crate::image::attestation::{self, ENVELOPE_MEDIA_TYPE, SIGNATURE_ANNOTATION}
 use crate::image::layout::LARGEST_DOCUMENT_BYTES;
 use crate::signing::{PublicKey, opened};
 
-/// Checks the artifacts of an image, which are its referrers and its cosign signatures, and adds the
-/// results to the report. Returns true if the image has a signature that `key` verifies, and false
-/// if `key` is `None`. Fails only if the list of referrers cannot be read or the registry does not
-/// respond.
+/// Checks the artifacts of an image, which are its referrers and its cosign signatures, and adds
+/// the results to the report. Returns true if the image has a signature that `key` verifies, and
+/// false if `key` is `None`. Fails only if the list of referrers cannot be read or the registry
+/// does not respond.
 pub fn examine(
     store: &Store,
     report: &mut Report,

@@ -1,8 +1,9 @@
-//! Check of how a container of the image starts: program, user, variables and volumes.
+//! Check of how a container of an inspected image starts: program, user, variables and volumes.
 //!
-//! Owns the comparison with the configuration that `package` writes. Must not know the layers,
-//! except whether there is a base. A base has its own variables and start command. A fact that only
-//! the author of the base can know is reported as a claim that only a signature can confirm.
+//! Owns the comparison with the container settings that `package` writes. Must not know the layers,
+//! except whether there is a base image. A base image has its own variables and start command. A
+//! fact that only the author of the base image can know is reported as a claim that only a
+//! signature can confirm.
 
 use std::collections::BTreeSet;
 
@@ -126,8 +127,8 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// Returns a problem for each volume that covers a path of the host or the app. In a container, the
-/// volume would replace the files at this path.
+/// Returns a problem for each volume that covers a path of the app, the host program or ONNX
+/// Runtime. In a container, the volume would replace the files at this path.
 fn mounted(container: &Map<String, Value>) -> Vec<String> {
     let volumes = container
         .get("Volumes")

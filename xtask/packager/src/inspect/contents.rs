@@ -1,4 +1,4 @@
-//! Files in the layers of an image.
+//! Files in the layers of an inspected image.
 //!
 //! Owns the reading of the layers as a stream, once, into the file system that a container runtime
 //! would build from them. Must not know what the files should be.
@@ -89,8 +89,9 @@ impl Contents {
 
     /// Reads the next layer of the image, from the bottom up. `number` is the index of the layer.
     /// `name` is the name that `package` gave the layer, or `None` for a layer of the base image.
-    /// Fails if a container runtime would refuse the layer, or if the layer unpacks to too many
-    /// bytes.
+    /// `path` is the file with the blob of the layer, and `layer` is its description in the
+    /// manifest. Fails if a container runtime would refuse the layer, or if the layer unpacks to
+    /// too many bytes.
     pub fn add(
         &mut self,
         number: usize,

@@ -1,10 +1,10 @@
-//! Strict parser for manifests, lists and configurations, so that every reader reads the same
+//! Strict parser for manifests, image indexes and configs, so that every reader reads the same
 //! content.
 //!
 //! Owns the strictness: no key may occur twice or differ from another only in case. Container
 //! runtimes are written in Go, whose JSON parser accepts `"Layers"` for `"layers"` and uses the
 //! last of two equal keys. A document with both would have different meanings for different
-//! readers. Must not know what the documents say.
+//! readers. Must not know the meaning of the documents.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,8 +1,9 @@
 //! Form of the layers that `package` writes: their order, and the entries that each may have.
 //!
 //! Owns the difference between a layer of `package` and one that only has the name of such a layer.
-//! Must not know the content of files: it checks headers. Container runtimes accept much more than
-//! `package` writes. A layer of `package` needs none of the rest, so every difference is reported.
+//! Must not know the content of files: it checks headers. Container runtimes accept many kinds of
+//! entries that `package` never writes. Each such entry in a layer with the name of a layer of
+//! `package` is reported.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +21,8 @@ const MOST_TOLD: usize = 5;
 /// The layers of an image, divided into those of the base image and those that `package` wrote.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Division {
-    /// Index of the lowest layer that `package` wrote. The layers below it belong to the base.
+    /// Index of the lowest layer that `package` wrote. The layers below it belong to the base
+    /// image.
     pub start: usize,
     /// Index of the first layer above the layers that `package` wrote.
     pub end: usize,
@@ -140,7 +142,8 @@ impl Form {
         }
     }
 
-    /// Adds a problem of the layer that is not a problem of a single entry.
+    /// Adds a problem of the layer. Only the texts of the first problems are kept, and the others
+    /// are counted.
     pub fn problem(&mut self, problem: String) {
         self.count += 1;
         if self.problems.len() < MOST_TOLD {

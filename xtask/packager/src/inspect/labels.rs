@@ -1,6 +1,7 @@
 //! Check of the metadata of an image: labels, annotations, and the comments in its history.
 //!
-//! Owns the comparison of the metadata with the files. Must not know where the files come from.
+//! Owns the comparison of the metadata with the files of the image. Must not know where the files
+//! come from.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -311,7 +312,8 @@ fn records(report: &mut Report, contents: &Contents, settings: &Settings) {
     );
 }
 
-/// Returns the names as one text for a message: at most ten names, each shortened.
+/// Returns names as one text for a message: at most ten names, each shortened, and the number of
+/// the other names.
 pub fn listed(names: &[impl AsRef<str>]) -> String {
     const MOST: usize = 10;
     let few: Vec<_> = names

@@ -1,7 +1,8 @@
-//! An image whose own layers are fetched, without the layers of its base.
+//! Opening of an image: its config is fetched, and some of the layers that `package` wrote.
 //!
-//! Owns the choice of these layers. Must not know what is in a layer, and does not check what the
-//! image says of itself: that is `inspect`. Each blob has the digest by which it was asked for.
+//! Owns the choice of the layers to fetch. Must not know the content of a layer. The size and the
+//! digest of every fetched blob are checked. Only `cargo xtask inspect` compares the content with
+//! what the image says of itself.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,7 @@ use super::{documents, find, small_blob};
 use crate::image::reading;
 use crate::registry::{Access, BaseReference, Reading};
 
-/// An image, with its config and the layers that were asked for.
+/// An image, with its config and the layers that the caller requested.
 #[derive(Debug)]
 pub struct OpenedImage {
     /// Digest of the image's manifest.
@@ -25,7 +26,7 @@ pub struct OpenedImage {
     pub config: Value,
     /// Name of the base image, as the image states it. `None` if the image states no base.
     pub base: Option<String>,
-    /// Layers of `package` that were asked for, from the bottom up.
+    /// Layers of `package` that the caller requested, from the bottom up.
     pub layers: Vec<OpenedLayer>,
 }
 

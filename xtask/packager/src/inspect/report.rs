@@ -1,8 +1,8 @@
 //! Report on an inspected image.
 //!
-//! Owns the list of checks and its two output formats. Also prevents text of the image from
-//! controlling the terminal or looking like a row of the table. Must not know how anything is
-//! checked.
+//! Owns the list of checks and its two output formats, a table and a JSON object. Also prevents
+//! text of the image from controlling the terminal or looking like a row of the table. Must not
+//! know how anything is checked.
 
 use std::collections::BTreeMap;
 
@@ -77,7 +77,8 @@ impl Report {
     }
 
     /// Adds a check with its verdict. `what` is the name of the check, and `note` is additional
-    /// information, e.g. a size.
+    /// information, e.g. a size. All texts are shortened, and characters that control a terminal
+    /// are escaped.
     pub fn note(&mut self, what: impl Into<String>, note: impl Into<String>, verdict: Verdict) {
         let shown = |text: String| quoted(&text, REASON_BYTES);
         let verdict = match verdict {

@@ -1,7 +1,7 @@
-//! Source of an inspected image: a registry, or a layout on this machine.
+//! Source of an inspected image: a registry, or an OCI image layout on this machine.
 //!
-//! Owns the difference between the two. Must not know what the caller looks for. Everything that is
-//! requested by its digest has this digest when it is returned.
+//! Owns the difference between registries and layouts. Must not know what the caller looks for.
+//! Everything that is requested by its digest has this digest when it is returned.
 
 use std::path::{Path, PathBuf};
 
@@ -134,7 +134,8 @@ impl Store {
 
     /// Counts the entries in the index of a layout other than the image `image`. The first number
     /// counts entries with the tag of the image, which a reader could mistake for the image. The
-    /// second number counts other images, which are not inspected.
+    /// second number counts other images, which are not inspected. Both numbers are 0 for a
+    /// registry.
     pub fn others(&self, image: &Digest) -> (usize, usize) {
         let Self::Layout(_, entries) = self else {
             return (0, 0);
@@ -161,8 +162,9 @@ impl Store {
         (doubles, images)
     }
 
-    /// Returns the digests of the artifacts that are listed as referrers of an image. Fails if the
-    /// layout or the registry cannot be read.
+    /// Returns the digests of the artifacts that are listed as referrers of an image. For a layout,
+    /// these are all entries of its index that have an artifact type, whatever their subject is.
+    /// Fails if the registry cannot be read.
     pub fn referrers(&self, image: &Digest) -> Result<Vec<Digest>, Failure> {
         match self {
             Self::Registry(reading) => Ok(reading

@@ -1,4 +1,5 @@
-//! Check of the layer `system`, which the SBOM does not list: users, names and root certificates.
+//! Check of the layer `system`, which the SBOM does not list: users, host names and root
+//! certificates.
 //!
 //! Owns the comparison of this layer with the one that this version of Scorebox writes. Must not
 //! know how the layer is built.
@@ -12,7 +13,8 @@ use crate::image::{Compression, Content, Entry, system};
 
 /// Compares the files of the layer `system` with the files that this version of Scorebox writes,
 /// and adds the result to the report. Other versions write other root certificates, so a difference
-/// alone is not an error.
+/// alone is not an error. Does nothing if the image has a base image, because it then has no such
+/// layer, or if a layer of `package` could not be read.
 pub fn examine(report: &mut Report, contents: &Contents) {
     if contents.start > 0 || contents.is_damaged {
         return;

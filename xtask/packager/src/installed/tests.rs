@@ -1,4 +1,4 @@
-//! Unit tests of the list of parts.
+//! Unit tests of the list of the parts of an installed tool.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Unit tests of the libraries that programs need.
+//! Unit tests of the search for the libraries that programs need.
 
 use super::*;
 use crate::skipped::skip;

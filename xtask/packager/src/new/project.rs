@@ -1,7 +1,7 @@
 //! The folder of a new scorer.
 //!
-//! Owns the check of its name, the words that are replaced in a template, and the writing of the
-//! files. Must not know templates or flags.
+//! Owns the check of the folder's name, the words that are replaced in a template, and the writing
+//! of the files. Must not know which templates there are, or the flags of the command.
 
 use std::path::{Path, PathBuf};
 
@@ -44,8 +44,8 @@ pub fn create(template: &Template, folder: &Path) -> Result<Vec<PathBuf>, Failur
     Ok(written)
 }
 
-/// Returns `name` if it can be the name of a scorer. Fails otherwise, with the fix of the manifest
-/// that the name would be in.
+/// Returns `name`, the name of a new folder, if it can also be the name of a scorer. Fails if a
+/// manifest would refuse the name.
 fn checked(name: &str) -> Result<String, Failure> {
     // A name with another character than these is refused before it is written into a manifest.
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -82,9 +82,10 @@ fn filled(text: &str, words: &[(&str, String)]) -> String {
     })
 }
 
-/// Copies the files below the folder `from` to the folder `to` of the new folder. Hidden files and
-/// folders that tools make are left out, and so are the folders `left_out` in `from`. A link is
-/// copied as what it names.
+/// Copies the files below the folder `from` to the path `to` in the new folder of a scorer. Hidden
+/// files, folders that tools create (e.g. `target`), and the files and folders `left_out` in `from`
+/// are not copied. A symbolic link is copied as the file or folder that it points to. Fails if a
+/// file cannot be read or written.
 fn copy(
     replacement: &mut Replacement,
     from: &Path,

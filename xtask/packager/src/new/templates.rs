@@ -3,8 +3,9 @@
 //! Owns the table. The files are in `xtask/packager/templates`, one folder for each template, and
 //! are compiled into the program. Must not know how a folder is written.
 //!
-//! To add a template, put its files into a folder there and add a row here. Files whose names start
-//! with a dot are kept without the dot, because tools would take them for files of this repository.
+//! To add a template, put its files into a new folder below `xtask/packager/templates` and add a
+//! row to the table. A file whose name starts with a dot has a name without the dot there, because
+//! tools would take it for a file of this repository.
 
 use std::fmt;
 
@@ -20,9 +21,10 @@ pub struct Template {
     /// Programs that building the scorer needs, as text for people. `None` if this program is
     /// enough.
     pub needs: Option<&'static str>,
-    /// Files of the new folder.
+    /// Files that the template writes into the new folder.
     pub files: &'static [File],
-    /// Folders of sources that are copied into the new folder, each with its place there.
+    /// Folders of sources that are copied into the new folder, each with its path in the new
+    /// folder.
     pub copies: &'static [(Sources, &'static str)],
 }
 
@@ -49,8 +51,8 @@ impl fmt::Debug for Template {
     }
 }
 
-/// Makes a [`File`] of a file below `xtask/packager/templates`. If the file has another name there,
-/// the name in the new folder follows after `=>`.
+/// Makes a [`File`] of a file below `xtask/packager/templates`. If the file has another name in the
+/// new folder, this name follows after `=>`.
 macro_rules! file {
     ($template:literal, $path:literal) => {
         file!($template, $path => $path)
@@ -206,7 +208,7 @@ pub const TEMPLATES: &[Template] = &[
     },
 ];
 
-/// Returns the names of all templates as text for people.
+/// Returns the names of all templates, separated by commas.
 pub fn names() -> String {
     let names: Vec<_> = TEMPLATES.iter().map(|template| template.name).collect();
     names.join(", ")

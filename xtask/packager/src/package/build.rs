@@ -1,4 +1,4 @@
-//! Building of an image: the app, the host, and the layout on disk.
+//! Building of an image: the app folder, the host program, and the OCI image layout on disk.
 //!
 //! Owns the order in which they are built, and the inputs of the image's plan. Must not know
 //! registries or flags.

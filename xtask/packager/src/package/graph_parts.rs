@@ -1,7 +1,7 @@
 //! Parts of an image that only a scorer with a graph needs.
 //!
-//! Owns which host, library and shared libraries belong together. Must not know manifests, or how
-//! an image is laid out.
+//! Owns the choice of a host program, an ONNX Runtime library and shared libraries that fit
+//! together. Must not know manifests, or where the parts are in an image.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

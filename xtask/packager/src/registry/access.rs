@@ -1,6 +1,7 @@
 //! Access to one registry: scheme, credentials, certificates and limits.
 //!
-//! Owns what the command line says about them. Must not know the environment, and sends no request.
+//! Owns the values of the command-line flags for them. Must not know environment variables, and
+//! must not send requests.
 
 use std::io::Read as _;
 use std::path::Path;

@@ -28,7 +28,7 @@ struct OciError {
     message: String,
 }
 
-/// Error body of a token service's response (RFC 6749).
+/// Error body of a token service's response, as RFC 6749 defines it.
 #[derive(Debug, Deserialize)]
 struct OauthError {
     error: String,

@@ -3,7 +3,7 @@
 //!
 //! Owns how artifacts are found in the registry: by the registry's own list of referrers, or by a
 //! fallback tag if the registry does not have such lists (OCI distribution specification,
-//! "Referrers Tag Schema"). Must not know what the artifacts say.
+//! "Referrers Tag Schema"). Must not know the content of artifacts.
 
 use std::io::Write as _;
 

@@ -28,7 +28,7 @@ pub const MOST_LAYERS: usize = 500;
 /// Maximum number of entries in the referrers list of an image. The number allows one scan and one
 /// signature a day for more than half a year.
 pub const MOST_REFERRERS: usize = 500;
-/// Maximum number of pages of a referrers list that are read.
+/// Maximum number of pages of a referrers list that are read. A list with more pages is refused.
 pub const MOST_PAGES: usize = 16;
 /// Maximum number of manifests and blobs that one command reads from one repository. Each of at
 /// most `MOST_REFERRERS` artifacts needs three reads, which makes 1,500. The rest is for the image.
@@ -161,8 +161,8 @@ pub fn pages() -> Failure {
     )
 }
 
-/// Fails if `bytes` bytes do not fit on the disk of the folder. Call this function before a
-/// transfer writes its first byte. `what` describes the transfer in messages.
+/// Fails if `bytes` bytes do not fit on the disk of the folder `folder`. Call this function before
+/// a transfer writes its first byte. `what` describes the transfer in messages.
 pub fn room(folder: &Path, what: &str, bytes: u64) -> Result<(), Failure> {
     // If the file system does not report its free space, the transfer is tried.
     let Ok(disk) = rustix::fs::statvfs(folder) else {

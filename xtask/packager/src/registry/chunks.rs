@@ -1,4 +1,4 @@
-//! One open upload session at a registry: its chunks and its end.
+//! One open upload session at a registry, in which a blob is sent in chunks.
 //!
 //! Owns the chunk size, and the retry of a chunk that was cut off. Must not know where the bytes
 //! come from, nor whether the blob should be sent.

@@ -1,7 +1,7 @@
 //! Comparison of the clock of this machine with the clock of a registry.
 //!
-//! Owns the one request that is sent, and the reading of the header `Date`. Must not know which
-//! difference is too large.
+//! Owns the request that asks a registry for its date, and the reading of the header `Date`. Must
+//! not know which difference is too large.
 
 use std::time::{Duration, SystemTime};
 

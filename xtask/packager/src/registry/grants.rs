@@ -16,8 +16,8 @@ pub struct Grants {
     /// Origin of the credentials, and the scheme that they are sent with: `Basic` or `Bearer`.
     /// `None` if the registry demanded no credentials.
     pub who: Option<(String, &'static str)>,
-    /// `Ok` if the repository can be read, or the reason why it cannot. `None` if no repository was
-    /// given.
+    /// `Ok` if the repository can be read or does not exist, or the reason why it cannot be read.
+    /// `None` if no repository was given.
     pub pull: Option<Result<(), Failure>>,
     /// `Ok` if the repository can be written, or the reason why it cannot. `None` if no repository
     /// was given.
@@ -25,7 +25,7 @@ pub struct Grants {
 }
 
 /// Asks a registry for the rights of a user. If a repository is given, the rights to read and write
-/// the repository are tried, too.
+/// the repository are tested, too.
 ///
 /// # Errors
 /// Fails if the registry does not accept the credentials, if its response to the login is another
@@ -88,8 +88,8 @@ async fn may_pull(access: &Access, session: &Session, name: &str) -> Result<(), 
     }
 }
 
-/// Starts an upload to the repository `name` and cancels it. Fails if the right to push is missing.
-/// Registries have no other request that tests this right.
+/// Starts an upload to the repository `name` and cancels it. Fails if the right to push is missing,
+/// or if the registry does not respond. Registries have no other request that tests this right.
 async fn may_push(access: &Access, session: &Session, name: &str) -> Result<(), Failure> {
     let action = format!("writing {}/{name}", access.registry);
     let url = Repository::address(session.root(), name)?;

@@ -1,4 +1,5 @@
-//! Registry client: reads a base image, and pushes the built image into a repository.
+//! Registry client: reads base images and inspected images, and pushes built images into a
+//! repository.
 //!
 //! Owns every request to a registry. Must not know how an image was built: it sends the bytes of a
 //! layout unchanged.
@@ -139,8 +140,8 @@ pub fn push(
 }
 
 /// Returns the rights that a registry grants with the given access. If a repository is given, the
-/// rights to read and write the repository are tried, too. Fails if the registry does not accept
-/// the credentials. A missing right is not an error.
+/// rights to read and write the repository are tested. Fails if the registry does not accept the
+/// credentials or does not respond. A missing right is not an error.
 pub fn grants(access: &Access, repository: Option<&str>) -> Result<Grants, Failure> {
     block_on(grants::find(access, repository))
 }

@@ -1,7 +1,7 @@
 //! Progress display of transfers.
 //!
-//! Owns the progress bars on a terminal, and the plain lines elsewhere. Must not know what is
-//! transferred.
+//! Owns the progress bars on a terminal, and the lines that are printed if standard error is not a
+//! terminal. Must not know what is transferred.
 
 use std::io::IsTerminal as _;
 

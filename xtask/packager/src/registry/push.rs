@@ -1,7 +1,8 @@
 //! Push of a whole image into a registry.
 //!
-//! Owns the order: blobs, manifest by digest, artifacts, manifest by tag, each only if it is
-//! missing; then a final check. Must not know how the image was built.
+//! Owns the order of the steps: the blobs, the manifest under its digest, the artifacts, and the
+//! manifest under the tag are written, each only if it is missing. At the end, the manifest is
+//! checked. Must not know how the image was built.
 
 use std::collections::HashMap;
 

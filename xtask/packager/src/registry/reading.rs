@@ -123,7 +123,8 @@ mod tests {
         })
     }
 
-    /// Returns a response with a body, which says that its digest is that of the body.
+    /// Returns a response with the body `body`, whose header `Docker-Content-Digest` states the
+    /// digest of the body.
     fn named(body: &str) -> String {
         let digest = Digest::of(body.as_bytes());
         format!("200|docker-content-digest: {digest}||{body}")

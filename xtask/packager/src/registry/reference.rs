@@ -91,7 +91,7 @@ impl BaseReference {
     }
 }
 
-/// Returns the failure for a part of a reference that is wrong.
+/// Converts a problem with a part of an image reference to a failure of the kind `Project`.
 pub fn failure(Problem { problem, fix }: Problem) -> Failure {
     Failure::project(problem, fix)
 }

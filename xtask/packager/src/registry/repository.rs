@@ -1,7 +1,7 @@
 //! One repository of a registry, as the target of requests.
 //!
-//! Owns its addresses, the scopes of its requests, and the redirects to a blob that is stored
-//! elsewhere. Must not know why anything is requested.
+//! Owns the URLs in the repository, the scopes of its requests, and the redirects to a blob that is
+//! stored elsewhere. Must not know why anything is requested.
 
 use std::time::Duration;
 

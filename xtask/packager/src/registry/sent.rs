@@ -1,7 +1,7 @@
 //! Results of the push of blobs.
 //!
-//! Owns the ways in which a blob comes to the registry. Must not know how a blob is sent, or how
-//! the result is shown.
+//! Owns the ways in which a registry gets a blob. Must not know how a blob is sent, or how the
+//! result is shown.
 
 /// Result of the push of one blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Session at one registry: every request is sent with the authentication that the registry
 //! demands.
 //!
-//! Owns the credentials that were found, the current tokens, and the reaction to a 401. Must not
-//! know what is requested.
+//! Owns the credentials that were found, the current tokens, and the reaction to a response with
+//! status code 401. Must not know what is requested.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -81,8 +81,9 @@ impl<'a> Reader<'a> {
         self.parts.lock().await.next(usize::MAX).await
     }
 
-    /// Returns a stream of exactly the next `count` bytes of the blob. If the stream is dropped
-    /// before its end, call [`Reader::resume`] to continue.
+    /// Returns a stream of exactly the next `count` bytes of the blob. The stream ends with an
+    /// error if the bytes cannot be read, or if the blob is shorter, or does not have its digest.
+    /// If the stream is dropped before its end, call [`Reader::resume`] to continue.
     pub async fn body(&self, count: u64) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         let parts = Arc::clone(&self.parts).lock_owned().await;
         futures_util::stream::try_unfold((parts, count), next_of)

@@ -126,7 +126,7 @@ fn may_pass(response: &Response, is_piece: bool) -> bool {
 }
 
 /// Returns the pause after the failed attempt with the number `attempt`, counted from 1: 0.2 s, 0.4
-/// s, 0.8 s, and so on.
+/// s, 0.8 s, and so on, up to 25.6 s.
 pub fn backoff(attempt: u32) -> Duration {
     Duration::from_millis(100 << attempt.min(8))
 }

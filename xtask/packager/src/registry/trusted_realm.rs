@@ -1,6 +1,7 @@
 //! A host that credentials may be sent to, as `--trust-realm` names it.
 //!
-//! Owns its form on the command line. Must not know credentials, nor which registry names the host.
+//! Owns the form of the host on the command line. Must not know credentials, nor which registry
+//! names the host.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,7 +1,7 @@
 //! Upload of one blob into a repository.
 //!
-//! Owns the check whether the blob exists, the mount, and the attempts to send it. Must not know
-//! what the blob holds.
+//! Owns the check whether the repository has the blob, the mount of the blob from another
+//! repository, and the attempts to send the blob. Must not know what the blob holds.
 
 use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::{Failure, Kind};
@@ -102,7 +102,8 @@ async fn is_there(target: &Repository, blob: &Upload<'_>) -> Result<bool, Failur
 
 enum Mounted<'a> {
     Yes,
-    /// The registry did not mount the blob. It may have opened an upload session instead.
+    /// The registry did not mount the blob. It may have opened an upload session instead. `None` if
+    /// it did not.
     No(Option<Chunks<'a>>),
 }
 

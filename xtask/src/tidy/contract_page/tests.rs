@@ -1,4 +1,4 @@
-//! Tests of `contract_page`.
+//! Test of the reference of WIT interfaces that `cargo xtask tidy` writes into pages.
 
 use super::*;
 

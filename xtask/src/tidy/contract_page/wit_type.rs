@@ -1,6 +1,6 @@
 //! The spelling of types and functions in WIT.
 //!
-//! Owns the keywords and brackets of WIT. Must not know pages.
+//! Owns the keywords and brackets of WIT. Must not know where the spelling is shown.
 
 use wit_parser::{Function, FunctionKind, Handle, Resolve, Result_, Type, TypeDefKind, TypeId};
 

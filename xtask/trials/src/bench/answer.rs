@@ -1,7 +1,7 @@
-//! Inputs of the benchmarks, which are images of handwritten digits, and the check of the answers.
+//! Inputs of the benchmarks, which are handwritten digits, and the check of the answers.
 //!
-//! Owns the images and the answers that are right. Must not know how servers are measured. A server
-//! that gives a wrong answer is not measured.
+//! Owns the requests and the answers that are right. Must not know how servers are measured. A
+//! server that gives a wrong answer is not measured.
 
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace;
@@ -35,7 +35,7 @@ impl Question {
     }
 
     /// Returns one request for each digit of the sample file. Fails if the sample file cannot be
-    /// read, or has no digit.
+    /// read, or does not have the expected form.
     pub fn all() -> Result<Vec<Self>, Failure> {
         Ok(sample::read(&workspace::root().join(SAMPLE))?
             .into_iter()

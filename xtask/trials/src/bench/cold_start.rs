@@ -1,6 +1,7 @@
 //! The time from the start of a process to its first correct answer.
 //!
-//! Owns the order in which the two programs are started. Must not know what is started.
+//! Owns the order in which the host and the native reference program are started. Must not know how
+//! a program is built or started.
 
 use scorebox_workspace::failure::Failure;
 

@@ -43,9 +43,9 @@ pub const CPU_CONNECTIONS: u16 = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// The image's host with the settings of the image: an instance serves many calls.
+    /// The host of the packaged example with its packaged settings: an instance serves many calls.
     Warm,
-    /// The image's host with `isolation = "call"`: every call gets a new instance.
+    /// The host of the packaged example with `isolation = "call"`: every call gets a new instance.
     Call,
     /// The native reference program, which gives the same answers as the host, but without a
     /// sandbox.
@@ -182,7 +182,8 @@ pub fn summed(own: &[Round], ceiling: &[Round]) -> Option<(Measured<Spread>, Ove
 }
 
 /// Returns the smallest ratio of p99 to p50 among the rounds of a server with the given number of
-/// connections: the ratio of the least disturbed round. Returns `None` if there is no such round.
+/// connections: the ratio of the least disturbed round. Returns `None` if the server was not
+/// measured with this number of connections.
 pub fn quietest_tail(samples: &[Sample], server: Kind, connections: u16) -> Option<f64> {
     let of = samples
         .iter()
@@ -197,7 +198,7 @@ pub fn quietest_tail(samples: &[Sample], server: Kind, connections: u16) -> Opti
 pub struct ColdStart {
     /// Number of times that each program was started.
     pub spawns: u32,
-    /// Times from the start of the image's host to its first correct answer, in milliseconds.
+    /// Times from the start of the packaged host to its first correct answer, in milliseconds.
     pub warm_ms: Spread,
     /// Times from the start of the native reference program to its first correct answer, in
     /// milliseconds.
@@ -211,7 +212,7 @@ pub struct ColdStart {
 /// counts as 1/N of a page.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Pss {
-    /// Memory of the image's host after its first answer, in bytes. `None` if it was not measured.
+    /// Memory of the packaged host after its first answer, in bytes. `None` if it was not measured.
     pub warm_idle: Option<u64>,
     /// Memory of the host with `isolation = "call"` after its first answer, in bytes. `None` if the
     /// host refuses the setting.
@@ -329,7 +330,8 @@ impl CpuRatios {
 }
 
 impl Ratios {
-    /// Returns the ratios that decide about a release, from the results of all measurements.
+    /// Computes the ratios that decide about a release. `rows` were measured with all cores kept
+    /// awake, and `samples` while idle cores may sleep. `cold` has the times of the cold starts.
     pub fn of(rows: &[Row], samples: &[Sample], cold: &ColdStart) -> Self {
         Self {
             cpu: CpuRatios::of(rows),

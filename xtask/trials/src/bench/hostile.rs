@@ -1,7 +1,7 @@
 //! `cargo xtask bench hostile`: measures one well-behaved client while other clients attack the
 //! same host.
 //!
-//! Owns the order of the attacks, and the turns of each attack: the attack itself, followed by a
+//! Owns the order of the attacks, and the rounds of each attack: the attack itself, followed by a
 //! control that only burns CPU time. It must not know what an attack sends or how a latency becomes
 //! a figure.
 
@@ -39,7 +39,7 @@ use super::report::write;
 
 /// Time that an attack gets to open its connections before the well-behaved client is measured.
 const SETTLE: Duration = Duration::from_millis(400);
-/// Pause after an attack in each turn. The pause is longer than the deadline of a call, which is 1
+/// Pause after an attack in each round. The pause is longer than the deadline of a call, which is 1
 /// s, so that no call of the attack is left.
 const RECOVERY: Duration = Duration::from_millis(1500);
 /// Time that an attack gets to open its connections in a run with `--quick`.
@@ -92,7 +92,7 @@ pub fn run(args: &HostileBenchArgs) -> Result<(), Failure> {
 }
 
 /// Runs `cargo xtask bench hostile-sender`: attacks a host, or only burns CPU time for comparison,
-/// and prints the counters. Fails if the attack is unknown.
+/// and prints the counters of the connections and answers as JSON. Fails if the attack is unknown.
 pub fn attack(args: &AttackerArgs) -> Result<(), Failure> {
     attacker::run(args)
 }
@@ -110,7 +110,7 @@ struct Plan<'a> {
 
 impl Plan<'_> {
     /// Measures the well-behaved client during one attack, and then during a control that only
-    /// burns CPU time, once in each turn. Each attack gets a newly started host. Returns the
+    /// burns CPU time, once in each round. Each attack gets a newly started host. Returns the
     /// figures of the attack. Fails if the host cannot be started, or if the process of the attack
     /// fails.
     fn measure(

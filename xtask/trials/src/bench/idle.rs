@@ -29,7 +29,7 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 /// Value that the benchmark stores in Redis for a first call that reads.
 const VALUE: &[u8] = b"value";
 
-/// One connection of the benchmark, with a key prefix of its own.
+/// A connection to Redis that the benchmark measures, with a key prefix of its own.
 struct Client {
     store: Store,
     /// True if the first call reads a value. If false, the first call increments a counter, so it
@@ -38,7 +38,8 @@ struct Client {
 }
 
 /// Runs `cargo xtask bench idle`, and prints its figures. Fails if Redis is missing or cannot be
-/// started, or if the answer to a first call on a connection is wrong.
+/// started, or if a first call on a connection that a proxy of the benchmark has forgotten gets a
+/// wrong answer.
 pub fn run(args: &IdleBenchArgs) -> Result<(), Failure> {
     let program = find_server()?;
     let folder = workspace::target().join("bench-idle");
@@ -105,8 +106,8 @@ fn client(proxy: &Proxy, prefix: &str, is_reader: bool) -> Result<Client, Failur
 }
 
 impl Client {
-    /// Connects, writes the value that the first call reads, and increments the counter to 1. Fails
-    /// if Redis gives another answer.
+    /// Connects, stores the value that the first call reads, and increments the counter to 1. Fails
+    /// if the value cannot be stored, or if the counter is not 1 afterwards.
     async fn prepare(&self) -> Result<(), Failure> {
         let written = self.store.set("value", VALUE, None, Condition::Always);
         let written = written.await.map_err(|error| failed(error.to_string()))?;
@@ -118,7 +119,7 @@ impl Client {
     }
 
     /// Makes the first call after the idle time. Returns the time that the call took, or `None` if
-    /// its answer is wrong.
+    /// the call fails or its answer is wrong.
     async fn first_call(&self) -> Option<Duration> {
         let started = Instant::now();
         let is_right = if self.is_reader {
@@ -130,7 +131,7 @@ impl Client {
     }
 
     /// Makes a call for which the connection has to be opened first. Returns the time that the
-    /// connection and the call took together, or `None` if the answer is wrong.
+    /// connection and the call took together, or `None` if the call fails or its answer is wrong.
     async fn connect_and_call(&self) -> Option<Duration> {
         let started = Instant::now();
         let is_right = self.store.get("value").await == Ok(None);

@@ -1,7 +1,7 @@
 //! `cargo xtask bench languages`: compares one scorer that is written in several languages.
 //!
-//! Owns the order of the run: make the images, check the answers, measure in turns, report. Must not
-//! know how a scorer is made, nor how figures are summed up.
+//! Owns the order of the run: build the images, check the answers, measure the scorers in turns,
+//! and report. Must not know how a scorer is created, nor how figures are summed up.
 
 mod arguments;
 mod figures;
@@ -39,7 +39,7 @@ const MEMORY_CONNECTIONS: u16 = 64;
 /// Length of the load that puts every instance to work before memory is read.
 const MEMORY_LOAD: Duration = Duration::from_millis(500);
 
-/// Runs `cargo xtask bench languages`, and prints its figures. Fails if a scorer cannot be made or
+/// Runs `cargo xtask bench languages`, and prints its figures. Fails if a scorer cannot be built or
 /// started, or if an answer is wrong.
 pub fn run(args: &LanguagesBenchArgs) -> Result<(), Failure> {
     // wrk is looked for first, because the builds take minutes.
@@ -95,8 +95,9 @@ pub fn run(args: &LanguagesBenchArgs) -> Result<(), Failure> {
     report::write(&figures, text)
 }
 
-/// Makes the scorer in Rust and those in the given languages, and returns them in this order. Also
-/// returns a text for each language whose tools are not on this machine.
+/// Creates and packages the scorer in Rust and those in `languages`, and returns them in this
+/// order, with their images in `folder`. Also returns a text for each language that is left out
+/// because a program is not on this machine. Fails if a scorer cannot be built.
 fn made(languages: &[Language], folder: &Path) -> Result<(Vec<Scorer>, Vec<String>), Failure> {
     // A Cargo package in the repository would be built with the settings of the repository.
     let projects = tempfile::tempdir().map_err(|error| {
@@ -115,7 +116,8 @@ fn made(languages: &[Language], folder: &Path) -> Result<(Vec<Scorer>, Vec<Strin
     Ok((scorers, skipped))
 }
 
-/// Starts a program, and checks its answers to all questions.
+/// Starts a program as a server, and checks its answers to all requests in `questions`. Fails if an
+/// answer is wrong.
 fn checked(program: &Program, questions: &[Question]) -> Result<Server, Failure> {
     let mut server = program.start()?;
     for question in questions {
@@ -125,8 +127,8 @@ fn checked(program: &Program, questions: &[Question]) -> Result<Server, Failure>
     Ok(server)
 }
 
-/// Measures the memory of each scorer while no other server runs, because two processes of one
-/// program share its pages.
+/// Measures the memory of the host for each scorer, in the order of `scorers`. No other server runs
+/// meanwhile, because two processes of one program share its pages. Fails if an answer is wrong.
 fn memory(
     scorers: &[Scorer],
     questions: &[Question],
@@ -151,7 +153,8 @@ fn memory(
 }
 
 /// Measures the latency of calls over one connection, with instances that serve many calls and with
-/// an instance for each call.
+/// a new instance for each call. Adds the results of each of `rounds` rounds to `turns`, which has
+/// one item for each scorer. Each load takes the time `time`. Fails if an answer is wrong.
 fn calls(
     scorers: &[Scorer],
     questions: &[Question],
@@ -191,7 +194,9 @@ fn calls(
     Ok(())
 }
 
-/// Measures the time from the start of each packaged app to its first correct answer.
+/// Measures the time from the start of the host to its first correct answer, `spawns` times for
+/// each scorer. Adds the results to `turns`, which has one item for each scorer. Fails if an answer
+/// is wrong.
 fn cold_starts(
     scorers: &[Scorer],
     questions: &[Question],
@@ -215,7 +220,8 @@ fn cold_starts(
     Ok(())
 }
 
-/// Returns the numbers from 0 to `count`, beginning with another number in each turn.
+/// Returns the numbers from 0 to `count - 1`, beginning with `turn` modulo `count`, so that another
+/// number is the first in each turn.
 fn rotated(turn: usize, count: usize) -> impl Iterator<Item = usize> {
     (0..count).map(move |index| (index + turn) % count)
 }

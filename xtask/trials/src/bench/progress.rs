@@ -1,4 +1,4 @@
-//! Messages about the progress of a run.
+//! Messages about the progress of a benchmark.
 //!
 //! Owns the one line that changes on a terminal, and the plain lines elsewhere. Must not know what
 //! is measured.

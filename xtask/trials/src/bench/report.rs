@@ -1,4 +1,4 @@
-//! Figures as a table for people, or as JSON for programs.
+//! Figures of `cargo xtask bench` as a table for people, or as JSON for programs.
 //!
 //! Owns the table and the choice of units in it. Must not know how a figure was measured.
 

@@ -1,8 +1,8 @@
 //! Programs and app folders that are measured, built and laid out below the target folder.
 //!
-//! Owns the image, unpacked as by `cargo xtask demo`, copies of its app with other settings, the
-//! native reference program (`ceiling`), and a scorer that loops. Must not know how anything is
-//! measured.
+//! Owns the image of the example `digits`, unpacked as by `cargo xtask demo`, copies of its app
+//! folder with other settings, the native reference program (`ceiling`), and a scorer that loops.
+//! Must not know how anything is measured.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ use crate::demo;
 /// call, and shorter than the 2 s that a load takes by default.
 const LOOP_DEADLINE: &str = "1s";
 
-/// Cargo profile of the native reference program. It is also the profile of the image's host, so
+/// Cargo profile of the native reference program. It is also the profile of the host in images, so
 /// that the benchmark does not compare compiler settings.
 pub(super) const PROFILE: &str = "image";
 
@@ -39,9 +39,10 @@ pub struct Stage {
     pub folder: PathBuf,
     /// Path of the app folder in the unpacked image.
     pub app: PathBuf,
-    /// The image's host with the settings that the image ships with.
+    /// The host of the unpacked image with the settings that the image ships with.
     pub warm: Program,
-    /// The image's host with `isolation = "call"`, or the error if the host refuses this setting.
+    /// The host of the unpacked image with `isolation = "call"`, or the error if the host refuses
+    /// this setting.
     pub call: Result<Program, ManifestError>,
     /// The native reference program, which gives the same answers as the host, but without a
     /// sandbox.
@@ -68,11 +69,11 @@ impl Stage {
 
 /// Programs that `cargo xtask bench redis` starts as servers.
 pub struct RedisStage {
-    /// The image's host with a prediction cache that keeps no answers in the host's memory, so that
-    /// each hit is a round trip to Redis.
+    /// The host of the unpacked image with a prediction cache that keeps no answers in the host's
+    /// memory, so that each hit is a round trip to Redis.
     pub store: Program,
-    /// The image's host with the defaults of `[prediction_cache]`, so that answers are kept in the
-    /// host's memory as well.
+    /// The host of the unpacked image with the defaults of `[prediction_cache]`, so that answers
+    /// are kept in the host's memory as well.
     pub memory: Program,
     /// The native reference program, which stores its answers in the same Redis.
     pub ceiling: Program,
@@ -110,8 +111,8 @@ pub fn prepare_with_redis(folder: &Path, url: &str) -> Result<RedisStage, Failur
     })
 }
 
-/// Paths of the host and the app in an unpacked image, and of an empty folder for altered copies of
-/// the app.
+/// Paths of the host program and the app folder in an unpacked image, and of an empty folder for
+/// copies of the app folder with other settings.
 struct Image {
     apps: PathBuf,
     host: PathBuf,
@@ -202,8 +203,8 @@ pub fn native(program: &str, features: &[&str]) -> Result<PathBuf, Failure> {
         })
 }
 
-/// Returns the path of the only file of the app's model, which the host and the native reference
-/// program read. Fails if the app has no model file.
+/// Returns the path of the model file in the app folder `app`. The host and the native reference
+/// program both read this file. Fails if the app has no `.safetensors` file.
 fn model(app: &Path) -> Result<PathBuf, Failure> {
     let folder = app.join(app::MODEL_FOLDER);
     let entries =
@@ -243,7 +244,8 @@ fn wayward(apps: &Path) -> Result<PathBuf, Failure> {
         "component".to_owned(),
         component.display().to_string().into(),
     );
-    // The scorer's `init` reads settings, which do not exist yet where an image is built.
+    // The scorer's `init` reads settings of the deployment, which do not exist yet when an image is
+    // built.
     scorer.insert("snapshot".to_owned(), false.into());
     let mut limits = toml::Table::new();
     limits.insert("deadline".to_owned(), LOOP_DEADLINE.into());

@@ -1,4 +1,4 @@
-//! The steps of a call, measured in one process.
+//! The steps of a call (parse, instantiate, call, render), measured in one process.
 //!
 //! Owns how `cargo bench` is run. Must not know the steps: `tests/bench/benches/steps.rs` has them.
 
@@ -11,12 +11,12 @@ use scorebox_workspace::workspace;
 use super::stage::PROFILE;
 
 /// Name of the environment variable with the path of the app folder, for the benchmarks of the
-/// steps.
+/// steps of a call.
 const APP_VARIABLE: &str = "SCOREBOX_BENCH_APP";
 
-/// Runs the benchmarks of the single steps of a call on the app folder `app`. Their table is
-/// printed to standard error, because it is not part of the result. Fails if the benchmarks cannot
-/// be built or run.
+/// Runs the benchmarks of the steps of a call (parse, instantiate, call, render) on the app folder
+/// `app`. Their table is printed to standard error, because it is not part of the result. Fails if
+/// the benchmarks cannot be built or run.
 pub fn run(app: &Path) -> Result<(), Failure> {
     // The package is built alone, because Cargo gives a program every feature that any package in
     // the same build asks for. The image's host does not have a compiler, and so the benchmarks

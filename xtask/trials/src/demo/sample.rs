@@ -1,4 +1,4 @@
-//! Digits with known answers.
+//! Handwritten digits with known answers, and the comparison of a scorer's answers with them.
 //!
 //! Owns the sample file's shape, the request, and the comparison with scikit-learn. Must not know
 //! how requests are sent.
@@ -61,8 +61,8 @@ struct Sample {
     digits: Vec<Digit>,
 }
 
-/// Reads all digits from the sample file at a path. Fails if the file cannot be read, or does not
-/// have the form of the sample file.
+/// Reads all digits from the sample file `path`, such as `tests/data/digits-sample.json`. Fails if
+/// the file cannot be read, or does not have the expected form.
 pub fn read(path: &Path) -> Result<Vec<Digit>, Failure> {
     let text = std::fs::read(path).map_err(|error| Failure::file(path, "be read", error))?;
     let sample: Sample =

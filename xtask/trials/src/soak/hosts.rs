@@ -1,4 +1,4 @@
-//! The hosts of a soak and their Redis.
+//! The hosts of a soak and their Redis server.
 //!
 //! Owns their settings, their start and their end. It must not know which requests they get.
 
@@ -74,7 +74,8 @@ pub enum Kind {
     /// A host of the example `digits` with a prediction cache in Redis, and no cache in its own
     /// memory.
     Cached,
-    /// A host of the example `digits` as a function app.
+    /// A host of the example `digits` as the custom handler of a function app, which accepts
+    /// invocations of the Functions host.
     Functions,
     /// A host of the example `digits-mlp`, which is an ONNX graph without a component.
     Graph,

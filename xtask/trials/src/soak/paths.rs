@@ -33,7 +33,7 @@ pub struct Path {
     form: Form,
 }
 
-/// Protocol and content of the calls on a path.
+/// Protocol and content of one kind of call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// A request with a JSON body in the format of Azure ML.
@@ -84,8 +84,8 @@ pub struct Sent<'a> {
     pub bytes: Vec<u8>,
 }
 
-/// Returns the groups of digits for the requests: groups of one digit, of two digits and of ten
-/// digits.
+/// Returns groups of one digit, of two digits and of ten digits. Each group is the content of one
+/// request.
 pub fn groups(digits: &[Digit]) -> impl Iterator<Item = &[Digit]> {
     digits
         .chunks_exact(1)
@@ -95,7 +95,7 @@ pub fn groups(digits: &[Digit]) -> impl Iterator<Item = &[Digit]> {
 }
 
 impl Path {
-    /// Builds the request of this kind of call that asks for the scores of the given digits.
+    /// Builds the HTTP request of this kind of call that asks for the scores of the given digits.
     pub fn question<'a>(&self, digits: &'a [Digit]) -> Sent<'a> {
         Sent {
             digits,
@@ -266,7 +266,7 @@ fn encoded(text: &str) -> Value {
 
 /// Returns the bytes of an HTTP request with an invocation, as the Functions host sends it.
 /// `function` is the name of the function. `name` and `value` are the name and the content of its
-/// input binding.
+/// input binding, and `metadata` is the trigger's metadata.
 fn envelope(function: &str, name: &str, value: &Value, metadata: &Value) -> Vec<u8> {
     let body = json!({ "Data": { name: value }, "Metadata": metadata }).to_string();
     let headers = [

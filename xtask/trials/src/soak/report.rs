@@ -18,7 +18,7 @@ use super::watch::{Change, Drift};
 pub struct Figures {
     /// Length of the run, in minutes.
     pub minutes: f64,
-    /// Number of calls on all paths of the soak.
+    /// Number of calls of all kinds to all hosts.
     pub calls: u64,
     /// Number of answers that differ from the known right answers.
     pub wrong: u64,
@@ -38,11 +38,11 @@ pub struct Figures {
 /// Figures of one path of the soak, which is one kind of call to one host.
 #[derive(Debug, Serialize)]
 pub struct PathFigures {
-    /// Name of the path in the table and in the JSON output.
+    /// Name of the kind of call in the table and in the JSON output, e.g. `infer-binary`.
     pub path: &'static str,
-    /// Name of the host that the path calls.
+    /// Name of the host to which the calls go, e.g. `warm`.
     pub host: &'static str,
-    /// Number of calls on the path.
+    /// Number of calls of this kind to the host.
     pub calls: u64,
     /// Number of answers that differ from the known right answers.
     pub wrong: u64,
@@ -54,12 +54,13 @@ pub struct PathFigures {
     pub p99_ms: f64,
     /// Latency of the slowest answer, in milliseconds.
     pub most_ms: f64,
-    /// Problem of the first call on the path that failed. `None` if no call failed.
+    /// Error of the first failed call. A call with a wrong answer counts as failed. `None` if no
+    /// call failed.
     pub first: Option<String>,
 }
 
 impl PathFigures {
-    /// Summarises the calls on a path that `tally` has counted.
+    /// Summarises the calls of one kind to one host (`path`), which `tally` has counted.
     pub fn of(path: &Path, tally: Tally) -> Self {
         let mut latencies = tally
             .latencies_us
@@ -113,7 +114,7 @@ impl Figures {
     }
 
     /// Fails if an answer was wrong, if a call was lost, if the memory, file descriptors or threads
-    /// of a host changed by more than is allowed, or if no call was made on a path.
+    /// of a host changed by more than is allowed, or if calls of some kind were never made.
     pub fn verdict(&self) -> Result<(), Failure> {
         let silent = self.paths.iter().filter(|path| path.calls == 0).count();
         if self.wrong == 0 && self.lost == 0 && !self.drifts && silent == 0 {

@@ -1,5 +1,5 @@
-//! Counters and latencies of the calls of a soak, and the first failure of each path. A path is one
-//! kind of call to one host.
+//! Counters and latencies of the calls of a soak, and the first failure, for each path. A path is
+//! one kind of call to one host.
 //!
 //! Owns what is noted while the calls run. It must not know what a path sends, or how a figure is
 //! computed.
@@ -14,9 +14,10 @@ pub struct Tally {
     pub(super) calls: AtomicU64,
     pub(super) wrong: AtomicU64,
     pub(super) lost: AtomicU64,
-    /// Latency of each answer on the path, right or wrong, in microseconds.
+    /// Latency of each answer, right or wrong, in microseconds, in the order of the answers.
     pub(super) latencies_us: Mutex<Vec<u32>>,
-    /// Problem of the first call on the path that failed. `None` if no call failed.
+    /// Error of the first failed call. A call with a wrong answer counts as failed. `None` if no
+    /// call failed.
     pub(super) first: Mutex<Option<String>>,
 }
 

@@ -1,4 +1,5 @@
-//! Memory, file descriptors and threads of processes over time, and the rule for drift.
+//! Memory, file descriptors and threads of processes over time, and the rule that decides if they
+//! drift, i.e. change by more than is allowed.
 //!
 //! Owns the samples and the rule. It must not know what the processes do.
 
@@ -15,7 +16,8 @@ use serde::Serialize;
 /// In a run of less than twice this time, the first half of the run is left out instead.
 const WARM_UP: Duration = Duration::from_secs(120);
 
-/// Maximum change of resident memory that does not count as drift, in percent.
+/// Maximum change of resident memory that does not count as drift, in percent of the memory in the
+/// first third of the time after the warm-up.
 const MEMORY_PERCENT: f64 = 10.0;
 /// Additional change of resident memory in MiB that does not count as drift in a run of less than
 /// 240 s, because the first half of the run is not a whole warm-up.

@@ -1,4 +1,4 @@
-//! A connection that is kept open, sends requests and reads whole answers.
+//! A connection to a host that is kept open, sends requests and reads whole answers.
 //!
 //! Owns the bytes of HTTP/1.1 on the client's side. It must not know what a request asks for.
 

@@ -80,7 +80,7 @@ const FOREIGN: [(&[&str], &str); 4] = [
 ];
 
 /// Checks that the kinds of all triggers in a manifest are served, before other settings of these
-/// triggers are judged. `table` is the whole manifest.
+/// triggers are checked. `table` is the whole manifest.
 ///
 /// # Errors
 /// Fails if the kind of a trigger is not served.

@@ -1,7 +1,7 @@
 //! Checks of a trigger of kind `queue`.
 //!
 //! Owns which queues of a storage account a trigger may take messages from and send messages to,
-//! and the bounds of retries. Must not know other kinds of triggers.
+//! and the limits on retries. Must not know other kinds of triggers.
 
 use std::time::Duration;
 

@@ -1,27 +1,28 @@
-//! Limits on what the commands of one call may ask for together.
+//! Limits on what the Redis commands of one call may ask for together.
 //!
 //! Owns the sums over these commands. Must not know which argument of a command asks for what.
 
 use crate::VALUE_LIMIT_BYTES;
 use crate::raw::CommandError;
 
-/// Maximum number of items that one raw command may ask for, such as the members of `SRANDMEMBER`
-/// or the entries of `XRANGE`.
+/// Maximum number of items that one Redis command of a scorer may ask for, such as the members of
+/// `SRANDMEMBER` or the entries of `XRANGE`.
 pub const COUNT_LIMIT: u64 = 1 << 16;
 
-/// Maximum number of items that all raw commands of one call together may ask for. A reply cannot
-/// hold more values.
+/// Maximum number of items that all Redis commands in one call of a scorer may ask for together. A
+/// reply cannot hold more values.
 pub const CALL_COUNT_LIMIT: u64 = 1 << 20;
 
-/// Maximum size of the memory that all raw commands of one call together may make the server
-/// reserve by offsets and sizes, such as the offset of `SETRANGE`, in bytes.
+/// Maximum size of the memory that all Redis commands in one call of a scorer together may make the
+/// server reserve, in bytes. A command reserves memory by an offset or a size, such as the offset
+/// of `SETRANGE`.
 pub const CALL_GROWTH_BYTES: u64 = 64 << 20;
 
-/// Maximum number of raw commands in one call that combine or copy stored data.
+/// Maximum number of Redis commands in one call of a scorer that combine or copy stored data.
 pub const HEAVY_LIMIT: usize = 64;
 
-/// Sums over the raw commands of one call so far: the items that they ask for, the memory that they
-/// make the server reserve, and the number of commands that combine or copy data.
+/// Sums over the Redis commands in one call of a scorer so far: the items that they ask for, the
+/// memory that they make the server reserve, and the number of commands that combine or copy data.
 #[derive(Debug, Default)]
 pub struct Asked {
     pub(super) items: u64,

@@ -6,7 +6,7 @@
 use super::asked::{Asked, HEAVY_LIMIT};
 use crate::raw::{Command, CommandError};
 
-/// Maximum number of keys whose data one raw command may combine, such as the sets of `SUNION`.
+/// Maximum number of keys whose data one Redis command may combine, such as the sets of `SUNION`.
 pub const COMBINED_KEYS_LIMIT: usize = 64;
 
 /// Meaning of numbers among the arguments of a command. The meaning decides which limit applies to

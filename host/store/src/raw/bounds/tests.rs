@@ -1,4 +1,4 @@
-//! Tests of `bounds`.
+//! Tests of the limits on what Redis commands may ask of a server.
 
 use super::super::commands::{COMMANDS, find};
 use super::super::keys::positions;

@@ -1,4 +1,4 @@
-//! Tests of `reply`.
+//! Tests of the conversion of a Redis server's answers into replies for scorers.
 
 use proptest::prelude::*;
 

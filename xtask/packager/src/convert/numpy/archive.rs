@@ -21,7 +21,7 @@ const MOST_ARRAYS: usize = 100_000;
 /// Members of every archive that `scipy.sparse.save_npz` writes.
 const SPARSE: [&str; 3] = ["format.npy", "shape.npy", "data.npy"];
 
-/// An array of the source: a member of an `.npz` archive, or a single `.npy` file.
+/// An array to convert, and its place: a member of an `.npz` archive, or a single `.npy` file.
 #[derive(Debug)]
 pub struct Member {
     /// Index of the member in the archive, counted from 0. 0 for a single `.npy` file.

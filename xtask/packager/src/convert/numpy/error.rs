@@ -14,7 +14,8 @@ use crate::intact::CUT_FIX;
 /// Maximum length of a quoted message of the zip library, in bytes. The message may contain the
 /// name of a member.
 const MESSAGE_BYTES: usize = 1024;
-/// Instruction in the error message for an array that a tensor cannot hold.
+/// Instruction in the error message about an array that a tensor cannot hold, and about a damaged
+/// file.
 const SAVE_FIX: &str =
     "save it again where it was made, with np.save or np.savez and a plain numeric dtype";
 /// Instruction in the error message for a sparse matrix.

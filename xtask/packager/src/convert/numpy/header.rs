@@ -31,7 +31,7 @@ pub struct Header {
     /// True if the elements are in column-major (Fortran) order: the first dimension varies
     /// fastest.
     pub is_fortran: bool,
-    /// Dimensions of the array.
+    /// Size of each dimension of the array, in elements. Empty for a single value.
     pub shape: Vec<usize>,
     /// Size of all elements of the array together, in bytes.
     pub data_bytes: usize,

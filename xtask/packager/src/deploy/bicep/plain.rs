@@ -1,4 +1,4 @@
-//! Resources of an app without the Functions host: a container app, or a web app.
+//! Bicep resources of an app without the Functions host: a container app, or a web app.
 //!
 //! Owns these resources and their API versions. Must not know function apps.
 

@@ -1,4 +1,5 @@
-//! Commands for functions that events trigger: one event subscription for each of these functions.
+//! Commands for functions that Event Grid events of blobs trigger: one event subscription for each
+//! of these functions.
 //!
 //! Owns the choice of these functions, and the address to which their events are sent. Must not
 //! know how the app is created.
@@ -11,8 +12,8 @@ use super::{ADDRESS, BLOBS_KEY, Builder, EVENT_STORAGE};
 use crate::shell::{Command, Variable, Word};
 
 impl Builder<'_> {
-    /// Adds the commands that create an event subscription for each function that events trigger.
-    /// Without a subscription no event arrives, and the function is never called.
+    /// Adds the commands that create an event subscription for each function that Event Grid events
+    /// trigger. Without a subscription no event arrives, and the function is never called.
     pub(super) fn events(&mut self) {
         let functions: Vec<_> = self.deployment.event_functions().collect();
         if functions.is_empty() {
@@ -63,8 +64,8 @@ impl Builder<'_> {
 }
 
 /// Returns a name for the event subscription of a function. The name has 3 to 64 letters, digits
-/// and hyphens, as Azure requires. It differs from all names in `taken`, also if letters are
-/// compared without case.
+/// and hyphens, as Azure requires. It differs from all names in `taken` by more than the case of
+/// letters.
 fn subscription_name(app: &str, function: &str, taken: &[String]) -> String {
     const LONGEST: usize = 64;
     let whole = format!("{app}-{function}").replace('_', "-");
@@ -84,8 +85,8 @@ fn subscription_name(app: &str, function: &str, taken: &[String]) -> String {
 }
 
 impl Deployment {
-    /// Returns the name of each function that events trigger, and the blob container whose events
-    /// trigger it.
+    /// Returns the name of each function that Event Grid events trigger, and the name of the blob
+    /// container whose events trigger it.
     pub fn event_functions(&self) -> impl Iterator<Item = (&str, &str)> {
         self.manifest
             .triggers

@@ -1,14 +1,16 @@
-//! Commands for the keys of a server without the Functions host.
+//! Commands for the keys of `server.keys`, one of which the callers of an app without the Functions
+//! host have to send.
 //!
-//! Owns where a key comes from: the environment, the app that is there already, or random numbers. A
-//! key is never printed. Must not know how the app gets it.
+//! Owns the sources of a key, in this order: the environment, the app if it exists already, and
+//! random numbers. A key is never printed. Must not know how the app gets a key.
 
 use super::super::arguments::Target;
 use super::{Builder, ENTRY, EXISTING};
 use crate::shell::{Command, Variable, Word};
 
 impl Builder<'_> {
-    /// Adds the commands that put each key of the server into a shell variable.
+    /// Adds the commands that put each key of `server.keys` into the shell variable with the name
+    /// of the key's app setting.
     pub(super) fn keys(&mut self) {
         let deployment = self.deployment;
         if deployment.keys.is_empty() {
@@ -28,7 +30,7 @@ impl Builder<'_> {
             .flag("--resource-group", &self.group)
             .fixed("--query '[].name'");
         self.asked(EXISTING, existing);
-        // Azure compares the names of apps without case, and a query of `az` cannot.
+        // Azure ignores the case of the names of apps, and a query of `az` cannot do that.
         let own = Command::new("printf '%s\\n' \"$deploy_existing\" | grep -F -i -x")
             .flag("-e", &self.name)
             .fixed("|| :");
@@ -48,9 +50,9 @@ impl Builder<'_> {
         }
     }
 
-    /// Returns the command whose output is empty if the app does not have the setting `name`, and the
-    /// command that prints the setting's value. The second one may use the output of the first one, in
-    /// the variable `ENTRY`.
+    /// Returns two commands about the app setting `name`. The first one prints nothing if the app
+    /// does not have the setting. The second one prints the value of the setting. It may use the
+    /// output of the first one, which is in the shell variable that `ENTRY` names.
     fn known(&self, name: &str) -> (Command, Command) {
         let asked = |words, query: String| {
             self.of_app(words)
@@ -58,8 +60,9 @@ impl Builder<'_> {
                 .fixed("--output tsv")
         };
         match self.deployment.target {
-            // A secret of another name may hold the value, so the environment of the app decides. An
-            // entry without a secret ends the script, because no secret has the name of a variable.
+            // A secret of another name may hold the value, so the name of the secret is read from
+            // the environment of the app. If the entry has no secret, the script ends, because no
+            // secret has the name of a variable.
             Target::PlainContainerApp => (
                 asked(
                     "az containerapp show",
@@ -81,8 +84,8 @@ impl Builder<'_> {
         }
     }
 
-    /// Adds a line to the script that prints the command with which the user can read a key of the
-    /// server.
+    /// Adds a line to the script that prints the command with which the user can read the first key
+    /// of `server.keys`.
     pub(super) fn where_the_key_is(&mut self) {
         let Some(key) = self.deployment.keys.first() else {
             return;

@@ -98,8 +98,9 @@ impl Builder<'_> {
         }
     }
 
-    /// Adds the commands that wait until Azure has applied the last change of the app. Azure refuses
-    /// another change before that. Waits for 10 minutes at most.
+    /// Adds the commands that wait until Azure has applied the last change of the app, because
+    /// Azure refuses another change before that. The script fails if this takes more than 10
+    /// minutes.
     fn wait_for_container_app(&mut self) {
         let app = Word::value_of(&Variable::fixed(APP));
         let wait = Command::new("az resource wait")

@@ -14,8 +14,8 @@ const IS_GUARDED: &str = "--query \"properties.platform.enabled && properties.gl
                           && (properties.globalValidation.unauthenticatedClientAction || 'AllowAnonymous') != \
                           'AllowAnonymous' && 'guarded' || 'open'\"";
 
-/// Query of `az` whose result is the settings of the web app's login, changed so that a request
-/// without a login is answered with the status code 401. The identity providers are kept.
+/// Query of `az` that prints changed settings for the web app's login: with them, a request without
+/// a login is answered with the status code 401. The identity providers stay as they are.
 const GUARDED: &str = "--query \"{properties: merge(properties || \\`{}\\`, {platform: merge(properties.platform || \\`{}\\`, \
                        \\`{\\\"enabled\\\": true}\\`), globalValidation: merge(properties.globalValidation || \\`{}\\`, \
                        \\`{\\\"requireAuthentication\\\": true, \\\"unauthenticatedClientAction\\\": \\\"Return401\\\"}\\`)})}\" \

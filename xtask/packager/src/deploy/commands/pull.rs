@@ -14,7 +14,7 @@ const ROLE_QUERY: &str = "--query \"roleAssignmentMode == 'AbacRepositoryPermiss
 impl Builder<'_> {
     /// Adds the commands that create an identity and let it pull from the registry. A container app
     /// is created only after its image was pulled, so its own identity would come too late.
-    /// Afterwards, the shell variable `APP` has the id of the created identity.
+    /// Afterwards, the shell variable that `APP` names has the resource id of the created identity.
     pub(super) fn puller(&mut self) {
         let name = Word::text(&format!("{}-pull", self.deployment.name));
         let of_identity = |words: &'static str, group: &Word| {
@@ -32,8 +32,8 @@ impl Builder<'_> {
         self.may_pull();
     }
 
-    /// Adds the commands that let the identity in the shell variable `PRINCIPAL` pull from the
-    /// registry.
+    /// Adds the commands that let an identity pull from the registry. The principal id of the
+    /// identity is in the shell variable that `PRINCIPAL` names.
     pub(super) fn may_pull(&mut self) {
         let value = |variable| Word::value_of(&Variable::fixed(variable));
         let name = Word::text(self.deployment.registry_name());

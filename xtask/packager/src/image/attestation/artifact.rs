@@ -1,6 +1,6 @@
 //! OCI artifact: data that is stored next to an image and has a manifest like an image.
 //!
-//! Owns the artifact's manifest. Must not know what the artifact says.
+//! Owns the manifest of an artifact. Must not know the meaning of the data.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Attestations of an image: its list of parts (SBOM), its provenance, and its signature.
+//! Attestations of an image: its SBOM (software bill of materials), its provenance statement, and
+//! its signatures.
 //!
 //! Owns which artifacts are attached to an image, and their formats. Must not know files or
 //! registries: it works on digests that other modules computed. An attached artifact does not
@@ -93,8 +94,9 @@ pub fn artifacts(
     artifacts
 }
 
-/// Returns the name of an artifact with the given artifact type, e.g. `sbom`. `None` stands for a
-/// signature of cosign, which has no artifact type.
+/// Returns the name of an artifact with the given artifact type, e.g. `sbom`, or `artifact` for a
+/// type that `package` does not write. `None` stands for a signature of cosign, which has no
+/// artifact type.
 pub fn name(artifact_type: Option<&str>) -> &'static str {
     match artifact_type {
         Some(SBOM_MEDIA_TYPE) => "sbom",

@@ -1,6 +1,6 @@
 //! Facts about the origin of an image, from which its attestations are made.
 //!
-//! Owns these facts. Must not know the form of any attestation.
+//! Owns the types for these facts. Must not know the form of any attestation.
 
 use scorebox_workspace::digest::Digest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -16,14 +16,14 @@ pub struct Origin {
     pub reference: String,
     /// Name of the scorer.
     pub name: String,
-    /// Version of the scorer. Empty if the manifest does not set it.
+    /// Version of the scorer. Empty if `scorebox.toml` does not set it.
     pub version: String,
-    /// Licence of the scorer, as an SPDX expression. `None` if the scorer states none.
+    /// Licence of the scorer, as an SPDX expression. `None` if `scorebox.toml` does not state it.
     pub license: Option<String>,
-    /// Licence of the model, as an SPDX expression. `None` if the scorer does not state the
-    /// licence.
+    /// Licence of the model, as an SPDX expression. `None` if `scorebox.toml` does not state it.
     pub model_license: Option<String>,
-    /// Build parameters. The keys are the names of flags, or of keys in the manifest.
+    /// Build parameters for the provenance statement. The keys are `scorer`, `version`, `world`,
+    /// `base`, `compression`, `cpu` and `sourceDateEpoch`.
     pub parameters: Map<String, Value>,
     /// Time that is used for every time in the attestations, in seconds since 1970.
     pub epoch: u64,
@@ -37,7 +37,7 @@ pub struct Origin {
     pub revision: Option<Revision>,
 }
 
-/// Origin of the host program.
+/// Digest of the host program in an image, and the facts that are known about its build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostOrigin {
     /// Digest of the host program's bytes.
@@ -94,11 +94,11 @@ pub struct FileOrigin {
     pub path: String,
     /// Digest of the file's bytes.
     pub digest: Digest,
-    /// Role of the file in the image.
+    /// Role of the file, which determines its component type and its licence in the SBOM.
     pub role: Role,
 }
 
-/// Role that a file has in the image.
+/// Role of a file that `package` puts into an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// The scorer's WebAssembly component.

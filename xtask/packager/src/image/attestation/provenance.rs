@@ -16,8 +16,8 @@ pub const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
 /// Build type of the provenance statement, which defines the meaning of its parameters and
 /// dependencies. The page `xtask/docs/image.md` describes this build type.
 pub const BUILD_TYPE: &str = "tag:scorebox.dev,2026:package/v1";
-/// Id of the builder in the provenance statement: any user who ran the command, on a machine of
-/// their own. This is SLSA build level 1.
+/// Id of the builder in the provenance statement. It stands for any user who ran
+/// `cargo xtask package` on their own machine, which is SLSA build level 1.
 const BUILDER: &str = "tag:scorebox.dev,2026:cargo-xtask";
 
 /// Returns the provenance statement of an image as JSON. `image` is the digest of the image, and

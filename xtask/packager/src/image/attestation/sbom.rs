@@ -167,8 +167,9 @@ fn licenses(expression: &str) -> Value {
     json!([{ "expression": expression.replace('/', " OR ") }])
 }
 
-/// Returns the serial number of the SBOM: a UUID of version 8 (RFC 9562) that is made from the
-/// digest of the content. Equal contents have equal serial numbers.
+/// Returns the serial number of the SBOM: a UUID of version 8 (RFC 9562) that is made from
+/// `content`, the digest of the SBOM without the serial number. Equal SBOMs have equal serial
+/// numbers.
 fn uuid(content: &Digest) -> String {
     let part =
         |range: std::ops::Range<usize>| content.hex().get(range).unwrap_or_default().to_owned();
@@ -182,8 +183,8 @@ fn uuid(content: &Digest) -> String {
     )
 }
 
-/// Returns a CycloneDX property, `{"name": NAME, "value": VALUE}`. Properties state facts for which
-/// CycloneDX has no field.
+/// Returns a CycloneDX property, `{"name": "dev.scorebox.NAME", "value": VALUE}`. Properties state
+/// facts for which CycloneDX has no field.
 fn property(name: &str, value: &str) -> Value {
     json!({ "name": format!("dev.scorebox.{name}"), "value": value })
 }

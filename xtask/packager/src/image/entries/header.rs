@@ -23,7 +23,7 @@ pub struct Header {
     pub name: Vec<u8>,
     /// Target of the link. It has no meaning if the entry is not a link.
     pub link: Vec<u8>,
-    /// Letter that states the type of the tar entry.
+    /// Letter that states the type of the tar entry, e.g. `0` for a file or `5` for a folder.
     pub kind: u8,
     /// Size of the tar entry's content, in bytes.
     pub size: u64,

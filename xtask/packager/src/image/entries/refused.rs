@@ -1,6 +1,6 @@
 //! The error of a tar archive that is refused.
 //!
-//! Owns the kind of this error. Must not know why an archive is refused.
+//! Owns the `io::ErrorKind` of this error. Must not know why an archive is refused.
 
 use std::io;
 

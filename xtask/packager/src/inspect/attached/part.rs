@@ -1,7 +1,7 @@
 //! Layers of the artifacts that are attached to an image.
 //!
-//! Owns the facts that are kept of a layer after it was read. Must not know how a layer is read, or
-//! what it says.
+//! Owns the facts about a layer that are kept after it was read. Must not know how a layer is read,
+//! or the format of its content.
 
 use scorebox_workspace::digest::Digest;
 

@@ -1,5 +1,5 @@
-//! Check of a provenance of `package`: whether it is signed, is about the image, and agrees with
-//! the files of the image.
+//! Check of a provenance statement that `package` wrote: whether it is signed, is about the image,
+//! and agrees with the files of the image.
 //!
 //! Owns the rule that tells the statements of `package` from those of other tools. Must not know
 //! the signature of the image.

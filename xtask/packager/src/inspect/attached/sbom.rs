@@ -1,4 +1,5 @@
-//! Check of an SBOM of `package`: whether it is about the image, and agrees with its files.
+//! Check of an SBOM that `package` wrote: whether it is about the image, and agrees with the files
+//! of the image.
 //!
 //! Owns the rule that tells the SBOMs of `package` from those of other tools. Must not know
 //! signatures.

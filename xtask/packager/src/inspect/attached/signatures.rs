@@ -1,4 +1,5 @@
-//! Check of the signatures of an image: whether they are about the image, and made with the key.
+//! Check of the signatures of an image: whether they are about the image, and were made with the
+//! given key.
 //!
 //! Owns the two formats in which cosign signs an image: Sigstore bundles among the referrers, and
 //! the older format under a tag. Must not know any other artifact.
@@ -102,8 +103,8 @@ fn add_bundle(
     }
 }
 
-/// Checks the signatures in the older format, which are under a tag of the repository, and adds the
-/// results to the report and to `signed`. Fails only if the registry does not respond.
+/// Checks the signatures in cosign's older format, which are under a tag of the repository, and
+/// adds the results to the report and to `signed`. Fails only if the registry does not respond.
 fn add_tagged(
     store: &Store,
     report: &mut Report,

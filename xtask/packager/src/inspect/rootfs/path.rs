@@ -19,7 +19,8 @@ pub struct Place {
     /// Indices of the nodes of the folders on the way from the root to this folder, as far as the
     /// folders exist. The first index is that of the root.
     pub nodes: Vec<usize>,
-    /// Names of the folders from the root to the folder. The root itself has no name.
+    /// Names of the folders on the way from the root to this folder. The last name is that of this
+    /// folder, and the root itself has no name.
     pub names: Vec<Vec<u8>>,
 }
 

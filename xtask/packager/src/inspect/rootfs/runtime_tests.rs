@@ -1,8 +1,8 @@
-//! Comparison of the file system with the results of real unpackers for equal layers: umoci, and
-//! podman's storage.
+//! Comparison of the file systems that `RootFs` builds with those that real unpackers build from
+//! the same layers: umoci, and podman's storage.
 //!
-//! Owns the layouts and the listing of a folder. Must not know the rules. If an unpacker is not
-//! installed, the comparison with it is skipped and reported.
+//! Owns the layouts and the listing of a folder. Must not know the rules by which `RootFs` applies
+//! entries. If an unpacker is not installed, the comparison with it is skipped and reported.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ fn tar(members: &[Member]) -> Vec<u8> {
 }
 
 /// Returns a listing of the files that `RootFs` builds from the layers, and true if container
-/// runtimes disagree on these files.
+/// runtimes disagree on these files. Fails if `RootFs` refuses an entry.
 fn ours(layers: &[Vec<Member>]) -> Result<(Vec<String>, bool), RefusedEntry> {
     let mut root = RootFs::new();
     let mut is_ambiguous = false;
@@ -156,8 +156,8 @@ fn by_umoci(layers: &[Vec<Member>]) -> Option<Result<Vec<String>, String>> {
 }
 
 /// Unpacks the layers with podman and returns a listing of the files. Podman's storage driver `vfs`
-/// applies each layer to a copy of the layers below it. Returns `None` if podman is not installed or
-/// this process is not root, and an error if podman refuses the layers.
+/// applies each layer to a copy of the layers below it. Returns `None` if podman is not installed
+/// or this process is not root, and an error if podman refuses the layers.
 fn by_podman(layers: &[Vec<Member>]) -> Option<Result<Vec<String>, String>> {
     if !rustix::process::geteuid().is_root() {
         return None;

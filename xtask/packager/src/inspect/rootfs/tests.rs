@@ -1,7 +1,7 @@
-//! Tests of the file system rules, case by case.
+//! Tests of the rules by which `RootFs` applies the entries of layers, case by case.
 //!
-//! Owns the cases that need no archive. Must not know containers: the end-to-end tests unpack these
-//! cases with another program.
+//! Owns the cases that need no archive. Must not know containers: `runtime_tests` compares the
+//! results for whole layers with those of real unpackers.
 
 use super::tree::MOST_NODES;
 use super::*;
@@ -26,7 +26,7 @@ fn to(target: &str) -> EntryKind {
 
 /// Returns every path in an image with the given layers. The path of a folder ends with `/`, the
 /// path of a link with `>`, the path of a device or pipe with `!`, and the path of a file with `:`
-/// and the index of its layer.
+/// and the index of its layer. Fails with the text of the error if `RootFs` refuses an entry.
 fn built(layers: &[&[(&str, EntryKind)]]) -> Result<Vec<String>, String> {
     let mut root = RootFs::new();
     for (number, layer) in layers.iter().enumerate() {

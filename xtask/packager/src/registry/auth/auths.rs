@@ -30,9 +30,10 @@ struct Key<'a> {
 ///
 /// An entry whose path is the repository or a folder above it comes before an entry for the whole
 /// registry. The longest such path comes first. Of several entries for the whole registry, the one
-/// with exactly the key that `writer` writes comes first, then the others in the order of their
-/// keys. Docker ignores the path of a key if it finds no better one, and podman does so for URLs.
-/// `repository` is `None` if the credentials are not for one repository.
+/// with exactly the key that `writer` writes comes first. Among the others, a key without a scheme
+/// comes before `https`, and `https` before `http`. Docker ignores the path of a key if it finds no
+/// better one, and podman does so for URLs. `repository` is `None` if the credentials are not for
+/// one repository.
 pub fn choose<'a, T>(
     entries: &'a BTreeMap<String, T>,
     registry: &str,
@@ -85,7 +86,8 @@ fn rank(
     Some((fit, !key.is_url, text.starts_with("https:")))
 }
 
-/// Returns the key under which a program stores the credentials for a whole registry.
+/// Returns the key of the object `auths` under which the program `writer` stores the credentials
+/// for a whole registry.
 pub fn own_key(registry: &str, writer: Writer) -> &str {
     match writer {
         Writer::Docker if is_same_host(registry, DOCKER_HUB) => DOCKER_HUB_KEY,

@@ -1,7 +1,7 @@
 //! Microsoft Entra ID access tokens for Azure Container Registry.
 //!
 //! Owns where a token comes from, and which registries may receive one. Must not know what the
-//! registry returns for it.
+//! registry returns for the token.
 
 use std::io;
 

@@ -32,12 +32,12 @@ const USERNAME: &str = "SCOREBOX_REGISTRY_USERNAME";
 const PASSWORD: &str = "SCOREBOX_REGISTRY_PASSWORD";
 
 /// Looks for the credential for a registry: in the flags, in environment variables, in the files of
-/// Docker and podman, and at Entra ID, in this order. If no credential is found, the access is
-/// anonymous, and its origin names all places. Fails if only one of the two environment variables
-/// for user name and password is set, if one of the files is invalid, or if a credential helper
-/// that a file names fails.
+/// Docker and podman and, for Azure Container Registry, at Entra ID, in this order. If no
+/// credential is found, the access is anonymous, and its origin names all places. Fails if only one
+/// of the two environment variables for user name and password is set, if one of the files is
+/// invalid, or if a credential helper that a file names fails.
 ///
-/// `service` is the name that the registry reports for itself, if it reports one.
+/// `service` is the name that the registry reports for itself, or `None` if it reports none.
 pub async fn find(
     access: &Access,
     service: Option<&str>,
@@ -159,8 +159,9 @@ pub fn not_accepted(access: &Access, found: &Found, said: &str) -> Failure {
     Failure::new(Kind::Registry, problem, fix)
 }
 
-/// Builds the failure for a credential that is accepted but does not grant the rights in `scopes`.
-/// `said` is the text of the response.
+/// Builds the failure for a credential that is accepted but does not grant the rights in `scopes`,
+/// each in the notation of token services, e.g. `repository:scoring/digits:pull`. `said` is the
+/// text of the response.
 pub fn denied(access: &Access, found: &Found, scopes: &[String], said: &str) -> Failure {
     let registry = &access.registry;
     if matches!(found.credential, Credential::Anonymous) {

@@ -27,9 +27,9 @@ pub struct Place {
 
 /// Returns the files that may hold credentials, in the order in which they are searched.
 ///
-/// A file that REGISTRY_AUTH_FILE names is meant for this call, so it is first. Docker's file comes
-/// before podman's own files, because `az acr login` writes to it. Within podman's files, the one
-/// of the login session comes first, as in podman.
+/// The file that REGISTRY_AUTH_FILE names is first, because a user sets this variable for one
+/// command. Docker's file comes before podman's own files, because `az acr login` writes to it.
+/// Within podman's files, the one of the login session comes first, as in podman.
 pub fn places(surroundings: &Surroundings) -> Vec<Place> {
     let podman = |path: PathBuf| Place {
         path,

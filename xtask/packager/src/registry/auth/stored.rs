@@ -1,7 +1,7 @@
 //! Credentials that `docker login`, `az acr login` and `podman login` stored.
 //!
-//! Owns the reading of their files, and the protocol of credential helpers. Must not know which
-//! files there are, or what the credentials are used for.
+//! Owns the reading of the files of these programs, and the protocol of credential helpers. Must
+//! not know which files there are, or what the credentials are used for.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -63,7 +63,7 @@ struct Answer {
 
 /// Result of the search for a credential in one file.
 pub enum Search {
-    /// The credential, with the file or the helper that it is from.
+    /// The file, or a credential helper that it names, has a credential for the registry.
     Found(Found),
     /// The file has no credential for the registry.
     NoEntry,

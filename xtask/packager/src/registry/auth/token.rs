@@ -1,4 +1,4 @@
-//! Access tokens: short-lived, each for one set of scopes.
+//! Access tokens of registries: short-lived, each for one set of scopes.
 //!
 //! Owns the requests to a token service, and the lifetime of a token. Must not know what tokens are
 //! used for.

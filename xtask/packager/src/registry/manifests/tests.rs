@@ -25,8 +25,9 @@ fn with_registry<T>(
     )
 }
 
-/// Reads the referrers list of an image from a fake registry with the given responses. Returns
-/// the number of entries, and the requests that the registry received.
+/// Reads the referrers list of an image from a fake registry with the given responses. Returns the
+/// number of entries or the failure, and the first lines of the requests that the registry
+/// received.
 fn listed(answers: Vec<String>) -> (Result<usize, Failure>, Vec<String>) {
     let (listed, lines) = with_registry(answers, async |repository| {
         referrers(repository, &Digest::of(b"image")).await

@@ -52,8 +52,8 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// Reads a base image from a fake registry with the given responses. `version` is the tag or
-/// digest, as the reference has it. Returns the base image, and the first lines of the requests
-/// that the registry received.
+/// digest, as the reference has it. Returns the base image or the failure, and the first lines of
+/// the requests that the registry received.
 fn find(version: &str, answers: Vec<String>) -> (Result<Base, Failure>, Vec<String>) {
     let (registry, requests) = fake::start(answers);
     let reference = BaseReference::parse(&format!("{registry}/b{version}")).unwrap();
@@ -121,7 +121,8 @@ fn list_leads_to_our_platform_and_every_digest_is_checked() {
     assert_eq!(pinned.unwrap().digest, digest);
 }
 
-/// Returns a response with a body, which says that its digest is that of the body.
+/// Returns a response with the body `body`, whose header `Docker-Content-Digest` states the digest
+/// of the body.
 fn named(body: &str) -> String {
     let digest = Digest::of(body.as_bytes());
     format!("200|docker-content-digest: {digest}||{body}")

@@ -3,8 +3,8 @@
 use super::super::fake::{self, Request};
 use super::*;
 
-/// Uploads a blob of `size` bytes to a fake registry with the given responses. Returns the result,
-/// and the requests that the registry received.
+/// Uploads a blob of `size` bytes to a fake registry with the given responses. Returns the result
+/// or the failure, and the requests that the registry received.
 fn run(size: usize, answers: Vec<&'static str>) -> (Result<Sent, Failure>, Vec<Request>) {
     run_with_neighbour(None, size, answers)
 }

@@ -155,11 +155,14 @@ typedef struct {
 typedef struct scorebox_scoring_types_answer_t {
   // The body. It is left out of an HTTP answer with the status 204, 205 or 304.
   scorebox_scoring_types_payload_t   payload;
-  // The status of the HTTP answer, from 200 to 599. `none` is 200. A status of 400
-  // or more says that the call failed, and then no output of a function is written.
-  // A message is settled as for `rejected` after a status from 400 to 499, as for
-  // `unavailable` after 408, 425, 429, 503 and 504, and as for `failed` after any
-  // other status.
+  // The status of the HTTP answer, from 200 to 599. `none` is 200.
+  // 
+  // A status of 400 or more says that the call failed. On Azure Functions, the answer
+  // is then written only to the HTTP response, and not to other output bindings. If a
+  // message started the call, the status decides what happens to the message. After
+  // 408, 425, 429, 503 and 504 it is handled as after the `score-error` `unavailable`,
+  // after any other status from 400 to 499 as after `rejected`, and after any other
+  // status from 500 to 599 as after `failed`.
   scorer_bytes_option_u16_t   status;
   // Headers of the HTTP answer, each with a name in any case and a value, at most
   // 32 with 8 KiB of names and values. A name may repeat. These are allowed: names
@@ -194,8 +197,9 @@ typedef struct scorebox_scoring_types_problem_t {
   scorer_bytes_option_string_t   detail;
 } scorebox_scoring_types_problem_t;
 
-// The reason why a call has no answer. The case decides what the platform does
-// next, so choose it by what would help, and not by the place of the fault.
+// The reason why a call has no answer. The case decides what the platform does next
+// with the request or the message. So choose the case by whether a retry can help,
+// and not by the part that failed.
 typedef struct scorebox_scoring_types_score_error_t {
   uint8_t tag;
   union {
@@ -205,23 +209,26 @@ typedef struct scorebox_scoring_types_score_error_t {
   } val;
 } scorebox_scoring_types_score_error_t;
 
-// This input can never be scored. HTTP answers 422. A message is parked if
-// its trigger has `park`. Otherwise it is redelivered until the platform
-// keeps it.
+// This input can never be scored. HTTP answers 422. If a message started the call
+// and its trigger has the setting `park`, the message is completed, and a record of
+// it goes to the place that `park` names. Without `park`, the message is redelivered
+// until the platform moves it to its dead-letter queue or poison queue.
 #define SCOREBOX_SCORING_TYPES_SCORE_ERROR_REJECTED 0
-// A later call may succeed. HTTP answers 503. A message is redelivered. At its
-// last delivery it is parked if its trigger has `park`.
+// A later call may succeed. HTTP answers 503. If a message started the call, it
+// is redelivered. If its last delivery fails, too, and its trigger has the
+// setting `park`, a record of the message goes to the place that `park` names.
 #define SCOREBOX_SCORING_TYPES_SCORE_ERROR_UNAVAILABLE 1
-// The scorer is at fault. HTTP answers 500. A message is redelivered. At its
-// last delivery it is parked if its trigger has `park`.
+// The scorer is at fault. HTTP answers 500. If a message started the call, it is
+// redelivered. If its last delivery fails, too, and its trigger has the setting
+// `park`, a record of the message goes to the place that `park` names.
 #define SCOREBOX_SCORING_TYPES_SCORE_ERROR_FAILED 2
 
 // An example of an input or an answer, with a name.
 typedef struct scorebox_scoring_types_example_t {
   // The name of the example, in kebab-case, e.g. `seven`.
   scorer_bytes_string_t   name;
-  // The example. `run` must answer an example of an input. The OpenAPI document
-  // shows the first one, and readers post it.
+  // The payload of the example. `run` must answer an example of an input. The
+  // OpenAPI document shows the first example, so that its readers can post it.
   scorebox_scoring_types_payload_t   value;
 } scorebox_scoring_types_example_t;
 
@@ -290,8 +297,8 @@ typedef struct scorebox_scoring_model_error_t {
 #define SCOREBOX_SCORING_MODEL_ERROR_NOT_FOUND 0
 // The range is not within the tensor or the file.
 #define SCOREBOX_SCORING_MODEL_ERROR_OUT_OF_RANGE 1
-// The elements cannot be converted to the requested type. This is their own
-// type.
+// The elements of the tensor cannot be converted to the requested type. The
+// error holds the type that they have.
 #define SCOREBOX_SCORING_MODEL_ERROR_WRONG_TYPE 2
 // The answer would exceed the host's limit. The number is the limit in bytes.
 // Request less at a time.

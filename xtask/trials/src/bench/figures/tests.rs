@@ -1,4 +1,4 @@
-//! Tests of `figures`.
+//! Tests of the arithmetic of `cargo xtask bench`: medians, their spread, and ratios.
 
 use super::*;
 

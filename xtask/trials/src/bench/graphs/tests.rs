@@ -1,4 +1,5 @@
-//! Tests of `graphs`.
+//! Tests of `cargo xtask bench graphs`: the ratio of two clients to one, and request bodies of
+//! zeros.
 
 use super::super::figures::Measured;
 use super::*;

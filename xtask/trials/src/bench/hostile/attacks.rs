@@ -17,7 +17,7 @@ pub struct Attack {
     pub connections: u16,
     /// Behaviour of each connection of the attack.
     pub deed: Deed,
-    /// True if a host without limits would keep in memory everything that the attack sends. Such an
+    /// True if the attack makes the host keep as many bytes in memory as its limits allow. Such an
     /// attack uses fewer connections if no container limits the host's memory.
     pub fills_memory: bool,
     /// True if the host under attack has a prediction cache in Redis.
@@ -72,7 +72,8 @@ pub enum Coding {
     Gzip,
     /// deflate. One body decompresses to 64 MiB of zeros, and another one consists of empty blocks.
     Deflate,
-    /// zstd. One body decompresses to 64 MiB of zeros, and another one consists of skippable frames.
+    /// zstd. One body decompresses to 64 MiB of zeros, and another one consists of skippable
+    /// frames.
     Zstd,
 }
 

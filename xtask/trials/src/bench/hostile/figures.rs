@@ -12,16 +12,17 @@ use super::guarded::{CONTAINER_MIB, Container, Memory};
 use super::steady::{RATE, Steady};
 use crate::bench::figures::Spread;
 
-/// Measurements of one turn: an attack, followed by a control that only burns CPU time.
+/// Measurements of one round of an attack: the attack, followed by a control that only burns CPU
+/// time.
 pub struct Turn {
-    /// Calls of the well-behaved client during the attack in this turn.
+    /// Latencies and lost calls of the well-behaved client during the attack.
     pub attacked: Steady,
-    /// Calls of the well-behaved client during the control, while a process burns as much CPU time
-    /// as the attacker. `None` if the host ended before the control began.
+    /// Latencies and lost calls of the well-behaved client during the control, while a process
+    /// burns as much CPU time as the attacker. `None` if the host ended before the control began.
     pub control: Option<Steady>,
-    /// Counters of the attacker in this turn.
+    /// Counters of the attacker's connections and answers, and its CPU time.
     pub deeds: Deeds,
-    /// Peak resident memory of the host from its start to the end of the attack in this turn, in
+    /// Peak resident memory of the host from its start until after the attack of this round, in
     /// MiB.
     pub peak_mib: f64,
 }
@@ -31,7 +32,8 @@ pub struct Turn {
 pub struct Figures {
     /// Number of CPU cores that the benchmark may use.
     pub cores: usize,
-    /// Number of turns of each attack.
+    /// Number of rounds of each attack. A round is one attack and one control, which only burns CPU
+    /// time.
     pub rounds: u32,
     /// Time for which the well-behaved client is measured during each attack, and again during each
     /// control, in seconds.
@@ -40,7 +42,8 @@ pub struct Figures {
     pub calls_per_second: u32,
     /// Memory limit of the host's container, in MiB. `None` if there was no container.
     pub container_mib: Option<u64>,
-    /// Parts of the run that were left out. Each text names a part and the reason.
+    /// Parts of the benchmark that were left out. Each text names a part and the reason, e.g.
+    /// `container: …` if the host ran without a container.
     pub skipped: Vec<String>,
     /// Worst results over all attacks. The project has upper bounds for the two ratios of latencies
     /// and for the number of lost calls.
@@ -65,8 +68,9 @@ pub struct Ratios {
     pub peak_mib: f64,
 }
 
-/// Results of one attack over all its turns: latencies and lost calls of the well-behaved client,
-/// memory of the host, and counters of the attacker.
+/// Results of one attack over all its rounds: latencies and lost calls of the well-behaved client,
+/// memory of the host, and counters of the attacker. In each round, the attack is followed by a
+/// control that only burns CPU time.
 #[derive(Debug, Serialize)]
 pub struct AttackFigures {
     /// Name of the attack.
@@ -74,58 +78,58 @@ pub struct AttackFigures {
     /// Description of the attack in one line.
     pub about: &'static str,
     /// Median latency (p50) of the well-behaved client during the attack divided by its p50 during
-    /// the control: the median over all turns. It is `f64::MAX` if the host ended before any
+    /// the control: the median over all rounds. It is `f64::MAX` if the host ended before any
     /// control.
     pub p50: f64,
     /// 99th percentile of the well-behaved client's latency (p99) during the attack divided by its
-    /// p99 during the control: the median over all turns. It is `f64::MAX` if the host ended before
-    /// any control.
+    /// p99 during the control: the median over all rounds. It is `f64::MAX` if the host ended
+    /// before any control.
     pub p99: f64,
-    /// Median latency (p50) of the well-behaved client during the attack in each turn, in
+    /// Median latency (p50) of the well-behaved client during the attack in each round, in
     /// milliseconds.
     pub p50_ms: Spread,
-    /// 99th percentile of the well-behaved client's latency (p99) during the attack in each turn,
+    /// 99th percentile of the well-behaved client's latency (p99) during the attack in each round,
     /// in milliseconds.
     pub p99_ms: Spread,
-    /// Median latency (p50) of the well-behaved client during the control in each turn, in
+    /// Median latency (p50) of the well-behaved client during the control in each round, in
     /// milliseconds. `None` if the host ended before any control.
     pub control_p50_ms: Option<Spread>,
-    /// 99th percentile of the well-behaved client's latency (p99) during the control in each turn,
+    /// 99th percentile of the well-behaved client's latency (p99) during the control in each round,
     /// in milliseconds. `None` if the host ended before any control.
     pub control_p99_ms: Option<Spread>,
-    /// Number of the well-behaved client's calls during the attack, in all turns.
+    /// Number of the well-behaved client's calls during the attack, in all rounds.
     pub calls: usize,
     /// Number of the well-behaved client's calls during the attack that did not get the right
-    /// answer, in all turns.
+    /// answer, in all rounds.
     pub lost: u32,
     /// Number of the well-behaved client's calls during the control that did not get the right
-    /// answer, in all turns.
+    /// answer, in all rounds.
     pub control_lost: u32,
     /// Error of the well-behaved client's first failed call during the attack. A call with a wrong
     /// answer counts as failed. `None` if every call got the right answer.
     pub first_loss: Option<String>,
     /// Resident memory of the host before the attack, in MiB.
     pub idle_mib: f64,
-    /// Peak resident memory of the host from its start to the end of the attack in the last turn,
-    /// in MiB. If the host has ended, the peak memory of its container counts as well.
+    /// Peak resident memory of the host from its start until after the attack of the last round, in
+    /// MiB. If the host has ended, the peak memory of its container counts as well.
     pub peak_mib: f64,
     /// Peak resident memory of the host divided by its resident memory before the attack.
     pub peak_over_idle: f64,
-    /// Resident memory of the host after the attack in the last turn and the pause that follows it,
-    /// in MiB. It is zero if the host has ended.
+    /// Resident memory of the host after the attack of the last round and the pause that follows
+    /// it, in MiB. It is zero if the host has ended.
     pub after_mib: f64,
     /// Counters of the kernel for the host's container. `None` if there was no container.
     pub container: Option<Container>,
     /// True if the host ended, or if the kernel killed a process of the container.
     pub killed: bool,
-    /// Counters of the attacker in the last turn.
+    /// Counters of the attacker in the last round.
     pub attacker: Deeds,
 }
 
 impl AttackFigures {
-    /// Summarises the turns of an attack. `idle` is the memory of the host before the attack, and
-    /// `after` is its memory after the attack in the last turn. `container` has the counters of the
-    /// host's container, if there was one. `has_ended` is true if the host has ended.
+    /// Summarises the rounds of an attack. `idle` is the memory of the host before the attack, and
+    /// `after` is its memory after the attack of the last round. `container` has the counters of
+    /// the host's container, if there was one. `has_ended` is true if the host has ended.
     pub fn of(
         attack: &Attack,
         turns: &[Turn],
@@ -196,8 +200,10 @@ impl AttackFigures {
 }
 
 impl Figures {
-    /// Summarises the figures of all attacks, and finds the worst figures. `uncontained` is the
-    /// reason why the host ran without a container, or `None` if it ran in one.
+    /// Summarises the figures of all attacks, and finds the worst figures. `rounds` is the number
+    /// of rounds of each attack, and `round_seconds` is the time of each measurement in seconds.
+    /// `uncontained` is the reason why the host ran without a container, or `None` if it ran in
+    /// one.
     pub fn of(
         rounds: u32,
         round_seconds: f64,

@@ -1,4 +1,4 @@
-//! Figures of the attacks as a table.
+//! Figures of `cargo xtask bench hostile` as a table for people.
 //!
 //! Owns the table. It must not know how a figure was measured.
 

@@ -1,5 +1,5 @@
-//! Everything that is built and laid out for the attacks: a host, a scorer that can misbehave, and
-//! a Redis server.
+//! Everything that `bench hostile` builds before it attacks: a host, a scorer that misbehaves on
+//! request, and a Redis server.
 //!
 //! Owns the settings of the scorer. It must not know how anything is measured.
 
@@ -48,9 +48,9 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Builds the test scorer and, if `host` is `None`, the image's host. Starts a Redis server.
-    /// `host` and `redis` are the paths of the host program and of the Redis program. Fails if a
-    /// build fails, or if Redis cannot be started.
+    /// Builds the test scorer, and starts a Redis server. `host` and `redis` are the paths of the
+    /// host program and of the Redis program. If `host` is `None`, the host program for images is
+    /// built. Fails if a build fails, or if Redis cannot be started.
     pub fn prepare(host: Option<&Path>, redis: &Path) -> Result<Self, Failure> {
         let folder = workspace::target().join("bench-hostile");
         std::fs::create_dir_all(&folder)

@@ -39,8 +39,8 @@ pub struct Steady {
     pub latencies_ms: Vec<f64>,
     /// Number of calls that did not get the right answer.
     pub lost: u32,
-    /// Problem of the first call that did not get the right answer. `None` if every call got the
-    /// right answer.
+    /// Error of the first failed call. A call with a wrong answer counts as failed. `None` if every
+    /// call got the right answer.
     pub first_loss: Option<String>,
 }
 

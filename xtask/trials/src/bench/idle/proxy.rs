@@ -1,6 +1,6 @@
 //! A TCP proxy that forgets connections without telling either side, as load balancers do.
 //!
-//! Owns the forwarding. Must not know which protocol is forwarded.
+//! Owns the forwarding of bytes. Must not know which protocol is forwarded.
 
 use std::io;
 use std::net::Ipv4Addr;

@@ -1,4 +1,5 @@
-//! Figures of first calls, as lines for people or as JSON for programs.
+//! Figures of first calls on idle connections to Redis, as lines for people or as JSON for
+//! programs.
 //!
 //! Owns the figures. Must not know how a call was made.
 
@@ -10,7 +11,8 @@ use serde::Serialize;
 
 use crate::bench::report::write;
 
-/// Times of the first calls on one kind of connection, e.g. on forgotten connections.
+/// Times of the first calls on one kind of connection, e.g. on those that a proxy of the benchmark
+/// has forgotten.
 #[derive(Default)]
 pub(super) struct Times {
     /// Times of the calls with right answers, in microseconds, in the order of the calls.
@@ -18,7 +20,8 @@ pub(super) struct Times {
     wrong: usize,
 }
 
-/// Median and maximum time of the first calls on one kind of connection.
+/// Median and maximum time of the first calls on one kind of connection, e.g. on those that a proxy
+/// of the benchmark has forgotten.
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
     /// Median time of the first calls with right answers, in microseconds.
@@ -27,17 +30,17 @@ pub(super) struct Row {
     max_us: f64,
 }
 
-/// Ratios of the times on forgotten connections to the times on connections that were idle and were
-/// not forgotten.
+/// Ratios of the times on connections that a proxy of the benchmark has forgotten to the times on
+/// idle connections that it still forwards.
 #[derive(Debug, Serialize)]
 pub(super) struct Ratios {
-    /// Longest time of a first call on a forgotten connection, less the median time to connect,
-    /// divided by the median time of first calls on connections that were idle and were not
-    /// forgotten.
+    /// Longest time of a first call on a connection that a proxy of the benchmark has forgotten,
+    /// less the median time to connect, divided by the median time of first calls on idle
+    /// connections that a proxy still forwards.
     slowest_over_living: f64,
-    /// Median time of first calls on forgotten connections, less the median time to connect,
-    /// divided by the median time of first calls on connections that were idle and were not
-    /// forgotten.
+    /// Median time of first calls on connections that a proxy of the benchmark has forgotten, less
+    /// the median time to connect, divided by the median time of first calls on idle connections
+    /// that a proxy still forwards.
     median_over_living: f64,
 }
 
@@ -46,26 +49,29 @@ pub(super) struct Ratios {
 pub(super) struct Figures {
     /// Time for which the connections were idle, in minutes.
     idle_minutes: f64,
-    /// Number of connections that were forgotten.
+    /// Number of connections that a proxy of the benchmark has forgotten.
     pub(super) connections: usize,
-    /// Number of first calls on forgotten connections whose answers were wrong.
+    /// Number of first calls that failed or got a wrong answer on connections that a proxy of the
+    /// benchmark has forgotten.
     pub(super) wrong: usize,
-    /// Times of first calls on connections that were idle and were not forgotten.
+    /// Times of first calls on connections that were idle and that a proxy of the benchmark still
+    /// forwards.
     living: Row,
-    /// Times of first calls on connections that were forgotten.
+    /// Times of first calls on connections that were idle and that a proxy of the benchmark has
+    /// forgotten.
     forgotten: Row,
-    /// Times of first calls for which the connection had to be opened.
+    /// Times of calls for which a new connection had to be opened.
     fresh: Row,
     /// Median time to connect to Redis, in microseconds: the median time of calls on new
-    /// connections less the median time of calls on idle connections that no network device had
-    /// forgotten. It includes the login, and the command that asks if the server is part of a
+    /// connections less the median time of calls on idle connections that a proxy of the benchmark
+    /// still forwards. It includes the login, and the command that asks if the server is part of a
     /// cluster.
     connect_us: f64,
     ratios: Ratios,
 }
 
 impl Times {
-    /// Adds the time of one call. `time` is `None` if the answer to the call was wrong.
+    /// Adds the time of one call. `time` is `None` if the call failed or its answer was wrong.
     pub(super) fn add(&mut self, time: Option<Duration>) {
         match time {
             Some(time) => self.right_us.push(time.as_secs_f64() * 1e6),
@@ -84,9 +90,10 @@ impl Times {
 }
 
 impl Figures {
-    /// Computes all figures from the times of the first calls on the three kinds of connections:
-    /// `living` connections were idle and not forgotten, `forgotten` ones were forgotten, and
-    /// `fresh` ones had to be opened.
+    /// Computes all figures from the times of the first calls on three kinds of connections.
+    /// `living` connections were idle, and a proxy of the benchmark still forwards them.
+    /// `forgotten` connections were idle, and a proxy has forgotten them. `fresh` connections had
+    /// to be opened.
     pub(super) fn of(idle_minutes: f64, living: &Times, forgotten: &Times, fresh: &Times) -> Self {
         let (connections, wrong) = (forgotten.right_us.len() + forgotten.wrong, forgotten.wrong);
         let (living, forgotten, fresh) = (living.row(), forgotten.row(), fresh.row());

@@ -11,14 +11,15 @@ use serde::Serialize;
 use super::scorers::Scorer;
 use crate::bench::figures::Spread;
 
-/// Measured times of one scorer, in the order of the rounds or starts.
+/// Measured times of one scorer: one value for each round, or for each start of the host.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Turns {
-    /// Median latency of a call with instances that serve many calls, in microseconds.
+    /// Median latencies of calls in each round, in microseconds, with instances that serve many
+    /// calls.
     pub warm_p50_us: Vec<f64>,
-    /// Median latency of a call with an instance for each call, in microseconds.
+    /// Median latencies of calls in each round, in microseconds, with a new instance for each call.
     pub call_p50_us: Vec<f64>,
-    /// Time from the start of the process to its first correct answer, in milliseconds.
+    /// Times from each start of the host to its first correct answer, in milliseconds.
     pub cold_start_ms: Vec<f64>,
 }
 
@@ -31,7 +32,7 @@ pub struct Figures {
     pub rounds: u32,
     /// Time of each load in each round, in seconds.
     pub round_seconds: f64,
-    /// Figures of each scorer. The first is the one in Rust.
+    /// Figures of each scorer. The first row is that of the scorer in Rust.
     pub languages: Vec<Row>,
     /// Languages that were not measured. Each text names a language and the reason.
     pub skipped: Vec<String>,
@@ -43,9 +44,9 @@ pub struct Row {
     language: &'static str,
     component_bytes: u64,
     image_bytes: u64,
-    /// Time from the source to the component, in milliseconds.
+    /// Time to build the component from the source, in milliseconds, without downloads.
     build_ms: f64,
-    /// Time from the component to the image, in milliseconds.
+    /// Time to build the image from the component, in milliseconds.
     package_ms: f64,
     cold_start_ms: Spread,
     warm_p50_us: Spread,
@@ -57,9 +58,9 @@ pub struct Row {
 /// Memory of the host in bytes (PSS, proportional set size), after a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Memory {
-    /// Memory of the host with one instance.
+    /// Memory of the host with one instance, in bytes.
     pub instances_1: u64,
-    /// Memory of the host with eight instances.
+    /// Memory of the host with eight instances, in bytes.
     pub instances_8: u64,
 }
 
@@ -73,8 +74,8 @@ struct OverRust {
 }
 
 impl Row {
-    /// Sums up the figures of a scorer. `rust` has the times of the scorer in Rust. Returns `None`
-    /// if nothing was measured.
+    /// Summarises the figures of a scorer. `turns` has the times of this scorer, and `rust` has
+    /// those of the scorer in Rust. Returns `None` if a time was never measured.
     pub fn of(scorer: &Scorer, turns: &Turns, rust: &Turns, memory: Memory) -> Option<Self> {
         let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
         Some(Self {
@@ -96,7 +97,8 @@ impl Row {
     }
 }
 
-/// Returns the median of the ratios of times that were measured in the same round.
+/// Returns the median of the ratios `own / rust`. Values with the same index were measured in the
+/// same round. Returns `None` if there are no values.
 fn ratio(own: &[f64], rust: &[f64]) -> Option<f64> {
     let ratios = own.iter().zip(rust).map(|(own, rust)| own / rust);
     Some(Spread::of(ratios)?.median)

@@ -1,7 +1,7 @@
-//! The requests that every scorer is asked, with the correct answers.
+//! The requests that every scorer gets in the comparison of languages, with the correct answers.
 //!
-//! Owns the arithmetic of the model that the templates ship. Must not know languages. A scorer that
-//! answers wrongly gets no figures.
+//! Owns the arithmetic of the model that the templates of `cargo xtask new` ship. Must not know
+//! languages. A scorer that answers wrongly gets no figures.
 
 use scorebox_workspace::failure::Failure;
 use serde_json::{Value, json};
@@ -9,18 +9,19 @@ use serde_json::{Value, json};
 use crate::bench::client::{self, Answer};
 use crate::bench::server::Server;
 
-/// Body of the request that scorers are measured with.
+/// JSON body of the request with which the latency and the memory of scorers are measured.
 pub const SAMPLE: &str = r#"{"features": [1, 2, 0.5]}"#;
 
 /// Number of requests whose answers are checked before a scorer is measured.
 const COUNT: u32 = 100;
 
-/// Coefficients of the model in the templates.
+/// Coefficients of the logistic regression in the templates of `cargo xtask new`.
 const WEIGHTS: [f64; 3] = [0.8, -0.4, 1.5];
-/// Intercept of the model in the templates.
+/// Intercept of the logistic regression in the templates of `cargo xtask new`.
 const INTERCEPT: f64 = -1.0;
 
-/// Largest difference of an answer that is still correct. The weights are 32-bit numbers.
+/// Maximum accepted difference between the probability in an answer and the correct one. They
+/// differ because the scorers' weights are 32-bit numbers.
 const TOLERANCE: f64 = 1e-5;
 
 /// A request with its correct answer.
@@ -30,7 +31,7 @@ pub struct Question {
     probability: f64,
 }
 
-/// Returns all requests, with different features in each.
+/// Returns the 100 requests whose answers are checked, with different features in each.
 pub fn all() -> Vec<Question> {
     (0..COUNT).map(f64::from).map(Question::of).collect()
 }
@@ -46,7 +47,8 @@ impl Question {
         }
     }
 
-    /// Fails if a server's answer to this question is not the answer of the model.
+    /// Fails if a server's answer to this request does not have the status code 200 and the
+    /// probability that the model computes.
     pub fn check(&self, server: &Server, answer: &Answer) -> Result<(), Failure> {
         if answer.status == 200 && self.is_answered_by(&answer.body) {
             return Ok(());

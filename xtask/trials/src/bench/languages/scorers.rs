@@ -1,4 +1,5 @@
-//! The scorers that are compared: each is a template of `cargo xtask new`, packaged and unpacked.
+//! The scorers that `bench languages` compares: each is created from a template of `cargo xtask
+//! new`, packaged and unpacked.
 //!
 //! Owns the languages, the programs that their builds need, and the sizes and times of the builds.
 //! Must not know how servers are measured.
@@ -55,8 +56,8 @@ impl Language {
         }
     }
 
-    /// Returns a program that a build needs and that is not on this machine, or `None` if there are
-    /// all.
+    /// Returns a program that is not on this machine, but that the build of a scorer in this
+    /// language needs. Returns `None` if nothing is missing.
     pub fn missing_program(self) -> Option<&'static str> {
         let needed: &[&str] = match self {
             Self::Rust => &["cargo"],
@@ -79,7 +80,8 @@ impl Language {
         }
     }
 
-    /// Returns the settings in which the scorer differs from its template.
+    /// Returns the settings of `scorebox.toml` in which the scorer of this language differs from
+    /// its template.
     fn settings(self) -> Vec<Setting<'static>> {
         if self != Self::ComponentizeJs {
             return Vec::new();
@@ -92,7 +94,8 @@ impl Language {
         ]
     }
 
-    /// Returns true if the first build fetches the toolchain.
+    /// Returns true if the first build of a scorer in this language also downloads the tools for
+    /// the language. The time of this build is not measured.
     fn fetches_toolchain(self) -> bool {
         matches!(
             self,
@@ -109,22 +112,24 @@ pub struct Scorer {
     pub component_bytes: u64,
     /// Size of the image with its manifest, in bytes. Layers are compressed.
     pub image_bytes: u64,
-    /// Time from the source to the component, without downloads.
+    /// Time to build the component from the source, without downloads.
     pub build: Duration,
-    /// Time from the component to the image: checks, machine code and compression.
+    /// Time to build the image from the component: checks, compilation to machine code, and
+    /// compression.
     pub package: Duration,
-    /// The image's host with the settings of the image.
+    /// The host of the scorer's image with the settings of the image.
     pub warm: Program,
-    /// The image's host with an instance for each call.
+    /// The host of the scorer's image with a new instance for each call.
     pub call: Program,
-    /// The image's host with one instance.
+    /// The host of the scorer's image with one instance.
     pub one_instance: Program,
-    /// The image's host with eight instances.
+    /// The host of the scorer's image with eight instances.
     pub eight_instances: Program,
 }
 
-/// Makes the scorer of a language: its project below the folder `projects`, and its image and apps
-/// below the folder `folder`. Fails if the scorer cannot be built or packaged.
+/// Creates and packages the scorer of a language. Its project is written below the folder
+/// `projects`, and its image and its app folders below the folder `folder`. Fails if the scorer
+/// cannot be built or packaged.
 pub fn make(language: Language, projects: &Path, folder: &Path) -> Result<Scorer, Failure> {
     let name = language.name();
     eprintln!("making the scorer of {name}");
@@ -187,11 +192,12 @@ pub fn make(language: Language, projects: &Path, folder: &Path) -> Result<Scorer
     })
 }
 
-/// Creates the project of a scorer in the folder `project`, and returns its manifest.
+/// Creates the project of the scorer of a language in the folder `project`, and returns its
+/// manifest. Fails if a file cannot be written, or if the manifest is invalid.
 fn project(language: Language, project: &Path) -> Result<Manifest, Failure> {
     create_from_template(language.template(), project)?;
     if language == Language::Rust {
-        // The versions of the repository are on this machine.
+        // Cargo has already downloaded the versions in the repository's Cargo.lock.
         let (lock, copy) = (
             workspace::root().join("Cargo.lock"),
             project.join("Cargo.lock"),

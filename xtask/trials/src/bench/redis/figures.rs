@@ -1,4 +1,4 @@
-//! Figures of the prediction cache.
+//! Figures of `bench redis`, which measures the prediction cache.
 //!
 //! Owns the types of the results, which are also the form of the JSON output. The arithmetic is
 //! that of `bench::figures`. Must not know how anything is measured or printed.
@@ -11,7 +11,7 @@ use crate::bench::figures::{Measured, OverCeiling, Round, Spread, summed};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// The image's host with a prediction cache in Redis.
+    /// The host of the packaged example with a prediction cache in Redis.
     Scorebox,
     /// The native reference program, which keeps its answers in the same Redis but does not have a
     /// sandbox.
@@ -63,10 +63,12 @@ impl Path {
     }
 }
 
-/// A turn of the benchmark: the source of the answers, and the kind of the server that is measured.
+/// One measurement of a round: the source of the answers, and the kind of the server that is
+/// loaded.
 pub type Turn = (Path, Kind);
 
-/// All turns of a round, in the order of the tables.
+/// All measurements of a round, in the order of the tables. Each is a pair of a source of answers
+/// and a kind of server.
 pub const TURNS: [Turn; 5] = [
     (Path::Hit, Kind::Scorebox),
     (Path::Hit, Kind::Ceiling),
@@ -75,7 +77,7 @@ pub const TURNS: [Turn; 5] = [
     (Path::Miss, Kind::Ceiling),
 ];
 
-/// Figures of one turn in one round of the benchmark: one server with answers from one source.
+/// Figures of one server with answers from one source, in one round of the benchmark.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
     /// Source of the answers, and kind of the server that was measured.

@@ -23,7 +23,7 @@ use crate::bench::server::Server;
 const CORNER: &str = r#"{"data":[[0.0,0.0,0.0,0.0,0.0,"#;
 
 /// Maximum number of times that all known requests are sent to a server until it has stored every
-/// answer. One time may not be enough, because answers are stored in the background.
+/// answer. Sending them once may not be enough, because answers are stored in the background.
 const TRIES: u32 = 20;
 
 /// Requests for a server with a prediction cache, and the scripts of wrk that send them. The server
@@ -39,9 +39,9 @@ pub struct Questions {
 }
 
 impl Questions {
-    /// Reads the handwritten digits of `tests/data/digits-sample.json`, and writes the Lua scripts with
-    /// which wrk sends them as requests into `folder`. `wrk` is the path of the program wrk. Fails if
-    /// the digits cannot be read, or if a script cannot be written.
+    /// Reads the handwritten digits of `tests/data/digits-sample.json`, and writes a Lua script to
+    /// `folder` with which wrk sends them as requests. `wrk` is the path of the program wrk. Fails
+    /// if the digits cannot be read, or if the script cannot be written.
     pub fn read(wrk: &Path, folder: &Path) -> Result<Self, Failure> {
         let known = Question::all()?;
         let bodies: Vec<&str> = known
@@ -70,9 +70,9 @@ impl Questions {
         &self.known_load
     }
 
-    /// Sends all known requests to a server again and again until every answer comes from the
-    /// server's cache. Fails if an answer differs from scikit-learn's, or if some answers still do
-    /// not come from the cache at the `TRIES`th time.
+    /// Sends all known requests to a server, up to `TRIES` times, until every answer comes from the
+    /// server's cache. Fails if an answer differs from scikit-learn's, or if some of the last
+    /// answers do not come from the cache.
     pub fn teach(&self, server: &Server) -> Result<(), Failure> {
         let mut hits = 0;
         for _ in 0..TRIES {
@@ -156,9 +156,9 @@ end
 "
 }
 
-/// Returns a Lua script for wrk that sends a new request of the series `series` each time. The
-/// requests are made from a counter, and all of them have the same length. The start of the JSON
-/// differs between the requests, and `rest` is the JSON after it.
+/// Returns a Lua script for wrk whose requests are all new. They are numbered with a counter, and
+/// all of them have the same length. `series` is the number of this series of requests. Each JSON
+/// body has a start of its own, and ends with `rest`.
 ///
 /// Only the first request is made with wrk's own function, which is slow.
 fn asking_anew(series: u32, rest: &str) -> String {

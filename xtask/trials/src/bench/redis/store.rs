@@ -1,7 +1,7 @@
 //! A Redis server that runs as long as a benchmark or a soak.
 //!
-//! Owns the process, and the few commands that read its counters. Must not know which keys it
-//! holds.
+//! Owns the process, and the few commands that read its counters. Must not know which keys the
+//! server holds.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read as _, Write as _};
@@ -197,8 +197,8 @@ fn ask(port: u16, command: &str) -> io::Result<String> {
     read(BufReader::new(stream))
 }
 
-/// Reads one answer in the protocol of Redis, which is a single line or a text with a length, and
-/// returns its text. Fails if the server sends an error or anything else.
+/// Reads one reply in the protocol of Redis, and returns its text. Fails if the reply is not a
+/// simple string, an integer or a bulk string.
 fn read(mut answer: impl io::BufRead) -> io::Result<String> {
     let broken =
         |text: &str| io::Error::new(io::ErrorKind::InvalidData, format!("it answered `{text}`"));

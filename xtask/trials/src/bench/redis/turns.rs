@@ -1,7 +1,7 @@
 //! Measures the servers with answers from every source, one after the other, round by round.
 //!
-//! Owns the order of the turns, and the proof that the answers of each load came from the right
-//! source: the counters of hits and misses in Redis. Must not know how figures are summed up.
+//! Owns the order of the measurements, and the proof that the answers of each load came from the
+//! right source: the counters of hits and misses in Redis. Must not know how figures are summed up.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ const WRITING: Duration = Duration::from_secs(20);
 /// answers.
 pub const IN_A_ROUND: u32 = TURNS.len() as u32;
 
-/// The servers that are measured. All of them run from the start, and only one of them is loaded at
+/// The servers of the benchmark. All of them run from the start, and only one of them is loaded at
 /// a time.
 pub struct Servers {
     store: Server,
@@ -60,8 +60,8 @@ impl Servers {
     }
 }
 
-/// Everything that is needed to measure the servers in turns. In a turn, one server is loaded with
-/// answers from one source.
+/// Everything that is needed to measure the servers in turns. Each measurement loads one server
+/// with answers from one source.
 pub struct Turns<'a> {
     /// Servers that are measured.
     pub servers: &'a Servers,
@@ -69,14 +69,14 @@ pub struct Turns<'a> {
     pub store: &'a Store,
     /// Requests that are sent to the servers.
     pub questions: &'a Questions,
-    /// Length of a turn, in which one server is loaded.
+    /// Time for which one server is loaded in each measurement.
     pub time: Duration,
 }
 
 impl Turns<'_> {
-    /// Measures every server with every source of answers in each of `rounds` rounds. Returns one
-    /// sample for each turn. Fails if the counters of Redis show that answers came from another
-    /// source.
+    /// Measures every server with every source of its answers in each of `rounds` rounds. Returns
+    /// one sample for each measurement. Fails if the counters of Redis show that answers came from
+    /// another source.
     pub fn measure(&self, rounds: u32, progress: &mut Progress) -> Result<Vec<Sample>, Failure> {
         for turn in TURNS {
             self.take(turn, WARM_UP)?;
@@ -151,9 +151,9 @@ impl Turns<'_> {
     }
 }
 
-/// Returns a message if the counters of Redis show that the answers of a load did not come from the
-/// source `path`, and `None` otherwise. The counters are those of the load alone, and `answers` is
-/// the number of its answers.
+/// Returns an error message if the counters of Redis show that the answers of a load did not come
+/// from the source `path`, and `None` otherwise. The counters are the increases during the load,
+/// and `answers` is the number of answers to the load.
 fn refute(path: Path, Counts { hits, misses, keys }: Counts, answers: u64) -> Option<String> {
     // A request that is under way at the end is counted by Redis alone.
     let of_answers = answers..=answers + u64::from(CPU_CONNECTIONS);

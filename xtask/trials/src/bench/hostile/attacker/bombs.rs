@@ -16,7 +16,8 @@ const ZEROS: usize = 64 << 20;
 /// Number of empty members, blocks or frames of a body that decompresses to nothing.
 const EMPTY: usize = 100_000;
 
-/// Number of zeros in one block of zstd.
+/// Number of zeros to which one block of a zstd frame decompresses. This is the maximum size of a
+/// block.
 const BLOCK_BYTES: usize = 128 << 10;
 
 /// Returns two requests with bodies in a content coding: one body decompresses to [`ZEROS`] bytes,

@@ -1,4 +1,4 @@
-//! Connections of an attack: where they come from, and how answers are read.
+//! Connections of an attack: their source addresses, and the requests and answers on them.
 //!
 //! Owns the source addresses and the small part of HTTP that an attacker needs. It must not know
 //! which attack uses it.
@@ -29,7 +29,7 @@ const SOURCES: u16 = 249;
 pub struct Target {
     /// Address on which the host listens.
     pub address: SocketAddr,
-    /// Counters of the events on all connections of the attack.
+    /// Counters of the attack's connections and of the answers on them.
     pub counters: Arc<Counters>,
 }
 
@@ -57,7 +57,7 @@ impl Target {
     /// Opens a connection to the host. `index` is the number of the connection, which determines
     /// its source address. `receive_buffer` is the size of the socket's receive buffer in bytes. If
     /// `receive_buffer` is `None`, the kernel chooses the size. Fails if the host does not accept
-    /// the connection in time.
+    /// the connection within 2 s.
     pub async fn connect(&self, index: u16, receive_buffer: Option<u32>) -> io::Result<Connection> {
         let socket = TcpSocket::new_v4()?;
         if let Some(bytes) = receive_buffer {
@@ -160,7 +160,8 @@ pub fn request(body: &str) -> Vec<u8> {
     bytes
 }
 
-/// Returns the bytes of an HTTP request that asks the host to score a body in a content coding.
+/// Returns the bytes of an HTTP request that asks the host to score a compressed body. `coding` is
+/// the value of the header `content-encoding`, and `body` has the compressed bytes.
 pub fn packed_request(coding: &str, body: &[u8]) -> Vec<u8> {
     let mut bytes = head(body.len());
     // The header goes before the empty line.

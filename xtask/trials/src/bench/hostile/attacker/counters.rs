@@ -1,4 +1,4 @@
-//! Counters of the events on the connections of an attack.
+//! Counters of the connections and answers of an attack.
 //!
 //! Owns what is counted while an attack runs. It must not know how a connection is driven, or how
 //! the counters are printed.

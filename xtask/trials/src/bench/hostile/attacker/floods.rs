@@ -1,4 +1,4 @@
-//! Frames of HTTP/2 that cost the host work and ask for nothing.
+//! Frames of HTTP/2 that cost the host work, although the client does not want an answer.
 //!
 //! Owns the bytes of these frames. Must not know how they are sent.
 
@@ -7,10 +7,12 @@ use crate::bench::hostile::attacks::Frames;
 /// Connection preface of HTTP/2 and an empty SETTINGS frame: the first bytes that a client sends.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
-/// Number of frames that are sent at once. The host ends a flood after a few hundred frames.
+/// Number of times that a flood sends its frame, or its pair of frames. The host closes the
+/// connection after a few hundred frames.
 const FRAMES: u32 = 500;
 
-/// Number of settings in a large SETTINGS frame. A frame cannot hold more of them.
+/// Number of settings in a large SETTINGS frame. With 6 bytes each, they almost fill a frame of 16
+/// KiB, which is the maximum size by default.
 const SETTINGS: usize = 2700;
 
 /// Types of frames (RFC 9113, section 6).
@@ -23,7 +25,8 @@ mod kind {
 
 const END_HEADERS: u8 = 4;
 
-/// Returns the bytes that a connection sends, from the preface on.
+/// Returns all bytes that a connection of an attack with these frames sends: the connection preface
+/// of HTTP/2, and then the frames.
 pub fn bytes(frames: Frames) -> Vec<u8> {
     let mut bytes = PREFACE.to_vec();
     match frames {
