@@ -57,16 +57,17 @@ export function packed(dtype, values) {
 
 /**
  * Returns a function that converts a value to an element. It throws if the value does not fit into
- * an integer type of at most 32 bits.
+ * an integer type.
  */
 function exact(dtype) {
   if (dtype === 'f32' || dtype === 'f64') return Number;
-  if (dtype === 'i64' || dtype === 'u64') return BigInt;
   if (dtype === 'bool') return (value) => (value ? 1 : 0);
+  const convert = dtype === 'i64' || dtype === 'u64' ? BigInt : Number;
   const Type = arrays[dtype];
   return (value) => {
-    if (Type.of(value)[0] !== Number(value)) throw new RangeError(`${value} does not fit`);
-    return Number(value);
+    const element = convert(value);
+    if (Type.of(element)[0] !== element) throw new RangeError(`${value} does not fit`);
+    return element;
   };
 }
 

@@ -305,8 +305,14 @@ function storesOf(stores) {
       Cas,
       increment: add,
       swap(cas, value) {
-        if (cas.bucket.get(cas.key) !== cas.seen) throw failure('cas-failed', new Cas(cas.bucket, cas.key));
-        cas.bucket.set(cas.key, value);
+        let newer;
+        try {
+          if (cas.bucket.get(cas.key) === cas.seen) cas.bucket.set(cas.key, value);
+          else newer = new Cas(cas.bucket, cas.key);
+        } catch (error) {
+          throw failure('store-error', error.payload);
+        }
+        if (newer !== undefined) throw failure('cas-failed', newer);
       },
     },
     batch: {

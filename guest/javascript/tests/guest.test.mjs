@@ -113,7 +113,9 @@ test('elements of every type come back', () => {
     const values = dtype === 'bool' ? [1, 0] : [1, 2, 100];
     assert.deepEqual(Array.from(view(dtype, packed(dtype, values)), Number), values, dtype);
   }
-  assert.throws(() => packed('u8', [256]), Failed);
+  for (const [dtype, value] of [['u8', 256], ['u8', -1], ['u64', -1], ['u64', 2 ** 64], ['i64', 2 ** 63], ['i64', 0.5]]) {
+    assert.throws(() => packed(dtype, [value]), Failed, `${dtype} ${value}`);
+  }
   const halves = [0, -0, 0.1, 65504, 65519, 65520, 6e-8, 2.9e-8, 1.0009765625, -2.5, Infinity, NaN];
   const round = (value) => new Float32Array([value])[0];
   const expected = [0, -0, 0.0999755859375, 65504, 65504, Infinity, 2 ** -24, 0, 1.0009765625, -2.5, Infinity, NaN];
@@ -129,14 +131,18 @@ test('a store keeps values for a while', () => {
     assert.equal(bucket.set('a', '2', { onlyIf: 'absent' }), false);
     assert.deepEqual([bucket.getText('a'), bucket.lifetime('a')], ['1', 2]);
     now = 3000;
-    assert.equal(bucket.get('a'), undefined);
+    assert.deepEqual([bucket.get('a'), bucket.lifetime('a')], [undefined, undefined]);
     assert.deepEqual([bucket.increment('n'), bucket.increment('n', 4, { ttl: 1 })], [1, 5]);
     bucket.setJson('j', { x: 1 });
     assert.deepEqual(bucket.getJson('j'), { x: 1 });
     assert.deepEqual([...bucket.getMany(['j', 'no']).keys()], ['j']);
     bucket.update('n', (held) => `${new TextDecoder().decode(held)}!`);
     assert.deepEqual([bucket.getText('n'), bucket.keys().sort()], ['5!', ['j', 'n']]);
-    host.stores.default.isAway = true;
+    const lost = (held) => {
+      host.stores.default.isAway = true;
+      return held;
+    };
+    assert.throws(() => bucket.update('n', lost), Unavailable);
     assert.throws(() => bucket.get('j'), Unavailable);
     assert.throws(() => new Bucket('other').get('a'), Failed);
   });

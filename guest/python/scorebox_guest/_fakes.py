@@ -274,9 +274,14 @@ class Cache:
         return True
 
     def swap(self, cas: Any, value: bytes) -> None:
-        if cas.bucket.get(cas.key) != cas.seen:
-            raise Err(_case("CasFailed")(self.Cas(cas.bucket, cas.key)))
-        cas.bucket.set(cas.key, value)
+        try:
+            newer = None if cas.bucket.get(cas.key) == cas.seen else self.Cas(cas.bucket, cas.key)
+            if newer is None:
+                cas.bucket.set(cas.key, value)
+        except Err as error:
+            raise Err(_case("StoreError")(error.value)) from error
+        if newer is not None:
+            raise Err(_case("CasFailed")(newer))
 
 
 class Batch:

@@ -116,7 +116,8 @@ class Bucket:
         Returns ``True`` if the key never expires, and ``None`` if it does not exist.
         """
         found = self._call(lambda handle: interface("cache").lifetime_of(handle, key))
-        return {"Absent": None, "Unlimited": True}.get(case(found), getattr(found, "value", 0) / 1000)
+        settled = {"Absent": None, "Unlimited": True}
+        return settled[case(found)] if case(found) in settled else found.value / 1000
 
     def touch(self, key: str, ttl: Optional[float]) -> bool:
         """Makes a key expire after ``ttl`` seconds, or never if ``ttl`` is ``None``.

@@ -208,13 +208,21 @@ class Capabilities(unittest.TestCase):
             self.assertEqual((bucket.get("a"), bucket.lifetime("a")), (b"1", 2.0))
             now[0] = 3.0
             self.assertIsNone(bucket.get("a"))
+            self.assertIsNone(bucket.lifetime("a"))
             self.assertEqual([bucket.increment("n"), bucket.increment("n", 4, ttl=1)], [1, 5])
             bucket.set_json("j", {"x": 1})
+            self.assertIs(bucket.lifetime("j"), True)
             self.assertEqual(bucket.get_json("j"), {"x": 1})
             self.assertEqual(bucket.get_many(["j", "no"]), {"j": b'{"x":1}'})
             self.assertEqual(bucket.update("n", lambda held: held + b"!"), b"5!")
             self.assertEqual(sorted(bucket.keys()), ["j", "n"])
-            host.stores["default"].is_away = True
+
+            def lost(held: bytes) -> bytes:
+                host.stores["default"].is_away = True
+                return held
+
+            with self.assertRaises(Unavailable):
+                bucket.update("n", lost)
             with self.assertRaises(Unavailable):
                 bucket.get("j")
             with self.assertRaises(Failed):

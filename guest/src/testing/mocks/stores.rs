@@ -177,7 +177,7 @@ pub(crate) mod batch {
 
     pub(crate) fn get_many(bucket: &Bucket, keys: &[String]) -> Result<Vec<Found>, Error> {
         let names: Vec<_> = keys.iter().map(String::as_str).collect();
-        super::check_batch(keys.len(), 0)?;
+        super::check_batch(keys.len(), keys.iter().map(String::len).sum())?;
         bucket.with(&names, |store, now| {
             let found = names.iter().map(|key| {
                 let entry = live(store, key, now)?;
@@ -200,7 +200,7 @@ pub(crate) mod batch {
 
     pub(crate) fn delete_many(bucket: &Bucket, keys: &[String]) -> Result<(), Error> {
         let names: Vec<_> = keys.iter().map(String::as_str).collect();
-        super::check_batch(keys.len(), 0)?;
+        super::check_batch(keys.len(), keys.iter().map(String::len).sum())?;
         bucket.with(&names, |store, _| {
             for key in keys {
                 store.entries.remove(key);

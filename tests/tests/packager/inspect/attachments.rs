@@ -2,6 +2,7 @@
 //!
 //! Owns a list of parts that is wrong, and documents that other tools attached.
 
+use scorebox_tests::double::{Double, Fault, Rules};
 use scorebox_tests::packaging::{blob, json, package, packaged, project};
 use scorebox_tests::registry::Registry;
 use scorebox_tests::require;
@@ -156,4 +157,20 @@ fn what_others_attach_is_not_judged() {
         .filter(|one| one["verdict"] == "open")
         .collect();
     assert_eq!(open.len(), 2, "{open:?}");
+}
+
+#[test]
+fn a_registry_that_breaks_off_does_not_make_a_document_wrong() {
+    let (project, dir) = (project(), tempfile::tempdir().expect("a folder"));
+    let layout = dir.path().join("layout");
+    let double = Double::start(Rules::default());
+    let mut command = package(project.path(), &layout);
+    let image = packaged(command.args(["--push", "--plain-http", "--registry", &double.name]));
+    let reference = image["reference"].as_str().expect("a reference");
+    inspect(reference, None).ended(0);
+    let manifest = json(&blob(&layout, &image["attachments"][0]["digest"]));
+    let list = manifest["layers"][0]["digest"].as_str().expect("a digest");
+    let list = list.to_owned();
+    double.plan(move |request| request.path.ends_with(&list).then_some(Fault::Status(503)));
+    inspect(reference, None).ended(6);
 }

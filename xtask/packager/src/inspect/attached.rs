@@ -56,7 +56,7 @@ pub fn examine(
                 )
             },
         );
-        for part in parts(store, report, name, &manifest) {
+        for part in parts(store, report, name, &manifest)? {
             match name {
                 "sbom" if sbom::is_ours(&part) => sboms.push(part),
                 "provenance" if provenance::is_ours(&part) => statements.push(part),
@@ -123,8 +123,13 @@ fn manifest(bytes: Result<Vec<u8>, Failure>) -> Result<Value, Outcome> {
 }
 
 /// Reads the config and the layers of an artifact, and adds the results to the report. Returns the
-/// layers whose digest and size are correct.
-fn parts(store: &Store, report: &mut Report, name: &str, manifest: &Value) -> Vec<Part> {
+/// layers whose digest and size are correct. Fails if the registry does not respond.
+fn parts(
+    store: &Store,
+    report: &mut Report,
+    name: &str,
+    manifest: &Value,
+) -> Result<Vec<Part>, Failure> {
     let layers = manifest
         .get("layers")
         .and_then(Value::as_array)
@@ -179,8 +184,9 @@ fn parts(store: &Store, report: &mut Report, name: &str, manifest: &Value) -> Ve
                 }
             }
             Ok(None) => report.note(what, "", Verdict::Wrong("is missing".to_owned())),
+            Err(failure) if failure.kind == Kind::Network => return Err(failure),
             Err(failure) => report.note(what, "", Verdict::Wrong(failure.problem)),
         }
     }
-    parts
+    Ok(parts)
 }

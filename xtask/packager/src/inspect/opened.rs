@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::form;
 use super::store::Store;
 use super::{documents, find, small_blob};
+use crate::image::layout::LARGEST_DOCUMENT_BYTES;
 use crate::image::reading;
 use crate::registry::{Access, BaseReference, Reading};
 
@@ -72,12 +73,12 @@ pub fn open(
     let raw = documents::read(&found.bytes)
         .map_err(|reason| wrong("its manifest", &reason.to_string()))?;
     let size = raw.pointer("/config/size").and_then(Value::as_u64);
-    let bytes = small_blob::read(
-        &store,
-        "config",
-        &found.manifest.config,
-        size.unwrap_or_default(),
-    )?;
+    let size = size.unwrap_or_default();
+    if size > LARGEST_DOCUMENT_BYTES {
+        let problem = format!("has {size} bytes, more than the {LARGEST_DOCUMENT_BYTES} allowed");
+        return Err(wrong("its config", &problem));
+    }
+    let bytes = small_blob::read(&store, "config", &found.manifest.config, size)?;
     let bytes = bytes.ok_or_else(|| wrong("its config", "is missing"))?;
     let config =
         documents::read(&bytes).map_err(|reason| wrong("its config", &reason.to_string()))?;
