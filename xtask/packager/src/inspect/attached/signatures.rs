@@ -130,7 +130,7 @@ fn add_tagged(
             return Ok(());
         }
     };
-    let parts = parts(store, report, "signature", &manifest);
+    let parts = parts(store, report, "signature", &manifest)?;
     let speaks = |part: &&Part| signed_digest(&part.bytes).as_ref() == Some(image);
     report.check(
         "signature is about the image",
