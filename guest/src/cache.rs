@@ -280,7 +280,7 @@ impl Bucket {
     /// # Errors
     /// Fails if the store does not answer. In this case, some of the values may have been written.
     /// Also fails, without writing a value, if `entries` has more than 4,096 entries, more than 64
-    /// MiB in total, or a key of more than 64 KiB.
+    /// MiB in total, a key of more than 64 KiB, or a value of more than 32 MiB.
     pub fn set_many(&self, entries: &[Entry]) -> Result<(), Error> {
         batch::set_many(self.handle()?, entries)
     }
@@ -301,7 +301,8 @@ impl Bucket {
     /// # Errors
     /// Fails if the store does not answer. In this case, some of the values may have been written.
     /// Also fails, without writing a value, if `entries` has more than 4,096 entries, more than 64
-    /// MiB in total, or a key of more than 64 KiB.
+    /// MiB in total, a key of more than 64 KiB, or a value of more than 32 MiB, or if `ttl` is zero
+    /// or more than a thousand years.
     pub fn set_many_for(&self, entries: &[Entry], ttl: Option<Duration>) -> Result<(), Error> {
         wit::set_many(self.handle()?, entries, ttl.map(milliseconds))
     }

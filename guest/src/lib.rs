@@ -137,9 +137,10 @@
 //! converts these errors:
 //!
 //! - Errors of [`model`], [`graphs`] and [`nn`] become [`Error::Failed`].
-//! - Errors of [`cache`], [`redis`] and [`config`] become [`Error::Unavailable`]. But if a store is
-//!   not configured, or if a command is denied or refused by the server, the error becomes
-//!   [`Error::Failed`].
+//! - Errors of [`cache`], [`redis`] and [`config`] become [`Error::Unavailable`] if a later call
+//!   may succeed: the store does not answer, is full or cannot write now, or the settings cannot be
+//!   read. Any other error of a store becomes [`Error::Failed`]: for example, the store is not
+//!   configured, a command is denied or refused, or a key, a value or a reply is too large.
 //! - Errors of JSON become [`Error::Failed`]. A caller's invalid JSON is rejected with the code
 //!   `invalid-json` before `run` is called.
 //!

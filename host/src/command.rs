@@ -47,7 +47,8 @@ use tokio::runtime::{Builder, Runtime};
 /// Starts an async runtime with `threads` threads that serve sockets and score short calls.
 ///
 /// # Errors
-/// Fails if the operating system cannot start the threads.
+/// Fails if the operating system can start none of the threads. If it can start only some of them,
+/// a later call of [`machine::check_threads`] fails.
 fn serving_threads(threads: usize) -> Result<Runtime, StartupError> {
     machine::runtime(Builder::new_multi_thread().thread_name("serving"), threads)
 }
@@ -56,7 +57,8 @@ fn serving_threads(threads: usize) -> Result<Runtime, StartupError> {
 /// lower priority than the serving threads.
 ///
 /// # Errors
-/// Fails if the operating system cannot start the threads.
+/// Fails if the operating system can start none of the threads. If it can start only some of them,
+/// a later call of [`machine::check_threads`] fails.
 fn scoring_threads(threads: usize) -> Result<Runtime, StartupError> {
     let mut builder = Builder::new_multi_thread();
     // A call that has just arrived is taken before the next slice of a call that has run for a

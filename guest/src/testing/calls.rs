@@ -8,8 +8,9 @@ use crate::{
     Scorer, Source, TensorScorer, export,
 };
 
-/// Returns the facts about a call as `scorebox invoke` makes it: the source is
-/// [`direct`](Source::Direct), and there are no attributes and no deadline.
+/// Returns the facts about a direct call, like one of `scorebox invoke`: the source is
+/// [`direct`](Source::Direct), and there are no attributes. There is no deadline, although every
+/// call of the real host has one.
 ///
 /// ```
 /// use scorebox_guest::AttributeValue;

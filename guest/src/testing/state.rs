@@ -106,7 +106,7 @@ pub struct LogLine {
     pub level: Level,
     /// Context of the line. The macros of [`log`](crate::log) set it to the path of the module.
     pub context: String,
-    /// Text of the line.
+    /// Text of the log line.
     pub message: String,
 }
 

@@ -11,8 +11,9 @@ use serde_json::Error;
 use super::encoding::other_encoding;
 use crate::text::{REASON_BYTES, counted, displayed};
 
-/// Start of a marked string, the JSON string that replaces a word: a quotation mark and the escape
-/// of NUL. No text of a tensor has a NUL, so no other string starts like this.
+/// Start of a marked string: the JSON string that replaces `NaN`, `Infinity` or `-Infinity` in a
+/// copy of a body. It is a quotation mark and the escape of NUL. A text of a tensor must not hold a
+/// NUL, so no valid element starts like this.
 const MARK: &[u8] = b"\"\\u0000";
 
 /// Number of bytes by which a marked string is longer than the word that it replaces.

@@ -50,9 +50,10 @@ pub(super) fn put_missing(port: &Port, found: &str, data: &mut Vec<u8>) -> Resul
     Ok(())
 }
 
-/// Appends the number `word` to `data`, the elements of `port`. `word` is `NaN`, `Infinity` or
-/// `-Infinity`, which are not JSON. Fails if the element type has no infinity. `NaN` is a missing
-/// value, so the function fails for `NaN` if the input takes no missing values.
+/// Appends the element for `word` to `data`, the elements of `port`. `word` is `NaN`, `Infinity` or
+/// `-Infinity`, which are not JSON. `NaN` is a missing value: for a port of texts, the empty text is
+/// appended. Fails for `NaN` if the input takes no missing values, and for `Infinity` or `-Infinity`
+/// if the element type has no infinity.
 #[cold]
 #[inline(never)]
 pub(super) fn put_word(port: &Port, word: &str, data: &mut Vec<u8>) -> Result<(), NoElement> {

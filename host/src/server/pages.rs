@@ -108,7 +108,8 @@ struct Kept {
     /// Total size of `maps`, and of the maps that were taken from `maps` and hold a body now, in
     /// bytes.
     total_bytes: usize,
-    /// True if a map was taken or added since this was last set to false.
+    /// True if a memory map was taken from `maps` or added to `maps` since the releasing thread last
+    /// set this flag to false. If it is still false after [`IDLE`], the thread releases all maps.
     is_used: bool,
     /// True if a thread is running that will release the maps.
     has_releaser: bool,

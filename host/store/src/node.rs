@@ -260,8 +260,12 @@ impl Node {
         self.settled(now_ms, patience.min(deadline)).await
     }
 
-    /// Waits until `deadline` for a connection that may be used. Starts the task that connects, or
-    /// the check of a connection that nobody has used for a while.
+    /// Waits until `deadline` for a connection that may be used. Starts the task that connects, if
+    /// there is none, or the check of a connection that no call has used for more than 1 s. `now_ms`
+    /// is the current time, in milliseconds since the node was created.
+    ///
+    /// # Errors
+    /// Fails if the server cannot be reached, or if no connection may be used before `deadline`.
     async fn settled(&self, now_ms: u64, deadline: Instant) -> Result<Lent, Fault> {
         let shared = &self.shared;
         let mut states = shared.state.subscribe();

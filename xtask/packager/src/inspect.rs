@@ -226,8 +226,10 @@ fn find(store: &Store, place: &str, version: &str) -> Result<FoundManifest, Fail
     Err(unfit(UnfitImage::TooManyLists))
 }
 
-/// Checks that every reader of the image indexes selects the same image, and adds the results to
-/// the report.
+/// Checks that a container runtime on linux/amd64 can select only one image, and adds the results
+/// to the report. Each image index must have exactly one entry that fits this platform, and no
+/// other entry of an OCI image layout may have the image's tag. Other images in the layout are
+/// reported as not inspected.
 fn selection(store: &Store, report: &mut Report, found: &FoundManifest) {
     for list in &found.lists {
         let candidates = documents::read(list).map(|list| documents::candidates(&list));

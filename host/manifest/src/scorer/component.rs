@@ -32,11 +32,11 @@ pub enum ComponentSource {
 /// Engine that runs a script inside a component, and the tool that builds the component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScriptEngine {
-    /// SpiderMonkey, by the tool componentize-js.
+    /// The engine SpiderMonkey. The tool componentize-js builds the component.
     ComponentizeJs,
-    /// CPython, by the tool componentize-py.
+    /// The engine CPython. The tool componentize-py builds the component.
     ComponentizePy,
-    /// QuickJS, by the tool componentize-qjs.
+    /// The engine QuickJS. The tool componentize-qjs builds the component.
     QuickJs,
 }
 
@@ -111,8 +111,8 @@ pub(super) fn source(value: &toml::Value, dir: &Path) -> Result<ComponentSource,
     }
 }
 
-/// Returns the words of a command. Returns `None` if the value is not a list of texts, or if there
-/// is no program.
+/// Returns the words of a command. Returns `None` if the value is not a list of texts, or if the
+/// list is empty or its first text, the program, is.
 fn words(value: Option<&toml::Value>) -> Option<Vec<String>> {
     let mut words = Vec::new();
     for word in value?.as_array()? {

@@ -29,7 +29,9 @@ pub struct Call {
     pub source: Source,
     /// Content of the blob or message, with its media type.
     pub payload: Payload,
-    /// Attributes that the platform reported, with lower-case names.
+    /// Attributes of the call, which the scorer can read: facts about the blob or message that the
+    /// Functions host reported, and the values of the function's input bindings. The names are in
+    /// lower case.
     pub attributes: Vec<Attribute>,
     /// Number of the delivery of the blob or message. 1 for the first delivery, and if the platform
     /// does not report a number.

@@ -190,8 +190,10 @@ fn files(report: &mut Report, manifest: &Manifest, place: &AppPlace) -> Option<V
     }
 }
 
-/// Adds the line about the model to the report. `files` are the files of the model, or `None` if
-/// they could not be listed. `checked` is the report of the host if it would start with the model.
+/// Adds a line with the number, the size and the digest of the model's files to the report, or a
+/// line that says that the manifest names no model. If `files` is `None`, the files could not be
+/// listed: the report already has a line with the reason, and nothing is added. `checked` is the
+/// host's report about its start with the model, or `None` if the host did not start.
 fn said_of_model(
     report: &mut Report,
     manifest: &Manifest,

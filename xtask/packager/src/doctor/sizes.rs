@@ -26,7 +26,8 @@ const FEW_CORES: f64 = 0.25;
 /// default, there are four instances per core.
 const MOST_INSTANCES_PER_CORE: f64 = 16.0;
 
-/// Compares the memory and the CPU time of the container with the limits of the manifest.
+/// Checks if the container has enough memory and CPU cores for the limits of the manifest, and adds
+/// the results to the report. If there is no valid manifest, both checks are reported as skipped.
 pub fn examine(args: &DoctorArgs, report: &mut Report, manifest: Option<&Manifest>) {
     let Some(manifest) = manifest else {
         for noun in [Noun::Memory, Noun::Cpu] {

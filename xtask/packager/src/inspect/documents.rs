@@ -32,8 +32,10 @@ pub enum DisputedDocument {
     TwoCases(String),
 }
 
-/// Parses a manifest, an image index or a config. Fails if two readers could disagree on the
-/// content.
+/// Parses a manifest, an image index or a config. Fails if the bytes are not JSON, or if container
+/// runtimes could read them differently: if an object has two equal keys, keys that differ only in
+/// case, or a key that is not ASCII. In objects with free keys, such as `annotations`, only equal
+/// keys are refused.
 pub fn read(bytes: &[u8]) -> Result<Value, DisputedDocument> {
     let Strict(document) = serde_json::from_slice(bytes).map_err(DisputedDocument::Json)?;
     check(&document)?;

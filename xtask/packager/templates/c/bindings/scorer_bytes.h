@@ -47,8 +47,9 @@ typedef uint8_t scorebox_scoring_types_source_t;
 #define SCOREBOX_SCORING_TYPES_SOURCE_STORAGE_QUEUE 3
 // A direct call, e.g. with `scorebox invoke`.
 #define SCOREBOX_SCORING_TYPES_SOURCE_DIRECT 4
-// A call that the host makes before it reports ready. Do no lasting work in
-// it.
+// A call that a host makes before it reports ready. Reserved: the host does not
+// make such calls yet. A scorer that gets one should not change anything
+// outside of itself, e.g. in a store.
 #define SCOREBOX_SCORING_TYPES_SOURCE_WARM_UP 5
 
 // The request line of an HTTP call, which is equal whether the request came by plain
@@ -228,7 +229,8 @@ typedef struct scorebox_scoring_types_example_t {
   // The name of the example, in kebab-case, e.g. `seven`.
   scorer_bytes_string_t   name;
   // The payload of the example. `run` must answer an example of an input. The
-  // OpenAPI document shows the first example, so that its readers can post it.
+  // OpenAPI document shows the examples that are JSON or text in UTF-8, so that
+  // its readers can post them.
   scorebox_scoring_types_payload_t   value;
 } scorebox_scoring_types_example_t;
 

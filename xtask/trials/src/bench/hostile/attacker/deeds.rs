@@ -19,7 +19,8 @@ const REOPEN: Duration = Duration::from_millis(20);
 
 /// Size of the body that the head of a request with a slow body states, in bytes.
 const BODY_BYTES: usize = 8_000_000;
-/// Number of bytes of a slow body that are sent at once.
+/// Number of bytes at the start of a slow body that are sent at once. The rest of the body, about
+/// 100 kB of 8 MB, is sent slowly, one byte at a time.
 const SENT_BYTES: usize = 7_900_000;
 /// Time between two bytes of the rest of a slow body, which is sent one byte at a time.
 const BODY_PERIOD: Duration = Duration::from_millis(100);
