@@ -3,13 +3,13 @@
 //!
 //! Owns these checks. Must not know what the files in a layer are for, nor the rest of an image.
 
-use scorebox_workspace::failure::{Failure, Kind};
+use scorebox_workspace::failure::Failure;
 use serde_json::Value;
 
 use super::contents::Contents;
 use super::form::{self, Division};
 use super::report::{Report, Verdict};
-use super::store::Store;
+use super::store::{Store, is_of_registry};
 use crate::image::manifest::{BaseLayer, BaseManifest};
 
 /// Checks the layers of an image from the bottom up, in the order in which a container runtime
@@ -113,7 +113,7 @@ fn layer_verdict(
             ));
         }
         Ok(None) => return wrong("is missing".to_owned()),
-        Err(failure) if failure.kind == Kind::Network => return Err(failure),
+        Err(failure) if is_of_registry(&failure) => return Err(failure),
         Err(failure) => return wrong(failure.problem),
     };
     match contents.add(index, own, &path, layer) {

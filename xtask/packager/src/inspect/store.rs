@@ -198,3 +198,9 @@ fn wrong(what: &dyn std::fmt::Display, problem: &str) -> Failure {
         "write the layout again with `cargo xtask package`",
     )
 }
+
+/// Returns true if something could not be read because the registry refused the request or did not
+/// respond. Such a failure says nothing about the image.
+pub fn is_of_registry(failure: &Failure) -> bool {
+    matches!(failure.kind, Kind::Network | Kind::Registry)
+}
