@@ -25,6 +25,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{exit, scoring_threads, serving_threads};
 use crate::Serve;
 
+/// Target of this module's log lines. Operators filter by the name of the program in a container
+/// image, which is not that of its crate.
+const LOG_TARGET: &str = "scorebox::command::serve";
+
 /// Default port of the server. Containers that serve HTTP without root use port 8080, because a
 /// port below 1024 would need a capability.
 const DEFAULT_PORT: u16 = 8080;
@@ -72,9 +76,9 @@ pub fn run(serve: Serve) -> ExitCode {
         .into(),
         Err(error) => {
             let code = exit_code::of_start(&error);
-            tracing::error!(exit_code = code, "{error}");
+            tracing::error!(target: LOG_TARGET, exit_code = code, "{error}");
             let is_read = deployment::is_read_by_functions_host(&deployment::process);
-            if is_read && tracing::enabled!(tracing::Level::ERROR) {
+            if is_read && tracing::enabled!(target: LOG_TARGET, tracing::Level::ERROR) {
                 // The line that was logged above is on standard error, which the Functions host
                 // reads.
                 return code.into();
@@ -132,7 +136,7 @@ async fn start(
     let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signal)?;
     let listener = TcpListener::bind(wanted).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    tracing::info!(%address, "listening");
+    tracing::info!(target: LOG_TARGET, %address, "listening");
 
     // Loading has a task of its own on the serving threads: compiling takes a while, and `GET /` is
     // answered meanwhile.
@@ -172,7 +176,10 @@ async fn start(
     tokio::select! {
         outcome = &mut serving => joined(outcome),
         _ = stop(&mut terminate, &mut interrupt) => {
-            tracing::warn!("stopped at once by a second signal: calls in flight were cut off");
+            tracing::warn!(
+                target: LOG_TARGET,
+                "stopped at once by a second signal: calls in flight were cut off"
+            );
             Ok(())
         }
     }
@@ -224,6 +231,7 @@ async fn load(
     // send calls.
     service.set_ready(app);
     tracing::info!(
+        target: LOG_TARGET,
         scorer = report.name,
         version = report.version,
         world = report.world,
