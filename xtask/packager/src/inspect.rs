@@ -30,7 +30,7 @@ use serde_json::Value;
 
 pub use self::opened::{OpenedImage, OpenedLayer, open};
 use self::report::{Report, Verdict};
-use self::store::{Store, is_of_registry};
+use self::store::{Store, is_of_network};
 use crate::format::Format;
 use crate::identity::{CREDENTIALS, IdentityArgs};
 use crate::image::manifest::{self, BaseManifest, Document};
@@ -285,7 +285,7 @@ fn config(
             Err(reason) => (Verdict::Wrong(reason.to_string()), Value::Null),
         },
         Ok(None) => (Verdict::Wrong("is missing".to_owned()), Value::Null),
-        Err(failure) if is_of_registry(&failure) => return Err(failure),
+        Err(failure) if is_of_network(&failure) => return Err(failure),
         Err(failure) => (Verdict::Wrong(failure.problem), Value::Null),
     };
     report.note(

@@ -16,7 +16,7 @@ use super::contents::Contents;
 use super::documents;
 use super::report::{Report, Verdict};
 use super::small_blob;
-use super::store::{Store, digest_of, is_of_registry};
+use super::store::{Store, digest_of, is_of_network};
 use crate::image::attestation::{self, ENVELOPE_MEDIA_TYPE, SIGNATURE_ANNOTATION};
 use crate::image::layout::LARGEST_DOCUMENT_BYTES;
 use crate::signing::{PublicKey, opened};
@@ -112,19 +112,18 @@ enum Outcome {
 }
 
 /// Parses the manifest of an artifact. If the registry's response is invalid, the error is
-/// `Outcome::Wrong`, which the report shows as a failed check. If the registry refuses the request
-/// or does not respond, the error is `Outcome::Failed`, which ends the inspection.
+/// `Outcome::Wrong`, which the report shows as a failed check. If the registry does not respond,
+/// the error is `Outcome::Failed`, which ends the inspection.
 fn manifest(bytes: Result<Vec<u8>, Failure>) -> Result<Value, Outcome> {
     match bytes {
         Ok(bytes) => documents::read(&bytes).map_err(|reason| Outcome::Wrong(reason.to_string())),
-        Err(failure) if is_of_registry(&failure) => Err(Outcome::Failed(failure)),
+        Err(failure) if is_of_network(&failure) => Err(Outcome::Failed(failure)),
         Err(failure) => Err(Outcome::Wrong(failure.problem)),
     }
 }
 
 /// Reads the config and the layers of an artifact, and adds the results to the report. Returns the
-/// layers whose digest and size are correct. Fails if the registry refuses a request or does not
-/// respond.
+/// layers whose digest and size are correct. Fails if the registry does not respond.
 fn parts(
     store: &Store,
     report: &mut Report,
@@ -185,7 +184,7 @@ fn parts(
                 }
             }
             Ok(None) => report.note(what, "", Verdict::Wrong("is missing".to_owned())),
-            Err(failure) if is_of_registry(&failure) => return Err(failure),
+            Err(failure) if is_of_network(&failure) => return Err(failure),
             Err(failure) => report.note(what, "", Verdict::Wrong(failure.problem)),
         }
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::contents::Contents;
 use super::form::{self, Division};
 use super::report::{Report, Verdict};
-use super::store::{Store, is_of_registry};
+use super::store::{Store, is_of_network};
 use crate::image::manifest::{BaseLayer, BaseManifest};
 
 /// Checks the layers of an image from the bottom up, in the order in which a container runtime
@@ -113,7 +113,7 @@ fn layer_verdict(
             ));
         }
         Ok(None) => return wrong("is missing".to_owned()),
-        Err(failure) if is_of_registry(&failure) => return Err(failure),
+        Err(failure) if is_of_network(&failure) => return Err(failure),
         Err(failure) => return wrong(failure.problem),
     };
     match contents.add(index, own, &path, layer) {

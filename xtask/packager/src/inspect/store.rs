@@ -199,8 +199,8 @@ fn wrong(what: &dyn std::fmt::Display, problem: &str) -> Failure {
     )
 }
 
-/// Returns true if something could not be read because the registry refused the request or did not
-/// respond. Such a failure says nothing about the image.
-pub fn is_of_registry(failure: &Failure) -> bool {
-    matches!(failure.kind, Kind::Network | Kind::Registry)
+/// Returns true if something could not be read because the registry did not respond. Such a failure
+/// says nothing about the image.
+pub fn is_of_network(failure: &Failure) -> bool {
+    failure.kind == Kind::Network
 }

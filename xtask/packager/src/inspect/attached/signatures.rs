@@ -9,7 +9,7 @@ use scorebox_workspace::failure::Failure;
 
 use super::super::documents;
 use super::super::report::{Report, Verdict};
-use super::super::store::{Store, is_of_registry};
+use super::super::store::{Store, is_of_network};
 use super::part::Part;
 use super::{absent, parts};
 use crate::image::attestation::signature_tag;
@@ -114,7 +114,7 @@ fn add_tagged(
 ) -> Result<(), Failure> {
     let found = match store.find(&signature_tag(image)) {
         Ok(found) => found,
-        Err(failure) if is_of_registry(&failure) => return Err(failure),
+        Err(failure) if is_of_network(&failure) => return Err(failure),
         Err(failure) => {
             report.note("signature", "", Verdict::Wrong(failure.problem));
             return Ok(());
