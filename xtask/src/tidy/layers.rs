@@ -245,10 +245,9 @@ pub(super) fn mentions<'a>(
             .match_indices(name)
             .filter(|(at, _)| anywhere || is_whole(view, *at, name))
             .map(|(at, _)| at);
-        let grouped = name
-            .strip_prefix("crate::")
-            .map(|module| grouped(view, module))
-            .unwrap_or_default();
+        let module = name.strip_prefix("crate::");
+        let grouped = module.map(|module| grouped(view, module));
+        let grouped = grouped.unwrap_or_default();
         found.extend(places.chain(grouped).map(|at| (line(view, at), *name)));
     }
     found.dedup();
