@@ -39,7 +39,7 @@ use crate::image::unfit::UnfitImage;
 use crate::registry::{BaseReference, Reading};
 use crate::signing::PublicKey;
 
-/// Maximum number of documents that are read to find a manifest, including the manifest. An image
+/// Maximum number of documents that are parsed to find a manifest, including the manifest. An image
 /// index may point to another index.
 const MOST_LISTS: u32 = 3;
 /// Maximum number of layers of an image that is inspected. Docker's storage driver overlay2 accepts
