@@ -36,8 +36,8 @@ use crate::model::Dtype;
 use crate::tensor::{Port, PortLists, Tensor, only};
 use crate::text::{NAME_BYTES, quoted};
 
-/// Format that the answer to a call must have. The body and the attributes of the call determine
-/// the format.
+/// Format that the answer to a call must have. The body, the attributes and the route of the call
+/// and the scorer's ports determine the format.
 #[derive(Debug, Default)]
 pub struct Reply(Form);
 

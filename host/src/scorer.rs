@@ -2,7 +2,7 @@
 //!
 //! The entry points of scoring are [`Scorer::load`], [`Scorer::warm_up`] and [`Scorer::run`]. Owns
 //! the steps of a call from its payload to its outcome, for every source of calls. Must not know
-//! HTTP, the Functions envelope or Redis.
+//! how a call arrives, the Functions envelope or Redis.
 
 mod batcher;
 mod cached;
