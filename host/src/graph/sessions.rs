@@ -36,8 +36,8 @@ pub struct Graph {
     idle: Mutex<Vec<Box<dyn Session>>>,
     limits: Limits,
     latency: Latency,
-    /// True if a run has returned outputs. From then on, an operator that refuses its input is the
-    /// fault of the caller and not of the graph.
+    /// True if a run has returned outputs, in this process or elsewhere. From then on, an operator
+    /// that refuses its input is the fault of the caller and not of the graph.
     has_answered: AtomicBool,
 }
 

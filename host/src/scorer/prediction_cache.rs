@@ -327,8 +327,9 @@ impl PredictionCache {
     }
 
     fn keep_near(&self, key: Key, output: &Arc<Output>) {
-        /// Maximum time for which an answer stays in memory. If an operator removes an entry from a
-        /// store that does not report changes, its answer is gone after this time.
+        /// Maximum time for which an answer is returned from memory. If an operator removes an
+        /// entry from a store that does not report changes, its answer is not returned after this
+        /// time.
         const LONGEST: Duration = Duration::from_secs(60);
         if let Some(near) = &self.near {
             let until = Instant::now() + self.section.ttl.min(LONGEST);

@@ -1,6 +1,6 @@
-//! A scorer's contract with its callers, as `describe` states it.
+//! A scorer's contract with its callers, as `describe` or the ports of a graph state it.
 //!
-//! Owns the conversion from the generated types, the checks that `describe` itself must pass, and
+//! Owns the conversion from the generated types, the checks that the contract itself must pass, and
 //! the checks of each payload: media type and JSON Schema. Must not know HTTP, and must not run a
 //! guest.
 

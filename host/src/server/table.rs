@@ -79,7 +79,8 @@ impl Table {
     /// Admits a new connection from `peer`, and returns its activity. If the peer has as many
     /// connections as it may have, asks one of them to end, and returns `None` if all of them are
     /// in calls. If the table is full, asks another connection to end. If all connections are in
-    /// calls, admits the new one as an additional connection, on which only probes are answered.
+    /// calls, admits the new one as an additional connection, on which only probes are answered. If
+    /// there are too many of these, asks another one of them to end.
     pub(super) fn admit(&mut self, peer: IpAddr) -> Option<Arc<Activity>> {
         let peer = network_of(peer);
         if let Some(most) = self.places_per_peer {

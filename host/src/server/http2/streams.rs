@@ -1,7 +1,7 @@
 //! Requests of one HTTP/2 connection, and the phase of the connection that follows from them.
 //!
 //! Owns the numbers of requests in each state, and the rule that derives the phase from these
-//! numbers. Must not know HTTP: `frames` reads what the peer sends.
+//! numbers. Must not know frames: `frames` reads what the peer sends.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
