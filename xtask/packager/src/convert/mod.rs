@@ -1,5 +1,5 @@
-//! `cargo xtask convert`: converts a model or arrays that a Python library saved to a file that a
-//! scorer can ship.
+//! `cargo xtask convert`: converts a saved model or saved NumPy arrays to a file that a scorer can
+//! ship.
 //!
 //! Owns the choice of the conversion, by the content of the source. Must not know how any
 //! conversion works. This program never reads a pickle itself: a separate process does.
