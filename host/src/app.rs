@@ -73,9 +73,10 @@ impl App {
     /// Loads the component or the graph, the model and the stores of an app. A store connects when
     /// it is first used.
     ///
-    /// # Errors Fails if the component, the model, a graph or a store is missing or unusable, if
-    /// the manifest does not fit the scorer, if a file changed since it was packaged, or if an
-    /// engine does not start. The error names the cause and gives the fix.
+    /// # Errors
+    /// Fails if the component, the model, a graph or a store is missing or unusable, if the
+    /// manifest does not fit the scorer, if a file changed since it was packaged, or if an engine
+    /// does not start. The error names the cause and gives the fix.
     pub fn load<'a>(
         manifest: Manifest,
         environment: Environment<'a>,

@@ -115,8 +115,9 @@ pub fn engine(allocation: Allocation) -> Result<Engine, StartupError> {
 /// Creates a WebAssembly engine that compiles quickly, for code that runs once. Compiling takes
 /// about half as long as with [`engine()`], and the code is slower.
 ///
-/// # Errors Fails if the engine cannot be created, or if the thread that advances the epoch cannot
-/// be started.
+/// # Errors
+/// Fails if the engine cannot be created, or if the thread that advances the epoch cannot be
+/// started.
 #[cfg(feature = "compiler")]
 pub(crate) fn quick_engine() -> Result<Engine, StartupError> {
     let mut config = engine_config();

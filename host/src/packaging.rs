@@ -134,8 +134,9 @@ pub fn calls_graphs(bytes: &[u8]) -> bool {
 /// the file that will hold the code. The code is a snapshot of the state after `init`, unless the
 /// manifest has `snapshot = false`, or snapshots of this component are not supported.
 ///
-/// # Errors Fails if the app cannot be read, if `init` fails or does something that a snapshot
-/// cannot keep, or if the component is not valid or a host would refuse it.
+/// # Errors
+/// Fails if the app cannot be read, if `init` fails or does something that a snapshot cannot keep,
+/// or if the component is not valid or a host would refuse it.
 pub fn precompile(app: &Path, file: &str, cpu: Cpu) -> Result<Code, StartupError> {
     let manifest = Manifest::read(app)?;
     let path = component::file(&manifest)?;

@@ -102,8 +102,9 @@ pub struct StoreReport {
 /// Reports on each store of the app in the folder `app`, as `environment` configures it. If
 /// `connect` is true, the connection to each store is checked, too.
 ///
-/// # Errors Fails if the manifest is invalid, if the environment variable of a store does not hold
-/// a valid Redis URL, if the certificates for the connection cannot be read, or if no thread can be
+/// # Errors
+/// Fails if the manifest is invalid, if the environment variable of a store does not hold a valid
+/// Redis URL, if the certificates for the connection cannot be read, or if no thread can be
 /// started. A store that does not respond is not an error: its report states the problem.
 pub fn report(
     app: &Path,

@@ -56,8 +56,8 @@ struct Sample<'a> {
 }
 
 /// Runs `scorebox sample`: calls the scorer once, and writes the request and the answer to a file.
-/// Fails if the request is not JSON, if the scorer does not answer it with JSON, or if a file
-/// cannot be read or written.
+/// Fails if the tolerance is invalid, if the request is not JSON or is too large, if the scorer
+/// does not answer it with JSON, or if a file cannot be read or written.
 pub fn run(args: &SampleArgs) -> Result<(), Failure> {
     if !(args.tolerance.is_finite() && args.tolerance >= 0.0) {
         return Err(Failure::project(

@@ -22,7 +22,8 @@ const HASH: usize = 7;
 const OF_THE_APP: [&str; 2] = [OWN_STORAGE_SECRET, REGISTRY_PASSWORD];
 
 /// Names that a parameter of the generated Bicep file cannot have: the names that the file uses for
-/// itself, and the keywords, types and functions of Bicep. Azure ignores the case of the names.
+/// itself, and the keywords, the types and common functions of Bicep. Azure ignores the case of the
+/// names.
 const OF_THE_TEMPLATE: &[&str] = &[
     "address",
     "any",

@@ -64,8 +64,8 @@ pub fn reference(args: &DoctorArgs) -> Option<BaseReference> {
 
 /// Logs in to the registry, checks the rights to pull from the repository and to push to it, and
 /// compares the clock of this machine with that of the registry. Adds the results to the report.
-/// With `--offline`, or if no registry is named, nothing is sent, and the checks are reported as
-/// skipped.
+/// With `--offline`, or if no registry is named, nothing is sent, and the login and the rights are
+/// reported as skipped.
 pub fn examine(
     args: &DoctorArgs,
     identity: &Identity,

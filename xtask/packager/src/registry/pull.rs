@@ -126,7 +126,8 @@ pub async fn layers(repository: &Repository, base: &Base, folder: &Path) -> Resu
 
 /// Fetches a blob into a folder. The file is named by the hex digits of the blob's digest. An
 /// existing file is kept if its digest is correct. `name` is the name of the blob in messages.
-/// Fails if the fetched bytes do not have the given digest and size.
+/// Fails if the blob cannot be fetched or exceeds the download limit, or if its bytes do not have
+/// the given digest and size.
 pub async fn fetch(
     repository: &Repository,
     name: &str,

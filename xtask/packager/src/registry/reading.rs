@@ -44,7 +44,8 @@ impl Reading {
     }
 
     /// Reads the manifest with this name, which is a tag or a digest. Fails if the manifest does
-    /// not exist, or if the name is a digest and the manifest has another digest.
+    /// not exist or is too large, or if it has another digest than `name` or, for a tag, than the
+    /// registry states.
     pub fn manifest(&self, name: &str) -> Result<Vec<u8>, Failure> {
         let action = format!("reading the manifest `{name}`");
         self.runtime.block_on(manifests::get(
@@ -56,14 +57,15 @@ impl Reading {
     }
 
     /// Reads the manifest with this tag. Returns `None` if the tag does not exist. Fails if the
-    /// registry refuses the request or does not respond, or if the manifest is too large.
+    /// registry refuses the request or does not respond, or if the manifest is too large or has
+    /// another digest than the registry states.
     pub fn find(&self, tag: &str) -> Result<Option<Vec<u8>>, Failure> {
         self.runtime
             .block_on(manifests::find(&self.repository, tag))
     }
 
-    /// Fetches a blob and returns the path of its file. Fails if the blob does not have the given
-    /// digest and size. `name` is the name of the blob in messages.
+    /// Fetches a blob and returns the path of its file. Fails if the blob cannot be fetched, or
+    /// does not have the given digest and size. `name` is the name of the blob in messages.
     pub fn blob(&self, name: &str, digest: &Digest, size: u64) -> Result<PathBuf, Failure> {
         let fetch = pull::fetch(
             &self.repository,

@@ -12,8 +12,8 @@ use scorebox_workspace::failure::Failure;
 
 use super::answer;
 
-/// Maximum number of attempts for a request or for the upload of a blob, including the first
-/// attempt.
+/// Maximum number of attempts for a request, or for the transfer of a blob or a chunk, including
+/// the first attempt.
 pub const ATTEMPTS: u32 = 4;
 /// Number of blobs that are transferred at a time. Each transfer may hold one chunk in memory.
 pub const PARALLEL_BLOBS: usize = 4;

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 pub struct Origin {
     /// Name of the image's repository, without the registry.
     pub repository: String,
-    /// Name of the image's repository with the registry, if the registry is known. The signature
-    /// covers this name.
+    /// Name of the image's repository with the registry, if the registry is known. The signature in
+    /// cosign's older format covers this name.
     pub reference: String,
     /// Name of the scorer.
     pub name: String,

@@ -10,7 +10,7 @@
 //! 1. to the registry's own host, at the registry's own port; over HTTPS at any port, since the
 //!    certificate proves the host,
 //! 2. from the registries in [`KNOWN`] to the token service of each,
-//! 3. to the hosts that `--trust-realm` names,
+//! 3. to the hosts that `--trust-realm` names, over HTTPS if the registry uses HTTPS,
 //!
 //! and nowhere else. Without a credential there is nothing to protect, and any token service is
 //! used.
