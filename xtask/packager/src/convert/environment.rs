@@ -41,11 +41,11 @@ pub fn sources() -> PathBuf {
 }
 
 /// Returns the environment that converts models. If `python` names an interpreter, this is the
-/// interpreter with its own libraries. If `python` is `None`, it is `python3` with the pinned
-/// libraries in `folder`, which are installed if they are missing. If `folder` is `None`, it is
-/// `convert-env` in the cache folder of this program. Fails if the interpreter cannot be run, if
-/// the libraries are not pinned for its version, if the list of the pinned libraries cannot be
-/// read, or if they cannot be installed.
+/// interpreter with its own libraries. If `python` is `None`, the interpreter is `python3` with the
+/// pinned libraries in `folder`, which are installed if they are missing. If `folder` is `None`,
+/// the folder is `convert-env` in the cache folder of this program. Fails if the interpreter cannot
+/// be run, if the libraries are not pinned for its version, if the list of the pinned libraries
+/// cannot be read, or if they cannot be installed.
 pub fn locate(python: Option<&Path>, folder: Option<&Path>) -> Result<Environment, Failure> {
     if let Some(python) = python {
         // The interpreter prints its own path, so a name that PATH finds is enough.

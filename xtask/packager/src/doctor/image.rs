@@ -45,8 +45,8 @@ pub struct ImageFound {
     /// Manifest of the app, as it is in the image. `None` if the app cannot be unpacked, or if its
     /// manifest is not valid.
     pub manifest: Option<Manifest>,
-    /// Version of the Scorebox host in the image. `None` if the image has no such host, or if the
-    /// version is not found in the host program.
+    /// Version of the Scorebox host in the image. `None` if the image has no Scorebox host, or if
+    /// the version is not found in the host program.
     pub host_version: Option<String>,
     /// Name of the base image. `None` if the image does not state its base image.
     pub base: Option<String>,
