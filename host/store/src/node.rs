@@ -120,7 +120,7 @@ impl Node {
         &self.shared.address
     }
 
-    /// Returns true if the host has a connection to the server now.
+    /// Returns true if the host has a connection to the server now that is not being checked.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         matches!(*self.shared.state.borrow(), State::Connected(..))
