@@ -3,8 +3,8 @@
 //!
 //! The entry points are [`read`] and [`write()`]. Owns which format a body has. Must not know
 //! routes, signatures, guests or instances. The formats are Azure ML's JSON (`azure_ml`), rows as
-//! data frames have them (`table`), the Open Inference Protocol ([`open_inference`]), and bare
-//! bytes (`raw`).
+//! data frames have them (`table`), the Open Inference Protocol ([`open_inference`]), bare bytes
+//! (`raw`), and, for answers only, predictions (`predictions`).
 
 mod azure_ml;
 mod cursor;

@@ -27,7 +27,8 @@ pub(super) struct Column<'a> {
     /// it is the column's name. Empty if the name has to be escaped in JSON.
     key: &'a str,
     /// Number of the last row that has this column. The first row has the number 1. The number is 0
-    /// for a column that no row has had yet.
+    /// for a column that no row has had yet, and `HEADER_ROW` for one that the list of column names
+    /// has.
     row: usize,
 }
 

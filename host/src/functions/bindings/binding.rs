@@ -19,7 +19,8 @@ pub(super) const ALL_METHODS: [&str; 7] =
 /// One function of a function app, with its bindings.
 #[derive(Debug, Clone)]
 pub struct Function {
-    /// Name of the function, which is the name of its folder.
+    /// Name of the function: the name of its folder, or `http-handler` and a number for a route in
+    /// `customHandler.http.routes`.
     pub name: String,
     /// Name of the trigger binding. The field `Data` of an envelope holds the value of the trigger
     /// under this name.
