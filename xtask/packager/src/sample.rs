@@ -19,7 +19,7 @@ use crate::forward;
 /// Maximum size of a request, in bytes. The host reads samples of at most 64 MiB.
 const LARGEST_INPUT_BYTES: u64 = 32 << 20;
 
-/// Fix for a request or an answer that is not JSON.
+/// Instruction in the error message for a request or an answer that is not JSON.
 const JSON: &str =
     "a sample holds JSON: give a request with a JSON body, of a scorer that answers with JSON";
 

@@ -55,7 +55,7 @@ pub struct Attachment {
     pub digest: Digest,
     /// Bytes of the artifact's manifest.
     pub manifest: Vec<u8>,
-    /// Blobs that the artifact's manifest names: its config and its layer.
+    /// Blobs that the artifact's manifest names: its layers, then its config.
     pub blobs: Vec<Blob>,
     /// Tag that points to the artifact's manifest. `None` if the artifact is a referrer of the
     /// image.

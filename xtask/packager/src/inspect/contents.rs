@@ -37,7 +37,8 @@ const MOST_BEYOND: u64 = 1 << 30;
 pub struct Contents {
     /// File system that all layers of the image form together.
     pub root: RootFs,
-    /// Index of the lowest layer that `package` wrote.
+    /// Index of the lowest layer that `package` wrote for this image. The layers below it belong to
+    /// the base image.
     pub start: usize,
     /// Digests of the files in the layers that `package` wrote. The keys are the paths without a
     /// leading slash. Files of the layer `system` are left out.
@@ -72,7 +73,8 @@ pub struct LayerFound {
 }
 
 impl Contents {
-    /// Creates empty contents. `start` is the index of the lowest layer that `package` wrote.
+    /// Creates the contents of an image, before any of its layers is read. `start` is the index of
+    /// the lowest layer that `package` wrote.
     pub fn new(start: usize) -> Self {
         Self {
             root: RootFs::new(),

@@ -2,7 +2,7 @@
 //! this machine.
 //!
 //! Owns the order of the requests and the check of every digest. Must not know how the base is
-//! used.
+//! used. The inspection of images fetches its blobs with `fetch`, too.
 
 use std::io::Write as _;
 use std::path::Path;

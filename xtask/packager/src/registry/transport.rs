@@ -31,7 +31,8 @@ pub struct Pass {
 }
 
 /// Creates the HTTP client for a registry. `registry` is the host and port. `certificates` are
-/// trusted in addition to the root certificates of the machine. Fails if TLS cannot be set up.
+/// trusted in addition to the root certificates of the machine, or to those of Mozilla if the
+/// machine has none. Fails if TLS cannot be set up.
 pub fn client(registry: &str, certificates: &[Certificate]) -> Result<Client, Failure> {
     // A network proxy cannot connect to a registry on this machine.
     let local = ["localhost", "127.", "[::1]"]

@@ -102,8 +102,8 @@ async fn is_there(target: &Repository, blob: &Upload<'_>) -> Result<bool, Failur
 
 enum Mounted<'a> {
     Yes,
-    /// The registry did not mount the blob. It may have opened an upload session instead. `None` if
-    /// it did not.
+    /// The registry did not mount the blob. The value is the upload session that the registry
+    /// opened instead, or `None` if the registry opened none.
     No(Option<Chunks<'a>>),
 }
 
