@@ -268,8 +268,8 @@ impl Bucket {
         batch::get_many(self.handle()?, keys)
     }
 
-    /// Writes the values of several keys in one round trip, but not atomically. The values expire
-    /// after the store's `default_ttl`, or never if `default_ttl` is not set.
+    /// Writes the values of several keys in one round trip to each server, but not atomically. The
+    /// values expire after the store's `default_ttl`, or never if `default_ttl` is not set.
     ///
     /// ```
     /// # let host = scorebox_guest::testing::Host::new().store("default").install();
@@ -285,8 +285,8 @@ impl Bucket {
         batch::set_many(self.handle()?, entries)
     }
 
-    /// Writes the values of several keys in one round trip, but not atomically. The values expire
-    /// after the time `ttl`.
+    /// Writes the values of several keys in one round trip to each server, but not atomically. The
+    /// values expire after the time `ttl`.
     ///
     /// If `ttl` is `None`, the store's `default_ttl` applies.
     ///
@@ -307,7 +307,7 @@ impl Bucket {
         wit::set_many(self.handle()?, entries, ttl.map(milliseconds))
     }
 
-    /// Removes several keys in one round trip, but not atomically.
+    /// Removes several keys in one round trip to each server, but not atomically.
     ///
     /// ```
     /// # let host = scorebox_guest::testing::Host::new().store("default").install();

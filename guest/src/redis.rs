@@ -112,8 +112,8 @@ impl Connection {
         self.handle()?.execute(&command.into().0).map(Reply)
     }
 
-    /// Sends all commands in one round trip. Returns one result for each command: the reply or the
-    /// error of the command.
+    /// Sends all commands in one round trip to each server. Returns one result for each command:
+    /// the reply or the error of the command.
     ///
     /// ```
     /// # use scorebox_guest::{redis::*, testing};

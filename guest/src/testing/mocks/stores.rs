@@ -41,7 +41,7 @@ pub(crate) mod keyvalue {
 
     impl Bucket {
         /// Calls `act` with the store and the time on the mock host's clock. Fails if one of `keys`
-        /// is longer than 64 KiB, or if the test made the stores unreachable.
+        /// is longer than 64 KiB, if the test made the stores unreachable, or if `act` fails.
         pub(super) fn with<T>(
             &self,
             keys: &[&str],
