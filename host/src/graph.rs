@@ -3,7 +3,7 @@
 //! Owns the choice of the engine that runs a graph, and of the file of a model that is the graph.
 //! The traits and types by which the rest of the host uses graphs are in `interface`. The only
 //! engine is ONNX Runtime (`onnx`, with the feature `graphs`). Tests have a mock. Must not know
-//! WebAssembly, scorers, or how a call arrives.
+//! WebAssembly, or how a call arrives.
 
 mod foreign;
 mod interface;

@@ -3,7 +3,7 @@
 //! Owns the list of idle sessions, the decision to create another one, the check of a run's
 //! outputs, and the record that the graph has answered. A session runs one call at a time and holds
 //! the whole model in memory, so another one is created only if a call finds no idle session. Must
-//! not know engines or threads: a run blocks the thread that calls it.
+//! not know a particular engine, or threads: a run blocks the thread that calls it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};

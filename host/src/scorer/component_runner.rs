@@ -2,7 +2,7 @@
 //! returns the instance to the pool.
 //!
 //! Owns the order of these steps, and what happens to a new instance if the call that needed it has
-//! timed out. Must not know bodies, or the prediction cache.
+//! timed out. Must not know what a body means, or the prediction cache.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 //!
 //! Owns which call computes an answer that several calls need at the same time, and where the
 //! answer is looked up first: in this process, then in the store. An answer depends on nothing but
-//! its key, so neither place can hold a stale one. Must not know what a call is.
+//! its key, so neither place can hold a stale one. Must not know how an answer is computed.
 
 mod claim;
 mod counts;

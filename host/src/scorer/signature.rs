@@ -80,7 +80,7 @@ pub struct Schema {
 /// An example payload with a name, which a scorer states for its input or its output.
 #[derive(Debug, Clone)]
 pub struct Example {
-    /// Name of the example, in kebab-case.
+    /// Name of the example. The contract asks for kebab-case, but the host does not check that.
     pub name: String,
     /// Example body, with its media type.
     pub value: Payload,

@@ -6,7 +6,7 @@
 //! the model, the log, and those parts of WASI that do not depend on the time or place of the
 //! build. Every other import ends `init` with an error that names the import. The event loop of an
 //! interpreter reads the monotonic clock in every call, so this clock stands still for
-//! interpreters. Must not know instances, pools or calls.
+//! interpreters. Must not know pools or calls.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! The log of one instance: its lines, and the limits on what one call may write.
 //!
-//! Owns these limits. Must not know where the log goes, or the interfaces that write to it.
+//! Owns these limits. Must not know where the log goes, or how a scorer calls it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

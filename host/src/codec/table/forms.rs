@@ -1,7 +1,7 @@
 //! JSON objects that hold rows, and their keys.
 //!
 //! Owns which keys one object may have, and the order in which their values are decoded. Must not
-//! know rows.
+//! know how a row is read.
 
 use serde_json::Error;
 

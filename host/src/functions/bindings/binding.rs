@@ -1,6 +1,6 @@
 //! A function and its bindings.
 //!
-//! Owns what a function consists of. Must not know files, or the form of an envelope.
+//! Owns what a function consists of. Must not know files, or how an envelope is decoded.
 
 use crate::functions::route::Route;
 
