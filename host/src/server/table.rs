@@ -123,8 +123,9 @@ impl Table {
         self.activities.remove(&id);
     }
 
-    /// Asks the connection whose peer has been silent longest to end. Returns false if every
-    /// connection is in a call, or was asked to end already.
+    /// Asks the connection with the highest [`rank`] to end, which usually is the one whose peer
+    /// has been silent longest. Returns false if every connection is in a call, or was asked to end
+    /// already.
     pub(super) fn close_any(&mut self) -> bool {
         self.close_most_silent(|_| true)
     }

@@ -205,7 +205,8 @@ impl<'a> Columns<'a> {
         format!("{message} Did you mean `{}`?", quoted(near, NAME_BYTES))
     }
 
-    /// Returns the names of the columns for an error message.
+    /// Returns the names of the columns for an error message: the first [`LISTED_COLUMNS`] of them,
+    /// and the number of the others.
     pub(super) fn listed(&self) -> String {
         let mut text = String::new();
         for column in self.list.iter().take(LISTED_COLUMNS) {
