@@ -1,8 +1,8 @@
 //! Reader for an existing OCI layout whose image is to be pushed.
 //!
 //! Owns the search for the image and for the blobs that its manifest names. Must not know how the
-//! image is pushed. Any image layout of one platform is accepted, whoever wrote it. The bytes of
-//! layers are not read here; the push hashes them.
+//! image is pushed. Any image layout of one platform is accepted, whichever program wrote it. The
+//! bytes of layers are not read here; the push hashes them.
 
 use std::path::Path;
 
