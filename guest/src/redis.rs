@@ -69,8 +69,9 @@ impl Connection {
     /// Returns a connection to the store `name` of `scorebox.toml`. The store is opened when the
     /// connection is first used.
     ///
-    /// Use this function in `init`, which runs while the container image is built, without a store.
-    /// If `scorebox.toml` has no store of this name, the first use fails.
+    /// Use this function in `init`, which by default runs while the container image is built,
+    /// without a store. If `scorebox.toml` has no store of this name, or allows no command for the
+    /// store, the first use fails.
     ///
     /// ```
     /// # use scorebox_guest::{redis::*, testing};

@@ -127,7 +127,8 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
 ];
 
 /// Function that returns the value of the environment variable with the given name. The function
-/// returns `None` if the variable is not set. Tests pass a function of their own.
+/// returns `None` if the variable is not set, is not valid UTF-8, or is hidden from the app. Tests
+/// pass a function of their own.
 pub type Environment<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 
 /// Returns the value of an environment variable of this process. Returns `None` if the variable is

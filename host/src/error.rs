@@ -364,7 +364,8 @@ pub enum RequestFailure {
         /// Routes on which the host answers calls, for the message to the client.
         routes: Vec<String>,
     },
-    /// The scorer did not become ready within `limits.init_deadline`.
+    /// The scorer did not become ready within `limits.init_deadline`. A readiness probe gets this
+    /// failure at once, also while the host is stopping.
     NotReady,
     /// The answer sets several cookies, but an enveloped answer has one value for each header.
     RepeatedCookie,

@@ -4,7 +4,7 @@
 //! connect to it with growing pauses, and every call fails at once (a circuit breaker). A dead
 //! Redis then costs a call microseconds, not its timeout. The module `reconnecting` owns that task.
 //! A connection that no call used for a while is checked before a call uses it, which the module
-//! `checking` owns. Must not know keys nor slots.
+//! `checking` owns. Must not know keys or slots.
 
 mod checking;
 mod reconnecting;

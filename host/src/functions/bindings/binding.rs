@@ -43,7 +43,8 @@ pub struct Function {
     pub route: Option<Route>,
 }
 
-/// Trigger of a function, with the settings that determine the form of its value in an envelope.
+/// Trigger of a function, with the settings that the host needs to read an envelope, or to write
+/// the envelope of a sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TriggerBinding {
     /// A new or changed blob starts the function. The value of the trigger is base64, whatever

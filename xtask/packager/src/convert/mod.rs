@@ -76,7 +76,8 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
 }
 
 /// Installs the pinned Python libraries that convert models, if they are missing. Returns the
-/// folder of the libraries. Fails if they cannot be installed.
+/// folder of the libraries. Fails if `python3` cannot be run, if the libraries are not pinned for
+/// its version, if the list of the pinned libraries cannot be read, or if they cannot be installed.
 pub fn prepare() -> Result<PathBuf, Failure> {
     Ok(environment::locate(None, None)?
         .libraries

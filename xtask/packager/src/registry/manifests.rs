@@ -46,9 +46,10 @@ pub async fn stored(repository: &Repository, name: &str) -> Result<Option<String
     }
 }
 
-/// Reads the manifest with this name, which is a tag or a digest. Fails if the manifest does not
-/// exist or is too large, or if it has another digest than `expected`. If `expected` is `None`, the
-/// digest that the registry states is used. `action` describes the request in error messages.
+/// Reads the manifest with this name, which is a tag or a digest. Fails if the registry refuses the
+/// request or does not respond, or if the manifest does not exist, is too large or has too many
+/// layers. Also fails if it has another digest than `expected`. If `expected` is `None`, the digest
+/// that the registry states is used. `action` describes the request in error messages.
 pub async fn get(
     repository: &Repository,
     action: &str,
@@ -62,8 +63,8 @@ pub async fn get(
 }
 
 /// Reads the manifest with this tag. Returns `None` if the tag does not exist. Fails if the
-/// registry refuses the request or does not respond, or if the manifest is too large or has another
-/// digest than the registry states.
+/// registry refuses the request or does not respond, or if the manifest is too large, has too many
+/// layers or has another digest than the registry states.
 pub async fn find(repository: &Repository, tag: &str) -> Result<Option<Vec<u8>>, Failure> {
     let action = format!("reading the manifest `{tag}`");
     let response = ask(repository, &action, tag).await?;

@@ -101,7 +101,8 @@ impl BasePlace {
     }
 
     /// Reads the manifest and the config of the base image for linux/amd64. Fails if there is no
-    /// such image, or if its manifest or its config is invalid.
+    /// such image, or if its manifest or its config is invalid or has another digest than expected.
+    /// Also fails if the registry refuses a request or does not respond.
     pub fn find(&self) -> Result<Base, Failure> {
         block_on(pull::resolve(&self.repository()?, &self.reference))
     }
@@ -181,8 +182,8 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 impl Target {
     /// Checks that registry, repository and tag form an image reference, and returns them. Without
     /// a registry, only repository and tag are checked, and `None` is returned. Fails if a part is
-    /// invalid. The error shows only the invalid part, because the caller may not have given the
-    /// other parts.
+    /// invalid, or if the registry is `docker.io` and the repository has no folder. The error shows
+    /// only the invalid part, because the caller may not have given the other parts.
     pub fn parse(
         registry: Option<&str>,
         repository: &str,

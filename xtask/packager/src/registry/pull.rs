@@ -27,7 +27,8 @@ use crate::image::unfit::UnfitImage;
 const MOST_LISTS: u32 = 3;
 
 /// Reads the manifest and the config of a base image for linux/amd64. Fails if there is no such
-/// image, or if its manifest or its config is invalid.
+/// image, or if its manifest or its config is invalid or has another digest than expected. Also
+/// fails if the registry refuses a request or does not respond.
 pub async fn resolve(repository: &Repository, reference: &BaseReference) -> Result<Base, Failure> {
     let name = reference.name();
     let unfit = |reason: UnfitImage| {
