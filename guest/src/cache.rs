@@ -6,7 +6,7 @@
 //!
 //! Each method fails if the store does not answer, and if the host refuses its arguments: a key of
 //! more than 64 KiB, a value of more than 32 MiB, or a `ttl` of zero or of more than a thousand
-//! years.
+//! years. A method that writes a value also fails if the store is full.
 
 mod json;
 mod snapshot;
@@ -67,8 +67,8 @@ impl Bucket {
 
     /// Returns the store `name` of `scorebox.toml`. The store is opened when it is first used.
     ///
-    /// Use this function in `init`, which runs while the container image is built, without a store.
-    /// If `scorebox.toml` has no store of this name, the first use fails.
+    /// Use this function in `init`, which by default runs while the container image is built,
+    /// without a store. If `scorebox.toml` has no store of this name, the first use fails.
     ///
     /// ```
     /// # use scorebox_guest::cache::Bucket;
@@ -117,8 +117,8 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer, if the key has more than 64 KiB, or if the value has
-    /// more than 32 MiB.
+    /// Fails if the store does not answer or is full, if the key has more than 64 KiB, or if the
+    /// value has more than 32 MiB.
     pub fn set(&self, key: &str, value: impl AsRef<[u8]>) -> Result<(), Error> {
         self.handle()?.set(key, value.as_ref())
     }
@@ -136,8 +136,8 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer, if the key has more than 64 KiB, if the value has more
-    /// than 32 MiB, or if `ttl` is zero or more than a thousand years.
+    /// Fails if the store does not answer or is full, if the key has more than 64 KiB, if the value
+    /// has more than 32 MiB, or if `ttl` is zero or more than a thousand years.
     pub fn set_for(&self, key: &str, value: impl AsRef<[u8]>, ttl: Duration) -> Result<(), Error> {
         self.set_if(key, value, Condition::Always, Some(ttl))
             .map(|_| ())
@@ -159,8 +159,8 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer, if the key has more than 64 KiB, if the value has more
-    /// than 32 MiB, or if `ttl` is zero or more than a thousand years.
+    /// Fails if the store does not answer or is full, if the key has more than 64 KiB, if the value
+    /// has more than 32 MiB, or if `ttl` is zero or more than a thousand years.
     pub fn set_if(
         &self,
         key: &str,
@@ -268,8 +268,8 @@ impl Bucket {
         batch::get_many(self.handle()?, keys)
     }
 
-    /// Writes the values of several keys in one round trip, but not atomically. The values expire
-    /// after the store's `default_ttl`, or never if `default_ttl` is not set.
+    /// Writes the values of several keys in one round trip to each server, but not atomically. The
+    /// values expire after the store's `default_ttl`, or never if `default_ttl` is not set.
     ///
     /// ```
     /// # let host = scorebox_guest::testing::Host::new().store("default").install();
@@ -278,15 +278,15 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer. In this case, some of the values may have been written.
-    /// Also fails, without writing a value, if `entries` has more than 4,096 entries, more than 64
-    /// MiB in total, a key of more than 64 KiB, or a value of more than 32 MiB.
+    /// Fails if the store does not answer or is full. In this case, some of the values may have
+    /// been written. Also fails, without writing a value, if `entries` has more than 4,096 entries,
+    /// more than 64 MiB in total, a key of more than 64 KiB, or a value of more than 32 MiB.
     pub fn set_many(&self, entries: &[Entry]) -> Result<(), Error> {
         batch::set_many(self.handle()?, entries)
     }
 
-    /// Writes the values of several keys in one round trip, but not atomically. The values expire
-    /// after the time `ttl`.
+    /// Writes the values of several keys in one round trip to each server, but not atomically. The
+    /// values expire after the time `ttl`.
     ///
     /// If `ttl` is `None`, the store's `default_ttl` applies.
     ///
@@ -299,15 +299,15 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer. In this case, some of the values may have been written.
-    /// Also fails, without writing a value, if `entries` has more than 4,096 entries, more than 64
-    /// MiB in total, a key of more than 64 KiB, or a value of more than 32 MiB, or if `ttl` is zero
-    /// or more than a thousand years.
+    /// Fails if the store does not answer or is full. In this case, some of the values may have
+    /// been written. Also fails, without writing a value, if `entries` has more than 4,096 entries,
+    /// more than 64 MiB in total, a key of more than 64 KiB, or a value of more than 32 MiB, or if
+    /// `ttl` is zero or more than a thousand years.
     pub fn set_many_for(&self, entries: &[Entry], ttl: Option<Duration>) -> Result<(), Error> {
         wit::set_many(self.handle()?, entries, ttl.map(milliseconds))
     }
 
-    /// Removes several keys in one round trip, but not atomically.
+    /// Removes several keys in one round trip to each server, but not atomically.
     ///
     /// ```
     /// # let host = scorebox_guest::testing::Host::new().store("default").install();
@@ -335,8 +335,8 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer, if the key has more than 64 KiB, if the value of the key
-    /// is not a decimal integer, or if the sum does not fit into an `i64`.
+    /// Fails if the store does not answer or is full, if the key has more than 64 KiB, if the value
+    /// of the key is not a decimal integer, or if the sum does not fit into an `i64`.
     pub fn increment(&self, key: &str, delta: i64) -> Result<i64, Error> {
         atomics::increment(self.handle()?, key, delta)
     }
@@ -357,9 +357,9 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer, if the key has more than 64 KiB, if the value of the key
-    /// is not a decimal integer, if the sum does not fit into an `i64`, or if `ttl` is zero or more
-    /// than a thousand years.
+    /// Fails if the store does not answer or is full, if the key has more than 64 KiB, if the value
+    /// of the key is not a decimal integer, if the sum does not fit into an `i64`, or if `ttl` is
+    /// zero or more than a thousand years.
     pub fn increment_for(&self, key: &str, delta: i64, ttl: Duration) -> Result<i64, Error> {
         wit::increment(self.handle()?, key, delta, milliseconds(ttl))
     }
@@ -410,7 +410,8 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer, or if the key has more than 64 KiB.
+    /// Fails if the store does not answer, if the key has more than 64 KiB, or if all open
+    /// snapshots together would hold more than 64 MiB.
     pub fn snapshot(&self, key: &str) -> Result<Snapshot, Error> {
         atomics::Cas::new(self.handle()?, key).map(Snapshot)
     }
@@ -430,8 +431,8 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer, if the key has more than 64 KiB, or if the new value has
-    /// more than 32 MiB.
+    /// Fails if the store does not answer or is full, if the key has more than 64 KiB, if the new
+    /// value has more than 32 MiB, or if all open snapshots together would hold more than 64 MiB.
     pub fn update(
         &self,
         key: &str,

@@ -67,8 +67,8 @@ impl Error {
         Self::Failed(Problem::new(code, message))
     }
 
-    /// Adds a detail to the error. The host writes the detail to its log, and never sends the
-    /// detail to the caller.
+    /// Adds a detail to the error, or replaces the detail that the error already has. The host
+    /// writes the detail to its log, and never sends the detail to the caller.
     ///
     /// ```
     /// use scorebox_guest::Error;
@@ -257,7 +257,8 @@ impl From<serde_json::Error> for Error {
 }
 
 /// Converts an `Option` or a `Result` to a `Result` with an [`Error`]. The error of the original
-/// `Result` becomes the detail of the [`Error`].
+/// `Result` becomes the detail of the [`Error`], and replaces a detail that the [`Error`] already
+/// has.
 ///
 /// ```
 /// use scorebox_guest::{Error, OrProblem};
@@ -267,7 +268,8 @@ impl From<serde_json::Error> for Error {
 /// ```
 pub trait OrProblem<T>: Sized {
     /// Returns the value of the `Option` or `Result`, or the error that `make` returns if there is
-    /// no value.
+    /// no value. If the `Result` is an error, the text of this error replaces the detail of the
+    /// returned error.
     ///
     /// ```
     /// use scorebox_guest::{Error, OrProblem};

@@ -66,8 +66,9 @@ pub trait Scorer: Sized + 'static {
     ///
     /// By default, this function runs once, while the container image is built. Every instance then
     /// starts from a snapshot of the memory that it left. In this mode, it may only read the model
-    /// and write to the log. With `snapshot = false` under `[scorer]` in the `scorebox.toml`, it
-    /// runs for every new instance and may use every capability.
+    /// and write to the log. With `snapshot = false` under `[scorer]` in the `scorebox.toml`, or if
+    /// no snapshot of the component can be taken, it runs for every new instance and may use every
+    /// capability.
     ///
     /// # Errors
     /// Fails if the instance cannot be created. The variant of [`Error`] makes no difference. By
@@ -125,8 +126,9 @@ pub trait TensorScorer: Sized + 'static {
     ///
     /// By default, this function runs once, while the container image is built. Every instance then
     /// starts from a snapshot of the memory that it left. In this mode, it may only read the model
-    /// and write to the log. With `snapshot = false` under `[scorer]` in the `scorebox.toml`, it
-    /// runs for every new instance and may use every capability.
+    /// and write to the log. With `snapshot = false` under `[scorer]` in the `scorebox.toml`, or if
+    /// no snapshot of the component can be taken, it runs for every new instance and may use every
+    /// capability.
     ///
     /// # Errors
     /// Fails if the instance cannot be created. The variant of [`Error`] makes no difference. By

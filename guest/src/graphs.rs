@@ -75,8 +75,8 @@ impl Graph {
     /// Returns a handle to a graph that is looked up when it is first run. The name of a graph is
     /// the path of its file in the model, without `.onnx`.
     ///
-    /// Use this function in `init`, which runs while the container image is built, without an
-    /// inference engine. If the model has no graph of this name, the first run fails.
+    /// Use this function in `init`, which by default runs while the container image is built,
+    /// without an inference engine. If the model has no graph of this name, the first run fails.
     ///
     /// ```
     /// # use scorebox_guest::{graphs::*, testing::Host};

@@ -11,8 +11,8 @@ use crate::{Dtype, Element};
 
 pub use wit::{Error, ModelInfo, TensorInfo};
 
-/// Maximum number of bytes that are read from the host at a time: a quarter of the 64 MiB that the
-/// host allows.
+/// Size of one piece, in bytes, when a whole file or a range of elements is read in pieces: a
+/// quarter of the 64 MiB that the host allows for one read.
 ///
 /// The copy that a read makes stays small compared with an instance's memory, and four million
 /// `f32` weights need only one read.

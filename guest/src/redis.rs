@@ -69,8 +69,9 @@ impl Connection {
     /// Returns a connection to the store `name` of `scorebox.toml`. The store is opened when the
     /// connection is first used.
     ///
-    /// Use this function in `init`, which runs while the container image is built, without a store.
-    /// If `scorebox.toml` has no store of this name, the first use fails.
+    /// Use this function in `init`, which by default runs while the container image is built,
+    /// without a store. If `scorebox.toml` has no store of this name, or allows no command for the
+    /// store, the first use fails.
     ///
     /// ```
     /// # use scorebox_guest::{redis::*, testing};
@@ -112,8 +113,8 @@ impl Connection {
         self.handle()?.execute(&command.into().0).map(Reply)
     }
 
-    /// Sends all commands in one round trip. Returns one result for each command: the reply or the
-    /// error of the command.
+    /// Sends all commands in one round trip to each server. Returns one result for each command:
+    /// the reply or the error of the command.
     ///
     /// ```
     /// # use scorebox_guest::{redis::*, testing};

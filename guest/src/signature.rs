@@ -179,7 +179,7 @@ impl TensorSignature {
     }
 
     /// Declares that the rows along axis 0 of every port are independent, so that the host may join
-    /// the rows of several calls into one batch.
+    /// the rows of several calls into one batch. The first dimension of every port must be `None`.
     ///
     /// ```
     /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};

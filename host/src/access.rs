@@ -104,8 +104,9 @@ impl Keys {
     }
 }
 
-/// Returns the token in the value of the header `Authorization`, or `None` if it has another scheme
-/// than `Bearer`. The case of the scheme is ignored (RFC 9110, section 11.1).
+/// Returns the token in the value of the header `Authorization`, or `None` if the value does not
+/// begin with the scheme `Bearer` and a space. The case of the scheme is ignored (RFC 9110, section
+/// 11.1).
 fn bearer_token(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked(b"Bearer ".len())?;
     scheme

@@ -38,8 +38,8 @@ use crate::text::Problem;
 pub use self::report::CheckReport;
 use self::report::Code;
 
-/// App that was loaded from its folder. The signature of its scorer is known, but the `init` of a
-/// component has not run yet.
+/// App that was loaded from its folder. The signature of its scorer is known. The `init` of a
+/// component runs only later, in [`Scorer::warm_up`], or has run when a snapshot was taken.
 pub struct App {
     /// Settings of the app, from its `scorebox.toml`.
     pub manifest: Manifest,
@@ -74,8 +74,9 @@ impl App {
     /// it is first used.
     ///
     /// # Errors
-    /// Fails if the component, the model, a graph or a store is missing or unusable, or if a file
-    /// changed since it was packaged. The error names the cause and gives the fix.
+    /// Fails if the component, the model, a graph or a store is missing or unusable, if the
+    /// manifest does not fit the scorer, if a file changed since it was packaged, or if an engine
+    /// does not start. The error names the cause and gives the fix.
     pub fn load<'a>(
         manifest: Manifest,
         environment: Environment<'a>,

@@ -51,11 +51,13 @@ pub enum Source {
 /// arrived.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum BodyFormat {
-    /// The media type and the body itself determine the format of the body.
+    /// The media type, the attributes of the call and the body itself determine the format of the
+    /// body.
     #[default]
     Labelled,
     /// The body is a request of the Open Inference Protocol. The media type of the body is ignored,
-    /// because clients send binary data with various media types.
+    /// because clients send binary data with various media types. Only JSON in another charset than
+    /// UTF-8 is refused.
     OpenInference,
     /// The body is JSON in the format that the prediction routes of KServe's protocol V1 and of
     /// MLflow accept. The answer is a JSON object with the key `predictions`.
@@ -66,7 +68,8 @@ pub enum BodyFormat {
 /// payload is passed separately.
 #[derive(Debug, Clone)]
 pub struct Invocation {
-    /// Id of this delivery of the event that started the call. No other delivery has the same id.
+    /// Id of this delivery of the event that started the call. An HTTP call has the id that the
+    /// client sent, if there is one, so the id may not be unique.
     pub id: String,
     /// Kind of event that made the host call the scorer.
     pub source: Source,

@@ -1,9 +1,9 @@
 //! Capabilities: what the host provides to a scorer.
 //!
-//! Owns [`link`], the function that adds all capabilities to a linker, and the conditions under
-//! which a scorer may import an interface. Must not know which world a component targets, or HTTP.
-//! The file `state` has the state of one instance, and `contract` has the versions of the contract.
-//! Most other files adapt one interface each and hold no state.
+//! Owns [`link`], the function that adds the imported capabilities of a component to a linker, and
+//! the conditions under which a scorer may import an interface. Must not know which world a
+//! component targets, or HTTP. The file `state` has the state of one instance, and `contract` has
+//! the versions of the contract. Most other files adapt one interface each and hold no state.
 
 mod answers;
 pub(crate) mod bindings;

@@ -3,8 +3,8 @@
 //!
 //! The entry points are [`read`] and [`write()`]. Owns which format a body has. Must not know
 //! routes, signatures, guests or instances. The formats are Azure ML's JSON (`azure_ml`), rows as
-//! data frames have them (`table`), the Open Inference Protocol ([`open_inference`]), and bare
-//! bytes (`raw`).
+//! data frames have them (`table`), the Open Inference Protocol ([`open_inference`]), bare bytes
+//! (`raw`), and, for answers only, predictions (`predictions`).
 
 mod azure_ml;
 mod cursor;
@@ -36,8 +36,8 @@ use crate::model::Dtype;
 use crate::tensor::{Port, PortLists, Tensor, only};
 use crate::text::{NAME_BYTES, quoted};
 
-/// Format that the answer to a call must have. The body and the attributes of the call determine
-/// the format.
+/// Format that the answer to a call must have. The body, the attributes and the route of the call
+/// and the scorer's ports determine the format.
 #[derive(Debug, Default)]
 pub struct Reply(Form);
 

@@ -175,7 +175,7 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
 /// removes files if the cache is too large.
 ///
 /// # Errors
-/// Fails if a file cannot be written or removed.
+/// Fails if a file cannot be written or removed, or if the folder cannot be read.
 fn write(folder: &Path, file: &Path, code: &[u8]) -> io::Result<()> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let stem = name.strip_suffix(FILE_END).unwrap_or(&name);

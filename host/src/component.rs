@@ -1,5 +1,6 @@
-//! Loader of an app's component: it takes precompiled code if there is some, or else compiles the
-//! component. Code that was compiled before is taken from the user's cache.
+//! Loader of an app's component: it takes precompiled code if the manifest names some, or else
+//! compiles the component. Code that this user's host compiled before is taken from the user's
+//! cache.
 //!
 //! Owns the choice between precompiled code and compiling, the order in which a component is read,
 //! checked and compiled, and the error texts about a component's file. Must not know worlds or

@@ -1,4 +1,5 @@
-//! Memory that this process may use: the container's limit, or else the machine's memory.
+//! Memory that this process may use: the container's limit or the machine's memory, whichever is
+//! lower.
 //!
 //! Owns the files from which the limit is read. Must not know what the limit is used for.
 
@@ -35,7 +36,7 @@ fn read_available_bytes() -> u64 {
 }
 
 /// Returns the lowest memory limit of the control groups that the process belongs to, in bytes.
-/// Returns `None` if no group has a limit.
+/// Returns `None` if no group has a limit that can be read.
 ///
 /// `memberships` is the text of `/proc/self/cgroup`, and `root` is the folder where control groups
 /// are mounted. A container's own group is usually mounted at `root` itself, so the limit of `root`
@@ -71,7 +72,8 @@ fn cgroup_limit(root: &Path, memberships: &str) -> Option<u64> {
 }
 
 /// Returns the size of the machine's memory, in bytes. `meminfo` is the text of `/proc/meminfo`,
-/// with a line such as `MemTotal:  16384 kB`. Returns `None` if the text does not have this line.
+/// with a line such as `MemTotal:  16384 kB`. Returns `None` if the text does not have this line,
+/// or if the line does not have a size in kB.
 fn machine_bytes(meminfo: &str) -> Option<u64> {
     let line = meminfo
         .lines()

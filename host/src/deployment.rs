@@ -1,7 +1,7 @@
 //! Environment variables of the process, which differ between the platforms that run a scorer.
 //!
 //! Owns the names of the environment variables, and reads them. Must not know what the values are
-//! used for. The value of a variable never appears in a message, because it may hold a password.
+//! used for. No error of this file shows the value of a variable, because it may hold a password.
 
 use std::path::{Path, PathBuf};
 
@@ -57,8 +57,9 @@ pub const MACHINE_VARIABLES: &[&str] = &[
     HOME_VARIABLE,
 ];
 
-/// All environment variables that the program reads: their names, the commands that read them, and
-/// their meaning. A test checks that the page `host/docs/settings.md` lists them.
+/// Environment variables by which a user or a platform configures the program: their names, the
+/// commands that read them, and their meaning. A test checks that the page `host/docs/settings.md`
+/// lists them.
 pub const VARIABLES: &[(&str, &str, &str)] = &[
     (
         "`FUNCTIONS_CUSTOMHANDLER_PORT`",
@@ -126,7 +127,8 @@ pub const VARIABLES: &[(&str, &str, &str)] = &[
 ];
 
 /// Function that returns the value of the environment variable with the given name. The function
-/// returns `None` if the variable is not set. Tests pass a function of their own.
+/// returns `None` if the variable is not set, is not valid UTF-8, or is hidden from the app. Tests
+/// pass a function of their own.
 pub type Environment<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 
 /// Returns the value of an environment variable of this process. Returns `None` if the variable is
@@ -137,7 +139,7 @@ pub fn process(name: &str) -> Option<String> {
 }
 
 /// Returns the port that the environment variable [`PORT_VARIABLE`] sets. Returns `None` if the
-/// variable is unset or empty.
+/// variable is unset or blank.
 ///
 /// # Errors
 /// Fails if the value of the variable is not a port number.
@@ -233,7 +235,7 @@ pub struct Connection {
 }
 
 /// Returns the address and credentials of a store's Redis server. Returns `None` if the store's
-/// environment variable is unset or empty, so the store is kept in memory.
+/// environment variable is unset or blank, so the store is kept in memory.
 ///
 /// # Errors
 /// Fails if the store's environment variable holds something that is not a Redis URL.

@@ -67,12 +67,14 @@ const KEPT_MEMORY_BYTES: usize = 2 << 20;
 /// is dropped, in bytes.
 const KEPT_TABLE_BYTES: usize = 64 << 10;
 
-/// Maximum number of core instances in one instance of a component. A Rust scorer has four, and an
-/// interpreter about twenty.
+/// Number of core instances for which the instance pool has room, for each instance of a component.
+/// A Rust scorer has four, and an interpreter about twenty.
 const CORE_INSTANCES: u32 = 32;
-/// Maximum number of linear memories in one instance of a component.
+/// Number of linear memories for which the instance pool has room, for each instance of a
+/// component.
 const MEMORIES: u32 = 2;
-/// Maximum number of WebAssembly tables in one instance of a component.
+/// Number of WebAssembly tables for which the instance pool has room, for each instance of a
+/// component.
 const TABLES: u32 = 8;
 
 /// Number of additional slots in the instance pool, for instances that run no call, such as one in
@@ -85,11 +87,11 @@ static GUESTS_RAN: AtomicBool = AtomicBool::new(false);
 /// Source from which the WebAssembly engine gets the memory of instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allocation {
-    /// The engine requests memory from the operating system separately for each instance. Tools
-    /// that create few instances use this variant.
+    /// The engine requests memory from the operating system separately for each instance. The
+    /// packager uses this variant to take a snapshot, because it creates few instances.
     OnDemand,
-    /// The engine takes memory from slots that are reserved at the start and reused. Servers use
-    /// this variant.
+    /// The engine takes memory from slots that are reserved at the start and reused. Every command
+    /// that loads an app uses this variant.
     Pool {
         /// Maximum number of instances that exist at a time.
         instances: usize,
@@ -114,7 +116,8 @@ pub fn engine(allocation: Allocation) -> Result<Engine, StartupError> {
 /// about half as long as with [`engine()`], and the code is slower.
 ///
 /// # Errors
-/// Fails if the thread that advances the epoch cannot be started.
+/// Fails if the engine cannot be created, or if the thread that advances the epoch cannot be
+/// started.
 #[cfg(feature = "compiler")]
 pub(crate) fn quick_engine() -> Result<Engine, StartupError> {
     let mut config = engine_config();
@@ -122,7 +125,8 @@ pub(crate) fn quick_engine() -> Result<Engine, StartupError> {
     started(&config)
 }
 
-/// Creates the engine of a configuration, and starts the thread that advances its epoch.
+/// Creates the engine of a configuration, and starts the thread that advances its epoch. Fails if
+/// either is not possible.
 fn started(config: &Config) -> Result<Engine, StartupError> {
     let engine = Engine::new(config).map_err(|error| {
         StartupError::Host(format!(

@@ -2,9 +2,9 @@
 //!
 //! Owns [`ScoreFailure`] and the one table that turns it into a [`Disposition`] (status,
 //! settlement, log level, client text). [`StartupError`] is in `startup`, its JSON object in
-//! `answer`, and the exit codes are in [`exit_code`]. No other module chooses a status, a
-//! settlement or an exit code. Must not know who asked, or how a response is sent. A test writes
-//! the table on the page `host/docs/http.md`.
+//! `answer`, and the exit codes are in [`exit_code`]. No other module of the host chooses the
+//! status or the settlement of a failure, or the exit code of an error. Must not know who asked, or
+//! how a response is sent. A test compares the table with the page `host/docs/http.md`.
 
 mod answer;
 mod bounds;
@@ -74,11 +74,11 @@ pub enum ScoreFailure {
     Trapped(String),
     /// The scorer reported that it cannot answer now, and that a later call may succeed.
     Unavailable(Problem),
-    /// The scorer's signature does not accept the media type of the body.
+    /// The scorer does not accept the media type or the charset of the body.
     Unsupported {
         /// Media type of the request's body.
         content_type: String,
-        /// Media types that the scorer's signature accepts.
+        /// Media types that the scorer accepts.
         accepted: Vec<String>,
     },
 }
@@ -364,7 +364,8 @@ pub enum RequestFailure {
         /// Routes on which the host answers calls, for the message to the client.
         routes: Vec<String>,
     },
-    /// The scorer did not become ready within `limits.init_deadline`.
+    /// The scorer did not become ready within `limits.init_deadline`. A readiness probe gets this
+    /// failure at once, also while the host is stopping.
     NotReady,
     /// The answer sets several cookies, but an enveloped answer has one value for each header.
     RepeatedCookie,

@@ -3,7 +3,7 @@
 //! Owns the choice of the engine that runs a graph, and of the file of a model that is the graph.
 //! The traits and types by which the rest of the host uses graphs are in `interface`. The only
 //! engine is ONNX Runtime (`onnx`, with the feature `graphs`). Tests have a mock. Must not know
-//! WebAssembly, scorers, or how a call arrives.
+//! WebAssembly, or how a call arrives.
 
 mod foreign;
 mod interface;
@@ -40,7 +40,8 @@ pub const EXTENSION: &str = ".onnx";
 
 /// File name of the ONNX Runtime library, as ONNX Runtime's own build names it.
 ///
-/// The packager fetches this file, and the host accepts no other name.
+/// The packager fetches this file. The host searches for no other name, unless the environment
+/// variable `SCOREBOX_ENGINE_LIBRARY` names a file.
 pub const LIBRARY: &str = "libonnxruntime.so.1.31.1";
 
 /// Name and version of the engine that runs graphs, for reports and for the keys of cached answers.

@@ -1,5 +1,5 @@
-//! The Scorebox host: runs a scorer, which is a WebAssembly component with its model, for any
-//! caller.
+//! The Scorebox host: runs a scorer, which is a WebAssembly component with its model or an ONNX
+//! graph, for any caller.
 //!
 //! Owns this map. Must not know OCI, registries or how an image is made: the host reads a folder.
 //!
@@ -14,6 +14,7 @@
 //! | [`engine`] | the WebAssembly engine, its clock and its pool of memory |
 //! | [`component`] | from an app's files to code: precompiled, or compiled at start |
 //! | [`precompiled`] | machine code: for which CPU, and the checks before it is loaded |
+//! | `compiled_cache` | the user's cache of compiled components |
 //! | `container` | how much memory this process may use |
 //! | [`sizing`] | how many instances, and how much memory of each kind, if the manifest sets none |
 //! | `packaged` | whether component and model are those that were packaged |
@@ -36,6 +37,7 @@
 //! | [`machine`] | what the machine must have, checked before a server listens |
 //! | [`panics`] | the text of a panic, for the log line of the affected request |
 //! | [`telemetry`] | the log |
+//! | `timer` | timeouts of futures |
 //! | [`text`] | text from outside, bounded and printable (`host/text`) |
 //!
 //! [`manifest`], [`redis`] and [`text`] are crates of their own, which know nothing of this one.
@@ -47,11 +49,11 @@
 //!   `xtask/src/tidy/arrows.rs`.
 //! - A guest holds a thread that serves sockets for at most one tick (`offload.rs`). A fault of
 //!   a guest does not end the process.
-//! - No address, credential or variable of the environment reaches a guest, a log or an error.
+//! - No address or credential from the environment reaches a guest, a log or an error of a server.
 //!   There is one exception: if a Redis cluster announces a node that cannot be reached, the log
 //!   has the address of this node, because no setting has it.
-//! - `unsafe` is used in three files only: `compiled_cache.rs`, `model/mapping.rs` and
-//!   `precompiled.rs`.
+//! - `unsafe` is used in three files of this library only: `compiled_cache.rs`, `model/mapping.rs`
+//!   and `precompiled.rs`. The program has one more, `command/priority.rs`.
 
 pub mod access;
 pub mod app;

@@ -1,7 +1,8 @@
-//! Checks of the machine before a server listens.
+//! Checks of the machine before a server listens or an app is checked, and the start of async
+//! runtimes.
 //!
-//! Owns the checks, and the fix if one fails. Must not know an app, nor which code needs which
-//! resource.
+//! Owns the checks, the fix if one fails, and the error if no thread of a runtime starts. Must not
+//! know an app, nor which code needs which resource.
 
 use std::fmt::Display;
 use std::sync::mpsc;
@@ -163,8 +164,8 @@ fn start_threads(count: usize) -> Result<(), MachineError> {
     Ok(())
 }
 
-/// Starts the async runtime for a check of an app, or for `init` while a container image is built.
-/// It has one thread.
+/// Starts the async runtime for a check of an app or of its stores, or for `init` while the
+/// packager takes a snapshot. The runtime has one thread.
 ///
 /// # Errors
 /// Fails if the operating system cannot start the thread.

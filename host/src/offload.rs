@@ -1,5 +1,6 @@
 //! The thread that a call runs on: the thread on which it arrived while it is short, and a scoring
-//! thread once it is long.
+//! thread once it is long. A short call that waits may continue on another thread that serves
+//! sockets.
 //!
 //! Owns the decision which thread a call runs on. Handing a call to another thread and back costs
 //! more than scoring a small model does. But a long call on a thread that serves sockets would

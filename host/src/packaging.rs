@@ -2,7 +2,8 @@
 //! container image can load, and record its files.
 //!
 //! Owns the order of the steps (take a snapshot, compile it, compute the digest), and the record of
-//! the files by which a host detects a change. Must not know images, nor where the result is put.
+//! the files by which a host detects a change. Must not know how an image is made, nor where the
+//! result is put.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -135,7 +136,7 @@ pub fn calls_graphs(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// Fails if the app cannot be read, if `init` fails or does something that a snapshot cannot keep,
-/// or if the component is not valid.
+/// or if the component is not valid or a host would refuse it.
 pub fn precompile(app: &Path, file: &str, cpu: Cpu) -> Result<Code, StartupError> {
     let manifest = Manifest::read(app)?;
     let path = component::file(&manifest)?;

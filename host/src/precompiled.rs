@@ -1,9 +1,9 @@
-//! Precompiled code: the machine code of a component, compiled by the packager and loaded by the
-//! host program in a container image.
+//! Precompiled code: the machine code of a component, compiled by the packager and loaded by a
+//! host.
 //!
-//! Owns the CPU levels, the compiling for one of them, and the checks before code is loaded. This
-//! is native code that no sandbox checks again. It is trusted for one reason only: its digest is in
-//! the app's manifest. Must not know worlds or calls.
+//! Owns the CPU levels, the compiling for one of them, and the checks before code is loaded.
+//! Precompiled code is native code that no sandbox checks again. It is trusted for one reason only:
+//! its digest is in the app's manifest. Must not know worlds or calls.
 
 #![allow(
     unsafe_code,
@@ -50,8 +50,9 @@ impl Cpu {
             .unwrap_or(Self::Baseline)
     }
 
-    /// Returns the CPU features that this level adds to the next lower level. Each is a pair of the
-    /// feature's name and the name of the compiler's flag for it.
+    /// Returns the CPU features that this level adds to the next lower level, and none for the
+    /// lowest level. Each is a pair of the feature's name and the name of the compiler's flag for
+    /// it.
     fn adds(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Baseline => &[],

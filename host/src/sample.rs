@@ -1,4 +1,4 @@
-//! Sample: an input, with the answer that the model gave where it was trained.
+//! Sample: an input, usually with the answer that the model gave where it was trained.
 //!
 //! Owns the form of a sample's file, and the rule for equal answers. A model that was truncated,
 //! changed during a transfer or converted wrongly can still load and run. Only an answer shows that
@@ -25,7 +25,7 @@ const MOST_BYTES: u64 = 64 << 20;
 /// whose magnitude is above 1, and absolute for all others. Single precision and another order of
 /// additions change a probability by about this much.
 const TOLERANCE: f64 = 1e-4;
-/// Maximum number of characters of a value that an error message shows.
+/// Maximum number of characters of a text, number or other scalar that an error message shows.
 const SHOWN_CHARS: usize = 60;
 
 /// Sample from a file: an input of a scorer, with the expected answer if the file has one.

@@ -2,7 +2,7 @@
 //!
 //! The entry points of scoring are [`Scorer::load`], [`Scorer::warm_up`] and [`Scorer::run`]. Owns
 //! the steps of a call from its payload to its outcome, for every source of calls. Must not know
-//! HTTP, the Functions envelope or Redis.
+//! how a call arrives, the Functions envelope or Redis.
 
 mod batcher;
 mod cached;
@@ -84,9 +84,9 @@ impl Scorer {
     /// long (`offload.rs`).
     ///
     /// # Errors
-    /// Fails if the component does not target a world that this host serves, if it imports an
-    /// interface that is not granted, if `describe` fails, or if the manifest does not fit the
-    /// signature that `describe` returns.
+    /// Fails if this host cannot run the component, e.g. because of its world or an import that is
+    /// not granted. Also fails if `describe` fails or takes too long, or if the manifest does not
+    /// fit the signature that `describe` returns.
     pub async fn load(
         engine: &Engine,
         compiled: &Compiled,
@@ -136,7 +136,7 @@ impl Scorer {
     ///
     /// # Errors
     /// Fails if this host does not have an engine for graphs, if the file is not a graph that
-    /// callers can use, or if the manifest does not fit the graph.
+    /// callers can use, if loading takes too long, or if the manifest does not fit the graph.
     pub async fn of_graph(
         file: &Path,
         library: &Path,
@@ -217,7 +217,8 @@ impl Scorer {
         })
     }
 
-    /// Returns true if the scorer is a graph that has not answered any input yet.
+    /// Returns true if the scorer is a graph that has not answered any input yet, in this process
+    /// or elsewhere.
     #[cfg(feature = "graphs")]
     pub(crate) fn has_open_graph(&self) -> bool {
         matches!(&self.pipeline.kind, Kind::Graph(graph) if !graph.has_answered())
@@ -228,7 +229,8 @@ impl Scorer {
     /// input that the graph refuses counts as the caller's error. Does nothing for a component.
     ///
     /// # Errors
-    /// Fails if the example does not fit the inputs of the graph, or if the graph fails.
+    /// Fails if the example does not fit the inputs of the graph, or if the graph refuses the
+    /// example, fails, or takes longer than `limits.init_deadline`.
     #[cfg(feature = "graphs")]
     pub(crate) async fn answer_example(
         &self,

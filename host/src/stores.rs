@@ -104,8 +104,8 @@ pub struct StoreReport {
 ///
 /// # Errors
 /// Fails if the manifest is invalid, if the environment variable of a store does not hold a valid
-/// Redis URL, or if the certificates for the connection cannot be read. A store that does not
-/// respond is not an error: its report states the problem.
+/// Redis URL, if the certificates for the connection cannot be read, or if no thread can be
+/// started. A store that does not respond is not an error: its report states the problem.
 pub fn report(
     app: &Path,
     environment: Environment<'_>,

@@ -1,9 +1,10 @@
-//! Log of the program: structured events on standard output.
+//! Log of the program: structured events, each of which is one line.
 //!
 //! Owns which lines are written, and where to. Their form is in `line`, and their queue in `queue`.
 //! Must not know what is logged. A server writes warnings and errors to standard error if the
-//! Functions host has started it, because that host takes every line on standard output for
-//! information. Otherwise a server writes every line to standard output.
+//! Functions host reads its output, because that host takes every line on standard output for
+//! information. Otherwise a server writes every line to standard output. Other commands write every
+//! line to standard error.
 
 #[cfg(test)]
 pub(crate) mod kept_lines;
@@ -158,7 +159,7 @@ fn queue(form: Form, has_two_outputs: bool) -> io::Result<Queue> {
 /// Guard that waits, when it is dropped, until the queued log lines are written to their outputs,
 /// but for at most one second.
 ///
-/// Lines that are logged after the drop are lost when the process ends. So the guard must be
+/// Lines that are logged after the drop may be lost when the process ends. So the guard must be
 /// created at the top of `main`, where a panic drops it, too.
 #[derive(Debug)]
 pub struct LastLines;
@@ -240,7 +241,7 @@ fn filter(text: &str, output: Output) -> Result<Targets, StartupError> {
     })
 }
 
-/// Returns the log level with the given name, or `None` if there is no such level.
+/// Returns the log level with the given name or number, or `None` if there is no such level.
 fn level(name: &str) -> Option<LevelFilter> {
     // The parser takes an empty text for the level `error`.
     Some(name).filter(|name| !name.is_empty())?.parse().ok()

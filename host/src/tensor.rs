@@ -1,7 +1,7 @@
 //! Tensors as the host handles them: by value, checked against a port.
 //!
-//! Owns the form of a tensor's bytes, and their agreement with the port. Must not know JSON, the
-//! generated types, nor the code that computes.
+//! Owns the form of a tensor's bytes, and their agreement with the port. Must not know the formats
+//! of bodies, the generated types, nor the code that computes.
 
 mod misfit;
 mod port;

@@ -1,6 +1,7 @@
 //! Triggers: the ways in which a call is started.
 //!
-//! Each trigger has a file, which turns a request into an invocation and a payload, and the outcome
-//! into a response. Must not know instances or guests.
+//! `http` turns an HTTP request into an invocation and a payload, and the outcome into a response.
+//! The triggers of Azure Functions are in the module `functions`. Must not know instances or
+//! guests.
 
 pub mod http;

@@ -43,9 +43,9 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer, or if the value cannot be written as JSON. Also fails if
-    /// the key has more than 64 KiB, if the JSON has more than 32 MiB, or if `ttl` is zero or more
-    /// than a thousand years.
+    /// Fails if the store does not answer or is full, or if the value cannot be written as JSON.
+    /// Also fails if the key has more than 64 KiB, if the JSON has more than 32 MiB, or if `ttl` is
+    /// zero or more than a thousand years.
     pub fn set_json<T: Serialize>(
         &self,
         key: &str,

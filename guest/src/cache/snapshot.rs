@@ -67,8 +67,10 @@ impl Snapshot {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer. Also fails if `value` has more than 32 MiB. A changed
-    /// value is not an error, but the result [`Swap::Changed`].
+    /// Fails if the store does not answer, is full or refuses the write, or if `value` has more
+    /// than 32 MiB. If another caller changed the value, also fails if all open snapshots together
+    /// would hold more than 64 MiB. Otherwise, a changed value is not an error, but the result
+    /// [`Swap::Changed`].
     pub fn swap(self, value: impl AsRef<[u8]>) -> Result<Swap, Error> {
         match atomics::swap(self.0, value.as_ref()) {
             Ok(()) => Ok(Swap::Done),

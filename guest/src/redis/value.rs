@@ -58,7 +58,7 @@ impl<'a> Value<'a> {
     }
 
     /// Returns this value of a reply as an integer. Returns `None` if the value is neither an
-    /// integer nor a string that holds an integer.
+    /// integer nor a string that holds an integer, or if the integer does not fit into an `i64`.
     ///
     /// ```
     /// # use scorebox_guest::{redis::*, testing};

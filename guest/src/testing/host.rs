@@ -70,7 +70,8 @@ impl Host {
     /// ```
     ///
     /// # Errors
-    /// Fails if a file cannot be read, or if a `.safetensors` file is damaged.
+    /// Fails if a file cannot be read, or if a `.safetensors` file is damaged or has a tensor of an
+    /// unknown type.
     pub fn model(self, path: impl AsRef<Path>) -> io::Result<Self> {
         let (files, tensors) = model_folder::read(path.as_ref())?;
         let mut state = self.state();

@@ -63,7 +63,7 @@ fn list(folder: &Path, prefix: &str, files: &mut Files) -> io::Result<()> {
 }
 
 /// Returns the tensors of a safetensors file: the length of a JSON header, the header, and the
-/// bytes of all tensors. Returns `None` if the file is damaged.
+/// bytes of all tensors. Returns `None` if the file is damaged or has a tensor of an unknown type.
 fn safetensors(file: &[u8]) -> Option<Tensors> {
     let (length, rest) = file.split_first_chunk::<8>()?;
     let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;

@@ -81,8 +81,8 @@ pub(crate) struct Store {
     pub(crate) entries: BTreeMap<String, Entry>,
 }
 
-/// The value of a key, and the time on the mock host's clock at which the key expires. `None` if it
-/// never expires.
+/// The value of a key, and the time on the mock host's clock at which the key expires, which is
+/// `None` if it never expires.
 #[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) value: Vec<u8>,

@@ -23,7 +23,8 @@ pub struct Instances {
     pub max_invocations: Option<u64>,
     /// Age at which an instance is replaced. `None` if the age is not limited.
     pub max_age: Option<Duration>,
-    /// Number of instances that are created before the host is ready.
+    /// Number of instances that are created before the host is ready, if instances are reused. If
+    /// each call has an instance of its own, one is created, to check `init`.
     pub at_start: usize,
 }
 

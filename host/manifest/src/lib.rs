@@ -204,8 +204,8 @@ impl Manifest {
         raw.into_manifest(path, &table).map_err(fail)
     }
 
-    /// Returns the error for a setting of this manifest that does not fit the scorer, which is
-    /// known only when the scorer is loaded.
+    /// Returns the error for a setting of this manifest that does not fit the scorer or the
+    /// platform, which is known only when the host starts.
     #[must_use]
     pub fn misfit(&self, Problem { problem, fix }: Problem) -> ManifestError {
         ManifestError {

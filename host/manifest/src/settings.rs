@@ -12,8 +12,9 @@ pub struct Setting {
     pub key: &'static str,
     /// Form of the value, such as `number`.
     pub form: &'static str,
-    /// Default of the key, as it would be written in `scorebox.toml`. Empty if the key is required,
-    /// or if its absence has a meaning of its own. The field `why` explains this meaning.
+    /// Default of the key, as it would be written in `scorebox.toml`, but without quotation marks
+    /// around a text. Empty if the key is required, or if its absence has a meaning of its own. The
+    /// field `why` explains this meaning.
     pub default: &'static str,
     /// Effect of the key, and the reason for its default.
     pub why: &'static str,
@@ -633,8 +634,8 @@ const fn setting(
     }
 }
 
-/// Returns the default of the key of a setting, as it would be written in `scorebox.toml`. Returns
-/// an empty text if the key does not have a default.
+/// Returns the default of the key of a setting, as it would be written in `scorebox.toml`, but
+/// without quotation marks around a text. Returns an empty text if the key does not have a default.
 #[must_use]
 pub fn default_of(key: &str) -> &'static str {
     SETTINGS

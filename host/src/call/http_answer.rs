@@ -80,9 +80,9 @@ pub enum HttpAnswerError {
     /// The name of a header is empty, or has characters that a name may not have. Holds the name.
     #[error("`{0}` is not the name of a header")]
     Name(String),
-    /// A value has line breaks, other control characters, or characters outside ASCII. Holds the
-    /// name of the header. Line breaks and NUL would let a value begin another header, or another
-    /// answer.
+    /// A value has line breaks, other control characters except tabs, or characters outside ASCII.
+    /// Holds the name of the header. Line breaks and NUL would let a value begin another header, or
+    /// another answer.
     #[error(
         "the value of the header `{0}` is not printable ASCII; escape what a caller sent, e.g. with percent-encoding"
     )]

@@ -66,8 +66,8 @@ impl HttpRequest {
 }
 
 /// Returns true if the name of a query parameter is that of a key, in any case of its letters and
-/// with any percent-encoding. White space and NUL around the name are ignored, because some
-/// platforms remove them.
+/// with any of them percent-encoded once. White space and NUL around the name are ignored, because
+/// some platforms remove them.
 fn is_key(name: &str) -> bool {
     let mut decoded = [0; 32];
     let mut length = 0;

@@ -22,7 +22,8 @@ impl Answers {
     }
 
     /// Calls `told` when another client of the store changes or removes an entry of the prediction
-    /// cache. The argument is the entry's key, or `None` if every entry may have changed.
+    /// cache. Does nothing if the store cannot report changes. The argument is the entry's key, or
+    /// `None` if every entry may have changed.
     pub fn watch(&self, told: impl Fn(Option<&str>) + Send + Sync + 'static) {
         self.0.watch(told);
     }

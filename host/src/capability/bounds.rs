@@ -23,7 +23,8 @@ pub(crate) const LIFTED_BYTES: usize = 128 << 20;
 pub(crate) const KEY_BYTES: usize = KEY_LIMIT_BYTES;
 
 /// Maximum number of resource handles that one instance may hold open. The number is limited so
-/// that a scorer that leaks handles gets an error and does not use up the host's memory.
+/// that the call of a scorer that leaks handles ends with a trap, before the handles use up the
+/// host's memory.
 pub(crate) const HANDLE_LIMIT: usize = 10_000;
 
 /// Maximum number of random bytes that one call of a host function gives to a scorer. The limit is

@@ -138,7 +138,8 @@ impl tensor::Host for InstanceState {}
 impl tensor::HostTensor for InstanceState {
     /// Creates a tensor for the scorer. The host checks that the type, dimensions and data agree
     /// only when the tensor is used, because this function of `wasi:nn` cannot return an error. The
-    /// scorer's call ends with a trap if its open tensors would take more than `limits.memory`.
+    /// scorer's call ends with a trap if the tensor exceeds the limits in `BOUNDS`, or if the open
+    /// tensors would take more than `limits.memory`.
     async fn new(
         &mut self,
         dimensions: Vec<u32>,

@@ -1,8 +1,8 @@
 //! The interface `redis`: Redis commands that a scorer sends on a store's connection.
 //!
 //! Must not know which commands there are, or where keys are in them; that is in
-//! `crate::redis::raw`. If the server cannot be reached, the host also writes a line to the log,
-//! because a scorer may ignore the error.
+//! `crate::redis::raw`. If the server cannot be reached, is full or does not allow a command, the
+//! host also writes a line to the log, because a scorer may ignore the error.
 
 use wasmtime::component::Resource;
 

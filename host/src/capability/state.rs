@@ -1,6 +1,7 @@
 //! State of one instance, and what all instances of a scorer share.
 //!
-//! Owns [`Capabilities`] and [`InstanceState`]. Must not know the interfaces that a scorer imports.
+//! Owns [`Capabilities`] and [`InstanceState`]. Must not know what the functions of an interface
+//! do.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

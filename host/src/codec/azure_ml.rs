@@ -1,8 +1,8 @@
 //! Azure ML's format: a body is `{"data": [[…]]}`, or has one such list for each port's name, and
 //! the answer consists of nested lists.
 //!
-//! Owns the names that callers use, and the format of the answer. Must not know elements, or the
-//! formats that consist of rows: these are in `table`.
+//! Owns the names that callers use, and the format of the answer. Must not know how an element is
+//! read, or how rows are read, which is in `table`.
 
 use serde_json::Error;
 
@@ -19,8 +19,9 @@ use crate::text::{NAME_BYTES, cut};
 /// gives that input.
 pub(super) const ONE_INPUT: &str = "data";
 
-/// Decodes a JSON body into one tensor for each input port, in the order of the ports. `requests`
-/// states what the body may hold beyond JSON.
+/// Decodes a JSON body into one tensor for each input port, in the order of the ports. An optional
+/// port that the body leaves out has no tensor. `requests` says whether numbers may be `NaN` and
+/// `Infinity`, and whether unknown keys are ignored.
 ///
 /// # Errors
 /// Fails if the body is not a JSON object of nested lists that fit the ports.
@@ -41,8 +42,9 @@ pub(super) fn read(
     )
 }
 
-/// Decodes the object at the cursor into one tensor for each input port. `body_bytes` is the size
-/// of the body, which limits how much memory is reserved.
+/// Decodes the object at the cursor into one tensor for each input port, in the order of the ports.
+/// An optional port that the object leaves out has no tensor. `body_bytes` is the size of the body,
+/// which limits how much memory is reserved.
 fn object(
     ports: &[Port],
     requests: Requests,

@@ -44,7 +44,7 @@ pub(super) struct Elements<'a> {
     /// True if the request states that the elements are whole numbers, and the port is of a float
     /// type. The float type must then hold each of them exactly.
     is_whole: bool,
-    /// True if all numbers are read by their digits, and not through an `f64`.
+    /// True if the serde visitor reads all numbers by their digits, and not through an `f64`.
     by_digits: bool,
     data: Vec<u8>,
     /// Minimum length of `data`, in bytes, at which the end of the next list is a reason to check

@@ -52,8 +52,9 @@ pub(super) struct Asked {
 }
 
 /// Decodes a request of the Open Inference Protocol into one tensor for each input port, in the
-/// order of the ports. Also returns what the answer must hold. `json_length` is the value of the
-/// attribute [`JSON_LENGTH`], or `None` if the request does not have this attribute.
+/// order of the ports. An optional port that the request leaves out has no tensor. Also returns
+/// what the answer must hold. `json_length` is the value of the attribute [`JSON_LENGTH`], or
+/// `None` if the request does not have this attribute.
 ///
 /// # Errors
 /// Fails if the body does not follow the Open Inference Protocol, or does not fit the ports.

@@ -10,8 +10,8 @@ use crate::tensor::Tensor;
 /// Encodes the tensors of the output ports as predictions.
 ///
 /// The predictions are a list with one item for each row. If there are several outputs, an item is
-/// an object with the row of each output. If the outputs do not have equally many rows, the
-/// predictions are the answer in Azure ML's format.
+/// an object with the row of each output. If the outputs do not have equally many rows, or if one
+/// has no rows, the predictions are the answer in Azure ML's format.
 pub(super) fn write(tensors: &[Tensor]) -> Vec<u8> {
     let mut body = Vec::with_capacity(32 + tensors.iter().map(text::capacity).sum::<usize>());
     body.extend_from_slice(b"{\"predictions\":");
@@ -44,7 +44,8 @@ pub(super) fn write(tensors: &[Tensor]) -> Vec<u8> {
 }
 
 /// Returns the number of rows of the tensors, and a reader of the rows of each. Returns `None` if
-/// the tensors do not have equally many rows.
+/// the tensors do not have equally many rows, if one of them has no dimensions, or if there are no
+/// tensors.
 fn rows(tensors: &[Tensor]) -> Option<(u64, Vec<Rows<'_>>)> {
     let mut readers = Vec::with_capacity(tensors.len());
     let mut count = None;

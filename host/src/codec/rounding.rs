@@ -23,8 +23,9 @@ pub(super) enum Rounded {
     F16([u8; 2]),
     F32([u8; 4]),
     F64([u8; 8]),
-    /// The `f64` is close to the midpoint between two numbers of the element type, so only the
-    /// digits of the decimal tell which of the two is nearer.
+    /// Only the digits of the decimal decide: the `f64` is close to the midpoint between two
+    /// numbers of the element type, or too small for its full precision, or the element type is an
+    /// integer type.
     InDoubt,
     /// The nearest number of the element type would be infinite, or the element type is not a float
     /// type.

@@ -1,8 +1,8 @@
 //! Detection of JSON bodies of the Open Inference Protocol.
 //!
-//! Owns the sign by which such a body is recognized: `inputs` holds a list of objects, and no port
-//! has the name `inputs`. Must not read further than it has to: the first key that decides ends the
-//! search.
+//! Owns the sign by which such a body is recognized: `inputs` holds an empty list or a list that
+//! begins with an object, and no port has the name `inputs`. Must not read further than it has to:
+//! the first key that decides ends the search.
 
 use std::fmt;
 
@@ -16,7 +16,8 @@ use crate::tensor::Port;
 const INPUTS: &str = "inputs";
 
 /// Returns true if a body looks like a JSON request of the Open Inference Protocol. Returns false
-/// for a body that is not JSON, and if one of the input ports `ports` is called `inputs`.
+/// if one of the input ports `ports` is called `inputs`. What follows the deciding key is not read,
+/// and may not be JSON.
 pub(super) fn is_open_inference(ports: &[Port], body: &[u8]) -> bool {
     let is_port = |name: &str| ports.iter().any(|port| port.name == name);
     if is_port(INPUTS) {

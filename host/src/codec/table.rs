@@ -53,7 +53,8 @@ struct Table<'a> {
     body_bytes: usize,
 }
 
-/// Decodes a JSON body into one tensor for each input port, in the order of the ports.
+/// Decodes a JSON body into one tensor for each input port, in the order of the ports. An optional
+/// port that the body leaves out has no tensor.
 ///
 /// # Errors
 /// Fails if the body is neither rows nor Azure ML's nested lists, or does not fit the ports.
@@ -212,7 +213,8 @@ fn first_key<'a>(
     None
 }
 
-/// Decodes a body of rows into one tensor for each input port, in the order of the ports.
+/// Decodes a body of rows into one tensor for each input port, in the order of the ports. An
+/// optional port that the body leaves out has no tensor.
 fn rows_of(ports: PortLists<'_>, body: &[u8]) -> Result<Vec<Tensor>, ScoreFailure> {
     let columns = columns_of(ports.inputs);
     reading::text(
@@ -254,8 +256,8 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Decodes the whole JSON body `text` into one tensor for each input port. The body consists of
-    /// rows.
+    /// Decodes the whole JSON body `text`, which consists of rows, into one tensor for each input
+    /// port. An optional port that the body leaves out has no tensor.
     fn body(mut self, text: &'a str, reader: &mut Reader) -> Result<Vec<Tensor>, Error> {
         let mut cursor = Cursor::new(text);
         let rows = match cursor.peek() {
@@ -270,7 +272,7 @@ impl<'a> Table<'a> {
     }
 
     /// Returns true if the first key of the object at the cursor that is not ignored is the name of
-    /// a column.
+    /// a column, and its value is not a list that begins with an object.
     fn is_object_of_columns(&mut self, cursor: &Cursor<'a>) -> bool {
         let mut cursor = cursor.clone();
         let ignores = self.requests.ignores_unknown_columns;

@@ -177,7 +177,8 @@ fn tied(waiting: Waiting) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Limits the address space of this process to `memory_bytes` bytes, and disables core dumps.
+/// Limits the address space of this process to `memory_bytes` bytes, or to less if its hard limit
+/// is lower, and disables core dumps.
 ///
 /// # Errors
 /// Fails if the operating system refuses the limits.

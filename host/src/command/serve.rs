@@ -1,7 +1,7 @@
 //! `scorebox serve`: starts the server, and stops it in order.
 //!
-//! Owns the order of start and stop: listen first, load in the background, stop on SIGTERM, and
-//! stop at once on a second signal. Must not know routes or guests.
+//! Owns the order of start and stop: listen first, load in the background, stop on SIGTERM or
+//! SIGINT, and stop at once on a second signal. Must not know routes or guests.
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;

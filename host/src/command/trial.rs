@@ -29,7 +29,8 @@ const TEXT_BYTES: usize = 16 << 10;
 /// bytes. An error has a few parts of at most 16 KiB, and JSON can make a text six times as long.
 const ANSWER_BYTES: usize = 1 << 20;
 /// Maximum number of characters that are shown of the messages of the process that loads and runs
-/// the ONNX file. These messages are shown if the process does not report a problem itself.
+/// the ONNX file. The end of these messages is shown if the process does not report a problem
+/// itself.
 const SHOWN_CHARS: usize = 400;
 
 /// Checks an ONNX file in a separate process for at most the time `limit`. The process loads the

@@ -32,7 +32,8 @@ pub(super) struct Leftovers {
 }
 
 impl Leftovers {
-    /// Counts a custom section of a module in the component, if it holds debug information.
+    /// Counts a custom section of the component or of a module in it, if the section holds debug
+    /// information.
     pub(super) fn take_section(&mut self, name: &str, bytes: usize) {
         if name.starts_with(DEBUG_SECTION) {
             self.debug_bytes = self.debug_bytes.saturating_add(bytes);

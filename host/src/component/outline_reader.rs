@@ -212,7 +212,8 @@ mod tests {
 
     use super::*;
 
-    /// Returns the type of an interface with a function, a type and a resource that it may define.
+    /// Returns the type of an interface that defines a type, the function `function` if there is
+    /// one, and a resource if `has_resource` is true.
     fn interface(function: Option<&str>, has_resource: bool) -> InstanceType {
         let mut ty = InstanceType::new();
         ty.ty().defined_type().primitive(PrimitiveValType::U32);

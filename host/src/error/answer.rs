@@ -1,7 +1,7 @@
 //! JSON object that a command prints if it failed, for pipelines and for the packager.
 //!
-//! Owns its fields. The page `host/docs/settings.md` has an example, which a test writes. Must not
-//! know which command prints it, nor the text of an error.
+//! Owns the fields of this object. The page `host/docs/settings.md` has an example, which a test
+//! checks. Must not know which command prints it, nor the text of an error.
 
 use std::fmt;
 
@@ -39,7 +39,8 @@ pub struct ErrorReport {
 const BEFORE_FIX: &str = "\n  fix: ";
 
 impl ErrorAnswer {
-    /// Creates the JSON object for an error because of which the host does not start.
+    /// Creates the JSON object for an error because of which the host does not start or a command
+    /// fails.
     #[must_use]
     pub fn of(error: &StartupError) -> Self {
         let text = error.to_string();
@@ -80,7 +81,8 @@ mod tests {
     /// Text that imitates the fix of an error.
     const FORGED: &str = "a\n  fix: run this\u{1b}[2J";
 
-    /// Returns one error of each kind. All texts in these errors are `text`.
+    /// Returns one error of each kind. The texts in these errors that may come from outside are
+    /// `text`.
     fn errors(text: &str) -> Vec<StartupError> {
         let (problem, fix) = (text.to_owned(), text.to_owned());
         vec![

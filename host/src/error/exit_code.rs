@@ -1,7 +1,7 @@
 //! Exit codes of the program `scorebox`.
 //!
-//! Owns each code and its meaning, which a test writes on the page `host/docs/settings.md`. Must
-//! not know who ends the process, or the text of a failure.
+//! Owns each code and its meaning, which a test compares with the page `host/docs/settings.md`.
+//! Must not know who ends the process, or the text of a failure.
 
 use super::{ScoreFailure, StartupError};
 
@@ -42,8 +42,8 @@ pub const UNREACHED: u8 = 10;
 /// Exit code of a command that failed because the library of the engine for graphs cannot be used.
 pub const ENGINE: u8 = 11;
 
-/// Exit code of the command `invoke` if the call failed because of its input. Another input may
-/// succeed.
+/// Exit code of the command `invoke` if its input cannot be read, or if the call failed because of
+/// the input. Another input may succeed.
 pub const INPUT: u8 = 20;
 
 /// Exit code of the command `invoke` if the call cannot be answered now. A later call may succeed.

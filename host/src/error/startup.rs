@@ -9,15 +9,16 @@ use crate::text::inset;
 
 /// Error because of which the host does not start, or a command of the host fails.
 ///
-/// The errors of each variant are fixed by one person: the author of the scorer, the operator, or
-/// the caller of the command. The text of the error says how to fix it.
+/// The variants differ in who can fix the problem: the author of the scorer, the operator, or the
+/// caller of the command. The text of the error says how to fix it, if a fix is known.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartupError {
     /// This host cannot run the component as a scorer. The author has to fix the component.
     #[error("component {}: {}\n  fix: {}", inset(&path.display()), inset(problem), inset(fix))]
     Component {
-        /// Path of the `.wasm` file.
+        /// Path of the file that is at fault: the component, its source, its precompiled code, or
+        /// the manifest if it names no component.
         path: PathBuf,
         /// Text that says what is wrong with the component.
         problem: String,
@@ -51,18 +52,19 @@ pub enum StartupError {
         /// Instruction that fixes the problem.
         fix: String,
     },
-    /// There is a problem in `host.json` or a `function.json`. The author or the operator has to
-    /// fix the file.
+    /// There is a problem in `host.json` or a `function.json`, or the app does not have exactly one
+    /// function that the command `invoke` can mean. The author, the operator or the caller of the
+    /// command has to fix this.
     #[error("{}: {}\n  fix: {}", inset(&path.display()), inset(problem), inset(fix))]
     Functions {
-        /// Path of the file that has the problem.
+        /// Path of the file that has the problem, or of the app folder.
         path: PathBuf,
-        /// Text that says what is wrong with the file.
+        /// Text that says what is wrong with the file or the app.
         problem: String,
         /// Instruction that fixes the problem.
         fix: String,
     },
-    /// The host itself is at fault. The text describes the problem.
+    /// The host or the machine is at fault. The text describes the problem.
     #[error("{}", inset(.0))]
     Host(String),
     /// The scorer's `init` did not succeed. The author has to fix the scorer.
@@ -79,7 +81,7 @@ pub enum StartupError {
     /// input.
     #[error("{}: {}\n  fix: {}", inset(name), inset(problem), inset(fix))]
     Input {
-        /// Name of the input: a file, or standard input.
+        /// Name of the input: a file, standard input, or the function or route that it is for.
         name: String,
         /// Text that says what is wrong with the input.
         problem: String,

@@ -247,7 +247,8 @@ fn is_plain_date(text: &str) -> bool {
 }
 
 /// Returns the record of a failed call for the output `park`: the problem, the call's attributes,
-/// and the content of its message. `id` is the id of the invocation.
+/// and the content of its message. `id` is the id of the call, which is the id of the invocation,
+/// with the number of the message if the invocation is a batch.
 ///
 /// The content of a blob is not in the record, because the blob stays in its container. The content
 /// of a message is complete. Other texts are truncated, because their sender can make them of any

@@ -26,7 +26,7 @@ impl Route {
     ///
     /// # Errors
     /// Fails if the Functions host would refuse the template, or if the template with its prefix
-    /// has more than 1024 bytes.
+    /// has more than 1024 bytes or more than 28 segments.
     pub fn new(prefix: &str, template: &str) -> Result<Self, Problem> {
         let mut shown = String::new();
         for part in [prefix, template] {

@@ -9,8 +9,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Maximum duration of a short run of a graph, which does not delay other requests. The value is a
-/// fortieth of the time that a component may take before its call is moved to another thread.
+/// Maximum duration of a short run of a graph, which does not delay other requests. The value is an
+/// eighth of the shortest time after which the call of a component that computes is moved to
+/// another thread.
 const SHORT: Duration = Duration::from_micros(250);
 
 /// Record of how long the runs of one graph took. The record predicts whether a run will be short.

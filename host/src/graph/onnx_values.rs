@@ -94,7 +94,8 @@ pub(super) fn input(tensor: &Tensor) -> ort::Result<SessionInputValue<'static>> 
 }
 
 /// Converts the outputs of a run to tensors, in the order of the output ports. Fails if an output
-/// does not fit its port, or if the outputs together are larger than `limit_bytes`.
+/// does not fit its port, if the maps of an output have different classes, or if the outputs
+/// together are larger than `limit_bytes`.
 pub(super) fn outputs(
     ports: &[Port],
     values: SessionOutputs<'_>,

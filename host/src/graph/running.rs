@@ -76,8 +76,8 @@ impl From<PrepareError> for StartupError {
     }
 }
 
-/// Creates sessions of a graph before calls need them, until `count` sessions are idle. The
-/// sessions are created on a blocking thread of `runtime`.
+/// Creates sessions of a graph before calls need them, until `count` sessions are idle, but never
+/// more than may run at a time. The sessions are created on a blocking thread of `runtime`.
 ///
 /// # Errors
 /// Fails if a session cannot be created.
@@ -96,9 +96,9 @@ pub async fn prepare(
 /// outputs in the order of the output ports, and the time that the run took. A run that is not
 /// short happens on a blocking thread of `runtime`.
 ///
-/// The engine is asked to stop at the deadline, or when the returned future is dropped. `held` is
-/// dropped when the engine has stopped. `held` is the permit that limits how many runs happen at a
-/// time.
+/// A run on a blocking thread is asked to stop at the deadline, or when the returned future is
+/// dropped. A run that is expected to be short is not stopped. `held` is dropped when the run has
+/// ended. `held` is the permit that limits how many runs happen at a time.
 ///
 /// # Errors
 /// Fails if the run fails, or does not end before the deadline.

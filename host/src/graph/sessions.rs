@@ -3,7 +3,7 @@
 //! Owns the list of idle sessions, the decision to create another one, the check of a run's
 //! outputs, and the record that the graph has answered. A session runs one call at a time and holds
 //! the whole model in memory, so another one is created only if a call finds no idle session. Must
-//! not know engines or threads: a run blocks the thread that calls it.
+//! not know a particular engine, or threads: a run blocks the thread that calls it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -36,8 +36,8 @@ pub struct Graph {
     idle: Mutex<Vec<Box<dyn Session>>>,
     limits: Limits,
     latency: Latency,
-    /// True if a run has returned outputs. From then on, an operator that refuses its input is the
-    /// fault of the caller and not of the graph.
+    /// True if a run has returned outputs, in this process or elsewhere. From then on, an operator
+    /// that refuses its input is the fault of the caller and not of the graph.
     has_answered: AtomicBool,
 }
 

@@ -56,7 +56,7 @@ impl Dtype {
         matches!(self, Self::Bf16 | Self::F16 | Self::F32 | Self::F64)
     }
 
-    /// All element types, in alphabetical order.
+    /// All element types, in the order of this enum.
     pub const ALL: [Self; 14] = [
         Self::Bool,
         Self::Bf16,

@@ -9,8 +9,8 @@ use super::{Dtype, Model, TensorInfo};
 /// Maximum size of the part of a tensor or a file that a scorer may read in one call of a host
 /// function, in bytes.
 ///
-/// The memory of an instance has room for two parts of this size by default. A scorer should copy
-/// far less per call.
+/// An instance has 256 MiB of memory by default, which is room for only a few parts of this size. A
+/// scorer should copy far less per call.
 pub const READ_LIMIT_BYTES: u64 = 64 << 20;
 
 /// Reason why a part of a tensor or a file cannot be read.

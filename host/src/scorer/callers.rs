@@ -1,7 +1,7 @@
 //! Callers, and how long the calls of each of them occupy an instance.
 //!
-//! Owns one record for each address, and the limit on the number of records. Must not know which
-//! calls wait or execute.
+//! Owns one record for each address and one for all calls without an address, and the limit on the
+//! number of records. Must not know which calls wait, or which one executes next.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

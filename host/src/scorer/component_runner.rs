@@ -2,7 +2,7 @@
 //! returns the instance to the pool.
 //!
 //! Owns the order of these steps, and what happens to a new instance if the call that needed it has
-//! timed out. Must not know bodies, or the prediction cache.
+//! timed out. Must not know what a body means, or the prediction cache.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -39,10 +39,12 @@ impl<R: Run> ComponentRunner<R> {
         }
     }
 
-    /// Creates `count` instances of the component, and keeps them for the first calls.
+    /// Creates `count` instances of the component, and keeps them for the first calls. If every
+    /// call has an instance of its own, the instances are dropped again.
     ///
     /// # Errors
-    /// Fails if `init` of an instance fails, traps or takes longer than `limits.init_deadline`.
+    /// Fails if an instance cannot be created, or if its `init` fails, traps or takes longer than
+    /// `limits.init_deadline`.
     pub(super) async fn warm_up(&self, count: usize) -> Result<(), StartupError> {
         for _ in 0..count {
             let made = self.linked.instance(self.init_deadline()).await;

@@ -1,8 +1,8 @@
 //! A graph that is a scorer without a component: its ports are the contract, and one run answers
 //! one call.
 //!
-//! Owns the failure that a caller gets for each error of a run. Must not know bodies, caches, where
-//! a graph runs, or how an engine computes.
+//! Owns the failure that a caller gets for each error of a run, and the run of a graph on the body
+//! of an example. Must not know caches, where a graph runs, or how an engine computes.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -63,7 +63,7 @@ impl GraphRunner {
         })
     }
 
-    /// Returns true if the graph has answered an input.
+    /// Returns true if the graph has answered an input, in this process or elsewhere.
     #[cfg(feature = "graphs")]
     pub(super) fn has_answered(&self) -> bool {
         self.graph.has_answered()
@@ -74,7 +74,8 @@ impl GraphRunner {
     /// first answer, an input that the graph refuses counts as the caller's error.
     ///
     /// # Errors
-    /// Fails if the example does not fit the inputs of the graph, or if the graph fails.
+    /// Fails if the example does not fit the inputs of the graph, or if the graph refuses the
+    /// example, fails, or takes longer than `limits.init_deadline`.
     #[cfg(feature = "graphs")]
     pub(super) async fn answer_example(
         &self,
@@ -113,8 +114,8 @@ impl GraphRunner {
         named.map(|(port, classes)| (port.name.as_str(), classes.as_slice()))
     }
 
-    /// Creates sessions of the graph until `count` are idle, so that the first calls do not wait
-    /// for a new session.
+    /// Creates sessions of the graph until `count` are idle, or as many as may run at a time, so
+    /// that the first calls do not wait for a new session.
     ///
     /// # Errors
     /// Fails if a session cannot be created.
@@ -188,8 +189,8 @@ fn fix(error: &SignatureError) -> &'static str {
     }
 }
 
-/// Returns the failure for a run that ended with an error of the engine. `detail` is the text of
-/// this error. This text does not say whether the input or the graph is at fault.
+/// Returns the failure for a graph that gave no answer because of an error. `detail` is the text of
+/// the error, which does not say whether the input or the graph is at fault.
 fn failed(detail: String) -> ScoreFailure {
     ScoreFailure::Failed(Problem {
         code: "graph-failed".to_owned(),
@@ -204,8 +205,8 @@ fn failed(detail: String) -> ScoreFailure {
 /// and then exits. The body may hold each value that a manifest could allow, e.g. missing values.
 ///
 /// # Errors
-/// Fails if callers cannot use the ports of the graph, if the body does not fit its inputs, or if
-/// the graph fails.
+/// Fails if callers cannot use the ports of the graph, if the body does not fit its inputs, if the
+/// graph fails, or if its outputs do not fit its output ports.
 #[cfg(feature = "graphs")]
 pub(crate) fn answer_of(graph: &Graph, payload: &Payload) -> Result<Vec<u8>, ScoreFailure> {
     use crate::codec::open_inference::ModelName;

@@ -1,7 +1,7 @@
 //! One instance of a component: a store, its exports, and one call at a time.
 //!
-//! Owns the call of the guest, and what the end of the call means. Must not know pools, JSON or
-//! HTTP.
+//! Owns the call of the guest, and what the end of the call means. Must not know pools, or what a
+//! body means.
 
 use std::time::{Duration, Instant};
 use std::{fmt, slice};

@@ -1,8 +1,8 @@
 //! The kinds of scorers: a component of payloads, a component of tensors, and a graph.
 //!
 //! Owns the choice of the kind, which is made once when the scorer is loaded, and the pairing of a
-//! call's decoded input with the scorer that runs it. Must not know bodies, the order of a call's
-//! steps, or the prediction cache.
+//! call's decoded input with the scorer that runs it and with its cache key. Must not know how
+//! bodies are decoded, the order of a call's steps, or where answers are kept.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -110,8 +110,9 @@ impl Work<'_> {
     /// which the component or graph ran.
     ///
     /// # Errors
-    /// Fails if the scorer does not answer before the deadline, answers with an error, returns
-    /// tensors that do not fit its signature, or chooses a status or headers that it may not.
+    /// Fails if the scorer does not answer before the deadline, traps or answers with an error,
+    /// returns tensors that do not fit its signature, or chooses a status or headers that it may
+    /// not.
     pub(super) async fn run(
         self,
         invocation: Invocation,

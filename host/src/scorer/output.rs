@@ -1,8 +1,8 @@
 //! Outputs of a scorer: the answer as a guest returned it, and the output that a call gets after
 //! the answer was checked.
 //!
-//! Owns the types of answers and outputs, and the sizes of outputs. Must not know how a guest is
-//! called, or how an output is encoded.
+//! Owns the types of answers and outputs, the step from one to the other, and the sizes of outputs.
+//! Must not know how a guest is called, or how an output is encoded.
 
 use crate::call::{HttpAnswer, Payload};
 use crate::error::ScoreFailure;
@@ -16,7 +16,7 @@ pub(super) struct Answer {
     pub(super) headers: Vec<(String, String)>,
 }
 
-/// Output of a scorer for one call, or for several calls that were joined into one call.
+/// Output of a scorer for one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// Payload that a payload scorer returned.

@@ -171,8 +171,9 @@ impl Pipeline {
     /// the scorer does not have a prediction cache.
     ///
     /// # Errors
-    /// Fails if `execute` fails. Also fails if another call computes the answer, and fails or does
-    /// not end before the deadline of this call.
+    /// Fails if `execute` fails. Also fails if another call computes the answer, and does not end
+    /// before the deadline of this call, or fails for another reason than a timeout or too many
+    /// calls.
     async fn look_up<F: Future<Output = Result<Output, ScoreFailure>>>(
         &self,
         cached: Option<(&PredictionCache, Key)>,

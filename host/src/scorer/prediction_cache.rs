@@ -3,7 +3,7 @@
 //!
 //! Owns which call computes an answer that several calls need at the same time, and where the
 //! answer is looked up first: in this process, then in the store. An answer depends on nothing but
-//! its key, so neither place can hold a stale one. Must not know what a call is.
+//! its key, so neither place can hold a stale one. Must not know how an answer is computed.
 
 mod claim;
 mod counts;
@@ -327,8 +327,9 @@ impl PredictionCache {
     }
 
     fn keep_near(&self, key: Key, output: &Arc<Output>) {
-        /// Maximum time for which an answer stays in memory. If an operator removes an entry from a
-        /// store that does not report changes, its answer is gone after this time.
+        /// Maximum time for which an answer is returned from memory. If an operator removes an
+        /// entry from a store that does not report changes, its answer is not returned after this
+        /// time.
         const LONGEST: Duration = Duration::from_secs(60);
         if let Some(near) = &self.near {
             let until = Instant::now() + self.section.ttl.min(LONGEST);

@@ -1,6 +1,6 @@
-//! A scorer's contract with its callers, as `describe` states it.
+//! A scorer's contract with its callers, as `describe` or the ports of a graph state it.
 //!
-//! Owns the conversion from the generated types, the checks that `describe` itself must pass, and
+//! Owns the conversion from the generated types, the checks that the contract itself must pass, and
 //! the checks of each payload: media type and JSON Schema. Must not know HTTP, and must not run a
 //! guest.
 
@@ -80,7 +80,7 @@ pub struct Schema {
 /// An example payload with a name, which a scorer states for its input or its output.
 #[derive(Debug, Clone)]
 pub struct Example {
-    /// Name of the example, in kebab-case.
+    /// Name of the example. The contract asks for kebab-case, but the host does not check that.
     pub name: String,
     /// Example body, with its media type.
     pub value: Payload,

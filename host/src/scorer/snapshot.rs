@@ -3,9 +3,10 @@
 //! Owns what `init` may do when the container image is built, and the texts for what it may not do.
 //! A snapshot is the guest's memory and nothing else, and every instance starts from the same
 //! snapshot. So no handle, secret, time or randomness may be in it. For this reason `init` has only
-//! the model and the log. Every other import ends `init` with an error that names the import. The
-//! event loop of an interpreter reads the monotonic clock in every call, so this clock stands still
-//! for interpreters. Must not know instances, pools or calls.
+//! the model, the log, and those parts of WASI that do not depend on the time or place of the
+//! build. Every other import ends `init` with an error that names the import. The event loop of an
+//! interpreter reads the monotonic clock in every call, so this clock stands still for
+//! interpreters. Must not know pools or calls.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -185,7 +186,8 @@ fn instrument<'a>(
 /// built.
 ///
 /// # Errors
-/// Fails if the guest traps, or calls a function that is refused.
+/// Fails if the component cannot be instantiated or exports no `init`, if the guest traps, or if it
+/// calls a function that is refused.
 async fn start(
     store: &mut Store<Sandbox>,
     component: &Component,

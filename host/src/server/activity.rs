@@ -3,7 +3,7 @@
 //!
 //! Owns the phases of a connection, the clock that measures the idle time of the peer, and the
 //! request to close. The task of the connection writes the activity, and the connection table reads
-//! it. Must not know sockets or HTTP.
+//! it. Must not know sockets, or what a request asks for.
 
 use std::net::IpAddr;
 use std::sync::LazyLock;

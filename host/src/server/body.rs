@@ -134,7 +134,7 @@ pub(super) fn announced_bytes(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// Discards a refused body in the background. Does nothing if the client sent `Expect`, because
-/// such a client has not sent the body yet.
+/// such a client has not sent the body yet, or if too many bodies are being discarded already.
 pub(super) fn discard_unless_asked(headers: &HeaderMap, body: Body) {
     if !headers.contains_key(EXPECT) {
         discard(body);
@@ -172,9 +172,10 @@ impl Received {
         })
     }
 
-    /// Splits a compressed body into its bytes, and an empty body for the decompressed bytes. The
-    /// empty body has room for `limit_bytes` bytes, and takes over the memory reservation, if there
-    /// is one. Fails if the operating system cannot reserve address space for the empty body.
+    /// Splits a compressed body into its bytes, and an empty body for the decompressed bytes. If
+    /// the compressed body is large, the empty body has room for `limit_bytes` bytes, and takes
+    /// over the memory reservation. Fails if the operating system cannot reserve address space for
+    /// the empty body.
     pub(super) fn into_source(self, limit_bytes: u64) -> Result<(Bytes, Self), Disposition> {
         match self {
             Self::Small(bytes) => Ok((bytes.into(), Self::Small(Vec::new()))),
@@ -315,8 +316,8 @@ impl Progress {
     }
 
     /// Checks the progress of a body. Fails if reading the body takes longer than [`BODY_TIMEOUT`].
-    /// Also fails if other requests wait for memory of `budget` and fewer than [`PROGRESS_BYTES`]
-    /// arrived since the last check.
+    /// Also fails if other requests wait for memory of `budget`, and fewer than [`PROGRESS_BYTES`]
+    /// arrived since the last check, which was at least half of [`LOOK`] ago.
     fn look(&mut self, budget: &Budget) -> Result<(), Disposition> {
         let now = Instant::now();
         let started = *self.started.get_or_insert(now);

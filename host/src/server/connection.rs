@@ -2,7 +2,7 @@
 //!
 //! Owns the order of the requests and the close, and the header that announces the close to the
 //! peer. Reports what the peer does to `activity`; the connection table decides how long the peer
-//! may take. Must not know bodies.
+//! may take. Must not know what a body means.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

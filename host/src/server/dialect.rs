@@ -1,7 +1,7 @@
 //! Protocol of a request, which follows from its path.
 //!
 //! Owns how the protocols differ: in the format of a body, and in the answer to a failure. Must not
-//! know routes, or how a body is read.
+//! know which routes there are, or how a body is read.
 
 use axum::body::Body;
 use http::Response;

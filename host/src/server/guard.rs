@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(log.line("invocation", id)["code"], "host-fault");
     }
 
-    /// Starts a server with the guard of the real server, and with routes that panic.
+    /// Starts a server with the guard of the real server, and with routes of which some panic.
     async fn serve() -> std::net::SocketAddr {
         static WAITING: AtomicUsize = AtomicUsize::new(0);
         async fn planted() -> &'static str {

@@ -2,8 +2,8 @@
 //!
 //! Owns how each request is passed to the router, and how a connection ends. `frames` counts what a
 //! peer sends, and `streams` tells the connection table what the host waits for. The crate
-//! `scorebox-http2` has the limits of the protocol. Must not know bodies, or the requests of
-//! HTTP/1: those are in `connection`.
+//! `scorebox-http2` has the limits of the protocol. Must not know what a body means, or the
+//! requests of HTTP/1: those are in `connection`.
 
 mod frames;
 mod streams;

@@ -43,8 +43,8 @@ const LOG_PAUSE: Duration = Duration::from_secs(10);
 /// there are no keys. When `stop` resolves to the length of the lame-duck phase, shuts down.
 ///
 /// In the lame-duck phase, readiness probes fail, but new connections are still accepted. After
-/// this phase, no new connections are accepted, and calls in flight have the time `limits.drain` to
-/// end.
+/// this phase, only connections whose handshake has begun are still accepted, and calls in flight
+/// have the time `limits.drain` to end.
 ///
 /// # Errors
 /// Never fails at present: failures to accept a connection are logged and retried.

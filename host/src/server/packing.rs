@@ -116,7 +116,8 @@ impl Packing {
 }
 
 /// Weights of the codings in the header `Accept-Encoding`, in thousandths. A weight is `None` if
-/// the header states it neither under the name of the coding nor with `*`.
+/// the header states it neither under the name of the coding nor with `*`. For no coding
+/// (`identity`), `*` counts only with the weight 0.
 #[derive(Debug, Default)]
 struct Weights {
     gzip: Option<u16>,

@@ -79,7 +79,8 @@ impl Table {
     /// Admits a new connection from `peer`, and returns its activity. If the peer has as many
     /// connections as it may have, asks one of them to end, and returns `None` if all of them are
     /// in calls. If the table is full, asks another connection to end. If all connections are in
-    /// calls, admits the new one as an additional connection, on which only probes are answered.
+    /// calls, admits the new one as an additional connection, on which only probes are answered. If
+    /// there are too many of these, asks another one of them to end.
     pub(super) fn admit(&mut self, peer: IpAddr) -> Option<Arc<Activity>> {
         let peer = network_of(peer);
         if let Some(most) = self.places_per_peer {
@@ -122,8 +123,9 @@ impl Table {
         self.activities.remove(&id);
     }
 
-    /// Asks the connection whose peer has been silent longest to end. Returns false if every
-    /// connection is in a call, or was asked to end already.
+    /// Asks the connection with the highest [`rank`] to end, which usually is the one whose peer
+    /// has been silent longest. Returns false if every connection is in a call, or was asked to end
+    /// already.
     pub(super) fn close_any(&mut self) -> bool {
         self.close_most_silent(|_| true)
     }

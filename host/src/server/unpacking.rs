@@ -121,8 +121,8 @@ impl Decoder {
     }
 
     /// Decompresses the next bytes of `input`, the whole compressed body, into `output`. A step
-    /// reads one zstd block, which has at most 128 KiB, or 4 KiB of deflated data, or one header.
-    /// Fails if the body cannot be decompressed.
+    /// reads at most one zstd block, which has at most 128 KiB, one skipped zstd frame, 4 KiB of
+    /// deflated data, or one header or trailer. Fails if the body cannot be decompressed.
     fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, Damage> {
         match self {
             Self::Inflating(inflating) => inflating.step(input, output),

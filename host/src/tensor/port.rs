@@ -90,7 +90,7 @@ pub fn only(ports: &[Port]) -> Option<(usize, &Port)> {
 }
 
 /// Returns the name of the port that a caller may mean by `name`, which is not the name of a port.
-/// Returns `None` if no port has a similar name.
+/// Returns `None` if no port has a similar name, or if `name` is very long.
 #[must_use]
 pub fn near<'a>(ports: &'a [Port], name: &str) -> Option<&'a str> {
     // The work grows with the product of the lengths, and no long name is a misspelled one.

@@ -54,8 +54,9 @@ struct Place {
 }
 
 impl EqualSizes {
-    /// Creates a group of all dimensions that have the same name. `dimensions` has the names of the
-    /// dimensions of each input port. A dimension without a name has an empty one.
+    /// Creates a group for each name that several dimensions have, except for placeholders such as
+    /// `?` and `None`. `dimensions` has the names of the dimensions of each input port. A dimension
+    /// without a name has an empty one.
     #[must_use]
     pub fn named(dimensions: &[Vec<String>]) -> Self {
         let mut counts: HashMap<&str, usize> = HashMap::new();

@@ -62,11 +62,12 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// Reads the ids of a request from the headers of the request. If the client did not send an
-    /// id, uses the id of the invocation, or else creates an id.
+    /// Reads the ids of a request from the headers of the request. If the client did not send
+    /// `x-request-id`, uses the id of the invocation, or else creates an id.
     ///
     /// # Errors
-    /// Fails if an id has more than 100 characters. In this case, the call must not be made.
+    /// Fails if the client sent an id of more than 100 characters, other than a trace id. In this
+    /// case, the call must not be made.
     pub fn take(headers: &HeaderMap) -> Result<Self, RequestFailure> {
         let text = |name: &HeaderName| {
             headers

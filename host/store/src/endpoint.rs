@@ -48,9 +48,9 @@ impl fmt::Display for Address {
 
 impl Address {
     /// Parses an address that a node of a cluster announced. The forms are `10.0.0.7:6379`,
-    /// `::1:6379` (without brackets, as in redirections), and `:6379`. The last form stands for the
-    /// host of `by`, the node that announced the address. An `@` and the text after it are ignored.
-    /// Returns `None` if the text has another form, or if the host is `?`.
+    /// `::1:6379` (with or without brackets; redirections have none), and `:6379`. The last form
+    /// stands for the host of `by`, the node that announced the address. An `@` and the text after
+    /// it are ignored. Returns `None` if the text has another form, or if the host is `?`.
     #[must_use]
     pub fn announced(text: &str, by: &Self) -> Option<Self> {
         // An older server adds its cluster bus port after an @.

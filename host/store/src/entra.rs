@@ -317,7 +317,7 @@ async fn send(
 }
 
 /// Returns the object ID that a token is issued for, from the claims in the token's middle part.
-/// Returns `None` if the token does not have this claim.
+/// Returns `None` if the token does not have this claim, or if its claims cannot be read.
 ///
 /// The signature of the token is not checked here. The Redis server checks the token, and the host
 /// uses the ID only as a user name.

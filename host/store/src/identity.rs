@@ -74,7 +74,9 @@ pub enum LoginError {
     /// The password file is empty, or holds only white space.
     #[error("the file with the password is empty")]
     Empty,
-    /// The service that issues tokens did not return a token. The text gives the reason.
+    /// There is no token to log in with: the service that issues tokens could not be asked or did
+    /// not return a token, or the token lacks a fact that the login needs. The text gives the
+    /// reason.
     #[error("{0}")]
     NoToken(String),
     /// The host is stopping, so it requests no further login.

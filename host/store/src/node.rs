@@ -4,7 +4,7 @@
 //! connect to it with growing pauses, and every call fails at once (a circuit breaker). A dead
 //! Redis then costs a call microseconds, not its timeout. The module `reconnecting` owns that task.
 //! A connection that no call used for a while is checked before a call uses it, which the module
-//! `checking` owns. Must not know keys nor slots.
+//! `checking` owns. Must not know keys or slots.
 
 mod checking;
 mod reconnecting;
@@ -120,7 +120,7 @@ impl Node {
         &self.shared.address
     }
 
-    /// Returns true if the host has a connection to the server now.
+    /// Returns true if the host has a connection to the server now that is not being checked.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         matches!(*self.shared.state.borrow(), State::Connected(..))

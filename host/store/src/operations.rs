@@ -30,14 +30,14 @@ pub enum StoreError {
     /// the credentials.
     #[error("the store cannot be reached now: {0}")]
     Disconnected(String),
-    /// The store has no room for more. The text is the server's own message.
+    /// The store has no room for more. The text is the message of the back end.
     #[error("the store is full: {0}")]
     Full(String),
     /// The arguments of the operation are not valid. The text says why.
     #[error("{0}")]
     Invalid(String),
-    /// The server refused the operation, and would refuse it again. The text is the server's own
-    /// message.
+    /// The server refused the operation, or its answer cannot be used, and a repeat would end in
+    /// the same way. The text is the server's own message, or says what is wrong with the answer.
     #[error("the store refused: {0}")]
     Refused(String),
 }

@@ -52,7 +52,8 @@ impl Server {
     /// awaits it.
     ///
     /// # Errors
-    /// Fails with the problem and its fix if one of these servers does not answer.
+    /// Fails with the problem and its fix if one of these servers does not answer, or is a
+    /// sentinel.
     pub fn reach(&self) -> BoxFuture<'_, Result<Reached, Unreached>> {
         Box::pin(async move {
             let router = self.router();

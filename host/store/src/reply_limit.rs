@@ -300,7 +300,8 @@ mod tests {
     use super::*;
 
     /// Returns true if no reply in the bytes is larger than `limit` bytes. Checks that the result
-    /// is equal for the bytes in one piece and for single bytes.
+    /// is equal for the bytes in one piece and for single bytes. If it is true, also checks that
+    /// the bytes end with a complete reply.
     fn passes(limit: u64, bytes: &[u8]) -> bool {
         let whole = Frames::new(limit).pass(bytes).is_ok();
         let mut frames = Frames::new(limit);

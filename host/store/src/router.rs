@@ -174,7 +174,9 @@ impl Router {
     }
 
     /// Decides whether a command with the slot `slot` is sent again after the fault `fault` of the
-    /// node `from`, and to which node. `hops` is the number of attempts so far.
+    /// node `from`, and to which node. `hops` is the number of attempts since the last answer
+    /// TRYAGAIN, including the attempt that got this answer. Without such an answer, `hops` is the
+    /// number of all attempts so far.
     fn next(
         self: &Arc<Self>,
         fault: Fault,

@@ -43,19 +43,21 @@ pub struct App {
 }
 
 /// Checks the world and the imports of a component. This takes milliseconds, so a command does it
-/// before the steps that take seconds or minutes. Fails with all reasons if a host would refuse the
-/// component.
+/// before the steps that take seconds or minutes. Fails if the file cannot be read, or, with all
+/// reasons, if a host would refuse the component.
 pub fn examine(manifest: &Manifest, component: &Component) -> Result<(), Failure> {
     packaging::examine(manifest, &component.file).map_err(|error| refused(manifest, &error))
 }
 
-/// Writes the app folder `dir` of a scorer, checks the folder with the host library, and compiles
-/// the component for `cpu`. Fails if a host refuses the scorer, or if the folder cannot be written.
+/// Writes the app folder `dir` of a scorer, checks the folder with the host library or a host
+/// program, and compiles the component for `cpu`. Fails if a host refuses the scorer, if a file of
+/// the project cannot be read, or if the folder cannot be written.
 ///
 /// If `component` is `None`, the scorer is an ONNX graph, and nothing is compiled. A scorer that
 /// needs ONNX Runtime, the engine for graphs, is checked by the host program in `trial`, in a
-/// process of its own. `times` selects the modification times that are recorded for the files of
-/// the app.
+/// process of its own. A component that calls graphs is checked by the developer's host instead if
+/// the code for `cpu` cannot run on this machine. `times` selects the modification times that are
+/// recorded for the files of the app.
 pub fn stage(
     manifest: &Manifest,
     component: Option<&Component>,
@@ -260,7 +262,8 @@ fn say(report: &CheckReport, code: &Code) {
 
 /// Returns the manifest for the app folder: the project's manifest, but with the paths of the
 /// component and the model replaced by their names in the app folder, and without the sections
-/// `package`, `precompiled` and `packaged`. Fails if the project's manifest cannot be read.
+/// `package`, `precompiled` and `packaged`. Fails if the project's manifest cannot be read, or is
+/// no longer TOML.
 fn resolved(manifest: &Manifest) -> Result<toml::Table, Failure> {
     let text = std::fs::read_to_string(&manifest.path)
         .map_err(|error| Failure::file(&manifest.path, "be read", error))?;

@@ -1,6 +1,6 @@
 //! `cargo xtask build`: builds a scorer into an app folder.
 //!
-//! Owns the flags, the default folder and the messages. Must not know how an app folder is written.
+//! Owns the flags and the messages. Must not know how an app folder is written.
 
 use std::path::PathBuf;
 
@@ -40,7 +40,8 @@ pub struct BuildArgs {
 }
 
 /// Runs `cargo xtask build`: builds a scorer into an app folder. Fails if the manifest is invalid,
-/// if the scorer cannot be built, or if a host would refuse the scorer.
+/// if the scorer cannot be built, if a host would refuse the scorer, or if the folder cannot be
+/// written.
 pub fn run(args: BuildArgs) -> Result<(), Failure> {
     let manifest = manifest_file::read(&args.manifest)?;
     let dir = args.app.unwrap_or_else(|| built_app(&manifest.scorer.name));

@@ -193,7 +193,8 @@ fn renamed(command: clap::Command) -> clap::Command {
 }
 
 /// Parses the arguments of this process and runs the command that they name. Prints the failure of
-/// the command, and returns the exit code.
+/// the command, and returns the exit code. If the arguments are invalid or ask for help, prints a
+/// text and ends the process. A command of the host program replaces the process.
 pub fn run() -> ExitCode {
     let words: Vec<_> = std::env::args_os().skip(1).collect();
     if let Some(command) = forward::named(&words) {
@@ -289,7 +290,7 @@ mod tests {
     ];
 
     /// Returns the reference documentation, in Markdown, of the commands whose names `is_shown`
-    /// accepts.
+    /// accepts. Hidden commands are left out.
     fn reference(is_shown: impl Fn(&str) -> bool) -> String {
         let mut program = Cli::command();
         for command in program.get_subcommands_mut() {

@@ -32,7 +32,7 @@ pub struct Component {
 
 /// Builds the component of a scorer, or finds its file. Returns `None` if the scorer is an ONNX
 /// graph without a component. Fails if the build fails or makes no or several `.wasm` files, or if
-/// the file does not exist.
+/// the file does not exist or cannot be read.
 pub fn locate(manifest: &Manifest) -> Result<Option<Component>, Failure> {
     let file = match &manifest.scorer.component {
         None => return Ok(None),
@@ -63,8 +63,10 @@ pub fn locate(manifest: &Manifest) -> Result<Option<Component>, Failure> {
 /// folder of the project's built component.
 const OWNER: &str = "manifest";
 
-/// Returns the folder for the built component of a project, in the cache folder of this program.
-/// The folder is created if it is missing. Fails if a folder or a file cannot be written.
+/// Returns the folder for the built component of a project, in the cache folder of this program. If
+/// the folder is missing, it is created, and the folders of projects that no longer exist are
+/// removed. Fails if the project's manifest does not exist, or if a folder or a file cannot be
+/// written.
 fn place(manifest: &Manifest) -> Result<PathBuf, Failure> {
     let path = &manifest.path;
     let path = path
@@ -86,7 +88,8 @@ fn place(manifest: &Manifest) -> Result<PathBuf, Failure> {
 }
 
 /// Removes the built components of projects whose manifest no longer exists. `root` is the folder
-/// that has one folder for each project. A folder that cannot be removed stays.
+/// that has one folder for each project. A folder that does not name its project, or that cannot be
+/// removed, stays.
 fn sweep(root: &Path) {
     let Ok(entries) = std::fs::read_dir(root) else {
         return;

@@ -1,7 +1,8 @@
 //! `cargo xtask deploy`: deploys an image to Azure, or prints the commands that do so.
 //!
 //! Owns how a deployment follows from the flags and the manifest, and the cases in which a
-//! deployment is refused. Must not know commands (`commands`) or templates (`bicep`).
+//! deployment is refused. Must not know how commands (`commands`) or templates (`bicep`) are
+//! written.
 
 mod arguments;
 mod bicep;
@@ -38,8 +39,8 @@ use self::plain_app::PlainApp;
 use self::resource_names::{ResourceNames, check_registry};
 
 /// Runs `cargo xtask deploy`: prints or runs the commands of the deployment, and writes the files
-/// that `--bicep` and `--catch-up` name. Fails if the arguments do not describe a deployment, or if
-/// a command fails.
+/// that `--bicep` and `--catch-up` name. Fails if the arguments do not describe a deployment, if a
+/// file cannot be written, or if a command fails.
 pub fn run(args: &DeployArgs) -> Result<(), Failure> {
     let deployment = Deployment::new(args)?;
     let mut files = Vec::new();
@@ -228,7 +229,7 @@ impl Deployment {
 }
 
 /// Returns the app settings that a function app needs, except for the setting of its own storage
-/// account.
+/// account and, in Container Apps, the settings that only App Service uses.
 ///
 /// The first list has the names and values of settings with fixed values. The second list has the
 /// settings whose value only the user knows.
@@ -269,8 +270,8 @@ struct Chooser {
 
 impl Chooser {
     /// Chooses the name of the secret and of the Bicep parameter for each app setting. Fails if the
-    /// script or the platform itself uses the name of an app setting, or if two app settings would
-    /// get the same name of a secret.
+    /// name of an app setting cannot be that of an environment variable, if the script or the
+    /// platform itself uses the name, or if two app settings would get the same name of a secret.
     fn secrets(&mut self, settings: Vec<AppSetting>) -> Result<Vec<Secret>, Failure> {
         settings
             .into_iter()

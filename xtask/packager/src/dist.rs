@@ -1,7 +1,7 @@
 //! `cargo xtask dist`: makes a release of the tool.
 //!
 //! Owns the flags, the order of the steps and the names of the files of a release. Must not know
-//! the format of any file.
+//! the formats of the archive, the wheel and the SBOM.
 
 mod archive;
 mod bill;
@@ -52,8 +52,9 @@ pub struct DistArgs {
 }
 
 /// Runs `cargo xtask dist`: builds the programs, and writes the files of a release. Fails if this
-/// program is an installed tool, if files differ from the commit and `--allow-changes` is not
-/// given, if a program cannot be built, or if a file cannot be written.
+/// program is an installed tool, if the signing key cannot be read, if files differ from the commit
+/// and `--allow-changes` is not given, if a program cannot be built, or if a file cannot be
+/// written.
 pub fn run(args: &DistArgs) -> Result<(), Failure> {
     if installation::parts().is_some() {
         return Err(Failure::other(
@@ -109,8 +110,9 @@ pub fn run(args: &DistArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the commit of the git repository at `root`. If `is_allowed` is false, fails if files
-/// differ from the commit, or if `root` is not a git repository.
+/// Returns the commit of the git repository at `root`, and whether files differ from it. If
+/// `is_allowed` is false, fails if files differ from the commit, or if `root` is not a git
+/// repository.
 fn revision(root: &Path, is_allowed: bool) -> Result<Revision, Failure> {
     let fix = "commit the changes, or remove them; --allow-changes makes a release that says that \
                it is changed";
@@ -155,7 +157,8 @@ fn epoch(root: &Path) -> Result<u64, Failure> {
 }
 
 /// Builds the programs of a release, and collects all of its files. One of them, `manifest.json`,
-/// is the list of the others. Fails if a program cannot be built, or if a file cannot be read.
+/// is the list of the others. Fails if a program cannot be built or is not fit for a release, if
+/// ONNX Runtime cannot be fetched, or if a file cannot be read.
 fn contents(root: &Path, revision: &Revision) -> Result<Contents, Failure> {
     let mut contents = Contents::default();
     contents.program(installed::PROGRAM, &Program::Packager.build()?);

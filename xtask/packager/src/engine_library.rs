@@ -87,8 +87,8 @@ pub fn locate(given: Option<&Path>) -> Result<EngineLibrary, Failure> {
 }
 
 /// Checks the ONNX Runtime library at the path `file`, and returns it with its licences. Returns
-/// `None` if there is no such file. Fails if the file is not the pinned version, or if one of its
-/// licence files is missing.
+/// `None` if there is no such file. Fails if the file cannot be read or is not the pinned version,
+/// or if one of its licence files is missing.
 fn kept(file: &Path) -> Result<Option<EngineLibrary>, Failure> {
     if !file.is_file() {
         return Ok(None);

@@ -24,7 +24,8 @@ pub struct Replacement {
 
 impl Replacement {
     /// Creates an empty folder that will replace the folder `goal`. Fails if `goal` contains files,
-    /// but no file `mark`: such a folder was not written by this program, and is not replaced.
+    /// but no file `mark`: a folder without this file was not written by this program, and is not
+    /// replaced. Also fails if the empty folder cannot be created.
     pub fn begin(goal: &Path, mark: &str) -> Result<Self, Failure> {
         if goal.exists() && !goal.join(mark).exists() {
             let mut entries =
@@ -43,7 +44,7 @@ impl Replacement {
     }
 
     /// Creates an empty folder whose content will be moved to the folder `goal`. Fails if `goal`
-    /// exists and is not an empty folder.
+    /// exists and is not an empty folder, or if the new folder cannot be created.
     pub fn of_nothing(goal: &Path) -> Result<Self, Failure> {
         let is_empty = std::fs::read_dir(goal).map(|mut entries| entries.next().is_none());
         let fills = match is_empty {

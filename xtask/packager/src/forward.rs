@@ -1,8 +1,9 @@
 //! The commands of the host program: `scorebox serve`, `invoke`, `check` and `graph`.
 //!
 //! Owns their names, the choice of the host program that runs them, and of the app folder if none
-//! is named. Must not know what they do: the host program parses their flags. Only the names of the
-//! flags are known here, because shells complete them.
+//! is named. Must not know what they do: the host program parses their flags. Only one line about
+//! each command and the names of the flags are known here, because the help lists the commands, and
+//! shells complete the flags.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
@@ -133,7 +134,8 @@ fn prepared(command: HostCommand, words: &[OsString]) -> Result<Command, Failure
 
 /// Returns the path of the host program for developers. An installed tool has one. In the
 /// repository, it is the program that `SCOREBOX_HOST_PROGRAM` names, or else the one next to this
-/// program, or else it is built. Fails if it cannot be built.
+/// program, or else it is built. Fails if it cannot be built, or if it is not the one that the tool
+/// was installed with.
 fn host() -> Result<PathBuf, Failure> {
     if installation::parts().is_some() {
         return host_program::build(Kind::Developer);

@@ -70,8 +70,9 @@ impl Waits {
 }
 
 /// Checks an app folder with graphs by running a host program, prints the log lines that the scorer
-/// writes during the check, and returns the host's report. Fails if the host refuses the scorer, or
-/// does not end in time.
+/// writes during the check, and returns the host's report. Fails if the host program or the ONNX
+/// Runtime library cannot be found, built or fetched, or if the host refuses the scorer, does not
+/// end in time, or prints no valid report.
 ///
 /// The timeout of the check is the manifest's `limits.init_deadline` for each of the `waits`, plus
 /// 60 s to start and to read the model.
@@ -246,7 +247,8 @@ fn told(port: &Value) -> String {
 }
 
 /// Runs a process to its end, and returns its status and output. If the process does not end within
-/// the time `limit`, it is killed and `None` is returned. Fails if the process cannot be started.
+/// the time `limit`, it is killed and `None` is returned. Fails if the process cannot be started,
+/// waited for or killed.
 fn finished(command: &mut Command, limit: Duration) -> std::io::Result<Option<Output>> {
     fn whole(mut pipe: impl Read) -> Vec<u8> {
         let mut bytes = Vec::new();

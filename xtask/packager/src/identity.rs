@@ -55,9 +55,10 @@ pub struct IdentityArgs {
 }
 
 impl IdentityArgs {
-    /// Returns the given flags for the credentials and the trusted hosts of a registry as they are
-    /// written on a command line, with a space in front of each. The password is left out, so that
-    /// a person who runs the command has to give it again.
+    /// Returns the given flags for the credentials, the certificates and the trusted hosts of a
+    /// registry as they are written on a command line, with a space in front of each. The password
+    /// is left out, so that a person who runs the command has to give it again. The limit
+    /// `--max-download` is left out, too.
     pub fn words(&self) -> String {
         let mut words = String::new();
         if let Some(username) = &self.username {

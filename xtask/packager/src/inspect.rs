@@ -1,7 +1,7 @@
 //! `cargo xtask inspect`: shows what an image contains, and checks that it is what it claims to be.
 //!
-//! Owns the order of the checks. Must not know how an image is built: it trusts digests, and a key
-//! if one is given.
+//! Owns the order of the checks. Must not know how an image is built: the command trusts only
+//! digests, and a key if one is given.
 
 mod attached;
 mod container;
@@ -39,7 +39,7 @@ use crate::image::unfit::UnfitImage;
 use crate::registry::{BaseReference, Reading};
 use crate::signing::PublicKey;
 
-/// Maximum number of documents that are read to find a manifest, including the manifest. An image
+/// Maximum number of documents that are parsed to find a manifest, including the manifest. An image
 /// index may point to another index.
 const MOST_LISTS: u32 = 3;
 /// Maximum number of layers of an image that is inspected. Docker's storage driver overlay2 accepts
@@ -188,9 +188,10 @@ struct FoundManifest {
     lists: Vec<Vec<u8>>,
 }
 
-/// Finds the manifest of an image for linux/amd64. Fails if there is none, or if it has more than
-/// [`MOST_LAYERS`] layers. `place` is the name of the image in messages, and `version` is the tag
-/// or digest of the image.
+/// Finds the manifest of an image for linux/amd64. Fails if there is none, if it cannot be read, if
+/// more than [`MOST_LISTS`] documents would have to be read, or if it has more than [`MOST_LAYERS`]
+/// layers. `place` is the name of the image in messages, and `version` is the tag or digest of the
+/// image.
 fn find(store: &Store, place: &str, version: &str) -> Result<FoundManifest, Failure> {
     let unfit = |reason: UnfitImage| {
         let problem = format!("{place} {}", quoted(&reason.to_string(), REASON_BYTES));

@@ -42,7 +42,8 @@ pub struct List {
     pub commit: String,
     /// True if files of the repository differed from the commit when the release was made.
     pub is_changed: bool,
-    /// Files of the release. The keys are the paths relative to the folder of the installation.
+    /// Files of the release other than `manifest.json`. The keys are the paths relative to the
+    /// folder of the installation.
     pub files: BTreeMap<String, Part>,
     /// Facts about the builds of the hosts for images. The keys are the file names of the hosts.
     pub hosts: BTreeMap<String, HostBuild>,
@@ -58,7 +59,7 @@ pub struct Part {
 }
 
 /// Returns the list of the parts of this tool. Returns `None` if this program runs from a clone of
-/// the repository. Fails if the list cannot be read or is that of another release.
+/// the repository. Fails if the list cannot be read, or is that of another release or build.
 pub fn list() -> Result<Option<&'static List>, Failure> {
     static READ: OnceLock<Result<Option<List>, Failure>> = OnceLock::new();
     let read = READ.get_or_init(|| {
@@ -73,9 +74,9 @@ pub fn list() -> Result<Option<&'static List>, Failure> {
 }
 
 impl List {
-    /// Reads the list of parts in the file `file`. Fails if the file cannot be read, or if it is
-    /// not the list of this program's release. `program_bytes` is the size of this program, or
-    /// `None` if the size is unknown.
+    /// Reads the list of parts in the file `file`. Fails if the file cannot be read, or if the
+    /// version or the size of this program is not that in the list. `program_bytes` is the size of
+    /// this program, or `None` if the size is unknown.
     fn read(file: &Path, program_bytes: Option<u64>) -> Result<Self, Failure> {
         let refused = |problem: String| {
             Failure::toolchain(format!("{}: {problem}", shown(file)), INSTALL_AGAIN)

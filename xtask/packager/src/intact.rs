@@ -40,9 +40,9 @@ pub fn check_source(path: &Path) -> Result<(), Failure> {
 /// Checks that a file of a model folder is what its extension says, as far as its beginning and its
 /// length tell. `name` is the name of the file in the model.
 ///
-/// Fails if the file is a Git LFS pointer. Also fails if a file with the extension `onnx`,
-/// `safetensors`, `npy` or `npz` is empty, is in another format, such as a web page or an archive,
-/// or was cut off.
+/// Fails if the file is a Git LFS pointer or cannot be read. Also fails if a file with the
+/// extension `onnx`, `safetensors`, `npy` or `npz` is empty or in another format, such as a web
+/// page or an archive, or if a file with the extension `onnx` or `safetensors` was cut off.
 pub fn check_model_file(name: &str, path: &Path) -> Result<(), Failure> {
     let found = recognized(path)?;
     if let Some(found) = found.filter(|found| *found == Foreign::LfsPointer) {
@@ -176,7 +176,8 @@ fn cut_graph(path: &Path) -> io::Result<Option<Cut>> {
 }
 
 /// Reads a variable-length integer (varint) of protobuf. Returns the number and its length in
-/// bytes, or `None` if the file ends within the number. Fails if the file cannot be read.
+/// bytes, or `None` if the file ends within the number. A number of more than 10 bytes counts as
+/// `u64::MAX`. Fails if the file cannot be read.
 fn varint(from: &mut impl Read) -> io::Result<Option<(u64, u64)>> {
     let mut value = 0_u64;
     for index in 0..10_u32 {

@@ -1,9 +1,9 @@
 //! The packager: makes app folders and OCI images of scorers, pushes the images to registries, and
 //! deploys them to Azure.
 //!
-//! Owns the list of its modules. The public modules are those that the demo and the measurements in
-//! `xtask/trials` use. Must not know the checks of the repository itself, nor how a host is
-//! measured.
+//! Owns the list of its modules. The public modules are those that `main`, the demo and the
+//! measurements in `xtask/trials` use. Must not know the checks of the repository itself, nor how a
+//! host is measured.
 
 // The macros of `scorebox_workspace` print without a panic, and replace those of the standard
 // library.

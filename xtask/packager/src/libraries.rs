@@ -89,7 +89,7 @@ pub fn glibc_minor(program: &Path) -> Result<u32, Failure> {
 const PACKED_RELOCATIONS: &str = "GLIBC_ABI_DT_RELR";
 
 /// Returns the minor version of glibc that introduced a symbol version, e.g. 34 for `GLIBC_2.34`.
-/// Returns `None` if `version` is not a symbol version of glibc.
+/// Returns `None` if `version` is not a numbered symbol version of glibc.
 fn minor(version: &str) -> Option<u32> {
     if version == PACKED_RELOCATIONS {
         return Some(36);
@@ -106,7 +106,7 @@ pub fn names(program: &Path) -> Result<BTreeSet<String>, Failure> {
 
 /// Finds the loader and the libraries that programs need on this machine. The keys are the paths at
 /// which the loader looks for the files, and the values are the paths of the files without symbolic
-/// links. Fails if a library is missing.
+/// links. Fails if the loader or a library is missing.
 pub fn bundle(needs: &Needs, programs: &[&Path]) -> Result<BTreeMap<String, PathBuf>, Failure> {
     let loader = &needs.loader_path;
     let mut found = BTreeMap::from([(loader.display().to_string(), resolved(loader)?)]);
@@ -262,7 +262,7 @@ fn defined(bytes: &[u8]) -> object::Result<BTreeSet<String>> {
 }
 
 /// The libraries in the layers of a base image by file name, with the symbol versions that each
-/// library defines, and the symbolic links to libraries.
+/// library defines, and the symbolic and hard links to libraries.
 #[derive(Debug, Default)]
 struct Found {
     files: BTreeMap<String, BTreeSet<String>>,

@@ -163,7 +163,8 @@ fn crates(tree: &str, lock: &Lock) -> Vec<Crate> {
 }
 
 /// Returns the Git commit of the repository that contains a folder, and whether files of the
-/// repository differ from the commit. Returns `None` if the folder is not in a repository.
+/// repository differ from the commit. Returns `None` if the folder is not in a repository with a
+/// commit, or if git cannot be run.
 pub fn revision(dir: &Path) -> Option<Revision> {
     let git = |arguments: &[&str]| {
         let output = Command::new("git")

@@ -25,7 +25,8 @@ pub struct ModelFile {
 }
 
 /// Returns the files of the model at a path, sorted by name. Fails if there is no file at the path,
-/// if a file cannot be read, or if a scorer must not contain one of the files, e.g. a pickle.
+/// if a file cannot be read or was cut off, or if a scorer must not contain one of the files, e.g.
+/// a pickle.
 pub fn list(model: &Path) -> Result<Vec<ModelFile>, Failure> {
     let root = model.canonicalize().map_err(|error| {
         Failure::project(
@@ -180,8 +181,8 @@ const PICKLED: &[&str] = &[
 ];
 const COMPRESSED: &[&str] = &["gz", "bz2", "xz", "lzma", "lz4", "zst", "z"];
 
-/// Returns a description of the program that a file contains, e.g. of a pickle. Returns `None` if
-/// the file contains only data. Fails if the file cannot be read.
+/// Returns a description of the program that a file contains or may contain, e.g. of a pickle.
+/// Returns `None` if no sign of a program is found. Fails if the file cannot be read.
 fn program(file: &ModelFile) -> Result<Option<&'static str>, Failure> {
     if let Some(what) = by_name(&file.name) {
         return Ok(Some(what));
@@ -330,9 +331,9 @@ fn pickle_header(bytes: &[u8]) -> bool {
     }
 }
 
-/// Returns true if the bytes start like a pickle of the protocols 0 and 1, which are text: with the
-/// import of a name from a module, or with the opcodes for a list, a dictionary or an instance of a
-/// class.
+/// Returns true if the bytes start like a pickle of the protocols 0 and 1, which have no header:
+/// with the import of a name from a module, or with the opcodes for a list, a dictionary or an
+/// instance of a class.
 fn text_pickle(bytes: &[u8]) -> bool {
     // A list of labels may begin like an import. But the module of a library has a dot, and an
     // opcode follows the name.

@@ -33,7 +33,7 @@ const FUNCTIONS_PORT: u16 = 80;
 
 /// Runs `cargo xtask package`: builds an image from a scorer's manifest, and pushes the image if
 /// `--push` is given. Fails if the manifest or an argument is invalid, if the image cannot be
-/// built, or if the registry refuses it.
+/// built, or if the registry refuses it or does not respond.
 pub fn run(args: PackageArgs) -> Result<(), Failure> {
     let manifest = manifest_file::read(&args.manifest)?;
     let registry = args

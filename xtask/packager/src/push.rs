@@ -101,8 +101,8 @@ fn place_of_tag(failure: Failure, args: &PushArgs) -> Failure {
 }
 
 /// Returns the place of the base image whose layers a layout names but does not contain. Returns
-/// `None` if the layout contains every blob. Fails if layers are missing and the layout does not
-/// name its base image.
+/// `None` if the layout contains every blob that registries store. Fails if layers are missing and
+/// the layout does not name its base image.
 fn base_place(
     args: &PushArgs,
     identity: &Identity,

@@ -19,7 +19,7 @@ use crate::forward;
 /// Maximum size of a request, in bytes. The host reads samples of at most 64 MiB.
 const LARGEST_INPUT_BYTES: u64 = 32 << 20;
 
-/// Fix for a request or an answer that is not JSON.
+/// Instruction in the error message for a request or an answer that is not JSON.
 const JSON: &str =
     "a sample holds JSON: give a request with a JSON body, of a scorer that answers with JSON";
 
@@ -56,8 +56,8 @@ struct Sample<'a> {
 }
 
 /// Runs `scorebox sample`: calls the scorer once, and writes the request and the answer to a file.
-/// Fails if the request is not JSON, if the scorer does not answer it with JSON, or if a file
-/// cannot be read or written.
+/// Fails if the tolerance is invalid, if the request is not JSON or is too large, if the scorer
+/// does not answer it with JSON, or if a file cannot be read or written.
 pub fn run(args: &SampleArgs) -> Result<(), Failure> {
     if !(args.tolerance.is_finite() && args.tolerance >= 0.0) {
         return Err(Failure::project(

@@ -29,7 +29,8 @@ pub struct ImageSignature {
 pub enum Signer {
     /// The owner of the private key of the given public key.
     GivenKey,
-    /// The owner of a key. The key differs from the given key, or no key was given.
+    /// The owner of a key. The key differs from the given key, the signature is not valid, or no
+    /// key was given.
     SomeKey,
     /// The owner of a certificate, as in cosign's keyless signatures. The certificate is not
     /// verified here.

@@ -1,6 +1,6 @@
 //! The text of `scorebox --version`: version, commit and engine.
 //!
-//! Owns the form of the text. Must not know where the version and the commit come from.
+//! Owns the form of the text. Must not know how the commit is found or recorded.
 
 use scorebox_host::engine::ENGINE;
 use scorebox_workspace::workspace;

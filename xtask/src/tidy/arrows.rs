@@ -165,7 +165,9 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// Checks which other modules one file of the host uses, and returns a finding for each use that
 /// the table of allowed uses does not contain. `main.rs`, `lib.rs` and the commands may use every
-/// module. `file` is the path relative to the workspace's root, and `text` is the content.
+/// module. Files named `tests.rs` are not checked, and neither are the unit tests in a file and the
+/// code after them. For a module that is not in the table, only one finding is returned, which says
+/// so. `file` is the path relative to the workspace's root, and `text` is the content.
 pub fn check(file: &str, text: &str) -> Vec<Finding> {
     let Some(path) = file.strip_prefix(ROOT) else {
         return Vec::new();

@@ -1,8 +1,8 @@
 //! Rules for a Rust file that can be checked without any other file.
 //!
 //! Owns the rules for module docs, for the length of a file, for names of modules, and for code
-//! that must not be left in, such as `todo!`. Must not know which file may use which: that is
-//! `layers`.
+//! that must not be left in, such as `todo!`. Must not know which file may use which: `layers`,
+//! `arrows` and `packager_arrows` own these rules.
 
 use super::finding::Finding;
 use super::source_text::views;
@@ -105,8 +105,9 @@ fn module_doc(text: &str) -> String {
     lines.collect::<Vec<_>>().join(" ").to_ascii_lowercase()
 }
 
-/// Returns true if a path is that of a test, a bench or an example. The module docs of these files
-/// do not have to say what the file must not know.
+/// Returns true if a file is named `tests.rs`, or is in a folder `tests`, `benches` or `examples`.
+/// A file of another name, such as `a_tests.rs`, counts only by its folder. The module docs of
+/// these files do not have to say what the file must not know.
 fn is_test(file: &str) -> bool {
     file.ends_with("/tests.rs")
         || ["tests/", "benches/", "examples/"]

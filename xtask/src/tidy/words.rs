@@ -1,7 +1,8 @@
 //! Rules for the English of comments and texts, as far as a program can check them.
 //!
-//! Owns the words with which a doc comment must not begin, and the words that the project does not
-//! use. Must not know what a text is about. `.github/CONTRIBUTING.md` has the rules for people.
+//! Owns the words with which a doc comment must not begin, the minimum number of words of a doc
+//! comment, and the words that the project does not use. Must not know what a text is about.
+//! `.github/CONTRIBUTING.md` has the rules for people.
 
 use super::finding::Finding;
 use super::source_text::views;

@@ -1,7 +1,10 @@
 //! Mocks of wasi:keyvalue and of the interface `cache`: stores of keys and values in memory.
 //!
 //! Owns the semantics of a store, which are those of the real host: expiry, conditions, counters
-//! and limits. Must not know Redis commands.
+//! and limits. A mock store differs from the real host in some points. If `set_many` refuses a
+//! value of more than 32 MiB, it has written the entries before it, while the real host writes
+//! none. Open `Cas` handles may hold any number of bytes. A mock store is never full. Must not know
+//! Redis commands.
 
 use std::time::Duration;
 
@@ -41,7 +44,7 @@ pub(crate) mod keyvalue {
 
     impl Bucket {
         /// Calls `act` with the store and the time on the mock host's clock. Fails if one of `keys`
-        /// is longer than 64 KiB, or if the test made the stores unreachable.
+        /// is longer than 64 KiB, if the test made the stores unreachable, or if `act` fails.
         pub(super) fn with<T>(
             &self,
             keys: &[&str],
@@ -340,6 +343,7 @@ fn ttl(ttl_ms: Option<u64>) -> Result<Option<Duration>, keyvalue::Error> {
 }
 
 /// Returns the time on the mock host's clock at which a key with the lifetime `ttl` expires.
+/// Returns `None` if `ttl` is `None`.
 fn expiry(ttl: Option<Duration>, now: Duration) -> Option<Duration> {
     ttl.map(|ttl| now.saturating_add(ttl))
 }

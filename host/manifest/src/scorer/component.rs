@@ -60,8 +60,8 @@ impl ScriptEngine {
 }
 
 /// Reads the value of `scorer.component`. `dir` is the folder of the manifest. Fails if the value
-/// is neither the path of a `.wasm` file nor a table with one source, such as `{ cargo = "FOLDER"
-/// }`.
+/// is neither a text, which is the path of a `.wasm` file, nor a table with one source, such as `{
+/// cargo = "FOLDER" }`.
 pub(super) fn source(value: &toml::Value, dir: &Path) -> Result<ComponentSource, Problem> {
     let table = match value {
         toml::Value::String(file) => return Ok(ComponentSource::File(dir.join(file))),
@@ -111,8 +111,8 @@ pub(super) fn source(value: &toml::Value, dir: &Path) -> Result<ComponentSource,
     }
 }
 
-/// Returns the words of a command. Returns `None` if the value is not a list of texts, or if the
-/// list is empty or its first text, the program, is.
+/// Returns the words of a command. Returns `None` if the value is not a list of texts, if a text
+/// has a NUL, or if the list or its first text, the program, is empty.
 fn words(value: Option<&toml::Value>) -> Option<Vec<String>> {
     let mut words = Vec::new();
     for word in value?.as_array()? {

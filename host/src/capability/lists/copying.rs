@@ -49,10 +49,10 @@ pub(super) fn several(
     commands(store, lists, bound)
 }
 
-/// Copies Redis commands, each a list of arguments, from the guest's memory. The sizes of all
-/// arguments are added up before the arguments are copied, because many arguments may refer to the
-/// same bytes of the guest's memory. The inner error, which is returned to the scorer, says which
-/// limit the commands exceed.
+/// Copies Redis commands, each a list of arguments, from the guest's memory. The sizes of a
+/// command's arguments are added to those of the commands before it, and checked, before its
+/// arguments are copied, because many arguments may refer to the same bytes of the guest's memory.
+/// The inner error, which is returned to the scorer, says which limit the commands exceed.
 pub(super) fn commands(
     store: &mut Store<'_>,
     lists: Vec<WasmList<WasmList<u8>>>,

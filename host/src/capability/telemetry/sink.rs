@@ -1,6 +1,6 @@
 //! The log of one instance: its lines, and the limits on what one call may write.
 //!
-//! Owns these limits. Must not know where the log goes, or the interfaces that write to it.
+//! Owns these limits. Must not know where the log goes, or how a scorer calls it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -101,7 +101,8 @@ impl LogSink {
     }
 
     /// Takes bytes that a scorer prints to the stream `stream`. Complete lines are logged
-    /// immediately. The rest is kept until its line is complete or exceeds `LINE_BYTES`.
+    /// immediately. The rest is kept until its line is complete or exceeds `LINE_BYTES`, or until
+    /// the call ends.
     pub(crate) fn print(&self, stream: &'static str, bytes: &[u8]) {
         let mut call = self.lock();
         let mut pending = call.partial.remove(stream).unwrap_or_default();
@@ -230,7 +231,8 @@ impl Call {
     }
 }
 
-/// Returns the attributes of a measurement as `name=value` pairs, in the scorer's order.
+/// Returns the first [`METRIC_ATTRIBUTES`] attributes of a measurement as `name=value` pairs, in
+/// the scorer's order.
 fn text(attributes: metrics::Attributes) -> String {
     let pairs: Vec<_> = attributes
         .into_iter()

@@ -40,7 +40,8 @@ pub(super) struct Parameters {
     /// True if the elements of all outputs of a request must be binary, except where an output has
     /// its own `binary_data`. `None` means false.
     pub(super) binary_data_output: Option<bool>,
-    /// Meaning of the elements of an input, by its parameter `content_type`.
+    /// Meaning of the elements of an input, or of all inputs of a request, by the parameter
+    /// `content_type`.
     pub(super) content: Content,
     /// Message that refuses an input or an output, because it has a parameter of a Triton extension
     /// that the host does not support: classification, or shared memory. `None` if it does not have

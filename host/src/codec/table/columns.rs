@@ -27,7 +27,8 @@ pub(super) struct Column<'a> {
     /// it is the column's name. Empty if the name has to be escaped in JSON.
     key: &'a str,
     /// Number of the last row that has this column. The first row has the number 1. The number is 0
-    /// for a column that no row has had yet.
+    /// for a column that no row has had yet, and `HEADER_ROW` for one that the list of column names
+    /// has.
     row: usize,
 }
 
@@ -204,7 +205,8 @@ impl<'a> Columns<'a> {
         format!("{message} Did you mean `{}`?", quoted(near, NAME_BYTES))
     }
 
-    /// Returns the names of the columns for an error message.
+    /// Returns the names of the columns for an error message: the first [`LISTED_COLUMNS`] of them,
+    /// and the number of the others.
     pub(super) fn listed(&self) -> String {
         let mut text = String::new();
         for column in self.list.iter().take(LISTED_COLUMNS) {

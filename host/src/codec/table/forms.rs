@@ -1,7 +1,7 @@
 //! JSON objects that hold rows, and their keys.
 //!
 //! Owns which keys one object may have, and the order in which their values are decoded. Must not
-//! know rows.
+//! know how a row is read.
 
 use serde_json::Error;
 
@@ -85,8 +85,9 @@ pub(in crate::codec) fn is_form(name: &str) -> bool {
 
 impl<'a> Table<'a> {
     /// Decodes the object at the cursor, which holds rows. `objects` has the flag of each kind of
-    /// object that it may be, as [`Key::objects`] does. Fails if the object has a key that none of
-    /// these kinds may have, has a key or the rows twice, or has no rows.
+    /// object that it may be, as [`Key::objects`] does. Fails if the value is not an object, or if
+    /// the object has a key that none of these kinds may have, has a key or the rows twice, has no
+    /// rows, or has rows that do not fit the columns.
     pub(super) fn object(
         &mut self,
         mut objects: u8,

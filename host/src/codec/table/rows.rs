@@ -22,14 +22,14 @@ pub(super) type Header = Vec<Option<usize>>;
 pub(super) enum Rows {
     /// Rows whose elements are in the columns of the table.
     InColumns,
-    /// Tensors of all input ports, to which the rows were decoded directly.
+    /// Tensor of the only input that is not optional, into which the rows were decoded directly.
     Tensors(Vec<Tensor>),
 }
 
 impl<'a> Table<'a> {
     /// Decodes the list of rows at the cursor. The first row decides whether the rows are objects
     /// or lists. `header` has the columns of rows that are lists. If it is `None`, these rows have
-    /// the columns of the model in their order.
+    /// the columns of the model that are not optional, in their order.
     pub(super) fn rows(
         &mut self,
         header: Option<&Header>,

@@ -82,7 +82,8 @@ fn element(dtype: Dtype, bits: u64) -> Vec<u8> {
 /// and the size of the body's JSON in bytes, as a text.
 ///
 /// If `binary` is true, the elements are binary data after the JSON. If `sorted` is true, the JSON
-/// keys are in alphabetical order instead of the order of the specification.
+/// keys are in alphabetical order instead of the order of the specification, except that
+/// `parameters` comes first.
 fn open_inference_body(tensors: &[Tensor], binary: bool, sorted: bool) -> (Vec<u8>, String) {
     let inputs: Vec<String> = tensors
         .iter()

@@ -1,6 +1,6 @@
 //! A function and its bindings.
 //!
-//! Owns what a function consists of. Must not know files, or the form of an envelope.
+//! Owns what a function consists of. Must not know files, or how an envelope is decoded.
 
 use crate::functions::route::Route;
 
@@ -19,7 +19,8 @@ pub(super) const ALL_METHODS: [&str; 7] =
 /// One function of a function app, with its bindings.
 #[derive(Debug, Clone)]
 pub struct Function {
-    /// Name of the function, which is the name of its folder.
+    /// Name of the function: the name of its folder, or `http-handler` and a number for a route in
+    /// `customHandler.http.routes`.
     pub name: String,
     /// Name of the trigger binding. The field `Data` of an envelope holds the value of the trigger
     /// under this name.
@@ -42,7 +43,8 @@ pub struct Function {
     pub route: Option<Route>,
 }
 
-/// Trigger of a function, with the settings that determine the form of its value in an envelope.
+/// Trigger of a function, with the settings that the host needs to read an envelope, or to write
+/// the envelope of a sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TriggerBinding {
     /// A new or changed blob starts the function. The value of the trigger is base64, whatever

@@ -177,7 +177,7 @@ pub(super) fn batch(metadata: &Metadata<'_>, bodies: Vec<Bytes>) -> Vec<Call> {
 
 /// Returns the typed value of a message's field, which the platform sends as `text`: a time if the
 /// name of the attribute ends in `-time`, a whole number for [`SEQUENCE_NUMBER`], and a text for
-/// any other field.
+/// any other field. A text that is not a time or a whole number stays a text.
 fn field_value(attribute: &str, text: String) -> Value {
     match attribute {
         name if name.ends_with("-time") => time(text),

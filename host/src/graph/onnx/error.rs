@@ -1,7 +1,8 @@
 //! Errors of the engine for graphs: the library cannot be used, or a file has inputs or outputs
 //! that cannot be ports.
 //!
-//! Owns their texts and fixes. Must not know what is done about an error.
+//! Owns their texts, and the fixes for inputs and outputs. Must not know what is done about an
+//! error.
 
 use ort::LoadDynamicError;
 use ort::value::ValueType;

@@ -105,7 +105,8 @@ fn shaped(inputs: &[Port], file: &Path) -> Result<(), PortError> {
 /// Returns the ports of the inputs that have a default value, with the names of their dimensions.
 ///
 /// Returns no ports if there are so many that the file lists its weights as inputs. An input that
-/// cannot be a port always keeps its default value.
+/// cannot be a port, or has more than [`DEFAULT_ELEMENTS`] elements, always keeps its default
+/// value.
 fn defaults(session: &Session) -> Vec<(Port, Vec<String>)> {
     let values = session.overridable_initializers();
     let mut ports = Vec::new();

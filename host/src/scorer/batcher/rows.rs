@@ -7,7 +7,8 @@
 use crate::tensor::Tensor;
 
 /// Returns the number of rows of a call, which is the size of axis 0 of every input. Returns `None`
-/// if the inputs do not all have the same number of rows, or if there are no inputs.
+/// if the inputs do not all have the same number of rows, if an input has no dimensions, or if
+/// there are no inputs.
 pub(super) fn count(inputs: &[Tensor]) -> Option<u64> {
     let first = inputs.first()?.shape.first().copied();
     first.filter(|_| {

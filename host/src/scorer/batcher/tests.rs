@@ -26,7 +26,7 @@ impl Runner for Echo {
     }
 }
 
-/// One input `x` of a call, whose rows are bytes.
+/// Returns the inputs of a call: one input `x`, whose rows are bytes.
 pub(super) fn tensor(data: &[u8]) -> Vec<Tensor> {
     vec![Tensor {
         name: "x".into(),

@@ -58,7 +58,7 @@ pub(crate) fn calls_graphs(imports: &[Import]) -> bool {
 enum Misfit {
     /// The import is an interface of `wasi:http`, and a scorer has no network.
     Http,
-    /// The import is an interface of WASI in a version that this host does not have, e.g. 0.3.
+    /// The import is an interface of WASI that this host does not have, e.g. one of version 0.3.
     OtherWasi,
     /// The import is a function that this host's version of the interface does not have.
     NewerFunction,
@@ -90,7 +90,8 @@ const MISFITS: [Misfit; 9] = [
 ];
 
 /// Returns a problem for each reason why the host does not provide imports of a component to the
-/// scorer of an app. The list is empty if every import is provided.
+/// scorer of an app, and one more if graphs, stores and commands are all missing. The list is empty
+/// if every import is provided.
 pub(super) fn problems(imports: &[Import], granted: Granted) -> Vec<Problem> {
     let mut found: Vec<(Misfit, String)> = Vec::new();
     for import in imports {

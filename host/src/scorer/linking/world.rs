@@ -1,4 +1,5 @@
-//! The two worlds of the contract, and which of them a component targets, in which version.
+//! The two worlds that the host distinguishes, and which of them a component targets, in which
+//! version of the contract.
 //!
 //! Owns the versions of the contract, and the texts about a component without exactly one world.
 //! Must not know imports or instances.
@@ -30,12 +31,15 @@ impl Version {
     }
 }
 
-/// One of the two worlds that a scorer can target.
+/// World that a scorer targets. The host distinguishes worlds only by the interface that they
+/// export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum World {
-    /// The world `scoring`, of scorers that take and return payloads.
+    /// The world `scoring`, or its smaller form `scorer-bytes`, of scorers that take and return
+    /// payloads.
     Scoring,
-    /// The world `tensor-scoring`, of scorers that take and return tensors.
+    /// The world `tensor-scoring`, or its smaller form `scorer-tensors`, of scorers that take and
+    /// return tensors.
     TensorScoring,
 }
 

@@ -1,7 +1,7 @@
 //! The identity of a scorer: everything that an answer depends on in addition to its input.
 //!
 //! Owns the list of these parts, and the digest that two scorers share only if all parts are equal.
-//! Must not know inputs, or where answers are kept.
+//! Must not know the input of a call, or where answers are kept.
 
 use std::collections::BTreeMap;
 

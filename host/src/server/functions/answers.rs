@@ -35,8 +35,8 @@ pub fn not_called(function: &Function, id: &str, disposition: &Disposition) -> R
     refused(id, disposition)
 }
 
-/// Logs the failure of a call that was not made, and returns an answer that sends the failure to
-/// the caller through the function's HTTP output.
+/// Logs the failure of a call, and returns an answer that sends the failure to the caller through
+/// the function's HTTP output.
 pub fn respond_failed(function: &Function, id: &str, disposition: &Disposition) -> Response<Body> {
     log_failure(id, disposition);
     let mut answer = Answer::default();

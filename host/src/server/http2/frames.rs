@@ -2,7 +2,7 @@
 //!
 //! Owns the cost of each frame in points, and the number of points that a peer may use. The HTTP
 //! library reads the frames itself, and answers each SETTINGS and PING, but counts only some of
-//! them. Must not know requests.
+//! them. Must not know what a request asks for.
 
 use super::super::activity::now;
 
@@ -78,7 +78,8 @@ impl Frames {
         }
     }
 
-    /// Returns true if the peer is in the middle of a header, or has sent no frame yet.
+    /// Returns true if the peer is in the middle of a header or of the head of a frame, or has sent
+    /// no frame yet.
     pub(in crate::server) fn is_in_head(&self) -> bool {
         self.is_open || self.head_bytes > 0 || self.is_header && self.skip > 0
     }

@@ -1,7 +1,7 @@
 //! Requests of one HTTP/2 connection, and the phase of the connection that follows from them.
 //!
 //! Owns the numbers of requests in each state, and the rule that derives the phase from these
-//! numbers. Must not know HTTP: `frames` reads what the peer sends.
+//! numbers. Must not know frames: `frames` reads what the peer sends.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -79,7 +79,7 @@ impl Streams {
 
     /// Adds the changes `calls`, `reading` and `answers`, which may be negative, to the numbers of
     /// `state`. If `answers` is negative, also counts an answered request. Then updates the phase
-    /// of the connection.
+    /// of the connection, and records whether the peer has responses to read.
     fn change(&self, state: &mut State, calls: i32, reading: i32, answers: i32) {
         let had_answers = state.answers > 0;
         state.calls = state.calls.saturating_add_signed(calls);

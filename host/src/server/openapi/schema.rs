@@ -145,8 +145,8 @@ pub(super) fn of_ports(ports: &[Port], is_open: bool, schema: fn(&Port) -> Value
     object(properties, &optional, is_open)
 }
 
-/// Returns the schema of a tensor as nested lists. The elements of an input of one column may also
-/// be one flat list.
+/// Returns the schema of a tensor as nested lists. The elements of an input of one column and any
+/// number of rows may also be one flat list.
 #[inline(never)]
 pub(super) fn tensor(port: &Port, direction: Direction) -> Value {
     let nested = nested(port, direction, &port.shape);

@@ -33,8 +33,8 @@ fn zstd(data: &[u8]) -> Vec<u8> {
     compress_to_vec(data, CompressionLevel::Fastest)
 }
 
-/// Returns a zstd frame with a window of `window` (RFC 8878, section 3.1.1.1.2) and `blocks` blocks
-/// of 128 KiB of zeros, each of which takes four bytes.
+/// Returns a zstd frame with the window descriptor `window` (RFC 8878, section 3.1.1.1.2) and
+/// `blocks` blocks of 128 KiB of zeros, each of which takes four bytes.
 fn zeros(window: u8, blocks: usize) -> Vec<u8> {
     let mut frame = vec![0x28, 0xB5, 0x2F, 0xFD, 0, window];
     for block in 0..blocks {

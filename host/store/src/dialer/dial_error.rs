@@ -101,7 +101,8 @@ pub enum DialError {
     /// The server does not know the protocol RESP3.
     #[error("the server is older than Redis 6")]
     Old,
-    /// The server refused a command. The text is the first word of the server's message.
+    /// The server refused a command. The text is the first word of the server's message, or the
+    /// category of the error if there is no such word.
     #[error("the server refused: {0}")]
     Refused(String),
     /// The server's answer does not have the form of an answer to the command.

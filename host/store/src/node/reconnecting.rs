@@ -17,7 +17,7 @@ use crate::dialer::{DialError, Dialed};
 /// Pause after the first failed attempt to connect to a server. The pause doubles with each further
 /// failure, up to `LONGEST_PAUSE`.
 ///
-/// The actual pause is a random time between half of this value and all of it, so that the
+/// The actual pause is a random time between half of the doubled time and all of it, so that the
 /// instances of an app do not all reconnect at the same moment.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);

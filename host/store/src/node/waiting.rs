@@ -1,7 +1,7 @@
 //! Commands that wait for their answers, and the check of a connection whose answers do not come.
 //!
-//! Owns when a connection is checked. Must not know what a command asks for, or how a server is
-//! connected to.
+//! Owns when a connection is checked because an answer does not come. Must not know what a command
+//! asks for, or how a server is connected to.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -16,15 +16,15 @@ pub enum CommandError {
     /// No reply to the command arrived in time.
     #[error("the store cannot be reached now: no answer in time")]
     Timeout,
-    /// There is no connection to the server, the connection broke, or the server is not ready. The
-    /// text gives the reason.
+    /// There is no connection to the server, the connection broke, the server is not ready, or the
+    /// store is in memory. The text gives the reason.
     #[error("the store cannot be reached now: {0}")]
     Disconnected(String),
-    /// The reply is larger than this maximum size, in bytes.
+    /// The reply is larger than this maximum size, in bytes, or has too many nested values.
     #[error("the reply is larger than {0} bytes")]
     TooLarge(usize),
-    /// The server refused the command. The text is the server's own message, without the store's
-    /// prefix.
+    /// The server refused the command, or its answer cannot be used. The text is from the server's
+    /// own message, without the store's prefix, or says what is wrong.
     #[error("the store refused: {0}")]
     Server(String),
 }

@@ -154,7 +154,9 @@ impl Connection {
     /// # Errors
     /// Fails with a [`CommandError`] if a command is not allowed or exceeds a limit, if the keys
     /// have different slots of a cluster, if the server refuses a command, or if no reply arrives.
-    /// If a command was not allowed or was refused, no command of the transaction was executed.
+    /// If the function fails because a command was not allowed or was refused, no command of the
+    /// transaction was executed. An error of a command during the execution is part of the
+    /// command's reply.
     pub fn transaction(
         &self,
         commands: Vec<Command>,

@@ -38,7 +38,8 @@ const WRAPPER: (&str, &str) = (include_str!("rustc.sh"), "rustc.sh");
 const PLACED: &str = "SCOREBOX_PLACED";
 
 /// Returns the configuration of Cargo for the build of the package in the folder `dir`. Fails if
-/// Cargo cannot read the package and its dependencies.
+/// Cargo cannot read the package and its dependencies, if its output has an unknown form, or if the
+/// wrapper script cannot be written.
 ///
 /// The settings add flags to those of the project, so a project may set flags of its own in
 /// `.cargo/config.toml`.
@@ -165,7 +166,7 @@ fn metadata(dir: &Path) -> Result<Value, Failure> {
     })
 }
 
-/// Folders of a package's sources on this machine.
+/// Folders on this machine whose paths the compiler writes into the code of a package.
 #[derive(Debug)]
 struct Folders {
     /// Root of the package's workspace.
@@ -259,7 +260,7 @@ fn remappings(mut renamed: Vec<(PathBuf, String)>) -> Vec<String> {
 }
 
 /// Returns true if the `Cargo.toml` in the folder `root` sets `strip` or `debug` in its release
-/// profile. Returns false if the file cannot be read.
+/// profile. Returns false if the file cannot be read or is not TOML.
 fn states_strip(root: &Path) -> bool {
     let text = std::fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
     let table: toml::Table = text.parse().unwrap_or_default();

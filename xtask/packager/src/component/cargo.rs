@@ -1,7 +1,7 @@
 //! Components that Cargo builds: the component of a scorer in Rust.
 //!
 //! Owns the build of a Cargo package, the choice of its `.wasm` file, and the refusal of folders
-//! that are not such a package. Must not know flags of the compiler: `build_config` has them.
+//! that are not a Cargo package. Must not know flags of the compiler: `build_config` has them.
 
 use std::path::{Path, PathBuf};
 
@@ -13,8 +13,8 @@ use scorebox_workspace::{installation, tools};
 use super::build_config;
 
 /// Builds the component of the Cargo package in the folder `dir`, and returns the path of its
-/// `.wasm` file. Fails if the folder is not a package, if the build fails, or if the build makes no
-/// or several `.wasm` files.
+/// `.wasm` file. Fails if the folder is not a package, if Cargo is not installed, if the build
+/// fails, or if the build makes no or several `.wasm` files.
 pub fn build(manifest: &Manifest, dir: &Path) -> Result<PathBuf, Failure> {
     let package = dir.join("Cargo.toml");
     if !package.is_file() {
@@ -73,7 +73,8 @@ pub fn build(manifest: &Manifest, dir: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// Fails if a `Cargo.toml` is that of a workspace without a package of its own.
+/// Fails if a `Cargo.toml` is that of a workspace without a package of its own, or if the file
+/// cannot be read. A file that is not TOML passes.
 fn refuse_workspace(file: &Path) -> Result<(), Failure> {
     let text =
         std::fs::read_to_string(file).map_err(|error| Failure::file(file, "be read", error))?;

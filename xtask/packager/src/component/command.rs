@@ -11,8 +11,8 @@ use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace::shown;
 
 /// Runs a command in the folder of the manifest, and returns `output`, the path of the `.wasm` file
-/// that the command makes. `command` is the program and its arguments. Fails if the program cannot
-/// be run or fails, or if the file does not exist afterwards.
+/// that the command makes. `command` is the program and its arguments. Fails if `command` is empty,
+/// if the program cannot be run or fails, or if the file does not exist afterwards.
 pub fn build(manifest: &Manifest, command: &[String], output: &Path) -> Result<PathBuf, Failure> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(Failure::project(
@@ -55,8 +55,8 @@ pub fn build(manifest: &Manifest, command: &[String], output: &Path) -> Result<P
 }
 
 /// Returns the path of the program to run. A relative path with a folder in it is relative to
-/// `dir`, the folder of the manifest. A name without a folder is returned as it is: the system
-/// looks for it in `PATH`.
+/// `dir`, the folder of the manifest. An absolute path is returned as it is. So is a name without a
+/// folder, which the system looks for in `PATH`.
 fn found(dir: &Path, program: &str) -> PathBuf {
     let path = Path::new(program);
     if path.components().count() < 2 || path.is_absolute() {

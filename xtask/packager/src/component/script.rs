@@ -20,7 +20,8 @@ const BUILD_PY: &str = include_str!("build.py");
 const BUILD_MJS: &str = include_str!("build.mjs");
 
 /// Builds the component of the script `entry`, and returns the path of its `.wasm` file. Fails if
-/// the script does not exist, if the toolchain cannot be fetched, or if the script has an error.
+/// the script does not exist, if its name does not fit the engine, if a path is not UTF-8, if the
+/// toolchain cannot be fetched, or if the script has an error.
 pub fn build(manifest: &Manifest, engine: ScriptEngine, entry: &Path) -> Result<PathBuf, Failure> {
     let entry = checked(manifest, engine, entry)?;
     let toolchain = match engine {

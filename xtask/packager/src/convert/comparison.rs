@@ -61,7 +61,8 @@ pub(super) struct Compared {
     ties: Option<u64>,
     largest_difference: Option<f64>,
     /// True if the graph also gives the answers of the Python library when it gets one row at a
-    /// time. This is checked with the first rows only.
+    /// time. This is checked with the first rows only. Also true if this was not checked, e.g.
+    /// because the graph refuses a row.
     one_by_one: bool,
     agrees: bool,
     /// JSON object with the first difference: the number of the row, the answer of the Python

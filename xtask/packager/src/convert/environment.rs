@@ -31,8 +31,7 @@ pub struct Environment {
     pub python: PathBuf,
     /// Folder with the pinned Python libraries. `None` if the interpreter's own libraries are used.
     pub libraries: Option<PathBuf>,
-    /// Digest of the file that pins the Python libraries. `None` if the caller chose the
-    /// interpreter.
+    /// Digest of the file that pins the Python libraries. `None` if the user chose the interpreter.
     pub requirements: Option<Digest>,
 }
 
@@ -42,10 +41,11 @@ pub fn sources() -> PathBuf {
 }
 
 /// Returns the environment that converts models. If `python` names an interpreter, this is the
-/// interpreter with its own libraries. If `python` is `None`, it is `python3` with the pinned
-/// libraries in `folder`, which are installed if they are missing. If `folder` is `None`, it is
-/// `convert-env` in the cache folder of this program. Fails if the interpreter cannot be run, if
-/// the libraries are not pinned for its version, or if they cannot be installed.
+/// interpreter with its own libraries. If `python` is `None`, the interpreter is `python3` with the
+/// pinned libraries in `folder`, which are installed if they are missing. If `folder` is `None`,
+/// the folder is `convert-env` in the cache folder of this program. Fails if the interpreter cannot
+/// be run, if the libraries are not pinned for its version, if the list of the pinned libraries
+/// cannot be read, or if they cannot be installed.
 pub fn locate(python: Option<&Path>, folder: Option<&Path>) -> Result<Environment, Failure> {
     if let Some(python) = python {
         // The interpreter prints its own path, so a name that PATH finds is enough.
@@ -88,7 +88,7 @@ pub fn locate(python: Option<&Path>, folder: Option<&Path>) -> Result<Environmen
 }
 
 /// Runs the Python interpreter `python`, and returns the interpreter's version, such as `3.12`, and
-/// its path. Fails if the interpreter cannot be run.
+/// its path. Fails if the interpreter cannot be run, ends with an error, or prints something else.
 fn identity(python: &Path) -> Result<(String, PathBuf), Failure> {
     let fix = "install Python (apt-get install python3 python3-pip), or name one with --python";
     let output = Command::new(python)
@@ -112,8 +112,8 @@ fn identity(python: &Path) -> Result<(String, PathBuf), Failure> {
 }
 
 /// Installs the Python libraries that the file `requirements` pins in a temporary folder below
-/// `root`, and renames the folder to `goal` when it is complete. Fails if pip fails, e.g. because
-/// the digest of a library is not the pinned one.
+/// `root`, and renames the folder to `goal` when it is complete. Fails if a folder cannot be
+/// created or renamed, or if pip fails, e.g. because the digest of a library is not the pinned one.
 fn install(python: &Path, requirements: &Path, root: &Path, goal: &Path) -> Result<(), Failure> {
     let taken = std::fs::create_dir_all(root).and_then(|()| {
         tempfile::Builder::new()

@@ -214,7 +214,7 @@ fn checked(args: &ConvertArgs, manifest: &str) -> Result<(), Failure> {
 }
 
 /// Returns the name of the scorer: the value of `--name`, or a name made from the name of the
-/// model's file. Fails if a manifest does not allow the name.
+/// model's file or folder. Fails if a manifest does not allow the name.
 fn name(args: &ConvertArgs) -> Result<String, Failure> {
     let name = args
         .name

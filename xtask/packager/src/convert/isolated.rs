@@ -1,4 +1,4 @@
-//! The Python process that loads a pickle and converts the model in it.
+//! The Python process that loads a saved model, e.g. a pickle, and converts it.
 //!
 //! Owns the environment variables, the folder and the time limit of the process, and the failure
 //! for each way in which it can end. Must not know what the process does: the request and the
@@ -44,7 +44,9 @@ pub struct Ended {
 /// process after the time `limit`.
 ///
 /// `answer` is the path of the file to which `request` tells the process to write its answer.
-/// `scratch` is the folder in which the process works. Fails if the process cannot be started.
+/// `scratch` is the folder in which the process works. Processes that the process has started are
+/// killed when it ends. Fails if the process cannot be started, or if a file for its standard error
+/// cannot be created.
 pub fn run(
     environment: &Environment,
     request: &Value,

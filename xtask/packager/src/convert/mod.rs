@@ -1,5 +1,5 @@
-//! `cargo xtask convert`: converts a model or arrays that a Python library saved to a file that a
-//! scorer can ship.
+//! `cargo xtask convert`: converts a saved model or saved NumPy arrays to a file that a scorer can
+//! ship.
 //!
 //! Owns the choice of the conversion, by the content of the source. Must not know how any
 //! conversion works. This program never reads a pickle itself: a separate process does.
@@ -76,7 +76,8 @@ pub fn run(args: &ConvertArgs) -> Result<(), Failure> {
 }
 
 /// Installs the pinned Python libraries that convert models, if they are missing. Returns the
-/// folder of the libraries. Fails if they cannot be installed.
+/// folder of the libraries. Fails if `python3` cannot be run, if the libraries are not pinned for
+/// its version, if the list of the pinned libraries cannot be read, or if they cannot be installed.
 pub fn prepare() -> Result<PathBuf, Failure> {
     Ok(environment::locate(None, None)?
         .libraries

@@ -1,8 +1,8 @@
 //! Converts NumPy's `.npy` and `.npz` files to safetensors.
 //!
-//! Owns the order of the steps. All headers are read and checked, against each other and the limit,
-//! before any data are read. Then the data of each array are read once. Must not know how a header
-//! or an archive is read.
+//! Owns the order of the steps. All headers are read, and checked against the archive and the
+//! limit, before any data are read. Then the data of each array are read once. Must not know how a
+//! header or an archive is read.
 
 mod archive;
 mod elements;
@@ -55,7 +55,8 @@ pub struct Import<'a> {
     /// Folder in which the safetensors file is written.
     pub folder: &'a Path,
     /// Name of the safetensors file without its extension. This name also becomes the name of the
-    /// tensor if the source is an `.npy` file. `None` means the name of the source file.
+    /// tensor if the source is an `.npy` file. `None` means the name of the source file without its
+    /// extension.
     pub name: Option<&'a str>,
     /// True if an existing safetensors file of the same name may be replaced.
     pub replace: bool,
@@ -65,8 +66,8 @@ pub struct Import<'a> {
 
 impl Import<'_> {
     /// Writes the safetensors file, lists its tensors on standard error, and prints its path. Fails
-    /// if the source is not valid or exceeds the limit, or if the safetensors file cannot be
-    /// written.
+    /// if the name is not valid, if the source is not valid or exceeds the limit, if the
+    /// safetensors file exists and must not be replaced, or if it cannot be written.
     pub fn run(&self) -> Result<(), Failure> {
         let name = self.written_name()?;
         let file = File::open(self.file)
@@ -187,7 +188,7 @@ impl Import<'_> {
 
 impl<R: Read + Seek> Source<R> {
     /// Opens an `.npz` archive if `is_archive` is true, or else an `.npy` file. Fails if the
-    /// archive is damaged.
+    /// archive is not a zip archive, is cut off or cannot be read. An `.npy` file is not read yet.
     pub fn new(file: R, is_archive: bool) -> Result<Self, FileError> {
         if is_archive {
             archive::open(file).map(Self::Archive)
@@ -197,8 +198,8 @@ impl<R: Read + Seek> Source<R> {
     }
 
     /// Reads the header of every array, and returns the arrays in the order of the source. `name`
-    /// becomes the name of the array if the source is a single `.npy` file. Fails if a header is
-    /// refused, or contradicts the archive.
+    /// becomes the name of the array if the source is a single `.npy` file. Fails if the archive,
+    /// one of its members or a header is refused, or if a header contradicts the archive.
     pub fn arrays(&mut self, name: &str) -> Result<Vec<Array>, FileError> {
         let members = match self {
             Self::File(_) => vec![archive::Member {

@@ -21,7 +21,8 @@ pub(super) struct Port {
     pub(super) name: String,
     dtype: String,
     shape: Vec<Option<u64>>,
-    /// True if an element of the input may be missing. `None` for an output.
+    /// True if an element of the input may be missing. `None` for an output, and for an input of a
+    /// copied graph if this is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     missing: Option<bool>,
     /// True if the input takes `true` and `false` as 1 and 0. `None` for an output.

@@ -35,13 +35,13 @@ pub enum Answer {
         /// Instruction that installs the missing Python library.
         fix: String,
     },
-    /// The estimator was refused, so it was not converted.
+    /// The model was refused, so it was not converted.
     Refused {
-        /// Reason why the estimator was refused.
+        /// Reason why the model was refused.
         problem: String,
         /// Instruction that fixes the reason for the refusal.
         fix: String,
-        /// Class of the estimator that caused the refusal. `None` if no class caused it.
+        /// Class of the estimator that caused the refusal. `None` if no class caused the refusal.
         estimator: Option<String>,
     },
 }

@@ -62,8 +62,9 @@ pub struct Written {
 pub type Data<'a> = &'a mut dyn Write;
 
 /// Writes the tensors `tensors` to `NAME.safetensors` in a folder. Fails if the file exists, unless
-/// `replace` is true. Also fails if the header would be too long, or if the file cannot be written.
-/// If the call fails, no file is created or replaced.
+/// `replace` is true. Also fails if there is no valid header for the tensors, e.g. because it would
+/// be too long, or if the file cannot be written. If the call fails, no file is created or
+/// replaced.
 ///
 /// `data` writes the elements of all tensors in the order of `tensors`. If `data` fails, its
 /// failure is returned.
@@ -153,8 +154,8 @@ enum HeaderError {
 }
 
 /// Returns all bytes of a safetensors file before the elements: the length of the header, and the
-/// header itself. Fails if the header would exceed `MOST_HEADER_BYTES`, or if the tensors are
-/// larger than any file.
+/// header itself. Fails if the header would exceed `MOST_HEADER_BYTES`, if the tensors are larger
+/// than any file, or if they cannot be described in the safetensors format.
 fn header(tensors: &[&Planned]) -> Result<Vec<u8>, HeaderError> {
     let mut end = 0_usize;
     let mut infos = Vec::with_capacity(tensors.len());

@@ -94,8 +94,9 @@ pub struct DeployArgs {
 }
 
 impl DeployArgs {
-    /// Returns the first flag that is given and has no effect on the target, with a text that names
-    /// the targets on which the flag has an effect. Returns `None` if there is no such flag.
+    /// Returns the first flag for plain targets that is given and has no effect on the target, with
+    /// a text that names the targets on which the flag has an effect. Returns `None` if there is no
+    /// such flag.
     pub(super) fn idle_flag(&self) -> Option<(&'static str, &'static str)> {
         const SCALED: &str = "`--target plain-container-app`";
         const PLAIN: &str = "`--target plain-container-app` or `plain-web-app`";

@@ -1,9 +1,9 @@
 //! A deployment as a Bicep file, for pipelines that keep what they deploy in a repository.
 //!
 //! Owns the resources of the file and their API versions. This module is pure: it starts no process
-//! and touches no file. Secrets are `@secure()` parameters, never values. Must not know `az`, nor
-//! how text is escaped (`literal`): text that this program did not choose is written through that
-//! module.
+//! and touches no file. Secrets are `@secure()` parameters, never values. Must not know the
+//! commands of the script, nor how text is escaped (`literal`): text that this program did not
+//! choose is written through that module.
 
 mod literal;
 mod plain;
@@ -113,7 +113,8 @@ fn head(deployment: &Deployment) -> String {
 }
 
 /// Bicep text of the parameter `open`: if it is false, an app with the platform's login cannot be
-/// reached. It is false for the first deployment, because the login is created after the app.
+/// reached from the internet. It is false for the first deployment, because the login is created
+/// after the app.
 const OPEN: &str = "
 @description('False for the first deployment: nobody may reach the app before its login is there. True for each later one.')
 param open bool = false

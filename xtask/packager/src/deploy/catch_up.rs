@@ -213,7 +213,8 @@ fn are_apart(path: &str) -> bool {
 
 /// Returns the environment variables that the catch-up script needs, with their purpose: the
 /// connections of the triggers, and the app settings that the paths of the triggers name. Fails if
-/// the script cannot read a variable with one of these names.
+/// the script cannot read a variable with one of these names, or if a path has an odd number of
+/// `%`.
 fn needed(
     triggers: &[(&str, &BlobTrigger)],
     connections: Connections,

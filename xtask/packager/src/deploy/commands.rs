@@ -30,8 +30,8 @@ const EVENT_STORAGE: &str = "EVENT_STORAGE_ID";
 /// needs to deliver events.
 const BLOBS_KEY: &str = "BLOBS_KEY";
 
-/// Names of the environment variables that the script uses itself, or that the programs in the
-/// script depend on. An app setting cannot have one of these names.
+/// Names of the environment variables that the script or the catch-up script uses itself, or that
+/// the programs in the scripts depend on. An app setting cannot have one of these names.
 pub const RESERVED: &[&str] = &[
     USERNAME,
     PASSWORD,

@@ -37,7 +37,8 @@ pub struct Deployment {
 }
 
 /// An app setting with a secret value. The deployment script takes the value from the environment
-/// variable with the name of the setting.
+/// variable with the name of the setting. A key of `server.keys` that is not in the environment is
+/// read from the app, or made.
 #[derive(Debug)]
 pub struct Secret {
     pub(super) variable: Variable,

@@ -1,8 +1,8 @@
 //! Names of secrets and of Bicep parameters that a deployment derives from the names of app
 //! settings.
 //!
-//! Owns the form of these names, and makes sure that no two are alike. Must not know commands or
-//! templates.
+//! Owns the form of these names, and makes sure that no two parameters are alike. Two secrets may
+//! get the same name, which `deploy` refuses. Must not know commands or templates.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,8 @@ const HASH: usize = 7;
 const OF_THE_APP: [&str; 2] = [OWN_STORAGE_SECRET, REGISTRY_PASSWORD];
 
 /// Names that a parameter of the generated Bicep file cannot have: the names that the file uses for
-/// itself, and the keywords, types and functions of Bicep. Azure ignores the case of the names.
+/// itself, and the keywords, the types and common functions of Bicep. Azure ignores the case of the
+/// names.
 const OF_THE_TEMPLATE: &[&str] = &[
     "address",
     "any",
@@ -100,8 +101,9 @@ const OF_THE_TEMPLATE: &[&str] = &[
 ///
 /// The name follows from the name of the setting alone. If it depended on other settings, the name
 /// could pass from a removed setting to another one, which would then have the removed setting's
-/// value. The name ends with a part of a hash if its letters alone do not identify the setting, or
-/// if a secret that the deployment itself adds has the name already.
+/// value. The name ends with a part of a hash if the setting's name is too long, does not start
+/// with a letter, or cannot be derived from the secret's name, or if a secret that the deployment
+/// itself adds has the name already.
 pub fn secret(setting: &str) -> String {
     let plain = plain_secret(setting);
     let is_clear = plain.len() <= LONGEST_SECRET
@@ -119,14 +121,14 @@ pub fn secret(setting: &str) -> String {
     }
 }
 
-/// Names of the parameters of the generated Bicep file. A name consists of letters and digits, and
-/// starts with a lower-case letter.
+/// Names that are taken in the generated Bicep file, in lower case: those of its parameters, and
+/// those that a parameter cannot have.
 #[derive(Debug)]
 pub struct ParameterNames(BTreeSet<String>);
 
 impl ParameterNames {
-    /// Creates a set of parameter names that contains the names that the generated Bicep file uses
-    /// for itself.
+    /// Creates a set of names that contains those that a parameter of the generated Bicep file
+    /// cannot have.
     pub fn of_a_template() -> Self {
         Self(
             OF_THE_TEMPLATE
@@ -137,7 +139,8 @@ impl ParameterNames {
     }
 
     /// Returns a name for the Bicep parameter that holds an app setting, and adds it to the set.
-    /// The name resembles the name of the setting, and nothing else in the file has it.
+    /// The name consists of letters and digits, starts with a lower-case letter, and resembles the
+    /// name of the setting. Nothing else in the file has the name.
     pub fn name(&mut self, setting: &str) -> String {
         let name = parameter(setting);
         let name = if name.starts_with(|c: char| c.is_ascii_lowercase()) {

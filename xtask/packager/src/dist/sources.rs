@@ -14,8 +14,9 @@ use super::part;
 /// File of the licence, relative to the root of the repository.
 const LICENSE: &str = "LICENSE";
 
-/// Adds all sources and the licence to the files of a release. Files that git ignores are left out.
-/// Fails if git fails, or if a file cannot be read.
+/// Adds all sources and the licence to the files of a release. Files that git ignores are left out,
+/// and so are the folders that an installed tool does not have. Fails if git fails, or if a folder
+/// cannot be listed.
 pub fn add(contents: &mut Contents, root: &Path) -> Result<(), Failure> {
     contents.file(&part(LICENSE), &root.join(LICENSE));
     for sources in Sources::ALL {
@@ -34,8 +35,9 @@ pub fn add(contents: &mut Contents, root: &Path) -> Result<(), Failure> {
 }
 
 /// Returns the paths of the files below a folder of the repository, relative to the folder. Files
-/// that git ignores are left out. Returns no files if the folder does not exist. Fails if git
-/// fails.
+/// that git ignores are left out. Of a symbolic link to a folder, all files are returned. Returns
+/// no files if the folder does not exist. Fails if git fails, or if a linked folder cannot be
+/// listed.
 fn files(root: &Path, folder: &str) -> Result<Vec<String>, Failure> {
     let dir = root.join(folder);
     if !dir.is_dir() {
@@ -78,7 +80,8 @@ fn files(root: &Path, folder: &str) -> Result<Vec<String>, Failure> {
 }
 
 /// Returns the sorted paths of all files below `dir`, a folder to which a symbolic link points. The
-/// paths are relative to `dir`. Fails if a folder cannot be listed.
+/// paths are relative to `dir`. Files whose names are not UTF-8 are left out. Fails if a folder
+/// cannot be listed.
 fn linked(dir: &Path) -> Result<Vec<String>, Failure> {
     let unreadable = |error| Failure::file(dir, "be listed", error);
     let mut found = Vec::new();

@@ -51,9 +51,9 @@ const PROMISED: [&str; 8] = [
     "libstdc++.so.6",
 ];
 
-/// Returns the platform tag of the wheel, such as `manylinux_2_34_x86_64`. It names the oldest
-/// glibc with which all programs and libraries of the release run. Fails if a program cannot be
-/// read, or if it needs a library that a system with this platform tag may lack.
+/// Returns the platform tag of the wheel, such as `manylinux_2_34_x86_64`. The tag names the oldest
+/// glibc, at least 2.17, with which all programs and libraries of the release run. Fails if a
+/// program cannot be read, or if it needs a library that a system with this platform tag may lack.
 pub fn platform(contents: &Contents) -> Result<String, Failure> {
     let mut newest = OLDEST_GLIBC_MINOR;
     for file in contents.dynamic() {

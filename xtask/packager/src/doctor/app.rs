@@ -1,8 +1,8 @@
 //! Checks of the manifest, the component, the model and the files of the Functions host.
 //!
 //! Owns the order of these checks, and the rule that says which of these things an error of the
-//! host concerns. Must not know how the host loads an app: the host library does that, with all
-//! stores in memory.
+//! host concerns. Must not know how the host loads an app: the host library or a host program does
+//! that, with all stores in memory.
 
 use std::path::{Path, PathBuf};
 
@@ -178,8 +178,8 @@ fn functions(report: &mut Report, manifest: &Manifest, place: &AppPlace) -> bool
     }
 }
 
-/// Lists the files of the model. Returns `None` if there is no model, or if a file must not be
-/// shipped.
+/// Lists the files of the model. Returns `None` if there is no model, or if its files cannot be
+/// listed or must not be shipped.
 fn files(report: &mut Report, manifest: &Manifest, place: &AppPlace) -> Option<Vec<ModelFile>> {
     match model::list(manifest.scorer.model.as_deref()?) {
         Ok(files) => Some(files),

@@ -1,7 +1,7 @@
 //! Check of `host.json` and the `function.json` files against the manifest.
 //!
 //! Owns the choice of the differences that are problems. Must not know how the files are written:
-//! it compares them with those that `build` would write.
+//! this module compares them with those that `build` would write.
 
 use std::path::Path;
 
@@ -68,8 +68,9 @@ fn read(path: &Path) -> Option<Value> {
     serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()
 }
 
-/// Checks `host.json`. Only a setting that keeps calls from being answered is a problem. The
-/// operator may choose everything else in the file.
+/// Checks `host.json`. Only a setting that keeps calls from being answered is a problem, and one
+/// that may do so or makes calls slower is a warning. The operator may choose everything else in
+/// the file.
 fn of_host(
     report: &mut Report,
     manifest: &Manifest,

@@ -2,7 +2,7 @@
 //! machine code was compiled for, and the Functions host of the base image.
 //!
 //! Owns the choice of the differences that are problems, and the search for the version in a host
-//! program. Must not know images or layers.
+//! program. Must not know how an image is opened, nor its layers.
 
 use std::io::{self, Read};
 

@@ -1,4 +1,4 @@
-//! Check of an image: its layers are fetched, without those of its base image, and its app is
+//! Check of an image: its layers with the host, the model and the app are fetched, and its app is
 //! unpacked for further checks.
 //!
 //! Owns the temporary folder, and the choice of what is taken from each layer. The machine code of
@@ -33,18 +33,20 @@ const WANTED: [&str; 3] = ["host", "model", "app"];
 const MOST_TIMES: u64 = 100;
 /// Number of bytes by which an unpacked layer may exceed `MOST_TIMES` times the size of its blob.
 const MOST_BEYOND_BYTES: u64 = 64 << 20;
-/// Environment variable in which the stock images of Azure Functions state the version of the
-/// Functions host.
+/// Name of the environment variable in which the stock images of Azure Functions state the version
+/// of the Functions host, followed by `=`.
 const FUNCTIONS_VERSION: &str = "HOST_VERSION=";
 
 /// An image that was opened, with the facts that other checks use.
 pub struct ImageFound {
-    /// Folder that the app was unpacked into. `None` if the image has no app that can be unpacked.
+    /// Folder that the app was unpacked into. `None` if the image has no app that can be unpacked,
+    /// or if the manifest of the app is not valid.
     pub app: Option<PathBuf>,
-    /// Manifest of the app, as it is in the image. `None` if it is not valid.
+    /// Manifest of the app, as it is in the image. `None` if the app cannot be unpacked, or if its
+    /// manifest is not valid.
     pub manifest: Option<Manifest>,
-    /// Version of the Scorebox host in the image. `None` if the image has no such host, or if the
-    /// version is not found in the host program.
+    /// Version of the Scorebox host in the image. `None` if the image has no Scorebox host, or if
+    /// the version is not found in the host program.
     pub host_version: Option<String>,
     /// Name of the base image. `None` if the image does not state its base image.
     pub base: Option<String>,
@@ -64,7 +66,8 @@ impl ImageFound {
 }
 
 /// Opens the image that `--image` names, unpacks its app, and adds lines about the image and the
-/// app's manifest to the report. Returns `None` if no image is given or if it cannot be opened.
+/// app's manifest to the report. Returns `None` if no image is given, if it cannot be opened, or if
+/// it is in a registry and `--offline` is given.
 pub fn examine(args: &DoctorArgs, identity: &Identity, report: &mut Report) -> Option<ImageFound> {
     let image = args.image.as_deref()?;
     let is_layout = Path::new(image).is_dir();
@@ -191,7 +194,8 @@ fn unpacked(report: &mut Report, image: &OpenedImage, folder: TempDir) -> ImageF
 
 /// Reads the manifest of an unpacked app. Then removes the section about machine code from the
 /// manifest's file, so that a check of the app compiles the component. If the manifest is not
-/// valid, adds a line to the report and returns `None`.
+/// valid, adds a line to the report and returns `None`. Also returns `None` if the file cannot be
+/// written.
 fn manifest(report: &mut Report, app: &Path) -> Option<Manifest> {
     let manifest = match manifest_file::read(app) {
         Ok(manifest) => manifest,
@@ -242,8 +246,9 @@ fn scanned(layer: &OpenedLayer, marker: &mut Marker) -> io::Result<()> {
     Ok(())
 }
 
-/// Extracts the files of the app folder from a layer into the folder `root`. Fails if the layer
-/// cannot be read, or if a file cannot be written.
+/// Extracts the files of the app folder from a layer into the folder `root`. Links are left out.
+/// Fails if the layer cannot be read, if a path leads out of `root`, or if a file cannot be
+/// written.
 fn extracted(layer: &OpenedLayer, root: &Path) -> io::Result<()> {
     let inside = Path::new(APP_ROOT.trim_start_matches('/'));
     std::fs::create_dir_all(root)?;

@@ -30,7 +30,8 @@ struct Place {
 
 impl Place {
     /// Chooses the registry and the repository: those of the flags, or else those of the image, or
-    /// else those of the project's manifest. Returns `None` if no registry is named.
+    /// else those of the project's manifest. The repository of the image is chosen only with the
+    /// registry of the image. Returns `None` if no registry is named.
     fn of(args: &DoctorArgs, project: Option<&Manifest>) -> Option<Self> {
         let image = reference(args);
         let package = project.map(|project| &project.package);
@@ -51,8 +52,8 @@ impl Place {
     }
 }
 
-/// Returns the reference of `--image`. Returns `None` if the image is a layout, or if the reference
-/// is malformed. The check of the image reports a malformed reference.
+/// Returns the reference of `--image`. Returns `None` if no image is given, if the image is a
+/// layout, or if the reference is malformed. The check of the image reports a malformed reference.
 pub fn reference(args: &DoctorArgs) -> Option<BaseReference> {
     let image = args.image.as_deref()?;
     match std::path::Path::new(image).is_dir() {
@@ -63,6 +64,8 @@ pub fn reference(args: &DoctorArgs) -> Option<BaseReference> {
 
 /// Logs in to the registry, checks the rights to pull from the repository and to push to it, and
 /// compares the clock of this machine with that of the registry. Adds the results to the report.
+/// With `--offline`, or if no registry is named, nothing is sent, and the login and the rights are
+/// reported as skipped.
 pub fn examine(
     args: &DoctorArgs,
     identity: &Identity,

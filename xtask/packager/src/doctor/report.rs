@@ -44,7 +44,7 @@ enum Verdict {
     Warning(String),
     /// The deployment does not work. The text is the fix.
     Problem(String),
-    /// The check was not made, because something that it needs was not given or has a problem.
+    /// The check was not made, e.g. because something that it needs was not given or has a problem.
     Skipped,
 }
 

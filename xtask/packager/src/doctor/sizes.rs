@@ -167,8 +167,8 @@ fn cpu(args: &DoctorArgs, report: &mut Report, manifest: &Manifest, limits: &Lim
     report.ok(Noun::Cpu, has);
 }
 
-/// Returns the size of the model's files, in bytes. If the files cannot be listed, the size is 0,
-/// and the check of the model reports the reason.
+/// Returns the size of the model's files, in bytes. The size is 0 if there is no model. It is also
+/// 0 if the files cannot be listed: the check of the model reports the reason.
 fn model_bytes(manifest: &Manifest) -> u64 {
     let listed = manifest.scorer.model.as_deref().map(model::list);
     let Some(Ok(files)) = listed else { return 0 };

@@ -20,8 +20,9 @@ use super::settings::Settings;
 /// asks a store at least once per call, and calls take a few milliseconds.
 const FAR_US: u64 = 50_000;
 
-/// Connects to each store of the manifest, pings it, and adds a line about the result to the
-/// report.
+/// Connects to each store of the manifest that has a usable URL, pings the store, and adds a line
+/// about the result to the report. With `--offline`, connects to no store. A store that is not
+/// connected to is reported as skipped.
 pub fn examine(
     args: &DoctorArgs,
     report: &mut Report,

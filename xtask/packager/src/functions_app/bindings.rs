@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 const OUTPUT: &str = "output";
 
 /// Returns the bindings of a trigger as JSON: the one that starts the function, and those to which
-/// its answer is written.
+/// its answer, or the record of an input that it can never score, is written.
 pub fn bindings(trigger: &Trigger) -> Vec<Value> {
     match &trigger.start {
         Start::Http(http) => http_bindings(http),

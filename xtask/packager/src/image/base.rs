@@ -84,8 +84,9 @@ impl Base {
         }
     }
 
-    /// Returns true if the base image contains the Functions host. In this case the Functions host
-    /// must remain the main program, because it starts the scorer as `host.json` says.
+    /// Returns true if the environment variables or the command of the base image are those of an
+    /// image with the Functions host. In this case the main program of the base is kept, because
+    /// the Functions host starts the scorer as `host.json` says.
     pub fn is_functions(&self) -> bool {
         let sets = |name: &str| self.env().iter().any(|entry| variable(entry) == name);
         let command = [self.texts("Entrypoint"), self.texts("Cmd")].concat();
@@ -97,7 +98,7 @@ impl Base {
             || command.iter().any(starts_host)
     }
 
-    /// Returns the config of an image on this base, without the layers that `package` adds:
+    /// Returns the config of an image on this base, without the layers that `package` adds: author,
     /// platform, container settings, and the layers and history of the base. `ours` has the
     /// container settings of the image.
     pub fn document(&self, ours: &ContainerConfig) -> Map<String, Value> {
@@ -160,8 +161,9 @@ impl Base {
         container.into()
     }
 
-    /// Returns the environment variables of the base image, overridden by those in `ours`, the
-    /// container settings of the scorer's image. The `PATH` of the base is kept, because it points
+    /// Returns the environment variables of the base image, overridden and extended by those in
+    /// `ours`, the container settings of the scorer's image. On a Functions base,
+    /// [`FUNCTIONS_SETTINGS`] are added as well. The `PATH` of the base is kept, because it points
     /// to the base's own programs.
     fn joined_env(&self, ours: &ContainerConfig) -> Vec<String> {
         let mut joined = self.env();
@@ -188,9 +190,9 @@ impl Base {
         joined
     }
 
-    /// Returns one history entry for each layer of the base image, because readers of images
-    /// require this number of entries. If the history of the base does not match its layers,
-    /// entries are generated.
+    /// Returns the history of the base image. Readers of images require one entry for each layer,
+    /// next to entries without a layer. If the history has another number of entries for layers,
+    /// one entry for each layer is generated instead.
     fn history(&self) -> Vec<Value> {
         let told = self
             .document

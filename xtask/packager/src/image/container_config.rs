@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// User id and group id that a container of a scorer's image runs as. They are those of `nonroot`
-/// in common static base images.
+/// User id and group id that a container of a scorer's image runs as, unless its base contains the
+/// Functions host. They are those of `nonroot` in common static base images.
 pub const USER: &str = "65532:65532";
 /// Port that the host listens on in a container, unless the Functions host sets another port.
 pub const PORT: u16 = 8080;

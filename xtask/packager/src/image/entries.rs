@@ -45,7 +45,7 @@ pub enum EntryKind {
 /// One entry of a tar archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TarEntry {
-    /// Path of the entry exactly as it is written in the archive.
+    /// Path of the entry, from its header or an extension header. The path is not normalised.
     pub name: Vec<u8>,
     /// Type of the tar entry, with the data that depends on the type.
     pub kind: EntryKind,
@@ -60,7 +60,8 @@ pub struct TarEntry {
     /// and without numbers in base 256. Also true if the only extension header is the one that
     /// `package` writes for a path that is too long for the ustar header.
     pub is_plain: bool,
-    /// Records of the PAX headers that apply to the entry, by key.
+    /// Records of the PAX header that applies to the entry, by key. For a global PAX header, its
+    /// own records.
     pub records: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
@@ -99,7 +100,8 @@ impl<R: Read> Entries<R> {
     }
 
     /// Moves to the next entry of the archive and returns it. Returns `None` at the end of the
-    /// archive. Fails if the archive is damaged, or has an entry that no container runtime unpacks.
+    /// archive. Fails if the archive cannot be read or is damaged, or if it has an entry that no
+    /// container runtime unpacks.
     pub fn next(&mut self) -> io::Result<Option<TarEntry>> {
         let mut extensions = Extensions::default();
         loop {
@@ -150,7 +152,8 @@ impl<R: Read> Entries<R> {
     }
 
     /// Builds a tar entry from its header and the extension headers before it. Fails if an
-    /// extension header is invalid, or if no container runtime unpacks an entry of its type.
+    /// extension header is invalid, if a path has more than [`LONGEST_PATH_BYTES`] bytes, or if no
+    /// container runtime unpacks an entry of its type.
     fn merged(&mut self, mut header: Header, extensions: Extensions) -> io::Result<TarEntry> {
         let Extensions {
             records,

@@ -29,15 +29,16 @@ pub struct Inputs {
     pub epoch: u64,
     /// Base image. `None` if the image has no base.
     pub base: Option<Base>,
-    /// Compression of all layers except the model's layer.
+    /// Compression of all layers that the image adds, except the model's layer.
     pub compression: Compression,
     /// Bytes of the host program.
     pub host: Content,
     /// ONNX Runtime library and its licences. The keys are the file names. Empty if the scorer has
     /// no graph.
     pub engine: BTreeMap<String, Content>,
-    /// Shared libraries that a dynamically linked host needs in an image without a base. The keys
-    /// are the paths in the image. Empty if there is a base.
+    /// Shared libraries that a dynamically linked host and ONNX Runtime need in an image without a
+    /// base. The keys are the paths in the image. Empty if there is a base, or if the scorer has no
+    /// graph.
     pub libraries: BTreeMap<String, Content>,
     /// Files of the app folder except the model's files. The keys are the paths in the app folder.
     pub app: BTreeMap<String, Content>,
@@ -55,7 +56,7 @@ pub struct ImagePlan {
     /// Plans of the layers that the image adds, from the bottom up. Layers that change rarely come
     /// first, so that few layers have to be sent again after a change.
     pub layers: Vec<LayerPlan>,
-    /// Settings with which a container of the image starts.
+    /// Container settings of the image. If there is a base, they are merged with those of the base.
     pub config: ContainerConfig,
     /// Annotations of the image's manifest.
     pub annotations: BTreeMap<String, String>,

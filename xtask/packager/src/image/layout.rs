@@ -55,7 +55,7 @@ pub struct Attachment {
     pub digest: Digest,
     /// Bytes of the artifact's manifest.
     pub manifest: Vec<u8>,
-    /// Blobs that the artifact's manifest names: its config and its layer.
+    /// Blobs that the artifact's manifest names: its layers, then its config.
     pub blobs: Vec<Blob>,
     /// Tag that points to the artifact's manifest. `None` if the artifact is a referrer of the
     /// image.
@@ -75,7 +75,8 @@ pub struct Blob {
     pub digest: Digest,
     /// Size of the blob, in bytes.
     pub size: u64,
-    /// True if the blob is a layer of the base image.
+    /// True if the blob is a layer that `package` did not write, which is a layer of the base
+    /// image.
     pub of_base: bool,
     /// Place from which the blob can be read.
     pub place: Place,
@@ -100,7 +101,8 @@ impl WrittenImage {
     }
 }
 
-/// Reads the image index of a layout. Fails if the folder is not a layout.
+/// Reads the image index of a layout. Fails if the folder has no image index, or if the index
+/// cannot be read or is larger than [`LARGEST_DOCUMENT_BYTES`]. The index is not parsed.
 pub fn index(dir: &Path) -> Result<Vec<u8>, Failure> {
     document(&dir.join(INDEX_FILE)).map_err(|error| {
         Failure::project(
@@ -137,13 +139,13 @@ pub fn blob_name(digest: &Digest) -> String {
 }
 
 /// Writes the planned image as a new OCI image layout in the folder `dir`, with the tag `tag`. An
-/// existing layout in the folder is replaced. Fails if the folder contains other files, or if a
-/// file cannot be read or written.
+/// existing layout in the folder is replaced. Fails if the folder contains files but no layout, or
+/// if a file cannot be read or written.
 ///
 /// `base_blobs` is a folder with the layers of the base image, each named by the hex digits of its
 /// digest. If `base_blobs` is `None`, the layout refers to these layers but does not contain them.
-/// `attach` receives the digest of the image and the size of its manifest in bytes, and returns the
-/// artifacts to attach.
+/// A layer that no registry stores is never contained. `attach` receives the digest of the image
+/// and the size of its manifest in bytes, and returns the artifacts to attach.
 pub fn write(
     plan: &ImagePlan,
     dir: &Path,

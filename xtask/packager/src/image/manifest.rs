@@ -86,8 +86,9 @@ struct RawPlatform {
     architecture: String,
 }
 
-/// Parses an image manifest or an image index. Fails if the document has the parts of neither or of
-/// both, if a part is invalid, or if an index has no manifest for linux/amd64.
+/// Parses an image manifest or an image index. Fails if the document is not JSON of schema version
+/// 2, if it has the parts of neither or of both, if a part is invalid, if the stated media type
+/// contradicts the parts, or if an index has no manifest for linux/amd64.
 pub fn read(bytes: &[u8]) -> Result<Document, UnfitImage> {
     let raw: RawDocument =
         serde_json::from_slice(bytes).map_err(|source| UnfitImage::NotAManifest { source })?;

@@ -2,8 +2,8 @@
 //!
 //! Owns the names under which other modules use the types and paths of an image. Must not know
 //! registries. `plan`, the types that it works on, `base`, `manifest` and `unfit` neither read nor
-//! write files. `layer` and `layout` write images to disk. `reading` and `unpack` read images from
-//! disk.
+//! write files. `layer` and `layout` write and read the files of images. `reading` and `unpack`
+//! read whole images from disk.
 
 pub(crate) mod attestation;
 pub(crate) mod base;

@@ -1,8 +1,8 @@
 //! The plan of an image, which is made from the parts of the scorer. Also the image's config and
 //! manifest, which are made from the plan and the digests of the written layers.
 //!
-//! Owns every decision about which file is where in the image. Must not know how files are read or
-//! written: it only passes their paths on.
+//! Owns the choice of the layers, and of the files in each layer except `system`. Must not know how
+//! files are read or written: it only passes their paths on.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};

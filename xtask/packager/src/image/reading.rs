@@ -1,8 +1,8 @@
 //! Reader for an existing OCI layout whose image is to be pushed.
 //!
-//! Owns the search for the image and for the blobs that its manifest names. Must not know who wrote
-//! the layout: any image layout of one platform is accepted. The bytes of layers are not read here;
-//! the push hashes them.
+//! Owns the search for the image and for the blobs that its manifest names. Must not know how the
+//! image is pushed. Any image layout of one platform is accepted, whichever program wrote it. The
+//! bytes of layers are not read here; the push hashes them.
 
 use std::path::Path;
 
@@ -30,7 +30,9 @@ pub struct FoundImage {
 }
 
 /// Reads the image of the layout in the folder `dir`: the first entry in the layout's index. Fails
-/// if this entry is not an image, or if a document or blob of the image is missing or altered.
+/// if this entry is not an image, if a manifest or the config is missing or altered, or if a blob
+/// is missing or has another size than its manifest states. Layers of the base image may be
+/// missing.
 pub fn read(dir: &Path) -> Result<FoundImage, Failure> {
     let index = json(dir, INDEX_FILE, &layout::index(dir)?)?;
     let entry = index
@@ -66,7 +68,8 @@ pub fn read(dir: &Path) -> Result<FoundImage, Failure> {
 
 /// Returns the artifacts in the layout that are attached to the image. An artifact is attached if
 /// its subject is the image, or if it has the tag under which cosign stores signatures of the
-/// image. Fails if a document or blob of an artifact is missing or altered.
+/// image. Fails if the manifest of any entry in the index is missing or altered, or if a blob of an
+/// artifact is missing or has another size than its manifest states.
 fn attachments(dir: &Path, index: &Value, image: &Digest) -> Result<Vec<Attachment>, Failure> {
     let entries = index
         .get("manifests")
@@ -253,8 +256,8 @@ mod tests {
     use super::*;
 
     /// Writes the layout of an image with two layers: a layer of a base image, whose blob is
-    /// missing, and a layer of `package` with the content `own_layer`. Returns the digest of the
-    /// image.
+    /// missing, and a layer of `package` with the content `own_layer`, for which the manifest
+    /// states 5 bytes. Returns the digest of the image.
     fn layout(dir: &Path, own_layer: &str) -> Digest {
         let put = |bytes: &str| {
             let digest = Digest::of(bytes.as_bytes());

@@ -19,7 +19,7 @@ const SAMPLE_BYTES: u64 = 64 << 10;
 const SAMPLES: u64 = 8;
 
 /// Returns true if samples of the files shrink to half of their size or less at the fastest level
-/// of gzip. Fails if a file cannot be read.
+/// of gzip. Returns false if the files are empty. Fails if a file cannot be read.
 pub fn shrinks<'a>(files: impl Iterator<Item = &'a Path>) -> io::Result<bool> {
     let mut read = 0;
     let mut out = DeflateEncoder::new(Counter(0), Compression::fast());

@@ -17,8 +17,8 @@ const HEADER_NAME: &str = "PaxHeaders/path";
 const SURELY_SHORT_PATH_BYTES: usize = 100;
 
 /// Returns the header of an entry. If the path is too long for the header, a PAX header with the
-/// path is written to `tar` first. Fails if such a path leads out of the image, if the path is
-/// invalid, or if `tar` cannot be written.
+/// path is written to `tar` first. Fails if the path is invalid or leads out of the image, or if
+/// `tar` cannot be written.
 pub fn header<W: Write>(
     tar: &mut tar::Builder<W>,
     path: &str,
@@ -95,7 +95,7 @@ fn record(path: &[u8]) -> Vec<u8> {
 }
 
 /// Returns the name for the header of an entry whose path is in a PAX header: the start of the
-/// path, up to the end of a character.
+/// path, up to the end of a character. Slashes and parts `.` and `..` at its end are cut off.
 fn short(path: &str) -> &str {
     let most = (0..=NAME_FIELD_BYTES.min(path.len())).rev();
     let end = most.into_iter().find(|end| path.is_char_boundary(*end));

@@ -9,13 +9,14 @@ use scorebox_host::text::{NAME_BYTES, REASON_BYTES, quoted};
 /// the image, and quotes what the image says about itself.
 #[derive(Debug, thiserror::Error)]
 pub enum UnfitImage {
-    /// The document is not JSON, or lacks a part that every manifest and image index has.
+    /// The document is not JSON, or a part of it does not have the form that a manifest or an image
+    /// index requires.
     #[error("{}", quoted(&format!("is not a manifest: {source}"), REASON_BYTES))]
     NotAManifest {
         /// Error of the JSON parser, which may quote the document.
         source: serde_json::Error,
     },
-    /// The manifest has a schema version other than 2.
+    /// The document does not state schema version 2.
     #[error("is a manifest of another schema than version 2")]
     OtherSchema,
     /// The document is not clearly a manifest or an image index: it has the parts of both, or of

@@ -19,7 +19,7 @@ use super::layout::{self, blob_name};
 /// Unpacks the first image of the layout in the folder `layout` into the folder `root`, and returns
 /// the digest of the image. `root` is created if it does not exist. Fails if `root` is not empty,
 /// if the layout is incomplete, if a digest differs from the content, if a layer has a whiteout,
-/// which is not supported here, or if a file cannot be written.
+/// which is not supported here, or a path that leads out of `root`, or if a file cannot be written.
 pub fn unpack(layout: &Path, root: &Path) -> Result<Digest, Failure> {
     let index: Value = serde_json::from_slice(&layout::index(layout)?)
         .map_err(|error| bad(layout, &format!("index.json: {error}")))?;
@@ -57,8 +57,8 @@ pub fn unpack(layout: &Path, root: &Path) -> Result<Digest, Failure> {
     Ok(digest)
 }
 
-/// Creates the folder `root` if it does not exist. Fails if it has files, because these files would
-/// look like a part of the image.
+/// Creates the folder `root` if it does not exist. Fails if it cannot be created, or if it is not
+/// empty, because its files would look like a part of the image.
 fn create_empty(root: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(root).map_err(|error| Failure::file(root, "be made", error))?;
     let mut entries =
@@ -94,8 +94,8 @@ fn parse(layout: &Path, descriptor: &OciDescriptor) -> Result<Digest, Failure> {
 }
 
 /// Unpacks one layer of a layout into the folder `root`, and returns the digest of the layer's tar
-/// archive. Fails if the blob does not have the digest and size in its descriptor, or if an entry
-/// cannot be unpacked.
+/// archive. Fails if the blob cannot be read or does not have the digest and size in its
+/// descriptor, or if an entry cannot be unpacked.
 fn unpack_layer(layout: &Path, descriptor: &OciDescriptor, root: &Path) -> Result<Digest, Failure> {
     let digest = parse(layout, descriptor)?;
     let path = layout.join(blob_name(&digest));

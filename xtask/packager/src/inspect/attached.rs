@@ -111,9 +111,10 @@ enum Outcome {
     Failed(Failure),
 }
 
-/// Parses the manifest of an artifact. If the registry's response is invalid, the error is
-/// `Outcome::Wrong`, which the report shows as a failed check. If the registry does not respond,
-/// the error is `Outcome::Failed`, which ends the inspection.
+/// Parses the manifest of an artifact, for which `bytes` is the result of reading it. If the
+/// manifest is missing or invalid, the error is `Outcome::Wrong`, which the report shows as a
+/// failed check. If the registry does not respond, the error is `Outcome::Failed`, which ends the
+/// inspection.
 fn manifest(bytes: Result<Vec<u8>, Failure>) -> Result<Value, Outcome> {
     match bytes {
         Ok(bytes) => documents::read(&bytes).map_err(|reason| Outcome::Wrong(reason.to_string())),
@@ -123,7 +124,8 @@ fn manifest(bytes: Result<Vec<u8>, Failure>) -> Result<Value, Outcome> {
 }
 
 /// Reads the config and the layers of an artifact, and adds the results to the report. Returns the
-/// layers whose digest and size are correct. Fails if the registry does not respond.
+/// layers whose digest and size are correct. A layer of more than [`LARGEST_DOCUMENT_BYTES`] is
+/// left out. Fails if the registry does not respond.
 fn parts(
     store: &Store,
     report: &mut Report,

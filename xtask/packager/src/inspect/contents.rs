@@ -25,8 +25,8 @@ pub const KEPT: [(&str, u64); 3] = [
     ("component.wasm", 128 << 20),
     ("host.json", 1 << 20),
 ];
-/// Maximum ratio of the size of an unpacked layer to the size of its blob. For programs and weights
-/// the ratio is at most 10.
+/// Ratio of the size of an unpacked layer to the size of its blob, up to which the layer does not
+/// use up any of the allowance `MOST_BEYOND`. For programs and weights the ratio is at most 10.
 const MOST_TIMES: u64 = 100;
 /// Number of bytes by which all unpacked layers together may exceed `MOST_TIMES` times the sizes of
 /// their blobs. This allowance is for layers that consist mostly of zeros.
@@ -37,7 +37,8 @@ const MOST_BEYOND: u64 = 1 << 30;
 pub struct Contents {
     /// File system that all layers of the image form together.
     pub root: RootFs,
-    /// Index of the lowest layer that `package` wrote.
+    /// Index of the lowest layer that `package` wrote for this image. The layers below it belong to
+    /// the base image.
     pub start: usize,
     /// Digests of the files in the layers that `package` wrote. The keys are the paths without a
     /// leading slash. Files of the layer `system` are left out.
@@ -48,12 +49,13 @@ pub struct Contents {
     /// Bytes of the files in [`KEPT`] that were found and do not exceed their maximum size. The
     /// keys are the names.
     pub kept: BTreeMap<&'static str, Vec<u8>>,
-    /// Problems for the report: layers of the base image that change paths that only `package`
-    /// should write.
+    /// The first five problems for the report with layers that `package` did not write: entries at
+    /// paths that only `package` should write, and attributes that hide files of lower layers.
     pub intrusions: Vec<String>,
-    /// True if a layer that `package` wrote could not be read, so that its files are unknown.
+    /// True if a layer that `package` wrote could not be read or is altered, so that its files are
+    /// unknown.
     pub is_damaged: bool,
-    /// True if a layer of the base image could not be read.
+    /// True if a layer of the base image could not be read or is altered.
     pub is_base_unknown: bool,
     system: Option<usize>,
     /// Number of bytes by which the layers that are read next may exceed [`MOST_TIMES`] times the
@@ -71,7 +73,8 @@ pub struct LayerFound {
 }
 
 impl Contents {
-    /// Creates empty contents. `start` is the index of the lowest layer that `package` wrote.
+    /// Creates the contents of an image, before any of its layers is read. `start` is the index of
+    /// the lowest layer that `package` wrote.
     pub fn new(start: usize) -> Self {
         Self {
             root: RootFs::new(),
@@ -90,8 +93,8 @@ impl Contents {
     /// Reads the next layer of the image, from the bottom up. `number` is the index of the layer.
     /// `name` is the name that `package` gave the layer, or `None` for a layer of the base image.
     /// `path` is the file with the blob of the layer, and `layer` is its description in the
-    /// manifest. Fails if a container runtime would refuse the layer, or if the layer unpacks to
-    /// too many bytes.
+    /// manifest. Fails if the blob cannot be read, if a container runtime would refuse the layer,
+    /// or if the layer unpacks to too many bytes.
     pub fn add(
         &mut self,
         number: usize,

@@ -21,8 +21,8 @@ const MOST_TOLD: usize = 5;
 /// The layers of an image, divided into those of the base image and those that `package` wrote.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Division {
-    /// Index of the lowest layer that `package` wrote. The layers below it belong to the base
-    /// image.
+    /// Index of the lowest layer that `package` wrote for this image. The layers below it belong to
+    /// the base image, which may itself have layers of `package`.
     pub start: usize,
     /// Index of the first layer above the layers that `package` wrote.
     pub end: usize,

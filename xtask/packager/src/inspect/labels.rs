@@ -50,8 +50,8 @@ pub fn examine(
     app(report, contents, &settings);
 }
 
-/// Parsed `scorebox.toml` from the app folder of the image. It is empty if the file cannot be
-/// parsed.
+/// Parsed `scorebox.toml` from the app folder of the image. It is empty if the file is missing or
+/// cannot be parsed.
 struct Settings {
     table: toml::Table,
     name: Option<String>,
@@ -190,8 +190,8 @@ fn history(
     }
 }
 
-/// Checks the files of the app folder that determine which code runs, and adds the results to the
-/// report.
+/// Checks the files of the app folder that determine which code runs, checks that the folder has no
+/// other files than `package` writes, and adds the results to the report.
 fn app(report: &mut Report, contents: &Contents, settings: &Settings) {
     if contents.is_damaged {
         return;

@@ -46,8 +46,8 @@ pub struct OpenedLayer {
 
 /// Opens an image, and fetches its layers with the names `wanted`. `image` is the folder of a
 /// layout or a reference, and `access` returns the access to the registry of a reference. Blobs
-/// from a registry are put into `folder`. Fails if there is no such image, or if a blob is missing
-/// or altered.
+/// from a registry are put into `folder`. Fails if there is no such image, if its manifest or
+/// config is invalid, or if a blob is missing or altered.
 pub fn open(
     image: &str,
     access: impl FnOnce(&BaseReference) -> Access,

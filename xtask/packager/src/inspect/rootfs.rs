@@ -50,7 +50,8 @@ pub struct Found {
 
 impl RootFs {
     /// Applies a tar entry of the current layer to the file system. `digest` is the digest of the
-    /// content if the entry is a file. Fails if no container runtime would accept the entry.
+    /// content if the entry is a file. Fails if a container runtime would refuse the entry, or if
+    /// the image exceeds a limit on files or whiteouts.
     pub fn apply(
         &mut self,
         entry: &TarEntry,
@@ -123,8 +124,9 @@ impl RootFs {
         self.found(path.to_owned(), node)
     }
 
-    /// Returns all file system objects below a path, sorted by path, without following links. An
-    /// empty path stands for the root folder.
+    /// Returns all file system objects below a path, without following links. Each folder is
+    /// followed by its contents, in the order of their names. An empty path stands for the root
+    /// folder.
     pub fn below(&self, path: &str) -> Vec<Found> {
         let mut found = Vec::new();
         let mut node = Some(ROOT);

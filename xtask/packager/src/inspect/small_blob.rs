@@ -10,8 +10,8 @@ use crate::image::layout::LARGEST_DOCUMENT_BYTES;
 
 /// Reads a small blob, such as a config, into memory. `name` is the name of the blob in messages.
 /// Returns `None` if a layout names the blob but does not contain it. Fails if `size`, the blob's
-/// size in bytes, is more than [`LARGEST_DOCUMENT_BYTES`], or if the blob does not have this size
-/// and this digest.
+/// size in bytes, is more than [`LARGEST_DOCUMENT_BYTES`], or if the blob cannot be read or does
+/// not have this size and this digest.
 pub fn read(
     store: &Store,
     name: &str,

@@ -21,7 +21,8 @@ fn check(name: &str, bytes: &[u8], part: &str) {
     }
 }
 
-/// Bytes of an ONNX file: its version, its producer and a graph of 300 bytes.
+/// Returns the bytes of an ONNX file: its version, its producer, a graph of 300 bytes, and its
+/// operator set.
 fn graph() -> Vec<u8> {
     let mut bytes = b"\x08\x08\x12\x03abc".to_vec();
     bytes.extend(b"\x3a\xac\x02");

@@ -12,9 +12,9 @@ use scorebox_workspace::failure::Failure;
 use super::templates::Template;
 use crate::folder::Replacement;
 
-/// Creates the folder `folder` of a scorer from a template, and returns the paths of its files,
-/// relative to the folder. Fails if the folder's name cannot be that of a scorer, if the folder
-/// contains files, or if a file cannot be written.
+/// Creates the folder `folder` of a scorer from a template, and returns the paths of its files and
+/// of its folders of copied sources, relative to the folder. Fails if the folder's name cannot be
+/// that of a scorer, if the folder contains files, or if a file cannot be written.
 pub fn create(template: &Template, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let place =
         std::path::absolute(folder).map_err(|error| Failure::file(folder, "be resolved", error))?;

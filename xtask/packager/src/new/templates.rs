@@ -4,8 +4,8 @@
 //! are compiled into the program. Must not know how a folder is written.
 //!
 //! To add a template, put its files into a new folder below `xtask/packager/templates` and add a
-//! row to the table. A file whose name starts with a dot has a name without the dot there, because
-//! tools would take it for a file of this repository.
+//! row to the table. A file or folder whose name starts with a dot has a name without the dot
+//! there, because tools would take it for a file of this repository.
 
 use std::fmt;
 
@@ -41,7 +41,7 @@ pub struct Template {
 pub struct File {
     /// Path of the file in the new folder.
     pub path: &'static str,
-    /// Content of the file. Bytes that are not UTF-8 are copied unchanged.
+    /// Content of the file. If it is not UTF-8, it is copied unchanged.
     pub bytes: &'static [u8],
 }
 

@@ -15,7 +15,8 @@ use crate::signing::Key;
 pub struct Making<'a> {
     /// CPU that the scorer's component is compiled for.
     pub cpu: Cpu,
-    /// Path of the host program to put into the image. If `None`, a host program is built.
+    /// Path of the host program to put into the image. If `None`, a host program is built, or taken
+    /// from the installed tool.
     pub host: Option<&'a Path>,
     /// Additional parts for a scorer that is an ONNX graph or calls graphs. `None` for all other
     /// scorers.

@@ -28,8 +28,8 @@ pub struct Identity {
 
 impl Identity {
     /// Reads the password of `username` from standard input if `password_stdin` is true, and root
-    /// certificates from the file `ca_file`. Fails if the password is empty, or if one of them
-    /// cannot be read.
+    /// certificates from the file `ca_file`. Fails if the password is empty, if the file has no
+    /// certificate, or if one of them cannot be read.
     pub fn read(
         username: Option<&str>,
         password_stdin: bool,
@@ -117,7 +117,8 @@ impl Access {
     }
 
     /// Returns the root URL of the registry's API: `https://HOST/v2/`, or `http://HOST/v2/` if
-    /// `plain_http` is true. Fails if the registry is not a host with or without a port.
+    /// `plain_http` is true. For `docker.io`, `HOST` is the host of Docker Hub's API. Fails if the
+    /// registry is not a host with or without a port.
     pub fn root(&self) -> Result<Url, Failure> {
         let scheme = if self.plain_http { "http" } else { "https" };
         // The API of Docker Hub has another host than its name.

@@ -1,4 +1,4 @@
-//! Failures that describe unexpected responses.
+//! Failures that describe unexpected responses, and requests without a response.
 //!
 //! Owns the parsing of OCI error bodies, and of the bodies that proxies send instead. Must not know
 //! more about the request than its description.

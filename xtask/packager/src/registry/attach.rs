@@ -23,8 +23,9 @@ use super::upload::{Upload, upload};
 use crate::image::layout::{Attachment, WrittenImage};
 
 /// Uploads the artifacts of an image that are missing in the repository, and makes sure that they
-/// are listed as referrers of the image. A signature is not a referrer, but is written under the
-/// tag of cosign. Fails if the registry refuses an artifact or the list, or does not respond.
+/// are listed as referrers of the image. A signature in cosign's older format is not a referrer,
+/// but is written under the tag of cosign. Fails if the registry refuses an artifact or the list,
+/// or does not respond.
 pub async fn attach(
     target: &Repository,
     image: &WrittenImage,

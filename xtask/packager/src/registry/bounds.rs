@@ -1,7 +1,7 @@
 //! Limits on the sizes that a registry states and on the data that it sends.
 //!
-//! Owns every such limit, the error text for each of them, and the count of a command's downloads.
-//! Must not know what is requested.
+//! Owns these limits, except those on error bodies and chunks, their error texts, and the count of
+//! a command's downloads. Must not know what is requested.
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -38,8 +38,8 @@ pub struct Chunks<'a> {
 
 impl<'a> Chunks<'a> {
     /// Opens an upload session for a blob in the repository `target`. `action` describes the upload
-    /// in error messages. Fails if the registry refuses the upload, or demands chunks of more than
-    /// 1 GiB.
+    /// in error messages. Fails if the registry refuses the upload, does not respond, or demands
+    /// chunks of more than 1 GiB.
     pub async fn begin(target: &'a Repository, action: &'a str) -> Result<Self, Broken> {
         let url = target.url("blobs/uploads/")?;
         let response = target
@@ -90,9 +90,10 @@ impl<'a> Chunks<'a> {
         size.saturating_sub(self.sent).min(self.chunk_bytes)
     }
 
-    /// Sends the next chunk of a blob with `size` bytes. If the connection breaks, the registry is
-    /// asked for the number of received bytes, and the chunk is sent again if it did not arrive.
-    /// Fails if the registry refuses the chunk, or has received only a part of it.
+    /// Sends the next chunk of a blob with `size` bytes. If the connection breaks, or if the
+    /// registry cannot take the chunk at the moment, the registry is asked for the number of
+    /// received bytes, and the chunk is sent again if it did not arrive. Fails if the registry
+    /// refuses the chunk, or has received only a part of it.
     pub async fn send(
         &mut self,
         bytes: &mut Reader<'_>,
@@ -182,7 +183,7 @@ impl<'a> Chunks<'a> {
     }
 
     /// Asks the registry how many bytes of the upload it has received, and at which URL the upload
-    /// continues. Returns `None` if the upload session is lost.
+    /// continues. Returns `None` if the upload session is lost, or if the registry does not say.
     async fn held(&self) -> Option<(u64, Url)> {
         let request = |client: &reqwest::Client| client.get(self.location.clone());
         let response = self.target.send(self.action, request).await.ok()?;

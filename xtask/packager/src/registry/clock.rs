@@ -18,7 +18,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15);
 /// Difference between the clock of this machine and another clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Skew {
-    /// Size of the difference, in whole seconds.
+    /// Size of the difference between the clocks, in whole seconds.
     pub seconds: u64,
     /// True if the clock of this machine is ahead of the other clock.
     pub is_ahead: bool,

@@ -64,8 +64,8 @@ async fn ask(
     })
 }
 
-/// Returns `outcome` in `Ok` if the registry granted or refused a right. Returns any other failure,
-/// such as a missing response, as the error.
+/// Returns `outcome` in `Ok` if the registry granted or refused a right, or could not serve the
+/// request. Returns any other failure, such as a missing response, as the error.
 fn verdict(outcome: Result<(), Failure>) -> Result<Result<(), Failure>, Failure> {
     match outcome {
         Err(failure) if !matches!(failure.kind, Kind::Registry | Kind::Unavailable) => Err(failure),

@@ -22,8 +22,9 @@ pub struct Put {
 }
 
 /// Returns the digest of the manifest that a repository has under this name, which is a tag or a
-/// digest. Returns `None` if the repository has no manifest under this name. Fails if the registry
-/// refuses the request, or does not respond.
+/// digest. If the registry does not state the digest, `name` is returned. Returns `None` if the
+/// repository has no manifest under this name. Fails if the registry refuses the request, or does
+/// not respond.
 pub async fn stored(repository: &Repository, name: &str) -> Result<Option<String>, Failure> {
     let action = format!("looking for the manifest `{name}`");
     let url = repository.url(&format!("manifests/{name}"))?;
@@ -45,9 +46,10 @@ pub async fn stored(repository: &Repository, name: &str) -> Result<Option<String
     }
 }
 
-/// Reads the manifest with this name, which is a tag or a digest. Fails if the manifest does not
-/// exist, or if `expected` is given and is not its digest. `action` describes the request in error
-/// messages.
+/// Reads the manifest with this name, which is a tag or a digest. Fails if the registry refuses the
+/// request or does not respond, or if the manifest does not exist, is too large or has too many
+/// layers. Also fails if it has another digest than `expected`. If `expected` is `None`, the digest
+/// that the registry states is used. `action` describes the request in error messages.
 pub async fn get(
     repository: &Repository,
     action: &str,
@@ -61,7 +63,8 @@ pub async fn get(
 }
 
 /// Reads the manifest with this tag. Returns `None` if the tag does not exist. Fails if the
-/// registry refuses the request or does not respond, or if the manifest is too large.
+/// registry refuses the request or does not respond, or if the manifest is too large, has too many
+/// layers or has another digest than the registry states.
 pub async fn find(repository: &Repository, tag: &str) -> Result<Option<Vec<u8>>, Failure> {
     let action = format!("reading the manifest `{tag}`");
     let response = ask(repository, &action, tag).await?;
@@ -98,7 +101,8 @@ async fn read(
 
 /// Returns the entries of the referrers list that the registry itself keeps for an image. `image`
 /// is the digest of the image. Returns `None` if the registry does not keep referrers lists. Fails
-/// if the list has too many entries or pages.
+/// if the registry refuses a request or does not respond, or if the list has too many entries or
+/// pages.
 pub async fn referrers(
     repository: &Repository,
     image: &Digest,
@@ -192,7 +196,7 @@ pub async fn put(
 }
 
 /// Reads the whole body of a response. Fails if the body is larger than the maximum size of a
-/// document (8 MiB). `action` describes the request.
+/// document (8 MiB), or does not arrive completely. `action` describes the request.
 pub async fn whole(action: &str, response: Response) -> Result<Vec<u8>, Failure> {
     let most_bytes = bounds::LARGEST_DOCUMENT_BYTES;
     bounds::body(response, most_bytes)

@@ -1,8 +1,8 @@
 //! Registry client: reads base images and inspected images, and pushes built images into a
 //! repository.
 //!
-//! Owns every request to a registry. Must not know how an image was built: it sends the bytes of a
-//! layout unchanged.
+//! Owns every request to a registry. Must not know how an image was built: it sends the manifest
+//! and the blobs of an image unchanged.
 
 mod access;
 mod answer;
@@ -101,13 +101,15 @@ impl BasePlace {
     }
 
     /// Reads the manifest and the config of the base image for linux/amd64. Fails if there is no
-    /// such image.
+    /// such image, or if its manifest or its config is invalid or has another digest than expected.
+    /// Also fails if the registry refuses a request or does not respond.
     pub fn find(&self) -> Result<Base, Failure> {
         block_on(pull::resolve(&self.repository()?, &self.reference))
     }
 
     /// Fetches the layers of the base image into a folder. Each file is named by the hex digits of
-    /// its layer's digest. Fails if a layer cannot be fetched, or does not have its digest.
+    /// its layer's digest. Layers that no registry stores are skipped. Fails if a layer cannot be
+    /// fetched, or does not have its digest.
     pub fn fetch(&self, base: &Base, folder: &Path) -> Result<(), Failure> {
         block_on(pull::layers(&self.repository()?, base, folder))
     }
@@ -180,8 +182,8 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 impl Target {
     /// Checks that registry, repository and tag form an image reference, and returns them. Without
     /// a registry, only repository and tag are checked, and `None` is returned. Fails if a part is
-    /// invalid. The error shows only the invalid part, because the caller may not have given the
-    /// other parts.
+    /// invalid, or if the registry is `docker.io` and the repository has no folder. The error shows
+    /// only the invalid part, because the caller may not have given the other parts.
     pub fn parse(
         registry: Option<&str>,
         repository: &str,

@@ -2,7 +2,7 @@
 //! this machine.
 //!
 //! Owns the order of the requests and the check of every digest. Must not know how the base is
-//! used.
+//! used. The inspection of images fetches its blobs with `fetch`, too.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -27,7 +27,8 @@ use crate::image::unfit::UnfitImage;
 const MOST_LISTS: u32 = 3;
 
 /// Reads the manifest and the config of a base image for linux/amd64. Fails if there is no such
-/// image, or if its manifest or its config is invalid.
+/// image, or if its manifest or its config is invalid or has another digest than expected. Also
+/// fails if the registry refuses a request or does not respond.
 pub async fn resolve(repository: &Repository, reference: &BaseReference) -> Result<Base, Failure> {
     let name = reference.name();
     let unfit = |reason: UnfitImage| {
@@ -126,7 +127,8 @@ pub async fn layers(repository: &Repository, base: &Base, folder: &Path) -> Resu
 
 /// Fetches a blob into a folder. The file is named by the hex digits of the blob's digest. An
 /// existing file is kept if its digest is correct. `name` is the name of the blob in messages.
-/// Fails if the fetched bytes do not have the given digest and size.
+/// Fails if the blob cannot be fetched or exceeds the download limit, or if its bytes do not have
+/// the given digest and size.
 pub async fn fetch(
     repository: &Repository,
     name: &str,

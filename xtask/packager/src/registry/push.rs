@@ -1,8 +1,8 @@
 //! Push of a whole image into a registry.
 //!
 //! Owns the order of the steps: the blobs, the manifest under its digest, the artifacts, and the
-//! manifest under the tag are written, each only if it is missing. At the end, the manifest is
-//! checked. Must not know how the image was built.
+//! manifest under the tag are written, each only if it is missing. If the manifest was written, the
+//! registry is asked for it at the end. Must not know how the image was built.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,8 @@ use crate::image::layout::{Blob, Place, WrittenImage};
 
 /// Pushes an image to a repository under a tag. Returns the result for each blob, in the order of
 /// the image's blobs. `base` is the repository that has the layers of the base image. Fails if the
-/// registry refuses a blob or the manifest, or does not keep the manifest.
+/// registry refuses a blob, a manifest or an artifact, does not respond, or does not keep the
+/// manifest.
 pub async fn push(
     image: &WrittenImage,
     target: &Repository,

@@ -43,8 +43,10 @@ impl Reading {
         })
     }
 
-    /// Reads the manifest with this name, which is a tag or a digest. Fails if the manifest does
-    /// not exist, or if the name is a digest and the manifest has another digest.
+    /// Reads the manifest with this name, which is a tag or a digest. Fails if the registry refuses
+    /// the request or does not respond, or if the manifest does not exist, is too large or has too
+    /// many layers. Also fails if it has another digest than `name` or, for a tag, than the
+    /// registry states.
     pub fn manifest(&self, name: &str) -> Result<Vec<u8>, Failure> {
         let action = format!("reading the manifest `{name}`");
         self.runtime.block_on(manifests::get(
@@ -56,14 +58,15 @@ impl Reading {
     }
 
     /// Reads the manifest with this tag. Returns `None` if the tag does not exist. Fails if the
-    /// registry refuses the request or does not respond, or if the manifest is too large.
+    /// registry refuses the request or does not respond, or if the manifest is too large, has too
+    /// many layers or has another digest than the registry states.
     pub fn find(&self, tag: &str) -> Result<Option<Vec<u8>>, Failure> {
         self.runtime
             .block_on(manifests::find(&self.repository, tag))
     }
 
-    /// Fetches a blob and returns the path of its file. Fails if the blob does not have the given
-    /// digest and size. `name` is the name of the blob in messages.
+    /// Fetches a blob and returns the path of its file. Fails if the blob cannot be fetched, or
+    /// does not have the given digest and size. `name` is the name of the blob in messages.
     pub fn blob(&self, name: &str, digest: &Digest, size: u64) -> Result<PathBuf, Failure> {
         let fetch = pull::fetch(
             &self.repository,
@@ -79,8 +82,8 @@ impl Reading {
 
     /// Returns the entries of the referrers list of an image. `image` is the digest of the image.
     /// If the registry itself keeps no list, or an empty list, the list under the fallback tag is
-    /// read. Fails if the list is not valid or has too many entries, or if the registry does not
-    /// respond.
+    /// read. Fails if the list is not valid or has too many entries, or if the registry refuses a
+    /// request or does not respond.
     pub fn referrers(&self, image: &Digest) -> Result<Vec<Value>, Failure> {
         self.runtime.block_on(async {
             // A registry may have begun to keep referrers lists only after the tag was written. Its

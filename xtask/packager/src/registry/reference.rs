@@ -1,4 +1,4 @@
-//! Image references: the names of base images and of inspected images.
+//! Image references: the names of base images, and of images that are inspected or deployed.
 //!
 //! Owns their parsing. Must not know what is requested from the registry.
 
@@ -29,7 +29,8 @@ pub struct BaseReference {
 
 impl BaseReference {
     /// Parses the reference of a base image: `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`, or the word
-    /// `functions`. Fails if the host is missing or the digest is not SHA-256.
+    /// `functions`. Fails if the host is missing or another part is invalid, e.g. if the digest is
+    /// not SHA-256.
     pub fn parse(text: &str) -> Result<Self, Failure> {
         let text = if text == "functions" {
             FUNCTIONS_BASE
@@ -44,8 +45,8 @@ impl BaseReference {
     }
 
     /// Parses the reference of an image that is to be inspected or deployed:
-    /// `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`. Fails if the host is missing or the digest is not
-    /// SHA-256.
+    /// `HOST[:PORT]/NAME[:TAG][@sha256:HEX]`. Fails if the host is missing or another part is
+    /// invalid, e.g. if the digest is not SHA-256.
     pub fn of_image(text: &str) -> Result<Self, Failure> {
         let fix = "write HOST[:PORT]/NAME[:TAG][@sha256:HEX] in full, e.g. contoso.azurecr.io/scoring/digits:1.0, or the \
                    folder of a layout";
@@ -67,7 +68,8 @@ impl BaseReference {
         })
     }
 
-    /// Returns the last part of the manifest's URL: the digest if there is one, or else the tag.
+    /// Returns the last part of the manifest's URL: the digest if there is one, or else the tag, or
+    /// `latest` if there is neither.
     pub fn version(&self) -> String {
         match (&self.digest, &self.tag) {
             (Some(digest), _) => digest.to_string(),

@@ -155,7 +155,8 @@ impl Repository {
 
     /// Requests the blob with this digest, and returns the response before its body is read.
     /// Redirects to the storage of the registry are followed. Fails if the registry does not have
-    /// the blob. `action` describes the request.
+    /// the blob, does not respond, or redirects more than `MOST_REDIRECTS` times. `action`
+    /// describes the request.
     pub async fn blob(&self, action: &str, digest: &Digest) -> Result<Response, Failure> {
         let first = self.url(&format!("blobs/{digest}"))?;
         let mut response = self.get(action, &first).await?;

@@ -6,7 +6,8 @@
 /// Result of the push of one blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
-    /// The repository had the blob already, so nothing was sent.
+    /// The repository had the blob already, or the image names the blob a second time, so nothing
+    /// was sent.
     Skipped,
     /// The registry mounted the blob from another repository in the registry.
     Mounted,

@@ -76,7 +76,8 @@ impl Session {
         })
     }
 
-    /// Returns the root URL of the registry's API: `https://HOST/v2/`.
+    /// Returns the root URL of the registry's API: `https://HOST/v2/`, or `http://HOST/v2/` for a
+    /// registry over HTTP.
     pub fn root(&self) -> &Url {
         &self.root
     }

@@ -57,8 +57,8 @@ struct Parts {
 
 impl<'a> Reader<'a> {
     /// Starts to read the blob with this digest and size. `name` is the name of the blob in error
-    /// messages. Fails if the file cannot be opened, or if the registry does not have a blob of
-    /// this size.
+    /// messages. Fails if the file cannot be opened, if the registry does not respond or does not
+    /// have a blob of this size, or if the download limit is exceeded.
     pub async fn open(
         source: Source<'a>,
         name: &'a str,
@@ -155,8 +155,8 @@ impl Parts {
 }
 
 /// Starts to read a blob at the byte `position`. The bytes before this position are read only to
-/// compute the digest. Fails if the file cannot be opened, or if the registry does not have a blob
-/// of this size.
+/// compute the digest. Fails if the file cannot be opened, if the registry does not respond or does
+/// not have a blob of this size, or if the download limit is exceeded.
 async fn begin(
     source: Source<'_>,
     name: &str,

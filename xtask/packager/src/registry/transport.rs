@@ -12,8 +12,8 @@ use scorebox_workspace::failure::Failure;
 
 use super::answer;
 
-/// Maximum number of attempts for a request or for the upload of a blob, including the first
-/// attempt.
+/// Maximum number of attempts for a request, or for the transfer of a blob or a chunk, including
+/// the first attempt.
 pub const ATTEMPTS: u32 = 4;
 /// Number of blobs that are transferred at a time. Each transfer may hold one chunk in memory.
 pub const PARALLEL_BLOBS: usize = 4;
@@ -31,7 +31,8 @@ pub struct Pass {
 }
 
 /// Creates the HTTP client for a registry. `registry` is the host and port. `certificates` are
-/// trusted in addition to the root certificates of the machine. Fails if TLS cannot be set up.
+/// trusted in addition to the root certificates of the machine, or to those of Mozilla if the
+/// machine has none. Fails if TLS cannot be set up.
 pub fn client(registry: &str, certificates: &[Certificate]) -> Result<Client, Failure> {
     // A network proxy cannot connect to a registry on this machine.
     let local = ["localhost", "127.", "[::1]"]

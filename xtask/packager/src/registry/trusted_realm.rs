@@ -17,7 +17,8 @@ pub struct TrustedRealm {
     port: Option<u16>,
 }
 
-/// Error for a text that is not `HOST[:PORT]`, as the flag `--trust-realm` expects it.
+/// Error for a value of the flag `--trust-realm` that is neither `HOST[:PORT]` nor an address with
+/// http or https.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "`{}` is not HOST[:PORT]; write e.g. `auth.example.com`",
@@ -75,7 +76,8 @@ impl fmt::Display for TrustedRealm {
 }
 
 impl TrustedRealm {
-    /// Returns true if credentials may be sent to the token service at the URL `realm`.
+    /// Returns true if the token service at the URL `realm` has this host and, if one is set, this
+    /// port.
     pub fn covers(&self, realm: &Url) -> bool {
         realm.host_str() == Some(self.host.as_str())
             && self

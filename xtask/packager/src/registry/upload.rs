@@ -32,8 +32,8 @@ pub struct Upload<'a> {
 }
 
 /// Uploads a blob to a repository, and returns how the repository got the blob. If the repository
-/// has the blob already, nothing is sent. Fails if the registry refuses the blob, or if the bytes
-/// do not have its digest.
+/// has the blob already, nothing is sent. Fails if the registry refuses the blob or does not
+/// respond, or if the bytes do not have its digest.
 pub async fn upload(
     target: &Repository,
     blob: &Upload<'_>,
@@ -73,8 +73,8 @@ pub async fn upload(
 }
 
 /// Returns the result that the upload of a blob would have. Only the target repository is asked
-/// whether it has the blob. Nothing is sent. Fails if the registry refuses the request, or does not
-/// respond.
+/// whether it has the blob. Nothing is sent. A mount is assumed to succeed. Fails if the registry
+/// refuses the request, or does not respond.
 pub async fn foresee(target: &Repository, blob: &Upload<'_>) -> Result<Sent, Failure> {
     Ok(
         match (is_there(target, blob).await?, blob.neighbour, blob.source) {
@@ -102,8 +102,8 @@ async fn is_there(target: &Repository, blob: &Upload<'_>) -> Result<bool, Failur
 
 enum Mounted<'a> {
     Yes,
-    /// The registry did not mount the blob. It may have opened an upload session instead. `None` if
-    /// it did not.
+    /// The registry did not mount the blob. The value is the upload session that the registry
+    /// opened instead, or `None` if the registry opened none.
     No(Option<Chunks<'a>>),
 }
 

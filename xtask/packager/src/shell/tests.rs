@@ -25,8 +25,8 @@ const HOSTILE: [&str; 18] = [
     "#!&|<>(){}",
 ];
 
-/// Runs a script with `sh` and returns its output, which shows the arguments that a program
-/// gets.
+/// Runs a script with `sh` and returns its output, which shows the arguments that a program gets.
+/// In the script, `A_VALUE` is a variable with a hostile value. Panics if the script fails.
 fn read_back(script: &str) -> String {
     let output = Process::new("sh")
         .args(["-euc", script])

@@ -27,7 +27,7 @@ pub struct Figures {
     /// Number of times that Redis was killed and started again.
     pub redis_restarts: u32,
     /// True if the memory, the file descriptors or the threads of a host changed by more than is
-    /// allowed during the run.
+    /// allowed during the run, or if there are too few samples of a host to compare.
     pub drifts: bool,
     /// Figures of each path. A path is one kind of call to one host.
     pub paths: Vec<PathFigures>,
@@ -114,7 +114,8 @@ impl Figures {
     }
 
     /// Fails if an answer was wrong, if a call was lost, if the memory, file descriptors or threads
-    /// of a host changed by more than is allowed, or if calls of some kind were never made.
+    /// of a host changed by more than is allowed or have too few samples to compare, or if calls of
+    /// some kind were never made.
     pub fn verdict(&self) -> Result<(), Failure> {
         let silent = self.paths.iter().filter(|path| path.calls == 0).count();
         if self.wrong == 0 && self.lost == 0 && !self.drifts && silent == 0 {

@@ -70,7 +70,7 @@ pub struct Drift {
 
 impl Drift {
     /// Returns true if the memory, the file descriptors or the threads of the host changed by more
-    /// than is allowed.
+    /// than is allowed, or if there are too few samples to compare.
     pub fn is_one(&self) -> bool {
         self.rss_mib.drifts || self.descriptors.drifts || self.threads.drifts
     }

@@ -100,7 +100,8 @@ const DEAD_LETTERS: &str = "/$DeadLetterQueue";
 
 /// Returns `name`, the name of a queue or a subscription that messages are taken from, if it
 /// follows `rule`. The name may end with [`DEAD_LETTERS`] in any case of letters, and only the text
-/// before it must follow the rule. Otherwise fails. `key` is the setting with the name, for the
+/// before it must follow the rule. Otherwise fails. Placeholders such as `%SETTING%` are accepted,
+/// and the values that they stand for are not checked. `key` is the setting with the name, for the
 /// error.
 fn checked_source(rule: &Rule, key: &str, name: String) -> Result<String, Problem> {
     let start = name.len().saturating_sub(DEAD_LETTERS.len());
@@ -113,7 +114,8 @@ fn checked_source(rule: &Rule, key: &str, name: String) -> Result<String, Proble
 }
 
 /// Returns `name`, the name of an entity of Service Bus, if it follows `rule`. Otherwise fails.
-/// `key` is the setting with the name, for the error.
+/// Placeholders such as `%SETTING%` are accepted, and the values that they stand for are not
+/// checked. `key` is the setting with the name, for the error.
 fn checked(rule: &Rule, key: &str, name: String) -> Result<String, Problem> {
     rule.check_pattern(key, &name, false).map(|()| name)
 }

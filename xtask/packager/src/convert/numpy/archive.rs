@@ -26,15 +26,16 @@ const SPARSE: [&str; 3] = ["format.npy", "shape.npy", "data.npy"];
 pub struct Member {
     /// Index of the member in the archive, counted from 0. 0 for a single `.npy` file.
     pub index: usize,
-    /// Name of the array: the member's name without `.npy`.
+    /// Name of the array: the member's name without `.npy`, or the chosen name for a single `.npy`
+    /// file.
     pub name: String,
     /// Uncompressed size of the member in bytes, as the archive states it. `None` for a single
     /// `.npy` file, which is not a member of an archive.
     pub bytes: Option<u64>,
 }
 
-/// Opens an `.npz` archive and reads its directory. Fails if the file is not a zip archive, or is
-/// cut off.
+/// Opens an `.npz` archive and reads its directory. Fails if the file is not a zip archive, is cut
+/// off, or cannot be read.
 pub fn open<R: Read + Seek>(mut file: R) -> Result<ZipArchive<R>, FileError> {
     let mut head = Vec::new();
     let read = file
@@ -53,9 +54,9 @@ pub fn open<R: Read + Seek>(mut file: R) -> Result<ZipArchive<R>, FileError> {
 /// Returns the members of an `.npz` archive, in the order of the archive.
 ///
 /// Fails if the archive is empty, has more than `MOST_ARRAYS` members, or is a sparse matrix of
-/// SciPy. Also fails if NumPy cannot have written the archive, e.g. if the headers of its members
-/// differ from its directory, if two members share bytes or a name, or if a member needs a
-/// password.
+/// SciPy. Also fails if safetensors reserves the name of a member. Also fails if NumPy cannot have
+/// written the archive, e.g. if the headers of its members differ from its directory, if two
+/// members share bytes or a name, or if a member needs a password.
 pub fn members<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Vec<Member>, FileError> {
     let damaged = |source: ZipError| FileError::DamagedArchive { source };
     if archive.is_empty() {

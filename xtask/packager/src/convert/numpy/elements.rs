@@ -11,8 +11,8 @@ use safetensors::Dtype;
 use super::error::ArrayError;
 use super::header::Header;
 
-/// Number of bytes of an array that are in memory at a time, if the array is not transposed. The
-/// number is a multiple of the size of every element type.
+/// Maximum number of bytes of an array that are in memory at a time, if the array is not
+/// transposed. The number is a multiple of the size of every element type.
 const PIECE_BYTES: usize = 64 << 10;
 
 /// Reason why the elements of an array could not be copied.

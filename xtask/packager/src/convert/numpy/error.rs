@@ -29,13 +29,13 @@ pub enum FileError {
     /// The file is not a zip archive.
     #[error("is not an .npz file: {0}")]
     NotArchive(#[source] ZipError),
-    /// The file starts like a zip archive, and the directory at its end is missing.
+    /// The file starts like a zip archive, and the directory at its end is missing or damaged.
     #[error("is an archive that was cut or damaged: {0}")]
     CutArchive(#[source] ZipError),
     /// The archive is a sparse matrix of SciPy.
     #[error("is a sparse matrix of SciPy, and a tensor is dense")]
     Sparse,
-    /// The directory of the archive contradicts the members.
+    /// The directory of the archive is damaged, or contradicts the members.
     #[error("is a damaged archive: {}", quoted(&source.to_string(), MESSAGE_BYTES))]
     DamagedArchive {
         /// Error of the zip library.
@@ -58,7 +58,7 @@ pub enum FileError {
     /// Two members of the archive have the same name.
     #[error("holds two members with one name")]
     DuplicateName,
-    /// A member of the archive is not an array that NumPy wrote.
+    /// A member of the archive is refused, e.g. because it is not an array that NumPy wrote.
     #[error("its member `{}` {source}", quoted(member, NAME_BYTES))]
     Member {
         /// Name of the member, with its extension.
@@ -121,8 +121,8 @@ pub enum MemberError {
     /// The name of the member does not end in `.npy`.
     #[error("is not an array: its name does not end in .npy")]
     NotArray,
-    /// The name of the member is a path that leads out of the archive, or that has an empty
-    /// component.
+    /// The name of the member is a path that could lead out of the archive, or that has a component
+    /// `.`, an empty component, a backslash or a null character.
     #[error("has a name that leads out of the archive, or nowhere")]
     OutsideName,
     /// The name of the array is `__metadata__`, which the safetensors format reserves.

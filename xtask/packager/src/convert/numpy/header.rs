@@ -10,7 +10,8 @@ use safetensors::Dtype;
 
 use super::error::HeaderError;
 
-/// Maximum size of the header of an `.npy` file, in bytes.
+/// Maximum size of the header of an `.npy` file, in bytes, without its magic bytes and its length
+/// field.
 ///
 /// NumPy's own reader has this limit. No array that can be converted has a longer header.
 const MOST_HEADER_BYTES: u64 = 10_000;

@@ -179,7 +179,8 @@ mod tests {
     }
 
     /// Runs the script of a deployment with an `az` that reports `state` for the app and fails if
-    /// it is told to wait, and returns what the script writes to standard error.
+    /// it is told to wait, and returns what the script writes to standard error. Panics unless the
+    /// script fails if, and only if, it writes something there.
     fn refusal(state: &str) -> String {
         let az = "az() { case \"$*\" in 'resource wait '*) return 1;; \
                   *'--query properties.provisioningState '*) echo \"$STATE\";; \

@@ -24,8 +24,9 @@ use crate::sigstore_bundle::{self, BUNDLE_MEDIA_TYPE, SIGN_PREDICATE_TYPE};
 
 /// Media type of a DSSE envelope, which holds a statement and its signatures.
 pub const ENVELOPE_MEDIA_TYPE: &str = "application/vnd.dsse.envelope.v1+json";
-/// Returns the artifacts that are attached to an image: its SBOM, its provenance statement and, if
-/// `key` is given, a signature in each of cosign's two formats.
+/// Returns the artifacts that are attached to an image: its SBOM and its provenance statement. If
+/// `key` is given, the statement is signed, and a signature of the image in each of cosign's two
+/// formats is added.
 ///
 /// `image` is the digest of the image's manifest, and `manifest_bytes` is the size of the manifest
 /// in bytes.

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 pub struct Origin {
     /// Name of the image's repository, without the registry.
     pub repository: String,
-    /// Name of the image's repository with the registry, if the registry is known. The signature
-    /// covers this name.
+    /// Name of the image's repository with the registry, if the registry is known. The signature in
+    /// cosign's older format covers this name.
     pub reference: String,
     /// Name of the scorer.
     pub name: String,
@@ -33,7 +33,8 @@ pub struct Origin {
     pub host: HostOrigin,
     /// Files of the app folder, and the libraries that are packaged with the host program.
     pub files: Vec<FileOrigin>,
-    /// Git commit of the project. `None` if the project is not in a Git repository.
+    /// Git commit of the project. `None` if the project is not in a Git repository with a commit,
+    /// or if git cannot be run.
     pub revision: Option<Revision>,
 }
 
@@ -56,7 +57,7 @@ pub struct HostBuild {
     /// Crates that are compiled into the host.
     pub crates: Vec<Crate>,
     /// Name and version of the C library that is statically linked into the host, e.g. `glibc
-    /// 2.36`. `None` if no C library is linked, or if the C library is unknown.
+    /// 2.36`. `None` if the C library is linked dynamically, or if it is unknown.
     pub libc: Option<String>,
     /// Version of rustc that compiled the host. `None` if the version is unknown.
     pub rustc: Option<String>,
@@ -77,7 +78,7 @@ fn read_digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::
 /// A crate that is compiled into the host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Crate {
-    /// Name of the crate on crates.io.
+    /// Name of the crate, as in Cargo.lock.
     pub name: String,
     /// Version of the crate.
     pub version: String,
@@ -115,11 +116,12 @@ pub enum Role {
     Settings,
 }
 
-/// A Git commit of the project, and whether files of the project differed from the commit.
+/// A Git commit of the project, and whether files of its repository differed from the commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision {
     /// Hash of the Git commit.
     pub commit: String,
-    /// True if files of the project differed from the commit when the image was built.
+    /// True if files of the repository differed from the commit when the image was built, or if
+    /// this is unknown.
     pub is_changed: bool,
 }

@@ -143,7 +143,8 @@ pub fn text(field: &[u8]) -> Vec<u8> {
         .to_vec()
 }
 
-/// Parses the value of a PAX record as a decimal number. Fails if the value is not a number.
+/// Parses the value of a PAX record as a decimal number. Fails if the value is not an unsigned
+/// 64-bit number.
 pub fn decimal(value: &[u8]) -> io::Result<u64> {
     let number = std::str::from_utf8(value)
         .ok()
@@ -152,7 +153,8 @@ pub fn decimal(value: &[u8]) -> io::Result<u64> {
 }
 
 /// Parses the number in a header field, which is in octal digits, or in base 256 if the first bit
-/// is set. An empty field is 0. Fails if the field has other characters, or if the number is too
+/// is set. Spaces and zero bytes around the octal digits are ignored, and so is everything after a
+/// zero byte. An empty field is 0. Fails if the field has other characters, or if the number is too
 /// large.
 fn signed(field: &[u8]) -> io::Result<i64> {
     let broken = || refused("holds a header with an invalid number");

@@ -15,7 +15,7 @@ use crate::image::attestation::{BUILD_TYPE, ENVELOPE_MEDIA_TYPE, PREDICATE_TYPE}
 use crate::signing::{PublicKey, opened};
 
 /// Returns true if `package` wrote the provenance statement in this layer. Also returns true for a
-/// statement that cannot be parsed, because it may be an altered statement of `package`.
+/// statement that is not JSON, because it may be an altered statement of `package`.
 pub(super) fn is_ours(part: &Part) -> bool {
     let opened = if part.media_type == ENVELOPE_MEDIA_TYPE {
         opened(&part.bytes, None)
@@ -35,9 +35,9 @@ pub(super) fn is_ours(part: &Part) -> bool {
     }
 }
 
-/// Compares a provenance statement with the image, its files and its SBOMs, and adds the results to
-/// the report. `is_vouched` is true if at least one statement of the image is signed with the
-/// private key of `key`.
+/// Checks the signature of a provenance statement, compares the statement with the image, its files
+/// and its SBOMs, and adds the results to the report. `is_vouched` is true if at least one
+/// statement of the image is signed with the private key of `key`.
 pub(super) fn examine(
     report: &mut Report,
     contents: &Contents,

@@ -22,6 +22,7 @@ struct Signed {
     /// True if a signature about the image was made with the given key.
     is_by_key: bool,
     /// True if one of the signatures was made with a key, which may differ from the given key.
+    /// Anything under the tag of cosign's older format counts as such a signature.
     has_key: bool,
     /// True if one of the signatures was made with a certificate. Such a signature is not verified
     /// here.

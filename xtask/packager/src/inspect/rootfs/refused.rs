@@ -1,8 +1,9 @@
-//! Reasons why no container runtime would accept an entry of a layer.
+//! Reasons why an entry of a layer is refused, because of a container runtime or a limit.
 //!
 //! Owns the reasons and their texts. Must not know how a path leads to a folder.
 
-/// Reason why no container runtime would accept an entry of a layer.
+/// Reason why an entry of a layer is refused: a container runtime would refuse it, or the image
+/// exceeds a limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RefusedEntry {
     /// The path of the entry leads above the root. The bytes are the path as the entry has it.

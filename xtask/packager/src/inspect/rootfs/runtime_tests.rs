@@ -2,7 +2,8 @@
 //! the same layers: umoci, and podman's storage.
 //!
 //! Owns the layouts and the listing of a folder. Must not know the rules by which `RootFs` applies
-//! entries. If an unpacker is not installed, the comparison with it is skipped and reported.
+//! entries. If an unpacker is not installed, or podman is not run as root, the comparison with it
+//! is skipped and reported.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -9,8 +9,8 @@ use scorebox_workspace::digest::Digest;
 
 use super::refused::RefusedEntry;
 
-/// Maximum number of files, folders and links of an image. The largest public images have about
-/// 400,000.
+/// Maximum number of files, folders and links of an image, including those that a higher layer
+/// replaces or removes. The largest public images have about 400,000.
 pub(super) const MOST_NODES: usize = 1_000_000;
 /// Maximum size of all names and link targets of an image together, in bytes.
 const MOST_NAME_BYTES: usize = 128 << 20;

@@ -19,7 +19,8 @@ const DOCKER_HUB_HOSTS: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
 /// A key of the object `auths` in a file with credentials, split into its parts.
 struct Key<'a> {
     host: &'a str,
-    /// Path after the host, without slashes at its ends.
+    /// Path that follows the host in the key, without slashes at its ends. Empty for the path of an
+    /// API, `v1` or `v2`, in a URL.
     path: &'a str,
     /// True if the key is a URL, which older versions of Docker wrote.
     is_url: bool,

@@ -23,8 +23,8 @@ pub enum Challenge {
 
 impl Challenge {
     /// Parses the `WWW-Authenticate` headers of a response. Returns `None` if the headers name no
-    /// supported scheme. Fails if the address of the token service is invalid, or is not HTTPS
-    /// although the registry uses HTTPS.
+    /// supported scheme. Fails if the address of the token service is invalid or has a user name,
+    /// or is not HTTPS although the registry uses HTTPS.
     pub fn of(response: &Response) -> Result<Option<Self>, Failure> {
         let values = response.headers().get_all("www-authenticate");
         Self::parse(
@@ -35,8 +35,8 @@ impl Challenge {
 
     /// Parses `WWW-Authenticate` headers. `registry` is the URL of the response, and `values` are
     /// the values of the headers. Returns `None` if the headers name no supported scheme. Fails if
-    /// the address of the token service is invalid, or is not HTTPS although the registry uses
-    /// HTTPS.
+    /// the address of the token service is invalid or has a user name, or is not HTTPS although the
+    /// registry uses HTTPS.
     pub fn parse<'a>(
         registry: &Url,
         values: impl IntoIterator<Item = &'a str>,

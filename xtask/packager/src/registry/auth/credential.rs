@@ -14,8 +14,8 @@ pub enum Credential {
         /// Password of the user, or a token that is used like a password.
         password: SecretString,
     },
-    /// Refresh token that `docker login` or `az acr login` stored. The token service exchanges it
-    /// for access tokens.
+    /// Refresh token that `docker login`, `az acr login` or a credential helper stored. The token
+    /// service exchanges it for access tokens.
     Refresh(SecretString),
     /// Access token of Microsoft Entra ID. Azure Container Registry exchanges it for a refresh
     /// token.

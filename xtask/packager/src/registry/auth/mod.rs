@@ -161,7 +161,7 @@ pub fn not_accepted(access: &Access, found: &Found, said: &str) -> Failure {
 
 /// Builds the failure for a credential that is accepted but does not grant the rights in `scopes`,
 /// each in the notation of token services, e.g. `repository:scoring/digits:pull`. `said` is the
-/// text of the response.
+/// text of the response. For anonymous access, the failure is that a login is needed.
 pub fn denied(access: &Access, found: &Found, scopes: &[String], said: &str) -> Failure {
     let registry = &access.registry;
     if matches!(found.credential, Credential::Anonymous) {

@@ -12,8 +12,8 @@
 //! 2. from the registries in [`KNOWN`] to the token service of each,
 //! 3. to the hosts that `--trust-realm` names,
 //!
-//! and nowhere else. Without a credential there is nothing to protect, and any token service is
-//! used.
+//! and nowhere else. If the registry uses HTTPS, a credential is never sent over HTTP. Without a
+//! credential there is nothing to protect, and any token service is used.
 
 use reqwest::Url;
 use scorebox_host::text::{NAME_BYTES, quoted};

@@ -47,8 +47,8 @@ struct Entry {
     username: String,
     #[serde(default, deserialize_with = "or_default")]
     password: String,
-    /// Refresh token, which `az acr login` writes. If it is not empty, the password in `auth` is
-    /// empty.
+    /// Refresh token, which `az acr login` writes. If it is not empty, it is used instead of
+    /// `auth`.
     #[serde(default, deserialize_with = "or_default")]
     identitytoken: String,
 }
@@ -73,8 +73,8 @@ pub enum Search {
 
 /// Looks up the credential for a registry in the file that `place` names: asks the credential
 /// helper that the file names, and then searches the file itself. `repository` is the repository
-/// that the credential is for, or `None` if it is not for one repository. Fails if the file is
-/// invalid, or if the credential helper fails.
+/// that the credential is for, or `None` if it is not for one repository. Fails if the file cannot
+/// be read or is invalid, or if the credential helper fails.
 pub async fn find(
     place: &Place,
     registry: &str,

@@ -27,7 +27,7 @@ impl std::fmt::Debug for Surroundings {
 }
 
 impl Surroundings {
-    /// Returns the environment variables of this process.
+    /// Returns the environment variables of this process whose names and values are UTF-8.
     pub fn current() -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))

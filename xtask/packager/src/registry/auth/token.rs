@@ -20,8 +20,8 @@ use super::super::{answer, bounds, transport};
 use super::credential::{Credential, Found};
 use super::{denied, not_accepted, realm};
 
-/// Lifetime of a token whose response does not state one. Docker's specification defines this
-/// default.
+/// Lifetime of a token if neither the response nor the token itself states one. Docker's
+/// specification defines this default.
 const USUAL_LIFE: Duration = Duration::from_secs(60);
 /// Time before the expiry of a token at which the token is renewed. For a token with a lifetime of
 /// less than 4 min, it is a quarter of the lifetime instead.
@@ -77,9 +77,9 @@ struct Claims {
 
 impl TokenService<'_> {
     /// Fetches an access token for the given scopes. Fails if the credential must not be sent to
-    /// the token service, or if the service does not accept the credential. `refresh` keeps the
-    /// refresh token that was received in exchange for an Entra access token, so that later calls
-    /// need no further exchange.
+    /// the token service, or if the service does not accept the credential, does not grant the
+    /// scopes, or does not respond. `refresh` keeps the refresh token that was received in exchange
+    /// for an Entra access token, so that later calls need no further exchange.
     pub async fn fetch(
         &self,
         found: &Found,
@@ -254,10 +254,10 @@ impl TokenService<'_> {
     }
 }
 
-/// Returns the lifetime that a JSON web token states, or `None` if the token states no time of
-/// expiry. The lifetime is the difference between the token's own times of issue and expiry,
-/// because the clocks of two machines differ. If the token does not state when it was issued, the
-/// current time is used instead.
+/// Returns the lifetime that a JSON web token states, or `None` if the text is not such a token or
+/// states no time of expiry. The lifetime is the difference between the token's own times of issue
+/// and expiry, because the clocks of two machines differ. If the token does not state when it was
+/// issued, the current time is used instead.
 fn life_of(token: &str) -> Option<Duration> {
     let claims = claims(token)?;
     let now = || {

@@ -55,11 +55,13 @@ pub struct Figures {
 /// Worst results over all attacks: ratios of latencies, lost calls and peak memory.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Ratios {
-    /// Largest ratio of the well-behaved client's median latency (p50) during an attack to its p50
-    /// during the control.
+    /// Median latency (p50) of the well-behaved client during an attack divided by its p50 during
+    /// the control: the median over all rounds, of the attack for which it is largest. It is
+    /// `f64::MAX` if the host ended before any control of an attack.
     pub worst_p50: f64,
-    /// Largest ratio of the 99th percentile of the well-behaved client's latency (p99) during an
-    /// attack to its p99 during the control.
+    /// 99th percentile of the well-behaved client's latency (p99) during an attack divided by its
+    /// p99 during the control: the median over all rounds, of the attack for which it is largest.
+    /// It is `f64::MAX` if the host ended before any control of an attack.
     pub worst_p99: f64,
     /// Number of the well-behaved client's calls during all attacks that did not get the right
     /// answer.
