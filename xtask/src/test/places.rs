@@ -45,6 +45,8 @@ const APPS_VARIABLE: &str = "SCOREBOX_APPS";
 
 /// File name of a scorer's manifest.
 const MANIFEST_FILE: &str = "scorebox.toml";
+/// File name of the script of an example that has a script instead of a component.
+const SCRIPT_FILE: &str = "score.py";
 
 /// Paths of the programs and folders that are built for the whole-system tests.
 pub struct Places {
@@ -164,11 +166,14 @@ fn guests(root: &Path) -> Result<PathBuf, Failure> {
     }))
 }
 
-/// Returns the paths of the manifests of all examples in the folder `dir`, sorted by name. Fails if
-/// the folder cannot be read.
+/// Returns the paths of the manifests of the examples in the folder `dir`, sorted by name. An
+/// example with a script is left out, because its build needs the network and the engine pack: the
+/// tests that use it build it. Fails if the folder cannot be read.
 fn examples(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
     let entries = std::fs::read_dir(dir).map_err(|error| Failure::file(dir, "be listed", error))?;
-    let manifests = entries.filter_map(|entry| Some(entry.ok()?.path().join(MANIFEST_FILE)));
+    let folders = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let folders = folders.filter(|folder| !folder.join(SCRIPT_FILE).exists());
+    let manifests = folders.map(|folder| folder.join(MANIFEST_FILE));
     let mut manifests: Vec<_> = manifests.filter(|manifest| manifest.is_file()).collect();
     manifests.sort();
     Ok(manifests)
