@@ -33,7 +33,8 @@ def prepare(project, entry="score.py"):
         redis.Redis = redis.StrictRedis = here
     os.environ["AZUREML_MODEL_DIR"] = str(project / "model")
     sys.path.insert(0, str(project))
-    spec = importlib.util.spec_from_file_location("score", project / entry)
+    # inference_schema knows a decorated function by the names of its module and of itself.
+    spec = importlib.util.spec_from_file_location(f"score_{project.name}", project / entry)
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     script.init()
