@@ -36,6 +36,8 @@ class AMLRequest:
         content_type = attributes.get("content_type")
         if content_type and "Content-Type" not in self.headers:
             self.headers.add("Content-Type", content_type)
+        if self._body and "Content-Length" not in self.headers:
+            self.headers.add("Content-Length", len(self._body))
 
     def __repr__(self):
         return f"<AMLRequest {self.url!r} [{self.method}]>"
@@ -57,8 +59,8 @@ class AMLRequest:
 
     @property
     def content_length(self):
-        """Size of the body, in bytes."""
-        return len(self._body)
+        """Size of the body that the caller stated, in bytes, or `None`."""
+        return self.headers.get("Content-Length", type=int)
 
     @property
     def content_encoding(self):

@@ -67,38 +67,38 @@ def call(body=b"", **attributes):
     return {"attributes": {**given, **attributes}, "body": base64.b64encode(body).decode()}
 
 
-def play(script, calls=(), files=None, model=None, environment=None, redis_port=None, path=(), after=""):
+def play(script, calls=(), server=None, **world):
     """Plays a script with calls.
 
-    `files` and `model` are texts and bytes by name. `path` has folders of packages. `after` is code
-    of the instance that runs between the start and the calls.
+    Of `world`, `files` and `model` are texts and bytes by name, and `environment` has variables.
+    `path` has folders of packages, and `redis_port` is the port of a server. `after` is code of the
+    instance that runs between the start and the calls. `server` is the name of another program
+    that plays the plan, whose output is returned as it is.
     """
     with tempfile.TemporaryDirectory() as folder:
         code, models = os.path.join(folder, "app"), os.path.join(folder, "model")
-        for root, held in ((code, {"score.py": script, **(files or {})}), (models, model or {})):
-            os.makedirs(root)
-            for name, content in held.items():
-                file = os.path.join(root, name)
-                os.makedirs(os.path.dirname(file), exist_ok=True)
-                with open(file, "wb") as opened:
-                    opened.write(content if isinstance(content, bytes) else content.encode())
-        plan = {
-            "code": code,
-            "model": models,
-            "calls": list(calls),
-            "environment": environment or {},
-            "redis_port": redis_port,
-            "path": list(path),
-            "after": after,
-        }
-        done = subprocess.run(
-            [sys.executable, __file__], input=json.dumps(plan), capture_output=True, text=True, timeout=120, cwd=folder
-        )
+        _write(code, {"score.py": script, **world.pop("files", {})})
+        _write(models, world.pop("model", {}))
+        plan = {"environment": {}, "redis_port": None, "path": [], "after": "", **world}
+        plan.update(code=code, model=models, calls=list(calls))
+        command = [sys.executable, os.path.join(HERE, server or __file__)]
+        done = subprocess.run(command, input=json.dumps(plan), capture_output=True, text=True, timeout=120, cwd=folder)
     if not done.stdout.strip():
         raise AssertionError(done.stderr)
     seen = json.loads(done.stdout)
+    if server:
+        return seen
     answers = [Answer(one[0], one[1], base64.b64decode(one[2])) for one in seen["answers"]]
     return Played(answers, seen["logs"], seen["metrics"], seen["contract"], done.stderr)
+
+
+def _write(folder, files):
+    os.makedirs(folder)
+    for name, content in files.items():
+        file = os.path.join(folder, name)
+        os.makedirs(os.path.dirname(file), exist_ok=True)
+        with open(file, "wb") as opened:
+            opened.write(content if isinstance(content, bytes) else content.encode())
 
 
 class _Host:

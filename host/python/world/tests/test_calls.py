@@ -30,12 +30,12 @@ class Inputs(unittest.TestCase):
     def test_request_headers_are_a_dict_in_title_case(self):
         script = "def init(): pass\ndef run(data, request_headers):\n    h = request_headers\n    return [dict(h), h['x-a'], h.get('X-B'), 'content-type' in h, type(h).__mro__[1].__name__]"
         [answer] = play(script, [call("1", headers=[["x-a", "1"], ["x-a", "2"]])]).answers
-        self.assertEqual(answer.value, [{"X-A": "1,2", "Content-Type": "application/json"}, "1,2", None, True, "dict"])
+        self.assertEqual(answer.value, [{"X-A": "1,2", "Content-Type": "application/json", "Content-Length": "1"}, "1,2", None, True, "dict"])
 
     def test_headers_may_be_a_dict(self):
         script = "def init(): pass\ndef run(data, request_headers): return request_headers"
         [answer] = play(script, [call("1", headers={"x-a": "1", "x-b": ["2", "3"]})]).answers
-        self.assertEqual(answer.value, {"X-A": "1", "X-B": "2,3", "Content-Type": "application/json"})
+        self.assertEqual(answer.value, {"X-A": "1", "X-B": "2,3", "Content-Type": "application/json", "Content-Length": "1"})
 
     def test_the_script_sees_its_folders_and_its_settings(self):
         script = """
