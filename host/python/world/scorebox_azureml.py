@@ -37,7 +37,7 @@ class Model:
         Raises `FileNotFoundError` if the app's model has nothing of this name.
         """
         root = os.environ["AZUREML_MODEL_DIR"]
-        found = _named(root, model_name, version) or _only_entry(root)
+        found = _named(root, model_name, version) or _innermost(root)
         if found is None:
             raise FileNotFoundError(
                 f"Model {model_name!r} is not in the model folder, which has: {', '.join(_entries(root)) or 'nothing'}."
@@ -61,6 +61,12 @@ def _named(root, name, version):
 def _only_entry(folder):
     entries = _entries(folder)
     return os.path.join(folder, entries[0]) if len(entries) == 1 else None
+
+
+def _innermost(folder):
+    # A model whose name is another one is meant if there is no second one.
+    found = _only_entry(folder)
+    return _innermost(found) or found if found else None
 
 
 def _entries(folder):

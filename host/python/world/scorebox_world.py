@@ -18,7 +18,9 @@ import scorebox_redis
 import scorebox_response
 import scorebox_schema
 import scorebox_script
+from scorebox_guest_errors import Rejected, Unavailable
 from scorebox_request import BadRequest
+from scorebox_response import AMLResponse
 
 CODE, PACKAGES, MODEL = "/app", "/packages", "/model"
 """Folders that the host gives to an instance."""
@@ -96,12 +98,26 @@ def _answer(attributes, body):
     try:
         return scorebox_door.ANSWERED, *scorebox_response.answer_of(_script.run(attributes, body))
     except BadRequest as error:
-        return scorebox_door.REFUSED, {}, str(error).encode()
+        return scorebox_door.REFUSED, {}, _message(error)
+    except Rejected as error:
+        return scorebox_door.REFUSED, {}, error.message.encode("utf-8", "replace")
+    except Unavailable as error:
+        return scorebox_door.ANSWERED, *scorebox_response.answer_of(_unavailable(error))
     except BaseException as error:
         # SystemExit and KeyboardInterrupt, too: they end the call, and the instance goes on.
         if scorebox_schema.refused_by_type(error):
-            return scorebox_door.REFUSED, {}, str(error).encode("utf-8", "replace")
+            return scorebox_door.REFUSED, {}, _message(error)
         return scorebox_door.RAISED, {}, _text(error)
+
+
+def _message(error):
+    return str(error).encode("utf-8", "replace")
+
+
+def _unavailable(error):
+    scorebox_door.log(b"w", str(error))
+    message = {"code": error.code, "message": error.message}
+    return AMLResponse(message, 503, {"Retry-After": "1"}, json_str=True)
 
 
 def _text(error):

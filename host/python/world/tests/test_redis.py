@@ -7,14 +7,13 @@ that has further versions of redis-py, each in a folder of its own.
 import importlib.util
 import json
 import os
-import shutil
-import socket
 import subprocess
 import sys
 import time
 import unittest
 
 from play import HERE, call, play
+from with_redis import WithRedis
 
 SCRIPT = open(os.path.join(HERE, "redis_script.py"), encoding="utf-8").read()
 
@@ -24,30 +23,8 @@ def versions():
     return [None] + [os.path.join(folder, one) for one in sorted(os.listdir(folder))] if folder else [None]
 
 
-@unittest.skipUnless(shutil.which("redis-server"), "redis-server is not installed")
 @unittest.skipUnless(importlib.util.find_spec("redis"), "redis-py is not installed")
-class Redis(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            cls.port = free.getsockname()[1]
-        command = ["redis-server", "--port", str(cls.port), "--bind", "127.0.0.1", "--save", "", "--dir", "/tmp"]
-        cls.server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        until = time.monotonic() + 20
-        while time.monotonic() < until:
-            try:
-                socket.create_connection(("127.0.0.1", cls.port)).close()
-                return
-            except OSError:
-                time.sleep(0.02)
-        raise AssertionError("redis-server does not listen")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.terminate()
-        cls.server.wait()
-
+class Redis(WithRedis):
     def test_every_version_answers_as_natively(self):
         for version in versions():
             with self.subTest(version):
