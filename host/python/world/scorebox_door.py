@@ -41,17 +41,20 @@ class GraphError(Exception):
 
 
 def next_request():
-    """Waits for the next request. Returns its attributes and its body.
+    """Waits for the next request. Returns its attributes, as JSON, and its body.
 
     Raises `ConnectionRefusedError` at the end of the instance's life.
     """
-    head, body = _unpacked(_host.call(b"Q"))
-    return head, body
+    message = _host.call(b"Q")
+    end = 4 + int.from_bytes(message[:4], "little")
+    return message[4:end], message[end:]
 
 
 def answer(ending, head, body):
     """Ends the call with an answer, or with the text of an exception."""
-    _host.call(b"A" + bytes((ending,)) + _packed(head) + body)
+    # Most answers have one and the same head.
+    packed = _PLAIN if head is PLAIN else _packed(head)
+    _host.call(b"A" + bytes((ending,)) + packed + body)
 
 
 def contract(facts):
@@ -104,3 +107,9 @@ def _packed(head):
 def _unpacked(message):
     size = int.from_bytes(message[:4], "little")
     return json.loads(message[4 : 4 + size] or b"{}"), message[4 + size :]
+
+
+PLAIN = {"status": 200, "headers": [], "content_type": "application/json"}
+"""Head of an answer in JSON that is neither an error nor made by the script itself."""
+
+_PLAIN = _packed(PLAIN)

@@ -9,7 +9,9 @@ from types import ModuleType
 import scorebox_door
 from scorebox_guest_errors import Failed
 
-config = ModuleType("scorebox_guest.config", "The settings that `[config]` of scorebox.toml gives to the script.")
+config = ModuleType(
+    "scorebox_guest.config", "The settings that `[config]` of scorebox.toml gives to the script."
+)
 log = ModuleType("scorebox_guest.log", "Lines in the host's log, under the id of the call.")
 metrics = ModuleType("scorebox_guest.metrics", "Measurements, which the host writes to its log as events.")
 

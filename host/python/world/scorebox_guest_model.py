@@ -50,7 +50,9 @@ class TensorInfo:
 def info():
     """Returns facts about the loaded model."""
     found = scorebox_door.model_info()
-    return ModelInfo(*(found.get(key, "") for key in ("name", "version", "digest")), dict(found.get("labels") or {}))
+    return ModelInfo(
+        *(found.get(key, "") for key in ("name", "version", "digest")), dict(found.get("labels") or {})
+    )
 
 
 def files():

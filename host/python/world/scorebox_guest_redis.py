@@ -20,7 +20,9 @@ class Connection:
     def __init__(self, name="default"):
         if name != "default":
             raise Failed(
-                "no-such-store", "the script opened a store that it does not have", "a script has the store `default`"
+                "no-such-store",
+                "the script opened a store that it does not have",
+                "a script has the store `default`",
             )
 
     def execute(self, *words):

@@ -96,7 +96,9 @@ def _change(connection):
         self._parser.on_connect(self)
 
     def init_ssl(self, **options):
-        plain.__init__(self, **{name: value for name, value in options.items() if not name.startswith("ssl_")})
+        plain.__init__(
+            self, **{name: value for name, value in options.items() if not name.startswith("ssl_")}
+        )
 
     for name in ("Connection", "SSLConnection", "UnixDomainSocketConnection"):
         if hasattr(connection, name):

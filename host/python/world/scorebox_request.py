@@ -112,7 +112,9 @@ class AMLRequest:
     @property
     def is_json(self):
         """True if the media type of the body is JSON."""
-        return self.mimetype == "application/json" or bool(re.fullmatch("application/.*[+]json", self.mimetype))
+        return self.mimetype == "application/json" or bool(
+            re.fullmatch("application/.*[+]json", self.mimetype)
+        )
 
     @property
     def json(self):
@@ -203,7 +205,9 @@ def _multipart(body, boundary):
             continue
         headers = Headers(
             (name.strip(), value.strip())
-            for name, _, value in (line.partition(":") for line in head.decode("utf-8", "replace").split("\r\n"))
+            for name, _, value in (
+                line.partition(":") for line in head.decode("utf-8", "replace").split("\r\n")
+            )
             if name.strip()
         )
         about = _parameters(headers.get("Content-Disposition", ""))

@@ -5,7 +5,10 @@ Owns the rules by which a value becomes an answer. Must not know how the answer 
 
 import json
 
+from scorebox_door import PLAIN
 from scorebox_headers import Headers
+
+_encode = json.JSONEncoder(allow_nan=False).encode
 
 _WHOLE = {"date", "expires", "last-modified", "retry-after", "set-cookie", "user-agent"}
 """Headers whose commas do not separate values."""
@@ -74,18 +77,15 @@ def answer_of(value):
     """
     if hasattr(value, "status_code") and hasattr(value, "headers") and hasattr(value, "get_data"):
         return _answer_of_response(value)
-    head = {"status": 200, "headers": [], "content_type": "application/json"}
     value = {} if value is None else value
     try:
         try:
-            text = json.dumps(value, allow_nan=False)
+            return PLAIN, _encode(value).encode()
         except ValueError:
             # Infinite numbers and NaN are no JSON. The host decides what becomes of them.
-            text = json.dumps(value)
-            head["not_finite"] = True
+            return {**PLAIN, "not_finite": True}, json.dumps(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise NotJson(_why_not(value, error)) from None
-    return head, text.encode()
 
 
 def _answer_of_response(response):

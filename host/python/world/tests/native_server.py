@@ -33,7 +33,9 @@ def main():
             content_type=about["content_type"],
             data=base64.b64decode(one["body"]),
         )
-        answers.append((answer.status_code, list(answer.headers.items()), base64.b64encode(answer.get_data()).decode()))
+        answers.append(
+            (answer.status_code, list(answer.headers.items()), base64.b64encode(answer.get_data()).decode())
+        )
     json.dump(answers, output)
     output.flush()
     os._exit(0)

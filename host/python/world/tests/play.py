@@ -82,7 +82,9 @@ def play(script, calls=(), server=None, **world):
         plan = {"environment": {}, "redis_port": None, "path": [], "after": "", **world}
         plan.update(code=code, model=models, calls=list(calls))
         command = [sys.executable, os.path.join(HERE, server or __file__)]
-        done = subprocess.run(command, input=json.dumps(plan), capture_output=True, text=True, timeout=120, cwd=folder)
+        done = subprocess.run(
+            command, input=json.dumps(plan), capture_output=True, text=True, timeout=120, cwd=folder
+        )
     if not done.stdout.strip():
         raise AssertionError(done.stderr)
     seen = json.loads(done.stdout)
@@ -182,7 +184,9 @@ def _value_of(stream):
     if kind in b"$=!" and int(rest) >= 0:
         return line + stream.read(int(rest) + 2)
     if kind in b"*~>%":
-        return line + b"".join(_value_of(stream) for _ in range(max(int(rest), 0) * (2 if kind == b"%" else 1)))
+        return line + b"".join(
+            _value_of(stream) for _ in range(max(int(rest), 0) * (2 if kind == b"%" else 1))
+        )
     return line
 
 

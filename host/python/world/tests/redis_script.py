@@ -8,9 +8,17 @@ import os
 
 import redis
 
-OPTIONS = {"port": int(os.environ["REDIS_PORT"])} if "REDIS_PORT" in os.environ else {
-    "host": "contoso.redis.cache.windows.net", "port": 6380, "password": "the-access-key", "ssl": True, "ssl_cert_reqs": None,
-}
+OPTIONS = (
+    {"port": int(os.environ["REDIS_PORT"])}
+    if "REDIS_PORT" in os.environ
+    else {
+        "host": "contoso.redis.cache.windows.net",
+        "port": 6380,
+        "password": "the-access-key",
+        "ssl": True,
+        "ssl_cert_reqs": None,
+    }
+)
 
 
 def client(**options):
@@ -33,7 +41,11 @@ def pipe(transaction):
 
 
 def pool():
-    held = redis.ConnectionPool(**{**OPTIONS, "ssl": None}) if False else redis.ConnectionPool(port=OPTIONS["port"])
+    held = (
+        redis.ConnectionPool(**{**OPTIONS, "ssl": None})
+        if False
+        else redis.ConnectionPool(port=OPTIONS["port"])
+    )
     return redis.Redis(connection_pool=held).get("x")
 
 
@@ -54,7 +66,11 @@ CASES = {
     "incr": lambda: (r.incr("n", 5), r.incrbyfloat("n", 1.5)),
     "mget": lambda: (r.mset({"a": 1, "b": 2}), r.mget("a", "b", "nope")),
     "hash": lambda: (r.hset("h", "f", 1), r.hgetall("h"), r.hget("h", "f"), r.hmget("h", "f", "g")),
-    "sorted": lambda: (r.zadd("z", {"m": 1.5, "k": 2}), r.zrange("z", 0, -1, withscores=True), r.zscore("z", "m")),
+    "sorted": lambda: (
+        r.zadd("z", {"m": 1.5, "k": 2}),
+        r.zrange("z", 0, -1, withscores=True),
+        r.zscore("z", "m"),
+    ),
     "list": lambda: (r.rpush("l", 1, 2, 3), r.lrange("l", 0, -1)),
     "set type": lambda: (r.sadd("s", 1, 2), sorted(r.smembers("s"))),
     "large": lambda: (r.set("big", b"x" * 3000000), len(r.get("big"))),
@@ -77,7 +93,9 @@ CASES = {
 if int(redis.__version__.split(".")[0]) >= 5:
     CASES["protocol 2"] = lambda: client(protocol=2).hgetall("h")
     CASES["protocol 3"] = lambda: client(protocol=3).hgetall("h")
-    CASES["retry"] = lambda: client(retry_on_timeout=True, socket_timeout=5, socket_connect_timeout=1).get("x")
+    CASES["retry"] = lambda: client(retry_on_timeout=True, socket_timeout=5, socket_connect_timeout=1).get(
+        "x"
+    )
 
 
 def run(names):

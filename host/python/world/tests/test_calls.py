@@ -17,7 +17,15 @@ def run(raw_data):
 
 class Inputs(unittest.TestCase):
     def test_an_undecorated_run_gets_the_text_of_the_body(self):
-        played = play(TEXT, [call("{not json"), call("ä"), call(b"\xff"), call("", method="GET", query="a=1&b=[1,2]&b=x&c=null")])
+        played = play(
+            TEXT,
+            [
+                call("{not json"),
+                call("ä"),
+                call(b"\xff"),
+                call("", method="GET", query="a=1&b=[1,2]&b=x&c=null"),
+            ],
+        )
         first, second, third, fourth = played.answers
         self.assertEqual(first.value, {"got": "{not json", "calls": 1})
         self.assertEqual(first.head, {"status": 200, "headers": [], "content_type": "application/json"})
@@ -30,12 +38,24 @@ class Inputs(unittest.TestCase):
     def test_request_headers_are_a_dict_in_title_case(self):
         script = "def init(): pass\ndef run(data, request_headers):\n    h = request_headers\n    return [dict(h), h['x-a'], h.get('X-B'), 'content-type' in h, type(h).__mro__[1].__name__]"
         [answer] = play(script, [call("1", headers=[["x-a", "1"], ["x-a", "2"]])]).answers
-        self.assertEqual(answer.value, [{"X-A": "1,2", "Content-Type": "application/json", "Content-Length": "1"}, "1,2", None, True, "dict"])
+        self.assertEqual(
+            answer.value,
+            [
+                {"X-A": "1,2", "Content-Type": "application/json", "Content-Length": "1"},
+                "1,2",
+                None,
+                True,
+                "dict",
+            ],
+        )
 
     def test_headers_may_be_a_dict(self):
         script = "def init(): pass\ndef run(data, request_headers): return request_headers"
         [answer] = play(script, [call("1", headers={"x-a": "1", "x-b": ["2", "3"]})]).answers
-        self.assertEqual(answer.value, {"X-A": "1", "X-B": "2,3", "Content-Type": "application/json", "Content-Length": "1"})
+        self.assertEqual(
+            answer.value,
+            {"X-A": "1", "X-B": "2,3", "Content-Type": "application/json", "Content-Length": "1"},
+        )
 
     def test_the_script_sees_its_folders_and_its_settings(self):
         script = """
@@ -46,8 +66,12 @@ def run(data): return [helper.NAME, x, os.environ["AZUREML_MODEL_DIR"], os.envir
 """
         files = {"helper.py": "NAME = 'h'", "lib/deep.py": "x = 1", "labels.txt": "l"}
         value = play(script, [call("1")], files=files, environment={"LIMIT": "3"}).answers[0].value
-        self.assertEqual((value[0], value[1], value[3], value[5], value[6]), ("h", 1, "3", "l", "entry_module"))
-        self.assertTrue(value[2].endswith("/model") and value[4].endswith("/app") and value[7].endswith("/app/score.py"))
+        self.assertEqual(
+            (value[0], value[1], value[3], value[5], value[6]), ("h", 1, "3", "l", "entry_module")
+        )
+        self.assertTrue(
+            value[2].endswith("/model") and value[4].endswith("/app") and value[7].endswith("/app/score.py")
+        )
 
     def test_a_driver_module_is_looked_through(self):
         script = "import inner as driver_module\ndef init(): driver_module.init()\ndef run(x): return 'outer'"
@@ -91,7 +115,9 @@ class Outputs(unittest.TestCase):
                 self.assertNotIn("not_finite", answer.head)
 
     def test_numbers_that_are_not_finite_are_marked(self):
-        [answer] = play("def init(): pass\ndef run(x): return [float('nan'), float('inf')]", [call("1")]).answers
+        [answer] = play(
+            "def init(): pass\ndef run(x): return [float('nan'), float('inf')]", [call("1")]
+        ).answers
         self.assertEqual((answer.body, answer.head["not_finite"]), (b"[NaN, Infinity]", True))
 
     def test_a_value_that_json_cannot_hold_is_an_error_that_says_what_to_do(self):
@@ -115,15 +141,26 @@ def run(what): return eval(what)
             ("AMLResponse(b'\\x00', 200, {'Content-Type': 'image/jpeg'})", (200, [], "image/jpeg", b"\0")),
             ("AMLResponse({'a': 1}, 201, {}, json_str=True)", (201, [], "application/json", b'{"a": 1}')),
             ("AMLResponse(None, 204)", (204, [], "application/json", b"{}")),
-            ("AMLResponse('x', 503, {'Retry-After': '7', 'X-A': '1, 2'})", (503, [["Retry-After", "7"], ["X-A", "1"], ["X-A", "2"]], "text/html; charset=utf-8", b"x")),
-            ("AMLResponse('x', 200, {'Last-Modified': 'Wed, 21 Oct 2015 07:28:00 GMT'})", (200, [["Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT"]], "text/html; charset=utf-8", b"x")),
+            (
+                "AMLResponse('x', 503, {'Retry-After': '7', 'X-A': '1, 2'})",
+                (503, [["Retry-After", "7"], ["X-A", "1"], ["X-A", "2"]], "text/html; charset=utf-8", b"x"),
+            ),
+            (
+                "AMLResponse('x', 200, {'Last-Modified': 'Wed, 21 Oct 2015 07:28:00 GMT'})",
+                (200, [["Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT"]], "text/html; charset=utf-8", b"x"),
+            ),
             ("AMLResponse(iter(['a', b'b']), 200)", (200, [], "text/html; charset=utf-8", b"ab")),
-            ("AMLResponse('x', 500, run_function_failed=True)", (500, [["x-ms-run-function-failed", "True"]], "text/html; charset=utf-8", b"x")),
+            (
+                "AMLResponse('x', 500, run_function_failed=True)",
+                (500, [["x-ms-run-function-failed", "True"]], "text/html; charset=utf-8", b"x"),
+            ),
         )
         answers = play(script, [call(what) for what, _ in cases]).answers
         for answer, (what, (status, headers, content_type, body)) in zip(answers, cases):
             with self.subTest(what):
-                self.assertEqual(answer.head, {"status": status, "headers": headers, "content_type": content_type})
+                self.assertEqual(
+                    answer.head, {"status": status, "headers": headers, "content_type": content_type}
+                )
                 self.assertEqual(answer.body, body)
 
 
@@ -185,7 +222,14 @@ def run(data):
         self.assertEqual(played.answers[0].value, False)
         self.assertEqual(played.logs[0], ["i", "in init"])
         lines = [tuple(one) for one in played.logs]
-        for line in (("i", "a 1"), ("i", "two"), ("i", "lines"), ("w", "to err"), ("i", "info 1"), ("e", "error")):
+        for line in (
+            ("i", "a 1"),
+            ("i", "two"),
+            ("i", "lines"),
+            ("w", "to err"),
+            ("i", "info 1"),
+            ("e", "error"),
+        ):
             self.assertIn(line, lines)
         self.assertIn(("w", "WARNING:root:root"), lines)
         self.assertTrue(any(level == "w" and "UserWarning: careful" in text for level, text in lines))
@@ -193,7 +237,9 @@ def run(data):
         self.assertFalse(any("not shown" in text for _, text in lines))
 
     def test_a_line_without_an_end_is_sent_in_parts(self):
-        played = play("def init(): pass\ndef run(x):\n    print('x' * 40000, end='')\n    return 1", [call("1")])
+        played = play(
+            "def init(): pass\ndef run(x):\n    print('x' * 40000, end='')\n    return 1", [call("1")]
+        )
         self.assertEqual([len(text) for _, text in played.logs], [16384, 16384, 7232])
 
 
@@ -201,13 +247,22 @@ class Images(unittest.TestCase):
     def test_an_open_file_keeps_an_image_from_being_taken(self):
         script = "def init():\n    global f\n    f = open(__file__)\ndef run(x): return 1"
         played = play(script, [call("1")], after="scorebox_world.taken()")
-        self.assertRegex(played.stderr, r"RuntimeError: The script keeps files open after init\(\): .*score.py")
-        played = play(script.replace("f = open(__file__)", "open(__file__).read()"), [call("1")], after="scorebox_world.taken()")
+        self.assertRegex(
+            played.stderr, r"RuntimeError: The script keeps files open after init\(\): .*score.py"
+        )
+        played = play(
+            script.replace("f = open(__file__)", "open(__file__).read()"),
+            [call("1")],
+            after="scorebox_world.taken()",
+        )
         self.assertEqual(played.answers[0].value, 1)
 
     def test_instances_of_one_image_draw_different_numbers(self):
         script = "import random\ndef init(): random.seed(1)\ndef run(x): return random.random()"
-        first, second = (play(script, [call("1")], after=after).answers[0].value for after in ("", "scorebox_world.resumed()"))
+        first, second = (
+            play(script, [call("1")], after=after).answers[0].value
+            for after in ("", "scorebox_world.resumed()")
+        )
         self.assertEqual(first, 0.13436424411240122)
         self.assertNotEqual(first, second)
 

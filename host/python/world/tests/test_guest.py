@@ -28,7 +28,10 @@ class Guest(unittest.TestCase):
         body = struct.pack("<4d2H", 1, 2, 3, 4, 0x3F80, 0xC000)
         model = {"m.safetensors": len(text).to_bytes(8, "little") + text + body, "deep/labels.txt": "abc"}
         cases = {
-            "[vars(one) for one in model.tensors()]": [{"name": "b", "dtype": "bf16", "shape": [2]}, {"name": "w", "dtype": "f64", "shape": [2, 2]}],
+            "[vars(one) for one in model.tensors()]": [
+                {"name": "b", "dtype": "bf16", "shape": [2]},
+                {"name": "w", "dtype": "f64", "shape": [2, 2]},
+            ],
             "model.Tensor('w').array().tolist()": [[1, 2], [3, 4]],
             "model.Tensor('w').values(1, 2).tolist()": [2, 3],
             "model.Tensor('w').rows([1]).tolist()": [[3, 4]],
@@ -37,18 +40,37 @@ class Guest(unittest.TestCase):
             "model.read_file('deep/labels.txt', 1, 1).decode()": "b",
             "vars(model.info())": {"name": "m", "version": "1", "digest": "sha256:0", "labels": {"a": "b"}},
         }
-        played = evaluated([*cases, "model.Tensor('x')", "model.read_file('../x')", "model.Tensor('w').values(3, 2)"], "from scorebox_guest import model", model=model)
+        played = evaluated(
+            [*cases, "model.Tensor('x')", "model.read_file('../x')", "model.Tensor('w').values(3, 2)"],
+            "from scorebox_guest import model",
+            model=model,
+        )
         for (case, expected), answer in zip(cases.items(), played.answers):
-            self.assertEqual((answer.ending, answer.body and json.loads(answer.body)), (0, expected), (case, answer.text))
+            self.assertEqual(
+                (answer.ending, answer.body and json.loads(answer.body)), (0, expected), (case, answer.text)
+            )
         texts = [one.text.rpartition("\n")[2] for one in played.answers[-3:]]
-        self.assertEqual([text.partition("(")[2] for text in texts], ["the model has no tensor `x`)", "the model has no file `../x`)", "a range does not lie within its tensor or file)"])
+        self.assertEqual(
+            [text.partition("(")[2] for text in texts],
+            [
+                "the model has no tensor `x`)",
+                "the model has no file `../x`)",
+                "a range does not lie within its tensor or file)",
+            ],
+        )
 
     def test_graphs_take_and_give_arrays(self):
         imports = "import numpy as np, scorebox_guest.graphs as graphs"
-        cases = ("graphs.run('double', {'x': np.array([[1.5, 2]])})['doubled'].tolist()", "graphs.run('none', {'x': np.ones(1)})", "graphs.run('double', {'x': np.array(['a'])})")
+        cases = (
+            "graphs.run('double', {'x': np.array([[1.5, 2]])})['doubled'].tolist()",
+            "graphs.run('none', {'x': np.ones(1)})",
+            "graphs.run('double', {'x': np.array(['a'])})",
+        )
         first, second, third = evaluated(cases, imports).answers
         self.assertEqual(first.value, [[3.0, 4.0]])
-        self.assertIn("Failed: graph: the script could not run a graph (the model has no such graph)", second.text)
+        self.assertIn(
+            "Failed: graph: the script could not run a graph (the model has no such graph)", second.text
+        )
         self.assertIn("the input `x` has the type <U1", third.text)
 
     def test_lines_measurements_settings_and_errors(self):
@@ -64,11 +86,19 @@ class Guest(unittest.TestCase):
         played = evaluated(cases, imports, environment={"A": "a", "B": "1.5"})
         answers = played.answers
         self.assertEqual(played.logs[:2], [["w", "w"], ["e", "part: e"]])
-        self.assertEqual(played.metrics, [{"kind": "count", "name": "n", "value": 2, "attributes": {"kind": "a"}}, {"kind": "record", "name": "v", "value": 1.0, "attributes": {}}])
+        self.assertEqual(
+            played.metrics,
+            [
+                {"kind": "count", "name": "n", "value": 2, "attributes": {"kind": "a"}},
+                {"kind": "record", "name": "v", "value": 1.0, "attributes": {}},
+            ],
+        )
         self.assertEqual(answers[1].value, ["a", 1.5, "c"])
         self.assertIn("`A` is not a number", answers[2].text)
         self.assertEqual((answers[3].ending, answers[3].text), (2, "send rows"))
-        self.assertEqual((answers[4].status, answers[4].value), (503, {"code": "later", "message": "come back"}))
+        self.assertEqual(
+            (answers[4].status, answers[4].value), (503, {"code": "later", "message": "come back"})
+        )
         self.assertEqual(answers[5].ending, 1)
 
 
@@ -97,7 +127,11 @@ class ModelPaths(unittest.TestCase):
         cases = (
             ({"sklearn_mnist.pkl": "x"}, "sklearn_mnist", "sklearn_mnist.pkl"),
             ({"sklearn_mnist_model.pkl": "x"}, "sklearn_mnist", "sklearn_mnist_model.pkl"),
-            ({"sklearn_mnist_model.pkl": "x", "b": "y"}, "sklearn_mnist_model.pkl", "sklearn_mnist_model.pkl"),
+            (
+                {"sklearn_mnist_model.pkl": "x", "b": "y"},
+                "sklearn_mnist_model.pkl",
+                "sklearn_mnist_model.pkl",
+            ),
             ({"m/1/a.pkl": "1", "m/2/a.pkl": "2"}, "m", "m/2/a.pkl"),
             ({"m/1/a.pkl": "1", "m/2/a.pkl": "2", "n/1/b.pkl": "3"}, "n", "n/1/b.pkl"),
             ({"m/a": "1", "m/b": "2", "x": ""}, "m", "m"),
@@ -117,7 +151,10 @@ class ModelPaths(unittest.TestCase):
     def test_a_model_that_is_not_there_is_an_error_with_what_is(self):
         script = "from azureml.core.model import Model\ndef init(): Model.get_model_path('c')\ndef run(x): return 1"
         [answer] = play(script, [call("1")], model={"a": "1", "b": "2"}).answers
-        self.assertTrue(answer.text.endswith("FileNotFoundError: Model 'c' is not in the model folder, which has: a, b."), answer.text)
+        self.assertTrue(
+            answer.text.endswith("FileNotFoundError: Model 'c' is not in the model folder, which has: a, b."),
+            answer.text,
+        )
 
 
 @unittest.skipUnless(importlib.util.find_spec("sklearn"), "scikit-learn is not installed")
@@ -142,7 +179,9 @@ def run(raw_data):
 
         file = io.BytesIO()
         joblib.dump(LogisticRegression().fit(np.arange(8.0).reshape(4, 2), [0, 0, 1, 1]), file)
-        [answer] = play(script, [call({"data": [[0, 1], [6, 7]]})], model={"x/1/m.pkl": file.getvalue()}).answers
+        [answer] = play(
+            script, [call({"data": [[0, 1], [6, 7]]})], model={"x/1/m.pkl": file.getvalue()}
+        ).answers
         self.assertEqual(answer.value, [[0, 1], True])
 
 

@@ -29,9 +29,15 @@ class Redis(WithRedis):
         for version in versions():
             with self.subTest(version):
                 path = [version] if version else []
-                environment = {**os.environ, "REDIS_PORT": str(self.port), "PYTHONPATH": os.pathsep.join(path)}
+                environment = {
+                    **os.environ,
+                    "REDIS_PORT": str(self.port),
+                    "PYTHONPATH": os.pathsep.join(path),
+                }
                 file = os.path.join(HERE, "redis_script.py")
-                done = subprocess.run([sys.executable, file], env=environment, capture_output=True, text=True, check=True)
+                done = subprocess.run(
+                    [sys.executable, file], env=environment, capture_output=True, text=True, check=True
+                )
                 native = json.loads(done.stdout)
                 played = play(SCRIPT, [call("null")], redis_port=self.port, path=path)
                 self.assertEqual(played.answers[0].ending, 0, played.answers[0].text)
@@ -75,7 +81,9 @@ def run(what):
         for version in versions():
             with self.subTest(version):
                 begun = time.monotonic()
-                played = play(script, [call('["get", "ping"]')], redis_port=1, path=[version] if version else [])
+                played = play(
+                    script, [call('["get", "ping"]')], redis_port=1, path=[version] if version else []
+                )
                 found = played.answers[0].value
                 self.assertRegex(found["get"], "^ConnectionError: .*refused")
                 self.assertRegex(found["ping"], "^ConnectionError: .*refused")

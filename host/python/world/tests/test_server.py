@@ -75,7 +75,9 @@ def run(request):
 """
 
 
-@unittest.skipUnless(importlib.util.find_spec("azureml_inference_server_http"), "the retired server is not installed")
+@unittest.skipUnless(
+    importlib.util.find_spec("azureml_inference_server_http"), "the retired server is not installed"
+)
 class Server(unittest.TestCase):
     maxDiff = None
 
@@ -85,8 +87,14 @@ class Server(unittest.TestCase):
         played = play(script, calls)
         self.assertEqual(len(played.answers), len(native), played.stderr)
         for index, (one, theirs) in enumerate(zip(played.answers, native)):
-            status, headers, body = theirs[0], dict(map(tuple, reversed(theirs[1]))), base64.b64decode(theirs[2])
-            with self.subTest(calls[index]["body"] and base64.b64decode(calls[index]["body"])[:200], index=index):
+            status, headers, body = (
+                theirs[0],
+                dict(map(tuple, reversed(theirs[1]))),
+                base64.b64decode(theirs[2]),
+            )
+            with self.subTest(
+                calls[index]["body"] and base64.b64decode(calls[index]["body"])[:200], index=index
+            ):
                 if one.ending == 2 and status == 400:
                     self.assertEqual(one.text, json.loads(body)["message"])
                 elif one.ending:
@@ -121,10 +129,16 @@ class Server(unittest.TestCase):
             {"wrong": 1},
         )
         calls = [call(body, headers=[["x-a", "7"]]) for body in bodies]
-        calls += [call("", method="GET", query="data=[[1,2,3]]"), call("", method="GET", query="data=1&data=2")]
+        calls += [
+            call("", method="GET", query="data=[[1,2,3]]"),
+            call("", method="GET", query="data=1&data=2"),
+        ]
         played, _ = self.assert_equal(NUMPY, calls)
         self.assertEqual([one.ending for one in played.answers], [0] * 10 + [2] * 10 + [0, 2])
-        self.assertEqual(played.answers[11].text, "Invalid input array: array has size 2 on dimension #1, while expected value is 3")
+        self.assertEqual(
+            played.answers[11].text,
+            "Invalid input array: array has size 2 on dimension #1, while expected value is 3",
+        )
 
     def test_frames(self):
         row = {"age": 41, "income": 5.5, "member": True, "name": "x"}
@@ -139,12 +153,18 @@ class Server(unittest.TestCase):
             [],
         )
         calls = [call({"Inputs": {"rows": one}, "GlobalParameters": {"method": "p"}}) for one in rows]
-        calls += [call({"Inputs": {}, "GlobalParameters": {"method": "p"}}), call({"Inputs": [], "GlobalParameters": {}})]
+        calls += [
+            call({"Inputs": {}, "GlobalParameters": {"method": "p"}}),
+            call({"Inputs": [], "GlobalParameters": {}}),
+        ]
         self.assert_equal(PANDAS, calls)
 
     def test_text(self):
         bodies = ("", "{", "ä", b"\xff\xfe", "raise", "none", "set", b"\xef\xbb\xbf1")
-        calls = [call(body) for body in bodies] + [call("x", content_type="text/plain"), call("", method="GET", query="a=1&b=ä&b=[2]&a")]
+        calls = [call(body) for body in bodies] + [
+            call("x", content_type="text/plain"),
+            call("", method="GET", query="a=1&b=ä&b=[2]&a"),
+        ]
         self.assert_equal(TEXT, calls)
 
     def test_raw(self):
@@ -160,11 +180,18 @@ class Server(unittest.TestCase):
             "AMLResponse(iter(['a', 'b']), 200)",
         )
         calls = [
-            call('{"a": 1}', headers=headers + [["x-a", "1"], ["cookie", 'b=1; c="2"']], query="a=1&a=2&n=5&e="),
+            call(
+                '{"a": 1}', headers=headers + [["x-a", "1"], ["cookie", 'b=1; c="2"']], query="a=1&a=2&n=5&e="
+            ),
             call("{", headers=headers),
             call("x", content_type="text/plain; charset=latin-1", headers=headers, query="a=%20x+b"),
             call('{"a": 1}', content_type="application/ld+json", headers=headers),
-            call("a=1&b=%20x&a=", content_type="application/x-www-form-urlencoded", headers=headers, query="b=2"),
+            call(
+                "a=1&b=%20x&a=",
+                content_type="application/x-www-form-urlencoded",
+                headers=headers,
+                query="b=2",
+            ),
             call(form, content_type='multipart/form-data; boundary="B"', headers=headers),
             call("", method="GET", headers=headers, query="a=1"),
             call("", method="OPTIONS", headers=headers),
@@ -173,10 +200,16 @@ class Server(unittest.TestCase):
         played, native = self.assert_equal(RAW, calls)
         answer, theirs = played.answers[12], native[12]
         self.assertEqual(answer.head["headers"], [["Retry-After", "7"], ["X-A", "1"], ["X-A", "2"]])
-        self.assertEqual([pair for pair in theirs[1] if pair[0] in ("Retry-After", "X-A")], answer.head["headers"])
+        self.assertEqual(
+            [pair for pair in theirs[1] if pair[0] in ("Retry-After", "X-A")], answer.head["headers"]
+        )
 
     def test_contract(self):
-        swagger = play(NUMPY, [call("", method="GET", path="/swagger.json", query="version=3")], server="native_server.py")
+        swagger = play(
+            NUMPY,
+            [call("", method="GET", path="/swagger.json", query="version=3")],
+            server="native_server.py",
+        )
         schemas = json.loads(base64.b64decode(swagger[0][2]))["components"]["schemas"]
         contract = play(NUMPY).contract
         self.assertEqual(contract["input"], schemas["ServiceInput"])
@@ -188,7 +221,9 @@ class Server(unittest.TestCase):
         self.assertEqual(play(TEXT).contract.get("input"), None)
 
     def test_both_decorators_are_refused(self):
-        script = "from azureml_inference_server_http.api.aml_request import rawhttp\n" + NUMPY.replace("def run", "@rawhttp\ndef run")
+        script = "from azureml_inference_server_http.api.aml_request import rawhttp\n" + NUMPY.replace(
+            "def run", "@rawhttp\ndef run"
+        )
         self.assertIn("both @rawhttp and @input_schema", play(script).answers[0].text)
 
 

@@ -19,7 +19,17 @@ class WithRedis(unittest.TestCase):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             cls.port = free.getsockname()[1]
-        command = ["redis-server", "--port", str(cls.port), "--bind", "127.0.0.1", "--save", "", "--dir", "/tmp"]
+        command = [
+            "redis-server",
+            "--port",
+            str(cls.port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--dir",
+            "/tmp",
+        ]
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         cls.addClassCleanup(server.wait)
         cls.addClassCleanup(server.terminate)
