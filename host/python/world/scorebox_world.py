@@ -6,7 +6,6 @@ script is called, or the form of messages.
 
 import gc
 import io
-import json
 import os
 import random
 import sys
@@ -32,22 +31,27 @@ _script = None
 _open_before = ()
 
 
-def start(entry, environment=None):
+def start(entry, environment=None, accelerated=()):
     """Imports the script `entry`, runs its `init` and sends the host its contract.
 
-    `environment` is a dict, or the text of a JSON object. If the script raises an exception, the
-    host gets the traceback in the place of an answer, and the exception is raised again.
+    `environment` is a dict of variables. `accelerated` has the files of the model whose estimators
+    run as graphs. If the script raises an exception, the host gets the traceback in the place of
+    the contract.
     """
     global _script, _open_before
     _open_before = _open_files()
     scorebox_logs.install()
-    if isinstance(environment, str):
-        environment = json.loads(environment)
     path = os.path.join(CODE, entry)
+    # The interpreter remembers variables of the machine where its memory was made.
+    os.environ.clear()
     os.environ.update({"AZUREML_MODEL_DIR": MODEL, "AML_APP_ROOT": CODE, "AZUREML_ENTRY_SCRIPT": entry})
     os.environ.update(environment or {})
     _extend_path(os.path.dirname(path))
     try:
+        if accelerated:
+            import scorebox_accelerate
+
+            scorebox_accelerate.install(accelerated)
         _script = scorebox_script.Script(path)
         _script.init()
         scorebox_logs.end_lines()
@@ -55,7 +59,6 @@ def start(entry, environment=None):
     except BaseException as error:
         scorebox_logs.end_lines()
         scorebox_door.answer(scorebox_door.RAISED, {}, _text(error))
-        raise
 
 
 def loop():

@@ -212,9 +212,10 @@ def _main():
 
     scorebox_world.CODE, scorebox_world.MODEL = plan["code"], plan["model"]
     try:
-        scorebox_world.start("score.py", json.dumps(plan["environment"]))
+        scorebox_world.start("score.py", environment=plan["environment"])
         exec(plan["after"], {"scorebox_world": scorebox_world})
-        scorebox_world.loop()
+        if host.seen["contract"] is not None:
+            scorebox_world.loop()
     except BaseException as error:
         print(f"{type(error).__name__}: {error}", file=sys.__stderr__)
     json.dump(host.seen, output)
