@@ -32,8 +32,8 @@ pub fn image_host_with_graphs() -> PathBuf {
 /// Returns the path of the host program for images with a script.
 #[must_use]
 pub fn image_host_with_scripts() -> PathBuf {
-    existing("SCOREBOX_SCRIPTS_HOST_PROGRAM", || {
-        workspace().join("target/hosts/image-with-scripts/scorebox")
+    existing("SCOREBOX_PYTHON_HOST_PROGRAM", || {
+        workspace().join("target/hosts/image-with-python/scorebox")
     })
 }
 
