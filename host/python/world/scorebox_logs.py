@@ -40,6 +40,9 @@ class Lines(io.TextIOBase):
     def writable(self):
         return True
 
+    def reconfigure(self, **_):
+        """Does nothing: scripts set the encoding or the buffer of their output in vain."""
+
     def end(self):
         """Sends a line that has no line break yet. A call's lines do not wait for the next call."""
         begun, self._begun = self._begun, ""

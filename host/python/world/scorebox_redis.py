@@ -106,6 +106,7 @@ def _change(connection):
     for one in {base, plain}:
         one.on_connect = on_connect
         one.can_read = _can_read
+        one.check_health = _check_health
         if hasattr(one, "on_connect_check_health"):
             one.on_connect_check_health = on_connect
     connection.SSLConnection.__init__ = init_ssl
@@ -125,6 +126,11 @@ def _can_read(self, timeout=0, **_):
     if buffer is not None and _unread(buffer):
         return True
     return self._sock.has_replies()
+
+
+def _check_health(self):
+    # The host watches its connection. A PING may be a command that the script must not send.
+    pass
 
 
 def _unread(buffer):

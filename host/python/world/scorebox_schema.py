@@ -24,11 +24,10 @@ def stated_by(run):
     The schemas are those of Swagger. `versions` has the versions of Swagger that can hold them.
     """
     schemas = sys.modules["inference_schema.schema_util"]
-    return {
-        "input": schemas.get_input_schema(run),
-        "output": schemas.get_output_schema(run),
-        "versions": schemas.get_supported_versions(run),
-    }
+    stated = {"input": schemas.get_input_schema(run), "output": schemas.get_output_schema(run)}
+    # Early versions of the package know version 2 alone, and do not say so.
+    versions = getattr(schemas, "get_supported_versions", lambda _: ["2.0"])
+    return {**stated, "versions": versions(run)}
 
 
 def refused_by_type(error):
@@ -40,9 +39,9 @@ def _mark_refusals(decorators):
     convert = decorators._deserialize_input_argument
 
     @functools.wraps(convert)
-    def marking(*arguments):
+    def marking(*arguments, **named):
         try:
-            return convert(*arguments)
+            return convert(*arguments, **named)
         except Exception as error:
             setattr(error, _MARK, True)
             raise

@@ -12,6 +12,7 @@ import sys
 
 import scorebox_azureml
 import scorebox_door
+import scorebox_guest_model
 import scorebox_logs
 import scorebox_redis
 import scorebox_response
@@ -26,6 +27,9 @@ CODE, PACKAGES, MODEL = "/app", "/packages", "/model"
 
 _DESCRIPTORS = range(64)
 """File descriptors that are looked at. An instance may have fewer."""
+
+_SHOWN_FILES = 50
+"""Files of the model that the text of an error names."""
 
 _script = None
 _open_before = ()
@@ -57,6 +61,8 @@ def start(entry, environment=None, accelerated=()):
         scorebox_logs.end_lines()
         scorebox_door.contract(_script.facts())
     except BaseException as error:
+        if isinstance(error, FileNotFoundError):
+            error.add_note(f"The model folder {os.environ['AZUREML_MODEL_DIR']} has: {_model_files()}")
         scorebox_logs.end_lines()
         scorebox_door.answer(scorebox_door.RAISED, {}, _text(error))
 
@@ -125,6 +131,11 @@ def _unavailable(error):
 
 def _text(error):
     return scorebox_logs.traceback_of(error).encode("utf-8", "replace")
+
+
+def _model_files():
+    names = scorebox_guest_model.files()
+    return ", ".join(names[:_SHOWN_FILES] + ["…"] * (len(names) > _SHOWN_FILES)) or "nothing"
 
 
 def _extend_path(folder):

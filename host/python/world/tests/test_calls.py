@@ -100,6 +100,12 @@ class Refused(unittest.TestCase):
                 self.assertIsNone(played.contract)
 
 
+    def test_a_missing_file_is_named_with_those_that_the_model_has(self):
+        script = "def init(): open('/model/model/a.pkl')\ndef run(x): pass"
+        played = play(script, model={"a.pkl": "x", "deep/b.json": "y"})
+        self.assertRegex(played.answers[0].text, r"The model folder .*/model has: a.pkl, deep/b.json$")
+
+
 class Outputs(unittest.TestCase):
     def test_values_become_json_as_python_writes_it(self):
         for value, expected in (
