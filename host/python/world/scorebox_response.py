@@ -8,7 +8,8 @@ import json
 from scorebox_door import PLAIN
 from scorebox_headers import Headers
 
-_encode = json.JSONEncoder(allow_nan=False).encode
+# NaN and infinite numbers are written, too. The host decides what becomes of them.
+_encode = json.JSONEncoder().encode
 
 _WHOLE = {"date", "expires", "last-modified", "retry-after", "set-cookie", "user-agent"}
 """Headers whose commas do not separate values."""
@@ -77,13 +78,8 @@ def answer_of(value):
     """
     if hasattr(value, "status_code") and hasattr(value, "headers") and hasattr(value, "get_data"):
         return _answer_of_response(value)
-    value = {} if value is None else value
     try:
-        try:
-            return PLAIN, _encode(value).encode()
-        except ValueError:
-            # Infinite numbers and NaN are no JSON. The host decides what becomes of them.
-            return {**PLAIN, "not_finite": True}, json.dumps(value).encode()
+        return PLAIN, _encode({} if value is None else value).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise NotJson(_why_not(value, error)) from None
 
