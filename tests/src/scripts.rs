@@ -132,8 +132,10 @@ pub fn packager_command(pack: &Path) -> Command {
     command.env_clear().env(PACK_VARIABLE, pack);
     let kept = std::env::vars_os().filter(|(name, _)| {
         let name = name.to_string_lossy().to_lowercase();
-        matches!(&*name, "path" | "home" | "ssl_cert_file" | "requests_ca_bundle")
-            || name.starts_with("pip_")
+        matches!(
+            &*name,
+            "path" | "home" | "ssl_cert_file" | "requests_ca_bundle"
+        ) || name.starts_with("pip_")
             || name.ends_with("_proxy")
     });
     command.envs(kept);
@@ -221,8 +223,16 @@ mod tests {
         check(json!([1e6]), json!([1e6 + 1e-5]), None);
         let at_b = Some("/b/1 is 2, and natively 3");
         check(json!({"b": [1, 2]}), json!({"b": [1, 3]}), at_b);
-        check(json!([0.5]), json!([0.6]), Some("/0 is 0.5, and natively 0.6"));
+        check(
+            json!([0.5]),
+            json!([0.6]),
+            Some("/0 is 0.5, and natively 0.6"),
+        );
         check(json!([1]), json!([1.0]), Some("/0 is 1, and natively 1.0"));
-        check(json!([1]), json!([1, 2]), Some(" is [1], and natively [1,2]"));
+        check(
+            json!([1]),
+            json!([1, 2]),
+            Some(" is [1], and natively [1,2]"),
+        );
     }
 }

@@ -8,6 +8,7 @@ mod agreement;
 mod attempts;
 mod integers;
 mod limits;
+mod pack;
 mod stores;
 mod world;
 
@@ -17,8 +18,7 @@ use serde_json::{Value, json};
 
 /// Settings for apps that many calls try to hurt: a short deadline, a small memory, and one
 /// instance, so that each call shows what the call before left.
-const TIGHT: &str =
-    "[limits]\ndeadline = \"2s\"\nmemory = \"192MiB\"\ninstances = 1\n[package]\n";
+const TIGHT: &str = "[limits]\ndeadline = \"2s\"\nmemory = \"192MiB\"\ninstances = 1\n";
 
 /// Calls a script that does what the key `do` says.
 #[track_caller]

@@ -41,7 +41,9 @@ fn package(pack: &Path, project: &Path, layout: &Path, words: &[&str]) -> Finish
     let (host, layout) = (place::image_host_with_scripts(), layout.to_string_lossy());
     let host = host.to_string_lossy();
     let all = [
-        &["package", "--layout", &*layout, "--host", &*host, "--output", "json"],
+        &[
+            "package", "--layout", &*layout, "--host", &*host, "--output", "json",
+        ],
         words,
     ];
     packager(pack, project, &all.concat())
@@ -51,28 +53,42 @@ fn package(pack: &Path, project: &Path, layout: &Path, words: &[&str]) -> Finish
 fn blobs(report: &Value) -> BTreeMap<String, u64> {
     let blobs = report["blobs"].as_array().expect("blobs").iter();
     let pair = |blob: &Value| Some((blob["digest"].as_str()?.to_owned(), blob["size"].as_u64()?));
-    blobs.map(|blob| pair(blob).expect("a digest and a size")).collect()
+    blobs
+        .map(|blob| pair(blob).expect("a digest and a size"))
+        .collect()
 }
 
 #[test]
 fn the_image_of_a_script_has_one_pack_for_all_and_small_layers_of_its_own() {
     let (pack, project, output) = (pack!(), tutorial(), tempfile::tempdir().unwrap());
     let layout = |name: &str| output.path().join(name);
-    let first = package(pack, project.path(), &layout("first"), &[]).ended(0).json();
-    let again = package(pack, project.path(), &layout("again"), &[]).ended(0).json();
-    assert_eq!(first["digest"], again["digest"], "the same inputs give the same bytes");
+    let first = package(pack, project.path(), &layout("first"), &[])
+        .ended(0)
+        .json();
+    let again = package(pack, project.path(), &layout("again"), &[])
+        .ended(0)
+        .json();
+    assert_eq!(
+        first["digest"], again["digest"],
+        "the same inputs give the same bytes"
+    );
 
     let script = project.path().join("score.py");
     let text = std::fs::read_to_string(&script).unwrap();
     std::fs::write(&script, text.replace("ex=3600", "ex=7200")).unwrap();
-    let changed = package(pack, project.path(), &layout("changed"), &[]).ended(0).json();
+    let changed = package(pack, project.path(), &layout("changed"), &[])
+        .ended(0)
+        .json();
     let known = blobs(&first);
     let sent: u64 = blobs(&changed)
         .iter()
         .filter(|(digest, _)| !known.contains_key(*digest))
         .map(|(_, size)| size)
         .sum();
-    assert!(sent > 0 && sent <= OWN_LAYERS, "{sent} bytes are sent again");
+    assert!(
+        sent > 0 && sent <= OWN_LAYERS,
+        "{sent} bytes are sent again"
+    );
 
     let mut inspect = packager_command(pack);
     run::finish(inspect.arg("inspect").arg(layout("first")), b"").ended(0);
@@ -82,7 +98,13 @@ fn the_image_of_a_script_has_one_pack_for_all_and_small_layers_of_its_own() {
 fn send(container: &Container, method: &str, path: &str, body: &Value) -> Option<Answer> {
     let url = format!("http://127.0.0.1:{}{path}", container.port);
     let headers = [("content-type", "application/json")];
-    http::try_send(method, &url, &headers, Body::Sized(body.to_string().into_bytes())).ok()
+    http::try_send(
+        method,
+        &url,
+        &headers,
+        Body::Sized(body.to_string().into_bytes()),
+    )
+    .ok()
 }
 
 #[track_caller]
@@ -112,8 +134,13 @@ fn running(
         &repository,
         "--without-proof",
     ];
-    let report = package(pack, project, &output.path().join("image"), &words).ended(0).json();
-    let reference = report["reference"].as_str().expect("a reference").to_owned();
+    let report = package(pack, project, &output.path().join("image"), &words)
+        .ended(0)
+        .json();
+    let reference = report["reference"]
+        .as_str()
+        .expect("a reference")
+        .to_owned();
     let container = Container::run(name, &reference, &redis.variables());
     container.until("readiness", || {
         send(&container, "GET", "/readyz", &Value::Null).filter(|answer| answer.status == 200)
@@ -144,7 +171,10 @@ fn the_tutorial_scores_200_digits_in_a_container_as_natively() {
         keys.sort();
         keys
     };
-    let expected: Vec<_> = keys(&other).iter().map(|key| format!("tutorial:{key}")).collect();
+    let expected: Vec<_> = keys(&other)
+        .iter()
+        .map(|key| format!("tutorial:{key}"))
+        .collect();
     assert_eq!(keys(&redis), expected);
     assert_eq!(expected.len(), 2);
 
@@ -152,7 +182,10 @@ fn the_tutorial_scores_200_digits_in_a_container_as_natively() {
     other.stop();
     let expected = &native(libraries, project.path(), &bodies[1..2], Some(other.port()))[0];
     let found = score(&container, &three);
-    assert!(found.is_string() && expected["answer"].is_string(), "{found} {expected}");
+    assert!(
+        found.is_string() && expected["answer"].is_string(),
+        "{found} {expected}"
+    );
     redis.restart();
     container.until("the store", || {
         (score(&container, &three) == answers[1]["answer"]).then_some(())
@@ -171,7 +204,11 @@ fn the_probabilities_of_the_tutorials_model_are_the_native_ones() {
     let (registry, project) = (Registry::start(), tutorial());
     let script = project.path().join("score.py");
     let text = std::fs::read_to_string(&script).unwrap();
-    std::fs::write(&script, text.replace("model.predict(", "model.predict_proba(")).unwrap();
+    std::fs::write(
+        &script,
+        text.replace("model.predict(", "model.predict_proba("),
+    )
+    .unwrap();
     let redis = Redis::start(Kind::Plain);
     let container = running(pack, project.path(), &registry, "probabilities", &redis);
     let all = request(sample());
@@ -179,12 +216,19 @@ fn the_probabilities_of_the_tutorials_model_are_the_native_ones() {
     let bodies = [all.to_string()];
     let expected = &native(libraries, project.path(), &bodies, Some(other.port()))[0];
     assert_eq!(expected["answer"].as_array().map(Vec::len), Some(200));
-    assert_close("probabilities", &score(&container, &all), &expected["answer"], TOLERANCE);
+    assert_close(
+        "probabilities",
+        &score(&container, &all),
+        &expected["answer"],
+        TOLERANCE,
+    );
 }
 
 /// Writes a project with a script, and with a sample if there is one.
 fn project(script: &str, manifest: &str, sample: Option<Value>) -> App {
-    let section = sample.as_ref().map_or("", |_| "[package]\nsample = \"sample.json\"\n");
+    let section = sample
+        .as_ref()
+        .map_or("", |_| "[package]\nsample = \"sample.json\"\n");
     let app = App::script("proved", script, &format!("{manifest}{section}"));
     if let Some(sample) = sample {
         app.write("sample.json", sample.to_string().as_bytes());
@@ -236,9 +280,15 @@ fn packages_that_cannot_run_are_refused_by_name() {
     let check = |file: &str, text: &str, parts: &[&str]| {
         let app = project(DOUBLED, &format!("requirements = \"{file}\"\n"), None);
         app.write(file, text.as_bytes());
-        package(pack, &app, &layout, &["--without-proof"]).ended(3).said(parts);
+        package(pack, &app, &layout, &["--without-proof"])
+            .ended(3)
+            .said(parts);
     };
-    check("requirements.txt", "lightgbm==4.6.0\n", &["lightgbm", "fix:", "convert"]);
+    check(
+        "requirements.txt",
+        "lightgbm==4.6.0\n",
+        &["lightgbm", "fix:", "convert"],
+    );
     let conda = "name: env\ndependencies:\n  - python=3.11\n  - pip:\n    - xgboost==3.0.0\n";
     check("conda.yml", conda, &["xgboost", "fix:", "convert"]);
 }

@@ -31,7 +31,12 @@ fn models_of_many_kinds_answer_as_natively() {
         for (number, case) in cases.iter().enumerate() {
             let body = case["body"].as_str().expect("a text");
             let found = host.post("application/json", body).expect(200).json();
-            assert_close(&format!("{name} {number}"), &found, &case["answer"], TOLERANCE);
+            assert_close(
+                &format!("{name} {number}"),
+                &found,
+                &case["answer"],
+                TOLERANCE,
+            );
         }
     }
 }

@@ -72,7 +72,11 @@ fn exceptions_and_ends_of_the_process_end_only_their_call() {
     }
     for name in ["exit", "hard-exit", "abort", "chain", "deep-c"] {
         let found = ask(&host, name);
-        assert!(matches!(found.status, 200 | 500), "{name}: {}", found.text());
+        assert!(
+            matches!(found.status, 200 | 500),
+            "{name}: {}",
+            found.text()
+        );
         answer(&host, &json!({"do": "nothing"}));
     }
 }
@@ -82,7 +86,11 @@ fn values_that_json_cannot_hold_are_refused() {
     let host = start(pack!(), &app("limits", TIGHT));
     let nan = ask(&host, "nan");
     // A bare NaN is not JSON, so it must not be in the answer.
-    assert!(!nan.text().contains("NaN") || nan.status == 500, "{}", nan.text());
+    assert!(
+        !nan.text().contains("NaN") || nan.status == 500,
+        "{}",
+        nan.text()
+    );
     let array = ask(&host, "array").expect(500).text();
     assert!(!array.is_empty());
 }

@@ -68,8 +68,7 @@ fn requests() -> Vec<Value> {
     ] {
         requests.push(json!({"calls": calls, "options": options}));
         for transaction in [true, false] {
-            requests
-                .push(json!({"calls": pipeline, "options": options, "pipeline": transaction}));
+            requests.push(json!({"calls": pipeline, "options": options, "pipeline": transaction}));
         }
         let clean = json!([["delete", "x", "n", "m", "h", "z", "l", "s", "p"]]);
         requests.push(json!({"calls": clean, "options": options}));
@@ -81,7 +80,11 @@ fn requests() -> Vec<Value> {
 fn redis_py_gets_the_replies_of_the_server() {
     require!("redis-server");
     let (pack, libraries) = (pack!(), libraries!(LIBRARIES));
-    let (project, redis, other) = (project(), Redis::start(Kind::Plain), Redis::start(Kind::Plain));
+    let (project, redis, other) = (
+        project(),
+        Redis::start(Kind::Plain),
+        Redis::start(Kind::Plain),
+    );
     let app = built(pack, project.path(), &["--without-proof"]);
     let bodies: Vec<String> = requests().iter().map(Value::to_string).collect();
     let expected = native(libraries, project.path(), &bodies, Some(other.port()));
@@ -92,7 +95,10 @@ fn redis_py_gets_the_replies_of_the_server() {
     }
     // The address, the password and TLS of the code are ignored, and the log says so once.
     let text = host.log.text();
-    assert_eq!(text.matches("contoso").count() + text.matches("ignore").count() > 0, true);
+    assert_eq!(
+        text.matches("contoso").count() + text.matches("ignore").count() > 0,
+        true
+    );
 }
 
 #[test]
@@ -119,10 +125,19 @@ fn commands_that_a_store_does_not_allow_are_errors() {
     let (project, redis) = (project(), Redis::start(Kind::Plain));
     let app = built(pack, project.path(), &["--without-proof"]);
     let host = start_with(pack, app.path(), &[("SCOREBOX_REDIS_URL", &redis.url())]);
-    let calls = json!([["flushall"], ["config_get", "*"], ["shutdown"], ["keys", "*"], ["watch", "a"]]);
+    let calls = json!([
+        ["flushall"],
+        ["config_get", "*"],
+        ["shutdown"],
+        ["keys", "*"],
+        ["watch", "a"]
+    ]);
     let found = answer(&host, &json!({ "calls": calls }));
     for (index, one) in found.as_array().expect("a list").iter().enumerate().take(3) {
         assert!(one["error"].is_string(), "{index}: {found}");
     }
-    assert_eq!(answer(&host, &json!({"calls": [["get", "a"]]})), json!([null]));
+    assert_eq!(
+        answer(&host, &json!({"calls": [["get", "a"]]})),
+        json!([null])
+    );
 }

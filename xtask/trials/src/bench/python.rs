@@ -181,7 +181,11 @@ fn compare(servers: &Servers, questions: &[Question]) -> Result<(), Failure> {
 fn is_close(own: &Value, other: &Value) -> bool {
     match (own, other) {
         (Value::Array(own), Value::Array(other)) => {
-            own.len() == other.len() && own.iter().zip(other).all(|(own, other)| is_close(own, other))
+            own.len() == other.len()
+                && own
+                    .iter()
+                    .zip(other)
+                    .all(|(own, other)| is_close(own, other))
         }
         (Value::Object(own), Value::Object(other)) => {
             let mut pairs = own.iter().map(|(key, value)| (value, other.get(key)));

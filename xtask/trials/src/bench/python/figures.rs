@@ -81,10 +81,18 @@ impl Figures {
         rival: &Turns,
     ) -> Option<Self> {
         let cpu = |turns: &Turns| -> Vec<f64> {
-            turns.awake.iter().map(|one| one.cpu_us_per_request).collect()
+            turns
+                .awake
+                .iter()
+                .map(|one| one.cpu_us_per_request)
+                .collect()
         };
         let rates = |turns: &Turns| -> Vec<f64> {
-            turns.asleep.iter().map(|one| one.requests_per_second).collect()
+            turns
+                .asleep
+                .iter()
+                .map(|one| one.requests_per_second)
+                .collect()
         };
         Some(Self {
             cores,

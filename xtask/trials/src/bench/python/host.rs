@@ -59,9 +59,7 @@ fn said(command: &mut Command) -> Result<String, Failure> {
             "correct what the command says above",
         )
     };
-    let output = command
-        .stderr(std::process::Stdio::inherit())
-        .output();
+    let output = command.stderr(std::process::Stdio::inherit()).output();
     let output = output.map_err(|error| failed(error.to_string()))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());

@@ -46,10 +46,26 @@ pub fn prepare(folder: &Path) -> Result<Rival, Failure> {
             let packages = ["python3", "python3-pip", "python3-venv"];
             Failure::toolchain("there is no program `python3`", tools::apt_line(&packages))
         })?;
-        said(Command::new(interpreter).args(["-m", "venv", "--clear"]).arg(&environment))?;
+        said(
+            Command::new(interpreter)
+                .args(["-m", "venv", "--clear"])
+                .arg(&environment),
+        )?;
         let mut pip = Command::new(&python);
-        pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]);
-        pip.args(["--require-hashes", "--no-deps", "--only-binary=:all:", "--requirement"]);
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-input",
+            "--disable-pip-version-check",
+        ]);
+        pip.args([
+            "--require-hashes",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--requirement",
+        ]);
         said(pip.arg(&requirements))?;
         std::fs::write(&finished, "")
             .map_err(|error| Failure::file(&finished, "be written", error))?;
@@ -70,7 +86,10 @@ fn said(command: &mut Command) -> Result<(), Failure> {
         return Ok(());
     }
     let text = String::from_utf8_lossy(&output.stderr);
-    Err(Failure::toolchain(format!("{command:?}: {}", text.trim()), fix))
+    Err(Failure::toolchain(
+        format!("{command:?}: {}", text.trim()),
+        fix,
+    ))
 }
 
 impl Rival {
