@@ -8,6 +8,7 @@ mod arguments;
 mod figures;
 mod host;
 mod rival;
+mod running;
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use serde_json::Value;
 
 pub use self::arguments::PythonBenchArgs;
 use self::figures::{Figures, Turns};
-use self::rival::Running;
+use self::running::Running;
 
 use super::answer::Question;
 use super::awake::Awake;
