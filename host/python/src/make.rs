@@ -10,6 +10,7 @@
 mod compile;
 mod error;
 mod library;
+mod patches;
 mod recipe;
 mod sandbox;
 mod still;
@@ -27,6 +28,7 @@ use wasmtime::Module;
 use wasmtime_wizer::Wizer;
 
 pub use self::error::MakeError;
+use self::patches::PATCHES;
 pub use self::recipe::{Cpu, ENGINE_WHEEL, PACKAGE_WHEELS, PinnedWheel, key, wheels};
 pub use self::taking::{TakeError, take};
 use self::wheel::Wheel;
@@ -95,7 +97,8 @@ pub async fn make(
         .map(|pinned| Wheel::open(wheels, pinned))
         .collect::<Result<Vec<_>, _>>()?;
     let (python, libraries) = library::write(&mut engine, &mut packages, folder)?;
-    let snapshot = engine.read(&library::artifact("python-snapshot.wasm"))?;
+    let mut snapshot = engine.read(&library::artifact("python-snapshot.wasm"))?;
+    patches::apply(&mut snapshot, PATCHES)?;
     let stock = stock(&snapshot, folder, progress).await?;
 
     progress(Step::Compile);

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use zip::result::ZipError;
 
+use super::patches::PatchError;
 use crate::facts::FactError;
 
 /// Reason why a pack cannot be made.
@@ -49,6 +50,9 @@ pub enum MakeError {
     /// The engine does not hold a fact that packs rely on.
     #[error("the module of the wheel cannot be the engine of a pack: {0}; use the pinned wheel")]
     Facts(#[from] FactError),
+    /// The module of the wheel is not the one that is changed for packs.
+    #[error("the module of the wheel cannot be changed: {0}; use the pinned wheel")]
+    Patch(#[from] PatchError),
     /// The engine cannot be compiled or started.
     #[error("the module of the wheel cannot be {action}: {reason}; use the pinned wheel")]
     Engine {

@@ -8,6 +8,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use super::library::LEFT_OUT;
+use super::patches::PATCHES;
 use super::sandbox::PRELOAD;
 use crate::engine::ENGINE;
 use crate::pack::FORMAT;
@@ -96,6 +97,7 @@ pub fn key(cpu: Cpu) -> String {
     wheels().for_each(|wheel| add(wheel.sha256));
     add(PRELOAD);
     LEFT_OUT.iter().for_each(|name| add(name));
+    PATCHES.iter().for_each(|patch| add(&format!("{patch:?}")));
     add(&world::digest());
     hex::encode(digest.finalize())
 }
