@@ -43,7 +43,7 @@ mod outcome;
 pub mod package;
 mod part;
 mod push;
-mod python;
+pub mod python;
 mod registry;
 mod sample;
 mod shell;

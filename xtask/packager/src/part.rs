@@ -32,6 +32,8 @@ pub enum Part {
     ImageHost,
     /// The host program for images with a graph.
     GraphsHost,
+    /// The host program for images with a script.
+    PythonHost,
     /// ONNX Runtime, the library that runs graphs.
     EngineLibrary,
     /// The folder of the Python libraries that convert models.
@@ -45,6 +47,11 @@ pub fn run(args: &PartArgs) -> Result<(), Failure> {
         Part::Host => host_program::build(Kind::Developer)?,
         Part::ImageHost => {
             let host = host_program::build(Kind::Image)?;
+            host_program::check(&host)?;
+            host
+        }
+        Part::PythonHost => {
+            let host = host_program::build(Kind::ImageWithPython)?;
             host_program::check(&host)?;
             host
         }

@@ -3,7 +3,11 @@
 //! Owns the list of its modules. Must not know images.
 
 mod conda;
-pub(crate) mod packages;
+pub mod engine;
+pub(crate) mod native;
+pub mod pack;
+pub mod packages;
 pub(crate) mod pickle;
 mod requirements;
+pub(crate) mod sources;
 mod wheel;

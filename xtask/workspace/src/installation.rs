@@ -34,16 +34,19 @@ pub enum Sources {
     JavaScript,
     /// The Python programs that convert models.
     Convert,
+    /// The Python program that records the native answers of a script.
+    Record,
 }
 
 impl Sources {
     /// All folders of sources.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Wit,
         Self::Rust,
         Self::Python,
         Self::JavaScript,
         Self::Convert,
+        Self::Record,
     ];
 
     /// Returns the path of the folder in an installed tool, relative to [`PARTS`].
@@ -54,6 +57,7 @@ impl Sources {
             Self::Python => "python/scorebox_guest",
             Self::JavaScript => "javascript",
             Self::Convert => "convert",
+            Self::Record => "record",
         }
     }
 
@@ -65,6 +69,7 @@ impl Sources {
             Self::Python => "guest/python/scorebox_guest",
             Self::JavaScript => "guest/javascript",
             Self::Convert => "xtask/python/convert",
+            Self::Record => "xtask/python/record",
         }
     }
 
@@ -76,7 +81,7 @@ impl Sources {
             // sources of their own.
             Self::Rust => &["examples", "tests", "python", "javascript"],
             Self::JavaScript => &["tests"],
-            Self::Wit | Self::Python | Self::Convert => &[],
+            Self::Wit | Self::Python | Self::Convert | Self::Record => &[],
         }
     }
 
@@ -200,7 +205,7 @@ mod tests {
 
     #[test]
     fn the_repository_has_the_sources() {
-        for sources in [Sources::Wit, Sources::Rust, Sources::Convert] {
+        for sources in [Sources::Wit, Sources::Rust, Sources::Convert, Sources::Record] {
             assert!(sources.folder().is_dir(), "{sources:?}");
         }
     }

@@ -24,7 +24,7 @@ use super::noun::Noun;
 use super::report::Report;
 use crate::graph_trial::Trial;
 use crate::host_program::Kind;
-use crate::model::ModelFile;
+use crate::model::{ModelFile, Pickles};
 use crate::staged::StagedPaths;
 use crate::{component, engine_library, graph_trial, host_program, manifest_file, model, shell};
 
@@ -181,7 +181,7 @@ fn functions(report: &mut Report, manifest: &Manifest, place: &AppPlace) -> bool
 /// Lists the files of the model. Returns `None` if there is no model, or if a file must not be
 /// shipped.
 fn files(report: &mut Report, manifest: &Manifest, place: &AppPlace) -> Option<Vec<ModelFile>> {
-    match model::list(manifest.scorer.model.as_deref()?) {
+    match model::list(manifest.scorer.model.as_deref()?, Pickles::of(manifest)) {
         Ok(files) => Some(files),
         Err(failure) => {
             report.failed(Noun::Model, place.renamed(failure));
@@ -221,10 +221,12 @@ fn said_of_model(
     );
 }
 
-/// Code of a scorer: a component or an ONNX graph.
+/// Code of a scorer: a component, a script or an ONNX graph.
 enum Code {
     /// The scorer is a component. The value is true if the component calls graphs.
     Component(bool),
+    /// The scorer is a script in Python.
+    Script,
     /// The scorer is an ONNX graph.
     Graph,
 }
@@ -234,7 +236,7 @@ impl Code {
     /// model of a scorer that is a graph.
     fn noun(&self) -> Noun {
         match self {
-            Self::Component(_) => Noun::Component,
+            Self::Component(_) | Self::Script => Noun::Component,
             Self::Graph => Noun::Model,
         }
     }
@@ -279,6 +281,7 @@ fn located(report: &mut Report, manifest: &Manifest, place: &AppPlace) -> Option
     }
     match component::locate(manifest) {
         Ok(Some(component)) => Some(Code::Component(component.calls_graphs)),
+        Ok(None) if manifest.scorer.script.is_some() => Some(Code::Script),
         Ok(None) => Some(Code::Graph),
         Err(failure) => {
             report.failed(Noun::Component, place.renamed(failure));
@@ -300,6 +303,9 @@ enum Trialled {
 /// Loads an app as the command `serve` would. ONNX graphs are loaded by a host program in a process
 /// of its own, because a hostile file may crash the process that loads it.
 fn tried(args: &DoctorArgs, manifest: &Manifest, path: &Path, code: &Code) -> Trialled {
+    if matches!(code, Code::Script) {
+        return Trialled::Not("a script is tried by `cargo xtask build`, with its engine pack");
+    }
     if matches!(code, Code::Graph | Code::Component(true)) {
         let host = match &args.host {
             Some(host) => host.clone(),
@@ -324,6 +330,7 @@ fn tried(args: &DoctorArgs, manifest: &Manifest, path: &Path, code: &Code) -> Tr
         let trial = Trial {
             host: Some(&host),
             library: Some(&library),
+            engine: None,
         };
         // Each graph is loaded twice, and then `init` runs.
         return match graph_trial::check(manifest, path, 3, trial) {
