@@ -13,11 +13,27 @@
 //! | [`Instance`] | one running interpreter that answers one call at a time |
 //! | [`Outside`] | what the host gives to a script |
 
+mod door;
 pub mod engine;
-pub mod instance;
-pub mod outside;
+#[cfg(feature = "compiler")]
+mod facts;
+mod instance;
+mod mailbox;
+#[cfg(feature = "compiler")]
+pub mod make;
+mod outside;
 pub mod pack;
+mod preopens;
+mod sandbox;
+mod script;
+pub mod state;
+mod streams;
+mod turns;
+#[cfg(feature = "compiler")]
+mod world;
 
-pub use self::instance::{Answer, CallError, Instance, Request, Script, StartError};
-pub use self::outside::{Level, Outside};
+pub use self::instance::Instance;
+pub use self::outside::{Level, Outside, RedisFailure};
 pub use self::pack::{Pack, PackError, PackFile, PackRecord, Proof, Wheel};
+pub use self::sandbox::FolderError;
+pub use self::script::{Answer, CallError, Request, Script, StartError};

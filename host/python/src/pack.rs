@@ -1,20 +1,29 @@
 //! Engine pack: CPython and its libraries as machine code, in a folder.
 //!
-//! Owns the record of a pack and the checks before its code is loaded. Must not know scripts.
+//! Owns the order of the checks before the code of a pack is loaded. The code is native code that
+//! no sandbox checks again. It is trusted because the record of the pack has its digest, and
+//! because the process that loads it cannot write it. Must not know scripts.
 
-use std::collections::BTreeMap;
+mod cpu;
+mod machine_code;
+mod record;
+mod writable;
+
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use wasmtime::{Engine, InstancePre};
 
-/// Name of the file that records what a pack is.
-pub const RECORD_FILE: &str = "pack.json";
-/// Name of the file with the machine code of a pack.
-pub const CODE_FILE: &str = "python.cwasm";
+use crate::engine::{self, ENGINE};
+use crate::sandbox::{self, Sandbox};
 
-/// Format of the record that this version reads.
-pub const FORMAT: u32 = 1;
+pub use self::record::{CODE_FILE, FORMAT, PackFile, PackRecord, RECORD_FILE, Wheel};
+
+/// Maximum size of the record of a pack, in bytes.
+const RECORD_BYTES: u64 = 1 << 20;
 
 /// How thoroughly the files of a pack are compared with its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,61 +34,71 @@ pub enum Proof {
     Whole,
 }
 
-/// Size and digest of a file of a pack.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PackFile {
-    /// Size of the file, in bytes.
-    pub size: u64,
-    /// SHA-256 digest of the file, in hexadecimal.
-    pub sha256: String,
-}
-
-/// Wheel from PyPI that a pack was made of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Wheel {
-    /// Name of the project on PyPI.
-    pub name: String,
-    /// Version of the wheel.
-    pub version: String,
-    /// SHA-256 digest of the wheel, in hexadecimal.
-    pub sha256: String,
-}
-
-/// Record of a pack: the content of its `pack.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PackRecord {
-    /// Format of this record, [`FORMAT`].
-    pub format: u32,
-    /// Engine that the code was compiled for, [`crate::engine::ENGINE`].
-    pub engine: String,
-    /// CPU level that the code was compiled for, such as `x86-64-v2`.
-    pub cpu: String,
-    /// Files of the pack by their names.
-    pub files: BTreeMap<String, PackFile>,
-    /// SHA-256 digest of the module with the libraries imported, from which the code was compiled.
-    pub stock_sha256: String,
-    /// SHA-256 digest of the Python files of Scorebox in the pack.
-    pub world_sha256: String,
-    /// Wheel that the pack was made of.
-    pub wheel: Wheel,
-    /// Version of Python.
-    pub python: String,
-    /// Versions of the libraries in the pack, by the names of their projects on PyPI.
-    pub libraries: BTreeMap<String, String>,
-}
-
 /// Reason why a pack cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
     /// The pack does not exist, or a file of it cannot be read.
-    #[error("{}: {reason}; run `cargo xtask setup --python`, which makes the pack", path.display())]
+    #[error("{}: cannot be read: {source}; run `scorebox setup --python`, which makes the pack", path.display())]
     Unreadable {
-        /// File or folder that was opened.
+        /// File or folder.
         path: PathBuf,
-        /// Text of the system's error.
+        /// Error of the system.
+        source: io::Error,
+    },
+    /// The record of the pack is not one that this version reads.
+    #[error("{}: {problem}; make the pack with the tool of this version: `scorebox setup --python`", path.display())]
+    Record {
+        /// Path of the record.
+        path: PathBuf,
+        /// Problem of the record.
+        problem: String,
+    },
+    /// The code was compiled for another engine.
+    #[error(
+        "{}: was compiled for another engine: `{found}`, and this host has `{ENGINE}`; make the \
+         pack with the tool of this version: `scorebox setup --python`", path.display()
+    )]
+    Engine {
+        /// Folder of the pack.
+        path: PathBuf,
+        /// Engine that the record names.
+        found: String,
+    },
+    /// This machine cannot run the code.
+    #[error("{}: was compiled for {level}: {problem}", path.display())]
+    Cpu {
+        /// Folder of the pack.
+        path: PathBuf,
+        /// CPU level that the record names.
+        level: String,
+        /// What the machine or this version does not have, and a fix.
+        problem: String,
+    },
+    /// The process could change the code.
+    #[error(
+        "{}: can be written by this process, so its content is no proof of what was packaged; \
+         remove the write permission (`chmod -R a-w {}`), or run as another user", path.display(), folder.display()
+    )]
+    Writable {
+        /// Folder of the pack.
+        folder: PathBuf,
+        /// File or folder that can be written.
+        path: PathBuf,
+    },
+    /// A file is not the one that was recorded.
+    #[error("{}: is not the file that the pack was made with: {problem}; make the pack again", path.display())]
+    Changed {
+        /// File of the pack.
+        path: PathBuf,
+        /// Difference from the record.
+        problem: String,
+    },
+    /// The code cannot be loaded.
+    #[error("{}: cannot be loaded: {reason}; make the pack again", path.display())]
+    Load {
+        /// File of the pack.
+        path: PathBuf,
+        /// Reason that Wasmtime gives.
         reason: String,
     },
 }
@@ -89,6 +108,8 @@ pub struct Pack {
     folder: PathBuf,
     record: PackRecord,
     digest: String,
+    engine: Engine,
+    module: InstancePre<Sandbox>,
 }
 
 impl Pack {
@@ -97,11 +118,24 @@ impl Pack {
     /// # Errors
     /// Fails if the pack is incomplete, was changed, is writable by this process, or was compiled
     /// for another engine or another CPU.
-    pub fn open(folder: &Path, _proof: Proof) -> Result<Arc<Self>, PackError> {
-        Err(PackError::Unreadable {
-            path: folder.to_owned(),
-            reason: "this version cannot load a pack yet".to_owned(),
-        })
+    pub fn open(folder: &Path, proof: Proof) -> Result<Arc<Self>, PackError> {
+        let (record, digest) = checked(folder, proof)?;
+        let path = folder.join(CODE_FILE);
+        let failed = |reason: String| PackError::Load {
+            path: path.clone(),
+            reason,
+        };
+        let engine = engine::start(&engine::config()).map_err(|error| failed(error.to_string()))?;
+        let module = machine_code::load(&engine, &path)
+            .and_then(|module| sandbox::linker(&engine)?.instantiate_pre(&module))
+            .map_err(|error| failed(format!("{error:#}")))?;
+        Ok(Arc::new(Self {
+            folder: folder.to_owned(),
+            record,
+            digest,
+            engine,
+            module,
+        }))
     }
 
     /// Returns the record of the pack.
@@ -121,4 +155,93 @@ impl Pack {
     pub fn folder(&self) -> &Path {
         &self.folder
     }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(crate) fn module(&self) -> &InstancePre<Sandbox> {
+        &self.module
+    }
 }
+
+/// Checks the files of a pack, without loading its code. Returns the record and its digest.
+fn checked(folder: &Path, proof: Proof) -> Result<(PackRecord, String), PackError> {
+    let path = folder.join(RECORD_FILE);
+    let text = read(&path)?;
+    let record = PackRecord::read(&text).map_err(|problem| PackError::Record {
+        path: path.clone(),
+        problem,
+    })?;
+    if record.engine != ENGINE {
+        return Err(PackError::Engine {
+            path: folder.to_owned(),
+            found: record.engine,
+        });
+    }
+    cpu::check(&record.cpu).map_err(|problem| PackError::Cpu {
+        path: folder.to_owned(),
+        level: record.cpu.clone(),
+        problem,
+    })?;
+    writable::refuse(folder, folder)?;
+    writable::refuse(folder, &path)?;
+    for (name, file) in &record.files {
+        let path = folder.join(name);
+        writable::refuse(folder, &path)?;
+        compare(&path, file, proof)?;
+    }
+    Ok((record, hex::encode(Sha256::digest(&text))))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, PackError> {
+    let mut text = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(RECORD_BYTES).read_to_end(&mut text))
+        .map_err(unreadable(path))?;
+    Ok(text)
+}
+
+/// Compares a file of a pack with its record.
+fn compare(path: &Path, recorded: &PackFile, proof: Proof) -> Result<(), PackError> {
+    let changed = |problem| PackError::Changed {
+        path: path.to_owned(),
+        problem,
+    };
+    let mut file = File::open(path).map_err(unreadable(path))?;
+    let size = file.metadata().map_err(unreadable(path))?.len();
+    if size != recorded.size {
+        let problem = format!("it has {size} bytes instead of {}", recorded.size);
+        return Err(changed(problem));
+    }
+    if proof == Proof::Recorded {
+        return Ok(());
+    }
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let count = file.read(&mut buffer).map_err(unreadable(path))?;
+        match buffer.get(..count) {
+            Some([]) | None => break,
+            Some(part) => digest.update(part),
+        }
+    }
+    let found = hex::encode(digest.finalize());
+    match found == recorded.sha256 {
+        true => Ok(()),
+        false => Err(changed(format!(
+            "it has the SHA-256 digest {found} instead of {}",
+            recorded.sha256
+        ))),
+    }
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> PackError {
+    move |source| PackError::Unreadable {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests;
