@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use scorebox_workspace::failure::Failure;
 
 use crate::host_program::{self, Kind};
-use crate::{convert, engine_library};
+use crate::{convert, engine_library, python};
 
 /// Flags of the packager's command `part`.
 #[derive(Debug, Args)]
@@ -38,6 +38,8 @@ pub enum Part {
     EngineLibrary,
     /// The folder of the Python libraries that convert models.
     ConvertLibraries,
+    /// The engine pack, which runs scripts in Python.
+    PythonPack,
 }
 
 /// Runs the packager's command `part`: builds or fetches a part, and prints the path of the part to
@@ -58,6 +60,7 @@ pub fn run(args: &PartArgs) -> Result<(), Failure> {
         Part::GraphsHost => host_program::build(Kind::ImageWithGraphs)?,
         Part::EngineLibrary => engine_library::locate(args.engine_library.as_deref())?.file,
         Part::ConvertLibraries => convert::prepare()?,
+        Part::PythonPack => python::engine::locate()?.folder,
     };
     println!("{}", path.display());
     Ok(())

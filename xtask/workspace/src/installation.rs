@@ -141,9 +141,15 @@ pub fn toolchain_fix() -> &'static str {
 /// is `scorebox` in the user's folder of caches, e.g. `~/.cache`, and is created if it is missing.
 /// In a clone of the repository, it is the target folder of Cargo.
 pub fn cache() -> PathBuf {
-    if parts().is_none() {
-        return workspace::target();
+    match parts() {
+        Some(_) => user_cache(),
+        None => workspace::target(),
     }
+}
+
+/// Returns the folder `scorebox` in the user's folder of caches, e.g. `~/.cache`. It is created if
+/// it is missing. What takes minutes to make is kept here even by a clone of the repository.
+pub fn user_cache() -> PathBuf {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
     // Without a home folder, the cache is in the target folder. It is not in the folder for
     // temporary files, where another user could leave a toolchain, which this program would run.
