@@ -175,6 +175,12 @@ impl Sample {
         Ok(())
     }
 
+    /// Returns the input of the first sample, as JSON.
+    #[must_use]
+    pub fn first_input(&self) -> &str {
+        self.first.inputs.get()
+    }
+
     /// Returns the input of the first sample as the body of a call.
     pub(crate) fn payload(&self) -> Payload {
         self.first.payload()

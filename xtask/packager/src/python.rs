@@ -10,4 +10,5 @@ pub mod packages;
 pub(crate) mod pickle;
 mod requirements;
 pub(crate) mod sources;
+pub(crate) mod state;
 mod wheel;

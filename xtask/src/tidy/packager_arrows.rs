@@ -34,7 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["folder", "format", "intact", "mlflow", "shell"],
     ),
     ("model", &["intact", "mlflow", "shell"]),
-    ("python", &["model"]),
+    ("python", &["manifest_file", "model"]),
     ("image", &["folder", "signing", "sigstore_bundle"]),
     ("installed", &["image"]),
     ("host_program", &["installed"]),

@@ -6,19 +6,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use scorebox_host::manifest::{MANIFEST_FILE, Manifest, PackagedScript, ScriptSection};
+use scorebox_host::manifest::{MANIFEST_FILE, Manifest, Packaged, PackagedScript, ScriptSection};
 use scorebox_host::model::Model;
 use scorebox_host::packaging::{self, Times};
 use scorebox_workspace::failure::Failure;
 
-use super::{App, MODEL_FOLDER, refused, resolved, with_record, written};
+use super::{App, MODEL_FOLDER, STATE_FILE, refused, resolved, with_record, written};
 use crate::folder::Replacement;
+use crate::functions_app;
 use crate::graph_trial::{self, Trial};
 use crate::model::{self, ModelFile, Pickles};
-use crate::python::packages;
-use crate::python::{pickle, sources};
+use crate::python::engine::Engine;
+use crate::python::state::Folders;
+use crate::python::{packages, pickle, sources, state};
 use crate::staged::StagedPaths;
-use crate::functions_app;
 
 /// Name of the folder of the script and its modules in an app folder.
 pub const SCRIPT_FOLDER: &str = "script";
@@ -85,6 +86,13 @@ pub(super) fn stage(
         packages_digest: has_packages.then(|| digest(PACKAGES_FOLDER)).transpose()?,
         state: None,
     });
+    if let Some(image) = state(manifest, script, &model, staging.path(), engine, &record)? {
+        staging.write(STATE_FILE, &image)?;
+        names.push(STATE_FILE.to_owned());
+        if let Some(script) = &mut record.script {
+            script.state = Some(PathBuf::from(STATE_FILE));
+        }
+    }
     staging.write(
         MANIFEST_FILE,
         written(&with_record(table, &record))?.as_bytes(),
@@ -116,6 +124,28 @@ pub(super) fn stage(
         packages: packages.list,
         report,
     })
+}
+
+/// Takes the state image of the script in the app folder `dir`, if the script can have one.
+fn state(
+    manifest: &Manifest,
+    script: &ScriptSection,
+    model: &[ModelFile],
+    dir: &Path,
+    engine: &Engine,
+    record: &Packaged,
+) -> Result<Option<Vec<u8>>, Failure> {
+    let (code, packages, weights) = (
+        dir.join(SCRIPT_FOLDER),
+        dir.join(PACKAGES_FOLDER),
+        dir.join(MODEL_FOLDER),
+    );
+    let folders = Folders {
+        code: &code,
+        packages: Some(packages.as_path()).filter(|folder| folder.is_dir()),
+        model: Some(weights.as_path()).filter(|folder| folder.is_dir()),
+    };
+    state::image(manifest, script, model, folders, engine, record)
 }
 
 /// Returns the section `[packaged.script]` of a manifest.
