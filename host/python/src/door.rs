@@ -150,13 +150,13 @@ impl Ending {
 /// Returns `None` if the attributes have 4 GiB or more, which no memory of a script could hold.
 pub(crate) fn request(attributes: &str, body: &[u8]) -> Option<Vec<u8>> {
     let size = u32::try_from(attributes.len()).ok()?.to_le_bytes();
-    Some([&size, attributes.as_bytes(), body].concat())
+    Some([&size[..], attributes.as_bytes(), body].concat())
 }
 
 /// Returns the message with which the host answers a script that it gives `body`, or that it
 /// refuses with a reason. `mark` is the first byte of the message.
 pub(crate) fn reply(mark: u8, body: &[u8]) -> Vec<u8> {
-    [&[mark], body].concat()
+    [&[mark][..], body].concat()
 }
 
 /// Divides a message into a head, whose size precedes it, and the rest.
@@ -180,7 +180,7 @@ mod tests {
 
     fn ending(status: u8, head: &str, body: &[u8]) -> Vec<u8> {
         let size = u32::try_from(head.len()).unwrap().to_le_bytes();
-        [b"A", &[status][..], &size, head.as_bytes(), body].concat()
+        [&b"A"[..], &[status], &size, head.as_bytes(), body].concat()
     }
 
     #[test]
@@ -252,7 +252,7 @@ mod tests {
             );
         }
         assert_eq!(Frame::read(b"S\xff"), Err(FrameError::Malformed));
-        let metric = [b"M", &vec![b' '; METRIC_BYTES + 1][..]].concat();
+        let metric = [&b"M"[..], &vec![b' '; METRIC_BYTES + 1]].concat();
         let refused = Frame::read(&metric).unwrap_err();
         assert_eq!(
             refused.to_string(),
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn long_lines_are_cut() {
-        let message = [b"Li", "ä".repeat(LINE_BYTES).as_bytes()].concat();
+        let message = [&b"Li"[..], "ä".repeat(LINE_BYTES).as_bytes()].concat();
         let Ok(Frame::Log(_, line)) = Frame::read(&message) else {
             panic!("no line");
         };

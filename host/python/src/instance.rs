@@ -87,7 +87,8 @@ impl Instance {
             deadline,
         );
         let begun = begin(script, image.as_ref(), &mut store);
-        let begun = match tokio::time::timeout_at((deadline + GRACE).into(), begun).await {
+        let begun = tokio::time::timeout_at((deadline + GRACE).into(), begun).await;
+        let begun = match begun {
             Ok(begun) => begun.map_err(|error| End::of(&error, store.data())),
             Err(_) => Err(End::TimedOut),
         };

@@ -161,6 +161,18 @@ impl Sandbox {
         self.limit.was_refused
     }
 
+    /// Returns a line for a traceback if the interpreter was refused memory since its call began,
+    /// and nothing otherwise.
+    pub(crate) fn memory_note(&self) -> String {
+        match self.limit.was_refused {
+            true => format!(
+                "\nThe script needs more memory than the {} bytes that an instance may have.",
+                self.limit.most_bytes
+            ),
+            false => String::new(),
+        }
+    }
+
     /// Returns the end of what native code wrote to standard error, and forgets it.
     pub(crate) fn take_errors(&self) -> String {
         self.errors.take_tail()
@@ -191,7 +203,6 @@ impl ResourceLimiter for Limit {
 
 /// Interpreter in a store: the functions that its module exports.
 pub(crate) struct Interpreter {
-    pub(crate) instance: wasmtime::Instance,
     pub(crate) memory: Memory,
     alloc: TypedFunc<u32, u32>,
     turn: TypedFunc<(u32, u32), i32>,
@@ -216,7 +227,6 @@ impl Interpreter {
             .get_memory(&mut *store, "memory")
             .ok_or_else(|| wasmtime::Error::msg("the module exports no memory"))?;
         Ok(Self {
-            instance,
             memory,
             alloc: instance.get_typed_func(&mut *store, "host_alloc")?,
             turn: instance.get_typed_func(&mut *store, "turn")?,

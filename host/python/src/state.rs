@@ -180,7 +180,7 @@ impl StateRecord {
         let mut end = 0;
         let mut sum = 0;
         for &(start, bytes) in &self.runs {
-            let are_pages = start % PAGE_BYTES == 0 && bytes % PAGE_BYTES == 0;
+            let are_pages = start.is_multiple_of(PAGE_BYTES) && bytes.is_multiple_of(PAGE_BYTES);
             if !are_pages || bytes == 0 || start < end {
                 return None;
             }
@@ -189,7 +189,7 @@ impl StateRecord {
         }
         let fits = self.format == FORMAT
             && self.memory_bytes <= 1 << 32
-            && self.memory_bytes % WASM_PAGE_BYTES == 0
+            && self.memory_bytes.is_multiple_of(WASM_PAGE_BYTES)
             && end <= self.memory_bytes;
         fits.then_some(sum)
     }

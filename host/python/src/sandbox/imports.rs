@@ -76,8 +76,8 @@ async fn pass(
     let data = memory.data_mut(&mut *caller);
     for (to, bytes) in [
         (range(address, bytes), reply.as_slice()),
-        (range(reply_place, 4), &address.to_le_bytes()),
-        (range(reply_size, 4), &bytes.to_le_bytes()),
+        (range(reply_place, 4), address.to_le_bytes().as_slice()),
+        (range(reply_size, 4), bytes.to_le_bytes().as_slice()),
     ] {
         match data.get_mut(to) {
             Some(to) if address != 0 => to.copy_from_slice(bytes),
@@ -100,7 +100,12 @@ async fn answer(caller: &mut Caller<'_, Sandbox>, frame: Frame) -> Option<Vec<u8
             Sandbox::begin(caller.as_context_mut(), job.deadline);
             return Some(job.message);
         }
-        Frame::Ending(ending) => mailbox.end(ending),
+        Frame::Ending(mut ending) => {
+            if let Ending::Raised { text, .. } = &mut ending {
+                text.push_str(&caller.data().memory_note());
+            }
+            mailbox.end(ending);
+        }
         Frame::Contract(contract) => mailbox.set_contract(contract),
         Frame::Redis(protocol, commands) => {
             let replies = outside.get()?.redis(protocol, commands).await;
