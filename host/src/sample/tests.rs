@@ -41,8 +41,7 @@ fn answers_are_the_same_within_the_tolerance() {
         "9007199254740992",
         "the answer is 9007199254740992",
     );
-    let exact =
-        read("{\"inputs\": [], \"outputs\": 9007199254740993, \"tolerance\": 0}").unwrap();
+    let exact = read("{\"inputs\": [], \"outputs\": 9007199254740993, \"tolerance\": 0}").unwrap();
     assert!(exact.first.compare(b"9007199254740992.0").is_err());
     other(
         "[1, 2]",
@@ -82,8 +81,7 @@ fn a_file_that_is_not_a_sample_is_refused_with_its_form() {
         "{missing}"
     );
     let exact =
-        read("{\"inputs\": {\"x\": [18446744073709551615, 0.1e-400]}, \"tolerance\": 0}")
-            .unwrap();
+        read("{\"inputs\": {\"x\": [18446744073709551615, 0.1e-400]}, \"tolerance\": 0}").unwrap();
     assert_eq!(
         exact.payload().body.as_ref(),
         b"{\"x\": [18446744073709551615, 0.1e-400]}"
@@ -102,5 +100,9 @@ fn a_file_may_hold_several_samples() {
         error.to_string(),
         "the answer is 3, and the sample says 2, in the sample number 2"
     );
-    assert!(!read("{\"inputs\": 1, \"outputs\": 1} {\"inputs\": 2}").unwrap().has_answers());
+    assert!(
+        !read("{\"inputs\": 1, \"outputs\": 1} {\"inputs\": 2}")
+            .unwrap()
+            .has_answers()
+    );
 }

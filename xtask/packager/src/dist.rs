@@ -173,7 +173,9 @@ fn contents(root: &Path, revision: &Revision) -> Result<Contents, Failure> {
         contents.file(&part(&format!("{}/{name}", engine_library::FOLDER)), file);
     }
     sources::add(&mut contents, root)?;
-    let hosts = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Developer);
+    let hosts = Kind::ALL
+        .into_iter()
+        .filter(|kind| *kind != Kind::Developer);
     let hosts = hosts.map(|kind| Ok((kind.installed().to_owned(), materials::host_build(kind)?)));
     let list = List {
         version: VERSION.to_owned(),

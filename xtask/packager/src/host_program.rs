@@ -100,7 +100,14 @@ const DEVELOPER: [&str; SELECTION.len() + 2] = {
     [profile, a, packager, b, trials, c, host, "--bin", PROGRAM]
 };
 
-const IMAGE: [&str; 6] = ["--profile", "image", "-p", "scorebox-host", "--bin", PROGRAM];
+const IMAGE: [&str; 6] = [
+    "--profile",
+    "image",
+    "-p",
+    "scorebox-host",
+    "--bin",
+    PROGRAM,
+];
 
 /// Builds the host program of the given kind, and returns the path of its file. An installed tool
 /// brings its hosts, and builds none. Fails if the program cannot be built, does not start, or is

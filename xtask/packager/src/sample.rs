@@ -158,7 +158,10 @@ fn host_answers(
              request.json`",
         ));
     }
-    requests.iter().map(|(_, body)| answer(&app, body)).collect()
+    requests
+        .iter()
+        .map(|(_, body)| answer(&app, body))
+        .collect()
 }
 
 fn request(file: Option<&Path>) -> Result<Vec<u8>, Failure> {

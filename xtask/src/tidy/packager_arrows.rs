@@ -42,13 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sample", &["forward", "manifest_file", "python"]),
     (
         "graph_trial",
-        &[
-            "engine_library",
-            "host_program",
-            "leash",
-            "model",
-            "python",
-        ],
+        &["engine_library", "host_program", "leash", "model", "python"],
     ),
     ("functions_app", &["image"]),
     ("libraries", &["image"]),

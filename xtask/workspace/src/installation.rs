@@ -211,7 +211,12 @@ mod tests {
 
     #[test]
     fn the_repository_has_the_sources() {
-        for sources in [Sources::Wit, Sources::Rust, Sources::Convert, Sources::Record] {
+        for sources in [
+            Sources::Wit,
+            Sources::Rust,
+            Sources::Convert,
+            Sources::Record,
+        ] {
             assert!(sources.folder().is_dir(), "{sources:?}");
         }
     }

@@ -63,7 +63,10 @@ pub(super) fn stage(
         staging.copy(&format!("{MODEL_FOLDER}/{}", file.name), &file.path)?;
     }
     let mut names: Vec<_> = texts.into_keys().collect();
-    for (folder, files) in [(SCRIPT_FOLDER, &sources), (PACKAGES_FOLDER, &packages.files)] {
+    for (folder, files) in [
+        (SCRIPT_FOLDER, &sources),
+        (PACKAGES_FOLDER, &packages.files),
+    ] {
         for (name, path) in files {
             let name = format!("{folder}/{name}");
             staging.copy(&name, path)?;

@@ -119,7 +119,11 @@ fn labels(report: &mut Report, contents: &Contents, settings: &Settings) {
     let pack = EnginePack::new(contents);
     if pack.is_some() || report.labels.contains_key(&format!("{PREFIX}pack.digest")) {
         let python = pack.as_ref().and_then(|pack| pack.python.as_ref());
-        compare(report, "pack.python", python.map(|one| format!("CPython {one}")));
+        compare(
+            report,
+            "pack.python",
+            python.map(|one| format!("CPython {one}")),
+        );
         compare(report, "pack.digest", pack.map(|pack| pack.digest));
     }
     compare(report, "scorer.name", settings.name.clone());
@@ -290,7 +294,10 @@ fn app(report: &mut Report, contents: &Contents, settings: &Settings) {
 /// host relies on some of these digests without reading the files.
 fn records(report: &mut Report, contents: &Contents, settings: &Settings) {
     let component = contents.of_app(COMPONENT_FILE);
-    let whole = [("component", component), ("model", contents.folder("model"))];
+    let whole = [
+        ("component", component),
+        ("model", contents.folder("model")),
+    ];
     for (section, (key, found)) in ["precompiled", "packaged"]
         .into_iter()
         .flat_map(|one| whole.map(|both| (one, both)))

@@ -25,8 +25,7 @@ impl EnginePack {
     pub fn new(contents: &Contents) -> Option<Self> {
         let digest = contents.files.get(PACK_RECORD)?.to_string();
         let record = contents.kept.get(PACK_RECORD);
-        let record: Option<PackRecord> =
-            record.and_then(|text| serde_json::from_slice(text).ok());
+        let record: Option<PackRecord> = record.and_then(|text| serde_json::from_slice(text).ok());
         Some(Self {
             digest,
             python: record.as_ref().map(|record| record.python.clone()),
@@ -47,7 +46,10 @@ pub(super) fn pack(report: &mut Report, contents: &Contents, settings: &Settings
     }
     for (key, found) in [
         ("pack", pack.as_ref().map(|pack| pack.digest.clone())),
-        ("digest", contents.folder(SCRIPT_FOLDER).map(ToString::to_string)),
+        (
+            "digest",
+            contents.folder(SCRIPT_FOLDER).map(ToString::to_string),
+        ),
         (
             "packages_digest",
             contents.folder(PACKAGES_FOLDER).map(ToString::to_string),
@@ -79,7 +81,9 @@ pub(super) fn pack(report: &mut Report, contents: &Contents, settings: &Settings
     let names = names.filter_map(|path| path.strip_prefix(&folder));
     let added = names.filter(|name| !record.files.contains_key(*name) && *name != "pack.json");
     differing.extend(added.map(str::to_owned));
-    report.check("engine pack is that of its record", differing.is_empty(), || {
-        format!("it gives other digests for {}", listed(&differing))
-    });
+    report.check(
+        "engine pack is that of its record",
+        differing.is_empty(),
+        || format!("it gives other digests for {}", listed(&differing)),
+    );
 }

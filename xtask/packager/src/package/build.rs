@@ -43,8 +43,15 @@ pub fn image(
                 .tempdir_in(&target)
         })
         .map_err(|error| Failure::file(&target, "create a temporary folder", error))?;
+    // The host of a script's image tries the script. Any other host is built after the scorer was
+    // tried, because that takes less time.
+    let early = match making.engine {
+        Some(_) => Some(host(making)?),
+        None => None,
+    };
+    let of_graphs = making.parts.map(|parts| parts.host.as_path());
     let trial = Trial {
-        host: making.parts.map(|parts| parts.host.as_path()),
+        host: of_graphs.or(early.as_deref()),
         library: making.parts.map(|parts| parts.library.file.as_path()),
         engine: making.engine,
     };
@@ -56,13 +63,7 @@ pub fn image(
         Times::Image(epoch),
         trial,
     )?;
-    let host = match making.parts {
-        Some(parts) => parts.host.clone(),
-        None => making.host.map_or_else(
-            || host_program::build(making.kind),
-            |host| Ok(host.to_path_buf()),
-        )?,
-    };
+    let host = early.map_or_else(|| host(making), Ok)?;
     // The libraries that a dynamic host needs from a base were checked before. Without a base they
     // are copied to the image.
     if making.parts.is_none() && (making.base.is_none() || libraries::needs(&host)?.is_none()) {
@@ -101,6 +102,15 @@ pub fn image(
                 .unwrap_or_default()
         },
     )
+}
+
+/// Returns the path of the host program for the image, which is built if none is given.
+fn host(making: &Making<'_>) -> Result<PathBuf, Failure> {
+    match (making.parts, making.host) {
+        (Some(parts), _) => Ok(parts.host.clone()),
+        (None, Some(host)) => Ok(host.to_path_buf()),
+        (None, None) => host_program::build(making.kind),
+    }
 }
 
 fn inputs(app: App, host: PathBuf, epoch: u64, making: &Making<'_>) -> Inputs {

@@ -38,10 +38,7 @@ impl GraphParts {
         on_nothing: bool,
     ) -> Result<Self, Failure> {
         let library = engine_library::locate(library)?;
-        let host = host.map_or_else(
-            || host_program::build(kind),
-            |host| Ok(host.to_path_buf()),
-        )?;
+        let host = host.map_or_else(|| host_program::build(kind), |host| Ok(host.to_path_buf()))?;
         let Some(needs) = libraries::needs(&host)? else {
             return Err(Failure::toolchain(
                 format!(

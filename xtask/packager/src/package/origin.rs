@@ -59,9 +59,8 @@ pub(super) fn origin(
         outside(&format!("{ENGINE_FOLDER}/{name}"), content, role)
     });
     let pack = inputs.pack.iter().flat_map(|pack| &pack.files);
-    let pack = pack.map(|(name, content)| {
-        outside(&format!("{PACK_FOLDER}/{name}"), content, Role::Pack)
-    });
+    let pack =
+        pack.map(|(name, content)| outside(&format!("{PACK_FOLDER}/{name}"), content, Role::Pack));
     let libraries = inputs
         .libraries
         .iter()
@@ -145,8 +144,12 @@ fn python(packages: &[Package], making: &Making<'_>) -> Vec<PythonPackage> {
         sha256: Some(one.sha256.clone()),
         is_in_pack: false,
     });
-    std::iter::once(of_engine(&wheel.name, &wheel.version, Some(wheel.sha256.clone())))
-        .chain(libraries)
-        .chain(packages)
-        .collect()
+    std::iter::once(of_engine(
+        &wheel.name,
+        &wheel.version,
+        Some(wheel.sha256.clone()),
+    ))
+    .chain(libraries)
+    .chain(packages)
+    .collect()
 }

@@ -72,7 +72,10 @@ mod tests {
                 std::fs::write(dir.path().join("sample.json"), text).unwrap();
                 "[package]\nsample = \"sample.json\"\n"
             });
-            let text = format!("[scorer]\nname = \"x\"\n{scorer}\n{}", named.unwrap_or_default());
+            let text = format!(
+                "[scorer]\nname = \"x\"\n{scorer}\n{}",
+                named.unwrap_or_default()
+            );
             let manifest = Manifest::parse(&dir.path().join("scorebox.toml"), &text).unwrap();
             match (check_proof(&manifest, is_waived), part) {
                 (Ok(()), None) => {}
@@ -86,7 +89,12 @@ mod tests {
         check("component = \"x.wasm\"", None, false, None);
         check(script, None, true, None);
         check(script, None, false, Some("names no sample"));
-        check(script, Some("{\"inputs\": 1}"), false, Some("has no `outputs`"));
+        check(
+            script,
+            Some("{\"inputs\": 1}"),
+            false,
+            Some("has no `outputs`"),
+        );
         check(script, Some("{\"inputs\": 1, \"outputs\": 2}"), false, None);
     }
 }

@@ -16,7 +16,8 @@ const NOT_PACKAGES: [&str; 4] = ["python", "pip", "setuptools", "wheel"];
 /// the form of a `requirements.txt`. `text` is the content of the file `file`. Fails if the file has
 /// no block list `dependencies`, or has an entry that is not the name of a package.
 pub fn packages(file: &Path, text: &str) -> Result<Vec<(usize, String)>, Failure> {
-    let fix = "write `dependencies:` as a list with one package on each line, as `conda env export` does";
+    let fix =
+        "write `dependencies:` as a list with one package on each line, as `conda env export` does";
     let refused = |number: usize, what: &str| {
         Err(Failure::project(
             format!("{}:{number}: {what}", shown(file)),
@@ -43,7 +44,10 @@ pub fn packages(file: &Path, text: &str) -> Result<Vec<(usize, String)>, Failure
             is_in = entry == "dependencies:";
             was_in |= is_in;
             if !is_in && entry.starts_with("dependencies:") {
-                return refused(number, "`dependencies` is not a list with one entry on each line");
+                return refused(
+                    number,
+                    "`dependencies` is not a list with one entry on each line",
+                );
             }
             continue;
         };
@@ -59,7 +63,9 @@ pub fn packages(file: &Path, text: &str) -> Result<Vec<(usize, String)>, Failure
             continue;
         }
         let item = item.trim_matches(['"', '\'']);
-        if item.is_empty() || item.starts_with(['{', '[', '&', '*', '|', '>']) || item.ends_with(':')
+        if item.is_empty()
+            || item.starts_with(['{', '[', '&', '*', '|', '>'])
+            || item.ends_with(':')
         {
             let item = quoted(item, NAME_BYTES);
             return refused(number, &format!("`{item}` is not the name of a package"));
@@ -79,13 +85,17 @@ pub fn packages(file: &Path, text: &str) -> Result<Vec<(usize, String)>, Failure
 /// Returns `None` for a package without Python code.
 fn as_requirement(item: &str) -> Option<String> {
     let item = item.rsplit("::").next().unwrap_or(item);
-    let end = item.find(['=', '<', '>', '!', '~', ' ']).unwrap_or(item.len());
+    let end = item
+        .find(['=', '<', '>', '!', '~', ' '])
+        .unwrap_or(item.len());
     let (name, version) = item.split_at(end);
     if NOT_PACKAGES.contains(&name) {
         return None;
     }
     let version = version.trim();
-    let exact = version.strip_prefix('=').filter(|rest| !rest.starts_with('='));
+    let exact = version
+        .strip_prefix('=')
+        .filter(|rest| !rest.starts_with('='));
     Some(match exact {
         // A single `=` accepts every version that begins so. After a second one is the build.
         Some(exact) => match exact.split_once('=') {
@@ -134,7 +144,8 @@ mod tests {
     fn lists_of_any_indentation_are_read() {
         let flat = "channels:\n- defaults\ndependencies:\n- pip=22 # a tool\n- pip:\n  - \"redis>=5\"\n- joblib\nprefix: /x\n";
         assert_eq!(read(flat).unwrap(), ["redis>=5", "joblib"]);
-        let deep = "---\ndependencies:\n    - pandas=2\n    - pip:\n        - 'redis'\n        - pytz\n";
+        let deep =
+            "---\ndependencies:\n    - pandas=2\n    - pip:\n        - 'redis'\n        - pytz\n";
         assert_eq!(read(deep).unwrap(), ["pandas==2.*", "redis", "pytz"]);
     }
 
@@ -146,7 +157,13 @@ mod tests {
         };
         check("name: x\n", "conda.yml:1: the file has no list");
         check("dependencies: [numpy]\n", "is not a list");
-        check("dependencies:\n  - {pip: [redis]}\n", "conda.yml:2: `{pip: [redis]}`");
-        check("dependencies:\n  numpy: 1\n", "conda.yml:2: is not an entry");
+        check(
+            "dependencies:\n  - {pip: [redis]}\n",
+            "conda.yml:2: `{pip: [redis]}`",
+        );
+        check(
+            "dependencies:\n  numpy: 1\n",
+            "conda.yml:2: is not an entry",
+        );
     }
 }

@@ -54,7 +54,11 @@ pub fn answers(
     };
     let absolute = |path: &Path| {
         path.canonicalize().map_err(|error| {
-            Failure::unreadable(path, error, "name a file that exists, relative to the manifest")
+            Failure::unreadable(
+                path,
+                error,
+                "name a file that exists, relative to the manifest",
+            )
         })
     };
     let mut variables = manifest.config.clone();
@@ -85,8 +89,7 @@ pub fn answers(
     let python = interpreter(environment);
     let status = run(&python, &job.to_string())?;
     let outcome = std::fs::read(&outcome).ok();
-    let outcome: Option<Outcome> =
-        outcome.and_then(|text| serde_json::from_slice(&text).ok());
+    let outcome: Option<Outcome> = outcome.and_then(|text| serde_json::from_slice(&text).ok());
     let Some(outcome) = outcome else {
         return Err(Failure::project(
             format!(
@@ -113,9 +116,8 @@ pub fn answers(
 
 /// Returns the path or the name of the interpreter of an environment.
 fn interpreter(environment: &Path) -> PathBuf {
-    let inside = INTERPRETERS.iter().map(|name| environment.join(name));
-    let inside = inside.filter(|_| environment.is_dir());
-    let found = inside.into_iter().find(|path| path.exists());
+    let mut inside = INTERPRETERS.iter().map(|name| environment.join(name));
+    let found = inside.find(|path| path.exists());
     let found = found.unwrap_or_else(|| environment.to_path_buf());
     // The process has another current folder, but a name without a slash is looked for on PATH.
     match found.components().count() {
@@ -170,8 +172,12 @@ mod tests {
             name: "request.json".into(),
             body: body.into(),
         };
-        answers(&manifest(dir.path(), script), Path::new("python3"), &[request])
-            .map_err(|failure| failure.problem)
+        answers(
+            &manifest(dir.path(), script),
+            Path::new("python3"),
+            &[request],
+        )
+        .map_err(|failure| failure.problem)
     }
 
     #[test]
@@ -179,7 +185,10 @@ mod tests {
         let script = "import json, os\n\
             def init():\n    global offset\n    offset = int(open(os.path.join(os.getenv('AZUREML_MODEL_DIR'), 'offset.txt')).read())\n\
             def run(data):\n    return [x * int(os.environ['by']) + offset for x in json.loads(data)]\n";
-        assert_eq!(recorded(script, "[50000, 1.5]"), Ok(vec!["[100003, 6.0]".to_owned()]));
+        assert_eq!(
+            recorded(script, "[50000, 1.5]"),
+            Ok(vec!["[100003, 6.0]".to_owned()])
+        );
     }
 
     #[test]
@@ -191,10 +200,25 @@ mod tests {
         }
         check("def init(): pass\n", "no function `run`");
         check("import no_such_module\n", "the import: the script failed");
-        check("def init(): 1 / 0\ndef run(data): pass\n", "`init`: the script failed");
-        check("def init(): pass\ndef run(data): return float('nan')\n", "request.json: the answer cannot");
-        check("def init(): pass\ndef run(data): return {1, 2}\n", "request.json: the answer cannot");
-        check("def init(): pass\ndef run(): return 1\n", "takes no argument");
-        check("import os\ndef init(): os._exit(3)\ndef run(data): pass\n", "ended before");
+        check(
+            "def init(): 1 / 0\ndef run(data): pass\n",
+            "`init`: the script failed",
+        );
+        check(
+            "def init(): pass\ndef run(data): return float('nan')\n",
+            "request.json: the answer cannot",
+        );
+        check(
+            "def init(): pass\ndef run(data): return {1, 2}\n",
+            "request.json: the answer cannot",
+        );
+        check(
+            "def init(): pass\ndef run(): return 1\n",
+            "takes no argument",
+        );
+        check(
+            "import os\ndef init(): os._exit(3)\ndef run(data): pass\n",
+            "ended before",
+        );
     }
 }

@@ -185,7 +185,11 @@ fn without_places(job: &Value) -> Value {
     let mut job = job.clone();
     for list in ["packages", "constraints"] {
         let entries = job.get_mut(list).and_then(Value::as_array_mut);
-        for entry in entries.into_iter().flatten().filter_map(Value::as_object_mut) {
+        for entry in entries
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_object_mut)
+        {
             entry.remove("place");
         }
     }
@@ -302,7 +306,9 @@ impl Refused {
             ),
             "hash" => Failure::new(
                 Kind::Verification,
-                problem(format!("has another digest than the requirements name: {detail}")),
+                problem(format!(
+                    "has another digest than the requirements name: {detail}"
+                )),
                 "do not trust a package index or a proxy that sends other bytes; use another index",
             ),
             _ => Failure::new(
@@ -375,7 +381,10 @@ mod tests {
             let failure = refused.failure();
             assert_eq!(failure.exit_code(), exit, "{failure}");
             let text = failure.to_string();
-            for part in parts.iter().chain(&["requirements.txt:4: `xgboost==2`", "fix: "]) {
+            for part in parts
+                .iter()
+                .chain(&["requirements.txt:4: `xgboost==2`", "fix: "])
+            {
                 assert!(text.contains(part), "{text}");
             }
         }
@@ -388,9 +397,7 @@ mod tests {
 
     #[test]
     fn the_same_requirements_share_a_folder() {
-        let job = |place: &str, text: &str| {
-            json!({ "packages": [{ "text": text, "hashes": [], "place": place }], "constraints": [] })
-        };
+        let job = |place: &str, text: &str| json!({ "packages": [{ "text": text, "hashes": [], "place": place }], "constraints": [] });
         let key = |job: &Value| key(job, &[]).unwrap();
         assert_eq!(key(&job("a:1", "redis")), key(&job("b:2", "redis")));
         assert_ne!(key(&job("a:1", "redis")), key(&job("a:1", "redis<5")));

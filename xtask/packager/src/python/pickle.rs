@@ -86,10 +86,7 @@ fn search(from: impl Read) -> io::Result<Option<String>> {
 /// Returns the version that follows the first complete key in bytes of a pickle.
 fn in_bytes(bytes: &[u8]) -> Option<String> {
     let mut rest = bytes;
-    while let Some(at) = rest
-        .windows(KEY.len())
-        .position(|window| window == KEY)
-    {
+    while let Some(at) = rest.windows(KEY.len()).position(|window| window == KEY) {
         rest = rest.get(at + KEY.len()..)?;
         if let Some(version) = after_key(rest) {
             return Some(version);
@@ -116,7 +113,10 @@ fn after_key(mut rest: &[u8]) -> Option<String> {
                 rest.get(end + 1..)?
             }
             [b'V', rest @ ..] => {
-                let end = rest.iter().take(VERSION_BYTES).position(|byte| *byte == b'\n')?;
+                let end = rest
+                    .iter()
+                    .take(VERSION_BYTES)
+                    .position(|byte| *byte == b'\n')?;
                 return text(rest, end);
             }
             _ => return None,
@@ -142,7 +142,8 @@ mod tests {
 
     /// The state of an estimator in protocol 4, as `pickle.dumps` writes it.
     const PROTOCOL_4: &[u8] = b"\x80\x04\x95\x2e\x00\x00\x00\x00\x00\x00\x00}\x94\x8c\x10_sklearn_version\x94\x8c\x051.5.2\x94s.";
-    const PROTOCOL_2: &[u8] = b"\x80\x02}q\x00X\x10\x00\x00\x00_sklearn_versionq\x01X\x06\x00\x00\x000.22.1q\x02s.";
+    const PROTOCOL_2: &[u8] =
+        b"\x80\x02}q\x00X\x10\x00\x00\x00_sklearn_versionq\x01X\x06\x00\x00\x000.22.1q\x02s.";
     const PROTOCOL_0: &[u8] = b"(dp0\nV_sklearn_version\np1\nV0.19.2\np2\ns.";
 
     fn found(bytes: &[u8]) -> Option<String> {

@@ -266,7 +266,11 @@ mod tests {
             ("requirements.txt", "./own-1.0-py3-none-any.whl"),
             ("own-1.0-py3-none-any.whl", ""),
         ]);
-        let wheel = dir.path().canonicalize().unwrap().join("own-1.0-py3-none-any.whl");
+        let wheel = dir
+            .path()
+            .canonicalize()
+            .unwrap()
+            .join("own-1.0-py3-none-any.whl");
         assert_eq!(Path::new(&read(&file).unwrap().packages[0].text), wheel);
     }
 

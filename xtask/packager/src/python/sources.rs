@@ -53,7 +53,9 @@ fn walk(dir: &Path, prefix: &str, files: &mut BTreeMap<String, PathBuf>) -> Resu
         }
         if path.is_file() && name.ends_with(".py") {
             files.insert(format!("{prefix}{name}"), path);
-        } else if path.join(PACKAGE_MARK).is_file() && !entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
+        } else if path.join(PACKAGE_MARK).is_file()
+            && !entry.file_type().is_ok_and(|kind| kind.is_symlink())
+        {
             walk(&path, &format!("{prefix}{name}/"), files)?;
         }
     }
@@ -92,7 +94,12 @@ mod tests {
         let names: Vec<_> = files.keys().map(String::as_str).collect();
         assert_eq!(
             names,
-            ["features.py", "score.py", "steps/__init__.py", "steps/scale.py"]
+            [
+                "features.py",
+                "score.py",
+                "steps/__init__.py",
+                "steps/scale.py"
+            ]
         );
         let failure = list(&section("none.py")).unwrap_err();
         assert!(failure.problem.contains("none.py"), "{failure}");

@@ -30,7 +30,9 @@ pub fn unpack(wheel: &Path, to: &Path) -> Result<(), Failure> {
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| unreadable(&error))?;
     let mut left = MOST_BYTES;
     for index in 0..archive.len() {
-        let member = archive.by_index(index).map_err(|error| unreadable(&error))?;
+        let member = archive
+            .by_index(index)
+            .map_err(|error| unreadable(&error))?;
         if member.is_dir() {
             continue;
         }
@@ -84,7 +86,9 @@ mod tests {
         let path = dir.join("x-1-py3-none-any.whl");
         let mut archive = ZipWriter::new(File::create(&path).unwrap());
         for name in names {
-            archive.start_file(*name, SimpleFileOptions::default()).unwrap();
+            archive
+                .start_file(*name, SimpleFileOptions::default())
+                .unwrap();
             archive.write_all(name.as_bytes()).unwrap();
         }
         archive.finish().unwrap();

@@ -127,7 +127,11 @@ fn package(one: &PythonPackage) -> Value {
         "properties": [property("part-of", place)] });
     if let Some(license) = &one.license {
         // Most packages name their licence in their own words.
-        insert(&mut part, "licenses", json!([{ "license": { "name": license } }]));
+        insert(
+            &mut part,
+            "licenses",
+            json!([{ "license": { "name": license } }]),
+        );
     }
     if let Some(sha256) = &one.sha256 {
         insert(&mut part, "hashes", hashes(sha256));

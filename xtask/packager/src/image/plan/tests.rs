@@ -105,9 +105,16 @@ fn a_script_brings_a_pack_that_nobody_may_change() {
         ..inputs(true)
     };
     let plan = plan(&inputs);
-    let layer = plan.layers.iter().find(|layer| layer.name == "python").unwrap();
+    let layer = plan
+        .layers
+        .iter()
+        .find(|layer| layer.name == "python")
+        .unwrap();
     assert_eq!(layer.comment, "engine pack sha256:ab");
-    assert_eq!(layer.kept.as_deref().unwrap().to_str(), Some("kept/ab-gzip"));
+    assert_eq!(
+        layer.kept.as_deref().unwrap().to_str(),
+        Some("kept/ab-gzip")
+    );
     let modes: Vec<_> = layer
         .entries
         .iter()
