@@ -6,7 +6,9 @@ what a test expects.
     played = play("def init(): ...", [call('{"a": 1}')])
     played.answers[0].status
 
-The world changes its process, so each play has a process of its own.
+The world changes its process, so each play has a process of its own. The variable
+`SCOREBOX_WORLD_PLAYER` is the command of another player, such as one that runs this file in a
+sandbox: it reads the same plan and writes the same report.
 """
 
 import array
@@ -14,6 +16,7 @@ import base64
 import io
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -81,7 +84,8 @@ def play(script, calls=(), server=None, **world):
         _write(models, world.pop("model", {}))
         plan = {"environment": {}, "redis_port": None, "path": [], "after": "", **world}
         plan.update(code=code, model=models, calls=list(calls))
-        command = [sys.executable, os.path.join(HERE, server or __file__)]
+        player = [] if server else shlex.split(os.environ.get("SCOREBOX_WORLD_PLAYER", ""))
+        command = player or [sys.executable, os.path.join(HERE, server or __file__)]
         done = subprocess.run(
             command, input=json.dumps(plan), capture_output=True, text=True, timeout=120, cwd=folder
         )
