@@ -178,6 +178,7 @@ class Server(unittest.TestCase):
             "AMLResponse('x', 503, {'Retry-After': '7', 'X-A': '1, 2'})",
             "[1, 2]",
             "AMLResponse(iter(['a', 'b']), 200)",
+            "__import__('flask').Response(b'x', 418, {'X-A': '1, 2'}, mimetype='text/csv')",
         )
         calls = [
             call(
