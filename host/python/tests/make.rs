@@ -17,11 +17,19 @@ async fn a_pack_is_made_and_can_be_opened() {
     std::fs::create_dir_all(&pack).unwrap();
     let start = Instant::now();
     let mut progress = |step| eprintln!("{:6.1} s: {step}", start.elapsed().as_secs_f64());
-    let record = make::make(&wheels, Cpu::V2, &pack, &mut progress).await.unwrap();
+    let record = make::make(&wheels, Cpu::V2, &pack, &mut progress)
+        .await
+        .unwrap();
     eprintln!("{:6.1} s: done", start.elapsed().as_secs_f64());
     let opened = Pack::open(&pack, Proof::Whole).unwrap();
     assert_eq!(*opened.record(), record);
-    for library in ["numpy", "pandas", "scikit-learn", "redis", "inference-schema"] {
+    for library in [
+        "numpy",
+        "pandas",
+        "scikit-learn",
+        "redis",
+        "inference-schema",
+    ] {
         assert!(record.libraries.contains_key(library), "{library}");
     }
 }
