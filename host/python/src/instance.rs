@@ -204,7 +204,7 @@ async fn begin(
     let code = match image {
         Some(image) => {
             image.restore(store, &interpreter).await?;
-            interpreter.turn(store, turns::RESUMED).await?
+            interpreter.turn(store, &turns::resumed()).await?
         }
         None => {
             let start = turns::start(&script.entry, &script.environment, &script.accelerated);

@@ -7,9 +7,6 @@ use std::collections::BTreeMap;
 /// Runs calls until the mailbox of the instance is closed.
 pub(crate) const LOOP: &str = "import scorebox_world\nscorebox_world.loop()\n";
 
-/// Renews what must differ between instances that were made from one state image.
-pub(crate) const RESUMED: &str = "import scorebox_world\nscorebox_world.resumed()\n";
-
 /// Returns code that imports a script and runs its `init`. An exception goes to the host as the end
 /// of a call does.
 pub(crate) fn start(
@@ -29,17 +26,34 @@ pub(crate) fn start(
     if !accelerated.is_empty() {
         arguments.push(format!("accelerated={}", literal(&accelerated)));
     }
+    guarded(&format!("start({})", arguments.join(", ")))
+}
+
+/// Returns code that renews what must differ between instances that were made from one state image.
+pub(crate) fn resumed() -> String {
+    guarded("resumed()")
+}
+
+/// Returns code that prepares the interpreter's memory for a state image. An exception, such as one
+/// for a file that the script keeps open, goes to the host as the end of a call does.
+#[cfg(feature = "compiler")]
+pub(crate) fn taken() -> String {
+    guarded("taken()")
+}
+
+/// Returns code that calls a function of the world, and sends an exception to the host as the end
+/// of a call.
+fn guarded(call: &str) -> String {
     format!(
         r#"
 try:
     import scorebox_world
-    scorebox_world.start({})
+    scorebox_world.{call}
 except BaseException as error:
     import traceback, _host
     text = "".join(traceback.format_exception(error))
     _host.call(b"A\1\0\0\0\0" + text.encode("utf-8", "replace"))
-"#,
-        arguments.join(", ")
+"#
     )
 }
 
@@ -59,6 +73,9 @@ mod tests {
         let call = r#"scorebox_world.start("a\"b.py", environment={"A":"\"\n\\ä"})"#;
         assert!(code.contains(call), "{code}");
         let code = start("a.py", &[], &["m.pkl".to_owned()]);
-        assert!(code.contains(r#"{}, accelerated=["m.pkl"])"#), "{code}");
+        assert!(
+            code.contains(r#"{}, accelerated=["m.pkl"])"#),
+            "{code}"
+        );
     }
 }

@@ -17,9 +17,6 @@ use crate::script::{Request, Script};
 use crate::state::{self, StateRecord};
 use crate::{door, turns};
 
-/// Prepares the interpreter's memory for an image. Fails if the script keeps a file open.
-const TAKEN: &str = "import scorebox_world\nscorebox_world.taken()\n";
-
 /// Fills the memory that was freed with zeros, which compress well. It ends when no memory is left,
 /// so the memory must not be able to grow.
 const CLEAR: &str = "
@@ -140,7 +137,10 @@ impl Taking {
         self.mailbox.take_ending();
         // The loop leaves the interpreter without a host.
         self.current.set(outside);
-        self.turn(&interpreter, TAKEN).await?;
+        self.turn(&interpreter, &turns::taken()).await?;
+        if let Some(Ending::Raised { text, .. }) = self.mailbox.take_ending() {
+            return Err(TakeError::Refused { text });
+        }
         let memory_bytes = interpreter.memory.data_size(&self.store);
         self.store.data_mut().forbid_growth(memory_bytes);
         self.turn(&interpreter, CLEAR).await?;
