@@ -4,6 +4,8 @@
 //! Must not know how calls arrive.
 
 mod report;
+#[cfg(feature = "python")]
+mod script;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -114,6 +116,23 @@ impl App {
         let stores = stores::open(&manifest, environment)?;
         let capabilities = capabilities(&manifest, Arc::clone(&model), stores);
         let library = deployment::engine_library(environment);
+        if let Some(section) = manifest.scorer.script.clone() {
+            #[cfg(not(feature = "python"))]
+            return Err(without_python(&section));
+            #[cfg(feature = "python")]
+            {
+                let beside = script::Beside {
+                    trial,
+                    proof,
+                    library: &library,
+                    model,
+                    capabilities,
+                    environment,
+                };
+                let loading = script::load(manifest, &section, beside, runtime);
+                return Box::pin(loading).await;
+            }
+        }
         if manifest.scorer.component.is_none() {
             let (name, file) = served_graph(&manifest, &model)?;
             trial(&file, manifest.limits.init_deadline)?;
@@ -165,6 +184,18 @@ impl App {
             code: Code::Component { compiled, graphs },
             model,
         })
+    }
+}
+
+/// Returns the error for a script, which needs a host with Python.
+#[cfg(not(feature = "python"))]
+fn without_python(section: &crate::manifest::ScriptSection) -> StartupError {
+    StartupError::Script {
+        path: section.file.clone(),
+        problem: "cannot be run: this host was built without Python".to_owned(),
+        fix: "package the app with `scorebox package`, whose image has a host with Python, or build the host with the \
+              feature `python`"
+            .to_owned(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Comparison of an app's component and model with the files that were packaged.
+//! Comparison of an app's component, script and model with the files that were packaged.
 //!
 //! Owns the comparison with the manifest's sections `[packaged]` and `[precompiled]`, which hold
 //! the digests of the packaged files. Also owns the texts of refusals. Must not know how code or
@@ -36,7 +36,8 @@ pub enum Proof {
     Digests,
 }
 
-/// Compares the files of the component and the model with the packager's record of these files.
+/// Compares the files of the component, the script and the model with the packager's record of
+/// these files.
 ///
 /// If nothing was recorded, as in an app folder that was written by hand, nothing is compared.
 /// After a success, [`Model::digest`] is the digest of the files that are there.
@@ -50,7 +51,36 @@ pub(crate) fn compare(
     proof: Proof,
 ) -> Result<(), StartupError> {
     compare_model(manifest, model, proof)?;
+    #[cfg(feature = "python")]
+    compare_script(manifest)?;
     compare_component(manifest, proof)
+}
+
+/// Compares the digests of the script's folder and of its packages with the record. Both are small,
+/// so they are always read.
+#[cfg(feature = "python")]
+fn compare_script(manifest: &Manifest) -> Result<(), StartupError> {
+    let packaged = manifest.packaged.as_ref();
+    let record = packaged.and_then(|packaged| packaged.script.as_ref());
+    let (Some(script), Some(record)) = (&manifest.scorer.script, record) else {
+        return Ok(());
+    };
+    let packages = record.packages.as_deref();
+    let packages = packages.zip(record.packages_digest.as_ref());
+    let folders = [Some((script.folder(), &record.digest)), packages];
+    for (folder, expected) in folders.into_iter().flatten() {
+        let fail = |problem: String| StartupError::Script {
+            path: folder.to_path_buf(),
+            problem: format!("changed since it was packaged: {problem}"),
+            fix: fix(manifest),
+        };
+        let opened = Model::open(folder).map_err(|error| fail(error.to_string()))?;
+        let found = opened.digest();
+        if found != expected {
+            return Err(fail(other_digest(manifest, found, expected)));
+        }
+    }
+    Ok(())
 }
 
 fn compare_model(manifest: &Manifest, model: &Model, proof: Proof) -> Result<(), StartupError> {

@@ -94,6 +94,7 @@ pub fn record(app: &Path, times: Times) -> Result<Packaged, StartupError> {
     };
     Ok(Packaged {
         answers_sample: false,
+        script: None,
         model: manifest
             .scorer
             .model

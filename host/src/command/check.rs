@@ -72,7 +72,7 @@ fn report(arguments: &Check) -> Result<CheckReport, StartupError> {
         .as_deref()
         .map(scorebox_host::sample::Sample::read)
         .transpose()?;
-    let is_component = manifest.scorer.component.is_some();
+    let is_component = !manifest.scorer.serves_graph();
     #[cfg(feature = "graphs")]
     let trial = |file: &std::path::Path, limit| {
         let sample = sample
@@ -157,7 +157,7 @@ fn as_text(report: &CheckReport, stores: &[StoreReport], written: Option<toml::T
             report
                 .component_digest
                 .as_deref()
-                .unwrap_or("none: the graph is served itself")
+                .unwrap_or("none: the graph or the script is served itself")
         ),
         format!(
             "model      {}",
