@@ -40,7 +40,8 @@ pub const SETTINGS: &[Setting] = &[
         "A component, or the source that `scorebox build` makes it of: `{ cargo = \"FOLDER\" }` for \
          Rust, `{ componentize-py = \"app.py\" }` for Python, `{ componentize-js = \"app.js\" }` or \
          `{ quickjs = \"app.js\" }` for JavaScript, `{ command = [\"make\"], output = \
-         \"FILE.wasm\" }` for anything else. Without it, the host serves the model's graph.",
+         \"FILE.wasm\" }` for anything else. Without it and without a script, the host serves the \
+         model's graph.",
     ),
     setting(
         "scorer.script",
