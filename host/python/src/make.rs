@@ -20,6 +20,7 @@ mod wheel;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{File, Permissions};
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
@@ -29,7 +30,7 @@ use wasmtime_wizer::Wizer;
 
 pub use self::error::MakeError;
 use self::patches::PATCHES;
-pub use self::recipe::{Cpu, ENGINE_WHEEL, PACKAGE_WHEELS, PinnedWheel, key, wheels};
+pub use self::recipe::{Cpu, ENGINE_WHEEL, PACKAGE_WHEELS, PinnedWheel, folder_name, key, wheels};
 pub use self::taking::{TakeError, take};
 use self::wheel::Wheel;
 use crate::engine::ENGINE;
@@ -173,18 +174,29 @@ fn files(folder: &Path) -> Result<BTreeMap<String, PackFile>, MakeError> {
         if is_folder {
             return Ok(());
         }
-        let unreadable = MakeError::file(path, "be read");
-        let mut digest = Sha256::new();
-        let read = File::open(path).and_then(|mut file| std::io::copy(&mut file, &mut digest));
-        let file = PackFile {
-            size: read.map_err(unreadable)?,
-            sha256: hex::encode(digest.finalize()),
-        };
+        let hashed = File::open(path).and_then(hashed);
+        let (size, sha256) = hashed.map_err(MakeError::file(path, "be read"))?;
+        let file = PackFile { size, sha256 };
         let name = path.strip_prefix(folder).unwrap_or(path);
         files.insert(name.to_string_lossy().into_owned(), file);
         Ok(())
     })?;
     Ok(files)
+}
+
+/// Returns the size of a file in bytes, and its SHA-256 digest in hexadecimal.
+fn hashed(mut file: impl Read) -> std::io::Result<(u64, String)> {
+    let mut digest = Sha256::new();
+    let mut size = 0;
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let count = file.read(&mut buffer)?;
+        match buffer.get(..count) {
+            Some([]) | None => return Ok((size, hex::encode(digest.finalize()))),
+            Some(part) => digest.update(part),
+        }
+        size += count as u64;
+    }
 }
 
 /// Takes the permission to write from all files in a folder, its subfolders and the folder itself.

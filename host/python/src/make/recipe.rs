@@ -81,8 +81,16 @@ impl fmt::Display for Cpu {
     }
 }
 
+/// Returns the name of the folder of a pack in a cache. Packs of other versions and for other CPU
+/// levels have other names.
+#[must_use]
+pub fn folder_name(cpu: Cpu) -> String {
+    let key = key(cpu);
+    format!("{cpu}-{}", key.get(..16).unwrap_or(&key))
+}
+
 /// Returns a text that is equal for two packs if they are made of the same wheels, by the same
-/// recipe, for the same engine and CPU level. A cache of packs can name its folders by it.
+/// recipe, for the same engine and CPU level.
 #[must_use]
 pub fn key(cpu: Cpu) -> String {
     let mut digest = Sha256::new();

@@ -6,11 +6,11 @@ use std::fs::File;
 use std::io::{Cursor, Read, Seek};
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
 use super::error::MakeError;
+use super::hashed;
 use super::recipe::PinnedWheel;
 
 /// Archive whose files are read by name or in their order.
@@ -28,9 +28,7 @@ impl Wheel {
     pub(super) fn open(folder: &Path, pinned: &PinnedWheel) -> Result<Self, MakeError> {
         let path = folder.join(pinned.file);
         let mut file = File::open(&path).map_err(MakeError::file(&path, "be opened"))?;
-        let mut digest = Sha256::new();
-        std::io::copy(&mut file, &mut digest).map_err(MakeError::file(&path, "be read"))?;
-        let found = hex::encode(digest.finalize());
+        let (_, found) = hashed(&mut file).map_err(MakeError::file(&path, "be read"))?;
         if found != pinned.sha256 {
             let expected = pinned.sha256;
             return Err(MakeError::Digest {
@@ -89,10 +87,13 @@ impl<R: Read + Seek> Archive<R> {
         name: &str,
         to: &mut zip::ZipWriter<W>,
     ) -> Result<(), MakeError> {
-        let found = self.zip.index_for_name(name).ok_or(ZipError::FileNotFound);
-        let copied = found
-            .and_then(|index| self.zip.by_index_raw(index))
-            .and_then(|file| to.raw_copy_file(file));
+        let copied = match self.zip.index_for_name(name) {
+            Some(index) => self
+                .zip
+                .by_index_raw(index)
+                .and_then(|file| to.raw_copy_file(file)),
+            None => Err(ZipError::FileNotFound),
+        };
         copied.map_err(|source| self.error(name, source))
     }
 
