@@ -23,6 +23,7 @@ pub(crate) const FILES: &[(&str, &str)] = files![
     "scorebox_guest_redis.py",
     "scorebox_headers.py",
     "scorebox_hooks.py",
+    "scorebox_integers.py",
     "scorebox_logs.py",
     "scorebox_redis.py",
     "scorebox_request.py",

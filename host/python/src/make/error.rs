@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use zip::result::ZipError;
 
-use super::patches::PatchError;
+use super::integers::PatchError;
 use crate::facts::FactError;
 
 /// Reason why a pack cannot be made.

@@ -16,6 +16,11 @@ for _path, _files in zipimport._zip_directory_cache.items():
     _files.update(_found)
 importlib.invalidate_caches()
 
+# Integers must have 64 bits before a library reads their type.
+import scorebox_integers
+
+scorebox_integers.install()
+
 # The hooks of the world must be there before the modules that they change.
 import scorebox_world
 

@@ -7,8 +7,8 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use super::integers::PATCHES;
 use super::library::LEFT_OUT;
-use super::patches::PATCHES;
 use super::sandbox::PRELOAD;
 use crate::engine::ENGINE;
 use crate::pack::FORMAT;

@@ -17,8 +17,18 @@ pub(super) struct Patch {
     pub(super) to: &'static [u8],
 }
 
-/// Changes to the module, in the order of their places.
-pub(super) const PATCHES: &[Patch] = &[];
+/// Changes to the module, in the order of their places. Each replaces an instruction `i32.const`
+/// with numpy's number of a type: 7 is `long`, which has 32 bits here, and 9 is `long long`.
+#[rustfmt::skip]
+pub(super) const PATCHES: &[Patch] = &[
+    Patch { offset: 0x4c02af, from: &[0x41, 0x07], to: &[0x41, 0x09] },
+    Patch { offset: 0x4c3376, from: &[0x41, 0x07], to: &[0x41, 0x09] },
+    Patch { offset: 0x4c33b7, from: &[0x41, 0x07], to: &[0x41, 0x09] },
+    Patch { offset: 0x4c33d5, from: &[0x41, 0x07], to: &[0x41, 0x09] },
+    Patch { offset: 0x4cc1f0, from: &[0x41, 0x07], to: &[0x41, 0x09] },
+    Patch { offset: 0x662b90, from: &[0x41, 0x07], to: &[0x41, 0x09] },
+    Patch { offset: 0x662ba5, from: &[0x41, 0x03], to: &[0x41, 0x07] },
+];
 
 /// The module does not have the bytes that a change replaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
