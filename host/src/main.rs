@@ -164,7 +164,7 @@ struct Check {
     /// this option, no connection is made.
     #[arg(long)]
     connect: bool,
-    #[cfg(any(feature = "compiler", feature = "graphs"))]
+    #[cfg(any(feature = "compiler", feature = "graphs", feature = "python"))]
     /// File with an input and its expected answer, to try the scorer with: {"inputs": BODY,
     /// "outputs": ANSWER, "tolerance": 1e-4}. If not given: the manifest's package.sample, if there
     /// is one.

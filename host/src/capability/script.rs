@@ -4,6 +4,7 @@
 //! how a script is run, or what a call is about. `resp` knows the protocol of Redis, `commands` the
 //! order of a script's commands, and `graph` the form in which a script passes tensors.
 
+mod basics;
 mod commands;
 #[cfg(feature = "graphs")]
 mod graph;

@@ -1,10 +1,12 @@
 //! Commands that a script sends to its store, and their replies.
 //!
 //! Owns which commands go together: single commands, pipelines and transactions. Must not know the
-//! bytes of the protocol, or which commands are allowed, which the connection of the store checks.
+//! bytes of the protocol, or which commands are allowed: the connection of the store checks that, and
+//! `basics` has the commands that every store answers.
 
 use scorebox_python::RedisFailure;
 
+use super::basics::Basic;
 use super::resp::{self, Form, Writer};
 use crate::capability::redis::note;
 use crate::capability::telemetry::LogSink;
@@ -53,17 +55,13 @@ pub(super) async fn answer(
                 (0..=commands.len()).for_each(|_| writer.error(text));
                 Ok(())
             }
-            (part, None) => {
-                let text = format!("NOPERM set stores.{name}.commands in scorebox.toml");
-                (0..part.replies()).for_each(|_| writer.error(&text));
-                Ok(())
-            }
-            (Part::Plain(commands), Some(connection)) => {
-                plain(&mut writer, connection, commands).await
-            }
-            (Part::Transaction(commands), Some(connection)) => {
+            (Part::Plain(commands), _) => plain(&mut writer, name, store, commands).await,
+            (Part::Transaction(commands), Some(connection))
+                if connection.has_server() || !commands.iter().all(is_basic) =>
+            {
                 transaction(&mut writer, connection, commands).await
             }
+            (Part::Transaction(commands), _) => in_order(&mut writer, name, store, &commands).await,
         };
         if let Err(error) = answered {
             note(log, [&error]);
@@ -111,19 +109,6 @@ fn parts(commands: Vec<Command>) -> Vec<Part> {
     parts
 }
 
-impl Part {
-    /// Returns the number of replies that the script's client reads.
-    fn replies(&self) -> usize {
-        match self {
-            Self::Plain(commands) => commands.len(),
-            // MULTI and EXEC have replies, too.
-            Self::Transaction(commands) => commands.len() + 2,
-            Self::Open(commands) => commands.len() + 1,
-            Self::Ping(_) => 1,
-        }
-    }
-}
-
 /// Answers PING, which clients send by themselves, so that it needs no entry in the manifest.
 async fn ping(
     writer: &mut Writer,
@@ -141,11 +126,50 @@ async fn ping(
     Ok(())
 }
 
+/// Sends commands that do not depend on each other. Commands that the manifest allows go to the
+/// server together. A store answers the basic ones in any case.
 async fn plain(
     writer: &mut Writer,
-    connection: &Connection,
-    mut commands: Vec<Command>,
+    name: &str,
+    store: &Store,
+    commands: Vec<Command>,
 ) -> Result<(), CommandError> {
+    let connection = store.connection();
+    let mut allowed = Vec::new();
+    for command in commands {
+        let is_allowed = connection.is_some_and(|connection| connection.allows(&command));
+        let basic = if is_allowed {
+            None
+        } else {
+            Basic::of(&command)
+        };
+        match (basic, connection) {
+            (Some(basic), _) => {
+                send(writer, connection, &mut allowed).await?;
+                basic.answer(store, writer).await?;
+            }
+            // A connection says why it refuses a command.
+            (None, Some(_)) => allowed.push(command),
+            (None, None) => writer.error(&not_allowed(name)),
+        }
+    }
+    send(writer, connection, &mut allowed).await
+}
+
+/// Returns the error for commands on a store whose section allows none.
+fn not_allowed(name: &str) -> String {
+    format!("NOPERM set stores.{name}.commands in scorebox.toml")
+}
+
+async fn send(
+    writer: &mut Writer,
+    connection: Option<&Connection>,
+    commands: &mut Vec<Command>,
+) -> Result<(), CommandError> {
+    let mut commands = std::mem::take(commands);
+    let (Some(connection), false) = (connection, commands.is_empty()) else {
+        return Ok(());
+    };
     let forms: Vec<_> = commands.iter().map(Form::of).collect();
     let replies = match (commands.pop(), commands.is_empty()) {
         (Some(command), true) => vec![connection.execute(command).await],
@@ -159,6 +183,32 @@ async fn plain(
     };
     for (reply, form) in replies.into_iter().zip(forms) {
         write(writer, reply, form)?;
+    }
+    Ok(())
+}
+
+fn is_basic(command: &Command) -> bool {
+    Basic::of(command).is_some()
+}
+
+/// Runs a transaction of basic commands on a store in memory, one command after the other. Only
+/// this process uses the store. Refuses a transaction with another command, before any is run.
+async fn in_order(
+    writer: &mut Writer,
+    name: &str,
+    store: &Store,
+    commands: &[Command],
+) -> Result<(), CommandError> {
+    writer.text("OK");
+    commands.iter().for_each(|_| writer.text("QUEUED"));
+    let basics: Option<Vec<_>> = commands.iter().map(Basic::of).collect();
+    let Some(basics) = basics else {
+        writer.error(&not_allowed(name));
+        return Ok(());
+    };
+    writer.list(basics.len());
+    for basic in basics {
+        basic.answer(store, writer).await?;
     }
     Ok(())
 }
@@ -271,13 +321,14 @@ mod tests {
             }
         };
         assert_eq!(read("PING").await.unwrap(), "+PONG\r\n");
-        let refused = read("GET a, MULTI, GET b, EXEC").await.unwrap();
-        assert_eq!(
-            refused
-                .matches("-NOPERM set stores.default.commands")
-                .count(),
-            4
-        );
+        let mixed = read("SET a 1, HGET a b, GET a").await.unwrap();
+        let refused = "-NOPERM set stores.default.commands in scorebox.toml\r\n";
+        assert_eq!(mixed, format!("+OK\r\n{refused}$1\r\n1\r\n"));
+        let both = read("MULTI, INCR a, GET a, EXEC").await.unwrap();
+        let queued = "+OK\r\n+QUEUED\r\n+QUEUED\r\n";
+        assert_eq!(both, format!("{queued}*2\r\n:2\r\n$1\r\n2\r\n"));
+        let none = read("MULTI, INCR a, HGET a b, EXEC, GET a").await.unwrap();
+        assert_eq!(none, format!("{queued}{refused}$1\r\n2\r\n"));
         let allowed = Allowed::parse(&["@all".to_owned()]).unwrap();
         let connection = Connection::new(None, "default", "p", allowed, "URL");
         let store = store.clone().with_connection(connection);
@@ -296,7 +347,8 @@ mod tests {
         );
         let open = read("MULTI, GET a").await.unwrap();
         assert_eq!(open.matches("-ERR MULTI needs").count(), 2, "{open}");
-        let away = read("GET a").await.unwrap_err();
+        assert_eq!(read("GET a").await.unwrap(), "$1\r\n2\r\n");
+        let away = read("HGET a b").await.unwrap_err();
         assert!(
             matches!(&away, RedisFailure::Unreachable(text) if text.contains("URL")),
             "{away:?}"

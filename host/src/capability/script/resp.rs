@@ -186,7 +186,7 @@ impl Writer {
                 self.line('#', if *value { "t" } else { "f" });
             }
             Node::Boolean(value) => self.line(':', if *value { "1" } else { "0" }),
-            Node::Integer(value) => self.line(':', &value.to_string()),
+            Node::Integer(value) => self.integer(*value),
             Node::Double(value) if self.is_third => self.line(',', &number(*value)),
             Node::Double(value) => self.blob(number(*value).as_bytes()),
             Node::Text(text) => self.text(text),
@@ -207,6 +207,19 @@ impl Writer {
                 );
             }
         }
+    }
+
+    /// Writes a byte string, or that there is none.
+    pub(super) fn value(&mut self, value: Option<&[u8]>) {
+        match value {
+            Some(value) => self.blob(value),
+            None => self.nil(),
+        }
+    }
+
+    /// Writes a number.
+    pub(super) fn integer(&mut self, value: i64) {
+        self.line(':', &value.to_string());
     }
 
     fn nil(&mut self) {
