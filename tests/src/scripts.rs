@@ -79,8 +79,7 @@ pub fn text(name: &str) -> String {
 }
 
 /// Creates an app with the script `NAME.py` of `tests/data/scripts`. `manifest` has more lines of its
-/// manifest. Lines before the first table belong to `[scorer]`. No proof is asked for, because such
-/// scripts have no correct answer.
+/// manifest. Lines before the first table belong to `[scorer]`.
 #[must_use]
 pub fn app(name: &str, manifest: &str) -> App {
     App::script(name, &text(name), manifest)
@@ -148,10 +147,10 @@ pub fn packager_command(pack: &Path) -> Command {
 /// Panics if the build fails.
 #[track_caller]
 #[must_use]
-pub fn built(pack: &Path, project: &Path, flags: &[&str]) -> TempDir {
+pub fn built(pack: &Path, project: &Path) -> TempDir {
     let app = tempfile::tempdir().expect("a folder can be made");
     let path = app.path().to_string_lossy().into_owned();
-    packager(pack, project, &[&["build", "--app", &path], flags].concat()).ended(0);
+    packager(pack, project, &["build", "--app", &path]).ended(0);
     app
 }
 

@@ -209,6 +209,11 @@ fn the_probabilities_of_the_tutorials_model_are_the_native_ones() {
         text.replace("model.predict(", "model.predict_proba("),
     )
     .unwrap();
+    // The sample has the labels.
+    let manifest = project.path().join("scorebox.toml");
+    let settings = std::fs::read_to_string(&manifest).unwrap();
+    let (settings, _) = settings.split_once("[package]").expect("a section");
+    std::fs::write(&manifest, settings).unwrap();
     let redis = Redis::start(Kind::Plain);
     let container = running(pack, project.path(), &registry, "probabilities", &redis);
     let all = request(sample());

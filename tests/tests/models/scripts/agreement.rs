@@ -24,7 +24,7 @@ fn models_of_many_kinds_answer_as_natively() {
     for kind in kinds {
         let name = kind.file_name().unwrap().to_string_lossy().into_owned();
         // The build also compares the answer with the native one, which the sample has.
-        let app = built(pack, &kind, &[]);
+        let app = built(pack, &kind);
         let host = start(pack, app.path());
         let cases: Vec<Value> =
             serde_json::from_slice(&std::fs::read(kind.join("cases.json")).unwrap()).unwrap();

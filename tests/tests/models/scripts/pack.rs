@@ -68,7 +68,7 @@ fn a_pack_with_a_changed_file_is_refused() {
     verify.env(scorebox_tests::scripts::PACK_VARIABLE, copy.path());
     let refused = run::finish(&mut verify, b"");
     assert!(!refused.status.success(), "{}", refused.stdout);
-    refused.said(&["digest", "fix:"]);
+    refused.said(&["is not the file", "fix:"]);
 
     set_modes(copy.path(), 0o644, 0o755);
     let code = copy.path().join("python.cwasm");

@@ -85,7 +85,7 @@ fn redis_py_gets_the_replies_of_the_server() {
         Redis::start(Kind::Plain),
         Redis::start(Kind::Plain),
     );
-    let app = built(pack, project.path(), &["--without-proof"]);
+    let app = built(pack, project.path());
     let bodies: Vec<String> = requests().iter().map(Value::to_string).collect();
     let expected = native(libraries, project.path(), &bodies, Some(other.port()));
     let host = start_with(pack, app.path(), &[("SCOREBOX_REDIS_URL", &redis.url())]);
@@ -106,7 +106,7 @@ fn a_dead_store_is_an_exception_and_the_script_goes_on() {
     require!("redis-server");
     let pack = pack!();
     let (project, mut redis) = (project(), Redis::start(Kind::Password));
-    let app = built(pack, project.path(), &["--without-proof"]);
+    let app = built(pack, project.path());
     let host = start_with(pack, app.path(), &[("SCOREBOX_REDIS_URL", &redis.url())]);
     let get = json!({"calls": [["get", "missing"]]});
     assert_eq!(answer(&host, &get), json!([null]));
@@ -123,7 +123,7 @@ fn commands_that_a_store_does_not_allow_are_errors() {
     require!("redis-server");
     let pack = pack!();
     let (project, redis) = (project(), Redis::start(Kind::Plain));
-    let app = built(pack, project.path(), &["--without-proof"]);
+    let app = built(pack, project.path());
     let host = start_with(pack, app.path(), &[("SCOREBOX_REDIS_URL", &redis.url())]);
     let calls = json!([
         ["flushall"],

@@ -79,7 +79,7 @@ fn decorators_are_the_contract() {
         "requirements = \"requirements.txt\"\n",
     );
     project.write("requirements.txt", b"inference-schema==1.8\n");
-    let app = built(pack, project.path(), &["--without-proof"]);
+    let app = built(pack, project.path());
     let host = start(pack, app.path());
     let headers = [("content-type", "application/json"), ("x-kind", "seven")];
     let row = json!({"age": 41, "city": "Bern"});
