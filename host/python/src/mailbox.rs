@@ -94,3 +94,78 @@ impl Mailbox {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::outside::RedisFailure;
+
+    struct Nobody;
+
+    impl Outside for Nobody {
+        fn redis(
+            &self,
+            _: u8,
+            _: Vec<u8>,
+        ) -> futures_util::future::BoxFuture<'_, Result<Vec<u8>, RedisFailure>> {
+            std::future::ready(Err(RedisFailure::Unreachable(String::new()))).boxed()
+        }
+
+        fn log(&self, _: crate::outside::Level, _: &str) {}
+
+        fn metric(&self, _: &[u8]) {}
+
+        fn graph(
+            &self,
+            _: Vec<u8>,
+        ) -> futures_util::future::BoxFuture<'_, Result<Vec<u8>, String>> {
+            std::future::ready(Err(String::new())).boxed()
+        }
+
+        fn model_info(&self) -> String {
+            String::new()
+        }
+    }
+
+    fn job(message: &[u8]) -> Job {
+        Job {
+            message: message.to_vec(),
+            deadline: Instant::now(),
+            outside: Arc::new(Nobody),
+        }
+    }
+
+    fn raised(text: &str) -> Ending {
+        Ending::Raised {
+            text: text.to_owned(),
+            is_input: false,
+        }
+    }
+
+    #[test]
+    fn an_interpreter_rests_until_there_is_a_request() {
+        let mailbox = Mailbox::default();
+        assert!(!mailbox.is_resting());
+        assert!(mailbox.next().now_or_never().is_none());
+        assert!(mailbox.is_resting());
+        mailbox.put(job(b"1"));
+        assert!(!mailbox.is_resting());
+        let taken = mailbox.next().now_or_never().flatten().unwrap();
+        assert_eq!(taken.message, b"1");
+        mailbox.end(raised("first"));
+        mailbox.end(raised("second"));
+        assert_eq!(mailbox.take_ending(), Some(raised("first")));
+        assert_eq!(mailbox.take_ending(), None);
+    }
+
+    #[test]
+    fn a_closed_mailbox_gives_its_last_request() {
+        let mailbox = Mailbox::default();
+        mailbox.put(job(b"1"));
+        mailbox.close();
+        assert!(mailbox.next().now_or_never().flatten().is_some());
+        assert!(mailbox.next().now_or_never().unwrap().is_none());
+    }
+}

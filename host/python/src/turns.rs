@@ -73,9 +73,6 @@ mod tests {
         let call = r#"scorebox_world.start("a\"b.py", environment={"A":"\"\n\\ä"})"#;
         assert!(code.contains(call), "{code}");
         let code = start("a.py", &[], &["m.pkl".to_owned()]);
-        assert!(
-            code.contains(r#"{}, accelerated=["m.pkl"])"#),
-            "{code}"
-        );
+        assert!(code.contains(r#"{}, accelerated=["m.pkl"])"#), "{code}");
     }
 }

@@ -181,7 +181,8 @@ async fn limits_hold_and_say_what_happened() {
          def init():\n    pass\n\
          def run(data):\n    return eval(json.loads(data))\n",
     );
-    let dead: [(&str, fn(&CallError) -> bool); 4] = [
+    type Expected = fn(&CallError) -> bool;
+    let dead: [(&str, Expected); 4] = [
         ("[1 for i in iter(int, 1)]", |error| {
             matches!(error, CallError::TimedOut)
         }),
