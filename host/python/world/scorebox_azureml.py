@@ -48,9 +48,9 @@ class Model:
 def _named(root, name, version):
     path = os.path.join(root, name)
     if os.path.isdir(path):
-        versions = sorted((one for one in _entries(path) if one.isdigit()), key=int)
-        if versions and versions == sorted(_entries(path), key=lambda one: int(one) if one.isdigit() else -1):
-            path = os.path.join(path, str(version) if str(version) in versions else versions[-1])
+        versions = _entries(path)
+        if versions and all(one.isdigit() for one in versions):
+            path = os.path.join(path, str(version) if str(version) in versions else max(versions, key=int))
         return _only_entry(path) or path
     if os.path.exists(path):
         return path

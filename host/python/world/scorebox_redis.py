@@ -152,7 +152,6 @@ def _note(connection):
     global _was_noted
     if _was_noted:
         return
-    _was_noted = True
     has = functools.partial(getattr, connection)
     settings = {
         "address": has("host", "localhost") != "localhost" or has("path", None),
@@ -163,6 +162,7 @@ def _note(connection):
     }
     given = [name for name, is_given in settings.items() if is_given]
     if given:
+        _was_noted = True
         scorebox_door.log(
             b"i",
             "The script's Redis client uses the store of scorebox.toml. "
