@@ -39,9 +39,7 @@ class Model:
         root = os.environ["AZUREML_MODEL_DIR"]
         found = _named(root, model_name, version) or _innermost(root)
         if found is None:
-            raise FileNotFoundError(
-                f"Model {model_name!r} is not in the model folder, which has: {', '.join(_entries(root)) or 'nothing'}."
-            )
+            raise FileNotFoundError(f"Model {model_name!r} is not in the model folder.")
         return found
 
 
