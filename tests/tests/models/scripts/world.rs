@@ -34,7 +34,9 @@ fn a_script_sees_the_whole_request_and_chooses_the_answer() {
     assert_eq!(body["config"], "1h", "{body}");
     let refused = host.send("POST", "/score?do=refuse", &[], "").expect(404);
     assert_eq!(refused.text(), "no such digit");
-    assert_eq!(refused.header("x-reason"), Some("a, b"));
+    // Azure ML's server repeats a header for each of its values.
+    let reasons: Vec<_> = refused.headers.get_all("x-reason").iter().collect();
+    assert_eq!(reasons, ["a", "b"]);
 }
 
 #[test]
