@@ -98,7 +98,7 @@ impl ScriptRunner {
             turns,
             runtime,
         });
-        let first = Self::start_apart(&runner, None).await?;
+        let first = Self::start_apart(&runner).await?;
         let deterministic = settings.is_some_and(|settings| settings.deterministic);
         let signature = PayloadSignature::of_script(first.python.contract(), deterministic);
         let signature = signature.map_err(|error| runner.unfit(&error, manifest))?;
@@ -117,7 +117,7 @@ impl ScriptRunner {
     pub(super) async fn warm_up(self: &Arc<Self>, count: usize) -> Result<(), StartupError> {
         // One instance is there since the script was loaded, unless each call has its own.
         for _ in 1..count {
-            let instance = Self::start_apart(self, None).await?;
+            let instance = Self::start_apart(self).await?;
             self.pool.put_back(instance);
         }
         Ok(())
@@ -209,15 +209,11 @@ impl ScriptRunner {
     ///
     /// # Errors
     /// Fails if the script does not start.
-    async fn start_apart(
-        runner: &Arc<Self>,
-        deadline: Option<Instant>,
-    ) -> Result<Instance, StartupError> {
+    async fn start_apart(runner: &Arc<Self>) -> Result<Instance, StartupError> {
         let starting = Arc::clone(runner);
-        let deadline = deadline.unwrap_or_else(|| runner.init_deadline());
         let started = runner
             .runtime
-            .spawn(async move { starting.start(deadline).await });
+            .spawn(async move { starting.start(starting.init_deadline()).await });
         let started = started.await;
         let started = started.map_err(|error| StartupError::Host(format!("init: {error}")))?;
         started.map_err(|error| {

@@ -41,7 +41,12 @@ impl Basic {
     pub(super) fn of(command: &Command) -> Option<Self> {
         let (name, arguments) = command.split_first()?;
         let name = name.to_ascii_uppercase();
-        let texts = || arguments.iter().map(text).collect::<Option<Vec<_>>>();
+        let texts = || {
+            arguments
+                .iter()
+                .map(|key| text(key))
+                .collect::<Option<Vec<_>>>()
+        };
         Some(match (name.as_slice(), arguments) {
             (b"GET", [key]) => Self::Get(text(key)?),
             (b"MGET", [_, ..]) => Self::GetMany(texts()?),
@@ -156,7 +161,7 @@ impl Basic {
             Self::Increment(key, delta) => {
                 writer.integer(store.increment(&key, delta, None).await?);
             }
-            Self::Expire(key, Duration::ZERO) => {
+            Self::Expire(key, ttl) if ttl.is_zero() => {
                 let found = existing(store, std::slice::from_ref(&key)).await?;
                 store.delete(&[key]).await?;
                 writer.integer(found);
@@ -213,7 +218,7 @@ fn set_options(mut options: &[Vec<u8>]) -> Option<(Option<Duration>, Condition)>
 }
 
 /// Returns a key as text. Keys of a store are texts.
-fn text(key: &Vec<u8>) -> Option<String> {
+fn text(key: &[u8]) -> Option<String> {
     str::from_utf8(key).ok().map(str::to_owned)
 }
 

@@ -123,7 +123,7 @@ impl Writer {
         if text.contains(['\r', '\n']) {
             return self.blob(text.as_bytes());
         }
-        self.line('+', text);
+        self.line(b'+', text);
     }
 
     /// Writes an error. Its text begins with its code, such as `WRONGTYPE`, or gets the code `ERR`.
@@ -132,14 +132,14 @@ impl Writer {
         let code = text.split(' ').next().unwrap_or_default();
         let has_code = !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase());
         match has_code {
-            true => self.line('-', &text),
-            false => self.line('-', &format!("ERR {text}")),
+            true => self.line(b'-', &text),
+            false => self.line(b'-', &format!("ERR {text}")),
         }
     }
 
     /// Writes the beginning of a list with `count` items. The caller writes the items next.
     pub(super) fn list(&mut self, count: usize) {
-        self.line('*', &count.to_string());
+        self.line(b'*', &count.to_string());
     }
 
     /// Writes the reply to a command, which has the form `form`.
@@ -149,7 +149,7 @@ impl Writer {
         };
         match (form, self.is_third, root) {
             (Form::Set, true, Node::Array(items)) => {
-                self.line('~', &items.len().to_string());
+                self.line(b'~', &items.len().to_string());
                 self.nodes(reply, items.iter().copied());
             }
             (Form::Pairs, false, Node::Array(items)) => match pairs(reply, items) {
@@ -183,11 +183,11 @@ impl Writer {
         match node {
             Node::Nil => self.nil(),
             Node::Boolean(value) if self.is_third => {
-                self.line('#', if *value { "t" } else { "f" });
+                self.line(b'#', if *value { "t" } else { "f" });
             }
-            Node::Boolean(value) => self.line(':', if *value { "1" } else { "0" }),
+            Node::Boolean(value) => self.line(b':', if *value { "1" } else { "0" }),
             Node::Integer(value) => self.integer(*value),
-            Node::Double(value) if self.is_third => self.line(',', &number(*value)),
+            Node::Double(value) if self.is_third => self.line(b',', &number(*value)),
             Node::Double(value) => self.blob(number(*value).as_bytes()),
             Node::Text(text) => self.text(text),
             Node::Bytes(bytes) => self.blob(bytes),
@@ -198,7 +198,7 @@ impl Writer {
             }
             Node::Map(entries) => {
                 match self.is_third {
-                    true => self.line('%', &entries.len().to_string()),
+                    true => self.line(b'%', &entries.len().to_string()),
                     false => self.list(entries.len() * 2),
                 }
                 self.nodes(
@@ -219,7 +219,7 @@ impl Writer {
 
     /// Writes a number.
     pub(super) fn integer(&mut self, value: i64) {
-        self.line(':', &value.to_string());
+        self.line(b':', &value.to_string());
     }
 
     fn nil(&mut self) {
@@ -229,13 +229,13 @@ impl Writer {
 
     /// Writes a byte string.
     pub(super) fn blob(&mut self, bytes: &[u8]) {
-        self.line('$', &bytes.len().to_string());
+        self.line(b'$', &bytes.len().to_string());
         self.bytes.extend_from_slice(bytes);
         self.bytes.extend_from_slice(b"\r\n");
     }
 
-    fn line(&mut self, kind: char, text: &str) {
-        self.bytes.push(kind as u8);
+    fn line(&mut self, kind: u8, text: &str) {
+        self.bytes.push(kind);
         self.bytes.extend_from_slice(text.as_bytes());
         self.bytes.extend_from_slice(b"\r\n");
     }
