@@ -256,7 +256,7 @@ impl Raw {
         let mut stores = BTreeMap::new();
         for (name, raw) in self.stores {
             check_name("stores.<name>", &name)?;
-            let section = raw.into_section(&name, &scorer.name)?;
+            let section = raw.into_section(&name, &scorer)?;
             stores.insert(name, section);
         }
         names::keys("config", self.config.keys())?;

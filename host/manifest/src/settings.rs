@@ -345,7 +345,7 @@ pub const SETTINGS: &[Setting] = &[
         "list of names and families",
         "",
         "Raw commands that the scorer may send to a server, each on the store's own keys: names (HSET), families (@hash, as in \
-         Redis's access lists) or @all. Without it: none.",
+         Redis's access lists) or @all. Without it: none, and @all for a script.",
     ),
     setting(
         "prediction_cache.store",

@@ -14,6 +14,13 @@ fn script(rest: &str) -> String {
 fn a_script_needs_only_its_name() {
     let manifest = parse(&script("")).unwrap();
     assert!(!manifest.scorer.serves_graph());
+    let stores = |rest: &str| parse(&script(rest)).unwrap().stores;
+    assert!(!stores("[stores.default]")["default"].commands.is_empty());
+    assert!(
+        stores("[stores.default]\ncommands = []")["default"]
+            .commands
+            .is_empty()
+    );
     let script = manifest.scorer.script.unwrap();
     assert_eq!(
         (script.entry(), script.folder()),
