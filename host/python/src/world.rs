@@ -13,6 +13,7 @@ macro_rules! files {
 
 /// Names and texts of the files. A pack has them in its library.
 pub(crate) const FILES: &[(&str, &str)] = files![
+    "scorebox_accelerate.py",
     "scorebox_azureml.py",
     "scorebox_door.py",
     "scorebox_guest.py",
