@@ -73,6 +73,15 @@ fn the_image_of_a_script_has_one_pack_for_all_and_small_layers_of_its_own() {
         "the same inputs give the same bytes"
     );
 
+    let layers = first["blobs"].as_array().expect("blobs");
+    let size = |name: &str| {
+        let layer = layers.iter().find(|layer| layer["name"] == name);
+        let layer = layer.unwrap_or_else(|| panic!("no layer {name} in {first}"));
+        layer["size"].as_u64().expect("a size")
+    };
+    assert!(size("python") > OWN_LAYERS);
+    assert!(size("model") + size("app") <= OWN_LAYERS, "{first}");
+
     let script = project.path().join("score.py");
     let text = std::fs::read_to_string(&script).unwrap();
     std::fs::write(&script, text.replace("ex=3600", "ex=7200")).unwrap();
