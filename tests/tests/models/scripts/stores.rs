@@ -93,12 +93,9 @@ fn redis_py_gets_the_replies_of_the_server() {
         let found = host.post("application/json", body.as_bytes()).expect(200);
         assert_eq!(found.json(), expected["answer"], "{body}");
     }
-    // The address, the password and TLS of the code are ignored, and the log says so once.
+    // The address, the password and TLS of the code are ignored, and the log says so.
     let text = host.log.text();
-    assert_eq!(
-        text.matches("contoso").count() + text.matches("ignore").count() > 0,
-        true
-    );
+    assert!(text.contains("are ignored"), "{text}");
 }
 
 #[test]
