@@ -11,10 +11,15 @@
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "python")]
+use scorebox_python::state::StateImage;
+
 use crate::component;
 use crate::error::StartupError;
 use crate::manifest::digest::digest;
 use crate::manifest::{ComponentSource, Manifest};
+#[cfg(feature = "python")]
+use crate::manifest::{Packaged, ScriptSection};
 use crate::model::{FileFacts, Model};
 
 /// Total size of a model's files up to which the model is always read and its digest compared, in
@@ -80,7 +85,41 @@ fn compare_script(manifest: &Manifest) -> Result<(), StartupError> {
             return Err(fail(other_digest(manifest, found, expected)));
         }
     }
+    let inputs = packaged.map(|packaged| state_inputs(manifest, packaged));
+    if let (Some(state), Some(inputs)) = (&record.state, inputs) {
+        let fail = |problem: String| StartupError::Script {
+            path: state.clone(),
+            problem,
+            fix: fix(manifest),
+        };
+        let image = StateImage::open(state).map_err(|error| fail(error.to_string()))?;
+        if image.record().inputs_sha256 != inputs {
+            return Err(fail(
+                "is the state of another script, or of other settings or files".to_owned(),
+            ));
+        }
+    }
     Ok(())
+}
+
+/// Returns the digest of everything that the state image of a script is made from, in hexadecimal:
+/// the script, its packages, its model, the engine pack and the configuration. `packaged` is the
+/// record of the app.
+#[cfg(feature = "python")]
+#[must_use]
+pub fn state_inputs(manifest: &Manifest, packaged: &Packaged) -> String {
+    let script = packaged.script.as_ref();
+    let inputs = serde_json::json!({
+        "entry": manifest.scorer.script.as_ref().map(ScriptSection::entry),
+        "script": script.map(|script| &script.digest),
+        "packages": script.map(|script| &script.packages_digest),
+        "pack": script.map(|script| &script.pack),
+        "model": packaged.model,
+        "config": manifest.config,
+        "accelerate": manifest.scorer.script.as_ref().map(|script| script.accelerate),
+    });
+    let digest = digest(inputs.to_string().as_bytes());
+    digest.trim_start_matches("sha256:").to_owned()
 }
 
 fn compare_model(manifest: &Manifest, model: &Model, proof: Proof) -> Result<(), StartupError> {

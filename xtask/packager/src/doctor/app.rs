@@ -378,7 +378,9 @@ pub fn refused(report: &mut Report, error: &StartupError) {
 /// the error as a failure.
 pub fn of_start(error: &StartupError) -> (Noun, Failure) {
     let noun = match error {
-        StartupError::Component { .. } | StartupError::Init { .. } => Noun::Component,
+        StartupError::Component { .. }
+        | StartupError::Script { .. }
+        | StartupError::Init { .. } => Noun::Component,
         StartupError::Model { .. } | StartupError::Engine { .. } => Noun::Model,
         StartupError::Environment { .. } => Noun::Settings,
         StartupError::Functions { .. } => Noun::HostJson,

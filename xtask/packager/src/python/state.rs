@@ -11,11 +11,11 @@ use std::time::Instant;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use scorebox_host::manifest::{Manifest, Packaged, ScriptSection};
+use scorebox_host::packaging;
 use scorebox_host::sample::Sample;
 use scorebox_host::text::{REASON_BYTES, quoted};
 use scorebox_python::make::{TakeError, take};
 use scorebox_python::{Level, Outside, Pack, Proof, RedisFailure, Request, Script};
-use scorebox_workspace::digest::Digest;
 use scorebox_workspace::failure::Failure;
 use serde_json::json;
 
@@ -84,7 +84,7 @@ pub fn image(
         .build()
         .map_err(|error| unusable(&error))?;
     let limit = manifest.limits.init_deadline + manifest.limits.deadline;
-    let inputs = inputs(manifest, record);
+    let inputs = packaging::state_inputs(manifest, record);
     let attempt = |with_call: bool| {
         let outside = Arc::new(Closed::new(manifest, record));
         let warm = sample.as_ref().filter(|_| with_call);
@@ -113,20 +113,6 @@ pub fn image(
     let reason = quoted(&reason, REASON_BYTES);
     eprintln!("init left to each start, because the script cannot be stored after it: {reason}");
     Ok(None)
-}
-
-/// Returns the digest of everything that a state image is made from.
-fn inputs(manifest: &Manifest, record: &Packaged) -> String {
-    let script = record.script.as_ref();
-    let text = json!({
-        "entry": manifest.scorer.script.as_ref().map(ScriptSection::entry),
-        "script": script.map(|script| &script.digest),
-        "packages": script.map(|script| &script.packages_digest),
-        "pack": script.map(|script| &script.pack),
-        "model": record.model,
-        "config": manifest.config,
-    });
-    Digest::of(text.to_string().as_bytes()).hex().to_owned()
 }
 
 /// Returns the files of the model that have a graph next to them, as the host finds them.
