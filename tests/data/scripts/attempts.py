@@ -80,5 +80,5 @@ def attempts(request):
         "processes": lambda: __import__("multiprocessing").Pool(1),
         "kill": lambda: os.kill(os.getppid(), 15),
         "pickle": lambda: loads(b"cos\nsystem\n(S'echo x > " + target.encode() + b".written'\ntR.") or None,
-        "raw door": lambda: __import__("_host").call(b"Z"),
+        "raw door": lambda: __import__("_host").call(b"Z") or None,
     }

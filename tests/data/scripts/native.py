@@ -27,8 +27,9 @@ def prepare(project, entry="score.py"):
 
         real = redis.Redis
 
-        def here(*_, decode_responses=False, **__):
-            return real(host="127.0.0.1", port=int(port), decode_responses=decode_responses, retry=None)
+        def here(*_, **settings):
+            kept = {name: settings[name] for name in ("decode_responses", "protocol") if name in settings}
+            return real(host="127.0.0.1", port=int(port), retry=None, **kept)
 
         redis.Redis = redis.StrictRedis = here
     os.environ["AZUREML_MODEL_DIR"] = str(project / "model")

@@ -30,7 +30,7 @@ def run(raw_data):
     target = client if transaction is None else client.pipeline(transaction=transaction)
     answers = []
     for name, *arguments in request["calls"]:
-        keywords = arguments.pop() if arguments and isinstance(arguments[-1], dict) and name != "zadd" else {}
+        keywords = arguments.pop() if arguments and isinstance(arguments[-1], dict) and name not in ("zadd", "mset") else {}
         try:
             answers.append(plain(getattr(target, name)(*arguments, **keywords)))
         except Exception as error:

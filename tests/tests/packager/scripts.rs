@@ -40,13 +40,10 @@ fn tutorial() -> TempDir {
 fn package(pack: &Path, project: &Path, layout: &Path, words: &[&str]) -> Finished {
     let (host, layout) = (place::image_host_with_scripts(), layout.to_string_lossy());
     let host = host.to_string_lossy();
-    let all = [
-        &[
-            "package", "--layout", &*layout, "--host", &*host, "--output", "json",
-        ],
-        words,
+    let first = [
+        "package", "--layout", &layout, "--host", &host, "--output", "json",
     ];
-    packager(pack, project, &all.concat())
+    packager(pack, project, &[&first[..], words].concat())
 }
 
 /// Sizes of an image's blobs by their digests.

@@ -29,7 +29,8 @@ fn fails(host: &Host, status: u16, code: &str, names: &[&str]) {
 
 #[test]
 fn time_ends_a_call_wherever_the_script_is() {
-    let host = start(pack!(), &app("limits", TIGHT));
+    let (pack, app) = (pack!(), app("limits", TIGHT));
+    let host = start(pack, &app);
     let names = [
         "loop",
         "loop-that-catches",
@@ -44,7 +45,8 @@ fn time_ends_a_call_wherever_the_script_is() {
 
 #[test]
 fn memory_ends_a_call() {
-    let host = start(pack!(), &app("limits", TIGHT));
+    let (pack, app) = (pack!(), app("limits", TIGHT));
+    let host = start(pack, &app);
     for name in ["bytes", "ones", "list", "dicts"] {
         let found = ask(&host, name);
         assert!(
@@ -61,7 +63,8 @@ fn memory_ends_a_call() {
 
 #[test]
 fn exceptions_and_ends_of_the_process_end_only_their_call() {
-    let host = start(pack!(), &app("limits", TIGHT));
+    let (pack, app) = (pack!(), app("limits", TIGHT));
+    let host = start(pack, &app);
     let raised = ["depth", "raise", "interrupt", "array", "thread"];
     for name in raised {
         let found = ask(&host, name);
@@ -83,7 +86,8 @@ fn exceptions_and_ends_of_the_process_end_only_their_call() {
 
 #[test]
 fn values_that_json_cannot_hold_are_refused() {
-    let host = start(pack!(), &app("limits", TIGHT));
+    let (pack, app) = (pack!(), app("limits", TIGHT));
+    let host = start(pack, &app);
     let nan = ask(&host, "nan");
     // A bare NaN is not JSON, so it must not be in the answer.
     assert!(
@@ -98,7 +102,8 @@ fn values_that_json_cannot_hold_are_refused() {
 #[test]
 fn an_instance_for_each_call_keeps_nothing() {
     let settings = format!("{TIGHT}[instances]\nisolation = \"call\"\n");
-    let host = start(pack!(), &app("limits", &settings));
+    let (pack, app) = (pack!(), app("limits", &settings));
+    let host = start(pack, &app);
     for _ in 0..3 {
         assert_eq!(answer(&host, &json!({"do": "nothing"}))["calls"], 1);
     }
@@ -107,7 +112,8 @@ fn an_instance_for_each_call_keeps_nothing() {
 
 #[test]
 fn a_warm_instance_keeps_globals() {
-    let host = start(pack!(), &app("limits", TIGHT));
+    let (pack, app) = (pack!(), app("limits", TIGHT));
+    let host = start(pack, &app);
     for number in 1..4 {
         assert_eq!(answer(&host, &json!({"do": "nothing"}))["calls"], number);
     }

@@ -63,7 +63,8 @@ fn a_pack_with_a_changed_file_is_refused() {
     let refused = check(copy.path(), script().path());
     assert!(!refused.status.success(), "{}", refused.stdout);
     refused.said(&["fix:"]);
-    let mut verify = host::scorebox("check", script().path());
+    let app = script();
+    let mut verify = host::scorebox("check", app.path());
     verify.arg("--verify");
     verify.env(scorebox_tests::scripts::PACK_VARIABLE, copy.path());
     let refused = run::finish(&mut verify, b"");

@@ -3,9 +3,11 @@
 //!
 //! Owns the requests. The scripts are `world.py` and `headers.py` in `tests/data/scripts`.
 
+use std::time::Duration;
+
 use scorebox_tests::app::App;
-use scorebox_tests::pack;
-use scorebox_tests::scripts::{app, built, check, start, text};
+use scorebox_tests::scripts::{LIBRARIES, app, built, check, start, text};
+use scorebox_tests::{libraries, pack, place, require, run};
 use serde_json::json;
 
 const MANIFEST: &str = "model = \"model\"\n[config]\nANSWER_TTL = \"1h\"\n";
@@ -18,7 +20,8 @@ fn world(manifest: &str) -> App {
 
 #[test]
 fn a_script_sees_the_whole_request_and_chooses_the_answer() {
-    let host = start(pack!(), &world(MANIFEST));
+    let (pack, app) = (pack!(), world(MANIFEST));
+    let host = start(pack, &app);
     let headers = [("content-type", "text/plain"), ("x-kind", "seven")];
     let found = host
         .send("POST", "/score?a=1&a=2", &headers, "bytes")
@@ -41,7 +44,8 @@ fn a_script_sees_the_whole_request_and_chooses_the_answer() {
 
 #[test]
 fn what_a_script_prints_and_raises_is_in_the_log_of_its_call() {
-    let host = start(pack!(), &world(MANIFEST));
+    let (pack, app) = (pack!(), world(MANIFEST));
+    let host = start(pack, &app);
     host.log.wait_for_message("init has run");
     let id = [("x-request-id", "the-call")];
     let failed = host.send("POST", "/score?do=raise", &id, "").expect(500);
@@ -63,7 +67,8 @@ fn what_a_script_prints_and_raises_is_in_the_log_of_its_call() {
 
 #[test]
 fn a_setting_shows_tracebacks_to_callers() {
-    let host = start(pack!(), &world(&format!("tracebacks = true\n{MANIFEST}")));
+    let (pack, app) = (pack!(), world(&format!("tracebacks = true\n{MANIFEST}")));
+    let host = start(pack, &app);
     let failed = host.send("POST", "/score?do=raise", &[], "").expect(500);
     let text = failed.text();
     assert!(
@@ -124,4 +129,14 @@ fn a_script_that_cannot_start_says_where() {
         assert!(!finished.status.success(), "{}", finished.stdout);
         finished.said(&["score.py", part]);
     }
+}
+
+#[test]
+fn the_python_files_keep_their_promises_on_the_native_interpreter() {
+    require!("redis-server");
+    let mut python = libraries!(LIBRARIES).python();
+    let tests = place::workspace().join("host/python/world/tests");
+    python.args(["-m", "unittest", "discover", "-s"]).arg(tests);
+    // A process of its own for each script takes a minute in all, and many on a busy machine.
+    run::finish_within(Duration::from_secs(900), &mut python, b"").ended(0);
 }
