@@ -29,7 +29,6 @@ use wasmtime::Module;
 use wasmtime_wizer::Wizer;
 
 pub use self::error::MakeError;
-use self::integers::PATCHES;
 pub use self::recipe::{Cpu, ENGINE_WHEEL, PACKAGE_WHEELS, PinnedWheel, folder_name, key, wheels};
 pub use self::taking::{TakeError, take};
 use self::wheel::Wheel;
@@ -99,7 +98,7 @@ pub async fn make(
         .collect::<Result<Vec<_>, _>>()?;
     let (python, libraries) = library::write(&mut engine, &mut packages, folder)?;
     let mut snapshot = engine.read(&library::artifact("python-snapshot.wasm"))?;
-    integers::apply(&mut snapshot, PATCHES)?;
+    integers::apply(&mut snapshot, &integers::all())?;
     let stock = stock(&snapshot, folder, progress).await?;
 
     progress(Step::Compile);

@@ -4,7 +4,6 @@ Owns the finder that runs a change after its module. Must not know what a change
 """
 
 import importlib.abc
-import importlib.machinery
 import sys
 
 _changes = {}
@@ -22,7 +21,9 @@ class _Finder(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
         if name not in _changes:
             return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        # Libraries with compiled code are built into the interpreter, and have another finder.
+        found = (one.find_spec(name, path, target) for one in sys.meta_path if one is not self)
+        spec = next(filter(None, found), None)
         if spec is not None and spec.loader is not None:
             spec.loader = _Loader(spec.loader, _changes.pop(name))
         return spec

@@ -7,7 +7,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use super::integers::PATCHES;
+use super::integers;
 use super::library::LEFT_OUT;
 use super::sandbox::PRELOAD;
 use crate::engine::ENGINE;
@@ -105,7 +105,8 @@ pub fn key(cpu: Cpu) -> String {
     wheels().for_each(|wheel| add(wheel.sha256));
     add(PRELOAD);
     LEFT_OUT.iter().for_each(|name| add(name));
-    PATCHES.iter().for_each(|patch| add(&format!("{patch:?}")));
+    let patches = integers::all();
+    patches.iter().for_each(|patch| add(&format!("{patch:?}")));
     add(&world::digest());
     hex::encode(digest.finalize())
 }
