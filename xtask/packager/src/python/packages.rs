@@ -171,8 +171,8 @@ fn environment(python: &str) -> Value {
 /// with their bytes.
 fn key(job: &Value, packages: &[Requirement]) -> Result<String, Failure> {
     let mut text = format!("{}\n{RESOLVE}\n", without_places(job));
-    for wheel in packages.iter().filter(|one| one.text.ends_with(".whl")) {
-        let path = Path::new(&wheel.text);
+    let paths = packages.iter().map(|one| Path::new(&one.text));
+    for path in paths.filter(|path| path.is_absolute()) {
         let bytes = std::fs::read(path).map_err(|error| Failure::file(path, "be read", error))?;
         text.push_str(Digest::of(&bytes).hex());
     }
@@ -392,7 +392,7 @@ mod tests {
         check("missing", 3, ["no pure-Python wheel", "pip wheel"]);
         check("conflict", 3, ["does not fit", "name a version"]);
         check("hash", 7, ["another digest", "do not trust"]);
-        check("pip", 4, ["pip failed", "package index"]);
+        check("pip", 6, ["pip failed", "package index"]);
     }
 
     #[test]
