@@ -91,7 +91,7 @@ struct Library<W: Write + Seek> {
 impl<W: Write + Seek> Library<W> {
     /// Copies what a program may import from an archive, and the versions of its projects.
     fn copy<R: Read + Seek>(&mut self, from: &mut Archive<R>) -> Result<(), MakeError> {
-        for name in from.names() {
+        for name in from.names()? {
             let Some(description) = description_of(&name) else {
                 if is_kept(&name) {
                     from.copy(&name, &mut self.zip)?;
@@ -158,7 +158,7 @@ fn write_licences(
         std::fs::write(&path, bytes).map_err(MakeError::file(&path, "be written"))
     };
     let of_libraries = artifact("LICENSES/");
-    for name in engine.names() {
+    for name in engine.names()? {
         let kept = name.strip_prefix(&of_libraries);
         // A wheel may hold no name that leads out of the folder.
         if let Some(kept) = kept.filter(|kept| !kept.contains(['/', '\\'])) {
@@ -167,7 +167,7 @@ fn write_licences(
         }
     }
     for wheel in std::iter::once(engine).chain(packages) {
-        for name in wheel.names() {
+        for name in wheel.names()? {
             let Some(description) = description_of(&name) else {
                 continue;
             };

@@ -65,9 +65,15 @@ impl<R: Read + Seek> Archive<R> {
     }
 
     /// Returns the names of the files in the archive, in their order, without folders.
-    pub(super) fn names(&self) -> Vec<String> {
-        let files = self.zip.file_names().filter(|name| !name.ends_with('/'));
-        files.map(str::to_owned).collect()
+    pub(super) fn names(&self) -> Result<Vec<String>, MakeError> {
+        let names = self.zip.file_names();
+        let names = names.filter(|name| !matches!(name, Ok(name) if name.ends_with('/')));
+        names
+            .map(|name| match name {
+                Ok(name) => Ok(name.into_owned()),
+                Err(source) => Err(self.error("one of the names", source)),
+            })
+            .collect()
     }
 
     /// Returns the bytes of a file of the archive.
