@@ -87,7 +87,7 @@ def play(script, calls=(), server=None, **world):
         player = [] if server else shlex.split(os.environ.get("SCOREBOX_WORLD_PLAYER", ""))
         command = player or [sys.executable, os.path.join(HERE, server or __file__)]
         done = subprocess.run(
-            command, input=json.dumps(plan), capture_output=True, text=True, timeout=120, cwd=folder
+            command, input=json.dumps(plan), capture_output=True, text=True, timeout=600, cwd=folder
         )
     if not done.stdout.strip():
         raise AssertionError(done.stderr)

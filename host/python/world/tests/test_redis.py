@@ -29,11 +29,9 @@ class Redis(WithRedis):
         for version in versions():
             with self.subTest(version):
                 path = [version] if version else []
-                environment = {
-                    **os.environ,
-                    "REDIS_PORT": str(self.port),
-                    "PYTHONPATH": os.pathsep.join(path),
-                }
+                inherited = os.environ.get("PYTHONPATH")
+                python_path = os.pathsep.join(path + ([inherited] if inherited else []))
+                environment = {**os.environ, "REDIS_PORT": str(self.port), "PYTHONPATH": python_path}
                 file = os.path.join(HERE, "redis_script.py")
                 done = subprocess.run(
                     [sys.executable, file], env=environment, capture_output=True, text=True, check=True
