@@ -24,7 +24,7 @@ use super::noun::Noun;
 use super::report::Report;
 use crate::graph_trial::{Trial, Waits};
 use crate::host_program::Kind;
-use crate::model::ModelFile;
+use crate::model::{ModelFile, Pickles};
 use crate::staged::StagedPaths;
 use crate::{component, engine_library, graph_trial, host_program, manifest_file, model, shell};
 
@@ -181,7 +181,7 @@ fn functions(report: &mut Report, manifest: &Manifest, place: &AppPlace) -> bool
 /// Lists the files of the model. Returns `None` if there is no model, or if a file must not be
 /// shipped.
 fn files(report: &mut Report, manifest: &Manifest, place: &AppPlace) -> Option<Vec<ModelFile>> {
-    match model::list(manifest.scorer.model.as_deref()?) {
+    match model::list(manifest.scorer.model.as_deref()?, Pickles::of(manifest)) {
         Ok(files) => Some(files),
         Err(failure) => {
             report.failed(Noun::Model, place.renamed(failure));
@@ -221,10 +221,12 @@ fn said_of_model(
     );
 }
 
-/// Code of a scorer: a component or an ONNX graph.
+/// Code of a scorer: a component, a script or an ONNX graph.
 enum Code {
     /// The scorer is a component. The value is true if the component calls graphs.
     Component(bool),
+    /// The scorer is a script in Python.
+    Script,
     /// The scorer is an ONNX graph.
     Graph,
 }
@@ -234,7 +236,7 @@ impl Code {
     /// model of a scorer that is a graph.
     fn noun(&self) -> Noun {
         match self {
-            Self::Component(_) => Noun::Component,
+            Self::Component(_) | Self::Script => Noun::Component,
             Self::Graph => Noun::Model,
         }
     }
@@ -248,7 +250,7 @@ impl Code {
                 let names = files.iter().map(|file| file.name.as_str());
                 Some(Waits::of_component(names))
             }
-            Self::Component(false) => None,
+            Self::Component(false) | Self::Script => None,
         }
     }
 }
@@ -292,6 +294,7 @@ fn located(report: &mut Report, manifest: &Manifest, place: &AppPlace) -> Option
     }
     match component::locate(manifest) {
         Ok(Some(component)) => Some(Code::Component(component.calls_graphs)),
+        Ok(None) if manifest.scorer.script.is_some() => Some(Code::Script),
         Ok(None) => Some(Code::Graph),
         Err(failure) => {
             report.failed(Noun::Component, place.renamed(failure));
@@ -320,6 +323,9 @@ fn tried(
     code: &Code,
     files: Option<&[ModelFile]>,
 ) -> Trialled {
+    if matches!(code, Code::Script) {
+        return Trialled::Not("a script is tried by `cargo xtask build`, with its engine pack");
+    }
     if let Some(waits) = code.waits(files.unwrap_or_default()) {
         let host = match &args.host {
             Some(host) => host.clone(),
@@ -344,6 +350,7 @@ fn tried(
         let trial = Trial {
             host: Some(&host),
             library: Some(&library),
+            engine: None,
         };
         return match graph_trial::check(manifest, path, waits, trial) {
             Ok(checked) => Trialled::Started(Box::new(checked)),
@@ -390,7 +397,9 @@ pub fn refused(report: &mut Report, error: &StartupError) {
 /// the error as a failure.
 pub fn of_start(error: &StartupError) -> (Noun, Failure) {
     let noun = match error {
-        StartupError::Component { .. } | StartupError::Init { .. } => Noun::Component,
+        StartupError::Component { .. }
+        | StartupError::Script { .. }
+        | StartupError::Init { .. } => Noun::Component,
         StartupError::Model { .. } | StartupError::Engine { .. } => Noun::Model,
         StartupError::Environment { .. } => Noun::Settings,
         StartupError::Functions { .. } => Noun::HostJson,
