@@ -52,7 +52,7 @@ pub(super) async fn preloaded(
             .instantiate_async(&mut store, module)
             .await?;
         let code = turn(&mut store, &instance, PRELOAD).await?;
-        wasmtime::Result::Ok((instance, code))
+        Ok::<_, wasmtime::Error>((instance, code))
     };
     let failed = |reason: String| {
         let written = String::from_utf8_lossy(&errors.contents()).into_owned();

@@ -2,6 +2,7 @@
 //!
 //! Owns the reading of its files. Must not know what the files are for.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Cursor, Read, Seek};
 use std::path::Path;
@@ -64,10 +65,12 @@ impl<R: Read + Seek> Archive<R> {
         }
     }
 
-    /// Returns the names of the files in the archive, in their order, without folders.
+    /// Returns the names of the files in the archive, in their order, without folders. Names that
+    /// are not text are left out.
     pub(super) fn names(&self) -> Vec<String> {
-        let files = self.zip.file_names().filter(|name| !name.ends_with('/'));
-        files.map(str::to_owned).collect()
+        let names = self.zip.file_names().filter_map(Result::ok);
+        let files = names.filter(|name| !name.ends_with('/'));
+        files.map(Cow::into_owned).collect()
     }
 
     /// Returns the bytes of a file of the archive.
