@@ -131,8 +131,9 @@ pub const REGISTRY: Rule = Rule {
     ..rule("a container registry", 5, 50)
 };
 
-/// Suffix of the host names of Azure's container registries.
-const AZURE_REGISTRIES: &str = ".azurecr.io";
+/// Suffixes of the host names of Azure's container registries: of the public cloud, of the cloud in
+/// China, and of the cloud for the government of the United States.
+pub const AZURE_REGISTRIES: [&str; 3] = [".azurecr.io", ".azurecr.cn", ".azurecr.us"];
 
 /// Azure's rule for the names of user-assigned managed identities.
 pub const IDENTITY: Rule = Rule {
@@ -316,9 +317,11 @@ pub fn check_registry(key: &str, host: &str) -> Result<(), Problem> {
 }
 
 fn is_azure_registry(host: &str) -> bool {
-    let end = host.len().checked_sub(AZURE_REGISTRIES.len());
-    let end = end.and_then(|start| host.get(start..));
-    end.is_some_and(|end| end.eq_ignore_ascii_case(AZURE_REGISTRIES))
+    AZURE_REGISTRIES.iter().any(|suffix| {
+        let end = host.len().checked_sub(suffix.len());
+        let end = end.and_then(|start| host.get(start..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(suffix))
+    })
 }
 
 /// Returns the parts of a name before, between and after its placeholders: `%SETTING%` and, if

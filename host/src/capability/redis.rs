@@ -7,6 +7,7 @@
 use wasmtime::component::Resource;
 
 use super::state::InstanceState;
+use super::telemetry::LogSink;
 use crate::capability::bindings::capabilities::scorebox::scoring::redis::{
     self as wit, Command, Error,
 };

@@ -180,16 +180,21 @@ fn placed(parts: &[Part], segment: &str, values: &mut Values) -> Option<()> {
     Some(())
 }
 
+/// Length of a percent escape, such as `%2F`, in bytes.
+const ESCAPE_BYTES: usize = 3;
+
 /// Decodes the percent escapes in a part of a path as ASP.NET's server does. An escaped slash or
-/// NUL stays as it is. Escapes of bytes that are not UTF-8 stay, with their hexadecimal digits in
-/// lower case.
+/// NUL stays as it is, and so do escapes of bytes that are not UTF-8.
 fn decoded(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);
     }
     let mut bytes = Vec::with_capacity(text.len());
+    // Position in `text` from which each of the bytes comes.
+    let mut starts = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
+        starts.push(text.len() - rest.len());
         match (first, escaped(after)) {
             (b'%', Some((byte, after))) if byte != b'/' && byte != 0 => {
                 bytes.push(byte);
@@ -201,14 +206,17 @@ fn decoded(text: &str) -> Cow<'_, str> {
             }
         }
     }
-    let mut decoded = String::with_capacity(bytes.len());
+    let mut decoded = String::with_capacity(text.len());
+    let mut starts = starts.into_iter();
     for chunk in bytes.utf8_chunks() {
         decoded.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            decoded.push('%');
-            for digit in [byte >> 4, byte & 15] {
-                decoded.extend(char::from_digit(u32::from(digit), 16));
-            }
+        let invalid = starts
+            .by_ref()
+            .skip(chunk.valid().len())
+            .take(chunk.invalid().len());
+        for start in invalid {
+            // `text` itself is UTF-8, so an invalid byte comes from an escape.
+            decoded.push_str(text.get(start..start + ESCAPE_BYTES).unwrap_or_default());
         }
     }
     Cow::Owned(decoded)
@@ -287,6 +295,8 @@ mod tests {
         value("J%C3%BCrgen%20K%2F7", "Jürgen K%2F7");
         value("a+b%2Bc", "a+b+c");
         value("%ff%41%c3", "%ffA%c3");
+        value("%FF%41%c3", "%FFA%c3");
+        value("ü%E2%82%Ac%fF%e2%82é", "ü€%fF%e2%82é");
         value("100%", "100%");
         value("%4", "%4");
         value("%zz", "%zz");

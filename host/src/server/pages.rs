@@ -8,7 +8,7 @@
 //! the pages halves the CPU time of the serving threads, as measured. When no large body has come
 //! for a while, the pages go back to the operating system. An allocator would keep them for later.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -115,12 +115,7 @@ struct Kept {
     has_releaser: bool,
 }
 
-static KEPT: Mutex<Kept> = Mutex::new(Kept {
-    maps: Vec::new(),
-    total_bytes: 0,
-    is_used: false,
-    has_releaser: false,
-});
+static KEPT: LazyLock<Mutex<Kept>> = LazyLock::new(Mutex::default);
 
 fn kept() -> MutexGuard<'static, Kept> {
     // The state is consistent after every statement.

@@ -77,7 +77,7 @@ pub fn az(project: &Path, failing: &str) -> String {
     let script = format!(
         "#!/bin/sh\nprintf '%s|' \"$@\" >> \"{0}/calls\"; echo >> \"{0}/calls\"\n\
          case \"$*\" in \"{failing}\"*) echo 'no such plan' >&2; exit 3;; *roleAssignmentMode*) echo AcrPull;;\n\
-         *provisioningState*) echo Succeeded;; \"webapp list \"* | \"containerapp list \"*) echo other; echo Contoso-Risk;;\n\
+         *\"--query properties.provisioningState\"*) echo Succeeded;; \"webapp list \"* | \"containerapp list \"*) echo other; echo Contoso-Risk;;\n\
          \"webapp create \"*--container-registry-url*) echo 'the host of the registry is in the image twice' >&2; exit 3;;\n\
          *--query*) echo answer;; esac\n",
         project.display()

@@ -95,7 +95,7 @@ impl Rig {
         let bin = dir.path().join("bin");
         std::fs::create_dir(&bin).expect("a folder");
         // This `az` answers queries, and ignores every other call.
-        let script = "printf '#!/bin/sh\\ncase \"$*\" in *provisioningState*) echo Succeeded;; *--query*) echo answer;; esac\\n' > \"$1\" && chmod 755 \"$1\"";
+        let script = "printf '#!/bin/sh\\ncase \"$*\" in *\"--query properties.provisioningState\"*) echo Succeeded;; *--query*) echo answer;; esac\\n' > \"$1\" && chmod 755 \"$1\"";
         let made = Command::new("sh")
             .args(["-c", script, "sh"])
             .arg(bin.join("az"))

@@ -3,8 +3,10 @@
 //! Owns the comparison of the archive with the wheel, and the refusal of parts of another release.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use scorebox_tests::release::{Release, Tool};
+use scorebox_tests::shared::Shared;
 use scorebox_tests::{require, run};
 use serde_json::Value;
 
@@ -14,6 +16,28 @@ const TEMPLATE: &str = "onnx";
 /// Largest size of the wheel, in bytes. Package indexes refuse files above 100 MB, and a wheel that
 /// is near that bound soon exceeds it.
 const LARGEST_WHEEL_BYTES: u64 = 60_000_000;
+
+/// The unpacked archive of the release, with a packaged project. Tests that change a part of the
+/// tool unpack the archive themselves.
+struct Archive {
+    tool: Tool,
+    /// Reference of the image of the project `risk`.
+    reference: String,
+}
+
+/// Returns the archive that the tests share. The first test that asks unpacks it. Nothing but the
+/// tool itself is on PATH: no compiler, no Python and no git.
+#[track_caller]
+fn archive() -> Arc<Archive> {
+    static ARCHIVE: Shared<Archive> = Shared::new();
+    ARCHIVE.get(|| {
+        let tool = Release::of_the_tests().unpacked();
+        Archive {
+            reference: packaged(&tool),
+            tool,
+        }
+    })
+}
 
 /// Creates a project with the name `risk`, and packages it. Returns the reference of the image.
 #[track_caller]
@@ -41,11 +65,9 @@ fn packaged(tool: &Tool) -> String {
 fn a_release_is_packaged_with_and_without_pip_alike() {
     require!("python3", "openssl");
     let release = Release::of_the_tests();
-    let archive = release.unpacked();
-    // Nothing but the tool itself is on PATH: no compiler, no Python and no git.
-    let reference = packaged(&archive);
+    let archive = archive();
     let wheel = release.installed();
-    assert_eq!(packaged(&wheel), reference);
+    assert_eq!(packaged(&wheel), archive.reference);
     let size = std::fs::metadata(release.file(".whl")).unwrap().len();
     assert!(size <= LARGEST_WHEEL_BYTES, "{size} bytes");
 
@@ -54,7 +76,7 @@ fn a_release_is_packaged_with_and_without_pip_alike() {
         .ended(0);
     // The crates of the host are known although it was not built here.
     assert!(inspected.stdout.contains(" parts"), "{}", inspected.stdout);
-    for tool in [&archive, &wheel] {
+    for tool in [&archive.tool, &wheel] {
         let version = tool.run(".", &["--version"]).ended(0).stdout;
         assert!(version.starts_with("scorebox "), "{version}");
         assert!(version.contains("(commit "), "{version}");
@@ -65,8 +87,8 @@ fn a_release_is_packaged_with_and_without_pip_alike() {
 #[test]
 fn the_commands_of_the_host_run_on_the_project() {
     require!("openssl");
-    let tool = Release::of_the_tests().unpacked();
-    packaged(&tool);
+    let archive = archive();
+    let tool = &archive.tool;
     tool.run("risk", &["check"]).ended(0).said(&["app: ."]);
     tool.run("risk", &["build"]).ended(0);
     tool.run("risk", &["check"])
@@ -93,7 +115,8 @@ fn the_commands_of_the_host_run_on_the_project() {
 #[test]
 fn the_help_and_the_completions_have_the_commands_of_the_host() {
     require!("openssl", "bash");
-    let tool = Release::of_the_tests().unpacked();
+    let archive = archive();
+    let tool = &archive.tool;
     let help = tool.run(".", &["--help"]).ended(0).stdout;
     for command in [
         "new", "build", "check", "serve", "invoke", "graph", "package",
@@ -160,7 +183,9 @@ fn checksums_are_right_and_signed() {
 fn parts_of_another_release_are_refused() {
     require!("openssl");
     let tool = Release::of_the_tests().unpacked();
-    packaged(&tool);
+    // The project is not packaged here, because no command below gets so far.
+    tool.run(".", &["new", "risk", "--template", TEMPLATE])
+        .ended(0);
     let old = b"#!/bin/sh\n# 0.0.9 (engine wasmtime 47.0.1, scorebox 1)\nexit 1\n";
     let refused = |part: &str, words: &[&str]| {
         let path = tool.part(part);
@@ -227,7 +252,8 @@ fn replace(path: &Path, bytes: &[u8]) {
 #[test]
 fn a_new_folder_is_refused_if_its_name_or_its_place_does_not_fit() {
     require!("openssl");
-    let tool = Release::of_the_tests().unpacked();
+    let archive = archive();
+    let tool = &archive.tool;
     let list = tool.run(".", &["new", "--list"]).ended(0).stdout;
     assert!(
         list.lines().any(|line| line.starts_with(TEMPLATE)),
@@ -236,10 +262,10 @@ fn a_new_folder_is_refused_if_its_name_or_its_place_does_not_fit() {
     tool.run(".", &["new", "Risk", "--template", TEMPLATE])
         .ended(3)
         .said(&["`Risk` is not a name of a scorer"]);
-    tool.run(".", &["new", "risk", "--template", "cobol"])
+    tool.run(".", &["new", "other", "--template", "cobol"])
         .ended(2)
         .said(&["choose one of ", TEMPLATE]);
-    tool.run(".", &["new", "risk"])
+    tool.run(".", &["new", "other"])
         .ended(2)
         .said(&["--template"]);
     // A shell that is in an empty folder is then in the project.
@@ -247,9 +273,9 @@ fn a_new_folder_is_refused_if_its_name_or_its_place_does_not_fit() {
     tool.run("here", &["new", ".", "--template", TEMPLATE])
         .ended(0);
     assert!(tool.work().join("here/scorebox.toml").is_file());
-    std::fs::create_dir(tool.work().join("risk")).unwrap();
-    std::fs::write(tool.work().join("risk/notes"), "x").unwrap();
-    tool.run(".", &["new", "risk", "--template", TEMPLATE])
+    std::fs::create_dir(tool.work().join("full")).unwrap();
+    std::fs::write(tool.work().join("full/notes"), "x").unwrap();
+    tool.run(".", &["new", "full", "--template", TEMPLATE])
         .ended(1)
         .said(&["is there already, and is not empty"]);
 }

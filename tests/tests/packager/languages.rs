@@ -11,9 +11,54 @@ use std::time::Duration;
 
 use scorebox_tests::host::Host;
 use scorebox_tests::run::{self, Finished};
-use scorebox_tests::{place, require};
+use scorebox_tests::{extent, place, require};
 use serde_json::json;
 use tempfile::TempDir;
+
+/// A project of a template, and the outcome of its build.
+struct Built {
+    dir: TempDir,
+    project: PathBuf,
+    app: PathBuf,
+    outcome: Finished,
+}
+
+impl Built {
+    /// Creates the project of a template, changes it, and builds it.
+    #[track_caller]
+    fn of(template: &str, change: impl FnOnce(&Path)) -> Self {
+        let (dir, project) = created(template);
+        change(&project);
+        let (outcome, app) = build(&project);
+        Self {
+            dir,
+            project,
+            app,
+            outcome,
+        }
+    }
+
+    /// Asserts that the build succeeded, and returns its outcome.
+    #[track_caller]
+    fn succeeded(&self) -> Finished {
+        self.outcome.clone().ended(0)
+    }
+
+    /// Asserts that neither the component nor its machine code contains the folder in which it was
+    /// built, or the folder of the repository.
+    #[track_caller]
+    fn contains_no_path_of_the_builder(&self) {
+        let root = place::workspace();
+        for path in [self.dir.path(), root.as_path()] {
+            let path = path.to_str().unwrap().as_bytes();
+            for file in ["component.wasm", "component.cwasm"] {
+                let bytes = std::fs::read(self.app.join(file)).unwrap();
+                let leaks = bytes.windows(path.len()).any(|window| window == path);
+                assert!(!leaks, "{file}");
+            }
+        }
+    }
+}
 
 /// Returns a command of `cargo xtask` with the whole environment, because pip and npm find their
 /// indexes by it.
@@ -70,10 +115,9 @@ fn answers_as_the_model(host: &Host) {
 /// Checks a scorer of the templates: its answers, what it rejects, and its errors. `source` is the
 /// start of the place of an error, and `init` says when the scorer's `init` runs.
 #[track_caller]
-fn check(project: &Path, source: &str, init: &str) {
-    let (built, app) = build(project);
-    built.ended(0).said(&[init]);
-    let host = Host::start(&app);
+fn check(built: &Built, source: &str, init: &str) {
+    built.succeeded().said(&[init]);
+    let host = Host::start(&built.app);
     answers_as_the_model(&host);
     let score = |first: f64| host.score(&json!({"features": [first, 2, 0.5]}));
     score(-1.0).expect_error(422, "negative-income", &["is negative"]);
@@ -137,78 +181,59 @@ fn misbehaving_javascript(project: &Path) {
 #[test]
 fn a_scorer_in_python_answers_rejects_and_is_held() {
     require!("python3", "pip3");
-    let (_dir, project) = created("python");
-    misbehaving_python(&project);
-    // The build does not import modules of the project in place of the standard library's.
-    std::fs::write(project.join("tempfile.py"), "raise ImportError\n").unwrap();
-    check(
-        &project,
-        "File \"app.py\", line ",
-        "init left to each start",
-    );
+    let built = Built::of("python", |project| {
+        misbehaving_python(project);
+        // The build does not import modules of the project in place of the standard library's.
+        std::fs::write(project.join("tempfile.py"), "raise ImportError\n").unwrap();
+    });
+    check(&built, "File \"app.py\", line ", "init left to each start");
     for folder in ["__pycache__", "scorebox_guest/__pycache__"] {
-        assert!(!project.join(folder).exists(), "{folder}");
+        assert!(!built.project.join(folder).exists(), "{folder}");
     }
+    // This is tried here, because each build in Python compiles a whole interpreter.
+    built.contains_no_path_of_the_builder();
 }
 
 #[test]
 fn a_scorer_in_javascript_answers_rejects_and_is_held_with_quickjs() {
     require!("node", "npm");
-    let (_dir, project) = created("javascript");
-    misbehaving_javascript(&project);
-    check(&project, "app.js:", "init left to each start");
+    let built = Built::of("javascript", misbehaving_javascript);
+    check(&built, "app.js:", "init left to each start");
+    built.contains_no_path_of_the_builder();
 }
 
 #[test]
 fn a_scorer_in_javascript_answers_rejects_and_is_held_with_spidermonkey() {
     require!("node", "npm");
-    let (_dir, project) = created("javascript");
-    misbehaving_javascript(&project);
-    let manifest = project.join("scorebox.toml");
-    edit(
-        &manifest,
-        "component = { quickjs",
-        "component = { componentize-js",
-    );
-    edit(&manifest, "snapshot = false", "snapshot = true");
-    edit(&manifest, "memory = \"128MiB\"", "memory = \"256MiB\"");
-    check(&project, "app.js:", "init done");
+    let built = Built::of("javascript", |project| {
+        misbehaving_javascript(project);
+        let manifest = project.join("scorebox.toml");
+        edit(
+            &manifest,
+            "component = { quickjs",
+            "component = { componentize-js",
+        );
+        edit(&manifest, "snapshot = false", "snapshot = true");
+        edit(&manifest, "memory = \"128MiB\"", "memory = \"256MiB\"");
+    });
+    check(&built, "app.js:", "init done");
 }
 
 #[test]
 fn tracebacks_are_in_answers_if_the_settings_say_so() {
     require!("node", "npm");
-    let (_dir, project) = created("javascript");
-    misbehaving_javascript(&project);
-    edit(
-        &project.join("scorebox.toml"),
-        "# [config]\n# scorebox-tracebacks",
-        "[config]\nscorebox-tracebacks",
-    );
-    let (built, app) = build(&project);
-    built.ended(0);
-    let host = Host::start(&app);
+    let built = Built::of("javascript", |project| {
+        misbehaving_javascript(project);
+        edit(
+            &project.join("scorebox.toml"),
+            "# [config]\n# scorebox-tracebacks",
+            "[config]\nscorebox-tracebacks",
+        );
+    });
+    built.succeeded();
+    let host = Host::start(&built.app);
     let failed = host.score(&json!({"features": [77, 2, 0.5]})).expect(500);
     assert!(failed.text().contains("(app.js:"), "{}", failed.text());
-}
-
-#[test]
-fn no_path_of_the_builder_is_in_a_component() {
-    require!("node", "npm", "python3", "pip3");
-    for template in ["javascript", "python"] {
-        let (dir, project) = created(template);
-        let (built, app) = build(&project);
-        built.ended(0);
-        let root = place::workspace();
-        for path in [dir.path(), root.as_path()] {
-            let path = path.to_str().unwrap().as_bytes();
-            for file in ["component.wasm", "component.cwasm"] {
-                let bytes = std::fs::read(app.join(file)).unwrap();
-                let leaks = bytes.windows(path.len()).any(|window| window == path);
-                assert!(!leaks, "{template}: {file}");
-            }
-        }
-    }
 }
 
 #[test]
@@ -221,7 +246,11 @@ fn an_error_in_a_script_ends_the_build_with_its_place() {
     };
     check("python", "app.py", "def x(:\n", &["app.py, line 1"]);
     check("python", "app.py", "import numpy_x\n", &["numpy_x"]);
-    check("python", "app.py", "x = 1\n", &["JsonScorer"]);
+    // This message comes from the package for Python, whose own tests have it. A short run sees by
+    // the missing module above that an error inside of the component reaches the user.
+    if extent::is_whole() {
+        check("python", "app.py", "x = 1\n", &["JsonScorer"]);
+    }
     check("javascript", "app.js", "let x = ;\n", &["app.js:1"]);
     check(
         "javascript",

@@ -8,7 +8,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
 use scorebox_tests::app::{App, copy};
@@ -90,10 +90,11 @@ const COMPONENT: i32 = 4;
 /// Largest CPU time of a program that refuses a component, in seconds.
 const REFUSAL_SECONDS: f64 = 0.5;
 
+/// The scorer in JavaScript on QuickJS, as it was built. Several tests use it.
+static BUILT_QUICKJS: LazyLock<Built> = LazyLock::new(|| Built::of(&QUICKJS));
+
 /// A component that a toolchain makes without the tool, and the flags that it needs.
 struct Alone {
-    /// Form of the scorer.
-    form: &'static Form,
     /// Start of the name of the toolchain's folder.
     toolchain: &'static str,
     /// Program of the toolchain in its folder, which Node runs.
@@ -106,7 +107,7 @@ struct Alone {
     said: &'static [&'static str],
 }
 
-/// A scorer that was built.
+/// A scorer, with the folder into which it is built.
 struct Built {
     dir: TempDir,
     project: PathBuf,
@@ -117,6 +118,15 @@ impl Built {
     /// Creates the project of a scorer and builds it.
     #[track_caller]
     fn of(form: &Form) -> Self {
+        let built = Self::laid(form);
+        let mut build = built.command("build");
+        finish(build.arg("--app").arg(&built.app)).said(form.init);
+        built
+    }
+
+    /// Creates the project of a scorer without building it.
+    #[track_caller]
+    fn laid(form: &Form) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let project = dir.path().join("project");
         let (root, templates) = (place::workspace(), "xtask/packager/templates");
@@ -143,14 +153,11 @@ impl Built {
         let manifest =
             format!("[scorer]\nname = \"{name}\"\ncomponent = {component}\nmodel = \"model\"\n");
         std::fs::write(project.join("scorebox.toml"), manifest).unwrap();
-        let built = Self {
+        Self {
             app: dir.path().join("app"),
             dir,
             project,
-        };
-        let mut build = built.command("build");
-        finish(build.arg("--app").arg(&built.app)).said(form.init);
-        built
+        }
     }
 
     /// Returns a command of the tool on the project. It has the whole environment, because Cargo,
@@ -237,10 +244,9 @@ fn check(app: &App) -> Command {
 
 /// Makes the component of a scorer with the command line of its toolchain. Checks that the host
 /// refuses the component with a text that names the flags, and accepts one that is made with them.
+/// The toolchain was fetched already, and no other test uses the project in `built`.
 #[track_caller]
-fn is_refused_without_flags(alone: &Alone) {
-    // This build fetches the toolchain.
-    let built = Built::of(alone.form);
+fn is_refused_without_flags(built: &Built, alone: &Alone) {
     write_world(&built.project);
     let program = toolchain(alone.toolchain).join(alone.program);
     let made = |flags: &[&str]| {
@@ -281,11 +287,10 @@ fn answers_in_rust() -> &'static [f64] {
     ANSWERS.get_or_init(|| answers(&Host::start(&Built::of(&RUST).app)))
 }
 
-/// Builds, checks, serves and packages a scorer, and compares its answers with those of the scorer
-/// in Rust.
+/// Checks, serves and packages a scorer that was built, and compares its answers with those of the
+/// scorer in Rust.
 #[track_caller]
-fn answers_as_in_rust(form: &Form) {
-    let built = Built::of(form);
+fn answers_as_in_rust(built: &Built) {
     finish(&mut scorebox("check", &built.app));
     let bare = built.bare(&built.app.join("component.wasm"));
     finish(&mut check(&bare));
@@ -309,20 +314,20 @@ fn answers_as_in_rust(form: &Form) {
 #[test]
 fn the_scorer_in_c_answers_as_the_one_in_rust() {
     require!("clang", "wasm-ld");
-    answers_as_in_rust(&C);
+    answers_as_in_rust(&Built::of(&C));
 }
 
 #[test]
 fn the_scorer_in_javascript_answers_as_the_one_in_rust_with_quickjs() {
     require!("node", "npm");
-    answers_as_in_rust(&QUICKJS);
+    answers_as_in_rust(&BUILT_QUICKJS);
 }
 
 #[test]
 fn the_scorer_in_javascript_answers_as_the_one_in_rust_with_spidermonkey() {
     require!("node", "npm");
     if extent::is_whole() {
-        answers_as_in_rust(&SPIDERMONKEY);
+        answers_as_in_rust(&Built::of(&SPIDERMONKEY));
     }
 }
 
@@ -330,15 +335,14 @@ fn the_scorer_in_javascript_answers_as_the_one_in_rust_with_spidermonkey() {
 fn the_scorer_in_python_answers_as_the_one_in_rust() {
     require!("python3", "pip3");
     if extent::is_whole() {
-        answers_as_in_rust(&PYTHON);
+        answers_as_in_rust(&Built::of(&PYTHON));
     }
 }
 
 #[test]
 fn a_component_that_is_async_is_refused_with_the_flag_against_it() {
     require!("node", "npm");
-    is_refused_without_flags(&Alone {
-        form: &QUICKJS,
+    let alone = Alone {
         toolchain: "componentize-qjs-",
         program: "node_modules/componentize-qjs/bin/componentize-qjs",
         words: &[
@@ -349,7 +353,10 @@ fn a_component_that_is_async_is_refused_with_the_flag_against_it() {
         ],
         flags: &["--sync"],
         said: &["async functions of the component model", "`--sync`"],
-    });
+    };
+    // That build fetches the toolchain.
+    LazyLock::force(&BUILT_QUICKJS);
+    is_refused_without_flags(&Built::laid(&QUICKJS), &alone);
 }
 
 #[test]
@@ -358,8 +365,7 @@ fn a_component_with_http_is_refused_with_the_flags_against_it() {
     if !extent::is_whole() {
         return;
     }
-    is_refused_without_flags(&Alone {
-        form: &SPIDERMONKEY,
+    let alone = Alone {
         toolchain: "componentize-js-",
         program: "node_modules/@bytecodealliance/componentize-js/src/cli.js",
         words: &[
@@ -370,5 +376,7 @@ fn a_component_with_http_is_refused_with_the_flags_against_it() {
         ],
         flags: &["-d", "http", "-d", "fetch-event"],
         said: &["wasi:http/", "`-d http -d fetch-event`"],
-    });
+    };
+    // This build fetches the toolchain.
+    is_refused_without_flags(&Built::of(&SPIDERMONKEY), &alone);
 }

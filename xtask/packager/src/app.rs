@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use scorebox_host::app::untried;
-use scorebox_host::graph;
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest, Packaged, PackagedFile, Precompiled};
 use scorebox_host::packaging::{self, Code, Times, precompile};
 use scorebox_host::precompiled::Cpu;
@@ -18,7 +17,7 @@ use scorebox_host::{CheckReport, StartupError, deployment, telemetry};
 use scorebox_workspace::failure::Failure;
 
 use crate::component::Component;
-use crate::graph_trial::{self, Trial, named};
+use crate::graph_trial::{self, Trial, Waits, named};
 use crate::manifest_file;
 use crate::model::{self, ModelFile, Pickles};
 use crate::python::packages::Package;
@@ -110,12 +109,7 @@ pub fn stage(
             staging.copy(COMPONENT_FILE, &component.file)?;
             log();
             let path = staging.path().to_path_buf();
-            let graphs = model
-                .iter()
-                .filter(|file| file.name.ends_with(graph::EXTENSION))
-                .count();
-            // Each graph is loaded twice, and then `init` runs.
-            let waits = u32::try_from(2 * graphs + 1).unwrap_or(u32::MAX);
+            let waits = Waits::of_component(model.iter().map(|file| file.name.as_str()));
             let check = |trial| {
                 let checked = match component.calls_graphs {
                     true => graph_trial::check(manifest, &path, waits, trial),
@@ -169,7 +163,7 @@ pub fn stage(
             if let Some(model) = &manifest.scorer.model {
                 mlflow::tell_unused(model);
             }
-            let checked = graph_trial::check(manifest, staging.path(), 2, trial);
+            let checked = graph_trial::check(manifest, staging.path(), Waits::GRAPH, trial);
             let report = checked.map_err(renamed)?;
             graph_trial::say(&report);
             let record = Packaged {

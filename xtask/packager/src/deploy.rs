@@ -20,7 +20,7 @@ use std::process::{Command, Stdio};
 
 use clap::{Args as _, FromArgMatches as _};
 use scorebox_host::manifest::triggers::{BlobSource, Start};
-use scorebox_host::manifest::{Manifest, Trigger};
+use scorebox_host::manifest::{Manifest, Trigger, azure_names};
 use scorebox_host::text::{REASON_BYTES, quoted};
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::tools;
@@ -326,13 +326,10 @@ fn is_reserved(name: &str) -> bool {
 /// in to any other registry.
 fn pulls_from_azure(registry: &str) -> Result<(), Failure> {
     let registry = registry.to_ascii_lowercase();
-    let is_azure = ["azurecr.io", "azurecr.cn", "azurecr.us"]
+    let name = azure_names::AZURE_REGISTRIES
         .iter()
-        .any(|domain| {
-            let label = registry.strip_suffix(domain);
-            label.is_some_and(|label| label.len() > 1 && label.ends_with('.'))
-        });
-    if is_azure {
+        .find_map(|suffix| registry.strip_suffix(suffix));
+    if name.is_some_and(|name| !name.is_empty()) {
         return Ok(());
     }
     Err(Failure::project(

@@ -47,17 +47,47 @@ pub struct Trial<'a> {
     pub engine: Option<&'a Engine>,
 }
 
+/// Number of waits of a check. The host may use up `limits.init_deadline` once in each wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waits(u32);
+
+impl Waits {
+    /// Number of waits for a scorer that is an ONNX graph. The graph is loaded twice, the first
+    /// time in a process that the host itself stops.
+    pub const GRAPH: Self = Self(2);
+
+    /// Number of waits for a script in Python. Its `init` runs in the instance that is tried, and
+    /// then the samples are answered.
+    pub const SCRIPT: Self = Self(2);
+
+    /// Returns the number of waits for a component that calls graphs. `model` has the names of the
+    /// model's files. Each graph is loaded twice, and then `init` runs.
+    pub fn of_component<'a>(model: impl IntoIterator<Item = &'a str>) -> Self {
+        let graphs = model
+            .into_iter()
+            .filter(|name| name.ends_with(EXTENSION));
+        Self(u32::try_from(2 * graphs.count() + 1).unwrap_or(u32::MAX))
+    }
+
+    /// Returns the timeout of a check with this number of waits.
+    fn limit(self, init_deadline: Duration) -> Duration {
+        init_deadline
+            .saturating_mul(self.0)
+            .saturating_add(STARTING)
+    }
+}
+
+/// Checks an app folder with graphs by running a host program, prints the log lines that the scorer
 /// Checks an app folder with graphs or a script by running a host program, prints the log lines that the scorer
 /// writes during the check, and returns the host's report. Fails if the host refuses the scorer, or
 /// does not end in time.
 ///
-/// The timeout of the check is `waits` times the manifest's `limits.init_deadline`, plus 60 s to
-/// start and to read the model. Each load of a graph counts as one wait. A graph is loaded twice,
-/// the first time in a process that the host itself stops.
+/// The timeout of the check is the manifest's `limits.init_deadline` for each of the `waits`, plus
+/// 60 s to start and to read the model.
 pub fn check(
     manifest: &Manifest,
     dir: &Path,
-    waits: u32,
+    waits: Waits,
     trial: Trial<'_>,
 ) -> Result<CheckReport, Failure> {
     let host = trial.host.map_or_else(
@@ -86,11 +116,7 @@ pub fn check(
         // The staged manifest does not contain the packaging settings.
         command.arg("--sample").arg(sample);
     }
-    let limit = manifest
-        .limits
-        .init_deadline
-        .saturating_mul(waits)
-        .saturating_add(STARTING);
+    let limit = waits.limit(manifest.limits.init_deadline);
     let output =
         finished(&mut command, limit).map_err(|error| Failure::file(&host, "be run", error))?;
     let Some(output) = output else {
@@ -374,6 +400,15 @@ mod tests {
             Refusal::of(&usage).problem,
             "unexpected argument '--sample' found"
         );
+    }
+
+    #[test]
+    fn each_graph_is_given_the_time_of_two_loads() {
+        let limit = |waits: Waits| waits.limit(Duration::from_secs(10)).as_secs();
+        assert_eq!(limit(Waits::GRAPH), 80);
+        let files = ["a.onnx", "b.onnx", "labels.txt", "c.onnx", "d.onnx"];
+        assert_eq!(limit(Waits::of_component(files)), 60 + 9 * 10);
+        assert_eq!(limit(Waits::of_component([])), 70);
     }
 
     #[test]

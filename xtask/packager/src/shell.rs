@@ -240,6 +240,25 @@ impl Script {
         );
     }
 
+    /// Adds commands that end the script with an error if a variable has one of the values in
+    /// `values`. The error is `why`, followed by the text of the command `next`, which is not run.
+    pub fn refuse_values(
+        &mut self,
+        variable: &Variable,
+        values: &[&'static str],
+        why: &'static str,
+        next: &Command,
+    ) {
+        let values: Vec<_> = values.iter().map(|value| literal(value)).collect();
+        let text = literal(&format!("{why}{}", next.0));
+        let _ = writeln!(
+            self.0,
+            "case \"${{{}}}\" in\n{})\n    printf '%s\\n' {text} >&2\n    exit 1\n    ;;\nesac",
+            variable.name(),
+            values.join(" | ")
+        );
+    }
+
     /// Adds a line that prints `what`, followed by the text of a command, to standard error. The
     /// command is not run.
     pub fn tell(&mut self, what: &'static str, command: &Command) {

@@ -71,12 +71,21 @@ fn unusable(error: &str) -> Failure {
     Failure::project(format!("wit/: {error}"), "correct the WIT")
 }
 
+/// Compares the hash in `changes`, the text of `wit/CHANGES.md`, with the hash of the contract.
+/// Returns a finding if they differ, or if the text has no line with a hash.
 fn compare_hash(changes: &str, hash: &Digest) -> Option<Finding> {
     let line = changes
         .lines()
         .enumerate()
         .find(|(_, line)| line.starts_with(HASH_LINE));
-    let (index, stands) = line.map_or((0, ""), |(index, line)| (index, line));
+    let Some((index, stands)) = line else {
+        return Some(Finding::new(
+            CHANGES,
+            changes.lines().count().max(1),
+            format!("has no line that begins with `{}`", HASH_LINE.trim_end()),
+            format!("run {BLESS}, which adds the line with the contract's hash"),
+        ));
+    };
     if stands == hash_line(hash) {
         return None;
     }
@@ -173,6 +182,18 @@ mod tests {
         );
         assert_eq!(compare_hash(&with_hash(&text, &two), &two), None);
         assert_eq!(with_hash(&text, &two).matches(HASH_LINE).count(), 1);
+    }
+
+    #[test]
+    fn a_missing_hash_is_not_taken_for_a_changed_contract() {
+        let hash = Digest::of(b"1");
+        let missing = compare_hash("# Changes\n\ntext\n", &hash).unwrap();
+        assert_eq!(missing.line, 3);
+        assert!(missing.what.contains("no line"), "{missing}");
+        assert!(!missing.fix.contains("entry"), "{missing}");
+        assert_eq!(compare_hash("", &hash).map(|finding| finding.line), Some(1));
+        let changed = compare_hash(&with_hash("", &hash), &Digest::of(b"2")).unwrap();
+        assert!(changed.what.contains("has changed"), "{changed}");
     }
 
     #[test]

@@ -235,8 +235,9 @@ pub(super) fn before_tests(view: &str) -> &str {
         .unwrap_or(view)
 }
 
-/// Returns each name of `banned` that the text mentions, with the number of the line. If `anywhere`
-/// is false, only whole names are found.
+/// Returns each name of `banned` that the text mentions, with the number of the line. The result is
+/// in the order of the lines, and has a name once for each line. If `anywhere` is false, only whole
+/// names are found.
 pub(super) fn mentions<'a>(
     view: &str,
     banned: &[&'a str],
@@ -253,6 +254,8 @@ pub(super) fn mentions<'a>(
         let grouped = grouped.unwrap_or_default();
         found.extend(places.chain(grouped).map(|at| (line(view, at), *name)));
     }
+    // The names in groups are found after the others, so equal findings are not next to each other.
+    found.sort_unstable();
     found.dedup();
     found
 }
@@ -372,6 +375,15 @@ mod tests {
             "use axum::Router;\nuse crate::trigger::http;\n",
             &[],
         );
+    }
+
+    #[test]
+    fn each_line_is_reported_once_and_in_order() {
+        let grouped =
+            "use crate::trigger::A; use crate::{trigger::B, x};\nuse crate::trigger::C;\n";
+        assert_eq!(lines("host/src/graph/mod.rs", grouped), [1, 2]);
+        let upwards = "use crate::server::A;\nuse crate::engine::B;\nuse wasmtime::C;\n";
+        assert_eq!(lines("host/src/graph/mod.rs", upwards), [1, 2, 3]);
     }
 
     #[test]

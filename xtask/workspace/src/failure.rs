@@ -17,6 +17,9 @@ pub enum Kind {
     Toolchain,
     /// A refusal by the registry, which did answer the request.
     Registry,
+    /// An answer of the registry that says that it cannot serve the request now, e.g. with status
+    /// code 503. The answer says nothing about what was requested.
+    Unavailable,
     /// No response from the registry or another server.
     Network,
     /// An image or a fetched file that is not what it claims to be, because someone may have
@@ -96,7 +99,7 @@ impl Failure {
             Kind::Other => 1,
             Kind::Project => 3,
             Kind::Toolchain => 4,
-            Kind::Registry => 5,
+            Kind::Registry | Kind::Unavailable => 5,
             Kind::Network => 6,
             Kind::Verification => 7,
         }

@@ -168,13 +168,21 @@ fn registries_in_azure_have_the_names_of_resources() {
         "contoso.azurecr.io",
         "contoso-a1b2c3.azurecr.io",
         "Contoso.AzureCR.io:443",
+        "contoso.azurecr.cn",
+        "contoso-a1b2c3.azurecr.us:443",
         "ghcr.io",
         "a_b.example.com:5000",
         "azurecr.io",
     ] {
         assert_eq!(check_registry("key", host), Ok(()), "{host}");
     }
-    for host in ["abc.azurecr.io", "con_toso.azurecr.io", ".azurecr.io"] {
+    for host in [
+        "abc.azurecr.io",
+        "con_toso.azurecr.io",
+        ".azurecr.io",
+        "con_toso.azurecr.cn",
+        "abc.AzureCR.us:443",
+    ] {
         assert!(check_registry("key", host).is_err(), "{host}");
     }
 }

@@ -171,6 +171,9 @@ fn a_registry_that_breaks_off_does_not_make_a_document_wrong() {
     let manifest = json(&blob(&layout, &image["attachments"][0]["digest"]));
     let list = manifest["layers"][0]["digest"].as_str().expect("a digest");
     let list = list.to_owned();
-    double.plan(move |request| request.path.ends_with(&list).then_some(Fault::CutBefore));
-    inspect(reference, None).ended(6);
+    for fault in [Fault::CutBefore, Fault::Status(503)] {
+        let list = list.clone();
+        double.plan(move |request| request.path.ends_with(&list).then_some(fault));
+        inspect(reference, None).ended(6);
+    }
 }

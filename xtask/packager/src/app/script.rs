@@ -14,7 +14,7 @@ use scorebox_workspace::failure::Failure;
 use super::{App, MODEL_FOLDER, STATE_FILE, refused, resolved, with_record, written};
 use crate::folder::Replacement;
 use crate::functions_app;
-use crate::graph_trial::{self, Trial};
+use crate::graph_trial::{self, Trial, Waits};
 use crate::model::{self, ModelFile, Pickles};
 use crate::python::engine::Engine;
 use crate::python::state::Folders;
@@ -100,8 +100,7 @@ pub(super) fn stage(
         MANIFEST_FILE,
         written(&with_record(table, &record))?.as_bytes(),
     )?;
-    // A script starts once for the check, and once for each of the graphs that may take its place.
-    let report = graph_trial::check(manifest, staging.path(), 2, trial)
+    let report = graph_trial::check(manifest, staging.path(), Waits::SCRIPT, trial)
         .map_err(|failure| staged.renamed(failure))?;
     eprintln!(
         "checked: {} is a script; engine pack {}",

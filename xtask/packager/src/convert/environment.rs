@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_pip_says_decides_who_can_mend_it() {
+    fn the_output_of_pip_decides_the_kind_of_the_failure() {
         let check = |said: &str, kind: Kind| {
             let status = std::process::ExitStatus::from_raw(256);
             let output = Output {

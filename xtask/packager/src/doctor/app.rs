@@ -22,7 +22,7 @@ use super::arguments::DoctorArgs;
 use super::functions_files;
 use super::noun::Noun;
 use super::report::Report;
-use crate::graph_trial::Trial;
+use crate::graph_trial::{Trial, Waits};
 use crate::host_program::Kind;
 use crate::model::{ModelFile, Pickles};
 use crate::staged::StagedPaths;
@@ -141,7 +141,7 @@ pub fn examine(
         );
         return said_of_model(report, &local, files.as_deref(), None);
     }
-    match tried(args, &local, path, &component) {
+    match tried(args, &local, path, &component, files.as_deref()) {
         Trialled::Not(why) => {
             report.skipped(component.noun(), why);
             said_of_model(report, &local, files.as_deref(), None);
@@ -240,6 +240,19 @@ impl Code {
             Self::Graph => Noun::Model,
         }
     }
+
+    /// Returns the number of waits of the check in a host program, or `None` if the code can be
+    /// checked without a host program. `files` are the files of the model.
+    fn waits(&self, files: &[ModelFile]) -> Option<Waits> {
+        match self {
+            Self::Graph => Some(Waits::GRAPH),
+            Self::Component(true) => {
+                let names = files.iter().map(|file| file.name.as_str());
+                Some(Waits::of_component(names))
+            }
+            Self::Component(false) | Self::Script => None,
+        }
+    }
 }
 
 /// Finds the code of a scorer. Returns `None` if the code cannot be checked, e.g. because it is not
@@ -301,12 +314,19 @@ enum Trialled {
 }
 
 /// Loads an app as the command `serve` would. ONNX graphs are loaded by a host program in a process
-/// of its own, because a hostile file may crash the process that loads it.
-fn tried(args: &DoctorArgs, manifest: &Manifest, path: &Path, code: &Code) -> Trialled {
+/// of its own, because a hostile file may crash the process that loads it. `files` are the files of
+/// the model, or `None` if there is no model.
+fn tried(
+    args: &DoctorArgs,
+    manifest: &Manifest,
+    path: &Path,
+    code: &Code,
+    files: Option<&[ModelFile]>,
+) -> Trialled {
     if matches!(code, Code::Script) {
         return Trialled::Not("a script is tried by `cargo xtask build`, with its engine pack");
     }
-    if matches!(code, Code::Graph | Code::Component(true)) {
+    if let Some(waits) = code.waits(files.unwrap_or_default()) {
         let host = match &args.host {
             Some(host) => host.clone(),
             // An installed tool brings the host program.
@@ -332,8 +352,7 @@ fn tried(args: &DoctorArgs, manifest: &Manifest, path: &Path, code: &Code) -> Tr
             library: Some(&library),
             engine: None,
         };
-        // Each graph is loaded twice, and then `init` runs.
-        return match graph_trial::check(manifest, path, 3, trial) {
+        return match graph_trial::check(manifest, path, waits, trial) {
             Ok(checked) => Trialled::Started(Box::new(checked)),
             Err(failure) => Trialled::Refused(code.noun(), failure),
         };
@@ -401,4 +420,26 @@ pub fn of_start(error: &StartupError) -> (Noun, Failure) {
         "run the command again; if it fails again, report this",
     ));
     (noun, Failure::project(problem, fix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_check_of_a_component_waits_for_each_of_its_graphs() {
+        let file = |name: &str| ModelFile {
+            name: name.to_owned(),
+            path: PathBuf::from(name),
+        };
+        let files = ["a.onnx", "b.onnx", "c.onnx"].map(file);
+        let component = Code::Component(true);
+        assert_eq!(
+            component.waits(&files),
+            Some(Waits::of_component(["a.onnx", "b.onnx", "c.onnx"]))
+        );
+        assert_ne!(component.waits(&files), component.waits(&files[..1]));
+        assert_eq!(Code::Graph.waits(&files), Some(Waits::GRAPH));
+        assert_eq!(Code::Component(false).waits(&files), None);
+    }
 }

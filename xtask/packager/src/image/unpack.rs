@@ -16,10 +16,10 @@ use serde_json::Value;
 use super::layer;
 use super::layout::{self, blob_name};
 
-/// Unpacks the first image of the layout in the folder `layout` into a new folder `root`, and
-/// returns the digest of the image. `root` must not exist yet. Fails if the layout is incomplete,
-/// if a digest differs from the content, if a layer has a whiteout, which is not supported here, or
-/// if a file cannot be written.
+/// Unpacks the first image of the layout in the folder `layout` into the folder `root`, and returns
+/// the digest of the image. `root` is created if it does not exist. Fails if `root` is not empty,
+/// if the layout is incomplete, if a digest differs from the content, if a layer has a whiteout,
+/// which is not supported here, or if a file cannot be written.
 pub fn unpack(layout: &Path, root: &Path) -> Result<Digest, Failure> {
     let index: Value = serde_json::from_slice(&layout::index(layout)?)
         .map_err(|error| bad(layout, &format!("index.json: {error}")))?;
@@ -41,7 +41,7 @@ pub fn unpack(layout: &Path, root: &Path) -> Result<Digest, Failure> {
             "manifest and configuration differ in the number of layers",
         ));
     }
-    std::fs::create_dir_all(root).map_err(|error| Failure::file(root, "be made", error))?;
+    create_empty(root)?;
     for (layer, diff_id) in manifest.layers.iter().zip(&diff_ids) {
         let written = unpack_layer(layout, layer, root)?;
         if diff_id.as_str() != Some(written.to_string().as_str()) {
@@ -55,6 +55,24 @@ pub fn unpack(layout: &Path, root: &Path) -> Result<Digest, Failure> {
         }
     }
     Ok(digest)
+}
+
+/// Creates the folder `root` if it does not exist. Fails if it has files, because these files would
+/// look like a part of the image.
+fn create_empty(root: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(root).map_err(|error| Failure::file(root, "be made", error))?;
+    let mut entries =
+        std::fs::read_dir(root).map_err(|error| Failure::file(root, "be read", error))?;
+    match entries.next() {
+        None => Ok(()),
+        Some(_) => Err(Failure::other(
+            format!(
+                "{}: is not empty, and its files would look like a part of the image",
+                root.display()
+            ),
+            "remove the folder, or name another one",
+        )),
+    }
 }
 
 fn json<T: serde::de::DeserializeOwned>(layout: &Path, digest: &Digest) -> Result<T, Failure> {
@@ -197,6 +215,17 @@ mod tests {
             image.digest,
             "written twice"
         );
+    }
+
+    #[test]
+    fn a_folder_with_files_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let image = written(dir.path(), Compression::Gzip);
+        let root = dir.path().join("root");
+        std::fs::create_dir(&root).unwrap();
+        assert_eq!(unpack(&image.dir, &root).unwrap(), image.digest);
+        let refused = unpack(&image.dir, &root).unwrap_err();
+        assert!(refused.problem.contains("is not empty"), "{refused}");
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Store {
     /// no such manifest, or if its bytes do not have the stated digest.
     pub fn image(&self, name: &str) -> Result<Vec<u8>, Failure> {
         match self {
-            Self::Registry(reading) => reading.manifest(name),
+            Self::Registry(reading) => reading.manifest(name).map_err(without_verdict),
             Self::Layout(dir, entries) => {
                 let digest = entries.first().and_then(digest_of);
                 let digest = digest.ok_or_else(|| {
@@ -59,7 +59,9 @@ impl Store {
     /// do not have the digest.
     pub fn manifest(&self, digest: &Digest) -> Result<Vec<u8>, Failure> {
         match self {
-            Self::Registry(reading) => reading.manifest(&digest.to_string()),
+            Self::Registry(reading) => reading
+                .manifest(&digest.to_string())
+                .map_err(without_verdict),
             Self::Layout(dir, _) => {
                 let path = dir.join(blob_name(digest));
                 let bytes =
@@ -76,7 +78,7 @@ impl Store {
     /// layout or the registry cannot be read.
     pub fn find(&self, tag: &str) -> Result<Option<Vec<u8>>, Failure> {
         match self {
-            Self::Registry(reading) => reading.find(tag),
+            Self::Registry(reading) => reading.find(tag).map_err(without_verdict),
             Self::Layout(_, entries) => {
                 let has_tag = |entry: &&Value| {
                     let annotations = entry.get("annotations");
@@ -100,7 +102,10 @@ impl Store {
     /// but does not contain it.
     pub fn blob(&self, name: &str, digest: &Digest, size: u64) -> Result<Option<PathBuf>, Failure> {
         match self {
-            Self::Registry(reading) => reading.blob(name, digest, size).map(Some),
+            Self::Registry(reading) => reading
+                .blob(name, digest, size)
+                .map(Some)
+                .map_err(without_verdict),
             Self::Layout(dir, _) => {
                 let path = dir.join(blob_name(digest));
                 let Ok(known) = std::fs::metadata(&path) else {
@@ -168,7 +173,8 @@ impl Store {
     pub fn referrers(&self, image: &Digest) -> Result<Vec<Digest>, Failure> {
         match self {
             Self::Registry(reading) => Ok(reading
-                .referrers(image)?
+                .referrers(image)
+                .map_err(without_verdict)?
                 .iter()
                 .filter_map(digest_of)
                 .collect()),
@@ -199,8 +205,52 @@ fn wrong(what: &dyn std::fmt::Display, problem: &str) -> Failure {
     )
 }
 
-/// Returns true if something could not be read because the registry did not respond. Such a failure
-/// says nothing about the image.
+/// Converts the failure of a registry that cannot serve a request now to that of a registry that
+/// does not respond. Both say nothing about the image. Returns any other failure, such as that of
+/// bytes with another digest, as it is.
+fn without_verdict(failure: Failure) -> Failure {
+    match failure.kind {
+        Kind::Unavailable => Failure {
+            kind: Kind::Network,
+            ..failure
+        },
+        _ => failure,
+    }
+}
+
+/// Returns true if something could not be read because the registry did not respond, or could not
+/// serve the request. Such a failure says nothing about the image.
 pub fn is_of_network(failure: &Failure) -> bool {
     failure.kind == Kind::Network
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::{BaseReference, Identity, fake};
+
+    /// Reads the blob of the text `blob` from a registry that sends `answer`.
+    fn read(blob: &str, answer: &str) -> Result<Option<PathBuf>, Failure> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let (registry, _requests) = fake::start(vec![answer]);
+        let folder = tempfile::tempdir().unwrap();
+        let access = Identity::default().access(&registry, true, true);
+        let reference = BaseReference::of_image(&format!("{registry}/a:1")).unwrap();
+        let reading = Reading::open(&access, &reference, folder.path()).unwrap();
+        let (digest, size) = (Digest::of(blob.as_bytes()), blob.len() as u64);
+        Store::Registry(Box::new(reading)).blob("x", &digest, size)
+    }
+
+    #[test]
+    fn a_registry_that_cannot_serve_a_blob_gives_no_verdict_on_it() {
+        assert!(read("ours", "200||ours").is_ok());
+        // The status code 501 is not retried.
+        let unserved = read("ours", "501").unwrap_err();
+        assert!(is_of_network(&unserved), "{unserved}");
+        assert_eq!(unserved.exit_code(), 6);
+        for answer in ["200||hers", "404"] {
+            let wrong = read("ours", answer).unwrap_err();
+            assert!(!is_of_network(&wrong), "{answer}: {wrong}");
+        }
+    }
 }

@@ -36,7 +36,8 @@ pub fn unpack(wheel: &Path, to: &Path) -> Result<(), Failure> {
         if member.is_dir() {
             continue;
         }
-        let shown = quoted(member.name(), NAME_BYTES);
+        let name = member.name().map_err(|error| unreadable(&error))?;
+        let shown = quoted(&name, NAME_BYTES);
         let Some(path) = member.enclosed_name() else {
             return Err(unfit(format!("`{shown}` is not a path in the package")));
         };

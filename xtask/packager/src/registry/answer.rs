@@ -137,9 +137,13 @@ fn explain(action: &str, url: &str, status: StatusCode, body: &[u8]) -> Failure 
         500.. => "run the command again; if it fails again, look into the registry's log",
         _ => "see what the registry says above, and look into its log",
     };
+    let kind = match status.as_u16() {
+        408 | 429 | 500.. => Kind::Unavailable,
+        _ => Kind::Registry,
+    };
     let url = quoted(url, REASON_BYTES);
     Failure::new(
-        Kind::Registry,
+        kind,
         format!("{action}: {url} answered {status}: {said}"),
         fix,
     )
@@ -211,6 +215,17 @@ mod tests {
             "\u{1b}[2Jpushed: ok\nfix: none",
             &["\\u{1b}[2Jpushed: ok\\nfix: none"],
         );
+        for (status, kind) in [
+            (400, Kind::Registry),
+            (404, Kind::Registry),
+            (408, Kind::Unavailable),
+            (429, Kind::Unavailable),
+            (500, Kind::Unavailable),
+            (503, Kind::Unavailable),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(explain("a", "http://r", status, b"").kind, kind, "{status}");
+        }
         let long = format!(
             r#"{{"errors":[{{"code":"DENIED","message":"{}"}}]}}"#,
             "x".repeat(60_000)

@@ -68,7 +68,7 @@ async fn ask(
 /// such as a missing response, as the error.
 fn verdict(outcome: Result<(), Failure>) -> Result<Result<(), Failure>, Failure> {
     match outcome {
-        Err(failure) if failure.kind != Kind::Registry => Err(failure),
+        Err(failure) if !matches!(failure.kind, Kind::Registry | Kind::Unavailable) => Err(failure),
         outcome => Ok(outcome),
     }
 }

@@ -14,7 +14,7 @@ mod chunks;
 mod clock;
 mod error_body;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 mod grants;
 mod manifests;
 mod progress;

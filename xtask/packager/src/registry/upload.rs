@@ -121,7 +121,9 @@ async fn mount<'a>(
     let response = match target.send_beside(neighbour, action, request).await {
         // The user may be allowed to write to the target but not to read the neighbour. The upload
         // that follows finds out which right is missing.
-        Err(failure) if failure.kind == Kind::Registry => return Ok(Mounted::No(None)),
+        Err(failure) if matches!(failure.kind, Kind::Registry | Kind::Unavailable) => {
+            return Ok(Mounted::No(None));
+        }
         outcome => outcome?,
     };
     match response.status().as_u16() {

@@ -80,8 +80,8 @@ pub enum BenchCommand {
     ///
     /// The client makes 200 calls a second on a fixed schedule. The attacks run one after the
     /// other: slow and silent connections, large and odd bodies, guests that loop, log or take
-    /// memory, cache stampedes, unread answers and more. Each turn during an attack is followed by
-    /// a turn during which a process burns as much CPU time and sends nothing.
+    /// memory, cache stampedes, unread answers and more. In each round, an attack is followed by a
+    /// control, during which a process burns as much CPU time and sends nothing.
     Hostile(HostileBenchArgs),
     /// Measure first calls on connections to Redis that a load balancer has forgotten.
     ///

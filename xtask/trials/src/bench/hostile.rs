@@ -30,7 +30,7 @@ pub use self::arguments::{AttackerArgs, HostileBenchArgs};
 use self::attacker::Deeds;
 use self::attacks::Attack;
 use self::cage::Cage;
-use self::figures::{AttackFigures, Figures, Turn};
+use self::figures::{AttackFigures, Figures, Round};
 use self::guarded::{CONTAINER_MIB, Guarded, Setting};
 use self::stage::Stage;
 use self::steady::Steady;
@@ -127,15 +127,15 @@ impl Plan<'_> {
         // the control.
         steady::measure(host.address, self.time.min(Duration::from_millis(500)));
         let idle = host.memory();
-        let (mut turns, mut after) = (Vec::new(), idle);
+        let (mut rounds, mut after) = (Vec::new(), idle);
         for round in 0..self.rounds {
-            progress.step(&format!("{}, turn {}", attack.name, round + 1));
+            progress.step(&format!("{}, round {}", attack.name, round + 1));
             let (attacked, deeds) = self.beside(&host, &self.attackers(attack, &host))?;
             thread::sleep(self.recovery);
             after = host.memory();
             let peak = host.memory().peak_mib;
             if host.has_ended() {
-                turns.push(Turn {
+                rounds.push(Round {
                     attacked,
                     control: None,
                     deeds,
@@ -145,7 +145,7 @@ impl Plan<'_> {
             }
             let burner = vec!["--burn".to_owned(), format!("{:.3}", deeds.cores)];
             let (control, _) = self.beside(&host, &burner)?;
-            turns.push(Turn {
+            rounds.push(Round {
                 attacked,
                 control: Some(control),
                 deeds,
@@ -155,7 +155,7 @@ impl Plan<'_> {
         let ended = host.has_ended();
         Ok(AttackFigures::of(
             attack,
-            &turns,
+            &rounds,
             idle,
             after,
             host.container(),

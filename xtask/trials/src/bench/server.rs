@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::ops::Range;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -27,7 +27,7 @@ const RETRY: Duration = Duration::from_micros(100);
 ///
 /// If a server had one of the kernel's ports for clients, a client that connects before the server
 /// listens could get this port as its own, and connect to itself.
-const PORTS: Range<u16> = 20_000..32_000;
+const PORTS: RangeInclusive<u16> = 20_000..=31_999;
 
 /// A program that can be started as a server, with its arguments and environment variables.
 #[derive(Debug, Clone)]
@@ -208,22 +208,40 @@ impl Drop for Server {
 /// free.
 pub fn free_port() -> Result<u16, Failure> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let count = PORTS.end - PORTS.start;
+    let count = PORTS.end() - PORTS.start() + 1;
     // Two runs at the same time begin at different ports.
     let first = (std::process::id() % u32::from(count)) as u16;
     for _ in 0..count {
         let offset =
             (u32::from(first) + u32::from(NEXT.fetch_add(1, Ordering::Relaxed))) % u32::from(count);
-        let port = PORTS.start + offset as u16;
+        let port = PORTS.start() + offset as u16;
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
             return Ok(port);
         }
     }
-    Err(Failure::other(
+    Err(all_taken())
+}
+
+fn all_taken() -> Failure {
+    Failure::other(
         format!(
             "no port of 127.0.0.1 from {} to {} is free",
-            PORTS.start, PORTS.end
+            PORTS.start(),
+            PORTS.end()
         ),
         "end some servers",
-    ))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_names_only_ports_that_were_tried() {
+        let problem = all_taken().problem;
+        assert!(problem.contains("from 20000 to 31999 is"), "{problem}");
+        let port = free_port().unwrap();
+        assert!((20_000..32_000).contains(&port), "{port}");
+    }
 }

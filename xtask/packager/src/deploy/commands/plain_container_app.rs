@@ -13,6 +13,10 @@ use crate::shell::{Command, Variable, Word};
 const IS_GUARDED: &str = "--query \"platform.enabled && (globalValidation.unauthenticatedClientAction || \
                           'AllowAnonymous') != 'AllowAnonymous' && 'guarded' || 'open'\"";
 
+/// Condition of `az resource wait` that holds once Azure has applied a change or has given it up.
+const IS_OVER: &str = "--custom \"contains(['Succeeded', 'Failed', 'Canceled'], \
+                       properties.provisioningState)\"";
+
 impl Builder<'_> {
     /// Adds the commands that create a container app in which Scorebox itself listens.
     pub(super) fn plain_container_app(&mut self, plain: &PlainApp) {
@@ -99,13 +103,16 @@ impl Builder<'_> {
     }
 
     /// Adds the commands that wait until Azure has applied the last change of the app, because
-    /// Azure refuses another change before that. The script fails if this takes more than 10
-    /// minutes.
+    /// Azure refuses another change before that. The script fails as soon as Azure reports that it
+    /// could not apply the change, and if this takes more than 10 minutes.
     fn wait_for_container_app(&mut self) {
         let app = Word::value_of(&Variable::fixed(APP));
+        // For some states `az resource wait` fails without a reason. The state is read afterwards
+        // in any case, so that the script says what to do.
         let wait = Command::new("az resource wait")
             .flag("--ids", &app)
-            .fixed("--updated --interval 5 --timeout 600");
+            .line(IS_OVER)
+            .line("--interval 5 --timeout 600 || :");
         self.az(
             "Azure takes the next change once this one is applied.",
             wait,
@@ -115,10 +122,90 @@ impl Builder<'_> {
             .of_app("az containerapp show")
             .fixed("--query properties.provisioningState");
         self.asked(STATE, state);
+        let reasons = Command::new("az monitor activity-log list")
+            .flag("--resource-group", &self.group)
+            .fixed("--status Failed --offset 1h --output json");
+        self.script.refuse_values(
+            &Variable::fixed(STATE),
+            &["Failed", "Canceled"],
+            "Azure could not apply the change of the app; fix the reason, which its activity log \
+             says, and run this again: ",
+            &reasons,
+        );
         self.script.demand_value(
             &Variable::fixed(STATE),
             "Succeeded",
             "the change of the app was not applied within 10 minutes; run this again",
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command as Process;
+
+    use clap::{Args as _, FromArgMatches as _};
+
+    use super::super::super::arguments::DeployArgs;
+    use super::super::script;
+    use super::*;
+
+    const MANIFEST: &str = "[scorer]\nname = \"risk\"\ncomponent = \"risk.wasm\"\n\
+                            [[trigger]]\nkind = \"http\"\n\
+                            [server]\nkeys = [\"env:SCOREBOX_KEY_1\"]\n";
+
+    fn deployment() -> Deployment {
+        let dir = tempfile::tempdir().unwrap();
+        let manifest = dir.path().join("scorebox.toml");
+        std::fs::write(&manifest, MANIFEST).unwrap();
+        let image = format!("contoso.azurecr.io/risk@sha256:{}", "0".repeat(64));
+        let words = [
+            "deploy",
+            &image,
+            "--manifest",
+            manifest.to_str().unwrap(),
+            "--target",
+            "plain-container-app",
+            "--group",
+            "scoring",
+            "--location",
+            "westeurope",
+            "--name",
+            "risk",
+        ];
+        let command = DeployArgs::augment_args(clap::Command::new("deploy"));
+        let matches = command.try_get_matches_from(words).unwrap();
+        Deployment::new(&DeployArgs::from_arg_matches(&matches).unwrap()).unwrap()
+    }
+
+    /// Runs the script of a deployment with an `az` that reports `state` for the app and fails if
+    /// it is told to wait, and returns what the script writes to standard error.
+    fn refusal(state: &str) -> String {
+        let az = "az() { case \"$*\" in 'resource wait '*) return 1;; \
+                  *'--query properties.provisioningState '*) echo \"$STATE\";; \
+                  *--query*) echo answer;; esac; }\n";
+        let output = Process::new("sh")
+            .args(["-c", &format!("{az}{}", script(&deployment()))])
+            .env("STATE", state)
+            .env("SCOREBOX_KEY_1", "k")
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.success(), said.is_empty(), "{said}");
+        said
+    }
+
+    #[test]
+    fn a_change_that_azure_gave_up_is_not_reported_as_late() {
+        for state in ["Failed", "Canceled"] {
+            let said = refusal(state);
+            assert!(said.contains("could not apply the change"), "{said}");
+            assert!(
+                said.contains("az monitor activity-log list --resource-group scoring"),
+                "{said}"
+            );
+            assert!(!said.contains("10 minutes"), "{said}");
+        }
+        assert!(refusal("InProgress").contains("within 10 minutes"));
     }
 }

@@ -5,6 +5,8 @@
 
 use std::io;
 
+use scorebox_host::manifest::azure_names::AZURE_REGISTRIES;
+
 use super::credential::{Credential, Found};
 use super::surroundings::Surroundings;
 
@@ -13,8 +15,6 @@ pub const VARIABLE: &str = "SCOREBOX_ENTRA_TOKEN";
 /// Audience that an Entra access token must have. Azure Container Registry refuses tokens for any
 /// other audience (Azure/acr, docs/AAD-OAuth.md).
 pub const RESOURCE: &str = "https://containerregistry.azure.net";
-/// Domain suffixes of Azure Container Registry in the clouds of Azure.
-const AZURE: [&str; 3] = [".azurecr.io", ".azurecr.cn", ".azurecr.us"];
 
 /// Returns true if a registry is Azure Container Registry. `registry` is its host and port.
 ///
@@ -29,7 +29,7 @@ pub fn is_azure(registry: &str, service: Option<&str>) -> bool {
         Some(service) if is_local => service,
         _ => registry,
     };
-    AZURE.iter().any(|suffix| name.ends_with(suffix))
+    AZURE_REGISTRIES.iter().any(|suffix| name.ends_with(suffix))
 }
 
 /// Reason why `az` gave no access token.

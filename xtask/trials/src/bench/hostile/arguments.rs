@@ -32,14 +32,14 @@ pub struct HostileBenchArgs {
     /// versions.
     #[arg(long, value_name = "FILE")]
     pub host: Option<PathBuf>,
-    /// Number of turns of each attack. Every ratio is a median over the turns.
+    /// Number of rounds of each attack. Every ratio is a median over the rounds.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub rounds: u32,
-    /// Length of a turn in seconds, e.g. 2 or 0.5.
+    /// Length of the attack in a round, and of the control after it, in seconds, e.g. 2 or 0.5.
     #[arg(long, value_name = "S", default_value_t = 2.0, value_parser = seconds)]
     pub seconds: f64,
-    /// Run one turn of 0.5 s with an eighth of the connections. This shows that the benchmark
-    /// works, but its figures mean little.
+    /// Run one round, with an attack of 0.5 s and an eighth of the connections. This shows that the
+    /// benchmark works, but its figures mean little.
     #[arg(long, conflicts_with_all = ["rounds", "seconds"])]
     pub quick: bool,
     /// Format of standard output: a table for people, or one JSON object with every figure.
@@ -94,6 +94,18 @@ fn loopback(text: &str) -> Result<SocketAddr, AddressError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_help_calls_a_round_by_one_name() {
+        let mut command = HostileBenchArgs::augment_args(clap::Command::new("hostile"));
+        let help = command.render_long_help().to_string();
+        let mut words = help.split(|c: char| !c.is_alphabetic());
+        assert!(help.contains("rounds"), "{help}");
+        assert!(
+            words.all(|word| !["turn", "turns"].contains(&word)),
+            "{help}"
+        );
+    }
 
     #[test]
     fn only_loopback_addresses_can_be_attacked() {

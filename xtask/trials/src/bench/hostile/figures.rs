@@ -14,7 +14,7 @@ use crate::bench::figures::Spread;
 
 /// Measurements of one round of an attack: the attack, followed by a control that only burns CPU
 /// time.
-pub struct Turn {
+pub struct Round {
     /// Latencies and lost calls of the well-behaved client during the attack.
     pub attacked: Steady,
     /// Latencies and lost calls of the well-behaved client during the control, while a process
@@ -132,7 +132,7 @@ impl AttackFigures {
     /// the host's container, if there was one. `has_ended` is true if the host has ended.
     pub fn of(
         attack: &Attack,
-        turns: &[Turn],
+        rounds: &[Round],
         idle: Memory,
         after: Memory,
         container: Option<Container>,
@@ -143,16 +143,21 @@ impl AttackFigures {
             least: f64::NAN,
             most: f64::NAN,
         };
-        let attacked =
-            |share| Spread::of(turns.iter().map(|turn| turn.attacked.percentile_ms(share)));
+        let attacked = |share| {
+            Spread::of(
+                rounds
+                    .iter()
+                    .map(|round| round.attacked.percentile_ms(share)),
+            )
+        };
         let control = |share| {
-            let turns = turns.iter().filter_map(|turn| turn.control.as_ref());
-            Spread::of(turns.map(|seen| seen.percentile_ms(share)))
+            let rounds = rounds.iter().filter_map(|round| round.control.as_ref());
+            Spread::of(rounds.map(|seen| seen.percentile_ms(share)))
         };
         let ratio = |share| {
-            let ratios = turns.iter().filter_map(|turn| {
-                let control = turn.control.as_ref()?.percentile_ms(share);
-                Some(turn.attacked.percentile_ms(share) / control)
+            let ratios = rounds.iter().filter_map(|round| {
+                let control = round.control.as_ref()?.percentile_ms(share);
+                Some(round.attacked.percentile_ms(share) / control)
             });
             // Without a control the host has ended. There is nothing to compare, so the ratio is
             // the worst possible.
@@ -162,7 +167,10 @@ impl AttackFigures {
         let of_container = container
             .and_then(|container| container.peak_mib)
             .filter(|_| has_ended);
-        let peaks = turns.iter().map(|turn| turn.peak_mib).chain(of_container);
+        let peaks = rounds
+            .iter()
+            .map(|round| round.peak_mib)
+            .chain(of_container);
         let peak_mib = peaks.fold(idle.peak_mib, f64::max);
         Self {
             name: attack.name,
@@ -173,18 +181,18 @@ impl AttackFigures {
             p99_ms: attacked(0.99).unwrap_or(nothing),
             control_p50_ms: control(0.5),
             control_p99_ms: control(0.99),
-            calls: turns
+            calls: rounds
                 .iter()
-                .map(|turn| turn.attacked.latencies_ms.len())
+                .map(|round| round.attacked.latencies_ms.len())
                 .sum(),
-            lost: turns.iter().map(|turn| turn.attacked.lost).sum(),
-            control_lost: turns
+            lost: rounds.iter().map(|round| round.attacked.lost).sum(),
+            control_lost: rounds
                 .iter()
-                .filter_map(|turn| Some(turn.control.as_ref()?.lost))
+                .filter_map(|round| Some(round.control.as_ref()?.lost))
                 .sum(),
-            first_loss: turns
+            first_loss: rounds
                 .iter()
-                .find_map(|turn| turn.attacked.first_loss.clone()),
+                .find_map(|round| round.attacked.first_loss.clone()),
             idle_mib: idle.now_mib,
             peak_mib,
             peak_over_idle: peak_mib / idle.now_mib,
@@ -194,7 +202,7 @@ impl AttackFigures {
                 || container
                     .and_then(|container| container.killed)
                     .is_some_and(|count| count > 0),
-            attacker: turns.last().map(|turn| turn.deeds).unwrap_or_default(),
+            attacker: rounds.last().map(|round| round.deeds).unwrap_or_default(),
         }
     }
 }
@@ -245,8 +253,8 @@ mod tests {
         }
     }
 
-    fn turn(attacked: Steady, control: Option<Steady>) -> Turn {
-        Turn {
+    fn round(attacked: Steady, control: Option<Steady>) -> Round {
+        Round {
             attacked,
             control,
             deeds: Deeds::default(),
@@ -262,18 +270,25 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_medians_of_turns_and_the_worst_attack_counts() {
-        let turns = [
-            turn(seen(2.0, 0), Some(seen(1.0, 0))),
-            turn(seen(9.0, 1), Some(seen(1.0, 0))),
-            turn(seen(6.0, 0), Some(seen(2.0, 0))),
+    fn ratios_are_medians_of_rounds_and_the_worst_attack_counts() {
+        let rounds = [
+            round(seen(2.0, 0), Some(seen(1.0, 0))),
+            round(seen(9.0, 1), Some(seen(1.0, 0))),
+            round(seen(6.0, 0), Some(seen(2.0, 0))),
         ];
-        let first = AttackFigures::of(&ATTACKS[0], &turns, memory(10.0), memory(12.0), None, false);
+        let first = AttackFigures::of(
+            &ATTACKS[0],
+            &rounds,
+            memory(10.0),
+            memory(12.0),
+            None,
+            false,
+        );
         assert_eq!(
             (first.p50, first.lost, first.calls, first.peak_over_idle),
             (3.0, 1, 30, 3.0)
         );
-        let mild = [turn(seen(1.0, 0), Some(seen(1.0, 0)))];
+        let mild = [round(seen(1.0, 0), Some(seen(1.0, 0)))];
         let second = AttackFigures::of(&ATTACKS[1], &mild, memory(40.0), memory(40.0), None, false);
         let ratios = Figures::of(3, 2.0, None, vec![first, second]).ratios;
         assert_eq!(
@@ -289,14 +304,14 @@ mod tests {
 
     #[test]
     fn a_host_that_ended_is_never_good() {
-        let turns = [turn(seen(5000.0, 10), None)];
+        let rounds = [round(seen(5000.0, 10), None)];
         let container = Container {
             peak_mib: Some(512.0),
             killed: Some(1),
         };
         let figures = AttackFigures::of(
             &ATTACKS[0],
-            &turns,
+            &rounds,
             memory(10.0),
             memory(0.0),
             Some(container),

@@ -25,9 +25,9 @@ pub fn table(figures: &Figures) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
-        "one client with {calls_per_second} calls per second during each attack; {rounds} turns of \
+        "one client with {calls_per_second} calls per second during each attack; {rounds} rounds of \
          {round_seconds} s; {cores} cores, shared with client and attacker; {container}; × is the \
-         median of the turns' ratios to the same client next to a process that burns as much CPU \
+         median of the rounds' ratios to the same client next to a process that burns as much CPU \
          time as the attacker"
     );
     let heading = (

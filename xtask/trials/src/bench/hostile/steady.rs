@@ -61,7 +61,7 @@ impl Steady {
 /// returns the results.
 pub fn measure(address: SocketAddr, time: Duration) -> Steady {
     let calls = (time.as_secs_f64() * f64::from(RATE)).ceil().max(1.0) as u32;
-    let turn = Schedule {
+    let schedule = Schedule {
         address,
         start: Instant::now() + Duration::from_millis(5),
         time,
@@ -71,7 +71,7 @@ pub fn measure(address: SocketAddr, time: Duration) -> Steady {
     let seen = Mutex::new(Steady::default());
     thread::scope(|scope| {
         for _ in 0..CONNECTIONS {
-            scope.spawn(|| turn.run(&seen));
+            scope.spawn(|| schedule.run(&seen));
         }
     });
     let mut seen = seen

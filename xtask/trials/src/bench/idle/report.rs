@@ -20,10 +20,12 @@ pub(super) struct Times {
     wrong: usize,
 }
 
-/// Median and maximum time of the first calls on one kind of connection, e.g. on those that a proxy
-/// of the benchmark has forgotten.
+/// Number of wrong answers, and median and maximum time, of the first calls on one kind of
+/// connection, e.g. on those that a proxy of the benchmark has forgotten.
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
+    /// Number of first calls that failed or got a wrong answer.
+    wrong: usize,
     /// Median time of the first calls with right answers, in microseconds.
     p50_us: f64,
     /// Longest time of a first call with a right answer, in microseconds.
@@ -51,8 +53,9 @@ pub(super) struct Figures {
     idle_minutes: f64,
     /// Number of connections that a proxy of the benchmark has forgotten.
     pub(super) connections: usize,
-    /// Number of first calls that failed or got a wrong answer on connections that a proxy of the
-    /// benchmark has forgotten.
+    /// Number of first calls, on connections of all three kinds.
+    pub(super) calls: usize,
+    /// Number of first calls that failed or got a wrong answer, on connections of all three kinds.
     pub(super) wrong: usize,
     /// Times of first calls on connections that were idle and that a proxy of the benchmark still
     /// forwards.
@@ -79,10 +82,15 @@ impl Times {
         }
     }
 
+    fn calls(&self) -> usize {
+        self.right_us.len() + self.wrong
+    }
+
     fn row(&self) -> Row {
         let mut sorted = self.right_us.clone();
         sorted.sort_by(f64::total_cmp);
         Row {
+            wrong: self.wrong,
             p50_us: sorted.get(sorted.len() / 2).copied().unwrap_or_default(),
             max_us: sorted.last().copied().unwrap_or_default(),
         }
@@ -95,13 +103,17 @@ impl Figures {
     /// `forgotten` connections were idle, and a proxy has forgotten them. `fresh` connections had
     /// to be opened.
     pub(super) fn of(idle_minutes: f64, living: &Times, forgotten: &Times, fresh: &Times) -> Self {
-        let (connections, wrong) = (forgotten.right_us.len() + forgotten.wrong, forgotten.wrong);
+        let kinds = [living, forgotten, fresh];
+        let calls = kinds.map(Times::calls).iter().sum();
+        let wrong = kinds.map(|times| times.wrong).iter().sum();
+        let connections = forgotten.calls();
         let (living, forgotten, fresh) = (living.row(), forgotten.row(), fresh.row());
         let connect_us = (fresh.p50_us - living.p50_us).max(0.0);
         let over = |time_us: f64| (time_us - connect_us) / living.p50_us;
         Self {
             idle_minutes,
             connections,
+            calls,
             wrong,
             connect_us,
             ratios: Ratios {
@@ -125,6 +137,7 @@ fn lines(figures: &Figures) -> String {
     let Figures {
         idle_minutes,
         connections,
+        calls,
         wrong,
         living,
         forgotten,
@@ -136,14 +149,21 @@ fn lines(figures: &Figures) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(
         text,
-        "first calls on {connections} connections that were idle for {idle_minutes} min: {} right, {wrong} wrong\n",
-        connections - wrong
+        "first calls on {connections} connections of each kind, after {idle_minutes} min: {} right, {wrong} wrong\n",
+        calls - wrong
     );
-    let _ = writeln!(text, "{:<11} {:>9} {:>9}", "connection", "p50 us", "max us");
-    for (name, Row { p50_us, max_us }) in
-        [("living", living), ("forgotten", forgotten), ("new", fresh)]
-    {
-        let _ = writeln!(text, "{name:<11} {p50_us:>9.0} {max_us:>9.0}");
+    let _ = writeln!(
+        text,
+        "{:<11} {:>9} {:>9} {:>6}",
+        "connection", "p50 us", "max us", "wrong"
+    );
+    for (name, row) in [("living", living), ("forgotten", forgotten), ("new", fresh)] {
+        let Row {
+            wrong,
+            p50_us,
+            max_us,
+        } = row;
+        let _ = writeln!(text, "{name:<11} {p50_us:>9.0} {max_us:>9.0} {wrong:>6}");
     }
     let _ = writeln!(text, "\nto connect takes {connect_us:.0} us");
     let _ = writeln!(
@@ -172,10 +192,31 @@ mod tests {
         forgotten.add(None);
         let figures = Figures::of(1.0, &times(&[100, 200, 300]), &forgotten, &times(&[700]));
         assert_eq!((figures.connections, figures.wrong), (4, 1));
+        assert_eq!(figures.calls, 8);
         assert!((figures.connect_us - 500.0).abs() < 1e-6);
         assert!((figures.ratios.slowest_over_living - 5.0).abs() < 1e-6);
         assert!((figures.ratios.median_over_living - 1.0).abs() < 1e-6);
         let text = lines(&figures);
-        assert!(text.contains("3 right, 1 wrong"), "{text}");
+        assert!(text.contains("7 right, 1 wrong"), "{text}");
+    }
+
+    #[test]
+    fn a_wrong_answer_counts_on_each_kind_of_connection() {
+        let one_wrong = || {
+            let mut times = times(&[100]);
+            times.add(None);
+            times
+        };
+        let right = || times(&[100, 100]);
+        for (living, forgotten, fresh) in [
+            (one_wrong(), right(), right()),
+            (right(), one_wrong(), right()),
+            (right(), right(), one_wrong()),
+        ] {
+            let figures = Figures::of(1.0, &living, &forgotten, &fresh);
+            assert_eq!((figures.calls, figures.wrong), (6, 1));
+            let text = lines(&figures);
+            assert!(text.contains("5 right, 1 wrong"), "{text}");
+        }
     }
 }

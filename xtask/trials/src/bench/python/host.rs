@@ -53,13 +53,13 @@ pub fn prepare(folder: &Path) -> Result<Built, Failure> {
 /// Runs a command to its end, and returns its standard output. Its standard error is shown. Fails if
 /// the command fails.
 fn said(command: &mut Command) -> Result<String, Failure> {
+    let output = command.stderr(std::process::Stdio::inherit()).output();
     let failed = |problem: String| {
         Failure::other(
             format!("{command:?}: {problem}"),
             "correct what the command says above",
         )
     };
-    let output = command.stderr(std::process::Stdio::inherit()).output();
     let output = output.map_err(|error| failed(error.to_string()))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
