@@ -5,9 +5,7 @@
 //! Everything that changes while Python runs must be in linear memory, in its size, or in the stack
 //! pointer. Otherwise a snapshot or a state image would lose it.
 
-use wasmparser::{
-    DataKind, ElementKind, ExternalKind, Operator, Parser, Payload, RefType, TypeRef, ValType,
-};
+use wasmparser::{ExternalKind, Operator, Parser, Payload, RefType, TypeRef, ValType};
 
 /// Import of the host's one function: the module and the name.
 pub(crate) const DOOR: (&str, &str) = ("host", "call");
@@ -65,9 +63,6 @@ pub enum FactError {
     /// The module changes something that is outside of linear memory.
     #[error("it has the instruction `{0}`, whose effect is outside of linear memory")]
     Instruction(&'static str),
-    /// A part of the module's data is copied while the module runs.
-    #[error("it has passive segments")]
-    Passive,
 }
 
 impl From<wasmparser::BinaryReaderError> for FactError {
@@ -129,20 +124,6 @@ pub fn check(module: &[u8]) -> Result<(), FactError> {
                 }
             }
             Payload::StartSection { .. } => return Err(FactError::Starts("a start function")),
-            Payload::DataSection(reader) => {
-                for data in reader {
-                    if matches!(data?.kind, DataKind::Passive) {
-                        return Err(FactError::Passive);
-                    }
-                }
-            }
-            Payload::ElementSection(reader) => {
-                for element in reader {
-                    if matches!(element?.kind, ElementKind::Passive) {
-                        return Err(FactError::Passive);
-                    }
-                }
-            }
             Payload::CodeSectionEntry(body) => {
                 for operator in body.get_operators_reader()? {
                     if let Some(name) = effect_outside_memory(&operator?) {
@@ -182,8 +163,8 @@ fn check_import(import: &wasmparser::Import<'_>) -> Result<(), FactError> {
     })
 }
 
-/// Returns the name of an instruction that changes a table or the segments of the module. Returns
-/// `None` for any other instruction.
+/// Returns the name of an instruction that changes a table or uses a passive segment. Returns `None`
+/// for any other instruction. Passive segments without such an instruction have no effect.
 fn effect_outside_memory(operator: &Operator<'_>) -> Option<&'static str> {
     Some(match operator {
         Operator::TableSet { .. } => "table.set",
