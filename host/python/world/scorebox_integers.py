@@ -131,7 +131,8 @@ def _rename():
     # Texts of a scalar say `np.int32`, as natively, and not `np.intc`.
     for narrow, meaning in ((_index.type, np.intc), (np.dtype("P").type, np.uintc)):
         _words(id(meaning), 4)[_TYPE_NAME] = _words(id(narrow), 4)[_TYPE_NAME]
-    arrayprint._typelessdata[:] = [np.int64, np.float64, np.complex128, np.bool]
+    # Texts of arrays of indices name no type, as natively.
+    arrayprint._typelessdata[:] = [np.int64, _index.type, np.float64, np.complex128, np.bool]
     # The format of a buffer has C's types, not the names of scripts.
     _internal._pep3118_native_map |= {"l": "p", "L": "P"}
 
