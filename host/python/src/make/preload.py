@@ -4,8 +4,6 @@ Whatever is imported here costs a script nothing at its start. Whatever the firs
 models import or build is here too, because it would make the first request of each instance slow.
 """
 
-import gc
-import importlib
 import zipimport
 
 # The snapshot remembers the directory of the archive that it was made with, and the library of the
@@ -14,6 +12,11 @@ for _path, _files in zipimport._zip_directory_cache.items():
     _found = zipimport._read_directory(_path)
     _files.clear()
     _files.update(_found)
+
+# These are imported from the archive.
+import gc
+import importlib
+
 importlib.invalidate_caches()
 
 # Integers must have 64 bits before a library reads their type.
