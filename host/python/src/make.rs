@@ -79,7 +79,8 @@ impl fmt::Display for Step {
 /// [`wheels()`]. `progress` is called at the start of each step. When the function returns, the
 /// pack is read-only.
 ///
-/// Making a pack takes about three minutes of two processors, and 2.5 GB of memory.
+/// Making a pack takes about six minutes of CPU time, half of them in each of the two compilations,
+/// and 2.5 GB of memory.
 ///
 /// # Errors
 /// Fails if a wheel is missing or is not the pinned one, if the folder cannot be written, or if the
