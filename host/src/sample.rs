@@ -182,6 +182,7 @@ impl Sample {
     }
 
     /// Returns the input of the first sample as the body of a call.
+    #[cfg(feature = "graphs")]
     pub(crate) fn payload(&self) -> Payload {
         self.first.payload()
     }
