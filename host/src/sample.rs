@@ -182,7 +182,7 @@ impl Sample {
     }
 
     /// Returns the input of the first sample as the body of a call.
-    #[cfg(feature = "graphs")]
+    #[cfg(any(feature = "graphs", test))]
     pub(crate) fn payload(&self) -> Payload {
         self.first.payload()
     }
