@@ -63,9 +63,7 @@ impl Waits {
     /// Returns the number of waits for a component that calls graphs. `model` has the names of the
     /// model's files. Each graph is loaded twice, and then `init` runs.
     pub fn of_component<'a>(model: impl IntoIterator<Item = &'a str>) -> Self {
-        let graphs = model
-            .into_iter()
-            .filter(|name| name.ends_with(EXTENSION));
+        let graphs = model.into_iter().filter(|name| name.ends_with(EXTENSION));
         Self(u32::try_from(2 * graphs.count() + 1).unwrap_or(u32::MAX))
     }
 

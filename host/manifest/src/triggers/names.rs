@@ -46,7 +46,9 @@ pub(super) fn function_name(name: &str) -> String {
     // letter.
     if name.eq_ignore_ascii_case("host")
         || !name.starts_with(|c: char| c.is_ascii_alphabetic())
-        || APP_FOLDERS.iter().any(|folder| name.eq_ignore_ascii_case(folder))
+        || APP_FOLDERS
+            .iter()
+            .any(|folder| name.eq_ignore_ascii_case(folder))
     {
         name.insert_str(0, "fn-");
     }
