@@ -9,7 +9,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import unittest
 
 from play import HERE, call, play
@@ -75,17 +74,24 @@ def run(what):
                     self.assertIn(answer.text, ('"True"', '''"b'1'"'''))
 
     def test_a_store_that_is_away_fails_at_once_and_comes_back(self):
-        script = SCRIPT + "\nimport time\n"
+        # The script takes the time, so that the start of its interpreter does not count.
+        script = SCRIPT + """
+import time
+answer = run
+def run(data):
+    begun = time.monotonic()
+    return {"found": answer(data), "seconds": time.monotonic() - begun}
+"""
         for version in versions():
             with self.subTest(version):
-                begun = time.monotonic()
                 played = play(
                     script, [call('["get", "ping"]')], redis_port=1, path=[version] if version else []
                 )
-                found = played.answers[0].value
+                answer = played.answers[0].value
+                found = answer["found"]
                 self.assertRegex(found["get"], "^ConnectionError: .*refused")
                 self.assertRegex(found["ping"], "^ConnectionError: .*refused")
-                self.assertLess(time.monotonic() - begun, 8)
+                self.assertLess(answer["seconds"], 2)
 
     def test_subscriptions_end_with_the_refusal_of_the_host(self):
         script = """
