@@ -4,6 +4,8 @@
 //! Must not know how calls arrive.
 
 mod report;
+#[cfg(feature = "python")]
+mod script;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -115,6 +117,23 @@ impl App {
         let stores = stores::open(&manifest, environment)?;
         let capabilities = capabilities(&manifest, Arc::clone(&model), stores);
         let library = deployment::engine_library(environment);
+        if let Some(section) = manifest.scorer.script.clone() {
+            #[cfg(not(feature = "python"))]
+            return Err(without_python(&section));
+            #[cfg(feature = "python")]
+            {
+                let beside = script::Beside {
+                    trial,
+                    proof,
+                    library: &library,
+                    model,
+                    capabilities,
+                    environment,
+                };
+                let loading = script::load(manifest, &section, beside, runtime);
+                return Box::pin(loading).await;
+            }
+        }
         if manifest.scorer.component.is_none() {
             let (name, file) = served_graph(&manifest, &model)?;
             trial(&file, manifest.limits.init_deadline)?;
@@ -166,6 +185,18 @@ impl App {
             code: Code::Component { compiled, graphs },
             model,
         })
+    }
+}
+
+/// Returns the error for a script, which needs a host with Python.
+#[cfg(not(feature = "python"))]
+fn without_python(section: &crate::manifest::ScriptSection) -> StartupError {
+    StartupError::Script {
+        path: section.file.clone(),
+        problem: "cannot be run: this host was built without Python".to_owned(),
+        fix: "package the app with `scorebox package`, whose image has a host with Python, or build the host with the \
+              feature `python`"
+            .to_owned(),
     }
 }
 
@@ -324,7 +355,7 @@ pub fn check(app: &Path, trial: Trial<'_>) -> Result<CheckReport, StartupError> 
 ///
 /// # Errors
 /// Fails as [`check`] does, or if the scorer returns another answer than the sample expects.
-#[cfg(any(feature = "compiler", feature = "graphs"))]
+#[cfg(any(feature = "compiler", feature = "graphs", feature = "python"))]
 pub fn check_by(
     app: &Path,
     sample: &crate::sample::Sample,
@@ -335,20 +366,41 @@ pub fn check_by(
     runtime.block_on(async {
         let app = started(app, trial, runtime.handle()).await?;
         let answered = sample.try_scorer(&app.scorer).await;
-        answered.map_err(|error| StartupError::Component {
-            path: component::file(&app.manifest).unwrap_or_default(),
-            problem: format!(
-                "does not answer {} as it should: {error}",
-                sample.path.display()
-            ),
-            fix: SAMPLE_FIX.to_owned(),
-        })?;
+        answered.map_err(|error| unanswered(&app.manifest, &sample.path, &error))?;
         Ok(app.report())
     })
 }
 
+/// Returns the error for a scorer that does not return the answer of a sample.
+#[cfg(any(feature = "compiler", feature = "graphs", feature = "python"))]
+fn unanswered(
+    manifest: &Manifest,
+    sample: &Path,
+    error: &crate::sample::SampleError,
+) -> StartupError {
+    let problem = format!("does not answer {} as it should: {error}", sample.display());
+    match &manifest.scorer.script {
+        Some(script) => StartupError::Script {
+            path: script.file.clone(),
+            problem,
+            fix: SCRIPT_SAMPLE_FIX.to_owned(),
+        },
+        None => StartupError::Component {
+            path: component::file(manifest).unwrap_or_default(),
+            problem,
+            fix: SAMPLE_FIX.to_owned(),
+        },
+    }
+}
+
+/// Fix in the error message if a script does not return the answer that its sample expects.
+#[cfg(any(feature = "compiler", feature = "graphs", feature = "python"))]
+const SCRIPT_SAMPLE_FIX: &str = "record the answers again with `scorebox sample --python ENV` if the script or the model \
+                                 changed; otherwise the script behaves differently in the sandbox, e.g. because NumPy's \
+                                 default integer has 32 bits there: write the types out, such as `dtype='int64'`";
+
 /// Fix in the error message if a scorer does not return the answer that its sample expects.
-#[cfg(any(feature = "compiler", feature = "graphs"))]
+#[cfg(any(feature = "compiler", feature = "graphs", feature = "python"))]
 pub const SAMPLE_FIX: &str = "convert the model again where it was trained; if the new answer is \
                               intended, write it into the sample's `outputs`";
 

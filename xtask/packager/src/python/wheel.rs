@@ -1,0 +1,129 @@
+//! Wheels, the archives in which Python packages are published.
+//!
+//! Owns the way from a wheel to the files of a folder on Python's path. Must not know where a wheel
+//! comes from.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+
+use scorebox_host::text::{NAME_BYTES, quoted};
+use scorebox_workspace::failure::Failure;
+use scorebox_workspace::workspace::shown;
+use zip::ZipArchive;
+
+/// Maximum size of the files of one wheel, in bytes.
+const MOST_BYTES: u64 = 512 << 20;
+
+/// Writes the files of a wheel that Python imports into the folder `to`. Programs, headers and
+/// compiled files of the wheel are left out. Fails if the wheel is damaged, or if a file would be
+/// outside of the folder.
+pub fn unpack(wheel: &Path, to: &Path) -> Result<(), Failure> {
+    let unfit = |problem: String| {
+        Failure::project(
+            format!("{}: {problem}", shown(wheel)),
+            "use another version of the package, or fetch the wheel again",
+        )
+    };
+    let unreadable = |error: &dyn std::fmt::Display| unfit(format!("cannot be unpacked: {error}"));
+    let file = File::open(wheel).map_err(|error| unreadable(&error))?;
+    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| unreadable(&error))?;
+    let mut left = MOST_BYTES;
+    for index in 0..archive.len() {
+        let member = archive
+            .by_index(index)
+            .map_err(|error| unreadable(&error))?;
+        if member.is_dir() {
+            continue;
+        }
+        let name = member.name().map_err(|error| unreadable(&error))?;
+        let shown = quoted(&name, NAME_BYTES);
+        let Some(path) = member.enclosed_name() else {
+            return Err(unfit(format!("`{shown}` is not a path in the package")));
+        };
+        let Some(path) = imported(&path) else {
+            continue;
+        };
+        let place = to.join(path);
+        let parent = place.parent().unwrap_or(to);
+        let copied = std::fs::create_dir_all(parent)
+            .and_then(|()| File::create(&place))
+            .and_then(|mut file| io::copy(&mut member.take(left + 1), &mut file));
+        let bytes = copied.map_err(|error| unreadable(&error))?;
+        left = left
+            .checked_sub(bytes)
+            .ok_or_else(|| unfit(format!("has more than {MOST_BYTES} bytes")))?;
+    }
+    Ok(())
+}
+
+/// Returns the path at which Python imports a file of a wheel. Returns `None` if Python does not
+/// import the file.
+fn imported(path: &Path) -> Option<PathBuf> {
+    let mut parts = path.components();
+    let first = parts.next()?.as_os_str().to_str()?;
+    let path = match first.strip_suffix(".data") {
+        // A wheel has files outside of Python's path in the folder NAME-VERSION.data.
+        Some(_) => match parts.next()?.as_os_str().to_str()? {
+            "purelib" | "platlib" => parts.as_path(),
+            _ => return None,
+        },
+        None => path,
+    };
+    let is_compiled = path.extension().is_some_and(|extension| extension == "pyc");
+    (!is_compiled).then(|| path.to_path_buf())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    fn written(dir: &Path, names: &[&str]) -> PathBuf {
+        let path = dir.join("x-1-py3-none-any.whl");
+        let mut archive = ZipWriter::new(File::create(&path).unwrap());
+        for name in names {
+            archive
+                .start_file(*name, SimpleFileOptions::default())
+                .unwrap();
+            archive.write_all(name.as_bytes()).unwrap();
+        }
+        archive.finish().unwrap();
+        path
+    }
+
+    #[test]
+    fn files_that_python_imports_are_unpacked() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = [
+            "x/__init__.py",
+            "x/__pycache__/a.cpython-312.pyc",
+            "x-1.data/purelib/y.py",
+            "x-1.data/scripts/x",
+            "x-1.dist-info/METADATA",
+        ];
+        let to = dir.path().join("to");
+        unpack(&written(dir.path(), &names), &to).unwrap();
+        for (name, is_there) in [
+            ("x/__init__.py", true),
+            ("y.py", true),
+            ("x-1.dist-info/METADATA", true),
+            ("x/__pycache__", false),
+            ("x-1.data", false),
+        ] {
+            assert_eq!(to.join(name).exists(), is_there, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_path_out_of_the_package_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let wheel = written(dir.path(), &["../x.py"]);
+        let failure = unpack(&wheel, &dir.path().join("to")).unwrap_err();
+        assert!(failure.problem.contains("../x.py"), "{failure}");
+    }
+}
