@@ -17,12 +17,14 @@ pub(crate) const FILES: &[(&str, &str)] = files![
     "scorebox_azureml.py",
     "scorebox_door.py",
     "scorebox_guest.py",
+    "scorebox_guest_cache.py",
     "scorebox_guest_errors.py",
     "scorebox_guest_facts.py",
     "scorebox_guest_graphs.py",
     "scorebox_guest_model.py",
     "scorebox_guest_redis.py",
     "scorebox_headers.py",
+    "scorebox_hints.py",
     "scorebox_hooks.py",
     "scorebox_integers.py",
     "scorebox_logs.py",
@@ -31,6 +33,7 @@ pub(crate) const FILES: &[(&str, &str)] = files![
     "scorebox_response.py",
     "scorebox_schema.py",
     "scorebox_script.py",
+    "scorebox_views.py",
     "scorebox_world.py",
 ];
 

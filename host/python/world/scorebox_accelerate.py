@@ -9,6 +9,7 @@ estimator comes from the pickle, which is read when it is first needed.
 """
 
 import json
+import operator
 import os
 
 import scorebox_guest_graphs
@@ -30,21 +31,25 @@ def install(files, model=_MODEL):
     import pickle
 
     pickle.load = _load_of(pickle.load)
-    scorebox_hooks.after_import("joblib", _change_joblib)
+    for name in ("joblib", "cloudpickle"):
+        scorebox_hooks.after_import(name, _change)
 
 
-def _change_joblib(joblib):
-    joblib.load = _load_of(joblib.load)
+def _change(module):
+    module.load = _load_of(module.load)
 
 
 def _load_of(load):
     def scorebox_load(file, *arguments, **settings):
         name = file if isinstance(file, (str, os.PathLike)) else getattr(file, "name", None)
         path = os.path.realpath(name) if isinstance(name, (str, os.PathLike)) else None
-        if path not in _reports:
+        is_path = isinstance(file, (str, os.PathLike))
+        # Only the first object of a file is converted.
+        if path not in _reports or not (is_path or file.tell() == 0):
             return load(file, *arguments, **settings)
         graph, report = _reports[path]
-        if not isinstance(file, (str, os.PathLike)):
+        if not is_path:
+            file.seek(0, os.SEEK_END)
             # The file may be closed before the pickle is needed.
             return AcceleratedEstimator(graph, report, lambda: _load_again(load, path, arguments, settings))
         return AcceleratedEstimator(graph, report, lambda: load(file, *arguments, **settings))
@@ -75,8 +80,8 @@ class AcceleratedEstimator:
     def _method(self, method, output):
         def run(X, *arguments, **settings):
             inputs = None if arguments or settings else self._inputs(X)
-            if inputs is None:
-                return getattr(self._original(method), method)(X, *arguments, **settings)
+            if inputs is None or not _is_plain(inputs) and self._has_library():
+                return getattr(self._original(f"`{method}` of these rows"), method)(X, *arguments, **settings)
             outputs = scorebox_guest_graphs.run(self._graph, inputs)
             answer = scorebox_guest_graphs.output(outputs, output)
             # The answer of an estimator can be written, and what the host sends cannot.
@@ -93,6 +98,8 @@ class AcceleratedEstimator:
         if any(one["dtype"] not in _DTYPES for one in self._report["outputs"] + wanted):
             return None
         if len(wanted) == 1:
+            if hasattr(X, "columns") and not self._has_columns(X):
+                return None
             shape, rows = wanted[0]["shape"], np.asarray(X)
             if rows.ndim != len(shape) or rows.dtype.kind not in "biuf":
                 return None
@@ -106,35 +113,64 @@ class AcceleratedEstimator:
             return None
         return {one["name"]: _converted(columns[one["name"]], one["dtype"]) for one in wanted}
 
-    def _original(self, name):
+    def _has_columns(self, X):
+        """Returns true if the estimator was fitted with these columns, or without names."""
+        known = getattr(self._original("the order of a frame's columns (pass its `to_numpy()`)"), "feature_names_in_", None)
+        return known is None or list(known) == list(X.columns)
+
+    def _has_library(self):
+        try:
+            return self._original("") is not None
+        except AttributeError:
+            return False
+
+    def _original(self, what):
         if self._estimator is None:
             try:
                 vars(self)["_estimator"] = self._load()
             except ImportError as error:
                 has = ", ".join(sorted(part for part in vars(self) if not part.startswith("_")))
                 raise AttributeError(
-                    f"`{name}` of the model {self._graph} is not part of its graph, and the library of the "
+                    f"{what} of the model {self._graph} is not part of its graph, and the library of the "
                     f"estimator is not in the sandbox ({error}); use only {has}"
                 ) from error
         return self._estimator
 
     def __getattr__(self, name):
-        if name.startswith("__"):
+        if name.startswith("__") and not name.startswith("__sklearn_"):
             raise AttributeError(name)
-        return getattr(self._original(name), name)
+        return getattr(self._original(f"`{name}`"), name)
 
     def __setattr__(self, name, value):
-        setattr(self._original(name), name, value)
+        setattr(self._original(f"`{name}`"), name, value)
+
+    def __getitem__(self, key):
+        return self._original("the step of a pipeline")[key]
+
+    def __reduce_ex__(self, protocol):
+        # A copy is the estimator itself, and needs no module of this world.
+        return operator.getitem, ((self._original("a copy"),), 0)
 
     def __repr__(self):
         return f"AcceleratedEstimator({self._graph!r})"
+
+
+def _is_plain(inputs):
+    """Returns true if there are rows, and all of their numbers are finite in the type of the graph.
+
+    Estimators refuse other rows, or answer them in their own way.
+    """
+    import numpy as np
+
+    return all(len(one) and np.isfinite(one).all() for one in inputs.values())
 
 
 def _converted(values, dtype):
     """Returns the values in the type of the graph. A number that the type cannot hold is an error."""
     import numpy as np
 
-    converted = values.astype(_DTYPES[dtype])
+    with np.errstate(over="ignore"):
+        converted = values.astype(_DTYPES[dtype])
     if converted.dtype.kind in "iu" and not np.array_equal(converted, values):
         raise ValueError(f"the graph of the model takes numbers of the type {dtype}, and the rows have others")
     return converted

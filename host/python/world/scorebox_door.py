@@ -58,8 +58,9 @@ def answer(ending, head, body):
 
 
 def contract(facts):
-    """Tells the host how to call the script."""
-    _host.call(b"S" + json.dumps(facts).encode())
+    """Tells the host how to call the script. NaN and infinite numbers of samples become null."""
+    strict = json.loads(json.dumps(facts), parse_constant=lambda _: None)
+    _host.call(b"S" + json.dumps(strict).encode())
 
 
 def log(level, text):

@@ -1,6 +1,6 @@
 """What a script can use of the host beyond what the retired server gave it.
 
-    from scorebox_guest import graphs, log, metrics, model, redis
+    from scorebox_guest import cache, graphs, log, metrics, model, redis
 
     weights = model.Tensor("weights").values()
     scores = graphs.run("ranker", {"rows": rows})["scores"]
@@ -13,6 +13,7 @@ Owns the names that scripts import. Must not know messages.
 
 import sys
 
+import scorebox_guest_cache as cache
 import scorebox_guest_graphs as graphs
 import scorebox_guest_model as model
 import scorebox_guest_redis as redis
@@ -24,6 +25,7 @@ __all__ = [
     "Rejected",
     "ScoreError",
     "Unavailable",
+    "cache",
     "config",
     "graphs",
     "log",
@@ -34,6 +36,6 @@ __all__ = [
 
 # The parts are modules of this package, as in the SDK for components.
 __path__ = []
-for _part in ("config", "graphs", "log", "metrics", "model", "redis"):
+for _part in ("cache", "config", "graphs", "log", "metrics", "model", "redis"):
     sys.modules[f"scorebox_guest.{_part}"] = globals()[_part]
 del sys, _part

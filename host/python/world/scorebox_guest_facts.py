@@ -47,6 +47,15 @@ def number(name, default=None):
         ) from None
 
 
+def _all():
+    """Returns all variables of the script's environment, by name."""
+    return dict(os.environ)
+
+
+# In this module the name would hide the function of Python.
+config.all = _all
+
+
 @_part_of(log)
 def write(level, message, context=""):
     """Writes a line of the level `level`. `context` names the part of the script that writes it."""

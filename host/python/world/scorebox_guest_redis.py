@@ -35,9 +35,10 @@ class Connection:
     def pipeline(self, commands):
         """Sends several commands in one round trip, and returns their replies.
 
-        If a command fails, the list has a `Fault` in place of its reply.
+        If a command fails, the list has a `ScoreError` in place of its reply.
         """
-        return _replies(list(commands))
+        replies = _replies(list(commands))
+        return [_refused(reply) if isinstance(reply, Fault) else reply for reply in replies]
 
     def transaction(self, commands):
         """Executes commands between MULTI and EXEC, all or none, and returns their replies."""
@@ -58,7 +59,14 @@ def _replies(commands):
 
 
 def _refused(fault):
-    return Failed("store-command", "the script's store refused a command", str(fault))
+    text = str(fault)
+    if text.startswith("OOM"):
+        return Unavailable("store-full", "the script's store is full", text)
+    if text.startswith(("MISCONF", "NOREPLICAS")):
+        return Unavailable("store-unavailable", "the script's store does not answer", text)
+    if text.startswith("NOPERM"):
+        return Failed("store-denied", "the script may not use its store in this way", text)
+    return Failed("store-command", "the script's store refused a command", text)
 
 
 def _packed(words):

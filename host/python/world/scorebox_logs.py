@@ -4,6 +4,7 @@ Owns the streams that take the place of the process's own, and the text of a tra
 know calls.
 """
 
+import codecs
 import io
 import logging
 import sys
@@ -17,6 +18,10 @@ _LONGEST_LINE = 16 << 10
 _LONGEST_TRACEBACK = 16 << 10
 
 
+_streams = ()
+"""The streams that take the place of the process's own."""
+
+
 class Lines(io.TextIOBase):
     """A text stream whose lines become lines of the host's log."""
 
@@ -25,16 +30,19 @@ class Lines(io.TextIOBase):
     def __init__(self, name, level):
         super().__init__()
         self.name, self._level, self._begun = name, level, ""
+        self.buffer = _Bytes(self)
 
     def write(self, text):
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        *lines, self._begun = (self._begun + text).split("\n")
+        *lines, begun = (self._begun + text).split("\n")
         for line in lines:
             self._send(line)
-        while len(self._begun) > _LONGEST_LINE:
-            self._send(self._begun[:_LONGEST_LINE])
-            self._begun = self._begun[_LONGEST_LINE:]
+        start = 0
+        while len(begun) - start > _LONGEST_LINE:
+            self._send(begun[start : start + _LONGEST_LINE])
+            start += _LONGEST_LINE
+        self._begun = begun[start:]
         return len(text)
 
     def writable(self):
@@ -57,13 +65,30 @@ class Lines(io.TextIOBase):
         scorebox_door.log(self._level, line)
 
 
+class _Bytes(io.RawIOBase):
+    """The stream of bytes below a stream of lines, which some scripts wrap or write to."""
+
+    def __init__(self, lines):
+        super().__init__()
+        self._write = lines.write
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self._write(self._decoder.decode(bytes(data)))
+        return len(data)
+
+
 def install():
     """Sends what the process writes to the log of the host.
 
     Records of the level INFO are written, too: they are what an author looks for, and nothing
     else than a script logs in its process.
     """
-    sys.stdout, sys.stderr = Lines("<stdout>", b"i"), Lines("<stderr>", b"w")
+    global _streams
+    _streams = sys.stdout, sys.stderr = Lines("<stdout>", b"i"), Lines("<stderr>", b"w")
     logging.StreamHandler.emit = _emit
     logging.lastResort.setLevel(logging.NOTSET)
     logging.getLogger().setLevel(logging.INFO)
@@ -72,8 +97,14 @@ def install():
 def end_lines():
     """Sends the lines that a call began and did not end."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, Lines):
-            stream.end()
+        if not isinstance(stream, Lines):
+            # The stream of a script can hold back what it was given.
+            try:
+                stream.flush()
+            except Exception:
+                continue
+    for stream in _streams:
+        stream.end()
 
 
 _emit_elsewhere = logging.StreamHandler.emit

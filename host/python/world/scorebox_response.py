@@ -85,11 +85,14 @@ def answer_of(value):
 
 
 def _answer_of_response(response):
+    status = int(response.status_code)
+    if not 200 <= status <= 599:
+        raise ValueError(f"run() answered with the status {status}. Use one from 200 to 599.")
     headers = [(str(name), str(value)) for name, value in response.headers.items()]
     types = [value for name, value in headers if name.lower() == "content-type"]
     others = [pair for pair in headers if pair[0].lower() not in ("content-type", "content-length")]
     content_type = types[0] if types else "application/octet-stream"
-    head = {"status": int(response.status_code), "headers": others, "content_type": content_type}
+    head = {"status": status, "headers": others, "content_type": content_type}
     return head, bytes(response.get_data())
 
 

@@ -13,6 +13,7 @@ from types import ModuleType
 
 import scorebox_azureml
 import scorebox_schema
+import scorebox_views
 from scorebox_headers import RequestHeaders
 from scorebox_request import AMLRequest, BadRequest
 
@@ -39,6 +40,8 @@ class Script:
         self._parameters = _parameters(self._run)
         self._has_headers = "request_headers" in self._parameters
         self._parameters.pop("request_headers", None)
+        if inspect.iscoroutinefunction(self._run):
+            raise ScriptError("run() is `async`, and nothing awaits its answer. Define it without `async`.")
         if not self._parameters:
             raise ScriptError("run() has no parameter for the data. Give it one, such as `run(data)`.")
         self._first = next(iter(self._parameters))
@@ -111,7 +114,7 @@ class Script:
 
 
 def _loaded(path):
-    spec = importlib.util.spec_from_file_location(_NAME, path)
+    spec = importlib.util.spec_from_file_location(_NAME, path, loader=scorebox_views.loader_of(_NAME, path))
     module = importlib.util.module_from_spec(spec)
     sys.modules[_NAME] = module
     spec.loader.exec_module(module)

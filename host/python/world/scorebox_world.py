@@ -13,11 +13,13 @@ import sys
 import scorebox_azureml
 import scorebox_door
 import scorebox_guest_model
+import scorebox_hints
 import scorebox_logs
 import scorebox_redis
 import scorebox_response
 import scorebox_schema
 import scorebox_script
+import scorebox_views
 from scorebox_guest_errors import Rejected, Unavailable
 from scorebox_request import BadRequest
 from scorebox_response import AMLResponse
@@ -50,6 +52,7 @@ def start(entry, environment=None, accelerated=()):
     os.environ.clear()
     os.environ.update({"AZUREML_MODEL_DIR": MODEL, "AML_APP_ROOT": CODE, "AZUREML_ENTRY_SCRIPT": entry})
     os.environ.update(environment or {})
+    scorebox_views.install(CODE)
     _extend_path(os.path.dirname(path))
     try:
         if accelerated:
@@ -76,7 +79,12 @@ def loop():
             return
         ending, head, text = _answer(attributes, body)
         scorebox_logs.end_lines()
-        scorebox_door.answer(ending, head, text)
+        try:
+            scorebox_door.answer(ending, head, text)
+        except MemoryError as error:
+            # The message is a copy of the answer.
+            text = None
+            scorebox_door.answer(scorebox_door.RAISED, {}, _text(error))
 
 
 def taken():
@@ -130,6 +138,11 @@ def _unavailable(error):
 
 
 def _text(error):
+    try:
+        scorebox_hints.add_to(error)
+    except Exception:
+        # The text of an exception, or its class, can be the script's own.
+        pass
     return scorebox_logs.traceback_of(error).encode("utf-8", "replace")
 
 

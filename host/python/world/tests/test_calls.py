@@ -88,6 +88,7 @@ class Refused(unittest.TestCase):
             ("def init(): pass\ndef run(request_headers): pass", "no parameter for the data"),
             ("def init(): pass\ndef run(*a): pass", "has *args"),
             ("def init(): pass\ndef run(a, /): pass", "positional-only"),
+            ("def init(): pass\nasync def run(a): pass", "Define it without `async`."),
             ("def init(): 1 / 0\ndef run(x): pass", 'score.py", line 1, in init'),
             ("import nothing_of_this_name", "No module named 'nothing_of_this_name'"),
             ("def f(:", "SyntaxError"),
@@ -164,7 +165,47 @@ def run(what): return eval(what)
                 self.assertEqual(answer.body, body)
 
 
+    def test_a_status_that_no_answer_may_have_is_named(self):
+        script = """
+from azureml.contrib.services.aml_response import AMLResponse
+def init(): pass
+def run(status): return AMLResponse("x", status)
+"""
+        answers = play(script, [call("-1"), call("99999")]).answers
+        for answer, status in zip(answers, ("-1", "99999")):
+            self.assertEqual(answer.ending, 1)
+            self.assertIn(f"with the status {status}. Use one from 200 to 599.", answer.text)
+
+
 class Failures(unittest.TestCase):
+    def test_what_the_sandbox_lacks_is_named_with_what_to_do(self):
+        script = """
+import errno, os
+def init(): pass
+def run(do):
+    try: exec(do, {"os": os})
+    except KeyError as error: raise ValueError("outer") from error
+"""
+        cases = (
+            ("import subprocess; subprocess.run(['/nothing/of/this/name'])", "The sandbox has one process."),
+            ("os.nothing()", "The sandbox has one process."),
+            ("import socket; socket.create_connection(('127.0.0.1', 1))", "The sandbox has no network."),
+            ("import socket; socket.nothing", "no network", False),
+            ("import urllib.request as r; r.urlopen('http://127.0.0.1:1')", "The sandbox has no network."),
+            ("import urllib.parse as p; p.urlsplit(5).x", "no network", False),
+            ("raise RuntimeError(\"can't start new thread\")", "The sandbox has one thread."),
+            ("raise PermissionError(13, 'no')", "Files are read-only in the sandbox."),
+            ("raise ModuleNotFoundError('no', name='xgboost.core')", "set accelerate = true"),
+            ("raise ModuleNotFoundError('no', name='_ssl')", "The sandbox has no network."),
+            ("from azureml.core import Workspace", "Of azureml, a script has Model.get_model_path"),
+            ("raise ModuleNotFoundError('no', name='mine')", "sandbox", False),
+            ("raise ValueError('sandbox is not the word')", "The sandbox", False),
+        )
+        for (do, expected, *has), answer in zip(cases, play(script, [call(one[0]) for one in cases]).answers):
+            with self.subTest(do):
+                self.assertEqual(answer.ending, 1)
+                (self.assertNotIn if has else self.assertIn)(expected, answer.text)
+
     def test_an_exception_gives_the_scripts_lines_and_the_instance_goes_on(self):
         script = """
 import json, sys
@@ -241,6 +282,26 @@ def run(data):
             "def init(): pass\ndef run(x):\n    print('x' * 40000, end='')\n    return 1", [call("1")]
         )
         self.assertEqual([len(text) for _, text in played.logs], [16384, 16384, 7232])
+
+
+    def test_bytes_and_wrapped_streams_are_lines_too(self):
+        script = """
+import io, sys
+def init():
+    sys.stdout.buffer.write("ä".encode()[:1])
+    sys.stdout.buffer.write("ä\\n".encode()[1:])
+    sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8")
+    print("in init")
+def run(x): print("in run", x)
+"""
+        played = play(script, [call("1"), call("2")])
+        self.assertEqual([text for _, text in played.logs], ["ä", "in init", "in run 1", "in run 2"])
+
+    def test_a_very_long_line_takes_little_time(self):
+        script = "def init(): pass\ndef run(x):\n    import time\n    begun = time.process_time()\n    print('x' * 20_000_000)\n    return time.process_time() - begun"
+        played = play(script, [call("1")])
+        self.assertEqual(sum(len(text) for _, text in played.logs), 20_000_000)
+        self.assertLess(played.answers[0].value, 5)
 
 
 class Images(unittest.TestCase):

@@ -108,7 +108,7 @@ class Store(WithRedis):
             "c.execute('SET', 'g', 'ä')": "'OK'",
             "c.execute('GET', 'g')": "b'\\xc3\\xa4'",
             "c.execute('GET', 'nope')": "None",
-            "c.pipeline([('INCR', 'gi'), ('LPUSH', 'g', 1), ('HSET', 'gh', 'a', 1), ('HGETALL', 'gh')])": "[1, Fault('WRONGTYPE Operation against a key holding the wrong kind of value'), 1, {b'a': b'1'}]",
+            "c.pipeline([('INCR', 'gi'), ('LPUSH', 'g', 1), ('HSET', 'gh', 'a', 1), ('HGETALL', 'gh')])": "[1, Failed('store-command', \"the script's store refused a command\"), 1, {b'a': b'1'}]",
             "c.transaction([('INCRBY', 'gi', 2), ('GET', 'gi')])": "[3, b'3']",
             "c.execute('ZADD', 'gz', 1.5, 'm'), c.execute('ZSCORE', 'gz', 'm')": "(1, 1.5)",
             "c.execute('DEL', 'g', 'gi', 'gh', 'gz')": "4",
@@ -119,6 +119,37 @@ class Store(WithRedis):
             self.assertEqual(answer.ending, 0, answer.text)
             self.assertEqual(answer.value, expected, case)
         [answer] = evaluated(["c.execute('GET', 'x')"], imports, redis_port=1).answers
+        self.assertEqual(answer.status, 503)
+
+
+    def test_a_store_is_a_cache(self):
+        cases = {
+            "b.get('c1')": "None",
+            "b.set('c1', 'ä'), b.get('c1'), b.exists('c1'), b.lifetime('c1')": "(True, b'\\xc3\\xa4', True, True)",
+            "b.set('c1', 'x', only_if='absent'), b.set('c2', b'x', only_if='present')": "(False, False)",
+            "b.set('c2', b'x', ttl=100, only_if='absent'), 90 < b.lifetime('c2') <= 100": "(True, True)",
+            "b.touch('c2', None), b.lifetime('c2'), b.touch('c9', 5), b.touch('c9', None)": "(True, True, False, False)",
+            "b.set_json('c3', {'a': [1]}), b.get_json('c3'), b.get_json('c9')": "(True, {'a': [1]}, None)",
+            "b.set_many({'c4': 'x', 'c5': b'y'}, ttl=100), b.get_many(['c4', 'c9', 'c5']), b.get_many([])": "(None, {'c4': b'x', 'c5': b'y'}, {})",
+            "b.increment('c6'), b.increment('c6', 4), b.lifetime('c6')": "(1, 5, True)",
+            "b.increment('c7', 2, ttl=100), b.increment('c7', 2, ttl=500), 90 < b.lifetime('c7') <= 100": "(2, 4, True)",
+            "b.delete('c1'), b.delete_many(['c2', 'c3', 'c4', 'c5', 'c6', 'c7']), b.lifetime('c1')": "(None, None, None)",
+        }
+        failing = {
+            "[b.set('c1', '{'), b.get_json('c1')]": "stored-json",
+            "[b.delete('c1'), cache.Bucket('other').get('a')]": "no-such-store",
+            "b.keys()": "keep the names in a set of your own",
+            "b.update('c1', str)": "use increment, or a transaction",
+        }
+        imports = "import scorebox_guest.cache as cache\nb = cache.Bucket()"
+        calls = [f"repr(({one}))" for one in cases] + list(failing)
+        played = evaluated(calls, imports, redis_port=self.port)
+        for (case, expected), answer in zip(cases.items(), played.answers):
+            self.assertEqual((answer.ending, answer.text), (0, json.dumps(expected)), case)
+        for (case, expected), answer in zip(failing.items(), played.answers[len(cases) :]):
+            self.assertEqual(answer.ending, 1, case)
+            self.assertIn(expected, answer.text, case)
+        [answer] = evaluated(["b.get('x')"], imports, redis_port=1).answers
         self.assertEqual(answer.status, 503)
 
 

@@ -221,6 +221,10 @@ class Server(unittest.TestCase):
         self.assertEqual(required, [("data", True), ("scale", False)])
         self.assertEqual(play(TEXT).contract.get("input"), None)
 
+    def test_a_sample_without_a_number_is_null_in_the_contract(self):
+        contract = play(NUMPY.replace("[[1.0, 2.0, 3.0]]", "[[1.0, np.nan, np.inf]]")).contract
+        self.assertEqual(contract["input"]["example"]["data"], [[1.0, None, None]])
+
     def test_both_decorators_are_refused(self):
         script = "from azureml_inference_server_http.api.aml_request import rawhttp\n" + NUMPY.replace(
             "def run", "@rawhttp\ndef run"
