@@ -16,6 +16,7 @@ IS_NARROW = sys.maxsize < 2**32
 _MAXIMUM = 2**63 - 1
 _PRIME = 2**61 - 1
 _MASK = 2**64 - 1
+_HASH_OF_NONE = 0xFCA86420
 _WIDE_FORMATS = str.maketrans("lLnNP", "qQqQQ")
 
 
@@ -56,7 +57,7 @@ def wide_hash(value):
         return _signed(abs(top) * pow(bottom, -1, _PRIME) % _PRIME, value < 0)
     if kind.__hash__ is tuple.__hash__:
         return _hash_of_tuple(value)
-    return hash(value)
+    return _HASH_OF_NONE if value is None else hash(value)
 
 
 def _signed(size, is_negative):
