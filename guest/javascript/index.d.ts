@@ -36,7 +36,7 @@ export type Source = 'http' | 'blob' | 'service-bus' | 'storage-queue' | 'direct
 /** The value of an attribute, with the type that the platform reported. */
 export type AttributeValue = null | boolean | number | bigint | string;
 
-/** The request line of an HTTP call, as the client sent it, without API keys in the query. */
+/** The request line of an HTTP call. Parameters that hold a key are not in the query. */
 export interface HttpRequest {
   method: string;
   path: string;
@@ -46,15 +46,15 @@ export interface HttpRequest {
 /** The facts about one call. */
 export class Invocation {
   constructor(facts?: Partial<Pick<Invocation, 'id' | 'source' | 'attempt' | 'deadlineMs' | 'http' | 'attributes'>>);
-  /** The id of the call, which is in every log line of the call. */
+  /** The id of the call, for its log lines. An HTTP client can choose it, so it may not be unique. */
   readonly id: string;
   readonly source: Source;
-  /** The number of the delivery: 1 for the first one. */
+  /** The number of the delivery of a message. 1 for the first one, and if none is reported. */
   readonly attempt: number;
   /** Time in milliseconds from the start of `run` until the host interrupts the scorer. */
   readonly deadlineMs?: number;
   readonly http?: HttpRequest;
-  /** HTTP headers in lower case, blob metadata or message properties. Names may repeat. */
+  /** Facts such as HTTP headers, blob metadata or message properties. Names may repeat. */
   readonly attributes: [string, AttributeValue][];
   /** Returns the value of the first attribute `name`, or undefined if there is none. */
   attribute(name: string): AttributeValue | undefined;
@@ -64,9 +64,12 @@ export class Invocation {
 
 /** The input or the output of a scorer: its media types, its schema and an example. */
 export interface Side {
-  /** Media types that are accepted or returned. An empty list means any. */
+  /**
+   * Media types that are accepted or returned. An empty list means any. The default of the input is
+   * `application/json`. That of the output is the list of the input.
+   */
   contentTypes?: string[];
-  /** JSON Schema (2020-12). To input that does not conform, the host answers 400. */
+  /** JSON Schema (2020-12). The host answers 400 to input that does not conform. */
   schema?: object | string;
   /** An example: a payload, or a value for JSON. `run` must answer an example of an input. */
   example?: unknown;
@@ -75,7 +78,7 @@ export interface Side {
 /** The contract of a scorer with its callers. The fields of `Side` describe the input. */
 export interface Signature extends Side {
   output?: Side;
-  /** True if equal inputs always give equal answers. */
+  /** True if equal inputs always give equal answers, whatever the facts about the call are. */
   deterministic?: boolean;
 }
 
@@ -83,9 +86,9 @@ export interface Signature extends Side {
 export interface Author<Input> {
   describe?(): Signature;
   /**
-   * Prepares the instance. By default, it runs while the container image is built, and may only
-   * read the model and write to the log. With `snapshot = false` under `[scorer]` in scorebox.toml,
-   * it runs for every new instance and may use every capability.
+   * Prepares the instance. By default, it runs when the app is built, and may only read the model
+   * and write to the log. Without a snapshot, e.g. with `snapshot = false` under `[scorer]` in
+   * scorebox.toml, it runs for every new instance and may use every capability.
    */
   init?(): void;
   /** Scores one input. Returns an `Answer`, a `Payload`, or a value that becomes JSON. */
@@ -136,7 +139,10 @@ export interface InputPort extends Port {
 export interface TensorSignature {
   inputs: InputPort[];
   outputs: Port[];
-  /** True if axis 0 of every port is a batch of independent rows. */
+  /**
+   * True if axis 0 of every port is a batch of independent rows. The first dimension of every port
+   * must then be `null`.
+   */
   batchable?: boolean;
   deterministic?: boolean;
   /** An example of the value that a caller posts as JSON, such as `{ x: [[1, 2]] }`. */
@@ -163,7 +169,10 @@ export interface Texts {
 export interface TensorAuthor {
   describe(): TensorSignature;
   init?(): void;
-  /** Scores the tensors of one call, or the joined rows of several calls. */
+  /**
+   * Scores the tensors of one call, or the joined rows of several calls. Returns one tensor for each
+   * output port, in any order.
+   */
   run(calls: Invocation[], inputs: Tensor[]): (Tensor | OutputTensor)[];
 }
 
@@ -177,7 +186,8 @@ export interface OutputTensor {
 
 /**
  * Returns a tensor with the name of its port. By default, `dtype` is the type of the typed array,
- * or `f32` for another array, and `shape` is one dimension with the number of values.
+ * or `f32` for another array, and `shape` is one dimension with the number of values. Throws
+ * `Failed` if the number of values does not fit the shape.
  */
 export function tensor(
   name: string,
@@ -185,7 +195,10 @@ export function tensor(
   options?: { shape?: number[]; dtype?: Dtype },
 ): OutputTensor;
 
-/** Returns a value as a JSON payload. Typed arrays become lists. Throws `Failed` for NaN. */
+/**
+ * Returns a value as a JSON payload. Typed arrays of numbers become lists. Throws `Failed` for NaN
+ * and infinity, and for a value that is not JSON, such as undefined.
+ */
 export function json(value: unknown): Payload;
 
 /** Returns an answer with a status and headers. `value` becomes JSON, unless it is a payload. */
@@ -206,10 +219,17 @@ export class ScoreError extends Error {
  */
 export class Rejected extends ScoreError {}
 
-/** A later call may succeed. HTTP answers 503, and a message is delivered again. */
+/**
+ * A later call may succeed. HTTP answers 503. If a message started the call, the message is
+ * delivered again. After its last delivery, it is handled as after `Rejected` if its trigger has
+ * the setting `park`.
+ */
 export class Unavailable extends ScoreError {}
 
-/** The scorer is at fault. HTTP answers 500, and a message is delivered again. */
+/**
+ * The scorer is at fault. HTTP answers 500. A message is handled as after `Unavailable`. After the
+ * codes `store-command` and `store-denied`, it is handled as after `Rejected`.
+ */
 export class Failed extends ScoreError {}
 
 /** The model that ships with the scorer: its tensors and its files. */
@@ -223,20 +243,34 @@ export namespace model {
     readonly shape: number[];
     /** Number of elements. */
     readonly length: number;
-    /** Returns `count` elements of the tensor's own type from the flat, row-major index `start`. */
+    /**
+     * Returns `count` elements of the tensor's own type from the flat, row-major index `start`. The
+     * default of `count` is all that follow. Elements of f16 and bf16 become `f32`. Throws `Failed`
+     * if the range is not within the tensor.
+     */
     values(start?: number, count?: number): Elements;
-    /** Returns elements as `f32`. The tensor must have a floating-point type. */
+    /**
+     * Returns elements as `f32`, with the arguments of `values`. Throws `Failed` if the range is not
+     * within the tensor, or if the tensor does not have a floating-point type.
+     */
     floats(start?: number, count?: number): Float32Array;
-    /** Returns the rows of axis 0 with these indices, one after the other, as `f32`. */
+    /**
+     * Returns the rows of axis 0 with these indices, one after the other, as `f32`. Throws `Failed`
+     * if they cannot be read, e.g. because an index is not within axis 0.
+     */
     rows(indices: Iterable<number>): Float32Array;
   }
-  /** Returns facts about the loaded model. */
+  /** Returns facts about the model. */
   function info(): { name: string; version: string; digest: string; labels: Record<string, string> };
   /** Returns the descriptions of all tensors, in the order of their names. */
   function tensors(): { name: string; dtype: Dtype; shape: number[] }[];
   /** Returns the names of the model's files. `/` separates folders. */
   function files(): string[];
-  /** Returns `count` bytes of a file from the byte `start`. The default is the whole file. */
+  /**
+   * Returns `count` bytes of a file from the byte `start`, or fewer if the file ends before. The
+   * default of `count` is the rest of the file. Throws `Failed` if the bytes cannot be read, e.g.
+   * because the model has no such file.
+   */
   function readFile(name: string, start?: number, count?: number): Uint8Array;
 }
 
@@ -251,13 +285,18 @@ export namespace graphs {
   /** Returns the descriptions of all graphs of the model. */
   function all(): { name: string; inputs: GraphPort[]; outputs: GraphPort[] }[];
   /**
-   * Runs a graph, and returns its outputs by name. `graph` is the path of the file in the model,
-   * without `.onnx`.
+   * Runs a graph on one tensor for each of its inputs, and returns its outputs by name. `graph` is
+   * the path of the file in the model, without `.onnx`. An input for which the file has a default
+   * value may be left out. Throws `Failed` if the run fails.
    */
   function run(graph: string, inputs: (Tensor | OutputTensor | Texts)[]): Record<string, Tensor | Texts>;
 }
 
-/** A store of scorebox.toml. The times until a key expires (`ttl`) are in seconds. */
+/**
+ * A store of scorebox.toml. The times until a key expires (`ttl`) are in seconds. If an operation
+ * may succeed later, e.g. because the store does not answer, the methods throw `Unavailable`. If it
+ * cannot, they throw `Failed`.
+ */
 export class Bucket {
   /** Chooses a store, which is opened when it is first used. The default is `default`. */
   constructor(name?: string);
@@ -279,7 +318,8 @@ export class Bucket {
   deleteMany(keys: Iterable<string>): void;
   /**
    * Adds `delta` to the counter of a key atomically, and returns the sum. The counter of a key that
-   * does not exist starts at 0, and expires after `ttl`.
+   * does not exist starts at 0, and expires after `ttl`. Without `ttl`, the store's `default_ttl`
+   * applies.
    */
   increment(key: string, delta?: number, options?: { ttl?: number }): number;
   /** Returns the seconds until a key expires: Infinity if never, undefined if it does not exist. */
@@ -291,8 +331,8 @@ export class Bucket {
   touch(key: string, ttl?: number): boolean;
   /**
    * Replaces the value of a key with the result of `change` atomically, and returns it. If another
-   * caller writes in between, `change` is called again, up to `attempts` times. After that, throws
-   * `Unavailable` with the code `store-busy`.
+   * caller writes in between, `change` is called again, at most `attempts` times in all. After that,
+   * throws `Unavailable` with the code `store-busy`.
    */
   update(key: string, change: (held: Uint8Array | undefined) => Uint8Array | string, attempts?: number): Uint8Array;
 }
@@ -313,11 +353,15 @@ export class Connection {
   /** Sends one command, e.g. `execute('HGET', 'user', 'age')`, and returns the reply. */
   execute(...words: Word[]): Reply;
   /**
-   * Sends several commands in one round trip, and returns their replies. If a command fails, the
+   * Sends several commands together, and returns their replies in order. If a command fails, the
    * array has a `ScoreError` in place of its reply.
    */
   pipeline(commands: Word[][]): (Reply | ScoreError)[];
-  /** Executes commands between MULTI and EXEC, all or none, and returns their replies. */
+  /**
+   * Executes commands between MULTI and EXEC, and returns their replies. No command of another
+   * client is executed in between. If a command fails while it is executed, its reply is a `Fault`,
+   * and the other commands take effect.
+   */
   transaction(commands: Word[][]): Reply[];
 }
 

@@ -74,9 +74,9 @@ impl Answer {
     ///
     /// With a status of 400 or more, the call counts as failed. On Azure Functions, the answer is
     /// then written only to the HTTP response, and not to other output bindings. If a message
-    /// started the call, the message is delivered again, or goes to the place that `park` names
-    /// in the `scorebox.toml`. To report a problem in the form that all errors have, return an
-    /// [`Error`](crate::Error) instead.
+    /// started the call, the message is delivered again, or a record of it goes to the place that
+    /// `park` names in the `scorebox.toml`. To report a problem in the form that all errors have,
+    /// return an [`Error`](crate::Error) instead.
     ///
     /// ```
     /// use scorebox_guest::{Answer, Json, Result};
@@ -94,11 +94,11 @@ impl Answer {
 
     /// Adds a header to the HTTP answer. A name may be added several times.
     ///
-    /// A name may begin with `x-` or `access-control-`, or be a usual header of an application,
-    /// e.g. `cache-control`, `etag`, `location` or `retry-after`. The contract's record `answer`
-    /// lists these headers. `set-cookie` needs `cookies = true` under `[answers]` in the
-    /// `scorebox.toml`. Any other header, and a value that is not printable ASCII, is a fault of
-    /// the scorer, and the caller gets 500.
+    /// The contract's record `answer` lists the headers that are allowed, e.g. `cache-control`,
+    /// `etag`, `location`, `retry-after`, and most names that begin with `x-`. `set-cookie` needs
+    /// `cookies = true` under `[answers]` in the `scorebox.toml`. Any other header, a value that is
+    /// not printable ASCII, and more than 32 headers or 8 KiB of them, are a fault of the scorer,
+    /// and the caller gets 500.
     ///
     /// If the trigger has `forwarding = false` in the `scorebox.toml`, Azure Functions wraps each
     /// HTTP request in a JSON document. The answer to such a request can have only one value for

@@ -4,9 +4,10 @@
 //! addresses, prefixes or credentials: the host holds them. If a method takes no `ttl`, the store's
 //! `default_ttl` applies. Without a `default_ttl`, the value does not expire.
 //!
-//! Each method fails if the store does not answer, and if the host refuses its arguments: a key of
-//! more than 64 KiB, a value of more than 32 MiB, or a `ttl` of zero or of more than a thousand
-//! years. A method that writes a value also fails if the store is full.
+//! Each method fails if the store cannot be used, e.g. because it does not answer, and if the host
+//! or the store refuses the operation. The host refuses a key of more than 64 KiB, a value of more
+//! than 32 MiB, and a `ttl` of zero or of more than a thousand years. The store refuses, for
+//! example, a write if it is full, and an operation that its access list forbids.
 
 mod json;
 mod snapshot;
@@ -101,7 +102,8 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer, or if the key has more than 64 KiB.
+    /// Fails if the store cannot be used or refuses the operation, e.g. because the key has more
+    /// than 64 KiB.
     pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         self.handle()?.get(key)
     }
@@ -117,8 +119,8 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer or is full, if the key has more than 64 KiB, or if the
-    /// value has more than 32 MiB.
+    /// Fails if the store cannot be used or refuses the operation, e.g. because it is full, or
+    /// because the value has more than 32 MiB.
     pub fn set(&self, key: &str, value: impl AsRef<[u8]>) -> Result<(), Error> {
         self.handle()?.set(key, value.as_ref())
     }
@@ -136,8 +138,8 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer or is full, if the key has more than 64 KiB, if the value
-    /// has more than 32 MiB, or if `ttl` is zero or more than a thousand years.
+    /// Fails if the store cannot be used or refuses the operation, e.g. because it is full, because
+    /// the value has more than 32 MiB, or because `ttl` is zero.
     pub fn set_for(&self, key: &str, value: impl AsRef<[u8]>, ttl: Duration) -> Result<(), Error> {
         self.set_if(key, value, Condition::Always, Some(ttl))
             .map(|_| ())
@@ -159,8 +161,8 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer or is full, if the key has more than 64 KiB, if the value
-    /// has more than 32 MiB, or if `ttl` is zero or more than a thousand years.
+    /// Fails if the store cannot be used or refuses the operation, e.g. because it is full, because
+    /// the value has more than 32 MiB, or because `ttl` is zero.
     pub fn set_if(
         &self,
         key: &str,
@@ -188,7 +190,8 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer, or if the key has more than 64 KiB.
+    /// Fails if the store cannot be used or refuses the operation, e.g. because the key has more
+    /// than 64 KiB.
     pub fn delete(&self, key: &str) -> Result<(), Error> {
         self.handle()?.delete(key)
     }
@@ -202,12 +205,14 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer, or if the key has more than 64 KiB.
+    /// Fails if the store cannot be used or refuses the operation, e.g. because the key has more
+    /// than 64 KiB.
     pub fn exists(&self, key: &str) -> Result<bool, Error> {
         self.handle()?.exists(key)
     }
 
-    /// Returns one page of the store's keys, in no particular order.
+    /// Returns one page of the store's keys, in no particular order. A key may be on several pages,
+    /// and a key that is written or removed while the pages are read may be missing.
     ///
     /// If `cursor` is `None`, the first page is returned. To get the next page, pass the cursor
     /// that this page contains.
@@ -221,12 +226,14 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer, or if `cursor` is not one that this store returned.
+    /// Fails if the store cannot be used or refuses the operation, e.g. because `cursor` is not one
+    /// that this store returned.
     pub fn page(&self, cursor: Option<&str>) -> Result<KeyResponse, Error> {
         self.handle()?.list_keys(cursor)
     }
 
-    /// Returns all keys of the store, in no particular order.
+    /// Returns the keys of the store, in no particular order. A key may be listed twice, and a key
+    /// that is written or removed meanwhile may be missing.
     ///
     /// ```
     /// # let host = scorebox_guest::testing::Host::new().store("default").install();
@@ -236,7 +243,7 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer.
+    /// Fails if the store cannot be used or refuses the operation.
     pub fn keys(&self) -> Result<Vec<String>, Error> {
         let mut keys = Vec::new();
         let mut cursor = None;
@@ -262,14 +269,14 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer, if `keys` has more than 4,096 keys or a key of more than
-    /// 64 KiB, or if the keys or the values have more than 64 MiB in total.
+    /// Fails if the store cannot be used or refuses the operation, e.g. because `keys` has more
+    /// than 4,096 keys, or because the values have more than 64 MiB in total.
     pub fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Entry>>, Error> {
         batch::get_many(self.handle()?, keys)
     }
 
-    /// Writes the values of several keys in one round trip to each server, but not atomically. The
-    /// values expire after the store's `default_ttl`, or never if `default_ttl` is not set.
+    /// Writes the values of several keys, but not atomically. The values expire after the store's
+    /// `default_ttl`, or never if `default_ttl` is not set.
     ///
     /// ```
     /// # let host = scorebox_guest::testing::Host::new().store("default").install();
@@ -278,15 +285,15 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer or is full. In this case, some of the values may have
-    /// been written. Also fails, without writing a value, if `entries` has more than 4,096 entries,
-    /// more than 64 MiB in total, a key of more than 64 KiB, or a value of more than 32 MiB.
+    /// Fails if the store cannot be used or refuses the operation, e.g. because it is full. Some of
+    /// the values may have been written. Also fails, without writing a value, if `entries` has more
+    /// than 4,096 entries or 64 MiB in total, or if a key or a value is too large.
     pub fn set_many(&self, entries: &[Entry]) -> Result<(), Error> {
         batch::set_many(self.handle()?, entries)
     }
 
-    /// Writes the values of several keys in one round trip to each server, but not atomically. The
-    /// values expire after the time `ttl`.
+    /// Writes the values of several keys, but not atomically. The values expire after the time
+    /// `ttl`.
     ///
     /// If `ttl` is `None`, the store's `default_ttl` applies.
     ///
@@ -299,15 +306,15 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer or is full. In this case, some of the values may have
-    /// been written. Also fails, without writing a value, if `entries` has more than 4,096 entries,
-    /// more than 64 MiB in total, a key of more than 64 KiB, or a value of more than 32 MiB, or if
-    /// `ttl` is zero or more than a thousand years.
+    /// Fails if the store cannot be used or refuses the operation, e.g. because it is full. Some of
+    /// the values may have been written. Also fails, without writing a value, if `entries` has more
+    /// than 4,096 entries or 64 MiB in total, if a key or a value is too large, or if `ttl` is zero
+    /// or more than a thousand years.
     pub fn set_many_for(&self, entries: &[Entry], ttl: Option<Duration>) -> Result<(), Error> {
         wit::set_many(self.handle()?, entries, ttl.map(milliseconds))
     }
 
-    /// Removes several keys in one round trip to each server, but not atomically.
+    /// Removes several keys, but not atomically. Keys that do not exist are ignored.
     ///
     /// ```
     /// # let host = scorebox_guest::testing::Host::new().store("default").install();
@@ -316,9 +323,9 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer. In this case, some of the keys may have been removed.
-    /// Also fails, without removing a key, if `keys` has more than 4,096 keys, more than 64 MiB in
-    /// total, or a key of more than 64 KiB.
+    /// Fails if the store cannot be used or refuses the operation. Some of the keys may have been
+    /// removed. Also fails, without removing a key, if `keys` has more than 4,096 keys or 64 MiB in
+    /// total, or if a key has more than 64 KiB.
     pub fn delete_many(&self, keys: &[String]) -> Result<(), Error> {
         batch::delete_many(self.handle()?, keys)
     }
@@ -335,8 +342,8 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer or is full, if the key has more than 64 KiB, if the value
-    /// of the key is not a decimal integer, or if the sum does not fit into an `i64`.
+    /// Fails if the store cannot be used or refuses the operation, e.g. because the value of the
+    /// key is not a decimal integer, or because the sum does not fit into an `i64`.
     pub fn increment(&self, key: &str, delta: i64) -> Result<i64, Error> {
         atomics::increment(self.handle()?, key, delta)
     }
@@ -357,9 +364,9 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer or is full, if the key has more than 64 KiB, if the value
-    /// of the key is not a decimal integer, if the sum does not fit into an `i64`, or if `ttl` is
-    /// zero or more than a thousand years.
+    /// Fails if the store cannot be used or refuses the operation, e.g. because the value of the
+    /// key is not a decimal integer, because the sum does not fit into an `i64`, or because `ttl`
+    /// is zero.
     pub fn increment_for(&self, key: &str, delta: i64, ttl: Duration) -> Result<i64, Error> {
         wit::increment(self.handle()?, key, delta, milliseconds(ttl))
     }
@@ -374,7 +381,8 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer, or if the key has more than 64 KiB.
+    /// Fails if the store cannot be used or refuses the operation, e.g. because the key has more
+    /// than 64 KiB.
     pub fn lifetime(&self, key: &str) -> Result<Lifetime, Error> {
         wit::lifetime_of(self.handle()?, key)
     }
@@ -392,8 +400,7 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer, if the key has more than 64 KiB, or if `ttl` is zero or
-    /// more than a thousand years.
+    /// Fails if the store cannot be used or refuses the operation, e.g. because `ttl` is zero.
     pub fn touch(&self, key: &str, ttl: Option<Duration>) -> Result<bool, Error> {
         wit::touch(self.handle()?, key, ttl.map(milliseconds))
     }
@@ -410,8 +417,8 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer, if the key has more than 64 KiB, or if all open
-    /// snapshots together would hold more than 64 MiB.
+    /// Fails if the store cannot be used or refuses the operation, e.g. because all open snapshots
+    /// together would hold more than 64 MiB.
     pub fn snapshot(&self, key: &str) -> Result<Snapshot, Error> {
         atomics::Cas::new(self.handle()?, key).map(Snapshot)
     }
@@ -431,8 +438,9 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer or is full, if the key has more than 64 KiB, if the new
-    /// value has more than 32 MiB, or if all open snapshots together would hold more than 64 MiB.
+    /// Fails if the store cannot be used or refuses the operation, e.g. because it is full, because
+    /// the new value has more than 32 MiB, or because all open snapshots together would hold more
+    /// than 64 MiB. The new value may have been written.
     pub fn update(
         &self,
         key: &str,

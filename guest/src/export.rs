@@ -20,8 +20,8 @@ pub use crate::bindings::{scoring::export_scoring, tensor_scoring::export_tensor
 /// [`export_scorer!`](crate::export_scorer).
 ///
 /// A value of the implementing type is one instance of the scorer, and serves one call at a time.
-/// The value keeps its state between calls until the host retires the instance. Do not rely on this
-/// state, because the next call may get another instance. Keep shared state in a
+/// By default, the value keeps its state between calls until the host drops the instance. Do not
+/// rely on this state, because the next call may get another instance. Keep shared state in a
 /// [`Bucket`](crate::cache::Bucket).
 ///
 /// ```
@@ -64,17 +64,16 @@ pub trait Scorer: Sized + 'static {
 
     /// Creates an instance of the scorer: for example, reads weights and builds tables.
     ///
-    /// By default, this function runs once, while the container image is built. Every instance then
-    /// starts from a snapshot of the memory that it left. In this mode, it may only read the model
-    /// and write to the log. With `snapshot = false` under `[scorer]` in the `scorebox.toml`, or if
-    /// no snapshot of the component can be taken, it runs for every new instance and may use every
-    /// capability.
+    /// By default, this function runs once, when the app is built. Every instance then starts from
+    /// a snapshot of the memory that it left. In this mode, it may only read the model and write to
+    /// the log. Without a snapshot, e.g. with `snapshot = false` under `[scorer]` in the
+    /// `scorebox.toml`, it runs for every new instance and may use every capability.
     ///
     /// # Errors
-    /// Fails if the instance cannot be created. The variant of [`Error`] makes no difference. By
-    /// default, the error ends the build of the image. With `snapshot = false`, the host logs the
-    /// error and does not become ready. If a later instance fails after the first one succeeded,
-    /// only the call that needed it fails, with the code `init-failed`.
+    /// Fails if the instance cannot be created. The variant of [`Error`] makes no difference. If a
+    /// snapshot is taken, the error ends the build. Otherwise, the host logs the error and does not
+    /// become ready. If a later instance fails after the first one succeeded, only the call that
+    /// needed it fails, with the code `init-failed`.
     fn init() -> Result<Self>;
 
     /// Scores one payload. `call` describes the call, e.g. its deadline and attributes.
@@ -88,8 +87,9 @@ pub trait Scorer: Sized + 'static {
 /// A scorer of tensors: it takes and returns named tensors. Export it with
 /// [`export_tensor_scorer!`](crate::export_tensor_scorer).
 ///
-/// A value of the implementing type is one instance of the scorer. It keeps its state between
-/// calls. Do not rely on this state, because the next call may get another instance.
+/// A value of the implementing type is one instance of the scorer. By default, it keeps its state
+/// between calls until the host drops the instance. Do not rely on this state, because the next
+/// call may get another instance.
 ///
 /// ```
 /// use scorebox_guest::{
@@ -124,21 +124,21 @@ pub trait TensorScorer: Sized + 'static {
 
     /// Creates an instance of the scorer: for example, reads weights and builds tables.
     ///
-    /// By default, this function runs once, while the container image is built. Every instance then
-    /// starts from a snapshot of the memory that it left. In this mode, it may only read the model
-    /// and write to the log. With `snapshot = false` under `[scorer]` in the `scorebox.toml`, or if
-    /// no snapshot of the component can be taken, it runs for every new instance and may use every
-    /// capability.
+    /// By default, this function runs once, when the app is built. Every instance then starts from
+    /// a snapshot of the memory that it left. In this mode, it may only read the model and write to
+    /// the log. Without a snapshot, e.g. with `snapshot = false` under `[scorer]` in the
+    /// `scorebox.toml`, it runs for every new instance and may use every capability.
     ///
     /// # Errors
-    /// Fails if the instance cannot be created. The variant of [`Error`] makes no difference. By
-    /// default, the error ends the build of the image. With `snapshot = false`, the host logs the
-    /// error and does not become ready. If a later instance fails after the first one succeeded,
-    /// only the call that needed it fails, with the code `init-failed`.
+    /// Fails if the instance cannot be created. The variant of [`Error`] makes no difference. If a
+    /// snapshot is taken, the error ends the build. Otherwise, the host logs the error and does not
+    /// become ready. If a later instance fails after the first one succeeded, only the call that
+    /// needed it fails, with the code `init-failed`.
     fn init() -> Result<Self>;
 
     /// Scores the tensors of one call, or the joined rows of several calls. `inputs` has one tensor
-    /// for each input port, and the result has one for each output port.
+    /// for each input port, in the order of the signature. The result has one for each output port,
+    /// in any order.
     ///
     /// If the signature is batchable, the host may join the rows of several calls along axis 0. In
     /// this case, `calls` has one entry for each joined call.

@@ -2,7 +2,7 @@
 //!
 //! Owns the conversion of Rust values to a graph's inputs, and of its outputs to Rust values. Must
 //! not know which inference engine runs a graph. A graph runs in parallel with the calls of other
-//! instances. When the call's deadline passes, the host stops the graph and interrupts the scorer.
+//! instances. At the deadline of the call, the host interrupts the scorer, also during a run.
 //!
 //! ```no_run
 //! use scorebox_guest::graphs::{Graph, Input};
@@ -109,7 +109,7 @@ impl Graph {
     }
 
     /// Runs the graph, and returns its outputs. `inputs` has one tensor for each input port, in any
-    /// order.
+    /// order. An input for which the ONNX file has a default value may be left out.
     ///
     /// ```
     /// # use scorebox_guest::{graphs::*, testing::Host};
@@ -120,8 +120,8 @@ impl Graph {
     /// ```
     ///
     /// # Errors
-    /// Fails if the model has no graph of this name, if `inputs` do not fit the input ports, if the
-    /// engine cannot compute the outputs, or if the outputs are larger than the host allows.
+    /// Fails if the model has no graph of this name, if `inputs` do not fit the graph, if the run
+    /// fails, or if the outputs are larger than the host allows.
     pub fn run(&self, inputs: impl IntoIterator<Item = Input>) -> Result<Outputs, Error> {
         let inputs: Vec<_> = inputs.into_iter().map(|input| input.0).collect();
         wit::compute(&self.name, &inputs).map(Outputs)

@@ -43,7 +43,7 @@ impl Invocation {
     }
 
     /// Returns the value of the first parameter `name` in the query of the call's HTTP request.
-    /// Returns `None` if there is no such parameter, or if the call did not come by HTTP.
+    /// Returns `None` if there is no such parameter, or if the call has no request line.
     ///
     /// ```
     /// # use scorebox_guest::{AttributeValue, testing};

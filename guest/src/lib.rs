@@ -129,9 +129,10 @@
 //!
 //! To park a message is to complete it and to send a record of it to the place that the setting
 //! `park` of its trigger names. A message is parked only if its trigger has this setting. With the
-//! setting, a message whose last delivery fails is parked, whatever the case. Without it, every
-//! failed message is redelivered until the platform gives up and sets the message aside, for
-//! example in a dead-letter queue.
+//! setting, a message whose last delivery fails is parked, whatever the case, and so is one that
+//! fails with the code `store-command` or `store-denied`. Without it, every failed message is
+//! redelivered until the platform gives up and sets the message aside, for example in a dead-letter
+//! queue.
 //!
 //! The caller sees the code and the message. The detail goes only to the log. The operator `?`
 //! converts these errors:

@@ -23,7 +23,8 @@ pub use crate::{
     __log_trace as trace, __log_warn as warn,
 };
 
-/// Writes one line to the operator's log. `context` groups lines, e.g. by the name of a module.
+/// Writes one line to the operator's log. `context` groups lines, e.g. by the name of a module. The
+/// host cuts long lines, and drops lines beyond its limit for a call.
 ///
 /// ```
 /// use scorebox_guest::log::{self, Level};
@@ -52,7 +53,8 @@ macro_rules! __log_trace {
     ($($message:tt)+) => { $crate::__log!(Trace, $($message)+) };
 }
 
-/// Logs a line that helps the author during development, at the level `debug`.
+/// Logs a line that helps the author during development, at the level `debug`, which is off by
+/// default.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __log_debug {

@@ -3,7 +3,8 @@
 //! Owns only the Rust form of the measurements. Must not know how the host limits or exports them.
 //! The name of a measurement has lower-case ASCII letters, digits, `.` and `_`, starts with a
 //! letter, and has at most 64 bytes. The host drops a measurement with another name, with one
-//! warning in the log. It keeps at most 8 attributes of a measurement.
+//! warning in the log, and measurements beyond its limit on the lines of a call. It keeps the first
+//! 8 attributes of a measurement.
 
 use crate::imports::metrics as wit;
 

@@ -36,7 +36,8 @@ pub fn info() -> ModelInfo {
     wit::info()
 }
 
-/// Returns a description of each tensor of the model, sorted by name in byte order.
+/// Returns a description of each tensor in the model's safetensors files, sorted by name in byte
+/// order.
 ///
 /// ```
 /// # use scorebox_guest::{Dtype, model::{self, Tensor}, testing::Host};
@@ -376,8 +377,9 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// Fails if the elements are integers or booleans, if an index is outside axis 0, if there are
-    /// more than 1,048,576 indices, or if the rows together have more than 64 MiB as `f32`.
+    /// Fails if the elements are integers or booleans, if an index is outside axis 0, or if a limit
+    /// of the host is exceeded: 1,048,576 indices, 64 MiB for all rows as `f32`, or 64 MiB for one
+    /// row as stored.
     pub fn rows(&self, indices: &[u64]) -> Result<Vec<f32>, Error> {
         self.inner.rows(indices)
     }

@@ -107,14 +107,15 @@ impl Connection {
     /// ```
     ///
     /// # Errors
-    /// Fails if the host denies the command, if the store refuses the command, if the store does
-    /// not answer, or if the reply is larger than the host allows.
+    /// Fails if the store cannot be used, if the host or the store refuses the command, or if the
+    /// reply is larger than the host allows. Unless the host refused the command, it may have been
+    /// executed.
     pub fn execute(&self, command: impl Into<Command>) -> Result<Reply, Error> {
         self.handle()?.execute(&command.into().0).map(Reply)
     }
 
-    /// Sends all commands in one round trip to each server. Returns one result for each command:
-    /// the reply or the error of the command.
+    /// Sends all commands together. Returns one result for each command, in the order of the
+    /// commands: the reply or the error of the command.
     ///
     /// ```
     /// # use scorebox_guest::{redis::*, testing};
@@ -125,8 +126,8 @@ impl Connection {
     /// ```
     ///
     /// # Errors
-    /// Fails if no command can be sent to the store, e.g. because the commands together are too
-    /// large. The error of a single command is in the returned list.
+    /// Fails if nothing was sent to the store, e.g. because the commands together are too large.
+    /// The error of a single command is in the returned list.
     pub fn pipeline<C: Into<Command>>(
         &self,
         commands: impl IntoIterator<Item = C>,
@@ -135,11 +136,11 @@ impl Connection {
         Ok(replies.into_iter().map(|reply| reply.map(Reply)).collect())
     }
 
-    /// Executes all commands in one transaction, or none of them. Returns one reply for each
-    /// command.
+    /// Executes all commands in one transaction, without a command of another client in between.
+    /// Returns one reply for each command.
     ///
     /// If a command fails while it is executed, its reply is an error, which [`Value::fault`]
-    /// returns.
+    /// returns. The other commands take effect.
     ///
     /// ```
     /// # use scorebox_guest::{redis::*, testing};
@@ -150,10 +151,9 @@ impl Connection {
     /// ```
     ///
     /// # Errors
-    /// Fails if the host or the store refuses the transaction, so that nothing was executed. Also
-    /// fails if the connection breaks or no reply arrives in time. In this case, it is unknown
-    /// whether the commands were executed. Also fails, although the commands were executed, if the
-    /// replies together are larger than the host allows.
+    /// Fails if the store cannot be used, if the host or the store refuses the transaction, or if
+    /// the replies together are larger than the host allows. Unless the host refused the
+    /// transaction, the commands may have been executed.
     pub fn transaction<C: Into<Command>>(
         &self,
         commands: impl IntoIterator<Item = C>,

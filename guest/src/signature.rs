@@ -67,7 +67,7 @@ impl Signature {
 
     /// Sets the JSON Schema (2020-12) of the input. `schema` is JSON text.
     ///
-    /// The host refuses a request that does not conform to the schema.
+    /// The host refuses a JSON body that does not conform to the schema.
     ///
     /// ```
     /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
@@ -80,7 +80,8 @@ impl Signature {
         self
     }
 
-    /// Sets the JSON Schema (2020-12) of the output. `schema` is JSON text.
+    /// Sets the JSON Schema (2020-12) of the output. `schema` is JSON text. The host shows the
+    /// schema to callers, and does not check answers against it.
     ///
     /// ```
     /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
@@ -96,8 +97,8 @@ impl Signature {
     /// Adds an example of an input that [`run`](crate::Scorer::run) can score. `name` is the name
     /// of the example.
     ///
-    /// The example has the first media type that the scorer accepts, so call
-    /// [`accepts`](Self::accepts) first.
+    /// The example has the first media type that the scorer accepts, or `application/octet-stream`
+    /// if there is none. So call [`accepts`](Self::accepts) first.
     ///
     /// ```
     /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
@@ -113,8 +114,8 @@ impl Signature {
     /// Adds an example of an answer that [`run`](crate::Scorer::run) returns. `name` is the name of
     /// the example.
     ///
-    /// The example has the first media type that the scorer returns, so call
-    /// [`produces`](Self::produces) first.
+    /// The example has the first media type that the scorer returns, or `application/octet-stream`
+    /// if there is none. So call [`produces`](Self::produces) first.
     ///
     /// ```
     /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
@@ -127,8 +128,8 @@ impl Signature {
         self
     }
 
-    /// Declares that equal payloads always give equal answers, so that the host may answer from its
-    /// prediction cache.
+    /// Declares that equal payloads always give equal answers, whatever the facts about the call
+    /// are. So the host may answer from its prediction cache.
     ///
     /// ```
     /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
@@ -156,8 +157,8 @@ impl Shape {
 
 impl TensorSignature {
     /// Returns a signature for a tensor scorer with these input and output ports. The scorer is
-    /// neither batchable nor deterministic. An input is an [`InputPort`], or a [`Port`] if it takes
-    /// no missing values and its columns have no names.
+    /// neither batchable nor deterministic. An input is an [`InputPort`], or a [`Port`] if there is
+    /// nothing else to state about it.
     ///
     /// ```
     /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};
@@ -192,8 +193,8 @@ impl TensorSignature {
         self
     }
 
-    /// Declares that equal tensors always give equal answers, so that the host may answer from its
-    /// prediction cache.
+    /// Declares that equal tensors always give equal answers, whatever the facts about the call
+    /// are. So the host may answer from its prediction cache.
     ///
     /// ```
     /// # use scorebox_guest::{Dtype, InputPort, Port, Signature, TensorSignature};

@@ -12,8 +12,9 @@ const ms = (ttl) => (ttl === undefined ? undefined : wide(Math.max(1, Math.round
 
 /**
  * A store of scorebox.toml. It is opened when it is first used, so `init` may create this object.
- * The times until a key expires (`ttl`) are in seconds. If the store does not answer, the methods
- * throw `Unavailable`.
+ * The times until a key expires (`ttl`) are in seconds. If an operation may succeed later, e.g.
+ * because the store does not answer, the methods throw `Unavailable`. If it cannot, they throw
+ * `Failed`.
  */
 export class Bucket {
   #handle;
@@ -33,7 +34,10 @@ export class Bucket {
     return found && decode(found);
   }
 
-  /** Returns the value of a key as JSON, or undefined if the key does not exist. */
+  /**
+   * Returns the value of a key as JSON, or undefined if the key does not exist. Throws `Failed` with
+   * the code `stored-json` if the value is not JSON.
+   */
   getJson(key) {
     const found = this.getText(key);
     if (found === undefined) return undefined;
@@ -69,7 +73,10 @@ export class Bucket {
     return this.#call((handle) => handle.exists(key));
   }
 
-  /** Returns all keys of the scorer in the store, in no particular order. */
+  /**
+   * Returns the keys of the scorer in the store, in no particular order. A key may be listed twice,
+   * and a key that is written or deleted meanwhile may be missing.
+   */
   keys() {
     const found = [];
     let cursor;
@@ -81,27 +88,28 @@ export class Bucket {
     return found;
   }
 
-  /** Returns a Map of those of the keys that exist, with their values, in one round trip. */
+  /** Returns a Map of those of the keys that exist, with their values. */
   getMany(keys) {
     const found = this.#call((handle) => reach('batch').getMany(handle, [...keys]));
     return new Map(found.filter((pair) => pair != null));
   }
 
-  /** Writes the values of several keys in one round trip, but not atomically. */
+  /** Writes the values of several keys, but not atomically. */
   setMany(entries, { ttl } = {}) {
     const list = entries instanceof Map ? [...entries] : Object.entries(entries);
     const pairs = list.map(([key, value]) => [key, bytes(value)]);
     this.#call((handle) => reach('cache').setMany(handle, pairs, ms(ttl)));
   }
 
-  /** Deletes several keys in one round trip, but not atomically. */
+  /** Deletes several keys, but not atomically. */
   deleteMany(keys) {
     this.#call((handle) => reach('batch').deleteMany(handle, [...keys]));
   }
 
   /**
    * Adds `delta` to the counter of a key atomically, and returns the sum. The counter of a key that
-   * does not exist starts at 0, and expires after `ttl`.
+   * does not exist starts at 0, and expires after `ttl`. Without `ttl`, the store's `default_ttl`
+   * applies.
    */
   increment(key, delta = 1, { ttl } = {}) {
     const sum = this.#call((handle) =>
@@ -129,8 +137,8 @@ export class Bucket {
 
   /**
    * Replaces the value of a key with the result of `change` atomically, and returns it. If another
-   * caller writes in between, `change` is called again, up to `attempts` times. After that, throws
-   * `Unavailable` with the code `store-busy`.
+   * caller writes in between, `change` is called again, at most `attempts` times in all. After that,
+   * throws `Unavailable` with the code `store-busy`.
    */
   update(key, change, attempts = 16) {
     const { Cas, swap } = reach('atomics');

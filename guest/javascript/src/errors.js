@@ -31,14 +31,21 @@ export class Rejected extends ScoreError {
   }
 }
 
-/** A later call may succeed. HTTP answers 503, and a message is delivered again. */
+/**
+ * A later call may succeed. HTTP answers 503. If a message started the call, the message is
+ * delivered again. After its last delivery, it is handled as after `Rejected` if its trigger has
+ * the setting `park`.
+ */
 export class Unavailable extends ScoreError {
   get tag() {
     return 'unavailable';
   }
 }
 
-/** The scorer is at fault. HTTP answers 500, and a message is delivered again. */
+/**
+ * The scorer is at fault. HTTP answers 500. A message is handled as after `Unavailable`. After the
+ * codes `store-command` and `store-denied`, it is handled as after `Rejected`.
+ */
 export class Failed extends ScoreError {}
 
 /** Calls `call`, and converts an error that the host returns with `convert`. */

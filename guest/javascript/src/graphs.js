@@ -22,7 +22,8 @@ export const all = () =>
 
 /**
  * Runs a graph on one tensor for each of its inputs, and returns its outputs by name. `graph` is the
- * path of the file in the model, without `.onnx`. A tensor of texts has the dtype `text`.
+ * path of the file in the model, without `.onnx`. An input for which the file has a default value
+ * may be left out. A tensor of texts has the dtype `text`. Throws `Failed` if the run fails.
  */
 export function run(graph, inputs) {
   const outputs = translated(ofGraph, () => reach('graphs').compute(graph, inputs.map(lowered)));

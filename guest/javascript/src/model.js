@@ -11,7 +11,7 @@ import { countOf, sizeOf, view } from './tensor.js';
 // The host returns 64 MiB at most. Smaller pieces keep the memory of an instance low.
 const PIECE_BYTES = 16 << 20;
 
-/** Returns facts about the loaded model. */
+/** Returns facts about the model. */
 export function info() {
   const { name, version, digest, labels } = reach('model').info();
   return { name, version, digest, labels: Object.fromEntries(labels) };
@@ -25,7 +25,11 @@ export const tensors = () => Array.from(reach('model').tensors(), described);
 /** Returns the names of the model's files. `/` separates folders. */
 export const files = () => Array.from(reach('model').files());
 
-/** Returns `count` bytes of a file from the byte `start`. The default is the whole file. */
+/**
+ * Returns `count` bytes of a file from the byte `start`, or fewer if the file ends before. The default
+ * of `count` is the rest of the file. Throws `Failed` if the bytes cannot be read, e.g. because the
+ * model has no such file.
+ */
 export function readFile(name, start = 0, count = Infinity) {
   const pieces = [];
   while (count > 0) {
@@ -56,14 +60,18 @@ export class Tensor {
 
   /**
    * Returns `count` elements of the tensor's own type from the flat, row-major index `start`, as a
-   * typed array.
+   * typed array. The default of `count` is all that follow. Elements of f16 and bf16 become `f32`.
+   * Throws `Failed` if the range is not within the tensor.
    */
   values(start = 0, count = this.length - start) {
     const read = (handle, at, some) => handle.bytes(wide(at), wide(some));
     return view(this.dtype, joined(this.#pieces(start, count, sizeOf(this.dtype), read)));
   }
 
-  /** Returns elements as a Float32Array. The tensor must have a floating-point type. */
+  /**
+   * Returns elements as a Float32Array, with the arguments of `values`. Throws `Failed` if the range
+   * is not within the tensor, or if the tensor does not have a floating-point type.
+   */
   floats(start = 0, count = this.length - start) {
     if (this.dtype === 'f32') return this.values(start, count);
     const found = new Float32Array(Math.max(count, 0));
@@ -75,7 +83,10 @@ export class Tensor {
     return found;
   }
 
-  /** Returns the rows of axis 0 with these indices, one after the other, as a Float32Array. */
+  /**
+   * Returns the rows of axis 0 with these indices, one after the other, as a Float32Array. Throws
+   * `Failed` if they cannot be read, e.g. because an index is not within axis 0.
+   */
   rows(indices) {
     const wanted = Array.from(indices, wide);
     const list = typeof wide(0) === 'bigint' ? BigUint64Array.from(wanted) : wanted;

@@ -14,8 +14,9 @@ export class Fault extends Error {}
 
 /**
  * A connection to a store. It is opened when it is first used, so `init` may create this object.
- * Replies are values of JavaScript: null, booleans, numbers, texts, Uint8Array, arrays and Map. An
- * error inside a reply is a `Fault`.
+ * Replies are values of JavaScript: null, booleans, numbers, BigInt, texts, Uint8Array, arrays and
+ * Map. An error inside a reply is a `Fault`. If there is no reply, the methods throw `Unavailable` if
+ * a later command may succeed, and `Failed` if not.
  */
 export class Connection {
   #handle;
@@ -30,7 +31,7 @@ export class Connection {
   }
 
   /**
-   * Sends several commands in one round trip, and returns their replies. If a command fails, the
+   * Sends several commands together, and returns their replies in order. If a command fails, the
    * array has a `ScoreError` in place of its reply.
    */
   pipeline(commands) {
@@ -38,7 +39,11 @@ export class Connection {
     return replies.map((reply) => (reply.tag === 'ok' ? value(reply.val) : ofRedis(reply.val)));
   }
 
-  /** Executes commands between MULTI and EXEC, all or none, and returns their replies. */
+  /**
+   * Executes commands between MULTI and EXEC, and returns their replies. No command of another
+   * client is executed in between. If a command fails while it is executed, its reply is a `Fault`,
+   * and the other commands take effect.
+   */
   transaction(commands) {
     return this.#call((handle) => handle.transaction(commands.map(command))).map(value);
   }

@@ -14,7 +14,10 @@ const JSON_TYPE = 'application/json';
 // Setting of [config] that sends stack traces to callers. It is for development.
 const TRACEBACKS = 'scorebox-tracebacks';
 
-/** Returns a value as a JSON payload. Typed arrays become lists. Throws `Failed` for NaN. */
+/**
+ * Returns a value as a JSON payload. Typed arrays of numbers become lists. Throws `Failed` for NaN
+ * and infinity, and for a value that is not JSON, such as undefined.
+ */
 export function json(value) {
   const text = JSON.stringify(value, (key, item) => {
     // JSON would have null for these, which a caller takes for a missing value.

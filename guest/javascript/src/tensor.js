@@ -40,7 +40,7 @@ export function view(dtype, bytes) {
   return new Type(data.buffer, data.byteOffset, data.byteLength / Type.BYTES_PER_ELEMENT);
 }
 
-/** Returns elements as little-endian bytes. Throws `Failed` if one does not fit `dtype`. */
+/** Returns elements as little-endian bytes. Throws `Failed` if one does not fit an integer type. */
 export function packed(dtype, values) {
   if (dtype === 'f16' || dtype === 'bf16') {
     const halves = Uint16Array.from(values, dtype === 'f16' ? toHalf : toBfloat);
@@ -74,7 +74,7 @@ function exact(dtype) {
 /**
  * Returns a named tensor for the answer of a tensor scorer or the input of a graph. By default,
  * `dtype` is the type of the typed array, or `f32` for another array, and `shape` is one dimension
- * with the number of values.
+ * with the number of values. Throws `Failed` if the number of values does not fit the shape.
  */
 export function tensor(name, values, { shape = [values.length], dtype = dtypeOf(values) } = {}) {
   if (countOf(shape) !== values.length) {

@@ -19,8 +19,8 @@ class Bucket:
 
     So ``init`` may create this object, even if no store can be reached then.
 
-    Times until a key expires are in seconds. If the store does not answer, the methods raise
-    ``Unavailable``.
+    Times until a key expires are in seconds. If an operation may succeed later, e.g. because the
+    store does not answer, the methods raise ``Unavailable``. If it cannot, they raise ``Failed``.
     """
 
     def __init__(self, name: str = "default") -> None:
@@ -55,7 +55,10 @@ class Bucket:
         return self._call(lambda handle: handle.exists(key))
 
     def keys(self) -> List[str]:
-        """Returns all keys of the scorer in the store, in no particular order."""
+        """Returns the keys of the scorer in the store, in no particular order.
+
+        A key may be listed twice, and a key that is written or deleted meanwhile may be missing.
+        """
         found: List[str] = []
         cursor = None
         while True:
@@ -66,7 +69,10 @@ class Bucket:
                 return found
 
     def get_json(self, key: str) -> Any:
-        """Returns the value of a key as JSON, or ``None`` if the key does not exist."""
+        """Returns the value of a key as JSON, or ``None`` if the key does not exist.
+
+        Raises ``Failed`` with the code ``stored-json`` if the value is not JSON.
+        """
         found = self.get(key)
         if found is None:
             return None
@@ -82,13 +88,13 @@ class Bucket:
         return self.set(key, json.dumps(value, separators=(",", ":")), ttl)
 
     def get_many(self, keys: Iterable[str]) -> Dict[str, bytes]:
-        """Returns those of the keys that exist, with their values, in one round trip."""
+        """Returns those of the keys that exist, with their values."""
         wanted = list(keys)
         found = self._call(lambda handle: interface("batch").get_many(handle, wanted))
         return {pair[0]: pair[1] for pair in found if pair is not None}
 
     def set_many(self, entries: Mapping[str, Bytes], ttl: Optional[float] = None) -> None:
-        """Writes the values of several keys in one round trip, but not atomically.
+        """Writes the values of several keys, but not atomically.
 
         ``ttl`` is as in ``set``.
         """
@@ -96,7 +102,7 @@ class Bucket:
         self._call(lambda handle: interface("cache").set_many(handle, pairs, _ms(ttl)))
 
     def delete_many(self, keys: Iterable[str]) -> None:
-        """Deletes several keys in one round trip, but not atomically."""
+        """Deletes several keys, but not atomically."""
         wanted = list(keys)
         self._call(lambda handle: interface("batch").delete_many(handle, wanted))
 
@@ -130,8 +136,8 @@ class Bucket:
         """Replaces the value of a key with the result of ``change`` atomically, and returns it.
 
         ``change`` gets the current value, or ``None`` if the key does not exist. If another caller
-        writes in between, it is called again with the newer value, up to ``attempts`` times. After
-        that, raises ``Unavailable`` with the code ``store-busy``.
+        writes in between, it is called again with the newer value, at most ``attempts`` times in
+        all. After that, raises ``Unavailable`` with the code ``store-busy``.
         """
         atomics = interface("atomics")
         cas = self._call(lambda handle: atomics.Cas.new(handle, key))

@@ -50,13 +50,20 @@ class Rejected(ScoreError):
 
 
 class Unavailable(ScoreError):
-    """A later call may succeed. HTTP answers 503, and a message is delivered again."""
+    """A later call may succeed. HTTP answers 503.
+
+    If a message started the call, the message is delivered again. After its last delivery, it is
+    handled as after ``Rejected`` if its trigger has the setting ``park``.
+    """
 
     case = "unavailable"
 
 
 class Failed(ScoreError):
-    """The scorer is at fault. HTTP answers 500, and a message is delivered again."""
+    """The scorer is at fault. HTTP answers 500. A message is handled as after ``Unavailable``.
+
+    After the codes ``store-command`` and ``store-denied``, it is handled as after ``Rejected``.
+    """
 
     case = "failed"
 

@@ -32,7 +32,8 @@ class GraphPort:
     """An input or output of a graph. ``dtype`` is ``None`` if the elements are texts.
 
     ``None`` in ``shape`` is a dimension of any size. ``classes`` has the classes of an output that
-    is a list of maps from class to number in the ONNX file, and is empty for any other port.
+    is a list of maps from class to number in the ONNX file. It is empty for any other port, and if
+    the host does not know the classes.
     """
 
     name: str
@@ -43,7 +44,7 @@ class GraphPort:
 
 @dataclass
 class GraphInfo:
-    """The description of a graph."""
+    """The description of a graph. ``inputs`` lacks those with a default value in the ONNX file."""
 
     name: str
     inputs: List[GraphPort]
@@ -61,8 +62,9 @@ def all() -> List[GraphInfo]:
 def run(graph: str, inputs: Iterable[Union[NamedTensor, Texts]]) -> Dict[str, Union[NamedTensor, Texts]]:
     """Runs a graph on one tensor for each of its inputs. Returns its outputs, by name.
 
-    ``graph`` is the path of the file in the model, without ``.onnx``. Raises ``Failed`` if the
-    model does not have the graph, or if the run fails.
+    ``graph`` is the path of the file in the model, without ``.onnx``. An input for which the file
+    has a default value may be left out. Raises ``Failed`` if the model does not have the graph, or
+    if the run fails.
     """
     host = interface("graphs")
     try:

@@ -27,7 +27,7 @@ class Source(Enum):
 
 @dataclass
 class HttpRequest:
-    """The request line of an HTTP call, as the client sent it, without API keys in the query."""
+    """The request line of an HTTP call. Parameters that hold a key are not in the query."""
 
     method: str
     path: str
@@ -59,7 +59,7 @@ class Invocation:
     def parameter(self, name: str) -> Optional[str]:
         """Returns the value of the first parameter ``name`` in the query, decoded.
 
-        Returns ``None`` if the call is not an HTTP call, or has no such parameter.
+        Returns ``None`` if the call has no request line, or no such parameter.
         """
         pairs = self.http.parameters() if self.http else []
         return next((value for key, value in pairs if key == name), None)

@@ -34,9 +34,10 @@ def error(message: str) -> None:
 
 
 def write(level: str, message: str, context: str = "") -> None:
-    """Writes a line of the level ``level``.
+    """Writes a line of the level ``level``, from ``trace`` to ``error``, or ``critical``.
 
-    ``context`` names the part of the scorer that writes it.
+    ``context`` names the part of the scorer that writes it. The host cuts long lines, and drops
+    lines beyond its limit for a call.
     """
     logging = interface("logging")
     logging.log(getattr(logging.Level, level.upper()), context, str(message))

@@ -39,13 +39,13 @@ class TensorInfo:
 
 
 def info() -> ModelInfo:
-    """Returns facts about the loaded model."""
+    """Returns facts about the model."""
     found = interface("model").info()
     return ModelInfo(found.name, found.version, found.digest, dict(found.labels))
 
 
 def tensors() -> List[TensorInfo]:
-    """Returns the descriptions of all tensors, in the order of their names."""
+    """Returns the descriptions of all tensors in safetensors files, in the order of their names."""
     return [_info(one) for one in interface("model").tensors()]
 
 
@@ -55,9 +55,10 @@ def files() -> List[str]:
 
 
 def read_file(name: str, start: int = 0, count: Optional[int] = None) -> bytes:
-    """Returns ``count`` bytes of a file from the byte ``start``. ``None`` means all bytes.
+    """Returns ``count`` bytes of a file from the byte ``start``, or fewer if the file ends before.
 
-    Raises ``Failed`` if the model has no such file.
+    ``None`` means the rest of the file. Raises ``Failed`` if the bytes cannot be read, e.g. because
+    the model has no such file.
     """
     pieces = []
     while count is None or count > 0:
@@ -88,10 +89,10 @@ class Tensor:
         return math.prod(self.shape)
 
     def values(self, start: int = 0, count: Optional[int] = None) -> Values:
-        """Returns elements of the tensor's own type: a view of bytes that were copied once.
+        """Returns elements of the tensor's own type. Elements of f16 and bf16 become ``f32``.
 
         ``start`` is a flat, row-major index. ``count`` is the number of elements. ``None`` means
-        all.
+        all that follow. Raises ``Failed`` if the range is not within the tensor.
         """
         data = bytearray()
         size = self.dtype.size
@@ -100,7 +101,11 @@ class Tensor:
         return view(self.dtype, memoryview(data))
 
     def floats(self, start: int = 0, count: Optional[int] = None) -> array:
-        """Returns elements as an array of ``f32``. The tensor must have a floating-point type."""
+        """Returns elements as an array of ``f32``, with the arguments of ``values``.
+
+        Raises ``Failed`` if the range is not within the tensor, or if the tensor does not have a
+        floating-point type.
+        """
         if self.dtype is Dtype.F32:
             found = array("f")
             found.frombytes(self.values(start, count).cast("B"))
@@ -111,7 +116,11 @@ class Tensor:
         return found
 
     def rows(self, indices: Sequence[int]) -> array:
-        """Returns the rows of axis 0 with these indices, one after the other, as ``f32``."""
+        """Returns the rows of axis 0 with these indices, one after the other, as ``f32``.
+
+        Raises ``Failed`` if the rows cannot be read, e.g. because an index is not within axis 0, or
+        because the tensor does not have a floating-point type.
+        """
         with _opened(self.name) as handle:
             try:
                 return array("f", handle.rows(list(indices)))

@@ -60,7 +60,7 @@ class Answer:
 
     @staticmethod
     def of(value: Any, status: Optional[int] = None, **headers: str) -> Answer:
-        """Returns an answer with the payload ``value``. Any other value becomes a payload of JSON.
+        """Returns an answer with ``value`` as its payload. If it is not a ``Payload``, it becomes JSON.
 
         A keyword names a header with ``_`` for ``-``: ``x_model="7"`` is the header ``x-model``.
         """

@@ -21,7 +21,8 @@ class Connection:
     """A connection to a store of ``scorebox.toml``, which is opened when it is first used.
 
     Replies are values of Python: ``None``, ``bool``, ``int``, ``float``, ``str``, ``bytes``,
-    ``list`` and ``dict``. An error inside a reply is a ``Fault``.
+    ``list`` and ``dict``. An error inside a reply is a ``Fault``. If there is no reply, the methods
+    raise ``Unavailable`` if a later command may succeed, and ``Failed`` if not.
     """
 
     def __init__(self, name: str = "default") -> None:
@@ -33,7 +34,7 @@ class Connection:
         return value(self._call("execute", _command(words)))
 
     def pipeline(self, commands: Sequence[Sequence[Word]]) -> List[Any]:
-        """Sends several commands in one round trip to each server, and returns their replies.
+        """Sends several commands together, and returns their replies in order.
 
         If a command fails, the list has a ``ScoreError`` in place of its reply.
         """
@@ -44,7 +45,11 @@ class Connection:
         ]
 
     def transaction(self, commands: Sequence[Sequence[Word]]) -> List[Any]:
-        """Executes commands between MULTI and EXEC, all or none, and returns their replies."""
+        """Executes commands between MULTI and EXEC, and returns their replies.
+
+        No command of another client is executed in between. If a command fails while it is
+        executed, its reply is a ``Fault``, and the other commands take effect.
+        """
         return [value(reply) for reply in self._call("transaction", [_command(words) for words in commands])]
 
     def _call(self, method: str, argument: Any) -> Any:

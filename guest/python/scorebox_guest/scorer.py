@@ -16,8 +16,9 @@ from .tensor import NamedTensor
 class Scorer:
     """A scorer of payloads. Extend it in the module that ``scorebox.toml`` names.
 
-    A value of the class is one instance of the scorer, and serves one call at a time. State on
-    ``self`` remains until the host retires the instance. The next call may get another instance.
+    A value of the class is one instance of the scorer, and serves one call at a time. By default,
+    state on ``self`` remains until the host drops the instance. The next call may get another
+    instance.
     """
 
     def describe(self) -> Signature:
@@ -66,6 +67,7 @@ class TensorScorer:
         """Scores the tensors of one call, or the joined rows of several calls.
 
         ``inputs`` has one tensor for each input port, in the order of the signature. The result
-        has one for each output port.
+        has one for each output port, in any order. Calls are joined only if the signature is
+        batchable. ``calls`` has one entry for each of them.
         """
         raise NotImplementedError

@@ -49,8 +49,9 @@ class Signature:
         """Returns the signature of a scorer that takes and returns JSON.
 
         ``schema`` and ``output_schema`` are JSON Schemas (2020-12), as a dict or as a text. The
-        host answers 400 to input that does not conform. ``example`` is an input that ``run``
-        answers. ``deterministic`` is true if equal inputs always give equal answers.
+        host answers 400 to input that does not conform, and does not check output. ``example`` is
+        an input that ``run`` answers. ``deterministic`` is true if equal inputs always give equal
+        answers, whatever the facts about the call are.
         """
         return Signature(
             _json_shape(schema, example), _json_shape(output_schema, output_example), deterministic
@@ -90,8 +91,9 @@ class InputPort(Port):
 class TensorSignature:
     """The contract of a tensor scorer.
 
-    ``batchable`` is true if axis 0 of every port is a batch of independent rows. ``example`` is
-    what a caller posts as JSON, such as ``{"x": [[1, 2]]}``.
+    ``batchable`` is true if axis 0 of every port is a batch of independent rows. The first
+    dimension of every port must then be ``None``. ``deterministic`` is true if equal tensors always
+    give equal answers. ``example`` is what a caller posts as JSON, such as ``{"x": [[1, 2]]}``.
     """
 
     inputs: Sequence[Union[Port, InputPort]]

@@ -21,8 +21,8 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer, if the key has more than 64 KiB, or if the stored value
-    /// is not JSON of type `T` (code `stored-json`).
+    /// Fails if the store cannot be used or refuses the operation, or if the stored value is not
+    /// JSON of type `T` (code `stored-json`).
     pub fn get_json<T: DeserializeOwned>(&self, key: &str) -> crate::Result<Option<T>> {
         let Some(bytes) = self.get(key)? else {
             return Ok(None);
@@ -43,9 +43,9 @@ impl Bucket {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer or is full, or if the value cannot be written as JSON.
-    /// Also fails if the key has more than 64 KiB, if the JSON has more than 32 MiB, or if `ttl` is
-    /// zero or more than a thousand years.
+    /// Fails if the value cannot be written as JSON, or if the store cannot be used or refuses the
+    /// operation, e.g. because it is full, because the JSON has more than 32 MiB, or because `ttl`
+    /// is zero.
     pub fn set_json<T: Serialize>(
         &self,
         key: &str,

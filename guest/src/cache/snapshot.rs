@@ -55,8 +55,8 @@ impl Snapshot {
     }
 
     /// Writes `value` to the key of the snapshot if the key still has the value that the snapshot
-    /// read. The value expires after the store's `default_ttl`, or never if `default_ttl` is not
-    /// set.
+    /// read, or still does not exist. The value expires after the store's `default_ttl`, or never
+    /// if `default_ttl` is not set.
     ///
     /// ```
     /// # use scorebox_guest::cache::Swap;
@@ -67,10 +67,10 @@ impl Snapshot {
     /// ```
     ///
     /// # Errors
-    /// Fails if the store does not answer, is full or refuses the write, or if `value` has more
-    /// than 32 MiB. If another caller changed the value, also fails if all open snapshots together
-    /// would hold more than 64 MiB. Otherwise, a changed value is not an error, but the result
-    /// [`Swap::Changed`].
+    /// Fails if the store cannot be used or refuses the operation, e.g. because it is full, because
+    /// `value` has more than 32 MiB, or because all open snapshots together would hold more than 64
+    /// MiB. The value may have been written. A value that another caller changed is not an error,
+    /// but the result [`Swap::Changed`].
     pub fn swap(self, value: impl AsRef<[u8]>) -> Result<Swap, Error> {
         match atomics::swap(self.0, value.as_ref()) {
             Ok(()) => Ok(Swap::Done),

@@ -124,7 +124,7 @@ pub(crate) mod atomics {
         seen: Option<Vec<u8>>,
     }
 
-    /// Reason why a value was not swapped.
+    /// Reason why a swap failed.
     pub(crate) enum CasError {
         /// The store did not answer, or refused the write.
         StoreError(Error),
