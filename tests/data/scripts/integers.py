@@ -1,5 +1,7 @@
 """Arithmetic of integers as scripts have it, whose values may need 64 bits: {"do": name, "n": number}."""
 import json
+import struct
+import sys
 
 import numpy as np
 import pandas as pd
@@ -40,6 +42,12 @@ OPERATIONS = {
     "outer": lambda n: np.outer([n], [n]),
     "einsum": lambda n: np.einsum("i,i->", np.array([n, n]), np.array([n, n])),
     "hash": lambda n: np.array([n]) * 2654435761 % 1000003,
+    "hash of numbers": lambda n: [hash(n * n), hash((n, n / 7, (-n * n,))), hash(np.int64(n) * n)],
+    "least of numbers": lambda n: min([sys.maxsize, n * n]),
+    "bytes of a number": lambda n: struct.pack("l", n * n).hex(),
+    "positions": lambda n: np.argsort([2.0, 3.0, 1.0]) * n * n,
+    "counts": lambda n: np.bincount([1, 1, 0]) * n * n,
+    "values": lambda n: pd.Series([n, n, 1]).value_counts().sort_index().mul(n * n).tolist(),
 }
 
 
