@@ -1,7 +1,7 @@
 """What a script sees of Python where Python itself has other numbers on a 64-bit machine.
 
-Owns `hash`, `sys.maxsize` and the native formats of `struct`, for the modules of the app alone:
-libraries need the numbers of this interpreter. Must not know scripts or numpy's integers.
+Owns `hash`, `sys.maxsize`, the native formats of `struct` and numpy's types for indices, for the
+modules of the app alone: libraries need those of this interpreter. Must not know scripts.
 """
 
 import builtins
@@ -86,7 +86,7 @@ def wide_format(text):
 class _View(ModuleType):
     """A module with other values of some names. All other names are those of the module itself."""
 
-    def __init__(self, module, **names):
+    def __init__(self, module, /, **names):
         super().__init__(module.__name__, module.__doc__)
         vars(self).update(names, _module=module)
 
@@ -95,9 +95,12 @@ class _View(ModuleType):
 
     def __setattr__(self, name, value):
         setattr(vars(self)["_module"], name, value)
+        if name in vars(self):
+            vars(self)[name] = value
 
     def __delattr__(self, name):
         delattr(vars(self)["_module"], name)
+        vars(self).pop(name, None)
 
     def __dir__(self):
         return dir(vars(self)["_module"])
@@ -121,4 +124,11 @@ _VIEWS = {
 
 def _import(name, globals=None, locals=None, fromlist=(), level=0):
     module = builtins.__import__(name, globals, locals, fromlist, level)
-    return _VIEWS.get(name, module) if level == 0 else module
+    if level:
+        return module
+    # Without a list of names, the first module of a dotted name is imported.
+    name = name if fromlist else name.partition(".")[0]
+    if name == "numpy" and name not in _VIEWS:
+        # All of its names are copied, because scripts use them more often than those of other modules.
+        _VIEWS[name] = _View(module, **vars(module) | {"intp": module.int64, "uintp": module.uint64})
+    return _VIEWS.get(name, module)

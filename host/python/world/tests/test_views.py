@@ -1,6 +1,9 @@
 """Tests of what modules of an app see of Python on a 32-bit machine, on a 64-bit one."""
 
+import builtins
 import importlib
+import importlib.util
+import math
 import os
 import random
 import struct
@@ -61,6 +64,23 @@ class Views(unittest.TestCase):
         self.assertEqual(score.NUMBERS, [maximum, maximum, 8, struct.calcsize("bn"), 16, hash(2**62)])
         self.assertEqual(score.OTHERS, [True, maximum, helper])
         self.assertEqual((sys.maxsize, sys.scorebox_test), (5, "written"))
+
+
+    @unittest.skipUnless(importlib.util.find_spec("numpy"), "numpy is not installed")
+    def test_types_of_indices_are_wide(self):
+        import numpy
+
+        space = {"__builtins__": vars(builtins) | {"__import__": views._import}}
+        exec(
+            "import numpy as np\nimport numpy.random\nimport numpy.linalg as linalg\nfrom numpy import intp, zeros\n"
+            "types = [np.intp, intp, numpy.intp, np.uintp]\nnp.scorebox_test = 1\nnp.pi = 3\nfound = [np.pi, linalg, zeros]",
+            space,
+        )
+        self.addCleanup(setattr, numpy, "pi", math.pi)
+        self.assertEqual(space["types"], [numpy.int64] * 3 + [numpy.uint64])
+        self.assertIsNot(space["np"], numpy)
+        self.assertEqual((numpy.scorebox_test, numpy.pi), (1, 3))
+        self.assertEqual(space["found"], [3, numpy.linalg, numpy.zeros])
 
 
 if __name__ == "__main__":
