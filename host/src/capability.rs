@@ -44,7 +44,7 @@ pub(crate) use self::fixed_wasi::standing_clock;
 pub(crate) use self::memory::Refusal;
 pub use self::memory::SharedMemory;
 #[cfg(feature = "python")]
-pub(crate) use self::script::ScriptServices;
+pub(crate) use self::script::{ScriptServices, shared_limit};
 pub use self::state::{Capabilities, InstanceState};
 pub use self::telemetry::{LOGS_BYTES, Lines};
 pub use crate::redis::Store as BucketHandle;

@@ -168,7 +168,7 @@ impl Scorer {
         capabilities: Arc<Capabilities>,
         runtime: tokio::runtime::Handle,
     ) -> Result<Self, StartupError> {
-        let max_concurrency = script::most_instances(&manifest.limits);
+        let max_concurrency = sizing::most_script_instances(&manifest.limits);
         let turns = Turns::new(max_concurrency, manifest.limits.queue);
         let cached = Cached::of_script(manifest, &script, &capabilities);
         let (on, own) = (runtime.clone(), turns.clone());

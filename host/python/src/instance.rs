@@ -18,7 +18,7 @@ use wasmtime_wasi::I32Exit;
 use crate::door::{self, Ending};
 use crate::mailbox::{Job, Mailbox};
 use crate::outside::{Current, Outside};
-use crate::sandbox::{Folders, Interpreter, Sandbox};
+use crate::sandbox::{Folders, Interpreter, Limit, Refusal, Sandbox};
 use crate::script::{Answer, CallError, Request, Script, StartError};
 use crate::state::StateImage;
 use crate::turns;
@@ -44,7 +44,7 @@ type Turn = Pin<Box<dyn Future<Output = End> + Send>>;
 #[derive(Debug)]
 enum End {
     TimedOut,
-    OutOfMemory,
+    OutOfMemory(Refusal),
     Exited(i32),
     Trapped(String),
 }
@@ -61,14 +61,10 @@ impl Instance {
         outside: Arc<dyn Outside>,
         deadline: Instant,
     ) -> Result<Self, StartError> {
-        let image = match &script.state {
-            None => None,
-            Some(path) => {
-                let image = StateImage::open(path)?;
-                image.fits(&script.pack.record().stock_sha256)?;
-                Some(image)
-            }
-        };
+        let image = script.state.as_ref();
+        if let Some(image) = image {
+            image.fits(&script.pack.record().stock_sha256)?;
+        }
         let folders = Folders {
             pack: script.pack.folder(),
             code: &script.code,
@@ -83,10 +79,10 @@ impl Instance {
             folders.wasi()?,
             current,
             mailbox.clone(),
-            script.memory_bytes,
+            Limit::new(script.memory_bytes, script.shared_memory.as_ref()),
             deadline,
         );
-        let begun = begin(script, image.as_ref(), &mut store);
+        let begun = begin(script, image, &mut store);
         let begun = tokio::time::timeout_at((deadline + GRACE).into(), begun).await;
         let begun = match begun {
             Ok(begun) => begun.map_err(|error| End::of(&error, store.data())),
@@ -222,9 +218,11 @@ async fn begin(
 impl End {
     /// Returns the end of a turn that should not have ended.
     fn of_turn(result: wasmtime::Result<i32>, sandbox: &Sandbox) -> Self {
-        match result {
-            Ok(code) => Self::Trapped(said(format!("the turn returned {code}"), sandbox)),
-            Err(error) => Self::of(&error, sandbox),
+        match (result, sandbox.refusal()) {
+            // The loop of calls fails if the memory has no room for a request.
+            (Ok(_), Some(refusal)) => Self::OutOfMemory(refusal),
+            (Ok(code), None) => Self::Trapped(said(format!("the turn returned {code}"), sandbox)),
+            (Err(error), _) => Self::of(&error, sandbox),
         }
     }
 
@@ -237,8 +235,8 @@ impl End {
             return Self::Exited(*code);
         }
         // CPython checks some of its allocations only by a trap. The limiter knows the reason.
-        if sandbox.was_refused_memory() {
-            return Self::OutOfMemory;
+        if let Some(refusal) = sandbox.refusal() {
+            return Self::OutOfMemory(refusal);
         }
         Self::Trapped(said(format!("{error:#}"), sandbox))
     }
@@ -250,9 +248,10 @@ impl End {
     fn of_start(self, script: &Script) -> StartError {
         match self {
             Self::TimedOut => StartError::TimedOut,
-            Self::OutOfMemory => StartError::OutOfMemory {
+            Self::OutOfMemory(Refusal::Own) => StartError::OutOfMemory {
                 limit_bytes: script.memory_bytes,
             },
+            Self::OutOfMemory(Refusal::Shared) => StartError::MemoryTaken,
             Self::Exited(code) => StartError::Exited(code),
             Self::Trapped(text) => StartError::Trapped(text),
         }
@@ -263,7 +262,8 @@ impl From<End> for CallError {
     fn from(end: End) -> Self {
         match end {
             End::TimedOut => Self::TimedOut,
-            End::OutOfMemory => Self::OutOfMemory,
+            End::OutOfMemory(Refusal::Own) => Self::OutOfMemory,
+            End::OutOfMemory(Refusal::Shared) => Self::MemoryTaken,
             End::Exited(code) => Self::Exited(code),
             End::Trapped(text) => Self::Trapped(text),
         }

@@ -35,5 +35,5 @@ mod world;
 pub use self::instance::Instance;
 pub use self::outside::{Level, Outside, RedisFailure};
 pub use self::pack::{Pack, PackError, PackFile, PackRecord, Proof, Wheel};
-pub use self::sandbox::FolderError;
+pub use self::sandbox::{FolderError, SharedLimit};
 pub use self::script::{Answer, CallError, Request, Script, StartError};

@@ -5,15 +5,15 @@
 //! exports. Must not know scripts, calls or states.
 
 mod imports;
+mod memory;
+mod waiting;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use wasmtime::{
-    Engine, InstancePre, Memory, ResourceLimiter, Store, StoreContextMut, TypedFunc, UpdateDeadline,
-};
+use wasmtime::{Engine, InstancePre, Memory, Store, StoreContextMut, TypedFunc, UpdateDeadline};
 use wasmtime_wasi::p1::WasiP1Ctx;
-use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
+use wasmtime_wasi::{FsPerms, WasiCtxBuilder, WasiView as _};
 
 use crate::engine;
 use crate::mailbox::Mailbox;
@@ -22,9 +22,12 @@ use crate::preopens;
 use crate::streams::Lines;
 
 pub(crate) use self::imports::linker;
+pub use self::memory::SharedLimit;
+pub(crate) use self::memory::{Limit, Refusal};
 
-/// Maximum number of elements of the module's table.
-const TABLE_ELEMENTS: usize = 100_000;
+/// Maximum number of files and folders that a script may have open. Each of them takes one of the
+/// descriptors of the host, which are for connections. A script that opens more traps.
+const OPEN_FILES: usize = 128;
 
 /// State of an interpreter in its WebAssembly store.
 pub(crate) struct Sandbox {
@@ -58,12 +61,6 @@ pub struct FolderError {
     reason: String,
 }
 
-/// Limit of the memory of an interpreter.
-struct Limit {
-    most_bytes: usize,
-    was_refused: bool,
-}
-
 impl Folders<'_> {
     /// Returns the system as an interpreter sees it: these folders, which it can only read, and
     /// clocks and randomness.
@@ -94,28 +91,27 @@ impl Folders<'_> {
 }
 
 impl Sandbox {
-    /// Creates a store for an interpreter with at most `memory_bytes` bytes of memory. It runs
-    /// until `deadline`, which each call replaces.
+    /// Creates a store for an interpreter whose memory has the limit `limit`. It runs until
+    /// `deadline`, which each call replaces.
     pub(crate) fn store(
         engine: &Engine,
         mut wasi: WasiCtxBuilder,
         outside: Current,
         mailbox: Mailbox,
-        memory_bytes: u64,
+        limit: Limit,
         deadline: Instant,
     ) -> Store<Self> {
         let errors = Lines::new(outside.clone(), Level::Warning);
         wasi.stdout(Lines::new(outside.clone(), Level::Info))
             .stderr(errors.clone());
-        let most_bytes = usize::try_from(memory_bytes).unwrap_or(usize::MAX);
+        let most_bytes = limit.most_bytes();
+        let mut wasi = wasi.build_p1();
+        wasi.ctx().table.set_max_capacity(OPEN_FILES);
         let sandbox = Self {
-            wasi: wasi.build_p1(),
+            wasi,
             outside,
             mailbox,
-            limit: Limit {
-                most_bytes,
-                was_refused: false,
-            },
+            limit,
             deadline,
             errors,
         };
@@ -147,57 +143,39 @@ impl Sandbox {
         store.set_epoch_deadline(engine::FIRST_TICKS);
         let sandbox = store.data_mut();
         sandbox.deadline = deadline;
-        sandbox.limit.was_refused = false;
+        sandbox.limit.forget_refusal();
     }
 
-    /// Limits the memory of the interpreter to `most_bytes` bytes, which it has already.
+    /// Limits the memory of the interpreter to what it has already.
     #[cfg(feature = "compiler")]
-    pub(crate) fn forbid_growth(&mut self, most_bytes: usize) {
-        self.limit.most_bytes = most_bytes;
+    pub(crate) fn forbid_growth(&mut self) {
+        self.limit.forbid_growth();
     }
 
-    /// Returns true if the interpreter was refused memory since its call began.
-    pub(crate) fn was_refused_memory(&self) -> bool {
-        self.limit.was_refused
+    /// Returns the reason why the interpreter was refused memory since its call began, if it was.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        self.limit.refusal()
     }
 
     /// Returns a line for a traceback if the interpreter was refused memory since its call began,
     /// and nothing otherwise.
     pub(crate) fn memory_note(&self) -> String {
-        match self.limit.was_refused {
-            true => format!(
+        match self.limit.refusal() {
+            None => String::new(),
+            Some(Refusal::Own) => format!(
                 "\nThe script needs more memory than the {} bytes that an instance may have.",
-                self.limit.most_bytes
+                self.limit.most_bytes()
             ),
-            false => String::new(),
+            Some(Refusal::Shared) => {
+                "\nThe instances of the script together need more memory than they may have."
+                    .to_owned()
+            }
         }
     }
 
     /// Returns the end of what native code wrote to standard error, and forgets it.
     pub(crate) fn take_errors(&self) -> String {
         self.errors.take_tail()
-    }
-}
-
-impl ResourceLimiter for Limit {
-    fn memory_growing(
-        &mut self,
-        _current: usize,
-        desired: usize,
-        _maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        let fits = desired <= self.most_bytes;
-        self.was_refused |= !fits;
-        Ok(fits)
-    }
-
-    fn table_growing(
-        &mut self,
-        _current: usize,
-        desired: usize,
-        _maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS)
     }
 }
 

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::pack::Pack;
-use crate::sandbox::FolderError;
-use crate::state::StateError;
+use crate::sandbox::{FolderError, SharedLimit};
+use crate::state::{StateError, StateImage};
 
 /// What all instances of one script share.
 pub struct Script {
@@ -25,8 +25,10 @@ pub struct Script {
     pub environment: Vec<(String, String)>,
     /// Maximum size of the memory of one instance, in bytes.
     pub memory_bytes: u64,
+    /// Limit on the memory of all instances together, if there is one.
+    pub shared_memory: Option<SharedLimit>,
     /// State image, if the script was started where it was packaged.
-    pub state: Option<PathBuf>,
+    pub state: Option<StateImage>,
     /// Files of the model whose estimators run as graphs.
     pub accelerated: Vec<String>,
 }
@@ -72,6 +74,9 @@ pub enum StartError {
         /// Maximum size of the memory, in bytes.
         limit_bytes: u64,
     },
+    /// All instances together need more memory than they may have.
+    #[error("the script did not start: the other instances have the memory that it needs")]
+    MemoryTaken,
     /// The interpreter ended.
     #[error("the interpreter ended with the exit code {0} while the script started")]
     Exited(i32),
@@ -103,6 +108,9 @@ pub enum CallError {
     /// The interpreter ended because it could not get more memory.
     #[error("the script needs more memory than it may have")]
     OutOfMemory,
+    /// The interpreter ended because the other instances have the memory that it needed.
+    #[error("the other instances have the memory that the script needs")]
+    MemoryTaken,
     /// The interpreter trapped.
     #[error("the interpreter trapped: {0}")]
     Trapped(String),

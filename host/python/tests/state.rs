@@ -1,6 +1,7 @@
 //! Takes a state image of a script in a real pack, and starts instances from it.
 
 #![cfg(feature = "compiler")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use scorebox_python::make::{self, TakeError};
+use scorebox_python::state::StateImage;
 use scorebox_python::{Instance, Level, Outside, Pack, Proof, RedisFailure, Request, Script};
 
 /// Script with numbers that must not be the same in each instance, and a clock that must go on.
@@ -72,6 +74,7 @@ fn script(pack: &Arc<Pack>, folder: &Path, text: &str) -> Script {
         model: None,
         environment: vec![("NAME".to_owned(), "value".to_owned())],
         memory_bytes: 1 << 30,
+        shared_memory: None,
         state: None,
         accelerated: Vec::new(),
     }
@@ -128,7 +131,7 @@ async fn instances_start_from_a_state_image() {
     let without = answer(&script).await;
     let path = folder.path().join("app.state");
     std::fs::write(&path, image).unwrap();
-    script.state = Some(path);
+    script.state = Some(StateImage::open(&path).unwrap());
     let (first, second) = (answer(&script).await, answer(&script).await);
     for with in [&first, &second] {
         assert_eq!(with["sums"], without["sums"]);

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use scorebox_python::state::StateImage;
 use scorebox_python::{Pack, PackError, Script};
 
 use super::report::Code;
 use super::{App, Trial};
-use crate::capability::Capabilities;
+use crate::capability::{self, Capabilities, SharedMemory};
 use crate::deployment::{self, Environment};
 use crate::error::StartupError;
 use crate::graph::EXTENSION;
@@ -21,6 +22,7 @@ use crate::manifest::{Manifest, PackagedScript, ScriptSection};
 use crate::model::Model;
 use crate::packaged::Proof;
 use crate::scorer::Scorer;
+use crate::sizing;
 
 /// Folder of the engine pack in a container image.
 const IMAGE_PACK: &str = "/pack";
@@ -68,7 +70,17 @@ pub(super) async fn load(
         environment,
         ..
     } = beside;
-    let script = script(&manifest, section, &model, proof, environment)?;
+    let limits = &manifest.limits;
+    let instances = sizing::most_script_instances(limits);
+    let memory = SharedMemory::new(sizing::instances_bytes(limits), instances);
+    let capabilities = Capabilities {
+        memory: Arc::new(memory),
+        ..capabilities
+    };
+    let script = Script {
+        shared_memory: Some(capability::shared_limit(Arc::clone(&capabilities.memory))),
+        ..script(&manifest, section, &model, proof, environment)?
+    };
     let record = script.pack.record();
     let code = Code::Script {
         entry: script.entry.clone(),
@@ -129,12 +141,27 @@ fn script(
         model: model_folder,
         environment: manifest.config.clone().into_iter().collect(),
         memory_bytes: manifest.limits.memory_bytes,
-        state: packaged.and_then(|script| script.state.clone()),
+        shared_memory: None,
+        state: state(packaged)?,
         accelerated: match section.accelerate {
             true => accelerated(model),
             false => Vec::new(),
         },
     })
+}
+
+/// Opens the state image of the script, if it has one. The file stays open, so that instances that
+/// start later get the state that was compared with the record, even if another file replaces it.
+fn state(packaged: Option<&PackagedScript>) -> Result<Option<StateImage>, StartupError> {
+    let Some(path) = packaged.and_then(|script| script.state.as_ref()) else {
+        return Ok(None);
+    };
+    let image = StateImage::open(path).map_err(|error| StartupError::Script {
+        path: path.clone(),
+        problem: error.to_string(),
+        fix: "package the app again".to_owned(),
+    })?;
+    Ok(Some(image))
 }
 
 /// Returns the files of the model that have a graph next to them: the graph of `trees.pkl` is

@@ -14,11 +14,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
-use scorebox_python::{Level, Outside, RedisFailure};
+use scorebox_python::{Level, Outside, RedisFailure, SharedLimit};
 use serde::Deserialize;
 use serde_json::json;
 use tracing::Level as LogLevel;
 
+use super::memory::{MemoryLimit, SharedMemory};
 use super::state::Capabilities;
 use super::telemetry::{Lines, LogSink};
 use crate::offload;
@@ -85,6 +86,12 @@ impl ScriptServices {
         };
         found.map(|(name, store)| (name.as_str(), store))
     }
+}
+
+/// Returns the limit on the memory of all instances of a script together.
+pub(crate) fn shared_limit(memory: Arc<SharedMemory>) -> SharedLimit {
+    // An instance knows its own limit.
+    Arc::new(move || Box::new(MemoryLimit::new(Arc::clone(&memory), u64::MAX)))
 }
 
 impl Outside for ScriptServices {

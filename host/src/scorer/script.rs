@@ -14,6 +14,7 @@ use scorebox_python::{CallError, Request, Script, StartError};
 use tokio::runtime::Handle;
 
 use self::failure::{in_json, start_problem};
+use super::conversion::TEXT_BYTES;
 use super::output;
 use super::pool::{Pool, Pooled};
 use super::signature::{PayloadSignature, SignatureError};
@@ -23,7 +24,7 @@ use crate::capability::{Capabilities, ScriptServices};
 use crate::error::{ScoreFailure, StartupError};
 use crate::manifest::{Instances, Limits, Manifest};
 use crate::sizing;
-use crate::text::Problem;
+use crate::text::{self, Problem};
 
 /// Header that an answer of Azure ML has if the script is at fault. The host sets it, so a script
 /// need not.
@@ -62,17 +63,6 @@ impl Pooled for Instance {
     }
 }
 
-/// Returns the maximum number of instances of a script that may exist at a time. Each may take
-/// `limits.memory`, and all together take at most `limits.total_memory`.
-pub(super) fn most_instances(limits: &Limits) -> usize {
-    let most = sizing::most_instances(limits);
-    if limits.instances.is_some() && limits.instances_bytes.is_none() {
-        return most;
-    }
-    let fitting = sizing::instances_bytes(limits) / limits.memory_bytes.max(1);
-    most.min(usize::try_from(fitting).unwrap_or(most)).max(1)
-}
-
 impl ScriptRunner {
     /// Starts the first instance of a script, and returns the runner with the contract that the
     /// script states. `script` is what all instances share, and `runtime` the async runtime of the
@@ -107,7 +97,7 @@ impl ScriptRunner {
     }
 
     fn pool(limits: &Limits, instances: &Instances) -> Pool<Instance> {
-        Pool::new(most_instances(limits), instances)
+        Pool::new(sizing::most_script_instances(limits), instances)
     }
 
     /// Creates instances until `count` are idle, so that the first calls do not wait for them.
@@ -138,10 +128,12 @@ impl ScriptRunner {
         let Some(turn) = self.turns.permission(call.caller, deadline).await else {
             return Err(self.timed_out());
         };
-        let (mut instance, _turn) = match self.pool.take() {
+        let (instance, turn) = match self.pool.take() {
             Some(instance) => (instance, turn),
             None => self.fresh_instance(deadline, turn).await?,
         };
+        // If this future is dropped, the instance goes before the permission does.
+        let (_turn, mut instance) = (turn, instance);
         let attributes = attributes::json(&call, &payload.content_type);
         let shared = Arc::clone(&self.shared);
         let services = ScriptServices::new(shared, &call.id, call.lines, deadline);
@@ -196,7 +188,7 @@ impl ScriptRunner {
             Ok(Ok((Err(error), _turn))) => Err(ScoreFailure::Unavailable(crate::error::Problem {
                 code: "init-failed".to_owned(),
                 message: "The scorer is not ready. Try again later.".to_owned(),
-                detail: Some(error.to_string()),
+                detail: Some(text::bounded(error.to_string(), TEXT_BYTES)),
             })),
             Ok(Err(_)) => Err(ScoreFailure::HostFault(
                 "making an instance ended".to_owned(),

@@ -12,7 +12,7 @@ use super::still;
 use crate::door::Ending;
 use crate::mailbox::{Job, Mailbox};
 use crate::outside::{Current, Outside};
-use crate::sandbox::{FolderError, Folders, Interpreter, Sandbox};
+use crate::sandbox::{FolderError, Folders, Interpreter, Limit, Sandbox};
 use crate::script::{Request, Script};
 use crate::state::{self, StateRecord};
 use crate::{door, turns};
@@ -91,7 +91,7 @@ pub async fn take(
         wasi,
         current.clone(),
         mailbox.clone(),
-        script.memory_bytes,
+        Limit::new(script.memory_bytes, script.shared_memory.as_ref()),
         deadline,
     );
     if let Some(message) = warm.and_then(|warm| door::request(warm.attributes, warm.body)) {
@@ -142,7 +142,7 @@ impl Taking {
             return Err(TakeError::Refused { text });
         }
         let memory_bytes = interpreter.memory.data_size(&self.store);
-        self.store.data_mut().forbid_growth(memory_bytes);
+        self.store.data_mut().forbid_growth();
         self.turn(&interpreter, CLEAR).await?;
         let now = interpreter.memory.data(&self.store);
         let record = StateRecord {

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use wasmtime::{AsContextMut as _, Caller, Engine, Extern, Linker};
 
-use super::Sandbox;
+use super::{Sandbox, waiting};
 use crate::door::{self, Ending, Frame, FrameError};
 use crate::outside::{Level, RedisFailure};
 
@@ -37,6 +37,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Sandbox>> {
             Box::new(async move { pass(&mut caller, places).await })
         },
     )?;
+    waiting::replace(&mut linker)?;
     Ok(linker)
 }
 
@@ -149,7 +150,8 @@ fn refuse(sandbox: &Sandbox, kind: Option<u8>, error: &FrameError) -> Option<Vec
     Some(Vec::new())
 }
 
-fn range(place: u32, size: u32) -> Range<usize> {
+/// Returns the part of a memory that begins at `place` and has `size` bytes.
+pub(super) fn range(place: u32, size: u32) -> Range<usize> {
     let place = place as usize;
     place..place.saturating_add(size as usize)
 }

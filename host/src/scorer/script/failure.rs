@@ -42,6 +42,7 @@ pub(super) fn of_call(error: CallError, shows_traceback: bool, limits: &Limits) 
         CallError::OutOfMemory => ScoreFailure::OutOfMemory {
             limit_bytes: limits.memory_bytes,
         },
+        CallError::MemoryTaken => ScoreFailure::Saturated,
         error @ (CallError::Trapped(_) | CallError::Exited(_)) => {
             ScoreFailure::Trapped(text::bounded(error.to_string(), TEXT_BYTES))
         }
@@ -56,8 +57,11 @@ pub(super) fn start_problem(error: &StartError, limits: &Limits) -> text::Proble
             "correct the script where the traceback says; a package that it imports belongs into \
              the file that scorer.requirements names"
         }
-        StartError::TimedOut => "do less in init, or raise limits.init_deadline",
-        StartError::OutOfMemory { .. } => "raise limits.memory, e.g. to 512MiB",
+        StartError::TimedOut => "do less in `init`, or set `limits.init_deadline` to more",
+        StartError::OutOfMemory { .. } => "set `limits.memory` to at least 512MiB",
+        StartError::MemoryTaken => {
+            "set `limits.total_memory` to more, or `limits.instances` to fewer"
+        }
         _ => "see the lines above that the script wrote",
     };
     let problem = match error {
@@ -134,6 +138,7 @@ mod tests {
         assert!(of(raised(false), true).message.contains("KeyError"));
         assert_eq!(of(CallError::TimedOut, false).status, 504);
         assert_eq!(of(CallError::OutOfMemory, false).code, "out-of-memory");
+        assert_eq!(of(CallError::MemoryTaken, false).code, "saturated");
         assert_eq!(of(CallError::Exited(3), false).code, "trapped");
         assert_eq!(of(CallError::Lost, false).code, "host-fault");
     }

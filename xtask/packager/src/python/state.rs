@@ -19,6 +19,7 @@ use scorebox_python::{Level, Outside, Pack, Proof, RedisFailure, Request, Script
 use scorebox_workspace::failure::Failure;
 use serde_json::json;
 
+use super::accelerated;
 use super::engine::Engine;
 use crate::model::ModelFile;
 
@@ -58,8 +59,8 @@ pub fn image(
     }
     let unusable = |error: &dyn std::fmt::Display| {
         Failure::other(
-            format!("the engine pack cannot be used: {}", error),
-            "run the command again",
+            format!("the script cannot be tried: {error}"),
+            "run the command again; if it fails again, it is a bug",
         )
     };
     let pack = Pack::open(&engine.folder, Proof::Recorded).map_err(|error| unusable(&error))?;
@@ -71,9 +72,10 @@ pub fn image(
         model: folders.model.map(Path::to_path_buf),
         environment: manifest.config.clone().into_iter().collect(),
         memory_bytes: manifest.limits.memory_bytes,
+        shared_memory: None,
         state: None,
         accelerated: match script.accelerate {
-            true => accelerated(model),
+            true => accelerated::names(model).map(str::to_owned).collect(),
             false => Vec::new(),
         },
     };
@@ -107,20 +109,14 @@ pub fn image(
         _ if was_asked => "it uses a store or a graph".to_owned(),
         Ok(image) => format!("its state has {} bytes", image.len()),
         // The check of the app fails with this error, and with its traceback.
-        Err(TakeError::Raised { text }) => text.lines().last().unwrap_or_default().to_owned(),
+        Err(TakeError::Raised { text } | TakeError::Refused { text }) => {
+            text.lines().last().unwrap_or_default().to_owned()
+        }
         Err(error) => error.to_string(),
     };
     let reason = quoted(&reason, REASON_BYTES);
     eprintln!("init left to each start, because the script cannot be stored after it: {reason}");
     Ok(None)
-}
-
-/// Returns the files of the model that have a graph next to them, as the host finds them.
-fn accelerated(model: &[ModelFile]) -> Vec<String> {
-    let names = || model.iter().map(|file| file.name.as_str());
-    let graphs = names().filter_map(|name| name.strip_suffix(scorebox_host::graph::EXTENSION));
-    let files = graphs.filter(|name| names().any(|other| other == *name));
-    files.map(str::to_owned).collect()
 }
 
 /// The host that a script sees while its state image is taken: it has no stores and no graphs.
