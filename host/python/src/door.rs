@@ -19,6 +19,11 @@ const REDIS_BYTES: usize = 64 << 20;
 const GRAPH_BYTES: usize = 256 << 20;
 /// Maximum size of an answer with its head, in bytes.
 const ANSWER_BYTES: usize = 512 << 20;
+/// Maximum size of the head of an answer, in bytes. It takes several times as much in the memory of
+/// the host.
+const HEAD_BYTES: usize = 64 << 10;
+/// Maximum size of a traceback, in bytes. The Python files of Scorebox send less.
+const TRACEBACK_BYTES: usize = 64 << 10;
 
 /// Message of a script to the host.
 #[derive(Debug, PartialEq, Eq)]
@@ -107,10 +112,7 @@ impl Frame {
                     b'e' => Level::Error,
                     _ => return Err(FrameError::Malformed),
                 };
-                // A character takes at most four bytes, so this is enough for the whole cut text.
-                let line = line.get(..LINE_BYTES + 4).unwrap_or(line);
-                let line = String::from_utf8_lossy(line);
-                Self::Log(level, scorebox_text::cut(&line, LINE_BYTES).into_owned())
+                Self::Log(level, text(line, LINE_BYTES))
             }
             b'M' => Self::Metric(bounded("a metric", body, METRIC_BYTES)?.to_vec()),
             b'G' => Self::Graph(bounded("the input of a graph", body, GRAPH_BYTES)?.to_vec()),
@@ -130,11 +132,12 @@ impl Ending {
         let (&status, rest) = body.split_first().ok_or(FrameError::Malformed)?;
         let (head, rest) = split(rest).ok_or(FrameError::Malformed)?;
         let raised = |is_input| Self::Raised {
-            text: String::from_utf8_lossy(rest).into_owned(),
+            text: text(rest, TRACEBACK_BYTES),
             is_input,
         };
         Ok(match status {
             0 => {
+                let head = bounded("the head of an answer", head, HEAD_BYTES)?;
                 let head = serde_json::from_slice(head).map_err(|_| FrameError::Malformed)?;
                 Self::Answered(head, rest.to_vec())
             }
@@ -164,6 +167,13 @@ fn split(message: &[u8]) -> Option<(&[u8], &[u8])> {
     let (size, rest) = message.split_first_chunk()?;
     let size = usize::try_from(u32::from_le_bytes(*size)).ok()?;
     rest.split_at_checked(size)
+}
+
+/// Returns the text of a message, truncated to `limit` bytes.
+fn text(bytes: &[u8], limit: usize) -> String {
+    // A character takes at most four bytes, so this is enough for the whole truncated text.
+    let bytes = bytes.get(..limit + 4).unwrap_or(bytes);
+    scorebox_text::cut(&String::from_utf8_lossy(bytes), limit).into_owned()
 }
 
 fn bounded<'a>(what: &'static str, body: &'a [u8], limit: usize) -> Result<&'a [u8], FrameError> {
@@ -261,15 +271,30 @@ mod tests {
     }
 
     #[test]
-    fn long_lines_are_cut() {
+    fn long_texts_are_cut() {
         let message = [&b"Li"[..], "ä".repeat(LINE_BYTES).as_bytes()].concat();
         let Ok(Frame::Log(_, line)) = Frame::read(&message) else {
             panic!("no line");
         };
+        let message = ending(1, "", "ä".repeat(TRACEBACK_BYTES).as_bytes());
+        let Ok(Frame::Ending(Ending::Raised { text, .. })) = Frame::read(&message) else {
+            panic!("no traceback");
+        };
+        for (text, limit) in [(line, LINE_BYTES), (text, TRACEBACK_BYTES)] {
+            assert!(text.len() <= limit && text.ends_with('…'), "{}", text.len());
+        }
+    }
+
+    #[test]
+    fn the_head_of_an_answer_is_bounded() {
+        let head = format!(
+            r#"{{"status":200,"content_type":"{}"}}"#,
+            "a".repeat(HEAD_BYTES)
+        );
+        let refused = Frame::read(&ending(0, &head, b"")).unwrap_err();
         assert!(
-            line.len() <= LINE_BYTES && line.ends_with('…'),
-            "{}",
-            line.len()
+            refused.to_string().starts_with("the head of an answer"),
+            "{refused}"
         );
     }
 
