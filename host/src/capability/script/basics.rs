@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::resp::Writer;
 use crate::redis::raw::{Command, CommandError};
-use crate::redis::{Condition, Lifetime, Store, StoreError};
+use crate::redis::{BATCH_KEYS, Condition, KEY_LIMIT_BYTES, Lifetime, Store, StoreError};
 
 /// Command that a store answers by its own operations.
 #[derive(Debug, PartialEq, Eq)]
@@ -108,7 +108,14 @@ impl Basic {
         store: &Store,
         writer: &mut Writer,
     ) -> Result<(), CommandError> {
-        match self.write(store, writer).await {
+        if writer.refuses(1) {
+            return Ok(());
+        }
+        let written = match self.check() {
+            Ok(()) => self.write(store, writer).await,
+            Err(problem) => Err(problem),
+        };
+        match written {
             Ok(()) => return Ok(()),
             Err(StoreError::Disconnected(why)) => return Err(CommandError::Disconnected(why)),
             Err(StoreError::Full(text)) if !text.starts_with("OOM") => {
@@ -122,6 +129,31 @@ impl Basic {
             ) => writer.error(&text),
         }
         Ok(())
+    }
+
+    /// Checks the limits on keys, which the host's other functions for stores have, too.
+    fn check(&self) -> Result<(), StoreError> {
+        let keys: Vec<&String> = match self {
+            Self::GetMany(keys) | Self::Delete(keys) | Self::Exists(keys) => keys.iter().collect(),
+            Self::SetMany(entries) => entries.iter().map(|(key, _)| key).collect(),
+            Self::Get(key)
+            | Self::Set { key, .. }
+            | Self::Increment(key, _)
+            | Self::Expire(key, _)
+            | Self::Persist(key)
+            | Self::Lifetime { key, .. } => vec![key],
+        };
+        if keys.len() > BATCH_KEYS {
+            return Err(StoreError::Invalid(format!(
+                "a command has at most {BATCH_KEYS} keys"
+            )));
+        }
+        match keys.iter().find(|key| key.len() > KEY_LIMIT_BYTES) {
+            None => Ok(()),
+            Some(_) => Err(StoreError::Invalid(format!(
+                "a key has at most {KEY_LIMIT_BYTES} bytes"
+            ))),
+        }
     }
 
     async fn write(self, store: &Store, writer: &mut Writer) -> Result<(), StoreError> {
@@ -282,6 +314,25 @@ mod tests {
             basic.answer(&store, &mut writer).await.unwrap();
             let found = String::from_utf8(writer.finish()).unwrap();
             assert_eq!(found.trim_end().replace("\r\n", " "), expected, "{words}");
+        }
+    }
+
+    #[tokio::test]
+    async fn keys_are_bounded() {
+        let store = Store::new(Arc::new(Memory::default()), "p", None);
+        let long = vec![b'a'; KEY_LIMIT_BYTES + 1];
+        let key = |key: &[u8]| vec![b"EXISTS".to_vec(), key.to_vec()];
+        let mut many = key(b"a");
+        many.resize(BATCH_KEYS + 2, b"a".to_vec());
+        for (command, expected) in [
+            (key(&long[1..]), ":0\r\n"),
+            (key(&long), "-ERR a key has at most 65536 bytes\r\n"),
+            (many, "-ERR a command has at most 4096 keys\r\n"),
+        ] {
+            let mut writer = Writer::new(3);
+            let basic = Basic::of(&command).unwrap();
+            basic.answer(&store, &mut writer).await.unwrap();
+            assert_eq!(String::from_utf8(writer.finish()).unwrap(), expected);
         }
     }
 

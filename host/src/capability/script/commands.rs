@@ -170,6 +170,9 @@ async fn send(
     let (Some(connection), false) = (connection, commands.is_empty()) else {
         return Ok(());
     };
+    if writer.refuses(commands.len()) {
+        return Ok(());
+    }
     let forms: Vec<_> = commands.iter().map(Form::of).collect();
     let replies = match (commands.pop(), commands.is_empty()) {
         (Some(command), true) => vec![connection.execute(command).await],
@@ -219,6 +222,10 @@ async fn transaction(
     commands: Vec<Command>,
 ) -> Result<(), CommandError> {
     let forms: Vec<_> = commands.iter().map(Form::of).collect();
+    // MULTI and EXEC have a reply each.
+    if writer.refuses(forms.len() + 2) {
+        return Ok(());
+    }
     let replies = connection.transaction(commands).await;
     // The server has nothing to say before EXEC, because all commands are checked before.
     writer.text("OK");

@@ -15,6 +15,10 @@ use crate::offload;
 use crate::tensor::{Tensor, in_order};
 use crate::text::{NAME_BYTES, REASON_BYTES, cut, quoted};
 
+/// Maximum size of the head of a request, in bytes. It takes several times as much in the memory of
+/// the host.
+const HEAD_BYTES: usize = 1 << 20;
+
 /// Head of a request.
 #[derive(Deserialize)]
 struct Head {
@@ -77,6 +81,9 @@ pub(super) async fn answer(
 fn read(request: &[u8]) -> Option<(String, Vec<Tensor>)> {
     let (size, rest) = request.split_first_chunk::<4>()?;
     let size = usize::try_from(u32::from_le_bytes(*size)).ok()?;
+    if size > HEAD_BYTES {
+        return None;
+    }
     let (head, mut data) = rest.split_at_checked(size)?;
     let head: Head = serde_json::from_slice(head).ok()?;
     let mut tensors = Vec::new();
@@ -148,6 +155,8 @@ mod tests {
             ))
             .is_none()
         );
+        let long = head.replace("\"g\"", &format!("\"{}\"", "g".repeat(HEAD_BYTES)));
+        assert!(read(&request(&long, &data)).is_none());
         assert!(read(b"\xff\xff\xff\xff").is_none() && read(b"").is_none());
     }
 }

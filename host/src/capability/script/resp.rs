@@ -6,6 +6,10 @@
 
 use crate::redis::raw::{ARGUMENTS, COMMANDS_AT_ONCE, Command, Node, Reply};
 
+/// Size of replies from which on no more commands are run, in bytes. Each command may add a reply
+/// of the maximum size.
+const REPLIES_BYTES: usize = 64 << 20;
+
 /// Error of bytes that are not commands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Malformed {
@@ -28,7 +32,7 @@ pub(super) fn commands(mut bytes: &[u8]) -> Result<Vec<Command>, Malformed> {
     let (mut commands, mut arguments) = (Vec::new(), 0);
     while !bytes.is_empty() {
         let count = length(&mut bytes, b'*')?;
-        arguments += count;
+        arguments = count.saturating_add(arguments);
         // MULTI and EXEC do not count as commands of the transaction between them.
         if arguments > ARGUMENTS || commands.len() >= COMMANDS_AT_ONCE + 2 {
             return Err(Malformed::Many);
@@ -115,6 +119,19 @@ impl Writer {
     /// Returns everything that was written.
     pub(super) fn finish(self) -> Vec<u8> {
         self.bytes
+    }
+
+    /// Writes an error for `commands` commands, and returns true, if the replies so far are so large
+    /// that these commands must not be run.
+    pub(super) fn refuses(&mut self, commands: usize) -> bool {
+        let is_full = self.bytes.len() >= REPLIES_BYTES;
+        if is_full {
+            let text = format!(
+                "ERR the replies have more than {REPLIES_BYTES} bytes; send fewer commands at a time"
+            );
+            (0..commands).for_each(|_| self.error(&text));
+        }
+        is_full
     }
 
     /// Writes a short text of the server, such as `OK`.
@@ -287,9 +304,24 @@ mod tests {
             (b"*-1\r\n", Malformed::NotList),
             (b"*1\r\n:3\r\n", Malformed::NotList),
             (b"*99999999\r\n", Malformed::Many),
+            (
+                b"*1\r\n$1\r\na\r\n*18446744073709551615\r\n",
+                Malformed::Many,
+            ),
         ] {
             assert_eq!(commands(bytes), Err(expected), "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn large_replies_end_the_commands() {
+        let mut writer = Writer::new(3);
+        assert!(!writer.refuses(2));
+        writer.blob(&vec![b'a'; REPLIES_BYTES]);
+        let before = writer.bytes.len();
+        assert!(writer.refuses(2));
+        let added = String::from_utf8_lossy(&writer.bytes[before..]).into_owned();
+        assert_eq!(added.matches("-ERR the replies").count(), 2, "{added}");
     }
 
     #[test]
