@@ -61,8 +61,8 @@ pub(crate) fn compare(
     compare_component(manifest, proof)
 }
 
-/// Compares the digests of the script's folder and of its packages with the record. Both are small,
-/// so they are always read.
+/// Compares the digests of the script's folder, of its packages and of its state image with the
+/// record. All of them are read at each start, so no time of a file has to be trusted.
 #[cfg(feature = "python")]
 fn compare_script(manifest: &Manifest) -> Result<(), StartupError> {
     let packaged = manifest.packaged.as_ref();
@@ -86,13 +86,20 @@ fn compare_script(manifest: &Manifest) -> Result<(), StartupError> {
         }
     }
     let inputs = packaged.map(|packaged| state_inputs(manifest, packaged));
-    if let (Some(state), Some(inputs)) = (&record.state, inputs) {
+    let state = record.state.as_ref().zip(record.state_digest.as_ref());
+    if let Some(((state, expected), inputs)) = state.zip(inputs) {
         let fail = |problem: String| StartupError::Script {
             path: state.clone(),
             problem,
             fix: fix(manifest),
         };
         let image = StateImage::open(state).map_err(|error| fail(error.to_string()))?;
+        let found = image.sha256().map_err(|error| fail(error.to_string()))?;
+        let found = format!("sha256:{found}");
+        if found != *expected {
+            let problem = other_digest(manifest, &found, expected);
+            return Err(fail(format!("changed since it was packaged: {problem}")));
+        }
         if image.record().inputs_sha256 != inputs {
             return Err(fail(
                 "is the state of another script, or of other settings or files".to_owned(),
@@ -103,13 +110,17 @@ fn compare_script(manifest: &Manifest) -> Result<(), StartupError> {
 }
 
 /// Returns the digest of everything that the state image of a script is made from, in hexadecimal:
-/// the script, its packages, its model, the engine pack and the configuration. `packaged` is the
+/// the script, its packages, its model, the engine pack, the configuration, and what the script can
+/// learn about itself. `packaged` is the
 /// record of the app.
 #[cfg(feature = "python")]
 #[must_use]
 pub fn state_inputs(manifest: &Manifest, packaged: &Packaged) -> String {
     let script = packaged.script.as_ref();
     let inputs = serde_json::json!({
+        "name": manifest.scorer.name,
+        "version": manifest.scorer.version,
+        "labels": manifest.scorer.labels,
         "entry": manifest.scorer.script.as_ref().map(ScriptSection::entry),
         "script": script.map(|script| &script.digest),
         "packages": script.map(|script| &script.packages_digest),

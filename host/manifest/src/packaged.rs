@@ -41,6 +41,8 @@ pub struct PackagedScript {
     /// Path of the state image, which was taken after the script's `init`. `None` if `init` runs
     /// when an instance starts.
     pub state: Option<PathBuf>,
+    /// Digest of the state image: `sha256:` and 64 hex digits. `None` if there is no state image.
+    pub state_digest: Option<String>,
 }
 
 /// Entry `[[packaged.file]]` of the manifest, without the name of the file: the size, digest and
@@ -76,6 +78,7 @@ struct RawScript {
     packages: Option<PathBuf>,
     packages_digest: Option<String>,
     state: Option<PathBuf>,
+    state_digest: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -128,14 +131,19 @@ impl RawScript {
     fn into_record(self, dir: &Path) -> Result<PackagedScript, Problem> {
         check_digest("script.digest", &self.digest)?;
         check_digest("script.pack", &self.pack)?;
-        if let Some(packages) = &self.packages_digest {
-            check_digest("script.packages_digest", packages)?;
-        }
-        if self.packages.is_some() != self.packages_digest.is_some() {
-            return Err(Problem::new(
-                "[packaged.script] has only one of `packages` and `packages_digest`",
-                FIX,
-            ));
+        for (key, path, digest) in [
+            ("packages", &self.packages, &self.packages_digest),
+            ("state", &self.state, &self.state_digest),
+        ] {
+            if path.is_some() != digest.is_some() {
+                return Err(Problem::new(
+                    format!("[packaged.script] has only one of `{key}` and `{key}_digest`"),
+                    FIX,
+                ));
+            }
+            if let Some(digest) = digest {
+                check_digest(&format!("script.{key}_digest"), digest)?;
+            }
         }
         Ok(PackagedScript {
             digest: self.digest,
@@ -143,6 +151,7 @@ impl RawScript {
             packages: self.packages.map(|packages| dir.join(packages)),
             packages_digest: self.packages_digest,
             state: self.state.map(|state| dir.join(state)),
+            state_digest: self.state_digest,
         })
     }
 }

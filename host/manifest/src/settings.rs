@@ -604,6 +604,12 @@ pub const SETTINGS: &[Setting] = &[
          it, each instance runs `init`.",
     ),
     setting(
+        "packaged.script.state_digest",
+        "sha256:HEX",
+        "",
+        "Digest of the file with this state. The host refuses a file that differs.",
+    ),
+    setting(
         "packaged.file.name",
         "file",
         "",

@@ -4,6 +4,9 @@
 //! Owns the format of the file, and how an instance gets its content. Must not know how an image is
 //! made. An image is data for the sandbox: a damaged or forged one can break only its own instance.
 //!
+//! An image is copied into each instance, whatever its size. Sharing its pages would need memory
+//! that Wasmtime did not map, and so `unsafe` code.
+//!
 //! The file has 8 bytes of magic, the size of its head as u32 (little-endian), the head in JSON,
 //! zeros up to a page, and the pages of all runs one after another.
 
@@ -13,6 +16,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use wasmtime::Store;
 
 use crate::sandbox::{Interpreter, Sandbox};
@@ -127,6 +131,27 @@ impl StateImage {
     #[must_use]
     pub fn record(&self) -> &StateRecord {
         &self.record
+    }
+
+    /// Reads the whole file, and returns its SHA-256 digest in hexadecimal.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be read.
+    pub fn sha256(&self) -> Result<String, StateError> {
+        let mut digest = Sha256::new();
+        let (mut buffer, mut place) = (vec![0; 1 << 20], 0);
+        loop {
+            let read = self.file.read_at(&mut buffer, place);
+            let count = read.map_err(|source| StateError::Unreadable {
+                path: self.path.clone(),
+                source,
+            })?;
+            match buffer.get(..count) {
+                Some([]) | None => return Ok(hex::encode(digest.finalize())),
+                Some(part) => digest.update(part),
+            }
+            place += count as u64;
+        }
     }
 
     /// Checks that the image was made with a pack.
@@ -265,9 +290,12 @@ mod tests {
         let record = record(128 << 10, runs);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.state");
-        std::fs::write(&path, record.image(&now).unwrap()).unwrap();
+        let bytes = record.image(&now).unwrap();
+        std::fs::write(&path, &bytes).unwrap();
         let image = StateImage::open(&path).unwrap();
         assert_eq!(*image.record(), record);
+        let digest = hex::encode(Sha256::digest(&bytes));
+        assert_eq!(image.sha256().unwrap(), digest);
         image.fits(&"5".repeat(64)).unwrap();
         let error = image.fits("other").unwrap_err();
         assert!(error.to_string().contains("another engine pack"), "{error}");

@@ -78,8 +78,9 @@ impl Cached {
         let files = packaged.map_or_else(
             || uuid::Uuid::new_v4().to_string(),
             |script| {
-                let packages = script.packages_digest.as_deref().unwrap_or_default();
-                format!("{} {packages}", script.digest)
+                let others = [&script.packages_digest, &script.state_digest];
+                let others = others.map(|digest| digest.as_deref().unwrap_or("none"));
+                format!("{} {}", script.digest, others.join(" "))
             },
         );
         let entry = &script.entry;
@@ -87,7 +88,12 @@ impl Cached {
             world: World::Scoring.to_string(),
             component: Some(format!("{entry} {files} {:?}", script.accelerated)),
             engine: Some(script.pack.digest().to_owned()),
+            cpu: Some(script.pack.record().cpu.clone()),
             snapshot: script.state.is_some(),
+            graph_engine: capabilities
+                .graphs
+                .as_ref()
+                .map(|_| graph::ENGINE.to_owned()),
             ..identity
         })
     }

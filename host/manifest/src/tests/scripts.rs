@@ -53,6 +53,7 @@ fn every_key_of_a_script_is_read() {
         packages = "packages"
         packages_digest = "{ZEROS}"
         state = "app.state"
+        state_digest = "{ZEROS}"
         "#
     ));
     let manifest = parse(&text).unwrap();
@@ -67,6 +68,7 @@ fn every_key_of_a_script_is_read() {
             packages: Some("app/packages".into()),
             packages_digest: Some(ZEROS.to_owned()),
             state: Some("app/app.state".into()),
+            state_digest: Some(ZEROS.to_owned()),
         })
     );
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use scorebox_host::manifest::digest;
 use scorebox_host::manifest::{MANIFEST_FILE, Manifest, Packaged, PackagedScript, ScriptSection};
 use scorebox_host::model::Model;
 use scorebox_host::packaging::{self, Times};
@@ -18,7 +19,7 @@ use crate::graph_trial::{self, Trial, Waits};
 use crate::model::{self, ModelFile, Pickles};
 use crate::python::engine::Engine;
 use crate::python::state::Folders;
-use crate::python::{packages, pickle, sources, state};
+use crate::python::{accelerated, packages, pickle, sources, state};
 use crate::staged::StagedPaths;
 
 /// Name of the folder of the script and its modules in an app folder.
@@ -46,6 +47,9 @@ pub(super) fn stage(
     let model = model.map(|model| model::list(model, Pickles::Allowed));
     let model = model.transpose()?.unwrap_or_default();
     pickle::say_versions(&model, engine.library("scikit-learn"));
+    if let (true, Some(folder)) = (script.accelerate, &manifest.scorer.model) {
+        accelerated::check(folder, &model)?;
+    }
     let sources = sources::list(script)?;
     let packages = match &script.requirements {
         Some(file) => packages::locate(file, &engine.interpreter())?,
@@ -88,19 +92,22 @@ pub(super) fn stage(
         packages: has_packages.then(|| PathBuf::from(PACKAGES_FOLDER)),
         packages_digest: has_packages.then(|| digest(PACKAGES_FOLDER)).transpose()?,
         state: None,
+        state_digest: None,
     });
     if let Some(image) = state(manifest, script, &model, staging.path(), engine, &record)? {
         staging.write(STATE_FILE, &image)?;
         names.push(STATE_FILE.to_owned());
         if let Some(script) = &mut record.script {
             script.state = Some(PathBuf::from(STATE_FILE));
+            script.state_digest = Some(digest::digest(&image));
         }
     }
     staging.write(
         MANIFEST_FILE,
         written(&with_record(table, &record))?.as_bytes(),
     )?;
-    let report = graph_trial::check(manifest, staging.path(), Waits::SCRIPT, trial)
+    let waits = Waits::of_script(model.iter().map(|file| file.name.as_str()));
+    let report = graph_trial::check(manifest, staging.path(), waits, trial)
         .map_err(|failure| staged.renamed(failure))?;
     eprintln!(
         "checked: {} is a script; engine pack {}",
@@ -159,6 +166,7 @@ pub(super) fn section(record: &PackagedScript) -> toml::Table {
         ("packages", path(&record.packages)),
         ("packages_digest", record.packages_digest.clone()),
         ("state", path(&record.state)),
+        ("state_digest", record.state_digest.clone()),
     ];
     entries
         .into_iter()

@@ -8,7 +8,7 @@ use scorebox_python::PackRecord;
 use super::contents::{Contents, PACK_RECORD};
 use super::labels::{Settings, listed};
 use super::report::Report;
-use crate::app::{PACKAGES_FOLDER, SCRIPT_FOLDER};
+use crate::app::{PACKAGES_FOLDER, SCRIPT_FOLDER, STATE_FILE};
 use crate::image::PACK_FOLDER;
 
 /// The engine pack that an image contains.
@@ -53,6 +53,10 @@ pub(super) fn pack(report: &mut Report, contents: &Contents, settings: &Settings
         (
             "packages_digest",
             contents.folder(PACKAGES_FOLDER).map(ToString::to_string),
+        ),
+        (
+            "state_digest",
+            contents.of_app(STATE_FILE).map(ToString::to_string),
         ),
     ] {
         report.check(
