@@ -3,6 +3,7 @@
 //! Owns how a pack is found or made, the scripts of `tests/data/scripts`, and the comparison of
 //! answers. Must not know what a script does.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -26,6 +27,21 @@ const MAKING: Duration = Duration::from_secs(40 * 60);
 /// Timeout of a build of a project with a script, which may fetch packages.
 const BUILDING: Duration = Duration::from_secs(10 * 60);
 
+/// Exit codes of the packager that say that this machine lacks something: a tool, or the network.
+const LACKING: [i32; 2] = [4, 6];
+
+/// Variables of this machine that the packager needs for Cargo and for its caches.
+const KEPT: [&str; 8] = [
+    "PATH",
+    "HOME",
+    "XDG_CACHE_HOME",
+    "CARGO_HOME",
+    "CARGO_TARGET_DIR",
+    "RUSTUP_HOME",
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+];
+
 /// Path of the engine pack, or the reason why there is none.
 static PACK: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
     if let Some(pack) = std::env::var_os(PACK_VARIABLE) {
@@ -37,10 +53,16 @@ static PACK: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
     let mut part = run::tool(&place::xtask().to_string_lossy());
     let made = run::finish_within(MAKING, part.args(["part", "python-pack"]), b"");
     if made.status.success() {
-        Ok(made.stdout.trim_end().into())
-    } else {
-        Err(format!("the engine pack cannot be made: {}", made.stderr))
+        return Ok(made.stdout.trim_end().into());
     }
+    let reason = format!("the engine pack cannot be made: {}", made.stderr);
+    assert!(
+        made.status
+            .code()
+            .is_some_and(|code| LACKING.contains(&code)),
+        "{reason}"
+    );
+    Err(reason)
 });
 
 /// Libraries with which scripts run natively, as `tests/data/scripts/requirements.txt` pins them.
@@ -50,8 +72,11 @@ pub static LIBRARIES: LazyLock<Result<Libraries, String>> =
 /// Returns the path of the engine pack, which is made if this machine has none.
 ///
 /// # Errors
-/// Fails with the reason as text if there is no pack and none can be made, usually because there is
-/// no network.
+/// Fails with the reason as text if there is no pack and this machine cannot make one, because it
+/// has no network, or no Python with pip.
+///
+/// # Panics
+/// Panics if making the pack fails for another reason.
 pub fn pack() -> Result<&'static Path, String> {
     PACK.as_deref().map_err(Clone::clone)
 }
@@ -130,12 +155,9 @@ pub fn packager_command(pack: &Path) -> Command {
     let mut command = Command::new(place::xtask());
     command.env_clear().env(PACK_VARIABLE, pack);
     let kept = std::env::vars_os().filter(|(name, _)| {
-        let name = name.to_string_lossy().to_lowercase();
-        matches!(
-            &*name,
-            "path" | "home" | "ssl_cert_file" | "requests_ca_bundle"
-        ) || name.starts_with("pip_")
-            || name.ends_with("_proxy")
+        let name = name.to_string_lossy();
+        let is_of_pip = name.starts_with("PIP_") || name.to_lowercase().ends_with("_proxy");
+        is_of_pip || KEPT.contains(&&*name)
     });
     command.envs(kept);
     command
@@ -149,9 +171,18 @@ pub fn packager_command(pack: &Path) -> Command {
 #[must_use]
 pub fn built(pack: &Path, project: &Path) -> TempDir {
     let app = tempfile::tempdir().expect("a folder can be made");
-    let path = app.path().to_string_lossy().into_owned();
-    packager(pack, project, &["build", "--app", &path]).ended(0);
+    build(pack, project, app.path(), &[]).ended(0);
     app
+}
+
+/// Builds a project with a script into the app folder `app`. `more` has more arguments.
+#[track_caller]
+pub fn build(pack: &Path, project: &Path, app: &Path, more: &[&OsStr]) -> Finished {
+    let mut command = packager_command(pack);
+    command.arg("build").arg("--manifest");
+    command.arg(project.join("scorebox.toml"));
+    command.arg("--app").arg(app).args(more);
+    run::finish_within(BUILDING, &mut command, b"")
 }
 
 /// Runs the script of a project in native Python with each of the bodies, and returns one object for

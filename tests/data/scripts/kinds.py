@@ -1,6 +1,6 @@
 """Trains models of many kinds natively, and writes a project for each: script, pickle, manifest, and native answers.
 
-Usage: kinds.py FOLDER. The file cases.json of a project is a list of {"body": text, "answer": value}; sample.json is the first of
+Usage: kinds.py FOLDER [NAME ...], which trains all kinds if no name is given. The file cases.json of a project is a list of {"body": text, "answer": value}; sample.json is the first of
 them for `package.sample`. Nothing is random, and the data sets are generated or come with scikit-learn.
 """
 import json
@@ -80,6 +80,13 @@ def run(data):
 """
 
 
+WANTED = sys.argv[2:]
+
+
+def is_wanted(name):
+    return not WANTED or name in WANTED
+
+
 def project(folder, name, script, model, inputs):
     """Writes one project. `inputs` are the values of the key `data`, a request each."""
     own = folder / name
@@ -124,16 +131,19 @@ def digits(folder):
     }
     for place, (name, model) in enumerate(kinds.items()):
         script = PLAIN if place % 2 else ARRAY % 64
-        project(folder, name, script, model.fit(*train), rows)
+        if is_wanted(name):
+            project(folder, name, script, model.fit(*train), rows)
     names = np.array(["even", "odd"])[y % 2]
-    project(folder, "words", PLAIN, DecisionTreeClassifier(random_state=0).fit(X[:800], names[:800]), rows)
+    if is_wanted("words"):
+        project(folder, "words", PLAIN, DecisionTreeClassifier(random_state=0).fit(X[:800], names[:800]), rows)
 
 
 def others(folder):
     """A regression, a table of pandas with missing values, and texts."""
-    X, y = load_diabetes(return_X_y=True)
-    ridge = make_pipeline(PolynomialFeatures(2), StandardScaler(), Ridge()).fit(X[:300], y[:300])
-    project(folder, "regression", ARRAY % 10, ridge, [X[300:].tolist()])
+    if is_wanted("regression"):
+        X, y = load_diabetes(return_X_y=True)
+        ridge = make_pipeline(PolynomialFeatures(2), StandardScaler(), Ridge()).fit(X[:300], y[:300])
+        project(folder, "regression", ARRAY % 10, ridge, [X[300:].tolist()])
 
     r, n = np.random.default_rng(0), 400
     frame = pd.DataFrame({
@@ -148,16 +158,18 @@ def others(folder):
         ("numbers", make_pipeline(SimpleImputer(), StandardScaler()), ["age", "income"]),
         ("words", OneHotEncoder(handle_unknown="ignore"), ["city", "plan"]),
     ])
-    table = make_pipeline(columns, LogisticRegression()).fit(frame, target)
-    rows = json.loads(frame.to_json(orient="records"))
-    project(folder, "table", FRAME, table, [rows, [{**rows[0], "city": "Genève"}]])
+    if is_wanted("table"):
+        table = make_pipeline(columns, LogisticRegression()).fit(frame, target)
+        rows = json.loads(frame.to_json(orient="records"))
+        project(folder, "table", FRAME, table, [rows, [{**rows[0], "city": "Genève"}]])
 
     words = "good bad awful great film plot actor Äpfel the a dull nice boring superb".split()
     texts = [" ".join(r.choice(words, 12)) for _ in range(300)]
     liked = np.array([sum(t.count(w) for w in ("good", "great", "nice", "superb")) > 3 for t in texts])
     for name, vectors in (("frequencies", TfidfVectorizer(ngram_range=(1, 2))), ("hashes", HashingVectorizer(n_features=256))):
-        model = make_pipeline(vectors, LogisticRegression()).fit(texts, liked)
-        project(folder, name, TEXTS, model, [texts[:100], ["Äpfel und Birnen 你好"]])
+        if is_wanted(name):
+            model = make_pipeline(vectors, LogisticRegression()).fit(texts, liked)
+            project(folder, name, TEXTS, model, [texts[:100], ["Äpfel und Birnen 你好"]])
 
 
 if __name__ == "__main__":

@@ -1,8 +1,13 @@
-//! Packaging a script in Python: the example `tutorial` from its folder to a container, the proof
-//! with a sample, and packages.
+//! Packaging a script in Python: the example `tutorial` from its folder to a container.
 //!
-//! Owns what is in such an image, and what is refused before there is one. What a script answers is
-//! tested in the area `models`.
+//! Owns what is in such an image, and the projects that the parts use. The parts try the proof with
+//! a sample, packages, native answers and converted models. What a script answers is tested in the
+//! area `models`.
+
+mod accelerate;
+mod native;
+mod packages;
+mod proof;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,16 +19,17 @@ use scorebox_tests::http::{self, Answer, Body};
 use scorebox_tests::redis::{Kind, Redis};
 use scorebox_tests::registry::Registry;
 use scorebox_tests::run::Finished;
-use scorebox_tests::scripts::{LIBRARIES, assert_close, native, packager, packager_command};
+use scorebox_tests::scripts::{LIBRARIES, native, packager, packager_command};
 use scorebox_tests::{libraries, pack, place, require, run, skip};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// Bound on the layers that belong to the tutorial alone, compressed, in bytes.
 const OWN_LAYERS: u64 = 4 << 20;
 
-/// Largest difference between a probability in an answer and the native one.
-const TOLERANCE: f64 = 1e-12;
+/// Script that takes the sum of a list with NumPy, whose default integer has 32 bits in the engine.
+const DOUBLED: &str = "import json\nimport numpy as np\n\n\ndef init():\n    pass\n\n\n\
+                       def run(data):\n    return (np.array(json.loads(data)['data']) * 2).tolist()\n";
 
 fn tutorial() -> TempDir {
     let project = tempfile::tempdir().unwrap();
@@ -32,6 +38,18 @@ fn tutorial() -> TempDir {
         project.path(),
     );
     project
+}
+
+/// Writes a project with a script, and with a sample if there is one.
+fn project(script: &str, manifest: &str, sample: Option<Value>) -> App {
+    let section = sample
+        .as_ref()
+        .map_or("", |_| "[package]\nsample = \"sample.json\"\n");
+    let app = App::script("proved", script, &format!("{manifest}{section}"));
+    if let Some(sample) = sample {
+        app.write("sample.json", sample.to_string().as_bytes());
+    }
+    app
 }
 
 /// Packages a project with the host program for scripts, and returns the report. `words` are more
@@ -46,7 +64,19 @@ fn package(pack: &Path, project: &Path, layout: &Path, words: &[&str]) -> Finish
     packager(pack, project, &[&first[..], words].concat())
 }
 
-/// Sizes of an image's blobs by their digests.
+/// Returns the documents that are attached to an image in a layout, such as the list of its parts,
+/// as one text.
+fn documents(layout: &Path) -> String {
+    std::fs::read_dir(layout.join("blobs/sha256"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|blob| std::fs::metadata(blob).unwrap().len() < 8 << 20)
+        .filter_map(|blob| String::from_utf8(std::fs::read(blob).unwrap()).ok())
+        .filter(|text| text.contains("CycloneDX") || text.contains("in-toto"))
+        .collect()
+}
+
+/// Returns the sizes of an image's blobs by their digests.
 fn blobs(report: &Value) -> BTreeMap<String, u64> {
     let blobs = report["blobs"].as_array().expect("blobs").iter();
     let pair = |blob: &Value| Some((blob["digest"].as_str()?.to_owned(), blob["size"].as_u64()?));
@@ -55,36 +85,47 @@ fn blobs(report: &Value) -> BTreeMap<String, u64> {
         .collect()
 }
 
+/// Asserts that the image of the tutorial in the layout `first`, of which `report` is the report,
+/// has small layers of its own next to the engine pack, and that its documents name its packages.
+#[track_caller]
+fn is_small_and_documented(pack: &Path, first: &Path, report: &Value) {
+    let layers = report["blobs"].as_array().expect("blobs");
+    let size = |name: &str| {
+        let layer = layers.iter().find(|layer| layer["name"] == name);
+        let layer = layer.unwrap_or_else(|| panic!("no layer {name} in {report}"));
+        layer["size"].as_u64().expect("a size")
+    };
+    assert!(size("python") > OWN_LAYERS);
+    assert!(size("model") + size("app") <= OWN_LAYERS, "{report}");
+    let mut inspect = packager_command(pack);
+    run::finish(inspect.arg("inspect").arg(first), b"").ended(0);
+    let documents = documents(first);
+    for part in ["redis", "inference-schema", "8.1.0", "scikit-learn"] {
+        assert!(documents.contains(part), "no {part} in {documents}");
+    }
+}
+
 #[test]
 fn the_image_of_a_script_has_one_pack_for_all_and_small_layers_of_its_own() {
     let (pack, project, output) = (pack!(), tutorial(), tempfile::tempdir().unwrap());
     let layout = |name: &str| output.path().join(name);
-    let first = package(pack, project.path(), &layout("first"), &[])
-        .ended(0)
-        .json();
-    let again = package(pack, project.path(), &layout("again"), &[])
-        .ended(0)
-        .json();
+    let first = package(pack, project.path(), &layout("first"), &[]).ended(0);
+    // The state image is taken, and belongs to the app.
+    assert!(!first.stderr.contains("init left"), "{}", first.stderr);
+    let first = first.json();
+    is_small_and_documented(pack, &layout("first"), &first);
+    let again = package(pack, project.path(), &layout("again"), &[]);
+    let again = again.ended(0).json();
     assert_eq!(
         first["digest"], again["digest"],
         "the same inputs give the same bytes"
     );
 
-    let layers = first["blobs"].as_array().expect("blobs");
-    let size = |name: &str| {
-        let layer = layers.iter().find(|layer| layer["name"] == name);
-        let layer = layer.unwrap_or_else(|| panic!("no layer {name} in {first}"));
-        layer["size"].as_u64().expect("a size")
-    };
-    assert!(size("python") > OWN_LAYERS);
-    assert!(size("model") + size("app") <= OWN_LAYERS, "{first}");
-
     let script = project.path().join("score.py");
     let text = std::fs::read_to_string(&script).unwrap();
     std::fs::write(&script, text.replace("ex=3600", "ex=7200")).unwrap();
-    let changed = package(pack, project.path(), &layout("changed"), &[])
-        .ended(0)
-        .json();
+    let changed = package(pack, project.path(), &layout("changed"), &[]);
+    let changed = changed.ended(0).json();
     let known = blobs(&first);
     let sent: u64 = blobs(&changed)
         .iter()
@@ -95,9 +136,6 @@ fn the_image_of_a_script_has_one_pack_for_all_and_small_layers_of_its_own() {
         sent > 0 && sent <= OWN_LAYERS,
         "{sent} bytes are sent again"
     );
-
-    let mut inspect = packager_command(pack);
-    run::finish(inspect.arg("inspect").arg(layout("first")), b"").ended(0);
 }
 
 /// Sends a request to a container.
@@ -122,15 +160,9 @@ fn score(container: &Container, body: &Value) -> Value {
 }
 
 /// Packages a project, pushes the image, and runs it in a container until it is ready.
-fn running(
-    pack: &Path,
-    project: &Path,
-    registry: &Registry,
-    name: &str,
-    redis: &Redis,
-) -> Container {
+fn running(pack: &Path, project: &Path, registry: &Registry, redis: &Redis) -> Container {
     let output = tempfile::tempdir().unwrap();
-    let repository = format!("scorebox-test-{}/{name}", std::process::id());
+    let repository = format!("scorebox-test-{}/tutorial", std::process::id());
     let words = [
         "--push",
         "--plain-http",
@@ -138,16 +170,11 @@ fn running(
         &registry.name,
         "--repository",
         &repository,
-        "--without-proof",
     ];
-    let report = package(pack, project, &output.path().join("image"), &words)
-        .ended(0)
-        .json();
-    let reference = report["reference"]
-        .as_str()
-        .expect("a reference")
-        .to_owned();
-    let container = Container::run(name, &reference, &redis.variables());
+    let report = package(pack, project, &output.path().join("image"), &words);
+    let report = report.ended(0).json();
+    let reference = report["reference"].as_str().expect("a reference");
+    let container = Container::run("tutorial", reference, &redis.variables());
     container.until("readiness", || {
         send(&container, "GET", "/readyz", &Value::Null).filter(|answer| answer.status == 200)
     });
@@ -163,11 +190,12 @@ fn the_tutorial_scores_200_digits_in_a_container_as_natively() {
     }
     let (registry, project) = (Registry::start(), tutorial());
     let (mut redis, mut other) = (Redis::start(Kind::Plain), Redis::start(Kind::Plain));
-    let container = running(pack, project.path(), &registry, "tutorial", &redis);
+    let container = running(pack, project.path(), &registry, &redis);
     let all = request(sample());
     let three = request(&sample()[..3]);
     let bodies = [all.to_string(), three.to_string(), three.to_string()];
     let answers = native(libraries, project.path(), &bodies, Some(other.port()));
+    assert_eq!(answers[0]["answer"].as_array().map(Vec::len), Some(200));
     for (body, expected) in [&all, &three, &three].into_iter().zip(&answers) {
         assert_eq!(score(&container, body), expected["answer"]);
     }
@@ -198,138 +226,4 @@ fn the_tutorial_scores_200_digits_in_a_container_as_natively() {
     });
     let (code, _) = container.stop();
     assert_eq!(code, 0, "{}", container.logs());
-}
-
-#[test]
-fn the_probabilities_of_the_tutorials_model_are_the_native_ones() {
-    require!("podman", "runc", "docker-registry", "redis-server");
-    let (pack, libraries) = (pack!(), libraries!(LIBRARIES));
-    if !rustix::process::geteuid().is_root() {
-        return skip::skip("containers with these limits need root");
-    }
-    let (registry, project) = (Registry::start(), tutorial());
-    let script = project.path().join("score.py");
-    let text = std::fs::read_to_string(&script).unwrap();
-    std::fs::write(
-        &script,
-        text.replace("model.predict(", "model.predict_proba("),
-    )
-    .unwrap();
-    // The sample has the labels.
-    let manifest = project.path().join("scorebox.toml");
-    let settings = std::fs::read_to_string(&manifest).unwrap();
-    let (settings, _) = settings.split_once("[package]").expect("a section");
-    std::fs::write(&manifest, settings).unwrap();
-    let redis = Redis::start(Kind::Plain);
-    let container = running(pack, project.path(), &registry, "probabilities", &redis);
-    let all = request(sample());
-    let other = Redis::start(Kind::Plain);
-    let bodies = [all.to_string()];
-    let expected = &native(libraries, project.path(), &bodies, Some(other.port()))[0];
-    assert_eq!(expected["answer"].as_array().map(Vec::len), Some(200));
-    assert_close(
-        "probabilities",
-        &score(&container, &all),
-        &expected["answer"],
-        TOLERANCE,
-    );
-}
-
-/// Writes a project with a script, and with a sample if there is one.
-fn project(script: &str, manifest: &str, sample: Option<Value>) -> App {
-    let section = sample
-        .as_ref()
-        .map_or("", |_| "[package]\nsample = \"sample.json\"\n");
-    let app = App::script("proved", script, &format!("{manifest}{section}"));
-    if let Some(sample) = sample {
-        app.write("sample.json", sample.to_string().as_bytes());
-    }
-    app
-}
-
-const DOUBLED: &str = "import json\nimport numpy as np\n\n\ndef init():\n    pass\n\n\n\
-                       def run(data):\n    return (np.array(json.loads(data)['data']) * 2).tolist()\n";
-
-#[test]
-fn a_script_is_packaged_only_with_a_proof() {
-    let (pack, output) = (pack!(), tempfile::tempdir().unwrap());
-    let layout = output.path().join("image");
-    let without = project(DOUBLED, "", None);
-    package(pack, &without, &layout, &[])
-        .ended(3)
-        .said(&["sample", "fix:", "--without-proof"]);
-    package(pack, &without, &layout, &["--without-proof"]).ended(0);
-
-    let right = json!({"inputs": {"data": [1, 2]}, "outputs": [2, 4]});
-    package(pack, &project(DOUBLED, "", Some(right)), &layout, &[]).ended(0);
-    let wrong = json!({"inputs": {"data": [1, 2]}, "outputs": [2, 5]});
-    package(pack, &project(DOUBLED, "", Some(wrong)), &layout, &[])
-        .ended(3)
-        .said(&["/1 is 4", "says 5", "fix:"]);
-}
-
-#[test]
-fn a_script_whose_integers_overflow_is_refused_by_the_proof() {
-    let (pack, output) = (pack!(), tempfile::tempdir().unwrap());
-    let script = DOUBLED.replace("['data']) * 2", "['data']).astype(np.intp) * 2");
-    let native = json!({"inputs": {"data": [3_000_000_000_u64]}, "outputs": [6_000_000_000_u64]});
-    let refused = package(
-        pack,
-        &project(&script, "", Some(native)),
-        &output.path().join("image"),
-        &[],
-    );
-    assert_ne!(refused.status.code(), Some(0), "{}", refused.stdout);
-    refused.said(&["sample.json", "fix:"]);
-    assert!(!output.path().join("image/index.json").exists());
-}
-
-#[test]
-fn packages_that_cannot_run_are_refused_by_name() {
-    let (pack, output) = (pack!(), tempfile::tempdir().unwrap());
-    let layout = output.path().join("image");
-    let check = |file: &str, text: &str, parts: &[&str]| {
-        let app = project(DOUBLED, &format!("requirements = \"{file}\"\n"), None);
-        app.write(file, text.as_bytes());
-        package(pack, &app, &layout, &["--without-proof"])
-            .ended(3)
-            .said(parts);
-    };
-    check(
-        "requirements.txt",
-        "lightgbm==4.6.0\n",
-        &["lightgbm", "fix:", "convert"],
-    );
-    let conda = "name: env\ndependencies:\n  - python=3.11\n  - pip:\n    - xgboost==3.0.0\n";
-    check("conda.yml", conda, &["xgboost", "fix:", "convert"]);
-}
-
-#[test]
-fn a_pickle_of_another_version_is_named() {
-    let (pack, project, output) = (pack!(), tutorial(), tempfile::tempdir().unwrap());
-    let file = project.path().join("model/sklearn_mnist_model.pkl");
-    let mut bytes = std::fs::read(&file).unwrap();
-    let place = bytes
-        .windows(5)
-        .position(|five| five == b"1.9.1")
-        .expect("a pickle names its version");
-    bytes[place..place + 5].copy_from_slice(b"1.5.2");
-    std::fs::write(&file, bytes).unwrap();
-    package(pack, project.path(), &output.path().join("image"), &[]).said(&["1.5.2", "1.9.1"]);
-}
-
-#[test]
-fn the_documents_of_an_image_name_its_packages() {
-    let (pack, project, output) = (pack!(), tutorial(), tempfile::tempdir().unwrap());
-    let layout = output.path().join("image");
-    package(pack, project.path(), &layout, &[]).ended(0);
-    let documents: String = std::fs::read_dir(layout.join("blobs/sha256"))
-        .unwrap()
-        .map(|entry| std::fs::read(entry.unwrap().path()).unwrap())
-        .filter_map(|bytes| String::from_utf8(bytes).ok())
-        .filter(|text| text.contains("CycloneDX"))
-        .collect();
-    for part in ["redis", "inference-schema", "8.1.0", "scikit-learn"] {
-        assert!(documents.contains(part), "no {part} in {documents}");
-    }
 }

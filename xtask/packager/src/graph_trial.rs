@@ -56,15 +56,17 @@ impl Waits {
     /// time in a process that the host itself stops.
     pub const GRAPH: Self = Self(2);
 
-    /// Number of waits for a script in Python. Its `init` runs in the instance that is tried, and
-    /// then the samples are answered.
-    pub const SCRIPT: Self = Self(2);
-
     /// Returns the number of waits for a component that calls graphs. `model` has the names of the
     /// model's files. Each graph is loaded twice, and then `init` runs.
     pub fn of_component<'a>(model: impl IntoIterator<Item = &'a str>) -> Self {
         let graphs = model.into_iter().filter(|name| name.ends_with(EXTENSION));
         Self(u32::try_from(2 * graphs.count() + 1).unwrap_or(u32::MAX))
+    }
+
+    /// Returns the number of waits for a script in Python. `model` has the names of the model's files.
+    /// Each graph is loaded twice. Then `init` runs, and the samples are answered.
+    pub fn of_script<'a>(model: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(Self::of_component(model).0.saturating_add(1))
     }
 
     /// Returns the timeout of a check with this number of waits.

@@ -59,7 +59,8 @@ pub struct SampleArgs {
     /// File to write. An existing file is replaced.
     #[arg(long, value_name = "FILE", default_value = "sample.json")]
     pub output: PathBuf,
-    /// The largest difference that a later answer may have [default: 1e-4; with --python: 1e-9].
+    /// The largest difference that a later answer may have [default: 1e-4; with --python: 1e-9,
+    /// unless the scorer has `accelerate = true`].
     #[arg(long, value_name = "NUMBER")]
     pub tolerance: Option<f64>,
 }
@@ -77,10 +78,11 @@ struct Sample<'a> {
 /// answers to a file. Fails if the tolerance is invalid, if a request is not JSON or is too large, if
 /// the scorer does not answer it with JSON, or if a file cannot be read or written.
 pub fn run(args: &SampleArgs) -> Result<(), Failure> {
-    let default = match args.python {
-        Some(_) => NATIVE_TOLERANCE,
-        None => TOLERANCE,
-    };
+    let native = args.python.as_deref();
+    let native = native
+        .map(|python| Native::read(args, python))
+        .transpose()?;
+    let default = native.as_ref().map_or(TOLERANCE, Native::tolerance);
     let tolerance = args.tolerance.unwrap_or(default);
     if !(tolerance.is_finite() && tolerance >= 0.0) {
         return Err(Failure::project(
@@ -98,8 +100,8 @@ pub fn run(args: &SampleArgs) -> Result<(), Failure> {
     for (name, body) in &requests {
         json(body, name)?;
     }
-    let answers = match &args.python {
-        Some(python) => native_answers(args, python, &requests)?,
+    let answers = match native {
+        Some(native) => native.answers(&requests)?,
         None => host_answers(args.app.as_deref(), &requests)?,
     };
     let unwritten =
@@ -121,23 +123,42 @@ pub fn run(args: &SampleArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the answers of the script itself, which runs in the environment `python`.
-fn native_answers(
-    args: &SampleArgs,
-    python: &Path,
-    requests: &[(String, Vec<u8>)],
-) -> Result<Vec<Vec<u8>>, Failure> {
-    let manifest = args.manifest.as_deref().unwrap_or(Path::new(MANIFEST_FILE));
-    let manifest = manifest_file::read(manifest)?;
-    let requests: Vec<_> = requests
-        .iter()
-        .map(|(name, body)| Request {
-            name: name.clone(),
-            body: String::from_utf8_lossy(body).into_owned(),
-        })
-        .collect();
-    let answers = native::answers(&manifest, python, &requests)?;
-    Ok(answers.into_iter().map(String::into_bytes).collect())
+/// A script that runs in the environment of its author.
+struct Native<'a> {
+    manifest: Manifest,
+    python: &'a Path,
+}
+
+impl<'a> Native<'a> {
+    /// Reads the manifest of the script, which runs in the environment `python`. Fails if the
+    /// manifest is invalid.
+    fn read(args: &SampleArgs, python: &'a Path) -> Result<Self, Failure> {
+        let manifest = args.manifest.as_deref().unwrap_or(Path::new(MANIFEST_FILE));
+        let manifest = manifest_file::read(manifest)?;
+        Ok(Self { manifest, python })
+    }
+
+    /// Returns the default tolerance. A graph of a model may have single precision.
+    fn tolerance(&self) -> f64 {
+        let script = self.manifest.scorer.script.as_ref();
+        match script.is_some_and(|script| script.accelerate) {
+            true => TOLERANCE,
+            false => NATIVE_TOLERANCE,
+        }
+    }
+
+    /// Returns the answers of the script itself.
+    fn answers(&self, requests: &[(String, Vec<u8>)]) -> Result<Vec<Vec<u8>>, Failure> {
+        let requests: Vec<_> = requests
+            .iter()
+            .map(|(name, body)| Request {
+                name: name.clone(),
+                body: String::from_utf8_lossy(body).into_owned(),
+            })
+            .collect();
+        let answers = native::answers(&self.manifest, self.python, &requests)?;
+        Ok(answers.into_iter().map(String::into_bytes).collect())
+    }
 }
 
 /// Returns the answers of the scorer in the app folder `app`, as the host program gives them. Fails

@@ -55,12 +55,13 @@ def _request(module):
 
 def _response(module):
     class AMLResponse:
-        def __init__(self, message, status_code, response_headers=None, json_str=False):
+        def __init__(self, message, status_code, response_headers=None, json_str=False, run_function_failed=False):
             import json
 
             self.status_code = status_code
             self.headers = dict(response_headers or {})
-            self._text = json.dumps(message) if json_str else message
+            # Azure ML's server answers with an empty object if there is no message.
+            self._text = json.dumps({} if message is None else message) if json_str or message is None else message
 
         def get_data(self, as_text=False):
             is_text = isinstance(self._text, str)

@@ -34,7 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["folder", "format", "intact", "mlflow", "shell"],
     ),
     ("model", &["intact", "mlflow", "shell"]),
-    ("python", &["manifest_file", "model"]),
+    ("python", &["convert", "manifest_file", "model", "shell"]),
     ("image", &["folder", "signing", "sigstore_bundle"]),
     ("installed", &["image"]),
     ("host_program", &["installed"]),
@@ -48,7 +48,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("libraries", &["image"]),
     ("materials", &["host_program", "image", "installed"]),
     ("version", &["image", "installed", "materials"]),
-    ("part", &["convert", "engine_library", "host_program"]),
+    (
+        "part",
+        &["convert", "engine_library", "host_program", "python"],
+    ),
     ("registry", &["image"]),
     (
         "app",

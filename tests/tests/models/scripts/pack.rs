@@ -16,8 +16,23 @@ fn script() -> App {
     app("limits", "")
 }
 
-/// Copies a pack with its record. The other files have the right size, and only zeros.
-fn hollow(pack: &Path) -> TempDir {
+/// Copy of a pack with its record. The other files have the right size, and only zeros.
+struct Hollow(TempDir);
+
+impl Hollow {
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Hollow {
+    fn drop(&mut self) {
+        // A folder that nobody may write to cannot be removed.
+        set_modes(self.path(), 0o644, 0o755);
+    }
+}
+
+fn hollow(pack: &Path) -> Hollow {
     let copy = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(pack).unwrap() {
         let entry = entry.unwrap();
@@ -32,10 +47,11 @@ fn hollow(pack: &Path) -> TempDir {
         }
     }
     set_modes(copy.path(), 0o444, 0o555);
-    copy
+    Hollow(copy)
 }
 
 fn set_modes(folder: &Path, files: u32, folders: u32) {
+    fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {

@@ -3,13 +3,17 @@
 //!
 //! Owns the list of calls. `tests/data/scripts/stores.py` makes them.
 
-use std::sync::LazyLock;
+use std::path::Path;
+use std::sync::Arc;
 
-use scorebox_tests::libraries;
+use scorebox_tests::app::App;
+use scorebox_tests::host::Host;
 use scorebox_tests::redis::{Kind, Redis};
 use scorebox_tests::scripts::{LIBRARIES, built, native, start_with, text};
-use scorebox_tests::{app::App, pack, require};
+use scorebox_tests::shared::Shared;
+use scorebox_tests::{libraries, pack, require, wait};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::answer;
 
@@ -17,12 +21,28 @@ use super::answer;
 const MANIFEST: &str = "requirements = \"requirements.txt\"\n[stores.default]\n\
                         url = \"env:SCOREBOX_REDIS_URL\"\n";
 
-static SCRIPT: LazyLock<String> = LazyLock::new(|| text("stores"));
+/// The project, and its app folder, which all tests here share.
+struct Built {
+    project: App,
+    app: TempDir,
+}
 
-fn project() -> App {
-    let app = App::script("stores", &SCRIPT, MANIFEST);
-    app.write("requirements.txt", b"redis==8.1.0\n");
-    app
+static BUILT: Shared<Built> = Shared::new();
+
+fn shared(pack: &Path) -> Arc<Built> {
+    BUILT.get(|| {
+        let project = App::script("stores", &text("stores"), MANIFEST);
+        project.write("requirements.txt", b"redis==8.1.0\n");
+        let app = built(pack, project.path());
+        Built { project, app }
+    })
+}
+
+/// Serves the app with a Redis server.
+#[track_caller]
+fn serve(pack: &Path, built: &Built, redis: &Redis) -> Host {
+    let url = redis.url();
+    start_with(pack, built.app.path(), &[("SCOREBOX_REDIS_URL", &url)])
 }
 
 /// Requests whose answers do not depend on time or on other clients.
@@ -80,15 +100,12 @@ fn requests() -> Vec<Value> {
 fn redis_py_gets_the_replies_of_the_server() {
     require!("redis-server");
     let (pack, libraries) = (pack!(), libraries!(LIBRARIES));
-    let (project, redis, other) = (
-        project(),
-        Redis::start(Kind::Plain),
-        Redis::start(Kind::Plain),
-    );
-    let app = built(pack, project.path());
+    let built = shared(pack);
+    let (redis, other) = (Redis::start(Kind::Plain), Redis::start(Kind::Plain));
     let bodies: Vec<String> = requests().iter().map(Value::to_string).collect();
-    let expected = native(libraries, project.path(), &bodies, Some(other.port()));
-    let host = start_with(pack, app.path(), &[("SCOREBOX_REDIS_URL", &redis.url())]);
+    let project = built.project.path();
+    let expected = native(libraries, project, &bodies, Some(other.port()));
+    let host = serve(pack, &built, &redis);
     for (body, expected) in bodies.iter().zip(expected) {
         let found = host.post("application/json", body.as_bytes()).expect(200);
         assert_eq!(found.json(), expected["answer"], "{body}");
@@ -102,15 +119,14 @@ fn redis_py_gets_the_replies_of_the_server() {
 fn a_dead_store_is_an_exception_and_the_script_goes_on() {
     require!("redis-server");
     let pack = pack!();
-    let (project, mut redis) = (project(), Redis::start(Kind::Password));
-    let app = built(pack, project.path());
-    let host = start_with(pack, app.path(), &[("SCOREBOX_REDIS_URL", &redis.url())]);
+    let (built, mut redis) = (shared(pack), Redis::start(Kind::Password));
+    let host = serve(pack, &built, &redis);
     let get = json!({"calls": [["get", "missing"]]});
     assert_eq!(answer(&host, &get), json!([null]));
     redis.stop();
     assert_eq!(answer(&host, &get), json!([{"error": "ConnectionError"}]));
     redis.restart();
-    scorebox_tests::wait::until("the store", || {
+    wait::until("the store", || {
         (answer(&host, &get) == json!([null])).then_some(())
     });
 }
@@ -119,9 +135,8 @@ fn a_dead_store_is_an_exception_and_the_script_goes_on() {
 fn commands_that_a_store_does_not_allow_are_errors() {
     require!("redis-server");
     let pack = pack!();
-    let (project, redis) = (project(), Redis::start(Kind::Plain));
-    let app = built(pack, project.path());
-    let host = start_with(pack, app.path(), &[("SCOREBOX_REDIS_URL", &redis.url())]);
+    let (built, redis) = (shared(pack), Redis::start(Kind::Plain));
+    let host = serve(pack, &built, &redis);
     let calls = json!([
         ["flushall"],
         ["config_get", "*"],

@@ -28,7 +28,10 @@ pub fn take(plan: &LayerPlan, blobs: &Path) -> io::Result<Option<WrittenLayer>> 
         return Ok(None);
     }
     let place = blobs.join(written.digest.hex());
-    link(&blob, &place)?;
+    // Another layer of the image may have the same bytes.
+    if !place.exists() {
+        link(&blob, &place)?;
+    }
     Ok(Some(written))
 }
 
@@ -83,8 +86,13 @@ fn files(kept: &Path) -> (PathBuf, PathBuf) {
     (with(".blob"), with(".json"))
 }
 
-/// Makes `to` a hard link to the file `from`, or a copy if the file system does not support links.
+/// Makes `to`, which does not exist, a hard link to the file `from`, or a copy if the file system does
+/// not support links.
 fn link(from: &Path, to: &Path) -> io::Result<()> {
+    if to.exists() {
+        // Copying a file to another link of itself would empty it.
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
     std::fs::hard_link(from, to).or_else(|_| std::fs::copy(from, to).map(drop))
 }
 
@@ -122,6 +130,10 @@ mod tests {
         keep(&plan, &written, &first);
         assert_eq!(take(&plan, &second).unwrap(), Some(written.clone()));
         assert!(second.join(written.digest.hex()).is_file());
+        // Neither the layout nor the kept layer is lost if both are there.
+        assert_eq!(take(&plan, &second).unwrap(), Some(written.clone()));
+        keep(&plan, &written, &second);
+        assert_eq!(take(&plan, &first).unwrap(), Some(written.clone()));
         std::fs::write(files(plan.kept.as_deref().unwrap()).0, "2").unwrap();
         assert_eq!(take(&plan, &dir.path().join("none")).unwrap(), None);
     }

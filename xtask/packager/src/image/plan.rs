@@ -146,7 +146,12 @@ fn pack_layer(pack: &PackLayer, compression: Compression) -> LayerPlan {
         Compression::Zstd => "zstd",
         _ => "gzip",
     };
-    let name = format!("{}-{kind}", pack.digest.trim_start_matches("sha256:"));
+    // Another release may write other bytes.
+    let name = format!(
+        "{}-{}-{kind}",
+        pack.digest.trim_start_matches("sha256:"),
+        env!("CARGO_PKG_VERSION")
+    );
     LayerPlan {
         name: "python",
         comment: pack_comment(Some(&pack.digest)),

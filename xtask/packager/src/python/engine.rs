@@ -14,6 +14,7 @@ use scorebox_workspace::installation;
 
 use super::pack;
 use super::packages::Interpreter;
+use crate::shell;
 
 /// Environment variable with the folder of an engine pack, which takes the place of the pack in the
 /// cache. The host reads the same variable.
@@ -35,19 +36,26 @@ pub struct Engine {
 /// files are not those of its record.
 pub fn locate() -> Result<Engine, Failure> {
     let given = std::env::var_os(PACK_VARIABLE).filter(|folder| !folder.is_empty());
+    let is_given = given.is_some();
     let folder = match given {
         Some(folder) => PathBuf::from(folder),
         None => pack::locate()?,
     };
     let opened = Pack::open(&folder, Proof::Whole).map_err(|error| {
+        let path = shell::path(&folder);
+        let fix = match is_given {
+            true => format!("unset {PACK_VARIABLE}, so that the pack in the cache is used"),
+            // The files of a pack are read-only.
+            false => format!(
+                "remove the pack (`chmod -R u+w {path} && rm -r {path}`), and run `{} setup --python`, which \
+                 makes it again",
+                installation::program()
+            ),
+        };
         Failure::new(
             Kind::Verification,
             format!("the engine pack cannot be used: {}", inset(&error)),
-            format!(
-                "remove {}, and run `{} setup --python`, which makes the pack again",
-                folder.display(),
-                installation::program()
-            ),
+            fix,
         )
     })?;
     Ok(Engine {

@@ -70,8 +70,12 @@ pub fn answers(
         } else {
             model.parent().unwrap_or(&model)
         };
-        variables.insert("AZUREML_MODEL_DIR".to_owned(), folder.display().to_string());
+        let variable = variables.entry("AZUREML_MODEL_DIR".to_owned());
+        variable.or_insert_with(|| folder.display().to_string());
     }
+    let file = absolute(&script.file)?;
+    let root = file.parent().unwrap_or(&file).display().to_string();
+    variables.entry("AML_APP_ROOT".to_owned()).or_insert(root);
     let scratch = tempfile::tempdir().map_err(|error| {
         Failure::file(&std::env::temp_dir(), "create a temporary folder", error)
     })?;
@@ -81,7 +85,7 @@ pub fn answers(
         .map(|one| json!({ "name": one.name, "body": one.body }))
         .collect();
     let job = json!({
-        "script": absolute(&script.file)?.display().to_string(),
+        "script": file.display().to_string(),
         "environment": variables,
         "requests": requests,
         "outcome": outcome.display().to_string(),

@@ -7,10 +7,13 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use scorebox_host::text::{REASON_BYTES, quoted};
 use scorebox_python::make::{self, Cpu, MakeError, Step};
 use scorebox_python::pack::RECORD_FILE;
 use scorebox_workspace::failure::{Failure, Kind};
 use scorebox_workspace::installation;
+
+use super::secret::redacted;
 
 /// Name of the folder of all packs in the user's cache. The host looks there, too.
 const FOLDER: &str = "python";
@@ -43,7 +46,10 @@ fn make_in(packs: &Path, folder: &Path) -> Result<(), Failure> {
     // Two processes would each take all processors and 2.5 GB of memory. The lock ends with the
     // file.
     let lock = File::create(packs.join(".lock")).map_err(failed)?;
-    lock.lock().map_err(failed)?;
+    if lock.try_lock().is_err() {
+        eprintln!("waiting for another process, which makes the engine pack");
+        lock.lock().map_err(failed)?;
+    }
     if is_made(folder) {
         return Ok(());
     }
@@ -113,7 +119,8 @@ fn fetch(folder: &Path) -> Result<(), Failure> {
     match pip.output() {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            let said = String::from_utf8_lossy(&output.stderr);
+            let said = quoted(&redacted(said.trim()), REASON_BYTES);
             let status = output.status;
             Err(Failure::new(
                 Kind::Network,

@@ -1,26 +1,24 @@
 //! The pure-Python packages of a script: found by pip, unpacked into one folder, and kept.
 //!
-//! Owns the run of `resolve.py`, which calls pip, and the folder that keeps the packages of the
-//! same requirements. Must not know the lines of a file of requirements, nor images.
+//! Owns the folder that keeps the packages of the same requirements. Must not know the lines of a
+//! file of requirements, how packages are looked for, nor images.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use scorebox_host::text::{NAME_BYTES, REASON_BYTES, quoted};
 use scorebox_workspace::digest::Digest;
-use scorebox_workspace::failure::{Failure, Kind};
+use scorebox_workspace::failure::Failure;
 use scorebox_workspace::installation;
 use scorebox_workspace::workspace::shown;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::requirements::{self, Requirement};
+use super::resolution::{PROGRAM, Satisfied, resolve};
+use super::secret::redacted;
 use super::wheel;
 
-/// Python program that finds wheels with pip.
-const RESOLVE: &str = include_str!("resolve.py");
 /// Packages of Azure ML whose names a script may ask for, and whose modules the engine's world has.
 const PROVIDED: [&str; 6] = [
     "azureml-contrib-services",
@@ -65,50 +63,15 @@ pub struct Package {
     pub license: String,
     /// SHA-256 digest of the wheel, in hex.
     pub sha256: String,
-    /// True if the requirements name one version.
+    /// True if a requirement names this version alone.
     is_pinned: bool,
 }
 
 /// What is kept for a file of requirements.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Kept {
     packages: Vec<Package>,
     satisfied: BTreeMap<String, Satisfied>,
-}
-
-/// A requirement that a library of the engine pack meets.
-#[derive(Debug, Serialize, Deserialize)]
-struct Satisfied {
-    version: String,
-    is_asked: bool,
-    asked: String,
-    place: String,
-}
-
-/// Answer of `resolve.py`.
-#[derive(Debug, Deserialize)]
-struct Answer {
-    #[serde(default)]
-    wheels: Vec<Wheel>,
-    #[serde(default)]
-    satisfied: BTreeMap<String, Satisfied>,
-    refused: Option<Refused>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Wheel {
-    file: PathBuf,
-    #[serde(flatten)]
-    package: Package,
-}
-
-/// A requirement that cannot be met, as `resolve.py` describes it.
-#[derive(Debug, Deserialize)]
-struct Refused {
-    text: String,
-    place: String,
-    kind: String,
-    detail: String,
 }
 
 /// Returns the packages that the file of requirements `file` asks for and that the interpreter does
@@ -120,6 +83,7 @@ pub fn locate(file: &Path, interpreter: &Interpreter) -> Result<Packages, Failur
         "packages": requirements.packages,
         "constraints": requirements.constraints,
         "options": requirements.options,
+        "are_hashed": requirements.are_hashed,
         "engine": interpreter.libraries,
         "provided": PROVIDED,
         "environment": environment(&interpreter.python),
@@ -168,29 +132,33 @@ fn environment(python: &str) -> Value {
 }
 
 /// Returns the name of the folder that keeps the packages of a job. Wheels on this machine count
-/// with their bytes.
+/// with their bytes. Secrets and places do not count, because they do not change what is found.
 fn key(job: &Value, packages: &[Requirement]) -> Result<String, Failure> {
-    let mut text = format!("{}\n{RESOLVE}\n", without_places(job));
-    let paths = packages.iter().map(|one| Path::new(&one.text));
-    for path in paths.filter(|path| path.is_absolute()) {
-        let bytes = std::fs::read(path).map_err(|error| Failure::file(path, "be read", error))?;
-        text.push_str(Digest::of(&bytes).hex());
+    let mut text = format!(
+        "{}\n{PROGRAM}\n",
+        redacted(&without_places(job).to_string())
+    );
+    for wheel in packages.iter().filter_map(|one| one.wheel.as_ref()) {
+        let path = Path::new(wheel);
+        let digest = File::open(path).and_then(Digest::of_reader);
+        let (digest, _) = digest.map_err(|error| Failure::file(path, "be read", error))?;
+        text.push_str(digest.hex());
     }
     let digest = Digest::of(text.as_bytes());
     Ok(digest.hex().get(..24).unwrap_or_default().to_owned())
 }
 
-/// Returns the job without the places of its requirements, which do not change what is found.
+/// Returns the job without the places of its requirements and the paths of its wheels.
 fn without_places(job: &Value) -> Value {
     let mut job = job.clone();
     for list in ["packages", "constraints"] {
         let entries = job.get_mut(list).and_then(Value::as_array_mut);
-        for entry in entries
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_object_mut)
-        {
+        let entries = entries.into_iter().flatten();
+        for entry in entries.filter_map(Value::as_object_mut) {
             entry.remove("place");
+            if entry.get("wheel").is_some_and(Value::is_string) {
+                entry.remove("wheel");
+            }
         }
     }
     job
@@ -211,18 +179,15 @@ fn fetch(file: &Path, job: &Value, root: &Path, place: &Path) -> Result<(), Fail
     if let Some(job) = job.as_object_mut() {
         job.insert("wheels".to_owned(), wheels.display().to_string().into());
     }
-    let answer = resolve(&job, &wheels)?;
-    if let Some(refused) = answer.refused {
-        return Err(refused.failure());
-    }
+    let found = resolve(&job, &wheels)?;
     let mut packages = Vec::new();
-    for found in answer.wheels {
-        wheel::unpack(&found.file, &kept.join(FILES))?;
-        packages.push(found.package);
+    for wheel in found.wheels {
+        wheel::unpack(&wheel.file, &kept.join(FILES))?;
+        packages.push(wheel.package);
     }
     let list = Kept {
         packages,
-        satisfied: answer.satisfied,
+        satisfied: found.satisfied,
     };
     let path = kept.join(LIST);
     serde_json::to_vec_pretty(&list)
@@ -233,91 +198,6 @@ fn fetch(file: &Path, job: &Value, root: &Path, place: &Path) -> Result<(), Fail
         Err(error) if !place.is_dir() => Err(Failure::file(place, "be put in place", error)),
         // Another process may have been faster. Both folders have packages for these requirements.
         _ => Ok(()),
-    }
-}
-
-/// Runs `resolve.py` with a job. `folder` is the current folder of the process.
-fn resolve(job: &Value, folder: &Path) -> Result<Answer, Failure> {
-    let fix = "install Python 3.9 or later with pip 22.2 or later, e.g. `apt-get install python3 python3-pip`";
-    let failed = |error: std::io::Error| {
-        Failure::toolchain(format!("`python3` cannot be run: {error}"), fix)
-    };
-    let mut child = Command::new("python3")
-        // Modules of the current folder must not take the place of modules of pip.
-        .env("PYTHONSAFEPATH", "1")
-        .args(["-B", "-c", RESOLVE])
-        .current_dir(folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A process that ends before it has read the job says why on its standard error.
-        let _ = stdin.write_all(job.to_string().as_bytes());
-    }
-    let output = child.wait_with_output().map_err(failed)?;
-    serde_json::from_slice(&output.stdout).map_err(|_| {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let last = said.lines().last().unwrap_or("it printed nothing");
-        Failure::toolchain(
-            format!(
-                "`python3` did not find the packages: {}",
-                quoted(last, REASON_BYTES)
-            ),
-            fix,
-        )
-    })
-}
-
-impl Refused {
-    fn failure(&self) -> Failure {
-        let Self {
-            text,
-            place,
-            kind,
-            detail,
-        } = self;
-        let name = quoted(text, NAME_BYTES);
-        let detail = quoted(detail, REASON_BYTES);
-        let problem = |what: String| format!("{place}: `{name}` {what}");
-        match kind.as_str() {
-            "native" => Failure::project(
-                problem(format!(
-                    "has native code ({detail}), which cannot run in the sandbox"
-                )),
-                "remove it if the script does not import it. A model of XGBoost or LightGBM runs as a \
-                 graph: convert it with `cargo xtask convert MODEL --output model`, and write `accelerate = \
-                 true` under [scorer]",
-            ),
-            "invalid" => Failure::project(
-                problem(format!("is not a requirement: {detail}")),
-                "write the name of a package, with a version if it matters, e.g. `redis==5.0.8`",
-            ),
-            "conflict" => Failure::project(
-                problem(format!("does not fit the version that was taken: {detail}")),
-                "name a version of this package that fits all that ask for it",
-            ),
-            "missing" => Failure::project(
-                problem(format!("has no pure-Python wheel: {detail}")),
-                "correct the name or the version; if the package exists only as source code, build a wheel of \
-                 it (`pip wheel --no-deps`), and name the wheel's path; remove it if the script does not \
-                 import it",
-            ),
-            "hash" => Failure::new(
-                Kind::Verification,
-                problem(format!(
-                    "has another digest than the requirements name: {detail}"
-                )),
-                "do not trust a package index or a proxy that sends other bytes; use another index",
-            ),
-            _ => Failure::new(
-                Kind::Network,
-                problem(format!("was not found, because pip failed: {detail}")),
-                "check that pip can reach its package index (`pip config list` shows which one it uses), and \
-                 run the command again",
-            ),
-        }
     }
 }
 
@@ -369,38 +249,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refused_package_says_what_to_do() {
-        #[track_caller]
-        fn check(kind: &str, exit: u8, parts: [&str; 2]) {
-            let refused = Refused {
-                text: "xgboost==2".into(),
-                place: "requirements.txt:4".into(),
-                kind: kind.into(),
-                detail: "xgboost-2-manylinux.whl".into(),
-            };
-            let failure = refused.failure();
-            assert_eq!(failure.exit_code(), exit, "{failure}");
-            let text = failure.to_string();
-            for part in parts
-                .iter()
-                .chain(&["requirements.txt:4: `xgboost==2`", "fix: "])
-            {
-                assert!(text.contains(part), "{text}");
-            }
-        }
-        check("native", 3, ["has native code", "cargo xtask convert"]);
-        check("missing", 3, ["no pure-Python wheel", "pip wheel"]);
-        check("conflict", 3, ["does not fit", "name a version"]);
-        check("hash", 7, ["another digest", "do not trust"]);
-        check("pip", 6, ["pip failed", "package index"]);
+    fn the_same_requirements_share_a_folder() {
+        let job = |place: &str, text: &str, index: &str| json!({ "packages": [{ "text": text, "hashes": [], "place": place }], "constraints": [], "options": [index] });
+        let key = |job: &Value| key(job, &[]).unwrap();
+        let first = key(&job("a:1", "redis", "--index-url https://me:old@h.example"));
+        let other = |place: &str, text: &str, index: &str| key(&job(place, text, index)) != first;
+        assert!(!other(
+            "b:2",
+            "redis",
+            "--index-url https://me:new@h.example"
+        ));
+        assert!(other(
+            "a:1",
+            "redis<5",
+            "--index-url https://me:old@h.example"
+        ));
+        assert!(other(
+            "a:1",
+            "redis",
+            "--index-url https://me:old@i.example"
+        ));
+        assert_eq!(environment("3.15.0")["python_version"], "3.15");
     }
 
     #[test]
-    fn the_same_requirements_share_a_folder() {
-        let job = |place: &str, text: &str| json!({ "packages": [{ "text": text, "hashes": [], "place": place }], "constraints": [] });
-        let key = |job: &Value| key(job, &[]).unwrap();
-        assert_eq!(key(&job("a:1", "redis")), key(&job("b:2", "redis")));
-        assert_ne!(key(&job("a:1", "redis")), key(&job("a:1", "redis<5")));
-        assert_eq!(environment("3.15.0")["python_version"], "3.15");
+    fn a_wheel_counts_with_its_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let wheel = dir.path().join("x-1-py3-none-any.whl");
+        let of = |bytes: &str| {
+            std::fs::write(&wheel, bytes).unwrap();
+            let one = Requirement {
+                text: "./x-1-py3-none-any.whl".into(),
+                wheel: Some(wheel.display().to_string()),
+                hashes: Vec::new(),
+                place: "r:1".into(),
+            };
+            key(&json!({ "packages": [one] }), std::slice::from_ref(&one)).unwrap()
+        };
+        assert_ne!(of("1"), of("2"));
+        assert_eq!(of("1"), of("1"));
     }
 }

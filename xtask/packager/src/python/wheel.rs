@@ -14,11 +14,18 @@ use zip::ZipArchive;
 
 /// Maximum size of the files of one wheel, in bytes.
 const MOST_BYTES: u64 = 512 << 20;
+/// Maximum number of files of one wheel. Large packages have a few thousand.
+const MOST_FILES: usize = 50_000;
 
 /// Writes the files of a wheel that Python imports into the folder `to`. Programs, headers and
-/// compiled files of the wheel are left out. Fails if the wheel is damaged, or if a file would be
-/// outside of the folder.
+/// compiled files of the wheel are left out, and a link becomes a file with the link's text. Fails
+/// if the wheel is damaged or too large, or if a file would be outside of the folder.
 pub fn unpack(wheel: &Path, to: &Path) -> Result<(), Failure> {
+    unpack_within(wheel, to, MOST_BYTES)
+}
+
+/// Unpacks a wheel whose files have at most `most_bytes` bytes.
+fn unpack_within(wheel: &Path, to: &Path, most_bytes: u64) -> Result<(), Failure> {
     let unfit = |problem: String| {
         Failure::project(
             format!("{}: {problem}", shown(wheel)),
@@ -28,7 +35,10 @@ pub fn unpack(wheel: &Path, to: &Path) -> Result<(), Failure> {
     let unreadable = |error: &dyn std::fmt::Display| unfit(format!("cannot be unpacked: {error}"));
     let file = File::open(wheel).map_err(|error| unreadable(&error))?;
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|error| unreadable(&error))?;
-    let mut left = MOST_BYTES;
+    if archive.len() > MOST_FILES {
+        return Err(unfit(format!("has more than {MOST_FILES} files")));
+    }
+    let mut left = most_bytes;
     for index in 0..archive.len() {
         let member = archive
             .by_index(index)
@@ -52,7 +62,7 @@ pub fn unpack(wheel: &Path, to: &Path) -> Result<(), Failure> {
         let bytes = copied.map_err(|error| unreadable(&error))?;
         left = left
             .checked_sub(bytes)
-            .ok_or_else(|| unfit(format!("has more than {MOST_BYTES} bytes")))?;
+            .ok_or_else(|| unfit(format!("has more than {most_bytes} bytes")))?;
     }
     Ok(())
 }
@@ -84,16 +94,26 @@ mod tests {
     use super::*;
 
     fn written(dir: &Path, names: &[&str]) -> PathBuf {
-        let path = dir.join("x-1-py3-none-any.whl");
-        let mut archive = ZipWriter::new(File::create(&path).unwrap());
+        let mut archive = archive(dir);
         for name in names {
-            archive
-                .start_file(*name, SimpleFileOptions::default())
-                .unwrap();
+            let options = SimpleFileOptions::default();
+            archive.start_file(*name, options).unwrap();
             archive.write_all(name.as_bytes()).unwrap();
         }
+        finished(archive, dir)
+    }
+
+    fn path(dir: &Path) -> PathBuf {
+        dir.join("x-1-py3-none-any.whl")
+    }
+
+    fn archive(dir: &Path) -> ZipWriter<File> {
+        ZipWriter::new(File::create(path(dir)).unwrap())
+    }
+
+    fn finished(archive: ZipWriter<File>, dir: &Path) -> PathBuf {
         archive.finish().unwrap();
-        path
+        path(dir)
     }
 
     #[test]
@@ -120,10 +140,50 @@ mod tests {
     }
 
     #[test]
-    fn a_path_out_of_the_package_is_refused() {
+    fn nothing_is_written_outside_of_the_folder() {
         let dir = tempfile::tempdir().unwrap();
-        let wheel = written(dir.path(), &["../x.py"]);
-        let failure = unpack(&wheel, &dir.path().join("to")).unwrap_err();
-        assert!(failure.problem.contains("../x.py"), "{failure}");
+        for name in ["../x.py", "a/../../x.py"] {
+            let wheel = written(dir.path(), &[name]);
+            let failure = unpack(&wheel, &dir.path().join("to")).unwrap_err();
+            assert!(failure.problem.contains(name), "{failure}");
+        }
+        // The first two parts of this path are left out.
+        let wheel = written(dir.path(), &["x.data/purelib/../../x.py", "/y.py"]);
+        unpack(&wheel, &dir.path().join("to")).unwrap();
+        for name in ["x.py", "y.py"] {
+            assert!(dir.path().join("to").join(name).is_file(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_link_becomes_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut archive = archive(dir.path());
+        let options = SimpleFileOptions::default();
+        archive.add_symlink("x", "/etc", options).unwrap();
+        archive.start_file("y.py", options).unwrap();
+        let to = dir.path().join("to");
+        unpack(&finished(archive, dir.path()), &to).unwrap();
+        assert!(!to.join("x").is_symlink());
+        assert_eq!(std::fs::read_to_string(to.join("x")).unwrap(), "/etc");
+        assert!(to.join("y.py").is_file());
+    }
+
+    #[test]
+    fn a_wheel_that_grows_without_end_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut archive = archive(dir.path());
+        archive
+            .start_file("x.py", SimpleFileOptions::default())
+            .unwrap();
+        archive.write_all(&vec![0; 1 << 20]).unwrap();
+        let (wheel, to) = (finished(archive, dir.path()), dir.path().join("to"));
+        assert!(std::fs::metadata(&wheel).unwrap().len() < 1 << 16);
+        unpack_within(&wheel, &to, 1 << 20).unwrap();
+        let failure = unpack_within(&wheel, &to, (1 << 20) - 1).unwrap_err();
+        assert!(
+            failure.problem.contains("more than 1048575 bytes"),
+            "{failure}"
+        );
     }
 }

@@ -113,7 +113,7 @@ fn a_script_brings_a_pack_that_nobody_may_change() {
     assert_eq!(layer.comment, "engine pack sha256:ab");
     assert_eq!(
         layer.kept.as_deref().unwrap().to_str(),
-        Some("kept/ab-gzip")
+        Some(concat!("kept/ab-", env!("CARGO_PKG_VERSION"), "-gzip"))
     );
     let modes: Vec<_> = layer
         .entries
