@@ -22,9 +22,12 @@ const COMMON: &str = include_str!("catch_up.sh");
 /// Name of the shell variable with the connection string of the app's own storage account.
 const OWN_CONNECTION: &str = "own_connection";
 
-/// Names of the shell variables that the catch-up script uses itself. An app setting that the
-/// script reads cannot have one of these names.
+/// Names of the variables that the catch-up script uses itself. An app setting that the script
+/// reads cannot have one of these names.
 const OWN: &[&str] = &[
+    "AZURE_STORAGE_CONNECTION_STRING",
+    "CATCH_UP_AGAIN_SECONDS",
+    "CATCH_UP_STATE",
     "again_s",
     "all",
     "blobs",

@@ -53,3 +53,23 @@ fn settings_stand_between_two_percent_signs() {
         assert!(setting(name).is_err(), "{name}");
     }
 }
+
+#[test]
+fn no_setting_has_the_name_of_a_variable_of_the_script() {
+    let is_part = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
+    let read = COMMON.split('$').skip(1).map(|text| {
+        let text = text.strip_prefix('{').unwrap_or(text);
+        text.chars().take_while(is_part).collect::<String>()
+    });
+    // awk reads `$1`, and the shell sets this variable for `az` alone.
+    let names = read
+        .filter(|name| name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
+        .chain(["AZURE_STORAGE_CONNECTION_STRING".to_owned()]);
+    let names: Vec<_> = names.collect();
+    for part in ["CATCH_UP_STATE", "CATCH_UP_AGAIN_SECONDS", "etag"] {
+        assert!(names.iter().any(|name| name == part), "{part}");
+    }
+    for name in names {
+        assert!(setting(&name).is_err(), "{name}");
+    }
+}
