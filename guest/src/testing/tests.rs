@@ -169,6 +169,18 @@ fn batches_have_the_hosts_limits() {
 }
 
 #[test]
+fn a_batch_with_a_value_that_is_too_large_writes_nothing() {
+    let _host = Host::new().store("a").install();
+    let bucket = Bucket::open("a").unwrap();
+    let entries = [
+        ("small".to_owned(), vec![1]),
+        ("large".to_owned(), vec![0; (32 << 20) + 1]),
+    ];
+    assert!(bucket.set_many(&entries).is_err());
+    assert_eq!(bucket.keys().unwrap(), [""; 0]);
+}
+
+#[test]
 fn stores_that_are_disconnected_are_unavailable() {
     let host = Host::new()
         .store("a")
