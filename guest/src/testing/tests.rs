@@ -63,8 +63,41 @@ fn tensors_are_read_as_the_host_reads_them() {
     let scalar = Tensor::open("s").unwrap();
     assert_eq!(scalar.floats().unwrap(), [0.5]);
     assert!(matches!(scalar.rows(&[0]), Err(model::Error::OutOfRange)));
+    assert_eq!(scalar.rows(&[]).unwrap(), [0.0; 0]);
     let names: Vec<_> = model::tensors().into_iter().map(|one| one.name).collect();
     assert_eq!(names, ["m", "n", "s"]);
+}
+
+#[test]
+fn rows_are_refused_in_the_order_of_the_host() {
+    let _host = Host::new()
+        .tensor("wide", [1, 17], &[0.5_f32; 17])
+        .tensor("n", [2], &[7_i64, -1])
+        .install();
+    let wide = Tensor::open("wide").unwrap();
+    let many = vec![0; 1 << 20];
+    assert!(matches!(
+        wide.rows(&many),
+        Err(model::Error::TooLarge(limit)) if limit == 64 << 20
+    ));
+    assert!(matches!(
+        wide.rows(&vec![1; 1 << 20]),
+        Err(model::Error::OutOfRange)
+    ));
+    let more = [many, vec![0]].concat();
+    let integers = Tensor::open("n").unwrap();
+    for tensor in [&wide, &integers] {
+        assert!(matches!(
+            tensor.rows(&more),
+            Err(model::Error::TooLarge(limit)) if limit == 8 << 20
+        ));
+    }
+    for indices in [&[][..], &[2]] {
+        assert!(matches!(
+            integers.rows(indices),
+            Err(model::Error::WrongType(Dtype::I64))
+        ));
+    }
 }
 
 #[test]
