@@ -354,7 +354,8 @@ pub fn check(app: &Path, trial: Trial<'_>) -> Result<CheckReport, StartupError> 
 /// a sample expects. `trial` is called for each ONNX file before the file is loaded.
 ///
 /// # Errors
-/// Fails as [`check`] does, or if the scorer returns another answer than the sample expects.
+/// Fails as [`check`] does, or if the scorer fails on the sample or returns another answer than the
+/// sample expects.
 #[cfg(any(feature = "compiler", feature = "graphs", feature = "python"))]
 pub fn check_by(
     app: &Path,
@@ -366,31 +367,13 @@ pub fn check_by(
     runtime.block_on(async {
         let app = started(app, trial, runtime.handle()).await?;
         let answered = sample.try_scorer(&app.scorer).await;
-        answered.map_err(|error| unanswered(&app.manifest, &sample.path, &error))?;
+        answered.map_err(|error| {
+            let path = sample.path.display();
+            let problem = format!("does not answer {path} as it should: {error}");
+            unlike_sample(&app.manifest, &app.model, problem)
+        })?;
         Ok(app.report())
     })
-}
-
-/// Returns the error for a scorer that does not return the answer of a sample.
-#[cfg(any(feature = "compiler", feature = "graphs", feature = "python"))]
-fn unanswered(
-    manifest: &Manifest,
-    sample: &Path,
-    error: &crate::sample::SampleError,
-) -> StartupError {
-    let problem = format!("does not answer {} as it should: {error}", sample.display());
-    match &manifest.scorer.script {
-        Some(script) => StartupError::Script {
-            path: script.file.clone(),
-            problem,
-            fix: SCRIPT_SAMPLE_FIX.to_owned(),
-        },
-        None => StartupError::Component {
-            path: component::file(manifest).unwrap_or_default(),
-            problem,
-            fix: SAMPLE_FIX.to_owned(),
-        },
-    }
 }
 
 /// Fix in the error message if a script does not return the answer that its sample expects.
@@ -398,6 +381,28 @@ fn unanswered(
 const SCRIPT_SAMPLE_FIX: &str = "record the answers again with `scorebox sample --python ENV` if the script or the model \
                                  changed; otherwise the script behaves differently in the sandbox, e.g. because NumPy's \
                                  default integer has 32 bits there: write the types out, such as `dtype='int64'`";
+
+/// Returns the error for a scorer that does not pass its sample: about the component or the script,
+/// or about the graph of an app without both. `problem` says what is wrong with the answer.
+#[cfg(any(feature = "compiler", feature = "graphs", feature = "python"))]
+fn unlike_sample(manifest: &Manifest, model: &Model, problem: String) -> StartupError {
+    if let Some(script) = &manifest.scorer.script {
+        return StartupError::Script {
+            path: script.file.clone(),
+            problem,
+            fix: SCRIPT_SAMPLE_FIX.to_owned(),
+        };
+    }
+    let fix = SAMPLE_FIX.to_owned();
+    let (file, graph) = (component::file(manifest), served_graph(manifest, model));
+    match (file.ok(), graph.ok()) {
+        (None, Some((_, path))) => StartupError::Model { path, problem, fix },
+        (file, _) => {
+            let path = file.unwrap_or_default();
+            StartupError::Component { path, problem, fix }
+        }
+    }
+}
 
 /// Fix in the error message if a scorer does not return the answer that its sample expects.
 #[cfg(any(feature = "compiler", feature = "graphs", feature = "python"))]
@@ -432,3 +437,6 @@ async fn started(
     app.scorer.warm_up().await?;
     Ok(app)
 }
+
+#[cfg(all(test, any(feature = "compiler", feature = "graphs")))]
+mod tests;

@@ -268,7 +268,7 @@ fn difference(
         }
         (Value::Object(found), Value::Object(expected)) if found.keys().eq(expected.keys()) => {
             let mut pairs = found.iter().zip(expected.values());
-            pairs.find_map(|((name, found), expected)| within(name, found, expected))
+            pairs.find_map(|((name, found), expected)| within(&escaped(name), found, expected))
         }
         (Value::Number(a), Value::Number(b)) if is_same(a, b, tolerance) => None,
         (found, expected) if found == expected => None,
@@ -285,6 +285,11 @@ fn difference(
             })
         }
     }
+}
+
+/// Escapes the name of a member for a JSON pointer (RFC 6901, section 3).
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// Returns true if the numbers `a` and `b` are equal within the tolerance. `b` is the expected

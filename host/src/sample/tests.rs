@@ -52,6 +52,7 @@ fn answers_are_the_same_within_the_tolerance() {
     other("[\"cat\"]", "[\"dog\"]", "/0 is \"dog\"");
     same("[null, true, \"x\"]", "[null, true, \"x\"]");
     other("[0.5]", "[null]", "/0 is null");
+    other("{\"a/b~1\": [1]}", "{\"a/b~1\": [2]}", "/a~1b~01/0 is 2");
     other("[0.5]", "nothing", "is not JSON");
     other(&format!("\"{}\"", "a".repeat(999)), "1", "aaa…");
     let any = read("{\"inputs\": {}}").unwrap();

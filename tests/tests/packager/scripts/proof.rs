@@ -43,7 +43,8 @@ fn an_integer_that_overflows_is_native_or_refused() {
     for kind in ["int", "np.intp", "np.long", "np.int_"] {
         let script = DOUBLED.replace("['data'])", &format!("['data'], dtype={kind})"));
         assert_ne!(script, DOUBLED);
-        let native = json!({"inputs": {"data": [3_000_000_000_u64]}, "outputs": [6_000_000_000_u64]});
+        let native =
+            json!({"inputs": {"data": [3_000_000_000_u64]}, "outputs": [6_000_000_000_u64]});
         let built = build(pack, &project(&script, "", Some(native)), to.path(), &[]);
         if built.status.code() != Some(0) {
             built.ended(3).said(&["sample.json", "fix:"]);

@@ -37,14 +37,17 @@ pub struct ConvertArgs {
     /// Arrays of Python objects are pickles, and are refused.
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
-    /// Folder to write: a project for `package` and `scorebox serve`.
+    /// Folder to write: a project for `package` and `scorebox serve`. For arrays, only
+    /// NAME.safetensors is written into it.
     #[arg(long, value_name = "DIR", required_unless_present = "accelerate")]
     pub output: Option<PathBuf>,
     /// Write the graph and its report next to MODEL, as MODEL.onnx and MODEL.report.json, for a
     /// script in Python with `accelerate = true`. A graph that answers otherwise is not written.
     #[arg(long, conflicts_with_all = ["output", "name", "allow_differences"])]
     pub accelerate: bool,
-    /// Name of the scorer [default: the file's name in lower case].
+    /// Name of the scorer, or of the safetensors file that arrays become [default: MODEL's name up
+    /// to the first dot, as lower-case words joined by `-`; for arrays MODEL's name without its
+    /// extension].
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// File with rows to compare the answers on: .csv with a header, .json (rows, columns or Azure
