@@ -83,6 +83,15 @@ impl Reading {
         if let (Some(name), true) = (&found.conda_file, may_refer) {
             return self.environment(&beside(file, name), false);
         }
+        if found.conda_file.is_some() && found.packages.is_empty() {
+            return Err(Failure::project(
+                format!(
+                    "{}: has no list `dependencies`, and names another file in its place",
+                    shown(file)
+                ),
+                "name the file with the packages in the first environment file",
+            ));
+        }
         self.open.push(file.to_path_buf());
         for (number, line) in found.packages {
             self.line(file, number, &line, false)?;
