@@ -19,7 +19,7 @@ pub struct Packaged {
     /// True if the packager checked an ONNX graph with its sample, and got the expected answer. The
     /// sample itself is not packaged.
     pub answers_sample: bool,
-    /// What was packaged with a script. `None` if the scorer is not a script.
+    /// Facts of the files that were packaged with a script. `None` if the scorer is not a script.
     pub script: Option<PackagedScript>,
     /// Records of the component's file and of each file of the model, by path.
     pub files: BTreeMap<PathBuf, PackagedFile>,

@@ -53,7 +53,7 @@ pub(crate) enum Ending {
     Answered(Head, Vec<u8>),
     /// The script raised an exception.
     Raised {
-        /// Traceback.
+        /// Traceback of Python.
         text: String,
         /// True if the request caused the exception.
         is_input: bool,

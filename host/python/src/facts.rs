@@ -32,7 +32,7 @@ pub enum FactError {
     /// The module has another number of memories, tables or mutable globals.
     #[error("it has {found} {kind}, and 1 is expected")]
     Count {
-        /// What is counted, in the plural.
+        /// Name of the things that are counted, in the plural.
         kind: &'static str,
         /// Number in the module.
         found: usize,
@@ -189,7 +189,7 @@ mod tests {
 
     use super::*;
 
-    /// What a test changes about a module that holds all facts.
+    /// Change that a test makes to a module that holds all facts.
     #[derive(Clone, Copy)]
     struct Change {
         import: (&'static str, &'static str),

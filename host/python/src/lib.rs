@@ -33,7 +33,7 @@ mod turns;
 mod world;
 
 pub use self::instance::Instance;
-pub use self::outside::{Level, Outside, RedisFailure};
+pub use self::outside::{GraphFailure, Level, Outside, RedisFailure};
 pub use self::pack::{Pack, PackError, PackFile, PackRecord, Proof, Wheel};
 pub use self::sandbox::{FolderError, SharedLimit};
 pub use self::script::{Answer, CallError, Request, Script, StartError};

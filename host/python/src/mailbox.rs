@@ -1,7 +1,7 @@
 //! Place where the host and an interpreter meet for a call: the request and its answer.
 //!
 //! Owns the order of the two. The interpreter rests in the mailbox between calls. Nobody is woken,
-//! because whoever puts a request in polls the interpreter afterwards. Must not know messages.
+//! because anyone who puts a request in polls the interpreter afterwards. Must not know messages.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -100,7 +100,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
-    use crate::outside::RedisFailure;
+    use crate::outside::{GraphFailure, RedisFailure};
 
     struct Nobody;
 
@@ -120,8 +120,8 @@ mod tests {
         fn graph(
             &self,
             _: Vec<u8>,
-        ) -> futures_util::future::BoxFuture<'_, Result<Vec<u8>, String>> {
-            std::future::ready(Err(String::new())).boxed()
+        ) -> futures_util::future::BoxFuture<'_, Result<Vec<u8>, GraphFailure>> {
+            std::future::ready(Err(GraphFailure(String::new()))).boxed()
         }
 
         fn model_info(&self) -> String {

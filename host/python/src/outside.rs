@@ -1,4 +1,4 @@
-//! What the host gives to a script.
+//! Services of the host that a script may use.
 //!
 //! Owns the trait that the host implements, and which host answers at the moment. Must not know how
 //! a store, a log or a graph works.
@@ -29,6 +29,10 @@ pub enum RedisFailure {
     TimedOut(String),
 }
 
+/// Reason why a graph has no outputs. The text is for the script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GraphFailure(pub String);
+
 /// Services of the host that a script may use, for one start or one call.
 ///
 /// Everything that a script does outside of its sandbox goes through these functions. Their
@@ -58,8 +62,8 @@ pub trait Outside: Send + Sync + 'static {
     /// the Python files of Scorebox agree on.
     ///
     /// # Errors
-    /// Fails with a text for the script if the graph does not exist or cannot run.
-    fn graph(&self, request: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, String>>;
+    /// Fails if the graph does not exist or cannot run.
+    fn graph(&self, request: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, GraphFailure>>;
 
     /// Returns facts of the model as a JSON object: its name, version, digest and labels.
     fn model_info(&self) -> String;

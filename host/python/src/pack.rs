@@ -71,12 +71,12 @@ pub enum PackError {
         path: PathBuf,
         /// CPU level that the record names.
         level: String,
-        /// What the machine or this version does not have, and a fix.
+        /// Feature that the machine or this version does not have, and a fix.
         problem: String,
     },
     /// The process could change the code.
     #[error(
-        "{}: can be written by this process, so its content is no proof of what was packaged; \
+        "{}: can be written by this process, so its content may not be what was packaged; \
          remove the write permission (`chmod -R a-w {}`), or run as another user", path.display(), folder.display()
     )]
     Writable {
@@ -169,9 +169,9 @@ impl Pack {
 fn checked(folder: &Path, proof: Proof) -> Result<(PackRecord, String), PackError> {
     let path = folder.join(RECORD_FILE);
     let text = read(&path)?;
-    let record = PackRecord::read(&text).map_err(|problem| PackError::Record {
+    let record = PackRecord::read(&text).map_err(|misfit| PackError::Record {
         path: path.clone(),
-        problem,
+        problem: misfit.0,
     })?;
     if record.engine != ENGINE {
         return Err(PackError::Engine {
@@ -179,10 +179,10 @@ fn checked(folder: &Path, proof: Proof) -> Result<(PackRecord, String), PackErro
             found: record.engine,
         });
     }
-    cpu::check(&record.cpu).map_err(|problem| PackError::Cpu {
+    cpu::check(&record.cpu).map_err(|unsupported| PackError::Cpu {
         path: folder.to_owned(),
         level: record.cpu.clone(),
-        problem,
+        problem: unsupported.0,
     })?;
     writable::refuse(folder, folder)?;
     writable::refuse(folder, &path)?;

@@ -9,7 +9,7 @@ use crate::pack::Pack;
 use crate::sandbox::{FolderError, SharedLimit};
 use crate::state::{StateError, StateImage};
 
-/// What all instances of one script share.
+/// Everything that all instances of one script share.
 pub struct Script {
     /// Pack with the interpreter.
     pub pack: Arc<Pack>,
@@ -62,7 +62,7 @@ pub enum StartError {
     /// The script raised an exception when it was imported or in its `init`.
     #[error("the script did not start: {text}")]
     Raised {
-        /// Traceback.
+        /// Traceback of Python.
         text: String,
     },
     /// The start took too long.
@@ -97,7 +97,7 @@ pub enum CallError {
     /// The script raised an exception. The instance goes on.
     #[error("the script raised an exception: {text}")]
     Raised {
-        /// Traceback.
+        /// Traceback of Python.
         text: String,
         /// True if the request caused the exception, because it does not fit the script's contract.
         is_input: bool,

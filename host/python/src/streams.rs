@@ -1,4 +1,4 @@
-//! What native code of the interpreter writes to its standard streams.
+//! Standard streams of the interpreter's native code.
 //!
 //! Owns the way of these bytes into log lines. Python's own `print` does not pass here, since the
 //! Python files of Scorebox send its lines as messages. Must not know messages.

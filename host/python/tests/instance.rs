@@ -1,7 +1,6 @@
 //! Instances of a real pack: start, calls, limits and state images.
 //!
-//! These tests take an engine pack, which `cargo xtask setup --python` makes. The variable
-//! `SCOREBOX_PYTHON_PACK` names its folder.
+//! Owns the scripts. Must not know how the pack is made.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,13 +10,14 @@
     reason = "tests"
 )]
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
+mod engine_pack;
+
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use scorebox_python::{
-    Answer, CallError, Instance, Level, Outside, Pack, Proof, RedisFailure, Request, Script,
+    Answer, CallError, GraphFailure, Instance, Level, Outside, Pack, RedisFailure, Request, Script,
     StartError,
 };
 
@@ -43,8 +43,8 @@ impl Outside for Host {
 
     fn metric(&self, _: &[u8]) {}
 
-    fn graph(&self, _: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, String>> {
-        Box::pin(async { Err("no graph".to_owned()) })
+    fn graph(&self, _: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, GraphFailure>> {
+        Box::pin(async { Err(GraphFailure("no graph".to_owned())) })
     }
 
     fn model_info(&self) -> String {
@@ -52,21 +52,12 @@ impl Outside for Host {
     }
 }
 
-fn pack() -> Arc<Pack> {
-    static PACK: OnceLock<Arc<Pack>> = OnceLock::new();
-    let open = || {
-        let folder = std::env::var("SCOREBOX_PYTHON_PACK").expect("SCOREBOX_PYTHON_PACK");
-        Pack::open(Path::new(&folder), Proof::Recorded).unwrap()
-    };
-    Arc::clone(PACK.get_or_init(open))
-}
-
 /// Script in a folder of its own.
-fn script(code: &str) -> (tempfile::TempDir, Script) {
+fn script(pack: &Arc<Pack>, code: &str) -> (tempfile::TempDir, Script) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("score.py"), code).unwrap();
     let script = Script {
-        pack: pack(),
+        pack: Arc::clone(pack),
         code: folder.path().to_owned(),
         entry: "score.py".to_owned(),
         packages: None,
@@ -106,9 +97,12 @@ fn text(answer: Result<Answer, CallError>) -> String {
 }
 
 #[tokio::test]
-#[ignore = "takes an engine pack, see the top of the file"]
 async fn an_instance_answers_call_after_call() {
+    let Some(pack) = engine_pack::pack() else {
+        return;
+    };
     let (_folder, script) = script(
+        &pack,
         "import os, json, numpy as np\n\
          count = 0\n\
          def init():\n    print('started')\n\
@@ -142,8 +136,10 @@ async fn an_instance_answers_call_after_call() {
 }
 
 #[tokio::test]
-#[ignore = "takes an engine pack, see the top of the file"]
 async fn a_script_that_cannot_start_says_why() {
+    let Some(pack) = engine_pack::pack() else {
+        return;
+    };
     let cases = [
         ("import nothing\n", "ModuleNotFoundError"),
         ("def init(:\n", "SyntaxError"),
@@ -157,27 +153,30 @@ async fn a_script_that_cannot_start_says_why() {
         ),
     ];
     for (code, part) in cases {
-        let (_folder, script) = script(code);
+        let (_folder, script) = script(&pack, code);
         match Instance::start(&script, Arc::new(Host::default()), soon(60_000)).await {
             Err(StartError::Raised { text }) => assert!(text.contains(part), "{text}"),
             other => panic!("{code}: {:?}", other.map(drop)),
         }
     }
-    let (_folder, late) = script("import time\ntime.sleep(60)\n");
+    let (_folder, late) = script(&pack, "import time\ntime.sleep(60)\n");
     let begun = Instant::now();
     let error = Instance::start(&late, Arc::new(Host::default()), soon(300)).await;
     assert!(matches!(error.map(drop), Err(StartError::TimedOut)));
     assert!(begun.elapsed() < Duration::from_secs(5));
-    let (_folder, mut small) = script("def init():\n    pass\ndef run(d):\n    pass\n");
+    let (_folder, mut small) = script(&pack, "def init():\n    pass\ndef run(d):\n    pass\n");
     small.memory_bytes = 1 << 20;
     let error = Instance::start(&small, Arc::new(Host::default()), soon(60_000)).await;
     eprintln!("{:?}", error.map(drop));
 }
 
 #[tokio::test]
-#[ignore = "takes an engine pack, see the top of the file"]
 async fn limits_hold_and_say_what_happened() {
+    let Some(pack) = engine_pack::pack() else {
+        return;
+    };
     let (_folder, script) = script(
+        &pack,
         "import os, sys, time, json\n\
          def init():\n    pass\n\
          def run(data):\n    return eval(json.loads(data))\n",
@@ -238,9 +237,12 @@ async fn limits_hold_and_say_what_happened() {
 }
 
 #[tokio::test]
-#[ignore = "takes an engine pack, see the top of the file"]
 async fn redis_and_logs_go_through_the_door() {
+    let Some(pack) = engine_pack::pack() else {
+        return;
+    };
     let (_folder, script) = script(
+        &pack,
         "import logging, redis\n\
          def init():\n    pass\n\
          def run(data):\n    print('printed')\n    logging.warning('careful')\n    \
@@ -267,10 +269,14 @@ async fn redis_and_logs_go_through_the_door() {
 }
 
 #[tokio::test]
-#[ignore = "takes an engine pack, see the top of the file"]
 async fn a_call_that_is_dropped_ends_its_instance() {
-    let (_folder, script) =
-        script("import time\ndef init():\n    pass\ndef run(data):\n    time.sleep(float(data))\n");
+    let Some(pack) = engine_pack::pack() else {
+        return;
+    };
+    let (_folder, script) = script(
+        &pack,
+        "import time\ndef init():\n    pass\ndef run(data):\n    time.sleep(float(data))\n",
+    );
     let mut instance = start(&script).await;
     let limit = Duration::from_millis(100);
     tokio::time::timeout(limit, call(&mut instance, "30", 60_000))

@@ -3,14 +3,18 @@
 #![cfg(feature = "compiler")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::path::{Path, PathBuf};
+mod engine_pack;
+
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use scorebox_python::make::{self, TakeError};
 use scorebox_python::state::StateImage;
-use scorebox_python::{Instance, Level, Outside, Pack, Proof, RedisFailure, Request, Script};
+use scorebox_python::{
+    GraphFailure, Instance, Level, Outside, Pack, RedisFailure, Request, Script,
+};
 
 /// Script with numbers that must not be the same in each instance, and a clock that must go on.
 const SCRIPT: &str = r#"
@@ -47,21 +51,12 @@ impl Outside for Host {
         self.0.lock().unwrap().push(text.to_owned());
     }
     fn metric(&self, _: &[u8]) {}
-    fn graph(&self, _: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, String>> {
-        Box::pin(async { Err("no graph".to_owned()) })
+    fn graph(&self, _: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, GraphFailure>> {
+        Box::pin(async { Err(GraphFailure("no graph".to_owned())) })
     }
     fn model_info(&self) -> String {
         "{}".to_owned()
     }
-}
-
-/// Returns the pack that `SCOREBOX_PYTHON_PACK` names, or `None` without one.
-fn pack() -> Option<Arc<Pack>> {
-    let Some(folder) = std::env::var_os("SCOREBOX_PYTHON_PACK").map(PathBuf::from) else {
-        eprintln!("skipped: SCOREBOX_PYTHON_PACK names no pack");
-        return None;
-    };
-    Some(Pack::open(&folder, Proof::Recorded).unwrap())
 }
 
 fn script(pack: &Arc<Pack>, folder: &Path, text: &str) -> Script {
@@ -108,7 +103,9 @@ async fn answer(script: &Script) -> serde_json::Value {
 
 #[tokio::test]
 async fn instances_start_from_a_state_image() {
-    let Some(pack) = pack() else { return };
+    let Some(pack) = engine_pack::pack() else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     let mut script = script(&pack, folder.path(), SCRIPT);
     let take = async || {
@@ -142,7 +139,9 @@ async fn instances_start_from_a_state_image() {
 
 #[tokio::test]
 async fn a_script_that_keeps_a_file_open_has_no_state_image() {
-    let Some(pack) = pack() else { return };
+    let Some(pack) = engine_pack::pack() else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     let text = "def init():\n    global file\n    file = open('/app/score.py')\n\ndef run(data):\n    return 1\n";
     let script = script(&pack, folder.path(), text);

@@ -30,7 +30,7 @@ const IMAGE_PACK: &str = "/pack";
 /// File of an engine pack whose digest stands for the whole pack.
 const RECORD_FILE: &str = "pack.json";
 
-/// What was read and opened of an app before its script is loaded.
+/// Parts of an app that were read and opened before its script is loaded.
 pub(super) struct Beside<'a> {
     /// Trial of each ONNX file of the model.
     #[cfg_attr(

@@ -1,4 +1,4 @@
-//! What the host gives to a script: its store, its log, its metrics, its graphs and its model.
+//! Services of the host for a script: its store, its log, its metrics, its graphs and its model.
 //!
 //! Owns the implementation of [`Outside`] over what all instances of a scorer share. Must not know
 //! how a script is run, or what a call is about. `resp` knows the protocol of Redis, `commands` the
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
-use scorebox_python::{Level, Outside, RedisFailure, SharedLimit};
+use scorebox_python::{GraphFailure, Level, Outside, RedisFailure, SharedLimit};
 use serde::Deserialize;
 use serde_json::json;
 use tracing::Level as LogLevel;
@@ -144,7 +144,7 @@ impl Outside for ScriptServices {
     }
 
     #[cfg(feature = "graphs")]
-    fn graph(&self, request: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, String>> {
+    fn graph(&self, request: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, GraphFailure>> {
         Box::pin(graph::answer(
             &self.shared,
             &self.log,
@@ -154,8 +154,12 @@ impl Outside for ScriptServices {
     }
 
     #[cfg(not(feature = "graphs"))]
-    fn graph(&self, _: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, String>> {
-        Box::pin(async { Err("this host was built without graphs".to_owned()) })
+    fn graph(&self, _: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, GraphFailure>> {
+        Box::pin(async {
+            Err(GraphFailure(
+                "this host was built without graphs".to_owned(),
+            ))
+        })
     }
 
     fn model_info(&self) -> String {

@@ -19,16 +19,12 @@ use super::output;
 use super::pool::{Pool, Pooled};
 use super::signature::{PayloadSignature, SignatureError};
 use super::turns::{Turn, Turns};
-use crate::call::{Invocation, Payload};
+use crate::call::{FAULT_OF_SCRIPT, Invocation, Payload};
 use crate::capability::{Capabilities, ScriptServices};
 use crate::error::{ScoreFailure, StartupError};
 use crate::manifest::{Instances, Limits, Manifest};
 use crate::sizing;
 use crate::text::{self, Problem};
-
-/// Header that an answer of Azure ML has if the script is at fault. The host sets it, so a script
-/// need not.
-const FAULT_HEADER: &str = "x-ms-run-function-failed";
 
 /// Runner of the calls of a script, with its instances.
 pub(super) struct ScriptRunner {
@@ -149,7 +145,7 @@ impl ScriptRunner {
         self.pool.put_back(instance);
         let answer = called.map_err(|error| self.failure(error))?;
         let mut headers = answer.headers;
-        headers.retain(|(name, _)| !name.eq_ignore_ascii_case(FAULT_HEADER));
+        headers.retain(|(name, _)| !name.eq_ignore_ascii_case(FAULT_OF_SCRIPT));
         in_json(&answer.content_type, &answer.body)?;
         let answer = output::Answer {
             payload: Payload {

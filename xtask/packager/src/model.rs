@@ -24,7 +24,7 @@ pub struct ModelFile {
     pub path: PathBuf,
 }
 
-/// Whether a model may have pickles, which are programs.
+/// Rule for the pickles of a model. A pickle is a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pickles {
     /// A pickle is refused.
@@ -34,7 +34,7 @@ pub enum Pickles {
 }
 
 impl Pickles {
-    /// Returns whether the model of the manifest's scorer may have pickles.
+    /// Returns the rule for the model of the manifest's scorer.
     pub fn of(manifest: &Manifest) -> Self {
         match manifest.scorer.script {
             Some(_) => Self::Allowed,

@@ -45,6 +45,9 @@ const PROGRAMS_VARIABLE: &str = "SCOREBOX_PROGRAMS";
 /// Name of the environment variable with the folder that contains one app folder for each example,
 /// for the tests.
 const APPS_VARIABLE: &str = "SCOREBOX_APPS";
+/// Name of the environment variable with the folder of the engine pack, which runs scripts in
+/// Python, for the tests and the host.
+pub const PACK_VARIABLE: &str = "SCOREBOX_PYTHON_PACK";
 
 /// File name of a scorer's manifest.
 const MANIFEST_FILE: &str = "scorebox.toml";
@@ -94,6 +97,12 @@ impl Places {
             programs,
             apps: workspace::target().join("apps"),
         })
+    }
+
+    /// Returns the folder of the engine pack, which is made if there is none. Returns `None` if it
+    /// cannot be made, e.g. without network. Then a test that needs it says why.
+    pub fn pack(&self) -> Option<PathBuf> {
+        self.packager.part("python-pack", &[]).ok()
     }
 
     /// Returns the environment variables with the paths of programs and folders for the tests. Each

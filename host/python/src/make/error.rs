@@ -18,7 +18,7 @@ pub enum MakeError {
     File {
         /// File or folder.
         path: PathBuf,
-        /// What was tried, such as `be written`.
+        /// Verb of the step that was tried, such as `be written`.
         action: &'static str,
         /// Error of the system.
         source: io::Error,
@@ -30,7 +30,7 @@ pub enum MakeError {
         path.display()
     )]
     Digest {
-        /// Wheel.
+        /// Path of the wheel.
         path: PathBuf,
         /// Digest of the file, in hexadecimal.
         found: String,
@@ -40,7 +40,7 @@ pub enum MakeError {
     /// A file cannot be read from a wheel, or cannot be written into the library of the pack.
     #[error("{archive}: the file `{name}` cannot be copied: {source}; fetch the wheel again")]
     Archive {
-        /// Archive.
+        /// Name of the archive.
         archive: String,
         /// File in the archive.
         name: String,
@@ -56,7 +56,7 @@ pub enum MakeError {
     /// The engine cannot be compiled or started.
     #[error("the module of the wheel cannot be {action}: {reason}; use the pinned wheel")]
     Engine {
-        /// What was tried, such as `compiled`.
+        /// Verb of the step that was tried, such as `compiled`.
         action: &'static str,
         /// Reason that Wasmtime gives.
         reason: String,
@@ -67,7 +67,7 @@ pub enum MakeError {
          preload.py:\n{output}"
     )]
     Preload {
-        /// What the interpreter wrote to standard error.
+        /// Text that the interpreter wrote to standard error.
         output: String,
     },
     /// The record of the pack cannot be written as JSON.

@@ -1,4 +1,4 @@
-//! What a pack is made of: pinned wheels, and the CPU level of the machine code.
+//! Recipe of a pack: pinned wheels, and the CPU level of the machine code.
 //!
 //! Owns the wheels with their digests, the CPU levels and the key of a pack. Must not know how
 //! wheels are fetched.

@@ -41,13 +41,13 @@ pub enum TakeError {
     /// The script raised an exception when it was imported or in its `init`.
     #[error("the script did not start: {text}")]
     Raised {
-        /// Traceback.
+        /// Traceback of Python.
         text: String,
     },
     /// The memory cannot be stored, because the script keeps a file open.
     #[error("the memory of the script cannot be stored: {text}")]
     Refused {
-        /// Traceback.
+        /// Traceback of Python.
         text: String,
     },
     /// The script did not end in time.
@@ -67,7 +67,7 @@ pub enum TakeError {
 ///
 /// # Errors
 /// Fails if the script does not start, keeps a file open or does not end before the deadline. An
-/// exception in the call for `warm` is no failure.
+/// exception in the call for `warm` is not a failure.
 pub async fn take(
     script: &Script,
     inputs_sha256: String,

@@ -3,26 +3,34 @@
 //! Owns which features of this machine each level needs. Must not know compilers. Code with an
 //! instruction that the machine does not have would end the host.
 
+/// Reason why this machine does not have a CPU level, with a fix. The text follows the name of the
+/// level.
+#[derive(Debug)]
+pub(super) struct Unsupported(pub String);
+
 /// Checks that this machine has a CPU level.
 ///
 /// # Errors
-/// Fails with a text that follows the name of the level, if the level is unknown or the machine
+/// Fails if the level is unknown or the machine
 /// does not have one of its features.
-pub(super) fn check(level: &str) -> Result<(), String> {
+pub(super) fn check(level: &str) -> Result<(), Unsupported> {
     let features = match level {
         "x86-64-v2" => v2(),
         "x86-64-v3" => [v2(), v3()].concat(),
-        _ => return Err("this host does not know this CPU level; make the pack again".to_owned()),
+        _ => {
+            let text = "this host does not know this CPU level; make the pack again";
+            return Err(Unsupported(text.to_owned()));
+        }
     };
     match features.iter().find(|(_, has)| !has) {
         None => Ok(()),
-        Some((name, _)) => Err(format!(
+        Some((name, _)) => Err(Unsupported(format!(
             "this machine does not have {name}; run the host on a newer machine{}",
             match level {
                 "x86-64-v3" => ", or package the app with `--cpu x86-64-v2`",
                 _ => "",
             }
-        )),
+        ))),
     }
 }
 

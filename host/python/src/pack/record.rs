@@ -60,31 +60,36 @@ pub struct Wheel {
     pub sha256: String,
 }
 
+/// Reason why a file is not the record of a pack. The text follows the path of the file.
+#[derive(Debug)]
+pub(super) struct Misfit(pub String);
+
 impl PackRecord {
     /// Reads a record.
     ///
     /// # Errors
-    /// Fails with a text that follows the path of the record, if it is not one of this format.
-    pub(super) fn read(text: &[u8]) -> Result<Self, String> {
+    /// Fails if the record is not one of this format.
+    pub(super) fn read(text: &[u8]) -> Result<Self, Misfit> {
         #[derive(Deserialize)]
         struct Format {
             format: u32,
         }
-        let read = |error: serde_json::Error| format!("is not the record of a pack: {error}");
+        let read =
+            |error: serde_json::Error| Misfit(format!("is not the record of a pack: {error}"));
         let Format { format } = serde_json::from_slice(text).map_err(read)?;
         if format != FORMAT {
-            return Err(format!(
-                "has the format {format}, and this host reads {FORMAT}"
-            ));
+            let text = format!("has the format {format}, and this host reads {FORMAT}");
+            return Err(Misfit(text));
         }
         let record: Self = serde_json::from_slice(text).map_err(read)?;
         if let Some(name) = record.files.keys().find(|name| !is_inside(name)) {
             let name = scorebox_text::quoted(name, scorebox_text::NAME_BYTES);
-            return Err(format!("has {name}, which is not a path in the pack"));
+            let text = format!("has {name}, which is not a path in the pack");
+            return Err(Misfit(text));
         }
         match record.files.contains_key(CODE_FILE) {
             true => Ok(record),
-            false => Err(format!("does not have the file {CODE_FILE}")),
+            false => Err(Misfit(format!("does not have the file {CODE_FILE}"))),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
 
-/// Writes a pack whose machine code is no machine code, and makes it read-only.
+/// Writes a pack whose file of machine code has other content, and makes it read-only.
 fn pack(change: impl FnOnce(&mut PackRecord, &Path)) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let code = b"no machine code";

@@ -1,6 +1,6 @@
 //! The rule that a process must not be able to write the machine code that it loads.
 //!
-//! Owns what counts as writable. The start of a host does not hash a pack, so whoever could write
+//! Owns what counts as writable. The start of a host does not hash a pack, so anyone who could write
 //! to it could run code outside of the sandbox. Must not know what the files are.
 
 use std::os::unix::fs::MetadataExt as _;

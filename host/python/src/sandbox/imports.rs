@@ -1,4 +1,4 @@
-//! What the interpreter's module imports: WASI preview 1, and the door.
+//! Functions that the interpreter's module imports: WASI preview 1, and the door.
 //!
 //! Owns the copying of messages out of and into the interpreter's memory, and what the host does
 //! about each message. Must not know what a call is for.
@@ -9,7 +9,7 @@ use wasmtime::{AsContextMut as _, Caller, Engine, Extern, Linker};
 
 use super::{Sandbox, waiting};
 use crate::door::{self, Ending, Frame, FrameError};
-use crate::outside::{Level, RedisFailure};
+use crate::outside::{GraphFailure, Level, RedisFailure};
 
 /// Result of the door if nobody is there to answer. Python raises `ConnectionRefusedError`.
 const NO_HOST: i32 = -1;
@@ -120,7 +120,7 @@ async fn answer(caller: &mut Caller<'_, Sandbox>, frame: Frame) -> Option<Vec<u8
             let outputs = outside.get()?.graph(request).await;
             return Some(match outputs {
                 Ok(outputs) => door::reply(DONE, &outputs),
-                Err(text) => door::reply(FAILED, text.as_bytes()),
+                Err(GraphFailure(text)) => door::reply(FAILED, text.as_bytes()),
             });
         }
         Frame::ModelInfo => return Some(outside.get()?.model_info().into_bytes()),

@@ -5,6 +5,7 @@
 
 use std::time::Instant;
 
+use scorebox_python::GraphFailure;
 use serde::{Deserialize, Serialize};
 
 use crate::capability::state::Capabilities;
@@ -43,28 +44,36 @@ struct Described {
 /// Runs a graph on the tensors of a request, until `deadline` at most. Returns its outputs.
 ///
 /// # Errors
-/// Fails with a text for the script if the request is not valid, if the model does not have the
+/// Fails if the request is not valid, if the model does not have the
 /// graph, or if the run fails.
 pub(super) async fn answer(
     shared: &Capabilities,
     log: &LogSink,
     deadline: Instant,
     request: Vec<u8>,
-) -> Result<Vec<u8>, String> {
+) -> Result<Vec<u8>, GraphFailure> {
     if request.len() > offload::LONG_BYTES {
         offload::offload().await;
     }
-    let (name, inputs) = read(&request).ok_or("the request for a graph is not valid")?;
-    let graphs = shared.graphs.as_ref().ok_or("the model has no graph")?;
+    let (name, inputs) =
+        read(&request).ok_or_else(|| failure("the request for a graph is not valid"))?;
+    let graphs = shared
+        .graphs
+        .as_ref()
+        .ok_or_else(|| failure("the model has no graph"))?;
     let graph = graphs.get(&name);
-    let graph =
-        graph.ok_or_else(|| format!("the model has no graph `{}`", quoted(&name, NAME_BYTES)))?;
+    let graph = graph.ok_or_else(|| {
+        failure(format!(
+            "the model has no graph `{}`",
+            quoted(&name, NAME_BYTES)
+        ))
+    })?;
     let ports = graph.ports();
-    let inputs = in_order(&ports.inputs, inputs).map_err(|misfit| misfit.to_string())?;
+    let inputs = in_order(&ports.inputs, inputs).map_err(|misfit| failure(misfit.to_string()))?;
     let agreed = ports.sizes.check(&ports.inputs, &inputs);
-    agreed.map_err(|unequal| unequal.to_string())?;
+    agreed.map_err(|unequal| failure(unequal.to_string()))?;
     match graphs.run(graph, inputs, deadline).await {
-        Ok(outputs) => written(outputs).ok_or("the graph answers with texts".to_owned()),
+        Ok(outputs) => written(outputs).ok_or_else(|| failure("the graph answers with texts")),
         Err(error) => {
             let text = match error {
                 GraphError::Failed(text) | GraphError::Refused { detail: text, .. } => text,
@@ -72,9 +81,14 @@ pub(super) async fn answer(
                 other => other.to_string(),
             };
             log.warn("graph", &text);
-            Err(cut(&text, REASON_BYTES).into_owned())
+            Err(failure(cut(&text, REASON_BYTES)))
         }
     }
+}
+
+/// Returns a failure with a text for the script.
+fn failure(text: impl Into<String>) -> GraphFailure {
+    GraphFailure(text.into())
 }
 
 /// Reads the name of the graph and the tensors of a request. Returns `None` if it is not valid.

@@ -1,4 +1,4 @@
-//! The facts about a call that a script gets beside the body.
+//! Facts about a call that a script gets in addition to the body.
 //!
 //! Owns their form, a JSON object. Must not know how a call arrived.
 

@@ -1,4 +1,4 @@
-//! What the end of a script's start or call means to its caller.
+//! Meaning of the end of a script's start or call for its caller.
 //!
 //! Owns the texts of these failures, and the check of an answer's JSON. Must not know how a script
 //! is run.

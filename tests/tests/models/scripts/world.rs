@@ -1,4 +1,4 @@
-//! What Azure ML gives to a script: the request, the answer, the model's folder, headers, schemas,
+//! Things that Azure ML gives to a script: the request, the answer, the model's folder, headers, schemas,
 //! the log and tracebacks.
 //!
 //! Owns the requests. The scripts are `world.py` and `headers.py` in `tests/data/scripts`.

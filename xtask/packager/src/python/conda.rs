@@ -15,7 +15,7 @@ use super::secret::redacted;
 /// Packages of conda that have no file in Python: the interpreter, and tools that install packages.
 const NOT_PACKAGES: [&str; 4] = ["python", "pip", "setuptools", "wheel"];
 
-/// What an environment file says about packages.
+/// Packages that an environment file names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Environment {
     /// The packages with the numbers of their lines, each in the form of a line of a

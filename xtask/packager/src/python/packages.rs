@@ -67,7 +67,7 @@ pub struct Package {
     is_pinned: bool,
 }
 
-/// What is kept for a file of requirements.
+/// Record that is kept for a file of requirements.
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
     packages: Vec<Package>,

@@ -3,7 +3,7 @@
 //! Owns which lines the packages of a script may have. A line that would run code of a package
 //! outside of the sandbox is refused here. Must not know files.
 
-/// What a line of a file of requirements says.
+/// Meaning of a line of a file of requirements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
     /// Nothing that changes which packages are taken.

@@ -80,8 +80,17 @@ impl Reading {
     /// environment file in their place, as Azure ML's own environment files do.
     fn environment(&mut self, file: &Path, may_refer: bool) -> Result<(), Failure> {
         let found = conda::read(file, &text(file)?)?;
-        if let (Some(name), true) = (&found.conda_file, may_refer) {
-            return self.environment(&beside(file, name), false);
+        if let Some(name) = &found.conda_file {
+            if may_refer {
+                return self.environment(&beside(file, name), false);
+            }
+            return Err(Failure::project(
+                format!(
+                    "{}: names another environment file in the place of packages",
+                    shown(file)
+                ),
+                "name the file with the list `dependencies` in `scorer.requirements`",
+            ));
         }
         if found.conda_file.is_some() && found.packages.is_empty() {
             return Err(Failure::project(
@@ -363,6 +372,6 @@ mod tests {
     #[test]
     fn environment_files_that_name_each_other_end() {
         let (_dir, file) = written(&[("a.yml", "conda_file: a.yml\n")]);
-        assert!(read(&file).unwrap_err().problem.contains("no list"));
+        assert!(read(&file).unwrap_err().fix.contains("`dependencies`"));
     }
 }

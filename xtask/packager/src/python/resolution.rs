@@ -19,7 +19,7 @@ use super::secret::redacted;
 /// Python program that finds wheels with pip.
 pub const PROGRAM: &str = include_str!("resolve.py");
 
-/// What `resolve.py` found.
+/// Packages that `resolve.py` found.
 #[derive(Debug)]
 pub struct Found {
     /// The wheels of the packages, sorted by name.

@@ -15,7 +15,7 @@ use scorebox_host::packaging;
 use scorebox_host::sample::Sample;
 use scorebox_host::text::{REASON_BYTES, quoted};
 use scorebox_python::make::{TakeError, take};
-use scorebox_python::{Level, Outside, Pack, Proof, RedisFailure, Request, Script};
+use scorebox_python::{GraphFailure, Level, Outside, Pack, Proof, RedisFailure, Request, Script};
 use scorebox_workspace::failure::Failure;
 use serde_json::json;
 
@@ -156,9 +156,9 @@ impl Outside for Closed {
 
     fn metric(&self, _: &[u8]) {}
 
-    fn graph(&self, _: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, String>> {
+    fn graph(&self, _: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, GraphFailure>> {
         self.ask();
-        std::future::ready(Err(CLOSED.to_owned())).boxed()
+        std::future::ready(Err(GraphFailure(CLOSED.to_owned()))).boxed()
     }
 
     fn model_info(&self) -> String {

@@ -4,9 +4,9 @@
 
 /// Ends a block or a function.
 pub(super) const END: u8 = 0x0b;
-/// Does nothing.
+/// Instruction that does nothing.
 pub(super) const NOP: u8 = 0x01;
-/// Traps.
+/// Instruction that traps.
 pub(super) const UNREACHABLE: u8 = 0x00;
 
 pub(super) const BLOCK: &[u8] = b"\x02\x40";
@@ -59,7 +59,7 @@ pub(super) const PROMOTE_AND_GET_INFO: u32 = 13837;
 /// Address of the variable `PyExc_OverflowError`.
 const OVERFLOW_ERROR: u32 = 26_079_564;
 
-/// Joins instructions.
+/// Joins several sequences of instructions.
 pub(super) fn join(parts: &[&[u8]]) -> Vec<u8> {
     parts.concat()
 }
