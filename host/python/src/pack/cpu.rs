@@ -11,8 +11,7 @@ pub(super) struct Unsupported(pub String);
 /// Checks that this machine has a CPU level.
 ///
 /// # Errors
-/// Fails if the level is unknown or the machine
-/// does not have one of its features.
+/// Fails if the level is unknown, or if the machine does not have one of its features.
 pub(super) fn check(level: &str) -> Result<(), Unsupported> {
     let features = match level {
         "x86-64-v2" => v2(),
@@ -76,7 +75,7 @@ mod tests {
     fn unknown_levels_are_refused() {
         check("x86-64-v2").unwrap();
         for level in ["", "x86-64", "x86-64-v9", "aarch64"] {
-            let problem = check(level).unwrap_err();
+            let Unsupported(problem) = check(level).unwrap_err();
             assert!(problem.contains("does not know"), "{level}: {problem}");
         }
     }
