@@ -388,10 +388,11 @@ fn with_record(mut manifest: toml::Table, record: &Packaged) -> toml::Table {
             .as_ref()
             .map(|script| ("script".to_owned(), script::section(script).into())),
     );
-    section.insert(
-        "file".to_owned(),
-        record.files.iter().map(file).collect::<Vec<_>>().into(),
-    );
+    // TOML has no header for an empty list of tables.
+    if !record.files.is_empty() {
+        let files = record.files.iter().map(file).collect::<Vec<_>>();
+        section.insert("file".to_owned(), files.into());
+    }
     manifest.insert("packaged".to_owned(), section.into());
     manifest
 }

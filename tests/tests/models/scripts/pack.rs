@@ -8,8 +8,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use scorebox_tests::app::App;
+use scorebox_tests::pack;
 use scorebox_tests::scripts::{app, check};
-use scorebox_tests::{host, pack, run};
 use tempfile::TempDir;
 
 fn script() -> App {
@@ -75,15 +75,8 @@ fn a_pack_that_can_be_written_to_is_refused() {
 #[test]
 fn a_pack_with_a_changed_file_is_refused() {
     let copy = hollow(pack!());
-    // Without its code a pack cannot be loaded, although the sizes are right.
+    // The sizes are right, but `check` compares the digests of all files.
     let refused = check(copy.path(), script().path());
-    assert!(!refused.status.success(), "{}", refused.stdout);
-    refused.said(&["fix:"]);
-    let app = script();
-    let mut verify = host::scorebox("check", app.path());
-    verify.arg("--verify");
-    verify.env(scorebox_tests::scripts::PACK_VARIABLE, copy.path());
-    let refused = run::finish(&mut verify, b"");
     assert!(!refused.status.success(), "{}", refused.stdout);
     refused.said(&["is not the file", "fix:"]);
 

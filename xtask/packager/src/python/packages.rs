@@ -180,9 +180,9 @@ fn fetch(file: &Path, job: &Value, root: &Path, place: &Path) -> Result<(), Fail
         job.insert("wheels".to_owned(), wheels.display().to_string().into());
     }
     let found = resolve(&job, &wheels)?;
-    let mut packages = Vec::new();
+    let (mut packages, mut left_bytes) = (Vec::new(), wheel::MOST_BYTES);
     for wheel in found.wheels {
-        wheel::unpack(&wheel.file, &kept.join(FILES))?;
+        wheel::unpack(&wheel.file, &kept.join(FILES), &mut left_bytes)?;
         packages.push(wheel.package);
     }
     let list = Kept {

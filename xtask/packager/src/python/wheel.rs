@@ -12,20 +12,16 @@ use scorebox_workspace::failure::Failure;
 use scorebox_workspace::workspace::shown;
 use zip::ZipArchive;
 
-/// Maximum size of the files of one wheel, in bytes.
-const MOST_BYTES: u64 = 512 << 20;
+/// Maximum size of the files of all wheels of a script, in bytes.
+pub const MOST_BYTES: u64 = 512 << 20;
 /// Maximum number of files of one wheel. Large packages have a few thousand.
 const MOST_FILES: usize = 50_000;
 
 /// Writes the files of a wheel that Python imports into the folder `to`. Programs, headers and
-/// compiled files of the wheel are left out, and a link becomes a file with the link's text. Fails
-/// if the wheel is damaged or too large, or if a file would be outside of the folder.
-pub fn unpack(wheel: &Path, to: &Path) -> Result<(), Failure> {
-    unpack_within(wheel, to, MOST_BYTES)
-}
-
-/// Unpacks a wheel whose files have at most `most_bytes` bytes.
-fn unpack_within(wheel: &Path, to: &Path, most_bytes: u64) -> Result<(), Failure> {
+/// compiled files of the wheel are left out, and a link becomes a file with the link's text. The
+/// files may have `left_bytes` bytes, of which their size is subtracted. Fails if the wheel is
+/// damaged or too large, or if a file would be outside of the folder.
+pub fn unpack(wheel: &Path, to: &Path, left_bytes: &mut u64) -> Result<(), Failure> {
     let unfit = |problem: String| {
         Failure::project(
             format!("{}: {problem}", shown(wheel)),
@@ -38,7 +34,6 @@ fn unpack_within(wheel: &Path, to: &Path, most_bytes: u64) -> Result<(), Failure
     if archive.len() > MOST_FILES {
         return Err(unfit(format!("has more than {MOST_FILES} files")));
     }
-    let mut left = most_bytes;
     for index in 0..archive.len() {
         let member = archive
             .by_index(index)
@@ -58,11 +53,15 @@ fn unpack_within(wheel: &Path, to: &Path, most_bytes: u64) -> Result<(), Failure
         let parent = place.parent().unwrap_or(to);
         let copied = std::fs::create_dir_all(parent)
             .and_then(|()| File::create(&place))
-            .and_then(|mut file| io::copy(&mut member.take(left + 1), &mut file));
+            .and_then(|mut file| {
+                io::copy(&mut member.take(left_bytes.saturating_add(1)), &mut file)
+            });
         let bytes = copied.map_err(|error| unreadable(&error))?;
-        left = left
-            .checked_sub(bytes)
-            .ok_or_else(|| unfit(format!("has more than {most_bytes} bytes")))?;
+        *left_bytes = left_bytes.checked_sub(bytes).ok_or_else(|| {
+            unfit(format!(
+                "is too large: the packages of a script may have {MOST_BYTES} bytes"
+            ))
+        })?;
     }
     Ok(())
 }
@@ -103,6 +102,10 @@ mod tests {
         finished(archive, dir)
     }
 
+    fn left() -> u64 {
+        MOST_BYTES
+    }
+
     fn path(dir: &Path) -> PathBuf {
         dir.join("x-1-py3-none-any.whl")
     }
@@ -127,7 +130,7 @@ mod tests {
             "x-1.dist-info/METADATA",
         ];
         let to = dir.path().join("to");
-        unpack(&written(dir.path(), &names), &to).unwrap();
+        unpack(&written(dir.path(), &names), &to, &mut left()).unwrap();
         for (name, is_there) in [
             ("x/__init__.py", true),
             ("y.py", true),
@@ -144,12 +147,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for name in ["../x.py", "a/../../x.py"] {
             let wheel = written(dir.path(), &[name]);
-            let failure = unpack(&wheel, &dir.path().join("to")).unwrap_err();
+            let failure = unpack(&wheel, &dir.path().join("to"), &mut left()).unwrap_err();
             assert!(failure.problem.contains(name), "{failure}");
         }
         // The first two parts of this path are left out.
         let wheel = written(dir.path(), &["x.data/purelib/../../x.py", "/y.py"]);
-        unpack(&wheel, &dir.path().join("to")).unwrap();
+        unpack(&wheel, &dir.path().join("to"), &mut left()).unwrap();
         for name in ["x.py", "y.py"] {
             assert!(dir.path().join("to").join(name).is_file(), "{name}");
         }
@@ -163,7 +166,7 @@ mod tests {
         archive.add_symlink("x", "/etc", options).unwrap();
         archive.start_file("y.py", options).unwrap();
         let to = dir.path().join("to");
-        unpack(&finished(archive, dir.path()), &to).unwrap();
+        unpack(&finished(archive, dir.path()), &to, &mut left()).unwrap();
         assert!(!to.join("x").is_symlink());
         assert_eq!(std::fs::read_to_string(to.join("x")).unwrap(), "/etc");
         assert!(to.join("y.py").is_file());
@@ -179,11 +182,10 @@ mod tests {
         archive.write_all(&vec![0; 1 << 20]).unwrap();
         let (wheel, to) = (finished(archive, dir.path()), dir.path().join("to"));
         assert!(std::fs::metadata(&wheel).unwrap().len() < 1 << 16);
-        unpack_within(&wheel, &to, 1 << 20).unwrap();
-        let failure = unpack_within(&wheel, &to, (1 << 20) - 1).unwrap_err();
-        assert!(
-            failure.problem.contains("more than 1048575 bytes"),
-            "{failure}"
-        );
+        let mut left = (2 << 20) - 1;
+        unpack(&wheel, &to, &mut left).unwrap();
+        assert_eq!(left, (1 << 20) - 1);
+        let failure = unpack(&wheel, &to, &mut left).unwrap_err();
+        assert!(failure.problem.contains("is too large"), "{failure}");
     }
 }
