@@ -323,7 +323,8 @@ pub fn check(app: &Path, trial: Trial<'_>) -> Result<CheckReport, StartupError> 
 /// a sample expects. `trial` is called for each ONNX file before the file is loaded.
 ///
 /// # Errors
-/// Fails as [`check`] does, or if the scorer returns another answer than the sample expects.
+/// Fails as [`check`] does, or if the scorer fails on the sample or returns another answer than the
+/// sample expects.
 #[cfg(any(feature = "compiler", feature = "graphs"))]
 pub fn check_by(
     app: &Path,
@@ -335,16 +336,28 @@ pub fn check_by(
     runtime.block_on(async {
         let app = started(app, trial, runtime.handle()).await?;
         let answered = sample.try_scorer(&app.scorer).await;
-        answered.map_err(|error| StartupError::Component {
-            path: component::file(&app.manifest).unwrap_or_default(),
-            problem: format!(
-                "does not answer {} as it should: {error}",
-                sample.path.display()
-            ),
-            fix: SAMPLE_FIX.to_owned(),
+        answered.map_err(|error| {
+            let path = sample.path.display();
+            let problem = format!("does not answer {path} as it should: {error}");
+            unlike_sample(&app.manifest, &app.model, problem)
         })?;
         Ok(app.report())
     })
+}
+
+/// Returns the error for a scorer that does not pass its sample: about the component, or about the
+/// graph of an app without one. `problem` says what is wrong with the answer.
+#[cfg(any(feature = "compiler", feature = "graphs"))]
+fn unlike_sample(manifest: &Manifest, model: &Model, problem: String) -> StartupError {
+    let fix = SAMPLE_FIX.to_owned();
+    let (file, graph) = (component::file(manifest), served_graph(manifest, model));
+    match (file.ok(), graph.ok()) {
+        (None, Some((_, path))) => StartupError::Model { path, problem, fix },
+        (file, _) => {
+            let path = file.unwrap_or_default();
+            StartupError::Component { path, problem, fix }
+        }
+    }
 }
 
 /// Fix in the error message if a scorer does not return the answer that its sample expects.
@@ -380,3 +393,6 @@ async fn started(
     app.scorer.warm_up().await?;
     Ok(app)
 }
+
+#[cfg(all(test, any(feature = "compiler", feature = "graphs")))]
+mod tests;

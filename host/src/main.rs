@@ -70,10 +70,11 @@ enum Command {
     /// Load the app as `serve` would, init included, and print a report about it.
     Check(Check),
     #[cfg(feature = "graphs")]
-    /// Load an ONNX file, run it once on zeros, and print its inputs and outputs as JSON.
+    /// Load an ONNX file, run it once, and print its inputs and outputs as JSON.
     ///
-    /// The file is loaded in a process of its own with limited memory, because native code runs it.
-    /// `check` does this for every graph of a model.
+    /// The input of the run is the sample, or zeros if there is no sample. A graph need not accept
+    /// zeros. The file is loaded in a process of its own with limited memory, because native code
+    /// runs it. `check` does this for each graph that the app can run.
     Graph(GraphFile),
 }
 

@@ -193,7 +193,7 @@ fn difference(
         }
         (Value::Object(found), Value::Object(expected)) if found.keys().eq(expected.keys()) => {
             let mut pairs = found.iter().zip(expected.values());
-            pairs.find_map(|((name, found), expected)| within(name, found, expected))
+            pairs.find_map(|((name, found), expected)| within(&escaped(name), found, expected))
         }
         (Value::Number(a), Value::Number(b)) if is_same(a, b, tolerance) => None,
         (found, expected) if found == expected => None,
@@ -210,6 +210,11 @@ fn difference(
             })
         }
     }
+}
+
+/// Escapes the name of a member for a JSON pointer (RFC 6901, section 3).
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// Returns true if the numbers `a` and `b` are equal within the tolerance. `b` is the expected
@@ -325,6 +330,7 @@ mod tests {
         other("[\"cat\"]", "[\"dog\"]", "/0 is \"dog\"");
         same("[null, true, \"x\"]", "[null, true, \"x\"]");
         other("[0.5]", "[null]", "/0 is null");
+        other("{\"a/b~1\": [1]}", "{\"a/b~1\": [2]}", "/a~1b~01/0 is 2");
         other("[0.5]", "nothing", "is not JSON");
         other(&format!("\"{}\"", "a".repeat(999)), "1", "aaa…");
         let any = read("{\"inputs\": {}}").unwrap();

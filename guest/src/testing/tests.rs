@@ -63,8 +63,41 @@ fn tensors_are_read_as_the_host_reads_them() {
     let scalar = Tensor::open("s").unwrap();
     assert_eq!(scalar.floats().unwrap(), [0.5]);
     assert!(matches!(scalar.rows(&[0]), Err(model::Error::OutOfRange)));
+    assert_eq!(scalar.rows(&[]).unwrap(), [0.0; 0]);
     let names: Vec<_> = model::tensors().into_iter().map(|one| one.name).collect();
     assert_eq!(names, ["m", "n", "s"]);
+}
+
+#[test]
+fn rows_are_refused_in_the_order_of_the_host() {
+    let _host = Host::new()
+        .tensor("wide", [1, 17], &[0.5_f32; 17])
+        .tensor("n", [2], &[7_i64, -1])
+        .install();
+    let wide = Tensor::open("wide").unwrap();
+    let many = vec![0; 1 << 20];
+    assert!(matches!(
+        wide.rows(&many),
+        Err(model::Error::TooLarge(limit)) if limit == 64 << 20
+    ));
+    assert!(matches!(
+        wide.rows(&vec![1; 1 << 20]),
+        Err(model::Error::OutOfRange)
+    ));
+    let more = [many, vec![0]].concat();
+    let integers = Tensor::open("n").unwrap();
+    for tensor in [&wide, &integers] {
+        assert!(matches!(
+            tensor.rows(&more),
+            Err(model::Error::TooLarge(limit)) if limit == 8 << 20
+        ));
+    }
+    for indices in [&[][..], &[2]] {
+        assert!(matches!(
+            integers.rows(indices),
+            Err(model::Error::WrongType(Dtype::I64))
+        ));
+    }
 }
 
 #[test]
@@ -166,6 +199,18 @@ fn batches_have_the_hosts_limits() {
     let many: Vec<_> = (0..2500).map(|key| (key.to_string(), vec![])).collect();
     bucket.set_many(&many).unwrap();
     assert_eq!(bucket.keys().unwrap().len(), 2500);
+}
+
+#[test]
+fn a_batch_with_a_value_that_is_too_large_writes_nothing() {
+    let _host = Host::new().store("a").install();
+    let bucket = Bucket::open("a").unwrap();
+    let entries = [
+        ("small".to_owned(), vec![1]),
+        ("large".to_owned(), vec![0; (32 << 20) + 1]),
+    ];
+    assert!(bucket.set_many(&entries).is_err());
+    assert_eq!(bucket.keys().unwrap(), [""; 0]);
 }
 
 #[test]

@@ -114,7 +114,10 @@ impl FunctionApp {
                 fix,
             };
             let route = Route::new(prefix, &section.route).map_err(fail)?;
-            self.add_route(route.clone(), ALL_METHODS.map(str::to_owned).to_vec());
+            // Without forwarding, a request arrives in an envelope at the name of its function.
+            if forwards {
+                self.add_route(route.clone(), ALL_METHODS.map(str::to_owned).to_vec());
+            }
             self.functions.push(Function {
                 name,
                 trigger_name: "req".to_owned(),
@@ -184,5 +187,34 @@ impl Function {
             fix,
         };
         function(name, file, prefix, manifest).map_err(fail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_of_host_json_is_served_without_an_envelope_only_with_forwarding() {
+        for forwards in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let write = |name, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+            write(
+                "scorebox.toml",
+                "[scorer]\nname = \"x\"\ncomponent = \"x.wasm\"\n",
+            );
+            write(
+                "host.json",
+                &format!(
+                    r#"{{"customHandler": {{"enableForwardingHttpRequest": {forwards},
+                        "http": {{"routes": [{{"route": "score"}}]}}}}}}"#
+                ),
+            );
+            let manifest = Manifest::read(folder.path()).unwrap();
+            let app = FunctionApp::read(&manifest).unwrap();
+            assert_eq!(app.routes.len(), usize::from(forwards));
+            let function = app.function("http-handler1").unwrap();
+            assert_eq!(function.route.is_some(), forwards);
+        }
     }
 }

@@ -105,7 +105,10 @@ pub(super) fn outputs(
         tensors: Vec::with_capacity(ports.len()),
         classes: Vec::with_capacity(ports.len()),
     };
-    let mut left = limit_bytes;
+    let mut room = Room {
+        left_bytes: limit_bytes,
+        limit_bytes,
+    };
     for (port, (name, value)) in ports.iter().zip(values) {
         if name != port.name {
             return Err(GraphError::Failed(format!(
@@ -113,26 +116,54 @@ pub(super) fn outputs(
                 port.name
             )));
         }
-        let too_large = |_| GraphError::TooLarge { limit_bytes };
         let (tensor, classes) = match value.dtype() {
-            ValueType::Sequence(_) => class_maps(port, value, left)?,
-            _ => (plain(port, &value, left)?, Vec::new()),
+            ValueType::Sequence(_) => class_maps(port, value, &room)?,
+            _ => (plain(port, &value, &room)?, Vec::new()),
         };
-        left = left
-            .checked_sub(tensor.data.len() as u64)
-            .ok_or(())
-            .map_err(too_large)?;
+        room.take(tensor.data.len() as u64)?;
         found.tensors.push(tensor);
         found.classes.push(classes);
     }
     Ok(found)
 }
 
+/// Room for the outputs of a run that are not converted yet.
+#[derive(Debug, PartialEq, Eq)]
+struct Room {
+    left_bytes: u64,
+    /// Maximum size of all outputs of the run together, in bytes.
+    limit_bytes: u64,
+}
+
+impl Room {
+    /// Fails if an output of `bytes` bytes does not fit into the room that is left. The error holds
+    /// the limit for all outputs, which is what the operator sets.
+    fn check(&self, bytes: u64) -> Result<(), GraphError> {
+        match bytes <= self.left_bytes {
+            true => Ok(()),
+            false => Err(self.too_large()),
+        }
+    }
+
+    fn too_large(&self) -> GraphError {
+        GraphError::TooLarge {
+            limit_bytes: self.limit_bytes,
+        }
+    }
+
+    /// Takes the room for an output of `bytes` bytes. Fails as [`Room::check`] does.
+    fn take(&mut self, bytes: u64) -> Result<(), GraphError> {
+        self.check(bytes)?;
+        self.left_bytes -= bytes;
+        Ok(())
+    }
+}
+
 fn failed(error: ort::Error) -> GraphError {
     GraphError::Failed(error.to_string())
 }
 
-fn plain(port: &Port, value: &DynValue, limit_bytes: u64) -> Result<Tensor, GraphError> {
+fn plain(port: &Port, value: &DynValue, room: &Room) -> Result<Tensor, GraphError> {
     let strange = || {
         GraphError::Failed(format!(
             "`{}` is {}, but the file describes another type",
@@ -155,9 +186,7 @@ fn plain(port: &Port, value: &DynValue, limit_bytes: u64) -> Result<Tensor, Grap
         .iter()
         .try_fold(1u64, |product, dimension| product.checked_mul(*dimension));
     let bytes = elements.and_then(|elements| elements.checked_mul(port.dtype.bytes() as u64));
-    if bytes.is_none_or(|bytes| bytes > limit_bytes) {
-        return Err(GraphError::TooLarge { limit_bytes });
-    }
+    room.check(bytes.ok_or_else(|| room.too_large())?)?;
     macro_rules! numbers {
         ($type:ty) => {
             copied::<$type, { size_of::<$type>() }>(value, |element| element.to_le_bytes())?
@@ -208,14 +237,14 @@ fn copied<T: PrimitiveTensorElementType + Copy, const N: usize>(
 }
 
 /// Converts an output that is a list of maps, from a class to a number, to a tensor. Also returns
-/// the names of the classes. Fails if the maps have different classes, or if the tensor would be
-/// larger than `limit_bytes`.
+/// the names of the classes. Fails if the maps have different classes, or if the tensor would not
+/// fit into `room`.
 ///
 /// The tensor has a row for each map and a column for each class.
 fn class_maps(
     port: &Port,
     value: DynValue,
-    limit_bytes: u64,
+    room: &Room,
 ) -> Result<(Tensor, Vec<String>), GraphError> {
     let list = value.downcast::<DynSequenceValueType>().map_err(failed)?;
     let maps = list
@@ -251,9 +280,7 @@ fn class_maps(
             }
         }
         data.extend(row.iter().flat_map(|(_, number)| number.to_le_bytes()));
-        if data.len() as u64 > limit_bytes {
-            return Err(GraphError::TooLarge { limit_bytes });
-        }
+        room.check(data.len() as u64)?;
     }
     let classes = classes.unwrap_or_default();
     let shape = vec![maps.len() as u64, classes.len() as u64];
@@ -266,4 +293,24 @@ fn class_maps(
         },
         classes,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_that_does_not_fit_names_the_limit_of_all_outputs() {
+        let mut room = Room {
+            left_bytes: 10,
+            limit_bytes: 10,
+        };
+        assert_eq!(room.take(7), Ok(()));
+        assert_eq!(room.check(3), Ok(()));
+        let too_large = Err(GraphError::TooLarge { limit_bytes: 10 });
+        assert_eq!(room.check(4), too_large);
+        assert_eq!(room.take(4), too_large);
+        assert_eq!(room.take(3), Ok(()));
+        assert_eq!(room.check(u64::MAX), too_large);
+    }
 }

@@ -297,8 +297,8 @@ impl PredictionCache {
     }
 
     /// Writes an answer to the store in the background, so that the caller does not wait for the
-    /// store. Drops the answer if the queue of writes is full, or if its entry is larger than
-    /// `ENTRY_BYTES`. `claim` is released when the answer is written or dropped.
+    /// store. Drops the answer if the queue of writes is full, or if its entry would be refused when
+    /// it is read. `claim` is released when the answer is written or dropped.
     fn store(&self, key: Key, output: Arc<Output>, claim: Option<Claim>) {
         let Some(mut writer) = self.writes.add(Kept { key, output, claim }) else {
             return;
@@ -306,13 +306,10 @@ impl PredictionCache {
         let (answers, ttl) = (self.answers.clone(), self.section.ttl);
         tokio::spawn(async move {
             while let Some(kept) = writer.next() {
-                let entry =
-                    |Kept { key, output, .. }: &Kept| (hex::encode(key), entry::write(key, output));
-                // An entry that would be refused when it is read is not written.
-                let entries = kept
-                    .iter()
-                    .map(entry)
-                    .filter(|(_, entry)| entry.len() <= entry::ENTRY_BYTES);
+                let entry = |Kept { key, output, .. }: &Kept| {
+                    Some((hex::encode(key), entry::write(key, output)?))
+                };
+                let entries = kept.iter().filter_map(entry);
                 answers.put(entries.collect(), ttl).await;
                 // The claim is released only after the write, so that other processes that wait for
                 // the entry find the entry first.

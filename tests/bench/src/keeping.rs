@@ -84,7 +84,9 @@ impl Keeper {
             return Ok((self.digits.render(&reply, tensors), CacheStatus::Hit));
         }
         let output = Output::Tensors(self.digits.predict(&inputs));
-        self.store(name, entry::write(&key, &output));
+        if let Some(entry) = entry::write(&key, &output) {
+            self.store(name, entry);
+        }
         let tensors = match output {
             Output::Tensors(tensors) => tensors,
             Output::Payload(_) | Output::Chosen(..) => Vec::new(),

@@ -377,13 +377,13 @@ fn what_cannot_be_deployed_is_refused() {
     run::finish(&mut tagged, b"")
         .ended(3)
         .said(&["no digest", "@sha256:HEX"]);
-    for (flag, value) in [
-        ("--plan", "a;b"),
-        ("--storage-account", "Contoso"),
-        ("--environment", "$(id)"),
+    for (target, flag, value) in [
+        ("premium", "--plan", "a;b"),
+        ("premium", "--storage-account", "Contoso"),
+        ("container-apps", "--environment", "$(id)"),
     ] {
-        run::finish(&mut deploy(project.path(), "premium", &[flag, value]), b"")
+        run::finish(&mut deploy(project.path(), target, &[flag, value]), b"")
             .ended(3)
-            .said(&["fix:"]);
+            .said(&[&format!("`{flag}`"), "fix:"]);
     }
 }

@@ -85,6 +85,18 @@ tag = "TAG"
 license = "LICENSE"
 "#;
 
+/// Returns true if a flag with a valid value has an effect on a target. `deploy` refuses a flag
+/// without an effect.
+fn has_effect(flag: &str, target: &str) -> bool {
+    let is_container_app = ["container-apps", "plain-container-app"].contains(&target);
+    match flag {
+        "--plan" | "--sku" => !is_container_app,
+        "--environment" => is_container_app,
+        "--storage-account" => !target.starts_with("plain-"),
+        _ => true,
+    }
+}
+
 struct Rig {
     dir: TempDir,
 }
@@ -147,6 +159,9 @@ impl Rig {
             .arg(self.dir.path().join("app.bicep"));
         deploy.arg("--manifest").arg(manifest);
         for (name, usual) in FLAGS {
+            if name != flag && !has_effect(name, target) {
+                continue;
+            }
             let value = if name == flag { value } else { usual };
             match name {
                 "IMAGE" => deploy.arg(format!("{value}@{DIGEST}")),

@@ -69,6 +69,20 @@ fn a_flag_without_an_effect_is_refused() {
     let app = project("[package]\nbase = \"functions\"\n");
     let plain = project(PLAIN);
     let functions = ["premium", "dedicated", "container-apps"].map(|target| (target, &app));
+    for (target, project, flag, value) in [
+        ("container-apps", &app, "--plan", "contoso-plan"),
+        ("plain-container-app", &plain, "--sku", "B1"),
+        ("dedicated", &app, "--environment", "contoso-env"),
+        ("plain-web-app", &plain, "--environment", "contoso-env"),
+        ("plain-web-app", &plain, "--storage-account", "contoso"),
+    ] {
+        run::finish(&mut deploy(project.path(), target, &[flag, value]), b"")
+            .ended(3)
+            .said(&[
+                &format!("{flag} has no effect on"),
+                &format!("leave out {flag}, or choose `--target "),
+            ]);
+    }
     for (flag, value) in [
         ("--guarded-by", "platform"),
         ("--guarded-by", "keys"),

@@ -197,8 +197,10 @@ fn examine(elf: &[u8]) -> Result<(), UnfitProgram> {
     if !elf.starts_with(ELF64_LITTLE_ENDIAN) {
         return Err(UnfitProgram::OtherFormat);
     }
-    if number(elf, 18, 2) != Some(MACHINE_X86_64) {
-        return Err(UnfitProgram::OtherMachine);
+    match number(elf, 18, 2) {
+        Some(MACHINE_X86_64) => {}
+        Some(_) => return Err(UnfitProgram::OtherMachine),
+        None => return Err(UnfitProgram::CutHeader),
     }
     let (Some(table), Some(size), Some(count)) =
         (number(elf, 32, 8), number(elf, 54, 2), number(elf, 56, 2))
@@ -253,6 +255,9 @@ mod tests {
         check(&elf(62, &[6, 3, 1]), Some("dynamically"));
         check(&elf(183, &[1]), Some("x86_64"));
         check(b"#!/bin/sh", Some("not a 64-bit ELF"));
+        for bytes in [6, 19, 20, 57] {
+            check(&elf(62, &[1])[..bytes], Some("header is cut off"));
+        }
         check(&elf(62, &[1])[..100], None);
         check(&elf(62, &[1, 1])[..100], Some("cut off"));
         let own = std::fs::read("/proc/self/exe").unwrap();

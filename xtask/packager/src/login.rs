@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use scorebox_workspace::failure::Failure;
+use scorebox_workspace::failure::{Failure, Kind};
 use serde_json::json;
 
 use crate::format::Format;
@@ -44,7 +44,7 @@ pub struct LoginArgs {
 
 /// Runs `cargo xtask login`: shows if a registry accepts the credentials, and if it grants the
 /// rights to pull from and push to the repository. Fails if no registry is named, if the registry
-/// refuses the credentials or does not respond, or if a right is missing.
+/// refuses the credentials or does not respond, or if a right is missing or could not be asked for.
 pub fn run(args: &LoginArgs) -> Result<(), Failure> {
     let manifest = args
         .manifest
@@ -93,7 +93,9 @@ fn tell(grants: &Grants, registry: &str) {
     for (what, verdict) in [("pull", &grants.pull), ("push", &grants.push)] {
         match verdict {
             Some(Ok(())) => eprintln!("{what}: granted"),
-            Some(Err(failure)) => eprintln!("{what}: denied: {}", failure.problem),
+            Some(Err(failure)) => {
+                eprintln!("{what}: {}: {}", word(verdict.as_ref()), failure.problem)
+            }
             None => {}
         }
     }
@@ -109,20 +111,31 @@ fn storing(registry: &str) -> String {
     }
 }
 
+/// Returns true if the registry granted a right, and false if it refused the right. Returns `None`
+/// if the right was not tried, or if the registry could not serve the request.
+fn granted(verdict: Option<&Result<(), Failure>>) -> Option<bool> {
+    match verdict? {
+        Ok(()) => Some(true),
+        Err(failure) if failure.kind == Kind::Unavailable => None,
+        Err(_) => Some(false),
+    }
+}
+
+fn word(verdict: Option<&Result<(), Failure>>) -> &'static str {
+    match granted(verdict) {
+        Some(true) => "granted",
+        Some(false) => "denied",
+        None => "could not be asked",
+    }
+}
+
 fn line(grants: &Grants, registry: &str, repository: Option<&str>) -> String {
-    let word = |verdict: &Option<Result<(), Failure>>| {
-        if matches!(verdict, Some(Ok(()))) {
-            "granted"
-        } else {
-            "denied"
-        }
-    };
     match repository {
         Some(name) => {
             format!(
                 "{registry}/{name}: pull {}, push {}",
-                word(&grants.pull),
-                word(&grants.push)
+                word(grants.pull.as_ref()),
+                word(grants.push.as_ref())
             )
         }
         None => format!("{registry}: accepted"),
@@ -130,14 +143,13 @@ fn line(grants: &Grants, registry: &str, repository: Option<&str>) -> String {
 }
 
 fn result(grants: &Grants, registry: &str, repository: Option<&str>) -> serde_json::Value {
-    let granted = |verdict: &Option<Result<(), Failure>>| verdict.as_ref().map(Result::is_ok);
     json!({
         "registry": registry,
         "repository": repository,
         "credentials": grants.who.as_ref().map(|(origin, _)| origin),
         "scheme": grants.who.as_ref().map(|(_, way)| way),
-        "pull": granted(&grants.pull),
-        "push": granted(&grants.push),
+        "pull": granted(grants.pull.as_ref()),
+        "push": granted(grants.push.as_ref()),
     })
 }
 
@@ -147,7 +159,7 @@ mod tests {
 
     #[test]
     fn result_is_one_line() {
-        let refused = Failure::new(scorebox_workspace::failure::Kind::Registry, "no", "ask");
+        let refused = Failure::new(Kind::Registry, "no", "ask");
         let grants = Grants {
             who: None,
             pull: Some(Ok(())),
@@ -173,6 +185,25 @@ mod tests {
                 None
             ),
             "r.io: accepted"
+        );
+    }
+
+    #[test]
+    fn a_registry_that_is_busy_denies_nothing() {
+        let busy = Failure::new(Kind::Unavailable, "answered 503", "run the command again");
+        let grants = Grants {
+            who: None,
+            pull: Some(Ok(())),
+            push: Some(Err(busy)),
+        };
+        assert_eq!(
+            line(&grants, "r.io", Some("a/b")),
+            "r.io/a/b: pull granted, push could not be asked"
+        );
+        let result = result(&grants, "r.io", Some("a/b"));
+        assert_eq!(
+            (&result["pull"], &result["push"]),
+            (&json!(true), &json!(null))
         );
     }
 }

@@ -28,7 +28,8 @@ pub struct PushArgs {
     /// Name of the image in the registry, e.g. scoring/digits.
     #[arg(long, value_name = "NAME")]
     pub repository: String,
-    /// Tag of the image, in addition to its digest [default: the tag in the layout].
+    /// Tag of the image, in addition to its digest [default: the tag in the layout,
+    /// or latest].
     #[arg(long, value_name = "TAG")]
     pub tag: Option<String>,
     /// Ask which blobs the registry has, print what would be sent, and send nothing.

@@ -18,6 +18,10 @@ const READ_BYTES: u64 = 64 << 20;
 /// Maximum number of rows of a tensor that one read returns, as in the real host.
 const READ_ROWS: usize = 1 << 20;
 
+/// Size of [`READ_ROWS`] indices, in bytes. The error of a read of more rows holds this number, as
+/// in the real host.
+const INDICES_BYTES: u64 = (READ_ROWS * size_of::<u64>()) as u64;
+
 pub(crate) fn info() -> ModelInfo {
     Host::current_for(Capability::Model).state().info.clone()
 }
@@ -93,20 +97,24 @@ impl Tensor {
     }
 
     pub(crate) fn rows(&self, indices: &[u64]) -> Result<Vec<f32>, Error> {
-        let Some((rows, rest)) = self.stored.shape.split_first() else {
-            return Err(Error::OutOfRange);
+        if indices.len() > READ_ROWS {
+            return Err(Error::TooLarge(INDICES_BYTES));
+        }
+        let read = reader(self.stored.dtype).ok_or(Error::WrongType(self.stored.dtype))?;
+        let (rows, width) = match self.stored.shape.split_first() {
+            Some((rows, rest)) => (*rows, rest.iter().product::<u64>()),
+            None => (0, 0),
         };
-        let width: u64 = rest.iter().product();
+        if indices.iter().any(|index| *index >= rows) {
+            return Err(Error::OutOfRange);
+        }
         let bytes = width.saturating_mul(4).saturating_mul(indices.len() as u64);
-        if indices.len() > READ_ROWS || bytes > READ_BYTES {
+        if bytes > READ_BYTES {
             return Err(Error::TooLarge(READ_BYTES));
         }
         let mut values = Vec::new();
         for index in indices {
-            if index >= rows {
-                return Err(Error::OutOfRange);
-            }
-            values.extend(self.floats(index * width, width)?);
+            values.extend(read(self.elements(index * width, width)?));
         }
         Ok(values)
     }
@@ -115,10 +123,11 @@ impl Tensor {
         let width = width(self.stored.dtype);
         let scaled = |elements: u64| elements.checked_mul(width).ok_or(Error::OutOfRange);
         let (start, count) = (scaled(start)?, scaled(count)?);
+        let bytes = part(&self.stored.bytes, start, count)?;
         if count > READ_BYTES {
             return Err(Error::TooLarge(READ_BYTES));
         }
-        part(&self.stored.bytes, start, count)
+        Ok(bytes)
     }
 }
 

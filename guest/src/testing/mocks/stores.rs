@@ -1,10 +1,8 @@
 //! Mocks of wasi:keyvalue and of the interface `cache`: stores of keys and values in memory.
 //!
 //! Owns the semantics of a store, which are those of the real host: expiry, conditions, counters
-//! and limits. A mock store differs from the real host in some points. If `set_many` refuses a
-//! value of more than 32 MiB, it has written the entries before it, while the real host writes
-//! none. Open `Cas` handles may hold any number of bytes. A mock store is never full. Must not know
-//! Redis commands.
+//! and limits. A mock store differs from the real host in two points: open `Cas` handles may hold
+//! any number of bytes, and a mock store is never full. Must not know Redis commands.
 
 use std::time::Duration;
 
@@ -253,6 +251,10 @@ pub(crate) mod cache {
         let bytes = entries.iter().map(|(key, value)| key.len() + value.len());
         super::check_batch(entries.len(), bytes.sum())?;
         bucket.with(&keys, |store, now| {
+            // If a value is too large, no entry is written.
+            entries
+                .iter()
+                .try_for_each(|(_, value)| super::check_value(value))?;
             let expires = expiry(chosen.or(store.default_ttl), now);
             let mut entries = entries.iter();
             entries.try_for_each(|(key, value)| super::put(store, key, value, expires))
@@ -317,6 +319,15 @@ fn check_keys(keys: &[&str]) -> Result<(), keyvalue::Error> {
     }
 }
 
+fn check_value(value: &[u8]) -> Result<(), keyvalue::Error> {
+    match value.len() {
+        0..=VALUE_BYTES => Ok(()),
+        bytes => Err(other(&format!(
+            "a value of {bytes} bytes is larger than {VALUE_BYTES}"
+        ))),
+    }
+}
+
 fn check_batch(keys: usize, bytes: usize) -> Result<(), keyvalue::Error> {
     if keys > BATCH_KEYS {
         return Err(other(&format!("a batch is at most {BATCH_KEYS} keys")));
@@ -359,16 +370,10 @@ fn put(
     value: &[u8],
     expires: Option<Duration>,
 ) -> Result<(), keyvalue::Error> {
-    if value.len() > VALUE_BYTES {
-        return Err(other(&format!(
-            "a value of {} bytes is larger than {VALUE_BYTES}",
-            value.len()
-        )));
-    }
+    check_value(value)?;
     let value = value.to_vec();
-    store
-        .entries
-        .insert(key.to_owned(), Entry { value, expires });
+    let entry = Entry { value, expires };
+    store.entries.insert(key.to_owned(), entry);
     Ok(())
 }
 

@@ -95,9 +95,10 @@ pub fn scorer<'a>(texts: impl IntoIterator<Item = &'a str>) -> Key {
 }
 
 /// Encodes an answer as the cache entry of a key. The status of the answer must be 200, because an
-/// entry does not hold a status.
+/// entry does not hold a status. Returns `None` if the answer or its description is so large that
+/// [`read`] would refuse the entry.
 #[must_use]
-pub fn write(key: &Key, output: &Output) -> Vec<u8> {
+pub fn write(key: &Key, output: &Output) -> Option<Vec<u8>> {
     let head = match output {
         Output::Payload(payload) => Head::Payload(payload.content_type.clone()),
         Output::Chosen(payload, http) => {
@@ -121,6 +122,9 @@ pub fn write(key: &Key, output: &Output) -> Vec<u8> {
     };
     // The head consists of texts and numbers, and all of them have a form in JSON.
     let head = serde_json::to_vec(&head).unwrap_or_default();
+    if head.len() > HEAD_BYTES || output.bytes() > ANSWER_BYTES {
+        return None;
+    }
     let mut entry = vec![0; DIGEST_BYTES];
     entry.extend_from_slice(&u32::try_from(head.len()).unwrap_or(u32::MAX).to_le_bytes());
     entry.extend_from_slice(&head);
@@ -135,7 +139,7 @@ pub fn write(key: &Key, output: &Output) -> Vec<u8> {
     if let Some((digest, content)) = entry.split_first_chunk_mut::<DIGEST_BYTES>() {
         *digest = digest_of(key, content);
     }
-    entry
+    Some(entry)
 }
 
 /// Decodes the answer from the cache entry of a key. Returns `None` if the entry is damaged,
@@ -269,7 +273,7 @@ mod tests {
         ];
         let own = scorer(["own"]);
         for output in outputs {
-            let entry = write(&own, &output);
+            let entry = write(&own, &output).unwrap();
             assert_eq!(read(&own, entry.clone()), Some(output));
             assert_eq!(read(&scorer(["another"]), entry.clone()), None);
             for end in 0..entry.len() {
@@ -282,6 +286,28 @@ mod tests {
             }
             assert_eq!(read(&own, [entry, vec![0]].concat()), None);
         }
+    }
+
+    #[test]
+    fn an_answer_that_could_not_be_read_back_is_not_written() {
+        let own = scorer(["own"]);
+        let payload = |type_bytes: usize, body_bytes: usize| {
+            Output::Payload(Payload {
+                content_type: "a".repeat(type_bytes),
+                body: vec![0; body_bytes].into(),
+            })
+        };
+        let most = HEAD_BYTES - r#"{"payload":""}"#.len();
+        let largest = payload(most, ANSWER_BYTES);
+        let entry = write(&own, &largest).unwrap();
+        assert_eq!(entry.len(), ENTRY_BYTES);
+        assert_eq!(read(&own, entry), Some(largest));
+        assert_eq!(write(&own, &payload(most + 1, 1)), None);
+        assert_eq!(write(&own, &payload(1, ANSWER_BYTES + 1)), None);
+        // Many small tensors have little data and a long description.
+        let names = (0..4096).map(|number| format!("output-{number}"));
+        let tensors = names.map(|name| tensor(&name, &[1], &[1])).collect();
+        assert_eq!(write(&own, &Output::Tensors(tensors)), None);
     }
 
     /// Returns a cache entry with any head and body and the right digest, as an attacker could

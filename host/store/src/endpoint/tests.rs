@@ -62,6 +62,14 @@ fn urls_are_read() {
         Some("pw"),
         0,
     );
+    check(
+        "Rediss://:p,w@a:1,REDISS://b:2,rediss://c:3",
+        &[("a", 1), ("b", 2), ("c", 3)],
+        true,
+        None,
+        Some("p,w"),
+        0,
+    );
 }
 
 #[test]

@@ -46,17 +46,20 @@ struct WrittenLogin<'a> {
     password: Option<&'a str>,
 }
 
-/// Splits a list of URLs at each comma that is followed by a scheme, because a password may hold a
-/// comma.
+/// Splits a list of URLs at each comma that is followed by a scheme in small or capital letters,
+/// because a password may hold a comma.
 pub(super) fn split(text: &str) -> Vec<&str> {
     let mut urls = Vec::new();
     let mut rest = text;
     loop {
-        let end = [",redis://", ",rediss://"]
-            .iter()
-            .filter_map(|start| rest.find(start))
-            .min();
-        let Some(end) = end else { break };
+        let is_end = |at: &usize| {
+            let more = rest.get(at + 1..);
+            more.is_some_and(|more| divided(more).is_some())
+        };
+        let mut commas = rest.match_indices(',').map(|(at, _)| at);
+        let Some(end) = commas.find(is_end) else {
+            break;
+        };
         let (url, more) = rest.split_at(end);
         urls.push(url);
         rest = more.trim_start_matches(',');
@@ -99,13 +102,19 @@ fn without_scheme(text: &str) -> Result<(bool, &str), UrlError> {
     if text.starts_with(['"', '\'']) {
         return Err(UrlError::Quoted);
     }
-    let found = SCHEMES.iter().find_map(|(scheme, tls)| {
+    divided(text).ok_or(UrlError::Scheme)
+}
+
+/// Divides a URL into its scheme and the text after it. The flag is true if the scheme stands for
+/// TLS. Case does not count in schemes. Returns `None` if the text does not begin with a scheme of
+/// Redis.
+fn divided(text: &str) -> Option<(bool, &str)> {
+    SCHEMES.iter().find_map(|(scheme, tls)| {
         let start = text.get(..scheme.len())?;
         start
             .eq_ignore_ascii_case(scheme)
             .then(|| (*tls, text.get(scheme.len()..).unwrap_or_default()))
-    });
-    found.ok_or(UrlError::Scheme)
+    })
 }
 
 /// Divides a URL without its scheme into the login, and the host with its port, database and

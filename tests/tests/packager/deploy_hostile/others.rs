@@ -9,7 +9,7 @@ use scorebox_tests::run::Finished;
 use scorebox_tests::{place, run};
 
 use super::values::{HOSTILE, is_a_refusal, is_tried};
-use super::{DIGEST, FLAGS, Rig, checked, escaped};
+use super::{DIGEST, FLAGS, Rig, checked, escaped, has_effect};
 
 const PLAIN: &str = "[scorer]\nname = \"risk\"\ncomponent = \"risk.wasm\"\n\
                      [[trigger]]\nkind = \"http\"\nroute = \"ROUTE\"\n\
@@ -49,6 +49,9 @@ fn deploy(
         .arg("--manifest")
         .arg(manifest);
     for (name, usual) in FLAGS.into_iter().filter(|(name, _)| *name != "--base") {
+        if name != flag && !has_effect(name, target) {
+            continue;
+        }
         let value = if name == flag { value } else { usual };
         match name {
             "IMAGE" => deploy.arg(format!("{value}@{DIGEST}")),

@@ -188,20 +188,31 @@ fn errors_of_push_and_login() {
 fn errors_of_deploy() {
     let project = deployable(TRIGGERS);
     let mut cases = Transcript::default();
-    let mut run = |subject: &str, flags: &[&str]| {
-        cases.run(subject, &mut deploy(project.path(), "premium", flags), b"");
+    let mut run = |subject: &str, target: &str, flags: &[&str]| {
+        cases.run(subject, &mut deploy(project.path(), target, flags), b"");
     };
-    run("The plan has a forbidden character.", &["--plan", "a;b"]);
+    run(
+        "The plan has a forbidden character.",
+        "premium",
+        &["--plan", "a;b"],
+    );
     run(
         "The storage account has capital letters.",
+        "premium",
         &["--storage-account", "Contoso"],
     );
     run(
         "The environment holds a command.",
+        "container-apps",
         &["--environment", "$(id)"],
     );
-    run("The variables are missing.", &["--run"]);
-    run("The option is not known.", &["--pull", "key"]);
+    run(
+        "The environment has no effect.",
+        "premium",
+        &["--environment", "contoso-env"],
+    );
+    run("The variables are missing.", "premium", &["--run"]);
+    run("The option is not known.", "premium", &["--pull", "key"]);
     let mut command = deploy(project.path(), "kubernetes", &[]);
     cases.run("The target is not known.", &mut command, b"");
     let manifest = project.path().join("scorebox.toml").display().to_string();

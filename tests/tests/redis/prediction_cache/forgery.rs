@@ -59,7 +59,8 @@ fn an_entry_that_is_damaged_is_computed_again() {
 fn forge(redis: &Redis, name: &str, answer: &Output) {
     let mut key = [0; 32];
     hex::decode_to_slice(name.rsplit(':').next().expect("a prefix"), &mut key).expect("a digest");
-    set(redis, name, &entry::write(&key, answer));
+    let entry = entry::write(&key, answer).expect("the answer is small");
+    set(redis, name, &entry);
 }
 
 fn set(redis: &Redis, name: &str, value: &[u8]) {

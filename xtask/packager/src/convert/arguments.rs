@@ -36,10 +36,13 @@ pub struct ConvertArgs {
     /// Arrays of Python objects are pickles, and are refused.
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
-    /// Folder to write: a project for `package` and `scorebox serve`.
+    /// Folder to write: a project for `package` and `scorebox serve`. For arrays, only
+    /// NAME.safetensors is written into it.
     #[arg(long, value_name = "DIR")]
     pub output: PathBuf,
-    /// Name of the scorer [default: the file's name in lower case].
+    /// Name of the scorer, or of the safetensors file that arrays become [default: MODEL's name up
+    /// to the first dot, as lower-case words joined by `-`; for arrays MODEL's name without its
+    /// extension].
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// File with rows to compare the answers on: .csv with a header, .json (rows, columns or Azure

@@ -94,14 +94,31 @@ pub struct DeployArgs {
 }
 
 impl DeployArgs {
-    /// Returns the first flag for plain targets that is given and has no effect on the target, with
-    /// a text that names the targets on which the flag has an effect. Returns `None` if there is no
-    /// such flag.
+    /// Returns the first flag that is given and has no effect on the target, with a text that names
+    /// the targets on which the flag has an effect. Returns `None` if there is no such flag.
     pub(super) fn idle_flag(&self) -> Option<(&'static str, &'static str)> {
         const SCALED: &str = "`--target plain-container-app`";
         const PLAIN: &str = "`--target plain-container-app` or `plain-web-app`";
+        const FUNCTIONS: &str = "`--target premium`, `dedicated` or `container-apps`";
+        const PLANNED: &str = "`--target premium`, `dedicated` or `plain-web-app`";
+        const CONTAINER_APPS: &str = "`--target container-apps` or `plain-container-app`";
         let is_scaled = self.target == Target::PlainContainerApp;
+        let is_container_app = self.target.is_container_app();
         [
+            (
+                self.storage_account.is_some(),
+                !self.target.is_plain(),
+                "--storage-account",
+                FUNCTIONS,
+            ),
+            (self.plan.is_some(), !is_container_app, "--plan", PLANNED),
+            (self.sku.is_some(), !is_container_app, "--sku", PLANNED),
+            (
+                self.environment.is_some(),
+                is_container_app,
+                "--environment",
+                CONTAINER_APPS,
+            ),
             (
                 self.guarded_by.is_some(),
                 self.target.is_plain(),
@@ -211,7 +228,50 @@ fn quarters(text: &str) -> Result<u32, NotQuarters> {
 
 #[cfg(test)]
 mod tests {
-    use super::quarters;
+    use clap::FromArgMatches as _;
+
+    use super::*;
+
+    fn parsed(target: &str, flag: &str, value: &str) -> DeployArgs {
+        let command = DeployArgs::augment_args(clap::Command::new("deploy"));
+        let words = "deploy r.io/a@sha256:0 --manifest m --group g --location l --name n --target";
+        let words = words.split(' ').chain([target, flag, value]);
+        DeployArgs::from_arg_matches(&command.try_get_matches_from(words).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_flag_without_an_effect_on_the_target_is_found() {
+        let functions = &["premium", "dedicated", "container-apps"];
+        let plans = &["premium", "dedicated", "plain-web-app"];
+        let plain = &["plain-container-app", "plain-web-app"];
+        let cases: [(&str, &str, &[&str]); 6] = [
+            ("--storage-account", "data", functions),
+            ("--plan", "p", plans),
+            ("--sku", "EP1", plans),
+            (
+                "--environment",
+                "e",
+                &["container-apps", "plain-container-app"],
+            ),
+            ("--guarded-by", "keys", plain),
+            ("--cpu", "1", &["plain-container-app"]),
+        ];
+        for (flag, value, targets) in cases {
+            for target in Target::value_variants() {
+                let target = target.to_possible_value().unwrap();
+                let target = target.get_name();
+                let idle = parsed(target, flag, value).idle_flag();
+                match idle {
+                    None => assert!(targets.contains(&target), "{flag} {target}"),
+                    Some((found, others)) => {
+                        assert_eq!(found, flag, "{target}");
+                        assert!(!targets.contains(&target), "{flag} {target}");
+                        assert!(targets.iter().all(|one| others.contains(one)), "{others}");
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn cores_are_quarters() {

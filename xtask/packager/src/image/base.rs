@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::container_config::ContainerConfig;
 use super::manifest::{BaseLayer, BaseManifest};
+use super::paths::HOST_PROGRAM;
 use super::unfit::UnfitImage;
 
 /// Path of the script that starts the Functions host in the stock images of Azure Functions.
@@ -86,10 +87,18 @@ impl Base {
 
     /// Returns true if the environment variables or the command of the base image are those of an
     /// image with the Functions host. In this case the main program of the base is kept, because
-    /// the Functions host starts the scorer as `host.json` says.
+    /// the Functions host starts the scorer as `host.json` says. Returns false for an image that
+    /// starts Scorebox itself.
     pub fn is_functions(&self) -> bool {
         let sets = |name: &str| self.env().iter().any(|entry| variable(entry) == name);
         let command = [self.texts("Entrypoint"), self.texts("Cmd")].concat();
+        // `package` sets the variables of a Functions base in every image, also in one without it.
+        if command
+            .first()
+            .is_some_and(|program| program == HOST_PROGRAM)
+        {
+            return false;
+        }
         let starts_host = |word: &String| {
             word.contains("azure-functions-host") || word.contains("Microsoft.Azure.WebJobs.Script")
         };

@@ -16,11 +16,13 @@ pub struct Grants {
     /// Origin of the credentials, and the scheme that they are sent with: `Basic` or `Bearer`.
     /// `None` if the registry demanded no credentials.
     pub who: Option<(String, &'static str)>,
-    /// `Ok` if the repository can be read or does not exist, or the reason why it cannot be read.
-    /// `None` if no repository was given.
+    /// `Ok` if the repository can be read or does not exist, or the reason why it cannot be read. A
+    /// reason of the kind [`Kind::Unavailable`] leaves open if the right is missing. `None` if no
+    /// repository was given.
     pub pull: Option<Result<(), Failure>>,
-    /// `Ok` if the repository can be written, or the reason why it cannot. `None` if no repository
-    /// was given.
+    /// `Ok` if the repository can be written, or the reason why it cannot. A reason of the kind
+    /// [`Kind::Unavailable`] leaves open if the right is missing. `None` if no repository was
+    /// given.
     pub push: Option<Result<(), Failure>>,
 }
 
@@ -175,6 +177,10 @@ mod tests {
             refused.problem.contains("DENIED") && refused.fix.contains("right"),
             "{refused}"
         );
+        let busy = "503|retry-after: 0";
+        let (grants, _) = run(vec![basic, "200", "200", busy, busy, busy, busy]);
+        let busy = grants.unwrap().push.unwrap().unwrap_err();
+        assert_eq!(busy.kind, Kind::Unavailable, "{busy}");
         let (grants, _) = run(vec![basic, basic]);
         let refused = grants.unwrap_err();
         assert!(

@@ -154,6 +154,16 @@ fn plain_base_starts_our_host() {
 }
 
 #[test]
+fn an_image_that_starts_scorebox_is_a_plain_base() {
+    let start = crate::image::plan::start();
+    let base = base(json!({ "Entrypoint": start.entrypoint, "Env": start.env }));
+    assert!(!base.is_functions());
+    let config = Value::from(base.document(&ours()))["config"].clone();
+    assert_eq!(config["Entrypoint"], json!(["/usr/bin/scorebox"]));
+    assert_eq!(config["ExposedPorts"], json!({ "8080/tcp": {} }));
+}
+
+#[test]
 fn history_is_made_up_where_it_does_not_fit() {
     let mut base = base(json!(null));
     base.document

@@ -15,16 +15,15 @@ use crate::image::attestation::{BUILD_TYPE, ENVELOPE_MEDIA_TYPE, PREDICATE_TYPE}
 use crate::signing::{PublicKey, opened};
 
 /// Returns true if `package` wrote the provenance statement in this layer. Also returns true for a
-/// statement that is not JSON, because it may be an altered statement of `package`.
+/// statement that is not JSON, and for an envelope that cannot be opened, because they may be
+/// altered statements of `package`.
 pub(super) fn is_ours(part: &Part) -> bool {
-    let opened = if part.media_type == ENVELOPE_MEDIA_TYPE {
-        opened(&part.bytes, None)
-    } else {
-        None
+    let opened = (part.media_type == ENVELOPE_MEDIA_TYPE).then(|| opened(&part.bytes, None));
+    let bytes = match &opened {
+        None => part.bytes.as_slice(),
+        Some(Some((statement, _))) => statement.as_slice(),
+        Some(None) => return true,
     };
-    let bytes = opened
-        .as_ref()
-        .map_or(part.bytes.as_slice(), |(statement, _)| statement);
     match serde_json::from_slice::<Value>(bytes) {
         Ok(document) => {
             let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str);
@@ -115,4 +114,48 @@ pub(super) fn examine(
         some => Verdict::Wrong(format!("it gives other digests for {}", listed(some))),
     };
     report.note("provenance agrees with the files", "", verdict);
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use scorebox_workspace::digest::Digest;
+    use serde_json::json;
+
+    use super::*;
+    use crate::signing::STATEMENT_MEDIA_TYPE;
+
+    #[test]
+    fn a_broken_envelope_is_not_of_another_tool() {
+        let check = |media_type: &str, text: &str, expected: bool| {
+            let part = Part {
+                media_type: media_type.to_owned(),
+                digest: Digest::of(text.as_bytes()),
+                bytes: text.as_bytes().to_vec(),
+                signature: None,
+            };
+            assert_eq!(is_ours(&part), expected, "{media_type} {text}");
+        };
+        let own = json!({
+            "predicateType": PREDICATE_TYPE,
+            "predicate": { "buildDefinition": { "buildType": BUILD_TYPE } },
+        });
+        let other = json!({ "predicateType": "https://spdx.dev/Document" });
+        let envelope = |payload: &str| {
+            let signatures = [json!({ "sig": "" })];
+            json!({ "payloadType": STATEMENT_MEDIA_TYPE, "payload": payload, "signatures": signatures })
+        };
+        for (statement, expected) in [(&own, true), (&other, false)] {
+            let text = statement.to_string();
+            check(STATEMENT_MEDIA_TYPE, &text, expected);
+            let sealed = envelope(&STANDARD.encode(&text)).to_string();
+            check(ENVELOPE_MEDIA_TYPE, &sealed, expected);
+        }
+        check(STATEMENT_MEDIA_TYPE, "{", true);
+        for broken in [json!({}), json!([]), envelope("%"), other] {
+            check(ENVELOPE_MEDIA_TYPE, &broken.to_string(), true);
+        }
+        check(ENVELOPE_MEDIA_TYPE, "{", true);
+    }
 }
