@@ -70,9 +70,6 @@ pub(super) struct MemoryLimit {
     limit_bytes: u64,
     /// Total size of all linear memories of the instance, in bytes. A component may have several.
     used_bytes: u64,
-    /// Number of bytes that were granted last. These bytes are released again if the operating
-    /// system cannot provide them.
-    pending_bytes: u64,
     refusal: Option<Refusal>,
 }
 
@@ -82,7 +79,6 @@ impl MemoryLimit {
             shared,
             limit_bytes,
             used_bytes: 0,
-            pending_bytes: 0,
             refusal: None,
         }
     }
@@ -125,18 +121,11 @@ impl MemoryLimit {
         self.used_bytes = wanted;
         Ok(())
     }
-
-    fn shrink(&mut self, less: u64) {
-        let used_bytes = self.used_bytes.saturating_sub(less);
-        self.shared
-            .give_back(self.beyond_share(self.used_bytes) - self.beyond_share(used_bytes));
-        self.used_bytes = used_bytes;
-    }
 }
 
 impl Drop for MemoryLimit {
     fn drop(&mut self) {
-        self.shrink(u64::MAX);
+        self.shared.give_back(self.beyond_share(self.used_bytes));
     }
 }
 
@@ -149,10 +138,7 @@ impl ResourceLimiter for MemoryLimit {
     ) -> wasmtime::Result<bool> {
         let more = (desired as u64).saturating_sub(current as u64);
         match self.grow(more) {
-            Ok(()) => {
-                self.pending_bytes = more;
-                Ok(true)
-            }
+            Ok(()) => Ok(true),
             Err(refusal) => {
                 self.refusal = Some(refusal);
                 Ok(false)
@@ -160,9 +146,11 @@ impl ResourceLimiter for MemoryLimit {
         }
     }
 
+    /// Does nothing. Wasmtime also calls this function for a growth that no memory can have, without
+    /// [`Self::memory_growing`] before it. If bytes were released here, a guest could grow by a page
+    /// and then ask for 4 GiB, again and again, and no page would be counted. So bytes that the
+    /// operating system refused stay counted until the instance ends.
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        let pending = std::mem::take(&mut self.pending_bytes);
-        self.shrink(pending);
         Ok(())
     }
 
@@ -203,17 +191,21 @@ mod tests {
     }
 
     #[test]
-    fn a_growth_that_the_system_refuses_is_given_back() {
+    fn a_growth_that_fails_releases_no_memory() {
         let shared = Arc::new(SharedMemory::new(64 * MIB, 1));
         let mut memory = MemoryLimit::new(Arc::clone(&shared), 8 * MIB);
-        assert!(memory.memory_growing(0, 4 << 20, None).unwrap());
-        memory
-            .memory_grow_failed(wasmtime::Error::msg("no memory"))
-            .unwrap();
-        assert_eq!(memory.used_bytes, 0);
-        assert!(!memory.memory_growing(0, 9 << 20, None).unwrap());
+        let free = shared.free_bytes.load(Ordering::Relaxed);
+        for page in 0..128 {
+            let size = page << 16;
+            assert!(memory.memory_growing(size, size + (1 << 16), None).unwrap());
+            // Wasmtime reports a growth to more than 4 GiB without asking first.
+            let error = wasmtime::Error::msg("memory growth exceeds memory type's limits");
+            memory.memory_grow_failed(error).unwrap();
+        }
+        assert!(!memory.memory_growing(8 << 20, 9 << 20, None).unwrap());
         assert_eq!(memory.refusal(), Some(Refusal::Own));
         memory.forget_refusal();
-        assert!(memory.memory_growing(0, 8 << 20, None).unwrap());
+        drop(memory);
+        assert_eq!(shared.free_bytes.load(Ordering::Relaxed), free);
     }
 }
