@@ -96,8 +96,10 @@ impl Kind {
 }
 
 const DEVELOPER: [&str; SELECTION.len() + 2] = {
-    let [profile, a, packager, b, trials, c, host] = SELECTION;
-    [profile, a, packager, b, trials, c, host, "--bin", PROGRAM]
+    let [profile, a, packager, b, trials, c, host, d, guest] = SELECTION;
+    [
+        profile, a, packager, b, trials, c, host, d, guest, "--bin", PROGRAM,
+    ]
 };
 
 const IMAGE: [&str; 6] = [

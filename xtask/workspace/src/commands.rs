@@ -13,8 +13,10 @@ use crate::workspace;
 /// Arguments of Cargo for every build for developers: the profile, and the selected packages.
 ///
 /// Cargo chooses the features of a dependency by the selected packages. Because all programs are
-/// built with the same selection, no large crate is compiled twice.
-pub const SELECTION: [&str; 7] = [
+/// built with the same selection, no large crate is compiled twice. The SDK is selected because its
+/// macro asks for more features of `anyhow` and `indexmap`, which the macros of Wasmtime use, too:
+/// without it, `cargo test` would compile Wasmtime and everything above it once more.
+pub const SELECTION: [&str; 9] = [
     "--release",
     "-p",
     "scorebox-packager",
@@ -22,6 +24,8 @@ pub const SELECTION: [&str; 7] = [
     "scorebox-trials",
     "-p",
     "scorebox-host",
+    "-p",
+    "scorebox-guest",
 ];
 
 /// A program that runs some commands of `cargo xtask`.
