@@ -12,7 +12,7 @@
 //! |---|---|
 //! | [`settings`] | the table of every setting, its default and the reason for it |
 //! | `misfits` | errors about unknown keys and values of a wrong type |
-//! | `scorer` | `[scorer]`: the name, the code and the model |
+//! | `scorer` | `[scorer]`: the name, the code, the script and the model |
 //! | `contract` | `[contract]`: unstable features of the contract |
 //! | `answers` | `[answers]`: what a scorer may choose of an HTTP answer |
 //! | `inputs` | `[inputs.<name>]` and `[requests]`: facts about inputs; strict or lenient JSON |
@@ -62,9 +62,9 @@ pub use self::instances::{Batching, Instances, Isolation, Precompiled};
 pub use self::limits::Limits;
 pub use self::misfits::{near, nearest};
 pub use self::package::PackageSection;
-pub use self::packaged::{Packaged, PackagedFile};
+pub use self::packaged::{Packaged, PackagedFile, PackagedScript};
 pub use self::prediction_cache::PredictionCacheSection;
-pub use self::scorer::{ComponentSource, ScorerSection, ScriptEngine};
+pub use self::scorer::{ComponentSource, ScorerSection, ScriptEngine, ScriptSection};
 pub use self::server::ServerSection;
 pub use self::stores::StoreSection;
 pub use self::triggers::{AuthLevel, Start, Trigger};
@@ -256,7 +256,7 @@ impl Raw {
         let mut stores = BTreeMap::new();
         for (name, raw) in self.stores {
             check_name("stores.<name>", &name)?;
-            let section = raw.into_section(&name, &scorer.name)?;
+            let section = raw.into_section(&name, &scorer)?;
             stores.insert(name, section);
         }
         names::keys("config", self.config.keys())?;
@@ -276,6 +276,12 @@ impl Raw {
             return Err(Problem::new(
                 "[precompiled] is the code of a component, and `scorer.component` names none",
                 "leave [precompiled] to `scorebox build`, which writes it",
+            ));
+        }
+        if scorer.script.is_some() && self.batching.is_some() {
+            return Err(Problem::new(
+                "[batching] joins calls of a scorer of tensors, and `scorer.script` takes requests",
+                "remove [batching]; callers may send many rows in one request",
             ));
         }
         Ok(Manifest {

@@ -1,5 +1,5 @@
-//! The section `[packaged]`: the record of the files of the component and the model that `scorebox
-//! build` and `scorebox package` write.
+//! The section `[packaged]`: the record of the files of the component, the script and the model that
+//! `scorebox build` and `scorebox package` write.
 //!
 //! Owns the section and its checks. Must not know how files are compared with it.
 
@@ -19,8 +19,30 @@ pub struct Packaged {
     /// True if the packager checked an ONNX graph with its sample, and got the expected answer. The
     /// sample itself is not packaged.
     pub answers_sample: bool,
+    /// Facts of the files that were packaged with a script. `None` if the scorer is not a script.
+    pub script: Option<PackagedScript>,
     /// Records of the component's file and of each file of the model, by path.
     pub files: BTreeMap<PathBuf, PackagedFile>,
+}
+
+/// Section `[packaged.script]` of the manifest: the files of a script, and the engine pack that the
+/// script was tried with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackagedScript {
+    /// Digest over the files of the script's folder: `sha256:` and 64 hex digits.
+    pub digest: String,
+    /// Digest of the engine pack: `sha256:` and 64 hex digits.
+    pub pack: String,
+    /// Folder of the script's packages. `None` if the script has no packages of its own.
+    pub packages: Option<PathBuf>,
+    /// Digest over the files of the packages: `sha256:` and 64 hex digits. `None` if the script has
+    /// no packages of its own.
+    pub packages_digest: Option<String>,
+    /// Path of the state image, which was taken after the script's `init`. `None` if `init` runs
+    /// when an instance starts.
+    pub state: Option<PathBuf>,
+    /// Digest of the state image: `sha256:` and 64 hex digits. `None` if there is no state image.
+    pub state_digest: Option<String>,
 }
 
 /// Entry `[[packaged.file]]` of the manifest, without the name of the file: the size, digest and
@@ -44,8 +66,19 @@ pub(super) struct RawPackaged {
     model: Option<String>,
     #[serde(default)]
     answers_sample: bool,
+    script: Option<RawScript>,
     #[serde(default)]
     file: Vec<RawFile>,
+}
+
+#[derive(Deserialize)]
+struct RawScript {
+    digest: String,
+    pack: String,
+    packages: Option<PathBuf>,
+    packages_digest: Option<String>,
+    state: Option<PathBuf>,
+    state_digest: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -88,7 +121,37 @@ impl RawPackaged {
         Ok(Packaged {
             model: self.model,
             answers_sample: self.answers_sample,
+            script: self.script.map(|raw| raw.into_record(dir)).transpose()?,
             files,
+        })
+    }
+}
+
+impl RawScript {
+    fn into_record(self, dir: &Path) -> Result<PackagedScript, Problem> {
+        check_digest("script.digest", &self.digest)?;
+        check_digest("script.pack", &self.pack)?;
+        for (key, path, digest) in [
+            ("packages", &self.packages, &self.packages_digest),
+            ("state", &self.state, &self.state_digest),
+        ] {
+            if path.is_some() != digest.is_some() {
+                return Err(Problem::new(
+                    format!("[packaged.script] has only one of `{key}` and `{key}_digest`"),
+                    FIX,
+                ));
+            }
+            if let Some(digest) = digest {
+                check_digest(&format!("script.{key}_digest"), digest)?;
+            }
+        }
+        Ok(PackagedScript {
+            digest: self.digest,
+            pack: self.pack,
+            packages: self.packages.map(|packages| dir.join(packages)),
+            packages_digest: self.packages_digest,
+            state: self.state.map(|state| dir.join(state)),
+            state_digest: self.state_digest,
         })
     }
 }

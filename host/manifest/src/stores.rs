@@ -9,6 +9,7 @@ use scorebox_store::raw::Allowed;
 use scorebox_text::{NAME_BYTES, Problem, quoted};
 use serde::Deserialize;
 
+use super::scorer::ScorerSection;
 use super::settings::default_of;
 use super::{LIMIT_MOST, TTL_MOST, duration, names};
 
@@ -31,8 +32,8 @@ pub struct StoreSection {
     /// Time after which a connection without traffic is checked, and replaced if the server does
     /// not answer on it.
     pub keepalive: Duration,
-    /// Redis commands that the scorer may send to the store through the interface `redis`. Empty if
-    /// it may not send any.
+    /// Redis commands that the scorer may send to the store, through the interface `redis` or from a
+    /// script. Empty if it may not send any.
     pub commands: Allowed,
 }
 
@@ -43,12 +44,15 @@ pub(super) struct RawStore {
     default_ttl: Option<String>,
     timeout: Option<String>,
     keepalive: Option<String>,
-    #[serde(default)]
-    commands: Vec<String>,
+    commands: Option<Vec<String>>,
 }
 
 impl RawStore {
-    pub(super) fn into_section(self, name: &str, scorer: &str) -> Result<StoreSection, Problem> {
+    pub(super) fn into_section(
+        self,
+        name: &str,
+        scorer: &ScorerSection,
+    ) -> Result<StoreSection, Problem> {
         let url = self
             .url
             .unwrap_or_else(|| default_of("stores.<name>.url").to_owned());
@@ -76,10 +80,15 @@ impl RawStore {
         // Two stores on one server must not share keys, so the names of scorer and store are in the
         // default.
         let default_prefix = if name == "default" {
-            scorer.to_owned()
+            scorer.name.clone()
         } else {
-            format!("{scorer}/{name}")
+            format!("{}/{name}", scorer.name)
         };
+        // A script was written for a whole server. All its commands are on the store's own keys.
+        let commands = self.commands.unwrap_or_else(|| match scorer.script {
+            Some(_) => vec!["@all".to_owned()],
+            None => Vec::new(),
+        });
         let prefix = self.prefix.unwrap_or(default_prefix);
         if prefix.is_empty() || prefix.contains(['*', '?', '[', ']', '{', '}', '\\', ':']) {
             let prefix = quoted(&prefix, NAME_BYTES);
@@ -114,7 +123,7 @@ impl RawStore {
                 .transpose()?,
             timeout: duration("stores.<name>.timeout", &timeout, LIMIT_MOST)?,
             keepalive,
-            commands: Allowed::parse(&self.commands).map_err(|Problem { problem, fix }| {
+            commands: Allowed::parse(&commands).map_err(|Problem { problem, fix }| {
                 Problem::new(format!("`stores.{name}.commands`: {problem}"), fix)
             })?,
         })

@@ -164,7 +164,7 @@ fn contents(root: &Path, revision: &Revision) -> Result<Contents, Failure> {
     contents.program(installed::PROGRAM, &Program::Packager.build()?);
     for kind in Kind::ALL {
         let host = host_program::build(kind)?;
-        if kind == Kind::Image {
+        if kind.is_static() {
             host_program::check(&host)?;
         }
         host_program::is_of_this_release(&host)?;
@@ -176,19 +176,16 @@ fn contents(root: &Path, revision: &Revision) -> Result<Contents, Failure> {
         contents.file(&part(&format!("{}/{name}", engine_library::FOLDER)), file);
     }
     sources::add(&mut contents, root)?;
-    let hosts = [(Kind::Image, false), (Kind::ImageWithGraphs, true)];
-    let hosts = hosts.map(|(kind, with_graphs)| {
-        Ok((
-            kind.installed().to_owned(),
-            materials::host_build(with_graphs)?,
-        ))
-    });
+    let hosts = Kind::ALL
+        .into_iter()
+        .filter(|kind| *kind != Kind::Developer);
+    let hosts = hosts.map(|kind| Ok((kind.installed().to_owned(), materials::host_build(kind)?)));
     let list = List {
         version: VERSION.to_owned(),
         commit: revision.commit.clone(),
         is_changed: revision.is_changed,
         files: contents.parts()?,
-        hosts: hosts.into_iter().collect::<Result<_, Failure>>()?,
+        hosts: hosts.collect::<Result<_, Failure>>()?,
     };
     let mut text = serde_json::to_string_pretty(&list)
         .map_err(|error| Failure::file(Path::new(installation::LIST), "be written", error))?;

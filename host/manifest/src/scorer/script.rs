@@ -1,0 +1,121 @@
+//! The settings of a script: `scorer.script` and the keys that belong to it.
+//!
+//! Owns which of these keys exclude each other, and which file each one may name. Must not know how
+//! packages are resolved, or how a script is run.
+
+use std::path::{Path, PathBuf};
+
+use scorebox_text::{NAME_BYTES, Problem, quoted};
+
+use super::RawScorer;
+
+/// Settings of a script in Python that is served as the scorer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptSection {
+    /// Path of the script, such as `score.py`. The modules of its folder are packaged with it.
+    pub file: PathBuf,
+    /// Path of the file that lists the packages of the script: a `requirements.txt`, or an
+    /// environment file of Azure ML or conda. `None` if the script needs only the packages of the
+    /// engine.
+    pub requirements: Option<PathBuf>,
+    /// True if models that were converted to graphs run in the host when the script loads them.
+    pub accelerate: bool,
+    /// True if the answer to a call that the script fails contains the traceback.
+    pub tracebacks: bool,
+    /// True if the script answers equal requests with equal answers, so that answers may be cached.
+    pub deterministic: bool,
+}
+
+impl ScriptSection {
+    /// Returns the name of the script's file in its folder, such as `score.py`.
+    #[must_use]
+    pub fn entry(&self) -> &str {
+        let name = self.file.file_name().and_then(|name| name.to_str());
+        name.unwrap_or_default()
+    }
+
+    /// Returns the folder of the script, whose modules the script may import.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        let folder = self.file.parent();
+        let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+        folder.unwrap_or(Path::new("."))
+    }
+}
+
+/// Reads the settings of the script. `dir` is the folder of the manifest. Returns `None` if the
+/// manifest does not name a script. Fails if a key needs a script and there is none, if two keys
+/// exclude each other, or if a file has the wrong extension.
+pub(super) fn section(raw: &RawScorer, dir: &Path) -> Result<Option<ScriptSection>, Problem> {
+    let Some(script) = &raw.script else {
+        return match without_script(raw) {
+            Some(key) => Err(Problem::new(
+                format!("`scorer.{key}` is a setting of a script, and `scorer.script` names none"),
+                format!("remove `{key}`, or write e.g. `script = \"score.py\"`"),
+            )),
+            None => Ok(None),
+        };
+    };
+    for (key, is_set) in [
+        ("component", raw.component.is_some()),
+        ("graph", raw.graph.is_some()),
+    ] {
+        if is_set {
+            return Err(Problem::new(
+                format!("`scorer.script` and `scorer.{key}` both name what is served"),
+                "remove one of the two",
+            ));
+        }
+    }
+    has_extension("script", script, &["py"], "`script = \"score.py\"`")?;
+    if let Some(requirements) = &raw.requirements {
+        let fix = "`requirements = \"requirements.txt\"` or `requirements = \"conda.yml\"`";
+        has_extension("requirements", requirements, &["txt", "yml", "yaml"], fix)?;
+    }
+    if raw.accelerate == Some(true) && raw.model.is_none() {
+        return Err(Problem::new(
+            "`scorer.accelerate` is true, and `scorer.model` names no model to convert",
+            "remove `accelerate`, or write e.g. `model = \"model\"`",
+        ));
+    }
+    Ok(Some(ScriptSection {
+        file: dir.join(script),
+        requirements: raw.requirements.as_ref().map(|file| dir.join(file)),
+        accelerate: raw.accelerate.unwrap_or(false),
+        tracebacks: raw.tracebacks.unwrap_or(false),
+        deterministic: raw.deterministic.unwrap_or(false),
+    }))
+}
+
+/// Returns the first key of the file that only a script has.
+fn without_script(raw: &RawScorer) -> Option<&'static str> {
+    let keys = [
+        ("requirements", raw.requirements.is_some()),
+        ("accelerate", raw.accelerate.is_some()),
+        ("tracebacks", raw.tracebacks.is_some()),
+        ("deterministic", raw.deterministic.is_some()),
+    ];
+    let set = keys.into_iter().find(|(_, is_set)| *is_set);
+    set.map(|(key, _)| key)
+}
+
+/// Fails if `file` does not have a name with one of these extensions. `example` is the fix.
+fn has_extension(
+    key: &str,
+    file: &Path,
+    extensions: &[&str],
+    example: &str,
+) -> Result<(), Problem> {
+    let extension = file.extension().and_then(|extension| extension.to_str());
+    if extension.is_some_and(|extension| extensions.contains(&extension)) {
+        return Ok(());
+    }
+    let shown = quoted(&file.to_string_lossy(), NAME_BYTES);
+    Err(Problem::new(
+        format!(
+            "`scorer.{key}`: `{shown}` is not the name of a .{} file",
+            extensions.join(", .")
+        ),
+        format!("write e.g. {example}"),
+    ))
+}

@@ -1,0 +1,155 @@
+//! Takes a state image of a script in a real pack, and starts instances from it.
+
+#![cfg(feature = "compiler")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod engine_pack;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use scorebox_python::make::{self, TakeError};
+use scorebox_python::state::StateImage;
+use scorebox_python::{
+    GraphFailure, Instance, Level, Outside, Pack, RedisFailure, Request, Script,
+};
+
+/// Script with numbers that must not be the same in each instance, and a clock that must go on.
+const SCRIPT: &str = r#"
+import json, random, time
+import numpy as np
+
+def init():
+    global model, started
+    model = np.arange(4.0)
+    started = time.monotonic()
+
+def run(data):
+    rows = np.array(json.loads(data))
+    return {
+        "sums": (rows @ model).tolist(),
+        "random": [random.random(), float(np.random.rand())],
+        "year": time.gmtime().tm_year,
+        "elapsed": time.monotonic() - started,
+    }
+"#;
+
+const ROWS: &[u8] = b"[[1.0, 2.0, 3.0, 4.0]]";
+const ATTRIBUTES: &str = r#"{"id": "1", "source": "test", "method": "POST", "path": "/score", "query": "", "headers": [], "content_type": "application/json"}"#;
+
+/// Host that keeps the lines of the log.
+#[derive(Default)]
+struct Host(Mutex<Vec<String>>);
+
+impl Outside for Host {
+    fn redis(&self, _: u8, _: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, RedisFailure>> {
+        Box::pin(async { Err(RedisFailure::Unreachable("no store".to_owned())) })
+    }
+    fn log(&self, _: Level, text: &str) {
+        self.0.lock().unwrap().push(text.to_owned());
+    }
+    fn metric(&self, _: &[u8]) {}
+    fn graph(&self, _: Vec<u8>) -> BoxFuture<'_, Result<Vec<u8>, GraphFailure>> {
+        Box::pin(async { Err(GraphFailure("no graph".to_owned())) })
+    }
+    fn model_info(&self) -> String {
+        "{}".to_owned()
+    }
+}
+
+fn script(pack: &Arc<Pack>, folder: &Path, text: &str) -> Script {
+    std::fs::write(folder.join("score.py"), text).unwrap();
+    Script {
+        pack: Arc::clone(pack),
+        code: folder.to_owned(),
+        entry: "score.py".to_owned(),
+        packages: None,
+        model: None,
+        environment: vec![("NAME".to_owned(), "value".to_owned())],
+        memory_bytes: 1 << 30,
+        shared_memory: None,
+        state: None,
+        accelerated: Vec::new(),
+    }
+}
+
+fn deadline() -> Instant {
+    Instant::now() + Duration::from_secs(60)
+}
+
+fn request() -> Request<'static> {
+    Request {
+        attributes: ATTRIBUTES,
+        body: ROWS,
+    }
+}
+
+async fn answer(script: &Script) -> serde_json::Value {
+    let host = Arc::new(Host::default());
+    let start = Instant::now();
+    let mut instance = Instance::start(script, host.clone(), deadline())
+        .await
+        .unwrap();
+    let started = start.elapsed();
+    let answer = instance.call(request(), host, deadline()).await.unwrap();
+    eprintln!(
+        "start {started:?}, with the first call {:?}",
+        start.elapsed()
+    );
+    serde_json::from_slice(&answer.body).unwrap()
+}
+
+#[tokio::test]
+async fn instances_start_from_a_state_image() {
+    let Some(pack) = engine_pack::pack() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut script = script(&pack, folder.path(), SCRIPT);
+    let take = async || {
+        let host = Arc::new(Host::default());
+        make::take(
+            &script,
+            "inputs".to_owned(),
+            Some(request()),
+            host,
+            deadline(),
+        )
+        .await
+    };
+    let image = take().await.unwrap();
+    assert!(
+        image == take().await.unwrap(),
+        "two images of the same inputs differ"
+    );
+    eprintln!("the image has {} bytes", image.len());
+    let without = answer(&script).await;
+    let path = folder.path().join("app.state");
+    std::fs::write(&path, image).unwrap();
+    script.state = Some(StateImage::open(&path).unwrap());
+    let (first, second) = (answer(&script).await, answer(&script).await);
+    for with in [&first, &second] {
+        assert_eq!(with["sums"], without["sums"]);
+        assert!(with["year"].as_i64().unwrap() >= 2025, "{with}");
+    }
+    assert_ne!(first["random"], second["random"]);
+}
+
+#[tokio::test]
+async fn a_script_that_keeps_a_file_open_has_no_state_image() {
+    let Some(pack) = engine_pack::pack() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let text = "def init():\n    global file\n    file = open('/app/score.py')\n\ndef run(data):\n    return 1\n";
+    let script = script(&pack, folder.path(), text);
+    let host = Arc::new(Host::default());
+    let refused = make::take(&script, "inputs".to_owned(), None, host, deadline()).await;
+    match refused {
+        Err(TakeError::Refused { text }) => assert!(text.contains("score.py"), "{text}"),
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("the state was taken"),
+    }
+}
