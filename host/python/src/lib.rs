@@ -35,5 +35,6 @@ mod world;
 pub use self::instance::Instance;
 pub use self::outside::{GraphFailure, Level, Outside, RedisFailure};
 pub use self::pack::{Pack, PackError, PackFile, PackRecord, Proof, Wheel};
+pub use self::preopens::EMPTY_FOLDER;
 pub use self::sandbox::{FolderError, SharedLimit};
 pub use self::script::{Answer, CallError, Request, Script, StartError};

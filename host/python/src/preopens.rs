@@ -19,5 +19,5 @@ pub(crate) const MODEL: &str = "/model";
 /// All folders that the interpreter sees, in their order.
 pub(crate) const ALL: [&str; 4] = [LIBRARY, CODE, PACKAGES, MODEL];
 
-/// Name of the empty folder in a pack.
-pub(crate) const EMPTY_FOLDER: &str = "empty";
+/// Name of the empty folder in a pack. An image needs it too, although no file is in it.
+pub const EMPTY_FOLDER: &str = "empty";

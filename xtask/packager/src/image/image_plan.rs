@@ -67,6 +67,8 @@ pub enum Code {
 pub struct PackLayer {
     /// Files of the pack. The keys are the paths in the folder of the pack.
     pub files: BTreeMap<String, Content>,
+    /// Names of the folders of the pack that have no files.
+    pub empty_folders: Vec<String>,
     /// Digest of the pack, which is the digest of its record `pack.json`.
     pub digest: String,
     /// Name and version of the interpreter, such as `CPython 3.15.0`.

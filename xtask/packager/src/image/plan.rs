@@ -142,6 +142,10 @@ fn pack_layer(pack: &PackLayer, compression: Compression) -> LayerPlan {
             },
         );
     }
+    for folder in &pack.empty_folders {
+        let path = format!("{}/{folder}", PACK_FOLDER.trim_start_matches('/'));
+        entries.insert(path, Entry::Folder { mode: 0o555 });
+    }
     let kind = match compression {
         Compression::Zstd => "zstd",
         _ => "gzip",

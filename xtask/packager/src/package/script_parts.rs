@@ -5,6 +5,7 @@
 
 use scorebox_host::manifest::Manifest;
 use scorebox_host::sample::Sample;
+use scorebox_python::EMPTY_FOLDER;
 use scorebox_workspace::failure::Failure;
 use scorebox_workspace::installation;
 
@@ -54,6 +55,7 @@ pub(super) fn layer(engine: &Engine) -> PackLayer {
         files: files
             .map(|(name, path)| (name, Content::File(path)))
             .collect(),
+        empty_folders: vec![EMPTY_FOLDER.to_owned()],
         digest: engine.digest.clone(),
         name: format!("CPython {}", engine.record.python),
         kept: Some(installation::cache().join("layers")),

@@ -98,6 +98,7 @@ fn a_script_brings_a_pack_that_nobody_may_change() {
                 ("pack.json".to_owned(), content("{}")),
                 ("LICENSES/numpy".to_owned(), content("x")),
             ]),
+            empty_folders: vec!["nothing".to_owned()],
             digest: "sha256:ab".into(),
             name: "CPython 3.15.0".into(),
             kept: Some("kept".into()),
@@ -128,6 +129,7 @@ fn a_script_brings_a_pack_that_nobody_may_change() {
             ("pack", 0o555),
             ("pack/LICENSES", 0o555),
             ("pack/LICENSES/numpy", 0o444),
+            ("pack/nothing", 0o555),
             ("pack/pack.json", 0o444)
         ]
     );
