@@ -12,6 +12,8 @@ mod reason;
 mod refusal;
 mod uneven;
 
+use std::fs::File;
+use std::os::fd::AsRawFd as _;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -33,6 +35,9 @@ use crate::tensor::Tensor;
 struct Onnx {
     environment: &'static Environment,
     file: PathBuf,
+    /// The file, kept open, so that each session has the same content even if the path has another
+    /// file later, or none. `None` if it could not be opened. Loading it says why.
+    opened: Option<File>,
     is_predictable: bool,
     limit_bytes: u64,
 }
@@ -65,6 +70,7 @@ pub(super) fn engine(
     Ok(Box::new(Onnx {
         environment,
         file: file.to_path_buf(),
+        opened: File::open(file).ok(),
         is_predictable,
         limit_bytes,
     }))
@@ -117,9 +123,12 @@ impl Engine for Onnx {
 
     fn session(&self) -> Result<Box<dyn Session>, GraphError> {
         guarded(|| {
-            let session = configured(self.environment)?
-                .commit_from_file(&self.file)
-                .map_err(|error| not_loaded(&self.file, &error))?;
+            let session = match self.kept() {
+                Some(session) => session,
+                None => configured(self.environment)?
+                    .commit_from_file(&self.file)
+                    .map_err(|error| not_loaded(&self.file, &error))?,
+            };
             let ports = ports::of(&session, &self.file)?;
             Ok(Box::new(Loaded {
                 session,
@@ -127,6 +136,19 @@ impl Engine for Onnx {
                 limit_bytes: self.limit_bytes,
             }) as Box<dyn Session>)
         })
+    }
+}
+
+impl Onnx {
+    /// Returns a session of the file that is kept open. Returns `None` if there is none, or if it
+    /// cannot be loaded alone, e.g. because it names files with weights, which ONNX Runtime finds
+    /// only next to the path.
+    fn kept(&self) -> Option<OrtSession> {
+        let path = format!("/proc/self/fd/{}", self.opened.as_ref()?.as_raw_fd());
+        configured(self.environment)
+            .ok()?
+            .commit_from_file(path)
+            .ok()
     }
 }
 

@@ -35,10 +35,15 @@ fn check(libraries: &Libraries, script: &str, case: &str, hosts: &[(&str, Host)]
             .iter()
             .map(|(name, host)| format!("{name}={}", host.address)),
     );
-    libraries.run(script, &arguments).ended(0);
+    let ran = libraries.run(script, &arguments);
     for (name, host) in hosts {
+        // A script that fails shows an id, whose reason is in the log.
+        if !ran.status.success() {
+            println!("log of {name}: {}", host.log.text());
+        }
         assert_eq!(host.stderr.text(), "", "{name}");
     }
+    ran.ended(0);
 }
 
 /// Starts a host for each type of elements that a client may send to a model of the same type.

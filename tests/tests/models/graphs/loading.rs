@@ -1,13 +1,15 @@
 //! Files that the engine does not load: each has its own reason, and a fix that works.
 //!
-//! Owns the comparison of reasons with the engine's words, and the fixes that a test can follow.
+//! Owns the comparison of reasons with the engine's words, and the fixes that a test can follow. Also
+//! owns files that change after the start.
 
 use scorebox_tests::app::App;
-use scorebox_tests::host::{invoke, scorebox};
+use scorebox_tests::host::{Host, invoke, scorebox};
 use scorebox_tests::onnx_cases;
 use scorebox_tests::onnx_refused::{NEWEST_IR, NEWEST_OPERATORS, Refused, refused};
 use scorebox_tests::run::{self, Finished};
-use scorebox_tests::{bytes, onnx_hostile};
+use scorebox_tests::{bytes, onnx, onnx_hostile};
+use serde_json::json;
 
 fn check(app: &App) -> Finished {
     run::finish(&mut scorebox("check", app), b"")
@@ -76,5 +78,27 @@ fn missing_weights_are_named_and_found_once_they_are_there() {
         check(&app)
             .ended(5)
             .said(&["fix: keep the weights in the folder of the graph"]);
+    }
+}
+
+#[test]
+fn a_file_that_is_removed_or_replaced_stays_that_of_the_start() {
+    let settings = "[limits]\ninstances = 4\n";
+    for replaced in [None, Some(onnx::zeros())] {
+        let app = App::graph("m.onnx", &onnx::counting(), settings);
+        let host = Host::start(&app);
+        app.remove("model/m.onnx");
+        if let Some(other) = &replaced {
+            app.write("model/m.onnx", other);
+        }
+        // Calls that run at the same time need sessions that do not exist yet.
+        let counted = || host.score(&json!({ "n": 300_000, "x": [1.0] }));
+        std::thread::scope(|scope| {
+            let calls: Vec<_> = (0..4).map(|_| scope.spawn(counted)).collect();
+            for call in calls {
+                let answer = call.join().expect("the call returns").expect(200);
+                assert_eq!(answer.json(), json!([300_001.0]));
+            }
+        });
     }
 }
