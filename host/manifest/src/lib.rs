@@ -252,11 +252,11 @@ impl Raw {
     /// some sections are read. Fails if a setting does not accept its value.
     fn into_manifest(self, path: &Path, table: &toml::Table) -> Result<Manifest, Problem> {
         let dir = path.parent().unwrap_or(Path::new(""));
-        let scorer = self.scorer.into_section(dir)?;
+        let scorer = self.scorer.into_section(dir, table)?;
         let mut stores = BTreeMap::new();
         for (name, raw) in self.stores {
             check_name("stores.<name>", &name)?;
-            let section = raw.into_section(&name, &scorer)?;
+            let section = raw.into_section(&name, &scorer, table)?;
             stores.insert(name, section);
         }
         names::keys("config", self.config.keys())?;
@@ -301,7 +301,10 @@ impl Raw {
                 .precompiled
                 .map(|raw| raw.into_section(dir))
                 .transpose()?,
-            packaged: self.packaged.map(|raw| raw.into_section(dir)).transpose()?,
+            packaged: self
+                .packaged
+                .map(|raw| raw.into_section(dir, table))
+                .transpose()?,
             config: self.config,
             package,
         })

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use scorebox_text::Problem;
 use serde::Deserialize;
 
+use crate::inputs::text;
+
 /// Section `[packaged]` of the manifest: the packager's record of the files of the component and
 /// the model.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,19 +68,8 @@ pub(super) struct RawPackaged {
     model: Option<String>,
     #[serde(default)]
     answers_sample: bool,
-    script: Option<RawScript>,
     #[serde(default)]
     file: Vec<RawFile>,
-}
-
-#[derive(Deserialize)]
-struct RawScript {
-    digest: String,
-    pack: String,
-    packages: Option<PathBuf>,
-    packages_digest: Option<String>,
-    state: Option<PathBuf>,
-    state_digest: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -91,7 +82,8 @@ struct RawFile {
 }
 
 impl RawPackaged {
-    pub(super) fn into_section(self, dir: &Path) -> Result<Packaged, Problem> {
+    /// Checks the values. `table` is the whole file, from which the facts of a script are read.
+    pub(super) fn into_section(self, dir: &Path, table: &toml::Table) -> Result<Packaged, Problem> {
         let mut files = BTreeMap::new();
         if let Some(model) = &self.model {
             check_digest("model", model)?;
@@ -121,39 +113,54 @@ impl RawPackaged {
         Ok(Packaged {
             model: self.model,
             answers_sample: self.answers_sample,
-            script: self.script.map(|raw| raw.into_record(dir)).transpose()?,
+            script: script(table, dir)?,
             files,
         })
     }
 }
 
-impl RawScript {
-    fn into_record(self, dir: &Path) -> Result<PackagedScript, Problem> {
-        check_digest("script.digest", &self.digest)?;
-        check_digest("script.pack", &self.pack)?;
-        for (key, path, digest) in [
-            ("packages", &self.packages, &self.packages_digest),
-            ("state", &self.state, &self.state_digest),
-        ] {
-            if path.is_some() != digest.is_some() {
-                return Err(Problem::new(
-                    format!("[packaged.script] has only one of `{key}` and `{key}_digest`"),
-                    FIX,
-                ));
-            }
-            if let Some(digest) = digest {
-                check_digest(&format!("script.{key}_digest"), digest)?;
-            }
+/// Reads the section `[packaged.script]` from the table of a `scorebox.toml`, in whose folder `dir`
+/// the files are. Returns `None` if there is no such section.
+fn script(table: &toml::Table, dir: &Path) -> Result<Option<PackagedScript>, Problem> {
+    let script = table
+        .get("packaged")
+        .and_then(|packaged| packaged.get("script"));
+    let Some(script) = script else {
+        return Ok(None);
+    };
+    let Some(script) = script.as_table() else {
+        return Err(Problem::new("`packaged.script` is not a section", FIX));
+    };
+    let text = |name: &str| text(script, "packaged.script", name);
+    let digest = |name: &str| -> Result<Option<String>, Problem> {
+        let Some(digest) = text(name)? else {
+            return Ok(None);
+        };
+        check_digest(&format!("script.{name}"), digest)?;
+        Ok(Some(digest.to_owned()))
+    };
+    let missing = |name| Problem::new(format!("`packaged.script.{name}` is missing"), FIX);
+    let placed = |name: &str| -> Result<(Option<PathBuf>, Option<String>), Problem> {
+        let digest_name = format!("{name}_digest");
+        let (path, digest) = (text(name)?, digest(&digest_name)?);
+        if path.is_some() != digest.is_some() {
+            return Err(Problem::new(
+                format!("[packaged.script] has only one of `{name}` and `{digest_name}`"),
+                FIX,
+            ));
         }
-        Ok(PackagedScript {
-            digest: self.digest,
-            pack: self.pack,
-            packages: self.packages.map(|packages| dir.join(packages)),
-            packages_digest: self.packages_digest,
-            state: self.state.map(|state| dir.join(state)),
-            state_digest: self.state_digest,
-        })
-    }
+        Ok((path.map(|path| dir.join(path)), digest))
+    };
+    let (packages, packages_digest) = placed("packages")?;
+    let (state, state_digest) = placed("state")?;
+    Ok(Some(PackagedScript {
+        digest: digest("digest")?.ok_or_else(|| missing("digest"))?,
+        pack: digest("pack")?.ok_or_else(|| missing("pack"))?,
+        packages,
+        packages_digest,
+        state,
+        state_digest,
+    }))
 }
 
 const FIX: &str = "leave [packaged] to `scorebox build`, which writes it";

@@ -56,11 +56,6 @@ pub(super) struct RawScorer {
     #[serde(default)]
     version: String,
     component: Option<toml::Value>,
-    script: Option<PathBuf>,
-    requirements: Option<PathBuf>,
-    accelerate: Option<bool>,
-    tracebacks: Option<bool>,
-    deterministic: Option<bool>,
     graph: Option<String>,
     model: Option<PathBuf>,
     snapshot: Option<bool>,
@@ -69,7 +64,12 @@ pub(super) struct RawScorer {
 }
 
 impl RawScorer {
-    pub(super) fn into_section(self, dir: &Path) -> Result<ScorerSection, Problem> {
+    /// Checks the values. `table` is the whole file, from which the settings of a script are read.
+    pub(super) fn into_section(
+        self,
+        dir: &Path,
+        table: &toml::Table,
+    ) -> Result<ScorerSection, Problem> {
         check_name("scorer.name", &self.name)?;
         names::line("scorer.version", &self.version, NAME_BYTES)?;
         names::keys("scorer.labels", self.labels.keys())?;
@@ -78,7 +78,7 @@ impl RawScorer {
             .as_ref()
             .map(|value| component::source(value, dir))
             .transpose()?;
-        let script = script::section(&self, dir)?;
+        let script = script::section(table, dir)?;
         match (&component, &self.model, &self.graph) {
             (None, None, _) if script.is_none() => {
                 return Err(Problem::new(

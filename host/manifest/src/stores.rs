@@ -44,14 +44,17 @@ pub(super) struct RawStore {
     default_ttl: Option<String>,
     timeout: Option<String>,
     keepalive: Option<String>,
-    commands: Option<Vec<String>>,
+    #[serde(default)]
+    commands: Vec<String>,
 }
 
 impl RawStore {
+    /// Checks the values. `table` is the whole file, which shows whether `commands` is there.
     pub(super) fn into_section(
-        self,
+        mut self,
         name: &str,
         scorer: &ScorerSection,
+        table: &toml::Table,
     ) -> Result<StoreSection, Problem> {
         let url = self
             .url
@@ -84,11 +87,13 @@ impl RawStore {
         } else {
             format!("{}/{name}", scorer.name)
         };
-        // A script was written for a whole server. All its commands are on the store's own keys.
-        let commands = self.commands.unwrap_or_else(|| match scorer.script {
-            Some(_) => vec!["@all".to_owned()],
-            None => Vec::new(),
-        });
+        let section = table.get("stores").and_then(|stores| stores.get(name));
+        let has_commands = section.is_some_and(|section| section.get("commands").is_some());
+        if scorer.script.is_some() && !has_commands {
+            // A script was written for a whole server. All its commands are on the store's own
+            // keys.
+            self.commands.push("@all".to_owned());
+        }
         let prefix = self.prefix.unwrap_or(default_prefix);
         if prefix.is_empty() || prefix.contains(['*', '?', '[', ']', '{', '}', '\\', ':']) {
             let prefix = quoted(&prefix, NAME_BYTES);
@@ -123,7 +128,7 @@ impl RawStore {
                 .transpose()?,
             timeout: duration("stores.<name>.timeout", &timeout, LIMIT_MOST)?,
             keepalive,
-            commands: Allowed::parse(&commands).map_err(|Problem { problem, fix }| {
+            commands: Allowed::parse(&self.commands).map_err(|Problem { problem, fix }| {
                 Problem::new(format!("`stores.{name}.commands`: {problem}"), fix)
             })?,
         })

@@ -6,6 +6,8 @@
 
 mod imports;
 mod memory;
+#[cfg(feature = "compiler")]
+mod settled;
 mod waiting;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +26,8 @@ use crate::streams::Lines;
 pub(crate) use self::imports::linker;
 pub use self::memory::SharedLimit;
 pub(crate) use self::memory::{Limit, Refusal};
+#[cfg(feature = "compiler")]
+pub(crate) use self::settled::settled_linker;
 
 /// Maximum number of files and folders that a script may have open. Each of them takes one of the
 /// descriptors of the host, which are for connections. A script that opens more traps.

@@ -137,6 +137,49 @@ async fn instances_start_from_a_state_image() {
     assert_ne!(first["random"], second["random"]);
 }
 
+/// Script that looks at its folder, and keeps what it saw.
+const LOOKING: &str = r#"
+import os
+
+def init():
+    global seen
+    folder = os.path.dirname(os.path.abspath(__file__))
+    seen = [(entry.name, entry.inode(), tuple(entry.stat())) for entry in os.scandir(folder)]
+    assert {name for name, *_ in seen} >= {"a.txt", "score.py"}, seen
+    assert os.path.samefile("/app/a.txt", os.path.join(folder, "a.txt"))
+    assert not os.path.samefile("/app/a.txt", "/app/b.txt")
+    assert os.path.getsize("/app/b.txt") == 5
+
+def run(data):
+    return seen
+"#;
+
+#[tokio::test]
+async fn an_image_does_not_depend_on_when_and_where_its_files_were_made() {
+    let Some(pack) = engine_pack::pack() else {
+        return;
+    };
+    let mut images = Vec::new();
+    // More files than fit into the buffer with which the C library lists a folder.
+    let mut names = vec!["a.txt".to_owned(), "b.txt".to_owned()];
+    names.extend((0..400).map(|number| format!("a-file-with-a-long-name-{number}.txt")));
+    for _ in 0..2 {
+        let folder = tempfile::tempdir().unwrap();
+        for name in &names {
+            std::fs::write(folder.path().join(name), "12345").unwrap();
+        }
+        names.reverse();
+        let script = script(&pack, folder.path(), LOOKING);
+        let host = Arc::new(Host::default());
+        let image = make::take(&script, "inputs".to_owned(), None, host, deadline()).await;
+        images.push(image.unwrap());
+    }
+    let [first, second] = images.as_slice() else {
+        panic!("there are two images");
+    };
+    assert!(first == second, "the images of the two folders differ");
+}
+
 #[tokio::test]
 async fn a_script_that_keeps_a_file_open_has_no_state_image() {
     let Some(pack) = engine_pack::pack() else {

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 
 use scorebox_text::{NAME_BYTES, Problem, quoted};
 
-use super::RawScorer;
+use crate::inputs::{flag, text};
+
+/// Keys of the section `[scorer]` that only a script has.
+const KEYS: [&str; 4] = ["requirements", "accelerate", "tracebacks", "deterministic"];
 
 /// Settings of a script in Python that is served as the scorer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,12 +46,15 @@ impl ScriptSection {
     }
 }
 
-/// Reads the settings of the script. `dir` is the folder of the manifest. Returns `None` if the
-/// manifest does not name a script. Fails if a key needs a script and there is none, if two keys
-/// exclude each other, or if a file has the wrong extension.
-pub(super) fn section(raw: &RawScorer, dir: &Path) -> Result<Option<ScriptSection>, Problem> {
-    let Some(script) = &raw.script else {
-        return match without_script(raw) {
+/// Reads the settings of the script from the table of a `scorebox.toml`, in whose folder `dir` the
+/// files are. Returns `None` if the manifest does not name a script. Fails if a key needs a script
+/// and there is none, if two keys exclude each other, or if a file has the wrong extension.
+pub(super) fn section(table: &toml::Table, dir: &Path) -> Result<Option<ScriptSection>, Problem> {
+    let Some(scorer) = table.get("scorer").and_then(toml::Value::as_table) else {
+        return Ok(None);
+    };
+    let Some(script) = text(scorer, "scorer", "script")? else {
+        return match KEYS.iter().find(|key| scorer.contains_key(**key)) {
             Some(key) => Err(Problem::new(
                 format!("`scorer.{key}` is a setting of a script, and `scorer.script` names none"),
                 format!("remove `{key}`, or write e.g. `script = \"score.py\"`"),
@@ -56,11 +62,8 @@ pub(super) fn section(raw: &RawScorer, dir: &Path) -> Result<Option<ScriptSectio
             None => Ok(None),
         };
     };
-    for (key, is_set) in [
-        ("component", raw.component.is_some()),
-        ("graph", raw.graph.is_some()),
-    ] {
-        if is_set {
+    for key in ["component", "graph"] {
+        if scorer.contains_key(key) {
             return Err(Problem::new(
                 format!("`scorer.script` and `scorer.{key}` both name what is served"),
                 "remove one of the two",
@@ -68,11 +71,14 @@ pub(super) fn section(raw: &RawScorer, dir: &Path) -> Result<Option<ScriptSectio
         }
     }
     has_extension("script", script, &["py"], "`script = \"score.py\"`")?;
-    if let Some(requirements) = &raw.requirements {
+    let requirements = text(scorer, "scorer", "requirements")?;
+    if let Some(requirements) = requirements {
         let fix = "`requirements = \"requirements.txt\"` or `requirements = \"conda.yml\"`";
         has_extension("requirements", requirements, &["txt", "yml", "yaml"], fix)?;
     }
-    if raw.accelerate == Some(true) && raw.model.is_none() {
+    let flag = |name| flag(scorer, "scorer", name).map(Option::unwrap_or_default);
+    let accelerate = flag("accelerate")?;
+    if accelerate && !scorer.contains_key("model") {
         return Err(Problem::new(
             "`scorer.accelerate` is true, and `scorer.model` names no model to convert",
             "remove `accelerate`, or write e.g. `model = \"model\"`",
@@ -80,37 +86,21 @@ pub(super) fn section(raw: &RawScorer, dir: &Path) -> Result<Option<ScriptSectio
     }
     Ok(Some(ScriptSection {
         file: dir.join(script),
-        requirements: raw.requirements.as_ref().map(|file| dir.join(file)),
-        accelerate: raw.accelerate.unwrap_or(false),
-        tracebacks: raw.tracebacks.unwrap_or(false),
-        deterministic: raw.deterministic.unwrap_or(false),
+        requirements: requirements.map(|file| dir.join(file)),
+        accelerate,
+        tracebacks: flag("tracebacks")?,
+        deterministic: flag("deterministic")?,
     }))
 }
 
-/// Returns the first key of the file that only a script has.
-fn without_script(raw: &RawScorer) -> Option<&'static str> {
-    let keys = [
-        ("requirements", raw.requirements.is_some()),
-        ("accelerate", raw.accelerate.is_some()),
-        ("tracebacks", raw.tracebacks.is_some()),
-        ("deterministic", raw.deterministic.is_some()),
-    ];
-    let set = keys.into_iter().find(|(_, is_set)| *is_set);
-    set.map(|(key, _)| key)
-}
-
 /// Fails if `file` does not have a name with one of these extensions. `example` is the fix.
-fn has_extension(
-    key: &str,
-    file: &Path,
-    extensions: &[&str],
-    example: &str,
-) -> Result<(), Problem> {
-    let extension = file.extension().and_then(|extension| extension.to_str());
+fn has_extension(key: &str, file: &str, extensions: &[&str], example: &str) -> Result<(), Problem> {
+    let extension = Path::new(file).extension();
+    let extension = extension.and_then(|extension| extension.to_str());
     if extension.is_some_and(|extension| extensions.contains(&extension)) {
         return Ok(());
     }
-    let shown = quoted(&file.to_string_lossy(), NAME_BYTES);
+    let shown = quoted(file, NAME_BYTES);
     Err(Problem::new(
         format!(
             "`scorer.{key}`: `{shown}` is not the name of a .{} file",

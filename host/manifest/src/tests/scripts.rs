@@ -114,8 +114,20 @@ fn keys_that_do_not_fit_a_script_are_refused() {
         &["`scorer.script`", "`score.ipynb`", ".py"],
     );
     check(
+        &script("tracebacks = 3"),
+        &["`scorer.tracebacks`", ": 3 is neither true nor false"],
+    );
+    check(
+        &script("requirements = [\"a\"]"),
+        &["`scorer.requirements`", "a list of 1 is not a text"],
+    );
+    check(
         &script("[batching]\nmax_rows = 8"),
         &["[batching]", "`scorer.script`"],
+    );
+    check(
+        &script(&format!("[packaged.script]\npack = \"{ZEROS}\"")),
+        &["`packaged.script.digest` is missing", "scorebox build"],
     );
     check(
         &script("[packaged.script]\ndigest = \"x\"\npack = \"x\""),

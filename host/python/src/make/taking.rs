@@ -12,7 +12,7 @@ use super::still;
 use crate::door::Ending;
 use crate::mailbox::{Job, Mailbox};
 use crate::outside::{Current, Outside};
-use crate::sandbox::{FolderError, Folders, Interpreter, Limit, Sandbox};
+use crate::sandbox::{FolderError, Folders, Interpreter, Limit, Sandbox, settled_linker};
 use crate::script::{Request, Script};
 use crate::state::{self, StateRecord};
 use crate::{door, turns};
@@ -63,7 +63,7 @@ pub enum TakeError {
 
 /// Starts a script in the sandbox, runs it once for `warm`, and returns the content of its state
 /// image. `inputs_sha256` stands for everything that the image is made from. The same inputs make
-/// the same image, because clocks and random numbers are fixed.
+/// the same image, because clocks, random numbers and the facts of files are fixed.
 ///
 /// # Errors
 /// Fails if the script does not start, keeps a file open or does not end before the deadline. An
@@ -123,7 +123,11 @@ struct Taking {
 impl Taking {
     async fn run(mut self, script: &Script, inputs_sha256: String) -> Result<Vec<u8>, TakeError> {
         let ended = |error: wasmtime::Error| TakeError::Ended(format!("{error:#}"));
-        let interpreter = Interpreter::new(&mut self.store, script.pack.module());
+        let module = script.pack.module().module();
+        let module = settled_linker(script.pack.engine())
+            .and_then(|linker| linker.instantiate_pre(module))
+            .map_err(ended)?;
+        let interpreter = Interpreter::new(&mut self.store, &module);
         let interpreter = interpreter.await.map_err(ended)?;
         let before = interpreter.memory.data(&self.store).to_vec();
         let outside = self.current.get();

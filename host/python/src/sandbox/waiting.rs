@@ -14,10 +14,10 @@ use super::Sandbox;
 use super::imports::range;
 
 /// Module from which the interpreter imports the functions of WASI.
-const WASI: &str = "wasi_snapshot_preview1";
+pub(super) const WASI: &str = "wasi_snapshot_preview1";
 
 /// Error of WASI: an address is outside of the memory.
-const FAULT: i32 = 21;
+pub(super) const FAULT: i32 = 21;
 /// Error of WASI: an argument is invalid.
 const INVALID: i32 = 28;
 /// Error of WASI: the descriptor is not that of a socket.
@@ -214,6 +214,7 @@ mod tests {
         }
         assert!(Subscription::read(&[0; 47][..41]).is_none());
     }
+
     /// Returns a module that waits for the subscription at the start of its memory.
     #[cfg(feature = "compiler")]
     fn module(subscription: &[u8]) -> Vec<u8> {
