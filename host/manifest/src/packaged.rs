@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use scorebox_text::Problem;
 use serde::Deserialize;
 
+#[cfg(feature = "scripts")]
 use crate::inputs::text;
 
 /// Section `[packaged]` of the manifest: the packager's record of the files of the component and
@@ -110,10 +111,15 @@ impl RawPackaged {
                 ));
             }
         }
+        #[cfg(feature = "scripts")]
+        let script = script(table, dir)?;
+        // A host without Python refuses the script itself.
+        #[cfg(not(feature = "scripts"))]
+        let script = None;
         Ok(Packaged {
             model: self.model,
             answers_sample: self.answers_sample,
-            script: script(table, dir)?,
+            script,
             files,
         })
     }
@@ -121,6 +127,7 @@ impl RawPackaged {
 
 /// Reads the section `[packaged.script]` from the table of a `scorebox.toml`, in whose folder `dir`
 /// the files are. Returns `None` if there is no such section.
+#[cfg(feature = "scripts")]
 fn script(table: &toml::Table, dir: &Path) -> Result<Option<PackagedScript>, Problem> {
     let script = table
         .get("packaged")

@@ -4,6 +4,7 @@ mod accepted;
 mod contract;
 mod inputs;
 mod refused;
+#[cfg(feature = "scripts")]
 mod scripts;
 mod server;
 mod triggers;

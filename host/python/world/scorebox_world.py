@@ -93,6 +93,10 @@ def taken():
     Raises `RuntimeError` if the script keeps a file open, because an image has no files.
     """
     scorebox_logs.end_lines()
+    # A look at the packages that are installed, e.g. for a version, keeps the library open.
+    metadata = sys.modules.get("importlib.metadata")
+    if metadata is not None:
+        metadata.MetadataPathFinder.invalidate_caches()
     gc.collect()
     extra = _open_files() - set(_open_before)
     if extra:

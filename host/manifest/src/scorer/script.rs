@@ -5,11 +5,15 @@
 
 use std::path::{Path, PathBuf};
 
-use scorebox_text::{NAME_BYTES, Problem, quoted};
+use scorebox_text::Problem;
+#[cfg(feature = "scripts")]
+use scorebox_text::{NAME_BYTES, quoted};
 
+#[cfg(feature = "scripts")]
 use crate::inputs::{flag, text};
 
 /// Keys of the section `[scorer]` that only a script has.
+#[cfg(feature = "scripts")]
 const KEYS: [&str; 4] = ["requirements", "accelerate", "tracebacks", "deterministic"];
 
 /// Settings of a script in Python that is served as the scorer.
@@ -49,6 +53,7 @@ impl ScriptSection {
 /// Reads the settings of the script from the table of a `scorebox.toml`, in whose folder `dir` the
 /// files are. Returns `None` if the manifest does not name a script. Fails if a key needs a script
 /// and there is none, if two keys exclude each other, or if a file has the wrong extension.
+#[cfg(feature = "scripts")]
 pub(super) fn section(table: &toml::Table, dir: &Path) -> Result<Option<ScriptSection>, Problem> {
     let Some(scorer) = table.get("scorer").and_then(toml::Value::as_table) else {
         return Ok(None);
@@ -93,7 +98,21 @@ pub(super) fn section(table: &toml::Table, dir: &Path) -> Result<Option<ScriptSe
     }))
 }
 
+/// Reads only the name of the script, so that a host that cannot run it can refuse it.
+#[cfg(not(feature = "scripts"))]
+pub(super) fn section(table: &toml::Table, dir: &Path) -> Result<Option<ScriptSection>, Problem> {
+    let script = table.get("scorer").and_then(|scorer| scorer.get("script"));
+    Ok(script.map(|script| ScriptSection {
+        file: dir.join(script.as_str().unwrap_or_default()),
+        requirements: None,
+        accelerate: false,
+        tracebacks: false,
+        deterministic: false,
+    }))
+}
+
 /// Fails if `file` does not have a name with one of these extensions. `example` is the fix.
+#[cfg(feature = "scripts")]
 fn has_extension(key: &str, file: &str, extensions: &[&str], example: &str) -> Result<(), Problem> {
     let extension = Path::new(file).extension();
     let extension = extension.and_then(|extension| extension.to_str());

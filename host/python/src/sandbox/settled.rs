@@ -93,19 +93,22 @@ pub(crate) fn settled_linker(engine: &Engine) -> wasmtime::Result<Linker<Sandbox
                     Ok(entries) => entries,
                     Err(error) => return Ok(error),
                 };
-                let list = numbers.list(entries, usize::try_from(cookie).unwrap_or(usize::MAX));
+                let first = usize::try_from(cookie).unwrap_or(usize::MAX);
+                let mut list = numbers.list(&entries, first);
+                list.truncate(size as usize);
+                let written = u32::try_from(list.len())?;
                 let Some((_, memory)) = parts(&mut caller) else {
                     return Ok(FAULT);
                 };
-                let written = list.len().min(size as usize);
-                let Some(to) = memory.get_mut(range(place, size)) else {
-                    return Ok(FAULT);
-                };
-                to[..written].copy_from_slice(&list[..written]);
-                let Some(to) = memory.get_mut(range(count, 4)) else {
-                    return Ok(FAULT);
-                };
-                to.copy_from_slice(&u32::try_from(written)?.to_le_bytes());
+                for (place, bytes) in [
+                    (range(place, written), list.as_slice()),
+                    (range(count, 4), written.to_le_bytes().as_slice()),
+                ] {
+                    match memory.get_mut(place) {
+                        Some(place) => place.copy_from_slice(bytes),
+                        None => return Ok(FAULT),
+                    }
+                }
                 Ok(0)
             })
         },
@@ -127,6 +130,8 @@ fn parts<'a>(
 struct Entry {
     number: u64,
     kind: u8,
+    /// Size of the name, in bytes.
+    size: u32,
     name: Vec<u8>,
 }
 
@@ -179,6 +184,7 @@ impl Entry {
         let entry = Self {
             number: u64::from_le_bytes(*head.get(8..)?.first_chunk()?),
             kind: *head.get(20)?,
+            size,
             name: name.to_vec(),
         };
         Some((entry, rest))
@@ -213,12 +219,12 @@ impl Numbers {
     }
 
     /// Writes the entries of a folder from the entry `first` on, as `fd_readdir` does.
-    fn list(&self, entries: Vec<Entry>, first: usize) -> Vec<u8> {
+    fn list(&self, entries: &[Entry], first: usize) -> Vec<u8> {
         let mut list = Vec::new();
         for (entry, next) in entries.iter().zip(1u64..).skip(first) {
             list.extend(next.to_le_bytes());
             list.extend(self.of(entry.number).to_le_bytes());
-            list.extend((entry.name.len() as u32).to_le_bytes());
+            list.extend(entry.size.to_le_bytes());
             list.extend([entry.kind, 0, 0, 0]);
             list.extend(&entry.name);
         }
