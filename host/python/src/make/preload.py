@@ -16,6 +16,7 @@ for _path, _files in zipimport._zip_directory_cache.items():
 # These are imported from the archive.
 import gc
 import importlib
+import importlib.metadata
 
 importlib.invalidate_caches()
 
@@ -118,6 +119,9 @@ def _use_common_models():
 
 _use_common_models()
 del _use_common_models, _module, _file, _path, _files, _found
+# What was looked up of the packages is found again by the time of this archive only. Objects that
+# are frozen would keep an archive open that is looked up later.
+importlib.metadata.MetadataPathFinder.invalidate_caches()
 gc.collect()
 # The collector would read, and so copy, every object of the libraries in each instance.
 gc.freeze()
