@@ -84,7 +84,18 @@ struct RawFile {
 
 impl RawPackaged {
     /// Checks the values. `table` is the whole file, from which the facts of a script are read.
-    pub(super) fn into_section(self, dir: &Path, table: &toml::Table) -> Result<Packaged, Problem> {
+    pub(super) fn into_section(
+        self,
+        dir: &Path,
+        #[cfg_attr(
+            not(feature = "scripts"),
+            expect(
+                unused_variables,
+                reason = "only the facts of a script are read from it"
+            )
+        )]
+        table: &toml::Table,
+    ) -> Result<Packaged, Problem> {
         let mut files = BTreeMap::new();
         if let Some(model) = &self.model {
             check_digest("model", model)?;

@@ -169,9 +169,15 @@ async fn an_image_does_not_depend_on_when_and_where_its_files_were_made() {
             std::fs::write(folder.path().join(name), "12345").unwrap();
         }
         names.reverse();
+        // A second name of a file, outside of the folder, is a fact that no build should show.
+        let other = folder.path().with_extension("second");
+        if images.is_empty() {
+            std::fs::hard_link(folder.path().join("b.txt"), &other).unwrap();
+        }
         let script = script(&pack, folder.path(), LOOKING);
         let host = Arc::new(Host::default());
         let image = make::take(&script, "inputs".to_owned(), None, host, deadline()).await;
+        drop(std::fs::remove_file(other));
         images.push(image.unwrap());
     }
     let [first, second] = images.as_slice() else {

@@ -302,6 +302,10 @@ fn a_quick_run_of_the_languages_has_every_figure() {
 #[test]
 fn a_quick_run_beside_azure_mls_server_has_every_figure() {
     require!("wrk");
+    // The bench builds the image's host with Python, which takes minutes.
+    if !extent::is_whole() {
+        return;
+    }
     // Both servers need packages from the network. The reason for a skip says what was missing.
     let _pack = pack!();
     let _libraries = libraries!(LIBRARIES);

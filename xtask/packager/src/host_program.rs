@@ -72,6 +72,11 @@ impl Kind {
         }
     }
 
+    /// Returns true if this is a host for images that runs scripts in Python.
+    pub fn runs_scripts_in_images(self) -> bool {
+        matches!(self, Self::ImageWithPython | Self::ImageWithPythonAndGraphs)
+    }
+
     /// Returns the name of the folder that keeps a built host of this kind.
     fn name(self) -> &'static str {
         match self {
@@ -116,6 +121,12 @@ const IMAGE: [&str; 6] = [
 /// not the one that the tool was installed with.
 pub fn build(kind: Kind) -> Result<PathBuf, Failure> {
     if let Some(list) = installed::list()? {
+        if kind.runs_scripts_in_images() && !list.has_host(kind.installed()) {
+            return Err(Failure::other(
+                "this tool was made without the hosts that run scripts in images",
+                "install a release that `cargo xtask dist` made without --without-python",
+            ));
+        }
         return list.file(kind.installed());
     }
     let name = kind.name();

@@ -113,6 +113,11 @@ impl List {
         Ok(path)
     }
 
+    /// Returns true if the list has a host for images with the file name `name`.
+    pub fn has_host(&self, name: &str) -> bool {
+        self.hosts.contains_key(name)
+    }
+
     /// Returns facts about the build of the host for images with the file name `name`. Fails if the
     /// list does not have these facts.
     pub fn host_build(&self, name: &str) -> Result<HostBuild, Failure> {

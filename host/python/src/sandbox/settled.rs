@@ -1,9 +1,9 @@
 //! Files that look the same in each run, while a state image is taken: functions of WASI that
 //! replace those of Wasmtime.
 //!
-//! Owns the numbers, the times and the order of files as a script sees them. What the interpreter
-//! read of a file stays in its memory, also after it was freed, and so in the image. Must not know
-//! how an image is taken.
+//! Owns the numbers, the times, the names and the order of files as a script sees them. What the
+//! interpreter read of a file stays in its memory, also after it was freed, and so in the image. Must
+//! not know how an image is taken.
 //!
 //! An instance that serves calls sees the real times: Python compares the time of a folder with the
 //! time that it remembers, and lists the folder again only if they differ.
@@ -21,6 +21,14 @@ use super::waiting::{FAULT, WASI};
 
 /// Place of the number of a file (`ino`) in what a `filestat` holds.
 const NUMBER: usize = 8;
+/// Place of the kind of a file in what a `filestat` holds.
+const KIND: usize = 16;
+/// Kind of a folder.
+const FOLDER: u8 = 3;
+/// Place of the number of names of a file (`nlink`) in what a `filestat` holds.
+const NAMES: usize = 24;
+/// Place of the size of a file in what a `filestat` holds.
+const SIZE: usize = 32;
 /// Place of the three times in what a `filestat` holds.
 const TIMES: usize = 40;
 /// Size of a `filestat`, in bytes.
@@ -199,7 +207,8 @@ impl Numbers {
         *seen.entry(number).or_insert(next)
     }
 
-    /// Replaces the number and the times in the `filestat` at a place. `ended` is what the function
+    /// Replaces what depends on the file system in the `filestat` at a place: the number, the times
+    /// and the number of names of each file, and the size of a folder. `ended` is what the function
     /// that wrote it returned, 0 if it succeeded.
     fn settle(&self, caller: &mut Caller<'_, Sandbox>, place: i32, ended: i32) -> i32 {
         if ended != 0 {
@@ -211,10 +220,20 @@ impl Numbers {
         let Some(stat) = stat else {
             return FAULT;
         };
-        if let Some(number) = stat.get_mut(NUMBER..).and_then(<[u8]>::first_chunk_mut) {
-            *number = self.of(u64::from_le_bytes(*number)).to_le_bytes();
+        let is_folder = stat.get(KIND) == Some(&FOLDER);
+        let mut replace = |place: usize, new: &dyn Fn(u64) -> u64| {
+            if let Some(value) = stat.get_mut(place..).and_then(<[u8]>::first_chunk_mut) {
+                *value = new(u64::from_le_bytes(*value)).to_le_bytes();
+            }
+        };
+        replace(NUMBER, &|number| self.of(number));
+        replace(NAMES, &|_| 1);
+        if is_folder {
+            replace(SIZE, &|_| 0);
         }
-        stat.iter_mut().skip(TIMES).for_each(|byte| *byte = 0);
+        for time in 0..3 {
+            replace(TIMES + time * size_of::<u64>(), &|_| 0);
+        }
         0
     }
 

@@ -52,11 +52,9 @@ fn what_a_script_prints_and_raises_is_in_the_log_of_its_call() {
     assert!(!failed.text().contains("score.py"), "{}", failed.text());
     host.log.wait_for_message("printed in POST");
     host.log.wait_for_message("a warning of run");
-    let lines = host.log.entries();
-    let traceback = lines
-        .iter()
-        .find(|line| line.to_string().contains("a key of the author"))
-        .unwrap_or_else(|| panic!("no traceback in {}", host.log.text()));
+    let traceback = host.log.wait_for("a traceback", |line| {
+        line.to_string().contains("a key of the author")
+    });
     let text = traceback.to_string();
     assert!(
         text.contains("score.py") && text.contains("in failing"),
