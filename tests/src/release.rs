@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::extent;
 use crate::place;
 use crate::run::{self, Finished};
 
