@@ -91,8 +91,7 @@ pub fn run(args: &TestArgs) -> ExitCode {
         install_tools();
         // Each host for images is linked on one core for minutes. Meanwhile the other steps check
         // and compile.
-        let is_whole = args.long;
-        let images = std::thread::spawn(move || ImageHosts::build(is_whole));
+        let images = std::thread::spawn(ImageHosts::build);
         if everything {
             step("fmt", cargo(&["fmt", "--all", "--check"], &[]));
             step("tidy", tidy::check());

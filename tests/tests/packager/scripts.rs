@@ -10,7 +10,7 @@ mod packages;
 mod proof;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use scorebox_tests::app::{App, copy};
 use scorebox_tests::container::Container;
@@ -20,7 +20,7 @@ use scorebox_tests::redis::{Kind, Redis};
 use scorebox_tests::registry::Registry;
 use scorebox_tests::run::Finished;
 use scorebox_tests::scripts::{LIBRARIES, native, packager, packager_command};
-use scorebox_tests::{extent, libraries, pack, place, require, run, skip};
+use scorebox_tests::{libraries, pack, place, require, run, skip};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -52,19 +52,11 @@ fn project(script: &str, manifest: &str, sample: Option<Value>) -> App {
     app
 }
 
-/// Returns the host program for an image. A short run starts no image with a script, so it takes the
-/// host without Python: linking one more host takes minutes.
-fn image_host() -> PathBuf {
-    match extent::is_whole() {
-        true => place::image_host_with_scripts(),
-        false => place::image_host(),
-    }
-}
-
-/// Packages a project, and returns the report. `words` are more flags.
+/// Packages a project with the host program for scripts, and returns the report. `words` are more
+/// flags.
 #[track_caller]
 fn package(pack: &Path, project: &Path, layout: &Path, words: &[&str]) -> Finished {
-    let (host, layout) = (image_host(), layout.to_string_lossy());
+    let (host, layout) = (place::image_host_with_scripts(), layout.to_string_lossy());
     let host = host.to_string_lossy();
     let first = [
         "package", "--layout", &layout, "--host", &host, "--output", "json",
@@ -192,9 +184,6 @@ fn running(pack: &Path, project: &Path, registry: &Registry, redis: &Redis) -> C
 #[test]
 fn the_tutorial_scores_200_digits_in_a_container_as_natively() {
     require!("podman", "runc", "docker-registry", "redis-server");
-    if !extent::is_whole() {
-        return;
-    }
     let (pack, libraries) = (pack!(), libraries!(LIBRARIES));
     if !rustix::process::geteuid().is_root() {
         return skip::skip("containers with these limits need root");

@@ -122,24 +122,23 @@ impl Places {
 }
 
 /// Paths of the host programs for images: one that runs components alone, one that also runs ONNX
-/// graphs, and one that also runs scripts in Python, which only a whole run uses.
+/// graphs, and one that also runs scripts in Python.
 pub struct ImageHosts {
     plain: PathBuf,
     with_graphs: PathBuf,
-    with_python: Option<PathBuf>,
+    with_python: PathBuf,
 }
 
 impl ImageHosts {
-    /// Builds the host programs for images. Linking each takes minutes on one core. `is_whole` is true
-    /// if the tests run all of their cases. Fails if a build fails.
-    pub fn build(is_whole: bool) -> Result<Self, Failure> {
+    /// Builds the host programs for images. Linking each takes minutes on one core. Fails if a build
+    /// fails.
+    pub fn build() -> Result<Self, Failure> {
         let build = || -> Result<Self, Stop> {
             let packager = Packager::build()?;
-            let with_python = is_whole.then(|| packager.part("python-host", &[]));
             Ok(Self {
                 plain: packager.part("image-host", &[])?,
                 with_graphs: packager.part("graphs-host", &[])?,
-                with_python: with_python.transpose()?,
+                with_python: packager.part("python-host", &[])?,
             })
         };
         build().map_err(Failure::from)
@@ -147,14 +146,12 @@ impl ImageHosts {
 
     /// Returns the environment variables with the paths of the host programs for images. Each is a
     /// pair of a name and a value.
-    pub fn variables(&self) -> impl Iterator<Item = (&'static str, &PathBuf)> {
-        let python = self.with_python.as_ref();
+    pub fn variables(&self) -> [(&'static str, PathBuf); 3] {
         [
-            (IMAGE_HOST_VARIABLE, &self.plain),
-            (GRAPHS_HOST_VARIABLE, &self.with_graphs),
+            (IMAGE_HOST_VARIABLE, self.plain.clone()),
+            (GRAPHS_HOST_VARIABLE, self.with_graphs.clone()),
+            (PYTHON_HOST_VARIABLE, self.with_python.clone()),
         ]
-        .into_iter()
-        .chain(python.map(|host| (PYTHON_HOST_VARIABLE, host)))
     }
 }
 

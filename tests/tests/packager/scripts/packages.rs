@@ -68,7 +68,7 @@ fn pure_packages_are_packaged_with_what_they_need() {
         .arg("--manifest");
     command.arg(app.path().join("scorebox.toml"));
     command.args(["--without-proof", "--layout"]).arg(&layout);
-    command.arg("--host").arg(super::image_host());
+    command.arg("--host").arg(place::image_host_with_scripts());
     let packaged = run::finish(&mut command, b"").ended(0).said(&[
         "packages: extra-part 2.0, helping 1.0, own 1.1",
         "extra-part==2.0",
